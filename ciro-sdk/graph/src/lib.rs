@@ -1,1 +1,10 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod float;
+pub mod integer;
+pub mod movement;
+pub mod tensor;
+
+pub use integer::{IntegerModel, Interval};
+pub use movement::Movement;
+pub use tensor::Tensor;

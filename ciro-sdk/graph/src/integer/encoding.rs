@@ -1,0 +1,232 @@
+//! How real inputs become integers, and what the integers of an output mean.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BOUND, Interval};
+use crate::tensor::Tensor;
+
+/// How one real-valued input tensor becomes an integer tensor.
+///
+/// Encoding happens outside the proof: the statement holds the integers, and whoever checks a statement about real inputs
+/// encodes them with this very function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// `integer = clamp(round_half_even(real / scale), lo, hi)`.
+    Affine {
+        /// The real value of one unit.
+        scale: f64,
+        /// The least integer.
+        lo: i32,
+        /// The greatest integer.
+        hi: i32,
+    },
+    /// The input holds integers (token ids, booleans) and they must lie inside `[lo, hi]`.
+    Integer {
+        /// The least integer.
+        lo: i32,
+        /// The greatest integer.
+        hi: i32,
+    },
+    /// The order-preserving image of a float32, as two limbs along a new last axis: `[.., 2]`, high limb
+    /// `image >> 16`, low limb `image & 0xffff`. See [`ordered_image`].
+    Ordered,
+}
+
+/// The order-preserving integer image of a float32: `a < b` as floats if and only if the images are so ordered.
+///
+/// Both zeros have image 0. The image of a finite value lies inside `(-2^31, 2^31)`.
+pub fn ordered_image(value: f32) -> i64 {
+    let magnitude = i64::from(value.to_bits() & 0x7fff_ffff);
+    if value.is_sign_negative() { -magnitude } else { magnitude }
+}
+
+/// An encoded input and how well it was represented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The integers.
+    pub tensor: Tensor<i32>,
+    /// How many elements lay outside the calibrated range and were clamped to it.
+    pub clamped: usize,
+}
+
+/// A real input that has no integer form.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodingError {
+    /// NaN or infinite.
+    #[error("element {index} is {value}: only finite numbers can be encoded")]
+    NotFinite {
+        /// Row-major index.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// A fraction where the model takes integers.
+    #[error("element {index} is {value}, but the model takes integers here")]
+    NotInteger {
+        /// Row-major index.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// An integer outside the model's range (for instance a token id past the vocabulary).
+    #[error("element {index} is {value}, outside the model's range [{lo}, {hi}]")]
+    OutOfRange {
+        /// Row-major index.
+        index: usize,
+        /// The offending value.
+        value: f64,
+        /// The least integer allowed.
+        lo: i32,
+        /// The greatest integer allowed.
+        hi: i32,
+    },
+}
+
+impl Encoding {
+    /// The shape of the integer tensor for a real tensor of shape `real`.
+    pub fn integer_shape(&self, real: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Ordered => real.iter().copied().chain([2]).collect(),
+            Self::Affine { .. } | Self::Integer { .. } => real.to_vec(),
+        }
+    }
+
+    /// The interval of the integers.
+    pub fn interval(&self) -> Interval {
+        match self {
+            Self::Affine { lo, hi, .. } | Self::Integer { lo, hi } => {
+                Interval::new(i64::from(*lo), i64::from(*hi))
+            }
+            Self::Ordered => Interval::new(-0x8000, 0xffff),
+        }
+    }
+
+    /// The real value of one unit; 1 where integers are not proportional to the input.
+    pub fn scale(&self) -> f64 {
+        match self {
+            Self::Affine { scale, .. } => *scale,
+            Self::Integer { .. } | Self::Ordered => 1.0,
+        }
+    }
+
+    /// Encodes a real tensor.
+    ///
+    /// # Errors
+    /// [`EncodingError`] for NaN, infinities, fractions where integers are taken, and integers out of range.
+    pub fn encode(&self, real: &Tensor<f64>) -> Result<Encoded, EncodingError> {
+        let mut clamped = 0;
+        let mut data = Vec::with_capacity(real.len());
+        for (index, &value) in real.data().iter().enumerate() {
+            if !value.is_finite() {
+                return Err(EncodingError::NotFinite { index, value });
+            }
+            match *self {
+                Self::Affine { scale, lo, hi } => {
+                    let exact = (value / scale).round_ties_even();
+                    let inside = exact.clamp(f64::from(lo), f64::from(hi));
+                    clamped += usize::from((exact - inside).abs() > 0.0);
+                    data.push(float_to_i32(inside));
+                }
+                Self::Integer { lo, hi } => {
+                    if (value - value.round()).abs() > 0.0 {
+                        return Err(EncodingError::NotInteger { index, value });
+                    }
+                    if value < f64::from(lo) || value > f64::from(hi) {
+                        return Err(EncodingError::OutOfRange { index, value, lo, hi });
+                    }
+                    data.push(float_to_i32(value));
+                }
+                Self::Ordered => {
+                    #[expect(clippy::cast_possible_truncation, reason = "ONNX compares float32 values")]
+                    let single = value as f32;
+                    if !single.is_finite() {
+                        return Err(EncodingError::NotFinite { index, value });
+                    }
+                    let image = ordered_image(single);
+                    data.extend([image >> 16, image & 0xffff].map(super::operator::narrow));
+                }
+            }
+        }
+        let tensor = Tensor::new(self.integer_shape(real.shape()), data)
+            .expect("one integer, or two limbs, for each element");
+        Ok(Encoded { tensor, clamped })
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "callers clamp to an i32 interval first")]
+fn float_to_i32(value: f64) -> i32 {
+    value as i32
+}
+
+/// What the integers of an output mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Decoding {
+    /// `real = scale * integer`.
+    Real {
+        /// The real value of one unit.
+        scale: f64,
+    },
+    /// Integers as they are (indices, integer labels).
+    Integer,
+    /// The integer is a position in a list of class names.
+    Names(Vec<String>),
+}
+
+impl Decoding {
+    /// The real values of an output tensor; class names decode to their position.
+    pub fn decode(&self, integers: &Tensor<i32>) -> Tensor<f64> {
+        match self {
+            Self::Real { scale } => integers.map(|&v| f64::from(v) * scale),
+            Self::Integer | Self::Names(_) => integers.map(|&v| f64::from(v)),
+        }
+    }
+
+    pub(super) fn check(&self, interval: Interval) -> Result<(), &'static str> {
+        match self {
+            Self::Real { scale } if !(scale.is_finite() && *scale > 0.0) => {
+                Err("the output's scale is not a positive number")
+            }
+            Self::Names(names)
+                if interval.lo < 0 || interval.hi >= i64::try_from(names.len()).unwrap_or(BOUND) =>
+            {
+                Err("the output's integers may point past its class names")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordered_image_keeps_the_order_of_floats() {
+        let values = [f32::MIN, -2.5, -f32::MIN_POSITIVE, -1e-45, 0.0, 1e-45, 0.1, 1.0, f32::MAX];
+        assert!(values.windows(2).all(|w| ordered_image(w[0]) < ordered_image(w[1])));
+        assert_eq!(ordered_image(-0.0), ordered_image(0.0));
+    }
+
+    #[test]
+    fn affine_rounds_half_to_even_and_counts_what_it_clamps() {
+        let encoding = Encoding::Affine { scale: 0.5, lo: -4, hi: 4 };
+        let encoded = encoding.encode(&Tensor::vector(vec![0.25, 0.75, -9.0])).unwrap();
+        assert_eq!((encoded.tensor.data(), encoded.clamped), (&[0, 2, -4][..], 1));
+    }
+
+    #[test]
+    fn limbs_make_up_the_image() {
+        let encoded = Encoding::Ordered.encode(&Tensor::vector(vec![-1.5])).unwrap();
+        let &[hi, lo] = encoded.tensor.data() else { panic!("two limbs") };
+        assert_eq!(i64::from(hi) * 65536 + i64::from(lo), ordered_image(-1.5));
+    }
+
+    #[test]
+    fn values_without_an_integer_form_are_refused() {
+        let encoding = Encoding::Integer { lo: 0, hi: 9 };
+        for bad in [f64::NAN, f64::INFINITY, 0.5, 10.0, -1.0] {
+            assert!(encoding.encode(&Tensor::vector(vec![bad])).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Static intervals: what every element of a tensor is proven to stay inside.
+
+use serde::{Deserialize, Serialize};
+
+/// Integers of a model stay strictly inside `(-BOUND, BOUND)`, so that identities in the 31-bit Mersenne field are
+/// identities over the integers.
+pub const BOUND: i64 = 1 << 30;
+
+/// A closed interval of integers, `lo <= hi`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Interval {
+    /// The least value.
+    pub lo: i64,
+    /// The greatest value.
+    pub hi: i64,
+}
+
+impl Interval {
+    /// Builds the interval `[lo, hi]`; the bounds are swapped if they come in the wrong order.
+    pub fn new(lo: i64, hi: i64) -> Self {
+        Self { lo: lo.min(hi), hi: lo.max(hi) }
+    }
+
+    /// The interval of one value.
+    pub fn point(value: i64) -> Self {
+        Self { lo: value, hi: value }
+    }
+
+    /// The smallest interval that holds every value, `None` for no value.
+    pub fn of(values: impl IntoIterator<Item = i64>) -> Option<Self> {
+        values.into_iter().map(Self::point).reduce(Self::union)
+    }
+
+    /// The smallest interval that holds both.
+    pub fn union(self, other: Self) -> Self {
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
+    /// Whether every value of `other` lies in `self`.
+    pub fn contains(self, other: Self) -> bool {
+        self.lo <= other.lo && other.hi <= self.hi
+    }
+
+    /// Whether every value is strictly inside `(-2^30, 2^30)`.
+    pub fn in_bound(self) -> bool {
+        -BOUND < self.lo && self.hi < BOUND
+    }
+
+    /// The greatest absolute value.
+    pub fn max_abs(self) -> i64 {
+        self.lo.saturating_abs().max(self.hi.saturating_abs())
+    }
+
+    /// How many integers the interval holds.
+    pub fn width(self) -> u64 {
+        self.hi.abs_diff(self.lo).saturating_add(1)
+    }
+
+    /// `{ c * x }`.
+    pub fn scale(self, c: i64) -> Self {
+        Self::new(self.lo.saturating_mul(c), self.hi.saturating_mul(c))
+    }
+
+    /// `{ x + y }`.
+    pub fn add(self, other: Self) -> Self {
+        Self { lo: self.lo.saturating_add(other.lo), hi: self.hi.saturating_add(other.hi) }
+    }
+
+    /// `{ x * y }`.
+    pub fn mul(self, other: Self) -> Self {
+        let products = [self.lo, self.hi]
+            .map(|x| [x.saturating_mul(other.lo), x.saturating_mul(other.hi)])
+            .concat();
+        Self::of(products).expect("four products")
+    }
+
+    /// `{ x >> shift }`, arithmetic.
+    pub fn shift_right(self, shift: u32) -> Self {
+        Self { lo: self.lo >> shift, hi: self.hi >> shift }
+    }
+
+    /// `{ clamp(x, lo, hi) }`.
+    pub fn clamp(self, lo: i64, hi: i64) -> Self {
+        Self { lo: self.lo.clamp(lo, hi), hi: self.hi.clamp(lo, hi) }
+    }
+}
+
+impl std::fmt::Display for Interval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}, {}]", self.lo, self.hi)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_cover_every_sign() {
+        assert_eq!(Interval::new(-2, 3).mul(Interval::new(-5, 1)), Interval::new(-15, 10));
+        assert_eq!(Interval::new(-7, 7).shift_right(1), Interval::new(-4, 3));
+    }
+
+    #[test]
+    fn the_bound_is_strict() {
+        assert!(Interval::new(-BOUND + 1, BOUND - 1).in_bound());
+        assert!(!Interval::new(0, BOUND).in_bound());
+        assert!(!Interval::new(-BOUND, 0).in_bound());
+    }
+}

@@ -1,0 +1,374 @@
+//! The integer model itself: nodes in topological order, constants, inputs and outputs.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Decoding, Encoding, Interval, Op, Operator, OperatorError};
+use crate::tensor::Tensor;
+
+/// A node of an [`IntegerModel`], and with it the tensor that the node computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The position in [`IntegerModel::nodes`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A constant tensor of an [`IntegerModel`]; nodes that use equal constants share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConstId(pub u32);
+
+/// The constants of a model: weights, biases, tables.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Constants(Vec<Arc<Tensor<i32>>>);
+
+impl Constants {
+    /// Looks a constant up.
+    ///
+    /// # Errors
+    /// [`OperatorError::Constant`] if there is none of that id.
+    pub fn get(&self, id: ConstId) -> Result<&Tensor<i32>, OperatorError> {
+        self.0.get(id.0 as usize).map(AsRef::as_ref).ok_or(OperatorError::Constant(id.0))
+    }
+
+    /// All constants in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (ConstId, &Tensor<i32>)> {
+        (0..).map(ConstId).zip(self.0.iter().map(AsRef::as_ref))
+    }
+
+    /// Adds a constant, or finds an equal one.
+    fn intern(&mut self, tensor: Tensor<i32>) -> ConstId {
+        let position = self.0.iter().position(|known| **known == tensor).unwrap_or_else(|| {
+            self.0.push(Arc::new(tensor));
+            self.0.len() - 1
+        });
+        ConstId(u32::try_from(position).expect("fewer than 2^32 constants"))
+    }
+}
+
+impl std::ops::Index<ConstId> for Constants {
+    type Output = Tensor<i32>;
+
+    fn index(&self, id: ConstId) -> &Tensor<i32> {
+        &self.0[id.0 as usize]
+    }
+}
+
+/// One operator, the tensors it reads, and what is known of the tensor it writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Unique name, derived from the ONNX node it comes from.
+    pub name: String,
+    /// The operator.
+    pub op: Op,
+    /// The nodes whose tensors are the operands, each before this one.
+    pub operands: Vec<NodeId>,
+    /// The shape of the result.
+    pub shape: Vec<usize>,
+    /// What every element of the result stays inside.
+    pub interval: Interval,
+    /// The real value of one integer unit: `real = scale * integer`. Informative inside the model, decisive at outputs.
+    pub scale: f64,
+}
+
+impl Node {
+    /// The number of elements of the result.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the result has no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An input of the model: one ONNX input and the integer tensors that are derived from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// The ONNX input's name.
+    pub name: String,
+    /// The shape of the real-valued tensor.
+    pub shape: Vec<usize>,
+    /// How the real-valued tensor becomes integers; one entry for each [`Op::Input`] node that reads it.
+    pub views: Vec<(NodeId, Encoding)>,
+}
+
+/// An output of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The ONNX output's name.
+    pub name: String,
+    /// The node that computes it.
+    pub node: NodeId,
+    /// What its integers mean.
+    pub decoding: Decoding,
+}
+
+/// A quantized model: what is proven is that this list of operators maps the inputs to the outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntegerModel {
+    nodes: Vec<Node>,
+    constants: Constants,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+}
+
+/// An integer model that breaks a rule, with the node where it does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// An operator does not fit its operands.
+    #[error("node `{node}` ({op})")]
+    Operator {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// What does not fit.
+        #[source]
+        source: OperatorError,
+    },
+    /// A result could reach 2^30.
+    #[error("node `{node}` ({op}): values may reach {interval}, outside (-2^30, 2^30)")]
+    Overflow {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// What interval analysis found.
+        interval: Interval,
+    },
+    /// A node reads a tensor that does not come before it.
+    #[error("node `{node}` reads node {operand}, which does not come before it")]
+    Order {
+        /// The reading node's name.
+        node: String,
+        /// The id it reads.
+        operand: u32,
+    },
+    /// Inputs, outputs or annotations that contradict the nodes.
+    #[error("node `{node}`: {what}")]
+    Inconsistent {
+        /// The node's or tensor's name.
+        node: String,
+        /// The rule that is broken.
+        what: &'static str,
+    },
+}
+
+impl IntegerModel {
+    /// The nodes in topological order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node of an id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Every node with its id, in topological order.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        (0..).map(NodeId).zip(&self.nodes)
+    }
+
+    /// Weights, biases and tables.
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// The inputs in ONNX order.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    /// The outputs in ONNX order.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// The [`Op::Input`] nodes in the order in which the interpreter takes their tensors.
+    pub fn input_nodes(&self) -> impl Iterator<Item = (NodeId, &Encoding)> {
+        self.inputs.iter().flat_map(|input| &input.views).map(|(id, encoding)| (*id, encoding))
+    }
+
+    /// Checks every rule of the integer model anew; what comes from a file is not trusted.
+    ///
+    /// # Errors
+    /// [`ModelError`] with the first node that breaks a rule.
+    pub fn check(&self) -> Result<(), ModelError> {
+        for (id, node) in self.iter() {
+            let (shape, interval) = infer(&self.nodes[..id.index()], &self.constants, node)?;
+            let wrong = |what| ModelError::Inconsistent { node: node.name.clone(), what };
+            if shape != node.shape {
+                return Err(wrong("the stored shape is not the operator's"));
+            }
+            if interval != node.interval {
+                return Err(wrong("the stored interval is not the operator's"));
+            }
+            if !(node.scale.is_finite() && node.scale > 0.0) {
+                return Err(wrong("the scale is not a positive number"));
+            }
+        }
+        self.check_interface()
+    }
+
+    fn check_interface(&self) -> Result<(), ModelError> {
+        let mut unclaimed: std::collections::BTreeSet<NodeId> = self
+            .iter()
+            .filter(|(_, node)| matches!(node.op, Op::Input(_)))
+            .map(|(id, _)| id)
+            .collect();
+        for input in &self.inputs {
+            let wrong = |what| ModelError::Inconsistent { node: input.name.clone(), what };
+            for (id, encoding) in &input.views {
+                if !unclaimed.remove(id) {
+                    return Err(wrong("an input view is no input node, or is claimed twice"));
+                }
+                let node = self.node(*id);
+                if node.shape != encoding.integer_shape(&input.shape) {
+                    return Err(wrong("an input view has another shape than its node"));
+                }
+                if node.interval != encoding.interval() {
+                    return Err(wrong("an input view has another interval than its node"));
+                }
+            }
+        }
+        if let Some(id) = unclaimed.first() {
+            let node = self.node(*id).name.clone();
+            return Err(ModelError::Inconsistent { node, what: "no input feeds this node" });
+        }
+        for output in &self.outputs {
+            let wrong = |what| ModelError::Inconsistent { node: output.name.clone(), what };
+            let node =
+                self.nodes.get(output.node.index()).ok_or_else(|| wrong("no such output node"))?;
+            output.decoding.check(node.interval).map_err(wrong)?;
+        }
+        Ok(())
+    }
+}
+
+/// Builds an [`IntegerModel`] node by node; shapes and intervals are inferred and checked at once.
+#[derive(Clone, Debug, Default)]
+pub struct ModelBuilder {
+    nodes: Vec<Node>,
+    constants: Constants,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+}
+
+impl ModelBuilder {
+    /// Starts an empty model.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a constant, or finds an equal one.
+    pub fn constant(&mut self, tensor: Tensor<i32>) -> ConstId {
+        self.constants.intern(tensor)
+    }
+
+    /// The constants so far.
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// The node of an id that this builder gave out.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Adds an ONNX input of real shape `shape`; views of it are added with [`Self::view`].
+    pub fn input(&mut self, name: impl Into<String>, shape: Vec<usize>) -> usize {
+        self.inputs.push(Input { name: name.into(), shape, views: vec![] });
+        self.inputs.len() - 1
+    }
+
+    /// Adds an integer view of input number `input`, or finds an equal one.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the encoding's interval is not inside the bound.
+    pub fn view(&mut self, input: usize, encoding: Encoding) -> Result<NodeId, ModelError> {
+        if let Some((id, _)) = self.inputs[input].views.iter().find(|(_, known)| *known == encoding)
+        {
+            return Ok(*id);
+        }
+        let name = match self.inputs[input].views.len() {
+            0 => self.inputs[input].name.clone(),
+            n => format!("{}.view{n}", self.inputs[input].name),
+        };
+        let shape = encoding.integer_shape(&self.inputs[input].shape);
+        let op = Op::Input(super::ops::InputTensor { shape, interval: encoding.interval() });
+        let id = self.push(name, op, &[], encoding.scale())?;
+        self.inputs[input].views.push((id, encoding));
+        Ok(id)
+    }
+
+    /// Adds a node.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the operator does not fit its operands or its result could reach 2^30.
+    pub fn push(
+        &mut self,
+        name: impl Into<String>,
+        op: impl Into<Op>,
+        operands: &[NodeId],
+        scale: f64,
+    ) -> Result<NodeId, ModelError> {
+        let mut node = Node {
+            name: name.into(),
+            op: op.into(),
+            operands: operands.to_vec(),
+            shape: vec![],
+            interval: Interval::point(0),
+            scale,
+        };
+        (node.shape, node.interval) = infer(&self.nodes, &self.constants, &node)?;
+        self.nodes.push(node);
+        Ok(NodeId(u32::try_from(self.nodes.len() - 1).expect("fewer than 2^32 nodes")))
+    }
+
+    /// Declares an output.
+    pub fn output(&mut self, name: impl Into<String>, node: NodeId, decoding: Decoding) {
+        self.outputs.push(Output { name: name.into(), node, decoding });
+    }
+
+    /// Finishes the model.
+    ///
+    /// # Errors
+    /// [`ModelError`] if [`IntegerModel::check`] finds fault with it.
+    pub fn finish(self) -> Result<IntegerModel, ModelError> {
+        let Self { nodes, constants, inputs, outputs } = self;
+        let model = IntegerModel { nodes, constants, inputs, outputs };
+        model.check()?;
+        Ok(model)
+    }
+}
+
+fn infer(
+    before: &[Node],
+    constants: &Constants,
+    node: &Node,
+) -> Result<(Vec<usize>, Interval), ModelError> {
+    let op = node.op.operator();
+    let mut operands = Vec::with_capacity(node.operands.len());
+    for id in &node.operands {
+        let operand = before
+            .get(id.index())
+            .ok_or_else(|| ModelError::Order { node: node.name.clone(), operand: id.0 })?;
+        operands.push((operand.interval, &operand.shape[..]));
+    }
+    let shapes: Vec<&[usize]> = operands.iter().map(|(_, shape)| *shape).collect();
+    let refuse = |source| ModelError::Operator { node: node.name.clone(), op: op.name(), source };
+    let shape = op.shape(&shapes, constants).map_err(refuse)?;
+    let interval = op.interval(&operands, constants).map_err(refuse)?;
+    if !interval.in_bound() {
+        return Err(ModelError::Overflow { node: node.name.clone(), op: op.name(), interval });
+    }
+    Ok((shape, interval))
+}

@@ -1,0 +1,66 @@
+//! Linear combination of tensors.
+
+use serde::{Deserialize, Serialize};
+
+use crate::integer::operator::{narrow, same};
+use crate::integer::{Constants, Interval, Operator, OperatorError};
+use crate::tensor::Tensor;
+
+/// `y = sum_i coefficients[i] * x_i + constant`, elementwise and exact.
+///
+/// # Shapes
+/// All operands and the result have one shape; broadcasting is made explicit by `Expand`.
+///
+/// # Source
+/// ONNX `Add`, `Sub`, `Neg`, `Sum`, and products with a scalar constant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Combine {
+    /// One coefficient for each operand.
+    pub coefficients: Vec<i32>,
+    /// Added to every element.
+    pub constant: i32,
+}
+
+impl Operator for Combine {
+    fn name(&self) -> &'static str {
+        "Combine"
+    }
+
+    fn shape(
+        &self,
+        operands: &[&[usize]],
+        _constants: &Constants,
+    ) -> Result<Vec<usize>, OperatorError> {
+        if operands.len() != self.coefficients.len() || operands.is_empty() {
+            let expected = self.coefficients.len().max(1);
+            return Err(OperatorError::Operands { expected, got: operands.len() });
+        }
+        for operand in &operands[1..] {
+            same("operand", operands[0], operand)?;
+        }
+        Ok(operands[0].to_vec())
+    }
+
+    fn interval(
+        &self,
+        operands: &[(Interval, &[usize])],
+        _constants: &Constants,
+    ) -> Result<Interval, OperatorError> {
+        let start = Interval::point(self.constant.into());
+        Ok(operands
+            .iter()
+            .zip(&self.coefficients)
+            .fold(start, |sum, ((x, _), &c)| sum.add(x.scale(c.into()))))
+    }
+
+    fn eval(&self, operands: &[&Tensor<i32>], _constants: &Constants) -> Tensor<i32> {
+        let mut sums = vec![i64::from(self.constant); operands[0].len()];
+        for (x, &c) in operands.iter().zip(&self.coefficients) {
+            for (sum, &x) in sums.iter_mut().zip(x.data()) {
+                *sum += i64::from(c) * i64::from(x);
+            }
+        }
+        let data = sums.into_iter().map(narrow).collect();
+        Tensor::new(operands[0].shape().to_vec(), data).expect("one sum for each element")
+    }
+}

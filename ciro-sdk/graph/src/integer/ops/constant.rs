@@ -1,0 +1,42 @@
+//! A tensor that is part of the model.
+
+use serde::{Deserialize, Serialize};
+
+use crate::integer::operator::take;
+use crate::integer::{ConstId, Constants, Interval, Operator, OperatorError};
+use crate::tensor::Tensor;
+
+/// A constant tensor as an operand of elementwise operators and movements.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constant {
+    /// Its elements.
+    pub value: ConstId,
+}
+
+impl Operator for Constant {
+    fn name(&self) -> &'static str {
+        "Constant"
+    }
+
+    fn shape(
+        &self,
+        operands: &[&[usize]],
+        constants: &Constants,
+    ) -> Result<Vec<usize>, OperatorError> {
+        let [] = take(operands)?;
+        Ok(constants.get(self.value)?.shape().to_vec())
+    }
+
+    fn interval(
+        &self,
+        _operands: &[(Interval, &[usize])],
+        constants: &Constants,
+    ) -> Result<Interval, OperatorError> {
+        let values = constants.get(self.value)?.data().iter().map(|&v| i64::from(v));
+        Ok(Interval::of(values).unwrap_or(Interval::point(0)))
+    }
+
+    fn eval(&self, _operands: &[&Tensor<i32>], constants: &Constants) -> Tensor<i32> {
+        constants[self.value].clone()
+    }
+}

@@ -1,0 +1,142 @@
+//! The operators of the integer model, one file each.
+//!
+//! To add one: write its file, then add its line to [`Op`], to [`Op::operator`] and to the conversions below.
+
+mod arg_max;
+mod bucketize;
+mod combine;
+mod constant;
+mod conv;
+mod div_floor;
+mod embed;
+mod input;
+mod isqrt;
+mod linear;
+mod lookup;
+mod mat_mul;
+mod movement;
+mod mul;
+mod reduce_max;
+mod reduce_sum;
+mod requantize;
+mod tree_ensemble;
+
+pub use arg_max::ArgMax;
+pub use bucketize::Bucketize;
+pub use combine::Combine;
+pub use constant::Constant;
+pub use conv::Conv;
+pub use div_floor::DivFloor;
+pub use embed::Embed;
+pub use input::InputTensor;
+pub use isqrt::Isqrt;
+pub use linear::Linear;
+pub use lookup::Lookup;
+pub use mat_mul::MatMul;
+pub use mul::Mul;
+pub use reduce_max::ReduceMax;
+pub use reduce_sum::ReduceSum;
+pub use requantize::Requantize;
+pub use tree_ensemble::{TreeEnsemble, TreeNode};
+
+use serde::{Deserialize, Serialize};
+
+use super::Operator;
+use crate::movement::Movement;
+
+/// An operator of the integer model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// A tensor that comes from outside.
+    Input(InputTensor),
+    /// A tensor that is part of the model.
+    Constant(Constant),
+    /// Product with a constant matrix, plus bias.
+    Linear(Linear),
+    /// Convolution with a constant kernel, plus bias.
+    Conv(Conv),
+    /// Product of two computed matrices.
+    MatMul(MatMul),
+    /// Linear combination of tensors with integer coefficients.
+    Combine(Combine),
+    /// Elementwise product.
+    Mul(Mul),
+    /// Rounding shift and clamp.
+    Requantize(Requantize),
+    /// Unary function by table.
+    Lookup(Lookup),
+    /// Elementwise floor division.
+    DivFloor(DivFloor),
+    /// Elementwise integer square root.
+    Isqrt(Isqrt),
+    /// Sum over the last axis.
+    ReduceSum(ReduceSum),
+    /// Maximum over the last axis.
+    ReduceMax(ReduceMax),
+    /// Position of the maximum over the last axis.
+    ArgMax(ArgMax),
+    /// Moves elements.
+    Move(Movement<i32>),
+    /// Rows of a constant matrix, chosen by computed indices.
+    Embed(Embed),
+    /// Ranks of features among sorted boundaries.
+    Bucketize(Bucketize),
+    /// Sums of decision-tree leaves.
+    TreeEnsemble(TreeEnsemble),
+}
+
+impl Op {
+    /// The operator behind the variant.
+    pub fn operator(&self) -> &dyn Operator {
+        match self {
+            Self::Input(op) => op,
+            Self::Constant(op) => op,
+            Self::Linear(op) => op,
+            Self::Conv(op) => op,
+            Self::MatMul(op) => op,
+            Self::Combine(op) => op,
+            Self::Mul(op) => op,
+            Self::Requantize(op) => op,
+            Self::Lookup(op) => op,
+            Self::DivFloor(op) => op,
+            Self::Isqrt(op) => op,
+            Self::ReduceSum(op) => op,
+            Self::ReduceMax(op) => op,
+            Self::ArgMax(op) => op,
+            Self::Move(op) => op,
+            Self::Embed(op) => op,
+            Self::Bucketize(op) => op,
+            Self::TreeEnsemble(op) => op,
+        }
+    }
+}
+
+macro_rules! from_operator {
+    ($($variant:ident($operator:ty)),* $(,)?) => {
+        $(impl From<$operator> for Op {
+            fn from(op: $operator) -> Self {
+                Self::$variant(op)
+            }
+        })*
+    };
+}
+
+from_operator!(
+    Constant(Constant),
+    Linear(Linear),
+    Conv(Conv),
+    MatMul(MatMul),
+    Combine(Combine),
+    Mul(Mul),
+    Requantize(Requantize),
+    Lookup(Lookup),
+    DivFloor(DivFloor),
+    Isqrt(Isqrt),
+    ReduceSum(ReduceSum),
+    ReduceMax(ReduceMax),
+    ArgMax(ArgMax),
+    Move(Movement<i32>),
+    Embed(Embed),
+    Bucketize(Bucketize),
+    TreeEnsemble(TreeEnsemble),
+);
