@@ -1,1 +1,24 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod air;
+mod chips;
+mod field;
+mod key;
+#[cfg(feature = "prove")]
+mod layout;
+mod preset;
+mod proof;
+#[cfg(feature = "prove")]
+mod prover;
+mod statement;
+mod verify;
+
+pub use key::{KeyError, KeyInput, KeyOutput, ModelKey};
+#[cfg(feature = "prove")]
+pub use layout::LayoutError;
+pub use preset::{Preset, UnknownPreset};
+pub use proof::{DecodeError, Proof};
+#[cfg(feature = "prove")]
+pub use prover::{ProveError, Prover};
+pub use statement::{Inference, Statement};
+pub use verify::{Policy, VerificationError, verify};

@@ -1,0 +1,223 @@
+//! A chip as a component of stwo's constraint framework.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use num_traits::{One, Zero};
+use stwo::core::fields::m31::BaseField;
+use stwo::core::fields::qm31::SecureField;
+use stwo_constraint_framework::preprocessed_columns::PreProcessedColumnId;
+use stwo_constraint_framework::{
+    EvalAtRow, FrameworkEval, INTERACTION_TRACE_IDX, ORIGINAL_TRACE_IDX,
+};
+
+use super::{Challenges, Chip, Relation, Row};
+use crate::chips::AnyChip;
+
+/// Name of the first-row selector.
+pub(crate) const FIRST: &str = "first";
+/// Name of the last-row selector.
+pub(crate) const LAST: &str = "last";
+
+/// The id of fixed column `column` of chip `chip`.
+pub(crate) fn fixed_column_id(chip: usize, column: usize) -> PreProcessedColumnId {
+    PreProcessedColumnId { id: format!("{chip}.{column}") }
+}
+
+/// The id of a selector that all chips of one size share.
+pub(crate) fn named_column_id(name: &str, log_size: u32) -> PreProcessedColumnId {
+    PreProcessedColumnId { id: format!("{name}.{log_size}") }
+}
+
+/// A chip with everything that its constraints depend on.
+#[derive(Debug)]
+pub(crate) struct Air {
+    chip: AnyChip,
+    index: usize,
+    challenges: Challenges,
+    total: SecureField,
+    /// The LogUp sum of the chip, divided by its number of rows.
+    shift: SecureField,
+    /// Column ids are asked for once, when the component is built; spelling them out for every row would cost more than
+    /// the constraints.
+    naming: AtomicBool,
+}
+
+impl Air {
+    /// Builds the component of chip number `index`, with its claimed total and LogUp sum.
+    pub(crate) fn new(
+        chip: AnyChip,
+        index: usize,
+        challenges: Challenges,
+        claim: crate::proof::ChipClaim,
+    ) -> Self {
+        let rows = BaseField::from(1u32 << chip.log_size());
+        let shift = claim.logup / rows;
+        Self { chip, index, challenges, total: claim.total, shift, naming: AtomicBool::new(true) }
+    }
+
+    /// Stops spelling out column ids.
+    pub(crate) fn finish_naming(&self) {
+        self.naming.store(false, Ordering::Relaxed);
+    }
+}
+
+impl FrameworkEval for Air {
+    fn log_size(&self) -> u32 {
+        self.chip.log_size()
+    }
+
+    fn max_constraint_log_degree_bound(&self) -> u32 {
+        self.chip.log_size() + 1
+    }
+
+    fn evaluate<E: EvalAtRow>(&self, eval: E) -> E {
+        let mut row = ComponentRow {
+            eval,
+            air: self,
+            naming: self.naming.load(Ordering::Relaxed),
+            fixed: 0,
+            last: None,
+            open: None,
+            pair: None,
+            running: None,
+        };
+        self.chip.evaluate(&mut row, &self.challenges);
+        row.finish()
+    }
+}
+
+/// A fraction of the LogUp sum.
+struct Term<E: EvalAtRow> {
+    numerator: E::EF,
+    denominator: E::EF,
+}
+
+struct ComponentRow<'a, E: EvalAtRow> {
+    eval: E,
+    air: &'a Air,
+    naming: bool,
+    fixed: usize,
+    last: Option<E::F>,
+    /// A single lookup that waits for a partner.
+    open: Option<Term<E>>,
+    /// A complete pair that waits to learn whether it is the last of the row.
+    pair: Option<Term<E>>,
+    /// The row's sum up to the last emitted pair.
+    running: Option<E::EF>,
+}
+
+impl<E: EvalAtRow> ComponentRow<'_, E> {
+    fn preprocessed(&mut self, id: impl FnOnce() -> PreProcessedColumnId) -> E::F {
+        let id = if self.naming { id() } else { PreProcessedColumnId { id: String::new() } };
+        self.eval.get_preprocessed_column(id)
+    }
+
+    fn last_row(&mut self) -> E::F {
+        if let Some(last) = &self.last {
+            return last.clone();
+        }
+        let log_size = self.air.chip.log_size();
+        let last = self.preprocessed(|| named_column_id(LAST, log_size));
+        self.last = Some(last.clone());
+        last
+    }
+
+    fn push_pair(&mut self, term: Term<E>) {
+        if let Some(before) = self.pair.replace(term) {
+            let [now] =
+                self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [0]);
+            let step = match self.running.take() {
+                Some(running) => now.clone() - running,
+                None => now.clone(),
+            };
+            self.eval.add_constraint(step * before.denominator - before.numerator);
+            self.running = Some(now);
+        }
+    }
+
+    /// Closes the LogUp sum of the row: the last column runs over rows, shifted so that it is cyclic.
+    fn finish(mut self) -> E {
+        if let Some(term) = self.open.take() {
+            self.push_pair(term);
+        }
+        if let Some(term) = self.pair.take() {
+            let [previous, now] =
+                self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [-1, 0]);
+            let mut step = now - previous + E::EF::from(self.air.shift);
+            if let Some(running) = self.running.take() {
+                step = step - running;
+            }
+            self.eval.add_constraint(step * term.denominator - term.numerator);
+        }
+        self.eval
+    }
+}
+
+impl<E: EvalAtRow> Row for ComponentRow<'_, E> {
+    type F = E::F;
+    type EF = E::EF;
+
+    fn fixed(&mut self) -> E::F {
+        let (chip, column) = (self.air.index, self.fixed);
+        self.fixed += 1;
+        self.preprocessed(|| fixed_column_id(chip, column))
+    }
+
+    fn first(&mut self) -> E::F {
+        let log_size = self.air.chip.log_size();
+        self.preprocessed(|| named_column_id(FIRST, log_size))
+    }
+
+    fn last(&mut self) -> E::F {
+        self.last_row()
+    }
+
+    fn witness(&mut self) -> E::F {
+        let [now] = self.eval.next_interaction_mask(ORIGINAL_TRACE_IDX, [0]);
+        now
+    }
+
+    fn witness_with_previous(&mut self) -> [E::F; 2] {
+        self.eval.next_interaction_mask(ORIGINAL_TRACE_IDX, [-1, 0])
+    }
+
+    fn fold(&mut self, multiplier: E::EF, addend: E::EF) -> E::EF {
+        let [previous, now] =
+            self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [-1, 0]);
+        self.eval.add_constraint(now.clone() - previous * multiplier - addend);
+        now
+    }
+
+    fn total(&mut self, value: E::EF) {
+        let last = self.last_row();
+        self.eval.add_constraint((value - E::EF::from(self.air.total)) * last);
+    }
+
+    fn constrain(&mut self, value: E::F) {
+        self.eval.add_constraint(value);
+    }
+
+    fn lookup(&mut self, relation: Relation, multiplicity: E::F, values: &[E::F]) {
+        let challenges = &self.air.challenges;
+        let tag = challenges.alpha[0] * BaseField::from(relation as u32) - challenges.z;
+        let denominator = values
+            .iter()
+            .zip(&challenges.alpha[1..])
+            .fold(E::EF::from(tag), |sum, (value, &power)| {
+                sum + E::EF::from(power) * value.clone()
+            });
+        let term = Term { numerator: E::EF::from(multiplicity), denominator };
+        match self.open.take() {
+            None => self.open = Some(term),
+            Some(first) => {
+                let pair = Term {
+                    numerator: first.numerator * term.denominator.clone()
+                        + term.numerator * first.denominator.clone(),
+                    denominator: first.denominator * term.denominator,
+                };
+                self.push_pair(pair);
+            }
+        }
+    }
+}
+

@@ -1,0 +1,16 @@
+//! What an AIR of the tensor STARK is made of: rows, relations, challenges, components.
+//!
+//! A chip writes its constraints once, generically over [`Row`]. The same code then runs over an extended domain (prover),
+//! at one point (verifier), row by row (to fill the columns that depend on challenges) and to count columns.
+
+mod challenges;
+mod component;
+mod relation;
+mod row;
+mod shape;
+
+pub(crate) use challenges::Challenges;
+pub(crate) use component::{Air, FIRST, LAST, fixed_column_id, named_column_id};
+pub(crate) use relation::Relation;
+pub(crate) use row::{Chip, Row, combine, constant};
+pub(crate) use shape::Shape;

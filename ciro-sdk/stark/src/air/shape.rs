@@ -1,0 +1,87 @@
+//! How many columns of which kind a chip has.
+
+use num_traits::Zero;
+use stwo::core::fields::m31::BaseField;
+use stwo::core::fields::qm31::SecureField;
+
+use super::{Challenges, Chip, Relation, Row};
+
+/// The number of columns of a chip, found by running its constraints once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Fixed columns of its own.
+    pub(crate) fixed: usize,
+    /// Whether it reads the first-row and last-row selectors.
+    pub(crate) selectors: [bool; 2],
+    /// Witness columns.
+    pub(crate) witness: usize,
+    /// Folded columns, each four base-field columns.
+    pub(crate) folds: usize,
+    /// Lookups in a row; two share one column in the extension field.
+    pub(crate) lookups: usize,
+}
+
+impl Shape {
+    pub(crate) fn of(chip: &impl Chip) -> Self {
+        let mut shape = Self::default();
+        chip.evaluate(&mut shape, &Challenges::dummy());
+        shape
+    }
+
+    /// LogUp columns in the extension field.
+    pub(crate) fn logup_columns(&self) -> usize {
+        self.lookups.div_ceil(2)
+    }
+
+    /// Base-field columns that the prover commits for each proof.
+    pub(crate) fn committed(&self) -> usize {
+        self.witness + 4 * (self.folds + self.logup_columns())
+    }
+}
+
+impl Row for Shape {
+    type F = BaseField;
+    type EF = SecureField;
+
+    fn fixed(&mut self) -> BaseField {
+        self.fixed += 1;
+        BaseField::zero()
+    }
+
+    fn first(&mut self) -> BaseField {
+        self.selectors[0] = true;
+        BaseField::zero()
+    }
+
+    fn last(&mut self) -> BaseField {
+        self.selectors[1] = true;
+        BaseField::zero()
+    }
+
+    fn witness(&mut self) -> BaseField {
+        self.witness += 1;
+        BaseField::zero()
+    }
+
+    fn witness_with_previous(&mut self) -> [BaseField; 2] {
+        self.witness += 1;
+        [BaseField::zero(); 2]
+    }
+
+    fn fold(&mut self, _multiplier: SecureField, _addend: SecureField) -> SecureField {
+        assert_eq!(self.lookups, 0, "folds come before lookups");
+        self.folds += 1;
+        SecureField::zero()
+    }
+
+    fn total(&mut self, _value: SecureField) {
+        self.selectors[1] = true;
+    }
+
+    fn constrain(&mut self, _value: BaseField) {}
+
+    fn lookup(&mut self, _relation: Relation, _multiplicity: BaseField, values: &[BaseField]) {
+        assert!(values.len() < Relation::MAX_WIDTH, "a tuple and its relation fit the powers");
+        self.lookups += 1;
+    }
+}

@@ -1,0 +1,111 @@
+//! The chips of the tensor STARK, one file each.
+
+mod accumulate;
+mod arg_max;
+mod arithmetic;
+mod constants;
+mod contract;
+mod io;
+mod max;
+pub(crate) mod quantize;
+mod table;
+
+pub(crate) use accumulate::AccumulateChip;
+pub(crate) use arg_max::ArgMaxChip;
+pub(crate) use arithmetic::ArithmeticChip;
+pub(crate) use constants::ConstantsChip;
+pub(crate) use contract::ContractChip;
+pub(crate) use io::IoChip;
+pub(crate) use max::MaxChip;
+pub(crate) use table::TableChip;
+
+use serde::{Deserialize, Serialize};
+
+use crate::air::{Challenges, Chip, Row};
+
+/// A chip of any kind with its parameters, as the model key lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AnyChip {
+    Table(TableChip),
+    Constants(ConstantsChip),
+    Io(IoChip),
+    Contract(ContractChip),
+    Accumulate(AccumulateChip),
+    Arithmetic(ArithmeticChip),
+    Max(MaxChip),
+    ArgMax(ArgMaxChip),
+}
+
+impl AnyChip {
+    /// The chip's name in reports and error messages.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "tables",
+            Self::Constants(_) => "constants",
+            Self::Io(_) => "public values",
+            Self::Contract(chip) if chip.dynamic => "products of activations",
+            Self::Contract(_) => "products with weights",
+            Self::Accumulate(chip) if chip.limbs.is_some() => "rounded products",
+            Self::Accumulate(_) => "raw products",
+            Self::Arithmetic(chip) if chip.limbs.is_some() => "rounded arithmetic",
+            Self::Arithmetic(_) => "raw arithmetic",
+            Self::Max(_) => "maxima",
+            Self::ArgMax(_) => "positions of maxima",
+        }
+    }
+
+    /// Whether sizes and lane counts are such that the chip can be built; keys from outside are not trusted.
+    pub(crate) fn is_sane(&self, max_log_size: u32) -> bool {
+        const MAX_LANES: u32 = Challenges::MAX_LANES as u32;
+        let lanes = |lanes: u32| (1..=MAX_LANES).contains(&lanes);
+        let shape = match self {
+            Self::Table(chip) => lanes(chip.lanes),
+            Self::Constants(chip) => lanes(chip.lanes),
+            Self::Io(chip) => lanes(chip.lanes),
+            Self::Contract(chip) => lanes(chip.left) && lanes(chip.right),
+            Self::Accumulate(chip) => {
+                lanes(chip.lanes) && chip.limbs.is_none_or(|limbs| limbs.is_sane())
+            }
+            Self::Arithmetic(chip) => {
+                lanes(chip.lanes) && chip.limbs.is_none_or(|limbs| limbs.is_sane())
+            }
+            Self::Max(chip) => chip.limbs.is_sane(),
+            Self::ArgMax(chip) => chip.limbs.is_sane(),
+        };
+        shape && (5..=max_log_size).contains(&self.log_size())
+    }
+
+    /// With which sign the chip's total enters the balance of matrix products; `None` if it has no part in it.
+    pub(crate) fn product_sign(&self) -> Option<i32> {
+        match self {
+            Self::Contract(_) => Some(1),
+            Self::Accumulate(_) => Some(-1),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! dispatch {
+    ($self:expr, $chip:ident => $body:expr) => {
+        match $self {
+            AnyChip::Table($chip) => $body,
+            AnyChip::Constants($chip) => $body,
+            AnyChip::Io($chip) => $body,
+            AnyChip::Contract($chip) => $body,
+            AnyChip::Accumulate($chip) => $body,
+            AnyChip::Arithmetic($chip) => $body,
+            AnyChip::Max($chip) => $body,
+            AnyChip::ArgMax($chip) => $body,
+        }
+    };
+}
+
+impl Chip for AnyChip {
+    fn log_size(&self) -> u32 {
+        dispatch!(self, chip => chip.log_size())
+    }
+
+    fn evaluate<R: Row>(&self, row: &mut R, challenges: &Challenges) {
+        dispatch!(self, chip => chip.evaluate(row, challenges));
+    }
+}

@@ -1,0 +1,142 @@
+//! Rows of elementwise arithmetic.
+
+use stwo::core::fields::m31::BaseField;
+
+use super::cost::{LANES, cheapest, log_size};
+use super::rounding::Rounding;
+use super::tables::{TableCounts, Tables};
+use super::wiring::{Address, Wiring};
+use super::{Column, PlacedChip, Witness};
+use crate::air::Shape;
+use crate::chips::quantize::Limbs;
+use crate::chips::{AnyChip, ArithmeticChip};
+use crate::field::embed;
+
+/// `x = p * a * b + q * a + r * b + c` for every element of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Elementwise {
+    /// `[p, q, r, c]`.
+    pub(crate) coefficients: [i32; 4],
+    pub(crate) rounding: Option<Rounding>,
+    /// `(a, b, y)`: operands and what is written (the rounded result if there is a rounding).
+    pub(crate) cells: Vec<[Address; 3]>,
+}
+
+/// Rows of all elementwise work that is rounded (or raw), before the readers of the results are known.
+pub(crate) struct Arithmetic {
+    chip: ArithmeticChip,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    coefficients: [i32; 4],
+    rounding: Rounding,
+    /// One for each lane; lanes past the end of a node repeat its last element.
+    cells: Vec<[Address; 3]>,
+    /// Lanes that write their result.
+    writers: usize,
+}
+
+impl Arithmetic {
+    /// Lays the work; `None` if there is none.
+    pub(crate) fn new(
+        work: &[Elementwise],
+        limbs: Option<Limbs>,
+        wiring: &mut Wiring<'_>,
+    ) -> Option<Self> {
+        let mine: Vec<&Elementwise> = work
+            .iter()
+            .filter(|item| item.rounding.is_some() == limbs.is_some() && !item.cells.is_empty())
+            .collect();
+        if mine.is_empty() {
+            return None;
+        }
+        let candidates = LANES[..4].iter().map(|&lanes| {
+            let rows = mine.iter().map(|item| item.cells.len().div_ceil(lanes as usize)).sum();
+            AnyChip::Arithmetic(ArithmeticChip { log_size: log_size(rows), lanes, limbs })
+        });
+        let AnyChip::Arithmetic(chip) = cheapest(candidates) else {
+            unreachable!("only arithmetic was offered")
+        };
+        let lanes = chip.lanes as usize;
+        let mut rows = Vec::with_capacity(1 << chip.log_size);
+        for item in mine {
+            for chunk in item.cells.chunks(lanes) {
+                let mut cells = chunk.to_vec();
+                cells.resize(lanes, *chunk.last().expect("chunks are not empty"));
+                rows.push(Row {
+                    coefficients: item.coefficients,
+                    rounding: item.rounding.unwrap_or(Rounding::IDLE),
+                    cells,
+                    writers: chunk.len(),
+                });
+            }
+        }
+        let zero = wiring.zero();
+        rows.resize_with(1 << chip.log_size, || Row {
+            coefficients: [0; 4],
+            rounding: Rounding::IDLE,
+            cells: vec![[zero; 3]; lanes],
+            writers: 0,
+        });
+        for [a, b, _] in rows.iter().flat_map(|row| &row.cells) {
+            wiring.read(*a);
+            wiring.read(*b);
+        }
+        Some(Self { chip, rows })
+    }
+
+    /// Writes the fixed columns, once all reads have been counted.
+    pub(crate) fn place(self, wiring: &Wiring<'_>) -> PlacedChip {
+        let chip = AnyChip::Arithmetic(self.chip);
+        let shape = Shape::of(&chip);
+        let mut fixed = vec![Vec::with_capacity(self.rows.len()); shape.fixed];
+        for row in &self.rows {
+            let mut values: Vec<BaseField> = row.coefficients.iter().map(|&c| embed(c)).collect();
+            if let Some(limbs) = self.chip.limbs {
+                values.extend(row.rounding.fixed(limbs));
+            }
+            for (lane, [a, b, y]) in row.cells.iter().enumerate() {
+                let readers = if lane < row.writers { wiring.readers(*y) } else { 0 };
+                values.extend([*a, *b, *y, readers].map(BaseField::from));
+            }
+            for (column, value) in fixed.iter_mut().zip(values) {
+                column.push(value);
+            }
+        }
+        PlacedChip { chip, shape, fixed, witness: Box::new(self) }
+    }
+}
+
+impl Row {
+    /// The value before rounding; intervals bound it.
+    fn value(&self, a: i32, b: i32) -> i32 {
+        let [p, q, r, c] = self.coefficients.map(i64::from);
+        let (a, b) = (i64::from(a), i64::from(b));
+        i32::try_from(p * a * b + q * a + r * b + c).expect("interval analysis bounds the value")
+    }
+}
+
+impl Witness for Arithmetic {
+    fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
+        let lanes = self.chip.lanes as usize;
+        let width = 2 + self.chip.limbs.map_or(1, Rounding::witness_columns);
+        let mut columns = vec![vec![embed(0); self.rows.len()]; lanes * width];
+        for (at, row) in self.rows.iter().enumerate() {
+            for (lane, [a, b, _]) in row.cells.iter().enumerate() {
+                let (a, b) = (values[*a as usize], values[*b as usize]);
+                let x = row.value(a, b);
+                let lane = &mut columns[lane * width..(lane + 1) * width];
+                lane[0][at] = embed(a);
+                lane[1][at] = embed(b);
+                match self.chip.limbs {
+                    Some(limbs) => row.rounding.witness(x, limbs, tables, counts, |k, value| {
+                        lane[2 + k][at] = value;
+                    }),
+                    None => lane[2][at] = embed(x),
+                }
+            }
+        }
+        columns
+    }
+}

@@ -1,0 +1,433 @@
+//! From nodes to work for the chips.
+
+use std::collections::BTreeMap;
+
+use ciro_graph::integer::ops::{Combine, Conv, Linear};
+use ciro_graph::integer::{ConstId, Node, NodeId, Op};
+use ciro_graph::{IntegerModel, Tensor};
+
+use super::arithmetic::{Arithmetic, Elementwise};
+use super::convolution;
+use super::extremum::{Extrema, Extremum, Groups};
+use super::io::PublicValues;
+use super::product::{Accumulation, Product, Right, place_contraction};
+use super::rounding::{NoRoom, Rounding, Roundings};
+use super::tables::Tables;
+use super::wiring::{Address, Wiring};
+use super::{Layout, PlacedChip, constants};
+use crate::chips::quantize::Limbs;
+
+/// A model that cannot be laid out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// The tensor STARK has no chip for an operator.
+    #[error("node `{node}` ({op}): the tensor route cannot prove this operator")]
+    Unsupported {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+    },
+    /// Intermediate values are too large for a sound rounding check.
+    #[error("node `{node}` ({op})")]
+    NoRoom {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// Which values leave no room.
+        #[source]
+        source: NoRoom,
+    },
+    /// The model has more tensor elements than addresses.
+    #[error("the model and its batch hold {elements} tensor elements, more than the {most} that can be addressed")]
+    TooLarge {
+        /// Tensor elements of the whole batch.
+        elements: u64,
+        /// The most that can be addressed.
+        most: u64,
+    },
+}
+
+/// Gathers the work that a model's nodes make.
+pub(super) struct Collector<'m> {
+    pub(super) model: &'m IntegerModel,
+    pub(super) wiring: Wiring<'m>,
+    users: Vec<Vec<NodeId>>,
+    live: Vec<bool>,
+    roundings: Roundings,
+    /// Rounding nodes and their (draft) rounding.
+    rounded: BTreeMap<NodeId, Rounding>,
+    pub(super) products: Vec<Product>,
+    elementwise: Vec<Elementwise>,
+    maxima: Vec<Groups>,
+    positions: Vec<Groups>,
+}
+
+impl<'m> Collector<'m> {
+    pub(super) fn new(model: &'m IntegerModel, batch: u32) -> Result<Self, LayoutError> {
+        const MOST: u64 = 1 << 30;
+        let elements = model.nodes().iter().map(|node| node.len() as u64).sum::<u64>();
+        let elements = elements.saturating_mul(batch.into());
+        if elements > MOST {
+            return Err(LayoutError::TooLarge { elements, most: MOST });
+        }
+        let mut users = vec![vec![]; model.nodes().len()];
+        let mut live = vec![false; model.nodes().len()];
+        for output in model.outputs() {
+            live[output.node.index()] = true;
+        }
+        for (id, node) in model.iter().collect::<Vec<_>>().into_iter().rev() {
+            // Every input is tied to the statement, whether the model reads it or not.
+            if !live[id.index()] {
+                continue;
+            }
+            for operand in &node.operands {
+                live[operand.index()] = true;
+                users[operand.index()].push(id);
+            }
+        }
+        let wiring = Wiring::new(model, batch);
+        let mut this = Self {
+            model,
+            wiring,
+            users,
+            live,
+            roundings: Roundings::default(),
+            rounded: BTreeMap::new(),
+            products: vec![],
+            elementwise: vec![],
+            maxima: vec![],
+            positions: vec![],
+        };
+        this.collect_roundings()?;
+        this.collect_nodes()?;
+        Ok(this)
+    }
+
+    pub(super) fn samples(&self) -> std::ops::Range<u32> {
+        0..self.wiring.batch()
+    }
+
+    /// All addresses of a node, sample after sample.
+    pub(super) fn all_cells(&self, id: NodeId) -> Vec<Address> {
+        self.samples().flat_map(|sample| self.wiring.cells(id, sample)).collect()
+    }
+
+    fn collect_roundings(&mut self) -> Result<(), LayoutError> {
+        let model = self.model;
+        for (id, node) in model.iter().filter(|(id, _)| self.live[id.index()]) {
+            let Some(&operand) = node.operands.first() else { continue };
+            let interval = model.node(operand).interval;
+            let count = node.len() * self.wiring.batch() as usize;
+            if let Some(rounding) =
+                self.roundings.add(&node.op, interval, count, model.constants())
+            {
+                let rounding = rounding.map_err(|source| LayoutError::NoRoom {
+                    node: node.name.clone(),
+                    op: node.op.operator().name(),
+                    source,
+                })?;
+                self.rounded.insert(id, rounding);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rounding node that is the only reader of a node's result, if there is one.
+    pub(super) fn fused(&self, id: NodeId) -> Option<NodeId> {
+        let is_output = self.model.outputs().iter().any(|output| output.node == id);
+        match self.users[id.index()][..] {
+            [user] if !is_output && self.rounded.contains_key(&user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Whether a rounding node is done where its operand is computed.
+    fn is_absorbed(&self, node: &Node) -> bool {
+        let operand = node.operands[0];
+        let computed = matches!(
+            self.model.node(operand).op,
+            Op::Linear(_) | Op::Conv(_) | Op::MatMul(_) | Op::ReduceSum(_) | Op::Combine(_) | Op::Mul(_)
+        );
+        computed && self.fused(operand).is_some()
+    }
+
+    fn collect_nodes(&mut self) -> Result<(), LayoutError> {
+        let model = self.model;
+        let mut linears: BTreeMap<(ConstId, Option<ConstId>, bool), Vec<NodeId>> = BTreeMap::new();
+        for (id, node) in model.iter().filter(|(id, _)| self.live[id.index()]) {
+            match &node.op {
+                Op::Input(_) | Op::Constant(_) | Op::Move(_) => {}
+                Op::Linear(Linear { weight, bias }) => {
+                    let key = (*weight, *bias, self.fused(id).is_some());
+                    linears.entry(key).or_default().push(id);
+                }
+                Op::Conv(conv) => self.conv(id, conv),
+                Op::MatMul(_) => self.mat_mul(id),
+                Op::ReduceSum(_) => self.reduce_sum(id),
+                Op::Combine(combine) => self.combine(id, combine),
+                Op::Mul(_) => {
+                    let [a, b] = [node.operands[0], node.operands[1]];
+                    self.elementwise(id, [1, 0, 0, 0], a, b);
+                }
+                Op::Requantize(_) | Op::Lookup(_) if self.is_absorbed(node) => {}
+                Op::Requantize(_) | Op::Lookup(_) => {
+                    let cells = self.operand_cells(node.operands[0], node.operands[0], id);
+                    self.elementwise.push(Elementwise {
+                        coefficients: [0, 1, 0, 0],
+                        rounding: Some(self.rounded[&id]),
+                        cells,
+                    });
+                }
+                Op::ReduceMax(_) => self.maxima.push(self.groups(id)),
+                Op::ArgMax(_) => self.positions.push(self.groups(id)),
+                _ => {
+                    return Err(LayoutError::Unsupported {
+                        node: node.name.clone(),
+                        op: node.op.operator().name(),
+                    });
+                }
+            }
+        }
+        for ((weight, bias, _), nodes) in linears {
+            self.linear(weight, bias, &nodes);
+        }
+        Ok(())
+    }
+
+    /// The node that holds what is written for `id`, and how it is rounded.
+    pub(super) fn result(&self, id: NodeId) -> (NodeId, Option<Rounding>) {
+        match self.fused(id) {
+            Some(user) => (user, Some(self.rounded[&user])),
+            None => (id, None),
+        }
+    }
+
+    /// All uses of one weight matrix become one product: its rows are paid once.
+    fn linear(&mut self, weight: ConstId, bias: Option<ConstId>, nodes: &[NodeId]) {
+        let weight = &self.model.constants()[weight];
+        let (k, n) = (weight.shape()[0], weight.shape()[1]);
+        let mut right = weight.data().to_vec();
+        let bias = bias.map(|bias| &self.model.constants()[bias]);
+        right.extend(bias.into_iter().flat_map(Tensor::data));
+        let one = self.wiring.constant(1);
+        let (mut left, mut raw, mut written, mut roundings) = (vec![], vec![], vec![], vec![]);
+        for &id in nodes {
+            let (result, rounding) = self.result(id);
+            for sample in self.samples() {
+                for row in self.wiring.cells(self.model.node(id).operands[0], sample).chunks(k) {
+                    left.extend_from_slice(row);
+                    left.extend(bias.map(|_| one));
+                    roundings.extend(rounding);
+                }
+                raw.extend(self.wiring.cells(id, sample));
+                written.extend(self.wiring.cells(result, sample));
+            }
+        }
+        let k = k + usize::from(bias.is_some());
+        self.products.push(Product {
+            m: left.len() / k,
+            k,
+            n,
+            left,
+            right: Right::Fixed(right),
+            raw,
+            written,
+            roundings: (!roundings.is_empty()).then_some(roundings),
+        });
+    }
+
+    fn conv(&mut self, id: NodeId, conv: &Conv) {
+        let products = convolution::products(self, id, conv);
+        self.products.extend(products);
+    }
+
+    fn mat_mul(&mut self, id: NodeId) {
+        let node = self.model.node(id);
+        let [a, b] = [node.operands[0], node.operands[1]];
+        let (result, rounding) = self.result(id);
+        let n = *node.shape.last().expect("a matrix");
+        let m = node.shape[node.shape.len() - 2];
+        let k = *self.model.node(a).shape.last().expect("a matrix");
+        for sample in self.samples() {
+            let [a, b, raw, written] =
+                [a, b, id, result].map(|node| self.wiring.cells(node, sample));
+            for block in 0..raw.len() / (m * n) {
+                let part = |cells: &[Address], len: usize| cells[block * len..][..len].to_vec();
+                self.products.push(Product {
+                    m,
+                    k,
+                    n,
+                    left: part(&a, m * k),
+                    right: Right::Computed(part(&b, k * n)),
+                    raw: part(&raw, m * n),
+                    written: part(&written, m * n),
+                    roundings: rounding.map(|rounding| vec![rounding; m]),
+                });
+            }
+        }
+    }
+
+    fn reduce_sum(&mut self, id: NodeId) {
+        let operand = self.model.node(id).operands[0];
+        let k = *self.model.node(operand).shape.last().expect("checked by the shape rule");
+        self.row_sums(id, self.all_cells(operand), vec![1; k]);
+    }
+
+    /// `y[i] = sum_j weights[j] * x[i, j]` for every element `i` of a node.
+    fn row_sums(&mut self, id: NodeId, left: Vec<Address>, weights: Vec<i32>) {
+        let (result, rounding) = self.result(id);
+        let m = left.len() / weights.len();
+        self.products.push(Product {
+            m,
+            k: weights.len(),
+            n: 1,
+            left,
+            right: Right::Fixed(weights),
+            raw: self.all_cells(id),
+            written: self.all_cells(result),
+            roundings: rounding.map(|rounding| vec![rounding; m]),
+        });
+    }
+
+    fn combine(&mut self, id: NodeId, combine: &Combine) {
+        let operands = &self.model.node(id).operands;
+        let constant = combine.constant;
+        match (&operands[..], &combine.coefficients[..]) {
+            (&[a], &[q]) => self.elementwise(id, [0, q, 0, constant], a, a),
+            (&[a, b], &[q, r]) => self.elementwise(id, [0, q, r, constant], a, b),
+            _ => {
+                let columns: Vec<Vec<Address>> =
+                    operands.iter().map(|&operand| self.all_cells(operand)).collect();
+                let one = self.wiring.constant(1);
+                let mut weights = combine.coefficients.clone();
+                weights.extend((constant != 0).then_some(constant));
+                let left = (0..columns[0].len())
+                    .flat_map(|i| {
+                        let cells = columns.iter().map(move |column| column[i]);
+                        cells.chain((constant != 0).then_some(one))
+                    })
+                    .collect();
+                self.row_sums(id, left, weights);
+            }
+        }
+    }
+
+    fn elementwise(&mut self, id: NodeId, coefficients: [i32; 4], a: NodeId, b: NodeId) {
+        let (result, rounding) = self.result(id);
+        let cells = self.operand_cells(a, b, result);
+        self.elementwise.push(Elementwise { coefficients, rounding, cells });
+    }
+
+    fn operand_cells(&self, a: NodeId, b: NodeId, y: NodeId) -> Vec<[Address; 3]> {
+        let [a, b, y] = [a, b, y].map(|node| self.all_cells(node));
+        a.into_iter().zip(b).zip(y).map(|((a, b), y)| [a, b, y]).collect()
+    }
+
+    fn groups(&self, id: NodeId) -> Groups {
+        let operand = self.model.node(id).operands[0];
+        let node = self.model.node(operand);
+        let spread = node.interval.hi.abs_diff(node.interval.lo);
+        Groups {
+            bits: u64::BITS - spread.leading_zeros(),
+            len: *node.shape.last().expect("checked by the shape rule"),
+            elements: self.all_cells(operand),
+            results: self.all_cells(id),
+        }
+    }
+
+    /// Lays all work into chips.
+    pub(super) fn lay(mut self) -> Result<Layout, LayoutError> {
+        let mut tables = Tables::default();
+        tables.range(0);
+        let limbs = self.roundings.limbs();
+        let numbers = self.roundings.finish(&mut tables);
+        self.number_tables(&numbers, limbs, &mut tables);
+        // Products of one kind stand together, so that few rows only separate others.
+        self.products.sort_by_key(|product| {
+            (matches!(product.right, Right::Computed(_)), product.roundings.is_some())
+        });
+
+        let public = self.public_values();
+        let Self { mut wiring, products, elementwise, maxima, positions, .. } = self;
+        let mut chips: Vec<PlacedChip> = vec![];
+        chips.extend(place_contraction(&products, false, &mut wiring));
+        chips.extend(place_contraction(&products, true, &mut wiring));
+        let rounded = Arithmetic::new(&elementwise, Some(limbs), &mut wiring);
+        let raw = Arithmetic::new(&elementwise, None, &mut wiring);
+        let mut extrema = vec![];
+        for (kind, groups) in [(Extremum::Max, &maxima), (Extremum::ArgMax, &positions)] {
+            extrema.extend(place_extrema(kind, groups, limbs.bits, &mut tables, &mut wiring));
+        }
+        // From here on every read has been counted.
+        let accumulations =
+            [Some(limbs), None].into_iter().filter_map(|limbs| Accumulation::new(&products, limbs));
+        chips.extend(accumulations.map(|accumulation| accumulation.place(&wiring)));
+        chips.extend(rounded.into_iter().chain(raw).map(|work| work.place(&wiring)));
+        chips.extend(extrema.into_iter().map(|extrema| extrema.place(&wiring)));
+        chips.push(constants::place(&wiring));
+        let addresses = public.inputs.iter().chain(&public.outputs).copied().collect();
+        chips.push(public.place(&wiring));
+        let table_chip = chips.len();
+        chips.push(tables.place());
+        let (bases, constants) = wiring.into_parts();
+        Ok(Layout { chips, constants, bases, tables, table_chip, public: addresses })
+    }
+
+    /// Replaces draft numbers by table numbers, and makes the range tables of remainders.
+    fn number_tables(&mut self, numbers: &[u32], limbs: Limbs, tables: &mut Tables) {
+        let products = self.products.iter_mut().flat_map(|product| &mut product.roundings);
+        let elementwise = self.elementwise.iter_mut().flat_map(|work| &mut work.rounding);
+        for rounding in products.flatten().chain(elementwise) {
+            rounding.table = numbers[rounding.table as usize];
+            for width in limbs.widths(rounding.shift) {
+                tables.range(width);
+            }
+        }
+    }
+
+    fn public_values(&mut self) -> PublicValues {
+        let model = self.model;
+        let inputs: Vec<NodeId> = model.input_nodes().map(|(id, _)| id).collect();
+        let outputs: Vec<NodeId> = model.outputs().iter().map(|output| output.node).collect();
+        let cells = |nodes: &[NodeId]| -> Vec<Address> {
+            self.samples()
+                .flat_map(|sample| nodes.iter().map(move |&id| (id, sample)))
+                .flat_map(|(id, sample)| self.wiring.cells(id, sample))
+                .collect()
+        };
+        let public = PublicValues { inputs: cells(&inputs), outputs: cells(&outputs) };
+        for &address in &public.outputs {
+            self.wiring.read(address);
+        }
+        public
+    }
+}
+
+/// One chip for each number of limbs that the differences need.
+fn place_extrema(
+    kind: Extremum,
+    groups: &[Groups],
+    bits: u32,
+    tables: &mut Tables,
+    wiring: &mut Wiring<'_>,
+) -> Vec<Extrema> {
+    let mut by_limbs: BTreeMap<u32, Vec<&Groups>> = BTreeMap::new();
+    for group in groups {
+        let count = group.bits.div_ceil(bits).max(1);
+        by_limbs.entry(count).or_default().push(group);
+    }
+    let mut placed = vec![];
+    for (count, groups) in by_limbs {
+        let limbs = Limbs { count, bits };
+        for group in &groups {
+            for width in limbs.widths(group.bits) {
+                tables.range(width);
+            }
+        }
+        placed.extend(Extrema::new(kind, &groups, limbs, wiring));
+    }
+    placed
+}

@@ -1,0 +1,116 @@
+//! From an integer model to chips: what stands in which row, and what is wired to what.
+//!
+//! 1. [`wiring`] gives every tensor element an address; movements give none, their elements are read where they come from.
+//! 2. [`collect`] turns the model's nodes into work: matrix products, arithmetic, maxima, ...
+//! 3. Every kind of work chooses its chip's shape by a cost model and lays its rows; reads are counted on the way.
+//! 4. Once all reads are counted, the fixed columns are written: they are tree 0 of the proof.
+
+mod arithmetic;
+mod collect;
+mod constants;
+mod convolution;
+mod cost;
+mod extremum;
+mod io;
+mod product;
+mod rounding;
+mod tables;
+mod wiring;
+
+use ciro_graph::IntegerModel;
+use stwo::core::fields::m31::BaseField;
+
+use crate::air::Shape;
+use crate::chips::AnyChip;
+use crate::field::embed;
+
+pub(crate) use collect::LayoutError;
+pub(crate) use tables::TableCounts;
+pub(crate) use wiring::Address;
+
+/// A column in row order.
+pub(crate) type Column = Vec<BaseField>;
+
+/// How one chip's witness follows from the tensor elements.
+pub(crate) trait Witness: Send + Sync {
+    /// The chip's witness columns, in the order in which its constraints read them.
+    ///
+    /// `values[address]` is the value of a tensor element; lookups are counted in `counts`.
+    fn columns(
+        &self,
+        values: &[i32],
+        tables: &tables::Tables,
+        counts: &mut TableCounts,
+    ) -> Vec<Column>;
+}
+
+/// The witness of chips that only read memory: the address of every cell, column by column.
+pub(crate) struct MemoryReads(Vec<Vec<Address>>);
+
+impl Witness for MemoryReads {
+    fn columns(
+        &self,
+        values: &[i32],
+        _tables: &tables::Tables,
+        _counts: &mut TableCounts,
+    ) -> Vec<Column> {
+        let value = |&address: &Address| embed(values[address as usize]);
+        self.0.iter().map(|column| column.iter().map(value).collect()).collect()
+    }
+}
+
+/// A chip with its fixed columns and the recipe of its witness.
+pub(crate) struct PlacedChip {
+    pub(crate) chip: AnyChip,
+    pub(crate) shape: Shape,
+    pub(crate) fixed: Vec<Column>,
+    pub(crate) witness: Box<dyn Witness>,
+}
+
+/// Everything about a model that does not depend on an input.
+pub(crate) struct Layout {
+    pub(crate) chips: Vec<PlacedChip>,
+    /// Values of the addresses behind the model's nodes: constants.
+    pub(crate) constants: Vec<i32>,
+    /// The address of the first element of every node; movements have none of their own.
+    pub(crate) bases: Vec<Option<Address>>,
+    pub(crate) tables: tables::Tables,
+    pub(crate) table_chip: usize,
+    /// Addresses of the public values, inputs first.
+    pub(crate) public: Vec<Address>,
+}
+
+impl Layout {
+    /// Lays out a model for proofs of `batch` inputs at once.
+    ///
+    /// # Errors
+    /// [`LayoutError`] if a node cannot be proven, with its name.
+    pub(crate) fn new(model: &IntegerModel, batch: u32) -> Result<Self, LayoutError> {
+        collect::Collector::new(model, batch)?.lay()
+    }
+
+    /// The value of every address, from the values of the model's nodes for each sample.
+    pub(crate) fn values(&self, traces: &[ciro_graph::integer::Trace]) -> Vec<i32> {
+        let mut values = vec![];
+        for trace in traces {
+            for (base, tensor) in self.bases.iter().zip(trace.values()) {
+                if base.is_some() {
+                    values.extend_from_slice(tensor.data());
+                }
+            }
+        }
+        values.extend_from_slice(&self.constants);
+        values
+    }
+
+    /// The largest number of rows of a chip, as a binary logarithm.
+    pub(crate) fn max_log_size(&self) -> u32 {
+        use crate::air::Chip as _;
+        self.chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0)
+    }
+}
+
+/// The witness of the table chip: how often each entry is looked up.
+pub(crate) fn table_columns(chip: &crate::chips::TableChip, counts: &TableCounts) -> Vec<Column> {
+    tables::Tables::columns(chip, counts)
+}

@@ -1,0 +1,201 @@
+//! Rounding shifts: which table they use, and the columns of one rounded value.
+
+use ciro_graph::integer::ops::{Lookup, Requantize};
+use ciro_graph::integer::{BOUND, Constants, Op};
+use ciro_graph::Interval;
+use stwo::core::fields::m31::{BaseField, P};
+
+use super::tables::{Function, TableCounts, Tables};
+use crate::chips::quantize::Limbs;
+use crate::field::embed;
+
+/// `y = table[(x + offset) >> shift]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rounding {
+    pub(crate) shift: u32,
+    pub(crate) offset: i32,
+    /// Number of the function table.
+    pub(crate) table: u32,
+}
+
+impl Rounding {
+    /// What rows without work do: `x = 0` has quotient 0, output 0 and remainder 0 in the range table of width 0.
+    pub(crate) const IDLE: Self = Self { shift: 0, offset: 0, table: 0 };
+
+    /// The fixed columns of a row.
+    pub(crate) fn fixed(self, limbs: Limbs) -> impl Iterator<Item = BaseField> {
+        [1u32 << self.shift].into_iter().map(BaseField::from).chain(
+            [embed(self.offset), self.table.into()]
+                .into_iter()
+                .chain(limbs.widths(self.shift).map(BaseField::from)),
+        )
+    }
+
+    /// Number of witness columns of one lane.
+    pub(crate) fn witness_columns(limbs: Limbs) -> usize {
+        2 + limbs.count as usize
+    }
+
+    /// Writes the witness of one value to `columns` (quotient, output, limbs) and counts its lookups.
+    pub(crate) fn witness(
+        self,
+        x: i32,
+        limbs: Limbs,
+        tables: &Tables,
+        counts: &mut TableCounts,
+        mut write: impl FnMut(usize, BaseField),
+    ) {
+        let shifted = i64::from(x) + i64::from(self.offset);
+        let quotient = i32::try_from(shifted >> self.shift).expect("intervals bound quotients");
+        let remainder = u32::try_from(shifted - (i64::from(quotient) << self.shift))
+            .expect("a remainder is not negative");
+        write(0, embed(quotient));
+        if self == Self::IDLE {
+            counts.range(tables, 0, 0);
+            write(1, embed(0));
+        } else {
+            counts.function(tables, self.table, quotient);
+            write(1, embed(tables.apply(self.table, quotient)));
+        }
+        for (k, (limb, width)) in limbs.split(remainder).zip(limbs.widths(self.shift)).enumerate() {
+            counts.range(tables, width, limb);
+            write(2 + k, limb.into());
+        }
+    }
+}
+
+/// Collects the roundings of a model and shares tables between them.
+#[derive(Debug, Default)]
+pub(crate) struct Roundings {
+    tables: Vec<Draft>,
+    shifts: Vec<(u32, usize)>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    kind: Kind,
+    domain: Interval,
+    max_shift: u32,
+    /// Greatest absolute value of an operand.
+    max_operand: i64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Clamp { lo: i32, hi: i32 },
+    Table { lo: i32, entries: Vec<i32> },
+}
+
+/// A rounding that does not fit the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("values up to {max_operand} with shift {shift} leave no room in a 31-bit field; leave more headroom below 2^30")]
+pub(crate) struct NoRoom {
+    max_operand: i64,
+    shift: u32,
+}
+
+impl Roundings {
+    /// The rounding of a `Requantize` or `Lookup` node whose operand lies in `x`; `count` is the number of elements.
+    ///
+    /// Returns `None` for other operators. Table numbers are positions in the list of drafts until [`Self::finish`].
+    pub(crate) fn add(
+        &mut self,
+        op: &Op,
+        x: Interval,
+        count: usize,
+        constants: &Constants,
+    ) -> Option<Result<Rounding, NoRoom>> {
+        let (shift, offset, kind) = match op {
+            Op::Requantize(Requantize { shift, lo, hi }) => {
+                let rounding = if *shift == 0 { 0 } else { 1 << (shift - 1) };
+                (*shift, rounding, Kind::Clamp { lo: *lo, hi: *hi })
+            }
+            Op::Lookup(Lookup { offset, shift, lo, table }) => {
+                let entries = constants[*table].data().to_vec();
+                (*shift, *offset, Kind::Table { lo: *lo, entries })
+            }
+            _ => return None,
+        };
+        self.shifts.push((shift, count));
+        // Lanes without work hold 0: the domain covers it.
+        let covered = x.union(Interval::point(0)).add(Interval::point(offset.into()));
+        let domain = covered.shift_right(shift);
+        let draft = Draft { kind, domain, max_shift: shift, max_operand: x.max_abs() };
+        let table = match self.tables.iter_mut().position(|known| known.absorb(&draft)) {
+            Some(position) => position,
+            None if !draft.fits() => {
+                return Some(Err(NoRoom { max_operand: x.max_abs(), shift }));
+            }
+            None => {
+                self.tables.push(draft);
+                self.tables.len() - 1
+            }
+        };
+        let table = u32::try_from(table).expect("few tables");
+        Some(Ok(Rounding { shift, offset, table }))
+    }
+
+    /// The limb width that makes remainders cheapest: wide limbs need large range tables, narrow ones many lookups.
+    pub(crate) fn limbs(&self) -> Limbs {
+        let most = self.shifts.iter().map(|&(shift, _)| shift).max().unwrap_or(0);
+        let cost = |bits: u32| {
+            let limbs = Limbs { count: most.div_ceil(bits).max(1), bits };
+            let mut widths: Vec<u32> =
+                self.shifts.iter().flat_map(|&(shift, _)| limbs.widths(shift)).collect();
+            widths.sort_unstable();
+            widths.dedup();
+            let entries: usize = widths.iter().map(|&width| 1usize << width).sum();
+            let values: usize = self.shifts.iter().map(|&(_, count)| count).sum();
+            3 * values * limbs.count as usize + 4 * entries
+        };
+        let bits = (4..=14).min_by_key(|&bits| cost(bits)).expect("the range is not empty");
+        Limbs { count: most.div_ceil(bits).max(1), bits }
+    }
+
+    /// Adds the tables; returns the number of each draft.
+    pub(crate) fn finish(&self, tables: &mut Tables) -> Vec<u32> {
+        self.tables.iter().map(|draft| tables.function(draft.function())).collect()
+    }
+}
+
+impl Draft {
+    /// Whether `x = q * 2^shift + r - offset` has one solution for every operand: two candidates differ by less than the modulus.
+    fn fits(&self) -> bool {
+        let reach = (self.domain.max_abs() + 2) << self.max_shift;
+        self.max_operand < BOUND && self.max_operand + reach < i64::from(P)
+    }
+
+    /// Takes another draft in if both can share one table.
+    fn absorb(&mut self, other: &Self) -> bool {
+        if self.kind != other.kind {
+            return false;
+        }
+        let merged = Self {
+            kind: self.kind.clone(),
+            domain: self.domain.union(other.domain),
+            max_shift: self.max_shift.max(other.max_shift),
+            max_operand: self.max_operand.max(other.max_operand),
+        };
+        let fits = merged.fits();
+        if fits {
+            *self = merged;
+        }
+        fits
+    }
+
+    fn function(&self) -> Function {
+        let outputs = (self.domain.lo..=self.domain.hi)
+            .map(|q| match &self.kind {
+                Kind::Clamp { lo, hi } => {
+                    i32::try_from(q.clamp((*lo).into(), (*hi).into())).expect("an i32 interval")
+                }
+                // Quotients that no operand reaches, but that cover idle lanes, have output 0.
+                Kind::Table { lo, entries } => usize::try_from(q - i64::from(*lo))
+                    .ok()
+                    .and_then(|index| entries.get(index).copied())
+                    .unwrap_or(0),
+            })
+            .collect();
+        Function { domain: self.domain, outputs }
+    }
+}

@@ -1,0 +1,151 @@
+//! Addresses of tensor elements.
+
+use std::collections::BTreeMap;
+
+use ciro_graph::integer::{ConstId, NodeId, Op};
+use ciro_graph::movement::Source;
+use ciro_graph::{IntegerModel, Movement};
+
+/// Where a tensor element lives. Every element that some node computes has one; the readers of a moved element name the
+/// element it comes from.
+pub(crate) type Address = u32;
+
+/// Addresses of all tensor elements, and how often each is read.
+///
+/// A batch is laid out as copies of the model that share constants: sample `b` has the addresses of sample 0 plus
+/// `b` times the number of elements that one sample computes.
+pub(crate) struct Wiring<'m> {
+    model: &'m IntegerModel,
+    batch: u32,
+    /// First address of every node that computes something.
+    bases: Vec<Option<Address>>,
+    /// For movements and constants: the address of every element, for sample 0.
+    moved: BTreeMap<NodeId, Vec<Address>>,
+    /// Number of addresses that the nodes of one sample take.
+    computed: u32,
+    constants: BTreeMap<i32, Address>,
+    constant_values: Vec<i32>,
+    readers: Vec<u32>,
+}
+
+impl<'m> Wiring<'m> {
+    pub(crate) fn new(model: &'m IntegerModel, batch: u32) -> Self {
+        let mut bases = Vec::with_capacity(model.nodes().len());
+        let mut next = 0u32;
+        for node in model.nodes() {
+            if matches!(node.op, Op::Move(_) | Op::Constant(_)) {
+                bases.push(None);
+            } else {
+                bases.push(Some(next));
+                next += u32::try_from(node.len()).expect("movements check that tensors are small");
+            }
+        }
+        let mut wiring = Self {
+            model,
+            batch,
+            bases,
+            moved: BTreeMap::new(),
+            computed: next,
+            constants: BTreeMap::new(),
+            constant_values: vec![],
+            readers: vec![0; (next * batch) as usize],
+        };
+        wiring.constant(0);
+        for (id, node) in model.iter() {
+            match &node.op {
+                Op::Constant(constant) => wiring.place_constant(id, constant.value),
+                Op::Move(movement) => wiring.place_moved(id, movement),
+                _ => {}
+            }
+        }
+        wiring
+    }
+
+    /// The address of a constant.
+    pub(crate) fn constant(&mut self, value: i32) -> Address {
+        let position = u32::try_from(self.constant_values.len()).expect("few constants");
+        let next = self.first_constant() + position;
+        *self.constants.entry(value).or_insert_with(|| {
+            self.constant_values.push(value);
+            self.readers.push(0);
+            next
+        })
+    }
+
+    /// The address of the constant 0, which lanes without work read.
+    pub(crate) fn zero(&self) -> Address {
+        self.constants[&0]
+    }
+
+    /// The addresses of a node's elements in row-major order, for one sample of the batch.
+    pub(crate) fn cells(&self, id: NodeId, sample: u32) -> Vec<Address> {
+        let shift = sample * self.computed;
+        match self.moved.get(&id) {
+            Some(cells) => {
+                let first_constant = self.first_constant();
+                let place = |&cell: &u32| if cell < first_constant { cell + shift } else { cell };
+                cells.iter().map(place).collect()
+            }
+            None => {
+                let base = self.bases[id.index()].expect("what is not moved is computed") + shift;
+                let count = u32::try_from(self.model.node(id).len()).expect("checked in `new`");
+                (base..base + count).collect()
+            }
+        }
+    }
+
+    /// The number of samples.
+    pub(crate) fn batch(&self) -> u32 {
+        self.batch
+    }
+
+    fn first_constant(&self) -> Address {
+        self.computed * self.batch
+    }
+
+    /// Counts one more read of an address.
+    pub(crate) fn read(&mut self, address: Address) {
+        self.readers[address as usize] += 1;
+    }
+
+    /// How often an address is read.
+    pub(crate) fn readers(&self, address: Address) -> u32 {
+        self.readers[address as usize]
+    }
+
+    /// Constants with their addresses, in the order of addresses.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = (Address, i32)> {
+        (self.first_constant()..).zip(self.constant_values.iter().copied())
+    }
+
+    /// Takes the wiring apart: first addresses of nodes, values of constants.
+    pub(crate) fn into_parts(self) -> (Vec<Option<Address>>, Vec<i32>) {
+        (self.bases, self.constant_values)
+    }
+
+    fn place_constant(&mut self, id: NodeId, value: ConstId) {
+        let model = self.model;
+        let cells = model.constants()[value].data().iter().map(|&v| self.constant(v)).collect();
+        self.moved.insert(id, cells);
+    }
+
+    fn place_moved(&mut self, id: NodeId, movement: &Movement<i32>) {
+        let model = self.model;
+        let operands = &model.node(id).operands;
+        let shapes: Vec<&[usize]> =
+            operands.iter().map(|&operand| &model.node(operand).shape[..]).collect();
+        let sources: Vec<Vec<Address>> =
+            operands.iter().map(|&operand| self.cells(operand, 0)).collect();
+        let fill = movement.fill().map(|&fill| self.constant(fill));
+        let plan = movement.plan(&shapes).expect("the model has been checked");
+        let cells = plan
+            .sources
+            .iter()
+            .map(|source| match *source {
+                Source::Element { operand, index } => sources[operand as usize][index as usize],
+                Source::Fill => fill.expect("only movements with a fill plan one"),
+            })
+            .collect();
+        self.moved.insert(id, cells);
+    }
+}

@@ -1,0 +1,148 @@
+//! Security parameters, as presets with stated bits.
+
+use serde::{Deserialize, Serialize};
+use stwo::core::fri::FriConfig;
+use stwo::core::pcs::PcsConfig;
+
+/// A set of security parameters. A verifier chooses which presets it accepts; a proof only names one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Preset {
+    /// 100 conjectured bits, fastest prover: blow-up 2.
+    Standard,
+    /// 100 conjectured bits, smallest proofs: blow-up 16. For verifiers that pay by the byte.
+    Compact,
+    /// 100 bits by the proven Johnson bound: blow-up 4, many queries.
+    Proven,
+    /// For tests alone: a default verifier refuses it.
+    FastTest,
+}
+
+/// The parameters behind a preset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    /// Zero bits of the proof of work before the queries.
+    pub(crate) query_pow_bits: u32,
+    /// Zero bits of the proof of work before the challenges that LogUp and folding depend on.
+    pub(crate) challenge_pow_bits: u32,
+    pub(crate) log_blowup: u32,
+    pub(crate) queries: usize,
+    pub(crate) log_last_layer: u32,
+    pub(crate) fold_step: u32,
+}
+
+impl Preset {
+    /// All presets, from the fastest to the smallest proofs.
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Compact, Self::Proven, Self::FastTest];
+
+    /// The preset's name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Compact => "compact",
+            Self::Proven => "proven",
+            Self::FastTest => "fast-test",
+        }
+    }
+
+    pub(crate) fn parameters(self) -> Parameters {
+        let standard = Parameters {
+            query_pow_bits: 10,
+            challenge_pow_bits: 8,
+            log_blowup: 1,
+            queries: 90,
+            log_last_layer: 4,
+            fold_step: 2,
+        };
+        match self {
+            Self::Standard => standard,
+            Self::Compact => Parameters {
+                query_pow_bits: 20,
+                log_blowup: 4,
+                queries: 20,
+                log_last_layer: 5,
+                fold_step: 3,
+                ..standard
+            },
+            Self::Proven => Parameters { log_blowup: 2, queries: 90, ..standard },
+            Self::FastTest => Parameters {
+                query_pow_bits: 0,
+                challenge_pow_bits: 0,
+                queries: 3,
+                ..standard
+            },
+        }
+    }
+
+    /// Bits of security if every query of a proof at rate `2^-b` is worth `b` bits (the conjecture behind most deployed
+    /// STARKs), grinding included.
+    pub fn conjectured_bits(self) -> u32 {
+        let p = self.parameters();
+        p.query_pow_bits + p.log_blowup * u32::try_from(p.queries).expect("few queries")
+    }
+
+    /// Bits of security by the Johnson bound, which is proven: half a bit for each bit of the rate, grinding included.
+    pub fn proven_bits(self) -> u32 {
+        let p = self.parameters();
+        p.query_pow_bits + p.log_blowup * u32::try_from(p.queries).expect("few queries") / 2
+    }
+
+    /// The parameters in stwo's form. `log_rows` is the height of the tallest column; every tree is lifted to it, whatever a
+    /// proof says.
+    pub(crate) fn pcs_config(self, log_rows: u32) -> PcsConfig {
+        let p = self.parameters();
+        PcsConfig {
+            pow_bits: p.query_pow_bits,
+            fri_config: FriConfig::new(
+                p.log_last_layer.min(log_rows.saturating_sub(p.fold_step)),
+                p.log_blowup,
+                p.queries,
+                p.fold_step,
+            ),
+            lifting_log_size: Some(log_rows + p.log_blowup),
+        }
+    }
+}
+
+impl std::fmt::Display for Preset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPreset> {
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or_else(|| UnknownPreset(name.to_owned()))
+    }
+}
+
+/// No preset has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown preset `{0}`: expected `standard`, `compact`, `proven` or `fast-test`")]
+pub struct UnknownPreset(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_hold_what_they_state() {
+        assert_eq!(Preset::Standard.conjectured_bits(), 100);
+        assert_eq!(Preset::Compact.conjectured_bits(), 100);
+        assert_eq!(Preset::Proven.proven_bits(), 100);
+        assert!(Preset::FastTest.conjectured_bits() < 20);
+    }
+
+    #[test]
+    fn names_are_parsed_back() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.name().parse(), Ok(preset));
+        }
+        assert!("default".parse::<Preset>().is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! From inputs to a proof.
+
+use std::sync::Arc;
+
+use ciro_graph::integer::{RunError, Trace};
+use ciro_graph::{IntegerModel, Tensor};
+use rayon::prelude::*;
+use stwo::core::channel::{Blake2sChannel, Channel};
+use stwo::core::proof_of_work::GrindOps;
+use stwo::core::utils::MaybeOwned;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
+use stwo::prover::backend::simd::SimdBackend;
+use stwo::prover::{CommitmentSchemeProver, ComponentProver};
+
+use super::columns::evaluations;
+use super::tree::ModelTree;
+use super::{folds, logup};
+use crate::air::Challenges;
+use crate::chips::AnyChip;
+use crate::key::ModelKey;
+use crate::layout::{Column, Layout, LayoutError, PlacedChip};
+use crate::preset::Preset;
+use crate::proof::{ChipClaim, Proof};
+use crate::statement::{Inference, Statement, open_transcript};
+use crate::verify::{components, mix_claims};
+
+/// Why no proof was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The model cannot be proven on this route.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The model does not take these inputs.
+    #[error("sample {sample}")]
+    Run {
+        /// Position in the batch.
+        sample: usize,
+        /// What is wrong with its inputs.
+        #[source]
+        source: RunError,
+    },
+    /// Another number of inputs than the prover was made for.
+    #[error("this prover takes {expected} input(s) at once, got {got}")]
+    Batch {
+        /// What the prover was made for.
+        expected: u32,
+        /// How many came.
+        got: usize,
+    },
+    /// The trace violates a constraint: a defect of this library.
+    #[error("the trace violates a constraint; this is a defect of Ciro, please report the model")]
+    Unsatisfied,
+}
+
+/// Proves inferences of one model; made once, used for many inputs.
+pub struct Prover {
+    model: Arc<IntegerModel>,
+    layout: Layout,
+    tree: ModelTree,
+    key: ModelKey,
+}
+
+impl std::fmt::Debug for Prover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prover").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Prover {
+    /// Lays a model out and commits its columns, for proofs of `batch` inputs at once.
+    ///
+    /// # Errors
+    /// [`ProveError::Layout`] if the model cannot be proven on this route.
+    pub fn new(model: Arc<IntegerModel>, preset: Preset, batch: u32) -> Result<Self, ProveError> {
+        let layout = Layout::new(&model, batch)?;
+        let tree = ModelTree::new(&layout, preset);
+        let chips = layout.chips.iter().map(|placed| placed.chip).collect();
+        let key = ModelKey::new(&model, (preset, batch), tree.root(), chips);
+        Ok(Self { model, layout, tree, key })
+    }
+
+    /// The key that verifiers need.
+    pub fn key(&self) -> &ModelKey {
+        &self.key
+    }
+
+    /// The model that is proven.
+    pub fn model(&self) -> &Arc<IntegerModel> {
+        &self.model
+    }
+
+    /// Committed cells of one proof, the model's own columns not counted.
+    pub fn cells(&self) -> u64 {
+        let cells = |placed: &PlacedChip| (placed.shape.committed() as u64) << chip_log(placed);
+        self.layout.chips.iter().map(cells).sum()
+    }
+
+    /// Runs the model on one input for each sample of the batch and proves the results.
+    ///
+    /// # Errors
+    /// [`ProveError`] if the number of inputs is not the batch's, or the model does not take one of them.
+    pub fn prove(&self, inputs: &[Vec<Tensor<i32>>]) -> Result<(Statement, Proof), ProveError> {
+        if inputs.len() != self.key.batch as usize {
+            return Err(ProveError::Batch { expected: self.key.batch, got: inputs.len() });
+        }
+        let traces = inputs
+            .par_iter()
+            .enumerate()
+            .map(|(sample, inputs)| {
+                self.model.trace(inputs).map_err(|source| ProveError::Run { sample, source })
+            })
+            .collect::<Result<Vec<Trace>, _>>()?;
+        let samples = inputs
+            .iter()
+            .zip(&traces)
+            .map(|(inputs, trace)| Inference {
+                inputs: inputs.clone(),
+                outputs: self
+                    .model
+                    .outputs()
+                    .iter()
+                    .map(|output| trace.value(output.node).clone())
+                    .collect(),
+            })
+            .collect();
+        let statement = Statement { samples };
+        let witness = self.witness(&self.layout.values(&traces));
+        let proof = self.prove_witness(&statement, &witness)?;
+        Ok((statement, proof))
+    }
+
+    /// The witness columns of every chip.
+    pub(crate) fn witness(&self, values: &[i32]) -> Vec<Vec<Column>> {
+        let tables = &self.layout.tables;
+        let (mut columns, counts): (Vec<Vec<Column>>, Vec<_>) = self
+            .layout
+            .chips
+            .par_iter()
+            .map(|placed| {
+                let mut counts = tables.counts();
+                (placed.witness.columns(values, tables, &mut counts), counts)
+            })
+            .unzip();
+        let mut total = tables.counts();
+        counts.iter().for_each(|counts| total.add(counts));
+        let AnyChip::Table(chip) = &self.layout.chips[self.layout.table_chip].chip else {
+            unreachable!("the layout says where its tables are")
+        };
+        columns[self.layout.table_chip] = crate::layout::table_columns(chip, &total);
+        columns
+    }
+
+    /// Proves a statement from witness columns, whatever they hold.
+    pub(crate) fn prove_witness(
+        &self,
+        statement: &Statement,
+        witness: &[Vec<Column>],
+    ) -> Result<Proof, ProveError> {
+        let parameters = self.key.preset.parameters();
+        let config = self.key.preset.pcs_config(self.layout.max_log_size());
+        let ModelTree { tree, twiddles, pool } = &self.tree;
+        let mut channel: Blake2sChannel = open_transcript(&self.key, statement);
+        config.mix_into(&mut channel);
+        let mut scheme =
+            CommitmentSchemeProver::<SimdBackend, Blake2sMerkleChannel>::with_memory_pool(
+                config, twiddles, pool,
+            );
+        scheme.commit_tree(MaybeOwned::Borrowed(tree), &mut channel);
+        commit(&mut scheme, witness.iter().flatten(), &mut channel);
+
+        let challenge_nonce = SimdBackend::grind(&channel, parameters.challenge_pow_bits);
+        channel.mix_u64(challenge_nonce);
+        let challenges = Challenges::draw(&mut channel);
+        let filled: Vec<(Vec<Column>, ChipClaim)> = self
+            .layout
+            .chips
+            .par_iter()
+            .zip(witness)
+            .map(|(placed, witness)| interaction(placed, witness, &challenges))
+            .collect();
+        let claims: Vec<ChipClaim> = filled.iter().map(|(_, claim)| *claim).collect();
+        mix_claims(&mut channel, &claims);
+        commit(&mut scheme, filled.iter().flat_map(|(columns, _)| columns), &mut channel);
+        drop(filled);
+
+        let components = components(&self.key.chips, &challenges, &claims);
+        let provers: Vec<_> = components
+            .iter()
+            .map(|component| component as &dyn ComponentProver<SimdBackend>)
+            .collect();
+        let stark = stwo::prover::prove(&provers, &mut channel, scheme)
+            .map_err(|_| ProveError::Unsatisfied)?;
+        Ok(Proof { claims, challenge_nonce, stark })
+    }
+}
+
+fn chip_log(placed: &PlacedChip) -> u32 {
+    use crate::air::Chip as _;
+    placed.chip.log_size()
+}
+
+/// The columns of tree 2 of one chip: folds, then LogUp.
+fn interaction(
+    placed: &PlacedChip,
+    witness: &[Column],
+    challenges: &Challenges,
+) -> (Vec<Column>, ChipClaim) {
+    let sources = [&placed.fixed[..], witness];
+    let (folds, logup) = rayon::join(
+        || folds::fill(&placed.chip, &placed.shape, sources, challenges),
+        || logup::fill(&placed.chip, &placed.shape, sources, challenges),
+    );
+    let claim = ChipClaim { logup: logup.sum, total: folds.total };
+    (folds.columns.into_iter().chain(logup.columns).collect(), claim)
+}
+
+fn commit<'c>(
+    scheme: &mut CommitmentSchemeProver<'_, SimdBackend, Blake2sMerkleChannel>,
+    columns: impl Iterator<Item = &'c Column>,
+    channel: &mut Blake2sChannel,
+) {
+    let columns: Vec<_> = columns.map(Vec::as_slice).collect();
+    let mut builder = scheme.tree_builder();
+    builder.extend_evals(evaluations(&columns));
+    builder.commit(channel);
+}

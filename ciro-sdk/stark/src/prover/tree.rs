@@ -1,0 +1,76 @@
+//! Tree 0: the model's columns, committed once.
+
+use stwo::core::fields::m31::BaseField;
+use stwo::core::poly::circle::CanonicCoset;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
+use stwo::prover::CommitmentTreeProver;
+use stwo::prover::backend::simd::SimdBackend;
+use stwo::prover::mempool::BaseColumnPool;
+use stwo::prover::poly::circle::PolyOps;
+use stwo::prover::poly::twiddles::TwiddleTree;
+
+use super::columns::evaluations;
+use crate::air::{Chip as _, FIRST, named_column_id};
+use crate::layout::{Column, Layout};
+use crate::preset::Preset;
+use crate::verify::fixed_columns;
+
+/// The committed columns of a model, with the tables that every transform needs.
+pub(super) struct ModelTree {
+    pub(super) tree: CommitmentTreeProver<SimdBackend, Blake2sMerkleChannel>,
+    pub(super) twiddles: TwiddleTree<SimdBackend>,
+    pub(super) pool: BaseColumnPool<SimdBackend>,
+}
+
+impl ModelTree {
+    pub(super) fn new(layout: &Layout, preset: Preset) -> Self {
+        let log_rows = layout.max_log_size();
+        let config = preset.pcs_config(log_rows);
+        let log_blowup = config.fri_config.log_blowup_factor;
+        // Constraints are evaluated on a domain of twice the rows, columns are extended by the blow-up.
+        let log_domain = log_rows + log_blowup.max(1);
+        let twiddles = SimdBackend::precompute_twiddles(
+            CanonicCoset::new(log_domain).circle_domain().half_coset,
+        );
+        let chips: Vec<_> = layout.chips.iter().map(|placed| placed.chip).collect();
+        let own: usize = layout.chips.iter().map(|placed| placed.fixed.len()).sum();
+        let selectors: Vec<Column> = fixed_columns(&chips)[own..]
+            .iter()
+            .map(|(id, log_size)| {
+                let rows = 1usize << log_size;
+                let mut column = vec![BaseField::from(0u32); rows];
+                let first = *id == named_column_id(FIRST, *log_size);
+                column[if first { 0 } else { rows - 1 }] = BaseField::from(1u32);
+                column
+            })
+            .collect();
+        let columns: Vec<&[BaseField]> = layout
+            .chips
+            .iter()
+            .flat_map(|placed| {
+                debug_assert_eq!(placed.fixed.len(), placed.shape.fixed, "{}", placed.chip.name());
+                debug_assert!(
+                    placed.fixed.iter().all(|column| column.len() == 1 << placed.chip.log_size())
+                );
+                &placed.fixed
+            })
+            .chain(&selectors)
+            .map(Vec::as_slice)
+            .collect();
+        let pool = BaseColumnPool::new();
+        let polynomials = SimdBackend::interpolate_columns(evaluations(&columns), &twiddles);
+        let tree = CommitmentTreeProver::new(
+            polynomials,
+            log_blowup,
+            &twiddles,
+            false,
+            config.lifting_log_size,
+            &pool,
+        );
+        Self { tree, twiddles, pool }
+    }
+
+    pub(super) fn root(&self) -> [u8; 32] {
+        self.tree.commitment.root().0
+    }
+}
