@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decoding, Encoding, Interval, Op, Operator, OperatorError};
+use super::{Decoding, Encoding, Interval, Op, OperatorError};
 use crate::tensor::Tensor;
 
 /// A node of an [`IntegerModel`], and with it the tensor that the node computes.

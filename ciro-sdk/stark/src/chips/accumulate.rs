@@ -53,11 +53,13 @@ impl Chip for AccumulateChip {
             choose(t[lanes].into(), s[lanes].into()) * keep,
             choose(combine::<R>(t, &inputs), combine::<R>(s, &inputs)),
         );
+        let not_first = one.clone() - row.first();
+        let hold = (one - close.clone()) * not_first.clone();
         let outer = row.fold(
-            choose(s[1].into(), t[1].into()) * chain + R::EF::from(one.clone() - close.clone()),
+            choose(s[1].into(), t[1].into()) * chain + R::EF::from(hold),
             inner * close,
         );
-        let stay = one - row.first() - next.clone();
+        let stay = not_first - next.clone();
         let sum =
             row.fold(R::EF::from(challenges.lambda) * next + R::EF::from(stay), outer * add);
         row.total(sum);

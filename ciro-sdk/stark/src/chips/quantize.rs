@@ -35,27 +35,27 @@ impl Limbs {
 }
 
 /// What all lanes of a row share: `x = quotient * 2^shift + remainder - offset`, `y = table(quotient)`.
-pub(crate) struct Rounding<F> {
-    power: F,
-    offset: F,
-    table: F,
-    ranges: Vec<F>,
+pub(crate) struct Rounding<R: Row> {
+    power: R::F,
+    offset: R::F,
+    table: R::F,
+    ranges: Vec<R::F>,
     limbs: Limbs,
 }
 
 /// One value before and after rounding.
-pub(crate) struct Rounded<F> {
-    quotient: F,
-    remainder: Vec<F>,
+pub(crate) struct Rounded<R: Row> {
+    quotient: R::F,
+    remainder: Vec<R::F>,
     /// The value before: an exact integer below 2^30 in absolute value, because quotient and remainder are range-checked.
-    pub(crate) input: F,
+    pub(crate) input: R::F,
     /// The value after.
-    pub(crate) output: F,
+    pub(crate) output: R::F,
 }
 
-impl<F: Clone> Rounding<F> {
+impl<R: Row> Rounding<R> {
     /// Reads the row's parameters.
-    pub(crate) fn read<R: Row<F = F>>(row: &mut R, limbs: Limbs) -> Self {
+    pub(crate) fn read(row: &mut R, limbs: Limbs) -> Self {
         Self {
             power: row.fixed(),
             offset: row.fixed(),
@@ -66,9 +66,9 @@ impl<F: Clone> Rounding<F> {
     }
 
     /// Reads one lane: quotient, output, limbs of the remainder.
-    pub(crate) fn lane<R: Row<F = F>>(&self, row: &mut R) -> Rounded<F> {
+    pub(crate) fn lane(&self, row: &mut R) -> Rounded<R> {
         let (quotient, output) = (row.witness(), row.witness());
-        let remainder: Vec<F> = (0..self.limbs.count).map(|_| row.witness()).collect();
+        let remainder: Vec<R::F> = (0..self.limbs.count).map(|_| row.witness()).collect();
         let mut input = quotient.clone() * self.power.clone() - self.offset.clone();
         for (k, limb) in (0u32..).zip(&remainder) {
             input = input + limb.clone() * constant::<R>(1 << (k * self.limbs.bits));
@@ -77,7 +77,7 @@ impl<F: Clone> Rounding<F> {
     }
 
     /// Looks one lane up: the quotient and the output in the function's table, the limbs in range tables.
-    pub(crate) fn lookup<R: Row<F = F>>(&self, row: &mut R, lane: &Rounded<F>) {
+    pub(crate) fn lookup(&self, row: &mut R, lane: &Rounded<R>) {
         let entry = [self.table.clone(), lane.quotient.clone(), lane.output.clone()];
         row.lookup(Relation::Table, -constant::<R>(1), &entry);
         for (range, limb) in self.ranges.iter().zip(&lane.remainder) {

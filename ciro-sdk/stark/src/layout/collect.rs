@@ -155,9 +155,12 @@ impl<'m> Collector<'m> {
     }
 
     fn collect_nodes(&mut self) -> Result<(), LayoutError> {
-        let model = self.model;
+        let model: &'m IntegerModel = self.model;
         let mut linears: BTreeMap<(ConstId, Option<ConstId>, bool), Vec<NodeId>> = BTreeMap::new();
-        for (id, node) in model.iter().filter(|(id, _)| self.live[id.index()]) {
+        for (id, node) in model.iter() {
+            if !self.live[id.index()] {
+                continue;
+            }
             match &node.op {
                 Op::Input(_) | Op::Constant(_) | Op::Move(_) => {}
                 Op::Linear(Linear { weight, bias }) => {

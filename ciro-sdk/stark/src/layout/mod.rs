@@ -24,7 +24,7 @@ use crate::air::Shape;
 use crate::chips::AnyChip;
 use crate::field::embed;
 
-pub(crate) use collect::LayoutError;
+pub use collect::LayoutError;
 pub(crate) use tables::TableCounts;
 pub(crate) use wiring::Address;
 

@@ -89,7 +89,7 @@ enum Kind {
 /// A rounding that does not fit the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("values up to {max_operand} with shift {shift} leave no room in a 31-bit field; leave more headroom below 2^30")]
-pub(crate) struct NoRoom {
+pub struct NoRoom {
     max_operand: i64,
     shift: u32,
 }

@@ -1,5 +1,7 @@
 //! The prover: fills the columns, commits them, and lets stwo prove the constraints.
 
+#[cfg(test)]
+mod check;
 mod columns;
 mod folds;
 mod logup;
@@ -7,3 +9,6 @@ mod prove;
 mod tree;
 
 pub use prove::{ProveError, Prover};
+
+#[cfg(test)]
+mod tests;

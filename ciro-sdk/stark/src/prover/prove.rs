@@ -90,6 +90,11 @@ impl Prover {
         &self.model
     }
 
+    #[cfg(test)]
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// Committed cells of one proof, the model's own columns not counted.
     pub fn cells(&self) -> u64 {
         let cells = |placed: &PlacedChip| (placed.shape.committed() as u64) << chip_log(placed);

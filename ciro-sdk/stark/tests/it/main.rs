@@ -1,0 +1,4 @@
+//! Integration tests of the tensor STARK.
+
+mod models;
+mod roundtrip;
