@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod float;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod integer;
 pub mod movement;
 pub mod tensor;

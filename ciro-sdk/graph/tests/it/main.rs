@@ -1,0 +1,4 @@
+//! Integration tests of `ciro-graph`.
+
+mod models;
+mod samples;
