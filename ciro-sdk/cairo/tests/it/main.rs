@@ -1,0 +1,3 @@
+//! Integration tests of the Cairo route.
+
+mod scratch;
