@@ -40,11 +40,15 @@ pub(crate) fn inputs(model: &IntegerModel, seed: u64) -> Vec<Tensor<i32>> {
     let mut stream = Stream::new(seed);
     model
         .input_nodes()
-        .map(|(id, _)| {
+        .map(|(id, encoding)| {
             let node = model.node(id);
-            let count = node.len();
-            let data =
-                (0..count).map(|_| stream.within(node.interval.lo, node.interval.hi)).collect();
+            let limbs = [(-0x8000, 0x7fff), (0, 0xffff)];
+            let data = (0..node.len())
+                .map(|at| match encoding {
+                    Encoding::Ordered => stream.within(limbs[at % 2].0, limbs[at % 2].1),
+                    _ => stream.within(node.interval.lo, node.interval.hi),
+                })
+                .collect();
             Tensor::new(node.shape.clone(), data).unwrap()
         })
         .collect()
