@@ -7,13 +7,19 @@ use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
 
 use crate::air::{Challenges, Chip, Relation, Row};
+use crate::chips::{AnyChip, IoChip};
 use crate::layout::{Column, PlacedChip};
+use crate::statement::Statement;
 
 /// A tuple of a relation.
 type Tuple = (u32, Vec<u32>);
 
-/// Lists the violated constraints of a trace, and the tuples that do not balance.
-pub(crate) fn faults(chips: &[PlacedChip], witness: &[Vec<Column>]) -> Vec<String> {
+/// Lists the violated constraints of a trace, the tuples that do not balance, and public values that are not the statement's.
+pub(crate) fn faults(
+    chips: &[PlacedChip],
+    witness: &[Vec<Column>],
+    statement: &Statement,
+) -> Vec<String> {
     let challenges = Challenges::dummy();
     let mut faults = vec![];
     let mut balance: BTreeMap<Tuple, BaseField> = BTreeMap::new();
@@ -37,6 +43,10 @@ pub(crate) fn faults(chips: &[PlacedChip], witness: &[Vec<Column>]) -> Vec<Strin
             faults.extend(
                 row.violated.drain(..).map(|n| format!("{name}: row {at}: constraint {n}")),
             );
+        }
+        let is_public = matches!(placed.chip, AnyChip::Io(_));
+        if is_public && row.total != IoChip::public_total(statement.values(), &challenges) {
+            faults.push("public values are not the statement's".to_owned());
         }
         match placed.chip.product_sign() {
             Some(1) => products += row.total,

@@ -6,11 +6,14 @@ use ciro_graph::integer::{RunError, Trace};
 use ciro_graph::{IntegerModel, Tensor};
 use rayon::prelude::*;
 use stwo::core::channel::{Blake2sChannel, Channel};
+#[cfg(test)]
+use stwo::core::proof::StarkProof;
 use stwo::core::proof_of_work::GrindOps;
 use stwo::core::utils::MaybeOwned;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::{CommitmentSchemeProver, ComponentProver};
+use tracing::info_span;
 
 use super::columns::evaluations;
 use super::tree::ModelTree;
@@ -101,6 +104,23 @@ impl Prover {
         self.layout.chips.iter().map(cells).sum()
     }
 
+    /// One line for each chip: its work, rows and columns.
+    pub fn describe(&self) -> Vec<String> {
+        let line = |placed: &PlacedChip| {
+            let shape = &placed.shape;
+            format!(
+                "{:<24} 2^{:<2} rows, {:>3} fixed, {:>3} witness, {:>2} folds, {:>2} lookups",
+                placed.chip.name(),
+                chip_log(placed),
+                shape.fixed,
+                shape.witness,
+                shape.folds,
+                shape.lookups
+            )
+        };
+        self.layout.chips.iter().map(line).collect()
+    }
+
     /// Runs the model on one input for each sample of the batch and proves the results.
     ///
     /// # Errors
@@ -109,6 +129,7 @@ impl Prover {
         if inputs.len() != self.key.batch as usize {
             return Err(ProveError::Batch { expected: self.key.batch, got: inputs.len() });
         }
+        let span = info_span!("run").entered();
         let traces = inputs
             .par_iter()
             .enumerate()
@@ -116,6 +137,7 @@ impl Prover {
                 self.model.trace(inputs).map_err(|source| ProveError::Run { sample, source })
             })
             .collect::<Result<Vec<Trace>, _>>()?;
+        drop(span);
         let samples = inputs
             .iter()
             .zip(&traces)
@@ -137,6 +159,7 @@ impl Prover {
 
     /// The witness columns of every chip.
     pub(crate) fn witness(&self, values: &[i32]) -> Vec<Vec<Column>> {
+        let _span = info_span!("witness").entered();
         let tables = &self.layout.tables;
         let (mut columns, counts): (Vec<Vec<Column>>, Vec<_>) = self
             .layout
@@ -157,24 +180,37 @@ impl Prover {
         columns
     }
 
-    /// Proves a statement from witness columns, whatever they hold.
-    pub(crate) fn prove_witness(
+    /// Proves a statement from witness columns.
+    fn prove_witness(
         &self,
         statement: &Statement,
         witness: &[Vec<Column>],
     ) -> Result<Proof, ProveError> {
+        let committed = self.commit(statement, witness);
+        let _span = info_span!("stark").entered();
+        let components = components(&self.key.chips, &committed.challenges, &committed.claims);
+        let provers: Vec<_> = components
+            .iter()
+            .map(|component| component as &dyn ComponentProver<SimdBackend>)
+            .collect();
+        let Committed { mut channel, scheme, claims, challenge_nonce, .. } = committed;
+        let stark = stwo::prover::prove(&provers, &mut channel, scheme)
+            .map_err(|_| ProveError::Unsatisfied)?;
+        Ok(Proof { claims, challenge_nonce, stark })
+    }
+
+    /// Commits the model's tree, the witness, and what follows from the challenges.
+    fn commit(&self, statement: &Statement, witness: &[Vec<Column>]) -> Committed<'_> {
         let parameters = self.key.preset.parameters();
         let config = self.key.preset.pcs_config(self.layout.max_log_size());
         let ModelTree { tree, twiddles, pool } = &self.tree;
         let mut channel: Blake2sChannel = open_transcript(&self.key, statement);
         config.mix_into(&mut channel);
-        let mut scheme =
-            CommitmentSchemeProver::<SimdBackend, Blake2sMerkleChannel>::with_memory_pool(
-                config, twiddles, pool,
-            );
+        let mut scheme = Scheme::with_memory_pool(config, twiddles, pool);
         scheme.commit_tree(MaybeOwned::Borrowed(tree), &mut channel);
         commit(&mut scheme, witness.iter().flatten(), &mut channel);
 
+        let span = info_span!("interaction").entered();
         let challenge_nonce = SimdBackend::grind(&channel, parameters.challenge_pow_bits);
         channel.mix_u64(challenge_nonce);
         let challenges = Challenges::draw(&mut channel);
@@ -185,20 +221,63 @@ impl Prover {
             .zip(witness)
             .map(|(placed, witness)| interaction(placed, witness, &challenges))
             .collect();
+        drop(span);
         let claims: Vec<ChipClaim> = filled.iter().map(|(_, claim)| *claim).collect();
         mix_claims(&mut channel, &claims);
         commit(&mut scheme, filled.iter().flat_map(|(columns, _)| columns), &mut channel);
-        drop(filled);
-
-        let components = components(&self.key.chips, &challenges, &claims);
-        let provers: Vec<_> = components
-            .iter()
-            .map(|component| component as &dyn ComponentProver<SimdBackend>)
-            .collect();
-        let stark = stwo::prover::prove(&provers, &mut channel, scheme)
-            .map_err(|_| ProveError::Unsatisfied)?;
-        Ok(Proof { claims, challenge_nonce, stark })
+        Committed { channel, scheme, challenges, claims, challenge_nonce }
     }
+
+    /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would: stwo's own check before the end is
+    /// left out.
+    #[cfg(test)]
+    pub(crate) fn prove_unchecked(
+        &self,
+        statement: &Statement,
+        witness: &[Vec<Column>],
+    ) -> Proof {
+        use stwo::core::circle::CirclePoint;
+        use stwo::core::fields::qm31::SecureField;
+
+        let committed = self.commit(statement, witness);
+        let components = components(&self.key.chips, &committed.challenges, &committed.claims);
+        let Committed { mut channel, mut scheme, claims, challenge_nonce, .. } = committed;
+        let provers = stwo::prover::ComponentProvers {
+            components: components
+                .iter()
+                .map(|component| component as &dyn ComponentProver<SimdBackend>)
+                .collect(),
+            n_preprocessed_columns: scheme.trees[0].polynomials.len(),
+        };
+        let composition = provers.compute_composition_polynomial(
+            channel.draw_secure_felt(),
+            &scheme.trace(),
+            scheme.twiddles,
+            scheme.config.fri_config.log_blowup_factor,
+        );
+        let (left, right) = composition.split_at_mid();
+        let mut builder = scheme.tree_builder();
+        builder.extend_polys(left.into_coordinate_polys());
+        builder.extend_polys(right.into_coordinate_polys());
+        builder.commit(&mut channel);
+        let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
+        let mut samples =
+            provers.components().mask_points(point, self.layout.max_log_size(), false);
+        samples.push(vec![vec![point]; 8]);
+        let stark = StarkProof(scheme.prove_values(samples, &mut channel).proof);
+        Proof { claims, challenge_nonce, stark }
+    }
+}
+
+type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Blake2sMerkleChannel>;
+
+/// A proof on the way: trees 0 to 2 are committed.
+struct Committed<'a> {
+    channel: Blake2sChannel,
+    scheme: Scheme<'a>,
+    challenges: Challenges,
+    claims: Vec<ChipClaim>,
+    challenge_nonce: u64,
 }
 
 fn chip_log(placed: &PlacedChip) -> u32 {
@@ -222,10 +301,11 @@ fn interaction(
 }
 
 fn commit<'c>(
-    scheme: &mut CommitmentSchemeProver<'_, SimdBackend, Blake2sMerkleChannel>,
+    scheme: &mut Scheme<'_>,
     columns: impl Iterator<Item = &'c Column>,
     channel: &mut Blake2sChannel,
 ) {
+    let _span = info_span!("commit").entered();
     let columns: Vec<_> = columns.map(Vec::as_slice).collect();
     let mut builder = scheme.tree_builder();
     builder.extend_evals(evaluations(&columns));

@@ -1,23 +1,149 @@
-//! White-box tests of the layout: every model's witness satisfies every chip.
+//! White-box tests: honest witnesses satisfy every chip, and a prover that cheats in any cell is caught.
+
+use std::sync::Arc;
+
+use ciro_graph::IntegerModel;
+use num_traits::One;
+use stwo::core::fields::m31::BaseField;
 
 use super::Prover;
 use super::check::faults;
+use crate::air::Chip as _;
+use crate::chips::AnyChip;
+use crate::layout::Column;
 use crate::preset::Preset;
+use crate::statement::{Inference, Statement};
+use crate::verify::{Policy, VerificationError, verify};
 
 #[path = "../../tests/it/models.rs"]
 mod models;
+
+/// A prover with an honest statement and witness, to be tampered with.
+struct Case {
+    prover: Prover,
+    statement: Statement,
+    witness: Vec<Vec<Column>>,
+}
+
+impl Case {
+    fn new(model: &Arc<IntegerModel>, batch: u32) -> Self {
+        let prover = Prover::new(Arc::clone(model), Preset::FastTest, batch).unwrap();
+        let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(model, seed.into())).collect();
+        let traces: Vec<_> = inputs.iter().map(|inputs| model.trace(inputs).unwrap()).collect();
+        let samples = inputs
+            .into_iter()
+            .map(|inputs| Inference { outputs: model.run(&inputs).unwrap(), inputs })
+            .collect();
+        let witness = prover.witness(&prover.layout().values(&traces));
+        Self { prover, statement: Statement { samples }, witness }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        faults(&self.prover.layout().chips, &self.witness, &self.statement)
+    }
+
+    /// The position of the first chip that `find` accepts.
+    fn chip(&self, find: impl Fn(&AnyChip) -> bool) -> usize {
+        self.prover.layout().chips.iter().position(|placed| find(&placed.chip)).unwrap()
+    }
+
+    /// What a verifier says of a proof of the witness as it stands.
+    fn verdict(&self) -> Result<(), VerificationError> {
+        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        let policy = Policy { min_security_bits: 0 };
+        verify(self.prover.key(), &self.statement, &proof, &policy)
+    }
+}
 
 #[test]
 fn honest_witnesses_have_no_faults() {
     for batch in [1, 3] {
         for (name, model) in models::all() {
-            let prover = Prover::new(model.clone(), Preset::FastTest, batch).unwrap();
-            let traces: Vec<_> = (0..batch)
-                .map(|seed| model.trace(&models::inputs(&model, seed.into())).unwrap())
-                .collect();
-            let witness = prover.witness(&prover.layout().values(&traces));
-            let faults = faults(&prover.layout().chips, &witness);
-            assert_eq!(faults, Vec::<String>::new(), "{name}, batch {batch}");
+            let case = Case::new(&model, batch);
+            assert_eq!(case.faults(), Vec::<String>::new(), "{name}, batch {batch}");
         }
     }
+}
+
+/// The only cells that may hold anything: raw values in rows that belong to no product. Nothing reads them, and they enter no fold that
+/// is used.
+fn is_idle(case: &Case, chip: usize, row: usize) -> bool {
+    let placed = &case.prover.layout().chips[chip];
+    let AnyChip::Accumulate(accumulate) = &placed.chip else { return false };
+    // In a row of a product the inner fold goes on, or the inner axis ends.
+    let in_product = [1, 2].iter().any(|&flag| placed.fixed[flag][row].is_one())
+        || (row + 1 < 1 << accumulate.log_size && placed.fixed[1][row + 1].is_one());
+    accumulate.limbs.is_none() && !in_product
+}
+
+#[test]
+fn every_witness_cell_is_pinned() {
+    for (name, model) in models::all() {
+        let mut case = Case::new(&model, 1);
+        let mut stream = models::Stream::new(5);
+        for chip in 0..case.witness.len() {
+            let log_size = case.prover.layout().chips[chip].chip.log_size();
+            for column in 0..case.witness[chip].len() {
+                // All rows of small chips, a sample of the others.
+                let rows: Vec<usize> = if log_size <= 5 {
+                    (0..1 << log_size).collect()
+                } else {
+                    let last = (1i64 << log_size) - 1;
+                    (0..8).map(|_| usize::try_from(stream.within(0, last)).unwrap()).collect()
+                };
+                let rows: Vec<usize> =
+                    rows.into_iter().filter(|&row| !is_idle(&case, chip, row)).collect();
+                for row in rows {
+                    let honest = case.witness[chip][column][row];
+                    case.witness[chip][column][row] += BaseField::one();
+                    let caught = !case.faults().is_empty();
+                    case.witness[chip][column][row] = honest;
+                    let chip = case.prover.layout().chips[chip].chip.name();
+                    assert!(caught, "{name}: {chip}: column {column}, row {row} is free");
+                }
+            }
+        }
+    }
+}
+
+/// Adds one to the only output, wherever it stands: in the chip that computes it, among the public values, and in the statement.
+fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
+    let output = case.statement.samples[0].outputs[0].data_mut();
+    let honest = crate::field::embed(output[0]);
+    output[0] += 1;
+    let io = case.chip(|chip| matches!(chip, AnyChip::Io(_)));
+    let computed = case.chip(computed_in);
+    for chip in [computed, io] {
+        let cells = case.witness[chip].iter_mut().flatten();
+        cells.filter(|value| **value == honest).for_each(|value| *value += BaseField::one());
+    }
+}
+
+#[test]
+fn a_wrong_product_is_caught_by_the_balance_of_products() {
+    let mut case = Case::new(&models::dense(), 1);
+    forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
+    assert_eq!(case.verdict(), Err(VerificationError::Products));
+}
+
+#[test]
+fn a_violated_constraint_is_caught_out_of_domain() {
+    let mut case = Case::new(&models::affine(), 1);
+    forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
+    assert_eq!(case.verdict(), Err(VerificationError::Constraints));
+}
+
+#[test]
+fn public_values_other_than_the_statements_are_caught() {
+    let mut case = Case::new(&models::mlp(), 1);
+    case.statement.samples[0].inputs[0].data_mut()[3] ^= 1;
+    assert_eq!(case.verdict(), Err(VerificationError::PublicValues));
+}
+
+#[test]
+fn a_wrong_multiplicity_is_caught_by_the_wiring() {
+    let mut case = Case::new(&models::mlp(), 1);
+    let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
+    case.witness[chip][0][0] += BaseField::one();
+    assert_eq!(case.verdict(), Err(VerificationError::Wiring));
 }

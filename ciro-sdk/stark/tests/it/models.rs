@@ -101,6 +101,22 @@ pub(crate) fn mlp() -> Arc<IntegerModel> {
     b.finish(&[y, label])
 }
 
+/// One dense layer with one output.
+pub(crate) fn dense() -> Arc<IntegerModel> {
+    let (mut s, mut b) = (Stream::new(6), Sketch::new());
+    let x = b.input(&[1, 5], -100, 100);
+    let y = b.linear(x, s.tensor(&[5, 1], 5000), Some(s.tensor(&[1], 1000)));
+    b.finish(&[y])
+}
+
+/// One scaled input.
+pub(crate) fn affine() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[1], 1, 100);
+    let y = b.push(Combine { coefficients: vec![1000], constant: 7 }, &[x]);
+    b.finish(&[y])
+}
+
 /// A padded, strided, grouped convolution, then max and average pooling.
 pub(crate) fn cnn() -> Arc<IntegerModel> {
     let (mut s, mut b) = (Stream::new(2), Sketch::new());
@@ -255,6 +271,8 @@ pub(crate) fn ranked() -> Arc<IntegerModel> {
 /// Every model with its name.
 pub(crate) fn all() -> Vec<(&'static str, Arc<IntegerModel>)> {
     vec![
+        ("dense", dense()),
+        ("affine", affine()),
         ("mlp", mlp()),
         ("cnn", cnn()),
         ("attention", attention()),

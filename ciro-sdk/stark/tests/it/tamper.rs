@@ -1,0 +1,115 @@
+//! Whatever is changed in a proof, a statement or a key, the verifier says no, and says why.
+
+use ciro_stark::{ModelKey, Policy, Preset, Proof, Prover, Statement, VerificationError, verify};
+
+use crate::models::{self, Stream};
+
+const TEST: Policy = Policy { min_security_bits: 0 };
+
+fn proven(seed: u64, preset: Preset) -> (ModelKey, Statement, Proof) {
+    let model = models::mlp();
+    let inputs = models::inputs(&model, seed);
+    let prover = Prover::new(model, preset, 1).unwrap();
+    let (statement, proof) = prover.prove(&[inputs]).unwrap();
+    (prover.key().clone(), statement, proof)
+}
+
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let (key, statement, proof) = proven(1, Preset::FastTest);
+    let bytes = proof.to_bytes();
+    let mut stream = Stream::new(11);
+    let last = i64::try_from(bytes.len()).unwrap() - 1;
+    for trial in 0..600 {
+        let (at, bit) = (stream.within(0, last), stream.within(0, 7));
+        let at = if trial < 64 { trial } else { usize::try_from(at).unwrap() };
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << bit;
+        if let Ok(proof) = Proof::from_bytes(&flipped) {
+            assert!(verify(&key, &statement, &proof, &TEST).is_err(), "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let (_, _, proof) = proven(1, Preset::FastTest);
+    let bytes = proof.to_bytes();
+    for len in (0..bytes.len()).step_by(97).chain(bytes.len() - 40..bytes.len()) {
+        assert!(Proof::from_bytes(&bytes[..len]).is_err(), "{len}");
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(Proof::from_bytes(&longer).is_err());
+}
+
+#[test]
+fn another_input_or_output_is_refused() {
+    let (key, statement, proof) = proven(1, Preset::FastTest);
+    let mut other = statement.clone();
+    other.samples[0].inputs[0].data_mut()[0] ^= 1;
+    assert!(verify(&key, &other, &proof, &TEST).is_err());
+    let mut other = statement.clone();
+    other.samples[0].outputs[0].data_mut()[0] ^= 1;
+    assert!(verify(&key, &other, &proof, &TEST).is_err());
+    let mut other = statement;
+    other.samples[0].inputs[0].data_mut()[0] = 101;
+    let verdict = verify(&key, &other, &proof, &TEST);
+    assert!(matches!(verdict, Err(VerificationError::Statement { .. })), "{verdict:?}");
+}
+
+#[test]
+fn another_model_is_refused() {
+    let (_, statement, proof) = proven(1, Preset::FastTest);
+    let other = Prover::new(models::cnn(), Preset::FastTest, 1).unwrap();
+    let verdict = verify(other.key(), &statement, &proof, &TEST);
+    assert!(verdict.is_err());
+}
+
+#[test]
+fn weak_presets_are_refused_by_default() {
+    let (key, statement, proof) = proven(1, Preset::FastTest);
+    let verdict = verify(&key, &statement, &proof, &Policy::default());
+    assert!(matches!(verdict, Err(VerificationError::TooWeak { .. })), "{verdict:?}");
+}
+
+#[test]
+fn another_number_of_samples_is_refused() {
+    let (key, mut statement, proof) = proven(1, Preset::FastTest);
+    statement.samples.push(statement.samples[0].clone());
+    let verdict = verify(&key, &statement, &proof, &TEST);
+    assert_eq!(verdict, Err(VerificationError::Batch { expected: 1, got: 2 }));
+}
+
+#[test]
+fn proofs_are_deterministic() {
+    let (_, _, first) = proven(3, Preset::Standard);
+    let (_, _, second) = proven(3, Preset::Standard);
+    assert_eq!(first.to_bytes(), second.to_bytes());
+}
+
+#[test]
+fn all_presets_verify() {
+    for preset in Preset::ALL {
+        let (key, statement, proof) = proven(2, preset);
+        verify(&key, &statement, &proof, &TEST).expect(preset.name());
+    }
+}
+
+#[test]
+fn keys_are_read_back_and_damage_is_noticed() {
+    let (key, ..) = proven(1, Preset::FastTest);
+    let bytes = key.to_bytes();
+    assert_eq!(ModelKey::from_bytes(&bytes), Ok(key));
+    for len in 0..bytes.len() {
+        assert!(ModelKey::from_bytes(&bytes[..len]).is_err(), "{len}");
+    }
+    // A damaged key is refused, or is another key.
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        if let Ok(other) = ModelKey::from_bytes(&damaged) {
+            assert_ne!(other.to_bytes(), bytes);
+        }
+    }
+}
