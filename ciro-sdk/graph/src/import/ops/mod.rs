@@ -1,18 +1,24 @@
 //! The registry of operators, and their translations, one family a file.
 
 mod arithmetic;
+mod attention;
 mod control;
 mod conv;
+mod einsum;
 mod elementwise;
 mod gather;
 mod linear;
+mod loss;
 mod ml;
 mod norm;
 mod pool;
 mod quantize;
 mod recurrent;
 mod reduce;
+mod resize;
+mod sample;
 mod shape;
+mod signal;
 mod spatial;
 
 use super::Reason;
@@ -84,6 +90,7 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Softplus", |cx| elementwise::unary(cx, UnaryFn::Softplus)),
     ("Softsign", elementwise::softsign),
     ("Sqrt", |cx| elementwise::unary(cx, UnaryFn::Sqrt)),
+    ("SwiGLU", elementwise::swi_glu),
     ("Swish", elementwise::swish),
     ("Tan", |cx| elementwise::unary(cx, UnaryFn::Tan)),
     ("Tanh", |cx| elementwise::unary(cx, UnaryFn::Tanh)),
@@ -124,9 +131,12 @@ const STANDARD: &[(&str, Translate)] = &[
     // Linear.
     ("Conv", conv::conv),
     ("ConvTranspose", conv::conv_transpose),
+    ("Attention", attention::attention),
     ("Det", linear::det),
+    ("Einsum", einsum::einsum),
     ("Gemm", linear::gemm),
     ("MatMul", linear::mat_mul),
+    ("RotaryEmbedding", attention::rotary_embedding),
     // Pooling.
     ("AveragePool", pool::average_pool),
     ("GlobalAveragePool", |cx| pool::global(cx, Reducer::Mean)),
@@ -198,6 +208,22 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Scatter", gather::scatter_elements),
     ("ScatterElements", gather::scatter_elements),
     ("ScatterND", gather::scatter_nd),
+    // Images.
+    ("AffineGrid", sample::affine_grid),
+    ("Col2Im", sample::col2im),
+    ("GridSample", sample::grid_sample),
+    ("Resize", resize::resize),
+    ("Upsample", resize::upsample),
+    // Signals.
+    ("BlackmanWindow", |cx| signal::window(cx, [0.42, 0.5, 0.08])),
+    ("DFT", signal::dft),
+    ("HammingWindow", |cx| signal::window(cx, [25.0 / 46.0, 21.0 / 46.0, 0.0])),
+    ("HannWindow", |cx| signal::window(cx, [0.5, 0.5, 0.0])),
+    ("MelWeightMatrix", signal::mel_weight_matrix),
+    ("STFT", signal::stft),
+    // Losses.
+    ("NegativeLogLikelihoodLoss", loss::negative_log_likelihood),
+    ("SoftmaxCrossEntropyLoss", loss::softmax_cross_entropy),
     // Recurrence.
     ("GRU", |cx| recurrent::recurrent(cx, Cell::Gru)),
     ("LSTM", |cx| recurrent::recurrent(cx, Cell::Lstm)),
@@ -251,6 +277,7 @@ const ML: &[(&str, Translate)] = &[
 
 /// Operators that onnxruntime adds.
 const MICROSOFT: &[(&str, Translate)] = &[
+    ("Attention", attention::packed),
     ("BiasGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_erf())),
     ("FastGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_tanh())),
     ("FusedMatMul", linear::fused_mat_mul),
@@ -259,6 +286,7 @@ const MICROSOFT: &[(&str, Translate)] = &[
     ("DequantizeLinear", quantize::dequantize_linear),
     ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
     ("MatMulInteger", quantize::mat_mul_integer),
+    ("MultiHeadAttention", attention::multi_head),
     ("QGemm", quantize::q_gemm),
     ("QLinearAdd", |cx| quantize::q_linear_binary(cx, BinaryFn::Add)),
     ("QLinearAveragePool", |cx| {
