@@ -6,7 +6,6 @@ use super::super::data_type::DataType;
 use super::super::value::{Binding, Outputs, Value, one};
 use super::elementwise::{c, div, mul, of, x};
 use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
-use crate::tensor::Tensor;
 
 type Cx<'a, 'm> = Context<'a, 'm>;
 
@@ -101,7 +100,10 @@ pub(super) fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
         None => vec![shape[shape.len() - 1] / 3; 3],
     };
     if shape.len() != 3 || widths.iter().sum::<usize>() != shape[2] {
-        return Err(cx.g.misfit("packed attention needs [N, length, 3 * width]", &[product]).into());
+        return Err(cx
+            .g
+            .misfit("packed attention needs [N, length, 3 * width]", &[product])
+            .into());
     }
     let mut start = 0;
     let mut part = |cx: &mut Cx<'_, '_>, width: usize| {
@@ -109,18 +111,12 @@ pub(super) fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
         start += width;
         split_heads(cx, part, count)
     };
-    let heads =
-        Heads { q: part(cx, widths[0])?, k: part(cx, widths[1])?, v: part(cx, widths[2])? };
+    let heads = Heads { q: part(cx, widths[0])?, k: part(cx, widths[1])?, v: part(cx, widths[2])? };
     contrib(cx, &input, &heads, [3, 5])
 }
 
 /// The operators of onnxruntime: a padding mask `[N, length]` or wider, and an additive bias.
-fn contrib(
-    cx: &mut Cx<'_, '_>,
-    input: &Value,
-    heads: &Heads,
-    [mask, bias]: [usize; 2],
-) -> Outputs {
+fn contrib(cx: &mut Cx<'_, '_>, input: &Value, heads: &Heads, [mask, bias]: [usize; 2]) -> Outputs {
     let mut masks = Masks::default();
     if let Some(mask) = cx.optional(mask)? {
         let shape = cx.g.shape(mask.id).to_vec();
@@ -137,7 +133,8 @@ fn contrib(
     }
     if cx.flag("unidirectional", false) {
         let shape = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
-        masks.keep.push(window(cx, shape, 0, |distance| distance >= 0)?);
+        let distance = distances(cx, shape, 0)?;
+        masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
     }
     let width = cx.g.shape(heads.q)[3];
     let scale = match cx.float("scale", 0.0) {
@@ -152,22 +149,36 @@ fn contrib(
 fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, past: usize) -> Result<Masks, Reason> {
     let (rows, columns) = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
     let mut masks = Masks::default();
-    let lengths = cx.optional(6)?;
-    if lengths.is_some() && cx.flag("is_causal", false) {
-        return Err(Reason::Unsupported("a causal mask with lengths of keys is not supported"));
-    }
-    if cx.flag("is_causal", false) {
-        masks.keep.push(window(cx, (rows, columns), past, |distance| distance >= 0)?);
-    }
-    let (left, right) = (cx.int("left_window_size", -1), cx.int("right_window_size", -1));
-    if left >= 0 || right >= 0 {
-        if lengths.is_some() {
-            return Err(Reason::Unsupported("a window with lengths of keys is not supported"));
+    let lengths = match cx.optional(6)? {
+        Some(lengths) => {
+            let count: usize = cx.g.shape(lengths.id).iter().product();
+            Some(cx.g.reshape(lengths.id, &[count, 1, 1, 1])?)
         }
-        let inside = |distance: i64| {
-            (left < 0 || distance <= left) && (right < 0 || -distance <= right)
+        None => None,
+    };
+    let (left, right) = (cx.int("left_window_size", -1), cx.int("right_window_size", -1));
+    // A query may read a key where `row + offset - column` is at least the one bound and at most the other.
+    let mut bounds = Vec::new();
+    if cx.flag("is_causal", false) {
+        bounds.push((BinaryFn::GreaterOrEqual, 0));
+    }
+    if left >= 0 {
+        bounds.push((BinaryFn::LessOrEqual, left));
+    }
+    if right >= 0 {
+        bounds.push((BinaryFn::GreaterOrEqual, -right));
+    }
+    for (f, bound) in bounds {
+        let distance = distances(cx, (rows, columns), past)?;
+        let distance = match lengths {
+            // The queries are the last of the keys that count.
+            Some(lengths) => {
+                let last = cx.g.with(BinaryFn::Sub, lengths, rows as f64)?;
+                cx.g.add(distance, last)?
+            }
+            None => distance,
         };
-        masks.keep.push(window(cx, (rows, columns), past, inside)?);
+        masks.keep.push(cx.g.with(f, distance, bound as f64)?);
     }
     if let Some(mask) = cx.optional(3)? {
         let rank = cx.g.rank(mask.id);
@@ -183,29 +194,21 @@ fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, past: usize) -> Result<Masks, Reaso
     }
     if let Some(lengths) = lengths {
         let positions = cx.g.iota(columns)?;
-        let count: usize = cx.g.shape(lengths.id).iter().product();
-        let lengths = cx.g.reshape(lengths.id, &[count, 1, 1, 1])?;
         masks.keep.push(cx.g.binary(BinaryFn::Less, positions, lengths)?);
     }
     Ok(masks)
 }
 
-/// A constant mask that keeps a key where `row + offset - column` fulfils a condition.
-fn window(
+/// `row + offset - column`, a constant.
+fn distances(
     cx: &mut Cx<'_, '_>,
     (rows, columns): (usize, usize),
     offset: usize,
-    keeps: impl Fn(i64) -> bool,
 ) -> Result<NodeId, Reason> {
-    let limit = cx.g.limit();
-    if rows.saturating_mul(columns) > limit {
-        return Err(Reason::TooManyElements { limit });
-    }
-    let signed = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
-    let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-    let kept = cells.map(|(row, column)| keeps(signed(row + offset) - signed(column)));
-    let kept = kept.map(|kept| f64::from(u8::from(kept))).collect();
-    cx.g.constant(Tensor::new(vec![rows, columns], kept).expect("one number for each cell"))
+    let rows = cx.g.vector((offset..offset + rows).map(|row| row as f64).collect())?;
+    let rows = cx.g.unsqueeze(rows, 1)?;
+    let columns = cx.g.iota(columns)?;
+    cx.g.sub(rows, columns)
 }
 
 /// The result, and the scores that the attribute `qk_matmul_output_mode` asks for.
@@ -366,7 +369,8 @@ pub(super) fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
         let rest = cx.g.slice(heads, 3, turned, width - turned)?;
         y = cx.g.concat(3, &[y, rest])?;
     }
-    let y = if shape.len() == 4 { cx.g.transpose(y, &[0, 2, 1, 3])? } else { cx.g.reshape(y, &shape)? };
+    let y =
+        if shape.len() == 4 { cx.g.transpose(y, &[0, 2, 1, 3])? } else { cx.g.reshape(y, &shape)? };
     one(x.with(y))
 }
 

@@ -150,7 +150,8 @@ fn diagonal(cx: &mut Cx<'_, '_>, term: Term) -> Result<Term, Reason> {
     }
     let inner = strides(&shape);
     let count: usize = shape.iter().product();
-    let source = |at: usize| (0..shape.len()).map(|a| at / inner[a] % shape[a] * steps[a]).sum::<usize>();
+    let source =
+        |at: usize| (0..shape.len()).map(|a| at / inner[a] % shape[a] * steps[a]).sum::<usize>();
     let indices: Result<Vec<u32>, _> = (0..count).map(|at| u32::try_from(source(at))).collect();
     let indices = indices.map_err(|_| cx.g.misfit("below 2^32 elements", &[term.id]))?;
     let id = cx.g.push(Op::Move(Movement::Index { shape, indices }), &[term.id])?;
@@ -168,11 +169,7 @@ fn stretch(
 }
 
 /// Sums over the labels that nothing needs.
-fn reduce(
-    cx: &mut Cx<'_, '_>,
-    term: Term,
-    needed: impl Fn(char) -> bool,
-) -> Result<Term, Reason> {
+fn reduce(cx: &mut Cx<'_, '_>, term: Term, needed: impl Fn(char) -> bool) -> Result<Term, Reason> {
     let axes: Vec<usize> =
         (0..term.labels.len()).filter(|&axis| !needed(term.labels[axis])).collect();
     if axes.is_empty() {

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod attention;
+mod bits;
 mod control;
 mod conv;
 mod einsum;
@@ -20,6 +21,7 @@ mod sample;
 mod shape;
 mod signal;
 mod spatial;
+mod state;
 
 use super::Reason;
 use super::context::Context;
@@ -98,11 +100,12 @@ const STANDARD: &[(&str, Translate)] = &[
     // Elementwise, several operands.
     ("Add", |cx| arithmetic::binary(cx, BinaryFn::Add)),
     ("And", |cx| arithmetic::predicate(cx, BinaryFn::And)),
-    ("BitShift", arithmetic::bit_shift),
-    ("BitwiseAnd", |cx| arithmetic::bitwise(cx, BinaryFn::And)),
-    ("BitwiseNot", arithmetic::bitwise_not),
-    ("BitwiseOr", |cx| arithmetic::bitwise(cx, BinaryFn::Or)),
-    ("BitwiseXor", |cx| arithmetic::bitwise(cx, BinaryFn::Xor)),
+    ("BitCast", bits::bit_cast),
+    ("BitShift", bits::bit_shift),
+    ("BitwiseAnd", |cx| bits::bitwise(cx, BinaryFn::And)),
+    ("BitwiseNot", bits::bitwise_not),
+    ("BitwiseOr", |cx| bits::bitwise(cx, BinaryFn::Or)),
+    ("BitwiseXor", |cx| bits::bitwise(cx, BinaryFn::Xor)),
     ("Cast", |cx| {
         let to = data_type(i32::try_from(cx.int("to", 0)).unwrap_or(0))?;
         arithmetic::cast(cx, to)
@@ -228,6 +231,9 @@ const STANDARD: &[(&str, Translate)] = &[
     ("GRU", |cx| recurrent::recurrent(cx, Cell::Gru)),
     ("LSTM", |cx| recurrent::recurrent(cx, Cell::Lstm)),
     ("RNN", |cx| recurrent::recurrent(cx, Cell::Rnn)),
+    ("CausalConvWithState", state::causal_conv),
+    ("LinearAttention", state::linear_attention),
+    ("TensorScatter", state::tensor_scatter),
     // Control flow, sequences, optionals.
     ("ConcatFromSequence", control::concat_from_sequence),
     ("If", control::if_op),

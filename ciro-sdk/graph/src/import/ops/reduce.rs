@@ -44,6 +44,8 @@ pub(super) fn reduce(cx: &mut Cx<'_, '_>, kind: Kind) -> Outputs {
     }
     let empty = axes.iter().any(|&axis| cx.g.shape(id)[axis] == 0);
     let reduced = match (kind.reducer, empty) {
+        (Reducer::Max, true) if operand.kind == DataType::Bool => constant(cx, id, &axes, 0.0)?,
+        (Reducer::Min, true) if operand.kind == DataType::Bool => constant(cx, id, &axes, 1.0)?,
         (Reducer::Max, true) => constant(cx, id, &axes, f64::NEG_INFINITY)?,
         (Reducer::Min, true) => constant(cx, id, &axes, f64::INFINITY)?,
         _ => keep_or_not(cx, kind.reducer, id, &axes)?,
@@ -140,7 +142,7 @@ fn along_axis(
         let axis = cx.axis(-1, shape.len())?;
         return one(operand.with(f(cx, operand.id, axis)?));
     }
-    let axis = cx.axis(1, shape.len() + 1)?;
+    let axis = cx.axis(1, shape.len())?;
     let (outer, inner) = shape.split_at(axis);
     let flat = cx.g.reshape(operand.id, &[outer.iter().product(), inner.iter().product()])?;
     let result = f(cx, flat, 1)?;

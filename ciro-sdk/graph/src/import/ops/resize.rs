@@ -146,7 +146,11 @@ fn places(cx: &Cx<'_, '_>, shape: &[usize], axes: &[usize]) -> Result<Vec<Axis>,
         true => Some((roi[at], roi[at + axes.len()])),
         false => None,
     };
-    Ok(places.into_iter().enumerate().map(|(at, (scale, out))| Axis { scale, out, roi: roi(at) }).collect())
+    Ok(places
+        .into_iter()
+        .enumerate()
+        .map(|(at, (scale, out))| Axis { scale, out, roi: roi(at) })
+        .collect())
 }
 
 fn resize_axis(
@@ -204,9 +208,7 @@ fn coordinate(mode: &str, at: f64, extent: f64, place: &Axis) -> Result<f64, Rea
         "half_pixel" => half_pixel,
         "pytorch_half_pixel" if width == 1.0 => 0.0,
         "pytorch_half_pixel" => half_pixel,
-        "half_pixel_symmetric" => {
-            extent / 2.0 * (1.0 - place.out as f64 / width) + half_pixel
-        }
+        "half_pixel_symmetric" => extent / 2.0 * (1.0 - place.out as f64 / width) + half_pixel,
         "align_corners" if width == 1.0 => 0.0,
         "align_corners" => at * (extent - 1.0) / (width - 1.0),
         "asymmetric" => at / place.scale,

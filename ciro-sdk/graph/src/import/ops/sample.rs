@@ -28,7 +28,10 @@ pub(super) fn grid_sample(cx: &mut Cx<'_, '_>) -> Outputs {
     let (shape, points) = (cx.g.shape(x.id).to_vec(), cx.g.shape(grid.id).to_vec());
     let axes = shape.len().saturating_sub(2);
     if axes == 0 || points.last() != Some(&axes) || points[0] != shape[0] {
-        return Err(cx.g.misfit("grid_sample needs [N, C, spatial..] and [N, .., axes]", &[x.id, grid.id]).into());
+        return Err(cx
+            .g
+            .misfit("grid_sample needs [N, C, spatial..] and [N, .., axes]", &[x.id, grid.id])
+            .into());
     }
     let number: usize = points[1..points.len() - 1].iter().product();
     let grid = cx.g.reshape(grid.id, &[shape[0], number, axes])?;
@@ -141,7 +144,8 @@ pub(super) fn affine_grid(cx: &mut Cx<'_, '_>) -> Outputs {
     let spatial = size.get(2..).unwrap_or_default();
     let axes = spatial.len();
     let count = crate::tensor::element_count(spatial).filter(|&count| count <= cx.g.limit());
-    let (Some(count), true) = (count, cx.g.shape(theta.id).get(1..) == Some(&[axes, axes + 1])) else {
+    let (Some(count), true) = (count, cx.g.shape(theta.id).get(1..) == Some(&[axes, axes + 1]))
+    else {
         return Err(cx.g.misfit("theta is [N, axes, axes + 1]", &[theta.id]).into());
     };
     let steps = crate::tensor::strides(spatial);
@@ -183,7 +187,11 @@ pub(super) fn col2im(cx: &mut Cx<'_, '_>) -> Outputs {
         let room = padded.checked_sub(reach).ok_or_else(|| bad("dilations", "are too large"))?;
         places.push(room / strides[axis].max(1) + 1);
     }
-    if block.len() != axes || places.iter().product::<usize>() != patches || taps == 0 || columns % taps != 0 {
+    if block.len() != axes
+        || places.iter().product::<usize>() != patches
+        || taps == 0
+        || columns % taps != 0
+    {
         return Err(cx.g.misfit("the patches do not fit the image", &[x.id]).into());
     }
     let limit = cx.g.limit();

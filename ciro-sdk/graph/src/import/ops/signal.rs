@@ -28,7 +28,8 @@ pub(super) fn mel_weight_matrix(cx: &mut Cx<'_, '_>) -> Outputs {
     let bins = bounded(cx, cx.const_int(0)? as f64)?;
     let length = bounded(cx, cx.const_int(1)? as f64)?;
     let rate = cx.const_int(2)? as f64;
-    let scalar = |index| Ok::<f64, Reason>(cx.constant(index)?.data().first().copied().unwrap_or(0.0));
+    let scalar =
+        |index| Ok::<f64, Reason>(cx.constant(index)?.data().first().copied().unwrap_or(0.0));
     let (low, high) = (scalar(3)?, scalar(4)?);
     let mel = |hertz: f64| 2595.0 * (1.0 + hertz / 700.0).log10();
     let step = (mel(high) - mel(low)) / (bins as f64 + 2.0);
@@ -41,16 +42,15 @@ pub(super) fn mel_weight_matrix(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut data = vec![0.0; rows.saturating_mul(bins)];
     for bin in 0..bins {
         let [left, centre, right] = [edges[bin], edges[bin + 1], edges[bin + 2]];
-        if right > rows {
+        if centre >= rows || right > rows {
             return Err(Reason::Unsupported("the upper edge is beyond the spectrum").into());
         }
-        for at in left..right {
-            let rising = (at as f64 - left as f64) / (centre as f64 - left as f64);
-            let falling = (right as f64 - at as f64) / (right as f64 - centre as f64);
-            data[at * bins + bin] = if at < centre { rising } else { falling };
+        for at in left..centre {
+            data[at * bins + bin] = (at as f64 - left as f64) / (centre as f64 - left as f64);
         }
-        if left == centre && centre < rows {
-            data[centre * bins + bin] = 1.0;
+        data[centre * bins + bin] = 1.0;
+        for at in centre..right {
+            data[at * bins + bin] = (right as f64 - at as f64) / (right as f64 - centre as f64);
         }
     }
     let kind = output_type(cx)?;
@@ -73,10 +73,8 @@ pub(super) fn dft(cx: &mut Cx<'_, '_>) -> Outputs {
         (false, true) => axis_of(cx.const_int(2)?, rank)?,
         (false, false) => rank - 2,
     };
-    let transform = Transform {
-        inverse: cx.flag("inverse", false),
-        onesided: cx.flag("onesided", false),
-    };
+    let transform =
+        Transform { inverse: cx.flag("inverse", false), onesided: cx.flag("onesided", false) };
     let extent = cx.g.shape(x.id)[axis];
     let length = if cx.has(1) {
         bounded(cx, cx.const_int(1)? as f64)?
