@@ -2,7 +2,7 @@
 
 use super::super::Reason;
 use super::super::context::Context;
-use super::super::data_type::{DataType, data_type, integer_range};
+use super::super::data_type::{DataType, data_type, integer_bits, integer_range};
 use super::super::value::{Outputs, one};
 use super::arithmetic::operands;
 use super::elementwise::{c, mul, of, sub, where_, x};
@@ -39,8 +39,7 @@ pub(super) fn bit_cast(cx: &mut Cx<'_, '_>) -> Outputs {
 /// `-1 - x` of signed integers, `max - x` of unsigned ones.
 pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?;
-    let (low, high) =
-        integer_range(a.kind).ok_or(Reason::Unsupported("bitwise operators need integers"))?;
+    let (low, high) = integers(a.kind)?;
     one(a.with(cx.g.map(sub(c(low + high), x()), a.id)?))
 }
 
@@ -49,24 +48,20 @@ pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
 /// The operands are shifted into `0 .. 2^bits`, which keeps their bits in two's complement.
 pub(super) fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let (a, b) = operands(cx)?;
-    let (low, high) =
-        integer_range(a.kind).ok_or(Reason::Unsupported("bitwise operators need integers"))?;
-    let span = high - low + 1.0;
-    if span > 2f64.powi(53) {
-        let exact = [a.id, b].iter().all(|&id| {
-            cx.g.value(id).is_some_and(|v| v.data().iter().all(|x| x.abs() < 2f64.powi(52)))
-        });
-        if !exact {
-            return Err(Reason::Unsupported("bitwise operators of 64-bit integers").into());
-        }
+    let bits = integer_bits(a.kind).ok_or(NOT_INTEGERS)?;
+    // Doubles hold 53 bits: wider integers have to be constants that fit.
+    let fits =
+        |id| cx.g.value(id).is_some_and(|v| v.data().iter().all(|x| (0.0..EXACT).contains(x)));
+    if bits > 32 && !(fits(a.id) && fits(b)) {
+        return Err(Reason::Unsupported("bitwise operators of 64-bit integers").into());
     }
-    let bits = if span > 2f64.powi(53) { 53 } else { span.log2().round() as u32 };
-    let span = 2f64.powi(i32::try_from(bits).unwrap_or(53));
+    let bits = bits.min(53);
+    let span = 2f64.powi(bits);
     let [a_bits, b_bits] =
         [cx.g.with(BinaryFn::Mod, a.id, span)?, cx.g.with(BinaryFn::Mod, b, span)?];
     let mut sum: Option<NodeId> = None;
     for bit in 0..bits {
-        let weight = 2f64.powi(i32::try_from(bit).unwrap_or(0));
+        let weight = 2f64.powi(bit);
         let digit = ScalarFn::binary(
             BinaryFn::Mod,
             of(UnaryFn::Floor, mul(x(), c(weight.recip()))),
@@ -80,7 +75,7 @@ pub(super) fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
             None => part,
         });
     }
-    let sum = sum.ok_or(Reason::Unsupported("bitwise operators need integers"))?;
+    let sum = sum.ok_or(NOT_INTEGERS)?;
     one(a.with(wrap(cx, sum, a.kind)?))
 }
 
@@ -96,5 +91,9 @@ fn wrap(cx: &mut Cx<'_, '_>, id: NodeId, kind: DataType) -> Result<NodeId, Reaso
 }
 
 fn integers(kind: DataType) -> Result<(f64, f64), Reason> {
-    integer_range(kind).ok_or(Reason::Unsupported("bitwise operators need integers"))
+    integer_range(kind).ok_or(NOT_INTEGERS)
 }
+
+const NOT_INTEGERS: Reason = Reason::Unsupported("bitwise operators need integers");
+/// Every smaller non-negative integer is a double.
+const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -46,7 +46,7 @@ fn loss(cx: &mut Cx<'_, '_>, scores: NodeId) -> Result<NodeId, Reason> {
     }
     let last = shape.len() - 1;
     let weights = cx.g.reduce(Reducer::Sum, hot, &[last])?;
-    let scores = cx.g.to_last(scores, 1)?;
+    let scores = cx.g.move_last(scores, 1)?;
     let chosen = cx.g.mul(scores, hot)?;
     let chosen = cx.g.reduce(Reducer::Sum, chosen, &[last])?;
     let losses = cx.g.unary(UnaryFn::Neg, chosen)?;

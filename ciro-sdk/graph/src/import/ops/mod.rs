@@ -1,6 +1,7 @@
 //! The registry of operators, and their translations, one family a file.
 
 mod arithmetic;
+mod arrange;
 mod attention;
 mod bits;
 mod control;
@@ -177,24 +178,24 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Softmax", reduce::softmax),
     ("TopK", reduce::top_k),
     // Shapes.
-    ("CenterCropPad", shape::center_crop_pad),
+    ("CenterCropPad", arrange::center_crop_pad),
     ("Concat", shape::concat),
     ("Constant", shape::constant),
     ("ConstantOfShape", shape::constant_of_shape),
-    ("DepthToSpace", shape::depth_to_space),
+    ("DepthToSpace", arrange::depth_to_space),
     ("Dropout", shape::dropout),
     ("Expand", shape::expand),
     ("EyeLike", shape::eye_like),
     ("Flatten", shape::flatten),
     ("Identity", shape::identity),
-    ("Pad", shape::pad),
+    ("Pad", arrange::pad),
     ("Range", shape::range),
     ("Reshape", shape::reshape),
-    ("ReverseSequence", shape::reverse_sequence),
+    ("ReverseSequence", arrange::reverse_sequence),
     ("Shape", shape::shape),
     ("Size", shape::size),
     ("Slice", shape::slice),
-    ("SpaceToDepth", shape::space_to_depth),
+    ("SpaceToDepth", arrange::space_to_depth),
     ("Split", shape::split),
     ("Squeeze", shape::squeeze),
     ("Tile", shape::tile),
@@ -298,7 +299,7 @@ const MICROSOFT: &[(&str, Translate)] = &[
     ("QLinearAveragePool", |cx| {
         quantize::q_linear_unary(cx, |cx, x| {
             let windows = pool::windows(cx, x, 0.0)?;
-            pool::average(cx, x, windows)
+            pool::average(cx, x, &windows)
         })
     }),
     ("QLinearConcat", quantize::q_linear_concat),

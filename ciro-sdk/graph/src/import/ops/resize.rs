@@ -136,8 +136,8 @@ fn places(cx: &Cx<'_, '_>, shape: &[usize], axes: &[usize]) -> Result<Vec<Axis>,
             });
         }
     } else if scales.len() == axes.len() {
-        for at in 0..axes.len() {
-            places.push((scales[at], count((scales[at] * extent(at)).floor())?));
+        for (at, &scale) in scales.iter().enumerate() {
+            places.push((scale, count((scale * extent(at)).floor())?));
         }
     } else {
         return Err(Reason::Unsupported("one of scales and sizes must be given for each axis"));
@@ -182,9 +182,9 @@ fn resize_axis(
         cx.g.select(x, axis, positions)?
     } else {
         let matrix = cx.g.constant(matrix(plan, place, extent, &points)?)?;
-        let last = cx.g.to_last(x, axis)?;
+        let last = cx.g.move_last(x, axis)?;
         let product = cx.g.mat_mul(last, matrix)?;
-        cx.g.from_last(product, axis)?
+        cx.g.restore_last(product, axis)?
     };
     let inside: Vec<f64> =
         points.iter().map(|p| f64::from(u8::from((0.0..=top).contains(p)))).collect();
@@ -244,7 +244,7 @@ fn matrix(
     let mut data = vec![0.0; extent * points.len()];
     for (column, &point) in points.iter().enumerate() {
         let (first, last) = ((point - reach).ceil(), (point + reach).floor());
-        if !(last - first < 1e6) {
+        if (last - first).is_nan() || last - first > 1e6 {
             return Err(Reason::Unsupported("the scale is too small"));
         }
         let mut neighbours = Vec::new();

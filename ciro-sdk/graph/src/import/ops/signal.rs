@@ -182,11 +182,10 @@ impl Transform {
                 let (sin, cos) = (TAU * turns).sin_cos();
                 let sin = if self.inverse { sin } else { -sin };
                 // (re + i im) (cos + i sin)
-                let cell = [[cos, sin], [-sin, cos]];
-                for part in 0..parts {
-                    for out in 0..out_parts {
+                for (part, row) in [[cos, sin], [-sin, cos]].iter().enumerate().take(parts) {
+                    for (out, value) in row.iter().enumerate().take(out_parts) {
                         let at = (n * parts + part) * columns + k * out_parts + out;
-                        data[at] = weight * cell[part][out];
+                        data[at] = weight * value;
                     }
                 }
             }

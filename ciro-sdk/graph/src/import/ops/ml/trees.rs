@@ -93,9 +93,10 @@ mod tests {
         let down = threshold(value, BranchMode::Leq, Features::Single);
         let up = threshold(value, BranchMode::Lt, Features::Single);
         assert!(f64::from(down) <= value && f64::from(up) >= value);
-        assert_eq!(down.next_up(), up);
-        assert_eq!(threshold(0.5, BranchMode::Leq, Features::Single), 0.5);
-        assert_eq!(threshold(value, BranchMode::Leq, Features::Double), 0.1f32);
+        assert_eq!(down.next_up().to_bits(), up.to_bits());
+        let exact = threshold(0.5, BranchMode::Leq, Features::Single);
+        let near = threshold(value, BranchMode::Leq, Features::Double);
+        assert_eq!([exact, near].map(f32::to_bits), [0.5f32, 0.1].map(f32::to_bits));
     }
 
     #[test]
