@@ -43,7 +43,7 @@ pub enum EvalError {
         op: String,
         /// Why.
         #[source]
-        source: Box<EvalError>,
+        source: Box<Self>,
     },
     /// An operator with another number of operands than it takes.
     #[error("wrong number of operands")]

@@ -13,11 +13,11 @@ pub enum ScalarFn {
     /// A constant.
     Const(f64),
     /// A primitive applied to an expression.
-    Unary(UnaryFn, Box<ScalarFn>),
+    Unary(UnaryFn, Box<Self>),
     /// A primitive applied to two expressions.
-    Binary(BinaryFn, Box<ScalarFn>, Box<ScalarFn>),
+    Binary(BinaryFn, Box<Self>, Box<Self>),
     /// `if condition != 0 { a } else { b }`.
-    Where(Box<ScalarFn>, Box<ScalarFn>, Box<ScalarFn>),
+    Where(Box<Self>, Box<Self>, Box<Self>),
 }
 
 /// A primitive of one variable, named as in ONNX.

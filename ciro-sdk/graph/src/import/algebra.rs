@@ -169,13 +169,13 @@ impl Builder {
         self.reshape(x, &shape)
     }
 
-    /// Brings `axis` last; [`Builder::from_last`] brings it back.
-    pub(super) fn to_last(&mut self, x: NodeId, axis: usize) -> Made {
+    /// Brings `axis` last; [`Builder::restore_last`] brings it back.
+    pub(super) fn move_last(&mut self, x: NodeId, axis: usize) -> Made {
         let perm = last(self.rank(x), axis);
         self.transpose(x, &perm)
     }
 
-    pub(super) fn from_last(&mut self, x: NodeId, axis: usize) -> Made {
+    pub(super) fn restore_last(&mut self, x: NodeId, axis: usize) -> Made {
         let perm = invert(&last(self.rank(x), axis));
         self.transpose(x, &perm)
     }
@@ -209,9 +209,9 @@ impl Builder {
     }
 
     pub(super) fn softmax(&mut self, x: NodeId, axis: usize) -> Made {
-        let x = self.to_last(x, axis)?;
+        let x = self.move_last(x, axis)?;
         let x = self.push(Op::Softmax, &[x])?;
-        self.from_last(x, axis)
+        self.restore_last(x, axis)
     }
 
     /// NumPy's `matmul`: vectors gain an axis for the product, batch axes are broadcast.

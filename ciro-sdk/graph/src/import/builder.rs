@@ -1,6 +1,6 @@
 //! Builds the float graph node by node; what can be computed from constants is computed at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -13,14 +13,12 @@ use crate::tensor::{Tensor, element_count};
 /// Constants that cost more multiplications than this to compute stay operators.
 const FOLD_WORK_MAX: usize = 1 << 28;
 
-/// A float graph in the making.
+/// A float graph in the making; nodes bear the names of the ONNX nodes they come from, which need not be unique yet.
 #[derive(Debug)]
 pub(super) struct Builder {
     pub(super) nodes: Vec<Node>,
     pub(super) inputs: Vec<Input>,
     site: Site,
-    names: HashSet<String>,
-    suffixes: HashMap<String, usize>,
     known: HashMap<u64, Vec<NodeId>>,
     elements: usize,
     limits: Limits,
@@ -46,8 +44,6 @@ impl Builder {
             nodes: Vec::new(),
             inputs: Vec::new(),
             site: Site::default(),
-            names: HashSet::new(),
-            suffixes: HashMap::new(),
             known: HashMap::new(),
             elements: 0,
             limits,
@@ -204,25 +200,9 @@ impl Builder {
             .filter(|_| self.nodes.len() < limit)
             .map(NodeId)
             .ok_or(Reason::TooManyNodes { limit })?;
-        let name = self.unique_name();
-        let origin = self.site.origin.clone();
+        let Site { name, origin } = self.site.clone();
         self.nodes.push(Node { name, origin, op, operands: operands.to_vec(), shape });
         Ok(id)
-    }
-
-    /// The site's name, with a number where it is taken.
-    fn unique_name(&mut self) -> String {
-        let base = if self.site.name.is_empty() { "node" } else { self.site.name.as_str() };
-        let mut name = base.to_owned();
-        if self.names.contains(&name) {
-            let suffix = self.suffixes.entry(base.to_owned()).or_insert(0);
-            while self.names.contains(&name) {
-                *suffix += 1;
-                name = format!("{base}.{suffix}");
-            }
-        }
-        self.names.insert(name.clone());
-        name
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 use super::Reason;
@@ -211,20 +210,10 @@ impl<'a> Context<'a, '_> {
     ) -> Result<usize, Reason> {
         axis_of(self.int(name, default), rank)
     }
-
-    pub(super) fn is_list(&self, name: &str) -> bool {
-        let lists = [AttributeType::Ints, AttributeType::Floats, AttributeType::Strings];
-        self.attribute(name).is_some_and(|a| lists.iter().any(|&list| list as i32 == a.r#type))
-    }
 }
 
 /// Results.
 impl Context<'_, '_> {
-    /// A result of the element type of input 0.
-    pub(super) fn like_first(&self, id: NodeId) -> Outputs {
-        one(self.tensor(0)?.with(id))
-    }
-
     pub(super) fn give(id: NodeId, kind: DataType) -> Outputs {
         one(Value::new(id, kind))
     }

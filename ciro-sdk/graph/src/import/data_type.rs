@@ -23,19 +23,24 @@ pub(super) fn is_float(kind: DataType) -> bool {
 
 /// The least and greatest value of an integer type.
 pub(super) fn integer_range(kind: DataType) -> Option<(f64, f64)> {
-    let signed = |bits: i32| (-(2f64.powi(bits - 1)), 2f64.powi(bits - 1) - 1.0);
-    let unsigned = |bits: i32| (0.0, 2f64.powi(bits) - 1.0);
+    let signed = matches!(
+        kind,
+        DataType::Int4 | DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64
+    );
+    integer_bits(kind).map(|bits| match signed {
+        true => (-(2f64.powi(bits - 1)), 2f64.powi(bits - 1) - 1.0),
+        false => (0.0, 2f64.powi(bits) - 1.0),
+    })
+}
+
+/// The number of bits of an integer type.
+pub(super) fn integer_bits(kind: DataType) -> Option<i32> {
     match kind {
-        DataType::Int4 => Some(signed(4)),
-        DataType::Int8 => Some(signed(8)),
-        DataType::Int16 => Some(signed(16)),
-        DataType::Int32 => Some(signed(32)),
-        DataType::Int64 => Some(signed(64)),
-        DataType::Uint4 => Some(unsigned(4)),
-        DataType::Uint8 => Some(unsigned(8)),
-        DataType::Uint16 => Some(unsigned(16)),
-        DataType::Uint32 => Some(unsigned(32)),
-        DataType::Uint64 => Some(unsigned(64)),
+        DataType::Int4 | DataType::Uint4 => Some(4),
+        DataType::Int8 | DataType::Uint8 => Some(8),
+        DataType::Int16 | DataType::Uint16 => Some(16),
+        DataType::Int32 | DataType::Uint32 => Some(32),
+        DataType::Int64 | DataType::Uint64 => Some(64),
         _ => None,
     }
 }

@@ -223,12 +223,10 @@ mod tests {
 
     #[test]
     fn half_and_bfloat_patterns_decode() {
-        assert_eq!(half(0x3c00), 1.0);
-        assert_eq!(half(0xc000), -2.0);
-        assert_eq!(half(0x0001), 2f64.powi(-24));
-        assert_eq!(half(0xfc00), f64::NEG_INFINITY);
+        let values = [0x3c00, 0xc000, 0x0001, 0xfc00].map(half).to_vec();
+        assert_eq!(values, [1.0, -2.0, 2f64.powi(-24), f64::NEG_INFINITY]);
         assert!(half(0x7e00).is_nan());
-        assert_eq!(bfloat(0x3fc0), 1.5);
+        assert_eq!(vec![bfloat(0x3fc0)], [1.5]);
     }
 
     #[test]

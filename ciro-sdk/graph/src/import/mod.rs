@@ -90,13 +90,14 @@ fn import(bytes: &[u8], settings: &Settings, external: ExternalData) -> Result<G
     translator.nodes(&mut builder, &proto.node);
     let outputs = outputs(proto, &mut builder, &mut translator);
     let graph = Graph { nodes: builder.nodes, inputs: builder.inputs, outputs };
-    let graph = simplify::simplify(graph);
+    let mut graph = simplify::simplify(graph);
     if translator.refused.is_empty() {
         simplify::non_finite(&graph, &mut translator);
     }
     if !translator.refused.is_empty() {
         return Err(ImportError::Refused(translator.refused));
     }
+    simplify::name(&mut graph);
     graph.check()?;
     Ok(graph)
 }

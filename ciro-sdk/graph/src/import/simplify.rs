@@ -3,6 +3,8 @@
 mod fuse;
 mod scale;
 
+use std::collections::{HashMap, HashSet};
+
 use super::Reason;
 use super::translate::Translator;
 use crate::float::{Graph, NodeId, Op, ScalarFn};
@@ -22,6 +24,39 @@ pub(super) fn simplify(graph: Graph) -> Graph {
         }
     }
     graph
+}
+
+/// Makes names unique: of the nodes that come from one ONNX node the last, its result, keeps the plain name.
+pub(super) fn name(graph: &mut Graph) {
+    let mut groups: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut order = Vec::new();
+    for (at, node) in graph.nodes.iter_mut().enumerate() {
+        if node.name.is_empty() {
+            node.name = "node".to_owned();
+        }
+        let group = groups.entry(node.name.clone()).or_default();
+        if group.is_empty() {
+            order.push(node.name.clone());
+        }
+        group.push(at);
+    }
+    let mut taken: HashSet<String> = order.iter().cloned().collect();
+    for base in order {
+        let group = &groups[&base];
+        let computes = |at: &&usize| !matches!(graph.nodes[**at].op, Op::Constant(_));
+        let result = group.iter().rev().find(computes).or(group.last()).copied();
+        let mut number = 0;
+        for &at in group.iter().filter(|&&at| Some(at) != result) {
+            let free = loop {
+                number += 1;
+                let name = format!("{base}.{number}");
+                if taken.insert(name.clone()) {
+                    break name;
+                }
+            };
+            graph.nodes[at].name = free;
+        }
+    }
 }
 
 /// How many nodes and outputs read each node.

@@ -201,7 +201,7 @@ impl<'m> Translator<'m> {
             return Err(Stop::Reported);
         }
         match (function, operator) {
-            (Some(function), _) => self.call(g, &function, node, inputs),
+            (Some(function), _) => self.call(g, &function, node, &inputs),
             (None, Some(operator)) => {
                 let opset = self.opsets.get(domain(node)).copied().unwrap_or(1);
                 operator(&mut Context { g, translator: self, node, inputs, opset })
@@ -237,7 +237,7 @@ impl<'m> Translator<'m> {
         g: &mut Builder,
         function: &Function<'m>,
         node: &NodeProto,
-        inputs: Vec<Binding>,
+        inputs: &[Binding],
     ) -> Outputs {
         self.deeper(&node_name(node))?;
         let before = self.refused.len();

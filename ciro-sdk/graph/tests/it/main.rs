@@ -3,4 +3,5 @@
 mod conformance;
 mod models;
 mod protobuf;
+mod refusal;
 mod samples;

@@ -13,6 +13,12 @@ pub(crate) fn tensor(path: &Path) -> Option<Tensor<f64>> {
     values(&proto)
 }
 
+/// The element type of a tensor file.
+pub(crate) fn data_type(path: &Path) -> Option<DataType> {
+    let proto = TensorProto::decode(std::fs::read(path).unwrap().as_slice()).ok()?;
+    DataType::try_from(proto.data_type).ok()
+}
+
 /// The values of a tensor of numbers.
 pub(crate) fn values(proto: &TensorProto) -> Option<Tensor<f64>> {
     let shape: Vec<usize> = proto.dims.iter().map(|&dim| usize::try_from(dim).unwrap()).collect();

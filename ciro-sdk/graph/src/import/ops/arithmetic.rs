@@ -4,7 +4,7 @@ use super::super::Reason;
 use super::super::context::Context;
 use super::super::data_type::{DataType, integer_range, is_float};
 use super::super::value::{Outputs, Value, one};
-use super::elementwise::{c, mul, of, sub, x};
+use super::elementwise::{mul, of, x};
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
 use crate::tensor::Tensor;
 
@@ -104,78 +104,8 @@ pub(super) fn where_op(cx: &mut Cx<'_, '_>) -> Outputs {
     one(a.with(cx.g.choose(condition.id, a.id, b.id)?))
 }
 
-/// Shifts by a number of bits: a product or quotient with a power of two.
-pub(super) fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
-    let (a, b) = operands(cx)?;
-    let two = cx.g.scalar(2.0)?;
-    let power = cx.g.binary(BinaryFn::Pow, two, b)?;
-    if cx.text("direction", "") == "RIGHT" {
-        let quotient = cx.g.div(a.id, power)?;
-        return one(a.with(cx.g.unary(UnaryFn::Floor, quotient)?));
-    }
-    let product = cx.g.mul(a.id, power)?;
-    let (_, top) = unsigned_range(a.kind)?;
-    one(a.with(cx.g.with(BinaryFn::Mod, product, top + 1.0)?))
-}
-
-/// `-1 - x` of signed integers, `max - x` of unsigned ones.
-pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
-    let a = cx.number(0)?;
-    let (low, high) =
-        integer_range(a.kind).ok_or(Reason::Unsupported("bitwise operators need integers"))?;
-    one(a.with(cx.g.map(sub(c(low + high), x()), a.id)?))
-}
-
-/// Bitwise logic of integers, bit after bit.
-///
-/// The operands are shifted into `0 .. 2^bits`, which keeps their bits in two's complement.
-pub(super) fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
-    let (a, b) = operands(cx)?;
-    let (low, high) =
-        integer_range(a.kind).ok_or(Reason::Unsupported("bitwise operators need integers"))?;
-    let span = high - low + 1.0;
-    if span > 2f64.powi(53) {
-        let exact = [a.id, b].iter().all(|&id| {
-            cx.g.value(id).is_some_and(|v| v.data().iter().all(|x| x.abs() < 2f64.powi(52)))
-        });
-        if !exact {
-            return Err(Reason::Unsupported("bitwise operators of 64-bit integers").into());
-        }
-    }
-    let bits = if span > 2f64.powi(53) { 53 } else { span.log2().round() as u32 };
-    let span = 2f64.powi(i32::try_from(bits).unwrap_or(53));
-    let [a_bits, b_bits] =
-        [cx.g.with(BinaryFn::Mod, a.id, span)?, cx.g.with(BinaryFn::Mod, b, span)?];
-    let mut sum: Option<NodeId> = None;
-    for bit in 0..bits {
-        let weight = 2f64.powi(i32::try_from(bit).unwrap_or(0));
-        let digit = ScalarFn::binary(
-            BinaryFn::Mod,
-            of(UnaryFn::Floor, mul(x(), c(weight.recip()))),
-            c(2.0),
-        );
-        let (a_bit, b_bit) = (cx.g.map(digit.clone(), a_bits)?, cx.g.map(digit, b_bits)?);
-        let both = cx.g.binary(f, a_bit, b_bit)?;
-        let part = cx.g.with(BinaryFn::Mul, both, weight)?;
-        sum = Some(match sum {
-            Some(sum) => cx.g.add(sum, part)?,
-            None => part,
-        });
-    }
-    let sum = sum.ok_or(Reason::Unsupported("bitwise operators need integers"))?;
-    if low == 0.0 {
-        return one(a.with(sum));
-    }
-    let wrap = super::elementwise::where_(
-        ScalarFn::binary(BinaryFn::GreaterOrEqual, x(), c(span / 2.0)),
-        sub(x(), c(span)),
-        x(),
-    );
-    one(a.with(cx.g.map(wrap, sum)?))
-}
-
 /// Both operands; before opset 7 the second is laid along the axis that an attribute names.
-fn operands(cx: &mut Cx<'_, '_>) -> Result<(Value, NodeId), Reason> {
+pub(super) fn operands(cx: &mut Cx<'_, '_>) -> Result<(Value, NodeId), Reason> {
     let (a, b) = (cx.number(0)?, cx.number(1)?);
     let (rank_a, rank_b) = (cx.g.rank(a.id), cx.g.rank(b.id));
     if cx.opset >= 7 || !cx.flag("broadcast", false) || cx.attribute("axis").is_none() {
@@ -186,13 +116,6 @@ fn operands(cx: &mut Cx<'_, '_>) -> Result<(Value, NodeId), Reason> {
     shape.resize((rank_a - axis).max(rank_b), 1);
     let b = cx.g.reshape(b.id, &shape)?;
     Ok((a, b))
-}
-
-fn unsigned_range(kind: DataType) -> Result<(f64, f64), Reason> {
-    match integer_range(kind) {
-        Some((0.0, high)) => Ok((0.0, high)),
-        _ => Err(Reason::Unsupported("shifts need unsigned integers")),
-    }
 }
 
 /// Two string tensors over one list of names; constants are rewritten.

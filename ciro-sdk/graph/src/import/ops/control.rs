@@ -66,7 +66,7 @@ pub(super) fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
             }
             _ => return Err(Reason::NotATensor("the condition of a loop").into()),
         };
-        stack(cx, &mut stacks, &mut kinds, scanned, 0)?;
+        stack(cx, &mut stacks, &mut kinds, &scanned)?;
         turn += 1.0;
     }
     let mut outputs = carried;
@@ -188,7 +188,7 @@ impl Scan {
             let mut results = cx.run(body, arguments)?;
             let scanned = results.split_off(state_count);
             states = results;
-            stack(cx, &mut stacks, &mut kinds, scanned, 0)?;
+            stack(cx, &mut stacks, &mut kinds, &scanned)?;
         }
         let mut outputs = Vec::with_capacity(count);
         for (index, mut steps) in stacks.into_iter().enumerate() {
@@ -214,17 +214,16 @@ fn move_first(cx: &mut Cx<'_, '_>, x: NodeId, to: usize) -> Result<NodeId, Reaso
     cx.g.transpose(x, &perm)
 }
 
-/// Adds the scan outputs of one turn, each with a new axis.
+/// Adds the scan outputs of one turn, each with a new first axis.
 fn stack(
     cx: &mut Cx<'_, '_>,
     stacks: &mut [Vec<NodeId>],
     kinds: &mut [DataType],
-    results: Vec<Binding>,
-    axis: usize,
+    results: &[Binding],
 ) -> Result<(), Stop> {
-    for (at, value) in tensors(&results)?.into_iter().enumerate() {
+    for (at, value) in tensors(results)?.into_iter().enumerate() {
         kinds[at] = value.kind;
-        stacks[at].push(cx.g.unsqueeze(value.id, axis)?);
+        stacks[at].push(cx.g.unsqueeze(value.id, 0)?);
     }
     Ok(())
 }

@@ -67,9 +67,9 @@ pub(super) fn conv_transpose(cx: &mut Cx<'_, '_>) -> Outputs {
         stretched = cx.g.push(dilate, &[stretched])?;
     }
     let mut pads = Vec::with_capacity(axes);
-    for axis in 0..axes {
+    for (axis, &extra) in output_padding.iter().enumerate() {
         let margin = i64::try_from(spatial.reach(axis) - 1).unwrap_or(i64::MAX);
-        let extra = i64::try_from(output_padding[axis]).unwrap_or(i64::MAX);
+        let extra = i64::try_from(extra).unwrap_or(i64::MAX);
         let (begin, end) = spatial.pads[axis];
         let wanted =
             (margin.saturating_sub(begin), margin.saturating_sub(end).saturating_add(extra));
@@ -92,8 +92,8 @@ fn flip_weights(cx: &mut Cx<'_, '_>, w: NodeId, groups: usize) -> Result<NodeId,
     let mut w = cx.g.reshape(w, &split)?;
     w = cx.g.transpose(w, &perm)?;
     w = cx.g.reshape(w, &merged)?;
-    for axis in 2..merged.len() {
-        let reversed: Result<Vec<u32>, _> = (0..merged[axis]).rev().map(u32::try_from).collect();
+    for (axis, &extent) in merged.iter().enumerate().skip(2) {
+        let reversed: Result<Vec<u32>, _> = (0..extent).rev().map(u32::try_from).collect();
         let reversed = reversed.map_err(|_| cx.g.misfit("a kernel is below 2^32", &[w]))?;
         w = cx.g.select(w, axis, reversed)?;
     }

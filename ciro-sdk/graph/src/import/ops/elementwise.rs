@@ -97,6 +97,14 @@ pub(super) fn swish(cx: &mut Cx<'_, '_>) -> Outputs {
     scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
 }
 
+/// `a * sigmoid(alpha * a) * b`.
+pub(super) fn swi_glu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (a, b) = (cx.number(0)?, cx.id(1)?);
+    let alpha = cx.float("alpha", 1.0);
+    let gate = cx.g.map(mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))), a.id)?;
+    one(a.with(cx.g.mul(gate, b)?))
+}
+
 /// `com.microsoft.QuickGelu`, whose `alpha` is 1.702 by default.
 pub(super) fn quick_gelu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.702);

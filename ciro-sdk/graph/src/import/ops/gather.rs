@@ -170,7 +170,7 @@ pub(super) fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
     let nowhere = cx.g.scalar(-1.0)?;
     let position = cx.g.choose(outside, nowhere, wrapped)?;
     let hot = cx.g.one_hot(position, depth)?;
-    let hot = cx.g.from_last(hot, axis)?;
+    let hot = cx.g.restore_last(hot, axis)?;
     let off = cx.g.slice(values.id, 0, 0, 1)?;
     let on = cx.g.slice(values.id, 0, 1, 1)?;
     one(values.with(cx.g.choose(hot, on, off)?))

@@ -1,19 +1,28 @@
 //! The registry of operators, and their translations, one family a file.
 
 mod arithmetic;
+mod arrange;
+mod attention;
+mod bits;
 mod control;
 mod conv;
+mod einsum;
 mod elementwise;
 mod gather;
 mod linear;
+mod loss;
 mod ml;
 mod norm;
 mod pool;
 mod quantize;
 mod recurrent;
 mod reduce;
+mod resize;
+mod sample;
 mod shape;
+mod signal;
 mod spatial;
+mod state;
 
 use super::Reason;
 use super::context::Context;
@@ -84,6 +93,7 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Softplus", |cx| elementwise::unary(cx, UnaryFn::Softplus)),
     ("Softsign", elementwise::softsign),
     ("Sqrt", |cx| elementwise::unary(cx, UnaryFn::Sqrt)),
+    ("SwiGLU", elementwise::swi_glu),
     ("Swish", elementwise::swish),
     ("Tan", |cx| elementwise::unary(cx, UnaryFn::Tan)),
     ("Tanh", |cx| elementwise::unary(cx, UnaryFn::Tanh)),
@@ -91,11 +101,12 @@ const STANDARD: &[(&str, Translate)] = &[
     // Elementwise, several operands.
     ("Add", |cx| arithmetic::binary(cx, BinaryFn::Add)),
     ("And", |cx| arithmetic::predicate(cx, BinaryFn::And)),
-    ("BitShift", arithmetic::bit_shift),
-    ("BitwiseAnd", |cx| arithmetic::bitwise(cx, BinaryFn::And)),
-    ("BitwiseNot", arithmetic::bitwise_not),
-    ("BitwiseOr", |cx| arithmetic::bitwise(cx, BinaryFn::Or)),
-    ("BitwiseXor", |cx| arithmetic::bitwise(cx, BinaryFn::Xor)),
+    ("BitCast", bits::bit_cast),
+    ("BitShift", bits::bit_shift),
+    ("BitwiseAnd", |cx| bits::bitwise(cx, BinaryFn::And)),
+    ("BitwiseNot", bits::bitwise_not),
+    ("BitwiseOr", |cx| bits::bitwise(cx, BinaryFn::Or)),
+    ("BitwiseXor", |cx| bits::bitwise(cx, BinaryFn::Xor)),
     ("Cast", |cx| {
         let to = data_type(i32::try_from(cx.int("to", 0)).unwrap_or(0))?;
         arithmetic::cast(cx, to)
@@ -124,9 +135,12 @@ const STANDARD: &[(&str, Translate)] = &[
     // Linear.
     ("Conv", conv::conv),
     ("ConvTranspose", conv::conv_transpose),
+    ("Attention", attention::attention),
     ("Det", linear::det),
+    ("Einsum", einsum::einsum),
     ("Gemm", linear::gemm),
     ("MatMul", linear::mat_mul),
+    ("RotaryEmbedding", attention::rotary_embedding),
     // Pooling.
     ("AveragePool", pool::average_pool),
     ("GlobalAveragePool", |cx| pool::global(cx, Reducer::Mean)),
@@ -164,24 +178,24 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Softmax", reduce::softmax),
     ("TopK", reduce::top_k),
     // Shapes.
-    ("CenterCropPad", shape::center_crop_pad),
+    ("CenterCropPad", arrange::center_crop_pad),
     ("Concat", shape::concat),
     ("Constant", shape::constant),
     ("ConstantOfShape", shape::constant_of_shape),
-    ("DepthToSpace", shape::depth_to_space),
+    ("DepthToSpace", arrange::depth_to_space),
     ("Dropout", shape::dropout),
     ("Expand", shape::expand),
     ("EyeLike", shape::eye_like),
     ("Flatten", shape::flatten),
     ("Identity", shape::identity),
-    ("Pad", shape::pad),
+    ("Pad", arrange::pad),
     ("Range", shape::range),
     ("Reshape", shape::reshape),
-    ("ReverseSequence", shape::reverse_sequence),
+    ("ReverseSequence", arrange::reverse_sequence),
     ("Shape", shape::shape),
     ("Size", shape::size),
     ("Slice", shape::slice),
-    ("SpaceToDepth", shape::space_to_depth),
+    ("SpaceToDepth", arrange::space_to_depth),
     ("Split", shape::split),
     ("Squeeze", shape::squeeze),
     ("Tile", shape::tile),
@@ -198,10 +212,29 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Scatter", gather::scatter_elements),
     ("ScatterElements", gather::scatter_elements),
     ("ScatterND", gather::scatter_nd),
+    // Images.
+    ("AffineGrid", sample::affine_grid),
+    ("Col2Im", sample::col2im),
+    ("GridSample", sample::grid_sample),
+    ("Resize", resize::resize),
+    ("Upsample", resize::upsample),
+    // Signals.
+    ("BlackmanWindow", |cx| signal::window(cx, [0.42, 0.5, 0.08])),
+    ("DFT", signal::dft),
+    ("HammingWindow", |cx| signal::window(cx, [25.0 / 46.0, 21.0 / 46.0, 0.0])),
+    ("HannWindow", |cx| signal::window(cx, [0.5, 0.5, 0.0])),
+    ("MelWeightMatrix", signal::mel_weight_matrix),
+    ("STFT", signal::stft),
+    // Losses.
+    ("NegativeLogLikelihoodLoss", loss::negative_log_likelihood),
+    ("SoftmaxCrossEntropyLoss", loss::softmax_cross_entropy),
     // Recurrence.
     ("GRU", |cx| recurrent::recurrent(cx, Cell::Gru)),
     ("LSTM", |cx| recurrent::recurrent(cx, Cell::Lstm)),
     ("RNN", |cx| recurrent::recurrent(cx, Cell::Rnn)),
+    ("CausalConvWithState", state::causal_conv),
+    ("LinearAttention", state::linear_attention),
+    ("TensorScatter", state::tensor_scatter),
     // Control flow, sequences, optionals.
     ("ConcatFromSequence", control::concat_from_sequence),
     ("If", control::if_op),
@@ -251,6 +284,7 @@ const ML: &[(&str, Translate)] = &[
 
 /// Operators that onnxruntime adds.
 const MICROSOFT: &[(&str, Translate)] = &[
+    ("Attention", attention::packed),
     ("BiasGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_erf())),
     ("FastGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_tanh())),
     ("FusedMatMul", linear::fused_mat_mul),
@@ -259,12 +293,13 @@ const MICROSOFT: &[(&str, Translate)] = &[
     ("DequantizeLinear", quantize::dequantize_linear),
     ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
     ("MatMulInteger", quantize::mat_mul_integer),
+    ("MultiHeadAttention", attention::multi_head),
     ("QGemm", quantize::q_gemm),
     ("QLinearAdd", |cx| quantize::q_linear_binary(cx, BinaryFn::Add)),
     ("QLinearAveragePool", |cx| {
         quantize::q_linear_unary(cx, |cx, x| {
             let windows = pool::windows(cx, x, 0.0)?;
-            pool::average(cx, x, windows)
+            pool::average(cx, x, &windows)
         })
     }),
     ("QLinearConcat", quantize::q_linear_concat),

@@ -150,7 +150,7 @@ pub(super) fn group_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let shape = cx.g.shape(x.id).to_vec();
     let groups = usize::try_from(cx.int("num_groups", 0)).unwrap_or(0);
-    if shape.len() < 2 || groups == 0 || shape[1] % groups != 0 {
+    if shape.len() < 2 || groups == 0 || !shape[1].is_multiple_of(groups) {
         return Err(bad("num_groups", "must divide the channels").into());
     }
     let count: usize = shape[1..].iter().product();
@@ -230,9 +230,9 @@ pub(super) fn lrn(cx: &mut Cx<'_, '_>) -> Outputs {
         .map_err(|error| Reason::TensorData(error.to_string()))?;
     let band = cx.g.constant(band)?;
     let squares = cx.g.map(mul(self::x(), self::x()), x.id)?;
-    let last = cx.g.to_last(squares, 1)?;
+    let last = cx.g.move_last(squares, 1)?;
     let sums = cx.g.mat_mul(last, band)?;
-    let sums = cx.g.from_last(sums, 1)?;
+    let sums = cx.g.restore_last(sums, 1)?;
     let base = add(c(bias), mul(c(alpha / size as f64), self::x()));
     let power = crate::float::ScalarFn::binary(BinaryFn::Pow, base, c(-beta));
     let factor = cx.g.map(power, sums)?;

@@ -29,20 +29,20 @@ pub(super) fn max_pool(cx: &mut Cx<'_, '_>) -> Outputs {
 pub(super) fn average_pool(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let windows = windows(cx, x.id, 0.0)?;
-    one(x.with(average(cx, x.id, windows)?))
+    one(x.with(average(cx, x.id, &windows)?))
 }
 
 /// The mean of every window of `x`.
 pub(super) fn average(
     cx: &mut Cx<'_, '_>,
     x: NodeId,
-    windows: Windows<f64>,
+    windows: &Windows<f64>,
 ) -> Result<NodeId, Reason> {
     let spatial = cx.g.shape(x)[2..].to_vec();
     let split = cx.g.push(Op::Move(Movement::Windows(windows.clone())), &[x])?;
     let shape = cx.g.shape(split).to_vec();
     let counts =
-        counts(&windows, &spatial, &shape[2..shape.len() - 1], cx.flag("count_include_pad", false));
+        counts(windows, &spatial, &shape[2..shape.len() - 1], cx.flag("count_include_pad", false));
     let full = windows.window_len() as f64;
     #[expect(clippy::float_cmp, reason = "counts are small integers")]
     if counts.data().iter().all(|&count| count == full) {

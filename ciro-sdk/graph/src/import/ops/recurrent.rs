@@ -228,7 +228,8 @@ fn run(
 ) -> Result<Run, Reason> {
     let turns = cx.g.shape(sequence)[0];
     let mut steps = vec![hidden; turns];
-    let zero = cx.g.full(&cx.g.shape(hidden).to_vec(), 0.0)?;
+    let shape = cx.g.shape(hidden).to_vec();
+    let zero = cx.g.full(&shape, 0.0)?;
     for turn in 0..turns {
         let at = if backward { turns - 1 - turn } else { turn };
         let input = cx.g.slice(sequence, 0, at, 1)?;

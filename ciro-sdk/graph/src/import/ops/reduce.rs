@@ -44,6 +44,8 @@ pub(super) fn reduce(cx: &mut Cx<'_, '_>, kind: Kind) -> Outputs {
     }
     let empty = axes.iter().any(|&axis| cx.g.shape(id)[axis] == 0);
     let reduced = match (kind.reducer, empty) {
+        (Reducer::Max, true) if operand.kind == DataType::Bool => constant(cx, id, &axes, 0.0)?,
+        (Reducer::Min, true) if operand.kind == DataType::Bool => constant(cx, id, &axes, 1.0)?,
         (Reducer::Max, true) => constant(cx, id, &axes, f64::NEG_INFINITY)?,
         (Reducer::Min, true) => constant(cx, id, &axes, f64::INFINITY)?,
         _ => keep_or_not(cx, kind.reducer, id, &axes)?,
@@ -109,7 +111,7 @@ pub(super) fn hardmax(cx: &mut Cx<'_, '_>) -> Outputs {
         let extent = cx.g.shape(x)[axis];
         let best = cx.g.reduce(Reducer::ArgMax, x, &[axis])?;
         let hot = cx.g.one_hot(best, extent)?;
-        cx.g.from_last(hot, axis)
+        cx.g.restore_last(hot, axis)
     })
 }
 
@@ -140,7 +142,7 @@ fn along_axis(
         let axis = cx.axis(-1, shape.len())?;
         return one(operand.with(f(cx, operand.id, axis)?));
     }
-    let axis = cx.axis(1, shape.len() + 1)?;
+    let axis = cx.axis(1, shape.len())?;
     let (outer, inner) = shape.split_at(axis);
     let flat = cx.g.reshape(operand.id, &[outer.iter().product(), inner.iter().product()])?;
     let result = f(cx, flat, 1)?;
@@ -160,9 +162,9 @@ pub(super) fn cum_sum(cx: &mut Cx<'_, '_>) -> Outputs {
     let matrix = crate::tensor::Tensor::new(vec![extent; 2], matrix)
         .map_err(|error| Reason::TensorData(error.to_string()))?;
     let matrix = cx.g.constant(matrix)?;
-    let last = cx.g.to_last(operand.id, axis)?;
+    let last = cx.g.move_last(operand.id, axis)?;
     let sums = cx.g.mat_mul(last, matrix)?;
-    one(operand.with(cx.g.from_last(sums, axis)?))
+    one(operand.with(cx.g.restore_last(sums, axis)?))
 }
 
 /// Running products along an axis, position after position.
@@ -205,14 +207,14 @@ pub(super) fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(operand.id))?;
     let k = if cx.opset < 10 { cx.int("k", 0) } else { cx.const_int(1)? };
-    let last = cx.g.to_last(operand.id, axis)?;
+    let last = cx.g.move_last(operand.id, axis)?;
     let extent = cx.g.shape(operand.id)[axis];
     let k = usize::try_from(k).ok().filter(|&k| k <= extent);
     let k = k.ok_or(Reason::Unsupported("`k` is not between 0 and the extent of the axis"))?;
     let largest = cx.opset < 11 || cx.flag("largest", true);
     let (values, indices) = sorted_top(cx, last, k, largest)?;
-    let values = cx.g.from_last(values, axis)?;
-    let indices = cx.g.from_last(indices, axis)?;
+    let values = cx.g.restore_last(values, axis)?;
+    let indices = cx.g.restore_last(indices, axis)?;
     Ok([operand.with(values), Value::new(indices, DataType::Int64)]
         .map(super::super::value::Binding::Tensor)
         .to_vec())

@@ -123,7 +123,6 @@ fn piecewise_linear(f: &ScalarFn) -> bool {
 }
 
 /// Affine functions in one form, `x * slope + offset`; others as they are.
-#[expect(clippy::float_cmp, reason = "exactly neutral constants are left out")]
 fn simplified(f: ScalarFn) -> ScalarFn {
     let Some((slope, offset)) = f.affine() else { return f };
     let scaled = match slope {

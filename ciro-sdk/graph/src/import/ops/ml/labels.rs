@@ -43,7 +43,7 @@ impl Labels {
         match self {
             Self::Names(names) => Ok(named(positions, names)),
             Self::Integers(labels) => {
-                let counted = labels.iter().enumerate().all(|(at, label)| *label == at as f64);
+                let counted = labels.iter().copied().eq((0..labels.len()).map(|at| at as f64));
                 let id = if counted {
                     positions
                 } else {

@@ -83,9 +83,10 @@ fn solve(cx: &mut Context<'_, '_>, rows: &mut [Vec<NodeId>]) -> Result<Vec<NodeI
     for pivot in 0..classes {
         for row in pivot + 1..classes {
             let factor = cx.g.div(rows[row][pivot], rows[pivot][pivot])?;
-            for column in pivot..classes {
-                let part = cx.g.mul(factor, rows[pivot][column])?;
-                rows[row][column] = cx.g.sub(rows[row][column], part)?;
+            let above = rows[pivot].clone();
+            for (entry, &above) in rows[row].iter_mut().zip(&above).skip(pivot) {
+                let part = cx.g.mul(factor, above)?;
+                *entry = cx.g.sub(*entry, part)?;
             }
             let part = cx.g.mul(factor, right[pivot])?;
             right[row] = cx.g.sub(right[row], part)?;

@@ -9,7 +9,7 @@ use super::super::super::data_type::DataType;
 use super::super::super::value::{Binding, Outputs, Value, one};
 use super::labels::Labels;
 use super::post::Post;
-use super::trees::{Listed, always_scored, threshold, tree};
+use super::trees::{Features, Listed, always_scored, threshold, tree};
 use crate::float::{Aggregate, BinaryFn, BranchMode, NodeId, Op, Tree, TreeEnsemble, UnaryFn};
 
 type Cx<'a, 'm> = Context<'a, 'm>;
@@ -233,6 +233,7 @@ fn listed_trees(cx: &Cx<'_, '_>, leaves: &Leaves) -> Result<Vec<Tree>, Reason> {
     if lengths != [modes.len(); 5] || values.len() != modes.len() {
         return Err(Reason::Unsupported("the lists of tree nodes differ in length"));
     }
+    let compared = Features::of(cx)?;
     let mut nodes: HashMap<Key, Listed<Key>> = HashMap::new();
     let mut roots: Vec<Key> = Vec::new();
     let mut known = BTreeSet::new();
@@ -246,7 +247,7 @@ fn listed_trees(cx: &Cx<'_, '_>, leaves: &Leaves) -> Result<Vec<Tree>, Reason> {
             Some(mode) => Listed::Branch {
                 feature: count(features[at] as f64)?,
                 mode,
-                threshold: threshold(values[at], mode),
+                threshold: threshold(values[at], mode, compared),
                 if_true: (trees[at], if_true[at]),
                 if_false: (trees[at], if_false[at]),
             },

@@ -2,7 +2,7 @@
 
 use super::super::super::Reason;
 use super::super::super::context::Context;
-use super::trees::threshold;
+use super::trees::{Features, threshold};
 use crate::float::{BranchMode, Tree, TreeNode};
 
 /// A tree with more nodes than this is taken for a cycle.
@@ -23,6 +23,7 @@ struct Lists<'a> {
     members: Vec<Vec<f64>>,
     targets: &'a [i64],
     weights: Vec<f64>,
+    compared: Features,
 }
 
 /// A node that has its place in the tree and is not built yet.
@@ -66,6 +67,7 @@ impl<'a> Lists<'a> {
             false_leaf: ints("nodes_falseleafs"),
             targets: ints("leaf_targetids"),
             weights: values(cx, "leaf_weights")?,
+            compared: Features::of(cx)?,
             modes,
         };
         let nodes =
@@ -104,7 +106,7 @@ impl<'a> Lists<'a> {
                     TreeNode::Branch {
                         feature: index(self.features[at], usize::MAX)?,
                         mode,
-                        threshold: threshold(split, mode),
+                        threshold: threshold(split, mode, self.compared),
                         if_true: pending.len() - 2,
                         if_false: pending.len() - 1,
                     }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use super::super::super::Reason;
+use super::super::super::context::Context;
+use super::super::super::data_type::DataType;
 use crate::float::{BranchMode, Tree, TreeNode};
 
 /// A node as it is listed: children and leaves by key.
@@ -41,15 +43,35 @@ pub(super) fn tree<K: Copy + Eq + std::hash::Hash>(
     Ok(Tree { nodes: tree })
 }
 
-/// The float32 threshold that splits float32 features as a double one does.
+/// How features reach the comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Features {
+    /// As float32 values, whatever the thresholds are.
+    Single,
+    /// As doubles, which are rounded to float32 for the comparison.
+    Double,
+}
+
+/// The float32 threshold that stands for a double one.
+///
+/// Float32 features are split exactly as by the double. Double features are rounded with the threshold, to the nearest,
+/// so that equal numbers stay equal.
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the side that keeps the split")]
-pub(super) fn threshold(value: f64, mode: BranchMode) -> f32 {
+pub(super) fn threshold(value: f64, mode: BranchMode, features: Features) -> f32 {
     let near = value as f32;
     let exact = f64::from(near);
     match mode {
+        _ if features == Features::Double => near,
         BranchMode::Leq | BranchMode::Gt if exact > value => near.next_down(),
         BranchMode::Lt | BranchMode::Gte if exact < value => near.next_up(),
         _ => near,
+    }
+}
+
+impl Features {
+    /// How the features of input 0 are compared.
+    pub(super) fn of(cx: &Context<'_, '_>) -> Result<Self, Reason> {
+        Ok(if cx.tensor(0)?.kind == DataType::Double { Self::Double } else { Self::Single })
     }
 }
 
@@ -68,11 +90,13 @@ mod tests {
     #[test]
     fn double_thresholds_round_to_the_side_that_keeps_the_split() {
         let value = 0.1f64;
-        let down = threshold(value, BranchMode::Leq);
-        let up = threshold(value, BranchMode::Lt);
+        let down = threshold(value, BranchMode::Leq, Features::Single);
+        let up = threshold(value, BranchMode::Lt, Features::Single);
         assert!(f64::from(down) <= value && f64::from(up) >= value);
-        assert_eq!(down.next_up(), up);
-        assert_eq!(threshold(0.5, BranchMode::Leq), 0.5);
+        assert_eq!(down.next_up().to_bits(), up.to_bits());
+        let exact = threshold(0.5, BranchMode::Leq, Features::Single);
+        let near = threshold(value, BranchMode::Leq, Features::Double);
+        assert_eq!([exact, near].map(f32::to_bits), [0.5f32, 0.1].map(f32::to_bits));
     }
 
     #[test]

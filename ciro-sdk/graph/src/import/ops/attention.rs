@@ -1,0 +1,402 @@
+//! Attention.
+
+use super::super::Reason;
+use super::super::context::{Context, bad};
+use super::super::data_type::DataType;
+use super::super::value::{Binding, Outputs, Value, one};
+use super::elementwise::{c, div, mul, of, x};
+use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
+
+type Cx<'a, 'm> = Context<'a, 'm>;
+
+/// Queries, keys and values as `[N, heads, length, width]`.
+struct Heads {
+    q: NodeId,
+    k: NodeId,
+    v: NodeId,
+}
+
+/// What hides scores: 1 where a score counts, and what is added to it.
+#[derive(Default)]
+struct Masks {
+    keep: Vec<NodeId>,
+    bias: Vec<NodeId>,
+}
+
+/// `softmax(q k^T * scale + mask) v`, for each head.
+///
+/// # Source
+/// ONNX `Attention`, opset 23 and later. Rows that are hidden altogether give 0.
+pub(super) fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (q, k, v) = (cx.number(0)?, cx.number(1)?, cx.number(2)?);
+    let flat = cx.g.rank(q.id) == 3;
+    let (q_heads, kv_heads) = (cx.int("q_num_heads", 0), cx.int("kv_num_heads", 0));
+    let mut heads = Heads {
+        q: if flat { split_heads(cx, q.id, q_heads)? } else { q.id },
+        k: if flat { split_heads(cx, k.id, kv_heads)? } else { k.id },
+        v: if flat { split_heads(cx, v.id, kv_heads)? } else { v.id },
+    };
+    let mut past = 0;
+    if let (Some(key), Some(value)) = (cx.optional(4)?, cx.optional(5)?) {
+        past = cx.g.shape(key.id).get(2).copied().unwrap_or(0);
+        heads.k = cx.g.concat(2, &[key.id, heads.k])?;
+        heads.v = cx.g.concat(2, &[value.id, heads.v])?;
+    }
+    let present = (heads.k, heads.v);
+    share_heads(cx, &mut heads)?;
+    let width = cx.g.shape(heads.q).last().copied().unwrap_or(1);
+    let scale = match cx.attribute("scale") {
+        Some(scale) => f64::from(scale.f),
+        None => 1.0 / (width as f64).sqrt(),
+    };
+    let masks = masks(cx, &heads, past)?;
+    let cap = cx.float("softcap", 0.0);
+    let (y, scores) = attend(cx, &heads, scale, cap, &masks)?;
+    let y = if flat { merge_heads(cx, y)? } else { y };
+    let values = [q.with(y), k.with(present.0), v.with(present.1), q.with(scores)];
+    Ok(values.map(Binding::Tensor).to_vec())
+}
+
+/// `com.microsoft.MultiHeadAttention` without packed or cached keys: `query, key, value, bias, padding mask, bias`.
+pub(super) fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
+    let q = cx.number(0)?;
+    let count = cx.int("num_heads", 0);
+    if (5..cx.inputs.len()).any(|index| index != 5 && cx.has(index)) {
+        return Err(Reason::Unsupported("cached keys and values are not supported").into());
+    }
+    let (mut query, mut key, mut value) = (q.id, cx.number(1)?.id, cx.number(2)?.id);
+    if let Some(bias) = cx.optional(3)? {
+        let mut start = 0;
+        for part in [&mut query, &mut key, &mut value] {
+            let width = cx.g.shape(*part).last().copied().unwrap_or(0);
+            let row = cx.g.slice(bias.id, 0, start, width)?;
+            *part = cx.g.add(*part, row)?;
+            start += width;
+        }
+    }
+    let heads = Heads {
+        q: split_heads(cx, query, count)?,
+        k: split_heads(cx, key, count)?,
+        v: split_heads(cx, value, count)?,
+    };
+    contrib(cx, &q, &heads, [4, 5])
+}
+
+/// `com.microsoft.Attention` without a cache: `input, weights, bias, mask, past, bias`.
+pub(super) fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
+    let input = cx.number(0)?;
+    let count = cx.int("num_heads", 0);
+    if cx.has(4) {
+        return Err(Reason::Unsupported("cached keys and values are not supported").into());
+    }
+    let weights = cx.number(1)?.id;
+    let mut product = cx.g.mat_mul(input.id, weights)?;
+    if let Some(bias) = cx.optional(2)? {
+        product = cx.g.add(product, bias.id)?;
+    }
+    let shape = cx.g.shape(product).to_vec();
+    let widths: Vec<usize> = match cx.ints("qkv_hidden_sizes") {
+        Some(_) => cx.counts("qkv_hidden_sizes", 3, 0)?,
+        None => vec![shape[shape.len() - 1] / 3; 3],
+    };
+    if shape.len() != 3 || widths.iter().sum::<usize>() != shape[2] {
+        return Err(cx
+            .g
+            .misfit("packed attention needs [N, length, 3 * width]", &[product])
+            .into());
+    }
+    let mut start = 0;
+    let mut part = |cx: &mut Cx<'_, '_>, width: usize| {
+        let part = cx.g.slice(product, 2, start, width)?;
+        start += width;
+        split_heads(cx, part, count)
+    };
+    let heads = Heads { q: part(cx, widths[0])?, k: part(cx, widths[1])?, v: part(cx, widths[2])? };
+    contrib(cx, &input, &heads, [3, 5])
+}
+
+/// The operators of onnxruntime: a padding mask `[N, length]` or wider, and an additive bias.
+fn contrib(cx: &mut Cx<'_, '_>, input: &Value, heads: &Heads, [mask, bias]: [usize; 2]) -> Outputs {
+    let mut masks = Masks::default();
+    if let Some(mask) = cx.optional(mask)? {
+        let shape = cx.g.shape(mask.id).to_vec();
+        let wide = match shape.as_slice() {
+            &[n, length] if length == cx.g.shape(heads.k)[2] => vec![n, 1, 1, length],
+            &[n, rows, length] => vec![n, 1, rows, length],
+            [_, _, _, _] => shape.clone(),
+            _ => return Err(Reason::Unsupported("a mask of lengths is not supported").into()),
+        };
+        masks.keep.push(cx.g.reshape(mask.id, &wide)?);
+    }
+    if let Some(bias) = cx.optional(bias)? {
+        masks.bias.push(bias.id);
+    }
+    if cx.flag("unidirectional", false) {
+        let shape = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
+        let distance = distances(cx, shape, 0)?;
+        masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
+    }
+    let width = cx.g.shape(heads.q)[3];
+    let scale = match cx.float("scale", 0.0) {
+        0.0 => 1.0 / (width as f64).sqrt(),
+        scale => scale,
+    };
+    let (y, _) = attend(cx, heads, scale, 0.0, &masks)?;
+    one(input.with(merge_heads(cx, y)?))
+}
+
+/// The masks of ONNX's operator: causal, windowed, given, and the lengths of keys.
+fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, past: usize) -> Result<Masks, Reason> {
+    let (rows, columns) = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
+    let mut masks = Masks::default();
+    let lengths = match cx.optional(6)? {
+        Some(lengths) => {
+            let count: usize = cx.g.shape(lengths.id).iter().product();
+            Some(cx.g.reshape(lengths.id, &[count, 1, 1, 1])?)
+        }
+        None => None,
+    };
+    let (left, right) = (cx.int("left_window_size", -1), cx.int("right_window_size", -1));
+    // A query may read a key where `row + offset - column` is at least the one bound and at most the other.
+    let mut bounds = Vec::new();
+    if cx.flag("is_causal", false) {
+        bounds.push((BinaryFn::GreaterOrEqual, 0));
+    }
+    if left >= 0 {
+        bounds.push((BinaryFn::LessOrEqual, left));
+    }
+    if right >= 0 {
+        bounds.push((BinaryFn::GreaterOrEqual, -right));
+    }
+    for (f, bound) in bounds {
+        let distance = distances(cx, (rows, columns), past)?;
+        let distance = match lengths {
+            // The queries are the last of the keys that count.
+            Some(lengths) => {
+                let last = cx.g.with(BinaryFn::Sub, lengths, rows as f64)?;
+                cx.g.add(distance, last)?
+            }
+            None => distance,
+        };
+        masks.keep.push(cx.g.with(f, distance, bound as f64)?);
+    }
+    if let Some(mask) = cx.optional(3)? {
+        let rank = cx.g.rank(mask.id);
+        let length = cx.g.shape(mask.id).last().copied().unwrap_or(1);
+        let fill = if mask.kind == DataType::Bool { 0.0 } else { f64::NEG_INFINITY };
+        let mut id = mask.id;
+        if rank > 0 && length != 1 && length < columns {
+            let mut pads = vec![(0, 0); rank];
+            pads[rank - 1] = (0, columns - length);
+            id = cx.g.pad(id, pads, fill)?;
+        }
+        if mask.kind == DataType::Bool { masks.keep.push(id) } else { masks.bias.push(id) }
+    }
+    if let Some(lengths) = lengths {
+        let positions = cx.g.iota(columns)?;
+        masks.keep.push(cx.g.binary(BinaryFn::Less, positions, lengths)?);
+    }
+    Ok(masks)
+}
+
+/// `row + offset - column`, a constant.
+fn distances(
+    cx: &mut Cx<'_, '_>,
+    (rows, columns): (usize, usize),
+    offset: usize,
+) -> Result<NodeId, Reason> {
+    let rows = cx.g.vector((offset..offset + rows).map(|row| row as f64).collect())?;
+    let rows = cx.g.unsqueeze(rows, 1)?;
+    let columns = cx.g.iota(columns)?;
+    cx.g.sub(rows, columns)
+}
+
+/// The result, and the scores that the attribute `qk_matmul_output_mode` asks for.
+fn attend(
+    cx: &mut Cx<'_, '_>,
+    heads: &Heads,
+    scale: f64,
+    cap: f64,
+    masks: &Masks,
+) -> Result<(NodeId, NodeId), Reason> {
+    let keys = cx.g.swap_matrix(heads.k)?;
+    let product = cx.g.mat_mul(heads.q, keys)?;
+    let mut scores = cx.g.with(BinaryFn::Mul, product, scale)?;
+    if cap > 0.0 {
+        scores = cx.g.map(mul(of(UnaryFn::Tanh, div(x(), c(cap))), c(cap)), scores)?;
+    }
+    let mode = cx.int("qk_matmul_output_mode", 0);
+    let mut shown = scores;
+    let mut masked = scores;
+    for &bias in &masks.bias {
+        masked = cx.g.add(masked, bias)?;
+    }
+    let keep = all_of(cx, &masks.keep)?;
+    if let Some(keep) = keep {
+        let hidden = cx.g.scalar(f64::NEG_INFINITY)?;
+        masked = cx.g.choose(keep, masked, hidden)?;
+    }
+    if mode == 2 {
+        shown = masked;
+    }
+    let last = cx.g.rank(masked) - 1;
+    let mut weights = cx.g.softmax(masked, last)?;
+    if let Some(alive) = alive_rows(cx, keep, &masks.bias)? {
+        let zero = cx.g.scalar(0.0)?;
+        weights = cx.g.choose(alive, weights, zero)?;
+    }
+    if mode == 3 {
+        shown = weights;
+    }
+    Ok((cx.g.mat_mul(weights, heads.v)?, shown))
+}
+
+fn all_of(cx: &mut Cx<'_, '_>, masks: &[NodeId]) -> Result<Option<NodeId>, Reason> {
+    let mut all = None;
+    for &mask in masks {
+        all = Some(match all {
+            None => mask,
+            Some(before) => cx.g.binary(BinaryFn::And, before, mask)?,
+        });
+    }
+    Ok(all)
+}
+
+/// Which rows of scores are not hidden altogether; `None` if none can be.
+fn alive_rows(
+    cx: &mut Cx<'_, '_>,
+    keep: Option<NodeId>,
+    bias: &[NodeId],
+) -> Result<Option<NodeId>, Reason> {
+    let mut sum = match keep {
+        None => None,
+        Some(keep) => {
+            let (zero, hidden) = (cx.g.scalar(0.0)?, cx.g.scalar(f64::NEG_INFINITY)?);
+            Some(cx.g.choose(keep, zero, hidden)?)
+        }
+    };
+    for &bias in bias {
+        sum = Some(match sum {
+            None => bias,
+            Some(sum) => cx.g.add(sum, bias)?,
+        });
+    }
+    let Some(sum) = sum.filter(|&sum| cx.g.rank(sum) > 0) else { return Ok(None) };
+    let best = cx.g.reduce_keep(Reducer::Max, sum, &[cx.g.rank(sum) - 1])?;
+    let alive = cx.g.with(BinaryFn::Greater, best, f64::NEG_INFINITY)?;
+    Ok((cx.g.uniform(alive) != Some(1.0)).then_some(alive))
+}
+
+/// `[N, length, heads * width]` to `[N, heads, length, width]`.
+fn split_heads(cx: &mut Cx<'_, '_>, x: NodeId, count: i64) -> Result<NodeId, Reason> {
+    let shape = cx.g.shape(x).to_vec();
+    let count = usize::try_from(count).unwrap_or(0);
+    match *shape.as_slice() {
+        [_, _, _, _] => Ok(x),
+        [n, length, width] if count > 0 && width % count == 0 => {
+            let split = cx.g.reshape(x, &[n, length, count, width / count])?;
+            cx.g.transpose(split, &[0, 2, 1, 3])
+        }
+        _ => Err(bad("num_heads", "must divide the width of the operand")),
+    }
+}
+
+/// `[N, heads, length, width]` to `[N, length, heads * width]`.
+fn merge_heads(cx: &mut Cx<'_, '_>, x: NodeId) -> Result<NodeId, Reason> {
+    let &[n, heads, length, width] = cx.g.shape(x) else {
+        return Err(cx.g.misfit("attention needs [N, heads, length, width]", &[x]));
+    };
+    let x = cx.g.transpose(x, &[0, 2, 1, 3])?;
+    cx.g.reshape(x, &[n, length, heads * width])
+}
+
+/// Repeats each head of keys and values for the group of queries that reads it.
+fn share_heads(cx: &mut Cx<'_, '_>, heads: &mut Heads) -> Result<(), Reason> {
+    let ranks = [heads.q, heads.k, heads.v].map(|id| cx.g.rank(id));
+    if ranks != [4; 3] {
+        return Err(cx.g.misfit("attention needs [N, heads, length, width]", &[heads.q, heads.k]));
+    }
+    let (queries, keys) = (cx.g.shape(heads.q)[1], cx.g.shape(heads.k)[1]);
+    if queries == keys {
+        return Ok(());
+    }
+    if keys == 0 || queries % keys != 0 {
+        return Err(cx.g.misfit("the heads of keys divide those of queries", &[heads.q, heads.k]));
+    }
+    let repeats = queries / keys;
+    let positions: Result<Vec<u32>, _> = (0..queries).map(|q| u32::try_from(q / repeats)).collect();
+    let positions = positions.map_err(|_| bad("q_num_heads", "is too large"))?;
+    heads.k = cx.g.select(heads.k, 1, positions.clone())?;
+    heads.v = cx.g.select(heads.v, 1, positions)?;
+    Ok(())
+}
+
+/// Rotates pairs of features by angles that depend on the position.
+pub(super) fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
+    let x = cx.number(0)?;
+    let shape = cx.g.shape(x.id).to_vec();
+    let count = usize::try_from(cx.int("num_heads", 0)).unwrap_or(0);
+    let heads = match *shape.as_slice() {
+        [_, _, _, _] => cx.g.transpose(x.id, &[0, 2, 1, 3])?,
+        [n, length, width] if count > 0 && width % count == 0 => {
+            cx.g.reshape(x.id, &[n, length, count, width / count])?
+        }
+        _ => return Err(bad("num_heads", "must divide the width of the operand").into()),
+    };
+    let width = cx.g.shape(heads)[3];
+    let turned = match usize::try_from(cx.int("rotary_embedding_dim", 0)).unwrap_or(0) {
+        0 => width,
+        turned if turned <= width && turned % 2 == 0 => turned,
+        _ => return Err(bad("rotary_embedding_dim", "must be even and at most the width").into()),
+    };
+    let [cos, sin] = [cache(cx, 1)?, cache(cx, 2)?];
+    let (first, second) = halves(cx, heads, turned)?;
+    let (a, b) = (cx.g.mul(first, cos)?, cx.g.mul(second, sin)?);
+    let real = cx.g.sub(a, b)?;
+    let (a, b) = (cx.g.mul(first, sin)?, cx.g.mul(second, cos)?);
+    let imaginary = cx.g.add(a, b)?;
+    let mut y = if cx.flag("interleaved", false) {
+        let real = cx.g.unsqueeze(real, 4)?;
+        let imaginary = cx.g.unsqueeze(imaginary, 4)?;
+        let pairs = cx.g.concat(4, &[real, imaginary])?;
+        let mut flat = cx.g.shape(heads).to_vec();
+        flat[3] = turned;
+        cx.g.reshape(pairs, &flat)?
+    } else {
+        cx.g.concat(3, &[real, imaginary])?
+    };
+    if turned < width {
+        let rest = cx.g.slice(heads, 3, turned, width - turned)?;
+        y = cx.g.concat(3, &[y, rest])?;
+    }
+    let y =
+        if shape.len() == 4 { cx.g.transpose(y, &[0, 2, 1, 3])? } else { cx.g.reshape(y, &shape)? };
+    one(x.with(y))
+}
+
+/// The cosines or sines of input `index` for each position, `[N, length, 1, width / 2]`.
+fn cache(cx: &mut Cx<'_, '_>, index: usize) -> Result<NodeId, Reason> {
+    let table = cx.id(index)?;
+    let rows = match cx.optional(3)? {
+        Some(positions) => super::gather::gather_axis(cx, table, positions.id, 0)?,
+        None => table,
+    };
+    if cx.g.rank(rows) != 3 {
+        return Err(cx.g.misfit("the cache is [N, length, width / 2]", &[rows]));
+    }
+    cx.g.unsqueeze(rows, 2)
+}
+
+/// Both members of every pair of the first `turned` features.
+fn halves(cx: &mut Cx<'_, '_>, x: NodeId, turned: usize) -> Result<(NodeId, NodeId), Reason> {
+    if !cx.flag("interleaved", false) {
+        let half = turned / 2;
+        return Ok((cx.g.slice(x, 3, 0, half)?, cx.g.slice(x, 3, half, half)?));
+    }
+    let every_second = |start: usize| -> Result<Vec<u32>, Reason> {
+        let positions: Result<Vec<u32>, _> =
+            (start..turned).step_by(2).map(u32::try_from).collect();
+        positions.map_err(|_| bad("rotary_embedding_dim", "is too large"))
+    };
+    Ok((cx.g.select(x, 3, every_second(0)?)?, cx.g.select(x, 3, every_second(1)?)?))
+}
