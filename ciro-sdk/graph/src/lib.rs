@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod float;
+pub mod import;
 pub mod integer;
 pub mod movement;
 pub mod tensor;

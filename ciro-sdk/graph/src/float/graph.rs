@@ -174,6 +174,26 @@ pub enum GraphError {
         #[source]
         source: MovementError,
     },
+    /// Two nodes of one name.
+    #[error("two nodes are named `{node}`")]
+    Name {
+        /// The name.
+        node: String,
+    },
+    /// A node that reads itself or a later node.
+    #[error("node `{node}` reads node {operand}, which does not come before it")]
+    Order {
+        /// The node's name.
+        node: String,
+        /// The position of the operand.
+        operand: u32,
+    },
+    /// An output that no node computes.
+    #[error("no node computes output `{name}`")]
+    Output {
+        /// The output's name.
+        name: String,
+    },
 }
 
 impl Graph {

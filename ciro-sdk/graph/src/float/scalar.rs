@@ -83,3 +83,202 @@ pub enum BinaryFn {
     Or,
     Xor,
 }
+
+impl UnaryFn {
+    /// Computes the function in double precision.
+    ///
+    /// Transcendental functions come from `libm`, compiled into the program, so that every machine computes the same bits:
+    /// tables of the integer model, and with them model keys, are made from these values.
+    pub fn eval(self, x: f64) -> f64 {
+        match self {
+            Self::Neg => -x,
+            Self::Abs => x.abs(),
+            Self::Sign if x == 0.0 || x.is_nan() => x,
+            Self::Sign => x.signum(),
+            Self::Relu if x.is_nan() => x,
+            Self::Relu => x.max(0.0),
+            Self::Exp => libm::exp(x),
+            Self::Log => libm::log(x),
+            Self::Sqrt => libm::sqrt(x),
+            Self::Reciprocal => x.recip(),
+            Self::Erf => libm::erf(x),
+            Self::Sigmoid => sigmoid(x),
+            Self::Tanh => libm::tanh(x),
+            Self::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
+            Self::Sin => libm::sin(x),
+            Self::Cos => libm::cos(x),
+            Self::Tan => libm::tan(x),
+            Self::Asin => libm::asin(x),
+            Self::Acos => libm::acos(x),
+            Self::Atan => libm::atan(x),
+            Self::Sinh => libm::sinh(x),
+            Self::Cosh => libm::cosh(x),
+            Self::Asinh => libm::asinh(x),
+            Self::Acosh => libm::acosh(x),
+            Self::Atanh => libm::atanh(x),
+            Self::Floor => x.floor(),
+            Self::Ceil => x.ceil(),
+            Self::Round => x.round_ties_even(),
+            Self::Truncate => x.trunc(),
+            Self::Not => truth(x == 0.0),
+            Self::IsNaN => truth(x.is_nan()),
+            Self::IsInf => truth(x.is_infinite()),
+        }
+    }
+}
+
+impl BinaryFn {
+    /// Computes the function in double precision; comparisons and logic give 0 or 1.
+    #[expect(clippy::float_cmp, reason = "ONNX `Equal` is exact")]
+    pub fn eval(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Add => a + b,
+            Self::Sub => a - b,
+            Self::Mul => a * b,
+            Self::Div => a / b,
+            Self::Pow => libm::pow(a, b),
+            Self::Mod => {
+                let rest = a % b;
+                if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+            }
+            Self::Fmod => a % b,
+            Self::Max if a.is_nan() || b.is_nan() => f64::NAN,
+            Self::Max => a.max(b),
+            Self::Min if a.is_nan() || b.is_nan() => f64::NAN,
+            Self::Min => a.min(b),
+            Self::Less => truth(a < b),
+            Self::LessOrEqual => truth(a <= b),
+            Self::Greater => truth(a > b),
+            Self::GreaterOrEqual => truth(a >= b),
+            Self::Equal => truth(a == b),
+            Self::And => truth(a != 0.0 && b != 0.0),
+            Self::Or => truth(a != 0.0 || b != 0.0),
+            Self::Xor => truth((a != 0.0) != (b != 0.0)),
+        }
+    }
+}
+
+impl ScalarFn {
+    /// Computes the function at `x` in double precision.
+    pub fn eval(&self, x: f64) -> f64 {
+        match self {
+            Self::X => x,
+            Self::Const(value) => *value,
+            Self::Unary(f, a) => f.eval(a.eval(x)),
+            Self::Binary(f, a, b) => f.eval(a.eval(x), b.eval(x)),
+            Self::Where(condition, a, b) => {
+                if condition.eval(x) != 0.0 {
+                    a.eval(x)
+                } else {
+                    b.eval(x)
+                }
+            }
+        }
+    }
+
+    /// The primitive `f` of the variable.
+    pub fn unary(f: UnaryFn) -> Self {
+        Self::Unary(f, Box::new(Self::X))
+    }
+
+    /// The primitive `f` of two expressions.
+    pub fn binary(f: BinaryFn, a: Self, b: Self) -> Self {
+        Self::Binary(f, Box::new(a), Box::new(b))
+    }
+
+    /// The function `x -> self(inner(x))`.
+    pub fn after(&self, inner: &Self) -> Self {
+        let sub = |f: &Self| Box::new(f.after(inner));
+        match self {
+            Self::X => inner.clone(),
+            Self::Const(value) => Self::Const(*value),
+            Self::Unary(f, a) => Self::Unary(*f, sub(a)),
+            Self::Binary(f, a, b) => Self::Binary(*f, sub(a), sub(b)),
+            Self::Where(condition, a, b) => Self::Where(sub(condition), sub(a), sub(b)),
+        }
+    }
+
+    /// `(slope, offset)` if the function is `x -> slope * x + offset` by its form.
+    pub fn affine(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::X => Some((1.0, 0.0)),
+            Self::Const(value) => Some((0.0, *value)),
+            Self::Unary(UnaryFn::Neg, a) => a.affine().map(|(slope, offset)| (-slope, -offset)),
+            Self::Binary(f, a, b) => {
+                let ((slope_a, offset_a), (slope_b, offset_b)) = (a.affine()?, b.affine()?);
+                match f {
+                    BinaryFn::Add => Some((slope_a + slope_b, offset_a + offset_b)),
+                    BinaryFn::Sub => Some((slope_a - slope_b, offset_a - offset_b)),
+                    BinaryFn::Mul if slope_b == 0.0 => {
+                        Some((slope_a * offset_b, offset_a * offset_b))
+                    }
+                    BinaryFn::Mul if slope_a == 0.0 => {
+                        Some((slope_b * offset_a, offset_b * offset_a))
+                    }
+                    BinaryFn::Div if slope_b == 0.0 => {
+                        Some((slope_a / offset_b, offset_a / offset_b))
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The number of primitives, constants and variables of the expression.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::X | Self::Const(_) => 1,
+            Self::Unary(_, a) => 1 + a.size(),
+            Self::Binary(_, a, b) => 1 + a.size() + b.size(),
+            Self::Where(condition, a, b) => 1 + condition.size() + a.size() + b.size(),
+        }
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    let small = libm::exp(-x.abs());
+    if x < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) }
+}
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn close(got: f64, expected: f64) {
+        assert!((got - expected).abs() <= 1e-15 * expected.abs().max(1e-3), "{got} {expected}");
+    }
+
+    #[test]
+    fn primitives_have_full_precision() {
+        close(UnaryFn::Erf.eval(0.5), 0.520_499_877_813_046_5);
+        close(UnaryFn::Sigmoid.eval(-40.0), 4.248_354_255_291_589e-18);
+        close(UnaryFn::Softplus.eval(-40.0), 4.248_354_255_291_589e-18);
+        close(UnaryFn::Softplus.eval(800.0), 800.0);
+        close(UnaryFn::Round.eval(2.5), 2.0);
+        close(UnaryFn::Sign.eval(-0.0), 0.0);
+    }
+
+    #[test]
+    fn mod_takes_the_divisors_sign_and_fmod_the_dividends() {
+        close(BinaryFn::Mod.eval(-4.0, 3.0), 2.0);
+        close(BinaryFn::Mod.eval(4.0, -3.0), -2.0);
+        close(BinaryFn::Fmod.eval(-4.0, 3.0), -1.0);
+    }
+
+    #[test]
+    fn functions_compose() {
+        let twice = ScalarFn::binary(BinaryFn::Mul, ScalarFn::X, ScalarFn::Const(2.0));
+        let shift = ScalarFn::binary(BinaryFn::Sub, ScalarFn::X, ScalarFn::Const(3.0));
+        let both = twice.after(&shift);
+        close(both.eval(5.0), 4.0);
+        assert_eq!(both.affine(), Some((2.0, -6.0)));
+        assert_eq!(ScalarFn::unary(UnaryFn::Exp).after(&both).affine(), None);
+        assert_eq!(both.size(), 5);
+    }
+}

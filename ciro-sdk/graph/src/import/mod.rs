@@ -1,0 +1,138 @@
+//! Import of ONNX models.
+//!
+//! The file is decoded with tract's protobuf types and translated, node by node, into a [`Graph`] with static shapes. Every
+//! operator is translated by a function of its own (see `ops`), which reads attributes and operands and builds float
+//! operators; whatever can be computed from constants is computed on the way, so that the shape arithmetic of exporters,
+//! constant branches and dequantized weights leave no trace. Operators without an integer meaning are refused, all at once,
+//! each with its node's name.
+//!
+//! - The first axis of an input is the batch and becomes 1 where the model leaves it open; other open axes have to be set
+//!   ([`Settings::shapes`]).
+//! - Strings are positions in a list of names ([`Labels::Names`](crate::float::Labels::Names)) where they are labels, and
+//!   refused where they are data.
+//! - Loops with a constant number of turns are unrolled, and so are recurrent layers; weights are shared by the steps.
+//! - An additive mask, a constant that is 0 where it keeps and at most -10^4 (or minus infinity) where it hides, becomes a
+//!   [`Op::Where`](crate::float::Op::Where) whose other branch is that constant. The two differ where a whole row is hidden:
+//!   there the row's own values no longer count.
+//! - Quantized models (`QuantizeLinear`, `QLinearConv`, ...) become float operators that compute the same integers,
+//!   saturation included.
+
+mod algebra;
+mod builder;
+mod context;
+mod data_type;
+mod error;
+mod external;
+mod functions;
+mod inputs;
+mod literal;
+mod ops;
+mod settings;
+mod simplify;
+mod translate;
+mod value;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub use error::{ImportError, Reason, Refused, UnknownAxis};
+pub use settings::{InvalidShapeSetting, Settings, ShapeSetting};
+
+use prost::Message;
+use tract_onnx::pb::{GraphProto, ModelProto};
+
+use builder::{Builder, Limits, Site};
+use data_type::DataType;
+use external::ExternalData;
+use translate::Translator;
+use value::Binding;
+
+use crate::float::{Graph, Labels, Output};
+
+/// Imports an ONNX file; external weights may be beside it.
+///
+/// # Errors
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportError> {
+    let read = |source| ImportError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(read)?;
+    file.take(settings.max_file_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(read)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > settings.max_file_bytes) {
+        let limit = settings.max_file_bytes;
+        return Err(ImportError::FileTooLarge { path: path.to_owned(), limit });
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    import(&bytes, settings, ExternalData::inside(folder, settings.max_file_bytes))
+}
+
+/// Imports the bytes of an ONNX file that has no external weights.
+///
+/// # Errors
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+pub fn import_bytes(bytes: &[u8], settings: &Settings) -> Result<Graph, ImportError> {
+    import(bytes, settings, ExternalData::none())
+}
+
+fn import(bytes: &[u8], settings: &Settings, external: ExternalData) -> Result<Graph, ImportError> {
+    let model = ModelProto::decode(bytes)?;
+    let proto = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
+    if proto.node.is_empty() && proto.output.is_empty() {
+        return Err(ImportError::NoGraph);
+    }
+    let limits = Limits { elements: settings.max_elements, nodes: settings.max_nodes };
+    let mut builder = Builder::new(limits);
+    let mut translator = Translator::new(&model, bytes, settings, external)?;
+    let inputs = inputs::resolve(proto, settings, &mut translator)?;
+    translator.initializers(&mut builder, proto);
+    inputs::declare(&inputs, &mut builder, &mut translator);
+    translator.nodes(&mut builder, &proto.node);
+    let outputs = outputs(proto, &mut builder, &mut translator);
+    let graph = Graph { nodes: builder.nodes, inputs: builder.inputs, outputs };
+    let graph = simplify::simplify(graph);
+    if translator.refused.is_empty() {
+        simplify::non_finite(&graph, &mut translator);
+    }
+    if !translator.refused.is_empty() {
+        return Err(ImportError::Refused(translator.refused));
+    }
+    graph.check()?;
+    Ok(graph)
+}
+
+fn outputs(
+    proto: &GraphProto,
+    builder: &mut Builder,
+    translator: &mut Translator<'_>,
+) -> Vec<Output> {
+    builder.enter(Site { name: "output".to_owned(), origin: "output".to_owned() });
+    let mut outputs = Vec::new();
+    for output in &proto.output {
+        let name = output.name.clone();
+        let value = match translator.lookup(&name) {
+            Some(Binding::Tensor(value)) => value.clone(),
+            Some(Binding::Poisoned) => continue,
+            Some(Binding::Sequence(_)) => {
+                translator.refuse(&name, "output", Reason::NotATensor("a sequence"));
+                continue;
+            }
+            Some(Binding::Absent) => {
+                translator.refuse(&name, "output", Reason::NotATensor("an empty optional"));
+                continue;
+            }
+            None => {
+                translator.refuse(&name, "output", Reason::Undefined(name.clone()));
+                continue;
+            }
+        };
+        let labels = match (value.names, value.kind) {
+            (Some(names), _) => Labels::Names(names.to_vec()),
+            (None, DataType::Bool) => Labels::Integer,
+            (None, kind) if data_type::is_float(kind) => Labels::Real,
+            (None, _) => Labels::Integer,
+        };
+        outputs.push(Output { name, node: value.id, labels });
+    }
+    outputs
+}

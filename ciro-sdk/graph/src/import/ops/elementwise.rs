@@ -1,0 +1,239 @@
+//! Elementwise operators of one operand.
+
+use super::super::context::Context;
+use super::super::data_type::DataType;
+use super::super::value::{Outputs, one};
+use crate::float::{BinaryFn, ScalarFn, UnaryFn};
+
+type Cx<'a, 'm> = Context<'a, 'm>;
+
+/// A primitive; the element type stays.
+pub(super) fn unary(cx: &mut Cx<'_, '_>, f: UnaryFn) -> Outputs {
+    scalar(cx, ScalarFn::unary(f))
+}
+
+/// A predicate; the result is a truth value.
+pub(super) fn predicate(cx: &mut Cx<'_, '_>, f: UnaryFn) -> Outputs {
+    let x = cx.number(0)?;
+    Context::give(cx.g.unary(f, x.id)?, DataType::Bool)
+}
+
+/// A function given as an expression; the element type stays.
+pub(super) fn scalar(cx: &mut Cx<'_, '_>, f: ScalarFn) -> Outputs {
+    let x = cx.number(0)?;
+    one(x.with(cx.g.map(f, x.id)?))
+}
+
+/// `x` for `x >= 0`, else `alpha * x`.
+pub(super) fn leaky_relu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 0.01);
+    scalar(cx, leaky(alpha))
+}
+
+pub(super) fn leaky(alpha: f64) -> ScalarFn {
+    where_(less(x(), c(0.0)), mul(c(alpha), x()), x())
+}
+
+/// `x` for `x >= 0`, else `alpha * (exp(x) - 1)`.
+pub(super) fn elu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 1.0);
+    scalar(cx, where_(less(x(), c(0.0)), mul(c(alpha), sub(exp(x()), c(1.0))), x()))
+}
+
+/// `gamma * x` for `x > 0`, else `gamma * alpha * (exp(x) - 1)`.
+pub(super) fn selu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 1.673_263_192_176_818_8);
+    let gamma = cx.float("gamma", 1.050_701_022_148_132_3);
+    let below = mul(c(gamma * alpha), sub(exp(x()), c(1.0)));
+    scalar(cx, where_(less(x(), c(0.0)), below, mul(c(gamma), x())))
+}
+
+/// `max(0, x) + min(0, alpha * (exp(x / alpha) - 1))`.
+pub(super) fn celu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 1.0);
+    let below = mul(c(alpha), sub(exp(div(x(), c(alpha))), c(1.0)));
+    scalar(cx, where_(less(x(), c(0.0)), below, x()))
+}
+
+/// `max(0, min(1, alpha * x + beta))`, as an affine function and a clip.
+pub(super) fn hard_sigmoid(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (alpha, beta) = (cx.float("alpha", 0.2), cx.float("beta", 0.5));
+    let operand = cx.number(0)?;
+    let line = cx.g.map(add(mul(x(), c(alpha)), c(beta)), operand.id)?;
+    one(operand.with(cx.g.map(clip(x(), 0.0, 1.0), line)?))
+}
+
+/// `x * max(0, min(1, x / 6 + 1 / 2))`.
+pub(super) fn hard_swish(cx: &mut Cx<'_, '_>) -> Outputs {
+    scalar(cx, mul(x(), clip(add(div(x(), c(6.0)), c(0.5)), 0.0, 1.0)))
+}
+
+/// `x * tanh(softplus(x))`.
+pub(super) fn mish(cx: &mut Cx<'_, '_>) -> Outputs {
+    scalar(cx, mul(x(), of(UnaryFn::Tanh, of(UnaryFn::Softplus, x()))))
+}
+
+/// `x / (1 + |x|)`.
+pub(super) fn softsign(cx: &mut Cx<'_, '_>) -> Outputs {
+    scalar(cx, div(x(), add(c(1.0), of(UnaryFn::Abs, x()))))
+}
+
+/// `x` for `x > alpha`, else 0.
+pub(super) fn thresholded_relu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 1.0);
+    scalar(cx, where_(less(c(alpha), x()), x(), c(0.0)))
+}
+
+/// `x + bias` below `-lambd`, `x - bias` above `lambd`, else 0.
+pub(super) fn shrink(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (bias, lambd) = (cx.float("bias", 0.0), cx.float("lambd", 0.5));
+    let above = where_(less(c(lambd), x()), sub(x(), c(bias)), c(0.0));
+    scalar(cx, where_(less(x(), c(-lambd)), add(x(), c(bias)), above))
+}
+
+/// `x * sigmoid(alpha * x)`.
+pub(super) fn swish(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 1.0);
+    scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
+}
+
+/// `com.microsoft.QuickGelu`, whose `alpha` is 1.702 by default.
+pub(super) fn quick_gelu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let alpha = cx.float("alpha", 1.702);
+    scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
+}
+
+/// `x * (1 + erf(x / sqrt 2)) / 2`, or its approximation by `tanh`.
+pub(super) fn gelu(cx: &mut Cx<'_, '_>) -> Outputs {
+    match cx.text("approximate", "none") {
+        "tanh" => scalar(cx, gelu_tanh()),
+        _ => scalar(cx, gelu_erf()),
+    }
+}
+
+/// `com.microsoft.FastGelu` and `BiasGelu`: GELU of `x + bias`.
+pub(super) fn bias_gelu(cx: &mut Cx<'_, '_>, f: &ScalarFn) -> Outputs {
+    let x = cx.number(0)?;
+    let sum = match cx.optional(1)? {
+        Some(bias) => cx.g.add(x.id, bias.id)?,
+        None => x.id,
+    };
+    one(x.with(cx.g.map(f.clone(), sum)?))
+}
+
+pub(super) fn gelu_erf() -> ScalarFn {
+    let erf = of(UnaryFn::Erf, mul(x(), c(std::f64::consts::FRAC_1_SQRT_2)));
+    mul(mul(c(0.5), x()), add(c(1.0), erf))
+}
+
+pub(super) fn gelu_tanh() -> ScalarFn {
+    let cube = mul(c(0.044_715), mul(x(), mul(x(), x())));
+    let inner = mul(c((2.0 / std::f64::consts::PI).sqrt()), add(x(), cube));
+    mul(mul(c(0.5), x()), add(c(1.0), of(UnaryFn::Tanh, inner)))
+}
+
+/// `min(max(x, low), high)`; bounds that are not constant become `Max` and `Min` of tensors.
+///
+/// # Source
+/// ONNX `Clip`: attributes before opset 11, inputs since.
+pub(super) fn clip_op(cx: &mut Cx<'_, '_>) -> Outputs {
+    let operand = cx.number(0)?;
+    let mut id = operand.id;
+    if cx.opset < 11 {
+        let low = cx.attribute("min").map_or(f64::NEG_INFINITY, |a| f64::from(a.f));
+        let high = cx.attribute("max").map_or(f64::INFINITY, |a| f64::from(a.f));
+        return scalar(cx, clip(x(), low, high));
+    }
+    let bounds = [cx.optional(1)?, cx.optional(2)?];
+    let constants = bounds.clone().map(|b| b.map(|b| cx.g.uniform(b.id)));
+    if let (None | Some(Some(_)), None | Some(Some(_))) = (constants[0], constants[1]) {
+        let low = constants[0].flatten().unwrap_or(f64::NEG_INFINITY);
+        let high = constants[1].flatten().unwrap_or(f64::INFINITY);
+        return one(operand.with(cx.g.map(clip(x(), low, high), id)?));
+    }
+    for (bound, f) in bounds.into_iter().zip([BinaryFn::Max, BinaryFn::Min]) {
+        if let Some(bound) = bound {
+            id = cx.g.binary(f, id, bound.id)?;
+        }
+    }
+    one(operand.with(id))
+}
+
+/// `x` for `x >= 0`, else `slope * x`, with one slope an element.
+pub(super) fn prelu(cx: &mut Cx<'_, '_>) -> Outputs {
+    let operand = cx.number(0)?;
+    let mut slope = cx.id(1)?;
+    if cx.opset < 7 && cx.g.rank(slope) == 1 && cx.g.rank(operand.id) > 2 {
+        // Before opset 7 the slope was one number for each channel.
+        let mut shape = vec![1; cx.g.rank(operand.id) - 1];
+        shape[0] = cx.g.shape(slope)[0];
+        slope = cx.g.reshape(slope, &shape)?;
+    }
+    if let Some(slope) = cx.g.uniform(slope) {
+        return scalar(cx, where_(less(x(), c(0.0)), mul(c(slope), x()), x()));
+    }
+    let above = cx.g.unary(UnaryFn::Relu, operand.id)?;
+    let below = cx.g.with(BinaryFn::Min, operand.id, 0.0)?;
+    let below = cx.g.mul(below, slope)?;
+    one(operand.with(cx.g.add(above, below)?))
+}
+
+/// Whether an element is infinite, of the signs that count.
+pub(super) fn is_inf(cx: &mut Cx<'_, '_>) -> Outputs {
+    let operand = cx.number(0)?;
+    let infinite = |sign: f64| ScalarFn::binary(BinaryFn::Equal, x(), c(sign * f64::INFINITY));
+    let f = match (cx.flag("detect_positive", true), cx.flag("detect_negative", true)) {
+        (true, true) => ScalarFn::unary(UnaryFn::IsInf),
+        (true, false) => infinite(1.0),
+        (false, true) => infinite(-1.0),
+        (false, false) => mul(c(0.0), of(UnaryFn::IsInf, x())),
+    };
+    Context::give(cx.g.map(f, operand.id)?, DataType::Bool)
+}
+
+pub(super) fn x() -> ScalarFn {
+    ScalarFn::X
+}
+
+pub(super) fn c(value: f64) -> ScalarFn {
+    ScalarFn::Const(value)
+}
+
+pub(super) fn of(f: UnaryFn, a: ScalarFn) -> ScalarFn {
+    ScalarFn::Unary(f, Box::new(a))
+}
+
+pub(super) fn exp(a: ScalarFn) -> ScalarFn {
+    of(UnaryFn::Exp, a)
+}
+
+pub(super) fn add(a: ScalarFn, b: ScalarFn) -> ScalarFn {
+    ScalarFn::binary(BinaryFn::Add, a, b)
+}
+
+pub(super) fn sub(a: ScalarFn, b: ScalarFn) -> ScalarFn {
+    ScalarFn::binary(BinaryFn::Sub, a, b)
+}
+
+pub(super) fn mul(a: ScalarFn, b: ScalarFn) -> ScalarFn {
+    ScalarFn::binary(BinaryFn::Mul, a, b)
+}
+
+pub(super) fn div(a: ScalarFn, b: ScalarFn) -> ScalarFn {
+    ScalarFn::binary(BinaryFn::Div, a, b)
+}
+
+pub(super) fn less(a: ScalarFn, b: ScalarFn) -> ScalarFn {
+    ScalarFn::binary(BinaryFn::Less, a, b)
+}
+
+pub(super) fn where_(condition: ScalarFn, a: ScalarFn, b: ScalarFn) -> ScalarFn {
+    ScalarFn::Where(Box::new(condition), Box::new(a), Box::new(b))
+}
+
+/// `min(max(a, low), high)`; bounds that are infinite or beyond float32 bound nothing.
+pub(super) fn clip(a: ScalarFn, low: f64, high: f64) -> ScalarFn {
+    let limit = f64::from(f32::MAX);
+    let above = if low > -limit { ScalarFn::binary(BinaryFn::Max, a, c(low)) } else { a };
+    if high < limit { ScalarFn::binary(BinaryFn::Min, above, c(high)) } else { above }
+}
