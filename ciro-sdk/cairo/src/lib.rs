@@ -10,3 +10,5 @@ pub use compile::{CompileError, Compiler, Place};
 pub use package::{Origin, Package};
 pub use program::{Location, Program, ProgramHash};
 pub use run::{Execution, RunError, run};
+pub mod prove;
+mod security;

@@ -1,0 +1,114 @@
+//! What a verifier knows of a model.
+
+use blake2::{Blake2s256, Digest};
+use cairo_vm::types::builtin_name::BuiltinName;
+use ciro_graph::integer::{Decoding, Encoding, IntegerModel, Interval};
+use serde::{Deserialize, Serialize};
+
+use crate::program::{Program, ProgramHash};
+
+/// The format's first bytes: a name and a version.
+const MAGIC: &[u8] = b"ciro-cairo-key/1\n";
+
+/// A verifier's view of a model: the hash of its program, and what the program's inputs and outputs mean.
+///
+/// The program binds the graph and its small constants by its bytecode, and the large constants by a commitment that it
+/// checks. A key is small (below 10 kB unless the model lists many class names) and is computed once for each model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CairoKey {
+    /// The program.
+    pub program: ProgramHash,
+    /// The builtins whose pointers the program takes, in order; the program hash covers them.
+    pub builtins: Vec<BuiltinName>,
+    /// The inputs in ONNX order.
+    pub inputs: Vec<KeyInput>,
+    /// The outputs in ONNX order.
+    pub outputs: Vec<KeyOutput>,
+}
+
+/// One input of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyInput {
+    /// The ONNX input's name.
+    pub name: String,
+    /// The shape of the real-valued tensor.
+    pub shape: Vec<usize>,
+    /// The integer tensors that are derived from it, in the order of the statement.
+    pub views: Vec<Encoding>,
+}
+
+/// One output of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyOutput {
+    /// The ONNX output's name.
+    pub name: String,
+    /// The shape of the tensor.
+    pub shape: Vec<usize>,
+    /// What its integers stay inside.
+    pub interval: Interval,
+    /// What its integers mean.
+    pub decoding: Decoding,
+}
+
+/// A key that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Not a key, or of another version.
+    #[error("not a Cairo model key of version 1")]
+    Version,
+    /// Cut short, or holding something else.
+    #[error("the Cairo model key is damaged: {0}")]
+    Damaged(#[from] postcard::Error),
+    /// More bytes than the key has.
+    #[error("{0} byte(s) follow the Cairo model key")]
+    Trailing(usize),
+}
+
+impl CairoKey {
+    /// The key of a model whose program has been compiled.
+    pub fn new(model: &IntegerModel, program: &Program) -> Self {
+        let inputs = model.inputs().iter().map(|input| KeyInput {
+            name: input.name.clone(),
+            shape: input.shape.clone(),
+            views: input.views.iter().map(|(_, encoding)| encoding.clone()).collect(),
+        });
+        let outputs = model.outputs().iter().map(|output| {
+            let node = model.node(output.node);
+            KeyOutput {
+                name: output.name.clone(),
+                shape: node.shape.clone(),
+                interval: node.interval,
+                decoding: output.decoding.clone(),
+            }
+        });
+        Self {
+            program: program.hash(),
+            builtins: program.builtins().to_vec(),
+            inputs: inputs.collect(),
+            outputs: outputs.collect(),
+        }
+    }
+
+    /// The Blake2s digest of the key's bytes: two keys with one digest are one key.
+    pub fn digest(&self) -> [u8; 32] {
+        Blake2s256::digest(self.to_bytes()).into()
+    }
+
+    /// The key as bytes, equal for equal keys.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(postcard::to_stdvec(self).expect("a key holds nothing that postcard refuses"));
+        bytes
+    }
+
+    /// Reads a key.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the bytes are anything but one key.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(KeyError::Version)?;
+        let (key, rest) = postcard::take_from_bytes(body)?;
+        if rest.is_empty() { Ok(key) } else { Err(KeyError::Trailing(rest.len())) }
+    }
+}

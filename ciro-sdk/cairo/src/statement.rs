@@ -1,0 +1,199 @@
+//! What a proof states: the input or a commitment to it, and the output.
+
+use ciro_graph::integer::{Interval, IntegerModel};
+use ciro_graph::tensor::{Tensor, element_count};
+use serde::{Deserialize, Serialize};
+use starknet_types_core::felt::Felt;
+use starknet_types_core::hash::{Poseidon, StarkHash};
+
+use crate::key::CairoKey;
+
+/// The statement of a proof about a model: this output belongs to this input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statement {
+    /// The input.
+    pub input: StatedInput,
+    /// One integer tensor for each output of the model.
+    pub output: Vec<Tensor<i32>>,
+}
+
+/// How a statement shows its input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum StatedInput {
+    /// As it is: one integer tensor for each input view of the model.
+    Public(Vec<Tensor<i32>>),
+    /// As a commitment: binding, see [`commit_input`].
+    Committed(Felt),
+}
+
+/// Whether a proof shows the input or commits to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputMode {
+    /// The statement holds the input.
+    Public,
+    /// The statement holds a commitment to the input under this blinding value.
+    ///
+    /// The commitment is binding. The proof around it is no zero-knowledge proof: it hides nothing by design.
+    Committed(Felt),
+}
+
+/// An output segment that is no statement about the model of a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatementError {
+    /// Another number of values than the model's.
+    #[error("{what}: expected {expected} value(s), got {got}")]
+    Count {
+        /// Which part of the statement.
+        what: &'static str,
+        /// What the model has.
+        expected: usize,
+        /// What came.
+        got: usize,
+    },
+    /// A value outside its tensor's interval.
+    #[error("{what} `{name}`: element {index} is outside {interval}")]
+    Range {
+        /// Whether an input or an output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Row-major index.
+        index: usize,
+        /// What the model allows.
+        interval: Interval,
+    },
+    /// A flag that is neither 0 nor 1.
+    #[error("the statement's first value is neither 0 (public input) nor 1 (committed input)")]
+    Flag,
+    /// The output segment ends early.
+    #[error("the statement is cut short")]
+    Short,
+    /// The key describes tensors too large to exist.
+    #[error("the key describes a tensor of shape {0:?}, which is too large")]
+    TooLarge(Vec<usize>),
+}
+
+/// `poseidon([blinding, x_0, x_1, ..])` over the integers of all input views in order, negative ones as field elements.
+pub fn commit_input(input: &[Tensor<i32>], blinding: Felt) -> Felt {
+    let felts: Vec<Felt> = std::iter::once(blinding).chain(to_felts(input)).collect();
+    Poseidon::hash_array(&felts)
+}
+
+/// The felts of tensors laid one after the other.
+pub(crate) fn to_felts(tensors: &[Tensor<i32>]) -> impl Iterator<Item = Felt> {
+    tensors.iter().flat_map(|tensor| tensor.data()).map(|&value| Felt::from(value))
+}
+
+impl Statement {
+    /// The statement that the program makes for an input, computed by the interpreter.
+    ///
+    /// # Errors
+    /// As [`IntegerModel::run`].
+    pub fn expected(
+        model: &IntegerModel,
+        input: &[Tensor<i32>],
+        mode: InputMode,
+    ) -> Result<Self, ciro_graph::integer::RunError> {
+        let output = model.run(input)?;
+        let input = match mode {
+            InputMode::Public => StatedInput::Public(input.to_vec()),
+            InputMode::Committed(blinding) => StatedInput::Committed(commit_input(input, blinding)),
+        };
+        Ok(Self { input, output })
+    }
+
+    /// Reads the output segment of a program: `[flag, #input, input.., #output, output..]`.
+    pub(crate) fn parse(key: &CairoKey, segment: &[Felt]) -> Result<Self, StatementError> {
+        let (&flag, rest) = segment.split_first().ok_or(StatementError::Short)?;
+        let (input, rest) = take_span(rest)?;
+        let (output, rest) = take_span(rest)?;
+        if !rest.is_empty() {
+            let expected = segment.len() - rest.len();
+            let what = "output segment";
+            return Err(StatementError::Count { what, expected, got: segment.len() });
+        }
+        let input = if flag == Felt::ZERO {
+            let views = key.inputs.iter().flat_map(|input| {
+                input.views.iter().map(|view| TensorSpec {
+                    what: "input",
+                    name: &input.name,
+                    shape: view.integer_shape(&input.shape),
+                    interval: view.interval(),
+                })
+            });
+            StatedInput::Public(tensors("input", views, input)?)
+        } else if flag == Felt::ONE {
+            match input {
+                &[commitment] => StatedInput::Committed(commitment),
+                _ => {
+                    let (what, got) = ("input commitment", input.len());
+                    return Err(StatementError::Count { what, expected: 1, got });
+                }
+            }
+        } else {
+            return Err(StatementError::Flag);
+        };
+        let outputs = key.outputs.iter().map(|output| TensorSpec {
+            what: "output",
+            name: &output.name,
+            shape: output.shape.clone(),
+            interval: output.interval,
+        });
+        Ok(Self { input, output: tensors("output", outputs, output)? })
+    }
+}
+
+/// A tensor that a part of the statement must fit.
+struct TensorSpec<'k> {
+    what: &'static str,
+    name: &'k str,
+    shape: Vec<usize>,
+    interval: Interval,
+}
+
+/// Reads a span behind its length.
+fn take_span(felts: &[Felt]) -> Result<(&[Felt], &[Felt]), StatementError> {
+    let (length, rest) = felts.split_first().ok_or(StatementError::Short)?;
+    let length = u64::try_from(*length).ok().and_then(|length| usize::try_from(length).ok());
+    length.and_then(|length| rest.split_at_checked(length)).ok_or(StatementError::Short)
+}
+
+/// Cuts felts into tensors, which must use them all.
+fn tensors<'k>(
+    what: &'static str,
+    specs: impl Iterator<Item = TensorSpec<'k>>,
+    felts: &[Felt],
+) -> Result<Vec<Tensor<i32>>, StatementError> {
+    let mut rest = felts;
+    let mut tensors = Vec::new();
+    for spec in specs {
+        let count = element_count(&spec.shape)
+            .ok_or_else(|| StatementError::TooLarge(spec.shape.clone()))?;
+        let (head, tail) = rest.split_at_checked(count).ok_or_else(|| {
+            let expected = felts.len() - rest.len() + count;
+            StatementError::Count { what, expected, got: felts.len() }
+        })?;
+        let values = head.iter().enumerate().map(|(index, felt)| {
+            let value = to_integer(*felt).filter(|&v| spec.interval.contains(Interval::point(v.into())));
+            value.ok_or_else(|| StatementError::Range {
+                what: spec.what,
+                name: spec.name.to_owned(),
+                index,
+                interval: spec.interval,
+            })
+        });
+        let data = values.collect::<Result<_, _>>()?;
+        tensors.push(Tensor::new(spec.shape, data).expect("as many values as the shape holds"));
+        rest = tail;
+    }
+    if rest.is_empty() {
+        return Ok(tensors);
+    }
+    Err(StatementError::Count { what, expected: felts.len() - rest.len(), got: felts.len() })
+}
+
+/// The integer of a field element, negative above half the field; `None` if it does not fit 32 bits.
+fn to_integer(felt: Felt) -> Option<i32> {
+    i32::try_from(felt).ok()
+}

@@ -1,0 +1,306 @@
+//! The rules that a proof's claim must keep before the STARK verifier sees it.
+//!
+//! These are the rules that `cairo_air::verifier::verify_cairo` 1.3.0 leaves to its caller or only asserts:
+//! - parameters and the preprocessed trace's root are this crate's, the channel is unsalted;
+//! - program, builtins and their order are the key's, so that every pointer the program takes is checked by the builtin that
+//!   the program means;
+//! - the output section is the output builtin's segment: it starts where the execution ends and has the stated length;
+//! - a lookup sum is claimed for exactly those components that the claim enables, and the sum of the memory component is
+//!   that of its parts: any other sum is under no constraint and could hide an imbalance;
+//! - a builtin component stands where its segment does, so that its place is in the transcript;
+//! - every number is in canonical form and small enough that address and size arithmetic cannot wrap.
+
+use cairo_air::air::{PublicMemory, SegmentRange};
+use cairo_air::claims::CairoClaim;
+use cairo_vm::types::builtin_name::BuiltinName;
+use num_traits::Zero;
+use starknet_types_core::felt::Felt;
+use stwo::core::fields::m31::{M31, P};
+use stwo::core::fields::qm31::SecureField;
+use stwo::core::poly::line::LinePoly;
+use stwo_cairo_common::memory::MEMORY_ADDRESS_BOUND;
+use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
+
+use super::{VerificationError, limb_bytes};
+use crate::key::CairoKey;
+use crate::program::hash_program;
+use crate::proof::Inner;
+use crate::security;
+
+/// A claim that breaks a rule which every execution keeps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// A number that is not in canonical form.
+    #[error("{0} holds a number that is not below its modulus")]
+    NotCanonical(&'static str),
+    /// A component with more or fewer rows than the parameters allow.
+    #[error("a component has 2^{0} rows")]
+    Rows(u32),
+    /// A component that every execution has is missing.
+    #[error("component `{0}` is missing")]
+    Missing(&'static str),
+    /// The builtins are not those of the program.
+    #[error("the claim's builtins are not the program's")]
+    Builtins,
+    /// A builtin's component does not stand where its segment does.
+    #[error("builtin `{0}` and its segment contradict each other")]
+    Segment(&'static str),
+    /// An address outside the memory, or registers out of order.
+    #[error("the execution's addresses are out of bounds")]
+    Address,
+    /// The output section is not the output builtin's segment.
+    #[error("the output section is not the output segment")]
+    Output,
+    /// Lookup sums that belong to no component, or to parts that do not add up to them.
+    #[error("the claimed lookup sums do not belong to the claimed components")]
+    LookupSums,
+    /// A last FRI layer that is not one constant.
+    #[error("the last FRI layer is not one constant")]
+    LastLayer,
+}
+
+/// Rows are packed sixteen at a time.
+const LOG_ROWS_MIN: u32 = 4;
+
+pub(super) fn check(key: &CairoKey, proof: &Inner) -> Result<(), VerificationError> {
+    check_parameters(proof)?;
+    check_program(key, &proof.claim.public_data.public_memory)?;
+    check_canonical(proof)?;
+    check_components(proof)?;
+    check_builtins(key, &proof.claim)?;
+    check_registers(&proof.claim)?;
+    check_lookup_sums(proof)?;
+    Ok(())
+}
+
+fn check_parameters(proof: &Inner) -> Result<(), VerificationError> {
+    fn demand<T: PartialEq + std::fmt::Debug>(
+        what: &'static str,
+        expected: &T,
+        got: &T,
+    ) -> Result<(), VerificationError> {
+        if expected == got {
+            return Ok(());
+        }
+        let (expected, got) = (format!("{expected:?}"), format!("{got:?}"));
+        Err(VerificationError::Parameters { what, expected, got })
+    }
+    let config = proof.stark_proof.config;
+    let lifting = config.lifting_log_size.unwrap_or(0);
+    let Some(root) = security::preprocessed_root(lifting) else {
+        return Err(VerificationError::Parameters {
+            what: "lifting_log_size",
+            expected: format!("one of {:?}", security::LIFTING_LOG_SIZES),
+            got: format!("{:?}", config.lifting_log_size),
+        });
+    };
+    demand("pcs_config", &security::pcs_config(lifting), &config)?;
+    let variant = PreProcessedTraceVariant::CanonicalSmall;
+    demand("preprocessed_trace", &variant, &proof.preprocessed_trace_variant)?;
+    demand("channel_salt", &0, &proof.channel_salt)?;
+    demand("commitments", &4, &proof.stark_proof.commitments.len())?;
+    demand("preprocessed_root", &root, &proof.stark_proof.commitments[0])
+}
+
+fn check_program(key: &CairoKey, memory: &PublicMemory) -> Result<(), VerificationError> {
+    let felts = memory.program.iter().map(|(_, value)| limb_bytes(value));
+    let got = hash_program(&key.builtins, felts);
+    if got != key.program {
+        return Err(VerificationError::Program { expected: key.program, got });
+    }
+    Ok(())
+}
+
+fn check_canonical(proof: &Inner) -> Result<(), ClaimError> {
+    let base = |what, element: &M31| {
+        if element.0 < P { Ok(()) } else { Err(ClaimError::NotCanonical(what)) }
+    };
+    let secure = |what, element: &SecureField| {
+        element.to_m31_array().iter().try_for_each(|element| base(what, element))
+    };
+    let data = &proof.claim.public_data;
+    for state in [&data.initial_state, &data.final_state] {
+        state.values().iter().try_for_each(|register| base("a register", register))?;
+    }
+    check_public_memory(&data.public_memory)?;
+    let big = proof.interaction_claim.memory_id_to_big.as_ref();
+    let big = big.ok_or(ClaimError::Missing("memory_id_to_big"))?;
+    secure("a lookup sum", &big.claimed_sum)?;
+    let sums = proof.interaction_claim.flatten_interaction_claim();
+    sums.iter().try_for_each(|sum| secure("a lookup sum", sum))?;
+
+    let stark = &proof.stark_proof;
+    let samples = stark.sampled_values.iter().flatten().flatten();
+    samples.into_iter().try_for_each(|value| secure("a sampled value", value))?;
+    let queried = stark.queried_values.iter().flatten().flatten();
+    queried.into_iter().try_for_each(|value| base("a queried value", value))?;
+    let fri = &stark.fri_proof;
+    for layer in std::iter::once(&fri.first_layer).chain(&fri.inner_layers) {
+        layer.fri_witness.iter().try_for_each(|value| secure("a FRI witness", value))?;
+    }
+    let &[constant] = &fri.last_layer_poly[..] else { return Err(ClaimError::LastLayer) };
+    secure("the last FRI layer", &constant)?;
+    // The polynomial carries its own idea of its length.
+    if fri.last_layer_poly != LinePoly::new(vec![constant]) {
+        return Err(ClaimError::LastLayer);
+    }
+    Ok(())
+}
+
+fn check_public_memory(memory: &PublicMemory) -> Result<(), ClaimError> {
+    let section = memory.program.iter().chain(&memory.output);
+    for (id, value) in section {
+        // `from_bytes_le` reduces, so only a value below the modulus comes back unchanged.
+        let bytes = limb_bytes(value);
+        if *id >= P || Felt::from_bytes_le(&bytes).to_bytes_le() != bytes {
+            return Err(ClaimError::NotCanonical("public memory"));
+        }
+    }
+    let pointers =
+        memory.public_segments.present_segments().into_iter().flat_map(|s| [s.start_ptr, s.stop_ptr]);
+    if memory.safe_call_ids.iter().copied().chain(pointers.map(|pointer| pointer.id)).any(|id| id >= P) {
+        return Err(ClaimError::NotCanonical("public memory"));
+    }
+    Ok(())
+}
+
+fn check_components(proof: &Inner) -> Result<(), ClaimError> {
+    let claim = &proof.claim;
+    let missing = |name| ClaimError::Missing(name);
+    claim.memory_address_to_id.as_ref().ok_or(missing("memory_address_to_id"))?;
+    claim.memory_id_to_small.as_ref().ok_or(missing("memory_id_to_small"))?;
+    claim.verify_instruction.as_ref().ok_or(missing("verify_instruction"))?;
+    let big = claim.memory_id_to_big.as_ref().ok_or(missing("memory_id_to_big"))?;
+    if big.big_log_sizes.is_empty() || big.big_log_sizes.len() > BIG_PARTS_MAX {
+        return Err(missing("memory_id_to_big"));
+    }
+    let lifting = proof.stark_proof.config.lifting_log_size.unwrap_or(0);
+    let log_rows_max = lifting.saturating_sub(security::LOG_BLOWUP_FACTOR);
+    let sizes = claim.flatten_claim().component_log_sizes;
+    match sizes.iter().find(|size| !(LOG_ROWS_MIN..=log_rows_max).contains(size)) {
+        Some(&size) => Err(ClaimError::Rows(size)),
+        None => Ok(()),
+    }
+}
+
+/// `flatten_claim` asserts that the memory of large values has at most this many parts.
+const BIG_PARTS_MAX: usize = cairo_air::components::memory_address_to_id::MEMORY_ADDRESS_TO_ID_SPLIT;
+
+fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
+    let segments = &claim.public_data.public_memory.public_segments;
+    // (builtin, its segment, where its component stands; `None` if it has no component)
+    let table: [(BuiltinName, Option<SegmentRange>, Option<u32>); 11] = [
+        (BuiltinName::output, Some(segments.output), None),
+        (
+            BuiltinName::pedersen,
+            segments.pedersen,
+            claim.pedersen_builtin_narrow_windows.map(|c| c.pedersen_builtin_segment_start),
+        ),
+        (
+            BuiltinName::range_check,
+            segments.range_check_128,
+            claim.range_check_builtin.map(|c| c.range_check_builtin_segment_start),
+        ),
+        (BuiltinName::ecdsa, segments.ecdsa, None),
+        (
+            BuiltinName::bitwise,
+            segments.bitwise,
+            claim.bitwise_builtin.map(|c| c.bitwise_builtin_segment_start),
+        ),
+        (
+            BuiltinName::ec_op,
+            segments.ec_op,
+            claim.ec_op_builtin.map(|c| c.ec_op_builtin_segment_start),
+        ),
+        (BuiltinName::keccak, segments.keccak, None),
+        (
+            BuiltinName::poseidon,
+            segments.poseidon,
+            claim.poseidon_builtin.map(|c| c.poseidon_builtin_segment_start),
+        ),
+        (
+            BuiltinName::range_check96,
+            segments.range_check_96,
+            claim.range_check96_builtin.map(|c| c.range_check96_builtin_segment_start),
+        ),
+        (
+            BuiltinName::add_mod,
+            segments.add_mod,
+            claim.add_mod_builtin.map(|c| c.add_mod_builtin_segment_start),
+        ),
+        (
+            BuiltinName::mul_mod,
+            segments.mul_mod,
+            claim.mul_mod_builtin.map(|c| c.mul_mod_builtin_segment_start),
+        ),
+    ];
+    let present = table.iter().filter(|(_, segment, _)| segment.is_some()).map(|(name, ..)| *name);
+    if !present.eq(key.builtins.iter().copied()) {
+        return Err(ClaimError::Builtins);
+    }
+    // Wide-window Pedersen needs another preprocessed trace than this crate's.
+    if claim.pedersen_builtin.is_some() {
+        return Err(ClaimError::Segment("pedersen"));
+    }
+    for (name, segment, component) in table {
+        let used = segment.filter(|segment| !segment.is_empty());
+        let fits = match (used, component) {
+            (Some(segment), Some(start)) => segment.start_ptr.value == start,
+            (Some(_), None) => name == BuiltinName::output,
+            (None, component) => component.is_none(),
+        };
+        let in_order = segment.is_none_or(|segment| {
+            segment.start_ptr.value <= segment.stop_ptr.value
+                && usize::try_from(segment.stop_ptr.value).is_ok_and(|p| p < MEMORY_ADDRESS_BOUND)
+        });
+        if !(fits && in_order) {
+            return Err(ClaimError::Segment(name.to_str()));
+        }
+    }
+    Ok(())
+}
+
+fn check_registers(claim: &CairoClaim) -> Result<(), ClaimError> {
+    let data = &claim.public_data;
+    let (initial_ap, final_ap) = (data.initial_state.ap.0, data.final_state.ap.0);
+    let memory = &data.public_memory;
+    let builtins = u32::try_from(memory.public_segments.present_segments().len());
+    let program = u32::try_from(memory.program.len());
+    let (Ok(builtins), Ok(program)) = (builtins, program) else { return Err(ClaimError::Address) };
+    // The program starts at 1; two cells of the first call's frame follow it, then the builtins' pointers; the
+    // execution returns the pointers right before its end.
+    let first = program.checked_add(3).ok_or(ClaimError::Address)?;
+    let last = initial_ap.checked_add(builtins).and_then(|ap| ap.checked_add(builtins));
+    let bound = u32::try_from(MEMORY_ADDRESS_BOUND).unwrap_or(P);
+    let in_order = initial_ap == first && last.is_some_and(|last| last <= final_ap) && final_ap < bound;
+    if !in_order {
+        return Err(ClaimError::Address);
+    }
+    let output = memory.public_segments.output;
+    let length = u32::try_from(memory.output.len()).ok();
+    let stop = length.and_then(|length| final_ap.checked_add(length));
+    if output.start_ptr.value != final_ap || Some(output.stop_ptr.value) != stop {
+        return Err(ClaimError::Output);
+    }
+    Ok(())
+}
+
+fn check_lookup_sums(proof: &Inner) -> Result<(), ClaimError> {
+    let (Some(claim), Some(sums)) =
+        (&proof.claim.memory_id_to_big, &proof.interaction_claim.memory_id_to_big)
+    else {
+        return Err(ClaimError::Missing("memory_id_to_big"));
+    };
+    let total = sums.big_claimed_sums.iter().fold(SecureField::zero(), |total, &sum| total + sum);
+    // The STARK verifier unwraps the sum of every enabled component. With equal counts there is no further sum.
+    let enabled = proof.claim.flatten_claim().component_enable_bits.into_iter().filter(|&bit| bit).count();
+    let claimed = proof.interaction_claim.flatten_interaction_claim().len();
+    if claim.big_log_sizes.len() != sums.big_claimed_sums.len()
+        || total != sums.claimed_sum
+        || enabled != claimed
+    {
+        return Err(ClaimError::LookupSums);
+    }
+    Ok(())
+}

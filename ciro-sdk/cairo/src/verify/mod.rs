@@ -1,0 +1,112 @@
+//! Verifies proofs.
+//!
+//! stwo-cairo's own verifier leaves some rules to its caller and panics on claims that break others, so every rule that
+//! concerns a claim is checked here first (see [`claim`]) and the rest runs behind a guard that turns panics into errors.
+
+mod claim;
+mod guard;
+
+use cairo_air::verifier::{CairoVerificationError, verify_cairo};
+use starknet_types_core::felt::Felt;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
+
+use crate::key::CairoKey;
+use crate::program::ProgramHash;
+use crate::proof::CairoProof;
+use crate::statement::{Statement, StatementError};
+
+pub use claim::ClaimError;
+
+/// A proof that does not convince.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerificationError {
+    /// The proof was made with other parameters than this crate's, so with other security.
+    #[error("proof parameter `{what}`: expected {expected}, got {got}")]
+    Parameters {
+        /// Which parameter.
+        what: &'static str,
+        /// What this crate demands.
+        expected: String,
+        /// What the proof says.
+        got: String,
+    },
+    /// The proof is about another program, so about another model.
+    #[error("the proof is about program {got}, the key about program {expected}")]
+    Program {
+        /// The key's program.
+        expected: ProgramHash,
+        /// The proof's program.
+        got: ProgramHash,
+    },
+    /// The claim breaks a rule that every execution keeps.
+    #[error("the proof's claim is malformed")]
+    Claim(#[from] ClaimError),
+    /// The program's output is no statement about the key's model.
+    #[error("the proof's output is no statement about this model")]
+    Statement(#[from] StatementError),
+    /// The proof states another input or output than expected.
+    #[error("the proof states another {0}")]
+    Stated(&'static str),
+    /// The STARK itself does not hold.
+    #[error("the proof does not hold")]
+    Stark(#[source] CairoVerificationError),
+    /// The STARK verifier gave up on the proof's structure.
+    #[error("the proof's structure is broken: {0}")]
+    Structure(String),
+}
+
+/// Verifies a proof against a model's key and returns what it states.
+///
+/// Nothing but the key and this crate's own parameters is trusted: program, builtins, security parameters and tables are
+/// compared with them. The caller decides whether the statement is the one it wants; [`verify_statement`] compares.
+///
+/// # Errors
+/// [`VerificationError`] if the proof does not convince.
+pub fn verify(key: &CairoKey, proof: &CairoProof) -> Result<Statement, VerificationError> {
+    let _span = tracing::info_span!("verify").entered();
+    let inner = &proof.inner;
+    claim::check(key, inner)?;
+    let segment: Vec<Felt> =
+        inner.claim.public_data.public_memory.output.iter().map(|(_, value)| felt(value)).collect();
+    let statement = Statement::parse(key, &segment)?;
+    let inner = inner.clone();
+    match guard::silent(move || verify_cairo::<Blake2sMerkleChannel>(inner)) {
+        Ok(Ok(())) => Ok(statement),
+        Ok(Err(error)) => Err(VerificationError::Stark(error)),
+        Err(message) => Err(VerificationError::Structure(message)),
+    }
+}
+
+/// Verifies a proof against a model's key and against what it is expected to state.
+///
+/// # Errors
+/// [`VerificationError`] if the proof does not convince, [`VerificationError::Stated`] if it states something else.
+pub fn verify_statement(
+    key: &CairoKey,
+    proof: &CairoProof,
+    expected: &Statement,
+) -> Result<(), VerificationError> {
+    let stated = verify(key, proof)?;
+    if stated.input != expected.input {
+        return Err(VerificationError::Stated("input"));
+    }
+    if stated.output != expected.output {
+        return Err(VerificationError::Stated("output"));
+    }
+    Ok(())
+}
+
+/// The field element of eight little-endian limbs; `claim::check` has found it below the modulus.
+fn felt(limbs: &[u32; 8]) -> Felt {
+    Felt::from_bytes_le(&limb_bytes(limbs))
+}
+
+/// Eight limbs as bytes, least significant first.
+fn limb_bytes(limbs: &[u32; 8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (chunk, limb) in bytes.chunks_exact_mut(4).zip(limbs) {
+        chunk.copy_from_slice(&limb.to_le_bytes());
+    }
+    bytes
+}
