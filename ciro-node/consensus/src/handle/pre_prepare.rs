@@ -1,0 +1,119 @@
+//! Proposals (PBFT §4.2, pre-prepare).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::block::{Operation, Proposal};
+use crate::crypto::Scheme;
+use crate::io::Effect;
+use crate::message::{Body, Message, PrePrepare};
+use crate::record::{Accepted, Record};
+use crate::replica::{Place, Replica};
+use crate::slot::{Assigned, Origin, Validity};
+use crate::types::{Digest, Seq};
+
+impl<S: Scheme> Replica<S> {
+    pub(crate) fn on_pre_prepare(&mut self, message: Arc<Message>) {
+        let Body::PrePrepare(body) = &message.body else { return };
+        match self.place(body.view, body.seq) {
+            Place::Later => self.stash.put(message),
+            Place::Here => self.consider(&message, body),
+            Place::OldView | Place::Outside => {}
+        }
+    }
+
+    /// Accepts a proposal of the active view if it is its sender's turn and nothing else was accepted.
+    fn consider(&mut self, message: &Message, body: &PrePrepare) {
+        let slot = self.slots.get(&body.seq);
+        if let Some(assigned) = slot.and_then(|slot| slot.assigned_in(body.view)) {
+            // PBFT §4.2: a backup accepts one proposal for each view and number. A second one is rule E1.
+            if let Origin::Proposed { proposer, signature } = assigned.origin
+                && proposer == message.sender
+                && assigned.digest != body.digest
+            {
+                self.accuse_double_sign(message, assigned.digest, signature);
+            }
+            return;
+        }
+        if self.proposer(body.seq) == Some(message.sender) && self.is_acceptable(body) {
+            self.append(Record::Accepted(Accepted {
+                seq: body.seq,
+                view: body.view,
+                digest: body.digest,
+                proposer: message.sender,
+                signature: message.signature,
+                proposal: Arc::clone(&body.proposal),
+            }));
+            self.assign_proposed(message, body.seq, body.digest, &body.proposal);
+        }
+    }
+
+    /// Whether a proposal is what an honest primary could have sent, apart from what only the application can judge.
+    fn is_acceptable(&self, body: &PrePrepare) -> bool {
+        let Proposal { view, operations, evidence } = &*body.proposal;
+        let params = &self.genesis.params;
+        let distinct: BTreeSet<_> = operations.iter().map(|o| (o.client, o.nonce)).collect();
+        // Only a NewView may propose nothing.
+        let sized = !(operations.is_empty() && evidence.is_empty())
+            && operations.len() <= params.operations_per_block
+            && evidence.len() <= params.evidence_per_block;
+        *view == body.view
+            && sized
+            && distinct.len() == operations.len()
+            && body.proposal.digest::<S>() == body.digest
+            && evidence.iter().all(|evidence| self.proves_fault(evidence))
+    }
+
+    /// Assigns a proposal to its number and agrees to it once its operations are known to be valid.
+    pub(crate) fn assign_proposed(
+        &mut self,
+        message: &Message,
+        seq: Seq,
+        digest: Digest,
+        proposal: &Arc<Proposal>,
+    ) {
+        let unknown: Vec<Operation> = proposal
+            .operations
+            .iter()
+            .filter(|operation| !self.pending.contains(operation))
+            .copied()
+            .collect();
+        let validity = if unknown.is_empty() { Validity::Valid } else { Validity::Unknown };
+        let (proposer, signature) = (message.sender, message.signature);
+        let origin = Origin::Proposed { proposer, signature };
+        let view = self.view();
+        let slot = self.slot(seq);
+        slot.assigned = Some(Assigned { view, digest, origin, validity });
+        slot.contents.insert(digest, Arc::clone(proposal));
+        slot.prune();
+        self.note_in_flight(proposal);
+        if !unknown.is_empty() {
+            self.effects.push(Effect::Validate { seq, digest, operations: unknown });
+        }
+        self.advance(seq);
+    }
+
+    /// Takes the application's verdict on a proposal.
+    pub(crate) fn on_verdict(&mut self, seq: Seq, digest: Digest, valid: bool) {
+        let Some(slot) = self.slots.get_mut(&seq) else { return };
+        let Some(assigned) = slot.assigned.as_mut().filter(|assigned| assigned.digest == digest)
+        else {
+            return;
+        };
+        if assigned.validity != Validity::Unknown {
+            return;
+        }
+        if !valid {
+            // No vote follows; if operations wait, the progress timer replaces the primary.
+            assigned.validity = Validity::Invalid;
+            return;
+        }
+        assigned.validity = Validity::Valid;
+        let Some(proposal) = slot.contents.get(&digest).cloned() else { return };
+        // Its operations now wait here too: a primary that starts a block and never finishes it is replaced.
+        for operation in &proposal.operations {
+            self.on_operation(*operation);
+        }
+        self.advance(seq);
+    }
+}

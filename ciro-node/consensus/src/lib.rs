@@ -1,0 +1,41 @@
+#![doc = include_str!("../README.md")]
+
+mod block;
+mod certificate;
+pub mod crypto;
+pub mod evidence;
+mod handle;
+mod io;
+mod merkle;
+pub mod message;
+mod mutation;
+pub mod new_view;
+mod params;
+mod pending;
+mod record;
+mod replica;
+mod slot;
+mod snapshot;
+mod stake;
+mod stash;
+mod statement;
+pub mod store;
+mod types;
+mod wire;
+
+pub use block::{CommittedBlock, Content, Header, Operation, Proposal};
+pub use certificate::{Certificate, CertificateError, Committee};
+pub use io::{Block, Effect, Fault, Input, Timer};
+#[cfg(feature = "mutations")]
+pub use mutation::Mutation;
+pub use params::{
+    CHECKPOINT_INTERVAL_MAX, CLIENTS_MAX, EVIDENCE_PER_BLOCK_MAX, OPERATIONS_PER_BLOCK_MAX, Params,
+    ParamsError,
+};
+pub use record::{Accepted, Base, RECORD_BYTES_MAX, Record};
+pub use replica::{Footprint, Genesis, Identity, OpenError, Replica};
+pub use snapshot::{CheckpointRoots, EpochProof, Snapshot, StableCheckpoint};
+pub use stake::{StakeChange, Tally, VALIDATORS_MAX, Validator, ValidatorSet, ValidatorSetError};
+pub use statement::{Kind, Statement};
+pub use types::{ChainId, ClientId, Digest, Epoch, Nonce, ReplicaId, Seq, View};
+pub use wire::{WIRE_VERSION, WireError};

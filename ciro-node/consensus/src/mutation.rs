@@ -1,0 +1,88 @@
+//! Eight bugs that other implementations shipped, for putting back one at a time.
+//!
+//! The simulator proves its worth by finding each of them. They compile to nothing unless the feature `mutations` is
+//! on: without it there is no way to construct a mutated replica, and every check below is the constant `false`.
+#![cfg_attr(
+    not(feature = "mutations"),
+    doc = "```compile_fail\nuse ciro_consensus::Mutation;\n```"
+)]
+
+#[cfg(all(feature = "mutations", not(debug_assertions)))]
+compile_error!("the feature `mutations` puts known bugs back; it must not be part of a release");
+
+/// A bug that another implementation shipped and documented.
+#[cfg_attr(
+    not(feature = "mutations"),
+    expect(
+        unreachable_pub,
+        dead_code,
+        reason = "only the mutated build constructs and exports it"
+    )
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutation {
+    /// A lost ViewChange is never sent again (Hyperledger Fabric, issue 1917).
+    LostViewChange,
+    /// The watermark test counts the ViewChanges that match the chosen checkpoint instead of all (Fabric, pull 1111).
+    WatermarkOnWrongSet,
+    /// A PrePrepare beyond the window is dropped instead of buffered (Fabric, issue 1119).
+    DropAtWindowEdge,
+    /// The NewView timer starts with the own ViewChange instead of a quorum of them (Sawtooth PBFT, pull 133).
+    EarlyViewTimer,
+    /// The progress timer stops at the PrePrepare instead of the execution (Sawtooth PBFT, pull 68).
+    IdleTimerOnly,
+    /// A replica that sent a Commit no longer asks for another view (NEO dBFT 2.0, issue 792).
+    CommitLock,
+    /// A quorum is `2f + 1` replicas though `n` is not `3f + 1` (Indy Plenum, pull 673).
+    CountedQuorum,
+    /// A lagging replica takes a NewView's checkpoint for its own state (Indy Plenum, pull 1359).
+    ClaimedCheckpoint,
+}
+
+#[cfg(feature = "mutations")]
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::LostViewChange,
+        Self::WatermarkOnWrongSet,
+        Self::DropAtWindowEdge,
+        Self::EarlyViewTimer,
+        Self::IdleTimerOnly,
+        Self::CommitLock,
+        Self::CountedQuorum,
+        Self::ClaimedCheckpoint,
+    ];
+}
+
+/// The bugs put back into a replica; none in a normal build.
+#[cfg(not(feature = "mutations"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mutations;
+
+#[cfg(not(feature = "mutations"))]
+impl Mutations {
+    pub(crate) const NONE: Self = Self;
+
+    #[expect(clippy::unused_self, reason = "the mutated build looks at it")]
+    pub(crate) const fn has(self, _: Mutation) -> bool {
+        false
+    }
+}
+
+/// The bugs put back into a replica.
+#[cfg(feature = "mutations")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mutations(Option<Mutation>);
+
+#[cfg(feature = "mutations")]
+impl Mutations {
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) const fn only(mutation: Mutation) -> Self {
+        Self(Some(mutation))
+    }
+
+    pub(crate) fn has(self, mutation: Mutation) -> bool {
+        self.0 == Some(mutation)
+    }
+}

@@ -1,0 +1,164 @@
+//! Stable checkpoints, garbage collection and the change of epochs (PBFT §4.3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{ActiveView, Phase, Replica};
+use crate::certificate::{Certificate, Committee};
+use crate::crypto::Scheme;
+use crate::io::{Fault, Timer};
+use crate::message::EPOCHS_MAX;
+use crate::record::Record;
+use crate::snapshot::{EpochProof, StableCheckpoint};
+use crate::statement::{Kind, Statement};
+use crate::types::{Digest, Epoch, Seq, View};
+
+impl<S: Scheme> Replica<S> {
+    /// Makes a checkpoint stable once a quorum voted for one state.
+    pub(crate) fn count_checkpoint(&mut self, seq: Seq) {
+        let set = self.committees.current.set();
+        let Some(votes) = self.checkpoints.get(&seq) else { return };
+        let mut tallies = BTreeMap::new();
+        for (sender, ballot) in &votes.votes {
+            set.add(tallies.entry(ballot.digest).or_default(), *sender);
+        }
+        let decided = tallies.into_iter().find(|(_, tally)| set.is_quorum(tally));
+        let Some((digest, _)) = decided else { return };
+        let matching = votes.votes.iter().filter(|(_, ballot)| ballot.digest == digest);
+        let signatures = matching.map(|(sender, ballot)| (*sender, &ballot.signature));
+        if let Some(certificate) = Certificate::collect(set, signatures) {
+            self.make_stable(StableCheckpoint { epoch: self.epoch, seq, digest, certificate });
+        }
+    }
+
+    /// Adopts a certified checkpoint of the current epoch.
+    pub(crate) fn make_stable(&mut self, checkpoint: StableCheckpoint) {
+        let StableCheckpoint { seq, digest, .. } = checkpoint;
+        if seq <= self.stable.seq {
+            return;
+        }
+        let snapshot = self.checkpoints.get(&seq).and_then(|votes| votes.snapshot.clone());
+        if let Some(snapshot) = &snapshot {
+            let ours = snapshot.digest::<S>();
+            if ours != digest {
+                return self.halt(Fault::StateDivergence { seq, ours, certified: digest });
+            }
+        }
+        self.stable = checkpoint;
+        self.stable_snapshot = snapshot;
+        self.collect_garbage();
+        if self.stable_snapshot.is_none() {
+            self.append(Record::Stable(self.stable.clone()));
+        }
+        self.finish_checkpoint();
+    }
+
+    /// Drops what the stable checkpoint makes superfluous.
+    ///
+    /// Committed blocks stay until they are executed, and for one interval more: whoever missed a message or two catches
+    /// up by blocks instead of the application's whole state.
+    pub(crate) fn collect_garbage(&mut self) {
+        let (stable, executed) = (self.stable.seq, self.tip.seq());
+        let oldest = Seq(stable.0.saturating_sub(self.params().window()));
+        let served = Seq(stable.0.saturating_sub(self.params().checkpoint_interval));
+        self.slots.retain(|seq, slot| {
+            let kept = *seq > served || (*seq > executed && *seq > oldest);
+            *seq > stable || (kept && slot.committed.is_some())
+        });
+        self.checkpoints.retain(|seq, _| *seq > stable);
+        self.proven.retain(|(seq, _, _), _| *seq > stable);
+        self.target.take_if(|target| target.checkpoint.seq <= stable);
+    }
+
+    /// Goes on after the stable checkpoint moved: the next epoch, a shorter log, messages that now fit.
+    pub(crate) fn finish_checkpoint(&mut self) {
+        let ends = self.stable.seq == self.params().epoch_end(self.epoch);
+        if ends && self.stable_snapshot.is_some() {
+            self.enter_next_epoch();
+        }
+        self.compact();
+        self.unstash();
+    }
+
+    fn enter_next_epoch(&mut self) {
+        let snapshot = &self.tip;
+        self.proofs.push_back(Arc::new(EpochProof {
+            checkpoint: self.stable.clone(),
+            roots: snapshot.roots::<S>(),
+            current: Arc::clone(&snapshot.current),
+            next: Arc::clone(&snapshot.next),
+        }));
+        let after = self.committees.next.successor(Arc::clone(&snapshot.next));
+        let current = std::mem::replace(&mut self.committees.next, Arc::new(after));
+        self.committees.previous = Some(std::mem::replace(&mut self.committees.current, current));
+        self.start_epoch(self.epoch.next(), self.stable.digest);
+    }
+
+    /// Begins an epoch in view 0, with nothing left of the one before.
+    fn start_epoch(&mut self, epoch: Epoch, start: Digest) {
+        self.epoch = epoch;
+        self.epoch_start = start;
+        while self.proofs.len() > EPOCHS_MAX {
+            self.proofs.pop_front();
+        }
+        self.view = View::ZERO;
+        self.phase = self.first_view();
+        self.view_changes.clear();
+        self.slots.clear();
+        self.checkpoints.clear();
+        self.proven.clear();
+        self.in_flight.clear();
+        self.evidence.retain(|(fault, _), _| fault.next() >= epoch);
+        self.cancel_timer(Timer::NewView);
+        self.stop_watching();
+        self.regain_patience();
+    }
+
+    /// Returns the phase in which every epoch begins: view 0 is active without a NewView.
+    pub(crate) fn first_view(&self) -> Phase {
+        let start = self.params().epoch_start(self.epoch);
+        let first_interval = self.params().interval_of(start.next());
+        Phase::Active(ActiveView { first_interval, settled: start, new_view: None })
+    }
+
+    /// Moves to the epoch of a certified checkpoint that lies beyond the current one; false if its proofs are gone.
+    pub(crate) fn jump_to(&mut self, checkpoint: &StableCheckpoint) -> bool {
+        let Some(target) = self.target.take() else { return false };
+        let before = Epoch(checkpoint.epoch.0 - 1);
+        let proof_of = |epoch| target.proofs.iter().find(|proof| proof.checkpoint.epoch == epoch);
+        let Some(last) = proof_of(before) else { return false };
+        let known = &self.committees.current;
+        let previous = if before == self.epoch {
+            Arc::clone(known)
+        } else {
+            let Some(proof) = proof_of(Epoch(before.0 - 1)) else { return false };
+            Arc::new(known.successor(Arc::clone(&proof.current)))
+        };
+        let current = Arc::new(previous.successor(Arc::clone(&last.current)));
+        self.committees.next = Arc::new(current.successor(Arc::clone(&last.next)));
+        self.committees.current = current;
+        self.committees.previous = Some(previous);
+        let start = last.checkpoint.digest;
+        self.proofs.extend(target.proofs.into_iter().map(Arc::new));
+        self.start_epoch(checkpoint.epoch, start);
+        true
+    }
+
+    /// Checks a checkpoint's certificate against the validators of its epoch.
+    pub(crate) fn proves_checkpoint(
+        &self,
+        committee: &Committee<S>,
+        checkpoint: &StableCheckpoint,
+    ) -> bool {
+        let StableCheckpoint { epoch, seq, digest, .. } = *checkpoint;
+        let in_epoch = self.params().is_checkpoint(seq) && self.params().epoch_of(seq) == epoch;
+        let hash = self.checkpoint_hash(epoch, seq, digest);
+        in_epoch && committee.verify_certificate(&hash, &checkpoint.certificate).is_ok()
+    }
+
+    /// Returns the hash that a Checkpoint signs.
+    pub(crate) fn checkpoint_hash(&self, epoch: Epoch, seq: Seq, digest: Digest) -> Digest {
+        let statement = Statement { epoch, kind: Kind::Checkpoint, view: View::ZERO, seq, digest };
+        statement.hash::<S>(self.genesis.chain)
+    }
+}

@@ -1,0 +1,162 @@
+//! Execution in order, checkpoints of the result, and installing a certified state.
+
+use std::sync::Arc;
+
+use super::Replica;
+use crate::block::Proposal;
+use crate::crypto::Scheme;
+use crate::io::{Block, Effect, Fault};
+use crate::message::{Body, CheckpointVote};
+use crate::slot::Ballot;
+use crate::snapshot::{Effective, Executed, Snapshot, StableCheckpoint};
+use crate::stake::StakeChange;
+use crate::types::{Digest, ReplicaId, Seq, View};
+
+/// The block that the application is executing.
+#[derive(Clone, Debug)]
+pub(crate) struct Executing {
+    seq: Seq,
+    proposal: Arc<Proposal>,
+    effective: Effective,
+}
+
+/// A certified state that the application is fetching.
+#[derive(Clone, Debug)]
+pub(crate) struct Installing {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) checkpoint: StableCheckpoint,
+}
+
+impl<S: Scheme> Replica<S> {
+    /// Hands the next committed block to the application, one at a time and in order.
+    pub(crate) fn execute_next(&mut self) {
+        let seq = self.tip.seq().next();
+        if self.executing.is_some() || self.installing.is_some() {
+            return;
+        }
+        let Some((digest, block)) = self.slots.get(&seq).and_then(|slot| slot.committed.as_ref())
+        else {
+            return;
+        };
+        let (digest, proposal) = (*digest, Arc::clone(&block.proposal));
+        let effective = self.tip.effective(self.params(), &proposal);
+        if !effective.operations.is_empty() {
+            self.regain_patience();
+        }
+        self.effects.push(Effect::Execute(Box::new(Block {
+            seq,
+            view: proposal.view,
+            digest,
+            operations: effective.operations.clone(),
+            punish: effective.punish.clone(),
+        })));
+        self.executing = Some(Executing { seq, proposal, effective });
+    }
+
+    pub(crate) fn on_executed(&mut self, seq: Seq, state_root: Digest, changes: &[StakeChange]) {
+        let Some(executed) = self.executing.take_if(|block| block.seq == seq) else { return };
+        let Executing { proposal, effective, .. } = executed;
+        let executed = Executed { proposal: &proposal, effective: &effective, state_root, changes };
+        self.tip.advance::<S>(&self.genesis.params, &executed);
+        for operation in &proposal.operations {
+            if let Some(last) = self.tip.clients.get(&operation.client).copied() {
+                self.pending.executed(operation.client, last);
+            }
+        }
+        if self.tip.clients.len() >= self.params().clients {
+            let clients = &self.tip.clients;
+            self.pending.retain_clients(|client| clients.contains_key(&client));
+        }
+        self.evidence.retain(|key, _| !self.tip.punished.contains(key));
+        self.recount_in_flight();
+        if self.params().is_checkpoint(seq) {
+            self.take_checkpoint(seq);
+        }
+    }
+
+    /// Votes for the state after block `seq` (PBFT §4.3).
+    fn take_checkpoint(&mut self, seq: Seq) {
+        let digest = self.tip.digest::<S>();
+        if seq <= self.stable.seq {
+            self.reach_stable(digest);
+            return;
+        }
+        let snapshot = Arc::new(self.tip.clone());
+        let votes = self.checkpoints.entry(seq).or_default();
+        votes.snapshot = Some(snapshot);
+        // After a restart the block is executed again, but what was said stays said.
+        let said = votes.own.as_ref().map(|message| message.body.clone());
+        match said {
+            Some(Body::Checkpoint(vote)) if vote.digest != digest => {
+                self.halt(Fault::StateDivergence { seq, ours: digest, certified: vote.digest });
+            }
+            Some(_) => {}
+            None => {
+                let Some(message) = self.say(Body::Checkpoint(CheckpointVote { seq, digest }))
+                else {
+                    return self.count_checkpoint(seq);
+                };
+                let ballot = Ballot { view: View::ZERO, digest, signature: message.signature };
+                let votes = self.checkpoints.entry(seq).or_default();
+                votes.votes.insert(self.identity.id, ballot);
+                votes.own = Some(message);
+            }
+        }
+        self.count_checkpoint(seq);
+    }
+
+    /// Compares the state with the stable checkpoint that was known before it.
+    fn reach_stable(&mut self, digest: Digest) {
+        let seq = self.tip.seq();
+        if seq < self.stable.seq {
+            return;
+        }
+        if digest != self.stable.digest {
+            let certified = self.stable.digest;
+            return self.halt(Fault::StateDivergence { seq, ours: digest, certified });
+        }
+        self.stable_snapshot = Some(Arc::new(self.tip.clone()));
+        self.collect_garbage();
+        self.finish_checkpoint();
+    }
+
+    /// Asks the application for a certified state.
+    pub(crate) fn fetch_application_state(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        checkpoint: StableCheckpoint,
+        from: ReplicaId,
+    ) {
+        let (seq, state_root) = (checkpoint.seq, snapshot.state_root);
+        self.installing = Some(Installing { snapshot, checkpoint });
+        self.effects.push(Effect::FetchState { seq, state_root, from });
+    }
+
+    pub(crate) fn on_state_unavailable(&mut self, seq: Seq) {
+        self.installing.take_if(|installing| installing.checkpoint.seq == seq);
+    }
+
+    /// Adopts a certified state together with the application, which already holds it.
+    pub(crate) fn on_state_fetched(&mut self, seq: Seq) {
+        let Some(installed) = self.installing.take_if(|it| it.checkpoint.seq == seq) else {
+            return;
+        };
+        if installed.checkpoint.epoch > self.epoch && !self.jump_to(&installed.checkpoint) {
+            return;
+        }
+        self.executing = None;
+        self.tip = Snapshot::clone(&installed.snapshot);
+        for (client, last) in self.tip.clients.clone() {
+            self.pending.executed(client, last);
+        }
+        // While the state was fetched, a later checkpoint may have become stable. The watermark never goes back: what
+        // this replica signed above it would be forgotten.
+        if installed.checkpoint.seq >= self.stable.seq {
+            self.stable = installed.checkpoint;
+            self.stable_snapshot = Some(installed.snapshot);
+        }
+        self.collect_garbage();
+        self.recount_in_flight();
+        self.finish_checkpoint();
+    }
+}

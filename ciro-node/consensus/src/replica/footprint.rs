@@ -1,0 +1,94 @@
+//! How much a replica holds in memory.
+
+use super::Replica;
+use crate::crypto::Scheme;
+use crate::params::Params;
+
+/// Counts of everything in a replica that grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Sequence numbers with state.
+    pub slots: usize,
+    /// Proposals kept.
+    pub contents: usize,
+    /// Prepares and Commits kept.
+    pub votes: usize,
+    /// Checkpoints not yet stable.
+    pub checkpoints: usize,
+    /// ViewChanges kept.
+    pub view_changes: usize,
+    /// Messages that came too early.
+    pub stashed: usize,
+    /// Operations waiting.
+    pub pending: usize,
+    /// Pieces of evidence waiting.
+    pub evidence: usize,
+    /// Clients remembered.
+    pub clients: usize,
+    /// Certificates remembered as verified.
+    pub proven: usize,
+}
+
+impl Footprint {
+    /// Returns the most that a replica among `replicas` may hold with these parameters, whatever others send.
+    #[must_use]
+    pub fn bound(params: &Params, replicas: usize) -> Self {
+        let count = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        let slots = count(2 * params.window());
+        Self {
+            slots,
+            contents: 4 * slots,
+            votes: 2 * slots * replicas,
+            checkpoints: count(params.window() / params.checkpoint_interval) + 2,
+            view_changes: replicas,
+            stashed: count(stash_per_sender(params)) * replicas,
+            pending: params.pending,
+            evidence: 512,
+            clients: params.clients,
+            proven: 4 * slots,
+        }
+    }
+
+    /// Returns the name of the first count above its bound.
+    #[must_use]
+    pub fn exceeds(&self, bound: &Self) -> Option<&'static str> {
+        let counts = [
+            ("slots", self.slots, bound.slots),
+            ("contents", self.contents, bound.contents),
+            ("votes", self.votes, bound.votes),
+            ("checkpoints", self.checkpoints, bound.checkpoints),
+            ("view_changes", self.view_changes, bound.view_changes),
+            ("stashed", self.stashed, bound.stashed),
+            ("pending", self.pending, bound.pending),
+            ("evidence", self.evidence, bound.evidence),
+            ("clients", self.clients, bound.clients),
+            ("proven", self.proven, bound.proven),
+        ];
+        counts.into_iter().find(|(_, count, bound)| count > bound).map(|(name, ..)| name)
+    }
+}
+
+/// Returns how many early messages are kept for each sender: three kinds for two windows, and a few others.
+pub(crate) const fn stash_per_sender(params: &Params) -> u64 {
+    6 * params.window() + 16
+}
+
+impl<S: Scheme> Replica<S> {
+    /// Counts what the replica holds.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        let slots = self.slots.values();
+        Footprint {
+            slots: self.slots.len(),
+            contents: slots.clone().map(|slot| slot.contents.len()).sum(),
+            votes: slots.map(|slot| slot.prepares.len() + slot.commits.len()).sum(),
+            checkpoints: self.checkpoints.len(),
+            view_changes: self.view_changes.len(),
+            stashed: self.stash.len(),
+            pending: self.pending.len(),
+            evidence: self.evidence.len(),
+            clients: self.tip.clients.len(),
+            proven: self.proven.len(),
+        }
+    }
+}

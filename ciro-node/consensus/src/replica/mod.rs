@@ -1,0 +1,310 @@
+//! The replica: a state machine that a driver feeds and whose effects it performs.
+
+mod accuse;
+mod epoch;
+mod execute;
+mod footprint;
+mod order;
+mod propose;
+mod recover;
+mod speak;
+mod suspect;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use footprint::Footprint;
+pub(crate) use order::Place;
+pub use recover::OpenError;
+
+use crate::certificate::{Certificate, Committee};
+use crate::crypto::{Scheme, Signature};
+use crate::evidence::{Evidence, EvidenceDomain};
+use crate::io::{Effect, Fault, Input};
+use crate::message::{Message, MessageDomain, SignedNewView, Status, ViewChange};
+use crate::mutation::Mutations;
+use crate::params::Params;
+use crate::pending::Pending;
+use crate::slot::{Ballot, Slot};
+use crate::snapshot::{EpochProof, Snapshot, StableCheckpoint};
+use crate::stake::ValidatorSet;
+use crate::stash::Stash;
+use crate::types::{ChainId, ClientId, Digest, Epoch, Nonce, ReplicaId, Seq, View};
+use execute::{Executing, Installing};
+use suspect::Timers;
+
+/// What all replicas of a chain start from.
+#[derive(Clone, Debug)]
+pub struct Genesis<S: Scheme> {
+    /// The chain's name.
+    pub chain: ChainId,
+    /// The chain's parameters.
+    pub params: Params,
+    /// The validators of the first two epochs.
+    pub committee: Arc<Committee<S>>,
+    /// The application's state before the first block.
+    pub state_root: Digest,
+    pub(crate) mutations: Mutations,
+}
+
+impl<S: Scheme> Genesis<S> {
+    /// Describes a chain.
+    #[must_use]
+    pub fn new(
+        chain: ChainId,
+        params: Params,
+        validators: ValidatorSet,
+        state_root: Digest,
+    ) -> Self {
+        let committee = Arc::new(Committee::new(Arc::new(validators)));
+        Self { chain, params, committee, state_root, mutations: Mutations::NONE }
+    }
+
+    /// Puts a documented bug back into every replica of this chain.
+    #[cfg(feature = "mutations")]
+    #[must_use]
+    pub fn with_mutation(mut self, mutation: crate::mutation::Mutation) -> Self {
+        if mutation == crate::mutation::Mutation::CountedQuorum {
+            let set = ValidatorSet::clone(self.committee.set()).counted();
+            self.committee = Arc::new(Committee::new(Arc::new(set)));
+        }
+        self.mutations = Mutations::only(mutation);
+        self
+    }
+
+    /// Returns what evidence of this chain is checked against.
+    #[must_use]
+    pub const fn evidence_domain(&self) -> EvidenceDomain {
+        EvidenceDomain::new(self.chain, &self.params)
+    }
+
+    /// Returns what enters the statements of this chain's messages.
+    #[must_use]
+    pub const fn message_domain(&self) -> MessageDomain {
+        MessageDomain { chain: self.chain, claims_depth: self.params.claims_depth() }
+    }
+}
+
+/// Who a replica is. Without stake in the current epoch it follows and serves, but does not vote.
+#[derive(Debug)]
+pub struct Identity<S: Scheme> {
+    /// Its identity.
+    pub id: ReplicaId,
+    /// Its key.
+    pub key: S::SigningKey,
+    /// The first epoch in which it may vote: later than its stake begins after a log was lost or a key moved.
+    pub votes_from: Epoch,
+}
+
+/// One replica of the consensus protocol.
+///
+/// It owns no clock, socket, disk or thread: [`Replica::step`] takes the time and an [`Input`] and returns what must be
+/// done. Equal inputs give equal effects.
+#[derive(Debug)]
+pub struct Replica<S: Scheme> {
+    pub(crate) genesis: Genesis<S>,
+    pub(crate) identity: Identity<S>,
+    pub(crate) now: Duration,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) fault: Option<Fault>,
+
+    /// The epoch in which this replica votes.
+    pub(crate) epoch: Epoch,
+    /// The digest of the checkpoint that the epoch starts from.
+    pub(crate) epoch_start: Digest,
+    pub(crate) committees: Committees<S>,
+    /// Proofs of the latest epochs' ends, oldest first.
+    pub(crate) proofs: VecDeque<Arc<EpochProof>>,
+
+    pub(crate) view: View,
+    pub(crate) phase: Phase,
+    pub(crate) view_changes: BTreeMap<ReplicaId, KnownViewChange>,
+    /// Prepared certificates of others, so that equal claims of many replicas cost one check.
+    pub(crate) proven: BTreeMap<(Seq, View, Digest), Certificate>,
+
+    pub(crate) stable: StableCheckpoint,
+    /// The state behind `stable`, unless this replica lags behind it.
+    pub(crate) stable_snapshot: Option<Arc<Snapshot>>,
+    pub(crate) slots: BTreeMap<Seq, Slot>,
+    pub(crate) checkpoints: BTreeMap<Seq, Checkpoints>,
+
+    /// The state after the last executed block.
+    pub(crate) tip: Snapshot,
+    pub(crate) executing: Option<Executing>,
+    pub(crate) installing: Option<Installing>,
+    /// A checkpoint of a later epoch that this replica wants to jump to.
+    pub(crate) target: Option<Target>,
+    /// Resend intervals for which this replica has been behind the stable checkpoint.
+    pub(crate) waited: u32,
+
+    pub(crate) pending: Pending,
+    /// The last operation of each client in blocks that are proposed but not executed.
+    pub(crate) in_flight: BTreeMap<ClientId, Nonce>,
+    pub(crate) evidence: BTreeMap<(Epoch, ReplicaId), Evidence>,
+
+    pub(crate) stash: Stash,
+    pub(crate) peers: BTreeMap<ReplicaId, Peer>,
+    pub(crate) timers: Timers,
+}
+
+/// The validator sets that messages may refer to.
+#[derive(Clone, Debug)]
+pub(crate) struct Committees<S: Scheme> {
+    pub(crate) previous: Option<Arc<Committee<S>>>,
+    pub(crate) current: Arc<Committee<S>>,
+    pub(crate) next: Arc<Committee<S>>,
+}
+
+/// Whether the replica takes part in its view (PBFT §4.4).
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// The view has begun here.
+    Active(ActiveView),
+    /// A ViewChange was sent; the NewView is awaited. The message is absent for a replica without stake.
+    Changing(Option<Arc<Message>>),
+}
+
+/// A view that has begun.
+#[derive(Clone, Debug)]
+pub(crate) struct ActiveView {
+    /// The checkpoint interval in which it began; its leader proposes until that ends.
+    pub(crate) first_interval: u64,
+    /// The last block that the NewView settled.
+    pub(crate) settled: Seq,
+    /// The NewView; an epoch's first view has none.
+    pub(crate) new_view: Option<SignedNewView>,
+}
+
+/// A ViewChange that proved itself.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownViewChange {
+    pub(crate) message: Arc<ViewChange>,
+    pub(crate) signature: Signature,
+}
+
+/// Votes for the state after one block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checkpoints {
+    pub(crate) votes: BTreeMap<ReplicaId, Ballot>,
+    /// This replica's own state there.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// This replica's own vote, for re-sending.
+    pub(crate) own: Option<Arc<Message>>,
+}
+
+/// A certified checkpoint beyond the current epoch.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) checkpoint: StableCheckpoint,
+    pub(crate) proofs: Vec<EpochProof>,
+}
+
+/// What is known of another replica.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) epoch: Epoch,
+    pub(crate) status: Status,
+    /// Answers it may still get before the next resend interval.
+    pub(crate) budget: u32,
+}
+
+impl<S: Scheme> Replica<S> {
+    /// Takes one event at time `now`, counted from any fixed instant, and returns what must be done, in order.
+    ///
+    /// A replica that asked to halt answers nothing any more.
+    pub fn step(&mut self, now: Duration, input: Input) -> Vec<Effect> {
+        self.now = self.now.max(now);
+        if self.fault.is_some() {
+            return Vec::new();
+        }
+        match input {
+            Input::Message(message) => self.on_message(message),
+            Input::Operation(operation) => self.on_operation(operation),
+            Input::Evidence(evidence) => self.on_evidence(*evidence),
+            Input::Timeout(timer) => self.on_timeout(timer),
+            Input::Verdict { seq, digest, valid } => self.on_verdict(seq, digest, valid),
+            Input::Executed { seq, state_root, changes } => {
+                self.on_executed(seq, state_root, &changes);
+            }
+            Input::StateFetched { seq } => self.on_state_fetched(seq),
+            Input::StateUnavailable { seq } => self.on_state_unavailable(seq),
+        }
+        self.settle();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Returns the replica's identity.
+    #[must_use]
+    pub const fn id(&self) -> ReplicaId {
+        self.identity.id
+    }
+
+    /// Returns the epoch in which the replica votes.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Returns the replica's view.
+    #[must_use]
+    pub const fn view(&self) -> View {
+        self.view
+    }
+
+    /// Whether the replica takes part in its view, rather than waiting for the NewView.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Active(_))
+    }
+
+    /// Returns the last executed block.
+    #[must_use]
+    pub fn executed(&self) -> Seq {
+        self.tip.seq()
+    }
+
+    /// Returns the consensus state after the last executed block.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.tip
+    }
+
+    /// Returns the last stable checkpoint.
+    #[must_use]
+    pub const fn stable(&self) -> &StableCheckpoint {
+        &self.stable
+    }
+
+    /// Returns the validators of the epoch in which the replica votes.
+    #[must_use]
+    pub fn validators(&self) -> &ValidatorSet {
+        self.committees.current.set()
+    }
+
+    /// Returns why the replica halted.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    /// Does what a step made possible: executes, proposes, watches the oldest operation.
+    fn settle(&mut self) {
+        if self.fault.is_none() {
+            self.execute_next();
+            self.propose();
+            self.watch_progress();
+        }
+    }
+
+    pub(crate) fn halt(&mut self, fault: Fault) {
+        if self.fault.is_none() {
+            self.effects.push(Effect::Halt(fault.clone()));
+            self.fault = Some(fault);
+        }
+    }
+
+    pub(crate) const fn params(&self) -> &Params {
+        &self.genesis.params
+    }
+}

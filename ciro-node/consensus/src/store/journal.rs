@@ -1,0 +1,270 @@
+//! A file of checksummed frames.
+//!
+//! Header: magic (8), chain (32), CRC-32 of both (4). Frame: length (4), sequence number (8), CRC-32 of length, sequence
+//! and payload (4), payload. All integers are big-endian.
+
+use super::disk::{Disk, DiskError};
+use crate::types::{ChainId, Digest};
+
+/// Bytes of a file's header.
+const HEADER_BYTES: usize = 44;
+/// Bytes of a frame before its payload.
+const FRAME_BYTES: usize = 16;
+/// The most bytes of one payload.
+const PAYLOAD_BYTES_MAX: usize = 1 << 30;
+
+/// Why a journal is unusable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The disk failed.
+    #[error("disk failed")]
+    Disk(#[from] DiskError),
+    /// The file ends inside its header, which is only ever written whole.
+    #[error("the header has {len} bytes, expected {HEADER_BYTES}")]
+    TornHeader {
+        /// The file's length in bytes.
+        len: usize,
+    },
+    /// The header's checksum is wrong.
+    #[error("the header is corrupt")]
+    CorruptHeader,
+    /// The file is something else.
+    #[error("the file begins with {got:02x?}, expected {expected:02x?}")]
+    Magic {
+        /// What this kind of file begins with.
+        expected: [u8; 8],
+        /// What it begins with.
+        got: [u8; 8],
+    },
+    /// The file belongs to another chain.
+    #[error("the file belongs to chain {got}, expected {expected}")]
+    Chain {
+        /// This chain.
+        expected: String,
+        /// The file's chain.
+        got: String,
+    },
+    /// Bytes that are no frame stand before a valid frame: the file is damaged, not torn by a crash.
+    #[error("bytes {offset} to {next} are corrupt, a valid frame follows")]
+    CorruptMiddle {
+        /// Where the damage begins.
+        offset: usize,
+        /// Where the next valid frame begins.
+        next: usize,
+    },
+    /// A valid frame has the wrong sequence number: frames are missing or out of order.
+    #[error("the frame at byte {offset} has number {got}, expected {expected}")]
+    Sequence {
+        /// Where the frame begins.
+        offset: usize,
+        /// The number after the frame before.
+        expected: u64,
+        /// The number found.
+        got: u64,
+    },
+}
+
+/// What a journal's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Format {
+    magic: [u8; 8],
+    chain: Digest,
+}
+
+impl Format {
+    pub(crate) const fn log(chain: ChainId) -> Self {
+        Self { magic: *b"CIROLOG1", chain: chain.word() }
+    }
+
+    pub(crate) const fn guard(chain: ChainId) -> Self {
+        Self { magic: *b"CIROSGN1", chain: chain.word() }
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let mut header = self.magic.to_vec();
+        header.extend_from_slice(self.chain.as_bytes());
+        let crc = crc32fast::hash(&header);
+        header.extend_from_slice(&crc.to_be_bytes());
+        header
+    }
+
+    fn check(&self, bytes: &[u8]) -> Result<(), JournalError> {
+        let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
+            return Err(JournalError::TornHeader { len: bytes.len() });
+        };
+        let expected = self.header();
+        if header[..] == expected[..] {
+            return Ok(());
+        }
+        let (content, crc) = header.split_at(40);
+        if crc32fast::hash(content).to_be_bytes() != crc {
+            return Err(JournalError::CorruptHeader);
+        }
+        let (magic, chain) = content.split_at(8);
+        if magic != self.magic {
+            let got = magic.try_into().unwrap_or_default();
+            return Err(JournalError::Magic { expected: self.magic, got });
+        }
+        let got = format!("0x{}", hex::encode(chain));
+        Err(JournalError::Chain { expected: self.chain.to_hex(), got })
+    }
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(crate) struct ReadJournal {
+    /// Payloads with their sequence numbers.
+    pub(crate) frames: Vec<(u64, Vec<u8>)>,
+    /// Bytes after the last frame, left by a torn write.
+    pub(crate) torn_bytes: usize,
+    len: usize,
+}
+
+/// A file of checksummed frames, open for writing.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    name: String,
+    format: Format,
+    next: u64,
+    frames: u64,
+}
+
+impl Journal {
+    /// Opens a file, cutting off a torn end, or creates it.
+    pub(crate) fn open(
+        disk: &mut impl Disk,
+        name: &str,
+        format: Format,
+    ) -> Result<(Self, ReadJournal), JournalError> {
+        let Some(bytes) = disk.read(name)? else {
+            return Self::create(disk, name, format, &[]);
+        };
+        let read = parse(&bytes, &format)?;
+        if read.torn_bytes > 0 {
+            disk.truncate(name, u64::try_from(read.len).unwrap_or(u64::MAX))?;
+        }
+        let next = read.frames.last().map_or(0, |(number, _)| number + 1);
+        let frames = u64::try_from(read.frames.len()).unwrap_or(u64::MAX);
+        Ok((Self { name: name.to_owned(), format, next, frames }, read))
+    }
+
+    /// Creates a file, replacing any other, with one frame unless `payload` is empty.
+    pub(crate) fn create(
+        disk: &mut impl Disk,
+        name: &str,
+        format: Format,
+        payload: &[u8],
+    ) -> Result<(Self, ReadJournal), JournalError> {
+        let mut journal = Self { name: name.to_owned(), format, next: 0, frames: 0 };
+        journal.replace(disk, payload)?;
+        Ok((journal, ReadJournal::default()))
+    }
+
+    /// Reads a file without changing it.
+    pub(crate) fn read(
+        disk: &mut impl Disk,
+        name: &str,
+        format: Format,
+    ) -> Result<ReadJournal, JournalError> {
+        disk.read(name)?.map_or_else(|| Ok(ReadJournal::default()), |bytes| parse(&bytes, &format))
+    }
+
+    /// Returns how many frames the file has.
+    pub(crate) const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Writes one frame behind the others and makes it durable.
+    pub(crate) fn append(
+        &mut self,
+        disk: &mut impl Disk,
+        payload: &[u8],
+    ) -> Result<(), JournalError> {
+        disk.append(&self.name, &frame(self.next, payload))?;
+        disk.sync(&self.name)?;
+        self.next += 1;
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// Replaces all frames by one, or by none if `payload` is empty. Sequence numbers go on.
+    pub(crate) fn replace(
+        &mut self,
+        disk: &mut impl Disk,
+        payload: &[u8],
+    ) -> Result<(), JournalError> {
+        let mut bytes = self.format.header();
+        self.frames = 0;
+        if !payload.is_empty() {
+            bytes.extend_from_slice(&frame(self.next, payload));
+            self.next += 1;
+            self.frames = 1;
+        }
+        disk.replace(&self.name, &bytes)?;
+        Ok(())
+    }
+}
+
+fn frame(number: u64, payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).expect("a step's records are far below 4 GB");
+    let mut bytes = Vec::with_capacity(FRAME_BYTES + payload.len());
+    bytes.extend_from_slice(&len.to_be_bytes());
+    bytes.extend_from_slice(&number.to_be_bytes());
+    bytes.extend_from_slice(&checksum(&bytes, payload).to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn checksum(head: &[u8], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(head);
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Reads frames up to the end or a torn one; the first frame may have any number.
+fn parse(bytes: &[u8], format: &Format) -> Result<ReadJournal, JournalError> {
+    format.check(bytes)?;
+    let mut read = ReadJournal { len: HEADER_BYTES, ..ReadJournal::default() };
+    let mut expected = None;
+    while read.len < bytes.len() {
+        let offset = read.len;
+        let Some((number, payload)) = frame_at(bytes, offset) else {
+            // After a crash nothing follows the torn frame, because each one is durable before the next is written.
+            if let Some(next) = next_frame(bytes, offset, expected) {
+                return Err(JournalError::CorruptMiddle { offset, next });
+            }
+            read.torn_bytes = bytes.len() - offset;
+            return Ok(read);
+        };
+        if let Some(expected) = expected.filter(|expected| *expected != number) {
+            return Err(JournalError::Sequence { offset, expected, got: number });
+        }
+        read.len += FRAME_BYTES + payload.len();
+        read.frames.push((number, payload.to_vec()));
+        expected = Some(number + 1);
+    }
+    Ok(read)
+}
+
+/// Returns the valid frame that begins at `offset`.
+fn frame_at(bytes: &[u8], offset: usize) -> Option<(u64, &[u8])> {
+    let (head, rest) = bytes.get(offset..)?.split_first_chunk::<FRAME_BYTES>()?;
+    let len = usize::try_from(u32::from_be_bytes(head[..4].try_into().ok()?)).ok()?;
+    let payload = rest.get(..len).filter(|_| len <= PAYLOAD_BYTES_MAX)?;
+    let crc = u32::from_be_bytes(head[12..].try_into().ok()?);
+    let valid = crc == checksum(&head[..12], payload);
+    valid.then_some((u64::from_be_bytes(head[4..12].try_into().ok()?), payload))
+}
+
+/// Finds a valid frame behind damage at `offset`. Only plausible numbers are checksummed, so the search is linear.
+fn next_frame(bytes: &[u8], offset: usize, expected: Option<u64>) -> Option<usize> {
+    let expected = expected.unwrap_or(0);
+    (offset + 1..bytes.len().saturating_sub(FRAME_BYTES)).find(|at| {
+        let number = bytes.get(at + 4..at + 12).and_then(|number| number.try_into().ok());
+        let number = number.map_or(0, u64::from_be_bytes);
+        let plausible = number >= expected && number - expected < 1 << 32;
+        plausible && frame_at(bytes, *at).is_some()
+    })
+}

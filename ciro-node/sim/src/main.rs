@@ -1,0 +1,167 @@
+//! The command `ciro-sim`: runs seeds, replays one, draws its timeline.
+
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use ciro_sim::{Plan, Profile, Sweep, SweepReport, World, html, text};
+use clap::Parser;
+
+/// Simulates Ciro's consensus: one seed, one run, every fault.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// Seeds to run, the last one excluded
+    #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "replay")]
+    seeds: Option<Range<u64>>,
+    /// Runs one seed and prints its timeline
+    #[arg(long, value_name = "SEED")]
+    replay: Option<u64>,
+    /// Validators
+    #[arg(long, default_value_t = 4)]
+    nodes: usize,
+    /// Blocks that every honest replica must execute
+    #[arg(long, default_value_t = 20)]
+    blocks: u64,
+    /// calm, crash, partition, byzantine, churn, mixed or fork
+    #[arg(long, default_value_t = Profile::Mixed)]
+    profile: Profile,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Writes the timeline of --replay to this file, as a page if it ends in .html
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    timeline: Option<PathBuf>,
+    /// Puts a documented bug back (see `ciro_consensus::Mutation`)
+    #[cfg(feature = "mutations")]
+    #[arg(long)]
+    mutation: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprint(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs what was asked for; false if a property was broken.
+fn run(arguments: &Arguments) -> Result<bool> {
+    if arguments.nodes < 4 || arguments.nodes > 200 {
+        bail!("--nodes is {}, expected 4 to 200", arguments.nodes);
+    }
+    match (&arguments.seeds, arguments.replay) {
+        (_, Some(seed)) => replay(arguments, seed),
+        (Some(seeds), None) => sweep(arguments, seeds.clone()),
+        (None, None) => sweep(arguments, 0..100),
+    }
+}
+
+fn replay(arguments: &Arguments, seed: u64) -> Result<bool> {
+    let plan = Plan::new(seed, arguments.nodes, arguments.blocks, arguments.profile);
+    let genesis = plan.genesis().context("the plan's stakes make no validator set")?;
+    let genesis = adapt(arguments, genesis)?;
+    let report = World::with_genesis(plan, genesis).recording().run();
+    match &arguments.timeline {
+        Some(path) if path.extension().is_some_and(|extension| extension == "html") => {
+            let title = format!("{} seed {seed}, {} nodes", arguments.profile, arguments.nodes);
+            fs::write(path, html(&title, &report.moments))
+        }
+        Some(path) => fs::write(path, text(&report.moments)),
+        None => {
+            print(text(&report.moments).trim_end());
+            Ok(())
+        }
+    }
+    .context("cannot write the timeline")?;
+    print(&format!("trace {:032x}", report.trace));
+    if report.forked {
+        print(&format!("forked; the logs convict {:?}", report.culprits));
+    }
+    if let Some(violation) = &report.violation {
+        print(&format!("seed {seed} violates {violation}"));
+    }
+    Ok(report.violation.is_none())
+}
+
+fn sweep(arguments: &Arguments, seeds: Range<u64>) -> Result<bool> {
+    let Arguments { nodes, blocks, profile, jobs, .. } = *arguments;
+    let sweep = Sweep { seeds, nodes, blocks, profile, jobs, stop_early: false };
+    let started = Instant::now();
+    let report = sweep.run_with(|_, genesis| match adapt(arguments, genesis.clone()) {
+        Ok(adapted) => adapted,
+        Err(_) => genesis,
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    print(&summary(&sweep, &report, seconds));
+    for (seed, violation) in &report.violations {
+        print(&format!("seed {seed} violates {violation}\n  {}", sweep.replay_command(*seed)));
+    }
+    Ok(report.violations.is_empty())
+}
+
+fn summary(sweep: &Sweep, report: &SweepReport, seconds: f64) -> String {
+    let stats = &report.stats;
+    let (messages, bytes) = stats.per_block();
+    let milliseconds = |per_mille| stats.finality(per_mille).unwrap_or(0) / 1000;
+    format!(
+        "{} runs of profile {} with {} nodes in {seconds:.1} s: {} violations, {} forks\n\
+         blocks {}, view changes {}, accusations {}, virtual time {} s\n\
+         finality ms: p50 {}, p95 {}, p99 {}\n\
+         per block: {messages} messages, {bytes} bytes\n\
+         trace {:032x}",
+        stats.runs,
+        sweep.profile,
+        sweep.nodes,
+        report.violations.len(),
+        report.forks.len(),
+        stats.blocks,
+        stats.view_changes,
+        stats.accusations,
+        stats.virtual_time / 1_000_000,
+        milliseconds(500),
+        milliseconds(950),
+        milliseconds(990),
+        report.trace,
+    )
+}
+
+type Genesis = ciro_consensus::Genesis<ciro_sim::Keyed>;
+
+#[cfg(not(feature = "mutations"))]
+#[expect(clippy::unnecessary_wraps, reason = "the mutated build can fail")]
+fn adapt(_: &Arguments, genesis: Genesis) -> Result<Genesis> {
+    Ok(genesis)
+}
+
+#[cfg(feature = "mutations")]
+fn adapt(arguments: &Arguments, genesis: Genesis) -> Result<Genesis> {
+    let Some(name) = &arguments.mutation else { return Ok(genesis) };
+    let mutations = ciro_consensus::Mutation::ALL;
+    let mutation = mutations.into_iter().find(|mutation| format!("{mutation:?}") == *name);
+    let mutation = mutation.with_context(|| format!("`{name}` is none of {mutations:?}"))?;
+    Ok(genesis.with_mutation(mutation))
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("expected A..B")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("`{text}`: {error}"));
+    Ok(number(start)?..number(end)?)
+}
+
+#[expect(clippy::print_stdout, reason = "this is the command's output")]
+fn print(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "this is the command's error")]
+fn eprint(line: &str) {
+    eprintln!("error: {line}");
+}
