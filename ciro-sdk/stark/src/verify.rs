@@ -18,6 +18,7 @@ use crate::chips::{AnyChip, IoChip};
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
+use crate::security::Security;
 use crate::statement::{Statement, open_transcript};
 
 /// Number of trees: model, execution, LogUp and folds, composition.
@@ -26,29 +27,32 @@ const TREES: usize = 4;
 /// What a verifier asks of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Conjectured security bits that the key's preset must reach. 100 by default; lower it for tests alone.
+    /// Conjectured security bits that proofs for the key must reach. 100 by default; lower it for tests alone.
     pub min_security_bits: u32,
+    /// Security bits that they must reach without any conjecture. 0 by default; 100 asks for the preset `proven`.
+    pub min_proven_bits: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { min_security_bits: 100 }
+        Self { min_security_bits: 100, min_proven_bits: 0 }
     }
 }
 
 /// Why a proof does not convince.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerificationError {
     /// The key's preset is weaker than the verifier's policy.
-    #[error("the preset `{preset}` gives {bits} bits of security, the policy asks for {wanted}")]
+    #[error(
+        "proofs for this key (preset `{preset}`) have {:.1} bits of security, {:.1} of them without conjectures: the policy asks for more",
+        security.conjectured_bits, security.proven_bits
+    )]
     TooWeak {
         /// The key's preset.
         preset: Preset,
-        /// What it gives.
-        bits: u32,
-        /// What is asked.
-        wanted: u32,
+        /// What it gives for this key.
+        security: Box<Security>,
     },
     /// The statement does not have the form that the key prescribes.
     #[error("statement: {what} (sample {sample}, tensor `{tensor}`)")]
@@ -150,15 +154,14 @@ pub fn verify(
 }
 
 fn check_policy(key: &ModelKey, policy: &Policy) -> Result<(), VerificationError> {
-    let bits = key.preset.conjectured_bits();
-    if bits < policy.min_security_bits {
-        return Err(VerificationError::TooWeak {
-            preset: key.preset,
-            bits,
-            wanted: policy.min_security_bits,
-        });
+    let security = Security::of(key);
+    let enough = |bits: f64, wanted: u32| bits >= f64::from(wanted);
+    if enough(security.conjectured_bits, policy.min_security_bits)
+        && enough(security.proven_bits, policy.min_proven_bits)
+    {
+        return Ok(());
     }
-    Ok(())
+    Err(VerificationError::TooWeak { preset: key.preset, security: Box::new(security) })
 }
 
 fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), VerificationError> {

@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     pub(crate) witness: usize,
     /// Folded columns, each four base-field columns.
     pub(crate) folds: usize,
+    /// Constraints that are neither folds nor lookups.
+    pub(crate) constraints: usize,
     /// Lookups in a row; two share one column in the extension field.
     pub(crate) lookups: usize,
 }
@@ -73,7 +75,9 @@ impl Row for Shape {
         self.selectors[1] = true;
     }
 
-    fn constrain(&mut self, _value: BaseField) {}
+    fn constrain(&mut self, _value: BaseField) {
+        self.constraints += 1;
+    }
 
     fn lookup(&mut self, _relation: Relation, _multiplicity: BaseField, values: &[BaseField]) {
         assert!(values.len() < Relation::MAX_WIDTH, "a tuple and its relation fit the powers");

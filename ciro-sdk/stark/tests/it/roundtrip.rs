@@ -26,7 +26,7 @@ fn a_batch_is_one_proof() {
         let prover = Prover::new(model, Preset::FastTest, 3).unwrap();
         let (statement, proof) = prover.prove(&inputs).unwrap();
         assert_eq!(statement.samples.len(), 3, "{name}");
-        let policy = Policy { min_security_bits: 0 };
+        let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
         verify(prover.key(), &statement, &proof, &policy).expect(name);
     }
 }

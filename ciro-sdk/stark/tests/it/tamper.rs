@@ -4,7 +4,7 @@ use ciro_stark::{ModelKey, Policy, Preset, Proof, Prover, Statement, Verificatio
 
 use crate::models::{self, Stream};
 
-const TEST: Policy = Policy { min_security_bits: 0 };
+const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 
 fn proven(seed: u64, preset: Preset) -> (ModelKey, Statement, Proof) {
     let model = models::mlp();
@@ -71,6 +71,15 @@ fn weak_presets_are_refused_by_default() {
     let (key, statement, proof) = proven(1, Preset::FastTest);
     let verdict = verify(&key, &statement, &proof, &Policy::default());
     assert!(matches!(verdict, Err(VerificationError::TooWeak { .. })), "{verdict:?}");
+}
+
+#[test]
+fn proofs_without_conjectures_reach_the_stricter_policy() {
+    let strict = Policy { min_security_bits: 100, min_proven_bits: 100 };
+    let (key, statement, proof) = proven(1, Preset::Proven);
+    verify(&key, &statement, &proof, &strict).unwrap();
+    let (key, statement, proof) = proven(1, Preset::Standard);
+    assert!(verify(&key, &statement, &proof, &strict).is_err());
 }
 
 #[test]
