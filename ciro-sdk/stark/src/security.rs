@@ -37,7 +37,6 @@ impl Security {
         }
         let tuple = (Relation::MAX_WIDTH - 1) as f64;
         let rows = log_rows.exp2();
-        let queries = p.queries as f64;
         let terms = vec![
             ("queries", key.preset.query_bits()),
             ("LogUp", FIELD_BITS - (fractions * tuple).log2() + pow),
@@ -46,7 +45,7 @@ impl Security {
             ("composition", FIELD_BITS - constraints.log2()),
             ("out-of-domain point", FIELD_BITS - (3.0 * rows).log2() - 1.0),
             ("batching of columns", FIELD_BITS - (2.0 * columns).log2()),
-            ("FRI folding", FIELD_BITS - log_domain - queries.log2().max(1.0).log2() - 2.0),
+            ("FRI folding", FIELD_BITS - log_domain - 2.0),
             ("hash", 128.0),
         ];
         let conjectured_bits = total(terms.iter().map(|(_, bits)| *bits));

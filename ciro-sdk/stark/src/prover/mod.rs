@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod check;
 mod columns;
+mod estimate;
 mod folds;
 mod logup;
 mod prove;
 mod tree;
 
+pub use estimate::Estimate;
 pub use prove::{ProveError, Prover};
 
 #[cfg(test)]

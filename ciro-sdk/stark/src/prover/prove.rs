@@ -16,6 +16,7 @@ use stwo::prover::{CommitmentSchemeProver, ComponentProver};
 use tracing::info_span;
 
 use super::columns::evaluations;
+use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
 use crate::air::Challenges;
@@ -100,8 +101,12 @@ impl Prover {
 
     /// Committed cells of one proof, the model's own columns not counted.
     pub fn cells(&self) -> u64 {
-        let cells = |placed: &PlacedChip| (placed.shape.committed() as u64) << chip_log(placed);
-        self.layout.chips.iter().map(cells).sum()
+        self.estimate().cells
+    }
+
+    /// What a proof costs, by the formula of [`Estimate`].
+    pub fn estimate(&self) -> Estimate {
+        Estimate::of_layout(&self.layout, self.key.preset)
     }
 
     /// One line for each chip: its work, rows and columns.

@@ -1,0 +1,117 @@
+//! What a proof of a model will cost, before anything is proven.
+
+use ciro_graph::IntegerModel;
+
+use crate::air::Chip as _;
+use crate::layout::{Layout, LayoutError};
+use crate::preset::Preset;
+
+/// Predicted cost of one proof.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Base-field cells that are committed for each proof.
+    pub cells: u64,
+    /// Base-field cells of the model itself, committed once.
+    pub fixed_cells: u64,
+    /// Columns that are opened.
+    pub columns: usize,
+    /// Rows of the tallest chip, as a binary logarithm.
+    pub log_rows: u32,
+    /// Time of one proof on two quiet cores with AVX-512, in milliseconds.
+    pub prove_ms: f64,
+    /// Peak memory in mebibytes, the model's own columns included.
+    pub memory_mb: f64,
+    /// Size of the proof in bytes.
+    pub proof_bytes: u64,
+}
+
+impl Estimate {
+    /// Lays a model out and counts.
+    ///
+    /// # Errors
+    /// [`LayoutError`] if the model cannot be proven on this route.
+    pub fn of(model: &IntegerModel, preset: Preset, batch: u32) -> Result<Self, LayoutError> {
+        Ok(Self::of_layout(&Layout::new(model, batch)?, preset))
+    }
+
+    pub(crate) fn of_layout(layout: &Layout, preset: Preset) -> Self {
+        let p = preset.parameters();
+        let [mut cells, mut fixed_cells, mut columns, mut openings] = [0u64; 4];
+        for placed in &layout.chips {
+            let (shape, rows) = (&placed.shape, 1u64 << placed.chip.log_size());
+            cells += shape.committed() as u64 * rows;
+            fixed_cells += shape.fixed as u64 * rows;
+            columns += (shape.fixed + shape.committed()) as u64;
+            // Folds and the last LogUp column are opened in two rows.
+            openings += 4 * (shape.folds as u64 + 1);
+        }
+        columns += 8 + 2;
+        openings += columns;
+        let log_rows = layout.max_log_size();
+        let work = to_f64(cells) + FIXED_WEIGHT * to_f64(fixed_cells);
+        let extension = f64::from(1u32 << p.log_blowup);
+        let prove_ms = BASE_MS
+            + to_f64(columns) * COLUMN_MS
+            + work * CELL_NS * 1e-6 * extension / 2.0
+            + f64::from(1u32 << (log_rows + p.log_blowup)) * DOMAIN_NS * 1e-6;
+        let bytes = (to_f64(cells) + to_f64(fixed_cells)) * 4.0 * (1.0 + extension);
+        Self {
+            cells,
+            fixed_cells,
+            columns: usize::try_from(columns).unwrap_or(usize::MAX),
+            log_rows,
+            prove_ms,
+            memory_mb: BASE_MB + bytes / 1_048_576.0,
+            proof_bytes: proof_bytes(preset, log_rows, columns, openings),
+        }
+    }
+}
+
+// Fitted to the models of `examples/models` with `ciro bench`; see docs/performance.md.
+const BASE_MS: f64 = 1.0;
+const COLUMN_MS: f64 = 0.012;
+const CELL_NS: f64 = 22.0;
+const FIXED_WEIGHT: f64 = 0.4;
+const DOMAIN_NS: f64 = 60.0;
+const BASE_MB: f64 = 30.0;
+
+/// Bytes of a proof: opened values, the columns' values at the queries, and authentication paths of four trees and of the FRI layers.
+fn proof_bytes(preset: Preset, log_rows: u32, columns: u64, openings: u64) -> u64 {
+    let p = preset.parameters();
+    let queries = p.queries as f64;
+    // Distinct positions among uniformly drawn ones, and the nodes that their paths do not share.
+    let distinct = |log_size: u32| {
+        let positions = f64::from(log_size).exp2();
+        positions * (1.0 - (1.0 - 1.0 / positions).powf(queries))
+    };
+    let path_nodes = |log_size: u32| {
+        (0..log_size)
+            .map(|level| {
+                let here = distinct(log_size - level);
+                let parents = distinct(log_size - level - 1);
+                2.0 * parents - here
+            })
+            .sum::<f64>()
+            .max(0.0)
+    };
+    let domain = log_rows + p.log_blowup;
+    let mut bytes = to_f64(openings) * 16.0
+        + to_f64(columns) * (distinct(domain) * 4.0 + 8.0)
+        + 4.0 * path_nodes(domain) * 32.0;
+    let mut layer = domain;
+    while layer > p.log_blowup + p.log_last_layer {
+        let next = layer.saturating_sub(p.fold_step);
+        let width = f64::from(1u32 << (layer - next));
+        bytes += distinct(next) * (width - 1.0) * 16.0 + path_nodes(next) * 32.0 + 40.0;
+        layer = next;
+    }
+    bytes += f64::from(p.log_last_layer).exp2() * 16.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size in bytes")]
+    let bytes = bytes as u64;
+    bytes
+}
+
+#[expect(clippy::cast_precision_loss, reason = "estimates")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}
