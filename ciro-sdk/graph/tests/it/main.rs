@@ -1,6 +1,7 @@
 //! Integration tests of `ciro-graph`.
 
 mod conformance;
+mod fixtures;
 mod models;
 mod protobuf;
 mod refusal;

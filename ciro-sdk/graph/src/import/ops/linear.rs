@@ -2,7 +2,7 @@
 
 use super::super::Reason;
 use super::super::context::Context;
-use super::super::value::{Outputs, one};
+use super::super::value::{Outputs, Value, one};
 use crate::float::{BinaryFn, NodeId};
 
 type Cx<'a, 'm> = Context<'a, 'm>;
@@ -15,6 +15,10 @@ pub(super) fn mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
 
 /// `alpha * a' b' + beta * c`, where `a'` and `b'` may be transposed.
 pub(super) fn gemm(cx: &mut Cx<'_, '_>) -> Outputs {
+    one(product(cx)?)
+}
+
+pub(super) fn product(cx: &mut Cx<'_, '_>) -> Result<Value, Reason> {
     let (a, b) = (cx.number(0)?, cx.number(1)?);
     let (alpha, beta) = (cx.float("alpha", 1.0), cx.float("beta", 1.0));
     let left = transposed(cx, a.id, "transA")?;
@@ -25,7 +29,7 @@ pub(super) fn gemm(cx: &mut Cx<'_, '_>) -> Outputs {
         let c = scaled(cx, c.id, beta)?;
         sum = cx.g.add(sum, c)?;
     }
-    one(a.with(sum))
+    Ok(a.with(sum))
 }
 
 /// `com.microsoft.FusedMatMul`: `alpha * a' b'`, the last two axes transposed where asked.

@@ -8,6 +8,7 @@ mod control;
 mod conv;
 mod einsum;
 mod elementwise;
+mod fused;
 mod gather;
 mod linear;
 mod loss;
@@ -287,6 +288,8 @@ const MICROSOFT: &[(&str, Translate)] = &[
     ("Attention", attention::packed),
     ("BiasGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_erf())),
     ("FastGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_tanh())),
+    ("FusedConv", fused::fused_conv),
+    ("FusedGemm", fused::fused_gemm),
     ("FusedMatMul", linear::fused_mat_mul),
     ("Gelu", elementwise::gelu),
     ("ConvInteger", quantize::conv_integer),
@@ -318,6 +321,7 @@ const MICROSOFT: &[(&str, Translate)] = &[
     }),
     ("QLinearMul", |cx| quantize::q_linear_binary(cx, BinaryFn::Mul)),
     ("QLinearSigmoid", |cx| quantize::q_linear_unary(cx, |cx, x| cx.g.unary(UnaryFn::Sigmoid, x))),
+    ("QLinearSoftmax", quantize::q_linear_softmax),
     ("QuantizeLinear", quantize::quantize_linear),
     ("QuickGelu", elementwise::quick_gelu),
     ("SimplifiedLayerNormalization", norm::rms_norm),

@@ -155,6 +155,23 @@ pub(super) fn q_linear_unary(
     requantized(cx, y, (3, 4))
 }
 
+/// `com.microsoft.QLinearSoftmax`: `x, x_scale, x_zero_point, y_scale, y_zero_point`.
+pub(super) fn q_linear_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
+    let x = dequantized(cx, 0)?;
+    let shape = cx.g.shape(x).to_vec();
+    let axis = cx.axis(-1, shape.len())?;
+    // Before opset 13 the axes from `axis` on were one.
+    let y = if cx.int("opset", 13) < 13 {
+        let (outer, inner) = shape.split_at(axis);
+        let flat = cx.g.reshape(x, &[outer.iter().product(), inner.iter().product()])?;
+        let y = cx.g.softmax(flat, 1)?;
+        cx.g.reshape(y, &shape)?
+    } else {
+        cx.g.softmax(x, axis)?
+    };
+    requantized(cx, y, (3, 4))
+}
+
 /// `com.microsoft.QLinearConcat`: `y_scale, y_zero_point`, then a tensor, a scale and a zero point each.
 pub(super) fn q_linear_concat(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut parts = Vec::new();

@@ -405,7 +405,12 @@ fn functions(cx: &Cx<'_, '_>, cell: Cell, number: usize) -> Result<Vec<ScalarFn>
     }
 }
 
-fn function(name: &str, alpha: Option<f64>, beta: Option<f64>) -> Result<ScalarFn, Reason> {
+/// An activation by its name, in any case.
+pub(super) fn function(
+    name: &str,
+    alpha: Option<f64>,
+    beta: Option<f64>,
+) -> Result<ScalarFn, Reason> {
     let a = |default: f64| c(alpha.unwrap_or(default));
     let b = |default: f64| c(beta.unwrap_or(default));
     Ok(match name.to_ascii_lowercase().as_str() {

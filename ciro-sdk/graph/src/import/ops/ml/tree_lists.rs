@@ -2,11 +2,9 @@
 
 use super::super::super::Reason;
 use super::super::super::context::Context;
-use super::trees::{Features, threshold};
+use super::trees::{Features, MISSING, NODES_MAX, threshold};
 use crate::float::{BranchMode, Tree, TreeNode};
 
-/// A tree with more nodes than this is taken for a cycle.
-const NODES_MAX: usize = 1 << 20;
 /// The mode of a branch on membership in a set.
 const MEMBER: f64 = 6.0;
 
@@ -87,7 +85,8 @@ impl<'a> Lists<'a> {
         let mut nodes = Vec::new();
         while let Some(&node) = pending.get(nodes.len()) {
             if pending.len() > NODES_MAX {
-                return Err(Reason::Cycle);
+                // Most likely a node that leads back to itself.
+                return Err(Reason::TooManyNodes { limit: NODES_MAX });
             }
             let node = match node {
                 Pending::Leaf { at } => {
@@ -146,7 +145,7 @@ impl<'a> Lists<'a> {
 
 fn index(value: i64, bound: usize) -> Result<usize, Reason> {
     let index = usize::try_from(value).ok().filter(|&index| index < bound);
-    index.ok_or(Reason::Unsupported("a node of a tree is missing"))
+    index.ok_or(MISSING)
 }
 
 /// The tensor of an attribute as numbers.

@@ -1,6 +1,6 @@
 //! Builds trees from the lists of nodes that ONNX has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::super::Reason;
 use super::super::super::context::Context;
@@ -16,31 +16,59 @@ pub(super) enum Listed<K> {
 
 /// Lays out the tree below `root`, parents first.
 ///
-/// A node that is reached twice is refused: it would be a cycle, or a graph that is no tree.
+/// Nodes that several branches lead to (LightGBM's categories do) are copied for each of them.
 pub(super) fn tree<K: Copy + Eq + std::hash::Hash>(
     root: K,
     nodes: &HashMap<K, Listed<K>>,
 ) -> Result<Tree, Reason> {
+    refuse_cycles(root, nodes)?;
     let mut order = vec![root];
-    let mut seen = std::collections::HashSet::from([root]);
     let mut tree = Vec::new();
-    let mut at = 0;
-    while let Some(key) = order.get(at) {
-        let node = nodes.get(key).ok_or(Reason::Unsupported("a node of a tree is missing"))?;
-        tree.push(match node {
+    while let Some(key) = order.get(tree.len()) {
+        if order.len() > NODES_MAX {
+            return Err(Reason::TooManyNodes { limit: NODES_MAX });
+        }
+        tree.push(match nodes.get(key).ok_or(MISSING)? {
             Listed::Leaf { weights } => TreeNode::Leaf { weights: weights.clone() },
             &Listed::Branch { feature, mode, threshold, if_true, if_false } => {
-                if !seen.insert(if_true) || !seen.insert(if_false) {
-                    return Err(Reason::Cycle);
-                }
                 order.extend([if_true, if_false]);
                 let (if_true, if_false) = (order.len() - 2, order.len() - 1);
                 TreeNode::Branch { feature, mode, threshold, if_true, if_false }
             }
         });
-        at += 1;
     }
     Ok(Tree { nodes: tree })
+}
+
+/// A tree has at most this many nodes.
+pub(super) const NODES_MAX: usize = 1 << 20;
+pub(super) const MISSING: Reason = Reason::Unsupported("a node of a tree is missing");
+
+/// Refuses nodes that lead back to themselves, by a depth-first walk.
+fn refuse_cycles<K: Copy + Eq + std::hash::Hash>(
+    root: K,
+    nodes: &HashMap<K, Listed<K>>,
+) -> Result<(), Reason> {
+    let (mut open, mut done) = (HashSet::new(), HashSet::new());
+    let mut path = vec![root];
+    while let Some(&key) = path.last() {
+        let children = match nodes.get(&key).ok_or(MISSING)? {
+            Listed::Branch { if_true, if_false, .. } => vec![*if_true, *if_false],
+            Listed::Leaf { .. } => Vec::new(),
+        };
+        let next = if open.insert(key) { children } else { Vec::new() };
+        if next.iter().any(|child| open.contains(child) && !done.contains(child)) {
+            return Err(Reason::Cycle);
+        }
+        let unseen: Vec<K> = next.into_iter().filter(|child| !done.contains(child)).collect();
+        if unseen.is_empty() {
+            done.insert(key);
+            path.pop();
+        } else {
+            path.extend(unseen);
+        }
+    }
+    Ok(())
 }
 
 /// How features reach the comparisons.
@@ -99,16 +127,31 @@ mod tests {
         assert_eq!([exact, near].map(f32::to_bits), [0.5f32, 0.1].map(f32::to_bits));
     }
 
+    fn branch(if_true: i32, if_false: i32) -> Listed<i32> {
+        let mode = BranchMode::Leq;
+        Listed::Branch { feature: 0, mode, threshold: 0.0, if_true, if_false }
+    }
+
     #[test]
-    fn a_node_that_is_reached_twice_is_refused() {
-        let branch = Listed::Branch {
-            feature: 0,
-            mode: BranchMode::Leq,
-            threshold: 0.0,
-            if_true: 1,
-            if_false: 0,
-        };
-        let nodes = HashMap::from([(0, branch), (1, Listed::Leaf { weights: vec![] })]);
+    fn a_node_that_leads_back_to_itself_is_refused() {
+        let nodes = HashMap::from([
+            (0, branch(1, 2)),
+            (1, Listed::Leaf { weights: vec![] }),
+            (2, branch(1, 0)),
+        ]);
         assert_eq!(tree(0, &nodes), Err(Reason::Cycle));
+        assert_eq!(tree(0, &HashMap::from([(0, branch(1, 0))])), Err(Reason::Cycle));
+    }
+
+    #[test]
+    fn a_node_that_two_branches_lead_to_is_copied() {
+        let nodes = HashMap::from([
+            (0, branch(2, 1)),
+            (1, branch(2, 3)),
+            (2, Listed::Leaf { weights: vec![(0, 1.0)] }),
+            (3, Listed::Leaf { weights: vec![(0, 2.0)] }),
+        ]);
+        let leaves = |node: &&TreeNode| matches!(node, TreeNode::Leaf { .. });
+        assert_eq!(tree(0, &nodes).unwrap().nodes.iter().filter(leaves).count(), 3);
     }
 }

@@ -1,0 +1,46 @@
+//! Operators that onnxruntime's optimizer makes of several: a linear operator and an activation.
+
+use super::super::Reason;
+use super::super::context::Context;
+use super::super::value::{Outputs, one};
+use super::conv::convolution;
+use super::elementwise::{clip, x};
+use super::linear::product;
+use super::recurrent::function;
+use crate::float::ScalarFn;
+
+type Cx<'a, 'm> = Context<'a, 'm>;
+
+/// `com.microsoft.FusedGemm`.
+pub(super) fn fused_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
+    let product = product(cx)?;
+    let parameter = |name: &str| cx.attribute(name).map(|a| f64::from(a.f));
+    let parameters = [parameter("activation_alpha"), parameter("activation_beta")];
+    let f = activation(cx, parameters)?;
+    one(product.with(cx.g.map(f, product.id)?))
+}
+
+/// `com.microsoft.FusedConv`, which may add a tensor before the activation.
+pub(super) fn fused_conv(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (x, w) = (cx.number(0)?, cx.number(1)?);
+    let bias = cx.optional(2)?.map(|bias| bias.id);
+    let mut sum = convolution(cx, x.id, w.id, bias)?;
+    if let Some(z) = cx.optional(3)? {
+        sum = cx.g.add(sum, z.id)?;
+    }
+    let parameters = cx.floats("activation_params");
+    let f = activation(cx, [0, 1].map(|at| parameters.get(at).copied()))?;
+    one(x.with(cx.g.map(f, sum)?))
+}
+
+fn activation(cx: &Cx<'_, '_>, [alpha, beta]: [Option<f64>; 2]) -> Result<ScalarFn, Reason> {
+    match cx.text("activation", "") {
+        "" => Ok(x()),
+        "Clip" => Ok(clip(
+            x(),
+            alpha.unwrap_or(f64::NEG_INFINITY),
+            beta.unwrap_or(f64::INFINITY),
+        )),
+        name => function(name, alpha, beta),
+    }
+}
