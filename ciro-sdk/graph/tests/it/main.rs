@@ -2,5 +2,7 @@
 
 mod conformance;
 mod models;
+mod operators;
 mod protobuf;
+mod quantized;
 mod samples;
