@@ -5,6 +5,7 @@ pub mod float;
 pub mod import;
 pub mod integer;
 pub mod movement;
+pub mod quantize;
 pub mod tensor;
 
 pub use integer::{IntegerModel, Interval};

@@ -3,6 +3,8 @@
 mod conformance;
 mod fixtures;
 mod models;
+mod operators;
 mod protobuf;
+mod quantized;
 mod refusal;
 mod samples;
