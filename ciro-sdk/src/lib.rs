@@ -1,1 +1,2 @@
 //! Placeholder.
+pub use ciro_graph;
