@@ -94,11 +94,8 @@ impl Builder {
             let [x, a, b] = [ScalarFn::X, ScalarFn::Const(a), ScalarFn::Const(b)].map(Box::new);
             return self.map(ScalarFn::Where(x, a, b), condition);
         }
-        let operands = [
-            self.expand(condition, &shape)?,
-            self.expand(a, &shape)?,
-            self.expand(b, &shape)?,
-        ];
+        let operands =
+            [self.expand(condition, &shape)?, self.expand(a, &shape)?, self.expand(b, &shape)?];
         self.push(Op::Where, &operands)
     }
 
@@ -149,8 +146,8 @@ impl Builder {
     /// Positions `start .. start + len` of an axis.
     pub(super) fn slice(&mut self, x: NodeId, axis: usize, start: usize, len: usize) -> Made {
         let positions: Result<Vec<u32>, _> = (start..start + len).map(u32::try_from).collect();
-        let positions = positions
-            .map_err(|_| self.misfit("a slice is below 2^32 positions", &[x]))?;
+        let positions =
+            positions.map_err(|_| self.misfit("a slice is below 2^32 positions", &[x]))?;
         self.select(x, axis, positions)
     }
 
@@ -185,10 +182,7 @@ impl Builder {
 
     /// A refusal that shows operand shapes.
     pub(super) fn misfit(&self, what: &'static str, operands: &[NodeId]) -> Reason {
-        Reason::Shape {
-            what,
-            shapes: operands.iter().map(|&id| self.shape(id).to_vec()).collect(),
-        }
+        Reason::Shape { what, shapes: operands.iter().map(|&id| self.shape(id).to_vec()).collect() }
     }
 }
 
@@ -233,7 +227,8 @@ impl Builder {
             product = self.squeeze(product, self.rank(product) - 1)?;
         }
         if rank_a == 1 {
-            product = self.squeeze(product, self.rank(product) - if rank_b == 1 { 1 } else { 2 })?;
+            product =
+                self.squeeze(product, self.rank(product) - if rank_b == 1 { 1 } else { 2 })?;
         }
         Ok(product)
     }

@@ -67,7 +67,9 @@ impl ImportError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownShapes(axes) => axes.first().map(UnknownAxis::hint),
-            Self::Refused(refused) => refused.iter().find_map(|r| r.reason.hint()).map(str::to_owned),
+            Self::Refused(refused) => {
+                refused.iter().find_map(|r| r.reason.hint()).map(str::to_owned)
+            }
             Self::FileTooLarge { .. } => Some("raise `max_file_bytes`".to_owned()),
             Self::Decode(_) | Self::NoGraph => {
                 Some("export the model again, or download it again".to_owned())
@@ -235,9 +237,9 @@ impl Reason {
             Self::UnknownDomain(_) | Self::UnknownOperator | Self::Unsupported(_) => Some(
                 "replace the operator, or end the model before it and compute the rest outside",
             ),
-            Self::DataDependent { .. } => {
-                Some("make the value an initializer, or simplify the model with a fixed input shape")
-            }
+            Self::DataDependent { .. } => Some(
+                "make the value an initializer, or simplify the model with a fixed input shape",
+            ),
             Self::UnboundedLoop => Some("export the model with a fixed number of turns"),
             Self::NonFinite { .. } => Some("train or export the model again"),
             Self::Strings => Some("encode strings as numbers before the model"),

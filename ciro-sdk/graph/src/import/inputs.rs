@@ -54,11 +54,7 @@ pub(super) fn resolve(
 }
 
 /// Adds the inputs to the graph in the making.
-pub(super) fn declare(
-    inputs: &[Resolved],
-    builder: &mut Builder,
-    translator: &mut Translator<'_>,
-) {
+pub(super) fn declare(inputs: &[Resolved], builder: &mut Builder, translator: &mut Translator<'_>) {
     for input in inputs {
         builder.enter(Site { name: input.name.clone(), origin: "Input".to_owned() });
         let made = builder.input(Input {
@@ -154,10 +150,9 @@ fn check_names(inputs: &[Declared], settings: &Settings) -> Result<(), ImportErr
         }
     }
     match settings.shapes.keys().find(|name| !known.contains(*name)) {
-        Some(name) => Err(ImportError::UnknownName {
-            name: name.clone(),
-            known: known.into_iter().collect(),
-        }),
+        Some(name) => {
+            Err(ImportError::UnknownName { name: name.clone(), known: known.into_iter().collect() })
+        }
         None => Ok(()),
     }
 }

@@ -53,20 +53,24 @@ pub(super) fn literal(proto: &TensorProto, external: &ExternalData) -> Result<Li
         None => from_fields(kind, proto, count)?,
     };
     let got = data.len();
-    let value = Tensor::new(shape, data)
-        .map_err(|e| Reason::TensorData(format!("a shape of {} elements, data of {got}", e.expected)))?;
+    let value = Tensor::new(shape, data).map_err(|e| {
+        Reason::TensorData(format!("a shape of {} elements, data of {got}", e.expected))
+    })?;
     Ok(Literal { value, kind, names: None })
 }
 
 /// Reads a sparse tensor; positions without a value are 0.
-pub(super) fn sparse(proto: &SparseTensorProto, external: &ExternalData) -> Result<Literal, Reason> {
+pub(super) fn sparse(
+    proto: &SparseTensorProto,
+    external: &ExternalData,
+) -> Result<Literal, Reason> {
     let (Some(values), Some(indices)) = (&proto.values, &proto.indices) else {
         return Err(Reason::TensorData("a sparse tensor without values or indices".to_owned()));
     };
     let (values, indices) = (literal(values, external)?, literal(indices, external)?);
     let shape = shape(&proto.dims)?;
-    let mut dense = Tensor::full(shape.clone(), 0.0)
-        .map_err(|_| Reason::TensorData(too_large(&shape)))?;
+    let mut dense =
+        Tensor::full(shape.clone(), 0.0).map_err(|_| Reason::TensorData(too_large(&shape)))?;
     let width = if indices.value.rank() == 2 { indices.value.last_dim() } else { 1 };
     for (at, &value) in indices.value.data().chunks(width.max(1)).zip(values.value.data()) {
         let flat = if indices.value.rank() == 2 {
@@ -75,7 +79,8 @@ pub(super) fn sparse(proto: &SparseTensorProto, external: &ExternalData) -> Resu
             at[0]
         };
         let position = usize_from(flat).and_then(|i| dense.data_mut().get_mut(i));
-        *position.ok_or_else(|| Reason::TensorData("a sparse index is outside".to_owned()))? = value;
+        *position.ok_or_else(|| Reason::TensorData("a sparse index is outside".to_owned()))? =
+            value;
     }
     Ok(Literal { value: dense, ..values })
 }

@@ -75,11 +75,7 @@ pub fn import_bytes(bytes: &[u8], settings: &Settings) -> Result<Graph, ImportEr
     import(bytes, settings, ExternalData::none())
 }
 
-fn import(
-    bytes: &[u8],
-    settings: &Settings,
-    external: ExternalData,
-) -> Result<Graph, ImportError> {
+fn import(bytes: &[u8], settings: &Settings, external: ExternalData) -> Result<Graph, ImportError> {
     let model = ModelProto::decode(bytes)?;
     let proto = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
     if proto.node.is_empty() && proto.output.is_empty() {

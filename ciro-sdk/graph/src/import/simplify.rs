@@ -57,8 +57,10 @@ fn without_dead_code(mut graph: Graph) -> Graph {
 /// Refuses nodes that use values that are no numbers, or infinite ones where only finite ones have a meaning.
 pub(super) fn non_finite(graph: &Graph, translator: &mut Translator<'_>) {
     for node in &graph.nodes {
-        let infinities_pass =
-            matches!(node.op, Op::Where | Op::Binary(_) | Op::Move(_) | Op::Reduce(_) | Op::Softmax);
+        let infinities_pass = matches!(
+            node.op,
+            Op::Where | Op::Binary(_) | Op::Move(_) | Op::Reduce(_) | Op::Softmax
+        );
         let values = node.operands.iter().filter_map(|&id| graph.constant(id));
         let values = values.flat_map(|value| value.data().iter().copied());
         let inside = match &node.op {

@@ -145,8 +145,7 @@ impl<'m> Translator<'m> {
                 }
             }
         }
-        let mut ready: BTreeSet<usize> =
-            (0..nodes.len()).filter(|&at| waiting[at] == 0).collect();
+        let mut ready: BTreeSet<usize> = (0..nodes.len()).filter(|&at| waiting[at] == 0).collect();
         let mut order = Vec::with_capacity(nodes.len());
         while let Some(position) = ready.pop_first() {
             order.push(position);
@@ -183,10 +182,7 @@ impl<'m> Translator<'m> {
     }
 
     fn translate(&mut self, g: &mut Builder, node: &NodeProto) -> Outputs {
-        self.nodes_left = self
-            .nodes_left
-            .checked_sub(1)
-            .ok_or(Reason::TooManyNodes { limit: self.nodes_max })?;
+        self.spend()?;
         let function = self.functions.get(&(domain(node).to_owned(), node.op_type.clone()));
         let function = function.cloned();
         let operator = match function {
@@ -261,7 +257,15 @@ impl<'m> Translator<'m> {
         if self.refused.len() > before { Err(Stop::Reported) } else { outputs }
     }
 
+    /// Counts one node, or one turn of a loop, so that nested loops and functions end.
+    fn spend(&mut self) -> Result<(), Reason> {
+        let left = self.nodes_left.checked_sub(1);
+        self.nodes_left = left.ok_or(Reason::TooManyNodes { limit: self.nodes_max })?;
+        Ok(())
+    }
+
     fn deeper(&mut self, name: &str) -> Result<(), Reason> {
+        self.spend()?;
         if self.path.len() >= DEPTH_MAX {
             return Err(Reason::TooDeep(DEPTH_MAX));
         }

@@ -1,4 +1,6 @@
 //! Integration tests of `ciro-graph`.
 
+mod conformance;
 mod models;
+mod protobuf;
 mod samples;

@@ -70,3 +70,30 @@ fn transformers_agree_with_onnxruntime() {
     check("encoder_text32", 4, &FLOAT);
     check("nanogpt_shakespeare", 2, &FLOAT);
 }
+
+#[test]
+fn recurrent_networks_agree_with_onnxruntime() {
+    check("lstm_rows_mnist", 16, &FLOAT);
+}
+
+#[test]
+fn quantized_networks_agree_with_onnxruntime_within_a_step() {
+    for model in ["qdq_int8_lenet5", "qop_int8_lenet5"] {
+        check(model, 16, &Tolerance(0.02));
+    }
+}
+
+#[test]
+fn classical_models_agree_with_onnxruntime() {
+    for model in [
+        "linreg_diabetes",
+        "logreg_iris",
+        "linsvc_wine",
+        "kmeans_iris",
+        "dtree_wine",
+        "rf_cancer_30",
+        "xgb_credit_50",
+    ] {
+        check(model, 16, &FLOAT);
+    }
+}

@@ -121,8 +121,8 @@ pub(super) fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
 /// `-1 - x` of signed integers, `max - x` of unsigned ones.
 pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?;
-    let (low, high) = integer_range(a.kind)
-        .ok_or(Reason::Unsupported("bitwise operators need integers"))?;
+    let (low, high) =
+        integer_range(a.kind).ok_or(Reason::Unsupported("bitwise operators need integers"))?;
     one(a.with(cx.g.map(sub(c(low + high), x()), a.id)?))
 }
 
@@ -131,8 +131,8 @@ pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
 /// The operands are shifted into `0 .. 2^bits`, which keeps their bits in two's complement.
 pub(super) fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let (a, b) = operands(cx)?;
-    let (low, high) = integer_range(a.kind)
-        .ok_or(Reason::Unsupported("bitwise operators need integers"))?;
+    let (low, high) =
+        integer_range(a.kind).ok_or(Reason::Unsupported("bitwise operators need integers"))?;
     let span = high - low + 1.0;
     if span > 2f64.powi(53) {
         let exact = [a.id, b].iter().all(|&id| {
@@ -144,10 +144,8 @@ pub(super) fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     }
     let bits = if span > 2f64.powi(53) { 53 } else { span.log2().round() as u32 };
     let span = 2f64.powi(i32::try_from(bits).unwrap_or(53));
-    let [a_bits, b_bits] = [
-        cx.g.with(BinaryFn::Mod, a.id, span)?,
-        cx.g.with(BinaryFn::Mod, b, span)?,
-    ];
+    let [a_bits, b_bits] =
+        [cx.g.with(BinaryFn::Mod, a.id, span)?, cx.g.with(BinaryFn::Mod, b, span)?];
     let mut sum: Option<NodeId> = None;
     for bit in 0..bits {
         let weight = 2f64.powi(i32::try_from(bit).unwrap_or(0));
@@ -198,10 +196,7 @@ fn unsigned_range(kind: DataType) -> Result<(f64, f64), Reason> {
 }
 
 /// Two string tensors over one list of names; constants are rewritten.
-pub(super) fn same_names(
-    cx: &mut Cx<'_, '_>,
-    [a, b]: [Value; 2],
-) -> Result<[Value; 2], Reason> {
+pub(super) fn same_names(cx: &mut Cx<'_, '_>, [a, b]: [Value; 2]) -> Result<[Value; 2], Reason> {
     let (Some(names_a), Some(names_b)) = (&a.names, &b.names) else {
         return Err(Reason::Strings);
     };

@@ -24,7 +24,9 @@ pub(super) fn convolution(
 ) -> Result<NodeId, Reason> {
     let (x_shape, w_shape) = (cx.g.shape(x).to_vec(), cx.g.shape(w).to_vec());
     if x_shape.len() < 3 || x_shape.len() != w_shape.len() {
-        return Err(cx.g.misfit("a convolution needs [N, C, spatial..] and [O, C, kernel..]", &[x, w]));
+        return Err(cx
+            .g
+            .misfit("a convolution needs [N, C, spatial..] and [O, C, kernel..]", &[x, w]));
     }
     let mut spatial = Spatial::read(cx, &w_shape[2..])?;
     if spatial.kernel != w_shape[2..] {
@@ -69,7 +71,8 @@ pub(super) fn conv_transpose(cx: &mut Cx<'_, '_>) -> Outputs {
         let margin = i64::try_from(spatial.reach(axis) - 1).unwrap_or(i64::MAX);
         let extra = i64::try_from(output_padding[axis]).unwrap_or(i64::MAX);
         let (begin, end) = spatial.pads[axis];
-        let wanted = (margin.saturating_sub(begin), margin.saturating_sub(end).saturating_add(extra));
+        let wanted =
+            (margin.saturating_sub(begin), margin.saturating_sub(end).saturating_add(extra));
         stretched = crop(cx, stretched, axis + 2, wanted)?;
         pads.push((usize::try_from(wanted.0).unwrap_or(0), usize::try_from(wanted.1).unwrap_or(0)));
     }

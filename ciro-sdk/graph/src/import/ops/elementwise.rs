@@ -27,7 +27,11 @@ pub(super) fn scalar(cx: &mut Cx<'_, '_>, f: ScalarFn) -> Outputs {
 /// `x` for `x >= 0`, else `alpha * x`.
 pub(super) fn leaky_relu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 0.01);
-    scalar(cx, where_(less(x(), c(0.0)), mul(c(alpha), x()), x()))
+    scalar(cx, leaky(alpha))
+}
+
+pub(super) fn leaky(alpha: f64) -> ScalarFn {
+    where_(less(x(), c(0.0)), mul(c(alpha), x()), x())
 }
 
 /// `x` for `x >= 0`, else `alpha * (exp(x) - 1)`.
@@ -199,7 +203,7 @@ pub(super) fn of(f: UnaryFn, a: ScalarFn) -> ScalarFn {
     ScalarFn::Unary(f, Box::new(a))
 }
 
-fn exp(a: ScalarFn) -> ScalarFn {
+pub(super) fn exp(a: ScalarFn) -> ScalarFn {
     of(UnaryFn::Exp, a)
 }
 

@@ -45,11 +45,7 @@ pub(super) fn gather_axis(
 }
 
 /// The positions that constant indices stand for; negative ones count from the end.
-fn positions(
-    cx: &Cx<'_, '_>,
-    indices: NodeId,
-    extent: usize,
-) -> Result<Option<Vec<u32>>, Reason> {
+fn positions(cx: &Cx<'_, '_>, indices: NodeId, extent: usize) -> Result<Option<Vec<u32>>, Reason> {
     let Some(value) = cx.g.value(indices) else { return Ok(None) };
     value.data().iter().map(|&index| position(index, extent)).collect::<Result<_, _>>().map(Some)
 }
@@ -71,7 +67,10 @@ pub(super) fn gather_elements(cx: &mut Cx<'_, '_>) -> Outputs {
     let axis = cx.axis(0, rank)?;
     let (from, shape) = (cx.g.shape(x.id).to_vec(), cx.g.shape(indices.id).to_vec());
     if shape.len() != rank || (0..rank).any(|a| a != axis && shape[a] > from[a]) {
-        return Err(cx.g.misfit("the indices have the axes of the operand", &[x.id, indices.id]).into());
+        return Err(cx
+            .g
+            .misfit("the indices have the axes of the operand", &[x.id, indices.id])
+            .into());
     }
     let steps = strides(&from);
     let base = offsets(&shape, |a| if a == axis { 0 } else { steps[a] });
@@ -115,7 +114,10 @@ pub(super) fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
     let (to, shape) = (cx.g.shape(x.id).to_vec(), cx.g.shape(indices.id).to_vec());
     if shape.len() != rank || cx.g.shape(updates.id) != shape {
         let operands = [x.id, indices.id, updates.id];
-        return Err(cx.g.misfit("indices and updates have the axes of the operand", &operands).into());
+        return Err(cx
+            .g
+            .misfit("indices and updates have the axes of the operand", &operands)
+            .into());
     }
     let steps = strides(&to);
     let base = offsets(&shape, |a| if a == axis { 0 } else { steps[a] });
@@ -135,7 +137,10 @@ pub(super) fn scatter_nd(cx: &mut Cx<'_, '_>) -> Outputs {
     let (lead, rest) = (&at[..at.len() - 1], &to[depth..]);
     let shape = [lead, rest].concat();
     if cx.g.shape(updates.id) != shape {
-        return Err(cx.g.misfit("the updates do not fit the indices", &[indices.id, updates.id]).into());
+        return Err(cx
+            .g
+            .misfit("the updates do not fit the indices", &[indices.id, updates.id])
+            .into());
     }
     let base = offsets(lead, |_| 0);
     let flat = flat_tuples(cx, indices.id, &to[..depth], &steps, base)?;
@@ -194,9 +199,8 @@ pub(super) fn non_zero(cx: &mut Cx<'_, '_>) -> Outputs {
     let steps = strides(x.shape());
     let found: Vec<usize> = (0..x.len()).filter(|&at| x.data()[at] != 0.0).collect();
     let rows = steps.iter().zip(x.shape());
-    let data = rows.flat_map(|(&step, &extent)| {
-        found.iter().map(move |&at| ((at / step) % extent) as f64)
-    });
+    let data = rows
+        .flat_map(|(&step, &extent)| found.iter().map(move |&at| ((at / step) % extent) as f64));
     let shape = vec![x.rank(), found.len()];
     let value = Tensor::new(shape, data.collect()).expect("one number for each axis and element");
     Context::give(cx.g.constant(value)?, DataType::Int64)

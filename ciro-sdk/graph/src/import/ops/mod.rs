@@ -1,12 +1,16 @@
 //! The registry of operators, and their translations, one family a file.
 
 mod arithmetic;
+mod control;
 mod conv;
 mod elementwise;
 mod gather;
 mod linear;
+mod ml;
 mod norm;
 mod pool;
+mod quantize;
+mod recurrent;
 mod reduce;
 mod shape;
 mod spatial;
@@ -16,6 +20,7 @@ use super::context::Context;
 use super::data_type::data_type;
 use super::value::Outputs;
 use crate::float::{BinaryFn, Reducer, UnaryFn};
+use recurrent::Cell;
 
 /// Translates one node.
 pub(super) type Translate = fn(&mut Context<'_, '_>) -> Outputs;
@@ -193,11 +198,54 @@ const STANDARD: &[(&str, Translate)] = &[
     ("Scatter", gather::scatter_elements),
     ("ScatterElements", gather::scatter_elements),
     ("ScatterND", gather::scatter_nd),
+    // Recurrence.
+    ("GRU", |cx| recurrent::recurrent(cx, Cell::Gru)),
+    ("LSTM", |cx| recurrent::recurrent(cx, Cell::Lstm)),
+    ("RNN", |cx| recurrent::recurrent(cx, Cell::Rnn)),
+    // Control flow, sequences, optionals.
+    ("ConcatFromSequence", control::concat_from_sequence),
+    ("If", control::if_op),
+    ("Loop", control::loop_op),
+    ("Optional", control::optional),
+    ("OptionalGetElement", control::optional_get_element),
+    ("OptionalHasElement", control::optional_has_element),
+    ("Scan", control::scan),
+    ("SequenceAt", control::sequence_at),
+    ("SequenceConstruct", control::sequence_construct),
+    ("SequenceEmpty", control::sequence_empty),
+    ("SequenceErase", control::sequence_erase),
+    ("SequenceInsert", control::sequence_insert),
+    ("SequenceLength", control::sequence_length),
+    ("SequenceMap", control::sequence_map),
+    ("SplitToSequence", control::split_to_sequence),
+    // Quantization.
+    ("ConvInteger", quantize::conv_integer),
+    ("DequantizeLinear", quantize::dequantize_linear),
+    ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
+    ("MatMulInteger", quantize::mat_mul_integer),
+    ("QLinearConv", quantize::q_linear_conv),
+    ("QLinearMatMul", quantize::q_linear_mat_mul),
+    ("QuantizeLinear", quantize::quantize_linear),
 ];
 
 /// Operators of classical machine learning.
 const ML: &[(&str, Translate)] = &[
     ("ArrayFeatureExtractor", gather::array_feature_extractor),
+    ("Binarizer", ml::features::binarizer),
+    ("CategoryMapper", ml::encode::category_mapper),
+    ("FeatureVectorizer", ml::features::vectorizer),
+    ("Imputer", ml::features::imputer),
+    ("LabelEncoder", ml::encode::label_encoder),
+    ("LinearClassifier", ml::linear::classifier),
+    ("LinearRegressor", ml::linear::regressor),
+    ("Normalizer", ml::features::normalizer),
+    ("OneHotEncoder", ml::encode::one_hot),
+    ("Scaler", ml::features::scaler),
+    ("SVMClassifier", ml::svm::classifier),
+    ("SVMRegressor", ml::svm::regressor),
+    ("TreeEnsemble", ml::tree_ensemble::general),
+    ("TreeEnsembleClassifier", ml::tree_ensemble::classifier),
+    ("TreeEnsembleRegressor", ml::tree_ensemble::regressor),
     ("ZipMap", shape::identity),
 ];
 
@@ -207,6 +255,35 @@ const MICROSOFT: &[(&str, Translate)] = &[
     ("FastGelu", |cx| elementwise::bias_gelu(cx, &elementwise::gelu_tanh())),
     ("FusedMatMul", linear::fused_mat_mul),
     ("Gelu", elementwise::gelu),
+    ("ConvInteger", quantize::conv_integer),
+    ("DequantizeLinear", quantize::dequantize_linear),
+    ("DynamicQuantizeLinear", quantize::dynamic_quantize_linear),
+    ("MatMulInteger", quantize::mat_mul_integer),
+    ("QGemm", quantize::q_gemm),
+    ("QLinearAdd", |cx| quantize::q_linear_binary(cx, BinaryFn::Add)),
+    ("QLinearAveragePool", |cx| {
+        quantize::q_linear_unary(cx, |cx, x| {
+            let windows = pool::windows(cx, x, 0.0)?;
+            pool::average(cx, x, windows)
+        })
+    }),
+    ("QLinearConcat", quantize::q_linear_concat),
+    ("QLinearConv", quantize::q_linear_conv),
+    ("QLinearGlobalAveragePool", |cx| {
+        quantize::q_linear_unary(cx, |cx, x| {
+            let axes: Vec<usize> = (2..cx.g.rank(x)).collect();
+            cx.g.reduce_keep(Reducer::Mean, x, &axes)
+        })
+    }),
+    ("QLinearLeakyRelu", |cx| {
+        quantize::q_linear_unary(cx, |cx, x| {
+            let f = elementwise::leaky(cx.float("alpha", 0.01));
+            cx.g.map(f, x)
+        })
+    }),
+    ("QLinearMul", |cx| quantize::q_linear_binary(cx, BinaryFn::Mul)),
+    ("QLinearSigmoid", |cx| quantize::q_linear_unary(cx, |cx, x| cx.g.unary(UnaryFn::Sigmoid, x))),
+    ("QuantizeLinear", quantize::quantize_linear),
     ("QuickGelu", elementwise::quick_gelu),
     ("SimplifiedLayerNormalization", norm::rms_norm),
     ("SkipLayerNormalization", |cx| norm::skip_layer_norm(cx, true)),

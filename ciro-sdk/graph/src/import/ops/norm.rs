@@ -18,7 +18,10 @@ pub(super) fn batch_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let [scale, bias, mean, var] = [cx.id(1)?, cx.id(2)?, cx.id(3)?, cx.id(4)?];
     let rank = cx.g.rank(x.id);
     if rank < 2 || cx.g.shape(scale) != [cx.g.shape(x.id)[1]] {
-        return Err(cx.g.misfit("batch normalization needs one scale a channel", &[x.id, scale]).into());
+        return Err(cx
+            .g
+            .misfit("batch normalization needs one scale a channel", &[x.id, scale])
+            .into());
     }
     let deviation = deviation(cx, var)?;
     let factor = cx.g.div(scale, deviation)?;
@@ -65,8 +68,7 @@ fn batch_norm_training(cx: &mut Cx<'_, '_>, x: &Value) -> Outputs {
     let mut shape = vec![1; rank];
     shape[1] = cx.g.shape(x.id)[1];
     let mut y = centred;
-    for (operand, f) in
-        [(deviation, BinaryFn::Div), (scale, BinaryFn::Mul), (bias, BinaryFn::Add)]
+    for (operand, f) in [(deviation, BinaryFn::Div), (scale, BinaryFn::Mul), (bias, BinaryFn::Add)]
     {
         let operand = cx.g.reshape(operand, &shape)?;
         y = cx.g.binary(f, y, operand)?;
@@ -282,4 +284,3 @@ fn channel_scale_and_bias(cx: &mut Cx<'_, '_>, x: NodeId) -> Result<NodeId, Reas
     }
     Ok(y)
 }
-

@@ -41,7 +41,8 @@ pub(super) fn average(
     let spatial = cx.g.shape(x)[2..].to_vec();
     let split = cx.g.push(Op::Move(Movement::Windows(windows.clone())), &[x])?;
     let shape = cx.g.shape(split).to_vec();
-    let counts = counts(&windows, &spatial, &shape[2..shape.len() - 1], cx.flag("count_include_pad", false));
+    let counts =
+        counts(&windows, &spatial, &shape[2..shape.len() - 1], cx.flag("count_include_pad", false));
     let full = windows.window_len() as f64;
     #[expect(clippy::float_cmp, reason = "counts are small integers")]
     if counts.data().iter().all(|&count| count == full) {
@@ -173,7 +174,8 @@ fn counts(
             true => 0..begin + spatial[axis] + end,
             false => begin..begin + spatial[axis],
         };
-        let taps = |at: usize| (0..windows.kernel[axis]).map(move |t| at + t * windows.dilations[axis]);
+        let taps =
+            |at: usize| (0..windows.kernel[axis]).map(move |t| at + t * windows.dilations[axis]);
         let starts = (0..out[axis]).map(|at| at * windows.strides[axis]);
         starts.map(|at| taps(at).filter(|tap| inside.contains(tap)).count() as f64).collect()
     };

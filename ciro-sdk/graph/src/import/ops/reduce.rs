@@ -286,12 +286,7 @@ fn keep_or_not(
 }
 
 /// The result of a reduction over no elements.
-fn constant(
-    cx: &mut Cx<'_, '_>,
-    x: NodeId,
-    axes: &[usize],
-    value: f64,
-) -> Result<NodeId, Reason> {
+fn constant(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize], value: f64) -> Result<NodeId, Reason> {
     let keep = cx.flag("keepdims", true);
     let kept = cx.g.shape(x).iter().enumerate().filter_map(|(axis, &extent)| {
         match (axes.contains(&axis), keep) {

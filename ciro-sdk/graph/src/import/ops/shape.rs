@@ -59,9 +59,7 @@ pub(super) fn constant(cx: &mut Cx<'_, '_>) -> Outputs {
 pub(super) fn constant_of_shape(cx: &mut Cx<'_, '_>) -> Outputs {
     let shape = extents(&cx.const_ints(0)?)?;
     let (value, kind) = match cx.literal("value")? {
-        Some(literal) => {
-            (literal.value.data().first().copied().unwrap_or(0.0), literal.kind)
-        }
+        Some(literal) => (literal.value.data().first().copied().unwrap_or(0.0), literal.kind),
         None => (0.0, DataType::Float),
     };
     Context::give(cx.g.full(&shape, value)?, kind)
@@ -105,9 +103,9 @@ pub(super) fn reshape(cx: &mut Cx<'_, '_>) -> Outputs {
                 open = Some(axis);
                 1
             }
-            0 if !zero_is_zero => *from.get(axis).ok_or_else(|| {
-                cx.g.misfit("a kept extent is missing in the operand", &[x.id])
-            })?,
+            0 if !zero_is_zero => *from
+                .get(axis)
+                .ok_or_else(|| cx.g.misfit("a kept extent is missing in the operand", &[x.id]))?,
             extent => usize::try_from(extent)
                 .map_err(|_| cx.g.misfit("a shape has no negative extents", &[x.id]))?,
         });
@@ -151,11 +149,8 @@ pub(super) fn squeeze(cx: &mut Cx<'_, '_>) -> Outputs {
 /// Inserts axes of extent 1 at the given positions of the result.
 pub(super) fn unsqueeze(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
-    let added = if cx.has(1) {
-        cx.const_ints(1)?.len()
-    } else {
-        cx.ints("axes").map_or(0, <[i64]>::len)
-    };
+    let added =
+        if cx.has(1) { cx.const_ints(1)?.len() } else { cx.ints("axes").map_or(0, <[i64]>::len) };
     let from = cx.g.shape(x.id).to_vec();
     let axes = cx.axes(1, from.len() + added)?.unwrap_or_default();
     if axes.len() != added {
@@ -517,7 +512,8 @@ fn block_size(cx: &Cx<'_, '_>) -> Result<usize, Reason> {
 pub(super) fn reverse_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let rank = cx.g.rank(x.id);
-    let (batch, time) = (cx.axis_named("batch_axis", 1, rank)?, cx.axis_named("time_axis", 0, rank)?);
+    let (batch, time) =
+        (cx.axis_named("batch_axis", 1, rank)?, cx.axis_named("time_axis", 0, rank)?);
     let lengths = extents(&cx.const_ints(1)?)?;
     let shape = cx.g.shape(x.id).to_vec();
     if batch == time || lengths.len() != shape[batch] || lengths.iter().any(|&l| l > shape[time]) {

@@ -67,10 +67,8 @@ impl Spatial {
         for (axis, &extent) in spatial.iter().enumerate() {
             let stride = self.strides[axis];
             let outputs = extent.div_ceil(stride);
-            let covered = outputs
-                .saturating_sub(1)
-                .saturating_mul(stride)
-                .saturating_add(self.reach(axis));
+            let covered =
+                outputs.saturating_sub(1).saturating_mul(stride).saturating_add(self.reach(axis));
             self.pads[axis] = split(covered.saturating_sub(extent), side)?;
         }
         Ok(())

@@ -47,12 +47,16 @@ fn chain(graph: &Graph, uses: &[usize], f: &ScalarFn, inner: NodeId) -> Option<(
 fn meeting(graph: &Graph, at: usize) -> Option<(NodeId, ScalarFn)> {
     let node = &graph.nodes[at];
     let histories: Vec<_> = node.operands.iter().map(|&id| history(graph, id)).collect();
-    let (variable, _) = histories.iter().find_map(|h| match h {
-        History::Variable(steps) => Some(steps),
-        History::Constant(_) => None,
-    }).and_then(|steps| {
-        steps.iter().find(|(root, _)| histories.iter().all(|other| other.of(*root).is_some()))
-    })?.clone();
+    let (variable, _) = histories
+        .iter()
+        .find_map(|h| match h {
+            History::Variable(steps) => Some(steps),
+            History::Constant(_) => None,
+        })
+        .and_then(|steps| {
+            steps.iter().find(|(root, _)| histories.iter().all(|other| other.of(*root).is_some()))
+        })?
+        .clone();
     let mut parts = histories.iter().filter_map(|h| h.of(variable));
     let f = match node.op {
         Op::Binary(f) => ScalarFn::binary(f, parts.next()?, parts.next()?),
@@ -106,11 +110,9 @@ fn piecewise_linear(f: &ScalarFn) -> bool {
     match f {
         ScalarFn::X | ScalarFn::Const(_) => true,
         ScalarFn::Unary(UnaryFn::Neg | UnaryFn::Abs | UnaryFn::Relu, a) => piecewise_linear(a),
-        ScalarFn::Binary(
-            BinaryFn::Add | BinaryFn::Sub | BinaryFn::Max | BinaryFn::Min,
-            a,
-            b,
-        ) => piecewise_linear(a) && piecewise_linear(b),
+        ScalarFn::Binary(BinaryFn::Add | BinaryFn::Sub | BinaryFn::Max | BinaryFn::Min, a, b) => {
+            piecewise_linear(a) && piecewise_linear(b)
+        }
         ScalarFn::Binary(BinaryFn::Mul | BinaryFn::Div, a, b) => {
             matches!(**b, ScalarFn::Const(_)) && piecewise_linear(a)
                 || matches!((f, &**a), (ScalarFn::Binary(BinaryFn::Mul, ..), ScalarFn::Const(_)))

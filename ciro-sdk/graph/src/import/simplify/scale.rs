@@ -78,7 +78,8 @@ fn channels(graph: &Graph, id: NodeId) -> Option<(usize, usize)> {
 fn along(value: &Tensor<f64>, axis: usize) -> Option<Vec<f64>> {
     let extent = value.shape()[axis];
     let inner: usize = value.shape()[axis + 1..].iter().product();
-    let values: Vec<f64> = value.data().iter().copied().step_by(inner.max(1)).take(extent).collect();
+    let values: Vec<f64> =
+        value.data().iter().copied().step_by(inner.max(1)).take(extent).collect();
     let same = |(at, x): (usize, &f64)| x.to_bits() == values[at / inner % extent].to_bits();
     value.data().iter().enumerate().all(same).then_some(values)
 }

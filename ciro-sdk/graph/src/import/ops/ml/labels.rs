@@ -18,11 +18,7 @@ pub(super) enum Labels {
 
 impl Labels {
     /// Reads the labels from the attributes of the given names.
-    pub(super) fn read(
-        cx: &Context<'_, '_>,
-        integers: &str,
-        names: &str,
-    ) -> Result<Self, Reason> {
+    pub(super) fn read(cx: &Context<'_, '_>, integers: &str, names: &str) -> Result<Self, Reason> {
         let strings = cx.texts(names);
         if !strings.is_empty() {
             return Ok(Self::Names(Arc::new(strings)));
@@ -43,11 +39,7 @@ impl Labels {
     }
 
     /// The labels of the classes at computed positions.
-    pub(super) fn at(
-        &self,
-        cx: &mut Context<'_, '_>,
-        positions: NodeId,
-    ) -> Result<Value, Reason> {
+    pub(super) fn at(&self, cx: &mut Context<'_, '_>, positions: NodeId) -> Result<Value, Reason> {
         match self {
             Self::Names(names) => Ok(named(positions, names)),
             Self::Integers(labels) => {

@@ -50,11 +50,8 @@ pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
     let targets = usize::try_from(cx.int("targets", 1)).unwrap_or(0);
     let scores = scores(cx, targets)?;
     let post = Post::read(cx)?;
-    let scores = if targets == 1 {
-        post.apply_single(cx, scores)?
-    } else {
-        post.apply(cx, scores)?
-    };
+    let scores =
+        if targets == 1 { post.apply_single(cx, scores)? } else { post.apply(cx, scores)? };
     Context::give(scores, DataType::Float)
 }
 

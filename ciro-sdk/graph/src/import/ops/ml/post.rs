@@ -29,11 +29,7 @@ impl Post {
     }
 
     /// Transforms `scores: [.., K]`, two or more of them.
-    pub(super) fn apply(
-        self,
-        cx: &mut Context<'_, '_>,
-        scores: NodeId,
-    ) -> Result<NodeId, Reason> {
+    pub(super) fn apply(self, cx: &mut Context<'_, '_>, scores: NodeId) -> Result<NodeId, Reason> {
         let last = cx.g.rank(scores) - 1;
         match self {
             Self::None => Ok(scores),
@@ -55,11 +51,7 @@ impl Post {
 }
 
 /// Softmax in which scores of 0 stay 0.
-fn softmax_zero(
-    cx: &mut Context<'_, '_>,
-    scores: NodeId,
-    last: usize,
-) -> Result<NodeId, Reason> {
+fn softmax_zero(cx: &mut Context<'_, '_>, scores: NodeId, last: usize) -> Result<NodeId, Reason> {
     let max = cx.g.reduce_keep(Reducer::Max, scores, &[last])?;
     let low = cx.g.sub(scores, max)?;
     let powers = cx.g.unary(UnaryFn::Exp, low)?;

@@ -120,8 +120,7 @@ fn pair_weights(cx: &Cx<'_, '_>, per_class: &[usize]) -> Result<Tensor<f64>, Rea
     if cx.floats("rho").len() != pairs {
         return Err(bad("rho", "has not one element a pair of classes"));
     }
-    let starts: Vec<usize> =
-        (0..classes).map(|class| per_class[..class].iter().sum()).collect();
+    let starts: Vec<usize> = (0..classes).map(|class| per_class[..class].iter().sum()).collect();
     let mut weights = vec![0.0; supports * pairs];
     let mut pair = 0;
     for i in 0..classes {

@@ -209,8 +209,7 @@ impl Leaves {
         if [trees.len(), nodes.len(), ids.len()] != [weights.len(); 3] {
             return Err(Reason::Unsupported("the lists of leaf weights differ in length"));
         }
-        let mut leaves =
-            Self { weights: HashMap::new(), outputs: BTreeSet::new(), positive: true };
+        let mut leaves = Self { weights: HashMap::new(), outputs: BTreeSet::new(), positive: true };
         for at in 0..weights.len() {
             let output = usize::try_from(ids[at]).ok().filter(|&output| output < outputs);
             let output = output.ok_or(Reason::Unsupported("a leaf weighs an unknown output"))?;

@@ -29,8 +29,13 @@ struct Lists<'a> {
 #[derive(Clone, Copy)]
 enum Pending {
     /// A branch; for one on membership, the member that is compared next.
-    Branch { at: usize, member: usize },
-    Leaf { at: usize },
+    Branch {
+        at: usize,
+        member: usize,
+    },
+    Leaf {
+        at: usize,
+    },
 }
 
 /// Builds the trees; a leaf weighs one of `targets` outputs.
@@ -63,9 +68,13 @@ impl<'a> Lists<'a> {
             weights: values(cx, "leaf_weights")?,
             modes,
         };
-        let nodes = [lists.features, lists.if_true, lists.if_false, lists.true_leaf, lists.false_leaf];
+        let nodes =
+            [lists.features, lists.if_true, lists.if_false, lists.true_leaf, lists.false_leaf];
         let same = nodes.iter().all(|list| list.len() == lists.modes.len());
-        if !same || lists.splits.len() != lists.modes.len() || lists.targets.len() != lists.weights.len() {
+        if !same
+            || lists.splits.len() != lists.modes.len()
+            || lists.targets.len() != lists.weights.len()
+        {
             return Err(Reason::Unsupported("the lists of a tree ensemble differ in length"));
         }
         Ok(lists)
