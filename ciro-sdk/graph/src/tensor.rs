@@ -6,9 +6,25 @@ use serde::{Deserialize, Serialize};
 ///
 /// A rank-0 tensor (empty shape) has one element.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked<T>")]
 pub struct Tensor<T> {
     shape: Vec<usize>,
     data: Vec<T>,
+}
+
+/// What a file says of a tensor, before the shape has been compared with the elements.
+#[derive(Deserialize)]
+struct Unchecked<T> {
+    shape: Vec<usize>,
+    data: Vec<T>,
+}
+
+impl<T> TryFrom<Unchecked<T>> for Tensor<T> {
+    type Error = ShapeMismatch;
+
+    fn try_from(raw: Unchecked<T>) -> Result<Self, ShapeMismatch> {
+        Self::new(raw.shape, raw.data)
+    }
 }
 
 /// The number of elements does not fit the shape.
@@ -31,11 +47,9 @@ impl<T> Tensor<T> {
     pub fn new(shape: Vec<usize>, data: Vec<T>) -> Result<Self, ShapeMismatch> {
         match element_count(&shape) {
             Some(expected) if expected == data.len() => Ok(Self { shape, data }),
-            count => Err(ShapeMismatch {
-                shape,
-                expected: count.unwrap_or(usize::MAX),
-                got: data.len(),
-            }),
+            count => {
+                Err(ShapeMismatch { shape, expected: count.unwrap_or(usize::MAX), got: data.len() })
+            }
         }
     }
 

@@ -84,6 +84,19 @@ pub enum EncodingError {
 }
 
 impl Encoding {
+    /// Checks what [`Self::encode`] relies on, for a real tensor of shape `real`.
+    pub(super) fn check(&self, _real: &[usize]) -> Result<(), &'static str> {
+        match self {
+            Self::Affine { scale, .. } if !(scale.is_finite() && *scale > 0.0) => {
+                Err("the input's scale is not a positive number")
+            }
+            Self::Affine { lo, hi, .. } | Self::Integer { lo, hi } if lo > hi => {
+                Err("the bounds of the input's range are not in order")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The shape of the integer tensor for a real tensor of shape `real`.
     pub fn integer_shape(&self, real: &[usize]) -> Vec<usize> {
         match self {
@@ -138,7 +151,10 @@ impl Encoding {
                     data.push(float_to_i32(value));
                 }
                 Self::Ordered => {
-                    #[expect(clippy::cast_possible_truncation, reason = "ONNX compares float32 values")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "ONNX compares float32 values"
+                    )]
                     let single = value as f32;
                     if !single.is_finite() {
                         return Err(EncodingError::NotFinite { index, value });
@@ -188,7 +204,8 @@ impl Decoding {
                 Err("the output's scale is not a positive number")
             }
             Self::Names(names)
-                if interval.lo < 0 || interval.hi >= i64::try_from(names.len()).unwrap_or(BOUND) =>
+                if interval.lo < 0
+                    || interval.hi >= i64::try_from(names.len()).unwrap_or(BOUND) =>
             {
                 Err("the output's integers may point past its class names")
             }

@@ -1,5 +1,7 @@
 //! Static intervals: what every element of a tensor is proven to stay inside.
 
+use std::ops::{Add, Mul};
+
 use serde::{Deserialize, Serialize};
 
 /// Integers of a model stay strictly inside `(-BOUND, BOUND)`, so that identities in the 31-bit Mersenne field are
@@ -61,19 +63,6 @@ impl Interval {
         Self::new(self.lo.saturating_mul(c), self.hi.saturating_mul(c))
     }
 
-    /// `{ x + y }`.
-    pub fn add(self, other: Self) -> Self {
-        Self { lo: self.lo.saturating_add(other.lo), hi: self.hi.saturating_add(other.hi) }
-    }
-
-    /// `{ x * y }`.
-    pub fn mul(self, other: Self) -> Self {
-        let products = [self.lo, self.hi]
-            .map(|x| [x.saturating_mul(other.lo), x.saturating_mul(other.hi)])
-            .concat();
-        Self::of(products).expect("four products")
-    }
-
     /// `{ x >> shift }`, arithmetic.
     pub fn shift_right(self, shift: u32) -> Self {
         Self { lo: self.lo >> shift, hi: self.hi >> shift }
@@ -82,6 +71,26 @@ impl Interval {
     /// `{ clamp(x, lo, hi) }`.
     pub fn clamp(self, lo: i64, hi: i64) -> Self {
         Self { lo: self.lo.clamp(lo, hi), hi: self.hi.clamp(lo, hi) }
+    }
+}
+
+impl Add for Interval {
+    type Output = Self;
+
+    /// `{ x + y }`, saturating.
+    fn add(self, other: Self) -> Self {
+        Self { lo: self.lo.saturating_add(other.lo), hi: self.hi.saturating_add(other.hi) }
+    }
+}
+
+impl Mul for Interval {
+    type Output = Self;
+
+    /// `{ x * y }`, saturating.
+    fn mul(self, other: Self) -> Self {
+        let products =
+            [self.lo, self.hi].map(|x| [x.saturating_mul(other.lo), x.saturating_mul(other.hi)]);
+        Self::of(products.concat()).expect("four products")
     }
 }
 
@@ -97,7 +106,7 @@ mod tests {
 
     #[test]
     fn products_cover_every_sign() {
-        assert_eq!(Interval::new(-2, 3).mul(Interval::new(-5, 1)), Interval::new(-15, 10));
+        assert_eq!(Interval::new(-2, 3) * Interval::new(-5, 1), Interval::new(-15, 10));
         assert_eq!(Interval::new(-7, 7).shift_right(1), Interval::new(-4, 3));
     }
 

@@ -1,15 +1,22 @@
 //! The integer model: operators with one exact meaning on integers below 2^30 in absolute value.
 
 mod encoding;
+mod file;
 mod interpret;
 mod interval;
 mod model;
 mod operator;
 pub mod ops;
+mod report;
 
-pub use encoding::{Decoding, Encoding, EncodingError, Encoded, ordered_image};
+pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ordered_image};
+pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
 pub use interpret::{RunError, Trace};
 pub use interval::{BOUND, Interval};
-pub use model::{ConstId, Constants, Input, IntegerModel, ModelBuilder, ModelError, Node, NodeId, Output};
+pub use model::{
+    ConstId, Constants, Input, IntegerModel, MAX_ELEMENTS, ModelBuilder, ModelError, Node, NodeId,
+    Output,
+};
 pub use operator::{Operator, OperatorError};
 pub use ops::Op;
+pub use report::{AccuracyReport, LayerAccuracy, OutputAccuracy};

@@ -1,11 +1,9 @@
 //! The integer model itself: nodes in topological order, constants, inputs and outputs.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Decoding, Encoding, Interval, Op, OperatorError};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, element_count};
 
 /// A node of an [`IntegerModel`], and with it the tensor that the node computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +22,7 @@ pub struct ConstId(pub u32);
 
 /// The constants of a model: weights, biases, tables.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Constants(Vec<Arc<Tensor<i32>>>);
+pub struct Constants(Vec<Tensor<i32>>);
 
 impl Constants {
     /// Looks a constant up.
@@ -32,18 +30,18 @@ impl Constants {
     /// # Errors
     /// [`OperatorError::Constant`] if there is none of that id.
     pub fn get(&self, id: ConstId) -> Result<&Tensor<i32>, OperatorError> {
-        self.0.get(id.0 as usize).map(AsRef::as_ref).ok_or(OperatorError::Constant(id.0))
+        self.0.get(id.0 as usize).ok_or(OperatorError::Constant(id.0))
     }
 
     /// All constants in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (ConstId, &Tensor<i32>)> {
-        (0..).map(ConstId).zip(self.0.iter().map(AsRef::as_ref))
+        (0..).map(ConstId).zip(&self.0)
     }
 
     /// Adds a constant, or finds an equal one.
     fn intern(&mut self, tensor: Tensor<i32>) -> ConstId {
-        let position = self.0.iter().position(|known| **known == tensor).unwrap_or_else(|| {
-            self.0.push(Arc::new(tensor));
+        let position = self.0.iter().position(|known| *known == tensor).unwrap_or_else(|| {
+            self.0.push(tensor);
             self.0.len() - 1
         });
         ConstId(u32::try_from(position).expect("fewer than 2^32 constants"))
@@ -143,6 +141,16 @@ pub enum ModelError {
         /// What interval analysis found.
         interval: Interval,
     },
+    /// A result has more than [`MAX_ELEMENTS`] elements.
+    #[error("node `{node}` ({op}): a tensor of shape {shape:?} has more than 2^28 elements")]
+    TooLarge {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// The shape.
+        shape: Vec<usize>,
+    },
     /// A node reads a tensor that does not come before it.
     #[error("node `{node}` reads node {operand}, which does not come before it")]
     Order {
@@ -197,6 +205,26 @@ impl IntegerModel {
         self.inputs.iter().flat_map(|input| &input.views).map(|(id, encoding)| (*id, encoding))
     }
 
+    /// The number of multiply-accumulate operations of one run: matrix products and convolutions.
+    pub fn macs(&self) -> u64 {
+        let macs = |node: &Node| {
+            let shapes: Vec<&[usize]> =
+                node.operands.iter().map(|&operand| &self.node(operand).shape[..]).collect();
+            node.op.operator().macs(&shapes, &self.constants)
+        };
+        self.nodes.iter().map(macs).fold(0, u64::saturating_add)
+    }
+
+    /// The number of weights: matrices, kernels, biases, embeddings, constant operands, tree nodes. Tables of functions do
+    /// not count, and what nodes share counts once.
+    pub fn parameters(&self) -> usize {
+        let operators = || self.nodes.iter().map(|node| node.op.operator());
+        let shared: std::collections::BTreeSet<ConstId> =
+            operators().flat_map(|op| op.weights()).collect();
+        shared.iter().map(|&id| self.constants[id].len()).sum::<usize>()
+            + operators().map(|op| op.own_parameters()).sum::<usize>()
+    }
+
     /// Checks every rule of the integer model anew; what comes from a file is not trusted.
     ///
     /// # Errors
@@ -226,7 +254,11 @@ impl IntegerModel {
             .collect();
         for input in &self.inputs {
             let wrong = |what| ModelError::Inconsistent { node: input.name.clone(), what };
+            if element_count(&input.shape).is_none_or(|count| count > MAX_ELEMENTS) {
+                return Err(wrong("an input has more than 2^28 elements"));
+            }
             for (id, encoding) in &input.views {
+                encoding.check(&input.shape).map_err(wrong)?;
                 if !unclaimed.remove(id) {
                     return Err(wrong("an input view is no input node, or is claimed twice"));
                 }
@@ -350,6 +382,9 @@ impl ModelBuilder {
     }
 }
 
+/// The most elements that one tensor of a model may have.
+pub const MAX_ELEMENTS: usize = 1 << 28;
+
 fn infer(
     before: &[Node],
     constants: &Constants,
@@ -366,7 +401,14 @@ fn infer(
     let shapes: Vec<&[usize]> = operands.iter().map(|(_, shape)| *shape).collect();
     let refuse = |source| ModelError::Operator { node: node.name.clone(), op: op.name(), source };
     let shape = op.shape(&shapes, constants).map_err(refuse)?;
-    let interval = op.interval(&operands, constants).map_err(refuse)?;
+    if element_count(&shape).is_none_or(|count| count > MAX_ELEMENTS) {
+        return Err(ModelError::TooLarge { node: node.name.clone(), op: op.name(), shape });
+    }
+    let mut interval = op.interval(&operands, constants).map_err(refuse)?;
+    if matches!((&node.op, &node.operands[..]), (Op::Mul(_), [a, b]) if a == b) {
+        // A tensor times itself is never negative, which intervals of two operands cannot know.
+        interval = interval.clamp(0, i64::MAX);
+    }
     if !interval.in_bound() {
         return Err(ModelError::Overflow { node: node.name.clone(), op: op.name(), interval });
     }

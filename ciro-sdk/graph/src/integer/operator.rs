@@ -1,6 +1,6 @@
 //! What every integer operator answers: shape rule, interval rule, value.
 
-use super::{Constants, Interval};
+use super::{BOUND, ConstId, Constants, Interval};
 use crate::movement::MovementError;
 use crate::tensor::Tensor;
 
@@ -39,6 +39,21 @@ pub trait Operator {
     /// # Panics
     /// May panic if `shape` or `interval` would have refused the operands.
     fn eval(&self, operands: &[&Tensor<i32>], constants: &Constants) -> Tensor<i32>;
+
+    /// The number of multiply-accumulate operations, 0 for everything but matrix products and convolutions.
+    fn macs(&self, _operands: &[&[usize]], _constants: &Constants) -> u64 {
+        0
+    }
+
+    /// The constants that are weights of the model (not tables of functions).
+    fn weights(&self) -> Vec<ConstId> {
+        vec![]
+    }
+
+    /// The number of weights that the operator holds itself.
+    fn own_parameters(&self) -> usize {
+        0
+    }
 }
 
 /// An operator that does not fit its operands.
@@ -86,9 +101,7 @@ pub enum OperatorError {
 
 /// Takes exactly `N` operands.
 pub(super) fn take<const N: usize, T: Copy>(operands: &[T]) -> Result<[T; N], OperatorError> {
-    operands
-        .try_into()
-        .map_err(|_| OperatorError::Operands { expected: N, got: operands.len() })
+    operands.try_into().map_err(|_| OperatorError::Operands { expected: N, got: operands.len() })
 }
 
 /// Checks that two shapes are equal.
@@ -101,6 +114,20 @@ pub(super) fn same(
         return Ok(());
     }
     Err(OperatorError::Shape { what, expected: expected.to_vec(), got: got.to_vec() })
+}
+
+/// Checks that an interval stays strictly inside `(-2^30, 2^30)`.
+pub(super) fn bounded(what: &'static str, interval: Interval) -> Result<(), OperatorError> {
+    if interval.in_bound() {
+        return Ok(());
+    }
+    let domain = Interval::new(1 - BOUND, BOUND - 1);
+    Err(OperatorError::Domain { what, interval, domain })
+}
+
+/// The product of extents as a count of operations.
+pub(super) fn count(extents: impl IntoIterator<Item = usize>) -> u64 {
+    extents.into_iter().map(|extent| extent as u64).fold(1, u64::saturating_mul)
 }
 
 /// Narrows a value that the interval rule has bounded.

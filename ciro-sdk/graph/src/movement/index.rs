@@ -65,14 +65,10 @@ pub(super) fn output_shape<V>(
             if pads.len() != from.len() {
                 return Err(refuse("pad needs two counts an axis", &[pads.len()]));
             }
-            from.iter()
-                .zip(pads)
-                .map(|(&dim, &(before, after))| {
-                    dim.checked_add(before)
-                        .and_then(|d| d.checked_add(after))
-                        .ok_or_else(|| refuse("padding overflows", &[before, after]))
-                })
-                .collect()
+            let padded = from.iter().zip(pads).map(|(dim, (before, after))| {
+                dim.checked_add(*before)?.checked_add(*after)
+            });
+            padded.collect::<Option<_>>().ok_or_else(|| refuse("padding overflows", &[]))
         }
         Movement::Dilate { axis, step, .. } => {
             let mut shape = from.to_vec();
@@ -80,13 +76,10 @@ pub(super) fn output_shape<V>(
             if *step == 0 {
                 return Err(refuse("the step is at least 1", &[*step]));
             }
-            *dim = match dim.checked_sub(1) {
-                Some(gaps) => gaps
-                    .checked_mul(*step)
-                    .and_then(|d| d.checked_add(1))
-                    .ok_or_else(|| refuse("dilation overflows", &[*step]))?,
-                None => 0,
-            };
+            if let Some(gaps) = dim.checked_sub(1) {
+                let stretched = gaps.checked_mul(*step).and_then(|d| d.checked_add(1));
+                *dim = stretched.ok_or_else(|| refuse("dilation overflows", &[*step]))?;
+            }
             Ok(shape)
         }
         Movement::Windows(windows) => windows.output_shape(from),
@@ -181,10 +174,8 @@ pub(super) fn sources<V>(
         Movement::Pad { pads, .. } => {
             let from = strides(operands[0]);
             each(shape, |at| {
-                offset(at, &from, |a, i| {
-                    i.checked_sub(pads[a].0).filter(|&i| i < operands[0][a])
-                })
-                .map(|index| (0, index))
+                offset(at, &from, |a, i| i.checked_sub(pads[a].0).filter(|&i| i < operands[0][a]))
+                    .map(|index| (0, index))
             })
         }
         Movement::Dilate { axis, step, .. } => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MovementError, Source};
-use crate::tensor::strides;
+use crate::tensor::{element_count, strides};
 
 /// Sliding windows over the spatial axes: `x: [N, C, spatial..] -> [N, C, out.., window]`.
 ///
@@ -45,11 +45,8 @@ impl<V> Windows<V> {
 
     pub(super) fn output_shape(&self, shape: &[usize]) -> Result<Vec<usize>, MovementError> {
         let spatial = self.kernel.len();
-        let refuse = |what| MovementError::Shape {
-            what,
-            from: shape.to_vec(),
-            to: self.kernel.clone(),
-        };
+        let refuse =
+            |what| MovementError::Shape { what, from: shape.to_vec(), to: self.kernel.clone() };
         if shape.len() != spatial + 2
             || [self.strides.len(), self.dilations.len(), self.pads.len()] != [spatial; 3]
         {
@@ -75,15 +72,12 @@ impl<V> Windows<V> {
                 .checked_sub(reach)
                 .ok_or_else(|| refuse("the window is larger than the padded operand"))?;
             let mut count = room / stride + 1;
-            if self.ceil_mode
-                && room % stride != 0
-                && count * stride < shape[axis + 2] + before
-            {
+            if self.ceil_mode && room % stride != 0 && count * stride < shape[axis + 2] + before {
                 count += 1;
             }
             out.push(count);
         }
-        out.push(self.window_len());
+        out.push(element_count(&self.kernel).ok_or_else(|| refuse("the window overflows"))?);
         Ok(out)
     }
 

@@ -51,3 +51,21 @@ impl Operator for ArgMax {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_lowest_position() {
+        let x = tight(&[3, 3], &[1, 2, 2, 5, 5, 5, -3, -2, -1]);
+        check(&[x], |_| ArgMax.into(), &[3], &[1, 0, 2]);
+    }
+
+    #[test]
+    fn an_empty_axis_is_refused() {
+        refuse(&[tight(&[2, 0], &[])], |_| ArgMax.into(), "last axis that is not empty");
+        refuse(&[tight(&[], &[1])], |_| ArgMax.into(), "last axis that is not empty");
+    }
+}

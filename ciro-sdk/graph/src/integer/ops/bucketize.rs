@@ -88,3 +88,49 @@ impl Operator for Bucketize {
         Tensor::new(x.shape()[..rank].to_vec(), data).expect("one rank for each value")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+    use crate::integer::{Encoding, ordered_image};
+
+    fn ranks(boundaries: &[&[i64]], limbs: bool) -> Bucketize {
+        Bucketize { boundaries: boundaries.iter().map(|b| b.to_vec()).collect(), limbs }
+    }
+
+    #[test]
+    fn a_value_on_a_boundary_belongs_below_it() {
+        let x = tight(&[3, 2], &[4, -9, 5, 0, 11, 1]);
+        let op = ranks(&[&[5, 10], &[0]], false);
+        check(&[x], |_| op.into(), &[3, 2], &[0, 0, 0, 0, 2, 1]);
+    }
+
+    #[test]
+    fn boundaries_that_do_not_increase_are_refused() {
+        let x = || [tight(&[1], &[0])];
+        refuse(&x(), |_| ranks(&[&[1, 1]], false).into(), "increase strictly");
+        refuse(&x(), |_| ranks(&[&[1 << 40]], false).into(), "fit 32 bits");
+        refuse(&x(), |_| ranks(&[&[1], &[2]], false).into(), "features");
+        refuse(&x(), |_| ranks(&[&[1]], true).into(), "limbs");
+    }
+
+    proptest! {
+        #[test]
+        fn limbs_decide_as_floats_do(x: f32, thresholds in prop::collection::vec(any::<f32>(), 1..5)) {
+            prop_assume!(x.is_finite() && thresholds.iter().all(|t| t.is_finite()));
+            let mut boundaries: Vec<i64> = thresholds.iter().copied().map(ordered_image).collect();
+            boundaries.sort_unstable();
+            boundaries.dedup();
+            let op = Bucketize { boundaries: vec![boundaries.clone()], limbs: true };
+            let encoded = Encoding::Ordered.encode(&Tensor::vector(vec![x.into()])).unwrap().tensor;
+            let rank = op.eval(&[&encoded], &Constants::default()).data()[0];
+            for threshold in thresholds {
+                let k = boundaries.binary_search(&ordered_image(threshold)).unwrap();
+                prop_assert_eq!(x <= threshold, usize::try_from(rank).unwrap() <= k);
+            }
+        }
+    }
+}

@@ -50,7 +50,7 @@ impl Operator for Combine {
         Ok(operands
             .iter()
             .zip(&self.coefficients)
-            .fold(start, |sum, ((x, _), &c)| sum.add(x.scale(c.into()))))
+            .fold(start, |sum, ((x, _), &c)| sum + x.scale(c.into())))
     }
 
     fn eval(&self, operands: &[&Tensor<i32>], _constants: &Constants) -> Tensor<i32> {
@@ -62,5 +62,28 @@ impl Operator for Combine {
         }
         let data = sums.into_iter().map(narrow).collect();
         Tensor::new(operands[0].shape().to_vec(), data).expect("one sum for each element")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    #[test]
+    fn weighs_and_adds() {
+        let operands = [tight(&[2], &[3, -1]), tight(&[2], &[10, 20])];
+        let op = Combine { coefficients: vec![2, -1], constant: 5 };
+        check(&operands, |_| op.into(), &[2], &[1, -17]);
+    }
+
+    #[test]
+    fn overflow_and_wrong_operands_are_refused() {
+        let op = |coefficients: &[i32]| Combine { coefficients: coefficients.to_vec(), constant: 0 };
+        refuse(&[tight(&[1], &[1 << 20])], |_| op(&[1 << 10]).into(), "values may reach");
+        refuse(&[tight(&[1], &[1])], |_| op(&[1, 1]).into(), "expected 2 operand(s), got 1");
+        refuse(&[], |_| op(&[]).into(), "expected 1 operand(s), got 0");
+        let unequal = [tight(&[1], &[1]), tight(&[2], &[1, 1])];
+        refuse(&unequal, |_| op(&[1, 1]).into(), "operand: expected [1], got [2]");
     }
 }

@@ -39,4 +39,28 @@ impl Operator for Constant {
     fn eval(&self, _operands: &[&Tensor<i32>], constants: &Constants) -> Tensor<i32> {
         constants[self.value].clone()
     }
+
+    fn weights(&self) -> Vec<ConstId> {
+        vec![self.value]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    #[test]
+    fn a_constant_takes_no_operand() {
+        let constant = |builder: &mut crate::integer::ModelBuilder| {
+            Constant { value: builder.constant(Tensor::vector(vec![7, -8])) }.into()
+        };
+        check(&[], constant, &[2], &[7, -8]);
+        refuse(&[tight(&[1], &[1])], constant, "expected 0 operand(s), got 1");
+    }
+
+    #[test]
+    fn a_missing_constant_is_refused() {
+        refuse(&[], |_| Constant { value: ConstId(3) }.into(), "constant 3 is not in the model");
+    }
 }

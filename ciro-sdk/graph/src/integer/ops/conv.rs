@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::integer::operator::{narrow, same, take};
+use crate::integer::operator::{count, narrow, same, take};
 use crate::integer::{ConstId, Constants, Interval, Operator, OperatorError};
 use crate::tensor::{Tensor, strides};
 
@@ -132,7 +132,7 @@ impl Operator for Conv {
         let taps = weight.len() / weight.shape()[0];
         let channels = weight.data().chunks_exact(taps).enumerate().map(|(o, taps)| {
             let start = bias.map_or(0, |bias| i64::from(bias.data()[o]));
-            taps.iter().fold(Interval::point(start), |sum, &w| sum.add(x.scale(w.into())))
+            taps.iter().fold(Interval::point(start), |sum, &w| sum + x.scale(w.into()))
         });
         Ok(channels.reduce(Interval::union).unwrap_or(Interval::point(0)))
     }
@@ -168,5 +168,115 @@ impl Operator for Conv {
             }
         }
         Tensor::new(shape, data).expect("one sum for each element")
+    }
+
+    fn macs(&self, operands: &[&[usize]], constants: &Constants) -> u64 {
+        let taps = constants[self.weight].shape()[1..].iter().copied();
+        self.shape(operands, constants).map_or(0, |out| count(out.into_iter().chain(taps)))
+    }
+
+    fn weights(&self) -> Vec<ConstId> {
+        [self.weight].into_iter().chain(self.bias).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{check, refuse, run, tight};
+    use super::*;
+    use crate::integer::Op;
+
+    fn conv(weight: ConstId, bias: Option<ConstId>, spatial: usize) -> Conv {
+        Conv {
+            weight,
+            bias,
+            strides: vec![1; spatial],
+            dilations: vec![1; spatial],
+            pads: vec![(0, 0); spatial],
+            groups: 1,
+        }
+    }
+
+    fn tensor(shape: &[usize], data: &[i32]) -> Tensor<i32> {
+        Tensor::new(shape.to_vec(), data.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn strides_pads_and_dilations_place_the_taps() {
+        let x = || [tight(&[1, 1, 5], &[1, 2, 3, 4, 5])];
+        let plain = |b: &mut crate::integer::ModelBuilder| {
+            let bias = b.constant(Tensor::vector(vec![100]));
+            conv(b.constant(tensor(&[1, 1, 2], &[1, 10])), Some(bias), 1)
+        };
+        check(&x(), |b| plain(b).into(), &[1, 1, 4], &[121, 132, 143, 154]);
+        let strided = |b: &mut _| Conv { strides: vec![2], pads: vec![(1, 0)], ..plain(b) };
+        check(&x(), |b| strided(b).into(), &[1, 1, 3], &[110, 132, 154]);
+        let dilated = |b: &mut _| Conv { dilations: vec![3], bias: None, ..plain(b) };
+        check(&x(), |b| dilated(b).into(), &[1, 1, 2], &[41, 52]);
+    }
+
+    #[test]
+    fn groups_read_their_own_channels() {
+        let x = tight(&[1, 2, 1, 1], &[3, 5]);
+        let op = |b: &mut crate::integer::ModelBuilder| {
+            let weight = b.constant(tensor(&[4, 1, 1, 1], &[1, 2, 3, 4]));
+            Conv { groups: 2, ..conv(weight, None, 2) }.into()
+        };
+        check(&[x], op, &[1, 4, 1, 1], &[3, 6, 15, 20]);
+    }
+
+    #[test]
+    fn kernels_that_do_not_fit_are_refused() {
+        let x = || [tight(&[1, 1, 2], &[1, 2])];
+        let weight = |b: &mut crate::integer::ModelBuilder, shape: &[usize]| {
+            let count = shape.iter().product();
+            conv(b.constant(tensor(shape, &vec![1; count])), None, 1)
+        };
+        refuse(&x(), |b| weight(b, &[1, 1, 3]).into(), "larger than the padded operand");
+        refuse(&x(), |b| weight(b, &[1, 2, 1]).into(), "input channels");
+        refuse(&x(), |b| weight(b, &[1, 1]).into(), "the kernel is");
+        refuse(&x(), |b| Conv { groups: 2, ..weight(b, &[1, 1, 1]) }.into(), "groups divide");
+        refuse(&x(), |b| Conv { strides: vec![0], ..weight(b, &[1, 1, 1]) }.into(), "at least 1");
+        refuse(&x(), |b| Conv { pads: vec![], ..weight(b, &[1, 1, 1]) }.into(), "an axis");
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_defining_sum(
+            data in prop::collection::vec(-9i32..9, 2 * 4 * 5),
+            kernel in prop::collection::vec(-9i32..9, 3 * 2 * 2 * 3),
+            (stride, dilation, pad) in (1usize..3, 1usize..2, 0usize..3),
+        ) {
+            let x = tensor(&[1, 2, 4, 5], &data);
+            let w = tensor(&[3, 2, 2, 3], &kernel);
+            let op = |b: &mut crate::integer::ModelBuilder| Op::from(Conv {
+                weight: b.constant(w.clone()),
+                bias: None,
+                strides: vec![stride, 1],
+                dilations: vec![1, dilation],
+                pads: vec![(pad, 0), (0, pad)],
+                groups: 1,
+            });
+            let y = run(&[tight(x.shape(), &data)], op).unwrap();
+            let at = |c: usize, i: usize, j: usize| {
+                let i = i.checked_sub(pad).filter(|&i| i < 4)?;
+                (j < 5).then(|| x.data()[(c * 4 + i) * 5 + j])
+            };
+            let &[_, outputs, height, width] = y.shape() else { panic!("four axes") };
+            for (o, i, j) in positions(outputs, height, width) {
+                let mut sum = 0;
+                for (c, di, dj) in positions(2, 2, 3) {
+                    let x = at(c, i * stride + di, j + dj * dilation).unwrap_or(0);
+                    sum += x * w.data()[((o * 2 + c) * 2 + di) * 3 + dj];
+                }
+                prop_assert_eq!(y.data()[(o * height + i) * width + j], sum);
+            }
+        }
+    }
+
+    fn positions(a: usize, b: usize, c: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        (0..a * b * c).map(move |i| (i / (b * c), i / c % b, i % c))
     }
 }

@@ -66,4 +66,30 @@ impl Operator for Embed {
         let shape = x.shape().iter().copied().chain([width]).collect();
         Tensor::new(shape, data).expect("one row for each index")
     }
+
+    fn weights(&self) -> Vec<ConstId> {
+        vec![self.table]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    fn table(builder: &mut crate::integer::ModelBuilder) -> crate::integer::Op {
+        let table = Tensor::new(vec![3, 2], vec![0, 1, 10, 11, 20, 21]).unwrap();
+        Embed { table: builder.constant(table) }.into()
+    }
+
+    #[test]
+    fn rows_follow_the_indices() {
+        check(&[tight(&[1, 2], &[2, 0])], table, &[1, 2, 2], &[20, 21, 0, 1]);
+    }
+
+    #[test]
+    fn indices_past_the_table_are_refused() {
+        refuse(&[tight(&[1], &[3])], table, "row index: operand interval [3, 3] is outside [0, 2]");
+        refuse(&[tight(&[1], &[-1])], table, "row index");
+    }
 }

@@ -50,3 +50,27 @@ impl Operator for Isqrt {
         operands[0].map(|&x| narrow(i64::from(x).isqrt()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Operand, check, refuse, run, tight};
+    use super::*;
+
+    #[test]
+    fn rounds_down() {
+        check(&[tight(&[5], &[0, 3, 4, 8, 9])], |_| Isqrt.into(), &[5], &[0, 1, 2, 2, 3]);
+        refuse(&[tight(&[1], &[-1])], |_| Isqrt.into(), "radicand");
+    }
+
+    proptest! {
+        #[test]
+        fn the_square_is_the_greatest_below(x in 0i32..(1 << 30)) {
+            let x = Operand { tensor: Tensor::vector(vec![x]), lo: 0, hi: (1 << 30) - 1 };
+            let value = i64::from(x.tensor.data()[0]);
+            let y = i64::from(run(&[x], |_| Isqrt.into()).unwrap().data()[0]);
+            prop_assert!(y * y <= value && value < (y + 1) * (y + 1));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::integer::operator::{narrow, same, take};
+use crate::integer::operator::{count, narrow, same, take};
 use crate::integer::{ConstId, Constants, Interval, Operator, OperatorError};
 use crate::tensor::Tensor;
 
@@ -71,7 +71,7 @@ impl Operator for Linear {
         };
         for row in weight.data().chunks_exact(n.max(1)) {
             for (column, &w) in columns.iter_mut().zip(row) {
-                *column = column.add(x.scale(w.into()));
+                *column = *column + x.scale(w.into());
             }
         }
         Ok(columns.into_iter().reduce(Interval::union).unwrap_or(Interval::point(0)))
@@ -99,5 +99,63 @@ impl Operator for Linear {
             data.extend(sums.into_iter().map(narrow));
         }
         Tensor::new(shape, data).expect("one sum for each element")
+    }
+
+    fn macs(&self, operands: &[&[usize]], constants: &Constants) -> u64 {
+        let outputs = constants[self.weight].last_dim();
+        operands.iter().map(|x| count(x.iter().copied().chain([outputs]))).sum()
+    }
+
+    fn weights(&self) -> Vec<ConstId> {
+        [self.weight].into_iter().chain(self.bias).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Operand, check, refuse, run, tight};
+    use super::*;
+    use crate::integer::{ModelBuilder, Op};
+
+    fn linear(k: usize, n: usize, weight: Vec<i32>) -> impl FnOnce(&mut ModelBuilder) -> Op {
+        move |builder| {
+            let weight = builder.constant(Tensor::new(vec![k, n], weight).unwrap());
+            Linear { weight, bias: None }.into()
+        }
+    }
+
+    #[test]
+    fn rows_meet_columns_and_the_bias_is_added() {
+        let op = |builder: &mut ModelBuilder| {
+            let bias = Some(builder.constant(Tensor::vector(vec![100, 200])));
+            let weight = builder.constant(Tensor::new(vec![2, 2], vec![1, 2, 3, 4]).unwrap());
+            Linear { weight, bias }.into()
+        };
+        check(&[tight(&[2, 2], &[1, 0, 1, 1])], op, &[2, 2], &[101, 202, 104, 206]);
+    }
+
+    #[test]
+    fn shapes_and_overflow_are_refused() {
+        refuse(&[tight(&[3], &[1, 1, 1])], linear(2, 1, vec![1, 1]), "contracted axis");
+        refuse(&[tight(&[], &[1])], linear(1, 1, vec![1]), "at least one axis");
+        refuse(&[tight(&[1], &[1 << 16])], linear(1, 1, vec![1 << 15]), "values may reach");
+    }
+
+    proptest! {
+        #[test]
+        fn the_interval_holds_the_extreme_inputs(
+            weight in prop::collection::vec(-500i32..500, 6), lo in -300i32..0, hi in 0i32..300,
+        ) {
+            // The interpreter asserts that the result stays in the interval that was computed before.
+            let extreme = |sign: i32| weight.iter().step_by(2).map(move |w| if w * sign > 0 { hi } else { lo });
+            for sign in [1, -1] {
+                let tensor = Tensor::vector(extreme(sign).collect());
+                let expected: i32 = extreme(sign).zip(weight.iter().step_by(2)).map(|(x, w)| x * w).sum();
+                let y = run(&[Operand { tensor, lo, hi }], linear(3, 2, weight.clone())).unwrap();
+                prop_assert_eq!(y.data()[0], expected);
+            }
+        }
     }
 }

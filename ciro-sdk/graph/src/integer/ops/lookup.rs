@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::integer::operator::take;
+use crate::integer::operator::{bounded, take};
 use crate::integer::{ConstId, Constants, Interval, Operator, OperatorError};
 use crate::tensor::Tensor;
 
@@ -33,7 +33,7 @@ impl Lookup {
 
     /// The quotients for an operand interval.
     pub fn quotient(&self, x: Interval) -> Interval {
-        x.add(Interval::point(self.offset.into())).shift_right(self.shift)
+        (x + Interval::point(self.offset.into())).shift_right(self.shift)
     }
 }
 
@@ -65,23 +65,13 @@ impl Operator for Lookup {
     ) -> Result<Interval, OperatorError> {
         let [(x, _)] = take(operands)?;
         let table = constants.get(self.table)?;
-        let shifted = x.add(Interval::point(self.offset.into()));
-        if !shifted.in_bound() {
-            return Err(OperatorError::Domain {
-                what: "offset operand",
-                interval: shifted,
-                domain: Interval::new(1 - super::super::BOUND, super::super::BOUND - 1),
-            });
-        }
+        let shifted = x + Interval::point(self.offset.into());
+        bounded("operand plus offset", shifted)?;
         let (lo, entries) = (i64::from(self.lo), i64::try_from(table.len()).unwrap_or(i64::MAX));
         let domain = Interval::new(lo, lo + entries - 1);
         let quotient = self.quotient(x);
         if !domain.contains(quotient) {
-            return Err(OperatorError::Domain {
-                what: "table index",
-                interval: quotient,
-                domain,
-            });
+            return Err(OperatorError::Domain { what: "table index", interval: quotient, domain });
         }
         let reached = usize::try_from(quotient.lo - lo).expect("inside the domain")
             ..=usize::try_from(quotient.hi - lo).expect("inside the domain");
@@ -96,5 +86,42 @@ impl Operator for Lookup {
             let entry = usize::try_from(quotient - i64::from(self.lo));
             table[entry.expect("the interval rule keeps quotients inside the table")]
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+    use crate::integer::{ModelBuilder, Op};
+
+    fn lookup(offset: i32, shift: u32, lo: i32, table: &[i32]) -> impl FnOnce(&mut ModelBuilder) -> Op {
+        move |builder| {
+            let table = builder.constant(Tensor::vector(table.to_vec()));
+            Lookup { offset, shift, lo, table }.into()
+        }
+    }
+
+    #[test]
+    fn the_shifted_operand_picks_the_entry() {
+        let x = || [tight(&[4], &[-3, -1, 0, 3])];
+        check(&x(), lookup(0, 1, -2, &[7, 8, 9, 10]), &[4], &[7, 8, 9, 10]);
+        check(&x(), lookup(1, 1, -1, &[7, 8, 9, 10]), &[4], &[7, 8, 8, 10]);
+    }
+
+    #[test]
+    fn the_sign_of_a_wide_operand_is_exact() {
+        let edge = 1 << 29;
+        let x = [tight(&[4], &[-edge, -1, 0, edge - 1])];
+        check(&x, lookup(0, 29, -1, &[0, 1]), &[4], &[0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_table_that_does_not_cover_the_interval_is_refused() {
+        let x = || [tight(&[2], &[0, 4])];
+        refuse(&x(), lookup(0, 0, 0, &[1, 2, 3, 4]), "table index: operand interval [0, 4]");
+        refuse(&x(), lookup(0, 31, 0, &[1]), "the shift is at most 30");
+        refuse(&x(), lookup(0, 0, 0, &[]), "the table is a vector");
+        refuse(&[tight(&[1], &[1 << 29])], lookup(1 << 29, 0, 0, &[1]), "operand plus offset");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::integer::operator::{narrow, same, take};
+use crate::integer::operator::{count, narrow, same, take};
 use crate::integer::{Constants, Interval, Operator, OperatorError};
 use crate::tensor::Tensor;
 
@@ -42,7 +42,7 @@ impl Operator for MatMul {
     ) -> Result<Interval, OperatorError> {
         let [(a, shape), (b, _)] = take(operands)?;
         let terms = shape.last().copied().unwrap_or(1);
-        Ok(a.mul(b).scale(i64::try_from(terms).unwrap_or(i64::MAX)))
+        Ok((a * b).scale(i64::try_from(terms).unwrap_or(i64::MAX)))
     }
 
     fn eval(&self, operands: &[&Tensor<i32>], constants: &Constants) -> Tensor<i32> {
@@ -69,5 +69,32 @@ impl Operator for MatMul {
             }
         }
         Tensor::new(shape, data).expect("one sum for each element")
+    }
+
+    fn macs(&self, operands: &[&[usize]], _constants: &Constants) -> u64 {
+        let [a, b] = operands else { return 0 };
+        count(a.iter().copied().chain(b.last().copied()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    #[test]
+    fn every_block_is_multiplied_with_its_own() {
+        let a = tight(&[2, 1, 2], &[1, 2, 3, 4]);
+        let b = tight(&[2, 2, 2], &[1, 0, 0, 1, 5, 6, 7, 8]);
+        check(&[a, b], |_| MatMul.into(), &[2, 1, 2], &[1, 2, 43, 50]);
+    }
+
+    #[test]
+    fn shapes_and_overflow_are_refused() {
+        let one = || tight(&[1, 1], &[1 << 15]);
+        refuse(&[one(), one()], |_| MatMul.into(), "values may reach");
+        refuse(&[one(), tight(&[1], &[1])], |_| MatMul.into(), "both operands are matrices");
+        refuse(&[one(), tight(&[2, 1], &[1, 1])], |_| MatMul.into(), "contracted axis");
+        refuse(&[one(), tight(&[1, 1, 1], &[1])], |_| MatMul.into(), "batch axes");
     }
 }

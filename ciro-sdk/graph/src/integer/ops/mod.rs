@@ -19,6 +19,8 @@ mod mul;
 mod reduce_max;
 mod reduce_sum;
 mod requantize;
+#[cfg(test)]
+mod testing;
 mod tree_ensemble;
 
 pub use arg_max::ArgMax;

@@ -45,3 +45,29 @@ impl Operator for Movement<i32> {
         self.apply(operands).expect("the shape rule has checked the movement")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+    use crate::integer::{Decoding, Encoding, ModelBuilder};
+
+    #[test]
+    fn elements_move_and_fills_count_for_the_interval() {
+        let pad = Movement::Pad { pads: vec![(1, 0)], fill: -9 };
+        check(&[tight(&[2], &[1, 2])], |_| pad.clone().into(), &[3], &[-9, 1, 2]);
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![2]);
+        let x = builder.view(input, Encoding::Integer { lo: 0, hi: 5 }).unwrap();
+        let y = builder.push("y", pad, &[x], 1.0).unwrap();
+        assert_eq!(builder.node(y).interval, Interval::new(-9, 5));
+        builder.output("y", y, Decoding::Integer);
+        assert!(builder.finish().is_ok());
+    }
+
+    #[test]
+    fn movements_that_do_not_fit_are_refused() {
+        let reshape = Movement::Reshape { shape: vec![3] };
+        refuse(&[tight(&[2], &[1, 2])], |_| reshape.into(), "reshape keeps the number of elements");
+    }
+}

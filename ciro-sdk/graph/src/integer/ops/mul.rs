@@ -37,7 +37,7 @@ impl Operator for Mul {
         _constants: &Constants,
     ) -> Result<Interval, OperatorError> {
         let [(a, _), (b, _)] = take(operands)?;
-        Ok(a.mul(b))
+        Ok(a * b)
     }
 
     fn eval(&self, operands: &[&Tensor<i32>], _constants: &Constants) -> Tensor<i32> {
@@ -45,5 +45,28 @@ impl Operator for Mul {
         let products = a.data().iter().zip(b.data()).map(|(&a, &b)| i64::from(a) * i64::from(b));
         Tensor::new(a.shape().to_vec(), products.map(narrow).collect())
             .expect("one product for each element")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+    use crate::integer::{Encoding, ModelBuilder};
+
+    #[test]
+    fn multiplies_elementwise() {
+        let operands = [tight(&[3], &[2, -3, 0]), tight(&[3], &[5, 7, 9])];
+        check(&operands, |_| Mul.into(), &[3], &[10, -21, 0]);
+        refuse(&[tight(&[1], &[1 << 15]), tight(&[1], &[1 << 15])], |_| Mul.into(), "may reach");
+    }
+
+    #[test]
+    fn a_square_is_never_negative() {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![2]);
+        let x = builder.view(input, Encoding::Integer { lo: -3, hi: 5 }).unwrap();
+        let square = builder.push("square", Mul, &[x, x], 1.0).unwrap();
+        assert_eq!(builder.node(square).interval, Interval::new(0, 25));
     }
 }

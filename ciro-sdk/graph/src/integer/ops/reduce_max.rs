@@ -44,3 +44,15 @@ impl Operator for ReduceMax {
         fold_last(operands[0], |row| *row.iter().max().expect("the last axis is not empty"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    #[test]
+    fn takes_the_greatest_of_every_row() {
+        check(&[tight(&[2, 2], &[-5, -4, 9, 3])], |_| ReduceMax.into(), &[2], &[-4, 9]);
+        refuse(&[tight(&[0], &[])], |_| ReduceMax.into(), "last axis that is not empty");
+    }
+}

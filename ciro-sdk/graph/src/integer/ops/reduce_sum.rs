@@ -58,3 +58,15 @@ pub(super) fn fold_last(x: &Tensor<i32>, f: impl Fn(&[i32]) -> i32) -> Tensor<i3
     let data = x.data().chunks_exact(x.last_dim()).map(f).collect();
     Tensor::new(x.shape()[..x.rank() - 1].to_vec(), data).expect("one value for each row")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    #[test]
+    fn adds_every_row() {
+        check(&[tight(&[2, 2], &[-5, -4, 9, 3])], |_| ReduceSum.into(), &[2], &[-9, 12]);
+        refuse(&[tight(&[2], &[1 << 29, 0])], |_| ReduceSum.into(), "values may reach");
+    }
+}

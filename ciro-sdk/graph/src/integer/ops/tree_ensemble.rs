@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::integer::operator::{narrow, same, take};
-use crate::integer::{Constants, Interval, Operator, OperatorError};
+use crate::integer::{Constants, Interval, MAX_ELEMENTS, Operator, OperatorError};
 use crate::tensor::Tensor;
 
 /// `y[.., o] = base[o] + sum over trees of the weight that the reached leaf gives output o`.
@@ -67,6 +67,9 @@ impl TreeEnsemble {
     }
 
     fn check_nodes(&self) -> Result<(), OperatorError> {
+        if self.nodes.len().saturating_mul(self.outputs()) > MAX_ELEMENTS {
+            return Err(OperatorError::Attribute("nodes times outputs are at most 2^28"));
+        }
         for (at, node) in (0u32..).zip(&self.nodes) {
             match node {
                 TreeNode::Branch { feature, left, right, .. } => {
@@ -135,7 +138,7 @@ impl Operator for TreeEnsemble {
             self.base.iter().map(|&base| Interval::point(base.into())).collect();
         for &root in &self.roots {
             for (sum, leaves) in sums.iter_mut().zip(&below[root as usize]) {
-                *sum = sum.add(*leaves);
+                *sum = *sum + *leaves;
             }
         }
         Ok(sums.into_iter().reduce(Interval::union).unwrap_or(Interval::point(0)))
@@ -162,5 +165,64 @@ impl Operator for TreeEnsemble {
         let mut shape = x.shape().to_vec();
         *shape.last_mut().expect("rank at least 1") = self.outputs();
         Tensor::new(shape, data).expect("one sum for each output")
+    }
+
+    fn own_parameters(&self) -> usize {
+        let own = self.nodes.iter().map(|node| match node {
+            TreeNode::Branch { .. } => 1,
+            TreeNode::Leaf { weights } => weights.len(),
+        });
+        own.sum::<usize>() + self.base.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, refuse, tight};
+    use super::*;
+
+    fn branch(feature: u32, threshold: u32, left: u32, right: u32) -> TreeNode {
+        TreeNode::Branch { feature, threshold, left, right }
+    }
+
+    fn leaf(weights: &[i32]) -> TreeNode {
+        TreeNode::Leaf { weights: weights.to_vec() }
+    }
+
+    fn two_trees() -> TreeEnsemble {
+        let nodes = vec![
+            branch(0, 0, 1, 2),
+            leaf(&[1, 0]),
+            branch(1, 2, 3, 4),
+            leaf(&[0, 10]),
+            leaf(&[0, 20]),
+            leaf(&[100, 100]),
+        ];
+        TreeEnsemble { features: 2, base: vec![1000, 0], nodes, roots: vec![0, 5] }
+    }
+
+    #[test]
+    fn leaves_of_all_trees_are_added() {
+        let x = tight(&[3, 2], &[0, 9, 1, 2, 1, 3]);
+        let sums = [1101, 100, 1100, 110, 1100, 120];
+        check(&[x], |_| two_trees().into(), &[3, 2], &sums);
+        assert_eq!(two_trees().path(0, &[1, 3]), [0, 2, 4]);
+    }
+
+    #[test]
+    fn trees_that_are_no_trees_are_refused() {
+        let x = || [tight(&[2], &[0, 0])];
+        let mut cycle = two_trees();
+        cycle.nodes[2] = branch(1, 0, 2, 3);
+        refuse(&x(), |_| cycle.into(), "children come after their parent");
+        let mut feature = two_trees();
+        feature.nodes[0] = branch(2, 0, 1, 2);
+        refuse(&x(), |_| feature.into(), "existing feature");
+        let mut root = two_trees();
+        root.roots = vec![6];
+        refuse(&x(), |_| root.into(), "every root is a node");
+        let mut weights = two_trees();
+        weights.nodes[1] = leaf(&[1]);
+        refuse(&x(), |_| weights.into(), "leaf weights");
     }
 }
