@@ -5,8 +5,10 @@ pub mod float;
 pub mod import;
 pub mod integer;
 pub mod movement;
+mod sources;
 pub mod tensor;
 
 pub use integer::{IntegerModel, Interval};
 pub use movement::Movement;
+pub use sources::SOURCES;
 pub use tensor::Tensor;

@@ -83,6 +83,11 @@ impl Inputs {
         Ok(Self { arrays })
     }
 
+    /// The array of a name.
+    pub fn array_named(&self, name: &str) -> Option<&InputArray> {
+        self.arrays.iter().find(|array| array.name.as_deref() == Some(name))
+    }
+
     /// The samples that the arrays hold for a model with these inputs.
     ///
     /// # Errors
@@ -119,11 +124,10 @@ impl Inputs {
     /// The array of input number `position`: by the input's name, by `in_K`, or the only one there is.
     fn array(&self, position: usize, specs: &[InputSpec]) -> Result<&InputArray, InputError> {
         let spec = &specs[position];
-        let named = |name: &str| self.arrays.iter().find(|array| array.name.as_deref() == Some(name));
         let unnamed = || self.arrays.get(position).filter(|array| array.name.is_none());
-        named(&spec.name)
-            .or_else(|| named(&format!("in_{position}")))
-            .or_else(|| named(&format!("arr_{position}")))
+        self.array_named(&spec.name)
+            .or_else(|| self.array_named(&format!("in_{position}")))
+            .or_else(|| self.array_named(&format!("arr_{position}")))
             .or_else(unnamed)
             .ok_or_else(|| {
                 let names = self.arrays.iter().filter_map(|array| array.name.as_ref());
