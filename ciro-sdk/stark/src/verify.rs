@@ -1,5 +1,6 @@
 //! The verifier: needs a model key, a statement and a proof, and trusts nothing in the proof.
 
+use ciro_graph::Interval;
 use num_traits::Zero;
 use stwo::core::channel::{Blake2sChannel, Channel};
 use stwo::core::circle::CirclePoint;
@@ -171,26 +172,27 @@ fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), Verifica
             sample,
             tensor: tensor.to_owned(),
         };
-        let inputs = key.inputs.iter().map(|input| {
-            let shape = input.encoding.integer_shape(&input.shape);
-            (&input.name, shape, input.encoding.interval())
-        });
-        let outputs =
-            key.outputs.iter().map(|output| (&output.name, output.shape.clone(), output.interval));
-        let tensors = inference.inputs.iter().chain(&inference.outputs);
         if inference.inputs.len() != key.inputs.len() {
             return Err(wrong("another number of inputs than the model's", ""));
         }
         if inference.outputs.len() != key.outputs.len() {
             return Err(wrong("another number of outputs than the model's", ""));
         }
-        for ((name, shape, interval), tensor) in inputs.chain(outputs).zip(tensors) {
-            if tensor.shape() != shape {
-                return Err(wrong("a shape is not the model's", name));
+        for (input, tensor) in key.inputs.iter().zip(&inference.inputs) {
+            if tensor.shape() != input.encoding.integer_shape(&input.shape) {
+                return Err(wrong("a shape is not the model's", &input.name));
             }
-            let inside = |&v: &i32| interval.lo <= v.into() && i64::from(v) <= interval.hi;
+            if input.encoding.first_inadmissible(tensor).is_some() {
+                return Err(wrong("a value is outside the model's interval", &input.name));
+            }
+        }
+        for (output, tensor) in key.outputs.iter().zip(&inference.outputs) {
+            if tensor.shape() != output.shape {
+                return Err(wrong("a shape is not the model's", &output.name));
+            }
+            let inside = |&v: &i32| output.interval.contains(Interval::point(v.into()));
             if !tensor.data().iter().all(inside) {
-                return Err(wrong("a value is outside the model's interval", name));
+                return Err(wrong("a value is outside the model's interval", &output.name));
             }
         }
     }

@@ -115,6 +115,21 @@ impl Encoding {
         }
     }
 
+    /// The position of the first integer that no real input encodes to, `None` if there is none.
+    ///
+    /// The interval alone does not say it: the limbs of an [`Self::Ordered`] image have an interval each.
+    pub fn first_inadmissible(&self, tensor: &Tensor<i32>) -> Option<usize> {
+        let interval = self.interval();
+        tensor.data().iter().enumerate().position(|(position, &value)| {
+            let interval = match (self, position % 2) {
+                (Self::Ordered, 0) => Interval::new(-0x8000, 0x7fff),
+                (Self::Ordered, _) => Interval::new(0, 0xffff),
+                _ => interval,
+            };
+            !interval.contains(Interval::point(value.into()))
+        })
+    }
+
     /// The real value of one unit; 1 where integers are not proportional to the input.
     pub fn scale(&self) -> f64 {
         match self {

@@ -1,6 +1,6 @@
 //! The reference interpreter: the meaning of an integer model.
 
-use super::{IntegerModel, Interval, NodeId};
+use super::{Encoding, IntegerModel, Interval, NodeId};
 use crate::tensor::Tensor;
 
 /// The value of every node for one run of a model.
@@ -69,8 +69,8 @@ impl IntegerModel {
         if views.len() != inputs.len() {
             return Err(RunError::Inputs { expected: views.len(), got: inputs.len() });
         }
-        for (&id, input) in views.iter().zip(inputs) {
-            self.check_input(id, input)?;
+        for ((id, encoding), input) in self.input_nodes().zip(inputs) {
+            self.check_input(id, encoding, input)?;
         }
         let mut values: Vec<Tensor<i32>> = Vec::with_capacity(self.nodes().len());
         for (id, node) in self.iter() {
@@ -102,7 +102,12 @@ impl IntegerModel {
         Ok(self.outputs().iter().map(|output| trace.value(output.node).clone()).collect())
     }
 
-    fn check_input(&self, id: NodeId, input: &Tensor<i32>) -> Result<(), RunError> {
+    fn check_input(
+        &self,
+        id: NodeId,
+        encoding: &Encoding,
+        input: &Tensor<i32>,
+    ) -> Result<(), RunError> {
         let node = self.node(id);
         if input.shape() != node.shape {
             return Err(RunError::Shape {
@@ -111,8 +116,7 @@ impl IntegerModel {
                 got: input.shape().to_vec(),
             });
         }
-        let outside = |v: i32| !node.interval.contains(Interval::point(v.into()));
-        match input.data().iter().position(|&v| outside(v)) {
+        match encoding.first_inadmissible(input) {
             None => Ok(()),
             Some(index) => Err(RunError::Range {
                 name: node.name.clone(),

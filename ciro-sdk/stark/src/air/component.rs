@@ -75,7 +75,6 @@ impl FrameworkEval for Air {
             air: self,
             naming: self.naming.load(Ordering::Relaxed),
             fixed: 0,
-            last: None,
             open: None,
             pair: None,
             running: None,
@@ -96,7 +95,6 @@ struct ComponentRow<'a, E: EvalAtRow> {
     air: &'a Air,
     naming: bool,
     fixed: usize,
-    last: Option<E::F>,
     /// A single lookup that waits for a partner.
     open: Option<Term<E>>,
     /// A complete pair that waits to learn whether it is the last of the row.
@@ -109,16 +107,6 @@ impl<E: EvalAtRow> ComponentRow<'_, E> {
     fn preprocessed(&mut self, id: impl FnOnce() -> PreProcessedColumnId) -> E::F {
         let id = if self.naming { id() } else { PreProcessedColumnId { id: String::new() } };
         self.eval.get_preprocessed_column(id)
-    }
-
-    fn last_row(&mut self) -> E::F {
-        if let Some(last) = &self.last {
-            return last.clone();
-        }
-        let log_size = self.air.chip.log_size();
-        let last = self.preprocessed(|| named_column_id(LAST, log_size));
-        self.last = Some(last.clone());
-        last
     }
 
     fn push_pair(&mut self, term: Term<E>) {
@@ -167,10 +155,6 @@ impl<E: EvalAtRow> Row for ComponentRow<'_, E> {
         self.preprocessed(|| named_column_id(FIRST, log_size))
     }
 
-    fn last(&mut self) -> E::F {
-        self.last_row()
-    }
-
     fn witness(&mut self) -> E::F {
         let [now] = self.eval.next_interaction_mask(ORIGINAL_TRACE_IDX, [0]);
         now
@@ -188,7 +172,8 @@ impl<E: EvalAtRow> Row for ComponentRow<'_, E> {
     }
 
     fn total(&mut self, value: E::EF) {
-        let last = self.last_row();
+        let log_size = self.air.chip.log_size();
+        let last = self.preprocessed(|| named_column_id(LAST, log_size));
         self.eval.add_constraint((value - E::EF::from(self.air.total)) * last);
     }
 

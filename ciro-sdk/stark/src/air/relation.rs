@@ -10,7 +10,7 @@ pub(crate) enum Relation {
     Memory = 1,
     /// `(table, in, out)`: an entry of a fixed table.
     Table = 2,
-    /// `(ensemble, feature, rank)`: a feature's rank, for every tree that reads it.
+    /// `(slot, rank)`: the rank of one feature of one sample, for every tree node that reads it.
     Rank = 3,
     /// `(node, feature, threshold, left, right)`: a node of a decision tree.
     TreeNode = 4,

@@ -44,9 +44,6 @@ pub(crate) trait Row {
     /// 1 in the first row, else 0.
     fn first(&mut self) -> Self::F;
 
-    /// 1 in the last row, else 0.
-    fn last(&mut self) -> Self::F;
-
     /// The next witness column of the chip (tree 1).
     fn witness(&mut self) -> Self::F;
 

@@ -53,11 +53,6 @@ impl Row for Shape {
         BaseField::zero()
     }
 
-    fn last(&mut self) -> BaseField {
-        self.selectors[1] = true;
-        BaseField::zero()
-    }
-
     fn witness(&mut self) -> BaseField {
         self.witness += 1;
         BaseField::zero()

@@ -5,19 +5,27 @@ mod arg_max;
 mod arithmetic;
 mod constants;
 mod contract;
+mod divide;
+mod embed;
 mod io;
 mod max;
 pub(crate) mod quantize;
+mod rank;
 mod table;
+mod tree;
 
 pub(crate) use accumulate::AccumulateChip;
 pub(crate) use arg_max::ArgMaxChip;
 pub(crate) use arithmetic::ArithmeticChip;
 pub(crate) use constants::ConstantsChip;
 pub(crate) use contract::ContractChip;
+pub(crate) use divide::{DivideChip, RootChip};
+pub(crate) use embed::EmbedChip;
 pub(crate) use io::IoChip;
 pub(crate) use max::MaxChip;
-pub(crate) use table::TableChip;
+pub(crate) use rank::RankChip;
+pub(crate) use table::{Book, TableChip};
+pub(crate) use tree::{LeafChip, PathChip};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,13 +42,24 @@ pub(crate) enum AnyChip {
     Arithmetic(ArithmeticChip),
     Max(MaxChip),
     ArgMax(ArgMaxChip),
+    Divide(DivideChip),
+    Root(RootChip),
+    Embed(EmbedChip),
+    Rank(RankChip),
+    Path(PathChip),
+    Leaf(LeafChip),
 }
 
 impl AnyChip {
     /// The chip's name in reports and error messages.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Table(_) => "tables",
+            Self::Table(chip) => match chip.book {
+                Book::Functions => "function tables",
+                Book::Boundaries => "boundary table",
+                Book::TreeNodes => "tree nodes",
+                Book::Leaves => "tree leaves",
+            },
             Self::Constants(_) => "constants",
             Self::Io(_) => "public values",
             Self::Contract(chip) if chip.dynamic => "products of activations",
@@ -51,6 +70,12 @@ impl AnyChip {
             Self::Arithmetic(_) => "raw arithmetic",
             Self::Max(_) => "maxima",
             Self::ArgMax(_) => "positions of maxima",
+            Self::Divide(_) => "divisions",
+            Self::Root(_) => "square roots",
+            Self::Embed(_) => "embeddings",
+            Self::Rank(_) => "feature ranks",
+            Self::Path(_) => "tree paths",
+            Self::Leaf(_) => "leaf weights",
         }
     }
 
@@ -71,6 +96,12 @@ impl AnyChip {
             }
             Self::Max(chip) => chip.limbs.is_sane(),
             Self::ArgMax(chip) => chip.limbs.is_sane(),
+            Self::Divide(chip) => chip.limbs.is_sane(),
+            Self::Root(chip) => chip.limbs.is_sane(),
+            Self::Embed(chip) => lanes(chip.lanes),
+            Self::Rank(chip) => chip.limbs.is_sane(),
+            Self::Path(chip) => chip.limbs.is_sane(),
+            Self::Leaf(_) => true,
         };
         shape && (5..=max_log_size).contains(&self.log_size())
     }
@@ -96,6 +127,12 @@ macro_rules! dispatch {
             AnyChip::Arithmetic($chip) => $body,
             AnyChip::Max($chip) => $body,
             AnyChip::ArgMax($chip) => $body,
+            AnyChip::Divide($chip) => $body,
+            AnyChip::Root($chip) => $body,
+            AnyChip::Embed($chip) => $body,
+            AnyChip::Rank($chip) => $body,
+            AnyChip::Path($chip) => $body,
+            AnyChip::Leaf($chip) => $body,
         }
     };
 }

@@ -1,17 +1,54 @@
-//! Fixed tables: ranges and unary functions.
+//! Fixed tables.
 
 use serde::{Deserialize, Serialize};
 
 use crate::air::{Challenges, Chip, Relation, Row};
 
-/// Adds every table entry as often as it is looked up.
+/// Adds every entry of a table as often as it is looked up.
 ///
-/// Fixed: for each lane `(table, in, out)`. Witness: for each lane how often. The multiplicity is the prover's choice, which is
-/// sound because a tuple that is no entry can never be balanced.
+/// Fixed: for each lane the entry. Witness: for each lane how often. The multiplicity is the prover's choice, which is sound because a
+/// tuple that is no entry can never be balanced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableChip {
     pub(crate) log_size: u32,
     pub(crate) lanes: u32,
+    pub(crate) book: Book,
+}
+
+/// What a table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Book {
+    /// `(table, in, out)`: ranges and unary functions.
+    Functions,
+    /// `(feature, rank, lower high, lower low, upper high, upper low)`: boundaries between ranks.
+    Boundaries,
+    /// `(node, feature, threshold, left, right)`: nodes of decision trees.
+    TreeNodes,
+    /// `(node, output, weight)`: leaves of decision trees.
+    Leaves,
+}
+
+impl Book {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Functions, Self::Boundaries, Self::TreeNodes, Self::Leaves];
+
+    /// Number of values of an entry.
+    pub(crate) fn width(self) -> usize {
+        match self {
+            Self::Functions | Self::Leaves => 3,
+            Self::Boundaries => 6,
+            Self::TreeNodes => 5,
+        }
+    }
+
+    fn relation(self) -> Relation {
+        match self {
+            Self::Functions => Relation::Table,
+            Self::Boundaries => Relation::Boundary,
+            Self::TreeNodes => Relation::TreeNode,
+            Self::Leaves => Relation::Leaf,
+        }
+    }
 }
 
 impl Chip for TableChip {
@@ -21,9 +58,9 @@ impl Chip for TableChip {
 
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
         for _ in 0..self.lanes {
-            let entry = [row.fixed(), row.fixed(), row.fixed()];
+            let entry: Vec<R::F> = (0..self.book.width()).map(|_| row.fixed()).collect();
             let count = row.witness();
-            row.lookup(Relation::Table, count, &entry);
+            row.lookup(self.book.relation(), count, &entry);
         }
     }
 }

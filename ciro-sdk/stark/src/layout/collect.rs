@@ -4,31 +4,26 @@ use std::collections::BTreeMap;
 
 use ciro_graph::integer::ops::{Combine, Conv, Linear};
 use ciro_graph::integer::{ConstId, Node, NodeId, Op};
-use ciro_graph::{IntegerModel, Tensor};
+use ciro_graph::{IntegerModel, Interval, Tensor};
 
 use super::arithmetic::{Arithmetic, Elementwise};
 use super::convolution;
+use super::divide::{DivisionRows, Divisions};
+use super::embed::{self, Embedding, Embeddings};
 use super::extremum::{Extrema, Extremum, Groups};
 use super::io::PublicValues;
 use super::product::{Accumulation, Product, Right, place_contraction};
 use super::rounding::{NoRoom, Rounding, Roundings};
 use super::tables::Tables;
+use super::tree::{Forest, LeafRows, PathRows, RankRows, RankWork};
 use super::wiring::{Address, Wiring};
-use super::{Layout, PlacedChip, constants};
+use super::{Auxiliary, Layout, PlacedChip, constants};
 use crate::chips::quantize::Limbs;
 
 /// A model that cannot be laid out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The tensor STARK has no chip for an operator.
-    #[error("node `{node}` ({op}): the tensor route cannot prove this operator")]
-    Unsupported {
-        /// The node's name.
-        node: String,
-        /// Its operator.
-        op: &'static str,
-    },
     /// Intermediate values are too large for a sound rounding check.
     #[error("node `{node}` ({op})")]
     NoRoom {
@@ -39,6 +34,22 @@ pub enum LayoutError {
         /// Which values leave no room.
         #[source]
         source: NoRoom,
+    },
+    /// A division whose quotient and divisor are both wide.
+    #[error("node `{node}` (DivFloor): quotients in {quotient} and divisors in {divisor} are too wide to check together; bound one of them more tightly")]
+    WideDivision {
+        /// The node's name.
+        node: String,
+        /// What the divisors lie in.
+        divisor: Interval,
+        /// What the quotients lie in.
+        quotient: Interval,
+    },
+    /// A tree ensemble that does not read the ranks of a `Bucketize` node.
+    #[error("node `{node}` (TreeEnsemble): the operand is not the direct result of a Bucketize node")]
+    Ranks {
+        /// The node's name.
+        node: String,
     },
     /// The model has more tensor elements than addresses.
     #[error("the model and its batch hold {elements} tensor elements, more than the {most} that can be addressed")]
@@ -63,6 +74,10 @@ pub(super) struct Collector<'m> {
     elementwise: Vec<Elementwise>,
     maxima: Vec<Groups>,
     positions: Vec<Groups>,
+    divisions: Vec<Divisions>,
+    embeds: Vec<(NodeId, ConstId)>,
+    bucketizes: Vec<NodeId>,
+    ensembles: Vec<NodeId>,
 }
 
 impl<'m> Collector<'m> {
@@ -100,6 +115,10 @@ impl<'m> Collector<'m> {
             elementwise: vec![],
             maxima: vec![],
             positions: vec![],
+            divisions: vec![],
+            embeds: vec![],
+            bucketizes: vec![],
+            ensembles: vec![],
         };
         this.collect_roundings()?;
         this.collect_nodes()?;
@@ -186,12 +205,14 @@ impl<'m> Collector<'m> {
                 }
                 Op::ReduceMax(_) => self.maxima.push(self.groups(id)),
                 Op::ArgMax(_) => self.positions.push(self.groups(id)),
-                _ => {
-                    return Err(LayoutError::Unsupported {
-                        node: node.name.clone(),
-                        op: node.op.operator().name(),
-                    });
+                Op::DivFloor(_) => self.divide(id)?,
+                Op::Isqrt(_) => {
+                    let x = node.operands[0];
+                    self.divisions.push(Divisions::root(self.operand_cells(x, x, id)));
                 }
+                Op::Embed(embed) => self.embeds.push((id, embed.table)),
+                Op::Bucketize(_) => self.bucketizes.push(id),
+                Op::TreeEnsemble(_) => self.ensembles.push(id),
             }
         }
         for ((weight, bias, _), nodes) in linears {
@@ -329,6 +350,18 @@ impl<'m> Collector<'m> {
         a.into_iter().zip(b).zip(y).map(|((a, b), y)| [a, b, y]).collect()
     }
 
+    fn divide(&mut self, id: NodeId) -> Result<(), LayoutError> {
+        let node = self.model.node(id);
+        let [a, b] = [node.operands[0], node.operands[1]];
+        let intervals = [self.model.node(b).interval, node.interval];
+        let cells = self.operand_cells(a, b, id);
+        let divisions = Divisions::division(intervals, cells).ok_or_else(|| {
+            LayoutError::WideDivision { node: node.name.clone(), divisor: intervals[0], quotient: intervals[1] }
+        })?;
+        self.divisions.push(divisions);
+        Ok(())
+    }
+
     fn groups(&self, id: NodeId) -> Groups {
         let operand = self.model.node(id).operands[0];
         let node = self.model.node(operand);
@@ -348,13 +381,15 @@ impl<'m> Collector<'m> {
         let limbs = self.roundings.limbs();
         let numbers = self.roundings.finish(&mut tables);
         self.number_tables(&numbers, limbs, &mut tables);
+        let embeddings = self.embeddings(&mut tables);
+        let (ranks, forests) = self.forests(&mut tables)?;
         // Products of one kind stand together, so that few rows only separate others.
         self.products.sort_by_key(|product| {
             (matches!(product.right, Right::Computed(_)), product.roundings.is_some())
         });
 
         let public = self.public_values();
-        let Self { mut wiring, products, elementwise, maxima, positions, .. } = self;
+        let Self { mut wiring, products, elementwise, maxima, positions, divisions, .. } = self;
         let mut chips: Vec<PlacedChip> = vec![];
         chips.extend(place_contraction(&products, false, &mut wiring));
         chips.extend(place_contraction(&products, true, &mut wiring));
@@ -364,19 +399,90 @@ impl<'m> Collector<'m> {
         for (kind, groups) in [(Extremum::Max, &maxima), (Extremum::ArgMax, &positions)] {
             extrema.extend(place_extrema(kind, groups, limbs.bits, &mut tables, &mut wiring));
         }
+        let divisions = [false, true].map(|is_root| {
+            DivisionRows::new(&divisions, is_root, limbs.bits, (&mut tables, &mut wiring))
+        });
+        let embeddings = Embeddings::new(&embeddings, &mut wiring);
+        let ranks = RankRows::new(&ranks, limbs.bits, (&mut tables, &mut wiring));
+        let paths = PathRows::new(&forests, limbs.bits, &mut tables);
+        let leaves = LeafRows::new(&forests, &mut wiring);
+        let mut auxiliary: Vec<Box<dyn Auxiliary>> = vec![];
+        auxiliary.extend(paths.as_ref().map(PathRows::idle_visits));
+        auxiliary.extend(forests.into_iter().map(|forest| Box::new(forest) as Box<dyn Auxiliary>));
         // From here on every read has been counted.
         let accumulations =
             [Some(limbs), None].into_iter().filter_map(|limbs| Accumulation::new(&products, limbs));
         chips.extend(accumulations.map(|accumulation| accumulation.place(&wiring)));
         chips.extend(rounded.into_iter().chain(raw).map(|work| work.place(&wiring)));
         chips.extend(extrema.into_iter().map(|extrema| extrema.place(&wiring)));
+        chips.extend(divisions.into_iter().flatten().map(|rows| rows.place(&wiring)));
+        chips.extend(embeddings.map(|rows| rows.place(&wiring)));
+        chips.extend(ranks.map(|rows| rows.place(&wiring)));
+        chips.extend(paths.map(|rows| rows.place(&wiring)));
+        chips.extend(leaves.map(|rows| rows.place(&wiring)));
         chips.push(constants::place(&wiring));
-        let addresses = public.inputs.iter().chain(&public.outputs).copied().collect();
         chips.push(public.place(&wiring));
-        let table_chip = chips.len();
-        chips.push(tables.place());
-        let (bases, constants) = wiring.into_parts();
-        Ok(Layout { chips, constants, bases, tables, table_chip, public: addresses })
+        chips.extend(tables.books().map(|book| tables.place(book)));
+        let (bases, extra) = wiring.into_parts();
+        Ok(Layout { chips, extra, auxiliary, bases, tables })
+    }
+
+    fn embeddings(&self, tables: &mut Tables) -> Vec<Embedding> {
+        let mut numbers = BTreeMap::new();
+        self.embeds
+            .iter()
+            .map(|&(id, matrix)| {
+                let matrix_of = &self.model.constants()[matrix];
+                let table = *numbers
+                    .entry(matrix)
+                    .or_insert_with(|| embed::matrix_table(matrix_of, tables));
+                Embedding {
+                    table,
+                    width: matrix_of.shape()[1],
+                    indices: self.all_cells(self.model.node(id).operands[0]),
+                    results: self.all_cells(id),
+                }
+            })
+            .collect()
+    }
+
+    /// Ranks and forests; the sums of leaf weights join the matrix products.
+    fn forests(&mut self, tables: &mut Tables) -> Result<(RankWork, Vec<Forest>), LayoutError> {
+        let model = self.model;
+        let mut work = RankWork::default();
+        let mut positions = BTreeMap::new();
+        for &id in &self.bucketizes {
+            let (node, operand) = (model.node(id), model.node(id).operands[0]);
+            let Op::Bucketize(op) = &node.op else { unreachable!("collected by operator") };
+            let cells = self.all_cells(operand);
+            let parts = if op.limbs { 2 } else { 1 };
+            let zero = self.wiring.zero();
+            let operands =
+                cells.chunks(parts).map(|c| [c[0], c.get(1).copied().unwrap_or(zero)]).collect();
+            let cells = (operands, self.all_cells(id));
+            let interval = model.node(operand).interval;
+            let position = work.push(op, interval, cells, (tables, &mut self.wiring));
+            positions.insert(id, position);
+        }
+        let (mut forests, mut nodes) = (vec![], 0);
+        for &id in &self.ensembles {
+            let node = model.node(id);
+            let Op::TreeEnsemble(op) = &node.op else { unreachable!("collected by operator") };
+            let ranks = positions
+                .get(&node.operands[0])
+                .ok_or_else(|| LayoutError::Ranks { node: node.name.clone() })?;
+            let results = self.all_cells(id);
+            let (forest, products) = Forest::new(
+                op,
+                &work.nodes[*ranks],
+                &results,
+                (nodes, tables, &mut self.wiring),
+            );
+            nodes += forest.nodes();
+            self.products.extend(products);
+            forests.push(forest);
+        }
+        Ok((work, forests))
     }
 
     /// Replaces draft numbers by table numbers, and makes the range tables of remainders.

@@ -10,11 +10,14 @@ mod collect;
 mod constants;
 mod convolution;
 mod cost;
+mod divide;
+mod embed;
 mod extremum;
 mod io;
 mod product;
 mod rounding;
 mod tables;
+mod tree;
 mod wiring;
 
 use ciro_graph::IntegerModel;
@@ -44,6 +47,12 @@ pub(crate) trait Witness: Send + Sync {
     ) -> Vec<Column>;
 }
 
+/// Values that no node computes, but that chips pass to each other.
+pub(crate) trait Auxiliary: Send + Sync {
+    /// Fills them from the tensor elements.
+    fn fill(&self, values: &mut [i32]);
+}
+
 /// The witness of chips that only read memory: the address of every cell, column by column.
 pub(crate) struct MemoryReads(Vec<Vec<Address>>);
 
@@ -70,14 +79,13 @@ pub(crate) struct PlacedChip {
 /// Everything about a model that does not depend on an input.
 pub(crate) struct Layout {
     pub(crate) chips: Vec<PlacedChip>,
-    /// Values of the addresses behind the model's nodes: constants.
-    pub(crate) constants: Vec<i32>,
+    /// Values of the addresses behind the model's nodes: constants, and places for auxiliary values.
+    pub(crate) extra: Vec<i32>,
+    /// Fills the auxiliary values.
+    pub(crate) auxiliary: Vec<Box<dyn Auxiliary>>,
     /// The address of the first element of every node; movements have none of their own.
     pub(crate) bases: Vec<Option<Address>>,
     pub(crate) tables: tables::Tables,
-    pub(crate) table_chip: usize,
-    /// Addresses of the public values, inputs first.
-    pub(crate) public: Vec<Address>,
 }
 
 impl Layout {
@@ -99,7 +107,8 @@ impl Layout {
                 }
             }
         }
-        values.extend_from_slice(&self.constants);
+        values.extend_from_slice(&self.extra);
+        self.auxiliary.iter().for_each(|auxiliary| auxiliary.fill(&mut values));
         values
     }
 

@@ -118,7 +118,7 @@ impl Roundings {
         };
         self.shifts.push((shift, count));
         // Lanes without work hold 0: the domain covers it.
-        let covered = x.union(Interval::point(0)).add(Interval::point(offset.into()));
+        let covered = x.union(Interval::point(0)) + Interval::point(offset.into());
         let domain = covered.shift_right(shift);
         let draft = Draft { kind, domain, max_shift: shift, max_operand: x.max_abs() };
         let table = match self.tables.iter_mut().position(|known| known.absorb(&draft)) {

@@ -24,7 +24,8 @@ pub(crate) struct Wiring<'m> {
     /// Number of addresses that the nodes of one sample take.
     computed: u32,
     constants: BTreeMap<i32, Address>,
-    constant_values: Vec<i32>,
+    /// Values behind those of the nodes: constants, and 0 for auxiliary values that are filled for each proof.
+    extra: Vec<i32>,
     readers: Vec<u32>,
 }
 
@@ -47,7 +48,7 @@ impl<'m> Wiring<'m> {
             moved: BTreeMap::new(),
             computed: next,
             constants: BTreeMap::new(),
-            constant_values: vec![],
+            extra: vec![],
             readers: vec![0; (next * batch) as usize],
         };
         wiring.constant(0);
@@ -63,13 +64,28 @@ impl<'m> Wiring<'m> {
 
     /// The address of a constant.
     pub(crate) fn constant(&mut self, value: i32) -> Address {
-        let position = u32::try_from(self.constant_values.len()).expect("few constants");
-        let next = self.first_constant() + position;
-        *self.constants.entry(value).or_insert_with(|| {
-            self.constant_values.push(value);
-            self.readers.push(0);
-            next
-        })
+        if let Some(&address) = self.constants.get(&value) {
+            return address;
+        }
+        let address = self.push_extra(value);
+        self.constants.insert(value, address);
+        address
+    }
+
+    /// The address of the first of `count` auxiliary values: no tensor elements, but values that chips pass to each other.
+    pub(crate) fn auxiliary(&mut self, count: usize) -> Address {
+        let first = self.first_extra() + u32::try_from(self.extra.len()).expect("below 2^31");
+        (0..count).for_each(|_| {
+            self.push_extra(0);
+        });
+        first
+    }
+
+    fn push_extra(&mut self, value: i32) -> Address {
+        let address = self.first_extra() + u32::try_from(self.extra.len()).expect("below 2^31");
+        self.extra.push(value);
+        self.readers.push(0);
+        address
     }
 
     /// The address of the constant 0, which lanes without work read.
@@ -82,8 +98,8 @@ impl<'m> Wiring<'m> {
         let shift = sample * self.computed;
         match self.moved.get(&id) {
             Some(cells) => {
-                let first_constant = self.first_constant();
-                let place = |&cell: &u32| if cell < first_constant { cell + shift } else { cell };
+                let first_extra = self.first_extra();
+                let place = |&cell: &u32| if cell < first_extra { cell + shift } else { cell };
                 cells.iter().map(place).collect()
             }
             None => {
@@ -99,7 +115,7 @@ impl<'m> Wiring<'m> {
         self.batch
     }
 
-    fn first_constant(&self) -> Address {
+    fn first_extra(&self) -> Address {
         self.computed * self.batch
     }
 
@@ -115,12 +131,14 @@ impl<'m> Wiring<'m> {
 
     /// Constants with their addresses, in the order of addresses.
     pub(crate) fn constants(&self) -> impl Iterator<Item = (Address, i32)> {
-        (self.first_constant()..).zip(self.constant_values.iter().copied())
+        let mut constants: Vec<_> = self.constants.iter().map(|(&v, &at)| (at, v)).collect();
+        constants.sort_unstable();
+        constants.into_iter()
     }
 
-    /// Takes the wiring apart: first addresses of nodes, values of constants.
+    /// Takes the wiring apart: first addresses of nodes, values behind them.
     pub(crate) fn into_parts(self) -> (Vec<Option<Address>>, Vec<i32>) {
-        (self.bases, self.constant_values)
+        (self.bases, self.extra)
     }
 
     fn place_constant(&mut self, id: NodeId, value: ConstId) {

@@ -87,10 +87,6 @@ impl Row for CheckRow<'_> {
         u32::from(self.at == 0).into()
     }
 
-    fn last(&mut self) -> BaseField {
-        u32::from(self.at + 1 == self.rows).into()
-    }
-
     fn witness(&mut self) -> BaseField {
         let column = self.take(1);
         self.witness[column][self.at]

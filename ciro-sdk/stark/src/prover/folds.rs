@@ -76,10 +76,6 @@ impl Row for FoldRow<'_> {
         u32::from(self.at == 0).into()
     }
 
-    fn last(&mut self) -> BaseField {
-        u32::from(self.at + 1 == self.rows).into()
-    }
-
     #[inline]
     fn witness(&mut self) -> BaseField {
         self.next_witness += 1;

@@ -43,7 +43,6 @@ pub(super) fn fill(
                 witness,
                 challenges,
                 at: chunk * CHUNK + i,
-                vectors,
                 next_fixed: 0,
                 next_witness: 0,
                 open: None,
@@ -101,7 +100,6 @@ struct LogupRow<'a> {
     witness: &'a [Column],
     challenges: &'a Challenges,
     at: usize,
-    vectors: usize,
     next_fixed: usize,
     next_witness: usize,
     open: Option<(PackedBaseField, PackedSecureField)>,
@@ -140,12 +138,6 @@ impl Row for LogupRow<'_> {
     fn first(&mut self) -> PackedBaseField {
         let mut values = [BaseField::zero(); N_LANES];
         values[0] = u32::from(self.at == 0).into();
-        PackedBaseField::from_array(values)
-    }
-
-    fn last(&mut self) -> PackedBaseField {
-        let mut values = [BaseField::zero(); N_LANES];
-        values[N_LANES - 1] = u32::from(self.at + 1 == self.vectors).into();
         PackedBaseField::from_array(values)
     }
 

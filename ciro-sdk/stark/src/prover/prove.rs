@@ -149,10 +149,11 @@ impl Prover {
             .unzip();
         let mut total = tables.counts();
         counts.iter().for_each(|counts| total.add(counts));
-        let AnyChip::Table(chip) = &self.layout.chips[self.layout.table_chip].chip else {
-            unreachable!("the layout says where its tables are")
-        };
-        columns[self.layout.table_chip] = crate::layout::table_columns(chip, &total);
+        for (columns, placed) in columns.iter_mut().zip(&self.layout.chips) {
+            if let AnyChip::Table(chip) = &placed.chip {
+                *columns = crate::layout::table_columns(chip, &total);
+            }
+        }
         columns
     }
 

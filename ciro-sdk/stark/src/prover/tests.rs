@@ -1,25 +1,23 @@
 //! White-box tests of the layout: every model's witness satisfies every chip.
 
-use ciro_graph::Tensor;
-use ciro_graph::integer::ops::{Linear, Requantize};
-use ciro_graph::integer::{Encoding, ModelBuilder};
-
 use super::Prover;
 use super::check::faults;
 use crate::preset::Preset;
 
+#[path = "../../tests/it/models.rs"]
+mod models;
+
 #[test]
-fn honest_witness_has_no_faults() {
-    let mut b = ModelBuilder::new();
-    let input = b.input("x", vec![1, 4]);
-    let x = b.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
-    let w = b.constant(Tensor::new(vec![4, 3], (0..12).map(|v| v - 5).collect()).unwrap());
-    let y = b.push("y", Linear { weight: w, bias: None }, &[x], 1.0).unwrap();
-    let z = b.push("z", Requantize { shift: 2, lo: 0, hi: 20 }, &[y], 1.0).unwrap();
-    b.output("z", z, ciro_graph::integer::Decoding::Integer);
-    let model = std::sync::Arc::new(b.finish().unwrap());
-    let prover = Prover::new(model.clone(), Preset::FastTest, 1).unwrap();
-    let trace = model.trace(&[Tensor::new(vec![1, 4], vec![3, -4, 9, 0]).unwrap()]).unwrap();
-    let witness = prover.witness(&prover.layout().values(&[trace]));
-    assert_eq!(faults(&prover.layout().chips, &witness), Vec::<String>::new());
+fn honest_witnesses_have_no_faults() {
+    for batch in [1, 3] {
+        for (name, model) in models::all() {
+            let prover = Prover::new(model.clone(), Preset::FastTest, batch).unwrap();
+            let traces: Vec<_> = (0..batch)
+                .map(|seed| model.trace(&models::inputs(&model, seed.into())).unwrap())
+                .collect();
+            let witness = prover.witness(&prover.layout().values(&traces));
+            let faults = faults(&prover.layout().chips, &witness);
+            assert_eq!(faults, Vec::<String>::new(), "{name}, batch {batch}");
+        }
+    }
 }

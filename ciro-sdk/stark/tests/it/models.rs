@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use ciro_graph::integer::ops::{ArgMax, Linear, Requantize};
-use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, NodeId};
-use ciro_graph::{IntegerModel, Tensor};
+use ciro_graph::integer::ops::{
+    ArgMax, Bucketize, Combine, Conv, DivFloor, Embed, Isqrt, Linear, Lookup, MatMul, Mul,
+    ReduceMax, ReduceSum, Requantize, TreeEnsemble, TreeNode,
+};
+use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, NodeId, Op};
+use ciro_graph::movement::Windows;
+use ciro_graph::{IntegerModel, Movement, Tensor};
 
-/// A deterministic stream of integers in `[-bound, bound]`.
+/// A deterministic stream of integers.
 pub(crate) struct Stream(u64);
 
 impl Stream {
@@ -14,35 +18,249 @@ impl Stream {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self, bound: i32) -> i32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let span = 2 * u64::from(bound.unsigned_abs()) + 1;
-        i32::try_from((self.0 >> 33) % span).unwrap() - bound
+    /// An integer in `[lo, hi]`.
+    pub(crate) fn within(&mut self, lo: i64, hi: i64) -> i32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let span = hi.abs_diff(lo) + 1;
+        i32::try_from(lo + i64::try_from((self.0 >> 33) % span).unwrap()).unwrap()
     }
 
-    pub(crate) fn tensor(&mut self, shape: &[usize], bound: i32) -> Tensor<i32> {
+    pub(crate) fn tensor(&mut self, shape: &[usize], bound: i64) -> Tensor<i32> {
         let count = shape.iter().product();
-        Tensor::new(shape.to_vec(), (0..count).map(|_| self.next(bound)).collect()).unwrap()
+        let data = (0..count).map(|_| self.within(-bound, bound)).collect();
+        Tensor::new(shape.to_vec(), data).unwrap()
     }
 }
 
-pub(crate) fn input(b: &mut ModelBuilder, shape: &[usize], bound: i32) -> NodeId {
-    let input = b.input("x", shape.to_vec());
-    b.view(input, Encoding::Affine { scale: 1.0, lo: -bound, hi: bound }).unwrap()
+/// Inputs that a model takes.
+pub(crate) fn inputs(model: &IntegerModel, seed: u64) -> Vec<Tensor<i32>> {
+    let mut stream = Stream::new(seed);
+    model
+        .input_nodes()
+        .map(|(id, encoding)| {
+            let node = model.node(id);
+            let limbs = [(-0x8000, 0x7fff), (0, 0xffff)];
+            let data = (0..node.len())
+                .map(|at| match encoding {
+                    Encoding::Ordered => stream.within(limbs[at % 2].0, limbs[at % 2].1),
+                    _ => stream.within(node.interval.lo, node.interval.hi),
+                })
+                .collect();
+            Tensor::new(node.shape.clone(), data).unwrap()
+        })
+        .collect()
+}
+
+/// Builds models step by step; every step names its node.
+struct Sketch(ModelBuilder);
+
+impl Sketch {
+    fn new() -> Self {
+        Self(ModelBuilder::new())
+    }
+
+    fn input(&mut self, shape: &[usize], lo: i32, hi: i32) -> NodeId {
+        let input = self.0.input("x", shape.to_vec());
+        self.0.view(input, Encoding::Affine { scale: 1.0, lo, hi }).unwrap()
+    }
+
+    fn push(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
+        let name = format!("node{}", operands.iter().map(|id| id.0).max().unwrap_or(0));
+        self.0.push(name, op, operands, 1.0).unwrap()
+    }
+
+    fn linear(&mut self, x: NodeId, weight: Tensor<i32>, bias: Option<Tensor<i32>>) -> NodeId {
+        let weight = self.0.constant(weight);
+        let bias = bias.map(|bias| self.0.constant(bias));
+        self.push(Linear { weight, bias }, &[x])
+    }
+
+    fn requantize(&mut self, x: NodeId, shift: u32, lo: i32, hi: i32) -> NodeId {
+        self.push(Requantize { shift, lo, hi }, &[x])
+    }
+
+    fn finish(mut self, outputs: &[NodeId]) -> Arc<IntegerModel> {
+        for (at, &output) in outputs.iter().enumerate() {
+            self.0.output(format!("y{at}"), output, Decoding::Integer);
+        }
+        Arc::new(self.0.finish().unwrap())
+    }
 }
 
 /// Two dense layers with a rectifier between them, then the label.
-pub(crate) fn mlp(seed: u64) -> Arc<IntegerModel> {
-    let mut s = Stream::new(seed);
-    let mut b = ModelBuilder::new();
-    let x = input(&mut b, &[1, 20], 100);
-    let (w, bias) = (b.constant(s.tensor(&[20, 7], 50)), b.constant(s.tensor(&[7], 1000)));
-    let y = b.push("dense1", Linear { weight: w, bias: Some(bias) }, &[x], 1.0).unwrap();
-    let y = b.push("relu1", Requantize { shift: 9, lo: 0, hi: 127 }, &[y], 1.0).unwrap();
-    let w = b.constant(s.tensor(&[7, 3], 50));
-    let y = b.push("dense2", Linear { weight: w, bias: None }, &[y], 1.0).unwrap();
-    let label = b.push("label", ArgMax, &[y], 1.0).unwrap();
-    b.output("scores", y, Decoding::Real { scale: 1.0 });
-    b.output("label", label, Decoding::Integer);
-    Arc::new(b.finish().unwrap())
+pub(crate) fn mlp() -> Arc<IntegerModel> {
+    let (mut s, mut b) = (Stream::new(1), Sketch::new());
+    let x = b.input(&[1, 20], -100, 100);
+    let y = b.linear(x, s.tensor(&[20, 7], 50), Some(s.tensor(&[7], 1000)));
+    let y = b.requantize(y, 9, 0, 127);
+    let y = b.linear(y, s.tensor(&[7, 3], 50), None);
+    let label = b.push(ArgMax, &[y]);
+    b.finish(&[y, label])
+}
+
+/// A padded, strided, grouped convolution, then max and average pooling.
+pub(crate) fn cnn() -> Arc<IntegerModel> {
+    let (mut s, mut b) = (Stream::new(2), Sketch::new());
+    let x = b.input(&[1, 2, 7, 6], 0, 255);
+    let (weight, bias) = (b.0.constant(s.tensor(&[4, 1, 3, 2], 40)), s.tensor(&[4], 500));
+    let conv = Conv {
+        weight,
+        bias: Some(b.0.constant(bias)),
+        strides: vec![2, 1],
+        dilations: vec![1, 2],
+        pads: vec![(1, 1), (0, 2)],
+        groups: 2,
+    };
+    let y = b.push(conv, &[x]);
+    let y = b.requantize(y, 6, 0, 255);
+    let windows = Windows {
+        kernel: vec![2, 2],
+        strides: vec![1, 2],
+        dilations: vec![1, 1],
+        pads: vec![(0, 0), (1, 0)],
+        ceil_mode: false,
+        fill: 0,
+    };
+    let windows = b.push(Movement::Windows(windows), &[y]);
+    let max = b.push(ReduceMax, &[windows]);
+    let sum = b.push(ReduceSum, &[windows]);
+    let sum = b.requantize(sum, 2, 0, 255);
+    b.finish(&[max, sum])
+}
+
+/// Attention over three tokens: two products of activations and a softmax by table, sum and division.
+pub(crate) fn attention() -> Arc<IntegerModel> {
+    let (mut s, mut b) = (Stream::new(3), Sketch::new());
+    let x = b.input(&[3, 8], -60, 60);
+    let [q, k, v] = [0, 1, 2].map(|_| {
+        let y = b.linear(x, s.tensor(&[8, 4], 30), None);
+        b.requantize(y, 5, -127, 127)
+    });
+    let k = b.push(Movement::Transpose { perm: vec![1, 0] }, &[k]);
+    let scores = b.push(MatMul, &[q, k]);
+    let scores = b.requantize(scores, 8, -255, 255);
+    let max = b.push(ReduceMax, &[scores]);
+    let max = b.push(Movement::Reshape { shape: vec![3, 1] }, &[max]);
+    let max = b.push(Movement::Expand { shape: vec![3, 3] }, &[max]);
+    let gap = b.push(Combine { coefficients: vec![1, -1], constant: 0 }, &[scores, max]);
+    let gap = b.requantize(gap, 0, -510, 0);
+    let table = (-510..=0).map(|x| (1000.0 * (f64::from(x) / 40.0).exp()).round() as i32 + 1);
+    let table = b.0.constant(Tensor::vector(table.collect()));
+    let exp = b.push(Lookup { offset: 0, shift: 0, lo: -510, table }, &[gap]);
+    let sum = b.push(ReduceSum, &[exp]);
+    let sum = b.push(Movement::Reshape { shape: vec![3, 1] }, &[sum]);
+    let sum = b.push(Movement::Expand { shape: vec![3, 3] }, &[sum]);
+    let scaled = b.push(Combine { coefficients: vec![1 << 10], constant: 0 }, &[exp]);
+    let weights = b.push(DivFloor, &[scaled, sum]);
+    let y = b.push(MatMul, &[weights, v]);
+    let y = b.requantize(y, 10, -1000, 1000);
+    b.finish(&[y])
+}
+
+/// Everything elementwise: raw and rounded products and sums, three operands, negative quotients, roots.
+pub(crate) fn elementwise() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[2, 5], -300, 300);
+    let y = b.push(Movement::Select { axis: 1, indices: vec![4, 3, 2, 1, 0] }, &[x]);
+    let product = b.push(Mul, &[x, y]);
+    let rounded = b.push(Mul, &[x, x]);
+    let rounded = b.requantize(rounded, 4, 0, 4000);
+    let three = Combine { coefficients: vec![3, -2, 5], constant: 17 };
+    let sum = b.push(three, &[x, y, rounded]);
+    let sum = b.requantize(sum, 3, -2000, 2000);
+    let two = b.push(Combine { coefficients: vec![-7, 4], constant: -3 }, &[x, sum]);
+    let square = b.push(Combine { coefficients: vec![299], constant: 90_000 }, &[x]);
+    let root = b.push(Isqrt, &[square]);
+    let positive = b.push(Combine { coefficients: vec![1], constant: 1 }, &[root]);
+    let quotient = b.push(DivFloor, &[product, positive]);
+    let fixed = b.0.constant(Tensor::new(vec![2, 5], (0..10).collect()).unwrap());
+    let fixed = b.push(ciro_graph::integer::ops::Constant { value: fixed }, &[]);
+    let last = b.push(Combine { coefficients: vec![1, 100], constant: 0 }, &[quotient, fixed]);
+    b.finish(&[product, rounded, two, root, last])
+}
+
+/// Token ids, their embeddings, and a recurrent use of one weight matrix.
+pub(crate) fn recurrent() -> Arc<IntegerModel> {
+    let (mut s, mut b) = (Stream::new(4), Sketch::new());
+    let input = b.0.input("ids", vec![3]);
+    let ids = b.0.view(input, Encoding::Integer { lo: 0, hi: 10 }).unwrap();
+    let table = b.0.constant(s.tensor(&[11, 4], 90));
+    let x = b.push(Embed { table }, &[ids]);
+    let step = |b: &mut Sketch, at: u32| {
+        b.push(Movement::Select { axis: 0, indices: vec![at] }, &[x])
+    };
+    let weight = s.tensor(&[8, 4], 20);
+    let mut h = step(&mut b, 0);
+    for at in 1..3 {
+        let x = step(&mut b, at);
+        let both = b.push(Movement::Concat { axis: 1 }, &[x, h]);
+        let y = b.linear(both, weight.clone(), None);
+        h = b.requantize(y, 5, -90, 90);
+    }
+    b.finish(&[h])
+}
+
+/// Two trees and a constant leaf over three float features, for two rows.
+pub(crate) fn forest() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let input = b.0.input("x", vec![2, 3]);
+    let x = b.0.view(input, Encoding::Ordered).unwrap();
+    let boundaries = vec![vec![-5, 70_000, 1 << 30], vec![0], vec![]];
+    let ranks = b.push(Bucketize { boundaries, limbs: true }, &[x]);
+    let branch = |feature, threshold, left, right| TreeNode::Branch {
+        feature,
+        threshold,
+        left,
+        right,
+    };
+    let leaf = |a, c| TreeNode::Leaf { weights: vec![a, c] };
+    let nodes = vec![
+        branch(0, 1, 1, 2),
+        leaf(10, 0),
+        branch(1, 0, 3, 4),
+        leaf(-4, 0),
+        leaf(7, 0),
+        branch(0, 2, 6, 7),
+        leaf(0, 5),
+        branch(0, 0, 8, 9),
+        leaf(0, 1),
+        leaf(0, -9),
+        leaf(1, 1),
+    ];
+    let ensemble = TreeEnsemble { features: 3, base: vec![100, -100], nodes, roots: vec![0, 5, 10] };
+    let y = b.push(ensemble, &[ranks]);
+    b.finish(&[y])
+}
+
+/// A forest over a computed integer feature.
+pub(crate) fn ranked() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[1, 2], -100, 100);
+    let y = b.push(Combine { coefficients: vec![3], constant: 1 }, &[x]);
+    let boundaries = vec![vec![-40, 7], vec![100]];
+    let ranks = b.push(Bucketize { boundaries, limbs: false }, &[y]);
+    let nodes = vec![
+        TreeNode::Branch { feature: 0, threshold: 0, left: 1, right: 2 },
+        TreeNode::Leaf { weights: vec![3] },
+        TreeNode::Leaf { weights: vec![8] },
+    ];
+    let ensemble = TreeEnsemble { features: 2, base: vec![0], nodes, roots: vec![0] };
+    let z = b.push(ensemble, &[ranks]);
+    b.finish(&[z, y])
+}
+
+/// Every model with its name.
+pub(crate) fn all() -> Vec<(&'static str, Arc<IntegerModel>)> {
+    vec![
+        ("mlp", mlp()),
+        ("cnn", cnn()),
+        ("attention", attention()),
+        ("elementwise", elementwise()),
+        ("recurrent", recurrent()),
+        ("forest", forest()),
+        ("ranked", ranked()),
+    ]
 }

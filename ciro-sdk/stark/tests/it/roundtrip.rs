@@ -1,28 +1,32 @@
 //! Proofs of small models verify, and say what the interpreter says.
 
-use std::sync::Arc;
-
-use ciro_graph::{IntegerModel, Tensor};
 use ciro_stark::{Policy, Preset, Proof, Prover, verify};
 
-use crate::models::{self, Stream};
+use crate::models;
 
-#[track_caller]
-fn check(model: Arc<IntegerModel>, bound: i32) {
-    let mut stream = Stream::new(7);
-    let inputs: Vec<Tensor<i32>> =
-        model.input_nodes().map(|(id, _)| stream.tensor(&model.node(id).shape, bound)).collect();
-    let expected = model.run(&inputs).unwrap();
-    let prover = Prover::new(model, Preset::Standard, 1).unwrap();
-    let (statement, proof) = prover.prove(std::slice::from_ref(&inputs)).unwrap();
-    assert_eq!(statement.samples[0].outputs, expected);
-    let bytes = proof.to_bytes();
-    let proof = Proof::from_bytes(&bytes).unwrap();
-    assert_eq!(proof.to_bytes(), bytes);
-    verify(prover.key(), &statement, &proof, &Policy::default()).unwrap();
+#[test]
+fn every_model_verifies() {
+    for (name, model) in models::all() {
+        let inputs = models::inputs(&model, 7);
+        let expected = model.run(&inputs).unwrap();
+        let prover = Prover::new(model, Preset::Standard, 1).unwrap();
+        let (statement, proof) = prover.prove(std::slice::from_ref(&inputs)).unwrap();
+        assert_eq!(statement.samples[0].outputs, expected, "{name}");
+        let bytes = proof.to_bytes();
+        let proof = Proof::from_bytes(&bytes).unwrap();
+        assert_eq!(proof.to_bytes(), bytes, "{name}");
+        verify(prover.key(), &statement, &proof, &Policy::default()).expect(name);
+    }
 }
 
 #[test]
-fn mlp_verifies() {
-    check(models::mlp(1), 100);
+fn a_batch_is_one_proof() {
+    for (name, model) in models::all() {
+        let inputs: Vec<_> = (0..3).map(|seed| models::inputs(&model, seed)).collect();
+        let prover = Prover::new(model, Preset::FastTest, 3).unwrap();
+        let (statement, proof) = prover.prove(&inputs).unwrap();
+        assert_eq!(statement.samples.len(), 3, "{name}");
+        let policy = Policy { min_security_bits: 0 };
+        verify(prover.key(), &statement, &proof, &policy).expect(name);
+    }
 }

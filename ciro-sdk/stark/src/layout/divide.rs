@@ -1,0 +1,198 @@
+//! Rows of divisions and square roots.
+
+use ciro_graph::Interval;
+use stwo::core::fields::m31::BaseField;
+
+use super::cost::log_size;
+use super::tables::{TableCounts, Tables};
+use super::wiring::{Address, Wiring};
+use super::{Column, PlacedChip, Witness};
+use crate::air::Shape;
+use crate::chips::quantize::Limbs;
+use crate::chips::{AnyChip, DivideChip, RootChip};
+use crate::field::embed;
+
+/// The elements of one division or square-root node.
+#[derive(Clone, Debug)]
+pub(crate) struct Divisions {
+    split: Split,
+    /// `(a, b, q)`, or `(x, x, y)` for roots.
+    cells: Vec<[Address; 3]>,
+}
+
+/// How the values of a node are split, and the widths of what is range-checked.
+#[derive(Clone, Debug)]
+enum Split {
+    Division {
+        /// Bits of the lower half.
+        half: u32,
+        /// Bits of the upper half of the quotient, sign included.
+        quotient: u32,
+        /// Bits of the divisor.
+        divisor: u32,
+    },
+    Root,
+}
+
+impl Divisions {
+    /// Divisions of values in `a` by values in `b` with quotients in `q`; `None` if their product checks would not stay below 2^30.
+    pub(crate) fn division(
+        [b, q]: [Interval; 2],
+        cells: Vec<[Address; 3]>,
+    ) -> Option<Self> {
+        let divisor = bits(b.hi);
+        let half = 29u32.checked_sub(divisor).filter(|&half| half > 0)?;
+        let quotient = bits(q.max_abs() >> half) + 1;
+        let split = Split::Division { half, quotient, divisor };
+        (quotient + divisor <= 29).then_some(Self { split, cells })
+    }
+
+    /// Square roots.
+    pub(crate) fn root(cells: Vec<[Address; 3]>) -> Self {
+        Self { split: Split::Root, cells }
+    }
+
+    /// Widths of the range-checked values.
+    fn widths(&self) -> Vec<u32> {
+        match self.split {
+            Split::Division { half, quotient, divisor } => {
+                vec![half, quotient, half, 31 - half, divisor, divisor, divisor]
+            }
+            Split::Root => vec![15, 16, 16],
+        }
+    }
+}
+
+/// Bits of a value that is not negative.
+fn bits(value: i64) -> u32 {
+    i64::BITS - value.leading_zeros()
+}
+
+/// Rows of all divisions (or all roots), before the readers of the results are known.
+pub(crate) struct DivisionRows {
+    is_root: bool,
+    limbs: Limbs,
+    log_size: u32,
+    rows: Vec<(Split, Vec<u32>, [Address; 3], bool)>,
+}
+
+impl DivisionRows {
+    /// Lays all divisions or all roots; `None` if there is none.
+    pub(crate) fn new(
+        work: &[Divisions],
+        is_root: bool,
+        limb_bits: u32,
+        (tables, wiring): (&mut Tables, &mut Wiring<'_>),
+    ) -> Option<Self> {
+        let mine = work.iter().filter(|work| matches!(work.split, Split::Root) == is_root);
+        let widest = mine.clone().flat_map(Divisions::widths).max()?;
+        let limbs = Limbs { count: widest.div_ceil(limb_bits), bits: limb_bits };
+        let mut rows = vec![];
+        for work in mine {
+            let widths: Vec<u32> =
+                work.widths().into_iter().flat_map(|width| limbs.widths(width)).collect();
+            rows.extend(
+                work.cells.iter().map(|&cells| (work.split.clone(), widths.clone(), cells, true)),
+            );
+        }
+        // Rows without work repeat the first one and write nothing.
+        let (split, widths, cells, _) = rows.first()?.clone();
+        let log_size = log_size(rows.len());
+        rows.resize(1 << log_size, (split, widths, cells, false));
+        for (_, widths, [a, b, _], _) in &rows {
+            wiring.read(*a);
+            if !is_root {
+                wiring.read(*b);
+            }
+            widths.iter().for_each(|&width| {
+                tables.range(width);
+            });
+        }
+        Some(Self { is_root, limbs, log_size, rows })
+    }
+
+    /// Writes the fixed columns, once all reads have been counted.
+    pub(crate) fn place(self, wiring: &Wiring<'_>) -> PlacedChip {
+        let (log_size, limbs) = (self.log_size, self.limbs);
+        let chip = if self.is_root {
+            AnyChip::Root(RootChip { log_size, limbs })
+        } else {
+            AnyChip::Divide(DivideChip { log_size, limbs })
+        };
+        let shape = Shape::of(&chip);
+        let mut fixed = vec![Vec::with_capacity(self.rows.len()); shape.fixed];
+        for (split, widths, [a, b, y], writes) in &self.rows {
+            let readers = if *writes { wiring.readers(*y) } else { 0 };
+            let mut values = match split {
+                Split::Division { half, quotient, .. } => {
+                    vec![*a, *b, *y, readers, 1 << half, 1 << (quotient - 1), 1 << (30 - half)]
+                }
+                Split::Root => vec![*a, *y, readers],
+            };
+            values.extend(widths);
+            for (column, value) in fixed.iter_mut().zip(values) {
+                column.push(BaseField::from(value));
+            }
+        }
+        PlacedChip { chip, shape, fixed, witness: Box::new(self) }
+    }
+}
+
+impl Split {
+    /// The range-checked values of one row, then what is read and written beside them.
+    fn values(&self, a: i32, b: i32) -> (Vec<u32>, Vec<i32>) {
+        let unsigned = |value: i64| u32::try_from(value).expect("offsets make values unsigned");
+        let (a, b) = (i64::from(a), i64::from(b));
+        match *self {
+            Self::Division { half, quotient, .. } => {
+                let (q, r) = (a.div_euclid(b), a.rem_euclid(b));
+                let low = |value: i64| value & ((1 << half) - 1);
+                let carry = (low(q) * b + r - low(a)) >> half;
+                let checked = [
+                    low(q),
+                    (q >> half) + (1 << (quotient - 1)),
+                    low(a),
+                    (a >> half) + (1 << (30 - half)),
+                    carry,
+                    r,
+                    b - 1 - r,
+                ];
+                let plain = [a, q].map(|v| i32::try_from(v).expect("intervals bound values"));
+                (checked.map(unsigned).to_vec(), plain.to_vec())
+            }
+            Self::Root => {
+                let y = a.isqrt();
+                let r = a - y * y;
+                let x = i32::try_from(a).expect("intervals bound values");
+                ([y, r, 2 * y - r].map(unsigned).to_vec(), vec![x])
+            }
+        }
+    }
+}
+
+impl Witness for DivisionRows {
+    fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
+        let (checked, plain) = if self.is_root {
+            (RootChip::CHECKED, 1)
+        } else {
+            (DivideChip::CHECKED, 2)
+        };
+        let limbs = self.limbs.count as usize;
+        let mut columns = vec![Vec::with_capacity(self.rows.len()); checked * limbs + plain];
+        for (split, widths, [a, b, _], _) in &self.rows {
+            let (checked, plain) = split.values(values[*a as usize], values[*b as usize]);
+            let limbs = checked.into_iter().flat_map(|value| self.limbs.split(value));
+            let mut at = 0;
+            for (limb, &width) in limbs.zip(widths) {
+                counts.range(tables, width, limb);
+                columns[at].push(BaseField::from(limb));
+                at += 1;
+            }
+            for value in plain {
+                columns[at].push(embed(value));
+                at += 1;
+            }
+        }
+        columns
+    }
+}
