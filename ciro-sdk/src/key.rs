@@ -87,6 +87,11 @@ impl ModelKey {
         }
     }
 
+    /// The ONNX inputs, each as the integer tensors that are derived from it: one or more views of one name.
+    pub fn real_inputs(&self) -> impl Iterator<Item = &[KeyInput]> {
+        self.inputs().chunk_by(|a, b| a.name == b.name)
+    }
+
     /// The tensors that an inference ends with.
     pub fn outputs(&self) -> &[KeyOutput] {
         match self {

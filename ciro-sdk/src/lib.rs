@@ -17,6 +17,7 @@ mod output;
 #[cfg(feature = "prove")]
 mod prover;
 mod route;
+mod statement;
 mod verify;
 
 pub use bundle::{DecodeError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
@@ -28,8 +29,7 @@ pub use check::{Estimate, Refusal, Report, check_file, check_model};
 pub use ciro_graph::{import, quantize};
 pub use ciro_graph::{IntegerModel, Tensor, integer};
 pub use ciro_stark::{
-    Inference, KeyError, KeyInput, KeyOutput, Policy, Preset, Statement, UnknownPreset,
-    VerificationError,
+    KeyError, KeyInput, KeyOutput, Policy, Preset, UnknownPreset, VerificationError,
 };
 pub use files::{FileError, OutputFile};
 #[cfg(feature = "prove")]
@@ -41,4 +41,5 @@ pub use output::Output;
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};
 pub use route::{Route, RouteNotBuilt, UnknownRoute};
+pub use statement::{Claim, StatedInput, Statement};
 pub use verify::{InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ciro_graph::Tensor;
-use ciro_stark::{Inference, LayoutError, Preset, ProveError as TensorError};
+use ciro_stark::{LayoutError, Preset, ProveError as TensorError};
 
 use crate::bundle::ProofBundle;
 use crate::check::Estimate;
@@ -13,6 +13,7 @@ use crate::key::ModelKey;
 use crate::model::{Model, SampleMismatch};
 use crate::output::Output;
 use crate::route::{Route, RouteNotBuilt};
+use crate::statement::{Claim, StatedInput, Statement};
 
 /// How inferences are proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,10 +144,11 @@ impl Prover {
             preset: key.preset(),
             model_key: key.digest(),
             proof: proof.to_bytes(),
-            statement,
+            statement: Statement::from_tensor(statement),
         };
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
-        let outputs = bundle.outputs().map(|outputs| self.model.decode(outputs.to_vec())).collect();
+        let claims = bundle.statement.claims.iter();
+        let outputs = claims.map(|claim| self.model.decode(claim.outputs.clone())).collect();
         Ok(Proven { bundle, outputs, clamped, prove_ms })
     }
 }
@@ -179,12 +181,16 @@ impl Model {
         let shape = |id| integer.node(id).shape.clone();
         let inputs: Vec<_> = integer.input_nodes().map(|(id, _)| shape(id)).collect();
         let outputs: Vec<_> = integer.outputs().iter().map(|output| shape(output.node)).collect();
-        let samples = &bundle.statement.samples;
-        let about_this = |sample: &Inference| {
-            shapes(&sample.inputs) == inputs && shapes(&sample.outputs) == outputs
+        let claims = &bundle.statement.claims;
+        let about_this = |claim: &Claim| {
+            let input = match &claim.input {
+                StatedInput::Public(tensors) => shapes(tensors) == inputs,
+                StatedInput::Committed(_) => true,
+            };
+            input && shapes(&claim.outputs) == outputs
         };
-        let batch = u32::try_from(samples.len()).ok().filter(|&batch| batch > 0);
-        let (Some(batch), true) = (batch, samples.iter().all(about_this)) else {
+        let batch = u32::try_from(claims.len()).ok().filter(|&batch| batch > 0);
+        let (Some(batch), true) = (batch, claims.iter().all(about_this)) else {
             return Err(ProveError::Statement);
         };
         let (route, preset) = (bundle.route, bundle.preset);

@@ -1,13 +1,14 @@
 //! Verification of proof bundles.
 
-use ciro_graph::integer::Encoding;
-use ciro_graph::{Tensor, integer::EncodingError};
-use ciro_stark::{Inference, Policy, Preset, VerificationError};
+use ciro_graph::Tensor;
+use ciro_graph::integer::EncodingError;
+use ciro_stark::{Policy, Preset, VerificationError};
 
 use crate::bundle::ProofBundle;
 use crate::key::{KeyDigest, ModelKey};
 use crate::output::Output;
 use crate::route::Route;
+use crate::statement::{Claim, StatedInput};
 
 /// Why a proof bundle does not convince.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum VerifyError {
         /// The bundle's preset.
         found: Preset,
     },
+    /// The route cannot prove claims about committed inputs.
+    #[error("the tensor route proves no claims about committed inputs")]
+    CommittedInput,
     /// The proof bytes do not decode.
     #[error("the proof is damaged")]
     Damaged(#[from] ciro_stark::DecodeError),
@@ -61,8 +65,8 @@ pub struct Verified {
 /// One inference of a verified bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedSample {
-    /// The integer inputs, in the order of [`ModelKey::inputs`].
-    pub inputs: Vec<Tensor<i32>>,
+    /// The input: integers in the order of [`ModelKey::inputs`], or a commitment.
+    pub input: StatedInput,
     /// The outputs, in the model's order.
     pub outputs: Vec<Output>,
 }
@@ -88,6 +92,9 @@ pub enum InputMismatch {
         #[source]
         source: EncodingError,
     },
+    /// The proof shows a commitment only.
+    #[error("the proof is about a committed input")]
+    Committed,
     /// Other integers than the proven ones.
     #[error("the proof is about another value of input `{name}`")]
     Value {
@@ -114,32 +121,24 @@ impl VerifiedSample {
     /// # Errors
     /// [`InputMismatch`] with the first input that is another one.
     pub fn check_inputs(&self, key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<(), InputMismatch> {
-        // Views of one input follow each other.
-        let mut position = None;
-        let mut previous = None;
-        let expected = key.inputs().chunk_by(|a, b| a.name == b.name).count();
+        let expected = key.real_inputs().count();
         if expected != inputs.len() {
             return Err(InputMismatch::Count { expected, got: inputs.len() });
         }
-        for (view, proven) in key.inputs().iter().zip(&self.inputs) {
-            if previous != Some(&view.name) {
-                position = Some(position.map_or(0, |position| position + 1));
-                previous = Some(&view.name);
-            }
-            let real = position.and_then(|position| inputs.get(position));
-            let encoded = real.map(|real| encode(&view.encoding, real)).transpose();
-            let encoded = encoded
-                .map_err(|source| InputMismatch::Encoding { name: view.name.clone(), source })?;
-            if encoded.as_ref() != Some(proven) {
-                return Err(InputMismatch::Value { name: view.name.clone() });
+        let mut proven = self.input.public().ok_or(InputMismatch::Committed)?.iter();
+        for (views, real) in key.real_inputs().zip(inputs) {
+            for view in views {
+                let name = || view.name.clone();
+                let encoded = view.encoding.encode(real);
+                let encoded = encoded
+                    .map_err(|source| InputMismatch::Encoding { name: name(), source })?;
+                if Some(&encoded.tensor) != proven.next() {
+                    return Err(InputMismatch::Value { name: name() });
+                }
             }
         }
         Ok(())
     }
-}
-
-fn encode(encoding: &Encoding, real: &Tensor<f64>) -> Result<Tensor<i32>, EncodingError> {
-    Ok(encoding.encode(real)?.tensor)
 }
 
 /// Verifies a bundle against a model key, asking for at least 100 bits of security.
@@ -177,17 +176,18 @@ pub fn verify_with(
     match key {
         ModelKey::Tensor(key) => {
             let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
-            ciro_stark::verify(key, &bundle.statement, &proof, policy)?;
+            let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
+            ciro_stark::verify(key, &statement, &proof, policy)?;
         }
     }
-    let samples = bundle.statement.samples.iter().map(|sample| decoded(key, sample)).collect();
+    let samples = bundle.statement.claims.iter().map(|claim| decoded(key, claim)).collect();
     Ok(Verified { route: key.route(), model_key: expected, preset: key.preset(), samples })
 }
 
-fn decoded(key: &ModelKey, sample: &Inference) -> VerifiedSample {
-    let outputs = key.outputs().iter().zip(&sample.outputs);
+fn decoded(key: &ModelKey, claim: &Claim) -> VerifiedSample {
+    let outputs = key.outputs().iter().zip(&claim.outputs);
     VerifiedSample {
-        inputs: sample.inputs.clone(),
+        input: claim.input.clone(),
         outputs: outputs
             .map(|(output, integers)| {
                 Output::new(&output.name, &output.decoding, integers.clone())

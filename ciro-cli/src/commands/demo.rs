@@ -110,8 +110,8 @@ impl Clock {
 /// A copy that claims another digit: two scores are swapped.
 fn forge(bundle: &ProofBundle, digit: usize, claimed: usize) -> Result<ProofBundle> {
     let mut forged = bundle.clone();
-    let sample = forged.statement.samples.first_mut().context("no sample")?;
-    let scores = sample.outputs.first_mut().context("no scores")?;
+    let claim = forged.statement.claims.first_mut().context("no claim")?;
+    let scores = claim.outputs.first_mut().context("no scores")?;
     scores.data_mut().swap(digit, claimed);
     Ok(forged)
 }

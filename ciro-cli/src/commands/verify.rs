@@ -123,11 +123,10 @@ fn key(args: &Args, bundle: &ProofBundle, context: &Context) -> Result<Result<Mo
 
 /// Compares the proven inputs with a file; the inner error says that they differ.
 fn check_input(verified: &Verified, key: &ModelKey, path: &Path) -> Result<Result<()>> {
-    let inputs = key.inputs().chunk_by(|a, b| a.name == b.name).map(|views| InputSpec {
-        name: views[0].name.clone(),
-        shape: views[0].shape.clone(),
-    });
-    let specs: Vec<InputSpec> = inputs.collect();
+    let inputs = key.real_inputs().filter_map(|views| views.first());
+    let specs: Vec<InputSpec> = inputs
+        .map(|view| InputSpec { name: view.name.clone(), shape: view.shape.clone() })
+        .collect();
     let samples = Inputs::read(path).and_then(|inputs| inputs.samples(&specs));
     let samples = samples.with_context(|| format!("input `{}`", path.display()))?;
     let (proven, given) = (verified.samples.len(), samples.len());

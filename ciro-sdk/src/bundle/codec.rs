@@ -38,6 +38,9 @@ pub enum DecodeError {
     /// No preset has this name.
     #[error("the bundle names the security preset {0:?}, which does not exist")]
     Preset(String),
+    /// An input is neither public nor committed.
+    #[error("the bundle shows an input in a way {0}, which does not exist")]
+    Input(u8),
     /// A tensor that cannot be.
     #[error("the tensor at byte {0} has an impossible shape")]
     Shape(usize),

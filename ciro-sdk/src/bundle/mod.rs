@@ -6,8 +6,9 @@
 //! route        u8: 0 tensor, 1 cairo
 //! preset       u8 length, name of the security preset in ASCII
 //! model key    32 bytes: digest of the key
-//! samples      u32 count, then for each: inputs, outputs
-//!   tensors    u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major order
+//! claims       u32 count, then for each: input, outputs
+//!   input      u8: 0 public, then tensors; 1 committed, then 32 bytes
+//!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major order
 //! proof        u32 length, bytes
 //! ```
 //!
@@ -17,8 +18,7 @@ mod codec;
 
 use std::path::Path;
 
-use ciro_graph::Tensor;
-use ciro_stark::{Inference, Preset, Statement};
+use ciro_stark::Preset;
 
 pub use codec::DecodeError;
 use codec::{Reader, Writer};
@@ -26,6 +26,7 @@ use codec::{Reader, Writer};
 use crate::files::{self, FileError};
 use crate::key::KeyDigest;
 use crate::route::Route;
+use crate::statement::{Claim, StatedInput, Statement};
 
 const MAGIC: &[u8; 8] = b"CIROPROF";
 const VERSION: u16 = 1;
@@ -44,7 +45,7 @@ pub struct ProofBundle {
     pub preset: Preset,
     /// The key of the model that the statement is about.
     pub model_key: KeyDigest,
-    /// Inputs and outputs of every inference, as integers.
+    /// Input and outputs of every inference, as integers.
     pub statement: Statement,
     /// The proof, in the encoding of its route.
     pub proof: Vec<u8>,
@@ -74,10 +75,19 @@ impl ProofBundle {
         });
         w.short_text(self.preset.name());
         w.bytes(&self.model_key.0);
-        w.count_u32(self.statement.samples.len());
-        for sample in &self.statement.samples {
-            w.tensors(&sample.inputs);
-            w.tensors(&sample.outputs);
+        w.count_u32(self.statement.claims.len());
+        for claim in &self.statement.claims {
+            match &claim.input {
+                StatedInput::Public(tensors) => {
+                    w.u8(0);
+                    w.tensors(tensors);
+                }
+                StatedInput::Committed(commitment) => {
+                    w.u8(1);
+                    w.bytes(commitment);
+                }
+            }
+            w.tensors(&claim.outputs);
         }
         w.count_u32(self.proof.len());
         w.bytes(&self.proof);
@@ -106,14 +116,19 @@ impl ProofBundle {
         let preset = name.parse().map_err(|_| DecodeError::Preset(name))?;
         let model_key = KeyDigest(r.array()?);
         let count = r.u32()?;
-        let mut samples = Vec::new();
+        let mut claims = Vec::new();
         for _ in 0..count {
-            samples.push(Inference { inputs: r.tensors()?, outputs: r.tensors()? });
+            let input = match r.u8()? {
+                0 => StatedInput::Public(r.tensors()?),
+                1 => StatedInput::Committed(r.array()?),
+                tag => return Err(DecodeError::Input(tag)),
+            };
+            claims.push(Claim { input, outputs: r.tensors()? });
         }
         let length = r.u32()?;
         let proof = r.take(length)?.to_vec();
         r.finish()?;
-        Ok(Self { route, preset, model_key, statement: Statement { samples }, proof })
+        Ok(Self { route, preset, model_key, statement: Statement { claims }, proof })
     }
 
     /// Writes the `.ciro` file, whole or not at all.
@@ -131,30 +146,26 @@ impl ProofBundle {
     pub fn load(path: &Path) -> Result<Self, LoadBundleError> {
         Ok(Self::from_bytes(&files::read(path, MAX_BUNDLE_BYTES)?)?)
     }
-
-    /// The integer outputs of every inference.
-    pub fn outputs(&self) -> impl Iterator<Item = &[Tensor<i32>]> {
-        self.statement.samples.iter().map(|sample| &sample.outputs[..])
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use ciro_graph::Tensor;
     use proptest::prelude::*;
 
     use super::*;
 
     fn sample() -> ProofBundle {
         let tensor = |shape: Vec<usize>, data| Tensor::new(shape, data).unwrap();
-        let inference = |k: i32| Inference {
-            inputs: vec![tensor(vec![1, 2], vec![k, -3]), Tensor::scalar(i32::MIN)],
-            outputs: vec![tensor(vec![3], vec![k, 0, i32::MAX])],
-        };
+        let outputs = vec![tensor(vec![3], vec![-2, 0, i32::MAX])];
+        let inputs = vec![tensor(vec![1, 2], vec![1, -3]), Tensor::scalar(i32::MIN)];
+        let public = Claim { input: StatedInput::Public(inputs), outputs: outputs.clone() };
+        let committed = Claim { input: StatedInput::Committed([9; 32]), outputs };
         ProofBundle {
             route: Route::Tensor,
             preset: Preset::Standard,
             model_key: KeyDigest([7; 32]),
-            statement: Statement { samples: vec![inference(1), inference(-2)] },
+            statement: Statement { claims: vec![public, committed] },
             proof: vec![1, 2, 3, 4],
         }
     }
@@ -194,6 +205,7 @@ mod tests {
         assert_eq!(decode(8, 2), DecodeError::Version { expected: 1, found: 2 });
         assert_eq!(decode(10, 9), DecodeError::Route(9));
         assert_eq!(decode(12, b'S'), DecodeError::Preset("Standard".to_owned()));
+        assert_eq!(decode(56, 2), DecodeError::Input(2));
     }
 
     proptest! {

@@ -82,7 +82,7 @@ mod tests {
         let verified = regulator(&key, &proof.to_bytes()).unwrap();
         assert_eq!(verified.samples.len(), APPLICANTS);
 
-        let score = &mut proof.statement.samples[0].outputs[1].data_mut()[0];
+        let score = &mut proof.statement.claims[0].outputs[1].data_mut()[0];
         *score -= 1;
         regulator(&key, &proof.to_bytes()).unwrap_err();
     }
