@@ -67,11 +67,11 @@ fn attempt(model: &Path, input: &Path, folder: &Path, limit: Duration) -> Result
     let log = folder.join("log");
     let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     let mut child = Command::new(python)
-        .args(["-c", include_str!("ezkl.py")])
+        .args(["-c", include_str!("pipeline.py")])
         .args([absolute(model)?, absolute(&input)?])
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(std::fs::File::create(folder.join("result.json")).map_err(text)?)
+        .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).map_err(text)?)
         .spawn()
         .map_err(text)?;

@@ -1,7 +1,7 @@
-"""Runs EZKL's pipeline on one model and input, and prints the times as JSON. Called by `ciro bench --against ezkl`."""
+"""Runs EZKL's pipeline on one model and input, and writes the times to result.json. Called by `ciro bench --against ezkl`."""
 
-import inspect
 import asyncio
+import inspect
 import json
 import os
 import resource
@@ -28,18 +28,21 @@ async def step(function, *arguments, **options):
 
 async def main():
     start = time.perf_counter()
-    await step(ezkl.gen_settings, MODEL, "settings.json")
-    await step(ezkl.calibrate_settings, INPUT, MODEL, "settings.json", "resources")
-    await step(ezkl.compile_circuit, MODEL, "model.compiled", "settings.json")
+    settings = {"settings_path": "settings.json"}
+    srs = {"srs_path": "kzg.srs"}
+    compiled = {"model": "model.compiled"}
+    await step(ezkl.gen_settings, model=MODEL, output="settings.json")
+    await step(ezkl.calibrate_settings, data=INPUT, model=MODEL, settings="settings.json", target="resources")
+    await step(ezkl.compile_circuit, model=MODEL, compiled_circuit="model.compiled", **settings)
     with open("settings.json") as file:
         rows = json.load(file)["run_args"]["logrows"]
-    await step(ezkl.gen_srs, "kzg.srs", rows)
-    await step(ezkl.setup, "model.compiled", "vk.key", "pk.key", "kzg.srs")
+    await step(ezkl.gen_srs, logrows=rows, **srs)
+    await step(ezkl.setup, vk_path="vk.key", pk_path="pk.key", **compiled, **srs)
     setup = time.perf_counter()
-    await step(ezkl.gen_witness, INPUT, "model.compiled", "witness.json")
-    await step(ezkl.prove, "witness.json", "model.compiled", "pk.key", "proof.json", "kzg.srs")
+    await step(ezkl.gen_witness, data=INPUT, output="witness.json", **compiled)
+    await step(ezkl.prove, witness="witness.json", pk_path="pk.key", proof_path="proof.json", **compiled, **srs)
     prove = time.perf_counter()
-    await step(ezkl.verify, "proof.json", "settings.json", "vk.key", "kzg.srs")
+    await step(ezkl.verify, proof_path="proof.json", vk_path="vk.key", **settings, **srs)
     verify = time.perf_counter()
     with open("proof.json") as file:
         proof = json.load(file)["proof"]
@@ -53,7 +56,8 @@ async def main():
         "proving_key_bytes": os.path.getsize("pk.key"),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // 1_000_000,
     }
-    print(json.dumps(report))
+    with open("result.json", "w") as file:
+        json.dump(report, file)
 
 
 asyncio.run(main())
