@@ -5,6 +5,7 @@ pub mod float;
 pub mod import;
 pub mod integer;
 pub mod movement;
+pub mod quantize;
 mod sources;
 pub mod tensor;
 

@@ -370,15 +370,73 @@ impl ModelBuilder {
         self.outputs.push(Output { name: name.into(), node, decoding });
     }
 
-    /// Finishes the model.
+    /// Finishes the model: nodes and constants that no output needs are left out, and the others move up.
     ///
     /// # Errors
     /// [`ModelError`] if [`IntegerModel::check`] finds fault with it.
-    pub fn finish(self) -> Result<IntegerModel, ModelError> {
+    pub fn finish(mut self) -> Result<IntegerModel, ModelError> {
+        self.prune_nodes();
+        self.prune_constants();
         let Self { nodes, constants, inputs, outputs } = self;
         let model = IntegerModel { nodes, constants, inputs, outputs };
         model.check()?;
         Ok(model)
+    }
+
+    fn prune_nodes(&mut self) {
+        let mut alive = vec![false; self.nodes.len()];
+        for output in &self.outputs {
+            if let Some(alive) = alive.get_mut(output.node.index()) {
+                *alive = true;
+            }
+        }
+        for at in (0..self.nodes.len()).rev() {
+            alive[at] |= matches!(self.nodes[at].op, Op::Input(_));
+            if alive[at] {
+                self.nodes[at].operands.iter().for_each(|operand| alive[operand.index()] = true);
+            }
+        }
+        let mut moved = vec![NodeId(0); self.nodes.len()];
+        let mut kept = Vec::with_capacity(self.nodes.len());
+        for (at, mut node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
+            if alive[at] {
+                moved[at] = NodeId(u32::try_from(kept.len()).expect("fewer nodes than before"));
+                node.operands.iter_mut().for_each(|operand| *operand = moved[operand.index()]);
+                kept.push(node);
+            }
+        }
+        self.nodes = kept;
+        let views = self.inputs.iter_mut().flat_map(|input| &mut input.views);
+        views.for_each(|(id, _)| *id = moved[id.index()]);
+        for output in &mut self.outputs {
+            // An id that was never given out stays, for the check to find.
+            output.node = moved.get(output.node.index()).copied().unwrap_or(output.node);
+        }
+    }
+
+    fn prune_constants(&mut self) {
+        let mut used = std::collections::BTreeSet::new();
+        for node in &mut self.nodes {
+            node.op.constants_mut().into_iter().for_each(|id| {
+                used.insert(*id);
+            });
+        }
+        let mut moved = std::collections::BTreeMap::new();
+        let mut kept = vec![];
+        for (id, value) in (0..).map(ConstId).zip(std::mem::take(&mut self.constants.0)) {
+            if used.contains(&id) {
+                let at = u32::try_from(kept.len()).expect("fewer constants than before");
+                moved.insert(id, ConstId(at));
+                kept.push(value);
+            }
+        }
+        self.constants = Constants(kept);
+        for node in &mut self.nodes {
+            // An id that was never given out stays, for the check to find.
+            node.op.constants_mut().into_iter().for_each(|id| {
+                *id = moved.get(id).copied().unwrap_or(*id);
+            });
+        }
     }
 }
 
@@ -413,4 +471,64 @@ fn infer(
         return Err(ModelError::Overflow { node: node.name.clone(), op: op.name(), interval });
     }
     Ok((shape, interval))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integer::ops::{Combine, Linear};
+
+    #[test]
+    fn what_no_output_needs_is_left_out() {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![1]);
+        let x = builder.view(input, Encoding::Integer { lo: 0, hi: 9 }).unwrap();
+        let dead = builder.constant(Tensor::new(vec![1, 1], vec![7]).unwrap());
+        builder.push("dead", Linear { weight: dead, bias: None }, &[x], 1.0).unwrap();
+        let weight = builder.constant(Tensor::new(vec![1, 1], vec![3]).unwrap());
+        let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
+        builder.output("y", y, Decoding::Integer);
+        let model = builder.finish().unwrap();
+        let names: Vec<_> = model.nodes().iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["x", "y"]);
+        assert_eq!(model.constants().iter().count(), 1);
+        assert_eq!(model.run(&[Tensor::vector(vec![5])]).unwrap()[0].data(), [15]);
+    }
+
+    #[test]
+    fn equal_constants_and_views_are_shared() {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![2]);
+        let view = |builder: &mut ModelBuilder, hi| {
+            builder.view(input, Encoding::Integer { lo: 0, hi }).unwrap()
+        };
+        assert_eq!(view(&mut builder, 3), view(&mut builder, 3));
+        assert_ne!(view(&mut builder, 3), view(&mut builder, 4));
+        let constant = builder.constant(Tensor::vector(vec![1]));
+        assert_eq!(builder.constant(Tensor::vector(vec![1])), constant);
+    }
+
+    #[test]
+    fn models_that_break_a_rule_are_refused() {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![1]);
+        let x = builder.view(input, Encoding::Integer { lo: 0, hi: 9 }).unwrap();
+        let op = || Combine { coefficients: vec![1], constant: 0 };
+        let late = builder.push("y", op(), &[NodeId(7)], 1.0).unwrap_err();
+        assert_eq!(late, ModelError::Order { node: "y".into(), operand: 7 });
+        let y = builder.push("y", op(), &[x], -1.0).unwrap();
+        builder.output("y", y, Decoding::Integer);
+        let error = builder.finish().unwrap_err().to_string();
+        assert_eq!(error, "node `y`: the scale is not a positive number");
+    }
+
+    #[test]
+    fn names_have_to_cover_the_output() {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![1]);
+        let x = builder.view(input, Encoding::Integer { lo: 0, hi: 2 }).unwrap();
+        builder.output("x", x, Decoding::Names(vec!["a".into(), "b".into()]));
+        let error = builder.finish().unwrap_err().to_string();
+        assert_eq!(error, "node `x`: the output's integers may point past its class names");
+    }
 }

@@ -3,5 +3,7 @@
 mod conformance;
 mod describe;
 mod models;
+mod operators;
 mod protobuf;
+mod quantized;
 mod samples;

@@ -43,7 +43,7 @@ pub use tree_ensemble::{TreeEnsemble, TreeNode};
 
 use serde::{Deserialize, Serialize};
 
-use super::Operator;
+use super::{ConstId, Operator};
 use crate::movement::Movement;
 
 /// An operator of the integer model.
@@ -109,6 +109,20 @@ impl Op {
             Self::Embed(op) => op,
             Self::Bucketize(op) => op,
             Self::TreeEnsemble(op) => op,
+        }
+    }
+}
+
+impl Op {
+    /// The ids of the constants that the operator reads, to be renumbered.
+    pub(super) fn constants_mut(&mut self) -> Vec<&mut ConstId> {
+        match self {
+            Self::Constant(Constant { value }) => vec![value],
+            Self::Linear(Linear { weight, bias }) | Self::Conv(Conv { weight, bias, .. }) => {
+                [weight].into_iter().chain(bias).collect()
+            }
+            Self::Lookup(Lookup { table, .. }) | Self::Embed(Embed { table }) => vec![table],
+            _ => vec![],
         }
     }
 }

@@ -1,0 +1,26 @@
+//! Convolutions.
+
+use crate::float::Node;
+use crate::quantize::error::{QuantizeError, Refusal};
+use crate::quantize::expr::{Core, Expr, Geometry};
+use crate::quantize::lower::Lowering;
+
+/// Convolution with a constant kernel; the bias may be computed.
+pub(super) fn lower(
+    cx: &mut Lowering<'_>,
+    node: &Node,
+    geometry: Geometry,
+) -> Result<Expr, QuantizeError> {
+    let kernel = cx.constant_of(node.operands[1]);
+    let weight = kernel.ok_or_else(|| cx.refuse(Refusal::ComputedKernel))?;
+    let bias = match node.operands.get(2) {
+        Some(&bias) => {
+            let bias = cx.constant_of(bias).ok_or_else(|| cx.refuse(Refusal::ComputedKernel))?;
+            Some(bias.data().to_vec())
+        }
+        None => None,
+    };
+    let x = cx.narrow(node.operands[0])?;
+    let weight = weight.map(|w| w * x.scale);
+    Ok(Expr::core(node.shape.clone(), Core::Conv { x: x.id, weight, bias, geometry }))
+}

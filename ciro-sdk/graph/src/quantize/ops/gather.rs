@@ -1,0 +1,39 @@
+//! Rows of constant tables, chosen by computed indices.
+
+use crate::float::NodeId;
+use crate::integer::ops::Embed;
+use crate::quantize::calibrate::Range;
+use crate::quantize::emit::{exponent, step_at_least};
+use crate::quantize::error::{QuantizeError, Refusal};
+use crate::quantize::expr::{Expr, Value};
+use crate::quantize::grid::pow2;
+use crate::quantize::lower::Lowering;
+
+/// Bits of a table's entries beyond those of activations: they are constants, and cost nothing more.
+const EXTRA_BITS: u32 = 2;
+
+/// `table[indices]`; a table of integers stays one.
+pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    let table = cx.constant_of(node.operands[0]);
+    let table = table.ok_or_else(|| cx.refuse(Refusal::ComputedTable))?;
+    let rows = table.shape()[0];
+    let indices = cx.whole(node.operands[1])?;
+    let indices = indices.ok_or_else(|| cx.refuse(Refusal::NotAnIndex { rows }))?;
+    let interval = cx.interval(indices);
+    if interval.lo < 0 || usize::try_from(interval.hi).map_or(true, |hi| hi >= rows) {
+        return Err(cx.refuse(Refusal::NotAnIndex { rows }));
+    }
+    let whole = |&v: &f64| (v - v.round()).abs() == 0.0 && v.abs() < f64::from(1 << 20);
+    let scale = if table.data().iter().all(whole) {
+        1.0
+    } else {
+        let range = Range::of(table.data());
+        let width = range.width().max(range.max_abs()).max(f64::MIN_POSITIVE);
+        step_at_least(1.0, width * pow2(-exponent(cx.bits(id) + EXTRA_BITS)))
+    };
+    let table = cx.integers(table, scale)?;
+    let table = cx.builder.constant(table);
+    let embedded = cx.push(&node.name, Embed { table }, &[indices.id], scale)?;
+    Ok(Expr::value(node.shape.clone(), Value { id: embedded, scale }))
+}

@@ -1,0 +1,75 @@
+//! Inputs: how real numbers come in.
+
+use crate::float::{ElementType, NodeId};
+use crate::integer::{Encoding, NodeId as IntegerId};
+use crate::quantize::calibrate::table_rows;
+use crate::quantize::emit::{exponent, narrow, round_to_i64, step_at_least};
+use crate::quantize::error::QuantizeError;
+use crate::quantize::expr::{Value, count};
+use crate::quantize::grid::pow2;
+use crate::quantize::lower::Lowering;
+
+/// Rows of at most this many elements are encoded more finely: they cost little, and tabular data wants it.
+const SMALL_ROW: usize = 64;
+
+/// The integer view of an input that arithmetic reads.
+///
+/// Floats get a power-of-two scale and headroom beyond the calibrated range; integers stay what they are, inside the rows of
+/// the table that they index.
+pub(in crate::quantize) fn view(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    index: usize,
+) -> Result<Value, QuantizeError> {
+    let input = &cx.graph.inputs[index];
+    let range = cx.ranges[id.index()];
+    let encoding = match input.element_type {
+        ElementType::Bool => Encoding::Integer { lo: 0, hi: 1 },
+        ElementType::Integer => match table_rows(cx.graph, index) {
+            Some(rows) => {
+                let hi = i64::try_from(rows).unwrap_or(i64::MAX).saturating_sub(1);
+                Encoding::Integer { lo: 0, hi: narrow(hi) }
+            }
+            None => {
+                let range = range.widen(cx.settings.input_headroom);
+                let (lo, hi) = (round_to_i64(range.lo.floor()), round_to_i64(range.hi.ceil()));
+                Encoding::Integer { lo: narrow(lo.min(0)), hi: narrow(hi.max(1)) }
+            }
+        },
+        ElementType::Float => {
+            let row = input.shape.last().copied().unwrap_or(1);
+            let small = row <= SMALL_ROW && count(&input.shape) <= 16 * SMALL_ROW;
+            let bits = cx.settings.input_bits.unwrap_or(if small { 14 } else { 12 });
+            let range = range.widen(cx.settings.input_headroom);
+            let width = if range.width() > 0.0 { range.width() } else { 2.0 };
+            let scale = step_at_least(1.0, width * pow2(-exponent(bits)));
+            let (lo, hi) = match range.width() > 0.0 {
+                true => (range.lo, range.hi),
+                false => (-1.0, 1.0),
+            };
+            affine(scale, lo / scale, hi / scale)
+        }
+    };
+    let scale = encoding.scale();
+    Ok(Value { id: cx.view(index, encoding)?, scale })
+}
+
+/// The view of an input that is rounded to integers of a given scale at once (`QuantizeLinear` of an input).
+pub(super) fn rounded(
+    cx: &mut Lowering<'_>,
+    index: usize,
+    scale: f64,
+    (lo, hi): (f64, f64),
+) -> Result<IntegerId, QuantizeError> {
+    cx.view(index, affine(scale, lo, hi))
+}
+
+/// The view as order-preserving images, which only trees read.
+pub(super) fn ordered(cx: &mut Lowering<'_>, index: usize) -> Result<IntegerId, QuantizeError> {
+    cx.view(index, Encoding::Ordered)
+}
+
+fn affine(scale: f64, lo: f64, hi: f64) -> Encoding {
+    let (lo, hi) = (narrow(round_to_i64(lo.floor())), narrow(round_to_i64(hi.ceil())));
+    Encoding::Affine { scale, lo, hi }
+}

@@ -1,0 +1,51 @@
+//! One file for each family of float operators; this is the registry.
+
+mod binary;
+mod compare;
+mod conv;
+mod divide;
+mod gather;
+pub(super) mod input;
+mod mat_mul;
+mod movement;
+mod reduce;
+mod select;
+mod softmax;
+mod table;
+pub(super) mod tree_ensemble;
+mod unary;
+
+use super::error::QuantizeError;
+use super::lower::{Form, Lowering};
+use crate::float::{NodeId, Op};
+
+/// Lowers one float node; `None` where the operators that read it look through it.
+pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Form>, QuantizeError> {
+    let node = cx.graph.node(id);
+    if cx.demands[id.index()].by_trees() {
+        return Ok(None);
+    }
+    let expr = match &node.op {
+        Op::Constant(_) => return Ok(None),
+        Op::Input { index } => return Ok(Some(Form::Input(*index))),
+        Op::MatMul => mat_mul::lower(cx, node)?,
+        Op::Conv { strides, dilations, pads, groups } => {
+            let geometry = super::expr::Geometry {
+                strides: strides.clone(),
+                dilations: dilations.clone(),
+                pads: pads.clone(),
+                groups: *groups,
+            };
+            conv::lower(cx, node, geometry)?
+        }
+        Op::Unary(f) => unary::lower(cx, id, f)?,
+        Op::Binary(f) => binary::lower(cx, id, *f)?,
+        Op::Where => return select::lower(cx, id).map(Some),
+        Op::Reduce(reducer) => reduce::lower(cx, id, *reducer)?,
+        Op::Softmax => softmax::lower(cx, id)?,
+        Op::Move(movement) => return movement::lower(cx, id, movement).map(Some),
+        Op::Gather => gather::lower(cx, id)?,
+        Op::TreeEnsemble(trees) => tree_ensemble::lower(cx, id, trees)?,
+    };
+    Ok(Some(Form::Expr(expr)))
+}
