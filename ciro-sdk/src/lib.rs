@@ -1,1 +1,45 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod bundle;
+#[cfg(feature = "prove")]
+mod cache;
+#[cfg(feature = "prove")]
+mod check;
+mod files;
+#[cfg(feature = "prove")]
+pub mod inputs;
+#[cfg(feature = "prove")]
+mod inspect;
+mod key;
+#[cfg(feature = "prove")]
+mod model;
+mod output;
+#[cfg(feature = "prove")]
+mod prover;
+mod route;
+mod statement;
+mod verify;
+
+pub use bundle::{DecodeError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
+#[cfg(feature = "prove")]
+pub use cache::{Cache, Cached};
+#[cfg(feature = "prove")]
+pub use check::{Estimate, Refusal, Report, check_file, check_model};
+#[cfg(feature = "prove")]
+pub use ciro_graph::{import, quantize};
+pub use ciro_graph::{IntegerModel, Tensor, integer};
+pub use ciro_stark::{
+    KeyError, KeyInput, KeyOutput, Policy, Preset, UnknownPreset, VerificationError,
+};
+pub use files::{FileError, OutputFile};
+#[cfg(feature = "prove")]
+pub use inspect::{Inspection, inspect_file, inspect_model};
+pub use key::{KeyDigest, LoadKeyError, ModelKey};
+#[cfg(feature = "prove")]
+pub use model::{CompileError, CompileSettings, EncodedSample, Model, SampleMismatch};
+pub use output::Output;
+#[cfg(feature = "prove")]
+pub use prover::{ProveError, ProveSettings, Proven, Prover};
+pub use route::{Route, RouteNotBuilt, UnknownRoute};
+pub use statement::{Claim, StatedInput, Statement};
+pub use verify::{InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with};

@@ -6,8 +6,10 @@ pub mod import;
 pub mod integer;
 pub mod movement;
 pub mod quantize;
+mod sources;
 pub mod tensor;
 
 pub use integer::{IntegerModel, Interval};
 pub use movement::Movement;
+pub use sources::SOURCES;
 pub use tensor::Tensor;

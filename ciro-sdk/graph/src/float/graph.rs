@@ -207,6 +207,20 @@ impl Graph {
         (0..).map(NodeId).zip(&self.nodes)
     }
 
+    /// The number of multiply-accumulate operations of one run: matrix products and convolutions.
+    pub fn macs(&self) -> u64 {
+        let macs = |node: &Node| {
+            let reduced = match (&node.op, &node.operands[..]) {
+                (Op::MatMul, [a, _]) => self.node(*a).shape.last().copied().unwrap_or(1),
+                (Op::Conv { .. }, [_, kernel, ..]) => self.node(*kernel).shape[1..].iter().product(),
+                _ => 0,
+            };
+            let results: usize = node.shape.iter().product();
+            (results as u64).saturating_mul(reduced as u64)
+        };
+        self.nodes.iter().map(macs).fold(0, u64::saturating_add)
+    }
+
     /// The value of a node if it is a constant.
     pub fn constant(&self, id: NodeId) -> Option<&Arc<Tensor<f64>>> {
         match &self.node(id).op {

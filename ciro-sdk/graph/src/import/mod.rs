@@ -21,6 +21,7 @@ mod algebra;
 mod builder;
 mod context;
 mod data_type;
+mod describe;
 mod error;
 mod external;
 mod functions;
@@ -36,6 +37,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub use describe::{DeclaredTensor, Description, Extent, describe};
 pub use error::{ImportError, Reason, Refused, UnknownAxis};
 pub use settings::{InvalidShapeSetting, Settings, ShapeSetting};
 
@@ -63,8 +65,7 @@ pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportErro
         let limit = settings.max_file_bytes;
         return Err(ImportError::FileTooLarge { path: path.to_owned(), limit });
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    import(&bytes, settings, ExternalData::inside(folder, settings.max_file_bytes))
+    import_bytes_in(&bytes, path.parent().unwrap_or(Path::new(".")), settings)
 }
 
 /// Imports the bytes of an ONNX file that has no external weights.
@@ -73,6 +74,18 @@ pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportErro
 /// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
 pub fn import_bytes(bytes: &[u8], settings: &Settings) -> Result<Graph, ImportError> {
     import(bytes, settings, ExternalData::none())
+}
+
+/// Imports the bytes of an ONNX file whose external weights are inside `folder`.
+///
+/// # Errors
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+pub fn import_bytes_in(
+    bytes: &[u8],
+    folder: &Path,
+    settings: &Settings,
+) -> Result<Graph, ImportError> {
+    import(bytes, settings, ExternalData::inside(folder, settings.max_file_bytes))
 }
 
 fn import(bytes: &[u8], settings: &Settings, external: ExternalData) -> Result<Graph, ImportError> {

@@ -304,7 +304,7 @@ fn domain(node: &NodeProto) -> &str {
 }
 
 /// The operator with its domain, unless that is the default one.
-fn operator(node: &NodeProto) -> String {
+pub(super) fn operator(node: &NodeProto) -> String {
     match domain(node) {
         "" => node.op_type.clone(),
         domain => format!("{domain}.{}", node.op_type),

@@ -1,6 +1,7 @@
 //! Integration tests of `ciro-graph`.
 
 mod conformance;
+mod describe;
 mod fixtures;
 mod models;
 mod operators;

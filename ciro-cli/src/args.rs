@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use ciro_sdk::{Preset, ProveSettings, Route};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ColorChoice, Parser, Subcommand};
+
+use crate::commands;
+
+/// Verifiable AI inference: an ONNX model in, a STARK proof of its answer out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ciro",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 proof invalid.\nTry `ciro demo` first."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Print one JSON object on stdout; everything else goes to stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results, warnings and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print what happens inside; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Threads of the prover [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Refuse work that would take more memory, such as 8GB [default: what the machine has free]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = crate::format::parse_size)]
+    pub(crate) max_memory: Option<u64>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Prove a bundled digit classifier on a bundled image, and see a forgery rejected
+    Demo(commands::demo::Args),
+    /// Start a project that proves and verifies as it stands
+    Init(commands::init::Args),
+    /// Show a model's operators, shapes and size
+    Inspect(commands::inspect::Args),
+    /// Tell whether a model can be proven, and at what cost
+    Check(commands::check::Args),
+    /// Turn an ONNX model into an integer model, with its key and accuracy
+    Compile(commands::compile::Args),
+    /// Make the model key that verifiers need
+    Key(commands::key::Args),
+    /// Run a model on an input, without a proof
+    Run(commands::run::Args),
+    /// Run a model on an input and prove the result
+    Prove(commands::prove::Args),
+    /// Verify a proof against a model key
+    Verify(commands::verify::Args),
+    /// Measure proving and verifying
+    Bench(commands::bench::Args),
+    /// Print completions for a shell
+    Completions(commands::completions::Args),
+}
+
+/// Which model, and how an ONNX file is compiled.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// ONNX file, or a `.ciro-model` from `ciro compile`
+    #[arg(value_name = "MODEL")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
+}
+
+/// How an ONNX file is compiled.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct CompileArgs {
+    /// Shape of an input (x=1x3x32x32) or value of a symbol (seq=128)
+    #[arg(long, value_name = "NAME=SHAPE")]
+    pub(crate) shape: Vec<String>,
+    /// Representative inputs (JSON, .npy, .npz) [default: calibration.* or inputs.* beside the model]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// Bits of the integers between layers, 4 to 16: fewer prove faster, more are more accurate
+    #[arg(long, value_name = "BITS")]
+    pub(crate) activation_bits: Option<u32>,
+}
+
+/// How a model is proven.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RouteArgs {
+    /// How to prove: with the tensor STARK or as a Cairo program
+    #[arg(long, value_name = "ROUTE", default_value = "tensor", value_parser = routes())]
+    pub(crate) route: Route,
+    /// Security parameters
+    #[arg(long, value_name = "PRESET", default_value = "standard", value_parser = presets())]
+    pub(crate) preset: Preset,
+}
+
+impl RouteArgs {
+    /// The settings for proofs of `batch` inferences.
+    pub(crate) fn settings(&self, batch: u32, max_memory_bytes: Option<u64>) -> ProveSettings {
+        ProveSettings { route: self.route, preset: self.preset, batch, max_memory_bytes }
+    }
+}
+
+/// Reads the command line; usage errors and help end the process here.
+pub(crate) fn parse() -> Cli {
+    Cli::parse()
+}
+
+fn routes() -> impl TypedValueParser<Value = Route> {
+    let values = [
+        PossibleValue::new("tensor").help("the tensor STARK: milliseconds"),
+        PossibleValue::new("cairo").help("a Cairo program, proven with stwo-cairo: seconds"),
+    ];
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Route>())
+}
+
+fn presets() -> impl TypedValueParser<Value = Preset> {
+    let values = [
+        PossibleValue::new("standard").help("100 conjectured bits, fastest"),
+        PossibleValue::new("compact").help("100 conjectured bits, smallest proofs"),
+        PossibleValue::new("proven").help("100 bits without a conjecture"),
+        PossibleValue::new("fast-test").hide(true),
+    ];
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Preset>())
+}

@@ -1,0 +1,100 @@
+//! `ciro check`
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use ciro_sdk::{Estimate, Model, Refusal, Report, check_file, check_model};
+use serde::Serialize;
+
+use super::{Context, Status};
+use crate::args::{ModelArgs, RouteArgs};
+use crate::ui::{BAD, BOLD, DIM, GOOD};
+use crate::{format, model};
+
+/// Arguments of `ciro check`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    route: RouteArgs,
+    /// Inferences in one proof
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+}
+
+#[derive(Serialize)]
+struct CheckReport {
+    supported: bool,
+    refused: Vec<RefusalReport>,
+    estimate: Option<EstimateReport>,
+}
+
+#[derive(Serialize)]
+struct RefusalReport {
+    node: String,
+    op: String,
+    reason: String,
+    hint: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EstimateReport {
+    cells: u64,
+    prove_ms: f64,
+    memory_mb: u64,
+    proof_bytes: u64,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let path = &args.model.path;
+    let prove = args.route.settings(args.batch, None);
+    let stage = context.ui.stage(format!("checking {}", path.display()));
+    let report = if model::is_compiled(path) {
+        Model::load(path).map(|model| check_model(&model, &prove)).map_err(anyhow::Error::from)
+    } else {
+        let compile = model::settings(&args.model, &context.ui)?;
+        check_file(path, &compile, &prove).map_err(anyhow::Error::from)
+    };
+    let report = report.with_context(|| format!("model `{}`", path.display()))?;
+    drop(stage);
+    let supported = report.refused.is_empty();
+    let text = describe(&report);
+    let refusal = |Refusal { node, op, reason, hint }| RefusalReport { node, op, reason, hint };
+    let json = CheckReport {
+        supported,
+        refused: report.refused.into_iter().map(refusal).collect(),
+        estimate: report.estimate.map(|estimate| EstimateReport {
+            cells: estimate.cells,
+            prove_ms: (estimate.prove_ms * 10.0).round() / 10.0,
+            memory_mb: estimate.memory_bytes.div_ceil(1_000_000),
+            proof_bytes: estimate.proof_bytes,
+        }),
+    };
+    context.ui.result(&json, &text)?;
+    Ok(if supported { Status::Done } else { Status::Failed })
+}
+
+fn describe(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(Estimate { cells, prove_ms, memory_bytes, proof_bytes }) = report.estimate {
+        let _ = writeln!(text, "{GOOD}supported{GOOD:#}: every operator can be proven");
+        let mut line = |label: &str, value: String| {
+            let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
+        };
+        line("cells", format::count(cells));
+        line("prove", format!("about {}", format::duration(prove_ms)));
+        line("memory", format!("about {}", format::bytes(memory_bytes)));
+        line("proof", format!("about {}", format::bytes(proof_bytes)));
+    } else {
+        let nodes = format::plural(report.refused.len(), "node");
+        let _ = writeln!(text, "{BAD}not supported{BAD:#}: {nodes} cannot be proven");
+    }
+    for Refusal { node, op, reason, hint } in &report.refused {
+        let _ = writeln!(text, "  {BOLD}{node}{BOLD:#} ({op}): {reason}");
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "    {DIM}{hint}{DIM:#}");
+        }
+    }
+    text
+}

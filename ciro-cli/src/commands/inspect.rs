@@ -1,0 +1,132 @@
+//! `ciro inspect`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use ciro_sdk::import::{DeclaredTensor, Extent};
+use ciro_sdk::{Inspection, Model, inspect_file, inspect_model};
+use serde::Serialize;
+
+use super::{Context, Status};
+use crate::args::ModelArgs;
+use crate::ui::{BOLD, DIM};
+use crate::{format, model};
+
+/// Arguments of `ciro inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    producer: &'a str,
+    opset: &'a BTreeMap<String, i64>,
+    ops: &'a BTreeMap<String, usize>,
+    params: u64,
+    macs: Option<u64>,
+    inputs: Vec<TensorReport<'a>>,
+    outputs: Vec<TensorReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct TensorReport<'a> {
+    name: &'a str,
+    shape: Option<Vec<Axis<'a>>>,
+    #[serde(rename = "type")]
+    element_type: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Axis<'a> {
+    Fixed(usize),
+    Symbol(&'a str),
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let path = &args.model.path;
+    let inspection = if model::is_compiled(path) {
+        Model::load(path).map(|model| inspect_model(&model)).map_err(anyhow::Error::from)
+    } else {
+        let settings = model::settings(&args.model, &context.ui)?.import;
+        inspect_file(path, &settings).map_err(anyhow::Error::from)
+    };
+    let inspection = inspection.with_context(|| format!("model `{}`", path.display()))?;
+    let Inspection { producer, opsets, ops, params, macs, inputs, outputs } = &inspection;
+    let report = Report {
+        producer,
+        opset: opsets,
+        ops,
+        params: *params,
+        macs: *macs,
+        inputs: inputs.iter().map(tensor).collect(),
+        outputs: outputs.iter().map(tensor).collect(),
+    };
+    context.ui.result(&report, &describe(&inspection))?;
+    Ok(Status::Done)
+}
+
+fn tensor(tensor: &DeclaredTensor) -> TensorReport<'_> {
+    let axis = |extent| match extent {
+        &Extent::Fixed(extent) => Axis::Fixed(extent),
+        Extent::Symbol(symbol) if symbol.is_empty() => Axis::Symbol("?"),
+        Extent::Symbol(symbol) => Axis::Symbol(symbol),
+    };
+    TensorReport {
+        name: &tensor.name,
+        shape: tensor.shape.as_ref().map(|shape| shape.iter().map(axis).collect()),
+        element_type: tensor.element_type.to_lowercase(),
+    }
+}
+
+fn describe(inspection: &Inspection) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
+    };
+    if !inspection.producer.is_empty() {
+        line("producer", inspection.producer.clone());
+    }
+    let opsets = inspection.opsets.iter().map(|(domain, version)| format!("{domain} {version}"));
+    let opsets: Vec<String> = opsets.collect();
+    if !opsets.is_empty() {
+        line("opset", opsets.join(", "));
+    }
+    line("parameters", format::count(inspection.params));
+    let macs = inspection.macs.map_or_else(
+        || "unknown: the model cannot be imported as it stands; see `ciro check`".to_owned(),
+        |macs| format!("{} multiplications", format::count(macs)),
+    );
+    line("work", macs);
+    for (label, tensors) in [("inputs", &inspection.inputs), ("outputs", &inspection.outputs)] {
+        for (position, tensor) in tensors.iter().enumerate() {
+            let label = if position == 0 { label } else { "" };
+            let (name, shape) = (&tensor.name, extents(tensor));
+            let kind = tensor.element_type.to_lowercase();
+            line(label, format!("{BOLD}{name}{BOLD:#} {shape} {kind}"));
+        }
+    }
+    let mut ops: Vec<_> = inspection.ops.iter().collect();
+    ops.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
+    for (position, (name, count)) in ops.into_iter().enumerate() {
+        let label = if position == 0 { "operators" } else { "" };
+        line(label, format!("{count:>4} {name}"));
+    }
+    text
+}
+
+fn extents(tensor: &DeclaredTensor) -> String {
+    let Some(shape) = &tensor.shape else { return "of unknown shape".to_owned() };
+    let extent = |extent: &Extent| match extent {
+        Extent::Fixed(extent) => extent.to_string(),
+        Extent::Symbol(symbol) if symbol.is_empty() => "?".to_owned(),
+        Extent::Symbol(symbol) => symbol.clone(),
+    };
+    if shape.is_empty() {
+        return "scalar".to_owned();
+    }
+    shape.iter().map(extent).collect::<Vec<_>>().join("x")
+}

@@ -1,0 +1,74 @@
+//! Outputs of inferences, for people and for programs.
+
+use std::fmt::Write as _;
+
+use ciro_sdk::Output;
+use serde::Serialize;
+
+use crate::format;
+use crate::ui::{BOLD, DIM};
+
+/// The outputs of all samples, as `--json` prints them: one list for each output, samples one behind the other.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lists {
+    /// Real numbers, positions or integer labels.
+    output: Vec<Vec<f64>>,
+    /// The integers that are proven.
+    output_int: Vec<Vec<i32>>,
+    /// Names of the outputs.
+    output_names: Vec<String>,
+    /// Class names, for the outputs that hold them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Vec<String>>,
+}
+
+impl Lists {
+    pub(crate) fn new(samples: &[Vec<Output>]) -> Self {
+        let outputs = samples.first().map_or(0, Vec::len);
+        let of = |position: usize| samples.iter().filter_map(move |sample| sample.get(position));
+        let labels = |position| -> Vec<String> {
+            of(position).filter_map(|output| output.labels.clone()).flatten().collect()
+        };
+        Self {
+            output: (0..outputs)
+                .map(|position| of(position).flat_map(|o| o.values.data()).copied().collect())
+                .collect(),
+            output_int: (0..outputs)
+                .map(|position| of(position).flat_map(|o| o.integers.data()).copied().collect())
+                .collect(),
+            output_names: samples.first().into_iter().flatten().map(|o| o.name.clone()).collect(),
+            labels: (0..outputs).map(labels).filter(|labels| !labels.is_empty()).collect(),
+        }
+    }
+}
+
+/// Describes the outputs of all samples, at most the first eight.
+pub(crate) fn describe(samples: &[Vec<Output>]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = String::new();
+    for (index, sample) in samples.iter().take(SHOWN).enumerate() {
+        if samples.len() > 1 {
+            let _ = writeln!(text, "{DIM}sample {index}{DIM:#}");
+        }
+        for output in sample {
+            let Output { name, values, labels, .. } = output;
+            let shown = match labels {
+                Some(labels) => labels.join(", "),
+                None => format::values(values.data()),
+            };
+            let top = output.top1().map(|top| format!("  {DIM}greatest: {top}{DIM:#}"));
+            let shape = format::shape(values.shape());
+            let top = top.unwrap_or_default();
+            let _ = writeln!(text, "{BOLD}{name}{BOLD:#} {DIM}{shape}{DIM:#}  {shown}{top}");
+        }
+    }
+    if samples.len() > SHOWN {
+        let _ = writeln!(text, "{DIM}... {} more samples{DIM:#}", samples.len() - SHOWN);
+    }
+    text
+}
+
+/// How many input values were moved to the end of their range, for each input name.
+pub(crate) fn clamped(samples: &[Vec<(String, usize)>]) -> usize {
+    samples.iter().flatten().map(|(_, count)| count).sum()
+}

@@ -1,0 +1,117 @@
+//! `ciro prove`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use ciro_sdk::inputs::Sample;
+use ciro_sdk::{Model, OutputFile, Prover, Proven};
+use serde::Serialize;
+
+use super::{Context, Status, outputs};
+use crate::args::{ModelArgs, RouteArgs};
+use crate::failure::Failure;
+use crate::ui::{BOLD, DIM};
+use crate::{format, machine, model};
+
+/// Arguments of `ciro prove`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Input (JSON, .npy, .npz) with one or more samples; may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    input: Vec<PathBuf>,
+    /// The proof
+    #[arg(short, long, value_name = "PROOF")]
+    output: PathBuf,
+    #[command(flatten)]
+    route: RouteArgs,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    route: &'static str,
+    model_key: String,
+    preset: &'static str,
+    security_bits: u32,
+    proven_security_bits: u32,
+    #[serde(flatten)]
+    outputs: outputs::Lists,
+    samples: usize,
+    clamped: usize,
+    cells: u64,
+    prove_ms: f64,
+    proof_bytes: usize,
+    peak_memory_mb: Option<u64>,
+    proof: &'a PathBuf,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let file = OutputFile::create(&args.output)?;
+    let model = model::open(&args.model, &context.ui)?;
+    let samples = model::samples(&model, &args.input)?;
+    check_samples(&model, &samples, context)?;
+    let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
+    let settings = args.route.settings(batch, context.max_memory);
+    let prover = {
+        let _stage = context.ui.stage("committing to the model");
+        Prover::new(&model, &settings)?
+    };
+    let Proven { bundle, outputs, clamped, prove_ms } = {
+        let _stage = context.ui.stage("proving");
+        prover.prove(&samples)?
+    };
+    let bytes = bundle.to_bytes();
+    file.finish(&bytes)?;
+    let report = Report {
+        route: bundle.route.name(),
+        model_key: bundle.model_key.to_string(),
+        preset: bundle.preset.name(),
+        security_bits: bundle.preset.conjectured_bits(),
+        proven_security_bits: bundle.preset.proven_bits(),
+        outputs: outputs::Lists::new(&outputs),
+        samples: samples.len(),
+        clamped: outputs::clamped(&clamped),
+        cells: prover.cells(),
+        prove_ms,
+        proof_bytes: bytes.len(),
+        peak_memory_mb: machine::peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
+        proof: &args.output,
+    };
+    context.ui.result(&report, &describe(&report, &outputs::describe(&outputs)))?;
+    Ok(Status::Done)
+}
+
+/// Tells of samples that the model cannot take before anything is proven.
+fn check_samples(model: &Model, samples: &[Sample], context: &Context) -> Result<()> {
+    if samples.is_empty() {
+        return Err(Failure::new("there is no sample to prove", "pass one with `--input`").into());
+    }
+    let mut clamped = Vec::new();
+    for (index, sample) in samples.iter().enumerate() {
+        clamped.push(model.encode(sample).with_context(|| format!("sample {index}"))?.clamped);
+    }
+    model::check_clamped(model, &clamped, &context.ui)
+}
+
+fn describe(report: &Report<'_>, outputs: &str) -> String {
+    let memory = report.peak_memory_mb.map(|memory| format!("{DIM}memory{DIM:#}    {memory} MB\n"));
+    format!(
+        "{outputs}\n\
+         {DIM}proof{DIM:#}     {BOLD}{}{BOLD:#} ({})\n\
+         {DIM}proved{DIM:#}    {} in {}, {} cells\n\
+         {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {})\n\
+         {DIM}key{DIM:#}       {}\n{}",
+        report.proof.display(),
+        format::bytes(report.proof_bytes as u64),
+        format::plural(report.samples, "inference"),
+        format::duration(report.prove_ms),
+        format::count(report.cells),
+        report.security_bits,
+        report.proven_security_bits,
+        report.route,
+        report.preset,
+        report.model_key,
+        memory.unwrap_or_default(),
+    )
+}

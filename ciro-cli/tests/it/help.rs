@@ -1,0 +1,46 @@
+//! Help texts, as people see them.
+
+use crate::sandbox::Sandbox;
+
+#[track_caller]
+fn check(arguments: &str) {
+    let name = arguments.replace([' ', '-'], "_");
+    insta::assert_snapshot!(name.trim_matches('_'), Sandbox::new().run(arguments).text());
+}
+
+#[test]
+fn the_command_introduces_itself() {
+    check("--help");
+}
+
+#[test]
+fn every_command_says_what_it_takes() {
+    for command in [
+        "demo", "init", "inspect", "check", "compile", "key", "run", "prove", "verify", "bench",
+        "completions",
+    ] {
+        check(&format!("{command} --help"));
+    }
+}
+
+#[test]
+fn wrong_usage_has_an_exit_code_of_its_own() {
+    let sandbox = Sandbox::new();
+    for arguments in [
+        "",
+        "proof",
+        "prove",
+        "prove model.onnx -o proof.ciro",
+        "prove model.onnx --input x.json -o proof.ciro --route stark",
+        "prove model.onnx --input x.json -o proof.ciro --preset weak",
+        "verify proof.ciro",
+        "verify proof.ciro --key k --model m",
+        "check model.onnx --batch 0",
+        "check model.onnx --max-memory plenty",
+        "check model.onnx --threads 0",
+        "run model.onnx",
+        "demo --quiet --verbose",
+    ] {
+        assert_eq!(sandbox.run(arguments).code, Some(2), "ciro {arguments}");
+    }
+}

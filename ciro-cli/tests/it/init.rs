@@ -1,0 +1,39 @@
+//! New projects.
+
+use std::process::Command;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn a_new_project_proves_and_verifies_as_it_stands() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.json("init project");
+    assert!(report["files"].as_array().unwrap().contains(&"run.sh".into()));
+    let output = Command::new(sandbox.path("project/run.sh"))
+        .env("CIRO", env!("CARGO_BIN_EXE_ciro"))
+        .env("CIRO_CACHE_DIR", sandbox.path("cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("valid: the model of this key"));
+}
+
+#[test]
+fn a_rust_project_depends_on_these_sources_under_its_own_name() {
+    let sandbox = Sandbox::new();
+    sandbox.done("init 42-flowers --template rust");
+    let manifest = String::from_utf8(sandbox.read("42-flowers/Cargo.toml")).unwrap();
+    assert!(manifest.contains("name = \"app-42-flowers\""), "{manifest}");
+    assert!(manifest.contains("ciro-sdk = { path = \"/"), "{manifest}");
+    assert!(!manifest.contains("{{"), "{manifest}");
+}
+
+#[test]
+fn existing_files_are_never_overwritten() {
+    let sandbox = Sandbox::new();
+    sandbox.write("README.md", "mine");
+    let run = sandbox.run("init");
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("README.md` exists already"), "{run:?}");
+    assert_eq!((sandbox.names(), sandbox.read("README.md")), (vec!["README.md".to_owned()], b"mine".to_vec()));
+}

@@ -1,0 +1,10 @@
+//! Tests of the command, through its binary.
+
+mod bench;
+mod contract;
+mod demo;
+mod errors;
+mod help;
+mod init;
+mod proofs;
+mod sandbox;

@@ -1,0 +1,141 @@
+//! Proofs verify where they should, and nowhere else.
+
+use serde_json::Value;
+
+use crate::sandbox::{Run, Sandbox, filters};
+
+/// A sandbox with a model, its key and a proof.
+fn proven(model: &str) -> Sandbox {
+    let sandbox = Sandbox::with_model(model);
+    sandbox.done("key model.onnx -o model.key");
+    sandbox.done("prove model.onnx --input input_0.json -o proof.ciro");
+    sandbox
+}
+
+/// Checks that a proof is rejected, with exit code 3, and returns the last cause.
+#[track_caller]
+fn rejected(sandbox: &Sandbox, arguments: &str) -> String {
+    let run = sandbox.run(arguments);
+    assert_eq!(run.code, Some(3), "ciro {arguments}: {run:?}");
+    assert!(run.stdout.starts_with("invalid"), "{run:?}");
+    let json = sandbox.run(&format!("{arguments} --json"));
+    assert_eq!(json.code, Some(3));
+    let report = json.json();
+    assert_eq!(report["valid"], false);
+    let causes = report["causes"].as_array().unwrap();
+    causes.last().map_or_else(|| report["error"].clone(), Value::clone).as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_proof_verifies_with_the_key_or_the_model() {
+    let sandbox = proven("logreg_iris");
+    let run: Value = sandbox.json("run model.onnx --input input_0.json");
+    for against in ["--key model.key", "--model model.onnx", "--key model.key --input input_0.json"] {
+        let verified = sandbox.json(&format!("verify proof.ciro {against}"));
+        assert_eq!(verified["valid"], true);
+        assert_eq!(verified["output"], run["output"]);
+        assert!(verified["security_bits"].as_u64() >= Some(100));
+    }
+    let _filters = filters();
+    let text = sandbox.done("verify proof.ciro --key model.key").text();
+    insta::assert_snapshot!("verified", text);
+}
+
+#[test]
+fn proving_twice_gives_equal_bytes() {
+    let sandbox = proven("logreg_iris");
+    sandbox.done("prove model.onnx --input input_0.json -o again.ciro");
+    assert_eq!(sandbox.read("proof.ciro"), sandbox.read("again.ciro"));
+}
+
+#[test]
+fn compiled_models_prove_what_their_onnx_files_prove() {
+    let sandbox = proven("logreg_iris");
+    sandbox.done("compile model.onnx -o m.ciro-model");
+    sandbox.done("prove m.ciro-model --input input_0.json -o again.ciro");
+    sandbox.done("verify again.ciro --key model.key");
+    assert_eq!(sandbox.read("proof.ciro"), sandbox.read("again.ciro"));
+}
+
+#[test]
+fn many_samples_go_into_one_proof() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    let proof = sandbox.json("prove model.onnx --input inputs.npz --input input_0.json -o p.ciro");
+    assert_eq!(proof["samples"], 17);
+    sandbox.done("key model.onnx --batch 17 -o model.key");
+    let verified = sandbox.json("verify p.ciro --key model.key");
+    assert_eq!(verified["output"], proof["output"]);
+    sandbox.done("verify p.ciro --model model.onnx");
+    let run: Run = sandbox.done("key model.onnx -o other.key");
+    assert!(run.stdout.contains("other.key"));
+    rejected(&sandbox, "verify p.ciro --key other.key");
+}
+
+#[test]
+fn every_preset_proves_and_the_weak_one_convinces_nobody() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    for preset in ["standard", "compact", "proven"] {
+        let settings = format!("model.onnx --preset {preset}");
+        sandbox.done(&format!("key {settings} -o model.key"));
+        sandbox.done(&format!("prove {settings} --input input_0.json -o proof.ciro"));
+        let verified = sandbox.json("verify proof.ciro --key model.key");
+        assert_eq!(verified["preset"], preset);
+    }
+    sandbox.done("key model.onnx --preset fast-test -o model.key");
+    sandbox.done("prove model.onnx --preset fast-test --input input_0.json -o proof.ciro");
+    for against in ["--key model.key", "--model model.onnx"] {
+        let cause = rejected(&sandbox, &format!("verify proof.ciro {against}"));
+        assert!(cause.contains("bits of security, the policy asks for 100"), "{cause}");
+    }
+}
+
+#[test]
+fn proofs_of_other_models_are_rejected() {
+    let sandbox = proven("logreg_iris");
+    let other = Sandbox::with_model("kmeans_iris");
+    std::fs::copy(other.path("model.onnx"), sandbox.path("other.onnx")).unwrap();
+    sandbox.done("key other.onnx -o other.key");
+    let cause = rejected(&sandbox, "verify proof.ciro --key other.key");
+    assert!(cause.starts_with("the proof is about the model with key"), "{cause}");
+    let cause = rejected(&sandbox, "verify proof.ciro --model other.onnx");
+    assert!(cause.contains("other shapes"), "{cause}");
+}
+
+#[test]
+fn proofs_about_other_inputs_are_rejected() {
+    let sandbox = proven("logreg_iris");
+    sandbox.write("x.json", r#"{"input_data": [[6.0, 3.0, 5.0, 1.8]]}"#);
+    let cause = rejected(&sandbox, "verify proof.ciro --key model.key --input x.json");
+    assert_eq!(cause, "the proof is about another value of input `X`");
+}
+
+#[test]
+fn altered_proofs_are_rejected_wherever_they_are_altered() {
+    let sandbox = proven("logreg_iris");
+    let bytes = sandbox.read("proof.ciro");
+    let step = bytes.len() / 24;
+    for at in (0..120).step_by(7).chain((120..bytes.len()).step_by(step)) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 0x10;
+        sandbox.write("altered.ciro", altered);
+        rejected(&sandbox, "verify altered.ciro --key model.key");
+    }
+}
+
+#[test]
+fn proofs_cut_short_are_rejected() {
+    let sandbox = proven("logreg_iris");
+    let bytes = sandbox.read("proof.ciro");
+    for length in [0, 7, 40, bytes.len() / 2, bytes.len() - 1] {
+        sandbox.write("short.ciro", &bytes[..length]);
+        rejected(&sandbox, "verify short.ciro --key model.key");
+    }
+    sandbox.write("long.ciro", [&bytes[..], b"\n"].concat());
+    let cause = rejected(&sandbox, "verify long.ciro --key model.key");
+    assert_eq!(cause, "1 byte(s) follow the end of the bundle");
+    let _filters = filters();
+    sandbox.write("short.ciro", &bytes[..bytes.len() / 2]);
+    let run = sandbox.run("verify short.ciro --key model.key");
+    let text = run.text().replace(&(bytes.len() - bytes.len() / 2).to_string(), "[N]");
+    insta::assert_snapshot!("cut_short", text);
+}

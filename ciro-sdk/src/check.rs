@@ -1,0 +1,154 @@
+//! Can a model be proven, and at what cost.
+
+use std::path::Path;
+
+use ciro_graph::import::{self, ImportError};
+use ciro_graph::quantize::QuantizeError;
+use ciro_stark::{LayoutError, Preset};
+
+use crate::model::{self, CompileError, CompileSettings, Model};
+use crate::prover::{ProveError, ProveSettings, tensor_prover};
+use crate::route::{Route, RouteNotBuilt};
+
+/// What stands between a model and its proof, and what the proof costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Everything that cannot be proven; empty if the model is supported.
+    pub refused: Vec<Refusal>,
+    /// The cost of a proof, if the model is supported.
+    pub estimate: Option<Estimate>,
+}
+
+/// One node that cannot be proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The node's name.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// Why it is refused.
+    pub reason: String,
+    /// What to change, if there is advice.
+    pub hint: Option<String>,
+}
+
+/// The predicted cost of a proof.
+///
+/// With `c` committed cells and `r` rows of the tallest chip, on two cores with AVX-512:
+///
+/// | figure | formula |
+/// |---|---|
+/// | time | 6 ms + c / 55 million cells a second, times 5 for `compact` and 1.9 for `proven` |
+/// | memory | 60 MB + 24 bytes a cell, times the blow-up over 2 |
+/// | proof | 90 queries of `90 + 8 log2(c)` bytes for `standard`; 0.4 times that for `compact`, 1.15 for `proven` |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Committed cells, the model's own columns not counted.
+    pub cells: u64,
+    /// Milliseconds from input to proof.
+    pub prove_ms: f64,
+    /// Peak memory in bytes.
+    pub memory_bytes: u64,
+    /// Size of the proof in bytes.
+    pub proof_bytes: u64,
+}
+
+impl Estimate {
+    /// Predicts the cost of proving a model.
+    ///
+    /// # Errors
+    /// [`ProveError`] if the model cannot be proven on this route.
+    pub fn of(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
+        if settings.route == Route::Cairo {
+            return Err(RouteNotBuilt(Route::Cairo).into());
+        }
+        let cells = tensor_prover(model, settings)?.cells();
+        Ok(Self::from_cells(cells, settings.preset))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a prediction is rounded, and never negative"
+    )]
+    fn from_cells(cells: u64, preset: Preset) -> Self {
+        let (time, memory, proof) = match preset {
+            Preset::Compact => (5.0, 8.0, 0.4),
+            Preset::Proven => (1.9, 2.0, 1.15),
+            _ => (1.0, 1.0, 1.0),
+        };
+        let c = cells as f64;
+        Self {
+            cells,
+            prove_ms: (6.0 + c / 55e3) * time,
+            memory_bytes: (60e6 + 24.0 * c * memory) as u64,
+            proof_bytes: (90.0 * (90.0 + 8.0 * c.max(2.0).log2()) * proof * 10.0) as u64,
+        }
+    }
+}
+
+/// Checks a model, an ONNX file or its compiled form, without proving anything.
+///
+/// # Errors
+/// [`CompileError`] if the file is no model at all, leaves shapes open, or does not fit the calibration samples.
+pub fn check_file(
+    path: &Path,
+    compile: &CompileSettings,
+    prove: &ProveSettings,
+) -> Result<Report, CompileError> {
+    let graph = match import::import_file(path, &compile.import) {
+        Ok(graph) => graph,
+        Err(ImportError::Refused(refused)) => {
+            let refused = refused.into_iter().map(|refused| Refusal {
+                hint: refused.reason.hint().map(str::to_owned),
+                reason: refused.reason.to_string(),
+                node: refused.node,
+                op: refused.op,
+            });
+            return Ok(Report { refused: refused.collect(), estimate: None });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let samples = model::samples(&graph, compile)?;
+    match model::quantized(&graph, &samples, compile) {
+        Ok((integer, _)) => Ok(check_model(&Model::from(integer), prove)),
+        Err(CompileError::Quantize(error)) => match unquantizable(&error) {
+            Some(refusal) => Ok(Report { refused: vec![refusal], estimate: None }),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Checks a compiled model.
+pub fn check_model(model: &Model, prove: &ProveSettings) -> Report {
+    match Estimate::of(model, prove) {
+        Ok(estimate) => Report { refused: Vec::new(), estimate: Some(estimate) },
+        Err(error) => Report { refused: vec![unprovable(&error)], estimate: None },
+    }
+}
+
+fn unquantizable(error: &QuantizeError) -> Option<Refusal> {
+    let (node, op, reason) = match error {
+        QuantizeError::Refused { node, op, reason } => (node, op, reason.to_string()),
+        QuantizeError::Model { node, op, source } => (node, op, source.to_string()),
+        _ => return None,
+    };
+    let hint = error.hint().map(str::to_owned);
+    Some(Refusal { node: node.clone(), op: op.clone(), reason, hint })
+}
+
+fn unprovable(error: &ProveError) -> Refusal {
+    let (node, op, reason) = match error {
+        ProveError::Layout(LayoutError::Unsupported { node, op }) => {
+            (node.clone(), *op, "the tensor route cannot prove this operator".to_owned())
+        }
+        ProveError::Layout(LayoutError::NoRoom { node, op, source }) => {
+            (node.clone(), *op, source.to_string())
+        }
+        error => ("model".to_owned(), "", error.to_string()),
+    };
+    let hint = Route::Cairo.is_built().then(|| "try `--route cairo`".to_owned());
+    Refusal { node, op: op.to_owned(), reason, hint }
+}

@@ -1,0 +1,157 @@
+//! Files that are read within a bound and written whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system does not let it be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is longer than anything of its kind.
+    #[error("`{}` has more than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes that are read.
+        limit: u64,
+    },
+    /// The operating system does not let it be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
+        Ok(bytes)
+    } else {
+        Err(FileError::TooLarge { path: path.to_owned(), limit })
+    }
+}
+
+/// A file in the making: a temporary one in the same folder, renamed when its content is complete.
+///
+/// Opened before the work that fills it, it tells at once that the result could not be written; dropped unfinished, it
+/// leaves nothing behind.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: Option<File>,
+}
+
+impl OutputFile {
+    /// Opens a temporary file beside `path`.
+    ///
+    /// # Errors
+    /// [`FileError::Write`] if `path` is a folder, or its folder does not take files.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let failed = |source| FileError::Write { path: path.to_owned(), source };
+        let name = match path.file_name() {
+            Some(_) if path.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
+            Some(name) => name,
+            None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
+        };
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        temporary.push(format!(".{}.{count}.tmp", std::process::id()));
+        let temporary = path.with_file_name(temporary);
+        let file = File::create_new(&temporary).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), temporary, file: Some(file) })
+    }
+
+    /// Writes the content and gives the file its name.
+    ///
+    /// # Errors
+    /// [`FileError::Write`] if the disk is full or the file cannot be renamed; nothing is left behind then.
+    pub fn finish(mut self, content: &[u8]) -> Result<(), FileError> {
+        let written = match self.file.take() {
+            Some(mut file) => file.write_all(content).and_then(|()| file.sync_all()),
+            None => Ok(()),
+        };
+        written
+            .and_then(|()| std::fs::rename(&self.temporary, &self.path))
+            .map_err(|source| FileError::Write { path: self.path.clone(), source })
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; after a failure the first error is the one to tell.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    OutputFile::create(path)?.finish(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proof.ciro");
+        let file = OutputFile::create(&path).unwrap();
+        assert!(!path.exists());
+        file.finish(b"first").unwrap();
+        write(&path, b"second").unwrap();
+        assert_eq!(read(&path, 6).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["proof.ciro"]);
+    }
+
+    #[test]
+    fn an_unfinished_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(OutputFile::create(&folder.path().join("proof.ciro")).unwrap());
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("missing/proof.ciro"), folder.path().to_owned()] {
+            let error = OutputFile::create(&path).unwrap_err();
+            assert_eq!(error.to_string(), format!("cannot write `{}`", path.display()));
+        }
+    }
+
+    #[test]
+    fn long_files_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        write(&path, b"123456").unwrap();
+        assert!(matches!(read(&path, 5), Err(FileError::TooLarge { limit: 5, .. })));
+    }
+}

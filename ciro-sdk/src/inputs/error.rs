@@ -1,0 +1,147 @@
+//! Why inputs are not taken.
+
+use crate::files::FileError;
+
+/// A file or a set of arrays that does not hold inputs of the model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Not JSON, though it is neither `.npy` nor `.npz`.
+    #[error("not valid JSON (nor `.npy` or `.npz`)")]
+    Json(#[source] serde_json::Error),
+    /// A literal that Python writes and JSON does not have.
+    #[error("line {line}, column {column}: `{literal}` is not a number")]
+    NonFiniteLiteral {
+        /// Line, beginning with 1.
+        line: usize,
+        /// Column, beginning with 1.
+        column: usize,
+        /// The literal.
+        literal: &'static str,
+    },
+    /// JSON of another form than `{"input_data": [[...], ...]}`.
+    #[error("expected {{\"input_data\": [[...], ...]}} with one list for each input: {0}")]
+    Form(String),
+    /// A value that is no number.
+    #[error("input {input}, element {element}: expected a number, got {found}")]
+    NotANumber {
+        /// Position of the input.
+        input: usize,
+        /// Position of the element in reading order.
+        element: usize,
+        /// What stands there.
+        found: &'static str,
+    },
+    /// Lists of different lengths, or lists beside numbers.
+    #[error("input {input}: the nested lists are not a rectangular array")]
+    Ragged {
+        /// Position of the input.
+        input: usize,
+    },
+    /// A damaged or unsupported `.npy` array.
+    #[error("array `{name}`: {problem}")]
+    Npy {
+        /// The array's name in its archive, or the file.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A damaged `.npz` archive.
+    #[error("damaged `.npz` archive")]
+    Npz(#[from] zip::result::ZipError),
+    /// Another number of arrays than the model has inputs.
+    #[error("the model takes {expected} input(s) ({names}), got {got} array(s)")]
+    Count {
+        /// How many inputs the model has.
+        expected: usize,
+        /// Their names.
+        names: String,
+        /// How many arrays came.
+        got: usize,
+    },
+    /// No array belongs to an input.
+    #[error("no array named `{name}` or `in_{position}`; there are {available}")]
+    Missing {
+        /// The input's name.
+        name: String,
+        /// Its position.
+        position: usize,
+        /// The arrays that came.
+        available: String,
+    },
+    /// An array of another shape.
+    #[error("input `{name}`: expected shape {expected:?}, or {batch} for N samples, got {got:?}")]
+    Shape {
+        /// The input's name.
+        name: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The shape of several samples.
+        batch: String,
+        /// The array's shape.
+        got: Vec<usize>,
+    },
+    /// A flat list of another length.
+    #[error(
+        "input `{name}`: expected {expected} number(s) for shape {shape:?}, or a multiple of it, got {got}"
+    )]
+    Length {
+        /// The input's name.
+        name: String,
+        /// Elements of one sample.
+        expected: usize,
+        /// The model's shape.
+        shape: Vec<usize>,
+        /// How many numbers came.
+        got: usize,
+    },
+    /// Inputs that hold different numbers of samples.
+    #[error("input `{name}` holds {got} sample(s), input `{first}` holds {expected}")]
+    Samples {
+        /// The input.
+        name: String,
+        /// Its samples.
+        got: usize,
+        /// The first input.
+        first: String,
+        /// Its samples.
+        expected: usize,
+    },
+    /// NaN or infinity.
+    #[error("input `{name}`, sample {sample}, element {element} is {value}: only finite numbers can be proven")]
+    NotFinite {
+        /// The input's name.
+        name: String,
+        /// Which sample.
+        sample: usize,
+        /// Row-major position in the sample.
+        element: usize,
+        /// The value.
+        value: f64,
+    },
+}
+
+impl InputError {
+    /// What the user can do about it, if there is something.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Json(_) | Self::Form(_) | Self::Ragged { .. } => {
+                "write {\"input_data\": [[1.0, 2.0, ...]]}, or save an array with numpy.save"
+            }
+            Self::NonFiniteLiteral { .. } | Self::NotFinite { .. } | Self::NotANumber { .. } => {
+                "replace missing values before the model, as was done for its training"
+            }
+            Self::Count { .. } | Self::Missing { .. } => {
+                "numpy.savez(\"input.npz\", in_0=..., in_1=...) writes one array for each input"
+            }
+            Self::Shape { .. } | Self::Length { .. } => {
+                "`ciro inspect MODEL` shows the shapes that the model takes"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

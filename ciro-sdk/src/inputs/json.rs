@@ -1,0 +1,142 @@
+//! Inputs as JSON: `{"input_data": [[...], ...]}`.
+
+use serde_json::Value;
+
+use super::{InputArray, InputError};
+
+/// The deepest nesting of lists.
+const MAX_DEPTH: usize = 16;
+
+/// Decodes the arrays of `input_data`; other keys are left to whoever wrote them.
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<InputArray>, InputError> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| literal(bytes, &error).unwrap_or(InputError::Json(error)))?;
+    let Value::Object(mut object) = value else {
+        return Err(InputError::Form(format!("the file holds {}", kind(&value))));
+    };
+    match object.remove("input_data") {
+        Some(Value::Array(inputs)) => {
+            inputs.iter().enumerate().map(|(position, input)| array(position, input)).collect()
+        }
+        Some(other) => Err(InputError::Form(format!("`input_data` is {}", kind(&other)))),
+        None => Err(InputError::Form("`input_data` is missing".to_owned())),
+    }
+}
+
+fn array(position: usize, input: &Value) -> Result<InputArray, InputError> {
+    let Value::Array(_) = input else {
+        return Err(InputError::Form(format!("entry {position} is {}", kind(input))));
+    };
+    let mut nested = Nested { input: position, shape: Vec::new(), data: Vec::new() };
+    nested.collect(input, 0)?;
+    let shape = (nested.shape.len() > 1).then_some(nested.shape);
+    Ok(InputArray { name: None, shape, data: nested.data })
+}
+
+/// A nested list on its way to an array.
+struct Nested {
+    input: usize,
+    /// Extents as the first list of every depth has them.
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+impl Nested {
+    fn collect(&mut self, value: &Value, depth: usize) -> Result<(), InputError> {
+        let ragged = InputError::Ragged { input: self.input };
+        if let Value::Array(items) = value {
+            match self.shape.get(depth) {
+                Some(&extent) if extent != items.len() => return Err(ragged),
+                Some(_) => {}
+                None if depth == MAX_DEPTH || !self.data.is_empty() => return Err(ragged),
+                None => self.shape.push(items.len()),
+            }
+            return items.iter().try_for_each(|item| self.collect(item, depth + 1));
+        }
+        if depth != self.shape.len() {
+            return Err(ragged);
+        }
+        let number = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
+            _ => None,
+        };
+        let number = number.ok_or_else(|| InputError::NotANumber {
+            input: self.input,
+            element: self.data.len(),
+            found: kind(value),
+        })?;
+        self.data.push(number);
+        Ok(())
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Python writes NaN and infinities as literals that JSON does not know.
+fn literal(bytes: &[u8], error: &serde_json::Error) -> Option<InputError> {
+    let (line, column) = (error.line(), error.column());
+    let text = bytes.split(|&byte| byte == b'\n').nth(line.checked_sub(1)?)?;
+    let start = text[..column.min(text.len())]
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphabetic() && *byte != b'-')
+        .map_or(0, |before| before + 1);
+    let literal = ["NaN", "-Infinity", "Infinity"]
+        .into_iter()
+        .find(|literal| text[start..].starts_with(literal.as_bytes()))?;
+    Some(InputError::NonFiniteLiteral { line, column: start + 1, literal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        assert_eq!(parse(text.as_bytes()).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn flat_lists_have_no_shape_and_nested_ones_do() {
+        let arrays = parse(br#"{"input_data": [[1, 2.5, true], [[1, 2], [3, 4]]]}"#).unwrap();
+        assert_eq!(arrays[0], InputArray { name: None, shape: None, data: vec![1.0, 2.5, 1.0] });
+        assert_eq!(arrays[1].shape, Some(vec![2, 2]));
+        assert_eq!(arrays[1].data, [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn other_forms_are_refused() {
+        let form = r#"expected {"input_data": [[...], ...]} with one list for each input: "#;
+        refused("[1]", &format!("{form}the file holds a list"));
+        refused("{}", &format!("{form}`input_data` is missing"));
+        refused(r#"{"input_data": 3}"#, &format!("{form}`input_data` is a number"));
+        refused(r#"{"input_data": [1, 2]}"#, &format!("{form}entry 0 is a number"));
+    }
+
+    #[test]
+    fn elements_that_are_no_numbers_are_located() {
+        let message = "input 1, element 2: expected a number, got null";
+        refused(r#"{"input_data": [[1], [1, 2, null]]}"#, message);
+        let message = "input 0: the nested lists are not a rectangular array";
+        for ragged in ["[[1, 2], [3]]", "[1, [2]]", "[[1], 2]", "[[], [[1]]]"] {
+            refused(&format!(r#"{{"input_data": [{ragged}]}}"#), message);
+        }
+    }
+
+    #[test]
+    fn literals_of_python_are_named() {
+        let text = "{\"input_data\":\n [[1.0, NaN]]}";
+        refused(text, "line 2, column 8: `NaN` is not a number");
+        refused(r#"{"input_data": [[-Infinity]]}"#, "line 1, column 18: `-Infinity` is not a number");
+        assert!(matches!(parse(b"{\"input_data\": [[1.0,"), Err(InputError::Json(_))));
+    }
+}

@@ -1,0 +1,297 @@
+//! Inputs of models: from files or arrays to samples, with every error told before anything runs.
+//!
+//! | form | content |
+//! |---|---|
+//! | JSON | `{"input_data": [[flat or nested numbers of input 0], ...]}`, as EZKL writes it |
+//! | `.npy` | the one input of a model |
+//! | `.npz` | arrays named like the ONNX inputs, or `in_0`, `in_1`, ... |
+//!
+//! Every array holds one sample, or N samples along a new first axis (or along the batch axis, where that is 1).
+
+mod error;
+mod json;
+mod npy;
+
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use ciro_graph::Tensor;
+use ciro_graph::tensor::element_count;
+pub use error::InputError;
+
+use crate::files;
+
+/// The longest input file, and the longest array in an archive, in bytes.
+pub const MAX_INPUT_BYTES: u64 = 1 << 31;
+
+/// One sample: a real tensor for each input of a model, in ONNX order.
+pub type Sample = Vec<Tensor<f64>>;
+
+/// What a model takes as one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSpec {
+    /// The ONNX input's name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// An array of numbers that has yet to be matched with an input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputArray {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its shape; `None` for a flat list, whose shape is the input's.
+    pub shape: Option<Vec<usize>>,
+    /// Its elements in row-major order.
+    pub data: Vec<f64>,
+}
+
+/// Arrays from a file or from the caller, which become samples of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inputs {
+    arrays: Vec<InputArray>,
+}
+
+impl Inputs {
+    /// Takes arrays as they are.
+    pub fn new(arrays: Vec<InputArray>) -> Self {
+        Self { arrays }
+    }
+
+    /// Reads a JSON, `.npy` or `.npz` file; the content decides which it is.
+    ///
+    /// # Errors
+    /// [`InputError`] if the file cannot be read or holds no arrays of numbers.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        Self::from_bytes(&files::read(path, MAX_INPUT_BYTES)?, &name)
+    }
+
+    /// Decodes the bytes of a JSON, `.npy` or `.npz` file; `name` is for errors.
+    ///
+    /// # Errors
+    /// As [`Inputs::read`].
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, InputError> {
+        let arrays = if bytes.starts_with(npy::MAGIC) {
+            vec![npy::parse(bytes, name)?]
+        } else if bytes.starts_with(b"PK") {
+            archive(bytes)?
+        } else {
+            json::parse(bytes)?
+        };
+        Ok(Self { arrays })
+    }
+
+    /// The array of a name.
+    pub fn array_named(&self, name: &str) -> Option<&InputArray> {
+        self.arrays.iter().find(|array| array.name.as_deref() == Some(name))
+    }
+
+    /// The samples that the arrays hold for a model with these inputs.
+    ///
+    /// # Errors
+    /// [`InputError`] if an input has no array, an array does not fit its input, or an element is not finite.
+    pub fn samples(&self, specs: &[InputSpec]) -> Result<Vec<Sample>, InputError> {
+        if self.arrays.len() != specs.len() {
+            let names: Vec<String> = specs.iter().map(|spec| format!("`{}`", spec.name)).collect();
+            return Err(InputError::Count {
+                expected: specs.len(),
+                names: names.join(", "),
+                got: self.arrays.len(),
+            });
+        }
+        let mut samples: Vec<Sample> = Vec::new();
+        for (position, spec) in specs.iter().enumerate() {
+            let parts = split(self.array(position, specs)?, spec)?;
+            if position == 0 {
+                samples = parts.into_iter().map(|part| vec![part]).collect();
+                continue;
+            }
+            if parts.len() != samples.len() {
+                return Err(InputError::Samples {
+                    name: spec.name.clone(),
+                    got: parts.len(),
+                    first: specs[0].name.clone(),
+                    expected: samples.len(),
+                });
+            }
+            samples.iter_mut().zip(parts).for_each(|(sample, part)| sample.push(part));
+        }
+        Ok(samples)
+    }
+
+    /// The array of input number `position`: by the input's name, by `in_K`, or the only one there is.
+    fn array(&self, position: usize, specs: &[InputSpec]) -> Result<&InputArray, InputError> {
+        let spec = &specs[position];
+        let unnamed = || self.arrays.get(position).filter(|array| array.name.is_none());
+        self.array_named(&spec.name)
+            .or_else(|| self.array_named(&format!("in_{position}")))
+            .or_else(|| self.array_named(&format!("arr_{position}")))
+            .or_else(unnamed)
+            .ok_or_else(|| {
+                let names = self.arrays.iter().filter_map(|array| array.name.as_ref());
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                InputError::Missing {
+                    name: spec.name.clone(),
+                    position,
+                    available: names.join(", "),
+                }
+            })
+    }
+}
+
+/// Cuts an array into samples of an input.
+fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, InputError> {
+    let count = element_count(&spec.shape).unwrap_or(usize::MAX);
+    let fits = match &array.shape {
+        None => count > 0 && !array.data.is_empty() && array.data.len().is_multiple_of(count),
+        Some(shape) => fits(shape, &spec.shape) && !array.data.is_empty(),
+    };
+    if !fits {
+        return Err(misfit(array, spec, count));
+    }
+    let parts = array.data.chunks(count).enumerate().map(|(sample, data)| {
+        if let Some(element) = data.iter().position(|value| !value.is_finite()) {
+            let value = data[element];
+            return Err(InputError::NotFinite { name: spec.name.clone(), sample, element, value });
+        }
+        Ok(Tensor::new(spec.shape.clone(), data.to_vec()).expect("a chunk has the input's elements"))
+    });
+    parts.collect()
+}
+
+/// Whether an array of shape `got` holds samples of shape `want`: one, or several along a new axis or the batch axis.
+fn fits(got: &[usize], want: &[usize]) -> bool {
+    let row = want.strip_prefix(&[1]);
+    got == want
+        || got.split_first().is_some_and(|(_, rest)| rest == want)
+        || row.is_some_and(|row| {
+            got == row || got.split_first().is_some_and(|(_, rest)| rest == row)
+        })
+}
+
+fn misfit(array: &InputArray, spec: &InputSpec, count: usize) -> InputError {
+    let name = spec.name.clone();
+    match &array.shape {
+        None => InputError::Length {
+            name,
+            expected: count,
+            shape: spec.shape.clone(),
+            got: array.data.len(),
+        },
+        Some(shape) => {
+            let row = spec.shape.strip_prefix(&[1]).unwrap_or(&spec.shape);
+            let extents = row.iter().map(ToString::to_string);
+            let batch: Vec<String> = std::iter::once("N".to_owned()).chain(extents).collect();
+            InputError::Shape {
+                name,
+                expected: spec.shape.clone(),
+                batch: format!("[{}]", batch.join(", ")),
+                got: shape.clone(),
+            }
+        }
+    }
+}
+
+fn archive(bytes: &[u8]) -> Result<Vec<InputArray>, InputError> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
+    let mut arrays = Vec::new();
+    let mut left = MAX_INPUT_BYTES;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index)?;
+        let name = entry.name().strip_suffix(".npy").unwrap_or(entry.name()).to_owned();
+        let mut content = Vec::new();
+        let damaged = |problem: String| InputError::Npy { name: name.clone(), problem };
+        let read = entry.take(left.saturating_add(1)).read_to_end(&mut content);
+        read.map_err(|error| damaged(error.to_string()))?;
+        left = u64::try_from(content.len())
+            .ok()
+            .and_then(|length| left.checked_sub(length))
+            .ok_or_else(|| damaged(format!("the archive has more than {MAX_INPUT_BYTES} bytes")))?;
+        arrays.push(InputArray { name: Some(name.clone()), ..npy::parse(&content, &name)? });
+    }
+    Ok(arrays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, shape: &[usize]) -> InputSpec {
+        InputSpec { name: name.to_owned(), shape: shape.to_vec() }
+    }
+
+    fn array(name: Option<&str>, shape: Option<&[usize]>, count: usize) -> InputArray {
+        let data = (0u32..).map(f64::from).take(count).collect();
+        InputArray { name: name.map(str::to_owned), shape: shape.map(<[usize]>::to_vec), data }
+    }
+
+    fn shaped(shape: &[usize]) -> InputArray {
+        array(None, Some(shape), shape.iter().product())
+    }
+
+    #[track_caller]
+    fn check(arrays: Vec<InputArray>, specs: &[InputSpec], expected: Result<usize, &str>) {
+        let samples = Inputs::new(arrays).samples(specs).map_err(|error| error.to_string());
+        let count = samples.as_ref().map(Vec::len).map_err(String::as_str);
+        assert_eq!(count, expected);
+    }
+
+    #[test]
+    fn one_or_several_samples_are_taken() {
+        let specs = [spec("x", &[1, 3])];
+        for (got, count) in [(&[1usize, 3][..], 1), (&[3], 1), (&[5, 3], 5), (&[5, 1, 3], 5)] {
+            check(vec![shaped(got)], &specs, Ok(count));
+        }
+        check(vec![array(None, None, 6)], &specs, Ok(2));
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let specs = [spec("x", &[1, 3])];
+        let message = "input `x`: expected shape [1, 3], or [N, 3] for N samples, got [3, 1]";
+        check(vec![shaped(&[3, 1])], &specs, Err(message));
+        let message =
+            "input `x`: expected 3 number(s) for shape [1, 3], or a multiple of it, got 4";
+        check(vec![array(None, None, 4)], &specs, Err(message));
+        let message = "input `x`: expected shape [1, 3], or [N, 3] for N samples, got [0, 3]";
+        check(vec![shaped(&[0, 3])], &specs, Err(message));
+    }
+
+    #[test]
+    fn arrays_are_matched_by_name_then_by_position() {
+        let specs = [spec("a", &[1]), spec("b", &[2])];
+        let (a, b) = (array(Some("a"), None, 1), array(Some("in_1"), None, 2));
+        check(vec![b, a.clone()], &specs, Ok(1));
+        check(vec![shaped(&[1]), shaped(&[2])], &specs, Ok(1));
+        let message = "no array named `b` or `in_1`; there are `a`, `c`";
+        check(vec![a, array(Some("c"), None, 2)], &specs, Err(message));
+        let message = "the model takes 2 input(s) (`a`, `b`), got 1 array(s)";
+        check(vec![shaped(&[1])], &specs, Err(message));
+    }
+
+    #[test]
+    fn inputs_hold_equally_many_samples() {
+        let specs = [spec("a", &[1, 1]), spec("b", &[1, 2])];
+        let message = "input `b` holds 3 sample(s), input `a` holds 2";
+        check(vec![shaped(&[2, 1]), shaped(&[3, 2])], &specs, Err(message));
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_located() {
+        let mut nan = shaped(&[2, 3]);
+        nan.data[4] = f64::NAN;
+        let message =
+            "input `x`, sample 1, element 1 is NaN: only finite numbers can be proven";
+        check(vec![nan], &[spec("x", &[1, 3])], Err(message));
+    }
+
+    #[test]
+    fn the_content_decides_the_format() {
+        let form = |bytes: &[u8]| Inputs::from_bytes(bytes, "f").unwrap_err();
+        assert!(matches!(form(b"PK\x03\x04"), InputError::Npz(_)));
+        assert!(matches!(form(b"\x93NUMPY"), InputError::Npy { .. }));
+        assert!(matches!(form(b"1,2,3"), InputError::Json(_)));
+    }
+}

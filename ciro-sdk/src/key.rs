@@ -1,0 +1,132 @@
+//! The model key: what a verifier holds instead of the model.
+
+use std::fmt;
+use std::path::Path;
+
+use ciro_stark::{KeyError, KeyInput, KeyOutput, Preset};
+
+use crate::files::{self, FileError};
+use crate::route::Route;
+
+/// The longest key file that is read, in bytes; keys of real models have less than 10 kB.
+const MAX_BYTES: u64 = 1 << 24;
+
+/// The identity of a model for everybody who verifies: the digest of its key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyDigest({self})")
+    }
+}
+
+/// All that a verifier needs to know of a model: a commitment to its graph, weights and scales, and what its inputs and
+/// outputs mean.
+///
+/// Whoever trusts a model makes its key ([`Model::key`](crate::Model::key)); verifiers get the key from them, never from the
+/// prover.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ModelKey {
+    /// A key of the tensor route.
+    Tensor(Box<ciro_stark::ModelKey>),
+}
+
+/// A key file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadKeyError {
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The bytes are no key.
+    #[error("not a usable model key")]
+    Key(#[from] KeyError),
+}
+
+impl ModelKey {
+    /// The route that the key is made for.
+    pub fn route(&self) -> Route {
+        match self {
+            Self::Tensor(_) => Route::Tensor,
+        }
+    }
+
+    /// The identity of the key.
+    pub fn digest(&self) -> KeyDigest {
+        match self {
+            Self::Tensor(key) => KeyDigest(key.digest()),
+        }
+    }
+
+    /// The security parameters that the key is made for.
+    pub fn preset(&self) -> Preset {
+        match self {
+            Self::Tensor(key) => key.preset(),
+        }
+    }
+
+    /// The number of inferences in one proof.
+    pub fn batch(&self) -> u32 {
+        match self {
+            Self::Tensor(key) => key.batch(),
+        }
+    }
+
+    /// The integer tensors that an inference starts from.
+    pub fn inputs(&self) -> &[KeyInput] {
+        match self {
+            Self::Tensor(key) => key.inputs(),
+        }
+    }
+
+    /// The ONNX inputs, each as the integer tensors that are derived from it: one or more views of one name.
+    pub fn real_inputs(&self) -> impl Iterator<Item = &[KeyInput]> {
+        self.inputs().chunk_by(|a, b| a.name == b.name)
+    }
+
+    /// The tensors that an inference ends with.
+    pub fn outputs(&self) -> &[KeyOutput] {
+        match self {
+            Self::Tensor(key) => key.outputs(),
+        }
+    }
+
+    /// The bytes of a key file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Tensor(key) => key.to_bytes(),
+        }
+    }
+
+    /// Decodes a key file.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the bytes are no key of this version; no bytes panic.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        Ok(Self::Tensor(Box::new(ciro_stark::ModelKey::from_bytes(bytes)?)))
+    }
+
+    /// Writes a key file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        files::write(path, &self.to_bytes())
+    }
+
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it cannot be read or is no key of this version.
+    pub fn load(path: &Path) -> Result<Self, LoadKeyError> {
+        Ok(Self::from_bytes(&files::read(path, MAX_BYTES)?)?)
+    }
+}

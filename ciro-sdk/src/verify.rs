@@ -1,0 +1,197 @@
+//! Verification of proof bundles.
+
+use ciro_graph::Tensor;
+use ciro_graph::integer::EncodingError;
+use ciro_stark::{Policy, Preset, VerificationError};
+
+use crate::bundle::ProofBundle;
+use crate::key::{KeyDigest, ModelKey};
+use crate::output::Output;
+use crate::route::Route;
+use crate::statement::{Claim, StatedInput};
+
+/// Why a proof bundle does not convince.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The bundle is about another model than the key.
+    #[error("the proof is about the model with key {found}, the verifier's key is {expected}")]
+    OtherKey {
+        /// The digest of the verifier's key.
+        expected: KeyDigest,
+        /// The digest in the bundle.
+        found: KeyDigest,
+    },
+    /// The bundle names another route than the key.
+    #[error("the proof names the route `{found}`, the key is made for `{expected}`")]
+    Route {
+        /// The key's route.
+        expected: Route,
+        /// The bundle's route.
+        found: Route,
+    },
+    /// The bundle names other security parameters than the key.
+    #[error("the proof names the preset `{found}`, the key is made for `{expected}`")]
+    Preset {
+        /// The key's preset.
+        expected: Preset,
+        /// The bundle's preset.
+        found: Preset,
+    },
+    /// The route cannot prove claims about committed inputs.
+    #[error("the tensor route proves no claims about committed inputs")]
+    CommittedInput,
+    /// The proof bytes do not decode.
+    #[error("the proof is damaged")]
+    Damaged(#[from] ciro_stark::DecodeError),
+    /// A check of the verifier fails.
+    #[error("the proof does not hold")]
+    Invalid(#[from] VerificationError),
+}
+
+/// What a verified bundle establishes: the model of this key, on these inputs, gave these outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// How it was proven.
+    pub route: Route,
+    /// The model.
+    pub model_key: KeyDigest,
+    /// The security parameters.
+    pub preset: Preset,
+    /// One entry for each inference.
+    pub samples: Vec<VerifiedSample>,
+}
+
+/// One inference of a verified bundle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedSample {
+    /// The input: integers in the order of [`ModelKey::inputs`], or a commitment.
+    pub input: StatedInput,
+    /// The outputs, in the model's order.
+    pub outputs: Vec<Output>,
+}
+
+/// An input of a verified inference is not the one that was asked about.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputMismatch {
+    /// Another number of inputs than the model takes.
+    #[error("the model takes {expected} input(s), got {got}")]
+    Count {
+        /// How many the model takes.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// An input that the model does not take.
+    #[error("input `{name}`")]
+    Encoding {
+        /// The input.
+        name: String,
+        /// Why it is not taken.
+        #[source]
+        source: EncodingError,
+    },
+    /// The proof shows a commitment only.
+    #[error("the proof is about a committed input")]
+    Committed,
+    /// Other integers than the proven ones.
+    #[error("the proof is about another value of input `{name}`")]
+    Value {
+        /// The input.
+        name: String,
+    },
+}
+
+impl Verified {
+    /// Bits of security, by the conjecture behind most deployed STARKs.
+    pub fn security_bits(&self) -> u32 {
+        self.preset.conjectured_bits()
+    }
+
+    /// Bits of security that are proven without a conjecture.
+    pub fn proven_security_bits(&self) -> u32 {
+        self.preset.proven_bits()
+    }
+}
+
+impl VerifiedSample {
+    /// Checks that the inference was made on these real inputs: `inputs` holds one tensor for each input of the model.
+    ///
+    /// # Errors
+    /// [`InputMismatch`] with the first input that is another one.
+    pub fn check_inputs(&self, key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<(), InputMismatch> {
+        let expected = key.real_inputs().count();
+        if expected != inputs.len() {
+            return Err(InputMismatch::Count { expected, got: inputs.len() });
+        }
+        let mut proven = self.input.public().ok_or(InputMismatch::Committed)?.iter();
+        for (views, real) in key.real_inputs().zip(inputs) {
+            for view in views {
+                let name = || view.name.clone();
+                let encoded = view.encoding.encode(real);
+                let encoded = encoded
+                    .map_err(|source| InputMismatch::Encoding { name: name(), source })?;
+                if Some(&encoded.tensor) != proven.next() {
+                    return Err(InputMismatch::Value { name: name() });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Verifies a bundle against a model key, asking for at least 100 bits of security.
+///
+/// The key decides everything: shapes, tables and security parameters are never taken from the bundle.
+///
+/// # Errors
+/// [`VerifyError`] with the first check that fails.
+pub fn verify(bundle: &ProofBundle, key: &ModelKey) -> Result<Verified, VerifyError> {
+    verify_with(bundle, key, &Policy::default())
+}
+
+/// Verifies a bundle against a model key and the caller's own policy.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(
+    bundle: &ProofBundle,
+    key: &ModelKey,
+    policy: &Policy,
+) -> Result<Verified, VerifyError> {
+    let _span = tracing::info_span!("verify", route = %key.route()).entered();
+    let (expected, found) = (key.route(), bundle.route);
+    if expected != found {
+        return Err(VerifyError::Route { expected, found });
+    }
+    let (expected, found) = (key.preset(), bundle.preset);
+    if expected != found {
+        return Err(VerifyError::Preset { expected, found });
+    }
+    let (expected, found) = (key.digest(), bundle.model_key);
+    if expected != found {
+        return Err(VerifyError::OtherKey { expected, found });
+    }
+    match key {
+        ModelKey::Tensor(key) => {
+            let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
+            let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
+            ciro_stark::verify(key, &statement, &proof, policy)?;
+        }
+    }
+    let samples = bundle.statement.claims.iter().map(|claim| decoded(key, claim)).collect();
+    Ok(Verified { route: key.route(), model_key: expected, preset: key.preset(), samples })
+}
+
+fn decoded(key: &ModelKey, claim: &Claim) -> VerifiedSample {
+    let outputs = key.outputs().iter().zip(&claim.outputs);
+    VerifiedSample {
+        input: claim.input.clone(),
+        outputs: outputs
+            .map(|(output, integers)| {
+                Output::new(&output.name, &output.decoding, integers.clone())
+            })
+            .collect(),
+    }
+}
