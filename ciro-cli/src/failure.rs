@@ -90,7 +90,9 @@ impl Hint for ModelFileError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { .. } | Self::TooLarge { .. } => None,
-            _ => Some("compile the model again: `ciro compile MODEL.onnx -o OUT.ciro-model`".into()),
+            _ => {
+                Some("compile the model again: `ciro compile MODEL.onnx -o OUT.ciro-model`".into())
+            }
         }
     }
 }
@@ -113,7 +115,9 @@ impl Hint for ProveError {
             Self::Memory { .. } => {
                 Some("prove fewer samples at once, or raise `--max-memory` if there is more".into())
             }
-            Self::Layout(_) => Some("`ciro check MODEL` lists everything that stands in the way".into()),
+            Self::Layout(_) => {
+                Some("`ciro check MODEL` lists everything that stands in the way".into())
+            }
             _ => None,
         }
     }
@@ -153,7 +157,9 @@ impl Hint for LoadKeyError {
 impl Hint for LoadBundleError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Decode(_) => Some("ask for the proof again; it did not arrive as it was made".into()),
+            Self::Decode(_) => {
+                Some("ask for the proof again; it did not arrive as it was made".into())
+            }
             _ => None,
         }
     }

@@ -93,7 +93,10 @@ mod tests {
 
     #[test]
     fn sizes_and_counts_are_readable() {
-        assert_eq!([318, 108_900, 86_700_000, 1_650_000_000].map(bytes), ["318 B", "109 kB", "87 MB", "1.65 GB"]);
+        assert_eq!(
+            [318, 108_900, 86_700_000, 1_650_000_000].map(bytes),
+            ["318 B", "109 kB", "87 MB", "1.65 GB"]
+        );
         assert_eq!([0, 999, 61_706, 1_000_000].map(count), ["0", "999", "61,706", "1,000,000"]);
         assert_eq!((shape(&[1, 3]), shape(&[])), ("1x3".to_owned(), "scalar".to_owned()));
     }

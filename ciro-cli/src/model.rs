@@ -60,7 +60,8 @@ fn load(args: &ModelArgs) -> Result<Model> {
     let CompileArgs { shape, calibration, activation_bits } = &args.compile;
     if !shape.is_empty() || calibration.is_some() || activation_bits.is_some() {
         let message = format!("`{}` is compiled already", args.path.display());
-        let hint = "leave out `--shape`, `--calibration` and `--activation-bits`, or pass the ONNX file";
+        let hint =
+            "leave out `--shape`, `--calibration` and `--activation-bits`, or pass the ONNX file";
         return Err(Failure::new(message, hint).into());
     }
     Model::load(&args.path).with_context(|| format!("model `{}`", args.path.display()))
@@ -110,7 +111,11 @@ pub(crate) fn samples(model: &Model, files: &[PathBuf]) -> Result<Vec<Sample>> {
 }
 
 /// Warns of inputs that the calibrated range does not hold; refuses them if the range is a guess.
-pub(crate) fn check_clamped(model: &Model, clamped: &[Vec<(String, usize)>], ui: &Ui) -> Result<()> {
+pub(crate) fn check_clamped(
+    model: &Model,
+    clamped: &[Vec<(String, usize)>],
+    ui: &Ui,
+) -> Result<()> {
     for (sample, inputs) in clamped.iter().enumerate() {
         for (name, count) in inputs {
             let what = format!(

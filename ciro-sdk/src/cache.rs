@@ -86,7 +86,9 @@ impl Cache {
             .and_then(|()| model.save(&entry).map_err(|error| error.to_string()));
         match kept {
             Ok(()) => prune(folder, self.max_bytes),
-            Err(error) => tracing::warn!(entry = %entry.display(), error, "the model is not cached"),
+            Err(error) => {
+                tracing::warn!(entry = %entry.display(), error, "the model is not cached")
+            }
         }
         Ok(Cached { model, hit: false })
     }

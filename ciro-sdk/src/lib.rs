@@ -25,9 +25,9 @@ pub use bundle::{DecodeError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
 pub use cache::{Cache, Cached};
 #[cfg(feature = "prove")]
 pub use check::{Estimate, Refusal, Report, check_file, check_model};
+pub use ciro_graph::{IntegerModel, Tensor, integer};
 #[cfg(feature = "prove")]
 pub use ciro_graph::{import, quantize};
-pub use ciro_graph::{IntegerModel, Tensor, integer};
 pub use ciro_stark::{
     KeyError, KeyInput, KeyOutput, Policy, Preset, UnknownPreset, VerificationError,
 };

@@ -27,7 +27,9 @@ impl Output {
         let labels = match decoding {
             Decoding::Names(names) => {
                 let positions = integers.data().iter();
-                Some(positions.map(|&position| label(names, position).unwrap_or_default()).collect())
+                Some(
+                    positions.map(|&position| label(names, position).unwrap_or_default()).collect(),
+                )
             }
             Decoding::Real { .. } | Decoding::Integer => None,
         };

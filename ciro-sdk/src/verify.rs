@@ -120,7 +120,11 @@ impl VerifiedSample {
     ///
     /// # Errors
     /// [`InputMismatch`] with the first input that is another one.
-    pub fn check_inputs(&self, key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<(), InputMismatch> {
+    pub fn check_inputs(
+        &self,
+        key: &ModelKey,
+        inputs: &[Tensor<f64>],
+    ) -> Result<(), InputMismatch> {
         let expected = key.real_inputs().count();
         if expected != inputs.len() {
             return Err(InputMismatch::Count { expected, got: inputs.len() });
@@ -130,8 +134,8 @@ impl VerifiedSample {
             for view in views {
                 let name = || view.name.clone();
                 let encoded = view.encoding.encode(real);
-                let encoded = encoded
-                    .map_err(|source| InputMismatch::Encoding { name: name(), source })?;
+                let encoded =
+                    encoded.map_err(|source| InputMismatch::Encoding { name: name(), source })?;
                 if Some(&encoded.tensor) != proven.next() {
                     return Err(InputMismatch::Value { name: name() });
                 }
@@ -189,9 +193,7 @@ fn decoded(key: &ModelKey, claim: &Claim) -> VerifiedSample {
     VerifiedSample {
         input: claim.input.clone(),
         outputs: outputs
-            .map(|(output, integers)| {
-                Output::new(&output.name, &output.decoding, integers.clone())
-            })
+            .map(|(output, integers)| Output::new(&output.name, &output.decoding, integers.clone()))
             .collect(),
     }
 }

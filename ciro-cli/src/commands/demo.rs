@@ -57,7 +57,8 @@ pub(crate) fn run(_: &Args, context: &Context) -> Result<Status> {
     let compile_ms = clock.lap();
     let samples = Inputs::from_bytes(IMAGE, "input_0.json")?.samples(&model.input_specs())?;
     let stage = context.ui.stage("committing to the model");
-    let settings = ProveSettings { max_memory_bytes: context.max_memory, ..ProveSettings::default() };
+    let settings =
+        ProveSettings { max_memory_bytes: context.max_memory, ..ProveSettings::default() };
     let prover = Prover::new(&model, &settings)?;
     let key = prover.key();
     drop(stage);
@@ -173,7 +174,8 @@ fn describe(report: &Report, model: &Model, image: &[f64]) -> String {
 
 /// Draws the image with two pixels to a character.
 fn picture(image: &[f64]) -> Vec<String> {
-    let inked = |row: usize, column: usize| image.get(row * SIDE + column).is_some_and(|&v| v > 0.4);
+    let inked =
+        |row: usize, column: usize| image.get(row * SIDE + column).is_some_and(|&v| v > 0.4);
     let rows = (0..SIDE).step_by(2).map(|row| {
         let line: String = (0..SIDE)
             .map(|column| match (inked(row, column), inked(row + 1, column)) {

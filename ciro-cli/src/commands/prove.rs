@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::{Model, OutputFile, Prover, Proven};
+use ciro_sdk::{Model, OutputFile, Proven, Prover};
 use serde::Serialize;
 
 use super::{Context, Status, outputs};

@@ -64,7 +64,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let read = ProofBundle::load(&args.proof);
     let bundle = match read {
         Ok(bundle) => bundle,
-        Err(error @ LoadBundleError::Decode(_)) => return invalid(error.into(), 0.0, args, context),
+        Err(error @ LoadBundleError::Decode(_)) => {
+            return invalid(error.into(), 0.0, args, context);
+        }
         Err(error) => return Err(error.into()),
     };
     let key = match key(args, &bundle, context)? {
@@ -143,12 +145,7 @@ fn check_input(verified: &Verified, key: &ModelKey, path: &Path) -> Result<Resul
 }
 
 /// Says that a proof is invalid, and why.
-fn invalid(
-    error: anyhow::Error,
-    verify_ms: f64,
-    args: &Args,
-    context: &Context,
-) -> Result<Status> {
+fn invalid(error: anyhow::Error, verify_ms: f64, args: &Args, context: &Context) -> Result<Status> {
     let error = error.context(format!("`{}` is not a valid proof", args.proof.display()));
     let report = Invalid { valid: false, verify_ms, error: ErrorReport::new(&error) };
     context.ui.error(&error, report.error.hint.as_deref());

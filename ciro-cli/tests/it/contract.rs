@@ -69,10 +69,19 @@ fn run_and_prove_say_the_same() {
     let run = sandbox.json("run model.onnx --input input_0.json");
     fields(&run, &["output", "output_int"]);
     let proof = sandbox.json("prove model.onnx --input input_0.json -o proof.ciro");
-    fields(&proof, &[
-        "route", "model_key", "security_bits", "output", "prove_ms", "proof_bytes",
-        "peak_memory_mb", "cells",
-    ]);
+    fields(
+        &proof,
+        &[
+            "route",
+            "model_key",
+            "security_bits",
+            "output",
+            "prove_ms",
+            "proof_bytes",
+            "peak_memory_mb",
+            "cells",
+        ],
+    );
     assert_eq!((&proof["output"], &proof["route"]), (&run["output"], &"tensor".into()));
     let verified = sandbox.json("verify proof.ciro --model model.onnx");
     fields(&verified, &["valid", "verify_ms", "output", "security_bits"]);
@@ -87,8 +96,16 @@ fn outputs_are_those_of_onnxruntime() {
         run["output"][0].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
     // The first row of expected.npz.
     let expected = [
-        0.759_939_97, -5.626_303_2, -4.407_872_7, -12.097_847, -1.279_787_8, 1.923_003, 15.252_572,
-        -13.786_012, 4.094_509_1, -8.321_216_6,
+        0.759_939_97,
+        -5.626_303_2,
+        -4.407_872_7,
+        -12.097_847,
+        -1.279_787_8,
+        1.923_003,
+        15.252_572,
+        -13.786_012,
+        4.094_509_1,
+        -8.321_216_6,
     ];
     for (got, expected) in scores.iter().zip(expected) {
         assert!((got - expected).abs() < 0.2, "{scores:?}");

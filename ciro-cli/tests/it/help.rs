@@ -16,7 +16,16 @@ fn the_command_introduces_itself() {
 #[test]
 fn every_command_says_what_it_takes() {
     for command in [
-        "demo", "init", "inspect", "check", "compile", "key", "run", "prove", "verify", "bench",
+        "demo",
+        "init",
+        "inspect",
+        "check",
+        "compile",
+        "key",
+        "run",
+        "prove",
+        "verify",
+        "bench",
         "completions",
     ] {
         check(&format!("{command} --help"));

@@ -35,5 +35,8 @@ fn existing_files_are_never_overwritten() {
     let run = sandbox.run("init");
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("README.md` exists already"), "{run:?}");
-    assert_eq!((sandbox.names(), sandbox.read("README.md")), (vec!["README.md".to_owned()], b"mine".to_vec()));
+    assert_eq!(
+        (sandbox.names(), sandbox.read("README.md")),
+        (vec!["README.md".to_owned()], b"mine".to_vec())
+    );
 }

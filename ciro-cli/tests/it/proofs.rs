@@ -30,7 +30,8 @@ fn rejected(sandbox: &Sandbox, arguments: &str) -> String {
 fn a_proof_verifies_with_the_key_or_the_model() {
     let sandbox = proven("logreg_iris");
     let run: Value = sandbox.json("run model.onnx --input input_0.json");
-    for against in ["--key model.key", "--model model.onnx", "--key model.key --input input_0.json"] {
+    for against in ["--key model.key", "--model model.onnx", "--key model.key --input input_0.json"]
+    {
         let verified = sandbox.json(&format!("verify proof.ciro {against}"));
         assert_eq!(verified["valid"], true);
         assert_eq!(verified["output"], run["output"]);

@@ -11,8 +11,8 @@ use cairo_lang_executable::executable::Executable;
 use cairo_lang_executable_plugin::executable_plugin_suite;
 use cairo_lang_filesystem::cfg::{Cfg, CfgSet};
 use cairo_lang_filesystem::db::{
-    CORELIB_CRATE_NAME, CrateConfigurationInput, CrateSettings, Edition, ExperimentalFeaturesConfig,
-    set_crate_configs_input,
+    CORELIB_CRATE_NAME, CrateConfigurationInput, CrateSettings, Edition,
+    ExperimentalFeaturesConfig, set_crate_configs_input,
 };
 use cairo_lang_filesystem::ids::{CrateInput, DirectoryInput};
 

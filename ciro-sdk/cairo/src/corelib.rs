@@ -64,7 +64,8 @@ impl Folder {
     }
 
     fn into_input(self) -> DirectoryInput {
-        let dirs = self.folders.into_iter().map(|(name, folder)| (name, Box::new(folder.into_input())));
+        let dirs =
+            self.folders.into_iter().map(|(name, folder)| (name, Box::new(folder.into_input())));
         DirectoryInput::Virtual { files: self.files, dirs: dirs.collect() }
     }
 }
@@ -87,7 +88,9 @@ mod tests {
             panic!("a virtual folder")
         };
         assert_eq!(files.keys().collect::<Vec<_>>(), ["lib.cairo"]);
-        let DirectoryInput::Virtual { files, .. } = &*dirs["ops"] else { panic!("a virtual folder") };
+        let DirectoryInput::Virtual { files, .. } = &*dirs["ops"] else {
+            panic!("a virtual folder")
+        };
         assert_eq!(files.keys().collect::<Vec<_>>(), ["mul.cairo"]);
     }
 }

@@ -77,8 +77,8 @@ impl Program {
     ) -> anyhow::Result<(cairo_vm::types::program::Program, HashMap<String, Hint>)> {
         let standalone =
             self.executable.entrypoints.iter().find(|e| e.kind == EntryPointKind::Standalone);
-        let entrypoint =
-            standalone.ok_or_else(|| anyhow::anyhow!("the program has no standalone entry point"))?;
+        let entrypoint = standalone
+            .ok_or_else(|| anyhow::anyhow!("the program has no standalone entry point"))?;
         program_and_hints_from_executable(&self.executable, entrypoint)
     }
 }

@@ -33,8 +33,11 @@ pub struct Tables {
 
 pub fn tables(lifting_log_size: u32) -> Arc<Tables> {
     static TABLES: OnceLock<Mutex<HashMap<u32, Arc<Tables>>>> = OnceLock::new();
-    let mut cache = TABLES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(cache.entry(lifting_log_size).or_insert_with(|| Arc::new(Tables::new(lifting_log_size))))
+    let mut cache =
+        TABLES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(
+        cache.entry(lifting_log_size).or_insert_with(|| Arc::new(Tables::new(lifting_log_size))),
+    )
 }
 
 impl Tables {
@@ -53,10 +56,16 @@ impl Tables {
         );
         Self { twiddles, trace, tree }
     }
-    pub fn root(&self) -> String { self.tree.commitment.root().to_string() }
+    pub fn root(&self) -> String {
+        self.tree.commitment.root().to_string()
+    }
 }
 
-pub fn prove(program: &Program, execution: &Execution, lifting: u32) -> CairoProofForRustVerifier<Blake2sMerkleHasher> {
+pub fn prove(
+    program: &Program,
+    execution: &Execution,
+    lifting: u32,
+) -> CairoProofForRustVerifier<Blake2sMerkleHasher> {
     let t = std::time::Instant::now();
     let mut input = adapt(&execution.runner).unwrap();
     input.public_segment_context = PublicSegmentContext::new(program.builtins());
@@ -81,10 +90,15 @@ pub fn prove(program: &Program, execution: &Execution, lifting: u32) -> CairoPro
         MaybeOwned::Borrowed(&tables.tree),
         input,
         parameters,
-    ).unwrap();
+    )
+    .unwrap();
     println!("prove {:?}", t.elapsed());
     let flat = proof.claim.flatten_claim();
-    println!("max log {:?} cells {:?}", flat.component_log_sizes.iter().max(), stwo_cairo_prover::witness::utils::witness_trace_cells(&proof.claim, &tables.trace));
+    println!(
+        "max log {:?} cells {:?}",
+        flat.component_log_sizes.iter().max(),
+        stwo_cairo_prover::witness::utils::witness_trace_cells(&proof.claim, &tables.trace)
+    );
     proof.into()
 }
 pub fn verify(p: CairoProofForRustVerifier<Blake2sMerkleHasher>) {

@@ -75,8 +75,9 @@ pub fn run(
         panic_traceback: Default::default(),
     };
     let machine = |error: RunnerError| RunError::Machine(error.to_string());
-    let mut runner = CairoRunner::new(&vm_program, LayoutName::all_cairo_stwo, None, true, true, true)
-        .map_err(machine)?;
+    let mut runner =
+        CairoRunner::new(&vm_program, LayoutName::all_cairo_stwo, None, true, true, true)
+            .map_err(machine)?;
     runner.exec_scopes = ExecutionScopes::new();
     let end = runner.initialize(true).map_err(machine)?;
     if let Err(error) = runner.run_until_pc(end, &mut hints) {
@@ -100,7 +101,8 @@ fn output(runner: &CairoRunner) -> Result<Vec<Felt>, RunError> {
     let builtin = builtin.ok_or_else(|| RunError::Machine("no output builtin".to_owned()))?;
     let (segment, stop) = builtin.get_memory_segment_addresses();
     let length = stop.ok_or_else(|| RunError::Machine("the output has no end".to_owned()))?;
-    let start = Relocatable { segment_index: isize::try_from(segment).unwrap_or(isize::MAX), offset: 0 };
+    let start =
+        Relocatable { segment_index: isize::try_from(segment).unwrap_or(isize::MAX), offset: 0 };
     let cells = runner.vm.get_continuous_range(start, length);
     let cells = cells.map_err(|error| RunError::Machine(error.to_string()))?;
     let felts = cells.into_iter().map(|cell| match cell {

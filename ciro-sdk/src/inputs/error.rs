@@ -111,7 +111,9 @@ pub enum InputError {
         expected: usize,
     },
     /// NaN or infinity.
-    #[error("input `{name}`, sample {sample}, element {element} is {value}: only finite numbers can be proven")]
+    #[error(
+        "input `{name}`, sample {sample}, element {element} is {value}: only finite numbers can be proven"
+    )]
     NotFinite {
         /// The input's name.
         name: String,

@@ -156,7 +156,8 @@ fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, Input
             let value = data[element];
             return Err(InputError::NotFinite { name: spec.name.clone(), sample, element, value });
         }
-        Ok(Tensor::new(spec.shape.clone(), data.to_vec()).expect("a chunk has the input's elements"))
+        Ok(Tensor::new(spec.shape.clone(), data.to_vec())
+            .expect("a chunk has the input's elements"))
     });
     parts.collect()
 }
@@ -166,9 +167,8 @@ fn fits(got: &[usize], want: &[usize]) -> bool {
     let row = want.strip_prefix(&[1]);
     got == want
         || got.split_first().is_some_and(|(_, rest)| rest == want)
-        || row.is_some_and(|row| {
-            got == row || got.split_first().is_some_and(|(_, rest)| rest == row)
-        })
+        || row
+            .is_some_and(|row| got == row || got.split_first().is_some_and(|(_, rest)| rest == row))
 }
 
 fn misfit(array: &InputArray, spec: &InputSpec, count: usize) -> InputError {
@@ -282,8 +282,7 @@ mod tests {
     fn numbers_that_are_not_finite_are_located() {
         let mut nan = shaped(&[2, 3]);
         nan.data[4] = f64::NAN;
-        let message =
-            "input `x`, sample 1, element 1 is NaN: only finite numbers can be proven";
+        let message = "input `x`, sample 1, element 1 is NaN: only finite numbers can be proven";
         check(vec![nan], &[spec("x", &[1, 3])], Err(message));
     }
 

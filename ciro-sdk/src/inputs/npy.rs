@@ -7,8 +7,8 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Decodes an array of real numbers, integers or truth values; `name` is for errors.
 pub(super) fn parse(bytes: &[u8], name: &str) -> Result<InputArray, InputError> {
-    let array = decode(bytes)
-        .map_err(|problem| InputError::Npy { name: name.to_owned(), problem })?;
+    let array =
+        decode(bytes).map_err(|problem| InputError::Npy { name: name.to_owned(), problem })?;
     Ok(InputArray { name: None, ..array })
 }
 
@@ -31,8 +31,9 @@ fn decode(bytes: &[u8]) -> Result<InputArray, String> {
     let header = std::str::from_utf8(header).map_err(|_| "the header is no text")?;
     let Header { descr, fortran_order, shape } =
         Header::parse(header).ok_or_else(|| format!("the header {header:?} is not understood"))?;
-    let element = Element::of(&descr)
-        .ok_or_else(|| format!("element type `{descr}` is not a real number, integer or truth value"))?;
+    let element = Element::of(&descr).ok_or_else(|| {
+        format!("element type `{descr}` is not a real number, integer or truth value")
+    })?;
     let count = ciro_graph::tensor::element_count(&shape);
     if count.and_then(|count| count.checked_mul(element.size)) != Some(data.len()) {
         return Err(format!("shape {shape:?} of `{descr}` does not fit {} byte(s)", data.len()));
@@ -120,7 +121,10 @@ impl Element {
         })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "integers past 2^53 are rounded as numpy rounds them")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "integers past 2^53 are rounded as numpy rounds them"
+    )]
     fn value(&self, bytes: &[u8]) -> f64 {
         let mut little = [0u8; 8];
         little[..bytes.len()].copy_from_slice(bytes);
@@ -183,7 +187,8 @@ mod tests {
     }
 
     fn array(descr: &str, shape: &str, data: &[u8]) -> Result<InputArray, String> {
-        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let header =
+            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
         decode(&npy(&header, data))
     }
 

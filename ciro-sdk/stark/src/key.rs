@@ -134,7 +134,8 @@ impl ModelKey {
     /// Writes the key.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Self::MAGIC.to_vec();
-        bytes.extend(postcard::to_stdvec(self).expect("a key holds nothing that cannot be written"));
+        bytes
+            .extend(postcard::to_stdvec(self).expect("a key holds nothing that cannot be written"));
         bytes
     }
 

@@ -65,12 +65,9 @@ impl Preset {
                 ..standard
             },
             Self::Proven => Parameters { log_blowup: 2, queries: 134, ..standard },
-            Self::FastTest => Parameters {
-                query_pow_bits: 0,
-                challenge_pow_bits: 0,
-                queries: 3,
-                ..standard
-            },
+            Self::FastTest => {
+                Parameters { query_pow_bits: 0, challenge_pow_bits: 0, queries: 3, ..standard }
+            }
         }
     }
 

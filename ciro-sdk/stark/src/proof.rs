@@ -95,8 +95,7 @@ impl Proof {
             r.list(32, |r| Ok(ChipClaim { logup: r.extension()?, total: r.extension()? }))?;
         let challenge_nonce = r.u64()?;
         let commitments = TreeVec(r.list(32, Reader::hash)?);
-        let sampled_values =
-            TreeVec(r.list(4, |r| r.list(4, |r| r.list(16, Reader::extension)))?);
+        let sampled_values = TreeVec(r.list(4, |r| r.list(4, |r| r.list(16, Reader::extension)))?);
         let decommitments = TreeVec(r.list(4, Reader::hashes)?);
         let queried_values = TreeVec(r.list(4, |r| r.list(4, |r| r.list(4, Reader::base)))?);
         let proof_of_work = r.u64()?;

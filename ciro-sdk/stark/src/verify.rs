@@ -13,7 +13,9 @@ use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::core::verifier::VerificationError as StarkError;
 use stwo_constraint_framework::{FrameworkComponent, TraceLocationAllocator};
 
-use crate::air::{Air, Challenges, Chip as _, FIRST, LAST, Shape, fixed_column_id, named_column_id};
+use crate::air::{
+    Air, Challenges, Chip as _, FIRST, LAST, Shape, fixed_column_id, named_column_id,
+};
 use crate::chips::{AnyChip, IoChip};
 use crate::key::ModelKey;
 use crate::preset::Preset;
@@ -144,13 +146,13 @@ pub fn verify(
     let components: Vec<_> =
         components.iter().map(|component| component as &dyn stwo::core::air::Component).collect();
     form.check_openings(proof, &config, key, channel.clone())?;
-    stwo::core::verifier::verify(&components, &mut channel, &mut scheme, stark).map_err(
-        |error| match error {
+    stwo::core::verifier::verify(&components, &mut channel, &mut scheme, stark).map_err(|error| {
+        match error {
             StarkError::OodsNotMatching => VerificationError::Constraints,
             StarkError::ProofOfWork => VerificationError::QueryProofOfWork,
             error => VerificationError::Opening(error.to_string()),
-        },
-    )
+        }
+    })
 }
 
 fn check_policy(key: &ModelKey, policy: &Policy) -> Result<(), VerificationError> {
@@ -296,8 +298,7 @@ impl Form {
         let mut sizes = [fixed, vec![], vec![]];
         let mut openings: [Vec<usize>; TREES] = std::array::from_fn(|_| vec![]);
         openings[0] = vec![1; sizes[0].len()];
-        for (chip, component) in
-            key.chips.iter().zip(components(&key.chips, &challenges, &claims))
+        for (chip, component) in key.chips.iter().zip(components(&key.chips, &challenges, &claims))
         {
             use stwo::core::air::Component;
             let masks = component.mask_points(CirclePoint::zero(), key.max_log_size());

@@ -40,7 +40,8 @@ impl Accuracy {
         for (index, sample) in samples.iter().enumerate() {
             for (position, output) in model.run(sample)?.iter().enumerate() {
                 let name = format!("out_{position}");
-                let all = expected.array_named(&name).with_context(|| format!("no array `{name}`"))?;
+                let all =
+                    expected.array_named(&name).with_context(|| format!("no array `{name}`"))?;
                 let count = output.values.len();
                 let row = all.data.get(index * count..(index + 1) * count);
                 let row = row.with_context(|| format!("array `{name}` holds too few samples"))?;

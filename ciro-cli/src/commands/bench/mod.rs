@@ -141,13 +141,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 }
 
 /// Measures one model in a process of its own.
-fn row(
-    name: &str,
-    path: &Path,
-    args: &Args,
-    context: &Context,
-    scratch: &Path,
-) -> Result<Row> {
+fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) -> Result<Row> {
     let model_args = ModelArgs { path: path.to_owned(), compile: args.compile.clone() };
     let model = model::open(&model_args, &context.ui)?;
     let input = input(path)?;
@@ -191,7 +185,10 @@ fn models(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
     let folder = Path::new("examples/models");
     let entries = std::fs::read_dir(folder).map_err(|_| {
-        Failure::new("no model is named, and there is no folder `examples/models`", "ciro bench MODEL")
+        Failure::new(
+            "no model is named, and there is no folder `examples/models`",
+            "ciro bench MODEL",
+        )
     })?;
     let mut models = Vec::new();
     for entry in entries {
@@ -223,7 +220,9 @@ fn input(model: &Path) -> Result<PathBuf> {
     let names = ["inputs.npz", "input_0.json", "input.json", "input.npz", "input.npy"];
     let mut beside = names.iter().map(|name| model.with_file_name(name));
     let found = beside.find(|path| path.is_file());
-    found.with_context(|| format!("no input beside `{}`: expected {}", model.display(), names.join(", ")))
+    found.with_context(|| {
+        format!("no input beside `{}`: expected {}", model.display(), names.join(", "))
+    })
 }
 
 fn command() -> String {

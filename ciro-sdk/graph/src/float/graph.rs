@@ -212,7 +212,9 @@ impl Graph {
         let macs = |node: &Node| {
             let reduced = match (&node.op, &node.operands[..]) {
                 (Op::MatMul, [a, _]) => self.node(*a).shape.last().copied().unwrap_or(1),
-                (Op::Conv { .. }, [_, kernel, ..]) => self.node(*kernel).shape[1..].iter().product(),
+                (Op::Conv { .. }, [_, kernel, ..]) => {
+                    self.node(*kernel).shape[1..].iter().product()
+                }
                 _ => 0,
             };
             let results: usize = node.shape.iter().product();

@@ -197,8 +197,7 @@ impl<'g> Lowering<'g> {
             }
             _ => {
                 let expr = self.expr(id)?;
-                let target =
-                    Target { range: self.range(id), bits: self.bits(id), clip: None };
+                let target = Target { range: self.range(id), bits: self.bits(id), clip: None };
                 self.round_to(&expr, &target, &node.name)?
             }
         };
@@ -272,10 +271,7 @@ impl<'g> Lowering<'g> {
         Ok(())
     }
 
-    fn output(
-        &mut self,
-        output: &float::Output,
-    ) -> Result<(Value, Decoding), QuantizeError> {
+    fn output(&mut self, output: &float::Output) -> Result<(Value, Decoding), QuantizeError> {
         let id = output.node;
         if matches!(output.labels, Labels::Real) {
             let value = self.wide(id, BOUND as f64)?;
@@ -294,9 +290,10 @@ impl<'g> Lowering<'g> {
         let expr = self.expr(id)?;
         let whole = |x: f64| (x - x.round()).abs() == 0.0;
         let offset = expr.offset.as_ref().is_none_or(|c| c.data().iter().all(|&x| whole(x)));
-        let terms = expr.terms.iter().all(
-            |term| matches!(term.core, Core::Value { factor, .. } if whole(factor)),
-        );
+        let terms = expr
+            .terms
+            .iter()
+            .all(|term| matches!(term.core, Core::Value { factor, .. } if whole(factor)));
         if !(offset && terms) {
             return Ok(None);
         }

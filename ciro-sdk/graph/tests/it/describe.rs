@@ -19,7 +19,10 @@ fn a_network_says_what_it_is_made_of() {
     assert_eq!(lenet.producer, "pytorch 2.15.0");
     assert_eq!((lenet.ir_version, lenet.opsets["ai.onnx"]), (7, 13));
     assert_eq!((lenet.ops["Conv"], lenet.ops["Gemm"], lenet.parameters), (2, 3, 61_708));
-    assert_eq!((lenet.inputs[0].name.as_str(), &lenet.inputs[0].element_type[..]), ("input", "FLOAT"));
+    assert_eq!(
+        (lenet.inputs[0].name.as_str(), &lenet.inputs[0].element_type[..]),
+        ("input", "FLOAT")
+    );
     let shape = [1, 1, 28, 28].map(Extent::Fixed);
     assert_eq!(lenet.inputs[0].shape.as_deref(), Some(&shape[..]));
     assert!(lenet.external_files.is_empty());

@@ -111,8 +111,7 @@ impl<E: EvalAtRow> ComponentRow<'_, E> {
 
     fn push_pair(&mut self, term: Term<E>) {
         if let Some(before) = self.pair.replace(term) {
-            let [now] =
-                self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [0]);
+            let [now] = self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [0]);
             let step = match self.running.take() {
                 Some(running) => now.clone() - running,
                 None => now.clone(),
@@ -204,4 +203,3 @@ impl<E: EvalAtRow> Row for ComponentRow<'_, E> {
         }
     }
 }
-

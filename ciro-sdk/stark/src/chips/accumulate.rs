@@ -55,13 +55,10 @@ impl Chip for AccumulateChip {
         );
         let not_first = one.clone() - row.first();
         let hold = (one - close.clone()) * not_first.clone();
-        let outer = row.fold(
-            choose(s[1].into(), t[1].into()) * chain + R::EF::from(hold),
-            inner * close,
-        );
+        let outer =
+            row.fold(choose(s[1].into(), t[1].into()) * chain + R::EF::from(hold), inner * close);
         let stay = not_first - next.clone();
-        let sum =
-            row.fold(R::EF::from(challenges.lambda) * next + R::EF::from(stay), outer * add);
+        let sum = row.fold(R::EF::from(challenges.lambda) * next + R::EF::from(stay), outer * add);
         row.total(sum);
 
         let mut address = address;

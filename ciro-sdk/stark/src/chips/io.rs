@@ -35,8 +35,7 @@ impl Chip for IoChip {
 
     fn evaluate<R: Row>(&self, row: &mut R, challenges: &Challenges) {
         let lanes = self.lanes as usize;
-        let cells: Vec<_> =
-            (0..lanes).map(|_| [row.fixed(), row.fixed(), row.witness()]).collect();
+        let cells: Vec<_> = (0..lanes).map(|_| [row.fixed(), row.fixed(), row.witness()]).collect();
         let values: Vec<R::F> = cells.iter().map(|[_, _, value]| value.clone()).collect();
         let not_first = constant::<R>(1) - row.first();
         let sum = row.fold(

@@ -47,7 +47,7 @@ impl Chip for MaxChip {
 /// `sum_k limbs[k] * 2^(bits * k)`.
 pub(crate) fn recompose<R: Row>(shape: Limbs, limbs: &[R::F]) -> R::F {
     let zero = constant::<R>(0);
-    (0u32..).zip(limbs).fold(zero, |sum, (k, limb)| {
-        sum + limb.clone() * constant::<R>(1 << (k * shape.bits))
-    })
+    (0u32..)
+        .zip(limbs)
+        .fold(zero, |sum, (k, limb)| sum + limb.clone() * constant::<R>(1 << (k * shape.bits)))
 }

@@ -45,8 +45,7 @@ impl Chip for RankChip {
         read_memory(row, at_low, low);
         let [lower_high, lower_low] = lower;
         let [upper_high, upper_low] = upper;
-        let interval =
-            [feature, rank.clone(), lower_high, lower_low, upper_high, upper_low];
+        let interval = [feature, rank.clone(), lower_high, lower_low, upper_high, upper_low];
         row.lookup(Relation::Boundary, -one, &interval);
         row.lookup(Relation::Rank, visits, &[slot, rank.clone()]);
         row.lookup(Relation::Memory, readers, &[at_rank, rank]);

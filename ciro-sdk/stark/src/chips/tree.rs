@@ -30,8 +30,7 @@ impl Chip for PathChip {
         let ranges: Vec<R::F> = (0..self.limbs.count).map(|_| row.fixed()).collect();
         let node = row.witness();
         let [before, next] = row.witness_with_previous();
-        let [feature, threshold, left, right, rank, taken] =
-            std::array::from_fn(|_| row.witness());
+        let [feature, threshold, left, right, rank, taken] = std::array::from_fn(|_| row.witness());
         let limbs: Vec<R::F> = (0..self.limbs.count).map(|_| row.witness()).collect();
         let gap = recompose::<R>(self.limbs, &limbs);
         let one = constant::<R>(1);

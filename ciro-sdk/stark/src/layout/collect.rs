@@ -36,7 +36,9 @@ pub enum LayoutError {
         source: NoRoom,
     },
     /// A division whose quotient and divisor are both wide.
-    #[error("node `{node}` (DivFloor): quotients in {quotient} and divisors in {divisor} are too wide to check together; bound one of them more tightly")]
+    #[error(
+        "node `{node}` (DivFloor): quotients in {quotient} and divisors in {divisor} are too wide to check together; bound one of them more tightly"
+    )]
     WideDivision {
         /// The node's name.
         node: String,
@@ -46,13 +48,17 @@ pub enum LayoutError {
         quotient: Interval,
     },
     /// A tree ensemble that does not read the ranks of a `Bucketize` node.
-    #[error("node `{node}` (TreeEnsemble): the operand is not the direct result of a Bucketize node")]
+    #[error(
+        "node `{node}` (TreeEnsemble): the operand is not the direct result of a Bucketize node"
+    )]
     Ranks {
         /// The node's name.
         node: String,
     },
     /// The model has more tensor elements than addresses.
-    #[error("the model and its batch hold {elements} tensor elements, more than the {most} that can be addressed")]
+    #[error(
+        "the model and its batch hold {elements} tensor elements, more than the {most} that can be addressed"
+    )]
     TooLarge {
         /// Tensor elements of the whole batch.
         elements: u64,
@@ -140,8 +146,7 @@ impl<'m> Collector<'m> {
             let Some(&operand) = node.operands.first() else { continue };
             let interval = model.node(operand).interval;
             let count = node.len() * self.wiring.batch() as usize;
-            if let Some(rounding) =
-                self.roundings.add(&node.op, interval, count, model.constants())
+            if let Some(rounding) = self.roundings.add(&node.op, interval, count, model.constants())
             {
                 let rounding = rounding.map_err(|source| LayoutError::NoRoom {
                     node: node.name.clone(),
@@ -168,7 +173,12 @@ impl<'m> Collector<'m> {
         let operand = node.operands[0];
         let computed = matches!(
             self.model.node(operand).op,
-            Op::Linear(_) | Op::Conv(_) | Op::MatMul(_) | Op::ReduceSum(_) | Op::Combine(_) | Op::Mul(_)
+            Op::Linear(_)
+                | Op::Conv(_)
+                | Op::MatMul(_)
+                | Op::ReduceSum(_)
+                | Op::Combine(_)
+                | Op::Mul(_)
         );
         computed && self.fused(operand).is_some()
     }
@@ -355,9 +365,12 @@ impl<'m> Collector<'m> {
         let [a, b] = [node.operands[0], node.operands[1]];
         let intervals = [self.model.node(b).interval, node.interval];
         let cells = self.operand_cells(a, b, id);
-        let divisions = Divisions::division(intervals, cells).ok_or_else(|| {
-            LayoutError::WideDivision { node: node.name.clone(), divisor: intervals[0], quotient: intervals[1] }
-        })?;
+        let divisions =
+            Divisions::division(intervals, cells).ok_or_else(|| LayoutError::WideDivision {
+                node: node.name.clone(),
+                divisor: intervals[0],
+                quotient: intervals[1],
+            })?;
         self.divisions.push(divisions);
         Ok(())
     }
@@ -472,12 +485,8 @@ impl<'m> Collector<'m> {
                 .get(&node.operands[0])
                 .ok_or_else(|| LayoutError::Ranks { node: node.name.clone() })?;
             let results = self.all_cells(id);
-            let (forest, products) = Forest::new(
-                op,
-                &work.nodes[*ranks],
-                &results,
-                (nodes, tables, &mut self.wiring),
-            );
+            let (forest, products) =
+                Forest::new(op, &work.nodes[*ranks], &results, (nodes, tables, &mut self.wiring));
             nodes += forest.nodes();
             self.products.extend(products);
             forests.push(forest);

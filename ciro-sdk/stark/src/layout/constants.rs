@@ -24,8 +24,7 @@ pub(crate) fn place(wiring: &Wiring<'_>) -> PlacedChip {
     let mut fixed = vec![vec![embed(0); rows]; 3 * lanes];
     for (slot, &(address, value)) in constants.iter().enumerate() {
         let (row, lane) = (slot / lanes, slot % lanes);
-        let cell: [BaseField; 3] =
-            [address.into(), embed(value), wiring.readers(address).into()];
+        let cell: [BaseField; 3] = [address.into(), embed(value), wiring.readers(address).into()];
         for (k, value) in cell.into_iter().enumerate() {
             fixed[3 * lane + k][row] = value;
         }

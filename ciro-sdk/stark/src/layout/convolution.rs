@@ -13,11 +13,7 @@ use super::product::{Product, Right};
 use super::wiring::Address;
 
 /// One product for each group of channels.
-pub(super) fn products(
-    collector: &mut Collector<'_>,
-    id: NodeId,
-    conv: &Conv,
-) -> Vec<Product> {
+pub(super) fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -> Vec<Product> {
     let model = collector.model;
     let weight = &model.constants()[conv.weight];
     let bias = conv.bias.map(|bias| &model.constants()[bias]);

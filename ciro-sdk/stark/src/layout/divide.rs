@@ -36,10 +36,7 @@ enum Split {
 
 impl Divisions {
     /// Divisions of values in `a` by values in `b` with quotients in `q`; `None` if their product checks would not stay below 2^30.
-    pub(crate) fn division(
-        [b, q]: [Interval; 2],
-        cells: Vec<[Address; 3]>,
-    ) -> Option<Self> {
+    pub(crate) fn division([b, q]: [Interval; 2], cells: Vec<[Address; 3]>) -> Option<Self> {
         let divisor = bits(b.hi);
         let half = 29u32.checked_sub(divisor).filter(|&half| half > 0)?;
         let quotient = bits(q.max_abs() >> half) + 1;
@@ -172,11 +169,8 @@ impl Split {
 
 impl Witness for DivisionRows {
     fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
-        let (checked, plain) = if self.is_root {
-            (RootChip::CHECKED, 1)
-        } else {
-            (DivideChip::CHECKED, 2)
-        };
+        let (checked, plain) =
+            if self.is_root { (RootChip::CHECKED, 1) } else { (DivideChip::CHECKED, 2) };
         let limbs = self.limbs.count as usize;
         let mut columns = vec![Vec::with_capacity(self.rows.len()); checked * limbs + plain];
         for (split, widths, [a, b, _], _) in &self.rows {

@@ -233,8 +233,7 @@ impl Accumulation {
     fn push(&mut self, product: &Product) {
         let lanes = self.chip.lanes as usize;
         let turned = product.turned(lanes);
-        let (outer, inner) =
-            if turned { (product.n, product.m) } else { (product.m, product.n) };
+        let (outer, inner) = if turned { (product.n, product.m) } else { (product.m, product.n) };
         let at = |o: usize, i: usize| if turned { i * product.n + o } else { o * product.n + i };
         let blocks = inner.div_ceil(lanes);
         for o in (0..outer).rev() {
@@ -243,8 +242,7 @@ impl Accumulation {
                     (block * lanes..inner.min((block + 1) * lanes)).map(|i| at(o, i)).collect();
                 let mut raw: Vec<_> = positions.iter().map(|&p| Some(product.raw[p])).collect();
                 raw.resize(lanes, None);
-                let written: Vec<Address> =
-                    positions.iter().map(|&p| product.written[p]).collect();
+                let written: Vec<Address> = positions.iter().map(|&p| product.written[p]).collect();
                 let stride = match written[..] {
                     [first, second, ..] => i64::from(second) - i64::from(first),
                     _ => 0,

@@ -1,8 +1,8 @@
 //! Rounding shifts: which table they use, and the columns of one rounded value.
 
+use ciro_graph::Interval;
 use ciro_graph::integer::ops::{Lookup, Requantize};
 use ciro_graph::integer::{BOUND, Constants, Op};
-use ciro_graph::Interval;
 use stwo::core::fields::m31::{BaseField, P};
 
 use super::tables::{Function, TableCounts, Tables};
@@ -88,7 +88,9 @@ enum Kind {
 
 /// A rounding that does not fit the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("values up to {max_operand} with shift {shift} leave no room in a 31-bit field; leave more headroom below 2^30")]
+#[error(
+    "values up to {max_operand} with shift {shift} leave no room in a 31-bit field; leave more headroom below 2^30"
+)]
 pub struct NoRoom {
     max_operand: i64,
     shift: u32,

@@ -167,12 +167,7 @@ impl TableCounts {
 pub(crate) struct NoRows;
 
 impl Witness for NoRows {
-    fn columns(
-        &self,
-        _values: &[i32],
-        _tables: &Tables,
-        _counts: &mut TableCounts,
-    ) -> Vec<Column> {
+    fn columns(&self, _values: &[i32], _tables: &Tables, _counts: &mut TableCounts) -> Vec<Column> {
         vec![]
     }
 }

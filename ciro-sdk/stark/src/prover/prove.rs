@@ -236,11 +236,7 @@ impl Prover {
     /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would: stwo's own check before the end is
     /// left out.
     #[cfg(test)]
-    pub(crate) fn prove_unchecked(
-        &self,
-        statement: &Statement,
-        witness: &[Vec<Column>],
-    ) -> Proof {
+    pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
         use stwo::core::circle::CirclePoint;
         use stwo::core::fields::qm31::SecureField;
 

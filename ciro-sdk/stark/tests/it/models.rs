@@ -20,10 +20,8 @@ impl Stream {
 
     /// An integer in `[lo, hi]`.
     pub(crate) fn within(&mut self, lo: i64, hi: i64) -> i32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let span = hi.abs_diff(lo) + 1;
         i32::try_from(lo + i64::try_from((self.0 >> 33) % span).unwrap()).unwrap()
     }
@@ -205,9 +203,8 @@ pub(crate) fn recurrent() -> Arc<IntegerModel> {
     let ids = b.0.view(input, Encoding::Integer { lo: 0, hi: 10 }).unwrap();
     let table = b.0.constant(s.tensor(&[11, 4], 90));
     let x = b.push(Embed { table }, &[ids]);
-    let step = |b: &mut Sketch, at: u32| {
-        b.push(Movement::Select { axis: 0, indices: vec![at] }, &[x])
-    };
+    let step =
+        |b: &mut Sketch, at: u32| b.push(Movement::Select { axis: 0, indices: vec![at] }, &[x]);
     let weight = s.tensor(&[8, 4], 20);
     let mut h = step(&mut b, 0);
     for at in 1..3 {
@@ -226,12 +223,8 @@ pub(crate) fn forest() -> Arc<IntegerModel> {
     let x = b.0.view(input, Encoding::Ordered).unwrap();
     let boundaries = vec![vec![-5, 70_000, 1 << 30], vec![0], vec![]];
     let ranks = b.push(Bucketize { boundaries, limbs: true }, &[x]);
-    let branch = |feature, threshold, left, right| TreeNode::Branch {
-        feature,
-        threshold,
-        left,
-        right,
-    };
+    let branch =
+        |feature, threshold, left, right| TreeNode::Branch { feature, threshold, left, right };
     let leaf = |a, c| TreeNode::Leaf { weights: vec![a, c] };
     let nodes = vec![
         branch(0, 1, 1, 2),
@@ -246,7 +239,8 @@ pub(crate) fn forest() -> Arc<IntegerModel> {
         leaf(0, -9),
         leaf(1, 1),
     ];
-    let ensemble = TreeEnsemble { features: 3, base: vec![100, -100], nodes, roots: vec![0, 5, 10] };
+    let ensemble =
+        TreeEnsemble { features: 3, base: vec![100, -100], nodes, roots: vec![0, 5, 10] };
     let y = b.push(ensemble, &[ranks]);
     b.finish(&[y])
 }

@@ -36,11 +36,7 @@ pub(super) fn fused_conv(cx: &mut Cx<'_, '_>) -> Outputs {
 fn activation(cx: &Cx<'_, '_>, [alpha, beta]: [Option<f64>; 2]) -> Result<ScalarFn, Reason> {
     match cx.text("activation", "") {
         "" => Ok(x()),
-        "Clip" => Ok(clip(
-            x(),
-            alpha.unwrap_or(f64::NEG_INFINITY),
-            beta.unwrap_or(f64::INFINITY),
-        )),
+        "Clip" => Ok(clip(x(), alpha.unwrap_or(f64::NEG_INFINITY), beta.unwrap_or(f64::INFINITY))),
         name => function(name, alpha, beta),
     }
 }

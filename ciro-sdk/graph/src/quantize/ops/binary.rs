@@ -10,11 +10,7 @@ use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, uniform};
 use crate::quantize::lower::Lowering;
 
-pub(super) fn lower(
-    cx: &mut Lowering<'_>,
-    id: NodeId,
-    f: BinaryFn,
-) -> Result<Expr, QuantizeError> {
+pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId, f: BinaryFn) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let &[a, b] = &node.operands[..] else { unreachable!("the shape rule takes two operands") };
     match f {
@@ -144,7 +140,9 @@ fn logic(cx: &mut Lowering<'_>, node: &Node, f: BinaryFn) -> Result<Expr, Quanti
     let b = truth(cx, node.operands[1])?;
     let both = cx.push(&format!("{}.both", node.name), Mul, &[a.id, b.id], 1.0)?;
     let product = match f {
-        BinaryFn::And => return Ok(Expr::value(node.shape.clone(), Value { id: both, scale: 1.0 })),
+        BinaryFn::And => {
+            return Ok(Expr::value(node.shape.clone(), Value { id: both, scale: 1.0 }));
+        }
         BinaryFn::Or => -1,
         _ => -2,
     };
@@ -176,10 +174,16 @@ pub(super) fn choose(
     let base = cx.expr(b)?;
     let difference = cx.expr(a)?.plus(base.clone().times(-1.0));
     let range = cx.range(a).union(cx.range(b));
-    let spread = crate::quantize::calibrate::Range { lo: range.lo - range.hi, hi: range.hi - range.lo };
+    let spread =
+        crate::quantize::calibrate::Range { lo: range.lo - range.hi, hi: range.hi - range.lo };
     let target = Target { range: spread, bits: cx.settings.activation_bits + 1, clip: None };
     let difference = cx.round_to(&difference, &target, &format!("{}.difference", node.name))?;
-    let id = cx.push(&format!("{}.chosen", node.name), Mul, &[condition.id, difference.id], difference.scale)?;
+    let id = cx.push(
+        &format!("{}.chosen", node.name),
+        Mul,
+        &[condition.id, difference.id],
+        difference.scale,
+    )?;
     let chosen = Expr::value(node.shape.clone(), Value { id, scale: difference.scale });
     debug_assert!(cx.range_of(difference).max_abs() / difference.scale < BOUND as f64);
     Ok(chosen.plus(base))

@@ -31,11 +31,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, Quantize
 }
 
 /// `x W`, with the factors and constants of `x` moved into `W` and the bias.
-fn linear(
-    cx: &mut Lowering<'_>,
-    node: &Node,
-    weight: &Tensor<f64>,
-) -> Result<Expr, QuantizeError> {
+fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Expr, QuantizeError> {
     let operand = node.operands[0];
     let &[k, n] = weight.shape() else { unreachable!("matrices have two axes") };
     let expr = cx.expr(operand)?;

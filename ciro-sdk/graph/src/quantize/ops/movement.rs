@@ -22,7 +22,10 @@ pub(super) fn lower(
         let x = cx.narrow(operand)?;
         let least = narrow(cx.interval(x).lo);
         let moved = cx.push(&node.name, movement.map_fill(|_| least), &[x.id], x.scale)?;
-        return Ok(Form::Expr(Expr::value(node.shape.clone(), Value { id: moved, scale: x.scale })));
+        return Ok(Form::Expr(Expr::value(
+            node.shape.clone(),
+            Value { id: moved, scale: x.scale },
+        )));
     }
     let expr = cx.expr(operand)?;
     let grows = count(&node.shape) > count(&cx.graph.node(operand).shape);

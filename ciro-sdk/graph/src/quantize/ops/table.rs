@@ -33,7 +33,8 @@ pub(super) fn of(
         .into_iter()
         .find(|width| *width > 0.0)
         .expect("1 is positive");
-    let least = (width * pow2(-exponent(bits))).max(reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX)));
+    let least =
+        (width * pow2(-exponent(bits))).max(reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX)));
     let mut step = step_at_least(lattice.base, least);
     if lattice.exact && lattice.fixed {
         step = step.max(lattice.base);
@@ -42,7 +43,10 @@ pub(super) fn of(
     let step = grid.step();
     let direct = reach.width() / step < pow2(exponent((cx.settings.table_bits + 2).min(16)));
     let (operand, shift) = if direct {
-        (Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step }, grid.shift)
+        (
+            Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step },
+            grid.shift,
+        )
     } else {
         (cx.finish(&expr, grid, Some(wanted), &format!("{}.operand", node.name))?, 0)
     };
@@ -87,11 +91,7 @@ fn entries(
 }
 
 /// The output's scale and the rounded entries; integers stay what they are.
-fn round(
-    cx: &Lowering<'_>,
-    id: NodeId,
-    values: &[f64],
-) -> Result<(f64, Vec<i32>), QuantizeError> {
+fn round(cx: &Lowering<'_>, id: NodeId, values: &[f64]) -> Result<(f64, Vec<i32>), QuantizeError> {
     let range = cx.range(id);
     let whole = |&v: &f64| (v - v.round()).abs() == 0.0 && v.abs() < (1u32 << 20) as f64;
     if values.iter().all(whole) {

@@ -102,8 +102,7 @@ impl Forest {
         let one = wiring.constant(1);
         let mut products = vec![];
         for output in 0..self.ensemble.outputs() {
-            let reaching: Vec<usize> =
-                (0..trees).filter(|&tree| self.adds(tree, output)).collect();
+            let reaching: Vec<usize> = (0..trees).filter(|&tree| self.adds(tree, output)).collect();
             for &tree in &reaching {
                 self.push_leaves(tree, output, tables);
             }

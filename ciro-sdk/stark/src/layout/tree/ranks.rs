@@ -74,14 +74,8 @@ impl RankWork {
             for rank in 0..=boundaries.len() {
                 let [lower, upper] = node.interval(boundaries, rank);
                 let small = |value: usize| i32::try_from(value).expect("few boundaries");
-                let entry = [
-                    small(feature as usize),
-                    small(rank),
-                    lower[0],
-                    lower[1],
-                    upper[0],
-                    upper[1],
-                ];
+                let entry =
+                    [small(feature as usize), small(rank), lower[0], lower[1], upper[0], upper[1]];
                 let position = tables.push(Book::Boundaries, &entry);
                 if rank == 0 {
                     node.first.push(position);
@@ -145,11 +139,7 @@ impl RankRows {
         let widest = work.nodes.iter().map(Ranks::gap_bits).max()?;
         let limbs = Limbs { count: widest.div_ceil(limb_bits), bits: limb_bits };
         let rows: usize = work.nodes.iter().map(|node| node.results.len()).sum();
-        let this = Self {
-            nodes: work.nodes.clone(),
-            limbs,
-            log_size: log_size(rows),
-        };
+        let this = Self { nodes: work.nodes.clone(), limbs, log_size: log_size(rows) };
         for row in this.rows() {
             row.operand.iter().for_each(|&address| wiring.read(address));
             limbs.widths(row.bits).for_each(|width| {

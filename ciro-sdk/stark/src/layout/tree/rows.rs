@@ -42,10 +42,8 @@ impl PathRows {
         limbs.widths(bits).for_each(|width| {
             tables.range(width);
         });
-        let rows: usize = forests
-            .iter()
-            .map(|forest| forest.samples * forest.depths.iter().sum::<usize>())
-            .sum();
+        let rows: usize =
+            forests.iter().map(|forest| forest.samples * forest.depths.iter().sum::<usize>()).sum();
         (rows > 0).then(|| Self { forests: forests.to_vec(), limbs, log_size: log_size(rows) })
     }
 
@@ -190,8 +188,7 @@ impl LeafRows {
         for &(forest, weight, writes) in &self.rows {
             let weight = &self.forests[forest].weights[weight];
             let readers = if writes { wiring.readers(weight.weight) } else { 0 };
-            let values: [Address; 4] =
-                [weight.leaf, count(weight.output), weight.weight, readers];
+            let values: [Address; 4] = [weight.leaf, count(weight.output), weight.weight, readers];
             for (column, value) in fixed.iter_mut().zip(values) {
                 column.push(BaseField::from(value));
             }
