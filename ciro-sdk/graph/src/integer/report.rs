@@ -77,7 +77,11 @@ impl std::fmt::Display for AccuracyReport {
         }
         let column = width(&mut self.layers.iter().map(|layer| &layer.node));
         let kinds = width(&mut self.layers.iter().map(|layer| &layer.op));
-        writeln!(f, "{:column$}  {:kinds$}  {:>10}  {:>10}", "layer", "operator", "mean err", "rel err")?;
+        writeln!(
+            f,
+            "{:column$}  {:kinds$}  {:>10}  {:>10}",
+            "layer", "operator", "mean err", "rel err"
+        )?;
         for layer in &self.layers {
             writeln!(
                 f,

@@ -65,9 +65,10 @@ pub(super) fn output_shape<V>(
             if pads.len() != from.len() {
                 return Err(refuse("pad needs two counts an axis", &[pads.len()]));
             }
-            let padded = from.iter().zip(pads).map(|(dim, (before, after))| {
-                dim.checked_add(*before)?.checked_add(*after)
-            });
+            let padded = from
+                .iter()
+                .zip(pads)
+                .map(|(dim, (before, after))| dim.checked_add(*before)?.checked_add(*after));
             padded.collect::<Option<_>>().ok_or_else(|| refuse("padding overflows", &[]))
         }
         Movement::Dilate { axis, step, .. } => {

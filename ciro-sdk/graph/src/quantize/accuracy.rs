@@ -29,8 +29,7 @@ pub fn accuracy(
     let mut errors = vec![Comparison::default(); layers.len()];
     let mut clamped_samples = 0;
     for (sample, inputs) in samples.iter().enumerate() {
-        let expected =
-            graph.eval(inputs).map_err(|source| SampleError::Eval { sample, source })?;
+        let expected = graph.eval(inputs).map_err(|source| SampleError::Eval { sample, source })?;
         let (integers, clamped) = encode(model, sample, inputs)?;
         clamped_samples += usize::from(clamped > 0);
         let trace = model.trace(&integers).expect("encoded inputs fit their model");

@@ -3,9 +3,7 @@
 use super::calibrate::Range;
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Term, Value, along, rebuilt};
-use super::grid::{
-    Lattice, QUOTIENT_BITS, QUOTIENT_BITS_MAX, Reach, ceil_log2, pow2, real,
-};
+use super::grid::{Lattice, QUOTIENT_BITS, QUOTIENT_BITS_MAX, Reach, ceil_log2, pow2, real};
 use super::lower::Lowering;
 use crate::integer::ops::{Combine, Constant, Conv, Linear, Mul, Requantize};
 use crate::integer::{BOUND, ConstId, Interval, NodeId, Op};
@@ -52,7 +50,12 @@ impl Lowering<'_> {
             if coefficient == 1 {
                 return Ok(id);
             }
-            return self.push(name, Combine { coefficients: vec![coefficient], constant: 0 }, &[id], unit);
+            return self.push(
+                name,
+                Combine { coefficients: vec![coefficient], constant: 0 },
+                &[id],
+                unit,
+            );
         }
         let mut operands = vec![];
         let mut coefficients = vec![];
@@ -64,11 +67,14 @@ impl Lowering<'_> {
         let mut constant = 0;
         if let Some(offset) = offset {
             match offset.data().split_first() {
-                Some((&first, rest)) if !operands.is_empty() && rest.iter().all(|&c| c == first) => {
+                Some((&first, rest))
+                    if !operands.is_empty() && rest.iter().all(|&c| c == first) =>
+                {
                     constant = first;
                 }
                 _ => {
-                    let label = if operands.is_empty() { name } else { &format!("{name}.constant") };
+                    let label =
+                        if operands.is_empty() { name } else { &format!("{name}.constant") };
                     operands.push(self.constant(offset, unit, label)?);
                     coefficients.push(1);
                 }
@@ -86,9 +92,8 @@ impl Lowering<'_> {
 
     /// Joins products of several tensors with matrices, `x A + h B`, into one: `[x h] [A; B]`.
     fn joined(&mut self, expr: &Expr, name: &str) -> Result<Expr, QuantizeError> {
-        let plain = |term: &&Term| {
-            term.moves.is_empty() && matches!(term.core, Core::Linear { .. })
-        };
+        let plain =
+            |term: &&Term| term.moves.is_empty() && matches!(term.core, Core::Linear { .. });
         if expr.terms.iter().filter(plain).count() < 2 {
             return Ok(expr.clone());
         }
@@ -136,7 +141,9 @@ impl Lowering<'_> {
         let data = real.data().iter().map(|&x| to_integer(x / unit)).collect::<Option<_>>();
         match data {
             Some(data) => Ok(rebuilt(real.shape(), data)),
-            None if real.data().iter().any(|x| x.is_infinite()) => Err(self.refuse(Refusal::Infinity)),
+            None if real.data().iter().any(|x| x.is_infinite()) => {
+                Err(self.refuse(Refusal::Infinity))
+            }
             None => Err(self.refuse(Refusal::NoRoom)),
         }
     }
@@ -205,7 +212,8 @@ impl Lowering<'_> {
         unit: f64,
     ) -> Result<(ConstId, Option<ConstId>), QuantizeError> {
         let weight = self.integers(weight, unit)?;
-        let bias = bias.map(|bias| self.integers(&Tensor::vector(bias.clone()), unit)).transpose()?;
+        let bias =
+            bias.map(|bias| self.integers(&Tensor::vector(bias.clone()), unit)).transpose()?;
         let weight = self.builder.constant(weight);
         Ok((weight, bias.map(|bias| self.builder.constant(bias))))
     }
@@ -248,7 +256,9 @@ impl Lowering<'_> {
         let step = step_for(&lattice, target.bits, wanted, reach.range);
         let lattice = lattice.refined(step);
         let keeps = reach.range.width() / lattice.base < pow2(exponent(target.bits) + 2);
-        if lattice.exact && lattice.fixed && (step <= lattice.base || (keeps && target.clip.is_none()))
+        if lattice.exact
+            && lattice.fixed
+            && (step <= lattice.base || (keeps && target.clip.is_none()))
         {
             return self.keep(expr, lattice.base, target, name);
         }
@@ -270,10 +280,12 @@ impl Lowering<'_> {
             let least = if lattice.fixed { shift_between(lattice.base, step) } else { 0 };
             if lattice.exact {
                 let grid = Grid { unit: lattice.base, shift: least };
-                if reach.units(grid.unit) + pow2(exponent(least)) < BOUND as f64 {
+                let most = reach.units(grid.unit) + pow2(exponent(least));
+                if most < BOUND as f64 {
                     return Ok((expr, grid));
                 }
-                expr = self.coarsen(&expr, 2.0 * lattice.base)?;
+                let excess = pow2(ceil_log2(most / BOUND as f64).max(0) + 1);
+                expr = self.coarsen(&expr, excess * lattice.base)?;
                 continue;
             }
             let step = if lattice.fixed { step.max(lattice.base) } else { step };
@@ -332,7 +344,8 @@ impl Lowering<'_> {
         }
         match reach.shift_max(step) {
             Some(most) => {
-                let shift = if lattice.fixed { most.min(20) } else { reach.shift_wanted().min(most) };
+                let shift =
+                    if lattice.fixed { most.min(20) } else { reach.shift_wanted().min(most) };
                 let grid = Grid { unit: step * pow2(-exponent(shift)), shift };
                 self.finish(expr, grid, clamp, name)
             }
@@ -387,11 +400,11 @@ impl Lowering<'_> {
     ) -> Result<Value, QuantizeError> {
         let step = grid.step();
         let exact = grid.shift == 0;
-        let id = self.emit(expr, grid.unit, &if exact && clamp.is_none() {
-            name.to_owned()
-        } else {
-            format!("{name}.sum")
-        })?;
+        let id = self.emit(
+            expr,
+            grid.unit,
+            &if exact && clamp.is_none() { name.to_owned() } else { format!("{name}.sum") },
+        )?;
         let interval = self.builder.node(id).interval;
         let quotient = Requantize { shift: grid.shift, lo: 0, hi: 0 }.quotient(interval);
         let bounds = match clamp {
@@ -453,11 +466,9 @@ impl Lowering<'_> {
     ) -> Result<NodeId, QuantizeError> {
         let name = self.fresh(name);
         let node = self.graph.node(self.at);
-        self.builder.push(name, op, operands, scale).map_err(|source| QuantizeError::Model {
-            node: node.name.clone(),
-            op: node.origin.clone(),
-            source,
-        })
+        self.builder
+            .push(name, op, operands, scale)
+            .map_err(|source| QuantizeError::model(node, source))
     }
 
     /// The interval of a node in real units of `value`.
@@ -507,7 +518,10 @@ fn to_integer(x: f64) -> Option<i32> {
     (rounded.abs() < BOUND as f64).then(|| narrow(round_to_i64(rounded)))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate, and NaN is none of ours")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "casts of floats saturate, and NaN is none of ours"
+)]
 pub(super) fn round_to_i64(x: f64) -> i64 {
     x as i64
 }
@@ -515,4 +529,3 @@ pub(super) fn round_to_i64(x: f64) -> i64 {
 pub(super) fn narrow(x: i64) -> i32 {
     i32::try_from(x.clamp(1 - BOUND, BOUND - 1)).expect("clamped below 2^30")
 }
-

@@ -56,7 +56,7 @@ impl Lattice {
         };
         let whole = |f: &f64| {
             let ratio = f / base;
-            (ratio - ratio.round()).abs() <= ratio * 1e-12 && ratio < 65536.0
+            (ratio - ratio.round()).abs() <= ratio * 1e-12 && ratio < BOUND as f64
         };
         let exact = factors.len() == expr.terms.len() && factors.iter().all(whole);
         let commensurate = factors.iter().all(whole);
@@ -89,7 +89,8 @@ pub(super) struct Reach {
 
 impl Reach {
     pub(super) fn of(expr: &Expr, builder: &ModelBuilder) -> Self {
-        let start = expr.offset.as_ref().map_or(Range { lo: 0.0, hi: 0.0 }, |c| Range::of(c.data()));
+        let start =
+            expr.offset.as_ref().map_or(Range { lo: 0.0, hi: 0.0 }, |c| Range::of(c.data()));
         let mut reach = Self { range: start, slack: 1.0, fine_shift: 0 };
         for term in &expr.terms {
             let (mut range, slack, fine_shift) = core_reach(&term.core, builder);
@@ -188,8 +189,12 @@ mod tests {
 
     #[test]
     fn powers_of_two_are_exact() {
-        assert_eq!([pow2(0), pow2(3), pow2(-2)], [1.0, 8.0, 0.25]);
-        assert_eq!([ceil_log2(1.0), ceil_log2(1.1), ceil_log2(0.25), ceil_log2(5.0)], [0, 1, -2, 3]);
+        let bits = [0, 3, -2].map(|exponent| pow2(exponent).to_bits());
+        assert_eq!(bits, [1.0f64, 8.0, 0.25].map(f64::to_bits));
+        assert_eq!(
+            [ceil_log2(1.0), ceil_log2(1.1), ceil_log2(0.25), ceil_log2(5.0)],
+            [0, 1, -2, 3]
+        );
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use super::plan::{self, Demand};
 use super::settings::Settings;
 use crate::float::{self, Graph, Labels, NodeId, Op};
 use crate::integer::ops::Requantize;
-use crate::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder};
+use crate::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder, ModelError};
 use crate::movement::Movement;
 use crate::tensor::Tensor;
 
@@ -134,10 +134,9 @@ impl<'g> Lowering<'g> {
         input: usize,
         encoding: Encoding,
     ) -> Result<crate::integer::NodeId, QuantizeError> {
-        let id = self.builder.view(input, encoding).map_err(|source| {
-            let node = self.graph.node(self.at);
-            QuantizeError::Model { node: node.name.clone(), op: node.origin.clone(), source }
-        })?;
+        let node = self.graph.node(self.at);
+        let view = self.builder.view(input, encoding);
+        let id = view.map_err(|source| QuantizeError::model(node, source))?;
         self.names.insert(self.builder.node(id).name.clone());
         Ok(id)
     }
@@ -197,8 +196,7 @@ impl<'g> Lowering<'g> {
             }
             _ => {
                 let expr = self.expr(id)?;
-                let target =
-                    Target { range: self.range(id), bits: self.bits(id), clip: None };
+                let target = Target { range: self.range(id), bits: self.bits(id), clip: None };
                 self.round_to(&expr, &target, &node.name)?
             }
         };
@@ -237,12 +235,8 @@ impl<'g> Lowering<'g> {
     ) -> Result<Expr, QuantizeError> {
         expr.moved(movement).map_err(|source| {
             let node = self.graph.node(self.at);
-            let source = crate::integer::ModelError::Operator {
-                node: node.name.clone(),
-                op: "Move",
-                source: source.into(),
-            };
-            QuantizeError::Model { node: node.name.clone(), op: node.origin.clone(), source }
+            let (name, source) = (node.name.clone(), source.into());
+            QuantizeError::model(node, ModelError::Operator { node: name, op: "Move", source })
         })
     }
 
@@ -272,10 +266,7 @@ impl<'g> Lowering<'g> {
         Ok(())
     }
 
-    fn output(
-        &mut self,
-        output: &float::Output,
-    ) -> Result<(Value, Decoding), QuantizeError> {
+    fn output(&mut self, output: &float::Output) -> Result<(Value, Decoding), QuantizeError> {
         let id = output.node;
         if matches!(output.labels, Labels::Real) {
             let value = self.wide(id, BOUND as f64)?;
@@ -294,9 +285,10 @@ impl<'g> Lowering<'g> {
         let expr = self.expr(id)?;
         let whole = |x: f64| (x - x.round()).abs() == 0.0;
         let offset = expr.offset.as_ref().is_none_or(|c| c.data().iter().all(|&x| whole(x)));
-        let terms = expr.terms.iter().all(
-            |term| matches!(term.core, Core::Value { factor, .. } if whole(factor)),
-        );
+        let terms = expr
+            .terms
+            .iter()
+            .all(|term| matches!(term.core, Core::Value { factor, .. } if whole(factor)));
         if !(offset && terms) {
             return Ok(None);
         }

@@ -40,7 +40,8 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
     let mut demands = vec![Demand::default(); graph.nodes.len()];
     for output in &graph.outputs {
         let demand = &mut demands[output.node.index()];
-        (demand.uses, demand.exact, demand.output, demand.alive) = (demand.uses + 1, true, true, true);
+        (demand.uses, demand.exact, demand.output, demand.alive) =
+            (demand.uses + 1, true, true, true);
     }
     for at in (0..graph.nodes.len()).rev() {
         let node = &graph.nodes[at];
@@ -67,7 +68,9 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
                 Op::Reduce(Reducer::ArgMax | Reducer::ArgMin) => demand.exact = true,
                 Op::Binary(f) if compares(*f) => demand.exact = true,
                 Op::Binary(BinaryFn::Div) if position == 0 => demand.output |= own.output,
-                Op::Unary(f) if matches!(Shape::of(f), Shape::Compare { .. }) => demand.exact = true,
+                Op::Unary(f) if matches!(Shape::of(f), Shape::Compare { .. }) => {
+                    demand.exact = true
+                }
                 _ => {}
             }
         }

@@ -94,7 +94,6 @@ impl Shape {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "exponents are told apart exactly")]
 fn power_of(inner: Line, power: f64, outer: Line) -> Option<Shape> {
     match power {
         2.0 => Some(Shape::Square { inner, outer }),
@@ -269,14 +268,10 @@ fn rounded(f: &ScalarFn) -> Option<Shape> {
         }
         ScalarFn::Binary(g, a, b) => match (&**a, &**b) {
             (a, ScalarFn::Const(c)) => split(a).map(|shape| {
-                wrap(shape, &|x| {
-                    ScalarFn::Binary(*g, Box::new(x), Box::new(ScalarFn::Const(*c)))
-                })
+                wrap(shape, &|x| ScalarFn::Binary(*g, Box::new(x), Box::new(ScalarFn::Const(*c))))
             }),
             (ScalarFn::Const(c), b) => split(b).map(|shape| {
-                wrap(shape, &|x| {
-                    ScalarFn::Binary(*g, Box::new(ScalarFn::Const(*c)), Box::new(x))
-                })
+                wrap(shape, &|x| ScalarFn::Binary(*g, Box::new(ScalarFn::Const(*c)), Box::new(x)))
             }),
             _ => None,
         },
@@ -336,7 +331,10 @@ mod tests {
         let Shape::Rounded(steps, outer) = Shape::of(&f) else { panic!("split") };
         for x in [-20.0, -0.3, 0.2, 0.8, 300.0] {
             let q = (x * steps.before.slope).round_ties_even().clamp(steps.lo, steps.hi);
-            assert!((outer.eval(steps.after.slope * q + steps.after.offset) - f.eval(x)).abs() < 1e-12, "{x}");
+            assert!(
+                (outer.eval(steps.after.slope * q + steps.after.offset) - f.eval(x)).abs() < 1e-12,
+                "{x}"
+            );
         }
     }
 
@@ -363,7 +361,10 @@ mod tests {
         assert!(matches!(Shape::of(&bin(BinaryFn::Mul, root, c(2.0))), Shape::Sqrt { .. }));
         let square = bin(BinaryFn::Pow, ScalarFn::X, c(2.0));
         assert!(matches!(Shape::of(&square), Shape::Square { .. }));
-        assert!(matches!(Shape::of(&un(UnaryFn::Reciprocal, ScalarFn::X)), Shape::Reciprocal { .. }));
+        assert!(matches!(
+            Shape::of(&un(UnaryFn::Reciprocal, ScalarFn::X)),
+            Shape::Reciprocal { .. }
+        ));
         assert_eq!(Shape::of(&un(UnaryFn::Erf, ScalarFn::X)), Shape::Other);
     }
 }

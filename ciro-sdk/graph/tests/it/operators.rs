@@ -41,7 +41,9 @@ impl Builder {
         let mut state = seed.wrapping_mul(977).wrapping_add(index as u64 + 1);
         for sample in &mut self.samples {
             let unit = |_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 value((state >> 11) as f64 / (1u64 << 53) as f64)
             };
             let data = (0..shape.iter().product::<usize>()).map(unit).collect();
@@ -65,7 +67,13 @@ impl Builder {
     fn push(&mut self, op: Op, operands: &[NodeId], shape: &[usize]) -> NodeId {
         let id = NodeId(u32::try_from(self.graph.nodes.len()).unwrap());
         let name = format!("n{}", id.0);
-        let node = Node { name, origin: "Test".into(), op, operands: operands.to_vec(), shape: shape.to_vec() };
+        let node = Node {
+            name,
+            origin: "Test".into(),
+            op,
+            operands: operands.to_vec(),
+            shape: shape.to_vec(),
+        };
         self.graph.nodes.push(node);
         id
     }

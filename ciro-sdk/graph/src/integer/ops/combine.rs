@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn overflow_and_wrong_operands_are_refused() {
-        let op = |coefficients: &[i32]| Combine { coefficients: coefficients.to_vec(), constant: 0 };
+        let op =
+            |coefficients: &[i32]| Combine { coefficients: coefficients.to_vec(), constant: 0 };
         refuse(&[tight(&[1], &[1 << 20])], |_| op(&[1 << 10]).into(), "values may reach");
         refuse(&[tight(&[1], &[1])], |_| op(&[1, 1]).into(), "expected 2 operand(s), got 1");
         refuse(&[], |_| op(&[]).into(), "expected 1 operand(s), got 0");

@@ -95,7 +95,12 @@ mod tests {
     use super::*;
     use crate::integer::{ModelBuilder, Op};
 
-    fn lookup(offset: i32, shift: u32, lo: i32, table: &[i32]) -> impl FnOnce(&mut ModelBuilder) -> Op {
+    fn lookup(
+        offset: i32,
+        shift: u32,
+        lo: i32,
+        table: &[i32],
+    ) -> impl FnOnce(&mut ModelBuilder) -> Op {
         move |builder| {
             let table = builder.constant(Tensor::vector(table.to_vec()));
             Lookup { offset, shift, lo, table }.into()

@@ -81,7 +81,12 @@ mod tests {
     #[test]
     fn halves_round_up_and_the_clamp_holds() {
         let x = || [tight(&[6], &[-6, -5, -3, 2, 5, 100])];
-        check(&x(), |_| Requantize { shift: 2, lo: -9, hi: 9 }.into(), &[6], &[-1, -1, -1, 1, 1, 9]);
+        check(
+            &x(),
+            |_| Requantize { shift: 2, lo: -9, hi: 9 }.into(),
+            &[6],
+            &[-1, -1, -1, 1, 1, 9],
+        );
         check(&x(), |_| Requantize { shift: 0, lo: 0, hi: 9 }.into(), &[6], &[0, 0, 0, 2, 5, 9]);
     }
 

@@ -49,11 +49,7 @@ pub(super) fn check(
 
 /// Checks that an operator is refused, with a message that holds `what`.
 #[track_caller]
-pub(super) fn refuse(
-    operands: &[Operand],
-    op: impl FnOnce(&mut ModelBuilder) -> Op,
-    what: &str,
-) {
+pub(super) fn refuse(operands: &[Operand], op: impl FnOnce(&mut ModelBuilder) -> Op, what: &str) {
     let error = run(operands, op).unwrap_err();
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     let message = format!("{error}: {source}");

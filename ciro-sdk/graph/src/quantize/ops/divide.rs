@@ -128,7 +128,8 @@ fn divisor(
     let expr = expr.clone().times(sign(range));
     let range = range.affine(sign(range), 0.0);
     let room = Range { lo: range.lo / ROOM, hi: range.hi * ROOM };
-    let target = crate::quantize::emit::Target { range: room, bits: DIVISOR_BITS, clip: Some(room) };
+    let target =
+        crate::quantize::emit::Target { range: room, bits: DIVISOR_BITS, clip: Some(room) };
     let mut value = cx.round_to(&expr, &target, name)?;
     let interval = cx.interval(value);
     if interval.lo < 1 {

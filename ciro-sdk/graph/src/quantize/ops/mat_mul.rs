@@ -31,11 +31,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, Quantize
 }
 
 /// `x W`, with the factors and constants of `x` moved into `W` and the bias.
-fn linear(
-    cx: &mut Lowering<'_>,
-    node: &Node,
-    weight: &Tensor<f64>,
-) -> Result<Expr, QuantizeError> {
+fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Expr, QuantizeError> {
     let operand = node.operands[0];
     let &[k, n] = weight.shape() else { unreachable!("matrices have two axes") };
     let expr = cx.expr(operand)?;
@@ -96,7 +92,7 @@ fn left(
 }
 
 fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
-    let [ids @ ..] = [node.operands[0], node.operands[1]];
+    let ids = [node.operands[0], node.operands[1]];
     let terms = cx.graph.node(ids[0]).shape.last().copied().unwrap_or(1);
     let factors = [cx.narrow(ids[0])?, cx.narrow(ids[1])?];
     let [mut a, b] = cx.fit(factors, terms.max(1))?;

@@ -93,7 +93,12 @@ fn increasing(f: &ScalarFn) -> bool {
     match f {
         ScalarFn::X => true,
         ScalarFn::Unary(
-            UnaryFn::Sigmoid | UnaryFn::Tanh | UnaryFn::Exp | UnaryFn::Erf | UnaryFn::Softplus | UnaryFn::Atan,
+            UnaryFn::Sigmoid
+            | UnaryFn::Tanh
+            | UnaryFn::Exp
+            | UnaryFn::Erf
+            | UnaryFn::Softplus
+            | UnaryFn::Atan,
             inner,
         ) => increasing(inner),
         ScalarFn::Binary(f, a, b) => match (f, &**a, &**b) {
@@ -123,7 +128,8 @@ fn unmasked(cx: &mut Lowering<'_>, id: NodeId, exact: bool) -> Result<Value, Qua
         return Err(cx.refuse(Refusal::MaskedRow));
     }
     let least = crate::quantize::emit::narrow(cx.interval(x).lo);
-    let fill = cx.constant(Tensor::vector(vec![least]), x.scale, &format!("{}.hidden", node.name))?;
+    let fill =
+        cx.constant(Tensor::vector(vec![least]), x.scale, &format!("{}.hidden", node.name))?;
     let last = u32::try_from(keep.len()).expect("import bounds elements");
     let indices = (0..last).zip(keep.iter()).map(|(at, &keep)| if keep { at } else { last });
     let movement = Movement::Index { shape: node.shape.clone(), indices: indices.collect() };

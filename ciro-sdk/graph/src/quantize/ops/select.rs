@@ -39,9 +39,10 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Form, QuantizeE
 
 /// Whether everything that reads the node is a softmax or a maximum.
 fn masks(cx: &Lowering<'_>, id: NodeId) -> bool {
-    let mut readers = cx.graph.iter().filter(|(reader, node)| {
-        cx.demands[reader.index()].alive && node.operands.contains(&id)
-    });
+    let mut readers = cx
+        .graph
+        .iter()
+        .filter(|(reader, node)| cx.demands[reader.index()].alive && node.operands.contains(&id));
     let output = cx.graph.outputs.iter().any(|output| output.node == id);
     !output
         && readers.all(|(_, node)| {
@@ -59,7 +60,8 @@ fn fixed(cx: &mut Lowering<'_>, node: &Node, takes_a: &[bool]) -> Result<Expr, Q
     }
     let [first, second] = binary::common(cx, [a, b])?;
     let elements = count(&node.shape);
-    let indices = takes_a.iter().enumerate().map(|(at, &takes)| if takes { at } else { elements + at });
+    let indices =
+        takes_a.iter().enumerate().map(|(at, &takes)| if takes { at } else { elements + at });
     let indices = indices.map(|index| u32::try_from(index).expect("import bounds elements"));
     let chosen = Movement::Index { shape: node.shape.clone(), indices: indices.collect() };
     let id = cx.push(&node.name, chosen, &[first.id, second.id], first.scale)?;

@@ -176,12 +176,7 @@ fn differences(
 }
 
 /// `exp(x)` with `bits` bits at 0; above 0, which no difference reaches, the value at 0.
-fn powers(
-    cx: &mut Lowering<'_>,
-    x: Value,
-    bits: u32,
-    name: &str,
-) -> Result<Value, QuantizeError> {
+fn powers(cx: &mut Lowering<'_>, x: Value, bits: u32, name: &str) -> Result<Value, QuantizeError> {
     let interval = cx.interval(x);
     let exp = crate::float::UnaryFn::Exp;
     let entry = |q: i64| {
@@ -230,7 +225,8 @@ fn products(
     let sums = clamped(cx, sums, bits, shift, &name)?;
     let scale = powers.scale * pow2(exponent(shift));
     let inverse = divide::invert(cx, Value { id: sums, scale }, 28 - bits, &name)?;
-    let inverse_rows = places.stretch(cx, inverse.id, inverse.scale, &format!("{name}.inverse.rows"))?;
+    let inverse_rows =
+        places.stretch(cx, inverse.id, inverse.scale, &format!("{name}.inverse.rows"))?;
     let scale = powers.scale * inverse.scale;
     let product = cx.push(&format!("{name}.product"), Mul, &[powers.id, inverse_rows], scale)?;
     let shift = ceil_log2(pow2(-exponent(bits)) / scale);

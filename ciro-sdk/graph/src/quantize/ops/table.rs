@@ -6,7 +6,7 @@ use crate::integer::ops::{Lookup, Requantize};
 use crate::quantize::calibrate::Range;
 use crate::quantize::emit::{exponent, narrow, round_to_i64, step_at_least};
 use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Expr, Value};
+use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2};
 use crate::quantize::lower::Lowering;
 use crate::tensor::Tensor;
@@ -19,13 +19,13 @@ use crate::tensor::Tensor;
 pub(super) fn of(
     cx: &mut Lowering<'_>,
     id: NodeId,
-    expr: Expr,
+    expr: &Expr,
     seen: Range,
     f: &dyn Fn(f64) -> f64,
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let reach = Reach::of(&expr, &cx.builder).range;
-    let lattice = Lattice::of(&expr);
+    let reach = Reach::of(expr, &cx.builder).range;
+    let lattice = Lattice::of(expr);
     let seen = if seen.lo > seen.hi { reach } else { seen };
     let wanted = seen.widen(cx.settings.margin).clamp(reach.lo, reach.hi);
     let bits = cx.settings.table_bits + if cx.demands[id.index()].output { 1 } else { 0 };
@@ -33,16 +33,20 @@ pub(super) fn of(
         .into_iter()
         .find(|width| *width > 0.0)
         .expect("1 is positive");
-    let least = (width * pow2(-exponent(bits))).max(reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX)));
+    let least =
+        (width * pow2(-exponent(bits))).max(reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX)));
     let mut step = step_at_least(lattice.base, least);
     if lattice.exact && lattice.fixed {
         step = step.max(lattice.base);
     }
-    let (expr, grid) = cx.grid(&expr, step)?;
+    let (expr, grid) = cx.grid(expr, step)?;
     let step = grid.step();
     let direct = reach.width() / step < pow2(exponent((cx.settings.table_bits + 2).min(16)));
     let (operand, shift) = if direct {
-        (Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step }, grid.shift)
+        (
+            Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step },
+            grid.shift,
+        )
     } else {
         (cx.finish(&expr, grid, Some(wanted), &format!("{}.operand", node.name))?, 0)
     };
@@ -50,6 +54,10 @@ pub(super) fn of(
     let interval = cx.interval(operand);
     let quotient = Requantize { shift, lo: 0, hi: 0 }.quotient(interval);
     let values = entries(cx, (quotient.lo, quotient.hi), step, seen, f)?;
+    if let Some(value) = uniform(&Tensor::vector(values.clone())) {
+        let constant = vec![value; count(&node.shape)];
+        return Ok(Expr::constant(rebuilt(&node.shape, constant)));
+    }
     let (scale, table) = round(cx, id, &values)?;
     let table = cx.builder.constant(Tensor::vector(table));
     let op = Lookup { offset, shift, lo: narrow(quotient.lo), table };
@@ -87,11 +95,7 @@ fn entries(
 }
 
 /// The output's scale and the rounded entries; integers stay what they are.
-fn round(
-    cx: &Lowering<'_>,
-    id: NodeId,
-    values: &[f64],
-) -> Result<(f64, Vec<i32>), QuantizeError> {
+fn round(cx: &Lowering<'_>, id: NodeId, values: &[f64]) -> Result<(f64, Vec<i32>), QuantizeError> {
     let range = cx.range(id);
     let whole = |&v: &f64| (v - v.round()).abs() == 0.0 && v.abs() < (1u32 << 20) as f64;
     if values.iter().all(whole) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::input;
 use crate::float::{Aggregate, BranchMode, Graph, NodeId, Op, TreeEnsemble, TreeNode};
 use crate::integer::ops::{
     Bucketize, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
@@ -12,7 +13,6 @@ use crate::quantize::emit::{narrow, round_to_i64, step_at_least};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value};
 use crate::quantize::lower::Lowering;
-use super::input;
 
 /// Trees that read an input, perhaps moved, compare the order-preserving images of its float32 values and take exactly the
 /// branches that onnxruntime takes. Computed features are compared as integers, as fine as they come.
@@ -158,26 +158,34 @@ fn leaves(
     let outputs = trees.base.len();
     // For a least or greatest, every tree has a column of its own for each output: [outputs, trees].
     let width = if extreme { outputs * count } else { outputs };
-    let mut forest = IntegerTrees { features: trees.features, base: vec![0; width], nodes: vec![], roots: vec![] };
+    let mut forest = IntegerTrees {
+        features: trees.features,
+        base: vec![0; width],
+        nodes: vec![],
+        roots: vec![],
+    };
     for (at, tree) in trees.trees.iter().enumerate() {
         let column = |output: usize| if extreme { output * count + at } else { output };
         plant(&mut forest, &tree.nodes, boundaries, &|weights| {
             let mut row = vec![0; width];
             for &(output, weight) in weights {
-                row[column(output)] = narrow(i64::from(row[column(output)]) + i64::from(weigh(weight)));
+                row[column(output)] =
+                    narrow(i64::from(row[column(output)]) + i64::from(weigh(weight)));
             }
             row
         });
     }
     if !extreme {
         // The base is added after the division of an average.
-        forest.base = trees.base.iter().map(|b| narrow(round_to_i64((b / unit).round_ties_even()))).collect();
+        forest.base =
+            trees.base.iter().map(|b| narrow(round_to_i64((b / unit).round_ties_even()))).collect();
         let sums = cx.push(&node.name, forest, &[ranks], unit)?;
         return Ok(Expr::value(node.shape.clone(), Value { id: sums, scale: unit }));
     }
     let each = cx.push(&format!("{}.trees", node.name), forest, &[ranks], unit)?;
     let shape = [&node.shape[..], &[count]].concat();
-    let each = cx.push_move(Movement::Reshape { shape }, each, unit, &format!("{}.trees", node.name))?;
+    let each =
+        cx.push_move(Movement::Reshape { shape }, each, unit, &format!("{}.trees", node.name))?;
     let best = cx.push(&node.name, ReduceMax, &[each], unit)?;
     let expr = Expr::value(node.shape.clone(), Value { id: best, scale: unit }).times(sign);
     let base = node.shape.iter().product::<usize>() / outputs.max(1);
@@ -204,13 +212,11 @@ fn unit(trees: &TreeEnsemble, divisor: f64) -> f64 {
     if most > 0.0 { step_at_least(1.0, most / room) } else { 1.0 }
 }
 
+/// What a leaf adds to every output.
+type Leaf<'a> = dyn Fn(&[(usize, f64)]) -> Vec<i32> + 'a;
+
 /// Appends a tree; an equality takes two branches.
-fn plant(
-    forest: &mut IntegerTrees,
-    nodes: &[TreeNode],
-    ranks: &Ranks,
-    leaf: &dyn Fn(&[(usize, f64)]) -> Vec<i32>,
-) {
+fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Leaf<'_>) {
     let mut places = Vec::with_capacity(nodes.len());
     let mut next = forest.nodes.len();
     for node in nodes {
@@ -237,8 +243,12 @@ fn plant(
         };
         let bounds = ranks.images.of(mode, threshold);
         match (mode, &bounds[..]) {
-            (BranchMode::Leq | BranchMode::Lt, [bound]) => forest.nodes.push(branch(*bound, yes, no)),
-            (BranchMode::Gt | BranchMode::Gte, [bound]) => forest.nodes.push(branch(*bound, no, yes)),
+            (BranchMode::Leq | BranchMode::Lt, [bound]) => {
+                forest.nodes.push(branch(*bound, yes, no))
+            }
+            (BranchMode::Gt | BranchMode::Gte, [bound]) => {
+                forest.nodes.push(branch(*bound, no, yes))
+            }
             (_, [below, last]) => {
                 let (yes, no) = if mode == BranchMode::Eq { (yes, no) } else { (no, yes) };
                 forest.nodes.push(branch(*below, no, places[at] + 1));
