@@ -280,10 +280,12 @@ impl Lowering<'_> {
             let least = if lattice.fixed { shift_between(lattice.base, step) } else { 0 };
             if lattice.exact {
                 let grid = Grid { unit: lattice.base, shift: least };
-                if reach.units(grid.unit) + pow2(exponent(least)) < BOUND as f64 {
+                let most = reach.units(grid.unit) + pow2(exponent(least));
+                if most < BOUND as f64 {
                     return Ok((expr, grid));
                 }
-                expr = self.coarsen(&expr, 2.0 * lattice.base)?;
+                let excess = pow2(ceil_log2(most / BOUND as f64).max(0) + 1);
+                expr = self.coarsen(&expr, excess * lattice.base)?;
                 continue;
             }
             let step = if lattice.fixed { step.max(lattice.base) } else { step };
@@ -464,11 +466,9 @@ impl Lowering<'_> {
     ) -> Result<NodeId, QuantizeError> {
         let name = self.fresh(name);
         let node = self.graph.node(self.at);
-        self.builder.push(name, op, operands, scale).map_err(|source| QuantizeError::Model {
-            node: node.name.clone(),
-            op: node.origin.clone(),
-            source,
-        })
+        self.builder
+            .push(name, op, operands, scale)
+            .map_err(|source| QuantizeError::model(node, source))
     }
 
     /// The interval of a node in real units of `value`.

@@ -26,11 +26,11 @@ pub enum QuantizeError {
         op: String,
         /// The rule that would be broken.
         #[source]
-        source: ModelError,
+        source: Box<ModelError>,
     },
     /// The finished model breaks a rule.
-    #[error(transparent)]
-    Finish(#[from] ModelError),
+    #[error("the finished model breaks a rule")]
+    Finish(#[source] Box<ModelError>),
     /// A setting outside its range.
     #[error("setting {0}")]
     Setting(&'static str),
@@ -110,13 +110,17 @@ impl QuantizeError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Refused { reason, .. } => Some(reason.hint()),
-            Self::Model { source: ModelError::Overflow { .. }, .. } => {
+            Self::Model { source, .. } if matches!(**source, ModelError::Overflow { .. }) => {
                 Some("lower `activation_bits`, or split the sum into smaller ones")
             }
             Self::Model { .. } | Self::Finish(_) => None,
             Self::Setting(_) => Some("see `Settings` for the valid ranges"),
             Self::Calibration { .. } => Some("calibrate the graph that is quantized"),
         }
+    }
+
+    pub(super) fn model(node: &float::Node, source: ModelError) -> Self {
+        Self::Model { node: node.name.clone(), op: node.origin.clone(), source: Box::new(source) }
     }
 
     pub(super) fn refused(node: &float::Node, reason: Refusal) -> Self {

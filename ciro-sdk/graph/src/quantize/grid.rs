@@ -56,7 +56,7 @@ impl Lattice {
         };
         let whole = |f: &f64| {
             let ratio = f / base;
-            (ratio - ratio.round()).abs() <= ratio * 1e-12 && ratio < 65536.0
+            (ratio - ratio.round()).abs() <= ratio * 1e-12 && ratio < BOUND as f64
         };
         let exact = factors.len() == expr.terms.len() && factors.iter().all(whole);
         let commensurate = factors.iter().all(whole);
@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn powers_of_two_are_exact() {
-        assert_eq!([pow2(0), pow2(3), pow2(-2)], [1.0, 8.0, 0.25]);
+        let bits = [0, 3, -2].map(|exponent| pow2(exponent).to_bits());
+        assert_eq!(bits, [1.0f64, 8.0, 0.25].map(f64::to_bits));
         assert_eq!(
             [ceil_log2(1.0), ceil_log2(1.1), ceil_log2(0.25), ceil_log2(5.0)],
             [0, 1, -2, 3]

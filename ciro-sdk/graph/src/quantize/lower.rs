@@ -13,7 +13,7 @@ use super::plan::{self, Demand};
 use super::settings::Settings;
 use crate::float::{self, Graph, Labels, NodeId, Op};
 use crate::integer::ops::Requantize;
-use crate::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder};
+use crate::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder, ModelError};
 use crate::movement::Movement;
 use crate::tensor::Tensor;
 
@@ -134,10 +134,9 @@ impl<'g> Lowering<'g> {
         input: usize,
         encoding: Encoding,
     ) -> Result<crate::integer::NodeId, QuantizeError> {
-        let id = self.builder.view(input, encoding).map_err(|source| {
-            let node = self.graph.node(self.at);
-            QuantizeError::Model { node: node.name.clone(), op: node.origin.clone(), source }
-        })?;
+        let node = self.graph.node(self.at);
+        let view = self.builder.view(input, encoding);
+        let id = view.map_err(|source| QuantizeError::model(node, source))?;
         self.names.insert(self.builder.node(id).name.clone());
         Ok(id)
     }
@@ -236,12 +235,8 @@ impl<'g> Lowering<'g> {
     ) -> Result<Expr, QuantizeError> {
         expr.moved(movement).map_err(|source| {
             let node = self.graph.node(self.at);
-            let source = crate::integer::ModelError::Operator {
-                node: node.name.clone(),
-                op: "Move",
-                source: source.into(),
-            };
-            QuantizeError::Model { node: node.name.clone(), op: node.origin.clone(), source }
+            let (name, source) = (node.name.clone(), source.into());
+            QuantizeError::model(node, ModelError::Operator { node: name, op: "Move", source })
         })
     }
 

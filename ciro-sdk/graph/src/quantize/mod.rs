@@ -49,5 +49,5 @@ pub fn quantize(
 ) -> Result<IntegerModel, QuantizeError> {
     let mut lowering = lower::Lowering::new(graph, calibration, settings)?;
     lowering.run()?;
-    Ok(lowering.builder.finish()?)
+    lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
 }

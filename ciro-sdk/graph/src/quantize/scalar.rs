@@ -94,7 +94,6 @@ impl Shape {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "exponents are told apart exactly")]
 fn power_of(inner: Line, power: f64, outer: Line) -> Option<Shape> {
     match power {
         2.0 => Some(Shape::Square { inner, outer }),

@@ -42,17 +42,17 @@ const CASES: [Case; 19] = [
     Case { model: "nanogpt_shakespeare", samples: 4, relative_error: 1e-2 },
 ];
 
-fn folder(model: &str) -> PathBuf {
+pub(crate) fn folder(model: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/models").join(model)
 }
 
-fn import(model: &str) -> Graph {
+pub(crate) fn import(model: &str) -> Graph {
     import_file(&folder(model).join("model.onnx"), &import::Settings::default())
         .unwrap_or_else(|error| panic!("{model}: {error}"))
 }
 
 /// Up to `count` samples of a model, one tensor for each input.
-fn inputs(model: &str, graph: &Graph, count: usize) -> Vec<Vec<Tensor<f64>>> {
+pub(crate) fn inputs(model: &str, graph: &Graph, count: usize) -> Vec<Vec<Tensor<f64>>> {
     let arrays = samples::read(&folder(model).join("inputs.npz"), "in");
     let sample = |index| {
         let each = graph.inputs.iter().zip(&arrays);

@@ -7,8 +7,11 @@ use crate::integer::ops::{Combine, Mul, ReduceMax};
 use crate::movement::Movement;
 use crate::quantize::emit::Target;
 use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Expr, Value, uniform};
+use crate::quantize::expr::{Core, Expr, Term, Value, uniform};
 use crate::quantize::lower::Lowering;
+
+/// Wider integers are rounded before they are multiplied with a constant tensor, whose bits would have no room else.
+const FACTOR_MAX: i64 = 1 << 15;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId, f: BinaryFn) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
@@ -66,7 +69,13 @@ fn scaled(
     if let Some(factor) = uniform(&constant) {
         return Ok(expr.times(factor));
     }
-    if let Some(expr) = expr.times_constant(&constant) {
+    let narrow = |term: &Term| match term.core {
+        Core::Value { x, .. } => cx.builder.node(x).interval.max_abs() <= FACTOR_MAX,
+        _ => true,
+    };
+    if expr.terms.iter().all(narrow)
+        && let Some(expr) = expr.times_constant(&constant)
+    {
         return Ok(expr);
     }
     let value = cx.narrow(x)?;
@@ -121,17 +130,29 @@ pub(super) fn common_of(
     }
     let mut values = vec![];
     for &id in ids {
-        let name = format!("{}.common", cx.graph.node(id).name);
         let expr = match cx.constant_of(id) {
             Some(value) => Expr::constant(value.as_ref().clone()),
             None => Expr::value(cx.graph.node(id).shape.clone(), cx.narrow(id)?),
         };
-        values.push(match expr.as_value() {
-            Some((x, factor, [])) if (factor / scale - 1.0).abs() < 1e-12 => Value { id: x, scale },
-            _ => cx.round_at(&expr, scale, None, &name)?,
-        });
+        values.push(at_scale(cx, id, &expr, scale)?);
     }
     Ok(values)
+}
+
+/// A tensor at an exact scale; rounded if it has another.
+pub(super) fn at_scale(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    expr: &Expr,
+    scale: f64,
+) -> Result<Value, QuantizeError> {
+    match expr.as_value() {
+        Some((x, factor, [])) if (factor / scale - 1.0).abs() < 1e-12 => Ok(Value { id: x, scale }),
+        _ => {
+            let name = format!("{}.common", cx.graph.node(id).name);
+            cx.round_at(expr, scale, None, &name)
+        }
+    }
 }
 
 /// `and`, `or`, `xor` of truth values.

@@ -92,7 +92,7 @@ fn left(
 }
 
 fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
-    let [ids @ ..] = [node.operands[0], node.operands[1]];
+    let ids = [node.operands[0], node.operands[1]];
     let terms = cx.graph.node(ids[0]).shape.last().copied().unwrap_or(1);
     let factors = [cx.narrow(ids[0])?, cx.narrow(ids[1])?];
     let [mut a, b] = cx.fit(factors, terms.max(1))?;

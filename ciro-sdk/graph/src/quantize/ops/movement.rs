@@ -2,6 +2,7 @@
 
 use super::binary;
 use crate::float::{Node, NodeId};
+use crate::integer::BOUND;
 use crate::movement::Movement;
 use crate::quantize::emit::narrow;
 use crate::quantize::error::QuantizeError;
@@ -44,9 +45,36 @@ fn joined(
     node: &Node,
     movement: &Movement<f64>,
 ) -> Result<Expr, QuantizeError> {
-    let values = binary::common_of(cx, &node.operands)?;
+    let values = match cx.demands[cx.at.index()] {
+        demand if demand.output || demand.exact => exact(cx, node)?,
+        _ => binary::common_of(cx, &node.operands)?,
+    };
     let operands: Vec<_> = values.iter().map(|value| value.id).collect();
     let scale = values.first().map_or(1.0, |value| value.scale);
     let id = cx.push(&node.name, movement.map_fill(|_| 0), &operands, scale)?;
     Ok(Expr::value(node.shape.clone(), Value { id, scale }))
+}
+
+/// Tensors at one common scale, as fine as the coarsest of them.
+fn exact(cx: &mut Lowering<'_>, node: &Node) -> Result<Vec<Value>, QuantizeError> {
+    let mut values = vec![];
+    for &id in &node.operands {
+        if cx.constant_of(id).is_none() {
+            values.push((id, cx.wide(id, BOUND as f64 / 2.0)?));
+        }
+    }
+    let scale = values.iter().map(|(_, value)| value.scale).fold(0.0, f64::max);
+    if scale == 0.0 {
+        return binary::common_of(cx, &node.operands);
+    }
+    let mut joined = vec![];
+    for &id in &node.operands {
+        let known = values.iter().find(|(known, _)| *known == id);
+        let expr = match known {
+            Some(&(_, value)) => Expr::value(cx.graph.node(id).shape.clone(), value),
+            None => cx.expr(id)?,
+        };
+        joined.push(binary::at_scale(cx, id, &expr, scale)?);
+    }
+    Ok(joined)
 }

@@ -6,7 +6,7 @@ use crate::integer::ops::{Lookup, Requantize};
 use crate::quantize::calibrate::Range;
 use crate::quantize::emit::{exponent, narrow, round_to_i64, step_at_least};
 use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Expr, Value};
+use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2};
 use crate::quantize::lower::Lowering;
 use crate::tensor::Tensor;
@@ -19,13 +19,13 @@ use crate::tensor::Tensor;
 pub(super) fn of(
     cx: &mut Lowering<'_>,
     id: NodeId,
-    expr: Expr,
+    expr: &Expr,
     seen: Range,
     f: &dyn Fn(f64) -> f64,
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let reach = Reach::of(&expr, &cx.builder).range;
-    let lattice = Lattice::of(&expr);
+    let reach = Reach::of(expr, &cx.builder).range;
+    let lattice = Lattice::of(expr);
     let seen = if seen.lo > seen.hi { reach } else { seen };
     let wanted = seen.widen(cx.settings.margin).clamp(reach.lo, reach.hi);
     let bits = cx.settings.table_bits + if cx.demands[id.index()].output { 1 } else { 0 };
@@ -39,7 +39,7 @@ pub(super) fn of(
     if lattice.exact && lattice.fixed {
         step = step.max(lattice.base);
     }
-    let (expr, grid) = cx.grid(&expr, step)?;
+    let (expr, grid) = cx.grid(expr, step)?;
     let step = grid.step();
     let direct = reach.width() / step < pow2(exponent((cx.settings.table_bits + 2).min(16)));
     let (operand, shift) = if direct {
@@ -54,6 +54,10 @@ pub(super) fn of(
     let interval = cx.interval(operand);
     let quotient = Requantize { shift, lo: 0, hi: 0 }.quotient(interval);
     let values = entries(cx, (quotient.lo, quotient.hi), step, seen, f)?;
+    if let Some(value) = uniform(&Tensor::vector(values.clone())) {
+        let constant = vec![value; count(&node.shape)];
+        return Ok(Expr::constant(rebuilt(&node.shape, constant)));
+    }
     let (scale, table) = round(cx, id, &values)?;
     let table = cx.builder.constant(Tensor::vector(table));
     let op = Lookup { offset, shift, lo: narrow(quotient.lo), table };

@@ -212,13 +212,11 @@ fn unit(trees: &TreeEnsemble, divisor: f64) -> f64 {
     if most > 0.0 { step_at_least(1.0, most / room) } else { 1.0 }
 }
 
+/// What a leaf adds to every output.
+type Leaf<'a> = dyn Fn(&[(usize, f64)]) -> Vec<i32> + 'a;
+
 /// Appends a tree; an equality takes two branches.
-fn plant(
-    forest: &mut IntegerTrees,
-    nodes: &[TreeNode],
-    ranks: &Ranks,
-    leaf: &dyn Fn(&[(usize, f64)]) -> Vec<i32>,
-) {
+fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Leaf<'_>) {
     let mut places = Vec::with_capacity(nodes.len());
     let mut next = forest.nodes.len();
     for node in nodes {

@@ -31,7 +31,7 @@ pub(super) fn lower(
             let calibrated = cx.ranges[operand.index()];
             let before = calibrated.affine(form.before.slope, form.before.offset);
             let seen = before.clamp(form.lo, form.hi).affine(form.after.slope, form.after.offset);
-            table::of(cx, id, inner, seen, &|x| outer.eval(x))
+            table::of(cx, id, &inner, seen, &|x| outer.eval(x))
         }
         Shape::Sqrt { inner, outer } => {
             let root = sqrt(cx, id, operand, inner)?;
@@ -71,7 +71,7 @@ pub(super) fn lower(
         Shape::Other => {
             let expr = cx.expr(operand)?;
             let range = cx.ranges[operand.index()];
-            table::of(cx, id, expr, range, &|x| f.eval(x))
+            table::of(cx, id, &expr, range, &|x| f.eval(x))
         }
     }
 }
