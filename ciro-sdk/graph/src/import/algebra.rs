@@ -265,7 +265,7 @@ impl Builder {
     /// `indices: [..] -> [.., depth]`: 1 where the index is the position, else 0.
     pub(super) fn one_hot(&mut self, indices: NodeId, depth: usize) -> Made {
         let column = self.unsqueeze(indices, self.rank(indices))?;
-        let positions = self.vector((0..depth).map(|i| i as f64).collect())?;
+        let positions = self.iota(depth)?;
         self.binary(BinaryFn::Equal, column, positions)
     }
 
@@ -282,8 +282,9 @@ impl Builder {
         self.reshape(rows, &shape)
     }
 
-    /// A constant of the given shape whose elements are 0, 1, 2, ...
+    /// The constant vector 0, 1, 2, ...
     pub(super) fn iota(&mut self, len: usize) -> Made {
+        self.allow(len)?;
         self.vector((0..len).map(|i| i as f64).collect())
     }
 

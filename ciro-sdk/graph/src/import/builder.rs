@@ -60,6 +60,12 @@ impl Builder {
         self.limits.elements
     }
 
+    /// Refuses to make lists longer than the graph may be large.
+    pub(super) fn allow(&self, count: usize) -> Result<(), Reason> {
+        let limit = self.limits.elements;
+        if count > limit { Err(Reason::TooManyElements { limit }) } else { Ok(()) }
+    }
+
     pub(super) fn shape(&self, id: NodeId) -> &[usize] {
         &self.nodes[id.index()].shape
     }

@@ -69,6 +69,10 @@ pub(super) fn sparse(
     };
     let (values, indices) = (literal(values, external)?, literal(indices, external)?);
     let shape = shape(&proto.dims)?;
+    // A dense tensor much larger than its values comes from a broken file.
+    if element_count(&shape).is_none_or(|count| count > SPARSE_MAX) {
+        return Err(Reason::TensorData(too_large(&shape)));
+    }
     let mut dense =
         Tensor::full(shape.clone(), 0.0).map_err(|_| Reason::TensorData(too_large(&shape)))?;
     let width = if indices.value.rank() == 2 { indices.value.last_dim() } else { 1 };
@@ -84,6 +88,9 @@ pub(super) fn sparse(
     }
     Ok(Literal { value: dense, ..values })
 }
+
+/// Sparse tensors are made dense up to this many elements.
+const SPARSE_MAX: usize = 1 << 24;
 
 /// A list of strings as a tensor of positions.
 fn strings(data: &[Vec<u8>], shape: Vec<usize>) -> Result<Literal, Reason> {

@@ -1,5 +1,6 @@
 //! Integration tests of `ciro-graph`.
 
+mod altered;
 mod conformance;
 mod describe;
 mod fixtures;

@@ -99,7 +99,7 @@ fn scan_8(cx: &mut Cx<'_, '_>) -> Outputs {
     if cx.has(0) {
         return Err(Reason::Unsupported("sequence lengths of `Scan` are not supported").into());
     }
-    let inputs = tensors(&cx.inputs[1..])?;
+    let inputs = tensors(cx.inputs.get(1..).unwrap_or_default())?;
     let scan = Scan::read(cx, inputs.len())?;
     let batch = inputs.first().map_or(0, |value| cx.g.shape(value.id)[0]);
     let mut columns: Vec<Vec<Value>> = Vec::new();

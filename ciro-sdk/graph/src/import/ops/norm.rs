@@ -135,6 +135,9 @@ pub(super) fn skip_layer_norm(cx: &mut Cx<'_, '_>, centred: bool) -> Outputs {
 pub(super) fn instance_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let rank = cx.g.rank(x.id);
+    if rank < 3 {
+        return Err(cx.g.misfit("instance normalization needs [N, C, spatial..]", &[x.id]).into());
+    }
     let axes: Vec<usize> = (2..rank).collect();
     let centred = centre(cx, x.id, &axes)?;
     let inverse = inverse_deviation(cx, centred, &axes)?;
@@ -222,6 +225,7 @@ pub(super) fn lrn(cx: &mut Cx<'_, '_>) -> Outputs {
     // Neighbouring channels are summed by a band matrix.
     let channels = shape[1];
     let (before, after) = ((size - 1) / 2, size - 1 - (size - 1) / 2);
+    cx.g.allow(channels.saturating_mul(channels))?;
     let band = (0..channels * channels).map(|at| {
         let (from, to) = (at / channels, at % channels);
         f64::from(u8::from(from + before >= to && from <= to + after))

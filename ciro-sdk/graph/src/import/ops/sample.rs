@@ -55,6 +55,7 @@ pub(super) fn grid_sample(cx: &mut Cx<'_, '_>) -> Outputs {
 /// `[N, P, 1]` coordinates to `[N, P, extent]` weights.
 fn axis_weights(cx: &mut Cx<'_, '_>, coordinate: NodeId, extent: usize) -> Result<NodeId, Reason> {
     let size = extent as f64;
+    cx.g.allow(extent.saturating_mul(extent + 4))?;
     let corners = cx.flag("align_corners", false);
     let (low, high) = if corners { (0.0, size - 1.0) } else { (-0.5, size - 0.5) };
     let padding = match cx.text("padding_mode", "zeros") {
@@ -176,28 +177,25 @@ pub(super) fn col2im(cx: &mut Cx<'_, '_>) -> Outputs {
     let axes = image.len();
     let (strides, dilations) = (cx.counts("strides", axes, 1)?, cx.counts("dilations", axes, 1)?);
     let pads = cx.counts("pads", 2 * axes, 0)?;
-    let (taps, pixels): (usize, usize) = (block.iter().product(), image.iter().product());
+    let product = |list: &[usize]| list.iter().fold(1usize, |count, &n| count.saturating_mul(n));
+    let (taps, pixels) = (product(&block), product(&image));
+    if block.len() != axes {
+        return Err(cx.g.misfit("the block has the axes of the image", &[x.id]).into());
+    }
     let &[n, columns, patches] = cx.g.shape(x.id) else {
         return Err(cx.g.misfit("patches are [N, C * block, number]", &[x.id]).into());
     };
     let mut places = Vec::with_capacity(axes);
     for axis in 0..axes {
-        let reach = dilations[axis] * block[axis].saturating_sub(1) + 1;
-        let padded = image[axis] + pads[axis] + pads[axis + axes];
+        let reach = dilations[axis].saturating_mul(block[axis].saturating_sub(1)).saturating_add(1);
+        let padded = image[axis].saturating_add(pads[axis]).saturating_add(pads[axis + axes]);
         let room = padded.checked_sub(reach).ok_or_else(|| bad("dilations", "are too large"))?;
         places.push(room / strides[axis].max(1) + 1);
     }
-    if block.len() != axes
-        || places.iter().product::<usize>() != patches
-        || taps == 0
-        || columns % taps != 0
-    {
+    if product(&places) != patches || taps == 0 || columns % taps != 0 {
         return Err(cx.g.misfit("the patches do not fit the image", &[x.id]).into());
     }
-    let limit = cx.g.limit();
-    if taps.saturating_mul(patches).saturating_mul(pixels) > limit {
-        return Err(Reason::TooManyElements { limit }.into());
-    }
+    cx.g.allow(taps.saturating_mul(patches).saturating_mul(pixels))?;
     let mut data = vec![0.0; taps * patches * pixels];
     for tap in 0..taps {
         for patch in 0..patches {

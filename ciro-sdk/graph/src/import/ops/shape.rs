@@ -125,9 +125,9 @@ pub(super) fn reshape(cx: &mut Cx<'_, '_>) -> Outputs {
 pub(super) fn flatten(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let shape = cx.g.shape(x.id).to_vec();
-    let axis = cx.axis(1, shape.len() + 1)?;
-    // A negative axis counts from the operand's rank, not from one more.
-    let axis = if cx.int("axis", 1) < 0 { axis - 1 } else { axis };
+    // A negative axis counts from the operand's rank; one past the last axis is allowed.
+    let past = usize::from(cx.int("axis", 1) >= 0);
+    let axis = cx.axis(1, shape.len() + past)?;
     let (outer, inner) = shape.split_at(axis);
     one(x.with(cx.g.reshape(x.id, &[outer.iter().product(), inner.iter().product()])?))
 }
@@ -221,6 +221,7 @@ pub(super) fn split(cx: &mut Cx<'_, '_>) -> Outputs {
     } else {
         let parts = usize::try_from(cx.int("num_outputs", 0)).unwrap_or(0);
         let parts = if parts == 0 { cx.node.output.len() } else { parts };
+        cx.g.allow(parts)?;
         equal_parts(extent, parts)
     };
     if lengths.iter().try_fold(0usize, |sum, &len| sum.checked_add(len)) != Some(extent) {
@@ -316,16 +317,10 @@ pub(super) fn tile(cx: &mut Cx<'_, '_>) -> Outputs {
         let len = extent.checked_mul(times).and_then(|len| u32::try_from(len).ok());
         let len = len.ok_or_else(|| cx.g.misfit("an axis is below 2^32", &[x.id]))?;
         let extent = u32::try_from(extent).unwrap_or(u32::MAX).max(1);
-        limit(cx, len)?;
+        cx.g.allow(len as usize)?;
         id = cx.g.select(id, axis, (0..len).map(|at| at % extent).collect())?;
     }
     one(x.with(id))
-}
-
-/// Refuses lists of positions that would be larger than the model may be.
-fn limit(cx: &Cx<'_, '_>, len: u32) -> Result<(), Reason> {
-    let limit = cx.g.limit();
-    if len as usize > limit { Err(Reason::TooManyElements { limit }) } else { Ok(()) }
 }
 
 /// 0 steps from `start` to `limit`: a constant.
@@ -379,10 +374,7 @@ fn triangle(
     [rows, columns]: [usize; 2],
     condition: impl Fn(i64) -> bool,
 ) -> Result<NodeId, Reason> {
-    let limit = cx.g.limit();
-    if rows.saturating_mul(columns) > limit {
-        return Err(Reason::TooManyElements { limit });
-    }
+    cx.g.allow(rows.saturating_mul(columns))?;
     let signed = |i: usize| i64::try_from(i).unwrap_or(i64::MAX);
     let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
     let ones = cells.map(|(row, column)| signed(column) - signed(row));

@@ -39,7 +39,8 @@ pub(super) fn mel_weight_matrix(cx: &mut Cx<'_, '_>) -> Outputs {
         edges.push(bounded(cx, ((length as f64 + 1.0) * hertz / rate).floor())?);
     }
     let rows = length / 2 + 1;
-    let mut data = vec![0.0; rows.saturating_mul(bins)];
+    cx.g.allow(rows.saturating_mul(bins))?;
+    let mut data = vec![0.0; rows * bins];
     for bin in 0..bins {
         let [left, centre, right] = [edges[bin], edges[bin + 1], edges[bin + 2]];
         if centre >= rows || right > rows {

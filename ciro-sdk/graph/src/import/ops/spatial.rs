@@ -33,9 +33,10 @@ impl Spatial {
         let strides = cx.counts("strides", axes, 1)?;
         let dilations = cx.counts("dilations", axes, 1)?;
         let ones = [&kernel, &strides, &dilations];
-        if ones.iter().any(|counts| counts.contains(&0)) {
-            return Err(bad("kernel_shape", "and strides and dilations are at least 1"));
+        if ones.iter().any(|counts| counts.iter().any(|count| !(1..=COUNT_MAX).contains(count))) {
+            return Err(bad("kernel_shape", "and strides and dilations are between 1 and 2^31"));
         }
+        cx.g.allow(kernel.iter().fold(1, |count: usize, &extent| count.saturating_mul(extent)))?;
         let pads = match cx.ints("pads").filter(|pads| !pads.is_empty()) {
             None => vec![(0, 0); axes],
             Some(pads) if pads.len() == 2 * axes => {
@@ -92,3 +93,4 @@ pub(super) fn split(total: usize, side: Side) -> Result<(i64, i64), Reason> {
 }
 
 const PAD_MAX: i64 = 1 << 31;
+const COUNT_MAX: usize = 1 << 31;

@@ -19,6 +19,7 @@ type Key = (i64, i64);
 /// `TreeEnsembleRegressor`: one sum of leaves for each target.
 pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
     let targets = usize::try_from(cx.int("n_targets", 1)).unwrap_or(0);
+    cx.g.allow(targets)?;
     let base = numbers(cx, "base_values")?;
     let base = if base.len() == targets { base } else { vec![0.0; targets] };
     let aggregate = match cx.text("aggregate_function", "SUM") {
@@ -154,6 +155,7 @@ fn two_scores(
 /// `TreeEnsemble` of `ai.onnx.ml` 5, whose lists are tensors and whose leaves are separate.
 pub(in super::super) fn general(cx: &mut Cx<'_, '_>) -> Outputs {
     let targets = usize::try_from(cx.int("n_targets", 0)).unwrap_or(0);
+    cx.g.allow(targets)?;
     let aggregate = match cx.int("aggregate_function", 1) {
         0 => Aggregate::Average,
         1 => Aggregate::Sum,
