@@ -2,13 +2,26 @@
 
 mod compile;
 mod corelib;
+mod emit;
+mod key;
 mod package;
 mod program;
+mod proof;
+pub mod prove;
 mod run;
+mod security;
+mod statement;
+mod verify;
 
 pub use compile::{CompileError, Compiler, Place};
+pub use emit::{EmitError, EmitSettings, emit};
+pub use key::{CairoKey, KeyError, KeyInput, KeyOutput};
 pub use package::{Origin, Package};
 pub use program::{Location, Program, ProgramHash};
+pub use proof::{CairoProof, ProofDecodeError};
 pub use run::{Execution, RunError, run};
-pub mod prove;
-mod security;
+pub use security::SECURITY_BITS;
+pub use statement::{
+    InputMode, StatedInput, Statement, StatementError, arguments, commit_input,
+};
+pub use verify::{ClaimError, VerificationError, verify, verify_statement};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use starknet_types_core::felt::Felt;
+
 /// The sources of a Cairo package: what `emit` writes and the compiler reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Package {
@@ -13,6 +15,8 @@ pub struct Package {
     pub files: BTreeMap<String, String>,
     /// Which lines were written for which node of the model.
     pub origins: Vec<Origin>,
+    /// The private arguments: weights that the program checks against commitments.
+    pub weights: Vec<Felt>,
 }
 
 /// Lines of a Cairo file that were written for one node of the model.

@@ -35,3 +35,17 @@ pub(crate) fn pcs_config(lifting_log_size: u32) -> PcsConfig {
         lifting_log_size: Some(lifting_log_size),
     }
 }
+
+/// The sizes that traces are lifted to: the preprocessed trace needs 2^21, a component of 2^22 rows needs 2^23.
+pub(crate) const LIFTING_LOG_SIZES: std::ops::RangeInclusive<u32> = 21..=23;
+
+/// The Merkle root of the preprocessed trace, lifted to `2^lifting_log_size`; a proof with another root used other tables.
+pub(crate) fn preprocessed_root(lifting_log_size: u32) -> Option<Blake2sHash> {
+    let root = match lifting_log_size {
+        21 => "068d1166c9f9f0ec247641ca391ee8396170e69343dfcacc632f9638670d2bec",
+        _ => return None,
+    };
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(root, &mut bytes).ok()?;
+    Some(Blake2sHash(bytes))
+}

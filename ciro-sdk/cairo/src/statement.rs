@@ -7,6 +7,7 @@ use starknet_types_core::felt::Felt;
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
 use crate::key::CairoKey;
+use crate::package::Package;
 
 /// The statement of a proof about a model: this output belongs to this input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +81,24 @@ pub fn commit_input(input: &[Tensor<i32>], blinding: Felt) -> Felt {
     Poseidon::hash_array(&felts)
 }
 
+/// The arguments of a model's program: input, blinding value, weights.
+pub fn arguments(package: &Package, input: &[Tensor<i32>], mode: InputMode) -> Vec<Felt> {
+    let span = |felts: &mut dyn Iterator<Item = Felt>| {
+        let felts: Vec<Felt> = felts.collect();
+        std::iter::once(Felt::from(felts.len())).chain(felts).collect::<Vec<_>>()
+    };
+    let mut arguments = span(&mut to_felts(input));
+    match mode {
+        // The variants of Cairo's `Option`: `Some`, then `None`.
+        InputMode::Committed(blinding) => arguments.extend([Felt::ZERO, blinding]),
+        InputMode::Public => arguments.push(Felt::ONE),
+    }
+    if !package.weights.is_empty() {
+        arguments.extend(span(&mut package.weights.iter().copied()));
+    }
+    arguments
+}
+
 /// The felts of tensors laid one after the other.
 pub(crate) fn to_felts(tensors: &[Tensor<i32>]) -> impl Iterator<Item = Felt> {
     tensors.iter().flat_map(|tensor| tensor.data()).map(|&value| Felt::from(value))
@@ -104,7 +123,10 @@ impl Statement {
     }
 
     /// Reads the output segment of a program: `[flag, #input, input.., #output, output..]`.
-    pub(crate) fn parse(key: &CairoKey, segment: &[Felt]) -> Result<Self, StatementError> {
+    ///
+    /// # Errors
+    /// [`StatementError`] if it is no statement about the key's model.
+    pub fn parse(key: &CairoKey, segment: &[Felt]) -> Result<Self, StatementError> {
         let (&flag, rest) = segment.split_first().ok_or(StatementError::Short)?;
         let (input, rest) = take_span(rest)?;
         let (output, rest) = take_span(rest)?;

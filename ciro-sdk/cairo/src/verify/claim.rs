@@ -126,6 +126,9 @@ fn check_canonical(proof: &Inner) -> Result<(), ClaimError> {
     check_public_memory(&data.public_memory)?;
     let big = proof.interaction_claim.memory_id_to_big.as_ref();
     let big = big.ok_or(ClaimError::Missing("memory_id_to_big"))?;
+    if big.big_claimed_sums.len() > BIG_PARTS_MAX {
+        return Err(ClaimError::LookupSums);
+    }
     secure("a lookup sum", &big.claimed_sum)?;
     let sums = proof.interaction_claim.flatten_interaction_claim();
     sums.iter().try_for_each(|sum| secure("a lookup sum", sum))?;

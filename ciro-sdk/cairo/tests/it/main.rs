@@ -1,3 +1,5 @@
 //! Integration tests of the Cairo route.
 
+mod operators;
 mod scratch;
+mod support;

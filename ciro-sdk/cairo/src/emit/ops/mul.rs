@@ -1,0 +1,9 @@
+//! `Mul`: see `cairo/ops/mul.cairo`.
+
+use super::{EmitError, Layer};
+
+pub(super) fn emit(layer: &mut Layer<'_>) -> Result<(), EmitError> {
+    let mul = layer.item("mul", "mul");
+    layer.line(format_args!("{mul}(a, b)"));
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Models built in tests, and what their programs compute.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use ciro_cairo::{
+    CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Statement, arguments,
+    emit, run,
+};
+use ciro_graph::integer::{Decoding, Encoding, IntegerModel, ModelBuilder, NodeId, Op};
+use ciro_graph::tensor::Tensor;
+
+/// One compiler for all tests: the core library is analysed once.
+static COMPILER: LazyLock<Mutex<Compiler>> =
+    LazyLock::new(|| Mutex::new(Compiler::new().expect("the compiler starts")));
+
+/// Compiles a package.
+pub fn compile(package: &Package) -> Program {
+    let mut compiler = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
+    match compiler.compile(package) {
+        Ok(program) => program,
+        Err(error) => panic!("{error}\n{}", listing(package)),
+    }
+}
+
+/// The generated files of a package.
+pub fn listing(package: &Package) -> String {
+    let generated = |path: &str| path.starts_with("src/") && !path.starts_with("src/ops/");
+    let files = package.files.iter().filter(|(path, _)| generated(path));
+    files.map(|(path, text)| format!("// {path}\n{text}\n")).collect()
+}
+
+/// A model under construction together with the values of its inputs.
+#[derive(Default)]
+pub struct Case {
+    builder: ModelBuilder,
+    inputs: Vec<Tensor<i32>>,
+    nodes: usize,
+}
+
+impl Case {
+    /// Adds an input with values in `[lo, hi]`.
+    pub fn input(&mut self, shape: &[usize], data: Vec<i32>, (lo, hi): (i32, i32)) -> NodeId {
+        let name = format!("in_{}", self.inputs.len());
+        let input = self.builder.input(name, shape.to_vec());
+        self.inputs.push(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"));
+        self.builder.view(input, Encoding::Integer { lo, hi }).expect("an interval inside the bound")
+    }
+
+    /// Adds a constant.
+    pub fn constant(&mut self, shape: &[usize], data: Vec<i32>) -> ciro_graph::integer::ConstId {
+        self.builder.constant(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"))
+    }
+
+    /// Adds a node.
+    pub fn node(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
+        self.nodes += 1;
+        self.builder.push(format!("node_{}", self.nodes), op, operands, 1.0).expect("a node that fits")
+    }
+
+    /// Adds a node whose value is an output.
+    pub fn output(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
+        let id = self.node(op, operands);
+        self.builder.output(format!("out_{}", self.nodes), id, Decoding::Integer);
+        id
+    }
+
+    /// The model and its inputs.
+    pub fn finish(self) -> (IntegerModel, Vec<Tensor<i32>>) {
+        (self.builder.finish().expect("a consistent model"), self.inputs)
+    }
+
+    /// Checks that the program computes what the interpreter does, with weights in the program and as arguments.
+    pub fn check(self) {
+        let (model, inputs) = self.finish();
+        for inline_max in [usize::MAX, 0] {
+            let mut settings = EmitSettings::default();
+            settings.inline_max = inline_max;
+            let compiled = Compiled::new(&model, settings);
+            compiled.check(&inputs);
+        }
+    }
+}
+
+/// A model, its package and its program.
+pub struct Compiled {
+    pub model: IntegerModel,
+    pub package: Package,
+    pub program: Program,
+    pub key: CairoKey,
+}
+
+impl Compiled {
+    pub fn new(model: &IntegerModel, settings: EmitSettings) -> Self {
+        let package = emit(model, "test", settings).expect("a model with a Cairo form");
+        let program = compile(&package);
+        let key = CairoKey::new(model, &program);
+        Self { model: model.clone(), package, program, key }
+    }
+
+    pub fn run(&self, inputs: &[Tensor<i32>], mode: InputMode) -> Execution {
+        let arguments = arguments(&self.package, inputs, mode);
+        match run(&self.program, Some(&self.package), &arguments) {
+            Ok(execution) => execution,
+            Err(error) => panic!("{error}\n{}", listing(&self.package)),
+        }
+    }
+
+    /// Runs the program and compares its statement with the interpreter's.
+    pub fn check(&self, inputs: &[Tensor<i32>]) -> Execution {
+        let execution = self.run(inputs, InputMode::Public);
+        let expected = Statement::expected(&self.model, inputs, InputMode::Public).unwrap();
+        let stated = Statement::parse(&self.key, &execution.output).unwrap();
+        assert_eq!(stated, expected, "\n{}", listing(&self.package));
+        execution
+    }
+}
