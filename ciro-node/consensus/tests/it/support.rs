@@ -170,7 +170,8 @@ impl Subject {
             self.receive(&lab.message(leader.0, epoch, body));
         }
         for kind in [Body::Prepare, Body::Commit] {
-            for sender in (0..4).filter(|id| ReplicaId(*id) != self.replica.id()) {
+            let own = self.replica.id();
+            for sender in (0..4).filter(|id| ReplicaId(*id) != own) {
                 self.receive(&lab.message(sender, epoch, kind(vote)));
             }
         }
