@@ -2,9 +2,11 @@
 
 mod app;
 mod byzantine;
+mod cluster;
 mod disk;
 mod fault;
 mod fork;
+mod measure;
 mod node;
 mod oracle;
 mod plan;
@@ -19,8 +21,10 @@ mod world;
 
 pub use app::{App, AppState, Outcome, StakeOperations, genesis_root, payload, stake_change};
 pub use byzantine::{Behaviour, Byzantine, Cargo, Outgoing, Target};
+pub use cluster::{Cluster, Traffic};
 pub use disk::{DiskFault, SimDisk};
 pub use fault::{Cut, Fault, TimedFault};
+pub use measure::{MeasureError, Measurement, Source, stark_cluster};
 pub use oracle::{Oracle, Violation};
 pub use plan::{Clients, MILLISECOND, Micros, Network, Plan, SECOND, key_of};
 pub use profile::{Profile, UnknownProfile};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ciro_sim::{Plan, Profile, Sweep, SweepReport, World, html, text};
+use ciro_sim::{Measurement, Plan, Profile, Sweep, SweepReport, World, html, text};
 use clap::Parser;
 
 /// Simulates Ciro's consensus: one seed, one run, every fault.
@@ -35,6 +35,9 @@ struct Arguments {
     /// Writes the timeline of --replay to this file, as a page if it ends in .html
     #[arg(long, value_name = "FILE", requires = "replay")]
     timeline: Option<PathBuf>,
+    /// Measures throughput with real signatures for 4 to 100 replicas in one thread
+    #[arg(long, conflicts_with_all = ["seeds", "replay"])]
+    measure: bool,
     /// Puts a documented bug back (see `ciro_consensus::Mutation`)
     #[cfg(feature = "mutations")]
     #[arg(long)]
@@ -57,11 +60,32 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.nodes < 4 || arguments.nodes > 200 {
         bail!("--nodes is {}, expected 4 to 200", arguments.nodes);
     }
+    if arguments.measure {
+        return measure();
+    }
     match (&arguments.seeds, arguments.replay) {
         (_, Some(seed)) => replay(arguments, seed),
         (Some(seeds), None) => sweep(arguments, seeds.clone()),
         (None, None) => sweep(arguments, 0..100),
     }
+}
+
+/// The least operations a second with four replicas.
+const OPERATIONS_PER_SECOND_MIN: f64 = 5000.0;
+/// The most seconds a block takes at all of a hundred replicas together.
+const SECONDS_PER_BLOCK_MAX: f64 = 1.5;
+
+/// Prints a table of throughput; false if four or a hundred replicas are too slow.
+fn measure() -> Result<bool> {
+    print("nodes  ops/block     ms/block        ops/s  msgs/block  bytes/block");
+    let mut fast_enough = true;
+    for (nodes, blocks) in [(4, 40), (7, 30), (16, 16), (31, 8), (64, 4), (100, 3)] {
+        let measured = Measurement::take(nodes, 512, blocks)?;
+        print(&measured.to_string());
+        fast_enough &= nodes != 4 || measured.operations_per_second() >= OPERATIONS_PER_SECOND_MIN;
+        fast_enough &= nodes != 100 || measured.block.as_secs_f64() <= SECONDS_PER_BLOCK_MAX;
+    }
+    Ok(fast_enough)
 }
 
 fn replay(arguments: &Arguments, seed: u64) -> Result<bool> {

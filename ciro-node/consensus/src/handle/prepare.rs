@@ -31,9 +31,13 @@ impl<S: Scheme> Replica<S> {
     }
 
     /// Takes every step that a block's votes now allow: Prepare, Commit, committed.
+    ///
+    /// Behind the stable checkpoint everything is settled: this replica learns, but votes no more.
     pub(crate) fn advance(&mut self, seq: Seq) {
-        self.agree(seq);
-        self.prepare(seq);
+        if seq > self.stable.seq {
+            self.agree(seq);
+            self.prepare(seq);
+        }
         self.commit(seq);
     }
 

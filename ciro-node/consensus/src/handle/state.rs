@@ -23,6 +23,7 @@ impl<S: Scheme> Replica<S> {
             }
             State::Checkpoint { proofs, checkpoint } => {
                 self.on_proven_checkpoint(proofs, checkpoint);
+                self.pursue(sender);
             }
             State::Snapshot { proofs, checkpoint, snapshot } => {
                 self.on_proven_checkpoint(proofs, checkpoint);

@@ -54,6 +54,11 @@ impl<S: Scheme> Replica<S> {
         if epoch == self.epoch() && self.spend(sender) {
             self.push_votes(sender, &status);
         }
+        // Whoever is out of everyone's window must not wait for the next interval.
+        let out_of_reach = epoch > self.epoch() || status.stable >= self.high_watermark();
+        if out_of_reach && self.asked_at + self.params().resend_interval / 4 <= self.now {
+            self.ask();
+        }
     }
 
     /// Takes one answer off a replica's budget; false when it is used up.
@@ -98,8 +103,24 @@ impl<S: Scheme> Replica<S> {
         Some(Arc::new(Message { sender: proposer, epoch: self.epoch(), signature, body }))
     }
 
+    /// Asks a replica that proved to be ahead for the way there.
+    pub(crate) fn pursue(&mut self, ahead: ReplicaId) {
+        let (epoch, next) = (self.epoch(), self.next_uncommitted());
+        let target = self.target.as_ref().map(|target| target.checkpoint.seq);
+        let far = next.plus(self.params().checkpoint_interval) <= self.stable.seq;
+        if self.installing.is_some() {
+            return;
+        }
+        if let Some(from) = target.or_else(|| far.then_some(self.stable.seq)) {
+            self.tell(ahead, Body::Fetch(Fetch::Snapshot { epoch, from }));
+        } else if next <= self.stable.seq {
+            self.tell(ahead, Body::Fetch(Fetch::Blocks { from: next }));
+        }
+    }
+
     /// Asks one other replica, in turns, for each thing this one lacks.
     fn ask(&mut self) {
+        self.asked_at = self.now;
         let epoch = self.epoch();
         let (view, active, stable) = (self.view(), self.is_active(), self.stable.seq);
         let further = |peer: &Peer| peer.epoch > epoch || peer.status.stable > stable;

@@ -55,15 +55,15 @@ impl<S: Scheme> Replica<S> {
 
     /// Drops what the stable checkpoint makes superfluous.
     ///
-    /// Committed blocks stay until they are executed, and for one interval more: whoever missed a message or two catches
-    /// up by blocks instead of the application's whole state.
+    /// Blocks stay until they are executed, and committed ones for one interval more: whoever missed a message or two
+    /// catches up by blocks instead of the application's whole state.
     pub(crate) fn collect_garbage(&mut self) {
         let (stable, executed) = (self.stable.seq, self.tip.seq());
         let oldest = Seq(stable.0.saturating_sub(self.params().window()));
-        let served = Seq(stable.0.saturating_sub(self.params().checkpoint_interval));
+        let served = self.served_from(stable);
         self.slots.retain(|seq, slot| {
-            let kept = *seq > served || (*seq > executed && *seq > oldest);
-            *seq > stable || (kept && slot.committed.is_some())
+            let unexecuted = *seq > executed && *seq > oldest;
+            *seq > stable || unexecuted || (*seq > served && slot.committed.is_some())
         });
         self.checkpoints.retain(|seq, _| *seq > stable);
         self.proven.retain(|(seq, _, _), _| *seq > stable);
@@ -94,7 +94,12 @@ impl<S: Scheme> Replica<S> {
         self.start_epoch(self.epoch.next(), self.stable.digest);
     }
 
-    /// Begins an epoch in view 0, with nothing left of the one before.
+    /// Returns the block up to which committed blocks are no longer kept for others.
+    const fn served_from(&self, stable: Seq) -> Seq {
+        Seq(stable.0.saturating_sub(self.params().checkpoint_interval))
+    }
+
+    /// Begins an epoch in view 0, with nothing left of the one before but blocks for those who lag behind.
     fn start_epoch(&mut self, epoch: Epoch, start: Digest) {
         self.epoch = epoch;
         self.epoch_start = start;
@@ -104,7 +109,8 @@ impl<S: Scheme> Replica<S> {
         self.view = View::ZERO;
         self.phase = self.first_view();
         self.view_changes.clear();
-        self.slots.clear();
+        let served = self.served_from(self.params().epoch_start(epoch));
+        self.slots.retain(|seq, slot| *seq > served && slot.committed.is_some());
         self.checkpoints.clear();
         self.proven.clear();
         self.in_flight.clear();

@@ -137,6 +137,8 @@ pub struct Replica<S: Scheme> {
     pub(crate) target: Option<Target>,
     /// Resend intervals for which this replica has been behind the stable checkpoint.
     pub(crate) waited: u32,
+    /// When this replica last asked others for what it lacks.
+    pub(crate) asked_at: Duration,
 
     pub(crate) pending: Pending,
     /// The last operation of each client in blocks that are proposed but not executed.

@@ -15,7 +15,7 @@ pub(crate) enum Place {
     Later,
     /// Its view has passed.
     OldView,
-    /// Its block is behind the stable checkpoint, or too far ahead to keep.
+    /// Its block is executed and behind the stable checkpoint, or too far ahead to keep.
     Outside,
 }
 
@@ -34,7 +34,9 @@ impl<S: Scheme> Replica<S> {
         let high = self.high_watermark();
         // One interval beyond the window is buffered: others may already have moved on, see Fabric 1119.
         let buffered = high.plus(self.params().checkpoint_interval);
-        if seq <= self.stable.seq || seq > buffered {
+        // Behind a checkpoint that this replica has not reached, Commits still on their way save it from fetching.
+        let settled = self.stable.seq.min(self.tip.seq());
+        if seq <= settled || seq > buffered {
             Place::Outside
         } else if view < self.view {
             Place::OldView

@@ -122,6 +122,7 @@ impl<S: Scheme> Replica<S> {
             installing: None,
             target: None,
             waited: 0,
+            asked_at: Duration::ZERO,
             pending: Pending::default(),
             in_flight: BTreeMap::new(),
             evidence: BTreeMap::new(),

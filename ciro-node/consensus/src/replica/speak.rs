@@ -55,12 +55,11 @@ impl<S: Scheme> Replica<S> {
         let mut records = vec![Record::Base(Box::new(base))];
         match &self.phase {
             Phase::Changing(own) => records.extend(own.iter().cloned().map(Record::Signed)),
-            Phase::Active(active) => records.extend(
-                active
-                    .new_view
-                    .as_ref()
-                    .map(|signed| Record::NewView(Arc::new(signed.clone().into_message()))),
-            ),
+            Phase::Active(active) => records.extend(active.new_view.iter().map(|signed| {
+                let message = Arc::new(signed.clone().into_message());
+                let own = message.sender == self.identity.id;
+                if own { Record::Signed(message) } else { Record::NewView(message) }
+            })),
         }
         for (seq, _) in self.slots.range(self.stable.seq.next()..) {
             self.compact_slot(*seq, &mut records);

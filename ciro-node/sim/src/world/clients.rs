@@ -6,6 +6,7 @@ use ciro_consensus::{Block, ClientId, Nonce, Operation, Tally};
 
 use super::{Event, World};
 use crate::app::payload;
+use crate::node::Node;
 use crate::plan::{MILLISECOND, Micros, SECOND};
 
 /// What one client has going.
@@ -27,8 +28,8 @@ impl World {
     /// Submits a client's next operation, or its open ones again.
     pub(super) fn client(&mut self, index: usize) {
         let limit = usize::try_from(self.plan.clients.open).unwrap_or(usize::MAX);
-        let client = &mut self.clients[index];
-        let nonces: Vec<Nonce> = client.open.keys().copied().collect();
+        self.forget_answered(index);
+        let nonces: Vec<Nonce> = self.clients[index].open.keys().copied().collect();
         for nonce in nonces {
             self.submit(index, nonce);
         }
@@ -45,6 +46,20 @@ impl World {
                 self.rng.between(20 * MILLISECOND, self.plan.clients.think.max(SECOND / 10));
             self.push(self.now + think, Event::Client { client: index });
         }
+    }
+
+    /// Forgets operations that replicas know from a state they fetched, so that none of them will ever answer.
+    fn forget_answered(&mut self, index: usize) {
+        let client = ClientId(u64::try_from(index).unwrap_or(u64::MAX));
+        let set = self.genesis.committee.set();
+        let nodes = &self.nodes;
+        self.clients[index].open.retain(|nonce, _| {
+            let knows = |node: &&Node| {
+                node.is_honest() && node.app.state().clients.get(&client) >= Some(nonce)
+            };
+            let knowing = set.tally(nodes.iter().filter(knows).map(|node| node.id));
+            !set.is_weak_quorum(&knowing)
+        });
     }
 
     /// Sends an operation to all replicas; some may not get it.

@@ -281,7 +281,7 @@ impl World {
         self.stats.view(epoch, view, active);
         let phase = if active { "takes part in" } else { "asks for" };
         self.tell(Some(node), MomentKind::View, || format!("{phase} view {view} of epoch {epoch}"));
-        if view > View::ZERO && self.plan.profile == crate::profile::Profile::Calm {
+        if active && view > View::ZERO && self.plan.profile == crate::profile::Profile::Calm {
             self.oracle.violated(Violation::NeedlessViewChange { node });
         }
     }

@@ -27,9 +27,10 @@ impl World {
     /// Puts something on the wire to everyone it is meant for.
     pub(super) fn emit(&mut self, from: usize, outgoing: Outgoing) {
         let Outgoing { to, cargo, delay } = outgoing;
+        // Garbage is not counted: its size says nothing about the protocol.
         let bytes = match &cargo {
-            Cargo::Bytes(bytes) => bytes.len(),
-            Cargo::Message(message) => self.encoded_len(message),
+            Cargo::Bytes(_) => None,
+            Cargo::Message(message) => Some(self.encoded_len(message)),
         };
         if let Cargo::Message(message) = &cargo {
             self.tell(Some(from), MomentKind::Send, || describe(message, to));
@@ -38,7 +39,7 @@ impl World {
         for address in 0..self.nodes.len() {
             let receiver = self.nodes[address].id;
             if address != from && receiver != id && to.includes(receiver) {
-                self.stats.sent(bytes);
+                bytes.into_iter().for_each(|bytes| self.stats.sent(bytes));
                 self.transmit(from, address, &cargo, delay);
             }
         }

@@ -1,0 +1,277 @@
+//! A model of the view change: four replicas, one of them Byzantine, every order of events.
+//!
+//! The simulator samples long runs; this model exhausts short ones: one block, two values, three views led by the
+//! Byzantine replica, an honest one, and the Byzantine one again. Messages are never lost, only arbitrarily late, and
+//! the Byzantine replica has sent every Prepare and Commit there is. Its ViewChanges claim whatever a certificate can
+//! prove, and it starts its views with any quorum, towards each replica another. The choice of what a view starts with
+//! is the crate's own [`select`].
+
+use ciro_consensus::message::{Claim, Summary};
+use ciro_consensus::new_view::select;
+use ciro_consensus::{Digest, Seq, View};
+use stateright::{Checker, Model, Property};
+
+const HONEST: usize = 3;
+const VIEWS: usize = 3;
+const VALUES: [u8; 2] = [1, 2];
+/// The honest leader of view 1; views 0 and 2 belong to the Byzantine replica.
+const HONEST_LEADER: usize = 0;
+
+/// The protocol, or a broken one that the checker must refute.
+#[derive(Clone, Copy)]
+struct ViewChangeModel {
+    /// Votes that make a quorum.
+    quorum: usize,
+    /// Whether honest ViewChanges claim what they saw prepared.
+    remembers: bool,
+}
+
+const SOUND: ViewChangeModel = ViewChangeModel { quorum: 3, remembers: true };
+
+/// A prepared entry: view and value.
+type Entry = (u8, u8);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct State {
+    replicas: [Replica; HONEST],
+    /// What the honest leader's NewView starts view 1 with.
+    new_view: Option<u8>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Replica {
+    view: u8,
+    /// Whether it waits for a NewView.
+    changing: bool,
+    /// What it sent a Prepare for, by view.
+    agreed: [Option<u8>; VIEWS],
+    /// What it sent a Commit for, by view.
+    committed: [Option<u8>; VIEWS],
+    /// The claim of its ViewChange to each view, if it sent one.
+    asked: [Option<Option<Entry>>; VIEWS],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Action {
+    /// A replica accepts a value that the Byzantine leader of view 0 proposes.
+    Accept { replica: usize, value: u8 },
+    /// A replica sees its value prepared and commits to it.
+    Commit { replica: usize },
+    /// A replica asks for a view.
+    Ask { replica: usize, view: u8 },
+    /// The honest leader starts view 1 from these ViewChanges.
+    Start { quorum: Quorum, fresh: u8 },
+    /// A replica enters view 1.
+    Enter { replica: usize },
+    /// The Byzantine leader starts view 2 towards one replica from these ViewChanges.
+    Mislead { replica: usize, quorum: Quorum, fresh: u8 },
+}
+
+/// ViewChanges that a NewView is built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Quorum {
+    honest: Vec<usize>,
+    byzantine: Option<Option<Entry>>,
+}
+
+impl ViewChangeModel {
+    /// Whether prepares for an entry can make a certificate, the Byzantine one among them.
+    fn is_prepared(&self, state: &State, (view, value): Entry) -> bool {
+        let agreed = |replica: &&Replica| replica.agreed[usize::from(view)] == Some(value);
+        state.replicas.iter().filter(agreed).count() + 1 >= self.quorum
+    }
+
+    /// Returns every quorum of ViewChanges for a view, with everything the Byzantine one can prove.
+    fn quorums(&self, state: &State, view: u8) -> Vec<Quorum> {
+        let asked: Vec<usize> = (0..HONEST)
+            .filter(|id| state.replicas[*id].asked[usize::from(view)].is_some())
+            .collect();
+        let mut claims = vec![None];
+        for earlier in 0..view {
+            let provable = VALUES.map(|value| (earlier, value)).into_iter();
+            claims.extend(provable.filter(|entry| self.is_prepared(state, *entry)).map(Some));
+        }
+        let mut quorums = Vec::new();
+        for bits in 1..1_usize << asked.len() {
+            let honest: Vec<usize> =
+                (0..asked.len()).filter(|i| bits >> i & 1 == 1).map(|i| asked[i]).collect();
+            if honest.len() >= self.quorum {
+                quorums.push(Quorum { honest: honest.clone(), byzantine: None });
+            }
+            if honest.len() + 1 >= self.quorum {
+                quorums.extend(
+                    claims
+                        .iter()
+                        .map(|claim| Quorum { honest: honest.clone(), byzantine: Some(*claim) }),
+                );
+            }
+        }
+        quorums
+    }
+
+    /// Returns what a view must start with, by the crate's own rule; a free choice gives the fresh value.
+    fn start(state: &State, view: u8, quorum: &Quorum, fresh: u8) -> u8 {
+        let honest = quorum.honest.iter();
+        let claims = honest.filter_map(|id| state.replicas[*id].asked[usize::from(view)]);
+        let summaries: Vec<Summary> =
+            claims.chain(quorum.byzantine).map(|claim| summary(view, claim)).collect();
+        let chosen =
+            select(summaries.iter()).and_then(|selection| selection.chosen[..].first().copied());
+        let value = chosen.flatten().map(|claim| claim.digest.low_u128());
+        value.and_then(|value| u8::try_from(value).ok()).unwrap_or(fresh)
+    }
+}
+
+fn summary(view: u8, claim: Option<Entry>) -> Summary {
+    let claim = claim.map(|(view, value)| Claim {
+        seq: Seq(1),
+        view: View(view.into()),
+        digest: Digest::from_u64(value.into()),
+    });
+    Summary {
+        view: View(view.into()),
+        stable_seq: Seq(0),
+        stable_digest: Digest::ZERO,
+        claims: claim.into_iter().collect(),
+    }
+}
+
+impl Replica {
+    /// The highest view it saw something prepared in: where it sent a Commit.
+    fn prepared(&self) -> Option<Entry> {
+        (0..).zip(self.committed).filter_map(|(view, value)| Some((view, value?))).last()
+    }
+
+    fn agree(&mut self, view: u8, value: u8) {
+        self.view = view;
+        self.changing = false;
+        self.agreed[usize::from(view)] = Some(value);
+    }
+}
+
+impl Model for ViewChangeModel {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State::default()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for (id, replica) in state.replicas.iter().enumerate() {
+            let view = usize::from(replica.view);
+            if replica.view == 0 && !replica.changing && replica.agreed[0].is_none() {
+                actions.extend(VALUES.map(|value| Action::Accept { replica: id, value }));
+            }
+            let agreed = replica.agreed[view].filter(|_| !replica.changing);
+            if replica.committed[view].is_none()
+                && agreed.is_some_and(|value| self.is_prepared(state, (replica.view, value)))
+            {
+                actions.push(Action::Commit { replica: id });
+            }
+            for view in replica.view + 1..u8::try_from(VIEWS).unwrap_or(0) {
+                actions.push(Action::Ask { replica: id, view });
+            }
+            let behind =
+                |view: u8| replica.view < view || (replica.view == view && replica.changing);
+            if state.new_view.is_some() && behind(1) {
+                actions.push(Action::Enter { replica: id });
+            }
+            if behind(2) {
+                for quorum in self.quorums(state, 2) {
+                    actions.extend(VALUES.map(|fresh| Action::Mislead {
+                        replica: id,
+                        quorum: quorum.clone(),
+                        fresh,
+                    }));
+                }
+            }
+        }
+        let leader = &state.replicas[HONEST_LEADER];
+        if leader.view == 1 && leader.changing && state.new_view.is_none() {
+            let quorums = self.quorums(state, 1).into_iter();
+            for quorum in quorums.filter(|quorum| quorum.honest.contains(&HONEST_LEADER)) {
+                actions.extend(VALUES.map(|fresh| Action::Start { quorum: quorum.clone(), fresh }));
+            }
+        }
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = state.clone();
+        match action {
+            Action::Accept { replica, value } => next.replicas[replica].agree(0, value),
+            Action::Commit { replica } => {
+                let replica = &mut next.replicas[replica];
+                let view = usize::from(replica.view);
+                replica.committed[view] = replica.agreed[view];
+            }
+            Action::Ask { replica, view } => {
+                let replica = &mut next.replicas[replica];
+                replica.view = view;
+                replica.changing = true;
+                let claim = replica.prepared().filter(|_| self.remembers);
+                replica.asked[usize::from(view)] = Some(claim);
+            }
+            Action::Start { quorum, fresh } => {
+                next.new_view = Some(Self::start(state, 1, &quorum, fresh));
+            }
+            Action::Enter { replica } => {
+                let value = state.new_view?;
+                next.replicas[replica].agree(1, value);
+            }
+            Action::Mislead { replica, quorum, fresh } => {
+                let value = Self::start(state, 2, &quorum, fresh);
+                next.replicas[replica].agree(2, value);
+            }
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("agreement", |model, state| decided(model, state).len() <= 1),
+            Property::sometimes("view 0 decides", |model, state| decides_in(model, state, 0)),
+            Property::sometimes("view 1 decides", |model, state| decides_in(model, state, 1)),
+            Property::sometimes("view 2 decides", |model, state| decides_in(model, state, 2)),
+            Property::sometimes("a later view repeats the decision", |model, state| {
+                decides_in(model, state, 0) && decides_in(model, state, 2)
+            }),
+        ]
+    }
+}
+
+fn decides(model: &ViewChangeModel, state: &State, view: usize, value: u8) -> bool {
+    let commits = state.replicas.iter().filter(|replica| replica.committed[view] == Some(value));
+    commits.count() + 1 >= model.quorum
+}
+
+fn decides_in(model: &ViewChangeModel, state: &State, view: usize) -> bool {
+    VALUES.iter().any(|value| decides(model, state, view, *value))
+}
+
+/// Returns the values for which Commits of a quorum exist in some view.
+fn decided(model: &ViewChangeModel, state: &State) -> Vec<u8> {
+    let in_any = |value: &u8| (0..VIEWS).any(|view| decides(model, state, view, *value));
+    VALUES.into_iter().filter(in_any).collect()
+}
+
+#[test]
+fn no_order_of_events_breaks_agreement() {
+    let checker = SOUND.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    assert!(checker.unique_state_count() > 10_000, "{}", checker.unique_state_count());
+}
+
+#[test]
+fn the_checker_refutes_quorums_that_do_not_intersect() {
+    let broken = ViewChangeModel { quorum: 2, ..SOUND };
+    let checker = broken.checker().spawn_bfs().join();
+    checker.assert_any_discovery("agreement");
+}
+
+#[test]
+fn the_checker_refutes_view_changes_that_forget() {
+    let broken = ViewChangeModel { remembers: false, ..SOUND };
+    let checker = broken.checker().spawn_bfs().join();
+    checker.assert_any_discovery("agreement");
+}

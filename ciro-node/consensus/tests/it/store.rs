@@ -1,0 +1,211 @@
+//! The durable log and the slashing-protection file on real files.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use ciro_consensus::crypto::Stark;
+use ciro_consensus::store::{
+    Disk, FileDisk, GUARD_FILE, JournalError, LOG_FILE, Opened, Recovery, Store, StoreError,
+    StoreOptions, read_log, segment_file,
+};
+use ciro_consensus::{Effect, Input, Record, Replica, Seq};
+
+use crate::support::{Lab, Subject, operation, proposal};
+
+type TestStore = Opened<Stark, FileDisk>;
+
+fn open_with(directory: &Path, lab: &Lab, recovery: Recovery) -> Result<TestStore, StoreError> {
+    let disk = FileDisk::open(directory).unwrap();
+    Store::open(disk, lab.genesis.message_domain(), StoreOptions { recovery, segments: 2 })
+}
+
+fn open(directory: &Path, lab: &Lab) -> Result<TestStore, StoreError> {
+    open_with(directory, lab, Recovery::Strict)
+}
+
+/// Writes a log of several frames: the steps of a backup up to the third block.
+fn write_log(directory: &Path, lab: &Lab) -> Vec<Record> {
+    let mut store = open(directory, lab).unwrap().store;
+    let mut backup = lab.open(1);
+    let mut written = 0;
+    for seq in 1..=3 {
+        backup.commit(lab, 0, seq, &proposal(0, &[operation(1, seq)]));
+        let records = backup.log[written..].iter().cloned();
+        let effects = records.map(|record| Effect::Append(Box::new(record))).collect();
+        assert!(store.persist(effects).unwrap().is_empty());
+        written = backup.log.len();
+    }
+    backup.log
+}
+
+#[test]
+fn records_come_back_in_order() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let written = write_log(directory.path(), &lab);
+    let opened = open(directory.path(), &lab).unwrap();
+    assert_eq!(opened.records, written);
+    assert_eq!(opened.torn_bytes, 0);
+}
+
+#[test]
+fn effects_other_than_the_logs_pass_through_in_order() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let mut store = open(directory.path(), &lab).unwrap().store;
+    let mut primary = lab.open(0).replica;
+    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
+    let appended = effects.iter().filter(|effect| matches!(effect, Effect::Append(_))).count();
+    assert_eq!(appended, 2, "PrePrepare and Prepare");
+    let sent = |effects: &[Effect]| -> Vec<String> {
+        effects
+            .iter()
+            .filter(|effect| !matches!(effect, Effect::Append(_)))
+            .map(|effect| format!("{effect:?}"))
+            .collect()
+    };
+    let expected = sent(&effects);
+    assert_eq!(sent(&store.persist(effects).unwrap()), expected);
+}
+
+/// A log that ends anywhere: what is left is a prefix of what was written, or the store says what is missing.
+#[test]
+fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let written = write_log(directory.path(), &lab);
+    let log = fs::read(directory.path().join(LOG_FILE)).unwrap();
+    let torn = tempfile::tempdir().unwrap();
+    let (mut behind, mut headless) = (0, 0);
+    for len in 0..log.len() {
+        // Without the slashing-protection file, every torn log is a crash's and gives a prefix.
+        fs::write(torn.path().join(LOG_FILE), &log[..len]).unwrap();
+        let _ = fs::remove_file(torn.path().join(GUARD_FILE));
+        match open(torn.path(), &lab) {
+            Ok(opened) => assert_eq!(opened.records, written[..opened.records.len()]),
+            Err(StoreError::Log(JournalError::TornHeader { len: at })) => {
+                assert_eq!(at, len);
+                headless += 1;
+                continue;
+            }
+            Err(error) => panic!("cut at {len}: {error}"),
+        }
+        // With it, the store notices that more was signed than the log remembers.
+        fs::write(torn.path().join(LOG_FILE), &log[..len]).unwrap();
+        fs::copy(directory.path().join(GUARD_FILE), torn.path().join(GUARD_FILE)).unwrap();
+        match open(torn.path(), &lab) {
+            Err(StoreError::LogBehindGuard { .. }) => behind += 1,
+            Ok(opened) => panic!("cut at {len}: {} records seem complete", opened.records.len()),
+            Err(error) => panic!("cut at {len}: {error}"),
+        }
+    }
+    assert_eq!((headless, behind), (44, log.len() - 44));
+}
+
+/// Any byte that flips: the store never hands out a record that was not written.
+#[test]
+fn a_corrupt_byte_is_named_or_cut_off_but_never_believed() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let written = write_log(directory.path(), &lab);
+    let log = fs::read(directory.path().join(LOG_FILE)).unwrap();
+    let spoilt = tempfile::tempdir().unwrap();
+    let mut middle = 0;
+    for at in (0..log.len()).step_by(7) {
+        let mut bytes = log.clone();
+        bytes[at] ^= 0x20;
+        fs::write(spoilt.path().join(LOG_FILE), &bytes).unwrap();
+        let _ = fs::remove_file(spoilt.path().join(GUARD_FILE));
+        match open(spoilt.path(), &lab) {
+            Ok(opened) => assert_eq!(opened.records, written[..opened.records.len()]),
+            Err(StoreError::Log(JournalError::CorruptMiddle { offset, next })) => {
+                assert!(offset <= at && at < next);
+                middle += 1;
+            }
+            Err(StoreError::Log(JournalError::CorruptHeader)) => assert!(at < 44),
+            Err(error) => panic!("byte {at}: {error}"),
+        }
+    }
+    assert!(middle > 10, "only the last frame may be taken for torn");
+}
+
+#[test]
+fn a_lost_log_may_vote_again_in_the_next_epoch() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    write_log(directory.path(), &lab);
+    fs::remove_file(directory.path().join(LOG_FILE)).unwrap();
+    let error = open(directory.path(), &lab).unwrap_err();
+    let StoreError::LogBehindGuard { resume, .. } = error else { panic!("{error}") };
+    let opened = open_with(directory.path(), &lab, Recovery::LogLost).unwrap();
+    assert_eq!((opened.records.len(), opened.votes_from), (0, resume));
+    drop(opened);
+    let reopened = open(directory.path(), &lab).unwrap();
+    assert_eq!(reopened.votes_from, resume, "it is remembered");
+    let mut store = reopened.store;
+    let mut primary = lab.open(0).replica;
+    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
+    assert!(matches!(store.persist(effects), Err(StoreError::Refused(_))));
+}
+
+#[test]
+fn files_of_another_kind_or_chain_are_refused() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    write_log(directory.path(), &lab);
+    fs::copy(directory.path().join(GUARD_FILE), directory.path().join(LOG_FILE)).unwrap();
+    let error = open(directory.path(), &lab).unwrap_err();
+    assert!(matches!(error, StoreError::Log(JournalError::Magic { .. })), "{error}");
+    let mut domain = lab.genesis.message_domain();
+    domain.chain = ciro_consensus::ChainId::new("other");
+    let disk = FileDisk::open(tempfile::tempdir().unwrap().path()).unwrap();
+    drop(disk);
+    let directory = tempfile::tempdir().unwrap();
+    write_log(directory.path(), &lab);
+    let mut disk = FileDisk::open(directory.path()).unwrap();
+    let error = read_log(&mut disk, LOG_FILE, domain).unwrap_err();
+    assert!(matches!(error, StoreError::Log(JournalError::Chain { .. })), "{error}");
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let first = open(directory.path(), &lab).unwrap();
+    let error = open(directory.path(), &lab).unwrap_err();
+    assert!(matches!(error, StoreError::Disk(_)), "{error}");
+    drop(first);
+    assert!(open(directory.path(), &lab).is_ok());
+}
+
+#[test]
+fn compaction_keeps_replaced_logs_for_the_forensic_tool() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let written = write_log(directory.path(), &lab);
+    let mut store = open(directory.path(), &lab).unwrap().store;
+    for _ in 0..3 {
+        store.persist(vec![Effect::Compact(written[..2].to_vec())]).unwrap();
+    }
+    drop(store);
+    let mut disk = FileDisk::open(directory.path()).unwrap();
+    let domain = lab.genesis.message_domain();
+    assert_eq!(read_log(&mut disk, LOG_FILE, domain).unwrap(), written[..2]);
+    let segments: Vec<usize> = (0..2)
+        .map(|turn| read_log(&mut disk, &segment_file(turn, 2), domain).unwrap().len())
+        .collect();
+    assert_eq!(segments, [2, 2], "the oldest of three is overwritten");
+    assert_eq!(disk.read(&segment_file(2, 3)).unwrap(), None);
+}
+
+/// A replica driven over a store, stopped and started after every block.
+#[test]
+fn a_replica_lives_through_restarts_from_files() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    for seq in 1..=3 {
+        let opened = open(directory.path(), &lab).unwrap();
+        let mut store = opened.store;
+        let (replica, effects) =
+            Replica::open(&lab.genesis, Lab::identity(1), Duration::ZERO, opened.records).unwrap();
+        store.persist(effects.clone()).unwrap();
+        let mut subject = Subject { replica, log: Vec::new(), now: Duration::ZERO, done: effects };
+        subject.execute_all();
+        assert_eq!(subject.replica.executed(), Seq(seq - 1));
+        subject.commit(&lab, 0, seq, &proposal(0, &[operation(1, seq)]));
+        let records = subject.log.drain(..).map(|record| Effect::Append(Box::new(record)));
+        store.persist(records.collect()).unwrap();
+    }
+}

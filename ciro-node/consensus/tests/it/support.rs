@@ -1,0 +1,256 @@
+//! One replica under test, and the keys of all others to speak in their names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ciro_consensus::crypto::{Scheme, Stark, StarkSigningKey};
+use ciro_consensus::message::{
+    Body, CheckpointVote, Message, PrePrepare, Summary, ViewChange, Vote,
+};
+use ciro_consensus::{
+    Certificate, ChainId, ClientId, Digest, Effect, Epoch, Genesis, Identity, Input, Kind, Nonce,
+    Operation, Params, Proposal, Record, Replica, ReplicaId, Seq, StakeChange, Statement, Timer,
+    Validator, ValidatorSet, View,
+};
+
+pub type TestReplica = Replica<Stark>;
+
+/// A chain of four equal validators with small windows, and everyone's keys.
+pub struct Lab {
+    pub genesis: Genesis<Stark>,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self::with_params(Params {
+            checkpoint_interval: 4,
+            epoch_length: 8,
+            operations_per_block: 4,
+            pipeline_depth: 4,
+            ..Params::default()
+        })
+    }
+
+    pub fn with_params(params: Params) -> Self {
+        let validators = (0..4).map(|id| Validator {
+            id: ReplicaId(id),
+            key: Stark::public_key(&key(id)),
+            stake: 10,
+        });
+        let set = ValidatorSet::new(validators).unwrap();
+        let chain = ChainId::new("ciro-test");
+        Self { genesis: Genesis::new(chain, params, set, Digest::short_string("genesis")) }
+    }
+
+    pub fn identity(id: u32) -> Identity<Stark> {
+        Identity { id: ReplicaId(id), key: key(id), votes_from: Epoch(0) }
+    }
+
+    pub fn open(&self, id: u32) -> Subject {
+        self.reopen(id, Vec::new())
+    }
+
+    pub fn reopen(&self, id: u32, records: Vec<Record>) -> Subject {
+        let opened =
+            Replica::open(&self.genesis, Self::identity(id), Duration::ZERO, records.clone());
+        let (replica, effects) = opened.unwrap();
+        let mut subject = Subject { replica, log: records, now: Duration::ZERO, done: Vec::new() };
+        subject.absorb(effects);
+        subject
+    }
+
+    /// Signs a message in anyone's name.
+    pub fn message(&self, sender: u32, epoch: u64, body: Body) -> Arc<Message> {
+        let domain = self.genesis.message_domain();
+        let signed =
+            Message::sign::<Stark>((ReplicaId(sender), &key(sender)), &domain, Epoch(epoch), body);
+        Arc::new(signed.unwrap())
+    }
+
+    pub fn certificate(&self, signers: &[u32], statement: &Statement) -> Certificate {
+        let hash = statement.hash::<Stark>(self.genesis.chain);
+        let signatures: Vec<_> = signers
+            .iter()
+            .map(|id| (ReplicaId(*id), Stark::sign(&key(*id), &hash).unwrap()))
+            .collect();
+        let set = self.genesis.committee.set();
+        Certificate::collect(set, signatures.iter().map(|(id, s)| (*id, s))).unwrap()
+    }
+
+    pub fn view_change(&self, sender: u32, summary: Summary, proofs: Proofs) -> Arc<Message> {
+        let Proofs { checkpoint, prepared } = proofs;
+        let body = ViewChange { summary, checkpoint, prepared };
+        self.message(sender, 0, Body::ViewChange(Arc::new(body)))
+    }
+}
+
+/// What stands beside a ViewChange's summary.
+#[derive(Default)]
+pub struct Proofs {
+    pub checkpoint: Option<Certificate>,
+    pub prepared: Vec<Certificate>,
+}
+
+/// A replica with its log and everything it did.
+pub struct Subject {
+    pub replica: TestReplica,
+    pub log: Vec<Record>,
+    pub now: Duration,
+    pub done: Vec<Effect>,
+}
+
+impl Subject {
+    /// Feeds an input; log effects go to the log, the others are returned.
+    pub fn step(&mut self, input: Input) -> Vec<Effect> {
+        let effects = self.replica.step(self.now, input);
+        self.absorb(effects)
+    }
+
+    pub fn receive(&mut self, message: &Arc<Message>) -> Vec<Effect> {
+        self.step(Input::Message(Arc::clone(message)))
+    }
+
+    /// Lets time pass and a timer fire.
+    pub fn fire(&mut self, timer: Timer, after: Duration) -> Vec<Effect> {
+        self.now += after;
+        self.step(Input::Timeout(timer))
+    }
+
+    fn absorb(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Append(record) => self.log.push(*record),
+                Effect::Compact(records) => self.log = records,
+                other => rest.push(other),
+            }
+        }
+        self.done.extend(rest.iter().cloned());
+        rest
+    }
+
+    /// Answers every block to execute, each state root being the block's number.
+    pub fn execute_all(&mut self) -> Vec<Seq> {
+        self.execute_all_with(&[])
+    }
+
+    pub fn execute_all_with(&mut self, changes: &[StakeChange]) -> Vec<Seq> {
+        let mut executed = Vec::new();
+        loop {
+            let next = self.done.iter().rev().find_map(|effect| match effect {
+                Effect::Execute(block) => Some(block.seq),
+                _ => None,
+            });
+            match next.filter(|seq| *seq > self.replica.executed()) {
+                Some(seq) => {
+                    executed.push(seq);
+                    let state_root = Digest::from_u64(seq.0);
+                    let changes = changes.to_vec();
+                    self.step(Input::Executed { seq, state_root, changes });
+                }
+                None => return executed,
+            }
+        }
+    }
+
+    pub fn submit(&mut self, operations: &[Operation]) -> Vec<Effect> {
+        operations.iter().flat_map(|operation| self.step(Input::Operation(*operation))).collect()
+    }
+
+    /// Runs one block through all phases with replicas 0 to 2 voting, this one among them or not.
+    pub fn commit(&mut self, lab: &Lab, view: u64, seq: u64, proposal: &Proposal) {
+        let epoch = self.replica.epoch().0;
+        let leader = self.replica.validators().proposer::<Stark>(
+            self.replica.epoch(),
+            View(view),
+            rotation(lab, epoch, seq),
+        );
+        let (body, vote) = pre_prepare(view, seq, proposal);
+        if leader != self.replica.id() {
+            self.receive(&lab.message(leader.0, epoch, body));
+        }
+        for kind in [Body::Prepare, Body::Commit] {
+            let own = self.replica.id();
+            for sender in (0..4).filter(|id| ReplicaId(*id) != own) {
+                self.receive(&lab.message(sender, epoch, kind(vote)));
+            }
+        }
+        self.answer_validation(true);
+        self.execute_all();
+    }
+
+    pub fn answer_validation(&mut self, valid: bool) -> Vec<Effect> {
+        let asked: Vec<(Seq, Digest)> = self
+            .done
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Validate { seq, digest, .. } => Some((*seq, *digest)),
+                _ => None,
+            })
+            .collect();
+        asked
+            .into_iter()
+            .flat_map(|(seq, digest)| self.step(Input::Verdict { seq, digest, valid }))
+            .collect()
+    }
+}
+
+/// Intervals since the epoch's first, for views that began with the epoch.
+fn rotation(lab: &Lab, epoch: u64, seq: u64) -> u64 {
+    let params = &lab.genesis.params;
+    params.interval_of(Seq(seq)) - params.interval_of(params.epoch_start(Epoch(epoch)).next())
+}
+
+pub fn key(id: u32) -> StarkSigningKey {
+    let secret =
+        Stark::hash(&[Digest::short_string("test secret"), Digest::from_u64(u64::from(id))]);
+    StarkSigningKey::from_bytes(secret.as_bytes()).unwrap()
+}
+
+pub fn operation(client: u64, nonce: u64) -> Operation {
+    let payload = Digest::from_u64(1000 * client + nonce);
+    Operation { client: ClientId(client), nonce: Nonce(nonce), payload }
+}
+
+pub fn proposal(view: u64, operations: &[Operation]) -> Proposal {
+    Proposal { view: View(view), operations: operations.to_vec(), evidence: Vec::new() }
+}
+
+/// Returns a PrePrepare and the vote that agrees to it.
+pub fn pre_prepare(view: u64, seq: u64, proposal: &Proposal) -> (Body, Vote) {
+    let (view, seq, digest) = (View(view), Seq(seq), proposal.digest::<Stark>());
+    let body = PrePrepare { view, seq, digest, proposal: Arc::new(proposal.clone()) };
+    (Body::PrePrepare(body), Vote { view, seq, digest })
+}
+
+pub fn checkpoint(seq: u64, digest: Digest) -> Body {
+    Body::Checkpoint(CheckpointVote { seq: Seq(seq), digest })
+}
+
+/// Returns the kinds of protocol messages sent to all, in order.
+pub fn said(effects: &[Effect]) -> Vec<Kind> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Broadcast { message } => Some(message.body.kind()),
+            _ => None,
+        })
+        .filter(|kind| *kind != Kind::Status)
+        .collect()
+}
+
+/// Returns the votes of one kind sent to all.
+pub fn votes(effects: &[Effect], kind: Kind) -> Vec<Vote> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Broadcast { message } => Some(&message.body),
+            _ => None,
+        })
+        .filter(|body| body.kind() == kind)
+        .filter_map(|body| match body {
+            Body::Prepare(vote) | Body::Commit(vote) => Some(*vote),
+            _ => None,
+        })
+        .collect()
+}
