@@ -141,14 +141,18 @@ fn unquantizable(error: &QuantizeError) -> Option<Refusal> {
 
 fn unprovable(error: &ProveError) -> Refusal {
     let (node, op, reason) = match error {
-        ProveError::Layout(LayoutError::Unsupported { node, op }) => {
-            (node.clone(), *op, "the tensor route cannot prove this operator".to_owned())
-        }
         ProveError::Layout(LayoutError::NoRoom { node, op, source }) => {
-            (node.clone(), *op, source.to_string())
+            (node.as_str(), *op, source.to_string())
         }
-        error => ("model".to_owned(), "", error.to_string()),
+        ProveError::Layout(error @ LayoutError::WideDivision { node, .. }) => {
+            (node.as_str(), "DivFloor", error.to_string())
+        }
+        ProveError::Layout(error @ LayoutError::Ranks { node }) => {
+            (node.as_str(), "TreeEnsemble", error.to_string())
+        }
+        ProveError::Layout(error) => ("model", "", error.to_string()),
+        error => ("model", "", error.to_string()),
     };
     let hint = Route::Cairo.is_built().then(|| "try `--route cairo`".to_owned());
-    Refusal { node, op: op.to_owned(), reason, hint }
+    Refusal { node: node.to_owned(), op: op.to_owned(), reason, hint }
 }
