@@ -82,8 +82,8 @@ fn certificates(criterion: &mut Criterion) {
         .zip(&keys)
         .map(|(id, key)| (ReplicaId(id), Stark::sign(key, &hash).expect("a word can be signed")))
         .collect();
-    let certificate = Certificate::collect(&set, signed.iter().map(|(id, s)| (*id, s)))
-        .expect("all have signed");
+    let certificate =
+        Certificate::collect(&set, signed.iter().map(|(id, s)| (*id, s))).expect("all have signed");
     criterion.bench_function("verify a certificate of 67 signatures", |b| {
         b.iter(|| committee.verify_certificate(black_box(&hash), &certificate));
     });

@@ -94,8 +94,7 @@ pub fn stark_cluster(nodes: usize, operations: usize) -> Result<Cluster<Stark>, 
         key: Stark::public_key(key),
         stake: 1,
     }))?;
-    let params =
-        Params { operations_per_block: operations, pending: 1 << 20, ..Params::default() };
+    let params = Params { operations_per_block: operations, pending: 1 << 20, ..Params::default() };
     let chain = ChainId::new("ciro-measure");
     let genesis = Genesis::new(chain, params, validators, Digest::short_string("genesis"));
     Ok(Cluster::new(&genesis, keys)?)

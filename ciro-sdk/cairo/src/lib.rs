@@ -21,7 +21,5 @@ pub use program::{Location, Program, ProgramHash};
 pub use proof::{CairoProof, ProofDecodeError};
 pub use run::{Execution, RunError, run};
 pub use security::SECURITY_BITS;
-pub use statement::{
-    InputMode, StatedInput, Statement, StatementError, arguments, commit_input,
-};
+pub use statement::{InputMode, StatedInput, Statement, StatementError, arguments, commit_input};
 pub use verify::{ClaimError, VerificationError, verify, verify_statement};

@@ -55,7 +55,8 @@ pub enum ProofDecodeError {
 impl CairoProof {
     /// The proof as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let bytes = options().serialize(&self.inner).expect("a proof is plain data below the size limit");
+        let bytes =
+            options().serialize(&self.inner).expect("a proof is plain data below the size limit");
         let mut encoder = DeflateEncoder::new(MAGIC.to_vec(), Compression::default());
         encoder.write_all(&bytes).expect("writing to memory does not fail");
         encoder.finish().expect("writing to memory does not fail")

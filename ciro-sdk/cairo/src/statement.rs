@@ -1,6 +1,6 @@
 //! What a proof states: the input or a commitment to it, and the output.
 
-use ciro_graph::integer::{Interval, IntegerModel};
+use ciro_graph::integer::{IntegerModel, Interval};
 use ciro_graph::tensor::{Tensor, element_count};
 use serde::{Deserialize, Serialize};
 use starknet_types_core::felt::Felt;
@@ -197,7 +197,8 @@ fn tensors<'k>(
             StatementError::Count { what, expected, got: felts.len() }
         })?;
         let values = head.iter().enumerate().map(|(index, felt)| {
-            let value = to_integer(*felt).filter(|&v| spec.interval.contains(Interval::point(v.into())));
+            let value =
+                to_integer(*felt).filter(|&v| spec.interval.contains(Interval::point(v.into())));
             value.ok_or_else(|| StatementError::Range {
                 what: spec.what,
                 name: spec.name.to_owned(),

@@ -56,7 +56,9 @@ pub(super) fn sources(wanted: BTreeSet<&'static str>) -> BTreeMap<String, String
             stack.extend(kernel.map_or(&[][..], |kernel| kernel.uses));
         }
     }
-    let mut list = String::from("//! Integer operators on tensors in row-major order, negative values as field elements.\n\n");
+    let mut list = String::from(
+        "//! Integer operators on tensors in row-major order, negative values as field elements.\n\n",
+    );
     let mut files = BTreeMap::new();
     for kernel in KERNELS.iter().filter(|kernel| needed.contains(kernel.name)) {
         writeln!(list, "pub mod {};", kernel.name).expect("writing to a string");

@@ -109,7 +109,9 @@ impl<'e> Layer<'e> {
         let name = self.data.claim(&format!("{}_{suffix}", self.prefix));
         let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
         if items.len() > super::data::LENGTH_MAX {
-            return Err(self.refuse(format!("constant {name} of {} elements is too long", items.len())));
+            return Err(
+                self.refuse(format!("constant {name} of {} elements is too long", items.len()))
+            );
         }
         self.data.array(&name, ty, &items);
         Ok(format!("{name}.span()"))
@@ -130,8 +132,9 @@ impl<'e> Layer<'e> {
         let op = node.op.operator().name();
         let shapes: Vec<String> =
             self.operands.iter().map(|operand| format!("{:?}", operand.shape)).collect();
-        let mut parameters: Vec<String> =
-            (0..self.operands.len()).map(|index| format!("{}: Tensor", self.operand(index))).collect();
+        let mut parameters: Vec<String> = (0..self.operands.len())
+            .map(|index| format!("{}: Tensor", self.operand(index)))
+            .collect();
         parameters.extend(self.parameters.iter().map(|(name, _)| format!("{name}: Tensor")));
         let mut code = String::new();
         writeln!(

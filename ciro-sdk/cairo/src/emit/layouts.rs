@@ -50,7 +50,8 @@ impl Layouts {
         if self.implementations.is_empty() {
             return None;
         }
-        let mut file = String::from("//! How this model's integers lie in felts and in memory.\n\n");
+        let mut file =
+            String::from("//! How this model's integers lie in felts and in memory.\n\n");
         for path in &self.uses {
             file.push_str(&format!("use {path};\n"));
         }

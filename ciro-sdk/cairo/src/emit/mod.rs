@@ -64,7 +64,11 @@ pub enum EmitError {
 ///
 /// # Errors
 /// [`EmitError`] with the first node that has no Cairo form.
-pub fn emit(model: &IntegerModel, name: &str, settings: EmitSettings) -> Result<Package, EmitError> {
+pub fn emit(
+    model: &IntegerModel,
+    name: &str,
+    settings: EmitSettings,
+) -> Result<Package, EmitError> {
     let name = names::identifier(name);
     let names = Names::new(model);
     let mut data = Data::default();
@@ -146,8 +150,11 @@ impl Emitter<'_> {
             self.data.import("crate::ops::weights::Commitment");
             let (felts, expanded) = (committed.felts.len(), committed.expanded);
             let hash = hex(committed.hash());
-            let value = format!("Commitment {{\n    felts: {felts}, expanded: {expanded},\n    hash: {hash},\n}}");
-            self.data.comment(&format!("{} numbers in {felts} felts, as arguments.", block.elements));
+            let value = format!(
+                "Commitment {{\n    felts: {felts}, expanded: {expanded},\n    hash: {hash},\n}}"
+            );
+            self.data
+                .comment(&format!("{} numbers in {felts} felts, as arguments.", block.elements));
             self.data.value(&block.name, "Commitment", &value);
             let name = &block.name;
             let open = match committed.form {
@@ -185,7 +192,8 @@ impl Emitter<'_> {
             return Err(layer.refuse("tensors without elements are not supported".to_owned()));
         }
         ops::emit(&node.op, &mut layer)?;
-        let parameters: Vec<String> = layer.parameters.iter().map(|(name, _)| name.clone()).collect();
+        let parameters: Vec<String> =
+            layer.parameters.iter().map(|(name, _)| name.clone()).collect();
         let operands = node.operands.iter().map(|&operand| self.names.of(operand).to_owned());
         let call = format!(
             "let {name} = layers::{name}({});",
@@ -195,16 +203,20 @@ impl Emitter<'_> {
     }
 
     fn layers_header(&self) -> String {
-        let mut header = String::from("//! One function for each node of the model, in the order in which they run.\n\n");
+        let mut header = String::from(
+            "//! One function for each node of the model, in the order in which they run.\n\n",
+        );
         header.push_str("use crate::data::*;\n");
-        let layouts: Vec<&str> = self.layouts.names().filter(|name| !name.starts_with("Rows")).collect();
+        let layouts: Vec<&str> =
+            self.layouts.names().filter(|name| !name.starts_with("Rows")).collect();
         if !layouts.is_empty() {
             header.push_str("use crate::layouts::*;\n");
         }
         header.push_str("use crate::ops::Tensor;\n");
         for (module, items) in &self.uses {
             let items = items.iter().copied().collect::<Vec<_>>().join(", ");
-            writeln!(header, "use crate::ops::{module}::{{{items}}};").expect("writing to a string");
+            writeln!(header, "use crate::ops::{module}::{{{items}}};")
+                .expect("writing to a string");
         }
         header
     }
@@ -223,7 +235,8 @@ impl Emitter<'_> {
     /// `src/lib.cairo`: the entry point and the sequence of layers.
     fn lib(&self, name: &str, functions: &[Function]) -> String {
         let committed = !self.opens.is_empty();
-        let mut code = format!("//! `{name}`, an integer model as a Cairo program. Written by Ciro.\n\n");
+        let mut code =
+            format!("//! `{name}`, an integer model as a Cairo program. Written by Ciro.\n\n");
         code.push_str("mod data;\nmod layers;\n");
         if self.layouts.names().next().is_some() {
             code.push_str("mod layouts;\n");
@@ -242,10 +255,16 @@ impl Emitter<'_> {
         }
         let arguments = if committed { ", arguments: Tensor" } else { "" };
         let pass = if committed { ", arguments" } else { "" };
-        code.push_str("\n/// Proves that the model maps `input` to the output that it states.\n///\n");
-        code.push_str("/// Under a `blinding` value the input is not stated itself, only a commitment to it.");
+        code.push_str(
+            "\n/// Proves that the model maps `input` to the output that it states.\n///\n",
+        );
+        code.push_str(
+            "/// Under a `blinding` value the input is not stated itself, only a commitment to it.",
+        );
         if committed {
-            code.push_str(" `arguments` are the\n/// weights of `weights.json`; the program checks them.");
+            code.push_str(
+                " `arguments` are the\n/// weights of `weights.json`; the program checks them.",
+            );
         }
         writeln!(
             code,
@@ -259,8 +278,10 @@ impl Emitter<'_> {
 
     fn predict(&self, functions: &[Function]) -> String {
         let arguments = if self.opens.is_empty() { "" } else { ", mut arguments: Tensor" };
-        let mut code = String::from("/// Runs the model: checks the input, then calls layer after layer.\n");
-        writeln!(code, "fn predict(mut input: Tensor{arguments}) -> Tensor {{").expect("writing to a string");
+        let mut code =
+            String::from("/// Runs the model: checks the input, then calls layer after layer.\n");
+        writeln!(code, "fn predict(mut input: Tensor{arguments}) -> Tensor {{")
+            .expect("writing to a string");
         for (id, _) in self.model.input_nodes() {
             let node = self.model.node(id);
             writeln!(
@@ -291,7 +312,8 @@ impl Emitter<'_> {
             _ => {
                 code.push_str("    let mut output = array![];\n");
                 for output in outputs {
-                    writeln!(code, "    output.append_span({output});").expect("writing to a string");
+                    writeln!(code, "    output.append_span({output});")
+                        .expect("writing to a string");
                 }
                 code.push_str("    output.span()\n}\n");
             }

@@ -6,11 +6,66 @@ use ciro_graph::integer::{IntegerModel, NodeId};
 
 /// Words that Cairo keeps for itself, and those that the package's own code uses.
 const TAKEN: &[&str] = &[
-    "as", "assert", "break", "const", "continue", "do", "dyn", "else", "enum", "extern", "false", "fn", "for", "hint",
-    "if", "impl", "implicits", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "nopanic", "of", "pub", "ref",
-    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "use", "where",
-    "while", "with", "yield", "array", "arguments", "blinding", "core", "data", "input", "layers", "layouts", "main", "ops",
-    "output", "predict", "start", "x", "y",
+    "as",
+    "assert",
+    "break",
+    "const",
+    "continue",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "fn",
+    "for",
+    "hint",
+    "if",
+    "impl",
+    "implicits",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "nopanic",
+    "of",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "struct",
+    "super",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "use",
+    "where",
+    "while",
+    "with",
+    "yield",
+    "array",
+    "arguments",
+    "blinding",
+    "core",
+    "data",
+    "input",
+    "layers",
+    "layouts",
+    "main",
+    "ops",
+    "output",
+    "predict",
+    "start",
+    "x",
+    "y",
 ];
 
 /// A Cairo identifier for every node.
@@ -21,7 +76,8 @@ impl Names {
     /// Derives an identifier from every node's name.
     pub(super) fn new(model: &IntegerModel) -> Self {
         let mut taken: BTreeSet<String> = TAKEN.iter().map(|&word| word.to_owned()).collect();
-        let nodes = model.nodes().iter().map(|node| claim(&mut taken, identifier(&node.name))).collect();
+        let nodes =
+            model.nodes().iter().map(|node| claim(&mut taken, identifier(&node.name))).collect();
         Self(nodes)
     }
 

@@ -85,7 +85,9 @@ fn repeats(pieces: &[Piece], operand: usize, first: usize, axes: &[Axis]) -> (us
     };
     let Some(second) = pieces.get(1).and_then(start) else { return (1, 0) };
     // A grid never steps back, nor stays where it is: the loops in Cairo count positions.
-    let Some(stride) = second.checked_sub(first).filter(|&stride| stride > 0) else { return (1, 0) };
+    let Some(stride) = second.checked_sub(first).filter(|&stride| stride > 0) else {
+        return (1, 0);
+    };
     let extent = (0..)
         .zip(pieces)
         .take_while(|(index, piece)| start(piece) == Some(first + index * stride))

@@ -63,7 +63,9 @@ impl Slots {
     /// Lays values in the slots, as a field element: `sum_j values[j] * 2^position(j)`.
     pub(crate) fn pack(self, values: impl IntoIterator<Item = i64>) -> Felt {
         let terms = values.into_iter().enumerate();
-        terms.fold(Felt::ZERO, |sum, (index, value)| sum + Felt::from(value) * power(self.position(index)))
+        terms.fold(Felt::ZERO, |sum, (index, value)| {
+            sum + Felt::from(value) * power(self.position(index))
+        })
     }
 
     /// The name of the Cairo implementation.
@@ -116,19 +118,28 @@ impl Slots {
             code.write_fmt(text).expect("writing to a string");
         };
         write(&mut code, format_args!("    type Arrays = ({arrays},);\n"));
-        write(&mut code, format_args!("    fn empty() -> Self::Arrays {{\n        ({empty},)\n    }}\n"));
+        write(
+            &mut code,
+            format_args!("    fn empty() -> Self::Arrays {{\n        ({empty},)\n    }}\n"),
+        );
         code.push_str("    fn spread(packed: felt252, offset: felt252, planes: Self::Arrays) -> Self::Arrays {\n");
         let mutable = (0..self.count).map(|i| format!("mut y{i}")).collect::<Vec<_>>().join(", ");
         write(&mut code, format_args!("        let ({mutable},) = planes;\n"));
         self.write_digits(&mut code, |code, index, digit| {
-            writeln!(code, "        y{index}.append({digit} + offset);").expect("writing to a string");
+            writeln!(code, "        y{index}.append({digit} + offset);")
+                .expect("writing to a string");
         });
         write(&mut code, format_args!("        ({},)\n    }}\n", names("y", self.count)));
         code.push_str("    fn join(planes: Self::Arrays, count: usize, ref y: Array<felt252>) {\n");
         write(&mut code, format_args!("        let ({},) = planes;\n", names("y", self.count)));
         for index in 0..self.count {
             if index > 0 {
-                write(&mut code, format_args!("        if count == {index} {{\n            return;\n        }}\n"));
+                write(
+                    &mut code,
+                    format_args!(
+                        "        if count == {index} {{\n            return;\n        }}\n"
+                    ),
+                );
             }
             write(&mut code, format_args!("        copy(y{index}.span(), ref y);\n"));
         }
@@ -142,7 +153,9 @@ impl Slots {
             (1, 0) => "One integer: the felt itself.".to_owned(),
             (_, 0) => format!("{count} integers of {bits} bits, all in the low half of the felt."),
             (low, high) => {
-                format!("{count} integers of {bits} bits: {low} in the low half of the felt, {high} above.")
+                format!(
+                    "{count} integers of {bits} bits: {low} in the low half of the felt, {high} above."
+                )
             }
         }
     }
@@ -164,8 +177,11 @@ impl Slots {
                 if index + 1 == count {
                     each(code, first + index, &format!("{half}.into()"));
                 } else {
-                    writeln!(code, "        let ({half}, digit) = DivRem::div_rem({half}, {base});")
-                        .expect("writing to a string");
+                    writeln!(
+                        code,
+                        "        let ({half}, digit) = DivRem::div_rem({half}, {base});"
+                    )
+                    .expect("writing to a string");
                     each(code, first + index, "digit.into()");
                 }
             }
@@ -243,7 +259,8 @@ impl Rows {
             if self.slots.high() > 0 {
                 let high = mask(self.slots.low()..self.slots.count, LOW_BITS);
                 let up = hex(down * power(LOW_BITS));
-                write!(sum, "\n                + (high & {high}).into() * {up}").expect("writing to a string");
+                write!(sum, "\n                + (high & {high}).into() * {up}")
+                    .expect("writing to a string");
             }
             let offset = hex(offset);
             writeln!(code, "        rows\n            .append(\n                {sum}\n                + {offset},\n            );")

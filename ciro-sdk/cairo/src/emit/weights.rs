@@ -81,7 +81,12 @@ impl Committed {
 
 impl Weights {
     /// Finds every block and decides where it goes: the smallest ones into the program, up to `inline_max` numbers.
-    pub(super) fn plan(model: &IntegerModel, names: &Names, data: &mut Data, inline_max: usize) -> Self {
+    pub(super) fn plan(
+        model: &IntegerModel,
+        names: &Names,
+        data: &mut Data,
+        inline_max: usize,
+    ) -> Self {
         let mut weights = Self::default();
         for (id, node) in model.iter() {
             let (usage, suffix, columns) = match &node.op {

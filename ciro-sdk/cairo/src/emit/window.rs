@@ -22,10 +22,8 @@ impl Window {
         for ((&extent, &dilation), &stride) in kernel.iter().zip(dilations).zip(strides) {
             let taps = (0..extent).map(|tap| tap.checked_mul(dilation)?.checked_mul(stride));
             let taps = taps.collect::<Option<Vec<_>>>()?;
-            offsets = offsets
-                .iter()
-                .flat_map(|&at| taps.iter().map(move |&tap| at + tap))
-                .collect();
+            offsets =
+                offsets.iter().flat_map(|&at| taps.iter().map(move |&tap| at + tap)).collect();
         }
         let fits = offsets.last().is_some_and(|&last| last < SPAN_MAX);
         (fits && offsets.is_sorted()).then_some(Self { offsets })
@@ -43,7 +41,8 @@ impl Window {
     /// `impl {name} of Window`.
     pub(super) fn dot_impl(&self, name: &str) -> String {
         let (count, span) = (self.len(), self.span());
-        let mut code = format!("/// {count} elements within {span}.\npub impl {name} of Window {{\n");
+        let mut code =
+            format!("/// {count} elements within {span}.\npub impl {name} of Window {{\n");
         code.push_str("    fn dot(x: Tensor, at: usize, ref w: Tensor) -> felt252 {\n");
         self.write_read(&mut code);
         let weights = wrap(&names("w", count));
@@ -54,7 +53,8 @@ impl Window {
         .expect("writing to a string");
         let products: Vec<String> = (0..count).map(|i| format!("x{i} * w{i}")).collect();
         let products = products.chunks(8).map(|line| line.join(" + ")).collect::<Vec<_>>();
-        writeln!(code, "        {}", products.join("\n            + ")).expect("writing to a string");
+        writeln!(code, "        {}", products.join("\n            + "))
+            .expect("writing to a string");
         code.push_str("    }\n}\n");
         code
     }

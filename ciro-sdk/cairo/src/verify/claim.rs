@@ -160,9 +160,18 @@ fn check_public_memory(memory: &PublicMemory) -> Result<(), ClaimError> {
             return Err(ClaimError::NotCanonical("public memory"));
         }
     }
-    let pointers =
-        memory.public_segments.present_segments().into_iter().flat_map(|s| [s.start_ptr, s.stop_ptr]);
-    if memory.safe_call_ids.iter().copied().chain(pointers.map(|pointer| pointer.id)).any(|id| id >= P) {
+    let pointers = memory
+        .public_segments
+        .present_segments()
+        .into_iter()
+        .flat_map(|s| [s.start_ptr, s.stop_ptr]);
+    if memory
+        .safe_call_ids
+        .iter()
+        .copied()
+        .chain(pointers.map(|pointer| pointer.id))
+        .any(|id| id >= P)
+    {
         return Err(ClaimError::NotCanonical("public memory"));
     }
     Ok(())
@@ -188,7 +197,8 @@ fn check_components(proof: &Inner) -> Result<(), ClaimError> {
 }
 
 /// `flatten_claim` asserts that the memory of large values has at most this many parts.
-const BIG_PARTS_MAX: usize = cairo_air::components::memory_address_to_id::MEMORY_ADDRESS_TO_ID_SPLIT;
+const BIG_PARTS_MAX: usize =
+    cairo_air::components::memory_address_to_id::MEMORY_ADDRESS_TO_ID_SPLIT;
 
 fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
     let segments = &claim.public_data.public_memory.public_segments;
@@ -276,7 +286,8 @@ fn check_registers(claim: &CairoClaim) -> Result<(), ClaimError> {
     let first = program.checked_add(3).ok_or(ClaimError::Address)?;
     let last = initial_ap.checked_add(builtins).and_then(|ap| ap.checked_add(builtins));
     let bound = u32::try_from(MEMORY_ADDRESS_BOUND).unwrap_or(P);
-    let in_order = initial_ap == first && last.is_some_and(|last| last <= final_ap) && final_ap < bound;
+    let in_order =
+        initial_ap == first && last.is_some_and(|last| last <= final_ap) && final_ap < bound;
     if !in_order {
         return Err(ClaimError::Address);
     }
@@ -297,7 +308,8 @@ fn check_lookup_sums(proof: &Inner) -> Result<(), ClaimError> {
     };
     let total = sums.big_claimed_sums.iter().fold(SecureField::zero(), |total, &sum| total + sum);
     // The STARK verifier unwraps the sum of every enabled component. With equal counts there is no further sum.
-    let enabled = proof.claim.flatten_claim().component_enable_bits.into_iter().filter(|&bit| bit).count();
+    let enabled =
+        proof.claim.flatten_claim().component_enable_bits.into_iter().filter(|&bit| bit).count();
     let claimed = proof.interaction_claim.flatten_interaction_claim().len();
     if claim.big_log_sizes.len() != sums.big_claimed_sums.len()
         || total != sums.claimed_sum

@@ -4,8 +4,8 @@
 
 use ciro_graph::integer::NodeId;
 use ciro_graph::integer::ops::{
-    ArgMax, Bucketize, Combine, Constant, Conv, DivFloor, Embed, Isqrt, Linear, Lookup, MatMul, Mul,
-    ReduceMax, ReduceSum, Requantize, TreeEnsemble, TreeNode,
+    ArgMax, Bucketize, Combine, Constant, Conv, DivFloor, Embed, Isqrt, Linear, Lookup, MatMul,
+    Mul, ReduceMax, ReduceSum, Requantize, TreeEnsemble, TreeNode,
 };
 use ciro_graph::movement::{Movement, Windows};
 use proptest::prelude::*;
@@ -57,7 +57,12 @@ impl Random {
 
 /// Runs `add` a few times on one model and checks it; seeds come from proptest.
 fn check(nodes: usize, add: impl Fn(&mut Case, &mut Random)) {
-    let config = ProptestConfig { cases: 2, max_shrink_iters: 0, failure_persistence: None, ..Default::default() };
+    let config = ProptestConfig {
+        cases: 2,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..Default::default()
+    };
     proptest!(config, |(seed: u64)| {
         let (mut case, mut random) = (Case::default(), Random::new(seed));
         for _ in 0..nodes {
@@ -113,7 +118,8 @@ fn conv() {
 #[test]
 fn mat_mul() {
     check(5, |case, random| {
-        let (batch, m, k, n) = (random.size(1, 2), random.size(1, 4), random.size(1, 9), random.size(1, 17));
+        let (batch, m, k, n) =
+            (random.size(1, 2), random.size(1, 4), random.size(1, 9), random.size(1, 17));
         let a = random.operand(case, &[batch, m, k], (-1000, 900));
         let b = random.operand(case, &[batch, k, n], (-7, 300));
         case.output(MatMul, &[a, b]);
@@ -143,7 +149,13 @@ fn requantize() {
         let count = random.size(1, 11);
         let x = random.operand(case, &[count], range);
         let shift = *random.pick(&[0, 0, 1, 4, 13, 30]);
-        let (lo, hi) = *random.pick(&[(0, i32::MAX), (i32::MIN, 100), (-128, 127), (0, 0), (i32::MIN, i32::MAX)]);
+        let (lo, hi) = *random.pick(&[
+            (0, i32::MAX),
+            (i32::MIN, 100),
+            (-128, 127),
+            (0, 0),
+            (i32::MIN, i32::MAX),
+        ]);
         case.output(Requantize { shift, lo, hi }, &[x]);
     });
 }
@@ -205,7 +217,12 @@ fn constants_and_movements() {
         let value = case.constant(&[a, b, c], values);
         let constant = case.output(Constant { value }, &[]);
         case.output(Movement::Reshape { shape: vec![c, a * b] }, &[x]);
-        case.output(Movement::Transpose { perm: random.pick(&[vec![1, 0, 2], vec![2, 1, 0], vec![1, 2, 0]]).clone() }, &[x]);
+        case.output(
+            Movement::Transpose {
+                perm: random.pick(&[vec![1, 0, 2], vec![2, 1, 0], vec![1, 2, 0]]).clone(),
+            },
+            &[x],
+        );
         case.output(Movement::Expand { shape: vec![2, a, b, c] }, &[x]);
         case.output(Movement::Concat { axis: random.size(0, 2) }, &[x, constant]);
         let axis = random.size(0, 2);
@@ -214,7 +231,10 @@ fn constants_and_movements() {
         case.output(Movement::Select { axis, indices }, &[x]);
         let pads = (0..3).map(|_| (random.size(0, 2), random.size(0, 2))).collect();
         case.output(Movement::Pad { pads, fill: -7 }, &[x]);
-        case.output(Movement::Dilate { axis: random.size(0, 2), step: random.size(1, 3), fill: 4 }, &[x]);
+        case.output(
+            Movement::Dilate { axis: random.size(0, 2), step: random.size(1, 3), fill: 4 },
+            &[x],
+        );
         let count = u32::try_from(a * b * c).unwrap();
         let indices = (0..30).map(|i| (i * 7 + i * i) % (2 * count)).collect();
         case.output(Movement::Index { shape: vec![5, 6], indices }, &[x, constant]);
@@ -279,7 +299,13 @@ fn bucketize_and_trees() {
 }
 
 /// Appends a random tree and returns its root.
-fn grow(nodes: &mut Vec<TreeNode>, random: &mut Random, features: usize, outputs: usize, depth: usize) -> u32 {
+fn grow(
+    nodes: &mut Vec<TreeNode>,
+    random: &mut Random,
+    features: usize,
+    outputs: usize,
+    depth: usize,
+) -> u32 {
     let at = nodes.len();
     nodes.push(TreeNode::Leaf { weights: random.ints(outputs, -500, 500) });
     if depth > 0 && random.size(0, 4) > 0 {

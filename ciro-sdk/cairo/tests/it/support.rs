@@ -42,19 +42,25 @@ impl Case {
     pub fn input(&mut self, shape: &[usize], data: Vec<i32>, (lo, hi): (i32, i32)) -> NodeId {
         let name = format!("in_{}", self.inputs.len());
         let input = self.builder.input(name, shape.to_vec());
-        self.inputs.push(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"));
-        self.builder.view(input, Encoding::Integer { lo, hi }).expect("an interval inside the bound")
+        self.inputs
+            .push(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"));
+        self.builder
+            .view(input, Encoding::Integer { lo, hi })
+            .expect("an interval inside the bound")
     }
 
     /// Adds a constant.
     pub fn constant(&mut self, shape: &[usize], data: Vec<i32>) -> ciro_graph::integer::ConstId {
-        self.builder.constant(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"))
+        self.builder
+            .constant(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"))
     }
 
     /// Adds a node.
     pub fn node(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
         self.nodes += 1;
-        self.builder.push(format!("node_{}", self.nodes), op, operands, 1.0).expect("a node that fits")
+        self.builder
+            .push(format!("node_{}", self.nodes), op, operands, 1.0)
+            .expect("a node that fits")
     }
 
     /// Adds a node whose value is an output.

@@ -233,18 +233,39 @@ fn edited_models_are_imported_or_refused() {
 fn zz_collect() {
     use proptest::strategy::ValueTree;
     use std::sync::Mutex;
-    static PLACES: Mutex<std::collections::BTreeMap<String, usize>> = Mutex::new(std::collections::BTreeMap::new());
+    static PLACES: Mutex<std::collections::BTreeMap<String, usize>> =
+        Mutex::new(std::collections::BTreeMap::new());
     std::panic::set_hook(Box::new(|info| {
         let bt = std::backtrace::Backtrace::force_capture().to_string();
-        let mine: Vec<&str> = bt.lines().filter(|l| l.contains("./src/") || l.contains("graph/src")).take(3).map(str::trim).collect();
-        *PLACES.lock().unwrap().entry(format!("{} {}", info.to_string().replace('\n', " "), mine.join(" < "))).or_default() += 1;
+        let mine: Vec<&str> = bt
+            .lines()
+            .filter(|l| l.contains("./src/") || l.contains("graph/src"))
+            .take(3)
+            .map(str::trim)
+            .collect();
+        *PLACES
+            .lock()
+            .unwrap()
+            .entry(format!("{} {}", info.to_string().replace('\n', " "), mine.join(" < ")))
+            .or_default() += 1;
     }));
     let decode = |bytes: Vec<u8>| ModelProto::decode(bytes.as_slice()).ok();
     let corpus: Vec<ModelProto> = corpus().into_iter().filter_map(decode).collect();
     let graphs: Vec<&GraphProto> = corpus.iter().filter_map(|m| m.graph.as_ref()).collect();
     let nodes: Vec<NodeProto> = graphs.iter().flat_map(|graph| graph.node.clone()).collect();
     let settings = Settings { max_elements: 1 << 16, max_nodes: 1 << 10, ..Settings::default() };
-    let mut runner = proptest::test_runner::TestRunner::new_with_rng(Default::default(), proptest::test_runner::TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &std::env::var("SEED").unwrap_or_default().bytes().chain(std::iter::repeat(7)).take(32).collect::<Vec<_>>()));
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(
+        Default::default(),
+        proptest::test_runner::TestRng::from_seed(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+            &std::env::var("SEED")
+                .unwrap_or_default()
+                .bytes()
+                .chain(std::iter::repeat(7))
+                .take(32)
+                .collect::<Vec<_>>(),
+        ),
+    );
     let strategy = (any::<Index>(), proptest::collection::vec(edit(), 1..5));
     let start = std::time::Instant::now();
     let (mut n, mut ok, mut slow) = (0, 0, Vec::new());
@@ -252,15 +273,38 @@ fn zz_collect() {
     while start.elapsed().as_secs() < secs {
         let (which, edits) = strategy.new_tree(&mut runner).unwrap().current();
         let mut model = corpus[which.index(corpus.len())].clone();
-        for edit in &edits { let _ = edit_model(&mut model, edit, &nodes); }
+        for edit in &edits {
+            let _ = edit_model(&mut model, edit, &nodes);
+        }
         let bytes = model.encode_to_vec();
         let t = std::time::Instant::now();
-        let r = std::panic::catch_unwind(|| import_bytes(&bytes, &settings).map(|graph| { let ones = graph.inputs.iter().map(|x| Tensor::full(x.shape.clone(), 1.0).unwrap()); let _ = graph.eval(&ones.collect::<Vec<_>>()); graph }));
-        if let Ok(Ok(g)) = r { ok += 1; if g.check().is_err() { *PLACES.lock().unwrap().entry(format!("CHECK {:?}", g.check())).or_default() += 1; } }
-        if t.elapsed().as_millis() > 300 { slow.push((t.elapsed().as_millis(), model.graph.as_ref().map(|g| g.node.iter().map(|n| n.op_type.clone()).collect::<Vec<_>>()))); }
+        let r = std::panic::catch_unwind(|| {
+            import_bytes(&bytes, &settings).map(|graph| {
+                let ones = graph.inputs.iter().map(|x| Tensor::full(x.shape.clone(), 1.0).unwrap());
+                let _ = graph.eval(&ones.collect::<Vec<_>>());
+                graph
+            })
+        });
+        if let Ok(Ok(g)) = r {
+            ok += 1;
+            if g.check().is_err() {
+                *PLACES.lock().unwrap().entry(format!("CHECK {:?}", g.check())).or_default() += 1;
+            }
+        }
+        if t.elapsed().as_millis() > 300 {
+            slow.push((
+                t.elapsed().as_millis(),
+                model
+                    .graph
+                    .as_ref()
+                    .map(|g| g.node.iter().map(|n| n.op_type.clone()).collect::<Vec<_>>()),
+            ));
+        }
         n += 1;
     }
     let _ = std::panic::take_hook();
     println!("{n} runs, {ok} imported; slow {slow:?}");
-    for (place, count) in PLACES.lock().unwrap().iter() { println!("{count} {place}"); }
+    for (place, count) in PLACES.lock().unwrap().iter() {
+        println!("{count} {place}");
+    }
 }

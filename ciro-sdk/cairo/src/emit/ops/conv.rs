@@ -46,9 +46,14 @@ pub(super) fn emit(op: &Conv, layer: &mut Layer<'_>) -> Result<(), EmitError> {
         inputs * plane,
         blocks * taps,
     ));
-    layer.line(format_args!("    channels: {width}, width: {}, offset: {},", slots.count, layer.node.interval.lo));
+    layer.line(format_args!(
+        "    channels: {width}, width: {}, offset: {},",
+        slots.count, layer.node.interval.lo
+    ));
     layer.line("};");
-    layer.line(format_args!("{conv}::<{window}, {planes}>({x}, places, shape, {weights}, {biases})"));
+    layer.line(format_args!(
+        "{conv}::<{window}, {planes}>({x}, places, shape, {weights}, {biases})"
+    ));
     Ok(())
 }
 
@@ -64,7 +69,8 @@ fn biases(
     let felts = (0..op.groups).flat_map(|group| {
         (0..width).step_by(slots.count).map(move |first| {
             let channels = first..(first + slots.count).min(width);
-            let values = channels.map(|c| bias.map_or(0, |bias| bias[group * width + c].into()) - lo);
+            let values =
+                channels.map(|c| bias.map_or(0, |bias| bias[group * width + c].into()) - lo);
             hex(slots.pack(values))
         })
     });
@@ -101,8 +107,8 @@ impl Geometry {
             let window = Window::new(&kernel[outer..], &op.dilations[outer..], &steps[outer..])?;
             Some((outer, window))
         });
-        let (outer, window) =
-            window.ok_or_else(|| layer.refuse("a kernel row spans too much of the operand".to_owned()))?;
+        let (outer, window) = window
+            .ok_or_else(|| layer.refuse("a kernel row spans too much of the operand".to_owned()))?;
         let outer_steps: Vec<usize> =
             (0..outer).map(|axis| op.dilations[axis] * steps[axis]).collect();
         let out = &layer.node.shape[2..];

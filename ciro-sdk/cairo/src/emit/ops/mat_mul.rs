@@ -27,6 +27,10 @@ pub(super) fn emit(layer: &mut Layer<'_>) -> Result<(), EmitError> {
         "let shape = {shape} {{ rows: {rows}, inner: {inner}, columns: {columns}, width: {} }};",
         slots.count
     ));
-    layer.line(format_args!("{mat_mul}::<{}>(a, b, shape, {biases}, {})", layouts.join(", "), interval.lo));
+    layer.line(format_args!(
+        "{mat_mul}::<{}>(a, b, shape, {biases}, {})",
+        layouts.join(", "),
+        interval.lo
+    ));
     Ok(())
 }

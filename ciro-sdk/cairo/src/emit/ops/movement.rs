@@ -160,7 +160,8 @@ fn gathered(
             Source::Element { operand, index } => starts[operand as usize] + index as usize,
             Source::Fill => total,
         });
-        let indices = layer.array(&format!("INDICES_{part}"), "usize", indices.collect::<Vec<_>>())?;
+        let indices =
+            layer.array(&format!("INDICES_{part}"), "usize", indices.collect::<Vec<_>>())?;
         layer.line(format_args!("{gather}({x}, {indices}, ref y);"));
     }
     layer.line("y.span()");

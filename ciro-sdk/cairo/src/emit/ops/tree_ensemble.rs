@@ -7,7 +7,8 @@ use ciro_graph::integer::ops::{TreeEnsemble, TreeNode};
 use super::{EmitError, Layer};
 
 pub(super) fn emit(op: &TreeEnsemble, layer: &mut Layer<'_>) -> Result<(), EmitError> {
-    let (leaf, add_leaf) = (layer.item("tree_ensemble", "leaf"), layer.item("tree_ensemble", "add_leaf"));
+    let (leaf, add_leaf) =
+        (layer.item("tree_ensemble", "leaf"), layer.item("tree_ensemble", "add_leaf"));
     layer.data.import("crate::ops::tree_ensemble::Node");
     let mut leaves = Leaves::default();
     let mut trees = Vec::with_capacity(op.roots.len());
@@ -27,7 +28,9 @@ pub(super) fn emit(op: &TreeEnsemble, layer: &mut Layer<'_>) -> Result<(), EmitE
     layer.line(format_args!("    x = x.slice({0}, x.len() - {0});", op.features));
     layer.line(format_args!("    let mut sums = {base};"));
     for tree in trees {
-        layer.line(format_args!("    sums = {add_leaf}(sums, {weights}, {leaf}({tree}, ranks, {lift}));"));
+        layer.line(format_args!(
+            "    sums = {add_leaf}(sums, {weights}, {leaf}({tree}, ranks, {lift}));"
+        ));
     }
     layer.line(format_args!("    {copy}(sums, ref y);"));
     layer.line("}");
