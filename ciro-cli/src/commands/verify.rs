@@ -76,10 +76,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         Ok(key) => key,
         Err(error) => return invalid(error, 0.0, args, context),
     };
-    let policy = Policy {
-        min_security_bits: args.min_security_bits,
-        min_proven_bits: args.min_proven_bits,
-    };
+    let policy =
+        Policy { min_security_bits: args.min_security_bits, min_proven_bits: args.min_proven_bits };
     let start = Instant::now();
     let verified = verify_with(&bundle, &key, &policy);
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;

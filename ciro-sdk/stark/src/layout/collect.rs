@@ -431,7 +431,8 @@ impl<'m> Collector<'m> {
         });
 
         let public = self.public_values();
-        let Self { mut wiring, products, elementwise, maxima, positions, divisions, steps, .. } = self;
+        let Self { mut wiring, products, elementwise, maxima, positions, divisions, steps, .. } =
+            self;
         let mut chips: Vec<PlacedChip> = vec![];
         chips.extend(place_contraction(&products, false, &mut wiring));
         chips.extend(place_contraction(&products, true, &mut wiring));

@@ -44,7 +44,9 @@ fn every_chip_is_in_a_golden_proof() {
         .collect();
     chips.sort_unstable();
     chips.dedup();
-    insta::assert_snapshot!(chips.join(" "), @"");
+    let all = "boundary constants divisions embeddings feature function leaf maxima positions products public raw \
+               rounded square tree";
+    assert_eq!(chips.join(" "), all);
 }
 
 #[test]
