@@ -1,3 +1,4 @@
 //! Integration tests of the library, on the trained models of `examples/models`.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may panic and print")]
 
 mod real_models;
