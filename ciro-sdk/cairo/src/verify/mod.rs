@@ -4,12 +4,12 @@
 //! concerns a claim is checked here first (see [`claim`]) and the rest runs behind a guard that turns panics into errors.
 
 mod claim;
-mod guard;
 
 use cairo_air::verifier::{CairoVerificationError, verify_cairo};
 use starknet_types_core::felt::Felt;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
+use crate::guard;
 use crate::key::CairoKey;
 use crate::program::ProgramHash;
 use crate::proof::CairoProof;

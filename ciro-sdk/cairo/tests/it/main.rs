@@ -1,5 +1,7 @@
 //! Integration tests of the Cairo route.
 
+mod models;
 mod operators;
-mod scratch;
+mod proofs;
+mod steps;
 mod support;
