@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use ciro_graph::integer::{IntegerModel, NodeId};
 
+use super::kernels;
+
 /// Words that Cairo keeps for itself, and those that the package's own code uses.
 const TAKEN: &[&str] = &[
     "as",
@@ -75,7 +77,8 @@ pub(super) struct Names(Vec<String>);
 impl Names {
     /// Derives an identifier from every node's name.
     pub(super) fn new(model: &IntegerModel) -> Self {
-        let mut taken: BTreeSet<String> = TAKEN.iter().map(|&word| word.to_owned()).collect();
+        let taken = TAKEN.iter().copied().chain(kernels::functions());
+        let mut taken: BTreeSet<String> = taken.map(str::to_owned).collect();
         let nodes =
             model.nodes().iter().map(|node| claim(&mut taken, identifier(&node.name))).collect();
         Self(nodes)
