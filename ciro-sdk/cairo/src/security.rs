@@ -51,6 +51,8 @@ pub(crate) const LIFTING_LOG_SIZES: std::ops::RangeInclusive<u32> = 21..=23;
 pub(crate) fn preprocessed_root(lifting_log_size: u32) -> Option<Blake2sHash> {
     let root = match lifting_log_size {
         21 => "068d1166c9f9f0ec247641ca391ee8396170e69343dfcacc632f9638670d2bec",
+        22 => "27a97d4eab58fe63fd37378d9b3be7c6b58d2f06ab55a4b730f16282454206b4",
+        23 => "4896c0cef4121eb286f8ee6e0897da3c78d8444c0355bc29b55d7818f9a0fb04",
         _ => return None,
     };
     let mut bytes = [0; 32];
