@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use ciro_stark::{KeyError, KeyInput, KeyOutput, Preset};
+use ciro_stark::{KeyError, KeyInput, KeyOutput, Preset, Security};
 
 use crate::files::{self, FileError};
 use crate::route::Route;
@@ -70,6 +70,13 @@ impl ModelKey {
     pub fn preset(&self) -> Preset {
         match self {
             Self::Tensor(key) => key.preset(),
+        }
+    }
+
+    /// The security of proofs for this key, term by term.
+    pub fn security(&self) -> Security {
+        match self {
+            Self::Tensor(key) => Security::of(key),
         }
     }
 

@@ -29,7 +29,7 @@ pub use ciro_graph::{IntegerModel, Tensor, integer};
 #[cfg(feature = "prove")]
 pub use ciro_graph::{import, quantize};
 pub use ciro_stark::{
-    KeyError, KeyInput, KeyOutput, Policy, Preset, UnknownPreset, VerificationError,
+    KeyError, KeyInput, KeyOutput, Policy, Preset, Security, UnknownPreset, VerificationError,
 };
 pub use files::{FileError, OutputFile};
 #[cfg(feature = "prove")]

@@ -2,7 +2,7 @@
 
 use ciro_graph::Tensor;
 use ciro_graph::integer::EncodingError;
-use ciro_stark::{Policy, Preset, VerificationError};
+use ciro_stark::{Policy, Preset, Security, VerificationError};
 
 use crate::bundle::ProofBundle;
 use crate::key::{KeyDigest, ModelKey};
@@ -11,7 +11,7 @@ use crate::route::Route;
 use crate::statement::{Claim, StatedInput};
 
 /// Why a proof bundle does not convince.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The bundle is about another model than the key.
@@ -58,6 +58,8 @@ pub struct Verified {
     pub model_key: KeyDigest,
     /// The security parameters.
     pub preset: Preset,
+    /// What they are worth for this key, in bits.
+    pub security: Security,
     /// One entry for each inference.
     pub samples: Vec<VerifiedSample>,
 }
@@ -104,14 +106,14 @@ pub enum InputMismatch {
 }
 
 impl Verified {
-    /// Bits of security, by the conjecture behind most deployed STARKs.
+    /// Whole bits of security, by the conjecture behind most deployed STARKs.
     pub fn security_bits(&self) -> u32 {
-        self.preset.conjectured_bits()
+        self.security.whole_conjectured_bits()
     }
 
-    /// Bits of security that are proven without a conjecture.
+    /// Whole bits of security that are proven without a conjecture.
     pub fn proven_security_bits(&self) -> u32 {
-        self.preset.proven_bits()
+        self.security.whole_proven_bits()
     }
 }
 
@@ -177,15 +179,17 @@ pub fn verify_with(
     if expected != found {
         return Err(VerifyError::OtherKey { expected, found });
     }
-    match key {
+    let security = match key {
         ModelKey::Tensor(key) => {
             let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
             let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
             ciro_stark::verify(key, &statement, &proof, policy)?;
+            Security::of(key)
         }
-    }
+    };
     let samples = bundle.statement.claims.iter().map(|claim| decoded(key, claim)).collect();
-    Ok(Verified { route: key.route(), model_key: expected, preset: key.preset(), samples })
+    let (route, preset) = (key.route(), key.preset());
+    Ok(Verified { route, model_key: expected, preset, security, samples })
 }
 
 fn decoded(key: &ModelKey, claim: &Claim) -> VerifiedSample {

@@ -63,12 +63,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let bytes = bundle.to_bytes();
     file.finish(&bytes)?;
+    let security = prover.key().security();
     let report = Report {
         route: bundle.route.name(),
         model_key: bundle.model_key.to_string(),
         preset: bundle.preset.name(),
-        security_bits: bundle.preset.conjectured_bits(),
-        proven_security_bits: bundle.preset.proven_bits(),
+        security_bits: security.whole_conjectured_bits(),
+        proven_security_bits: security.whole_proven_bits(),
         outputs: outputs::Lists::new(&outputs),
         samples: samples.len(),
         clamped: outputs::clamped(&clamped),

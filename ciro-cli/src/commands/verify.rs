@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Bits of security that the proof must have, by the conjecture behind most STARKs
     #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_security_bits)]
     min_security_bits: u32,
+    /// Ask for this many bits that hold without any conjecture; `--preset proven` has 100
+    #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_proven_bits)]
+    min_proven_bits: u32,
     #[command(flatten)]
     compile: CompileArgs,
 }
@@ -73,7 +76,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         Ok(key) => key,
         Err(error) => return invalid(error, 0.0, args, context),
     };
-    let policy = Policy { min_security_bits: args.min_security_bits };
+    let policy = Policy {
+        min_security_bits: args.min_security_bits,
+        min_proven_bits: args.min_proven_bits,
+    };
     let start = Instant::now();
     let verified = verify_with(&bundle, &key, &policy);
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;

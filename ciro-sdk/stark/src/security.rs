@@ -53,6 +53,22 @@ impl Security {
         let proven_bits = total(terms[1..].iter().map(|(_, bits)| *bits).chain(proven));
         Self { conjectured_bits, proven_bits, terms }
     }
+
+    /// Whole bits under the conjecture.
+    pub fn whole_conjectured_bits(&self) -> u32 {
+        whole(self.conjectured_bits)
+    }
+
+    /// Whole bits without any conjecture.
+    pub fn whole_proven_bits(&self) -> u32 {
+        whole(self.proven_bits)
+    }
+}
+
+/// Bits rounded down; the hash bounds them by 128.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to [0, 128]")]
+fn whole(bits: f64) -> u32 {
+    bits.clamp(0.0, 128.0).floor() as u32
 }
 
 /// Bits of a sum of error terms.

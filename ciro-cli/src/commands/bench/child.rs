@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, input: &Path, context: &Context) -> Result<Status
     let prover = Prover::new(&model, &args.route.settings(1, context.max_memory))?;
     let prepare_ms = start.elapsed().as_secs_f64() * 1e3;
     let key = prover.key();
-    let policy = ciro_sdk::Policy { min_security_bits: 0 };
+    let policy = ciro_sdk::Policy { min_security_bits: 0, min_proven_bits: 0 };
     let (mut prove_ms, mut verify_ms) = (f64::INFINITY, f64::INFINITY);
     let mut proof_bytes = 0;
     for _ in 0..args.runs {
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, input: &Path, context: &Context) -> Result<Status
     let measured = Measured {
         route: key.route().name().to_owned(),
         preset: key.preset().name().to_owned(),
-        security_bits: key.preset().conjectured_bits(),
+        security_bits: key.security().whole_conjectured_bits(),
         runs: args.runs,
         cells: prover.cells(),
         prepare_ms,

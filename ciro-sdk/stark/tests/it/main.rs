@@ -1,5 +1,6 @@
 //! Integration tests of the tensor STARK.
 
+mod golden;
 mod models;
 mod roundtrip;
 mod tamper;

@@ -1,0 +1,60 @@
+//! Proofs of the first version of the format verify for ever, and the prover still makes exactly those bytes.
+//!
+//! A change of the constraints, of the transcript or of the format makes these tests fail: it is a new version, with files of its own. Then
+//! write them with `CIRO_BLESS=1 cargo test -p ciro-stark golden` and keep the old ones as long as their version is supported.
+
+use std::path::{Path, PathBuf};
+
+use ciro_stark::{ModelKey, Policy, Preset, Proof, Prover, Statement, verify};
+
+use crate::models;
+
+const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
+
+/// The models that together use every chip.
+fn names() -> impl Iterator<Item = &'static str> {
+    models::all().into_iter().map(|(name, _)| name)
+}
+
+fn fixture(name: &str, kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}_v1.{kind}"))
+}
+
+fn read(name: &str, kind: &str) -> Vec<u8> {
+    let path = fixture(name, kind);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn proven(name: &str) -> (ModelKey, Statement, Proof) {
+    let (_, model) = models::all().into_iter().find(|(other, _)| *other == name).unwrap();
+    let inputs = models::inputs(&model, 7);
+    let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+    let (statement, proof) = prover.prove(&[inputs]).unwrap();
+    (prover.key().clone(), statement, proof)
+}
+
+#[test]
+fn golden_proofs_verify() {
+    for name in names() {
+        let key = ModelKey::from_bytes(&read(name, "key")).unwrap();
+        let statement: Statement = postcard::from_bytes(&read(name, "statement")).unwrap();
+        let proof = Proof::from_bytes(&read(name, "proof")).unwrap();
+        verify(&key, &statement, &proof, &TEST).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn the_prover_still_makes_golden_proofs() {
+    for name in names() {
+        let (key, statement, proof) = proven(name);
+        let statement = postcard::to_allocvec(&statement).unwrap();
+        let files =
+            [("key", key.to_bytes()), ("statement", statement), ("proof", proof.to_bytes())];
+        for (kind, bytes) in files {
+            if std::env::var_os("CIRO_BLESS").is_some() {
+                std::fs::write(fixture(name, kind), &bytes).unwrap();
+            }
+            assert!(bytes == read(name, kind), "{name}: another {kind} than version 1");
+        }
+    }
+}
