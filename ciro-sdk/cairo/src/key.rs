@@ -51,7 +51,7 @@ pub struct KeyOutput {
 }
 
 /// A key that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// Not a key, or of another version.
