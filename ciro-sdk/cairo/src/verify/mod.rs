@@ -49,7 +49,7 @@ pub enum VerificationError {
     #[error("the proof states another {0}")]
     Stated(&'static str),
     /// The STARK itself does not hold.
-    #[error("the proof does not hold: {0}")]
+    #[error("a check of the STARK verifier fails: {0}")]
     Stark(String),
     /// The STARK verifier gave up on the proof's structure.
     #[error("the proof's structure is broken: {0}")]
