@@ -2,6 +2,7 @@
 
 mod models;
 mod operators;
+mod packages;
 mod proofs;
 mod steps;
 mod support;
