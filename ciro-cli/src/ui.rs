@@ -53,6 +53,11 @@ impl Ui {
         !self.quiet && stderr().is_terminal()
     }
 
+    /// Whether stderr shows colours.
+    pub(crate) fn colours_stderr(&self) -> bool {
+        AutoStream::new(stderr(), self.color).current_choice() != anstream::ColorChoice::Never
+    }
+
     /// Prints a result: the value as one JSON object, or the text.
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
         let mut out = AutoStream::new(stdout(), self.color);

@@ -123,6 +123,7 @@ fn prepare(global: &Global) -> Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        .with_ansi(Ui::new(global).colours_stderr())
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
         .init();
     if let Some(threads) = global.threads {

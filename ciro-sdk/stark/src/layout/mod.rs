@@ -6,6 +6,7 @@
 //! 4. Once all reads are counted, the fixed columns are written: they are tree 0 of the proof.
 
 mod arithmetic;
+mod clamp;
 mod collect;
 mod constants;
 mod convolution;

@@ -96,6 +96,12 @@ pub struct NoRoom {
     shift: u32,
 }
 
+impl NoRoom {
+    pub(super) fn new(max_operand: i64, shift: u32) -> Self {
+        Self { max_operand, shift }
+    }
+}
+
 impl Roundings {
     /// The rounding of a `Requantize` or `Lookup` node whose operand lies in `x`; `count` is the number of elements.
     ///

@@ -34,6 +34,22 @@ fn proven(name: &str) -> (ModelKey, Statement, Proof) {
 }
 
 #[test]
+fn every_chip_is_in_a_golden_proof() {
+    let mut chips: Vec<String> = names()
+        .flat_map(|name| {
+            let (_, model) = models::all().into_iter().find(|(other, _)| *other == name).unwrap();
+            Prover::new(model, Preset::FastTest, 1).unwrap().describe()
+        })
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect();
+    chips.sort_unstable();
+    chips.dedup();
+    let all = "boundary constants divisions embeddings feature function leaf maxima positions products public raw \
+               rounded square tree";
+    assert_eq!(chips.join(" "), all);
+}
+
+#[test]
 fn golden_proofs_verify() {
     for name in names() {
         let key = ModelKey::from_bytes(&read(name, "key")).unwrap();

@@ -262,12 +262,26 @@ pub(crate) fn ranked() -> Arc<IntegerModel> {
     b.finish(&[z, y])
 }
 
+/// Clamps of a few widely spread values: below, above, on both sides, and none at all.
+pub(crate) fn clamped() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[1, 3], -100, 100);
+    let y = b.push(Combine { coefficients: vec![1_000_003], constant: 5 }, &[x]);
+    let both = b.requantize(y, 5, -900_000, 1_000_000);
+    let below = b.requantize(y, 0, 1, 1 << 29);
+    let above = b.requantize(y, 3, -(1 << 29), -7);
+    let shifted = b.requantize(y, 9, -(1 << 29), 1 << 29);
+    let same = b.requantize(y, 0, -(1 << 29), 1 << 29);
+    b.finish(&[both, below, above, shifted, same])
+}
+
 /// Every model with its name.
 pub(crate) fn all() -> Vec<(&'static str, Arc<IntegerModel>)> {
     vec![
         ("dense", dense()),
         ("affine", affine()),
         ("mlp", mlp()),
+        ("clamped", clamped()),
         ("cnn", cnn()),
         ("attention", attention()),
         ("elementwise", elementwise()),

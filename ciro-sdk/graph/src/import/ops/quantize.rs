@@ -269,8 +269,11 @@ fn along_axis(
     axis: usize,
 ) -> Result<NodeId, Reason> {
     let count: usize = cx.g.shape(vector).iter().product();
-    let mut shape = vec![1; rank - axis];
-    shape[0] = count;
+    let mut shape = vec![1; rank.saturating_sub(axis)];
+    // A tensor without this axis takes a single number alone; the reshape refuses any other vector.
+    if let Some(extent) = shape.first_mut() {
+        *extent = count;
+    }
     cx.g.reshape(vector, &shape)
 }
 

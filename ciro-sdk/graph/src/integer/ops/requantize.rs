@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 ///
 /// # Source
 /// ONNX `Relu` and `Clip` are clamps; every change of scale is a shift.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requantize {
     /// How many low bits are rounded away, at most 30.
     pub shift: u32,

@@ -190,7 +190,8 @@ fn sqrt(
     if range.hi < 0.0 {
         return Err(cx.refuse(Refusal::NotFinite { at: range.hi.to_string() }));
     }
-    let mut radicand = cx.finest(&expr, BOUND as f64, &name)?;
+    // Below half of the bound, so that a clamp at 0 can compare any two values.
+    let mut radicand = cx.finest(&expr, BOUND as f64 / 2.0, &name)?;
     if cx.interval(radicand).lo < 0 {
         if count(&node.shape) > FEW {
             radicand = cx.within(radicand, 32767.0)?;

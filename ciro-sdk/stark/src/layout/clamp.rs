@@ -1,0 +1,198 @@
+//! Rounding shifts and clamps of few elements with wide intervals.
+//!
+//! A table with one entry for each possible quotient is the cheapest way to clamp many elements. For a few elements whose quotients spread
+//! widely, the steps are done one by one instead, each by a chip that other operators need anyway:
+//!
+//! ```text
+//! q = floor((x + 2^(shift - 1)) / 2^shift)      division
+//! m = max(q, lo)                                maximum
+//! y = min(m, hi) = hi - max(hi - m, 0)          arithmetic, maximum, arithmetic
+//! ```
+
+use std::collections::BTreeMap;
+
+use ciro_graph::integer::ops::Requantize;
+use ciro_graph::integer::{BOUND, NodeId, Op};
+use ciro_graph::{IntegerModel, Interval};
+
+use super::Auxiliary;
+use super::arithmetic::Elementwise;
+use super::collect::{Collector, LayoutError};
+use super::divide::Divisions;
+use super::extremum::Groups;
+use super::rounding::NoRoom;
+use super::wiring::Address;
+
+/// Committed cells of one step-by-step clamp, about.
+const CELLS_OF_STEPS: u64 = 120;
+
+/// Committed cells of one entry of a table, the model's own columns not counted.
+const CELLS_OF_ENTRY: u64 = 5;
+
+/// Entries of the largest table that is ever made.
+const MOST_ENTRIES: u64 = 1 << 20;
+
+/// The `Requantize` nodes that are cheaper without a table. Nodes with the same bounds share one.
+pub(super) fn wide_clamps(model: &IntegerModel, batch: u32) -> Vec<NodeId> {
+    let mut tables: BTreeMap<(i32, i32), (Interval, u64, Vec<NodeId>)> = BTreeMap::new();
+    for (id, node) in model.iter() {
+        let Op::Requantize(op) = &node.op else { continue };
+        let quotient = op.quotient(model.node(node.operands[0]).interval);
+        let count = node.len() as u64 * u64::from(batch);
+        tables
+            .entry((op.lo, op.hi))
+            .and_modify(|(domain, sum, nodes)| {
+                *domain = domain.union(quotient);
+                *sum += count;
+                nodes.push(id);
+            })
+            .or_insert_with(|| (quotient, count, vec![id]));
+    }
+    let wide = tables.into_values().filter(|(domain, count, _)| {
+        let entries = domain.width();
+        entries > MOST_ENTRIES || entries * CELLS_OF_ENTRY > count * CELLS_OF_STEPS
+    });
+    wide.flat_map(|(_, _, nodes)| nodes).collect()
+}
+
+/// The values between the steps, for every element of one node.
+pub(super) struct Steps {
+    op: Requantize,
+    operands: Vec<Address>,
+    /// First addresses of `x + 2^(shift - 1)`, `q`, `m`, `hi - m` and `max(hi - m, 0)`, where they are auxiliary values.
+    values: [Option<Address>; 5],
+}
+
+impl Auxiliary for Steps {
+    fn fill(&self, values: &mut [i32]) {
+        let Requantize { shift, lo, hi } = self.op;
+        for (i, &operand) in (0u32..).zip(&self.operands) {
+            let shifted = values[operand as usize] + half(shift);
+            let quotient = shifted >> shift;
+            let raised = quotient.max(lo);
+            let steps = [shifted, quotient, raised, hi - raised, (hi - raised).max(0)];
+            for (first, step) in self.values.iter().zip(steps) {
+                if let Some(first) = first {
+                    values[(first + i) as usize] = step;
+                }
+            }
+        }
+    }
+}
+
+/// What is added before a shift, so that it rounds to the nearest integer.
+fn half(shift: u32) -> i32 {
+    if shift == 0 { 0 } else { 1 << (shift - 1) }
+}
+
+impl Collector<'_> {
+    /// Lays one `Requantize` node out step by step.
+    pub(super) fn clamp_in_steps(&mut self, id: NodeId, op: Requantize) -> Result<(), LayoutError> {
+        let operand = self.model.node(id).operands[0];
+        let Requantize { shift, lo, hi } = op;
+        let no_room = |interval: Interval| LayoutError::NoRoom {
+            node: self.model.node(id).name.clone(),
+            op: "Requantize",
+            source: NoRoom::new(interval.max_abs(), shift),
+        };
+        let fits = |interval: Interval| {
+            (interval.max_abs() < BOUND).then_some(interval).ok_or_else(|| no_room(interval))
+        };
+        let point = |value: i32| Interval::point(value.into());
+        let shifted = fits(self.model.node(operand).interval + point(half(shift)))?;
+        let quotient = shifted.shift_right(shift);
+        let raised = Interval { lo: quotient.lo.max(lo.into()), hi: quotient.hi.max(lo.into()) };
+        let gap = fits(point(hi) + Interval { lo: -raised.hi, hi: -raised.lo })?;
+        let [raises, lowers] = [quotient.lo < lo.into(), raised.hi > hi.into()];
+
+        let results = self.all_cells(id);
+        let mut steps = Steps { op, operands: self.all_cells(operand), values: [None; 5] };
+        let mut cells = steps.operands.clone();
+        if shift > 0 {
+            let (first, sums) = self.auxiliary_cells(cells.len());
+            steps.values[0] = Some(first);
+            self.push_linear([1, half(shift)], &cells, &sums);
+            cells = match raises || lowers {
+                true => self.auxiliary_step(&mut steps, 1),
+                false => results.clone(),
+            };
+            self.push_shift(id, shift, quotient, [&sums, &cells])?;
+        }
+        if raises {
+            let out = if lowers { self.auxiliary_step(&mut steps, 2) } else { results.clone() };
+            self.push_max(id, quotient, &cells, lo, &out)?;
+            cells = out;
+        }
+        if lowers {
+            let gaps = self.auxiliary_step(&mut steps, 3);
+            let positive = self.auxiliary_step(&mut steps, 4);
+            self.push_linear([-1, hi], &cells, &gaps);
+            self.push_max(id, gap, &gaps, 0, &positive)?;
+            self.push_linear([-1, hi], &positive, &results);
+        } else if !raises && shift == 0 {
+            self.push_linear([1, 0], &cells, &results);
+        }
+        self.steps.push(steps);
+        Ok(())
+    }
+
+    fn auxiliary_cells(&mut self, count: usize) -> (Address, Vec<Address>) {
+        let first = self.wiring.auxiliary(count);
+        (first, (first..).take(count).collect())
+    }
+
+    fn auxiliary_step(&mut self, steps: &mut Steps, step: usize) -> Vec<Address> {
+        let (first, cells) = self.auxiliary_cells(steps.operands.len());
+        steps.values[step] = Some(first);
+        cells
+    }
+
+    /// `y = q * x + c`.
+    fn push_linear(&mut self, [q, c]: [i32; 2], x: &[Address], y: &[Address]) {
+        let cells = x.iter().zip(y).map(|(&x, &y)| [x, x, y]).collect();
+        self.elementwise.push(Elementwise { coefficients: [0, q, 0, c], rounding: None, cells });
+    }
+
+    /// `y = floor(x / 2^shift)`.
+    fn push_shift(
+        &mut self,
+        id: NodeId,
+        shift: u32,
+        quotient: Interval,
+        [x, y]: [&[Address]; 2],
+    ) -> Result<(), LayoutError> {
+        let divisor = self.wiring.constant(1 << shift);
+        let cells = x.iter().zip(y).map(|(&x, &y)| [x, divisor, y]).collect();
+        let interval = Interval::point(1 << shift);
+        let division = Divisions::division([interval, quotient], cells);
+        let division = division.ok_or_else(|| LayoutError::WideDivision {
+            node: self.model.node(id).name.clone(),
+            divisor: interval,
+            quotient,
+        })?;
+        self.divisions.push(division);
+        Ok(())
+    }
+
+    /// `y = max(x, bound)` for `x` in an interval.
+    fn push_max(
+        &mut self,
+        id: NodeId,
+        x_interval: Interval,
+        x: &[Address],
+        bound: i32,
+        y: &[Address],
+    ) -> Result<(), LayoutError> {
+        let at = self.wiring.constant(bound);
+        let elements = x.iter().flat_map(|&x| [x, at]).collect();
+        let interval = x_interval.union(Interval::point(bound.into()));
+        let groups = Groups::new(interval, 2, elements, y.to_vec());
+        if !groups.fits() {
+            let node = self.model.node(id);
+            let (node, op) = (node.name.clone(), node.op.operator().name());
+            return Err(LayoutError::WideSpread { node, op, interval });
+        }
+        self.maxima.push(groups);
+        Ok(())
+    }
+}
