@@ -241,7 +241,8 @@ pub fn verify_with(
                 || security.whole_proven_bits() < policy.min_proven_bits
             {
                 let (preset, security) = (key.preset(), Box::new(security));
-                return Err(VerificationError::TooWeak { preset, security }.into());
+                let policy = policy.clone();
+                return Err(VerificationError::TooWeak { preset, security, policy }.into());
             }
             crate::cairo::verify(cairo, &bundle.statement, &bundle.proof)?;
             security

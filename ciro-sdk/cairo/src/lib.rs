@@ -23,6 +23,6 @@ pub use proof::{CairoProof, ProofDecodeError};
 pub use prove::{ProveError, prove};
 pub use run::{Execution, RunError, run};
 pub use security::{PROVEN_SECURITY_BITS, SECURITY_BITS, SECURITY_TERMS};
-pub use statement::{InputMode, StatedInput, Statement, StatementError, arguments, commit_input};
 pub use starknet_types_core::felt::Felt;
+pub use statement::{InputMode, StatedInput, Statement, StatementError, arguments, commit_input};
 pub use verify::{ClaimError, VerificationError, verify, verify_statement};
