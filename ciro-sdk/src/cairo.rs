@@ -112,8 +112,8 @@ impl CairoProver {
         ciro_cairo::run(&self.program, Some(&self.package), &arguments).map_err(ProveError::Run)
     }
 
-    /// How many steps an inference takes; inputs change it by a few per mille at most.
-    pub(crate) fn steps(&self, model: &IntegerModel) -> Result<u64, ProveError> {
+    /// What a proof takes; inputs change it by a few per mille at most.
+    pub(crate) fn work(&self, model: &IntegerModel) -> Result<Work, ProveError> {
         let inputs: Vec<Tensor<i32>> = model
             .input_nodes()
             .map(|(id, encoding)| {
@@ -125,21 +125,26 @@ impl CairoProver {
                 Tensor::full(shape, least).expect("a node's shape has a number of elements")
             })
             .collect();
-        Ok(self.run(&inputs, InputMode::Public)?.steps as u64)
+        Ok(self.work_of(&self.run(&inputs, InputMode::Public)?))
+    }
+
+    fn work_of(&self, execution: &Execution) -> Work {
+        Work { steps: execution.steps as u64, weights: self.package.weights.len() as u64 }
     }
 
     /// Runs the program on one sample and proves the run.
     pub(crate) fn prove(&self, input: &[Tensor<i32>]) -> Result<CairoProven, ProveError> {
         let blinding = self.commit_input.then(Blinding::random).transpose()?;
         let execution = self.run(input, mode(blinding))?;
-        let steps = execution.steps as u64;
+        let work = self.work_of(&execution);
         let stated =
             CairoStatement::parse(&self.key.key, &execution.output).map_err(ProveError::Output)?;
         if let Some(limit) = self.max_memory_bytes {
-            crate::prover::check_memory(memory_bytes(steps), limit)?;
+            crate::prover::check_memory(work.memory_bytes(), limit)?;
         }
         let proof = ciro_cairo::prove(&self.program, execution).map_err(ProveError::Cairo)?;
-        Ok(CairoProven { statement: statement(stated), proof: proof.to_bytes(), steps, blinding })
+        let (statement, proof, steps) = (statement(stated), proof.to_bytes(), work.steps);
+        Ok(CairoProven { statement, proof, steps, blinding })
     }
 }
 
@@ -151,9 +156,20 @@ pub(crate) struct CairoProven {
     pub(crate) blinding: Option<Blinding>,
 }
 
-/// The memory that a proof takes at its peak.
-pub(crate) fn memory_bytes(steps: u64) -> u64 {
-    1_700_000_000 + 1_800 * steps
+/// What decides the cost of a proof.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// Steps of the program.
+    pub(crate) steps: u64,
+    /// Felts of weights that the program hashes.
+    pub(crate) weights: u64,
+}
+
+impl Work {
+    /// The memory that a proof takes at its peak.
+    pub(crate) fn memory_bytes(self) -> u64 {
+        1_700_000_000 + 1_900 * self.steps + 340_000 * self.weights
+    }
 }
 
 fn package(model: &Model, name: &str) -> Result<Package, ProveError> {

@@ -7,7 +7,7 @@ use ciro_graph::quantize::QuantizeError;
 use ciro_stark::{LayoutError, Preset};
 
 #[cfg(feature = "cairo")]
-use crate::cairo::{self, CairoProver};
+use crate::cairo::{CairoProver, Work};
 use crate::model::{self, CompileError, CompileSettings, Model};
 use crate::prover::{ProveError, ProveSettings, tensor_prover};
 use crate::route::Route;
@@ -46,12 +46,12 @@ pub struct Refusal {
 /// | memory | 60 MB + 24 bytes a cell, times the blow-up over 2 |
 /// | proof | 90 queries of `90 + 8 log2(c)` bytes for `standard`; 0.4 times that for `compact`, 1.15 for `proven` |
 ///
-/// On the Cairo route, with `s` steps (the program is compiled and run to count them):
+/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` felts of committed weights:
 ///
 /// | figure | formula |
 /// |---|---|
-/// | time | 3.4 s + s / 350 000 steps a second |
-/// | memory | 1.7 GB + 1.8 kB a step |
+/// | time | 3.4 s + s / 350 000 steps a second + 2.2 ms w |
+/// | memory | 1.7 GB + 1.9 kB s + 340 kB w |
 /// | proof | 850 kB |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
@@ -81,7 +81,7 @@ impl Estimate {
             #[cfg(feature = "cairo")]
             Route::Cairo => {
                 let prover = CairoProver::new(model, settings)?;
-                Ok(Self::from_steps(prover.steps(model.integer())?))
+                Ok(Self::from_work(prover.work(model.integer())?))
             }
             #[cfg(not(feature = "cairo"))]
             Route::Cairo => Err(RouteNotBuilt(Route::Cairo).into()),
@@ -90,12 +90,12 @@ impl Estimate {
 
     #[cfg(feature = "cairo")]
     #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
-    fn from_steps(steps: u64) -> Self {
+    fn from_work(work: Work) -> Self {
         Self {
             cells: None,
-            steps: Some(steps),
-            prove_ms: 3400.0 + steps as f64 / 350.0,
-            memory_bytes: cairo::memory_bytes(steps),
+            steps: Some(work.steps),
+            prove_ms: 3400.0 + work.steps as f64 / 350.0 + 2.2 * work.weights as f64,
+            memory_bytes: work.memory_bytes(),
             proof_bytes: 850_000,
         }
     }

@@ -76,6 +76,13 @@ pub(super) fn sources(wanted: BTreeSet<&'static str>) -> BTreeMap<String, String
     files
 }
 
+/// The line that brings items of a module into scope.
+pub(super) fn import(module: &str, items: &BTreeSet<&str>) -> String {
+    let list = items.iter().copied().collect::<Vec<_>>().join(", ");
+    let list = if items.len() == 1 { list } else { format!("{{{list}}}") };
+    format!("use crate::ops::{module}::{list};\n")
+}
+
 /// `Scarb.toml`.
 pub(super) fn manifest(name: &str) -> String {
     format!(

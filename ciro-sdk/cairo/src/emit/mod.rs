@@ -214,9 +214,7 @@ impl Emitter<'_> {
         }
         header.push_str("use crate::ops::Tensor;\n");
         for (module, items) in &self.uses {
-            let items = items.iter().copied().collect::<Vec<_>>().join(", ");
-            writeln!(header, "use crate::ops::{module}::{{{items}}};")
-                .expect("writing to a string");
+            header.push_str(&kernels::import(module, items));
         }
         header
     }
@@ -251,17 +249,15 @@ impl Emitter<'_> {
             .input_nodes()
             .map(|(_, encoding)| if ordered(encoding) { "take_limbs" } else { "take_checked" })
             .collect();
-        let takes = takes.into_iter().collect::<Vec<_>>().join(", ");
         code.push_str("use crate::ops::Tensor;\n");
         if !takes.is_empty() {
-            writeln!(code, "use crate::ops::range::{{{takes}}};").expect("writing to a string");
+            code.push_str(&kernels::import("range", &takes));
         }
         code.push_str("use crate::ops::statement::{Statement, state};\n");
         if committed {
             let mut openers: BTreeSet<&str> = BTreeSet::new();
             openers.extend(self.opens.values().filter_map(|open| open.split([':', '(']).next()));
-            let openers = openers.into_iter().collect::<Vec<_>>().join(", ");
-            writeln!(code, "use crate::ops::weights::{{{openers}}};").expect("writing to a string");
+            code.push_str(&kernels::import("weights", &openers));
         }
         let arguments = if committed { ", arguments: Tensor" } else { "" };
         let pass = if committed { ", arguments" } else { "" };
