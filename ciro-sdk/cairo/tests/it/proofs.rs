@@ -23,6 +23,9 @@ use crate::support::{Case, Compiled};
 
 type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
+/// A change to a proof.
+type Change = fn(&mut Inner);
+
 const MAGIC: &[u8] = b"ciro-cairo-proof/1\n";
 
 /// A layer with committed weights, of which one is `weight`.
@@ -131,7 +134,7 @@ fn another_model_input_or_output_is_refused(proven: &Proven) {
 }
 
 fn weaker_parameters_are_refused(proven: &Proven) {
-    let changes: [(&str, fn(&mut Inner)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("pcs_config", |proof| proof.stark_proof.0.config.pow_bits = 0),
         ("pcs_config", |proof| proof.stark_proof.0.config.fri_config.n_queries = 1),
         ("lifting_log_size", |proof| proof.stark_proof.0.config.lifting_log_size = Some(24)),
@@ -155,7 +158,7 @@ fn weaker_parameters_are_refused(proven: &Proven) {
 }
 
 fn malformed_claims_are_refused(proven: &Proven) {
-    let changes: [(ClaimError, fn(&mut Inner)); 9] = [
+    let changes: [(ClaimError, Change); 9] = [
         (ClaimError::Address, |proof| {
             proof.claim.public_data.initial_state.ap += M31::from(1);
         }),
@@ -194,7 +197,7 @@ fn malformed_claims_are_refused(proven: &Proven) {
 }
 
 fn another_output_or_witness_does_not_hold(proven: &Proven) {
-    let changes: [fn(&mut Inner); 4] = [
+    let changes: [Change; 4] = [
         // The last value of the output, which stays in its interval.
         |proof| proof.claim.public_data.public_memory.output.last_mut().unwrap().1[0] ^= 1,
         |proof| proof.interaction_pow += 1,
