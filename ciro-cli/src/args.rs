@@ -65,7 +65,6 @@ pub(crate) enum Command {
     /// Make the model key that verifiers need
     Key(commands::key::Args),
     /// Write a model as a readable Cairo package
-    #[cfg(feature = "cairo")]
     Transpile(commands::transpile::Args),
     /// Run a model on an input, without a proof
     Run(commands::run::Args),

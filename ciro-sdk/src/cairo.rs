@@ -9,7 +9,7 @@ use ciro_graph::{IntegerModel, Tensor};
 use ciro_stark::{KeyInput, KeyOutput, Preset, Security};
 
 use crate::key::KeyError;
-use crate::model::Model;
+use crate::model::{CairoPackage, Model};
 use crate::prover::{ProveError, ProveSettings};
 use crate::statement::{Blinding, Claim, StatedInput, Statement};
 use crate::verify::VerifyError;
@@ -181,26 +181,11 @@ fn compile(package: &Package) -> Result<Program, ProveError> {
     compiler.compile(package).map_err(ProveError::Compile)
 }
 
-impl Model {
-    /// The model as a readable Cairo package, and the hash of its program in hexadecimal digits: the text of every file by
-    /// its path. Equal models give equal packages and equal hashes.
-    ///
-    /// # Errors
-    /// [`ProveError`] if a node has no Cairo form.
-    pub fn transpile(&self, name: &str) -> Result<CairoPackage, ProveError> {
-        let package = package(self, name)?;
-        let program_hash = compile(&package)?.hash().to_string();
-        Ok(CairoPackage { files: package.files.into_iter().collect(), program_hash })
-    }
-}
-
-/// A model as a Cairo package.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CairoPackage {
-    /// Path relative to the package's root, and text, of every file.
-    pub files: Vec<(String, String)>,
-    /// The hash of the compiled program, in hexadecimal digits.
-    pub program_hash: String,
+/// The model as a package, and its compiled program's hash.
+pub(crate) fn transpile(model: &Model, name: &str) -> Result<CairoPackage, ProveError> {
+    let package = package(model, name)?;
+    let program_hash = compile(&package)?.hash().to_string();
+    Ok(CairoPackage { files: package.files.into_iter().collect(), program_hash })
 }
 
 fn mode(blinding: Option<Blinding>) -> InputMode {

@@ -26,7 +26,7 @@ pub use bundle::{DecodeError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
 #[cfg(feature = "prove")]
 pub use cache::{Cache, Cached};
 #[cfg(feature = "cairo")]
-pub use cairo::{CairoKey, CairoPackage};
+pub use cairo::CairoKey;
 #[cfg(feature = "prove")]
 pub use check::{Estimate, Refusal, Report, check_file, check_model};
 pub use ciro_graph::{IntegerModel, Tensor, integer};
@@ -40,7 +40,9 @@ pub use files::{FileError, OutputFile};
 pub use inspect::{Inspection, inspect_file, inspect_model};
 pub use key::{KeyDigest, KeyError, LoadKeyError, ModelKey};
 #[cfg(feature = "prove")]
-pub use model::{CompileError, CompileSettings, EncodedSample, Model, SampleMismatch};
+pub use model::{
+    CairoPackage, CompileError, CompileSettings, EncodedSample, Model, SampleMismatch,
+};
 pub use output::Output;
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};

@@ -12,7 +12,7 @@ use crate::cairo::CairoProver;
 use crate::check::Estimate;
 use crate::inputs::Sample;
 use crate::key::ModelKey;
-use crate::model::{Model, SampleMismatch};
+use crate::model::{CairoPackage, Model, SampleMismatch};
 use crate::output::Output;
 use crate::route::{Route, RouteNotBuilt};
 use crate::statement::{Blinding, Claim, StatedInput, Statement};
@@ -228,6 +228,20 @@ impl Prover {
 }
 
 impl Model {
+    /// The model as a readable Cairo package. Equal models give equal packages and equal hashes.
+    ///
+    /// # Errors
+    /// [`ProveError`] if a node has no Cairo form, or the Cairo route is not part of this build.
+    pub fn transpile(&self, name: &str) -> Result<CairoPackage, ProveError> {
+        #[cfg(feature = "cairo")]
+        return crate::cairo::transpile(self, name);
+        #[cfg(not(feature = "cairo"))]
+        {
+            let _ = name;
+            Err(RouteNotBuilt(Route::Cairo).into())
+        }
+    }
+
     /// The key that verifiers of this model's proofs need.
     ///
     /// # Errors

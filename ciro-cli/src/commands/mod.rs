@@ -11,7 +11,6 @@ pub(crate) mod key;
 mod outputs;
 pub(crate) mod prove;
 pub(crate) mod run;
-#[cfg(feature = "cairo")]
 pub(crate) mod transpile;
 pub(crate) mod verify;
 
@@ -95,7 +94,6 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Check(args) => check::run(&args, context),
         Command::Compile(args) => compile::run(&args, context),
         Command::Key(args) => key::run(&args, context),
-        #[cfg(feature = "cairo")]
         Command::Transpile(args) => transpile::run(&args, context),
         Command::Run(args) => run::run(&args, context),
         Command::Prove(args) => prove::run(&args, context),

@@ -32,7 +32,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// The value that opens the commitment to the input, as `ciro prove --commit-input` printed it
-    #[cfg(feature = "cairo")]
     #[arg(long, value_name = "HEX", requires = "input")]
     blinding: Option<ciro_sdk::Blinding>,
     /// Bits of security that the proof must have, by the conjecture behind most STARKs
@@ -150,13 +149,10 @@ fn check_input(
         return Ok(Err(anyhow::anyhow!("the proof is about {proven}, the input holds {given}")));
     }
     for (index, (sample, inputs)) in verified.samples.iter().zip(&samples).enumerate() {
-        #[cfg(feature = "cairo")]
         let checked = match args.blinding {
             Some(blinding) => sample.check_committed_inputs(key, inputs, blinding),
             None => sample.check_inputs(key, inputs),
         };
-        #[cfg(not(feature = "cairo"))]
-        let checked = sample.check_inputs(key, inputs);
         if let Err(error) = checked {
             return Ok(Err(anyhow::Error::from(error).context(format!("sample {index}"))));
         }

@@ -25,7 +25,7 @@ pub const SECURITY_BITS: u32 = 100;
 /// Challenges come from a field of `2^124` elements; a component has at most `2^21` rows, fewer than `2^31` terms take part
 /// in the lookup argument, and 24 bits of grinding precede it.
 pub const SECURITY_TERMS: [(&str, f64); 5] = [
-    ("queries", 101.06),
+    ("queries", 101.08),
     ("LogUp", 117.0),
     ("out-of-domain point", 100.4),
     ("FRI folding", 100.0),
