@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Compile(commands::compile::Args),
     /// Make the model key that verifiers need
     Key(commands::key::Args),
+    /// Write a model as a readable Cairo package
+    Transpile(commands::transpile::Args),
     /// Run a model on an input, without a proof
     Run(commands::run::Args),
     /// Run a model on an input and prove the result
@@ -114,7 +116,8 @@ pub(crate) struct RouteArgs {
 impl RouteArgs {
     /// The settings for proofs of `batch` inferences.
     pub(crate) fn settings(&self, batch: u32, max_memory_bytes: Option<u64>) -> ProveSettings {
-        ProveSettings { route: self.route, preset: self.preset, batch, max_memory_bytes }
+        let (route, preset) = (self.route, self.preset);
+        ProveSettings { route, preset, batch, max_memory_bytes, ..ProveSettings::default() }
     }
 }
 

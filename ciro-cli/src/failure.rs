@@ -115,6 +115,9 @@ impl Hint for ProveError {
             Self::Memory { .. } => {
                 Some("prove fewer samples at once, or raise `--max-memory` if there is more".into())
             }
+            Self::Batch(_) => Some("prove each sample on its own".into()),
+            Self::Preset(_) => Some("leave out `--preset`".into()),
+            Self::CommitInput => Some("commit to inputs with `--route cairo`".into()),
             Self::Layout(_) => {
                 Some("`ciro check MODEL` lists everything that stands in the way".into())
             }
@@ -172,6 +175,17 @@ impl Hint for VerifyError {
                 "keys depend on the model, its calibration, the route, the preset and the batch; see `ciro key --help`"
                     .into(),
             ),
+            #[cfg(feature = "cairo")]
+            Self::CairoDamaged(_) => {
+                Some("ask for the proof again; it did not arrive as it was made".into())
+            }
+            #[cfg(feature = "cairo")]
+            Self::CairoInvalid(_) => {
+                Some("do not rely on this result: the claim is not what was proven".into())
+            }
+            Self::Stated(_) | Self::Claims(_) => {
+                Some("do not rely on this result: the claim is not what was proven".into())
+            }
             Self::Damaged(_) => Some("ask for the proof again; it did not arrive as it was made".into()),
             _ => None,
         }
@@ -190,6 +204,9 @@ impl Hint for VerificationError {
 impl Hint for InputMismatch {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Committed => {
+                Some("open the commitment with `--blinding`, which `ciro prove` printed".into())
+            }
             Self::Value { .. } => Some("the proof may be valid, but for another input".into()),
             _ => None,
         }

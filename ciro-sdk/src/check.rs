@@ -6,9 +6,13 @@ use ciro_graph::import::{self, ImportError};
 use ciro_graph::quantize::QuantizeError;
 use ciro_stark::{LayoutError, Preset};
 
+#[cfg(feature = "cairo")]
+use crate::cairo::{CairoProver, Work};
 use crate::model::{self, CompileError, CompileSettings, Model};
 use crate::prover::{ProveError, ProveSettings, tensor_prover};
-use crate::route::{Route, RouteNotBuilt};
+use crate::route::Route;
+#[cfg(not(feature = "cairo"))]
+use crate::route::RouteNotBuilt;
 
 /// What stands between a model and its proof, and what the proof costs.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,17 +38,27 @@ pub struct Refusal {
 
 /// The predicted cost of a proof.
 ///
-/// With `c` committed cells and `r` rows of the tallest chip, on two cores with AVX-512:
+/// On the tensor route, with `c` committed cells and `r` rows of the tallest chip, on two cores with AVX-512:
 ///
 /// | figure | formula |
 /// |---|---|
 /// | time | 6 ms + c / 55 million cells a second, times 5 for `compact` and 1.9 for `proven` |
 /// | memory | 60 MB + 24 bytes a cell, times the blow-up over 2 |
 /// | proof | 90 queries of `90 + 8 log2(c)` bytes for `standard`; 0.4 times that for `compact`, 1.15 for `proven` |
+///
+/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` felts of committed weights:
+///
+/// | figure | formula |
+/// |---|---|
+/// | time | 3.4 s + s / 350 000 steps a second + 2.2 ms w |
+/// | memory | 1.7 GB + 1.9 kB s + 340 kB w |
+/// | proof | 850 kB |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Committed cells, the model's own columns not counted.
-    pub cells: u64,
+    /// Committed cells, the model's own columns not counted; `None` on the Cairo route.
+    pub cells: Option<u64>,
+    /// Steps of the Cairo program; `None` on the tensor route.
+    pub steps: Option<u64>,
     /// Milliseconds from input to proof.
     pub prove_ms: f64,
     /// Peak memory in bytes.
@@ -59,11 +73,31 @@ impl Estimate {
     /// # Errors
     /// [`ProveError`] if the model cannot be proven on this route.
     pub fn of(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
-        if settings.route == Route::Cairo {
-            return Err(RouteNotBuilt(Route::Cairo).into());
+        match settings.route {
+            Route::Tensor => {
+                let cells = tensor_prover(model, settings)?.cells();
+                Ok(Self::from_cells(cells, settings.preset))
+            }
+            #[cfg(feature = "cairo")]
+            Route::Cairo => {
+                let prover = CairoProver::new(model, settings)?;
+                Ok(Self::from_work(prover.work(model.integer())?))
+            }
+            #[cfg(not(feature = "cairo"))]
+            Route::Cairo => Err(RouteNotBuilt(Route::Cairo).into()),
         }
-        let cells = tensor_prover(model, settings)?.cells();
-        Ok(Self::from_cells(cells, settings.preset))
+    }
+
+    #[cfg(feature = "cairo")]
+    #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
+    fn from_work(work: Work) -> Self {
+        Self {
+            cells: None,
+            steps: Some(work.steps),
+            prove_ms: 3400.0 + work.steps as f64 / 350.0 + 2.2 * work.weights as f64,
+            memory_bytes: work.memory_bytes(),
+            proof_bytes: 850_000,
+        }
     }
 
     #[expect(
@@ -80,7 +114,8 @@ impl Estimate {
         };
         let c = cells as f64;
         Self {
-            cells,
+            cells: Some(cells),
+            steps: None,
             prove_ms: (6.0 + c / 55e3) * time,
             memory_bytes: (60e6 + 24.0 * c * memory) as u64,
             proof_bytes: (90.0 * (90.0 + 8.0 * c.max(2.0).log2()) * proof * 10.0) as u64,
@@ -151,6 +186,10 @@ fn unprovable(error: &ProveError) -> Refusal {
             (node.as_str(), "TreeEnsemble", error.to_string())
         }
         ProveError::Layout(error) => ("model", "", error.to_string()),
+        #[cfg(feature = "cairo")]
+        ProveError::Emit(ciro_cairo::EmitError::Refused { node, op, reason }) => {
+            (node.as_str(), *op, reason.clone())
+        }
         error => ("model", "", error.to_string()),
     };
     let hint = Route::Cairo.is_built().then(|| "try `--route cairo`".to_owned());

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::Path;
 
-use ciro_stark::{KeyError, KeyInput, KeyOutput, Preset, Security};
+use ciro_stark::{KeyInput, KeyOutput, Preset, Security};
 
+#[cfg(feature = "cairo")]
+use crate::cairo::{self, CairoKey};
 use crate::files::{self, FileError};
-use crate::route::Route;
+use crate::route::{Route, RouteNotBuilt};
 
 /// The longest key file that is read, in bytes; keys of real models have less than 10 kB.
 const MAX_BYTES: u64 = 1 << 24;
@@ -37,6 +39,28 @@ impl fmt::Debug for KeyDigest {
 pub enum ModelKey {
     /// A key of the tensor route.
     Tensor(Box<ciro_stark::ModelKey>),
+    /// A key of the Cairo route.
+    #[cfg(feature = "cairo")]
+    Cairo(Box<CairoKey>),
+}
+
+/// What the keys of the Cairo route begin with, whatever their version.
+const CAIRO_MAGIC: &[u8] = b"ciro-cairo-key/";
+
+/// Bytes that are no model key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No key of the tensor route, nor of any other.
+    #[error(transparent)]
+    Tensor(#[from] ciro_stark::KeyError),
+    /// A key of the Cairo route that does not decode.
+    #[cfg(feature = "cairo")]
+    #[error(transparent)]
+    Cairo(#[from] ciro_cairo::KeyError),
+    /// A key of a route that is not part of this build.
+    #[error(transparent)]
+    NotBuilt(#[from] RouteNotBuilt),
 }
 
 /// A key file that cannot be used.
@@ -56,6 +80,8 @@ impl ModelKey {
     pub fn route(&self) -> Route {
         match self {
             Self::Tensor(_) => Route::Tensor,
+            #[cfg(feature = "cairo")]
+            Self::Cairo(_) => Route::Cairo,
         }
     }
 
@@ -63,6 +89,8 @@ impl ModelKey {
     pub fn digest(&self) -> KeyDigest {
         match self {
             Self::Tensor(key) => KeyDigest(key.digest()),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(key) => KeyDigest(key.digest()),
         }
     }
 
@@ -70,6 +98,8 @@ impl ModelKey {
     pub fn preset(&self) -> Preset {
         match self {
             Self::Tensor(key) => key.preset(),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(_) => cairo::PRESET,
         }
     }
 
@@ -77,6 +107,8 @@ impl ModelKey {
     pub fn security(&self) -> Security {
         match self {
             Self::Tensor(key) => Security::of(key),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(_) => cairo::security(),
         }
     }
 
@@ -84,6 +116,8 @@ impl ModelKey {
     pub fn batch(&self) -> u32 {
         match self {
             Self::Tensor(key) => key.batch(),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(_) => 1,
         }
     }
 
@@ -91,6 +125,8 @@ impl ModelKey {
     pub fn inputs(&self) -> &[KeyInput] {
         match self {
             Self::Tensor(key) => key.inputs(),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(key) => key.inputs(),
         }
     }
 
@@ -103,6 +139,8 @@ impl ModelKey {
     pub fn outputs(&self) -> &[KeyOutput] {
         match self {
             Self::Tensor(key) => key.outputs(),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(key) => key.outputs(),
         }
     }
 
@@ -110,6 +148,8 @@ impl ModelKey {
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Tensor(key) => key.to_bytes(),
+            #[cfg(feature = "cairo")]
+            Self::Cairo(key) => key.to_bytes(),
         }
     }
 
@@ -118,6 +158,12 @@ impl ModelKey {
     /// # Errors
     /// [`KeyError`] if the bytes are no key of this version; no bytes panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        if bytes.starts_with(CAIRO_MAGIC) {
+            #[cfg(feature = "cairo")]
+            return Ok(Self::Cairo(Box::new(CairoKey::from_bytes(bytes)?)));
+            #[cfg(not(feature = "cairo"))]
+            return Err(RouteNotBuilt(Route::Cairo).into());
+        }
         Ok(Self::Tensor(Box::new(ciro_stark::ModelKey::from_bytes(bytes)?)))
     }
 

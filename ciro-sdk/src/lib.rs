@@ -3,6 +3,8 @@
 mod bundle;
 #[cfg(feature = "prove")]
 mod cache;
+#[cfg(feature = "cairo")]
+mod cairo;
 #[cfg(feature = "prove")]
 mod check;
 mod files;
@@ -23,23 +25,27 @@ mod verify;
 pub use bundle::{DecodeError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
 #[cfg(feature = "prove")]
 pub use cache::{Cache, Cached};
+#[cfg(feature = "cairo")]
+pub use cairo::CairoKey;
 #[cfg(feature = "prove")]
 pub use check::{Estimate, Refusal, Report, check_file, check_model};
 pub use ciro_graph::{IntegerModel, Tensor, integer};
 #[cfg(feature = "prove")]
 pub use ciro_graph::{import, quantize};
 pub use ciro_stark::{
-    KeyError, KeyInput, KeyOutput, Policy, Preset, Security, UnknownPreset, VerificationError,
+    KeyInput, KeyOutput, Policy, Preset, Security, UnknownPreset, VerificationError,
 };
 pub use files::{FileError, OutputFile};
 #[cfg(feature = "prove")]
 pub use inspect::{Inspection, inspect_file, inspect_model};
-pub use key::{KeyDigest, LoadKeyError, ModelKey};
+pub use key::{KeyDigest, KeyError, LoadKeyError, ModelKey};
 #[cfg(feature = "prove")]
-pub use model::{CompileError, CompileSettings, EncodedSample, Model, SampleMismatch};
+pub use model::{
+    CairoPackage, CompileError, CompileSettings, EncodedSample, Model, SampleMismatch,
+};
 pub use output::Output;
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};
 pub use route::{Route, RouteNotBuilt, UnknownRoute};
-pub use statement::{Claim, StatedInput, Statement};
+pub use statement::{Blinding, Claim, InvalidBlinding, StatedInput, Statement};
 pub use verify::{InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with};

@@ -56,6 +56,15 @@ pub struct Model {
     accuracy: AccuracyReport,
 }
 
+/// A model as a Cairo package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CairoPackage {
+    /// Path relative to the package's root, and text, of every file.
+    pub files: Vec<(String, String)>,
+    /// The hash of the compiled program, in hexadecimal digits.
+    pub program_hash: String,
+}
+
 /// A sample as the integers that a model takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedSample {

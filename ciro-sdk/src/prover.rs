@@ -7,30 +7,40 @@ use ciro_graph::Tensor;
 use ciro_stark::{LayoutError, Preset, ProveError as TensorError};
 
 use crate::bundle::ProofBundle;
+#[cfg(feature = "cairo")]
+use crate::cairo::CairoProver;
 use crate::check::Estimate;
 use crate::inputs::Sample;
 use crate::key::ModelKey;
-use crate::model::{Model, SampleMismatch};
+use crate::model::{CairoPackage, Model, SampleMismatch};
 use crate::output::Output;
 use crate::route::{Route, RouteNotBuilt};
-use crate::statement::{Claim, StatedInput, Statement};
+use crate::statement::{Blinding, Claim, StatedInput, Statement};
 
 /// How inferences are proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProveSettings {
     /// The route. Default: tensor.
     pub route: Route,
-    /// The security parameters. Default: standard.
+    /// The security parameters. Default: standard, the only ones of the Cairo route.
     pub preset: Preset,
-    /// How many inferences one proof is about. Default: 1, valid from 1.
+    /// How many inferences one proof is about. Default: 1, valid from 1; always 1 on the Cairo route.
     pub batch: u32,
+    /// Whether proofs state a commitment to the input instead of the input. Default: no; for the Cairo route alone.
+    pub commit_input: bool,
     /// The most memory, in bytes, that a proof may be expected to take. Default: no limit.
     pub max_memory_bytes: Option<u64>,
 }
 
 impl Default for ProveSettings {
     fn default() -> Self {
-        Self { route: Route::Tensor, preset: Preset::Standard, batch: 1, max_memory_bytes: None }
+        Self {
+            route: Route::Tensor,
+            preset: Preset::Standard,
+            batch: 1,
+            commit_input: false,
+            max_memory_bytes: None,
+        }
     }
 }
 
@@ -67,13 +77,54 @@ pub enum ProveError {
     /// The prover stopped.
     #[error("the tensor route failed")]
     Tensor(#[source] TensorError),
+    /// The tensor route states inputs as they are.
+    #[error("the tensor route cannot commit to inputs")]
+    CommitInput,
+    /// The Cairo route proves one inference at a time.
+    #[error("the Cairo route proves one inference at a time, not {0}")]
+    Batch(u32),
+    /// The Cairo route has one set of parameters.
+    #[error("the Cairo route has no preset `{0}`")]
+    Preset(Preset),
+    /// The model has no Cairo form.
+    #[cfg(feature = "cairo")]
+    #[error("the Cairo route cannot prove this model")]
+    Emit(#[source] ciro_cairo::EmitError),
+    /// The model's Cairo program does not compile.
+    #[cfg(feature = "cairo")]
+    #[error("the model's Cairo program does not compile")]
+    Compile(#[source] ciro_cairo::CompileError),
+    /// The model's Cairo program stops early.
+    #[cfg(feature = "cairo")]
+    #[error("the model's Cairo program does not run")]
+    Run(#[source] ciro_cairo::RunError),
+    /// The model's Cairo program writes something else than a statement.
+    #[cfg(feature = "cairo")]
+    #[error("the model's Cairo program gives no statement")]
+    Output(#[source] ciro_cairo::StatementError),
+    /// The run of the Cairo program cannot be proven.
+    #[cfg(feature = "cairo")]
+    #[error("the Cairo route failed")]
+    Cairo(#[source] ciro_cairo::ProveError),
+    /// The operating system gives no random numbers to hide an input with.
+    #[cfg(feature = "cairo")]
+    #[error("no random numbers for the commitment to the input")]
+    Random(#[from] getrandom::Error),
 }
 
 /// Proves inferences of one model; made once, used for many inputs.
 #[derive(Debug)]
 pub struct Prover {
     model: Model,
-    tensor: ciro_stark::Prover,
+    backend: Backend,
+}
+
+/// What a route needs of a model.
+#[derive(Debug)]
+enum Backend {
+    Tensor(Box<ciro_stark::Prover>),
+    #[cfg(feature = "cairo")]
+    Cairo(Box<CairoProver>),
 }
 
 /// A proof and what is known of it without verifying it.
@@ -85,6 +136,10 @@ pub struct Proven {
     pub outputs: Vec<Vec<Output>>,
     /// For every sample, inputs with elements outside the calibrated range, and how many.
     pub clamped: Vec<Vec<(String, usize)>>,
+    /// What opens the commitment to the input, if there is one. Keep it: without it nobody can show what was committed to.
+    pub blinding: Option<Blinding>,
+    /// How many steps the Cairo program took; `None` on the tensor route.
+    pub steps: Option<u64>,
     /// Milliseconds from samples to proof, the run of the model included.
     pub prove_ms: f64,
 }
@@ -96,30 +151,40 @@ impl Prover {
     /// [`ProveError`] if the model cannot be proven on this route, or a proof would take too much memory.
     pub fn new(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
         let _span = tracing::info_span!("prepare", route = %settings.route).entered();
-        match settings.route {
-            Route::Tensor => {}
-            Route::Cairo => return Err(RouteNotBuilt(Route::Cairo).into()),
-        }
-        if let Some(limit) = settings.max_memory_bytes {
-            let estimate = Estimate::of(model, settings)?;
-            if estimate.memory_bytes > limit {
-                let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
-                let (needed, limit) = (megabytes(estimate.memory_bytes), limit / 1_000_000);
-                return Err(ProveError::Memory { needed, limit });
+        let backend = match settings.route {
+            Route::Tensor if settings.commit_input => return Err(ProveError::CommitInput),
+            Route::Tensor => {
+                if let Some(limit) = settings.max_memory_bytes {
+                    check_memory(Estimate::of(model, settings)?.memory_bytes, limit)?;
+                }
+                Backend::Tensor(Box::new(tensor_prover(model, settings)?))
             }
-        }
-        let tensor = tensor_prover(model, settings)?;
-        Ok(Self { model: model.clone(), tensor })
+            // Its memory depends on the steps, which are known when the program has run.
+            #[cfg(feature = "cairo")]
+            Route::Cairo => Backend::Cairo(Box::new(CairoProver::new(model, settings)?)),
+            #[cfg(not(feature = "cairo"))]
+            Route::Cairo => return Err(RouteNotBuilt(Route::Cairo).into()),
+        };
+        Ok(Self { model: model.clone(), backend })
     }
 
     /// The key that verifiers need.
     pub fn key(&self) -> ModelKey {
-        ModelKey::Tensor(Box::new(self.tensor.key().clone()))
+        match &self.backend {
+            Backend::Tensor(prover) => ModelKey::Tensor(Box::new(prover.key().clone())),
+            #[cfg(feature = "cairo")]
+            Backend::Cairo(prover) => ModelKey::Cairo(Box::new(prover.key().clone())),
+        }
     }
 
-    /// Committed cells of one proof, the model's own columns not counted.
-    pub fn cells(&self) -> u64 {
-        self.tensor.cells()
+    /// Committed cells of one proof, the model's own columns not counted; `None` on the Cairo route, which counts steps
+    /// ([`Proven::steps`]).
+    pub fn cells(&self) -> Option<u64> {
+        match &self.backend {
+            Backend::Tensor(prover) => Some(prover.cells()),
+            #[cfg(feature = "cairo")]
+            Backend::Cairo(_) => None,
+        }
     }
 
     /// Runs the model on as many samples as the settings say and proves the results.
@@ -137,23 +202,46 @@ impl Prover {
             integers.push(encoded.tensors);
             clamped.push(encoded.clamped);
         }
-        let (statement, proof) = self.tensor.prove(&integers).map_err(ProveError::Tensor)?;
-        let key = self.key();
-        let bundle = ProofBundle {
-            route: key.route(),
-            preset: key.preset(),
-            model_key: key.digest(),
-            proof: proof.to_bytes(),
-            statement: Statement::from_tensor(statement),
+        let (statement, proof, steps, blinding) = match &self.backend {
+            Backend::Tensor(prover) => {
+                let (statement, proof) = prover.prove(&integers).map_err(ProveError::Tensor)?;
+                (Statement::from_tensor(statement), proof.to_bytes(), None, None)
+            }
+            #[cfg(feature = "cairo")]
+            Backend::Cairo(prover) => {
+                let [input] = &integers[..] else {
+                    let count = u32::try_from(integers.len()).unwrap_or(u32::MAX);
+                    return Err(ProveError::Batch(count));
+                };
+                let proven = prover.prove(input)?;
+                (proven.statement, proven.proof, Some(proven.steps), proven.blinding)
+            }
         };
+        let key = self.key();
+        let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
+        let bundle = ProofBundle { route, preset, model_key, statement, proof };
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         let claims = bundle.statement.claims.iter();
         let outputs = claims.map(|claim| self.model.decode(claim.outputs.clone())).collect();
-        Ok(Proven { bundle, outputs, clamped, prove_ms })
+        Ok(Proven { bundle, outputs, clamped, blinding, steps, prove_ms })
     }
 }
 
 impl Model {
+    /// The model as a readable Cairo package. Equal models give equal packages and equal hashes.
+    ///
+    /// # Errors
+    /// [`ProveError`] if a node has no Cairo form, or the Cairo route is not part of this build.
+    pub fn transpile(&self, name: &str) -> Result<CairoPackage, ProveError> {
+        #[cfg(feature = "cairo")]
+        return crate::cairo::transpile(self, name);
+        #[cfg(not(feature = "cairo"))]
+        {
+            let _ = name;
+            Err(RouteNotBuilt(Route::Cairo).into())
+        }
+    }
+
     /// The key that verifiers of this model's proofs need.
     ///
     /// # Errors
@@ -194,8 +282,19 @@ impl Model {
             return Err(ProveError::Statement);
         };
         let (route, preset) = (bundle.route, bundle.preset);
-        self.key(&ProveSettings { route, preset, batch, max_memory_bytes })
+        let settings =
+            ProveSettings { route, preset, batch, max_memory_bytes, ..Default::default() };
+        self.key(&settings)
     }
+}
+
+/// Refuses work that is expected to take more memory than allowed.
+pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
+    if needed <= limit {
+        return Ok(());
+    }
+    let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
+    Err(ProveError::Memory { needed, limit })
 }
 
 pub(crate) fn tensor_prover(

@@ -28,6 +28,50 @@ pub enum StatedInput {
     Committed([u8; 32]),
 }
 
+/// What hides a committed input from whoever guesses it: the commitment is opened by the input and this value together.
+///
+/// Secret until then; 31 random bytes behind a zero byte, so that it is a number below Cairo's prime.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Blinding(pub [u8; 32]);
+
+impl std::fmt::Debug for Blinding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Blinding(..)")
+    }
+}
+
+/// The text is not 64 hexadecimal digits of which the first two are zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a blinding value has 64 hexadecimal digits, the first two of them 0")]
+pub struct InvalidBlinding;
+
+impl std::str::FromStr for Blinding {
+    type Err = InvalidBlinding;
+
+    fn from_str(digits: &str) -> Result<Self, InvalidBlinding> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| InvalidBlinding)?;
+        if bytes[0] == 0 { Ok(Self(bytes)) } else { Err(InvalidBlinding) }
+    }
+}
+
+impl Blinding {
+    /// The value as hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        hex::encode(self.0)
+    }
+}
+
+#[cfg(feature = "cairo")]
+impl Blinding {
+    /// Draws a value from the operating system's random numbers.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes[1..])?;
+        Ok(Self(bytes))
+    }
+}
+
 impl StatedInput {
     /// The integers of a public input.
     pub fn public(&self) -> Option<&[Tensor<i32>]> {

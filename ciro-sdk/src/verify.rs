@@ -47,6 +47,20 @@ pub enum VerifyError {
     /// A check of the verifier fails.
     #[error("the proof does not hold")]
     Invalid(#[from] VerificationError),
+    /// The bundle claims more or fewer inferences than a proof of the Cairo route is about.
+    #[error("a proof of the Cairo route is about one inference, the bundle claims {0}")]
+    Claims(usize),
+    /// The proof is about something else than the bundle claims.
+    #[error("the proof states another {0} than the bundle")]
+    Stated(&'static str),
+    /// The bytes of a Cairo proof do not decode.
+    #[cfg(feature = "cairo")]
+    #[error("the proof is damaged")]
+    CairoDamaged(#[from] ciro_cairo::ProofDecodeError),
+    /// A check of the Cairo verifier fails.
+    #[cfg(feature = "cairo")]
+    #[error("the proof does not hold")]
+    CairoInvalid(#[from] ciro_cairo::VerificationError),
 }
 
 /// What a verified bundle establishes: the model of this key, on these inputs, gave these outputs.
@@ -97,6 +111,12 @@ pub enum InputMismatch {
     /// The proof shows a commitment only.
     #[error("the proof is about a committed input")]
     Committed,
+    /// The proof shows the input itself.
+    #[error("the proof shows its input, there is no commitment to open")]
+    Public,
+    /// The commitment is to another input, or made with another blinding value.
+    #[error("the proof is about another input, or the blinding value is another one")]
+    Commitment,
     /// Other integers than the proven ones.
     #[error("the proof is about another value of input `{name}`")]
     Value {
@@ -127,24 +147,54 @@ impl VerifiedSample {
         key: &ModelKey,
         inputs: &[Tensor<f64>],
     ) -> Result<(), InputMismatch> {
-        let expected = key.real_inputs().count();
-        if expected != inputs.len() {
-            return Err(InputMismatch::Count { expected, got: inputs.len() });
-        }
         let mut proven = self.input.public().ok_or(InputMismatch::Committed)?.iter();
-        for (views, real) in key.real_inputs().zip(inputs) {
-            for view in views {
-                let name = || view.name.clone();
-                let encoded = view.encoding.encode(real);
-                let encoded =
-                    encoded.map_err(|source| InputMismatch::Encoding { name: name(), source })?;
-                if Some(&encoded.tensor) != proven.next() {
-                    return Err(InputMismatch::Value { name: name() });
-                }
+        for (view, encoded) in key.inputs().iter().zip(encode(key, inputs)?) {
+            if Some(&encoded) != proven.next() {
+                return Err(InputMismatch::Value { name: view.name.clone() });
             }
         }
         Ok(())
     }
+
+    /// Checks that the inference was made on these real inputs, to which the proof commits under this blinding value.
+    ///
+    /// # Errors
+    /// [`InputMismatch`] if the commitment is to other inputs, or the proof shows its input as it is.
+    pub fn check_committed_inputs(
+        &self,
+        key: &ModelKey,
+        inputs: &[Tensor<f64>],
+        blinding: crate::Blinding,
+    ) -> Result<(), InputMismatch> {
+        let StatedInput::Committed(commitment) = &self.input else {
+            return Err(InputMismatch::Public);
+        };
+        #[cfg(feature = "cairo")]
+        if crate::cairo::commit(&encode(key, inputs)?, blinding) == *commitment {
+            return Ok(());
+        }
+        // Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.
+        #[cfg(not(feature = "cairo"))]
+        let _ = (key, inputs, commitment, blinding);
+        Err(InputMismatch::Commitment)
+    }
+}
+
+/// The integers of real inputs, one tensor for each input view of the key.
+fn encode(key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<i32>>, InputMismatch> {
+    let expected = key.real_inputs().count();
+    if expected != inputs.len() {
+        return Err(InputMismatch::Count { expected, got: inputs.len() });
+    }
+    let views = key.real_inputs().zip(inputs);
+    let views = views.flat_map(|(views, real)| views.iter().map(move |view| (view, real)));
+    let encode = |(view, real): (&ciro_stark::KeyInput, &Tensor<f64>)| {
+        let encoded = view.encoding.encode(real);
+        encoded
+            .map(|encoded| encoded.tensor)
+            .map_err(|source| InputMismatch::Encoding { name: view.name.clone(), source })
+    };
+    views.map(encode).collect()
 }
 
 /// Verifies a bundle against a model key, asking for at least 100 bits of security.
@@ -185,6 +235,19 @@ pub fn verify_with(
             let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
             ciro_stark::verify(key, &statement, &proof, policy)?;
             Security::of(key)
+        }
+        #[cfg(feature = "cairo")]
+        ModelKey::Cairo(cairo) => {
+            let security = key.security();
+            if security.whole_conjectured_bits() < policy.min_security_bits
+                || security.whole_proven_bits() < policy.min_proven_bits
+            {
+                let (preset, security) = (key.preset(), Box::new(security));
+                let policy = policy.clone();
+                return Err(VerificationError::TooWeak { preset, security, policy }.into());
+            }
+            crate::cairo::verify(cairo, &bundle.statement, &bundle.proof)?;
+            security
         }
     };
     let samples = bundle.statement.claims.iter().map(|claim| decoded(key, claim)).collect();

@@ -40,7 +40,10 @@ struct RefusalReport {
 
 #[derive(Serialize)]
 struct EstimateReport {
-    cells: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cells: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u64>,
     prove_ms: f64,
     memory_mb: u64,
     proof_bytes: u64,
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         refused: report.refused.into_iter().map(refusal).collect(),
         estimate: report.estimate.map(|estimate| EstimateReport {
             cells: estimate.cells,
+            steps: estimate.steps,
             prove_ms: (estimate.prove_ms * 10.0).round() / 10.0,
             memory_mb: estimate.memory_bytes.div_ceil(1_000_000),
             proof_bytes: estimate.proof_bytes,
@@ -77,12 +81,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 
 fn describe(report: &Report) -> String {
     let mut text = String::new();
-    if let Some(Estimate { cells, prove_ms, memory_bytes, proof_bytes }) = report.estimate {
+    if let Some(Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes }) = report.estimate {
         let _ = writeln!(text, "{GOOD}supported{GOOD:#}: every operator can be proven");
         let mut line = |label: &str, value: String| {
             let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
         };
-        line("cells", format::count(cells));
+        if let Some(cells) = cells {
+            line("cells", format::count(cells));
+        }
+        if let Some(steps) = steps {
+            line("steps", format::count(steps));
+        }
         line("prove", format!("about {}", format::duration(prove_ms)));
         line("memory", format!("about {}", format::bytes(memory_bytes)));
         line("proof", format!("about {}", format::bytes(proof_bytes)));

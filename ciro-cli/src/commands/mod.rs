@@ -11,6 +11,7 @@ pub(crate) mod key;
 mod outputs;
 pub(crate) mod prove;
 pub(crate) mod run;
+pub(crate) mod transpile;
 pub(crate) mod verify;
 
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Check(args) => check::run(&args, context),
         Command::Compile(args) => compile::run(&args, context),
         Command::Key(args) => key::run(&args, context),
+        Command::Transpile(args) => transpile::run(&args, context),
         Command::Run(args) => run::run(&args, context),
         Command::Prove(args) => prove::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::{Model, OutputFile, Proven, Prover};
+use ciro_sdk::{Blinding, Model, OutputFile, ProveSettings, Proven, Prover};
 use serde::Serialize;
 
 use super::{Context, Status, outputs};
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     output: PathBuf,
     #[command(flatten)]
     route: RouteArgs,
+    /// State a commitment to the input instead of the input (route cairo); prints the value that opens it
+    #[arg(long)]
+    commit_input: bool,
 }
 
 #[derive(Serialize)]
@@ -39,7 +42,12 @@ struct Report<'a> {
     outputs: outputs::Lists,
     samples: usize,
     clamped: usize,
-    cells: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cells: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blinding: Option<String>,
     prove_ms: f64,
     proof_bytes: usize,
     peak_memory_mb: Option<u64>,
@@ -52,12 +60,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let samples = model::samples(&model, &args.input)?;
     check_samples(&model, &samples, context)?;
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
-    let settings = args.route.settings(batch, context.max_memory);
+    let settings = ProveSettings {
+        commit_input: args.commit_input,
+        ..args.route.settings(batch, context.max_memory)
+    };
     let prover = {
         let _stage = context.ui.stage("committing to the model");
         Prover::new(&model, &settings)?
     };
-    let Proven { bundle, outputs, clamped, prove_ms } = {
+    let Proven { bundle, outputs, clamped, blinding, steps, prove_ms } = {
         let _stage = context.ui.stage("proving");
         prover.prove(&samples)?
     };
@@ -74,6 +85,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         samples: samples.len(),
         clamped: outputs::clamped(&clamped),
         cells: prover.cells(),
+        steps,
+        blinding: blinding.map(Blinding::to_hex),
         prove_ms,
         proof_bytes: bytes.len(),
         peak_memory_mb: machine::peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
@@ -97,22 +110,28 @@ fn check_samples(model: &Model, samples: &[Sample], context: &Context) -> Result
 
 fn describe(report: &Report<'_>, outputs: &str) -> String {
     let memory = report.peak_memory_mb.map(|memory| format!("{DIM}memory{DIM:#}    {memory} MB\n"));
+    let blinding = report.blinding.as_ref().map(|blinding| {
+        format!("{DIM}blinding{DIM:#}  {blinding} (opens the commitment to the input; keep it)\n")
+    });
+    let work = report.cells.map(|cells| format!("{} cells", format::count(cells)));
+    let work = work.or_else(|| Some(format!("{} steps", format::count(report.steps?))));
     format!(
         "{outputs}\n\
          {DIM}proof{DIM:#}     {BOLD}{}{BOLD:#} ({})\n\
-         {DIM}proved{DIM:#}    {} in {}, {} cells\n\
+         {DIM}proved{DIM:#}    {} in {}, {}\n\
          {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {})\n\
-         {DIM}key{DIM:#}       {}\n{}",
+         {DIM}key{DIM:#}       {}\n{}{}",
         report.proof.display(),
         format::bytes(report.proof_bytes as u64),
         format::plural(report.samples, "inference"),
         format::duration(report.prove_ms),
-        format::count(report.cells),
+        work.unwrap_or_default(),
         report.security_bits,
         report.proven_security_bits,
         report.route,
         report.preset,
         report.model_key,
         memory.unwrap_or_default(),
+        blinding.unwrap_or_default(),
     )
 }

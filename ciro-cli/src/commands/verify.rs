@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Also check that the proof is about this input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// The value that opens the commitment to the input, as `ciro prove --commit-input` printed it
+    #[arg(long, value_name = "HEX", requires = "input")]
+    blinding: Option<ciro_sdk::Blinding>,
     /// Bits of security that the proof must have, by the conjecture behind most STARKs
     #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_security_bits)]
     min_security_bits: u32,
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         Err(error) => return invalid(error.into(), verify_ms, args, context),
     };
     if let Some(path) = &args.input
-        && let Err(error) = check_input(&verified, &key, path)?
+        && let Err(error) = check_input(&verified, &key, path, args)?
     {
         return invalid(error, verify_ms, args, context);
     }
@@ -128,7 +131,12 @@ fn key(args: &Args, bundle: &ProofBundle, context: &Context) -> Result<Result<Mo
 }
 
 /// Compares the proven inputs with a file; the inner error says that they differ.
-fn check_input(verified: &Verified, key: &ModelKey, path: &Path) -> Result<Result<()>> {
+fn check_input(
+    verified: &Verified,
+    key: &ModelKey,
+    path: &Path,
+    args: &Args,
+) -> Result<Result<()>> {
     let inputs = key.real_inputs().filter_map(|views| views.first());
     let specs: Vec<InputSpec> = inputs
         .map(|view| InputSpec { name: view.name.clone(), shape: view.shape.clone() })
@@ -141,7 +149,11 @@ fn check_input(verified: &Verified, key: &ModelKey, path: &Path) -> Result<Resul
         return Ok(Err(anyhow::anyhow!("the proof is about {proven}, the input holds {given}")));
     }
     for (index, (sample, inputs)) in verified.samples.iter().zip(&samples).enumerate() {
-        if let Err(error) = sample.check_inputs(key, inputs) {
+        let checked = match args.blinding {
+            Some(blinding) => sample.check_committed_inputs(key, inputs, blinding),
+            None => sample.check_inputs(key, inputs),
+        };
+        if let Err(error) = checked {
             return Ok(Err(anyhow::Error::from(error).context(format!("sample {index}"))));
         }
     }

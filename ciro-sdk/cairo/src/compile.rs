@@ -17,6 +17,7 @@ use cairo_lang_filesystem::db::{
 use cairo_lang_filesystem::ids::{CrateInput, DirectoryInput};
 
 use crate::corelib;
+use crate::guard;
 use crate::package::Package;
 use crate::program::{Location, Program};
 
@@ -119,9 +120,14 @@ impl Compiler {
             .allow_warnings();
         let crates = CrateInput::into_crate_ids(&self.db, vec![main]);
         let config = ExecutableConfig { unsafe_panic: true, ..ExecutableConfig::default() };
-        let compiled = compile_executable_in_prepared_db(&self.db, None, crates, reporter, config);
+        // The compiler panics where it finds itself in the wrong.
+        let compiled = guard::silent(|| {
+            compile_executable_in_prepared_db(&self.db, None, crates, reporter, config)
+                .map(|compiled| self.program(compiled))
+        });
+        let compiled = compiled.unwrap_or_else(|message| Err(anyhow::anyhow!(message)));
         match compiled {
-            Ok(compiled) => Ok(self.program(compiled)),
+            Ok(program) => Ok(program),
             Err(_) if !diagnostics.is_empty() => Err(CompileError::Diagnostics {
                 package: package.name.clone(),
                 at: first_place(&diagnostics, package),

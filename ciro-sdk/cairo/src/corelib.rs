@@ -48,7 +48,7 @@ pub(crate) fn virtual_folder<'a>(
 #[derive(Default)]
 struct Folder {
     files: BTreeMap<String, FileInput>,
-    folders: BTreeMap<String, Folder>,
+    folders: BTreeMap<String, Self>,
 }
 
 impl Folder {

@@ -20,21 +20,21 @@ pub struct CairoKey {
     pub program: ProgramHash,
     /// The builtins whose pointers the program takes, in order; the program hash covers them.
     pub builtins: Vec<BuiltinName>,
-    /// The inputs in ONNX order.
+    /// The integer tensors that a run starts from, in the order of the statement: one or more for each ONNX input.
     pub inputs: Vec<KeyInput>,
     /// The outputs in ONNX order.
     pub outputs: Vec<KeyOutput>,
 }
 
-/// One input of the model.
+/// One integer tensor that a run starts from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyInput {
     /// The ONNX input's name.
     pub name: String,
     /// The shape of the real-valued tensor.
     pub shape: Vec<usize>,
-    /// The integer tensors that are derived from it, in the order of the statement.
-    pub views: Vec<Encoding>,
+    /// How real values become integers.
+    pub encoding: Encoding,
 }
 
 /// One output of the model.
@@ -51,7 +51,7 @@ pub struct KeyOutput {
 }
 
 /// A key that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// Not a key, or of another version.
@@ -63,15 +63,20 @@ pub enum KeyError {
     /// More bytes than the key has.
     #[error("{0} byte(s) follow the Cairo model key")]
     Trailing(usize),
+    /// The same key has another, shorter encoding.
+    #[error("the Cairo model key is not encoded as this version does")]
+    NotCanonical,
 }
 
 impl CairoKey {
     /// The key of a model whose program has been compiled.
     pub fn new(model: &IntegerModel, program: &Program) -> Self {
-        let inputs = model.inputs().iter().map(|input| KeyInput {
-            name: input.name.clone(),
-            shape: input.shape.clone(),
-            views: input.views.iter().map(|(_, encoding)| encoding.clone()).collect(),
+        let inputs = model.inputs().iter().flat_map(|input| {
+            input.views.iter().map(|(_, encoding)| KeyInput {
+                name: input.name.clone(),
+                shape: input.shape.clone(),
+                encoding: encoding.clone(),
+            })
         });
         let outputs = model.outputs().iter().map(|output| {
             let node = model.node(output.node);
@@ -108,7 +113,13 @@ impl CairoKey {
     /// [`KeyError`] if the bytes are anything but one key.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let body = bytes.strip_prefix(MAGIC).ok_or(KeyError::Version)?;
-        let (key, rest) = postcard::take_from_bytes(body)?;
-        if rest.is_empty() { Ok(key) } else { Err(KeyError::Trailing(rest.len())) }
+        let (key, rest) = postcard::take_from_bytes::<Self>(body)?;
+        if !rest.is_empty() {
+            return Err(KeyError::Trailing(rest.len()));
+        }
+        if key.to_bytes() != bytes {
+            return Err(KeyError::NotCanonical);
+        }
+        Ok(key)
     }
 }

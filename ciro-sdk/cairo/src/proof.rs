@@ -35,21 +35,21 @@ impl std::fmt::Debug for CairoProof {
 }
 
 /// Bytes that are no proof.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofDecodeError {
     /// Not a proof, or of another version.
     #[error("not a Cairo proof of version 1")]
     Version,
     /// The compressed data is damaged or cut short.
-    #[error("the Cairo proof cannot be decompressed")]
-    Compression(#[source] std::io::Error),
+    #[error("the Cairo proof cannot be decompressed: {0}")]
+    Compression(String),
     /// Larger than any proof.
     #[error("the Cairo proof is larger than {PROOF_BYTES_MAX} bytes before compression")]
     TooLarge,
     /// The data is not what a proof consists of.
-    #[error("the Cairo proof is damaged")]
-    Damaged(#[source] bincode::Error),
+    #[error("the Cairo proof is damaged: {0}")]
+    Damaged(String),
 }
 
 impl CairoProof {
@@ -74,15 +74,17 @@ impl CairoProof {
         let length = (&mut decoder)
             .take(limit)
             .read_to_end(&mut decompressed)
-            .map_err(ProofDecodeError::Compression)?;
+            .map_err(|error| ProofDecodeError::Compression(error.to_string()))?;
         if u64::try_from(length).is_ok_and(|length| length == limit) {
             return Err(ProofDecodeError::TooLarge);
         }
         if usize::try_from(decoder.total_in()) != Ok(body.len()) {
-            let trailing = std::io::Error::other("bytes follow the compressed data");
-            return Err(ProofDecodeError::Compression(trailing));
+            let trailing = "bytes follow the compressed data";
+            return Err(ProofDecodeError::Compression(trailing.to_owned()));
         }
-        let inner = options().deserialize(&decompressed).map_err(ProofDecodeError::Damaged)?;
+        let inner = options()
+            .deserialize(&decompressed)
+            .map_err(|error| ProofDecodeError::Damaged(error.to_string()))?;
         Ok(Self { inner })
     }
 }

@@ -64,6 +64,16 @@ pub enum StatementError {
         /// What the model allows.
         interval: Interval,
     },
+    /// A limb of a number that no real input has.
+    #[error("{what} `{name}`: element {index} is a limb that no number has")]
+    Limb {
+        /// Whether an input or an output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Row-major index.
+        index: usize,
+    },
     /// A flag that is neither 0 nor 1.
     #[error("the statement's first value is neither 0 (public input) nor 1 (committed input)")]
     Flag,
@@ -136,15 +146,20 @@ impl Statement {
             return Err(StatementError::Count { what, expected, got: segment.len() });
         }
         let input = if flag == Felt::ZERO {
-            let views = key.inputs.iter().flat_map(|input| {
-                input.views.iter().map(|view| TensorSpec {
-                    what: "input",
-                    name: &input.name,
-                    shape: view.integer_shape(&input.shape),
-                    interval: view.interval(),
-                })
+            let views = key.inputs.iter().map(|view| TensorSpec {
+                what: "input",
+                name: &view.name,
+                shape: view.encoding.integer_shape(&view.shape),
+                interval: view.encoding.interval(),
             });
-            StatedInput::Public(tensors("input", views, input)?)
+            let tensors = tensors("input", views, input)?;
+            for (view, tensor) in key.inputs.iter().zip(&tensors) {
+                if let Some(index) = view.encoding.first_inadmissible(tensor) {
+                    let (what, name) = ("input", view.name.clone());
+                    return Err(StatementError::Limb { what, name, index });
+                }
+            }
+            StatedInput::Public(tensors)
         } else if flag == Felt::ONE {
             match input {
                 &[commitment] => StatedInput::Committed(commitment),

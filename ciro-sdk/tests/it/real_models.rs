@@ -44,7 +44,7 @@ fn proves(model: &str) {
         start.elapsed(),
         bundle.proof.len(),
         key.to_bytes().len(),
-        prover.cells(),
+        prover.cells().unwrap_or(0),
         verified.security.conjectured_bits,
     );
     assert_eq!(verified.samples[0].outputs, proven.outputs[0], "{model}");

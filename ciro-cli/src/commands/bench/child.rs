@@ -47,10 +47,11 @@ pub(super) fn run(args: &Args, input: &Path, context: &Context) -> Result<Status
     let key = prover.key();
     let policy = ciro_sdk::Policy { min_security_bits: 0, min_proven_bits: 0 };
     let (mut prove_ms, mut verify_ms) = (f64::INFINITY, f64::INFINITY);
-    let mut proof_bytes = 0;
+    let (mut proof_bytes, mut steps) = (0, None);
     for _ in 0..args.runs {
         let proven = prover.prove(&samples)?;
         prove_ms = prove_ms.min(proven.prove_ms);
+        steps = proven.steps;
         let bytes = proven.bundle.to_bytes();
         proof_bytes = bytes.len();
         let start = Instant::now();
@@ -64,6 +65,7 @@ pub(super) fn run(args: &Args, input: &Path, context: &Context) -> Result<Status
         security_bits: key.security().whole_conjectured_bits(),
         runs: args.runs,
         cells: prover.cells(),
+        steps,
         prepare_ms,
         prove_ms,
         verify_ms,

@@ -92,7 +92,10 @@ struct Measured {
     preset: String,
     security_bits: u32,
     runs: u32,
-    cells: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    cells: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    steps: Option<u64>,
     prepare_ms: f64,
     prove_ms: f64,
     verify_ms: f64,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Row};
+use super::{Measured, Report, Row};
 use crate::format;
 use crate::ui::{BAD, BOLD, DIM};
 
@@ -11,8 +11,18 @@ pub(super) fn describe(report: &Report) -> String {
     let width = report.rows.iter().map(|row| row.model.len()).max().unwrap_or(0).max(5);
     let _ = writeln!(
         text,
-        "{BOLD}{:width$}  {:>9}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}  {:>6}  {:>8}  {:>8}{BOLD:#}",
-        "model", "params", "MACs", "prove", "verify", "proof", "memory", "top-1", "error", "bits",
+        "{BOLD}{:width$}  {:>9}  {:>11}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}  {:>6}  {:>8}  {:>8}{BOLD:#}",
+        "model",
+        "params",
+        "MACs",
+        "work",
+        "prove",
+        "verify",
+        "proof",
+        "memory",
+        "top-1",
+        "error",
+        "bits",
     );
     for row in &report.rows {
         let Row { model, params, macs, measured, accuracy, predicted, ezkl } = row;
@@ -20,9 +30,10 @@ pub(super) fn describe(report: &Report) -> String {
         let error = accuracy.map(|accuracy| format!("{:.3}%", 100.0 * accuracy.relative_error));
         let _ = writeln!(
             text,
-            "{model:width$}  {:>9}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}  {:>6}  {:>8}  {:>8}",
+            "{model:width$}  {:>9}  {:>11}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}  {:>6}  {:>8}  {:>8}",
             format::count(*params as u64),
             format::count(*macs),
+            work(measured),
             format::duration(measured.prove_ms),
             format::duration(measured.verify_ms),
             format::bytes(measured.proof_bytes as u64),
@@ -34,8 +45,9 @@ pub(super) fn describe(report: &Report) -> String {
         if let Some(predicted) = predicted {
             let _ = writeln!(
                 text,
-                "{DIM}{:width$}  {:>9}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}{DIM:#}",
+                "{DIM}{:width$}  {:>9}  {:>11}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}{DIM:#}",
                 "  predicted",
+                "",
                 "",
                 "",
                 format::duration(predicted.prove_ms),
@@ -58,4 +70,13 @@ pub(super) fn describe(report: &Report) -> String {
         report.machine, report.version, report.command,
     );
     text
+}
+
+/// Cells of the tensor route, steps of the Cairo route.
+fn work(measured: &Measured) -> String {
+    match (measured.cells, measured.steps) {
+        (Some(cells), _) => format!("{} cells", format::count(cells)),
+        (None, Some(steps)) => format!("{} steps", format::count(steps)),
+        (None, None) => String::new(),
+    }
 }

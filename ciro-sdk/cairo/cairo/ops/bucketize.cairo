@@ -2,8 +2,12 @@
 
 use super::Tensor;
 
-/// `#{ k : boundaries[k] < value }`, by halving.
-pub fn rank(value: u64, mut boundaries: Span<u64>) -> felt252 {
+/// Added to every value, as it is to the boundaries: nothing is negative then.
+const LIFT: felt252 = 0x80010000;
+
+/// `#{ k : boundaries[k] < value + LIFT }`, by halving.
+pub fn rank(value: felt252, mut boundaries: Span<u64>) -> felt252 {
+    let value: u64 = (value + LIFT).try_into().unwrap();
     let mut below: felt252 = 0;
     while !boundaries.is_empty() {
         let half = boundaries.len() / 2;
@@ -18,14 +22,13 @@ pub fn rank(value: u64, mut boundaries: Span<u64>) -> felt252 {
     below
 }
 
-/// Takes one value from the front of `x` and lifts it above zero, as the boundaries are.
-pub fn single(ref x: Tensor) -> u64 {
-    (*x.pop_front().unwrap() + 0x80010000).try_into().unwrap()
+/// Takes one value from the front of `x`.
+pub fn single(ref x: Tensor) -> felt252 {
+    *x.pop_front().unwrap()
 }
 
-/// Takes two limbs from the front of `x`, `high * 2^16 + low`, and lifts their value above zero: the ordered image of a
-/// float32.
-pub fn limbs(ref x: Tensor) -> u64 {
+/// Takes two limbs from the front of `x`: `high * 2^16 + low`, the ordered image of a float32.
+pub fn limbs(ref x: Tensor) -> felt252 {
     let [high, low] = (*x.multi_pop_front::<2>().unwrap()).unbox();
-    (high * 0x10000 + low + 0x80010000).try_into().unwrap()
+    high * 0x10000 + low
 }

@@ -46,6 +46,12 @@ const KERNELS: &[Kernel] = kernels! {
     weights: ["slots"],
 };
 
+/// The names of all public functions of the library: layers import them, so that none of their own may have such a name.
+pub(super) fn functions() -> impl Iterator<Item = &'static str> {
+    let lines = KERNELS.iter().flat_map(|kernel| kernel.source.lines());
+    lines.filter_map(|line| line.strip_prefix("pub fn ")?.split(['(', '<']).next())
+}
+
 /// The sources of the modules `wanted` and of those that they use, with `src/ops.cairo` to list them.
 pub(super) fn sources(wanted: BTreeSet<&'static str>) -> BTreeMap<String, String> {
     let mut needed = BTreeSet::new();
@@ -70,6 +76,13 @@ pub(super) fn sources(wanted: BTreeSet<&'static str>) -> BTreeMap<String, String
     files
 }
 
+/// The line that brings items of a module into scope.
+pub(super) fn import(module: &str, items: &BTreeSet<&str>) -> String {
+    let list = items.iter().copied().collect::<Vec<_>>().join(", ");
+    let list = if items.len() == 1 { list } else { format!("{{{list}}}") };
+    format!("use crate::ops::{module}::{list};\n")
+}
+
 /// `Scarb.toml`.
 pub(super) fn manifest(name: &str) -> String {
     format!(
@@ -89,6 +102,15 @@ pub(super) fn weights_json(felts: &[Felt]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn public_functions_are_found() {
+        let functions: BTreeSet<_> = functions().collect();
+        for name in ["add", "linear", "reduce_max_4", "open"] {
+            assert!(functions.contains(name), "{name}");
+        }
+        assert!(!functions.contains("quotient"));
+    }
 
     #[test]
     fn modules_bring_what_they_use() {

@@ -14,7 +14,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use ciro_graph::integer::{IntegerModel, NodeId, Op};
+use ciro_graph::integer::{Encoding, IntegerModel, NodeId, Op};
 use starknet_types_core::felt::Felt;
 
 use self::data::Data;
@@ -214,9 +214,7 @@ impl Emitter<'_> {
         }
         header.push_str("use crate::ops::Tensor;\n");
         for (module, items) in &self.uses {
-            let items = items.iter().copied().collect::<Vec<_>>().join(", ");
-            writeln!(header, "use crate::ops::{module}::{{{items}}};")
-                .expect("writing to a string");
+            header.push_str(&kernels::import(module, items));
         }
         header
     }
@@ -245,13 +243,21 @@ impl Emitter<'_> {
         if committed {
             code.push_str("use crate::data::*;\nuse crate::layouts::*;\n");
         }
-        code.push_str("use crate::ops::Tensor;\nuse crate::ops::range::take_checked;\n");
+        let ordered = |encoding: &Encoding| matches!(encoding, Encoding::Ordered);
+        let takes: BTreeSet<&str> = self
+            .model
+            .input_nodes()
+            .map(|(_, encoding)| if ordered(encoding) { "take_limbs" } else { "take_checked" })
+            .collect();
+        code.push_str("use crate::ops::Tensor;\n");
+        if !takes.is_empty() {
+            code.push_str(&kernels::import("range", &takes));
+        }
         code.push_str("use crate::ops::statement::{Statement, state};\n");
         if committed {
             let mut openers: BTreeSet<&str> = BTreeSet::new();
             openers.extend(self.opens.values().filter_map(|open| open.split([':', '(']).next()));
-            let openers = openers.into_iter().collect::<Vec<_>>().join(", ");
-            writeln!(code, "use crate::ops::weights::{{{openers}}};").expect("writing to a string");
+            code.push_str(&kernels::import("weights", &openers));
         }
         let arguments = if committed { ", arguments: Tensor" } else { "" };
         let pass = if committed { ", arguments" } else { "" };
@@ -282,20 +288,20 @@ impl Emitter<'_> {
             String::from("/// Runs the model: checks the input, then calls layer after layer.\n");
         writeln!(code, "fn predict(mut input: Tensor{arguments}) -> Tensor {{")
             .expect("writing to a string");
-        for (id, _) in self.model.input_nodes() {
+        for (id, encoding) in self.model.input_nodes() {
             let node = self.model.node(id);
-            writeln!(
-                code,
-                "    // `{}`: {:?}, values in {}.\n    let {} = take_checked(ref input, {}, {}, {});",
-                node.name.replace(['\n', '\r', '`'], " "),
-                node.shape,
-                node.interval,
-                self.names.of(id),
-                node.len(),
-                node.interval.lo,
-                node.interval.width(),
-            )
-            .expect("writing to a string");
+            let (name, interval) = (node.name.replace(['\n', '\r', '`'], " "), node.interval);
+            writeln!(code, "    // `{name}`: {:?}, values in {interval}.", node.shape)
+                .expect("writing to a string");
+            let taken = match encoding {
+                Encoding::Ordered => format!("take_limbs(ref input, {})", node.len() / 2),
+                _ => {
+                    let (count, width) = (node.len(), interval.width());
+                    format!("take_checked(ref input, {count}, {}, {width})", interval.lo)
+                }
+            };
+            writeln!(code, "    let {} = {taken};", self.names.of(id))
+                .expect("writing to a string");
         }
         code.push_str("    assert(input.is_empty(), 'input is too long');\n");
         for (usage, open) in &self.opens {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use ciro_graph::integer::{IntegerModel, NodeId};
 
+use super::kernels;
+
 /// Words that Cairo keeps for itself, and those that the package's own code uses.
 const TAKEN: &[&str] = &[
     "as",
@@ -75,9 +77,10 @@ pub(super) struct Names(Vec<String>);
 impl Names {
     /// Derives an identifier from every node's name.
     pub(super) fn new(model: &IntegerModel) -> Self {
-        let mut taken: BTreeSet<String> = TAKEN.iter().map(|&word| word.to_owned()).collect();
+        let taken = TAKEN.iter().copied().chain(kernels::functions());
+        let mut taken: BTreeSet<String> = taken.map(str::to_owned).collect();
         let nodes =
-            model.nodes().iter().map(|node| claim(&mut taken, identifier(&node.name))).collect();
+            model.nodes().iter().map(|node| claim(&mut taken, &identifier(&node.name))).collect();
         Self(nodes)
     }
 
@@ -88,9 +91,9 @@ impl Names {
 }
 
 /// Takes `name`, or `name` with the first number that makes it unique.
-fn claim(taken: &mut BTreeSet<String>, name: String) -> String {
+fn claim(taken: &mut BTreeSet<String>, name: &str) -> String {
     let unique = (1u32..)
-        .map(|n| if n == 1 { name.clone() } else { format!("{name}_{n}") })
+        .map(|n| if n == 1 { name.to_owned() } else { format!("{name}_{n}") })
         .find(|name| !taken.contains(name))
         .expect("there are more numbers than names");
     taken.insert(unique.clone());
@@ -133,7 +136,7 @@ mod tests {
     #[test]
     fn equal_names_get_numbers() {
         let mut taken = BTreeSet::from(["x".to_owned()]);
-        assert_eq!(claim(&mut taken, "x".to_owned()), "x_2");
-        assert_eq!(claim(&mut taken, "x".to_owned()), "x_3");
+        assert_eq!(claim(&mut taken, "x"), "x_2");
+        assert_eq!(claim(&mut taken, "x"), "x_3");
     }
 }

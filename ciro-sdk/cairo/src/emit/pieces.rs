@@ -97,7 +97,7 @@ fn repeats(pieces: &[Piece], operand: usize, first: usize, axes: &[Axis]) -> (us
 
 #[cfg(test)]
 mod tests {
-    use ciro_graph::movement::{Movement, Windows};
+    use ciro_graph::movement::Movement;
 
     use super::*;
 
@@ -128,18 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn transpositions_and_windows_are_one_piece() {
+    fn transpositions_are_one_piece() {
         let transpose = Movement::Transpose { perm: vec![2, 0, 1] };
         assert_eq!(plan(&transpose, &[&[3, 4, 5]]).len(), 1);
-        let windows = Movement::Windows(Windows {
-            kernel: vec![2, 2],
-            strides: vec![2, 2],
-            dilations: vec![1, 1],
-            pads: vec![(0, 0); 2],
-            ceil_mode: false,
-            fill: 0,
-        });
-        assert_eq!(plan(&windows, &[&[1, 3, 6, 6]]).len(), 1);
     }
 
     #[test]

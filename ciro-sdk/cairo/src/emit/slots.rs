@@ -240,9 +240,10 @@ impl Rows {
             self.slots.count,
             self.name(),
         );
-        let unused = if self.slots.high() == 0 { "_high" } else { "high" };
-        writeln!(code, "    fn expand(low: u128, {unused}: u128, ref rows: Array<felt252>) {{")
-            .expect("writing to a string");
+        code.push_str("    fn expand(low: u128, high: u128, ref rows: Array<felt252>) {\n");
+        if self.slots.high() == 0 {
+            code.push_str("        let _ = high;\n");
+        }
         // Weights are stored from zero up; the felt of a row has them around zero.
         let offset = self.slots.pack(vec![i64::from(self.least); self.slots.count]);
         let ones = power(self.bits) - Felt::ONE;

@@ -7,7 +7,7 @@ use ciro_graph::tensor::Tensor;
 use starknet_types_core::felt::Felt;
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
-use super::data::Data;
+use super::data::{Data, LENGTH_MAX};
 use super::names::Names;
 use super::slots::{Rows, Slots};
 
@@ -80,7 +80,8 @@ impl Committed {
 }
 
 impl Weights {
-    /// Finds every block and decides where it goes: the smallest ones into the program, up to `inline_max` numbers.
+    /// Finds every block and decides where it goes: the smallest ones into the program, up to `inline_max` numbers and as
+    /// long as Cairo's compiler takes them.
     pub(super) fn plan(
         model: &IntegerModel,
         names: &Names,
@@ -139,7 +140,7 @@ impl Weights {
         let mut total = 0usize;
         for block in blocks {
             total = total.saturating_add(block.elements);
-            block.inline = total <= inline_max;
+            block.inline = total <= inline_max && block.elements <= LENGTH_MAX;
         }
     }
 

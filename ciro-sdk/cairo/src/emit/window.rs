@@ -26,7 +26,7 @@ impl Window {
                 offsets.iter().flat_map(|&at| taps.iter().map(move |&tap| at + tap)).collect();
         }
         let fits = offsets.last().is_some_and(|&last| last < SPAN_MAX);
-        (fits && offsets.is_sorted()).then_some(Self { offsets })
+        (fits && offsets.is_sorted_by(|a, b| a < b)).then_some(Self { offsets })
     }
 
     /// How many elements the window has.

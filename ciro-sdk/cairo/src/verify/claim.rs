@@ -126,7 +126,7 @@ fn check_canonical(proof: &Inner) -> Result<(), ClaimError> {
     check_public_memory(&data.public_memory)?;
     let big = proof.interaction_claim.memory_id_to_big.as_ref();
     let big = big.ok_or(ClaimError::Missing("memory_id_to_big"))?;
-    if big.big_claimed_sums.len() > BIG_PARTS_MAX {
+    if big.big_claimed_sums.len() > security::MEMORY_PARTS {
         return Err(ClaimError::LookupSums);
     }
     secure("a lookup sum", &big.claimed_sum)?;
@@ -184,7 +184,7 @@ fn check_components(proof: &Inner) -> Result<(), ClaimError> {
     claim.memory_id_to_small.as_ref().ok_or(missing("memory_id_to_small"))?;
     claim.verify_instruction.as_ref().ok_or(missing("verify_instruction"))?;
     let big = claim.memory_id_to_big.as_ref().ok_or(missing("memory_id_to_big"))?;
-    if big.big_log_sizes.is_empty() || big.big_log_sizes.len() > BIG_PARTS_MAX {
+    if big.big_log_sizes.is_empty() || big.big_log_sizes.len() > security::MEMORY_PARTS {
         return Err(missing("memory_id_to_big"));
     }
     let lifting = proof.stark_proof.config.lifting_log_size.unwrap_or(0);
@@ -195,10 +195,6 @@ fn check_components(proof: &Inner) -> Result<(), ClaimError> {
         None => Ok(()),
     }
 }
-
-/// `flatten_claim` asserts that the memory of large values has at most this many parts.
-const BIG_PARTS_MAX: usize =
-    cairo_air::components::memory_address_to_id::MEMORY_ADDRESS_TO_ID_SPLIT;
 
 fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
     let segments = &claim.public_data.public_memory.public_segments;

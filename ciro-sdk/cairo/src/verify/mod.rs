@@ -4,12 +4,12 @@
 //! concerns a claim is checked here first (see [`claim`]) and the rest runs behind a guard that turns panics into errors.
 
 mod claim;
-mod guard;
 
-use cairo_air::verifier::{CairoVerificationError, verify_cairo};
+use cairo_air::verifier::verify_cairo;
 use starknet_types_core::felt::Felt;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
+use crate::guard;
 use crate::key::CairoKey;
 use crate::program::ProgramHash;
 use crate::proof::CairoProof;
@@ -18,7 +18,7 @@ use crate::statement::{Statement, StatementError};
 pub use claim::ClaimError;
 
 /// A proof that does not convince.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerificationError {
     /// The proof was made with other parameters than this crate's, so with other security.
@@ -49,8 +49,8 @@ pub enum VerificationError {
     #[error("the proof states another {0}")]
     Stated(&'static str),
     /// The STARK itself does not hold.
-    #[error("the proof does not hold")]
-    Stark(#[source] CairoVerificationError),
+    #[error("a check of the STARK verifier fails: {0}")]
+    Stark(String),
     /// The STARK verifier gave up on the proof's structure.
     #[error("the proof's structure is broken: {0}")]
     Structure(String),
@@ -73,7 +73,7 @@ pub fn verify(key: &CairoKey, proof: &CairoProof) -> Result<Statement, Verificat
     let inner = inner.clone();
     match guard::silent(move || verify_cairo::<Blake2sMerkleChannel>(inner)) {
         Ok(Ok(())) => Ok(statement),
-        Ok(Err(error)) => Err(VerificationError::Stark(error)),
+        Ok(Err(error)) => Err(VerificationError::Stark(error.to_string())),
         Err(message) => Err(VerificationError::Structure(message)),
     }
 }

@@ -1,5 +1,14 @@
 //! Integration tests of the Cairo route.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail and tell as tests do"
+)]
+
+mod models;
 mod operators;
-mod scratch;
+mod packages;
+mod proofs;
+mod steps;
 mod support;

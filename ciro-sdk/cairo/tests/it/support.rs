@@ -6,7 +6,10 @@ use ciro_cairo::{
     CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Statement, arguments,
     emit, run,
 };
+use ciro_graph::float::Graph;
+use ciro_graph::import::{self, import_file};
 use ciro_graph::integer::{Decoding, Encoding, IntegerModel, ModelBuilder, NodeId, Op};
+use ciro_graph::quantize;
 use ciro_graph::tensor::Tensor;
 
 /// One compiler for all tests: the core library is analysed once.
@@ -14,7 +17,7 @@ static COMPILER: LazyLock<Mutex<Compiler>> =
     LazyLock::new(|| Mutex::new(Compiler::new().expect("the compiler starts")));
 
 /// Compiles a package.
-pub fn compile(package: &Package) -> Program {
+pub(crate) fn compile(package: &Package) -> Program {
     let mut compiler = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
     match compiler.compile(package) {
         Ok(program) => program,
@@ -23,7 +26,7 @@ pub fn compile(package: &Package) -> Program {
 }
 
 /// The generated files of a package.
-pub fn listing(package: &Package) -> String {
+pub(crate) fn listing(package: &Package) -> String {
     let generated = |path: &str| path.starts_with("src/") && !path.starts_with("src/ops/");
     let files = package.files.iter().filter(|(path, _)| generated(path));
     files.map(|(path, text)| format!("// {path}\n{text}\n")).collect()
@@ -31,7 +34,7 @@ pub fn listing(package: &Package) -> String {
 
 /// A model under construction together with the values of its inputs.
 #[derive(Default)]
-pub struct Case {
+pub(crate) struct Case {
     builder: ModelBuilder,
     inputs: Vec<Tensor<i32>>,
     nodes: usize,
@@ -39,7 +42,12 @@ pub struct Case {
 
 impl Case {
     /// Adds an input with values in `[lo, hi]`.
-    pub fn input(&mut self, shape: &[usize], data: Vec<i32>, (lo, hi): (i32, i32)) -> NodeId {
+    pub(crate) fn input(
+        &mut self,
+        shape: &[usize],
+        data: Vec<i32>,
+        (lo, hi): (i32, i32),
+    ) -> NodeId {
         let name = format!("in_{}", self.inputs.len());
         let input = self.builder.input(name, shape.to_vec());
         self.inputs
@@ -50,13 +58,17 @@ impl Case {
     }
 
     /// Adds a constant.
-    pub fn constant(&mut self, shape: &[usize], data: Vec<i32>) -> ciro_graph::integer::ConstId {
+    pub(crate) fn constant(
+        &mut self,
+        shape: &[usize],
+        data: Vec<i32>,
+    ) -> ciro_graph::integer::ConstId {
         self.builder
             .constant(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"))
     }
 
     /// Adds a node.
-    pub fn node(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
+    pub(crate) fn node(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
         self.nodes += 1;
         self.builder
             .push(format!("node_{}", self.nodes), op, operands, 1.0)
@@ -64,19 +76,19 @@ impl Case {
     }
 
     /// Adds a node whose value is an output.
-    pub fn output(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
+    pub(crate) fn output(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
         let id = self.node(op, operands);
         self.builder.output(format!("out_{}", self.nodes), id, Decoding::Integer);
         id
     }
 
     /// The model and its inputs.
-    pub fn finish(self) -> (IntegerModel, Vec<Tensor<i32>>) {
+    pub(crate) fn finish(self) -> (IntegerModel, Vec<Tensor<i32>>) {
         (self.builder.finish().expect("a consistent model"), self.inputs)
     }
 
     /// Checks that the program computes what the interpreter does, with weights in the program and as arguments.
-    pub fn check(self) {
+    pub(crate) fn check(self) {
         let (model, inputs) = self.finish();
         for inline_max in [usize::MAX, 0] {
             let mut settings = EmitSettings::default();
@@ -88,22 +100,22 @@ impl Case {
 }
 
 /// A model, its package and its program.
-pub struct Compiled {
-    pub model: IntegerModel,
-    pub package: Package,
-    pub program: Program,
-    pub key: CairoKey,
+pub(crate) struct Compiled {
+    pub(crate) model: IntegerModel,
+    pub(crate) package: Package,
+    pub(crate) program: Program,
+    pub(crate) key: CairoKey,
 }
 
 impl Compiled {
-    pub fn new(model: &IntegerModel, settings: EmitSettings) -> Self {
+    pub(crate) fn new(model: &IntegerModel, settings: EmitSettings) -> Self {
         let package = emit(model, "test", settings).expect("a model with a Cairo form");
         let program = compile(&package);
         let key = CairoKey::new(model, &program);
         Self { model: model.clone(), package, program, key }
     }
 
-    pub fn run(&self, inputs: &[Tensor<i32>], mode: InputMode) -> Execution {
+    pub(crate) fn run(&self, inputs: &[Tensor<i32>], mode: InputMode) -> Execution {
         let arguments = arguments(&self.package, inputs, mode);
         match run(&self.program, Some(&self.package), &arguments) {
             Ok(execution) => execution,
@@ -112,11 +124,32 @@ impl Compiled {
     }
 
     /// Runs the program and compares its statement with the interpreter's.
-    pub fn check(&self, inputs: &[Tensor<i32>]) -> Execution {
+    pub(crate) fn check(&self, inputs: &[Tensor<i32>]) -> Execution {
         let execution = self.run(inputs, InputMode::Public);
         let expected = Statement::expected(&self.model, inputs, InputMode::Public).unwrap();
         let stated = Statement::parse(&self.key, &execution.output).unwrap();
         assert_eq!(stated, expected, "\n{}", listing(&self.package));
         execution
     }
+}
+
+/// A model of `examples/models`, quantized without samples.
+pub(crate) fn example(name: &str) -> (Graph, IntegerModel) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models");
+    let path = std::path::Path::new(folder).join(name).join("model.onnx");
+    let graph = import_file(&path, &import::Settings::default()).expect("a supported model");
+    let calibration = quantize::calibrate(&graph, &[]).expect("random samples fit");
+    let model = quantize::quantize(&graph, &calibration, &quantize::Settings::default())
+        .expect("a model with an integer form");
+    (graph, model)
+}
+
+/// A random sample as integers.
+pub(crate) fn random_inputs(graph: &Graph, model: &IntegerModel, seed: u64) -> Vec<Tensor<i32>> {
+    let sample = quantize::random_sample(graph, seed);
+    let views = model.inputs().iter().zip(&sample);
+    views
+        .flat_map(|(input, real)| input.views.iter().map(move |(_, encoding)| (encoding, real)))
+        .map(|(encoding, real)| encoding.encode(real).expect("a finite sample").tensor)
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! `TreeEnsemble`: see `cairo/ops/tree_ensemble.cairo`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use ciro_graph::integer::ops::{TreeEnsemble, TreeNode};
 
@@ -70,8 +71,8 @@ fn tree(
     while at < order.len() {
         if let TreeNode::Branch { left, right, .. } = op.nodes[order[at] as usize] {
             for child in [left, right] {
-                if !positions.contains_key(&child) {
-                    positions.insert(child, order.len());
+                if let Entry::Vacant(entry) = positions.entry(child) {
+                    entry.insert(order.len());
                     order.push(child);
                 }
             }

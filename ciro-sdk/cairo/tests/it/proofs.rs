@@ -1,0 +1,239 @@
+//! One proof: what it states, and everything that it must not pass for.
+
+use std::io::{Read, Write};
+
+use bincode::Options;
+use cairo_air::CairoProofForRustVerifier;
+use ciro_cairo::{
+    CairoProof, ClaimError, EmitSettings, InputMode, ProofDecodeError, Statement,
+    VerificationError, prove, verify, verify_statement,
+};
+use ciro_graph::integer::IntegerModel;
+use ciro_graph::integer::ops::{Linear, Requantize};
+use ciro_graph::tensor::Tensor;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use stwo::core::fields::m31::{M31, P};
+use stwo::core::fields::qm31::SecureField;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
+use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
+
+use crate::support::{Case, Compiled};
+
+type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
+
+/// A change to a proof.
+type Change = fn(&mut Inner);
+
+const MAGIC: &[u8] = b"ciro-cairo-proof/1\n";
+
+/// A layer with committed weights, of which one is `weight`.
+fn layer(weight: i32) -> (IntegerModel, Vec<Tensor<i32>>) {
+    let mut case = Case::default();
+    let x = case.input(&[2, 3], vec![3, -1, 4, 1, -5, 9], (-9, 9));
+    let weight = case.constant(&[3, 4], vec![1, 2, 3, 4, 5, 6, -7, 8, 9, 10, 11, weight]);
+    let y = case.node(Linear { weight, bias: None }, &[x]);
+    case.output(Requantize { shift: 2, lo: 0, hi: 20 }, &[y]);
+    case.finish()
+}
+
+fn committed(model: &IntegerModel) -> Compiled {
+    let mut settings = EmitSettings::default();
+    settings.inline_max = 0;
+    Compiled::new(model, settings)
+}
+
+/// A model, and a proof about it in bytes.
+struct Proven {
+    compiled: Compiled,
+    statement: Statement,
+    proof: Vec<u8>,
+}
+
+/// One proof serves all checks: it takes seconds and 1.7 GB.
+#[test]
+fn a_proof_passes_for_nothing_but_its_own_statement() {
+    let proven = Proven::new();
+    states_what_the_interpreter_computes(&proven);
+    another_model_input_or_output_is_refused(&proven);
+    weaker_parameters_are_refused(&proven);
+    malformed_claims_are_refused(&proven);
+    another_output_or_witness_does_not_hold(&proven);
+    shorter_longer_and_changed_bytes_are_refused(&proven);
+}
+
+impl Proven {
+    fn new() -> Self {
+        let (model, inputs) = layer(12);
+        let compiled = committed(&model);
+        let execution = compiled.run(&inputs, InputMode::Public);
+        let statement = Statement::expected(&model, &inputs, InputMode::Public).unwrap();
+        let proof = prove(&compiled.program, execution).unwrap().to_bytes();
+        Self { compiled, statement, proof }
+    }
+
+    fn proof(&self) -> CairoProof {
+        CairoProof::from_bytes(&self.proof).unwrap()
+    }
+
+    /// The proof without its compression.
+    fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        let compressed = self.proof.strip_prefix(MAGIC).unwrap();
+        DeflateDecoder::new(compressed).read_to_end(&mut body).unwrap();
+        body
+    }
+
+    /// Verifies the proof after a change that its encoding survives.
+    fn altered(&self, change: impl FnOnce(&mut Inner)) -> VerificationError {
+        let mut inner: Inner = options().deserialize(&self.body()).unwrap();
+        change(&mut inner);
+        let proof = compress(&options().serialize(&inner).unwrap());
+        let proof = CairoProof::from_bytes(&proof).unwrap();
+        verify(&self.compiled.key, &proof).unwrap_err()
+    }
+}
+
+fn options() -> impl Options {
+    bincode::DefaultOptions::new().with_fixint_encoding()
+}
+
+fn compress(body: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(MAGIC.to_vec(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn states_what_the_interpreter_computes(proven: &Proven) {
+    let stated = verify(&proven.compiled.key, &proven.proof()).unwrap();
+    assert_eq!(stated, proven.statement);
+    verify_statement(&proven.compiled.key, &proven.proof(), &proven.statement).unwrap();
+    assert!(proven.compiled.key.to_bytes().len() < 10_000);
+    assert_eq!(proven.proof().to_bytes(), proven.proof);
+}
+
+fn another_model_input_or_output_is_refused(proven: &Proven) {
+    // One weight differs, which the program knows by its commitment alone.
+    let (other, _) = layer(13);
+    let error = verify(&committed(&other).key, &proven.proof()).unwrap_err();
+    assert!(matches!(error, VerificationError::Program { .. }), "{error}");
+
+    let (model, mut inputs) = layer(12);
+    inputs[0] = Tensor::new(vec![2, 3], vec![3, -1, 4, 1, -5, 8]).unwrap();
+    let expected = Statement::expected(&model, &inputs, InputMode::Public).unwrap();
+    let error = verify_statement(&proven.compiled.key, &proven.proof(), &expected).unwrap_err();
+    assert!(matches!(error, VerificationError::Stated("input")), "{error}");
+
+    let mut expected = proven.statement.clone();
+    let mut output = expected.output[0].data().to_vec();
+    output[0] += 1;
+    expected.output[0] = Tensor::new(vec![2, 4], output).unwrap();
+    let error = verify_statement(&proven.compiled.key, &proven.proof(), &expected).unwrap_err();
+    assert!(matches!(error, VerificationError::Stated("output")), "{error}");
+}
+
+fn weaker_parameters_are_refused(proven: &Proven) {
+    let changes: [(&str, Change); 7] = [
+        ("pcs_config", |proof| proof.stark_proof.0.config.pow_bits = 0),
+        ("pcs_config", |proof| proof.stark_proof.0.config.fri_config.n_queries = 1),
+        ("lifting_log_size", |proof| proof.stark_proof.0.config.lifting_log_size = Some(24)),
+        ("preprocessed_trace", |proof| {
+            proof.preprocessed_trace_variant = PreProcessedTraceVariant::Canonical;
+        }),
+        ("channel_salt", |proof| proof.channel_salt = 1),
+        ("commitments", |proof| {
+            proof.stark_proof.0.commitments.pop();
+        }),
+        ("preprocessed_root", |proof| {
+            proof.stark_proof.0.commitments[0] = proof.stark_proof.0.commitments[1];
+        }),
+    ];
+    for (name, change) in changes {
+        match proven.altered(change) {
+            VerificationError::Parameters { what, .. } => assert_eq!(what, name),
+            error => panic!("{name}: {error}"),
+        }
+    }
+}
+
+fn malformed_claims_are_refused(proven: &Proven) {
+    let changes: [(ClaimError, Change); 9] = [
+        (ClaimError::Address, |proof| {
+            proof.claim.public_data.initial_state.ap += M31::from(1);
+        }),
+        (ClaimError::NotCanonical("a register"), |proof| {
+            proof.claim.public_data.final_state.fp = M31::from_u32_unchecked(P);
+        }),
+        (ClaimError::NotCanonical("public memory"), |proof| {
+            proof.claim.public_data.public_memory.output[0].1 = [u32::MAX; 8];
+        }),
+        (ClaimError::Output, |proof| {
+            proof.claim.public_data.public_memory.output.pop();
+        }),
+        (ClaimError::Builtins, |proof| {
+            proof.claim.public_data.public_memory.public_segments.poseidon = None;
+        }),
+        (ClaimError::Segment("range_check"), |proof| {
+            proof.claim.range_check_builtin = None;
+        }),
+        (ClaimError::Missing("verify_instruction"), |proof| {
+            proof.claim.verify_instruction = None;
+        }),
+        (ClaimError::LookupSums, |proof| {
+            let sums = proof.interaction_claim.memory_id_to_big.as_mut().unwrap();
+            sums.claimed_sum += SecureField::from(M31::from(1));
+        }),
+        (ClaimError::Rows(30), |proof| {
+            proof.claim.verify_instruction.as_mut().unwrap().log_size = 30;
+        }),
+    ];
+    for (expected, change) in changes {
+        match proven.altered(change) {
+            VerificationError::Claim(error) => assert_eq!(error, expected),
+            error => panic!("{expected}: {error}"),
+        }
+    }
+}
+
+fn another_output_or_witness_does_not_hold(proven: &Proven) {
+    let changes: [Change; 4] = [
+        // The last value of the output, which stays in its interval.
+        |proof| proof.claim.public_data.public_memory.output.last_mut().unwrap().1[0] ^= 1,
+        |proof| proof.interaction_pow += 1,
+        |proof| {
+            let value = &mut proof.stark_proof.0.sampled_values[1][0][0];
+            *value += SecureField::from(M31::from(1));
+        },
+        |proof| {
+            let value = &mut proof.stark_proof.0.queried_values[1][0][0];
+            *value += M31::from(1);
+        },
+    ];
+    for change in changes {
+        let error = proven.altered(change);
+        assert!(matches!(error, VerificationError::Stark(_)), "{error}");
+    }
+}
+
+fn shorter_longer_and_changed_bytes_are_refused(proven: &Proven) {
+    let (bytes, body) = (&proven.proof, proven.body());
+    for end in (0..bytes.len()).step_by(bytes.len() / 50 + 1) {
+        CairoProof::from_bytes(&bytes[..end]).unwrap_err();
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    let error = CairoProof::from_bytes(&longer).unwrap_err();
+    assert!(matches!(error, ProofDecodeError::Compression(_)), "{error}");
+    let error = CairoProof::from_bytes(&compress(&[&body[..], &[0]].concat())).unwrap_err();
+    assert!(matches!(error, ProofDecodeError::Damaged(_)), "{error}");
+
+    // Most of these decode; none may panic or pass.
+    for at in (0..body.len()).step_by(body.len() / 150 + 1) {
+        let mut body = body.clone();
+        body[at] ^= 1 << (at % 8);
+        if let Ok(proof) = CairoProof::from_bytes(&compress(&body)) {
+            let verified = verify(&proven.compiled.key, &proof);
+            assert!(verified.is_err(), "byte {at} of {}", body.len());
+        }
+    }
+}

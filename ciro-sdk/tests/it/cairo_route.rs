@@ -1,0 +1,104 @@
+//! The Cairo route: one proof about a committed input, and everything around it.
+
+use std::path::Path;
+
+use ciro_sdk::inputs::{Inputs, Sample};
+use ciro_sdk::{
+    Blinding, CompileSettings, InputMismatch, Model, ModelKey, Preset, ProofBundle, ProveError,
+    ProveSettings, Prover, Route, VerifyError, verify,
+};
+
+fn cairo() -> ProveSettings {
+    ProveSettings { route: Route::Cairo, ..ProveSettings::default() }
+}
+
+fn model() -> (Model, Vec<Sample>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models/logreg_iris");
+    let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
+    let settings =
+        CompileSettings { calibration: Some(inputs.clone()), ..CompileSettings::default() };
+    let model = Model::compile_file(&folder.join("model.onnx"), &settings).unwrap();
+    let samples = inputs.samples(&model.input_specs()).unwrap();
+    (model, samples)
+}
+
+#[test]
+fn a_committed_input_is_proven_and_opened() {
+    let (model, samples) = model();
+    let settings = ProveSettings { commit_input: true, ..cairo() };
+    let prover = Prover::new(&model, &settings).unwrap();
+    let key = ModelKey::from_bytes(&prover.key().to_bytes()).unwrap();
+    assert_eq!((key.route(), &key), (Route::Cairo, &prover.key()));
+    assert!(key.to_bytes().len() < 10_000);
+
+    let proven = prover.prove(&samples[..1]).unwrap();
+    assert_eq!(proven.outputs[0], model.run(&samples[0]).unwrap());
+    assert!(proven.steps.is_some_and(|steps| steps > 0));
+    let bundle = ProofBundle::from_bytes(&proven.bundle.to_bytes()).unwrap();
+    let verified = verify(&bundle, &key).unwrap();
+    assert!(verified.security_bits() >= 100);
+    assert_eq!(verified.samples[0].outputs, proven.outputs[0]);
+
+    let (sample, blinding) = (&verified.samples[0], proven.blinding.unwrap());
+    sample.check_committed_inputs(&key, &samples[0], blinding).unwrap();
+    let other_input = sample.check_committed_inputs(&key, &samples[1], blinding);
+    let other_value = sample.check_committed_inputs(&key, &samples[0], Blinding([0; 32]));
+    for refused in [other_input, other_value] {
+        assert_eq!(refused, Err(InputMismatch::Commitment));
+    }
+    assert_eq!(sample.check_inputs(&key, &samples[0]), Err(InputMismatch::Committed));
+
+    forgeries_are_refused(&model, &key, &bundle);
+}
+
+fn forgeries_are_refused(model: &Model, key: &ModelKey, bundle: &ProofBundle) {
+    let refused = |change: &dyn Fn(&mut ProofBundle)| {
+        let mut forged = bundle.clone();
+        change(&mut forged);
+        verify(&forged, key).unwrap_err()
+    };
+    let output = refused(&|b| b.statement.claims[0].outputs[0].data_mut()[0] ^= 1);
+    assert_eq!(output, VerifyError::Stated("output"));
+    let input = refused(&|b| {
+        b.statement.claims[0].input = ciro_sdk::StatedInput::Committed([0; 32]);
+    });
+    assert_eq!(input, VerifyError::Stated("input"));
+    let twice = refused(&|b| b.statement.claims.push(b.statement.claims[0].clone()));
+    assert_eq!(twice, VerifyError::Claims(2));
+    let damaged = refused(&|b| {
+        b.proof.pop();
+    });
+    assert!(matches!(damaged, VerifyError::CairoDamaged(_)), "{damaged}");
+
+    // A key of the other route is another key.
+    let tensor = model.key(&ProveSettings::default()).unwrap();
+    assert!(matches!(verify(bundle, &tensor), Err(VerifyError::Route { .. })));
+    assert_eq!(&model.key_for(bundle, None).unwrap(), key);
+}
+
+#[test]
+fn what_a_route_cannot_do_is_refused_before_it_proves() {
+    let (model, samples) = model();
+    let refused = |settings| Prover::new(&model, &settings).unwrap_err();
+    let batch = refused(ProveSettings { batch: 2, ..cairo() });
+    assert!(matches!(batch, ProveError::Batch(2)), "{batch}");
+    let preset = refused(ProveSettings { preset: Preset::Compact, ..cairo() });
+    assert!(matches!(preset, ProveError::Preset(Preset::Compact)), "{preset}");
+    let commit = refused(ProveSettings { commit_input: true, ..ProveSettings::default() });
+    assert!(matches!(commit, ProveError::CommitInput), "{commit}");
+
+    let settings = ProveSettings { max_memory_bytes: Some(1 << 30), ..cairo() };
+    let memory = Prover::new(&model, &settings).unwrap().prove(&samples[..1]).unwrap_err();
+    assert!(matches!(memory, ProveError::Memory { .. }), "{memory}");
+}
+
+#[test]
+fn equal_models_give_equal_packages() {
+    let (model, _) = model();
+    let package = model.transpile("iris").unwrap();
+    assert_eq!(model.transpile("iris").unwrap(), package);
+    let paths: Vec<&str> = package.files.iter().map(|(path, _)| path.as_str()).collect();
+    for path in ["Scarb.toml", "src/lib.cairo", "src/layers.cairo", "src/data.cairo"] {
+        assert!(paths.contains(&path), "{paths:?}");
+    }
+}
