@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
+use ciro_sdk::integer::AccuracyReport;
 use ciro_sdk::{Cache, Cached, CompileSettings, Model};
 
 use crate::args::{CompileArgs, ModelArgs};
@@ -45,8 +46,27 @@ pub(crate) fn open(args: &ModelArgs, ui: &Ui) -> Result<Model> {
         ui.warn(format_args!(
             "`{name}` was calibrated with random numbers; pass real inputs with `--calibration`"
         ));
+    } else {
+        warn_of_inaccuracy(accuracy, &name.to_string(), ui);
     }
     Ok(model)
+}
+
+/// Warns of outputs that are further from the float model's than quantization explains.
+fn warn_of_inaccuracy(accuracy: &AccuracyReport, model: &str, ui: &Ui) {
+    const MAX_RELATIVE_ERROR: f64 = 0.02;
+    const MIN_AGREEMENT: f64 = 0.95;
+    for output in &accuracy.outputs {
+        let (error, agreement) = (output.relative_error, output.top1_agreement);
+        if error > MAX_RELATIVE_ERROR || agreement < MIN_AGREEMENT {
+            ui.warn(format_args!(
+                "output `{}` of `{model}` is not close to the float model: {:.1}% mean relative error, {:.1}% top-1 agreement",
+                output.name,
+                error * 100.0,
+                agreement * 100.0,
+            ));
+        }
+    }
 }
 
 /// Whether a file is a compiled model, by its content or its name.

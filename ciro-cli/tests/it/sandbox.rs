@@ -119,5 +119,7 @@ pub(crate) fn filters() -> insta::internals::SettingsBindDropGuard {
     settings.add_filter(r"\b\d+ bytes\b", "[SIZE]");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "[KEY]");
     settings.add_filter(r"\b[\d,]+ cells\b", "[N] cells");
+    // Whoever comes first compiles a model, all others find it.
+    settings.add_filter("found the compiled form of `", "compiled `");
     settings.bind_to_scope()
 }

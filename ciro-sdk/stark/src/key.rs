@@ -161,6 +161,10 @@ impl ModelKey {
         if self.chips.iter().any(|chip| !chip.is_sane(Self::MAX_LOG_SIZE)) {
             return wrong("a chip has an impossible shape");
         }
+        let encodings = || self.inputs.iter().map(|input| input.encoding.check(&input.shape));
+        if let Some(what) = encodings().find_map(Result::err) {
+            return wrong(what);
+        }
         let io = self.chips.iter().filter(|chip| matches!(chip, AnyChip::Io(_))).count();
         if io != 1 {
             return wrong("there is not exactly one chip of public values");

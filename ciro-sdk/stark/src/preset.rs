@@ -47,10 +47,10 @@ impl Preset {
 
     pub(crate) fn parameters(self) -> Parameters {
         let standard = Parameters {
-            query_pow_bits: 10,
+            query_pow_bits: 16,
             challenge_pow_bits: 8,
             log_blowup: 1,
-            queries: 94,
+            queries: 88,
             log_last_layer: 4,
             fold_step: 2,
         };
@@ -64,7 +64,7 @@ impl Preset {
                 fold_step: 3,
                 ..standard
             },
-            Self::Proven => Parameters { log_blowup: 2, queries: 134, ..standard },
+            Self::Proven => Parameters { log_blowup: 2, queries: 125, ..standard },
             Self::FastTest => {
                 Parameters { query_pow_bits: 0, challenge_pow_bits: 0, queries: 3, ..standard }
             }

@@ -30,6 +30,17 @@ pub enum Encoding {
     /// The order-preserving image of a float32, as two limbs along a new last axis: `[.., 2]`, high limb
     /// `image >> 16`, low limb `image & 0xffff`. See [`ordered_image`].
     Ordered,
+    /// As [`Self::Affine`], with a scale of its own for each column: `integer[.., j] = clamp(round_half_even(real[.., j] / scales[j]), lo, hi)`.
+    ///
+    /// Tabular data has columns of different magnitudes; one scale for all would round the small ones away.
+    Columns {
+        /// The real value of one unit, for each place along the last axis.
+        scales: Vec<f64>,
+        /// The least integer.
+        lo: i32,
+        /// The greatest integer.
+        hi: i32,
+    },
 }
 
 /// The order-preserving integer image of a float32: `a < b` as floats if and only if the images are so ordered.
@@ -85,12 +96,26 @@ pub enum EncodingError {
 
 impl Encoding {
     /// Checks what [`Self::encode`] relies on, for a real tensor of shape `real`.
-    pub(super) fn check(&self, _real: &[usize]) -> Result<(), &'static str> {
+    ///
+    /// # Errors
+    /// What is wrong with the encoding.
+    pub fn check(&self, real: &[usize]) -> Result<(), &'static str> {
+        let positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
         match self {
-            Self::Affine { scale, .. } if !(scale.is_finite() && *scale > 0.0) => {
+            Self::Columns { scales, .. } if real.last() != Some(&scales.len()) => {
+                Err("the input has another number of columns than scales")
+            }
+            Self::Columns { scales, .. } if !scales.iter().all(positive) => {
+                Err("a scale of the input is not a positive number")
+            }
+            Self::Affine { scale, .. } if !positive(scale) => {
                 Err("the input's scale is not a positive number")
             }
-            Self::Affine { lo, hi, .. } | Self::Integer { lo, hi } if lo > hi => {
+            Self::Affine { lo, hi, .. }
+            | Self::Integer { lo, hi }
+            | Self::Columns { lo, hi, .. }
+                if lo > hi =>
+            {
                 Err("the bounds of the input's range are not in order")
             }
             _ => Ok(()),
@@ -101,16 +126,16 @@ impl Encoding {
     pub fn integer_shape(&self, real: &[usize]) -> Vec<usize> {
         match self {
             Self::Ordered => real.iter().copied().chain([2]).collect(),
-            Self::Affine { .. } | Self::Integer { .. } => real.to_vec(),
+            Self::Affine { .. } | Self::Integer { .. } | Self::Columns { .. } => real.to_vec(),
         }
     }
 
     /// The interval of the integers.
     pub fn interval(&self) -> Interval {
         match self {
-            Self::Affine { lo, hi, .. } | Self::Integer { lo, hi } => {
-                Interval::new(i64::from(*lo), i64::from(*hi))
-            }
+            Self::Affine { lo, hi, .. }
+            | Self::Integer { lo, hi }
+            | Self::Columns { lo, hi, .. } => Interval::new(i64::from(*lo), i64::from(*hi)),
             Self::Ordered => Interval::new(-0x8000, 0xffff),
         }
     }
@@ -130,11 +155,11 @@ impl Encoding {
         })
     }
 
-    /// The real value of one unit; 1 where integers are not proportional to the input.
+    /// The real value of one unit; 1 where integers are not proportional to the input, or not all by one factor.
     pub fn scale(&self) -> f64 {
         match self {
             Self::Affine { scale, .. } => *scale,
-            Self::Integer { .. } | Self::Ordered => 1.0,
+            Self::Integer { .. } | Self::Ordered | Self::Columns { .. } => 1.0,
         }
     }
 
@@ -149,12 +174,16 @@ impl Encoding {
             if !value.is_finite() {
                 return Err(EncodingError::NotFinite { index, value });
             }
+            let mut scaled = |scale: f64, lo: i32, hi: i32| {
+                let exact = (value / scale).round_ties_even();
+                let inside = exact.clamp(f64::from(lo), f64::from(hi));
+                clamped += usize::from((exact - inside).abs() > 0.0);
+                data.push(float_to_i32(inside));
+            };
             match *self {
-                Self::Affine { scale, lo, hi } => {
-                    let exact = (value / scale).round_ties_even();
-                    let inside = exact.clamp(f64::from(lo), f64::from(hi));
-                    clamped += usize::from((exact - inside).abs() > 0.0);
-                    data.push(float_to_i32(inside));
+                Self::Affine { scale, lo, hi } => scaled(scale, lo, hi),
+                Self::Columns { ref scales, lo, hi } => {
+                    scaled(scales[index % scales.len()], lo, hi);
                 }
                 Self::Integer { lo, hi } => {
                     if (value - value.round()).abs() > 0.0 {
@@ -245,6 +274,20 @@ mod tests {
         let encoding = Encoding::Affine { scale: 0.5, lo: -4, hi: 4 };
         let encoded = encoding.encode(&Tensor::vector(vec![0.25, 0.75, -9.0])).unwrap();
         assert_eq!((encoded.tensor.data(), encoded.clamped), (&[0, 2, -4][..], 1));
+    }
+
+    #[test]
+    fn columns_have_scales_of_their_own() {
+        let encoding = Encoding::Columns { scales: vec![0.5, 100.0], lo: -4, hi: 4 };
+        let real = Tensor::new(vec![2, 2], vec![1.0, 300.0, -9.0, 50.0]).unwrap();
+        let encoded = encoding.encode(&real).unwrap();
+        assert_eq!((encoded.tensor.data(), encoded.clamped), (&[2, 3, -4, 0][..], 1));
+        assert_eq!(encoding.check(&[7, 2]), Ok(()));
+        for shape in [&[2, 1][..], &[]] {
+            encoding.check(shape).unwrap_err();
+        }
+        let flat = Encoding::Columns { scales: vec![0.0], lo: 0, hi: 1 };
+        flat.check(&[1]).unwrap_err();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::calibrate::samples_or_random;
 use super::error::SampleError;
 use crate::float::Graph;
 use crate::integer::{
-    AccuracyReport, Decoding, IntegerModel, LayerAccuracy, NodeId, OutputAccuracy,
+    AccuracyReport, Decoding, Encoding, IntegerModel, LayerAccuracy, NodeId, OutputAccuracy,
 };
 use crate::tensor::Tensor;
 
@@ -87,7 +87,16 @@ fn encode(
 fn layers(graph: &Graph, model: &IntegerModel) -> Vec<(usize, NodeId)> {
     let floats: BTreeMap<&str, usize> =
         graph.nodes.iter().enumerate().map(|(at, node)| (node.name.as_str(), at)).collect();
+    // The integers of these inputs have no common scale.
+    let views = model.inputs().iter().flat_map(|input| &input.views);
+    let scaled: Vec<NodeId> = views
+        .filter(|(_, encoding)| matches!(encoding, Encoding::Columns { .. }))
+        .map(|&(id, _)| id)
+        .collect();
     let same = |(id, node): (NodeId, &crate::integer::Node)| {
+        if scaled.contains(&id) {
+            return None;
+        }
         let &at = floats.get(node.name.as_str())?;
         (graph.nodes[at].shape == node.shape).then_some((at, id))
     };

@@ -72,6 +72,8 @@ impl Range {
 pub struct Calibration {
     /// One range for each node; infinities of masks are left out.
     pub ranges: Vec<Range>,
+    /// For each input, the range of each place along its last axis.
+    pub columns: Vec<Vec<Range>>,
     /// How many samples were run.
     pub samples: usize,
     /// Whether the samples were random because none were given.
@@ -89,6 +91,9 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
     let mut ranges = vec![Range::EMPTY; graph.nodes.len()];
     let random = samples.is_empty();
     let samples = samples_or_random(graph, samples);
+    let width = |input: &crate::float::Input| input.shape.last().copied().unwrap_or(1);
+    let mut columns: Vec<Vec<Range>> =
+        graph.inputs.iter().map(|input| vec![Range::EMPTY; width(input)]).collect();
     for (index, sample) in samples.iter().enumerate() {
         let values =
             graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;
@@ -99,8 +104,14 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             }
             *range = range.union(Range::of(value.data()));
         }
+        for (columns, input) in columns.iter_mut().zip(sample) {
+            for (at, &value) in input.data().iter().enumerate() {
+                let column = at % columns.len();
+                columns[column] = columns[column].union(Range::of(&[value]));
+            }
+        }
     }
-    Ok(Calibration { ranges, samples: samples.len(), random })
+    Ok(Calibration { ranges, columns, samples: samples.len(), random })
 }
 
 /// The samples, or random ones where there are none.

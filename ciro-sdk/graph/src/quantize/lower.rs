@@ -33,6 +33,8 @@ pub(super) struct Lowering<'g> {
     pub(super) graph: &'g Graph,
     pub(super) settings: Settings,
     pub(super) ranges: Vec<Range>,
+    /// For each input, the calibrated range of each column.
+    pub(super) columns: Vec<Vec<Range>>,
     pub(super) demands: Vec<Demand>,
     pub(super) builder: ModelBuilder,
     /// The node that is being lowered, for errors.
@@ -75,6 +77,7 @@ impl<'g> Lowering<'g> {
             graph,
             settings,
             ranges,
+            columns: calibration.columns.clone(),
             demands: plan::demands(graph),
             builder,
             at: NodeId(0),
@@ -167,8 +170,7 @@ impl<'g> Lowering<'g> {
         match self.form(id) {
             Some(Form::Expr(expr)) => Ok(expr.clone()),
             Some(&Form::Input(index)) => {
-                let value = ops::input::view(self, id, index)?;
-                let expr = Expr::value(self.graph.node(id).shape.clone(), value);
+                let expr = ops::input::view(self, id, index)?;
                 self.forms[id.index()] = Some(Form::Expr(expr.clone()));
                 Ok(expr)
             }

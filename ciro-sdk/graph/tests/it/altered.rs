@@ -153,11 +153,12 @@ fn edit_model(model: &mut ModelProto, edit: &Edit, nodes: &[NodeProto]) -> Optio
         }
         Edit::Extent(which, at, value) => {
             let tensor = pick(&mut graph.initializer, *which)?;
-            let width = tensor.raw_data.len() / tensor.dims.iter().product::<i64>().max(1) as usize;
+            let count = |dims: &[i64]| usize::try_from(dims.iter().product::<i64>()).unwrap_or(0);
+            let width = tensor.raw_data.len() / count(&tensor.dims).max(1);
             *pick(&mut tensor.dims, *at)? = *value;
-            let count = tensor.dims.iter().product::<i64>();
-            if width > 0 && (0..10_000).contains(&count) {
-                tensor.raw_data.resize(width * count as usize, 1);
+            let count = count(&tensor.dims);
+            if width > 0 && (1..10_000).contains(&count) {
+                tensor.raw_data.resize(width * count, 1);
             }
         }
         Edit::Int(which, at, value) => {

@@ -1,4 +1,10 @@
 //! Integration tests of `ciro-graph`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    reason = "tests may panic and print, and compare floats that must be equal"
+)]
 
 mod altered;
 mod conformance;

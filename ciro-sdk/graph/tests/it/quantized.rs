@@ -94,9 +94,9 @@ fn check(model: &str) {
                 continue;
             }
             let columns = expected.last_dim().max(1);
-            let rows = got.data().chunks(columns).zip(expected.data().chunks(columns));
+            let mut rows = got.data().chunks(columns).zip(expected.data().chunks(columns));
             // A row's last position is what a language model decides with; others are not compared one by one.
-            let (row, reference) = rows.last().unwrap();
+            let (row, reference) = rows.next_back().unwrap();
             let decides = model != "autoencoder_mnist" && output.name != "scores";
             assert!(
                 !decides || top(row) == top(reference),
@@ -219,7 +219,7 @@ fn extreme(integer: &IntegerModel, highest: bool) -> Vec<Tensor<i32>> {
         input.views.iter().map(move |(id, encoding)| (&input.shape, integer.node(*id), encoding))
     });
     let extreme = |(shape, node, encoding): (&Vec<usize>, &Node, &Encoding)| {
-        if let Encoding::Ordered { .. } = encoding {
+        if let Encoding::Ordered = encoding {
             let real = f64::from(if highest { f32::MAX } else { f32::MIN });
             return encoding.encode(&Tensor::full(shape.clone(), real).unwrap()).unwrap().tensor;
         }

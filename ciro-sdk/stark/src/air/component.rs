@@ -96,7 +96,7 @@ struct ComponentRow<'a, E: EvalAtRow> {
     naming: bool,
     fixed: usize,
     /// A single lookup that waits for a partner.
-    open: Option<Term<E>>,
+    open: Option<(E::F, E::EF)>,
     /// A complete pair that waits to learn whether it is the last of the row.
     pair: Option<Term<E>>,
     /// The row's sum up to the last emitted pair.
@@ -123,8 +123,8 @@ impl<E: EvalAtRow> ComponentRow<'_, E> {
 
     /// Closes the LogUp sum of the row: the last column runs over rows, shifted so that it is cyclic.
     fn finish(mut self) -> E {
-        if let Some(term) = self.open.take() {
-            self.push_pair(term);
+        if let Some((multiplicity, denominator)) = self.open.take() {
+            self.push_pair(Term { numerator: multiplicity.into(), denominator });
         }
         if let Some(term) = self.pair.take() {
             let [previous, now] =
@@ -189,16 +189,11 @@ impl<E: EvalAtRow> Row for ComponentRow<'_, E> {
             .fold(E::EF::from(tag), |sum, (value, &power)| {
                 sum + E::EF::from(power) * value.clone()
             });
-        let term = Term { numerator: E::EF::from(multiplicity), denominator };
         match self.open.take() {
-            None => self.open = Some(term),
-            Some(first) => {
-                let pair = Term {
-                    numerator: first.numerator * term.denominator.clone()
-                        + term.numerator * first.denominator.clone(),
-                    denominator: first.denominator * term.denominator,
-                };
-                self.push_pair(pair);
+            None => self.open = Some((multiplicity, denominator)),
+            Some((first, before)) => {
+                let numerator = denominator.clone() * first + before.clone() * multiplicity;
+                self.push_pair(Term { numerator, denominator: before * denominator });
             }
         }
     }

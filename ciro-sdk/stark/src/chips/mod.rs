@@ -81,8 +81,7 @@ impl AnyChip {
 
     /// Whether sizes and lane counts are such that the chip can be built; keys from outside are not trusted.
     pub(crate) fn is_sane(&self, max_log_size: u32) -> bool {
-        const MAX_LANES: u32 = Challenges::MAX_LANES as u32;
-        let lanes = |lanes: u32| (1..=MAX_LANES).contains(&lanes);
+        let lanes = |lanes: u32| (1..=Challenges::MAX_LANES).contains(&(lanes as usize));
         let shape = match self {
             Self::Table(chip) => lanes(chip.lanes),
             Self::Constants(chip) => lanes(chip.lanes),

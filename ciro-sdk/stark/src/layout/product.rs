@@ -90,24 +90,9 @@ pub(crate) fn place_contraction(
     if !products.iter().any(|product| product.is_dynamic() == dynamic) {
         return None;
     }
-    let candidates = LANES.iter().flat_map(|&left| {
-        [1, 2, 4, 8, 16, 32, 64].map(|right| {
-            let rows = products
-                .iter()
-                .map(|product| {
-                    if product.is_dynamic() == dynamic {
-                        product.contract_rows(left as usize, right as usize)
-                    } else {
-                        1
-                    }
-                })
-                .sum();
-            AnyChip::Contract(ContractChip { log_size: log_size(rows), left, right, dynamic })
-        })
-    });
-    let chip = cheapest(candidates);
+    let chip = contraction_chip(products, dynamic);
     let AnyChip::Contract(ContractChip { log_size, left, right, .. }) = chip else {
-        unreachable!("only contractions were offered")
+        unreachable!("only contractions are offered")
     };
     let (left, right) = (left as usize, right as usize);
     let shape = Shape::of(&chip);
@@ -133,11 +118,7 @@ pub(crate) fn place_contraction(
                         column[sheet.row] = product.left[m * product.k + k];
                     }
                 }
-                for lane in 0..right {
-                    let n = block * right + lane;
-                    if n >= product.n {
-                        continue;
-                    }
+                for (lane, n) in (block * right..product.n).take(right).enumerate() {
                     match &product.right {
                         Right::Fixed(values) => {
                             let value = values[k * product.n + n];
@@ -159,6 +140,26 @@ pub(crate) fn place_contraction(
         }
     }
     Some(PlacedChip { chip, shape, fixed: sheet.fixed, witness: Box::new(MemoryReads(cells)) })
+}
+
+/// The chip with the numbers of lanes that make products of one kind cheapest.
+fn contraction_chip(products: &[Product], dynamic: bool) -> AnyChip {
+    let candidates = LANES.iter().flat_map(|&left| {
+        [1, 2, 4, 8, 16, 32, 64].map(|right| {
+            let rows = products
+                .iter()
+                .map(|product| {
+                    if product.is_dynamic() == dynamic {
+                        product.contract_rows(left as usize, right as usize)
+                    } else {
+                        1
+                    }
+                })
+                .sum();
+            AnyChip::Contract(ContractChip { log_size: log_size(rows), left, right, dynamic })
+        })
+    });
+    cheapest(candidates)
 }
 
 const KEEP: usize = 0;

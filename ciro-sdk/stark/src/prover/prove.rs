@@ -81,7 +81,9 @@ impl Prover {
         let tree = ModelTree::new(&layout, preset);
         let chips = layout.chips.iter().map(|placed| placed.chip).collect();
         let key = ModelKey::new(&model, (preset, batch), tree.root(), chips);
-        Ok(Self { model, layout, tree, key })
+        let prover = Self { model, layout, tree, key };
+        prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
+        Ok(prover)
     }
 
     /// The key that verifiers need.
@@ -212,6 +214,8 @@ impl Prover {
         let mut channel: Blake2sChannel = open_transcript(&self.key, statement);
         config.mix_into(&mut channel);
         let mut scheme = Scheme::with_memory_pool(config, twiddles, pool);
+        // Coefficients cost memory, but evaluating them out of domain is several times as fast as evaluating values there.
+        scheme.set_store_polynomials_coefficients();
         scheme.commit_tree(MaybeOwned::Borrowed(tree), &mut channel);
         commit(&mut scheme, witness.iter().flatten(), &mut channel);
 

@@ -63,7 +63,7 @@ impl ModelTree {
             polynomials,
             log_blowup,
             &twiddles,
-            false,
+            true,
             config.lifting_log_size,
             &pool,
         );

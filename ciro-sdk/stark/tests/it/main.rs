@@ -1,4 +1,5 @@
 //! Integration tests of the tensor STARK.
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod golden;
 mod models;

@@ -161,7 +161,7 @@ pub(crate) fn attention() -> Arc<IntegerModel> {
     let max = b.push(Movement::Expand { shape: vec![3, 3] }, &[max]);
     let gap = b.push(Combine { coefficients: vec![1, -1], constant: 0 }, &[scores, max]);
     let gap = b.requantize(gap, 0, -510, 0);
-    let table = (-510..=0).map(|x| (1000.0 * (f64::from(x) / 40.0).exp()).round() as i32 + 1);
+    let table = (-510..=0).map(|x| 1 + 40_000 / (40 - x));
     let table = b.0.constant(Tensor::vector(table.collect()));
     let exp = b.push(Lookup { offset: 0, shift: 0, lo: -510, table }, &[gap]);
     let sum = b.push(ReduceSum, &[exp]);

@@ -5,12 +5,17 @@ use crate::integer::{Encoding, NodeId as IntegerId};
 use crate::quantize::calibrate::table_rows;
 use crate::quantize::emit::{exponent, narrow, round_to_i64, step_at_least};
 use crate::quantize::error::QuantizeError;
-use crate::quantize::expr::{Value, count};
+use crate::quantize::expr::{Core, Expr, Value, count, rebuilt};
 use crate::quantize::grid::pow2;
 use crate::quantize::lower::Lowering;
 
 /// Rows of at most this many elements are encoded more finely: they cost little, and tabular data wants it.
 const SMALL_ROW: usize = 64;
+
+/// Columns get scales of their own if their magnitudes differ by more than this factor.
+const UNLIKE: f64 = 4.0;
+/// The most columns with scales of their own: each is part of the model key.
+const COLUMNS_MAX: usize = 512;
 
 /// The integer view of an input that arithmetic reads.
 ///
@@ -20,8 +25,9 @@ pub(in crate::quantize) fn view(
     cx: &mut Lowering<'_>,
     id: NodeId,
     index: usize,
-) -> Result<Value, QuantizeError> {
+) -> Result<Expr, QuantizeError> {
     let input = &cx.graph.inputs[index];
+    let shape = input.shape.clone();
     let range = cx.ranges[id.index()];
     let encoding = match input.element_type {
         ElementType::Bool => Encoding::Integer { lo: 0, hi: 1 },
@@ -40,6 +46,12 @@ pub(in crate::quantize) fn view(
             let row = input.shape.last().copied().unwrap_or(1);
             let small = row <= SMALL_ROW && count(&input.shape) <= 16 * SMALL_ROW;
             let bits = cx.settings.input_bits.unwrap_or(if small { 14 } else { 12 });
+            if let Some((encoding, scales)) = by_column(cx, index, bits) {
+                let factors = scales.iter().copied().cycle().take(count(&shape)).collect();
+                let factors = rebuilt(&shape, factors);
+                let x = cx.view(index, encoding)?;
+                return Ok(Expr::core(shape, Core::Scaled { x, factors }));
+            }
             let range = range.widen(cx.settings.input_headroom);
             let width = if range.width() > 0.0 { range.width() } else { 2.0 };
             let scale = step_at_least(1.0, width * pow2(-exponent(bits)));
@@ -51,7 +63,34 @@ pub(in crate::quantize) fn view(
         }
     };
     let scale = encoding.scale();
-    Ok(Value { id: cx.view(index, encoding)?, scale })
+    Ok(Expr::value(shape, Value { id: cx.view(index, encoding)?, scale }))
+}
+
+/// The encoding with one scale for each column, and the scales, if the columns are unlike each other.
+///
+/// Each scale resolves the column's greatest magnitude to `bits` bits; one bit more is left for values beyond it. Only rows of tabular data
+/// are so encoded: for images and sequences, columns are places and not features.
+fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Vec<f64>)> {
+    let columns = &cx.columns[index];
+    if columns.len() != count(&cx.graph.inputs[index].shape) || columns.len() > COLUMNS_MAX {
+        return None;
+    }
+    let magnitudes: Vec<f64> = columns.iter().map(|range| range.max_abs()).collect();
+    let most = magnitudes.iter().copied().fold(0.0, f64::max);
+    // A column of zeros says nothing about its magnitude.
+    let least = magnitudes.iter().copied().filter(|&m| m > 0.0).fold(most, f64::min);
+    if most <= UNLIKE * least {
+        return None;
+    }
+    let scale = |&magnitude: &f64| {
+        let magnitude = if magnitude > 0.0 { magnitude } else { most };
+        step_at_least(1.0, magnitude * pow2(-exponent(bits)))
+    };
+    let scales: Vec<f64> = magnitudes.iter().map(scale).collect();
+    let bound = 1 << (bits + 1);
+    let negative = columns.iter().any(|range| range.lo < 0.0);
+    let lo = if negative { -bound } else { 0 };
+    Some((Encoding::Columns { scales: scales.clone(), lo, hi: bound }, scales))
 }
 
 /// The view of an input that is rounded to integers of a given scale at once (`QuantizeLinear` of an input).

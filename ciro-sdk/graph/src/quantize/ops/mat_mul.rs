@@ -35,6 +35,9 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
     let operand = node.operands[0];
     let &[k, n] = weight.shape() else { unreachable!("matrices have two axes") };
     let expr = cx.expr(operand)?;
+    if let Some(product) = chained(&expr, &node.shape, weight) {
+        return Ok(product);
+    }
     let (x, factors, offset) = match folded(cx, &expr) {
         Some((x, factors)) => (x, factors, expr.offset),
         None => {
@@ -53,6 +56,28 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
         product = product.plus_constant(rebuilt(&node.shape, shifted.collect()));
     }
     Ok(product)
+}
+
+/// `(x V + b) W = x (V W) + b W`, where the product of the weights is no larger than both: nothing is rounded between them.
+fn chained(expr: &Expr, shape: &[usize], weight: &Tensor<f64>) -> Option<Expr> {
+    let ([term], None) = (&expr.terms[..], &expr.offset) else { return None };
+    let Core::Linear { x, weight: first, bias } = &term.core else { return None };
+    let (&[k, m], &[_, n]) = (first.shape(), weight.shape()) else { return None };
+    if !term.moves.is_empty() || k * n > k * m + m * n {
+        return None;
+    }
+    let rows = |left: &[f64]| -> Vec<f64> {
+        let dot = |row: &[f64], column: usize| -> f64 {
+            row.iter().enumerate().map(|(i, v)| v * weight.data()[i * n + column]).sum()
+        };
+        left.chunks_exact(m.max(1)).flat_map(|row| (0..n).map(move |j| dot(row, j))).collect()
+    };
+    let core = Core::Linear {
+        x: *x,
+        weight: rebuilt(&[k, n], rows(first.data())),
+        bias: bias.as_deref().map(rows),
+    };
+    Some(Expr::core(shape.to_vec(), core))
 }
 
 /// The one tensor of an expression and its factor for each column.

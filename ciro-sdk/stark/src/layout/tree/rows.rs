@@ -199,16 +199,16 @@ impl LeafRows {
 
 impl Witness for LeafRows {
     fn columns(&self, values: &[i32], _tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
-        let mut columns = vec![Vec::with_capacity(self.rows.len()); 2];
+        let [mut leaves, mut weights] = [(); 2].map(|()| Vec::with_capacity(self.rows.len()));
         for &(at, weight, _) in &self.rows {
             let forest = &self.forests[at];
             let weight = &forest.weights[weight];
             let leaf = values[weight.leaf as usize];
             let node = u32::try_from(leaf).expect("a node number") - forest.node;
             counts.entry(Book::Leaves, forest.leaf_entries[&(node, weight.output)]);
-            columns[0].push(embed(leaf));
-            columns[1].push(embed(values[weight.weight as usize]));
+            leaves.push(embed(leaf));
+            weights.push(embed(values[weight.weight as usize]));
         }
-        columns
+        vec![leaves, weights]
     }
 }
