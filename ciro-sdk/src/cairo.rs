@@ -119,7 +119,9 @@ impl CairoProver {
             .map(|(id, encoding)| {
                 let least = match encoding {
                     Encoding::Ordered => 0,
-                    Encoding::Affine { lo, .. } | Encoding::Integer { lo, .. } => *lo,
+                    Encoding::Affine { lo, .. }
+                    | Encoding::Integer { lo, .. }
+                    | Encoding::Columns { lo, .. } => *lo,
                 };
                 let shape = model.node(id).shape.clone();
                 Tensor::full(shape, least).expect("a node's shape has a number of elements")
