@@ -1,0 +1,65 @@
+"""Verifiable AI inference: an ONNX model in, a STARK proof of its answer out.
+
+The short path::
+
+    proof = ciro.prove_inference("model.onnx", x)
+    proof.output                      # what the model says
+    proof.save("answer.ciro")
+    ciro.verify("answer.ciro", "model.key")
+
+The long path, for many inputs of one model::
+
+    model = ciro.compile("model.onnx", calibration=X)
+    model.key.save("model.key")       # for everybody who verifies
+    proof = model.prove(X[:8])        # eight inferences in one proof
+    proof.verify(model.key)
+
+Models of scikit-learn, XGBoost, LightGBM, PyTorch and Keras come in through `from_sklearn`, `from_xgboost`, `from_lightgbm`,
+`from_torch` and `from_keras`.
+"""
+
+from ._cpu import require as _require
+
+_require()  # before anything loads the extension module
+
+from ._check import Estimate, Report, check  # noqa: E402
+from ._ciro import VERSION as __version__  # noqa: E402
+from ._key import Key  # noqa: E402
+from ._model import Model, compile, prove_inference  # noqa: E402
+from ._proof import Proof, Verified, verify  # noqa: E402
+from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
+from .errors import (  # noqa: E402
+    CalibrationWarning,
+    CiroError,
+    InvalidProofError,
+    Refusal,
+    UnsupportedModelError,
+)
+from .frameworks import from_keras, from_lightgbm, from_sklearn, from_torch, from_xgboost  # noqa: E402
+
+__all__ = [
+    "Accuracy",
+    "CalibrationWarning",
+    "CiroError",
+    "Estimate",
+    "InvalidProofError",
+    "Key",
+    "LayerAccuracy",
+    "Model",
+    "OutputAccuracy",
+    "Proof",
+    "Refusal",
+    "Report",
+    "UnsupportedModelError",
+    "Verified",
+    "__version__",
+    "check",
+    "compile",
+    "from_keras",
+    "from_lightgbm",
+    "from_sklearn",
+    "from_torch",
+    "from_xgboost",
+    "prove_inference",
+    "verify",
+]

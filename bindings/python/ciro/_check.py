@@ -1,0 +1,110 @@
+"""Can a model be proven, and at what cost."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from . import _ciro, _html
+from ._arrays import Inputs, is_path
+from ._jobs import Job
+from ._model import Model, Shapes, compile_settings, prove_settings
+from ._sources import ModelSource, is_compiled, onnx_bytes
+from .errors import Refusal
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The predicted cost of a proof, on two cores with AVX-512."""
+
+    #: Committed cells, the model's own columns not counted.
+    cells: int
+    #: Milliseconds from input to proof.
+    prove_ms: float
+    #: Peak memory in bytes.
+    memory_bytes: int
+    #: Size of the proof in bytes.
+    proof_bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What stands between a model and its proof, and what the proof costs."""
+
+    #: Everything that cannot be proven; empty if the model is supported.
+    refused: list[Refusal]
+    #: The cost of a proof, if the model is supported.
+    estimate: Optional[Estimate]
+
+    @property
+    def supported(self) -> bool:
+        """Whether the model can be proven."""
+        return not self.refused
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, object] = {f"{node.node} ({node.op})": node.reason for node in self.refused}
+        if self.estimate is not None:
+            rows["cells"] = f"{self.estimate.cells:,}"
+            rows["prove"] = f"about {self.estimate.prove_ms:.0f} ms"
+            rows["memory"] = f"about {_html.size(self.estimate.memory_bytes)}"
+            rows["proof"] = f"about {_html.size(self.estimate.proof_bytes)}"
+        return _html.table("supported" if self.supported else "not supported", rows)
+
+
+def check(
+    model: ModelSource,
+    *,
+    calibration: Optional[Inputs] = None,
+    shapes: Optional[Shapes] = None,
+    route: str = "tensor",
+    preset: str = "standard",
+    batch: int = 1,
+    progress: bool = False,
+    **quantization: Any,
+) -> Report:
+    """Tells whether a model can be proven, and at what cost, without proving anything.
+
+    Args:
+        model: a path to an ONNX file or to a compiled model, the bytes of either, an `onnx.ModelProto` or a `Model`.
+        calibration: as for `ciro.compile`.
+        shapes: as for `ciro.compile`.
+        route: as for `Model.prove`.
+        preset: as for `Model.prove`.
+        batch: inferences in one proof.
+        progress: shows a progress bar.
+        **quantization: as for `ciro.compile`.
+
+    Returns:
+        Everything that is refused, not only the first, or the predicted cost.
+
+    Raises:
+        OSError: if a file cannot be read.
+        ValueError: if the samples or settings do not fit the model, or it leaves shapes open.
+        CiroError: if the file is no model at all.
+    """
+    if not is_path(model):
+        data, name = (model.to_bytes(), "model.ciro-model") if isinstance(model, Model) else onnx_bytes(model)
+        with tempfile.TemporaryDirectory(prefix="ciro-") as folder:
+            path = Path(folder) / ("model.ciro-model" if is_compiled(data) else name.replace("/", "_"))
+            path.write_bytes(data)
+            return check(
+                path,
+                calibration=calibration,
+                shapes=shapes,
+                route=route,
+                preset=preset,
+                batch=batch,
+                progress=progress,
+                **quantization,
+            )
+    proving = prove_settings(route, preset, batch)
+    with Job("check", progress) as observer:
+        if is_compiled(model):
+            refused, cost = _ciro.check_compiled(os.fspath(model), proving, observer)
+        else:
+            settings = compile_settings(model, calibration, shapes, quantization)
+            refused, cost = _ciro.check_file(os.fspath(model), settings, proving, observer)
+    return Report([Refusal(*refusal) for refusal in refused], Estimate(*cost) if cost else None)

@@ -1,0 +1,313 @@
+"""
+Models, keys and proofs.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, Final, final
+
+VERSION: Final[str]
+"""
+Version of the library.
+"""
+
+@final
+class Array:
+    """
+    An array of real numbers that has yet to be matched with an input.
+    """
+    def __new__(cls, /, name: str | None, shape: Sequence[int], data: bytes) -> Array:
+        """
+        Takes the elements as little-endian float64, in row-major order.
+        """
+
+@final
+class CompileSettings:
+    """
+    How a model is compiled.
+    """
+    def __new__(cls, /, *, calibration: Inputs | None = None, shapes: dict[str, Sequence[int]] | None = None, activation_bits: int | None = None, input_bits: int | None = None, output_bits: int | None = None, table_bits: int | None = None, margin: float | None = None, input_headroom: float | None = None) -> CompileSettings:
+        """
+        Takes everything by name; what is left out has the library's default.
+        """
+
+@final
+class Inputs:
+    """
+    Arrays that become samples of a model.
+    """
+    def __new__(cls, /, arrays: Sequence[Array]) -> Inputs:
+        """
+        Takes arrays as they are.
+        """
+    @staticmethod
+    def read(path: str | PathLike[str]) -> Inputs:
+        """
+        Reads a JSON, `.npy` or `.npz` file.
+        """
+
+@final
+class Key:
+    """
+    What a verifier holds instead of the model.
+    """
+    @property
+    def batch(self, /) -> int:
+        """
+        Inferences in one proof.
+        """
+    @property
+    def digest(self, /) -> str:
+        """
+        The identity of the key, in hexadecimal digits.
+        """
+    @staticmethod
+    def from_bytes(data: bytes) -> Key:
+        """
+        Decodes the bytes of a key file.
+        """
+    @property
+    def inputs(self, /) -> list[tuple[str, list[int]]]:
+        """
+        Names and shapes of the inputs.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Key:
+        """
+        Reads a key file.
+        """
+    @property
+    def outputs(self, /) -> list[tuple[str, list[int]]]:
+        """
+        Names and shapes of the outputs.
+        """
+    @property
+    def preset(self, /) -> str:
+        """
+        Name of the security parameters.
+        """
+    @property
+    def route(self, /) -> str:
+        """
+        Name of the route.
+        """
+    def save(self, /, path: str | PathLike[str]) -> None:
+        """
+        Writes a key file, whole or not at all.
+        """
+    @property
+    def security(self, /) -> tuple[int, int]:
+        """
+        Bits of security: conjectured, proven.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        The bytes of a key file.
+        """
+
+@final
+class Model:
+    """
+    A compiled model.
+    """
+    @property
+    def accuracy(self, /) -> tuple[str, str]:
+        """
+        The accuracy report as JSON and as a table.
+        """
+    def clamped(self, /, inputs: Inputs) -> list[list[tuple[str, int]]]:
+        """
+        For every sample, the inputs with elements outside the calibrated range, and how many.
+        """
+    @staticmethod
+    def compile_bytes(data: bytes, name: str, settings: CompileSettings, observer: Any | None = None) -> Model:
+        """
+        Compiles the bytes of an ONNX file without external weights; `name` is for reports.
+        """
+    @staticmethod
+    def compile_file(path: str | PathLike[str], settings: CompileSettings, cached: bool, observer: Any | None = None) -> Model:
+        """
+        Compiles an ONNX file, or finds its compiled form in the user's cache.
+        """
+    @staticmethod
+    def from_bytes(data: bytes) -> Model:
+        """
+        Decodes the bytes of a `.ciro-model` file.
+        """
+    @property
+    def inputs(self, /) -> list[tuple[str, list[int]]]:
+        """
+        Names and shapes of the inputs.
+        """
+    def key(self, /, settings: ProveSettings, observer: Any | None = None) -> Key:
+        """
+        The key of this model's proofs.
+        """
+    def key_for(self, /, proof: Proof, max_memory: int | None = None, observer: Any | None = None) -> Key:
+        """
+        The key to verify a proof against, for whoever trusts this model.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Model:
+        """
+        Reads a `.ciro-model` file.
+        """
+    @property
+    def outputs(self, /) -> list[tuple[str, list[int]]]:
+        """
+        Names and shapes of the outputs.
+        """
+    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, float]:
+        """
+        Proves what the model says about samples, all in one proof: the proof, the outputs, the key, and the milliseconds that it took.
+        """
+    def run(self, /, inputs: Inputs, observer: Any | None = None) -> list[list[Output]]:
+        """
+        Runs the integer model on samples, without a proof.
+        """
+    def save(self, /, path: str | PathLike[str]) -> None:
+        """
+        Writes a `.ciro-model` file, whole or not at all.
+        """
+    @property
+    def size(self, /) -> tuple[int, int]:
+        """
+        Numbers that were learned, and the constants beside them; multiply-accumulate operations of one run.
+        """
+    @property
+    def source(self, /) -> tuple[str, str, str]:
+        """
+        File name of the ONNX model, who wrote it, and who compiled it.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        The bytes of a `.ciro-model` file.
+        """
+
+@final
+class Output:
+    """
+    One output of one inference.
+    """
+    @property
+    def integers(self, /) -> bytes:
+        """
+        The integers that are proven: little-endian int32 in row-major order.
+        """
+    @property
+    def labels(self, /) -> list[str] | None:
+        """
+        Class names in row-major order, if the output holds names.
+        """
+    @property
+    def name(self, /) -> str:
+        """
+        The ONNX output's name.
+        """
+    @property
+    def shape(self, /) -> list[int]:
+        """
+        Its shape.
+        """
+    @property
+    def values(self, /) -> bytes:
+        """
+        What they stand for: little-endian float64 in row-major order.
+        """
+
+@final
+class Proof:
+    """
+    A statement and its proof.
+    """
+    @property
+    def batch(self, /) -> int:
+        """
+        Inferences that the proof is about.
+        """
+    @staticmethod
+    def from_bytes(data: bytes) -> Proof:
+        """
+        Decodes the bytes of a `.ciro` file.
+        """
+    @property
+    def integers(self, /) -> list[list[tuple[list[int], bytes]]]:
+        """
+        The claimed outputs of every inference: shapes, and little-endian int32 in row-major order.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Proof:
+        """
+        Reads a `.ciro` file.
+        """
+    @property
+    def model_key(self, /) -> str:
+        """
+        The identity of the key that the proof names, in hexadecimal digits.
+        """
+    @property
+    def preset(self, /) -> str:
+        """
+        Name of the security parameters.
+        """
+    @property
+    def route(self, /) -> str:
+        """
+        Name of the route.
+        """
+    def save(self, /, path: str | PathLike[str]) -> None:
+        """
+        Writes a `.ciro` file, whole or not at all.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        The bytes of a `.ciro` file.
+        """
+
+@final
+class ProveSettings:
+    """
+    How inferences are proven.
+    """
+    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, max_memory: int | None = None) -> ProveSettings:
+        """
+        Takes route and preset by their names, and the most memory, in bytes, that a proof may be expected to take.
+        """
+
+@final
+class Verified:
+    """
+    What a verified proof establishes.
+    """
+    @property
+    def outputs(self, /) -> list[list[Output]]:
+        """
+        Outputs of every inference.
+        """
+    @property
+    def security(self, /) -> tuple[int, int]:
+        """
+        Bits of security: conjectured, proven.
+        """
+
+def check_compiled(path: str | PathLike[str], prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int, float, int, int] | None]:
+    """
+    Checks a `.ciro-model` file.
+    """
+
+def check_file(path: str | PathLike[str], compile: CompileSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int, float, int, int] | None]:
+    """
+    Checks an ONNX file.
+    """
+
+def target() -> str:
+    """
+    Architecture and CPU features that the library is compiled for.
+    """
+
+def verify(proof: Proof, key: Key, min_security: tuple[int, int], inputs: Inputs | None = None, observer: Any | None = None) -> Verified:
+    """
+    Verifies a proof, and that it is about these inputs if there are any.
+
+    `min_security` are the bits that are asked for: conjectured, proven.
+    """

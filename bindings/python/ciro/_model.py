@@ -1,0 +1,352 @@
+"""Compiled models: run, prove, save."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional, Union
+
+from . import _ciro, _html
+from ._arrays import Inputs, Values, is_path, to_inputs, to_values
+from ._jobs import Job
+from ._key import Key, Tensors
+from ._proof import Proof
+from ._sources import ModelSource, available_memory, is_compiled, neighbour, onnx_bytes
+from .accuracy import Accuracy
+from .errors import CalibrationWarning
+
+#: Shapes of inputs and values of symbols: `{"x": (1, 3, 32, 32), "sequence": 128}`.
+Shapes = Mapping[str, Union[int, Sequence[int]]]
+
+# A model that agrees with its float model less often gives a warning.
+_AGREEMENT = 0.99
+
+
+class Model:
+    """A compiled model: integers with one exact meaning, made by `ciro.compile`.
+
+    It may be used from several threads at once. Pickles and `.ciro-model` files hold all of it.
+    """
+
+    def __init__(self, inner: _ciro.Model) -> None:
+        self._inner = inner
+
+    @classmethod
+    def load(cls, path: Union[str, os.PathLike[str]]) -> Model:
+        """Reads a `.ciro-model` file and checks it by every rule of integer models.
+
+        Raises:
+            OSError: if it cannot be read.
+            CiroError: if it is no valid model of this version.
+        """
+        return cls(_ciro.Model.load(os.fspath(path)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Model:
+        """Decodes the bytes of a `.ciro-model` file.
+
+        Raises:
+            CiroError: if they are no valid model of this version.
+        """
+        return cls(_ciro.Model.from_bytes(data))
+
+    def save(self, path: Union[str, os.PathLike[str]]) -> None:
+        """Writes a `.ciro-model` file, whole or not at all.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        self._inner.save(os.fspath(path))
+
+    def to_bytes(self) -> bytes:
+        """The bytes of a `.ciro-model` file."""
+        return self._inner.to_bytes()
+
+    def run(self, inputs: Inputs, *, progress: bool = False) -> Values:
+        """Runs the model without a proof: exactly what a proof would state.
+
+        Args:
+            inputs: one sample, or N of them along the batch axis or a new first axis: numbers of any dtype, in an array, a dict by input
+                name, a list with one array for each input, a `DataFrame`, or a path to a `.npz`, `.npy` or JSON file.
+            progress: shows a progress bar.
+
+        Returns:
+            The outputs by name; `[0]` is the first. float64 numbers, or class names; `[N, ...]` for N samples.
+
+        Raises:
+            TypeError: for anything but numbers.
+            ValueError: if the inputs do not fit the model, are not finite, or leave a range that was guessed.
+        """
+        given = self._given(inputs)
+        with Job("run", progress) as observer:
+            return to_values(self._inner.run(given, observer))
+
+    def prove(
+        self,
+        inputs: Inputs,
+        *,
+        route: str = "tensor",
+        preset: str = "standard",
+        max_memory: Optional[int] = None,
+        progress: bool = False,
+    ) -> Proof:
+        """Runs the model and proves the result; several samples go into one proof.
+
+        The first proof of a kind (route, preset, number of samples) also commits to the model, which is then kept.
+
+        Args:
+            inputs: one sample or several, as for `run`.
+            route: `tensor`, in milliseconds, or `cairo`, a Cairo program.
+            preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture.
+            max_memory: the most bytes that the proof may be expected to take. Default: what the machine has free.
+            progress: shows a progress bar.
+
+        Returns:
+            The proof, with its outputs. Its key is `make_key` with the same route, preset and number of samples.
+
+        Raises:
+            TypeError: for anything but numbers.
+            ValueError: as `run`; also for an unknown route or preset.
+            UnsupportedModelError: if the model cannot be proven on this route.
+            MemoryError: before anything is done, if the proof would take too much.
+        """
+        given = self._given(inputs)
+        settings = prove_settings(route, preset, max_memory=max_memory)
+        with Job("prove", progress) as observer:
+            proof, outputs, key, prove_ms = self._inner.prove(given, settings, observer)
+        return Proof._made(proof, to_values(outputs), prove_ms, Key(key))
+
+    @property
+    def key(self) -> Key:
+        """The key for proofs of one inference with the default settings. Made once, then kept.
+
+        Raises:
+            UnsupportedModelError: if the model cannot be proven.
+        """
+        return self.make_key()
+
+    def make_key(
+        self,
+        *,
+        batch: int = 1,
+        route: str = "tensor",
+        preset: str = "standard",
+        max_memory: Optional[int] = None,
+        progress: bool = False,
+    ) -> Key:
+        """The key for proofs of `batch` inferences.
+
+        Args:
+            batch: how many inferences a proof is about, at least 1.
+            route: as for `prove`.
+            preset: as for `prove`.
+            max_memory: as for `prove`.
+            progress: shows a progress bar.
+
+        Raises:
+            ValueError: for an unknown route or preset, or a batch of 0.
+            UnsupportedModelError: if the model cannot be proven on this route.
+            MemoryError: if a proof would take too much.
+        """
+        if batch < 1:
+            raise ValueError(f"a proof is about at least 1 inference, not {batch}")
+        settings = prove_settings(route, preset, batch, max_memory)
+        with Job("key", progress) as observer:
+            return Key(self._inner.key(settings, observer))
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """How close the integer model comes to the float model, on the calibration samples."""
+        return Accuracy._parse(self._inner.accuracy)
+
+    @property
+    def inputs(self) -> Tensors:
+        """Shapes of the inputs, by name."""
+        return {name: tuple(shape) for name, shape in self._inner.inputs}
+
+    @property
+    def outputs(self) -> Tensors:
+        """Shapes of the outputs, by name."""
+        return {name: tuple(shape) for name, shape in self._inner.outputs}
+
+    @property
+    def name(self) -> str:
+        """The ONNX file's name."""
+        return self._inner.source[0]
+
+    @property
+    def producer(self) -> str:
+        """The program that wrote the ONNX file."""
+        return self._inner.source[1]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that were learned, and the constants beside them."""
+        return self._inner.size[0]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of one run."""
+        return self._inner.size[1]
+
+    def _given(self, inputs: Inputs) -> _ciro.Inputs:
+        """Converts inputs; warns of values outside the calibrated range, and refuses them if that is a guess."""
+        given = to_inputs(inputs, list(self.inputs))
+        clamped = self._inner.clamped(given)
+        found = next(((n, name, count) for n, inputs in enumerate(clamped) for name, count in inputs), None)
+        if found is None:
+            return given
+        sample, name, count = found
+        more = sum(map(bool, clamped)) - 1
+        text = f"input `{name}` of sample {sample}: {count} value(s) outside the calibrated range"
+        text += f", and {more} more samples" if more else ""
+        advice = "calibrate with inputs like this one: `ciro.compile(..., calibration=X)`"
+        if self.accuracy.random:
+            raise ValueError(f"{text}, which was guessed\nhint: {advice}")
+        warnings.warn(f"{text}, moved to its end; {advice}", CalibrationWarning, stacklevel=3)
+        return given
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_bytes() == other.to_bytes() if isinstance(other, Model) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Model.from_bytes, (self.to_bytes(),))
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{name} {_html.shape(shape)}" for name, shape in self.inputs.items())
+        outputs = ", ".join(f"{name} {_html.shape(shape)}" for name, shape in self.outputs.items())
+        return f"<ciro.Model {self.name}: {inputs} -> {outputs}, {self.parameters} parameters>"
+
+    def _repr_html_(self) -> str:
+        accuracy = self.accuracy
+        rows: dict[str, object] = {f"input {name}": _html.shape(shape) for name, shape in self.inputs.items()}
+        rows |= {f"output {name}": _html.shape(shape) for name, shape in self.outputs.items()}
+        rows |= {"parameters": self.parameters, "multiplications": self.macs}
+        for output in accuracy.outputs:
+            agreement = f"{output.top1_agreement:.2%} agreement, {output.relative_error:.4%} relative error"
+            rows[f"accuracy of {output.name}"] = f"{agreement}, {accuracy.samples} samples"
+        return _html.table(f"Ciro model {self.name}", rows)
+
+
+def compile(
+    model: ModelSource,
+    *,
+    calibration: Optional[Inputs] = None,
+    shapes: Optional[Shapes] = None,
+    cache: bool = True,
+    progress: bool = False,
+    **quantization: Any,
+) -> Model:
+    """Compiles an ONNX model into an integer model that can be proven.
+
+    Args:
+        model: a path, the bytes of an ONNX file, or an `onnx.ModelProto`.
+        calibration: representative inputs, as for `Model.run`; a few dozen samples will do. Without them a file named `calibration` or
+            `inputs` (`.npz`, `.npy`, `.json`) beside the model is taken; without that the ranges are guessed, with a warning.
+        shapes: what the model leaves open: `{"x": (1, 3, 32, 32)}` or `{"sequence": 128}`. The batch axis is 1 by itself.
+        cache: keeps the compiled form of files in the user's cache (`$CIRO_CACHE_DIR`).
+        progress: shows a progress bar.
+        **quantization: `activation_bits` (12, valid 4 to 16), `input_bits` (12 or 14, 4 to 20), `output_bits` (16, 4 to 20), `table_bits`
+            (12, 4 to 16), `margin` (0.25) and `input_headroom` (0.5), parts of the calibrated range that values may leave it by.
+
+    Returns:
+        The model, with its accuracy report. A `CalibrationWarning` tells if it decides otherwise than the float model for more than 1 % of
+        the samples.
+
+    Raises:
+        UnsupportedModelError: with everything that cannot be proven.
+        OSError: if a file cannot be read.
+        ValueError: if samples or settings do not fit the model, or it leaves shapes open.
+        TypeError: if this is no model, or the samples are no numbers.
+        CiroError: if the bytes are no ONNX model.
+    """
+    if is_compiled(model):
+        raise ValueError("the model is compiled already: open it with `ciro.Model.load`")
+    settings = compile_settings(model, calibration, shapes, quantization)
+    with Job("compile", progress) as observer:
+        if is_path(model):
+            inner = _ciro.Model.compile_file(os.fspath(model), settings, cache, observer)
+        else:
+            data, name = onnx_bytes(model)
+            inner = _ciro.Model.compile_bytes(data, name, settings, observer)
+    compiled = Model(inner)
+    concern = _concern(compiled.accuracy)
+    if concern is not None:
+        warnings.warn(f"`{compiled.name}` {concern}", CalibrationWarning, stacklevel=2)
+    return compiled
+
+
+def prove_inference(
+    model: Union[Model, ModelSource],
+    inputs: Inputs,
+    *,
+    calibration: Optional[Inputs] = None,
+    route: str = "tensor",
+    preset: str = "standard",
+    max_memory: Optional[int] = None,
+    progress: bool = False,
+) -> Proof:
+    """Compiles a model, runs it and proves the result, all in one call.
+
+    Compiled forms of files are cached. `proof.key` is what verifiers need; whoever proves more than once keeps the model of
+    `ciro.compile` instead.
+
+    Args:
+        model: a compiled model, or anything that `compile` takes.
+        inputs: one sample or several, as for `Model.run`.
+        calibration: as for `compile`.
+        route: as for `Model.prove`.
+        preset: as for `Model.prove`.
+        max_memory: as for `Model.prove`.
+        progress: shows a progress bar.
+
+    Raises:
+        As `compile` and `Model.prove`.
+    """
+    if isinstance(model, Model):
+        compiled = model
+    elif is_compiled(model):
+        compiled = Model.from_bytes(model) if isinstance(model, bytes) else Model.load(model)
+    else:
+        compiled = compile(model, calibration=calibration, progress=progress)
+    return compiled.prove(inputs, route=route, preset=preset, max_memory=max_memory, progress=progress)
+
+
+def _concern(accuracy: Accuracy) -> Optional[str]:
+    """What the user should know of a model's accuracy before trusting its integers."""
+    if accuracy.random:
+        return "is calibrated with random numbers; pass real inputs: `calibration=X`"
+    worst = min(accuracy.outputs, key=lambda output: output.top1_agreement)
+    if worst.top1_agreement < _AGREEMENT:
+        return (
+            f"decides as the float model does for only {worst.top1_agreement:.1%} of the calibration samples (output `{worst.name}`); "
+            "`print(model.accuracy)` shows where, and `input_bits`, `activation_bits` or features of one magnitude help"
+        )
+    return None
+
+
+def compile_settings(
+    model: ModelSource,
+    calibration: Optional[Inputs],
+    shapes: Optional[Shapes],
+    quantization: Mapping[str, Any],
+) -> _ciro.CompileSettings:
+    """The settings of a compilation; reads the calibration file, or the one beside the model."""
+    samples = neighbour(model) if calibration is None else calibration
+    given = None if samples is None else to_inputs(samples)
+    lists: dict[str, Sequence[int]] = {
+        name: [shape] if isinstance(shape, int) else list(shape) for name, shape in (shapes or {}).items()
+    }
+    return _ciro.CompileSettings(calibration=given, shapes=lists, **quantization)
+
+
+def prove_settings(
+    route: str, preset: str, batch: int = 1, max_memory: Optional[int] = None
+) -> _ciro.ProveSettings:
+    """The settings of a proof; the limit of its memory is what the machine has free, unless it is set."""
+    limit = available_memory() if max_memory is None else max_memory
+    return _ciro.ProveSettings(route=route, preset=preset, batch=batch, max_memory=limit)

@@ -1,0 +1,297 @@
+"""Proofs, and what they establish."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _ciro, _html
+from ._arrays import Inputs, Values, integers, is_path, join, to_inputs, to_values
+from ._jobs import Job
+from ._key import Key
+from .errors import CiroError
+
+if TYPE_CHECKING:
+    from ._model import Model
+
+#: What a proof is verified against: a key, the file of one, or the model itself (compiled).
+KeyLike = Union[Key, "Model", str, "os.PathLike[str]", bytes]
+
+#: A proof, its file, or its bytes.
+ProofLike = Union["Proof", str, "os.PathLike[str]", bytes]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a verified proof establishes: the model of this key, on the proven inputs, gave these outputs."""
+
+    #: The outputs by name, in the model's order; `outputs[0]` is the first. float64 numbers, or class names.
+    outputs: Values
+    #: The identity of the key.
+    model_key: str
+    #: How it was proven.
+    route: str
+    #: The security parameters.
+    preset: str
+    #: How many inferences the proof is about.
+    batch: int
+    #: Bits of security, by the conjecture behind most deployed STARKs.
+    security_bits: int
+    #: Bits of security that hold without a conjecture.
+    proven_security_bits: int
+    #: Milliseconds that the verification took.
+    verify_ms: float
+
+    @property
+    def output(self) -> NDArray[Any]:
+        """The first output."""
+        return self.outputs[0]
+
+
+class Proof:
+    """A statement and its proof: this model, on these inputs, gave these outputs.
+
+    A proof from `Model.prove` knows its outputs. One that comes from a file or from bytes knows them after `verify`: before, its claims
+    are not to be believed, and without the key its integers mean nothing.
+    """
+
+    def __init__(self, inner: _ciro.Proof) -> None:
+        self._inner = inner
+        self._outputs: Optional[Values] = None
+        self._prove_ms: Optional[float] = None
+        self._key: Optional[Key] = None
+
+    @classmethod
+    def _made(
+        cls, inner: _ciro.Proof, outputs: Optional[Values], prove_ms: Optional[float], key: Optional[Key]
+    ) -> Proof:
+        proof = cls(inner)
+        proof._outputs, proof._prove_ms, proof._key = outputs, prove_ms, key
+        return proof
+
+    @classmethod
+    def load(cls, path: Union[str, os.PathLike[str]]) -> Proof:
+        """Reads a `.ciro` file.
+
+        Raises:
+            OSError: if it cannot be read.
+            InvalidProofError: if it is no proof of this version.
+        """
+        return cls(_ciro.Proof.load(os.fspath(path)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Proof:
+        """Decodes the bytes of a `.ciro` file.
+
+        Raises:
+            InvalidProofError: if they are no proof of this version.
+        """
+        return cls(_ciro.Proof.from_bytes(data))
+
+    def save(self, path: Union[str, os.PathLike[str]]) -> None:
+        """Writes a `.ciro` file, whole or not at all.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        self._inner.save(os.fspath(path))
+
+    def to_bytes(self) -> bytes:
+        """The bytes of a `.ciro` file."""
+        return self._inner.to_bytes()
+
+    def verify(
+        self,
+        key: KeyLike,
+        *,
+        inputs: Optional[Inputs] = None,
+        min_security_bits: int = 100,
+        min_proven_bits: int = 0,
+        progress: bool = False,
+    ) -> Verified:
+        """Verifies the proof; see `ciro.verify`."""
+        trusted = _resolve(key, self)
+        given = None if inputs is None else to_inputs(inputs, list(trusted.inputs))
+        policy = (min_security_bits, min_proven_bits)
+        start = time.perf_counter()
+        with Job("verify", progress) as observer:
+            verified = _ciro.verify(self._inner, trusted._inner, policy, given, observer)
+        verify_ms = (time.perf_counter() - start) * 1e3
+        self._outputs = to_values(verified.outputs)
+        security_bits, proven_security_bits = verified.security
+        return Verified(
+            outputs=self._outputs,
+            model_key=self.model_key,
+            route=self.route,
+            preset=self.preset,
+            batch=self.batch,
+            security_bits=security_bits,
+            proven_security_bits=proven_security_bits,
+            verify_ms=verify_ms,
+        )
+
+    @property
+    def output(self) -> NDArray[Any]:
+        """The first output: float64 numbers, or class names.
+
+        One inference has the output's own shape; several are one behind the other, `[N, ...]`.
+
+        Raises:
+            CiroError: if the proof comes from a file and is not verified yet.
+        """
+        return self.outputs[0]
+
+    @property
+    def outputs(self) -> Values:
+        """All outputs by name, in the model's order; as `output`."""
+        if self._outputs is None:
+            raise CiroError("the outputs of this proof are not known yet", "verify it first: `proof.verify(key)`")
+        return self._outputs
+
+    @property
+    def output_int(self) -> list[NDArray[np.int32]]:
+        """The claimed integers of every output: what is proven, before it is given its meaning."""
+        samples = self._inner.integers
+        return [join([integers(data, shape) for shape, data in outputs]) for outputs in zip(*samples)]
+
+    @property
+    def key(self) -> Key:
+        """The key of the model that made this proof; for whoever made it, to publish.
+
+        Raises:
+            CiroError: if the proof comes from somewhere else: then the key has to come from whoever is trusted with the model.
+        """
+        if self._key is None:
+            raise CiroError(
+                "this proof does not come from a model of this process",
+                "take the key from whoever you trust with the model",
+            )
+        return self._key
+
+    @property
+    def model_key(self) -> str:
+        """The identity of the key that the proof names: 64 hexadecimal digits. A claim until it is verified."""
+        return self._inner.model_key
+
+    @property
+    def route(self) -> str:
+        """How it was proven: `tensor` or `cairo`."""
+        return self._inner.route
+
+    @property
+    def preset(self) -> str:
+        """The security parameters: `standard`, `compact` or `proven`."""
+        return self._inner.preset
+
+    @property
+    def batch(self) -> int:
+        """How many inferences the proof is about."""
+        return self._inner.batch
+
+    @property
+    def prove_ms(self) -> Optional[float]:
+        """Milliseconds from inputs to proof; `None` if the proof was not made here."""
+        return self._prove_ms
+
+    def __len__(self) -> int:
+        """The proof's size in bytes."""
+        return len(self.to_bytes())
+
+    def __bool__(self) -> bool:
+        raise TypeError("a proof is neither true nor false: call `proof.verify(key)`, which raises if it is invalid")
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_bytes() == other.to_bytes() if isinstance(other, Proof) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.to_bytes())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_unpickle, (self.to_bytes(), self._outputs, self._prove_ms, self._key))
+
+    def __repr__(self) -> str:
+        inferences = "1 inference" if self.batch == 1 else f"{self.batch} inferences"
+        return f"<ciro.Proof of {inferences} by {self.model_key[:16]} route={self.route} preset={self.preset}>"
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, object] = {
+            "model key": self.model_key,
+            "inferences": self.batch,
+            "route, preset": f"{self.route}, {self.preset}",
+            "size": _html.size(len(self)),
+        }
+        if self._prove_ms is not None:
+            rows["proven in"] = f"{self._prove_ms:.1f} ms"
+        for name, value in (self._outputs or {}).items():
+            rows[name] = np.array2string(value, threshold=12, precision=4)
+        return _html.table("Ciro proof", rows)
+
+
+def verify(
+    proof: ProofLike,
+    key: KeyLike,
+    *,
+    inputs: Optional[Inputs] = None,
+    min_security_bits: int = 100,
+    min_proven_bits: int = 0,
+    progress: bool = False,
+) -> Verified:
+    """Verifies a proof: the model of this key, on the proven inputs, gave the proven outputs.
+
+    Args:
+        proof: a proof, its file, or its bytes.
+        key: a `Key`, its file or bytes, or the compiled model itself. It must come from whoever is trusted with the model, never with the
+            proof.
+        inputs: what the proof has to be about, in any form that `Model.prove` takes; left out, any input is accepted.
+        min_security_bits: bits of security to ask for, by the conjecture behind most deployed STARKs.
+        min_proven_bits: bits of security to ask for that hold without a conjecture; 100 accepts the preset `proven` alone.
+        progress: shows a progress bar.
+
+    Returns:
+        What is established. There is no `False`: a proof that does not convince raises.
+
+    Raises:
+        InvalidProofError: with the check that fails.
+        OSError: if a file cannot be read.
+        CiroError: if the key is no key.
+        ValueError: if `inputs` does not fit the model.
+    """
+    if isinstance(proof, Proof):
+        given = proof
+    elif isinstance(proof, (bytes, bytearray, memoryview)):
+        given = Proof.from_bytes(bytes(proof))
+    else:
+        given = Proof.load(proof)
+    return given.verify(
+        key,
+        inputs=inputs,
+        min_security_bits=min_security_bits,
+        min_proven_bits=min_proven_bits,
+        progress=progress,
+    )
+
+
+def _resolve(key: KeyLike, proof: Proof) -> Key:
+    from ._model import Model
+    from ._sources import is_compiled
+
+    if isinstance(key, Key):
+        return key
+    if isinstance(key, (bytes, bytearray, memoryview)):
+        return Key.from_bytes(bytes(key))
+    if not isinstance(key, Model):
+        if not is_path(key):
+            raise TypeError(f"expected a key, a compiled model or a path, got `{type(key).__name__}`")
+        if not is_compiled(key):
+            return Key.load(key)
+        key = Model.load(key)
+    return Key(key._inner.key_for(proof._inner))
+
+
+def _unpickle(data: bytes, outputs: Optional[Values], prove_ms: Optional[float], key: Optional[Key]) -> Proof:
+    return Proof._made(_ciro.Proof.from_bytes(data), outputs, prove_ms, key)

@@ -1,0 +1,72 @@
+"""How close an integer model comes to the float model that it was compiled from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html import escape
+
+__all__ = ["Accuracy", "LayerAccuracy", "OutputAccuracy"]
+
+
+@dataclass(frozen=True)
+class OutputAccuracy:
+    """The error of one output, over all calibration samples."""
+
+    #: The ONNX output's name.
+    name: str
+    #: Share of rows whose greatest element is at the same position in both models; for labels, share of equal elements. 0 to 1.
+    top1_agreement: float
+    #: Mean of `|integer model - float model|`.
+    mean_absolute_error: float
+    #: Greatest of `|integer model - float model|`.
+    max_absolute_error: float
+    #: Median of `|integer model - float model|`.
+    median_absolute_error: float
+    #: Mean absolute error divided by the mean of `|float model|`.
+    relative_error: float
+
+
+@dataclass(frozen=True)
+class LayerAccuracy:
+    """The error of one inner tensor, over all calibration samples."""
+
+    #: The node's name.
+    node: str
+    #: The operator that computes it.
+    op: str
+    #: Mean of `|integer model - float model|`.
+    mean_absolute_error: float
+    #: Mean absolute error divided by the mean of `|float model|`.
+    relative_error: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The accuracy report that every compiled model carries. `print` shows it as a table."""
+
+    #: How many samples were compared.
+    samples: int
+    #: Whether they were drawn at random because none were given.
+    random: bool
+    #: In how many samples some input value lay outside the calibrated range.
+    clamped_samples: int
+    #: One entry for each output of the model.
+    outputs: list[OutputAccuracy]
+    #: One entry for each node that computes the same tensor in both models.
+    layers: list[LayerAccuracy]
+    _table: str = field(repr=False, compare=False)
+
+    @classmethod
+    def _parse(cls, report: tuple[str, str]) -> Accuracy:
+        text, table = report
+        raw = json.loads(text)
+        outputs = [OutputAccuracy(**output) for output in raw.pop("outputs")]
+        layers = [LayerAccuracy(**layer) for layer in raw.pop("layers")]
+        return cls(**raw, outputs=outputs, layers=layers, _table=table)
+
+    def __str__(self) -> str:
+        return self._table
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self._table)}</pre>"

@@ -1,0 +1,55 @@
+//! The extension module `ciro._ciro`: models, keys and proofs of `ciro-sdk` as Python objects.
+//!
+//! It is private. The package around it, in Python, has the documented interface: it turns numpy arrays into the plain bytes that are
+//! taken here, and back. So the module needs neither numpy's headers nor its ABI.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `model`, `key`, `proof` | the classes |
+//! | `check` | can a model be proven, at what cost |
+//! | `settings` | how models are compiled and proven |
+//! | `tensor` | arrays in, outputs out |
+//! | `job` | work without the GIL that Ctrl-C stops |
+//! | `events` | what happens inside of a job, for progress bars and `logging` |
+//! | `error` | every error as a Python exception |
+
+mod check;
+mod error;
+mod events;
+mod job;
+mod key;
+mod model;
+mod proof;
+mod settings;
+mod tensor;
+
+/// Models, keys and proofs.
+#[pyo3::pymodule]
+mod _ciro {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::check::{check_compiled, check_file};
+    #[pymodule_export]
+    use crate::key::Key;
+    #[pymodule_export]
+    use crate::model::Model;
+    #[pymodule_export]
+    use crate::proof::{Proof, Verified, verify};
+    #[pymodule_export]
+    use crate::settings::{CompileSettings, ProveSettings};
+    #[pymodule_export]
+    use crate::tensor::{Array, Inputs, Output};
+
+    /// Version of the library.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// Architecture and CPU features that the library is compiled for.
+    #[pyfunction]
+    fn target() -> &'static str {
+        // The package reads this text from the file before it loads it, and finds it between the marks.
+        const MARKED: &str = concat!("<ciro-target ", env!("CIRO_TARGET"), " ciro-target>");
+        MARKED
+    }
+}

@@ -1,0 +1,67 @@
+//! How models are compiled and proven.
+
+use std::collections::BTreeMap;
+
+use ciro_sdk::import::ShapeSetting;
+use pyo3::prelude::*;
+
+use crate::error::Error;
+use crate::tensor::Inputs;
+
+/// How a model is compiled.
+#[pyclass(frozen, module = "ciro._ciro")]
+#[derive(Debug)]
+pub(crate) struct CompileSettings(pub(crate) ciro_sdk::CompileSettings);
+
+/// How inferences are proven.
+#[pyclass(frozen, module = "ciro._ciro")]
+#[derive(Debug)]
+pub(crate) struct ProveSettings(pub(crate) ciro_sdk::ProveSettings);
+
+#[pymethods]
+impl CompileSettings {
+    /// Takes everything by name; what is left out has the library's default.
+    #[new]
+    #[pyo3(signature = (*, calibration=None, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
+    fn new(
+        calibration: Option<&Inputs>,
+        shapes: Option<BTreeMap<String, Vec<usize>>>,
+        activation_bits: Option<u32>,
+        input_bits: Option<u32>,
+        output_bits: Option<u32>,
+        table_bits: Option<u32>,
+        margin: Option<f64>,
+        input_headroom: Option<f64>,
+    ) -> Self {
+        let mut settings = ciro_sdk::CompileSettings::default();
+        for (name, shape) in shapes.unwrap_or_default() {
+            let setting = match shape[..] {
+                [value] => ShapeSetting::Value(value),
+                _ => ShapeSetting::Shape(shape),
+            };
+            settings.import.shapes.insert(name, setting);
+        }
+        let quantize = &mut settings.quantize;
+        quantize.activation_bits = activation_bits.unwrap_or(quantize.activation_bits);
+        quantize.input_bits = input_bits.or(quantize.input_bits);
+        quantize.output_bits = output_bits.unwrap_or(quantize.output_bits);
+        quantize.table_bits = table_bits.unwrap_or(quantize.table_bits);
+        quantize.margin = margin.unwrap_or(quantize.margin);
+        quantize.input_headroom = input_headroom.unwrap_or(quantize.input_headroom);
+        settings.calibration = calibration.map(|inputs| inputs.0.clone());
+        Self(settings)
+    }
+}
+
+#[pymethods]
+impl ProveSettings {
+    /// Takes route and preset by their names, and the most memory, in bytes, that a proof may be expected to take.
+    #[new]
+    #[pyo3(signature = (*, route, preset, batch=1, max_memory=None))]
+    fn new(route: &str, preset: &str, batch: u32, max_memory: Option<u64>) -> PyResult<Self> {
+        let route = route.parse().map_err(Error::Route)?;
+        let preset = preset.parse().map_err(Error::Preset)?;
+        Ok(Self(ciro_sdk::ProveSettings { route, preset, batch, max_memory_bytes: max_memory }))
+    }
+}

@@ -1,0 +1,47 @@
+"""Models and arrays that several tests use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ciro
+
+ROOT = Path(__file__).parents[3]
+MODELS = ROOT / "examples" / "models"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Tests neither see nor change the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CIRO_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def iris() -> ciro.Model:
+    """Logistic regression: one input `[1, 4]`, a label and probabilities."""
+    return ciro.compile(MODELS / "logreg_iris" / "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def flowers() -> np.ndarray:
+    """Sixteen flowers, `[16, 4]` float32."""
+    with np.load(MODELS / "logreg_iris" / "inputs.npz") as file:
+        return file[file.files[0]]
+
+
+@pytest.fixture(scope="session")
+def lenet() -> ciro.Model:
+    """A convolutional network: one input `[1, 1, 28, 28]`, ten scores."""
+    return ciro.compile(MODELS / "lenet5_mnist" / "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """Sixteen digits, `[16, 1, 28, 28]` float32."""
+    with np.load(MODELS / "lenet5_mnist" / "inputs.npz") as file:
+        return file[file.files[0]]

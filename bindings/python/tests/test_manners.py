@@ -1,0 +1,151 @@
+"""The GIL, Ctrl-C, progress bars, logging, the CPU."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import MODELS
+
+import ciro
+from ciro import _ciro, _cpu
+
+
+def test_python_runs_while_a_proof_is_made(lenet, digits):
+    """A thread counts while another one proves; with the GIL held it would stand still for the whole time."""
+    ticks, done = [], threading.Event()
+
+    def count():
+        while not done.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    lenet.prove(digits)
+    counter = threading.Thread(target=count)
+    counter.start()
+    start = time.perf_counter()
+    lenet.prove(digits)
+    end = time.perf_counter()
+    done.set()
+    counter.join()
+    during = [start, *(tick for tick in ticks if start < tick < end), end]
+    assert end - start > 0.05, "the proof is too short to tell"
+    assert max(b - a for a, b in zip(during, during[1:])) < (end - start) / 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+def test_ctrl_c_stops_a_proof_and_the_model_can_go_on(lenet, digits):
+    batch = digits.repeat(4, axis=0)
+    start = time.perf_counter()
+    lenet.prove(batch)
+    whole = time.perf_counter() - start
+    timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        while time.perf_counter() - start < 60:
+            lenet.prove(batch)
+    assert time.perf_counter() - start < 0.5 < whole or whole < 0.5
+    lenet.prove(digits[0]).verify(lenet.key, inputs=digits[0])
+
+
+def test_an_observer_that_raises_stops_the_work(lenet, digits):
+    from ciro._arrays import to_inputs
+    from ciro._model import prove_settings
+
+    def observer(kind, name, value):
+        raise LookupError(name)
+
+    with pytest.raises(LookupError):
+        lenet._inner.prove(to_inputs(digits), prove_settings("tensor", "standard"), observer)
+
+
+def test_progress_is_a_bar(iris, flowers, capsys):
+    proof = iris.prove(flowers[:2], progress=True)
+    assert "prove: " in (bar := capsys.readouterr().err) and "stages" in bar and "done" in bar
+    proof.verify(proof.key, progress=True)
+    assert "verify: 1 stages" in capsys.readouterr().err
+    iris.prove(flowers[:2])
+    assert capsys.readouterr().err == ""
+
+
+def test_stages_are_logged(iris, flowers, caplog):
+    with caplog.at_level(logging.DEBUG, logger="ciro"):
+        iris.prove(flowers[0]).verify(iris.key)
+    messages = [record.getMessage() for record in caplog.records]
+    assert any(message.startswith("prove: witness took ") for message in messages)
+    assert any(message.startswith("verify: verify took ") for message in messages)
+    caplog.clear()
+    iris.prove(flowers[0])
+    assert not caplog.records
+
+
+def test_warnings_of_the_library_are_logged(tmp_path, monkeypatch, caplog):
+    """A cache that cannot be written is no error, but it is told."""
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("CIRO_CACHE_DIR", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING, logger="ciro"):
+        ciro.compile(MODELS / "logreg_iris" / "model.onnx")
+    (record,) = caplog.records
+    assert record.name == "ciro.sdk.cache" and "the model is not cached" in record.getMessage()
+
+
+def test_the_target_is_in_the_file_and_this_machine_has_it():
+    target = _cpu._target()
+    assert _ciro.target() == f"<ciro-target {target} ciro-target>"
+    flags = _cpu._flags()
+    if flags is not None:
+        assert _cpu.missing_features(target, flags) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "flags", "missing"),
+    [
+        ("x86_64:avx2,bmi1,fma,sse4.2,lzcnt", "avx2 bmi1 fma sse4_2 abm", []),
+        ("x86_64:avx2,avx512vbmi2,sse4.2,sha", "sse4_2", ["avx2", "avx512vbmi2", "sha"]),
+        ("x86_64:avx2,rdseed", "avx2", []),
+        ("aarch64:neon", "fp asimd", []),
+        ("x86_64:", "", []),
+    ],
+)
+def test_missing_features_are_named(target, flags, missing):
+    assert _cpu.missing_features(target, frozenset(flags.split())) == missing
+
+
+def test_an_older_cpu_gets_an_error_and_no_illegal_instruction(monkeypatch):
+    monkeypatch.setattr(_cpu, "_flags", lambda: frozenset({"sse2"}))
+    monkeypatch.setattr(_cpu, "_target", lambda: "x86_64:avx2,sse2")
+    with pytest.raises(ImportError, match="CPU features that this machine lacks: avx2"):
+        _cpu.require()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_proves(lenet, digits):
+    """The prover's threads do not survive a fork; a child that waited for them would hang."""
+    code = f"""
+        import os, numpy as np, ciro
+        model = ciro.compile({str(MODELS / "lenet5_mnist" / "model.onnx")!r})
+        x = np.load({str(MODELS / "lenet5_mnist" / "inputs.npz")!r})["in_0"][0]
+        expected = model.prove(x)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if model.prove(x) == expected else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
+
+
+def test_the_package_is_typed():
+    folder = Path(ciro.__file__).parent
+    assert (folder / "py.typed").exists() and (folder / "_ciro.pyi").exists()
+    assert all(hasattr(ciro, name) for name in ciro.__all__)
+    for name in ciro.__all__:
+        assert name == "__version__" or getattr(ciro, name).__doc__, name
