@@ -1,6 +1,8 @@
 //! Tests of the command, through its binary.
 
 mod bench;
+#[cfg(feature = "cairo")]
+mod cairo;
 mod contract;
 mod demo;
 mod errors;
