@@ -174,6 +174,8 @@ impl<S: Scheme> Replica<S> {
     /// Begins a view as its NewView says, and goes on in it.
     pub(crate) fn enter_view(&mut self, message: &Message) {
         let Body::NewView(body) = &message.body else { return };
+        // The view comes first: its checkpoint may shorten the log, which must not lose the NewView, or begin an epoch.
+        self.begin_view(message);
         if let Some(checkpoint) = self.start_of(body)
             && checkpoint.seq > self.stable.seq
         {
@@ -182,7 +184,6 @@ impl<S: Scheme> Replica<S> {
             }
             self.make_stable(checkpoint);
         }
-        self.begin_view(message);
         self.cancel_timer(Timer::NewView);
         self.stop_watching();
         let open: Vec<Seq> = self.slots.keys().copied().collect();

@@ -172,18 +172,26 @@ impl<S: Scheme> Replica<S> {
             return;
         }
         let view = self.view();
-        let asking =
-            self.view_changes.iter().filter(|(_, known)| known.message.summary.view == view);
-        let tally = self.validators().tally(asking.map(|(sender, _)| *sender));
-        if !self.validators().is_quorum(&tally) {
+        // PBFT §4.5.2: the timer starts with a quorum of ViewChanges, so that nobody races ahead alone. Those who ask for
+        // a later view count: they have left this one as well, and a restarted replica may never hear that they asked.
+        if !self.is_quorum_asking(|asked| asked >= view) {
             return;
         }
-        // PBFT §4.5.2: the timer starts with a quorum of ViewChanges, so that nobody races ahead alone.
         if !self.is_timing(Timer::NewView) {
             self.set_timer(Timer::NewView, self.patience());
+        }
+        if !self.is_quorum_asking(|asked| asked == view) {
+            return;
         }
         if self.validators().leader(self.epoch(), view) == self.id() && self.is_validator() {
             self.send_new_view();
         }
+    }
+
+    fn is_quorum_asking(&self, suits: impl Fn(View) -> bool) -> bool {
+        let asking =
+            self.view_changes.iter().filter(|(_, known)| suits(known.message.summary.view));
+        let tally = self.validators().tally(asking.map(|(sender, _)| *sender));
+        self.validators().is_quorum(&tally)
     }
 }

@@ -4,6 +4,7 @@ mod checkpoints;
 mod decoders;
 mod evidence;
 mod forensics;
+mod memory;
 mod model;
 mod normal_case;
 mod protection;

@@ -46,6 +46,7 @@ impl World {
                 self.rng.between(20 * MILLISECOND, self.plan.clients.think.max(SECOND / 10));
             self.push(self.now + think, Event::Client { client: index });
         }
+        self.check_done();
     }
 
     /// Forgets operations that replicas know from a state they fetched, so that none of them will ever answer.
