@@ -26,7 +26,7 @@ struct Arguments {
     /// Blocks that every honest replica must execute
     #[arg(long, default_value_t = 20)]
     blocks: u64,
-    /// calm, crash, partition, byzantine, churn, mixed or fork
+    /// calm, jitter, crash, partition, byzantine, churn, mixed or fork
     #[arg(long, default_value_t = Profile::Mixed)]
     profile: Profile,
     /// Threads

@@ -56,11 +56,17 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Returns a verified certificate of a prepared entry.
+    /// Returns a verified certificate of a prepared entry: the own one, now or when this replica asked, or another's.
     fn certificate_of(&self, claim: &Claim) -> Option<Certificate> {
         let own = self.slots.get(&claim.seq).and_then(|slot| slot.prepared.as_ref());
+        let own = own.filter(|(other, _)| other == claim).map(|(_, certificate)| certificate);
+        let asked = || {
+            let body = self.own_view_change()?;
+            let mut entries = body.summary.claims.iter().zip(&body.prepared);
+            entries.find(|(other, _)| *other == claim).map(|(_, certificate)| certificate)
+        };
         let proven = || self.proven.get(&(claim.seq, claim.view, claim.digest));
-        own.filter(|(other, _)| other == claim).map(|(_, own)| own).or_else(proven).cloned()
+        own.or_else(asked).or_else(proven).cloned()
     }
 
     /// Signs a PrePrepare for everything the selection settles (PBFT §4.4, set O).

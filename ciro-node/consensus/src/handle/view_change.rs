@@ -87,13 +87,31 @@ impl<S: Scheme> Replica<S> {
         {
             return false;
         }
-        // What lies behind this replica's checkpoint cannot be chosen in a view that counts this replica.
-        let stable = self.stable.seq;
-        summary.claims.iter().zip(prepared).filter(|(claim, _)| claim.seq > stable).all(
+        let start = self.asked_from();
+        summary.claims.iter().zip(prepared).filter(|(claim, _)| claim.seq > start).all(
             |(claim, certificate)| {
                 self.proves_prepared((claim.seq, claim.view, claim.digest), certificate)
             },
         )
+    }
+
+    /// Returns the checkpoint of this replica's own ViewChange, which may lie behind the one that is stable by now.
+    ///
+    /// What lies behind it cannot be chosen in a view that counts this replica; everything above may be, and a leader
+    /// that has no certificate for it could not start its view.
+    pub(crate) fn asked_from(&self) -> Seq {
+        self.own_view_change().map_or(self.stable.seq, |own| own.summary.stable_seq)
+    }
+
+    /// Returns the ViewChange with which this replica waits for a NewView.
+    pub(crate) fn own_view_change(&self) -> Option<&ViewChange> {
+        match &self.phase {
+            Phase::Changing(Some(own)) => match &own.body {
+                Body::ViewChange(body) => Some(body),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Checks the shape of a summary: a checkpoint of this epoch, and claims of earlier views inside its own window.
