@@ -73,10 +73,11 @@ mod tests {
         assert!(!asks(2, 0), "two of four asked for view 1");
         assert!(asks(1, 1));
         assert!(asks(2, 1), "three of four asked for view 1");
-        assert!(!asks(3, 2), "one honest and one misbehaving of four asked for view 2");
-        watch.begins(Epoch(0), View(2));
+        assert!(asks(3, 2), "three of four asked for view 2");
+        assert!(!asks(5, 2), "nobody but the misbehaving one asked for view 4");
+        watch.begins(Epoch(0), View(4));
         let mut asks =
             |view, id| watch.asks(&validators, &misbehaving, (Epoch(0), View(view)), ReplicaId(id));
-        assert!(asks(3, 0), "view 2 began");
+        assert!(asks(5, 0), "view 4 began");
     }
 }

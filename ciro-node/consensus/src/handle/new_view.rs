@@ -1,6 +1,6 @@
 //! Starting a view (PBFT §4.4, new-view).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::block::Proposal;
@@ -216,11 +216,19 @@ impl<S: Scheme> Replica<S> {
             }),
         });
         self.view_changes.retain(|_, known| known.message.summary.view >= view);
-        self.proven.clear();
+        self.keep_claimed_proofs();
         for (offset, (digest, _)) in (1..).zip(&body.pre_prepares) {
             self.take_over(start.plus(offset), *digest);
         }
         self.recount_in_flight();
+    }
+
+    /// Drops certificates that no known ViewChange rests on. The others may be needed to start a later view.
+    fn keep_claimed_proofs(&mut self) {
+        let known = self.view_changes.values();
+        let claims = known.flat_map(|known| &known.message.summary.claims);
+        let claimed: BTreeSet<_> = claims.map(|it| (it.seq, it.view, it.digest)).collect();
+        self.proven.retain(|entry, _| claimed.contains(entry));
     }
 
     /// Returns the checkpoint that a NewView starts from, with its certificate; none at an epoch's start.
