@@ -90,15 +90,15 @@ impl<S: Scheme> Replica<S> {
         statement.hash::<S>(self.genesis.chain)
     }
 
-    pub(crate) fn on_new_view(&mut self, message: Arc<Message>) {
+    pub(crate) fn on_new_view(&mut self, message: &Arc<Message>) {
         let Body::NewView(body) = &message.body else { return };
         let outdated = body.view < self.view() || (body.view == self.view() && self.is_active());
         if outdated || self.validators().leader(self.epoch(), body.view) != message.sender {
             return;
         }
         if self.is_justified(message.sender, body) {
-            self.append(Record::NewView(Arc::clone(&message)));
-            self.enter_view(&message);
+            self.append(Record::NewView(Arc::clone(message)));
+            self.enter_view(message);
         }
     }
 

@@ -60,7 +60,7 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    pub(crate) fn on_view_change(&mut self, message: Arc<Message>) {
+    pub(crate) fn on_view_change(&mut self, message: &Message) {
         let Body::ViewChange(body) = &message.body else { return };
         if self.knows_view_change(message.sender, body.summary.view) || !self.is_valid(body) {
             return;

@@ -1,5 +1,11 @@
 //! Integration tests of the consensus core.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and some of these are about real files"
+)]
+
 mod checkpoints;
 mod decoders;
 mod evidence;

@@ -213,17 +213,16 @@ fn archived_segments_are_overwritten_oldest_first_across_restarts() {
     let (written, mut disk) = written_disk(&lab);
     let domain = lab.genesis.message_domain();
     let mut kept = Vec::new();
-    for generation in 1..=5 {
+    for (generation, record) in written.iter().enumerate().take(6).skip(1) {
         let mut opened = Store::<Stark, _>::open(disk, domain, OPTIONS).unwrap();
-        let records = vec![written[generation].clone()];
-        opened.store.persist(vec![Effect::Compact(records)]).unwrap();
+        opened.store.persist(vec![Effect::Compact(vec![record.clone()])]).unwrap();
         disk = opened.store.into_disk();
         // The shortened log would otherwise be taken for one that lost its end.
         disk.0.remove(GUARD_FILE);
         kept = (0..2).filter_map(|turn| disk.0.get(&segment_file(turn, 2)).cloned()).collect();
         assert_eq!(kept.len(), generation.min(2));
     }
-    let last = [&written[3], &written[4]].map(|record| record.to_bytes());
+    let last = [&written[3], &written[4]].map(Record::to_bytes);
     let holds = |bytes: &Vec<u8>, record: &[u8]| {
         bytes.windows(record.len() - 1).any(|window| *window == record[1..])
     };

@@ -275,7 +275,7 @@ impl World {
             if overdue {
                 self.oracle.violated(Violation::LateNewView { node, view: after.1 });
             }
-            if self.steps % MEMORY_CHECK_INTERVAL == 0 {
+            if self.steps.is_multiple_of(MEMORY_CHECK_INTERVAL) {
                 self.check_memory(node);
             }
         }

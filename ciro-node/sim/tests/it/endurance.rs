@@ -37,7 +37,7 @@ fn memory_stays_bounded_over_a_hundred_thousand_blocks() {
         }
         // The same place in an epoch, a hundred thousand blocks apart.
         let height = cluster.height().0;
-        if height % params.epoch_length == 0 {
+        if height.is_multiple_of(params.epoch_length) {
             let now: Vec<Footprint> = cluster.replicas().iter().map(|it| it.footprint()).collect();
             let first = early.get_or_insert_with(|| now.clone());
             assert_eq!(*first, now, "at block {height}");

@@ -1,5 +1,7 @@
 //! Integration tests of the simulator, and through it of the protocol.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod determinism;
 mod endurance;
 mod forks;
