@@ -1,5 +1,7 @@
 //! Tests of the command, through its binary.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod bench;
 #[cfg(feature = "cairo")]
 mod cairo;
