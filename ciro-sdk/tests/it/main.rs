@@ -1,10 +1,5 @@
 //! Integration tests of the library, on the trained models of `examples/models`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may panic and print")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "helpers of tests fail and tell as tests do"
-)]
 
 #[cfg(feature = "cairo")]
 mod cairo_route;
