@@ -20,7 +20,7 @@ from .errors import Refusal
 class Estimate:
     """The predicted cost of a proof, on two cores with AVX-512."""
 
-    #: Committed cells, the model's own columns not counted.
+    #: Committed cells, the model's own columns not counted; on the Cairo route, steps of the program.
     cells: int
     #: Milliseconds from input to proof.
     prove_ms: float

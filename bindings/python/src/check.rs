@@ -9,7 +9,7 @@ use crate::error::{Error, Refused, reported};
 use crate::job;
 use crate::settings::{CompileSettings, ProveSettings};
 
-/// What is refused; if nothing, committed cells, milliseconds, bytes of memory and bytes of the proof.
+/// What is refused; if nothing, committed cells or steps (of the Cairo route), milliseconds, bytes of memory and bytes of the proof.
 type Checked = (Vec<Refused>, Option<(u64, f64, u64, u64)>);
 
 /// Checks an ONNX file.
@@ -47,5 +47,9 @@ pub(crate) fn check_compiled(
 fn checked(report: Report) -> Checked {
     let refused = report.refused.into_iter().map(reported).collect();
     let cost = report.estimate;
-    (refused, cost.map(|cost| (cost.cells, cost.prove_ms, cost.memory_bytes, cost.proof_bytes)))
+    let cost = cost.map(|cost| {
+        let work = cost.cells.or(cost.steps).unwrap_or(0);
+        (work, cost.prove_ms, cost.memory_bytes, cost.proof_bytes)
+    });
+    (refused, cost)
 }

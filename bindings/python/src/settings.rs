@@ -62,6 +62,13 @@ impl ProveSettings {
     fn new(route: &str, preset: &str, batch: u32, max_memory: Option<u64>) -> PyResult<Self> {
         let route = route.parse().map_err(Error::Route)?;
         let preset = preset.parse().map_err(Error::Preset)?;
-        Ok(Self(ciro_sdk::ProveSettings { route, preset, batch, max_memory_bytes: max_memory }))
+        let settings = ciro_sdk::ProveSettings::default();
+        Ok(Self(ciro_sdk::ProveSettings {
+            route,
+            preset,
+            batch,
+            max_memory_bytes: max_memory,
+            ..settings
+        }))
     }
 }

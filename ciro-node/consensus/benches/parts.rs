@@ -11,7 +11,7 @@ use ciro_consensus::{
     Certificate, ChainId, ClientId, Committee, Digest, Epoch, Kind, Nonce, Operation, Proposal,
     ReplicaId, Seq, Statement, Validator, ValidatorSet, View,
 };
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 
 fn key(id: u64) -> StarkSigningKey {
     let secret = Stark::hash(&[Digest::short_string("bench"), Digest::from_u64(id)]);
@@ -103,5 +103,10 @@ fn certificates(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, signatures, hashes_and_bytes, certificates);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    signatures(&mut criterion);
+    hashes_and_bytes(&mut criterion);
+    certificates(&mut criterion);
+    criterion.final_summary();
+}

@@ -36,8 +36,11 @@ pub(crate) fn path<S: Scheme>(leaves: &[Digest], depth: u32, mut index: usize) -
 /// Returns the root that `leaf` at `index` and the siblings `path` lead to.
 pub(crate) fn root_from_path<S: Scheme>(leaf: Digest, mut index: u64, path: &[Digest]) -> Digest {
     path.iter().fold(leaf, |node, sibling| {
-        let parent =
-            if index % 2 == 0 { S::compress(&node, sibling) } else { S::compress(sibling, &node) };
+        let parent = if index.is_multiple_of(2) {
+            S::compress(&node, sibling)
+        } else {
+            S::compress(sibling, &node)
+        };
         index /= 2;
         parent
     })

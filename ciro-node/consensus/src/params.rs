@@ -132,7 +132,7 @@ impl Params {
             return Err(ParamsError::CheckpointInterval(self.checkpoint_interval));
         }
         let (epoch_length, checkpoint_interval) = (self.epoch_length, self.checkpoint_interval);
-        if epoch_length % checkpoint_interval != 0 {
+        if !epoch_length.is_multiple_of(checkpoint_interval) {
             return Err(ParamsError::EpochLength { epoch_length, checkpoint_interval });
         }
         for (name, timeout) in
@@ -178,7 +178,7 @@ impl Params {
     /// Whether a checkpoint is taken after block `seq`.
     #[must_use]
     pub const fn is_checkpoint(&self, seq: Seq) -> bool {
-        seq.0 % self.checkpoint_interval == 0
+        seq.0.is_multiple_of(self.checkpoint_interval)
     }
 
     /// Returns the checkpoint interval that block `seq` lies in, counted from genesis.

@@ -85,7 +85,8 @@ impl Snapshot {
     /// Returns the parts of the digest.
     #[must_use]
     pub fn roots<S: Scheme>(&self) -> CheckpointRoots {
-        let mut rest = vec![Digest::short_string("CIRO_CONSENSUS_STATE_V1")];
+        // The header binds the state root as well, but a snapshot that claims another one must not pass for this one.
+        let mut rest = vec![Digest::short_string("CIRO_CONSENSUS_STATE_V1"), self.state_root];
         for change in self.changes.values() {
             rest.push(Digest::from_u64(change.id.0.into()));
             rest.push(change.key.0);

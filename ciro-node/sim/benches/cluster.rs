@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use ciro_sim::{Source, stark_cluster};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 
 /// One full block of 512 operations at all replicas together, one thread.
 fn blocks(criterion: &mut Criterion) {
@@ -27,5 +27,8 @@ fn blocks(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, blocks);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    blocks(&mut criterion);
+    criterion.final_summary();
+}

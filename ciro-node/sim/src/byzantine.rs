@@ -4,11 +4,12 @@
 //! says different things to different replicas. What it cannot do is sign for others.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ciro_consensus::crypto::{Scheme, Signature};
 use ciro_consensus::message::{
-    Body, CheckpointVote, Claim, Message, MessageDomain, NewView, PrePrepare, ViewChange, Vote,
+    Body, CheckpointVote, Claim, MESSAGE_BYTES_MAX, Message, MessageDomain, NewView, PrePrepare,
+    ViewChange, Vote,
 };
 use ciro_consensus::{
     Certificate, ChainId, ClientId, Digest, Epoch, Proposal, ReplicaId, Seq, View,
@@ -383,11 +384,16 @@ impl Byzantine {
     }
 
     fn garbage(&mut self) -> Outgoing {
+        static OVERSIZE: LazyLock<Arc<Vec<u8>>> =
+            LazyLock::new(|| Arc::new(vec![1; MESSAGE_BYTES_MAX + 1]));
         let mut bytes: Vec<u8> =
             (0..self.rng.index(200)).map(|_| self.rng.bits().to_le_bytes()[0]).collect();
         match self.rng.below(4) {
             0 => {}
-            1 => bytes.resize(ciro_consensus::message::MESSAGE_BYTES_MAX + 1, 1),
+            1 => {
+                let cargo = Cargo::Bytes(Arc::clone(&OVERSIZE));
+                return Outgoing { to: Target::All, cargo, delay: 0 };
+            }
             _ => {
                 let vote = Vote { view: View(0), seq: Seq(1), digest: self.some_digest() };
                 bytes = self.sign(Epoch(0), Body::Prepare(vote)).to_bytes();

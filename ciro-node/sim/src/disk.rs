@@ -128,7 +128,7 @@ impl Disk for SimDisk {
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let failed = self.fails(DiskFault::Replace);
-        if !failed || self.entropy % 2 == 0 {
+        if !failed || self.entropy.is_multiple_of(2) {
             self.set_durable(name, bytes.to_vec());
         }
         if failed {

@@ -17,6 +17,7 @@ mod scheme;
 mod stats;
 mod timeline;
 mod trace;
+mod views;
 mod world;
 
 pub use app::{App, AppState, Outcome, StakeOperations, genesis_root, payload, stake_change};

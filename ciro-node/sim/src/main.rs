@@ -26,7 +26,7 @@ struct Arguments {
     /// Blocks that every honest replica must execute
     #[arg(long, default_value_t = 20)]
     blocks: u64,
-    /// calm, crash, partition, byzantine, churn, mixed or fork
+    /// calm, jitter, crash, partition, byzantine, churn, mixed or fork
     #[arg(long, default_value_t = Profile::Mixed)]
     profile: Profile,
     /// Threads
@@ -134,7 +134,7 @@ fn sweep(arguments: &Arguments, seeds: Range<u64>) -> Result<bool> {
 fn summary(sweep: &Sweep, report: &SweepReport, seconds: f64) -> String {
     let stats = &report.stats;
     let (messages, bytes) = stats.per_block();
-    let milliseconds = |per_mille| stats.finality(per_mille).unwrap_or(0) / 1000;
+    let milliseconds = |per_mille| stats.finality_ms(per_mille).unwrap_or(0);
     format!(
         "{} runs of profile {} with {} nodes in {seconds:.1} s: {} violations, {} forks\n\
          blocks {}, view changes {}, accusations {}, virtual time {} s\n\

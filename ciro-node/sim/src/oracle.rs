@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ciro_consensus::evidence::{Evidence, EvidenceDomain, verify_evidence};
-use ciro_consensus::{Block, Digest, Fault, Operation, ReplicaId, Seq};
+use ciro_consensus::{Block, Digest, Fault, Operation, ReplicaId, Seq, View};
 
-use crate::plan::key_of;
+use crate::plan::{Micros, SECOND, key_of};
 use crate::scheme::Keyed;
 
 /// A property that a run broke.
@@ -94,6 +94,27 @@ pub enum Violation {
         /// The node.
         node: usize,
     },
+    /// An honest replica gave up a view before a quorum had asked for it.
+    RacesAhead {
+        /// The node.
+        node: usize,
+        /// The view it asks for instead.
+        view: View,
+    },
+    /// An honest leader knows ViewChanges of a quorum and does not start its view.
+    LateNewView {
+        /// The node.
+        node: usize,
+        /// The view.
+        view: View,
+    },
+    /// A replica waits for messages to be sent again though none was lost.
+    Straggles {
+        /// The node.
+        node: usize,
+        /// The block that it executed long after others.
+        seq: Seq,
+    },
     /// A message does not survive its encoding.
     Encoding {
         /// The message.
@@ -125,6 +146,9 @@ impl Violation {
             Self::Memory { .. } => "bounded memory",
             Self::Stalled { .. } => "liveness",
             Self::NeedlessViewChange { .. } => "no needless view change",
+            Self::RacesAhead { .. } => "no replica races ahead",
+            Self::LateNewView { .. } => "prompt views",
+            Self::Straggles { .. } => "no needless wait",
             Self::Encoding { .. } => "encoding",
             Self::Unaccountable { .. } => "accountability",
         }
@@ -137,12 +161,17 @@ impl fmt::Display for Violation {
     }
 }
 
+/// How long a replica may execute a block after another where no message is lost; re-sending takes far longer there.
+const STRAGGLE_MAX: Micros = 2 * SECOND;
+
 /// The properties over all honest replicas, checked as they act.
 #[derive(Debug)]
 pub struct Oracle {
     misbehaving: BTreeSet<ReplicaId>,
     domain: EvidenceDomain,
     expects_fork: bool,
+    /// When a block was first executed.
+    first: BTreeMap<Seq, Micros>,
     blocks: BTreeMap<Seq, Digest>,
     roots: BTreeMap<Seq, Digest>,
     forked: bool,
@@ -161,6 +190,7 @@ impl Oracle {
             misbehaving,
             domain,
             expects_fork,
+            first: BTreeMap::new(),
             blocks: BTreeMap::new(),
             roots: BTreeMap::new(),
             forked: false,
@@ -171,6 +201,12 @@ impl Oracle {
     /// Notes a broken property; the first one counts.
     pub fn violated(&mut self, violation: Violation) {
         self.violation.get_or_insert(violation);
+    }
+
+    /// Returns who may be accused.
+    #[must_use]
+    pub const fn misbehaving(&self) -> &BTreeSet<ReplicaId> {
+        &self.misbehaving
     }
 
     /// Returns the first broken property.
@@ -193,6 +229,14 @@ impl Oracle {
             if !self.expects_fork {
                 self.violated(Violation::Agreement { seq: block.seq, node });
             }
+        }
+    }
+
+    /// Checks, where no message is ever lost, that an honest node executes a block soon after the first.
+    pub fn keeps_up(&mut self, node: usize, seq: Seq, now: Micros) {
+        let first = *self.first.entry(seq).or_insert(now);
+        if now > first + STRAGGLE_MAX {
+            self.violated(Violation::Straggles { node, seq });
         }
     }
 

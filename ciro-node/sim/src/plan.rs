@@ -67,8 +67,10 @@ pub struct Network {
     pub delay_min: Micros,
     /// Greatest usual delay.
     pub delay_max: Micros,
-    /// Messages of 1,000 that take up to ten times longer.
+    /// Messages of 1,000 that take longer.
     pub slow: u64,
+    /// How many times longer they take at most; at least 2.
+    pub slowdown: u64,
     /// Messages of 1,000 that are lost.
     pub loss: u64,
     /// Messages of 1,000 that arrive twice.
@@ -81,6 +83,7 @@ impl Network {
         delay_min: 5 * MILLISECOND,
         delay_max: 60 * MILLISECOND,
         slow: 0,
+        slowdown: 2,
         loss: 0,
         duplicate: 0,
     };

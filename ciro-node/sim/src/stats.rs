@@ -1,10 +1,10 @@
 //! Measurements of a run, and of many.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ciro_consensus::{Epoch, Seq, View};
 
-use crate::plan::Micros;
+use crate::plan::{MILLISECOND, Micros};
 
 /// Measurements.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,8 @@ pub struct Stats {
     pub accusations: u64,
     /// Virtual time of all runs.
     pub virtual_time: Micros,
-    finality: Vec<Micros>,
+    /// How many operations were answered after how many milliseconds.
+    finality: BTreeMap<u64, u64>,
     views: BTreeSet<(Epoch, View)>,
 }
 
@@ -44,7 +45,7 @@ impl Stats {
     }
 
     pub(crate) fn answered(&mut self, after: Micros) {
-        self.finality.push(after);
+        *self.finality.entry(after / MILLISECOND).or_default() += 1;
     }
 
     pub(crate) const fn accused(&mut self) {
@@ -55,7 +56,6 @@ impl Stats {
         self.runs = 1;
         self.virtual_time = now;
         self.views.clear();
-        self.finality.sort_unstable();
     }
 
     /// Adds the measurements of another run.
@@ -67,15 +67,23 @@ impl Stats {
         self.view_changes += other.view_changes;
         self.accusations += other.accusations;
         self.virtual_time += other.virtual_time;
-        self.finality.extend_from_slice(&other.finality);
-        self.finality.sort_unstable();
+        for (after, count) in &other.finality {
+            *self.finality.entry(*after).or_default() += count;
+        }
     }
 
-    /// Returns the time from submission to answer that this share of operations, in parts per thousand, stays within.
+    /// Returns the milliseconds from submission to answer that this share of operations, in parts per thousand, stays
+    /// within; `None` without any operation.
     #[must_use]
-    pub fn finality(&self, per_mille: usize) -> Option<Micros> {
-        let last = self.finality.len().checked_sub(1)?;
-        self.finality.get(last * per_mille / 1000).copied()
+    pub fn finality_ms(&self, per_mille: u64) -> Option<u64> {
+        let all: u64 = self.finality.values().sum();
+        let mut left = all.checked_sub(1)? * per_mille.min(1000) / 1000;
+        let found = self.finality.iter().find(|(_, count)| {
+            let beyond = left.checked_sub(**count);
+            left = beyond.unwrap_or(left);
+            beyond.is_none()
+        });
+        found.map(|(after, _)| *after)
     }
 
     /// Returns messages and bytes for each committed block.
@@ -83,5 +91,23 @@ impl Stats {
     pub const fn per_block(&self) -> (u64, u64) {
         let blocks = if self.blocks == 0 { 1 } else { self.blocks };
         (self.messages / blocks, self.bytes / blocks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_count_every_operation_of_all_runs() {
+        let mut all = Stats::default();
+        assert_eq!(all.finality_ms(500), None);
+        for run in 0..10 {
+            let mut stats = Stats::default();
+            (0..10).for_each(|i| stats.answered((10 * run + i) * MILLISECOND));
+            all.merge(&stats);
+        }
+        let percentiles = [0, 500, 950, 990, 1000].map(|share| all.finality_ms(share));
+        assert_eq!(percentiles, [0, 49, 94, 98, 99].map(Some));
     }
 }

@@ -54,6 +54,9 @@ pub struct KeyOutput {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
+    /// An input cannot be encoded.
+    #[error("{0}")]
+    Encoding(&'static str),
     /// Not a key, or of another version.
     #[error("not a Cairo model key of version 1")]
     Version,
@@ -116,6 +119,10 @@ impl CairoKey {
         let (key, rest) = postcard::take_from_bytes::<Self>(body)?;
         if !rest.is_empty() {
             return Err(KeyError::Trailing(rest.len()));
+        }
+        let mut encodings = key.inputs.iter().map(|input| input.encoding.check(&input.shape));
+        if let Some(what) = encodings.find_map(Result::err) {
+            return Err(KeyError::Encoding(what));
         }
         if key.to_bytes() != bytes {
             return Err(KeyError::NotCanonical);

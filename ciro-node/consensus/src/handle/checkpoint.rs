@@ -1,7 +1,5 @@
 //! Votes for the state after a block (PBFT §4.3).
 
-use std::sync::Arc;
-
 use crate::crypto::Scheme;
 use crate::message::{Body, CheckpointVote, Message};
 use crate::replica::Replica;
@@ -9,7 +7,7 @@ use crate::slot::Ballot;
 use crate::types::{ReplicaId, View};
 
 impl<S: Scheme> Replica<S> {
-    pub(crate) fn on_checkpoint(&mut self, message: Arc<Message>) {
+    pub(crate) fn on_checkpoint(&mut self, message: &Message) {
         let Body::Checkpoint(vote) = message.body else { return };
         let params = &self.genesis.params;
         // Further ahead than that, this replica lags and catches up by certificates.
@@ -27,7 +25,7 @@ impl<S: Scheme> Replica<S> {
                 self.count_checkpoint(vote.seq);
             }
             Some(known) if known.digest != vote.digest => {
-                self.accuse_double_sign(&message, known.digest, known.signature);
+                self.accuse_double_sign(message, known.digest, known.signature);
             }
             Some(_) => {}
         }

@@ -1,6 +1,6 @@
 //! Starting a view (PBFT §4.4, new-view).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::block::Proposal;
@@ -56,11 +56,17 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Returns a verified certificate of a prepared entry.
+    /// Returns a verified certificate of a prepared entry: the own one, now or when this replica asked, or another's.
     fn certificate_of(&self, claim: &Claim) -> Option<Certificate> {
         let own = self.slots.get(&claim.seq).and_then(|slot| slot.prepared.as_ref());
+        let own = own.filter(|(other, _)| other == claim).map(|(_, certificate)| certificate);
+        let asked = || {
+            let body = self.own_view_change()?;
+            let mut entries = body.summary.claims.iter().zip(&body.prepared);
+            entries.find(|(other, _)| *other == claim).map(|(_, certificate)| certificate)
+        };
         let proven = || self.proven.get(&(claim.seq, claim.view, claim.digest));
-        own.filter(|(other, _)| other == claim).map(|(_, own)| own).or_else(proven).cloned()
+        own.or_else(asked).or_else(proven).cloned()
     }
 
     /// Signs a PrePrepare for everything the selection settles (PBFT §4.4, set O).
@@ -84,15 +90,15 @@ impl<S: Scheme> Replica<S> {
         statement.hash::<S>(self.genesis.chain)
     }
 
-    pub(crate) fn on_new_view(&mut self, message: Arc<Message>) {
+    pub(crate) fn on_new_view(&mut self, message: &Arc<Message>) {
         let Body::NewView(body) = &message.body else { return };
         let outdated = body.view < self.view() || (body.view == self.view() && self.is_active());
         if outdated || self.validators().leader(self.epoch(), body.view) != message.sender {
             return;
         }
         if self.is_justified(message.sender, body) {
-            self.append(Record::NewView(Arc::clone(&message)));
-            self.enter_view(&message);
+            self.append(Record::NewView(Arc::clone(message)));
+            self.enter_view(message);
         }
     }
 
@@ -174,6 +180,8 @@ impl<S: Scheme> Replica<S> {
     /// Begins a view as its NewView says, and goes on in it.
     pub(crate) fn enter_view(&mut self, message: &Message) {
         let Body::NewView(body) = &message.body else { return };
+        // The view comes first: its checkpoint may shorten the log, which must not lose the NewView, or begin an epoch.
+        self.begin_view(message);
         if let Some(checkpoint) = self.start_of(body)
             && checkpoint.seq > self.stable.seq
         {
@@ -182,7 +190,6 @@ impl<S: Scheme> Replica<S> {
             }
             self.make_stable(checkpoint);
         }
-        self.begin_view(message);
         self.cancel_timer(Timer::NewView);
         self.stop_watching();
         let open: Vec<Seq> = self.slots.keys().copied().collect();
@@ -209,11 +216,19 @@ impl<S: Scheme> Replica<S> {
             }),
         });
         self.view_changes.retain(|_, known| known.message.summary.view >= view);
-        self.proven.clear();
+        self.keep_claimed_proofs();
         for (offset, (digest, _)) in (1..).zip(&body.pre_prepares) {
             self.take_over(start.plus(offset), *digest);
         }
         self.recount_in_flight();
+    }
+
+    /// Drops certificates that no known ViewChange rests on. The others may be needed to start a later view.
+    fn keep_claimed_proofs(&mut self) {
+        let known = self.view_changes.values();
+        let claims = known.flat_map(|known| &known.message.summary.claims);
+        let claimed: BTreeSet<_> = claims.map(|it| (it.seq, it.view, it.digest)).collect();
+        self.proven.retain(|entry, _| claimed.contains(entry));
     }
 
     /// Returns the checkpoint that a NewView starts from, with its certificate; none at an epoch's start.

@@ -94,7 +94,7 @@ impl<S: Scheme> Replica<S> {
         let Origin::Proposed { proposer, signature } = assigned.origin else { return None };
         let turn = u64::from(self.id().0) + u64::from(to.0) + self.timers.ticks;
         let turns = u64::try_from(self.validators().len().div_ceil(RELAYS)).unwrap_or(1);
-        if proposer == self.id() || proposer == to || turn % turns != 0 {
+        if proposer == self.id() || proposer == to || !turn.is_multiple_of(turns) {
             return None;
         }
         let (view, digest) = (assigned.view, assigned.digest);

@@ -60,7 +60,7 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    pub(crate) fn on_view_change(&mut self, message: Arc<Message>) {
+    pub(crate) fn on_view_change(&mut self, message: &Message) {
         let Body::ViewChange(body) = &message.body else { return };
         if self.knows_view_change(message.sender, body.summary.view) || !self.is_valid(body) {
             return;
@@ -87,13 +87,31 @@ impl<S: Scheme> Replica<S> {
         {
             return false;
         }
-        // What lies behind this replica's checkpoint cannot be chosen in a view that counts this replica.
-        let stable = self.stable.seq;
-        summary.claims.iter().zip(prepared).filter(|(claim, _)| claim.seq > stable).all(
+        let start = self.asked_from();
+        summary.claims.iter().zip(prepared).filter(|(claim, _)| claim.seq > start).all(
             |(claim, certificate)| {
                 self.proves_prepared((claim.seq, claim.view, claim.digest), certificate)
             },
         )
+    }
+
+    /// Returns the checkpoint of this replica's own ViewChange, which may lie behind the one that is stable by now.
+    ///
+    /// What lies behind it cannot be chosen in a view that counts this replica; everything above may be, and a leader
+    /// that has no certificate for it could not start its view.
+    pub(crate) fn asked_from(&self) -> Seq {
+        self.own_view_change().map_or(self.stable.seq, |own| own.summary.stable_seq)
+    }
+
+    /// Returns the ViewChange with which this replica waits for a NewView.
+    pub(crate) fn own_view_change(&self) -> Option<&ViewChange> {
+        match &self.phase {
+            Phase::Changing(Some(own)) => match &own.body {
+                Body::ViewChange(body) => Some(body),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Checks the shape of a summary: a checkpoint of this epoch, and claims of earlier views inside its own window.
@@ -172,18 +190,26 @@ impl<S: Scheme> Replica<S> {
             return;
         }
         let view = self.view();
-        let asking =
-            self.view_changes.iter().filter(|(_, known)| known.message.summary.view == view);
-        let tally = self.validators().tally(asking.map(|(sender, _)| *sender));
-        if !self.validators().is_quorum(&tally) {
+        // PBFT §4.5.2: the timer starts with a quorum of ViewChanges, so that nobody races ahead alone. Those who ask for
+        // a later view count: they have left this one as well, and a restarted replica may never hear that they asked.
+        if !self.is_quorum_asking(|asked| asked >= view) {
             return;
         }
-        // PBFT §4.5.2: the timer starts with a quorum of ViewChanges, so that nobody races ahead alone.
         if !self.is_timing(Timer::NewView) {
             self.set_timer(Timer::NewView, self.patience());
+        }
+        if !self.is_quorum_asking(|asked| asked == view) {
+            return;
         }
         if self.validators().leader(self.epoch(), view) == self.id() && self.is_validator() {
             self.send_new_view();
         }
+    }
+
+    fn is_quorum_asking(&self, suits: impl Fn(View) -> bool) -> bool {
+        let asking =
+            self.view_changes.iter().filter(|(_, known)| suits(known.message.summary.view));
+        let tally = self.validators().tally(asking.map(|(sender, _)| *sender));
+        self.validators().is_quorum(&tally)
     }
 }

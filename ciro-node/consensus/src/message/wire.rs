@@ -11,6 +11,7 @@ use crate::statement::Kind;
 use crate::wire::{Reader, Wire, WireError, put_list};
 
 /// The most blocks of a window.
+#[expect(clippy::cast_possible_truncation, reason = "the greatest interval is 256")]
 const WINDOW_MAX: usize = 2 * CHECKPOINT_INTERVAL_MAX as usize;
 
 impl Body {

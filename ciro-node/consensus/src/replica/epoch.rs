@@ -66,7 +66,8 @@ impl<S: Scheme> Replica<S> {
             *seq > stable || unexecuted || (*seq > served && slot.committed.is_some())
         });
         self.checkpoints.retain(|seq, _| *seq > stable);
-        self.proven.retain(|(seq, _, _), _| *seq > stable);
+        let asked_from = self.asked_from();
+        self.proven.retain(|(seq, _, _), _| *seq > asked_from);
         self.target.take_if(|target| target.checkpoint.seq <= stable);
     }
 

@@ -260,6 +260,13 @@ impl<S: Scheme> Replica<S> {
         matches!(self.phase, Phase::Active(_))
     }
 
+    /// Returns whose ViewChanges for its view a replica knows, its own among them, while it waits for the NewView.
+    pub fn asking(&self) -> impl Iterator<Item = ReplicaId> {
+        let here =
+            |known: &KnownViewChange| !self.is_active() && known.message.summary.view == self.view;
+        self.view_changes.iter().filter(move |(_, known)| here(known)).map(|(id, _)| *id)
+    }
+
     /// Returns the last executed block.
     #[must_use]
     pub fn executed(&self) -> Seq {

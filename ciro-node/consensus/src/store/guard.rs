@@ -253,6 +253,8 @@ impl Guard {
                 if self.new_view.is_none_or(|(known, _)| known < view) {
                     self.new_view = Some((view, digest));
                 }
+                // Its own NewView is where a leader's compacted log begins: the ViewChange before it is gone.
+                self.floor = self.floor.max(view);
             }
             Kind::Fetch | Kind::State | Kind::Status => {}
         }
@@ -310,8 +312,12 @@ impl Guard {
 
     /// Returns the position of something that `other` knows and this guard, read from a log, has lost.
     ///
-    /// What lies below the log's checkpoint or in a view that it has left was compacted away, not lost.
+    /// What lies below the log's checkpoint or in a view that it has left was compacted away, not lost. And what was
+    /// signed before a known loss or on another machine is no news: voting starts after it.
     pub(super) fn lacks(&self, other: &Self) -> Option<(Epoch, Seq)> {
+        if other.epoch < other.votes_from {
+            return None;
+        }
         if other.epoch != self.epoch {
             return (other.epoch > self.epoch).then_some((other.epoch, other.low));
         }

@@ -195,6 +195,7 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         guard_journal
             .replace(&mut disk, &encode_frame(&guard.entries()))
             .map_err(StoreError::Guard)?;
+        let turn = next_turn(&mut disk, log_format, options.segments)?;
         let store = Self {
             disk,
             log,
@@ -202,7 +203,7 @@ impl<S: Scheme, D: Disk> Store<S, D> {
             guard,
             domain,
             segments: options.segments,
-            turn: 0,
+            turn,
             poisoned: false,
             scheme: std::marker::PhantomData,
         };
@@ -338,6 +339,22 @@ pub fn read_log(
 ) -> Result<Vec<Record>, StoreError> {
     let read = Journal::read(disk, name, Format::log(domain.chain)).map_err(StoreError::Log)?;
     read_records(&read.frames)
+}
+
+/// Returns which archived segment is to be written next: the first that is missing, else the oldest.
+fn next_turn(disk: &mut impl Disk, format: Format, segments: u64) -> Result<u64, StoreError> {
+    let mut oldest = (u64::MAX, 0);
+    for turn in 0..segments {
+        let name = segment_file(turn, segments);
+        if disk.read(&name)?.is_none() {
+            return Ok(turn);
+        }
+        // Frames of a log are numbered across compactions. A segment that is unreadable may go first.
+        let read = Journal::read(disk, &name, format).unwrap_or_default();
+        let first = read.frames.first().map_or(0, |(number, _)| *number);
+        oldest = oldest.min((first, turn));
+    }
+    Ok(oldest.1)
 }
 
 fn read_records(frames: &[(u64, Vec<u8>)]) -> Result<Vec<Record>, StoreError> {

@@ -34,8 +34,11 @@ fn evidence_is_canonical(bytes: &[u8]) {
     }
 }
 
-/// One message of every kind, and every record of an eventful life.
-fn samples() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+/// Encodings of one type.
+type Encodings = Vec<Vec<u8>>;
+
+/// One message of every kind, every record of an eventful life, and evidence.
+fn samples() -> (Encodings, Encodings, Encodings) {
     let lab = Lab::new();
     let mut backup = lab.open(1);
     for seq in 1..=4 {

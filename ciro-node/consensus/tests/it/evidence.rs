@@ -11,13 +11,13 @@ use ciro_consensus::{Digest, Epoch, Kind, ReplicaId, Seq, Statement, View};
 use crate::support::{Lab, key};
 
 /// The offender of all evidence here.
-pub const OFFENDER: u32 = 3;
+pub(crate) const OFFENDER: u32 = 3;
 
-pub fn sign(lab: &Lab, statement: &Statement) -> Signature {
+pub(crate) fn sign(lab: &Lab, statement: &Statement) -> Signature {
     Stark::sign(&key(OFFENDER), &statement.hash::<Stark>(lab.genesis.chain)).unwrap()
 }
 
-pub fn double_sign(lab: &Lab, kind: Kind) -> DoubleSign {
+pub(crate) fn double_sign(lab: &Lab, kind: Kind) -> DoubleSign {
     let view = View(if kind == Kind::Checkpoint { 0 } else { 2 });
     let one = Statement { epoch: Epoch(1), kind, view, seq: Seq(12), digest: Digest::from_u64(9) };
     let other = Statement { digest: Digest::from_u64(5), ..one };
@@ -26,7 +26,7 @@ pub fn double_sign(lab: &Lab, kind: Kind) -> DoubleSign {
 }
 
 /// A Commit at view 1, block 10, and a ViewChange to view 2 whose prepared set is given.
-pub fn amnesia(lab: &Lab, stable_seq: u64, claims: &[Claim]) -> Amnesia {
+pub(crate) fn amnesia(lab: &Lab, stable_seq: u64, claims: &[Claim]) -> Amnesia {
     let depth = lab.genesis.message_domain().claims_depth;
     let epoch = Epoch(1);
     let commit = Statement {
@@ -64,11 +64,11 @@ pub fn amnesia(lab: &Lab, stable_seq: u64, claims: &[Claim]) -> Amnesia {
     }
 }
 
-pub fn claim(seq: u64, view: u64) -> Claim {
+pub(crate) fn claim(seq: u64, view: u64) -> Claim {
     Claim { seq: Seq(seq), view: View(view), digest: Digest::from_u64(9) }
 }
 
-pub fn check(lab: &Lab, evidence: &Evidence) -> Result<ReplicaId, EvidenceError> {
+pub(crate) fn check(lab: &Lab, evidence: &Evidence) -> Result<ReplicaId, EvidenceError> {
     let committee = &lab.genesis.committee;
     let key = committee.key(ReplicaId(OFFENDER)).unwrap();
     verify_evidence::<Stark>(&lab.genesis.evidence_domain(), key, evidence)
@@ -123,7 +123,7 @@ fn a_view_change_that_remembers_convicts_nobody() {
 }
 
 /// Double signatures that are not what they must be, one field tampered with in each.
-pub fn tampered_double_signs(lab: &Lab) -> Vec<(&'static str, DoubleSign, EvidenceError)> {
+pub(crate) fn tampered_double_signs(lab: &Lab) -> Vec<(&'static str, DoubleSign, EvidenceError)> {
     let good = double_sign(lab, Kind::Commit);
     let other = |which| EvidenceError::Signature { which, source: CryptoError::Signature };
     let mut cases = Vec::new();
@@ -156,7 +156,7 @@ pub fn tampered_double_signs(lab: &Lab) -> Vec<(&'static str, DoubleSign, Eviden
 }
 
 /// Amnesia evidence that is not what it must be, one field tampered with in each.
-pub fn tampered_amnesias(lab: &Lab) -> Vec<(&'static str, Amnesia, EvidenceError)> {
+pub(crate) fn tampered_amnesias(lab: &Lab) -> Vec<(&'static str, Amnesia, EvidenceError)> {
     let good = amnesia(lab, 8, &[claim(12, 0)]);
     let other = |which| EvidenceError::Signature { which, source: CryptoError::Signature };
     let mut cases = Vec::new();
@@ -169,7 +169,7 @@ pub fn tampered_amnesias(lab: &Lab) -> Vec<(&'static str, Amnesia, EvidenceError
     case("a ViewChange to the same view", not_later, &|it| it.view = View(1));
     case("a missing opening", EvidenceError::OpeningShape, &|it| it.opening = None);
     case("a short path", EvidenceError::OpeningShape, &|it| {
-        it.opening.iter_mut().for_each(|opening| drop(opening.path.pop()));
+        it.opening.iter_mut().for_each(|opening| opening.path.truncate(2));
     });
     case("an opening beyond the window", EvidenceError::OpeningShape, &|it| {
         it.commit_seq = Seq(17);

@@ -1,9 +1,16 @@
 //! Integration tests of the consensus core.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and some of these are about real files"
+)]
+
 mod checkpoints;
 mod decoders;
 mod evidence;
 mod forensics;
+mod memory;
 mod model;
 mod normal_case;
 mod protection;

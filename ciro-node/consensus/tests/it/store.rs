@@ -11,7 +11,10 @@ use ciro_consensus::store::{
 };
 use ciro_consensus::{Effect, Input, Record, Replica, Seq};
 
+use crate::memory::MemoryDisk;
 use crate::support::{Lab, Subject, operation, proposal};
+
+const OPTIONS: StoreOptions = StoreOptions { recovery: Recovery::Strict, segments: 2 };
 
 type TestStore = Opened<Stark, FileDisk>;
 
@@ -67,20 +70,50 @@ fn effects_other_than_the_logs_pass_through_in_order() {
     assert_eq!(sent(&store.persist(effects).unwrap()), expected);
 }
 
+/// Returns the two files of a store that `write_log` filled, in memory.
+fn written_disk(lab: &Lab) -> (Vec<Record>, MemoryDisk) {
+    let directory = tempfile::tempdir().unwrap();
+    let written = write_log(directory.path(), lab);
+    let files = [LOG_FILE, GUARD_FILE].map(|name| {
+        let bytes = fs::read(directory.path().join(name)).unwrap();
+        (name.to_owned(), bytes)
+    });
+    (written, MemoryDisk(files.into()))
+}
+
+/// Opens a store whose log is `log`, with or without its slashing-protection file.
+fn open_log(
+    lab: &Lab,
+    disk: &MemoryDisk,
+    log: &[u8],
+    guarded: bool,
+) -> Result<Vec<Record>, StoreError> {
+    let mut disk = disk.clone();
+    disk.0.insert(LOG_FILE.to_owned(), log.to_vec());
+    if !guarded {
+        disk.0.remove(GUARD_FILE);
+    }
+    let opened = Store::<Stark, _>::open(disk, lab.genesis.message_domain(), OPTIONS)?;
+    let again = Store::<Stark, _>::open(
+        opened.store.into_disk(),
+        lab.genesis.message_domain(),
+        StoreOptions::default(),
+    );
+    assert_eq!(again.unwrap().torn_bytes, 0, "the first opening repaired it");
+    Ok(opened.records)
+}
+
 /// A log that ends anywhere: what is left is a prefix of what was written, or the store says what is missing.
 #[test]
 fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
-    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
-    let written = write_log(directory.path(), &lab);
-    let log = fs::read(directory.path().join(LOG_FILE)).unwrap();
-    let torn = tempfile::tempdir().unwrap();
+    let lab = Lab::new();
+    let (written, disk) = written_disk(&lab);
+    let log = &disk.0[LOG_FILE];
     let (mut behind, mut headless) = (0, 0);
     for len in 0..log.len() {
         // Without the slashing-protection file, every torn log is a crash's and gives a prefix.
-        fs::write(torn.path().join(LOG_FILE), &log[..len]).unwrap();
-        let _ = fs::remove_file(torn.path().join(GUARD_FILE));
-        match open(torn.path(), &lab) {
-            Ok(opened) => assert_eq!(opened.records, written[..opened.records.len()]),
+        match open_log(&lab, &disk, &log[..len], false) {
+            Ok(records) => assert_eq!(records, written[..records.len()]),
             Err(StoreError::Log(JournalError::TornHeader { len: at })) => {
                 assert_eq!(at, len);
                 headless += 1;
@@ -89,32 +122,44 @@ fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
             Err(error) => panic!("cut at {len}: {error}"),
         }
         // With it, the store notices that more was signed than the log remembers.
-        fs::write(torn.path().join(LOG_FILE), &log[..len]).unwrap();
-        fs::copy(directory.path().join(GUARD_FILE), torn.path().join(GUARD_FILE)).unwrap();
-        match open(torn.path(), &lab) {
+        match open_log(&lab, &disk, &log[..len], true) {
             Err(StoreError::LogBehindGuard { .. }) => behind += 1,
-            Ok(opened) => panic!("cut at {len}: {} records seem complete", opened.records.len()),
+            Ok(records) => panic!("cut at {len}: {} records seem complete", records.len()),
             Err(error) => panic!("cut at {len}: {error}"),
         }
     }
     assert_eq!((headless, behind), (44, log.len() - 44));
 }
 
+/// A slashing-protection file that ends anywhere: the log makes up for the last step, and only for that.
+#[test]
+fn a_slashing_protection_file_torn_at_any_byte_recovers_or_stops_with_its_error() {
+    let lab = Lab::new();
+    let (written, disk) = written_disk(&lab);
+    let guard = &disk.0[GUARD_FILE];
+    for len in 0..guard.len() {
+        let mut torn = disk.clone();
+        torn.0.insert(GUARD_FILE.to_owned(), guard[..len].to_vec());
+        match Store::<Stark, _>::open(torn, lab.genesis.message_domain(), OPTIONS) {
+            Ok(opened) => assert_eq!(opened.records, written),
+            Err(StoreError::Guard(JournalError::TornHeader { len: at })) => assert_eq!(at, len),
+            Err(error) => panic!("cut at {len}: {error}"),
+        }
+    }
+}
+
 /// Any byte that flips: the store never hands out a record that was not written.
 #[test]
 fn a_corrupt_byte_is_named_or_cut_off_but_never_believed() {
-    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
-    let written = write_log(directory.path(), &lab);
-    let log = fs::read(directory.path().join(LOG_FILE)).unwrap();
-    let spoilt = tempfile::tempdir().unwrap();
+    let lab = Lab::new();
+    let (written, disk) = written_disk(&lab);
+    let log = &disk.0[LOG_FILE];
     let mut middle = 0;
-    for at in (0..log.len()).step_by(7) {
+    for at in 0..log.len() {
         let mut bytes = log.clone();
-        bytes[at] ^= 0x20;
-        fs::write(spoilt.path().join(LOG_FILE), &bytes).unwrap();
-        let _ = fs::remove_file(spoilt.path().join(GUARD_FILE));
-        match open(spoilt.path(), &lab) {
-            Ok(opened) => assert_eq!(opened.records, written[..opened.records.len()]),
+        bytes[at] ^= 1 << (at % 8);
+        match open_log(&lab, &disk, &bytes, false) {
+            Ok(records) => assert_eq!(records, written[..records.len()]),
             Err(StoreError::Log(JournalError::CorruptMiddle { offset, next })) => {
                 assert!(offset <= at && at < next);
                 middle += 1;
@@ -123,7 +168,25 @@ fn a_corrupt_byte_is_named_or_cut_off_but_never_believed() {
             Err(error) => panic!("byte {at}: {error}"),
         }
     }
-    assert!(middle > 10, "only the last frame may be taken for torn");
+    assert!(middle > log.len() / 2, "only the last frame may be taken for torn");
+}
+
+#[test]
+fn a_torn_file_is_cut_and_written_on() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    let written = write_log(directory.path(), &lab);
+    let path = directory.path().join(LOG_FILE);
+    let log = fs::read(&path).unwrap();
+    fs::write(&path, &log[..log.len() - 3]).unwrap();
+    fs::remove_file(directory.path().join(GUARD_FILE)).unwrap();
+    let mut opened = open(directory.path(), &lab).unwrap();
+    assert!(opened.torn_bytes > 0 && opened.records.len() < written.len());
+    let kept = opened.records.len();
+    let record = Effect::Append(Box::new(written[kept].clone()));
+    opened.store.persist(vec![record]).unwrap();
+    drop(opened);
+    let reopened = open(directory.path(), &lab).unwrap();
+    assert_eq!((reopened.records, reopened.torn_bytes), (written[..=kept].to_vec(), 0));
 }
 
 #[test]
@@ -142,6 +205,30 @@ fn a_lost_log_may_vote_again_in_the_next_epoch() {
     let mut primary = lab.open(0).replica;
     let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
     assert!(matches!(store.persist(effects), Err(StoreError::Refused(_))));
+}
+
+#[test]
+fn archived_segments_are_overwritten_oldest_first_across_restarts() {
+    let lab = Lab::new();
+    let (written, mut disk) = written_disk(&lab);
+    let domain = lab.genesis.message_domain();
+    let mut kept = Vec::new();
+    for (generation, record) in written.iter().enumerate().take(6).skip(1) {
+        let mut opened = Store::<Stark, _>::open(disk, domain, OPTIONS).unwrap();
+        opened.store.persist(vec![Effect::Compact(vec![record.clone()])]).unwrap();
+        disk = opened.store.into_disk();
+        // The shortened log would otherwise be taken for one that lost its end.
+        disk.0.remove(GUARD_FILE);
+        kept = (0..2).filter_map(|turn| disk.0.get(&segment_file(turn, 2)).cloned()).collect();
+        assert_eq!(kept.len(), generation.min(2));
+    }
+    let last = [&written[3], &written[4]].map(Record::to_bytes);
+    let holds = |bytes: &Vec<u8>, record: &[u8]| {
+        bytes.windows(record.len() - 1).any(|window| *window == record[1..])
+    };
+    for record in &last {
+        assert!(kept.iter().any(|segment| holds(segment, record)), "the two latest are kept");
+    }
 }
 
 #[test]

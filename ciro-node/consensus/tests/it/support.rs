@@ -13,15 +13,15 @@ use ciro_consensus::{
     Validator, ValidatorSet, View,
 };
 
-pub type TestReplica = Replica<Stark>;
+pub(crate) type TestReplica = Replica<Stark>;
 
 /// A chain of four equal validators with small windows, and everyone's keys.
-pub struct Lab {
-    pub genesis: Genesis<Stark>,
+pub(crate) struct Lab {
+    pub(crate) genesis: Genesis<Stark>,
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_params(Params {
             checkpoint_interval: 4,
             epoch_length: 8,
@@ -31,7 +31,7 @@ impl Lab {
         })
     }
 
-    pub fn with_params(params: Params) -> Self {
+    pub(crate) fn with_params(params: Params) -> Self {
         let validators = (0..4).map(|id| Validator {
             id: ReplicaId(id),
             key: Stark::public_key(&key(id)),
@@ -42,15 +42,15 @@ impl Lab {
         Self { genesis: Genesis::new(chain, params, set, Digest::short_string("genesis")) }
     }
 
-    pub fn identity(id: u32) -> Identity<Stark> {
+    pub(crate) fn identity(id: u32) -> Identity<Stark> {
         Identity { id: ReplicaId(id), key: key(id), votes_from: Epoch(0) }
     }
 
-    pub fn open(&self, id: u32) -> Subject {
+    pub(crate) fn open(&self, id: u32) -> Subject {
         self.reopen(id, Vec::new())
     }
 
-    pub fn reopen(&self, id: u32, records: Vec<Record>) -> Subject {
+    pub(crate) fn reopen(&self, id: u32, records: Vec<Record>) -> Subject {
         let opened =
             Replica::open(&self.genesis, Self::identity(id), Duration::ZERO, records.clone());
         let (replica, effects) = opened.unwrap();
@@ -60,14 +60,14 @@ impl Lab {
     }
 
     /// Signs a message in anyone's name.
-    pub fn message(&self, sender: u32, epoch: u64, body: Body) -> Arc<Message> {
+    pub(crate) fn message(&self, sender: u32, epoch: u64, body: Body) -> Arc<Message> {
         let domain = self.genesis.message_domain();
         let signed =
             Message::sign::<Stark>((ReplicaId(sender), &key(sender)), &domain, Epoch(epoch), body);
         Arc::new(signed.unwrap())
     }
 
-    pub fn certificate(&self, signers: &[u32], statement: &Statement) -> Certificate {
+    pub(crate) fn certificate(&self, signers: &[u32], statement: &Statement) -> Certificate {
         let hash = statement.hash::<Stark>(self.genesis.chain);
         let signatures: Vec<_> = signers
             .iter()
@@ -77,7 +77,12 @@ impl Lab {
         Certificate::collect(set, signatures.iter().map(|(id, s)| (*id, s))).unwrap()
     }
 
-    pub fn view_change(&self, sender: u32, summary: Summary, proofs: Proofs) -> Arc<Message> {
+    pub(crate) fn view_change(
+        &self,
+        sender: u32,
+        summary: Summary,
+        proofs: Proofs,
+    ) -> Arc<Message> {
         let Proofs { checkpoint, prepared } = proofs;
         let body = ViewChange { summary, checkpoint, prepared };
         self.message(sender, 0, Body::ViewChange(Arc::new(body)))
@@ -86,32 +91,32 @@ impl Lab {
 
 /// What stands beside a ViewChange's summary.
 #[derive(Default)]
-pub struct Proofs {
-    pub checkpoint: Option<Certificate>,
-    pub prepared: Vec<Certificate>,
+pub(crate) struct Proofs {
+    pub(crate) checkpoint: Option<Certificate>,
+    pub(crate) prepared: Vec<Certificate>,
 }
 
 /// A replica with its log and everything it did.
-pub struct Subject {
-    pub replica: TestReplica,
-    pub log: Vec<Record>,
-    pub now: Duration,
-    pub done: Vec<Effect>,
+pub(crate) struct Subject {
+    pub(crate) replica: TestReplica,
+    pub(crate) log: Vec<Record>,
+    pub(crate) now: Duration,
+    pub(crate) done: Vec<Effect>,
 }
 
 impl Subject {
     /// Feeds an input; log effects go to the log, the others are returned.
-    pub fn step(&mut self, input: Input) -> Vec<Effect> {
+    pub(crate) fn step(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.replica.step(self.now, input);
         self.absorb(effects)
     }
 
-    pub fn receive(&mut self, message: &Arc<Message>) -> Vec<Effect> {
+    pub(crate) fn receive(&mut self, message: &Arc<Message>) -> Vec<Effect> {
         self.step(Input::Message(Arc::clone(message)))
     }
 
     /// Lets time pass and a timer fire.
-    pub fn fire(&mut self, timer: Timer, after: Duration) -> Vec<Effect> {
+    pub(crate) fn fire(&mut self, timer: Timer, after: Duration) -> Vec<Effect> {
         self.now += after;
         self.step(Input::Timeout(timer))
     }
@@ -130,11 +135,11 @@ impl Subject {
     }
 
     /// Answers every block to execute, each state root being the block's number.
-    pub fn execute_all(&mut self) -> Vec<Seq> {
+    pub(crate) fn execute_all(&mut self) -> Vec<Seq> {
         self.execute_all_with(&[])
     }
 
-    pub fn execute_all_with(&mut self, changes: &[StakeChange]) -> Vec<Seq> {
+    pub(crate) fn execute_all_with(&mut self, changes: &[StakeChange]) -> Vec<Seq> {
         let mut executed = Vec::new();
         loop {
             let next = self.done.iter().rev().find_map(|effect| match effect {
@@ -153,12 +158,12 @@ impl Subject {
         }
     }
 
-    pub fn submit(&mut self, operations: &[Operation]) -> Vec<Effect> {
+    pub(crate) fn submit(&mut self, operations: &[Operation]) -> Vec<Effect> {
         operations.iter().flat_map(|operation| self.step(Input::Operation(*operation))).collect()
     }
 
     /// Runs one block through all phases with replicas 0 to 2 voting, this one among them or not.
-    pub fn commit(&mut self, lab: &Lab, view: u64, seq: u64, proposal: &Proposal) {
+    pub(crate) fn commit(&mut self, lab: &Lab, view: u64, seq: u64, proposal: &Proposal) {
         let epoch = self.replica.epoch().0;
         let leader = self.replica.validators().proposer::<Stark>(
             self.replica.epoch(),
@@ -179,7 +184,7 @@ impl Subject {
         self.execute_all();
     }
 
-    pub fn answer_validation(&mut self, valid: bool) -> Vec<Effect> {
+    pub(crate) fn answer_validation(&mut self, valid: bool) -> Vec<Effect> {
         let asked: Vec<(Seq, Digest)> = self
             .done
             .iter()
@@ -201,34 +206,34 @@ fn rotation(lab: &Lab, epoch: u64, seq: u64) -> u64 {
     params.interval_of(Seq(seq)) - params.interval_of(params.epoch_start(Epoch(epoch)).next())
 }
 
-pub fn key(id: u32) -> StarkSigningKey {
+pub(crate) fn key(id: u32) -> StarkSigningKey {
     let secret =
         Stark::hash(&[Digest::short_string("test secret"), Digest::from_u64(u64::from(id))]);
     StarkSigningKey::from_bytes(secret.as_bytes()).unwrap()
 }
 
-pub fn operation(client: u64, nonce: u64) -> Operation {
+pub(crate) fn operation(client: u64, nonce: u64) -> Operation {
     let payload = Digest::from_u64(1000 * client + nonce);
     Operation { client: ClientId(client), nonce: Nonce(nonce), payload }
 }
 
-pub fn proposal(view: u64, operations: &[Operation]) -> Proposal {
+pub(crate) fn proposal(view: u64, operations: &[Operation]) -> Proposal {
     Proposal { view: View(view), operations: operations.to_vec(), evidence: Vec::new() }
 }
 
 /// Returns a PrePrepare and the vote that agrees to it.
-pub fn pre_prepare(view: u64, seq: u64, proposal: &Proposal) -> (Body, Vote) {
+pub(crate) fn pre_prepare(view: u64, seq: u64, proposal: &Proposal) -> (Body, Vote) {
     let (view, seq, digest) = (View(view), Seq(seq), proposal.digest::<Stark>());
     let body = PrePrepare { view, seq, digest, proposal: Arc::new(proposal.clone()) };
     (Body::PrePrepare(body), Vote { view, seq, digest })
 }
 
-pub fn checkpoint(seq: u64, digest: Digest) -> Body {
+pub(crate) fn checkpoint(seq: u64, digest: Digest) -> Body {
     Body::Checkpoint(CheckpointVote { seq: Seq(seq), digest })
 }
 
 /// Returns the kinds of protocol messages sent to all, in order.
-pub fn said(effects: &[Effect]) -> Vec<Kind> {
+pub(crate) fn said(effects: &[Effect]) -> Vec<Kind> {
     effects
         .iter()
         .filter_map(|effect| match effect {
@@ -240,7 +245,7 @@ pub fn said(effects: &[Effect]) -> Vec<Kind> {
 }
 
 /// Returns the votes of one kind sent to all.
-pub fn votes(effects: &[Effect], kind: Kind) -> Vec<Vote> {
+pub(crate) fn votes(effects: &[Effect], kind: Kind) -> Vec<Vote> {
     effects
         .iter()
         .filter_map(|effect| match effect {

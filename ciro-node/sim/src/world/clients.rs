@@ -7,7 +7,7 @@ use ciro_consensus::{Block, ClientId, Nonce, Operation, Tally};
 use super::{Event, World};
 use crate::app::payload;
 use crate::node::Node;
-use crate::plan::{MILLISECOND, Micros, SECOND};
+use crate::plan::{MILLISECOND, Micros};
 
 /// What one client has going.
 #[derive(Clone, Debug, Default)]
@@ -42,10 +42,10 @@ impl World {
             self.submit(index, nonce);
         }
         if self.is_submitting() || !self.clients[index].open.is_empty() {
-            let think =
-                self.rng.between(20 * MILLISECOND, self.plan.clients.think.max(SECOND / 10));
+            let think = self.rng.between(MILLISECOND, self.plan.clients.think);
             self.push(self.now + think, Event::Client { client: index });
         }
+        self.check_done();
     }
 
     /// Forgets operations that replicas know from a state they fetched, so that none of them will ever answer.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use ciro_consensus::{
-    Digest, Footprint, Genesis, Input, Operation, ReplicaId, Seq, StakeChange, Timer, View,
+    Digest, Epoch, Footprint, Genesis, Input, Operation, ReplicaId, Seq, StakeChange, Timer, View,
 };
 
 use crate::byzantine::{Behaviour, Byzantine, Cargo};
@@ -23,6 +23,7 @@ use crate::rng::Rng;
 use crate::scheme::Keyed;
 use crate::stats::Stats;
 use crate::trace::{Moment, MomentKind, TraceHash};
+use crate::views::{ViewWatch, is_new_view_overdue};
 use clients::Client;
 
 /// Steps between two looks at a node's memory.
@@ -42,6 +43,7 @@ pub struct World {
     cuts: BTreeMap<usize, Cut>,
     clients: Vec<Client>,
     oracle: Oracle,
+    views: ViewWatch,
     stats: Stats,
     trace: TraceHash,
     moments: Option<Vec<Moment>>,
@@ -122,6 +124,7 @@ impl World {
             cuts: BTreeMap::new(),
             clients: (0..plan.clients.count).map(|_| Client::default()).collect(),
             oracle,
+            views: ViewWatch::default(),
             stats: Stats::default(),
             trace: TraceHash::default(),
             moments: None,
@@ -264,25 +267,37 @@ impl World {
         let before = (running.replica.epoch(), running.replica.view(), running.replica.is_active());
         let effects = running.replica.step(local, input);
         let after = (running.replica.epoch(), running.replica.view(), running.replica.is_active());
+        let overdue = is_new_view_overdue(&running.replica);
         if self.nodes[node].is_honest() {
             if before != after {
                 self.view_moved(node, after);
             }
-            if self.steps % MEMORY_CHECK_INTERVAL == 0 {
+            if overdue {
+                self.oracle.violated(Violation::LateNewView { node, view: after.1 });
+            }
+            if self.steps.is_multiple_of(MEMORY_CHECK_INTERVAL) {
                 self.check_memory(node);
             }
         }
         self.perform(node, effects);
     }
 
-    fn view_moved(&mut self, node: usize, after: (ciro_consensus::Epoch, View, bool)) {
-        let (epoch, view, active) = after;
+    fn view_moved(&mut self, node: usize, (epoch, view, active): (Epoch, View, bool)) {
         self.note(&[3, node as u64, epoch.0, view.0, u64::from(active)]);
         self.stats.view(epoch, view, active);
         let phase = if active { "takes part in" } else { "asks for" };
         self.tell(Some(node), MomentKind::View, || format!("{phase} view {view} of epoch {epoch}"));
-        if active && view > View::ZERO && self.plan.profile == crate::profile::Profile::Calm {
+        if view > View::ZERO && self.plan.profile.is_faultless() {
             self.oracle.violated(Violation::NeedlessViewChange { node });
+        }
+        if active {
+            return self.views.begins(epoch, view);
+        }
+        let Some(running) = self.nodes[node].running() else { return };
+        let (validators, id) = (running.replica.validators(), running.replica.id());
+        let misbehaving = self.oracle.misbehaving();
+        if !self.views.asks(validators, misbehaving, (epoch, view), id) {
+            self.oracle.violated(Violation::RacesAhead { node, view });
         }
     }
 

@@ -67,7 +67,7 @@ impl World {
         for _ in 0..copies {
             let mut delay = self.rng.between(network.delay_min, network.delay_max);
             if self.rng.chance(network.slow) {
-                delay *= self.rng.between(2, 10);
+                delay *= self.rng.between(2, network.slowdown);
             }
             let at = self.now + held_back + delay;
             self.push(at, Event::Deliver { to, cargo: cargo.clone() });

@@ -122,6 +122,9 @@ impl World {
         let outcome = self.nodes[node].app.execute(block, &validators);
         if honest {
             self.oracle.executes(node, block);
+            if self.plan.profile.is_faultless() {
+                self.oracle.keeps_up(node, block.seq, self.now);
+            }
             self.oracle.reaches(node, block.seq, outcome.root);
             if let Some(operation) = outcome.misordered {
                 self.oracle.violated(Violation::Twice { node, operation });
