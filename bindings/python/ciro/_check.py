@@ -20,8 +20,10 @@ from .errors import Refusal
 class Estimate:
     """The predicted cost of a proof, on two cores with AVX-512."""
 
-    #: Committed cells, the model's own columns not counted; on the Cairo route, steps of the program.
-    cells: int
+    #: Committed cells, the model's own columns not counted; `None` on the Cairo route.
+    cells: Optional[int]
+    #: Steps of the Cairo program; `None` on the tensor route.
+    steps: Optional[int]
     #: Milliseconds from input to proof.
     prove_ms: float
     #: Peak memory in bytes.
@@ -47,7 +49,9 @@ class Report:
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {f"{node.node} ({node.op})": node.reason for node in self.refused}
         if self.estimate is not None:
-            rows["cells"] = f"{self.estimate.cells:,}"
+            for name, count in (("cells", self.estimate.cells), ("steps", self.estimate.steps)):
+                if count is not None:
+                    rows[name] = f"{count:,}"
             rows["prove"] = f"about {self.estimate.prove_ms:.0f} ms"
             rows["memory"] = f"about {_html.size(self.estimate.memory_bytes)}"
             rows["proof"] = f"about {_html.size(self.estimate.proof_bytes)}"

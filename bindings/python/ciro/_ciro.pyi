@@ -157,9 +157,10 @@ class Model:
         """
         Names and shapes of the outputs.
         """
-    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, float]:
+    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, str | None, float]:
         """
-        Proves what the model says about samples, all in one proof: the proof, the outputs, the key, and the milliseconds that it took.
+        Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the
+        commitment to the input if there is one, and the milliseconds that it took.
         """
     def run(self, /, inputs: Inputs, observer: Any | None = None) -> list[list[Output]]:
         """
@@ -182,6 +183,10 @@ class Model:
     def to_bytes(self, /) -> bytes:
         """
         The bytes of a `.ciro-model` file.
+        """
+    def transpile(self, /, name: str, observer: Any | None = None) -> tuple[list[tuple[str, str]], str]:
+        """
+        The model as a Cairo package: paths and texts of its files, and the hash of its program.
         """
 
 @final
@@ -269,9 +274,10 @@ class ProveSettings:
     """
     How inferences are proven.
     """
-    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, max_memory: int | None = None) -> ProveSettings:
+    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, max_memory: int | None = None) -> ProveSettings:
         """
-        Takes route and preset by their names, and the most memory, in bytes, that a proof may be expected to take.
+        Takes route and preset by their names, whether to commit to inputs instead of stating them, and the most memory, in bytes, that a
+        proof may be expected to take.
         """
 
 @final
@@ -290,12 +296,12 @@ class Verified:
         Bits of security: conjectured, proven.
         """
 
-def check_compiled(path: str | PathLike[str], prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int, float, int, int] | None]:
+def check_compiled(path: str | PathLike[str], prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int] | None]:
     """
     Checks a `.ciro-model` file.
     """
 
-def check_file(path: str | PathLike[str], compile: CompileSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int, float, int, int] | None]:
+def check_file(path: str | PathLike[str], compile: CompileSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int] | None]:
     """
     Checks an ONNX file.
     """
@@ -305,9 +311,9 @@ def target() -> str:
     Architecture and CPU features that the library is compiled for.
     """
 
-def verify(proof: Proof, key: Key, min_security: tuple[int, int], inputs: Inputs | None = None, observer: Any | None = None) -> Verified:
+def verify(proof: Proof, key: Key, min_security: tuple[int, int], inputs: tuple[Inputs | None, str | None] = ..., observer: Any | None = None) -> Verified:
     """
-    Verifies a proof, and that it is about these inputs if there are any.
+    Verifies a proof, and that it is about these inputs if there are any: the inputs, and what opens a commitment to them.
 
     `min_security` are the bits that are asked for: conjectured, proven.
     """

@@ -49,8 +49,8 @@ def require() -> None:
     if missing:
         raise ImportError(
             f"this build of ciro needs CPU features that this machine lacks: {', '.join(missing)}. "
-            "Install a wheel from PyPI, or build from source on this machine: "
-            "`pip install --no-binary ciro ciro`"
+            "Install a wheel from PyPI, or build it on this machine: `pip install .` in a clone's bindings/python, "
+            "with RUSTFLAGS='-C target-cpu=native'"
         )
 
 

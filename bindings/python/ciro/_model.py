@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _ciro, _html
 from ._arrays import Inputs, Values, is_path, to_inputs, to_values
 from ._jobs import Job
 from ._key import Key, Tensors
-from ._proof import Proof
+from ._proof import Made, Proof
 from ._sources import ModelSource, available_memory, is_compiled, neighbour, onnx_bytes
+from ._transpile import refuse_full, write_folder
 from .accuracy import Accuracy
 from .errors import CalibrationWarning
 
@@ -88,6 +90,7 @@ class Model:
         *,
         route: str = "tensor",
         preset: str = "standard",
+        commit_input: bool = False,
         max_memory: Optional[int] = None,
         progress: bool = False,
     ) -> Proof:
@@ -97,8 +100,11 @@ class Model:
 
         Args:
             inputs: one sample or several, as for `run`.
-            route: `tensor`, in milliseconds, or `cairo`, a Cairo program.
-            preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture.
+            route: `tensor`, in milliseconds, or `cairo`: a Cairo program, one sample at a time, in seconds.
+            preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture. The Cairo
+                route has `standard` alone.
+            commit_input: states a commitment to the input instead of the input, on the Cairo route; `proof.blinding` opens it. Proofs
+                are not made to hide anything else.
             max_memory: the most bytes that the proof may be expected to take. Default: what the machine has free.
             progress: shows a progress bar.
 
@@ -107,15 +113,15 @@ class Model:
 
         Raises:
             TypeError: for anything but numbers.
-            ValueError: as `run`; also for an unknown route or preset.
+            ValueError: as `run`; also for an unknown route or preset, or what the route does not have.
             UnsupportedModelError: if the model cannot be proven on this route.
             MemoryError: before anything is done, if the proof would take too much.
         """
         given = self._given(inputs)
-        settings = prove_settings(route, preset, max_memory=max_memory)
+        settings = prove_settings(route, preset, commit_input=commit_input, max_memory=max_memory)
         with Job("prove", progress) as observer:
-            proof, outputs, key, prove_ms = self._inner.prove(given, settings, observer)
-        return Proof._made(proof, to_values(outputs), prove_ms, Key(key))
+            proof, outputs, key, blinding, prove_ms = self._inner.prove(given, settings, observer)
+        return Proof._made(proof, Made(to_values(outputs), Key(key), blinding, prove_ms))
 
     @property
     def key(self) -> Key:
@@ -151,9 +157,34 @@ class Model:
         """
         if batch < 1:
             raise ValueError(f"a proof is about at least 1 inference, not {batch}")
-        settings = prove_settings(route, preset, batch, max_memory)
+        settings = prove_settings(route, preset, batch, max_memory=max_memory)
         with Job("key", progress) as observer:
             return Key(self._inner.key(settings, observer))
+
+    def transpile(
+        self, folder: Union[str, os.PathLike[str]], *, name: Optional[str] = None, progress: bool = False
+    ) -> str:
+        """Writes the model as a readable Cairo package, which Scarb builds as well.
+
+        Args:
+            folder: a new or an empty folder; it appears whole or not at all.
+            name: the package's name. Default: the folder's.
+            progress: shows a progress bar.
+
+        Returns:
+            The hash of the compiled program, in hexadecimal digits.
+
+        Raises:
+            FileExistsError: if the folder is not empty.
+            OSError: if it cannot be written.
+            UnsupportedModelError: if a node has no Cairo form.
+        """
+        target = Path(folder)
+        refuse_full(target)
+        with Job("transpile", progress) as observer:
+            files, program_hash = self._inner.transpile(name or target.resolve().name, observer)
+        write_folder(target, dict(files))
+        return program_hash
 
     @property
     def accuracy(self) -> Accuracy:
@@ -345,8 +376,15 @@ def compile_settings(
 
 
 def prove_settings(
-    route: str, preset: str, batch: int = 1, max_memory: Optional[int] = None
+    route: str,
+    preset: str,
+    batch: int = 1,
+    *,
+    commit_input: bool = False,
+    max_memory: Optional[int] = None,
 ) -> _ciro.ProveSettings:
     """The settings of a proof; the limit of its memory is what the machine has free, unless it is set."""
     limit = available_memory() if max_memory is None else max_memory
-    return _ciro.ProveSettings(route=route, preset=preset, batch=batch, max_memory=limit)
+    return _ciro.ProveSettings(
+        route=route, preset=preset, batch=batch, commit_input=commit_input, max_memory=limit
+    )

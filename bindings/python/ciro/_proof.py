@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,15 @@ class Verified:
         return self.outputs[0]
 
 
+class Made(NamedTuple):
+    """What only whoever made a proof knows of it."""
+
+    outputs: Values
+    key: Key
+    blinding: Optional[str]
+    prove_ms: float
+
+
 class Proof:
     """A statement and its proof: this model, on these inputs, gave these outputs.
 
@@ -63,15 +72,12 @@ class Proof:
     def __init__(self, inner: _ciro.Proof) -> None:
         self._inner = inner
         self._outputs: Optional[Values] = None
-        self._prove_ms: Optional[float] = None
-        self._key: Optional[Key] = None
+        self._made_here: Optional[Made] = None
 
     @classmethod
-    def _made(
-        cls, inner: _ciro.Proof, outputs: Optional[Values], prove_ms: Optional[float], key: Optional[Key]
-    ) -> Proof:
+    def _made(cls, inner: _ciro.Proof, made: Made) -> Proof:
         proof = cls(inner)
-        proof._outputs, proof._prove_ms, proof._key = outputs, prove_ms, key
+        proof._outputs, proof._made_here = made.outputs, made
         return proof
 
     @classmethod
@@ -110,17 +116,20 @@ class Proof:
         key: KeyLike,
         *,
         inputs: Optional[Inputs] = None,
+        blinding: Optional[str] = None,
         min_security_bits: int = 100,
         min_proven_bits: int = 0,
         progress: bool = False,
     ) -> Verified:
         """Verifies the proof; see `ciro.verify`."""
         trusted = _resolve(key, self)
+        if blinding is not None and inputs is None:
+            raise ValueError("a blinding value opens the commitment to an input: pass `inputs` too")
         given = None if inputs is None else to_inputs(inputs, list(trusted.inputs))
         policy = (min_security_bits, min_proven_bits)
         start = time.perf_counter()
         with Job("verify", progress) as observer:
-            verified = _ciro.verify(self._inner, trusted._inner, policy, given, observer)
+            verified = _ciro.verify(self._inner, trusted._inner, policy, (given, blinding), observer)
         verify_ms = (time.perf_counter() - start) * 1e3
         self._outputs = to_values(verified.outputs)
         security_bits, proven_security_bits = verified.security
@@ -166,12 +175,12 @@ class Proof:
         Raises:
             CiroError: if the proof comes from somewhere else: then the key has to come from whoever is trusted with the model.
         """
-        if self._key is None:
+        if self._made_here is None:
             raise CiroError(
                 "this proof does not come from a model of this process",
                 "take the key from whoever you trust with the model",
             )
-        return self._key
+        return self._made_here.key
 
     @property
     def model_key(self) -> str:
@@ -196,7 +205,15 @@ class Proof:
     @property
     def prove_ms(self) -> Optional[float]:
         """Milliseconds from inputs to proof; `None` if the proof was not made here."""
-        return self._prove_ms
+        return None if self._made_here is None else self._made_here.prove_ms
+
+    @property
+    def blinding(self) -> Optional[str]:
+        """What opens the commitment to the input: 64 hexadecimal digits. `None` if the input is stated, or the proof was not made here.
+
+        Keep it, and keep it secret: without it nobody can show what was committed to, and with it anybody can test a guess.
+        """
+        return None if self._made_here is None else self._made_here.blinding
 
     def __len__(self) -> int:
         """The proof's size in bytes."""
@@ -212,7 +229,7 @@ class Proof:
         return hash(self.to_bytes())
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_unpickle, (self.to_bytes(), self._outputs, self._prove_ms, self._key))
+        return (_unpickle, (self.to_bytes(), self._outputs, self._made_here))
 
     def __repr__(self) -> str:
         inferences = "1 inference" if self.batch == 1 else f"{self.batch} inferences"
@@ -225,8 +242,8 @@ class Proof:
             "route, preset": f"{self.route}, {self.preset}",
             "size": _html.size(len(self)),
         }
-        if self._prove_ms is not None:
-            rows["proven in"] = f"{self._prove_ms:.1f} ms"
+        if self.prove_ms is not None:
+            rows["proven in"] = f"{self.prove_ms:.1f} ms"
         for name, value in (self._outputs or {}).items():
             rows[name] = np.array2string(value, threshold=12, precision=4)
         return _html.table("Ciro proof", rows)
@@ -237,6 +254,7 @@ def verify(
     key: KeyLike,
     *,
     inputs: Optional[Inputs] = None,
+    blinding: Optional[str] = None,
     min_security_bits: int = 100,
     min_proven_bits: int = 0,
     progress: bool = False,
@@ -248,6 +266,7 @@ def verify(
         key: a `Key`, its file or bytes, or the compiled model itself. It must come from whoever is trusted with the model, never with the
             proof.
         inputs: what the proof has to be about, in any form that `Model.prove` takes; left out, any input is accepted.
+        blinding: what opens the proof's commitment to `inputs`, if it does not state them: `Proof.blinding` of whoever made it.
         min_security_bits: bits of security to ask for, by the conjecture behind most deployed STARKs.
         min_proven_bits: bits of security to ask for that hold without a conjecture; 100 accepts the preset `proven` alone.
         progress: shows a progress bar.
@@ -270,6 +289,7 @@ def verify(
     return given.verify(
         key,
         inputs=inputs,
+        blinding=blinding,
         min_security_bits=min_security_bits,
         min_proven_bits=min_proven_bits,
         progress=progress,
@@ -293,5 +313,7 @@ def _resolve(key: KeyLike, proof: Proof) -> Key:
     return Key(key._inner.key_for(proof._inner))
 
 
-def _unpickle(data: bytes, outputs: Optional[Values], prove_ms: Optional[float], key: Optional[Key]) -> Proof:
-    return Proof._made(_ciro.Proof.from_bytes(data), outputs, prove_ms, key)
+def _unpickle(data: bytes, outputs: Optional[Values], made: Optional[Made]) -> Proof:
+    proof = Proof.from_bytes(data)
+    proof._outputs, proof._made_here = outputs, made
+    return proof

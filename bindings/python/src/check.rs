@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use ciro_sdk::Report;
+use ciro_sdk::{Estimate, Report};
 use pyo3::prelude::*;
 
 use crate::error::{Error, Refused, reported};
 use crate::job;
 use crate::settings::{CompileSettings, ProveSettings};
 
-/// What is refused; if nothing, committed cells or steps (of the Cairo route), milliseconds, bytes of memory and bytes of the proof.
-type Checked = (Vec<Refused>, Option<(u64, f64, u64, u64)>);
+/// Committed cells, steps of the Cairo program, milliseconds, bytes of memory and bytes of the proof.
+type Cost = (Option<u64>, Option<u64>, f64, u64, u64);
+
+/// What is refused; if nothing, what a proof costs.
+type Checked = (Vec<Refused>, Option<Cost>);
 
 /// Checks an ONNX file.
 #[pyfunction]
@@ -46,10 +49,7 @@ pub(crate) fn check_compiled(
 
 fn checked(report: Report) -> Checked {
     let refused = report.refused.into_iter().map(reported).collect();
-    let cost = report.estimate;
-    let cost = cost.map(|cost| {
-        let work = cost.cells.or(cost.steps).unwrap_or(0);
-        (work, cost.prove_ms, cost.memory_bytes, cost.proof_bytes)
-    });
-    (refused, cost)
+    let Some(cost) = report.estimate else { return (refused, None) };
+    let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes } = cost;
+    (refused, Some((cells, steps, prove_ms, memory_bytes, proof_bytes)))
 }

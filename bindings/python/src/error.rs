@@ -20,8 +20,8 @@ use ciro_sdk::inputs::InputError;
 use ciro_sdk::integer::FileError as ModelFileError;
 use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
-    CompileError, FileError, InputMismatch, KeyError, LoadBundleError, LoadKeyError, ProveError,
-    Refusal, SampleMismatch, UnknownPreset, UnknownRoute, VerifyError,
+    CompileError, FileError, InputMismatch, InvalidBlinding, KeyError, LoadBundleError,
+    LoadKeyError, ProveError, Refusal, SampleMismatch, UnknownPreset, UnknownRoute, VerifyError,
 };
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -38,6 +38,8 @@ mod exceptions {
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error(transparent)]
+    Blinding(#[from] InvalidBlinding),
     #[error(transparent)]
     Bundle(#[from] LoadBundleError),
     #[error(transparent)]
@@ -94,12 +96,16 @@ impl From<Error> for PyErr {
             Error::Compile(error) => compile(&error, text),
             Error::Input(error) => input(&error, text),
             Error::Key(_) => failed(text, Some("make a key from the model: `model.key`")),
-            Error::Mismatch(InputMismatch::Value { .. } | InputMismatch::Committed)
-            | Error::Samples { .. } => invalid(text, "inputs", None),
-            Error::Mismatch(_) | Error::Sample(_) => PyValueError::new_err(text),
+            Error::Mismatch(InputMismatch::Count { .. } | InputMismatch::Encoding { .. })
+            | Error::Sample(_) => PyValueError::new_err(text),
+            Error::Mismatch(InputMismatch::Committed) => {
+                let hint = "open the commitment with `blinding`, which the prover has";
+                invalid(text, "inputs", Some(hint))
+            }
+            Error::Mismatch(_) | Error::Samples { .. } => invalid(text, "inputs", None),
             Error::ModelFile(ModelFileError::Io { path, source, .. }) => os(&path, &source),
             Error::ModelFile(_) => failed(text, Some("compile the model again: `ciro.compile`")),
-            Error::Preset(_) | Error::Route(_) => PyValueError::new_err(text),
+            Error::Blinding(_) | Error::Preset(_) | Error::Route(_) => PyValueError::new_err(text),
             Error::Prove(error) => prove(&error, text),
             Error::Unprovable { refused, .. } => {
                 unsupported(text, refused.into_iter().map(reported).collect())
@@ -162,7 +168,10 @@ fn prove(error: &ProveError, text: String) -> PyErr {
             let hint = "prove fewer samples at once, or raise `max_memory` if there is more";
             PyMemoryError::new_err(format!("{text}\nhint: {hint}"))
         }
-        ProveError::Sample { .. } => PyValueError::new_err(text),
+        ProveError::Sample { .. }
+        | ProveError::Batch(_)
+        | ProveError::Preset(_)
+        | ProveError::CommitInput => PyValueError::new_err(text),
         ProveError::Statement => invalid(text, "statement", None),
         _ => failed(text, None),
     }

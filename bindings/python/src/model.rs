@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_sdk::{Cache, Prover, check_model};
+use ciro_sdk::{Blinding, Cache, Prover, Route, check_model};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -14,6 +14,9 @@ use crate::key::Key;
 use crate::proof::Proof;
 use crate::settings::{CompileSettings, ProveSettings};
 use crate::tensor::{Inputs, Output};
+
+/// Proof, outputs, key, blinding value, milliseconds.
+type Proven = (Proof, Vec<Vec<Output>>, Key, Option<String>, f64);
 
 /// A compiled model.
 #[pyclass(frozen, module = "ciro._ciro")]
@@ -46,9 +49,9 @@ impl Provers {
             return Ok(prover);
         }
         let prover = Prover::new(model, settings).map_err(|source| match source {
-            ciro_sdk::ProveError::Layout(_) => {
-                Error::Unprovable { source, refused: check_model(model, settings).refused }
-            }
+            ciro_sdk::ProveError::Layout(_) => unprovable(source, model, settings),
+            #[cfg(feature = "cairo")]
+            ciro_sdk::ProveError::Emit(_) => unprovable(source, model, settings),
             source => source.into(),
         })?;
         let prover = Arc::new(prover);
@@ -65,6 +68,15 @@ impl Provers {
         known.push_front(found);
         known.front().map(|(_, prover)| Arc::clone(prover))
     }
+}
+
+/// An error with everything that the model is refused for.
+fn unprovable(
+    source: ciro_sdk::ProveError,
+    model: &ciro_sdk::Model,
+    settings: &ciro_sdk::ProveSettings,
+) -> Error {
+    Error::Unprovable { source, refused: check_model(model, settings).refused }
 }
 
 impl From<ciro_sdk::Model> for Model {
@@ -221,7 +233,8 @@ impl Model {
         job::run(py, observer, move || Ok(model.key_for(&bundle, max_memory)?)).map(Key)
     }
 
-    /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key, and the milliseconds that it took.
+    /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the
+    /// commitment to the input if there is one, and the milliseconds that it took.
     #[pyo3(signature = (inputs, settings, observer=None))]
     fn prove(
         &self,
@@ -229,7 +242,7 @@ impl Model {
         inputs: &Inputs,
         settings: &ProveSettings,
         observer: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<(Proof, Vec<Vec<Output>>, Key, f64)> {
+    ) -> PyResult<Proven> {
         let (model, provers) = (Arc::clone(&self.model), Arc::clone(&self.provers));
         let samples = inputs.samples(&model.input_specs())?;
         let batch = u32::try_from(samples.len()).unwrap_or(u32::MAX);
@@ -239,7 +252,29 @@ impl Model {
             Ok((prover.prove(&samples)?, prover.key()))
         };
         let (proven, key) = job::run(py, observer, work)?;
-        let ciro_sdk::Proven { bundle, outputs, prove_ms, .. } = proven;
-        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key), prove_ms))
+        let ciro_sdk::Proven { bundle, outputs, blinding, prove_ms, .. } = proven;
+        let blinding = blinding.map(Blinding::to_hex);
+        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key), blinding, prove_ms))
+    }
+
+    /// The model as a Cairo package: paths and texts of its files, and the hash of its program.
+    #[pyo3(signature = (name, observer=None))]
+    fn transpile(
+        &self,
+        py: Python<'_>,
+        name: String,
+        observer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<(Vec<(String, String)>, String)> {
+        let model = Arc::clone(&self.model);
+        let settings = ciro_sdk::ProveSettings { route: Route::Cairo, ..Default::default() };
+        let transpile = move || {
+            model.transpile(&name).map_err(|source| match source {
+                #[cfg(feature = "cairo")]
+                ciro_sdk::ProveError::Emit(_) => unprovable(source, &model, &settings),
+                source => source.into(),
+            })
+        };
+        let package = job::run(py, observer, transpile)?;
+        Ok((package.files, package.program_hash))
     }
 }

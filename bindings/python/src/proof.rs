@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ciro_sdk::inputs::{InputSpec, Sample};
-use ciro_sdk::{ModelKey, Policy, ProofBundle, verify_with};
+use ciro_sdk::{Blinding, ModelKey, Policy, ProofBundle, verify_with};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -95,26 +95,29 @@ pub(crate) struct Verified {
     security: (u32, u32),
 }
 
-/// Verifies a proof, and that it is about these inputs if there are any.
+/// Verifies a proof, and that it is about these inputs if there are any: the inputs, and what opens a commitment to them.
 ///
 /// `min_security` are the bits that are asked for: conjectured, proven.
 #[pyfunction]
-#[pyo3(signature = (proof, key, min_security, inputs=None, observer=None))]
+#[pyo3(signature = (proof, key, min_security, inputs=(None, None), observer=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     proof: &Proof,
     key: &Key,
     min_security: (u32, u32),
-    inputs: Option<&Inputs>,
+    inputs: (Option<PyRef<'_, Inputs>>, Option<String>),
     observer: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Verified> {
     let (bundle, key) = (Arc::clone(&proof.0), key.0.clone());
     let (min_security_bits, min_proven_bits) = min_security;
     let policy = Policy { min_security_bits, min_proven_bits };
+    let (inputs, blinding) = inputs;
     let given = inputs.map(|inputs| inputs.samples(&specs(&key))).transpose()?;
+    let blinding: Option<Blinding> =
+        blinding.map(|digits| digits.parse()).transpose().map_err(Error::Blinding)?;
     let verified = job::run(py, observer, move || {
         let verified = verify_with(&bundle, &key, &policy)?;
-        check_inputs(&verified, &key, given.as_deref())?;
+        check_inputs(&verified, &key, given.as_deref(), blinding)?;
         Ok(verified)
     })?;
     let security = (verified.security_bits(), verified.proven_security_bits());
@@ -135,13 +138,17 @@ fn check_inputs(
     verified: &ciro_sdk::Verified,
     key: &ModelKey,
     given: Option<&[Sample]>,
+    blinding: Option<Blinding>,
 ) -> Result<(), Error> {
     let Some(given) = given else { return Ok(()) };
     if given.len() != verified.samples.len() {
         return Err(Error::Samples { proven: verified.samples.len(), given: given.len() });
     }
     for (sample, inputs) in verified.samples.iter().zip(given) {
-        sample.check_inputs(key, inputs)?;
+        match blinding {
+            Some(blinding) => sample.check_committed_inputs(key, inputs, blinding)?,
+            None => sample.check_inputs(key, inputs)?,
+        }
     }
     Ok(())
 }

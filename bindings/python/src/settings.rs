@@ -56,19 +56,22 @@ impl CompileSettings {
 
 #[pymethods]
 impl ProveSettings {
-    /// Takes route and preset by their names, and the most memory, in bytes, that a proof may be expected to take.
+    /// Takes route and preset by their names, whether to commit to inputs instead of stating them, and the most memory, in bytes, that a
+    /// proof may be expected to take.
     #[new]
-    #[pyo3(signature = (*, route, preset, batch=1, max_memory=None))]
-    fn new(route: &str, preset: &str, batch: u32, max_memory: Option<u64>) -> PyResult<Self> {
+    #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, max_memory=None))]
+    fn new(
+        route: &str,
+        preset: &str,
+        batch: u32,
+        commit_input: bool,
+        max_memory: Option<u64>,
+    ) -> PyResult<Self> {
         let route = route.parse().map_err(Error::Route)?;
         let preset = preset.parse().map_err(Error::Preset)?;
-        let settings = ciro_sdk::ProveSettings::default();
-        Ok(Self(ciro_sdk::ProveSettings {
-            route,
-            preset,
-            batch,
-            max_memory_bytes: max_memory,
-            ..settings
-        }))
+        let max_memory_bytes = max_memory;
+        let settings =
+            ciro_sdk::ProveSettings { route, preset, batch, commit_input, max_memory_bytes };
+        Ok(Self(settings))
     }
 }

@@ -128,7 +128,7 @@ def test_an_older_cpu_gets_an_error_and_no_illegal_instruction(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_proves(lenet, digits):
+def test_a_forked_process_proves(tmp_path):
     """The prover's threads do not survive a fork; a child that waited for them would hang."""
     code = f"""
         import os, numpy as np, ciro
@@ -140,7 +140,27 @@ def test_a_forked_process_proves(lenet, digits):
             os._exit(0 if model.prove(x) == expected else 1)
         assert os.waitpid(child, 0)[1] == 0
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120, cwd=tmp_path)
+
+
+def test_nothing_but_numpy_is_needed(tmp_path):
+    """Compiles, proves and verifies with every other package out of reach."""
+    code = f"""
+        import sys, importlib.abc
+        allowed = {{"ciro", "numpy"}} | set(sys.stdlib_module_names)
+
+        class Nothing(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] not in allowed:
+                    raise ModuleNotFoundError(name)
+
+        sys.meta_path.insert(0, Nothing())
+        import ciro, numpy
+        x = numpy.load({str(MODELS / "logreg_iris" / "inputs.npz")!r})["in_0"]
+        model = ciro.compile({str(MODELS / "logreg_iris" / "model.onnx")!r}, calibration=x)
+        model.prove(x[0]).verify(model.key, inputs=x[0])
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120, cwd=tmp_path)
 
 
 def test_the_package_is_typed():

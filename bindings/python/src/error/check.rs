@@ -41,6 +41,10 @@ pub(super) fn name(error: &VerifyError) -> &'static str {
         VerifyError::Preset { .. } => "preset",
         VerifyError::CommittedInput => "committed_input",
         VerifyError::Damaged(_) => "format",
+        #[cfg(feature = "cairo")]
+        VerifyError::CairoDamaged(_) => "format",
+        VerifyError::Claims(_) => "batch",
+        VerifyError::Stated(_) => "public_values",
         VerifyError::Invalid(error) => match error {
             VerificationError::TooWeak { .. } => "security",
             VerificationError::Statement { .. } => "statement",
