@@ -4,12 +4,12 @@ use std::path::Path;
 
 use ciro_graph::import::{self, ImportError};
 use ciro_graph::quantize::QuantizeError;
-use ciro_stark::{LayoutError, Preset};
+use ciro_stark::LayoutError;
 
 #[cfg(feature = "cairo")]
 use crate::cairo::{CairoProver, Work};
 use crate::model::{self, CompileError, CompileSettings, Model};
-use crate::prover::{ProveError, ProveSettings, tensor_prover};
+use crate::prover::{ProveError, ProveSettings};
 use crate::route::Route;
 #[cfg(not(feature = "cairo"))]
 use crate::route::RouteNotBuilt;
@@ -38,13 +38,7 @@ pub struct Refusal {
 
 /// The predicted cost of a proof.
 ///
-/// On the tensor route, with `c` committed cells and `r` rows of the tallest chip, on two cores with AVX-512:
-///
-/// | figure | formula |
-/// |---|---|
-/// | time | 6 ms + c / 55 million cells a second, times 5 for `compact` and 1.9 for `proven` |
-/// | memory | 60 MB + 24 bytes a cell, times the blow-up over 2 |
-/// | proof | 90 queries of `90 + 8 log2(c)` bytes for `standard`; 0.4 times that for `compact`, 1.15 for `proven` |
+/// On the tensor route, the model is laid out and its columns are counted: see [`ciro_stark::Estimate`].
 ///
 /// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` felts of committed weights:
 ///
@@ -75,8 +69,10 @@ impl Estimate {
     pub fn of(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
         match settings.route {
             Route::Tensor => {
-                let cells = tensor_prover(model, settings)?.cells();
-                Ok(Self::from_cells(cells, settings.preset))
+                let (preset, batch) = (settings.preset, settings.batch);
+                ciro_stark::Estimate::of(model.integer(), preset, batch)
+                    .map(Self::from_columns)
+                    .map_err(ProveError::Layout)
             }
             #[cfg(feature = "cairo")]
             Route::Cairo => {
@@ -101,24 +97,17 @@ impl Estimate {
     }
 
     #[expect(
-        clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a prediction is rounded, and never negative"
     )]
-    fn from_cells(cells: u64, preset: Preset) -> Self {
-        let (time, memory, proof) = match preset {
-            Preset::Compact => (5.0, 8.0, 0.4),
-            Preset::Proven => (1.9, 2.0, 1.15),
-            _ => (1.0, 1.0, 1.0),
-        };
-        let c = cells as f64;
+    fn from_columns(estimate: ciro_stark::Estimate) -> Self {
         Self {
-            cells: Some(cells),
+            cells: Some(estimate.cells),
             steps: None,
-            prove_ms: (6.0 + c / 55e3) * time,
-            memory_bytes: (60e6 + 24.0 * c * memory) as u64,
-            proof_bytes: (90.0 * (90.0 + 8.0 * c.max(2.0).log2()) * proof * 10.0) as u64,
+            prove_ms: estimate.prove_ms,
+            memory_bytes: (estimate.memory_mb * 1_048_576.0) as u64,
+            proof_bytes: estimate.proof_bytes,
         }
     }
 }
