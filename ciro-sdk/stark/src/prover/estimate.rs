@@ -54,7 +54,7 @@ impl Estimate {
             + to_f64(columns) * COLUMN_MS
             + work * CELL_NS * 1e-6 * extension / 2.0
             + f64::from(1u32 << (log_rows + p.log_blowup)) * DOMAIN_NS * 1e-6;
-        let bytes = (to_f64(cells) + to_f64(fixed_cells)) * 4.0 * (2.0 + extension);
+        let bytes = (to_f64(cells) + to_f64(fixed_cells)) * 4.0 * (2.0 + extension) * MEMORY_FACTOR;
         Self {
             cells,
             fixed_cells,
@@ -74,6 +74,8 @@ const CELL_NS: f64 = 30.0;
 const FIXED_WEIGHT: f64 = 0.3;
 const DOMAIN_NS: f64 = 60.0;
 const BASE_MB: f64 = 13.0;
+/// What the steps of a proof hold beside its columns.
+const MEMORY_FACTOR: f64 = 1.8;
 
 /// Bytes of a proof: opened values, the columns' values at the queries, and authentication paths of four trees and of the FRI layers.
 fn proof_bytes(preset: Preset, log_rows: u32, columns: u64, openings: u64) -> u64 {
