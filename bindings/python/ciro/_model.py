@@ -21,8 +21,9 @@ from .errors import CalibrationWarning
 #: Shapes of inputs and values of symbols: `{"x": (1, 3, 32, 32), "sequence": 128}`.
 Shapes = Mapping[str, Union[int, Sequence[int]]]
 
-# A model that agrees with its float model less often gives a warning.
-_AGREEMENT = 0.99
+# An output that is further from the float model's than quantization explains gives a warning; as in the command `ciro`.
+_MAX_RELATIVE_ERROR = 0.02
+_MIN_AGREEMENT = 0.95
 
 
 class Model:
@@ -285,8 +286,8 @@ def compile(
             (12, 4 to 16), `margin` (0.25) and `input_headroom` (0.5), parts of the calibrated range that values may leave it by.
 
     Returns:
-        The model, with its accuracy report. A `CalibrationWarning` tells if it decides otherwise than the float model for more than 1 % of
-        the samples.
+        The model, with its accuracy report. A `CalibrationWarning` tells if an output is further from the float model's than quantization
+        explains.
 
     Raises:
         UnsupportedModelError: with everything that cannot be proven.
@@ -351,12 +352,13 @@ def _concern(accuracy: Accuracy) -> Optional[str]:
     """What the user should know of a model's accuracy before trusting its integers."""
     if accuracy.random:
         return "is calibrated with random numbers; pass real inputs: `calibration=X`"
-    worst = min(accuracy.outputs, key=lambda output: output.top1_agreement)
-    if worst.top1_agreement < _AGREEMENT:
-        return (
-            f"decides as the float model does for only {worst.top1_agreement:.1%} of the calibration samples (output `{worst.name}`); "
-            "`print(model.accuracy)` shows where, and `input_bits`, `activation_bits` or features of one magnitude help"
-        )
+    for output in accuracy.outputs:
+        error, agreement = output.relative_error, output.top1_agreement
+        if error > _MAX_RELATIVE_ERROR or agreement < _MIN_AGREEMENT:
+            return (
+                f"is not close to the float model in output `{output.name}`: {error:.1%} mean relative error, {agreement:.1%} top-1 agreement; "
+                "`print(model.accuracy)` shows where, and more `input_bits` or `activation_bits` may help"
+            )
     return None
 
 

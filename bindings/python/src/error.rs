@@ -67,7 +67,7 @@ pub(crate) enum Error {
     #[error("the model cannot be proven")]
     Unprovable {
         #[source]
-        source: ProveError,
+        source: Box<ProveError>,
         refused: Vec<Refusal>,
     },
     #[error(transparent)]

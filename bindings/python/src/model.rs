@@ -76,7 +76,7 @@ fn unprovable(
     model: &ciro_sdk::Model,
     settings: &ciro_sdk::ProveSettings,
 ) -> Error {
-    Error::Unprovable { source, refused: check_model(model, settings).refused }
+    Error::Unprovable { source: Box::new(source), refused: check_model(model, settings).refused }
 }
 
 impl From<ciro_sdk::Model> for Model {

@@ -13,6 +13,9 @@ use crate::job;
 use crate::key::Key;
 use crate::tensor::{Inputs, Output, integer_bytes};
 
+/// Shape and little-endian int32 elements of a tensor.
+type Integers<'py> = (Vec<usize>, Bound<'py, PyBytes>);
+
 /// A statement and its proof.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
@@ -70,10 +73,7 @@ impl Proof {
 
     /// The claimed outputs of every inference: shapes, and little-endian int32 in row-major order.
     #[getter]
-    fn integers<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<Vec<(Vec<usize>, Bound<'py, PyBytes>)>>> {
+    fn integers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Vec<Integers<'py>>>> {
         let claims = self.0.statement.claims.iter();
         let outputs = |claim: &ciro_sdk::Claim| {
             let tensors = claim.outputs.iter();
