@@ -356,8 +356,8 @@ def _concern(accuracy: Accuracy) -> Optional[str]:
         error, agreement = output.relative_error, output.top1_agreement
         if error > _MAX_RELATIVE_ERROR or agreement < _MIN_AGREEMENT:
             return (
-                f"is not close to the float model in output `{output.name}`: {error:.1%} mean relative error, {agreement:.1%} top-1 agreement; "
-                "`print(model.accuracy)` shows where, and more `input_bits` or `activation_bits` may help"
+                f"is not close to the float model in output `{output.name}`: {error:.1%} mean relative error, "
+                f"{agreement:.1%} top-1 agreement; `print(model.accuracy)` shows where, and more `input_bits` or `activation_bits` may help"
             )
     return None
 
