@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::block::{CommittedBlock, Proposal};
+use crate::block::{CommittedBlock, Content, Proposal};
 use crate::certificate::Certificate;
 use crate::crypto::Signature;
 use crate::message::{Claim, Message};
@@ -19,6 +19,8 @@ pub(crate) struct Slot {
     pub(crate) touched: Duration,
     /// The proposal of the latest view this replica took part in.
     pub(crate) assigned: Option<Assigned>,
+    /// The roots of the proposal whose digest was computed last.
+    pub(crate) roots: Option<(Digest, Content)>,
     /// Known proposals by digest.
     pub(crate) contents: BTreeMap<Digest, Arc<Proposal>>,
     /// Each sender's Prepare of its latest view.
@@ -64,6 +66,7 @@ impl Slot {
         Self {
             touched: now,
             assigned: None,
+            roots: None,
             contents: BTreeMap::new(),
             prepares: Ballots::new(),
             commits: Ballots::new(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::block::{Header, Operation, Proposal};
+use crate::block::{Content, Header, Operation, Proposal};
 use crate::certificate::Certificate;
 use crate::crypto::Scheme;
 use crate::evidence::Evidence;
@@ -48,7 +48,7 @@ pub(crate) struct Effective {
 /// A block with what executing it gave.
 #[derive(Debug)]
 pub(crate) struct Executed<'a> {
-    pub(crate) proposal: &'a Proposal,
+    pub(crate) content: Content,
     pub(crate) effective: &'a Effective,
     pub(crate) state_root: Digest,
     pub(crate) changes: &'a [StakeChange],
@@ -144,7 +144,7 @@ impl Snapshot {
     pub(crate) fn advance<S: Scheme>(&mut self, params: &Params, executed: &Executed<'_>) {
         let height = self.seq().next();
         let parent = self.header.map_or(Digest::ZERO, |header| header.digest::<S>());
-        let content = executed.proposal.content::<S>();
+        let content = executed.content;
         let state_root = executed.state_root;
         self.header = Some(Header { height, parent, content, state_root });
         self.state_root = state_root;

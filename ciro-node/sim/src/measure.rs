@@ -1,7 +1,7 @@
 //! Throughput with real signatures.
 
-use std::fmt;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 use ciro_consensus::crypto::{CryptoError, Scheme, Stark, StarkSigningKey};
 use ciro_consensus::{
@@ -19,7 +19,7 @@ pub struct Measurement {
     pub nodes: usize,
     /// Operations in each block, on average.
     pub operations: usize,
-    /// Time for one block at all replicas together.
+    /// Time on one CPU for one block at all replicas together.
     pub block: Duration,
     /// Messages of one block.
     pub messages: u64,
@@ -56,9 +56,9 @@ impl Measurement {
         let (height, traffic) = (cluster.height(), cluster.traffic());
         let wanted = usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(operations);
         let given = source.take(wanted);
-        let started = Instant::now();
+        let watch = Stopwatch::start();
         cluster.run(&given);
-        let elapsed = started.elapsed();
+        let elapsed = watch.elapsed();
         let ordered = (cluster.height().0 - height.0).max(1);
         Ok(Self {
             nodes,
@@ -74,6 +74,30 @@ impl Measurement {
     pub fn operations_per_second(&self) -> f64 {
         self.operations as f64 / self.block.as_secs_f64()
     }
+}
+
+/// Measures this thread's time on the CPU, which a busy machine does not distort; where the system does not tell it,
+/// the time that passes.
+struct Stopwatch {
+    started: Instant,
+    on_cpu: Option<Duration>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { started: Instant::now(), on_cpu: time_on_cpu() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        let on_cpu = self.on_cpu.zip(time_on_cpu()).and_then(|(from, to)| to.checked_sub(from));
+        on_cpu.filter(|time| !time.is_zero()).unwrap_or_else(|| self.started.elapsed())
+    }
+}
+
+/// Returns how long this thread has run, as Linux counts it.
+fn time_on_cpu() -> Option<Duration> {
+    let counters = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    counters.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// Starts a cluster of equal validators with STARK-curve signatures.

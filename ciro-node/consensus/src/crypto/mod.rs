@@ -3,6 +3,7 @@
 //! [`Stark`] is the scheme of the network: Cairo contracts check its signatures and hashes natively, which is what
 //! makes evidence slashable on-chain. Simulations of tens of thousands of runs plug in a cheap keyed hash instead.
 
+mod inverse;
 mod stark;
 mod table;
 

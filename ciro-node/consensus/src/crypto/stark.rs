@@ -11,12 +11,13 @@ use starknet_crypto::{
 use starknet_types_core::curve::AffinePoint;
 use starknet_types_core::felt::{Felt, NonZeroFelt};
 
+use super::inverse::inverse;
 use super::table::Table;
 use super::{CryptoError, PublicKey, Scheme, Signature};
 use crate::types::Digest;
 
 /// The order of the STARK curve's group.
-const ORDER: Felt =
+pub(super) const ORDER: Felt =
     Felt::from_hex_unchecked("0x800000000000010ffffffffffffffffb781126dcae7b2321e66a241adc64d2f");
 
 static GENERATOR: LazyLock<Table> = LazyLock::new(|| {
@@ -116,7 +117,7 @@ impl Scheme for Stark {
         let r = scalar(&signature.r).ok_or(CryptoError::SignatureRange('r'))?;
         let s = scalar(&signature.s).ok_or(CryptoError::SignatureRange('s'))?;
         let order = NonZeroFelt::try_from(ORDER).map_err(|_| CryptoError::Signature)?;
-        let w = s.mod_inverse(&order).ok_or(CryptoError::Signature)?;
+        let w = inverse(&s, &ORDER).ok_or(CryptoError::Signature)?;
         if w >= Felt::ELEMENT_UPPER_BOUND {
             return Err(CryptoError::SignatureRange('s'));
         }

@@ -109,9 +109,9 @@ impl<S: Scheme> Replica<S> {
     /// Checks the signature against the validators of the message's epoch.
     ///
     /// Fetch, State and Status may come from validators of any known epoch: who joins or left must be able to follow.
-    fn is_signed(&self, message: &Message) -> bool {
+    fn is_signed(&mut self, message: &Message) -> bool {
         let statement = message.statement::<S>(&self.genesis.message_domain());
-        let hash = statement.hash::<S>(self.genesis.chain);
+        let hash = self.hashes.of::<S>(self.genesis.chain, &statement);
         let verified = |committee: &crate::certificate::Committee<S>| {
             committee.verify(message.sender, &hash, &message.signature).is_ok()
         };

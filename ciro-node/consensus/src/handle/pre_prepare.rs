@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::block::{Operation, Proposal};
+use crate::block::{Content, Operation, Proposal};
 use crate::crypto::Scheme;
 use crate::io::Effect;
 use crate::message::{Body, Message, PrePrepare};
@@ -35,7 +35,10 @@ impl<S: Scheme> Replica<S> {
             }
             return;
         }
-        if self.proposer(body.seq) == Some(message.sender) && self.is_acceptable(body) {
+        if self.proposer(body.seq) != Some(message.sender) {
+            return;
+        }
+        if let Some(content) = self.accepted_content(body) {
             self.append(Record::Accepted(Accepted {
                 seq: body.seq,
                 view: body.view,
@@ -44,12 +47,13 @@ impl<S: Scheme> Replica<S> {
                 signature: message.signature,
                 proposal: Arc::clone(&body.proposal),
             }));
-            self.assign_proposed(message, body.seq, body.digest, &body.proposal);
+            self.assign_proposed(message, body.seq, (body.digest, content), &body.proposal);
         }
     }
 
-    /// Whether a proposal is what an honest primary could have sent, apart from what only the application can judge.
-    fn is_acceptable(&self, body: &PrePrepare) -> bool {
+    /// Returns the roots of a proposal if it is what an honest primary could have sent, apart from what only the
+    /// application can judge.
+    fn accepted_content(&self, body: &PrePrepare) -> Option<Content> {
         let Proposal { view, operations, evidence } = &*body.proposal;
         let params = &self.genesis.params;
         let distinct: BTreeSet<_> = operations.iter().map(|o| (o.client, o.nonce)).collect();
@@ -57,11 +61,13 @@ impl<S: Scheme> Replica<S> {
         let sized = !(operations.is_empty() && evidence.is_empty())
             && operations.len() <= params.operations_per_block
             && evidence.len() <= params.evidence_per_block;
-        *view == body.view
-            && sized
-            && distinct.len() == operations.len()
-            && body.proposal.digest::<S>() == body.digest
-            && evidence.iter().all(|evidence| self.proves_fault(evidence))
+        if *view != body.view || !sized || distinct.len() != operations.len() {
+            return None;
+        }
+        let content = body.proposal.content::<S>();
+        let sound = content.digest::<S>() == body.digest
+            && evidence.iter().all(|evidence| self.proves_fault(evidence));
+        sound.then_some(content)
     }
 
     /// Assigns a proposal to its number and agrees to it once its operations are known to be valid.
@@ -69,9 +75,10 @@ impl<S: Scheme> Replica<S> {
         &mut self,
         message: &Message,
         seq: Seq,
-        digest: Digest,
+        roots: (Digest, Content),
         proposal: &Arc<Proposal>,
     ) {
+        let (digest, _) = roots;
         let unknown: Vec<Operation> = proposal
             .operations
             .iter()
@@ -84,6 +91,7 @@ impl<S: Scheme> Replica<S> {
         let view = self.view();
         let slot = self.slot(seq);
         slot.assigned = Some(Assigned { view, digest, origin, validity });
+        slot.roots = Some(roots);
         slot.contents.insert(digest, Arc::clone(proposal));
         slot.prune();
         self.note_in_flight(proposal);

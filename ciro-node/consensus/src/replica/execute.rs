@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Replica;
-use crate::block::Proposal;
+use crate::block::{Content, Proposal};
 use crate::crypto::Scheme;
 use crate::io::{Block, Effect, Fault};
 use crate::message::{Body, CheckpointVote};
@@ -17,6 +17,7 @@ use crate::types::{Digest, ReplicaId, Seq, View};
 pub(crate) struct Executing {
     seq: Seq,
     proposal: Arc<Proposal>,
+    content: Content,
     effective: Effective,
 }
 
@@ -34,11 +35,11 @@ impl<S: Scheme> Replica<S> {
         if self.executing.is_some() || self.installing.is_some() {
             return;
         }
-        let Some((digest, block)) = self.slots.get(&seq).and_then(|slot| slot.committed.as_ref())
-        else {
-            return;
-        };
+        let Some(slot) = self.slots.get(&seq) else { return };
+        let Some((digest, block)) = &slot.committed else { return };
         let (digest, proposal) = (*digest, Arc::clone(&block.proposal));
+        let known = slot.roots.filter(|(known, _)| *known == digest);
+        let content = known.map_or_else(|| proposal.content::<S>(), |(_, content)| content);
         let effective = self.tip.effective(self.params(), &proposal);
         if !effective.operations.is_empty() {
             self.regain_patience();
@@ -50,13 +51,13 @@ impl<S: Scheme> Replica<S> {
             operations: effective.operations.clone(),
             punish: effective.punish.clone(),
         })));
-        self.executing = Some(Executing { seq, proposal, effective });
+        self.executing = Some(Executing { seq, proposal, content, effective });
     }
 
     pub(crate) fn on_executed(&mut self, seq: Seq, state_root: Digest, changes: &[StakeChange]) {
         let Some(executed) = self.executing.take_if(|block| block.seq == seq) else { return };
-        let Executing { proposal, effective, .. } = executed;
-        let executed = Executed { proposal: &proposal, effective: &effective, state_root, changes };
+        let Executing { proposal, content, effective, .. } = executed;
+        let executed = Executed { content, effective: &effective, state_root, changes };
         self.tip.advance::<S>(&self.genesis.params, &executed);
         for operation in &proposal.operations {
             if let Some(last) = self.tip.clients.get(&operation.client).copied() {

@@ -4,6 +4,7 @@ mod accuse;
 mod epoch;
 mod execute;
 mod footprint;
+mod hashes;
 mod order;
 mod propose;
 mod recover;
@@ -32,6 +33,7 @@ use crate::stake::ValidatorSet;
 use crate::stash::Stash;
 use crate::types::{ChainId, ClientId, Digest, Epoch, Nonce, ReplicaId, Seq, View};
 use execute::{Executing, Installing};
+use hashes::Hashes;
 use suspect::Timers;
 
 /// What all replicas of a chain start from.
@@ -146,6 +148,7 @@ pub struct Replica<S: Scheme> {
     pub(crate) evidence: BTreeMap<(Epoch, ReplicaId), Evidence>,
 
     pub(crate) stash: Stash,
+    pub(crate) hashes: Hashes,
     pub(crate) peers: BTreeMap<ReplicaId, Peer>,
     pub(crate) timers: Timers,
 }

@@ -61,12 +61,13 @@ impl<S: Scheme> Replica<S> {
     /// Sends a PrePrepare and agrees to it; false if it could not be signed.
     fn pre_prepare(&mut self, seq: Seq, proposal: Proposal) -> bool {
         let proposal = Arc::new(proposal);
-        let digest = proposal.digest::<S>();
+        let content = proposal.content::<S>();
+        let digest = content.digest::<S>();
         let view = self.view;
         let body = PrePrepare { view, seq, digest, proposal: Arc::clone(&proposal) };
         let Some(message) = self.say(Body::PrePrepare(body)) else { return false };
         self.slot(seq).own.insert(message.body.kind(), Arc::clone(&message));
-        self.assign_proposed(&message, seq, digest, &proposal);
+        self.assign_proposed(&message, seq, (digest, content), &proposal);
         true
     }
 

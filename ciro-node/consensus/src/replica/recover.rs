@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::footprint::stash_per_sender;
+use super::hashes::Hashes;
 use super::{Committees, Genesis, Identity, KnownViewChange, Phase, Replica};
 use crate::block::Operation;
 use crate::certificate::{Certificate, Committee};
@@ -127,6 +128,7 @@ impl<S: Scheme> Replica<S> {
             in_flight: BTreeMap::new(),
             evidence: BTreeMap::new(),
             stash: Stash::new(stash),
+            hashes: Hashes::new(),
             peers: BTreeMap::new(),
             timers: super::suspect::Timers::default(),
         };
