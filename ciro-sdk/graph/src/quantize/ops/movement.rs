@@ -4,7 +4,7 @@ use super::binary;
 use crate::float::{Node, NodeId};
 use crate::integer::BOUND;
 use crate::movement::Movement;
-use crate::quantize::emit::narrow;
+use crate::quantize::emit::{narrow, step_at_least};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::lower::{Form, Lowering};
@@ -55,7 +55,9 @@ fn joined(
     Ok(Expr::value(node.shape.clone(), Value { id, scale }))
 }
 
-/// Tensors at one common scale, as fine as the coarsest of them.
+/// Tensors at one common scale: the finest of theirs, or as fine as the widest of them allows.
+///
+/// A column of zeros and ones beside measurements must not round the measurements to integers.
 fn exact(cx: &mut Lowering<'_>, node: &Node) -> Result<Vec<Value>, QuantizeError> {
     let mut values = vec![];
     for &id in &node.operands {
@@ -63,10 +65,13 @@ fn exact(cx: &mut Lowering<'_>, node: &Node) -> Result<Vec<Value>, QuantizeError
             values.push((id, cx.wide(id, BOUND as f64 / 2.0)?));
         }
     }
-    let scale = values.iter().map(|(_, value)| value.scale).fold(0.0, f64::max);
-    if scale == 0.0 {
+    let finest = values.iter().map(|(_, value)| value.scale).fold(f64::INFINITY, f64::min);
+    if finest.is_infinite() {
         return binary::common_of(cx, &node.operands);
     }
+    let reach = values.iter().map(|&(_, value)| cx.range_of(value).max_abs()).fold(0.0, f64::max);
+    let room = BOUND as f64 / 2.0 - 1.0;
+    let scale = if reach > finest * room { step_at_least(finest, reach / room) } else { finest };
     let mut joined = vec![];
     for &id in &node.operands {
         let known = values.iter().find(|(known, _)| *known == id);
