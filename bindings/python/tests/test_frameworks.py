@@ -74,11 +74,10 @@ def test_class_names_come_back():
 NUMBERS = ("numbers", StandardScaler(), ["age", "weight"])
 ROOMS = ("rooms", OrdinalEncoder(), ["rooms"])
 REGION = ("region", OneHotEncoder(), ["region"])
-COARSE = pytest.mark.xfail(strict=True, reason="scaled numbers beside one-hot columns are rounded to the columns' unit")
 
 
 @pytest.mark.parametrize(
-    "encoders", [(NUMBERS, ROOMS), (ROOMS, REGION), pytest.param((NUMBERS, REGION), marks=COARSE)], ids=["nr", "ro", "no"]
+    "encoders", [(NUMBERS, ROOMS), (ROOMS, REGION), (NUMBERS, REGION)], ids=["nr", "ro", "no"]
 )
 @pytest.mark.filterwarnings("ignore::ciro.CalibrationWarning")
 def test_pipelines_with_encoders_have_one_input_for_each_column(encoders):

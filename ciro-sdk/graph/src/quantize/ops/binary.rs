@@ -5,7 +5,7 @@ use crate::float::{BinaryFn, Node, NodeId};
 use crate::integer::BOUND;
 use crate::integer::ops::{Combine, Mul, ReduceMax};
 use crate::movement::Movement;
-use crate::quantize::emit::Target;
+use crate::quantize::emit::{Target, step_at_least};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, uniform};
 use crate::quantize::lower::Lowering;
@@ -49,6 +49,9 @@ fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
     let id = cx.push(&node.name, Mul, &[a.id, b.id], scale)?;
     Ok(Expr::value(node.shape.clone(), Value { id, scale }))
 }
+
+/// Integers below this magnitude are few.
+const FEW_DISTINCT: i64 = 1 << 7;
 
 /// `x` times `g(constant)`: a change of scale, or taken into the weights before it.
 fn scaled(
@@ -105,7 +108,7 @@ fn maximum(cx: &mut Lowering<'_>, node: &Node, sign: f64) -> Result<Expr, Quanti
     Ok(Expr::value(node.shape.clone(), Value { id, scale: a.scale }).times(sign))
 }
 
-/// Tensors at one common scale: the coarsest that any of them would get alone.
+/// Tensors at one common scale: the coarsest that any of them would get alone, but for those of few distinct integers.
 pub(super) fn common<const N: usize>(
     cx: &mut Lowering<'_>,
     ids: [NodeId; N],
@@ -119,11 +122,22 @@ pub(super) fn common_of(
     cx: &mut Lowering<'_>,
     ids: &[NodeId],
 ) -> Result<Vec<Value>, QuantizeError> {
-    let mut scale: f64 = 0.0;
+    let mut values = vec![];
     for &id in ids {
         if cx.constant_of(id).is_none() {
-            scale = scale.max(cx.narrow(id)?.scale);
+            values.push(cx.narrow(id)?);
         }
+    }
+    // A tensor of few distinct integers, such as zeros and ones, has no say: it fits any finer scale.
+    let is_few = |value: &&Value| cx.interval(**value).max_abs() < FEW_DISTINCT;
+    let coarsest = values.iter().filter(|value| !is_few(value)).map(|value| value.scale);
+    let mut scale = coarsest.fold(0.0, f64::max);
+    if scale == 0.0 {
+        scale = values.iter().map(|value| value.scale).fold(0.0, f64::max);
+    } else {
+        let reach = |value: &Value| cx.range_of(*value).max_abs();
+        let few = values.iter().filter(is_few).map(reach).fold(0.0, f64::max);
+        scale = step_at_least(scale, scale.max(few / FACTOR_MAX as f64));
     }
     if scale == 0.0 {
         scale = cx.narrow(ids[0])?.scale;
