@@ -25,3 +25,13 @@ snapshots:
 # Fuzzes a decoder for a minute: onnx, compiled_model, model_key, proof_bundle, inputs.
 fuzz TARGET:
     RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time=60
+
+# Replays one seed of the consensus simulator.
+sim SEED *ARGS:
+    cargo run -p ciro-sim -- --replay {{SEED}} {{ARGS}}
+
+# The large sweeps of docs/consensus.md that the tests only sample, about three minutes.
+sweep:
+    cargo run -p ciro-sim -- --seeds 0..500 --nodes 31
+    cargo run -p ciro-sim -- --seeds 0..20 --nodes 100 --blocks 10
+    cargo run -p ciro-sim -- --seeds 0..2000 --profile fork

@@ -305,6 +305,8 @@ impl<S: Scheme> Replica<S> {
         if self.fault.is_none() {
             self.execute_next();
             self.propose();
+            // Whoever is a quorum alone has just committed what it proposed.
+            self.execute_next();
             self.watch_progress();
         }
     }

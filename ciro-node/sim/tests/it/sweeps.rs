@@ -55,12 +55,12 @@ fn seven_replicas_survive_everything() {
 
 #[test]
 fn ten_replicas_survive_everything() {
-    check(Profile::Mixed, 10, 20, 0..100);
+    check(Profile::Mixed, 10, 20, 0..500);
 }
 
 #[test]
 fn thirty_one_replicas_survive_everything() {
-    check(Profile::Mixed, 31, 10, 0..10);
+    check(Profile::Mixed, 31, 20, 0..30);
 }
 
 #[test]
