@@ -8,7 +8,7 @@
 //!
 //! - The first axis of an input is the batch and becomes 1 where the model leaves it open; other open axes have to be set
 //!   ([`Settings::shapes`]).
-//! - Strings are positions in a list of names ([`Labels::Names`](crate::float::Labels::Names)) where they are labels, and
+//! - Strings are positions in a list of names ([`Labels::Names`]) where they are labels, and
 //!   refused where they are data.
 //! - Loops with a constant number of turns are unrolled, and so are recurrent layers; weights are shared by the steps.
 //! - An additive mask, a constant that is 0 where it keeps and at most -10^4 (or minus infinity) where it hides, becomes a
