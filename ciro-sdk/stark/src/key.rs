@@ -5,9 +5,9 @@ use ciro_graph::integer::{Decoding, Encoding};
 use ciro_graph::{IntegerModel, Interval};
 use serde::{Deserialize, Serialize};
 
-use crate::air::Chip as _;
+use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
-use crate::preset::Preset;
+use crate::preset::{Parameters, Preset};
 
 /// Commits to an integer model and to the way it is proven: the root of the model's columns (weights, tables, wiring), the shapes of
 /// the chips, and what inputs and outputs mean.
@@ -172,10 +172,24 @@ impl ModelKey {
         Ok(())
     }
 
+    /// The security parameters: the preset's, for a model of this size.
+    pub(crate) fn parameters(&self) -> Parameters {
+        self.preset.parameters(cells(&self.chips))
+    }
+
     /// Binary logarithm of the tallest chip's rows.
     pub(crate) fn max_log_size(&self) -> u32 {
         self.chips.iter().map(|chip| chip.log_size()).max().unwrap_or(0)
     }
+}
+
+/// Cells of all chips, the model's own included.
+pub(crate) fn cells(chips: &[AnyChip]) -> u64 {
+    let cells = |chip: &AnyChip| {
+        let shape = Shape::of(chip);
+        ((shape.fixed + shape.committed()) as u64) << chip.log_size()
+    };
+    chips.iter().map(cells).sum()
 }
 
 pub(crate) fn model_digest(model: &IntegerModel) -> [u8; 32] {

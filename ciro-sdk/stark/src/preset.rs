@@ -8,7 +8,7 @@ use stwo::core::pcs::PcsConfig;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Preset {
-    /// 100 conjectured bits, fastest prover: blow-up 2.
+    /// 100 conjectured bits, fast prover: blow-up 2, or more for models so small that more costs nothing and makes proofs smaller.
     Standard,
     /// 100 conjectured bits, smallest proofs: blow-up 16. For verifiers that pay by the byte.
     Compact,
@@ -18,7 +18,13 @@ pub enum Preset {
     FastTest,
 }
 
-/// The parameters behind a preset.
+/// Models up to so many cells are proven with blow-up 8: their time goes to what does not depend on size.
+const SMALL: u64 = 1 << 17;
+
+/// Models up to so many cells are proven with blow-up 4.
+const MEDIUM: u64 = 1 << 18;
+
+/// The parameters behind a preset, for models of some size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
     /// Zero bits of the proof of work before the queries.
@@ -45,45 +51,48 @@ impl Preset {
         }
     }
 
-    pub(crate) fn parameters(self) -> Parameters {
+    /// The parameters for a model whose chips have `cells` cells, the model's own included.
+    pub(crate) fn parameters(self, cells: u64) -> Parameters {
         let standard = Parameters {
             query_pow_bits: 16,
             challenge_pow_bits: 8,
             log_blowup: 1,
             queries: 88,
-            log_last_layer: 4,
-            fold_step: 2,
+            log_last_layer: 5,
+            fold_step: 3,
         };
         match self {
+            Self::Standard if cells <= SMALL => {
+                Parameters { log_blowup: 3, queries: 29, ..standard }
+            }
+            Self::Standard if cells <= MEDIUM => {
+                Parameters { log_blowup: 2, queries: 44, ..standard }
+            }
             Self::Standard => standard,
-            Self::Compact => Parameters {
-                query_pow_bits: 20,
-                log_blowup: 4,
-                queries: 21,
-                log_last_layer: 5,
-                fold_step: 3,
-                ..standard
-            },
+            Self::Compact => {
+                Parameters { query_pow_bits: 20, log_blowup: 4, queries: 21, ..standard }
+            }
             Self::Proven => Parameters { log_blowup: 2, queries: 125, ..standard },
             Self::FastTest => {
                 Parameters { query_pow_bits: 0, challenge_pow_bits: 0, queries: 3, ..standard }
             }
         }
     }
+}
 
+impl Parameters {
     /// The parameters in stwo's form. `log_rows` is the height of the tallest column; every tree is lifted to it, whatever a
     /// proof says.
     pub(crate) fn pcs_config(self, log_rows: u32) -> PcsConfig {
-        let p = self.parameters();
         PcsConfig {
-            pow_bits: p.query_pow_bits,
+            pow_bits: self.query_pow_bits,
             fri_config: FriConfig::new(
-                p.log_last_layer.min(log_rows.saturating_sub(p.fold_step)),
-                p.log_blowup,
-                p.queries,
-                p.fold_step,
+                self.log_last_layer.min(log_rows.saturating_sub(self.fold_step)),
+                self.log_blowup,
+                self.queries,
+                self.fold_step,
             ),
-            lifting_log_size: Some(log_rows + p.log_blowup),
+            lifting_log_size: Some(log_rows + self.log_blowup),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::air::{Chip as _, Relation, Shape};
 use crate::key::ModelKey;
-use crate::preset::Preset;
+use crate::preset::Parameters;
 
 /// Binary logarithm of the size of the secure field, QM31.
 const FIELD_BITS: f64 = 124.0;
@@ -23,7 +23,7 @@ pub struct Security {
 impl Security {
     /// The security of proofs for a key.
     pub fn of(key: &ModelKey) -> Self {
-        let p = key.preset.parameters();
+        let p = key.parameters();
         let pow = f64::from(p.challenge_pow_bits);
         let log_rows = f64::from(key.max_log_size());
         let log_domain = log_rows + f64::from(p.log_blowup);
@@ -38,7 +38,7 @@ impl Security {
         let tuple = (Relation::MAX_WIDTH - 1) as f64;
         let rows = log_rows.exp2();
         let terms = vec![
-            ("queries", key.preset.query_bits()),
+            ("queries", p.query_bits()),
             ("LogUp", FIELD_BITS - (fractions * tuple).log2() + pow),
             // Degrees of the folding challenges: extents of a product and number of products, at most the rows of all chips.
             ("folding", FIELD_BITS - (fractions * 64.0).log2() + pow),
@@ -49,7 +49,7 @@ impl Security {
             ("hash", 128.0),
         ];
         let conjectured_bits = total(terms.iter().map(|(_, bits)| *bits));
-        let proven = [key.preset.unique_decoding_bits()];
+        let proven = [p.unique_decoding_bits()];
         let proven_bits = total(terms[1..].iter().map(|(_, bits)| *bits).chain(proven));
         Self { conjectured_bits, proven_bits, terms }
     }
@@ -76,36 +76,37 @@ fn total(bits: impl Iterator<Item = f64>) -> f64 {
     -bits.map(|bits| (-bits).exp2()).sum::<f64>().log2()
 }
 
-impl Preset {
+impl Parameters {
     /// Conjectured bits of the query phase: a word beyond the list-decoding capacity passes one query with probability
     /// `rate + H(rate) / log2 |F|`, grinding included.
-    pub fn query_bits(self) -> f64 {
-        let p = self.parameters();
-        let rate = (-f64::from(p.log_blowup)).exp2();
+    pub(crate) fn query_bits(self) -> f64 {
+        let rate = (-f64::from(self.log_blowup)).exp2();
         let entropy = -rate * rate.log2() - (1.0 - rate) * (1.0 - rate).log2();
         let pass = rate + entropy / FIELD_BITS;
-        f64::from(p.query_pow_bits) - p.queries as f64 * pass.log2()
+        f64::from(self.query_pow_bits) - self.queries as f64 * pass.log2()
     }
 
     /// Proven bits of the query phase: a word outside the unique-decoding radius passes one query with probability `(1 + rate) / 2`,
     /// grinding included.
-    pub fn unique_decoding_bits(self) -> f64 {
-        let p = self.parameters();
-        let rate = (-f64::from(p.log_blowup)).exp2();
-        f64::from(p.query_pow_bits) - p.queries as f64 * f64::midpoint(1.0, rate).log2()
+    pub(crate) fn unique_decoding_bits(self) -> f64 {
+        let rate = (-f64::from(self.log_blowup)).exp2();
+        f64::from(self.query_pow_bits) - self.queries as f64 * f64::midpoint(1.0, rate).log2()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preset::Preset;
 
     #[test]
     fn presets_hold_what_they_state() {
-        assert!(Preset::Standard.query_bits() >= 100.5);
-        assert!(Preset::Compact.query_bits() >= 100.5);
-        assert!(Preset::Proven.unique_decoding_bits() >= 100.2);
-        assert!(Preset::FastTest.query_bits() < 20.0);
+        for cells in (0..40).map(|bits| 1 << bits) {
+            assert!(Preset::Standard.parameters(cells).query_bits() >= 100.5);
+            assert!(Preset::Compact.parameters(cells).query_bits() >= 100.5);
+            assert!(Preset::Proven.parameters(cells).unique_decoding_bits() >= 100.2);
+            assert!(Preset::FastTest.parameters(cells).query_bits() < 20.0);
+        }
     }
 
     #[test]

@@ -119,8 +119,8 @@ pub fn verify(
     let form = Form::of(key);
     form.check(proof)?;
     let mut stark = proof.stark.clone();
-    let parameters = key.preset.parameters();
-    let config = key.preset.pcs_config(key.max_log_size());
+    let parameters = key.parameters();
+    let config = parameters.pcs_config(key.max_log_size());
     stark.0.config = config;
 
     let mut channel: Blake2sChannel = open_transcript(key, statement);

@@ -77,11 +77,10 @@ impl Expr {
 
     /// The sum of two expressions of one shape.
     pub(super) fn plus(mut self, other: Self) -> Self {
+        // A constant may find its place in the other's terms.
+        let offsets = [self.offset.take(), other.offset];
         self.terms.extend(other.terms);
-        match other.offset {
-            Some(offset) => self.plus_constant(offset),
-            None => self,
-        }
+        offsets.into_iter().flatten().fold(self, Self::plus_constant)
     }
 
     /// Adds a constant of the same shape; where it fits, as the bias of a product.

@@ -9,6 +9,7 @@
 mod altered;
 mod conformance;
 mod describe;
+mod dump;
 mod fixtures;
 mod models;
 mod operators;

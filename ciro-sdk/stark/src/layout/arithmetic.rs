@@ -2,7 +2,7 @@
 
 use stwo::core::fields::m31::BaseField;
 
-use super::cost::{LANES, cheapest, log_size};
+use super::cost::{Costs, LANES, log_size};
 use super::rounding::Rounding;
 use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
@@ -42,6 +42,7 @@ impl Arithmetic {
     pub(crate) fn new(
         work: &[Elementwise],
         limbs: Option<Limbs>,
+        costs: Costs,
         wiring: &mut Wiring<'_>,
     ) -> Option<Self> {
         let mine: Vec<&Elementwise> = work
@@ -51,11 +52,11 @@ impl Arithmetic {
         if mine.is_empty() {
             return None;
         }
-        let candidates = LANES[..4].iter().map(|&lanes| {
+        let candidates = LANES.iter().map(|&lanes| {
             let rows = mine.iter().map(|item| item.cells.len().div_ceil(lanes as usize)).sum();
             AnyChip::Arithmetic(ArithmeticChip { log_size: log_size(rows), lanes, limbs })
         });
-        let AnyChip::Arithmetic(chip) = cheapest(candidates) else {
+        let AnyChip::Arithmetic(chip) = costs.cheapest(candidates) else {
             unreachable!("only arithmetic was offered")
         };
         let lanes = chip.lanes as usize;

@@ -24,7 +24,7 @@ use super::rounding::NoRoom;
 use super::wiring::Address;
 
 /// Committed cells of one step-by-step clamp, about.
-const CELLS_OF_STEPS: u64 = 120;
+const CELLS_OF_STEPS: u64 = 210;
 
 /// Committed cells of one entry of a table, the model's own columns not counted.
 const CELLS_OF_ENTRY: u64 = 5;

@@ -1,25 +1,29 @@
 //! From nodes to work for the chips.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ciro_graph::integer::ops::{Combine, Conv, Linear};
-use ciro_graph::integer::{ConstId, Node, NodeId, Op};
+use ciro_graph::integer::{ConstId, NodeId, Op};
 use ciro_graph::{IntegerModel, Interval, Tensor};
 
 use super::arithmetic::{Arithmetic, Elementwise};
 use super::clamp::{Steps, wide_clamps};
 use super::convolution;
+use super::cost::{Costs, log_size};
 use super::divide::{DivisionRows, Divisions};
 use super::embed::{self, Embedding, Embeddings};
 use super::extremum::{Extrema, Extremum, Groups};
 use super::io::PublicValues;
+use super::outcome::{Outcome, Sinks};
 use super::product::{Accumulation, Product, Right, place_contraction};
 use super::rounding::{NoRoom, Rounding, Roundings};
 use super::tables::Tables;
 use super::tree::{Forest, LeafRows, PathRows, RankRows, RankWork};
 use super::wiring::{Address, Wiring};
 use super::{Auxiliary, Layout, PlacedChip, constants};
+use crate::air::Chip as _;
 use crate::chips::quantize::Limbs;
+use crate::chips::{AnyChip, ArgMaxChip, MaxChip};
 
 /// A model that cannot be laid out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,7 +88,10 @@ pub enum LayoutError {
 pub(super) struct Collector<'m> {
     pub(super) model: &'m IntegerModel,
     pub(super) wiring: Wiring<'m>,
+    /// Tensor elements of the whole batch.
+    elements: u64,
     users: Vec<Vec<NodeId>>,
+    sinks: Sinks,
     live: Vec<bool>,
     roundings: Roundings,
     /// Rounding nodes and their (draft) rounding.
@@ -129,7 +136,9 @@ impl<'m> Collector<'m> {
         let mut this = Self {
             model,
             wiring,
+            elements,
             users,
+            sinks: Sinks::default(),
             live,
             roundings: Roundings::default(),
             rounded: BTreeMap::new(),
@@ -145,6 +154,7 @@ impl<'m> Collector<'m> {
             ensembles: vec![],
         };
         this.collect_roundings()?;
+        this.sinks = Sinks::find(model, &this.wiring, &this.users, &this.rounded);
         this.collect_nodes()?;
         Ok(this)
     }
@@ -180,30 +190,6 @@ impl<'m> Collector<'m> {
         Ok(())
     }
 
-    /// The rounding node that is the only reader of a node's result, if there is one.
-    pub(super) fn fused(&self, id: NodeId) -> Option<NodeId> {
-        let is_output = self.model.outputs().iter().any(|output| output.node == id);
-        match self.users[id.index()][..] {
-            [user] if !is_output && self.rounded.contains_key(&user) => Some(user),
-            _ => None,
-        }
-    }
-
-    /// Whether a rounding node is done where its operand is computed.
-    fn is_absorbed(&self, node: &Node) -> bool {
-        let operand = node.operands[0];
-        let computed = matches!(
-            self.model.node(operand).op,
-            Op::Linear(_)
-                | Op::Conv(_)
-                | Op::MatMul(_)
-                | Op::ReduceSum(_)
-                | Op::Combine(_)
-                | Op::Mul(_)
-        );
-        computed && self.fused(operand).is_some()
-    }
-
     fn collect_nodes(&mut self) -> Result<(), LayoutError> {
         let model: &'m IntegerModel = self.model;
         let mut linears: BTreeMap<(ConstId, Option<ConstId>, bool), Vec<NodeId>> = BTreeMap::new();
@@ -214,7 +200,7 @@ impl<'m> Collector<'m> {
             match &node.op {
                 Op::Input(_) | Op::Constant(_) | Op::Move(_) => {}
                 Op::Linear(Linear { weight, bias }) => {
-                    let key = (*weight, *bias, self.fused(id).is_some());
+                    let key = (*weight, *bias, self.sinks.of(id).is_some());
                     linears.entry(key).or_default().push(id);
                 }
                 Op::Conv(conv) => self.conv(id, conv),
@@ -226,7 +212,7 @@ impl<'m> Collector<'m> {
                     self.elementwise(id, [1, 0, 0, 0], a, b);
                 }
                 &Op::Requantize(op) if self.wide.contains(&id) => self.clamp_in_steps(id, op)?,
-                Op::Requantize(_) | Op::Lookup(_) if self.is_absorbed(node) => {}
+                Op::Requantize(_) | Op::Lookup(_) if self.sinks.absorbs(id) => {}
                 Op::Requantize(_) | Op::Lookup(_) => {
                     let cells = self.operand_cells(node.operands[0], node.operands[0], id);
                     self.elementwise.push(Elementwise {
@@ -259,12 +245,29 @@ impl<'m> Collector<'m> {
         Ok(())
     }
 
-    /// The node that holds what is written for `id`, and how it is rounded.
-    pub(super) fn result(&self, id: NodeId) -> (NodeId, Option<Rounding>) {
-        match self.fused(id) {
-            Some(user) => (user, Some(self.rounded[&user])),
-            None => (id, None),
+    /// What happens to each result of a node, for one sample of the batch.
+    pub(super) fn outcomes(&self, id: NodeId, sample: u32) -> Vec<Outcome> {
+        let raw = self.wiring.cells(id, sample);
+        let Some(sinks) = self.sinks.of(id) else {
+            let exact = |raw| Outcome { raw, written: Some(raw), rounding: Rounding::IDLE };
+            return raw.into_iter().map(exact).collect();
+        };
+        // What nobody reads is rounded like its neighbours.
+        let unread = |&raw| Outcome { raw, written: None, rounding: self.rounded[&sinks[0]] };
+        let mut outcomes: Vec<Outcome> = raw.iter().map(unread).collect();
+        for sink in sinks {
+            let from = self.wiring.cells(self.model.node(*sink).operands[0], sample);
+            for (from, to) in from.into_iter().zip(self.wiring.cells(*sink, sample)) {
+                let outcome = &mut outcomes[(from - raw[0]) as usize];
+                (outcome.written, outcome.rounding) = (Some(to), self.rounded[sink]);
+            }
         }
+        outcomes
+    }
+
+    /// Whether a node's results are rounded where they are computed.
+    pub(super) fn rounds(&self, id: NodeId) -> bool {
+        self.sinks.of(id).is_some()
     }
 
     /// All uses of one weight matrix become one product: its rows are paid once.
@@ -275,17 +278,14 @@ impl<'m> Collector<'m> {
         let bias = bias.map(|bias| &self.model.constants()[bias]);
         right.extend(bias.into_iter().flat_map(Tensor::data));
         let one = self.wiring.constant(1);
-        let (mut left, mut raw, mut written, mut roundings) = (vec![], vec![], vec![], vec![]);
+        let (mut left, mut results) = (vec![], vec![]);
         for &id in nodes {
-            let (result, rounding) = self.result(id);
             for sample in self.samples() {
                 for row in self.wiring.cells(self.model.node(id).operands[0], sample).chunks(k) {
                     left.extend_from_slice(row);
                     left.extend(bias.map(|_| one));
-                    roundings.extend(rounding);
                 }
-                raw.extend(self.wiring.cells(id, sample));
-                written.extend(self.wiring.cells(result, sample));
+                results.extend(self.outcomes(id, sample));
             }
         }
         let k = k + usize::from(bias.is_some());
@@ -295,9 +295,8 @@ impl<'m> Collector<'m> {
             n,
             left,
             right: Right::Fixed(right),
-            raw,
-            written,
-            roundings: (!roundings.is_empty()).then_some(roundings),
+            results,
+            rounded: nodes.iter().any(|&id| self.rounds(id)),
         });
     }
 
@@ -309,14 +308,12 @@ impl<'m> Collector<'m> {
     fn mat_mul(&mut self, id: NodeId) {
         let node = self.model.node(id);
         let [a, b] = [node.operands[0], node.operands[1]];
-        let (result, rounding) = self.result(id);
         let n = *node.shape.last().expect("a matrix");
         let m = node.shape[node.shape.len() - 2];
         let k = *self.model.node(a).shape.last().expect("a matrix");
         for sample in self.samples() {
-            let [a, b, raw, written] =
-                [a, b, id, result].map(|node| self.wiring.cells(node, sample));
-            for block in 0..raw.len() / (m * n) {
+            let [a, b] = [a, b].map(|node| self.wiring.cells(node, sample));
+            for (block, results) in self.outcomes(id, sample).chunks(m * n).enumerate() {
                 let part = |cells: &[Address], len: usize| cells[block * len..][..len].to_vec();
                 self.products.push(Product {
                     m,
@@ -324,9 +321,8 @@ impl<'m> Collector<'m> {
                     n,
                     left: part(&a, m * k),
                     right: Right::Computed(part(&b, k * n)),
-                    raw: part(&raw, m * n),
-                    written: part(&written, m * n),
-                    roundings: rounding.map(|rounding| vec![rounding; m]),
+                    results: results.to_vec(),
+                    rounded: self.rounds(id),
                 });
             }
         }
@@ -340,7 +336,6 @@ impl<'m> Collector<'m> {
 
     /// `y[i] = sum_j weights[j] * x[i, j]` for every element `i` of a node.
     fn row_sums(&mut self, id: NodeId, left: Vec<Address>, weights: Vec<i32>) {
-        let (result, rounding) = self.result(id);
         let m = left.len() / weights.len();
         self.products.push(Product {
             m,
@@ -348,9 +343,8 @@ impl<'m> Collector<'m> {
             n: 1,
             left,
             right: Right::Fixed(weights),
-            raw: self.all_cells(id),
-            written: self.all_cells(result),
-            roundings: rounding.map(|rounding| vec![rounding; m]),
+            results: self.samples().flat_map(|sample| self.outcomes(id, sample)).collect(),
+            rounded: self.rounds(id),
         });
     }
 
@@ -378,9 +372,28 @@ impl<'m> Collector<'m> {
     }
 
     fn elementwise(&mut self, id: NodeId, coefficients: [i32; 4], a: NodeId, b: NodeId) {
-        let (result, rounding) = self.result(id);
-        let cells = self.operand_cells(a, b, result);
-        self.elementwise.push(Elementwise { coefficients, rounding, cells });
+        let cells = self.operand_cells(a, b, id);
+        let Some(sinks) = self.sinks.of(id) else {
+            self.elementwise.push(Elementwise { coefficients, rounding: None, cells });
+            return;
+        };
+        let first = self.wiring.cells(id, 0)[0];
+        let per_sample = self.model.node(id).len();
+        let operands: Vec<_> = cells.chunks(per_sample).collect();
+        for &sink in sinks {
+            let mut cells = vec![];
+            for (sample, operands) in self.samples().zip(&operands) {
+                // Positions do not depend on the sample.
+                let from = self.wiring.cells(self.model.node(sink).operands[0], 0);
+                let to = self.wiring.cells(sink, sample);
+                cells.extend(from.into_iter().zip(to).map(|(from, to)| {
+                    let [a, b, _] = operands[(from - first) as usize];
+                    [a, b, to]
+                }));
+            }
+            let rounding = Some(self.rounded[&sink]);
+            self.elementwise.push(Elementwise { coefficients, rounding, cells });
+        }
     }
 
     fn operand_cells(&self, a: NodeId, b: NodeId, y: NodeId) -> Vec<[Address; 3]> {
@@ -418,6 +431,7 @@ impl<'m> Collector<'m> {
 
     /// Lays all work into chips.
     pub(super) fn lay(mut self) -> Result<Layout, LayoutError> {
+        let costs = Costs::of(self.elements);
         let mut tables = Tables::default();
         tables.range(0);
         let limbs = self.roundings.limbs();
@@ -426,26 +440,25 @@ impl<'m> Collector<'m> {
         let embeddings = self.embeddings(&mut tables);
         let (ranks, forests) = self.forests(&mut tables)?;
         // Products of one kind stand together, so that few rows only separate others.
-        self.products.sort_by_key(|product| {
-            (matches!(product.right, Right::Computed(_)), product.roundings.is_some())
-        });
+        self.products
+            .sort_by_key(|product| (matches!(product.right, Right::Computed(_)), product.rounded));
 
         let public = self.public_values();
         let Self { mut wiring, products, elementwise, maxima, positions, divisions, steps, .. } =
             self;
         let mut chips: Vec<PlacedChip> = vec![];
-        chips.extend(place_contraction(&products, false, &mut wiring));
-        chips.extend(place_contraction(&products, true, &mut wiring));
-        let rounded = Arithmetic::new(&elementwise, Some(limbs), &mut wiring);
-        let raw = Arithmetic::new(&elementwise, None, &mut wiring);
+        chips.extend(place_contraction(&products, false, costs, &mut wiring));
+        chips.extend(place_contraction(&products, true, costs, &mut wiring));
+        let rounded = Arithmetic::new(&elementwise, Some(limbs), costs, &mut wiring);
+        let raw = Arithmetic::new(&elementwise, None, costs, &mut wiring);
         let mut extrema = vec![];
         for (kind, groups) in [(Extremum::Max, &maxima), (Extremum::ArgMax, &positions)] {
-            extrema.extend(place_extrema(kind, groups, limbs.bits, &mut tables, &mut wiring));
+            extrema.extend(place_extrema(kind, groups, costs, &mut tables, &mut wiring));
         }
         let divisions = [false, true].map(|is_root| {
-            DivisionRows::new(&divisions, is_root, limbs.bits, (&mut tables, &mut wiring))
+            DivisionRows::new(&divisions, is_root, costs, (&mut tables, &mut wiring))
         });
-        let embeddings = Embeddings::new(&embeddings, &mut wiring);
+        let embeddings = Embeddings::new(&embeddings, costs, &mut wiring);
         let ranks = RankRows::new(&ranks, limbs.bits, (&mut tables, &mut wiring));
         let paths = PathRows::new(&forests, limbs.bits, &mut tables);
         let leaves = LeafRows::new(&forests, &mut wiring);
@@ -454,8 +467,9 @@ impl<'m> Collector<'m> {
         auxiliary.extend(paths.as_ref().map(PathRows::idle_visits));
         auxiliary.extend(forests.into_iter().map(|forest| Box::new(forest) as Box<dyn Auxiliary>));
         // From here on every read has been counted.
-        let accumulations =
-            [Some(limbs), None].into_iter().filter_map(|limbs| Accumulation::new(&products, limbs));
+        let accumulations = [Some(limbs), None]
+            .into_iter()
+            .filter_map(|limbs| Accumulation::new(&products, limbs, costs));
         chips.extend(accumulations.map(|accumulation| accumulation.place(&wiring)));
         chips.extend(rounded.into_iter().chain(raw).map(|work| work.place(&wiring)));
         chips.extend(extrema.into_iter().map(|extrema| extrema.place(&wiring)));
@@ -464,9 +478,10 @@ impl<'m> Collector<'m> {
         chips.extend(ranks.map(|rows| rows.place(&wiring)));
         chips.extend(paths.map(|rows| rows.place(&wiring)));
         chips.extend(leaves.map(|rows| rows.place(&wiring)));
-        chips.push(constants::place(&wiring));
-        chips.push(public.place(&wiring));
-        chips.extend(tables.books().map(|book| tables.place(book)));
+        chips.push(constants::place(costs, &wiring));
+        chips.push(public.place(costs, &wiring));
+        let tallest = chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0);
+        chips.extend(tables.books().map(|book| tables.place(book, costs, tallest)));
         let (bases, extra) = wiring.into_parts();
         Ok(Layout { chips, extra, auxiliary, bases, tables })
     }
@@ -527,13 +542,17 @@ impl<'m> Collector<'m> {
 
     /// Replaces draft numbers by table numbers, and makes the range tables of remainders.
     fn number_tables(&mut self, numbers: &[u32], limbs: Limbs, tables: &mut Tables) {
-        let products = self.products.iter_mut().flat_map(|product| &mut product.roundings);
+        let rounded = self.products.iter_mut().filter(|product| product.rounded);
+        let products = rounded.flat_map(|product| &mut product.results);
+        let products = products.map(|outcome| &mut outcome.rounding);
         let elementwise = self.elementwise.iter_mut().flat_map(|work| &mut work.rounding);
-        for rounding in products.flatten().chain(elementwise) {
+        let mut shifts = BTreeSet::new();
+        for rounding in products.chain(elementwise) {
             rounding.table = numbers[rounding.table as usize];
-            for width in limbs.widths(rounding.shift) {
-                tables.range(width);
-            }
+            shifts.insert(rounding.shift);
+        }
+        for width in shifts.into_iter().flat_map(|shift| limbs.widths(shift)) {
+            tables.range(width);
         }
     }
 
@@ -559,10 +578,16 @@ impl<'m> Collector<'m> {
 fn place_extrema(
     kind: Extremum,
     groups: &[Groups],
-    bits: u32,
+    costs: Costs,
     tables: &mut Tables,
     wiring: &mut Wiring<'_>,
 ) -> Vec<Extrema> {
+    let log_size = log_size(groups.iter().map(|group| group.elements.len()).sum());
+    let widths = groups.iter().map(|group| group.bits).collect();
+    let Limbs { bits, .. } = costs.cheapest_limbs(&widths, tables, |limbs| match kind {
+        Extremum::Max => AnyChip::Max(MaxChip { log_size, limbs }),
+        Extremum::ArgMax => AnyChip::ArgMax(ArgMaxChip { log_size, limbs }),
+    });
     let mut by_limbs: BTreeMap<u32, Vec<&Groups>> = BTreeMap::new();
     for group in groups {
         let count = group.bits.div_ceil(bits).max(1);

@@ -3,7 +3,7 @@
 use stwo::core::fields::m31::BaseField;
 
 use super::PlacedChip;
-use super::cost::{LANES, cheapest, log_size};
+use super::cost::{Costs, LANES, log_size};
 use super::tables::NoRows;
 use super::wiring::Wiring;
 use crate::air::Shape;
@@ -11,9 +11,9 @@ use crate::chips::{AnyChip, ConstantsChip};
 use crate::field::embed;
 
 /// Lays all constants of the wiring, once all reads have been counted.
-pub(crate) fn place(wiring: &Wiring<'_>) -> PlacedChip {
+pub(crate) fn place(costs: Costs, wiring: &Wiring<'_>) -> PlacedChip {
     let constants: Vec<_> = wiring.constants().collect();
-    let chip = cheapest(LANES.iter().map(|&lanes| {
+    let chip = costs.cheapest(LANES.iter().map(|&lanes| {
         let rows = constants.len().div_ceil(lanes as usize);
         AnyChip::Constants(ConstantsChip { log_size: log_size(rows), lanes })
     }));

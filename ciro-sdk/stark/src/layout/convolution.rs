@@ -9,6 +9,7 @@ use ciro_graph::integer::ops::Conv;
 use ciro_graph::movement::{Source, Windows};
 
 use super::collect::Collector;
+use super::outcome::Outcome;
 use super::product::{Product, Right};
 use super::wiring::Address;
 
@@ -32,7 +33,6 @@ pub(super) fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -
     let positions: usize = model.node(id).shape[2..].iter().product();
     let one = collector.wiring.constant(1);
     let zero = collector.wiring.zero();
-    let (result, rounding) = collector.result(id);
     let geometry = Geometry {
         images: shape[0],
         channels: shape[1],
@@ -43,7 +43,7 @@ pub(super) fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -
     };
     (0..conv.groups)
         .map(|group| {
-            let (mut left, mut raw, mut written) = (vec![], vec![], vec![]);
+            let (mut left, mut results) = (vec![], vec![]);
             for sample in collector.samples() {
                 let cells = collector.wiring.cells(operand, sample);
                 let gather = |source: &Source| match *source {
@@ -51,8 +51,7 @@ pub(super) fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -
                     Source::Fill => zero,
                 };
                 geometry.left(group, |at| gather(&plan.sources[at]), bias.map(|_| one), &mut left);
-                geometry.results(group, &collector.wiring.cells(id, sample), &mut raw);
-                geometry.results(group, &collector.wiring.cells(result, sample), &mut written);
+                geometry.results(group, &collector.outcomes(id, sample), &mut results);
             }
             let mut right = geometry.right(group, weight.data());
             let first = group * geometry.outputs;
@@ -62,11 +61,10 @@ pub(super) fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -
                 m: left.len() / k,
                 k,
                 n: geometry.outputs,
-                roundings: rounding.map(|rounding| vec![rounding; left.len() / k]),
                 left,
                 right: Right::Fixed(right),
-                raw,
-                written,
+                results,
+                rounded: collector.rounds(id),
             }
         })
         .collect()
@@ -104,7 +102,7 @@ impl Geometry {
     }
 
     /// Appends the results of one group, positions first, then channels.
-    fn results(&self, group: usize, cells: &[Address], results: &mut Vec<Address>) {
+    fn results(&self, group: usize, cells: &[Outcome], results: &mut Vec<Outcome>) {
         let all_outputs = cells.len() / (self.images * self.positions);
         for image in 0..self.images {
             for position in 0..self.positions {

@@ -1,7 +1,11 @@
 //! What a chip's shape costs, to choose between shapes.
 
+use std::collections::BTreeSet;
+
+use super::tables::Tables;
 use crate::air::{Chip, Shape};
 use crate::chips::AnyChip;
+use crate::chips::quantize::Limbs;
 
 /// The fewest rows a chip may have: one vector of the prover's widest evaluator.
 pub(crate) const MIN_LOG_SIZE: u32 = 5;
@@ -11,19 +15,80 @@ pub(crate) fn log_size(rows: usize) -> u32 {
     rows.max(1).next_power_of_two().ilog2().max(MIN_LOG_SIZE)
 }
 
-/// Proving cost of a chip, in committed cells. A fixed cell is already committed, but is still evaluated; a column costs
-/// queries and hashing whatever its height.
-pub(crate) fn cost(chip: &AnyChip) -> f64 {
-    const FIXED_CELL: f64 = 0.35;
-    const COLUMN: f64 = 1200.0;
-    let shape = Shape::of(chip);
-    let rows = f64::from(1u32 << chip.log_size());
-    let (committed, fixed) = (to_f64(shape.committed()), to_f64(shape.fixed));
-    rows * (committed + FIXED_CELL * fixed) + COLUMN * (committed + fixed)
+/// What shapes cost, in committed cells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Costs {
+    /// A column of any height: queries open it, transforms and hashes begin and end.
+    column: f64,
 }
 
-/// The cheapest of several chips.
-pub(crate) fn cheapest(candidates: impl IntoIterator<Item = AnyChip>) -> AnyChip {
+impl Costs {
+    /// A fixed cell is already committed, but is still evaluated.
+    const FIXED_CELL: f64 = 0.35;
+    /// An entry of a table, in several columns.
+    const ENTRY: f64 = 5.0;
+    /// A row of the domain that all columns are lifted to.
+    const DOMAIN_ROW: f64 = 4.0;
+
+    /// The costs for a model of so many tensor elements. The larger a model, the less of its proving time, but not of its proof's size, is
+    /// in a column.
+    pub(crate) fn of(elements: u64) -> Self {
+        const COLUMN: f64 = 2500.0;
+        const ELEMENTS_OF_ONE: f64 = 400.0;
+        let elements = u32::try_from(elements).unwrap_or(u32::MAX);
+        Self { column: COLUMN + f64::from(elements) / ELEMENTS_OF_ONE }
+    }
+
+    /// What a chip costs.
+    pub(crate) fn chip(self, chip: &AnyChip) -> f64 {
+        let shape = Shape::of(chip);
+        let rows = f64::from(1u32 << chip.log_size());
+        let (committed, fixed) = (to_f64(shape.committed()), to_f64(shape.fixed));
+        rows * (committed + Self::FIXED_CELL * fixed) + self.column * (committed + fixed)
+    }
+
+    /// The cheapest of several chips.
+    pub(crate) fn cheapest(self, candidates: impl IntoIterator<Item = AnyChip>) -> AnyChip {
+        cheapest(candidates, |chip| self.chip(chip))
+    }
+
+    /// The cheapest of several chips, when the others have up to `2^tallest` rows: a taller one makes the domain of the whole proof
+    /// larger.
+    pub(crate) fn cheapest_beside(
+        self,
+        tallest: u32,
+        candidates: impl IntoIterator<Item = AnyChip>,
+    ) -> AnyChip {
+        let domain = |chip: &AnyChip| f64::from(1u32 << chip.log_size().max(tallest));
+        cheapest(candidates, |chip| self.chip(chip) + Self::DOMAIN_ROW * domain(chip))
+    }
+
+    /// The limbs that make a chip cheapest whose rows check values of these `widths`: wide limbs need larger range tables, narrow ones
+    /// more columns.
+    pub(crate) fn cheapest_limbs(
+        self,
+        widths: &BTreeSet<u32>,
+        tables: &Tables,
+        chip: impl Fn(Limbs) -> AnyChip,
+    ) -> Limbs {
+        let widest = widths.last().copied().unwrap_or(0);
+        let candidates = (4..=14).map(|bits| {
+            let limbs = Limbs { count: widest.div_ceil(bits).max(1), bits };
+            let ranges: BTreeSet<u32> =
+                widths.iter().flat_map(|&width| limbs.widths(width)).collect();
+            let missing = ranges.into_iter().filter(|&width| !tables.has_range(width));
+            let entries: f64 = missing.map(|width| f64::from(1u32 << width)).sum();
+            (self.chip(&chip(limbs)) + Self::ENTRY * entries, limbs)
+        });
+        candidates.min_by(|(a, _), (b, _)| a.total_cmp(b)).expect("some widths are tried").1
+    }
+}
+
+/// The chip of which a cost is least.
+fn cheapest(
+    candidates: impl IntoIterator<Item = AnyChip>,
+    cost: impl Fn(&AnyChip) -> f64,
+) -> AnyChip {
     candidates
         .into_iter()
         .map(|chip| (cost(&chip), chip))
@@ -33,7 +98,7 @@ pub(crate) fn cheapest(candidates: impl IntoIterator<Item = AnyChip>) -> AnyChip
 }
 
 /// Lane counts that are tried.
-pub(crate) const LANES: [u32; 5] = [1, 2, 4, 8, 16];
+pub(crate) const LANES: [u32; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
 
 fn to_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))

@@ -3,7 +3,7 @@
 use ciro_graph::Interval;
 use stwo::core::fields::m31::BaseField;
 
-use super::cost::log_size;
+use super::cost::{Costs, log_size};
 use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
 use super::{Column, PlacedChip, Witness};
@@ -67,9 +67,9 @@ fn bits(value: i64) -> u32 {
 
 /// Rows of all divisions (or all roots), before the readers of the results are known.
 pub(crate) struct DivisionRows {
+    chip: AnyChip,
     is_root: bool,
     limbs: Limbs,
-    log_size: u32,
     rows: Vec<(Split, Vec<u32>, [Address; 3], bool)>,
 }
 
@@ -78,12 +78,20 @@ impl DivisionRows {
     pub(crate) fn new(
         work: &[Divisions],
         is_root: bool,
-        limb_bits: u32,
+        costs: Costs,
         (tables, wiring): (&mut Tables, &mut Wiring<'_>),
     ) -> Option<Self> {
         let mine = work.iter().filter(|work| matches!(work.split, Split::Root) == is_root);
-        let widest = mine.clone().flat_map(Divisions::widths).max()?;
-        let limbs = Limbs { count: widest.div_ceil(limb_bits), bits: limb_bits };
+        let log_size = log_size(mine.clone().map(|work| work.cells.len()).sum());
+        let chip = |limbs| {
+            if is_root {
+                AnyChip::Root(RootChip { log_size, limbs })
+            } else {
+                AnyChip::Divide(DivideChip { log_size, limbs })
+            }
+        };
+        let limbs =
+            costs.cheapest_limbs(&mine.clone().flat_map(Divisions::widths).collect(), tables, chip);
         let mut rows = vec![];
         for work in mine {
             let widths: Vec<u32> =
@@ -94,7 +102,6 @@ impl DivisionRows {
         }
         // Rows without work repeat the first one and write nothing.
         let (split, widths, cells, _) = rows.first()?.clone();
-        let log_size = log_size(rows.len());
         rows.resize(1 << log_size, (split, widths, cells, false));
         for (_, widths, [a, b, _], _) in &rows {
             wiring.read(*a);
@@ -105,17 +112,12 @@ impl DivisionRows {
                 tables.range(width);
             });
         }
-        Some(Self { is_root, limbs, log_size, rows })
+        Some(Self { chip: chip(limbs), limbs, is_root, rows })
     }
 
     /// Writes the fixed columns, once all reads have been counted.
     pub(crate) fn place(self, wiring: &Wiring<'_>) -> PlacedChip {
-        let (log_size, limbs) = (self.log_size, self.limbs);
-        let chip = if self.is_root {
-            AnyChip::Root(RootChip { log_size, limbs })
-        } else {
-            AnyChip::Divide(DivideChip { log_size, limbs })
-        };
+        let chip = self.chip;
         let shape = Shape::of(&chip);
         let mut fixed = vec![Vec::with_capacity(self.rows.len()); shape.fixed];
         for (split, widths, [a, b, y], writes) in &self.rows {

@@ -3,7 +3,7 @@
 use ciro_graph::{Interval, Tensor};
 use stwo::core::fields::m31::BaseField;
 
-use super::cost::{LANES, cheapest, log_size};
+use super::cost::{Costs, LANES, log_size};
 use super::tables::{Function, TableCounts, Tables};
 use super::wiring::{Address, Wiring};
 use super::{Column, PlacedChip, Witness};
@@ -49,7 +49,7 @@ struct Row {
 
 impl Embeddings {
     /// Lays all embeddings; `None` if there is none.
-    pub(crate) fn new(work: &[Embedding], wiring: &mut Wiring<'_>) -> Option<Self> {
+    pub(crate) fn new(work: &[Embedding], costs: Costs, wiring: &mut Wiring<'_>) -> Option<Self> {
         // Every lane of a row looks an entry up: lanes divide the width.
         let divides = |lanes: u32| work.iter().all(|e| e.width.is_multiple_of(lanes as usize));
         let total: usize = work.iter().map(|e| e.results.len()).sum();
@@ -60,7 +60,7 @@ impl Embeddings {
             let rows = total.div_ceil(lanes as usize);
             AnyChip::Embed(EmbedChip { log_size: log_size(rows), lanes })
         });
-        let AnyChip::Embed(chip) = cheapest(candidates) else {
+        let AnyChip::Embed(chip) = costs.cheapest(candidates) else {
             unreachable!("only embeddings were offered")
         };
         let lanes = chip.lanes as usize;

@@ -1,5 +1,7 @@
 //! Rows of maxima and of their positions.
 
+use std::collections::BTreeSet;
+
 use ciro_graph::Interval;
 use stwo::core::fields::m31::BaseField;
 
@@ -82,11 +84,18 @@ impl Extrema {
         let mut group = 0;
         for node in groups {
             for (elements, &result) in node.elements.chunks(node.len).zip(&node.results) {
-                for (position, &element) in (0u32..).zip(elements) {
+                let mut elements = elements.to_vec();
+                if kind == Extremum::Max {
+                    // A masked row repeats one element.
+                    let mut seen = BTreeSet::new();
+                    elements.retain(|&element| seen.insert(element));
+                }
+                let last = elements.len() - 1;
+                for (position, &element) in elements.iter().enumerate() {
                     rows.push(Row {
                         bits: node.bits,
-                        position,
-                        last: position as usize + 1 == node.len,
+                        position: u32::try_from(position).expect("positions fit 31 bits"),
+                        last: position == last,
                         group: Some(group),
                         element,
                         result,

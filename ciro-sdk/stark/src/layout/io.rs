@@ -1,6 +1,6 @@
 //! Rows of the public values.
 
-use super::cost::{LANES, cheapest, log_size};
+use super::cost::{Costs, LANES, log_size};
 use super::wiring::{Address, Wiring};
 use super::{MemoryReads, PlacedChip};
 use crate::air::Shape;
@@ -15,9 +15,9 @@ pub(crate) struct PublicValues {
 
 impl PublicValues {
     /// Lays the values, once all reads have been counted (those of the outputs too).
-    pub(crate) fn place(self, wiring: &Wiring<'_>) -> PlacedChip {
+    pub(crate) fn place(self, costs: Costs, wiring: &Wiring<'_>) -> PlacedChip {
         let count = self.inputs.len() + self.outputs.len();
-        let chip = cheapest(LANES.iter().map(|&lanes| {
+        let chip = costs.cheapest(LANES.iter().map(|&lanes| {
             let rows = count.div_ceil(lanes as usize);
             AnyChip::Io(IoChip { log_size: log_size(rows), lanes })
         }));

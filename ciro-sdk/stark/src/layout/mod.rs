@@ -15,6 +15,7 @@ mod divide;
 mod embed;
 mod extremum;
 mod io;
+mod outcome;
 mod product;
 mod rounding;
 mod tables;
@@ -27,6 +28,7 @@ use stwo::core::fields::m31::BaseField;
 use crate::air::Shape;
 use crate::chips::AnyChip;
 use crate::field::embed;
+use crate::preset::{Parameters, Preset};
 
 pub use collect::LayoutError;
 pub(crate) use tables::TableCounts;
@@ -111,6 +113,12 @@ impl Layout {
         values.extend_from_slice(&self.extra);
         self.auxiliary.iter().for_each(|auxiliary| auxiliary.fill(&mut values));
         values
+    }
+
+    /// The security parameters of a preset for this layout's size.
+    pub(crate) fn parameters(&self, preset: Preset) -> Parameters {
+        let chips: Vec<AnyChip> = self.chips.iter().map(|placed| placed.chip).collect();
+        preset.parameters(crate::key::cells(&chips))
     }
 
     /// The largest number of rows of a chip, as a binary logarithm.

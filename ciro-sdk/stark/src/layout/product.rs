@@ -2,7 +2,8 @@
 
 use stwo::core::fields::m31::BaseField;
 
-use super::cost::{LANES, cheapest, log_size};
+use super::cost::{Costs, LANES, log_size};
+use super::outcome::Outcome;
 use super::rounding::Rounding;
 use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
@@ -22,12 +23,10 @@ pub(crate) struct Product {
     pub(crate) left: Vec<Address>,
     /// The matrix `w`, row-major.
     pub(crate) right: Right,
-    /// Addresses of the raw results, row-major.
-    pub(crate) raw: Vec<Address>,
-    /// Addresses of what is written to memory: the rounded results if there is a rounding, else the raw ones.
-    pub(crate) written: Vec<Address>,
-    /// How each row `m` is rounded; all rows or none.
-    pub(crate) roundings: Option<Vec<Rounding>>,
+    /// What happens to the results, row-major.
+    pub(crate) results: Vec<Outcome>,
+    /// Whether results are rounded: all or none.
+    pub(crate) rounded: bool,
 }
 
 /// The right operand of a product.
@@ -53,31 +52,81 @@ impl Product {
         self.m.div_ceil(left).max(self.n.div_ceil(right))
     }
 
-    /// Whether the inner axis of the results is `m` (and not `n`), whichever needs fewer rows.
-    fn turned(&self, lanes: usize) -> bool {
-        let uniform = match &self.roundings {
-            Some(roundings) => roundings.windows(2).all(|pair| pair[0] == pair[1]),
-            None => true,
-        };
-        // The addresses of a row's lanes are equally far apart.
-        let regular = |column: usize| {
-            let rows: Vec<usize> = (0..self.m).collect();
-            rows.chunks(lanes).all(|rows| {
-                let at = |m: usize| i64::from(self.written[m * self.n + column]);
-                rows.windows(2).all(|pair| at(pair[1]) - at(pair[0]) == at(rows[1]) - at(rows[0]))
-            })
-        };
-        self.n * self.m.div_ceil(lanes) < self.m * self.n.div_ceil(lanes)
-            && uniform
-            && (0..self.n).all(regular)
+    /// The result at `inner` of the row or column `outer`.
+    fn result(&self, turned: bool, outer: usize, inner: usize) -> Outcome {
+        let (row, column) = if turned { (inner, outer) } else { (outer, inner) };
+        self.results[row * self.n + column]
     }
 
-    fn accumulate_rows(&self, lanes: usize) -> usize {
-        if self.turned(lanes) {
-            self.n * self.m.div_ceil(lanes)
-        } else {
-            self.m * self.n.div_ceil(lanes)
+    /// Outer and inner extent of the results.
+    fn extents(&self, turned: bool) -> (usize, usize) {
+        if turned { (self.n, self.m) } else { (self.m, self.n) }
+    }
+
+    fn accumulate_rows(&self, turned: bool, lanes: usize) -> usize {
+        let (outer, inner) = self.extents(turned);
+        outer * inner.div_ceil(lanes)
+    }
+
+    /// Whether the inner axis of the results is `m` and not `n`: whichever needs fewer rows, if its rows are regular. `None` if neither
+    /// is.
+    fn turned(&self, lanes: usize) -> Option<bool> {
+        let mut axes = [false, true];
+        axes.sort_by_key(|&turned| self.accumulate_rows(turned, lanes));
+        axes.into_iter().find(|&turned| {
+            let (outer, inner) = self.extents(turned);
+            (0..outer).all(|o| {
+                (0..inner).step_by(lanes).all(|first| {
+                    let row = first..inner.min(first + lanes);
+                    Lanes::of(row.map(|i| self.result(turned, o, i))).is_some()
+                })
+            })
+        })
+    }
+}
+
+/// What the lanes of one row of results have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lanes {
+    /// Where lane 0 is written; written lanes are equally far apart.
+    address: i64,
+    stride: i64,
+    rounding: Rounding,
+}
+
+impl Lanes {
+    /// The common ground of some outcomes; `None` if they cannot share a row.
+    fn of(outcomes: impl Iterator<Item = Outcome>) -> Option<Self> {
+        let mut this: Option<Self> = None;
+        let mut idle = Rounding::IDLE;
+        let mut known = 0;
+        for (lane, outcome) in (0i64..).zip(outcomes) {
+            idle = if lane == 0 { outcome.rounding } else { idle };
+            let Some(written) = outcome.written.map(i64::from) else { continue };
+            match &mut this {
+                None => {
+                    let rounding = outcome.rounding;
+                    this = Some(Self { address: written, stride: lane, rounding });
+                }
+                Some(lanes) if lanes.rounding != outcome.rounding => return None,
+                // So far, `stride` is the lane of the first address.
+                Some(lanes) if known == 1 => {
+                    let (first, distance) = (lanes.stride, written - lanes.address);
+                    if distance % (lane - first) != 0 {
+                        return None;
+                    }
+                    lanes.stride = distance / (lane - first);
+                    lanes.address -= first * lanes.stride;
+                }
+                Some(lanes) if lanes.address + lane * lanes.stride != written => return None,
+                Some(_) => {}
+            }
+            known += 1;
         }
+        if known == 1 {
+            this.iter_mut().for_each(|lanes| lanes.stride = 0);
+        }
+        Some(this.unwrap_or(Self { address: 0, stride: 0, rounding: idle }))
     }
 }
 
@@ -85,12 +134,13 @@ impl Product {
 pub(crate) fn place_contraction(
     products: &[Product],
     dynamic: bool,
+    costs: Costs,
     wiring: &mut Wiring<'_>,
 ) -> Option<PlacedChip> {
     if !products.iter().any(|product| product.is_dynamic() == dynamic) {
         return None;
     }
-    let chip = contraction_chip(products, dynamic);
+    let chip = contraction_chip(products, dynamic, costs);
     let AnyChip::Contract(ContractChip { log_size, left, right, .. }) = chip else {
         unreachable!("only contractions are offered")
     };
@@ -143,9 +193,9 @@ pub(crate) fn place_contraction(
 }
 
 /// The chip with the numbers of lanes that make products of one kind cheapest.
-fn contraction_chip(products: &[Product], dynamic: bool) -> AnyChip {
+fn contraction_chip(products: &[Product], dynamic: bool, costs: Costs) -> AnyChip {
     let candidates = LANES.iter().flat_map(|&left| {
-        [1, 2, 4, 8, 16, 32, 64].map(|right| {
+        [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].map(|right| {
             let rows = products
                 .iter()
                 .map(|product| {
@@ -159,7 +209,7 @@ fn contraction_chip(products: &[Product], dynamic: bool) -> AnyChip {
             AnyChip::Contract(ContractChip { log_size: log_size(rows), left, right, dynamic })
         })
     });
-    cheapest(candidates)
+    costs.cheapest(candidates)
 }
 
 const KEEP: usize = 0;
@@ -193,26 +243,28 @@ pub(crate) struct Accumulation {
 
 struct ResultRow {
     flags: [u32; 6],
-    rounding: Rounding,
-    /// Raw address of each lane; `None` in lanes past the end, which hold 0.
-    raw: Vec<Option<Address>>,
-    address: Address,
-    stride: i64,
+    lanes: Lanes,
+    /// Lanes past the end hold 0.
+    outcomes: Vec<Option<Outcome>>,
 }
 
 impl Accumulation {
     /// Lays the results of all products that have (or have not) a rounding; `None` if there is none.
-    pub(crate) fn new(products: &[Product], limbs: Option<Limbs>) -> Option<Self> {
-        let mine = |product: &Product| product.roundings.is_some() == limbs.is_some();
+    pub(crate) fn new(products: &[Product], limbs: Option<Limbs>, costs: Costs) -> Option<Self> {
+        let mine = |product: &Product| product.rounded == limbs.is_some();
         if !products.iter().any(mine) {
             return None;
         }
-        let candidates = LANES.iter().map(|&lanes| {
-            let rows = |p: &Product| if mine(p) { p.accumulate_rows(lanes as usize) } else { 1 };
-            let rows = products.iter().map(rows).sum();
-            AnyChip::Accumulate(AccumulateChip { log_size: log_size(rows), lanes, limbs })
+        let candidates = LANES.iter().filter_map(|&lanes| {
+            let rows = |p: &Product| {
+                let at = lanes as usize;
+                if mine(p) { Some(p.accumulate_rows(p.turned(at)?, at)) } else { Some(1) }
+            };
+            let rows = products.iter().map(rows).sum::<Option<usize>>()?;
+            let log_size = log_size(rows);
+            Some(AnyChip::Accumulate(AccumulateChip { log_size, lanes, limbs }))
         });
-        let AnyChip::Accumulate(chip) = cheapest(candidates) else {
+        let AnyChip::Accumulate(chip) = costs.cheapest(candidates) else {
             unreachable!("only accumulations were offered")
         };
         let mut this = Self { chip, rows: vec![] };
@@ -220,40 +272,26 @@ impl Accumulation {
             if mine(product) {
                 this.push(product);
             } else if !this.rows.is_empty() {
-                this.rows.push(this.idle([0, 0, 0, 0, 0, 1]));
+                this.rows.push(ResultRow::idle([0, 0, 0, 0, 0, 1], chip.lanes));
             }
         }
         Some(this)
     }
 
-    fn idle(&self, flags: [u32; 6]) -> ResultRow {
-        let raw = vec![None; self.chip.lanes as usize];
-        ResultRow { flags, rounding: Rounding::IDLE, raw, address: 0, stride: 0 }
-    }
-
     fn push(&mut self, product: &Product) {
         let lanes = self.chip.lanes as usize;
-        let turned = product.turned(lanes);
-        let (outer, inner) = if turned { (product.n, product.m) } else { (product.m, product.n) };
-        let at = |o: usize, i: usize| if turned { i * product.n + o } else { o * product.n + i };
+        let turned =
+            product.turned(lanes).expect("the chip was chosen so that its rows are regular");
+        let (outer, inner) = product.extents(turned);
         let blocks = inner.div_ceil(lanes);
         for o in (0..outer).rev() {
             for block in (0..blocks).rev() {
-                let positions: Vec<usize> =
-                    (block * lanes..inner.min((block + 1) * lanes)).map(|i| at(o, i)).collect();
-                let mut raw: Vec<_> = positions.iter().map(|&p| Some(product.raw[p])).collect();
-                raw.resize(lanes, None);
-                let written: Vec<Address> = positions.iter().map(|&p| product.written[p]).collect();
-                let stride = match written[..] {
-                    [first, second, ..] => i64::from(second) - i64::from(first),
-                    _ => 0,
-                };
+                let row = block * lanes..inner.min((block + 1) * lanes);
+                let row = row.map(|i| product.result(turned, o, i));
                 let close = block == 0;
                 let add = close && o == 0;
-                let rounding = match &product.roundings {
-                    Some(roundings) => roundings[if turned { 0 } else { o }],
-                    None => Rounding::IDLE,
-                };
+                let mut outcomes: Vec<Option<Outcome>> = row.clone().map(Some).collect();
+                outcomes.resize(lanes, None);
                 self.rows.push(ResultRow {
                     flags: [
                         u32::from(turned),
@@ -263,10 +301,8 @@ impl Accumulation {
                         u32::from(add),
                         u32::from(add && !self.rows.is_empty()),
                     ],
-                    rounding,
-                    raw,
-                    address: written[0],
-                    stride,
+                    lanes: Lanes::of(row).expect("rows are regular"),
+                    outcomes,
                 });
             }
         }
@@ -276,27 +312,20 @@ impl Accumulation {
     pub(crate) fn place(mut self, wiring: &Wiring<'_>) -> PlacedChip {
         let chip = AnyChip::Accumulate(self.chip);
         let shape = Shape::of(&chip);
-        self.rows.resize_with(1 << self.chip.log_size, || ResultRow {
-            flags: [0; 6],
-            rounding: Rounding::IDLE,
-            raw: vec![None; self.chip.lanes as usize],
-            address: 0,
-            stride: 0,
-        });
+        let lanes = self.chip.lanes;
+        self.rows.resize_with(1 << self.chip.log_size, || ResultRow::idle([0; 6], lanes));
         let mut fixed = vec![Vec::with_capacity(self.rows.len()); shape.fixed];
         for row in &self.rows {
             let mut values: Vec<BaseField> = row.flags.iter().map(|&flag| flag.into()).collect();
-            let stride = i32::try_from(row.stride).expect("addresses fit 31 bits");
-            values.extend([row.address.into(), embed(stride)]);
-            values.extend(row.raw.iter().zip(0i64..).map(|(raw, lane)| match raw {
-                Some(_) => {
-                    let address = i64::from(row.address) + lane * row.stride;
-                    wiring.readers(Address::try_from(address).expect("an address")).into()
-                }
-                None => embed(0),
-            }));
+            let address = |at: i64| embed(i32::try_from(at).expect("addresses fit 31 bits"));
+            values.extend([row.lanes.address, row.lanes.stride].map(address));
+            let readers = |outcome: &Option<Outcome>| -> BaseField {
+                let written = outcome.and_then(|outcome| outcome.written);
+                written.map_or(0, |address| wiring.readers(address)).into()
+            };
+            values.extend(row.outcomes.iter().map(readers));
             if let Some(limbs) = self.chip.limbs {
-                values.extend(row.rounding.fixed(limbs));
+                values.extend(row.lanes.rounding.fixed(limbs));
             }
             for (column, value) in fixed.iter_mut().zip(values) {
                 column.push(value);
@@ -306,18 +335,27 @@ impl Accumulation {
     }
 }
 
+impl ResultRow {
+    fn idle(flags: [u32; 6], lanes: u32) -> Self {
+        let idle = Lanes { address: 0, stride: 0, rounding: Rounding::IDLE };
+        Self { flags, lanes: idle, outcomes: vec![None; lanes as usize] }
+    }
+}
+
 impl Witness for Accumulation {
     fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
         let lanes = self.chip.lanes as usize;
         let width = self.chip.limbs.map_or(1, Rounding::witness_columns);
         let mut columns = vec![vec![embed(0); self.rows.len()]; lanes * width];
         for (at, row) in self.rows.iter().enumerate() {
-            for (lane, raw) in row.raw.iter().enumerate() {
-                let x = raw.map_or(0, |address| values[address as usize]);
+            for (lane, outcome) in row.outcomes.iter().enumerate() {
+                let x = outcome.map_or(0, |outcome| values[outcome.raw as usize]);
                 match self.chip.limbs {
-                    Some(limbs) => row.rounding.witness(x, limbs, tables, counts, |k, value| {
-                        columns[lane * width + k][at] = value;
-                    }),
+                    Some(limbs) => {
+                        row.lanes.rounding.witness(x, limbs, tables, counts, |k, value| {
+                            columns[lane * width + k][at] = value;
+                        })
+                    }
                     None => columns[lane][at] = embed(x),
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ciro_graph::Interval;
 
-use super::cost::{LANES, cheapest, log_size};
+use super::cost::{Costs, LANES, log_size};
 use super::{Column, PlacedChip, Witness};
 use crate::air::Shape;
 use crate::chips::{AnyChip, Book, TableChip};
@@ -54,6 +54,11 @@ impl Tables {
         bits
     }
 
+    /// Whether there is a range table of `bits` bits.
+    pub(crate) fn has_range(&self, bits: u32) -> bool {
+        self.ranges.contains_key(&bits)
+    }
+
     /// Adds a function table; returns its number.
     pub(crate) fn function(&mut self, function: Function) -> u32 {
         let number = FIRST_FUNCTION + u32::try_from(self.functions.len()).expect("few tables");
@@ -84,13 +89,14 @@ impl Tables {
         self.entries.get(&book).map_or(0, |entries| entries.len() / book.width())
     }
 
-    /// Lays the entries of a book into a chip.
-    pub(crate) fn place(&self, book: Book) -> PlacedChip {
+    /// Lays the entries of a book into a chip, beside chips of up to `2^tallest` rows.
+    pub(crate) fn place(&self, book: Book, costs: Costs, tallest: u32) -> PlacedChip {
         let entries = self.len(book);
-        let chip = cheapest(LANES[..3].iter().map(|&lanes| {
+        let candidates = LANES.iter().map(|&lanes| {
             let rows = entries.div_ceil(lanes as usize);
             AnyChip::Table(TableChip { log_size: log_size(rows), lanes, book })
-        }));
+        });
+        let chip = costs.cheapest_beside(tallest, candidates);
         let AnyChip::Table(TableChip { log_size, lanes, .. }) = chip else {
             unreachable!("only table chips were offered")
         };

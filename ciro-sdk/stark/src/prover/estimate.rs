@@ -4,7 +4,7 @@ use ciro_graph::IntegerModel;
 
 use crate::air::Chip as _;
 use crate::layout::{Layout, LayoutError};
-use crate::preset::Preset;
+use crate::preset::{Parameters, Preset};
 
 /// Predicted cost of one proof.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Estimate {
     }
 
     pub(crate) fn of_layout(layout: &Layout, preset: Preset) -> Self {
-        let p = preset.parameters();
+        let p = layout.parameters(preset);
         let [mut cells, mut fixed_cells, mut columns, mut openings] = [0u64; 4];
         for placed in &layout.chips {
             let (shape, rows) = (&placed.shape, 1u64 << placed.chip.log_size());
@@ -62,7 +62,7 @@ impl Estimate {
             log_rows,
             prove_ms,
             memory_mb: BASE_MB + bytes / 1_048_576.0,
-            proof_bytes: proof_bytes(preset, log_rows, columns, openings),
+            proof_bytes: proof_bytes(p, log_rows, columns, openings),
         }
     }
 }
@@ -78,8 +78,7 @@ const BASE_MB: f64 = 13.0;
 const MEMORY_FACTOR: f64 = 1.8;
 
 /// Bytes of a proof: opened values, the columns' values at the queries, and authentication paths of four trees and of the FRI layers.
-fn proof_bytes(preset: Preset, log_rows: u32, columns: u64, openings: u64) -> u64 {
-    let p = preset.parameters();
+fn proof_bytes(p: Parameters, log_rows: u32, columns: u64, openings: u64) -> u64 {
     let queries = p.queries as f64;
     // Distinct positions among uniformly drawn ones, and the nodes that their paths do not share.
     let distinct = |log_size: u32| {

@@ -78,7 +78,7 @@ impl Prover {
     /// [`ProveError::Layout`] if the model cannot be proven on this route.
     pub fn new(model: Arc<IntegerModel>, preset: Preset, batch: u32) -> Result<Self, ProveError> {
         let layout = Layout::new(&model, batch)?;
-        let tree = ModelTree::new(&layout, preset);
+        let tree = ModelTree::new(&layout, layout.parameters(preset));
         let chips = layout.chips.iter().map(|placed| placed.chip).collect();
         let key = ModelKey::new(&model, (preset, batch), tree.root(), chips);
         let prover = Self { model, layout, tree, key };
@@ -208,8 +208,8 @@ impl Prover {
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
     fn commit(&self, statement: &Statement, witness: &[Vec<Column>]) -> Committed<'_> {
-        let parameters = self.key.preset.parameters();
-        let config = self.key.preset.pcs_config(self.layout.max_log_size());
+        let parameters = self.key.parameters();
+        let config = parameters.pcs_config(self.layout.max_log_size());
         let ModelTree { tree, twiddles, pool } = &self.tree;
         let mut channel: Blake2sChannel = open_transcript(&self.key, statement);
         config.mix_into(&mut channel);

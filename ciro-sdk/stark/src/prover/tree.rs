@@ -12,7 +12,7 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 use super::columns::evaluations;
 use crate::air::{Chip as _, FIRST, named_column_id};
 use crate::layout::{Column, Layout};
-use crate::preset::Preset;
+use crate::preset::Parameters;
 use crate::verify::fixed_columns;
 
 /// The committed columns of a model, with the tables that every transform needs.
@@ -23,9 +23,9 @@ pub(super) struct ModelTree {
 }
 
 impl ModelTree {
-    pub(super) fn new(layout: &Layout, preset: Preset) -> Self {
+    pub(super) fn new(layout: &Layout, parameters: Parameters) -> Self {
         let log_rows = layout.max_log_size();
-        let config = preset.pcs_config(log_rows);
+        let config = parameters.pcs_config(log_rows);
         let log_blowup = config.fri_config.log_blowup_factor;
         // Constraints are evaluated on a domain of twice the rows, columns are extended by the blow-up.
         let log_domain = log_rows + log_blowup.max(1);

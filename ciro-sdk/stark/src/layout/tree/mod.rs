@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use ciro_graph::integer::ops::{TreeEnsemble, TreeNode};
 
 use super::Auxiliary;
+use super::outcome::Outcome;
 use super::product::{Product, Right};
+use super::rounding::Rounding;
 use super::tables::Tables;
 use super::wiring::{Address, Wiring};
 use crate::chips::Book;
@@ -118,17 +120,16 @@ impl Forest {
             }
             let mut right = vec![1; reaching.len()];
             right.push(self.ensemble.base[output]);
-            let written: Vec<Address> =
-                results.iter().skip(output).step_by(self.ensemble.outputs()).copied().collect();
+            let results = results.iter().skip(output).step_by(self.ensemble.outputs());
+            let exact = |&raw| Outcome { raw, written: Some(raw), rounding: Rounding::IDLE };
             products.push(Product {
                 m: self.samples,
                 k: right.len(),
                 n: 1,
                 left,
                 right: Right::Fixed(right),
-                raw: written.clone(),
-                written,
-                roundings: None,
+                results: results.map(exact).collect(),
+                rounded: false,
             });
         }
         products
