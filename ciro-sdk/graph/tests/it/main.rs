@@ -9,7 +9,6 @@
 mod altered;
 mod conformance;
 mod describe;
-mod dump;
 mod fixtures;
 mod models;
 mod operators;

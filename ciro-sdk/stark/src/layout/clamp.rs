@@ -18,13 +18,17 @@ use ciro_graph::{IntegerModel, Interval};
 use super::Auxiliary;
 use super::arithmetic::Elementwise;
 use super::collect::{Collector, LayoutError};
+use super::cost::Costs;
 use super::divide::Divisions;
 use super::extremum::Groups;
 use super::rounding::NoRoom;
 use super::wiring::Address;
 
-/// Committed cells of one step-by-step clamp, about.
-const CELLS_OF_STEPS: u64 = 210;
+/// Committed cells of one step-by-step clamp, about, padding included.
+const CELLS_OF_STEPS: u64 = 250;
+
+/// Columns that the steps add to chips that are mostly there anyway.
+const COLUMNS_OF_STEPS: u64 = 20;
 
 /// Committed cells of one entry of a table, the model's own columns not counted.
 const CELLS_OF_ENTRY: u64 = 5;
@@ -33,7 +37,7 @@ const CELLS_OF_ENTRY: u64 = 5;
 const MOST_ENTRIES: u64 = 1 << 20;
 
 /// The `Requantize` nodes that are cheaper without a table. Nodes with the same bounds share one.
-pub(super) fn wide_clamps(model: &IntegerModel, batch: u32) -> Vec<NodeId> {
+pub(super) fn wide_clamps(model: &IntegerModel, batch: u32, costs: Costs) -> Vec<NodeId> {
     let mut tables: BTreeMap<(i32, i32), (Interval, u64, Vec<NodeId>)> = BTreeMap::new();
     for (id, node) in model.iter() {
         let Op::Requantize(op) = &node.op else { continue };
@@ -48,10 +52,15 @@ pub(super) fn wide_clamps(model: &IntegerModel, batch: u32) -> Vec<NodeId> {
             })
             .or_insert_with(|| (quotient, count, vec![id]));
     }
-    let wide = tables.into_values().filter(|(domain, count, _)| {
-        let entries = domain.width();
-        entries > MOST_ENTRIES || entries * CELLS_OF_ENTRY > count * CELLS_OF_STEPS
-    });
+    let saved = |(domain, count, _): &(Interval, u64, Vec<NodeId>)| {
+        (domain.width() * CELLS_OF_ENTRY).saturating_sub(count * CELLS_OF_STEPS)
+    };
+    let is_too_large = |(domain, ..): &(Interval, u64, Vec<NodeId>)| domain.width() > MOST_ENTRIES;
+    // One node that must go step by step pays the columns for all that may.
+    let pays = tables.values().any(is_too_large)
+        || tables.values().map(saved).sum::<u64>() > COLUMNS_OF_STEPS * costs.column();
+    let wide =
+        tables.into_values().filter(|table| is_too_large(table) || (pays && saved(table) > 0));
     wide.flat_map(|(_, _, nodes)| nodes).collect()
 }
 

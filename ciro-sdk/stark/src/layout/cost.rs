@@ -19,7 +19,7 @@ pub(crate) fn log_size(rows: usize) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Costs {
     /// A column of any height: queries open it, transforms and hashes begin and end.
-    column: f64,
+    column: u32,
 }
 
 impl Costs {
@@ -33,10 +33,15 @@ impl Costs {
     /// The costs for a model of so many tensor elements. The larger a model, the less of its proving time, but not of its proof's size, is
     /// in a column.
     pub(crate) fn of(elements: u64) -> Self {
-        const COLUMN: f64 = 2500.0;
-        const ELEMENTS_OF_ONE: f64 = 400.0;
+        const COLUMN: u32 = 2500;
+        const ELEMENTS_OF_ONE: u32 = 400;
         let elements = u32::try_from(elements).unwrap_or(u32::MAX);
-        Self { column: COLUMN + f64::from(elements) / ELEMENTS_OF_ONE }
+        Self { column: COLUMN + elements / ELEMENTS_OF_ONE }
+    }
+
+    /// What a column costs beside its cells.
+    pub(crate) fn column(self) -> u64 {
+        self.column.into()
     }
 
     /// What a chip costs.
@@ -44,7 +49,7 @@ impl Costs {
         let shape = Shape::of(chip);
         let rows = f64::from(1u32 << chip.log_size());
         let (committed, fixed) = (to_f64(shape.committed()), to_f64(shape.fixed));
-        rows * (committed + Self::FIXED_CELL * fixed) + self.column * (committed + fixed)
+        rows * (committed + Self::FIXED_CELL * fixed) + f64::from(self.column) * (committed + fixed)
     }
 
     /// The cheapest of several chips.

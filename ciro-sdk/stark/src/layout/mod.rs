@@ -2,7 +2,7 @@
 //!
 //! 1. [`wiring`] gives every tensor element an address; movements give none, their elements are read where they come from.
 //! 2. [`collect`] turns the model's nodes into work: matrix products, arithmetic, maxima, ...
-//! 3. Every kind of work chooses its chip's shape by a cost model and lays its rows; reads are counted on the way.
+//! 3. [`lay`] lets every kind of work choose its chip's shape by a cost model and lay its rows; reads are counted on the way.
 //! 4. Once all reads are counted, the fixed columns are written: they are tree 0 of the proof.
 
 mod arithmetic;
@@ -15,6 +15,7 @@ mod divide;
 mod embed;
 mod extremum;
 mod io;
+mod lay;
 mod outcome;
 mod product;
 mod rounding;

@@ -363,3 +363,39 @@ impl Witness for Accumulation {
         columns
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUNDING: Rounding = Rounding { shift: 3, offset: 4, table: 1 };
+
+    fn lanes(written: &[Option<Address>]) -> Option<Lanes> {
+        let outcome = |&written| Outcome { raw: 0, written, rounding: ROUNDING };
+        Lanes::of(written.iter().map(outcome))
+    }
+
+    #[test]
+    fn lanes_of_a_row_are_equally_far_apart() {
+        let lanes =
+            |written: &[Option<Address>]| lanes(written).map(|lanes| (lanes.address, lanes.stride));
+        assert_eq!(lanes(&[Some(7), Some(9), Some(11)]), Some((7, 2)));
+        assert_eq!(lanes(&[Some(7), Some(4)]), Some((7, -3)));
+        assert_eq!(lanes(&[Some(7), Some(9), Some(12)]), None);
+        // Lanes that are not read stand anywhere.
+        assert_eq!(lanes(&[None, Some(9), None, Some(13)]), Some((7, 2)));
+        assert_eq!(lanes(&[Some(9), None, Some(12)]), None);
+        assert_eq!(lanes(&[None, Some(9), None]), Some((9, 0)));
+        assert_eq!(lanes(&[None, None]), Some((0, 0)));
+    }
+
+    #[test]
+    fn lanes_of_a_row_share_a_rounding() {
+        let outcome = |written, rounding| Outcome { raw: 0, written, rounding };
+        let other = Rounding { shift: 4, ..ROUNDING };
+        let mixed = [outcome(Some(0), ROUNDING), outcome(Some(1), other)];
+        assert_eq!(Lanes::of(mixed.into_iter()), None);
+        let unread = [outcome(None, other), outcome(Some(1), ROUNDING)];
+        assert_eq!(Lanes::of(unread.into_iter()).map(|lanes| lanes.rounding), Some(ROUNDING));
+    }
+}

@@ -174,6 +174,31 @@ pub(crate) fn attention() -> Arc<IntegerModel> {
     b.finish(&[y])
 }
 
+/// Results that are rounded behind movements: columns of one product that go three ways at two scales, scores under a mask, rounded sums
+/// of which one column is not read at all.
+pub(crate) fn masked() -> Arc<IntegerModel> {
+    let (mut s, mut b) = (Stream::new(12), Sketch::new());
+    let x = b.input(&[4, 6], -60, 60);
+    let bias = s.tensor(&[12], 900);
+    let all = b.linear(x, s.tensor(&[6, 12], 30), Some(bias));
+    let [q, k, v] = [(0, 5), (4, 5), (8, 6)].map(|(first, shift)| {
+        let part =
+            b.push(Movement::Select { axis: 1, indices: (first..first + 4).collect() }, &[all]);
+        let part = b.push(Movement::Transpose { perm: vec![1, 0] }, &[part]);
+        b.requantize(part, shift, -127, 127)
+    });
+    let q = b.push(Movement::Transpose { perm: vec![1, 0] }, &[q]);
+    let scores = b.push(MatMul, &[q, k]);
+    let seen = (0..4).flat_map(|row| (0..=row).map(move |column| row * 4 + column));
+    let seen = Movement::Index { indices: seen.collect(), shape: vec![10] };
+    let seen = b.push(seen, &[scores]);
+    let seen = b.requantize(seen, 8, -255, 255);
+    let sums = b.push(Combine { coefficients: vec![3, -2], constant: 40 }, &[v, k]);
+    let some = b.push(Movement::Select { axis: 1, indices: vec![3, 0, 1] }, &[sums]);
+    let some = b.requantize(some, 2, -200, 100);
+    b.finish(&[seen, some])
+}
+
 /// Everything elementwise: raw and rounded products and sums, three operands, negative quotients, roots.
 pub(crate) fn elementwise() -> Arc<IntegerModel> {
     let mut b = Sketch::new();
@@ -284,6 +309,7 @@ pub(crate) fn all() -> Vec<(&'static str, Arc<IntegerModel>)> {
         ("clamped", clamped()),
         ("cnn", cnn()),
         ("attention", attention()),
+        ("masked", masked()),
         ("elementwise", elementwise()),
         ("recurrent", recurrent()),
         ("forest", forest()),
