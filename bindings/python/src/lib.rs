@@ -23,6 +23,10 @@ mod proof;
 mod settings;
 mod tensor;
 
+/// Provers allocate and free large columns again and again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Models, keys and proofs.
 #[pyo3::pymodule]
 mod _ciro {
