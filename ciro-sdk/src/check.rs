@@ -101,7 +101,7 @@ impl Estimate {
         clippy::cast_sign_loss,
         reason = "a prediction is rounded, and never negative"
     )]
-    fn from_columns(estimate: ciro_stark::Estimate) -> Self {
+    pub(crate) fn from_columns(estimate: ciro_stark::Estimate) -> Self {
         Self {
             cells: Some(estimate.cells),
             steps: None,

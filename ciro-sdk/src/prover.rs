@@ -154,10 +154,13 @@ impl Prover {
         let backend = match settings.route {
             Route::Tensor if settings.commit_input => return Err(ProveError::CommitInput),
             Route::Tensor => {
+                let integer = Arc::clone(model.integer());
+                let plan = ciro_stark::Plan::new(integer, settings.preset, settings.batch)
+                    .map_err(ProveError::Layout)?;
                 if let Some(limit) = settings.max_memory_bytes {
-                    check_memory(Estimate::of(model, settings)?.memory_bytes, limit)?;
+                    check_memory(Estimate::from_columns(plan.estimate()).memory_bytes, limit)?;
                 }
-                Backend::Tensor(Box::new(tensor_prover(model, settings)?))
+                Backend::Tensor(Box::new(plan.commit()))
             }
             // Its memory depends on the steps, which are known when the program has run.
             #[cfg(feature = "cairo")]
@@ -295,16 +298,4 @@ pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
     }
     let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
     Err(ProveError::Memory { needed, limit })
-}
-
-pub(crate) fn tensor_prover(
-    model: &Model,
-    settings: &ProveSettings,
-) -> Result<ciro_stark::Prover, ProveError> {
-    let prover =
-        ciro_stark::Prover::new(Arc::clone(model.integer()), settings.preset, settings.batch);
-    prover.map_err(|error| match error {
-        TensorError::Layout(source) => ProveError::Layout(source),
-        error => ProveError::Tensor(error),
-    })
 }

@@ -20,7 +20,7 @@ pub use layout::LayoutError;
 pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
-pub use prover::{Estimate, ProveError, Prover};
+pub use prover::{Estimate, Plan, ProveError, Prover};
 pub use security::Security;
 pub use statement::{Inference, Statement};
 pub use verify::{Policy, VerificationError, verify};

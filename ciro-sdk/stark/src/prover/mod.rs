@@ -10,7 +10,7 @@ mod prove;
 mod tree;
 
 pub use estimate::Estimate;
-pub use prove::{ProveError, Prover};
+pub use prove::{Plan, ProveError, Prover};
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,48 @@ pub enum ProveError {
     Unsatisfied,
 }
 
+/// A model that is laid out for proofs, before anything is committed: what they cost is known.
+pub struct Plan {
+    model: Arc<IntegerModel>,
+    preset: Preset,
+    batch: u32,
+    layout: Layout,
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("estimate", &self.estimate()).finish_non_exhaustive()
+    }
+}
+
+impl Plan {
+    /// Lays a model out for proofs of `batch` inputs at once.
+    ///
+    /// # Errors
+    /// [`LayoutError`] if the model cannot be proven on this route.
+    pub fn new(model: Arc<IntegerModel>, preset: Preset, batch: u32) -> Result<Self, LayoutError> {
+        let layout = info_span!("layout").in_scope(|| Layout::new(&model, batch))?;
+        Ok(Self { model, preset, batch, layout })
+    }
+
+    /// What a proof will cost.
+    pub fn estimate(&self) -> Estimate {
+        Estimate::of_layout(&self.layout, self.preset)
+    }
+
+    /// Commits the model's columns.
+    pub fn commit(self) -> Prover {
+        let Self { model, preset, batch, layout } = self;
+        let parameters = layout.parameters(preset);
+        let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
+        let chips = layout.chips.iter().map(|placed| placed.chip).collect();
+        let key = ModelKey::new(&model, (preset, batch), tree.root(), chips);
+        let prover = Prover { model, layout, tree, key };
+        prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
+        prover
+    }
+}
+
 /// Proves inferences of one model; made once, used for many inputs.
 pub struct Prover {
     model: Arc<IntegerModel>,
@@ -77,13 +119,7 @@ impl Prover {
     /// # Errors
     /// [`ProveError::Layout`] if the model cannot be proven on this route.
     pub fn new(model: Arc<IntegerModel>, preset: Preset, batch: u32) -> Result<Self, ProveError> {
-        let layout = Layout::new(&model, batch)?;
-        let tree = ModelTree::new(&layout, layout.parameters(preset));
-        let chips = layout.chips.iter().map(|placed| placed.chip).collect();
-        let key = ModelKey::new(&model, (preset, batch), tree.root(), chips);
-        let prover = Self { model, layout, tree, key };
-        prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
-        Ok(prover)
+        Ok(Plan::new(model, preset, batch)?.commit())
     }
 
     /// The key that verifiers need.
