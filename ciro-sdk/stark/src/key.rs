@@ -1,8 +1,10 @@
 //! The model key: all that a verifier needs to know of a model.
 
 use blake2::{Blake2s256, Digest};
+#[cfg(feature = "prove")]
+use ciro_graph::IntegerModel;
+use ciro_graph::Interval;
 use ciro_graph::integer::{Decoding, Encoding};
-use ciro_graph::{IntegerModel, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::air::{Chip as _, Shape};
@@ -71,6 +73,7 @@ impl ModelKey {
     /// The tallest chip a key may name, as a binary logarithm.
     const MAX_LOG_SIZE: u32 = 26;
 
+    #[cfg(feature = "prove")]
     pub(crate) fn new(
         model: &IntegerModel,
         (preset, batch): (Preset, u32),
@@ -192,6 +195,7 @@ pub(crate) fn cells(chips: &[AnyChip]) -> u64 {
     chips.iter().map(cells).sum()
 }
 
+#[cfg(feature = "prove")]
 pub(crate) fn model_digest(model: &IntegerModel) -> [u8; 32] {
     let bytes = postcard::to_stdvec(model).expect("a model holds nothing that cannot be written");
     Blake2s256::digest(bytes).into()

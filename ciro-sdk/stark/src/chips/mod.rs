@@ -24,7 +24,9 @@ pub(crate) use embed::EmbedChip;
 pub(crate) use io::IoChip;
 pub(crate) use max::MaxChip;
 pub(crate) use rank::RankChip;
-pub(crate) use table::{Book, TableChip};
+#[cfg(feature = "prove")]
+pub(crate) use table::Book;
+pub(crate) use table::TableChip;
 pub(crate) use tree::{LeafChip, PathChip};
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +54,7 @@ pub(crate) enum AnyChip {
 
 impl AnyChip {
     /// The chip's name in reports and error messages.
+    #[cfg(feature = "prove")]
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Table(chip) => match chip.book {

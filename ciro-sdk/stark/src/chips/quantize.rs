@@ -18,6 +18,7 @@ pub(crate) struct Limbs {
 
 impl Limbs {
     /// The limbs' widths for a remainder of `total` bits: full limbs first, the rest, then limbs that are 0.
+    #[cfg(feature = "prove")]
     pub(crate) fn widths(self, total: u32) -> impl Iterator<Item = u32> {
         (0..self.count).map(move |k| total.saturating_sub(k * self.bits).min(self.bits))
     }
@@ -28,6 +29,7 @@ impl Limbs {
     }
 
     /// The limbs of a value.
+    #[cfg(feature = "prove")]
     pub(crate) fn split(self, value: u32) -> impl Iterator<Item = u32> {
         let mask = (1u32 << self.bits) - 1;
         (0..self.count).map(move |k| (value >> (k * self.bits)) & mask)

@@ -29,6 +29,7 @@ pub(crate) enum Book {
 }
 
 impl Book {
+    #[cfg(feature = "prove")]
     pub(crate) const ALL: [Self; 4] =
         [Self::Functions, Self::Boundaries, Self::TreeNodes, Self::Leaves];
 
