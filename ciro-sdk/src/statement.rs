@@ -84,6 +84,7 @@ impl StatedInput {
 
 impl Statement {
     /// The statement of a tensor proof.
+    #[cfg(feature = "prove")]
     pub(crate) fn from_tensor(statement: TensorStatement) -> Self {
         let claim = |sample: Inference| Claim {
             input: StatedInput::Public(sample.inputs),
