@@ -15,7 +15,7 @@ pub struct Package {
     pub files: BTreeMap<String, String>,
     /// Which lines were written for which node of the model.
     pub origins: Vec<Origin>,
-    /// The private arguments: weights that the program checks against commitments.
+    /// The private arguments: weights that the program checks against commitments, as words of 32 bits.
     pub weights: Vec<Felt>,
 }
 

@@ -107,6 +107,9 @@ const COUNTED_ROWS_MAX: usize = 1 << SMALL_MAX_SEQUENCE_LOG_SIZE;
 /// Rows that one Poseidon permutation adds to the longest of its components (`cube_252`), rounded up.
 const ROWS_PER_PERMUTATION: usize = 128;
 
+/// Rows that one Blake2s compression adds to the longest of its components (`blake_g`): eight mixings in each of ten rounds.
+const ROWS_PER_COMPRESSION: usize = 80;
+
 /// The smallest size that every component's columns fit in.
 fn lifting_log_size(input: &ProverInput) -> Result<u32, ProveError> {
     let resources = ExecutionResources::from_prover_input(input);
@@ -119,7 +122,9 @@ fn lifting_log_size(input: &ProverInput) -> Result<u32, ProveError> {
     let largest = *security::LIFTING_LOG_SIZES.end() - security::LOG_BLOWUP_FACTOR;
     let mut rows = resources.verify_instruction;
     for (opcode, count) in &resources.opcodes_instance_counter {
-        rows = rows.max(limited(&format!("`{opcode}`"), *count, 1 << largest)?);
+        let rows_of_one = if opcode.starts_with("blake") { ROWS_PER_COMPRESSION } else { 1 };
+        let rows_of_all = count.saturating_mul(rows_of_one);
+        rows = rows.max(limited(&format!("`{opcode}`"), rows_of_all, 1 << largest)?);
     }
     for (builtin, count) in &resources.builtin_instance_counter {
         rows = rows.max(limited(&format!("`{builtin}`"), *count, COUNTED_ROWS_MAX)?);

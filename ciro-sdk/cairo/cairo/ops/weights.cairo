@@ -1,10 +1,11 @@
 //! Weights that come as private arguments.
 //!
 //! Large constants are no part of the program: they come as arguments, and the program checks them against a commitment,
-//! so that it still computes one model and no other. The commitment is the Poseidon hash of the felts as they come,
-//! `core::poseidon::poseidon_hash_span`.
+//! so that it still computes one model and no other. A felt comes as eight words of 32 bits, the lowest first; the commitment is
+//! the Blake2s hash (RFC 7693, 32 bytes) of the words as little-endian bytes. A block holds an even number of felts.
 
-use core::poseidon::hades_permutation;
+use core::blake::{blake2s_compress, blake2s_finalize};
+use core::box::BoxTrait;
 use super::Tensor;
 use super::slots::Slots;
 
@@ -15,9 +16,17 @@ pub struct Commitment {
     pub felts: usize,
     /// How many felts they expand to.
     pub expanded: usize,
-    /// The Poseidon hash of the felts that come.
-    pub hash: felt252,
+    /// The Blake2s hash of the felts that come, as little-endian words.
+    pub hash: [u32; 8],
 }
+
+/// The initial state of Blake2s with a digest of 32 bytes and no key.
+const INITIAL_STATE: [u32; 8] = [
+    0x6b08e647, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+];
+
+/// What the next word of a felt counts.
+const WORD: felt252 = 0x100000000;
 
 /// A way to lay several rows of a packed matrix in one felt: the low bits of each slot belong to the first row, the next
 /// ones to the second, and so on.
@@ -39,7 +48,7 @@ pub fn open<impl R: Rows>(ref arguments: Tensor, commitment: Commitment) -> Tens
 
 /// Takes a block of matrix weights that come as one felt a row from the front of the arguments, and checks it.
 pub fn open_packed(ref arguments: Tensor, commitment: Commitment) -> Tensor {
-    take(ref arguments, commitment)
+    take(ref arguments, commitment).slice(0, commitment.expanded)
 }
 
 /// Takes a block of single values from the front of the arguments, checks it, and unpacks it.
@@ -54,38 +63,51 @@ pub fn open_values<impl S: Slots>(
     values.span().slice(0, commitment.expanded)
 }
 
+/// Takes a block from the front of the arguments, sixteen words at a time, and checks it.
 fn take(ref arguments: Tensor, commitment: Commitment) -> Tensor {
-    let block = arguments.slice(0, commitment.felts);
-    arguments = arguments.slice(commitment.felts, arguments.len() - commitment.felts);
-    assert(hash(block) == commitment.hash, 'weights are not the committed');
-    block
+    let bytes = commitment.felts * 32;
+    let mut block = array![];
+    let mut hashed: u32 = 0;
+    let mut state = BoxTrait::new(INITIAL_STATE);
+    let digest = loop {
+        let words = arguments.multi_pop_front::<16>().expect('weights are missing');
+        let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, wa, wb, wc, wd, we, wf] = (*words).unbox();
+        block.append(felt(w0, w1, w2, w3, w4, w5, w6, w7));
+        block.append(felt(w8, w9, wa, wb, wc, wd, we, wf));
+        let message = BoxTrait::new(
+            [
+                word(w0), word(w1), word(w2), word(w3), word(w4), word(w5), word(w6), word(w7),
+                word(w8), word(w9), word(wa), word(wb), word(wc), word(wd), word(we), word(wf),
+            ],
+        );
+        hashed += 64;
+        if hashed == bytes {
+            break blake2s_finalize(state, hashed, message);
+        }
+        state = blake2s_compress(state, hashed, message);
+    };
+    assert(digest.unbox() == commitment.hash, 'weights are not the committed');
+    block.span()
 }
 
-/// `poseidon_hash_span`, eight felts at a time.
-fn hash(mut felts: Tensor) -> felt252 {
-    let (mut s0, mut s1, mut s2) = (0, 0, 0);
-    while let Some(f8) = felts.multi_pop_front::<8>() {
-        let [f0, f1, f2, f3, f4, f5, f6, f7] = (*f8).unbox();
-        let (t0, t1, t2) = hades_permutation(s0 + f0, s1 + f1, s2);
-        let (t0, t1, t2) = hades_permutation(t0 + f2, t1 + f3, t2);
-        let (t0, t1, t2) = hades_permutation(t0 + f4, t1 + f5, t2);
-        let (t0, t1, t2) = hades_permutation(t0 + f6, t1 + f7, t2);
-        s0 = t0;
-        s1 = t1;
-        s2 = t2;
-    }
-    loop {
-        let Some(f0) = felts.pop_front() else {
-            let (digest, _, _) = hades_permutation(s0 + 1, s1, s2);
-            break digest;
-        };
-        let Some(f1) = felts.pop_front() else {
-            let (digest, _, _) = hades_permutation(s0 + *f0, s1 + 1, s2);
-            break digest;
-        };
-        let (t0, t1, t2) = hades_permutation(s0 + *f0, s1 + *f1, s2);
-        s0 = t0;
-        s1 = t1;
-        s2 = t2;
-    }
+/// A word, which is checked to have 32 bits.
+#[inline(always)]
+fn word(argument: felt252) -> u32 {
+    argument.try_into().expect('a weight is no word')
+}
+
+/// The felt whose words are given, the lowest first.
+#[inline(always)]
+fn felt(
+    w0: felt252,
+    w1: felt252,
+    w2: felt252,
+    w3: felt252,
+    w4: felt252,
+    w5: felt252,
+    w6: felt252,
+    w7: felt252,
+) -> felt252 {
+    let high = ((w7 * WORD + w6) * WORD + w5) * WORD + w4;
+    (((high * WORD + w3) * WORD + w2) * WORD + w1) * WORD + w0
 }

@@ -149,9 +149,9 @@ impl Emitter<'_> {
             let committed = weights::committed(self.model, usage, block.slots);
             self.data.import("crate::ops::weights::Commitment");
             let (felts, expanded) = (committed.felts.len(), committed.expanded);
-            let hash = hex(committed.hash());
+            let hash = committed.hash().map(|word| format!("{word:#010x}")).join(", ");
             let value = format!(
-                "Commitment {{\n    felts: {felts}, expanded: {expanded},\n    hash: {hash},\n}}"
+                "Commitment {{\n    felts: {felts}, expanded: {expanded},\n    hash: [\n        {hash},\n    ],\n}}"
             );
             self.data
                 .comment(&format!("{} numbers in {felts} felts, as arguments.", block.elements));
@@ -169,7 +169,7 @@ impl Emitter<'_> {
                 }
             };
             self.opens.insert(usage, open);
-            self.arguments.extend(committed.felts);
+            self.arguments.extend(committed.words().map(Felt::from));
         }
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use blake2::{Blake2s256, Digest};
 use ciro_graph::integer::{ConstId, IntegerModel, Interval, Op};
 use ciro_graph::tensor::Tensor;
 use starknet_types_core::felt::Felt;
-use starknet_types_core::hash::{Poseidon, StarkHash};
 
 use super::data::{Data, LENGTH_MAX};
 use super::names::Names;
@@ -51,7 +51,7 @@ pub(super) struct Weights {
 
 /// A block that comes as arguments.
 pub(super) struct Committed {
-    /// The felts that come.
+    /// The felts that come, an even number of them: a block of the hash holds two.
     pub(super) felts: Vec<Felt>,
     /// How many felts they expand to.
     pub(super) expanded: usize,
@@ -73,10 +73,29 @@ pub(super) enum Form {
 }
 
 impl Committed {
-    /// The Poseidon hash that the program knows.
-    pub(super) fn hash(&self) -> Felt {
-        Poseidon::hash_array(&self.felts)
+    fn new(mut felts: Vec<Felt>, expanded: usize, form: Form) -> Self {
+        if felts.len() % 2 == 1 {
+            felts.push(Felt::ZERO);
+        }
+        Self { felts, expanded, form }
     }
+
+    /// The words that come, eight for each felt, the lowest first.
+    pub(super) fn words(&self) -> impl Iterator<Item = u32> {
+        self.felts.iter().flat_map(|felt| words(felt.to_bytes_le()))
+    }
+
+    /// The Blake2s hash that the program knows.
+    pub(super) fn hash(&self) -> [u32; 8] {
+        let mut hasher = Blake2s256::new();
+        self.felts.iter().for_each(|felt| hasher.update(felt.to_bytes_le()));
+        words(hasher.finalize().into())
+    }
+}
+
+fn words(bytes: [u8; 32]) -> [u32; 8] {
+    let (words, _) = bytes.as_chunks::<4>();
+    std::array::from_fn(|i| u32::from_le_bytes(words[i]))
 }
 
 impl Weights {
@@ -177,16 +196,17 @@ pub(super) fn committed(model: &IntegerModel, usage: Use, slots: Slots) -> Commi
         let digits: Vec<i64> = digits.collect();
         let felts = digits.chunks(slots.count).map(|chunk| slots.pack(chunk.iter().copied()));
         let form = Form::Values { least };
-        return Committed { felts: felts.collect(), expanded: tensor.len(), form };
+        return Committed::new(felts.collect(), tensor.len(), form);
     }
     let rows = packed_rows(tensor, usage, slots);
     let layout = Rows::new(slots, range);
     if layout.count() == 1 {
         let felts: Vec<Felt> = felts(model, usage, slots);
-        return Committed { expanded: felts.len(), felts, form: Form::Packed };
+        let expanded = felts.len();
+        return Committed::new(felts, expanded, Form::Packed);
     }
     let felts = rows.chunks(layout.count()).map(|rows| layout.pack(rows.iter().map(|r| &r[..])));
-    Committed { felts: felts.collect(), expanded: rows.len(), form: Form::Rows(layout) }
+    Committed::new(felts.collect(), rows.len(), Form::Rows(layout))
 }
 
 /// The rows of a matrix, group after group and block of columns after block of columns; missing columns are zero.
