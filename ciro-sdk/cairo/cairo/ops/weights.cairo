@@ -2,7 +2,8 @@
 //!
 //! Large constants are no part of the program: they come as arguments, and the program checks them against a commitment,
 //! so that it still computes one model and no other. A felt comes as eight words of 32 bits, the lowest first; the commitment is
-//! the Blake2s hash (RFC 7693, 32 bytes) of the words as little-endian bytes. A block holds an even number of felts.
+//! the Blake2s hash (RFC 7693, 32 bytes) of the words as little-endian bytes. A block holds a multiple of four felts: what two steps of the
+//! hash take in.
 
 use core::blake::{blake2s_compress, blake2s_finalize};
 use core::box::BoxTrait;
@@ -31,8 +32,8 @@ const WORD: felt252 = 0x100000000;
 /// A way to lay several rows of a packed matrix in one felt: the low bits of each slot belong to the first row, the next
 /// ones to the second, and so on.
 pub trait Rows {
-    /// Takes the rows out of a felt, given in two halves, and appends them.
-    fn expand(low: u128, high: u128, ref rows: Array<felt252>);
+    /// Takes the rows out of a felt and appends them.
+    fn expand(felt: felt252, ref rows: Array<felt252>);
 }
 
 /// Takes a block of matrix weights from the front of the arguments, checks it, and expands it to one felt a row.
@@ -40,8 +41,7 @@ pub fn open<impl R: Rows>(ref arguments: Tensor, commitment: Commitment) -> Tens
     let block = take(ref arguments, commitment);
     let mut rows = array![];
     for felt in block {
-        let u256 { low, high } = (*felt).into();
-        R::expand(low, high, ref rows);
+        R::expand(*felt, ref rows);
     }
     rows.span().slice(0, commitment.expanded)
 }
@@ -63,28 +63,41 @@ pub fn open_values<impl S: Slots>(
     values.span().slice(0, commitment.expanded)
 }
 
-/// Takes a block from the front of the arguments, sixteen words at a time, and checks it.
+/// Takes a block from the front of the arguments, 32 words at a time, and checks it.
 fn take(ref arguments: Tensor, commitment: Commitment) -> Tensor {
     let bytes = commitment.felts * 32;
     let mut block = array![];
-    let mut hashed: u32 = 0;
+    let mut hashed: u32 = 64;
     let mut state = BoxTrait::new(INITIAL_STATE);
     let digest = loop {
-        let words = arguments.multi_pop_front::<16>().expect('weights are missing');
-        let [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, wa, wb, wc, wd, we, wf] = (*words).unbox();
-        block.append(felt(w0, w1, w2, w3, w4, w5, w6, w7));
-        block.append(felt(w8, w9, wa, wb, wc, wd, we, wf));
-        let message = BoxTrait::new(
+        let words = arguments.multi_pop_front::<32>().expect('weights are missing');
+        let [
+            a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7, c0, c1, c2, c3, c4, c5,
+            c6, c7, d0, d1, d2, d3, d4, d5, d6, d7,
+        ] = (*words).unbox();
+        block.append(felt(a0, a1, a2, a3, a4, a5, a6, a7));
+        block.append(felt(b0, b1, b2, b3, b4, b5, b6, b7));
+        block.append(felt(c0, c1, c2, c3, c4, c5, c6, c7));
+        block.append(felt(d0, d1, d2, d3, d4, d5, d6, d7));
+        let first = BoxTrait::new(
             [
-                word(w0), word(w1), word(w2), word(w3), word(w4), word(w5), word(w6), word(w7),
-                word(w8), word(w9), word(wa), word(wb), word(wc), word(wd), word(we), word(wf),
+                word(a0), word(a1), word(a2), word(a3), word(a4), word(a5), word(a6), word(a7),
+                word(b0), word(b1), word(b2), word(b3), word(b4), word(b5), word(b6), word(b7),
             ],
         );
+        let second = BoxTrait::new(
+            [
+                word(c0), word(c1), word(c2), word(c3), word(c4), word(c5), word(c6), word(c7),
+                word(d0), word(d1), word(d2), word(d3), word(d4), word(d5), word(d6), word(d7),
+            ],
+        );
+        state = blake2s_compress(state, hashed, first);
         hashed += 64;
         if hashed == bytes {
-            break blake2s_finalize(state, hashed, message);
+            break blake2s_finalize(state, hashed, second);
         }
-        state = blake2s_compress(state, hashed, message);
+        state = blake2s_compress(state, hashed, second);
+        hashed += 64;
     };
     assert(digest.unbox() == commitment.hash, 'weights are not the committed');
     block.span()

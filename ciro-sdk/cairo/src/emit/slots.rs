@@ -240,37 +240,44 @@ impl Rows {
             self.slots.count,
             self.name(),
         );
-        code.push_str("    fn expand(low: u128, high: u128, ref rows: Array<felt252>) {\n");
-        if self.slots.high() == 0 {
-            code.push_str("        let _ = high;\n");
-        }
+        code.push_str("    fn expand(felt: felt252, ref rows: Array<felt252>) {\n");
+        let high = if self.slots.high() == 0 { "high: _" } else { "high" };
+        writeln!(code, "        let u256 {{ low, {high} }} = felt.into();").expect(WRITES);
         // Weights are stored from zero up; the felt of a row has them around zero.
-        let offset = self.slots.pack(vec![i64::from(self.least); self.slots.count]);
-        let ones = power(self.bits) - Felt::ONE;
-        for row in 0..u32::try_from(self.count()).expect("at most 31 rows") {
+        let offset = hex(self.slots.pack(vec![i64::from(self.least); self.slots.count]));
+        let count = u32::try_from(self.count()).expect("at most 31 rows");
+        let mut rest = "felt".to_owned();
+        for row in 0..count {
+            let name = format!("row_{row}");
+            // What the other rows leave is the last one.
+            let bits = if row + 1 == count { rest.clone() } else { self.masked(row) };
+            writeln!(code, "        let {name} = {bits};").expect(WRITES);
+            write!(rest, " - {name}").expect(WRITES);
             let down = power(row * self.bits).inverse().expect("a power of two is not zero");
-            let mask = |slots: std::ops::Range<usize>, shift: u32| {
-                let one = |slot| ones * power(self.slots.position(slot) - shift + row * self.bits);
-                hex(slots.map(one).fold(Felt::ZERO, |mask, slot| mask + slot))
-            };
-            let low = mask(0..self.slots.low(), 0);
-            let low = format!("(low & {low}).into()");
-            let low = if row == 0 { low } else { format!("{low} * {}", hex(down)) };
-            let mut sum = low;
-            if self.slots.high() > 0 {
-                let high = mask(self.slots.low()..self.slots.count, LOW_BITS);
-                let up = hex(down * power(LOW_BITS));
-                write!(sum, "\n                + (high & {high}).into() * {up}")
-                    .expect("writing to a string");
-            }
-            let offset = hex(offset);
-            writeln!(code, "        rows\n            .append(\n                {sum}\n                + {offset},\n            );")
-                .expect("writing to a string");
+            let shifted = if row == 0 { name } else { format!("{name} * {}", hex(down)) };
+            writeln!(code, "        rows.append({shifted} + {offset});").expect(WRITES);
         }
         code.push_str("    }\n}\n");
         code
     }
+
+    /// The bits of one row where they stand, as a Cairo expression of `low` and `high`.
+    fn masked(self, row: u32) -> String {
+        let ones = power(self.bits) - Felt::ONE;
+        let mask = |slots: std::ops::Range<usize>, shift: u32| {
+            let one = |slot| ones * power(self.slots.position(slot) - shift + row * self.bits);
+            hex(slots.map(one).fold(Felt::ZERO, |mask, slot| mask + slot))
+        };
+        let low = format!("(low & {}).into()", mask(0..self.slots.low(), 0));
+        if self.slots.high() == 0 {
+            return low;
+        }
+        let high = mask(self.slots.low()..self.slots.count, LOW_BITS);
+        format!("{low}\n            + (high & {high}).into() * {}", hex(power(LOW_BITS)))
+    }
 }
+
+const WRITES: &str = "writing to a string";
 
 /// `2^exponent` as a field element.
 pub(crate) fn power(exponent: u32) -> Felt {

@@ -51,7 +51,7 @@ pub(super) struct Weights {
 
 /// A block that comes as arguments.
 pub(super) struct Committed {
-    /// The felts that come, an even number of them: a block of the hash holds two.
+    /// The felts that come, a multiple of four of them: what the program hashes at once.
     pub(super) felts: Vec<Felt>,
     /// How many felts they expand to.
     pub(super) expanded: usize,
@@ -74,9 +74,7 @@ pub(super) enum Form {
 
 impl Committed {
     fn new(mut felts: Vec<Felt>, expanded: usize, form: Form) -> Self {
-        if felts.len() % 2 == 1 {
-            felts.push(Felt::ZERO);
-        }
+        felts.resize(felts.len().next_multiple_of(4), Felt::ZERO);
         Self { felts, expanded, form }
     }
 
