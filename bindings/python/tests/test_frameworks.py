@@ -1,4 +1,4 @@
-"""Models of scikit-learn, XGBoost, LightGBM, PyTorch and Keras say what their frameworks say."""
+"""Models of scikit-learn, XGBoost and LightGBM say what their frameworks say."""
 
 from __future__ import annotations
 
@@ -140,26 +140,6 @@ def test_lightgbm(task):
     else:
         assert (model.run(X)["label"] == fitted.predict(X)).all()
     proves(model, X[:1])
-
-
-def test_torch():
-    torch = pytest.importorskip("torch")
-    module = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
-    x = torch.randn(64, 8)
-    model = ciro.from_torch(module, x[:1], calibration=x)
-    with torch.no_grad():
-        assert (model.run(x)[0].argmax(1) == module(x).argmax(1).numpy()).mean() > 0.98
-    proves(model, x[:1])
-
-
-def test_keras():
-    keras = pytest.importorskip("keras")
-    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3)])
-    x = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
-    compiled = ciro.from_keras(model, x)
-    expected = np.asarray(model(x)).argmax(1)
-    assert (compiled.run(x)[0].argmax(1) == expected).mean() > 0.98
-    proves(compiled, x[:1])
 
 
 @pytest.mark.parametrize(

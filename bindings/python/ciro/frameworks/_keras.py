@@ -29,10 +29,18 @@ def from_keras(model: Any, calibration: Inputs, *, progress: bool = False, **qua
         path = Path(folder) / f"{getattr(model, 'name', 'model')}.onnx"
         if _exports_itself(model):
             require("onnx", "keras")
+            _call_once(model)
             model.export(str(path), format="onnx", verbose=False)
         else:
             require("tf2onnx", "keras").convert.from_keras(model, output_path=str(path))
         return compile(path, calibration=calibration, cache=False, progress=progress, **quantization)
+
+
+def _call_once(model: Any) -> None:
+    """Keras exports no model that was never called."""
+    ops = require("keras", "keras").ops
+    zeros = [ops.zeros([size or 1 for size in tensor.shape], dtype=tensor.dtype) for tensor in model.inputs]
+    model(zeros[0] if len(zeros) == 1 else zeros)
 
 
 def _exports_itself(model: Any) -> bool:
