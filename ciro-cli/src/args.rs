@@ -136,9 +136,10 @@ fn routes() -> impl TypedValueParser<Value = Route> {
 
 fn presets() -> impl TypedValueParser<Value = Preset> {
     let values = [
-        PossibleValue::new("standard").help("100 conjectured bits, fastest"),
+        PossibleValue::new("standard").help("100 conjectured bits, fast"),
         PossibleValue::new("compact").help("100 conjectured bits, smallest proofs"),
-        PossibleValue::new("proven").help("100 bits without a conjecture"),
+        PossibleValue::new("proven")
+            .help("100 bits without a conjecture, some fewer for large models"),
         PossibleValue::new("fast-test").hide(true),
     ];
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Preset>())

@@ -131,7 +131,7 @@ impl CairoProver {
     }
 
     fn work_of(&self, execution: &Execution) -> Work {
-        Work { steps: execution.steps as u64, weights: self.package.weights.len() as u64 }
+        Work { steps: execution.steps as u64, words: self.package.weights.len() as u64 }
     }
 
     /// Runs the program on one sample and proves the run.
@@ -163,14 +163,14 @@ pub(crate) struct CairoProven {
 pub(crate) struct Work {
     /// Steps of the program.
     pub(crate) steps: u64,
-    /// Felts of weights that the program hashes.
-    pub(crate) weights: u64,
+    /// Words of weights that the program hashes.
+    pub(crate) words: u64,
 }
 
 impl Work {
     /// The memory that a proof takes at its peak.
     pub(crate) fn memory_bytes(self) -> u64 {
-        1_700_000_000 + 1_900 * self.steps + 340_000 * self.weights
+        1_780_000_000 + 1_250 * self.steps + 30_000 * self.words
     }
 }
 

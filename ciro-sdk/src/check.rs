@@ -90,7 +90,7 @@ impl Estimate {
         Self {
             cells: None,
             steps: Some(work.steps),
-            prove_ms: 3400.0 + work.steps as f64 / 350.0 + 2.2 * work.weights as f64,
+            prove_ms: 3500.0 + work.steps as f64 / 188.0 + 0.083 * work.words as f64,
             memory_bytes: work.memory_bytes(),
             proof_bytes: 850_000,
         }

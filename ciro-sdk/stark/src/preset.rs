@@ -12,7 +12,7 @@ pub enum Preset {
     Standard,
     /// 100 conjectured bits, smallest proofs: blow-up 16. For verifiers that pay by the byte.
     Compact,
-    /// 100 bits without any conjecture, by unique decoding: blow-up 4, many queries.
+    /// 100 bits without any conjecture, by unique decoding (some fewer for large models): blow-up 4, many queries.
     Proven,
     /// For tests alone: a default verifier refuses it.
     FastTest,

@@ -68,12 +68,12 @@ impl Estimate {
 }
 
 // Fitted to the models of `examples/models` with `ciro bench`; see docs/performance.md.
-const BASE_MS: f64 = 2.0;
+const BASE_MS: f64 = 2.5;
 const COLUMN_MS: f64 = 0.012;
-const CELL_NS: f64 = 30.0;
+const CELL_NS: f64 = 24.0;
 const FIXED_WEIGHT: f64 = 0.3;
 const DOMAIN_NS: f64 = 60.0;
-const BASE_MB: f64 = 13.0;
+const BASE_MB: f64 = 28.0;
 /// What the steps of a proof hold beside its columns.
 const MEMORY_FACTOR: f64 = 1.8;
 
