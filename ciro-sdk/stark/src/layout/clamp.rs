@@ -34,14 +34,16 @@ const COLUMNS_OF_STEPS: u64 = 20;
 const CELLS_OF_ENTRY: u64 = 5;
 
 /// Entries of the largest table that is ever made.
-const MOST_ENTRIES: u64 = 1 << 20;
+pub(super) const MOST_ENTRIES: u64 = 1 << 20;
 
 /// The `Requantize` nodes that are cheaper without a table. Nodes with the same bounds share one.
 pub(super) fn wide_clamps(model: &IntegerModel, batch: u32, costs: Costs) -> Vec<NodeId> {
     let mut tables: BTreeMap<(i32, i32), (Interval, u64, Vec<NodeId>)> = BTreeMap::new();
     for (id, node) in model.iter() {
         let Op::Requantize(op) = &node.op else { continue };
-        let quotient = op.quotient(model.node(node.operands[0]).interval);
+        // A table covers what lanes without work hold, too.
+        let covered = model.node(node.operands[0]).interval.union(Interval::point(0));
+        let quotient = op.quotient(covered);
         let count = node.len() as u64 * u64::from(batch);
         tables
             .entry((op.lo, op.hi))
@@ -102,7 +104,7 @@ impl Collector<'_> {
         let no_room = |interval: Interval| LayoutError::NoRoom {
             node: self.model.node(id).name.clone(),
             op: "Requantize",
-            source: NoRoom::new(interval.max_abs(), shift),
+            source: NoRoom::Field { max_operand: interval.max_abs(), shift },
         };
         let fits = |interval: Interval| {
             (interval.max_abs() < BOUND).then_some(interval).ok_or_else(|| no_room(interval))

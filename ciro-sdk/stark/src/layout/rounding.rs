@@ -5,6 +5,7 @@ use ciro_graph::integer::ops::{Lookup, Requantize};
 use ciro_graph::integer::{BOUND, Constants, Op};
 use stwo::core::fields::m31::{BaseField, P};
 
+use super::clamp::MOST_ENTRIES;
 use super::tables::{Function, TableCounts, Tables};
 use crate::chips::quantize::Limbs;
 use crate::field::embed;
@@ -86,20 +87,32 @@ enum Kind {
     Table { lo: i32, entries: Vec<i32> },
 }
 
-/// A rounding that does not fit the field.
+/// A rounding that cannot be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "values up to {max_operand} with shift {shift} leave no room in a 31-bit field; leave more headroom below 2^30"
-)]
-pub struct NoRoom {
-    max_operand: i64,
-    shift: u32,
-}
-
-impl NoRoom {
-    pub(super) fn new(max_operand: i64, shift: u32) -> Self {
-        Self { max_operand, shift }
-    }
+#[non_exhaustive]
+pub enum NoRoom {
+    /// It does not fit the field.
+    #[error(
+        "values up to {max_operand} with shift {shift} leave no room in a 31-bit field; leave more headroom below 2^30"
+    )]
+    Field {
+        /// The greatest absolute value.
+        max_operand: i64,
+        /// The shift in bits.
+        shift: u32,
+    },
+    /// Its table would be too large.
+    #[error(
+        "a table of {entries} entries, from {domain}, is too large (at most {most}); quantize its operand with fewer bits or around 0"
+    )]
+    Table {
+        /// How many entries it has.
+        entries: u64,
+        /// Its arguments, and 0.
+        domain: Interval,
+        /// The most that a table may have.
+        most: u64,
+    },
 }
 
 impl Roundings {
@@ -132,7 +145,11 @@ impl Roundings {
         let table = match self.tables.iter_mut().position(|known| known.absorb(&draft)) {
             Some(position) => position,
             None if !draft.fits() => {
-                return Some(Err(NoRoom { max_operand: x.max_abs(), shift }));
+                return Some(Err(NoRoom::Field { max_operand: x.max_abs(), shift }));
+            }
+            None if draft.domain.width() > MOST_ENTRIES => {
+                let (entries, most) = (draft.domain.width(), MOST_ENTRIES);
+                return Some(Err(NoRoom::Table { entries, domain: draft.domain, most }));
             }
             None => {
                 self.tables.push(draft);
@@ -184,7 +201,7 @@ impl Draft {
             max_shift: self.max_shift.max(other.max_shift),
             max_operand: self.max_operand.max(other.max_operand),
         };
-        let fits = merged.fits();
+        let fits = merged.fits() && merged.domain.width() <= MOST_ENTRIES;
         if fits {
             *self = merged;
         }

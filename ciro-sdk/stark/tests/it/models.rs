@@ -300,6 +300,25 @@ pub(crate) fn clamped() -> Arc<IntegerModel> {
     b.finish(&[both, below, above, shifted, same])
 }
 
+/// A clamp of values around 500 million: a table from there to 0, which idle lanes hold, would be enormous.
+pub(crate) fn clamped_far_from_zero() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[1, 40], -100, 100);
+    let y = b.push(Combine { coefficients: vec![3], constant: 500_000_000 }, &[x]);
+    let y = b.requantize(y, 0, 499_999_900, 500_000_090);
+    b.finish(&[y])
+}
+
+/// A table of arguments around 500 million.
+pub(crate) fn table_far_from_zero() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[1, 40], -100, 100);
+    let y = b.push(Combine { coefficients: vec![1], constant: 500_000_000 }, &[x]);
+    let table = b.0.constant(Tensor::vector((0..=200).collect()));
+    let y = b.push(Lookup { offset: 0, shift: 0, lo: 499_999_900, table }, &[y]);
+    b.finish(&[y])
+}
+
 /// Every model with its name.
 pub(crate) fn all() -> Vec<(&'static str, Arc<IntegerModel>)> {
     vec![

@@ -1,5 +1,7 @@
 //! Proofs of small models verify, and say what the interpreter says.
 
+use std::error::Error as _;
+
 use ciro_stark::{Policy, Preset, Proof, Prover, verify};
 
 use crate::models;
@@ -17,6 +19,28 @@ fn every_model_verifies() {
         assert_eq!(proof.to_bytes(), bytes, "{name}");
         verify(prover.key(), &statement, &proof, &Policy::default()).expect(name);
     }
+}
+
+#[test]
+fn clamps_far_from_zero_need_no_table() {
+    let model = models::clamped_far_from_zero();
+    let inputs = models::inputs(&model, 7);
+    let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+    assert!(prover.estimate().log_rows <= 12, "{:?}", prover.estimate());
+    let (statement, proof) = prover.prove(&[inputs]).unwrap();
+    let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
+    verify(prover.key(), &statement, &proof, &policy).unwrap();
+}
+
+#[test]
+fn tables_far_from_zero_are_refused_before_they_are_made() {
+    let error = Prover::new(models::table_far_from_zero(), Preset::FastTest, 1).unwrap_err();
+    let message = format!("{error}: {}", error.source().unwrap());
+    assert_eq!(
+        message,
+        "node `node1` (Lookup): a table of 500000101 entries, from [0, 500000100], is too large (at most 1048576); quantize its operand \
+         with fewer bits or around 0"
+    );
 }
 
 #[test]
