@@ -197,7 +197,23 @@ impl Builder {
         flat.push(axes.iter().map(|&axis| shape[axis]).product());
         let x = self.transpose(x, &perm)?;
         let x = self.reshape(x, &flat)?;
-        self.push(Op::Reduce(reducer), &[x])
+        match (reducer, flat.last()) {
+            (Reducer::Prod, Some(2..=FACTORS_MAX)) => self.product(x),
+            _ => self.push(Op::Reduce(reducer), &[x]),
+        }
+    }
+
+    /// The product along the last axis: one half times the other, down to single factors.
+    fn product(&mut self, x: NodeId) -> Made {
+        let axis = self.rank(x) - 1;
+        let extent = self.shape(x)[axis];
+        if extent == 1 {
+            return self.squeeze(x, axis);
+        }
+        let half = extent / 2;
+        let (a, b) = (self.slice(x, axis, 0, half)?, self.slice(x, axis, half, extent - half)?);
+        let (a, b) = (self.product(a)?, self.product(b)?);
+        self.mul(a, b)
     }
 
     /// Reduces `axes` and keeps them with extent 1.
@@ -212,6 +228,16 @@ impl Builder {
         let x = self.move_last(x, axis)?;
         let x = self.push(Op::Softmax, &[x])?;
         self.restore_last(x, axis)
+    }
+
+    /// `x - max - log(sum(exp(x - max)))`.
+    pub(super) fn log_softmax(&mut self, x: NodeId, axis: usize) -> Made {
+        let max = self.reduce_keep(Reducer::Max, x, &[axis])?;
+        let low = self.sub(x, max)?;
+        let powers = self.unary(UnaryFn::Exp, low)?;
+        let sum = self.reduce_keep(Reducer::Sum, powers, &[axis])?;
+        let log = self.unary(UnaryFn::Log, sum)?;
+        self.sub(low, log)
     }
 
     /// NumPy's `matmul`: vectors gain an axis for the product, batch axes are broadcast.
@@ -294,6 +320,9 @@ impl Builder {
         self.expand(scalar, shape)
     }
 }
+
+/// Products of more factors stay one operator.
+const FACTORS_MAX: usize = 64;
 
 /// Additive masks are at or below this where they hide something.
 const MASK_MAX: f64 = -1e4;

@@ -114,6 +114,9 @@ impl Builder {
         if let Some(same) = self.shortcut(&op, operands, &shape) {
             return Ok(same);
         }
+        if let Some(softmax) = self.spelled_out_softmax(&op, operands) {
+            return softmax;
+        }
         let foldable = !matches!(op, Op::Constant(_))
             && operands.iter().all(|&id| self.value(id).is_some())
             && self.work(&op, operands, &shape) <= FOLD_WORK_MAX;

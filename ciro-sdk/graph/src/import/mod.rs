@@ -30,6 +30,7 @@ mod literal;
 mod ops;
 mod settings;
 mod simplify;
+mod softmax;
 mod translate;
 mod value;
 

@@ -1,5 +1,6 @@
 //! Makes the translated graph smaller: functions of one variable become one, constants move into weights, dead code goes.
 
+mod columns;
 mod fuse;
 mod scale;
 
@@ -15,6 +16,9 @@ const ROUNDS_MAX: usize = 8;
 /// Simplifies a graph without changing what its outputs compute.
 pub(super) fn simplify(graph: Graph) -> Graph {
     let mut graph = without_dead_code(graph);
+    if columns::split(&mut graph) {
+        graph = without_dead_code(graph);
+    }
     for _ in 0..ROUNDS_MAX {
         let fused = fuse::fuse(&mut graph);
         let scaled = scale::into_weights(&mut graph);

@@ -366,7 +366,7 @@ impl Lowering<'_> {
         if room < 1.0 {
             return Err(self.refuse(Refusal::NoRoom));
         }
-        let least = reach.range.max_abs() / room;
+        let least = reach.most / room;
         let unit = if least > 0.0 { step_at_least(lattice.base, least) } else { lattice.base };
         if lattice.fixed && unit > lattice.base {
             let coarser = self.coarsen(expr, unit)?;

@@ -81,6 +81,8 @@ impl Lattice {
 pub(super) struct Reach {
     /// All values that the expression may take.
     pub(super) range: Range,
+    /// The greatest magnitude of the sum and of every part of it: parts may be larger than what they cancel to.
+    pub(super) most: f64,
     /// By how many units rounded weights may exceed that.
     pub(super) slack: f64,
     /// The shift at which rounded weights stop to matter, 0 without any.
@@ -91,7 +93,7 @@ impl Reach {
     pub(super) fn of(expr: &Expr, builder: &ModelBuilder) -> Self {
         let start =
             expr.offset.as_ref().map_or(Range { lo: 0.0, hi: 0.0 }, |c| Range::of(c.data()));
-        let mut reach = Self { range: start, slack: 1.0, fine_shift: 0 };
+        let mut reach = Self { range: start, most: start.max_abs(), slack: 1.0, fine_shift: 0 };
         for term in &expr.terms {
             let (mut range, slack, fine_shift) = core_reach(&term.core, builder);
             if term.moves.iter().any(|movement| movement.fill().is_some()) {
@@ -99,15 +101,19 @@ impl Reach {
             }
             reach.range.lo += range.lo;
             reach.range.hi += range.hi;
+            if !matches!(term.core, Core::Value { .. }) {
+                reach.most = reach.most.max(range.max_abs());
+            }
             reach.slack += slack;
             reach.fine_shift = reach.fine_shift.max(fine_shift);
         }
+        reach.most = reach.most.max(reach.range.max_abs());
         reach
     }
 
     /// The greatest absolute integer at unit `t`.
     pub(super) fn units(&self, t: f64) -> f64 {
-        self.range.max_abs() / t + self.slack
+        self.most / t + self.slack
     }
 
     /// The largest shift, at most 24, for which `step / 2^shift` keeps every sum and its rounding below 2^30.

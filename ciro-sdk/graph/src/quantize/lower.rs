@@ -306,7 +306,28 @@ impl<'g> Lowering<'g> {
         if expr.as_value().is_some_and(narrow) {
             return self.plain(&expr, BOUND as f64, &self.graph.node(id).name);
         }
-        self.narrow(id)
+        self.rounded_factor(id)
+    }
+
+    /// A factor of a product, rounded: of few elements more finely, as nothing after a product mends what is lost before it.
+    pub(super) fn rounded_factor(&mut self, id: NodeId) -> Result<Value, QuantizeError> {
+        let bits = self.factor_bits(id);
+        if self.narrow[id.index()].is_some() || bits <= self.bits(id) {
+            return self.narrow(id);
+        }
+        let expr = self.expr(id)?;
+        let target = Target { range: self.range(id), bits, clip: None };
+        let value = self.round_to(&expr, &target, &self.graph.node(id).name)?;
+        self.narrow[id.index()] = Some(value);
+        Ok(value)
+    }
+
+    /// The bits of a factor's interval: two factors and a sign fit below 2^30.
+    pub(super) fn factor_bits(&self, id: NodeId) -> u32 {
+        const FEW: usize = 256;
+        const FINE_BITS: u32 = 14;
+        let few = count(&self.graph.node(id).shape) <= FEW;
+        if few { self.bits(id).max(FINE_BITS) } else { self.bits(id) }
     }
 
     /// Rounds two factors, the wider one first, until sums of `terms` products stay below 2^30.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::calibrate::Range;
+use super::ops::threshold::Thresholds;
 use super::ops::tree_ensemble;
 use super::scalar::{Shape, compares};
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer};
@@ -22,7 +23,7 @@ pub(super) struct Demand {
     pub(super) exact: bool,
     /// Whether it is an output, perhaps after movements.
     pub(super) output: bool,
-    /// How many are trees that look through to an input, or movements that only such trees read.
+    /// How many are trees or comparisons with constants that look through to an input, or movements that only such trees read.
     pub(super) trees: usize,
     /// Whether it is read at all by something that an output needs.
     pub(super) alive: bool,
@@ -49,11 +50,13 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
         if !own.alive {
             continue;
         }
+        let thresholds = Thresholds::of(graph, node).is_some();
         for (position, operand) in node.operands.iter().enumerate() {
             let demand = &mut demands[operand.index()];
             demand.uses += 1;
             demand.alive = true;
             match &node.op {
+                _ if thresholds => demand.trees += 1,
                 Op::TreeEnsemble(_) if tree_ensemble::features(graph, *operand).is_some() => {
                     demand.trees += 1;
                 }

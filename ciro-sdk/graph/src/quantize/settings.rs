@@ -7,7 +7,7 @@
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Bits of the interval of an activation. Default 12, valid 4 to 16. More bits make regressors and deep networks more
-    /// accurate and proofs slower.
+    /// accurate and proofs slower. Factors of products have 14 bits or more where they are few.
     pub activation_bits: u32,
     /// Bits of an input's interval, headroom included. Default `None`: 14 where a row has at most 64 elements, else 12.
     /// Valid 4 to 20. Raise it where small differences of large inputs decide.

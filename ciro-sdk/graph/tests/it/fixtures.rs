@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use ciro_graph::Tensor;
 use ciro_graph::float::{Labels, Output};
 use ciro_graph::import::{Settings, import_file};
+use ciro_graph::quantize::{self, calibrate, quantize};
 
-use crate::samples;
+use crate::{operators, samples};
 
 /// The greatest difference from onnxruntime, relative to the largest element of an output.
 const TOLERANCE: f64 = 1e-4;
@@ -30,6 +31,51 @@ fn further_models_agree_with_onnxruntime() {
     };
     let problems = check_all(&folder);
     assert!(problems.is_empty(), "{} differ\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Models whose answers hang on small differences, and the greatest error of each beside the range of an output.
+const QUANTIZED: [(&str, f64); 4] = [
+    ("gaussian_bayes", 2e-3),
+    ("nearest_neighbours", 1e-3),
+    ("polynomial", 5e-3),
+    ("power_transformer", 2e-3),
+];
+
+#[test]
+fn quantized_models_agree_with_onnxruntime() {
+    for (name, bound) in QUANTIZED {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+        let graph = import_file(&folder.join("model.onnx"), &Settings::default()).unwrap();
+        let inputs = samples::read(&folder.join("inputs.npz"), "in");
+        let expected = samples::read(&folder.join("expected.npz"), "out");
+        let shape = &graph.inputs[0].shape;
+        let count = inputs[0].shape()[0];
+        let each: Vec<_> =
+            (0..count).map(|index| vec![samples::sample(&inputs[0], index, shape)]).collect();
+        let calibration = calibrate(&graph, &each).unwrap();
+        let model = quantize(&graph, &calibration, &quantize::Settings::default()).unwrap();
+        for (index, sample) in each.iter().enumerate() {
+            let outputs = operators::run(&model, sample).into_iter().zip(&graph.outputs);
+            for ((got, output), all) in outputs.zip(&expected) {
+                let expected = samples::sample(all, index, got.shape());
+                if output.labels == Labels::Integer {
+                    assert_eq!(got, expected, "{name}: `{}`, sample {index}", output.name);
+                    continue;
+                }
+                let (lo, hi) = all
+                    .data()
+                    .iter()
+                    .fold((f64::MAX, f64::MIN), |(lo, hi), x| (lo.min(*x), hi.max(*x)));
+                for (got, expected) in got.data().iter().zip(expected.data()) {
+                    let error = (got - expected).abs() / (hi - lo);
+                    assert!(
+                        error <= bound,
+                        "{name}, sample {index}: got {got}, expected {expected}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 fn check_all(root: &Path) -> Vec<String> {

@@ -16,3 +16,4 @@ mod protobuf;
 mod quantized;
 mod refusal;
 mod samples;
+mod tabular;

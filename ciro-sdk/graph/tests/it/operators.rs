@@ -14,20 +14,20 @@ use proptest::prelude::*;
 
 /// Builds graphs by hand.
 #[derive(Default)]
-struct Builder {
-    graph: Graph,
-    samples: Vec<Vec<Tensor<f64>>>,
+pub(crate) struct Builder {
+    pub(crate) graph: Graph,
+    pub(crate) samples: Vec<Vec<Tensor<f64>>>,
 }
 
 const SAMPLES: usize = 12;
 
 impl Builder {
     /// A float input whose samples are uniform in `[lo, hi]`; `seed` decides them.
-    fn input(&mut self, shape: &[usize], (lo, hi): (f64, f64), seed: u64) -> NodeId {
+    pub(crate) fn input(&mut self, shape: &[usize], (lo, hi): (f64, f64), seed: u64) -> NodeId {
         self.draw(shape, ElementType::Float, seed, |unit| lo + (hi - lo) * unit)
     }
 
-    fn draw(
+    pub(crate) fn draw(
         &mut self,
         shape: &[usize],
         element_type: ElementType,
@@ -52,19 +52,19 @@ impl Builder {
         self.push(Op::Input { index }, &[], shape)
     }
 
-    fn constant(&mut self, shape: &[usize], data: Vec<f64>) -> NodeId {
+    pub(crate) fn constant(&mut self, shape: &[usize], data: Vec<f64>) -> NodeId {
         let value = Tensor::new(shape.to_vec(), data).unwrap();
         self.push(Op::Constant(Arc::new(value)), &[], shape)
     }
 
     /// A constant with elements in `[-1, 1]`, the same for the same seed.
-    fn weights(&mut self, shape: &[usize], seed: u64) -> NodeId {
+    pub(crate) fn weights(&mut self, shape: &[usize], seed: u64) -> NodeId {
         let count = shape.iter().product::<usize>();
         let data = (0..count).map(|i| ((i as f64 + 1.0) * (seed as f64 + 12.9898)).sin()).collect();
         self.constant(shape, data)
     }
 
-    fn push(&mut self, op: Op, operands: &[NodeId], shape: &[usize]) -> NodeId {
+    pub(crate) fn push(&mut self, op: Op, operands: &[NodeId], shape: &[usize]) -> NodeId {
         let id = NodeId(u32::try_from(self.graph.nodes.len()).unwrap());
         let name = format!("n{}", id.0);
         let node = Node {
@@ -78,12 +78,12 @@ impl Builder {
         id
     }
 
-    fn unary(&mut self, f: ScalarFn, x: NodeId) -> NodeId {
+    pub(crate) fn unary(&mut self, f: ScalarFn, x: NodeId) -> NodeId {
         let shape = self.graph.node(x).shape.clone();
         self.push(Op::Unary(f), &[x], &shape)
     }
 
-    fn binary(&mut self, f: BinaryFn, a: NodeId, b: NodeId) -> NodeId {
+    pub(crate) fn binary(&mut self, f: BinaryFn, a: NodeId, b: NodeId) -> NodeId {
         let shape = self.graph.node(a).shape.clone();
         self.push(Op::Binary(f), &[a, b], &shape)
     }
@@ -102,11 +102,11 @@ impl Builder {
         self.push(Op::Move(Movement::Expand { shape: shape.clone() }), &[x], &shape)
     }
 
-    fn output(&mut self, node: NodeId) {
+    pub(crate) fn output(&mut self, node: NodeId) {
         self.graph.outputs.push(Output { name: "y".into(), node, labels: Labels::Real });
     }
 
-    fn label(&mut self, node: NodeId) {
+    pub(crate) fn label(&mut self, node: NodeId) {
         self.graph.outputs.push(Output { name: "label".into(), node, labels: Labels::Integer });
     }
 
@@ -119,7 +119,7 @@ impl Builder {
 
     /// Compares every output on every sample: errors stay below `bound` times the largest float value, labels are equal.
     #[track_caller]
-    fn check(&self, bound: f64) -> Result<(), TestCaseError> {
+    pub(crate) fn check(&self, bound: f64) -> Result<(), TestCaseError> {
         self.check_beside(bound, 0.0)
     }
 
@@ -168,7 +168,7 @@ impl Builder {
     }
 }
 
-fn run(model: &IntegerModel, sample: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
+pub(crate) fn run(model: &IntegerModel, sample: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
     let inputs = model.inputs().iter().zip(sample);
     let views = inputs.flat_map(|(input, real)| input.views.iter().map(move |view| (view, real)));
     let integers: Vec<_> =
@@ -182,15 +182,15 @@ fn un(f: UnaryFn, x: ScalarFn) -> ScalarFn {
     ScalarFn::Unary(f, Box::new(x))
 }
 
-fn bin(f: BinaryFn, a: ScalarFn, b: ScalarFn) -> ScalarFn {
+pub(crate) fn bin(f: BinaryFn, a: ScalarFn, b: ScalarFn) -> ScalarFn {
     ScalarFn::Binary(f, Box::new(a), Box::new(b))
 }
 
-fn c(value: f64) -> ScalarFn {
+pub(crate) fn c(value: f64) -> ScalarFn {
     ScalarFn::Const(value)
 }
 
-const X: ScalarFn = ScalarFn::X;
+pub(crate) const X: ScalarFn = ScalarFn::X;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]

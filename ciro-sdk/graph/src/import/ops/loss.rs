@@ -3,7 +3,6 @@
 use super::super::Reason;
 use super::super::context::{Context, bad};
 use super::super::value::{Binding, Outputs, Value, one};
-use super::reduce::log_softmax_of;
 use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
 
 type Cx<'a, 'm> = Context<'a, 'm>;
@@ -20,7 +19,7 @@ pub(super) fn softmax_cross_entropy(cx: &mut Cx<'_, '_>) -> Outputs {
     if cx.g.rank(scores.id) < 2 {
         return Err(cx.g.misfit("scores are [N, C, ..]", &[scores.id]).into());
     }
-    let log = log_softmax_of(cx, scores.id, 1)?;
+    let log = cx.g.log_softmax(scores.id, 1)?;
     let loss = loss(cx, log)?;
     let outputs: [Value; 2] = [scores.with(loss), scores.with(log)];
     Ok(outputs.map(Binding::Tensor).to_vec())

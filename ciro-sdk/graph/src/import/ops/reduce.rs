@@ -4,7 +4,7 @@ use super::super::Reason;
 use super::super::context::Context;
 use super::super::data_type::{DataType, is_float};
 use super::super::value::{Outputs, Value, one};
-use super::elementwise::{mul, x};
+use super::elementwise::{clip, mul, of, x};
 use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
 
 type Cx<'a, 'm> = Context<'a, 'm>;
@@ -102,7 +102,7 @@ pub(super) fn softmax(cx: &mut Cx<'_, '_>) -> Outputs {
 
 /// `x - max - log(sum(exp(x - max)))`.
 pub(super) fn log_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
-    along_axis(cx, log_softmax_of)
+    along_axis(cx, |cx, x, axis| cx.g.log_softmax(x, axis))
 }
 
 /// 1 at the first greatest element, 0 elsewhere.
@@ -113,19 +113,6 @@ pub(super) fn hardmax(cx: &mut Cx<'_, '_>) -> Outputs {
         let hot = cx.g.one_hot(best, extent)?;
         cx.g.restore_last(hot, axis)
     })
-}
-
-pub(super) fn log_softmax_of(
-    cx: &mut Cx<'_, '_>,
-    x: NodeId,
-    axis: usize,
-) -> Result<NodeId, Reason> {
-    let max = cx.g.reduce_keep(Reducer::Max, x, &[axis])?;
-    let low = cx.g.sub(x, max)?;
-    let powers = cx.g.unary(UnaryFn::Exp, low)?;
-    let sum = cx.g.reduce_keep(Reducer::Sum, powers, &[axis])?;
-    let log = cx.g.unary(UnaryFn::Log, sum)?;
-    cx.g.sub(low, log)
 }
 
 /// An operator along `axis`, or before opset 13 on the tensor flattened to two axes there.
@@ -255,6 +242,10 @@ fn sorted_top(
     let values = cx.g.squeeze(values, shape.len())?;
     let positions = cx.g.iota(extent)?;
     let indices = cx.g.mat_mul(place, positions)?;
+    // One element has each rank, so that the sum is a position, which interval analysis does not see.
+    let position = of(UnaryFn::Round, self::x());
+    let inside = clip(position, 0.0, extent.saturating_sub(1) as f64);
+    let indices = cx.g.map(inside, indices)?;
     Ok((values, indices))
 }
 

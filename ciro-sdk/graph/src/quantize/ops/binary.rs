@@ -81,7 +81,7 @@ fn scaled(
     {
         return Ok(expr);
     }
-    let value = cx.narrow(x)?;
+    let value = cx.rounded_factor(x)?;
     let expr = Expr::value(node.shape.clone(), value);
     expr.times_constant(&constant).ok_or_else(|| cx.refuse(Refusal::NoRoom))
 }

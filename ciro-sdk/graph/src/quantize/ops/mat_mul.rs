@@ -101,7 +101,9 @@ fn left(
     weight: &Tensor<f64>,
 ) -> Result<Expr, QuantizeError> {
     let &[m, k] = weight.shape() else { unreachable!("matrices have two axes") };
-    let rank = node.shape.len();
+    // The right side may have fewer axes: those before the matrix have extent 1.
+    let mut shape = cx.graph.node(node.operands[1]).shape.clone();
+    let rank = shape.len();
     let mut perm: Vec<usize> = (0..rank).collect();
     perm.swap(rank - 2, rank - 1);
     let transpose = Movement::Transpose { perm: perm.clone() };
@@ -111,9 +113,13 @@ fn left(
     };
     let data = (0..k * m).map(|i| weight.data()[(i % m) * k + i / m] * x.scale);
     let core = Core::Linear { x: x.id, weight: rebuilt(&[k, m], data.collect()), bias: None };
-    let mut shape = node.shape.clone();
-    shape.swap(rank - 2, rank - 1);
-    cx.moved(Expr::core(shape, core), &Movement::Transpose { perm })
+    shape[rank - 2] = shape[rank - 1];
+    shape[rank - 1] = m;
+    let product = cx.moved(Expr::core(shape, core), &Movement::Transpose { perm })?;
+    if product.shape == node.shape {
+        return Ok(product);
+    }
+    cx.moved(product, &Movement::Reshape { shape: node.shape.clone() })
 }
 
 fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {

@@ -12,18 +12,23 @@ mod reduce;
 mod select;
 mod softmax;
 mod table;
+pub(super) mod threshold;
 pub(super) mod tree_ensemble;
 mod unary;
 
 use super::error::QuantizeError;
 use super::lower::{Form, Lowering};
 use crate::float::{NodeId, Op};
+use threshold::Thresholds;
 
 /// Lowers one float node; `None` where the operators that read it look through it.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Form>, QuantizeError> {
     let node = cx.graph.node(id);
     if cx.demands[id.index()].by_trees() {
         return Ok(None);
+    }
+    if let Some(thresholds) = Thresholds::of(cx.graph, node) {
+        return threshold::lower(cx, node, &thresholds).map(|expr| Some(Form::Expr(expr)));
     }
     let expr = match &node.op {
         Op::Constant(_) => return Ok(None),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::divide;
 use crate::float::NodeId;
+use crate::integer::BOUND;
 use crate::integer::NodeId as IntegerId;
 use crate::integer::ops::{Combine, DivFloor, Lookup, Mul, ReduceMax, ReduceSum, Requantize};
 use crate::movement::Movement;
@@ -20,6 +21,12 @@ const FINE_BITS: u32 = 14;
 const INNER_BITS: u32 = 12;
 /// Tensors of at most this many elements clamp differences first: a smaller table is worth more.
 const FEW: usize = 1 << 12;
+/// Tensors of at most this many elements may be clamped at full width, which costs more limbs.
+const WIDE: usize = 64;
+/// Scores in a range of this width are as fine as they need be when they are rounded as they are.
+const FAR: f64 = 32.0;
+/// Entries of a table of `exp` whose operand is rounded for it alone, as a power of two.
+const TABLE_BITS: u32 = 14;
 
 /// The elements of a softmax: all of them, or those that no mask hides, one after the other.
 struct Places {
@@ -42,8 +49,13 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     let places = Places::new(cx, &node.shape, keep)?;
     let name = node.name.clone();
     let bits = if cx.demands[id.index()].output { FINE_BITS } else { INNER_BITS };
-    let scores = scores(cx, operand, &places, bits)?;
-    let differences = differences(cx, scores, &places, bits)?;
+    let far = cx.range(operand).width() > FAR && count(&node.shape) <= WIDE;
+    let differences = if far && bits == FINE_BITS && places.kept.is_none() {
+        exact_differences(cx, operand, &places, bits)?
+    } else {
+        let scores = scores(cx, operand, &places, bits)?;
+        differences(cx, scores, &places, bits)?
+    };
     let powers = powers(cx, differences, bits, &format!("{name}.exp"))?;
     let rows = places.spread(cx, powers, 0, &format!("{name}.exp.rows"))?;
     let sums = cx.push(&format!("{name}.sum"), ReduceSum, &[rows], 1.0)?;
@@ -123,6 +135,45 @@ impl Places {
     }
 }
 
+/// `x - max x` of scores that have not been rounded, at the step that the table of `exp` is worth.
+///
+/// However far apart the scores are, only those near the greatest count, and so it is their distance from it that is rounded.
+fn exact_differences(
+    cx: &mut Lowering<'_>,
+    operand: NodeId,
+    places: &Places,
+    bits: u32,
+) -> Result<Value, QuantizeError> {
+    let name = cx.node().name.clone();
+    // Below half of the bound, so that differences stay below it.
+    let scores = cx.wide(operand, BOUND as f64 / 2.0)?;
+    let difference = below_greatest(cx, scores, scores.id, places, &name)?;
+    let interval = cx.interval(scores);
+    let span = (interval.hi - interval.lo) as f64 * scores.scale;
+    let span = span.min(f64::from(bits + 2) * std::f64::consts::LN_2);
+    let wanted = ceil_log2(span * pow2(-exponent(TABLE_BITS)) / scores.scale);
+    let shift = u32::try_from(wanted.clamp(0, 24)).unwrap_or(0);
+    let scale = scores.scale * pow2(exponent(shift));
+    let lo = narrow(-round_to_i64((span / scale).ceil()).max(1));
+    let op = Requantize { shift, lo, hi: 0 };
+    Ok(Value { id: cx.push(&format!("{name}.difference"), op, &[difference.id], scale)?, scale })
+}
+
+/// The scores less the greatest of their row.
+fn below_greatest(
+    cx: &mut Lowering<'_>,
+    scores: Value,
+    rows: IntegerId,
+    places: &Places,
+    name: &str,
+) -> Result<Value, QuantizeError> {
+    let best = cx.push(&format!("{name}.max"), ReduceMax, &[rows], scores.scale)?;
+    let best = places.stretch(cx, best, scores.scale, &format!("{name}.max.rows"))?;
+    let op = Combine { coefficients: vec![1, -1], constant: 0 };
+    let label = format!("{name}.difference");
+    Ok(Value { id: cx.push(&label, op, &[scores.id, best], scores.scale)?, ..scores })
+}
+
 /// The scores that count, as integers of a step at which `exp` is resolved.
 fn scores(
     cx: &mut Lowering<'_>,
@@ -156,12 +207,8 @@ fn differences(
     let name = cx.node().name.clone();
     let interval = cx.interval(scores);
     let rows = places.spread(cx, scores, narrow(interval.lo), &format!("{name}.scores.rows"))?;
-    let best = cx.push(&format!("{name}.max"), ReduceMax, &[rows], scores.scale)?;
-    let best = places.stretch(cx, best, scores.scale, &format!("{name}.max.rows"))?;
-    let op = Combine { coefficients: vec![1, -1], constant: 0 };
-    let label = format!("{name}.difference");
-    let id = cx.push(&label, op, &[scores.id, best], scores.scale)?;
-    let value = Value { id, ..scores };
+    let value = below_greatest(cx, scores, rows, places, &name)?;
+    let (id, label) = (value.id, format!("{name}.difference"));
     // From here down `exp` rounds to zero.
     let vanishes = f64::from(bits + 2) * std::f64::consts::LN_2 / scores.scale;
     let vanishes = -round_to_i64(vanishes.ceil()).max(1);

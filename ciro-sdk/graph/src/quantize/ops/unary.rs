@@ -99,7 +99,7 @@ fn square_factor(
     }
     let expr = along(cx.expr(operand)?, inner);
     let range = cx.range(operand).affine(inner.slope, inner.offset);
-    let target = Target { range, bits: cx.settings.activation_bits, clip: None };
+    let target = Target { range, bits: cx.factor_bits(operand), clip: None };
     let name = format!("{}.factor", cx.graph.node(id).name);
     cx.round_to(&expr, &target, &name)
 }
