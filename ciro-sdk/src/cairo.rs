@@ -85,7 +85,6 @@ pub(crate) struct CairoProver {
     program: Program,
     key: CairoKey,
     commit_input: bool,
-    max_memory_bytes: Option<u64>,
 }
 
 impl CairoProver {
@@ -99,8 +98,7 @@ impl CairoProver {
         let package = package(model, "model")?;
         let program = compile(&package)?;
         let key = CairoKey::new(ProgramKey::new(model.integer(), &program));
-        let (commit_input, max_memory_bytes) = (settings.commit_input, settings.max_memory_bytes);
-        Ok(Self { package, program, key, commit_input, max_memory_bytes })
+        Ok(Self { package, program, key, commit_input: settings.commit_input })
     }
 
     pub(crate) fn key(&self) -> &CairoKey {
@@ -134,14 +132,18 @@ impl CairoProver {
         Work { steps: execution.steps as u64, words: self.package.weights.len() as u64 }
     }
 
-    /// Runs the program on one sample and proves the run.
-    pub(crate) fn prove(&self, input: &[Tensor<i32>]) -> Result<CairoProven, ProveError> {
+    /// Runs the program on one sample and proves the run, if that is expected to take no more memory than `max_memory_bytes`.
+    pub(crate) fn prove(
+        &self,
+        input: &[Tensor<i32>],
+        max_memory_bytes: Option<u64>,
+    ) -> Result<CairoProven, ProveError> {
         let blinding = self.commit_input.then(Blinding::random).transpose()?;
         let execution = self.run(input, mode(blinding))?;
         let work = self.work_of(&execution);
         let stated =
             CairoStatement::parse(&self.key.key, &execution.output).map_err(ProveError::Output)?;
-        if let Some(limit) = self.max_memory_bytes {
+        if let Some(limit) = max_memory_bytes {
             crate::prover::check_memory(work.memory_bytes(), limit)?;
         }
         let proof = ciro_cairo::prove(&self.program, execution).map_err(ProveError::Cairo)?;

@@ -117,6 +117,7 @@ pub enum ProveError {
 pub struct Prover {
     model: Model,
     backend: Backend,
+    max_memory_bytes: Option<u64>,
 }
 
 /// What a route needs of a model.
@@ -168,7 +169,8 @@ impl Prover {
             #[cfg(not(feature = "cairo"))]
             Route::Cairo => return Err(RouteNotBuilt(Route::Cairo).into()),
         };
-        Ok(Self { model: model.clone(), backend })
+        let max_memory_bytes = settings.max_memory_bytes;
+        Ok(Self { model: model.clone(), backend, max_memory_bytes })
     }
 
     /// The key that verifiers need.
@@ -195,6 +197,18 @@ impl Prover {
     /// # Errors
     /// [`ProveError`] if a sample does not fit the model, or there are more or fewer than the settings say.
     pub fn prove(&self, samples: &[Sample]) -> Result<Proven, ProveError> {
+        self.prove_within(samples, self.max_memory_bytes)
+    }
+
+    /// As [`Self::prove`], under another limit of memory than the settings'.
+    ///
+    /// # Errors
+    /// As [`Self::prove`]; [`ProveError::Memory`] if the proof is expected to take more.
+    pub fn prove_within(
+        &self,
+        samples: &[Sample],
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
         let start = Instant::now();
         let mut integers = Vec::with_capacity(samples.len());
@@ -207,6 +221,9 @@ impl Prover {
         }
         let (statement, proof, steps, blinding) = match &self.backend {
             Backend::Tensor(prover) => {
+                if let Some(limit) = max_memory_bytes {
+                    check_memory(Estimate::from_columns(prover.estimate()).memory_bytes, limit)?;
+                }
                 let (statement, proof) = prover.prove(&integers).map_err(ProveError::Tensor)?;
                 (Statement::from_tensor(statement), proof.to_bytes(), None, None)
             }
@@ -216,7 +233,7 @@ impl Prover {
                     let count = u32::try_from(integers.len()).unwrap_or(u32::MAX);
                     return Err(ProveError::Batch(count));
                 };
-                let proven = prover.prove(input)?;
+                let proven = prover.prove(input, max_memory_bytes)?;
                 (proven.statement, proven.proof, Some(proven.steps), proven.blinding)
             }
         };

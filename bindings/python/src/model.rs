@@ -249,7 +249,8 @@ impl Model {
         let settings = ciro_sdk::ProveSettings { batch, ..settings.0 };
         let work = move || {
             let prover = provers.get(&model, &settings)?;
-            Ok((prover.prove(&samples)?, prover.key()))
+            let proven = prover.prove_within(&samples, settings.max_memory_bytes)?;
+            Ok((proven, prover.key()))
         };
         let (proven, key) = job::run(py, observer, work)?;
         let ciro_sdk::Proven { bundle, outputs, blinding, prove_ms, .. } = proven;

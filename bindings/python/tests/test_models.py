@@ -185,3 +185,6 @@ def test_presets_ask_for_their_own_keys(iris, flowers):
 def test_proofs_that_would_not_fit_are_refused(lenet, digits):
     with pytest.raises(MemoryError, match="more than the limit of 1 MB"):
         ciro.Model.from_bytes(lenet.to_bytes()).prove(digits[0], max_memory=1_000_000)
+    lenet.prove(digits[0])
+    with pytest.raises(MemoryError, match="more than the limit of 1 MB"):
+        lenet.prove(digits[0], max_memory=1_000_000)
