@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,3 +41,23 @@ def table(samples: Any, who: str) -> NDArray[np.float32]:
     if array.ndim != 2 or not array.size:
         raise ValueError(f"{who}: expected X of shape [samples, features], got {list(array.shape)}")
     return array
+
+
+def export_trees(
+    library: str, model: Any, X: Any, *, prepare: Callable[[Any], Any] = lambda model: model, **options: Any
+) -> tuple[Any, NDArray[np.float32]]:
+    """A model of a tree library as ONNX, by onnxmltools, and the samples that it is calibrated with.
+
+    `prepare` makes of the model what the exporter takes, once the library is known to be there.
+
+    Raises:
+        ImportError: naming the extra that installs what is missing.
+        ValueError: if `X` is no table.
+    """
+    onnxmltools = require("onnxmltools", library)
+    require(library, library)
+    types = require("onnxmltools.convert.common.data_types", library)
+    samples = table(spread(X), f"from_{library}")
+    initial = [("input", types.FloatTensorType([None, samples.shape[1]]))]
+    convert = getattr(onnxmltools, f"convert_{library}")
+    return convert(prepare(model), initial_types=initial, **options), samples

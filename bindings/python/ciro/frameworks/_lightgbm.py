@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._model import Model, compile
-from ._common import require, spread, table
+from ._common import export_trees
 
 
 def from_lightgbm(model: Any, X: Any, *, progress: bool = False, **quantization: Any) -> Model:
@@ -25,10 +25,5 @@ def from_lightgbm(model: Any, X: Any, *, progress: bool = False, **quantization:
         ValueError: if `X` is no table.
         UnsupportedModelError: with everything that cannot be proven.
     """
-    onnxmltools = require("onnxmltools", "lightgbm")
-    require("lightgbm", "lightgbm")
-    types = require("onnxmltools.convert.common.data_types", "lightgbm")
-    samples = table(spread(X), "from_lightgbm")
-    initial = [("input", types.FloatTensorType([None, samples.shape[1]]))]
-    onnx = onnxmltools.convert_lightgbm(model, initial_types=initial, zipmap=False)
+    onnx, samples = export_trees("lightgbm", model, X, zipmap=False)
     return compile(onnx, calibration=samples, progress=progress, **quantization)

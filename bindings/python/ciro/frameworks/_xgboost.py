@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._model import Model, compile
-from ._common import require, spread, table
+from ._common import export_trees
 
 
 def from_xgboost(model: Any, X: Any, *, progress: bool = False, **quantization: Any) -> Model:
@@ -25,12 +25,7 @@ def from_xgboost(model: Any, X: Any, *, progress: bool = False, **quantization: 
         ValueError: if `X` is no table.
         UnsupportedModelError: with everything that cannot be proven.
     """
-    onnxmltools = require("onnxmltools", "xgboost")
-    require("xgboost", "xgboost")
-    types = require("onnxmltools.convert.common.data_types", "xgboost")
-    samples = table(spread(X), "from_xgboost")
-    initial = [("input", types.FloatTensorType([None, samples.shape[1]]))]
-    onnx = onnxmltools.convert_xgboost(_renamed(model), initial_types=initial)
+    onnx, samples = export_trees("xgboost", model, X, prepare=_renamed)
     return compile(onnx, calibration=samples, progress=progress, **quantization)
 
 

@@ -4,46 +4,16 @@
 
 #![no_main]
 
-use std::collections::BTreeMap;
-
 use ciro_consensus::ChainId;
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::message::MessageDomain;
-use ciro_consensus::store::{Disk, DiskError, GUARD_FILE, LOG_FILE, Store, StoreOptions};
+use ciro_consensus::store::{GUARD_FILE, LOG_FILE, Store, StoreOptions};
 use libfuzzer_sys::fuzz_target;
 
-#[derive(Clone, Debug)]
-struct Memory(BTreeMap<String, Vec<u8>>);
+#[path = "../../tests/it/memory.rs"]
+mod memory;
 
-impl Disk for Memory {
-    fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
-        Ok(self.0.get(name).cloned())
-    }
-
-    fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.0.entry(name.to_owned()).or_default().extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn sync(&mut self, _: &str) -> Result<(), DiskError> {
-        Ok(())
-    }
-
-    fn truncate(&mut self, name: &str, len: u64) -> Result<(), DiskError> {
-        let len = usize::try_from(len).expect("files are small");
-        self.0.entry(name.to_owned()).or_default().truncate(len);
-        Ok(())
-    }
-
-    fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.0.insert(name.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-
-    fn lock(&mut self, _: &str) -> Result<(), DiskError> {
-        Ok(())
-    }
-}
+use memory::MemoryDisk;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((len, files)) = bytes.split_first_chunk::<2>() else { return };
@@ -51,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (log, guard) = files.split_at(len);
     let files = [(LOG_FILE, log), (GUARD_FILE, guard)];
     let present = files.into_iter().filter(|(_, bytes)| !bytes.is_empty());
-    let disk = Memory(present.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect());
+    let disk = MemoryDisk(present.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect());
     let domain = MessageDomain { chain: ChainId::new("fuzz"), claims_depth: 3 };
     let Ok(opened) = Store::<Stark, _>::open(disk, domain, StoreOptions::default()) else { return };
     let again = Store::<Stark, _>::open(opened.store.into_disk(), domain, StoreOptions::default());

@@ -35,6 +35,11 @@ impl Shape {
         self.lookups.div_ceil(2)
     }
 
+    /// All base-field cells of a chip of `2^log_size` rows, its fixed ones included.
+    pub(crate) fn cells(&self, log_size: u32) -> u64 {
+        ((self.fixed + self.committed()) as u64) << log_size
+    }
+
     /// Base-field columns that the prover commits for each proof.
     pub(crate) fn committed(&self) -> usize {
         self.witness + 4 * (self.folds + self.logup_columns())

@@ -22,6 +22,7 @@ use super::cost::Costs;
 use super::divide::Divisions;
 use super::extremum::Groups;
 use super::rounding::NoRoom;
+use super::tables::MOST_ENTRIES;
 use super::wiring::Address;
 
 /// Committed cells of one step-by-step clamp, about, padding included.
@@ -29,12 +30,6 @@ const CELLS_OF_STEPS: u64 = 250;
 
 /// Columns that the steps add to chips that are mostly there anyway.
 const COLUMNS_OF_STEPS: u64 = 20;
-
-/// Committed cells of one entry of a table, the model's own columns not counted.
-const CELLS_OF_ENTRY: u64 = 5;
-
-/// Entries of the largest table that is ever made.
-pub(super) const MOST_ENTRIES: u64 = 1 << 20;
 
 /// The `Requantize` nodes that are cheaper without a table. Nodes with the same bounds share one.
 pub(super) fn wide_clamps(model: &IntegerModel, batch: u32, costs: Costs) -> Vec<NodeId> {
@@ -55,7 +50,7 @@ pub(super) fn wide_clamps(model: &IntegerModel, batch: u32, costs: Costs) -> Vec
             .or_insert_with(|| (quotient, count, vec![id]));
     }
     let saved = |(domain, count, _): &(Interval, u64, Vec<NodeId>)| {
-        (domain.width() * CELLS_OF_ENTRY).saturating_sub(count * CELLS_OF_STEPS)
+        (domain.width() * u64::from(Costs::ENTRY)).saturating_sub(count * CELLS_OF_STEPS)
     };
     let is_too_large = |(domain, ..): &(Interval, u64, Vec<NodeId>)| domain.width() > MOST_ENTRIES;
     // One node that must go step by step pays the columns for all that may.

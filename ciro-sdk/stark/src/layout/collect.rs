@@ -373,12 +373,12 @@ impl<'m> Collector<'m> {
         let per_sample = self.model.node(id).len();
         let operands: Vec<_> = cells.chunks(per_sample).collect();
         for &sink in sinks {
+            // Positions do not depend on the sample.
+            let from = self.wiring.cells(self.model.node(sink).operands[0], 0);
             let mut cells = vec![];
             for (sample, operands) in self.samples().zip(&operands) {
-                // Positions do not depend on the sample.
-                let from = self.wiring.cells(self.model.node(sink).operands[0], 0);
                 let to = self.wiring.cells(sink, sample);
-                cells.extend(from.into_iter().zip(to).map(|(from, to)| {
+                cells.extend(from.iter().zip(to).map(|(from, to)| {
                     let [a, b, _] = operands[(from - first) as usize];
                     [a, b, to]
                 }));

@@ -25,8 +25,8 @@ pub(crate) struct Costs {
 impl Costs {
     /// A fixed cell is already committed, but is still evaluated.
     const FIXED_CELL: f64 = 0.35;
-    /// An entry of a table, in several columns.
-    const ENTRY: f64 = 5.0;
+    /// An entry of a table: its multiplicity and its lookup.
+    pub(crate) const ENTRY: u32 = 5;
     /// A row of the domain that all columns are lifted to.
     const DOMAIN_ROW: f64 = 4.0;
 
@@ -83,7 +83,7 @@ impl Costs {
                 widths.iter().flat_map(|&width| limbs.widths(width)).collect();
             let missing = ranges.into_iter().filter(|&width| !tables.has_range(width));
             let entries: f64 = missing.map(|width| f64::from(1u32 << width)).sum();
-            (self.chip(&chip(limbs)) + Self::ENTRY * entries, limbs)
+            (self.chip(&chip(limbs)) + f64::from(Self::ENTRY) * entries, limbs)
         });
         candidates.min_by(|(a, _), (b, _)| a.total_cmp(b)).expect("some widths are tried").1
     }

@@ -54,6 +54,16 @@ pub(crate) enum Extremum {
     ArgMax,
 }
 
+impl Extremum {
+    /// The operator's chip.
+    pub(crate) fn chip(self, log_size: u32, limbs: Limbs) -> AnyChip {
+        match self {
+            Self::Max => AnyChip::Max(MaxChip { log_size, limbs }),
+            Self::ArgMax => AnyChip::ArgMax(ArgMaxChip { log_size, limbs }),
+        }
+    }
+}
+
 /// Rows of one operator whose differences have one number of limbs, before the readers of the results are known.
 pub(crate) struct Extrema {
     kind: Extremum,
@@ -126,10 +136,7 @@ impl Extrema {
     /// Writes the fixed columns, once all reads have been counted.
     pub(crate) fn place(self, wiring: &Wiring<'_>) -> PlacedChip {
         let (log_size, limbs) = (self.log_size, self.limbs);
-        let chip = match self.kind {
-            Extremum::Max => AnyChip::Max(MaxChip { log_size, limbs }),
-            Extremum::ArgMax => AnyChip::ArgMax(ArgMaxChip { log_size, limbs }),
-        };
+        let chip = self.kind.chip(log_size, limbs);
         let shape = Shape::of(&chip);
         let mut fixed = vec![Vec::with_capacity(self.rows.len()); shape.fixed];
         for row in &self.rows {

@@ -18,7 +18,6 @@ use super::wiring::{Address, Wiring};
 use super::{Auxiliary, Layout, PlacedChip, constants};
 use crate::air::Chip as _;
 use crate::chips::quantize::Limbs;
-use crate::chips::{AnyChip, ArgMaxChip, MaxChip};
 
 impl Collector<'_> {
     /// Lays all work into chips.
@@ -176,10 +175,8 @@ fn place_extrema(
 ) -> Vec<Extrema> {
     let log_size = log_size(groups.iter().map(|group| group.elements.len()).sum());
     let widths = groups.iter().map(|group| group.bits).collect();
-    let Limbs { bits, .. } = costs.cheapest_limbs(&widths, tables, |limbs| match kind {
-        Extremum::Max => AnyChip::Max(MaxChip { log_size, limbs }),
-        Extremum::ArgMax => AnyChip::ArgMax(ArgMaxChip { log_size, limbs }),
-    });
+    let Limbs { bits, .. } =
+        costs.cheapest_limbs(&widths, tables, |limbs| kind.chip(log_size, limbs));
     let mut by_limbs: BTreeMap<u32, Vec<&Groups>> = BTreeMap::new();
     for group in groups {
         let count = group.bits.div_ceil(bits).max(1);

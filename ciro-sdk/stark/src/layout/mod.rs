@@ -26,7 +26,7 @@ mod wiring;
 use ciro_graph::IntegerModel;
 use stwo::core::fields::m31::BaseField;
 
-use crate::air::Shape;
+use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
 use crate::field::embed;
 use crate::preset::{Parameters, Preset};
@@ -118,13 +118,12 @@ impl Layout {
 
     /// The security parameters of a preset for this layout's size.
     pub(crate) fn parameters(&self, preset: Preset) -> Parameters {
-        let chips: Vec<AnyChip> = self.chips.iter().map(|placed| placed.chip).collect();
-        preset.parameters(crate::key::cells(&chips))
+        let cells = self.chips.iter().map(|placed| placed.shape.cells(placed.chip.log_size()));
+        preset.parameters(cells.sum())
     }
 
     /// The largest number of rows of a chip, as a binary logarithm.
     pub(crate) fn max_log_size(&self) -> u32 {
-        use crate::air::Chip as _;
         self.chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0)
     }
 }

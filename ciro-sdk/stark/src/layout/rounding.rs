@@ -5,8 +5,7 @@ use ciro_graph::integer::ops::{Lookup, Requantize};
 use ciro_graph::integer::{BOUND, Constants, Op};
 use stwo::core::fields::m31::{BaseField, P};
 
-use super::clamp::MOST_ENTRIES;
-use super::tables::{Function, TableCounts, Tables};
+use super::tables::{Function, MOST_ENTRIES, TableCounts, Tables};
 use crate::chips::quantize::Limbs;
 use crate::field::embed;
 

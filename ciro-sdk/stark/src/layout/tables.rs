@@ -10,6 +10,9 @@ use crate::air::Shape;
 use crate::chips::{AnyChip, Book, TableChip};
 use crate::field::embed;
 
+/// Entries of the largest table that is ever made.
+pub(crate) const MOST_ENTRIES: u64 = 1 << 20;
+
 /// Numbers of function tables start behind those of range tables (a range table's number is its width in bits).
 const FIRST_FUNCTION: u32 = 32;
 

@@ -244,7 +244,7 @@ impl Prover {
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
     fn commit(&self, statement: &Statement, witness: &[Vec<Column>]) -> Committed<'_> {
-        let parameters = self.key.parameters();
+        let parameters = self.layout.parameters(self.key.preset);
         let config = parameters.pcs_config(self.layout.max_log_size());
         let ModelTree { tree, twiddles, pool } = &self.tree;
         let mut channel: Blake2sChannel = open_transcript(&self.key, statement);
