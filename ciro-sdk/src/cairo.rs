@@ -5,8 +5,8 @@ use ciro_cairo::{
     Package, Program, StatedInput as CairoInput, Statement as CairoStatement,
 };
 use ciro_graph::integer::Encoding;
-use ciro_graph::{IntegerModel, Tensor};
-use ciro_stark::{KeyInput, KeyOutput, Preset, Security};
+use ciro_graph::{IntegerModel, Interface, Tensor};
+use ciro_stark::{Preset, Security};
 
 use crate::key::KeyError;
 use crate::model::{CairoPackage, Model};
@@ -19,53 +19,29 @@ pub(crate) const PRESET: Preset = Preset::Standard;
 
 /// A key of the Cairo route.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CairoKey {
-    key: ProgramKey,
-    inputs: Vec<KeyInput>,
-    outputs: Vec<KeyOutput>,
-}
+pub struct CairoKey(ProgramKey);
 
 impl CairoKey {
-    fn new(key: ProgramKey) -> Self {
-        let inputs = key.inputs.iter().map(|input| KeyInput {
-            name: input.name.clone(),
-            shape: input.shape.clone(),
-            encoding: input.encoding.clone(),
-        });
-        let outputs = key.outputs.iter().map(|output| KeyOutput {
-            name: output.name.clone(),
-            shape: output.shape.clone(),
-            interval: output.interval,
-            decoding: output.decoding.clone(),
-        });
-        Self { inputs: inputs.collect(), outputs: outputs.collect(), key }
-    }
-
     /// The hash of the program, in hexadecimal digits.
     pub fn program_hash(&self) -> String {
-        self.key.program.to_string()
+        self.0.program.to_string()
     }
 
-    /// The integer tensors that an inference starts from.
-    pub fn inputs(&self) -> &[KeyInput] {
-        &self.inputs
-    }
-
-    /// The tensors that an inference ends with.
-    pub fn outputs(&self) -> &[KeyOutput] {
-        &self.outputs
+    /// What the model takes and gives.
+    pub fn interface(&self) -> &Interface {
+        &self.0.interface
     }
 
     pub(crate) fn digest(&self) -> [u8; 32] {
-        self.key.digest()
+        self.0.digest()
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        self.key.to_bytes()
+        self.0.to_bytes()
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        Ok(Self::new(ProgramKey::from_bytes(bytes)?))
+        Ok(Self(ProgramKey::from_bytes(bytes)?))
     }
 }
 
@@ -97,7 +73,12 @@ impl CairoProver {
         }
         let package = package(model, "model")?;
         let program = compile(&package)?;
-        let key = CairoKey::new(ProgramKey::new(model.integer(), &program));
+        let key = CairoKey(ProgramKey::new(model.integer(), &program));
+        if let (true, Some(port)) =
+            (settings.commit_input, key.interface().first_with_several_views())
+        {
+            return Err(ProveError::CommitSeveralViews(port.name.clone()));
+        }
         Ok(Self { package, program, key, commit_input: settings.commit_input })
     }
 
@@ -142,7 +123,7 @@ impl CairoProver {
         let execution = self.run(input, mode(blinding))?;
         let work = self.work_of(&execution);
         let stated =
-            CairoStatement::parse(&self.key.key, &execution.output).map_err(ProveError::Output)?;
+            CairoStatement::parse(&self.key.0, &execution.output).map_err(ProveError::Output)?;
         if let Some(limit) = max_memory_bytes {
             crate::prover::check_memory(work.memory_bytes(), limit)?;
         }
@@ -222,7 +203,7 @@ pub(crate) fn verify(
         return Err(VerifyError::Claims(expected.claims.len()));
     };
     let proof = CairoProof::from_bytes(proof)?;
-    let stated = statement(ciro_cairo::verify(&key.key, &proof)?);
+    let stated = statement(ciro_cairo::verify(&key.0, &proof)?);
     match &stated.claims[..] {
         [proven] if proven.input != claim.input => Err(VerifyError::Stated("input")),
         [proven] if proven.outputs != claim.outputs => Err(VerifyError::Stated("output")),

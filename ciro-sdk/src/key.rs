@@ -3,11 +3,14 @@
 use std::fmt;
 use std::path::Path;
 
-use ciro_stark::{KeyInput, KeyOutput, Preset, Security};
+use ciro_graph::Interface;
+use ciro_stark::{Preset, Security};
 
 #[cfg(feature = "cairo")]
 use crate::cairo::{self, CairoKey};
 use crate::files::{self, FileError};
+#[cfg(feature = "prove")]
+use crate::inputs::InputSpec;
 use crate::route::{Route, RouteNotBuilt};
 
 /// The longest key file that is read, in bytes; keys of real models have less than 10 kB.
@@ -121,27 +124,19 @@ impl ModelKey {
         }
     }
 
-    /// The integer tensors that an inference starts from.
-    pub fn inputs(&self) -> &[KeyInput] {
+    /// What the model takes and gives.
+    pub fn interface(&self) -> &Interface {
         match self {
-            Self::Tensor(key) => key.inputs(),
+            Self::Tensor(key) => key.interface(),
             #[cfg(feature = "cairo")]
-            Self::Cairo(key) => key.inputs(),
+            Self::Cairo(key) => key.interface(),
         }
     }
 
-    /// The ONNX inputs, each as the integer tensors that are derived from it: one or more views of one name.
-    pub fn real_inputs(&self) -> impl Iterator<Item = &[KeyInput]> {
-        self.inputs().chunk_by(|a, b| a.name == b.name)
-    }
-
-    /// The tensors that an inference ends with.
-    pub fn outputs(&self) -> &[KeyOutput] {
-        match self {
-            Self::Tensor(key) => key.outputs(),
-            #[cfg(feature = "cairo")]
-            Self::Cairo(key) => key.outputs(),
-        }
+    /// Names and shapes of the model's inputs.
+    #[cfg(feature = "prove")]
+    pub fn input_specs(&self) -> Vec<InputSpec> {
+        InputSpec::all(self.interface())
     }
 
     /// The bytes of a key file.

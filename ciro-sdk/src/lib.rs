@@ -29,20 +29,17 @@ pub use cache::{Cache, Cached};
 pub use cairo::CairoKey;
 #[cfg(feature = "prove")]
 pub use check::{Estimate, Refusal, Report, check_file, check_model};
-pub use ciro_graph::{IntegerModel, Tensor, integer};
+pub use ciro_graph::integer::{EncodedSample, InputPort, OutputPort, SampleMismatch};
+pub use ciro_graph::{IntegerModel, Interface, Tensor, integer};
 #[cfg(feature = "prove")]
 pub use ciro_graph::{import, quantize};
-pub use ciro_stark::{
-    KeyInput, KeyOutput, Policy, Preset, Security, UnknownPreset, VerificationError,
-};
+pub use ciro_stark::{Policy, Preset, Security, UnknownPreset, VerificationError};
 pub use files::{FileError, OutputFile};
 #[cfg(feature = "prove")]
 pub use inspect::{Inspection, inspect_file, inspect_model};
 pub use key::{KeyDigest, KeyError, LoadKeyError, ModelKey};
 #[cfg(feature = "prove")]
-pub use model::{
-    CairoPackage, CompileError, CompileSettings, EncodedSample, Model, SampleMismatch,
-};
+pub use model::{CairoPackage, CompileError, CompileSettings, Model};
 pub use output::Output;
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};

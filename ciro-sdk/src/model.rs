@@ -7,10 +7,11 @@ use blake2::{Blake2s256, Digest};
 use ciro_graph::float::Graph;
 use ciro_graph::import::{self, Description, ImportError};
 use ciro_graph::integer::{
-    AccuracyReport, CompiledModel, EncodingError, FileError as ModelFileError, RunError, SourceInfo,
+    AccuracyReport, CompiledModel, EncodedSample, FileError as ModelFileError, SampleMismatch,
+    SourceInfo,
 };
 use ciro_graph::quantize::{self, QuantizeError, SampleError};
-use ciro_graph::{IntegerModel, Tensor};
+use ciro_graph::{IntegerModel, Interface, Tensor};
 
 use crate::files::{self, FileError};
 use crate::inputs::{InputError, InputSpec, Inputs, Sample};
@@ -63,51 +64,6 @@ pub struct CairoPackage {
     pub files: Vec<(String, String)>,
     /// The hash of the compiled program, in hexadecimal digits.
     pub program_hash: String,
-}
-
-/// A sample as the integers that a model takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedSample {
-    /// One tensor for each input view, in the model's order.
-    pub tensors: Vec<Tensor<i32>>,
-    /// Inputs with elements outside the calibrated range, and how many; those elements were moved to its end.
-    pub clamped: Vec<(String, usize)>,
-}
-
-/// A sample that a model does not take.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SampleMismatch {
-    /// Another number of tensors.
-    #[error("the model takes {expected} input(s), got {got}")]
-    Count {
-        /// How many the model takes.
-        expected: usize,
-        /// How many came.
-        got: usize,
-    },
-    /// A tensor of another shape.
-    #[error("input `{name}`: expected shape {expected:?}, got {got:?}")]
-    Shape {
-        /// The input's name.
-        name: String,
-        /// The model's shape.
-        expected: Vec<usize>,
-        /// The tensor's shape.
-        got: Vec<usize>,
-    },
-    /// A value without an integer form.
-    #[error("input `{name}`")]
-    Encoding {
-        /// The input's name.
-        name: String,
-        /// Which value and why.
-        #[source]
-        source: EncodingError,
-    },
-    /// The integer model refuses the encoded sample.
-    #[error(transparent)]
-    Run(#[from] RunError),
 }
 
 impl Model {
@@ -181,12 +137,14 @@ impl Model {
         &self.accuracy
     }
 
-    /// What the model takes.
+    /// What the model takes and gives.
+    pub fn interface(&self) -> Interface {
+        Interface::of(&self.integer)
+    }
+
+    /// Names and shapes of the model's inputs.
     pub fn input_specs(&self) -> Vec<InputSpec> {
-        let inputs = self.integer.inputs().iter();
-        inputs
-            .map(|input| InputSpec { name: input.name.clone(), shape: input.shape.clone() })
-            .collect()
+        InputSpec::all(&self.interface())
     }
 
     /// Turns a sample into integers.
@@ -194,30 +152,7 @@ impl Model {
     /// # Errors
     /// [`SampleMismatch`] if the sample has another form than the model's inputs, or a value without an integer form.
     pub fn encode(&self, sample: &[Tensor<f64>]) -> Result<EncodedSample, SampleMismatch> {
-        let (expected, got) = (self.integer.inputs().len(), sample.len());
-        if expected != got {
-            return Err(SampleMismatch::Count { expected, got });
-        }
-        let mut encoded = EncodedSample { tensors: Vec::new(), clamped: Vec::new() };
-        for (input, real) in self.integer.inputs().iter().zip(sample) {
-            let name = || input.name.clone();
-            if input.shape != real.shape() {
-                let (expected, got) = (input.shape.clone(), real.shape().to_vec());
-                return Err(SampleMismatch::Shape { name: name(), expected, got });
-            }
-            let mut clamped = 0;
-            for (_, encoding) in &input.views {
-                let view = encoding
-                    .encode(real)
-                    .map_err(|source| SampleMismatch::Encoding { name: name(), source })?;
-                clamped = clamped.max(view.clamped);
-                encoded.tensors.push(view.tensor);
-            }
-            if clamped > 0 {
-                encoded.clamped.push((name(), clamped));
-            }
-        }
-        Ok(encoded)
+        self.interface().encode(sample)
     }
 
     /// Runs the integer model: what a proof would state, without the proof.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ciro_graph::Tensor;
+use ciro_graph::integer::SampleMismatch;
 use ciro_stark::{LayoutError, Preset, ProveError as TensorError};
 
 use crate::bundle::ProofBundle;
@@ -12,7 +13,7 @@ use crate::cairo::CairoProver;
 use crate::check::Estimate;
 use crate::inputs::Sample;
 use crate::key::ModelKey;
-use crate::model::{CairoPackage, Model, SampleMismatch};
+use crate::model::{CairoPackage, Model};
 use crate::output::Output;
 use crate::route::{Route, RouteNotBuilt};
 use crate::statement::{Blinding, Claim, StatedInput, Statement};
@@ -80,6 +81,12 @@ pub enum ProveError {
     /// The tensor route states inputs as they are.
     #[error("the tensor route cannot commit to inputs")]
     CommitInput,
+    /// A commitment would not say that the integer forms of an input come from one real input.
+    #[error(
+        "input `{0}` is read in several integer forms (by trees and by arithmetic, say), which a \
+         commitment does not tie together: prove it with a public input"
+    )]
+    CommitSeveralViews(String),
     /// The Cairo route proves one inference at a time.
     #[error("the Cairo route proves one inference at a time, not {0}")]
     Batch(u32),

@@ -1,7 +1,7 @@
 //! Verification of proof bundles.
 
 use ciro_graph::Tensor;
-use ciro_graph::integer::EncodingError;
+use ciro_graph::integer::SampleMismatch;
 use ciro_stark::{Policy, Preset, Security, VerificationError};
 
 use crate::bundle::ProofBundle;
@@ -81,8 +81,11 @@ pub struct Verified {
 /// One inference of a verified bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedSample {
-    /// The input: integers in the order of [`ModelKey::inputs`], or a commitment.
+    /// The input: integers, one tensor for each of [`Interface::views`](crate::Interface::views), or a commitment.
     pub input: StatedInput,
+    /// The input as real numbers, one tensor for each ONNX input: the model takes them for exactly these integers.
+    /// `None` for an input that no output depends on; empty for a committed input.
+    pub real_inputs: Vec<Option<Tensor<f64>>>,
     /// The outputs, in the model's order.
     pub outputs: Vec<Output>,
 }
@@ -91,23 +94,9 @@ pub struct VerifiedSample {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputMismatch {
-    /// Another number of inputs than the model takes.
-    #[error("the model takes {expected} input(s), got {got}")]
-    Count {
-        /// How many the model takes.
-        expected: usize,
-        /// How many came.
-        got: usize,
-    },
-    /// An input that the model does not take.
-    #[error("input `{name}`")]
-    Encoding {
-        /// The input.
-        name: String,
-        /// Why it is not taken.
-        #[source]
-        source: EncodingError,
-    },
+    /// A sample that the model does not take.
+    #[error(transparent)]
+    Sample(#[from] SampleMismatch),
     /// The proof shows a commitment only.
     #[error("the proof is about a committed input")]
     Committed,
@@ -147,13 +136,13 @@ impl VerifiedSample {
         key: &ModelKey,
         inputs: &[Tensor<f64>],
     ) -> Result<(), InputMismatch> {
-        let mut proven = self.input.public().ok_or(InputMismatch::Committed)?.iter();
-        for (view, encoded) in key.inputs().iter().zip(encode(key, inputs)?) {
-            if Some(&encoded) != proven.next() {
-                return Err(InputMismatch::Value { name: view.name.clone() });
-            }
+        let proven = self.input.public().ok_or(InputMismatch::Committed)?;
+        let given = key.interface().encode(inputs)?.tensors;
+        let mut views = key.interface().views().zip(proven.iter().zip(&given));
+        match views.find(|(_, (proven, given))| proven != given) {
+            Some(((port, _), _)) => Err(InputMismatch::Value { name: port.name.clone() }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Checks that the inference was made on these real inputs, to which the proof commits under this blinding value.
@@ -170,7 +159,7 @@ impl VerifiedSample {
             return Err(InputMismatch::Public);
         };
         #[cfg(feature = "cairo")]
-        if crate::cairo::commit(&encode(key, inputs)?, blinding) == *commitment {
+        if crate::cairo::commit(&key.interface().encode(inputs)?.tensors, blinding) == *commitment {
             return Ok(());
         }
         // Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.
@@ -178,23 +167,6 @@ impl VerifiedSample {
         let _ = (key, inputs, commitment, blinding);
         Err(InputMismatch::Commitment)
     }
-}
-
-/// The integers of real inputs, one tensor for each input view of the key.
-fn encode(key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<i32>>, InputMismatch> {
-    let expected = key.real_inputs().count();
-    if expected != inputs.len() {
-        return Err(InputMismatch::Count { expected, got: inputs.len() });
-    }
-    let views = key.real_inputs().zip(inputs);
-    let views = views.flat_map(|(views, real)| views.iter().map(move |view| (view, real)));
-    let encode = |(view, real): (&ciro_stark::KeyInput, &Tensor<f64>)| {
-        let encoded = view.encoding.encode(real);
-        encoded
-            .map(|encoded| encoded.tensor)
-            .map_err(|source| InputMismatch::Encoding { name: view.name.clone(), source })
-    };
-    views.map(encode).collect()
 }
 
 /// Verifies a bundle against a model key, asking for at least 100 bits of security.
@@ -250,17 +222,24 @@ pub fn verify_with(
             security
         }
     };
-    let samples = bundle.statement.claims.iter().map(|claim| decoded(key, claim)).collect();
+    let samples = bundle.statement.claims.iter().enumerate();
+    let samples =
+        samples.map(|(sample, claim)| decoded(key, sample, claim)).collect::<Result<_, _>>()?;
     let (route, preset) = (key.route(), key.preset());
     Ok(Verified { route, model_key: expected, preset, security, samples })
 }
 
-fn decoded(key: &ModelKey, claim: &Claim) -> VerifiedSample {
-    let outputs = key.outputs().iter().zip(&claim.outputs);
-    VerifiedSample {
-        input: claim.input.clone(),
-        outputs: outputs
-            .map(|(output, integers)| Output::new(&output.name, &output.decoding, integers.clone()))
-            .collect(),
-    }
+fn decoded(key: &ModelKey, sample: usize, claim: &Claim) -> Result<VerifiedSample, VerifyError> {
+    let interface = key.interface();
+    let real_inputs = match &claim.input {
+        StatedInput::Public(tensors) => interface
+            .real_inputs(tensors)
+            .map_err(|source| VerificationError::Statement { sample, source })?,
+        StatedInput::Committed(_) => Vec::new(),
+    };
+    let outputs = interface.outputs.iter().zip(&claim.outputs);
+    let outputs = outputs
+        .map(|(port, integers)| Output::new(&port.name, &port.decoding, integers.clone()))
+        .collect();
+    Ok(VerifiedSample { input: claim.input.clone(), real_inputs, outputs })
 }

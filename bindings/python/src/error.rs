@@ -96,8 +96,9 @@ impl From<Error> for PyErr {
             Error::Compile(error) => compile(&error, text),
             Error::Input(error) => input(&error, text),
             Error::Key(_) => failed(text, Some("make a key from the model: `model.key`")),
-            Error::Mismatch(InputMismatch::Count { .. } | InputMismatch::Encoding { .. })
-            | Error::Sample(_) => PyValueError::new_err(text),
+            Error::Mismatch(InputMismatch::Sample(_)) | Error::Sample(_) => {
+                PyValueError::new_err(text)
+            }
             Error::Mismatch(InputMismatch::Committed) => {
                 let hint = "open the commitment with `blinding`, which the prover has";
                 invalid(text, "inputs", Some(hint))

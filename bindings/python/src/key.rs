@@ -73,14 +73,14 @@ impl Key {
     /// Names and shapes of the inputs.
     #[getter]
     fn inputs(&self) -> Vec<(String, Vec<usize>)> {
-        let first = self.0.real_inputs().filter_map(|views| views.first());
-        first.map(|view| (view.name.clone(), view.shape.clone())).collect()
+        let inputs = self.0.interface().inputs.iter();
+        inputs.map(|input| (input.name.clone(), input.shape.clone())).collect()
     }
 
     /// Names and shapes of the outputs.
     #[getter]
     fn outputs(&self) -> Vec<(String, Vec<usize>)> {
-        let outputs = self.0.outputs().iter();
+        let outputs = self.0.interface().outputs.iter();
         outputs.map(|output| (output.name.clone(), output.shape.clone())).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ciro_sdk::inputs::{InputSpec, Sample};
+use ciro_sdk::inputs::Sample;
 use ciro_sdk::{Blinding, ModelKey, Policy, ProofBundle, verify_with};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -112,7 +112,7 @@ pub(crate) fn verify(
     let (min_security_bits, min_proven_bits) = min_security;
     let policy = Policy { min_security_bits, min_proven_bits };
     let (inputs, blinding) = inputs;
-    let given = inputs.map(|inputs| inputs.samples(&specs(&key))).transpose()?;
+    let given = inputs.map(|inputs| inputs.samples(&key.input_specs())).transpose()?;
     let blinding: Option<Blinding> =
         blinding.map(|digits| digits.parse()).transpose().map_err(Error::Blinding)?;
     let verified = job::run(py, observer, move || {
@@ -126,12 +126,6 @@ pub(crate) fn verify(
         outputs.into_iter().map(|output| Py::new(py, output)).collect::<PyResult<_>>()
     });
     Ok(Verified { outputs: outputs.collect::<PyResult<_>>()?, security })
-}
-
-/// What the key's model takes.
-fn specs(key: &ModelKey) -> Vec<InputSpec> {
-    let first = key.real_inputs().filter_map(|views| views.first());
-    first.map(|view| InputSpec { name: view.name.clone(), shape: view.shape.clone() }).collect()
 }
 
 fn check_inputs(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::inputs::{InputSpec, Inputs};
+use ciro_sdk::inputs::Inputs;
 use ciro_sdk::{
     LoadBundleError, ModelKey, Output, Policy, ProofBundle, ProveError, Verified, verify_with,
 };
@@ -137,11 +137,7 @@ fn check_input(
     path: &Path,
     args: &Args,
 ) -> Result<Result<()>> {
-    let inputs = key.real_inputs().filter_map(|views| views.first());
-    let specs: Vec<InputSpec> = inputs
-        .map(|view| InputSpec { name: view.name.clone(), shape: view.shape.clone() })
-        .collect();
-    let samples = Inputs::read(path).and_then(|inputs| inputs.samples(&specs));
+    let samples = Inputs::read(path).and_then(|inputs| inputs.samples(&key.input_specs()));
     let samples = samples.with_context(|| format!("input `{}`", path.display()))?;
     let (proven, given) = (verified.samples.len(), samples.len());
     if proven != given {

@@ -2,13 +2,13 @@
 
 use blake2::{Blake2s256, Digest};
 use cairo_vm::types::builtin_name::BuiltinName;
-use ciro_graph::integer::{Decoding, Encoding, IntegerModel, Interval};
+use ciro_graph::integer::{IntegerModel, Interface, InterfaceError};
 use serde::{Deserialize, Serialize};
 
 use crate::program::{Program, ProgramHash};
 
 /// The format's first bytes: a name and a version.
-const MAGIC: &[u8] = b"ciro-cairo-key/1\n";
+const MAGIC: &[u8] = b"ciro-cairo-key/2\n";
 
 /// A verifier's view of a model: the hash of its program, and what the program's inputs and outputs mean.
 ///
@@ -20,45 +20,19 @@ pub struct CairoKey {
     pub program: ProgramHash,
     /// The builtins whose pointers the program takes, in order; the program hash covers them.
     pub builtins: Vec<BuiltinName>,
-    /// The integer tensors that a run starts from, in the order of the statement: one or more for each ONNX input.
-    pub inputs: Vec<KeyInput>,
-    /// The outputs in ONNX order.
-    pub outputs: Vec<KeyOutput>,
-}
-
-/// One integer tensor that a run starts from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeyInput {
-    /// The ONNX input's name.
-    pub name: String,
-    /// The shape of the real-valued tensor.
-    pub shape: Vec<usize>,
-    /// How real values become integers.
-    pub encoding: Encoding,
-}
-
-/// One output of the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeyOutput {
-    /// The ONNX output's name.
-    pub name: String,
-    /// The shape of the tensor.
-    pub shape: Vec<usize>,
-    /// What its integers stay inside.
-    pub interval: Interval,
-    /// What its integers mean.
-    pub decoding: Decoding,
+    /// What the model takes and gives; the program takes one integer tensor for each view.
+    pub interface: Interface,
 }
 
 /// A key that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// An input cannot be encoded.
-    #[error("{0}")]
-    Encoding(&'static str),
+    /// The inputs or outputs are none that a model has.
+    #[error("the Cairo model key contradicts itself")]
+    Interface(#[from] InterfaceError),
     /// Not a key, or of another version.
-    #[error("not a Cairo model key of version 1")]
+    #[error("not a Cairo model key of version 2: ask the model's owner for a new one")]
     Version,
     /// Cut short, or holding something else.
     #[error("the Cairo model key is damaged: {0}")]
@@ -74,27 +48,10 @@ pub enum KeyError {
 impl CairoKey {
     /// The key of a model whose program has been compiled.
     pub fn new(model: &IntegerModel, program: &Program) -> Self {
-        let inputs = model.inputs().iter().flat_map(|input| {
-            input.views.iter().map(|(_, encoding)| KeyInput {
-                name: input.name.clone(),
-                shape: input.shape.clone(),
-                encoding: encoding.clone(),
-            })
-        });
-        let outputs = model.outputs().iter().map(|output| {
-            let node = model.node(output.node);
-            KeyOutput {
-                name: output.name.clone(),
-                shape: node.shape.clone(),
-                interval: node.interval,
-                decoding: output.decoding.clone(),
-            }
-        });
         Self {
             program: program.hash(),
             builtins: program.builtins().to_vec(),
-            inputs: inputs.collect(),
-            outputs: outputs.collect(),
+            interface: Interface::of(model),
         }
     }
 
@@ -120,10 +77,7 @@ impl CairoKey {
         if !rest.is_empty() {
             return Err(KeyError::Trailing(rest.len()));
         }
-        let mut encodings = key.inputs.iter().map(|input| input.encoding.check(&input.shape));
-        if let Some(what) = encodings.find_map(Result::err) {
-            return Err(KeyError::Encoding(what));
-        }
+        key.interface.check()?;
         if key.to_bytes() != bytes {
             return Err(KeyError::NotCanonical);
         }

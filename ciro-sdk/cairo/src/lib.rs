@@ -16,7 +16,7 @@ mod verify;
 
 pub use compile::{CompileError, Compiler, Place};
 pub use emit::{EmitError, EmitSettings, emit};
-pub use key::{CairoKey, KeyError, KeyInput, KeyOutput};
+pub use key::{CairoKey, KeyError};
 pub use package::{Origin, Package};
 pub use program::{Location, Program, ProgramHash};
 pub use proof::{CairoProof, ProofDecodeError};

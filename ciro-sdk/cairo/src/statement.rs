@@ -1,6 +1,6 @@
 //! What a proof states: the input or a commitment to it, and the output.
 
-use ciro_graph::integer::{IntegerModel, Interval};
+use ciro_graph::integer::{ClaimError, IntegerModel, Interval};
 use ciro_graph::tensor::{Tensor, element_count};
 use serde::{Deserialize, Serialize};
 use starknet_types_core::felt::Felt;
@@ -64,16 +64,14 @@ pub enum StatementError {
         /// What the model allows.
         interval: Interval,
     },
-    /// A limb of a number that no real input has.
-    #[error("{what} `{name}`: element {index} is a limb that no number has")]
-    Limb {
-        /// Whether an input or an output.
-        what: &'static str,
-        /// Its name.
-        name: String,
-        /// Row-major index.
-        index: usize,
-    },
+    /// The input is none of the model's.
+    #[error(transparent)]
+    Input(#[from] ClaimError),
+    /// A commitment does not say that several integer tensors come from one real input.
+    #[error(
+        "input `{0}` is read in several integer forms, which a commitment does not tie together"
+    )]
+    SeveralViews(String),
     /// A flag that is neither 0 nor 1.
     #[error("the statement's first value is neither 0 (public input) nor 1 (committed input)")]
     Flag,
@@ -146,21 +144,19 @@ impl Statement {
             return Err(StatementError::Count { what, expected, got: segment.len() });
         }
         let input = if flag == Felt::ZERO {
-            let views = key.inputs.iter().map(|view| TensorSpec {
+            let views = key.interface.views().map(|(port, view)| TensorSpec {
                 what: "input",
-                name: &view.name,
-                shape: view.encoding.integer_shape(&view.shape),
-                interval: view.encoding.interval(),
+                name: &port.name,
+                shape: view.integer_shape(&port.shape),
+                interval: view.interval(),
             });
             let tensors = tensors("input", views, input)?;
-            for (view, tensor) in key.inputs.iter().zip(&tensors) {
-                if let Some(index) = view.encoding.first_inadmissible(tensor) {
-                    let (what, name) = ("input", view.name.clone());
-                    return Err(StatementError::Limb { what, name, index });
-                }
-            }
+            key.interface.real_inputs(&tensors)?;
             StatedInput::Public(tensors)
         } else if flag == Felt::ONE {
+            if let Some(port) = key.interface.first_with_several_views() {
+                return Err(StatementError::SeveralViews(port.name.clone()));
+            }
             match input {
                 &[commitment] => StatedInput::Committed(commitment),
                 _ => {
@@ -171,7 +167,7 @@ impl Statement {
         } else {
             return Err(StatementError::Flag);
         };
-        let outputs = key.outputs.iter().map(|output| TensorSpec {
+        let outputs = key.interface.outputs.iter().map(|output| TensorSpec {
             what: "output",
             name: &output.name,
             shape: output.shape.clone(),

@@ -9,7 +9,7 @@ pub mod quantize;
 mod sources;
 pub mod tensor;
 
-pub use integer::{IntegerModel, Interval};
+pub use integer::{IntegerModel, Interface, Interval};
 pub use movement::Movement;
 pub use sources::SOURCES;
 pub use tensor::Tensor;

@@ -15,8 +15,8 @@ mod npy;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use ciro_graph::Tensor;
 use ciro_graph::tensor::element_count;
+use ciro_graph::{Interface, Tensor};
 pub use error::InputError;
 
 use crate::files;
@@ -34,6 +34,14 @@ pub struct InputSpec {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
+}
+
+impl InputSpec {
+    /// What a model with this interface takes.
+    pub fn all(interface: &Interface) -> Vec<Self> {
+        let ports = interface.inputs.iter();
+        ports.map(|port| Self { name: port.name.clone(), shape: port.shape.clone() }).collect()
+    }
 }
 
 /// An array of numbers that has yet to be matched with an input.

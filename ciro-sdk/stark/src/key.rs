@@ -3,8 +3,8 @@
 use blake2::{Blake2s256, Digest};
 #[cfg(feature = "prove")]
 use ciro_graph::IntegerModel;
-use ciro_graph::Interval;
-use ciro_graph::integer::{Decoding, Encoding};
+use ciro_graph::Interface;
+use ciro_graph::integer::InterfaceError;
 use serde::{Deserialize, Serialize};
 
 use crate::air::{Chip as _, Shape};
@@ -23,34 +23,8 @@ pub struct ModelKey {
     /// Root of tree 0.
     pub(crate) root: [u8; 32],
     pub(crate) chips: Vec<AnyChip>,
-    /// Inputs in the order of the model's views.
-    pub(crate) inputs: Vec<KeyInput>,
-    /// Outputs in the model's order.
-    pub(crate) outputs: Vec<KeyOutput>,
-}
-
-/// An input tensor as the verifier sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeyInput {
-    /// The ONNX input's name.
-    pub name: String,
-    /// Shape of the real-valued tensor.
-    pub shape: Vec<usize>,
-    /// How real values become integers.
-    pub encoding: Encoding,
-}
-
-/// An output tensor as the verifier sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeyOutput {
-    /// The ONNX output's name.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<usize>,
-    /// What every integer lies in.
-    pub interval: Interval,
-    /// What the integers mean.
-    pub decoding: Decoding,
+    /// Inputs and outputs.
+    pub(crate) interface: Interface,
 }
 
 /// Bytes that are no model key.
@@ -58,18 +32,34 @@ pub struct KeyOutput {
 #[non_exhaustive]
 pub enum KeyError {
     /// Not a key file of this version.
-    #[error("not a Ciro model key of format version 1")]
+    #[error("not a Ciro model key")]
     Magic,
+    /// A key file of another version.
+    #[error(
+        "a model key of format version {found}, this is version {}: ask the model's owner for a \
+         new one, which `ciro key` makes",
+        ModelKey::VERSION
+    )]
+    Version {
+        /// The file's version.
+        found: u8,
+    },
     /// The bytes do not decode.
     #[error("the model key is damaged: {0}")]
     Damaged(postcard::Error),
     /// The bytes decode to a key that no model has.
     #[error("the model key contradicts itself: {0}")]
     Inconsistent(&'static str),
+    /// The inputs or outputs are none that a model has.
+    #[error("the model key contradicts itself")]
+    Interface(#[from] InterfaceError),
 }
 
 impl ModelKey {
-    const MAGIC: [u8; 8] = *b"CIROKEY\x01";
+    const MAGIC: [u8; 7] = *b"CIROKEY";
+    /// The format's version. Keys of version 1 could be made for models whose range checks checked
+    /// nothing, and listed the views of one input as inputs of their own.
+    const VERSION: u8 = 2;
     /// The tallest chip a key may name, as a binary logarithm.
     const MAX_LOG_SIZE: u32 = 26;
 
@@ -80,28 +70,8 @@ impl ModelKey {
         root: [u8; 32],
         chips: Vec<AnyChip>,
     ) -> Self {
-        let inputs = model
-            .inputs()
-            .iter()
-            .flat_map(|input| {
-                input.views.iter().map(|(_, encoding)| KeyInput {
-                    name: input.name.clone(),
-                    shape: input.shape.clone(),
-                    encoding: encoding.clone(),
-                })
-            })
-            .collect();
-        let outputs = model
-            .outputs()
-            .iter()
-            .map(|output| KeyOutput {
-                name: output.name.clone(),
-                shape: model.node(output.node).shape.clone(),
-                interval: model.node(output.node).interval,
-                decoding: output.decoding.clone(),
-            })
-            .collect();
-        Self { model: model_digest(model), preset, batch, root, chips, inputs, outputs }
+        let interface = Interface::of(model);
+        Self { model: model_digest(model), preset, batch, root, chips, interface }
     }
 
     /// Digest of the integer model: operators, shapes, scales, intervals, weights.
@@ -119,14 +89,9 @@ impl ModelKey {
         self.batch
     }
 
-    /// Inputs in the order of a statement's tensors.
-    pub fn inputs(&self) -> &[KeyInput] {
-        &self.inputs
-    }
-
-    /// Outputs in the order of a statement's tensors.
-    pub fn outputs(&self) -> &[KeyOutput] {
-        &self.outputs
+    /// What the model takes and gives.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
     }
 
     /// Digest of the whole key: the identity of a model for everybody who verifies.
@@ -137,6 +102,7 @@ impl ModelKey {
     /// Writes the key.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Self::MAGIC.to_vec();
+        bytes.push(Self::VERSION);
         bytes
             .extend(postcard::to_stdvec(self).expect("a key holds nothing that cannot be written"));
         bytes
@@ -147,7 +113,11 @@ impl ModelKey {
     /// # Errors
     /// [`KeyError`] if the bytes are no key, or a key that no model has.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        let payload = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
+        let versioned = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
+        let (&found, payload) = versioned.split_first().ok_or(KeyError::Magic)?;
+        if found != Self::VERSION {
+            return Err(KeyError::Version { found });
+        }
         let (key, rest) = postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
         if !rest.is_empty() {
             return Err(KeyError::Inconsistent("bytes follow its end"));
@@ -164,10 +134,7 @@ impl ModelKey {
         if self.chips.iter().any(|chip| !chip.is_sane(Self::MAX_LOG_SIZE)) {
             return wrong("a chip has an impossible shape");
         }
-        let encodings = || self.inputs.iter().map(|input| input.encoding.check(&input.shape));
-        if let Some(what) = encodings().find_map(Result::err) {
-            return wrong(what);
-        }
+        self.interface.check()?;
         let io = self.chips.iter().filter(|chip| matches!(chip, AnyChip::Io(_))).count();
         if io != 1 {
             return wrong("there is not exactly one chip of public values");
@@ -177,22 +144,14 @@ impl ModelKey {
 
     /// The security parameters: the preset's, for a model of this size.
     pub(crate) fn parameters(&self) -> Parameters {
-        self.preset.parameters(cells(&self.chips))
+        let cells = self.chips.iter().map(|chip| Shape::of(chip).cells(chip.log_size()));
+        self.preset.parameters(cells.sum())
     }
 
     /// Binary logarithm of the tallest chip's rows.
     pub(crate) fn max_log_size(&self) -> u32 {
         self.chips.iter().map(|chip| chip.log_size()).max().unwrap_or(0)
     }
-}
-
-/// Cells of all chips, the model's own included.
-pub(crate) fn cells(chips: &[AnyChip]) -> u64 {
-    let cells = |chip: &AnyChip| {
-        let shape = Shape::of(chip);
-        ((shape.fixed + shape.committed()) as u64) << chip.log_size()
-    };
-    chips.iter().map(cells).sum()
 }
 
 #[cfg(feature = "prove")]

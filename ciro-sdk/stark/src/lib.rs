@@ -14,7 +14,7 @@ mod security;
 mod statement;
 mod verify;
 
-pub use key::{KeyError, KeyInput, KeyOutput, ModelKey};
+pub use key::{KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;
 pub use preset::{Preset, UnknownPreset};

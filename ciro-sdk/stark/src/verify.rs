@@ -1,6 +1,6 @@
 //! The verifier: needs a model key, a statement and a proof, and trusts nothing in the proof.
 
-use ciro_graph::Interval;
+use ciro_graph::integer::ClaimError;
 use num_traits::Zero;
 use stwo::core::channel::{Blake2sChannel, Channel};
 use stwo::core::circle::CirclePoint;
@@ -55,15 +55,14 @@ pub enum VerificationError {
         /// What the verifier asks for.
         policy: Policy,
     },
-    /// The statement does not have the form that the key prescribes.
-    #[error("statement: {what} (sample {sample}, tensor `{tensor}`)")]
+    /// The statement is about no input of the model, or does not have the form that the key prescribes.
+    #[error("statement (sample {sample})")]
     Statement {
-        /// What is wrong.
-        what: &'static str,
         /// Position in the batch.
         sample: usize,
-        /// Name of the input or output.
-        tensor: String,
+        /// What is wrong.
+        #[source]
+        source: ClaimError,
     },
     /// Another number of samples than the key is made for.
     #[error("the key is made for {expected} inference(s) in a proof, the statement holds {got}")]
@@ -182,34 +181,9 @@ fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), Verifica
         return Err(VerificationError::Batch { expected: key.batch, got });
     }
     for (sample, inference) in statement.samples.iter().enumerate() {
-        let wrong = |what, tensor: &str| VerificationError::Statement {
-            what,
-            sample,
-            tensor: tensor.to_owned(),
-        };
-        if inference.inputs.len() != key.inputs.len() {
-            return Err(wrong("another number of inputs than the model's", ""));
-        }
-        if inference.outputs.len() != key.outputs.len() {
-            return Err(wrong("another number of outputs than the model's", ""));
-        }
-        for (input, tensor) in key.inputs.iter().zip(&inference.inputs) {
-            if tensor.shape() != input.encoding.integer_shape(&input.shape) {
-                return Err(wrong("a shape is not the model's", &input.name));
-            }
-            if input.encoding.first_inadmissible(tensor).is_some() {
-                return Err(wrong("a value is outside the model's interval", &input.name));
-            }
-        }
-        for (output, tensor) in key.outputs.iter().zip(&inference.outputs) {
-            if tensor.shape() != output.shape {
-                return Err(wrong("a shape is not the model's", &output.name));
-            }
-            let inside = |&v: &i32| output.interval.contains(Interval::point(v.into()));
-            if !tensor.data().iter().all(inside) {
-                return Err(wrong("a value is outside the model's interval", &output.name));
-            }
-        }
+        key.interface
+            .check_claim(&inference.inputs, &inference.outputs)
+            .map_err(|source| VerificationError::Statement { sample, source })?;
     }
     Ok(())
 }

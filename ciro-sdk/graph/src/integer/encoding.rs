@@ -51,6 +51,13 @@ pub fn ordered_image(value: f32) -> i64 {
     if value.is_sign_negative() { -magnitude } else { magnitude }
 }
 
+/// The finite float32 of an [`ordered_image`], `None` if no finite one has it.
+pub(super) fn float32(image: i64) -> Option<f32> {
+    let magnitude = f32::from_bits(u32::try_from(image.unsigned_abs()).ok()?);
+    let signed = if image < 0 { -magnitude } else { magnitude };
+    signed.is_finite().then_some(signed)
+}
+
 /// An encoded input and how well it was represented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
@@ -101,6 +108,9 @@ impl Encoding {
     /// What is wrong with the encoding.
     pub fn check(&self, real: &[usize]) -> Result<(), &'static str> {
         let positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
+        if !self.interval().in_bound() {
+            return Err("the input's range leaves (-2^30, 2^30)");
+        }
         match self {
             Self::Columns { scales, .. } if real.last() != Some(&scales.len()) => {
                 Err("the input has another number of columns than scales")

@@ -2,15 +2,20 @@
 
 mod encoding;
 mod file;
+mod interface;
 mod interpret;
 mod interval;
 mod model;
 mod operator;
 pub mod ops;
+mod preimage;
 mod report;
 
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
+pub use interface::{
+    ClaimError, EncodedSample, InputPort, Interface, InterfaceError, OutputPort, SampleMismatch,
+};
 pub use interpret::{RunError, Trace};
 pub use interval::{BOUND, Interval};
 pub use model::{

@@ -5,3 +5,4 @@ mod golden;
 mod models;
 mod roundtrip;
 mod tamper;
+mod views;

@@ -40,7 +40,8 @@ pub(crate) fn inputs(model: &IntegerModel, seed: u64) -> Vec<Tensor<i32>> {
         .input_nodes()
         .map(|(id, encoding)| {
             let node = model.node(id);
-            let limbs = [(-0x8000, 0x7fff), (0, 0xffff)];
+            // Images of finite numbers: past 0x7f7f the high limb belongs to infinities and NaN.
+            let limbs = [(-0x7f7f, 0x7f7f), (0, 0xffff)];
             let data = (0..node.len())
                 .map(|at| match encoding {
                     Encoding::Ordered => stream.within(limbs[at % 2].0, limbs[at % 2].1),
@@ -316,6 +317,27 @@ pub(crate) fn table_far_from_zero() -> Arc<IntegerModel> {
     let y = b.push(Combine { coefficients: vec![1], constant: 500_000_000 }, &[x]);
     let table = b.0.constant(Tensor::vector((0..=200).collect()));
     let y = b.push(Lookup { offset: 0, shift: 0, lo: 499_999_900, table }, &[y]);
+    b.finish(&[y])
+}
+
+/// A linear model and a tree that vote over one input: the sum of four numbers, and 100 if the first is above 0.5.
+pub(crate) fn voters() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let input = b.0.input("x", vec![1, 4]);
+    let affine = Encoding::Affine { scale: 0.001, lo: -4000, hi: 4000 };
+    let numbers = b.0.view(input, affine).unwrap();
+    let images = b.0.view(input, Encoding::Ordered).unwrap();
+    let sum = b.linear(numbers, Tensor::full(vec![4, 1], 1).unwrap(), None);
+    let half = ciro_graph::integer::ordered_image(0.5);
+    let boundaries = vec![vec![half], vec![], vec![], vec![]];
+    let ranks = b.push(Bucketize { boundaries, limbs: true }, &[images]);
+    let nodes = vec![
+        TreeNode::Branch { feature: 0, threshold: 0, left: 1, right: 2 },
+        TreeNode::Leaf { weights: vec![0] },
+        TreeNode::Leaf { weights: vec![100_000] },
+    ];
+    let vote = b.push(TreeEnsemble { features: 4, base: vec![0], nodes, roots: vec![0] }, &[ranks]);
+    let y = b.push(Combine { coefficients: vec![1, 1], constant: 0 }, &[sum, vote]);
     b.finish(&[y])
 }
 

@@ -1,0 +1,479 @@
+//! What a model takes and gives, as everybody sees it who holds no more than its key.
+
+use serde::{Deserialize, Serialize};
+
+use super::preimage::{Element, common_real};
+use super::{
+    Decoding, Encoded, Encoding, EncodingError, IntegerModel, Interval, MAX_ELEMENTS, RunError,
+};
+use crate::tensor::{Tensor, element_count};
+
+/// The inputs and outputs of a model: names, shapes, and what their integers mean.
+///
+/// One ONNX input is one value. Where several operators need it in different integer forms it has
+/// several *views*, and a claim holds the integers of each; [`Interface::check_claim`] demands one
+/// real input behind all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interface {
+    /// The inputs in ONNX order.
+    pub inputs: Vec<InputPort>,
+    /// The outputs in ONNX order.
+    pub outputs: Vec<OutputPort>,
+}
+
+/// One ONNX input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputPort {
+    /// The input's name.
+    pub name: String,
+    /// The shape of the real tensor.
+    pub shape: Vec<usize>,
+    /// How the real tensor becomes integers: one tensor for each encoding. None if no output
+    /// depends on the input.
+    pub views: Vec<Encoding>,
+}
+
+/// One ONNX output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputPort {
+    /// The output's name.
+    pub name: String,
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+    /// What every integer is inside of.
+    pub interval: Interval,
+    /// What the integers mean.
+    pub decoding: Decoding,
+}
+
+/// A sample as the integers that a model takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedSample {
+    /// One tensor for each view of each input, in the interface's order.
+    pub tensors: Vec<Tensor<i32>>,
+    /// Inputs with elements outside the calibrated range, and how many; those elements were moved
+    /// to its end.
+    pub clamped: Vec<(String, usize)>,
+}
+
+/// A sample that a model does not take.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SampleMismatch {
+    /// Another number of tensors.
+    #[error("the model takes {expected} input(s), got {got}")]
+    Count {
+        /// How many the model takes.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// A tensor of another shape.
+    #[error("input `{name}`: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// The input's name.
+        name: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The tensor's shape.
+        got: Vec<usize>,
+    },
+    /// A value without an integer form.
+    #[error("input `{name}`")]
+    Encoding {
+        /// The input's name.
+        name: String,
+        /// Which value and why.
+        #[source]
+        source: EncodingError,
+    },
+    /// The integer model refuses the encoded sample.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Integers that are no inference of a model with this interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// Another number of tensors.
+    #[error("expected {expected} {what} tensor(s), got {got}")]
+    Count {
+        /// Inputs or outputs.
+        what: &'static str,
+        /// How many the interface has.
+        expected: usize,
+        /// How many the claim holds.
+        got: usize,
+    },
+    /// A tensor of another shape.
+    #[error("{what} `{name}`: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The interface's shape.
+        expected: Vec<usize>,
+        /// The claim's.
+        got: Vec<usize>,
+    },
+    /// An integer that the model never takes or gives.
+    #[error("{what} `{name}`: element {index} is `{value}`, outside of what the model allows")]
+    Range {
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Row-major index.
+        index: usize,
+        /// The integer.
+        value: i32,
+    },
+    /// No real number becomes these integers, so the claim is about no input.
+    #[error(
+        "input `{name}`: no real number is encoded as element {index} of its integer tensor(s)"
+    )]
+    NoReal {
+        /// The input's name.
+        name: String,
+        /// Row-major index into the real tensor.
+        index: usize,
+    },
+}
+
+/// An interface that no model has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct InterfaceError {
+    /// Which input or output, by position.
+    pub place: String,
+    /// The rule that is broken.
+    pub what: &'static str,
+}
+
+/// The most inputs, outputs, views of an input, or axes of a tensor that an interface may have.
+const MAX_PORTS: usize = 1 << 12;
+const MAX_VIEWS: usize = 64;
+const MAX_RANK: usize = 32;
+
+impl Interface {
+    /// The interface of a model.
+    pub fn of(model: &IntegerModel) -> Self {
+        let inputs = model.inputs().iter().map(|input| InputPort {
+            name: input.name.clone(),
+            shape: input.shape.clone(),
+            views: input.views.iter().map(|(_, encoding)| encoding.clone()).collect(),
+        });
+        let outputs = model.outputs().iter().map(|output| OutputPort {
+            name: output.name.clone(),
+            shape: model.node(output.node).shape.clone(),
+            interval: model.node(output.node).interval,
+            decoding: output.decoding.clone(),
+        });
+        Self { inputs: inputs.collect(), outputs: outputs.collect() }
+    }
+
+    /// Checks that a model may have this interface; what comes from a file is not trusted.
+    ///
+    /// # Errors
+    /// [`InterfaceError`] with the first rule that is broken.
+    pub fn check(&self) -> Result<(), InterfaceError> {
+        let wrong = |place: &str, what| InterfaceError { place: place.to_owned(), what };
+        if self.inputs.len().max(self.outputs.len()) > MAX_PORTS {
+            return Err(wrong("interface", "more than 4,096 inputs or outputs"));
+        }
+        if self.outputs.is_empty() {
+            return Err(wrong("interface", "a model without outputs says nothing"));
+        }
+        for (at, input) in self.inputs.iter().enumerate() {
+            input.check().map_err(|what| wrong(&format!("input {at}"), what))?;
+        }
+        for (at, output) in self.outputs.iter().enumerate() {
+            output.check().map_err(|what| wrong(&format!("output {at}"), what))?;
+        }
+        let mut elements = self.public_tensors();
+        if elements.try_fold(0, |sum: usize, more| sum.checked_add(more?)).is_none() {
+            return Err(wrong("interface", "its tensors together are too large"));
+        }
+        Ok(())
+    }
+
+    /// The number of integers of every tensor of a claim; `None` where it is too large to count.
+    fn public_tensors(&self) -> impl Iterator<Item = Option<usize>> {
+        let views =
+            self.views().map(|(port, view)| element_count(&view.integer_shape(&port.shape)));
+        views.chain(self.outputs.iter().map(|port| element_count(&port.shape)))
+    }
+
+    /// Every integer tensor that an inference starts from, with its input, in order.
+    pub fn views(&self) -> impl Iterator<Item = (&InputPort, &Encoding)> {
+        self.inputs.iter().flat_map(|port| port.views.iter().map(move |view| (port, view)))
+    }
+
+    /// The input whose integers do not fix it alone: the first with several views, if any.
+    ///
+    /// A claim about such an input holds only beside the integers of all views in clear.
+    pub fn first_with_several_views(&self) -> Option<&InputPort> {
+        self.inputs.iter().find(|port| port.views.len() > 1)
+    }
+
+    /// Turns a sample into integers.
+    ///
+    /// # Errors
+    /// [`SampleMismatch`] if the sample has another form than the inputs, or a value without an
+    /// integer form.
+    pub fn encode(&self, sample: &[Tensor<f64>]) -> Result<EncodedSample, SampleMismatch> {
+        let (expected, got) = (self.inputs.len(), sample.len());
+        if expected != got {
+            return Err(SampleMismatch::Count { expected, got });
+        }
+        let mut encoded = EncodedSample { tensors: Vec::new(), clamped: Vec::new() };
+        for (port, real) in self.inputs.iter().zip(sample) {
+            let name = || port.name.clone();
+            if port.shape != real.shape() {
+                let (expected, got) = (port.shape.clone(), real.shape().to_vec());
+                return Err(SampleMismatch::Shape { name: name(), expected, got });
+            }
+            let mut most_clamped = 0;
+            for view in &port.views {
+                let Encoded { tensor, clamped } = view
+                    .encode(real)
+                    .map_err(|source| SampleMismatch::Encoding { name: name(), source })?;
+                most_clamped = most_clamped.max(clamped);
+                encoded.tensors.push(tensor);
+            }
+            if most_clamped > 0 {
+                encoded.clamped.push((name(), most_clamped));
+            }
+        }
+        Ok(encoded)
+    }
+
+    /// Checks that integers have the form of an inference of such a model: shapes, ranges, and for
+    /// every input one real tensor that all its views are encodings of.
+    ///
+    /// Whether the model computes these outputs from these inputs is for a proof to say.
+    ///
+    /// # Errors
+    /// [`ClaimError`] with the first integer or tensor that no inference has.
+    pub fn check_claim(
+        &self,
+        inputs: &[Tensor<i32>],
+        outputs: &[Tensor<i32>],
+    ) -> Result<(), ClaimError> {
+        self.check_outputs(outputs)?;
+        self.real_inputs(inputs).map(drop)
+    }
+
+    /// Checks the outputs of a claim alone.
+    ///
+    /// # Errors
+    /// As [`Self::check_claim`].
+    pub fn check_outputs(&self, outputs: &[Tensor<i32>]) -> Result<(), ClaimError> {
+        let (what, expected, got) = ("output", self.outputs.len(), outputs.len());
+        if expected != got {
+            return Err(ClaimError::Count { what, expected, got });
+        }
+        for (port, tensor) in self.outputs.iter().zip(outputs) {
+            check_shape(what, &port.name, &port.shape, tensor)?;
+            let inside = |&value: &i32| port.interval.contains(Interval::point(value.into()));
+            if let Some(index) = tensor.data().iter().position(|value| !inside(value)) {
+                return Err(out_of_range(what, &port.name, index, tensor));
+            }
+        }
+        Ok(())
+    }
+
+    /// The real inputs that integers stand for, `None` for an input that no output depends on.
+    ///
+    /// The tensors are encoded as exactly these integers. Numbers that an encoding rounds are given
+    /// back as the middle of the rounding interval, numbers that it clamps as the end of the range.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if the integers are no input, or the views of one input are about different
+    /// real numbers.
+    pub fn real_inputs(
+        &self,
+        inputs: &[Tensor<i32>],
+    ) -> Result<Vec<Option<Tensor<f64>>>, ClaimError> {
+        let (what, expected, got) = ("input", self.views().count(), inputs.len());
+        if expected != got {
+            return Err(ClaimError::Count { what, expected, got });
+        }
+        let mut rest = inputs;
+        let mut reals = Vec::with_capacity(self.inputs.len());
+        for port in &self.inputs {
+            let (views, others) = rest.split_at(port.views.len());
+            rest = others;
+            reals.push(port.real(views)?);
+        }
+        Ok(reals)
+    }
+}
+
+impl InputPort {
+    fn check(&self) -> Result<(), &'static str> {
+        check_size(&self.shape)?;
+        if self.views.len() > MAX_VIEWS {
+            return Err("more than 64 views");
+        }
+        for (at, view) in self.views.iter().enumerate() {
+            view.check(&self.shape)?;
+            check_size(&view.integer_shape(&self.shape))?;
+            if self.views[..at].contains(view) {
+                return Err("two views are equal");
+            }
+        }
+        Ok(())
+    }
+
+    /// The real tensor behind the integers of every view.
+    fn real(&self, views: &[Tensor<i32>]) -> Result<Option<Tensor<f64>>, ClaimError> {
+        for (encoding, tensor) in self.views.iter().zip(views) {
+            check_shape("input", &self.name, &encoding.integer_shape(&self.shape), tensor)?;
+            if let Some(index) = encoding.first_inadmissible(tensor) {
+                return Err(out_of_range("input", &self.name, index, tensor));
+            }
+        }
+        if views.is_empty() {
+            return Ok(None);
+        }
+        let count = element_count(&self.shape).unwrap_or(0);
+        let real = |index| {
+            let elements = self.views.iter().zip(views);
+            let elements = elements.map(|(view, tensor)| Element::new(view, tensor.data(), index));
+            common_real(elements)
+                .ok_or_else(|| ClaimError::NoReal { name: self.name.clone(), index })
+        };
+        let data = (0..count).map(real).collect::<Result<Vec<f64>, _>>()?;
+        Ok(Tensor::new(self.shape.clone(), data).ok())
+    }
+}
+
+impl OutputPort {
+    fn check(&self) -> Result<(), &'static str> {
+        check_size(&self.shape)?;
+        if self.interval.lo > self.interval.hi {
+            return Err("the bounds of its interval are not in order");
+        }
+        if !self.interval.in_bound() {
+            return Err("its interval leaves (-2^30, 2^30)");
+        }
+        self.decoding.check(self.interval)
+    }
+}
+
+fn check_size(shape: &[usize]) -> Result<(), &'static str> {
+    if shape.len() > MAX_RANK {
+        return Err("a tensor has more than 32 axes");
+    }
+    match element_count(shape) {
+        Some(count) if count <= MAX_ELEMENTS => Ok(()),
+        _ => Err("a tensor has more than 2^28 elements"),
+    }
+}
+
+fn check_shape(
+    what: &'static str,
+    name: &str,
+    expected: &[usize],
+    tensor: &Tensor<i32>,
+) -> Result<(), ClaimError> {
+    if tensor.shape() == expected {
+        return Ok(());
+    }
+    let (expected, got) = (expected.to_vec(), tensor.shape().to_vec());
+    Err(ClaimError::Shape { what, name: name.to_owned(), expected, got })
+}
+
+fn out_of_range(what: &'static str, name: &str, index: usize, tensor: &Tensor<i32>) -> ClaimError {
+    ClaimError::Range { what, name: name.to_owned(), index, value: tensor.data()[index] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(views: Vec<Encoding>) -> Interface {
+        Interface {
+            inputs: vec![
+                InputPort { name: "x".into(), shape: vec![2], views },
+                InputPort { name: "unused".into(), shape: vec![3], views: vec![] },
+            ],
+            outputs: vec![OutputPort {
+                name: "y".into(),
+                shape: vec![1],
+                interval: Interval::new(-5, 5),
+                decoding: Decoding::Real { scale: 0.5 },
+            }],
+        }
+    }
+
+    fn two_views() -> Interface {
+        interface(vec![Encoding::Affine { scale: 0.25, lo: -8, hi: 8 }, Encoding::Ordered])
+    }
+
+    #[test]
+    fn a_sample_comes_back_as_the_real_numbers_it_was() {
+        let sample = [Tensor::vector(vec![0.5, 1e9]), Tensor::vector(vec![1.0, 2.0, 3.0])];
+        let encoded = two_views().encode(&sample).unwrap();
+        assert_eq!(encoded.clamped, [("x".to_owned(), 1)]);
+        let reals = two_views().real_inputs(&encoded.tensors).unwrap();
+        assert_eq!(reals, [Some(sample[0].clone()), None]);
+        let y = Tensor::vector(vec![5]);
+        two_views().check_claim(&encoded.tensors, &[y]).unwrap();
+    }
+
+    #[test]
+    fn views_of_different_inputs_are_no_claim() {
+        let encode = |x: f64| {
+            let sample = [Tensor::vector(vec![x, x]), Tensor::vector(vec![0.0; 3])];
+            two_views().encode(&sample).unwrap().tensors
+        };
+        let [affine, _] = &encode(1.0)[..] else { panic!("two views") };
+        let [_, ordered] = &encode(1.2)[..] else { panic!("two views") };
+        let error = two_views().real_inputs(&[affine.clone(), ordered.clone()]).unwrap_err();
+        assert_eq!(error, ClaimError::NoReal { name: "x".into(), index: 0 });
+    }
+
+    #[test]
+    fn outputs_stay_inside_their_interval() {
+        let check = |value| two_views().check_outputs(&[Tensor::vector(vec![value])]);
+        check(-5).unwrap();
+        let (what, name) = ("output", "y".to_owned());
+        assert_eq!(check(6), Err(ClaimError::Range { what, name, index: 0, value: 6 }));
+    }
+
+    #[test]
+    fn interfaces_that_no_model_has_are_refused() {
+        two_views().check().unwrap();
+        let affine = |scale, lo, hi| Encoding::Affine { scale, lo, hi };
+        let columns = |scales| Encoding::Columns { scales, lo: 0, hi: 1 };
+        for views in [
+            vec![affine(f64::NAN, 0, 1)],
+            vec![affine(0.0, 0, 1)],
+            vec![affine(1.0, 1, 0)],
+            vec![affine(1.0, i32::MIN, 0)],
+            vec![columns(vec![])],
+            vec![columns(vec![1.0, f64::INFINITY])],
+            vec![Encoding::Ordered, Encoding::Ordered],
+        ] {
+            interface(views.clone()).check().expect_err(&format!("{views:?}"));
+        }
+        let output = |alter: fn(&mut OutputPort)| {
+            let mut altered = two_views();
+            alter(&mut altered.outputs[0]);
+            altered.check().unwrap_err();
+        };
+        output(|port| port.decoding = Decoding::Real { scale: f64::NAN });
+        output(|port| port.decoding = Decoding::Real { scale: -1.0 });
+        output(|port| port.decoding = Decoding::Names(vec![]));
+        output(|port| port.interval = Interval { lo: 1, hi: 0 });
+        output(|port| port.interval = Interval { lo: i64::MIN, hi: i64::MAX });
+        output(|port| port.shape = vec![usize::MAX, usize::MAX]);
+        output(|port| port.shape = vec![1; 99]);
+        let nothing = Interface { inputs: vec![], outputs: vec![] };
+        assert!(nothing.check().unwrap_err().to_string().contains("without outputs"));
+    }
+}
