@@ -9,3 +9,4 @@
 #[cfg(feature = "cairo")]
 mod cairo_route;
 mod real_models;
+mod views;

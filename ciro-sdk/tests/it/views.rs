@@ -1,0 +1,65 @@
+//! A model whose trees and arithmetic read one input: a proof is about one real input.
+
+use std::path::Path;
+
+use ciro_sdk::inputs::{Inputs, Sample};
+use ciro_sdk::integer::ClaimError;
+use ciro_sdk::{
+    CompileSettings, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput,
+    VerificationError, VerifyError, verify,
+};
+
+fn model() -> (Model, Vec<Sample>) {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("graph/tests/fixtures/voting_regressor");
+    let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
+    let settings =
+        CompileSettings { calibration: Some(inputs.clone()), ..CompileSettings::default() };
+    let model = Model::compile_file(&folder.join("model.onnx"), &settings).unwrap();
+    let samples = inputs.samples(&model.input_specs()).unwrap();
+    (model, samples)
+}
+
+#[test]
+fn a_verified_input_comes_back_as_real_numbers() {
+    let (model, samples) = model();
+    assert_eq!(model.interface().first_with_several_views().unwrap().views.len(), 2);
+    let prover = Prover::new(&model, &ProveSettings::default()).unwrap();
+    let proven = prover.prove(&samples[..1]).unwrap();
+    let verified = verify(&proven.bundle, &prover.key()).unwrap();
+    let real = verified.samples[0].real_inputs[0].as_ref().unwrap();
+    assert_eq!(real, &samples[0][0]);
+    verified.samples[0].check_inputs(&prover.key(), &samples[0]).unwrap();
+    verified.samples[0].check_inputs(&prover.key(), &samples[1]).unwrap_err();
+}
+
+#[test]
+fn two_inputs_in_one_inference_are_refused() {
+    let (model, samples) = model();
+    let [one, other] = [0, 1].map(|sample| model.encode(&samples[sample]).unwrap().tensors);
+    let mixed = vec![one[0].clone(), other[1].clone()];
+    let prover = ciro_stark::Prover::new(model.integer().clone(), Preset::Standard, 1).unwrap();
+    let (statement, proof) = prover.prove(&[mixed]).unwrap();
+    let honest = Prover::new(&model, &ProveSettings::default()).unwrap();
+    let mut bundle: ProofBundle = honest.prove(&samples[..1]).unwrap().bundle;
+    let [inference] = &statement.samples[..] else { panic!("one sample") };
+    bundle.statement.claims[0].input = StatedInput::Public(inference.inputs.clone());
+    bundle.statement.claims[0].outputs = inference.outputs.clone();
+    bundle.proof = proof.to_bytes();
+    let error = verify(&bundle, &honest.key()).unwrap_err();
+    let VerifyError::Invalid(VerificationError::Statement { sample: 0, source }) = &error else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(source, ClaimError::NoReal { .. }), "{source}");
+}
+
+#[cfg(feature = "cairo")]
+#[test]
+fn inputs_with_several_forms_cannot_be_committed_to() {
+    use ciro_sdk::{ProveError, Route};
+    let (model, _) = model();
+    let settings =
+        ProveSettings { route: Route::Cairo, commit_input: true, ..ProveSettings::default() };
+    let error = Prover::new(&model, &settings).unwrap_err();
+    assert!(matches!(error, ProveError::CommitSeveralViews(_)), "{error}");
+}
