@@ -9,7 +9,7 @@ mod operator;
 pub mod ops;
 mod report;
 
-pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ordered_image};
+pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
 pub use interpret::{RunError, Trace};
 pub use interval::{BOUND, Interval};
