@@ -170,7 +170,9 @@ impl VerifiedSample {
             return Err(InputMismatch::Public);
         };
         #[cfg(feature = "cairo")]
-        if crate::cairo::commit(&encode(key, inputs)?, blinding) == *commitment {
+        if let ModelKey::Cairo(cairo) = key
+            && crate::cairo::commit(cairo, &encode(key, inputs)?, blinding) == *commitment
+        {
             return Ok(());
         }
         // Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.

@@ -2,13 +2,19 @@
 
 use blake2::{Blake2s256, Digest};
 use cairo_vm::types::builtin_name::BuiltinName;
-use ciro_graph::integer::{Decoding, Encoding, IntegerModel, Interval};
+use ciro_graph::integer::{Decoding, Encoding, IntegerModel, Interval, MAX_ELEMENTS};
+use ciro_graph::tensor::element_count;
+use ciro_graph::{escape, is_plain};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Identity;
 use crate::program::{Program, ProgramHash};
 
 /// The format's first bytes: a name and a version.
-const MAGIC: &[u8] = b"ciro-cairo-key/1\n";
+const MAGIC: &[u8] = b"ciro-cairo-key/2\n";
+
+/// No key is longer: a thousand class names take some ten kilobytes.
+const KEY_BYTES_MAX: usize = 1 << 20;
 
 /// A verifier's view of a model: the hash of its program, and what the program's inputs and outputs mean.
 ///
@@ -16,6 +22,8 @@ const MAGIC: &[u8] = b"ciro-cairo-key/1\n";
 /// checks. A key is small (below 10 kB unless the model lists many class names) and is computed once for each model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CairoKey {
+    /// The digest of the integer model ([`IntegerModel::digest`]): the same as in a key of the other route.
+    pub model: [u8; 32],
     /// The program.
     pub program: ProgramHash,
     /// The builtins whose pointers the program takes, in order; the program hash covers them.
@@ -54,11 +62,21 @@ pub struct KeyOutput {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// An input cannot be encoded.
-    #[error("{0}")]
-    Encoding(&'static str),
+    /// An input or output that no model has.
+    #[error("{what} `{name}` of the Cairo model key: {reason}")]
+    Interface {
+        /// Whether an input or an output.
+        what: &'static str,
+        /// Its name, escaped.
+        name: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// More bytes than a key has.
+    #[error("the Cairo model key has {0} bytes, at most {KEY_BYTES_MAX} are read")]
+    TooLarge(usize),
     /// Not a key, or of another version.
-    #[error("not a Cairo model key of version 1")]
+    #[error("not a Cairo model key of version 2")]
     Version,
     /// Cut short, or holding something else.
     #[error("the Cairo model key is damaged: {0}")]
@@ -74,28 +92,19 @@ pub enum KeyError {
 impl CairoKey {
     /// The key of a model whose program has been compiled.
     pub fn new(model: &IntegerModel, program: &Program) -> Self {
-        let inputs = model.inputs().iter().flat_map(|input| {
-            input.views.iter().map(|(_, encoding)| KeyInput {
-                name: input.name.clone(),
-                shape: input.shape.clone(),
-                encoding: encoding.clone(),
-            })
-        });
-        let outputs = model.outputs().iter().map(|output| {
-            let node = model.node(output.node);
-            KeyOutput {
-                name: output.name.clone(),
-                shape: node.shape.clone(),
-                interval: node.interval,
-                decoding: output.decoding.clone(),
-            }
-        });
+        let (inputs, outputs) = interface(model);
         Self {
+            model: model.digest(),
             program: program.hash(),
             builtins: program.builtins().to_vec(),
-            inputs: inputs.collect(),
-            outputs: outputs.collect(),
+            inputs,
+            outputs,
         }
+    }
+
+    /// What the program states to be about: the model, and what its inputs and outputs mean.
+    pub fn identity(&self) -> Identity {
+        Identity::new(self.model, &self.inputs, &self.outputs)
     }
 
     /// The Blake2s digest of the key's bytes: two keys with one digest are one key.
@@ -116,17 +125,76 @@ impl CairoKey {
     /// [`KeyError`] if the bytes are anything but one key.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let body = bytes.strip_prefix(MAGIC).ok_or(KeyError::Version)?;
+        if bytes.len() > KEY_BYTES_MAX {
+            return Err(KeyError::TooLarge(bytes.len()));
+        }
         let (key, rest) = postcard::take_from_bytes::<Self>(body)?;
         if !rest.is_empty() {
             return Err(KeyError::Trailing(rest.len()));
         }
-        let mut encodings = key.inputs.iter().map(|input| input.encoding.check(&input.shape));
-        if let Some(what) = encodings.find_map(Result::err) {
-            return Err(KeyError::Encoding(what));
-        }
+        key.check()?;
         if key.to_bytes() != bytes {
             return Err(KeyError::NotCanonical);
         }
         Ok(key)
     }
+
+    /// Checks what decoding a statement and showing it rely on.
+    fn check(&self) -> Result<(), KeyError> {
+        fn wrong(what: &'static str, name: &str, reason: &'static str) -> KeyError {
+            KeyError::Interface { what, name: escape(name).into_owned(), reason }
+        }
+        const UNREADABLE: &str = "a name holds characters that cannot be shown";
+        const TOO_LARGE: &str = "the tensor has more than 2^28 elements";
+        let fits =
+            |shape: &[usize]| element_count(shape).is_some_and(|count| count <= MAX_ELEMENTS);
+        for KeyInput { name, shape, encoding } in &self.inputs {
+            let wrong = |reason| wrong("input", name, reason);
+            if !is_plain(name) {
+                return Err(wrong(UNREADABLE));
+            }
+            if !fits(shape) || !fits(&encoding.integer_shape(shape)) {
+                return Err(wrong(TOO_LARGE));
+            }
+            encoding.check(shape).map_err(wrong)?;
+            if !encoding.interval().in_bound() {
+                return Err(wrong("the integers may reach 2^30"));
+            }
+        }
+        for KeyOutput { name, shape, interval, decoding } in &self.outputs {
+            let wrong = |reason| wrong("output", name, reason);
+            if !(is_plain(name) && decoding.is_plain()) {
+                return Err(wrong(UNREADABLE));
+            }
+            if !fits(shape) {
+                return Err(wrong(TOO_LARGE));
+            }
+            if interval.lo > interval.hi || !interval.in_bound() {
+                return Err(wrong("the interval is empty or reaches 2^30"));
+            }
+            decoding.check(*interval).map_err(wrong)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a model's inputs and outputs mean.
+pub(crate) fn interface(model: &IntegerModel) -> (Vec<KeyInput>, Vec<KeyOutput>) {
+    let inputs = model.inputs().iter().flat_map(|input| {
+        input.views.iter().map(|(_, encoding)| KeyInput {
+            name: input.name.clone(),
+            shape: input.shape.clone(),
+            encoding: encoding.clone(),
+        })
+    });
+    let outputs = model.outputs().iter().map(|output| {
+        let node = model.node(output.node);
+        KeyOutput {
+            name: output.name.clone(),
+            shape: node.shape.clone(),
+            interval: node.interval,
+            decoding: output.decoding.clone(),
+        }
+    });
+    (inputs.collect(), outputs.collect())
 }
