@@ -1,8 +1,10 @@
 //! The Cairo route: a model as a Cairo program, its proofs, and their verification.
 
+use std::sync::Arc;
+
 use ciro_cairo::{
     CairoKey as ProgramKey, CairoProof, Compiler, EmitSettings, Execution, Felt, InputMode,
-    Package, Program, StatedInput as CairoInput, Statement as CairoStatement,
+    Package, Program, StatedInput as CairoInput, Statement as CairoStatement, Subject,
 };
 use ciro_graph::integer::Encoding;
 use ciro_graph::{IntegerModel, Interface, Tensor};
@@ -57,9 +59,11 @@ pub(crate) fn security() -> Security {
 /// A model's program, ready to run.
 #[derive(Debug)]
 pub(crate) struct CairoProver {
+    model: Arc<IntegerModel>,
     package: Package,
     program: Program,
     key: CairoKey,
+    work: Work,
     commit_input: bool,
 }
 
@@ -79,55 +83,40 @@ impl CairoProver {
         {
             return Err(ProveError::CommitSeveralViews(port.name.clone()));
         }
-        Ok(Self { package, program, key, commit_input: settings.commit_input })
+        let model = Arc::clone(model.integer());
+        let subject = Subject { model: &model, package: &package, program: &program, key: &key.0 };
+        // A key is a promise about the model: the program is compared with it first.
+        let execution = subject.probe().map_err(ProveError::Program)?;
+        let work = Work::of(&package, &execution);
+        Ok(Self { model, package, program, key, work, commit_input: settings.commit_input })
     }
 
     pub(crate) fn key(&self) -> &CairoKey {
         &self.key
     }
 
-    fn run(&self, input: &[Tensor<i32>], mode: InputMode) -> Result<Execution, ProveError> {
-        let arguments = ciro_cairo::arguments(&self.package, input, mode);
-        ciro_cairo::run(&self.program, Some(&self.package), &arguments).map_err(ProveError::Run)
-    }
-
     /// What a proof takes; inputs change it by a few per mille at most.
-    pub(crate) fn work(&self, model: &IntegerModel) -> Result<Work, ProveError> {
-        let inputs: Vec<Tensor<i32>> = model
-            .input_nodes()
-            .map(|(id, encoding)| {
-                let least = match encoding {
-                    Encoding::Ordered => 0,
-                    Encoding::Affine { lo, .. }
-                    | Encoding::Integer { lo, .. }
-                    | Encoding::Columns { lo, .. } => *lo,
-                };
-                let shape = model.node(id).shape.clone();
-                Tensor::full(shape, least).expect("a node's shape has a number of elements")
-            })
-            .collect();
-        Ok(self.work_of(&self.run(&inputs, InputMode::Public)?))
+    pub(crate) fn work(&self) -> Work {
+        self.work
     }
 
-    fn work_of(&self, execution: &Execution) -> Work {
-        Work { steps: execution.steps as u64, words: self.package.weights.len() as u64 }
-    }
-
-    /// Runs the program on one sample and proves the run, if that is expected to take no more memory than `max_memory_bytes`.
+    /// Runs the program on one sample, compares it with the model, and proves the run, if that is expected to take no more
+    /// memory than `max_memory_bytes`.
     pub(crate) fn prove(
         &self,
         input: &[Tensor<i32>],
         max_memory_bytes: Option<u64>,
     ) -> Result<CairoProven, ProveError> {
         let blinding = self.commit_input.then(Blinding::random).transpose()?;
-        let execution = self.run(input, mode(blinding))?;
-        let work = self.work_of(&execution);
-        let stated =
-            CairoStatement::parse(&self.key.0, &execution.output).map_err(ProveError::Output)?;
+        let Self { model, package, program, key, .. } = self;
+        let subject = Subject { model, package, program, key: &key.0 };
+        let (stated, execution) =
+            subject.run(input, mode(blinding)).map_err(ProveError::Program)?;
+        let work = Work::of(package, &execution);
         if let Some(limit) = max_memory_bytes {
             crate::prover::check_memory(work.memory_bytes(), limit)?;
         }
-        let proof = ciro_cairo::prove(&self.program, execution).map_err(ProveError::Cairo)?;
+        let proof = ciro_cairo::prove(program, execution).map_err(ProveError::Cairo)?;
         let (statement, proof, steps) = (statement(stated), proof.to_bytes(), work.steps);
         Ok(CairoProven { statement, proof, steps, blinding })
     }
@@ -151,6 +140,10 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    fn of(package: &Package, execution: &Execution) -> Self {
+        Self { steps: execution.steps as u64, words: package.weights.len() as u64 }
+    }
+
     /// The memory that a proof takes at its peak.
     pub(crate) fn memory_bytes(self) -> u64 {
         1_780_000_000 + 1_250 * self.steps + 30_000 * self.words
@@ -181,8 +174,9 @@ fn mode(blinding: Option<Blinding>) -> InputMode {
 }
 
 /// The commitment to an input under a blinding value, as statements hold it.
-pub(crate) fn commit(input: &[Tensor<i32>], blinding: Blinding) -> [u8; 32] {
-    ciro_cairo::commit_input(input, Felt::from_bytes_be(&blinding.0)).to_bytes_be()
+pub(crate) fn commit(key: &CairoKey, input: &[Tensor<i32>], blinding: Blinding) -> [u8; 32] {
+    let blinding = Felt::from_bytes_be(&blinding.0);
+    ciro_cairo::commit_input(key.0.identity(), input, blinding).to_bytes_be()
 }
 
 fn statement(stated: CairoStatement) -> Statement {

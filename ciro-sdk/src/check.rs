@@ -75,10 +75,7 @@ impl Estimate {
                     .map_err(ProveError::Layout)
             }
             #[cfg(feature = "cairo")]
-            Route::Cairo => {
-                let prover = CairoProver::new(model, settings)?;
-                Ok(Self::from_work(prover.work(model.integer())?))
-            }
+            Route::Cairo => Ok(Self::from_work(CairoProver::new(model, settings)?.work())),
             #[cfg(not(feature = "cairo"))]
             Route::Cairo => Err(RouteNotBuilt(Route::Cairo).into()),
         }

@@ -18,6 +18,8 @@ mod model;
 mod output;
 #[cfg(feature = "prove")]
 mod prover;
+#[cfg(feature = "prove")]
+mod recheck;
 mod route;
 mod statement;
 mod verify;
@@ -43,6 +45,8 @@ pub use model::{CairoPackage, CompileError, CompileSettings, Model};
 pub use output::Output;
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};
+#[cfg(feature = "prove")]
+pub use recheck::{ClaimMismatch, Rechecked};
 pub use route::{Route, RouteNotBuilt, UnknownRoute};
 pub use statement::{Blinding, Claim, InvalidBlinding, StatedInput, Statement};
 pub use verify::{InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with};

@@ -101,14 +101,10 @@ pub enum ProveError {
     #[cfg(feature = "cairo")]
     #[error("the model's Cairo program does not compile")]
     Compile(#[source] ciro_cairo::CompileError),
-    /// The model's Cairo program stops early.
+    /// The model's Cairo program stops early, or computes something else than the model.
     #[cfg(feature = "cairo")]
-    #[error("the model's Cairo program does not run")]
-    Run(#[source] ciro_cairo::RunError),
-    /// The model's Cairo program writes something else than a statement.
-    #[cfg(feature = "cairo")]
-    #[error("the model's Cairo program gives no statement")]
-    Output(#[source] ciro_cairo::StatementError),
+    #[error("the model's Cairo program is not the model")]
+    Program(#[source] ciro_cairo::AgreementError),
     /// The run of the Cairo program cannot be proven.
     #[cfg(feature = "cairo")]
     #[error("the Cairo route failed")]

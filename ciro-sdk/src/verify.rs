@@ -159,7 +159,10 @@ impl VerifiedSample {
             return Err(InputMismatch::Public);
         };
         #[cfg(feature = "cairo")]
-        if crate::cairo::commit(&key.interface().encode(inputs)?.tensors, blinding) == *commitment {
+        if let ModelKey::Cairo(cairo) = key
+            && crate::cairo::commit(cairo, &key.interface().encode(inputs)?.tensors, blinding)
+                == *commitment
+        {
             return Ok(());
         }
         // Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.

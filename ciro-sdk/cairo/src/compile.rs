@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cairo_lang_compiler::db::RootDatabase;
+use cairo_lang_compiler::db::{RootDatabase, validate_corelib};
 use cairo_lang_compiler::diagnostics::DiagnosticsReporter;
 use cairo_lang_executable::compile::{
     CompileExecutableResult, ExecutableConfig, compile_executable_in_prepared_db,
@@ -15,11 +15,12 @@ use cairo_lang_filesystem::db::{
     ExperimentalFeaturesConfig, set_crate_configs_input,
 };
 use cairo_lang_filesystem::ids::{CrateInput, DirectoryInput};
+use semver::Version;
 
 use crate::corelib;
 use crate::guard;
 use crate::package::Package;
-use crate::program::{Location, Program};
+use crate::program::{BYTECODE_FELTS_MAX, Location, Program};
 
 /// The Cairo compiler with the core library loaded.
 ///
@@ -50,6 +51,20 @@ pub enum CompileError {
         /// The compiler's words.
         reason: String,
     },
+    /// The program is so long that no proof of it would be read.
+    #[error(
+        "package `{package}` compiles to {felts} felts of bytecode, at most {BYTECODE_FELTS_MAX} are proven; \
+         large constants that become arguments make it shorter"
+    )]
+    TooLong {
+        /// The package's name.
+        package: String,
+        /// The length of its bytecode.
+        felts: usize,
+    },
+    /// The package has the name of Cairo's core library and would take its place.
+    #[error("a package cannot be named `{CORELIB_CRATE_NAME}`")]
+    Name,
     /// The compiler itself could not be set up.
     #[error("the Cairo compiler cannot start: {0}")]
     Setup(String),
@@ -106,13 +121,17 @@ impl Compiler {
     /// [`CompileError`] with the compiler's messages and the node that the first faulty line was written for.
     pub fn compile(&mut self, package: &Package) -> Result<Program, CompileError> {
         let _span = tracing::info_span!("compile", package = %package.name).entered();
+        if package.name == CORELIB_CRATE_NAME {
+            return Err(CompileError::Name);
+        }
         let main = crate_input(&package.name);
         let root = corelib::virtual_folder("src", package.sources());
         let configs = [
-            (crate_input(CORELIB_CRATE_NAME), core_config()),
+            (crate_input(CORELIB_CRATE_NAME), core_config()?),
             (main.clone(), package_config(root)),
         ];
         set_crate_configs_input(&mut self.db, Some(configs.into_iter().collect()));
+        validate_corelib(&self.db).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
 
         let mut diagnostics = String::new();
         let reporter = DiagnosticsReporter::write_to_string(&mut diagnostics)
@@ -127,7 +146,14 @@ impl Compiler {
         });
         let compiled = compiled.unwrap_or_else(|message| Err(anyhow::anyhow!(message)));
         match compiled {
-            Ok(program) => Ok(program),
+            Ok(program) => {
+                let felts = program.bytecode().len();
+                if felts > BYTECODE_FELTS_MAX {
+                    let package = package.name.clone();
+                    return Err(CompileError::TooLong { package, felts });
+                }
+                Ok(program)
+            }
             Err(_) if !diagnostics.is_empty() => Err(CompileError::Diagnostics {
                 package: package.name.clone(),
                 at: first_place(&diagnostics, package),
@@ -167,7 +193,10 @@ fn crate_input(name: &str) -> CrateInput {
     CrateInput::Real { name: name.to_owned(), discriminator: None }
 }
 
-fn core_config() -> CrateConfigurationInput {
+fn core_config() -> Result<CrateConfigurationInput, CompileError> {
+    // The compiler compares it with its own; without a version it would take any library.
+    let version = Version::parse(corelib::VERSION)
+        .map_err(|error| CompileError::Setup(format!("the core library's version: {error}")))?;
     let experimental_features = ExperimentalFeaturesConfig {
         negative_impls: true,
         associated_item_constraints: true,
@@ -178,9 +207,10 @@ fn core_config() -> CrateConfigurationInput {
     let settings = CrateSettings {
         edition: Edition::V2025_12,
         experimental_features,
+        version: Some(version),
         ..CrateSettings::default()
     };
-    CrateConfigurationInput { root: corelib::root(), settings, cache_file: None }
+    Ok(CrateConfigurationInput { root: corelib::root(), settings, cache_file: None })
 }
 
 fn package_config(root: DirectoryInput) -> CrateConfigurationInput {

@@ -1,10 +1,9 @@
 //! Cairo's core library, embedded when this crate is built (see `build.rs`).
 //!
 //! The compiler reads it from memory: nothing is unpacked, so processes that compile at the same time cannot disturb
-//! each other. `CIRO_CORELIB` names a folder to read instead.
+//! each other, and no environment decides what a model's key is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairo_lang_filesystem::ids::{DirectoryInput, FileInput, FileKind, VirtualFileInput};
@@ -12,15 +11,12 @@ use cairo_lang_filesystem::ids::{DirectoryInput, FileInput, FileKind, VirtualFil
 /// Paths and texts of the core library's files.
 static SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/corelib.rs"));
 
-/// The environment variable that names another core library.
-const OVERRIDE: &str = "CIRO_CORELIB";
+/// The core library's version; the build has compared its sources with the release's.
+pub(crate) const VERSION: &str = env!("CIRO_CORELIB_VERSION");
 
 /// The core library's root folder, as the compiler takes it.
 pub(crate) fn root() -> DirectoryInput {
-    match std::env::var_os(OVERRIDE) {
-        Some(folder) => DirectoryInput::Real(PathBuf::from(folder)),
-        None => virtual_folder("core", SOURCES.iter().copied()),
-    }
+    virtual_folder("core", SOURCES.iter().copied())
 }
 
 /// Lays files out as a folder in memory; `label` prefixes the paths that diagnostics show.
@@ -79,6 +75,11 @@ mod tests {
         let paths: Vec<_> = SOURCES.iter().map(|(path, _)| *path).collect();
         assert!(paths.contains(&"lib.cairo") && paths.contains(&"poseidon.cairo"));
         assert!(!paths.iter().any(|path| path.starts_with("test/")));
+    }
+
+    #[test]
+    fn core_library_is_of_the_compilers_version() {
+        assert_eq!(VERSION, cairo_lang_filesystem::db::CORELIB_VERSION);
     }
 
     #[test]

@@ -5,10 +5,14 @@ use cairo_vm::types::builtin_name::BuiltinName;
 use ciro_graph::integer::{IntegerModel, Interface, InterfaceError};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Identity;
 use crate::program::{Program, ProgramHash};
 
 /// The format's first bytes: a name and a version.
 const MAGIC: &[u8] = b"ciro-cairo-key/2\n";
+
+/// No key is longer: a thousand class names take some ten kilobytes.
+const KEY_BYTES_MAX: usize = 1 << 20;
 
 /// A verifier's view of a model: the hash of its program, and what the program's inputs and outputs mean.
 ///
@@ -16,6 +20,8 @@ const MAGIC: &[u8] = b"ciro-cairo-key/2\n";
 /// checks. A key is small (below 10 kB unless the model lists many class names) and is computed once for each model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CairoKey {
+    /// The digest of the integer model ([`IntegerModel::digest`]): the same as in a key of the other route.
+    pub model: [u8; 32],
     /// The program.
     pub program: ProgramHash,
     /// The builtins whose pointers the program takes, in order; the program hash covers them.
@@ -31,6 +37,9 @@ pub enum KeyError {
     /// The inputs or outputs are none that a model has.
     #[error("the Cairo model key contradicts itself")]
     Interface(#[from] InterfaceError),
+    /// More bytes than a key has.
+    #[error("the Cairo model key has {0} bytes, at most {KEY_BYTES_MAX} are read")]
+    TooLarge(usize),
     /// Not a key, or of another version.
     #[error("not a Cairo model key of version 2: ask the model's owner for a new one")]
     Version,
@@ -49,10 +58,16 @@ impl CairoKey {
     /// The key of a model whose program has been compiled.
     pub fn new(model: &IntegerModel, program: &Program) -> Self {
         Self {
+            model: model.digest(),
             program: program.hash(),
             builtins: program.builtins().to_vec(),
             interface: Interface::of(model),
         }
+    }
+
+    /// What the program states to be about: the model, and what its inputs and outputs mean.
+    pub fn identity(&self) -> Identity {
+        Identity::new(self.model, &self.interface)
     }
 
     /// The Blake2s digest of the key's bytes: two keys with one digest are one key.
@@ -73,6 +88,9 @@ impl CairoKey {
     /// [`KeyError`] if the bytes are anything but one key.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let body = bytes.strip_prefix(MAGIC).ok_or(KeyError::Version)?;
+        if bytes.len() > KEY_BYTES_MAX {
+            return Err(KeyError::TooLarge(bytes.len()));
+        }
         let (key, rest) = postcard::take_from_bytes::<Self>(body)?;
         if !rest.is_empty() {
             return Err(KeyError::Trailing(rest.len()));

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod agreement;
 mod compile;
 mod corelib;
 mod emit;
 mod guard;
+mod identity;
 mod key;
 mod package;
 mod program;
@@ -14,8 +16,10 @@ mod security;
 mod statement;
 mod verify;
 
+pub use agreement::{AgreementError, Subject, probes};
 pub use compile::{CompileError, Compiler, Place};
 pub use emit::{EmitError, EmitSettings, emit};
+pub use identity::Identity;
 pub use key::{CairoKey, KeyError};
 pub use package::{Origin, Package};
 pub use program::{Location, Program, ProgramHash};

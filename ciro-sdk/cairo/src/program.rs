@@ -10,6 +10,11 @@ use cairo_vm::types::builtin_name::BuiltinName;
 use serde::{Deserialize, Serialize};
 use starknet_types_core::felt::Felt;
 
+/// The longest program that is proven, in felts: a proof shows all of them at 36 bytes each, and no proof is longer than 8 MiB.
+///
+/// Trees of some 25,000 nodes fill it; constants that become arguments do not count.
+pub(crate) const BYTECODE_FELTS_MAX: usize = 1 << 17;
+
 /// A Cairo program in bytecode, with the hints that the virtual machine needs and the source lines behind the code.
 #[derive(Clone, Debug)]
 pub struct Program {

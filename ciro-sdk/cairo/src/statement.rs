@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use starknet_types_core::felt::Felt;
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
+use crate::identity::Identity;
 use crate::key::CairoKey;
 use crate::package::Package;
 
@@ -72,8 +73,11 @@ pub enum StatementError {
         "input `{0}` is read in several integer forms, which a commitment does not tie together"
     )]
     SeveralViews(String),
+    /// The statement is about another model, or about other meanings of its inputs and outputs.
+    #[error("the statement is about another model than the key")]
+    Identity,
     /// A flag that is neither 0 nor 1.
-    #[error("the statement's first value is neither 0 (public input) nor 1 (committed input)")]
+    #[error("the statement's second value is neither 0 (public input) nor 1 (committed input)")]
     Flag,
     /// The output segment ends early.
     #[error("the statement is cut short")]
@@ -83,9 +87,12 @@ pub enum StatementError {
     TooLarge(Vec<usize>),
 }
 
-/// `poseidon([blinding, x_0, x_1, ..])` over the integers of all input views in order, negative ones as field elements.
-pub fn commit_input(input: &[Tensor<i32>], blinding: Felt) -> Felt {
-    let felts: Vec<Felt> = std::iter::once(blinding).chain(to_felts(input)).collect();
+/// `poseidon([identity, blinding, x_0, x_1, ..])` over the integers of all input views in order, negative ones as field
+/// elements.
+///
+/// The identity makes it a commitment to the input of one model: equal integers that mean something else elsewhere have another.
+pub fn commit_input(identity: Identity, input: &[Tensor<i32>], blinding: Felt) -> Felt {
+    let felts: Vec<Felt> = [identity.0, blinding].into_iter().chain(to_felts(input)).collect();
     Poseidon::hash_array(&felts)
 }
 
@@ -125,17 +132,22 @@ impl Statement {
         let output = model.run(input)?;
         let input = match mode {
             InputMode::Public => StatedInput::Public(input.to_vec()),
-            InputMode::Committed(blinding) => StatedInput::Committed(commit_input(input, blinding)),
+            InputMode::Committed(blinding) => {
+                StatedInput::Committed(commit_input(Identity::of(model), input, blinding))
+            }
         };
         Ok(Self { input, output })
     }
 
-    /// Reads the output segment of a program: `[flag, #input, input.., #output, output..]`.
+    /// Reads the output segment of a program: `[identity, flag, #input, input.., #output, output..]`.
     ///
     /// # Errors
     /// [`StatementError`] if it is no statement about the key's model.
     pub fn parse(key: &CairoKey, segment: &[Felt]) -> Result<Self, StatementError> {
-        let (&flag, rest) = segment.split_first().ok_or(StatementError::Short)?;
+        let [identity, flag, rest @ ..] = segment else { return Err(StatementError::Short) };
+        if Identity(*identity) != key.identity() {
+            return Err(StatementError::Identity);
+        }
         let (input, rest) = take_span(rest)?;
         let (output, rest) = take_span(rest)?;
         if !rest.is_empty() {
@@ -143,7 +155,7 @@ impl Statement {
             let what = "output segment";
             return Err(StatementError::Count { what, expected, got: segment.len() });
         }
-        let input = if flag == Felt::ZERO {
+        let input = if *flag == Felt::ZERO {
             let views = key.interface.views().map(|(port, view)| TensorSpec {
                 what: "input",
                 name: &port.name,
@@ -153,7 +165,7 @@ impl Statement {
             let tensors = tensors("input", views, input)?;
             key.interface.real_inputs(&tensors)?;
             StatedInput::Public(tensors)
-        } else if flag == Felt::ONE {
+        } else if *flag == Felt::ONE {
             if let Some(port) = key.interface.first_with_several_views() {
                 return Err(StatementError::SeveralViews(port.name.clone()));
             }

@@ -5,11 +5,13 @@ pub mod float;
 pub mod import;
 pub mod integer;
 pub mod movement;
+mod name;
 pub mod quantize;
 mod sources;
 pub mod tensor;
 
 pub use integer::{IntegerModel, Interface, Interval};
 pub use movement::Movement;
+pub use name::{escape, is_plain};
 pub use sources::SOURCES;
 pub use tensor::Tensor;

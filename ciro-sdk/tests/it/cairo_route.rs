@@ -1,19 +1,23 @@
 //! The Cairo route: one proof about a committed input, and everything around it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
     Blinding, CompileSettings, InputMismatch, Model, ModelKey, Preset, ProofBundle, ProveError,
-    ProveSettings, Prover, Route, VerifyError, verify,
+    ProveSettings, Prover, Rechecked, Route, VerifyError, verify,
 };
 
 fn cairo() -> ProveSettings {
     ProveSettings { route: Route::Cairo, ..ProveSettings::default() }
 }
 
+fn iris() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models/logreg_iris")
+}
+
 fn model() -> (Model, Vec<Sample>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models/logreg_iris");
+    let folder = iris();
     let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
     let settings =
         CompileSettings { calibration: Some(inputs.clone()), ..CompileSettings::default() };
@@ -48,7 +52,34 @@ fn a_committed_input_is_proven_and_opened() {
     }
     assert_eq!(sample.check_inputs(&key, &samples[0]), Err(InputMismatch::Committed));
 
+    let rechecked = model.check_claims(&bundle.statement).unwrap();
+    assert_eq!(rechecked, Rechecked { public: 0, committed: 1 });
     forgeries_are_refused(&model, &key, &bundle);
+    another_model_of_equal_size_is_another_key(&key, &bundle, blinding, &samples[0]);
+}
+
+/// The proof of one model under the key of another, whose digest the bundle is made to name.
+fn another_model_of_equal_size_is_another_key(
+    key: &ModelKey,
+    bundle: &ProofBundle,
+    blinding: Blinding,
+    sample: &Sample,
+) {
+    let settings = CompileSettings { calibration: Some(narrow()), ..CompileSettings::default() };
+    let other = Model::compile_file(&iris().join("model.onnx"), &settings).unwrap();
+    let other = other.key(&cairo()).unwrap();
+    assert_ne!(other.digest(), key.digest());
+    let patched = ProofBundle { model_key: other.digest(), ..bundle.clone() };
+    let refused = verify(&patched, &other).unwrap_err();
+    assert!(matches!(refused, VerifyError::CairoInvalid(_)), "{refused}");
+    let verified = verify(bundle, key).unwrap();
+    let opened = verified.samples[0].check_committed_inputs(&other, sample, blinding);
+    assert_eq!(opened, Err(InputMismatch::Commitment));
+}
+
+fn narrow() -> Inputs {
+    let data = vec![5.0, 3.0, 1.0, 0.2];
+    Inputs::new(vec![ciro_sdk::inputs::InputArray { name: None, shape: None, data }])
 }
 
 fn forgeries_are_refused(model: &Model, key: &ModelKey, bundle: &ProofBundle) {

@@ -6,6 +6,8 @@ use super::Tensor;
 /// This output belongs to this input; the input is shown, or committed to.
 #[derive(Drop, Serde)]
 pub struct Statement {
+    /// The model, and what its inputs and outputs mean.
+    pub identity: felt252,
     /// Whether `input` is a commitment.
     pub committed: bool,
     /// The input's values, or the one felt of the commitment.
@@ -15,15 +17,17 @@ pub struct Statement {
 }
 
 /// States the output for an input: under a blinding value, the input is stated as
-/// `poseidon_hash_span([blinding, input..])`.
-pub fn state(input: Tensor, blinding: Option<felt252>, output: Tensor) -> Statement {
+/// `poseidon_hash_span([identity, blinding, input..])`.
+pub fn state(
+    identity: felt252, input: Tensor, blinding: Option<felt252>, output: Tensor,
+) -> Statement {
     match blinding {
-        None => Statement { committed: false, input, output },
+        None => Statement { identity, committed: false, input, output },
         Some(blinding) => {
-            let mut preimage = array![blinding];
+            let mut preimage = array![identity, blinding];
             preimage.append_span(input);
             let commitment = poseidon_hash_span(preimage.span());
-            Statement { committed: true, input: array![commitment].span(), output }
+            Statement { identity, committed: true, input: array![commitment].span(), output }
         },
     }
 }

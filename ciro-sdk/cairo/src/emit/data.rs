@@ -12,23 +12,11 @@ pub(super) const LENGTH_MAX: usize = 16_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Data {
     text: String,
-    names: BTreeSet<String>,
     uses: BTreeSet<&'static str>,
 }
 
 impl Data {
-    /// A name that no constant has yet: `name`, or `name` with a number.
-    pub(super) fn claim(&mut self, name: &str) -> String {
-        let numbered = (2u32..).map(|n| format!("{name}_{n}"));
-        let unique = std::iter::once(name.to_owned())
-            .chain(numbered)
-            .find(|name| !self.names.contains(name))
-            .expect("there are more numbers than constants");
-        self.names.insert(unique.clone());
-        unique
-    }
-
-    /// Adds a constant array under a name that [`Self::claim`] gave out.
+    /// Adds a constant array; its name is claimed.
     pub(super) fn array(&mut self, name: &str, ty: &str, items: &[String]) {
         let (count, list) = (items.len(), wrap(&items.join(", ")));
         let list = list.replacen("            ", "    ", 1).replace("\n            ", "\n    ");

@@ -8,6 +8,7 @@ use ciro_graph::integer::{Constants, Interval, Node};
 use super::EmitError;
 use super::data::Data;
 use super::layouts::Layouts;
+use super::names::Namespace;
 use super::weights::{Block, Use, Weights};
 
 /// A function of `layers.cairo`: takes tensors, returns a tensor.
@@ -22,9 +23,11 @@ pub(super) struct Layer<'e> {
     pub(super) data: &'e mut Data,
     /// The package's layouts; the layer may ask for more.
     pub(super) layouts: &'e mut Layouts,
+    /// The package's names; the layer claims those of its constants.
+    pub(super) namespace: &'e mut Namespace,
     /// Where the model's constants are.
     pub(super) weights: &'e Weights,
-    /// The identifier that the node's own constants begin with, in capitals.
+    /// The identifier that the node's own constants begin with.
     pub(super) prefix: String,
     /// Items that the function uses, by module of `ops`.
     pub(super) uses: &'e mut BTreeMap<&'static str, BTreeSet<&'static str>>,
@@ -40,6 +43,7 @@ pub(super) struct Parts<'e> {
     pub(super) constants: &'e Constants,
     pub(super) data: &'e mut Data,
     pub(super) layouts: &'e mut Layouts,
+    pub(super) namespace: &'e mut Namespace,
     pub(super) weights: &'e Weights,
     pub(super) prefix: String,
     pub(super) uses: &'e mut BTreeMap<&'static str, BTreeSet<&'static str>>,
@@ -47,9 +51,21 @@ pub(super) struct Parts<'e> {
 
 impl<'e> Layer<'e> {
     pub(super) fn new(parts: Parts<'e>) -> Self {
-        let Parts { node, operands, constants, data, layouts, weights, prefix, uses } = parts;
-        let (parameters, body) = (vec![], String::new());
-        Self { node, operands, constants, data, layouts, weights, prefix, uses, parameters, body }
+        let Parts { node, operands, constants, data, layouts, namespace, weights, prefix, uses } =
+            parts;
+        Self {
+            node,
+            operands,
+            constants,
+            data,
+            layouts,
+            namespace,
+            weights,
+            prefix,
+            uses,
+            parameters: vec![],
+            body: String::new(),
+        }
     }
 
     /// The name of operand `index` inside the function.
@@ -87,9 +103,9 @@ impl<'e> Layer<'e> {
     pub(super) fn block(&mut self, usage: Use) -> (&'e Block, String) {
         let block = self.weights.block(usage);
         if block.inline {
-            return (block, format!("{}.span()", block.name));
+            return (block, format!("{}.span()", block.constant()));
         }
-        let parameter = block.name.to_lowercase();
+        let parameter = block.name.clone();
         if !self.parameters.iter().any(|(_, known)| *known == usage) {
             self.parameters.push((parameter.clone(), usage));
         }
@@ -106,7 +122,7 @@ impl<'e> Layer<'e> {
         ty: &str,
         items: impl IntoIterator<Item = impl std::fmt::Display>,
     ) -> Result<String, EmitError> {
-        let name = self.data.claim(&format!("{}_{suffix}", self.prefix));
+        let name = self.namespace.claim(&format!("{}_{suffix}", self.prefix)).to_uppercase();
         let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
         if items.len() > super::data::LENGTH_MAX {
             return Err(
@@ -140,7 +156,7 @@ impl<'e> Layer<'e> {
         writeln!(
             code,
             "/// `{}` ({op}): {} -> {:?}, values in {}.",
-            node.name.replace(['\n', '\r', '`'], " "),
+            super::comment(&node.name),
             shapes.join(", "),
             node.shape,
             node.interval,

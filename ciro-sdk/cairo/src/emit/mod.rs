@@ -1,6 +1,7 @@
 //! Integer models as readable Cairo packages.
 
 mod data;
+mod entry;
 mod kernels;
 mod layer;
 mod layouts;
@@ -12,17 +13,17 @@ mod weights;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use ciro_graph::integer::{Encoding, IntegerModel, NodeId, Op};
+use ciro_graph::integer::{IntegerModel, NodeId, Op};
 use starknet_types_core::felt::Felt;
 
 use self::data::Data;
 use self::layer::{Layer, Parts};
 use self::layouts::Layouts;
-use self::names::Names;
+use self::names::{Names, Namespace};
 use self::slots::hex;
 use self::weights::{Form, Use, Weights};
+use crate::identity::Identity;
 use crate::package::{Origin, Package};
 
 /// How a model becomes a package.
@@ -56,6 +57,12 @@ pub enum EmitError {
         /// Why.
         reason: String,
     },
+    /// Two different things of the package would have one name: a mistake of this crate, found before anything is compiled.
+    #[error("two things in the Cairo package are named `{name}`")]
+    Ambiguous {
+        /// The name.
+        name: String,
+    },
 }
 
 /// Writes a model as a Cairo package: one function for each node, calling a small library of operators.
@@ -69,15 +76,16 @@ pub fn emit(
     name: &str,
     settings: EmitSettings,
 ) -> Result<Package, EmitError> {
-    let name = names::identifier(name);
-    let names = Names::new(model);
-    let mut data = Data::default();
-    let weights = Weights::plan(model, &names, &mut data, settings.inline_max);
+    let name = names::package(name);
+    let mut namespace = Namespace::new();
+    let names = Names::new(model, &mut namespace);
+    let weights = Weights::plan(model, &names, &mut namespace, settings.inline_max);
     let emitter = Emitter {
         model,
+        namespace,
         names,
         weights,
-        data,
+        data: Data::default(),
         layouts: Layouts::default(),
         uses: BTreeMap::new(),
         opens: BTreeMap::new(),
@@ -88,6 +96,7 @@ pub fn emit(
 
 struct Emitter<'m> {
     model: &'m IntegerModel,
+    namespace: Namespace,
     names: Names,
     weights: Weights,
     data: Data,
@@ -102,6 +111,7 @@ struct Emitter<'m> {
 
 impl Emitter<'_> {
     fn package(mut self, name: String) -> Result<Package, EmitError> {
+        self.write_identity();
         self.write_blocks()?;
         let mut layers = String::new();
         let mut functions = Vec::new();
@@ -121,7 +131,7 @@ impl Emitter<'_> {
         }
         let mut files = BTreeMap::new();
         files.insert("Scarb.toml".to_owned(), kernels::manifest(&name));
-        files.insert("src/lib.cairo".to_owned(), self.lib(&name, &functions));
+        files.insert("src/lib.cairo".to_owned(), self.lib(&name, &functions)?);
         files.insert("src/layers.cairo".to_owned(), header + &layers);
         files.insert("src/data.cairo".to_owned(), self.data.finish());
         if let Some(layouts) = self.layouts.finish() {
@@ -134,6 +144,13 @@ impl Emitter<'_> {
         Ok(Package { name, files, origins, weights: self.arguments })
     }
 
+    /// Writes the value by which a statement says what it is about.
+    fn write_identity(&mut self) {
+        self.data
+            .comment("The digest of the integer model and of what its inputs and outputs mean.");
+        self.data.value("IDENTITY", "felt252", &hex(Identity::of(self.model).0));
+    }
+
     /// Writes the model's constants, in the program or as commitments and arguments.
     fn write_blocks(&mut self) -> Result<(), EmitError> {
         for (usage, block) in self.weights.iter() {
@@ -143,7 +160,7 @@ impl Emitter<'_> {
                     Use::Values(_) => felts.iter().map(|felt| signed(*felt)).collect(),
                     _ => felts.iter().map(|felt| hex(*felt)).collect(),
                 };
-                self.data.array(&block.name, "felt252", &items);
+                self.data.array(&block.constant(), "felt252", &items);
                 continue;
             }
             let committed = weights::committed(self.model, usage, block.slots);
@@ -155,16 +172,16 @@ impl Emitter<'_> {
             );
             self.data
                 .comment(&format!("{} numbers in {felts} felts, as arguments.", block.elements));
-            self.data.value(&block.name, "Commitment", &value);
-            let name = &block.name;
+            let name = &block.constant();
+            self.data.value(name, "Commitment", &value);
             let open = match committed.form {
                 Form::Rows(rows) => {
-                    let rows = self.layouts.rows(rows);
+                    let rows = self.layouts.rows(rows)?;
                     format!("open::<{rows}>(ref arguments, {name})")
                 }
                 Form::Packed => format!("open_packed(ref arguments, {name})"),
                 Form::Values { least } => {
-                    let slots = self.layouts.unpack(block.slots);
+                    let slots = self.layouts.unpack(block.slots)?;
                     format!("open_values::<{slots}>(ref arguments, {name}, {least})")
                 }
             };
@@ -184,8 +201,9 @@ impl Emitter<'_> {
             constants: self.model.constants(),
             data: &mut self.data,
             layouts: &mut self.layouts,
+            namespace: &mut self.namespace,
             weights: &self.weights,
-            prefix: name.to_uppercase(),
+            prefix: name.clone(),
             uses: &mut self.uses,
         });
         if node.is_empty() || layer.operands.iter().any(|operand| operand.is_empty()) {
@@ -229,103 +247,6 @@ impl Emitter<'_> {
         }
         modules
     }
-
-    /// `src/lib.cairo`: the entry point and the sequence of layers.
-    fn lib(&self, name: &str, functions: &[Function]) -> String {
-        let committed = !self.opens.is_empty();
-        let mut code =
-            format!("//! `{name}`, an integer model as a Cairo program. Written by Ciro.\n\n");
-        code.push_str("mod data;\nmod layers;\n");
-        if self.layouts.names().next().is_some() {
-            code.push_str("mod layouts;\n");
-        }
-        code.push_str("mod ops;\n\n");
-        if committed {
-            code.push_str("use crate::data::*;\nuse crate::layouts::*;\n");
-        }
-        let ordered = |encoding: &Encoding| matches!(encoding, Encoding::Ordered);
-        let takes: BTreeSet<&str> = self
-            .model
-            .input_nodes()
-            .map(|(_, encoding)| if ordered(encoding) { "take_limbs" } else { "take_checked" })
-            .collect();
-        code.push_str("use crate::ops::Tensor;\n");
-        if !takes.is_empty() {
-            code.push_str(&kernels::import("range", &takes));
-        }
-        code.push_str("use crate::ops::statement::{Statement, state};\n");
-        if committed {
-            let mut openers: BTreeSet<&str> = BTreeSet::new();
-            openers.extend(self.opens.values().filter_map(|open| open.split([':', '(']).next()));
-            code.push_str(&kernels::import("weights", &openers));
-        }
-        let arguments = if committed { ", arguments: Tensor" } else { "" };
-        let pass = if committed { ", arguments" } else { "" };
-        code.push_str(
-            "\n/// Proves that the model maps `input` to the output that it states.\n///\n",
-        );
-        code.push_str(
-            "/// Under a `blinding` value the input is not stated itself, only a commitment to it.",
-        );
-        if committed {
-            code.push_str(
-                " `arguments` are the\n/// weights of `weights.json`; the program checks them.",
-            );
-        }
-        writeln!(
-            code,
-            "\n#[executable]\nfn main(input: Tensor, blinding: Option<felt252>{arguments}) -> Statement {{\n    \
-             state(input, blinding, predict(input{pass}))\n}}\n"
-        )
-        .expect("writing to a string");
-        code.push_str(&self.predict(functions));
-        code
-    }
-
-    fn predict(&self, functions: &[Function]) -> String {
-        let arguments = if self.opens.is_empty() { "" } else { ", mut arguments: Tensor" };
-        let mut code =
-            String::from("/// Runs the model: checks the input, then calls layer after layer.\n");
-        writeln!(code, "fn predict(mut input: Tensor{arguments}) -> Tensor {{")
-            .expect("writing to a string");
-        for (id, encoding) in self.model.input_nodes() {
-            let node = self.model.node(id);
-            let (name, interval) = (node.name.replace(['\n', '\r', '`'], " "), node.interval);
-            writeln!(code, "    // `{name}`: {:?}, values in {interval}.", node.shape)
-                .expect("writing to a string");
-            let taken = match encoding {
-                Encoding::Ordered => format!("take_limbs(ref input, {})", node.len() / 2),
-                _ => {
-                    let (count, width) = (node.len(), interval.width());
-                    format!("take_checked(ref input, {count}, {}, {width})", interval.lo)
-                }
-            };
-            writeln!(code, "    let {} = {taken};", self.names.of(id))
-                .expect("writing to a string");
-        }
-        code.push_str("    assert(input.is_empty(), 'input is too long');\n");
-        for (usage, open) in &self.opens {
-            let name = self.weights.block(*usage).name.to_lowercase();
-            writeln!(code, "    let {name} = {open};").expect("writing to a string");
-        }
-        for function in functions {
-            writeln!(code, "    {}", function.call).expect("writing to a string");
-        }
-        let outputs: Vec<&str> =
-            self.model.outputs().iter().map(|output| self.names.of(output.node)).collect();
-        match outputs[..] {
-            [output] => writeln!(code, "    {output}\n}}").expect("writing to a string"),
-            _ => {
-                code.push_str("    let mut output = array![];\n");
-                for output in outputs {
-                    writeln!(code, "    output.append_span({output});")
-                        .expect("writing to a string");
-                }
-                code.push_str("    output.span()\n}\n");
-            }
-        }
-        code
-    }
 }
 
 /// The Cairo function of a node.
@@ -344,4 +265,9 @@ fn signed(felt: Felt) -> String {
         Ok(value) => value.to_string(),
         Err(_) => hex(felt),
     }
+}
+
+/// A name from the model as it may stand in a comment.
+fn comment(name: &str) -> String {
+    ciro_graph::escape(name).replace('`', "'")
 }

@@ -1,6 +1,9 @@
 //! Names of Cairo items.
+//!
+//! Everything that a package names claims its name here: nodes, weights, tables, layouts. Two things with one name would be
+//! two readings of one program, and the compiler takes a variable that is bound twice without a word.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use ciro_graph::integer::{IntegerModel, NodeId};
 
@@ -53,22 +56,68 @@ const TAKEN: &[&str] = &[
     "while",
     "with",
     "yield",
+    "a",
     "array",
     "arguments",
+    "b",
     "blinding",
+    "by",
     "core",
     "data",
+    "identity",
     "input",
+    "joined",
     "layers",
     "layouts",
     "main",
     "ops",
     "output",
+    "padded",
+    "places",
     "predict",
+    "ranks",
+    "shape",
+    "span",
     "start",
+    "sums",
     "x",
     "y",
 ];
+
+/// The names that are in use; every name is given out once.
+///
+/// Names are lower-case identifiers. Constants are the same names in capitals, so that one set serves both.
+#[derive(Clone, Debug)]
+pub(super) struct Namespace {
+    /// Names in use, each with the number that its next namesake tries first.
+    taken: BTreeMap<String, u32>,
+}
+
+impl Namespace {
+    /// What Cairo and the package's own code use is taken from the start.
+    pub(super) fn new() -> Self {
+        let taken = TAKEN.iter().copied().chain(kernels::functions());
+        Self { taken: taken.map(|name| (name.to_owned(), 2)).collect() }
+    }
+
+    /// Takes `name`, or `name` with the first number that makes it unique.
+    pub(super) fn claim(&mut self, name: &str) -> String {
+        let mut unique = name.to_owned();
+        if let Some(&first) = self.taken.get(name) {
+            let mut number = first;
+            loop {
+                unique = format!("{name}_{number}");
+                number += 1;
+                if !self.taken.contains_key(&unique) {
+                    break;
+                }
+            }
+            self.taken.insert(name.to_owned(), number);
+        }
+        self.taken.insert(unique.clone(), 2);
+        unique
+    }
+}
 
 /// A Cairo identifier for every node.
 #[derive(Clone, Debug)]
@@ -76,12 +125,9 @@ pub(super) struct Names(Vec<String>);
 
 impl Names {
     /// Derives an identifier from every node's name.
-    pub(super) fn new(model: &IntegerModel) -> Self {
-        let taken = TAKEN.iter().copied().chain(kernels::functions());
-        let mut taken: BTreeSet<String> = taken.map(str::to_owned).collect();
-        let nodes =
-            model.nodes().iter().map(|node| claim(&mut taken, &identifier(&node.name))).collect();
-        Self(nodes)
+    pub(super) fn new(model: &IntegerModel, namespace: &mut Namespace) -> Self {
+        let nodes = model.nodes().iter();
+        Self(nodes.map(|node| namespace.claim(&identifier(&node.name))).collect())
     }
 
     /// The identifier of a node.
@@ -90,21 +136,16 @@ impl Names {
     }
 }
 
-/// Takes `name`, or `name` with the first number that makes it unique.
-fn claim(taken: &mut BTreeSet<String>, name: &str) -> String {
-    let unique = (1u32..)
-        .map(|n| if n == 1 { name.to_owned() } else { format!("{name}_{n}") })
-        .find(|name| !taken.contains(name))
-        .expect("there are more numbers than names");
-    taken.insert(unique.clone());
-    unique
+/// The name of a package: an identifier that is neither a word of Cairo's nor its core library.
+pub(super) fn package(name: &str) -> String {
+    Namespace::new().claim(&identifier(name))
 }
 
 /// Longer names are cut; they are ASCII by then.
 const LENGTH_MAX: usize = 48;
 
 /// Turns any text into a lower-case identifier.
-pub(super) fn identifier(text: &str) -> String {
+fn identifier(text: &str) -> String {
     let mut name = String::new();
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {
@@ -135,8 +176,18 @@ mod tests {
 
     #[test]
     fn equal_names_get_numbers() {
-        let mut taken = BTreeSet::from(["x".to_owned()]);
-        assert_eq!(claim(&mut taken, "x"), "x_2");
-        assert_eq!(claim(&mut taken, "x"), "x_3");
+        let mut namespace = Namespace::new();
+        assert_eq!(namespace.claim("x"), "x_2");
+        assert_eq!(namespace.claim("x"), "x_3");
+        assert_eq!(namespace.claim("fc"), "fc");
+        assert_eq!(namespace.claim("fc_2"), "fc_2");
+        assert_eq!(namespace.claim("fc"), "fc_3");
+    }
+
+    #[test]
+    fn packages_have_no_name_of_the_compilers() {
+        assert_eq!(package("core"), "core_2");
+        assert_eq!(package("Match"), "match_2");
+        assert_eq!(package("net"), "net");
     }
 }

@@ -7,8 +7,8 @@ use ciro_graph::integer::{ConstId, IntegerModel, Interval, Op};
 use ciro_graph::tensor::Tensor;
 use starknet_types_core::felt::Felt;
 
-use super::data::{Data, LENGTH_MAX};
-use super::names::Names;
+use super::data::LENGTH_MAX;
+use super::names::{Names, Namespace};
 use super::slots::{Rows, Slots};
 
 /// A constant in the form in which some operators use it.
@@ -33,7 +33,7 @@ impl Use {
 /// A constant of the program.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// Its name in Cairo, in capitals.
+    /// Its name in Cairo, as a variable.
     pub(super) name: String,
     /// How many numbers it holds.
     pub(super) elements: usize,
@@ -41,6 +41,13 @@ pub(super) struct Block {
     pub(super) slots: Slots,
     /// Whether it is part of the program.
     pub(super) inline: bool,
+}
+
+impl Block {
+    /// Its name in Cairo, as a constant.
+    pub(super) fn constant(&self) -> String {
+        self.name.to_uppercase()
+    }
 }
 
 /// The blocks of a model.
@@ -102,7 +109,7 @@ impl Weights {
     pub(super) fn plan(
         model: &IntegerModel,
         names: &Names,
-        data: &mut Data,
+        namespace: &mut Namespace,
         inline_max: usize,
     ) -> Self {
         let mut weights = Self::default();
@@ -141,7 +148,7 @@ impl Weights {
                     }
                 })
                 .or_insert_with(|| Block {
-                    name: data.claim(&format!("{}_{suffix}", names.of(id)).to_uppercase()),
+                    name: namespace.claim(&format!("{}_{suffix}", names.of(id))),
                     elements: tensor.len(),
                     slots,
                     inline: false,

@@ -34,6 +34,11 @@ impl Window {
         self.offsets.len()
     }
 
+    /// Its size as a name; windows of other offsets may have the same.
+    pub(super) fn name(&self) -> String {
+        format!("Window{}In{}", self.len(), self.span())
+    }
+
     fn span(&self) -> usize {
         self.offsets.last().map_or(0, |last| last + 1)
     }

@@ -8,6 +8,8 @@
 //! - a lookup sum is claimed for exactly those components that the claim enables, and the sum of the memory component is
 //!   that of its parts: any other sum is under no constraint and could hide an imbalance;
 //! - a builtin component stands where its segment does, so that its place is in the transcript;
+//! - the program begins as executables do, and the execution starts and ends where that beginning says;
+//! - builtins' segments lie inside their components, whose memory lies inside the field;
 //! - every number is in canonical form and small enough that address and size arithmetic cannot wrap.
 
 use cairo_air::air::{PublicMemory, SegmentRange};
@@ -18,10 +20,16 @@ use starknet_types_core::felt::Felt;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::poly::line::LinePoly;
-use stwo_cairo_common::memory::MEMORY_ADDRESS_BOUND;
+use stwo_cairo_common::builtins::{
+    ADD_MOD_BUILTIN_MEMORY_CELLS, BITWISE_BUILTIN_MEMORY_CELLS, EC_OP_BUILTIN_MEMORY_CELLS,
+    MUL_MOD_BUILTIN_MEMORY_CELLS, PEDERSEN_BUILTIN_NARROW_WINDOWS_MEMORY_CELLS,
+    POSEIDON_BUILTIN_MEMORY_CELLS, RANGE_CHECK_96_BUILTIN_MEMORY_CELLS,
+    RANGE_CHECK_BUILTIN_MEMORY_CELLS,
+};
+use stwo_cairo_common::memory::{LARGE_MEMORY_VALUE_ID_BASE, MEMORY_ADDRESS_BOUND};
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
-use super::{VerificationError, limb_bytes};
+use super::{VerificationError, components, limb_bytes};
 use crate::key::CairoKey;
 use crate::program::hash_program;
 use crate::proof::Inner;
@@ -46,6 +54,12 @@ pub enum ClaimError {
     /// A builtin's component does not stand where its segment does.
     #[error("builtin `{0}` and its segment contradict each other")]
     Segment(&'static str),
+    /// The program does not begin as every executable does: with room for its builtins' pointers, a call and an endless jump.
+    #[error("the program does not begin as an executable does")]
+    Header,
+    /// The components look a relation up so often that counts could wrap around the field.
+    #[error("relation `{0}` is used too often")]
+    RelationUses(&'static str),
     /// An address outside the memory, or registers out of order.
     #[error("the execution's addresses are out of bounds")]
     Address,
@@ -69,7 +83,9 @@ pub(super) fn check(key: &CairoKey, proof: &Inner) -> Result<(), VerificationErr
     check_canonical(proof)?;
     check_components(proof)?;
     check_builtins(key, &proof.claim)?;
+    check_header(&proof.claim.public_data.public_memory)?;
     check_registers(&proof.claim)?;
+    check_relation_uses(&proof.claim)?;
     check_lookup_sums(proof)?;
     Ok(())
 }
@@ -190,73 +206,133 @@ fn check_components(proof: &Inner) -> Result<(), ClaimError> {
     let lifting = proof.stark_proof.config.lifting_log_size.unwrap_or(0);
     let log_rows_max = lifting.saturating_sub(security::LOG_BLOWUP_FACTOR);
     let sizes = claim.flatten_claim().component_log_sizes;
-    match sizes.iter().find(|size| !(LOG_ROWS_MIN..=log_rows_max).contains(size)) {
-        Some(&size) => Err(ClaimError::Rows(size)),
+    if let Some(&size) = sizes.iter().find(|size| !(LOG_ROWS_MIN..=log_rows_max).contains(size)) {
+        return Err(ClaimError::Rows(size));
+    }
+    components::check_tables(claim)?;
+    components::check_counted(claim)?;
+    // With sizes that are bounded, neither shifts nor sums wrap.
+    let ids = big.big_log_sizes.iter().map(|size| 1u64 << size).sum::<u64>();
+    if u64::from(LARGE_MEMORY_VALUE_ID_BASE) + ids > u64::from(P) {
+        return Err(ClaimError::Address);
+    }
+    let addresses =
+        claim.memory_address_to_id.as_ref().map_or(0, |memory| 1usize << memory.log_size);
+    if addresses.saturating_mul(security::MEMORY_PARTS) > MEMORY_ADDRESS_BOUND {
+        return Err(ClaimError::Address);
+    }
+    Ok(())
+}
+
+/// The first felts of an executable: `ap += #builtins; call rel ..; jmp rel 0`.
+fn check_header(memory: &PublicMemory) -> Result<(), ClaimError> {
+    let builtins = memory.public_segments.present_segments().len();
+    let builtins = u32::try_from(builtins).map_err(|_| ClaimError::Header)?;
+    let header = [
+        Some([0x7fff_7fff, 0x0407_8001, 0, 0, 0, 0, 0, 0]),
+        Some([builtins, 0, 0, 0, 0, 0, 0, 0]),
+        Some([0x8001_8000, 0x1104_8001, 0, 0, 0, 0, 0, 0]),
+        // The distance of the call.
+        None,
+        Some([0x7fff_7fff, 0x0107_8001, 0, 0, 0, 0, 0, 0]),
+        Some([0; 8]),
+    ];
+    let begins = memory.program.len() >= header.len()
+        && header
+            .iter()
+            .zip(&memory.program)
+            .all(|(felt, (_, value))| felt.as_ref().is_none_or(|felt| felt == value));
+    if begins { Ok(()) } else { Err(ClaimError::Header) }
+}
+
+fn check_relation_uses(claim: &CairoClaim) -> Result<(), ClaimError> {
+    let mut uses = std::collections::HashMap::new();
+    claim.accumulate_relation_uses(&mut uses);
+    match uses.into_iter().find(|(_, uses)| *uses >= P.into()) {
+        Some((relation, _)) => Err(ClaimError::RelationUses(relation)),
         None => Ok(()),
     }
 }
 
 fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
     let segments = &claim.public_data.public_memory.public_segments;
+    macro_rules! place {
+        ($component:ident, $start:ident, $cells:expr) => {
+            claim.$component.as_ref().map(|c| Place {
+                start: c.$start,
+                log_size: c.log_size,
+                cells: $cells,
+            })
+        };
+    }
     // (builtin, its segment, where its component stands; `None` if it has no component)
-    let table: [(BuiltinName, Option<SegmentRange>, Option<u32>); 11] = [
+    let table: [(BuiltinName, Option<SegmentRange>, Option<Place>); 11] = [
         (BuiltinName::output, Some(segments.output), None),
         (
             BuiltinName::pedersen,
             segments.pedersen,
-            claim.pedersen_builtin_narrow_windows.map(|c| c.pedersen_builtin_segment_start),
+            place!(
+                pedersen_builtin_narrow_windows,
+                pedersen_builtin_segment_start,
+                PEDERSEN_BUILTIN_NARROW_WINDOWS_MEMORY_CELLS
+            ),
         ),
         (
             BuiltinName::range_check,
             segments.range_check_128,
-            claim.range_check_builtin.map(|c| c.range_check_builtin_segment_start),
+            place!(
+                range_check_builtin,
+                range_check_builtin_segment_start,
+                RANGE_CHECK_BUILTIN_MEMORY_CELLS
+            ),
         ),
         (BuiltinName::ecdsa, segments.ecdsa, None),
         (
             BuiltinName::bitwise,
             segments.bitwise,
-            claim.bitwise_builtin.map(|c| c.bitwise_builtin_segment_start),
+            place!(bitwise_builtin, bitwise_builtin_segment_start, BITWISE_BUILTIN_MEMORY_CELLS),
         ),
         (
             BuiltinName::ec_op,
             segments.ec_op,
-            claim.ec_op_builtin.map(|c| c.ec_op_builtin_segment_start),
+            place!(ec_op_builtin, ec_op_builtin_segment_start, EC_OP_BUILTIN_MEMORY_CELLS),
         ),
         (BuiltinName::keccak, segments.keccak, None),
         (
             BuiltinName::poseidon,
             segments.poseidon,
-            claim.poseidon_builtin.map(|c| c.poseidon_builtin_segment_start),
+            place!(poseidon_builtin, poseidon_builtin_segment_start, POSEIDON_BUILTIN_MEMORY_CELLS),
         ),
         (
             BuiltinName::range_check96,
             segments.range_check_96,
-            claim.range_check96_builtin.map(|c| c.range_check96_builtin_segment_start),
+            place!(
+                range_check96_builtin,
+                range_check96_builtin_segment_start,
+                RANGE_CHECK_96_BUILTIN_MEMORY_CELLS
+            ),
         ),
         (
             BuiltinName::add_mod,
             segments.add_mod,
-            claim.add_mod_builtin.map(|c| c.add_mod_builtin_segment_start),
+            place!(add_mod_builtin, add_mod_builtin_segment_start, ADD_MOD_BUILTIN_MEMORY_CELLS),
         ),
         (
             BuiltinName::mul_mod,
             segments.mul_mod,
-            claim.mul_mod_builtin.map(|c| c.mul_mod_builtin_segment_start),
+            place!(mul_mod_builtin, mul_mod_builtin_segment_start, MUL_MOD_BUILTIN_MEMORY_CELLS),
         ),
     ];
     let present = table.iter().filter(|(_, segment, _)| segment.is_some()).map(|(name, ..)| *name);
     if !present.eq(key.builtins.iter().copied()) {
         return Err(ClaimError::Builtins);
     }
-    // Wide-window Pedersen needs another preprocessed trace than this crate's.
-    if claim.pedersen_builtin.is_some() {
-        return Err(ClaimError::Segment("pedersen"));
-    }
     for (name, segment, component) in table {
         let used = segment.filter(|segment| !segment.is_empty());
         let fits = match (used, component) {
-            (Some(segment), Some(start)) => segment.start_ptr.value == start,
+            (Some(segment), Some(place)) => place.holds(segment),
             (Some(_), None) => name == BuiltinName::output,
+            // stwo-cairo places components by their segments: one without a segment has no place in the transcript.
             (None, component) => component.is_none(),
         };
         let in_order = segment.is_none_or(|segment| {
@@ -268,6 +344,28 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> 
         }
     }
     Ok(())
+}
+
+/// Where a builtin's component stands in the memory.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    log_size: u32,
+    cells: usize,
+}
+
+impl Place {
+    /// Whether the component holds a segment: both begin at one address, the segment has whole instances and ends with the
+    /// component or before, and neither reaches the end of the field.
+    fn holds(self, segment: SegmentRange) -> bool {
+        let (start, stop) = (segment.start_ptr.value, segment.stop_ptr.value);
+        let cells = self.cells as u64;
+        let end = u64::from(self.start) + (cells << self.log_size);
+        start == self.start
+            && stop.checked_sub(start).is_some_and(|length| u64::from(length) % cells == 0)
+            && u64::from(stop) <= end
+            && end < 1 << 31
+    }
 }
 
 fn check_registers(claim: &CairoClaim) -> Result<(), ClaimError> {
@@ -282,8 +380,14 @@ fn check_registers(claim: &CairoClaim) -> Result<(), ClaimError> {
     let first = program.checked_add(3).ok_or(ClaimError::Address)?;
     let last = initial_ap.checked_add(builtins).and_then(|ap| ap.checked_add(builtins));
     let bound = u32::try_from(MEMORY_ADDRESS_BOUND).unwrap_or(P);
-    let in_order =
-        initial_ap == first && last.is_some_and(|last| last <= final_ap) && final_ap < bound;
+    // The first felts of the program are at 1; the call that they make returns to 5.
+    let (start, end) = (&data.initial_state, &data.final_state);
+    let framed =
+        (start.pc.0, end.pc.0) == (1, 5) && (start.fp.0, end.fp.0) == (initial_ap, initial_ap);
+    let in_order = framed
+        && initial_ap == first
+        && last.is_some_and(|last| last <= final_ap)
+        && final_ap < bound;
     if !in_order {
         return Err(ClaimError::Address);
     }
@@ -303,14 +407,8 @@ fn check_lookup_sums(proof: &Inner) -> Result<(), ClaimError> {
         return Err(ClaimError::Missing("memory_id_to_big"));
     };
     let total = sums.big_claimed_sums.iter().fold(SecureField::zero(), |total, &sum| total + sum);
-    // The STARK verifier unwraps the sum of every enabled component. With equal counts there is no further sum.
-    let enabled =
-        proof.claim.flatten_claim().component_enable_bits.into_iter().filter(|&bit| bit).count();
-    let claimed = proof.interaction_claim.flatten_interaction_claim().len();
-    if claim.big_log_sizes.len() != sums.big_claimed_sums.len()
-        || total != sums.claimed_sum
-        || enabled != claimed
-    {
+    components::check_sums(&proof.claim, &proof.interaction_claim)?;
+    if claim.big_log_sizes.len() != sums.big_claimed_sums.len() || total != sums.claimed_sum {
         return Err(ClaimError::LookupSums);
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! Verifies proofs.
 //!
 //! stwo-cairo's own verifier leaves some rules to its caller and panics on claims that break others, so every rule that
-//! concerns a claim is checked here first (see [`claim`]) and the rest runs behind a guard that turns panics into errors.
+//! concerns a claim or the form of a proof is checked here first (see [`claim`], [`form`]), and all of it runs behind a guard that turns panics into errors.
 
 mod claim;
+mod components;
+mod form;
 
 use cairo_air::verifier::verify_cairo;
 use starknet_types_core::felt::Felt;
@@ -63,19 +65,21 @@ pub enum VerificationError {
 ///
 /// # Errors
 /// [`VerificationError`] if the proof does not convince.
-pub fn verify(key: &CairoKey, proof: &CairoProof) -> Result<Statement, VerificationError> {
+pub fn verify(key: &CairoKey, proof: CairoProof) -> Result<Statement, VerificationError> {
     let _span = tracing::info_span!("verify").entered();
-    let inner = &proof.inner;
-    claim::check(key, inner)?;
+    let inner = proof.inner;
+    claim::check(key, &inner)?;
     let segment: Vec<Felt> =
         inner.claim.public_data.public_memory.output.iter().map(|(_, value)| felt(value)).collect();
     let statement = Statement::parse(key, &segment)?;
-    let inner = inner.clone();
-    match guard::silent(move || verify_cairo::<Blake2sMerkleChannel>(inner)) {
-        Ok(Ok(())) => Ok(statement),
-        Ok(Err(error)) => Err(VerificationError::Stark(error.to_string())),
-        Err(message) => Err(VerificationError::Structure(message)),
-    }
+    // All that stwo-cairo asserts about a proof has been checked, as far as this crate knows.
+    let verified = guard::silent(move || {
+        form::check(&inner)?;
+        verify_cairo::<Blake2sMerkleChannel>(inner)
+            .map_err(|error| VerificationError::Stark(error.to_string()))
+    });
+    verified.map_err(VerificationError::Structure)??;
+    Ok(statement)
 }
 
 /// Verifies a proof against a model's key and against what it is expected to state.
@@ -84,7 +88,7 @@ pub fn verify(key: &CairoKey, proof: &CairoProof) -> Result<Statement, Verificat
 /// [`VerificationError`] if the proof does not convince, [`VerificationError::Stated`] if it states something else.
 pub fn verify_statement(
     key: &CairoKey,
-    proof: &CairoProof,
+    proof: CairoProof,
     expected: &Statement,
 ) -> Result<(), VerificationError> {
     let stated = verify(key, proof)?;

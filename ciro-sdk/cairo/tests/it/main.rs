@@ -6,7 +6,10 @@
     reason = "helpers of tests fail and tell as tests do"
 )]
 
+mod agreement;
+mod identity;
 mod models;
+mod names;
 mod operators;
 mod packages;
 mod proofs;

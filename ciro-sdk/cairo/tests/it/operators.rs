@@ -1,6 +1,7 @@
 //! Every operator: its Cairo program computes what the interpreter computes, on random shapes and values.
 //!
-//! One test case is a model of several nodes of one operator, so that they share a compilation.
+//! One test case is a model of several nodes of one operator, so that they share a compilation. Its names are drawn from four
+//! characters.
 
 use ciro_graph::integer::NodeId;
 use ciro_graph::integer::ops::{
@@ -44,6 +45,14 @@ impl Random {
         (0..count).map(|_| self.int(lo, hi)).collect()
     }
 
+    /// Names that fall together as soon as one is made of another: few letters, many separators.
+    fn names(&mut self) -> Vec<String> {
+        let name = |random: &mut Self| {
+            (0..random.size(1, 4)).map(|_| *random.pick(&['a', '1', '_', '.'])).collect()
+        };
+        (0..40).map(|_| name(self)).collect()
+    }
+
     fn shape(&mut self, rank: usize, hi: usize) -> Vec<usize> {
         (0..rank).map(|_| self.size(1, hi)).collect()
     }
@@ -64,7 +73,8 @@ fn check(nodes: usize, add: impl Fn(&mut Case, &mut Random)) {
         ..Default::default()
     };
     proptest!(config, |(seed: u64)| {
-        let (mut case, mut random) = (Case::default(), Random::new(seed));
+        let mut random = Random::new(seed);
+        let mut case = Case::named(random.names());
         for _ in 0..nodes {
             add(&mut case, &mut random);
         }

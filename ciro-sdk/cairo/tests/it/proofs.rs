@@ -1,19 +1,14 @@
 //! One proof: what it states, and everything that it must not pass for.
 
-use std::io::{Read, Write};
-
 use bincode::Options;
 use cairo_air::CairoProofForRustVerifier;
 use ciro_cairo::{
-    CairoProof, ClaimError, EmitSettings, InputMode, ProofDecodeError, Statement,
+    CairoProof, ClaimError, EmitSettings, InputMode, ProofDecodeError, Statement, StatementError,
     VerificationError, prove, verify, verify_statement,
 };
 use ciro_graph::integer::IntegerModel;
 use ciro_graph::integer::ops::{Linear, Requantize};
 use ciro_graph::tensor::Tensor;
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
@@ -26,7 +21,7 @@ type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 /// A change to a proof.
 type Change = fn(&mut Inner);
 
-const MAGIC: &[u8] = b"ciro-cairo-proof/1\n";
+const MAGIC: &[u8] = b"ciro-cairo-proof/2\n";
 
 /// A layer with committed weights, of which one is `weight`.
 fn layer(weight: i32) -> (IntegerModel, Vec<Tensor<i32>>) {
@@ -57,8 +52,10 @@ fn a_proof_passes_for_nothing_but_its_own_statement() {
     let proven = Proven::new();
     states_what_the_interpreter_computes(&proven);
     another_model_input_or_output_is_refused(&proven);
+    a_key_with_other_names_is_another_key(&proven);
     weaker_parameters_are_refused(&proven);
     malformed_claims_are_refused(&proven);
+    malformed_forms_are_refused(&proven);
     another_output_or_witness_does_not_hold(&proven);
     shorter_longer_and_changed_bytes_are_refused(&proven);
 }
@@ -77,38 +74,19 @@ impl Proven {
         CairoProof::from_bytes(&self.proof).unwrap()
     }
 
-    /// The proof without its compression.
-    fn body(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        let compressed = self.proof.strip_prefix(MAGIC).unwrap();
-        DeflateDecoder::new(compressed).read_to_end(&mut body).unwrap();
-        body
-    }
-
-    /// Verifies the proof after a change that its encoding survives.
+    /// Verifies the proof after a change, through its bytes.
     fn altered(&self, change: impl FnOnce(&mut Inner)) -> VerificationError {
-        let mut inner: Inner = options().deserialize(&self.body()).unwrap();
+        let mut inner = Inner::from(self.proof());
         change(&mut inner);
-        let proof = compress(&options().serialize(&inner).unwrap());
-        let proof = CairoProof::from_bytes(&proof).unwrap();
-        verify(&self.compiled.key, &proof).unwrap_err()
+        let proof = CairoProof::from_bytes(&CairoProof::from(inner).to_bytes()).unwrap();
+        verify(&self.compiled.key, proof).unwrap_err()
     }
-}
-
-fn options() -> impl Options {
-    bincode::DefaultOptions::new().with_fixint_encoding()
-}
-
-fn compress(body: &[u8]) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(MAGIC.to_vec(), Compression::fast());
-    encoder.write_all(body).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn states_what_the_interpreter_computes(proven: &Proven) {
-    let stated = verify(&proven.compiled.key, &proven.proof()).unwrap();
+    let stated = verify(&proven.compiled.key, proven.proof()).unwrap();
     assert_eq!(stated, proven.statement);
-    verify_statement(&proven.compiled.key, &proven.proof(), &proven.statement).unwrap();
+    verify_statement(&proven.compiled.key, proven.proof(), &proven.statement).unwrap();
     assert!(proven.compiled.key.to_bytes().len() < 10_000);
     assert_eq!(proven.proof().to_bytes(), proven.proof);
 }
@@ -116,21 +94,36 @@ fn states_what_the_interpreter_computes(proven: &Proven) {
 fn another_model_input_or_output_is_refused(proven: &Proven) {
     // One weight differs, which the program knows by its commitment alone.
     let (other, _) = layer(13);
-    let error = verify(&committed(&other).key, &proven.proof()).unwrap_err();
+    let error = verify(&committed(&other).key, proven.proof()).unwrap_err();
     assert!(matches!(error, VerificationError::Program { .. }), "{error}");
 
     let (model, mut inputs) = layer(12);
     inputs[0] = Tensor::new(vec![2, 3], vec![3, -1, 4, 1, -5, 8]).unwrap();
     let expected = Statement::expected(&model, &inputs, InputMode::Public).unwrap();
-    let error = verify_statement(&proven.compiled.key, &proven.proof(), &expected).unwrap_err();
+    let error = verify_statement(&proven.compiled.key, proven.proof(), &expected).unwrap_err();
     assert!(matches!(error, VerificationError::Stated("input")), "{error}");
 
     let mut expected = proven.statement.clone();
     let mut output = expected.output[0].data().to_vec();
     output[0] += 1;
     expected.output[0] = Tensor::new(vec![2, 4], output).unwrap();
-    let error = verify_statement(&proven.compiled.key, &proven.proof(), &expected).unwrap_err();
+    let error = verify_statement(&proven.compiled.key, proven.proof(), &expected).unwrap_err();
     assert!(matches!(error, VerificationError::Stated("output")), "{error}");
+}
+
+/// The bytecode is the key's, the identity that it states is another one's.
+fn a_key_with_other_names_is_another_key(proven: &Proven) {
+    let changes: [fn(&mut ciro_cairo::CairoKey); 3] = [
+        |key| key.interface.outputs[0].name = "verdict".to_owned(),
+        |key| key.interface.inputs[0].name = "z".to_owned(),
+        |key| key.model[0] ^= 1,
+    ];
+    for change in changes {
+        let mut key = proven.compiled.key.clone();
+        change(&mut key);
+        let error = verify(&key, proven.proof()).unwrap_err();
+        assert_eq!(error, VerificationError::Statement(StatementError::Identity));
+    }
 }
 
 fn weaker_parameters_are_refused(proven: &Proven) {
@@ -158,7 +151,7 @@ fn weaker_parameters_are_refused(proven: &Proven) {
 }
 
 fn malformed_claims_are_refused(proven: &Proven) {
-    let changes: [(ClaimError, Change); 9] = [
+    let changes: [(ClaimError, Change); 17] = [
         (ClaimError::Address, |proof| {
             proof.claim.public_data.initial_state.ap += M31::from(1);
         }),
@@ -187,12 +180,76 @@ fn malformed_claims_are_refused(proven: &Proven) {
         (ClaimError::Rows(30), |proof| {
             proof.claim.verify_instruction.as_mut().unwrap().log_size = 30;
         }),
+        (ClaimError::Address, |proof| {
+            proof.claim.public_data.initial_state.pc = M31::from(2);
+        }),
+        (ClaimError::Address, |proof| {
+            proof.claim.public_data.final_state.pc = M31::from(4);
+        }),
+        (ClaimError::Address, |proof| {
+            proof.claim.public_data.final_state.fp += M31::from(1);
+        }),
+        (ClaimError::Segment("range_check"), |proof| {
+            let segments = &mut proof.claim.public_data.public_memory.public_segments;
+            segments.range_check_128.as_mut().unwrap().stop_ptr.value = 1 << 28;
+        }),
+        (ClaimError::Segment("poseidon"), |proof| {
+            let segments = &mut proof.claim.public_data.public_memory.public_segments;
+            segments.poseidon.as_mut().unwrap().stop_ptr.value += 1;
+        }),
+        (ClaimError::LookupSums, |proof| {
+            // As many sums as before, one of them of a component that the claim does not enable.
+            let sum = proof.interaction_claim.ret_opcode.take().unwrap().claimed_sum;
+            proof.interaction_claim.ec_op_builtin =
+                Some(cairo_air::components::ec_op_builtin::InteractionClaim { claimed_sum: sum });
+        }),
+        (ClaimError::Missing("memory_id_to_big"), |proof| {
+            proof.claim.memory_id_to_big.as_mut().unwrap().big_log_sizes = vec![4; 17];
+        }),
+        (ClaimError::Rows(0), |proof| {
+            proof.claim.memory_id_to_small.as_mut().unwrap().log_size = 0;
+        }),
     ];
     for (expected, change) in changes {
         match proven.altered(change) {
             VerificationError::Claim(error) => assert_eq!(error, expected),
             error => panic!("{expected}: {error}"),
         }
+    }
+}
+
+/// What stwo asserts of a proof's form is an error here, found before stwo sees the proof.
+fn malformed_forms_are_refused(proven: &Proven) {
+    let changes: [(&str, Change); 8] = [
+        ("number of trees", |proof| {
+            proof.stark_proof.0.sampled_values.0.pop();
+        }),
+        ("number of trees", |proof| {
+            proof.stark_proof.0.decommitments.0.pop();
+        }),
+        ("number of opened values", |proof| {
+            proof.stark_proof.0.sampled_values.0[1].pop();
+        }),
+        ("number of opened values", |proof| {
+            proof.stark_proof.0.sampled_values.0[2][0].clear();
+        }),
+        ("number of opened values", |proof| {
+            let value = proof.stark_proof.0.sampled_values.0[3][0][0];
+            proof.stark_proof.0.sampled_values.0[3].push(vec![value]);
+        }),
+        ("number of columns", |proof| {
+            proof.stark_proof.0.queried_values.0[1].pop();
+        }),
+        ("answers to queries", |proof| {
+            proof.stark_proof.0.queried_values.0[0][0].pop();
+        }),
+        ("answers to queries", |proof| {
+            proof.stark_proof.0.queried_values.0[2][0].push(M31::from(1));
+        }),
+    ];
+    for (expected, change) in changes {
+        let error = proven.altered(change);
+        assert_eq!(error, VerificationError::Structure(expected.to_owned()));
     }
 }
 
@@ -217,23 +274,37 @@ fn another_output_or_witness_does_not_hold(proven: &Proven) {
 }
 
 fn shorter_longer_and_changed_bytes_are_refused(proven: &Proven) {
-    let (bytes, body) = (&proven.proof, proven.body());
+    let bytes = &proven.proof;
+    println!("a proof of {} bytes", bytes.len());
     for end in (0..bytes.len()).step_by(bytes.len() / 50 + 1) {
         CairoProof::from_bytes(&bytes[..end]).unwrap_err();
     }
     let longer = [&bytes[..], &[0]].concat();
-    let error = CairoProof::from_bytes(&longer).unwrap_err();
-    assert!(matches!(error, ProofDecodeError::Compression(_)), "{error}");
-    let error = CairoProof::from_bytes(&compress(&[&body[..], &[0]].concat())).unwrap_err();
-    assert!(matches!(error, ProofDecodeError::Damaged(_)), "{error}");
+    assert_eq!(CairoProof::from_bytes(&longer).unwrap_err(), ProofDecodeError::NotCanonical);
+    let longest = [&bytes[..], &vec![0; 8 << 20]].concat();
+    let error = CairoProof::from_bytes(&longest).unwrap_err();
+    assert_eq!(error, ProofDecodeError::TooLarge(longest.len()));
+    let other = [b"ciro-cairo-proof/1\n", &bytes[MAGIC.len()..]].concat();
+    assert_eq!(CairoProof::from_bytes(&other).unwrap_err(), ProofDecodeError::Version);
+    the_same_values_in_other_bytes_are_refused(bytes);
 
-    // Most of these decode; none may panic or pass.
-    for at in (0..body.len()).step_by(body.len() / 150 + 1) {
-        let mut body = body.clone();
-        body[at] ^= 1 << (at % 8);
-        if let Ok(proof) = CairoProof::from_bytes(&compress(&body)) {
-            let verified = verify(&proven.compiled.key, &proof);
-            assert!(verified.is_err(), "byte {at} of {}", body.len());
+    // Many of these decode; none may panic or pass, and none is another proof's encoding.
+    for at in (0..bytes.len()).step_by(bytes.len() / 150 + 1) {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1 << (at % 8);
+        if let Ok(proof) = CairoProof::from_bytes(&bytes) {
+            assert_eq!(proof.to_bytes(), bytes);
+            let verified = verify(&proven.compiled.key, proof);
+            assert!(verified.is_err(), "byte {at} of {}", bytes.len());
         }
     }
+}
+
+/// The whole proof as bincode writes it, with nothing left for the packed part.
+fn the_same_values_in_other_bytes_are_refused(bytes: &[u8]) {
+    let inner = Inner::from(CairoProof::from_bytes(bytes).unwrap());
+    let rest = bincode::DefaultOptions::new().with_fixint_encoding().serialize(&inner).unwrap();
+    let length = u32::try_from(rest.len()).unwrap().to_le_bytes();
+    let unpacked = [MAGIC, &length, &rest, &[0; 24]].concat();
+    assert_eq!(CairoProof::from_bytes(&unpacked).unwrap_err(), ProofDecodeError::NotCanonical);
 }

@@ -1,10 +1,11 @@
 //! Models built in tests, and what their programs compute.
 
+use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ciro_cairo::{
-    CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Statement, arguments,
-    emit, run,
+    CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Statement, Subject,
+    arguments, emit, run,
 };
 use ciro_graph::float::Graph;
 use ciro_graph::import::{self, import_file};
@@ -25,6 +26,32 @@ pub(crate) fn compile(package: &Package) -> Program {
     }
 }
 
+/// Checks that no variable takes the place of another: `predict` binds every name once, and no layer or constant is one
+/// of two of its name.
+#[track_caller]
+fn assert_binds_once(package: &Package) {
+    let lines = |path: &str| package.files[path].lines().map(str::trim_start).collect::<Vec<_>>();
+    let mut bound = BTreeSet::from(["input", "arguments"]);
+    let mut once =
+        |name| assert!(bound.insert(name), "{name} is bound twice\n{}", listing(package));
+    for line in lines("src/lib.cairo") {
+        if let Some(rest) = line.strip_prefix("let ") {
+            once(rest.trim_start_matches("mut ").split(' ').next().unwrap());
+        }
+    }
+    let mut items = BTreeSet::new();
+    let mut once = |name| assert!(items.insert(name), "{name} exists twice\n{}", listing(package));
+    for path in ["src/layers.cairo", "src/data.cairo", "src/layouts.cairo"] {
+        let text = package.files.get(path).map_or("", String::as_str);
+        for line in text.lines() {
+            let item = ["pub fn ", "pub const ", "pub impl "]
+                .into_iter()
+                .find_map(|word| line.strip_prefix(word));
+            item.into_iter().for_each(|rest| once(rest.split(['(', ':', ' ']).next().unwrap()));
+        }
+    }
+}
+
 /// The generated files of a package.
 pub(crate) fn listing(package: &Package) -> String {
     let generated = |path: &str| path.starts_with("src/") && !path.starts_with("src/ops/");
@@ -38,9 +65,21 @@ pub(crate) struct Case {
     builder: ModelBuilder,
     inputs: Vec<Tensor<i32>>,
     nodes: usize,
+    /// Names to choose from; without any, nodes are called `node_1`, `node_2`, ..
+    names: Vec<String>,
 }
 
 impl Case {
+    /// A case whose inputs and nodes take these names in turn, however often one of them comes.
+    pub(crate) fn named(names: Vec<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    fn name(&self, kind: &str, number: usize) -> String {
+        let chosen = self.names.get((self.inputs.len() + self.nodes) % self.names.len().max(1));
+        chosen.cloned().unwrap_or_else(|| format!("{kind}_{number}"))
+    }
+
     /// Adds an input with values in `[lo, hi]`.
     pub(crate) fn input(
         &mut self,
@@ -48,7 +87,7 @@ impl Case {
         data: Vec<i32>,
         (lo, hi): (i32, i32),
     ) -> NodeId {
-        let name = format!("in_{}", self.inputs.len());
+        let name = self.name("in", self.inputs.len());
         let input = self.builder.input(name, shape.to_vec());
         self.inputs
             .push(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"));
@@ -69,10 +108,9 @@ impl Case {
 
     /// Adds a node.
     pub(crate) fn node(&mut self, op: impl Into<Op>, operands: &[NodeId]) -> NodeId {
+        let name = self.name("node", self.nodes + 1);
         self.nodes += 1;
-        self.builder
-            .push(format!("node_{}", self.nodes), op, operands, 1.0)
-            .expect("a node that fits")
+        self.builder.push(name, op, operands, 1.0).expect("a node that fits")
     }
 
     /// Adds a node whose value is an output.
@@ -110,6 +148,7 @@ pub(crate) struct Compiled {
 impl Compiled {
     pub(crate) fn new(model: &IntegerModel, settings: EmitSettings) -> Self {
         let package = emit(model, "test", settings).expect("a model with a Cairo form");
+        assert_binds_once(&package);
         let program = compile(&package);
         let key = CairoKey::new(model, &program);
         Self { model: model.clone(), package, program, key }
@@ -130,6 +169,12 @@ impl Compiled {
         let stated = Statement::parse(&self.key, &execution.output).unwrap();
         assert_eq!(stated, expected, "\n{}", listing(&self.package));
         execution
+    }
+
+    /// The model with its program, as this crate's own checks take it.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let Self { model, package, program, key } = self;
+        Subject { model, package, program, key }
     }
 }
 

@@ -43,9 +43,12 @@ pub enum Encoding {
     },
 }
 
+/// The image of the largest finite float32; greater ones are infinity's and those of NaN.
+pub const ORDERED_IMAGE_MAX: i64 = 0x7f7f_ffff;
+
 /// The order-preserving integer image of a float32: `a < b` as floats if and only if the images are so ordered.
 ///
-/// Both zeros have image 0. The image of a finite value lies inside `(-2^31, 2^31)`.
+/// Both zeros have image 0. The image of a finite value is at most [`ORDERED_IMAGE_MAX`] in absolute value.
 pub fn ordered_image(value: f32) -> i64 {
     let magnitude = i64::from(value.to_bits() & 0x7fff_ffff);
     if value.is_sign_negative() { -magnitude } else { magnitude }
@@ -154,15 +157,22 @@ impl Encoding {
     ///
     /// The interval alone does not say it: the limbs of an [`Self::Ordered`] image have an interval each.
     pub fn first_inadmissible(&self, tensor: &Tensor<i32>) -> Option<usize> {
-        let interval = self.interval();
-        tensor.data().iter().enumerate().position(|(position, &value)| {
-            let interval = match (self, position % 2) {
-                (Self::Ordered, 0) => Interval::new(-0x8000, 0x7fff),
-                (Self::Ordered, _) => Interval::new(0, 0xffff),
-                _ => interval,
+        if matches!(self, Self::Ordered) {
+            let image = |limbs: &[i32]| match *limbs {
+                [high, low] if (0..=0xffff).contains(&low) => {
+                    Some(i64::from(high) * 0x1_0000 + i64::from(low))
+                }
+                _ => None,
             };
-            !interval.contains(Interval::point(value.into()))
-        })
+            let has_image = |limbs| image(limbs).is_some_and(|i| i.abs() <= ORDERED_IMAGE_MAX);
+            return tensor
+                .data()
+                .chunks(2)
+                .position(|limbs| !has_image(limbs))
+                .map(|pair| 2 * pair);
+        }
+        let interval = self.interval();
+        tensor.data().iter().position(|&value| !interval.contains(Interval::point(value.into())))
     }
 
     /// The real value of one unit; 1 where integers are not proportional to the input, or not all by one factor.
@@ -252,7 +262,19 @@ impl Decoding {
         }
     }
 
-    pub(super) fn check(&self, interval: Interval) -> Result<(), &'static str> {
+    /// Whether every class name can be shown as it is.
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Self::Names(names) => names.iter().all(|name| crate::is_plain(name)),
+            Self::Real { .. } | Self::Integer => true,
+        }
+    }
+
+    /// Checks what [`Self::decode`] relies on, for integers of an interval.
+    ///
+    /// # Errors
+    /// What is wrong with the decoding.
+    pub fn check(&self, interval: Interval) -> Result<(), &'static str> {
         match self {
             Self::Real { scale } if !(scale.is_finite() && *scale > 0.0) => {
                 Err("the output's scale is not a positive number")
@@ -298,6 +320,23 @@ mod tests {
         }
         let flat = Encoding::Columns { scales: vec![0.0], lo: 0, hi: 1 };
         flat.check(&[1]).unwrap_err();
+    }
+
+    #[test]
+    fn limbs_past_the_largest_float_are_inadmissible() {
+        let first = |limbs: &[i32]| {
+            let pairs = Tensor::new(vec![limbs.len() / 2, 2], limbs.to_vec()).unwrap();
+            Encoding::Ordered.first_inadmissible(&pairs)
+        };
+        for value in [f32::MAX, f32::MIN, 0.0, -1e-45] {
+            let encoded = Encoding::Ordered.encode(&Tensor::vector(vec![value.into()])).unwrap();
+            assert_eq!(first(encoded.tensor.data()), None, "{value}");
+        }
+        // Infinity, a NaN, their negatives, and a low limb that is none.
+        for limbs in [[0x7f80, 0], [0x7fff, 0xffff], [-0x7f80, 0], [-0x8000, 1], [0, 0x1_0000]] {
+            assert_eq!(first(&limbs), Some(0), "{limbs:?}");
+        }
+        assert_eq!(first(&[1, 1, 0, -1]), Some(2));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::preimage::{Element, common_real};
 use super::{
     Decoding, Encoded, Encoding, EncodingError, IntegerModel, Interval, MAX_ELEMENTS, RunError,
 };
+use crate::is_plain;
 use crate::tensor::{Tensor, element_count};
 
 /// The inputs and outputs of a model: names, shapes, and what their integers mean.
@@ -314,6 +315,7 @@ impl Interface {
 
 impl InputPort {
     fn check(&self) -> Result<(), &'static str> {
+        check_name(is_plain(&self.name))?;
         check_size(&self.shape)?;
         if self.views.len() > MAX_VIEWS {
             return Err("more than 64 views");
@@ -353,6 +355,7 @@ impl InputPort {
 
 impl OutputPort {
     fn check(&self) -> Result<(), &'static str> {
+        check_name(is_plain(&self.name) && self.decoding.is_plain())?;
         check_size(&self.shape)?;
         if self.interval.lo > self.interval.hi {
             return Err("the bounds of its interval are not in order");
@@ -362,6 +365,10 @@ impl OutputPort {
         }
         self.decoding.check(self.interval)
     }
+}
+
+fn check_name(is_plain: bool) -> Result<(), &'static str> {
+    if is_plain { Ok(()) } else { Err("a name holds characters that cannot be shown") }
 }
 
 fn check_size(shape: &[usize]) -> Result<(), &'static str> {
@@ -473,6 +480,8 @@ mod tests {
         output(|port| port.interval = Interval { lo: i64::MIN, hi: i64::MAX });
         output(|port| port.shape = vec![usize::MAX, usize::MAX]);
         output(|port| port.shape = vec![1; 99]);
+        output(|port| port.name = "y\nsecurity  999 bits".into());
+        output(|port| port.decoding = Decoding::Names(vec!["\u{1b}[2J".into(); 6]));
         let nothing = Interface { inputs: vec![], outputs: vec![] };
         assert!(nothing.check().unwrap_err().to_string().contains("without outputs"));
     }

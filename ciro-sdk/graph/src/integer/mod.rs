@@ -11,7 +11,7 @@ pub mod ops;
 mod preimage;
 mod report;
 
-pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ordered_image};
+pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
 pub use interface::{
     ClaimError, EncodedSample, InputPort, Interface, InterfaceError, OutputPort, SampleMismatch,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Decoding, Encoding, Interval, Op, OperatorError};
+use crate::name::{escape, is_plain};
 use crate::tensor::{Tensor, element_count};
 
 /// A node of an [`IntegerModel`], and with it the tensor that the node computes.
@@ -243,7 +244,29 @@ impl IntegerModel {
                 return Err(wrong("the scale is not a positive number"));
             }
         }
-        self.check_interface()
+        self.check_interface()?;
+        self.check_names()
+    }
+
+    /// Checks that every name can be shown as it is.
+    fn check_names(&self) -> Result<(), ModelError> {
+        let wrong = |what, name: &str| {
+            Err(ModelError::Inconsistent { node: escape(name).into_owned(), what })
+        };
+        let nodes = self.nodes.iter().map(|node| &node.name);
+        let mut names = nodes
+            .chain(self.inputs.iter().map(|input| &input.name))
+            .chain(self.outputs.iter().map(|output| &output.name));
+        if let Some(name) = names.find(|name| !is_plain(name)) {
+            return wrong("the name holds characters that cannot be shown", name);
+        }
+        for output in &self.outputs {
+            if !output.decoding.is_plain() {
+                let what = "a class name holds characters that cannot be shown";
+                return wrong(what, &output.name);
+            }
+        }
+        Ok(())
     }
 
     fn check_interface(&self) -> Result<(), ModelError> {
@@ -285,7 +308,8 @@ impl IntegerModel {
     }
 }
 
-/// Builds an [`IntegerModel`] node by node; shapes and intervals are inferred and checked at once.
+/// Builds an [`IntegerModel`] node by node; shapes and intervals are inferred and checked at once, names are kept as
+/// [`escape`] writes them.
 #[derive(Clone, Debug, Default)]
 pub struct ModelBuilder {
     nodes: Vec<Node>,
@@ -317,7 +341,8 @@ impl ModelBuilder {
 
     /// Adds an ONNX input of real shape `shape`; views of it are added with [`Self::view`].
     pub fn input(&mut self, name: impl Into<String>, shape: Vec<usize>) -> usize {
-        self.inputs.push(Input { name: name.into(), shape, views: vec![] });
+        let name = escape(&name.into()).into_owned();
+        self.inputs.push(Input { name, shape, views: vec![] });
         self.inputs.len() - 1
     }
 
@@ -353,7 +378,7 @@ impl ModelBuilder {
         scale: f64,
     ) -> Result<NodeId, ModelError> {
         let mut node = Node {
-            name: name.into(),
+            name: escape(&name.into()).into_owned(),
             op: op.into(),
             operands: operands.to_vec(),
             shape: vec![],
@@ -367,7 +392,14 @@ impl ModelBuilder {
 
     /// Declares an output.
     pub fn output(&mut self, name: impl Into<String>, node: NodeId, decoding: Decoding) {
-        self.outputs.push(Output { name: name.into(), node, decoding });
+        let name = escape(&name.into()).into_owned();
+        let decoding = match decoding {
+            Decoding::Names(names) => {
+                Decoding::Names(names.iter().map(|name| escape(name).into_owned()).collect())
+            }
+            other => other,
+        };
+        self.outputs.push(Output { name, node, decoding });
     }
 
     /// Finishes the model: nodes and constants that no output needs are left out, and the others move up.
@@ -520,6 +552,33 @@ mod tests {
         builder.output("y", y, Decoding::Integer);
         let error = builder.finish().unwrap_err().to_string();
         assert_eq!(error, "node `y`: the scale is not a positive number");
+    }
+
+    #[test]
+    fn names_that_act_on_a_terminal_are_escaped_by_builders_and_refused_in_models() {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x\u{1b}[2J", vec![1]);
+        let x = builder.view(input, Encoding::Integer { lo: 0, hi: 0 }).unwrap();
+        let op = Combine { coefficients: vec![1], constant: 0 };
+        let y = builder.push("y\n", op, &[x], 1.0).unwrap();
+        builder.output("y\n", y, Decoding::Names(vec!["good\r".into()]));
+        let model = builder.finish().unwrap();
+        assert_eq!(model.inputs()[0].name, "x\\u{1b}[2J");
+        assert_eq!(model.nodes()[1].name, "y\\u{a}");
+        assert_eq!(model.outputs()[0].decoding, Decoding::Names(vec!["good\\u{d}".into()]));
+
+        let changes: [fn(&mut IntegerModel); 4] = [
+            |model| model.nodes[1].name.push('\n'),
+            |model| model.inputs[0].name.push('\u{9b}'),
+            |model| model.outputs[0].name.push('\u{202e}'),
+            |model| model.outputs[0].decoding = Decoding::Names(vec!["\u{7}".into()]),
+        ];
+        for change in changes {
+            let mut model = model.clone();
+            change(&mut model);
+            let error = model.check().unwrap_err().to_string();
+            assert!(error.contains("cannot be shown") && is_plain(&error), "{error}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn emit(op: &Bucketize, layer: &mut Layer<'_>) -> Result<(), EmitErro
             continue;
         }
         let lifted = boundaries.iter().map(|boundary| boundary + LIFT);
-        let boundaries = layer.array(&format!("FEATURE_{feature}"), "u64", lifted)?;
+        let boundaries = layer.array(&format!("feature_{feature}"), "u64", lifted)?;
         layer.line(format_args!("    y.append({rank}({value}(ref x), {boundaries}));"));
     }
     layer.line("}");

@@ -23,12 +23,11 @@ pub(super) fn emit(op: &Conv, layer: &mut Layer<'_>) -> Result<(), EmitError> {
     let slots = block.slots;
     let width = channels / op.groups;
     let biases = biases(op, layer, width, slots)?;
-    let biases = layer.array("BIAS", "felt252", biases)?;
-    let window = geometry.window_name(layer);
-    let window = layer.layouts.window(&geometry.window, window);
-    let planes = layer.layouts.planes(slots);
-    let windows = layer.array("WINDOWS", "usize", geometry.windows(inputs))?;
-    let rows = layer.array("ROWS", "usize", &geometry.rows)?;
+    let biases = layer.array("bias", "felt252", biases)?;
+    let window = layer.layouts.window(&geometry.window)?;
+    let planes = layer.layouts.planes(slots)?;
+    let windows = layer.array("windows", "usize", geometry.windows(inputs))?;
+    let rows = layer.array("rows", "usize", &geometry.rows)?;
 
     let plane: usize = geometry.padded.iter().product();
     let blocks = width.div_ceil(slots.count);
@@ -128,22 +127,6 @@ impl Geometry {
     fn windows(&self, inputs: usize) -> Vec<usize> {
         let plane: usize = self.padded.iter().product();
         (0..inputs).flat_map(|c| self.outer_taps.iter().map(move |tap| c * plane + tap)).collect()
-    }
-
-    fn window_name(&self, layer: &Layer<'_>) -> String {
-        let mut name = String::from("Window");
-        let mut upper = true;
-        for c in layer.prefix.chars() {
-            match c {
-                '_' => upper = true,
-                c if upper => {
-                    name.push(c);
-                    upper = false;
-                }
-                c => name.push(c.to_ascii_lowercase()),
-            }
-        }
-        name
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) fn emit(op: &Linear, layer: &mut Layer<'_>) -> Result<(), EmitError> 
             hex(slots.pack(columns.map(|n| bias.map_or(0, |bias| bias[n].into()) - lo)))
         })
         .collect();
-    let biases = layer.array("BIAS", "felt252", biases)?;
-    let (full, rest) = (layer.layouts.unpack(slots), layer.layouts.unpack(slots.last(columns)));
+    let biases = layer.array("bias", "felt252", biases)?;
+    let (full, rest) = (layer.layouts.unpack(slots)?, layer.layouts.unpack(slots.last(columns))?);
     let inner = last(layer.shape(0));
     layer.line(format_args!("{linear}::<{full}, {rest}>(x, {inner}, {weights}, {biases}, {lo})"));
     Ok(())

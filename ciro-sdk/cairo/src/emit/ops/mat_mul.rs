@@ -16,12 +16,12 @@ pub(super) fn emit(layer: &mut Layer<'_>) -> Result<(), EmitError> {
         let width = slots.count.min(columns - first);
         hex(slots.pack(vec![-interval.lo; width]))
     });
-    let biases = layer.array("BIAS", "felt252", biases.collect::<Vec<_>>())?;
+    let biases = layer.array("bias", "felt252", biases.collect::<Vec<_>>())?;
     let layouts = [
-        layer.layouts.unpack(slots),
-        layer.layouts.pack(slots),
-        layer.layouts.unpack(rest),
-        layer.layouts.pack(rest),
+        layer.layouts.unpack(slots)?,
+        layer.layouts.pack(slots)?,
+        layer.layouts.unpack(rest)?,
+        layer.layouts.pack(rest)?,
     ];
     layer.line(format_args!(
         "let shape = {shape} {{ rows: {rows}, inner: {inner}, columns: {columns}, width: {} }};",

@@ -161,7 +161,7 @@ fn gathered(
             Source::Fill => total,
         });
         let indices =
-            layer.array(&format!("INDICES_{part}"), "usize", indices.collect::<Vec<_>>())?;
+            layer.array(&format!("indices_{part}"), "usize", indices.collect::<Vec<_>>())?;
         layer.line(format_args!("{gather}({x}, {indices}, ref y);"));
     }
     layer.line("y.span()");

@@ -15,10 +15,10 @@ pub(super) fn emit(op: &TreeEnsemble, layer: &mut Layer<'_>) -> Result<(), EmitE
     let mut trees = Vec::with_capacity(op.roots.len());
     for (index, &root) in op.roots.iter().enumerate() {
         let nodes = tree(op, root, layer, &mut leaves)?;
-        trees.push(layer.array(&format!("TREE_{index}"), "Node", nodes)?);
+        trees.push(layer.array(&format!("tree_{index}"), "Node", nodes)?);
     }
-    let weights = layer.array("LEAVES", "felt252", leaves.weights)?;
-    let base = layer.array("BASE", "felt252", &op.base)?;
+    let weights = layer.array("leaves", "felt252", leaves.weights)?;
+    let base = layer.array("base", "felt252", &op.base)?;
     let copy = layer.item("movement", "copy");
     // A rank is compared as an unsigned number.
     let lift = (-layer.interval(0).lo).max(0);

@@ -1,0 +1,153 @@
+//! Proofs and their bytes.
+//!
+//! ```text
+//! "ciro-cairo-proof/2\n"
+//! rest         u32 length, bytes: the proof without the parts below, as bincode writes it with fixed-width integers
+//! program      felts (see `packing`)
+//! output       felts
+//! queries      four trees of columns
+//! ```
+//!
+//! All integers are little endian. One proof has exactly one encoding: what decodes to a proof but is not what the proof
+//! encodes to is refused.
+
+mod packing;
+
+use bincode::Options;
+use cairo_air::CairoProofForRustVerifier;
+use stwo::core::pcs::TreeVec;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
+
+use self::packing::{Malformed, Reader};
+
+/// stwo-cairo's proof, for Blake2s commitments.
+pub(crate) type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
+
+/// The format's first bytes: a name and a version.
+const MAGIC: &[u8] = b"ciro-cairo-proof/2\n";
+
+/// No proof of this crate is larger, encoded or decoded; a decoder reads and allocates no more.
+const PROOF_BYTES_MAX: usize = 8 << 20;
+
+/// Trees of queried values.
+const TREES: usize = 4;
+
+/// A proof that a Cairo program ran to its end and wrote its output segment.
+#[derive(Clone)]
+pub struct CairoProof {
+    pub(crate) inner: Inner,
+}
+
+impl std::fmt::Debug for CairoProof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let memory = &self.inner.claim.public_data.public_memory;
+        f.debug_struct("CairoProof")
+            .field("program_felts", &memory.program.len())
+            .field("output_felts", &memory.output.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Inner> for CairoProof {
+    /// A proof as stwo-cairo's own tools hold it.
+    fn from(inner: Inner) -> Self {
+        Self { inner }
+    }
+}
+
+impl From<CairoProof> for Inner {
+    /// The proof as stwo-cairo's own tools take it.
+    fn from(proof: CairoProof) -> Self {
+        proof.inner
+    }
+}
+
+/// Bytes that are no proof.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofDecodeError {
+    /// Not a proof, or of another version.
+    #[error("not a Cairo proof of version 2")]
+    Version,
+    /// Larger than any proof.
+    #[error("the Cairo proof has {0} bytes, at most {PROOF_BYTES_MAX} are read")]
+    TooLarge(usize),
+    /// The data is not what a proof consists of.
+    #[error("the Cairo proof is damaged: {0}")]
+    Damaged(String),
+    /// The same proof has another encoding, which is the valid one.
+    #[error("the Cairo proof is not encoded as this version does")]
+    NotCanonical,
+}
+
+impl From<Malformed> for ProofDecodeError {
+    fn from(what: Malformed) -> Self {
+        Self::Damaged(what.to_owned())
+    }
+}
+
+impl CairoProof {
+    /// The proof as bytes, equal for equal proofs.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(&mut self.inner.clone())
+    }
+
+    /// Reads a proof; nothing in it is believed before [`verify`](crate::verify).
+    ///
+    /// # Errors
+    /// [`ProofDecodeError`] if the bytes are anything but the one encoding of a proof of this version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofDecodeError> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(ProofDecodeError::Version)?;
+        if bytes.len() > PROOF_BYTES_MAX {
+            return Err(ProofDecodeError::TooLarge(bytes.len()));
+        }
+        let mut reader = Reader::new(body, PROOF_BYTES_MAX);
+        let length = reader.word()?;
+        let rest = reader.take(usize::try_from(length).map_err(|_| "a length is too large")?)?;
+        let mut inner: Inner = options()
+            .deserialize(rest)
+            .map_err(|error| ProofDecodeError::Damaged(error.to_string()))?;
+        let memory = &mut inner.claim.public_data.public_memory;
+        let queried = &mut inner.stark_proof.0.queried_values;
+        if !(memory.program.is_empty() && memory.output.is_empty() && queried.is_empty()) {
+            return Err(ProofDecodeError::NotCanonical);
+        }
+        memory.program = packing::read_section(&mut reader)?;
+        memory.output = packing::read_section(&mut reader)?;
+        let trees = (0..TREES).map(|_| packing::read_columns(&mut reader));
+        *queried = TreeVec::new(trees.collect::<Result<_, _>>()?);
+        if !reader.is_empty() || encode(&mut inner) != bytes {
+            return Err(ProofDecodeError::NotCanonical);
+        }
+        Ok(Self { inner })
+    }
+}
+
+/// The bytes of a proof, which is taken apart for it and put together again.
+fn encode(proof: &mut Inner) -> Vec<u8> {
+    let memory = &mut proof.claim.public_data.public_memory;
+    let program = std::mem::take(&mut memory.program);
+    let output = std::mem::take(&mut memory.output);
+    let queried = std::mem::take(&mut proof.stark_proof.0.queried_values);
+    let rest = options().serialize(proof).expect("a proof is plain data below the size limit");
+    let mut bytes = MAGIC.to_vec();
+    let length = u32::try_from(rest.len()).expect("the size limit is below 2^32");
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(rest);
+    packing::write_section(&mut bytes, &program);
+    packing::write_section(&mut bytes, &output);
+    queried.iter().for_each(|columns| packing::write_columns(&mut bytes, columns));
+    let memory = &mut proof.claim.public_data.public_memory;
+    (memory.program, memory.output) = (program, output);
+    proof.stark_proof.0.queried_values = queried;
+    bytes
+}
+
+/// Fixed-width little-endian integers, no trailing bytes, bounded lengths.
+fn options() -> impl Options {
+    bincode::DefaultOptions::new()
+        .with_fixint_encoding()
+        .with_little_endian()
+        .with_limit(PROOF_BYTES_MAX as u64)
+        .reject_trailing_bytes()
+}
