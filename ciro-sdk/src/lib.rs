@@ -14,10 +14,16 @@ pub mod inputs;
 mod inspect;
 mod key;
 #[cfg(feature = "prove")]
+mod machine;
+#[cfg(feature = "prove")]
 mod model;
 mod output;
+mod printable;
 #[cfg(feature = "prove")]
 mod prover;
+mod real_input;
+#[cfg(feature = "prove")]
+mod recompute;
 mod route;
 mod statement;
 mod verify;
@@ -40,12 +46,21 @@ pub use files::{FileError, OutputFile};
 pub use inspect::{Inspection, inspect_file, inspect_model};
 pub use key::{KeyDigest, KeyError, LoadKeyError, ModelKey};
 #[cfg(feature = "prove")]
+pub use machine::available_memory;
+#[cfg(feature = "prove")]
 pub use model::{
-    CairoPackage, CompileError, CompileSettings, EncodedSample, Model, SampleMismatch,
+    CairoPackage, CompileError, CompileSettings, Concern, EncodedSample, Model, OnnxFile,
+    SampleMismatch,
 };
 pub use output::Output;
+pub use printable::{printable, printable_json, printable_message};
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};
+pub use real_input::RealInput;
+#[cfg(feature = "prove")]
+pub use recompute::{Disagreement, FloatModel, RecomputeError};
 pub use route::{Route, RouteNotBuilt, UnknownRoute};
 pub use statement::{Blinding, Claim, InvalidBlinding, StatedInput, Statement};
-pub use verify::{InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with};
+pub use verify::{
+    InputCheck, InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with,
+};

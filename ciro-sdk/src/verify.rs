@@ -8,7 +8,7 @@ use crate::bundle::ProofBundle;
 use crate::key::{KeyDigest, ModelKey};
 use crate::output::Output;
 use crate::route::Route;
-use crate::statement::{Claim, StatedInput};
+use crate::statement::{Claim, StatedInput, Statement};
 
 /// Why a proof bundle does not convince.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum VerifyError {
     /// The route cannot prove claims about committed inputs.
     #[error("the tensor route proves no claims about committed inputs")]
     CommittedInput,
+    /// The claims have another form than the key's model gives them.
+    #[error("the claims do not fit the model")]
+    Statement(#[from] crate::bundle::DecodeError),
     /// The proof bytes do not decode.
     #[error("the proof is damaged")]
     Damaged(#[from] ciro_stark::DecodeError),
@@ -99,6 +102,24 @@ pub enum InputMismatch {
         /// How many came.
         got: usize,
     },
+    /// An input of another shape.
+    #[error("input `{name}`: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// The input.
+        name: String,
+        /// The model's shape.
+        expected: Vec<usize>,
+        /// The tensor's shape.
+        got: Vec<usize>,
+    },
+    /// Values outside of the calibrated range: the model sees them moved to its end, so the proof is equally about other inputs.
+    #[error("{count} value(s) of input `{name}` lie outside of the calibrated range")]
+    Clamped {
+        /// The input.
+        name: String,
+        /// How many values.
+        count: usize,
+    },
     /// An input that the model does not take.
     #[error("input `{name}`")]
     Encoding {
@@ -117,6 +138,23 @@ pub enum InputMismatch {
     /// The commitment is to another input, or made with another blinding value.
     #[error("the proof is about another input, or the blinding value is another one")]
     Commitment,
+    /// Another number of samples than the proof has inferences.
+    #[error("the proof is about {proven} inference(s), the inputs hold {given}")]
+    Samples {
+        /// Inferences of the proof.
+        proven: usize,
+        /// Samples that came.
+        given: usize,
+    },
+    /// One of several samples is another one.
+    #[error("sample {sample}")]
+    Sample {
+        /// Its position.
+        sample: usize,
+        /// How it differs.
+        #[source]
+        source: Box<InputMismatch>,
+    },
     /// Other integers than the proven ones.
     #[error("the proof is about another value of input `{name}`")]
     Value {
@@ -125,7 +163,52 @@ pub enum InputMismatch {
     },
 }
 
+/// How inputs are compared with proven ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputCheck {
+    /// What opens the commitment to the input, for proofs that do not show it. Default: none.
+    pub blinding: Option<crate::Blinding>,
+    /// Whether values outside of the calibrated range count as the end of the range that the model moves them to. Default: no, since
+    /// the same proof is then about all inputs out there.
+    pub allow_clamped: bool,
+}
+
+impl InputMismatch {
+    /// The mismatch itself, without the position of its sample.
+    pub fn reason(&self) -> &Self {
+        match self {
+            Self::Sample { source, .. } => source.reason(),
+            reason => reason,
+        }
+    }
+}
+
 impl Verified {
+    /// Compares the inputs of all inferences with samples, and says how many of their values were moved to the end of their range.
+    ///
+    /// # Errors
+    /// [`InputMismatch`] with the first sample that is another one.
+    pub fn compare_inputs(
+        &self,
+        key: &ModelKey,
+        samples: &[Vec<Tensor<f64>>],
+        check: &InputCheck,
+    ) -> Result<usize, InputMismatch> {
+        let (proven, given) = (self.samples.len(), samples.len());
+        if proven != given {
+            return Err(InputMismatch::Samples { proven, given });
+        }
+        let mut clamped = 0;
+        for (sample, (verified, inputs)) in self.samples.iter().zip(samples).enumerate() {
+            let compared = verified.compare_inputs(key, inputs, check);
+            clamped += compared.map_err(|source| match proven {
+                1 => source,
+                _ => InputMismatch::Sample { sample, source: Box::new(source) },
+            })?;
+        }
+        Ok(clamped)
+    }
+
     /// Whole bits of security, by the conjecture behind most deployed STARKs.
     pub fn security_bits(&self) -> u32 {
         self.security.whole_conjectured_bits()
@@ -141,19 +224,13 @@ impl VerifiedSample {
     /// Checks that the inference was made on these real inputs: `inputs` holds one tensor for each input of the model.
     ///
     /// # Errors
-    /// [`InputMismatch`] with the first input that is another one.
+    /// [`InputMismatch`] with the first input that is another one, or lies outside of the range that the model can tell apart.
     pub fn check_inputs(
         &self,
         key: &ModelKey,
         inputs: &[Tensor<f64>],
     ) -> Result<(), InputMismatch> {
-        let mut proven = self.input.public().ok_or(InputMismatch::Committed)?.iter();
-        for (view, encoded) in key.inputs().iter().zip(encode(key, inputs)?) {
-            if Some(&encoded) != proven.next() {
-                return Err(InputMismatch::Value { name: view.name.clone() });
-            }
-        }
-        Ok(())
+        self.compare_inputs(key, inputs, &InputCheck::default()).map(drop)
     }
 
     /// Checks that the inference was made on these real inputs, to which the proof commits under this blinding value.
@@ -166,35 +243,100 @@ impl VerifiedSample {
         inputs: &[Tensor<f64>],
         blinding: crate::Blinding,
     ) -> Result<(), InputMismatch> {
-        let StatedInput::Committed(commitment) = &self.input else {
-            return Err(InputMismatch::Public);
-        };
-        #[cfg(feature = "cairo")]
-        if crate::cairo::commit(&encode(key, inputs)?, blinding) == *commitment {
-            return Ok(());
+        let check = InputCheck { blinding: Some(blinding), ..InputCheck::default() };
+        self.compare_inputs(key, inputs, &check).map(drop)
+    }
+
+    /// Compares the inference's input with real inputs, and says how many of their values were moved to the end of their range.
+    ///
+    /// # Errors
+    /// [`InputMismatch`] with the first input that is another one.
+    pub fn compare_inputs(
+        &self,
+        key: &ModelKey,
+        inputs: &[Tensor<f64>],
+        check: &InputCheck,
+    ) -> Result<usize, InputMismatch> {
+        let encoded = encode(key, inputs)?;
+        match (&self.input, check.blinding) {
+            (StatedInput::Public(_), Some(_)) => return Err(InputMismatch::Public),
+            (StatedInput::Committed(_), None) => return Err(InputMismatch::Committed),
+            (StatedInput::Public(proven), None) => {
+                let mut proven = proven.iter();
+                for (view, encoded) in key.inputs().iter().zip(&encoded.tensors) {
+                    if Some(encoded) != proven.next() {
+                        return Err(InputMismatch::Value { name: view.name.clone() });
+                    }
+                }
+            }
+            (StatedInput::Committed(commitment), Some(blinding)) => {
+                check_commitment(&encoded.tensors, blinding, commitment)?;
+            }
         }
-        // Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.
-        #[cfg(not(feature = "cairo"))]
-        let _ = (key, inputs, commitment, blinding);
-        Err(InputMismatch::Commitment)
+        match encoded.clamped.first() {
+            Some((name, count)) if !check.allow_clamped => {
+                Err(InputMismatch::Clamped { name: name.clone(), count: *count })
+            }
+            _ => Ok(encoded.clamped.iter().map(|(_, count)| count).sum()),
+        }
     }
 }
 
-/// The integers of real inputs, one tensor for each input view of the key.
-fn encode(key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<i32>>, InputMismatch> {
+#[cfg(feature = "cairo")]
+fn check_commitment(
+    input: &[Tensor<i32>],
+    blinding: crate::Blinding,
+    commitment: &[u8; 32],
+) -> Result<(), InputMismatch> {
+    match crate::cairo::commit(input, blinding) == *commitment {
+        true => Ok(()),
+        false => Err(InputMismatch::Commitment),
+    }
+}
+
+/// Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.
+#[cfg(not(feature = "cairo"))]
+fn check_commitment(
+    _: &[Tensor<i32>],
+    _: crate::Blinding,
+    _: &[u8; 32],
+) -> Result<(), InputMismatch> {
+    Err(InputMismatch::Commitment)
+}
+
+/// Real inputs as a key's model takes them.
+struct EncodedInputs {
+    /// One tensor for each input view of the key.
+    tensors: Vec<Tensor<i32>>,
+    /// Inputs with values outside of the calibrated range, and how many.
+    clamped: Vec<(String, usize)>,
+}
+
+fn encode(key: &ModelKey, inputs: &[Tensor<f64>]) -> Result<EncodedInputs, InputMismatch> {
     let expected = key.real_inputs().count();
     if expected != inputs.len() {
         return Err(InputMismatch::Count { expected, got: inputs.len() });
     }
-    let views = key.real_inputs().zip(inputs);
-    let views = views.flat_map(|(views, real)| views.iter().map(move |view| (view, real)));
-    let encode = |(view, real): (&ciro_stark::KeyInput, &Tensor<f64>)| {
-        let encoded = view.encoding.encode(real);
-        encoded
-            .map(|encoded| encoded.tensor)
-            .map_err(|source| InputMismatch::Encoding { name: view.name.clone(), source })
-    };
-    views.map(encode).collect()
+    let mut encoded = EncodedInputs { tensors: Vec::new(), clamped: Vec::new() };
+    for (views, real) in key.real_inputs().zip(inputs) {
+        let mut clamped = 0;
+        for view in views {
+            let name = || view.name.clone();
+            if view.shape != real.shape() {
+                let (expected, got) = (view.shape.clone(), real.shape().to_vec());
+                return Err(InputMismatch::Shape { name: name(), expected, got });
+            }
+            let view_of = view.encoding.encode(real);
+            let view_of =
+                view_of.map_err(|source| InputMismatch::Encoding { name: name(), source })?;
+            clamped = clamped.max(view_of.clamped);
+            encoded.tensors.push(view_of.tensor);
+        }
+        if let (1.., Some(view)) = (clamped, views.first()) {
+            encoded.clamped.push((view.name.clone(), clamped));
+        }
+    }
+    Ok(encoded)
 }
 
 /// Verifies a bundle against a model key, asking for at least 100 bits of security.
@@ -217,24 +359,13 @@ pub fn verify_with(
     policy: &Policy,
 ) -> Result<Verified, VerifyError> {
     let _span = tracing::info_span!("verify", route = %key.route()).entered();
-    let (expected, found) = (key.route(), bundle.route);
-    if expected != found {
-        return Err(VerifyError::Route { expected, found });
-    }
-    let (expected, found) = (key.preset(), bundle.preset);
-    if expected != found {
-        return Err(VerifyError::Preset { expected, found });
-    }
-    let (expected, found) = (key.digest(), bundle.model_key);
-    if expected != found {
-        return Err(VerifyError::OtherKey { expected, found });
-    }
-    let security = match key {
+    let statement = bundle.statement(key)?;
+    let (statement, security) = match key {
         ModelKey::Tensor(key) => {
+            let statement = statement.into_tensor().ok_or(VerifyError::CommittedInput)?;
             let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
-            let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
             ciro_stark::verify(key, &statement, &proof, policy)?;
-            Security::of(key)
+            (Statement::from_tensor(statement), Security::of(key))
         }
         #[cfg(feature = "cairo")]
         ModelKey::Cairo(cairo) => {
@@ -246,21 +377,21 @@ pub fn verify_with(
                 let policy = policy.clone();
                 return Err(VerificationError::TooWeak { preset, security, policy }.into());
             }
-            crate::cairo::verify(cairo, &bundle.statement, &bundle.proof)?;
-            security
+            crate::cairo::verify(cairo, &statement, &bundle.proof)?;
+            (statement, security)
         }
     };
-    let samples = bundle.statement.claims.iter().map(|claim| decoded(key, claim)).collect();
-    let (route, preset) = (key.route(), key.preset());
-    Ok(Verified { route, model_key: expected, preset, security, samples })
+    let samples = statement.claims.into_iter().map(|claim| decoded(key, claim)).collect();
+    let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
+    Ok(Verified { route, model_key, preset, security, samples })
 }
 
-fn decoded(key: &ModelKey, claim: &Claim) -> VerifiedSample {
-    let outputs = key.outputs().iter().zip(&claim.outputs);
+fn decoded(key: &ModelKey, claim: Claim) -> VerifiedSample {
+    let outputs = key.outputs().iter().zip(claim.outputs);
     VerifiedSample {
-        input: claim.input.clone(),
+        input: claim.input,
         outputs: outputs
-            .map(|(output, integers)| Output::new(&output.name, &output.decoding, integers.clone()))
+            .map(|(output, integers)| Output::new(&output.name, &output.decoding, integers))
             .collect(),
     }
 }
