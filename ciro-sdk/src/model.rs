@@ -435,3 +435,40 @@ fn source(bytes: &[u8], name: &str) -> Result<SourceInfo, ImportError> {
         compiler: COMPILER.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, OutputAccuracy};
+
+    use super::*;
+
+    fn with_accuracy(random: bool, (agreement, error): (f64, f64)) -> Model {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![1]);
+        let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
+        builder.output("y", x, Decoding::Real { scale: 1.0 });
+        let output = OutputAccuracy {
+            name: "y".to_owned(),
+            top1_agreement: agreement,
+            relative_error: error,
+            ..OutputAccuracy::default()
+        };
+        let accuracy = AccuracyReport { random, outputs: vec![output], ..Default::default() };
+        Model { accuracy, ..Model::from(builder.finish().unwrap()) }
+    }
+
+    #[test]
+    fn what_the_user_should_know_of_the_accuracy_is_told() {
+        assert_eq!(with_accuracy(false, (0.96, 0.01)).concerns(), []);
+        for (agreement, error) in [(0.9, 0.01), (1.0, 0.5)] {
+            let concern = Concern::Inaccurate {
+                output: "y".to_owned(),
+                relative_error: error,
+                top1_agreement: agreement,
+            };
+            assert_eq!(with_accuracy(false, (agreement, error)).concerns(), [concern]);
+        }
+        let guessed = with_accuracy(true, (1.0, 0.0));
+        assert_eq!((guessed.concerns(), guessed.refuses_clamped()), (vec![Concern::Guessed], true));
+    }
+}

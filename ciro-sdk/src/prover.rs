@@ -314,9 +314,6 @@ fn check_batch(model: &Model, batch: u32) -> Result<(), ProveError> {
 }
 
 /// Lays a model out for a batch, if a proof is expected to take no more memory than `limit`.
-///
-/// A layout takes memory for every inference itself, a part of what the proof takes. So smaller batches are laid out first, each
-/// a quarter of the next one: when a layout begins, the one before it has shown that it will not take more than the limit.
 fn plan_within(
     model: &Model,
     settings: &ProveSettings,
@@ -328,13 +325,25 @@ fn plan_within(
         check_memory(Estimate::from_columns(plan.estimate()).memory_bytes, limit)?;
         Ok(plan)
     };
-    let smaller = std::iter::successors(Some(settings.batch / 4), |batch| Some(batch / 4));
+    lay_out_within(settings.batch, plan)
+}
+
+/// Lays out the batches 1, ... `batch` / 16, `batch` / 4 and then `batch` itself, up to the first that is refused.
+///
+/// A layout takes memory for every inference before its cost is known, a part of what the proof takes. When one begins here, the
+/// layout of a quarter of its inferences has shown that a proof of those fits, so whoever chose the batch cannot make much more
+/// memory than the limit allows.
+fn lay_out_within<T>(
+    batch: u32,
+    mut lay_out: impl FnMut(u32) -> Result<T, ProveError>,
+) -> Result<T, ProveError> {
+    let smaller = std::iter::successors(Some(batch / 4), |batch| Some(batch / 4));
     let mut smaller: Vec<u32> = smaller.take_while(|&batch| batch > 0).collect();
     smaller.reverse();
     for batch in smaller {
-        plan(batch)?;
+        lay_out(batch)?;
     }
-    plan(settings.batch)
+    lay_out(batch)
 }
 
 /// Refuses work that is expected to take more memory than allowed.
@@ -344,4 +353,29 @@ pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
     }
     let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
     Err(ProveError::Memory { needed, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is laid out on the way to `batch` inferences of 10 MB each, under a limit of 1 GB.
+    fn laid_out(batch: u32) -> (Vec<u32>, bool) {
+        let mut seen = Vec::new();
+        let result = lay_out_within(batch, |batch| {
+            seen.push(batch);
+            check_memory(u64::from(batch) * 10_000_000, 1_000_000_000)
+        });
+        (seen, result.is_ok())
+    }
+
+    #[test]
+    fn a_batch_of_any_size_is_refused_before_much_is_laid_out() {
+        assert_eq!(laid_out(1), (vec![1], true));
+        assert_eq!(laid_out(100), (vec![1, 6, 25, 100], true));
+        for batch in [101, 400, 40_000, 1 << 20, u32::MAX] {
+            let (seen, allowed) = laid_out(batch);
+            assert!(!allowed && seen.iter().all(|&batch| batch <= 400), "{batch}: {seen:?}");
+        }
+    }
 }

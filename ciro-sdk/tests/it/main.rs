@@ -8,4 +8,5 @@
 
 #[cfg(feature = "cairo")]
 mod cairo_route;
+mod hostile_bundles;
 mod real_models;
