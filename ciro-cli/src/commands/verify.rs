@@ -22,9 +22,8 @@ use crate::ui::{BAD, DIM, GOOD};
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("against").required(true),
-    after_help = "\
-A proof says that the model of the key gave these outputs to the input that is shown. Whether that is the input you asked\n\
-about is compared with `--input` alone. Exit code 3 says that the proof is invalid, or about another input."
+    after_help = "A proof says that the model of the key gave these outputs to the input that is shown. Whether that is the input you \
+                  asked about is compared with `--input` alone.\nExit code 3: the proof is invalid, or about another input."
 )]
 pub(crate) struct Args {
     /// The proof
