@@ -79,8 +79,7 @@ mod tests {
         let columns = Encoding::Columns { scales: vec![1.0, 0.25], lo: -100, hi: 100 };
         comes_back(&columns, vec![1.2, 1.2, -3.0, 0.1], &[1.0, 1.25, -3.0, 0.0]);
         comes_back(&Encoding::Integer { lo: 0, hi: 9 }, vec![3.0, 7.0], &[3.0, 7.0]);
-        let exact = [1.5, -0.0, f64::from(f32::MAX), -1e-30, f64::from(f32::MIN), 0.0];
-        let exact = exact.map(|value| f64::from(value as f32));
+        let exact = [1.5, -0.0, f32::MAX, -1e-30, f32::MIN, 0.0].map(f64::from);
         comes_back(&Encoding::Ordered, exact.to_vec(), &exact);
     }
 }

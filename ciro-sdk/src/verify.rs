@@ -153,7 +153,7 @@ pub enum InputMismatch {
         sample: usize,
         /// How it differs.
         #[source]
-        source: Box<InputMismatch>,
+        source: Box<Self>,
     },
     /// Other integers than the proven ones.
     #[error("the proof is about another value of input `{name}`")]

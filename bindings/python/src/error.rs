@@ -91,6 +91,9 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         let text = chain(&error);
         match error {
+            Error::Bundle(LoadBundleError::File(FileError::TooLarge { .. })) => {
+                invalid(text, "format", None)
+            }
             Error::Bundle(LoadBundleError::File(error)) | Error::File(error) => file(&error, text),
             Error::Key(LoadKeyError::File(error)) => file(&error, text),
             Error::Bundle(_) => invalid(text, "format", None),

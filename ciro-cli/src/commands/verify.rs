@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{InputSpec, Inputs, Sample};
 use ciro_sdk::{
-    Disagreement, InputCheck, LoadBundleError, ModelKey, Output, Policy, ProofBundle, ProveError,
-    RealInput, Verified, verify_with,
+    Disagreement, FileError, InputCheck, LoadBundleError, ModelKey, Output, Policy, ProofBundle,
+    ProveError, RealInput, Verified, verify_with,
 };
 use serde::Serialize;
 
@@ -100,9 +100,10 @@ struct Invalid {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let bundle = match ProofBundle::load(&args.proof) {
         Ok(bundle) => bundle,
-        Err(error @ LoadBundleError::Decode(_)) => {
-            return invalid(error.into(), 0.0, args, context);
-        }
+        Err(
+            error
+            @ (LoadBundleError::Decode(_) | LoadBundleError::File(FileError::TooLarge { .. })),
+        ) => return invalid(error.into(), 0.0, args, context),
         Err(error) => return Err(error.into()),
     };
     let trusted = match &args.model {

@@ -20,10 +20,10 @@ fn hostile() -> Sandbox {
     let classes = |place: usize| format!("{place}{HOSTILE}");
     builder.output(HOSTILE, y, Decoding::Real { scale: 1.0 });
     let label = Encoding::Integer { lo: 0, hi: 1 };
-    let kind = builder.input(&format!("kind {HOSTILE}"), vec![1]);
+    let kind = builder.input(format!("kind {HOSTILE}"), vec![1]);
     let kind = builder.view(kind, label).unwrap();
     builder.output(
-        &format!("label {HOSTILE}"),
+        format!("label {HOSTILE}"),
         kind,
         Decoding::Names((0..2).map(classes).collect()),
     );

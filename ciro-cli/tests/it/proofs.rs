@@ -131,6 +131,10 @@ fn proofs_cut_short_are_rejected() {
         sandbox.write("short.ciro", &bytes[..length]);
         rejected(&sandbox, "verify short.ciro --key model.key");
     }
+    let endless = std::fs::File::create(sandbox.path("endless.ciro")).unwrap();
+    endless.set_len(ciro_sdk::MAX_BUNDLE_BYTES + 1).unwrap();
+    let cause = rejected(&sandbox, "verify endless.ciro --key model.key");
+    assert_eq!(cause, "`endless.ciro` has more than 67108864 bytes");
     sandbox.write("long.ciro", [&bytes[..], b"\n"].concat());
     let cause = rejected(&sandbox, "verify long.ciro --key model.key");
     assert_eq!(cause, "1 byte(s) follow the end of the bundle");

@@ -20,8 +20,8 @@ fn twins() -> (Sandbox, Sandbox) {
     (honest, evil)
 }
 
-fn label(report: &Value) -> f64 {
-    report["output"][0][0].as_f64().unwrap()
+fn label(report: &Value) -> i64 {
+    report["output_int"][0][0].as_i64().unwrap()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn what_lies_beside_a_model_decides_nothing() {
     assert_eq!(other.code, Some(3), "{other:?}");
     std::fs::copy(honest.path("proof.ciro"), evil.path("honest.ciro")).unwrap();
     let verified = evil.json(&format!("verify honest.ciro {against} --input s.json"));
-    assert_eq!(label(&verified), 2.0);
+    assert_eq!(label(&verified), 2);
     assert_eq!(verified["calibration"]["file"], "trusted.npz");
     assert_eq!(verified["calibration"]["digest"].as_str().map(str::len), Some(64));
     assert_eq!((&verified["against"], &verified["recomputed"]), (&"onnx".into(), &1.into()));
@@ -53,7 +53,7 @@ fn a_model_that_is_trusted_with_bad_samples_is_told_by_the_float_model() {
     assert_eq!(clamped.code, Some(3), "{clamped:?}");
     let verify = format!("{verify} --input s.json --allow-clamped");
     let verified = evil.json(&verify);
-    assert_eq!(label(&verified), 1.0);
+    assert_eq!(label(&verified), 1);
     assert!(verified["float_disagreements"].as_u64() > Some(0), "{verified}");
     let run = evil.done(&verify);
     assert!(run.stderr.contains("proven is `1`, the float model says `2`"), "{run:?}");

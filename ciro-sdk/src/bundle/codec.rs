@@ -136,6 +136,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether tensors of these shapes follow; makes no memory.
+    #[cfg(feature = "prove")]
     pub(super) fn pass_tensors(&mut self, shapes: &[Vec<usize>]) -> Result<(), DecodeError> {
         self.count(shapes)?;
         shapes.iter().try_for_each(|shape| self.elements(shape).map(drop))

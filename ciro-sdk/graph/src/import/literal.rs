@@ -250,7 +250,7 @@ mod tests {
             raw_data: vec![0; 7],
             ..TensorProto::default()
         };
-        let error = literal(&proto, &ExternalData::none()).unwrap_err();
+        let error = literal(&proto, &ExternalFiles::default()).unwrap_err();
         assert_eq!(error.to_string(), "expected 8 bytes of data, got 7");
     }
 }
