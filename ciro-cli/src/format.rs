@@ -1,8 +1,5 @@
 //! Numbers as people read and write them.
 
-use ciro_sdk::integer::AccuracyReport;
-use ciro_sdk::printable;
-
 /// Milliseconds with three significant digits: `8.41 ms`, `1.24 s`.
 pub(crate) fn duration(ms: f64) -> String {
     match ms {
@@ -32,19 +29,6 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev();
     groups.map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
-}
-
-/// The accuracy of a model as a table.
-pub(crate) fn accuracy(report: &AccuracyReport) -> String {
-    let mut report = report.clone();
-    for output in &mut report.outputs {
-        output.name = printable(&output.name).into_owned();
-    }
-    for layer in &mut report.layers {
-        layer.node = printable(&layer.node).into_owned();
-        layer.op = printable(&layer.op).into_owned();
-    }
-    report.to_string()
 }
 
 /// A shape: `1x3x32x32`, or `scalar`.

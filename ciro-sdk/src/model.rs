@@ -17,6 +17,7 @@ use ciro_graph::{IntegerModel, Tensor};
 use crate::files::{self, FileError};
 use crate::inputs::{InputError, InputSpec, Inputs, Sample};
 use crate::output::Output;
+use crate::printable::printable;
 use crate::recompute::FloatModel;
 
 /// How a model is compiled: what the user decides.
@@ -340,6 +341,17 @@ impl Model {
     const MAX_RELATIVE_ERROR: f64 = 0.02;
     /// The least agreement of an output that is no concern.
     const MIN_AGREEMENT: f64 = 0.95;
+
+    /// The accuracy report as a table, its names [printable](crate::printable).
+    pub fn accuracy_table(&self) -> String {
+        let mut report = self.accuracy.clone();
+        let names = report.outputs.iter_mut().map(|output| &mut output.name);
+        let layers = report.layers.iter_mut().flat_map(|layer| [&mut layer.node, &mut layer.op]);
+        for name in names.chain(layers) {
+            *name = printable(name).into_owned();
+        }
+        report.to_string()
+    }
 
     /// What the user should know before relying on the model.
     pub fn concerns(&self) -> Vec<Concern> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ciro_stark::{LayoutError, Preset, ProveError as TensorError};
 
-use crate::bundle::{ClaimForm, ProofBundle};
+use crate::bundle::{ClaimForm, MAX_PROOF_BYTES, ProofBundle};
 #[cfg(feature = "cairo")]
 use crate::cairo::CairoProver;
 use crate::check::Estimate;
@@ -76,6 +76,14 @@ pub enum ProveError {
         /// How many were asked for.
         batch: u32,
         /// The most.
+        limit: usize,
+    },
+    /// A proof that no verifier reads.
+    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    TooLong {
+        /// Its length.
+        found: usize,
+        /// The greatest length.
         limit: usize,
     },
     /// A sample does not fit the model.
@@ -248,6 +256,9 @@ impl Prover {
                 (proven.statement, proven.proof, Some(proven.steps), proven.blinding)
             }
         };
+        if proof.len() > MAX_PROOF_BYTES {
+            return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
+        }
         let bundle = ProofBundle::new(&self.key(), &statement, proof);
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         let claims = statement.claims.into_iter();

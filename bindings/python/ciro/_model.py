@@ -246,7 +246,7 @@ class Model:
         text += f", and {more} more samples" if more else ""
         advice = "calibrate with inputs like this one: `ciro.compile(..., calibration=X)`"
         if self._inner.refuses_clamped:
-            raise ValueError(f"{text}, which was guessed\nhint: {advice}")
+            raise ValueError(f"{_ciro.printable(text)}, which was guessed\nhint: {advice}")
         warnings.warn(_ciro.printable(f"{text}, moved to its end; {advice}"), CalibrationWarning, stacklevel=3)
         return given
 

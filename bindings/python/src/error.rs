@@ -22,7 +22,7 @@ use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
     CompileError, FileError, InputMismatch, InvalidBlinding, KeyError, LoadBundleError,
     LoadKeyError, ProveError, RecomputeError, Refusal, SampleMismatch, UnknownPreset, UnknownRoute,
-    VerifyError,
+    VerifyError, printable, printable_message,
 };
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -167,6 +167,7 @@ fn import(error: &ImportError, text: String) -> PyErr {
                 None => format!("shapes={{\"{}\": (1, 3, 32, 32)}}, the whole shape", axis.input),
             };
             let advice = axes.first().map(name).unwrap_or_default();
+            let advice = printable(&advice);
             PyValueError::new_err(format!("{text}\nhint: pass {advice}"))
         }
         ImportError::FileTooLarge { .. }
@@ -226,7 +227,7 @@ fn os(path: &Path, error: &io::Error) -> PyErr {
 }
 
 fn failed(text: String, hint: Option<&str>) -> PyErr {
-    exceptions::CiroError::new_err((text, hint.map(str::to_owned)))
+    exceptions::CiroError::new_err((text, hint.map(printable_message)))
 }
 
 fn invalid(text: String, check: &'static str, hint: Option<&str>) -> PyErr {
@@ -245,5 +246,6 @@ fn chain(error: &dyn StdError) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    text
+    // Names from models, keys and proofs are in it, and tracebacks go to terminals.
+    printable_message(&text)
 }

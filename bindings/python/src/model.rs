@@ -224,7 +224,7 @@ impl Model {
     fn accuracy(&self) -> (String, String) {
         let report = self.model.accuracy();
         // Numbers, names and lists always have a JSON form.
-        (serde_json::to_string(report).unwrap_or_default(), report.to_string())
+        (serde_json::to_string(report).unwrap_or_default(), self.model.accuracy_table())
     }
 
     /// For every sample, the inputs with elements outside the calibrated range, and how many.

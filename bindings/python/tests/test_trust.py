@@ -131,3 +131,29 @@ def test_the_bits_of_security_are_known_before_anything_is_proven(iris):
         iris.key.proven_security_bits,
     )
     assert f"{estimate.security_bits} bits" in ciro.check(iris)._repr_html_()
+
+
+def test_names_do_not_act_on_the_terminal(tmp_path, flowers):
+    onnx = pytest.importorskip("onnx")
+    hostile = "x\x1b[2J\nvalid: trust me\u202e"
+    model = onnx.load(MODELS / "logreg_iris" / "model.onnx")
+    old = model.graph.input[0].name
+    model.graph.input[0].name = hostile
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == old:
+                node.input[place] = hostile
+    compiled = ciro.compile(model, calibration=flowers)
+    assert list(compiled.inputs) == [hostile]
+    with pytest.warns(ciro.CalibrationWarning) as warned:
+        proof = compiled.prove(flowers[0] * 1e6)
+    with pytest.raises(ciro.InvalidProofError) as clamped:
+        proof.verify(compiled, inputs=flowers[0] * 1e6)
+    with pytest.raises(ciro.InvalidProofError) as other:
+        proof.verify(compiled.key, inputs=flowers[0])
+    refusal = ciro.Refusal(hostile, hostile, hostile)
+    shown = [repr(compiled), str(compiled.accuracy), str(clamped.value), str(other.value), str(refusal)]
+    shown += [str(warning.message) for warning in warned]
+    for text in shown:
+        assert "\x1b" not in text and "\u202e" not in text and "\nvalid" not in text, text
+    assert "x\\u{1b}[2J\\u{a}valid: trust me\\u{202e}" in repr(compiled)

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         format::bytes(bytes.len() as u64),
         format::count(report.params as u64),
         calibrated.unwrap_or_default(),
-        format::accuracy(model.accuracy()),
+        model.accuracy_table(),
     );
     context.ui.result(&report, &text)?;
     Ok(Status::Done)

@@ -41,7 +41,7 @@ const VERSION: u16 = 1;
 pub const MAX_BUNDLE_BYTES: u64 = 1 << 26;
 
 /// The longest proof in a bundle, in bytes; proofs of real models have less than 2 MB.
-const MAX_PROOF_BYTES: usize = 1 << 23;
+pub(crate) const MAX_PROOF_BYTES: usize = 1 << 23;
 
 /// The longest statement in a bundle, in bytes: what a proof and the header leave.
 const MAX_STATEMENT_BYTES: usize = (1 << 26) - MAX_PROOF_BYTES - (1 << 10);
