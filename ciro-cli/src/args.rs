@@ -102,6 +102,24 @@ pub(crate) struct CompileArgs {
     pub(crate) activation_bits: Option<u32>,
 }
 
+/// How an ONNX file is compiled by whoever checks a proof against it: nothing is taken from where the file lies.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "With an ONNX file as the model")]
+pub(crate) struct TrustedCompileArgs {
+    /// The inputs (JSON, .npy, .npz) that the model is calibrated with; they decide its integers, so none are looked for
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uncalibrated", "key"])]
+    pub(crate) calibration: Option<PathBuf>,
+    /// The model is compiled without calibration
+    #[arg(long, conflicts_with = "key")]
+    pub(crate) uncalibrated: bool,
+    /// Shape of an input (x=1x3x32x32) or value of a symbol (seq=128)
+    #[arg(long, value_name = "NAME=SHAPE", conflicts_with = "key")]
+    pub(crate) shape: Vec<String>,
+    /// Bits of the integers between layers, as for `ciro prove`
+    #[arg(long, value_name = "BITS", conflicts_with = "key")]
+    pub(crate) activation_bits: Option<u32>,
+}
+
 /// How a model is proven.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RouteArgs {

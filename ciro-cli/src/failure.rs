@@ -8,8 +8,8 @@ use ciro_sdk::inputs::InputError;
 use ciro_sdk::integer::{EncodingError, FileError as ModelFileError};
 use ciro_sdk::quantize::QuantizeError;
 use ciro_sdk::{
-    FileError, InputMismatch, LoadBundleError, LoadKeyError, ProveError, SampleMismatch,
-    VerificationError, VerifyError,
+    FileError, InputMismatch, LoadBundleError, LoadKeyError, ProveError, RecomputeError,
+    SampleMismatch, VerificationError, VerifyError,
 };
 
 /// An error of the command itself, with what to do about it.
@@ -58,6 +58,7 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
         of::<VerifyError>,
         of::<VerificationError>,
         of::<InputMismatch>,
+        of::<RecomputeError>,
     ];
     error.chain().find_map(|error| known.iter().find_map(|hint| hint(error)))
 }
@@ -116,6 +117,7 @@ impl Hint for ProveError {
                 Some("prove fewer samples at once, or raise `--max-memory` if there is more".into())
             }
             Self::Batch(_) => Some("prove each sample on its own".into()),
+            Self::TooMany { .. } => Some("prove fewer samples at once".into()),
             Self::Preset(_) => Some("leave out `--preset`".into()),
             Self::CommitInput => Some("commit to inputs with `--route cairo`".into()),
             Self::Layout(_) => {
@@ -183,7 +185,7 @@ impl Hint for VerifyError {
             Self::CairoInvalid(_) => {
                 Some("do not rely on this result: the claim is not what was proven".into())
             }
-            Self::Stated(_) | Self::Claims(_) => {
+            Self::Stated(_) | Self::Claims(_) | Self::Statement(_) => {
                 Some("do not rely on this result: the claim is not what was proven".into())
             }
             Self::Damaged(_) => Some("ask for the proof again; it did not arrive as it was made".into()),
@@ -201,6 +203,15 @@ impl Hint for VerificationError {
     }
 }
 
+impl Hint for RecomputeError {
+    fn hint(&self) -> Option<String> {
+        Some(
+            "do not rely on this result, and report it: a proof verified that should not exist"
+                .into(),
+        )
+    }
+}
+
 impl Hint for InputMismatch {
     fn hint(&self) -> Option<String> {
         match self {
@@ -208,6 +219,10 @@ impl Hint for InputMismatch {
                 Some("open the commitment with `--blinding`, which `ciro prove` printed".into())
             }
             Self::Value { .. } => Some("the proof may be valid, but for another input".into()),
+            Self::Clamped { .. } => Some(
+                "the model moves such values to the end of their range, so the proof is equally about others; `--allow-clamped` accepts that"
+                    .into(),
+            ),
             _ => None,
         }
     }

@@ -43,11 +43,6 @@ pub(crate) fn peak_memory() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 
-/// The memory that a new process can get, in bytes; `None` where the system does not say.
-pub(crate) fn available_memory() -> Option<u64> {
-    meminfo("MemAvailable")
-}
-
 /// The commit that this program was built from, while its sources are still there.
 pub(crate) fn commit() -> Option<String> {
     let sources = env!("CARGO_MANIFEST_DIR");

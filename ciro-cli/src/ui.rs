@@ -9,6 +9,7 @@ use std::time::Duration;
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
+use ciro_sdk::{printable_json, printable_message};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -58,12 +59,12 @@ impl Ui {
         AutoStream::new(stderr(), self.color).current_choice() != anstream::ColorChoice::Never
     }
 
-    /// Prints a result: the value as one JSON object, or the text.
+    /// Prints a result: the value as one JSON object, or the text, whose names have to be [printable](ciro_sdk::printable).
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
         let mut out = AutoStream::new(stdout(), self.color);
         let written = if self.json {
             let json = serde_json::to_string(value).context("cannot write the result as JSON")?;
-            writeln!(out, "{json}")
+            writeln!(out, "{}", printable_json(&json))
         } else {
             write!(out, "{text}")
         };
@@ -73,23 +74,25 @@ impl Ui {
     /// Tells what happens, unless asked to be quiet.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.tell(format_args!("{DIM}{text}{DIM:#}"));
+            self.tell(format_args!("{DIM}{}{DIM:#}", printable_message(&text.to_string())));
         }
     }
 
     /// Tells what may be wrong.
     pub(crate) fn warn(&self, text: impl Display) {
+        let text = printable_message(&text.to_string());
         self.tell(format_args!("{WARNING}warning{WARNING:#}: {text}"));
     }
 
     /// Tells why the command failed: the chain of causes, then what to do.
     pub(crate) fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
-        self.tell(format_args!("{BAD}error{BAD:#}: {error}"));
+        let what = printable_message(&error.to_string());
+        self.tell(format_args!("{BAD}error{BAD:#}: {what}"));
         for cause in causes(error) {
-            self.tell(format_args!("  {DIM}caused by{DIM:#}: {cause}"));
+            self.tell(format_args!("  {DIM}caused by{DIM:#}: {}", printable_message(&cause)));
         }
         if let Some(hint) = hint {
-            self.tell(format_args!("\n{HINT}hint{HINT:#}: {hint}"));
+            self.tell(format_args!("\n{HINT}hint{HINT:#}: {}", printable_message(hint)));
         }
     }
 
@@ -98,7 +101,7 @@ impl Ui {
         if !self.watched() {
             return Stage { end: None, thread: None };
         }
-        let name = name.into();
+        let name = printable_message(&name.into());
         let (end, ended) = sync_channel::<()>(1);
         let thread = std::thread::spawn(move || {
             if ended.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {

@@ -1,32 +1,75 @@
 //! A cache of compiled models on disk, addressed by content.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use blake2::{Blake2s256, Digest};
-use ciro_graph::import;
 
 use crate::files;
 use crate::model::{CompileError, CompileSettings, Model, OnnxFile};
 
+/// What an entry begins with; then follow the digest of the request, and the compiled model.
+const MAGIC: &[u8; 8] = b"CIROCACH";
+
+/// The longest entry that is read, in bytes.
+const MAX_ENTRY_BYTES: u64 = 1 << 31;
+
 /// Compiled models of all processes of a user.
 ///
-/// An entry's name is a digest of everything that decides the compiled model: the ONNX file and its external weights, the
-/// settings, the calibration samples, and the compiler's sources. Entries are written whole or not at all, so any number of
-/// processes may share the cache; a damaged entry is compiled again.
+/// An entry's name is a digest of everything that decides the compiled model: the ONNX file, its name and its external weights,
+/// the settings, the calibration samples, and the compiler's version and sources. The entry repeats that digest, and its model
+/// names the same file and compiler: one that lies under another name is compiled again, as a damaged one is. Entries are
+/// written whole or not at all, so any number of processes may share the cache.
+///
+/// Whoever can write into the cache's folder can still forge an entry. What others are to rely on (keys, compiled models that are
+/// given away, verification) is therefore never taken from a cache: [`Cached::confirm`] compiles anew and compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     folder: PathBuf,
     max_bytes: u64,
 }
 
-/// A model and whether the cache had it.
+/// A model, and whether the cache had it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cached {
     /// The model.
     pub model: Model,
     /// Whether it was compiled before.
     pub hit: bool,
+    /// The ONNX file that it is compiled from.
+    path: PathBuf,
+    /// What identifies the request.
+    request: [u8; 32],
+}
+
+impl From<Model> for Cached {
+    /// A model that was compiled without the cache.
+    fn from(model: Model) -> Self {
+        Self { model, hit: false, path: PathBuf::new(), request: [0; 32] }
+    }
+}
+
+impl Cached {
+    /// Compiles the model anew if the cache had it, with the settings that it was asked for, and compares.
+    ///
+    /// # Errors
+    /// [`CompileError::Cache`] if the cache had another model, [`CompileError::Changed`] if the file, its weights or the settings
+    /// are other ones by now, otherwise as [`Model::compile_file`].
+    pub fn confirm(&self, settings: &CompileSettings) -> Result<(), CompileError> {
+        if !self.hit {
+            return Ok(());
+        }
+        let name = || self.path.to_string_lossy().into_owned();
+        let onnx = OnnxFile::read(&self.path, &settings.import)?;
+        if request(&onnx, settings) != Some(self.request) {
+            return Err(CompileError::Changed(name()));
+        }
+        // Bytes, not figures: an error that is no number would differ from itself.
+        if onnx.compile(settings)?.to_bytes() != self.model.to_bytes() {
+            return Err(CompileError::Cache(name()));
+        }
+        Ok(())
+    }
 }
 
 impl Cache {
@@ -72,57 +115,62 @@ impl Cache {
         settings: &CompileSettings,
     ) -> Result<Cached, CompileError> {
         let onnx = OnnxFile::read(path, &settings.import)?;
-        let Some(entry) = self.entry(&onnx, settings)? else {
-            return Ok(Cached { model: onnx.compile(settings)?, hit: false });
+        let found = |model, hit, request| Ok(Cached { model, hit, path: path.to_owned(), request });
+        // Weights that cannot be read are what the import then complains of.
+        let Some(request) = request(&onnx, settings) else {
+            return found(onnx.compile(settings)?, false, [0; 32]);
         };
-        if let Ok(model) = Model::load(&entry) {
+        let entry = self.folder.join("models").join(hex::encode(request));
+        if let Some(model) = load(&entry, &request, &onnx) {
             touch(&entry);
-            return Ok(Cached { model, hit: true });
+            return found(model, true, request);
         }
         let model = onnx.compile(settings)?;
         let folder = entry.parent().unwrap_or(&self.folder);
+        let content = [&MAGIC[..], &request, &model.to_bytes()].concat();
         let kept = std::fs::create_dir_all(folder)
             .map_err(|error| error.to_string())
-            .and_then(|()| model.save(&entry).map_err(|error| error.to_string()));
+            .and_then(|()| files::write(&entry, &content).map_err(|error| error.to_string()));
         match kept {
             Ok(()) => prune(folder, self.max_bytes),
             Err(error) => {
                 tracing::warn!(entry = %entry.display(), error, "the model is not cached")
             }
         }
-        Ok(Cached { model, hit: false })
+        found(model, false, request)
     }
+}
 
-    /// The file of a model in the cache; `None` if its weights cannot be read, which the import then explains.
-    fn entry(
-        &self,
-        onnx: &OnnxFile,
-        settings: &CompileSettings,
-    ) -> Result<Option<PathBuf>, CompileError> {
-        let description = import::describe(&onnx.bytes)?;
-        let mut hasher = Blake2s256::new();
-        let mut part = |bytes: &[u8]| {
-            hasher.update((bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
-        };
-        part(b"ciro cache v1");
-        part(ciro_graph::SOURCES.as_bytes());
-        part(onnx.name().as_bytes());
-        part(format!("{:?} {:?}", settings.import, settings.quantize).as_bytes());
-        part(format!("{:?}", settings.calibration).as_bytes());
-        part(&onnx.bytes);
-        for location in &description.external_files {
-            let relative = Path::new(location);
-            let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
-            let file = onnx.folder().join(relative);
-            match files::read(&file, settings.import.max_file_bytes) {
-                Ok(weights) if inside => part(&weights),
-                _ => return Ok(None),
-            }
-        }
-        let digest = hex::encode(hasher.finalize());
-        Ok(Some(self.folder.join("models").join(digest).with_extension("ciro-model")))
+/// The digest of everything that decides a compiled model; `None` if a file of weights cannot be read.
+fn request(onnx: &OnnxFile, settings: &CompileSettings) -> Option<[u8; 32]> {
+    let mut hasher = Blake2s256::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    part(b"ciro cache v2");
+    part(crate::model::COMPILER.as_bytes());
+    part(ciro_graph::SOURCES.as_bytes());
+    part(onnx.name().as_bytes());
+    part(format!("{:?} {:?}", settings.import, settings.quantize).as_bytes());
+    match &settings.calibration {
+        Some(samples) => part(&samples.digest()),
+        None => part(b""),
     }
+    part(&onnx.bytes);
+    for (location, content) in onnx.external().iter() {
+        part(location.as_bytes());
+        part(content?);
+    }
+    Some(hasher.finalize().into())
+}
+
+/// The model of an entry, if the entry belongs to this request and to this file.
+fn load(entry: &Path, request: &[u8; 32], onnx: &OnnxFile) -> Option<Model> {
+    let bytes = files::read(entry, MAX_ENTRY_BYTES).ok()?;
+    let model = bytes.strip_prefix(MAGIC)?.strip_prefix(request)?;
+    let model = Model::from_bytes(model).ok()?;
+    (onnx.source().is_ok_and(|source| source == *model.source())).then_some(model)
 }
 
 /// Marks an entry as used; a cache that cannot be marked only forgets sooner.
@@ -192,6 +240,48 @@ mod tests {
         std::fs::write(&entries(&cache)[0], b"CIROMODL, but cut short").unwrap();
         assert_eq!((compile().hit, compile().hit), (false, true));
         assert_eq!(compile().model, first.model);
+    }
+
+    #[test]
+    fn entries_of_other_models_are_compiled_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let compile = |model: &str, value| cache.compile_file(&onnx(model), &settings(value));
+        let honest = compile("logreg_iris", 5.0).unwrap().model;
+        let entry = entries(&cache).remove(0);
+        // Another model, the same one with another calibration, and a bare compiled model.
+        for (model, value) in [("kmeans_iris", 5.0), ("logreg_iris", 0.1)] {
+            let other = compile(model, value).unwrap().model;
+            assert_ne!(other, honest);
+            let theirs = entries(&cache).into_iter().find(|path| *path != entry).unwrap();
+            for content in [std::fs::read(&theirs).unwrap(), other.to_bytes()] {
+                std::fs::write(&entry, content).unwrap();
+                let again = compile("logreg_iris", 5.0).unwrap();
+                assert!(!again.hit && again.model == honest);
+            }
+            std::fs::remove_file(theirs).unwrap();
+        }
+    }
+
+    #[test]
+    fn forged_entries_are_found_by_compiling_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let compile = || cache.compile_file(&onnx("logreg_iris"), &settings(5.0)).unwrap();
+        compile().confirm(&settings(5.0)).unwrap();
+        compile().confirm(&settings(5.0)).unwrap();
+        let changed = compile().confirm(&settings(6.0)).unwrap_err();
+        assert!(matches!(changed, CompileError::Changed(_)), "{changed}");
+        // The right digest and the right source before the weights of another calibration: nothing but compiling tells.
+        let entry = entries(&cache).remove(0);
+        let other = OnnxFile::read(&onnx("logreg_iris"), &settings(0.1).import).unwrap();
+        let other = other.compile(&settings(0.1)).unwrap().to_bytes();
+        let header = std::fs::read(&entry).unwrap()[..40].to_vec();
+        std::fs::write(&entry, [header, other].concat()).unwrap();
+        let forged = compile();
+        assert!(forged.hit);
+        let found = forged.confirm(&settings(5.0)).unwrap_err();
+        assert!(matches!(found, CompileError::Cache(_)), "{found}");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use ciro_cairo::{
     CairoKey as ProgramKey, CairoProof, Compiler, EmitSettings, Execution, Felt, InputMode,
     Package, Program, StatedInput as CairoInput, Statement as CairoStatement, Subject,
 };
-use ciro_graph::integer::Encoding;
 use ciro_graph::{IntegerModel, Interface, Tensor};
 use ciro_stark::{Preset, Security};
 
@@ -197,7 +196,7 @@ pub(crate) fn verify(
         return Err(VerifyError::Claims(expected.claims.len()));
     };
     let proof = CairoProof::from_bytes(proof)?;
-    let stated = statement(ciro_cairo::verify(&key.0, &proof)?);
+    let stated = statement(ciro_cairo::verify(&key.0, proof)?);
     match &stated.claims[..] {
         [proven] if proven.input != claim.input => Err(VerifyError::Stated("input")),
         [proven] if proven.outputs != claim.outputs => Err(VerifyError::Stated("output")),

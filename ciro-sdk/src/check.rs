@@ -1,13 +1,16 @@
 //! Can a model be proven, and at what cost.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ciro_graph::import::{self, ImportError};
 use ciro_graph::quantize::QuantizeError;
-use ciro_stark::LayoutError;
+use ciro_stark::{LayoutError, Security};
 
 #[cfg(feature = "cairo")]
 use crate::cairo::{CairoProver, Work};
+#[cfg(feature = "cairo")]
+use crate::key::ModelKey;
 use crate::model::{self, CompileError, CompileSettings, Model};
 use crate::prover::{ProveError, ProveSettings};
 use crate::route::Route;
@@ -40,12 +43,12 @@ pub struct Refusal {
 ///
 /// On the tensor route, the model is laid out and its columns are counted: see [`ciro_stark::Estimate`].
 ///
-/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` felts of committed weights:
+/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` words of committed weights:
 ///
 /// | figure | formula |
 /// |---|---|
-/// | time | 3.4 s + s / 350 000 steps a second + 2.2 ms w |
-/// | memory | 1.7 GB + 1.9 kB s + 340 kB w |
+/// | time | 3.5 s + s / 188 000 steps a second + 0.083 ms w |
+/// | memory | 1.78 GB + 1.25 kB s + 30 kB w |
 /// | proof | 850 kB |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
@@ -59,6 +62,10 @@ pub struct Estimate {
     pub memory_bytes: u64,
     /// Size of the proof in bytes.
     pub proof_bytes: u64,
+    /// Bits of security of the proof, by the conjecture behind most deployed STARKs, rounded down.
+    pub security_bits: u32,
+    /// Bits of security that hold without a conjecture, rounded down.
+    pub proven_security_bits: u32,
 }
 
 impl Estimate {
@@ -70,14 +77,27 @@ impl Estimate {
         match settings.route {
             Route::Tensor => {
                 let (preset, batch) = (settings.preset, settings.batch);
-                ciro_stark::Estimate::of(model.integer(), preset, batch)
-                    .map(Self::from_columns)
-                    .map_err(ProveError::Layout)
+                let plan = ciro_stark::Plan::new(Arc::clone(model.integer()), preset, batch);
+                let plan = plan.map_err(ProveError::Layout)?;
+                Ok(Self::from_columns(plan.estimate()).with_security(&plan.security()))
             }
             #[cfg(feature = "cairo")]
-            Route::Cairo => Ok(Self::from_work(CairoProver::new(model, settings)?.work())),
+            Route::Cairo => {
+                let prover = CairoProver::new(model, settings)?;
+                let work = prover.work();
+                let security = ModelKey::Cairo(Box::new(prover.key().clone())).security();
+                Ok(Self::from_work(work).with_security(&security))
+            }
             #[cfg(not(feature = "cairo"))]
             Route::Cairo => Err(RouteNotBuilt(Route::Cairo).into()),
+        }
+    }
+
+    fn with_security(self, security: &Security) -> Self {
+        Self {
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
+            ..self
         }
     }
 
@@ -90,6 +110,8 @@ impl Estimate {
             prove_ms: 3500.0 + work.steps as f64 / 188.0 + 0.083 * work.words as f64,
             memory_bytes: work.memory_bytes(),
             proof_bytes: 850_000,
+            security_bits: 0,
+            proven_security_bits: 0,
         }
     }
 
@@ -105,6 +127,8 @@ impl Estimate {
             prove_ms: estimate.prove_ms,
             memory_bytes: (estimate.memory_mb * 1_048_576.0) as u64,
             proof_bytes: estimate.proof_bytes,
+            security_bits: 0,
+            proven_security_bits: 0,
         }
     }
 }

@@ -41,8 +41,14 @@ pub enum FileError {
 /// Reads a whole file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
+    // Room for exactly what is there, where the system knows it: growing by doubling would take twice as much.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::new();
+    let room = usize::try_from(length).unwrap_or(usize::MAX);
+    if length <= limit && bytes.try_reserve_exact(room.saturating_add(1)).is_err() {
+        return Err(failed(io::ErrorKind::OutOfMemory.into()));
+    }
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
         Ok(bytes)

@@ -14,12 +14,16 @@ pub mod inputs;
 mod inspect;
 mod key;
 #[cfg(feature = "prove")]
+mod machine;
+#[cfg(feature = "prove")]
 mod model;
 mod output;
+mod printable;
 #[cfg(feature = "prove")]
 mod prover;
+mod real_input;
 #[cfg(feature = "prove")]
-mod recheck;
+mod recompute;
 mod route;
 mod statement;
 mod verify;
@@ -41,12 +45,18 @@ pub use files::{FileError, OutputFile};
 pub use inspect::{Inspection, inspect_file, inspect_model};
 pub use key::{KeyDigest, KeyError, LoadKeyError, ModelKey};
 #[cfg(feature = "prove")]
-pub use model::{CairoPackage, CompileError, CompileSettings, Model};
+pub use machine::available_memory;
+#[cfg(feature = "prove")]
+pub use model::{CairoPackage, CompileError, CompileSettings, Concern, Model, OnnxFile};
 pub use output::Output;
+pub use printable::{printable, printable_json, printable_message};
 #[cfg(feature = "prove")]
 pub use prover::{ProveError, ProveSettings, Proven, Prover};
+pub use real_input::RealInput;
 #[cfg(feature = "prove")]
-pub use recheck::{ClaimMismatch, Rechecked};
+pub use recompute::{Disagreement, FloatModel, RecomputeError};
 pub use route::{Route, RouteNotBuilt, UnknownRoute};
 pub use statement::{Blinding, Claim, InvalidBlinding, StatedInput, Statement};
-pub use verify::{InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with};
+pub use verify::{
+    InputCheck, InputMismatch, Verified, VerifiedSample, VerifyError, verify, verify_with,
+};

@@ -1,11 +1,13 @@
 //! Models: from ONNX to a quantized model that runs, is proven, and has a key.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
 use ciro_graph::float::Graph;
-use ciro_graph::import::{self, Description, ImportError};
+use ciro_graph::import::{self, Description, ExternalFiles, ImportError};
 use ciro_graph::integer::{
     AccuracyReport, CompiledModel, EncodedSample, FileError as ModelFileError, SampleMismatch,
     SourceInfo,
@@ -16,6 +18,8 @@ use ciro_graph::{IntegerModel, Interface, Tensor};
 use crate::files::{self, FileError};
 use crate::inputs::{InputError, InputSpec, Inputs, Sample};
 use crate::output::Output;
+use crate::printable::printable;
+use crate::recompute::FloatModel;
 
 /// How a model is compiled: what the user decides.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +51,12 @@ pub enum CompileError {
     /// The model has no integer form.
     #[error("cannot quantize the model")]
     Quantize(#[from] QuantizeError),
+    /// The cache holds another model under this file's name.
+    #[error("the cache holds another model than `{0}` compiles to")]
+    Cache(String),
+    /// The file, its weights or the compiler changed after the model was found in the cache.
+    #[error("`{0}` has changed since its compiled form was found in the cache")]
+    Changed(String),
 }
 
 /// A quantized model, where it comes from, and how accurate it is.
@@ -188,35 +198,130 @@ impl From<IntegerModel> for Model {
     }
 }
 
-/// An ONNX file in memory, with the folder that its external weights are in.
-#[derive(Debug)]
-pub(crate) struct OnnxFile {
+/// An ONNX file and its external weights in memory, each read once: what is identified is what is compiled.
+#[derive(Clone, Debug)]
+pub struct OnnxFile {
     pub(crate) bytes: Vec<u8>,
-    path: PathBuf,
+    name: String,
+    external: ExternalFiles,
 }
 
 impl OnnxFile {
-    pub(crate) fn read(path: &Path, settings: &import::Settings) -> Result<Self, FileError> {
+    /// Reads the file and the files of weights that it names, in its folder.
+    ///
+    /// # Errors
+    /// [`CompileError`] if it cannot be read or is no ONNX file.
+    pub fn read(path: &Path, settings: &import::Settings) -> Result<Self, CompileError> {
         let bytes = files::read(path, settings.max_file_bytes)?;
-        Ok(Self { bytes, path: path.to_owned() })
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let external = ExternalFiles::read(&bytes, folder, settings)?;
+        Ok(Self { bytes, name, external })
     }
 
     /// The file's name, without its folder.
-    pub(crate) fn name(&self) -> String {
-        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new(""))
+    /// Compiles the model.
+    ///
+    /// # Errors
+    /// As [`Model::compile_file`].
+    pub fn compile(&self, settings: &CompileSettings) -> Result<Model, CompileError> {
+        compile(&self.graph(&settings.import)?, self.source()?, settings)
+    }
+
+    /// The float model, to compare its answers with proven ones.
+    ///
+    /// # Errors
+    /// As [`Model::compile_file`].
+    pub fn float_model(&self, settings: &import::Settings) -> Result<FloatModel, CompileError> {
+        Ok(FloatModel(self.graph(settings)?))
+    }
+
+    pub(crate) fn external(&self) -> &ExternalFiles {
+        &self.external
     }
 
     pub(crate) fn graph(&self, settings: &import::Settings) -> Result<Graph, ImportError> {
-        import::import_bytes_in(&self.bytes, self.folder(), settings)
+        import::import_bytes_with(&self.bytes, &self.external, settings)
     }
 
-    pub(crate) fn compile(&self, settings: &CompileSettings) -> Result<Model, CompileError> {
-        let graph = self.graph(&settings.import)?;
-        compile(&graph, source(&self.bytes, &self.name())?, settings)
+    /// What a model that is compiled from this file knows of its origin.
+    pub(crate) fn source(&self) -> Result<SourceInfo, ImportError> {
+        source(&self.bytes, &self.name)
+    }
+}
+
+/// What the user should know of a model before relying on its integers.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Concern {
+    /// The ranges of values are guessed from random numbers.
+    Guessed,
+    /// An output is further from the float model's than quantization explains.
+    Inaccurate {
+        /// The output's name.
+        output: String,
+        /// Mean relative error on the calibration samples.
+        relative_error: f64,
+        /// Share of rows with the same greatest element, or of equal labels.
+        top1_agreement: f64,
+    },
+}
+
+impl Model {
+    /// The greatest mean relative error of an output that is no concern.
+    const MAX_RELATIVE_ERROR: f64 = 0.02;
+    /// The least agreement of an output that is no concern.
+    const MIN_AGREEMENT: f64 = 0.95;
+
+    /// The accuracy report as a table, its names [printable](crate::printable).
+    pub fn accuracy_table(&self) -> String {
+        let mut report = self.accuracy.clone();
+        let names = report.outputs.iter_mut().map(|output| &mut output.name);
+        let layers = report.layers.iter_mut().flat_map(|layer| [&mut layer.node, &mut layer.op]);
+        for name in names.chain(layers) {
+            *name = printable(name).into_owned();
+        }
+        report.to_string()
+    }
+
+    /// What the user should know before relying on the model.
+    pub fn concerns(&self) -> Vec<Concern> {
+        if self.accuracy.random {
+            return vec![Concern::Guessed];
+        }
+        let outputs = self.accuracy.outputs.iter().filter(|output| {
+            output.relative_error > Self::MAX_RELATIVE_ERROR
+                || output.top1_agreement < Self::MIN_AGREEMENT
+        });
+        outputs
+            .map(|output| Concern::Inaccurate {
+                output: output.name.clone(),
+                relative_error: output.relative_error,
+                top1_agreement: output.top1_agreement,
+            })
+            .collect()
+    }
+
+    /// Whether the model refuses inputs outside of its range, because the range itself is a guess.
+    pub fn refuses_clamped(&self) -> bool {
+        self.accuracy.random
+    }
+
+    /// Whether a file holds a compiled model, by its content or its name.
+    pub fn is_compiled_file(path: &Path) -> bool {
+        let mut magic = [0; 8];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        (read.is_ok() && Self::is_compiled(&magic))
+            || path.extension().is_some_and(|extension| extension == "ciro-model")
+    }
+
+    /// Whether bytes begin as a compiled model does.
+    pub fn is_compiled(bytes: &[u8]) -> bool {
+        bytes.starts_with(b"CIROMODL")
     }
 }
 
@@ -265,12 +370,52 @@ pub(crate) fn quantized(
     Ok((model, calibration))
 }
 
+/// The program that compiles, with its version.
+pub(crate) const COMPILER: &str = concat!("ciro ", env!("CARGO_PKG_VERSION"));
+
 fn source(bytes: &[u8], name: &str) -> Result<SourceInfo, ImportError> {
     let Description { producer, .. } = import::describe(bytes)?;
     Ok(SourceInfo {
         file_name: name.to_owned(),
         onnx_digest: Blake2s256::digest(bytes).into(),
         producer,
-        compiler: concat!("ciro ", env!("CARGO_PKG_VERSION")).to_owned(),
+        compiler: COMPILER.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, OutputAccuracy};
+
+    use super::*;
+
+    fn with_accuracy(random: bool, (agreement, error): (f64, f64)) -> Model {
+        let mut builder = ModelBuilder::new();
+        let input = builder.input("x", vec![1]);
+        let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
+        builder.output("y", x, Decoding::Real { scale: 1.0 });
+        let output = OutputAccuracy {
+            name: "y".to_owned(),
+            top1_agreement: agreement,
+            relative_error: error,
+            ..OutputAccuracy::default()
+        };
+        let accuracy = AccuracyReport { random, outputs: vec![output], ..Default::default() };
+        Model { accuracy, ..Model::from(builder.finish().unwrap()) }
+    }
+
+    #[test]
+    fn what_the_user_should_know_of_the_accuracy_is_told() {
+        assert_eq!(with_accuracy(false, (0.96, 0.01)).concerns(), []);
+        for (agreement, error) in [(0.9, 0.01), (1.0, 0.5)] {
+            let concern = Concern::Inaccurate {
+                output: "y".to_owned(),
+                relative_error: error,
+                top1_agreement: agreement,
+            };
+            assert_eq!(with_accuracy(false, (agreement, error)).concerns(), [concern]);
+        }
+        let guessed = with_accuracy(true, (1.0, 0.0));
+        assert_eq!((guessed.concerns(), guessed.refuses_clamped()), (vec![Concern::Guessed], true));
+    }
 }

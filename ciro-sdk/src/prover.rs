@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ciro_graph::Tensor;
 use ciro_graph::integer::SampleMismatch;
 use ciro_stark::{LayoutError, Preset, ProveError as TensorError};
 
-use crate::bundle::ProofBundle;
+use crate::bundle::{ClaimForm, MAX_PROOF_BYTES, ProofBundle};
 #[cfg(feature = "cairo")]
 use crate::cairo::CairoProver;
 use crate::check::Estimate;
 use crate::inputs::Sample;
 use crate::key::ModelKey;
+use crate::machine::available_memory;
 use crate::model::{CairoPackage, Model};
 use crate::output::Output;
 use crate::route::{Route, RouteNotBuilt};
-use crate::statement::{Blinding, Claim, StatedInput, Statement};
+use crate::statement::{Blinding, Statement};
 
 /// How inferences are proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,16 @@ pub struct ProveSettings {
     pub batch: u32,
     /// Whether proofs state a commitment to the input instead of the input. Default: no; for the Cairo route alone.
     pub commit_input: bool,
-    /// The most memory, in bytes, that a proof may be expected to take. Default: no limit.
+    /// The most memory, in bytes, that a proof may be expected to take. Default: `None`, what the machine has
+    /// [free](crate::available_memory); `u64::MAX` sets no limit.
     pub max_memory_bytes: Option<u64>,
+}
+
+impl ProveSettings {
+    /// The limit in force now.
+    fn memory_limit(max_memory_bytes: Option<u64>) -> u64 {
+        max_memory_bytes.or_else(available_memory).unwrap_or(u64::MAX)
+    }
 }
 
 impl Default for ProveSettings {
@@ -62,6 +70,22 @@ pub enum ProveError {
         needed: u64,
         /// What is allowed, in megabytes.
         limit: u64,
+    },
+    /// More inferences than a bundle holds.
+    #[error("a proof of this model is about at most {limit} inference(s), not {batch}")]
+    TooMany {
+        /// How many were asked for.
+        batch: u32,
+        /// The most.
+        limit: usize,
+    },
+    /// A proof that no verifier reads.
+    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    TooLong {
+        /// Its length.
+        found: usize,
+        /// The greatest length.
+        limit: usize,
     },
     /// A sample does not fit the model.
     #[error("sample {sample}")]
@@ -155,16 +179,12 @@ impl Prover {
     /// [`ProveError`] if the model cannot be proven on this route, or a proof would take too much memory.
     pub fn new(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
         let _span = tracing::info_span!("prepare", route = %settings.route).entered();
+        check_batch(model, settings.batch)?;
         let backend = match settings.route {
             Route::Tensor if settings.commit_input => return Err(ProveError::CommitInput),
             Route::Tensor => {
-                let integer = Arc::clone(model.integer());
-                let plan = ciro_stark::Plan::new(integer, settings.preset, settings.batch)
-                    .map_err(ProveError::Layout)?;
-                if let Some(limit) = settings.max_memory_bytes {
-                    check_memory(Estimate::from_columns(plan.estimate()).memory_bytes, limit)?;
-                }
-                Backend::Tensor(Box::new(plan.commit()))
+                let limit = ProveSettings::memory_limit(settings.max_memory_bytes);
+                Backend::Tensor(Box::new(plan_within(model, settings, limit)?.commit()))
             }
             // Its memory depends on the steps, which are known when the program has run.
             #[cfg(feature = "cairo")]
@@ -214,6 +234,7 @@ impl Prover {
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
         let start = Instant::now();
+        let limit = ProveSettings::memory_limit(max_memory_bytes);
         let mut integers = Vec::with_capacity(samples.len());
         let mut clamped = Vec::with_capacity(samples.len());
         for (sample, reals) in samples.iter().enumerate() {
@@ -224,9 +245,7 @@ impl Prover {
         }
         let (statement, proof, steps, blinding) = match &self.backend {
             Backend::Tensor(prover) => {
-                if let Some(limit) = max_memory_bytes {
-                    check_memory(Estimate::from_columns(prover.estimate()).memory_bytes, limit)?;
-                }
+                check_memory(Estimate::from_columns(prover.estimate()).memory_bytes, limit)?;
                 let (statement, proof) = prover.prove(&integers).map_err(ProveError::Tensor)?;
                 (Statement::from_tensor(statement), proof.to_bytes(), None, None)
             }
@@ -236,16 +255,17 @@ impl Prover {
                     let count = u32::try_from(integers.len()).unwrap_or(u32::MAX);
                     return Err(ProveError::Batch(count));
                 };
-                let proven = prover.prove(input, max_memory_bytes)?;
+                let proven = prover.prove(input, Some(limit))?;
                 (proven.statement, proven.proof, Some(proven.steps), proven.blinding)
             }
         };
-        let key = self.key();
-        let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
-        let bundle = ProofBundle { route, preset, model_key, statement, proof };
+        if proof.len() > MAX_PROOF_BYTES {
+            return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
+        }
+        let bundle = ProofBundle::new(&self.key(), &statement, proof);
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
-        let claims = bundle.statement.claims.iter();
-        let outputs = claims.map(|claim| self.model.decode(claim.outputs.clone())).collect();
+        let claims = statement.claims.into_iter();
+        let outputs = claims.map(|claim| self.model.decode(claim.outputs)).collect();
         Ok(Proven { bundle, outputs, clamped, blinding, steps, prove_ms })
     }
 }
@@ -276,39 +296,68 @@ impl Model {
     /// The key to verify a bundle against, for a verifier who holds the whole model.
     ///
     /// Route, preset and batch are taken from the bundle: they only say which proof to expect. Whether its preset is strong
-    /// enough remains the policy's business.
+    /// enough remains the policy's business. What they would take is estimated before it is laid out, since whoever wrote the
+    /// bundle chose them.
     ///
     /// # Errors
-    /// [`ProveError::Statement`] if the bundle cannot be about this model, otherwise as [`Prover::new`].
+    /// [`ProveError::Statement`] if the bundle cannot be about this model, [`ProveError::Memory`] if its key would take too much
+    /// memory, otherwise as [`Prover::new`].
     pub fn key_for(
         &self,
         bundle: &ProofBundle,
         max_memory_bytes: Option<u64>,
     ) -> Result<ModelKey, ProveError> {
-        let shapes = |tensors: &[Tensor<i32>]| -> Vec<Vec<usize>> {
-            tensors.iter().map(|tensor| tensor.shape().to_vec()).collect()
-        };
-        let integer = self.integer();
-        let shape = |id| integer.node(id).shape.clone();
-        let inputs: Vec<_> = integer.input_nodes().map(|(id, _)| shape(id)).collect();
-        let outputs: Vec<_> = integer.outputs().iter().map(|output| shape(output.node)).collect();
-        let claims = &bundle.statement.claims;
-        let about_this = |claim: &Claim| {
-            let input = match &claim.input {
-                StatedInput::Public(tensors) => shapes(tensors) == inputs,
-                StatedInput::Committed(_) => true,
-            };
-            input && shapes(&claim.outputs) == outputs
-        };
-        let batch = u32::try_from(claims.len()).ok().filter(|&batch| batch > 0);
-        let (Some(batch), true) = (batch, claims.iter().all(about_this)) else {
+        let batch = bundle.claims();
+        if batch == 0 || !bundle.has_form(&ClaimForm::of_model(self.integer())) {
             return Err(ProveError::Statement);
-        };
+        }
         let (route, preset) = (bundle.route, bundle.preset);
         let settings =
             ProveSettings { route, preset, batch, max_memory_bytes, ..Default::default() };
         self.key(&settings)
     }
+}
+
+/// Refuses batches whose proofs no verifier would read.
+fn check_batch(model: &Model, batch: u32) -> Result<(), ProveError> {
+    let limit = ClaimForm::of_model(model.integer()).max_claims();
+    match usize::try_from(batch) {
+        Ok(wanted) if wanted <= limit => Ok(()),
+        _ => Err(ProveError::TooMany { batch, limit }),
+    }
+}
+
+/// Lays a model out for a batch, if a proof is expected to take no more memory than `limit`.
+fn plan_within(
+    model: &Model,
+    settings: &ProveSettings,
+    limit: u64,
+) -> Result<ciro_stark::Plan, ProveError> {
+    let plan = |batch| {
+        let plan = ciro_stark::Plan::new(Arc::clone(model.integer()), settings.preset, batch)
+            .map_err(ProveError::Layout)?;
+        check_memory(Estimate::from_columns(plan.estimate()).memory_bytes, limit)?;
+        Ok(plan)
+    };
+    lay_out_within(settings.batch, plan)
+}
+
+/// Lays out the batches 1, ... `batch` / 16, `batch` / 4 and then `batch` itself, up to the first that is refused.
+///
+/// A layout takes memory for every inference before its cost is known, a part of what the proof takes. When one begins here, the
+/// layout of a quarter of its inferences has shown that a proof of those fits, so whoever chose the batch cannot make much more
+/// memory than the limit allows.
+fn lay_out_within<T>(
+    batch: u32,
+    mut lay_out: impl FnMut(u32) -> Result<T, ProveError>,
+) -> Result<T, ProveError> {
+    let smaller = std::iter::successors(Some(batch / 4), |batch| Some(batch / 4));
+    let mut smaller: Vec<u32> = smaller.take_while(|&batch| batch > 0).collect();
+    smaller.reverse();
+    for batch in smaller {
+        lay_out(batch)?;
+    }
+    lay_out(batch)
 }
 
 /// Refuses work that is expected to take more memory than allowed.
@@ -318,4 +367,29 @@ pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
     }
     let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
     Err(ProveError::Memory { needed, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is laid out on the way to `batch` inferences of 10 MB each, under a limit of 1 GB.
+    fn laid_out(batch: u32) -> (Vec<u32>, bool) {
+        let mut seen = Vec::new();
+        let result = lay_out_within(batch, |batch| {
+            seen.push(batch);
+            check_memory(u64::from(batch) * 10_000_000, 1_000_000_000)
+        });
+        (seen, result.is_ok())
+    }
+
+    #[test]
+    fn a_batch_of_any_size_is_refused_before_much_is_laid_out() {
+        assert_eq!(laid_out(1), (vec![1], true));
+        assert_eq!(laid_out(100), (vec![1, 6, 25, 100], true));
+        for batch in [101, 400, 40_000, 1 << 20, u32::MAX] {
+            let (seen, allowed) = laid_out(batch);
+            assert!(!allowed && seen.iter().all(|&batch| batch <= 400), "{batch}: {seen:?}");
+        }
+    }
 }

@@ -84,7 +84,6 @@ impl StatedInput {
 
 impl Statement {
     /// The statement of a tensor proof.
-    #[cfg(feature = "prove")]
     pub(crate) fn from_tensor(statement: TensorStatement) -> Self {
         let claim = |sample: Inference| Claim {
             input: StatedInput::Public(sample.inputs),
@@ -94,12 +93,12 @@ impl Statement {
     }
 
     /// The statement as the tensor route knows it; `None` if an input is committed, which that route does not prove.
-    pub(crate) fn to_tensor(&self) -> Option<TensorStatement> {
-        let sample = |claim: &Claim| {
-            let inputs = claim.input.public()?.to_vec();
-            Some(Inference { inputs, outputs: claim.outputs.clone() })
+    pub(crate) fn into_tensor(self) -> Option<TensorStatement> {
+        let sample = |claim: Claim| match claim.input {
+            StatedInput::Public(inputs) => Some(Inference { inputs, outputs: claim.outputs }),
+            StatedInput::Committed(_) => None,
         };
-        let samples = self.claims.iter().map(sample).collect::<Option<_>>()?;
+        let samples = self.claims.into_iter().map(sample).collect::<Option<_>>()?;
         Some(TensorStatement { samples })
     }
 }

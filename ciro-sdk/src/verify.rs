@@ -7,8 +7,9 @@ use ciro_stark::{Policy, Preset, Security, VerificationError};
 use crate::bundle::ProofBundle;
 use crate::key::{KeyDigest, ModelKey};
 use crate::output::Output;
+use crate::real_input::RealInput;
 use crate::route::Route;
-use crate::statement::{Claim, StatedInput};
+use crate::statement::{Claim, StatedInput, Statement};
 
 /// Why a proof bundle does not convince.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum VerifyError {
     /// The route cannot prove claims about committed inputs.
     #[error("the tensor route proves no claims about committed inputs")]
     CommittedInput,
+    /// The claims have another form than the key's model gives them.
+    #[error("the claims do not fit the model")]
+    Statement(#[from] crate::bundle::DecodeError),
     /// The proof bytes do not decode.
     #[error("the proof is damaged")]
     Damaged(#[from] ciro_stark::DecodeError),
@@ -83,9 +87,8 @@ pub struct Verified {
 pub struct VerifiedSample {
     /// The input: integers, one tensor for each of [`Interface::views`](crate::Interface::views), or a commitment.
     pub input: StatedInput,
-    /// The input as real numbers, one tensor for each ONNX input: the model takes them for exactly these integers.
-    /// `None` for an input that no output depends on; empty for a committed input.
-    pub real_inputs: Vec<Option<Tensor<f64>>>,
+    /// The input as real numbers, one entry for each ONNX input; `None` if the proof only commits to it.
+    pub real_inputs: Option<Vec<RealInput>>,
     /// The outputs, in the model's order.
     pub outputs: Vec<Output>,
 }
@@ -96,7 +99,15 @@ pub struct VerifiedSample {
 pub enum InputMismatch {
     /// A sample that the model does not take.
     #[error(transparent)]
-    Sample(#[from] SampleMismatch),
+    NotTaken(#[from] SampleMismatch),
+    /// Values outside of the calibrated range: the model sees them moved to its end, so the proof is equally about other inputs.
+    #[error("{count} value(s) of input `{name}` lie outside of the calibrated range")]
+    Clamped {
+        /// The input.
+        name: String,
+        /// How many values.
+        count: usize,
+    },
     /// The proof shows a commitment only.
     #[error("the proof is about a committed input")]
     Committed,
@@ -106,6 +117,23 @@ pub enum InputMismatch {
     /// The commitment is to another input, or made with another blinding value.
     #[error("the proof is about another input, or the blinding value is another one")]
     Commitment,
+    /// Another number of samples than the proof has inferences.
+    #[error("the proof is about {proven} inference(s), the inputs hold {given}")]
+    Samples {
+        /// Inferences of the proof.
+        proven: usize,
+        /// Samples that came.
+        given: usize,
+    },
+    /// One of several samples is another one.
+    #[error("sample {sample}")]
+    Sample {
+        /// Its position.
+        sample: usize,
+        /// How it differs.
+        #[source]
+        source: Box<Self>,
+    },
     /// Other integers than the proven ones.
     #[error("the proof is about another value of input `{name}`")]
     Value {
@@ -114,7 +142,52 @@ pub enum InputMismatch {
     },
 }
 
+/// How inputs are compared with proven ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputCheck {
+    /// What opens the commitment to the input, for proofs that do not show it. Default: none.
+    pub blinding: Option<crate::Blinding>,
+    /// Whether values outside of the calibrated range count as the end of the range that the model moves them to. Default: no, since
+    /// the same proof is then about all inputs out there.
+    pub allow_clamped: bool,
+}
+
+impl InputMismatch {
+    /// The mismatch itself, without the position of its sample.
+    pub fn reason(&self) -> &Self {
+        match self {
+            Self::Sample { source, .. } => source.reason(),
+            reason => reason,
+        }
+    }
+}
+
 impl Verified {
+    /// Compares the inputs of all inferences with samples, and says how many of their values were moved to the end of their range.
+    ///
+    /// # Errors
+    /// [`InputMismatch`] with the first sample that is another one.
+    pub fn compare_inputs(
+        &self,
+        key: &ModelKey,
+        samples: &[Vec<Tensor<f64>>],
+        check: &InputCheck,
+    ) -> Result<usize, InputMismatch> {
+        let (proven, given) = (self.samples.len(), samples.len());
+        if proven != given {
+            return Err(InputMismatch::Samples { proven, given });
+        }
+        let mut clamped = 0;
+        for (sample, (verified, inputs)) in self.samples.iter().zip(samples).enumerate() {
+            let compared = verified.compare_inputs(key, inputs, check);
+            clamped += compared.map_err(|source| match proven {
+                1 => source,
+                _ => InputMismatch::Sample { sample, source: Box::new(source) },
+            })?;
+        }
+        Ok(clamped)
+    }
+
     /// Whole bits of security, by the conjecture behind most deployed STARKs.
     pub fn security_bits(&self) -> u32 {
         self.security.whole_conjectured_bits()
@@ -130,19 +203,13 @@ impl VerifiedSample {
     /// Checks that the inference was made on these real inputs: `inputs` holds one tensor for each input of the model.
     ///
     /// # Errors
-    /// [`InputMismatch`] with the first input that is another one.
+    /// [`InputMismatch`] with the first input that is another one, or lies outside of the range that the model can tell apart.
     pub fn check_inputs(
         &self,
         key: &ModelKey,
         inputs: &[Tensor<f64>],
     ) -> Result<(), InputMismatch> {
-        let proven = self.input.public().ok_or(InputMismatch::Committed)?;
-        let given = key.interface().encode(inputs)?.tensors;
-        let mut views = key.interface().views().zip(proven.iter().zip(&given));
-        match views.find(|(_, (proven, given))| proven != given) {
-            Some(((port, _), _)) => Err(InputMismatch::Value { name: port.name.clone() }),
-            None => Ok(()),
-        }
+        self.compare_inputs(key, inputs, &InputCheck::default()).map(drop)
     }
 
     /// Checks that the inference was made on these real inputs, to which the proof commits under this blinding value.
@@ -155,21 +222,65 @@ impl VerifiedSample {
         inputs: &[Tensor<f64>],
         blinding: crate::Blinding,
     ) -> Result<(), InputMismatch> {
-        let StatedInput::Committed(commitment) = &self.input else {
-            return Err(InputMismatch::Public);
-        };
-        #[cfg(feature = "cairo")]
-        if let ModelKey::Cairo(cairo) = key
-            && crate::cairo::commit(cairo, &key.interface().encode(inputs)?.tensors, blinding)
-                == *commitment
-        {
-            return Ok(());
-        }
-        // Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.
-        #[cfg(not(feature = "cairo"))]
-        let _ = (key, inputs, commitment, blinding);
-        Err(InputMismatch::Commitment)
+        let check = InputCheck { blinding: Some(blinding), ..InputCheck::default() };
+        self.compare_inputs(key, inputs, &check).map(drop)
     }
+
+    /// Compares the inference's input with real inputs, and says how many of their values were moved to the end of their range.
+    ///
+    /// # Errors
+    /// [`InputMismatch`] with the first input that is another one.
+    pub fn compare_inputs(
+        &self,
+        key: &ModelKey,
+        inputs: &[Tensor<f64>],
+        check: &InputCheck,
+    ) -> Result<usize, InputMismatch> {
+        let encoded = key.interface().encode(inputs)?;
+        match (&self.input, check.blinding) {
+            (StatedInput::Public(_), Some(_)) => return Err(InputMismatch::Public),
+            (StatedInput::Committed(_), None) => return Err(InputMismatch::Committed),
+            (StatedInput::Public(proven), None) => {
+                let mut views = key.interface().views().zip(proven.iter().zip(&encoded.tensors));
+                if let Some(((port, _), _)) = views.find(|(_, (proven, given))| proven != given) {
+                    return Err(InputMismatch::Value { name: port.name.clone() });
+                }
+            }
+            (StatedInput::Committed(commitment), Some(blinding)) => {
+                check_commitment(key, &encoded.tensors, blinding, commitment)?;
+            }
+        }
+        match encoded.clamped.first() {
+            Some((name, count)) if !check.allow_clamped => {
+                Err(InputMismatch::Clamped { name: name.clone(), count: *count })
+            }
+            _ => Ok(encoded.clamped.iter().map(|(_, count)| count).sum()),
+        }
+    }
+}
+
+#[cfg(feature = "cairo")]
+fn check_commitment(
+    key: &ModelKey,
+    input: &[Tensor<i32>],
+    blinding: crate::Blinding,
+    commitment: &[u8; 32],
+) -> Result<(), InputMismatch> {
+    match key {
+        ModelKey::Cairo(key) if crate::cairo::commit(key, input, blinding) == *commitment => Ok(()),
+        _ => Err(InputMismatch::Commitment),
+    }
+}
+
+/// Without the Cairo route no bundle with a commitment verifies, and there is nothing to open.
+#[cfg(not(feature = "cairo"))]
+fn check_commitment(
+    _: &ModelKey,
+    _: &[Tensor<i32>],
+    _: crate::Blinding,
+    _: &[u8; 32],
+) -> Result<(), InputMismatch> {
+    Err(InputMismatch::Commitment)
 }
 
 /// Verifies a bundle against a model key, asking for at least 100 bits of security.
@@ -192,24 +303,13 @@ pub fn verify_with(
     policy: &Policy,
 ) -> Result<Verified, VerifyError> {
     let _span = tracing::info_span!("verify", route = %key.route()).entered();
-    let (expected, found) = (key.route(), bundle.route);
-    if expected != found {
-        return Err(VerifyError::Route { expected, found });
-    }
-    let (expected, found) = (key.preset(), bundle.preset);
-    if expected != found {
-        return Err(VerifyError::Preset { expected, found });
-    }
-    let (expected, found) = (key.digest(), bundle.model_key);
-    if expected != found {
-        return Err(VerifyError::OtherKey { expected, found });
-    }
-    let security = match key {
+    let statement = bundle.statement(key)?;
+    let (statement, security) = match key {
         ModelKey::Tensor(key) => {
+            let statement = statement.into_tensor().ok_or(VerifyError::CommittedInput)?;
             let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
-            let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
             ciro_stark::verify(key, &statement, &proof, policy)?;
-            Security::of(key)
+            (Statement::from_tensor(statement), Security::of(key))
         }
         #[cfg(feature = "cairo")]
         ModelKey::Cairo(cairo) => {
@@ -221,28 +321,25 @@ pub fn verify_with(
                 let policy = policy.clone();
                 return Err(VerificationError::TooWeak { preset, security, policy }.into());
             }
-            crate::cairo::verify(cairo, &bundle.statement, &bundle.proof)?;
-            security
+            crate::cairo::verify(cairo, &statement, &bundle.proof)?;
+            (statement, security)
         }
     };
-    let samples = bundle.statement.claims.iter().enumerate();
+    let samples = statement.claims.into_iter().enumerate();
     let samples =
         samples.map(|(sample, claim)| decoded(key, sample, claim)).collect::<Result<_, _>>()?;
-    let (route, preset) = (key.route(), key.preset());
-    Ok(Verified { route, model_key: expected, preset, security, samples })
+    let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
+    Ok(Verified { route, model_key, preset, security, samples })
 }
 
-fn decoded(key: &ModelKey, sample: usize, claim: &Claim) -> Result<VerifiedSample, VerifyError> {
+fn decoded(key: &ModelKey, sample: usize, claim: Claim) -> Result<VerifiedSample, VerifyError> {
     let interface = key.interface();
-    let real_inputs = match &claim.input {
-        StatedInput::Public(tensors) => interface
-            .real_inputs(tensors)
-            .map_err(|source| VerificationError::Statement { sample, source })?,
-        StatedInput::Committed(_) => Vec::new(),
-    };
-    let outputs = interface.outputs.iter().zip(&claim.outputs);
-    let outputs = outputs
-        .map(|(port, integers)| Output::new(&port.name, &port.decoding, integers.clone()))
-        .collect();
-    Ok(VerifiedSample { input: claim.input.clone(), real_inputs, outputs })
+    let real_inputs = claim.input.public().map(|input| RealInput::all(interface, input));
+    let real_inputs = real_inputs
+        .transpose()
+        .map_err(|source| VerificationError::Statement { sample, source })?;
+    let outputs = interface.outputs.iter().zip(claim.outputs);
+    let outputs =
+        outputs.map(|(port, integers)| Output::new(&port.name, &port.decoding, integers)).collect();
+    Ok(VerifiedSample { input: claim.input, real_inputs, outputs })
 }

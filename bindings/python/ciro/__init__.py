@@ -27,6 +27,7 @@ from ._ciro import VERSION as __version__  # noqa: E402
 from ._key import Key  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
 from ._proof import Proof, Verified, verify  # noqa: E402
+from ._sources import Calibration  # noqa: E402
 from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
 from .errors import (  # noqa: E402
     CalibrationWarning,
@@ -39,6 +40,7 @@ from .frameworks import from_keras, from_lightgbm, from_sklearn, from_torch, fro
 
 __all__ = [
     "Accuracy",
+    "Calibration",
     "CalibrationWarning",
     "CiroError",
     "Estimate",

@@ -52,8 +52,8 @@ class Values(dict[str, "NDArray[Any]"]):
         return super().__getitem__(list(self)[key] if isinstance(key, int) else key)
 
 
-def to_values(samples: Sequence[Sequence[_ciro.Output]]) -> Values:
-    """The outputs of all samples by name: float64 numbers, or class names.
+def to_values(samples: Sequence[Sequence[Union[_ciro.Output, _ciro.RealInput]]]) -> Values:
+    """The outputs, or the proven inputs, of all samples by name: float64 numbers, or class names.
 
     One sample keeps the output's shape. Several are one behind the other: along the first axis if its extent is 1, else along a new one.
     """
@@ -89,8 +89,8 @@ def _arrays(inputs: Any, names: Optional[Sequence[str]]) -> list[_ciro.Array]:
     return [_to_array(None, inputs)]
 
 
-def _decode(output: _ciro.Output) -> NDArray[Any]:
-    if output.labels is not None:
+def _decode(output: Union[_ciro.Output, _ciro.RealInput]) -> NDArray[Any]:
+    if isinstance(output, _ciro.Output) and output.labels is not None:
         return np.array(output.labels, dtype=np.str_).reshape(output.shape)
     return np.frombuffer(output.values, dtype="<f8").astype(np.float64).reshape(output.shape)
 

@@ -30,6 +30,10 @@ class Estimate:
     memory_bytes: int
     #: Size of the proof in bytes.
     proof_bytes: int
+    #: Bits of security of the proof, by the conjecture behind most deployed STARKs, rounded down.
+    security_bits: int
+    #: Bits of security that hold without a conjecture, rounded down.
+    proven_security_bits: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Report:
             rows["prove"] = f"about {self.estimate.prove_ms:.0f} ms"
             rows["memory"] = f"about {_html.size(self.estimate.memory_bytes)}"
             rows["proof"] = f"about {_html.size(self.estimate.proof_bytes)}"
+            bits, proven = self.estimate.security_bits, self.estimate.proven_security_bits
+            rows["security"] = f"{bits} bits, {proven} of them proven"
         return _html.table("supported" if self.supported else "not supported", rows)
 
 
@@ -109,6 +115,6 @@ def check(
         if is_compiled(model):
             refused, cost = _ciro.check_compiled(os.fspath(model), proving, observer)
         else:
-            settings = compile_settings(model, calibration, shapes, quantization)
+            settings, _ = compile_settings(model, calibration, shapes, quantization)
             refused, cost = _ciro.check_file(os.fspath(model), settings, proving, observer)
     return Report([Refusal(*refusal) for refusal in refused], Estimate(*cost) if cost else None)

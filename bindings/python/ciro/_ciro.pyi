@@ -4,6 +4,7 @@ Models, keys and proofs.
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, final
 
 VERSION: Final[str]
@@ -39,6 +40,11 @@ class Inputs:
     def __new__(cls, /, arrays: Sequence[Array]) -> Inputs:
         """
         Takes arrays as they are.
+        """
+    @property
+    def digest(self, /) -> str:
+        """
+        BLAKE2s-256 of names, shapes and elements, in hexadecimal digits.
         """
     @staticmethod
     def read(path: str | PathLike[str]) -> Inputs:
@@ -129,6 +135,17 @@ class Model:
         """
         Compiles an ONNX file, or finds its compiled form in the user's cache.
         """
+    @property
+    def concerns(self, /) -> list[tuple[str | None, float, float]]:
+        """
+        What the user should know before relying on the model: output, mean relative error and top-1 agreement of each one that is not
+        close to the float model; one without a name if the ranges are guessed.
+        """
+    def confirm(self, /) -> None:
+        """
+        Compiles a model from the cache anew and compares, once, before others rely on it: whoever can write into the cache decides what
+        lies there.
+        """
     @staticmethod
     def from_bytes(data: bytes) -> Model:
         """
@@ -162,6 +179,11 @@ class Model:
         Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the
         commitment to the input if there is one, and the milliseconds that it took.
         """
+    @property
+    def refuses_clamped(self, /) -> bool:
+        """
+        Whether inputs outside of the calibrated range are refused, because the range is a guess.
+        """
     def run(self, /, inputs: Inputs, observer: Any | None = None) -> list[list[Output]]:
         """
         Runs the integer model on samples, without a proof.
@@ -187,6 +209,11 @@ class Model:
     def transpile(self, /, name: str, observer: Any | None = None) -> tuple[list[tuple[str, str]], str]:
         """
         The model as a Cairo package: paths and texts of its files, and the hash of its program.
+        """
+    @property
+    def unconfirmed(self, /) -> bool:
+        """
+        Whether the model comes from the cache and is not compared yet.
         """
 
 @final
@@ -235,10 +262,9 @@ class Proof:
         """
         Decodes the bytes of a `.ciro` file.
         """
-    @property
-    def integers(self, /) -> list[list[tuple[list[int], bytes]]]:
+    def integers(self, /, key: Key) -> list[list[tuple[list[int], bytes]]]:
         """
-        The claimed outputs of every inference: shapes, and little-endian int32 in row-major order.
+        The claimed outputs of every inference, for this key: shapes, and little-endian int32 in row-major order.
         """
     @staticmethod
     def load(path: str | PathLike[str]) -> Proof:
@@ -281,14 +307,50 @@ class ProveSettings:
         """
 
 @final
+class RealInput:
+    """
+    A proven input of one inference.
+    """
+    @property
+    def name(self, /) -> str:
+        """
+        The ONNX input's name.
+        """
+    @property
+    def shape(self, /) -> list[int]:
+        """
+        Its shape.
+        """
+    @property
+    def values(self, /) -> bytes:
+        """
+        Its elements: little-endian float64 in row-major order.
+        """
+
+@final
 class Verified:
     """
     What a verified proof establishes.
     """
     @property
+    def clamped(self, /) -> int | None:
+        """
+        Values of the given inputs that lie outside of the calibrated range; `None` if none were given.
+        """
+    @property
+    def inputs(self, /) -> list[list[RealInput]] | None:
+        """
+        Inputs of every inference; `None` if the proof commits to them.
+        """
+    @property
     def outputs(self, /) -> list[list[Output]]:
         """
         Outputs of every inference.
+        """
+    @property
+    def recomputed(self, /) -> int | None:
+        """
+        Inferences that the model was run on again; `None` without a model.
         """
     @property
     def security(self, /) -> tuple[int, int]:
@@ -296,14 +358,34 @@ class Verified:
         Bits of security: conjectured, proven.
         """
 
-def check_compiled(path: str | PathLike[str], prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int] | None]:
+def calibration_beside(model: str | PathLike[str]) -> Path | None:
+    """
+    The calibration file beside a model, if there is one.
+    """
+
+def check_compiled(path: str | PathLike[str], prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
     Checks a `.ciro-model` file.
     """
 
-def check_file(path: str | PathLike[str], compile: CompileSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int] | None]:
+def check_file(path: str | PathLike[str], compile: CompileSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
     Checks an ONNX file.
+    """
+
+def is_compiled(data: bytes) -> bool:
+    """
+    Whether bytes begin as a compiled model does.
+    """
+
+def is_compiled_file(path: str | PathLike[str]) -> bool:
+    """
+    Whether a file holds a compiled model, by its content or its name.
+    """
+
+def printable(text: str) -> str:
+    """
+    A text in which nothing acts on a terminal or hides.
     """
 
 def target() -> str:
@@ -311,9 +393,9 @@ def target() -> str:
     Architecture and CPU features that the library is compiled for.
     """
 
-def verify(proof: Proof, key: Key, min_security: tuple[int, int], inputs: tuple[Inputs | None, str | None] = ..., observer: Any | None = None) -> Verified:
+def verify(proof: Proof, against: tuple[Key, Model | None], min_security: tuple[int, int], asked: tuple[Inputs | None, str | None, bool] = ..., observer: Any | None = None) -> Verified:
     """
-    Verifies a proof, and that it is about these inputs if there are any: the inputs, and what opens a commitment to them.
+    Verifies a proof, that it is about these inputs if there are any, and that the model says the same if there is one.
 
     `min_security` are the bits that are asked for: conjectured, proven.
     """

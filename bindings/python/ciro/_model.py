@@ -10,20 +10,16 @@ from typing import Any, Optional, Union
 
 from . import _ciro, _html
 from ._arrays import Inputs, Values, is_path, to_inputs, to_values
-from ._jobs import Job
+from ._jobs import Job, logger
 from ._key import Key, Tensors
 from ._proof import Made, Proof
-from ._sources import ModelSource, available_memory, is_compiled, neighbour, onnx_bytes
+from ._sources import Calibration, ModelSource, is_compiled, neighbour, onnx_bytes
 from ._transpile import refuse_full, write_folder
 from .accuracy import Accuracy
 from .errors import CalibrationWarning
 
 #: Shapes of inputs and values of symbols: `{"x": (1, 3, 32, 32), "sequence": 128}`.
 Shapes = Mapping[str, Union[int, Sequence[int]]]
-
-# An output that is further from the float model's than quantization explains gives a warning; as in the command `ciro`.
-_MAX_RELATIVE_ERROR = 0.02
-_MIN_AGREEMENT = 0.95
 
 
 class Model:
@@ -32,8 +28,9 @@ class Model:
     It may be used from several threads at once. Pickles and `.ciro-model` files hold all of it.
     """
 
-    def __init__(self, inner: _ciro.Model) -> None:
+    def __init__(self, inner: _ciro.Model, calibration: Optional[Calibration] = None) -> None:
         self._inner = inner
+        self._calibration = calibration
 
     @classmethod
     def load(cls, path: Union[str, os.PathLike[str]]) -> Model:
@@ -55,15 +52,18 @@ class Model:
         return cls(_ciro.Model.from_bytes(data))
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
-        """Writes a `.ciro-model` file, whole or not at all.
+        """Writes a `.ciro-model` file, whole or not at all. A model from the cache is compiled anew and compared before.
 
         Raises:
             OSError: if it cannot be written.
+            CiroError: if the cache held another model.
         """
+        self._inner.confirm()
         self._inner.save(os.fspath(path))
 
     def to_bytes(self) -> bytes:
-        """The bytes of a `.ciro-model` file."""
+        """The bytes of a `.ciro-model` file; as `save`."""
+        self._inner.confirm()
         return self._inner.to_bytes()
 
     def run(self, inputs: Inputs, *, progress: bool = False) -> Values:
@@ -122,13 +122,17 @@ class Model:
         settings = prove_settings(route, preset, commit_input=commit_input, max_memory=max_memory)
         with Job("prove", progress) as observer:
             proof, outputs, key, blinding, prove_ms = self._inner.prove(given, settings, observer)
-        return Proof._made(proof, Made(to_values(outputs), Key(key), blinding, prove_ms))
+        unconfirmed = self._inner if self._inner.unconfirmed else None
+        return Proof._made(proof, Made(to_values(outputs), Key(key), blinding, prove_ms, unconfirmed))
 
     @property
     def key(self) -> Key:
         """The key for proofs of one inference with the default settings. Made once, then kept.
 
+        A model from the cache is compiled anew and compared before it has a key: others rely on that.
+
         Raises:
+            CiroError: if the cache held another model.
             UnsupportedModelError: if the model cannot be proven.
         """
         return self.make_key()
@@ -159,6 +163,7 @@ class Model:
         if batch < 1:
             raise ValueError(f"a proof is about at least 1 inference, not {batch}")
         settings = prove_settings(route, preset, batch, max_memory=max_memory)
+        self._inner.confirm()
         with Job("key", progress) as observer:
             return Key(self._inner.key(settings, observer))
 
@@ -182,10 +187,16 @@ class Model:
         """
         target = Path(folder)
         refuse_full(target)
+        self._inner.confirm()
         with Job("transpile", progress) as observer:
             files, program_hash = self._inner.transpile(name or target.resolve().name, observer)
         write_folder(target, dict(files))
         return program_hash
+
+    @property
+    def calibration(self) -> Optional[Calibration]:
+        """The samples that the model was calibrated with; `None` if the ranges are guessed, and for a model that was loaded."""
+        return self._calibration
 
     @property
     def accuracy(self) -> Accuracy:
@@ -234,16 +245,16 @@ class Model:
         text = f"input `{name}` of sample {sample}: {count} value(s) outside the calibrated range"
         text += f", and {more} more samples" if more else ""
         advice = "calibrate with inputs like this one: `ciro.compile(..., calibration=X)`"
-        if self.accuracy.random:
-            raise ValueError(f"{text}, which was guessed\nhint: {advice}")
-        warnings.warn(f"{text}, moved to its end; {advice}", CalibrationWarning, stacklevel=3)
+        if self._inner.refuses_clamped:
+            raise ValueError(f"{_ciro.printable(text)}, which was guessed\nhint: {advice}")
+        warnings.warn(_ciro.printable(f"{text}, moved to its end; {advice}"), CalibrationWarning, stacklevel=3)
         return given
 
     def __eq__(self, other: object) -> bool:
-        return self.to_bytes() == other.to_bytes() if isinstance(other, Model) else NotImplemented
+        return self._inner.to_bytes() == other._inner.to_bytes() if isinstance(other, Model) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.to_bytes())
+        return hash(self._inner.to_bytes())
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Model.from_bytes, (self.to_bytes(),))
@@ -251,7 +262,7 @@ class Model:
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name} {_html.shape(shape)}" for name, shape in self.inputs.items())
         outputs = ", ".join(f"{name} {_html.shape(shape)}" for name, shape in self.outputs.items())
-        return f"<ciro.Model {self.name}: {inputs} -> {outputs}, {self.parameters} parameters>"
+        return _ciro.printable(f"<ciro.Model {self.name}: {inputs} -> {outputs}, {self.parameters} parameters>")
 
     def _repr_html_(self) -> str:
         accuracy = self.accuracy
@@ -280,7 +291,8 @@ def compile(
         calibration: representative inputs, as for `Model.run`; a few dozen samples will do. Without them a file named `calibration` or
             `inputs` (`.npz`, `.npy`, `.json`) beside the model is taken; without that the ranges are guessed, with a warning.
         shapes: what the model leaves open: `{"x": (1, 3, 32, 32)}` or `{"sequence": 128}`. The batch axis is 1 by itself.
-        cache: keeps the compiled form of files in the user's cache (`$CIRO_CACHE_DIR`).
+        cache: keeps the compiled form of files in the user's cache (`$CIRO_CACHE_DIR`). What others rely on (keys, saved models,
+            verification) is compiled anew and compared.
         progress: shows a progress bar.
         **quantization: `activation_bits` (12, valid 4 to 16), `input_bits` (12 or 14, 4 to 20), `output_bits` (16, 4 to 20), `table_bits`
             (12, 4 to 16), `margin` (0.25) and `input_headroom` (0.5), parts of the calibrated range that values may leave it by.
@@ -298,17 +310,17 @@ def compile(
     """
     if is_compiled(model):
         raise ValueError("the model is compiled already: open it with `ciro.Model.load`")
-    settings = compile_settings(model, calibration, shapes, quantization)
+    settings, samples = compile_settings(model, calibration, shapes, quantization)
     with Job("compile", progress) as observer:
         if is_path(model):
             inner = _ciro.Model.compile_file(os.fspath(model), settings, cache, observer)
         else:
             data, name = onnx_bytes(model)
             inner = _ciro.Model.compile_bytes(data, name, settings, observer)
-    compiled = Model(inner)
-    concern = _concern(compiled.accuracy)
-    if concern is not None:
-        warnings.warn(f"`{compiled.name}` {concern}", CalibrationWarning, stacklevel=2)
+    compiled = Model(inner, samples)
+    for concern in inner.concerns:
+        text = _ciro.printable(f"`{compiled.name}` {_describe(*concern)}")
+        warnings.warn(text, CalibrationWarning, stacklevel=2)
     return compiled
 
 
@@ -348,18 +360,14 @@ def prove_inference(
     return compiled.prove(inputs, route=route, preset=preset, max_memory=max_memory, progress=progress)
 
 
-def _concern(accuracy: Accuracy) -> Optional[str]:
-    """What the user should know of a model's accuracy before trusting its integers."""
-    if accuracy.random:
+def _describe(output: Optional[str], relative_error: float, top1_agreement: float) -> str:
+    """What the user should know of a model before trusting its integers."""
+    if output is None:
         return "is calibrated with random numbers; pass real inputs: `calibration=X`"
-    for output in accuracy.outputs:
-        error, agreement = output.relative_error, output.top1_agreement
-        if error > _MAX_RELATIVE_ERROR or agreement < _MIN_AGREEMENT:
-            return (
-                f"is not close to the float model in output `{output.name}`: {error:.1%} mean relative error, "
-                f"{agreement:.1%} top-1 agreement; `print(model.accuracy)` shows where, and more `input_bits` or `activation_bits` may help"
-            )
-    return None
+    return (
+        f"is not close to the float model in output `{output}`: {relative_error:.1%} mean relative error, "
+        f"{top1_agreement:.1%} top-1 agreement; `print(model.accuracy)` shows where, and more `input_bits` or `activation_bits` may help"
+    )
 
 
 def compile_settings(
@@ -367,14 +375,20 @@ def compile_settings(
     calibration: Optional[Inputs],
     shapes: Optional[Shapes],
     quantization: Mapping[str, Any],
-) -> _ciro.CompileSettings:
+) -> tuple[_ciro.CompileSettings, Optional[Calibration]]:
     """The settings of a compilation; reads the calibration file, or the one beside the model."""
     samples = neighbour(model) if calibration is None else calibration
     given = None if samples is None else to_inputs(samples)
     lists: dict[str, Sequence[int]] = {
         name: [shape] if isinstance(shape, int) else list(shape) for name, shape in (shapes or {}).items()
     }
-    return _ciro.CompileSettings(calibration=given, shapes=lists, **quantization)
+    settings = _ciro.CompileSettings(calibration=given, shapes=lists, **quantization)
+    if given is None:
+        return settings, None
+    file = Path(samples).name if is_path(samples) else None
+    if calibration is None:
+        logger.info("calibrating with %s, found beside the model", _ciro.printable(str(samples)))
+    return settings, Calibration(file, given.digest, discovered=calibration is None)
 
 
 def prove_settings(
@@ -386,7 +400,6 @@ def prove_settings(
     max_memory: Optional[int] = None,
 ) -> _ciro.ProveSettings:
     """The settings of a proof; the limit of its memory is what the machine has free, unless it is set."""
-    limit = available_memory() if max_memory is None else max_memory
     return _ciro.ProveSettings(
-        route=route, preset=preset, batch=batch, commit_input=commit_input, max_memory=limit
+        route=route, preset=preset, batch=batch, commit_input=commit_input, max_memory=max_memory
     )

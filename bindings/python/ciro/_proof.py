@@ -28,7 +28,10 @@ ProofLike = Union["Proof", str, "os.PathLike[str]", bytes]
 
 @dataclass(frozen=True)
 class Verified:
-    """What a verified proof establishes: the model of this key, on the proven inputs, gave these outputs."""
+    """What a verified proof establishes: the model of this key, on the proven inputs, gave these outputs.
+
+    Whether the proven inputs are the ones you asked about is compared only if you pass them to `verify`: see `inputs_checked`.
+    """
 
     #: The outputs by name, in the model's order; `outputs[0]` is the first. float64 numbers, or class names.
     outputs: Values
@@ -46,6 +49,14 @@ class Verified:
     proven_security_bits: int
     #: Milliseconds that the verification took.
     verify_ms: float
+    #: The proven inputs by name, as real numbers: as near as the model tells them apart. `None` if the proof commits to them.
+    inputs: Optional[Values] = None
+    #: Whether the proven inputs were compared with given ones.
+    inputs_checked: bool = False
+    #: How many values of the given inputs lie outside of the calibrated range; `None` if none were given.
+    clamped: Optional[int] = None
+    #: How many inferences the model was run on again, with equal results; `None` if the proof was verified against a key.
+    recomputed: Optional[int] = None
 
     @property
     def output(self) -> NDArray[Any]:
@@ -60,6 +71,8 @@ class Made(NamedTuple):
     key: Key
     blinding: Optional[str]
     prove_ms: float
+    # The model, if it comes from the cache and nobody has compared it yet.
+    unconfirmed: Optional[_ciro.Model] = None
 
 
 class Proof:
@@ -73,6 +86,7 @@ class Proof:
         self._inner = inner
         self._outputs: Optional[Values] = None
         self._made_here: Optional[Made] = None
+        self._verified_with: Optional[Key] = None
 
     @classmethod
     def _made(cls, inner: _ciro.Proof, made: Made) -> Proof:
@@ -117,21 +131,25 @@ class Proof:
         *,
         inputs: Optional[Inputs] = None,
         blinding: Optional[str] = None,
+        allow_clamped: bool = False,
         min_security_bits: int = 100,
         min_proven_bits: int = 0,
+        max_memory: Optional[int] = None,
         progress: bool = False,
     ) -> Verified:
         """Verifies the proof; see `ciro.verify`."""
-        trusted = _resolve(key, self)
+        trusted, model = _resolve(key, self, max_memory)
         if blinding is not None and inputs is None:
             raise ValueError("a blinding value opens the commitment to an input: pass `inputs` too")
         given = None if inputs is None else to_inputs(inputs, list(trusted.inputs))
         policy = (min_security_bits, min_proven_bits)
         start = time.perf_counter()
         with Job("verify", progress) as observer:
-            verified = _ciro.verify(self._inner, trusted._inner, policy, (given, blinding), observer)
+            against = (trusted._inner, None if model is None else model._inner)
+            asked = (given, blinding, allow_clamped)
+            verified = _ciro.verify(self._inner, against, policy, asked, observer)
         verify_ms = (time.perf_counter() - start) * 1e3
-        self._outputs = to_values(verified.outputs)
+        self._outputs, self._verified_with = to_values(verified.outputs), trusted
         security_bits, proven_security_bits = verified.security
         return Verified(
             outputs=self._outputs,
@@ -142,6 +160,10 @@ class Proof:
             security_bits=security_bits,
             proven_security_bits=proven_security_bits,
             verify_ms=verify_ms,
+            inputs=None if verified.inputs is None else to_values(verified.inputs),
+            inputs_checked=given is not None,
+            clamped=verified.clamped,
+            recomputed=verified.recomputed,
         )
 
     @property
@@ -164,13 +186,18 @@ class Proof:
 
     @property
     def output_int(self) -> list[NDArray[np.int32]]:
-        """The claimed integers of every output: what is proven, before it is given its meaning."""
-        samples = self._inner.integers
+        """The integers of every output: what is proven, before it is given its meaning; as `output`."""
+        key = self._verified_with or (None if self._made_here is None else self._made_here.key)
+        if key is None:
+            raise CiroError("the outputs of this proof are not known yet", "verify it first: `proof.verify(key)`")
+        samples = self._inner.integers(key._inner)
         return [join([integers(data, shape) for shape, data in outputs]) for outputs in zip(*samples)]
 
     @property
     def key(self) -> Key:
         """The key of the model that made this proof; for whoever made it, to publish.
+
+        A model from the cache is compiled anew and compared before.
 
         Raises:
             CiroError: if the proof comes from somewhere else: then the key has to come from whoever is trusted with the model.
@@ -180,6 +207,9 @@ class Proof:
                 "this proof does not come from a model of this process",
                 "take the key from whoever you trust with the model",
             )
+        if self._made_here.unconfirmed is not None:
+            self._made_here.unconfirmed.confirm()
+            self._made_here = self._made_here._replace(unconfirmed=None)
         return self._made_here.key
 
     @property
@@ -229,7 +259,10 @@ class Proof:
         return hash(self.to_bytes())
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_unpickle, (self.to_bytes(), self._outputs, self._made_here))
+        made = self._made_here
+        if made is not None and made.unconfirmed is not None:
+            made = made._replace(key=self.key, unconfirmed=None)
+        return (_unpickle, (self.to_bytes(), self._outputs, made, self._verified_with))
 
     def __repr__(self) -> str:
         inferences = "1 inference" if self.batch == 1 else f"{self.batch} inferences"
@@ -255,8 +288,10 @@ def verify(
     *,
     inputs: Optional[Inputs] = None,
     blinding: Optional[str] = None,
+    allow_clamped: bool = False,
     min_security_bits: int = 100,
     min_proven_bits: int = 0,
+    max_memory: Optional[int] = None,
     progress: bool = False,
 ) -> Verified:
     """Verifies a proof: the model of this key, on the proven inputs, gave the proven outputs.
@@ -264,11 +299,17 @@ def verify(
     Args:
         proof: a proof, its file, or its bytes.
         key: a `Key`, its file or bytes, or the compiled model itself. It must come from whoever is trusted with the model, never with the
-            proof.
-        inputs: what the proof has to be about, in any form that `Model.prove` takes; left out, any input is accepted.
+            proof. A model that was compiled with samples found beside its file is refused: whoever put them there would decide what it
+            computes. A model is also run again on the proven inputs.
+        inputs: what the proof has to be about, in any form that `Model.prove` takes; left out, any input is accepted, and
+            `Verified.inputs` says which it is.
         blinding: what opens the proof's commitment to `inputs`, if it does not state them: `Proof.blinding` of whoever made it.
+        allow_clamped: takes values of `inputs` outside of the calibrated range for its end, as the model does. Without it they are a
+            mismatch: the proof is equally about other inputs.
         min_security_bits: bits of security to ask for, by the conjecture behind most deployed STARKs.
         min_proven_bits: bits of security to ask for that hold without a conjecture; 100 accepts the preset `proven` alone.
+        max_memory: the most bytes that committing to a model may be expected to take; of a proof against a key nothing is committed.
+            Default: what the machine has free.
         progress: shows a progress bar.
 
     Returns:
@@ -279,6 +320,7 @@ def verify(
         OSError: if a file cannot be read.
         CiroError: if the key is no key.
         ValueError: if `inputs` does not fit the model.
+        MemoryError: before anything is done, if the model would take too much for a proof of so many inferences.
     """
     if isinstance(proof, Proof):
         given = proof
@@ -290,30 +332,40 @@ def verify(
         key,
         inputs=inputs,
         blinding=blinding,
+        allow_clamped=allow_clamped,
         min_security_bits=min_security_bits,
         min_proven_bits=min_proven_bits,
+        max_memory=max_memory,
         progress=progress,
     )
 
 
-def _resolve(key: KeyLike, proof: Proof) -> Key:
+def _resolve(key: KeyLike, proof: Proof, max_memory: Optional[int]) -> tuple[Key, Optional[Model]]:
+    """The key to verify against, and the model if there is one."""
     from ._model import Model
     from ._sources import is_compiled
 
     if isinstance(key, Key):
-        return key
+        return key, None
     if isinstance(key, (bytes, bytearray, memoryview)):
-        return Key.from_bytes(bytes(key))
+        return Key.from_bytes(bytes(key)), None
     if not isinstance(key, Model):
         if not is_path(key):
             raise TypeError(f"expected a key, a compiled model or a path, got `{type(key).__name__}`")
         if not is_compiled(key):
-            return Key.load(key)
+            return Key.load(key), None
         key = Model.load(key)
-    return Key(key._inner.key_for(proof._inner))
+    if key.calibration is not None and key.calibration.discovered:
+        file = _ciro.printable(str(key.calibration.file))
+        raise CiroError(
+            f"the model was calibrated with `{file}`, which was found beside its file",
+            "name the samples that you trust: `ciro.compile(..., calibration=...)`, or verify against a key",
+        )
+    key._inner.confirm()
+    return Key(key._inner.key_for(proof._inner, max_memory)), key
 
 
-def _unpickle(data: bytes, outputs: Optional[Values], made: Optional[Made]) -> Proof:
+def _unpickle(data: bytes, outputs: Optional[Values], made: Optional[Made], verified_with: Optional[Key]) -> Proof:
     proof = Proof.from_bytes(data)
-    proof._outputs, proof._made_here = outputs, made
+    proof._outputs, proof._made_here, proof._verified_with = outputs, made, verified_with
     return proof

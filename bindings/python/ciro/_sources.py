@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from . import _ciro
 from ._arrays import is_path
 
 #: A path, the bytes of an ONNX file, or an `onnx.ModelProto`.
 ModelSource = Union[str, "os.PathLike[str]", bytes, Any]
 
-_COMPILED = b"CIROMODL"
 
-# Calibration files beside a model, as the command `ciro` finds them.
-_NEIGHBOURS = (
-    "calibration.npz",
-    "calibration.npy",
-    "calibration.json",
-    "inputs.npz",
-    "inputs.npy",
-    "inputs.json",
-)
+@dataclass(frozen=True)
+class Calibration:
+    """The samples that a model is calibrated with; they decide its integers as the weights do."""
+
+    #: The file's name; `None` for arrays.
+    file: Optional[str]
+    #: BLAKE2s-256 of their names, shapes and elements: 64 hexadecimal digits.
+    digest: str
+    #: Whether the file was found beside the model and not named by the caller.
+    discovered: bool
 
 
 def is_compiled(source: object) -> bool:
     """Whether a path or bytes hold a compiled model, by their content or the file's name."""
     if isinstance(source, bytes):
-        return source.startswith(_COMPILED)
-    if not is_path(source):
-        return False
-    path = Path(source)
-    if path.suffix == ".ciro-model":
-        return True
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_COMPILED)) == _COMPILED
-    except OSError:
-        return False  # Whoever opens it next says why it cannot be read.
+        return _ciro.is_compiled(source)
+    return is_path(source) and _ciro.is_compiled_file(os.fspath(source))
 
 
 def neighbour(source: object) -> Optional[Path]:
     """The calibration file beside a model file, if there is one."""
-    if not is_path(source):
-        return None
-    beside = (Path(source).with_name(name) for name in _NEIGHBOURS)
-    return next((path for path in beside if path.is_file()), None)
+    found = _ciro.calibration_beside(os.fspath(source)) if is_path(source) else None
+    return None if found is None else Path(found)
 
 
 def onnx_bytes(source: object) -> tuple[bytes, str]:
@@ -62,13 +53,3 @@ def onnx_bytes(source: object) -> tuple[bytes, str]:
         raise TypeError(f"expected a path, bytes or an `onnx.ModelProto`, got `{kind}`")
     name = getattr(getattr(source, "graph", None), "name", "")
     return serialize(), f"{name or 'model'}.onnx"
-
-
-def available_memory() -> Optional[int]:
-    """The bytes of memory that this process can get; `None` where the system does not say."""
-    try:
-        with open("/proc/meminfo") as file:
-            line = next(line for line in file if line.startswith("MemAvailable:"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError, IndexError):
-        return None

@@ -29,8 +29,10 @@ class Refusal(NamedTuple):
     hint: Optional[str] = None
 
     def __str__(self) -> str:
+        from . import _ciro  # The extension module imports this one.
+
         text = f"`{self.node}` ({self.op}): {self.reason}"
-        return f"{text}; {self.hint}" if self.hint else text
+        return _ciro.printable(f"{text}; {self.hint}" if self.hint else text)
 
 
 class CiroError(Exception):
@@ -70,8 +72,8 @@ class InvalidProofError(CiroError):
     """The proof does not convince."""
 
     #: The check that failed, in one word: `format`, `route`, `preset`, `model_key`, `committed_input`, `security`, `statement`, `batch`,
-    #: `structure`, `model_commitment`, `proof_of_work`, `public_values`, `wiring`, `products`, `constraints`, `opening`, `inputs` or
-    #: `proof`.
+    #: `structure`, `model_commitment`, `proof_of_work`, `public_values`, `wiring`, `products`, `constraints`, `opening`, `inputs`,
+    #: `clamped`, `model_output` or `proof`.
     check: str
 
     def __init__(self, message: str, hint: Optional[str] = None, check: str = "proof") -> None:

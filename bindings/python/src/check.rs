@@ -9,8 +9,9 @@ use crate::error::{Error, Refused, reported};
 use crate::job;
 use crate::settings::{CompileSettings, ProveSettings};
 
-/// Committed cells, steps of the Cairo program, milliseconds, bytes of memory and bytes of the proof.
-type Cost = (Option<u64>, Option<u64>, f64, u64, u64);
+/// Committed cells, steps of the Cairo program, milliseconds, bytes of memory, bytes of the proof, and its bits of security: conjectured,
+/// proven.
+type Cost = (Option<u64>, Option<u64>, f64, u64, u64, u32, u32);
 
 /// What is refused; if nothing, what a proof costs.
 type Checked = (Vec<Refused>, Option<Cost>);
@@ -50,6 +51,7 @@ pub(crate) fn check_compiled(
 fn checked(report: Report) -> Checked {
     let refused = report.refused.into_iter().map(reported).collect();
     let Some(cost) = report.estimate else { return (refused, None) };
-    let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes } = cost;
-    (refused, Some((cells, steps, prove_ms, memory_bytes, proof_bytes)))
+    let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = cost;
+    let (bits, proven) = (cost.security_bits, cost.proven_security_bits);
+    (refused, Some((cells, steps, prove_ms, memory_bytes, proof_bytes, bits, proven)))
 }

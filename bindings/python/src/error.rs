@@ -21,7 +21,8 @@ use ciro_sdk::integer::FileError as ModelFileError;
 use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
     CompileError, FileError, InputMismatch, InvalidBlinding, KeyError, LoadBundleError,
-    LoadKeyError, ProveError, Refusal, SampleMismatch, UnknownPreset, UnknownRoute, VerifyError,
+    LoadKeyError, ProveError, RecomputeError, Refusal, SampleMismatch, UnknownPreset, UnknownRoute,
+    VerifyError, printable, printable_message,
 };
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -59,11 +60,11 @@ pub(crate) enum Error {
     #[error(transparent)]
     Prove(#[from] ProveError),
     #[error(transparent)]
+    Recompute(#[from] RecomputeError),
+    #[error(transparent)]
     Route(UnknownRoute),
     #[error(transparent)]
     Sample(#[from] SampleMismatch),
-    #[error("the proof is about {proven} inference(s), the inputs hold {given}")]
-    Samples { proven: usize, given: usize },
     #[error("the model cannot be proven")]
     Unprovable {
         #[source]
@@ -90,20 +91,21 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         let text = chain(&error);
         match error {
+            Error::Bundle(LoadBundleError::File(FileError::TooLarge { .. })) => {
+                invalid(text, "format", None)
+            }
             Error::Bundle(LoadBundleError::File(error)) | Error::File(error) => file(&error, text),
             Error::Key(LoadKeyError::File(error)) => file(&error, text),
             Error::Bundle(_) => invalid(text, "format", None),
             Error::Compile(error) => compile(&error, text),
             Error::Input(error) => input(&error, text),
             Error::Key(_) => failed(text, Some("make a key from the model: `model.key`")),
-            Error::Mismatch(InputMismatch::Sample(_)) | Error::Sample(_) => {
-                PyValueError::new_err(text)
+            Error::Sample(_) => PyValueError::new_err(text),
+            Error::Mismatch(error) => mismatch(error.reason(), text),
+            Error::Recompute(_) => {
+                let hint = "report it: a proof verified that should not exist";
+                invalid(text, "model_output", Some(hint))
             }
-            Error::Mismatch(InputMismatch::Committed) => {
-                let hint = "open the commitment with `blinding`, which the prover has";
-                invalid(text, "inputs", Some(hint))
-            }
-            Error::Mismatch(_) | Error::Samples { .. } => invalid(text, "inputs", None),
             Error::ModelFile(ModelFileError::Io { path, source, .. }) => os(&path, &source),
             Error::ModelFile(_) => failed(text, Some("compile the model again: `ciro.compile`")),
             Error::Blinding(_) | Error::Preset(_) | Error::Route(_) => PyValueError::new_err(text),
@@ -116,8 +118,28 @@ impl From<Error> for PyErr {
     }
 }
 
+fn mismatch(error: &InputMismatch, text: String) -> PyErr {
+    match error {
+        InputMismatch::NotTaken(_) => PyValueError::new_err(text),
+        InputMismatch::Committed => {
+            let hint = "open the commitment with `blinding`, which the prover has";
+            invalid(text, "inputs", Some(hint))
+        }
+        InputMismatch::Clamped { .. } => {
+            let hint = "the model moves such values to the end of their range, so the proof is equally about others; `allow_clamped=True` accepts that";
+            invalid(text, "clamped", Some(hint))
+        }
+        _ => invalid(text, "inputs", None),
+    }
+}
+
 fn compile(error: &CompileError, text: String) -> PyErr {
     match error {
+        CompileError::Cache(_) => failed(
+            text,
+            Some("delete the cache (`$CIRO_CACHE_DIR`), and find out who writes into it"),
+        ),
+        CompileError::Changed(_) => failed(text, Some("compile the model again: `ciro.compile`")),
         CompileError::File(error) => file(error, text),
         CompileError::Import(error) => import(error, text),
         CompileError::Calibration(error) => input(error, text),
@@ -143,6 +165,7 @@ fn import(error: &ImportError, text: String) -> PyErr {
                 None => format!("shapes={{\"{}\": (1, 3, 32, 32)}}, the whole shape", axis.input),
             };
             let advice = axes.first().map(name).unwrap_or_default();
+            let advice = printable(&advice);
             PyValueError::new_err(format!("{text}\nhint: pass {advice}"))
         }
         ImportError::FileTooLarge { .. }
@@ -171,6 +194,7 @@ fn prove(error: &ProveError, text: String) -> PyErr {
         }
         ProveError::Sample { .. }
         | ProveError::Batch(_)
+        | ProveError::TooMany { .. }
         | ProveError::Preset(_)
         | ProveError::CommitInput => PyValueError::new_err(text),
         ProveError::Statement => invalid(text, "statement", None),
@@ -201,7 +225,7 @@ fn os(path: &Path, error: &io::Error) -> PyErr {
 }
 
 fn failed(text: String, hint: Option<&str>) -> PyErr {
-    exceptions::CiroError::new_err((text, hint.map(str::to_owned)))
+    exceptions::CiroError::new_err((text, hint.map(printable_message)))
 }
 
 fn invalid(text: String, check: &'static str, hint: Option<&str>) -> PyErr {
@@ -220,5 +244,6 @@ fn chain(error: &dyn StdError) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    text
+    // Names from models, keys and proofs are in it, and tracebacks go to terminals.
+    printable_message(&text)
 }

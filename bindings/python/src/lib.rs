@@ -43,11 +43,37 @@ mod _ciro {
     #[pymodule_export]
     use crate::settings::{CompileSettings, ProveSettings};
     #[pymodule_export]
-    use crate::tensor::{Array, Inputs, Output};
+    use crate::tensor::{Array, Inputs, Output, RealInput};
 
     /// Version of the library.
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// Whether a file holds a compiled model, by its content or its name.
+    #[pyfunction]
+    #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
+    fn is_compiled_file(path: std::path::PathBuf) -> bool {
+        ciro_sdk::Model::is_compiled_file(&path)
+    }
+
+    /// Whether bytes begin as a compiled model does.
+    #[pyfunction]
+    fn is_compiled(data: &[u8]) -> bool {
+        ciro_sdk::Model::is_compiled(data)
+    }
+
+    /// The calibration file beside a model, if there is one.
+    #[pyfunction]
+    #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
+    fn calibration_beside(model: std::path::PathBuf) -> Option<std::path::PathBuf> {
+        ciro_sdk::inputs::Calibration::beside(&model)
+    }
+
+    /// A text in which nothing acts on a terminal or hides.
+    #[pyfunction]
+    fn printable(text: &str) -> String {
+        ciro_sdk::printable(text).into_owned()
+    }
 
     /// Architecture and CPU features that the library is compiled for.
     #[pyfunction]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_sdk::{Blinding, Cache, Prover, Route, check_model};
+use ciro_sdk::{Blinding, Cache, Cached, Concern, Prover, Route, check_model};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -22,8 +22,10 @@ type Proven = (Proof, Vec<Vec<Output>>, Key, Option<String>, f64);
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
 pub(crate) struct Model {
-    model: Arc<ciro_sdk::Model>,
+    pub(crate) model: Arc<ciro_sdk::Model>,
     provers: Arc<Provers>,
+    /// What to compile again before others rely on the model, if it comes from the cache.
+    unconfirmed: Arc<Mutex<Option<(Cached, ciro_sdk::CompileSettings)>>>,
 }
 
 /// The provers of a model that were used last; making one takes as long as some proofs.
@@ -81,7 +83,7 @@ fn unprovable(
 
 impl From<ciro_sdk::Model> for Model {
     fn from(model: ciro_sdk::Model) -> Self {
-        Self { model: Arc::new(model), provers: Arc::default() }
+        Self { model: Arc::new(model), provers: Arc::default(), unconfirmed: Arc::default() }
     }
 }
 
@@ -99,10 +101,52 @@ impl Model {
     ) -> PyResult<Self> {
         let settings = settings.0.clone();
         let compile = move || match Cache::user().filter(|_| cached) {
-            Some(cache) => Ok(cache.compile_file(&path, &settings)?.model),
-            None => Ok(ciro_sdk::Model::compile_file(&path, &settings)?),
+            Some(cache) => Ok((cache.compile_file(&path, &settings)?, settings)),
+            None => Ok((ciro_sdk::Model::compile_file(&path, &settings)?.into(), settings)),
         };
-        job::run(py, observer, compile).map(Self::from)
+        let (found, settings) = job::run(py, observer, compile)?;
+        let model = Self::from(found.model.clone());
+        let unconfirmed = found.hit.then_some((found, settings));
+        Ok(Self { unconfirmed: Arc::new(Mutex::new(unconfirmed)), ..model })
+    }
+
+    /// Compiles a model from the cache anew and compares, once, before others rely on it: whoever can write into the cache decides what
+    /// lies there.
+    fn confirm(&self, py: Python<'_>) -> PyResult<()> {
+        let unconfirmed = Arc::clone(&self.unconfirmed);
+        job::run(py, None, move || {
+            let mut unconfirmed = unconfirmed.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((cached, settings)) = &*unconfirmed {
+                cached.confirm(settings)?;
+            }
+            *unconfirmed = None;
+            Ok(())
+        })
+    }
+
+    /// Whether the model comes from the cache and is not compared yet.
+    #[getter]
+    fn unconfirmed(&self) -> bool {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// What the user should know before relying on the model: output, mean relative error and top-1 agreement of each one that is not
+    /// close to the float model; one without a name if the ranges are guessed.
+    #[getter]
+    fn concerns(&self) -> Vec<(Option<String>, f64, f64)> {
+        let concern = |concern| match concern {
+            Concern::Inaccurate { output, relative_error, top1_agreement } => {
+                (Some(output), relative_error, top1_agreement)
+            }
+            _ => (None, 0.0, 0.0),
+        };
+        self.model.concerns().into_iter().map(concern).collect()
+    }
+
+    /// Whether inputs outside of the calibrated range are refused, because the range is a guess.
+    #[getter]
+    fn refuses_clamped(&self) -> bool {
+        self.model.refuses_clamped()
     }
 
     /// Compiles the bytes of an ONNX file without external weights; `name` is for reports.
@@ -180,7 +224,7 @@ impl Model {
     fn accuracy(&self) -> (String, String) {
         let report = self.model.accuracy();
         // Numbers, names and lists always have a JSON form.
-        (serde_json::to_string(report).unwrap_or_default(), report.to_string())
+        (serde_json::to_string(report).unwrap_or_default(), self.model.accuracy_table())
     }
 
     /// For every sample, the inputs with elements outside the calibrated range, and how many.

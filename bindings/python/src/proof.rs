@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::{Blinding, ModelKey, Policy, ProofBundle, verify_with};
+use ciro_sdk::{Blinding, InputCheck, Policy, ProofBundle, verify_with};
+use pyo3::PyClass;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::Error;
 use crate::job;
 use crate::key::Key;
-use crate::tensor::{Inputs, Output, integer_bytes};
+use crate::model::Model;
+use crate::tensor::{Inputs, Output, RealInput, integer_bytes};
 
 /// Shape and little-endian int32 elements of a tensor.
 type Integers<'py> = (Vec<usize>, Bound<'py, PyBytes>);
@@ -67,21 +69,20 @@ impl Proof {
 
     /// Inferences that the proof is about.
     #[getter]
-    fn batch(&self) -> usize {
-        self.0.statement.claims.len()
+    fn batch(&self) -> u32 {
+        self.0.claims()
     }
 
-    /// The claimed outputs of every inference: shapes, and little-endian int32 in row-major order.
-    #[getter]
-    fn integers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Vec<Integers<'py>>>> {
-        let claims = self.0.statement.claims.iter();
+    /// The claimed outputs of every inference, for this key: shapes, and little-endian int32 in row-major order.
+    fn integers<'py>(&self, py: Python<'py>, key: &Key) -> PyResult<Vec<Vec<Integers<'py>>>> {
+        let statement = self.0.statement(&key.0).map_err(Error::from)?;
         let outputs = |claim: &ciro_sdk::Claim| {
             let tensors = claim.outputs.iter();
             tensors
                 .map(|tensor| Ok((tensor.shape().to_vec(), integer_bytes(py, tensor)?)))
                 .collect()
         };
-        claims.map(outputs).collect()
+        statement.claims.iter().map(outputs).collect()
     }
 }
 
@@ -91,58 +92,72 @@ impl Proof {
 pub(crate) struct Verified {
     /// Outputs of every inference.
     outputs: Vec<Vec<Py<Output>>>,
+    /// Inputs of every inference; `None` if the proof commits to them.
+    inputs: Option<Vec<Vec<Py<RealInput>>>>,
+    /// Values of the given inputs that lie outside of the calibrated range; `None` if none were given.
+    clamped: Option<usize>,
+    /// Inferences that the model was run on again; `None` without a model.
+    recomputed: Option<usize>,
     /// Bits of security: conjectured, proven.
     security: (u32, u32),
 }
 
-/// Verifies a proof, and that it is about these inputs if there are any: the inputs, and what opens a commitment to them.
+/// What a proof is verified against: the key, and the model if there is one.
+type Against<'py> = (PyRef<'py, Key>, Option<PyRef<'py, Model>>);
+
+/// What the proof has to be about: the inputs, what opens a commitment to them, and whether values outside of the calibrated range
+/// count as its end.
+type Asked<'py> = (Option<PyRef<'py, Inputs>>, Option<String>, bool);
+
+/// Verifies a proof, that it is about these inputs if there are any, and that the model says the same if there is one.
 ///
 /// `min_security` are the bits that are asked for: conjectured, proven.
 #[pyfunction]
-#[pyo3(signature = (proof, key, min_security, inputs=(None, None), observer=None))]
+#[pyo3(signature = (proof, against, min_security, asked=(None, None, false), observer=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     proof: &Proof,
-    key: &Key,
+    against: Against<'_>,
     min_security: (u32, u32),
-    inputs: (Option<PyRef<'_, Inputs>>, Option<String>),
+    asked: Asked<'_>,
     observer: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Verified> {
+    let (key, model) = against;
     let (bundle, key) = (Arc::clone(&proof.0), key.0.clone());
+    let model = model.map(|model| Arc::clone(&model.model));
     let (min_security_bits, min_proven_bits) = min_security;
     let policy = Policy { min_security_bits, min_proven_bits };
-    let (inputs, blinding) = inputs;
+    let (inputs, blinding, allow_clamped) = asked;
     let given = inputs.map(|inputs| inputs.samples(&key.input_specs())).transpose()?;
     let blinding: Option<Blinding> =
         blinding.map(|digits| digits.parse()).transpose().map_err(Error::Blinding)?;
-    let verified = job::run(py, observer, move || {
+    let check = InputCheck { blinding, allow_clamped };
+    let (verified, shown, clamped, recomputed) = job::run(py, observer, move || {
         let verified = verify_with(&bundle, &key, &policy)?;
-        check_inputs(&verified, &key, given.as_deref(), blinding)?;
-        Ok(verified)
+        let compare = |given: Vec<Sample>| verified.compare_inputs(&key, &given, &check);
+        let clamped = given.map(compare).transpose()?;
+        let recomputed = model.map(|model| model.recompute(&verified)).transpose()?;
+        let shown = verified.samples.iter().map(|sample| sample.real_inputs.clone()).collect();
+        Ok((verified, shown, clamped, recomputed))
     })?;
     let security = (verified.security_bits(), verified.proven_security_bits());
     let outputs = Output::all(verified.samples.into_iter().map(|sample| sample.outputs).collect());
-    let outputs = outputs.into_iter().map(|outputs| {
-        outputs.into_iter().map(|output| Py::new(py, output)).collect::<PyResult<_>>()
-    });
-    Ok(Verified { outputs: outputs.collect::<PyResult<_>>()?, security })
+    let shown: Option<Vec<Vec<ciro_sdk::RealInput>>> = shown;
+    let shown = shown.map(RealInput::all);
+    Ok(Verified {
+        outputs: objects(py, outputs)?,
+        inputs: shown.map(|inputs| objects(py, inputs)).transpose()?,
+        clamped,
+        recomputed,
+        security,
+    })
 }
 
-fn check_inputs(
-    verified: &ciro_sdk::Verified,
-    key: &ModelKey,
-    given: Option<&[Sample]>,
-    blinding: Option<Blinding>,
-) -> Result<(), Error> {
-    let Some(given) = given else { return Ok(()) };
-    if given.len() != verified.samples.len() {
-        return Err(Error::Samples { proven: verified.samples.len(), given: given.len() });
-    }
-    for (sample, inputs) in verified.samples.iter().zip(given) {
-        match blinding {
-            Some(blinding) => sample.check_committed_inputs(key, inputs, blinding)?,
-            None => sample.check_inputs(key, inputs)?,
-        }
-    }
-    Ok(())
+/// Python objects of every sample.
+fn objects<T: PyClass + Into<pyo3::PyClassInitializer<T>>>(
+    py: Python<'_>,
+    samples: Vec<Vec<T>>,
+) -> PyResult<Vec<Vec<Py<T>>>> {
+    let sample = |objects: Vec<T>| objects.into_iter().map(|object| Py::new(py, object)).collect();
+    samples.into_iter().map(sample).collect()
 }

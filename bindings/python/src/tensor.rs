@@ -46,6 +46,12 @@ impl Inputs {
         Self(ciro_sdk::inputs::Inputs::new(arrays))
     }
 
+    /// BLAKE2s-256 of names, shapes and elements, in hexadecimal digits.
+    #[getter]
+    fn digest(&self) -> String {
+        self.0.digest().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Reads a JSON, `.npy` or `.npz` file.
     #[staticmethod]
     #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
@@ -99,12 +105,7 @@ impl Output {
     /// What they stand for: little-endian float64 in row-major order.
     #[getter]
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let values = self.0.values.data();
-        PyBytes::new_with(py, values.len() * 8, |bytes| {
-            let (chunks, _) = bytes.as_chunks_mut::<8>();
-            chunks.iter_mut().zip(values).for_each(|(chunk, value)| *chunk = value.to_le_bytes());
-            Ok(())
-        })
+        real_bytes(py, &self.0.values)
     }
 
     /// Class names in row-major order, if the output holds names.
@@ -112,6 +113,53 @@ impl Output {
     fn labels(&self) -> Option<Vec<String>> {
         self.0.labels.clone()
     }
+}
+
+/// A proven input of one inference.
+#[pyclass(frozen, module = "ciro._ciro")]
+#[derive(Debug)]
+pub(crate) struct RealInput(ciro_sdk::RealInput);
+
+impl RealInput {
+    /// The inputs of all samples, without those that no output depends on.
+    pub(crate) fn all(samples: Vec<Vec<ciro_sdk::RealInput>>) -> Vec<Vec<Self>> {
+        let stated = |input: &ciro_sdk::RealInput| input.values.is_some();
+        let sample = |inputs: Vec<ciro_sdk::RealInput>| {
+            inputs.into_iter().filter(stated).map(Self).collect()
+        };
+        samples.into_iter().map(sample).collect()
+    }
+}
+
+#[pymethods]
+impl RealInput {
+    /// The ONNX input's name.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its shape.
+    #[getter]
+    fn shape(&self) -> Vec<usize> {
+        self.0.shape.clone()
+    }
+
+    /// Its elements: little-endian float64 in row-major order.
+    #[getter]
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        real_bytes(py, &self.0.values_or_zeros())
+    }
+}
+
+/// The elements of a real tensor: little-endian float64 in row-major order.
+fn real_bytes<'py>(py: Python<'py>, tensor: &Tensor<f64>) -> PyResult<Bound<'py, PyBytes>> {
+    let values = tensor.data();
+    PyBytes::new_with(py, values.len() * 8, |bytes| {
+        let (chunks, _) = bytes.as_chunks_mut::<8>();
+        chunks.iter_mut().zip(values).for_each(|(chunk, value)| *chunk = value.to_le_bytes());
+        Ok(())
+    })
 }
 
 /// The elements of an integer tensor: little-endian int32 in row-major order.

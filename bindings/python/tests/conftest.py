@@ -13,6 +13,11 @@ ROOT = Path(__file__).parents[3]
 MODELS = ROOT / "examples" / "models"
 
 
+def compile(model: str) -> ciro.Model:
+    """A model of the examples, with the samples that are trusted."""
+    return ciro.compile(MODELS / model / "model.onnx", calibration=MODELS / model / "inputs.npz")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
     """Tests neither see nor change the user's cache."""
@@ -24,7 +29,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def iris() -> ciro.Model:
     """Logistic regression: one input `[1, 4]`, a label and probabilities."""
-    return ciro.compile(MODELS / "logreg_iris" / "model.onnx")
+    return compile("logreg_iris")
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +42,7 @@ def flowers() -> np.ndarray:
 @pytest.fixture(scope="session")
 def lenet() -> ciro.Model:
     """A convolutional network: one input `[1, 1, 28, 28]`, ten scores."""
-    return ciro.compile(MODELS / "lenet5_mnist" / "model.onnx")
+    return compile("lenet5_mnist")
 
 
 @pytest.fixture(scope="session")

@@ -20,40 +20,53 @@ from ciro import _ciro, _cpu
 
 
 def test_python_runs_while_a_proof_is_made(lenet, digits):
-    """A thread counts while another one proves; with the GIL held it would stand still for the whole time."""
-    ticks, done = [], threading.Event()
+    """A thread counts while another one proves. The interpreter is told never to switch by itself, so it counts only if the library lets
+    the GIL go; how often is up to the machine, but not for ever never."""
+    from ciro._arrays import to_inputs
+    from ciro._model import prove_settings
+
+    counted, done = 0, threading.Event()
 
     def count():
+        nonlocal counted
         while not done.is_set():
-            ticks.append(time.perf_counter())
-            time.sleep(0.001)
+            counted += 1
+            time.sleep(0)
 
-    lenet.prove(digits)
+    inputs, settings = to_inputs(digits), prove_settings("tensor", "standard")
+    interval = sys.getswitchinterval()
     counter = threading.Thread(target=count)
-    counter.start()
-    start = time.perf_counter()
-    lenet.prove(digits)
-    end = time.perf_counter()
-    done.set()
-    counter.join()
-    during = [start, *(tick for tick in ticks if start < tick < end), end]
-    assert end - start > 0.05, "the proof is too short to tell"
-    assert max(b - a for a, b in zip(during, during[1:])) < (end - start) / 2
+    try:
+        sys.setswitchinterval(1e6)
+        counter.start()
+        for _ in range(100):
+            before = counted
+            lenet._inner.prove(inputs, settings)
+            if counted > before:
+                return
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        counter.join()
+    pytest.fail("no other thread ran during a hundred proofs")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
 def test_ctrl_c_stops_a_proof_and_the_model_can_go_on(lenet, digits):
-    batch = digits.repeat(4, axis=0)
-    start = time.perf_counter()
-    lenet.prove(batch)
-    whole = time.perf_counter() - start
-    timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    start = time.perf_counter()
+    """The signal comes when the first stage begins; the stages after it are never told."""
+    from ciro._arrays import to_inputs
+    from ciro._model import prove_settings
+
+    begun = []
+
+    def observer(kind, name, value):
+        if kind == "begin":
+            begun.append(name)
+            os.kill(os.getpid(), signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
-        while time.perf_counter() - start < 60:
-            lenet.prove(batch)
-    assert time.perf_counter() - start < 0.5 < whole or whole < 0.5
+        lenet._inner.prove(to_inputs(digits), prove_settings("tensor", "standard"), observer)
+    assert len(begun) == 1
     lenet.prove(digits[0]).verify(lenet.key, inputs=digits[0])
 
 
@@ -140,7 +153,7 @@ def test_a_forked_process_proves(tmp_path):
             os._exit(0 if model.prove(x) == expected else 1)
         assert os.waitpid(child, 0)[1] == 0
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120, cwd=tmp_path)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=tmp_path)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="the names of the standard library are known since 3.10")
@@ -161,7 +174,7 @@ def test_nothing_but_numpy_is_needed(tmp_path):
         model = ciro.compile({str(MODELS / "logreg_iris" / "model.onnx")!r}, calibration=x)
         model.prove(x[0]).verify(model.key, inputs=x[0])
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120, cwd=tmp_path)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=tmp_path)
 
 
 def test_the_package_is_typed():

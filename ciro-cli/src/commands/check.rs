@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::{Estimate, Model, Refusal, Report, check_file, check_model};
+use ciro_sdk::{
+    Estimate, Model, Refusal, Report, check_file, check_model, printable, printable_message,
+};
 use serde::Serialize;
 
 use super::{Context, Status};
@@ -47,16 +49,18 @@ struct EstimateReport {
     prove_ms: f64,
     memory_mb: u64,
     proof_bytes: u64,
+    security_bits: u32,
+    proven_security_bits: u32,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let path = &args.model.path;
     let prove = args.route.settings(args.batch, None);
     let stage = context.ui.stage(format!("checking {}", path.display()));
-    let report = if model::is_compiled(path) {
+    let report = if Model::is_compiled_file(path) {
         Model::load(path).map(|model| check_model(&model, &prove)).map_err(anyhow::Error::from)
     } else {
-        let compile = model::settings(&args.model, &context.ui)?;
+        let (compile, _) = model::settings(&args.model, &context.ui)?;
         check_file(path, &compile, &prove).map_err(anyhow::Error::from)
     };
     let report = report.with_context(|| format!("model `{}`", path.display()))?;
@@ -73,6 +77,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             prove_ms: (estimate.prove_ms * 10.0).round() / 10.0,
             memory_mb: estimate.memory_bytes.div_ceil(1_000_000),
             proof_bytes: estimate.proof_bytes,
+            security_bits: estimate.security_bits,
+            proven_security_bits: estimate.proven_security_bits,
         }),
     };
     context.ui.result(&json, &text)?;
@@ -81,7 +87,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 
 fn describe(report: &Report) -> String {
     let mut text = String::new();
-    if let Some(Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes }) = report.estimate {
+    if let Some(estimate) = report.estimate {
+        let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = estimate;
+        let (bits, proven) = (estimate.security_bits, estimate.proven_security_bits);
         let _ = writeln!(text, "{GOOD}supported{GOOD:#}: every operator can be proven");
         let mut line = |label: &str, value: String| {
             let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
@@ -95,14 +103,16 @@ fn describe(report: &Report) -> String {
         line("prove", format!("about {}", format::duration(prove_ms)));
         line("memory", format!("about {}", format::bytes(memory_bytes)));
         line("proof", format!("about {}", format::bytes(proof_bytes)));
+        line("security", format!("{bits} bits conjectured, {proven} proven"));
     } else {
         let nodes = format::plural(report.refused.len(), "node");
         let _ = writeln!(text, "{BAD}not supported{BAD:#}: {nodes} cannot be proven");
     }
     for Refusal { node, op, reason, hint } in &report.refused {
+        let (node, op, reason) = (printable(node), printable(op), printable_message(reason));
         let _ = writeln!(text, "  {BOLD}{node}{BOLD:#} ({op}): {reason}");
         if let Some(hint) = hint {
-            let _ = writeln!(text, "    {DIM}{hint}{DIM:#}");
+            let _ = writeln!(text, "    {DIM}{}{DIM:#}", printable_message(hint));
         }
     }
     text

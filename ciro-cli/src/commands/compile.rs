@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Context, Status};
 use crate::args::{ModelArgs, RouteArgs};
+use crate::model::{CalibrationReport, Opened, Purpose};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
@@ -28,6 +29,7 @@ pub(crate) struct Args {
 struct Report<'a> {
     model_key: String,
     accuracy: &'a AccuracyReport,
+    calibration: Option<CalibrationReport>,
     file: &'a PathBuf,
     file_bytes: usize,
     params: usize,
@@ -36,7 +38,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let model = model::open(&args.model, &context.ui)?;
+    let Opened { model, calibration } = model::open(&args.model, Purpose::Publish, &context.ui)?;
     let key = {
         let _stage = context.ui.stage("committing to the model");
         model.key(&args.route.settings(1, context.max_memory))?.digest()
@@ -46,17 +48,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let report = Report {
         model_key: key.to_string(),
         accuracy: model.accuracy(),
+        calibration,
         file: &args.output,
         file_bytes: bytes.len(),
         params: model.integer().parameters(),
         macs: model.integer().macs(),
     };
+    let calibrated = report
+        .calibration
+        .as_ref()
+        .map(|calibration| format!("{DIM}calibrated{DIM:#}  {}\n", calibration.describe()));
     let text = format!(
-        "{DIM}model{DIM:#}  {BOLD}{}{BOLD:#} ({}, {} parameters)\n{DIM}key{DIM:#}    {key}\n\n{}",
+        "{DIM}model{DIM:#}       {BOLD}{}{BOLD:#} ({}, {} parameters)\n{DIM}key{DIM:#}         {key}\n{}\n{}",
         args.output.display(),
         format::bytes(bytes.len() as u64),
         format::count(report.params as u64),
-        model.accuracy(),
+        calibrated.unwrap_or_default(),
+        model.accuracy_table(),
     );
     context.ui.result(&report, &text)?;
     Ok(Status::Done)

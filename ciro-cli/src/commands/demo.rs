@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use ciro_sdk::inputs::Inputs;
-use ciro_sdk::{CompileSettings, Model, ProofBundle, ProveSettings, Prover, VerifyError, verify};
+use ciro_sdk::{
+    CompileSettings, Model, ModelKey, ProofBundle, ProveSettings, Prover, VerifyError, verify,
+};
 use serde::Serialize;
 
 use super::{Context, Status};
@@ -74,7 +76,7 @@ pub(crate) fn run(_: &Args, context: &Context) -> Result<Status> {
     let prediction = scores.and_then(|scores| scores.top1()).context("no scores")?;
 
     let claimed = (prediction + 3) % 10;
-    let forged = forge(&proven.bundle, prediction, claimed)?;
+    let forged = forge(&proven.bundle, &key, (prediction, claimed))?;
     let reason = match verify(&forged, &key) {
         Ok(_) => bail!("the altered proof was accepted: do not use this build"),
         Err(error) => last_cause(error),
@@ -109,12 +111,16 @@ impl Clock {
 }
 
 /// A copy that claims another digit: two scores are swapped.
-fn forge(bundle: &ProofBundle, digit: usize, claimed: usize) -> Result<ProofBundle> {
-    let mut forged = bundle.clone();
-    let claim = forged.statement.claims.first_mut().context("no claim")?;
+fn forge(
+    bundle: &ProofBundle,
+    key: &ModelKey,
+    (digit, claimed): (usize, usize),
+) -> Result<ProofBundle> {
+    let mut statement = bundle.statement(key)?;
+    let claim = statement.claims.first_mut().context("no claim")?;
     let scores = claim.outputs.first_mut().context("no scores")?;
     scores.data_mut().swap(digit, claimed);
-    Ok(forged)
+    Ok(bundle.clone().with_statement(&statement))
 }
 
 fn last_cause(error: VerifyError) -> String {

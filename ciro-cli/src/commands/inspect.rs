@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::import::{DeclaredTensor, Extent};
-use ciro_sdk::{Inspection, Model, inspect_file, inspect_model};
+use ciro_sdk::{Inspection, Model, inspect_file, inspect_model, printable};
 use serde::Serialize;
 
 use super::{Context, Status};
@@ -48,10 +48,10 @@ enum Axis<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let path = &args.model.path;
-    let inspection = if model::is_compiled(path) {
+    let inspection = if Model::is_compiled_file(path) {
         Model::load(path).map(|model| inspect_model(&model)).map_err(anyhow::Error::from)
     } else {
-        let settings = model::settings(&args.model, &context.ui)?.import;
+        let settings = model::settings(&args.model, &context.ui)?.0.import;
         inspect_file(path, &settings).map_err(anyhow::Error::from)
     };
     let inspection = inspection.with_context(|| format!("model `{}`", path.display()))?;
@@ -88,12 +88,12 @@ fn describe(inspection: &Inspection) -> String {
         let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
     };
     if !inspection.producer.is_empty() {
-        line("producer", inspection.producer.clone());
+        line("producer", printable(&inspection.producer).into_owned());
     }
     let opsets = inspection.opsets.iter().map(|(domain, version)| format!("{domain} {version}"));
     let opsets: Vec<String> = opsets.collect();
     if !opsets.is_empty() {
-        line("opset", opsets.join(", "));
+        line("opset", printable(&opsets.join(", ")).into_owned());
     }
     line("parameters", format::count(inspection.params));
     let macs = inspection.macs.map_or_else(
@@ -104,8 +104,9 @@ fn describe(inspection: &Inspection) -> String {
     for (label, tensors) in [("inputs", &inspection.inputs), ("outputs", &inspection.outputs)] {
         for (position, tensor) in tensors.iter().enumerate() {
             let label = if position == 0 { label } else { "" };
-            let (name, shape) = (&tensor.name, extents(tensor));
+            let (name, shape) = (printable(&tensor.name), extents(tensor));
             let kind = tensor.element_type.to_lowercase();
+            let kind = printable(&kind);
             line(label, format!("{BOLD}{name}{BOLD:#} {shape} {kind}"));
         }
     }
@@ -113,7 +114,7 @@ fn describe(inspection: &Inspection) -> String {
     ops.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
     for (position, (name, count)) in ops.into_iter().enumerate() {
         let label = if position == 0 { "operators" } else { "" };
-        line(label, format!("{count:>4} {name}"));
+        line(label, format!("{count:>4} {}", printable(name)));
     }
     text
 }
@@ -123,7 +124,7 @@ fn extents(tensor: &DeclaredTensor) -> String {
     let extent = |extent: &Extent| match extent {
         Extent::Fixed(extent) => extent.to_string(),
         Extent::Symbol(symbol) if symbol.is_empty() => "?".to_owned(),
-        Extent::Symbol(symbol) => symbol.clone(),
+        Extent::Symbol(symbol) => printable(symbol).into_owned(),
     };
     if shape.is_empty() {
         return "scalar".to_owned();

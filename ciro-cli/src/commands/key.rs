@@ -1,5 +1,6 @@
 //! `ciro key`
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::{Context, Status};
 use crate::args::{ModelArgs, RouteArgs};
+use crate::model::{CalibrationReport, Opened, Purpose};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
@@ -32,13 +34,16 @@ struct Report<'a> {
     route: &'static str,
     preset: &'static str,
     batch: u32,
+    security_bits: u32,
+    proven_security_bits: u32,
+    calibration: Option<CalibrationReport>,
     file: Option<&'a PathBuf>,
     key_bytes: usize,
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = args.output.as_deref().map(OutputFile::create).transpose()?;
-    let model = model::open(&args.model, &context.ui)?;
+    let Opened { model, calibration } = model::open(&args.model, Purpose::Publish, &context.ui)?;
     let key = {
         let _stage = context.ui.stage("committing to the model");
         model.key(&args.route.settings(args.batch, context.max_memory))?
@@ -47,20 +52,41 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     if let Some(file) = file {
         file.finish(&bytes)?;
     }
-    let digest = key.digest();
+    let (digest, security) = (key.digest(), key.security());
     let report = Report {
         model_key: digest.to_string(),
         route: key.route().name(),
         preset: key.preset().name(),
         batch: key.batch(),
+        security_bits: security.whole_conjectured_bits(),
+        proven_security_bits: security.whole_proven_bits(),
+        calibration,
         file: args.output.as_ref(),
         key_bytes: bytes.len(),
     };
-    let file = args.output.as_ref().map(|path| {
-        let size = format::bytes(bytes.len() as u64);
-        format!("{DIM}file{DIM:#}  {BOLD}{}{BOLD:#} ({size})\n", path.display())
-    });
-    let text = format!("{DIM}key{DIM:#}   {digest}\n{}", file.unwrap_or_default());
-    context.ui.result(&report, &text)?;
+    context.ui.result(&report, &describe(&report))?;
     Ok(Status::Done)
+}
+
+fn describe(report: &Report<'_>) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
+    };
+    line("key", report.model_key.clone());
+    if let Some(path) = report.file {
+        let size = format::bytes(report.key_bytes as u64);
+        line("file", format!("{BOLD}{}{BOLD:#} ({size})", path.display()));
+    }
+    line(
+        "security",
+        format!(
+            "{} bits conjectured, {} proven (route {}, preset {})",
+            report.security_bits, report.proven_security_bits, report.route, report.preset
+        ),
+    );
+    if let Some(calibration) = &report.calibration {
+        line("calibrated", calibration.describe());
+    }
+    text
 }

@@ -20,8 +20,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::args::{Cli, Command, Global};
+use crate::failure;
 use crate::ui::{Ui, causes};
-use crate::{failure, machine};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl From<Status> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) ui: Ui,
-    /// The memory that work may be expected to take.
+    /// The memory that work may be expected to take; `None` for what the machine has free.
     pub(crate) max_memory: Option<u64>,
 }
 
@@ -70,10 +70,8 @@ impl ErrorReport {
 /// Runs a command line and gives the process its exit code.
 pub(crate) fn main(cli: Cli) -> ExitCode {
     let ui = Ui::new(&cli.global);
-    let status = prepare(&cli.global).and_then(|()| {
-        let max_memory = cli.global.max_memory.or_else(machine::available_memory);
-        run(cli.command, &Context { ui, max_memory })
-    });
+    let status = prepare(&cli.global)
+        .and_then(|()| run(cli.command, &Context { ui, max_memory: cli.global.max_memory }));
     let status = status.unwrap_or_else(|error| {
         let report = ErrorReport::new(&error);
         ui.error(&error, report.hint.as_deref());

@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
-use ciro_sdk::Output;
+use ciro_sdk::{Output, RealInput, printable};
 use serde::Serialize;
 
 use crate::format;
 use crate::ui::{BOLD, DIM};
+
+/// How many samples people are shown.
+const SHOWN: usize = 8;
 
 /// The outputs of all samples, as `--json` prints them: one list for each output, samples one behind the other.
 #[derive(Debug, Serialize)]
@@ -23,6 +26,7 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
+    /// Gathers the outputs of all samples.
     pub(crate) fn new(samples: &[Vec<Output>]) -> Self {
         let outputs = samples.first().map_or(0, Vec::len);
         let of = |position: usize| samples.iter().filter_map(move |sample| sample.get(position));
@@ -44,7 +48,6 @@ impl Lists {
 
 /// Describes the outputs of all samples, at most the first eight.
 pub(crate) fn describe(samples: &[Vec<Output>]) -> String {
-    const SHOWN: usize = 8;
     let mut text = String::new();
     for (index, sample) in samples.iter().take(SHOWN).enumerate() {
         if samples.len() > 1 {
@@ -53,12 +56,12 @@ pub(crate) fn describe(samples: &[Vec<Output>]) -> String {
         for output in sample {
             let Output { name, values, labels, .. } = output;
             let shown = match labels {
-                Some(labels) => labels.join(", "),
+                Some(labels) => printable(&labels.join(", ")).into_owned(),
                 None => format::values(values.data()),
             };
             let top = output.top1().map(|top| format!("  {DIM}greatest: {top}{DIM:#}"));
             let shape = format::shape(values.shape());
-            let top = top.unwrap_or_default();
+            let (name, top) = (printable(name), top.unwrap_or_default());
             let _ = writeln!(text, "{BOLD}{name}{BOLD:#} {DIM}{shape}{DIM:#}  {shown}{top}");
         }
     }
@@ -66,6 +69,36 @@ pub(crate) fn describe(samples: &[Vec<Output>]) -> String {
         let _ = writeln!(text, "{DIM}... {} more samples{DIM:#}", samples.len() - SHOWN);
     }
     text
+}
+
+/// The proven inputs of all samples, as `--json` prints them: one list for each input, samples one behind the other, `null` for an
+/// input that no output depends on.
+pub(crate) fn input_lists(samples: &[Vec<RealInput>]) -> Vec<Option<Vec<f64>>> {
+    let inputs = samples.first().map_or(0, Vec::len);
+    let of = |position: usize| samples.iter().filter_map(move |sample| sample.get(position));
+    let values = |position: usize| {
+        let parts = of(position).map(|input| Some(input.values.as_ref()?.data().to_vec()));
+        Some(parts.collect::<Option<Vec<_>>>()?.concat())
+    };
+    (0..inputs).map(values).collect()
+}
+
+/// Describes the proven inputs of all samples, one line for each, at most the first eight samples.
+pub(crate) fn describe_inputs(samples: &[Vec<RealInput>]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, sample) in samples.iter().take(SHOWN).enumerate() {
+        let sample_of = if samples.len() > 1 { format!("sample {index}: ") } else { String::new() };
+        for RealInput { name, shape, values } in sample {
+            let (name, shape) = (printable(name), format::shape(shape));
+            let values = values.as_ref().map(|values| format::values(values.data()));
+            let values = values.unwrap_or_else(|| "any: no output depends on it".to_owned());
+            lines.push(format!("{sample_of}{name} {shape}  {values}"));
+        }
+    }
+    if samples.len() > SHOWN {
+        lines.push(format!("... {} more samples", samples.len() - SHOWN));
+    }
+    lines
 }
 
 /// How many input values were moved to the end of their range, for each input name.

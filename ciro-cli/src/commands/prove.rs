@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Context, Status, outputs};
 use crate::args::{ModelArgs, RouteArgs};
 use crate::failure::Failure;
+use crate::model::{CalibrationReport, Opened, Purpose};
 use crate::ui::{BOLD, DIM};
 use crate::{format, machine, model};
 
@@ -42,6 +43,7 @@ struct Report<'a> {
     outputs: outputs::Lists,
     samples: usize,
     clamped: usize,
+    calibration: Option<CalibrationReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cells: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +58,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let model = model::open(&args.model, &context.ui)?;
+    let Opened { model, calibration } = model::open(&args.model, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
     check_samples(&model, &samples, context)?;
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
@@ -84,6 +86,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         outputs: outputs::Lists::new(&outputs),
         samples: samples.len(),
         clamped: outputs::clamped(&clamped),
+        calibration,
         cells: prover.cells(),
         steps,
         blinding: blinding.map(Blinding::to_hex),

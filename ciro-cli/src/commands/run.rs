@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Context, Status, outputs};
 use crate::args::ModelArgs;
-use crate::model;
+use crate::model::{self, Opened, Purpose};
 
 /// Arguments of `ciro run`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let model = model::open(&args.model, &context.ui)?;
+    let Opened { model, .. } = model::open(&args.model, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
     let mut clamped = Vec::new();
     let mut results = Vec::new();

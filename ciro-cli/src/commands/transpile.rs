@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::{Context, Status};
 use crate::args::ModelArgs;
 use crate::failure::Failure;
+use crate::format;
+use crate::model::{self, Opened, Purpose};
 use crate::ui::{BOLD, DIM};
-use crate::{format, model};
 
 /// Arguments of `ciro transpile`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     refuse_full(&args.output)?;
-    let model = model::open(&args.model, &context.ui)?;
+    let Opened { model, .. } = model::open(&args.model, Purpose::Publish, &context.ui)?;
     let package = {
         let _stage = context.ui.stage("writing and compiling the Cairo package");
         model.transpile(&name(&args.model.path))?

@@ -1,36 +1,45 @@
 //! `ciro verify`
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::inputs::Inputs;
+use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
-    LoadBundleError, ModelKey, Output, Policy, ProofBundle, ProveError, Verified, verify_with,
+    Disagreement, FileError, InputCheck, LoadBundleError, ModelKey, Output, Policy, ProofBundle,
+    ProveError, RealInput, Verified, verify_with,
 };
 use serde::Serialize;
 
 use super::{Context, ErrorReport, Status, outputs};
-use crate::args::{CompileArgs, ModelArgs};
-use crate::failure::Failure;
+use crate::args::TrustedCompileArgs;
+use crate::format;
+use crate::model::{self, CalibrationReport, Trusted};
 use crate::ui::{BAD, DIM, GOOD};
-use crate::{format, model};
 
 /// Arguments of `ciro verify`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("against").required(true))]
+#[command(
+    group = clap::ArgGroup::new("against").required(true),
+    after_help = "A proof says that the model of the key gave these outputs to the input that is shown. Whether that is the input you \
+                  asked about is compared with `--input` alone.\nExit code 3: the proof is invalid, or about another input."
+)]
 pub(crate) struct Args {
     /// The proof
     proof: PathBuf,
     /// The key of the model that you trust
     #[arg(long, value_name = "FILE", group = "against")]
     key: Option<PathBuf>,
-    /// The model that you trust, instead of its key
+    /// The model that you trust, instead of its key: a `.ciro-model`, or an ONNX file with its `--calibration`
     #[arg(long, value_name = "MODEL", group = "against")]
     model: Option<PathBuf>,
     /// Also check that the proof is about this input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Take values of the input that lie outside of the calibrated range for the end of the range, as the model does
+    #[arg(long, requires = "input")]
+    allow_clamped: bool,
     /// The value that opens the commitment to the input, as `ciro prove --commit-input` printed it
     #[arg(long, value_name = "HEX", requires = "input")]
     blinding: Option<ciro_sdk::Blinding>,
@@ -41,7 +50,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_proven_bits)]
     min_proven_bits: u32,
     #[command(flatten)]
-    compile: CompileArgs,
+    compile: TrustedCompileArgs,
+}
+
+/// What the proof was checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Against {
+    Key,
+    Compiled,
+    Onnx,
 }
 
 #[derive(Serialize)]
@@ -55,6 +73,19 @@ struct Valid {
     #[serde(flatten)]
     outputs: outputs::Lists,
     samples: usize,
+    /// The proven input as real numbers, one list for each input; `null` if the proof commits to it.
+    input: Option<Vec<Option<Vec<f64>>>>,
+    input_names: Vec<String>,
+    /// Whether the input was compared with `--input`.
+    input_checked: bool,
+    /// Values of `--input` that the model sees moved to the end of their range; `null` without `--input`.
+    clamped: Option<usize>,
+    against: Against,
+    calibration: Option<CalibrationReport>,
+    /// Inferences that the integer model was run on again; `null` without a model.
+    recomputed: Option<usize>,
+    /// Rows in which the float model decides otherwise; `null` where it is not at hand.
+    float_disagreements: Option<usize>,
     verify_ms: f64,
 }
 
@@ -67,32 +98,38 @@ struct Invalid {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let read = ProofBundle::load(&args.proof);
-    let bundle = match read {
+    let bundle = match ProofBundle::load(&args.proof) {
         Ok(bundle) => bundle,
-        Err(error @ LoadBundleError::Decode(_)) => {
-            return invalid(error.into(), 0.0, args, context);
-        }
+        Err(
+            error
+            @ (LoadBundleError::Decode(_) | LoadBundleError::File(FileError::TooLarge { .. })),
+        ) => return invalid(error.into(), 0.0, args, context),
         Err(error) => return Err(error.into()),
     };
-    let key = match key(args, &bundle, context)? {
+    let trusted = match &args.model {
+        Some(path) => Some(model::open_trusted(path, &args.compile, &context.ui)?),
+        None => None,
+    };
+    let key = match key(args, trusted.as_ref(), &bundle, context)? {
         Ok(key) => key,
         Err(error) => return invalid(error, 0.0, args, context),
     };
-    let policy =
-        Policy { min_security_bits: args.min_security_bits, min_proven_bits: args.min_proven_bits };
+    let given = args.input.as_deref().map(|path| given(path, &key)).transpose()?;
     let start = Instant::now();
-    let verified = verify_with(&bundle, &key, &policy);
+    let checked = check(args, trusted.as_ref(), &bundle, &key, given.as_deref());
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
-    let verified = match verified {
-        Ok(verified) => verified,
-        Err(error) => return invalid(error.into(), verify_ms, args, context),
+    let (verified, clamped, recomputed) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return invalid(error, verify_ms, args, context),
     };
-    if let Some(path) = &args.input
-        && let Err(error) = check_input(&verified, &key, path, args)?
-    {
-        return invalid(error, verify_ms, args, context);
-    }
+    let inputs = real_inputs(&verified);
+    let float_disagreements = compare_with_float(
+        trusted.as_ref(),
+        &verified,
+        given.as_deref(),
+        inputs.as_deref(),
+        context,
+    )?;
     let samples: Vec<Vec<Output>> =
         verified.samples.iter().map(|sample| sample.outputs.clone()).collect();
     let report = Valid {
@@ -104,56 +141,100 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         proven_security_bits: verified.proven_security_bits(),
         outputs: outputs::Lists::new(&samples),
         samples: samples.len(),
+        input: inputs.as_deref().map(outputs::input_lists),
+        input_names: key.interface().inputs.iter().map(|port| port.name.clone()).collect(),
+        input_checked: given.is_some(),
+        clamped,
+        against: match &trusted {
+            None => Against::Key,
+            Some(Trusted { float: None, .. }) => Against::Compiled,
+            Some(_) => Against::Onnx,
+        },
+        calibration: trusted.and_then(|trusted| trusted.calibration),
+        recomputed,
+        float_disagreements,
         verify_ms,
     };
-    context.ui.result(&report, &describe(&report, &outputs::describe(&samples)))?;
+    context.ui.result(&report, &describe(&report, args, inputs.as_deref(), &samples))?;
     Ok(Status::Done)
 }
 
 /// The key to verify against; the inner error says that the proof cannot be about the model.
-fn key(args: &Args, bundle: &ProofBundle, context: &Context) -> Result<Result<ModelKey>> {
-    if let Some(path) = &args.key {
-        let CompileArgs { shape, calibration, activation_bits } = &args.compile;
-        if !shape.is_empty() || calibration.is_some() || activation_bits.is_some() {
-            let hint = "leave out `--shape`, `--calibration` and `--activation-bits`";
-            return Err(Failure::new("a key needs no settings of a compilation", hint).into());
-        }
+fn key(
+    args: &Args,
+    trusted: Option<&Trusted>,
+    bundle: &ProofBundle,
+    context: &Context,
+) -> Result<Result<ModelKey>> {
+    let Some(trusted) = trusted else {
+        let path = args.key.as_ref().context("neither a key nor a model is given")?;
         let key = ModelKey::load(path).with_context(|| format!("key `{}`", path.display()))?;
         return Ok(Ok(key));
-    }
-    let path = args.model.clone().context("neither a key nor a model is given")?;
-    let model = model::open(&ModelArgs { path, compile: args.compile.clone() }, &context.ui)?;
+    };
     let _stage = context.ui.stage("committing to the model");
-    match model.key_for(bundle, context.max_memory) {
+    match trusted.model.key_for(bundle, context.max_memory) {
         Err(error @ ProveError::Statement) => Ok(Err(error.into())),
         key => Ok(Ok(key?)),
     }
 }
 
-/// Compares the proven inputs with a file; the inner error says that they differ.
-fn check_input(
-    verified: &Verified,
-    key: &ModelKey,
-    path: &Path,
+/// Verifies the proof, compares its input with the given one, and runs the model again: what is verified, how many given values
+/// lie outside of their range, and how many inferences were run.
+fn check(
     args: &Args,
-) -> Result<Result<()>> {
+    trusted: Option<&Trusted>,
+    bundle: &ProofBundle,
+    key: &ModelKey,
+    given: Option<&[Sample]>,
+) -> Result<(Verified, Option<usize>, Option<usize>)> {
+    let policy =
+        Policy { min_security_bits: args.min_security_bits, min_proven_bits: args.min_proven_bits };
+    let verified = verify_with(bundle, key, &policy)?;
+    let check = InputCheck { blinding: args.blinding, allow_clamped: args.allow_clamped };
+    let compare = |given| verified.compare_inputs(key, given, &check);
+    let clamped = given.map(compare).transpose()?;
+    let recomputed = trusted.map(|trusted| trusted.model.recompute(&verified)).transpose()?;
+    Ok((verified, clamped, recomputed))
+}
+
+/// The samples of `--input`.
+fn given(path: &Path, key: &ModelKey) -> Result<Vec<Sample>> {
     let samples = Inputs::read(path).and_then(|inputs| inputs.samples(&key.input_specs()));
-    let samples = samples.with_context(|| format!("input `{}`", path.display()))?;
-    let (proven, given) = (verified.samples.len(), samples.len());
-    if proven != given {
-        let given = format::plural(given, "sample");
-        return Ok(Err(anyhow::anyhow!("the proof is about {proven}, the input holds {given}")));
-    }
-    for (index, (sample, inputs)) in verified.samples.iter().zip(&samples).enumerate() {
-        let checked = match args.blinding {
-            Some(blinding) => sample.check_committed_inputs(key, inputs, blinding),
-            None => sample.check_inputs(key, inputs),
-        };
-        if let Err(error) = checked {
-            return Ok(Err(anyhow::Error::from(error).context(format!("sample {index}"))));
+    samples.with_context(|| format!("input `{}`", path.display()))
+}
+
+/// The proven inputs of all inferences; `None` if one of them is committed.
+fn real_inputs(verified: &Verified) -> Option<Vec<Vec<RealInput>>> {
+    verified.samples.iter().map(|sample| sample.real_inputs.clone()).collect()
+}
+
+/// Warns where the float model decides otherwise, and counts the rows; `None` where the float model or the input is not at hand.
+fn compare_with_float(
+    trusted: Option<&Trusted>,
+    verified: &Verified,
+    given: Option<&[Sample]>,
+    proven: Option<&[Vec<RealInput>]>,
+    context: &Context,
+) -> Result<Option<usize>> {
+    let Some(float) = trusted.and_then(|trusted| trusted.float.as_ref()) else { return Ok(None) };
+    let real = |inputs: &Vec<RealInput>| inputs.iter().map(RealInput::values_or_zeros).collect();
+    let samples: Vec<Sample> = match (given, proven) {
+        (Some(given), _) => given.to_vec(),
+        (None, Some(proven)) => proven.iter().map(real).collect(),
+        (None, None) => return Ok(None),
+    };
+    let mut count = 0;
+    for (index, (sample, verified)) in samples.iter().zip(&verified.samples).enumerate() {
+        let found = float.disagreements(sample, &verified.outputs);
+        let found = found.with_context(|| format!("the float model, sample {index}"))?;
+        count += found.len();
+        if let Some(Disagreement { output, row, proven, float }) = found.first() {
+            context.ui.warn(format_args!(
+                "sample {index}, output `{output}`, row {row}: proven is `{proven}`, the float model says `{float}`"
+            ));
         }
     }
-    Ok(Ok(()))
+    Ok(Some(count))
 }
 
 /// Says that a proof is invalid, and why.
@@ -165,18 +246,59 @@ fn invalid(error: anyhow::Error, verify_ms: f64, args: &Args, context: &Context)
     Ok(Status::Invalid)
 }
 
-fn describe(report: &Valid, outputs: &str) -> String {
-    format!(
-        "{GOOD}valid{GOOD:#}: the model of this key gave these outputs\n{outputs}\n\
-         {DIM}verified{DIM:#}  {} in {}\n\
-         {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {})\n\
-         {DIM}key{DIM:#}       {}\n",
-        format::plural(report.samples, "inference"),
-        format::duration(report.verify_ms),
-        report.security_bits,
-        report.proven_security_bits,
-        report.route,
-        report.preset,
-        report.model_key,
-    )
+fn describe(
+    report: &Valid,
+    args: &Args,
+    inputs: Option<&[Vec<RealInput>]>,
+    samples: &[Vec<Output>],
+) -> String {
+    let mut text = format!(
+        "{GOOD}valid{GOOD:#}: the model of this key gave these outputs\n{}\n",
+        outputs::describe(samples)
+    );
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{DIM}{label:11}{DIM:#}{value}");
+    };
+    match inputs {
+        Some(inputs) => {
+            outputs::describe_inputs(inputs).into_iter().for_each(|input| line("input", input))
+        }
+        None => line("input", "not shown: the proof commits to it".to_owned()),
+    }
+    let compared = match (&args.input, report.clamped) {
+        (Some(path), Some(clamped)) => format!(
+            "with {}: the same, {} outside the calibrated range",
+            path.display(),
+            format::plural(clamped, "value")
+        ),
+        _ => "with nothing: pass `--input` to check that it is yours".to_owned(),
+    };
+    line("compared", compared);
+    let inferences = format::plural(report.samples, "inference");
+    line("verified", format!("{inferences} in {}", format::duration(report.verify_ms)));
+    line(
+        "security",
+        format!(
+            "{} bits conjectured, {} proven (route {}, preset {})",
+            report.security_bits, report.proven_security_bits, report.route, report.preset
+        ),
+    );
+    line("key", report.model_key.clone());
+    let calibrated = report.calibration.as_ref().map(CalibrationReport::describe);
+    match report.against {
+        Against::Key => {}
+        Against::Compiled => {
+            line("model", "a compiled one, calibrated by whoever made it".to_owned())
+        }
+        Against::Onnx => {
+            line("calibrated", calibrated.unwrap_or_else(|| "with random numbers".to_owned()));
+        }
+    }
+    if let Some(runs) = report.recomputed {
+        line(
+            "run again",
+            format!("{}, equal to the proven outputs", format::plural(runs, "inference")),
+        );
+    }
+    text
 }

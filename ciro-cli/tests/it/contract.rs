@@ -40,7 +40,8 @@ fn check_predicts_or_refuses() {
     let report = sandbox.json("check model.onnx");
     fields(&report, &["supported", "refused", "estimate"]);
     assert_eq!(report["supported"], true);
-    fields(&report["estimate"], &["cells", "prove_ms", "memory_mb", "proof_bytes"]);
+    let estimate = ["cells", "prove_ms", "memory_mb", "proof_bytes", "security_bits"];
+    fields(&report["estimate"], &estimate);
     let sandbox = Sandbox::new();
     let model = example("bad_nonmaxsuppression").join("model.onnx");
     std::fs::copy(model, sandbox.path("model.onnx")).unwrap();
@@ -55,10 +56,11 @@ fn check_predicts_or_refuses() {
 fn compile_and_key_agree_on_the_key() {
     let sandbox = Sandbox::with_model("logreg_iris");
     let compiled = sandbox.json("compile model.onnx -o m.ciro-model --calibration inputs.npz");
-    fields(&compiled, &["model_key", "accuracy"]);
+    fields(&compiled, &["model_key", "accuracy", "calibration"]);
     fields(&compiled["accuracy"], &["samples", "random", "outputs"]);
     assert_eq!(compiled["accuracy"]["samples"], 16);
     let key = sandbox.json("key m.ciro-model -o model.key");
+    fields(&key, &["route", "preset", "batch", "security_bits", "calibration", "key_bytes"]);
     assert_eq!(compiled["model_key"], key["model_key"]);
     assert!(sandbox.read("model.key").len() < 10_000);
 }
@@ -83,8 +85,24 @@ fn run_and_prove_say_the_same() {
         ],
     );
     assert_eq!((&proof["output"], &proof["route"]), (&run["output"], &"tensor".into()));
-    let verified = sandbox.json("verify proof.ciro --model model.onnx");
-    fields(&verified, &["valid", "verify_ms", "output", "security_bits"]);
+    let verified = sandbox.json("verify proof.ciro --model model.onnx --calibration inputs.npz");
+    fields(
+        &verified,
+        &[
+            "valid",
+            "verify_ms",
+            "output",
+            "security_bits",
+            "input",
+            "input_names",
+            "input_checked",
+            "clamped",
+            "against",
+            "calibration",
+            "recomputed",
+            "float_disagreements",
+        ],
+    );
     assert_eq!(verified["model_key"], proof["model_key"]);
 }
 

@@ -50,6 +50,8 @@ fn missing_files_are_named() {
     refused("missing_model", &sandbox, "run absent.onnx --input input_0.json");
     refused("missing_input", &sandbox, "run model.onnx --input absent.json");
     refused("missing_proof", &sandbox, "verify absent.ciro --model model.onnx");
+    sandbox.done("prove model.onnx --input input_0.json -o proof.ciro");
+    refused("unnamed_calibration", &sandbox, "verify proof.ciro --model model.onnx");
     refused("missing_calibration", &sandbox, "key model.onnx --calibration absent.npz");
 }
 

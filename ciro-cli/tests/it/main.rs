@@ -10,5 +10,7 @@ mod demo;
 mod errors;
 mod help;
 mod init;
+mod names;
 mod proofs;
 mod sandbox;
+mod trust;

@@ -30,8 +30,8 @@ fn rejected(sandbox: &Sandbox, arguments: &str) -> String {
 fn a_proof_verifies_with_the_key_or_the_model() {
     let sandbox = proven("logreg_iris");
     let run: Value = sandbox.json("run model.onnx --input input_0.json");
-    for against in ["--key model.key", "--model model.onnx", "--key model.key --input input_0.json"]
-    {
+    let model = "--model model.onnx --calibration inputs.npz";
+    for against in ["--key model.key", model, "--key model.key --input input_0.json"] {
         let verified = sandbox.json(&format!("verify proof.ciro {against}"));
         assert_eq!(verified["valid"], true);
         assert_eq!(verified["output"], run["output"]);
@@ -66,7 +66,7 @@ fn many_samples_go_into_one_proof() {
     sandbox.done("key model.onnx --batch 17 -o model.key");
     let verified = sandbox.json("verify p.ciro --key model.key");
     assert_eq!(verified["output"], proof["output"]);
-    sandbox.done("verify p.ciro --model model.onnx");
+    sandbox.done("verify p.ciro --model model.onnx --calibration inputs.npz");
     let run: Run = sandbox.done("key model.onnx -o other.key");
     assert!(run.stdout.contains("other.key"));
     rejected(&sandbox, "verify p.ciro --key other.key");
@@ -84,7 +84,7 @@ fn every_preset_proves_and_the_weak_one_convinces_nobody() {
     }
     sandbox.done("key model.onnx --preset fast-test -o model.key");
     sandbox.done("prove model.onnx --preset fast-test --input input_0.json -o proof.ciro");
-    for against in ["--key model.key", "--model model.onnx"] {
+    for against in ["--key model.key", "--model model.onnx --calibration inputs.npz"] {
         let cause = rejected(&sandbox, &format!("verify proof.ciro {against}"));
         assert!(cause.contains("bits of security, the policy asks for 100"), "{cause}");
     }
@@ -98,7 +98,7 @@ fn proofs_of_other_models_are_rejected() {
     sandbox.done("key other.onnx -o other.key");
     let cause = rejected(&sandbox, "verify proof.ciro --key other.key");
     assert!(cause.starts_with("the proof is about the model with key"), "{cause}");
-    let cause = rejected(&sandbox, "verify proof.ciro --model other.onnx");
+    let cause = rejected(&sandbox, "verify proof.ciro --model other.onnx --uncalibrated");
     assert!(cause.contains("other shapes"), "{cause}");
 }
 
@@ -131,6 +131,10 @@ fn proofs_cut_short_are_rejected() {
         sandbox.write("short.ciro", &bytes[..length]);
         rejected(&sandbox, "verify short.ciro --key model.key");
     }
+    let endless = std::fs::File::create(sandbox.path("endless.ciro")).unwrap();
+    endless.set_len(ciro_sdk::MAX_BUNDLE_BYTES + 1).unwrap();
+    let cause = rejected(&sandbox, "verify endless.ciro --key model.key");
+    assert_eq!(cause, "`endless.ciro` has more than 67108864 bytes");
     sandbox.write("long.ciro", [&bytes[..], b"\n"].concat());
     let cause = rejected(&sandbox, "verify long.ciro --key model.key");
     assert_eq!(cause, "1 byte(s) follow the end of the bundle");

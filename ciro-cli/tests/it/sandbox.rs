@@ -9,6 +9,7 @@ use tempfile::TempDir;
 /// A temporary folder; the command runs inside of it.
 pub(crate) struct Sandbox {
     dir: TempDir,
+    own_cache: bool,
 }
 
 /// What a run of the command left.
@@ -21,7 +22,12 @@ pub(crate) struct Run {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), own_cache: false }
+    }
+
+    /// Lets the command keep compiled models inside of the sandbox, in `cache`, and not where all tests share them.
+    pub(crate) fn with_own_cache(self) -> Self {
+        Self { own_cache: true, ..self }
     }
 
     /// A sandbox that holds a model of `examples/models`, with its inputs beside it.
@@ -59,10 +65,14 @@ impl Sandbox {
 
     /// Runs the command with these words as arguments.
     pub(crate) fn run(&self, arguments: &str) -> Run {
+        let cache = match self.own_cache {
+            true => self.path("cache"),
+            false => Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        };
         let output = Command::new(env!("CARGO_BIN_EXE_ciro"))
             .args(arguments.split_whitespace())
             .current_dir(self.dir.path())
-            .env("CIRO_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env("CIRO_CACHE_DIR", cache)
             .env_remove("CIRO_LOG")
             .env_remove("CLICOLOR_FORCE")
             .env("COLUMNS", "100")

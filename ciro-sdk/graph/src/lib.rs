@@ -5,7 +5,7 @@ pub mod float;
 pub mod import;
 pub mod integer;
 pub mod movement;
-mod name;
+pub mod name;
 pub mod quantize;
 mod sources;
 pub mod tensor;

@@ -4,7 +4,7 @@ use ciro_graph::Tensor;
 use ciro_graph::tensor::element_count;
 
 /// The most axes of a tensor.
-const MAX_RANK: u8 = 16;
+const MAX_RANK: usize = 16;
 
 /// Bytes that are no proof bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,35 @@ pub enum DecodeError {
     /// A tensor that cannot be.
     #[error("the tensor at byte {0} has an impossible shape")]
     Shape(usize),
+    /// A tensor of another shape than the model's.
+    #[error("the tensor at byte {0} has another shape than the model's")]
+    OtherShape(usize),
+    /// Another number of inputs or outputs than the model's.
+    #[error("byte {at} announces {found} tensor(s), the model has {expected} there")]
+    Count {
+        /// Where the number stands.
+        at: usize,
+        /// How many the model has.
+        expected: usize,
+        /// How many are announced.
+        found: usize,
+    },
+    /// More claims than any proof is about.
+    #[error("the bundle makes {found} claims, a bundle of this model holds at most {limit}")]
+    TooManyClaims {
+        /// How many there are.
+        found: u32,
+        /// How many are read.
+        limit: usize,
+    },
+    /// A proof longer than any proof is.
+    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    ProofTooLong {
+        /// Its length.
+        found: usize,
+        /// The greatest length.
+        limit: usize,
+    },
 }
 
 /// Reads from a slice and never past its end.
@@ -51,11 +80,23 @@ pub enum DecodeError {
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Where the slice begins in its file, for errors.
+    start: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, start: 0 }
+    }
+
+    /// Reads a part of a file that begins at byte `start`.
+    pub(super) fn part(bytes: &'a [u8], start: usize) -> Self {
+        Self { bytes, at: 0, start }
+    }
+
+    /// The position in the slice.
+    pub(super) fn position(&self) -> usize {
+        self.at
     }
 
     pub(super) fn take(&mut self, count: u32) -> Result<&'a [u8], DecodeError> {
@@ -85,27 +126,67 @@ impl<'a> Reader<'a> {
         Ok(String::from_utf8_lossy(self.slice(length.into())?).into_owned())
     }
 
-    pub(super) fn tensors(&mut self) -> Result<Vec<Tensor<i32>>, DecodeError> {
-        let count = self.u16()?;
-        (0..count).map(|_| self.tensor()).collect()
+    /// The tensors of these shapes; anything else is an error before memory is made for it.
+    pub(super) fn tensors(
+        &mut self,
+        shapes: &[Vec<usize>],
+    ) -> Result<Vec<Tensor<i32>>, DecodeError> {
+        self.count(shapes)?;
+        shapes.iter().map(|shape| self.tensor(shape)).collect()
     }
 
-    fn tensor(&mut self) -> Result<Tensor<i32>, DecodeError> {
-        let start = self.at;
-        let impossible = DecodeError::Shape(start);
-        let rank = self.u8()?;
-        if rank > MAX_RANK {
-            return Err(impossible);
-        }
-        let mut shape = Vec::with_capacity(rank.into());
-        for _ in 0..rank {
-            shape.push(usize::try_from(self.u32()?).unwrap_or(usize::MAX));
-        }
-        let bytes = element_count(&shape).and_then(|count| count.checked_mul(4));
-        let bytes = self.slice(bytes.ok_or(impossible)?)?;
-        let (elements, _) = bytes.as_chunks::<4>();
+    /// Whether tensors of these shapes follow; makes no memory.
+    #[cfg(feature = "prove")]
+    pub(super) fn pass_tensors(&mut self, shapes: &[Vec<usize>]) -> Result<(), DecodeError> {
+        self.count(shapes)?;
+        shapes.iter().try_for_each(|shape| self.elements(shape).map(drop))
+    }
+
+    /// Reads over tensors of any shape; makes no memory.
+    pub(super) fn skip_tensors(&mut self) -> Result<(), DecodeError> {
+        let count = self.u16()?;
+        (0..count).try_for_each(|_| {
+            let impossible = DecodeError::Shape(self.start + self.at);
+            let (extents, rank) = self.shape()?;
+            let bytes = element_count(&extents[..rank]).and_then(|count| count.checked_mul(4));
+            self.slice(bytes.ok_or(impossible)?).map(drop)
+        })
+    }
+
+    fn count(&mut self, shapes: &[Vec<usize>]) -> Result<(), DecodeError> {
+        let at = self.start + self.at;
+        let (expected, found) = (shapes.len(), usize::from(self.u16()?));
+        if expected == found { Ok(()) } else { Err(DecodeError::Count { at, expected, found }) }
+    }
+
+    fn tensor(&mut self, shape: &[usize]) -> Result<Tensor<i32>, DecodeError> {
+        let start = self.start + self.at;
+        let (elements, _) = self.elements(shape)?.as_chunks::<4>();
         let data = elements.iter().map(|element| i32::from_le_bytes(*element)).collect();
-        Tensor::new(shape, data).map_err(|_| DecodeError::Shape(start))
+        Tensor::new(shape.to_vec(), data).map_err(|_| DecodeError::Shape(start))
+    }
+
+    /// The elements of a tensor of this shape.
+    fn elements(&mut self, shape: &[usize]) -> Result<&'a [u8], DecodeError> {
+        let at = self.start + self.at;
+        let (extents, rank) = self.shape()?;
+        if extents.get(..rank) != Some(shape) {
+            return Err(DecodeError::OtherShape(at));
+        }
+        let bytes = element_count(shape).and_then(|count| count.checked_mul(4));
+        self.slice(bytes.ok_or(DecodeError::Shape(at))?)
+    }
+
+    /// Extents and rank of the tensor that follows.
+    fn shape(&mut self) -> Result<([usize; MAX_RANK], usize), DecodeError> {
+        let at = self.start + self.at;
+        let rank = usize::from(self.u8()?);
+        let mut extents = [0; MAX_RANK];
+        let used = extents.get_mut(..rank).ok_or(DecodeError::Shape(at))?;
+        for extent in used {
+            *extent = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
+        }
+        Ok((extents, rank))
     }
 
     pub(super) fn finish(self) -> Result<(), DecodeError> {
@@ -118,7 +199,7 @@ impl<'a> Reader<'a> {
     fn slice(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let left = self.bytes.len() - self.at;
         if count > left {
-            return Err(DecodeError::Truncated { at: self.at, missing: count - left });
+            return Err(DecodeError::Truncated { at: self.start + self.at, missing: count - left });
         }
         let slice = &self.bytes[self.at..self.at + count];
         self.at += count;
@@ -131,6 +212,10 @@ impl<'a> Reader<'a> {
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
     }

@@ -13,26 +13,41 @@
 //! ```
 //!
 //! All integers are little endian. One statement and proof have exactly one encoding.
+//!
+//! A bundle comes from a stranger. Its claims stay bytes until a key says what they must look like, so that no bundle takes more
+//! than a small multiple of its size.
 
 mod codec;
+mod form;
 
 use std::path::Path;
 
-use ciro_stark::Preset;
+use ciro_stark::{Preset, VerificationError};
 
 pub use codec::DecodeError;
 use codec::{Reader, Writer};
+pub(crate) use form::ClaimForm;
 
 use crate::files::{self, FileError};
-use crate::key::KeyDigest;
+use crate::key::{KeyDigest, ModelKey};
 use crate::route::Route;
 use crate::statement::{Claim, StatedInput, Statement};
+use crate::verify::VerifyError;
 
 const MAGIC: &[u8; 8] = b"CIROPROF";
 const VERSION: u16 = 1;
 
-/// The longest bundle that is read, in bytes.
-pub const MAX_BUNDLE_BYTES: u64 = 1 << 30;
+/// The longest bundle that is read, in bytes: 64 MiB.
+pub const MAX_BUNDLE_BYTES: u64 = 1 << 26;
+
+/// The longest proof in a bundle, in bytes; proofs of real models have less than 2 MB.
+pub(crate) const MAX_PROOF_BYTES: usize = 1 << 23;
+
+/// The longest statement in a bundle, in bytes: what a proof and the header leave.
+const MAX_STATEMENT_BYTES: usize = (1 << 26) - MAX_PROOF_BYTES - (1 << 10);
+
+/// The most tensors of all claims together: each takes some hundred bytes of memory beside its elements.
+const MAX_TENSORS: usize = 1 << 18;
 
 /// A statement and its proof: this model, on these inputs, gave these outputs.
 ///
@@ -45,10 +60,12 @@ pub struct ProofBundle {
     pub preset: Preset,
     /// The key of the model that the statement is about.
     pub model_key: KeyDigest,
-    /// Input and outputs of every inference, as integers.
-    pub statement: Statement,
     /// The proof, in the encoding of its route.
     pub proof: Vec<u8>,
+    /// How many claims the statement makes.
+    claims: u32,
+    /// The claims as the file has them.
+    statement: Vec<u8>,
 }
 
 /// A bundle file that cannot be used.
@@ -64,9 +81,97 @@ pub enum LoadBundleError {
 }
 
 impl ProofBundle {
+    /// A bundle of a statement and its proof for this key.
+    pub fn new(key: &ModelKey, statement: &Statement, proof: Vec<u8>) -> Self {
+        let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
+        let (claims, statement) = encode(statement);
+        Self { route, preset, model_key, proof, claims, statement }
+    }
+
+    /// How many inferences the bundle claims to be about.
+    pub fn claims(&self) -> u32 {
+        self.claims
+    }
+
+    /// The claims, decoded as the key's model would make them; nothing of them is verified.
+    ///
+    /// # Errors
+    /// [`VerifyError`] if the bundle names another model, route, preset or number of inferences than the key, or holds tensors
+    /// of other shapes: whatever does not fit is refused before memory is made for it.
+    pub fn statement(&self, key: &ModelKey) -> Result<Statement, VerifyError> {
+        self.check_header(key)?;
+        let form = ClaimForm::of_key(key);
+        let limit = form.max_claims();
+        let count = usize::try_from(self.claims).unwrap_or(usize::MAX);
+        if count > limit {
+            return Err(DecodeError::TooManyClaims { found: self.claims, limit }.into());
+        }
+        let mut r = Reader::part(&self.statement, self.claims_at());
+        let mut claims = Vec::with_capacity(count);
+        for _ in 0..count {
+            let input = match r.u8()? {
+                0 => StatedInput::Public(r.tensors(&form.inputs)?),
+                1 => StatedInput::Committed(r.array()?),
+                tag => return Err(DecodeError::Input(tag).into()),
+            };
+            claims.push(Claim { input, outputs: r.tensors(&form.outputs)? });
+        }
+        r.finish()?;
+        Ok(Statement { claims })
+    }
+
+    /// The bundle with another statement, which its proof does not prove.
+    #[must_use]
+    pub fn with_statement(self, statement: &Statement) -> Self {
+        let (claims, statement) = encode(statement);
+        Self { claims, statement, ..self }
+    }
+
+    /// Whether the claims have this form; makes no memory.
+    #[cfg(feature = "prove")]
+    pub(crate) fn has_form(&self, form: &ClaimForm) -> bool {
+        let mut r = Reader::part(&self.statement, self.claims_at());
+        let pass = |r: &mut Reader<'_>| -> Result<(), DecodeError> {
+            match r.u8()? {
+                0 => r.pass_tensors(&form.inputs)?,
+                1 => drop(r.array::<32>()?),
+                tag => return Err(DecodeError::Input(tag)),
+            }
+            r.pass_tensors(&form.outputs)
+        };
+        (0..self.claims).all(|_| pass(&mut r).is_ok()) && r.finish().is_ok()
+    }
+
+    fn check_header(&self, key: &ModelKey) -> Result<(), VerifyError> {
+        let (expected, found) = (key.route(), self.route);
+        if expected != found {
+            return Err(VerifyError::Route { expected, found });
+        }
+        let (expected, found) = (key.preset(), self.preset);
+        if expected != found {
+            return Err(VerifyError::Preset { expected, found });
+        }
+        let (expected, found) = (key.digest(), self.model_key);
+        if expected != found {
+            return Err(VerifyError::OtherKey { expected, found });
+        }
+        let (expected, got) = (key.batch(), usize::try_from(self.claims).unwrap_or(usize::MAX));
+        match self.route {
+            _ if self.claims == expected => Ok(()),
+            Route::Tensor => Err(VerificationError::Batch { expected, got }.into()),
+            Route::Cairo => Err(VerifyError::Claims(got)),
+        }
+    }
+
+    /// Where the first claim lies in the file.
+    fn claims_at(&self) -> usize {
+        MAGIC.len() + 2 + 1 + 1 + self.preset.name().len() + 32 + 4
+    }
+
     /// The bytes of the `.ciro` file.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut w = Writer::default();
+        let length = self.claims_at() + self.statement.len() + 4 + self.proof.len();
+        let mut w = Writer::with_capacity(length);
         w.bytes(MAGIC);
         w.u16(VERSION);
         w.u8(match self.route {
@@ -75,29 +180,17 @@ impl ProofBundle {
         });
         w.short_text(self.preset.name());
         w.bytes(&self.model_key.0);
-        w.count_u32(self.statement.claims.len());
-        for claim in &self.statement.claims {
-            match &claim.input {
-                StatedInput::Public(tensors) => {
-                    w.u8(0);
-                    w.tensors(tensors);
-                }
-                StatedInput::Committed(commitment) => {
-                    w.u8(1);
-                    w.bytes(commitment);
-                }
-            }
-            w.tensors(&claim.outputs);
-        }
+        w.bytes(&self.claims.to_le_bytes());
+        w.bytes(&self.statement);
         w.count_u32(self.proof.len());
         w.bytes(&self.proof);
         w.into_bytes()
     }
 
-    /// Decodes the bytes of a `.ciro` file.
+    /// Decodes the bytes of a `.ciro` file: its header and the bounds of its claims, which a key [decodes](Self::statement).
     ///
     /// # Errors
-    /// [`DecodeError`] if the bytes are no bundle of this version; no bytes panic or take more memory than they have.
+    /// [`DecodeError`] if the bytes are no bundle of this version; no bytes panic or take more memory than a copy of them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(bytes);
         if r.array::<8>().ok().as_ref() != Some(MAGIC) {
@@ -115,20 +208,25 @@ impl ProofBundle {
         let name = r.short_text()?;
         let preset = name.parse().map_err(|_| DecodeError::Preset(name))?;
         let model_key = KeyDigest(r.array()?);
-        let count = r.u32()?;
-        let mut claims = Vec::new();
-        for _ in 0..count {
-            let input = match r.u8()? {
-                0 => StatedInput::Public(r.tensors()?),
-                1 => StatedInput::Committed(r.array()?),
+        let claims = r.u32()?;
+        let start = r.position();
+        for _ in 0..claims {
+            match r.u8()? {
+                0 => r.skip_tensors()?,
+                1 => drop(r.array::<32>()?),
                 tag => return Err(DecodeError::Input(tag)),
-            };
-            claims.push(Claim { input, outputs: r.tensors()? });
+            }
+            r.skip_tensors()?;
         }
+        let statement = &bytes[start..r.position()];
         let length = r.u32()?;
-        let proof = r.take(length)?.to_vec();
+        let proof = r.take(length)?;
         r.finish()?;
-        Ok(Self { route, preset, model_key, statement: Statement { claims }, proof })
+        if proof.len() > MAX_PROOF_BYTES {
+            return Err(DecodeError::ProofTooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
+        }
+        let (statement, proof) = (statement.to_vec(), proof.to_vec());
+        Ok(Self { route, preset, model_key, proof, claims, statement })
     }
 
     /// Writes the `.ciro` file, whole or not at all.
@@ -139,7 +237,7 @@ impl ProofBundle {
         files::write(path, &self.to_bytes())
     }
 
-    /// Reads a `.ciro` file.
+    /// Reads a `.ciro` file of at most [`MAX_BUNDLE_BYTES`].
     ///
     /// # Errors
     /// [`LoadBundleError`] if it cannot be read or is no bundle of this version.
@@ -148,83 +246,25 @@ impl ProofBundle {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use ciro_graph::Tensor;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn sample() -> ProofBundle {
-        let tensor = |shape: Vec<usize>, data| Tensor::new(shape, data).unwrap();
-        let outputs = vec![tensor(vec![3], vec![-2, 0, i32::MAX])];
-        let inputs = vec![tensor(vec![1, 2], vec![1, -3]), Tensor::scalar(i32::MIN)];
-        let public = Claim { input: StatedInput::Public(inputs), outputs: outputs.clone() };
-        let committed = Claim { input: StatedInput::Committed([9; 32]), outputs };
-        ProofBundle {
-            route: Route::Tensor,
-            preset: Preset::Standard,
-            model_key: KeyDigest([7; 32]),
-            statement: Statement { claims: vec![public, committed] },
-            proof: vec![1, 2, 3, 4],
-        }
-    }
-
-    #[test]
-    fn a_saved_bundle_loads_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("proof.ciro");
-        for route in Route::ALL {
-            for preset in Preset::ALL {
-                let bundle = ProofBundle { route, preset, ..sample() };
-                bundle.save(&path).unwrap();
-                assert_eq!(ProofBundle::load(&path).unwrap(), bundle);
+/// The number of claims, and the claims as a bundle holds them.
+fn encode(statement: &Statement) -> (u32, Vec<u8>) {
+    let mut w = Writer::default();
+    for claim in &statement.claims {
+        match &claim.input {
+            StatedInput::Public(tensors) => {
+                w.u8(0);
+                w.tensors(tensors);
+            }
+            StatedInput::Committed(commitment) => {
+                w.u8(1);
+                w.bytes(commitment);
             }
         }
+        w.tensors(&claim.outputs);
     }
-
-    #[test]
-    fn every_shorter_or_longer_file_is_refused() {
-        let bytes = sample().to_bytes();
-        for end in 0..bytes.len() {
-            ProofBundle::from_bytes(&bytes[..end]).unwrap_err();
-        }
-        let longer = [&bytes[..], &[0]].concat();
-        assert_eq!(ProofBundle::from_bytes(&longer), Err(DecodeError::TrailingBytes(1)));
-    }
-
-    #[test]
-    fn other_files_and_versions_are_told_apart() {
-        let decode = |at: usize, value: u8| {
-            let mut bytes = sample().to_bytes();
-            bytes[at] = value;
-            ProofBundle::from_bytes(&bytes).unwrap_err()
-        };
-        assert_eq!(ProofBundle::from_bytes(b"PK\x03\x04"), Err(DecodeError::Magic));
-        assert_eq!(decode(0, b'X'), DecodeError::Magic);
-        assert_eq!(decode(8, 2), DecodeError::Version { expected: 1, found: 2 });
-        assert_eq!(decode(10, 9), DecodeError::Route(9));
-        assert_eq!(decode(12, b'S'), DecodeError::Preset("Standard".to_owned()));
-        assert_eq!(decode(56, 2), DecodeError::Input(2));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic_and_one_bundle_has_one_encoding(
-            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
-            tail in prop::collection::vec(any::<u8>(), 0..40),
-            keep: prop::sample::Index,
-        ) {
-            let mut bytes = sample().to_bytes();
-            for (at, value) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
-            }
-            bytes.truncate(keep.index(bytes.len()) + 1);
-            bytes.extend(tail);
-            if let Ok(bundle) = ProofBundle::from_bytes(&bytes) {
-                prop_assert_eq!(bundle.to_bytes(), bytes);
-            }
-        }
-    }
+    let claims = u32::try_from(statement.claims.len()).expect("a batch is a 32-bit number");
+    (claims, w.into_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //!
 //! Every array holds one sample, or N samples along a new first axis (or along the batch axis, where that is 1).
 
+mod calibration;
 mod error;
 mod json;
 mod npy;
@@ -15,6 +16,8 @@ mod npy;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
+use blake2::{Blake2s256, Digest};
+pub use calibration::Calibration;
 use ciro_graph::tensor::element_count;
 use ciro_graph::{Interface, Tensor};
 pub use error::InputError;
@@ -89,6 +92,36 @@ impl Inputs {
             json::parse(bytes)?
         };
         Ok(Self { arrays })
+    }
+
+    /// BLAKE2s-256 of names, shapes and elements: two equal digests give the same samples, whatever the files look like.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Blake2s256::new();
+        let number = |hasher: &mut Blake2s256, value: usize| {
+            hasher.update((value as u64).to_le_bytes());
+        };
+        number(&mut hasher, self.arrays.len());
+        for InputArray { name, shape, data } in &self.arrays {
+            match name {
+                Some(name) => {
+                    hasher.update([1]);
+                    number(&mut hasher, name.len());
+                    hasher.update(name.as_bytes());
+                }
+                None => hasher.update([0]),
+            }
+            match shape {
+                Some(shape) => {
+                    hasher.update([1]);
+                    number(&mut hasher, shape.len());
+                    shape.iter().for_each(|&extent| number(&mut hasher, extent));
+                }
+                None => hasher.update([0]),
+            }
+            number(&mut hasher, data.len());
+            data.iter().for_each(|value| hasher.update(value.to_bits().to_le_bytes()));
+        }
+        hasher.finalize().into()
     }
 
     /// The array of a name.
@@ -292,6 +325,26 @@ mod tests {
         nan.data[4] = f64::NAN;
         let message = "input `x`, sample 1, element 1 is NaN: only finite numbers can be proven";
         check(vec![nan], &[spec("x", &[1, 3])], Err(message));
+    }
+
+    #[test]
+    fn a_digest_tells_arrays_apart() {
+        let one = || array(Some("a"), None, 6);
+        let others = [
+            array(Some("b"), None, 6),
+            array(None, None, 6),
+            array(Some("a"), Some(&[2, 3]), 6),
+            array(Some("a"), Some(&[3, 2]), 6),
+            array(Some("a"), None, 7),
+            InputArray { data: vec![0.0; 6], ..one() },
+        ];
+        let digest = |arrays: Vec<InputArray>| Inputs::new(arrays).digest();
+        let mut digests: Vec<_> = others.into_iter().map(|other| digest(vec![other])).collect();
+        digests.extend([digest(vec![one()]), digest(vec![one(), one()]), digest(vec![])]);
+        let count = digests.len();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!((digests.len(), digest(vec![one()])), (count, digest(vec![one()])));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
     Blinding, CompileSettings, InputMismatch, Model, ModelKey, Preset, ProofBundle, ProveError,
-    ProveSettings, Prover, Rechecked, Route, VerifyError, verify,
+    ProveSettings, Prover, Route, Statement, VerifyError, verify,
 };
 
 fn cairo() -> ProveSettings {
@@ -52,8 +52,9 @@ fn a_committed_input_is_proven_and_opened() {
     }
     assert_eq!(sample.check_inputs(&key, &samples[0]), Err(InputMismatch::Committed));
 
-    let rechecked = model.check_claims(&bundle.statement).unwrap();
-    assert_eq!(rechecked, Rechecked { public: 0, committed: 1 });
+    // Nobody can compute a committed input's output again without the input.
+    assert_eq!(model.recompute(&verified), Ok(0));
+    assert_eq!(verified.samples[0].real_inputs, None);
     forgeries_are_refused(&model, &key, &bundle);
     another_model_of_equal_size_is_another_key(&key, &bundle, blinding, &samples[0]);
 }
@@ -83,22 +84,20 @@ fn narrow() -> Inputs {
 }
 
 fn forgeries_are_refused(model: &Model, key: &ModelKey, bundle: &ProofBundle) {
-    let refused = |change: &dyn Fn(&mut ProofBundle)| {
-        let mut forged = bundle.clone();
-        change(&mut forged);
-        verify(&forged, key).unwrap_err()
+    let refused = |change: &dyn Fn(&mut Statement)| {
+        let mut statement = bundle.statement(key).unwrap();
+        change(&mut statement);
+        verify(&bundle.clone().with_statement(&statement), key).unwrap_err()
     };
-    let output = refused(&|b| b.statement.claims[0].outputs[0].data_mut()[0] ^= 1);
+    let output = refused(&|s| s.claims[0].outputs[0].data_mut()[0] ^= 1);
     assert_eq!(output, VerifyError::Stated("output"));
-    let input = refused(&|b| {
-        b.statement.claims[0].input = ciro_sdk::StatedInput::Committed([0; 32]);
-    });
+    let input = refused(&|s| s.claims[0].input = ciro_sdk::StatedInput::Committed([0; 32]));
     assert_eq!(input, VerifyError::Stated("input"));
-    let twice = refused(&|b| b.statement.claims.push(b.statement.claims[0].clone()));
+    let twice = refused(&|s| s.claims.push(s.claims[0].clone()));
     assert_eq!(twice, VerifyError::Claims(2));
-    let damaged = refused(&|b| {
-        b.proof.pop();
-    });
+    let mut cut = bundle.clone();
+    cut.proof.pop();
+    let damaged = verify(&cut, key).unwrap_err();
     assert!(matches!(damaged, VerifyError::CairoDamaged(_)), "{damaged}");
 
     // A key of the other route is another key.

@@ -8,5 +8,6 @@
 
 #[cfg(feature = "cairo")]
 mod cairo_route;
+mod hostile_bundles;
 mod real_models;
 mod views;

@@ -50,10 +50,12 @@ fn proves(model: &str) {
     assert_eq!(verified.samples[0].outputs, proven.outputs[0], "{model}");
     assert!(verified.security_bits() >= 100, "{model}: {:?}", verified.security);
     verified.samples[0].check_inputs(&key, &samples[0]).unwrap();
+    assert_eq!(compiled.recompute(&verified), Ok(1), "{model}");
     verified.samples[0].check_inputs(&key, &samples[1]).unwrap_err();
 
-    let mut forged = bundle;
-    forged.statement.claims[0].outputs[0].data_mut()[0] ^= 1;
+    let mut statement = bundle.statement(&key).unwrap();
+    statement.claims[0].outputs[0].data_mut()[0] ^= 1;
+    let forged = bundle.with_statement(&statement);
     assert!(matches!(verify(&forged, &key), Err(VerifyError::Invalid(_))), "{model}");
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::integer::ClaimError;
 use ciro_sdk::{
-    CompileSettings, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput,
-    VerificationError, VerifyError, verify,
+    Claim, CompileSettings, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput,
+    Statement, VerificationError, VerifyError, verify,
 };
 
 fn model() -> (Model, Vec<Sample>) {
@@ -27,8 +27,8 @@ fn a_verified_input_comes_back_as_real_numbers() {
     let prover = Prover::new(&model, &ProveSettings::default()).unwrap();
     let proven = prover.prove(&samples[..1]).unwrap();
     let verified = verify(&proven.bundle, &prover.key()).unwrap();
-    let real = verified.samples[0].real_inputs[0].as_ref().unwrap();
-    assert_eq!(real, &samples[0][0]);
+    let real = verified.samples[0].real_inputs.as_ref().unwrap();
+    assert_eq!(real[0].values.as_ref(), Some(&samples[0][0]));
     verified.samples[0].check_inputs(&prover.key(), &samples[0]).unwrap();
     verified.samples[0].check_inputs(&prover.key(), &samples[1]).unwrap_err();
 }
@@ -41,11 +41,10 @@ fn two_inputs_in_one_inference_are_refused() {
     let prover = ciro_stark::Prover::new(model.integer().clone(), Preset::Standard, 1).unwrap();
     let (statement, proof) = prover.prove(&[mixed]).unwrap();
     let honest = Prover::new(&model, &ProveSettings::default()).unwrap();
-    let mut bundle: ProofBundle = honest.prove(&samples[..1]).unwrap().bundle;
     let [inference] = &statement.samples[..] else { panic!("one sample") };
-    bundle.statement.claims[0].input = StatedInput::Public(inference.inputs.clone());
-    bundle.statement.claims[0].outputs = inference.outputs.clone();
-    bundle.proof = proof.to_bytes();
+    let input = StatedInput::Public(inference.inputs.clone());
+    let claims = vec![Claim { input, outputs: inference.outputs.clone() }];
+    let bundle = ProofBundle::new(&honest.key(), &Statement { claims }, proof.to_bytes());
     let error = verify(&bundle, &honest.key()).unwrap_err();
     let VerifyError::Invalid(VerificationError::Statement { sample: 0, source }) = &error else {
         panic!("{error:?}")

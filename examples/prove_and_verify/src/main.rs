@@ -78,12 +78,13 @@ mod tests {
     fn the_regulator_accepts_the_scores_and_no_others() {
         let bank = Bank::new().unwrap();
         let key = bank.prover.key();
-        let mut proof = bank.score(&bank.applicants).unwrap();
+        let proof = bank.score(&bank.applicants).unwrap();
         let verified = regulator(&key, &proof.to_bytes()).unwrap();
         assert_eq!(verified.samples.len(), APPLICANTS);
 
-        let score = &mut proof.statement.claims[0].outputs[1].data_mut()[0];
-        *score -= 1;
-        regulator(&key, &proof.to_bytes()).unwrap_err();
+        let mut statement = proof.statement(&key).unwrap();
+        statement.claims[0].outputs[1].data_mut()[0] -= 1;
+        let forged = proof.with_statement(&statement);
+        regulator(&key, &forged.to_bytes()).unwrap_err();
     }
 }

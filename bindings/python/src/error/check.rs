@@ -44,6 +44,7 @@ pub(super) fn name(error: &VerifyError) -> &'static str {
         #[cfg(feature = "cairo")]
         VerifyError::CairoDamaged(_) => "format",
         VerifyError::Claims(_) => "batch",
+        VerifyError::Statement(_) => "statement",
         VerifyError::Stated(_) => "public_values",
         VerifyError::Invalid(error) => match error {
             VerificationError::TooWeak { .. } => "security",

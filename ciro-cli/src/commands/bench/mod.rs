@@ -16,7 +16,7 @@ use super::{Context, Status};
 use crate::args::{CompileArgs, ModelArgs, RouteArgs};
 use crate::failure::Failure;
 use crate::machine::{self, Machine};
-use crate::model;
+use crate::model::{self, Opened, Purpose};
 pub(crate) use accuracy::Accuracy;
 
 /// Arguments of `ciro bench`.
@@ -146,7 +146,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 /// Measures one model in a process of its own.
 fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) -> Result<Row> {
     let model_args = ModelArgs { path: path.to_owned(), compile: args.compile.clone() };
-    let model = model::open(&model_args, &context.ui)?;
+    let Opened { model, .. } = model::open(&model_args, Purpose::Use, &context.ui)?;
     let input = input(path)?;
     let settings = args.route.settings(1, context.max_memory);
     let predicted = Estimate::of(&model, &settings)?;

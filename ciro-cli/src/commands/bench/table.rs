@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ciro_sdk::printable_message;
+
 use super::{Measured, Report, Row};
 use crate::format;
 use crate::ui::{BAD, BOLD, DIM};
@@ -61,7 +63,8 @@ pub(super) fn describe(report: &Report) -> String {
         }
     }
     for failed in &report.failed {
-        let _ = writeln!(text, "{BAD}{}{BAD:#}: {}", failed.model, failed.error);
+        let error = printable_message(&failed.error);
+        let _ = writeln!(text, "{BAD}{}{BAD:#}: {error}", failed.model);
     }
     let commit = report.commit.as_deref().unwrap_or("unknown");
     let _ = writeln!(

@@ -172,7 +172,7 @@ impl<'a> Context<'a, '_> {
 
     pub(super) fn literal(&self, name: &str) -> Result<Option<Literal>, Reason> {
         let tensor = self.attribute(name).and_then(|a| a.t.as_ref());
-        tensor.map(|tensor| literal(tensor, &self.translator.external)).transpose()
+        tensor.map(|tensor| literal(tensor, self.translator.external)).transpose()
     }
 
     pub(super) fn graph(&self, name: &str) -> Result<&'a GraphProto, Reason> {

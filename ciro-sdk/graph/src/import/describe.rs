@@ -6,7 +6,9 @@ use prost::Message;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 use tract_onnx::pb::type_proto::Value as TypeValue;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto,
+};
 
 use super::ImportError;
 use super::data_type::data_type;
@@ -85,8 +87,7 @@ pub fn describe(bytes: &[u8]) -> Result<Description, ImportError> {
 impl Description {
     fn graph(&mut self, graph: &GraphProto) {
         graph.initializer.iter().for_each(|tensor| self.tensor(tensor));
-        let values = graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref());
-        values.for_each(|tensor| self.tensor(tensor));
+        graph.sparse_initializer.iter().for_each(|sparse| self.sparse(sparse));
         self.nodes(&graph.node);
     }
 
@@ -107,6 +108,8 @@ impl Description {
             *self.ops.entry(operator(node)).or_default() += 1;
             for attribute in &node.attribute {
                 attribute.t.iter().chain(&attribute.tensors).for_each(|t| self.tensor(t));
+                let sparse = attribute.sparse_tensor.iter().chain(&attribute.sparse_tensors);
+                sparse.for_each(|sparse| self.sparse(sparse));
                 attribute.g.iter().chain(&attribute.graphs).for_each(|g| self.graph(g));
                 if LISTS.contains(&attribute.name.as_str()) {
                     self.parameters += attribute.floats.len() as u64;
@@ -115,10 +118,20 @@ impl Description {
         }
     }
 
+    /// Counts the values of a sparse tensor; its positions are no parameters, but may be external.
+    fn sparse(&mut self, sparse: &SparseTensorProto) {
+        sparse.values.iter().for_each(|tensor| self.tensor(tensor));
+        sparse.indices.iter().for_each(|tensor| self.external(tensor));
+    }
+
     fn tensor(&mut self, tensor: &TensorProto) {
+        self.external(tensor);
         let extents = tensor.dims.iter().map(|&extent| u64::try_from(extent).unwrap_or(0));
         let count = extents.fold(1, u64::saturating_mul);
         self.parameters = self.parameters.saturating_add(count);
+    }
+
+    fn external(&mut self, tensor: &TensorProto) {
         if tensor.data_location == Some(DataLocation::External.into()) {
             let location = tensor.external_data.iter().find(|entry| entry.key == "location");
             self.external_files.extend(location.map(|entry| entry.value.clone()));

@@ -1,37 +1,55 @@
 //! Weights in files beside the model.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use tract_onnx::pb::StringStringEntryProto;
 
-use super::Reason;
+use super::{ImportError, Reason, Settings, describe};
 
-/// The folder that external weights may come from, and how large they may be.
-#[derive(Clone, Debug)]
-pub(super) struct ExternalData {
-    folder: Option<PathBuf>,
-    max_bytes: u64,
+/// The files of external weights that a model names, each read once.
+///
+/// Whoever identifies a model by a digest of its files hashes these bytes and imports these bytes: a file that is exchanged in
+/// between changes neither.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExternalFiles {
+    /// Content by location, or why there is none.
+    files: BTreeMap<String, Result<Vec<u8>, String>>,
 }
 
-impl ExternalData {
-    /// Allows no external weights.
-    pub(super) fn none() -> Self {
-        Self { folder: None, max_bytes: 0 }
-    }
-
-    /// Allows files inside `folder`.
-    pub(super) fn inside(folder: &Path, max_bytes: u64) -> Self {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        Self { folder: Some(folder.to_owned()), max_bytes }
-    }
-
-    /// Reads the bytes that `entries` (`location`, `offset`, `length`) describe.
+impl ExternalFiles {
+    /// Reads the files inside `folder` that the model in `bytes` names.
+    ///
+    /// A file that cannot be read is no error here: the import refuses what needs it.
+    ///
+    /// # Errors
+    /// [`ImportError`] if the bytes are no ONNX file.
     ///
     /// # Source
     /// ONNX `ExternalData.md`: the location is relative to the model's folder and stays inside it.
-    pub(super) fn read(&self, entries: &[StringStringEntryProto]) -> Result<Vec<u8>, Reason> {
+    pub fn read(bytes: &[u8], folder: &Path, settings: &Settings) -> Result<Self, ImportError> {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let mut left = settings.max_file_bytes;
+        let mut files = BTreeMap::new();
+        for location in describe(bytes)?.external_files {
+            let content = resolve(folder, &location).and_then(|path| read(&path, left));
+            if let Ok(content) = &content {
+                left = left.saturating_sub(content.len() as u64);
+            }
+            files.insert(location, content);
+        }
+        Ok(Self { files })
+    }
+
+    /// Location and content of every file; `None` for one that cannot be read.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.files.iter().map(|(location, content)| (location.as_str(), content.as_deref().ok()))
+    }
+
+    /// The bytes that `entries` (`location`, `offset`, `length`) describe.
+    pub(super) fn slice(&self, entries: &[StringStringEntryProto]) -> Result<&[u8], Reason> {
         let get = |key| entries.iter().find(|entry| entry.key == key).map(|e| e.value.as_str());
         let location = get("location").unwrap_or_default();
         let refuse = |problem: &str| Reason::ExternalData {
@@ -44,39 +62,45 @@ impl ExternalData {
             Some(Err(_)) => Err(refuse("offset and length must be numbers")),
         };
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
-        let path = self.resolve(location).map_err(|problem| refuse(&problem))?;
-        let system = |error: std::io::Error| refuse(&error.to_string());
-        let mut file = File::open(path).map_err(system)?;
-        let size = file.metadata().map_err(system)?.len();
-        let length = length.unwrap_or(size.saturating_sub(offset));
-        if offset.checked_add(length).is_none_or(|end| end > size) {
-            return Err(refuse(&format!(
-                "{length} bytes at {offset} are past the end of a file of {size} bytes"
-            )));
-        }
-        if length > self.max_bytes {
-            return Err(refuse(&format!("has more than {} bytes", self.max_bytes)));
-        }
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(offset)).map_err(system)?;
-        file.take(length).read_to_end(&mut bytes).map_err(system)?;
-        Ok(bytes)
-    }
-
-    fn resolve(&self, location: &str) -> Result<PathBuf, String> {
-        let Some(folder) = &self.folder else {
-            return Err("a model that is not a file has no external data".to_owned());
+        let file = match self.files.get(location) {
+            Some(Ok(file)) => file,
+            Some(Err(problem)) => return Err(refuse(problem)),
+            None => return Err(refuse("a model that is not a file has no external data")),
         };
-        let relative = Path::new(location);
-        let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-        if location.is_empty() || !relative.components().all(plain) {
-            return Err("the location must be a path inside the model's folder".to_owned());
-        }
-        let folder = folder.canonicalize().map_err(|error| error.to_string())?;
-        let path = folder.join(relative).canonicalize().map_err(|error| error.to_string())?;
-        if !path.starts_with(&folder) {
-            return Err("the location leads out of the model's folder".to_owned());
-        }
-        Ok(path)
+        let size = file.len() as u64;
+        let length = length.unwrap_or(size.saturating_sub(offset));
+        let place = |place: u64| usize::try_from(place).ok();
+        offset.checked_add(length).and_then(|end| file.get(place(offset)?..place(end)?)).ok_or_else(
+            || {
+                refuse(&format!(
+                    "{length} bytes at {offset} are past the end of a file of {size} bytes"
+                ))
+            },
+        )
     }
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let system = |error: std::io::Error| error.to_string();
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(system)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(system)?;
+    if bytes.len() as u64 > limit {
+        return Err(format!("has more than the {limit} bytes that are left for such files"));
+    }
+    Ok(bytes)
+}
+
+fn resolve(folder: &Path, location: &str) -> Result<PathBuf, String> {
+    let relative = Path::new(location);
+    let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if location.is_empty() || !relative.components().all(plain) {
+        return Err("the location must be a path inside the model's folder".to_owned());
+    }
+    let folder = folder.canonicalize().map_err(|error| error.to_string())?;
+    let path = folder.join(relative).canonicalize().map_err(|error| error.to_string())?;
+    if !path.starts_with(&folder) {
+        return Err("the location leads out of the model's folder".to_owned());
+    }
+    Ok(path)
 }

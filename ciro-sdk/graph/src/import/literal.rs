@@ -6,7 +6,7 @@ use tract_onnx::pb::{SparseTensorProto, TensorProto};
 
 use super::Reason;
 use super::data_type::{DataType, data_type};
-use super::external::ExternalData;
+use super::external::ExternalFiles;
 use crate::tensor::{Tensor, element_count};
 
 /// A tensor of the file; strings are positions in a list of names.
@@ -31,7 +31,7 @@ impl Literal {
 }
 
 /// Reads a tensor, and its external data if it has some.
-pub(super) fn literal(proto: &TensorProto, external: &ExternalData) -> Result<Literal, Reason> {
+pub(super) fn literal(proto: &TensorProto, external: &ExternalFiles) -> Result<Literal, Reason> {
     let kind = data_type(proto.data_type)?;
     let shape = shape(&proto.dims)?;
     let count = element_count(&shape).ok_or_else(|| Reason::TensorData(too_large(&shape)))?;
@@ -42,14 +42,14 @@ pub(super) fn literal(proto: &TensorProto, external: &ExternalData) -> Result<Li
         return strings(&proto.string_data, shape);
     }
     let raw = if proto.data_location == Some(1) {
-        Some(external.read(&proto.external_data)?)
+        Some(external.slice(&proto.external_data)?)
     } else if proto.raw_data.is_empty() {
         None
     } else {
-        Some(proto.raw_data.clone())
+        Some(&proto.raw_data[..])
     };
     let data = match raw {
-        Some(bytes) => from_bytes(kind, &bytes, count)?,
+        Some(bytes) => from_bytes(kind, bytes, count)?,
         None => from_fields(kind, proto, count)?,
     };
     let got = data.len();
@@ -62,7 +62,7 @@ pub(super) fn literal(proto: &TensorProto, external: &ExternalData) -> Result<Li
 /// Reads a sparse tensor; positions without a value are 0.
 pub(super) fn sparse(
     proto: &SparseTensorProto,
-    external: &ExternalData,
+    external: &ExternalFiles,
 ) -> Result<Literal, Reason> {
     let (Some(values), Some(indices)) = (&proto.values, &proto.indices) else {
         return Err(Reason::TensorData("a sparse tensor without values or indices".to_owned()));
@@ -250,7 +250,7 @@ mod tests {
             raw_data: vec![0; 7],
             ..TensorProto::default()
         };
-        let error = literal(&proto, &ExternalData::none()).unwrap_err();
+        let error = literal(&proto, &ExternalFiles::default()).unwrap_err();
         assert_eq!(error.to_string(), "expected 8 bytes of data, got 7");
     }
 }

@@ -40,6 +40,7 @@ use std::path::Path;
 
 pub use describe::{DeclaredTensor, Description, Extent, describe};
 pub use error::{ImportError, Reason, Refused, UnknownAxis};
+pub use external::ExternalFiles;
 pub use settings::{InvalidShapeSetting, Settings, ShapeSetting};
 
 use prost::Message;
@@ -47,7 +48,6 @@ use tract_onnx::pb::{GraphProto, ModelProto};
 
 use builder::{Builder, Limits, Site};
 use data_type::DataType;
-use external::ExternalData;
 use translate::Translator;
 use value::Binding;
 
@@ -74,7 +74,7 @@ pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportErro
 /// # Errors
 /// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
 pub fn import_bytes(bytes: &[u8], settings: &Settings) -> Result<Graph, ImportError> {
-    import(bytes, settings, ExternalData::none())
+    import_bytes_with(bytes, &ExternalFiles::default(), settings)
 }
 
 /// Imports the bytes of an ONNX file whose external weights are inside `folder`.
@@ -86,10 +86,18 @@ pub fn import_bytes_in(
     folder: &Path,
     settings: &Settings,
 ) -> Result<Graph, ImportError> {
-    import(bytes, settings, ExternalData::inside(folder, settings.max_file_bytes))
+    import_bytes_with(bytes, &ExternalFiles::read(bytes, folder, settings)?, settings)
 }
 
-fn import(bytes: &[u8], settings: &Settings, external: ExternalData) -> Result<Graph, ImportError> {
+/// Imports the bytes of an ONNX file whose external weights are read already.
+///
+/// # Errors
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+pub fn import_bytes_with(
+    bytes: &[u8],
+    external: &ExternalFiles,
+    settings: &Settings,
+) -> Result<Graph, ImportError> {
     let model = ModelProto::decode(bytes)?;
     let proto = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
     if proto.node.is_empty() && proto.output.is_empty() {

@@ -15,7 +15,7 @@ pub struct Settings {
     pub max_elements: usize,
     /// The greatest number of graph nodes after unrolling loops. Default: 2^20.
     pub max_nodes: usize,
-    /// The greatest size of the model file, and of each file of external weights, in bytes. Default: 2^31.
+    /// The greatest size of the model file, and of all files of external weights together, in bytes. Default: 2^31.
     pub max_file_bytes: u64,
 }
 

@@ -10,7 +10,7 @@ use tract_onnx::pb::{
 use super::builder::{Builder, Site};
 use super::context::Context;
 use super::data_type::{DataType, data_type};
-use super::external::ExternalData;
+use super::external::ExternalFiles;
 use super::functions::{Function, FunctionKey, functions, specialise};
 use super::literal::{Literal, literal, sparse};
 use super::value::{Binding, Outputs, Stop, Value};
@@ -33,8 +33,8 @@ pub(super) struct Translator<'m> {
     /// How many ONNX nodes may still be translated, those in loops and functions counted each time.
     nodes_left: usize,
     nodes_max: usize,
-    /// Where external weights are.
-    pub(super) external: ExternalData,
+    /// External weights.
+    pub(super) external: &'m ExternalFiles,
 }
 
 impl<'m> Translator<'m> {
@@ -43,7 +43,7 @@ impl<'m> Translator<'m> {
         model: &'m ModelProto,
         bytes: &[u8],
         settings: &Settings,
-        external: ExternalData,
+        external: &'m ExternalFiles,
     ) -> Result<Self, prost::DecodeError> {
         Ok(Self {
             opsets: opsets(&model.opset_import),
@@ -80,12 +80,12 @@ impl<'m> Translator<'m> {
     pub(super) fn initializers(&mut self, g: &mut Builder, graph: &GraphProto) {
         let mut seen = HashSet::new();
         for tensor in &graph.initializer {
-            let read = literal(tensor, &self.external);
+            let read = literal(tensor, self.external);
             self.initializer(g, &tensor.name, read, &mut seen);
         }
         for tensor in &graph.sparse_initializer {
             let name = tensor.values.as_ref().map_or("", |values| values.name.as_str());
-            let read = sparse(tensor, &self.external);
+            let read = sparse(tensor, self.external);
             self.initializer(g, name, read, &mut seen);
         }
     }

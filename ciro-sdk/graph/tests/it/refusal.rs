@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use ciro_graph::import::{ImportError, Reason, Refused, Settings, import_bytes, import_file};
+use ciro_graph::import::{
+    ExternalFiles, ImportError, Reason, Refused, Settings, import_bytes, import_bytes_in,
+    import_bytes_with, import_file,
+};
 use prost::Message;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::Dimension;
@@ -236,6 +239,38 @@ fn external_data_stays_inside_the_folder() {
         let error = import(location, length).unwrap_err();
         assert!(error.contains(problem), "{location}: {error}");
     }
+}
+
+#[test]
+fn external_data_is_what_was_read_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("w.bin");
+    std::fs::write(&file, [0u8; 12]).unwrap();
+    let entry = |key: &str, value: &str| StringStringEntryProto {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    let weights = TensorProto {
+        float_data: vec![],
+        data_location: Some(1),
+        external_data: vec![entry("location", "w.bin")],
+        ..floats("w", &[0.0; 3])
+    };
+    let model = model().weights(weights).node(node("Add", "n", &["x", "w"], "y"));
+    let bytes = model.0.encode_to_vec();
+    let settings = Settings::default();
+    let files = ExternalFiles::read(&bytes, folder.path(), &settings).unwrap();
+    let read: Vec<_> = files.iter().collect();
+    assert_eq!(read, [("w.bin", Some(&[0u8; 12][..]))]);
+    // Whoever exchanges the file now changes neither what is hashed nor what is imported.
+    std::fs::write(&file, 1f32.to_le_bytes().repeat(3)).unwrap();
+    let first = import_bytes_with(&bytes, &files, &settings).unwrap();
+    let second = import_bytes_in(&bytes, folder.path(), &settings).unwrap();
+    assert_ne!(first, second);
+    let small = Settings { max_file_bytes: 11, ..Settings::default() };
+    let files = ExternalFiles::read(&bytes, folder.path(), &small).unwrap();
+    let error = import_bytes_with(&bytes, &files, &settings).unwrap_err().to_string();
+    assert!(error.contains("has more than the 11 bytes that are left"), "{error}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::key::ModelKey;
 use crate::layout::{Column, Layout, LayoutError, PlacedChip};
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
+use crate::security::Security;
 use crate::statement::{Inference, Statement, open_transcript};
 use crate::verify::{components, mix_claims};
 
@@ -84,6 +85,12 @@ impl Plan {
     /// What a proof will cost.
     pub fn estimate(&self) -> Estimate {
         Estimate::of_layout(&self.layout, self.preset)
+    }
+
+    /// The security of the proofs, which does not depend on what the model's columns hold.
+    pub fn security(&self) -> Security {
+        let chips = self.layout.chips.iter().map(|placed| placed.chip).collect();
+        Security::of(&ModelKey::new(&self.model, (self.preset, self.batch), [0; 32], chips))
     }
 
     /// Commits the model's columns.

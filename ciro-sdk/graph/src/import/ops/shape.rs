@@ -38,7 +38,7 @@ pub(super) fn constant(cx: &mut Cx<'_, '_>) -> Outputs {
     }
     let sparse = cx.attribute("sparse_value").and_then(|a| a.sparse_tensor.as_ref());
     if let Some(sparse) = sparse {
-        let literal = super::super::literal::sparse(sparse, &cx.translator.external)?;
+        let literal = super::super::literal::sparse(sparse, cx.translator.external)?;
         return one(cx.constant_of(literal)?);
     }
     let (tensor, kind) = if let Some(a) = cx.attribute("value_float") {

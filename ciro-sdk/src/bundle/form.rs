@@ -1,0 +1,60 @@
+//! What a claim of a model looks like: the bounds within which a statement is decoded.
+
+#[cfg(feature = "prove")]
+use ciro_graph::IntegerModel;
+use ciro_graph::Interface;
+use ciro_graph::tensor::element_count;
+
+use super::{MAX_STATEMENT_BYTES, MAX_TENSORS};
+use crate::key::ModelKey;
+
+/// The shapes of the tensors of one claim, in the order in which a bundle holds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClaimForm {
+    /// Integer tensors of a public input.
+    pub(super) inputs: Vec<Vec<usize>>,
+    /// Integer outputs.
+    pub(super) outputs: Vec<Vec<usize>>,
+}
+
+impl ClaimForm {
+    /// The claims that a proof for this key is about.
+    pub(crate) fn of_key(key: &ModelKey) -> Self {
+        let Interface { outputs, .. } = key.interface();
+        let inputs = key.interface().views();
+        Self {
+            inputs: inputs.map(|(port, view)| view.integer_shape(&port.shape)).collect(),
+            outputs: outputs.iter().map(|port| port.shape.clone()).collect(),
+        }
+    }
+
+    /// The claims that a proof of this model is about.
+    #[cfg(feature = "prove")]
+    pub(crate) fn of_model(model: &IntegerModel) -> Self {
+        let shape = |id| model.node(id).shape.clone();
+        Self {
+            inputs: model.input_nodes().map(|(id, _)| shape(id)).collect(),
+            outputs: model.outputs().iter().map(|output| shape(output.node)).collect(),
+        }
+    }
+
+    /// Tensors of one claim.
+    pub(super) fn tensors(&self) -> usize {
+        self.inputs.len() + self.outputs.len()
+    }
+
+    /// Bytes of one claim in a bundle, its input public; saturates.
+    fn claim_bytes(&self) -> usize {
+        let tensor = |shape: &Vec<usize>| {
+            let elements = element_count(shape).unwrap_or(usize::MAX);
+            elements.saturating_mul(4).saturating_add(1 + 4 * shape.len())
+        };
+        let tensors = self.inputs.iter().chain(&self.outputs).map(tensor);
+        tensors.fold(1 + 2 + 2, usize::saturating_add)
+    }
+
+    /// The most claims that one bundle can hold.
+    pub(crate) fn max_claims(&self) -> usize {
+        (MAX_STATEMENT_BYTES / self.claim_bytes()).min(MAX_TENSORS / self.tensors().max(1))
+    }
+}

@@ -1,0 +1,28 @@
+//! What the machine has to spare.
+
+/// The memory that this process can still get, in bytes; `None` where the system does not say.
+///
+/// It is the limit of proofs that set none.
+pub fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    field(&text, "MemAvailable")
+}
+
+/// Reads a line such as `MemAvailable:   1234 kB`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kilobytes_are_read() {
+        let text = "MemTotal:\t  9 kB\nMemAvailable:\t  1234 kB\nThreads:\t2\n";
+        assert_eq!(field(text, "MemAvailable"), Some(1_263_616));
+        assert_eq!((field(text, "Threads"), field(text, "Mem")), (None, None));
+    }
+}

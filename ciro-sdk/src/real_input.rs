@@ -1,0 +1,39 @@
+//! Proven inputs as real numbers.
+
+use ciro_graph::integer::{ClaimError, InputPort};
+use ciro_graph::{Interface, Tensor};
+
+/// A real input that the proven integers stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RealInput {
+    /// The ONNX input's name.
+    pub name: String,
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+    /// One real number for each element, which the model takes for exactly the proven integers: what trees compare as it is,
+    /// otherwise the middle of the numbers that the model cannot tell apart. `None` if no output depends on the input, so that
+    /// the proof says nothing of it.
+    pub values: Option<Tensor<f64>>,
+}
+
+impl RealInput {
+    /// The values, zeros where no output depends on them.
+    pub fn values_or_zeros(&self) -> Tensor<f64> {
+        let zeros = || Tensor::full(self.shape.clone(), 0.0).ok();
+        self.values.clone().or_else(zeros).unwrap_or_else(|| Tensor::vector(Vec::new()))
+    }
+
+    /// The inputs that integers stand for, in the interface's order.
+    pub(crate) fn all(
+        interface: &Interface,
+        integers: &[Tensor<i32>],
+    ) -> Result<Vec<Self>, ClaimError> {
+        let reals = interface.real_inputs(integers)?;
+        let named = interface.inputs.iter().zip(reals);
+        let real = |(port, values): (&InputPort, _)| {
+            let (name, shape) = (port.name.clone(), port.shape.clone());
+            Self { name, shape, values }
+        };
+        Ok(named.map(real).collect())
+    }
+}
