@@ -277,7 +277,7 @@ impl Model {
     /// The least agreement of an output that is no concern.
     const MIN_AGREEMENT: f64 = 0.95;
 
-    /// The accuracy report as a table, its names [printable](crate::printable).
+    /// The accuracy report as a table, its names [printable](crate::printable()).
     pub fn accuracy_table(&self) -> String {
         let mut report = self.accuracy.clone();
         let names = report.outputs.iter_mut().map(|output| &mut output.name);
