@@ -231,7 +231,7 @@ pub fn verify_with(
     }
     let security = match key {
         ModelKey::Tensor(key) => {
-            let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
+            let proof = ciro_stark::Proof::from_bytes(&bundle.proof, key)?;
             let statement = bundle.statement.to_tensor().ok_or(VerifyError::CommittedInput)?;
             ciro_stark::verify(key, &statement, &proof, policy)?;
             Security::of(key)

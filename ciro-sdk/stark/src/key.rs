@@ -7,9 +7,23 @@ use ciro_graph::Interval;
 use ciro_graph::integer::{Decoding, Encoding};
 use serde::{Deserialize, Serialize};
 
-use crate::air::{Chip as _, Shape};
+use crate::air::Chip as _;
 use crate::chips::AnyChip;
 use crate::preset::{Parameters, Preset};
+use crate::security::Counts;
+
+/// Chips that a key may name. The largest model of the examples has 13.
+pub(crate) const CHIPS_MAX: usize = 64;
+
+/// Columns that they may have together, the model's own included: they bound the work of a verifier. The largest model of the
+/// examples has some 1,000.
+pub(crate) const COLUMNS_MAX: u64 = 1 << 13;
+
+/// Lookups that a trace may make: fewer than the modulus, so that no tuple is taken a whole number of times the modulus.
+pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
+
+/// The tallest chip that a key may name, as a binary logarithm.
+const LOG_SIZE_MAX: u32 = 26;
 
 /// Commits to an integer model and to the way it is proven: the root of the model's columns (weights, tables, wiring), the shapes of
 /// the chips, and what inputs and outputs mean.
@@ -66,12 +80,13 @@ pub enum KeyError {
     /// The bytes decode to a key that no model has.
     #[error("the model key contradicts itself: {0}")]
     Inconsistent(&'static str),
+    /// The same key has another encoding: a key has one, so that its file and its digest stand for each other.
+    #[error("the model key is not encoded as this version does")]
+    NotCanonical,
 }
 
 impl ModelKey {
     const MAGIC: [u8; 8] = *b"CIROKEY\x01";
-    /// The tallest chip a key may name, as a binary logarithm.
-    const MAX_LOG_SIZE: u32 = 26;
 
     #[cfg(feature = "prove")]
     pub(crate) fn new(
@@ -145,7 +160,7 @@ impl ModelKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`KeyError`] if the bytes are no key, or a key that no model has.
+    /// [`KeyError`] if the bytes are no key, a key that no model has, or another encoding of a key than [`Self::to_bytes`] gives.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let payload = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
         let (key, rest) = postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
@@ -153,6 +168,9 @@ impl ModelKey {
             return Err(KeyError::Inconsistent("bytes follow its end"));
         }
         key.check()?;
+        if key.to_bytes() != bytes {
+            return Err(KeyError::NotCanonical);
+        }
         Ok(key)
     }
 
@@ -161,8 +179,8 @@ impl ModelKey {
         if self.batch == 0 {
             return wrong("the batch is empty");
         }
-        if self.chips.iter().any(|chip| !chip.is_sane(Self::MAX_LOG_SIZE)) {
-            return wrong("a chip has an impossible shape");
+        if let Some(what) = check_chips(&self.chips).err() {
+            return wrong(what);
         }
         let encodings = || self.inputs.iter().map(|input| input.encoding.check(&input.shape));
         if let Some(what) = encodings().find_map(Result::err) {
@@ -177,7 +195,7 @@ impl ModelKey {
 
     /// The security parameters: the preset's, for a model of this size.
     pub(crate) fn parameters(&self) -> Parameters {
-        self.preset.parameters(cells(&self.chips))
+        self.preset.parameters(&Counts::of(&self.chips))
     }
 
     /// Binary logarithm of the tallest chip's rows.
@@ -186,13 +204,25 @@ impl ModelKey {
     }
 }
 
-/// Cells of all chips, the model's own included.
-pub(crate) fn cells(chips: &[AnyChip]) -> u64 {
-    let cells = |chip: &AnyChip| {
-        let shape = Shape::of(chip);
-        ((shape.fixed + shape.committed()) as u64) << chip.log_size()
-    };
-    chips.iter().map(cells).sum()
+/// Checks that chips are such as a verifier takes: what it spends on them is bounded, and no count wraps around the modulus.
+///
+/// # Errors
+/// What is too large.
+pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
+    if !(1..=CHIPS_MAX).contains(&chips.len()) {
+        return Err("there are no chips, or more than 64");
+    }
+    if !chips.iter().all(|chip| chip.is_sane(LOG_SIZE_MAX)) {
+        return Err("a chip has an impossible shape");
+    }
+    let counts = Counts::of(chips);
+    if counts.columns > COLUMNS_MAX {
+        return Err("the chips have more than 2^13 columns");
+    }
+    if counts.lookups > LOOKUPS_MAX {
+        return Err("the chips make 2^31 lookups or more");
+    }
+    Ok(())
 }
 
 #[cfg(feature = "prove")]

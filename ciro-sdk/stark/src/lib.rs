@@ -3,6 +3,7 @@
 mod air;
 mod chips;
 mod field;
+mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
@@ -12,6 +13,7 @@ mod proof;
 mod prover;
 mod security;
 mod statement;
+mod transcript;
 mod verify;
 
 pub use key::{KeyError, KeyInput, KeyOutput, ModelKey};

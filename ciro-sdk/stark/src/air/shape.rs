@@ -15,6 +15,8 @@ pub(crate) struct Shape {
     pub(crate) selectors: [bool; 2],
     /// Witness columns.
     pub(crate) witness: usize,
+    /// Those of them that are read in two rows.
+    pub(crate) witness_twice: usize,
     /// Folded columns, each four base-field columns.
     pub(crate) folds: usize,
     /// Constraints that are neither folds nor lookups.
@@ -33,6 +35,11 @@ impl Shape {
     /// LogUp columns in the extension field.
     pub(crate) fn logup_columns(&self) -> usize {
         self.lookups.div_ceil(2)
+    }
+
+    /// Constraints of all kinds, the claimed total included.
+    pub(crate) fn all_constraints(&self) -> usize {
+        self.constraints + self.folds + self.logup_columns() + usize::from(self.selectors[1])
     }
 
     /// Base-field columns that the prover commits for each proof.
@@ -62,6 +69,7 @@ impl Row for Shape {
 
     fn witness_with_previous(&mut self) -> [BaseField; 2] {
         self.witness += 1;
+        self.witness_twice += 1;
         [BaseField::zero(); 2]
     }
 
