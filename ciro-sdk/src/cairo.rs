@@ -69,13 +69,9 @@ impl CairoKey {
     }
 }
 
-/// The security of every proof of the route: its weakest step decides.
+/// The security of every proof of the route: all ways to cheat together.
 pub(crate) fn security() -> Security {
-    Security {
-        conjectured_bits: ciro_cairo::SECURITY_BITS.into(),
-        proven_bits: ciro_cairo::PROVEN_SECURITY_BITS.into(),
-        terms: ciro_cairo::SECURITY_TERMS.to_vec(),
-    }
+    ciro_cairo::security()
 }
 
 /// A model's program, ready to run.
@@ -111,6 +107,9 @@ impl CairoProver {
     }
 
     /// What a proof takes; inputs change it by a few per mille at most.
+    ///
+    /// # Errors
+    /// [`ProveError::Cairo`] if no proof of so many steps has 100 bits of security: nothing is proven to find that out.
     pub(crate) fn work(&self, model: &IntegerModel) -> Result<Work, ProveError> {
         let inputs: Vec<Tensor<i32>> = model
             .input_nodes()
@@ -125,7 +124,10 @@ impl CairoProver {
                 Tensor::full(shape, least).expect("a node's shape has a number of elements")
             })
             .collect();
-        Ok(self.work_of(&self.run(&inputs, InputMode::Public)?))
+        let execution = self.run(&inputs, InputMode::Public)?;
+        let work = self.work_of(&execution);
+        ciro_cairo::check_length(&self.program, execution).map_err(ProveError::Cairo)?;
+        Ok(work)
     }
 
     fn work_of(&self, execution: &Execution) -> Work {

@@ -267,7 +267,13 @@ impl Model {
     /// # Errors
     /// As [`Prover::new`].
     pub fn key(&self, settings: &ProveSettings) -> Result<ModelKey, ProveError> {
-        Ok(Prover::new(self, settings)?.key())
+        let prover = Prover::new(self, settings)?;
+        #[cfg(feature = "cairo")]
+        if let Backend::Cairo(cairo) = &prover.backend {
+            // A key for a program that is too long to be proven would wait for proofs in vain.
+            cairo.work(self.integer())?;
+        }
+        Ok(prover.key())
     }
 
     /// The key to verify a bundle against, for a verifier who holds the whole model.

@@ -12,11 +12,11 @@ use crate::chips::AnyChip;
 use crate::preset::{Parameters, Preset};
 use crate::security::Counts;
 
-/// Chips that a key may name. The largest model of the examples has 13.
+/// Chips that a key may name. A layout has at most one of each kind, which are fewer than 20.
 pub(crate) const CHIPS_MAX: usize = 64;
 
-/// Columns that they may have together, the model's own included: they bound the work of a verifier. The largest model of the
-/// examples has some 1,000.
+/// Columns that they may have together, the model's own included: they bound the work of a verifier. The models of the examples have
+/// at most some 1,000.
 pub(crate) const COLUMNS_MAX: u64 = 1 << 13;
 
 /// Lookups that a trace may make: fewer than the modulus, so that no tuple is taken a whole number of times the modulus.
@@ -117,6 +117,13 @@ impl ModelKey {
             })
             .collect();
         Self { model: model_digest(model), preset, batch, root, chips, inputs, outputs }
+    }
+
+    /// A key of chips without inputs and outputs.
+    #[cfg(test)]
+    pub(crate) fn of_chips(chips: Vec<AnyChip>, root: [u8; 32]) -> Self {
+        let (inputs, outputs) = (vec![], vec![]);
+        Self { model: [0; 32], preset: Preset::FastTest, batch: 1, root, chips, inputs, outputs }
     }
 
     /// Digest of the integer model: operators, shapes, scales, intervals, weights.
@@ -229,4 +236,79 @@ pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
 pub(crate) fn model_digest(model: &IntegerModel) -> [u8; 32] {
     let bytes = postcard::to_stdvec(model).expect("a model holds nothing that cannot be written");
     Blake2s256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chips::quantize::Limbs;
+    use crate::chips::{ConstantsChip, IoChip, MaxChip};
+
+    fn io() -> AnyChip {
+        AnyChip::Io(IoChip { log_size: 5, lanes: 1 })
+    }
+
+    fn constants(log_size: u32, lanes: u32) -> AnyChip {
+        AnyChip::Constants(ConstantsChip { log_size, lanes })
+    }
+
+    fn read(chips: Vec<AnyChip>) -> Result<ModelKey, KeyError> {
+        ModelKey::from_bytes(&ModelKey::of_chips(chips, [0; 32]).to_bytes())
+    }
+
+    #[test]
+    fn a_small_key_is_read_back() {
+        let key = ModelKey::of_chips(vec![io()], [7; 32]);
+        assert_eq!(ModelKey::from_bytes(&key.to_bytes()), Ok(key));
+    }
+
+    #[test]
+    fn limbs_past_the_modulus_are_refused_not_multiplied() {
+        for (count, bits) in
+            [(3, 1 << 31), (2, 31), (8, u32::MAX), (1, 31), (0, 4), (9, 1), (4, 11)]
+        {
+            let limbs = Limbs { count, bits };
+            let max = AnyChip::Max(MaxChip { log_size: 5, limbs });
+            let verdict = read(vec![io(), max]);
+            let expected = KeyError::Inconsistent("a chip has an impossible shape");
+            assert_eq!(verdict, Err(expected), "{limbs:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_verifier_spends_on_chips_is_bounded() {
+        let with = |chips: Vec<AnyChip>| read(std::iter::once(io()).chain(chips).collect());
+        with(vec![constants(5, 1); CHIPS_MAX - 1]).unwrap();
+        let chips = with(vec![constants(5, 1); CHIPS_MAX]);
+        assert_eq!(chips, Err(KeyError::Inconsistent("there are no chips, or more than 64")));
+        // A lane of constants has three fixed columns, and two lanes share four of LogUp.
+        with(vec![constants(5, 64); 25]).unwrap();
+        let columns = with(vec![constants(5, 64); 26]);
+        assert_eq!(columns, Err(KeyError::Inconsistent("the chips have more than 2^13 columns")));
+        with(vec![constants(25, 60)]).unwrap();
+        let lookups = with(vec![constants(26, 64)]);
+        assert_eq!(lookups, Err(KeyError::Inconsistent("the chips make 2^31 lookups or more")));
+    }
+
+    #[test]
+    fn a_key_has_one_encoding() {
+        let bytes = ModelKey::of_chips(vec![io()], [0; 32]).to_bytes();
+        // Magic, model, preset; then the batch, 1 in one byte, or in two with a continuation bit.
+        let at = ModelKey::MAGIC.len() + 32 + 1;
+        assert_eq!(bytes[at], 1);
+        let longer = [&bytes[..at], &[0x81, 0], &bytes[at + 1..]].concat();
+        assert_eq!(ModelKey::from_bytes(&longer), Err(KeyError::NotCanonical));
+    }
+
+    #[test]
+    fn parameters_follow_from_the_chips_alone() {
+        let key = ModelKey::of_chips(vec![io(), constants(7, 3)], [0; 32]);
+        for preset in Preset::ALL {
+            let key = ModelKey { preset, ..key.clone() };
+            let other = ModelKey { root: [1; 32], model: [2; 32], batch: 9, ..key.clone() };
+            assert_eq!(other.parameters(), key.parameters());
+            let read = ModelKey::from_bytes(&key.to_bytes()).unwrap();
+            assert_eq!(read.parameters(), key.parameters());
+        }
+    }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stwo::core::fri::FriConfig;
 use stwo::core::pcs::PcsConfig;
 
-use crate::security::{Counts, Ledger, Regime, total, whole};
+use crate::security::{Counts, Ledger, Regime, query_bits, total, whole};
 
 /// A set of security parameters. A verifier chooses which presets it accepts; a proof only names one.
 ///
@@ -105,7 +105,7 @@ impl Parameters {
         };
         // The queries must reach the target, and a little more to leave room for the rest.
         let needed = TARGET_BITS - f64::from(self.query_pow_bits);
-        let least = whole(needed / self.query_bits(regime, counts.log_rows)) as usize;
+        let least = whole(needed / query_bits(regime, counts.log_rows, self.log_blowup)) as usize;
         let reached = |parameters: &Self| {
             let ledger = Ledger::new(regime, counts, *parameters);
             total(&ledger.terms(*parameters)) >= TARGET_BITS
@@ -246,7 +246,7 @@ mod tests {
             log_rows: 10,
             cells: 1 << 17,
             columns: 128,
-            lookups: 1 << 16,
+            lookups: 1 << 14,
             constraints: 128,
             folding: 1 << 14,
             openings: 300,

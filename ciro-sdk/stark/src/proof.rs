@@ -273,3 +273,85 @@ impl Reader<'_> {
         Ok(list)
     }
 }
+
+#[cfg(all(test, feature = "prove"))]
+mod tests {
+    use super::*;
+    use crate::preset::Preset;
+    use crate::prover::Prover;
+    use crate::prover::tests::models;
+
+    fn proven() -> (ModelKey, Vec<u8>) {
+        let model = models::mlp();
+        let inputs = models::inputs(&model, 7);
+        let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+        let (_, proof) = prover.prove(&[inputs]).unwrap();
+        (prover.key().clone(), proof.to_bytes())
+    }
+
+    /// Bytes on the heap.
+    fn heap_bytes(proof: &Proof) -> usize {
+        fn of<T>(list: &Vec<T>) -> usize {
+            list.capacity() * size_of::<T>()
+        }
+        let stark = &proof.stark.0;
+        let hashes = |decommitment: &MerkleDecommitmentLifted<Blake2sMerkleHasher>| {
+            of(&decommitment.hash_witness)
+        };
+        let layer = |layer: &FriLayerProof<Blake2sMerkleHasher>| {
+            of(&layer.fri_witness) + hashes(&layer.decommitment)
+        };
+        let sampled =
+            stark.sampled_values.iter().map(|tree| of(tree) + tree.iter().map(of).sum::<usize>());
+        let queried =
+            stark.queried_values.iter().map(|tree| of(tree) + tree.iter().map(of).sum::<usize>());
+        let fri = &stark.fri_proof;
+        of(&proof.claims)
+            + of(&proof.nonces)
+            + of(&stark.commitments.0)
+            + sampled.sum::<usize>()
+            + queried.sum::<usize>()
+            + stark.decommitments.iter().map(hashes).sum::<usize>()
+            + layer(&fri.first_layer)
+            + of(&fri.inner_layers)
+            + fri.inner_layers.iter().map(layer).sum::<usize>()
+            + fri.last_layer_poly.len() * 16
+    }
+
+    #[test]
+    fn a_proof_takes_a_small_multiple_of_its_bytes() {
+        let (key, bytes) = proven();
+        let proof = Proof::from_bytes(&bytes, &key).unwrap();
+        // With three queries, a column's values take 12 bytes and its lists, of which it has two, 48.
+        assert!(heap_bytes(&proof) <= 4 * bytes.len(), "{} of {}", heap_bytes(&proof), bytes.len());
+    }
+
+    #[test]
+    fn lists_are_no_longer_than_the_key_allows() {
+        let (key, bytes) = proven();
+        let form = Form::of(&key);
+        // Claims, roots, opened values; then the first authentication path.
+        let opened: usize = form.openings.iter().flatten().sum();
+        let at = 2 + 32 * form.chips() + 32 * TREES + 16 * opened;
+        let most = form.path_hashes_max();
+        let length = most + 1;
+        let mut longer = bytes;
+        longer[at..at + 4].copy_from_slice(&u32::try_from(length).unwrap().to_le_bytes());
+        longer.resize(longer.len() + (32 << 20), 0);
+        let error = Proof::from_bytes(&longer, &key).unwrap_err();
+        assert_eq!(error, DecodeError::Length { at, length, most });
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_bytes_that_are_not_there() {
+        let (key, bytes) = proven();
+        let end = bytes.len() - 1;
+        assert_eq!(
+            Proof::from_bytes(&bytes[..end], &key).unwrap_err(),
+            DecodeError::Truncated(end)
+        );
+        let mut reader = Reader { bytes: &[0; 64], at: 0 };
+        let read = reader.many(1 << 40, 4, Reader::base);
+        assert_eq!(read, Err(DecodeError::Truncated(64)));
+    }
+}

@@ -80,8 +80,8 @@ pub(crate) fn total(terms: &[(&'static str, f64)]) -> f64 {
 
 /// What is believed of words that are far from the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Regime {
-    /// They are as far as random words are.
+pub enum Regime {
+    /// They are as far as random words are: up to the list-decoding capacity of the code, over the alphabet of committed words.
     Conjectured,
     /// Nothing: words are decoded where decoding is unique.
     Proven,
@@ -169,7 +169,8 @@ impl Ledger {
                 Regime::Proven => exp2(log_domain),
             };
         Self {
-            queries: parameters.queries as f64 * parameters.query_bits(regime, counts.log_rows),
+            queries: parameters.queries as f64
+                * query_bits(regime, counts.log_rows, parameters.log_blowup),
             challenges: [("LogUp", lucky(fractions)), ("folding", lucky(to_f64(counts.folding)))],
             rounds: [
                 ("composition", lucky(to_f64(counts.constraints))),
@@ -194,19 +195,17 @@ impl Ledger {
     }
 }
 
-impl Parameters {
-    /// Bits of one query, for columns of `2^log_rows` rows.
-    pub(crate) fn query_bits(self, regime: Regime, log_rows: u32) -> f64 {
-        // Quotients by an opening have two more zeros than columns have.
-        let rows = exp2(f64::from(log_rows));
-        let rate = (rows + 2.0) / (rows * exp2(f64::from(self.log_blowup)));
-        let pass = match regime {
-            Regime::Conjectured => capacity(rate),
-            // Words outside the unique-decoding radius.
-            Regime::Proven => f64::midpoint(1.0, rate),
-        };
-        -log2(pass)
-    }
+/// Bits of one query of FRI, for columns of `2^log_rows` values over M31 that are extended by a factor of `2^log_blowup`.
+pub fn query_bits(regime: Regime, log_rows: u32, log_blowup: u32) -> f64 {
+    // Quotients by an opening have two more zeros than columns have.
+    let rows = exp2(f64::from(log_rows));
+    let rate = (rows + 2.0) / (rows * exp2(f64::from(log_blowup)));
+    let pass = match regime {
+        Regime::Conjectured => capacity(rate),
+        // Words outside the unique-decoding radius.
+        Regime::Proven => f64::midpoint(1.0, rate),
+    };
+    -log2(pass)
 }
 
 /// The share of a word beyond the list-decoding capacity that agrees with one code word: where the entropy of the agreement, counted

@@ -97,7 +97,7 @@ fn proof_bytes(p: Parameters, log_rows: u32, columns: u64, openings: u64) -> u64
     };
     let domain = log_rows + p.log_blowup;
     let mut bytes = to_f64(openings) * 16.0
-        + to_f64(columns) * (distinct(domain) * 4.0 + 8.0)
+        + to_f64(columns) * distinct(domain) * 4.0
         + 4.0 * path_nodes(domain) * 32.0;
     let mut layer = domain;
     while layer > p.log_blowup + p.log_last_layer {

@@ -88,6 +88,11 @@ impl Plan {
         Estimate::of_layout(&self.layout, self.preset)
     }
 
+    #[cfg(test)]
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The security of the proofs.
     pub fn security(&self) -> Security {
         let parameters = self.layout.parameters(self.preset);

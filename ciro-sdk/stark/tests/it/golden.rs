@@ -12,7 +12,7 @@ use crate::models;
 const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 
 /// The models that together use every chip.
-fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     models::all().into_iter().map(|(name, _)| name)
 }
 
@@ -20,7 +20,7 @@ fn fixture(name: &str, kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}_v2.{kind}"))
 }
 
-fn read(name: &str, kind: &str) -> Vec<u8> {
+pub(crate) fn read(name: &str, kind: &str) -> Vec<u8> {
     let path = fixture(name, kind);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

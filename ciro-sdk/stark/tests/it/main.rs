@@ -3,5 +3,6 @@
 
 mod golden;
 mod models;
+mod mutations;
 mod roundtrip;
 mod tamper;
