@@ -59,6 +59,10 @@ pub struct Estimate {
     pub memory_bytes: u64,
     /// Size of the proof in bytes.
     pub proof_bytes: u64,
+    /// Whole bits of security of the proof, by the conjecture behind most deployed STARKs.
+    pub security_bits: u32,
+    /// Whole bits of security that are proven without a conjecture.
+    pub proven_security_bits: u32,
 }
 
 impl Estimate {
@@ -87,12 +91,15 @@ impl Estimate {
     #[cfg(feature = "cairo")]
     #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
     fn from_work(work: Work) -> Self {
+        let security = crate::cairo::security();
         Self {
             cells: None,
             steps: Some(work.steps),
             prove_ms: 3500.0 + work.steps as f64 / 188.0 + 0.083 * work.words as f64,
             memory_bytes: work.memory_bytes(),
             proof_bytes: 850_000,
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
         }
     }
 
@@ -108,6 +115,8 @@ impl Estimate {
             prove_ms: estimate.prove_ms,
             memory_bytes: (estimate.memory_mb * 1_048_576.0) as u64,
             proof_bytes: estimate.proof_bytes,
+            security_bits: estimate.security_bits,
+            proven_security_bits: estimate.proven_security_bits,
         }
     }
 }
@@ -179,8 +188,14 @@ fn unprovable(error: &ProveError) -> Refusal {
         ProveError::Emit(ciro_cairo::EmitError::Refused { node, op, reason }) => {
             (node.as_str(), *op, reason.clone())
         }
+        #[cfg(feature = "cairo")]
+        ProveError::Cairo(source) => ("model", "", source.to_string()),
         error => ("model", "", error.to_string()),
     };
-    let hint = Route::Cairo.is_built().then(|| "try `--route cairo`".to_owned());
+    #[cfg(feature = "cairo")]
+    let is_cairo = matches!(error, ProveError::Cairo(_) | ProveError::Emit(_));
+    #[cfg(not(feature = "cairo"))]
+    let is_cairo = false;
+    let hint = (!is_cairo && Route::Cairo.is_built()).then(|| "try `--route cairo`".to_owned());
     Refusal { node: node.to_owned(), op: op.to_owned(), reason, hint }
 }

@@ -50,6 +50,6 @@ pub(crate) fn check_compiled(
 fn checked(report: Report) -> Checked {
     let refused = report.refused.into_iter().map(reported).collect();
     let Some(cost) = report.estimate else { return (refused, None) };
-    let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes } = cost;
+    let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = cost;
     (refused, Some((cells, steps, prove_ms, memory_bytes, proof_bytes)))
 }

@@ -81,7 +81,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 
 fn describe(report: &Report) -> String {
     let mut text = String::new();
-    if let Some(Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes }) = report.estimate {
+    if let Some(Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. }) =
+        report.estimate
+    {
         let _ = writeln!(text, "{GOOD}supported{GOOD:#}: every operator can be proven");
         let mut line = |label: &str, value: String| {
             let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");

@@ -245,3 +245,73 @@ pub(crate) fn fixed_columns(chips: &[AnyChip]) -> Vec<(PreProcessedColumnId, u32
     );
     columns
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chips::{ConstantsChip, IoChip};
+    use crate::key::COLUMNS_MAX;
+    use crate::preset::Preset;
+    use crate::statement::{Inference, Statement};
+    use crate::verify::{Policy, verify};
+
+    /// A key with about as many columns as one may have.
+    fn largest_key(preset: Preset) -> ModelKey {
+        let constants = AnyChip::Constants(ConstantsChip { log_size: 16, lanes: 64 });
+        let io = AnyChip::Io(IoChip { log_size: 5, lanes: 1 });
+        let chips = std::iter::once(io).chain([constants; 25]).collect();
+        let key = ModelKey { preset, ..ModelKey::of_chips(chips, [0; 32]) };
+        ModelKey::from_bytes(&key.to_bytes()).unwrap()
+    }
+
+    /// As many zeros as a proof for a key has bytes, with `positions` answers to queries and empty paths.
+    fn zeros(key: &ModelKey, positions: u32) -> Vec<u8> {
+        let form = Form::of(key);
+        let (parameters, log_rows) = (form.parameters, form.log_rows);
+        let opened: usize = form.openings.iter().flatten().sum();
+        let columns: usize = form.openings.iter().map(Vec::len).sum();
+        let before = 2
+            + 32 * form.chips()
+            + 8 * parameters.nonces(log_rows)
+            + 32 * TREES
+            + 16 * opened
+            + 4 * TREES;
+        let answers = 4 * columns * positions as usize;
+        let layers = 40 * (1 + parameters.inner_layers(log_rows));
+        let last = 16 << parameters.last_layer(log_rows);
+        let mut bytes = vec![0; before + 4 + answers + 8 + layers + last];
+        bytes[0] = 2;
+        bytes[before..before + 4].copy_from_slice(&positions.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn every_column_of_the_largest_key_has_one_place() {
+        let key = largest_key(Preset::Standard);
+        let form = Form::of(&key);
+        let columns = fixed_columns(&key.chips).len();
+        assert!(columns as u64 > COLUMNS_MAX / 2);
+        let mut seen = vec![0; columns];
+        for place in &form.places {
+            place.fixed.iter().for_each(|&column| seen[column] += 1);
+        }
+        assert_eq!(seen, vec![1; columns]);
+        for tree in 1..TREES - 1 {
+            let places = form.places.iter().flat_map(|place| place.columns[tree - 1].clone());
+            assert!(places.eq(0..form.sizes[tree].len()));
+        }
+    }
+
+    #[test]
+    fn a_proof_of_zeros_is_refused_by_the_largest_key() {
+        let samples = vec![Inference { inputs: vec![], outputs: vec![] }];
+        let statement = Statement { samples };
+        for preset in [Preset::FastTest, Preset::Standard] {
+            let key = largest_key(preset);
+            let positions = u32::try_from(key.parameters().queries).unwrap();
+            let proof = Proof::from_bytes(&zeros(&key, positions), &key).unwrap();
+            let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
+            assert!(verify(&key, &statement, &proof, &policy).is_err(), "{preset}");
+        }
+    }
+}
