@@ -274,7 +274,8 @@ impl Reader<'_> {
     }
 }
 
-#[cfg(all(test, feature = "prove"))]
+#[cfg(test)]
+#[cfg(feature = "prove")]
 mod tests {
     use super::*;
     use crate::preset::Preset;

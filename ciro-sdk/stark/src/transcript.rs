@@ -167,7 +167,8 @@ mod prove {
     impl BackendForChannel<Trees> for SimdBackend {}
 }
 
-#[cfg(all(test, feature = "prove"))]
+#[cfg(test)]
+#[cfg(feature = "prove")]
 mod tests {
     use super::*;
 

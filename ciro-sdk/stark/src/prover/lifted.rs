@@ -5,7 +5,6 @@
 //! its rows and `-1` in the second, and the LogUp column runs over both copies: every constraint holds, every sum is the claimed one.
 
 use num_traits::Zero;
-use stwo::core::channel::Channel as _;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::poly::circle::CanonicCoset;
 use stwo::prover::backend::simd::SimdBackend;
@@ -13,15 +12,12 @@ use stwo::prover::mempool::BaseColumnPool;
 use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::{CommitmentSchemeProver, ComponentProver};
 
-use super::columns::evaluations;
-use super::prove::components;
-use super::{folds, logup};
-use crate::air::{Challenges, Chip as _, FIRST, Shape, named_column_id};
+use super::prove::{commit, components, interaction};
+use crate::air::{Challenges, FIRST, Shape, named_column_id};
 use crate::chips::{AnyChip, Book, IoChip, TableChip};
 use crate::form::fixed_columns;
 use crate::key::ModelKey;
 use crate::layout::Column;
-use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
 use crate::statement::{Inference, Statement, open_transcript};
 use crate::transcript::{Transcript, Trees};
@@ -52,6 +48,17 @@ fn zeros(log_size: u32) -> Column {
     vec![BaseField::zero(); 1 << log_size]
 }
 
+/// The columns of tree 0 that stand behind the chips' own.
+fn selectors(chips: &[AnyChip], own: usize) -> Vec<Column> {
+    let selector = |(id, log_size): &(_, u32)| {
+        let mut column = zeros(*log_size);
+        let row = if *id == named_column_id(FIRST, *log_size) { 0 } else { column.len() - 1 };
+        column[row] = BaseField::from(1u32);
+        column
+    };
+    fixed_columns(chips)[own..].iter().map(selector).collect()
+}
+
 /// Proves the empty statement with the short table's counts as given for all rows of the tall one, and a total for the table, which
 /// has none.
 fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
@@ -71,17 +78,8 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     let config = parameters.pcs_config(TALL);
     let domain = CanonicCoset::new(TALL + parameters.log_blowup).circle_domain().half_coset;
     let twiddles = SimdBackend::precompute_twiddles(domain);
-    let selectors = fixed_columns(&honest)[own.iter().map(Vec::len).sum::<usize>()..]
-        .iter()
-        .map(|(id, log_size)| {
-            let mut column = zeros(*log_size);
-            let row = if *id == named_column_id(FIRST, *log_size) { 0 } else { column.len() - 1 };
-            column[row] = BaseField::from(1u32);
-            column
-        })
-        .collect::<Vec<_>>();
-    let tree: Vec<&[BaseField]> =
-        own.iter().flatten().chain(&selectors).map(Vec::as_slice).collect();
+    let selectors = selectors(&honest, own.iter().map(Vec::len).sum());
+    let tree = || own.iter().flatten().chain(&selectors);
 
     // The root first, then the transcript that begins with a key of that root.
     let pool = BaseColumnPool::new();
@@ -92,15 +90,8 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
         scheme.set_store_polynomials_coefficients();
         scheme
     };
-    let commit = |scheme: &mut CommitmentSchemeProver<'_, SimdBackend, Trees>,
-                  columns: &[&[BaseField]],
-                  channel: &mut Transcript| {
-        let mut builder = scheme.tree_builder();
-        builder.extend_evals(evaluations(columns));
-        builder.commit(channel);
-    };
     let mut draft = scheme();
-    commit(&mut draft, &tree, &mut Transcript::searching());
+    commit(&mut draft, tree(), &mut Transcript::searching());
     let key = key(draft.roots()[0].0);
     let statement = Statement { samples: vec![Inference { inputs: vec![], outputs: vec![] }] };
 
@@ -108,27 +99,19 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     open_transcript(&mut channel, &key, &statement);
     config.mix_into(&mut channel);
     let mut scheme = scheme();
-    commit(&mut scheme, &tree, &mut channel);
-    let columns: Vec<&[BaseField]> = witness.iter().flatten().map(Vec::as_slice).collect();
-    commit(&mut scheme, &columns, &mut channel);
+    commit(&mut scheme, tree(), &mut channel);
+    commit(&mut scheme, witness.iter().flatten(), &mut channel);
     let challenges = Challenges::draw(&mut channel);
-    let filled: Vec<(Vec<Column>, ChipClaim)> = taken
-        .iter()
-        .zip(own.iter().zip(&witness))
-        .map(|(chip, (fixed, witness))| {
-            let (shape, sources) = (Shape::of(chip), [&fixed[..], &witness[..]]);
-            let folds = folds::fill(chip, &shape, sources, &challenges);
-            let logup = logup::fill(chip, &shape, sources, &challenges);
-            let claim = ChipClaim { logup: logup.sum, total: folds.total };
-            (folds.columns.into_iter().chain(logup.columns).collect(), claim)
+    let filled: Vec<(Vec<Column>, ChipClaim)> = (0..taken.len())
+        .map(|at| {
+            let chip = (&taken[at], &Shape::of(&taken[at]));
+            interaction(chip, [&own[at], &witness[at]], &challenges)
         })
         .collect();
     let mut claims: Vec<ChipClaim> = filled.iter().map(|(_, claim)| *claim).collect();
     claims[0].total = total.into();
     mix_claims(&mut channel, &claims);
-    let columns: Vec<&[BaseField]> =
-        filled.iter().flat_map(|(columns, _)| columns).map(Vec::as_slice).collect();
-    commit(&mut scheme, &columns, &mut channel);
+    commit(&mut scheme, filled.iter().flat_map(|(columns, _)| columns), &mut channel);
     let components = components(&taken, &challenges, &claims);
     let components: Vec<_> =
         components.iter().map(|component| component as &dyn ComponentProver<SimdBackend>).collect();

@@ -18,7 +18,7 @@ use super::columns::evaluations;
 use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
-use crate::air::{Air, Challenges};
+use crate::air::{Air, Challenges, Shape};
 use crate::chips::AnyChip;
 use crate::form::fixed_columns;
 use crate::key::ModelKey;
@@ -276,7 +276,10 @@ impl Prover {
             .chips
             .par_iter()
             .zip(witness)
-            .map(|(placed, witness)| interaction(placed, witness, &challenges))
+            .map(|(placed, witness)| {
+                let sources = [&placed.fixed[..], witness];
+                interaction((&placed.chip, &placed.shape), sources, &challenges)
+            })
             .collect();
         drop(span);
         let claims: Vec<ChipClaim> = filled.iter().map(|(_, claim)| *claim).collect();
@@ -338,16 +341,15 @@ fn chip_log(placed: &PlacedChip) -> u32 {
     placed.chip.log_size()
 }
 
-/// The columns of tree 2 of one chip: folds, then LogUp.
-fn interaction(
-    placed: &PlacedChip,
-    witness: &[Column],
+/// The columns of tree 2 of one chip: folds, then LogUp; from its fixed columns and its witness.
+pub(super) fn interaction(
+    (chip, shape): (&AnyChip, &Shape),
+    sources: [&[Column]; 2],
     challenges: &Challenges,
 ) -> (Vec<Column>, ChipClaim) {
-    let sources = [&placed.fixed[..], witness];
     let (folds, logup) = rayon::join(
-        || folds::fill(&placed.chip, &placed.shape, sources, challenges),
-        || logup::fill(&placed.chip, &placed.shape, sources, challenges),
+        || folds::fill(chip, shape, sources, challenges),
+        || logup::fill(chip, shape, sources, challenges),
     );
     let claim = ChipClaim { logup: logup.sum, total: folds.total };
     (folds.columns.into_iter().chain(logup.columns).collect(), claim)
@@ -375,7 +377,7 @@ pub(super) fn components(
         .collect()
 }
 
-fn commit<'c>(
+pub(super) fn commit<'c>(
     scheme: &mut Scheme<'_>,
     columns: impl Iterator<Item = &'c Column>,
     channel: &mut Transcript,
