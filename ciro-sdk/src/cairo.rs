@@ -46,13 +46,9 @@ impl CairoKey {
     }
 }
 
-/// The security of every proof of the route: its weakest step decides.
+/// The security of every proof of the route: all ways to cheat together.
 pub(crate) fn security() -> Security {
-    Security {
-        conjectured_bits: ciro_cairo::SECURITY_BITS.into(),
-        proven_bits: ciro_cairo::PROVEN_SECURITY_BITS.into(),
-        terms: ciro_cairo::SECURITY_TERMS.to_vec(),
-    }
+    ciro_cairo::security()
 }
 
 /// A model's program, ready to run.
@@ -87,6 +83,8 @@ impl CairoProver {
         // A key is a promise about the model: the program is compared with it first.
         let execution = subject.probe().map_err(ProveError::Program)?;
         let work = Work::of(&package, &execution);
+        // A program too long for a proof of 100 bits is refused before anything is proven.
+        ciro_cairo::check_length(&program, execution).map_err(ProveError::Cairo)?;
         Ok(Self { model, package, program, key, work, commit_input: settings.commit_input })
     }
 

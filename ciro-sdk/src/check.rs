@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use ciro_graph::import::{self, ImportError};
 use ciro_graph::quantize::QuantizeError;
-use ciro_stark::{LayoutError, Security};
+use ciro_stark::LayoutError;
 
 #[cfg(feature = "cairo")]
 use crate::cairo::{CairoProver, Work};
 #[cfg(feature = "cairo")]
-use crate::key::ModelKey;
 use crate::model::{self, CompileError, CompileSettings, Model};
 use crate::prover::{ProveError, ProveSettings};
 use crate::route::Route;
@@ -79,39 +78,27 @@ impl Estimate {
                 let (preset, batch) = (settings.preset, settings.batch);
                 let plan = ciro_stark::Plan::new(Arc::clone(model.integer()), preset, batch);
                 let plan = plan.map_err(ProveError::Layout)?;
-                Ok(Self::from_columns(plan.estimate()).with_security(&plan.security()))
+                Ok(Self::from_columns(plan.estimate()))
             }
             #[cfg(feature = "cairo")]
-            Route::Cairo => {
-                let prover = CairoProver::new(model, settings)?;
-                let work = prover.work();
-                let security = ModelKey::Cairo(Box::new(prover.key().clone())).security();
-                Ok(Self::from_work(work).with_security(&security))
-            }
+            Route::Cairo => Ok(Self::from_work(CairoProver::new(model, settings)?.work())),
             #[cfg(not(feature = "cairo"))]
             Route::Cairo => Err(RouteNotBuilt(Route::Cairo).into()),
-        }
-    }
-
-    fn with_security(self, security: &Security) -> Self {
-        Self {
-            security_bits: security.whole_conjectured_bits(),
-            proven_security_bits: security.whole_proven_bits(),
-            ..self
         }
     }
 
     #[cfg(feature = "cairo")]
     #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
     fn from_work(work: Work) -> Self {
+        let security = crate::cairo::security();
         Self {
             cells: None,
             steps: Some(work.steps),
             prove_ms: 3500.0 + work.steps as f64 / 188.0 + 0.083 * work.words as f64,
             memory_bytes: work.memory_bytes(),
             proof_bytes: 850_000,
-            security_bits: 0,
-            proven_security_bits: 0,
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
         }
     }
 
@@ -127,8 +114,8 @@ impl Estimate {
             prove_ms: estimate.prove_ms,
             memory_bytes: (estimate.memory_mb * 1_048_576.0) as u64,
             proof_bytes: estimate.proof_bytes,
-            security_bits: 0,
-            proven_security_bits: 0,
+            security_bits: estimate.security_bits,
+            proven_security_bits: estimate.proven_security_bits,
         }
     }
 }
@@ -200,8 +187,14 @@ fn unprovable(error: &ProveError) -> Refusal {
         ProveError::Emit(ciro_cairo::EmitError::Refused { node, op, reason }) => {
             (node.as_str(), *op, reason.clone())
         }
+        #[cfg(feature = "cairo")]
+        ProveError::Cairo(source) => ("model", "", source.to_string()),
         error => ("model", "", error.to_string()),
     };
-    let hint = Route::Cairo.is_built().then(|| "try `--route cairo`".to_owned());
+    #[cfg(feature = "cairo")]
+    let is_cairo = matches!(error, ProveError::Cairo(_) | ProveError::Emit(_));
+    #[cfg(not(feature = "cairo"))]
+    let is_cairo = false;
+    let hint = (!is_cairo && Route::Cairo.is_built()).then(|| "try `--route cairo`".to_owned());
     Refusal { node: node.to_owned(), op: op.to_owned(), reason, hint }
 }

@@ -307,7 +307,7 @@ pub fn verify_with(
     let (statement, security) = match key {
         ModelKey::Tensor(key) => {
             let statement = statement.into_tensor().ok_or(VerifyError::CommittedInput)?;
-            let proof = ciro_stark::Proof::from_bytes(&bundle.proof)?;
+            let proof = ciro_stark::Proof::from_bytes(&bundle.proof, key)?;
             ciro_stark::verify(key, &statement, &proof, policy)?;
             (Statement::from_tensor(statement), Security::of(key))
         }

@@ -1,7 +1,6 @@
 //! Proves executions with stwo-cairo.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use stwo::core::poly::circle::CanonicCoset;
 use stwo::core::utils::MaybeOwned;
@@ -31,7 +30,9 @@ use crate::security;
 pub enum ProveError {
     /// The execution is too long for the parameters of this crate.
     #[error(
-        "the execution is too long to prove: {rows} rows for {what}, at most {rows_max} are possible"
+        "the execution is too long to prove with 100 bits of security: it takes {rows} rows for {what}, at most {rows_max} are possible; a \
+         proof of this length would have {bits} bits; smaller inputs, fewer weights or layers make it shorter, and the tensor route \
+         proves models of this size"
     )]
     TooLong {
         /// What there is too much of.
@@ -40,6 +41,8 @@ pub enum ProveError {
         rows: usize,
         /// How many it may take.
         rows_max: usize,
+        /// Whole bits of security that a proof of this length would have.
+        bits: u32,
     },
     /// The trace cannot be brought into the prover's form.
     #[error("the execution cannot be handed to the prover: {0}")]
@@ -62,28 +65,38 @@ pub enum ProveError {
 pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, ProveError> {
     let _span = tracing::info_span!("prove", steps = execution.steps).entered();
     let input = prover_input(program, execution)?;
-    let lifting_log_size = lifting_log_size(&input)?;
+    check_rows(&ExecutionResources::from_prover_input(&input))?;
     // stwo-cairo asserts what it relies on; nothing of its state outlives a panic but the tables, which are complete.
     let proof = guard::silent(move || {
-        let tables = tables(lifting_log_size);
+        let tables = tables();
         prove_cairo_with_precompute::<Blake2sMerkleChannel>(
             &BaseColumnPool::new(),
             &tables.twiddles,
             Arc::clone(&tables.trace),
             MaybeOwned::Borrowed(&tables.tree),
             input,
-            parameters(lifting_log_size),
+            parameters(),
         )
     });
     let proof = proof.map_err(ProveError::Stopped)?.map_err(ProveError::Constraints)?;
     Ok(CairoProof { inner: proof.into() })
 }
 
-fn parameters(lifting_log_size: u32) -> ProverParameters {
+/// Checks that an execution is short enough to be proven, as [`prove`] does before it proves: executions of one program differ by a
+/// few per mille at most.
+///
+/// # Errors
+/// [`ProveError::TooLong`] with what there is too much of, and the bits that a proof of this length would have.
+pub fn check_length(program: &Program, execution: Execution) -> Result<(), ProveError> {
+    let input = prover_input(program, execution)?;
+    check_rows(&ExecutionResources::from_prover_input(&input))
+}
+
+fn parameters() -> ProverParameters {
     ProverParameters {
         channel_hash: ChannelHash::Blake2s,
         channel_salt: 0,
-        pcs_config: security::pcs_config(lifting_log_size),
+        pcs_config: security::pcs_config(),
         preprocessed_trace: PreProcessedTraceVariant::CanonicalSmall,
         store_polynomials_coefficients: false,
         include_all_preprocessed_columns: false,
@@ -110,59 +123,53 @@ const ROWS_PER_PERMUTATION: usize = 128;
 /// Rows that one Blake2s compression adds to the longest of its components (`blake_g`): eight mixings in each of ten rounds.
 const ROWS_PER_COMPRESSION: usize = 80;
 
-/// The smallest size that every component's columns fit in.
-fn lifting_log_size(input: &ProverInput) -> Result<u32, ProveError> {
-    let resources = ExecutionResources::from_prover_input(input);
+/// Checks that every component's columns fit into the size that traces are lifted to.
+fn check_rows(resources: &ExecutionResources) -> Result<(), ProveError> {
     let limited = |what: &str, rows: usize, rows_max: usize| {
         if rows <= rows_max {
-            return Ok(rows);
+            return Ok(());
         }
-        Err(ProveError::TooLong { what: what.to_owned(), rows, rows_max })
+        let log_rows = rows.checked_next_power_of_two().map_or(usize::BITS, usize::ilog2);
+        let bits = security::security_of(log_rows).whole_conjectured_bits();
+        Err(ProveError::TooLong { what: what.to_owned(), rows, rows_max, bits })
     };
-    let largest = *security::LIFTING_LOG_SIZES.end() - security::LOG_BLOWUP_FACTOR;
-    let mut rows = resources.verify_instruction;
+    const ROWS_MAX: usize = 1 << security::LOG_ROWS;
+    limited("instructions", resources.verify_instruction, ROWS_MAX)?;
     for (opcode, count) in &resources.opcodes_instance_counter {
         let rows_of_one = if opcode.starts_with("blake") { ROWS_PER_COMPRESSION } else { 1 };
-        let rows_of_all = count.saturating_mul(rows_of_one);
-        rows = rows.max(limited(&format!("`{opcode}`"), rows_of_all, 1 << largest)?);
+        limited(&format!("`{opcode}`"), count.saturating_mul(rows_of_one), ROWS_MAX)?;
     }
     for (builtin, count) in &resources.builtin_instance_counter {
-        rows = rows.max(limited(&format!("`{builtin}`"), *count, COUNTED_ROWS_MAX)?);
+        limited(&format!("`{builtin}`"), *count, COUNTED_ROWS_MAX.min(ROWS_MAX))?;
         if builtin.starts_with("poseidon") {
-            let cubes = count.saturating_mul(ROWS_PER_PERMUTATION);
-            rows = rows.max(limited("Poseidon", cubes, 1 << largest)?);
+            limited("Poseidon", count.saturating_mul(ROWS_PER_PERMUTATION), ROWS_MAX)?;
         }
     }
     let sizes = &resources.memory_tables_sizes;
     let addresses = sizes.memory_address_to_id.div_ceil(security::MEMORY_PARTS);
-    rows = rows.max(limited("memory", addresses, COUNTED_ROWS_MAX)?);
+    limited("memory", addresses, COUNTED_ROWS_MAX.min(ROWS_MAX))?;
     let values = sizes.memory_id_to_big.div_ceil(security::MEMORY_PARTS);
-    limited("large values", values, COUNTED_ROWS_MAX)?;
-    let log_rows = rows.next_power_of_two().ilog2();
-    Ok((log_rows + security::LOG_BLOWUP_FACTOR).max(*security::LIFTING_LOG_SIZES.start()))
+    limited("large values", values, COUNTED_ROWS_MAX.min(ROWS_MAX))
 }
 
-/// What depends on the size of a trace alone.
+/// What all proofs share.
 struct Tables {
     twiddles: TwiddleTree<SimdBackend>,
     trace: Arc<PreProcessedTrace>,
     tree: CommitmentTreeProver<SimdBackend, Blake2sMerkleChannel>,
 }
 
-/// The tables of a size, built once per process.
-fn tables(lifting_log_size: u32) -> Arc<Tables> {
-    static TABLES: OnceLock<Mutex<HashMap<u32, Arc<Tables>>>> = OnceLock::new();
-    let mut cache =
-        TABLES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let tables =
-        cache.entry(lifting_log_size).or_insert_with(|| Arc::new(Tables::new(lifting_log_size)));
-    Arc::clone(tables)
+/// The tables, built once per process.
+fn tables() -> &'static Tables {
+    static TABLES: OnceLock<Tables> = OnceLock::new();
+    TABLES.get_or_init(Tables::new)
 }
 
 impl Tables {
-    fn new(lifting_log_size: u32) -> Self {
-        let _span = tracing::info_span!("tables", lifting_log_size).entered();
-        let coset = CanonicCoset::new(lifting_log_size).circle_domain().half_coset;
+    fn new() -> Self {
+        let size = security::LIFTING_LOG_SIZE;
+        let _span = tracing::info_span!("tables", lifting_log_size = size).entered();
+        let coset = CanonicCoset::new(size).circle_domain().half_coset;
         let twiddles = SimdBackend::precompute_twiddles(coset);
         let trace = Arc::new(PreProcessedTraceVariant::CanonicalSmall.to_preprocessed_trace());
         let polys = SimdBackend::interpolate_columns(gen_trace(Arc::clone(&trace)), &twiddles);
@@ -171,7 +178,7 @@ impl Tables {
             security::LOG_BLOWUP_FACTOR,
             &twiddles,
             false,
-            Some(lifting_log_size),
+            Some(size),
             &BaseColumnPool::new(),
         );
         Self { twiddles, trace, tree }
@@ -180,14 +187,37 @@ impl Tables {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use stwo_cairo_adapter::MemoryTablesSizes;
+
     use super::*;
 
     #[test]
-    fn listed_roots_are_those_of_the_tables() {
-        let root = |size| (size, Tables::new(size).tree.commitment.root());
-        let listed = |size| Some((size, security::preprocessed_root(size)?));
-        let computed: Vec<_> = security::LIFTING_LOG_SIZES.map(root).collect();
-        let listed: Vec<_> = security::LIFTING_LOG_SIZES.filter_map(listed).collect();
-        assert_eq!(computed, listed);
+    fn the_listed_root_is_that_of_the_tables() {
+        assert_eq!(Tables::new().tree.commitment.root(), security::preprocessed_root());
+    }
+
+    #[test]
+    fn longer_executions_are_refused_with_their_bits() {
+        let rows = (1 << security::LOG_ROWS) + 1;
+        let resources = ExecutionResources { verify_instruction: rows, ..no_resources() };
+        let error = check_rows(&resources).unwrap_err();
+        assert!(matches!(error, ProveError::TooLong { bits: 99, .. }), "{error}");
+        let resources = ExecutionResources { verify_instruction: rows - 1, ..no_resources() };
+        check_rows(&resources).unwrap();
+    }
+
+    fn no_resources() -> ExecutionResources {
+        ExecutionResources {
+            opcodes_instance_counter: HashMap::default(),
+            builtin_instance_counter: HashMap::default(),
+            memory_tables_sizes: MemoryTablesSizes {
+                memory_address_to_id: 0,
+                memory_id_to_big: 0,
+                memory_id_to_small: 0,
+            },
+            verify_instruction: 0,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Security parameters: fixed here, never read from a proof.
 
+use ciro_stark::{Regime, Security, query_bits};
 use stwo::core::fri::FriConfig;
 use stwo::core::pcs::PcsConfig;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
@@ -7,37 +8,60 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 /// Bits of proof of work before the FRI queries are drawn.
 const POW_BITS: u32 = 20;
 
-/// FRI queries.
-const QUERIES: usize = 83;
+/// FRI queries: the fewest with which all terms of [`security`] add up to 100 bits.
+const QUERIES: usize = 90;
 
 /// Logarithm of the rate's inverse: 1 proves fastest.
 pub(crate) const LOG_BLOWUP_FACTOR: u32 = 1;
 
-/// Bits of security of every proof of this crate, by the conjecture that most deployed STARKs rest on.
+/// The size that traces are lifted to, as a binary logarithm. The preprocessed trace needs it. Longer traces would leave less than
+/// 100 bits to the challenges, before which stwo-cairo does not grind.
+pub(crate) const LIFTING_LOG_SIZE: u32 = 21;
+
+/// Rows of the longest component, as a binary logarithm.
+pub(crate) const LOG_ROWS: u32 = LIFTING_LOG_SIZE - LOG_BLOWUP_FACTOR;
+
+/// The security of every proof of this crate.
+pub fn security() -> Security {
+    security_of(LOG_ROWS)
+}
+
+/// The security of proofs with these parameters whose longest component has `2^log_rows` rows: every way to cheat, and their sum.
 ///
-/// A word beyond the list-decoding capacity passes a query with probability `rate + H(rate) / log2 |F|`, so that 83 queries
-/// at rate 1/2 are worth 81.1 bits, and grinding adds 20. No other way to cheat is worth less than 100 bits, see
-/// [`SECURITY_TERMS`].
-pub const SECURITY_BITS: u32 = 100;
+/// Challenges come from a field of `2^124` elements. The trace has fewer than 2^14 columns, constraints and openings of its own, and
+/// makes fewer than 2^11 lookups in a row of each component; tuples have up to 127 elements; 24 bits of grinding precede the
+/// challenges of the lookup argument.
+pub(crate) fn security_of(log_rows: u32) -> Security {
+    const FIELD_BITS: f64 = 123.99;
+    const COLUMNS_LOG: f64 = 14.0;
+    const LOOKUPS_LOG: f64 = 11.0;
+    const LOOKUP_POW_BITS: f64 = 24.0;
+    // Binary logarithm of 129: tuples that fall together, roots and poles.
+    const TUPLE_LOG: f64 = 7.02;
+    let rows = f64::from(log_rows);
+    let domain = rows + f64::from(LOG_BLOWUP_FACTOR);
+    let terms = |regime| {
+        let batching = match regime {
+            Regime::Conjectured => 1.0,
+            Regime::Proven => domain,
+        };
+        let queries = QUERIES as f64 * query_bits(regime, log_rows, LOG_BLOWUP_FACTOR);
+        vec![
+            ("queries", queries + f64::from(POW_BITS)),
+            ("LogUp", FIELD_BITS - rows - LOOKUPS_LOG - TUPLE_LOG + LOOKUP_POW_BITS),
+            ("composition", FIELD_BITS - COLUMNS_LOG),
+            // Six zeros on the circle for each row: constraints have degree 3.
+            ("out-of-domain point", FIELD_BITS - rows - 2.59),
+            ("batching of columns", FIELD_BITS - COLUMNS_LOG - batching),
+            ("FRI folding", FIELD_BITS - domain - 1.0),
+            ("hash", 128.0),
+        ]
+    };
+    Security::from_terms(terms(Regime::Conjectured), terms(Regime::Proven))
+}
 
-/// What each step of a proof is worth in bits, for the longest traces that this crate proves.
-///
-/// Challenges come from a field of `2^124` elements; a component has at most `2^21` rows, fewer than `2^31` terms take part
-/// in the lookup argument, and 24 bits of grinding precede it.
-pub const SECURITY_TERMS: [(&str, f64); 5] = [
-    ("queries", 101.08),
-    ("LogUp", 117.0),
-    ("out-of-domain point", 100.4),
-    ("FRI folding", 100.0),
-    ("hash", 128.0),
-];
-
-/// Bits of security of every proof of this crate without any conjecture: within the unique-decoding radius each of the 83
-/// queries is worth 0.415 bits.
-pub const PROVEN_SECURITY_BITS: u32 = 54;
-
-/// Commitment-scheme parameters for traces of at most `2^(lifting_log_size - 1)` rows.
-pub(crate) fn pcs_config(lifting_log_size: u32) -> PcsConfig {
+/// Commitment-scheme parameters.
+pub(crate) fn pcs_config() -> PcsConfig {
     PcsConfig {
         pow_bits: POW_BITS,
         fri_config: FriConfig {
@@ -46,7 +70,7 @@ pub(crate) fn pcs_config(lifting_log_size: u32) -> PcsConfig {
             n_queries: QUERIES,
             fold_step: 1,
         },
-        lifting_log_size: Some(lifting_log_size),
+        lifting_log_size: Some(LIFTING_LOG_SIZE),
     }
 }
 
@@ -55,20 +79,14 @@ pub(crate) fn pcs_config(lifting_log_size: u32) -> PcsConfig {
 pub(crate) const MEMORY_PARTS: usize =
     cairo_air::components::memory_address_to_id::MEMORY_ADDRESS_TO_ID_SPLIT;
 
-/// The sizes that traces are lifted to: the preprocessed trace needs 2^21, a component of 2^21 rows needs 2^22. More rows
-/// would leave less than 100 bits to the challenges.
-pub(crate) const LIFTING_LOG_SIZES: std::ops::RangeInclusive<u32> = 21..=22;
-
-/// The Merkle root of the preprocessed trace, lifted to `2^lifting_log_size`; a proof with another root used other tables.
-pub(crate) fn preprocessed_root(lifting_log_size: u32) -> Option<Blake2sHash> {
-    let root = match lifting_log_size {
-        21 => "068d1166c9f9f0ec247641ca391ee8396170e69343dfcacc632f9638670d2bec",
-        22 => "27a97d4eab58fe63fd37378d9b3be7c6b58d2f06ab55a4b730f16282454206b4",
-        _ => return None,
-    };
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(root, &mut bytes).ok()?;
-    Some(Blake2sHash(bytes))
+/// The Merkle root of the preprocessed trace, lifted to `2^LIFTING_LOG_SIZE`; a proof with another root used other tables.
+pub(crate) fn preprocessed_root() -> Blake2sHash {
+    const ROOT: [u8; 32] = [
+        0x06, 0x8d, 0x11, 0x66, 0xc9, 0xf9, 0xf0, 0xec, 0x24, 0x76, 0x41, 0xca, 0x39, 0x1e, 0xe8,
+        0x39, 0x61, 0x70, 0xe6, 0x93, 0x43, 0xdf, 0xca, 0xcc, 0x63, 0x2f, 0x96, 0x38, 0x67, 0x0d,
+        0x2b, 0xec,
+    ];
+    Blake2sHash(ROOT)
 }
 
 #[cfg(test)]
@@ -76,12 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_hold_what_they_state() {
-        let (queries, grinding) = (QUERIES as f64, f64::from(POW_BITS));
-        let conjectured = grinding - queries * (0.5f64 + 1.0 / 124.0).log2();
-        assert!((conjectured - SECURITY_TERMS[0].1).abs() < 0.01, "{conjectured}");
-        assert!(SECURITY_TERMS.iter().all(|(_, bits)| *bits >= f64::from(SECURITY_BITS)));
-        let proven = grinding - queries * 0.75f64.log2();
-        assert!(proven >= f64::from(PROVEN_SECURITY_BITS), "{proven}");
+    fn all_ways_to_cheat_together_leave_100_bits() {
+        let security = security();
+        assert!(security.conjectured_bits >= 100.0, "{security:?}");
+        assert!(security.conjectured_bits < 100.9, "a query is wasted: {security:?}");
+        assert_eq!(security.whole_proven_bits(), 57, "{security:?}");
+        // One sum, not the least term: two terms of some 101 bits are worth less than either.
+        let least = security.terms.iter().map(|(_, bits)| *bits).fold(f64::INFINITY, f64::min);
+        assert!(security.conjectured_bits < least - 0.5);
+    }
+
+    #[test]
+    fn twice_the_rows_have_less_than_100_bits() {
+        assert_eq!(security_of(LOG_ROWS + 1).whole_conjectured_bits(), 99);
     }
 }

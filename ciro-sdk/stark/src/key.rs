@@ -7,9 +7,23 @@ use ciro_graph::Interface;
 use ciro_graph::integer::InterfaceError;
 use serde::{Deserialize, Serialize};
 
-use crate::air::{Chip as _, Shape};
+use crate::air::Chip as _;
 use crate::chips::AnyChip;
 use crate::preset::{Parameters, Preset};
+use crate::security::Counts;
+
+/// Chips that a key may name. A layout has at most one of each kind, which are fewer than 20.
+pub(crate) const CHIPS_MAX: usize = 64;
+
+/// Columns that they may have together, the model's own included: they bound the work of a verifier. The models of the examples have
+/// at most some 1,000.
+pub(crate) const COLUMNS_MAX: u64 = 1 << 13;
+
+/// Lookups that a trace may make: fewer than the modulus, so that no tuple is taken a whole number of times the modulus.
+pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
+
+/// The tallest chip that a key may name, as a binary logarithm.
+const LOG_SIZE_MAX: u32 = 26;
 
 /// Commits to an integer model and to the way it is proven: the root of the model's columns (weights, tables, wiring), the shapes of
 /// the chips, and what inputs and outputs mean.
@@ -53,6 +67,9 @@ pub enum KeyError {
     /// The inputs or outputs are none that a model has.
     #[error("the model key contradicts itself")]
     Interface(#[from] InterfaceError),
+    /// The same key has another encoding: a key has one, so that its file and its digest stand for each other.
+    #[error("the model key is not encoded as this version does")]
+    NotCanonical,
 }
 
 impl ModelKey {
@@ -60,8 +77,6 @@ impl ModelKey {
     /// The format's version. Keys of version 1 could be made for models whose range checks checked
     /// nothing, and listed the views of one input as inputs of their own.
     const VERSION: u8 = 2;
-    /// The tallest chip a key may name, as a binary logarithm.
-    const MAX_LOG_SIZE: u32 = 26;
 
     #[cfg(feature = "prove")]
     pub(crate) fn new(
@@ -72,6 +87,13 @@ impl ModelKey {
     ) -> Self {
         let interface = Interface::of(model);
         Self { model: model_digest(model), preset, batch, root, chips, interface }
+    }
+
+    /// A key of chips without inputs and outputs.
+    #[cfg(test)]
+    pub(crate) fn of_chips(chips: Vec<AnyChip>, root: [u8; 32]) -> Self {
+        let interface = Interface { inputs: vec![], outputs: vec![] };
+        Self { model: [0; 32], preset: Preset::FastTest, batch: 1, root, chips, interface }
     }
 
     /// Digest of the integer model: operators, shapes, scales, intervals, weights.
@@ -111,7 +133,7 @@ impl ModelKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`KeyError`] if the bytes are no key, or a key that no model has.
+    /// [`KeyError`] if the bytes are no key, a key that no model has, or another encoding of a key than [`Self::to_bytes`] gives.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let versioned = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
         let (&found, payload) = versioned.split_first().ok_or(KeyError::Magic)?;
@@ -123,6 +145,9 @@ impl ModelKey {
             return Err(KeyError::Inconsistent("bytes follow its end"));
         }
         key.check()?;
+        if key.to_bytes() != bytes {
+            return Err(KeyError::NotCanonical);
+        }
         Ok(key)
     }
 
@@ -131,8 +156,8 @@ impl ModelKey {
         if self.batch == 0 {
             return wrong("the batch is empty");
         }
-        if self.chips.iter().any(|chip| !chip.is_sane(Self::MAX_LOG_SIZE)) {
-            return wrong("a chip has an impossible shape");
+        if let Some(what) = check_chips(&self.chips).err() {
+            return wrong(what);
         }
         self.interface.check()?;
         let io = self.chips.iter().filter(|chip| matches!(chip, AnyChip::Io(_))).count();
@@ -144,8 +169,7 @@ impl ModelKey {
 
     /// The security parameters: the preset's, for a model of this size.
     pub(crate) fn parameters(&self) -> Parameters {
-        let cells = self.chips.iter().map(|chip| Shape::of(chip).cells(chip.log_size()));
-        self.preset.parameters(cells.sum())
+        self.preset.parameters(&Counts::of(&self.chips))
     }
 
     /// Binary logarithm of the tallest chip's rows.
@@ -154,8 +178,104 @@ impl ModelKey {
     }
 }
 
+/// Checks that chips are such as a verifier takes: what it spends on them is bounded, and no count wraps around the modulus.
+///
+/// # Errors
+/// What is too large.
+pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
+    if !(1..=CHIPS_MAX).contains(&chips.len()) {
+        return Err("there are no chips, or more than 64");
+    }
+    if !chips.iter().all(|chip| chip.is_sane(LOG_SIZE_MAX)) {
+        return Err("a chip has an impossible shape");
+    }
+    let counts = Counts::of(chips);
+    if counts.columns > COLUMNS_MAX {
+        return Err("the chips have more than 2^13 columns");
+    }
+    if counts.lookups > LOOKUPS_MAX {
+        return Err("the chips make 2^31 lookups or more");
+    }
+    Ok(())
+}
+
 #[cfg(feature = "prove")]
 pub(crate) fn model_digest(model: &IntegerModel) -> [u8; 32] {
     let bytes = postcard::to_stdvec(model).expect("a model holds nothing that cannot be written");
     Blake2s256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chips::quantize::Limbs;
+    use crate::chips::{ConstantsChip, IoChip, MaxChip};
+
+    fn io() -> AnyChip {
+        AnyChip::Io(IoChip { log_size: 5, lanes: 1 })
+    }
+
+    fn constants(log_size: u32, lanes: u32) -> AnyChip {
+        AnyChip::Constants(ConstantsChip { log_size, lanes })
+    }
+
+    fn read(chips: Vec<AnyChip>) -> Result<ModelKey, KeyError> {
+        ModelKey::from_bytes(&ModelKey::of_chips(chips, [0; 32]).to_bytes())
+    }
+
+    #[test]
+    fn a_small_key_is_read_back() {
+        let key = ModelKey::of_chips(vec![io()], [7; 32]);
+        assert_eq!(ModelKey::from_bytes(&key.to_bytes()), Ok(key));
+    }
+
+    #[test]
+    fn limbs_past_the_modulus_are_refused_not_multiplied() {
+        for (count, bits) in
+            [(3, 1 << 31), (2, 31), (8, u32::MAX), (1, 31), (0, 4), (9, 1), (4, 11)]
+        {
+            let limbs = Limbs { count, bits };
+            let max = AnyChip::Max(MaxChip { log_size: 5, limbs });
+            let verdict = read(vec![io(), max]);
+            let expected = KeyError::Inconsistent("a chip has an impossible shape");
+            assert_eq!(verdict, Err(expected), "{limbs:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_verifier_spends_on_chips_is_bounded() {
+        let with = |chips: Vec<AnyChip>| read(std::iter::once(io()).chain(chips).collect());
+        with(vec![constants(5, 1); CHIPS_MAX - 1]).unwrap();
+        let chips = with(vec![constants(5, 1); CHIPS_MAX]);
+        assert_eq!(chips, Err(KeyError::Inconsistent("there are no chips, or more than 64")));
+        // A lane of constants has three fixed columns, and two lanes share four of LogUp.
+        with(vec![constants(5, 64); 25]).unwrap();
+        let columns = with(vec![constants(5, 64); 26]);
+        assert_eq!(columns, Err(KeyError::Inconsistent("the chips have more than 2^13 columns")));
+        with(vec![constants(25, 60)]).unwrap();
+        let lookups = with(vec![constants(26, 64)]);
+        assert_eq!(lookups, Err(KeyError::Inconsistent("the chips make 2^31 lookups or more")));
+    }
+
+    #[test]
+    fn a_key_has_one_encoding() {
+        let bytes = ModelKey::of_chips(vec![io()], [0; 32]).to_bytes();
+        // Magic, model, preset; then the batch, 1 in one byte, or in two with a continuation bit.
+        let at = ModelKey::MAGIC.len() + 32 + 1;
+        assert_eq!(bytes[at], 1);
+        let longer = [&bytes[..at], &[0x81, 0], &bytes[at + 1..]].concat();
+        assert_eq!(ModelKey::from_bytes(&longer), Err(KeyError::NotCanonical));
+    }
+
+    #[test]
+    fn parameters_follow_from_the_chips_alone() {
+        let key = ModelKey::of_chips(vec![io(), constants(7, 3)], [0; 32]);
+        for preset in Preset::ALL {
+            let key = ModelKey { preset, ..key.clone() };
+            let other = ModelKey { root: [1; 32], model: [2; 32], batch: 9, ..key.clone() };
+            assert_eq!(other.parameters(), key.parameters());
+            let read = ModelKey::from_bytes(&key.to_bytes()).unwrap();
+            assert_eq!(read.parameters(), key.parameters());
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod air;
 mod chips;
 mod field;
+mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
@@ -12,6 +13,7 @@ mod proof;
 mod prover;
 mod security;
 mod statement;
+mod transcript;
 mod verify;
 
 pub use key::{KeyError, ModelKey};
@@ -21,6 +23,6 @@ pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
 pub use prover::{Estimate, Plan, ProveError, Prover};
-pub use security::Security;
+pub use security::{Regime, Security, query_bits};
 pub use statement::{Inference, Statement};
 pub use verify::{Policy, VerificationError, verify};

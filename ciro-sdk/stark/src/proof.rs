@@ -11,6 +11,9 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
+use crate::form::{Form, TREES};
+use crate::key::ModelKey;
+
 /// What the prover claims of one chip; the constraints tie both figures to the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChipClaim {
@@ -20,11 +23,19 @@ pub(crate) struct ChipClaim {
     pub(crate) total: SecureField,
 }
 
+impl ChipClaim {
+    pub(crate) const ZERO: Self = Self {
+        logup: SecureField::from_u32_unchecked(0, 0, 0, 0),
+        total: SecureField::from_u32_unchecked(0, 0, 0, 0),
+    };
+}
+
 /// A tensor STARK: together with a model key and a statement it convinces a verifier.
 #[derive(Clone, Debug)]
 pub struct Proof {
     pub(crate) claims: Vec<ChipClaim>,
-    pub(crate) challenge_nonce: u64,
+    /// Proofs of work before challenges, in the order of the transcript.
+    pub(crate) nonces: Vec<u64>,
     pub(crate) stark: StarkProof<Blake2sMerkleHasher>,
 }
 
@@ -49,63 +60,84 @@ pub enum DecodeError {
     /// A field element that is not in canonical form.
     #[error("the field element at byte {0} is not below 2^31 - 1")]
     NotCanonical(usize),
-    /// A list that cannot have this length.
-    #[error("the list at byte {0} has an impossible length")]
-    Length(usize),
+    /// A list that is longer than in any proof for the key.
+    #[error("the list at byte {at} has {length} items, a proof for this key has at most {most}")]
+    Length {
+        /// Where the length stands.
+        at: usize,
+        /// The length.
+        length: usize,
+        /// The longest that the key allows.
+        most: usize,
+    },
 }
 
 impl Proof {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 
-    /// Writes the proof: little-endian, lists with a 32-bit length.
+    /// Writes the proof, little-endian.
+    ///
+    /// The key says how many values of each kind there are. Written are only the numbers that depend on where the queries fall: that
+    /// of different positions, and the lengths of authentication paths and of the layers of FRI.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer(Self::VERSION.to_le_bytes().to_vec());
-        w.list(&self.claims, |w, claim| {
+        for claim in &self.claims {
             w.extension(claim.logup);
             w.extension(claim.total);
-        });
-        w.u64(self.challenge_nonce);
+        }
+        self.nonces.iter().for_each(|&nonce| w.u64(nonce));
         let proof = &self.stark.0;
-        w.list(&proof.commitments, |w, hash| w.hash(hash));
-        w.list(&proof.sampled_values, |w, tree| {
-            w.list(tree, |w, column| w.list(column, |w, value| w.extension(*value)));
-        });
-        w.list(&proof.decommitments, |w, decommitment| w.hashes(decommitment));
-        w.list(&proof.queried_values, |w, tree| {
-            w.list(tree, |w, column| w.list(column, |w, value| w.base(*value)));
-        });
+        proof.commitments.iter().for_each(|hash| w.hash(hash));
+        proof.sampled_values.iter().flatten().flatten().for_each(|&value| w.extension(value));
+        proof.decommitments.iter().for_each(|decommitment| w.hashes(decommitment));
+        let columns = proof.queried_values.iter().flatten();
+        w.length(columns.clone().next().map_or(0, Vec::len));
+        columns.flatten().for_each(|&value| w.base(value));
         w.u64(proof.proof_of_work);
         w.layer(&proof.fri_proof.first_layer);
-        w.list(&proof.fri_proof.inner_layers, Writer::layer);
-        w.list(&proof.fri_proof.last_layer_poly, |w, value| w.extension(*value));
+        proof.fri_proof.inner_layers.iter().for_each(|layer| w.layer(layer));
+        proof.fri_proof.last_layer_poly.iter().for_each(|&value| w.extension(value));
         w.0
     }
 
-    /// Reads a proof; every byte is accounted for and every field element is canonical.
+    /// Reads a proof for a key; every byte is accounted for and every field element is canonical.
+    ///
+    /// The key bounds every list, so that no bytes take more than a small multiple of their own length in memory.
     ///
     /// # Errors
-    /// [`DecodeError`] if the bytes are anything but what [`Self::to_bytes`] writes.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// [`DecodeError`] if the bytes are anything but what [`Self::to_bytes`] writes for a proof of the key's form.
+    pub fn from_bytes(bytes: &[u8], key: &ModelKey) -> Result<Self, DecodeError> {
         let mut r = Reader { bytes, at: 0 };
         let found = u16::from_le_bytes(r.take()?);
         if found != Self::VERSION {
             return Err(DecodeError::Version { expected: Self::VERSION, found });
         }
-        let claims =
-            r.list(32, |r| Ok(ChipClaim { logup: r.extension()?, total: r.extension()? }))?;
-        let challenge_nonce = r.u64()?;
-        let commitments = TreeVec(r.list(32, Reader::hash)?);
-        let sampled_values = TreeVec(r.list(4, |r| r.list(4, |r| r.list(16, Reader::extension)))?);
-        let decommitments = TreeVec(r.list(4, Reader::hashes)?);
-        let queried_values = TreeVec(r.list(4, |r| r.list(4, |r| r.list(4, Reader::base)))?);
+        let form = Form::of(key);
+        let parameters = form.parameters;
+        let paths = form.path_hashes_max();
+        let claims = r.many(form.chips(), 32, |r| {
+            Ok(ChipClaim { logup: r.extension()?, total: r.extension()? })
+        })?;
+        let nonces = r.many(parameters.nonces(form.log_rows), 8, Reader::u64)?;
+        let commitments = TreeVec(r.many(TREES, 32, Reader::hash)?);
+        let sampled_values = form
+            .openings
+            .iter()
+            .map(|tree| tree.iter().map(|&rows| r.many(rows, 16, Reader::extension)).collect())
+            .collect::<Result<_, _>>()?;
+        let decommitments = TreeVec(r.many(TREES, 4, |r| r.hashes(paths))?);
+        let positions = r.length(parameters.queries)?;
+        let queried_values = form
+            .openings
+            .iter()
+            .map(|tree| tree.iter().map(|_| r.many(positions, 4, Reader::base)).collect())
+            .collect::<Result<_, _>>()?;
         let proof_of_work = r.u64()?;
-        let first_layer = r.layer()?;
-        let inner_layers = r.list(40, Reader::layer)?;
-        let at = r.at;
-        let last_layer = r.list(16, Reader::extension)?;
-        if !last_layer.len().is_power_of_two() {
-            return Err(DecodeError::Length(at));
-        }
+        let first_layer = r.layer(&form)?;
+        let inner_layers =
+            r.many(parameters.inner_layers(form.log_rows), 40, |r| r.layer(&form))?;
+        let last_layer =
+            r.many(1 << parameters.last_layer(form.log_rows), 16, Reader::extension)?;
         if r.at != bytes.len() {
             return Err(DecodeError::TrailingBytes(bytes.len() - r.at));
         }
@@ -115,13 +147,13 @@ impl Proof {
             // The verifier puts its own parameters here.
             config: PcsConfig::default(),
             commitments,
-            sampled_values,
+            sampled_values: TreeVec(sampled_values),
             decommitments,
-            queried_values,
+            queried_values: TreeVec(queried_values),
             proof_of_work,
             fri_proof,
         });
-        Ok(Self { claims, challenge_nonce, stark })
+        Ok(Self { claims, nonces, stark })
     }
 }
 
@@ -145,19 +177,20 @@ impl Writer {
     }
 
     fn hashes(&mut self, decommitment: &MerkleDecommitmentLifted<Blake2sMerkleHasher>) {
-        self.list(&decommitment.hash_witness, |w, hash| w.hash(hash));
+        self.length(decommitment.hash_witness.len());
+        decommitment.hash_witness.iter().for_each(|hash| self.hash(hash));
     }
 
     fn layer(&mut self, layer: &FriLayerProof<Blake2sMerkleHasher>) {
-        self.list(&layer.fri_witness, |w, value| w.extension(*value));
+        self.length(layer.fri_witness.len());
+        layer.fri_witness.iter().for_each(|&value| self.extension(value));
         self.hashes(&layer.decommitment);
         self.hash(&layer.commitment);
     }
 
-    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        let len = u32::try_from(items.len()).expect("proofs hold fewer than 2^32 items");
-        self.0.extend(len.to_le_bytes());
-        items.iter().for_each(|item| write(self, item));
+    fn length(&mut self, length: usize) {
+        let length = u32::try_from(length).expect("proofs hold fewer than 2^32 items");
+        self.0.extend(length.to_le_bytes());
     }
 }
 
@@ -196,28 +229,130 @@ impl Reader<'_> {
         Ok(Blake2sHash(self.take()?))
     }
 
-    fn hashes(&mut self) -> Result<MerkleDecommitmentLifted<Blake2sMerkleHasher>, DecodeError> {
-        Ok(MerkleDecommitmentLifted { hash_witness: self.list(32, Self::hash)? })
+    fn hashes(
+        &mut self,
+        most: usize,
+    ) -> Result<MerkleDecommitmentLifted<Blake2sMerkleHasher>, DecodeError> {
+        let hashes = self.length(most)?;
+        Ok(MerkleDecommitmentLifted { hash_witness: self.many(hashes, 32, Self::hash)? })
     }
 
-    fn layer(&mut self) -> Result<FriLayerProof<Blake2sMerkleHasher>, DecodeError> {
+    fn layer(&mut self, form: &Form) -> Result<FriLayerProof<Blake2sMerkleHasher>, DecodeError> {
+        let values = self.length(form.layer_values_max())?;
         Ok(FriLayerProof {
-            fri_witness: self.list(16, Self::extension)?,
-            decommitment: self.hashes()?,
+            fri_witness: self.many(values, 16, Self::extension)?,
+            decommitment: self.hashes(form.path_hashes_max())?,
             commitment: self.hash()?,
         })
     }
 
-    /// Reads a list whose items take at least `item_bytes` bytes, so that a length never makes room for more than the rest holds.
-    fn list<T>(
+    /// Reads a length that the key bounds.
+    fn length(&mut self, most: usize) -> Result<usize, DecodeError> {
+        let at = self.at;
+        let length = u32::from_le_bytes(self.take()?) as usize;
+        if length > most {
+            return Err(DecodeError::Length { at, length, most });
+        }
+        Ok(length)
+    }
+
+    /// Reads items of at least `item_bytes` bytes each; nothing is allocated for more of them than the rest of the bytes may hold.
+    fn many<T>(
         &mut self,
+        items: usize,
         item_bytes: usize,
         mut read: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, DecodeError> {
-        let len = u32::from_le_bytes(self.take()?) as usize;
-        if len > (self.bytes.len() - self.at) / item_bytes {
+        if items > (self.bytes.len() - self.at) / item_bytes {
             return Err(DecodeError::Truncated(self.bytes.len()));
         }
-        (0..len).map(|_| read(self)).collect()
+        let mut list = Vec::with_capacity(items);
+        for _ in 0..items {
+            list.push(read(self)?);
+        }
+        Ok(list)
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "prove")]
+mod tests {
+    use super::*;
+    use crate::preset::Preset;
+    use crate::prover::Prover;
+    use crate::prover::tests::models;
+
+    fn proven() -> (ModelKey, Vec<u8>) {
+        let model = models::mlp();
+        let inputs = models::inputs(&model, 7);
+        let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+        let (_, proof) = prover.prove(&[inputs]).unwrap();
+        (prover.key().clone(), proof.to_bytes())
+    }
+
+    /// Bytes on the heap.
+    fn heap_bytes(proof: &Proof) -> usize {
+        fn of<T>(list: &Vec<T>) -> usize {
+            list.capacity() * size_of::<T>()
+        }
+        let stark = &proof.stark.0;
+        let hashes = |decommitment: &MerkleDecommitmentLifted<Blake2sMerkleHasher>| {
+            of(&decommitment.hash_witness)
+        };
+        let layer = |layer: &FriLayerProof<Blake2sMerkleHasher>| {
+            of(&layer.fri_witness) + hashes(&layer.decommitment)
+        };
+        let sampled =
+            stark.sampled_values.iter().map(|tree| of(tree) + tree.iter().map(of).sum::<usize>());
+        let queried =
+            stark.queried_values.iter().map(|tree| of(tree) + tree.iter().map(of).sum::<usize>());
+        let fri = &stark.fri_proof;
+        of(&proof.claims)
+            + of(&proof.nonces)
+            + of(&stark.commitments.0)
+            + sampled.sum::<usize>()
+            + queried.sum::<usize>()
+            + stark.decommitments.iter().map(hashes).sum::<usize>()
+            + layer(&fri.first_layer)
+            + of(&fri.inner_layers)
+            + fri.inner_layers.iter().map(layer).sum::<usize>()
+            + fri.last_layer_poly.len() * 16
+    }
+
+    #[test]
+    fn a_proof_takes_a_small_multiple_of_its_bytes() {
+        let (key, bytes) = proven();
+        let proof = Proof::from_bytes(&bytes, &key).unwrap();
+        // With three queries, a column's values take 12 bytes and its lists, of which it has two, 48.
+        assert!(heap_bytes(&proof) <= 4 * bytes.len(), "{} of {}", heap_bytes(&proof), bytes.len());
+    }
+
+    #[test]
+    fn lists_are_no_longer_than_the_key_allows() {
+        let (key, bytes) = proven();
+        let form = Form::of(&key);
+        // Claims, roots, opened values; then the first authentication path.
+        let opened: usize = form.openings.iter().flatten().sum();
+        let at = 2 + 32 * form.chips() + 32 * TREES + 16 * opened;
+        let most = form.path_hashes_max();
+        let length = most + 1;
+        let mut longer = bytes;
+        longer[at..at + 4].copy_from_slice(&u32::try_from(length).unwrap().to_le_bytes());
+        longer.resize(longer.len() + (32 << 20), 0);
+        let error = Proof::from_bytes(&longer, &key).unwrap_err();
+        assert_eq!(error, DecodeError::Length { at, length, most });
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_bytes_that_are_not_there() {
+        let (key, bytes) = proven();
+        let end = bytes.len() - 1;
+        assert_eq!(
+            Proof::from_bytes(&bytes[..end], &key).unwrap_err(),
+            DecodeError::Truncated(end)
+        );
+        let mut reader = Reader { bytes: &[0; 64], at: 0 };
+        let read = reader.many(1 << 40, 4, Reader::base);
+        assert_eq!(read, Err(DecodeError::Truncated(64)));
     }
 }

@@ -35,9 +35,8 @@ impl Statement {
 }
 
 /// Starts the transcript: protocol, model key, statement. Everything that follows is bound to them.
-pub(crate) fn open_transcript<C: Channel>(key: &ModelKey, statement: &Statement) -> C {
-    let mut channel = C::default();
-    let protocol = Blake2s256::digest(b"ciro tensor stark v1");
+pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statement: &Statement) {
+    let protocol = Blake2s256::digest(b"ciro tensor stark v2");
     for digest in [protocol.into(), key.digest()] {
         let digest: [u8; 32] = digest;
         let words: Vec<u32> = digest
@@ -56,5 +55,4 @@ pub(crate) fn open_transcript<C: Channel>(key: &ModelKey, statement: &Statement)
         })
         .collect();
     channel.mix_felts(&felts);
-    channel
 }

@@ -2,29 +2,24 @@
 
 use ciro_graph::integer::ClaimError;
 use num_traits::Zero;
-use stwo::core::channel::{Blake2sChannel, Channel};
+use stwo::core::channel::{Channel, MerkleChannel as _};
 use stwo::core::circle::CirclePoint;
 use stwo::core::fields::m31::BaseField;
-use stwo::core::fields::qm31::{SECURE_EXTENSION_DEGREE, SecureField};
+use stwo::core::fields::qm31::SecureField;
 use stwo::core::fri::{CirclePolyDegreeBound, FriVerifier};
 use stwo::core::pcs::utils::prepare_preprocessed_query_positions;
 use stwo::core::pcs::{CommitmentSchemeVerifier, PcsConfig};
-use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::core::verifier::VerificationError as StarkError;
-use stwo_constraint_framework::{FrameworkComponent, TraceLocationAllocator};
 
-use crate::air::{
-    Air, Challenges, Chip as _, FIRST, LAST, Shape, fixed_column_id, named_column_id,
-};
+use crate::air::Challenges;
 use crate::chips::{AnyChip, IoChip};
+use crate::form::{Form, TREES};
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
 use crate::security::Security;
 use crate::statement::{Statement, open_transcript};
-
-/// Number of trees: model, execution, LogUp and folds, composition.
-const TREES: usize = 4;
+use crate::transcript::{Transcript, Trees};
 
 /// What a verifier asks of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +73,8 @@ pub enum VerificationError {
     /// The model columns are not those of the key.
     #[error("the proof is made for another model")]
     OtherModel,
-    /// The proof of work before the challenges is missing.
-    #[error("the proof of work before the challenges is missing")]
+    /// A proof of work before challenges is missing.
+    #[error("a proof of work before challenges is missing")]
     ChallengeProofOfWork,
     /// The public values in the trace are not those of the statement.
     #[error("the proof is made for other inputs or outputs")]
@@ -103,7 +98,8 @@ pub enum VerificationError {
 
 /// Verifies that every inference of the statement is what the key's model computes.
 ///
-/// Shapes, tables, sizes and security parameters come from the key and the policy, never from the proof.
+/// Shapes, tables, sizes and security parameters come from the key and the policy, never from the proof. The work is linear in the
+/// sizes of the key, the statement and the proof.
 ///
 /// # Errors
 /// [`VerificationError`] with the first check that fails.
@@ -118,32 +114,34 @@ pub fn verify(
     let form = Form::of(key);
     form.check(proof)?;
     let mut stark = proof.stark.clone();
-    let parameters = key.parameters();
-    let config = parameters.pcs_config(key.max_log_size());
+    let parameters = form.parameters;
+    let config = parameters.pcs_config(form.log_rows);
     stark.0.config = config;
 
-    let mut channel: Blake2sChannel = open_transcript(key, statement);
+    let mut channel = Transcript::checking(proof.nonces.clone());
+    open_transcript(&mut channel, key, statement);
     config.mix_into(&mut channel);
-    let mut scheme = CommitmentSchemeVerifier::<Blake2sMerkleChannel>::new(config);
+    let mut scheme = CommitmentSchemeVerifier::<Trees>::new(config);
     let roots = &stark.0.commitments;
     if roots[0].0 != key.root {
         return Err(VerificationError::OtherModel);
     }
     scheme.commit(roots[0], &form.sizes[0], &mut channel);
     scheme.commit(roots[1], &form.sizes[1], &mut channel);
-    if !channel.verify_pow_nonce(parameters.challenge_pow_bits, proof.challenge_nonce) {
+    channel.ask_for_work(parameters.challenge_pow_bits);
+    let challenges = Challenges::draw(&mut channel);
+    if !channel.is_paid() {
         return Err(VerificationError::ChallengeProofOfWork);
     }
-    channel.mix_u64(proof.challenge_nonce);
-    let challenges = Challenges::draw(&mut channel);
     check_claims(key, statement, &proof.claims, &challenges)?;
     mix_claims(&mut channel, &proof.claims);
     scheme.commit(roots[2], &form.sizes[2], &mut channel);
+    channel.ask_for_work(parameters.round_pow_bits);
 
-    let components = components(&key.chips, &challenges, &proof.claims);
+    check_openings(&form, proof, &config, channel.clone())?;
+    let components = form.components(&challenges, &proof.claims);
     let components: Vec<_> =
         components.iter().map(|component| component as &dyn stwo::core::air::Component).collect();
-    form.check_openings(proof, &config, key, channel.clone())?;
     stwo::core::verifier::verify(&components, &mut channel, &mut scheme, stark).map_err(|error| {
         match error {
             StarkError::OodsNotMatching => VerificationError::Constraints,
@@ -160,7 +158,9 @@ fn shortfall(security: &Security, policy: &Policy) -> String {
     } else {
         (security.proven_bits, policy.min_proven_bits, " without conjectures")
     };
-    format!("{bits:.1} bits of security{kind}, the policy asks for {wanted}")
+    // Rounded down: 99.96 bits are not 100.
+    let bits = (bits * 100.0).floor() / 100.0;
+    format!("{bits} bits of security{kind}, the policy asks for {wanted}")
 }
 
 fn check_policy(key: &ModelKey, policy: &Policy) -> Result<(), VerificationError> {
@@ -197,6 +197,9 @@ fn check_claims(
 ) -> Result<(), VerificationError> {
     let mut products = SecureField::zero();
     for (chip, claim) in key.chips.iter().zip(claims) {
+        if !chip.has_total() && !claim.total.is_zero() {
+            return Err(VerificationError::Structure("a total of a chip without one"));
+        }
         match chip.product_sign() {
             Some(sign) if sign > 0 => products += claim.total,
             Some(_) => products -= claim.total,
@@ -223,145 +226,42 @@ pub(crate) fn mix_claims(channel: &mut impl Channel, claims: &[ChipClaim]) {
     channel.mix_felts(&felts);
 }
 
-/// Builds one component for each chip, in the order of the key.
-pub(crate) fn components(
-    chips: &[AnyChip],
-    challenges: &Challenges,
-    claims: &[ChipClaim],
-) -> Vec<FrameworkComponent<Air>> {
-    let ids = fixed_columns(chips).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-    let mut allocator = TraceLocationAllocator::new_with_preprocessed_columns(&ids);
-    chips
-        .iter()
-        .zip(claims)
-        .enumerate()
-        .map(|(index, (&chip, &claim))| {
-            let air = Air::new(chip, index, challenges.clone(), claim);
-            let component = FrameworkComponent::new(&mut allocator, air, SecureField::zero());
-            component.finish_naming();
-            component
-        })
-        .collect()
-}
-
-/// The columns of tree 0: those of every chip, then the selectors that are used, by size.
-pub(crate) fn fixed_columns(
-    chips: &[AnyChip],
-) -> Vec<(stwo_constraint_framework::preprocessed_columns::PreProcessedColumnId, u32)> {
-    let mut columns = vec![];
-    let mut selectors = std::collections::BTreeSet::new();
-    for (index, chip) in chips.iter().enumerate() {
-        let shape = Shape::of(chip);
-        let log_size = chip.log_size();
-        columns.extend((0..shape.fixed).map(|column| (fixed_column_id(index, column), log_size)));
-        for (name, used) in [FIRST, LAST].into_iter().zip(shape.selectors) {
-            if used {
-                selectors.insert((name, log_size));
-            }
+/// Finds the query positions and checks that the proof answers each of them, the same way where positions coincide.
+///
+/// stwo asserts this where we want an error; `channel` is the transcript after tree 2.
+fn check_openings(
+    form: &Form,
+    proof: &Proof,
+    config: &PcsConfig,
+    mut channel: Transcript,
+) -> Result<(), VerificationError> {
+    let stark = &proof.stark.0;
+    let _composition = channel.draw_secure_felt();
+    Trees::mix_root(&mut channel, stark.commitments[TREES - 1]);
+    let _point = CirclePoint::<SecureField>::get_random_point(&mut channel);
+    channel.mix_felts(&stark.sampled_values.clone().flatten_cols());
+    let _quotients = channel.draw_secure_felt();
+    let mut fri = FriVerifier::<Trees>::commit(
+        &mut channel,
+        config.fri_config,
+        stark.fri_proof.clone(),
+        CirclePolyDegreeBound::new(form.log_rows),
+    )
+    .map_err(|error| VerificationError::Opening(error.to_string()))?;
+    if !channel.is_paid() {
+        return Err(VerificationError::ChallengeProofOfWork);
+    }
+    channel.mix_u64(stark.proof_of_work);
+    let positions = fri.sample_query_positions(&mut channel);
+    let log_domain = form.log_rows + config.fri_config.log_blowup_factor;
+    let fixed = prepare_preprocessed_query_positions(&positions, log_domain, log_domain);
+    for (tree, queried) in stark.queried_values.iter().enumerate() {
+        let positions = if tree == 0 { &fixed } else { &positions };
+        if queried.iter().any(|column| !answers(positions, column)) {
+            return Err(VerificationError::Structure("answers to queries"));
         }
     }
-    columns.extend(
-        selectors.into_iter().map(|(name, log_size)| (named_column_id(name, log_size), log_size)),
-    );
-    columns
-}
-
-/// The form that a proof for a key must have: for each tree but the last, the sizes of its columns, and how often each is opened.
-struct Form {
-    chips: usize,
-    sizes: [Vec<u32>; 3],
-    openings: [Vec<usize>; TREES],
-}
-
-impl Form {
-    fn of(key: &ModelKey) -> Self {
-        let fixed: Vec<u32> = fixed_columns(&key.chips).into_iter().map(|(_, size)| size).collect();
-        let challenges = Challenges::dummy();
-        let zero = SecureField::zero();
-        let claims = vec![ChipClaim { logup: zero, total: zero }; key.chips.len()];
-        let mut sizes = [fixed, vec![], vec![]];
-        let mut openings: [Vec<usize>; TREES] = std::array::from_fn(|_| vec![]);
-        openings[0] = vec![1; sizes[0].len()];
-        for (chip, component) in key.chips.iter().zip(components(&key.chips, &challenges, &claims))
-        {
-            use stwo::core::air::Component;
-            let masks = component.mask_points(CirclePoint::zero(), key.max_log_size());
-            for tree in [1, 2] {
-                for points in masks.get(tree).into_iter().flatten() {
-                    openings[tree].push(points.len());
-                    sizes[tree].push(chip.log_size());
-                }
-            }
-        }
-        openings[3] = vec![1; 2 * SECURE_EXTENSION_DEGREE];
-        Self { chips: key.chips.len(), sizes, openings }
-    }
-
-    fn check(&self, proof: &Proof) -> Result<(), VerificationError> {
-        let wrong = |what| Err(VerificationError::Structure(what));
-        let stark = &proof.stark.0;
-        if proof.claims.len() != self.chips {
-            return wrong("number of chips");
-        }
-        let trees = [
-            stark.commitments.len(),
-            stark.sampled_values.len(),
-            stark.decommitments.len(),
-            stark.queried_values.len(),
-        ];
-        if trees != [TREES; 4] {
-            return wrong("number of trees");
-        }
-        for (openings, sampled) in self.openings.iter().zip(&*stark.sampled_values) {
-            if !sampled.iter().map(Vec::len).eq(openings.iter().copied()) {
-                return wrong("number of opened values");
-            }
-        }
-        for (openings, queried) in self.openings.iter().zip(&*stark.queried_values) {
-            if queried.len() != openings.len() {
-                return wrong("number of columns");
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds the query positions and checks that the proof answers each of them, the same way where positions coincide.
-    ///
-    /// stwo asserts this where we want an error; `channel` is the transcript after tree 2.
-    fn check_openings(
-        &self,
-        proof: &Proof,
-        config: &PcsConfig,
-        key: &ModelKey,
-        mut channel: Blake2sChannel,
-    ) -> Result<(), VerificationError> {
-        use stwo::core::channel::MerkleChannel;
-        let stark = &proof.stark.0;
-        let log_rows = key.max_log_size();
-        let _composition = channel.draw_secure_felt();
-        Blake2sMerkleChannel::mix_root(&mut channel, stark.commitments[3]);
-        let _point = CirclePoint::<SecureField>::get_random_point(&mut channel);
-        channel.mix_felts(&stark.sampled_values.clone().flatten_cols());
-        let _quotients = channel.draw_secure_felt();
-        let mut fri = FriVerifier::<Blake2sMerkleChannel>::commit(
-            &mut channel,
-            config.fri_config,
-            stark.fri_proof.clone(),
-            CirclePolyDegreeBound::new(log_rows),
-        )
-        .map_err(|error| VerificationError::Opening(error.to_string()))?;
-        channel.mix_u64(stark.proof_of_work);
-        let positions = fri.sample_query_positions(&mut channel);
-        let log_domain = log_rows + config.fri_config.log_blowup_factor;
-        let fixed = prepare_preprocessed_query_positions(&positions, log_domain, log_domain);
-        for (tree, queried) in stark.queried_values.iter().enumerate() {
-            let positions = if tree == 0 { &fixed } else { &positions };
-            if queried.iter().any(|column| !answers(positions, column)) {
-                return Err(VerificationError::Structure("answers to queries"));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Whether a column has one value for each position, equal ones for equal positions.

@@ -70,7 +70,8 @@ fn another_model_of_equal_size_is_another_key(
     let other = Model::compile_file(&iris().join("model.onnx"), &settings).unwrap();
     let other = other.key(&cairo()).unwrap();
     assert_ne!(other.digest(), key.digest());
-    let patched = ProofBundle { model_key: other.digest(), ..bundle.clone() };
+    let mut patched = bundle.clone();
+    patched.model_key = other.digest();
     let refused = verify(&patched, &other).unwrap_err();
     assert!(matches!(refused, VerifyError::CairoInvalid(_)), "{refused}");
     let verified = verify(bundle, key).unwrap();

@@ -103,19 +103,14 @@ fn check_parameters(proof: &Inner) -> Result<(), VerificationError> {
         Err(VerificationError::Parameters { what, expected, got })
     }
     let config = proof.stark_proof.config;
-    let lifting = config.lifting_log_size.unwrap_or(0);
-    let Some(root) = security::preprocessed_root(lifting) else {
-        return Err(VerificationError::Parameters {
-            what: "lifting_log_size",
-            expected: format!("one of {:?}", security::LIFTING_LOG_SIZES),
-            got: format!("{:?}", config.lifting_log_size),
-        });
-    };
-    demand("pcs_config", &security::pcs_config(lifting), &config)?;
+    let lifting = Some(security::LIFTING_LOG_SIZE);
+    demand("lifting_log_size", &lifting, &config.lifting_log_size)?;
+    demand("pcs_config", &security::pcs_config(), &config)?;
     let variant = PreProcessedTraceVariant::CanonicalSmall;
     demand("preprocessed_trace", &variant, &proof.preprocessed_trace_variant)?;
     demand("channel_salt", &0, &proof.channel_salt)?;
     demand("commitments", &4, &proof.stark_proof.commitments.len())?;
+    let root = security::preprocessed_root();
     demand("preprocessed_root", &root, &proof.stark_proof.commitments[0])
 }
 
@@ -203,8 +198,7 @@ fn check_components(proof: &Inner) -> Result<(), ClaimError> {
     if big.big_log_sizes.is_empty() || big.big_log_sizes.len() > security::MEMORY_PARTS {
         return Err(missing("memory_id_to_big"));
     }
-    let lifting = proof.stark_proof.config.lifting_log_size.unwrap_or(0);
-    let log_rows_max = lifting.saturating_sub(security::LOG_BLOWUP_FACTOR);
+    let log_rows_max = security::LOG_ROWS;
     let sizes = claim.flatten_claim().component_log_sizes;
     if let Some(&size) = sizes.iter().find(|size| !(LOG_ROWS_MIN..=log_rows_max).contains(size)) {
         return Err(ClaimError::Rows(size));

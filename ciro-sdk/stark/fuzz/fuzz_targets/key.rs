@@ -1,12 +1,27 @@
-//! Key bytes: decoding never panics, and neither does verifying an empty statement against what decodes.
+//! Key bytes: decoding never panics, a key has one encoding, and neither does verifying a proof for what decodes.
+//!
+//! Seeds: the golden keys in `tests/fixtures`.
 #![no_main]
 
-use ciro_stark::{ModelKey, Security};
+use ciro_stark::{ModelKey, Policy, Proof, Security, Statement, verify};
 use libfuzzer_sys::fuzz_target;
 
+const KEY: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.key");
+const STATEMENT: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.statement");
+const PROOF: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.proof");
+
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(key) = ModelKey::from_bytes(bytes) {
-        let security = Security::of(&key);
-        assert!(security.conjectured_bits.is_finite());
+    let Ok(key) = ModelKey::from_bytes(bytes) else { return };
+    assert_eq!(key.to_bytes(), bytes);
+    let security = Security::of(&key);
+    assert!(security.conjectured_bits.is_finite() && security.proven_bits.is_finite());
+    let honest = ModelKey::from_bytes(KEY).expect("a golden key");
+    let statement: Statement = postcard::from_bytes(STATEMENT).expect("a golden statement");
+    let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
+    // As the golden key reads the proof, and as this one does.
+    for reader in [&honest, &key] {
+        if let Ok(proof) = Proof::from_bytes(PROOF, reader) {
+            assert_eq!(verify(&key, &statement, &proof, &policy).is_ok(), key == honest);
+        }
     }
 });

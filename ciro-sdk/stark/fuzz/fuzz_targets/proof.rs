@@ -1,11 +1,20 @@
-//! Proof bytes: decoding never panics, and what decodes is written back byte for byte.
+//! Proof bytes: decoding never panics, what decodes is written back byte for byte, and only the golden proof verifies.
+//!
+//! Seeds: `tests/fixtures/mlp_v2.proof`.
 #![no_main]
 
-use ciro_stark::Proof;
+use ciro_stark::{ModelKey, Policy, Proof, Statement, verify};
 use libfuzzer_sys::fuzz_target;
 
+const KEY: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.key");
+const STATEMENT: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.statement");
+const PROOF: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.proof");
+
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(proof) = Proof::from_bytes(bytes) {
-        assert_eq!(proof.to_bytes(), bytes);
-    }
+    let key = ModelKey::from_bytes(KEY).expect("a golden key");
+    let Ok(proof) = Proof::from_bytes(bytes, &key) else { return };
+    assert_eq!(proof.to_bytes(), bytes);
+    let statement: Statement = postcard::from_bytes(STATEMENT).expect("a golden statement");
+    let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
+    assert_eq!(verify(&key, &statement, &proof, &policy).is_ok(), bytes == PROOF);
 });

@@ -15,6 +15,8 @@ pub(crate) struct Shape {
     pub(crate) selectors: [bool; 2],
     /// Witness columns.
     pub(crate) witness: usize,
+    /// Those of them that are read in two rows.
+    pub(crate) witness_twice: usize,
     /// Folded columns, each four base-field columns.
     pub(crate) folds: usize,
     /// Constraints that are neither folds nor lookups.
@@ -35,9 +37,9 @@ impl Shape {
         self.lookups.div_ceil(2)
     }
 
-    /// All base-field cells of a chip of `2^log_size` rows, its fixed ones included.
-    pub(crate) fn cells(&self, log_size: u32) -> u64 {
-        ((self.fixed + self.committed()) as u64) << log_size
+    /// Constraints of all kinds, the claimed total included.
+    pub(crate) fn all_constraints(&self) -> usize {
+        self.constraints + self.folds + self.logup_columns() + usize::from(self.selectors[1])
     }
 
     /// Base-field columns that the prover commits for each proof.
@@ -67,6 +69,7 @@ impl Row for Shape {
 
     fn witness_with_previous(&mut self) -> [BaseField; 2] {
         self.witness += 1;
+        self.witness_twice += 1;
         [BaseField::zero(); 2]
     }
 

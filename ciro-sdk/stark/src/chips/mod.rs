@@ -108,6 +108,23 @@ impl AnyChip {
         shape && (5..=max_log_size).contains(&self.log_size())
     }
 
+    /// Degree of the chip's total in the folding challenges together: a row adds the powers of its lanes, and where folds are folded
+    /// again, one power of each challenge.
+    pub(crate) fn folding_degree(&self) -> u64 {
+        let degree: u32 = match self {
+            Self::Io(chip) => chip.lanes,
+            Self::Contract(chip) => chip.left + chip.right + 1,
+            Self::Accumulate(chip) => chip.lanes + 2,
+            _ => 0,
+        };
+        u64::from(degree) << self.log_size()
+    }
+
+    /// Whether the chip has a total; the claim of one that has none is 0.
+    pub(crate) fn has_total(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Contract(_) | Self::Accumulate(_))
+    }
+
     /// With which sign the chip's total enters the balance of matrix products; `None` if it has no part in it.
     pub(crate) fn product_sign(&self) -> Option<i32> {
         match self {

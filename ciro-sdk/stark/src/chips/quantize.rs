@@ -23,9 +23,12 @@ impl Limbs {
         (0..self.count).map(move |k| total.saturating_sub(k * self.bits).min(self.bits))
     }
 
-    /// Whether the limbs together stay below the modulus; keys from outside are not trusted.
+    /// Whether the limbs' weights stay below the modulus; keys from outside are not trusted.
     pub(crate) fn is_sane(self) -> bool {
-        (1..=8).contains(&self.count) && self.bits >= 1 && (self.count - 1) * self.bits <= 30
+        const BITS: u32 = 30;
+        (1..=8).contains(&self.count)
+            && (1..=BITS).contains(&self.bits)
+            && (self.count - 1) * self.bits <= BITS
     }
 
     /// The limbs of a value.

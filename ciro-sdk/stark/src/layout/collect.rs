@@ -74,6 +74,11 @@ pub enum LayoutError {
         /// The most that can be addressed.
         most: u64,
     },
+    /// The trace is larger than any that a verifier takes.
+    #[error(
+        "the model and its batch are too large to be verified: {0}; prove fewer samples at once, or a smaller model"
+    )]
+    Chips(&'static str),
 }
 
 /// Gathers the work that a model's nodes make.

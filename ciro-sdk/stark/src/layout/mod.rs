@@ -30,6 +30,7 @@ use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
 use crate::field::embed;
 use crate::preset::{Parameters, Preset};
+use crate::security::Counts;
 
 pub use collect::LayoutError;
 pub(crate) use tables::TableCounts;
@@ -98,7 +99,9 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] if a node cannot be proven, with its name.
     pub(crate) fn new(model: &IntegerModel, batch: u32) -> Result<Self, LayoutError> {
-        collect::Collector::new(model, batch)?.lay()
+        let layout = collect::Collector::new(model, batch)?.lay()?;
+        crate::key::check_chips(&layout.shapes()).map_err(LayoutError::Chips)?;
+        Ok(layout)
     }
 
     /// The value of every address, from the values of the model's nodes for each sample.
@@ -116,10 +119,14 @@ impl Layout {
         values
     }
 
+    /// The chips' shapes, in order.
+    pub(crate) fn shapes(&self) -> Vec<AnyChip> {
+        self.chips.iter().map(|placed| placed.chip).collect()
+    }
+
     /// The security parameters of a preset for this layout's size.
     pub(crate) fn parameters(&self, preset: Preset) -> Parameters {
-        let cells = self.chips.iter().map(|placed| placed.shape.cells(placed.chip.log_size()));
-        preset.parameters(cells.sum())
+        preset.parameters(&Counts::of(&self.shapes()))
     }
 
     /// The largest number of rows of a chip, as a binary logarithm.

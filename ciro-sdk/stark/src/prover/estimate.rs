@@ -5,6 +5,7 @@ use ciro_graph::IntegerModel;
 use crate::air::Chip as _;
 use crate::layout::{Layout, LayoutError};
 use crate::preset::{Parameters, Preset};
+use crate::security::{Counts, Security};
 
 /// Predicted cost of one proof.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +24,10 @@ pub struct Estimate {
     pub memory_mb: f64,
     /// Size of the proof in bytes.
     pub proof_bytes: u64,
+    /// Whole bits of security under the conjecture; see [`Security`].
+    pub security_bits: u32,
+    /// Whole bits of security without any conjecture.
+    pub proven_security_bits: u32,
 }
 
 impl Estimate {
@@ -35,7 +40,9 @@ impl Estimate {
     }
 
     pub(crate) fn of_layout(layout: &Layout, preset: Preset) -> Self {
-        let p = layout.parameters(preset);
+        let counts = Counts::of(&layout.shapes());
+        let p = preset.parameters(&counts);
+        let security = Security::of_counts(&counts, p);
         let [mut cells, mut fixed_cells, mut columns, mut openings] = [0u64; 4];
         for placed in &layout.chips {
             let (shape, rows) = (&placed.shape, 1u64 << placed.chip.log_size());
@@ -63,6 +70,8 @@ impl Estimate {
             prove_ms,
             memory_mb: BASE_MB + bytes / 1_048_576.0,
             proof_bytes: proof_bytes(p, log_rows, columns, openings),
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
         }
     }
 }
@@ -97,7 +106,7 @@ fn proof_bytes(p: Parameters, log_rows: u32, columns: u64, openings: u64) -> u64
     };
     let domain = log_rows + p.log_blowup;
     let mut bytes = to_f64(openings) * 16.0
-        + to_f64(columns) * (distinct(domain) * 4.0 + 8.0)
+        + to_f64(columns) * distinct(domain) * 4.0
         + 4.0 * path_nodes(domain) * 32.0;
     let mut layer = domain;
     while layer > p.log_blowup + p.log_last_layer {

@@ -13,4 +13,6 @@ pub use estimate::Estimate;
 pub use prove::{Plan, ProveError, Prover};
 
 #[cfg(test)]
-mod tests;
+mod lifted;
+#[cfg(test)]
+pub(crate) mod tests;

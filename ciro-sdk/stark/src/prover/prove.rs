@@ -5,29 +5,30 @@ use std::sync::Arc;
 use ciro_graph::integer::{RunError, Trace};
 use ciro_graph::{IntegerModel, Tensor};
 use rayon::prelude::*;
-use stwo::core::channel::{Blake2sChannel, Channel};
+use stwo::core::fields::qm31::SecureField;
 #[cfg(test)]
 use stwo::core::proof::StarkProof;
-use stwo::core::proof_of_work::GrindOps;
 use stwo::core::utils::MaybeOwned;
-use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::{CommitmentSchemeProver, ComponentProver};
+use stwo_constraint_framework::{FrameworkComponent, TraceLocationAllocator};
 use tracing::info_span;
 
 use super::columns::evaluations;
 use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
-use crate::air::Challenges;
+use crate::air::{Air, Challenges, Shape};
 use crate::chips::AnyChip;
+use crate::form::fixed_columns;
 use crate::key::ModelKey;
 use crate::layout::{Column, Layout, LayoutError, PlacedChip};
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
-use crate::security::Security;
+use crate::security::{Counts, Security};
 use crate::statement::{Inference, Statement, open_transcript};
-use crate::verify::{components, mix_claims};
+use crate::transcript::{Transcript, Trees};
+use crate::verify::mix_claims;
 
 /// Why no proof was made.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +88,15 @@ impl Plan {
         Estimate::of_layout(&self.layout, self.preset)
     }
 
-    /// The security of the proofs, which does not depend on what the model's columns hold.
+    #[cfg(test)]
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The security of the proofs.
     pub fn security(&self) -> Security {
-        let chips = self.layout.chips.iter().map(|placed| placed.chip).collect();
-        Security::of(&ModelKey::new(&self.model, (self.preset, self.batch), [0; 32], chips))
+        let parameters = self.layout.parameters(self.preset);
+        Security::of_counts(&Counts::of(&self.layout.shapes()), parameters)
     }
 
     /// Commits the model's columns.
@@ -98,8 +104,7 @@ impl Plan {
         let Self { model, preset, batch, layout } = self;
         let parameters = layout.parameters(preset);
         let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
-        let chips = layout.chips.iter().map(|placed| placed.chip).collect();
-        let key = ModelKey::new(&model, (preset, batch), tree.root(), chips);
+        let key = ModelKey::new(&model, (preset, batch), tree.root(), layout.shapes());
         let prover = Prover { model, layout, tree, key };
         prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
         prover
@@ -243,10 +248,10 @@ impl Prover {
             .iter()
             .map(|component| component as &dyn ComponentProver<SimdBackend>)
             .collect();
-        let Committed { mut channel, scheme, claims, challenge_nonce, .. } = committed;
+        let Committed { mut channel, scheme, claims, .. } = committed;
         let stark = stwo::prover::prove(&provers, &mut channel, scheme)
             .map_err(|_| ProveError::Unsatisfied)?;
-        Ok(Proof { claims, challenge_nonce, stark })
+        Ok(Proof { claims, nonces: channel.into_nonces(), stark })
     }
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
@@ -254,7 +259,8 @@ impl Prover {
         let parameters = self.layout.parameters(self.key.preset);
         let config = parameters.pcs_config(self.layout.max_log_size());
         let ModelTree { tree, twiddles, pool } = &self.tree;
-        let mut channel: Blake2sChannel = open_transcript(&self.key, statement);
+        let mut channel = Transcript::searching();
+        open_transcript(&mut channel, &self.key, statement);
         config.mix_into(&mut channel);
         let mut scheme = Scheme::with_memory_pool(config, twiddles, pool);
         // Coefficients cost memory, but evaluating them out of domain is several times as fast as evaluating values there.
@@ -263,33 +269,36 @@ impl Prover {
         commit(&mut scheme, witness.iter().flatten(), &mut channel);
 
         let span = info_span!("interaction").entered();
-        let challenge_nonce = SimdBackend::grind(&channel, parameters.challenge_pow_bits);
-        channel.mix_u64(challenge_nonce);
+        channel.ask_for_work(parameters.challenge_pow_bits);
         let challenges = Challenges::draw(&mut channel);
         let filled: Vec<(Vec<Column>, ChipClaim)> = self
             .layout
             .chips
             .par_iter()
             .zip(witness)
-            .map(|(placed, witness)| interaction(placed, witness, &challenges))
+            .map(|(placed, witness)| {
+                let sources = [&placed.fixed[..], witness];
+                interaction((&placed.chip, &placed.shape), sources, &challenges)
+            })
             .collect();
         drop(span);
         let claims: Vec<ChipClaim> = filled.iter().map(|(_, claim)| *claim).collect();
         mix_claims(&mut channel, &claims);
         commit(&mut scheme, filled.iter().flat_map(|(columns, _)| columns), &mut channel);
-        Committed { channel, scheme, challenges, claims, challenge_nonce }
+        channel.ask_for_work(parameters.round_pow_bits);
+        Committed { channel, scheme, challenges, claims }
     }
 
     /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would: stwo's own check before the end is
     /// left out.
     #[cfg(test)]
     pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
+        use stwo::core::channel::Channel as _;
         use stwo::core::circle::CirclePoint;
-        use stwo::core::fields::qm31::SecureField;
 
         let committed = self.commit(statement, witness);
         let components = components(&self.key.chips, &committed.challenges, &committed.claims);
-        let Committed { mut channel, mut scheme, claims, challenge_nonce, .. } = committed;
+        let Committed { mut channel, mut scheme, claims, .. } = committed;
         let provers = stwo::prover::ComponentProvers {
             components: components
                 .iter()
@@ -313,19 +322,18 @@ impl Prover {
             provers.components().mask_points(point, self.layout.max_log_size(), false);
         samples.push(vec![vec![point]; 8]);
         let stark = StarkProof(scheme.prove_values(samples, &mut channel).proof);
-        Proof { claims, challenge_nonce, stark }
+        Proof { claims, nonces: channel.into_nonces(), stark }
     }
 }
 
-type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Blake2sMerkleChannel>;
+type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Trees>;
 
 /// A proof on the way: trees 0 to 2 are committed.
 struct Committed<'a> {
-    channel: Blake2sChannel,
+    channel: Transcript,
     scheme: Scheme<'a>,
     challenges: Challenges,
     claims: Vec<ChipClaim>,
-    challenge_nonce: u64,
 }
 
 fn chip_log(placed: &PlacedChip) -> u32 {
@@ -333,25 +341,46 @@ fn chip_log(placed: &PlacedChip) -> u32 {
     placed.chip.log_size()
 }
 
-/// The columns of tree 2 of one chip: folds, then LogUp.
-fn interaction(
-    placed: &PlacedChip,
-    witness: &[Column],
+/// The columns of tree 2 of one chip: folds, then LogUp; from its fixed columns and its witness.
+pub(super) fn interaction(
+    (chip, shape): (&AnyChip, &Shape),
+    sources: [&[Column]; 2],
     challenges: &Challenges,
 ) -> (Vec<Column>, ChipClaim) {
-    let sources = [&placed.fixed[..], witness];
     let (folds, logup) = rayon::join(
-        || folds::fill(&placed.chip, &placed.shape, sources, challenges),
-        || logup::fill(&placed.chip, &placed.shape, sources, challenges),
+        || folds::fill(chip, shape, sources, challenges),
+        || logup::fill(chip, shape, sources, challenges),
     );
     let claim = ChipClaim { logup: logup.sum, total: folds.total };
     (folds.columns.into_iter().chain(logup.columns).collect(), claim)
 }
 
-fn commit<'c>(
+/// Builds one component for each chip, in the order of the key.
+pub(super) fn components(
+    chips: &[AnyChip],
+    challenges: &Challenges,
+    claims: &[ChipClaim],
+) -> Vec<FrameworkComponent<Air>> {
+    let ids = fixed_columns(chips).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    let mut allocator = TraceLocationAllocator::new_with_preprocessed_columns(&ids);
+    chips
+        .iter()
+        .zip(claims)
+        .enumerate()
+        .map(|(index, (&chip, &claim))| {
+            let air = Air::new(chip, index, challenges.clone(), claim);
+            let none = SecureField::from(0u32);
+            let component = FrameworkComponent::new(&mut allocator, air, none);
+            component.finish_naming();
+            component
+        })
+        .collect()
+}
+
+pub(super) fn commit<'c>(
     scheme: &mut Scheme<'_>,
     columns: impl Iterator<Item = &'c Column>,
-    channel: &mut Blake2sChannel,
+    channel: &mut Transcript,
 ) {
     let _span = info_span!("commit").entered();
     let columns: Vec<_> = columns.map(Vec::as_slice).collect();

@@ -6,18 +6,20 @@ use ciro_graph::IntegerModel;
 use num_traits::One;
 use stwo::core::fields::m31::BaseField;
 
-use super::Prover;
 use super::check::faults;
+use super::{Plan, Prover};
 use crate::air::Chip as _;
 use crate::chips::AnyChip;
 use crate::layout::Column;
 use crate::preset::Preset;
+use crate::proof::Proof;
+use crate::security::Security;
 use crate::statement::{Inference, Statement};
 use crate::verify::{Policy, VerificationError, verify};
 
 #[path = "../../tests/it/models.rs"]
 #[expect(dead_code, reason = "some models are refused, which the integration tests look at")]
-mod models;
+pub(crate) mod models;
 
 /// A prover with an honest statement and witness, to be tampered with.
 struct Case {
@@ -147,4 +149,58 @@ fn a_wrong_multiplicity_is_caught_by_the_wiring() {
     let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
     case.witness[chip][0][0] += BaseField::one();
     assert_eq!(case.verdict(), Err(VerificationError::Wiring));
+}
+
+#[test]
+fn provers_and_verifiers_find_the_same_parameters_and_they_meet_the_policy() {
+    for (name, model) in models::all() {
+        for (preset, batch) in Preset::ALL.into_iter().flat_map(|preset| [(preset, 1), (preset, 3)])
+        {
+            let plan = Plan::new(Arc::clone(&model), preset, batch).unwrap();
+            let (security, parameters) = (plan.security(), plan.layout().parameters(preset));
+            let key = plan.commit().key().clone();
+            assert_eq!(key.parameters(), parameters, "{name}, {preset}");
+            assert_eq!(Security::of(&key), security, "{name}, {preset}");
+            let reached = match preset {
+                Preset::FastTest => continue,
+                Preset::Proven => security.proven_bits,
+                _ => security.conjectured_bits,
+            };
+            assert!(reached >= 100.0, "{name}, {preset}: {security:?}");
+        }
+    }
+}
+
+/// A proof with proofs of work before the challenges of its rounds.
+fn worked() -> (Prover, Statement, Proof) {
+    let model = models::mlp();
+    let inputs = models::inputs(&model, 7);
+    let prover = Prover::new(model, Preset::Proven, 1).unwrap();
+    let (statement, proof) = prover.prove(&[inputs]).unwrap();
+    assert!(prover.key().parameters().round_pow_bits > 0);
+    assert_eq!(proof.nonces.len(), prover.key().parameters().nonces(prover.key().max_log_size()));
+    (prover, statement, proof)
+}
+
+#[test]
+fn every_proof_of_work_before_a_challenge_is_asked_for() {
+    let (prover, statement, proof) = worked();
+    let policy = Policy { min_security_bits: 100, min_proven_bits: 100 };
+    verify(prover.key(), &statement, &proof, &policy).unwrap();
+    for nonce in 0..proof.nonces.len() {
+        // A few bits are asked for: some other nonces do as well, but then other challenges follow.
+        let verdicts = (0..16).map(|bit| {
+            let mut proof = proof.clone();
+            proof.nonces[nonce] ^= 1 << bit;
+            verify(prover.key(), &statement, &proof, &policy)
+        });
+        let verdicts: Vec<_> = verdicts.collect();
+        assert!(verdicts.iter().all(Result::is_err), "nonce {nonce}");
+        let missing = Err(VerificationError::ChallengeProofOfWork);
+        assert!(verdicts.contains(&missing), "nonce {nonce}: {verdicts:?}");
+    }
+    let mut fewer = proof;
+    fewer.nonces.pop();
+    let verdict = verify(prover.key(), &statement, &fewer, &policy);
+    assert_eq!(verdict, Err(VerificationError::Structure("number of nonces")));
 }

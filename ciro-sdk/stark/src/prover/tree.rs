@@ -2,7 +2,6 @@
 
 use stwo::core::fields::m31::BaseField;
 use stwo::core::poly::circle::CanonicCoset;
-use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use stwo::prover::CommitmentTreeProver;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::mempool::BaseColumnPool;
@@ -11,13 +10,14 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 
 use super::columns::evaluations;
 use crate::air::{Chip as _, FIRST, named_column_id};
+use crate::form::fixed_columns;
 use crate::layout::{Column, Layout};
 use crate::preset::Parameters;
-use crate::verify::fixed_columns;
+use crate::transcript::Trees;
 
 /// The committed columns of a model, with the tables that every transform needs.
 pub(super) struct ModelTree {
-    pub(super) tree: CommitmentTreeProver<SimdBackend, Blake2sMerkleChannel>,
+    pub(super) tree: CommitmentTreeProver<SimdBackend, Trees>,
     pub(super) twiddles: TwiddleTree<SimdBackend>,
     pub(super) pool: BaseColumnPool<SimdBackend>,
 }

@@ -1,4 +1,4 @@
-//! Proofs of the first version of the format verify for ever, and the prover still makes exactly those bytes.
+//! Proofs of the second version of the format verify for ever, and the prover still makes exactly those bytes.
 //!
 //! A change of the constraints, of the transcript or of the format makes these tests fail: it is a new version, with files of its own. Then
 //! write them with `CIRO_BLESS=1 cargo test -p ciro-stark golden` and keep the old ones as long as their version is supported.
@@ -12,15 +12,15 @@ use crate::models;
 const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 
 /// The models that together use every chip.
-fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     models::all().into_iter().map(|(name, _)| name)
 }
 
 fn fixture(name: &str, kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}_v1.{kind}"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}_v2.{kind}"))
 }
 
-fn read(name: &str, kind: &str) -> Vec<u8> {
+pub(crate) fn read(name: &str, kind: &str) -> Vec<u8> {
     let path = fixture(name, kind);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -54,7 +54,7 @@ fn golden_proofs_verify() {
     for name in names() {
         let key = ModelKey::from_bytes(&read(name, "key")).unwrap();
         let statement: Statement = postcard::from_bytes(&read(name, "statement")).unwrap();
-        let proof = Proof::from_bytes(&read(name, "proof")).unwrap();
+        let proof = Proof::from_bytes(&read(name, "proof"), &key).unwrap();
         verify(&key, &statement, &proof, &TEST).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
@@ -70,7 +70,7 @@ fn the_prover_still_makes_golden_proofs() {
             if std::env::var_os("CIRO_BLESS").is_some() {
                 std::fs::write(fixture(name, kind), &bytes).unwrap();
             }
-            assert!(bytes == read(name, kind), "{name}: another {kind} than version 1");
+            assert!(bytes == read(name, kind), "{name}: another {kind} than version 2");
         }
     }
 }

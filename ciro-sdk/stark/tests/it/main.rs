@@ -3,6 +3,7 @@
 
 mod golden;
 mod models;
+mod mutations;
 mod roundtrip;
 mod tamper;
 mod views;

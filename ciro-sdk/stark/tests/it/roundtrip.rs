@@ -15,7 +15,7 @@ fn every_model_verifies() {
         let (statement, proof) = prover.prove(std::slice::from_ref(&inputs)).unwrap();
         assert_eq!(statement.samples[0].outputs, expected, "{name}");
         let bytes = proof.to_bytes();
-        let proof = Proof::from_bytes(&bytes).unwrap();
+        let proof = Proof::from_bytes(&bytes, prover.key()).unwrap();
         assert_eq!(proof.to_bytes(), bytes, "{name}");
         verify(prover.key(), &statement, &proof, &Policy::default()).expect(name);
     }

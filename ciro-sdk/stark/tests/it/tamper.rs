@@ -25,7 +25,7 @@ fn every_flipped_byte_is_noticed() {
         let at = if trial < 64 { trial } else { usize::try_from(at).unwrap() };
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << bit;
-        if let Ok(proof) = Proof::from_bytes(&flipped) {
+        if let Ok(proof) = Proof::from_bytes(&flipped, &key) {
             assert!(verify(&key, &statement, &proof, &TEST).is_err(), "byte {at}");
         }
     }
@@ -33,14 +33,14 @@ fn every_flipped_byte_is_noticed() {
 
 #[test]
 fn every_truncation_is_an_error() {
-    let (_, _, proof) = proven(1, Preset::FastTest);
+    let (key, _, proof) = proven(1, Preset::FastTest);
     let bytes = proof.to_bytes();
     for len in (0..bytes.len()).step_by(97).chain(bytes.len() - 40..bytes.len()) {
-        assert!(Proof::from_bytes(&bytes[..len]).is_err(), "{len}");
+        assert!(Proof::from_bytes(&bytes[..len], &key).is_err(), "{len}");
     }
     let mut longer = bytes;
     longer.push(0);
-    assert!(Proof::from_bytes(&longer).is_err());
+    assert!(Proof::from_bytes(&longer, &key).is_err());
 }
 
 #[test]
