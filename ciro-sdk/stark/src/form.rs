@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_proof_of_zeros_is_refused_by_the_largest_key() {
-        let samples = vec![Inference { inputs: vec![], outputs: vec![] }];
+        let samples = vec![Inference::empty()];
         let statement = Statement { samples };
         for preset in [Preset::FastTest, Preset::Standard] {
             let key = largest_key(preset);

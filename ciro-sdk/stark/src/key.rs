@@ -89,10 +89,16 @@ impl ModelKey {
         Self { model: model_digest(model), preset, batch, root, chips, interface }
     }
 
-    /// A key of chips without inputs and outputs.
+    /// A key of chips without inputs, whose one output has no elements.
     #[cfg(test)]
     pub(crate) fn of_chips(chips: Vec<AnyChip>, root: [u8; 32]) -> Self {
-        let interface = Interface { inputs: vec![], outputs: vec![] };
+        let output = ciro_graph::integer::OutputPort {
+            name: "y".to_owned(),
+            shape: vec![0],
+            interval: ciro_graph::Interval::point(0),
+            decoding: ciro_graph::integer::Decoding::Integer,
+        };
+        let interface = Interface { inputs: vec![], outputs: vec![output] };
         Self { model: [0; 32], preset: Preset::FastTest, batch: 1, root, chips, interface }
     }
 
@@ -260,8 +266,8 @@ mod tests {
     #[test]
     fn a_key_has_one_encoding() {
         let bytes = ModelKey::of_chips(vec![io()], [0; 32]).to_bytes();
-        // Magic, model, preset; then the batch, 1 in one byte, or in two with a continuation bit.
-        let at = ModelKey::MAGIC.len() + 32 + 1;
+        // Magic, version, model, preset; then the batch, 1 in one byte, or in two with a continuation bit.
+        let at = ModelKey::MAGIC.len() + 1 + 32 + 1;
         assert_eq!(bytes[at], 1);
         let longer = [&bytes[..at], &[0x81, 0], &bytes[at + 1..]].concat();
         assert_eq!(ModelKey::from_bytes(&longer), Err(KeyError::NotCanonical));

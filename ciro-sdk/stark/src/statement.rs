@@ -18,6 +18,14 @@ pub struct Inference {
     pub outputs: Vec<Tensor<i32>>,
 }
 
+impl Inference {
+    /// What [`ModelKey::of_chips`] is about.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self { inputs: vec![], outputs: vec![Tensor::vector(vec![])] }
+    }
+}
+
 /// What a proof states, for a model key: every one of these inferences is what the model computes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {

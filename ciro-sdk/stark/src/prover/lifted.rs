@@ -93,7 +93,7 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     let mut draft = scheme();
     commit(&mut draft, tree(), &mut Transcript::searching());
     let key = key(draft.roots()[0].0);
-    let statement = Statement { samples: vec![Inference { inputs: vec![], outputs: vec![] }] };
+    let statement = Statement { samples: vec![Inference::empty()] };
 
     let mut channel = Transcript::searching();
     open_transcript(&mut channel, &key, &statement);
