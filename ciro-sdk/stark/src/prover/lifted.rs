@@ -71,7 +71,7 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
         column.extend_from_within(..);
     }
     let counts: Column = counts.iter().map(|&count| crate::field::embed(count)).collect();
-    let witness = vec![vec![counts], vec![zeros(TALL)]];
+    let witness = [vec![counts], vec![zeros(TALL)]];
 
     let key = |root| ModelKey::of_chips(honest.clone(), root);
     let parameters = key([0; 32]).parameters();
