@@ -2,12 +2,14 @@
 
 mod encoding;
 mod file;
+mod images;
 mod interpret;
 mod interval;
 mod model;
 mod operator;
 pub mod ops;
 mod report;
+pub mod room;
 
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};

@@ -243,7 +243,8 @@ impl IntegerModel {
                 return Err(wrong("the scale is not a positive number"));
             }
         }
-        self.check_interface()
+        self.check_interface()?;
+        super::images::check(self)
     }
 
     fn check_interface(&self) -> Result<(), ModelError> {
