@@ -164,6 +164,9 @@ impl ModelKey {
         if self.chips.iter().any(|chip| !chip.is_sane(Self::MAX_LOG_SIZE)) {
             return wrong("a chip has an impossible shape");
         }
+        if crate::chips::lookups(&self.chips) >= ciro_graph::integer::room::MODULUS {
+            return wrong("its proofs look up more values than the field has elements");
+        }
         let encodings = || self.inputs.iter().map(|input| input.encoding.check(&input.shape));
         if let Some(what) = encodings().find_map(Result::err) {
             return wrong(what);

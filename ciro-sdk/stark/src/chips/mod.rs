@@ -5,14 +5,19 @@ mod arg_max;
 mod arithmetic;
 mod constants;
 mod contract;
+#[cfg(test)]
+pub(crate) mod defects;
 mod divide;
 mod embed;
 mod io;
+pub(crate) mod limbs;
 mod max;
 pub(crate) mod quantize;
 mod rank;
 mod table;
 mod tree;
+#[cfg(feature = "prove")]
+pub(crate) mod unique;
 
 pub(crate) use accumulate::AccumulateChip;
 pub(crate) use arg_max::ArgMaxChip;
@@ -31,7 +36,7 @@ pub(crate) use tree::{LeafChip, PathChip};
 
 use serde::{Deserialize, Serialize};
 
-use crate::air::{Challenges, Chip, Row};
+use crate::air::{Challenges, Chip, Row, Shape};
 
 /// A chip of any kind with its parameters, as the model key lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +87,8 @@ impl AnyChip {
         }
     }
 
-    /// Whether sizes and lane counts are such that the chip can be built; keys from outside are not trusted.
+    /// Whether sizes and lane counts are such that the chip can be built; keys from outside are not
+    /// trusted.
     pub(crate) fn is_sane(&self, max_log_size: u32) -> bool {
         let lanes = |lanes: u32| (1..=Challenges::MAX_LANES).contains(&(lanes as usize));
         let shape = match self {
@@ -108,7 +114,8 @@ impl AnyChip {
         shape && (5..=max_log_size).contains(&self.log_size())
     }
 
-    /// With which sign the chip's total enters the balance of matrix products; `None` if it has no part in it.
+    /// With which sign the chip's total enters the balance of matrix products; `None` if it has no
+    /// part in it.
     pub(crate) fn product_sign(&self) -> Option<i32> {
         match self {
             Self::Contract(_) => Some(1),
@@ -116,6 +123,12 @@ impl AnyChip {
             _ => None,
         }
     }
+}
+
+/// Lookups of a proof with these chips. LogUp counts tuples modulo the field's size, so that a
+/// tuple may come out even without being balanced once there are that many.
+pub(crate) fn lookups(chips: &[AnyChip]) -> u64 {
+    chips.iter().map(|chip| (Shape::of(chip).lookups as u64) << chip.log_size()).sum()
 }
 
 macro_rules! dispatch {

@@ -13,6 +13,7 @@ mod convolution;
 mod cost;
 mod divide;
 mod embed;
+mod error;
 mod extremum;
 mod io;
 mod lay;
@@ -24,6 +25,7 @@ mod tree;
 mod wiring;
 
 use ciro_graph::IntegerModel;
+use ciro_graph::integer::room;
 use stwo::core::fields::m31::BaseField;
 
 use crate::air::Shape;
@@ -31,7 +33,7 @@ use crate::chips::AnyChip;
 use crate::field::embed;
 use crate::preset::{Parameters, Preset};
 
-pub use collect::LayoutError;
+pub use error::LayoutError;
 pub(crate) use tables::TableCounts;
 pub(crate) use wiring::Address;
 
@@ -98,7 +100,13 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] if a node cannot be proven, with its name.
     pub(crate) fn new(model: &IntegerModel, batch: u32) -> Result<Self, LayoutError> {
-        collect::Collector::new(model, batch)?.lay()
+        let layout = collect::Collector::new(model, batch)?.lay()?;
+        let chips: Vec<AnyChip> = layout.chips.iter().map(|placed| placed.chip).collect();
+        let lookups = crate::chips::lookups(&chips);
+        if lookups >= room::MODULUS {
+            return Err(LayoutError::TooManyLookups { lookups });
+        }
+        Ok(layout)
     }
 
     /// The value of every address, from the values of the model's nodes for each sample.

@@ -17,7 +17,7 @@ use crate::verify::{Policy, VerificationError, verify};
 
 #[path = "../../tests/it/models.rs"]
 #[expect(dead_code, reason = "some models are refused, which the integration tests look at")]
-mod models;
+pub(super) mod models;
 
 /// A prover with an honest statement and witness, to be tampered with.
 struct Case {
