@@ -208,12 +208,21 @@ impl Sheet<'_> {
         let two = low != Some(Interval::point(0));
         // Limbs of an image: the high one, and the low one, which is never negative.
         let x = if two { Interval::new(-0x8000, 0x7fff) } else { x? };
-        let boundaries = self.entries[&(-1 - feature)].iter();
-        let reach = boundaries.flat_map(|entry| [entry[2], entry[4]]).map(signed);
-        let all = Interval::of(reach)?.union(x);
-        let wide = all.width() + (1u64 << bits) > MODULUS;
-        wide.then(|| format!("{bits} bits for values in {x} and boundaries in {all}"))
+        // Boundaries and sentinels as integers next to the values: one past 2^30 - 1 is 2^30.
+        let near = |element: u32| x.lo + signed(modulo(i64::from(element) - x.lo));
+        let entries = || self.entries[&(-1 - feature)].iter();
+        let least_upper = entries().map(|entry| near(entry[4])).min()?;
+        let most_lower = entries().map(|entry| near(entry[2])).max()?;
+        // How far a value may be past its upper boundary, or not above its lower one.
+        let farthest = (x.hi - least_upper).max(most_lower - x.lo) + 1;
+        let wide = farthest + (1i64 << bits) > i64::from(P);
+        wide.then(|| format!("{bits} bits for values in {x} and boundaries {farthest} away"))
     }
+}
+
+/// The residue of an integer.
+fn modulo(value: i64) -> u32 {
+    u32::try_from(value.rem_euclid(i64::from(P))).expect("a residue is below the modulus")
 }
 
 /// The integer below `p / 2` in absolute value.
