@@ -176,9 +176,13 @@ fn unprovable(error: &ProveError) -> Refusal {
         ProveError::Layout(LayoutError::NoRoom { node, op, source }) => {
             (node.as_str(), *op, source.to_string())
         }
-        ProveError::Layout(error @ LayoutError::WideDivision { node, .. }) => {
-            (node.as_str(), "DivFloor", error.to_string())
-        }
+        ProveError::Layout(
+            error @ (LayoutError::WideDivision { node, op, .. }
+            | LayoutError::WideSpread { node, op, .. }),
+        ) => (node.as_str(), *op, error.to_string()),
+        ProveError::Layout(
+            error @ (LayoutError::WideRanks { node, .. } | LayoutError::Images { node, .. }),
+        ) => (node.as_str(), "Bucketize", error.to_string()),
         ProveError::Layout(error @ LayoutError::Ranks { node }) => {
             (node.as_str(), "TreeEnsemble", error.to_string())
         }

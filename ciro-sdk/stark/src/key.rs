@@ -214,7 +214,7 @@ pub(crate) fn model_digest(model: &IntegerModel) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chips::quantize::Limbs;
+    use crate::chips::limbs::Limbs;
     use crate::chips::{ConstantsChip, IoChip, MaxChip};
 
     fn io() -> AnyChip {
@@ -240,7 +240,7 @@ mod tests {
         for (count, bits) in
             [(3, 1 << 31), (2, 31), (8, u32::MAX), (1, 31), (0, 4), (9, 1), (4, 11)]
         {
-            let limbs = Limbs { count, bits };
+            let limbs = Limbs::hostile(count, bits);
             let max = AnyChip::Max(MaxChip { log_size: 5, limbs });
             let verdict = read(vec![io(), max]);
             let expected = KeyError::Inconsistent("a chip has an impossible shape");

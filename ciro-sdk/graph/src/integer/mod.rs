@@ -2,6 +2,7 @@
 
 mod encoding;
 mod file;
+mod images;
 mod interface;
 mod interpret;
 mod interval;
@@ -10,6 +11,7 @@ mod operator;
 pub mod ops;
 mod preimage;
 mod report;
+pub mod room;
 
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};

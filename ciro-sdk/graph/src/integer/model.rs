@@ -245,7 +245,8 @@ impl IntegerModel {
             }
         }
         self.check_interface()?;
-        self.check_names()
+        self.check_names()?;
+        super::images::check(self)
     }
 
     /// Checks that every name can be shown as it is.

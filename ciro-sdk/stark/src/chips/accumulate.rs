@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::quantize::{Limbs, Rounding};
+use super::limbs::Limbs;
+use super::quantize::Rounding;
 use crate::air::{Challenges, Chip, Relation, Row, combine, constant};
 
 /// The left-hand side `sum_{m,n} s^m t^n y[m,n]` of every product (see [`ContractChip`](super::ContractChip)).

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::max::recompose;
-use super::quantize::{Limbs, range_check, read_memory};
+use super::limbs::{Limbs, range_check};
+use super::quantize::read_memory;
 use crate::air::{Challenges, Chip, Relation, Row, constant};
 
 /// One row for each element `a` of a group: exactly one is chosen; it is greater than all before it and not less than all after it.
@@ -24,13 +24,13 @@ impl Chip for ArgMaxChip {
 
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
         let [keep, close, position, at_a, at_y, readers] = std::array::from_fn(|_| row.fixed());
-        let ranges: Vec<R::F> = (0..self.limbs.count).map(|_| row.fixed()).collect();
+        let ranges: Vec<R::F> = (0..self.limbs.count()).map(|_| row.fixed()).collect();
         let [y_before, y] = row.witness_with_previous();
         let [found_before, found] = row.witness_with_previous();
         let [chosen_before, chosen] = row.witness_with_previous();
-        let limbs: Vec<R::F> = (0..self.limbs.count).map(|_| row.witness()).collect();
+        let limbs: Vec<R::F> = (0..self.limbs.count()).map(|_| row.witness()).collect();
         let one = constant::<R>(1);
-        let gap = recompose::<R>(self.limbs, &limbs);
+        let gap = self.limbs.join::<R>(&limbs);
         let difference = gap + one.clone() - found.clone();
 
         row.constrain(keep.clone() * (y.clone() - y_before));

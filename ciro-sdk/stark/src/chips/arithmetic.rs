@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::quantize::{Limbs, Rounding, read_memory};
+use super::limbs::Limbs;
+use super::quantize::{Rounding, read_memory};
 use crate::air::{Challenges, Chip, Relation, Row};
 
 /// `x = p * a * b + q * a + r * b + c` on tensor elements `a` and `b`, then rounded or written as it is.

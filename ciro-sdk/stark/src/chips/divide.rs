@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::max::recompose;
-use super::quantize::{Limbs, range_check, read_memory};
+use super::limbs::{Limbs, range_check};
+use super::quantize::read_memory;
 use crate::air::{Challenges, Chip, Relation, Row, constant};
 
 /// `q = floor(a / b)` for `b > 0`, one division in a row: `a = q * b + r`, `0 <= r < b`.
@@ -100,9 +100,9 @@ struct Checked<R: Row> {
 impl<R: Row> Checked<R> {
     fn read(row: &mut R, shape: Limbs) -> Self {
         let limbs: Vec<[R::F; 2]> =
-            (0..shape.count).map(|_| [row.fixed(), row.witness()]).collect();
+            (0..shape.count()).map(|_| [row.fixed(), row.witness()]).collect();
         let values: Vec<R::F> = limbs.iter().map(|[_, limb]| limb.clone()).collect();
-        Self { value: recompose::<R>(shape, &values), limbs }
+        Self { value: shape.join::<R>(&values), limbs }
     }
 
     fn lookup(self, row: &mut R) {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::quantize::{Limbs, range_check, read_memory};
+use super::limbs::{Limbs, range_check};
+use super::quantize::read_memory;
 use crate::air::{Challenges, Chip, Relation, Row, constant};
 
 /// One row for each element `a` of a group: the maximum `y` is at least every `a` and equal to one.
@@ -25,11 +26,11 @@ impl Chip for MaxChip {
 
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
         let [keep, close, at_a, at_y, readers] = std::array::from_fn(|_| row.fixed());
-        let ranges: Vec<R::F> = (0..self.limbs.count).map(|_| row.fixed()).collect();
+        let ranges: Vec<R::F> = (0..self.limbs.count()).map(|_| row.fixed()).collect();
         let [y_before, y] = row.witness_with_previous();
         let [product_before, product] = row.witness_with_previous();
-        let limbs: Vec<R::F> = (0..self.limbs.count).map(|_| row.witness()).collect();
-        let difference = recompose::<R>(self.limbs, &limbs);
+        let limbs: Vec<R::F> = (0..self.limbs.count()).map(|_| row.witness()).collect();
+        let difference = self.limbs.join::<R>(&limbs);
 
         row.constrain(keep.clone() * (y.clone() - y_before));
         let factor = keep.clone() * product_before + constant::<R>(1) - keep;
@@ -42,12 +43,4 @@ impl Chip for MaxChip {
             range_check(row, range, limb);
         }
     }
-}
-
-/// `sum_k limbs[k] * 2^(bits * k)`.
-pub(crate) fn recompose<R: Row>(shape: Limbs, limbs: &[R::F]) -> R::F {
-    let zero = constant::<R>(0);
-    (0u32..)
-        .zip(limbs)
-        .fold(zero, |sum, (k, limb)| sum + limb.clone() * constant::<R>(1 << (k * shape.bits)))
 }

@@ -5,14 +5,19 @@ mod arg_max;
 mod arithmetic;
 mod constants;
 mod contract;
+#[cfg(test)]
+pub(crate) mod defects;
 mod divide;
 mod embed;
 mod io;
+pub(crate) mod limbs;
 mod max;
 pub(crate) mod quantize;
 mod rank;
 mod table;
 mod tree;
+#[cfg(feature = "prove")]
+pub(crate) mod unique;
 
 pub(crate) use accumulate::AccumulateChip;
 pub(crate) use arg_max::ArgMaxChip;
@@ -82,7 +87,8 @@ impl AnyChip {
         }
     }
 
-    /// Whether sizes and lane counts are such that the chip can be built; keys from outside are not trusted.
+    /// Whether sizes and lane counts are such that the chip can be built; keys from outside are not
+    /// trusted.
     pub(crate) fn is_sane(&self, max_log_size: u32) -> bool {
         let lanes = |lanes: u32| (1..=Challenges::MAX_LANES).contains(&(lanes as usize));
         let shape = match self {
@@ -125,7 +131,8 @@ impl AnyChip {
         matches!(self, Self::Io(_) | Self::Contract(_) | Self::Accumulate(_))
     }
 
-    /// With which sign the chip's total enters the balance of matrix products; `None` if it has no part in it.
+    /// With which sign the chip's total enters the balance of matrix products; `None` if it has no
+    /// part in it.
     pub(crate) fn product_sign(&self) -> Option<i32> {
         match self {
             Self::Contract(_) => Some(1),

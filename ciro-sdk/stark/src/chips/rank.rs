@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::max::recompose;
-use super::quantize::{Limbs, range_check, read_memory};
+use super::limbs::{Limbs, range_check};
+use super::quantize::read_memory;
 use crate::air::{Challenges, Chip, Relation, Row, constant};
 
 /// One row for each feature value `x = (high, low)`: the boundaries next to its rank enclose it, `lower < x <= upper`.
@@ -30,7 +30,7 @@ impl Chip for RankChip {
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
         let [at_high, at_low, feature, slot, at_rank, readers] =
             std::array::from_fn(|_| row.fixed());
-        let ranges: Vec<R::F> = (0..self.limbs.count).map(|_| row.fixed()).collect();
+        let ranges: Vec<R::F> = (0..self.limbs.count()).map(|_| row.fixed()).collect();
         let [high, low, rank] = std::array::from_fn(|_| row.witness());
         let lower: [R::F; 2] = std::array::from_fn(|_| row.witness());
         let upper: [R::F; 2] = std::array::from_fn(|_| row.witness());
@@ -67,8 +67,8 @@ impl RankChip {
         strict: R::F,
     ) -> Vec<R::F> {
         let equal = row.witness();
-        let limbs: Vec<R::F> = (0..self.limbs.count).map(|_| row.witness()).collect();
-        let gap = recompose::<R>(self.limbs, &limbs);
+        let limbs: Vec<R::F> = (0..self.limbs.count()).map(|_| row.witness()).collect();
+        let gap = self.limbs.join::<R>(&limbs);
         let one = constant::<R>(1);
         let high = b[0].clone() - a[0].clone();
         let low = b[1].clone() - a[1].clone() - strict;

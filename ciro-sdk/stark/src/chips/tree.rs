@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::max::recompose;
-use super::quantize::{Limbs, range_check, read_memory};
+use super::limbs::{Limbs, range_check};
+use super::quantize::read_memory;
 use crate::air::{Challenges, Chip, Relation, Row, constant};
 
 /// One row for each step down a tree: look the node up, compare, go on. A leaf leads to itself, so that every path has the tree's depth.
@@ -27,12 +27,12 @@ impl Chip for PathChip {
 
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
         let [keep, root, slots, at_leaf, readers] = std::array::from_fn(|_| row.fixed());
-        let ranges: Vec<R::F> = (0..self.limbs.count).map(|_| row.fixed()).collect();
+        let ranges: Vec<R::F> = (0..self.limbs.count()).map(|_| row.fixed()).collect();
         let node = row.witness();
         let [before, next] = row.witness_with_previous();
         let [feature, threshold, left, right, rank, taken] = std::array::from_fn(|_| row.witness());
-        let limbs: Vec<R::F> = (0..self.limbs.count).map(|_| row.witness()).collect();
-        let gap = recompose::<R>(self.limbs, &limbs);
+        let limbs: Vec<R::F> = (0..self.limbs.count()).map(|_| row.witness()).collect();
+        let gap = self.limbs.join::<R>(&limbs);
         let one = constant::<R>(1);
 
         row.constrain(keep * (before - root.clone()) + root - node.clone());

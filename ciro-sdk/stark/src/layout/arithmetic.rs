@@ -8,7 +8,7 @@ use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
 use super::{Column, PlacedChip, Witness};
 use crate::air::Shape;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
 use crate::chips::{AnyChip, ArithmeticChip};
 use crate::field::embed;
 

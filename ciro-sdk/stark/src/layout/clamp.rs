@@ -17,13 +17,14 @@ use ciro_graph::{IntegerModel, Interval};
 
 use super::Auxiliary;
 use super::arithmetic::Elementwise;
-use super::collect::{Collector, LayoutError};
+use super::collect::Collector;
 use super::cost::Costs;
-use super::divide::Divisions;
+use super::error::LayoutError;
 use super::extremum::Groups;
 use super::rounding::NoRoom;
 use super::tables::MOST_ENTRIES;
 use super::wiring::Address;
+use crate::chips::unique::Width;
 
 /// Committed cells of one step-by-step clamp, about, padding included.
 const CELLS_OF_STEPS: u64 = 250;
@@ -73,12 +74,14 @@ impl Auxiliary for Steps {
     fn fill(&self, values: &mut [i32]) {
         let Requantize { shift, lo, hi } = self.op;
         for (i, &operand) in (0u32..).zip(&self.operands) {
-            let shifted = values[operand as usize] + half(shift);
+            let shifted = i64::from(values[operand as usize] + half(shift));
             let quotient = shifted >> shift;
-            let raised = quotient.max(lo);
-            let steps = [shifted, quotient, raised, hi - raised, (hi - raised).max(0)];
+            let raised = quotient.max(lo.into());
+            let gap = i64::from(hi) - raised;
+            let steps = [shifted, quotient, raised, gap, gap.max(0)];
             for (first, step) in self.values.iter().zip(steps) {
                 if let Some(first) = first {
+                    let step = i32::try_from(step).expect("steps that are laid stay below 2^30");
                     values[(first + i) as usize] = step;
                 }
             }
@@ -108,7 +111,6 @@ impl Collector<'_> {
         let shifted = fits(self.model.node(operand).interval + point(half(shift)))?;
         let quotient = shifted.shift_right(shift);
         let raised = Interval { lo: quotient.lo.max(lo.into()), hi: quotient.hi.max(lo.into()) };
-        let gap = fits(point(hi) + Interval { lo: -raised.hi, hi: -raised.lo })?;
         let [raises, lowers] = [quotient.lo < lo.into(), raised.hi > hi.into()];
 
         let results = self.all_cells(id);
@@ -122,7 +124,7 @@ impl Collector<'_> {
                 true => self.auxiliary_step(&mut steps, 1),
                 false => results.clone(),
             };
-            self.push_shift(id, shift, quotient, [&sums, &cells])?;
+            self.push_shift(id, [shifted, quotient], shift, [&sums, &cells])?;
         }
         if raises {
             let out = if lowers { self.auxiliary_step(&mut steps, 2) } else { results.clone() };
@@ -130,6 +132,7 @@ impl Collector<'_> {
             cells = out;
         }
         if lowers {
+            let gap = fits(point(hi) + Interval { lo: -raised.hi, hi: -raised.lo })?;
             let gaps = self.auxiliary_step(&mut steps, 3);
             let positive = self.auxiliary_step(&mut steps, 4);
             self.push_linear([-1, hi], &cells, &gaps);
@@ -163,21 +166,14 @@ impl Collector<'_> {
     fn push_shift(
         &mut self,
         id: NodeId,
+        [dividend, quotient]: [Interval; 2],
         shift: u32,
-        quotient: Interval,
         [x, y]: [&[Address]; 2],
     ) -> Result<(), LayoutError> {
         let divisor = self.wiring.constant(1 << shift);
         let cells = x.iter().zip(y).map(|(&x, &y)| [x, divisor, y]).collect();
-        let interval = Interval::point(1 << shift);
-        let division = Divisions::division([interval, quotient], cells);
-        let division = division.ok_or_else(|| LayoutError::WideDivision {
-            node: self.model.node(id).name.clone(),
-            divisor: interval,
-            quotient,
-        })?;
-        self.divisions.push(division);
-        Ok(())
+        let intervals = [dividend, Interval::point(1 << shift), quotient];
+        self.push_division(id, intervals, cells)
     }
 
     /// `y = max(x, bound)` for `x` in an interval.
@@ -192,13 +188,8 @@ impl Collector<'_> {
         let at = self.wiring.constant(bound);
         let elements = x.iter().flat_map(|&x| [x, at]).collect();
         let interval = x_interval.union(Interval::point(bound.into()));
-        let groups = Groups::new(interval, 2, elements, y.to_vec());
-        if !groups.fits() {
-            let node = self.model.node(id);
-            let (node, op) = (node.name.clone(), node.op.operator().name());
-            return Err(LayoutError::WideSpread { node, op, interval });
-        }
-        self.maxima.push(groups);
+        let width = Width::of_maximum(interval).ok_or_else(|| self.wide_spread(id, interval))?;
+        self.maxima.push(Groups { width, len: 2, elements, results: y.to_vec() });
         Ok(())
     }
 }

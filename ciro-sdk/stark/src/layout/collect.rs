@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ciro_graph::integer::ops::{Combine, Conv, Linear};
+use ciro_graph::integer::ops::{Combine, Conv, Linear, TreeEnsemble, TreeNode};
 use ciro_graph::integer::{ConstId, NodeId, Op};
 use ciro_graph::{IntegerModel, Interval, Tensor};
 
@@ -11,75 +11,13 @@ use super::clamp::{Steps, wide_clamps};
 use super::convolution;
 use super::cost::Costs;
 use super::divide::Divisions;
+use super::error::LayoutError;
 use super::extremum::Groups;
 use super::outcome::{Outcome, Sinks};
-use super::product::{Product, Right};
-use super::rounding::{NoRoom, Rounding, Roundings};
+use super::product::{Product, Results, Right};
+use super::rounding::{Rounding, Roundings};
 use super::wiring::{Address, Wiring};
-
-/// A model that cannot be laid out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayoutError {
-    /// Intermediate values are too large for a sound rounding check.
-    #[error("node `{node}` ({op})")]
-    NoRoom {
-        /// The node's name.
-        node: String,
-        /// Its operator.
-        op: &'static str,
-        /// Which values leave no room.
-        #[source]
-        source: NoRoom,
-    },
-    /// A division whose quotient and divisor are both wide.
-    #[error(
-        "node `{node}` (DivFloor): quotients in {quotient} and divisors in {divisor} are too wide to check together; bound one of them more tightly"
-    )]
-    WideDivision {
-        /// The node's name.
-        node: String,
-        /// What the divisors lie in.
-        divisor: Interval,
-        /// What the quotients lie in.
-        quotient: Interval,
-    },
-    /// Elements of a maximum that are too far apart to be compared soundly.
-    #[error(
-        "node `{node}` ({op}): elements in {interval} are too far apart to compare, the most is 2^30; quantize them with fewer bits"
-    )]
-    WideSpread {
-        /// The node's name.
-        node: String,
-        /// Its operator.
-        op: &'static str,
-        /// What the elements lie in.
-        interval: Interval,
-    },
-    /// A tree ensemble that does not read the ranks of a `Bucketize` node.
-    #[error(
-        "node `{node}` (TreeEnsemble): the operand is not the direct result of a Bucketize node"
-    )]
-    Ranks {
-        /// The node's name.
-        node: String,
-    },
-    /// The model has more tensor elements than addresses.
-    #[error(
-        "the model and its batch hold {elements} tensor elements, more than the {most} that can be addressed"
-    )]
-    TooLarge {
-        /// Tensor elements of the whole batch.
-        elements: u64,
-        /// The most that can be addressed.
-        most: u64,
-    },
-    /// The trace is larger than any that a verifier takes.
-    #[error(
-        "the model and its batch are too large to be verified: {0}; prove fewer samples at once, or a smaller model"
-    )]
-    Chips(&'static str),
-}
+use crate::chips::unique::{Division, Width};
 
 /// Gathers the work that a model's nodes make.
 pub(super) struct Collector<'m> {
@@ -191,7 +129,7 @@ impl<'m> Collector<'m> {
         let model: &'m IntegerModel = self.model;
         let mut linears: BTreeMap<(ConstId, Option<ConstId>, bool), Vec<NodeId>> = BTreeMap::new();
         for (id, node) in model.iter() {
-            if !self.live[id.index()] {
+            if !self.live[id.index()] || node.is_empty() {
                 continue;
             }
             match &node.op {
@@ -219,11 +157,11 @@ impl<'m> Collector<'m> {
                     });
                 }
                 Op::ReduceMax(_) => {
-                    let groups = self.groups(id)?;
+                    let groups = self.groups(id, Width::of_maximum)?;
                     self.maxima.push(groups);
                 }
                 Op::ArgMax(_) => {
-                    let groups = self.groups(id)?;
+                    let groups = self.groups(id, Width::of_first_maximum)?;
                     self.positions.push(groups);
                 }
                 Op::DivFloor(_) => self.divide(id)?,
@@ -233,6 +171,7 @@ impl<'m> Collector<'m> {
                 }
                 Op::Embed(embed) => self.embeds.push((id, embed.table)),
                 Op::Bucketize(_) => self.bucketizes.push(id),
+                Op::TreeEnsemble(op) if op.features == 0 => self.leaf_sums(id, op),
                 Op::TreeEnsemble(_) => self.ensembles.push(id),
             }
         }
@@ -275,26 +214,33 @@ impl<'m> Collector<'m> {
         let bias = bias.map(|bias| &self.model.constants()[bias]);
         right.extend(bias.into_iter().flat_map(Tensor::data));
         let one = self.wiring.constant(1);
-        let (mut left, mut results) = (vec![], vec![]);
+        let (mut left, mut results, mut uses) = (vec![], vec![], vec![]);
         for &id in nodes {
             for sample in self.samples() {
-                for row in self.wiring.cells(self.model.node(id).operands[0], sample).chunks(k) {
-                    left.extend_from_slice(row);
+                let cells = self.wiring.cells(self.model.node(id).operands[0], sample);
+                for row in 0..self.model.node(id).len() / n {
+                    left.extend_from_slice(&cells[row * k..][..k]);
                     left.extend(bias.map(|_| one));
                 }
                 results.extend(self.outcomes(id, sample));
             }
+            uses.push((results.len() / n, self.model.node(id).interval));
         }
         let k = k + usize::from(bias.is_some());
-        self.products.push(Product {
-            m: left.len() / k,
-            k,
-            n,
-            left,
-            right: Right::Fixed(right),
-            results,
-            rounded: nodes.iter().any(|&id| self.rounds(id)),
-        });
+        let rounded = nodes.iter().any(|&id| self.rounds(id));
+        let m = results.len() / n;
+        let results = Results { outcomes: results, rounded, uses };
+        self.push_product([m, k, n], (left, Right::Fixed(right)), results);
+    }
+
+    fn push_product(
+        &mut self,
+        shape: [usize; 3],
+        operands: (Vec<Address>, Right),
+        results: Results,
+    ) {
+        let zero = self.wiring.zero();
+        self.products.push(Product::new(shape, operands, results, zero));
     }
 
     fn conv(&mut self, id: NodeId, conv: &Conv) {
@@ -310,17 +256,12 @@ impl<'m> Collector<'m> {
         let k = *self.model.node(a).shape.last().expect("a matrix");
         for sample in self.samples() {
             let [a, b] = [a, b].map(|node| self.wiring.cells(node, sample));
-            for (block, results) in self.outcomes(id, sample).chunks(m * n).enumerate() {
+            for (block, outcomes) in self.outcomes(id, sample).chunks(m * n).enumerate() {
                 let part = |cells: &[Address], len: usize| cells[block * len..][..len].to_vec();
-                self.products.push(Product {
-                    m,
-                    k,
-                    n,
-                    left: part(&a, m * k),
-                    right: Right::Computed(part(&b, k * n)),
-                    results: results.to_vec(),
-                    rounded: self.rounds(id),
-                });
+                let operands = (part(&a, m * k), Right::Computed(part(&b, k * n)));
+                let rounded = self.rounds(id);
+                let results = Results { outcomes: outcomes.to_vec(), rounded, uses: vec![] };
+                self.push_product([m, k, n], operands, results);
             }
         }
     }
@@ -333,16 +274,32 @@ impl<'m> Collector<'m> {
 
     /// `y[i] = sum_j weights[j] * x[i, j]` for every element `i` of a node.
     fn row_sums(&mut self, id: NodeId, left: Vec<Address>, weights: Vec<i32>) {
-        let m = left.len() / weights.len();
-        self.products.push(Product {
-            m,
-            k: weights.len(),
-            n: 1,
-            left,
-            right: Right::Fixed(weights),
-            results: self.samples().flat_map(|sample| self.outcomes(id, sample)).collect(),
-            rounded: self.rounds(id),
-        });
+        let (m, k) = (self.all_cells(id).len(), weights.len());
+        let outcomes = self.samples().flat_map(|sample| self.outcomes(id, sample)).collect();
+        let results = Results { outcomes, rounded: self.rounds(id), uses: vec![] };
+        self.push_product([m, k, 1], (left, Right::Fixed(weights)), results);
+    }
+
+    /// An ensemble of no features is a sum of leaves.
+    fn leaf_sums(&mut self, id: NodeId, op: &TreeEnsemble) {
+        let one = self.wiring.constant(1);
+        let cells = self.all_cells(id);
+        let leaves: Vec<i32> = (0..op.outputs())
+            .map(|output| {
+                let weight = |&root: &u32| match &op.nodes[root as usize] {
+                    TreeNode::Leaf { weights } => i64::from(weights[output]),
+                    TreeNode::Branch { .. } => unreachable!("there is no feature to branch on"),
+                };
+                let sum = i64::from(op.base[output]) + op.roots.iter().map(weight).sum::<i64>();
+                i32::try_from(sum).expect("interval analysis bounds the sum")
+            })
+            .collect();
+        for (output, &sum) in leaves.iter().enumerate() {
+            let results = cells.iter().skip(output).step_by(leaves.len());
+            let cells = results.map(|&y| [one, one, y]).collect();
+            let coefficients = [0, sum, 0, 0];
+            self.elementwise.push(Elementwise { coefficients, rounding: None, cells });
+        }
     }
 
     fn combine(&mut self, id: NodeId, combine: &Combine) {
@@ -401,28 +358,44 @@ impl<'m> Collector<'m> {
     fn divide(&mut self, id: NodeId) -> Result<(), LayoutError> {
         let node = self.model.node(id);
         let [a, b] = [node.operands[0], node.operands[1]];
-        let intervals = [self.model.node(b).interval, node.interval];
-        let cells = self.operand_cells(a, b, id);
-        let divisions =
-            Divisions::division(intervals, cells).ok_or_else(|| LayoutError::WideDivision {
-                node: node.name.clone(),
-                divisor: intervals[0],
-                quotient: intervals[1],
-            })?;
-        self.divisions.push(divisions);
+        let intervals = [self.model.node(a).interval, self.model.node(b).interval, node.interval];
+        self.push_division(id, intervals, self.operand_cells(a, b, id))
+    }
+
+    /// Divisions for a node: dividends, divisors and quotients lie in `intervals`.
+    pub(super) fn push_division(
+        &mut self,
+        id: NodeId,
+        intervals: [Interval; 3],
+        cells: Vec<[Address; 3]>,
+    ) -> Result<(), LayoutError> {
+        let check = Division::new(intervals).ok_or_else(|| {
+            let node = self.model.node(id);
+            let [dividend, divisor, quotient] = intervals;
+            let (node, op) = (node.name.clone(), node.op.operator().name());
+            LayoutError::WideDivision { node, op, dividend, divisor, quotient }
+        })?;
+        self.divisions.push(Divisions::division(check, cells));
         Ok(())
     }
 
-    fn groups(&self, id: NodeId) -> Result<Groups, LayoutError> {
-        let node = self.model.node(id);
-        let operand = self.model.node(node.operands[0]);
+    fn groups(
+        &self,
+        id: NodeId,
+        width: impl Fn(Interval) -> Option<Width>,
+    ) -> Result<Groups, LayoutError> {
+        let operand = self.model.node(self.model.node(id).operands[0]);
+        let width =
+            width(operand.interval).ok_or_else(|| self.wide_spread(id, operand.interval))?;
         let len = *operand.shape.last().expect("checked by the shape rule");
-        let elements = self.all_cells(node.operands[0]);
-        let groups = Groups::new(operand.interval, len, elements, self.all_cells(id));
-        groups.fits().then_some(groups).ok_or_else(|| LayoutError::WideSpread {
-            node: node.name.clone(),
-            op: node.op.operator().name(),
-            interval: operand.interval,
-        })
+        let elements = self.all_cells(self.model.node(id).operands[0]);
+        Ok(Groups { width, len, elements, results: self.all_cells(id) })
+    }
+
+    /// The error of a node that compares elements too far apart.
+    pub(super) fn wide_spread(&self, id: NodeId, interval: Interval) -> LayoutError {
+        let node = self.model.node(id);
+        let (node, op) = (node.name.clone(), node.op.operator().name());
+        LayoutError::WideSpread { node, op, interval }
     }
 }

@@ -10,7 +10,7 @@ use ciro_graph::movement::{Source, Windows};
 
 use super::collect::Collector;
 use super::outcome::Outcome;
-use super::product::{Product, Right};
+use super::product::{Product, Results, Right};
 use super::wiring::Address;
 
 /// One product for each group of channels.
@@ -57,15 +57,10 @@ pub(super) fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -
             let first = group * geometry.outputs;
             right.extend(bias.iter().flat_map(|b| &b.data()[first..first + geometry.outputs]));
             let k = geometry.inputs * taps + usize::from(bias.is_some());
-            Product {
-                m: left.len() / k,
-                k,
-                n: geometry.outputs,
-                left,
-                right: Right::Fixed(right),
-                results,
-                rounded: collector.rounds(id),
-            }
+            let shape = [results.len() / geometry.outputs, k, geometry.outputs];
+            let rounded = collector.rounds(id);
+            let results = Results { outcomes: results, rounded, uses: vec![] };
+            Product::new(shape, (left, Right::Fixed(right)), results, zero)
         })
         .collect()
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::tables::Tables;
 use crate::air::{Chip, Shape};
 use crate::chips::AnyChip;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::Width;
 
 /// The fewest rows a chip may have: one vector of the prover's widest evaluator.
 pub(crate) const MIN_LOG_SIZE: u32 = 5;
@@ -72,13 +73,13 @@ impl Costs {
     /// more columns.
     pub(crate) fn cheapest_limbs(
         self,
-        widths: &BTreeSet<u32>,
+        widths: &BTreeSet<Width>,
         tables: &Tables,
         chip: impl Fn(Limbs) -> AnyChip,
     ) -> Limbs {
-        let widest = widths.last().copied().unwrap_or(0);
+        let widest = widths.last().copied().unwrap_or(Width::ZERO);
         let candidates = (4..=14).map(|bits| {
-            let limbs = Limbs { count: widest.div_ceil(bits).max(1), bits };
+            let limbs = Limbs::new(widest, bits);
             let ranges: BTreeSet<u32> =
                 widths.iter().flat_map(|&width| limbs.widths(width)).collect();
             let missing = ranges.into_iter().filter(|&width| !tables.has_range(width));

@@ -1,6 +1,5 @@
 //! Rows of divisions and square roots.
 
-use ciro_graph::Interval;
 use stwo::core::fields::m31::BaseField;
 
 use super::cost::{Costs, log_size};
@@ -8,7 +7,8 @@ use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
 use super::{Column, PlacedChip, Witness};
 use crate::air::Shape;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::{self, Division, Width};
 use crate::chips::{AnyChip, DivideChip, RootChip};
 use crate::field::embed;
 
@@ -21,27 +21,16 @@ pub(crate) struct Divisions {
 }
 
 /// How the values of a node are split, and the widths of what is range-checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Split {
-    Division {
-        /// Bits of the lower half.
-        half: u32,
-        /// Bits of the upper half of the quotient, sign included.
-        quotient: u32,
-        /// Bits of the divisor.
-        divisor: u32,
-    },
+    Division(Division),
     Root,
 }
 
 impl Divisions {
-    /// Divisions of values in `a` by values in `b` with quotients in `q`; `None` if their product checks would not stay below 2^30.
-    pub(crate) fn division([b, q]: [Interval; 2], cells: Vec<[Address; 3]>) -> Option<Self> {
-        let divisor = bits(b.hi);
-        let half = 29u32.checked_sub(divisor).filter(|&half| half > 0)?;
-        let quotient = bits(q.max_abs() >> half) + 1;
-        let split = Split::Division { half, quotient, divisor };
-        (quotient + divisor <= 29).then_some(Self { split, cells })
+    /// Divisions, by the check that their intervals allow.
+    pub(crate) fn division(check: Division, cells: Vec<[Address; 3]>) -> Self {
+        Self { split: Split::Division(check), cells }
     }
 
     /// Square roots.
@@ -50,19 +39,12 @@ impl Divisions {
     }
 
     /// Widths of the range-checked values.
-    fn widths(&self) -> Vec<u32> {
+    fn widths(&self) -> Vec<Width> {
         match self.split {
-            Split::Division { half, quotient, divisor } => {
-                vec![half, quotient, half, 31 - half, divisor, divisor, divisor]
-            }
-            Split::Root => vec![15, 16, 16],
+            Split::Division(check) => check.widths().to_vec(),
+            Split::Root => unique::ROOT.to_vec(),
         }
     }
-}
-
-/// Bits of a value that is not negative.
-fn bits(value: i64) -> u32 {
-    i64::BITS - value.leading_zeros()
 }
 
 /// Rows of all divisions (or all roots), before the readers of the results are known.
@@ -96,9 +78,7 @@ impl DivisionRows {
         for work in mine {
             let widths: Vec<u32> =
                 work.widths().into_iter().flat_map(|width| limbs.widths(width)).collect();
-            rows.extend(
-                work.cells.iter().map(|&cells| (work.split.clone(), widths.clone(), cells, true)),
-            );
+            rows.extend(work.cells.iter().map(|&cells| (work.split, widths.clone(), cells, true)));
         }
         // Rows without work repeat the first one and write nothing.
         let (split, widths, cells, _) = rows.first()?.clone();
@@ -123,8 +103,9 @@ impl DivisionRows {
         for (split, widths, [a, b, y], writes) in &self.rows {
             let readers = if *writes { wiring.readers(*y) } else { 0 };
             let mut values = match split {
-                Split::Division { half, quotient, .. } => {
-                    vec![*a, *b, *y, readers, 1 << half, 1 << (quotient - 1), 1 << (30 - half)]
+                Split::Division(check) => {
+                    let offsets = [check.quotient_offset(), check.dividend_offset()];
+                    [[*a, *b, *y, readers, 1 << check.half()].as_slice(), &offsets].concat()
                 }
                 Split::Root => vec![*a, *y, readers],
             };
@@ -143,15 +124,16 @@ impl Split {
         let unsigned = |value: i64| u32::try_from(value).expect("offsets make values unsigned");
         let (a, b) = (i64::from(a), i64::from(b));
         match *self {
-            Self::Division { half, quotient, .. } => {
+            Self::Division(check) => {
+                let half = check.half();
                 let (q, r) = (a.div_euclid(b), a.rem_euclid(b));
                 let low = |value: i64| value & ((1 << half) - 1);
                 let carry = (low(q) * b + r - low(a)) >> half;
                 let checked = [
                     low(q),
-                    (q >> half) + (1 << (quotient - 1)),
+                    (q >> half) + i64::from(check.quotient_offset()),
                     low(a),
-                    (a >> half) + (1 << (30 - half)),
+                    (a >> half) + i64::from(check.dividend_offset()),
                     carry,
                     r,
                     b - 1 - r,
@@ -173,7 +155,7 @@ impl Witness for DivisionRows {
     fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
         let (checked, plain) =
             if self.is_root { (RootChip::CHECKED, 1) } else { (DivideChip::CHECKED, 2) };
-        let limbs = self.limbs.count as usize;
+        let limbs = self.limbs.count() as usize;
         let mut columns = vec![Vec::with_capacity(self.rows.len()); checked * limbs + plain];
         for (split, widths, [a, b, _], _) in &self.rows {
             let (checked, plain) = split.values(values[*a as usize], values[*b as usize]);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use ciro_graph::Interval;
 use stwo::core::fields::m31::BaseField;
 
 use super::cost::log_size;
@@ -10,39 +9,22 @@ use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
 use super::{Column, PlacedChip, Witness};
 use crate::air::Shape;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::Width;
 use crate::chips::{AnyChip, ArgMaxChip, MaxChip};
 use crate::field::embed;
 
 /// Groups of elements of one node whose maximum (or its position) is wanted.
 #[derive(Clone, Debug)]
 pub(crate) struct Groups {
-    /// Bits of the greatest possible difference of two elements.
-    pub(crate) bits: u32,
+    /// Width of the difference of two elements.
+    pub(crate) width: Width,
     /// Number of elements in a group.
     pub(crate) len: usize,
     /// The elements, group after group.
     pub(crate) elements: Vec<Address>,
     /// The result of each group.
     pub(crate) results: Vec<Address>,
-}
-
-impl Groups {
-    /// Groups of `len` elements that all lie in `interval`.
-    pub(crate) fn new(
-        interval: Interval,
-        len: usize,
-        elements: Vec<Address>,
-        results: Vec<Address>,
-    ) -> Self {
-        let spread = interval.hi.abs_diff(interval.lo);
-        Self { bits: u64::BITS - spread.leading_zeros(), len, elements, results }
-    }
-
-    /// Whether a difference that is range-checked cannot be a negative one: all are below 2^30, in a field of 2^31 - 1 elements.
-    pub(crate) fn fits(&self) -> bool {
-        self.bits <= 30
-    }
 }
 
 /// Which of the two operators.
@@ -73,7 +55,7 @@ pub(crate) struct Extrema {
 }
 
 struct Row {
-    bits: u32,
+    width: Width,
     position: u32,
     last: bool,
     /// Index of the group, `None` for padding.
@@ -103,7 +85,7 @@ impl Extrema {
                 let last = elements.len() - 1;
                 for (position, &element) in elements.iter().enumerate() {
                     rows.push(Row {
-                        bits: node.bits,
+                        width: node.width,
                         position: u32::try_from(position).expect("positions fit 31 bits"),
                         last: position == last,
                         group: Some(group),
@@ -120,7 +102,7 @@ impl Extrema {
         let log_size = log_size(rows.len());
         let zero = wiring.zero();
         rows.resize_with(1 << log_size, || Row {
-            bits: 0,
+            width: Width::ZERO,
             position: 0,
             last: false,
             group: None,
@@ -146,7 +128,7 @@ impl Extrema {
                 values.push(row.position);
             }
             values.extend([row.element, row.result, readers]);
-            values.extend(limbs.widths(row.bits));
+            values.extend(limbs.widths(row.width));
             for (column, value) in fixed.iter_mut().zip(values) {
                 column.push(BaseField::from(value));
             }
@@ -180,7 +162,7 @@ impl Witness for Extrema {
             Extremum::Max => 2,
             Extremum::ArgMax => 3,
         };
-        let width = leading + limbs.count as usize + usize::from(self.kind == Extremum::ArgMax);
+        let width = leading + limbs.count() as usize + usize::from(self.kind == Extremum::ArgMax);
         let mut columns = vec![vec![embed(0); self.rows.len()]; width];
         let mut product = embed(1);
         for (at, row) in self.rows.iter().enumerate() {
@@ -203,7 +185,7 @@ impl Witness for Extrema {
                 }
             }
             let gap = u32::try_from(gap).expect("no element exceeds the maximum");
-            for (k, (limb, bits)) in limbs.split(gap).zip(limbs.widths(row.bits)).enumerate() {
+            for (k, (limb, bits)) in limbs.split(gap).zip(limbs.widths(row.width)).enumerate() {
                 counts.range(tables, bits, limb);
                 columns[leading + k][at] = limb.into();
             }

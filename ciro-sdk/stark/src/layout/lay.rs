@@ -2,22 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_graph::integer::{NodeId, Op};
+use ciro_graph::integer::{Encoding, NodeId, Op};
 
 use super::arithmetic::Arithmetic;
-use super::collect::{Collector, LayoutError};
+use super::collect::Collector;
 use super::cost::{Costs, log_size};
 use super::divide::DivisionRows;
 use super::embed::{self, Embedding, Embeddings};
+use super::error::LayoutError;
 use super::extremum::{Extrema, Extremum, Groups};
 use super::io::PublicValues;
-use super::product::{Accumulation, Right, place_contraction};
+use super::product::{Accumulation, Product, place_contraction};
 use super::tables::Tables;
-use super::tree::{Forest, LeafRows, PathRows, RankRows, RankWork};
+use super::tree::{Forest, LeafRows, PathRows, RankRows, RankWork, TooFar};
 use super::wiring::{Address, Wiring};
 use super::{Auxiliary, Layout, PlacedChip, constants};
 use crate::air::Chip as _;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::Width;
 
 impl Collector<'_> {
     /// Lays all work into chips.
@@ -31,8 +33,7 @@ impl Collector<'_> {
         let embeddings = self.embeddings(&mut tables);
         let (ranks, forests) = self.forests(&mut tables)?;
         // Products of one kind stand together, so that few rows only separate others.
-        self.products
-            .sort_by_key(|product| (matches!(product.right, Right::Computed(_)), product.rounded));
+        self.products.sort_by_key(|product| (product.is_dynamic(), product.is_rounded()));
 
         let public = self.public_values();
         let Self { mut wiring, products, elementwise, maxima, positions, divisions, steps, .. } =
@@ -50,8 +51,8 @@ impl Collector<'_> {
             DivisionRows::new(&divisions, is_root, costs, (&mut tables, &mut wiring))
         });
         let embeddings = Embeddings::new(&embeddings, costs, &mut wiring);
-        let ranks = RankRows::new(&ranks, limbs.bits, (&mut tables, &mut wiring));
-        let paths = PathRows::new(&forests, limbs.bits, &mut tables);
+        let ranks = RankRows::new(&ranks, limbs.bits(), (&mut tables, &mut wiring));
+        let paths = PathRows::new(&forests, limbs.bits(), &mut tables);
         let leaves = LeafRows::new(&forests, &mut wiring);
         let mut auxiliary: Vec<Box<dyn Auxiliary>> = vec![];
         auxiliary.extend(steps.into_iter().map(|steps| Box::new(steps) as Box<dyn Auxiliary>));
@@ -60,7 +61,7 @@ impl Collector<'_> {
         // From here on every read has been counted.
         let accumulations = [Some(limbs), None]
             .into_iter()
-            .filter_map(|limbs| Accumulation::new(&products, limbs, costs));
+            .filter_map(|limbs| Accumulation::new(&products, limbs, costs, &tables));
         chips.extend(accumulations.map(|accumulation| accumulation.place(&wiring)));
         chips.extend(rounded.into_iter().chain(raw).map(|work| work.place(&wiring)));
         chips.extend(extrema.into_iter().map(|extrema| extrema.place(&wiring)));
@@ -100,30 +101,37 @@ impl Collector<'_> {
     fn forests(&mut self, tables: &mut Tables) -> Result<(RankWork, Vec<Forest>), LayoutError> {
         let model = self.model;
         let mut work = RankWork::default();
-        let mut positions = BTreeMap::new();
         for &id in &self.bucketizes {
             let (node, operand) = (model.node(id), model.node(id).operands[0]);
             let Op::Bucketize(op) = &node.op else { unreachable!("collected by operator") };
             let cells = self.all_cells(operand);
-            let parts = if op.limbs { 2 } else { 1 };
-            let zero = self.wiring.zero();
-            let operands =
-                cells.chunks(parts).map(|c| [c[0], c.get(1).copied().unwrap_or(zero)]).collect();
+            let operands = if op.limbs {
+                self.images(id, &cells)?
+            } else {
+                let zero = self.wiring.zero();
+                cells.into_iter().map(|cell| [cell, zero]).collect()
+            };
             let cells = (operands, self.all_cells(id));
-            let interval = model.node(operand).interval;
-            let position = work.push(op, interval, cells, (tables, &mut self.wiring));
-            positions.insert(id, position);
+            let values = model.node(operand).interval;
+            let pushed = work.push(op, values, cells, (tables, &mut self.wiring));
+            let wide = |TooFar { boundaries }| LayoutError::WideRanks {
+                node: node.name.clone(),
+                values,
+                boundaries,
+            };
+            pushed.map_err(wide)?;
         }
         let (mut forests, mut nodes) = (vec![], 0);
         for &id in &self.ensembles {
             let node = model.node(id);
             let Op::TreeEnsemble(op) = &node.op else { unreachable!("collected by operator") };
-            let ranks = positions
-                .get(&node.operands[0])
-                .ok_or_else(|| LayoutError::Ranks { node: node.name.clone() })?;
+            // A movement that leaves all ranks in their order has the same cells.
+            let cells = self.all_cells(node.operands[0]);
+            let ranks = work.nodes.iter().find(|ranks| ranks.results == cells);
+            let ranks = ranks.ok_or_else(|| LayoutError::Ranks { node: node.name.clone() })?;
             let results = self.all_cells(id);
             let (forest, products) =
-                Forest::new(op, &work.nodes[*ranks], &results, (nodes, tables, &mut self.wiring));
+                Forest::new(op, ranks, &results, (nodes, tables, &mut self.wiring));
             nodes += forest.nodes();
             self.products.extend(products);
             forests.push(forest);
@@ -131,11 +139,31 @@ impl Collector<'_> {
         Ok((work, forests))
     }
 
+    /// The `(high, low)` limbs of every operand: two neighbouring elements of an input whose limbs the verifier checks, so that comparing
+    /// them in order is comparing what they stand for.
+    fn images(&self, id: NodeId, cells: &[Address]) -> Result<Vec<[Address; 2]>, LayoutError> {
+        let inputs = self.model.input_nodes();
+        let ordered = inputs.filter(|(_, encoding)| matches!(encoding, Encoding::Ordered));
+        let ordered: Vec<Address> = ordered.flat_map(|(id, _)| self.all_cells(id)).collect();
+        let firsts: BTreeSet<Address> = ordered.into_iter().step_by(2).collect();
+        let pairs = cells.chunks_exact(2).map(|pair| [pair[0], pair[1]]).enumerate();
+        let pair = |(element, [high, low]): (usize, [Address; 2])| {
+            #[cfg(test)]
+            if crate::chips::defects::is_back(crate::chips::defects::Defect::AnyLimbs) {
+                return Ok([high, low]);
+            }
+            if firsts.contains(&high) && low == high + 1 {
+                return Ok([high, low]);
+            }
+            Err(LayoutError::Images { node: self.model.node(id).name.clone(), element })
+        };
+        pairs.map(pair).collect()
+    }
+
     /// Replaces draft numbers by table numbers, and makes the range tables of remainders.
     fn number_tables(&mut self, numbers: &[u32], limbs: Limbs, tables: &mut Tables) {
-        let rounded = self.products.iter_mut().filter(|product| product.rounded);
-        let products = rounded.flat_map(|product| &mut product.results);
-        let products = products.map(|outcome| &mut outcome.rounding);
+        let rounded = self.products.iter_mut().filter(|product| product.is_rounded());
+        let products = rounded.flat_map(Product::roundings_mut);
         let elementwise = self.elementwise.iter_mut().flat_map(|work| &mut work.rounding);
         let mut shifts = BTreeSet::new();
         for rounding in products.chain(elementwise) {
@@ -174,19 +202,19 @@ fn place_extrema(
     wiring: &mut Wiring<'_>,
 ) -> Vec<Extrema> {
     let log_size = log_size(groups.iter().map(|group| group.elements.len()).sum());
-    let widths = groups.iter().map(|group| group.bits).collect();
-    let Limbs { bits, .. } =
-        costs.cheapest_limbs(&widths, tables, |limbs| kind.chip(log_size, limbs));
+    let widths = groups.iter().map(|group| group.width).collect();
+    let bits = costs.cheapest_limbs(&widths, tables, |limbs| kind.chip(log_size, limbs)).bits();
     let mut by_limbs: BTreeMap<u32, Vec<&Groups>> = BTreeMap::new();
     for group in groups {
-        let count = group.bits.div_ceil(bits).max(1);
+        let count = Limbs::new(group.width, bits).count();
         by_limbs.entry(count).or_default().push(group);
     }
     let mut placed = vec![];
-    for (count, groups) in by_limbs {
-        let limbs = Limbs { count, bits };
+    for groups in by_limbs.into_values() {
+        let widest = groups.iter().map(|group| group.width).max().unwrap_or(Width::ZERO);
+        let limbs = Limbs::new(widest, bits);
         for group in &groups {
-            for width in limbs.widths(group.bits) {
+            for width in limbs.widths(group.width) {
                 tables.range(width);
             }
         }

@@ -13,6 +13,7 @@ mod convolution;
 mod cost;
 mod divide;
 mod embed;
+mod error;
 mod extremum;
 mod io;
 mod lay;
@@ -32,7 +33,7 @@ use crate::field::embed;
 use crate::preset::{Parameters, Preset};
 use crate::security::Counts;
 
-pub use collect::LayoutError;
+pub use error::LayoutError;
 pub(crate) use tables::TableCounts;
 pub(crate) use wiring::Address;
 

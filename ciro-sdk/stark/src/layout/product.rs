@@ -1,5 +1,6 @@
 //! Rows of matrix products: both sides of the identity that checks them.
 
+use ciro_graph::Interval;
 use stwo::core::fields::m31::BaseField;
 
 use super::cost::{Costs, LANES, log_size};
@@ -9,24 +10,36 @@ use super::tables::{TableCounts, Tables};
 use super::wiring::{Address, Wiring};
 use super::{Column, MemoryReads, PlacedChip, Witness};
 use crate::air::Shape;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
 use crate::chips::{AccumulateChip, AnyChip, ContractChip};
 use crate::field::embed;
 
 /// A product `y[m, n] = sum_k x[m, k] * w[k, n]`, from whatever operator.
+///
+/// `m`, `k` and `n` are at least 1: the chips of both sides count products by their rows, so each
+/// has a row in both.
 #[derive(Clone, Debug)]
 pub(crate) struct Product {
-    pub(crate) m: usize,
-    pub(crate) k: usize,
-    pub(crate) n: usize,
+    m: usize,
+    k: usize,
+    n: usize,
     /// Addresses of `x`, row-major.
-    pub(crate) left: Vec<Address>,
+    left: Vec<Address>,
     /// The matrix `w`, row-major.
-    pub(crate) right: Right,
-    /// What happens to the results, row-major.
-    pub(crate) results: Vec<Outcome>,
-    /// Whether results are rounded: all or none.
+    right: Right,
+    results: Results,
+}
+
+/// The results of a product.
+#[derive(Clone, Debug)]
+pub(crate) struct Results {
+    /// What happens to them, row-major.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Whether they are rounded: all or none.
     pub(crate) rounded: bool,
+    /// Where several nodes share a product: for each the first row behind its results, and what
+    /// they lie in.
+    pub(crate) uses: Vec<(usize, Interval)>,
 }
 
 /// The right operand of a product.
@@ -39,8 +52,43 @@ pub(crate) enum Right {
 }
 
 impl Product {
-    fn is_dynamic(&self) -> bool {
+    /// A product of shape `[m, k, n]` with results. One without terms gets the term `0 * 0`, with
+    /// `zero` the address of a 0.
+    pub(crate) fn new(
+        [m, k, n]: [usize; 3],
+        (left, right): (Vec<Address>, Right),
+        results: Results,
+        zero: Address,
+    ) -> Self {
+        assert_eq!(results.outcomes.len(), m * n, "a product has m * n results");
+        assert!(m > 0 && n > 0, "products without results are left out");
+        #[cfg(test)]
+        if crate::chips::defects::is_back(crate::chips::defects::Defect::NoTerms) {
+            return Self { m, k, n, left, right, results };
+        }
+        if k > 0 {
+            return Self { m, k, n, left, right, results };
+        }
+        let right = match right {
+            Right::Fixed(_) => Right::Fixed(vec![0; n]),
+            Right::Computed(_) => Right::Computed(vec![zero; n]),
+        };
+        Self { m, k: 1, n, left: vec![zero; m], right, results }
+    }
+
+    /// Whether both operands are computed.
+    pub(crate) fn is_dynamic(&self) -> bool {
         matches!(self.right, Right::Computed(_))
+    }
+
+    /// Whether the results are rounded.
+    pub(crate) fn is_rounded(&self) -> bool {
+        self.results.rounded
+    }
+
+    /// The roundings of all results.
+    pub(crate) fn roundings_mut(&mut self) -> impl Iterator<Item = &mut Rounding> {
+        self.results.outcomes.iter_mut().map(|outcome| &mut outcome.rounding)
     }
 
     /// Rows of the contraction for `left` and `right` lanes.
@@ -55,7 +103,32 @@ impl Product {
     /// The result at `inner` of the row or column `outer`.
     fn result(&self, turned: bool, outer: usize, inner: usize) -> Outcome {
         let (row, column) = if turned { (inner, outer) } else { (outer, inner) };
-        self.results[row * self.n + column]
+        self.results.outcomes[row * self.n + column]
+    }
+
+    /// What the lanes `inner` of the row or column `outer` have in common; `None` if they cannot
+    /// share a row.
+    ///
+    /// Where nodes share a product, a lane that nobody reads may belong to another node than its
+    /// neighbours: their table has to cover it too.
+    fn lanes(
+        &self,
+        turned: bool,
+        outer: usize,
+        inner: std::ops::Range<usize>,
+        tables: &Tables,
+    ) -> Option<Lanes> {
+        let lanes = Lanes::of(inner.clone().map(|i| self.result(turned, outer, i)))?;
+        let interval = |row: usize| {
+            let at = self.results.uses.partition_point(|&(end, _)| end <= row);
+            self.results.uses[at].1
+        };
+        let covered = |i: usize| {
+            let row = if turned { i } else { outer };
+            tables.covers(lanes.rounding, interval(row))
+        };
+        let one_node = self.results.uses.len() < 2 || !self.results.rounded;
+        (one_node || inner.clone().all(covered)).then_some(lanes)
     }
 
     /// Outer and inner extent of the results.
@@ -68,9 +141,9 @@ impl Product {
         outer * inner.div_ceil(lanes)
     }
 
-    /// Whether the inner axis of the results is `m` and not `n`: whichever needs fewer rows, if its rows are regular. `None` if neither
-    /// is.
-    fn turned(&self, lanes: usize) -> Option<bool> {
+    /// Whether the inner axis of the results is `m` and not `n`: whichever needs fewer rows, if its
+    /// rows are regular. `None` if neither is.
+    fn turned(&self, lanes: usize, tables: &Tables) -> Option<bool> {
         let mut axes = [false, true];
         axes.sort_by_key(|&turned| self.accumulate_rows(turned, lanes));
         axes.into_iter().find(|&turned| {
@@ -78,7 +151,7 @@ impl Product {
             (0..outer).all(|o| {
                 (0..inner).step_by(lanes).all(|first| {
                     let row = first..inner.min(first + lanes);
-                    Lanes::of(row.map(|i| self.result(turned, o, i))).is_some()
+                    self.lanes(turned, o, row, tables).is_some()
                 })
             })
         })
@@ -130,7 +203,8 @@ impl Lanes {
     }
 }
 
-/// Lays the contraction of all products of one kind; `None` if there is none. Products of the other kind are passed over.
+/// Lays the contraction of all products of one kind; `None` if there is none. Products of the other
+/// kind are passed over.
 pub(crate) fn place_contraction(
     products: &[Product],
     dynamic: bool,
@@ -235,7 +309,8 @@ impl Sheet {
     }
 }
 
-/// The rows of the results of all products that are rounded (or raw), before the readers of the results are known.
+/// The rows of the results of all products that are rounded (or raw), before the readers of the
+/// results are known.
 pub(crate) struct Accumulation {
     chip: AccumulateChip,
     rows: Vec<ResultRow>,
@@ -249,16 +324,22 @@ struct ResultRow {
 }
 
 impl Accumulation {
-    /// Lays the results of all products that have (or have not) a rounding; `None` if there is none.
-    pub(crate) fn new(products: &[Product], limbs: Option<Limbs>, costs: Costs) -> Option<Self> {
-        let mine = |product: &Product| product.rounded == limbs.is_some();
+    /// Lays the results of all products that have (or have not) a rounding; `None` if there is
+    /// none.
+    pub(crate) fn new(
+        products: &[Product],
+        limbs: Option<Limbs>,
+        costs: Costs,
+        tables: &Tables,
+    ) -> Option<Self> {
+        let mine = |product: &Product| product.is_rounded() == limbs.is_some();
         if !products.iter().any(mine) {
             return None;
         }
         let candidates = LANES.iter().filter_map(|&lanes| {
             let rows = |p: &Product| {
                 let at = lanes as usize;
-                if mine(p) { Some(p.accumulate_rows(p.turned(at)?, at)) } else { Some(1) }
+                if mine(p) { Some(p.accumulate_rows(p.turned(at, tables)?, at)) } else { Some(1) }
             };
             let rows = products.iter().map(rows).sum::<Option<usize>>()?;
             let log_size = log_size(rows);
@@ -270,7 +351,7 @@ impl Accumulation {
         let mut this = Self { chip, rows: vec![] };
         for product in products {
             if mine(product) {
-                this.push(product);
+                this.push(product, tables);
             } else if !this.rows.is_empty() {
                 this.rows.push(ResultRow::idle([0, 0, 0, 0, 0, 1], chip.lanes));
             }
@@ -278,19 +359,21 @@ impl Accumulation {
         Some(this)
     }
 
-    fn push(&mut self, product: &Product) {
+    fn push(&mut self, product: &Product, tables: &Tables) {
         let lanes = self.chip.lanes as usize;
-        let turned =
-            product.turned(lanes).expect("the chip was chosen so that its rows are regular");
+        let turned = product
+            .turned(lanes, tables)
+            .expect("the chip was chosen so that its rows are regular");
         let (outer, inner) = product.extents(turned);
         let blocks = inner.div_ceil(lanes);
         for o in (0..outer).rev() {
             for block in (0..blocks).rev() {
                 let row = block * lanes..inner.min((block + 1) * lanes);
-                let row = row.map(|i| product.result(turned, o, i));
+                let common = product.lanes(turned, o, row.clone(), tables);
                 let close = block == 0;
                 let add = close && o == 0;
-                let mut outcomes: Vec<Option<Outcome>> = row.clone().map(Some).collect();
+                let mut outcomes: Vec<Option<Outcome>> =
+                    row.map(|i| Some(product.result(turned, o, i))).collect();
                 outcomes.resize(lanes, None);
                 self.rows.push(ResultRow {
                     flags: [
@@ -301,7 +384,7 @@ impl Accumulation {
                         u32::from(add),
                         u32::from(add && !self.rows.is_empty()),
                     ],
-                    lanes: Lanes::of(row).expect("rows are regular"),
+                    lanes: common.expect("rows are regular"),
                     outcomes,
                 });
             }
@@ -367,11 +450,14 @@ impl Witness for Accumulation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chips::unique::Width;
 
-    const ROUNDING: Rounding = Rounding { shift: 3, offset: 4, table: 1 };
+    fn rounding(shift: u32) -> Rounding {
+        Rounding { shift: Width::of_remainder(1, shift).unwrap(), offset: 4, table: 1 }
+    }
 
     fn lanes(written: &[Option<Address>]) -> Option<Lanes> {
-        let outcome = |&written| Outcome { raw: 0, written, rounding: ROUNDING };
+        let outcome = |&written| Outcome { raw: 0, written, rounding: rounding(3) };
         Lanes::of(written.iter().map(outcome))
     }
 
@@ -392,10 +478,10 @@ mod tests {
     #[test]
     fn lanes_of_a_row_share_a_rounding() {
         let outcome = |written, rounding| Outcome { raw: 0, written, rounding };
-        let other = Rounding { shift: 4, ..ROUNDING };
-        let mixed = [outcome(Some(0), ROUNDING), outcome(Some(1), other)];
+        let (first, other) = (rounding(3), rounding(4));
+        let mixed = [outcome(Some(0), first), outcome(Some(1), other)];
         assert_eq!(Lanes::of(mixed.into_iter()), None);
-        let unread = [outcome(None, other), outcome(Some(1), ROUNDING)];
-        assert_eq!(Lanes::of(unread.into_iter()).map(|lanes| lanes.rounding), Some(ROUNDING));
+        let unread = [outcome(None, other), outcome(Some(1), first)];
+        assert_eq!(Lanes::of(unread.into_iter()).map(|lanes| lanes.rounding), Some(first));
     }
 }

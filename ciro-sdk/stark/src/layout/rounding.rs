@@ -2,17 +2,19 @@
 
 use ciro_graph::Interval;
 use ciro_graph::integer::ops::{Lookup, Requantize};
-use ciro_graph::integer::{BOUND, Constants, Op};
-use stwo::core::fields::m31::{BaseField, P};
+use ciro_graph::integer::{Constants, Op};
+use stwo::core::fields::m31::BaseField;
 
 use super::tables::{Function, MOST_ENTRIES, TableCounts, Tables};
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::Width;
 use crate::field::embed;
 
 /// `y = table[(x + offset) >> shift]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rounding {
-    pub(crate) shift: u32,
+    /// The shift, as the width of the remainder that is below `2^shift`.
+    pub(crate) shift: Width,
     pub(crate) offset: i32,
     /// Number of the function table.
     pub(crate) table: u32,
@@ -20,11 +22,11 @@ pub(crate) struct Rounding {
 
 impl Rounding {
     /// What rows without work do: `x = 0` has quotient 0, output 0 and remainder 0 in the range table of width 0.
-    pub(crate) const IDLE: Self = Self { shift: 0, offset: 0, table: 0 };
+    pub(crate) const IDLE: Self = Self { shift: Width::ZERO, offset: 0, table: 0 };
 
     /// The fixed columns of a row.
     pub(crate) fn fixed(self, limbs: Limbs) -> impl Iterator<Item = BaseField> {
-        [1u32 << self.shift].into_iter().map(BaseField::from).chain(
+        [1u32 << self.shift.bits()].into_iter().map(BaseField::from).chain(
             [embed(self.offset), self.table.into()]
                 .into_iter()
                 .chain(limbs.widths(self.shift).map(BaseField::from)),
@@ -33,7 +35,7 @@ impl Rounding {
 
     /// Number of witness columns of one lane.
     pub(crate) fn witness_columns(limbs: Limbs) -> usize {
-        2 + limbs.count as usize
+        2 + limbs.count() as usize
     }
 
     /// Writes the witness of one value to `columns` (quotient, output, limbs) and counts its lookups.
@@ -46,8 +48,9 @@ impl Rounding {
         mut write: impl FnMut(usize, BaseField),
     ) {
         let shifted = i64::from(x) + i64::from(self.offset);
-        let quotient = i32::try_from(shifted >> self.shift).expect("intervals bound quotients");
-        let remainder = u32::try_from(shifted - (i64::from(quotient) << self.shift))
+        let quotient =
+            i32::try_from(shifted >> self.shift.bits()).expect("intervals bound quotients");
+        let remainder = u32::try_from(shifted - (i64::from(quotient) << self.shift.bits()))
             .expect("a remainder is not negative");
         write(0, embed(quotient));
         if self == Self::IDLE {
@@ -68,7 +71,7 @@ impl Rounding {
 #[derive(Debug, Default)]
 pub(crate) struct Roundings {
     tables: Vec<Draft>,
-    shifts: Vec<(u32, usize)>,
+    shifts: Vec<(Width, usize)>,
 }
 
 #[derive(Debug)]
@@ -136,7 +139,6 @@ impl Roundings {
             }
             _ => return None,
         };
-        self.shifts.push((shift, count));
         // Lanes without work hold 0: the domain covers it.
         let covered = x.union(Interval::point(0)) + Interval::point(offset.into());
         let domain = covered.shift_right(shift);
@@ -156,37 +158,44 @@ impl Roundings {
             }
         };
         let table = u32::try_from(table).expect("few tables");
+        let shift = Width::of_remainder(domain.width(), shift).expect("part of a draft that fits");
+        self.shifts.push((shift, count));
         Some(Ok(Rounding { shift, offset, table }))
     }
 
     /// The limb width that makes remainders cheapest: wide limbs need large range tables, narrow ones many lookups.
     pub(crate) fn limbs(&self) -> Limbs {
-        let most = self.shifts.iter().map(|&(shift, _)| shift).max().unwrap_or(0);
+        let most = self.shifts.iter().map(|&(shift, _)| shift).max().unwrap_or(Width::ZERO);
         let cost = |bits: u32| {
-            let limbs = Limbs { count: most.div_ceil(bits).max(1), bits };
+            let limbs = Limbs::new(most, bits);
             let mut widths: Vec<u32> =
                 self.shifts.iter().flat_map(|&(shift, _)| limbs.widths(shift)).collect();
             widths.sort_unstable();
             widths.dedup();
             let entries: usize = widths.iter().map(|&width| 1usize << width).sum();
             let values: usize = self.shifts.iter().map(|&(_, count)| count).sum();
-            3 * values * limbs.count as usize + 4 * entries
+            3 * values * limbs.count() as usize + 4 * entries
         };
         let bits = (4..=14).min_by_key(|&bits| cost(bits)).expect("the range is not empty");
-        Limbs { count: most.div_ceil(bits).max(1), bits }
+        Limbs::new(most, bits)
     }
 
     /// Adds the tables; returns the number of each draft.
     pub(crate) fn finish(&self, tables: &mut Tables) -> Vec<u32> {
+        assert!(self.tables.iter().all(Draft::fits), "drafts grow only as long as they fit");
         self.tables.iter().map(|draft| tables.function(draft.function())).collect()
     }
 }
 
 impl Draft {
-    /// Whether `x = q * 2^shift + r - offset` has one solution for every operand: two candidates differ by less than the modulus.
+    /// Whether `x = q * 2^shift + r - offset` has one solution for every field element `x`, whatever the offset is.
     fn fits(&self) -> bool {
-        let reach = (self.domain.max_abs() + 2) << self.max_shift;
-        self.max_operand < BOUND && self.max_operand + reach < i64::from(P)
+        #[cfg(test)]
+        if crate::chips::defects::is_back(crate::chips::defects::Defect::FarOffsets) {
+            let reach = (self.domain.max_abs() + 2) << self.max_shift;
+            return self.max_operand + reach < i64::from(stwo::core::fields::m31::P);
+        }
+        Width::of_remainder(self.domain.width(), self.max_shift).is_some()
     }
 
     /// Takes another draft in if both can share one table.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ciro_graph::Interval;
 
 use super::cost::{Costs, LANES, log_size};
+use super::rounding::Rounding;
 use super::{Column, PlacedChip, Witness};
 use crate::air::Shape;
 use crate::chips::{AnyChip, Book, TableChip};
@@ -81,6 +82,13 @@ impl Tables {
     pub(crate) fn apply(&self, table: u32, argument: i32) -> i32 {
         let (function, _) = &self.functions[(table - FIRST_FUNCTION) as usize];
         function.outputs[offset(function, argument)]
+    }
+
+    /// Whether the table of a rounding has an entry for every value of an interval.
+    pub(crate) fn covers(&self, rounding: Rounding, x: Interval) -> bool {
+        let (function, _) = &self.functions[(rounding.table - FIRST_FUNCTION) as usize];
+        let offset = Interval::point(rounding.offset.into());
+        function.domain.contains((x + offset).shift_right(rounding.shift.bits()))
     }
 
     /// The books that have entries.

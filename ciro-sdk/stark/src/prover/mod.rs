@@ -5,6 +5,8 @@ mod check;
 mod columns;
 mod estimate;
 mod folds;
+#[cfg(test)]
+mod hunt;
 mod logup;
 mod prove;
 mod tree;

@@ -1,8 +1,8 @@
 //! Comparisons: the sign of a difference.
 
 use crate::float::{BinaryFn, Node};
-use crate::integer::BOUND;
 use crate::integer::ops::{Lookup, Mul};
+use crate::integer::room;
 use crate::quantize::emit::narrow;
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value};
@@ -11,7 +11,7 @@ use crate::quantize::lower::Lowering;
 use crate::tensor::Tensor;
 
 /// Tables of signs have about this many bits; the shift keeps the sign of what it drops.
-const SIGN_BITS: i32 = 10;
+const SIGN_BITS: i32 = 31 - room::SIGN_SHIFT.cast_signed();
 
 /// `a < b` and its kind, exact on the integers that stand for both sides.
 pub(super) fn lower(
@@ -30,7 +30,7 @@ pub(super) fn with_zero(
     f: BinaryFn,
     difference: &Expr,
 ) -> Result<Expr, QuantizeError> {
-    let x = cx.plain(difference, BOUND as f64, &format!("{}.difference", node.name))?;
+    let x = cx.plain(difference, room::SIGNED as f64, &format!("{}.difference", node.name))?;
     let name = &node.name;
     let id = match f {
         BinaryFn::Less => sign(cx, x, name, |q| q < 0)?,

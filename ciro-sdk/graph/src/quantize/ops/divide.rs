@@ -1,8 +1,8 @@
 //! Divisions and reciprocals.
 
 use crate::float::{Graph, NodeId, Op, Reducer, ScalarFn, UnaryFn};
-use crate::integer::BOUND;
 use crate::integer::ops::{Combine, DivFloor, Mul, Requantize};
+use crate::integer::{BOUND, room};
 use crate::quantize::calibrate::Range;
 use crate::quantize::emit::{exponent, narrow, step_at_least};
 use crate::quantize::error::{QuantizeError, Refusal};
@@ -95,8 +95,8 @@ fn quotient(
     let bits = cx.bits(id);
     let step = step_at_least(1.0, width * pow2(-exponent(bits)));
     let wanted = ceil_log2(dividend.scale / divisor.scale / step).max(0);
-    let room = (BOUND as f64 - 1.0 - b_most) / (2.0 * most.max(1.0));
-    let most_shift = ceil_log2(room + 1.0) - 1;
+    let most_factor = (room::DIVIDEND.hi as f64 - b_most) / (2.0 * most.max(1.0));
+    let most_shift = ceil_log2(most_factor + 1.0) - 1;
     let shift = wanted.min(most_shift);
     if shift < 0 {
         return Err(cx.refuse(Refusal::NoRoom));

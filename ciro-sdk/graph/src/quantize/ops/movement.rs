@@ -2,7 +2,7 @@
 
 use super::binary;
 use crate::float::{BinaryFn, Node, NodeId, Op};
-use crate::integer::{BOUND, ModelError};
+use crate::integer::{ModelError, room};
 use crate::movement::Movement;
 use crate::quantize::emit::{narrow, step_at_least};
 use crate::quantize::error::QuantizeError;
@@ -166,7 +166,7 @@ fn exact(cx: &mut Lowering<'_>, node: &Node) -> Result<Vec<Value>, QuantizeError
     let mut values = vec![];
     for &id in &node.operands {
         if cx.constant_of(id).is_none() {
-            values.push((id, cx.wide(id, BOUND as f64 / 2.0)?));
+            values.push((id, cx.wide(id, room::COMPARED as f64)?));
         }
     }
     let finest = values.iter().map(|(_, value)| value.scale).fold(f64::INFINITY, f64::min);
@@ -174,8 +174,8 @@ fn exact(cx: &mut Lowering<'_>, node: &Node) -> Result<Vec<Value>, QuantizeError
         return binary::common_of(cx, &node.operands);
     }
     let reach = values.iter().map(|&(_, value)| cx.range_of(value).max_abs()).fold(0.0, f64::max);
-    let room = BOUND as f64 / 2.0 - 1.0;
-    let scale = if reach > finest * room { step_at_least(finest, reach / room) } else { finest };
+    let most = room::COMPARED as f64 - 1.0;
+    let scale = if reach > finest * most { step_at_least(finest, reach / most) } else { finest };
     let mut joined = vec![];
     for &id in &node.operands {
         let known = values.iter().find(|(known, _)| *known == id);

@@ -2,8 +2,8 @@
 
 use super::compare;
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
-use crate::integer::BOUND;
 use crate::integer::ops::{ArgMax, ReduceMax, ReduceSum};
+use crate::integer::{BOUND, room};
 use crate::movement::Movement;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value};
@@ -117,8 +117,7 @@ fn increasing(f: &ScalarFn) -> bool {
 /// An operand of a maximum: hidden positions hold the least integer that a position that counts may hold.
 fn unmasked(cx: &mut Lowering<'_>, id: NodeId, exact: bool) -> Result<Value, QuantizeError> {
     let read = |cx: &mut Lowering<'_>, id| {
-        // Elements are compared by their differences, which stay below the bound too.
-        if exact { cx.wide(id, BOUND as f64 / 2.0) } else { cx.narrow(id) }
+        if exact { cx.wide(id, room::COMPARED as f64) } else { cx.narrow(id) }
     };
     let Some(Form::Masked(inner, keep)) = cx.form(id) else { return read(cx, id) };
     let (inner, keep) = (*inner, keep.clone());

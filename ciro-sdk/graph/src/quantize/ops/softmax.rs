@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::divide;
 use crate::float::NodeId;
-use crate::integer::BOUND;
 use crate::integer::NodeId as IntegerId;
 use crate::integer::ops::{Combine, DivFloor, Lookup, Mul, ReduceMax, ReduceSum, Requantize};
+use crate::integer::room;
 use crate::movement::Movement;
 use crate::quantize::emit::{Target, exponent, narrow, round_to_i64};
 use crate::quantize::error::{QuantizeError, Refusal};
@@ -145,8 +145,7 @@ fn exact_differences(
     bits: u32,
 ) -> Result<Value, QuantizeError> {
     let name = cx.node().name.clone();
-    // Below half of the bound, so that differences stay below it.
-    let scores = cx.wide(operand, BOUND as f64 / 2.0)?;
+    let scores = cx.wide(operand, room::COMPARED as f64)?;
     let difference = below_greatest(cx, scores, scores.id, places, &name)?;
     let interval = cx.interval(scores);
     let span = (interval.hi - interval.lo) as f64 * scores.scale;

@@ -7,7 +7,7 @@ use crate::float::{Aggregate, BranchMode, Graph, NodeId, Op, TreeEnsemble, TreeN
 use crate::integer::ops::{
     Bucketize, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
 };
-use crate::integer::{BOUND, NodeId as IntegerId, ordered_image};
+use crate::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
 use crate::movement::Movement;
 use crate::quantize::emit::{narrow, round_to_i64, step_at_least};
 use crate::quantize::error::QuantizeError;
@@ -32,8 +32,8 @@ pub(super) fn lower(
             (x, Images::Ordered)
         }
         None => {
-            let value = cx.wide(operand, BOUND as f64)?;
-            (value.id, Images::Units(value.scale))
+            let value = cx.wide(operand, room::RANKED as f64)?;
+            (value.id, Images::Units { unit: value.scale, values: cx.interval(value) })
         }
     };
     let boundaries = boundaries(trees, images);
@@ -83,8 +83,8 @@ fn limbs(movement: &Movement<f64>, rank: usize) -> Option<Movement<i32>> {
 enum Images {
     /// Order-preserving images of float32.
     Ordered,
-    /// Multiples of a unit.
-    Units(f64),
+    /// Multiples of a unit, in an interval.
+    Units { unit: f64, values: Interval },
 }
 
 /// The sorted boundaries of every feature.
@@ -98,10 +98,11 @@ impl Images {
     fn last(self, threshold: f32, strict: bool) -> i64 {
         match self {
             Self::Ordered => ordered_image(threshold) - i64::from(strict),
-            Self::Units(unit) => {
+            Self::Units { unit, values } => {
                 let units = f64::from(threshold) / unit;
                 let last = if strict { units.ceil() - 1.0 } else { units.floor() };
-                round_to_i64(last.clamp(-(BOUND as f64), BOUND as f64))
+                // Below all values, or at the greatest of them, a boundary decides as it does beyond.
+                round_to_i64(last).clamp(values.lo - 1, values.hi)
             }
         }
     }

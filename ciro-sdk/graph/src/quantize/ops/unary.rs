@@ -2,8 +2,8 @@
 
 use super::{compare, divide, input, table};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
-use crate::integer::BOUND;
 use crate::integer::ops::{Isqrt, Mul, Requantize};
+use crate::integer::room;
 use crate::quantize::calibrate::Range;
 use crate::quantize::emit::{Target, narrow};
 use crate::quantize::error::{QuantizeError, Refusal};
@@ -190,8 +190,8 @@ fn sqrt(
     if range.hi < 0.0 {
         return Err(cx.refuse(Refusal::NotFinite { at: range.hi.to_string() }));
     }
-    // Below half of the bound, so that a clamp at 0 can compare any two values.
-    let mut radicand = cx.finest(&expr, BOUND as f64 / 2.0, &name)?;
+    // A clamp at 0 compares any two values.
+    let mut radicand = cx.finest(&expr, room::COMPARED as f64, &name)?;
     if cx.interval(radicand).lo < 0 {
         if count(&node.shape) > FEW {
             radicand = cx.within(radicand, 32767.0)?;

@@ -3,7 +3,7 @@
 mod ranks;
 mod rows;
 
-pub(crate) use ranks::{RankRows, RankWork, Ranks};
+pub(crate) use ranks::{RankRows, RankWork, Ranks, TooFar};
 pub(crate) use rows::{LeafRows, PathRows};
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use ciro_graph::integer::ops::{TreeEnsemble, TreeNode};
 
 use super::Auxiliary;
 use super::outcome::Outcome;
-use super::product::{Product, Right};
+use super::product::{Product, Results, Right};
 use super::rounding::Rounding;
 use super::tables::Tables;
 use super::wiring::{Address, Wiring};
@@ -51,7 +51,7 @@ impl Forest {
         results: &[Address],
         (node, tables, wiring): (u32, &mut Tables, &mut Wiring<'_>),
     ) -> (Self, Vec<Product>) {
-        let samples = ranks.results.len() / ranks.features();
+        let samples = ranks.results.len() / ensemble.features;
         let trees = ensemble.roots.len();
         let leaves = wiring.auxiliary(samples * trees);
         let mut forest = Self {
@@ -122,15 +122,10 @@ impl Forest {
             right.push(self.ensemble.base[output]);
             let results = results.iter().skip(output).step_by(self.ensemble.outputs());
             let exact = |&raw| Outcome { raw, written: Some(raw), rounding: Rounding::IDLE };
-            products.push(Product {
-                m: self.samples,
-                k: right.len(),
-                n: 1,
-                left,
-                right: Right::Fixed(right),
-                results: results.map(exact).collect(),
-                rounded: false,
-            });
+            let outcomes = results.map(exact).collect();
+            let results = Results { outcomes, rounded: false, uses: vec![] };
+            let shape = [self.samples, right.len(), 1];
+            products.push(Product::new(shape, (left, Right::Fixed(right)), results, wiring.zero()));
         }
         products
     }
@@ -169,7 +164,7 @@ impl Forest {
 
     /// The path of one tree for one sample, as long as the tree is deep: the leaf is repeated.
     fn path(&self, values: &[i32], sample: usize, tree: usize) -> Vec<u32> {
-        let features = self.ranks.features();
+        let features = self.ensemble.features;
         let ranks: Vec<i32> = self.ranks.results[sample * features..][..features]
             .iter()
             .map(|&address| values[address as usize])
@@ -198,7 +193,7 @@ fn depths(ensemble: &TreeEnsemble) -> Vec<usize> {
 
 impl Auxiliary for Forest {
     fn fill(&self, values: &mut [i32]) {
-        let features = self.ranks.features();
+        let features = self.ensemble.features;
         for sample in 0..self.samples {
             for tree in 0..self.ensemble.roots.len() {
                 let path = self.path(values, sample, tree);

@@ -6,7 +6,8 @@ use stwo::core::fields::m31::BaseField;
 
 use super::count;
 use crate::air::Shape;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::Width;
 use crate::chips::{AnyChip, Book, RankChip};
 use crate::field::embed;
 use crate::layout::cost::log_size;
@@ -19,8 +20,10 @@ use crate::layout::{Column, PlacedChip, Witness};
 pub(crate) struct Ranks {
     pub(super) boundaries: Vec<Vec<i64>>,
     limbs: bool,
-    /// What every boundary part and every operand part lies in, high and low.
-    parts: [Interval; 2],
+    /// What every high part of a boundary or an operand lies in.
+    high: Interval,
+    /// Width of the gap between two parts.
+    width: Width,
     /// Position of the first interval of every feature in the boundary table.
     first: Vec<usize>,
     /// Number of feature 0 in the boundary table.
@@ -32,7 +35,7 @@ pub(crate) struct Ranks {
     /// `(high, low)` of every value.
     operands: Vec<[Address; 2]>,
     /// Address of every rank.
-    pub(super) results: Vec<Address>,
+    pub(crate) results: Vec<Address>,
 }
 
 /// All rank work of a model, with the numbers that features and slots share.
@@ -43,6 +46,11 @@ pub(crate) struct RankWork {
     slots: u32,
 }
 
+/// Operands so far from the boundaries that no range check of their gaps is sound.
+pub(crate) struct TooFar {
+    pub(crate) boundaries: Interval,
+}
+
 impl RankWork {
     /// Adds a node; returns its position.
     pub(crate) fn push(
@@ -51,18 +59,22 @@ impl RankWork {
         operand: Interval,
         (operands, results): (Vec<[Address; 2]>, Vec<Address>),
         (tables, wiring): (&mut Tables, &mut Wiring<'_>),
-    ) -> usize {
-        let parts = if op.limbs {
-            [Interval::new(-0x8000, 0x8000), Interval::new(0, 0xffff)]
+    ) -> Result<usize, TooFar> {
+        let boundaries = Interval::of(op.boundaries.iter().flatten().copied());
+        let (high, low) = if op.limbs {
+            (Interval::new(-0x8000, 0x8000), Interval::new(0, 0xffff))
         } else {
-            let bound = op.boundaries.iter().flatten().copied();
-            [Interval::of(bound).map_or(operand, |i| i.union(operand)), Interval::point(0)]
+            (boundaries.map_or(operand, |i| i.union(operand)), Interval::point(0))
         };
+        let widths = Width::of_rank(high).zip(Width::of_rank(low)).map(|(high, low)| high.max(low));
+        let boundaries = boundaries.unwrap_or(operand);
+        let width = widths.ok_or(TooFar { boundaries })?;
         let visits = wiring.auxiliary(results.len());
         let mut node = Ranks {
             boundaries: op.boundaries.clone(),
             limbs: op.limbs,
-            parts,
+            high,
+            width,
             first: vec![],
             feature: self.features,
             slot: self.slots,
@@ -85,39 +97,41 @@ impl RankWork {
         self.features += count(op.boundaries.len());
         self.slots += count(node.results.len());
         self.nodes.push(node);
-        self.nodes.len() - 1
+        Ok(self.nodes.len() - 1)
     }
 }
 
 impl Ranks {
+    /// A boundary in parts, as operands are.
+    fn split(&self, boundary: i64) -> [i32; 2] {
+        let part = |value: i64| i32::try_from(value).expect("parts of 32-bit values");
+        if self.limbs {
+            [part(boundary >> 16), part(boundary & 0xffff)]
+        } else {
+            [part(boundary), 0]
+        }
+    }
+
     /// The boundaries `(lower, upper)` around a rank, in parts; sentinels lie one past every operand.
     fn interval(&self, boundaries: &[i64], rank: usize) -> [[i32; 2]; 2] {
-        let part = |value: i64| i32::try_from(value).expect("parts of 32-bit values");
-        let split = |boundary: i64| {
-            if self.limbs {
-                [part(boundary >> 16), part(boundary & 0xffff)]
-            } else {
-                [part(boundary), 0]
-            }
-        };
+        let sentinel = |value: i64| [i32::try_from(value).expect("parts fit 31 bits"), 0];
         let lower = match rank.checked_sub(1) {
-            Some(below) => split(boundaries[below]),
-            None => [part(self.parts[0].lo - 1), 0],
+            Some(below) => self.split(boundaries[below]),
+            None => sentinel(self.high.lo - 1),
         };
         let upper = match boundaries.get(rank) {
-            Some(&boundary) => split(boundary),
-            None => [part(self.parts[0].hi + 1), 0],
+            Some(&boundary) => self.split(boundary),
+            None => sentinel(self.high.hi + 1),
         };
         [lower, upper]
     }
 
-    /// Bits of the greatest gap between two parts.
-    fn gap_bits(&self) -> u32 {
-        let widest = self.parts.map(|part| part.width() + 1).into_iter().max().unwrap_or(1);
-        u64::BITS - widest.leading_zeros()
+    /// How many boundaries of a feature are below a value in parts.
+    fn rank(&self, feature: usize, x: [i32; 2]) -> usize {
+        self.boundaries[feature].partition_point(|&boundary| self.split(boundary) < x)
     }
 
-    pub(super) fn features(&self) -> usize {
+    fn features(&self) -> usize {
         self.boundaries.len()
     }
 }
@@ -136,13 +150,13 @@ impl RankRows {
         limb_bits: u32,
         (tables, wiring): (&mut Tables, &mut Wiring<'_>),
     ) -> Option<Self> {
-        let widest = work.nodes.iter().map(Ranks::gap_bits).max()?;
-        let limbs = Limbs { count: widest.div_ceil(limb_bits), bits: limb_bits };
+        let widest = work.nodes.iter().map(|node| node.width).max()?;
+        let limbs = Limbs::new(widest, limb_bits);
         let rows: usize = work.nodes.iter().map(|node| node.results.len()).sum();
         let this = Self { nodes: work.nodes.clone(), limbs, log_size: log_size(rows) };
         for row in this.rows() {
             row.operand.iter().for_each(|&address| wiring.read(address));
-            limbs.widths(row.bits).for_each(|width| {
+            limbs.widths(row.width).for_each(|width| {
                 tables.range(width);
             });
         }
@@ -159,7 +173,7 @@ impl RankRows {
                     feature: at % node.features(),
                     slot: node.slot + count(at),
                     visits: Some(node.visits + count(at)),
-                    bits: node.gap_bits(),
+                    width: node.width,
                     operand,
                     result,
                 });
@@ -180,7 +194,7 @@ impl RankRows {
             let [high, low] = row.operand;
             let feature = row.node.feature + count(row.feature);
             let mut values = vec![high, low, feature, row.slot, row.result, readers];
-            values.extend(self.limbs.widths(row.bits));
+            values.extend(self.limbs.widths(row.width));
             for (column, value) in fixed.iter_mut().zip(values) {
                 column.push(BaseField::from(value));
             }
@@ -196,21 +210,21 @@ struct RankRow<'a> {
     slot: u32,
     /// Address of the number of tree nodes that read the slot; `None` in rows without work.
     visits: Option<Address>,
-    bits: u32,
+    width: Width,
     operand: [Address; 2],
     result: Address,
 }
 
 impl Witness for RankRows {
     fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
-        let width = 3 + 4 + 2 * (1 + self.limbs.count as usize) + 1;
+        let width = 3 + 4 + 2 * (1 + self.limbs.count() as usize) + 1;
         let mut columns = vec![Vec::with_capacity(1 << self.log_size); width];
         for row in self.rows() {
             let x = row.operand.map(|address| values[address as usize]);
-            let rank = values[row.result as usize];
-            let index = usize::try_from(rank).expect("ranks are not negative");
+            let index = row.node.rank(row.feature, x);
             let [lower, upper] = row.node.interval(&row.node.boundaries[row.feature], index);
             counts.entry(Book::Boundaries, row.node.first[row.feature] + index);
+            let rank = i32::try_from(index).expect("few boundaries");
             let mut out: Vec<BaseField> =
                 [x[0], x[1], rank, lower[0], lower[1], upper[0], upper[1]].map(embed).to_vec();
             for (a, b, strict) in [(x, upper, 0), (lower, x, 1)] {
@@ -218,7 +232,7 @@ impl Witness for RankRows {
                 let gap = if equal { b[1] - a[1] - strict } else { b[0] - a[0] - 1 };
                 let gap = u32::try_from(gap).expect("a rank's interval encloses its value");
                 out.push(u32::from(equal).into());
-                for (limb, width) in self.limbs.split(gap).zip(self.limbs.widths(row.bits)) {
+                for (limb, width) in self.limbs.split(gap).zip(self.limbs.widths(row.width)) {
                     counts.range(tables, width, limb);
                     out.push(limb.into());
                 }

@@ -4,7 +4,8 @@ use stwo::core::fields::m31::BaseField;
 
 use super::{Forest, count};
 use crate::air::Shape;
-use crate::chips::quantize::Limbs;
+use crate::chips::limbs::Limbs;
+use crate::chips::unique::Width;
 use crate::chips::{AnyChip, Book, LeafChip, PathChip};
 use crate::field::embed;
 use crate::layout::cost::log_size;
@@ -15,6 +16,8 @@ use crate::layout::{Auxiliary, Column, PlacedChip, Witness};
 /// Rows of the paths of all ensembles, before the readers of the leaves are known.
 pub(crate) struct PathRows {
     forests: Vec<Forest>,
+    /// Width of the gap between a rank and a threshold.
+    width: Width,
     limbs: Limbs,
     log_size: u32,
 }
@@ -35,21 +38,18 @@ impl PathRows {
         let most = forests
             .iter()
             .flat_map(|forest| &forest.ranks.boundaries)
-            .map(|boundaries| count(boundaries.len()))
+            .map(|boundaries| boundaries.len() as u64)
             .max()?;
-        let bits = u32::BITS - most.leading_zeros();
-        let limbs = Limbs { count: bits.div_ceil(limb_bits).max(1), bits: limb_bits };
-        limbs.widths(bits).for_each(|width| {
+        let width =
+            Width::of_branch(most).expect("boundaries are fewer than 2^30: each is in a table");
+        let limbs = Limbs::new(width, limb_bits);
+        limbs.widths(width).for_each(|width| {
             tables.range(width);
         });
         let rows: usize =
             forests.iter().map(|forest| forest.samples * forest.depths.iter().sum::<usize>()).sum();
-        (rows > 0).then(|| Self { forests: forests.to_vec(), limbs, log_size: log_size(rows) })
-    }
-
-    fn gap_bits(&self) -> u32 {
-        let lengths = self.forests.iter().flat_map(|forest| &forest.ranks.boundaries).map(Vec::len);
-        u32::BITS - count(lengths.max().unwrap_or(0)).leading_zeros()
+        let forests = forests.to_vec();
+        (rows > 0).then(|| Self { forests, width, limbs, log_size: log_size(rows) })
     }
 
     /// All paths in row order; rows without work walk the first step of the first path again.
@@ -86,16 +86,15 @@ impl PathRows {
         let chip = AnyChip::Path(PathChip { log_size: self.log_size, limbs: self.limbs });
         let shape = Shape::of(&chip);
         let mut fixed = vec![Vec::with_capacity(1 << self.log_size); shape.fixed];
-        let bits = self.gap_bits();
         for (path, step) in self.paths() {
             let forest = &self.forests[path.forest];
             let last = !path.idle && step + 1 == forest.depths[path.tree];
             let leaf = forest.leaf_address(path.sample, path.tree);
-            let slots = forest.ranks.slot + count(path.sample * forest.ranks.features());
+            let slots = forest.ranks.slot + count(path.sample * forest.ensemble.features);
             let root = forest.node + forest.ensemble.roots[path.tree];
             let readers = if last { wiring.readers(leaf) } else { 0 };
             let mut values = vec![u32::from(step > 0), root, slots, leaf, readers];
-            values.extend(self.limbs.widths(bits));
+            values.extend(self.limbs.widths(self.width));
             for (column, value) in fixed.iter_mut().zip(values) {
                 column.push(BaseField::from(value));
             }
@@ -107,12 +106,11 @@ impl PathRows {
 impl Witness for PathRows {
     fn columns(&self, values: &[i32], tables: &Tables, counts: &mut TableCounts) -> Vec<Column> {
         let mut columns =
-            vec![Vec::with_capacity(1 << self.log_size); 8 + self.limbs.count as usize];
-        let bits = self.gap_bits();
+            vec![Vec::with_capacity(1 << self.log_size); 8 + self.limbs.count() as usize];
         // The node table holds the nodes of all ensembles in the order of their numbers.
         for (path, step) in self.paths() {
             let forest = &self.forests[path.forest];
-            let features = forest.ranks.features();
+            let features = forest.ensemble.features;
             let nodes = forest.path(values, path.sample, path.tree);
             let (node, next) = (nodes[step], nodes[step + 1]);
             counts.entry(Book::TreeNodes, (node + forest.node) as usize);
@@ -132,7 +130,7 @@ impl Witness for PathRows {
                 u32::from(taken),
             ]
             .to_vec();
-            for (limb, width) in self.limbs.split(gap).zip(self.limbs.widths(bits)) {
+            for (limb, width) in self.limbs.split(gap).zip(self.limbs.widths(self.width)) {
                 counts.range(tables, width, limb);
                 out.push(limb);
             }

@@ -1,0 +1,232 @@
+//! Static facts of a layout, recomputed from its fixed columns alone: each address has one producer, which writes it as often as it is
+//! read; tables are functions; every range check is as narrow as its values demand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ciro_graph::Interval;
+use stwo::core::fields::m31::P;
+
+use super::forge::Forge;
+use super::record::{Lookup, lookups};
+use crate::air::{Chip as _, Relation};
+use crate::chips::limbs::Limbs;
+use crate::chips::{AnyChip, Book};
+use crate::layout::PlacedChip;
+
+const MODULUS: u64 = P as u64;
+
+/// What is wrong with the layout of a model.
+pub(super) fn audit(forge: &Forge) -> BTreeSet<String> {
+    let layout = forge.prover.layout();
+    let mut found = BTreeSet::new();
+    memory(&lookups(layout, &forge.witness), &mut found);
+    let mut entries = BTreeMap::new();
+    for placed in &layout.chips {
+        tables(placed, &mut entries, &mut found);
+    }
+    let intervals = |address: u32| interval(forge, address);
+    for placed in &layout.chips {
+        let sheet = Sheet { placed, entries: &entries, intervals: &intervals };
+        let name = placed.chip.name();
+        let mut note =
+            |what: Option<String>| found.extend(what.map(|what| format!("{name}: {what}")));
+        for row in 0..1usize << placed.chip.log_size() {
+            match placed.chip {
+                AnyChip::Accumulate(chip) => {
+                    let limbs = chip.limbs;
+                    note(
+                        limbs.and_then(|limbs| sheet.rounding(limbs, 8 + chip.lanes as usize, row)),
+                    );
+                }
+                AnyChip::Arithmetic(chip) => {
+                    note(chip.limbs.and_then(|limbs| sheet.rounding(limbs, 4, row)));
+                }
+                AnyChip::Max(chip) => note(sheet.group(chip.limbs, [2, 5], row, 0)),
+                AnyChip::ArgMax(chip) => note(sheet.group(chip.limbs, [3, 6], row, 1)),
+                AnyChip::Divide(_) => note(sheet.dividend(row)),
+                AnyChip::Rank(chip) => note(sheet.rank(chip.limbs, row)),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// Each address has one producer, which is read as often as it says.
+fn memory(all: &[Lookup], found: &mut BTreeSet<String>) {
+    if all.len() as u64 >= MODULUS {
+        found.insert("as many lookups as the modulus".to_owned());
+    }
+    let mut reads: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut writes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for lookup in all.iter().filter(|lookup| lookup.relation == Relation::Memory) {
+        let address = lookup.values[0];
+        if address.column.is_some() || lookup.multiplicity.column.is_some() {
+            found.insert("the prover chooses an address, or how often one is read".to_owned());
+        }
+        match lookup.multiplicity.value.0 {
+            0 => {}
+            count if count == P - 1 => *reads.entry(address.value.0).or_default() += 1,
+            count => writes.entry(address.value.0).or_default().push(count),
+        }
+    }
+    for (address, producers) in &writes {
+        let count = reads.remove(address).unwrap_or(0);
+        if *producers != [u32::try_from(count).unwrap()] {
+            found.insert(format!("address {address} is read {count} times, written {producers:?}"));
+        }
+    }
+    found.extend(reads.keys().map(|address| format!("address {address} is read, never written")));
+}
+
+/// Entries of function tables (under their number) and of boundaries (under -1 less their feature).
+type Entries = BTreeMap<i64, BTreeSet<Vec<u32>>>;
+
+/// Tables hold each key once.
+fn tables(placed: &PlacedChip, entries: &mut Entries, found: &mut BTreeSet<String>) {
+    let AnyChip::Table(table) = placed.chip else { return };
+    let width = table.book.width();
+    let key = if table.book == Book::TreeNodes { 1 } else { 2 };
+    let mut seen = BTreeSet::new();
+    for row in 0..1usize << table.log_size {
+        for lane in 0..table.lanes as usize {
+            let entry: Vec<u32> =
+                (0..width).map(|k| placed.fixed[width * lane + k][row].0).collect();
+            if entry[0] == P - 1 {
+                continue;
+            }
+            if !seen.insert(entry[..key].to_vec()) {
+                found.insert(format!(
+                    "{:?}: {:?} stands in two entries",
+                    table.book,
+                    &entry[..key]
+                ));
+            }
+            let number = i64::from(entry[0]);
+            match table.book {
+                Book::Functions => entries.entry(number).or_default().insert(entry),
+                Book::Boundaries => entries.entry(-1 - number).or_default().insert(entry),
+                Book::TreeNodes | Book::Leaves => false,
+            };
+        }
+    }
+}
+
+/// What the value of an address lies in; `None` for values between steps.
+fn interval(forge: &Forge, address: u32) -> Option<Interval> {
+    if let Some((_, id, _)) = forge.element(address) {
+        return Some(forge.model.node(id).interval);
+    }
+    let layout = forge.prover.layout();
+    let fixed = |placed: &PlacedChip| {
+        let AnyChip::Constants(chip) = placed.chip else { return None };
+        (0..chip.lanes as usize).find_map(|lane| {
+            let [at, value] = [0, 1].map(|k| &placed.fixed[3 * lane + k]);
+            let row = at
+                .iter()
+                .zip(&placed.fixed[3 * lane + 2])
+                .position(|(at, readers)| at.0 == address && readers.0 > 0);
+            row.map(|row| Interval::point(signed(value[row].0)))
+        })
+    };
+    layout.chips.iter().find_map(fixed)
+}
+
+struct Sheet<'a> {
+    placed: &'a PlacedChip,
+    entries: &'a Entries,
+    intervals: &'a dyn Fn(u32) -> Option<Interval>,
+}
+
+impl Sheet<'_> {
+    fn fixed(&self, column: usize, row: usize) -> u32 {
+        self.placed.fixed[column][row].0
+    }
+
+    fn bits(&self, limbs: Limbs, first: usize, row: usize) -> u32 {
+        (0..limbs.count() as usize).map(|k| self.fixed(first + k, row)).sum()
+    }
+
+    /// Limbs without gaps that hold the remainder exactly, and a table that leaves room for it.
+    fn rounding(&self, limbs: Limbs, first: usize, row: usize) -> Option<String> {
+        let (power, table) = (self.fixed(first, row), self.fixed(first + 2, row));
+        let mut below = 0;
+        for k in 0..limbs.count() {
+            let width = self.fixed(first + 3 + k as usize, row);
+            if width > 0 && below != limbs.bits() * k {
+                return Some("limbs with gaps".to_owned());
+            }
+            below += width;
+        }
+        if 1u64 << below != u64::from(power) {
+            return Some(format!("remainders of {below} bits for the power {power}"));
+        }
+        let Some(entries) = self.entries.get(&i64::from(table)) else {
+            return Some(format!("there is no table {table}"));
+        };
+        let window = (entries.len() as u64) * u64::from(power);
+        (window > MODULUS).then(|| format!("{} quotients times {power}", entries.len()))
+    }
+
+    /// The difference of two elements of the group that begins in a row: a false one is no true one.
+    fn group(
+        &self,
+        limbs: Limbs,
+        [at, first]: [usize; 2],
+        row: usize,
+        strict: u64,
+    ) -> Option<String> {
+        if self.fixed(0, row) != 0 {
+            return None;
+        }
+        let rows = self.placed.fixed[0].len();
+        let mut elements: Option<Interval> = None;
+        let mut bits = 0;
+        for row in row..rows {
+            if let Some(interval) = (self.intervals)(self.fixed(at, row)) {
+                elements = Some(elements.map_or(interval, |all| all.union(interval)));
+            }
+            bits = bits.max(self.bits(limbs, first, row));
+            if self.fixed(1, row) == 1 {
+                let spread = elements.map_or(0, |all| all.width() - 1);
+                let wide = spread + strict + (1 << bits) > MODULUS;
+                return wide.then(|| format!("{bits} bits for elements {spread} apart"));
+            }
+        }
+        None
+    }
+
+    fn dividend(&self, row: usize) -> Option<String> {
+        let a = (self.intervals)(self.fixed(0, row))?;
+        (a.hi > (1 << 30) - 2 || a.lo < 1 - (1 << 30)).then(|| format!("dividends in {a}"))
+    }
+
+    fn rank(&self, limbs: Limbs, row: usize) -> Option<String> {
+        let [x, low] = [0, 1].map(|column| (self.intervals)(self.fixed(column, row)));
+        let feature = i64::from(self.fixed(2, row));
+        let bits = self.bits(limbs, 6, row);
+        let two = low != Some(Interval::point(0));
+        // Limbs of an image: the high one, and the low one, which is never negative.
+        let x = if two { Interval::new(-0x8000, 0x7fff) } else { x? };
+        // Boundaries and sentinels as integers next to the values: one past 2^30 - 1 is 2^30.
+        let near = |element: u32| x.lo + signed(modulo(i64::from(element) - x.lo));
+        let entries = || self.entries[&(-1 - feature)].iter();
+        let least_upper = entries().map(|entry| near(entry[4])).min()?;
+        let most_lower = entries().map(|entry| near(entry[2])).max()?;
+        // How far a value may be past its upper boundary, or not above its lower one.
+        let farthest = (x.hi - least_upper).max(most_lower - x.lo) + 1;
+        let wide = farthest + (1i64 << bits) > i64::from(P);
+        wide.then(|| format!("{bits} bits for values in {x} and boundaries {farthest} away"))
+    }
+}
+
+/// The residue of an integer.
+fn modulo(value: i64) -> u32 {
+    u32::try_from(value.rem_euclid(i64::from(P))).expect("a residue is below the modulus")
+}
+
+/// The integer below `p / 2` in absolute value.
+fn signed(value: u32) -> i64 {
+    let value = i64::from(value);
+    if value > i64::from(P / 2) { value - i64::from(P) } else { value }
+}
