@@ -4,6 +4,7 @@ use crate::block::Proposal;
 use crate::certificate::{Certificate, Committee};
 use crate::crypto::Scheme;
 use crate::message::{Claim, NewView, SignedSummary, Summary};
+use crate::mutation::{Mutation, Mutations};
 use crate::params::Params;
 use crate::statement::{Kind, Statement};
 use crate::types::{ChainId, Digest, Epoch, ReplicaId, Seq, View};
@@ -72,6 +73,7 @@ pub struct Rules<'a, S: Scheme> {
     pub epoch_start: Digest,
     /// The epoch's validators.
     pub committee: &'a Committee<S>,
+    pub(crate) mutations: Mutations,
 }
 
 impl<S: Scheme> Rules<'_, S> {
@@ -118,7 +120,8 @@ impl<S: Scheme> Rules<'_, S> {
         proves: &mut impl Proves,
     ) -> bool {
         let summaries = body.view_changes.iter().map(|signed| &signed.summary);
-        let ordered = body.view_changes.windows(2).all(|pair| pair[0].sender < pair[1].sender);
+        let ordered = body.view_changes.windows(2).all(|pair| pair[0].sender < pair[1].sender)
+            || self.mutations.has(Mutation::RepeatedSender);
         let shaped = ordered
             && self.committee.set().leader(self.epoch, body.view) == leader
             && summaries.clone().all(|it| it.view == body.view && self.is_plausible(it));
@@ -142,7 +145,11 @@ impl<S: Scheme> Rules<'_, S> {
         let null = Proposal::null().digest::<S>();
         let selected = || selection.iter().map(|(seq, it)| (seq, it.map_or(null, |it| it.digest)));
         let same = selected().zip(&body.pre_prepares).all(|((_, due), (got, _))| due == *got);
-        same && selected().zip(&body.pre_prepares).all(|((seq, digest), (_, signature))| {
+        if !same && !self.mutations.has(Mutation::UncomparedProposals) {
+            return false;
+        }
+        selected().zip(&body.pre_prepares).all(|((seq, _), (digest, signature))| {
+            let digest = *digest;
             let hash = self.hash(Kind::PrePrepare, body.view, seq, digest);
             self.committee.verify(leader, &hash, signature).is_ok()
         })
@@ -153,6 +160,7 @@ impl<S: Scheme> Rules<'_, S> {
         let digest = summary.digest::<S>(self.params.claims_depth());
         let hash = self.hash(Kind::ViewChange, summary.view, summary.stable_seq, digest);
         self.committee.verify(*sender, &hash, signature).is_ok()
+            || self.mutations.has(Mutation::UnsignedSummaries)
     }
 
     fn hash(&self, kind: Kind, view: View, seq: Seq, digest: Digest) -> Digest {

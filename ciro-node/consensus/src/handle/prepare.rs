@@ -6,6 +6,7 @@ use crate::certificate::Certificate;
 use crate::crypto::Scheme;
 use crate::drops::Dropped;
 use crate::message::{Body, Claim, Message, Vote};
+use crate::mutation::Mutation;
 use crate::record::Record;
 use crate::replica::{Place, Replica};
 use crate::slot::{Ballot, Cast, Validity};
@@ -61,11 +62,14 @@ impl<S: Scheme> Replica<S> {
         }
         let vote = Vote { view, seq, digest: assigned.digest };
         let Some(message) = self.say(Body::Prepare(vote)) else { return };
+        let keeps_nothing = self.genesis.mutations.has(Mutation::UnfilledClaims);
         let id = self.id();
         let slot = self.slot(seq);
         slot.prepares.cast(id, ballot(&message, &vote));
         slot.own.insert(Kind::Prepare, message);
-        slot.vote(vote.digest);
+        if !keeps_nothing {
+            slot.vote(vote.digest);
+        }
     }
 
     /// Notes that a quorum agreed, and says so (PBFT §4.2, the predicate `prepared`).

@@ -328,6 +328,7 @@ impl<S: Scheme> Replica<S> {
     /// Does what a step made possible: executes, proposes, watches the oldest operation.
     fn settle(&mut self) {
         if self.fault.is_none() {
+            self.start_due_view();
             self.execute_next();
             self.propose();
             // Whoever is a quorum alone has just committed what it proposed.
@@ -365,6 +366,7 @@ impl<S: Scheme> Replica<S> {
             epoch: self.epoch,
             epoch_start: self.epoch_start,
             committee: &self.committees.current,
+            mutations: self.genesis.mutations,
         }
     }
 

@@ -146,6 +146,9 @@ impl World {
                 self.oracle.keeps_up(node, block.seq, self.now);
             }
             self.oracle.reaches(node, block.seq, outcome.root);
+            for evidence in &block.punish {
+                self.oracle.accuses(node, evidence);
+            }
             if let Some(operation) = outcome.misordered {
                 self.oracle.violated(Violation::Twice { node, operation });
             }
