@@ -256,6 +256,7 @@ impl Byzantine {
             Behaviour::Replay => self.replay().into_iter().collect(),
             Behaviour::Garbage => vec![self.garbage()],
             Behaviour::Spam => (0..8).map(|_| self.spam()).collect(),
+            Behaviour::Strategist => self.strategist.answer(),
             _ => Vec::new(),
         }
     }
@@ -263,7 +264,10 @@ impl Byzantine {
     /// Whether the node does something out of turn at all.
     #[must_use]
     pub const fn is_mischievous(&self) -> bool {
-        matches!(self.behaviour, Behaviour::Replay | Behaviour::Garbage | Behaviour::Spam)
+        matches!(
+            self.behaviour,
+            Behaviour::Replay | Behaviour::Garbage | Behaviour::Spam | Behaviour::Strategist
+        )
     }
 
     fn sign(&self, epoch: Epoch, body: Body) -> Arc<Message> {

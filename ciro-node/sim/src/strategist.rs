@@ -3,13 +3,13 @@
 //! A strategist has its own keys and everything that was ever sent to it. What it sends is well formed, signed where its
 //! key suffices, and true in all but one point: the point that one check of an honest replica must find.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use ciro_consensus::crypto::{Scheme, Signature};
 use ciro_consensus::evidence::{DoubleSign, Evidence, SignedDigest};
 use ciro_consensus::message::{
-    Body, Claim, Message, MessageDomain, NewView, PrePrepare, SignedSummary, State, Status,
+    Body, Claim, Fetch, Message, MessageDomain, NewView, PrePrepare, SignedSummary, State, Status,
     Summary, ViewChange,
 };
 use ciro_consensus::new_view::select;
@@ -33,21 +33,43 @@ pub(crate) struct Strategist {
     domain: MessageDomain,
     rng: Rng,
     heard: VecDeque<Arc<Message>>,
+    /// Contents of claims that it made up, and who asked for them.
+    made_up: BTreeMap<(Seq, Digest), Arc<Proposal>>,
+    asked: Vec<(ReplicaId, Epoch, Seq, Digest)>,
 }
 
 impl Strategist {
-    pub(crate) const fn new(id: ReplicaId, domain: MessageDomain, rng: Rng) -> Self {
-        Self { id, domain, rng, heard: VecDeque::new() }
+    pub(crate) fn new(id: ReplicaId, domain: MessageDomain, rng: Rng) -> Self {
+        let (heard, made_up, asked) = (VecDeque::new(), BTreeMap::new(), Vec::new());
+        Self { id, domain, rng, heard, made_up, asked }
     }
 
     /// Remembers what others say.
     pub(crate) fn observe(&mut self, message: &Arc<Message>) {
+        if let Body::Fetch(Fetch::Proposal { seq, digest }) = message.body
+            && self.made_up.contains_key(&(seq, digest))
+        {
+            self.asked.push((message.sender, message.epoch, seq, digest));
+        }
         if matches!(message.body, Body::ViewChange(_) | Body::NewView(_) | Body::PrePrepare(_)) {
             if self.heard.len() >= REMEMBERED {
                 self.heard.pop_front();
             }
             self.heard.push_back(Arc::clone(message));
         }
+    }
+
+    /// Hands out what it made up to those who asked.
+    pub(crate) fn answer(&mut self) -> Vec<Outgoing> {
+        let asked = std::mem::take(&mut self.asked);
+        let mut sent = Vec::new();
+        for (asker, epoch, seq, digest) in asked {
+            if let Some(proposal) = self.made_up.get(&(seq, digest)).cloned() {
+                let body = Body::State(Arc::new(State::Proposal { seq, proposal }));
+                sent.extend(self.say(Target::One(asker), epoch, body));
+            }
+        }
+        sent
     }
 
     /// Turns what the honest replica would send into what is sent.
@@ -94,11 +116,7 @@ impl Strategist {
         let mut content = (*body.proposal).clone();
         let choice = self.rng.below(4);
         match choice {
-            0 => content.operations.push(Operation {
-                client: ClientId(0),
-                nonce: Nonce(1 + self.rng.below(20)),
-                payload: Keyed::hash(&[Digest::from_u64(self.rng.bits())]),
-            }),
+            0 => content.operations.push(self.no_operation()),
             1 => content.evidence.push(self.false_evidence(epoch)),
             2 => {
                 content.operations.reverse();
@@ -117,6 +135,12 @@ impl Strategist {
         let mut sent = self.say(Target::Half(odd), epoch, other);
         sent.extend(self.say(Target::Half(!odd), epoch, Body::PrePrepare(body.clone())));
         sent
+    }
+
+    /// An operation that no client asked for.
+    fn no_operation(&mut self) -> Operation {
+        let (client, nonce) = (ClientId(0), Nonce(1 + self.rng.below(20)));
+        Operation { client, nonce, payload: Keyed::hash(&[Digest::from_u64(self.rng.bits())]) }
     }
 
     /// Accuses whoever else speaks with two signatures that it never gave.
@@ -228,7 +252,10 @@ impl Strategist {
             1 => {
                 let view = View(lie.summary.view.0.saturating_sub(1));
                 let seq = lie.summary.stable_seq.next();
-                let digest = Keyed::hash(&[Digest::from_u64(self.rng.bits())]);
+                let operation = self.no_operation();
+                let content = Proposal { view, operations: vec![operation], ..Proposal::null() };
+                let digest = content.digest::<Keyed>();
+                self.made_up.insert((seq, digest), Arc::new(content));
                 lie.summary.claims = vec![Claim { seq, view, digest }];
                 lie.prepared = vec![truth.prepared.first().cloned().unwrap_or_default()];
             }

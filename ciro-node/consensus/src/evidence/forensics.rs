@@ -49,11 +49,17 @@ pub struct Forensics<S: Scheme> {
     committees: BTreeMap<Epoch, Arc<Committee<S>>>,
     said: BTreeMap<Position, BTreeMap<Digest, Signature>>,
     /// ViewChanges by view and signed digest: a liar may have sent several for one view.
-    asked: BTreeMap<(Epoch, ReplicaId), BTreeMap<(View, Digest), (Summary, Signature)>>,
-    started: BTreeMap<(Epoch, ReplicaId, View), BTreeMap<(Seq, Digest), Signature>>,
+    asked: BTreeMap<(Epoch, ReplicaId), Asked>,
+    started: BTreeMap<(Epoch, ReplicaId, View), Started>,
     blocks: BTreeMap<Seq, BTreeSet<Digest>>,
     checkpoints: BTreeMap<Seq, BTreeSet<Digest>>,
 }
+
+/// ViewChanges of one author in one epoch.
+type Asked = BTreeMap<(View, Digest), (Summary, Signature)>;
+
+/// NewViews of one leader for one view, by checkpoint and signed digest.
+type Started = BTreeMap<(Seq, Digest), Signature>;
 
 /// Where a signer may say one thing only.
 type Position = (Epoch, ReplicaId, Kind, View, Seq);

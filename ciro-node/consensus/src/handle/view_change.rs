@@ -1,6 +1,7 @@
 //! Asking for another primary (PBFT §4.4, view-change).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::block::Proposal;
@@ -229,8 +230,8 @@ impl<S: Scheme> Replica<S> {
             }
         }
         for ((seq, digest), claimant) in wanted {
-            if !self.claimed.contains_key(&(seq, digest)) {
-                self.claimed.insert((seq, digest), None);
+            if let Entry::Vacant(entry) = self.claimed.entry((seq, digest)) {
+                entry.insert(None);
                 self.fetch(claimant, Fetch::Proposal { seq, digest });
             }
         }

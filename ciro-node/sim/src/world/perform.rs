@@ -64,7 +64,7 @@ impl World {
                 let at = self.now + self.rng.below(5 * MILLISECOND);
                 self.push(at, Event::Verdict { node, incarnation, seq, digest, valid });
             }
-            Effect::Relay { to, operations } => self.relay(node, to, operations),
+            Effect::Relay { to, operations } => self.relay(node, to, &operations),
             Effect::Validators { .. } | Effect::StakeRefused { .. } => {}
             Effect::Execute(block) => self.execute(node, &block),
             Effect::RestoreState { seq, state_root } => self.restore(node, seq, state_root),
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Hands operations to another node, whose application judges them.
-    fn relay(&mut self, from: usize, to: ReplicaId, operations: Vec<Operation>) {
+    fn relay(&mut self, from: usize, to: ReplicaId, operations: &[Operation]) {
         let reached = |world: &Self, address: &usize| {
             world.nodes[*address].id == to
                 && !world.cuts.values().any(|cut| cut.blocks(from, *address))
@@ -117,7 +117,7 @@ impl World {
         let network = self.plan.network;
         for to in receivers {
             let at = self.now + self.rng.between(network.delay_min, network.delay_max);
-            for operation in &operations {
+            for operation in operations {
                 self.push(at, Event::Operation { to, operation: *operation });
             }
         }
