@@ -120,7 +120,9 @@ impl Node {
         let disk = std::mem::take(disk);
         let (mut records, mut votes_from, mut store) = (Vec::new(), Epoch::ZERO, None);
         if self.is_honest() {
-            let options = StoreOptions { recovery: Recovery::Strict, keep };
+            let first = self.incarnation == 0;
+            let recovery = if first { Recovery::NewKey } else { Recovery::Strict };
+            let options = StoreOptions { recovery, keep };
             let opened: Opened<Keyed, SimDisk> =
                 Store::open(disk, genesis.message_domain(), options)?;
             (records, votes_from, store) = (opened.records, opened.votes_from, Some(opened.store));

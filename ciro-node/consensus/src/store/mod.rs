@@ -109,10 +109,16 @@ pub enum StoreError {
         /// What is wrong with it.
         source: WireError,
     },
+    /// The directory holds nothing, and nobody said that the key is new.
+    #[error(
+        "neither `{LOG_FILE}` nor `{GUARD_FILE}` is there: a key that signed before would sign again what it forgot; say \
+         that the key is new, or from which epoch on it may vote"
+    )]
+    Empty,
     /// The log is unreadable and nothing else says what was signed.
     #[error(
         "the log is lost and so is the slashing-protection file `{GUARD_FILE}`: nothing says what was signed; bring the \
-         file back, import a copy of it, or start with an empty directory, which does not vote before the next epoch"
+         file back, or start with an empty directory and the epoch from which on the key may vote"
     )]
     GuardMissing,
     /// A frame of the log holds something that is no record.
@@ -144,11 +150,19 @@ pub enum StoreError {
     Poisoned,
 }
 
-/// What to do about a log that has lost its end.
+/// What to do about a log that has lost its end or is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Stop with [`StoreError::LogBehindGuard`].
+    /// Stop with [`StoreError::LogBehindGuard`], and with [`StoreError::Empty`] where nothing was ever written.
     Strict,
+    /// As strict, but an empty directory is right: the key has never signed anything on this chain.
+    NewKey,
+    /// As strict, but the directory is empty because the key comes from elsewhere: it votes from this epoch on. It must be
+    /// later than any in which the key may have signed, the epoch after the network's current one.
+    OldKey {
+        /// The first epoch to vote in.
+        votes_from: Epoch,
+    },
     /// Begin an empty log; the replica must not vote before [`Opened::votes_from`].
     LogLost,
 }
@@ -198,6 +212,10 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         let log_format = Format::log(domain.chain);
         let guard_format = Format::guard(domain.chain);
         let lost = options.recovery == Recovery::LogLost;
+        let empty = disk.read(LOG_FILE)?.is_none() && disk.read(GUARD_FILE)?.is_none();
+        if empty && matches!(options.recovery, Recovery::Strict | Recovery::LogLost) {
+            return Err(StoreError::Empty);
+        }
         let read = open_log(&mut disk, log_format);
         let readable = match read {
             Ok(read) => Some(read),
@@ -211,6 +229,11 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         let (mut guard_journal, read) =
             Journal::open(&mut disk, GUARD_FILE, guard_format).map_err(StoreError::Guard)?;
         let mut guard = read_guard(&read.frames)?;
+        if let Recovery::OldKey { votes_from } = options.recovery
+            && empty
+        {
+            guard.apply(&GuardEntry::VotesFrom(votes_from));
+        }
         let mut votes_from = guard.votes_from();
         let resume = guard.epoch().next();
         let whole = match readable {

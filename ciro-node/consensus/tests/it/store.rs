@@ -26,7 +26,7 @@ fn open_with(directory: &Path, lab: &Lab, recovery: Recovery) -> Result<TestStor
 }
 
 fn open(directory: &Path, lab: &Lab) -> Result<TestStore, StoreError> {
-    open_with(directory, lab, Recovery::Strict)
+    open_with(directory, lab, Recovery::NewKey)
 }
 
 /// Writes a log of several frames: the steps of a backup up to the third block.
@@ -95,12 +95,15 @@ fn open_log(
     if !guarded {
         disk.0.remove(GUARD_FILE);
     }
-    let opened =
-        Store::<Stark, _>::open(disk, lab.genesis.message_domain(), StoreOptions::default())?;
+    let opened = Store::<Stark, _>::open(
+        disk,
+        lab.genesis.message_domain(),
+        StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+    )?;
     let again = Store::<Stark, _>::open(
         opened.store.into_disk(),
         lab.genesis.message_domain(),
-        StoreOptions::default(),
+        StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
     );
     assert_eq!(again.unwrap().torn_bytes, 0, "the first opening repaired it");
     Ok(opened.records)
@@ -143,7 +146,11 @@ fn a_slashing_protection_file_torn_at_any_byte_recovers_or_stops_with_its_error(
     for len in 0..guard.len() {
         let mut torn = disk.clone();
         torn.0.insert(GUARD_FILE.to_owned(), guard[..len].to_vec());
-        match Store::<Stark, _>::open(torn, lab.genesis.message_domain(), StoreOptions::default()) {
+        match Store::<Stark, _>::open(
+            torn,
+            lab.genesis.message_domain(),
+            StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+        ) {
             Ok(opened) => assert_eq!(opened.records, written),
             Err(StoreError::Guard(JournalError::TornHeader { len: at })) => assert_eq!(at, len),
             Err(error) => panic!("cut at {len}: {error}"),
@@ -251,8 +258,12 @@ fn segments_are_kept_for_the_evidence_window() {
                 for sender in [0, 2, 3] {
                     backup.receive(&lab.message(sender, epoch, checkpoint(seq, digest)));
                 }
-                let mut opened =
-                    Store::<Stark, _>::open(disk, domain, StoreOptions::default()).unwrap();
+                let mut opened = Store::<Stark, _>::open(
+                    disk,
+                    domain,
+                    StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+                )
+                .unwrap();
                 let records = backup.log.iter().filter(|it| !matches!(it, Record::Epoch(_)));
                 let records = records.cloned().collect();
                 opened.store.persist(vec![Effect::Compact(records)]).unwrap();
@@ -319,7 +330,7 @@ fn compaction_keeps_replaced_logs_for_the_forensic_tool() {
 fn whoever_keeps_no_segments_has_none() {
     let lab = Lab::new();
     let (written, disk) = written_disk(&lab);
-    let options = StoreOptions { keep: Keep::Nothing, ..StoreOptions::default() };
+    let options = StoreOptions { keep: Keep::Nothing, recovery: Recovery::NewKey };
     let domain = lab.genesis.message_domain();
     let mut store = Store::<Stark, _>::open(disk, domain, options).unwrap().store;
     store.persist(vec![Effect::Compact(written[..2].to_vec())]).unwrap();
@@ -344,4 +355,22 @@ fn a_replica_lives_through_restarts_from_files() {
         let records = subject.log.drain(..).map(|record| Effect::Append(Box::new(record)));
         store.persist(records.collect()).unwrap();
     }
+}
+
+#[test]
+fn an_empty_directory_votes_only_for_a_new_key_or_from_a_given_epoch_on() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    for recovery in [Recovery::Strict, Recovery::LogLost] {
+        let error = open_with(directory.path(), &lab, recovery).unwrap_err();
+        assert!(matches!(error, StoreError::Empty), "{error}");
+    }
+    let votes_from = ciro_consensus::Epoch(7);
+    let opened = open_with(directory.path(), &lab, Recovery::OldKey { votes_from }).unwrap();
+    assert_eq!(opened.votes_from, votes_from);
+    drop(opened);
+    let mut again = open_with(directory.path(), &lab, Recovery::Strict).unwrap();
+    assert_eq!(again.votes_from, votes_from, "it is remembered");
+    let mut primary = lab.open(0).replica;
+    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
+    assert!(matches!(again.store.persist(effects), Err(StoreError::Refused(_))));
 }
