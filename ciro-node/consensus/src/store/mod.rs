@@ -11,6 +11,7 @@
 //! writes and fails.
 
 mod disk;
+mod error;
 mod file_disk;
 mod guard;
 mod interchange;
@@ -20,6 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use disk::{Disk, DiskError};
+pub use error::StoreError;
 pub use file_disk::FileDisk;
 pub use guard::{Guard, GuardRefusal};
 pub use interchange::{Interchange, InterchangeError};
@@ -29,7 +31,7 @@ use crate::crypto::Scheme;
 use crate::io::Effect;
 use crate::message::{Message, MessageDomain};
 use crate::record::Record;
-use crate::types::{Epoch, Seq};
+use crate::types::Epoch;
 use crate::wire::{Reader, Wire, WireError};
 use guard::GuardEntry;
 use journal::{Format, Journal};
@@ -83,71 +85,6 @@ fn segment_of(name: &str) -> Option<(Epoch, u64)> {
     let (epoch, number) = name.strip_prefix(LOG_FILE)?.strip_prefix('.')?.split_once('.')?;
     let hex = |digits: &str| u64::from_str_radix(digits, 16).ok();
     Some((Epoch(hex(epoch)?), hex(number)?))
-}
-
-/// Why a store cannot be opened or written. After an error while writing, the node must stop and open it anew.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The lock is held by another process, or the disk failed.
-    #[error("disk failed")]
-    Disk(#[from] DiskError),
-    /// The log is unusable.
-    #[error("the log `{LOG_FILE}` is unusable")]
-    Log(#[source] JournalError),
-    /// The slashing-protection file is unusable.
-    #[error("the slashing-protection file `{GUARD_FILE}` is unusable")]
-    Guard(#[source] JournalError),
-    /// The file of epoch proofs is unusable.
-    #[error("the epoch proofs `{EPOCHS_FILE}` are unusable")]
-    Epochs(#[source] JournalError),
-    /// A frame of the slashing-protection file holds something that this version does not understand.
-    #[error("frame {frame} of the slashing-protection file holds no entry that this version knows")]
-    GuardEntry {
-        /// The frame's sequence number.
-        frame: u64,
-        /// What is wrong with it.
-        source: WireError,
-    },
-    /// The directory holds nothing, and nobody said that the key is new.
-    #[error(
-        "neither `{LOG_FILE}` nor `{GUARD_FILE}` is there: a key that signed before would sign again what it forgot; say \
-         that the key is new, or from which epoch on it may vote"
-    )]
-    Empty,
-    /// The log is unreadable and nothing else says what was signed.
-    #[error(
-        "the log is lost and so is the slashing-protection file `{GUARD_FILE}`: nothing says what was signed; bring the \
-         file back, or start with an empty directory and the epoch from which on the key may vote"
-    )]
-    GuardMissing,
-    /// A frame of the log holds something that is no record.
-    #[error("frame {frame} of the log holds no record")]
-    Record {
-        /// The frame's sequence number.
-        frame: u64,
-        /// What is wrong with it.
-        source: WireError,
-    },
-    /// The log lacks a message that was signed according to the slashing-protection file.
-    #[error(
-        "the log lacks what was signed at block {seq} of epoch {epoch}: its end is lost; signing is safe again from \
-         epoch {resume} on"
-    )]
-    LogBehindGuard {
-        /// The epoch of the missing message.
-        epoch: Epoch,
-        /// Its sequence number.
-        seq: Seq,
-        /// The first epoch in which nothing was signed yet.
-        resume: Epoch,
-    },
-    /// The replica wants to sign something that contradicts what it signed before.
-    #[error("refused to sign")]
-    Refused(#[from] GuardRefusal),
-    /// An earlier write failed; what is on disk is unknown until the store is opened anew.
-    #[error("an earlier write failed, open the store anew")]
-    Poisoned,
 }
 
 /// What to do about a log that has lost its end or is not there.
@@ -234,31 +171,18 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         {
             guard.apply(&GuardEntry::VotesFrom(votes_from));
         }
-        let mut votes_from = guard.votes_from();
-        let resume = guard.epoch().next();
         let whole = match readable {
+            Some(opened) => reconcile::<S>(opened, &mut guard, &domain, lost)?,
             None => None,
-            Some(opened) => {
-                let from_log = Guard::from_records::<S>(&opened.records, &domain);
-                match from_log.lacks(&guard) {
-                    Some((epoch, seq)) if !lost => {
-                        return Err(StoreError::LogBehindGuard { epoch, seq, resume });
-                    }
-                    Some(_) => None,
-                    None => {
-                        // The last step may have reached the log but not this file.
-                        guard.merge(&from_log);
-                        Some(opened)
-                    }
-                }
-            }
         };
+        if whole.is_none() {
+            // What the log said is gone: nothing may be signed in an epoch in which it may have signed.
+            guard.apply(&GuardEntry::VotesFrom(guard.epoch().next()));
+        }
+        let votes_from = guard.votes_from();
         let OpenedLog { log, records, torn_bytes } = match whole {
             Some(opened) => opened,
             None => {
-                // What the log said is gone: nothing may be signed in an epoch in which it may have signed.
-                votes_from = votes_from.max(resume);
-                guard.apply(&GuardEntry::VotesFrom(resume));
                 let created = Journal::create(&mut disk, LOG_FILE, log_format, &[]);
                 let (log, _) = created.map_err(StoreError::Log)?;
                 OpenedLog { log, records: Vec::new(), torn_bytes: 0 }
@@ -470,6 +394,28 @@ fn open_log(disk: &mut impl Disk, format: Format) -> Result<OpenedLog, StoreErro
         error => StoreError::Log(error),
     })?;
     Ok(OpenedLog { log, records: read_records(&read.frames)?, torn_bytes: read.torn_bytes })
+}
+
+/// Compares a log with what was signed; `None` if it has lost its end and that is to be borne.
+fn reconcile<S: Scheme>(
+    opened: OpenedLog,
+    guard: &mut Guard,
+    domain: &MessageDomain,
+    lost: bool,
+) -> Result<Option<OpenedLog>, StoreError> {
+    let from_log = Guard::from_records::<S>(&opened.records, domain);
+    match from_log.lacks(guard) {
+        Some((epoch, seq)) if !lost => {
+            let resume = guard.epoch().next();
+            Err(StoreError::LogBehindGuard { epoch, seq, resume })
+        }
+        Some(_) => Ok(None),
+        None => {
+            // The last step may have reached the log but not the slashing-protection file.
+            guard.merge(&from_log);
+            Ok(Some(opened))
+        }
+    }
 }
 
 /// Rebuilds what was signed. A frame that cannot be understood forbids something that nobody knows: it is an error.
