@@ -5,16 +5,24 @@ use std::time::Duration;
 
 use crate::block::Operation;
 use crate::evidence::Evidence;
+use crate::fork::ForkProof;
 use crate::message::Message;
 use crate::record::Record;
-use crate::stake::StakeChange;
-use crate::types::{Digest, ReplicaId, Seq, View};
+use crate::snapshot::EpochProof;
+use crate::stake::{StakeChange, ValidatorSet};
+use crate::types::{Digest, Epoch, ReplicaId, Seq, View};
 
 /// An event for [`Replica::step`](crate::Replica::step).
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A message came from the network. Its sender field is trusted only once its signature is checked.
-    Message(Arc<Message>),
+    Message {
+        /// The replica at the other end of the connection, as the transport authenticated it. It pays for what the
+        /// message costs, whoever signed it.
+        peer: ReplicaId,
+        /// The message.
+        message: Arc<Message>,
+    },
     /// A client's operation came in, and the application found it valid.
     Operation(Operation),
     /// Evidence came in from elsewhere.
@@ -70,6 +78,29 @@ pub enum Effect {
         /// The message.
         message: Arc<Message>,
     },
+    /// Hand clients' operations to the replica whose turn it is to propose: it may not have them (PBFT §4.1: backups relay
+    /// requests). They come in there as [`Input::Operation`]s, judged by its application like any others.
+    Relay {
+        /// The proposer.
+        to: ReplicaId,
+        /// What waits here and is not proposed, at most a block of it.
+        operations: Vec<Operation>,
+    },
+    /// Who votes from an epoch on was settled, one epoch before it begins.
+    Validators {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its validators.
+        set: Arc<ValidatorSet>,
+    },
+    /// Changes of stake that this block made and that will not be applied: their keys are in use or no keys, or the set is
+    /// full of validators with more stake. The application must give that stake back.
+    StakeRefused {
+        /// The block.
+        seq: Seq,
+        /// The changes.
+        changes: Vec<StakeChange>,
+    },
     /// Feed [`Input::Timeout`] back after this long, in place of any earlier request for the same timer.
     SetTimeout {
         /// Which timer.
@@ -95,29 +126,36 @@ pub enum Effect {
     },
     /// Execute a block and answer with [`Input::Executed`].
     Execute(Box<Block>),
-    /// Return the application to the state after this block; blocks after it are executed again. Sent when a log is opened.
+    /// Make the state after this block the application's state: when a log is opened, after which later blocks are
+    /// executed again, and when a fetched state is adopted.
     RestoreState {
         /// The block; 0 is genesis.
         seq: Seq,
         /// The state's root.
         state_root: Digest,
     },
-    /// Get the application's state after a certified block from another replica and answer with [`Input::StateFetched`].
+    /// Get the application's state after a certified block from other replicas, keep it aside, and answer with
+    /// [`Input::StateFetched`]; [`Effect::RestoreState`] follows if it is still of use. Execution goes on meanwhile. A
+    /// later request replaces an earlier one.
     FetchState {
         /// The block.
         seq: Seq,
         /// The state's root, which whatever is fetched must match.
         state_root: Digest,
-        /// A replica that has it.
-        from: ReplicaId,
+        /// Replicas that say they have it, the one that showed it first; each may serve badly, or parts of it.
+        sources: Vec<ReplicaId>,
     },
-    /// The log now begins at this checkpoint: the application may drop states before the previous one.
-    ///
-    /// It keeps two, so that a replica that lags behind finds one while it fetches.
+    /// The log now begins at this checkpoint.
     Stable {
         /// The checkpoint.
         seq: Seq,
+        /// The application keeps its states after checkpoints from here on, the start of the epoch before: a replica
+        /// that lags behind needs a while to fetch one, and each is kept for an epoch at least.
+        keep_from: Seq,
     },
+    /// Keep the proof of an epoch's end for ever, beside the log: [`Replica::open`](crate::Replica::open) takes all of
+    /// them back.
+    KeepProof(Arc<EpochProof>),
     /// A validator broke the protocol. Hand this to the chain that holds the stake; it also goes into a block.
     Report(Box<Evidence>),
     /// Stop: what happened can only be resolved by people.
@@ -129,6 +167,8 @@ pub enum Effect {
 pub enum Timer {
     /// The oldest executable operation waits for execution (PBFT §4.4).
     Progress,
+    /// Operations wait that the proposer may not know of.
+    Relay,
     /// A quorum asked for a view and its NewView is awaited (PBFT §4.5.2).
     NewView,
     /// Status and re-sending are due.
@@ -173,5 +213,7 @@ pub enum Fault {
         ours: Digest,
         /// The other digest.
         theirs: Digest,
+        /// The certificates, which anyone can check: see [`ForkProof::verify`].
+        proof: Box<ForkProof>,
     },
 }

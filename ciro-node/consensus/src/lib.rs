@@ -3,7 +3,9 @@
 mod block;
 mod certificate;
 pub mod crypto;
+mod drops;
 pub mod evidence;
+mod fork;
 mod handle;
 mod io;
 mod merkle;
@@ -25,6 +27,8 @@ mod wire;
 
 pub use block::{CommittedBlock, Content, Header, Operation, Proposal};
 pub use certificate::{Certificate, CertificateError, Committee};
+pub use drops::Dropped;
+pub use fork::{Contradiction, ForkProof, ForkProofError};
 pub use io::{Block, Effect, Fault, Input, Timer};
 #[cfg(feature = "mutations")]
 pub use mutation::Mutation;

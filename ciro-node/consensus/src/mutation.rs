@@ -1,4 +1,4 @@
-//! Eight bugs that other implementations shipped, for putting back one at a time.
+//! Eight bugs that other implementations shipped, and checks of this one to leave out, one at a time.
 //!
 //! The simulator proves its worth by finding each of them. They compile to nothing unless the feature `mutations` is
 //! on: without it there is no way to construct a mutated replica, and every check below is the constant `false`.
@@ -10,7 +10,7 @@
 #[cfg(all(feature = "mutations", not(debug_assertions)))]
 compile_error!("the feature `mutations` puts known bugs back; it must not be part of a release");
 
-/// A bug that another implementation shipped and documented.
+/// A bug that another implementation shipped and documented, or a check that is left out.
 #[cfg_attr(
     not(feature = "mutations"),
     expect(
@@ -37,11 +37,55 @@ pub enum Mutation {
     CountedQuorum,
     /// A lagging replica takes a NewView's checkpoint for its own state (Indy Plenum, pull 1359).
     ClaimedCheckpoint,
+
+    /// A leader counts claims whose contents nobody may have, and voters drop contents.
+    UnfilledClaims,
+    /// Signatures of the summaries that a NewView quotes are not checked.
+    UnsignedSummaries,
+    /// A NewView's proposals are not compared with what its ViewChanges demand.
+    UncomparedProposals,
+    /// A NewView is accepted from a weak quorum.
+    WeakNewView,
+    /// A NewView may quote one sender several times.
+    RepeatedSender,
+    /// Prepared certificates of claims are not checked.
+    UnprovenClaims,
+    /// Evidence in proposals is not checked.
+    UnverifiedEvidence,
+    /// A proposal's digest is not compared with its content.
+    UncomparedContent,
+    /// Operations that the application refuses are agreed to.
+    InvalidOperations,
+    /// Certificates of fetched checkpoints and epochs are not checked.
+    UnprovenCheckpoints,
+    /// Certificates of fetched blocks are not checked.
+    UnprovenBlocks,
+    /// A fetched state is not compared with its checkpoint.
+    UncomparedSnapshot,
+    /// Signatures of messages are not checked.
+    UnsignedMessages,
 }
 
 #[cfg(feature = "mutations")]
 impl Mutation {
-    /// All of them.
+    /// Checks of this protocol, each left out.
+    pub const WEAKENED: [Self; 13] = [
+        Self::UnfilledClaims,
+        Self::UnsignedSummaries,
+        Self::UncomparedProposals,
+        Self::WeakNewView,
+        Self::RepeatedSender,
+        Self::UnprovenClaims,
+        Self::UnverifiedEvidence,
+        Self::UncomparedContent,
+        Self::InvalidOperations,
+        Self::UnprovenCheckpoints,
+        Self::UnprovenBlocks,
+        Self::UncomparedSnapshot,
+        Self::UnsignedMessages,
+    ];
+
+    /// Bugs that other implementations shipped.
     pub const ALL: [Self; 8] = [
         Self::LostViewChange,
         Self::WatermarkOnWrongSet,

@@ -1,7 +1,13 @@
 //! What a new view must start with: a pure function of the ViewChanges (PBFT §4.4).
 
-use crate::message::{Claim, Summary};
-use crate::types::{Digest, Seq};
+use crate::block::Proposal;
+use crate::certificate::{Certificate, Committee};
+use crate::crypto::Scheme;
+use crate::message::{Claim, NewView, SignedSummary, Summary};
+use crate::mutation::{Mutation, Mutations};
+use crate::params::Params;
+use crate::statement::{Kind, Statement};
+use crate::types::{ChainId, Digest, Epoch, ReplicaId, Seq, View};
 
 /// The inevitable beginning of a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,10 +60,145 @@ pub fn select<'a>(summaries: impl Iterator<Item = &'a Summary> + Clone) -> Optio
     Some(Selection { stable_seq, stable_digest: stable.stable_digest, chosen })
 }
 
+/// The rules by which one epoch's validators judge ViewChanges and NewViews.
+#[derive(Debug)]
+pub struct Rules<'a, S: Scheme> {
+    /// The chain.
+    pub chain: ChainId,
+    /// Its parameters.
+    pub params: &'a Params,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The digest of the checkpoint that the epoch starts from, which needs no certificate.
+    pub epoch_start: Digest,
+    /// The epoch's validators.
+    pub committee: &'a Committee<S>,
+    pub(crate) mutations: Mutations,
+}
+
+impl<S: Scheme> Rules<'_, S> {
+    /// Checks the shape of a summary: a checkpoint of this epoch, and claims of earlier views inside its own window.
+    #[must_use]
+    pub fn is_plausible(&self, summary: &Summary) -> bool {
+        let params = self.params;
+        let (start, end) = (params.epoch_start(self.epoch), params.epoch_end(self.epoch));
+        summary.is_well_formed(params.claims_depth())
+            && params.is_checkpoint(summary.stable_seq)
+            && (start..=end).contains(&summary.stable_seq)
+            && summary.claims.iter().all(|claim| claim.seq <= end && claim.view < summary.view)
+    }
+
+    /// Checks the certificate of a stable checkpoint; an epoch's first one is known to everyone in the epoch.
+    #[must_use]
+    pub fn proves_stable(
+        &self,
+        seq: Seq,
+        digest: Digest,
+        certificate: Option<&Certificate>,
+    ) -> bool {
+        if seq == self.params.epoch_start(self.epoch) {
+            return certificate.is_none() && self.epoch_start == digest;
+        }
+        let hash = self.hash(Kind::Checkpoint, View::ZERO, seq, digest);
+        certificate.is_some_and(|it| self.committee.verify_certificate(&hash, it).is_ok())
+    }
+
+    /// Checks a prepared certificate.
+    #[must_use]
+    pub fn proves_prepared(&self, claim: &Claim, certificate: &Certificate) -> bool {
+        let hash = self.hash(Kind::Prepare, claim.view, claim.seq, claim.digest);
+        self.committee.verify_certificate(&hash, certificate).is_ok()
+    }
+
+    /// Whether a NewView of `leader` begins as its ViewChanges demand; `proves` checks what its outcome rests on.
+    ///
+    /// Sizes, shapes and the leader's turn come before any signature.
+    pub fn is_justified(
+        &self,
+        leader: ReplicaId,
+        body: &NewView,
+        proves: &mut impl Proves,
+    ) -> bool {
+        let summaries = body.view_changes.iter().map(|signed| &signed.summary);
+        let ordered = body.view_changes.windows(2).all(|pair| pair[0].sender < pair[1].sender)
+            || self.mutations.has(Mutation::RepeatedSender);
+        let shaped = ordered
+            && self.committee.set().leader(self.epoch, body.view) == leader
+            && summaries.clone().all(|it| it.view == body.view && self.is_plausible(it));
+        if !shaped || !proves.support(&body.view_changes) {
+            return false;
+        }
+        let Some(selection) = select(summaries) else { return false };
+        let chosen = selection.chosen.iter().flatten();
+        let sized = body.pre_prepares.len() == selection.chosen.len()
+            && body.prepared.len() == chosen.clone().count();
+        let (seq, digest) = (selection.stable_seq, selection.stable_digest);
+        sized
+            && self.starts_as_selected(leader, body, &selection)
+            && body.view_changes.iter().all(|signed| self.is_signed_summary(signed))
+            && proves.stable(seq, digest, body.checkpoint.as_ref())
+            && chosen.zip(&body.prepared).all(|(claim, it)| proves.prepared(claim, it))
+    }
+
+    /// Checks that the first proposals are exactly the selected ones, each PrePrepare signed.
+    fn starts_as_selected(&self, leader: ReplicaId, body: &NewView, selection: &Selection) -> bool {
+        let null = Proposal::null().digest::<S>();
+        let selected = || selection.iter().map(|(seq, it)| (seq, it.map_or(null, |it| it.digest)));
+        let same = selected().zip(&body.pre_prepares).all(|((_, due), (got, _))| due == *got);
+        if !same && !self.mutations.has(Mutation::UncomparedProposals) {
+            return false;
+        }
+        selected().zip(&body.pre_prepares).all(|((seq, _), (digest, signature))| {
+            let digest = *digest;
+            let hash = self.hash(Kind::PrePrepare, body.view, seq, digest);
+            self.committee.verify(leader, &hash, signature).is_ok()
+        })
+    }
+
+    fn is_signed_summary(&self, signed: &SignedSummary) -> bool {
+        let SignedSummary { sender, summary, signature } = signed;
+        let digest = summary.digest::<S>(self.params.claims_depth());
+        let hash = self.hash(Kind::ViewChange, summary.view, summary.stable_seq, digest);
+        self.committee.verify(*sender, &hash, signature).is_ok()
+            || self.mutations.has(Mutation::UnsignedSummaries)
+    }
+
+    fn hash(&self, kind: Kind, view: View, seq: Seq, digest: Digest) -> Digest {
+        Statement { epoch: self.epoch, kind, view, seq, digest }.hash::<S>(self.chain)
+    }
+}
+
+/// What a NewView's outcome rests on, checked afresh or looked up by whoever has checked it before.
+pub trait Proves {
+    /// Whether the ViewChanges come from a quorum.
+    fn support(&self, view_changes: &[SignedSummary]) -> bool;
+
+    /// Whether a checkpoint is stable.
+    fn stable(&mut self, seq: Seq, digest: Digest, certificate: Option<&Certificate>) -> bool;
+
+    /// Whether a chosen entry was prepared.
+    fn prepared(&mut self, claim: &Claim, certificate: &Certificate) -> bool;
+}
+
+/// Checks everything afresh.
+impl<S: Scheme> Proves for &Rules<'_, S> {
+    fn support(&self, view_changes: &[SignedSummary]) -> bool {
+        let set = self.committee.set();
+        set.is_quorum(&set.tally(view_changes.iter().map(|signed| signed.sender)))
+    }
+
+    fn stable(&mut self, seq: Seq, digest: Digest, certificate: Option<&Certificate>) -> bool {
+        self.proves_stable(seq, digest, certificate)
+    }
+
+    fn prepared(&mut self, claim: &Claim, certificate: &Certificate) -> bool {
+        self.proves_prepared(claim, certificate)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::View;
 
     fn summary(stable: u64, claims: &[(u64, u64, u64)]) -> Summary {
         Summary {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::types::{Epoch, Seq};
+use crate::types::{Digest, Epoch, Seq};
 
 /// The most blocks between two checkpoints; it bounds the window and with it every message.
 pub const CHECKPOINT_INTERVAL_MAX: u64 = 256;
@@ -13,7 +13,8 @@ pub const EVIDENCE_PER_BLOCK_MAX: usize = 16;
 /// The most clients whose last operation is remembered.
 pub const CLIENTS_MAX: usize = 65_536;
 
-/// Parameters of the protocol. All but the timeouts must be equal at every replica of a chain.
+/// Parameters of the protocol. All but the timeouts and `pending` are equal at every replica of a chain: they are part of
+/// the chain's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
     /// Blocks between two checkpoints, `K`. Default 64, a power of two up to [`CHECKPOINT_INTERVAL_MAX`].
@@ -37,7 +38,8 @@ pub struct Params {
     ///
     /// An operation of one client more is skipped. The table is hashed at every checkpoint.
     pub clients: usize,
-    /// Operations a replica keeps waiting at most; local, not part of consensus. Default 16,384.
+    /// Operations a replica keeps waiting at most, no fewer than `clients`, so that each has room for its next one;
+    /// local, not part of consensus. Default 16,384.
     pub pending: usize,
     /// How long the oldest executable operation may wait before a replica asks for another primary. Default 2 s.
     ///
@@ -124,6 +126,10 @@ impl Params {
                 return Err(ParamsError::Range { name, value, min: 1, max });
             }
         }
+        if self.pending < self.clients {
+            let (name, value, min) = ("pending", count(self.pending), count(self.clients));
+            return Err(ParamsError::Range { name, value, min, max: 1 << 24 });
+        }
         if self.timeout_doublings > 16 {
             let value = self.timeout_doublings.into();
             return Err(ParamsError::Range { name: "timeout_doublings", value, min: 0, max: 16 });
@@ -143,6 +149,25 @@ impl Params {
             }
         }
         Ok(())
+    }
+
+    /// Returns about how many bytes a full block takes in memory.
+    #[must_use]
+    pub const fn block_bytes(&self) -> usize {
+        crate::message::proposal_weight(self.operations_per_block, self.evidence_per_block)
+    }
+
+    /// Returns what all replicas of a chain share, as words of the chain's identity.
+    pub(crate) fn shared(&self) -> [Digest; 6] {
+        [
+            self.checkpoint_interval,
+            self.epoch_length,
+            count(self.operations_per_block),
+            count(self.evidence_per_block),
+            self.pipeline_depth,
+            count(self.clients),
+        ]
+        .map(Digest::from_u64)
     }
 
     /// Returns the blocks between the low and the high watermark, `2K` (PBFT §4.3).

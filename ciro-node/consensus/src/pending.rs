@@ -37,17 +37,36 @@ impl Pending {
     /// Adds an operation of a client that executed up to `last`; refuses old, distant and superfluous ones.
     pub(crate) fn insert(&mut self, operation: Operation, last: Nonce, max: usize) -> bool {
         let Operation { client, nonce, .. } = operation;
-        if nonce <= last || nonce > last.plus(PER_CLIENT_MAX) || self.len >= max {
+        if nonce <= last || nonce > last.plus(PER_CLIENT_MAX) || self.holds(client, nonce) {
+            return false;
+        }
+        let done = self.waiting.get(&client).map_or(last, |waiting| waiting.last.max(last));
+        if self.len >= max && !(nonce == done.next() && self.make_room()) {
             return false;
         }
         let waiting = self.waiting.entry(client).or_default();
         waiting.last = waiting.last.max(last);
-        if waiting.operations.contains_key(&nonce) {
-            return false;
-        }
         waiting.operations.insert(nonce, operation);
         self.len += 1;
         self.refresh(client);
+        true
+    }
+
+    fn holds(&self, client: ClientId, nonce: Nonce) -> bool {
+        self.waiting.get(&client).is_some_and(|waiting| waiting.operations.contains_key(&nonce))
+    }
+
+    /// Drops the most distant operation of the client that holds most; false if nobody holds more than one.
+    ///
+    /// A client's next operation always finds room this way: clients with long queues, or with gaps that nothing can
+    /// execute, cannot shut others out.
+    fn make_room(&mut self) -> bool {
+        let heaviest = self.waiting.values_mut().max_by_key(|waiting| waiting.operations.len());
+        let Some(heaviest) = heaviest.filter(|waiting| waiting.operations.len() > 1) else {
+            return false;
+        };
+        heaviest.operations.pop_last();
+        self.len -= 1;
         true
     }
 
@@ -166,6 +185,21 @@ mod tests {
         assert_eq!(pending.oldest().unwrap().1.nonce, Nonce(2));
         pending.executed(ClientId(1), Nonce(2));
         assert_eq!((pending.len(), pending.oldest()), (0, None));
+    }
+
+    #[test]
+    fn a_full_pool_admits_what_can_be_executed_next() {
+        let mut pending = Pending::default();
+        for client in 0..4 {
+            for nonce in 2..6 {
+                assert!(pending.insert(operation(client, nonce), Nonce::ZERO, 16), "behind a gap");
+            }
+        }
+        assert!(!pending.insert(operation(9, 2), Nonce::ZERO, 16), "full, and not its next");
+        assert!(pending.insert(operation(9, 1), Nonce::ZERO, 16));
+        assert_eq!(pending.len(), 16);
+        assert_eq!(pending.oldest().unwrap().1.client, ClientId(9));
+        assert!(!pending.contains(&operation(3, 5)), "the most distant of a longest queue");
     }
 
     #[test]

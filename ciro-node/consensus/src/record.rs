@@ -43,6 +43,8 @@ pub enum Record {
     Committed(CommittedBlock),
     /// A checkpoint became stable whose state this replica does not hold yet.
     Stable(StableCheckpoint),
+    /// Proof of an epoch's end. It is kept in a file of its own, beyond the log's compaction.
+    Epoch(Arc<EpochProof>),
 }
 
 /// A proposal with its primary's signature.
@@ -163,6 +165,10 @@ impl Wire for Record {
                 seq.put(out);
                 proposal.put(out);
             }
+            Self::Epoch(proof) => {
+                9_u8.put(out);
+                proof.put(out);
+            }
         }
     }
 
@@ -176,6 +182,7 @@ impl Wire for Record {
             6 => Ok(Self::Committed(Wire::get(input)?)),
             7 => Ok(Self::Stable(Wire::get(input)?)),
             8 => Ok(Self::Content { seq: Wire::get(input)?, proposal: Wire::get(input)? }),
+            9 => Ok(Self::Epoch(Wire::get(input)?)),
             tag => Err(WireError::Tag { what: "record", tag }),
         }
     }

@@ -12,6 +12,9 @@ use crate::stake::{Tally, ValidatorSet};
 use crate::statement::Kind;
 use crate::types::{Digest, ReplicaId, View};
 
+/// The latest digests that a replica voted for whose contents it keeps, besides those it saw prepared.
+const VOTED_MAX: usize = 2;
+
 /// The protocol's state for one sequence number.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
@@ -23,6 +26,8 @@ pub(crate) struct Slot {
     pub(crate) roots: Option<(Digest, Content)>,
     /// Known proposals by digest.
     pub(crate) contents: BTreeMap<Digest, Arc<Proposal>>,
+    /// What this replica sent Prepares for, oldest first: a certificate may exist that it has not seen.
+    voted: Vec<Digest>,
     /// Each sender's Prepare of its latest view.
     pub(crate) prepares: Ballots,
     /// Each sender's Commit of its latest view.
@@ -68,6 +73,7 @@ impl Slot {
             assigned: None,
             roots: None,
             contents: BTreeMap::new(),
+            voted: Vec::new(),
             prepares: Ballots::new(),
             commits: Ballots::new(),
             prepared: None,
@@ -97,12 +103,22 @@ impl Slot {
         })
     }
 
-    /// Returns the digests whose content must be kept or fetched: assigned, prepared, committed.
+    /// Notes a Prepare of this replica's own. Whoever votes keeps the content: a certificate then implies that honest
+    /// replicas with a third of the stake or more can supply it.
+    pub(crate) fn vote(&mut self, digest: Digest) {
+        self.voted.retain(|voted| *voted != digest);
+        self.voted.push(digest);
+        if self.voted.len() > VOTED_MAX {
+            self.voted.remove(0);
+        }
+    }
+
+    /// Returns the digests whose content must be kept or fetched: assigned, voted for, prepared, committed.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = Digest> {
         let assigned = self.assigned.map(|assigned| assigned.digest);
         let prepared = self.prepared.as_ref().map(|(claim, _)| claim.digest);
         let committed = self.committed.as_ref().map(|(digest, _)| *digest);
-        [assigned, prepared, committed].into_iter().flatten()
+        [assigned, prepared, committed].into_iter().flatten().chain(self.voted.iter().copied())
     }
 
     /// Drops contents that nothing refers to.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::block::{Content, Header, Operation, Proposal};
 use crate::certificate::Certificate;
 use crate::crypto::Scheme;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Rule};
 use crate::params::{CLIENTS_MAX, Params};
 use crate::stake::{StakeChange, VALIDATORS_MAX, ValidatorSet};
 use crate::types::{ClientId, Digest, Epoch, Nonce, ReplicaId, Seq};
@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub changes: BTreeMap<ReplicaId, StakeChange>,
     /// The last executed operation of each client.
     pub clients: BTreeMap<ClientId, Nonce>,
-    /// Who was punished already, for faults of which epoch.
-    pub punished: BTreeSet<(Epoch, ReplicaId)>,
+    /// Who was punished already, for faults against which rule in which epoch: a cheap fault shields from nothing.
+    pub punished: BTreeSet<(Epoch, ReplicaId, Rule)>,
 }
 
 /// What execution of one block must do after duplicates are left out.
@@ -97,7 +97,11 @@ impl Snapshot {
             |high: u64, low: u64| Digest::from_u128(u128::from(high) << 64 | u128::from(low));
         rest.extend(self.clients.iter().map(|(client, nonce)| pack(client.0, nonce.0)));
         rest.push(Digest::short_string("PUNISHED"));
-        rest.extend(self.punished.iter().map(|(epoch, id)| pack(epoch.0, id.0.into())));
+        rest.extend(
+            self.punished.iter().map(|(epoch, id, rule)| {
+                pack(epoch.0, u64::from(id.0) << 8 | u64::from(*rule as u8))
+            }),
+        );
         CheckpointRoots {
             header: self.header.map_or(self.state_root, |header| header.digest::<S>()),
             epoch: self.epoch,
@@ -132,16 +136,21 @@ impl Snapshot {
         }
         let mut punished = BTreeSet::new();
         for evidence in &proposal.evidence {
-            let key = (evidence.epoch(), evidence.offender());
-            if !self.punished.contains(&key) && punished.insert(key) {
+            let Some(fault) = evidence.fault() else { continue };
+            if !self.punished.contains(&fault) && punished.insert(fault) {
                 effective.punish.push(evidence.clone());
             }
         }
         effective
     }
 
-    /// Takes the result of the next block's execution; at an epoch's end, the next epoch begins.
-    pub(crate) fn advance<S: Scheme>(&mut self, params: &Params, executed: &Executed<'_>) {
+    /// Takes the result of the next block's execution; at an epoch's end, the next epoch begins. Returns the changes of
+    /// stake that will not be applied.
+    pub(crate) fn advance<S: Scheme>(
+        &mut self,
+        params: &Params,
+        executed: &Executed<'_>,
+    ) -> Vec<StakeChange> {
         let height = self.seq().next();
         let parent = self.header.map_or(Digest::ZERO, |header| header.digest::<S>());
         let content = executed.content;
@@ -152,23 +161,33 @@ impl Snapshot {
             self.clients.insert(operation.client, operation.nonce);
         }
         for evidence in &executed.effective.punish {
-            self.punished.insert((evidence.epoch(), evidence.offender()));
+            self.punished.extend(evidence.fault());
         }
-        for change in executed.changes {
-            if self.changes.len() < CHANGES_MAX || self.changes.contains_key(&change.id) {
-                self.changes.insert(change.id, *change);
-            }
-        }
+        let mut refused: Vec<StakeChange> =
+            executed.changes.iter().filter_map(|change| self.collect_change(*change)).collect();
         if params.epoch_of(height.next()) > self.epoch {
-            // Changes that would leave no valid set are dropped: a chain without validators cannot repair itself.
-            let after = self.next.with_changes(self.changes.values());
-            let after = after.map_or_else(|_| Arc::clone(&self.next), Arc::new);
+            let (after, dropped) = self.next.with_changes::<S>(self.changes.values());
+            refused.extend(dropped);
+            let after = Arc::new(after);
             self.current = std::mem::replace(&mut self.next, after);
             self.changes.clear();
             self.epoch = self.epoch.next();
             let oldest = Epoch(self.epoch.0.saturating_sub(1));
-            self.punished.retain(|(epoch, _)| *epoch >= oldest);
+            self.punished.retain(|(epoch, ..)| *epoch >= oldest);
         }
+        refused
+    }
+
+    /// Keeps a change for the epoch's end. When there are too many, the newcomer with the least stake gives way: what
+    /// members lose, a convict's removal above all, always finds room.
+    fn collect_change(&mut self, change: StakeChange) -> Option<StakeChange> {
+        self.changes.insert(change.id, change);
+        if self.changes.len() <= CHANGES_MAX {
+            return None;
+        }
+        let newcomers = self.changes.values().filter(|it| !self.next.contains(it.id));
+        let least = newcomers.min_by_key(|it| (it.stake, it.id)).map(|it| it.id)?;
+        self.changes.remove(&least)
     }
 }
 
@@ -281,7 +300,8 @@ impl Wire for Snapshot {
         self.next.put(out);
         put_list(&self.changes.values().copied().collect::<Vec<_>>(), out);
         put_list(&self.clients.iter().map(|(k, v)| (*k, *v)).collect::<Vec<_>>(), out);
-        put_list(&self.punished.iter().copied().collect::<Vec<_>>(), out);
+        let punished = self.punished.iter().map(|(epoch, id, rule)| ((*epoch, *id), *rule));
+        put_list(&punished.collect::<Vec<_>>(), out);
     }
 
     fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -290,7 +310,8 @@ impl Wire for Snapshot {
         let (current, next) = (Wire::get(input)?, Wire::get(input)?);
         let changes: Vec<StakeChange> = input.list("stake changes", CHANGES_MAX)?;
         let clients: Vec<(ClientId, Nonce)> = input.list("clients", CLIENTS_MAX)?;
-        let punished: Vec<(Epoch, ReplicaId)> = input.list("punished", 2 * VALIDATORS_MAX)?;
+        let punished_max = 2 * VALIDATORS_MAX * Rule::ALL.len();
+        let punished: Vec<((Epoch, ReplicaId), Rule)> = input.list("punished", punished_max)?;
         let ordered = changes.windows(2).all(|pair| pair[0].id < pair[1].id)
             && clients.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && punished.windows(2).all(|pair| pair[0] < pair[1]);
@@ -305,7 +326,7 @@ impl Wire for Snapshot {
             next,
             changes: changes.into_iter().map(|change| (change.id, change)).collect(),
             clients: clients.into_iter().collect(),
-            punished: punished.into_iter().collect(),
+            punished: punished.into_iter().map(|((epoch, id), rule)| (epoch, id, rule)).collect(),
         })
     }
 }

@@ -1,6 +1,9 @@
 //! Validators, their stake, and who is primary when.
 
+mod changes;
+
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +68,8 @@ pub enum ValidatorSetError {
 pub struct ValidatorSet {
     validators: BTreeMap<ReplicaId, Validator>,
     total: u128,
-    schedule: Vec<ReplicaId>,
+    /// Computed when it is first asked for: sets that only travel cost nothing.
+    schedule: OnceLock<Vec<ReplicaId>>,
     #[cfg(feature = "mutations")]
     counted: bool,
 }
@@ -93,39 +97,12 @@ impl ValidatorSet {
             return Err(ValidatorSetError::TooMany { count: by_id.len() });
         }
         let total = by_id.values().map(|validator| u128::from(validator.stake)).sum();
-        let schedule = schedule(&by_id, total);
         Ok(Self {
             validators: by_id,
             total,
-            schedule,
+            schedule: OnceLock::new(),
             #[cfg(feature = "mutations")]
             counted: false,
-        })
-    }
-
-    /// Returns this set with `changes` applied.
-    ///
-    /// # Errors
-    ///
-    /// [`ValidatorSetError`] when the result is no set.
-    pub fn with_changes<'a>(
-        &self,
-        changes: impl IntoIterator<Item = &'a StakeChange>,
-    ) -> Result<Self, ValidatorSetError> {
-        let mut validators = self.validators.clone();
-        for change in changes {
-            if change.stake == 0 {
-                validators.remove(&change.id);
-            } else {
-                let StakeChange { id, key, stake } = *change;
-                validators.insert(id, Validator { id, key, stake });
-            }
-        }
-        let set = Self::new(validators.into_values())?;
-        Ok(Self {
-            #[cfg(feature = "mutations")]
-            counted: self.counted,
-            ..set
         })
     }
 
@@ -211,10 +188,11 @@ impl ValidatorSet {
     /// later than the one before, so that no replica begins them all.
     #[must_use]
     pub fn leader(&self, epoch: Epoch, view: View) -> ReplicaId {
-        let len = u64::try_from(self.schedule.len()).expect("a schedule is short");
+        let schedule = self.schedule.get_or_init(|| schedule(&self.validators, self.total));
+        let len = u64::try_from(schedule.len()).expect("a schedule is short");
         let turn =
             usize::try_from(epoch.0.wrapping_add(view.0) % len).expect("a schedule is short");
-        self.schedule[turn]
+        schedule[turn]
     }
 
     /// Returns the replica that proposes in checkpoint interval `rotation` of a view, counted from the view's first.
@@ -356,6 +334,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::crypto::Stark;
 
     fn set(stakes: &[u64]) -> ValidatorSet {
         ValidatorSet::new(stakes.iter().zip(0..).map(|(stake, id)| Validator {
@@ -395,7 +374,7 @@ mod tests {
         assert_eq!(ValidatorSet::new(many), Err(ValidatorSetError::TooMany { count: 257 }));
         let gone = StakeChange { id: ReplicaId(1), key: validator.key, stake: 0 };
         let one = ValidatorSet::new([validator]).unwrap();
-        assert_eq!(one.with_changes([&gone]), Err(ValidatorSetError::Empty));
+        assert_eq!(one.with_changes::<Stark>([&gone]), (one.clone(), vec![gone]));
     }
 
     #[test]

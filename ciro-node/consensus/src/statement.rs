@@ -47,6 +47,12 @@ impl Kind {
         Self::State,
         Self::Status,
     ];
+
+    /// Whether messages of this kind speak of their sender's needs and bind nobody.
+    #[must_use]
+    pub const fn is_personal(self) -> bool {
+        matches!(self, Self::Fetch | Self::State | Self::Status)
+    }
 }
 
 /// The tuple under every signature: a replica says `digest` as `kind` at `(view, seq)` of `epoch`.
@@ -68,10 +74,13 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Returns the hash that is signed: `H("CIRO_PBFT_V1", chain, epoch, kind, view, seq, digest)`.
+    /// Returns the hash that is signed: the low 251 bits of `H("CIRO_PBFT_V1", chain, epoch, kind, view, seq, digest)`.
+    ///
+    /// ECDSA on the STARK curve signs numbers below 2^251. A hash in 2^54 is larger; a replica that could not sign its
+    /// ViewChange, or a quorum its checkpoint, would stop for ever, so the top bits are cleared.
     #[must_use]
     pub fn hash<S: Scheme>(&self, chain: ChainId) -> Digest {
-        S::hash(&[
+        let hash = S::hash(&[
             DOMAIN,
             chain.word(),
             Digest::from_u64(self.epoch.0),
@@ -79,7 +88,8 @@ impl Statement {
             Digest::from_u64(self.view.0),
             Digest::from_u64(self.seq.0),
             self.digest,
-        ])
+        ]);
+        Digest::from_bytes_truncated(*hash.as_bytes())
     }
 }
 

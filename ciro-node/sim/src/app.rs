@@ -81,10 +81,14 @@ impl App {
         self.snapshots.insert(self.state.seq, self.state.clone());
     }
 
-    /// Drops snapshots before the checkpoint that precedes a stable one.
-    pub fn prune(&mut self, stable: Seq) {
-        let previous = self.snapshots.range(..stable).next_back().map(|(seq, _)| *seq);
-        self.snapshots = self.snapshots.split_off(&previous.unwrap_or(stable));
+    /// Drops snapshots before a checkpoint.
+    pub fn prune(&mut self, keep_from: Seq) {
+        self.snapshots = self.snapshots.split_off(&keep_from);
+    }
+
+    /// Keeps a state that another node served.
+    pub fn keep(&mut self, state: AppState) {
+        self.snapshots.insert(state.seq, state);
     }
 
     /// Returns the state kept after a block.

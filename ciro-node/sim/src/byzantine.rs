@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use ciro_consensus::crypto::{Scheme, Signature};
 use ciro_consensus::message::{
     Body, CheckpointVote, Claim, MESSAGE_BYTES_MAX, Message, MessageDomain, NewView, PrePrepare,
-    ViewChange, Vote,
+    State, ViewChange, Vote,
 };
 use ciro_consensus::{
     Certificate, ChainId, ClientId, Digest, Epoch, Proposal, ReplicaId, Seq, View,
@@ -18,6 +18,7 @@ use ciro_consensus::{
 use crate::plan::{Micros, key_of};
 use crate::rng::Rng;
 use crate::scheme::Keyed;
+use crate::strategist::Strategist;
 
 /// How a replica misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +49,16 @@ pub enum Behaviour {
     Spam,
     /// Votes for different digests towards different replicas.
     DoubleVote,
+    /// Collects Prepares for blocks that only some see, hides the certificate from one view change and shows it in
+    /// another, and never hands out what it is for; its messages come before all others.
+    Withhold,
+    /// Lies consistently, where one check alone stands between it and harm.
+    Strategist,
 }
 
 impl Behaviour {
     /// All behaviours.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Mute,
         Self::Twins,
         Self::Equivocate,
@@ -66,6 +72,8 @@ impl Behaviour {
         Self::Garbage,
         Self::Spam,
         Self::DoubleVote,
+        Self::Withhold,
+        Self::Strategist,
     ];
 }
 
@@ -130,6 +138,7 @@ pub struct Byzantine {
     rng: Rng,
     /// Messages of others and its own, for replay.
     captured: VecDeque<Arc<Message>>,
+    strategist: Strategist,
     /// What it proposed in place of what its replica believes.
     replaced: BTreeMap<(Epoch, View, Seq), Digest>,
 }
@@ -145,13 +154,16 @@ impl Byzantine {
         rng: Rng,
     ) -> Self {
         let (captured, replaced) = (VecDeque::new(), BTreeMap::new());
-        Self { behaviour, id, domain, patience, rng, captured, replaced }
+        let strategist = Strategist::new(id, domain, rng.fork(1));
+        Self { behaviour, id, domain, patience, rng, captured, strategist, replaced }
     }
 
     /// Notes a message that comes in.
     pub fn observe(&mut self, message: &Arc<Message>) {
-        if self.behaviour == Behaviour::Replay {
-            self.capture(message);
+        match self.behaviour {
+            Behaviour::Replay => self.capture(message),
+            Behaviour::Strategist => self.strategist.observe(message),
+            _ => {}
         }
     }
 
@@ -196,9 +208,43 @@ impl Byzantine {
                 let stale = self.stale(body);
                 self.resign(to, message.epoch, Body::NewView(Arc::new(stale)))
             }
+            (Behaviour::Withhold, body) => self.withhold(to, &message, body),
+            (Behaviour::Strategist, _) => self.strategist.tamper(to, &message),
             (Behaviour::Replay, _) => {
                 self.capture(&message);
                 honest
+            }
+            _ => honest,
+        }
+    }
+
+    /// Whether its messages come before all others.
+    #[must_use]
+    pub fn hurries(&self) -> bool {
+        self.behaviour == Behaviour::Withhold
+    }
+
+    /// Whether it hands out nothing that others lack.
+    #[must_use]
+    pub fn withholds(&self) -> bool {
+        matches!(self.behaviour, Behaviour::Withhold | Behaviour::Mute)
+    }
+
+    fn withhold(&mut self, to: Target, message: &Arc<Message>, body: &Body) -> Vec<Outgoing> {
+        let honest = vec![Outgoing::now(to, Arc::clone(message))];
+        match body {
+            // To some alone, and never again.
+            Body::PrePrepare(_) if to == Target::All => {
+                vec![Outgoing::now(Target::Half(self.rng.chance(500)), Arc::clone(message))]
+            }
+            Body::Prepare(_) | Body::Commit(_) if self.rng.chance(800) => Vec::new(),
+            Body::PrePrepare(_) => Vec::new(),
+            Body::State(state) if !matches!(**state, State::NewView(_)) => Vec::new(),
+            Body::ViewChange(truth) if self.rng.chance(500) => {
+                let mut hidden = (**truth).clone();
+                hidden.summary.claims.clear();
+                hidden.prepared.clear();
+                self.resign(to, message.epoch, Body::ViewChange(Arc::new(hidden)))
             }
             _ => honest,
         }
@@ -210,6 +256,7 @@ impl Byzantine {
             Behaviour::Replay => self.replay().into_iter().collect(),
             Behaviour::Garbage => vec![self.garbage()],
             Behaviour::Spam => (0..8).map(|_| self.spam()).collect(),
+            Behaviour::Strategist => self.strategist.answer(),
             _ => Vec::new(),
         }
     }
@@ -217,7 +264,10 @@ impl Byzantine {
     /// Whether the node does something out of turn at all.
     #[must_use]
     pub const fn is_mischievous(&self) -> bool {
-        matches!(self.behaviour, Behaviour::Replay | Behaviour::Garbage | Behaviour::Spam)
+        matches!(
+            self.behaviour,
+            Behaviour::Replay | Behaviour::Garbage | Behaviour::Spam | Behaviour::Strategist
+        )
     }
 
     fn sign(&self, epoch: Epoch, body: Body) -> Arc<Message> {

@@ -85,12 +85,12 @@ impl<S: Scheme> Cluster<S> {
             Effect::Broadcast { message } => {
                 let bytes = u64::try_from(message.to_bytes().len()).unwrap_or(0);
                 for to in (0..self.replicas.len()).filter(|to| *to != node) {
-                    self.transmit(to, &message, bytes);
+                    self.transmit(node, to, &message, bytes);
                 }
             }
             Effect::Send { to, message } => {
                 let bytes = u64::try_from(message.to_bytes().len()).unwrap_or(0);
-                self.transmit(to.0 as usize, &message, bytes);
+                self.transmit(node, to.0 as usize, &message, bytes);
             }
             Effect::Execute(block) => {
                 let state_root = state_root::<S>(&block);
@@ -104,10 +104,11 @@ impl<S: Scheme> Cluster<S> {
         }
     }
 
-    fn transmit(&mut self, to: usize, message: &Arc<Message>, bytes: u64) {
+    fn transmit(&mut self, from: usize, to: usize, message: &Arc<Message>, bytes: u64) {
         self.traffic.messages += 1;
         self.traffic.bytes += bytes;
-        self.queue.push_back((to, Input::Message(Arc::clone(message))));
+        let (peer, message) = (self.replicas[from].id(), Arc::clone(message));
+        self.queue.push_back((to, Input::Message { peer, message }));
     }
 }
 

@@ -74,7 +74,7 @@ impl SimDisk {
     }
 
     /// Returns the names of all files.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn files(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
     }
 
@@ -135,6 +135,19 @@ impl Disk for SimDisk {
             return Err(DiskError::new("replace", name, ErrorKind::Other.into()));
         }
         Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), DiskError> {
+        self.files.remove(name);
+        Ok(())
+    }
+
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, DiskError> {
+        Ok(self.files.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+
+    fn entropy(&mut self) -> Result<u64, DiskError> {
+        Ok(0x5a17)
     }
 
     fn lock(&mut self, _name: &str) -> Result<(), DiskError> {

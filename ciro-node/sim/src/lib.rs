@@ -15,6 +15,7 @@ mod rng;
 mod runner;
 mod scheme;
 mod stats;
+mod strategist;
 mod timeline;
 mod trace;
 mod views;

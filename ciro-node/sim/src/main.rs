@@ -168,8 +168,9 @@ fn adapt(_: &Arguments, genesis: Genesis) -> Result<Genesis> {
 #[cfg(feature = "mutations")]
 fn adapt(arguments: &Arguments, genesis: Genesis) -> Result<Genesis> {
     let Some(name) = &arguments.mutation else { return Ok(genesis) };
-    let mutations = ciro_consensus::Mutation::ALL;
-    let mutation = mutations.into_iter().find(|mutation| format!("{mutation:?}") == *name);
+    let (shipped, weakened) = (ciro_consensus::Mutation::ALL, ciro_consensus::Mutation::WEAKENED);
+    let mutations: Vec<_> = shipped.into_iter().chain(weakened).collect();
+    let mutation = mutations.iter().copied().find(|mutation| format!("{mutation:?}") == *name);
     let mutation = mutation.with_context(|| format!("`{name}` is none of {mutations:?}"))?;
     Ok(genesis.with_mutation(mutation))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ciro_consensus::store::{Opened, Recovery, Store, StoreError, StoreOptions};
+use ciro_consensus::store::{Keep, Opened, Recovery, Store, StoreError, StoreOptions};
 use ciro_consensus::{Effect, Epoch, Genesis, Identity, OpenError, Replica, ReplicaId, Timer};
 
 use crate::app::{App, StakeOperations};
@@ -114,13 +114,15 @@ impl Node {
         &mut self,
         genesis: &Genesis<Keyed>,
         now: Micros,
-        segments: u64,
+        keep: Keep,
     ) -> Result<Vec<Effect>, StartError> {
         let Power::Off(disk) = &mut self.power else { return Ok(Vec::new()) };
         let disk = std::mem::take(disk);
         let (mut records, mut votes_from, mut store) = (Vec::new(), Epoch::ZERO, None);
         if self.is_honest() {
-            let options = StoreOptions { recovery: Recovery::Strict, segments };
+            let first = self.incarnation == 0;
+            let recovery = if first { Recovery::NewKey } else { Recovery::Strict };
+            let options = StoreOptions { recovery, keep };
             let opened: Opened<Keyed, SimDisk> =
                 Store::open(disk, genesis.message_domain(), options)?;
             (records, votes_from, store) = (opened.records, opened.votes_from, Some(opened.store));

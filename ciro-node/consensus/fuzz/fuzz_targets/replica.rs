@@ -38,7 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
         let (message, tail) = tail.split_at(usize::from(u16::from_be_bytes(*len)).min(tail.len()));
         rest = tail;
         if let Ok(message) = Message::from_bytes(message) {
-            replica.step(Duration::from_secs(1), Input::Message(Arc::new(message)));
+            let (peer, message) = (ReplicaId(0), Arc::new(message));
+            replica.step(Duration::from_secs(1), Input::Message { peer, message });
         }
     }
     assert_eq!((replica.fault(), replica.executed()), (None, Seq(0)));

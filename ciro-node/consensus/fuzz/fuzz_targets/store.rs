@@ -7,7 +7,7 @@
 use ciro_consensus::ChainId;
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::message::MessageDomain;
-use ciro_consensus::store::{GUARD_FILE, LOG_FILE, Store, StoreOptions};
+use ciro_consensus::store::{GUARD_FILE, LOG_FILE, Recovery, Store, StoreOptions};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../tests/it/memory.rs"]
@@ -23,8 +23,9 @@ fuzz_target!(|bytes: &[u8]| {
     let present = files.into_iter().filter(|(_, bytes)| !bytes.is_empty());
     let disk = MemoryDisk(present.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect());
     let domain = MessageDomain { chain: ChainId::new("fuzz"), claims_depth: 3 };
-    let Ok(opened) = Store::<Stark, _>::open(disk, domain, StoreOptions::default()) else { return };
-    let again = Store::<Stark, _>::open(opened.store.into_disk(), domain, StoreOptions::default());
+    let options = || StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() };
+    let Ok(opened) = Store::<Stark, _>::open(disk, domain, options()) else { return };
+    let again = Store::<Stark, _>::open(opened.store.into_disk(), domain, options());
     let again = again.expect("what was opened is repaired");
     assert_eq!((again.records, again.torn_bytes), (opened.records, 0));
 });

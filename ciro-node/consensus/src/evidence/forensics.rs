@@ -9,7 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Amnesia, DoubleSign, Evidence, EvidenceDomain, SignedDigest, verify_evidence};
+use super::{
+    Amnesia, DoubleSign, DoubleView, Evidence, EvidenceDomain, SignedDigest, SignedStart,
+    verify_evidence,
+};
 use crate::certificate::{Certificate, Committee};
 use crate::crypto::{Scheme, Signature};
 use crate::message::{Body, Message, MessageDomain, NewView, Summary};
@@ -45,10 +48,18 @@ pub struct Forensics<S: Scheme> {
     domain: EvidenceDomain,
     committees: BTreeMap<Epoch, Arc<Committee<S>>>,
     said: BTreeMap<Position, BTreeMap<Digest, Signature>>,
-    asked: BTreeMap<(Epoch, ReplicaId), BTreeMap<View, (Summary, Signature)>>,
+    /// ViewChanges by view and signed digest: a liar may have sent several for one view.
+    asked: BTreeMap<(Epoch, ReplicaId), Asked>,
+    started: BTreeMap<(Epoch, ReplicaId, View), Started>,
     blocks: BTreeMap<Seq, BTreeSet<Digest>>,
     checkpoints: BTreeMap<Seq, BTreeSet<Digest>>,
 }
+
+/// ViewChanges of one author in one epoch.
+type Asked = BTreeMap<(View, Digest), (Summary, Signature)>;
+
+/// NewViews of one leader for one view, by checkpoint and signed digest.
+type Started = BTreeMap<(Seq, Digest), Signature>;
 
 /// Where a signer may say one thing only.
 type Position = (Epoch, ReplicaId, Kind, View, Seq);
@@ -63,6 +74,7 @@ impl<S: Scheme> Forensics<S> {
             committees: committees.into(),
             said: BTreeMap::new(),
             asked: BTreeMap::new(),
+            started: BTreeMap::new(),
             blocks: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
         }
@@ -112,6 +124,7 @@ impl<S: Scheme> Forensics<S> {
                     );
                 }
                 Record::Stable(checkpoint) => self.read_checkpoint(checkpoint),
+                Record::Epoch(proof) => self.read_checkpoint(&proof.checkpoint),
                 Record::Content { .. } => {}
             }
         }
@@ -130,10 +143,14 @@ impl<S: Scheme> Forensics<S> {
         let (epoch, sender, signature) = (message.epoch, message.sender, message.signature);
         match &message.body {
             Body::ViewChange(body) => {
-                let asked = self.asked.entry((epoch, sender)).or_default();
-                asked.insert(body.summary.view, (body.summary.clone(), signature));
+                self.note_view_change((epoch, sender), &body.summary, signature);
             }
-            Body::NewView(body) => self.read_new_view(epoch, sender, body),
+            Body::NewView(body) => {
+                let statement = message.statement::<S>(&self.message_domain());
+                let started = self.started.entry((epoch, sender, body.view)).or_default();
+                started.insert((statement.seq, statement.digest), signature);
+                self.read_new_view(epoch, sender, body);
+            }
             Body::PrePrepare(_) | Body::Prepare(_) | Body::Commit(_) | Body::Checkpoint(_) => {
                 self.note(sender, &message.statement::<S>(&self.message_domain()), signature);
             }
@@ -145,8 +162,7 @@ impl<S: Scheme> Forensics<S> {
         let view = body.view;
         let start = body.stable_seq();
         for signed in &body.view_changes {
-            let asked = self.asked.entry((epoch, signed.sender)).or_default();
-            asked.insert(view, (signed.summary.clone(), signed.signature));
+            self.note_view_change((epoch, signed.sender), &signed.summary, signed.signature);
         }
         for (offset, (digest, signature)) in (1..).zip(&body.pre_prepares) {
             let (kind, seq, digest) = (Kind::PrePrepare, start.plus(offset), *digest);
@@ -163,6 +179,17 @@ impl<S: Scheme> Forensics<S> {
             let certificate = certificate.clone();
             self.read_checkpoint(&StableCheckpoint { epoch, seq, digest, certificate });
         }
+    }
+
+    fn note_view_change(
+        &mut self,
+        author: (Epoch, ReplicaId),
+        summary: &Summary,
+        signature: Signature,
+    ) {
+        let digest = summary.digest::<S>(self.message_domain().claims_depth);
+        let asked = self.asked.entry(author).or_default();
+        asked.insert((summary.view, digest), (summary.clone(), signature));
     }
 
     const fn message_domain(&self) -> MessageDomain {
@@ -188,7 +215,8 @@ impl<S: Scheme> Forensics<S> {
     #[must_use]
     pub fn report(&self) -> ForensicReport {
         let mut found: BTreeMap<_, Evidence> = BTreeMap::new();
-        for evidence in self.double_signs().chain(self.amnesias()) {
+        let views = self.double_view_changes().chain(self.double_new_views());
+        for evidence in self.double_signs().chain(self.amnesias()).chain(views) {
             let key = (evidence.epoch(), evidence.offender(), evidence.rule());
             if !found.contains_key(&key) && self.holds(&evidence) {
                 found.insert(key, evidence);
@@ -224,13 +252,50 @@ impl<S: Scheme> Forensics<S> {
         })
     }
 
+    fn double_view_changes(&self) -> impl Iterator<Item = Evidence> {
+        self.asked.iter().flat_map(move |((epoch, author), asked)| {
+            let neighbours = asked.iter().zip(asked.iter().skip(1));
+            let same = neighbours.filter(|(((one, _), _), ((other, _), _))| one == other);
+            same.map(
+                move |(
+                    ((view, digest), (one, signature)),
+                    ((_, other_digest), (other, other_signature)),
+                )| {
+                    let (epoch, kind, view, seq) =
+                        (*epoch, Kind::ViewChange, *view, one.stable_seq);
+                    let statement = Statement { epoch, kind, view, seq, digest: *digest };
+                    let other = SignedStart {
+                        seq: other.stable_seq,
+                        digest: *other_digest,
+                        signature: *other_signature,
+                    };
+                    Evidence::DoubleView(DoubleView::new(*author, &statement, *signature, other))
+                },
+            )
+        })
+    }
+
+    fn double_new_views(&self) -> impl Iterator<Item = Evidence> {
+        self.started.iter().filter_map(|((epoch, leader, view), starts)| {
+            let mut starts = starts.iter();
+            let ((seq, digest), signature) = starts.next()?;
+            let ((other_seq, other_digest), other_signature) = starts.next()?;
+            let (epoch, kind, view) = (*epoch, Kind::NewView, *view);
+            let statement = Statement { epoch, kind, view, seq: *seq, digest: *digest };
+            let (seq, digest, other) = (*other_seq, *other_digest, *other_signature);
+            let other = SignedStart { seq, digest, signature: other };
+            Some(Evidence::DoubleView(DoubleView::new(*leader, &statement, *signature, other)))
+        })
+    }
+
     fn amnesias(&self) -> impl Iterator<Item = Evidence> {
         let commits = self.said.iter().filter(|((_, _, kind, ..), _)| *kind == Kind::Commit);
         commits.flat_map(move |((epoch, signer, _, view, seq), digests)| {
             let commit = digests.iter().next();
             let commit = commit.map(|(d, s)| SignedDigest { digest: *d, signature: *s });
             let asked = self.asked.get(&(*epoch, *signer));
-            let later = asked.into_iter().flat_map(|asked| asked.range(view.next()..));
+            let later =
+                asked.into_iter().flat_map(|asked| asked.range((view.next(), Digest::ZERO)..));
             later.filter_map(move |(_, (summary, signature))| {
                 let remembered = summary.claim(*seq).is_some_and(|claim| claim.view >= *view);
                 let hidden = summary.stable_seq < *seq && !remembered;

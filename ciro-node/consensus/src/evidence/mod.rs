@@ -11,6 +11,12 @@
 //! | E3 | Commits with different digests for one (epoch, view, seq) |
 //! | E4 | a Commit at (v, n), and a ViewChange to a view above v whose stable checkpoint is below n and whose prepared set has no entry for n at view v or later |
 //! | E5 | Checkpoints with different digests for one (epoch, seq) |
+//! | E6 | two ViewChanges for one (epoch, view) |
+//! | E7 | ViewChanges to views v < w of which the second claims for some n, above both checkpoints, neither what the first claimed nor anything prepared in view v or later |
+//! | E8 | two NewViews for one (epoch, view) |
+//!
+//! E1 to E5 make forks expensive, E6 to E8 what only delays: a replica that tells different stories, forgets a claim or
+//! comes up late with a certificate that it must have had, and a leader that starts a view twice.
 
 mod forensics;
 mod verify;
@@ -33,9 +39,10 @@ const PATH_MAX: usize = 9;
 
 /// The rule that evidence proves broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
 pub enum Rule {
     /// Two PrePrepares for one (view, seq).
-    E1,
+    E1 = 1,
     /// Two Prepares for one (view, seq).
     E2,
     /// Two Commits for one (view, seq).
@@ -44,6 +51,18 @@ pub enum Rule {
     E4,
     /// Two Checkpoints for one seq.
     E5,
+    /// Two ViewChanges for one view.
+    E6,
+    /// A ViewChange whose claims contradict those of an earlier one.
+    E7,
+    /// Two NewViews for one view.
+    E8,
+}
+
+impl Rule {
+    /// The rules in order.
+    pub const ALL: [Self; 8] =
+        [Self::E1, Self::E2, Self::E3, Self::E4, Self::E5, Self::E6, Self::E7, Self::E8];
 }
 
 /// Two signatures of one validator that no honest replica gives together.
@@ -54,6 +73,77 @@ pub enum Evidence {
     DoubleSign(DoubleSign),
     /// A ViewChange that forgets a Commit: rule E4.
     Amnesia(Amnesia),
+    /// Two ViewChanges or two NewViews for one view: rules E6 and E8.
+    DoubleView(DoubleView),
+    /// Two ViewChanges with claims that no honest replica makes one after the other: rule E7.
+    ClaimChange(ClaimChange),
+}
+
+/// Two ViewChanges or two NewViews for one view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoubleView {
+    /// Who signed both.
+    pub offender: ReplicaId,
+    /// The epoch of both.
+    pub epoch: Epoch,
+    /// ViewChange or NewView.
+    pub kind: Kind,
+    /// The view of both.
+    pub view: View,
+    /// The statement with the smaller checkpoint, or the smaller digest at the same.
+    pub first: SignedStart,
+    /// The other.
+    pub second: SignedStart,
+}
+
+/// The rest of a ViewChange's or NewView's statement with its signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedStart {
+    /// The stable checkpoint.
+    pub seq: Seq,
+    /// What was said.
+    pub digest: Digest,
+    /// The signature of the whole statement.
+    pub signature: Signature,
+}
+
+/// Two ViewChanges that tell different stories about one block.
+///
+/// An honest replica that has asked for view `v` sees nothing prepared in earlier views any more, and forgets nothing.
+/// What it claims later is therefore what it claimed then, or was prepared in view `v` or later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimChange {
+    /// Who signed both.
+    pub offender: ReplicaId,
+    /// The epoch of both.
+    pub epoch: Epoch,
+    /// The block.
+    pub seq: Seq,
+    /// The ViewChange to the earlier view.
+    pub earlier: OpenedViewChange,
+    /// The ViewChange to the later view.
+    pub later: OpenedViewChange,
+}
+
+/// A ViewChange opened at one block.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenedViewChange {
+    /// The view it asks for.
+    pub view: View,
+    /// Its stable checkpoint.
+    pub stable_seq: Seq,
+    /// The digest of that checkpoint.
+    pub stable_digest: Digest,
+    /// The Merkle root over its prepared set.
+    pub claims_root: Digest,
+    /// Its signature.
+    pub signature: Signature,
+    /// What its prepared set says of the block; absent when that lies beyond the window.
+    pub opening: Option<ClaimOpening>,
 }
 
 /// Two digests signed where one was due.
@@ -131,6 +221,8 @@ impl Evidence {
         match self {
             Self::DoubleSign(evidence) => evidence.offender,
             Self::Amnesia(evidence) => evidence.offender,
+            Self::DoubleView(evidence) => evidence.offender,
+            Self::ClaimChange(evidence) => evidence.offender,
         }
     }
 
@@ -140,6 +232,8 @@ impl Evidence {
         match self {
             Self::DoubleSign(evidence) => evidence.epoch,
             Self::Amnesia(evidence) => evidence.epoch,
+            Self::DoubleView(evidence) => evidence.epoch,
+            Self::ClaimChange(evidence) => evidence.epoch,
         }
     }
 
@@ -155,7 +249,22 @@ impl Evidence {
                 _ => None,
             },
             Self::Amnesia(_) => Some(Rule::E4),
+            Self::DoubleView(evidence) => match evidence.kind {
+                Kind::ViewChange => Some(Rule::E6),
+                Kind::NewView => Some(Rule::E8),
+                _ => None,
+            },
+            Self::ClaimChange(_) => Some(Rule::E7),
         }
+    }
+
+    /// Returns what is punished once: the fault of a validator against a rule in an epoch.
+    ///
+    /// A judge must count by this and never by the evidence's bytes: ECDSA signatures have a second form that anybody can
+    /// compute, and a fault may be proven by many pairs.
+    #[must_use]
+    pub fn fault(&self) -> Option<(Epoch, ReplicaId, Rule)> {
+        Some((self.epoch(), self.offender(), self.rule()?))
     }
 
     /// Returns the canonical encoding, at most [`EVIDENCE_BYTES_MAX`] bytes.
@@ -196,6 +305,31 @@ impl DoubleSign {
     }
 }
 
+impl DoubleView {
+    /// Builds evidence from two signatures for one view, in either order.
+    #[must_use]
+    pub fn new(
+        offender: ReplicaId,
+        statement: &Statement,
+        signature: Signature,
+        other: SignedStart,
+    ) -> Self {
+        let Statement { epoch, kind, view, seq, digest } = *statement;
+        let one = SignedStart { seq, digest, signature };
+        let (first, second) = if one <= other { (one, other) } else { (other, one) };
+        Self { offender, epoch, kind, view, first, second }
+    }
+}
+
+/// Whether an honest replica can claim `later` in a ViewChange after one to `view` that claimed `earlier`.
+pub(crate) fn may_follow(
+    view: View,
+    earlier: Option<(View, Digest)>,
+    later: Option<(View, Digest)>,
+) -> bool {
+    later == earlier || later.is_some_and(|(prepared_in, _)| prepared_in >= view)
+}
+
 /// Returns the leaf of a prepared set: zero without a claim.
 pub(crate) fn claim_leaf<S: Scheme>(claim: Option<(View, Digest)>) -> Digest {
     claim.map_or(Digest::ZERO, |(view, digest)| S::compress(&Digest::from_u64(view.0), &digest))
@@ -206,6 +340,18 @@ pub(crate) fn view_change_digest<S: Scheme>(stable: &Digest, claims_root: &Diges
     S::hash(&[Digest::short_string("CIRO_VIEW_CHANGE_V1"), *stable, *claims_root])
 }
 
+impl Wire for Rule {
+    fn put(&self, out: &mut Vec<u8>) {
+        (*self as u8).put(out);
+    }
+
+    fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        let tag = u8::get(input)?;
+        let found = Self::ALL.into_iter().find(|rule| *rule as u8 == tag);
+        found.ok_or(WireError::Tag { what: "rule", tag })
+    }
+}
+
 impl Wire for SignedDigest {
     fn put(&self, out: &mut Vec<u8>) {
         self.digest.put(out);
@@ -214,6 +360,34 @@ impl Wire for SignedDigest {
 
     fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self { digest: Wire::get(input)?, signature: Wire::get(input)? })
+    }
+}
+
+impl Wire for SignedStart {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.seq.put(out);
+        self.digest.put(out);
+        self.signature.put(out);
+    }
+
+    fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self { seq: Wire::get(input)?, digest: Wire::get(input)?, signature: Wire::get(input)? })
+    }
+}
+
+impl Wire for OpenedViewChange {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.view, self.stable_seq).put(out);
+        (self.stable_digest, self.claims_root).put(out);
+        self.signature.put(out);
+        self.opening.put(out);
+    }
+
+    fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        let (view, stable_seq) = Wire::get(input)?;
+        let (stable_digest, claims_root) = Wire::get(input)?;
+        let (signature, opening) = (Wire::get(input)?, Wire::get(input)?);
+        Ok(Self { view, stable_seq, stable_digest, claims_root, signature, opening })
     }
 }
 
@@ -248,6 +422,20 @@ impl Wire for Evidence {
                 evidence.signature.put(out);
                 evidence.opening.put(out);
             }
+            Self::DoubleView(DoubleView { offender, epoch, kind, view, first, second }) => {
+                3_u8.put(out);
+                (*offender, *epoch).put(out);
+                kind.put(out);
+                view.put(out);
+                (*first, *second).put(out);
+            }
+            Self::ClaimChange(ClaimChange { offender, epoch, seq, earlier, later }) => {
+                4_u8.put(out);
+                (*offender, *epoch).put(out);
+                seq.put(out);
+                earlier.put(out);
+                later.put(out);
+            }
         }
     }
 
@@ -279,6 +467,16 @@ impl Wire for Evidence {
                     signature: Wire::get(input)?,
                     opening: Wire::get(input)?,
                 }))
+            }
+            3 => {
+                let (kind, view) = (Wire::get(input)?, Wire::get(input)?);
+                let (first, second) = Wire::get(input)?;
+                Ok(Self::DoubleView(DoubleView { offender, epoch, kind, view, first, second }))
+            }
+            4 => {
+                let seq = Wire::get(input)?;
+                let (earlier, later) = (Wire::get(input)?, Wire::get(input)?);
+                Ok(Self::ClaimChange(ClaimChange { offender, epoch, seq, earlier, later }))
             }
             _ => Err(WireError::Tag { what: "evidence", tag }),
         }

@@ -1,6 +1,9 @@
 //! Pure verification of evidence: the function a Cairo contract repeats.
 
-use super::{Amnesia, DoubleSign, Evidence, SignedDigest, claim_leaf, view_change_digest};
+use super::{
+    Amnesia, ClaimChange, ClaimOpening, DoubleSign, DoubleView, Evidence, OpenedViewChange,
+    SignedDigest, SignedStart, claim_leaf, may_follow, view_change_digest,
+};
 use crate::crypto::{CryptoError, Scheme};
 use crate::merkle;
 use crate::params::Params;
@@ -42,12 +45,12 @@ pub enum EvidenceError {
     /// The two digests are equal or in the wrong order.
     #[error("digests must differ and the smaller must come first")]
     Digests,
-    /// The ViewChange does not come after the Commit.
-    #[error("ViewChange to view {view} does not leave the Commit's view {commit_view}")]
+    /// The ViewChange does not come after the Commit, or after the earlier ViewChange.
+    #[error("ViewChange to view {view} does not come after view {commit_view}")]
     NotLater {
         /// The ViewChange's view.
         view: View,
-        /// The Commit's view.
+        /// The view of the Commit or of the earlier ViewChange.
         commit_view: View,
     },
     /// The ViewChange's stable checkpoint covers the Commit.
@@ -72,6 +75,9 @@ pub enum EvidenceError {
     /// The opening does not lead to the signed root.
     #[error("the opening does not lead to the signed root of the prepared set")]
     Opening,
+    /// An honest replica may claim this after that.
+    #[error("the later ViewChange may follow the earlier one")]
+    Consistent,
     /// A signature is wrong.
     #[error("the {which} signature is invalid")]
     Signature {
@@ -97,6 +103,8 @@ pub fn verify_evidence<S: Scheme>(
     match evidence {
         Evidence::DoubleSign(evidence) => verify_double_sign::<S>(domain, key, evidence)?,
         Evidence::Amnesia(evidence) => verify_amnesia::<S>(domain, key, evidence)?,
+        Evidence::DoubleView(evidence) => verify_double_view::<S>(domain, key, evidence)?,
+        Evidence::ClaimChange(evidence) => verify_claim_change::<S>(domain, key, evidence)?,
     }
     Ok(evidence.offender())
 }
@@ -155,6 +163,85 @@ fn verify_amnesia<S: Scheme>(
     Ok(())
 }
 
+fn verify_double_view<S: Scheme>(
+    domain: &EvidenceDomain,
+    key: &S::VerifyingKey,
+    evidence: &DoubleView,
+) -> Result<(), EvidenceError> {
+    let DoubleView { epoch, kind, view, first, second, .. } = *evidence;
+    if !matches!(kind, Kind::ViewChange | Kind::NewView) {
+        return Err(EvidenceError::Kind(kind));
+    }
+    if (first.seq, first.digest) >= (second.seq, second.digest) {
+        return Err(EvidenceError::Digests);
+    }
+    for (which, start) in [("first", first), ("second", second)] {
+        let SignedStart { seq, digest, signature } = start;
+        let hash = Statement { epoch, kind, view, seq, digest }.hash::<S>(domain.chain);
+        S::verify(key, &hash, &signature)
+            .map_err(|source| EvidenceError::Signature { which, source })?;
+    }
+    Ok(())
+}
+
+fn verify_claim_change<S: Scheme>(
+    domain: &EvidenceDomain,
+    key: &S::VerifyingKey,
+    evidence: &ClaimChange,
+) -> Result<(), EvidenceError> {
+    let ClaimChange { epoch, seq, earlier, later, .. } = evidence;
+    if later.view <= earlier.view {
+        return Err(EvidenceError::NotLater { view: later.view, commit_view: earlier.view });
+    }
+    let claims = [earlier, later].map(|it| open_claim::<S>(domain, it, *seq));
+    let [before, after] = claims;
+    let (before, after) = (before?, after?);
+    if may_follow(earlier.view, before, after) {
+        return Err(EvidenceError::Consistent);
+    }
+    for (which, it) in [("first", earlier), ("second", later)] {
+        let digest = view_change_digest::<S>(&it.stable_digest, &it.claims_root);
+        let (epoch, kind, view, seq) = (*epoch, Kind::ViewChange, it.view, it.stable_seq);
+        let hash = Statement { epoch, kind, view, seq, digest }.hash::<S>(domain.chain);
+        S::verify(key, &hash, &it.signature)
+            .map_err(|source| EvidenceError::Signature { which, source })?;
+    }
+    Ok(())
+}
+
+/// Returns what a ViewChange claims for a block above its checkpoint.
+fn open_claim<S: Scheme>(
+    domain: &EvidenceDomain,
+    opened: &OpenedViewChange,
+    seq: Seq,
+) -> Result<Option<(View, Digest)>, EvidenceError> {
+    let OpenedViewChange { stable_seq, claims_root, opening, .. } = opened;
+    if *stable_seq >= seq {
+        return Err(EvidenceError::Covered { stable_seq: *stable_seq, commit_seq: seq });
+    }
+    let index = seq.0 - stable_seq.0 - 1;
+    let Some(opening) = opening else {
+        return if index >= domain.window { Ok(None) } else { Err(EvidenceError::OpeningShape) };
+    };
+    check_path::<S>(domain, opening, index, claims_root)?;
+    Ok(opening.claim)
+}
+
+fn check_path<S: Scheme>(
+    domain: &EvidenceDomain,
+    opening: &ClaimOpening,
+    index: u64,
+    root: &Digest,
+) -> Result<(), EvidenceError> {
+    let depth = usize::try_from(domain.claims_depth()).unwrap_or(usize::MAX);
+    if index >= domain.window || opening.path.len() != depth {
+        return Err(EvidenceError::OpeningShape);
+    }
+    let leaf = claim_leaf::<S>(opening.claim);
+    let leads = merkle::root_from_path::<S>(leaf, index, &opening.path) == *root;
+    if leads { Ok(()) } else { Err(EvidenceError::Opening) }
+}
+
 /// Checks that the prepared set has no entry for the Commit's block at the Commit's view or later.
 fn verify_opening<S: Scheme>(
     domain: &EvidenceDomain,
@@ -175,10 +262,5 @@ fn verify_opening<S: Scheme>(
         let commit_view = evidence.commit_view;
         return Err(EvidenceError::Remembered { claimed, commit_view });
     }
-    let leaf: Digest = claim_leaf::<S>(opening.claim);
-    if merkle::root_from_path::<S>(leaf, index, &opening.path) == evidence.claims_root {
-        Ok(())
-    } else {
-        Err(EvidenceError::Opening)
-    }
+    check_path::<S>(domain, opening, index, &evidence.claims_root)
 }

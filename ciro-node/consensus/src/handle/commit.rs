@@ -6,16 +6,17 @@ use super::prepare::ballot;
 use crate::block::CommittedBlock;
 use crate::certificate::Certificate;
 use crate::crypto::Scheme;
-use crate::io::Fault;
-use crate::message::{Body, Message, Vote};
+use crate::drops::Dropped;
+use crate::fork::Contradiction;
+use crate::message::{Body, Message};
 use crate::record::Record;
 use crate::replica::{Place, Replica};
 use crate::slot::Cast;
-use crate::types::{Digest, ReplicaId, Seq};
+use crate::types::{Digest, Seq};
 
 impl<S: Scheme> Replica<S> {
-    pub(crate) fn on_commit(&mut self, message: Arc<Message>) {
-        let Body::Commit(vote) = message.body else { return };
+    pub(crate) fn on_commit(&mut self, message: Arc<Message>) -> Result<(), Dropped> {
+        let Body::Commit(vote) = message.body else { return Err(Dropped::Shape) };
         let place = self.place(vote.view, vote.seq);
         match place {
             Place::Later => self.stash.put(message),
@@ -28,29 +29,14 @@ impl<S: Scheme> Replica<S> {
                             self.commit(vote.seq);
                         }
                     }
-                    Cast::Known => {}
+                    Cast::Known => return Err(Dropped::Known),
                     Cast::Conflict(known) => {
                         self.accuse_double_sign(&message, known.digest, known.signature);
                     }
                 }
+                Ok(())
             }
-            Place::Outside => {}
-        }
-    }
-
-    /// Whether a Commit tells nothing: it is known, or its block is committed, or its view has passed and it accuses
-    /// nobody.
-    pub(crate) fn is_useless_commit(&self, sender: ReplicaId, vote: &Vote) -> bool {
-        let place = self.place(vote.view, vote.seq);
-        let slot = self.slots.get(&vote.seq);
-        let done = slot
-            .and_then(|slot| slot.committed.as_ref())
-            .is_some_and(|(digest, block)| (*digest, block.view) == (vote.digest, vote.view));
-        let known = slot.map(|slot| slot.commits.probe(sender, vote.view, vote.digest));
-        match place {
-            Place::Outside => true,
-            Place::OldView => known == Some(Cast::Known) || !self.would_accuse(sender, vote),
-            Place::Here | Place::Later => done || known == Some(Cast::Known),
+            Place::Outside => Err(Dropped::Outside),
         }
     }
 
@@ -72,10 +58,10 @@ impl<S: Scheme> Replica<S> {
     pub(crate) fn commit_block(&mut self, digest: Digest, block: CommittedBlock) {
         let seq = block.seq;
         let slot = self.slot(seq);
-        if let Some((ours, _)) = &slot.committed {
-            let ours = *ours;
-            if ours != digest {
-                self.halt(Fault::Fork { seq, ours, theirs: digest });
+        if let Some((ours, known)) = &slot.committed {
+            if *ours != digest {
+                let (ours, known) = (*ours, known.clone());
+                self.halt_forked(ours, known, digest, Contradiction::Block(block));
             }
             return;
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::crypto::Scheme;
-use crate::message::{BLOCKS_MAX, Body, Fetch, State};
+use crate::drops::Dropped;
+use crate::message::{BLOCKS_MAX, Body, EPOCHS_MAX, Fetch, State};
 use crate::replica::{Phase, Replica};
 use crate::snapshot::EpochProof;
 use crate::types::{Epoch, ReplicaId, Seq};
@@ -12,10 +13,8 @@ use crate::types::{Epoch, ReplicaId, Seq};
 const OPERATIONS_MAX: usize = 16_384;
 
 impl<S: Scheme> Replica<S> {
-    pub(crate) fn on_fetch(&mut self, sender: ReplicaId, fetch: Fetch) {
-        if !self.spend(sender) {
-            return;
-        }
+    /// Answers if anything is here to answer with and the asker's budget allows.
+    pub(crate) fn on_fetch(&mut self, peer: ReplicaId, fetch: Fetch) -> Result<(), Dropped> {
         let answer = match fetch {
             Fetch::Blocks { from } => self.blocks(from),
             Fetch::Proposal { seq, digest } => self
@@ -34,9 +33,11 @@ impl<S: Scheme> Replica<S> {
                 .map(|proofs| State::Checkpoint { proofs, checkpoint: self.stable.clone() }),
             Fetch::Snapshot { epoch, from } => self.proven_snapshot(epoch, from),
         };
-        if let Some(state) = answer {
-            self.tell(sender, Body::State(Arc::new(state)));
+        let body = Body::State(Arc::new(answer.ok_or(Dropped::Outside)?));
+        if let Some(message) = self.sign(body) {
+            self.send_affordable(peer, message);
         }
+        Ok(())
     }
 
     /// Returns committed blocks from `from` on, without gaps.
@@ -61,19 +62,15 @@ impl<S: Scheme> Replica<S> {
         Some(State::Snapshot { proofs, checkpoint: self.stable.clone(), snapshot })
     }
 
-    /// Returns what proves the stable checkpoint's validators to someone who knows those of `epoch`.
+    /// Returns the first page of what proves the stable checkpoint's validators to someone who knows those of `epoch`.
+    ///
+    /// Whoever needs more than a page asks again from where the page ends.
     fn proofs_since(&self, epoch: Epoch) -> Option<Vec<EpochProof>> {
         let signed_in = self.stable.epoch;
         if epoch > signed_in || self.stable.seq == Seq::ZERO {
             return None;
         }
-        let needed = epoch.0..signed_in.0;
-        let proofs: Vec<_> = self
-            .proofs
-            .iter()
-            .filter(|proof| needed.contains(&proof.checkpoint.epoch.0))
-            .map(|proof| (**proof).clone())
-            .collect();
-        (u64::try_from(proofs.len()).ok() == Some(signed_in.0 - epoch.0)).then_some(proofs)
+        let page = (epoch.0..signed_in.0).take(EPOCHS_MAX);
+        page.map(|epoch| self.proofs.get(&Epoch(epoch)).map(|proof| (**proof).clone())).collect()
     }
 }

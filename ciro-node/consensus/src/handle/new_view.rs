@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::block::Proposal;
 use crate::certificate::Certificate;
 use crate::crypto::Scheme;
-use crate::io::{Fault, Timer};
-use crate::message::{Body, Claim, Message, NewView, SignedNewView, SignedSummary};
+use crate::drops::Dropped;
+use crate::fork::Contradiction;
+use crate::io::Timer;
+use crate::message::{Body, Claim, Fetch, Message, NewView, SignedNewView, SignedSummary};
 use crate::mutation::Mutation;
-use crate::new_view::{Selection, select};
+use crate::new_view::{Proves, Selection, select};
 use crate::record::Record;
-use crate::replica::{ActiveView, Phase, Replica};
+use crate::replica::{ActiveView, KnownViewChange, Phase, Replica};
 use crate::slot::{Assigned, Origin, Slot, Validity};
 use crate::snapshot::StableCheckpoint;
 use crate::statement::{Kind, Statement};
@@ -21,35 +23,35 @@ impl<S: Scheme> Replica<S> {
     /// Builds and sends the NewView from the ViewChanges of a quorum.
     pub(crate) fn send_new_view(&mut self) {
         let view = self.view();
-        let quorum: BTreeMap<ReplicaId, _> = self
+        let quorum: BTreeMap<ReplicaId, KnownViewChange> = self
             .view_changes
             .iter()
-            .filter(|(_, known)| known.message.summary.view == view)
+            .filter(|(_, known)| self.counts(known))
             .map(|(sender, known)| (*sender, known.clone()))
             .collect();
-        let summaries = quorum.values().map(|known| &known.message.summary);
-        let Some(selection) = select(summaries) else { return };
-        if !self.enough_support(quorum.iter().map(|(id, known)| (*id, &known.message.summary))) {
-            return;
-        }
+        let Some(selection) = select(quorum.values().map(|known| &known.summary)) else { return };
+        // Only certificates that were verified here may stand behind the leader's word.
         let checkpoint = if selection.stable_seq == self.stable.seq {
             let start = self.params().epoch_start(self.epoch());
             (self.stable.seq > start).then(|| self.stable.certificate.clone())
         } else {
-            let mut known = quorum.values().map(|known| &known.message);
-            known
-                .find(|message| message.summary.stable_seq == selection.stable_seq)
-                .and_then(|message| message.checkpoint.clone())
+            let suits = |it: &&KnownViewChange| it.summary.stable_seq == selection.stable_seq;
+            quorum.values().find(suits).and_then(|known| known.checkpoint.clone())
         };
-        // Only certificates that were verified here may stand behind the leader's word.
         let prepared = selection.chosen.iter().flatten().map(|claim| self.certificate_of(claim));
         let Some(prepared) = prepared.collect() else { return };
+        let view_changes: Vec<SignedSummary> = quorum
+            .into_iter()
+            .map(|(sender, KnownViewChange { summary, signature, .. })| SignedSummary {
+                sender,
+                summary,
+                signature,
+            })
+            .collect();
+        if !self.with_proofs(|_, proofs| proofs.support(&view_changes)) {
+            return;
+        }
         let Some(pre_prepares) = self.first_proposals(view, &selection) else { return };
-        let view_changes = quorum.into_iter().map(|(sender, known)| {
-            let (summary, signature) = (known.message.summary.clone(), known.signature);
-            SignedSummary { sender, summary, signature }
-        });
-        let view_changes = view_changes.collect();
         let body = NewView { view, view_changes, checkpoint, prepared, pre_prepares };
         if let Some(message) = self.say(Body::NewView(Arc::new(body))) {
             self.enter_view(&message);
@@ -90,91 +92,45 @@ impl<S: Scheme> Replica<S> {
         statement.hash::<S>(self.genesis.chain)
     }
 
-    pub(crate) fn on_new_view(&mut self, message: &Arc<Message>) {
-        let Body::NewView(body) = &message.body else { return };
-        let outdated = body.view < self.view() || (body.view == self.view() && self.is_active());
-        if outdated || self.validators().leader(self.epoch(), body.view) != message.sender {
-            return;
+    pub(crate) fn on_new_view(&mut self, message: &Arc<Message>) -> Result<(), Dropped> {
+        let Body::NewView(body) = &message.body else { return Err(Dropped::Shape) };
+        let leader = message.sender;
+        if body.view < self.view() {
+            return Err(Dropped::OldView);
         }
-        if self.is_justified(message.sender, body) {
-            self.append(Record::NewView(Arc::clone(message)));
-            self.enter_view(message);
+        if body.view == self.view() && self.is_active() {
+            // Another one for a view that has begun: rule E8.
+            self.accuse_double_new_view(message);
+            return Ok(());
         }
+        if !self.with_proofs(|rules, proofs| rules.is_justified(leader, body, proofs)) {
+            return Err(Dropped::Unproven);
+        }
+        for signed in &body.view_changes {
+            self.compare_view_changes(signed.sender, &signed.summary, signed.signature);
+        }
+        let message = self.with_own_certificates(message, body);
+        self.append(Record::NewView(Arc::clone(&message)));
+        self.enter_view(&message);
+        Ok(())
     }
 
-    /// Recomputes a NewView from its ViewChanges and checks everything that its outcome rests on.
-    fn is_justified(&mut self, leader: ReplicaId, body: &NewView) -> bool {
-        let summaries = body.view_changes.iter().map(|signed| &signed.summary);
-        let ordered = body.view_changes.windows(2).all(|pair| pair[0].sender < pair[1].sender);
-        let plausible = summaries
-            .clone()
-            .all(|summary| summary.view == body.view && self.is_plausible(summary));
-        let votes = body.view_changes.iter().map(|signed| (signed.sender, &signed.summary));
-        if !ordered || !plausible || !self.enough_support(votes) {
-            return false;
-        }
-        let Some(selection) = select(summaries) else { return false };
-        let (seq, digest) = (selection.stable_seq, selection.stable_digest);
-        let signed = body.view_changes.iter().all(|signed| self.is_signed_summary(signed));
-        signed
-            && self.proves_stable(seq, digest, body.checkpoint.as_ref())
-            && self.starts_as_selected(leader, body, &selection)
-    }
-
-    /// Whether the ViewChanges come from a quorum.
+    /// Puts the own certificates in place of those that were not looked at because the own ones prove the same.
     ///
-    /// Every ViewChange counts, whatever its checkpoint: see Fabric 1111.
-    fn enough_support<'a>(
-        &self,
-        votes: impl Iterator<Item = (ReplicaId, &'a crate::message::Summary)> + Clone,
-    ) -> bool {
-        let wrong_set = self.genesis.mutations.has(Mutation::WatermarkOnWrongSet);
-        let highest = votes.clone().map(|(_, summary)| summary.stable_seq).max();
-        let counted =
-            votes.filter(|(_, summary)| !wrong_set || Some(summary.stable_seq) == highest);
-        let tally = self.validators().tally(counted.map(|(sender, _)| sender));
-        self.validators().is_quorum(&tally)
-    }
-
-    fn is_signed_summary(&self, signed: &SignedSummary) -> bool {
-        let SignedSummary { sender, summary, signature } = signed;
-        let statement = Statement {
-            epoch: self.epoch(),
-            kind: Kind::ViewChange,
-            view: summary.view,
-            seq: summary.stable_seq,
-            digest: summary.digest::<S>(self.params().claims_depth()),
-        };
-        let hash = statement.hash::<S>(self.genesis.chain);
-        self.committees.current.verify(*sender, &hash, signature).is_ok()
-    }
-
-    /// Checks that the first proposals are exactly the selected ones, each chosen entry certified and each PrePrepare
-    /// signed.
-    fn starts_as_selected(
-        &mut self,
-        leader: ReplicaId,
-        body: &NewView,
-        selection: &Selection,
-    ) -> bool {
-        let chosen: Vec<_> = selection.chosen.iter().flatten().collect();
-        let stable = self.stable.seq;
-        if body.pre_prepares.len() != selection.chosen.len() || body.prepared.len() != chosen.len()
-        {
-            return false;
+    /// The leader does not sign certificates. Whoever passes the NewView on must not pass on others' false ones.
+    fn with_own_certificates(&self, message: &Arc<Message>, body: &NewView) -> Arc<Message> {
+        let summaries = body.view_changes.iter().map(|signed| &signed.summary);
+        let Some(selection) = select(summaries) else { return Arc::clone(message) };
+        let mut body = body.clone();
+        if selection.stable_seq == self.stable.seq && body.checkpoint.is_some() {
+            body.checkpoint = Some(self.stable.certificate.clone());
         }
-        let null = Proposal::null().digest::<S>();
-        let signed = selection.iter().zip(&body.pre_prepares).all(|((seq, claim), proposal)| {
-            let (digest, signature) = proposal;
-            let hash = self.pre_prepare_hash(body.view, seq, *digest);
-            *digest == claim.map_or(null, |claim| claim.digest)
-                && self.committees.current.verify(leader, &hash, signature).is_ok()
-        });
-        signed
-            && chosen.iter().zip(&body.prepared).all(|(claim, certificate)| {
-                claim.seq <= stable
-                    || self.proves_prepared((claim.seq, claim.view, claim.digest), certificate)
-            })
+        for (claim, certificate) in selection.chosen.iter().flatten().zip(&mut body.prepared) {
+            if let Some(own) = self.certificate_of(claim) {
+                *certificate = own;
+            }
+        }
+        Arc::new(Message { body: Body::NewView(Arc::new(body)), ..(**message).clone() })
     }
 
     /// Begins a view as its NewView says, and goes on in it.
@@ -193,8 +149,14 @@ impl<S: Scheme> Replica<S> {
         self.cancel_timer(Timer::NewView);
         self.stop_watching();
         let open: Vec<Seq> = self.slots.keys().copied().collect();
+        for seq in &open {
+            self.advance(*seq);
+        }
+        // The leader counted only what it holds: it is the first to ask.
         for seq in open {
-            self.advance(seq);
+            for digest in self.missing(seq) {
+                self.fetch(message.sender, Fetch::Proposal { seq, digest });
+            }
         }
         self.unstash();
     }
@@ -205,28 +167,30 @@ impl<S: Scheme> Replica<S> {
         let start = body.stable_seq();
         let view = body.view;
         self.view = view;
+        let signed = SignedNewView {
+            leader: message.sender,
+            epoch: message.epoch,
+            signature: message.signature,
+            new_view: Arc::clone(body),
+        };
         self.phase = Phase::Active(ActiveView {
             first_interval: self.params().interval_of(start.next()),
             settled: start.plus(u64::try_from(body.pre_prepares.len()).unwrap_or(0)),
-            new_view: Some(SignedNewView {
-                leader: message.sender,
-                epoch: message.epoch,
-                signature: message.signature,
-                new_view: Arc::clone(body),
-            }),
+            new_view: Some(signed.clone()),
         });
-        self.view_changes.retain(|_, known| known.message.summary.view >= view);
+        self.view_changes.retain(|_, known| known.summary.view >= view);
         self.keep_claimed_proofs();
         for (offset, (digest, _)) in (1..).zip(&body.pre_prepares) {
-            self.take_over(start.plus(offset), *digest);
+            self.take_over(start.plus(offset), *digest, &signed);
         }
+        self.claimed.clear();
         self.recount_in_flight();
     }
 
     /// Drops certificates that no known ViewChange rests on. The others may be needed to start a later view.
     fn keep_claimed_proofs(&mut self) {
         let known = self.view_changes.values();
-        let claims = known.flat_map(|known| &known.message.summary.claims);
+        let claims = known.flat_map(|known| &known.summary.claims);
         let claimed: BTreeSet<_> = claims.map(|it| (it.seq, it.view, it.digest)).collect();
         self.proven.retain(|entry, _| claimed.contains(entry));
     }
@@ -241,24 +205,35 @@ impl<S: Scheme> Replica<S> {
     }
 
     /// Assigns what a NewView settles for one block.
-    fn take_over(&mut self, seq: Seq, digest: Digest) {
+    fn take_over(&mut self, seq: Seq, digest: Digest, signed: &SignedNewView) {
         if seq <= self.stable.seq {
             return;
         }
         let view = self.view();
+        let claimed = self.claimed.get(&(seq, digest)).cloned().flatten();
         let slot: &mut Slot = self.slot(seq);
-        let committed = slot.committed.as_ref().map(|(digest, _)| *digest);
         // Validity needs no second look: a quorum prepared it, and a null block has nothing to judge.
         let (origin, validity) = (Origin::NewView, Validity::Valid);
         slot.assigned = Some(Assigned { view, digest, origin, validity });
         if digest == Proposal::null().digest::<S>() {
             slot.contents.insert(digest, Arc::new(Proposal::null()));
         }
-        slot.prune();
-        if let Some(ours) = committed
-            && ours != digest
+        if let Some(proposal) = claimed
+            && !slot.contents.contains_key(&digest)
         {
-            self.halt(Fault::Fork { seq, ours, theirs: digest });
+            slot.contents.insert(digest, Arc::clone(&proposal));
+            self.append(Record::Content { seq, proposal });
+        }
+        let slot = self.slot(seq);
+        slot.prune();
+        // A later view must begin with what is committed in an earlier one. A block committed in this view or a later
+        // one, learnt while this NewView was late, contradicts nothing: the quorum that committed it came afterwards.
+        if let Some((ours, block)) = &slot.committed
+            && *ours != digest
+            && block.view < view
+        {
+            let (ours, block) = (*ours, block.clone());
+            self.halt_forked(ours, block, digest, Contradiction::NewView(signed.clone()));
         }
     }
 

@@ -5,25 +5,28 @@ use std::sync::Arc;
 
 use crate::block::{Content, Operation, Proposal};
 use crate::crypto::Scheme;
+use crate::drops::Dropped;
 use crate::io::Effect;
 use crate::message::{Body, Message, PrePrepare};
+use crate::mutation::Mutation;
 use crate::record::{Accepted, Record};
 use crate::replica::{Place, Replica};
 use crate::slot::{Assigned, Origin, Validity};
 use crate::types::{Digest, Seq};
 
 impl<S: Scheme> Replica<S> {
-    pub(crate) fn on_pre_prepare(&mut self, message: Arc<Message>) {
-        let Body::PrePrepare(body) = &message.body else { return };
+    pub(crate) fn on_pre_prepare(&mut self, message: Arc<Message>) -> Result<(), Dropped> {
+        let Body::PrePrepare(body) = &message.body else { return Err(Dropped::Shape) };
         match self.place(body.view, body.seq) {
             Place::Later => self.stash.put(message),
             Place::Here => self.consider(&message, body),
-            Place::OldView | Place::Outside => {}
+            Place::OldView => Err(Dropped::OldView),
+            Place::Outside => Err(Dropped::Outside),
         }
     }
 
     /// Accepts a proposal of the active view if it is its sender's turn and nothing else was accepted.
-    fn consider(&mut self, message: &Message, body: &PrePrepare) {
+    fn consider(&mut self, message: &Message, body: &PrePrepare) -> Result<(), Dropped> {
         let slot = self.slots.get(&body.seq);
         if let Some(assigned) = slot.and_then(|slot| slot.assigned_in(body.view)) {
             // PBFT §4.2: a backup accepts one proposal for each view and number. A second one is rule E1.
@@ -32,23 +35,24 @@ impl<S: Scheme> Replica<S> {
                 && assigned.digest != body.digest
             {
                 self.accuse_double_sign(message, assigned.digest, signature);
+                return Ok(());
             }
-            return;
+            return Err(Dropped::Known);
         }
         if self.proposer(body.seq) != Some(message.sender) {
-            return;
+            return Err(Dropped::NotItsTurn);
         }
-        if let Some(content) = self.accepted_content(body) {
-            self.append(Record::Accepted(Accepted {
-                seq: body.seq,
-                view: body.view,
-                digest: body.digest,
-                proposer: message.sender,
-                signature: message.signature,
-                proposal: Arc::clone(&body.proposal),
-            }));
-            self.assign_proposed(message, body.seq, (body.digest, content), &body.proposal);
-        }
+        let content = self.accepted_content(body).ok_or(Dropped::Unproven)?;
+        self.append(Record::Accepted(Accepted {
+            seq: body.seq,
+            view: body.view,
+            digest: body.digest,
+            proposer: message.sender,
+            signature: message.signature,
+            proposal: Arc::clone(&body.proposal),
+        }));
+        self.assign_proposed(message, body.seq, (body.digest, content), &body.proposal);
+        Ok(())
     }
 
     /// Returns the roots of a proposal if it is what an honest primary could have sent, apart from what only the
@@ -65,8 +69,11 @@ impl<S: Scheme> Replica<S> {
             return None;
         }
         let content = body.proposal.content::<S>();
-        let sound = content.digest::<S>() == body.digest
-            && evidence.iter().all(|evidence| self.proves_fault(evidence));
+        let mutations = self.genesis.mutations;
+        let sound = (content.digest::<S>() == body.digest
+            || mutations.has(Mutation::UncomparedContent))
+            && (evidence.iter().all(|evidence| self.proves_fault(evidence))
+                || mutations.has(Mutation::UnverifiedEvidence));
         sound.then_some(content)
     }
 
@@ -111,7 +118,7 @@ impl<S: Scheme> Replica<S> {
         if assigned.validity != Validity::Unknown {
             return;
         }
-        if !valid {
+        if !valid && !self.genesis.mutations.has(Mutation::InvalidOperations) {
             // No vote follows; if operations wait, the progress timer replaces the primary.
             assigned.validity = Validity::Invalid;
             return;

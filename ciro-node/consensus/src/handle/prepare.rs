@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::certificate::Certificate;
 use crate::crypto::Scheme;
+use crate::drops::Dropped;
 use crate::message::{Body, Claim, Message, Vote};
+use crate::mutation::Mutation;
 use crate::record::Record;
 use crate::replica::{Place, Replica};
 use crate::slot::{Ballot, Cast, Validity};
@@ -12,21 +14,23 @@ use crate::statement::Kind;
 use crate::types::Seq;
 
 impl<S: Scheme> Replica<S> {
-    pub(crate) fn on_prepare(&mut self, message: Arc<Message>) {
-        let Body::Prepare(vote) = message.body else { return };
+    pub(crate) fn on_prepare(&mut self, message: Arc<Message>) -> Result<(), Dropped> {
+        let Body::Prepare(vote) = message.body else { return Err(Dropped::Shape) };
         match self.place(vote.view, vote.seq) {
             Place::Later => self.stash.put(message),
             Place::Here => {
                 let ballot = ballot(&message, &vote);
                 match self.slot(vote.seq).prepares.cast(message.sender, ballot) {
                     Cast::New => self.advance(vote.seq),
-                    Cast::Known => {}
+                    Cast::Known => return Err(Dropped::Known),
                     Cast::Conflict(known) => {
                         self.accuse_double_sign(&message, known.digest, known.signature);
                     }
                 }
+                Ok(())
             }
-            Place::OldView | Place::Outside => {}
+            Place::OldView => Err(Dropped::OldView),
+            Place::Outside => Err(Dropped::Outside),
         }
     }
 
@@ -48,17 +52,24 @@ impl<S: Scheme> Replica<S> {
         let view = self.view();
         let Some(slot) = self.slots.get(&seq) else { return };
         let Some(assigned) = slot.assigned_in(view) else { return };
-        let ready =
-            assigned.validity == Validity::Valid && slot.contents.contains_key(&assigned.digest);
+        // Whoever knows a block committed agrees to nothing else in its place.
+        let settled = slot.committed.as_ref().is_some_and(|(digest, _)| *digest != assigned.digest);
+        let ready = assigned.validity == Validity::Valid
+            && slot.contents.contains_key(&assigned.digest)
+            && !settled;
         if !ready || slot.has_sent(Kind::Prepare, view) || !self.is_active() {
             return;
         }
         let vote = Vote { view, seq, digest: assigned.digest };
         let Some(message) = self.say(Body::Prepare(vote)) else { return };
+        let keeps_nothing = self.genesis.mutations.has(Mutation::UnfilledClaims);
         let id = self.id();
         let slot = self.slot(seq);
         slot.prepares.cast(id, ballot(&message, &vote));
         slot.own.insert(Kind::Prepare, message);
+        if !keeps_nothing {
+            slot.vote(vote.digest);
+        }
     }
 
     /// Notes that a quorum agreed, and says so (PBFT §4.2, the predicate `prepared`).

@@ -1,39 +1,58 @@
-//! What others answered: everything proves itself.
+//! What others answered: it was asked for, and everything proves itself.
 
 use std::sync::Arc;
 
 use crate::block::{CommittedBlock, Proposal};
 use crate::certificate::Committee;
 use crate::crypto::Scheme;
-use crate::message::{BLOCKS_MAX, Body, Fetch, State};
+use crate::drops::Dropped;
+use crate::message::{BLOCKS_MAX, Fetch, State};
+use crate::mutation::Mutation;
+use crate::record::Record;
 use crate::replica::{Replica, Target};
 use crate::snapshot::{EpochProof, Snapshot, StableCheckpoint};
-use crate::types::{ReplicaId, Seq};
+use crate::types::{Digest, Epoch, ReplicaId, Seq};
 
 impl<S: Scheme> Replica<S> {
-    pub(crate) fn on_state(&mut self, sender: ReplicaId, state: &State) {
+    /// Takes an answer of a peer that was asked for it; each question is answered once.
+    pub(crate) fn on_state(&mut self, peer: ReplicaId, state: &State) -> Result<(), Dropped> {
         match state {
-            State::Blocks(blocks) => self.on_blocks(sender, blocks),
-            State::Proposal { seq, proposal } => self.on_content(*seq, proposal),
+            State::Blocks(blocks) => {
+                self.answered(peer, |fetch| state.answers(fetch));
+                self.on_blocks(peer, blocks)
+            }
+            State::Proposal { seq, proposal } => {
+                let (seq, digest) = (*seq, proposal.digest::<S>());
+                if !self.answered(peer, |fetch| *fetch == Fetch::Proposal { seq, digest }) {
+                    return Err(Dropped::Unproven);
+                }
+                self.on_content(seq, digest, proposal);
+                Ok(())
+            }
             State::NewView(signed) => {
+                self.answered(peer, |fetch| state.answers(fetch));
                 let message = signed.clone().into_message();
                 if message.epoch == self.epoch() {
-                    self.on_message(Arc::new(message));
+                    self.on_message(peer, Arc::new(message));
                 }
+                Ok(())
             }
             State::Checkpoint { proofs, checkpoint } => {
-                self.on_proven_checkpoint(proofs, checkpoint);
-                self.pursue(sender);
+                self.answered(peer, |fetch| state.answers(fetch));
+                self.on_proven_checkpoint(proofs, checkpoint)?;
+                self.pursue(peer, checkpoint.epoch);
+                Ok(())
             }
             State::Snapshot { proofs, checkpoint, snapshot } => {
-                self.on_proven_checkpoint(proofs, checkpoint);
-                self.on_snapshot(sender, snapshot);
+                self.answered(peer, |fetch| state.answers(fetch));
+                self.on_proven_checkpoint(proofs, checkpoint)?;
+                self.on_snapshot(peer, snapshot)
             }
         }
     }
 
     /// Adopts committed blocks, and asks on while the sender has more.
-    fn on_blocks(&mut self, sender: ReplicaId, blocks: &[CommittedBlock]) {
+    fn on_blocks(&mut self, peer: ReplicaId, blocks: &[CommittedBlock]) -> Result<(), Dropped> {
         let before = self.next_uncommitted();
         for block in blocks {
             let params = self.params();
@@ -45,13 +64,20 @@ impl<S: Scheme> Replica<S> {
                 continue;
             }
             let proven = block.verify(self.genesis.chain, self.epoch(), &self.committees.current);
-            let Ok(digest) = proven else { return };
+            let proven = match proven {
+                Err(_) if self.genesis.mutations.has(Mutation::UnprovenBlocks) => {
+                    Ok(block.proposal.digest::<S>())
+                }
+                proven => proven,
+            };
+            let Ok(digest) = proven else { return Err(Dropped::Unproven) };
             self.commit_block(digest, block.clone());
         }
         let next = self.next_uncommitted();
         if next > before && blocks.len() == BLOCKS_MAX {
-            self.tell(sender, Body::Fetch(Fetch::Blocks { from: next }));
+            self.fetch(peer, Fetch::Blocks { from: next });
         }
+        Ok(())
     }
 
     /// Returns the first block that is neither executed nor known to be committed.
@@ -63,54 +89,74 @@ impl<S: Scheme> Replica<S> {
         next
     }
 
-    /// Takes the content of a proposal that votes or a NewView named by digest.
-    fn on_content(&mut self, seq: Seq, proposal: &Arc<Proposal>) {
-        let digest = proposal.digest::<S>();
-        if self.missing(seq) == Some(digest) {
+    /// Takes the content of a proposal that votes, a NewView or a claim named by digest.
+    fn on_content(&mut self, seq: Seq, digest: Digest, proposal: &Arc<Proposal>) {
+        if let Some(claimed @ None) = self.claimed.get_mut(&(seq, digest)) {
+            *claimed = Some(Arc::clone(proposal));
+            self.count_view_changes();
+        }
+        if self.missing(seq).contains(&digest) {
             let proposal = Arc::clone(proposal);
-            self.append(crate::record::Record::Content { seq, proposal: Arc::clone(&proposal) });
+            self.append(Record::Content { seq, proposal: Arc::clone(&proposal) });
             self.slot(seq).contents.insert(digest, proposal);
             self.recount_in_flight();
             self.advance(seq);
         }
     }
 
-    /// Returns the digest at `seq` whose content is needed but not here.
-    pub(crate) fn missing(&self, seq: Seq) -> Option<crate::types::Digest> {
-        let slot = self.slots.get(&seq)?;
+    /// Returns the digests at `seq` whose contents are needed but not here: at most the assigned and the decided one.
+    pub(crate) fn missing(&self, seq: Seq) -> Vec<Digest> {
+        let Some(slot) = self.slots.get(&seq) else { return Vec::new() };
         let assigned = slot.assigned_in(self.view()).map(|assigned| assigned.digest);
         let decided = slot.commits.decided(self.validators(), self.view());
         let undecided = slot.committed.is_none();
         [decided.filter(|_| undecided), assigned]
             .into_iter()
             .flatten()
-            .find(|digest| !slot.contents.contains_key(digest))
+            .filter(|digest| !slot.contents.contains_key(digest))
+            .collect()
     }
 
-    /// Follows a chain of epoch proofs to a stable checkpoint ahead of this replica.
-    fn on_proven_checkpoint(&mut self, proofs: &[EpochProof], checkpoint: &StableCheckpoint) {
-        if checkpoint.seq <= self.stable.seq || checkpoint.epoch < self.epoch() {
-            return;
-        }
-        let mut committee = Arc::clone(&self.committees.current);
-        let mut epoch = self.epoch();
-        let mut used = Vec::new();
-        for proof in proofs.iter().filter(|proof| proof.checkpoint.epoch >= self.epoch()) {
-            if proof.checkpoint.epoch != epoch || !self.proves_epoch(&committee, proof) {
-                return;
+    /// Follows epoch proofs towards a stable checkpoint ahead of this replica, a page at a time.
+    fn on_proven_checkpoint(
+        &mut self,
+        proofs: &[EpochProof],
+        checkpoint: &StableCheckpoint,
+    ) -> Result<(), Dropped> {
+        for proof in proofs {
+            let (epoch, committee) = self.proven_committee();
+            if proof.checkpoint.epoch < epoch {
+                continue;
             }
-            epoch = epoch.next();
-            committee = Arc::new(committee.successor(Arc::clone(&proof.current)));
-            used.push(proof.clone());
+            if proof.checkpoint.epoch > epoch || !self.proves_epoch(&committee, proof) {
+                return Err(Dropped::Unproven);
+            }
+            self.trail.push((Arc::new(proof.clone()), {
+                Arc::new(committee.successor(Arc::clone(&proof.current)))
+            }));
         }
-        if checkpoint.epoch != epoch || !self.proves_checkpoint(&committee, checkpoint) {
-            return;
+        let (epoch, committee) = self.proven_committee();
+        let newest = self.target.as_ref().map_or(self.stable.seq, |it| it.checkpoint.seq);
+        if checkpoint.seq <= newest.max(self.stable.seq) || checkpoint.epoch != epoch {
+            return Ok(());
+        }
+        if !self.proves_checkpoint(&committee, checkpoint) {
+            return Err(Dropped::Unproven);
         }
         if epoch == self.epoch() {
             self.make_stable(checkpoint.clone());
-        } else if self.target.as_ref().is_none_or(|target| target.checkpoint.seq < checkpoint.seq) {
-            self.target = Some(Target { checkpoint: checkpoint.clone(), proofs: used });
+        } else {
+            self.target = Some(Target { checkpoint: checkpoint.clone() });
         }
+        Ok(())
+    }
+
+    /// Returns the latest epoch whose validators are proven to this replica, and them.
+    pub(crate) fn proven_committee(&self) -> (Epoch, Arc<Committee<S>>) {
+        let proven = u64::try_from(self.trail.len()).unwrap_or(u64::MAX);
+        let last = self.trail.last().map(|(_, committee)| committee);
+        let committee = last.unwrap_or(&self.committees.current);
+        (Epoch(self.epoch().0.saturating_add(proven)), Arc::clone(committee))
     }
 
     /// Checks that a quorum of `committee` certified who follows it.
@@ -125,19 +171,21 @@ impl<S: Scheme> Replica<S> {
     }
 
     /// Takes the state behind a certified checkpoint that this replica has not reached itself.
-    fn on_snapshot(&mut self, sender: ReplicaId, snapshot: &Arc<Snapshot>) {
+    fn on_snapshot(&mut self, peer: ReplicaId, snapshot: &Arc<Snapshot>) -> Result<(), Dropped> {
         if self.installing.is_some() || snapshot.seq() <= self.executed() {
-            return;
+            return Err(Dropped::Known);
         }
         let stable = Some(&self.stable).filter(|_| self.stable_snapshot.is_none());
         let target = self.target.as_ref().map(|target| &target.checkpoint);
-        let digest = snapshot.digest::<S>();
-        let certified = [target, stable]
-            .into_iter()
-            .flatten()
-            .find(|checkpoint| (checkpoint.seq, checkpoint.digest) == (snapshot.seq(), digest));
-        if let Some(checkpoint) = certified.cloned() {
-            self.fetch_application_state(Arc::clone(snapshot), checkpoint, sender);
+        // The number comes first: a state that nobody waits for is not hashed.
+        let awaited = [target, stable].into_iter().flatten().find(|it| it.seq == snapshot.seq());
+        let Some(checkpoint) = awaited.cloned() else { return Err(Dropped::Outside) };
+        if checkpoint.digest != snapshot.digest::<S>()
+            && !self.genesis.mutations.has(Mutation::UncomparedSnapshot)
+        {
+            return Err(Dropped::Unproven);
         }
+        self.fetch_application_state(Arc::clone(snapshot), checkpoint, peer);
+        Ok(())
     }
 }

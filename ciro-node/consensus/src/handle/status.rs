@@ -9,17 +9,18 @@ use crate::crypto::Scheme;
 use crate::io::{Effect, Timer};
 use crate::message::{Body, Fetch, Message, PrePrepare, Status};
 use crate::mutation::Mutation;
-use crate::replica::{Peer, Phase, Replica};
+use crate::replica::{Phase, Position, Replica};
 use crate::slot::Origin;
-use crate::types::{Epoch, ReplicaId, Seq};
+use crate::stake::Tally;
+use crate::types::{Epoch, ReplicaId, Seq, View};
 
-/// Answers that one replica gets within a resend interval.
-const ANSWERS_PER_INTERVAL: u32 = 64;
 /// Blocks whose messages are pushed at once.
 const PUSHED_BLOCKS: usize = 16;
 /// Resend intervals for which a replica that is a little behind waits for blocks before it wants the whole state.
 const PATIENT_TICKS: u32 = 2;
-/// How many replicas pass on another's PrePrepare to one that lacks it.
+/// Resend intervals after which a state that the application still fetches is given up for a newer one.
+const INSTALL_TICKS: u64 = 240;
+/// How many replicas pass on another's PrePrepare or NewView to one that lacks it.
 const RELAYS: usize = 4;
 
 impl<S: Scheme> Replica<S> {
@@ -27,9 +28,7 @@ impl<S: Scheme> Replica<S> {
     pub(crate) fn resend(&mut self) {
         self.timers.ticks += 1;
         self.set_timer(Timer::Resend, self.params().resend_interval);
-        for peer in self.peers.values_mut() {
-            peer.budget = ANSWERS_PER_INTERVAL;
-        }
+        self.refill_peers();
         let status = Body::Status(Status {
             view: self.view(),
             active: self.is_active(),
@@ -48,11 +47,12 @@ impl<S: Scheme> Replica<S> {
         self.ask();
     }
 
-    pub(crate) fn on_status(&mut self, sender: ReplicaId, epoch: Epoch, status: Status) {
-        let budget = self.peers.get(&sender).map_or(ANSWERS_PER_INTERVAL, |peer| peer.budget);
-        self.peers.insert(sender, Peer { epoch, status, budget });
-        if epoch == self.epoch() && self.spend(sender) {
-            self.push_votes(sender, &status);
+    pub(crate) fn on_status(&mut self, peer: ReplicaId, epoch: Epoch, status: Status) {
+        if let Ok(account) = self.account(peer) {
+            account.position = Some(Position { epoch, status });
+        }
+        if epoch == self.epoch() && self.may_push(peer) {
+            self.push_votes(peer, &status);
         }
         // Whoever is out of everyone's window must not wait for the next interval.
         let out_of_reach = epoch > self.epoch() || status.stable >= self.high_watermark();
@@ -61,18 +61,18 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Takes one answer off a replica's budget; false when it is used up.
-    pub(crate) fn spend(&mut self, sender: ReplicaId) -> bool {
-        let Some(peer) = self.peers.get_mut(&sender) else { return true };
-        let left = peer.budget > 0;
-        peer.budget = peer.budget.saturating_sub(1);
-        left
+    /// Sends a message for which the receiver's budget suffices.
+    pub(super) fn send_affordable(&mut self, to: ReplicaId, message: Arc<Message>) {
+        if self.afford(to, message.weight()) {
+            self.effects.push(Effect::Send { to, message });
+        }
     }
 
     /// Sends a replica of the same epoch the messages it seems to lack, if they are not still on their way.
     fn push_votes(&mut self, to: ReplicaId, status: &Status) {
         let patience = self.params().resend_interval;
         let mut messages: Vec<Arc<Message>> = Vec::new();
+        messages.extend(self.begun_view(to, status));
         if status.active && self.is_active() && status.view == self.view() {
             let behind = self.slots.range(status.executed.next()..).take(PUSHED_BLOCKS);
             for (seq, slot) in behind.filter(|(_, slot)| slot.touched + patience <= self.now) {
@@ -83,8 +83,24 @@ impl<S: Scheme> Replica<S> {
         let unstable = self.checkpoints.range(status.stable.next()..);
         messages.extend(unstable.filter_map(|(_, votes)| votes.own.clone()));
         for message in messages {
-            self.effects.push(Effect::Send { to, message });
+            self.send_affordable(to, message);
         }
+    }
+
+    /// Returns the NewView for a replica that has not begun this view, if it is this replica's turn to pass it on.
+    fn begun_view(&self, to: ReplicaId, status: &Status) -> Option<Arc<Message>> {
+        let Phase::Active(active) = &self.phase else { return None };
+        let behind = status.view < self.view() || (status.view == self.view() && !status.active);
+        let signed = active.new_view.as_ref().filter(|_| behind)?;
+        let turn = signed.leader == self.id() || self.passes_on(to);
+        turn.then(|| Arc::new(signed.clone().into_message()))
+    }
+
+    /// Whether it is this replica's turn to pass others' messages on to `to`: a few do in each resend interval.
+    fn passes_on(&self, to: ReplicaId) -> bool {
+        let turn = u64::from(self.id().0) + u64::from(to.0) + self.timers.ticks;
+        let turns = u64::try_from(self.validators().len().div_ceil(RELAYS)).unwrap_or(1);
+        turn.is_multiple_of(turns)
     }
 
     /// Returns another primary's PrePrepare for passing on, if it is this replica's turn to do so.
@@ -92,9 +108,7 @@ impl<S: Scheme> Replica<S> {
         let slot = self.slots.get(&seq)?;
         let assigned = slot.assigned_in(self.view())?;
         let Origin::Proposed { proposer, signature } = assigned.origin else { return None };
-        let turn = u64::from(self.id().0) + u64::from(to.0) + self.timers.ticks;
-        let turns = u64::try_from(self.validators().len().div_ceil(RELAYS)).unwrap_or(1);
-        if proposer == self.id() || proposer == to || !turn.is_multiple_of(turns) {
+        if proposer == self.id() || proposer == to || !self.passes_on(to) {
             return None;
         }
         let (view, digest) = (assigned.view, assigned.digest);
@@ -103,53 +117,80 @@ impl<S: Scheme> Replica<S> {
         Some(Arc::new(Message { sender: proposer, epoch: self.epoch(), signature, body }))
     }
 
-    /// Asks a replica that proved to be ahead for the way there.
-    pub(crate) fn pursue(&mut self, ahead: ReplicaId) {
-        let (epoch, next) = (self.epoch(), self.next_uncommitted());
+    /// Asks a replica that proved to be ahead for the way there; its checkpoint is of epoch `reaches`.
+    pub(crate) fn pursue(&mut self, ahead: ReplicaId, reaches: Epoch) {
+        let (epoch, next) = (self.proven_committee().0, self.next_uncommitted());
+        if reaches > epoch {
+            return self.fetch(ahead, Fetch::Checkpoint { epoch });
+        }
         let target = self.target.as_ref().map(|target| target.checkpoint.seq);
         let far = next.plus(self.params().checkpoint_interval) <= self.stable.seq;
         if self.installing.is_some() {
             return;
         }
         if let Some(from) = target.or_else(|| far.then_some(self.stable.seq)) {
-            self.tell(ahead, Body::Fetch(Fetch::Snapshot { epoch, from }));
+            self.fetch(ahead, Fetch::Snapshot { epoch, from });
         } else if next <= self.stable.seq {
-            self.tell(ahead, Body::Fetch(Fetch::Blocks { from: next }));
+            self.fetch(ahead, Fetch::Blocks { from: next });
         }
     }
 
     /// Asks one other replica, in turns, for each thing this one lacks.
     fn ask(&mut self) {
         self.asked_at = self.now;
-        let epoch = self.epoch();
-        let (view, active, stable) = (self.view(), self.is_active(), self.stable.seq);
-        let further = |peer: &Peer| peer.epoch > epoch || peer.status.stable > stable;
+        let (current, stable) = (self.epoch(), self.stable.seq);
+        let epoch = self.proven_committee().0;
+        let further = |peer: &Position| peer.epoch > current || peer.status.stable > stable;
         self.ask_one(further, Fetch::Checkpoint { epoch });
         if let Some(from) = self.wanted_snapshot() {
-            let holds = |peer: &Peer| peer.status.stable >= from;
+            let holds = |peer: &Position| peer.status.stable >= from;
             self.ask_one(holds, Fetch::Snapshot { epoch, from });
         }
         let from = self.next_uncommitted();
         self.ask_one(|peer| peer.status.executed >= from, Fetch::Blocks { from });
-        let begun = |peer: &&Peer| peer.epoch == epoch && peer.status.active;
-        let begun = self.peers.values().filter(begun).map(|peer| peer.status.view);
-        let ahead = begun.filter(|begun| *begun > view || (*begun == view && !active)).max();
-        if let Some(view) = ahead {
-            let knows = |peer: &Peer| peer.status.active && peer.status.view == view;
-            self.ask_one(knows, Fetch::NewView { view });
-        }
+        self.ask_for_view();
         let missing: Vec<Fetch> = self
             .slots
             .range(stable.next()..)
-            .filter_map(|(seq, _)| Some(Fetch::Proposal { seq: *seq, digest: self.missing(*seq)? }))
+            .flat_map(|(seq, _)| {
+                let missing = self.missing(*seq).into_iter();
+                missing.map(|digest| Fetch::Proposal { seq: *seq, digest })
+            })
             .collect();
         for fetch in missing {
-            self.ask_one(|peer| peer.epoch == epoch, fetch);
+            self.ask_one(|peer| peer.epoch == current, fetch);
+        }
+        self.ask_claimants();
+    }
+
+    /// Asks for the NewView of a view that has begun elsewhere.
+    ///
+    /// The turns go over those who claim the highest views and together are a weak quorum, each asked for the view that
+    /// it claims: at least one of them is honest, and whoever claims a view that does not exist has its own turns only.
+    fn ask_for_view(&mut self) {
+        let (epoch, view, active) = (self.epoch(), self.view(), self.is_active());
+        let begun = self.positions().filter(|(_, peer)| peer.epoch == epoch && peer.status.active);
+        let mut begun: Vec<(View, ReplicaId)> = begun
+            .map(|(id, peer)| (peer.status.view, id))
+            .filter(|(begun, _)| *begun > view || (*begun == view && !active))
+            .collect();
+        begun.sort_unstable_by(|one, other| other.cmp(one));
+        let mut tally = Tally::default();
+        let enough = begun.iter().position(|(_, id)| {
+            self.validators().add(&mut tally, *id);
+            self.validators().is_weak_quorum(&tally)
+        });
+        begun.truncate(enough.map_or(begun.len(), |last| last + 1));
+        let turn = usize::try_from(self.timers.ticks).unwrap_or(0);
+        if let Some((view, id)) = begun.get(turn % begun.len().max(1)) {
+            self.fetch(*id, Fetch::NewView { view: *view });
         }
     }
 
     /// Returns the checkpoint whose state this replica wants whole: it is far behind, or blocks did not come.
     fn wanted_snapshot(&mut self) -> Option<Seq> {
+        let ticks = self.timers.ticks;
+        self.installing.take_if(|installing| installing.since + INSTALL_TICKS <= ticks);
         let next = self.next_uncommitted();
         let stable = self.stable.seq;
         let target = self.target.as_ref().map(|target| target.checkpoint.seq);
@@ -163,12 +204,12 @@ impl<S: Scheme> Replica<S> {
         target.or_else(|| (!patient).then_some(stable))
     }
 
-    fn ask_one(&mut self, suits: impl Fn(&Peer) -> bool, fetch: Fetch) {
+    fn ask_one(&mut self, suits: impl Fn(&Position) -> bool, fetch: Fetch) {
         let suitable: Vec<ReplicaId> =
-            self.peers.iter().filter(|(_, peer)| suits(peer)).map(|(id, _)| *id).collect();
+            self.positions().filter(|(_, peer)| suits(peer)).map(|(id, _)| id).collect();
         let turn = usize::try_from(self.timers.ticks).unwrap_or(0) + self.id().0 as usize;
         if let Some(to) = suitable.get(turn % suitable.len().max(1)) {
-            self.tell(*to, Body::Fetch(fetch));
+            self.fetch(*to, fetch);
         }
     }
 }

@@ -80,6 +80,23 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Whether this can be the answer to a request; whether it is true is another question.
+    #[must_use]
+    pub fn answers(&self, fetch: &Fetch) -> bool {
+        match (self, fetch) {
+            (Self::Blocks(blocks), Fetch::Blocks { from }) => {
+                blocks.first().is_some_and(|block| block.seq == *from)
+            }
+            (Self::Proposal { seq, .. }, Fetch::Proposal { seq: asked, .. }) => seq == asked,
+            (Self::NewView(signed), Fetch::NewView { view }) => signed.new_view.view == *view,
+            (Self::Checkpoint { .. }, Fetch::Checkpoint { .. })
+            | (Self::Snapshot { .. }, Fetch::Snapshot { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
 /// A NewView that someone other than its leader passes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedNewView {

@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod view_change;
+mod weight;
 mod wire;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 pub(crate) use catch_up::{BLOCKS_MAX, EPOCHS_MAX};
 pub use catch_up::{Fetch, SignedNewView, State, Status};
 pub use view_change::{Claim, NewView, SignedSummary, Summary, ViewChange};
+pub(crate) use weight::proposal_weight;
 
 use crate::block::Proposal;
 use crate::crypto::{CryptoError, Scheme, Signature};

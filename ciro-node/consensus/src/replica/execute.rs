@@ -10,7 +10,10 @@ use crate::message::{Body, CheckpointVote};
 use crate::slot::Ballot;
 use crate::snapshot::{Effective, Executed, Snapshot, StableCheckpoint};
 use crate::stake::StakeChange;
-use crate::types::{Digest, ReplicaId, Seq, View};
+use crate::types::{Digest, Epoch, ReplicaId, Seq, View};
+
+/// Replicas that a state may be fetched from at most.
+const SOURCES_MAX: usize = 8;
 
 /// The block that the application is executing.
 #[derive(Clone, Debug)]
@@ -26,13 +29,15 @@ pub(crate) struct Executing {
 pub(crate) struct Installing {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) checkpoint: StableCheckpoint,
+    /// The resend interval in which it was asked for.
+    pub(crate) since: u64,
 }
 
 impl<S: Scheme> Replica<S> {
     /// Hands the next committed block to the application, one at a time and in order.
     pub(crate) fn execute_next(&mut self) {
         let seq = self.tip.seq().next();
-        if self.executing.is_some() || self.installing.is_some() {
+        if self.executing.is_some() {
             return;
         }
         let Some(slot) = self.slots.get(&seq) else { return };
@@ -58,7 +63,16 @@ impl<S: Scheme> Replica<S> {
         let Some(executed) = self.executing.take_if(|block| block.seq == seq) else { return };
         let Executing { proposal, content, effective, .. } = executed;
         let executed = Executed { content, effective: &effective, state_root, changes };
-        self.tip.advance::<S>(&self.genesis.params, &executed);
+        let refused = self.tip.advance::<S>(&self.genesis.params, &executed);
+        if !refused.is_empty() {
+            self.effects.push(Effect::StakeRefused { seq, changes: refused });
+        }
+        if seq == self.params().epoch_end(Epoch(self.tip.epoch.0.saturating_sub(1))) {
+            let (epoch, set) = (self.tip.epoch.next(), Arc::clone(&self.tip.next));
+            self.effects.push(Effect::Validators { epoch, set });
+        }
+        // Whoever can execute its way needs nobody's state.
+        self.installing.take_if(|installing| installing.checkpoint.seq <= seq);
         for operation in &proposal.operations {
             if let Some(last) = self.tip.clients.get(&operation.client).copied() {
                 self.pending.executed(operation.client, last);
@@ -121,32 +135,40 @@ impl<S: Scheme> Replica<S> {
         self.finish_checkpoint();
     }
 
-    /// Asks the application for a certified state.
+    /// Asks the application for a certified state, and goes on meanwhile: whoever serves it badly delays nothing.
     pub(crate) fn fetch_application_state(
         &mut self,
         snapshot: Arc<Snapshot>,
         checkpoint: StableCheckpoint,
         from: ReplicaId,
     ) {
-        let (seq, state_root) = (checkpoint.seq, snapshot.state_root);
-        self.installing = Some(Installing { snapshot, checkpoint });
-        self.effects.push(Effect::FetchState { seq, state_root, from });
+        let (seq, state_root, since) = (checkpoint.seq, snapshot.state_root, self.timers.ticks);
+        let others = self.positions().filter(|(id, it)| *id != from && it.status.stable >= seq);
+        let others = others.map(|(id, _)| id).take(SOURCES_MAX - 1);
+        let sources = std::iter::once(from).chain(others).collect();
+        self.installing = Some(Installing { snapshot, checkpoint, since });
+        self.effects.push(Effect::FetchState { seq, state_root, sources });
     }
 
     pub(crate) fn on_state_unavailable(&mut self, seq: Seq) {
         self.installing.take_if(|installing| installing.checkpoint.seq == seq);
     }
 
-    /// Adopts a certified state together with the application, which already holds it.
+    /// Adopts a certified state together with the application, which already holds it, unless it is of no use any more.
     pub(crate) fn on_state_fetched(&mut self, seq: Seq) {
         let Some(installed) = self.installing.take_if(|it| it.checkpoint.seq == seq) else {
             return;
         };
+        if seq <= self.tip.seq() {
+            return;
+        }
         if installed.checkpoint.epoch > self.epoch && !self.jump_to(&installed.checkpoint) {
             return;
         }
         self.executing = None;
         self.tip = Snapshot::clone(&installed.snapshot);
+        let state_root = self.tip.state_root;
+        self.effects.push(Effect::RestoreState { seq, state_root });
         for (client, last) in self.tip.clients.clone() {
             self.pending.executed(client, last);
         }

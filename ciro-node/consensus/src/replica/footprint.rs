@@ -1,8 +1,10 @@
 //! How much a replica holds in memory.
 
 use super::Replica;
+use super::accuse::EVIDENCE_MAX;
 use crate::crypto::Scheme;
 use crate::params::Params;
+use crate::stash::STASH_BYTES;
 
 /// Counts of everything in a replica that grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,8 +19,14 @@ pub struct Footprint {
     pub checkpoints: usize,
     /// ViewChanges kept.
     pub view_changes: usize,
+    /// Bytes of the proposals kept.
+    pub content_bytes: usize,
+    /// Contents of claims that a view may have to begin with.
+    pub claimed: usize,
     /// Messages that came too early.
     pub stashed: usize,
+    /// Their bytes.
+    pub stashed_bytes: usize,
     /// Operations waiting.
     pub pending: usize,
     /// Pieces of evidence waiting.
@@ -37,13 +45,16 @@ impl Footprint {
         let slots = count(2 * params.window());
         Self {
             slots,
-            contents: 4 * slots,
+            contents: 5 * slots,
+            content_bytes: 5 * slots * params.block_bytes(),
+            claimed: count(params.window()) * replicas,
             votes: 2 * slots * replicas,
             checkpoints: count(params.window() / params.checkpoint_interval) + 2,
             view_changes: replicas,
             stashed: count(stash_per_sender(params)) * replicas,
+            stashed_bytes: STASH_BYTES * replicas,
             pending: params.pending,
-            evidence: 512,
+            evidence: EVIDENCE_MAX,
             clients: params.clients,
             proven: 4 * slots,
         }
@@ -58,7 +69,10 @@ impl Footprint {
             ("votes", self.votes, bound.votes),
             ("checkpoints", self.checkpoints, bound.checkpoints),
             ("view_changes", self.view_changes, bound.view_changes),
+            ("content_bytes", self.content_bytes, bound.content_bytes),
+            ("claimed", self.claimed, bound.claimed),
             ("stashed", self.stashed, bound.stashed),
+            ("stashed_bytes", self.stashed_bytes, bound.stashed_bytes),
             ("pending", self.pending, bound.pending),
             ("evidence", self.evidence, bound.evidence),
             ("clients", self.clients, bound.clients),
@@ -78,13 +92,17 @@ impl<S: Scheme> Replica<S> {
     #[must_use]
     pub fn footprint(&self) -> Footprint {
         let slots = self.slots.values();
+        let contents = slots.clone().flat_map(|slot| slot.contents.values());
         Footprint {
             slots: self.slots.len(),
             contents: slots.clone().map(|slot| slot.contents.len()).sum(),
             votes: slots.map(|slot| slot.prepares.len() + slot.commits.len()).sum(),
             checkpoints: self.checkpoints.len(),
             view_changes: self.view_changes.len(),
+            content_bytes: contents.map(|proposal| proposal.weight()).sum(),
+            claimed: self.claimed.len(),
             stashed: self.stash.len(),
+            stashed_bytes: self.stash.bytes(),
             pending: self.pending.len(),
             evidence: self.evidence.len(),
             clients: self.tip.clients.len(),

@@ -6,25 +6,31 @@ mod execute;
 mod footprint;
 mod hashes;
 mod order;
+mod peers;
 mod propose;
 mod recover;
 mod speak;
 mod suspect;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use footprint::Footprint;
 pub(crate) use order::Place;
+pub(crate) use peers::Position;
 pub use recover::OpenError;
 
+use crate::block::{CommittedBlock, Proposal};
 use crate::certificate::{Certificate, Committee};
 use crate::crypto::{Scheme, Signature};
-use crate::evidence::{Evidence, EvidenceDomain};
+use crate::drops::{Dropped, Drops};
+use crate::evidence::{Evidence, EvidenceDomain, Rule};
+use crate::fork::{Contradiction, ForkProof};
 use crate::io::{Effect, Fault, Input};
-use crate::message::{Message, MessageDomain, SignedNewView, Status, ViewChange};
+use crate::message::{Message, MessageDomain, SignedNewView, Summary};
 use crate::mutation::Mutations;
+use crate::new_view::Rules;
 use crate::params::Params;
 use crate::pending::Pending;
 use crate::slot::{Ballot, Slot};
@@ -34,12 +40,13 @@ use crate::stash::Stash;
 use crate::types::{ChainId, ClientId, Digest, Epoch, Nonce, ReplicaId, Seq, View};
 use execute::{Executing, Installing};
 use hashes::Hashes;
+use peers::Peer;
 use suspect::Timers;
 
 /// What all replicas of a chain start from.
 #[derive(Clone, Debug)]
 pub struct Genesis<S: Scheme> {
-    /// The chain's name.
+    /// What names the chain in everything signed: the hash of its name and of all that it starts from.
     pub chain: ChainId,
     /// The chain's parameters.
     pub params: Params,
@@ -51,14 +58,21 @@ pub struct Genesis<S: Scheme> {
 }
 
 impl<S: Scheme> Genesis<S> {
-    /// Describes a chain.
+    /// Describes the chain named `name`.
+    ///
+    /// Everything the chain starts from enters its identity. A chain that is started anew under an old name, with other
+    /// validators, parameters or state, is another chain: signatures of the one accuse nobody on the other.
     #[must_use]
     pub fn new(
-        chain: ChainId,
+        name: ChainId,
         params: Params,
         validators: ValidatorSet,
         state_root: Digest,
     ) -> Self {
+        let mut words = vec![Digest::short_string("CIRO_CHAIN_V1"), name.word()];
+        words.extend(params.shared());
+        words.extend([validators.digest::<S>(), state_root]);
+        let chain = ChainId::from_word(S::hash(&words));
         let committee = Arc::new(Committee::new(Arc::new(validators)));
         Self { chain, params, committee, state_root, mutations: Mutations::NONE }
     }
@@ -116,14 +130,22 @@ pub struct Replica<S: Scheme> {
     /// The digest of the checkpoint that the epoch starts from.
     pub(crate) epoch_start: Digest,
     pub(crate) committees: Committees<S>,
-    /// Proofs of the latest epochs' ends, oldest first.
-    pub(crate) proofs: VecDeque<Arc<EpochProof>>,
+    /// Proofs of the ends of all epochs before this one, as far as they are known.
+    pub(crate) proofs: BTreeMap<Epoch, Arc<EpochProof>>,
+    /// Checked proofs from this epoch's end on, without gaps, each with the validators that it leads to: the way to a
+    /// state that this replica has not got yet.
+    pub(crate) trail: Vec<(Arc<EpochProof>, Arc<Committee<S>>)>,
 
     pub(crate) view: View,
     pub(crate) phase: Phase,
     pub(crate) view_changes: BTreeMap<ReplicaId, KnownViewChange>,
     /// Prepared certificates of others, so that equal claims of many replicas cost one check.
     pub(crate) proven: BTreeMap<(Seq, View, Digest), Certificate>,
+
+    /// The latest ViewChange heard of each replica in this epoch, its own apart: what it says next must fit.
+    pub(crate) heard: BTreeMap<ReplicaId, (Summary, Signature)>,
+    /// Contents of claims that this replica's own view may have to begin with; absent while they are being fetched.
+    pub(crate) claimed: BTreeMap<(Seq, Digest), Option<Arc<Proposal>>>,
 
     pub(crate) stable: StableCheckpoint,
     /// The state behind `stable`, unless this replica lags behind it.
@@ -145,11 +167,12 @@ pub struct Replica<S: Scheme> {
     pub(crate) pending: Pending,
     /// The last operation of each client in blocks that are proposed but not executed.
     pub(crate) in_flight: BTreeMap<ClientId, Nonce>,
-    pub(crate) evidence: BTreeMap<(Epoch, ReplicaId), Evidence>,
+    pub(crate) evidence: BTreeMap<(Epoch, ReplicaId, Rule), Evidence>,
 
     pub(crate) stash: Stash,
     pub(crate) hashes: Hashes,
     pub(crate) peers: BTreeMap<ReplicaId, Peer>,
+    pub(crate) drops: Drops,
     pub(crate) timers: Timers,
 }
 
@@ -181,11 +204,14 @@ pub(crate) struct ActiveView {
     pub(crate) new_view: Option<SignedNewView>,
 }
 
-/// A ViewChange that proved itself.
+/// A ViewChange that proved itself: what was signed, and the checked certificate of its checkpoint.
+///
+/// The certificates of its claims are in `Replica::proven`, once for all who claim the same.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownViewChange {
-    pub(crate) message: Arc<ViewChange>,
+    pub(crate) summary: Summary,
     pub(crate) signature: Signature,
+    pub(crate) checkpoint: Option<Certificate>,
 }
 
 /// Votes for the state after one block.
@@ -198,20 +224,10 @@ pub(crate) struct Checkpoints {
     pub(crate) own: Option<Arc<Message>>,
 }
 
-/// A certified checkpoint beyond the current epoch.
+/// A certified checkpoint beyond the current epoch; the trail leads there.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) checkpoint: StableCheckpoint,
-    pub(crate) proofs: Vec<EpochProof>,
-}
-
-/// What is known of another replica.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
-    pub(crate) epoch: Epoch,
-    pub(crate) status: Status,
-    /// Answers it may still get before the next resend interval.
-    pub(crate) budget: u32,
 }
 
 impl<S: Scheme> Replica<S> {
@@ -224,7 +240,7 @@ impl<S: Scheme> Replica<S> {
             return Vec::new();
         }
         match input {
-            Input::Message(message) => self.on_message(message),
+            Input::Message { peer, message } => self.on_message(peer, message),
             Input::Operation(operation) => self.on_operation(operation),
             Input::Evidence(evidence) => self.on_evidence(*evidence),
             Input::Timeout(timer) => self.on_timeout(timer),
@@ -236,6 +252,11 @@ impl<S: Scheme> Replica<S> {
             Input::StateUnavailable { seq } => self.on_state_unavailable(seq),
         }
         self.settle();
+        // Each timer once at most: one that is set anew is not due.
+        while let Some(timer) = self.lost_timer().filter(|_| self.fault.is_none()) {
+            self.on_timeout(timer);
+            self.settle();
+        }
         std::mem::take(&mut self.effects)
     }
 
@@ -263,10 +284,9 @@ impl<S: Scheme> Replica<S> {
         matches!(self.phase, Phase::Active(_))
     }
 
-    /// Returns whose ViewChanges for its view a replica knows, its own among them, while it waits for the NewView.
+    /// Returns whose ViewChanges for its view a replica can count, its own among them, while it waits for the NewView.
     pub fn asking(&self) -> impl Iterator<Item = ReplicaId> {
-        let here =
-            |known: &KnownViewChange| !self.is_active() && known.message.summary.view == self.view;
+        let here = |known: &KnownViewChange| !self.is_active() && self.counts(known);
         self.view_changes.iter().filter(move |(_, known)| here(known)).map(|(id, _)| *id)
     }
 
@@ -288,6 +308,11 @@ impl<S: Scheme> Replica<S> {
         &self.stable
     }
 
+    /// Returns how many messages were dropped for each reason since the replica was opened.
+    pub fn dropped(&self) -> impl Iterator<Item = (Dropped, u64)> {
+        self.drops.iter()
+    }
+
     /// Returns the validators of the epoch in which the replica votes.
     #[must_use]
     pub fn validators(&self) -> &ValidatorSet {
@@ -303,6 +328,7 @@ impl<S: Scheme> Replica<S> {
     /// Does what a step made possible: executes, proposes, watches the oldest operation.
     fn settle(&mut self) {
         if self.fault.is_none() {
+            self.start_due_view();
             self.execute_next();
             self.propose();
             // Whoever is a quorum alone has just committed what it proposed.
@@ -315,6 +341,32 @@ impl<S: Scheme> Replica<S> {
         if self.fault.is_none() {
             self.effects.push(Effect::Halt(fault.clone()));
             self.fault = Some(fault);
+        }
+    }
+
+    /// Halts because something contradicts a block that this replica saw committed.
+    pub(crate) fn halt_forked(
+        &mut self,
+        ours: Digest,
+        block: CommittedBlock,
+        theirs: Digest,
+        against: Contradiction,
+    ) {
+        let seq = block.seq;
+        let proof = Box::new(ForkProof { epoch: self.epoch, block, against });
+        self.halt(Fault::Fork { seq, ours, theirs, proof });
+    }
+
+    /// Returns the rules by which the current epoch's ViewChanges, NewViews and proofs of forks are judged.
+    #[must_use]
+    pub fn rules(&self) -> Rules<'_, S> {
+        Rules {
+            chain: self.genesis.chain,
+            params: &self.genesis.params,
+            epoch: self.epoch,
+            epoch_start: self.epoch_start,
+            committee: &self.committees.current,
+            mutations: self.genesis.mutations,
         }
     }
 

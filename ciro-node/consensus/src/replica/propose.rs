@@ -6,6 +6,7 @@ use super::{Phase, Replica};
 use crate::block::Proposal;
 use crate::crypto::Scheme;
 use crate::evidence::Evidence;
+use crate::io::Effect;
 use crate::message::{Body, PrePrepare};
 use crate::types::{ClientId, Nonce, Seq};
 
@@ -44,13 +45,24 @@ impl<S: Scheme> Replica<S> {
         (!empty).then_some(Proposal { view: self.view, operations, evidence })
     }
 
+    /// Hands the proposer what waits here and is not proposed.
+    pub(crate) fn relay_operations(&mut self) {
+        let proposer = self.next_seq().and_then(|seq| self.proposer(seq));
+        let Some(to) = proposer.filter(|proposer| *proposer != self.identity.id) else { return };
+        let max = self.params().operations_per_block;
+        let operations = self.pending.batch(max, |client| self.last_proposed(client));
+        if !operations.is_empty() {
+            self.effects.push(Effect::Relay { to, operations });
+        }
+    }
+
     fn next_evidence(&self) -> Vec<Evidence> {
         let proposed = |key: &_| {
             self.slots.range(self.tip.seq().next()..).any(|(_, slot)| {
                 let assigned = slot.assigned_in(self.view);
                 let content = assigned.and_then(|assigned| slot.contents.get(&assigned.digest));
                 content.is_some_and(|proposal| {
-                    proposal.evidence.iter().any(|e| (e.epoch(), e.offender()) == *key)
+                    proposal.evidence.iter().any(|e| e.fault() == Some(*key))
                 })
             })
         };

@@ -1,6 +1,6 @@
 //! Starting a replica from its log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::{Committees, Genesis, Identity, KnownViewChange, Phase, Replica};
 use crate::block::Operation;
 use crate::certificate::{Certificate, Committee};
 use crate::crypto::Scheme;
+use crate::drops::Drops;
 use crate::handle::ballot;
 use crate::io::Effect;
 use crate::message::{Body, Message};
@@ -77,6 +78,11 @@ impl<S: Scheme> Replica<S> {
         }
         let (seq, state_root) = (replica.tip.seq(), replica.tip.state_root);
         replica.effects.clear();
+        if let Some(fault) = &replica.fault {
+            // What halted it is in its log: the driver must hear of it again.
+            let halted = vec![Effect::Halt(fault.clone())];
+            return Ok((replica, halted));
+        }
         replica.effects.push(Effect::RestoreState { seq, state_root });
         replica.recount_in_flight();
         replica.revalidate();
@@ -109,11 +115,14 @@ impl<S: Scheme> Replica<S> {
                 current: Arc::clone(&genesis.committee),
                 next: Arc::clone(&genesis.committee),
             },
-            proofs: VecDeque::new(),
+            proofs: BTreeMap::new(),
+            trail: Vec::new(),
             view: View::ZERO,
             phase: Phase::Changing(None),
             view_changes: BTreeMap::new(),
             proven: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            heard: BTreeMap::new(),
             stable,
             stable_snapshot: Some(Arc::new(snapshot.clone())),
             slots: BTreeMap::new(),
@@ -130,6 +139,7 @@ impl<S: Scheme> Replica<S> {
             stash: Stash::new(stash),
             hashes: Hashes::new(),
             peers: BTreeMap::new(),
+            drops: Drops::default(),
             timers: super::suspect::Timers::default(),
         };
         replica.phase = replica.first_view();
@@ -155,7 +165,7 @@ impl<S: Scheme> Replica<S> {
             current: expand(Arc::clone(&snapshot.current)),
             next: expand(Arc::clone(&snapshot.next)),
         };
-        self.proofs = proofs.into();
+        self.proofs = proofs.into_iter().map(|it| (it.checkpoint.epoch, it)).collect();
         self.epoch = snapshot.epoch;
         self.phase = self.first_view();
         self.tip = Snapshot::clone(&snapshot);
@@ -168,6 +178,9 @@ impl<S: Scheme> Replica<S> {
     fn replay(&mut self, record: Record) {
         match record {
             Record::Base(_) => {}
+            Record::Epoch(proof) => {
+                self.proofs.insert(proof.checkpoint.epoch, proof);
+            }
             Record::Signed(message) => self.replay_own(&message),
             Record::NewView(message) => {
                 if message.epoch == self.epoch {
@@ -194,7 +207,10 @@ impl<S: Scheme> Replica<S> {
             }
             Record::Content { seq, proposal } => {
                 if seq > self.stable.seq {
-                    self.slot(seq).contents.insert(proposal.digest::<S>(), proposal);
+                    let (digest, slot) = (proposal.digest::<S>(), self.slot(seq));
+                    slot.contents.insert(digest, proposal);
+                    // A shortened log keeps contents of votes that it no longer has.
+                    slot.vote(digest);
                 }
             }
         }
@@ -222,6 +238,7 @@ impl<S: Scheme> Replica<S> {
                 let slot = self.slot(vote.seq);
                 slot.prepares.cast(id, ballot(message, vote));
                 slot.own.insert(Kind::Prepare, Arc::clone(message));
+                slot.vote(vote.digest);
                 if let Some(assigned) = &mut slot.assigned {
                     assigned.validity = Validity::Valid;
                 }
@@ -240,8 +257,10 @@ impl<S: Scheme> Replica<S> {
             Body::ViewChange(body) => {
                 self.view = body.summary.view;
                 self.phase = Phase::Changing(Some(Arc::clone(message)));
-                let (message, signature) = (Arc::clone(body), message.signature);
-                self.view_changes.insert(id, KnownViewChange { message, signature });
+                let (summary, checkpoint) = (body.summary.clone(), body.checkpoint.clone());
+                let signature = message.signature;
+                let known = KnownViewChange { summary, signature, checkpoint };
+                self.view_changes.insert(id, known);
             }
             Body::NewView(_) => self.begin_view(message),
             _ => {}

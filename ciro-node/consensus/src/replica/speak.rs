@@ -8,7 +8,7 @@ use crate::io::Effect;
 use crate::message::{Body, Message};
 use crate::record::{Accepted, Base, Record};
 use crate::slot::Origin;
-use crate::types::{ReplicaId, Seq};
+use crate::types::{Epoch, ReplicaId, Seq};
 
 impl<S: Scheme> Replica<S> {
     /// Signs a protocol message, logs it, sends it to all and returns it; `None` without a vote in this epoch.
@@ -50,7 +50,12 @@ impl<S: Scheme> Replica<S> {
             checkpoint: self.stable.clone(),
             snapshot: Arc::clone(snapshot),
             previous: self.committees.previous.as_ref().map(|set| Arc::clone(set.set())),
-            proofs: self.proofs.iter().cloned().collect(),
+            proofs: self
+                .proofs
+                .last_key_value()
+                .map(|(_, proof)| Arc::clone(proof))
+                .into_iter()
+                .collect(),
         };
         let mut records = vec![Record::Base(Box::new(base))];
         match &self.phase {
@@ -67,7 +72,8 @@ impl<S: Scheme> Replica<S> {
         let votes = self.checkpoints.values().filter_map(|votes| votes.own.clone());
         records.extend(votes.map(Record::Signed));
         self.effects.push(Effect::Compact(records));
-        self.effects.push(Effect::Stable { seq: self.stable.seq });
+        let keep_from = self.params().epoch_start(Epoch(self.epoch.0.saturating_sub(1)));
+        self.effects.push(Effect::Stable { seq: self.stable.seq, keep_from });
     }
 
     fn compact_slot(&self, seq: Seq, records: &mut Vec<Record>) {

@@ -8,6 +8,10 @@ use crate::crypto::Scheme;
 use crate::io::{Effect, Timer};
 use crate::mutation::Mutation;
 
+/// The part of the patience after which the proposer is handed what waits: a client that never sent it there must not
+/// depose it.
+const RELAY_SHARE: u32 = 4;
+
 /// Running timers and the patience left.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timers {
@@ -36,13 +40,24 @@ impl<S: Scheme> Replica<S> {
         self.timers.deadlines.contains_key(&timer)
     }
 
-    /// Takes a passed timer; false if it was cancelled or set anew meanwhile.
+    /// Takes a passed timer; false if it was cancelled, or set anew meanwhile and is early now.
+    ///
+    /// A driver that rounds delivers early. The rest of the time is asked for again, or the timer would never fire.
     pub(crate) fn take_timer(&mut self, timer: Timer) -> bool {
-        let due = self.timers.deadlines.get(&timer).is_some_and(|deadline| *deadline <= self.now);
-        if due {
-            self.timers.deadlines.remove(&timer);
+        let Some(deadline) = self.timers.deadlines.get(&timer).copied() else { return false };
+        if let Some(rest) = deadline.checked_sub(self.now).filter(|rest| !rest.is_zero()) {
+            self.effects.push(Effect::SetTimeout { timer, after: rest });
+            return false;
         }
-        due
+        self.timers.deadlines.remove(&timer);
+        true
+    }
+
+    /// Returns a timer whose timeout should have come a resend interval ago: the driver has lost it.
+    pub(crate) fn lost_timer(&self) -> Option<Timer> {
+        let patience = self.params().resend_interval;
+        let overdue = |deadline: &Duration| *deadline + patience <= self.now;
+        self.timers.deadlines.iter().find(|(_, it)| overdue(it)).map(|(timer, _)| *timer)
     }
 
     /// Returns the current timeout: doubled by every view change since the last progress, up to the cap.
@@ -63,6 +78,7 @@ impl<S: Scheme> Replica<S> {
     pub(crate) fn stop_watching(&mut self) {
         self.timers.watched = None;
         self.cancel_timer(Timer::Progress);
+        self.cancel_timer(Timer::Relay);
     }
 
     /// Keeps the progress timer on the operation that has been executable for longest.
@@ -89,6 +105,7 @@ impl<S: Scheme> Replica<S> {
             Some(ticket) if self.timers.watched != Some(ticket) => {
                 self.timers.watched = Some(ticket);
                 self.set_timer(Timer::Progress, self.patience());
+                self.set_timer(Timer::Relay, self.patience() / RELAY_SHARE);
             }
             Some(_) => {}
         }

@@ -63,6 +63,27 @@ pub trait Disk: fmt::Debug {
     /// [`DiskError`] when it may not be replaced.
     fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError>;
 
+    /// Removes a file durably, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] when it may still be there.
+    fn remove(&mut self, name: &str) -> Result<(), DiskError>;
+
+    /// Returns the names of all files that begin with `prefix`, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] when the directory cannot be read.
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, DiskError>;
+
+    /// Returns a number that nobody outside can foresee.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`] when there is none.
+    fn entropy(&mut self) -> Result<u64, DiskError>;
+
     /// Takes the exclusive lock of a file for as long as the disk value lives.
     ///
     /// # Errors

@@ -5,7 +5,9 @@
 )]
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
+use std::hash::BuildHasher;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -91,6 +93,35 @@ impl Disk for FileDisk {
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.write_and_rename(name, bytes).map_err(|source| DiskError::new("replace", name, source))
+    }
+
+    fn remove(&mut self, name: &str) -> Result<(), DiskError> {
+        self.open.remove(name);
+        let removed = match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.sync_directory()),
+        };
+        removed.map_err(|source| DiskError::new("remove", name, source))
+    }
+
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, DiskError> {
+        let read = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(&self.directory)? {
+                let name = entry?.file_name();
+                names.extend(
+                    name.to_str().filter(|name| name.starts_with(prefix)).map(str::to_owned),
+                );
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        read().map_err(|source| DiskError::new("list", prefix, source))
+    }
+
+    fn entropy(&mut self) -> Result<u64, DiskError> {
+        // The standard library keys its hashers with the system's randomness.
+        Ok(RandomState::new().hash_one(0_u64))
     }
 
     fn lock(&mut self, name: &str) -> Result<(), DiskError> {

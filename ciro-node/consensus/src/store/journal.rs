@@ -1,13 +1,16 @@
 //! A file of checksummed frames.
 //!
-//! Header: magic (8), chain (32), CRC-32 of both (4). Frame: length (4), sequence number (8), CRC-32 of length, sequence
-//! and payload (4), payload. All integers are big-endian.
+//! Header: magic (8), chain (32), salt (8), CRC-32 of all three (4). Frame: length (4), sequence number (8), CRC-32 of
+//! salt, length, sequence and payload (4), payload. All integers are big-endian.
+//!
+//! Payloads contain bytes that others chose. Without the salt they could contain whole frames, and a write that tore
+//! inside such a payload would look like damage with a valid frame behind it.
 
 use super::disk::{Disk, DiskError};
 use crate::types::{ChainId, Digest};
 
 /// Bytes of a file's header.
-const HEADER_BYTES: usize = 44;
+const HEADER_BYTES: usize = 52;
 /// Bytes of a frame before its payload.
 const FRAME_BYTES: usize = 16;
 /// The most bytes of one payload.
@@ -74,34 +77,41 @@ pub(crate) struct Format {
 
 impl Format {
     pub(crate) const fn log(chain: ChainId) -> Self {
-        Self { magic: *b"CIROLOG1", chain: chain.word() }
+        Self { magic: *b"CIROLOG2", chain: chain.word() }
     }
 
     pub(crate) const fn guard(chain: ChainId) -> Self {
-        Self { magic: *b"CIROSGN1", chain: chain.word() }
+        Self { magic: *b"CIROSGN2", chain: chain.word() }
     }
 
-    fn header(&self) -> Vec<u8> {
+    pub(crate) const fn epochs(chain: ChainId) -> Self {
+        Self { magic: *b"CIROEPO2", chain: chain.word() }
+    }
+
+    fn header(&self, salt: u64) -> Vec<u8> {
         let mut header = self.magic.to_vec();
         header.extend_from_slice(self.chain.as_bytes());
+        header.extend_from_slice(&salt.to_be_bytes());
         let crc = crc32fast::hash(&header);
         header.extend_from_slice(&crc.to_be_bytes());
         header
     }
 
-    fn check(&self, bytes: &[u8]) -> Result<(), JournalError> {
+    /// Checks a file's header and returns its salt.
+    fn check(&self, bytes: &[u8]) -> Result<u64, JournalError> {
         let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
             return Err(JournalError::TornHeader { len: bytes.len() });
         };
-        let expected = self.header();
-        if header[..] == expected[..] {
-            return Ok(());
-        }
-        let (content, crc) = header.split_at(40);
+        let (content, crc) = header.split_at(48);
         if crc32fast::hash(content).to_be_bytes() != crc {
             return Err(JournalError::CorruptHeader);
         }
-        let (magic, chain) = content.split_at(8);
+        let (magic, rest) = content.split_at(8);
+        let (chain, salt) = rest.split_at(32);
+        let salt = u64::from_be_bytes(salt.try_into().unwrap_or_default());
+        if magic == self.magic && chain == self.chain.as_bytes() {
+            return Ok(salt);
+        }
         if magic != self.magic {
             let got = magic.try_into().unwrap_or_default();
             return Err(JournalError::Magic { expected: self.magic, got });
@@ -119,6 +129,7 @@ pub(crate) struct ReadJournal {
     /// Bytes after the last frame, left by a torn write.
     pub(crate) torn_bytes: usize,
     len: usize,
+    salt: u64,
 }
 
 /// A file of checksummed frames, open for writing.
@@ -126,6 +137,7 @@ pub(crate) struct ReadJournal {
 pub(crate) struct Journal {
     name: String,
     format: Format,
+    salt: u64,
     next: u64,
     frames: u64,
 }
@@ -146,7 +158,8 @@ impl Journal {
         }
         let next = read.frames.last().map_or(0, |(number, _)| number + 1);
         let frames = u64::try_from(read.frames.len()).unwrap_or(u64::MAX);
-        Ok((Self { name: name.to_owned(), format, next, frames }, read))
+        let salt = read.salt;
+        Ok((Self { name: name.to_owned(), format, salt, next, frames }, read))
     }
 
     /// Creates a file, replacing any other, with one frame unless `payload` is empty.
@@ -156,7 +169,8 @@ impl Journal {
         format: Format,
         payload: &[u8],
     ) -> Result<(Self, ReadJournal), JournalError> {
-        let mut journal = Self { name: name.to_owned(), format, next: 0, frames: 0 };
+        let salt = disk.entropy()?;
+        let mut journal = Self { name: name.to_owned(), format, salt, next: 0, frames: 0 };
         journal.replace(disk, payload)?;
         Ok((journal, ReadJournal::default()))
     }
@@ -181,7 +195,7 @@ impl Journal {
         disk: &mut impl Disk,
         payload: &[u8],
     ) -> Result<(), JournalError> {
-        disk.append(&self.name, &frame(self.next, payload))?;
+        disk.append(&self.name, &frame(self.salt, self.next, payload))?;
         disk.sync(&self.name)?;
         self.next += 1;
         self.frames += 1;
@@ -194,10 +208,10 @@ impl Journal {
         disk: &mut impl Disk,
         payload: &[u8],
     ) -> Result<(), JournalError> {
-        let mut bytes = self.format.header();
+        let mut bytes = self.format.header(self.salt);
         self.frames = 0;
         if !payload.is_empty() {
-            bytes.extend_from_slice(&frame(self.next, payload));
+            bytes.extend_from_slice(&frame(self.salt, self.next, payload));
             self.next += 1;
             self.frames = 1;
         }
@@ -206,18 +220,19 @@ impl Journal {
     }
 }
 
-fn frame(number: u64, payload: &[u8]) -> Vec<u8> {
+fn frame(salt: u64, number: u64, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).expect("a step's records are far below 4 GB");
     let mut bytes = Vec::with_capacity(FRAME_BYTES + payload.len());
     bytes.extend_from_slice(&len.to_be_bytes());
     bytes.extend_from_slice(&number.to_be_bytes());
-    bytes.extend_from_slice(&checksum(&bytes, payload).to_be_bytes());
+    bytes.extend_from_slice(&checksum(salt, &bytes, payload).to_be_bytes());
     bytes.extend_from_slice(payload);
     bytes
 }
 
-fn checksum(head: &[u8], payload: &[u8]) -> u32 {
+fn checksum(salt: u64, head: &[u8], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&salt.to_be_bytes());
     hasher.update(head);
     hasher.update(payload);
     hasher.finalize()
@@ -225,14 +240,14 @@ fn checksum(head: &[u8], payload: &[u8]) -> u32 {
 
 /// Reads frames up to the end or a torn one; the first frame may have any number.
 fn parse(bytes: &[u8], format: &Format) -> Result<ReadJournal, JournalError> {
-    format.check(bytes)?;
-    let mut read = ReadJournal { len: HEADER_BYTES, ..ReadJournal::default() };
+    let salt = format.check(bytes)?;
+    let mut read = ReadJournal { len: HEADER_BYTES, salt, ..ReadJournal::default() };
     let mut expected = None;
     while read.len < bytes.len() {
         let offset = read.len;
-        let Some((number, payload)) = frame_at(bytes, offset) else {
+        let Some((number, payload)) = frame_at(bytes, salt, offset) else {
             // After a crash nothing follows the torn frame, because each one is durable before the next is written.
-            if let Some(next) = next_frame(bytes, offset, expected) {
+            if let Some(next) = next_frame(bytes, salt, offset, expected) {
                 return Err(JournalError::CorruptMiddle { offset, next });
             }
             read.torn_bytes = bytes.len() - offset;
@@ -249,22 +264,22 @@ fn parse(bytes: &[u8], format: &Format) -> Result<ReadJournal, JournalError> {
 }
 
 /// Returns the valid frame that begins at `offset`.
-fn frame_at(bytes: &[u8], offset: usize) -> Option<(u64, &[u8])> {
+fn frame_at(bytes: &[u8], salt: u64, offset: usize) -> Option<(u64, &[u8])> {
     let (head, rest) = bytes.get(offset..)?.split_first_chunk::<FRAME_BYTES>()?;
     let len = usize::try_from(u32::from_be_bytes(head[..4].try_into().ok()?)).ok()?;
     let payload = rest.get(..len).filter(|_| len <= PAYLOAD_BYTES_MAX)?;
     let crc = u32::from_be_bytes(head[12..].try_into().ok()?);
-    let valid = crc == checksum(&head[..12], payload);
+    let valid = crc == checksum(salt, &head[..12], payload);
     valid.then_some((u64::from_be_bytes(head[4..12].try_into().ok()?), payload))
 }
 
 /// Finds a valid frame behind damage at `offset`. Only plausible numbers are checksummed, so the search is linear.
-fn next_frame(bytes: &[u8], offset: usize, expected: Option<u64>) -> Option<usize> {
+fn next_frame(bytes: &[u8], salt: u64, offset: usize, expected: Option<u64>) -> Option<usize> {
     let expected = expected.unwrap_or(0);
     (offset + 1..bytes.len().saturating_sub(FRAME_BYTES)).find(|at| {
         let number = bytes.get(at + 4..at + 12).and_then(|number| number.try_into().ok());
         let number = number.map_or(0, u64::from_be_bytes);
         let plausible = number >= expected && number - expected < 1 << 32;
-        plausible && frame_at(bytes, *at).is_some()
+        plausible && frame_at(bytes, salt, *at).is_some()
     })
 }

@@ -11,14 +11,17 @@
 //! writes and fails.
 
 mod disk;
+mod error;
 mod file_disk;
 mod guard;
 mod interchange;
 mod journal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use disk::{Disk, DiskError};
+pub use error::StoreError;
 pub use file_disk::FileDisk;
 pub use guard::{Guard, GuardRefusal};
 pub use interchange::{Interchange, InterchangeError};
@@ -28,7 +31,7 @@ use crate::crypto::Scheme;
 use crate::io::Effect;
 use crate::message::{Message, MessageDomain};
 use crate::record::Record;
-use crate::types::{Epoch, Seq};
+use crate::types::Epoch;
 use crate::wire::{Reader, Wire, WireError};
 use guard::GuardEntry;
 use journal::{Format, Journal};
@@ -37,6 +40,8 @@ use journal::{Format, Journal};
 pub const LOG_FILE: &str = "consensus.log";
 /// The name of the slashing-protection file.
 pub const GUARD_FILE: &str = "signed.log";
+/// The name of the file with the proofs of all epochs.
+pub const EPOCHS_FILE: &str = "epochs.log";
 /// The name of the file whose lock marks a store in use.
 pub const LOCK_FILE: &str = "consensus.lock";
 
@@ -48,71 +53,53 @@ const GUARD_FRAMES_MAX: u64 = 4096;
 pub struct StoreOptions {
     /// What to do about a log that has lost its end. Default [`Recovery::Strict`].
     pub recovery: Recovery,
-    /// Replaced logs kept for the forensic tool, the oldest overwritten first. Default 16, about 1,000 blocks.
-    ///
-    /// A fork convicts its authors as long as the logs of both sides still hold it.
-    pub segments: u64,
+    /// Which replaced logs are kept for the forensic tool. Default [`Keep::EvidenceWindow`].
+    pub keep: Keep,
+}
+
+/// Which replaced logs are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None: a fork convicts nobody.
+    Nothing,
+    /// Those of the epoch and of the one before: as long as evidence counts, a fork convicts its authors.
+    EvidenceWindow,
+    /// All of them.
+    Everything,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { recovery: Recovery::Strict, segments: 16 }
+        Self { recovery: Recovery::Strict, keep: Keep::EvidenceWindow }
     }
 }
 
-/// Returns the name of an archived segment; `turn` counts compactions.
+/// Returns the name of an archived segment: the `number`th log that was replaced, whose last block was of `epoch`.
 #[must_use]
-pub fn segment_file(turn: u64, segments: u64) -> String {
-    format!("{LOG_FILE}.{}", turn % segments.max(1))
+pub fn segment_file(epoch: Epoch, number: u64) -> String {
+    format!("{LOG_FILE}.{:016x}.{number:016x}", epoch.0)
 }
 
-/// Why a store cannot be opened or written. After an error while writing, the node must stop and open it anew.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The lock is held by another process, or the disk failed.
-    #[error("disk failed")]
-    Disk(#[from] DiskError),
-    /// The log is unusable.
-    #[error("the log `{LOG_FILE}` is unusable")]
-    Log(#[source] JournalError),
-    /// The slashing-protection file is unusable.
-    #[error("the slashing-protection file `{GUARD_FILE}` is unusable")]
-    Guard(#[source] JournalError),
-    /// A frame of the log holds something that is no record.
-    #[error("frame {frame} of the log holds no record")]
-    Record {
-        /// The frame's sequence number.
-        frame: u64,
-        /// What is wrong with it.
-        source: WireError,
-    },
-    /// The log lacks a message that was signed according to the slashing-protection file.
-    #[error(
-        "the log lacks what was signed at block {seq} of epoch {epoch}: its end is lost; signing is safe again from \
-         epoch {resume} on"
-    )]
-    LogBehindGuard {
-        /// The epoch of the missing message.
-        epoch: Epoch,
-        /// Its sequence number.
-        seq: Seq,
-        /// The first epoch in which nothing was signed yet.
-        resume: Epoch,
-    },
-    /// The replica wants to sign something that contradicts what it signed before.
-    #[error("refused to sign")]
-    Refused(#[from] GuardRefusal),
-    /// An earlier write failed; what is on disk is unknown until the store is opened anew.
-    #[error("an earlier write failed, open the store anew")]
-    Poisoned,
+/// Reads the name of an archived segment.
+fn segment_of(name: &str) -> Option<(Epoch, u64)> {
+    let (epoch, number) = name.strip_prefix(LOG_FILE)?.strip_prefix('.')?.split_once('.')?;
+    let hex = |digits: &str| u64::from_str_radix(digits, 16).ok();
+    Some((Epoch(hex(epoch)?), hex(number)?))
 }
 
-/// What to do about a log that has lost its end.
+/// What to do about a log that has lost its end or is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Stop with [`StoreError::LogBehindGuard`].
+    /// Stop with [`StoreError::LogBehindGuard`], and with [`StoreError::Empty`] where nothing was ever written.
     Strict,
+    /// As strict, but an empty directory is right: the key has never signed anything on this chain.
+    NewKey,
+    /// As strict, but the directory is empty because the key comes from elsewhere: it votes from this epoch on. It must be
+    /// later than any in which the key may have signed, the epoch after the network's current one.
+    OldKey {
+        /// The first epoch to vote in.
+        votes_from: Epoch,
+    },
     /// Begin an empty log; the replica must not vote before [`Opened::votes_from`].
     LogLost,
 }
@@ -137,9 +124,12 @@ pub struct Store<S: Scheme, D: Disk> {
     log: Journal,
     guard_journal: Journal,
     guard: Guard,
+    epochs: Journal,
     domain: MessageDomain,
-    segments: u64,
-    turn: u64,
+    keep: Keep,
+    /// The epoch of the log's base, and the archived segments, oldest first.
+    epoch: Epoch,
+    segments: BTreeSet<(Epoch, u64)>,
     poisoned: bool,
     scheme: std::marker::PhantomData<S>,
 }
@@ -159,51 +149,64 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         let log_format = Format::log(domain.chain);
         let guard_format = Format::guard(domain.chain);
         let lost = options.recovery == Recovery::LogLost;
-        let (mut log, read) = match Journal::open(&mut disk, LOG_FILE, log_format) {
-            Err(JournalError::Disk(error)) => return Err(error.into()),
-            Err(_) if lost => Journal::create(&mut disk, LOG_FILE, log_format, &[]),
-            opened => opened,
+        let empty = disk.read(LOG_FILE)?.is_none() && disk.read(GUARD_FILE)?.is_none();
+        if empty && matches!(options.recovery, Recovery::Strict | Recovery::LogLost) {
+            return Err(StoreError::Empty);
         }
-        .map_err(StoreError::Log)?;
-        let torn_bytes = read.torn_bytes;
-        let mut records = read_records(&read.frames)?;
+        let read = open_log(&mut disk, log_format);
+        let readable = match read {
+            Ok(read) => Some(read),
+            Err(StoreError::Disk(error)) => return Err(error.into()),
+            Err(_) if lost => None,
+            Err(error) => return Err(error),
+        };
+        if readable.is_none() && disk.read(GUARD_FILE)?.is_none() {
+            return Err(StoreError::GuardMissing);
+        }
         let (mut guard_journal, read) =
             Journal::open(&mut disk, GUARD_FILE, guard_format).map_err(StoreError::Guard)?;
-        let mut guard = Guard::default();
-        for (_, frame) in &read.frames {
-            for entry in decode_frame::<GuardEntry>(frame).unwrap_or_default() {
-                guard.apply(&entry);
-            }
+        let mut guard = read_guard(&read.frames)?;
+        if let Recovery::OldKey { votes_from } = options.recovery
+            && empty
+        {
+            guard.apply(&GuardEntry::VotesFrom(votes_from));
         }
-        let from_log = Guard::from_records::<S>(&records, &domain);
-        let mut votes_from = guard.votes_from();
-        if let Some((epoch, seq)) = from_log.lacks(&guard) {
-            let resume = guard.epoch().next();
-            if !lost {
-                return Err(StoreError::LogBehindGuard { epoch, seq, resume });
-            }
-            records.clear();
-            votes_from = resume;
-            let entry = GuardEntry::VotesFrom(resume);
-            guard.apply(&entry);
-            (log, _) =
-                Journal::create(&mut disk, LOG_FILE, log_format, &[]).map_err(StoreError::Log)?;
-        } else {
-            // The last step may have reached the log but not this file.
-            guard.merge(&from_log);
+        let whole = match readable {
+            Some(opened) => reconcile::<S>(opened, &mut guard, &domain, lost)?,
+            None => None,
+        };
+        if whole.is_none() {
+            // What the log said is gone: nothing may be signed in an epoch in which it may have signed.
+            guard.apply(&GuardEntry::VotesFrom(guard.epoch().next()));
         }
+        let votes_from = guard.votes_from();
+        let OpenedLog { log, records, torn_bytes } = match whole {
+            Some(opened) => opened,
+            None => {
+                let created = Journal::create(&mut disk, LOG_FILE, log_format, &[]);
+                let (log, _) = created.map_err(StoreError::Log)?;
+                OpenedLog { log, records: Vec::new(), torn_bytes: 0 }
+            }
+        };
         guard_journal
             .replace(&mut disk, &encode_frame(&guard.entries()))
             .map_err(StoreError::Guard)?;
-        let turn = next_turn(&mut disk, log_format, options.segments)?;
+        let (epochs, proofs) = open_epochs(&mut disk, Format::epochs(domain.chain))?;
+        let segments = disk.names(LOG_FILE)?;
+        let segments = segments.iter().filter_map(|name| segment_of(name)).collect();
+        let epoch = base_epoch(&records).unwrap_or_default();
+        let mut records = records;
+        records.extend(proofs);
         let store = Self {
             disk,
             log,
             guard_journal,
             guard,
+            epochs,
             domain,
-            segments: options.segments,
-            turn,
+            keep: options.keep,
+            epoch,
+            segments,
             poisoned: false,
             scheme: std::marker::PhantomData,
         };
@@ -222,6 +225,7 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         let mut base: Option<Vec<Record>> = None;
         let mut appended: Vec<Record> = Vec::new();
         let mut signed: Vec<Arc<Message>> = Vec::new();
+        let mut proofs: Vec<Record> = Vec::new();
         let mut rest = Vec::with_capacity(effects.len());
         for effect in effects {
             match effect {
@@ -235,10 +239,11 @@ impl<S: Scheme, D: Disk> Store<S, D> {
                     appended.clear();
                     base = Some(records);
                 }
+                Effect::KeepProof(proof) => proofs.push(Record::Epoch(proof)),
                 other => rest.push(other),
             }
         }
-        if base.is_none() && appended.is_empty() {
+        if base.is_none() && appended.is_empty() && proofs.is_empty() {
             return Ok(rest);
         }
         let mut guard = self.guard.clone();
@@ -253,7 +258,13 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         }
         self.guard = guard;
         self.poisoned = true;
-        self.write(base, appended, &entries)?;
+        if !proofs.is_empty() {
+            let frame = encode_frame(&proofs);
+            self.epochs.append(&mut self.disk, &frame).map_err(StoreError::Epochs)?;
+        }
+        if base.is_some() || !appended.is_empty() {
+            self.write(base, appended, &entries)?;
+        }
         self.poisoned = false;
         Ok(rest)
     }
@@ -265,8 +276,9 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         entries: &[GuardEntry],
     ) -> Result<(), StoreError> {
         if let Some(mut records) = base {
+            let begins = base_epoch(&records).unwrap_or(self.epoch);
             records.extend(appended);
-            self.archive()?;
+            self.archive(begins)?;
             let frame = encode_frame(&records);
             self.log.replace(&mut self.disk, &frame).map_err(StoreError::Log)?;
         } else {
@@ -284,13 +296,26 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         }
     }
 
-    /// Keeps the log that is about to be replaced.
-    fn archive(&mut self) -> Result<(), StoreError> {
-        if self.segments > 0
+    /// Keeps the log that is about to be replaced, and drops those in which no fault counts any more.
+    fn archive(&mut self, begins: Epoch) -> Result<(), StoreError> {
+        let ends = std::mem::replace(&mut self.epoch, begins);
+        if self.keep != Keep::Nothing
             && let Some(log) = self.disk.read(LOG_FILE)?
         {
-            self.disk.replace(&segment_file(self.turn, self.segments), &log)?;
-            self.turn += 1;
+            let number = self.segments.iter().map(|(_, number)| number + 1).max().unwrap_or(0);
+            self.disk.replace(&segment_file(ends, number), &log)?;
+            self.segments.insert((ends, number));
+        }
+        let outdated = |epoch: &Epoch| match self.keep {
+            Keep::Nothing => true,
+            Keep::EvidenceWindow => epoch.next() < begins,
+            Keep::Everything => false,
+        };
+        let dropped: Vec<(Epoch, u64)> =
+            self.segments.iter().filter(|(epoch, _)| outdated(epoch)).copied().collect();
+        for (epoch, number) in dropped {
+            self.disk.remove(&segment_file(epoch, number))?;
+            self.segments.remove(&(epoch, number));
         }
         Ok(())
     }
@@ -341,20 +366,68 @@ pub fn read_log(
     read_records(&read.frames)
 }
 
-/// Returns which archived segment is to be written next: the first that is missing, else the oldest.
-fn next_turn(disk: &mut impl Disk, format: Format, segments: u64) -> Result<u64, StoreError> {
-    let mut oldest = (u64::MAX, 0);
-    for turn in 0..segments {
-        let name = segment_file(turn, segments);
-        if disk.read(&name)?.is_none() {
-            return Ok(turn);
-        }
-        // Frames of a log are numbered across compactions. A segment that is unreadable may go first.
-        let read = Journal::read(disk, &name, format).unwrap_or_default();
-        let first = read.frames.first().map_or(0, |(number, _)| *number);
-        oldest = oldest.min((first, turn));
+/// Returns the epoch of the log's base.
+fn base_epoch(records: &[Record]) -> Option<Epoch> {
+    match records.first() {
+        Some(Record::Base(base)) => Some(base.snapshot.epoch),
+        _ => None,
     }
-    Ok(oldest.1)
+}
+
+/// Opens the file of epoch proofs.
+fn open_epochs(disk: &mut impl Disk, format: Format) -> Result<(Journal, Vec<Record>), StoreError> {
+    let opened = Journal::open(disk, EPOCHS_FILE, format).map_err(StoreError::Epochs)?;
+    let (journal, read) = opened;
+    Ok((journal, read_records(&read.frames)?))
+}
+
+/// A log that could be read.
+struct OpenedLog {
+    log: Journal,
+    records: Vec<Record>,
+    torn_bytes: usize,
+}
+
+fn open_log(disk: &mut impl Disk, format: Format) -> Result<OpenedLog, StoreError> {
+    let (log, read) = Journal::open(disk, LOG_FILE, format).map_err(|error| match error {
+        JournalError::Disk(error) => StoreError::Disk(error),
+        error => StoreError::Log(error),
+    })?;
+    Ok(OpenedLog { log, records: read_records(&read.frames)?, torn_bytes: read.torn_bytes })
+}
+
+/// Compares a log with what was signed; `None` if it has lost its end and that is to be borne.
+fn reconcile<S: Scheme>(
+    opened: OpenedLog,
+    guard: &mut Guard,
+    domain: &MessageDomain,
+    lost: bool,
+) -> Result<Option<OpenedLog>, StoreError> {
+    let from_log = Guard::from_records::<S>(&opened.records, domain);
+    match from_log.lacks(guard) {
+        Some((epoch, seq)) if !lost => {
+            let resume = guard.epoch().next();
+            Err(StoreError::LogBehindGuard { epoch, seq, resume })
+        }
+        Some(_) => Ok(None),
+        None => {
+            // The last step may have reached the log but not the slashing-protection file.
+            guard.merge(&from_log);
+            Ok(Some(opened))
+        }
+    }
+}
+
+/// Rebuilds what was signed. A frame that cannot be understood forbids something that nobody knows: it is an error.
+fn read_guard(frames: &[(u64, Vec<u8>)]) -> Result<Guard, StoreError> {
+    let mut guard = Guard::default();
+    for (frame, bytes) in frames {
+        let entries = decode_frame::<GuardEntry>(bytes);
+        for entry in entries.map_err(|source| StoreError::GuardEntry { frame: *frame, source })? {
+            guard.apply(&entry);
+        }
+    }
+    Ok(guard)
 }
 
 fn read_records(frames: &[(u64, Vec<u8>)]) -> Result<Vec<Record>, StoreError> {

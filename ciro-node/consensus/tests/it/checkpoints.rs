@@ -169,10 +169,14 @@ fn a_replica_that_missed_everything_follows_proofs_and_a_snapshot() {
     assert_eq!(asked.body, Body::Fetch(Fetch::Checkpoint { epoch: Epoch(0) }));
     let proofs = answer(&ahead.receive(&asked)).expect("proofs come");
     let asked = answer(&behind.receive(&proofs)).expect("it asks for the state");
-    assert_eq!(asked.body, Body::Fetch(Fetch::Snapshot { epoch: Epoch(0), from: Seq(12) }));
+    assert_eq!(asked.body, Body::Fetch(Fetch::Snapshot { epoch: Epoch(1), from: Seq(12) }));
     let snapshot = answer(&ahead.receive(&asked)).expect("the state comes");
     let effects = behind.receive(&snapshot);
-    assert!(matches!(effects[..], [Effect::FetchState { seq: Seq(12), from: ReplicaId(3), .. }]));
+    let sources = effects.iter().find_map(|effect| match effect {
+        Effect::FetchState { seq: Seq(12), sources, .. } => Some(sources.clone()),
+        _ => None,
+    });
+    assert_eq!(sources, Some(vec![ReplicaId(3)]));
     behind.step(ciro_consensus::Input::StateFetched { seq: Seq(12) });
     assert_eq!(behind.replica.snapshot(), ahead.replica.snapshot());
     assert_eq!((behind.replica.epoch(), behind.replica.executed()), (Epoch(1), Seq(12)));
@@ -197,11 +201,15 @@ fn a_snapshot_that_nobody_certified_is_ignored() {
     for (checkpoint, snapshot) in forgeries {
         let state =
             State::Snapshot { proofs: proofs.clone(), checkpoint, snapshot: Arc::new(snapshot) };
-        let mut behind = lab.open(2);
+        let digest = ahead.replica.stable().digest;
+        let mut behind = Subject::wanting_snapshot(&lab, 2, digest);
         let effects = behind.receive(&lab.message(1, 0, Body::State(Arc::new(state))));
         let fetches = |effect: &Effect| matches!(effect, Effect::FetchState { .. });
         assert!(!effects.iter().any(fetches));
     }
+    let mut behind = Subject::wanting_snapshot(&lab, 2, ahead.replica.stable().digest);
+    let effects = behind.receive(&good);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::FetchState { .. })));
 }
 
 #[test]
@@ -211,15 +219,15 @@ fn missed_blocks_come_with_their_commits() {
     run_to(&mut ahead, &lab, 3);
     let fetch = Body::Fetch(Fetch::Blocks { from: Seq(1) });
     let blocks = answer(&ahead.receive(&lab.message(2, 0, fetch))).expect("blocks come");
-    let mut behind = lab.open(2);
-    behind.receive(&blocks);
-    assert_eq!(behind.execute_all(), [Seq(1), Seq(2), Seq(3)]);
     let Body::State(state) = &blocks.body else { panic!("no state") };
     let State::Blocks(blocks) = &**state else { panic!("no blocks") };
+    let mut behind = lab.open(2);
+    behind.learn(&lab, 1, blocks);
+    assert_eq!(behind.execute_all(), [Seq(1), Seq(2), Seq(3)]);
     let mut forged = blocks.clone();
     forged[0].proposal = Arc::new(proposal(0, &[operation(6, 6)]));
     let mut behind = lab.open(2);
-    behind.receive(&lab.message(1, 0, Body::State(Arc::new(State::Blocks(forged)))));
+    behind.learn(&lab, 1, &forged);
     assert_eq!(behind.execute_all(), []);
 }
 

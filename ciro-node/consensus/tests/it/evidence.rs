@@ -2,8 +2,8 @@
 
 use ciro_consensus::crypto::{CryptoError, Scheme, Signature, Stark};
 use ciro_consensus::evidence::{
-    Amnesia, DoubleSign, EVIDENCE_BYTES_MAX, Evidence, EvidenceDomain, EvidenceError, Rule,
-    SignedDigest, verify_evidence,
+    Amnesia, ClaimChange, DoubleSign, DoubleView, EVIDENCE_BYTES_MAX, Evidence, EvidenceDomain,
+    EvidenceError, OpenedViewChange, Rule, SignedDigest, SignedStart, verify_evidence,
 };
 use ciro_consensus::message::{Claim, Summary};
 use ciro_consensus::{Digest, Epoch, Kind, ReplicaId, Seq, Statement, View};
@@ -64,6 +64,77 @@ pub(crate) fn amnesia(lab: &Lab, stable_seq: u64, claims: &[Claim]) -> Amnesia {
     }
 }
 
+/// Two ViewChanges or NewViews for one view, the second with another checkpoint.
+pub(crate) fn double_view(lab: &Lab, kind: Kind) -> DoubleView {
+    let one = Statement {
+        epoch: Epoch(1),
+        kind,
+        view: View(2),
+        seq: Seq(8),
+        digest: Digest::from_u64(9),
+    };
+    let other = Statement { seq: Seq(12), digest: Digest::from_u64(5), ..one };
+    let start = SignedStart { seq: other.seq, digest: other.digest, signature: sign(lab, &other) };
+    DoubleView::new(ReplicaId(OFFENDER), &one, sign(lab, &one), start)
+}
+
+/// ViewChanges to views 2 and 3 with these checkpoints and prepared sets, opened at block 12.
+pub(crate) fn claim_change(
+    lab: &Lab,
+    earlier: (u64, &[Claim]),
+    later: (u64, &[Claim]),
+) -> ClaimChange {
+    let depth = lab.genesis.message_domain().claims_depth;
+    let (epoch, seq) = (Epoch(1), Seq(12));
+    let open = |view, (stable, claims): (u64, &[Claim])| {
+        let (stable_seq, stable_digest) = (Seq(stable), Digest::from_u64(77));
+        let summary =
+            Summary { view: View(view), stable_seq, stable_digest, claims: claims.to_vec() };
+        let statement = Statement {
+            epoch,
+            kind: Kind::ViewChange,
+            view: summary.view,
+            seq: stable_seq,
+            digest: summary.digest::<Stark>(depth),
+        };
+        OpenedViewChange {
+            view: summary.view,
+            stable_seq,
+            stable_digest,
+            claims_root: summary.claims_root::<Stark>(depth),
+            signature: sign(lab, &statement),
+            opening: summary.open::<Stark>(depth, seq),
+        }
+    };
+    let (earlier, later) = (open(2, earlier), open(3, later));
+    ClaimChange { offender: ReplicaId(OFFENDER), epoch, seq, earlier, later }
+}
+
+/// Stories that no honest replica tells: forgotten, late, of an earlier view, of another block.
+pub(crate) fn contradictory(lab: &Lab) -> Vec<(&'static str, ClaimChange)> {
+    let other = Claim { digest: Digest::from_u64(8), ..claim(12, 1) };
+    vec![
+        ("a claim that is forgotten", claim_change(lab, (8, &[claim(12, 1)]), (8, &[]))),
+        ("a claim that comes late", claim_change(lab, (8, &[]), (8, &[claim(12, 1)]))),
+        (
+            "a claim of an earlier view",
+            claim_change(lab, (8, &[claim(12, 1)]), (8, &[claim(12, 0)])),
+        ),
+        ("a claim of another block", claim_change(lab, (8, &[claim(12, 1)]), (8, &[other]))),
+        ("a claim beyond the first window", claim_change(lab, (0, &[]), (8, &[claim(12, 1)]))),
+    ]
+}
+
+/// Stories that an honest replica may tell.
+pub(crate) fn consistent(lab: &Lab) -> Vec<(&'static str, ClaimChange)> {
+    vec![
+        ("the same claim again", claim_change(lab, (8, &[claim(12, 1)]), (8, &[claim(12, 1)]))),
+        ("nothing and nothing", claim_change(lab, (8, &[]), (8, &[]))),
+        ("prepared since", claim_change(lab, (8, &[]), (8, &[claim(12, 2)]))),
+        ("prepared again", claim_change(lab, (8, &[claim(12, 0)]), (8, &[claim(12, 2)]))),
+    ]
+}
+
 pub(crate) fn claim(seq: u64, view: u64) -> Claim {
     Claim { seq: Seq(seq), view: View(view), digest: Digest::from_u64(9) }
 }
@@ -86,7 +157,12 @@ fn each_rule_convicts_in_constant_size() {
         (Evidence::Amnesia(amnesia(&lab, 8, &[claim(11, 1), claim(12, 0)])), Rule::E4),
         (Evidence::Amnesia(amnesia(&lab, 0, &[claim(3, 0)])), Rule::E4),
         (double(Kind::Checkpoint), Rule::E5),
+        (Evidence::DoubleView(double_view(&lab, Kind::ViewChange)), Rule::E6),
+        (Evidence::DoubleView(double_view(&lab, Kind::NewView)), Rule::E8),
     ];
+    let changed = contradictory(&lab).into_iter();
+    let changed = changed.map(|(_, it)| (Evidence::ClaimChange(it), Rule::E7));
+    let cases: Vec<(Evidence, Rule)> = cases.into_iter().chain(changed).collect();
     for (evidence, rule) in cases {
         assert_eq!(check(&lab, &evidence), Ok(ReplicaId(OFFENDER)), "{rule:?}");
         assert_eq!(evidence.rule(), Some(rule));
@@ -104,8 +180,106 @@ fn the_largest_window_fits_the_size_limit() {
         ..ciro_consensus::Params::default()
     };
     let lab = Lab::with_params(params);
-    let evidence = Evidence::Amnesia(amnesia(&lab, 8, &[claim(12, 0)]));
-    assert_eq!(Evidence::from_bytes(&evidence.to_bytes()), Ok(evidence));
+    let changed = claim_change(&lab, (0, &[claim(12, 0)]), (0, &[claim(12, 1)]));
+    for evidence in
+        [Evidence::Amnesia(amnesia(&lab, 8, &[claim(12, 0)])), Evidence::ClaimChange(changed)]
+    {
+        assert_eq!(Evidence::from_bytes(&evidence.to_bytes()), Ok(evidence));
+    }
+}
+
+#[test]
+fn an_honest_story_convicts_nobody() {
+    let lab = Lab::new();
+    for (story, evidence) in consistent(&lab) {
+        let refused = check(&lab, &Evidence::ClaimChange(evidence));
+        assert_eq!(refused, Err(EvidenceError::Consistent), "{story}");
+    }
+    let covered = claim_change(&lab, (8, &[claim(12, 1)]), (12, &[]));
+    let expected = EvidenceError::Covered { stable_seq: Seq(12), commit_seq: Seq(12) };
+    assert_eq!(check(&lab, &Evidence::ClaimChange(covered)), Err(expected));
+}
+
+/// Evidence of rules E6 to E8 that is not what it must be, one field tampered with in each.
+pub(crate) fn tampered_views(lab: &Lab) -> Vec<(&'static str, Evidence, EvidenceError)> {
+    let other = |which| EvidenceError::Signature { which, source: CryptoError::Signature };
+    let mut cases = Vec::new();
+    let good = double_view(lab, Kind::ViewChange);
+    let mut case = |name, error, spoil: &dyn Fn(&mut DoubleView)| {
+        let mut evidence = good.clone();
+        spoil(&mut evidence);
+        cases.push((name, Evidence::DoubleView(evidence), error));
+    };
+    case("one ViewChange twice", EvidenceError::Digests, &|it| it.second = it.first);
+    case("in the wrong order", EvidenceError::Digests, &|it| {
+        std::mem::swap(&mut it.first, &mut it.second);
+    });
+    case("a kind without views", EvidenceError::Kind(Kind::Commit), &|it| it.kind = Kind::Commit);
+    case("another kind", other("first"), &|it| it.kind = Kind::NewView);
+    case("another view", other("first"), &|it| it.view = View(4));
+    case("another epoch", other("first"), &|it| it.epoch = Epoch(2));
+    case("another checkpoint", other("second"), &|it| it.second.seq = Seq(16));
+    let good = claim_change(lab, (8, &[claim(12, 1)]), (8, &[]));
+    let mut case = |name, error, spoil: &dyn Fn(&mut ClaimChange)| {
+        let mut evidence = good.clone();
+        spoil(&mut evidence);
+        cases.push((name, Evidence::ClaimChange(evidence), error));
+    };
+    let not_later = EvidenceError::NotLater { view: View(3), commit_view: View(3) };
+    case("ViewChanges to one view", not_later, &|it| it.earlier.view = View(3));
+    case("another root", EvidenceError::Opening, &|it| it.later.claims_root = Digest::ZERO);
+    case("another block", EvidenceError::Opening, &|it| it.seq = Seq(13));
+    case("a missing opening", EvidenceError::OpeningShape, &|it| it.later.opening = None);
+    case("another first checkpoint", other("first"), &|it| {
+        it.earlier.stable_digest = Digest::from_u64(3);
+    });
+    case("another second view", other("second"), &|it| it.later.view = View(5));
+    cases
+}
+
+#[test]
+fn each_flaw_of_views_is_refused_by_its_name() {
+    let lab = Lab::new();
+    for (flaw, evidence, expected) in tampered_views(&lab) {
+        assert_eq!(check(&lab, &evidence), Err(expected), "{flaw}");
+    }
+}
+
+/// A chain started anew under its old name is another chain.
+#[test]
+fn what_a_chain_starts_from_is_part_of_its_name() {
+    let params = |length| ciro_consensus::Params {
+        checkpoint_interval: 4,
+        epoch_length: length,
+        ..ciro_consensus::Params::default()
+    };
+    let set = |stake| {
+        let validators = (0..4).map(|id| ciro_consensus::Validator {
+            id: ReplicaId(id),
+            key: Stark::public_key(&key(id)),
+            stake,
+        });
+        ciro_consensus::ValidatorSet::new(validators).unwrap()
+    };
+    let chain = |name, length, stake, root| {
+        let name = ciro_consensus::ChainId::new(name);
+        ciro_consensus::Genesis::<Stark>::new(
+            name,
+            params(length),
+            set(stake),
+            Digest::from_u64(root),
+        )
+        .chain
+    };
+    let one = chain("ciro", 8, 10, 1);
+    assert_eq!(chain("ciro", 8, 10, 1), one);
+    let others = [
+        chain("ciro2", 8, 10, 1),
+        chain("ciro", 16, 10, 1),
+        chain("ciro", 8, 11, 1),
+        chain("ciro", 8, 10, 2),
+    ];
+    assert!(others.iter().all(|other| *other != one));
 }
 
 /// An honest ViewChange remembers: such evidence can be built, but convicts nobody.

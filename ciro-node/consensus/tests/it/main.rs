@@ -6,10 +6,13 @@
     reason = "a test may fail, and some of these are about real files"
 )]
 
+mod accusation;
+mod bounds;
 mod checkpoints;
 mod decoders;
 mod evidence;
 mod forensics;
+mod liveness;
 mod memory;
 mod model;
 mod normal_case;

@@ -32,6 +32,19 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn remove(&mut self, name: &str) -> Result<(), DiskError> {
+        self.0.remove(name);
+        Ok(())
+    }
+
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, DiskError> {
+        Ok(self.0.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+
+    fn entropy(&mut self) -> Result<u64, DiskError> {
+        Ok(0x5a17)
+    }
+
     fn lock(&mut self, _: &str) -> Result<(), DiskError> {
         Ok(())
     }

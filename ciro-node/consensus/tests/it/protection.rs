@@ -3,7 +3,8 @@
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::message::{Body, Claim, Summary, Vote};
 use ciro_consensus::store::{
-    FileDisk, Guard, GuardRefusal, Interchange, InterchangeError, Store, StoreError, StoreOptions,
+    FileDisk, Guard, GuardRefusal, Interchange, InterchangeError, Recovery, Store, StoreError,
+    StoreOptions,
 };
 use ciro_consensus::{ChainId, Digest, Effect, Kind, Record, Seq, View};
 
@@ -20,7 +21,13 @@ impl Signer {
         let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
         let disk = FileDisk::open(directory.path()).unwrap();
         let domain = lab.genesis.message_domain();
-        let store = Store::open(disk, domain, StoreOptions::default()).unwrap().store;
+        let store = Store::open(
+            disk,
+            domain,
+            StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+        )
+        .unwrap()
+        .store;
         Self { lab, store, _directory: directory }
     }
 

@@ -6,25 +6,27 @@ use std::time::Duration;
 
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::store::{
-    Disk, FileDisk, GUARD_FILE, JournalError, LOG_FILE, Opened, Recovery, Store, StoreError,
+    Disk, FileDisk, GUARD_FILE, JournalError, Keep, LOG_FILE, Opened, Recovery, Store, StoreError,
     StoreOptions, read_log, segment_file,
 };
 use ciro_consensus::{Effect, Input, Record, Replica, Seq};
 
 use crate::memory::MemoryDisk;
-use crate::support::{Lab, Subject, operation, proposal};
-
-const OPTIONS: StoreOptions = StoreOptions { recovery: Recovery::Strict, segments: 2 };
+use crate::support::{Lab, Subject, checkpoint, operation, proposal};
 
 type TestStore = Opened<Stark, FileDisk>;
 
 fn open_with(directory: &Path, lab: &Lab, recovery: Recovery) -> Result<TestStore, StoreError> {
     let disk = FileDisk::open(directory).unwrap();
-    Store::open(disk, lab.genesis.message_domain(), StoreOptions { recovery, segments: 2 })
+    Store::open(
+        disk,
+        lab.genesis.message_domain(),
+        StoreOptions { recovery, ..StoreOptions::default() },
+    )
 }
 
 fn open(directory: &Path, lab: &Lab) -> Result<TestStore, StoreError> {
-    open_with(directory, lab, Recovery::Strict)
+    open_with(directory, lab, Recovery::NewKey)
 }
 
 /// Writes a log of several frames: the steps of a backup up to the third block.
@@ -93,11 +95,15 @@ fn open_log(
     if !guarded {
         disk.0.remove(GUARD_FILE);
     }
-    let opened = Store::<Stark, _>::open(disk, lab.genesis.message_domain(), OPTIONS)?;
+    let opened = Store::<Stark, _>::open(
+        disk,
+        lab.genesis.message_domain(),
+        StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+    )?;
     let again = Store::<Stark, _>::open(
         opened.store.into_disk(),
         lab.genesis.message_domain(),
-        StoreOptions::default(),
+        StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
     );
     assert_eq!(again.unwrap().torn_bytes, 0, "the first opening repaired it");
     Ok(opened.records)
@@ -128,7 +134,7 @@ fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
             Err(error) => panic!("cut at {len}: {error}"),
         }
     }
-    assert_eq!((headless, behind), (44, log.len() - 44));
+    assert_eq!((headless, behind), (52, log.len() - 52));
 }
 
 /// A slashing-protection file that ends anywhere: the log makes up for the last step, and only for that.
@@ -140,7 +146,11 @@ fn a_slashing_protection_file_torn_at_any_byte_recovers_or_stops_with_its_error(
     for len in 0..guard.len() {
         let mut torn = disk.clone();
         torn.0.insert(GUARD_FILE.to_owned(), guard[..len].to_vec());
-        match Store::<Stark, _>::open(torn, lab.genesis.message_domain(), OPTIONS) {
+        match Store::<Stark, _>::open(
+            torn,
+            lab.genesis.message_domain(),
+            StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+        ) {
             Ok(opened) => assert_eq!(opened.records, written),
             Err(StoreError::Guard(JournalError::TornHeader { len: at })) => assert_eq!(at, len),
             Err(error) => panic!("cut at {len}: {error}"),
@@ -164,7 +174,7 @@ fn a_corrupt_byte_is_named_or_cut_off_but_never_believed() {
                 assert!(offset <= at && at < next);
                 middle += 1;
             }
-            Err(StoreError::Log(JournalError::CorruptHeader)) => assert!(at < 44),
+            Err(StoreError::Log(JournalError::CorruptHeader)) => assert!(at < 52),
             Err(error) => panic!("byte {at}: {error}"),
         }
     }
@@ -208,27 +218,65 @@ fn a_lost_log_may_vote_again_in_the_next_epoch() {
 }
 
 #[test]
-fn archived_segments_are_overwritten_oldest_first_across_restarts() {
+fn an_unreadable_log_without_the_protection_file_votes_nowhere() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    write_log(directory.path(), &lab);
+    let log = directory.path().join(LOG_FILE);
+    let mut bytes = fs::read(&log).unwrap();
+    bytes[70] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    fs::remove_file(directory.path().join(GUARD_FILE)).unwrap();
+    let error = open_with(directory.path(), &lab, Recovery::LogLost).unwrap_err();
+    assert!(matches!(error, StoreError::GuardMissing), "{error}");
+}
+
+#[test]
+fn an_unreadable_log_votes_in_the_next_epoch() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    write_log(directory.path(), &lab);
+    let log = directory.path().join(LOG_FILE);
+    let mut bytes = fs::read(&log).unwrap();
+    bytes[70] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    let opened = open_with(directory.path(), &lab, Recovery::LogLost).unwrap();
+    assert_eq!((opened.records.len(), opened.votes_from.0), (0, 1));
+}
+
+/// Replaced logs stay for as long as evidence of their epoch counts, however many there are.
+#[test]
+fn segments_are_kept_for_the_evidence_window() {
     let lab = Lab::new();
-    let (written, mut disk) = written_disk(&lab);
+    let mut backup = lab.open(1);
+    let mut disk = MemoryDisk::default();
     let domain = lab.genesis.message_domain();
-    let mut kept = Vec::new();
-    for (generation, record) in written.iter().enumerate().take(6).skip(1) {
-        let mut opened = Store::<Stark, _>::open(disk, domain, OPTIONS).unwrap();
-        opened.store.persist(vec![Effect::Compact(vec![record.clone()])]).unwrap();
-        disk = opened.store.into_disk();
-        // The shortened log would otherwise be taken for one that lost its end.
-        disk.0.remove(GUARD_FILE);
-        kept = (0..2).filter_map(|turn| disk.0.get(&segment_file(turn, 2)).cloned()).collect();
-        assert_eq!(kept.len(), generation.min(2));
+    let mut seen = Vec::new();
+    for epoch in 0..4 {
+        for seq in 8 * epoch + 1..=8 * epoch + 8 {
+            backup.commit(&lab, 0, seq, &proposal(0, &[operation(1, seq)]));
+            if seq % 4 == 0 {
+                let digest = backup.replica.snapshot().digest::<Stark>();
+                for sender in [0, 2, 3] {
+                    backup.receive(&lab.message(sender, epoch, checkpoint(seq, digest)));
+                }
+                let mut opened = Store::<Stark, _>::open(
+                    disk,
+                    domain,
+                    StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() },
+                )
+                .unwrap();
+                let records = backup.log.iter().filter(|it| !matches!(it, Record::Epoch(_)));
+                let records = records.cloned().collect();
+                opened.store.persist(vec![Effect::Compact(records)]).unwrap();
+                disk = opened.store.into_disk();
+            }
+        }
+        assert_eq!(backup.replica.epoch().0, epoch + 1);
+        seen.push(disk.names(&format!("{LOG_FILE}.")).unwrap());
     }
-    let last = [&written[3], &written[4]].map(Record::to_bytes);
-    let holds = |bytes: &Vec<u8>, record: &[u8]| {
-        bytes.windows(record.len() - 1).any(|window| *window == record[1..])
-    };
-    for record in &last {
-        assert!(kept.iter().any(|segment| holds(segment, record)), "the two latest are kept");
-    }
+    let kept =
+        |epoch: u64| seen[3].iter().filter(move |name| name.contains(&format!(".{epoch:016x}.")));
+    assert_eq!([0, 1].map(|epoch| kept(epoch).count()), [0, 0], "evidence of them counts no more");
+    assert!(kept(3).count() >= 2, "{:?}", seen[3]);
 }
 
 #[test]
@@ -271,11 +319,23 @@ fn compaction_keeps_replaced_logs_for_the_forensic_tool() {
     let mut disk = FileDisk::open(directory.path()).unwrap();
     let domain = lab.genesis.message_domain();
     assert_eq!(read_log(&mut disk, LOG_FILE, domain).unwrap(), written[..2]);
-    let segments: Vec<usize> = (0..2)
-        .map(|turn| read_log(&mut disk, &segment_file(turn, 2), domain).unwrap().len())
+    let epoch = ciro_consensus::Epoch(0);
+    let segments: Vec<usize> = (0..3)
+        .map(|number| read_log(&mut disk, &segment_file(epoch, number), domain).unwrap().len())
         .collect();
-    assert_eq!(segments, [2, 2], "the oldest of three is overwritten");
-    assert_eq!(disk.read(&segment_file(2, 3)).unwrap(), None);
+    assert_eq!(segments, [written.len(), 2, 2]);
+}
+
+#[test]
+fn whoever_keeps_no_segments_has_none() {
+    let lab = Lab::new();
+    let (written, disk) = written_disk(&lab);
+    let options = StoreOptions { keep: Keep::Nothing, recovery: Recovery::NewKey };
+    let domain = lab.genesis.message_domain();
+    let mut store = Store::<Stark, _>::open(disk, domain, options).unwrap().store;
+    store.persist(vec![Effect::Compact(written[..2].to_vec())]).unwrap();
+    let mut disk = store.into_disk();
+    assert_eq!(disk.names(&format!("{LOG_FILE}.")).unwrap(), Vec::<String>::new());
 }
 
 /// A replica driven over a store, stopped and started after every block.
@@ -295,4 +355,22 @@ fn a_replica_lives_through_restarts_from_files() {
         let records = subject.log.drain(..).map(|record| Effect::Append(Box::new(record)));
         store.persist(records.collect()).unwrap();
     }
+}
+
+#[test]
+fn an_empty_directory_votes_only_for_a_new_key_or_from_a_given_epoch_on() {
+    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
+    for recovery in [Recovery::Strict, Recovery::LogLost] {
+        let error = open_with(directory.path(), &lab, recovery).unwrap_err();
+        assert!(matches!(error, StoreError::Empty), "{error}");
+    }
+    let votes_from = ciro_consensus::Epoch(7);
+    let opened = open_with(directory.path(), &lab, Recovery::OldKey { votes_from }).unwrap();
+    assert_eq!(opened.votes_from, votes_from);
+    drop(opened);
+    let mut again = open_with(directory.path(), &lab, Recovery::Strict).unwrap();
+    assert_eq!(again.votes_from, votes_from, "it is remembered");
+    let mut primary = lab.open(0).replica;
+    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
+    assert!(matches!(again.store.persist(effects), Err(StoreError::Refused(_))));
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use ciro_consensus::crypto::{Scheme, Stark, StarkSigningKey};
 use ciro_consensus::message::{
-    Body, CheckpointVote, Message, PrePrepare, Summary, ViewChange, Vote,
+    Body, CheckpointVote, Claim, Message, NewView, PrePrepare, SignedSummary, State, Status,
+    Summary, ViewChange, Vote,
 };
+use ciro_consensus::new_view::select;
 use ciro_consensus::{
-    Certificate, ChainId, ClientId, Digest, Effect, Epoch, Genesis, Identity, Input, Kind, Nonce,
-    Operation, Params, Proposal, Record, Replica, ReplicaId, Seq, StakeChange, Statement, Timer,
-    Validator, ValidatorSet, View,
+    Certificate, ChainId, ClientId, CommittedBlock, Digest, Effect, Epoch, Genesis, Identity,
+    Input, Kind, Nonce, Operation, Params, Proposal, Record, Replica, ReplicaId, Seq, StakeChange,
+    Statement, Timer, Validator, ValidatorSet, View,
 };
 
 pub(crate) type TestReplica = Replica<Stark>;
@@ -77,6 +79,71 @@ impl Lab {
         Certificate::collect(set, signatures.iter().map(|(id, s)| (*id, s))).unwrap()
     }
 
+    /// Signs a NewView of these ViewChanges in the name of its leader.
+    pub(crate) fn new_view(
+        &self,
+        view: u64,
+        summaries: &[(u32, Summary)],
+        proofs: Proofs,
+    ) -> Arc<Message> {
+        let Proofs { checkpoint, prepared } = proofs;
+        let view = View(view);
+        let leader = self.genesis.committee.set().leader(Epoch(0), view).0;
+        let selection = select(summaries.iter().map(|(_, summary)| summary)).unwrap();
+        let null = Proposal::null().digest::<Stark>();
+        let pre_prepares = selection.iter().map(|(seq, claim)| {
+            let digest = claim.map_or(null, |claim| claim.digest);
+            let kind = Kind::PrePrepare;
+            let statement = Statement { epoch: Epoch(0), kind, view, seq, digest };
+            let hash = statement.hash::<Stark>(self.genesis.chain);
+            (digest, Stark::sign(&key(leader), &hash).unwrap())
+        });
+        let pre_prepares = pre_prepares.collect();
+        let view_changes = summaries.iter().map(|(sender, summary)| {
+            let signed = self.view_change(*sender, summary.clone(), Proofs::default());
+            let (sender, summary) = (ReplicaId(*sender), summary.clone());
+            SignedSummary { sender, summary, signature: signed.signature }
+        });
+        let view_changes = view_changes.collect();
+        let body = NewView { view, view_changes, checkpoint, prepared, pre_prepares };
+        self.message(leader, 0, Body::NewView(Arc::new(body)))
+    }
+
+    /// Returns a block with Commits of replicas in a view.
+    pub(crate) fn committed(
+        &self,
+        signers: &[u32],
+        view: u64,
+        seq: u64,
+        proposal: &Proposal,
+    ) -> CommittedBlock {
+        let (view, seq, digest) = (View(view), Seq(seq), proposal.digest::<Stark>());
+        let epoch = self.genesis.params.epoch_of(seq);
+        let statement = Statement { epoch, kind: Kind::Commit, view, seq, digest };
+        let certificate = self.certificate(signers, &statement);
+        CommittedBlock { seq, view, proposal: Arc::new(proposal.clone()), certificate }
+    }
+
+    /// Returns a claim of a prepared block with its certificate.
+    pub(crate) fn prepared(
+        &self,
+        signers: &[u32],
+        view: u64,
+        seq: u64,
+        proposal: &Proposal,
+    ) -> (Claim, Certificate) {
+        let (view, seq, digest) = (View(view), Seq(seq), proposal.digest::<Stark>());
+        let statement = Statement { epoch: Epoch(0), kind: Kind::Prepare, view, seq, digest };
+        (Claim { seq, view, digest }, self.certificate(signers, &statement))
+    }
+
+    /// Returns the summary of someone whose checkpoint is genesis.
+    pub(crate) fn summary(&self, view: u64, claims: &[Claim]) -> Summary {
+        let stable_digest = self.open(3).replica.stable().digest;
+        let (view, claims) = (View(view), claims.to_vec());
+        Summary { view, stable_seq: Seq(0), stable_digest, claims }
+    }
+
     pub(crate) fn view_change(
         &self,
         sender: u32,
@@ -112,7 +179,37 @@ impl Subject {
     }
 
     pub(crate) fn receive(&mut self, message: &Arc<Message>) -> Vec<Effect> {
-        self.step(Input::Message(Arc::clone(message)))
+        self.receive_from(message.sender.0, message)
+    }
+
+    /// Receives a message that a peer passes on.
+    pub(crate) fn receive_from(&mut self, peer: u32, message: &Arc<Message>) -> Vec<Effect> {
+        self.step(Input::Message { peer: ReplicaId(peer), message: Arc::clone(message) })
+    }
+
+    /// Opens a replica that knows checkpoint 4 to be stable, has executed nothing, and has asked replica 1 for the state.
+    pub(crate) fn wanting_snapshot(lab: &Lab, id: u32, digest: Digest) -> Self {
+        let mut subject = lab.open(id);
+        for sender in (0..4).filter(|sender| *sender != id) {
+            subject.receive(&lab.message(sender, 0, checkpoint(4, digest)));
+        }
+        let status = Status { view: View(0), active: true, stable: Seq(4), executed: Seq(4) };
+        for _ in 0..6 {
+            subject.receive(&lab.message(1, 0, Body::Status(status)));
+            subject.fire(Timer::Resend, lab.genesis.params.resend_interval);
+        }
+        subject
+    }
+
+    /// Learns committed blocks from a replica that says it has them.
+    pub(crate) fn learn(&mut self, lab: &Lab, from: u32, blocks: &[CommittedBlock]) -> Vec<Effect> {
+        let executed = blocks.last().unwrap().seq;
+        let status = Status { view: View(0), active: true, stable: Seq(0), executed };
+        let epoch = self.replica.epoch().0;
+        self.receive(&lab.message(from, epoch, Body::Status(status)));
+        self.fire(Timer::Resend, lab.genesis.params.resend_interval);
+        let state = State::Blocks(blocks.to_vec());
+        self.receive(&lab.message(from, epoch, Body::State(Arc::new(state))))
     }
 
     /// Lets time pass and a timer fire.
@@ -126,7 +223,14 @@ impl Subject {
         for effect in effects {
             match effect {
                 Effect::Append(record) => self.log.push(*record),
-                Effect::Compact(records) => self.log = records,
+                Effect::KeepProof(proof) => self.log.push(Record::Epoch(proof)),
+                Effect::Compact(records) => {
+                    let proofs = |record: &Record| matches!(record, Record::Epoch(_));
+                    let proofs: Vec<Record> =
+                        self.log.iter().filter(|it| proofs(it)).cloned().collect();
+                    self.log = records;
+                    self.log.extend(proofs);
+                }
                 other => rest.push(other),
             }
         }
@@ -173,6 +277,8 @@ impl Subject {
         let (body, vote) = pre_prepare(view, seq, proposal);
         if leader != self.replica.id() {
             self.receive(&lab.message(leader.0, epoch, body));
+        } else {
+            self.submit(&proposal.operations);
         }
         for kind in [Body::Prepare, Body::Commit] {
             let own = self.replica.id();
@@ -242,6 +348,12 @@ pub(crate) fn said(effects: &[Effect]) -> Vec<Kind> {
         })
         .filter(|kind| *kind != Kind::Status)
         .collect()
+}
+
+/// Whether a step asks for another view, and says nothing else. A repetition is no second wish.
+pub(crate) fn asks_for_a_view(effects: &[Effect]) -> bool {
+    let said = said(effects);
+    !said.is_empty() && said.iter().all(|kind| *kind == Kind::ViewChange)
 }
 
 /// Returns the votes of one kind sent to all.

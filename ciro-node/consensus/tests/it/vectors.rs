@@ -12,7 +12,8 @@ use ciro_consensus::{ChainId, Digest, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{
-    OFFENDER, amnesia, check, claim, double_sign, tampered_amnesias, tampered_double_signs,
+    OFFENDER, amnesia, check, claim, consistent, contradictory, double_sign, double_view,
+    tampered_amnesias, tampered_double_signs, tampered_views,
 };
 use crate::support::{Lab, key};
 
@@ -64,6 +65,16 @@ fn build() -> Vectors {
     for (flaw, evidence, _) in tampered_amnesias(&lab) {
         cases.push((format!("amnesia, {flaw}"), Evidence::Amnesia(evidence)));
     }
+    for kind in [Kind::ViewChange, Kind::NewView] {
+        let evidence = Evidence::DoubleView(double_view(&lab, kind));
+        cases.push((format!("two of kind {kind:?} for one view"), evidence));
+    }
+    for (story, evidence) in contradictory(&lab).into_iter().chain(consistent(&lab)) {
+        cases.push((format!("two ViewChanges, {story}"), Evidence::ClaimChange(evidence)));
+    }
+    for (flaw, evidence, _) in tampered_views(&lab) {
+        cases.push((format!("two views, {flaw}"), evidence));
+    }
     let vectors = cases.into_iter().map(|(name, evidence)| Vector {
         name,
         refused: check(&lab, &evidence).err().map(|error| error.to_string()),
@@ -110,5 +121,5 @@ fn the_published_vectors_verify_from_the_file_alone() {
         assert_eq!(Evidence::from_bytes(&bytes).as_ref(), Ok(&vector.evidence), "{}", vector.name);
     }
     let valid = file.vectors.iter().filter(|vector| vector.refused.is_none()).count();
-    assert_eq!((valid, file.vectors.len()), (7, 33));
+    assert_eq!((valid, file.vectors.len()), (14, 57));
 }

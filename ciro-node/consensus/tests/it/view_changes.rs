@@ -8,7 +8,9 @@ use ciro_consensus::evidence::{Evidence, Rule};
 use ciro_consensus::message::{Body, Claim, Message, Summary};
 use ciro_consensus::{Digest, Effect, Epoch, Kind, Proposal, Seq, Statement, Timer, View};
 
-use crate::support::{Lab, Proofs, Subject, operation, pre_prepare, proposal, said, votes};
+use crate::support::{
+    Lab, Proofs, Subject, asks_for_a_view, operation, pre_prepare, proposal, said, votes,
+};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -52,7 +54,7 @@ fn impatience_asks_for_the_next_view_and_stops_voting() {
     let mut backup = lab.open(2);
     backup.submit(&[operation(1, 1)]);
     assert_eq!(said(&backup.fire(Timer::Progress, PATIENCE / 2)), [], "it is not time yet");
-    assert_eq!(said(&backup.fire(Timer::Progress, PATIENCE)), [Kind::ViewChange]);
+    assert!(asks_for_a_view(&backup.fire(Timer::Progress, PATIENCE)));
     let (body, _) = pre_prepare(0, 1, &proposal(0, &[operation(1, 1)]));
     assert_eq!(said(&backup.receive(&lab.message(0, 0, body))), [], "view 0 is left for good");
 }
@@ -80,7 +82,7 @@ fn a_busy_primary_that_censors_is_found_out() {
         backup.commit(&lab, 0, seq, &proposal(0, &[operation(1, seq)]));
     }
     assert_eq!(backup.replica.executed(), Seq(3));
-    assert_eq!(said(&backup.fire(Timer::Progress, PATIENCE / 4)), [Kind::ViewChange]);
+    assert!(asks_for_a_view(&backup.fire(Timer::Progress, PATIENCE / 4)));
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn the_timer_for_a_new_view_starts_with_a_quorum() {
     assert!(!waits(&backup.receive(&empty(&lab, 0, 1, &backup))));
     assert!(waits(&backup.receive(&empty(&lab, 3, 1, &backup))));
     let effects = backup.fire(Timer::NewView, PATIENCE * 2);
-    assert_eq!(said(&effects), [Kind::ViewChange]);
+    assert!(asks_for_a_view(&effects));
     assert_eq!(backup.replica.view(), View(2));
 }
 

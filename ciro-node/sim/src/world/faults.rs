@@ -1,5 +1,7 @@
 //! Faults striking and healing.
 
+use ciro_consensus::store::Keep;
+
 use super::perform::error_chain;
 use super::{Event, World};
 use crate::fault::Fault;
@@ -7,9 +9,6 @@ use crate::node::Power;
 use crate::oracle::Violation;
 use crate::plan::{Micros, Network};
 use crate::trace::MomentKind;
-
-/// Replaced logs that a node keeps: all of a fork's, none otherwise.
-const FORK_SEGMENTS: u64 = 1 << 20;
 
 impl World {
     pub(super) fn strike(&mut self, index: usize) {
@@ -62,8 +61,8 @@ impl World {
         if matches!(self.nodes[node].power, Power::On(_)) {
             return;
         }
-        let segments = if self.plan.expects_fork { FORK_SEGMENTS } else { 0 };
-        match self.nodes[node].start(&self.genesis, self.now, segments) {
+        let keep = if self.plan.expects_fork { Keep::Everything } else { Keep::EvidenceWindow };
+        match self.nodes[node].start(&self.genesis, self.now, keep) {
             Ok(effects) => {
                 self.note(&[6, node as u64]);
                 self.tell(Some(node), MomentKind::Fault, || "starts".to_owned());

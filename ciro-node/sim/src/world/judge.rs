@@ -102,7 +102,7 @@ impl World {
                 Power::Off(disk) => disk,
             };
             let logs: Vec<String> =
-                disk.names().filter(|name| name.starts_with(LOG_FILE)).map(str::to_owned).collect();
+                disk.files().filter(|name| name.starts_with(LOG_FILE)).map(str::to_owned).collect();
             for name in logs {
                 if let Ok(records) = read_log(disk, &name, message_domain) {
                     forensics.read(&records);

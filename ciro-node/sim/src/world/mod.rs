@@ -80,12 +80,12 @@ struct Queued {
 
 #[derive(Debug)]
 enum Event {
-    Deliver { to: usize, cargo: Cargo },
+    Deliver { from: usize, to: usize, cargo: Cargo },
     Operation { to: usize, operation: Operation },
     Timeout { node: usize, timer: Timer, request: u64 },
     Executed { node: usize, incarnation: u64, seq: Seq, root: Digest, changes: Vec<StakeChange> },
     Verdict { node: usize, incarnation: u64, seq: Seq, digest: Digest, valid: bool },
-    State { node: usize, incarnation: u64, seq: Seq, root: Digest, from: ReplicaId },
+    State { node: usize, incarnation: u64, seq: Seq, root: Digest, sources: Vec<ReplicaId> },
     Client { client: usize },
     Fault { index: usize },
     Mend { index: usize },
@@ -220,7 +220,7 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Deliver { to, cargo } => self.deliver(to, cargo),
+            Event::Deliver { from, to, cargo } => self.deliver(from, to, cargo),
             Event::Operation { to, operation } => {
                 if self.is_valid(&operation) {
                     self.step(to, Input::Operation(operation));
@@ -243,9 +243,9 @@ impl World {
                     self.step(node, Input::Verdict { seq, digest, valid });
                 }
             }
-            Event::State { node, incarnation, seq, root, from } => {
+            Event::State { node, incarnation, seq, root, sources } => {
                 if self.nodes[node].incarnation == incarnation {
-                    self.provide_state(node, seq, root, from);
+                    self.provide_state(node, seq, root, &sources);
                 }
             }
             Event::Client { client } => self.client(client),

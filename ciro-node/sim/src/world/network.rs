@@ -45,6 +45,10 @@ impl World {
         }
     }
 
+    fn hurries(&self, from: usize) -> bool {
+        matches!(&self.nodes[from].role, Role::Byzantine(byzantine) if byzantine.hurries())
+    }
+
     /// Encodes a message, which must come back the same.
     fn encoded_len(&mut self, message: &Arc<Message>) -> usize {
         let bytes = message.to_bytes();
@@ -66,21 +70,25 @@ impl World {
         let copies = 1 + u64::from(self.rng.chance(network.duplicate));
         for _ in 0..copies {
             let mut delay = self.rng.between(network.delay_min, network.delay_max);
+            if self.hurries(from) {
+                // The adversary has the better network.
+                delay = network.delay_min.min(MILLISECOND);
+            }
             if self.rng.chance(network.slow) {
                 delay *= self.rng.between(2, network.slowdown);
             }
             let at = self.now + held_back + delay;
-            self.push(at, Event::Deliver { to, cargo: cargo.clone() });
+            self.push(at, Event::Deliver { from, to, cargo: cargo.clone() });
         }
     }
 
-    pub(super) fn deliver(&mut self, to: usize, cargo: Cargo) {
+    pub(super) fn deliver(&mut self, from: usize, to: usize, cargo: Cargo) {
         if self.nodes[to].running().is_none() {
             return;
         }
         if self.now < self.nodes[to].paused_until {
             let at = self.nodes[to].paused_until;
-            return self.push(at, Event::Deliver { to, cargo });
+            return self.push(at, Event::Deliver { from, to, cargo });
         }
         let message = match cargo {
             Cargo::Message(message) => message,
@@ -95,7 +103,8 @@ impl World {
         if let Role::Byzantine(byzantine) = &mut self.nodes[to].role {
             byzantine.observe(&message);
         }
-        self.step(to, Input::Message(message));
+        let peer = self.nodes[from].id;
+        self.step(to, Input::Message { peer, message });
     }
 
     /// Puts an event off while its node is paused; true if it was.

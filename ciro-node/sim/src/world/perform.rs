@@ -6,6 +6,7 @@ use ciro_consensus::{Block, Digest, Effect, Input, Operation, ReplicaId, Seq, St
 use super::{Event, World};
 use crate::app::payload;
 use crate::byzantine::Target;
+use crate::node::Role;
 use crate::oracle::Violation;
 use crate::plan::MILLISECOND;
 use crate::trace::MomentKind;
@@ -45,7 +46,7 @@ impl World {
     fn perform_one(&mut self, node: usize, effect: Effect) {
         let incarnation = self.nodes[node].incarnation;
         match effect {
-            Effect::Append(_) | Effect::Compact(_) => {}
+            Effect::Append(_) | Effect::Compact(_) | Effect::KeepProof(_) => {}
             Effect::Send { to, message } => self.send(node, Target::One(to), &message),
             Effect::Broadcast { message } => self.send(node, Target::All, &message),
             Effect::SetTimeout { timer, after } => {
@@ -63,14 +64,16 @@ impl World {
                 let at = self.now + self.rng.below(5 * MILLISECOND);
                 self.push(at, Event::Verdict { node, incarnation, seq, digest, valid });
             }
+            Effect::Relay { to, operations } => self.relay(node, to, &operations),
+            Effect::Validators { .. } | Effect::StakeRefused { .. } => {}
             Effect::Execute(block) => self.execute(node, &block),
             Effect::RestoreState { seq, state_root } => self.restore(node, seq, state_root),
-            Effect::FetchState { seq, state_root, from } => {
+            Effect::FetchState { seq, state_root, sources } => {
                 let at = self.now + self.rng.between(5, 100) * MILLISECOND;
-                self.push(at, Event::State { node, incarnation, seq, root: state_root, from });
+                self.push(at, Event::State { node, incarnation, seq, root: state_root, sources });
             }
-            Effect::Stable { seq } => {
-                self.nodes[node].app.prune(seq);
+            Effect::Stable { seq, keep_from } => {
+                self.nodes[node].app.prune(keep_from);
                 self.note(&[4, node as u64, seq.0]);
                 self.tell(Some(node), MomentKind::Stable, || format!("checkpoint {seq} is stable"));
             }
@@ -103,6 +106,23 @@ impl World {
         }
     }
 
+    /// Hands operations to another node, whose application judges them.
+    fn relay(&mut self, from: usize, to: ReplicaId, operations: &[Operation]) {
+        let reached = |world: &Self, address: &usize| {
+            world.nodes[*address].id == to
+                && !world.cuts.values().any(|cut| cut.blocks(from, *address))
+        };
+        let receivers: Vec<usize> =
+            (0..self.nodes.len()).filter(|address| reached(self, address)).collect();
+        let network = self.plan.network;
+        for to in receivers {
+            let at = self.now + self.rng.between(network.delay_min, network.delay_max);
+            for operation in operations {
+                self.push(at, Event::Operation { to, operation: *operation });
+            }
+        }
+    }
+
     /// Executes a block at once; the replica hears of it a little later.
     fn execute(&mut self, node: usize, block: &Block) {
         let expected = self.nodes[node].app.state().seq.next();
@@ -126,6 +146,9 @@ impl World {
                 self.oracle.keeps_up(node, block.seq, self.now);
             }
             self.oracle.reaches(node, block.seq, outcome.root);
+            for evidence in &block.punish {
+                self.oracle.accuses(node, evidence);
+            }
             if let Some(operation) = outcome.misordered {
                 self.oracle.violated(Violation::Twice { node, operation });
             }
@@ -176,18 +199,27 @@ impl World {
         }
     }
 
-    /// Copies the application's state from another node, if that has it and can be reached.
-    pub(super) fn provide_state(&mut self, node: usize, seq: Seq, root: Digest, from: ReplicaId) {
-        let source = (0..self.nodes.len()).find(|address| {
+    /// Copies the application's state from the first of some nodes that has it and can be reached.
+    pub(super) fn provide_state(
+        &mut self,
+        node: usize,
+        seq: Seq,
+        root: Digest,
+        sources: &[ReplicaId],
+    ) {
+        let reached = (0..self.nodes.len()).filter(|address| {
             let other = &self.nodes[*address];
             let cut = self.cuts.values().any(|cut| cut.blocks(*address, node));
-            other.id == from && *address != node && other.running().is_some() && !cut
+            let serves = !matches!(&other.role, Role::Byzantine(it) if it.withholds());
+            let asked = sources.contains(&other.id) && *address != node;
+            asked && serves && other.running().is_some() && !cut
         });
-        let state = source.and_then(|source| self.nodes[source].app.state_after(seq).cloned());
-        match state.filter(|state| state.root == root) {
+        let states = reached.filter_map(|source| self.nodes[source].app.state_after(seq).cloned());
+        let state = states.into_iter().find(|state| state.root == root);
+        match state {
             Some(state) => {
-                self.nodes[node].app.install(state);
-                self.tell(Some(node), MomentKind::Execute, || format!("installs state {seq}"));
+                self.nodes[node].app.keep(state);
+                self.tell(Some(node), MomentKind::Execute, || format!("holds state {seq}"));
                 self.step(node, Input::StateFetched { seq });
                 self.check_done();
             }

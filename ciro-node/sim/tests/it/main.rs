@@ -8,3 +8,5 @@ mod forks;
 mod mutations;
 mod scenarios;
 mod sweeps;
+mod weakened;
+mod withheld;
