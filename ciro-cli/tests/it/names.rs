@@ -2,7 +2,7 @@
 
 use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
-use ciro_sdk::{Model, ProveSettings, Prover, Tensor};
+use ciro_sdk::{Model, ProveSettings, Prover, Tensor, printable};
 
 use crate::sandbox::Sandbox;
 
@@ -102,8 +102,8 @@ fn no_command_shows_a_hostile_name_as_it_is() {
             }
         }
     }
-    // The names are still told apart, and scripts get them as they are.
+    // The names are still told apart, and scripts get what a model keeps of them.
     let text = sandbox.done(verify).stdout;
     assert!(text.contains(r"\u{1b}[2J\u{d}\u{a}valid: trust me\u{202e}"), "{text}");
-    assert_eq!(sandbox.json(verify)["output_names"][0], HOSTILE);
+    assert_eq!(sandbox.json(verify)["output_names"][0], printable(HOSTILE).as_ref());
 }

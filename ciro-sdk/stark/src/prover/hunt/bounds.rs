@@ -56,7 +56,7 @@ pub(super) fn inputs(model: &IntegerModel, random: &mut Stream) -> Vec<Tensor<i3
     let tensor = |(id, encoding): (NodeId, &Encoding)| {
         let node = model.node(id);
         let part = |at: usize| match (encoding, at % 2) {
-            (Encoding::Ordered, 0) => Interval::new(-0x8000, 0x7f7f),
+            (Encoding::Ordered, 0) => Interval::new(-0x7f7f, 0x7f7f),
             (Encoding::Ordered, _) => Interval::new(0, 0xffff),
             _ => node.interval,
         };
