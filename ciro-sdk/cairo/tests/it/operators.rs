@@ -293,7 +293,11 @@ fn bucketize_and_trees() {
             .collect();
         let rows = random.size(1, 2);
         let x = if limbs {
-            random.operand(case, &[rows, features, 2], (-0x8000, 0xffff))
+            // Around the boundaries, and on them.
+            let images: Vec<i32> = (0..rows * features)
+                .map(|_| random.int(-31, 31) * 40_000 + random.int(-1, 1))
+                .collect();
+            case.images(&[rows, features], &images)
         } else {
             random.operand(case, &[rows, features], (-40, 40))
         };

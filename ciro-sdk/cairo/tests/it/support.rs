@@ -96,6 +96,16 @@ impl Case {
             .expect("an interval inside the bound")
     }
 
+    /// Adds an input of floats, given by their order-preserving images.
+    pub(crate) fn images(&mut self, shape: &[usize], images: &[i32]) -> NodeId {
+        let name = self.name("in", self.inputs.len());
+        let input = self.builder.input(name, shape.to_vec());
+        let limbs = images.iter().flat_map(|image| [image >> 16, image & 0xffff]).collect();
+        let limbs = Tensor::new([shape, &[2]].concat(), limbs);
+        self.inputs.push(limbs.expect("two limbs for each element"));
+        self.builder.view(input, Encoding::Ordered).expect("limbs are inside the bound")
+    }
+
     /// Adds a constant.
     pub(crate) fn constant(
         &mut self,
