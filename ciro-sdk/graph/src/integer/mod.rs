@@ -2,6 +2,7 @@
 
 mod encoding;
 mod file;
+mod guard;
 mod interpret;
 mod interval;
 mod model;
@@ -11,6 +12,7 @@ mod report;
 
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
+pub use guard::{Clip, Guard};
 pub use interpret::{RunError, Trace};
 pub use interval::{BOUND, Interval};
 pub use model::{
