@@ -1,11 +1,11 @@
 //! Functions of one variable.
 
-use super::{compare, divide, input, table};
+use super::{compare, divide, input, table, whole};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
 use crate::integer::BOUND;
 use crate::integer::ops::{Isqrt, Mul, Requantize};
 use crate::quantize::calibrate::Range;
-use crate::quantize::emit::{Target, narrow};
+use crate::quantize::emit::{Clamp, Target, narrow};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
 use crate::quantize::lower::{Form, Lowering};
@@ -20,6 +20,9 @@ pub(super) fn lower(
     f: &ScalarFn,
 ) -> Result<Expr, QuantizeError> {
     let operand = cx.graph.node(id).operands[0];
+    if let Some(exact) = whole::lower(cx, id, operand, f)? {
+        return Ok(exact);
+    }
     match Shape::of(f) {
         Shape::Line(line) => {
             let expr = cx.expr(operand)?;
@@ -39,7 +42,7 @@ pub(super) fn lower(
         }
         Shape::Reciprocal { inner, outer } => {
             let expr = along(cx.expr(operand)?, inner);
-            let range = cx.ranges[operand.index()].affine(inner.slope, inner.offset);
+            let range = cx.divisor_range(operand).affine(inner.slope, inner.offset);
             if range.lo <= 0.0 && range.hi >= 0.0 {
                 return Err(divide::sign_error(cx, range));
             }
@@ -99,7 +102,7 @@ fn square_factor(
     }
     let expr = along(cx.expr(operand)?, inner);
     let range = cx.range(operand).affine(inner.slope, inner.offset);
-    let target = Target { range, bits: cx.factor_bits(operand), clip: None };
+    let target = Target { range, bits: cx.factor_bits(operand), clip: None, own: true };
     let name = format!("{}.factor", cx.graph.node(id).name);
     cx.round_to(&expr, &target, &name)
 }
@@ -148,7 +151,8 @@ fn steps(
         let calibrated = cx.ranges[operand.index()].affine(form.before.slope, form.before.offset);
         let range = calibrated.widen(cx.settings.margin);
         let clip = Some(Range { lo: form.lo, hi: form.hi });
-        let target = Target { range: range.clamp(form.lo, form.hi), bits: cx.bits(id), clip };
+        let target =
+            Target { range: range.clamp(form.lo, form.hi), bits: cx.bits(id), clip, own: true };
         let value = cx.round_to(&expr, &target, &node.name)?;
         return Ok(along(Expr::value(node.shape.clone(), value), form.after));
     }
@@ -170,6 +174,8 @@ fn steps(
             seen.widen(cx.settings.margin).clamp(form.lo, form.hi)
         }
     };
+    let own = Range { lo: form.lo, hi: form.hi };
+    let clamp = Clamp::seen(clamp, Some(own));
     let value = cx.round_at(&expr, 1.0, Some(clamp), &node.name)?;
     let term = Term { core: Core::Value { x: value.id, factor: 1.0 }, moves: vec![] };
     let expr = Expr { shape: node.shape.clone(), terms: vec![term], offset: None };
