@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::error::SampleError;
+use super::facts::is_truth;
 use super::random::Random;
 use crate::float::{ElementType, Graph, Op};
 use crate::tensor::Tensor;
@@ -113,7 +114,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             *range = range.union(Range::of(value.data()));
         }
         for (binary, input) in binary.iter_mut().zip(sample) {
-            *binary &= input.data().iter().all(|&x| x == 0.0 || x == 1.0);
+            *binary &= input.data().iter().all(|&x| is_truth(x));
         }
         for (columns, input) in columns.iter_mut().zip(sample) {
             for (at, &value) in input.data().iter().enumerate() {

@@ -74,6 +74,11 @@ pub(super) fn whole(x: f64) -> bool {
     (x - x.round()).abs() == 0.0
 }
 
+/// Whether a number is 0 or 1.
+pub(super) fn is_truth(x: f64) -> bool {
+    whole(x) && (0.0..=1.0).contains(&x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::calibrate::{Calibration, Range};
-use super::facts::decides;
+use super::facts::{decides, is_truth};
 use crate::float::{BinaryFn, ElementType, Graph, Node, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::movement::Movement;
 use crate::tensor::Tensor;
@@ -115,14 +115,14 @@ impl<'g> Known<'g> {
                     graph.inputs[*index].element_type == ElementType::Bool
                         || calibration.binary.get(*index) == Some(&true)
                 }
-                Op::Constant(value) => value.data().iter().all(|&x| x == 0.0 || x == 1.0),
+                Op::Constant(value) => value.data().iter().all(|&x| is_truth(x)),
                 Op::Unary(f) => gives_truth(f) || (all(&node.operands) && keeps_truth(f)),
                 Op::Binary(f) if decides(*f) => true,
                 Op::Binary(BinaryFn::Mul | BinaryFn::Max | BinaryFn::Min) => all(&node.operands),
                 Op::Where => all(&node.operands[1..]),
                 Op::Reduce(Reducer::Max | Reducer::Min) => all(&node.operands),
                 Op::Move(movement) => {
-                    all(&node.operands) && movement.fill().is_none_or(|&x| x == 0.0 || x == 1.0)
+                    all(&node.operands) && movement.fill().is_none_or(|&x| is_truth(x))
                 }
                 _ => false,
             };
@@ -291,7 +291,7 @@ impl<'g> Known<'g> {
 /// Whether a function gives 0 or 1, whatever its variable.
 fn gives_truth(f: &ScalarFn) -> bool {
     match f {
-        ScalarFn::Const(c) => *c == 0.0 || *c == 1.0,
+        ScalarFn::Const(c) => is_truth(*c),
         ScalarFn::Unary(UnaryFn::Not | UnaryFn::IsNaN | UnaryFn::IsInf, _) => true,
         ScalarFn::Binary(f, ..) if decides(*f) => true,
         ScalarFn::Where(_, a, b) => gives_truth(a) && gives_truth(b),
@@ -302,7 +302,7 @@ fn gives_truth(f: &ScalarFn) -> bool {
 
 /// Whether a function maps 0 and 1 to 0 or 1.
 fn keeps_truth(f: &ScalarFn) -> bool {
-    [0.0, 1.0].map(|x| f.eval(x)).iter().all(|&y| y == 0.0 || y == 1.0)
+    [0.0, 1.0].map(|x| f.eval(x)).iter().all(|&y| is_truth(y))
 }
 
 /// Whether a function keeps 0, and what hides hidden.

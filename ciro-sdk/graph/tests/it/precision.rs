@@ -205,6 +205,38 @@ fn codes_of_one_input_may_index_tables_of_unlike_heights() {
     b.check(1e-3).unwrap();
 }
 
+#[test]
+fn negative_positions_count_from_the_end() {
+    let mut b = Builder::default();
+    let rows = b.draw(&[6], ElementType::Integer, 7, |unit| (unit * 14.0).floor() - 7.0);
+    let table = b.weights(&[7, 3], 2);
+    let y = b.push(Op::Gather, &[table, rows], &[6, 3]);
+    b.output(y);
+    b.check(1e-3).unwrap();
+}
+
+#[test]
+fn integers_that_calibration_saw_beyond_the_bound_are_refused() {
+    let mut b = Builder::default();
+    let ids = integers(&mut b, &[3], 4e11, 1);
+    let bucket = b.unary(with(BinaryFn::Mod, 1000.0), ids);
+    b.label(bucket);
+    let calibration = calibrate(&b.graph, &b.samples).unwrap();
+    let error = quantize(&b.graph, &calibration, &Settings::default()).unwrap_err();
+    assert!(error.to_string().contains("exact only between -2^30 and 2^30"), "{error}");
+}
+
+/// A maximum of finite numbers is above minus infinity, whatever asks.
+#[test]
+fn comparisons_with_infinity_are_decided() {
+    let mut b = Builder::default();
+    let x = b.input(&[2, 3], (-1.0, 1.0), 1);
+    let best = b.reduce(Reducer::Max, x);
+    let alive = b.unary(with(BinaryFn::Greater, f64::NEG_INFINITY), best);
+    b.label(alive);
+    b.check(0.0).unwrap();
+}
+
 /// `exp(w x)` far beyond what calibration has seen, from inputs that were seen one by one.
 #[test]
 fn values_beyond_calibration_are_counted_and_named() {

@@ -1,6 +1,7 @@
 //! Rows of constant tables, chosen by computed indices.
 
-use crate::float::NodeId;
+use super::compare;
+use crate::float::{BinaryFn, NodeId};
 use crate::integer::ops::{Embed, Requantize};
 use crate::quantize::calibrate::Range;
 use crate::quantize::emit::{exponent, narrow};
@@ -48,6 +49,15 @@ fn inside(cx: &mut Lowering<'_>, indices: Value, rows: usize) -> Result<Value, Q
         return Ok(indices);
     }
     let name = format!("{}.indices", cx.node().name);
+    let mut indices = indices;
+    if interval.lo < 0 {
+        // Negative positions count from the end.
+        let node = cx.node();
+        let expr = Expr::value(cx.builder.node(indices.id).shape.clone(), indices);
+        let negative = compare::with_zero(cx, node, BinaryFn::Less, &expr)?;
+        let counted = expr.plus(negative.times(rows as f64));
+        indices.id = cx.emit(&counted, 1.0, &format!("{name}.counted"))?;
+    }
     let op = Requantize { shift: 0, lo: 0, hi: narrow(last) };
     Ok(Value { id: cx.push(&name, op, &[indices.id], 1.0)?, ..indices })
 }

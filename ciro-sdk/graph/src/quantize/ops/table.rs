@@ -58,7 +58,7 @@ pub(super) fn of(
     let interval = cx.interval(operand);
     let quotient = Requantize { shift, lo: 0, hi: 0 }.quotient(interval);
     let values = entries(cx, (quotient.lo, quotient.hi), step, seen, f)?;
-    if direct && let Some(value) = uniform(&Tensor::vector(values.clone())) {
+    if let Some(value) = uniform(&Tensor::vector(values.clone())) {
         let constant = vec![value; count(&node.shape)];
         return Ok(Expr::constant(rebuilt(&node.shape, constant)));
     }

@@ -65,6 +65,16 @@ pub(super) fn lower(
             let shape = cx.graph.node(id).shape.clone();
             Ok(along(Expr::value(shape, Value { id: product, scale }), outer))
         }
+        Shape::Compare { f, inner, outer } if inner.offset.is_infinite() => {
+            // No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
+            if hides_all(cx, operand) {
+                return Err(cx.refuse(Refusal::Infinity));
+            }
+            let truth = outer.slope * f.eval(inner.offset, 0.0) + outer.offset;
+            let shape = cx.graph.node(id).shape.clone();
+            let truths = vec![truth; count(&shape)];
+            Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
+        }
         Shape::Compare { f, inner, outer } => {
             let difference = along(cx.expr(operand)?, inner);
             let truth = compare::with_zero(cx, cx.graph.node(id), f, &difference)?;
@@ -105,6 +115,20 @@ fn square_factor(
     let target = Target { range, bits: cx.factor_bits(operand), clip: None, own: true };
     let name = format!("{}.factor", cx.graph.node(id).name);
     cx.round_to(&expr, &target, &name)
+}
+
+/// Whether a tensor, perhaps moved, is a maximum of masked elements.
+fn hides_all(cx: &Lowering<'_>, mut id: NodeId) -> bool {
+    loop {
+        let node = cx.graph.node(id);
+        match (&node.op, &node.operands[..]) {
+            (Op::Move(_), &[inner]) => id = inner,
+            (Op::Reduce(_), &[inner]) => {
+                return matches!(cx.form(inner), Some(Form::Masked(..) | Form::Hidden(_)));
+            }
+            _ => return false,
+        }
+    }
 }
 
 /// Whether everything that reads a node, perhaps moved, divides by it.
