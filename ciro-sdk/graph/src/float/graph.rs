@@ -75,6 +75,8 @@ pub enum Reducer {
     ArgMax,
     /// Lowest position of the least element.
     ArgMin,
+    /// Logarithm of the sum of the exponentials.
+    LogSumExp,
 }
 
 /// One operator, the tensors it reads, and where it comes from.
@@ -90,6 +92,8 @@ pub struct Node {
     pub operands: Vec<NodeId>,
     /// The shape of the result.
     pub shape: Vec<usize>,
+    /// The unrolled loop that the node is part of a turn of.
+    pub unrolled: Option<u32>,
 }
 
 /// The element type of an ONNX input, as far as it matters for encoding.

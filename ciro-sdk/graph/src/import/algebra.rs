@@ -230,14 +230,10 @@ impl Builder {
         self.restore_last(x, axis)
     }
 
-    /// `x - max - log(sum(exp(x - max)))`.
+    /// `x - log(sum(exp(x)))`.
     pub(super) fn log_softmax(&mut self, x: NodeId, axis: usize) -> Made {
-        let max = self.reduce_keep(Reducer::Max, x, &[axis])?;
-        let low = self.sub(x, max)?;
-        let powers = self.unary(UnaryFn::Exp, low)?;
-        let sum = self.reduce_keep(Reducer::Sum, powers, &[axis])?;
-        let log = self.unary(UnaryFn::Log, sum)?;
-        self.sub(low, log)
+        let norm = self.reduce_keep(Reducer::LogSumExp, x, &[axis])?;
+        self.sub(x, norm)
     }
 
     /// NumPy's `matmul`: vectors gain an axis for the product, batch axes are broadcast.

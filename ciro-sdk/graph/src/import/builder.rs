@@ -19,6 +19,8 @@ pub(super) struct Builder {
     pub(super) nodes: Vec<Node>,
     pub(super) inputs: Vec<Input>,
     site: Site,
+    unrolling: Option<u32>,
+    loops: u32,
     known: HashMap<u64, Vec<NodeId>>,
     elements: usize,
     limits: Limits,
@@ -44,6 +46,8 @@ impl Builder {
             nodes: Vec::new(),
             inputs: Vec::new(),
             site: Site::default(),
+            unrolling: None,
+            loops: 0,
             known: HashMap::new(),
             elements: 0,
             limits,
@@ -53,6 +57,21 @@ impl Builder {
     /// Names the ONNX node that the next nodes come from; gives back the one before.
     pub(super) fn enter(&mut self, site: Site) -> Site {
         std::mem::replace(&mut self.site, site)
+    }
+
+    /// Counts the nodes that follow as turns of one unrolled loop, the outermost; gives back what they counted as before.
+    pub(super) fn enter_loop(&mut self) -> Option<u32> {
+        let before = self.unrolling;
+        if before.is_none() {
+            self.unrolling = Some(self.loops);
+            self.loops += 1;
+        }
+        before
+    }
+
+    /// Ends what [`Self::enter_loop`] began.
+    pub(super) fn leave_loop(&mut self, before: Option<u32>) {
+        self.unrolling = before;
     }
 
     /// The greatest number of elements that the graph may have.
@@ -93,7 +112,15 @@ impl Builder {
         let shape = input.shape.clone();
         let index = self.inputs.len();
         self.inputs.push(input);
-        self.insert(Op::Input { index }, &[], shape)
+        let id = self.insert(Op::Input { index }, &[], shape.clone())?;
+        // What has no elements is known: the first step of a decoder has an empty past.
+        if is_empty(&shape) { self.empty(shape) } else { Ok(id) }
+    }
+
+    /// The tensor of a shape without elements.
+    fn empty(&mut self, shape: Vec<usize>) -> Result<NodeId, Reason> {
+        let value = Tensor::new(shape, vec![]);
+        self.constant(value.map_err(|error| Reason::TensorData(error.to_string()))?)
     }
 
     pub(super) fn constant(&mut self, value: Tensor<f64>) -> Result<NodeId, Reason> {
@@ -111,6 +138,15 @@ impl Builder {
     /// Adds an operator, unless its value is known already.
     pub(super) fn push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId, Reason> {
         let shape = self.result_shape(&op, operands)?;
+        if is_empty(&shape) && !matches!(op, Op::Constant(_)) {
+            return self.empty(shape);
+        }
+        if let Op::Move(Movement::Concat { .. }) = op
+            && operands.iter().any(|&id| is_empty(self.shape(id)))
+        {
+            let full = operands.iter().copied().filter(|&id| !is_empty(self.shape(id)));
+            return self.push(op, &full.collect::<Vec<_>>());
+        }
         if let Some(same) = self.shortcut(&op, operands, &shape) {
             return Ok(same);
         }
@@ -210,9 +246,15 @@ impl Builder {
             .map(NodeId)
             .ok_or(Reason::TooManyNodes { limit })?;
         let Site { name, origin } = self.site.clone();
-        self.nodes.push(Node { name, origin, op, operands: operands.to_vec(), shape });
+        let (operands, unrolled) = (operands.to_vec(), self.unrolling);
+        self.nodes.push(Node { name, origin, op, operands, shape, unrolled });
         Ok(id)
     }
+}
+
+/// Whether a tensor of a shape has no elements.
+fn is_empty(shape: &[usize]) -> bool {
+    shape.contains(&0)
 }
 
 /// A number that is equal for equal operators; constants that differ in a sign of zero alone may differ.

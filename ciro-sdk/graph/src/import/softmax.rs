@@ -27,7 +27,7 @@ impl Builder {
             (Op::Unary(f), &[x]) if *f == ScalarFn::unary(UnaryFn::Exp) => self.normalized(x)?,
             (Op::Binary(BinaryFn::Div), &[a, b]) => self.shares(a, b)?,
             (Op::Unary(f), &[x]) if *f == ScalarFn::unary(UnaryFn::Log) => {
-                return self.log_of_softmax(x);
+                return self.log_of_softmax(x).or_else(|| self.log_of_sum(x));
             }
             _ => return None,
         };
@@ -53,8 +53,8 @@ impl Builder {
 
     /// The rows of `x` if `id` is `log(sum(exp(x)))` or `log(sum(exp(x - m))) + m`.
     fn log_sum_exp(&self, id: NodeId) -> Option<Rows> {
-        if let Some([sum]) = self.operands(id, &Op::Unary(ScalarFn::unary(UnaryFn::Log))) {
-            return self.sum_exp(self.reshaped(sum)?).map(|(_, rows)| rows);
+        if let Some([terms]) = self.operands(id, &Op::Reduce(Reducer::LogSumExp)) {
+            return self.in_rows(terms).map(|(scores, rows)| Rows { scores, ..rows });
         }
         let [a, b] = self.operands(id, &Op::Binary(BinaryFn::Add))?;
         [(a, b), (b, a)].into_iter().find_map(|(log, shift)| {
@@ -72,12 +72,31 @@ impl Builder {
     /// The exponentials that `id` adds up, and their rows.
     fn sum_exp(&self, id: NodeId) -> Option<(NodeId, Rows)> {
         let [terms] = self.operands(id, &Op::Reduce(Reducer::Sum))?;
-        let (powers, order) = self.source(terms)?;
+        let (powers, rows) = self.in_rows(terms)?;
         let [scores] = self.operands(powers, &Op::Unary(ScalarFn::unary(UnaryFn::Exp)))?;
-        let mut seen = vec![false; self.shape(powers).iter().product()];
+        Some((powers, Rows { scores, ..rows }))
+    }
+
+    /// The node behind movements that bring each of its elements once into rows, and the rows.
+    fn in_rows(&self, terms: NodeId) -> Option<(NodeId, Rows)> {
+        let (scores, order) = self.source(terms)?;
+        let mut seen = vec![false; self.shape(scores).iter().product()];
         order.iter().for_each(|&element| seen[element as usize] = true);
         let each_once = order.len() == seen.len() && seen.into_iter().all(|seen| seen);
-        each_once.then(|| (powers, Rows { scores, shape: self.shape(terms).to_vec(), order }))
+        each_once.then(|| (scores, Rows { scores, shape: self.shape(terms).to_vec(), order }))
+    }
+
+    /// `log(sum(exp(x)))` as one reduction, which no large exponential spoils.
+    fn log_of_sum(&mut self, id: NodeId) -> Option<Made> {
+        let (_, rows) = self.sum_exp(self.reshaped(id)?)?;
+        let shape = self.shape(id).to_vec();
+        let there = Movement::Index { shape: rows.shape.clone(), indices: rows.order.clone() };
+        let ordered = match in_order(&rows.order) {
+            true => self.reshape(rows.scores, &rows.shape),
+            false => self.push(Op::Move(there), &[rows.scores]),
+        };
+        let norm = ordered.and_then(|x| self.push(Op::Reduce(Reducer::LogSumExp), &[x]));
+        Some(norm.and_then(|norm| self.reshape(norm, &shape)))
     }
 
     /// The scores without what is subtracted from whole rows.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccuracyReport, IntegerModel, ModelError};
 
 const MAGIC: &[u8; 8] = b"CIROMODL";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 20;
 const CHECKSUM: usize = 32;
 
@@ -106,7 +106,7 @@ impl IntegerModel {
     /// Blake2s over a canonical encoding of everything that gives the model's integers their meaning: operators, shapes,
     /// intervals, scales, constants, encodings of inputs and decodings of outputs.
     pub fn digest(&self) -> [u8; 32] {
-        let payload = postcard::to_stdvec(self).expect("models serialize into memory");
+        let payload = postcard::to_stdvec(&self.meaning()).expect("models serialize into memory");
         let mut hasher = Blake2s256::new();
         hasher.update(b"ciro integer model v1");
         hasher.update(payload);
@@ -265,8 +265,8 @@ mod tests {
         assert!(matches!(load(b"PK"), FileError::Magic));
         assert!(matches!(load(MAGIC), FileError::Length { .. }));
         let mut other = bytes.clone();
-        other[8] = 2;
-        assert!(matches!(load(&reseal(other)), FileError::Version { expected: 1, got: 2 }));
+        other[8] = 1;
+        assert!(matches!(load(&reseal(other)), FileError::Version { expected: 2, got: 1 }));
         assert!(matches!(load(&bytes[..bytes.len() - 1]), FileError::Length { .. }));
         let mut damaged = bytes.clone();
         damaged[HEADER + 3] ^= 1;

@@ -2,6 +2,7 @@
 
 mod encoding;
 mod file;
+mod guard;
 mod images;
 mod interface;
 mod interpret;
@@ -15,6 +16,7 @@ pub mod room;
 
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
+pub use guard::{Clip, Guard};
 pub use interface::{
     ClaimError, EncodedSample, InputPort, Interface, InterfaceError, OutputPort, SampleMismatch,
 };

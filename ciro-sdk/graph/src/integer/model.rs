@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decoding, Encoding, Interval, Op, OperatorError};
+use super::{Decoding, Encoding, Guard, Interval, Op, OperatorError};
 use crate::name::{escape, is_plain};
 use crate::tensor::{Tensor, element_count};
 
@@ -115,6 +115,7 @@ pub struct IntegerModel {
     constants: Constants,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
+    guards: Vec<Guard>,
 }
 
 /// An integer model that breaks a rule, with the node where it does.
@@ -201,9 +202,19 @@ impl IntegerModel {
         &self.outputs
     }
 
+    /// The clamps that only the calibration asked for. They are no part of what is proven, nor of the digest.
+    pub fn guards(&self) -> &[Guard] {
+        &self.guards
+    }
+
     /// The [`Op::Input`] nodes in the order in which the interpreter takes their tensors.
     pub fn input_nodes(&self) -> impl Iterator<Item = (NodeId, &Encoding)> {
         self.inputs.iter().flat_map(|input| &input.views).map(|(id, encoding)| (*id, encoding))
+    }
+
+    /// Everything that gives the model's integers their meaning: all but the guards.
+    pub(super) fn meaning(&self) -> impl Serialize + '_ {
+        (&self.nodes, &self.constants, &self.inputs, &self.outputs)
     }
 
     /// The number of multiply-accumulate operations of one run: matrix products and convolutions.
@@ -299,6 +310,12 @@ impl IntegerModel {
             let node = self.node(*id).name.clone();
             return Err(ModelError::Inconsistent { node, what: "no input feeds this node" });
         }
+        for guard in &self.guards {
+            super::guard::check(guard, &self.nodes).map_err(|what| ModelError::Inconsistent {
+                node: guard.node.0.to_string(),
+                what,
+            })?;
+        }
         for output in &self.outputs {
             let wrong = |what| ModelError::Inconsistent { node: output.name.clone(), what };
             let node =
@@ -317,6 +334,7 @@ pub struct ModelBuilder {
     constants: Constants,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
+    guards: Vec<Guard>,
 }
 
 impl ModelBuilder {
@@ -403,6 +421,11 @@ impl ModelBuilder {
         self.outputs.push(Output { name, node, decoding });
     }
 
+    /// Declares that a node cuts what lies outside `kept`, shifted but not clamped, because calibration never saw it.
+    pub fn guard(&mut self, node: NodeId, kept: Interval) {
+        self.guards.push(Guard { node, kept });
+    }
+
     /// Finishes the model: nodes and constants that no output needs are left out, and the others move up.
     ///
     /// # Errors
@@ -410,8 +433,8 @@ impl ModelBuilder {
     pub fn finish(mut self) -> Result<IntegerModel, ModelError> {
         self.prune_nodes();
         self.prune_constants();
-        let Self { nodes, constants, inputs, outputs } = self;
-        let model = IntegerModel { nodes, constants, inputs, outputs };
+        let Self { nodes, constants, inputs, outputs, guards } = self;
+        let model = IntegerModel { nodes, constants, inputs, outputs, guards };
         model.check()?;
         Ok(model)
     }
@@ -441,6 +464,10 @@ impl ModelBuilder {
         self.nodes = kept;
         let views = self.inputs.iter_mut().flat_map(|input| &mut input.views);
         views.for_each(|(id, _)| *id = moved[id.index()]);
+        self.guards.retain(|guard| alive.get(guard.node.index()) == Some(&true));
+        for guard in &mut self.guards {
+            guard.node = moved[guard.node.index()];
+        }
         for output in &mut self.outputs {
             // An id that was never given out stays, for the check to find.
             output.node = moved.get(output.node.index()).copied().unwrap_or(output.node);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::error::SampleError;
+use super::facts::is_truth;
 use super::random::Random;
 use crate::float::{ElementType, Graph, Op};
 use crate::tensor::Tensor;
@@ -24,6 +25,9 @@ pub struct Range {
 impl Range {
     /// The range of no value: the neutral element of [`Self::union`].
     pub const EMPTY: Self = Self { lo: f64::INFINITY, hi: f64::NEG_INFINITY };
+
+    /// The range of all values.
+    pub(super) const EVERYTHING: Self = Self { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
 
     /// The smallest range that holds both.
     pub fn union(self, other: Self) -> Self {
@@ -46,9 +50,11 @@ impl Range {
         finite.fold(Self::EMPTY, |range, &value| range.union(Self { lo: value, hi: value }))
     }
 
-    /// The range with `share` of its width added on each side; a width of 0 counts as the magnitude.
+    /// The range with `share` of its width added on each side; a width of 0, but for rounding, counts as the magnitude.
     pub(super) fn widen(self, share: f64) -> Self {
-        let width = if self.width() > 0.0 { self.width() } else { self.max_abs() };
+        const SAME: f64 = 1e-12;
+        let varies = self.width() > SAME * self.max_abs();
+        let width = if varies { self.width() } else { self.max_abs() };
         Self { lo: self.lo - share * width, hi: self.hi + share * width }
     }
 
@@ -74,6 +80,8 @@ pub struct Calibration {
     pub ranges: Vec<Range>,
     /// For each input, the range of each place along its last axis.
     pub columns: Vec<Vec<Range>>,
+    /// For each input, whether it was 0 or 1 everywhere.
+    pub binary: Vec<bool>,
     /// How many samples were run.
     pub samples: usize,
     /// Whether the samples were random because none were given.
@@ -94,6 +102,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
     let width = |input: &crate::float::Input| input.shape.last().copied().unwrap_or(1);
     let mut columns: Vec<Vec<Range>> =
         graph.inputs.iter().map(|input| vec![Range::EMPTY; width(input)]).collect();
+    let mut binary = vec![true; graph.inputs.len()];
     for (index, sample) in samples.iter().enumerate() {
         let values =
             graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;
@@ -104,6 +113,9 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             }
             *range = range.union(Range::of(value.data()));
         }
+        for (binary, input) in binary.iter_mut().zip(sample) {
+            *binary &= input.data().iter().all(|&x| is_truth(x));
+        }
         for (columns, input) in columns.iter_mut().zip(sample) {
             for (at, &value) in input.data().iter().enumerate() {
                 let column = at % columns.len();
@@ -111,7 +123,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             }
         }
     }
-    Ok(Calibration { ranges, columns, samples: samples.len(), random })
+    Ok(Calibration { ranges, columns, binary, samples: samples.len(), random })
 }
 
 /// The samples, or random ones where there are none.
@@ -130,7 +142,7 @@ pub(super) fn samples_or_random<'s>(
 pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
     let mut random = Random::new(seed);
     let draw = |(index, input): (usize, &crate::float::Input)| {
-        let rows = table_rows(graph, index);
+        let rows = table_rows(graph, index).map(|(least, _)| least);
         let count = input.shape.iter().product();
         let data = (0..count).map(|_| match (input.element_type, rows) {
             (ElementType::Integer, Some(rows)) => random.below(rows) as f64,
@@ -142,8 +154,8 @@ pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
     graph.inputs.iter().enumerate().map(draw).collect()
 }
 
-/// The rows of the smallest constant table that an input indexes, possibly through movements.
-pub(super) fn table_rows(graph: &Graph, input: usize) -> Option<usize> {
+/// The rows of the smallest and of the largest constant table that an input indexes, possibly through movements.
+pub(super) fn table_rows(graph: &Graph, input: usize) -> Option<(usize, usize)> {
     let mut reached = vec![false; graph.nodes.len()];
     let mut rows = None;
     for (id, node) in graph.iter() {
@@ -156,7 +168,9 @@ pub(super) fn table_rows(graph: &Graph, input: usize) -> Option<usize> {
             && reached[indices.index()]
         {
             let height = graph.node(table).shape[0];
-            rows = Some(rows.map_or(height, |least: usize| least.min(height)));
+            rows = Some(rows.map_or((height, height), |(least, most): (usize, usize)| {
+                (least.min(height), most.max(height))
+            }));
         }
     }
     rows

@@ -3,10 +3,13 @@
 use super::calibrate::Range;
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Term, Value, along, rebuilt};
-use super::grid::{Lattice, QUOTIENT_BITS, QUOTIENT_BITS_MAX, Reach, ceil_log2, pow2, real};
+use super::grid::{
+    Lattice, QUOTIENT_BITS, QUOTIENT_BITS_MAX, Reach, ceil_log2, pow2, real, step_at_least,
+    union_reach,
+};
 use super::lower::Lowering;
 use crate::integer::ops::{Combine, Constant, Conv, Linear, Mul, Requantize};
-use crate::integer::{BOUND, ConstId, Interval, NodeId, Op};
+use crate::integer::{BOUND, ConstId, Interval, ModelError, NodeId, Op};
 use crate::movement::Movement;
 use crate::tensor::Tensor;
 
@@ -19,6 +22,37 @@ pub(super) struct Target {
     pub(super) bits: u32,
     /// A clamp that is part of the meaning (`Relu`, `Clip`).
     pub(super) clip: Option<Range>,
+    /// Whether the clamp is the operator's own; else only calibration asks for it.
+    pub(super) own: bool,
+}
+
+impl Target {
+    fn clamp(&self, kept: Range) -> Clamp {
+        Clamp::seen(kept, self.clip.filter(|_| self.own))
+    }
+}
+
+/// The range that a rounded tensor is clamped to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Clamp {
+    /// What is kept.
+    pub(super) kept: Range,
+    /// What the operator itself keeps: only what it would have kept, and the clamp cuts, is lost.
+    pub(super) own: Range,
+}
+
+impl Clamp {
+    /// A clamp to what calibration has seen, inside the operator's own, if it has one.
+    pub(super) fn seen(kept: Range, own: Option<Range>) -> Self {
+        Self { kept, own: own.unwrap_or(Range::EVERYTHING) }
+    }
+
+    /// The integers that are kept, or that the operator cuts itself, of a tensor with integers in `bounds` after the clamp.
+    fn harmless(self, bounds: Interval) -> Interval {
+        let lo = if self.own.lo >= self.kept.lo { -BOUND } else { bounds.lo };
+        let hi = if self.own.hi <= self.kept.hi { BOUND } else { bounds.hi };
+        Interval::new(lo, hi)
+    }
 }
 
 /// A unit and a shift: sums are computed at `unit` and rounded to `unit * 2^shift`.
@@ -43,7 +77,7 @@ impl Lowering<'_> {
         unit: f64,
         name: &str,
     ) -> Result<NodeId, QuantizeError> {
-        let expr = &self.joined(expr, name)?;
+        let expr = &self.joined(expr, unit, name)?;
         let offset = expr.offset.as_ref().map(|c| self.integers(c, unit)).transpose()?;
         if let ([term], None) = (&expr.terms[..], &offset) {
             let (id, coefficient) = self.emit_term(term, unit, name)?;
@@ -91,10 +125,15 @@ impl Lowering<'_> {
     }
 
     /// Joins products of several tensors with matrices, `x A + h B`, into one: `[x h] [A; B]`.
-    fn joined(&mut self, expr: &Expr, name: &str) -> Result<Expr, QuantizeError> {
+    ///
+    /// One tensor has one interval, so every weight then meets the union of both: where that could leave 2^30, the products
+    /// stay apart.
+    fn joined(&mut self, expr: &Expr, unit: f64, name: &str) -> Result<Expr, QuantizeError> {
         let plain =
             |term: &&Term| term.moves.is_empty() && matches!(term.core, Core::Linear { .. });
-        if expr.terms.iter().filter(plain).count() < 2 {
+        if expr.terms.iter().filter(plain).count() < 2
+            || union_reach(expr, &self.builder).units(unit) >= BOUND as f64
+        {
             return Ok(expr.clone());
         }
         let (products, mut terms): (Vec<_>, Vec<_>) =
@@ -263,42 +302,7 @@ impl Lowering<'_> {
             return self.keep(expr, lattice.base, target, name);
         }
         let (expr, grid) = self.grid(expr, step)?;
-        self.finish(&expr, grid, Some(wanted), name)
-    }
-
-    /// The unit and shift at which an expression is best rounded to `step`, or to its own unit where that is coarser; finer
-    /// operands than fit are rounded first.
-    pub(super) fn grid(&mut self, expr: &Expr, step: f64) -> Result<(Expr, Grid), QuantizeError> {
-        let mut expr = expr.clone();
-        // Every turn but the last rounds operands to a coarser unit.
-        for _ in 0..64 {
-            if expr.terms.is_empty() {
-                return Ok((expr, Grid { unit: step, shift: 0 }));
-            }
-            let reach = Reach::of(&expr, &self.builder);
-            let lattice = Lattice::of(&expr).refined(step);
-            let least = if lattice.fixed { shift_between(lattice.base, step) } else { 0 };
-            if lattice.exact {
-                let grid = Grid { unit: lattice.base, shift: least };
-                let most = reach.units(grid.unit) + pow2(exponent(least));
-                if most < BOUND as f64 {
-                    return Ok((expr, grid));
-                }
-                let excess = pow2(ceil_log2(most / BOUND as f64).max(0) + 1);
-                expr = self.coarsen(&expr, excess * lattice.base)?;
-                continue;
-            }
-            let step = if lattice.fixed { step.max(lattice.base) } else { step };
-            match reach.shift_max(step) {
-                Some(most) if least <= most => {
-                    let shift = reach.shift_wanted().clamp(least, most);
-                    return Ok((expr, Grid { unit: step * pow2(-exponent(shift)), shift }));
-                }
-                Some(most) => expr = self.coarsen(&expr, step * pow2(-exponent(most)))?,
-                None => return Err(self.refuse(Refusal::NoRoom)),
-            }
-        }
-        Err(self.refuse(Refusal::NoRoom))
+        self.finish(&expr, grid, Some(target.clamp(wanted)), name)
     }
 
     /// Emits an expression that is exact at `unit` and narrow enough as it is; clamps where that is part of the meaning.
@@ -312,8 +316,8 @@ impl Lowering<'_> {
         let reach = Reach::of(expr, &self.builder);
         let wide = reach.range.width() / unit >= pow2(exponent(target.bits) + 2);
         let clamp = match target.clip {
-            None if wide => Some(wanted_range(target, reach.range)),
-            clip => clip,
+            None if wide => Some(target.clamp(wanted_range(target, reach.range))),
+            clip => clip.map(|clip| target.clamp(clip)),
         };
         self.finish(expr, Grid { unit, shift: 0 }, clamp, name)
     }
@@ -323,7 +327,7 @@ impl Lowering<'_> {
         &mut self,
         expr: &Expr,
         step: f64,
-        clamp: Option<Range>,
+        clamp: Option<Clamp>,
         name: &str,
     ) -> Result<Value, QuantizeError> {
         let reach = Reach::of(expr, &self.builder);
@@ -342,15 +346,15 @@ impl Lowering<'_> {
                 }
             }
         }
-        match reach.shift_max(step) {
-            Some(most) => {
-                let shift =
-                    if lattice.fixed { most.min(20) } else { reach.shift_wanted().min(most) };
-                let grid = Grid { unit: step * pow2(-exponent(shift)), shift };
-                self.finish(expr, grid, clamp, name)
+        let most = reach.shift_max(step).ok_or_else(|| self.refuse(Refusal::NoRoom))?;
+        let shift = if lattice.fixed { most.min(20) } else { reach.shift_wanted().min(most) };
+        for shift in (0..=shift).rev() {
+            let unit = step * pow2(-exponent(shift));
+            if let Some(expr) = self.fitted(expr, unit, pow2(exponent(shift)) / 2.0)? {
+                return self.finish(&expr, Grid { unit, shift }, clamp, name);
             }
-            None => Err(self.refuse(Refusal::NoRoom)),
         }
+        Err(self.refuse(Refusal::NoRoom))
     }
 
     /// Computes an expression as finely as integers below `limit` allow, without rounding.
@@ -360,19 +364,8 @@ impl Lowering<'_> {
         limit: f64,
         name: &str,
     ) -> Result<Value, QuantizeError> {
-        let reach = Reach::of(expr, &self.builder);
-        let lattice = Lattice::of(expr);
-        let room = limit.min(BOUND as f64) - 1.0 - reach.slack;
-        if room < 1.0 {
-            return Err(self.refuse(Refusal::NoRoom));
-        }
-        let least = reach.most / room;
-        let unit = if least > 0.0 { step_at_least(lattice.base, least) } else { lattice.base };
-        if lattice.fixed && unit > lattice.base {
-            let coarser = self.coarsen(expr, unit)?;
-            return self.finest(&coarser, limit, name);
-        }
-        Ok(Value { id: self.emit(expr, unit, name)?, scale: unit })
+        let (expr, unit) = self.finest_unit(expr, limit)?;
+        Ok(Value { id: self.emit(&expr, unit, name)?, scale: unit })
     }
 
     /// The expression as it is if it is one scaled tensor below `limit`, else as fine as fits.
@@ -395,7 +388,7 @@ impl Lowering<'_> {
         &mut self,
         expr: &Expr,
         grid: Grid,
-        clamp: Option<Range>,
+        clamp: Option<Clamp>,
         name: &str,
     ) -> Result<Value, QuantizeError> {
         let step = grid.step();
@@ -408,9 +401,9 @@ impl Lowering<'_> {
         let interval = self.builder.node(id).interval;
         let quotient = Requantize { shift: grid.shift, lo: 0, hi: 0 }.quotient(interval);
         let bounds = match clamp {
-            Some(range) => Interval::new(
-                round_to_i64((range.lo / step).round()),
-                round_to_i64((range.hi / step).round()),
+            Some(Clamp { kept, .. }) => Interval::new(
+                round_to_i64((kept.lo / step).round()),
+                round_to_i64((kept.hi / step).round()),
             ),
             None => quotient,
         };
@@ -420,26 +413,12 @@ impl Lowering<'_> {
         let lo = quotient.lo.clamp(bounds.lo, bounds.hi);
         let hi = quotient.hi.clamp(bounds.lo, bounds.hi);
         let op = Requantize { shift: grid.shift, lo: narrow(lo), hi: narrow(hi) };
-        Ok(Value { id: self.push(name, op, &[id], step)?, scale: step })
-    }
-
-    /// Rounds tensors of the expression whose unit is finer than `unit`.
-    fn coarsen(&mut self, expr: &Expr, unit: f64) -> Result<Expr, QuantizeError> {
-        let mut expr = expr.clone();
-        for term in &mut expr.terms {
-            let Core::Value { x, factor } = &mut term.core else { continue };
-            if factor.abs() >= unit {
-                continue;
-            }
-            let shift = u32::try_from(ceil_log2(unit / factor.abs())).unwrap_or(0);
-            if shift > 28 {
-                return Err(self.refuse(Refusal::NoRoom));
-            }
-            let scale = self.builder.node(*x).scale * pow2(exponent(shift));
-            *x = self.shift_right(*x, shift, scale)?;
-            *factor *= pow2(exponent(shift));
+        let id = self.push(name, op, &[id], step)?;
+        let harmless = clamp.map(|clamp| clamp.harmless(Interval::new(lo, hi)));
+        if let Some(harmless) = harmless.filter(|harmless| !harmless.contains(quotient)) {
+            self.builder.guard(id, harmless);
         }
-        Ok(expr)
+        Ok(Value { id, scale: step })
     }
 
     /// A rounding shift without a clamp.
@@ -466,9 +445,12 @@ impl Lowering<'_> {
     ) -> Result<NodeId, QuantizeError> {
         let name = self.fresh(name);
         let node = self.graph.node(self.at);
-        self.builder
-            .push(name, op, operands, scale)
-            .map_err(|source| QuantizeError::model(node, source))
+        self.builder.push(name, op, operands, scale).map_err(|source| match source {
+            ModelError::Overflow { interval, .. } if self.whole[self.at.index()] => {
+                self.refuse(Refusal::WideIntegers { lo: interval.lo, hi: interval.hi })
+            }
+            source => QuantizeError::model(node, source),
+        })
     }
 
     /// The interval of a node in real units of `value`.
@@ -497,15 +479,6 @@ fn step_for(lattice: &Lattice, bits: u32, wanted: Range, reach: Range) -> f64 {
     let table_max = reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX));
     let coarsest = (width * pow2(2 - exponent(bits))).max(table_max);
     step_at_least(lattice.base, fine.max(table.min(coarsest)))
-}
-
-/// The least power-of-two multiple of `base` that is at least `least`.
-pub(super) fn step_at_least(base: f64, least: f64) -> f64 {
-    base * pow2(ceil_log2(least / base))
-}
-
-fn shift_between(fine: f64, coarse: f64) -> u32 {
-    u32::try_from(ceil_log2(coarse / fine)).unwrap_or(0)
 }
 
 /// A small number of bits as an exponent.

@@ -75,6 +75,8 @@ pub enum Refusal {
     WideEquality,
     #[error("values and weights are too coarse or too wide to fit below 2^30")]
     NoRoom,
+    #[error("integers from {lo} to {hi} are exact only between -2^30 and 2^30")]
+    WideIntegers { lo: i64, hi: i64 },
     #[error("trees behind this operator cannot be compared exactly")]
     TreeOperand,
 }
@@ -100,6 +102,9 @@ impl Refusal {
             Self::NotALabel => "declare the output as floating point",
             Self::WideEquality => "compare with tolerance, or round both sides first",
             Self::NoRoom => "split the sum into smaller ones, or lower `activation_bits`",
+            Self::WideIntegers { .. } => {
+                "reduce the integers before they meet (a modulus, a coarser unit), or calibrate with a narrower range"
+            }
             Self::TreeOperand => "apply the trees to the model's input, or to scaled features",
         }
     }

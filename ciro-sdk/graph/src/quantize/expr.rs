@@ -4,6 +4,7 @@
 //! movements and biases are collected into an [`Expr`] until an operator needs integers. Only then are a scale and a shift
 //! chosen, once, for the whole expression, and bias, residual and rounding come out as few, fused nodes.
 
+use super::facts::whole;
 use crate::integer::NodeId;
 use crate::movement::{Movement, MovementError};
 use crate::tensor::{Tensor, element_count};
@@ -73,6 +74,19 @@ impl Expr {
             ([Term { core: Core::Value { x, factor }, moves }], None) => Some((*x, *factor, moves)),
             _ => None,
         }
+    }
+
+    /// Whether every factor, weight and constant is a whole number: integers of scale 1 hold the expression exactly.
+    pub(super) fn is_whole(&self) -> bool {
+        let all = |values: &[f64]| values.iter().copied().all(whole);
+        let term = |term: &Term| match &term.core {
+            Core::Value { factor, .. } => whole(*factor),
+            Core::Scaled { factors, .. } => all(factors.data()),
+            Core::Linear { weight, bias, .. } | Core::Conv { weight, bias, .. } => {
+                all(weight.data()) && bias.as_ref().is_none_or(|bias| all(bias))
+            }
+        };
+        self.offset.as_ref().is_none_or(|c| all(c.data())) && self.terms.iter().all(term)
     }
 
     /// The sum of two expressions of one shape.

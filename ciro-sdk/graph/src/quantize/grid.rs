@@ -5,8 +5,9 @@
 //! average, and saves the multipliers and coefficient errors of arbitrary ratios.
 
 use super::calibrate::Range;
+use super::emit::round_to_i64;
 use super::expr::{Core, Expr, Term};
-use crate::integer::{BOUND, Interval, ModelBuilder};
+use crate::integer::{BOUND, Interval, ModelBuilder, NodeId};
 
 /// Quotients of shifts stay inside intervals of this many bits where that costs no precision: a table holds them.
 pub(super) const QUOTIENT_BITS: u32 = 14;
@@ -41,6 +42,8 @@ pub(super) struct Lattice {
     pub(super) exact: bool,
     /// Whether the constant that is added is a multiple of `base` too.
     pub(super) whole: bool,
+    /// The greatest common divisor of factors and constant, where all of them are whole numbers.
+    pub(super) integral: Option<f64>,
 }
 
 impl Lattice {
@@ -52,7 +55,7 @@ impl Lattice {
         let factors: Vec<f64> = expr.terms.iter().filter_map(factor).collect();
         let Some(base) = factors.iter().copied().reduce(f64::min) else {
             let exact = expr.terms.is_empty();
-            return Self { base: 1.0, fixed: false, exact, whole: true };
+            return Self { base: 1.0, fixed: false, exact, whole: true, integral: None };
         };
         let whole = |f: &f64| {
             let ratio = f / base;
@@ -60,20 +63,43 @@ impl Lattice {
         };
         let exact = factors.len() == expr.terms.len() && factors.iter().all(whole);
         let commensurate = factors.iter().all(whole);
-        let constants = expr.offset.iter().flat_map(|offset| offset.data());
-        let whole = constants.map(|c| c / base).all(|c| (c - c.round()).abs() < 1e-3);
+        let constants = || expr.offset.iter().flat_map(|offset| offset.data());
+        // Whole factors and constants, as of positions in a flattened tensor, have a common divisor.
+        let integral = divisor(factors.iter().chain(constants()));
+        if let Some(integral) = integral.filter(|_| !commensurate) {
+            let exact = factors.len() == expr.terms.len();
+            return Self { base: integral, fixed: true, exact, whole: true, integral: None };
+        }
+        let whole = constants().map(|c| c / base).all(|c| (c - c.round()).abs() < 1e-3);
         // Incommensurate scales get coefficients of 10 bits or more.
         let base = if commensurate { base } else { base * pow2(-10) };
-        Self { base, fixed: true, exact, whole }
+        Self { base, fixed: true, exact, whole, integral }
     }
 
-    /// The same with a unit at which the constant is as good as exact for values rounded to `step`.
+    /// The same with a unit at which the constant is exact, or as good as exact for values rounded to `step`.
     pub(super) fn refined(self, step: f64) -> Self {
         if self.whole || !self.exact || 4.0 * self.base <= step {
             return self;
         }
-        Self { base: self.base * pow2(-4), whole: true, ..self }
+        let base = self.integral.unwrap_or(self.base * pow2(-4));
+        Self { base, whole: true, ..self }
     }
+}
+
+/// The greatest common divisor of numbers that are whole, and whole multiples of it that integers hold.
+fn divisor<'x>(numbers: impl Iterator<Item = &'x f64>) -> Option<f64> {
+    let mut divisor = 0i64;
+    for &x in numbers {
+        if x.abs() >= BOUND as f64 || (x - x.round()).abs() > 0.0 {
+            return None;
+        }
+        let (mut a, mut b) = (divisor, round_to_i64(x.abs()));
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        divisor = a;
+    }
+    (divisor > 0).then_some(divisor as f64)
 }
 
 /// What interval analysis will find for an expression, in real units.
@@ -91,11 +117,16 @@ pub(super) struct Reach {
 
 impl Reach {
     pub(super) fn of(expr: &Expr, builder: &ModelBuilder) -> Self {
+        Self::with(expr, |term| core_reach(&term.core, |x| builder.node(x).interval))
+    }
+
+    /// The same for other ranges of the terms before they are moved.
+    fn with(expr: &Expr, core_reach: impl Fn(&Term) -> (Range, f64, i32)) -> Self {
         let start =
             expr.offset.as_ref().map_or(Range { lo: 0.0, hi: 0.0 }, |c| Range::of(c.data()));
         let mut reach = Self { range: start, most: start.max_abs(), slack: 1.0, fine_shift: 0 };
         for term in &expr.terms {
-            let (mut range, slack, fine_shift) = core_reach(&term.core, builder);
+            let (mut range, slack, fine_shift) = core_reach(term);
             if term.moves.iter().any(|movement| movement.fill().is_some()) {
                 range = range.union(Range { lo: 0.0, hi: 0.0 });
             }
@@ -131,8 +162,20 @@ impl Reach {
     }
 }
 
-fn core_reach(core: &Core, builder: &ModelBuilder) -> (Range, f64, i32) {
-    let interval = |x| builder.node(x).interval;
+/// What interval analysis will find where the operands of all plain products are one tensor, whose interval is their union.
+pub(super) fn union_reach(expr: &Expr, builder: &ModelBuilder) -> Reach {
+    let operand = |term: &Term| match term.core {
+        Core::Linear { x, .. } if term.moves.is_empty() => Some(builder.node(x).interval),
+        _ => None,
+    };
+    let union = expr.terms.iter().filter_map(operand).reduce(Interval::union);
+    Reach::with(expr, |term| match union {
+        Some(union) if operand(term).is_some() => core_reach(&term.core, |_| union),
+        _ => core_reach(&term.core, |x| builder.node(x).interval),
+    })
+}
+
+fn core_reach(core: &Core, interval: impl Fn(NodeId) -> Interval) -> (Range, f64, i32) {
     match core {
         Core::Value { x, factor } => (real(interval(*x)).affine(*factor, 0.0), 1.0, 0),
         Core::Scaled { x, factors } => {
@@ -176,6 +219,15 @@ fn sum_range(weights: impl Iterator<Item = f64>, x: Interval, bias: f64) -> Rang
         let term = x.affine(w, 0.0);
         Range { lo: sum.lo + term.lo, hi: sum.hi + term.hi }
     })
+}
+
+/// The least power-of-two multiple of `base` that is at least `least`.
+pub(super) fn step_at_least(base: f64, least: f64) -> f64 {
+    base * pow2(ceil_log2(least / base))
+}
+
+pub(super) fn shift_between(fine: f64, coarse: f64) -> u32 {
+    u32::try_from(ceil_log2(coarse / fine)).unwrap_or(0)
 }
 
 fn or_zero(range: Range) -> Range {

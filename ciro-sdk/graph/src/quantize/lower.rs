@@ -7,6 +7,7 @@ use super::calibrate::{Calibration, Range};
 use super::emit::{Target, exponent};
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Value, count};
+use super::facts;
 use super::grid::pow2;
 use super::ops;
 use super::plan::{self, Demand};
@@ -26,6 +27,19 @@ pub(super) enum Form {
     Expr(Expr),
     /// An operand of a softmax or maximum whose positions count only where `keep` is true.
     Masked(NodeId, Arc<Vec<bool>>),
+    /// The same with positions that are computed.
+    Hidden(Hidden),
+}
+
+/// An operand of a softmax or maximum some of whose positions are hidden.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hidden {
+    /// The scores.
+    pub(super) inner: NodeId,
+    /// Truth values of the scores' shape: which positions count.
+    pub(super) keep: NodeId,
+    /// Whether they say which do not.
+    pub(super) negated: bool,
 }
 
 /// A quantization in progress.
@@ -33,9 +47,17 @@ pub(super) struct Lowering<'g> {
     pub(super) graph: &'g Graph,
     pub(super) settings: Settings,
     pub(super) ranges: Vec<Range>,
+    /// The ranges that the nodes themselves took, not those of their kind: what decides on signs.
+    pub(super) own_ranges: Vec<Range>,
     /// For each input, the calibrated range of each column.
     pub(super) columns: Vec<Vec<Range>>,
+    /// The inputs that masks are made from, which are 0 or 1.
+    pub(super) truths: Vec<bool>,
     pub(super) demands: Vec<Demand>,
+    /// How many bits more than others each node's tensor is worth.
+    pub(super) extra_bits: Vec<u32>,
+    /// The nodes whose elements are whole numbers.
+    pub(super) whole: Vec<bool>,
     pub(super) builder: ModelBuilder,
     /// The node that is being lowered, for errors.
     pub(super) at: NodeId,
@@ -47,6 +69,9 @@ pub(super) struct Lowering<'g> {
 /// Accumulators that several movements read leave this much room for the sums that follow.
 const SHARED_LIMIT: f64 = (1u32 << 28) as f64;
 
+/// The most bits that an activation gets for its effect.
+const BITS_MAX: u32 = 16;
+
 /// The margin beyond ranges that were calibrated with random samples, as a part of their width.
 const RANDOM_MARGIN: f64 = 1.0;
 
@@ -57,10 +82,7 @@ impl<'g> Lowering<'g> {
         settings: &Settings,
     ) -> Result<Self, QuantizeError> {
         settings.check().map_err(QuantizeError::Setting)?;
-        let (expected, got) = (graph.nodes.len(), calibration.ranges.len());
-        if expected != got {
-            return Err(QuantizeError::Calibration { expected, got });
-        }
+        let nodes = graph.nodes.len();
         let mut settings = settings.clone();
         if calibration.random {
             // Random samples say little about real ones.
@@ -69,6 +91,7 @@ impl<'g> Lowering<'g> {
         }
         let mut ranges = calibration.ranges.clone();
         plan::tie(graph, &mut ranges);
+        let extra_bits = plan::extra_bits(graph, &calibration.ranges, settings.activation_bits);
         let mut builder = ModelBuilder::new();
         for input in &graph.inputs {
             builder.input(input.name.clone(), input.shape.clone());
@@ -77,12 +100,16 @@ impl<'g> Lowering<'g> {
             graph,
             settings,
             ranges,
+            own_ranges: calibration.ranges.clone(),
             columns: calibration.columns.clone(),
+            truths: vec![],
             demands: plan::demands(graph),
+            extra_bits,
+            whole: facts::whole_numbers(graph),
             builder,
             at: NodeId(0),
-            forms: vec![None; expected],
-            narrow: vec![None; expected],
+            forms: vec![None; nodes],
+            narrow: vec![None; nodes],
             names: BTreeSet::new(),
         })
     }
@@ -149,12 +176,20 @@ impl<'g> Lowering<'g> {
         self.ranges[id.index()].widen(self.settings.margin)
     }
 
+    /// The range of a divisor: that of its kind, unless only its own has a sign.
+    pub(super) fn divisor_range(&self, id: NodeId) -> Range {
+        let range = self.ranges[id.index()];
+        let signed = range.lo > 0.0 || range.hi < 0.0;
+        if signed { range } else { self.own_ranges[id.index()] }
+    }
+
     /// The bits of a node's interval: more where its values leave the model.
     pub(super) fn bits(&self, id: NodeId) -> u32 {
         if self.demands[id.index()].output {
             self.settings.output_bits
         } else {
-            self.settings.activation_bits
+            let bits = self.settings.activation_bits;
+            (bits + self.extra_bits[id.index()]).min(bits.max(BITS_MAX))
         }
     }
 
@@ -174,7 +209,7 @@ impl<'g> Lowering<'g> {
                 self.forms[id.index()] = Some(Form::Expr(expr.clone()));
                 Ok(expr)
             }
-            Some(Form::Masked(..)) => Err(self.refuse(Refusal::Infinity)),
+            Some(Form::Masked(..) | Form::Hidden(_)) => Err(self.refuse(Refusal::Infinity)),
             None => Err(self.refuse(Refusal::TreeOperand)),
         }
     }
@@ -198,7 +233,8 @@ impl<'g> Lowering<'g> {
             }
             _ => {
                 let expr = self.expr(id)?;
-                let target = Target { range: self.range(id), bits: self.bits(id), clip: None };
+                let target =
+                    Target { range: self.range(id), bits: self.bits(id), clip: None, own: true };
                 self.round_to(&expr, &target, &node.name)?
             }
         };
@@ -256,7 +292,9 @@ impl<'g> Lowering<'g> {
             return Ok(());
         }
         let elements = count(&node.shape);
-        let value = if demand.moves == demand.uses && demand.moved <= elements {
+        let value = if self.whole[id.index()] && expr.is_whole() {
+            Value { id: self.emit(&expr, 1.0, &node.name)?, scale: 1.0 }
+        } else if demand.moves == demand.uses && demand.moved <= elements {
             self.plain(&expr, SHARED_LIMIT, &node.name)?
         } else if demand.exact {
             self.plain(&expr, BOUND as f64, &format!("{}.exact", node.name))?
@@ -285,17 +323,19 @@ impl<'g> Lowering<'g> {
     /// A node's tensor with scale 1, if its values are integers.
     pub(super) fn whole(&mut self, id: NodeId) -> Result<Option<Value>, QuantizeError> {
         let expr = self.expr(id)?;
-        let whole = |x: f64| (x - x.round()).abs() == 0.0;
-        let offset = expr.offset.as_ref().is_none_or(|c| c.data().iter().all(|&x| whole(x)));
-        let terms = expr
-            .terms
-            .iter()
-            .all(|term| matches!(term.core, Core::Value { factor, .. } if whole(factor)));
-        if !(offset && terms) {
+        if !expr.is_whole() {
             return Ok(None);
         }
         let name = self.graph.node(id).name.clone();
         Ok(Some(Value { id: self.emit(&expr, 1.0, &name)?, scale: 1.0 }))
+    }
+
+    /// A node's tensor with scale 1, if its elements are whole numbers and it is computed from whole numbers.
+    pub(super) fn integers_of(&mut self, id: NodeId) -> Result<Option<Value>, QuantizeError> {
+        if !self.whole[id.index()] || self.constant_of(id).is_some() {
+            return Ok(None);
+        }
+        self.whole(id)
     }
 
     /// A factor of a product: as it is where it is one narrow enough tensor, else rounded.
@@ -316,7 +356,7 @@ impl<'g> Lowering<'g> {
             return self.narrow(id);
         }
         let expr = self.expr(id)?;
-        let target = Target { range: self.range(id), bits, clip: None };
+        let target = Target { range: self.range(id), bits, clip: None, own: true };
         let value = self.round_to(&expr, &target, &self.graph.node(id).name)?;
         self.narrow[id.index()] = Some(value);
         Ok(value)

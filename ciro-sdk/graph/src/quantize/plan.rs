@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::calibrate::Range;
+use super::emit::exponent;
+use super::grid::{ceil_log2, pow2};
 use super::ops::threshold::Thresholds;
 use super::ops::tree_ensemble;
-use super::scalar::{Shape, compares};
-use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer};
+use super::scalar::{self, Shape, compares};
+use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer, ScalarFn};
 
 /// How a node's tensor is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,10 +89,10 @@ fn is_matrix(graph: &Graph, node: &Node, position: usize) -> bool {
     position == 0 && graph.constant(weight).is_some_and(|w| w.rank() == 2)
 }
 
-/// Gives the steps of an unrolled loop one range each kind of node, so that they also get one scale and share their weights.
+/// Gives corresponding nodes of the turns of an unrolled loop one range, so that they also get one scale and share their weights.
 ///
-/// Where several products use one constant matrix, everything computed from them is of a kind with what does the same: same
-/// operator, same shape, operands of the same operators.
+/// Nodes of one loop correspond if they are the same operator of the same shape on operands of the same operators. What one
+/// constant matrix multiplies, in a loop or not, shares a range too, as do the products.
 pub(super) fn tie(graph: &Graph, ranges: &mut [Range]) {
     let mut shared = vec![0usize; graph.nodes.len()];
     for node in &graph.nodes {
@@ -100,25 +102,74 @@ pub(super) fn tie(graph: &Graph, ranges: &mut [Range]) {
             shared[weight.index()] += 1;
         }
     }
-    let mut looped = vec![false; graph.nodes.len()];
     let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut factors: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
     for (id, node) in graph.iter() {
         let weight = match (&node.op, &node.operands[..]) {
-            (Op::MatMul | Op::Conv { .. }, [_, weight, ..]) if shared[weight.index()] > 1 => {
+            (Op::MatMul | Op::Conv { .. }, [x, weight, ..]) if shared[weight.index()] > 1 => {
+                factors.entry(*weight).or_default().push(x.index());
                 Some(*weight)
             }
             _ => None,
         };
-        looped[id.index()] =
-            weight.is_some() || node.operands.iter().any(|operand| looped[operand.index()]);
-        if looped[id.index()] {
+        if weight.is_some() || node.unrolled.is_some() {
             kinds.entry(kind(graph, id, weight)).or_default().push(id.index());
         }
     }
-    for members in kinds.values() {
+    for members in kinds.values().chain(factors.values()) {
         let range = members.iter().fold(Range::EMPTY, |range, &at| range.union(ranges[at]));
         members.iter().for_each(|&at| ranges[at] = range);
     }
+}
+
+/// A step of an operand may move the result by this part of its range.
+const STEP_EFFECT: f64 = 1.0 / 512.0;
+/// The most bits that an operand gets for its effect.
+const EXTRA_BITS_MAX: u32 = 4;
+
+/// How many bits beyond `bits` each node's tensor is worth, because a function that reads it is steep somewhere in its range:
+/// logarithms and quotients near zero, powers.
+pub(super) fn extra_bits(graph: &Graph, ranges: &[Range], bits: u32) -> Vec<u32> {
+    let mut extra = vec![0u32; graph.nodes.len()];
+    for at in (0..graph.nodes.len()).rev() {
+        let node = &graph.nodes[at];
+        let (operand, effect) = match (&node.op, &node.operands[..]) {
+            (Op::Unary(f), &[x]) => {
+                let step = ranges[x.index()].width() * pow2(-exponent(bits));
+                (x, greatest_change(f, ranges[x.index()], step) / ranges[at].width())
+            }
+            (Op::Binary(BinaryFn::Div), &[_, b]) => {
+                let range = ranges[b.index()];
+                let least = range.lo.abs().min(range.hi.abs());
+                (b, range.width() * pow2(-exponent(bits)) / least)
+            }
+            (Op::Move(_), operands) => {
+                for x in operands {
+                    extra[x.index()] = extra[x.index()].max(extra[at]);
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        if effect.is_finite() && effect > STEP_EFFECT {
+            let wanted = u32::try_from(ceil_log2(effect / STEP_EFFECT)).unwrap_or(0);
+            let known = &mut extra[operand.index()];
+            *known = (*known).max(wanted.min(EXTRA_BITS_MAX));
+        }
+    }
+    extra
+}
+
+/// The greatest change of a function over a step inside a range, of those that are finite.
+fn greatest_change(f: &ScalarFn, range: Range, step: f64) -> f64 {
+    const PROBES: i32 = 64;
+    if range.lo >= range.hi || f.affine().is_some() || scalar::steps(f).is_some() {
+        return 0.0;
+    }
+    let at = |probe: i32| range.lo + range.width() * f64::from(probe) / f64::from(PROBES);
+    let change = |x: f64| (f.eval((x + step).min(range.hi)) - f.eval(x)).abs();
+    let inner = (0..PROBES).map(at).chain([range.hi - step]);
+    inner.map(change).filter(|change| change.is_finite()).fold(0.0, f64::max)
 }
 
 fn kind(graph: &Graph, id: NodeId, weight: Option<NodeId>) -> String {
@@ -134,5 +185,5 @@ fn kind(graph: &Graph, id: NodeId, weight: Option<NodeId>) -> String {
         Op::Move(movement) => format!("{movement:?}"),
         _ => own(node),
     };
-    format!("{weight:?} {:?} {attributes} {operands:?}", node.shape)
+    format!("{:?} {weight:?} {:?} {attributes} {operands:?}", node.unrolled, node.shape)
 }

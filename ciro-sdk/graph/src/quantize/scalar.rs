@@ -148,7 +148,7 @@ fn reciprocal(inner: &ScalarFn, outer: Line) -> Option<Shape> {
 }
 
 /// Splits `f` into an affine function of a core.
-fn peel(f: &ScalarFn) -> (Line, &ScalarFn) {
+pub(super) fn peel(f: &ScalarFn) -> (Line, &ScalarFn) {
     let constant = |f: &ScalarFn| match f.affine() {
         Some((0.0, c)) => Some(c),
         _ => None,

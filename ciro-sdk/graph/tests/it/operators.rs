@@ -73,6 +73,7 @@ impl Builder {
             op,
             operands: operands.to_vec(),
             shape: shape.to_vec(),
+            unrolled: None,
         };
         self.graph.nodes.push(node);
         id
@@ -88,13 +89,13 @@ impl Builder {
         self.push(Op::Binary(f), &[a, b], &shape)
     }
 
-    fn reduce(&mut self, reducer: Reducer, x: NodeId) -> NodeId {
+    pub(crate) fn reduce(&mut self, reducer: Reducer, x: NodeId) -> NodeId {
         let shape = self.graph.node(x).shape.clone();
         self.push(Op::Reduce(reducer), &[x], &shape[..shape.len() - 1])
     }
 
     /// `[..] -> [.., columns]`
-    fn stretch(&mut self, x: NodeId, columns: usize) -> NodeId {
+    pub(crate) fn stretch(&mut self, x: NodeId, columns: usize) -> NodeId {
         let mut shape = self.graph.node(x).shape.clone();
         shape.push(1);
         let x = self.push(Op::Move(Movement::Reshape { shape: shape.clone() }), &[x], &shape);
@@ -110,7 +111,7 @@ impl Builder {
         self.graph.outputs.push(Output { name: "label".into(), node, labels: Labels::Integer });
     }
 
-    fn quantized(&self) -> IntegerModel {
+    pub(crate) fn quantized(&self) -> IntegerModel {
         self.graph.check().unwrap();
         // Values beyond the calibrated range are clamped, so all samples that are compared calibrate.
         let calibration = calibrate(&self.graph, &self.samples).unwrap();

@@ -28,6 +28,8 @@ pub(super) fn eval(table: &Tensor<f64>, indices: &Tensor<f64>) -> Result<Tensor<
     reason = "the index is an integer inside the table"
 )]
 fn row(index: f64, rows: usize) -> Option<usize> {
+    // Negative positions count from the end.
+    let index = if index < 0.0 { index + rows as f64 } else { index };
     let inside = index >= 0.0 && index < rows as f64 && index.fract() == 0.0;
     inside.then_some(index as usize)
 }

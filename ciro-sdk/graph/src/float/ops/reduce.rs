@@ -1,7 +1,7 @@
 //! Reductions over the last axis.
 
 use super::{Misfit, take, tensor};
-use crate::float::Reducer;
+use crate::float::{Reducer, UnaryFn};
 use crate::tensor::Tensor;
 
 pub(super) fn shape(reducer: Reducer, operands: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
@@ -34,7 +34,18 @@ fn reduce(reducer: Reducer, row: &[f64]) -> f64 {
         Reducer::Min => row.iter().copied().fold(f64::INFINITY, f64::min),
         Reducer::ArgMax => as_f64(first(row, |a, b| a > b)),
         Reducer::ArgMin => as_f64(first(row, |a, b| a < b)),
+        Reducer::LogSumExp => log_sum_exp(row),
     }
+}
+
+/// Relative to the greatest element, so that no exponential overflows.
+fn log_sum_exp(row: &[f64]) -> f64 {
+    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most.is_infinite() {
+        return most;
+    }
+    let sum: f64 = row.iter().map(|x| UnaryFn::Exp.eval(x - most)).sum();
+    most + UnaryFn::Log.eval(sum)
 }
 
 /// The lowest position that no other element is before.

@@ -49,6 +49,7 @@ pub(super) fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut stacks: Vec<Vec<NodeId>> = vec![Vec::new(); scans];
     let mut kinds = vec![DataType::Float; scans];
     let mut turn = 0.0;
+    let before = cx.g.enter_loop();
     while goes_on && turn < turns_max {
         let number = cx.g.scalar(turn)?;
         let truth = cx.g.scalar(1.0)?;
@@ -69,6 +70,7 @@ pub(super) fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
         stack(cx, &mut stacks, &mut kinds, &scanned)?;
         turn += 1.0;
     }
+    cx.g.leave_loop(before);
     let mut outputs = carried;
     for (steps, kind) in stacks.iter().zip(kinds) {
         if steps.is_empty() {
@@ -177,6 +179,7 @@ impl Scan {
         let count = count.ok_or_else(|| bad("body", "has too few outputs"))?;
         let mut stacks = vec![Vec::new(); count];
         let mut kinds = vec![DataType::Float; count];
+        let before = cx.g.enter_loop();
         for turn in 0..turns {
             let mut arguments = std::mem::take(&mut states);
             let state_count = arguments.len();
@@ -190,6 +193,7 @@ impl Scan {
             states = results;
             stack(cx, &mut stacks, &mut kinds, &scanned)?;
         }
+        cx.g.leave_loop(before);
         let mut outputs = Vec::with_capacity(count);
         for (index, mut steps) in stacks.into_iter().enumerate() {
             if at(&self.output_backward, index) == 1 {

@@ -5,6 +5,7 @@ use super::super::context::{Context, bad};
 use super::super::value::{Outputs, one};
 use super::spatial::{Side, Spatial, split};
 use crate::float::{Movement, NodeId, Op};
+use crate::movement::Windows;
 
 type Cx<'a, 'm> = Context<'a, 'm>;
 
@@ -33,14 +34,57 @@ pub(super) fn convolution(
         return Err(bad("kernel_shape", "is not the shape of the weights"));
     }
     spatial.settle(&x_shape[2..])?;
-    let op = Op::Conv {
+    let windows = Windows {
+        kernel: w_shape[2..].to_vec(),
         strides: spatial.strides.clone(),
         dilations: spatial.dilations.clone(),
         pads: spatial.counts()?,
-        groups: groups(cx)?,
+        ceil_mode: false,
+        fill: 0.0,
     };
-    let operands: Vec<NodeId> = [x, w].into_iter().chain(bias).collect();
-    cx.g.push(op, &operands)
+    convolve(cx, [x, w], bias, windows, groups(cx)?)
+}
+
+/// One operator where the kernel is a constant; else every window is a row of a matrix, and the kernel the other matrix.
+fn convolve(
+    cx: &mut Cx<'_, '_>,
+    [x, w]: [NodeId; 2],
+    bias: Option<NodeId>,
+    windows: Windows<f64>,
+    groups: usize,
+) -> Result<NodeId, Reason> {
+    let computed_bias = bias.is_some_and(|bias| cx.g.value(bias).is_none());
+    if cx.g.value(w).is_some() && !computed_bias {
+        let Windows { strides, dilations, pads, .. } = windows;
+        let op = Op::Conv { strides, dilations, pads, groups };
+        let operands: Vec<NodeId> = [x, w].into_iter().chain(bias).collect();
+        return cx.g.push(op, &operands);
+    }
+    let (x_shape, w_shape) = (cx.g.shape(x).to_vec(), cx.g.shape(w).to_vec());
+    let fits = groups > 0
+        && x_shape[1] == w_shape[1].saturating_mul(groups)
+        && w_shape[0].is_multiple_of(groups);
+    if !fits {
+        return Err(cx.g.misfit("the channels do not fit the kernel", &[x, w]));
+    }
+    let (channels, filters, taps) = (w_shape[1], w_shape[0] / groups, windows.window_len());
+    let split = cx.g.push(Op::Move(Movement::Windows(windows)), &[x])?;
+    let split_shape = cx.g.shape(split).to_vec();
+    let spatial = &split_shape[2..split_shape.len() - 1];
+    let places: usize = spatial.iter().product();
+    let rows = cx.g.reshape(split, &[x_shape[0], groups, channels, places, taps])?;
+    let rows = cx.g.transpose(rows, &[0, 1, 3, 2, 4])?;
+    let rows = cx.g.reshape(rows, &[x_shape[0], groups, places, channels * taps])?;
+    let kernel = cx.g.reshape(w, &[1, groups, filters, channels * taps])?;
+    let kernel = cx.g.transpose(kernel, &[0, 1, 3, 2])?;
+    let sums = cx.g.mat_mul(rows, kernel)?;
+    let sums = cx.g.transpose(sums, &[0, 1, 3, 2])?;
+    let sums = cx.g.reshape(sums, &[&[x_shape[0], groups * filters], spatial].concat())?;
+    let Some(bias) = bias else { return Ok(sums) };
+    let mut shape = vec![1; x_shape.len()];
+    shape[1] = groups * filters;
+    let bias = cx.g.reshape(bias, &shape)?;
+    cx.g.add(sums, bias)
 }
 
 /// Transposed convolution: zeros between the elements of `x`, then a convolution with flipped weights.
@@ -77,9 +121,15 @@ pub(super) fn conv_transpose(cx: &mut Cx<'_, '_>) -> Outputs {
         pads.push((usize::try_from(wanted.0).unwrap_or(0), usize::try_from(wanted.1).unwrap_or(0)));
     }
     let weights = flip_weights(cx, w.id, groups)?;
-    let op = Op::Conv { strides: vec![1; axes], dilations: spatial.dilations, pads, groups };
-    let operands: Vec<NodeId> = [stretched, weights].into_iter().chain(bias).collect();
-    one(x.with(cx.g.push(op, &operands)?))
+    let windows = Windows {
+        kernel: w_shape[2..].to_vec(),
+        strides: vec![1; axes],
+        dilations: spatial.dilations,
+        pads,
+        ceil_mode: false,
+        fill: 0.0,
+    };
+    one(x.with(convolve(cx, [stretched, weights], bias, windows, groups)?))
 }
 
 /// `[C, O / group, kernel..]` to `[O, C / group, kernel..]`, every kernel axis reversed.

@@ -159,6 +159,8 @@ const STANDARD: &[(&str, Translate)] = &[
     ("LRN", norm::lrn),
     ("MeanVarianceNormalization", norm::mean_variance),
     ("RMSNormalization", norm::rms_norm),
+    // onnxruntime's optimizer writes it into the default domain.
+    ("SimplifiedLayerNormalization", norm::rms_norm),
     // Reductions and orders.
     ("ArgMax", |cx| reduce::arg(cx, Reducer::ArgMax)),
     ("ArgMin", |cx| reduce::arg(cx, Reducer::ArgMin)),

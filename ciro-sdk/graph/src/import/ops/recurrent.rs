@@ -230,6 +230,7 @@ fn run(
     let mut steps = vec![hidden; turns];
     let shape = cx.g.shape(hidden).to_vec();
     let zero = cx.g.full(&shape, 0.0)?;
+    let before = cx.g.enter_loop();
     for turn in 0..turns {
         let at = if backward { turns - 1 - turn } else { turn };
         let input = cx.g.slice(sequence, 0, at, 1)?;
@@ -247,6 +248,7 @@ fn run(
         steps[at] = output;
         (hidden, cell) = (next, next_cell);
     }
+    cx.g.leave_loop(before);
     Ok(Run { steps, hidden, cell })
 }
 

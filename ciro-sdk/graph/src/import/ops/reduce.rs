@@ -53,7 +53,7 @@ pub(super) fn reduce(cx: &mut Cx<'_, '_>, kind: Kind) -> Outputs {
     one(operand.with(after(cx, kind, reduced)?))
 }
 
-/// `log(sum(exp(x)))`, computed relative to the greatest element.
+/// `log(sum(exp(x)))`.
 pub(super) fn log_sum_exp(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let Some(axes) = axes(cx)? else {
@@ -62,14 +62,7 @@ pub(super) fn log_sum_exp(cx: &mut Cx<'_, '_>) -> Outputs {
     if axes.iter().any(|&axis| cx.g.shape(operand.id)[axis] == 0) {
         return one(operand.with(constant(cx, operand.id, &axes, f64::NEG_INFINITY)?));
     }
-    let max = cx.g.reduce_keep(Reducer::Max, operand.id, &axes)?;
-    let low = cx.g.sub(operand.id, max)?;
-    let powers = cx.g.unary(UnaryFn::Exp, low)?;
-    let sum = keep_or_not(cx, Reducer::Sum, powers, &axes)?;
-    let log = cx.g.unary(UnaryFn::Log, sum)?;
-    let shape = cx.g.shape(log).to_vec();
-    let max = cx.g.reshape(max, &shape)?;
-    one(operand.with(cx.g.add(log, max)?))
+    one(operand.with(keep_or_not(cx, Reducer::LogSumExp, operand.id, &axes)?))
 }
 
 /// The lowest (or, if asked, highest) position of the greatest or least element.
@@ -100,7 +93,7 @@ pub(super) fn softmax(cx: &mut Cx<'_, '_>) -> Outputs {
     along_axis(cx, |cx, x, axis| cx.g.softmax(x, axis))
 }
 
-/// `x - max - log(sum(exp(x - max)))`.
+/// `x - log(sum(exp(x)))`.
 pub(super) fn log_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
     along_axis(cx, |cx, x, axis| cx.g.log_softmax(x, axis))
 }

@@ -89,7 +89,11 @@ pub(super) fn dft(cx: &mut Cx<'_, '_>) -> Outputs {
 
 /// Fourier transforms of windowed frames: `[N, frames, frequencies, 2]`.
 pub(super) fn stft(cx: &mut Cx<'_, '_>) -> Outputs {
-    let x = cx.number(0)?;
+    let mut x = cx.number(0)?;
+    if cx.g.rank(x.id) == 2 {
+        // A real signal may leave its last axis out.
+        x.id = cx.g.unsqueeze(x.id, 2)?;
+    }
     let &[n, length, parts] = cx.g.shape(x.id) else {
         return Err(cx.g.misfit("a signal is [N, length, 1 or 2]", &[x.id]).into());
     };

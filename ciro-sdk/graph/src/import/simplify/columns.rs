@@ -119,9 +119,10 @@ fn columns(nodes: &mut Vec<Node>, node: Node, root: NodeId, each: &[ScalarFn]) {
             None => groups.push((f, vec![at])),
         }
     }
-    let Node { name, origin, shape, .. } = node;
+    let Node { name, origin, shape, unrolled, .. } = node;
     let mut push = |op: Op, operands: Vec<NodeId>, shape: Vec<usize>| {
-        nodes.push(Node { name: name.clone(), origin: origin.clone(), op, operands, shape });
+        let (name, origin) = (name.clone(), origin.clone());
+        nodes.push(Node { name, origin, op, operands, shape, unrolled });
         NodeId(u32::try_from(nodes.len() - 1).expect("import bounds nodes"))
     };
     let mut parts = Vec::with_capacity(groups.len());
@@ -152,7 +153,7 @@ mod tests {
         let id = NodeId(u32::try_from(graph.nodes.len()).unwrap());
         let (name, origin) = (format!("n{}", id.0), "Test".to_owned());
         let operands = operands.to_vec();
-        graph.nodes.push(Node { name, origin, op, operands, shape: vec![1, 4] });
+        graph.nodes.push(Node { name, origin, op, operands, shape: vec![1, 4], unrolled: None });
         id
     }
 

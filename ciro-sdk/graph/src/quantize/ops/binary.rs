@@ -5,10 +5,13 @@ use crate::float::{BinaryFn, Node, NodeId};
 use crate::integer::BOUND;
 use crate::integer::ops::{Combine, Mul, ReduceMax};
 use crate::movement::Movement;
-use crate::quantize::emit::{Target, step_at_least};
+use crate::quantize::emit::Target;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, uniform};
+use crate::quantize::facts::whole;
+use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::Lowering;
+use crate::tensor::Tensor;
 
 /// Wider integers are rounded before they are multiplied with a constant tensor, whose bits would have no room else.
 const FACTOR_MAX: i64 = 1 << 15;
@@ -42,6 +45,13 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId, f: BinaryFn) -> Result<Ex
 
 /// The product of two computed tensors, exact.
 fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
+    if cx.whole[cx.at.index()]
+        && let (Some(a), Some(b)) =
+            (cx.integers_of(node.operands[0])?, cx.integers_of(node.operands[1])?)
+    {
+        let id = cx.push(&node.name, Mul, &[a.id, b.id], 1.0)?;
+        return Ok(Expr::value(node.shape.clone(), Value { id, scale: 1.0 }));
+    }
     let factors = [cx.factor(node.operands[0])?, cx.factor(node.operands[1])?];
     let terms = super::unary::reduced_terms(cx, cx.at);
     let [a, b] = cx.fit(factors, terms)?;
@@ -71,6 +81,13 @@ fn scaled(
     let expr = cx.expr(x)?;
     if let Some(factor) = uniform(&constant) {
         return Ok(expr.times(factor));
+    }
+    if cx.whole[cx.at.index()]
+        && constant.data().iter().copied().all(whole)
+        && let Some(value) = cx.integers_of(x)?
+        && let Some(expr) = Expr::value(node.shape.clone(), value).times_constant(&constant)
+    {
+        return Ok(expr);
     }
     let narrow = |term: &Term| match term.core {
         Core::Value { x, .. } => cx.builder.node(x).interval.max_abs() <= FACTOR_MAX,
@@ -122,6 +139,11 @@ pub(super) fn common_of(
     cx: &mut Lowering<'_>,
     ids: &[NodeId],
 ) -> Result<Vec<Value>, QuantizeError> {
+    if ids.iter().all(|id| cx.whole[id.index()])
+        && let Some(values) = whole_numbers(cx, ids)?
+    {
+        return Ok(values);
+    }
     let mut values = vec![];
     for &id in ids {
         if cx.constant_of(id).is_none() {
@@ -151,6 +173,26 @@ pub(super) fn common_of(
         values.push(at_scale(cx, id, &expr, scale)?);
     }
     Ok(values)
+}
+
+/// Whole numbers at scale 1; `None` if one of them is computed from others.
+fn whole_numbers(
+    cx: &mut Lowering<'_>,
+    ids: &[NodeId],
+) -> Result<Option<Vec<Value>>, QuantizeError> {
+    let mut values = vec![];
+    for &id in ids {
+        let infinite =
+            |value: &std::sync::Arc<Tensor<f64>>| value.data().iter().any(|x| x.is_infinite());
+        if cx.constant_of(id).is_some_and(infinite) {
+            return Ok(None);
+        }
+        match cx.whole(id)? {
+            Some(value) => values.push(value),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(values))
 }
 
 /// A tensor at an exact scale; rounded if it has another.
@@ -208,10 +250,17 @@ pub(super) fn choose(
     let (a, b) = (node.operands[1], node.operands[2]);
     let base = cx.expr(b)?;
     let difference = cx.expr(a)?.plus(base.clone().times(-1.0));
+    if cx.whole[cx.at.index()] && difference.is_whole() {
+        let difference = cx.emit(&difference, 1.0, &format!("{}.difference", node.name))?;
+        let operands = [condition.id, difference];
+        let id = cx.push(&format!("{}.chosen", node.name), Mul, &operands, 1.0)?;
+        return Ok(Expr::value(node.shape.clone(), Value { id, scale: 1.0 }).plus(base));
+    }
     let range = cx.range(a).union(cx.range(b));
     let spread =
         crate::quantize::calibrate::Range { lo: range.lo - range.hi, hi: range.hi - range.lo };
-    let target = Target { range: spread, bits: cx.settings.activation_bits + 1, clip: None };
+    let target =
+        Target { range: spread, bits: cx.settings.activation_bits + 1, clip: None, own: true };
     let difference = cx.round_to(&difference, &target, &format!("{}.difference", node.name))?;
     let id = cx.push(
         &format!("{}.chosen", node.name),

@@ -4,10 +4,10 @@ use crate::float::{Graph, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::integer::ops::{Combine, DivFloor, Mul, Requantize};
 use crate::integer::{BOUND, room};
 use crate::quantize::calibrate::Range;
-use crate::quantize::emit::{exponent, narrow, step_at_least};
+use crate::quantize::emit::{Target, exponent, narrow};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count};
-use crate::quantize::grid::{ceil_log2, pow2};
+use crate::quantize::grid::{ceil_log2, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 
 /// Bits of the greatest reciprocal.
@@ -27,7 +27,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     if normalizes_softmax(cx.graph, a, b) {
         return cx.expr(a);
     }
-    let range = cx.ranges[b.index()];
+    let range = cx.divisor_range(b);
     if range.lo <= 0.0 && range.hi >= 0.0 {
         return Err(sign_error(cx, range));
     }
@@ -86,7 +86,7 @@ fn quotient(
     b: NodeId,
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let range = cx.ranges[b.index()];
+    let range = cx.divisor_range(b);
     let expr = cx.expr(b)?;
     let divisor = divisor(cx, &expr, range, &format!("{}.divisor", node.name))?;
     let dividend = cx.factor(a)?;
@@ -128,8 +128,7 @@ fn divisor(
     let expr = expr.clone().times(sign(range));
     let range = range.affine(sign(range), 0.0);
     let room = Range { lo: range.lo / ROOM, hi: range.hi * ROOM };
-    let target =
-        crate::quantize::emit::Target { range: room, bits: DIVISOR_BITS, clip: Some(room) };
+    let target = Target { range: room, bits: DIVISOR_BITS, clip: Some(room), own: false };
     let mut value = cx.round_to(&expr, &target, name)?;
     let interval = cx.interval(value);
     if interval.lo < 1 {

@@ -1,12 +1,12 @@
 //! Inputs: how real numbers come in.
 
 use crate::float::{ElementType, NodeId};
-use crate::integer::{Encoding, NodeId as IntegerId};
+use crate::integer::{BOUND, Encoding, NodeId as IntegerId};
 use crate::quantize::calibrate::table_rows;
-use crate::quantize::emit::{exponent, narrow, round_to_i64, step_at_least};
-use crate::quantize::error::QuantizeError;
+use crate::quantize::emit::{exponent, narrow, round_to_i64};
+use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Value, count, rebuilt};
-use crate::quantize::grid::pow2;
+use crate::quantize::grid::{pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 
 /// Rows of at most this many elements are encoded more finely: they cost little, and tabular data wants it.
@@ -29,14 +29,22 @@ pub(in crate::quantize) fn view(
     let input = &cx.graph.inputs[index];
     let shape = input.shape.clone();
     let range = cx.ranges[id.index()];
+    let is_truth = cx.truths.get(index) == Some(&true);
     let encoding = match input.element_type {
+        ElementType::Integer if is_truth => Encoding::Integer { lo: 0, hi: 1 },
+        ElementType::Float if is_truth => affine(1.0, 0.0, 1.0),
         ElementType::Bool => Encoding::Integer { lo: 0, hi: 1 },
         ElementType::Integer => match table_rows(cx.graph, index) {
-            Some(rows) => {
-                let hi = i64::try_from(rows).unwrap_or(i64::MAX).saturating_sub(1);
-                Encoding::Integer { lo: 0, hi: narrow(hi) }
+            Some((_, rows)) => {
+                let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+                let lo = if range.lo < 0.0 { -rows } else { 0 };
+                Encoding::Integer { lo: narrow(lo), hi: narrow(rows - 1) }
             }
             None => {
+                if range.max_abs() >= BOUND as f64 {
+                    let (lo, hi) = (round_to_i64(range.lo), round_to_i64(range.hi));
+                    return Err(cx.refuse(Refusal::WideIntegers { lo, hi }));
+                }
                 let range = range.widen(cx.settings.input_headroom);
                 let (lo, hi) = (round_to_i64(range.lo.floor()), round_to_i64(range.hi.ceil()));
                 Encoding::Integer { lo: narrow(lo.min(0)), hi: narrow(hi.max(1)) }

@@ -6,6 +6,7 @@ use crate::integer::ops::MatMul;
 use crate::movement::Movement;
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Core, Expr, Value, along, count, rebuilt};
+use crate::quantize::facts::whole;
 use crate::quantize::lower::Lowering;
 use crate::tensor::Tensor;
 
@@ -41,7 +42,14 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
     let (x, factors, offset) = match folded(cx, &expr) {
         Some((x, factors)) => (x, factors, expr.offset),
         None => {
-            let value = cx.narrow(operand)?;
+            let integers = match weight.data().iter().copied().all(whole) {
+                true => cx.integers_of(operand)?,
+                false => None,
+            };
+            let value = match integers {
+                Some(value) => value,
+                None => cx.narrow(operand)?,
+            };
             (value.id, vec![value.scale; k], None)
         }
     };
@@ -125,8 +133,17 @@ fn left(
 fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
     let ids = [node.operands[0], node.operands[1]];
     let terms = cx.graph.node(ids[0]).shape.last().copied().unwrap_or(1);
-    let factors = [cx.narrow(ids[0])?, cx.narrow(ids[1])?];
-    let [mut a, b] = cx.fit(factors, terms.max(1))?;
+    let integers = match cx.whole[cx.at.index()] {
+        true => (cx.integers_of(ids[0])?, cx.integers_of(ids[1])?),
+        false => (None, None),
+    };
+    let [mut a, b] = match integers {
+        (Some(a), Some(b)) => [a, b],
+        _ => {
+            let factors = [cx.narrow(ids[0])?, cx.narrow(ids[1])?];
+            cx.fit(factors, terms.max(1))?
+        }
+    };
     let [a_shape, b_shape] = ids.map(|id| cx.graph.node(id).shape.clone());
     let scale = a.scale * b.scale;
     let mut shape = node.shape.clone();

@@ -6,6 +6,7 @@ mod conv;
 mod divide;
 mod gather;
 pub(super) mod input;
+mod log_sum;
 mod mat_mul;
 mod movement;
 mod reduce;
@@ -15,6 +16,7 @@ mod table;
 pub(super) mod threshold;
 pub(super) mod tree_ensemble;
 mod unary;
+mod whole;
 
 use super::error::QuantizeError;
 use super::lower::{Form, Lowering};

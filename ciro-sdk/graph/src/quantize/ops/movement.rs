@@ -4,9 +4,10 @@ use super::binary;
 use crate::float::{BinaryFn, Node, NodeId, Op};
 use crate::integer::{ModelError, room};
 use crate::movement::Movement;
-use crate::quantize::emit::{narrow, step_at_least};
+use crate::quantize::emit::narrow;
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Core, Expr, Term, Value, count, rebuilt, uniform};
+use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::{Form, Lowering};
 
 /// Integers beside others stay below this, so that weights have room.

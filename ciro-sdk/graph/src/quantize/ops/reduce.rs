@@ -1,13 +1,14 @@
 //! Reductions over the last axis.
 
-use super::compare;
+use super::{binary, compare, log_sum};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
-use crate::integer::ops::{ArgMax, ReduceMax, ReduceSum};
+use crate::integer::ops::{ArgMax, Combine, Mul, ReduceMax, ReduceSum};
 use crate::integer::{BOUND, room};
 use crate::movement::Movement;
+use crate::quantize::emit::narrow;
 use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Expr, Value};
-use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::expr::{Expr, Value, count, rebuilt};
+use crate::quantize::lower::{Form, Hidden, Lowering};
 use crate::tensor::Tensor;
 
 pub(super) fn lower(
@@ -27,6 +28,7 @@ pub(super) fn lower(
         Reducer::Min => greatest(cx, id, -1.0),
         Reducer::ArgMax => position(cx, id, 1.0),
         Reducer::ArgMin => position(cx, id, -1.0),
+        Reducer::LogSumExp => log_sum::log_sum_exp(cx, id),
     }
 }
 
@@ -36,7 +38,10 @@ fn sum(cx: &mut Lowering<'_>, id: NodeId, divisor: f64) -> Result<Expr, Quantize
     let operand = node.operands[0];
     let terms = cx.graph.node(operand).shape.last().copied().unwrap_or(1).max(1);
     let limit = BOUND as f64 / terms as f64;
-    let x = cx.wide(operand, limit)?;
+    let x = match cx.integers_of(operand)? {
+        Some(value) => value,
+        None => cx.wide(operand, limit)?,
+    };
     let reduced = cx.push(&node.name, ReduceSum, &[x.id], x.scale / divisor)?;
     Ok(Expr::value(node.shape.clone(), Value { id: reduced, scale: x.scale / divisor }))
 }
@@ -54,12 +59,17 @@ fn product(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
 /// `sign * max(sign * x)`.
 fn greatest(cx: &mut Lowering<'_>, id: NodeId, sign: f64) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let mut x = unmasked(cx, node.operands[0], false)?;
+    let (mut x, origin) = unmasked(cx, node.operands[0], false)?;
     if sign < 0.0 {
         x = compare::negated(cx, x, &node.name)?;
     }
     let best = cx.push(&node.name, ReduceMax, &[x.id], x.scale)?;
-    Ok(Expr::value(node.shape.clone(), Value { id: best, scale: x.scale }).times(sign))
+    let best = Expr::value(node.shape.clone(), Value { id: best, scale: x.scale }).times(sign);
+    if origin == 0.0 {
+        return Ok(best);
+    }
+    let origin = vec![origin; count(&node.shape)];
+    Ok(best.plus_constant(rebuilt(&node.shape, origin)))
 }
 
 /// The position of the greatest (least) element, on integers as fine as they come.
@@ -80,7 +90,7 @@ fn position(cx: &mut Lowering<'_>, id: NodeId, sign: f64) -> Result<Expr, Quanti
         }
         operand = inner.operands[0];
     }
-    let mut x = unmasked(cx, operand, true)?;
+    let (mut x, _) = unmasked(cx, operand, true)?;
     if sign < 0.0 {
         x = compare::negated(cx, x, &node.name)?;
     }
@@ -114,24 +124,52 @@ fn increasing(f: &ScalarFn) -> bool {
     }
 }
 
-/// An operand of a maximum: hidden positions hold the least integer that a position that counts may hold.
-fn unmasked(cx: &mut Lowering<'_>, id: NodeId, exact: bool) -> Result<Value, QuantizeError> {
+/// An operand of a maximum, and the real value of its integer 0: hidden positions hold the least integer that a position that
+/// counts may hold, or less.
+fn unmasked(cx: &mut Lowering<'_>, id: NodeId, exact: bool) -> Result<(Value, f64), QuantizeError> {
     let read = |cx: &mut Lowering<'_>, id| {
         if exact { cx.wide(id, room::COMPARED as f64) } else { cx.narrow(id) }
     };
-    let Some(Form::Masked(inner, keep)) = cx.form(id) else { return read(cx, id) };
-    let (inner, keep) = (*inner, keep.clone());
+    let (inner, keep) = match cx.form(id) {
+        Some(Form::Masked(inner, keep)) => (*inner, keep.clone()),
+        Some(&Form::Hidden(hidden)) => {
+            let x = read(cx, hidden.inner)?;
+            return above_hidden(cx, x, hidden, 1);
+        }
+        _ => return Ok((read(cx, id)?, 0.0)),
+    };
     let x = read(cx, inner)?;
     let node = cx.graph.node(id);
     let columns = node.shape.last().copied().unwrap_or(1).max(1);
     if keep.chunks(columns).any(|row| !row.contains(&true)) {
         return Err(cx.refuse(Refusal::MaskedRow));
     }
-    let least = crate::quantize::emit::narrow(cx.interval(x).lo);
+    let least = narrow(cx.interval(x).lo);
     let fill =
         cx.constant(Tensor::vector(vec![least]), x.scale, &format!("{}.hidden", node.name))?;
     let last = u32::try_from(keep.len()).expect("import bounds elements");
     let indices = (0..last).zip(keep.iter()).map(|(at, &keep)| if keep { at } else { last });
     let movement = Movement::Index { shape: node.shape.clone(), indices: indices.collect() };
-    Ok(Value { id: cx.push(&node.name, movement, &[x.id, fill], x.scale)?, ..x })
+    let id = cx.push(&node.name, movement, &[x.id, fill], x.scale)?;
+    Ok((Value { id, ..x }, 0.0))
+}
+
+/// `x` from `distance` on where it counts, 0 where it is hidden; and the real value of that 0.
+pub(super) fn above_hidden(
+    cx: &mut Lowering<'_>,
+    x: Value,
+    hidden: Hidden,
+    distance: i64,
+) -> Result<(Value, f64), QuantizeError> {
+    let name = format!("{}.scores", cx.node().name);
+    let mut keep = binary::truth(cx, hidden.keep)?.id;
+    if hidden.negated {
+        let not = Combine { coefficients: vec![-1], constant: 1 };
+        keep = cx.push(&format!("{name}.keep"), not, &[keep], 1.0)?;
+    }
+    let origin = cx.interval(x).lo - distance;
+    let above = Combine { coefficients: vec![1], constant: narrow(-origin) };
+    let above = cx.push(&format!("{name}.above"), above, &[x.id], x.scale)?;
+    let id = cx.push(&format!("{name}.kept"), Mul, &[above, keep], x.scale)?;
+    Ok((Value { id, ..x }, origin as f64 * x.scale))
 }

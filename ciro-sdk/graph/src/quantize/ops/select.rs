@@ -7,7 +7,7 @@ use crate::float::{Node, NodeId, Op, Reducer};
 use crate::movement::Movement;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, uniform};
-use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::lower::{Form, Hidden, Lowering};
 
 /// Constants from here down hide a position from a softmax.
 const HIDDEN: f64 = -1e4;
@@ -17,20 +17,25 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Form, QuantizeE
     let &[condition, a, b] = &node.operands[..] else {
         unreachable!("the shape rule takes three operands")
     };
+    let hides = |cx: &Lowering<'_>, id| {
+        let value = cx.constant_of(id).and_then(|value| uniform(value));
+        value.is_some_and(|value| value <= HIDDEN)
+    };
     let Some(condition) = cx.constant_of(condition) else {
+        if masks(cx, id) && (hides(cx, a) || hides(cx, b)) {
+            let negated = hides(cx, a);
+            let inner = if negated { b } else { a };
+            return Ok(Form::Hidden(Hidden { inner, keep: condition, negated }));
+        }
         let condition = binary::truth(cx, condition)?;
         return Ok(Form::Expr(binary::choose(cx, node, condition)?));
     };
     let takes_a: Vec<bool> = condition.data().iter().map(|&c| c != 0.0).collect();
-    let hides = |id| {
-        let value = cx.constant_of(id).and_then(|value| uniform(value));
-        value.is_some_and(|value| value <= HIDDEN)
-    };
     if masks(cx, id) {
-        if hides(a) {
+        if hides(cx, a) {
             return Ok(Form::Masked(b, Arc::new(takes_a.iter().map(|&takes| !takes).collect())));
         }
-        if hides(b) {
+        if hides(cx, b) {
             return Ok(Form::Masked(a, Arc::new(takes_a)));
         }
     }
@@ -46,7 +51,10 @@ fn masks(cx: &Lowering<'_>, id: NodeId) -> bool {
     let output = cx.graph.outputs.iter().any(|output| output.node == id);
     !output
         && readers.all(|(_, node)| {
-            matches!(node.op, Op::Softmax | Op::Reduce(Reducer::Max | Reducer::ArgMax))
+            matches!(
+                node.op,
+                Op::Softmax | Op::Reduce(Reducer::Max | Reducer::ArgMax | Reducer::LogSumExp)
+            )
         })
 }
 

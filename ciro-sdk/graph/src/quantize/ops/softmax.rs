@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::divide;
+use super::{divide, log_sum};
 use crate::float::NodeId;
 use crate::integer::NodeId as IntegerId;
 use crate::integer::ops::{Combine, DivFloor, Lookup, Mul, ReduceMax, ReduceSum, Requantize};
@@ -25,15 +25,17 @@ const FEW: usize = 1 << 12;
 const WIDE: usize = 64;
 /// Scores in a range of this width are as fine as they need be when they are rounded as they are.
 const FAR: f64 = 32.0;
+/// Rows from this length on are normalized by subtraction: quotients of sums of many powers leave no room.
+const LONG: usize = 64;
 /// Entries of a table of `exp` whose operand is rounded for it alone, as a power of two.
 const TABLE_BITS: u32 = 14;
 
 /// The elements of a softmax: all of them, or those that no mask hides, one after the other.
-struct Places {
+pub(super) struct Places {
     shape: Vec<usize>,
-    columns: usize,
+    pub(super) columns: usize,
     /// Row-major positions of the elements that count; `None` for all.
-    kept: Option<Vec<u32>>,
+    pub(super) kept: Option<Vec<u32>>,
 }
 
 /// `exp(x - max x) / sum exp(x - max x)`: the sum is computed, never assumed.
@@ -42,13 +44,18 @@ struct Places {
 /// leave the model are rounded quotients; inside, each row's sum is inverted once and multiplied.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let (operand, keep) = match cx.form(node.operands[0]) {
-        Some(Form::Masked(inner, keep)) => (*inner, Some(keep.clone())),
-        _ => (node.operands[0], None),
+    let (operand, keep, hidden) = match cx.form(node.operands[0]) {
+        Some(Form::Masked(inner, keep)) => (*inner, Some(keep.clone()), None),
+        Some(Form::Hidden(hidden)) => (hidden.inner, None, Some(*hidden)),
+        _ => (node.operands[0], None, None),
     };
     let places = Places::new(cx, &node.shape, keep)?;
+    let leaves = cx.demands[id.index()].output;
+    if hidden.is_some() || places.columns > LONG || (leaves && places.columns == LONG) {
+        return log_sum::softmax(cx, id, operand, hidden.as_ref(), &places);
+    }
     let name = node.name.clone();
-    let bits = if cx.demands[id.index()].output { FINE_BITS } else { INNER_BITS };
+    let bits = if leaves { FINE_BITS } else { INNER_BITS };
     let far = cx.range(operand).width() > FAR && count(&node.shape) <= WIDE;
     let differences = if far && bits == FINE_BITS && places.kept.is_none() {
         exact_differences(cx, operand, &places, bits)?
@@ -59,7 +66,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     let powers = powers(cx, differences, bits, &format!("{name}.exp"))?;
     let rows = places.spread(cx, powers, 0, &format!("{name}.exp.rows"))?;
     let sums = cx.push(&format!("{name}.sum"), ReduceSum, &[rows], 1.0)?;
-    let quotient = if cx.demands[id.index()].output {
+    let quotient = if leaves {
         quotients(cx, powers, sums, &places, bits)?
     } else {
         products(cx, powers, sums, &places, bits)?
@@ -70,7 +77,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
 }
 
 impl Places {
-    fn new(
+    pub(super) fn new(
         cx: &Lowering<'_>,
         shape: &[usize],
         keep: Option<Arc<Vec<bool>>>,
@@ -90,13 +97,13 @@ impl Places {
     }
 
     /// The elements that count, out of a tensor of the softmax's shape.
-    fn gather(&self) -> Option<Movement<f64>> {
+    pub(super) fn gather(&self) -> Option<Movement<f64>> {
         let kept = self.kept.as_ref()?;
         Some(Movement::Index { shape: vec![kept.len()], indices: kept.clone() })
     }
 
     /// Puts the elements that count back into rows, `fill` everywhere else.
-    fn spread(
+    pub(super) fn spread(
         &self,
         cx: &mut Lowering<'_>,
         x: Value,
@@ -115,7 +122,7 @@ impl Places {
     }
 
     /// Repeats one value a row for every element that counts.
-    fn stretch(
+    pub(super) fn stretch(
         &self,
         cx: &mut Lowering<'_>,
         rows: IntegerId,
@@ -187,7 +194,7 @@ fn scores(
     };
     let extra = if bits == FINE_BITS { 2 } else { 0 };
     let bits = (cx.settings.table_bits + extra).min(QUOTIENT_BITS_MAX);
-    let target = Target { range: cx.range(operand), bits, clip: None };
+    let target = Target { range: cx.range(operand), bits, clip: None, own: true };
     let name = format!("{}.scores", cx.node().name);
     let value = cx.round_to(&expr, &target, &name)?;
     if cx.interval(value).hi.abs_diff(cx.interval(value).lo) < 1 << (QUOTIENT_BITS_MAX - 1) {

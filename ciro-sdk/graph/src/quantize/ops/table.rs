@@ -1,13 +1,13 @@
 //! Functions by table.
 
 use crate::float::NodeId;
-use crate::integer::BOUND;
 use crate::integer::ops::{Lookup, Requantize};
+use crate::integer::{BOUND, Interval};
 use crate::quantize::calibrate::Range;
-use crate::quantize::emit::{exponent, narrow, round_to_i64, step_at_least};
+use crate::quantize::emit::{Clamp, exponent, narrow, round_to_i64};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
-use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2};
+use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 use crate::tensor::Tensor;
 
@@ -28,7 +28,9 @@ pub(super) fn of(
     let lattice = Lattice::of(expr);
     let seen = if seen.lo > seen.hi { reach } else { seen };
     let wanted = seen.widen(cx.settings.margin).clamp(reach.lo, reach.hi);
-    let bits = cx.settings.table_bits + if cx.demands[id.index()].output { 1 } else { 0 };
+    let steep = cx.extra_bits[node.operands[0].index()];
+    let output = u32::from(cx.demands[id.index()].output);
+    let bits = (cx.settings.table_bits + output.max(steep)).min(QUOTIENT_BITS_MAX);
     let width = [wanted.width(), wanted.max_abs(), 1.0]
         .into_iter()
         .find(|width| *width > 0.0)
@@ -41,14 +43,16 @@ pub(super) fn of(
     }
     let (expr, grid) = cx.grid(expr, step)?;
     let step = grid.step();
-    let direct = reach.width() / step < pow2(exponent((cx.settings.table_bits + 2).min(16)));
+    let direct = reach.width() / step
+        < pow2(exponent((cx.settings.table_bits + steep.max(2)).min(QUOTIENT_BITS_MAX)));
     let (operand, shift) = if direct {
         (
             Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step },
             grid.shift,
         )
     } else {
-        (cx.finish(&expr, grid, Some(wanted), &format!("{}.operand", node.name))?, 0)
+        let clamp = Clamp::seen(wanted, Some(not_flat(cx, id, wanted, reach, f)));
+        (cx.finish(&expr, grid, Some(clamp), &format!("{}.operand", node.name))?, 0)
     };
     let offset = if shift == 0 { 0 } else { 1 << (shift - 1) };
     let interval = cx.interval(operand);
@@ -59,10 +63,48 @@ pub(super) fn of(
         return Ok(Expr::constant(rebuilt(&node.shape, constant)));
     }
     let (scale, table) = round(cx, id, &values)?;
+    let middle = round_to_i64((seen.lo + seen.hi) / (2.0 * step)).clamp(quotient.lo, quotient.hi);
+    let kept = kept_entries(&values, &table, scale, middle - quotient.lo);
     let table = cx.builder.constant(Tensor::vector(table));
     let op = Lookup { offset, shift, lo: narrow(quotient.lo), table };
     let value = Value { id: cx.push(&node.name, op, &[operand.id], scale)?, scale };
+    let kept = Interval::new(quotient.lo + kept.lo, quotient.lo + kept.hi);
+    if kept != quotient {
+        cx.builder.guard(value.id, kept);
+    }
     Ok(Expr::value(node.shape.clone(), value))
+}
+
+/// The part of `reach` outside which `f` stays what it is at the ends of `wanted`, to a unit of the result: what a clamp of the
+/// operand cuts there, the function cuts itself.
+fn not_flat(
+    cx: &Lowering<'_>,
+    id: NodeId,
+    wanted: Range,
+    reach: Range,
+    f: &dyn Fn(f64) -> f64,
+) -> Range {
+    const PROBES: i32 = 16;
+    let tolerance = cx.range(id).width() * pow2(-exponent(cx.bits(id)));
+    let flat = |from: f64, to: f64| {
+        let at = |probe: i32| from + (to - from) * f64::from(probe) / f64::from(PROBES);
+        (1..=PROBES).all(|probe| (f(at(probe)) - f(from)).abs() <= tolerance)
+    };
+    Range {
+        lo: if flat(wanted.lo, reach.lo) { wanted.lo } else { reach.lo },
+        hi: if flat(wanted.hi, reach.hi) { wanted.hi } else { reach.hi },
+    }
+}
+
+/// The positions around `middle` whose entries are the function's values, not those at the end of the calibrated range.
+fn kept_entries(values: &[f64], table: &[i32], scale: f64, middle: i64) -> Interval {
+    let kept = |at: usize| (values[at] - f64::from(table[at]) * scale).abs() <= scale;
+    let last = values.len() - 1;
+    let middle = usize::try_from(middle).unwrap_or(0).min(last);
+    let lo = (0..=middle).rev().take_while(|&at| kept(at)).last().unwrap_or(middle);
+    let hi = (middle..=last).take_while(|&at| kept(at)).last().unwrap_or(middle);
+    let position = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
+    Interval::new(position(lo), position(hi))
 }
 
 /// The function's values; outside its domain, and outside what was seen, the nearest finite one.

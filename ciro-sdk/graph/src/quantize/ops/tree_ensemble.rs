@@ -9,9 +9,10 @@ use crate::integer::ops::{
 };
 use crate::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
 use crate::movement::Movement;
-use crate::quantize::emit::{narrow, round_to_i64, step_at_least};
+use crate::quantize::emit::{narrow, round_to_i64};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value};
+use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::Lowering;
 
 /// Trees that read an input, perhaps moved, compare the order-preserving images of its float32 values and take exactly the

@@ -1,11 +1,11 @@
 //! Functions of one variable.
 
-use super::{compare, divide, input, table};
+use super::{compare, divide, input, table, whole};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
 use crate::integer::ops::{Isqrt, Mul, Requantize};
 use crate::integer::room;
 use crate::quantize::calibrate::Range;
-use crate::quantize::emit::{Target, narrow};
+use crate::quantize::emit::{Clamp, Target, narrow};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
 use crate::quantize::lower::{Form, Lowering};
@@ -20,6 +20,9 @@ pub(super) fn lower(
     f: &ScalarFn,
 ) -> Result<Expr, QuantizeError> {
     let operand = cx.graph.node(id).operands[0];
+    if let Some(exact) = whole::lower(cx, id, operand, f)? {
+        return Ok(exact);
+    }
     match Shape::of(f) {
         Shape::Line(line) => {
             let expr = cx.expr(operand)?;
@@ -39,7 +42,7 @@ pub(super) fn lower(
         }
         Shape::Reciprocal { inner, outer } => {
             let expr = along(cx.expr(operand)?, inner);
-            let range = cx.ranges[operand.index()].affine(inner.slope, inner.offset);
+            let range = cx.divisor_range(operand).affine(inner.slope, inner.offset);
             if range.lo <= 0.0 && range.hi >= 0.0 {
                 return Err(divide::sign_error(cx, range));
             }
@@ -61,6 +64,16 @@ pub(super) fn lower(
             let product = cx.push(&name, Mul, &[a.id, b.id], scale)?;
             let shape = cx.graph.node(id).shape.clone();
             Ok(along(Expr::value(shape, Value { id: product, scale }), outer))
+        }
+        Shape::Compare { f, inner, outer } if inner.offset.is_infinite() => {
+            // No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
+            if hides_all(cx, operand) {
+                return Err(cx.refuse(Refusal::Infinity));
+            }
+            let truth = outer.slope * f.eval(inner.offset, 0.0) + outer.offset;
+            let shape = cx.graph.node(id).shape.clone();
+            let truths = vec![truth; count(&shape)];
+            Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
         }
         Shape::Compare { f, inner, outer } => {
             let difference = along(cx.expr(operand)?, inner);
@@ -99,9 +112,23 @@ fn square_factor(
     }
     let expr = along(cx.expr(operand)?, inner);
     let range = cx.range(operand).affine(inner.slope, inner.offset);
-    let target = Target { range, bits: cx.factor_bits(operand), clip: None };
+    let target = Target { range, bits: cx.factor_bits(operand), clip: None, own: true };
     let name = format!("{}.factor", cx.graph.node(id).name);
     cx.round_to(&expr, &target, &name)
+}
+
+/// Whether a tensor, perhaps moved, is a maximum of masked elements.
+fn hides_all(cx: &Lowering<'_>, mut id: NodeId) -> bool {
+    loop {
+        let node = cx.graph.node(id);
+        match (&node.op, &node.operands[..]) {
+            (Op::Move(_), &[inner]) => id = inner,
+            (Op::Reduce(_), &[inner]) => {
+                return matches!(cx.form(inner), Some(Form::Masked(..) | Form::Hidden(_)));
+            }
+            _ => return false,
+        }
+    }
 }
 
 /// Whether everything that reads a node, perhaps moved, divides by it.
@@ -148,7 +175,8 @@ fn steps(
         let calibrated = cx.ranges[operand.index()].affine(form.before.slope, form.before.offset);
         let range = calibrated.widen(cx.settings.margin);
         let clip = Some(Range { lo: form.lo, hi: form.hi });
-        let target = Target { range: range.clamp(form.lo, form.hi), bits: cx.bits(id), clip };
+        let target =
+            Target { range: range.clamp(form.lo, form.hi), bits: cx.bits(id), clip, own: true };
         let value = cx.round_to(&expr, &target, &node.name)?;
         return Ok(along(Expr::value(node.shape.clone(), value), form.after));
     }
@@ -170,6 +198,8 @@ fn steps(
             seen.widen(cx.settings.margin).clamp(form.lo, form.hi)
         }
     };
+    let own = Range { lo: form.lo, hi: form.hi };
+    let clamp = Clamp::seen(clamp, Some(own));
     let value = cx.round_at(&expr, 1.0, Some(clamp), &node.name)?;
     let term = Term { core: Core::Value { x: value.id, factor: 1.0 }, moves: vec![] };
     let expr = Expr { shape: node.shape.clone(), terms: vec![term], offset: None };
