@@ -86,7 +86,7 @@ impl ModelKey {
         chips: Vec<AnyChip>,
     ) -> Self {
         let interface = Interface::of(model);
-        Self { model: model_digest(model), preset, batch, root, chips, interface }
+        Self { model: model.digest(), preset, batch, root, chips, interface }
     }
 
     /// A key of chips without inputs, whose one output has no elements.
@@ -203,12 +203,6 @@ pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
         return Err("the chips make 2^31 lookups or more");
     }
     Ok(())
-}
-
-#[cfg(feature = "prove")]
-pub(crate) fn model_digest(model: &IntegerModel) -> [u8; 32] {
-    let bytes = postcard::to_stdvec(model).expect("a model holds nothing that cannot be written");
-    Blake2s256::digest(bytes).into()
 }
 
 #[cfg(test)]

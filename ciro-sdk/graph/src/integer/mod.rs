@@ -1,5 +1,6 @@
 //! The integer model: operators with one exact meaning on integers below 2^30 in absolute value.
 
+mod builder;
 mod encoding;
 mod file;
 mod guard;
@@ -14,6 +15,7 @@ mod preimage;
 mod report;
 pub mod room;
 
+pub use builder::ModelBuilder;
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
 pub use guard::{Clip, Guard};
@@ -23,8 +25,7 @@ pub use interface::{
 pub use interpret::{RunError, Trace};
 pub use interval::{BOUND, Interval};
 pub use model::{
-    ConstId, Constants, Input, IntegerModel, MAX_ELEMENTS, ModelBuilder, ModelError, Node, NodeId,
-    Output,
+    ConstId, Constants, Input, IntegerModel, MAX_ELEMENTS, ModelError, Node, NodeId, Output,
 };
 pub use operator::{Operator, OperatorError};
 pub use ops::Op;
