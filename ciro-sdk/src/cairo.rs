@@ -81,7 +81,7 @@ impl CairoProver {
         let model = Arc::clone(model.integer());
         let subject = Subject { model: &model, package: &package, program: &program, key: &key.0 };
         // A key is a promise about the model: the program is compared with it first.
-        let execution = subject.probe().map_err(ProveError::Program)?;
+        let execution = subject.probe(steps_max(settings)).map_err(ProveError::Program)?;
         let work = Work::of(&package, &execution);
         // A program too long for a proof of 100 bits is refused before anything is proven.
         ciro_cairo::check_length(&program, execution).map_err(ProveError::Cairo)?;
@@ -117,6 +117,13 @@ impl CairoProver {
         let (statement, proof, steps) = (statement(stated), proof.to_bytes(), work.steps);
         Ok(CairoProven { statement, proof, steps, blinding })
     }
+}
+
+/// The most steps that a run may take: the virtual machine takes some hundred bytes for each.
+fn steps_max(settings: &ProveSettings) -> usize {
+    const BYTES_OF_STEP: u64 = 128;
+    let limit = settings.max_memory_bytes.unwrap_or(u64::MAX) / BYTES_OF_STEP;
+    usize::try_from(limit).unwrap_or(usize::MAX).min(ciro_cairo::STEPS_MAX)
 }
 
 /// A proof of the Cairo route.

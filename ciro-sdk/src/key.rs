@@ -14,7 +14,7 @@ use crate::inputs::InputSpec;
 use crate::route::{Route, RouteNotBuilt};
 
 /// The longest key file that is read, in bytes; keys of real models have less than 10 kB.
-const MAX_BYTES: u64 = 1 << 24;
+const MAX_BYTES: u64 = ciro_stark::KEY_BYTES_MAX as u64;
 
 /// The identity of a model for everybody who verifies: the digest of its key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,13 +3,13 @@
 //! A proof is about the program. That the program computes what the integer model says is the emitter's and the compiler's
 //! work, and no proof shows it: so it is looked at, before a key leaves the house ([`probes`]) and before every proof.
 
-use ciro_graph::integer::{Encoding, IntegerModel, Interval, ORDERED_IMAGE_MAX};
+use ciro_graph::integer::{IntegerModel, Interface, Interval};
 use ciro_graph::tensor::Tensor;
 
 use crate::key::CairoKey;
 use crate::package::Package;
 use crate::program::Program;
-use crate::run::{Execution, RunError, run};
+use crate::run::{Execution, RunError, STEPS_MAX, run_within};
 use crate::statement::{InputMode, Statement, StatementError, arguments};
 
 /// A model with the program that was compiled from it.
@@ -71,28 +71,37 @@ impl Subject<'_> {
         input: &[Tensor<i32>],
         mode: InputMode,
     ) -> Result<(Statement, Execution), AgreementError> {
+        self.run_within(input, mode, STEPS_MAX)
+    }
+
+    fn run_within(
+        &self,
+        input: &[Tensor<i32>],
+        mode: InputMode,
+        steps_max: usize,
+    ) -> Result<(Statement, Execution), AgreementError> {
         let expected =
             Statement::expected(self.model, input, mode).map_err(AgreementError::Model)?;
         let arguments = arguments(self.package, input, mode);
-        let execution =
-            run(self.program, Some(self.package), &arguments).map_err(AgreementError::Run)?;
+        let execution = run_within(self.program, Some(self.package), &arguments, steps_max)
+            .map_err(AgreementError::Run)?;
         let stated =
             Statement::parse(self.key, &execution.output).map_err(AgreementError::Statement)?;
         self.compare(&expected, &stated)?;
         Ok((stated, execution))
     }
 
-    /// Runs the program on every probe; the first execution is that on the least inputs.
+    /// Runs the program on every probe, each in at most `steps_max` steps; the first execution is that on the least inputs.
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub fn probe(&self) -> Result<Execution, AgreementError> {
+    pub fn probe(&self, steps_max: usize) -> Result<Execution, AgreementError> {
         let _span = tracing::info_span!("probe").entered();
         let mut probes = probes(self.model).into_iter();
         let least = probes.next().expect("there are probes for every model");
-        let (_, execution) = self.run(&least, InputMode::Public)?;
+        let (_, execution) = self.run_within(&least, InputMode::Public, steps_max)?;
         for input in probes {
-            self.run(&input, InputMode::Public)?;
+            self.run_within(&input, InputMode::Public, steps_max)?;
         }
         Ok(execution)
     }
@@ -122,17 +131,8 @@ const RANDOM_PROBES: u64 = 2;
 /// Inputs on which a program is compared with its model: the least integers of every view, the greatest ones, and a few with
 /// random elements, the ends of the interval among them. Equal models have equal probes.
 pub fn probes(model: &IntegerModel) -> Vec<Vec<Tensor<i32>>> {
-    let probe = |pick: &mut dyn FnMut(Interval) -> i64| -> Vec<Tensor<i32>> {
-        model
-            .input_nodes()
-            .map(|(id, encoding)| {
-                let shape = model.node(id).shape.clone();
-                let count = shape.iter().product();
-                Tensor::new(shape, elements(encoding, count, pick))
-                    .expect("as many elements as the node has")
-            })
-            .collect()
-    };
+    let interface = Interface::of(model);
+    let probe = |pick: &mut dyn FnMut(Interval) -> i64| interface.draw(pick);
     let mut probes = vec![probe(&mut |interval| interval.lo), probe(&mut |interval| interval.hi)];
     for seed in 0..RANDOM_PROBES {
         let mut state = seed;
@@ -147,17 +147,6 @@ pub fn probes(model: &IntegerModel) -> Vec<Vec<Tensor<i32>>> {
         }));
     }
     probes
-}
-
-/// The elements of one view, of which there are `count`; `pick` chooses from an interval.
-fn elements(encoding: &Encoding, count: usize, pick: &mut dyn FnMut(Interval) -> i64) -> Vec<i32> {
-    let narrow = |value: i64| i32::try_from(value).expect("views hold 32-bit integers");
-    if matches!(encoding, Encoding::Ordered) {
-        let images = Interval::new(-ORDERED_IMAGE_MAX, ORDERED_IMAGE_MAX);
-        let images = (0..count / 2).map(|_| pick(images));
-        return images.flat_map(|image| [narrow(image >> 16), narrow(image & 0xffff)]).collect();
-    }
-    (0..count).map(|_| narrow(pick(encoding.interval()))).collect()
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).

@@ -25,7 +25,7 @@ pub use package::{Origin, Package};
 pub use program::{Location, Program, ProgramHash};
 pub use proof::{CairoProof, ProofDecodeError};
 pub use prove::{ProveError, check_length, prove};
-pub use run::{Execution, RunError, run};
+pub use run::{Execution, RunError, STEPS_MAX, run, run_within};
 pub use security::security;
 pub use starknet_types_core::felt::Felt;
 pub use statement::{InputMode, StatedInput, Statement, StatementError, arguments, commit_input};

@@ -7,7 +7,7 @@ use cairo_vm::types::layout_name::LayoutName;
 use cairo_vm::types::relocatable::{MaybeRelocatable, Relocatable};
 use cairo_vm::vm::errors::runner_errors::RunnerError;
 use cairo_vm::vm::errors::vm_errors::VirtualMachineError;
-use cairo_vm::vm::runners::cairo_runner::CairoRunner;
+use cairo_vm::vm::runners::cairo_runner::{CairoRunner, RunResources};
 use starknet_types_core::felt::Felt;
 
 use crate::compile::Place;
@@ -43,6 +43,11 @@ pub enum RunError {
         /// The virtual machine's words.
         reason: String,
     },
+    /// The program takes more steps than allowed.
+    #[error(
+        "the Cairo program takes more than {0} steps: use a smaller model, more memory, or the tensor route"
+    )]
+    TooLong(usize),
     /// The virtual machine refused the program, or failed outside of it.
     #[error("the Cairo virtual machine failed: {0}")]
     Machine(String),
@@ -59,6 +64,22 @@ pub fn run(
     package: Option<&Package>,
     arguments: &[Felt],
 ) -> Result<Execution, RunError> {
+    run_within(program, package, arguments, STEPS_MAX)
+}
+
+/// The most steps of any run: more than a proof has room for.
+pub const STEPS_MAX: usize = 1 << 24;
+
+/// As [`run`], in at most `steps_max` steps.
+///
+/// # Errors
+/// As [`run`]; [`RunError::TooLong`] if the program takes more steps.
+pub fn run_within(
+    program: &Program,
+    package: Option<&Package>,
+    arguments: &[Felt],
+    steps_max: usize,
+) -> Result<Execution, RunError> {
     let _span = tracing::info_span!("run").entered();
     let (vm_program, string_to_hint) =
         program.for_vm().map_err(|error| RunError::Machine(format!("{error:#}")))?;
@@ -68,7 +89,7 @@ pub fn run(
         user_args: vec![vec![Arg::Array(arguments)]],
         string_to_hint,
         starknet_state: Default::default(),
-        run_resources: Default::default(),
+        run_resources: RunResources::new(steps_max),
         syscalls_used_resources: Default::default(),
         no_temporary_segments: false,
         markers: Default::default(),
@@ -81,7 +102,10 @@ pub fn run(
     runner.exec_scopes = ExecutionScopes::new();
     let end = runner.initialize(true).map_err(machine)?;
     if let Err(error) = runner.run_until_pc(end, &mut hints) {
-        return Err(stopped(program, package, &runner, &error));
+        return Err(match error {
+            VirtualMachineError::UnfinishedExecution => RunError::TooLong(steps_max),
+            error => stopped(program, package, &runner, &error),
+        });
     }
     // In proof mode the last step is the endless jump at `end`.
     let finish = |error: VirtualMachineError| RunError::Machine(error.to_string());

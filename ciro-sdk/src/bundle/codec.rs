@@ -4,7 +4,7 @@ use ciro_graph::Tensor;
 use ciro_graph::tensor::element_count;
 
 /// The most axes of a tensor.
-const MAX_RANK: usize = 16;
+const MAX_RANK: usize = ciro_graph::integer::MAX_RANK;
 
 /// Bytes that are no proof bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

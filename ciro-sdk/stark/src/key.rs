@@ -25,6 +25,9 @@ pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
 /// The tallest chip that a key may name, as a binary logarithm.
 const LOG_SIZE_MAX: u32 = 26;
 
+/// No key is longer, in bytes: class names and scales of columns are all that makes keys long.
+pub const KEY_BYTES_MAX: usize = 1 << 22;
+
 /// Commits to an integer model and to the way it is proven: the root of the model's columns (weights, tables, wiring), the shapes of
 /// the chips, and what inputs and outputs mean.
 ///
@@ -146,6 +149,9 @@ impl ModelKey {
         if found != Self::VERSION {
             return Err(KeyError::Version { found });
         }
+        if bytes.len() > KEY_BYTES_MAX {
+            return Err(KeyError::Inconsistent("it has more than 4 MiB"));
+        }
         let (key, rest) = postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
         if !rest.is_empty() {
             return Err(KeyError::Inconsistent("bytes follow its end"));
@@ -166,6 +172,9 @@ impl ModelKey {
             return wrong(what);
         }
         self.interface.check()?;
+        if !self.interface.has_room_for_labels(self.batch) {
+            return wrong("the class names of a batch take more than 64 MiB");
+        }
         let io = self.chips.iter().filter(|chip| matches!(chip, AnyChip::Io(_))).count();
         if io != 1 {
             return wrong("there is not exactly one chip of public values");

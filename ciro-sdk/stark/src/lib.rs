@@ -16,7 +16,7 @@ mod statement;
 mod transcript;
 mod verify;
 
-pub use key::{KeyError, ModelKey};
+pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;
 pub use preset::{Preset, UnknownPreset};

@@ -54,9 +54,11 @@ fn two_inputs_in_one_inference_are_refused() {
 
 #[cfg(feature = "cairo")]
 #[test]
-fn inputs_with_several_forms_cannot_be_committed_to() {
+fn inputs_with_several_forms_have_keys_of_both_routes_but_no_commitments() {
     use ciro_sdk::{ProveError, Route};
     let (model, _) = model();
+    let settings = ProveSettings { route: Route::Cairo, ..ProveSettings::default() };
+    model.key(&settings).unwrap();
     let settings =
         ProveSettings { route: Route::Cairo, commit_input: true, ..ProveSettings::default() };
     let error = Prover::new(&model, &settings).unwrap_err();

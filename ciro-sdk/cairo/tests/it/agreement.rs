@@ -1,7 +1,8 @@
 //! Programs that are not their models are found before anything is proven.
 
 use ciro_cairo::{
-    AgreementError, CairoKey, Compiler, EmitSettings, InputMode, RunError, StatementError,
+    AgreementError, CairoKey, Compiler, EmitSettings, InputMode, RunError, STEPS_MAX,
+    StatementError,
 };
 use ciro_graph::integer::ops::{Bucketize, Combine, Linear, Requantize};
 use ciro_graph::integer::{Decoding, Encoding, IntegerModel, ModelBuilder};
@@ -34,7 +35,7 @@ fn altered(file: &str, from: &str, to: &str) -> Compiled {
 fn a_program_that_is_its_model_passes_every_probe() {
     let (model, inputs) = model();
     let compiled = Compiled::new(&model, EmitSettings::default());
-    assert!(compiled.subject().probe().unwrap().steps > 0);
+    assert!(compiled.subject().probe(STEPS_MAX).unwrap().steps > 0);
     for mode in [InputMode::Public, InputMode::Committed(77.into())] {
         compiled.subject().run(&inputs, mode).unwrap();
     }
@@ -47,7 +48,7 @@ fn a_program_with_another_result_is_found_and_named() {
     let compiled = altered("src/layers.cairo", bound, "requantize(x, by, 100, 1099)");
     let (_, inputs) = model();
     compiled.subject().run(&inputs, InputMode::Public).unwrap();
-    match compiled.subject().probe() {
+    match compiled.subject().probe(STEPS_MAX) {
         Err(AgreementError::Output { name, index: 1, model: 500, program: 499 }) => {
             assert_eq!(name, "out_2");
         }
@@ -60,7 +61,7 @@ fn programs_that_state_another_input_or_model_are_found() {
     let state = "state(IDENTITY, input, blinding";
     let found = |to: &str| {
         let compiled = altered("src/lib.cairo", state, to);
-        compiled.subject().probe().unwrap_err()
+        compiled.subject().probe(STEPS_MAX).unwrap_err()
     };
     let error = found("state(IDENTITY, input.slice(0, 2), blinding");
     assert!(matches!(error, AgreementError::Statement(StatementError::Count { .. })), "{error}");
@@ -74,7 +75,7 @@ fn programs_that_state_another_input_or_model_are_found() {
 fn a_program_that_stops_is_found() {
     let check = "take_checked(ref input, 3, -100, 201)";
     let compiled = altered("src/lib.cairo", check, "take_checked(ref input, 3, -100, 200)");
-    let error = compiled.subject().probe().unwrap_err();
+    let error = compiled.subject().probe(STEPS_MAX).unwrap_err();
     assert!(matches!(error, AgreementError::Run(RunError::Stopped { .. })), "{error}");
 }
 
@@ -103,7 +104,7 @@ fn limbs_that_no_float_has_stop_the_program() {
     for limbs in refused {
         assert!(matches!(run(limbs), Err(RunError::Stopped { .. })), "{limbs:?}");
     }
-    compiled.subject().probe().unwrap();
+    compiled.subject().probe(STEPS_MAX).unwrap();
 }
 
 #[test]

@@ -186,6 +186,7 @@ impl ModelBuilder {
 mod tests {
     use super::*;
     use crate::integer::ops::{Combine, Linear};
+    use crate::is_plain;
 
     #[test]
     fn what_no_output_needs_is_left_out() {

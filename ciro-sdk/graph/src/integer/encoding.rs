@@ -110,7 +110,9 @@ impl Encoding {
     /// # Errors
     /// What is wrong with the encoding.
     pub fn check(&self, real: &[usize]) -> Result<(), &'static str> {
-        let positive = |scale: &f64| scale.is_finite() && *scale > 0.0;
+        // Every integer of the range is that of some number.
+        let ends = self.interval().max_abs() as f64;
+        let positive = |scale: &f64| *scale > 0.0 && (scale * ends).is_finite();
         if !self.interval().in_bound() {
             return Err("the input's range leaves (-2^30, 2^30)");
         }
@@ -173,6 +175,19 @@ impl Encoding {
         }
         let interval = self.interval();
         tensor.data().iter().position(|&value| !interval.contains(Interval::point(value.into())))
+    }
+
+    /// The integers of `count` elements, as `pick` chooses them from an interval.
+    pub(super) fn draw(&self, count: usize, pick: &mut dyn FnMut(Interval) -> i64) -> Vec<i32> {
+        let narrow = super::operator::narrow;
+        if matches!(self, Self::Ordered) {
+            let images = Interval::new(-ORDERED_IMAGE_MAX, ORDERED_IMAGE_MAX);
+            let images = (0..count).map(|_| pick(images));
+            return images
+                .flat_map(|image| [narrow(image >> 16), narrow(image & 0xffff)])
+                .collect();
+        }
+        (0..count).map(|_| narrow(pick(self.interval()))).collect()
     }
 
     /// The real value of one unit; 1 where integers are not proportional to the input, or not all by one factor.

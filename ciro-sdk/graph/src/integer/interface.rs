@@ -156,7 +156,15 @@ pub struct InterfaceError {
 /// The most inputs, outputs, views of an input, or axes of a tensor that an interface may have.
 const MAX_PORTS: usize = 1 << 12;
 const MAX_VIEWS: usize = 64;
-const MAX_RANK: usize = 32;
+
+/// The most axes that a tensor of an interface, and so of a claim, may have.
+pub const MAX_RANK: usize = 32;
+
+/// The longest name of an input, output or class, in bytes.
+const MAX_NAME_BYTES: usize = 1 << 12;
+
+/// The most bytes that the class names of one inference's outputs may take together.
+const MAX_LABEL_BYTES: usize = 1 << 26;
 
 impl Interface {
     /// The interface of a model.
@@ -217,6 +225,20 @@ impl Interface {
     /// A claim about such an input holds only beside the integers of all views in clear.
     pub fn first_with_several_views(&self) -> Option<&InputPort> {
         self.inputs.iter().find(|port| port.views.len() > 1)
+    }
+
+    /// Whether the class names of a batch's outputs take a bounded amount of memory.
+    pub fn has_room_for_labels(&self, batch: u32) -> bool {
+        let one = self.outputs.iter().map(OutputPort::label_bytes).fold(0, usize::saturating_add);
+        one.saturating_mul(batch as usize) <= MAX_LABEL_BYTES
+    }
+
+    /// The integers of an input that the model takes, drawn element by element: `pick` chooses an
+    /// integer of an interval.
+    ///
+    /// Where an input has several views, one number is drawn for all of them.
+    pub fn draw(&self, pick: &mut dyn FnMut(Interval) -> i64) -> Vec<Tensor<i32>> {
+        self.inputs.iter().flat_map(|port| port.draw(pick)).collect()
     }
 
     /// Turns a sample into integers.
@@ -315,7 +337,7 @@ impl Interface {
 
 impl InputPort {
     fn check(&self) -> Result<(), &'static str> {
-        check_name(is_plain(&self.name))?;
+        check_name(&self.name)?;
         check_size(&self.shape)?;
         if self.views.len() > MAX_VIEWS {
             return Err("more than 64 views");
@@ -328,6 +350,30 @@ impl InputPort {
             }
         }
         Ok(())
+    }
+
+    fn draw(&self, pick: &mut dyn FnMut(Interval) -> i64) -> Vec<Tensor<i32>> {
+        // Integers say most of a number, and what trees compare more than what is rounded.
+        let rank = |view: &&Encoding| match view {
+            Encoding::Integer { .. } => 0,
+            Encoding::Ordered => 1,
+            Encoding::Affine { .. } | Encoding::Columns { .. } => 2,
+        };
+        let Some(first) = self.views.iter().min_by_key(rank) else { return vec![] };
+        let count = element_count(&self.shape).unwrap_or(0);
+        let drawn = first.draw(count, pick);
+        if self.views.len() == 1 {
+            let tensor = Tensor::new(first.integer_shape(&self.shape), drawn);
+            return vec![tensor.expect("as many integers as the view has")];
+        }
+        let real = |index| common_real([Element::new(first, &drawn, index)].into_iter());
+        let reals = (0..count).map(|index| real(index).unwrap_or(0.0)).collect();
+        let reals = Tensor::new(self.shape.clone(), reals).expect("one number for each element");
+        let encode = |view: &Encoding| view.encode(&reals).ok().map(|encoded| encoded.tensor);
+        let zeros = |view: &Encoding| {
+            Tensor::full(view.integer_shape(&self.shape), 0).expect("a view of a checked model")
+        };
+        self.views.iter().map(|view| encode(view).unwrap_or_else(|| zeros(view))).collect()
     }
 
     /// The real tensor behind the integers of every view.
@@ -354,9 +400,23 @@ impl InputPort {
 }
 
 impl OutputPort {
+    /// The most bytes that the class names of one inference take; saturates.
+    fn label_bytes(&self) -> usize {
+        let Decoding::Names(names) = &self.decoding else { return 0 };
+        let longest = names.iter().map(String::len).max().unwrap_or(0);
+        let elements = element_count(&self.shape).unwrap_or(usize::MAX);
+        elements.saturating_mul(longest)
+    }
+
     fn check(&self) -> Result<(), &'static str> {
-        check_name(is_plain(&self.name) && self.decoding.is_plain())?;
+        check_name(&self.name)?;
         check_size(&self.shape)?;
+        if let Decoding::Names(names) = &self.decoding {
+            names.iter().try_for_each(|name| check_name(name))?;
+        }
+        if self.label_bytes() > MAX_LABEL_BYTES {
+            return Err("its class names take more than 64 MiB");
+        }
         if self.interval.lo > self.interval.hi {
             return Err("the bounds of its interval are not in order");
         }
@@ -367,8 +427,11 @@ impl OutputPort {
     }
 }
 
-fn check_name(is_plain: bool) -> Result<(), &'static str> {
-    if is_plain { Ok(()) } else { Err("a name holds characters that cannot be shown") }
+fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.len() > MAX_NAME_BYTES {
+        return Err("a name has more than 4,096 bytes");
+    }
+    if is_plain(name) { Ok(()) } else { Err("a name holds characters that cannot be shown") }
 }
 
 fn check_size(shape: &[usize]) -> Result<(), &'static str> {
@@ -442,6 +505,37 @@ mod tests {
         let [_, ordered] = &encode(1.2)[..] else { panic!("two views") };
         let error = two_views().real_inputs(&[affine.clone(), ordered.clone()]).unwrap_err();
         assert_eq!(error, ClaimError::NoReal { name: "x".into(), index: 0 });
+    }
+
+    #[test]
+    fn drawn_inputs_are_inputs() {
+        let affine = Encoding::Affine { scale: 0.25, lo: -8, hi: 8 };
+        let integer = Encoding::Integer { lo: -3, hi: 9 };
+        for views in [
+            vec![affine.clone(), Encoding::Ordered],
+            vec![affine, integer, Encoding::Ordered],
+            vec![Encoding::Ordered],
+        ] {
+            let interface = interface(views);
+            let picks: [fn(Interval) -> i64; 3] = [|i| i.lo, |i| i.hi, |i| i.lo.midpoint(i.hi)];
+            for mut pick in picks {
+                interface.real_inputs(&interface.draw(&mut pick)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn class_names_take_a_bounded_amount_of_memory() {
+        let mut named = two_views();
+        named.outputs[0].interval = Interval::new(0, 1);
+        named.outputs[0].decoding = Decoding::Names(vec!["a".repeat(4000), "b".into()]);
+        named.check().unwrap();
+        assert!(named.has_room_for_labels(16_000) && !named.has_room_for_labels(17_000));
+        named.outputs[0].shape = vec![17_000];
+        named.check().unwrap_err();
+        named.outputs[0].shape = vec![1];
+        named.outputs[0].decoding = Decoding::Names(vec!["a".repeat(5000), "b".into()]);
+        named.check().unwrap_err();
     }
 
     #[test]

@@ -74,6 +74,39 @@ impl Interval {
     }
 }
 
+/// A sum of intervals, exact however many there are.
+///
+/// A running sum that saturates would come back inside the bound with later terms of the other
+/// sign, and enclose nothing. Terms of `i64` leave room for 2^63 of them.
+#[derive(Clone, Copy, Debug)]
+pub struct IntervalSum {
+    lo: i128,
+    hi: i128,
+}
+
+impl IntervalSum {
+    /// The sum of one value.
+    pub fn point(value: i64) -> Self {
+        Self { lo: value.into(), hi: value.into() }
+    }
+
+    /// Adds `{ c * x }`.
+    pub fn add_scaled(&mut self, x: Interval, c: i64) {
+        let ends = [x.lo, x.hi].map(|end| i128::from(end) * i128::from(c));
+        self.lo += ends[0].min(ends[1]);
+        self.hi += ends[0].max(ends[1]);
+    }
+
+    /// The interval, its ends cut to what 64 bits hold, far outside of the bound.
+    pub fn total(self) -> Interval {
+        let cut = |end: i128| {
+            let inside = end.clamp(i64::MIN.into(), i64::MAX.into());
+            i64::try_from(inside).expect("clamped to 64 bits")
+        };
+        Interval { lo: cut(self.lo), hi: cut(self.hi) }
+    }
+}
+
 impl Add for Interval {
     type Output = Self;
 
@@ -103,6 +136,20 @@ impl std::fmt::Display for Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_past_64_bits_do_not_come_back() {
+        let (most, one) = (Interval::point(BOUND - 1), Interval::point(1));
+        let mut sum = IntervalSum::point(0);
+        for _ in 0..12 {
+            sum.add_scaled(most, i64::from(i32::MAX));
+        }
+        for _ in 0..4 {
+            sum.add_scaled(most, -i64::from(i32::MAX));
+        }
+        sum.add_scaled(one, -7);
+        assert!(!sum.total().in_bound(), "{}", sum.total());
+    }
 
     #[test]
     fn products_cover_every_sign() {

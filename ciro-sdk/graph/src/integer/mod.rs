@@ -20,10 +20,11 @@ pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
 pub use guard::{Clip, Guard};
 pub use interface::{
-    ClaimError, EncodedSample, InputPort, Interface, InterfaceError, OutputPort, SampleMismatch,
+    ClaimError, EncodedSample, InputPort, Interface, InterfaceError, MAX_RANK, OutputPort,
+    SampleMismatch,
 };
 pub use interpret::{RunError, Trace};
-pub use interval::{BOUND, Interval};
+pub use interval::{BOUND, Interval, IntervalSum};
 pub use model::{
     ConstId, Constants, Input, IntegerModel, MAX_ELEMENTS, ModelError, Node, NodeId, Output,
 };

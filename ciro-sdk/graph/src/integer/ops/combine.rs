@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::integer::operator::{narrow, same};
-use crate::integer::{Constants, Interval, Operator, OperatorError};
+use crate::integer::{Constants, Interval, IntervalSum, Operator, OperatorError};
 use crate::tensor::Tensor;
 
 /// `y = sum_i coefficients[i] * x_i + constant`, elementwise and exact.
@@ -46,18 +46,19 @@ impl Operator for Combine {
         operands: &[(Interval, &[usize])],
         _constants: &Constants,
     ) -> Result<Interval, OperatorError> {
-        let start = Interval::point(self.constant.into());
-        Ok(operands
-            .iter()
-            .zip(&self.coefficients)
-            .fold(start, |sum, ((x, _), &c)| sum + x.scale(c.into())))
+        let mut sum = IntervalSum::point(self.constant.into());
+        for (&(x, _), &c) in operands.iter().zip(&self.coefficients) {
+            sum.add_scaled(x, c.into());
+        }
+        Ok(sum.total())
     }
 
     fn eval(&self, operands: &[&Tensor<i32>], _constants: &Constants) -> Tensor<i32> {
         let mut sums = vec![i64::from(self.constant); operands[0].len()];
         for (x, &c) in operands.iter().zip(&self.coefficients) {
             for (sum, &x) in sums.iter_mut().zip(x.data()) {
-                *sum += i64::from(c) * i64::from(x);
+                // Partial sums may leave 64 bits; the whole one is inside the bound.
+                *sum = sum.wrapping_add(i64::from(c) * i64::from(x));
             }
         }
         let data = sums.into_iter().map(narrow).collect();
@@ -69,6 +70,22 @@ impl Operator for Combine {
 mod tests {
     use super::super::testing::{check, refuse, tight};
     use super::*;
+
+    /// The sum is `2^64 + x`: 64 bits would make `x` of it, and the field `x + 4`.
+    #[test]
+    fn sums_that_leave_64_bits_on_the_way_are_refused() {
+        let (c, one) = (|| tight(&[1], &[(1 << 30) - 1]), || tight(&[1], &[1]));
+        let mut operands = vec![one()];
+        operands.extend((0..18).map(|_| c()));
+        operands.extend([one(), tight(&[1], &[3])]);
+        let mut coefficients = vec![23];
+        coefficients.extend([i32::MAX; 12]);
+        coefficients.push(36);
+        coefficients.extend([-i32::MAX; 4]);
+        coefficients.extend([-12, -7, 1]);
+        let op = Combine { coefficients, constant: 0 };
+        refuse(&operands, |_| op.into(), "values may reach");
+    }
 
     #[test]
     fn weighs_and_adds() {

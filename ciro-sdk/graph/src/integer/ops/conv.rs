@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::integer::operator::{count, narrow, same, take};
-use crate::integer::{ConstId, Constants, Interval, Operator, OperatorError};
+use crate::integer::{ConstId, Constants, Interval, IntervalSum, Operator, OperatorError};
 use crate::tensor::{Tensor, strides};
 
 /// `y[n, o, p] = sum_{c, d} x[n, c, p * stride + d * dilation - pad] * w[o, c, d] + b[o]`, exact; zero outside `x`.
@@ -132,7 +132,9 @@ impl Operator for Conv {
         let taps = weight.len() / weight.shape()[0];
         let channels = weight.data().chunks_exact(taps).enumerate().map(|(o, taps)| {
             let start = bias.map_or(0, |bias| i64::from(bias.data()[o]));
-            taps.iter().fold(Interval::point(start), |sum, &w| sum + x.scale(w.into()))
+            let mut sum = IntervalSum::point(start);
+            taps.iter().for_each(|&w| sum.add_scaled(x, w.into()));
+            sum.total()
         });
         Ok(channels.reduce(Interval::union).unwrap_or(Interval::point(0)))
     }
@@ -159,7 +161,10 @@ impl Operator for Conv {
                     for (sum, offsets) in sums.iter_mut().zip(offsets.chunks_exact(taps)) {
                         for (&w, offset) in kernel.iter().zip(offsets) {
                             if let Some(offset) = offset {
-                                *sum += i64::from(w) * i64::from(plane[*offset]);
+                                // Partial sums may leave 64 bits; the whole one is inside the
+                                // bound.
+                                let product = i64::from(w) * i64::from(plane[*offset]);
+                                *sum = sum.wrapping_add(product);
                             }
                         }
                     }

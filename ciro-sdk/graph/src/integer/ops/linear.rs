@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::integer::operator::{count, narrow, same, take};
-use crate::integer::{ConstId, Constants, Interval, Operator, OperatorError};
+use crate::integer::{ConstId, Constants, Interval, IntervalSum, Operator, OperatorError};
 use crate::tensor::Tensor;
 
 /// `y[.., n] = sum_k x[.., k] * w[k, n] + b[n]`, exact.
@@ -65,16 +65,17 @@ impl Operator for Linear {
         let [(x, _)] = take(operands)?;
         let (weight, bias) = self.parts(constants)?;
         let n = weight.shape()[1];
-        let mut columns: Vec<Interval> = match bias {
-            Some(bias) => bias.data().iter().map(|&b| Interval::point(b.into())).collect(),
-            None => vec![Interval::point(0); n],
+        let mut columns: Vec<IntervalSum> = match bias {
+            Some(bias) => bias.data().iter().map(|&b| IntervalSum::point(b.into())).collect(),
+            None => vec![IntervalSum::point(0); n],
         };
         for row in weight.data().chunks_exact(n.max(1)) {
             for (column, &w) in columns.iter_mut().zip(row) {
-                *column = *column + x.scale(w.into());
+                column.add_scaled(x, w.into());
             }
         }
-        Ok(columns.into_iter().reduce(Interval::union).unwrap_or(Interval::point(0)))
+        let columns = columns.into_iter().map(IntervalSum::total);
+        Ok(columns.reduce(Interval::union).unwrap_or(Interval::point(0)))
     }
 
     fn eval(&self, operands: &[&Tensor<i32>], constants: &Constants) -> Tensor<i32> {
@@ -93,7 +94,8 @@ impl Operator for Linear {
             for (j, &x) in x.data()[row * k..(row + 1) * k].iter().enumerate() {
                 let weights = &weight.data()[j * n..(j + 1) * n];
                 for (sum, &w) in sums.iter_mut().zip(weights) {
-                    *sum += i64::from(x) * i64::from(w);
+                    // Partial sums may leave 64 bits; the whole one is inside the bound.
+                    *sum = sum.wrapping_add(i64::from(x) * i64::from(w));
                 }
             }
             data.extend(sums.into_iter().map(narrow));
