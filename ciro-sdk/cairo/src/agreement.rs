@@ -159,7 +159,7 @@ fn next(state: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use ciro_graph::integer::{Decoding, ModelBuilder};
+    use ciro_graph::integer::{Decoding, Encoding, ModelBuilder};
 
     use super::*;
 
