@@ -7,7 +7,7 @@ use ciro_graph::integer::ops::{
     Requantize,
 };
 use ciro_graph::integer::{
-    ConstId, Constants, Decoding, Encoding, Input, ModelBuilder, Node, NodeId, Op, Output,
+    ConstId, Constants, Decoding, Encoding, Guard, Input, ModelBuilder, Node, NodeId, Op, Output,
 };
 use ciro_graph::{IntegerModel, Interval, Movement, Tensor};
 
@@ -218,7 +218,9 @@ impl Sketch {
             .map(|(at, &node)| Output { name: format!("y{at}"), node, decoding: Decoding::Integer })
             .collect();
         let constants: &Constants = self.builder.constants();
-        let bytes = postcard::to_stdvec(&(nodes, constants, self.inputs, outputs)).unwrap();
+        let guards: Vec<Guard> = vec![];
+        let model = (nodes, constants, self.inputs, outputs, guards);
+        let bytes = postcard::to_stdvec(&model).unwrap();
         Arc::new(postcard::from_bytes(&bytes).unwrap())
     }
 }
