@@ -87,8 +87,12 @@ impl Layouts {
         code: String,
     ) -> Result<String, EmitError> {
         self.uses.extend(uses);
-        let known = self.implementations.entry(name.clone()).or_insert_with(|| code.clone());
-        if *known == code { Ok(name) } else { Err(EmitError::Ambiguous { name }) }
+        match self.implementations.get(&name) {
+            Some(known) if *known != code => return Err(EmitError::Ambiguous { name }),
+            Some(_) => {}
+            None => drop(self.implementations.insert(name.clone(), code)),
+        }
+        Ok(name)
     }
 }
 

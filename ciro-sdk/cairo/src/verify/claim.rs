@@ -248,7 +248,10 @@ fn check_relation_uses(claim: &CairoClaim) -> Result<(), ClaimError> {
     }
 }
 
-fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
+/// A builtin, its segment, and where its component stands; `None` if it has no component.
+type Builtin = (BuiltinName, Option<SegmentRange>, Option<Place>);
+
+fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
     let segments = &claim.public_data.public_memory.public_segments;
     macro_rules! place {
         ($component:ident, $start:ident, $cells:expr) => {
@@ -259,8 +262,7 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> 
             })
         };
     }
-    // (builtin, its segment, where its component stands; `None` if it has no component)
-    let table: [(BuiltinName, Option<SegmentRange>, Option<Place>); 11] = [
+    [
         (BuiltinName::output, Some(segments.output), None),
         (
             BuiltinName::pedersen,
@@ -316,7 +318,11 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> 
             segments.mul_mod,
             place!(mul_mod_builtin, mul_mod_builtin_segment_start, MUL_MOD_BUILTIN_MEMORY_CELLS),
         ),
-    ];
+    ]
+}
+
+fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
+    let table = builtins(claim);
     let present = table.iter().filter(|(_, segment, _)| segment.is_some()).map(|(name, ..)| *name);
     if !present.eq(key.builtins.iter().copied()) {
         return Err(ClaimError::Builtins);

@@ -95,7 +95,8 @@ fn keys_that_no_model_has_are_refused_by_what_is_wrong() {
     let key = Compiled::new(&model(&MEANING), EmitSettings::default()).key;
     assert_eq!(CairoKey::from_bytes(&key.to_bytes()), Ok(key.clone()));
     let real = |scale: f64| Decoding::Real { scale };
-    let changes: Vec<Box<dyn Fn(&mut CairoKey)>> = vec![
+    type Change = Box<dyn Fn(&mut CairoKey)>;
+    let changes: Vec<Change> = vec![
         Box::new(move |key| key.interface.outputs[0].decoding = real(f64::NAN)),
         Box::new(move |key| key.interface.outputs[0].decoding = real(0.0)),
         Box::new(move |key| key.interface.outputs[0].decoding = real(-1.0)),
