@@ -1,16 +1,19 @@
 //! Proofs and their bytes.
 //!
 //! ```text
-//! "ciro-cairo-proof/2\n"
-//! rest         u32 length, bytes: the proof without the parts below, as bincode writes it with fixed-width integers
-//! program      felts (see `packing`)
+//! "ciro-cairo-proof/3\n"
+//! rest         u32 length, bytes: the proof without the parts below, as bincode writes it with
+//!              fixed-width integers
+//! program      felts, in one stream of bits from here on (see `packing`)
 //! output       felts
-//! queries      four trees of columns
+//! samples      trees of columns of opened values
+//! queries      trees of columns
 //! ```
 //!
-//! All integers are little endian. One proof has exactly one encoding: what decodes to a proof but is not what the proof
-//! encodes to is refused.
+//! All integers are little endian. One proof has exactly one encoding: what decodes to a proof but
+//! is not what the proof encodes to is refused.
 
+mod bits;
 mod packing;
 
 use bincode::Options;
@@ -18,19 +21,17 @@ use cairo_air::CairoProofForRustVerifier;
 use stwo::core::pcs::TreeVec;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 
-use self::packing::{Malformed, Reader};
+use self::bits::{BitReader, BitWriter, Malformed};
 
 /// stwo-cairo's proof, for Blake2s commitments.
 pub(crate) type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
 /// The format's first bytes: a name and a version.
-const MAGIC: &[u8] = b"ciro-cairo-proof/2\n";
+const MAGIC: &[u8] = b"ciro-cairo-proof/3\n";
 
-/// No proof of this crate is larger, encoded or decoded; a decoder reads and allocates no more.
+/// No proof of this crate is larger, encoded or decoded: a decoder reads no more, and what it
+/// allocates is at most a small multiple.
 const PROOF_BYTES_MAX: usize = 8 << 20;
-
-/// Trees of queried values.
-const TREES: usize = 4;
 
 /// A proof that a Cairo program ran to its end and wrote its output segment.
 #[derive(Clone)]
@@ -67,7 +68,7 @@ impl From<CairoProof> for Inner {
 #[non_exhaustive]
 pub enum ProofDecodeError {
     /// Not a proof, or of another version.
-    #[error("not a Cairo proof of version 2")]
+    #[error("not a Cairo proof of version 3")]
     Version,
     /// Larger than any proof.
     #[error("the Cairo proof has {0} bytes, at most {PROOF_BYTES_MAX} are read")]
@@ -95,28 +96,34 @@ impl CairoProof {
     /// Reads a proof; nothing in it is believed before [`verify`](crate::verify).
     ///
     /// # Errors
-    /// [`ProofDecodeError`] if the bytes are anything but the one encoding of a proof of this version.
+    /// [`ProofDecodeError`] if the bytes are anything but the one encoding of a proof of this
+    /// version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProofDecodeError> {
         let body = bytes.strip_prefix(MAGIC).ok_or(ProofDecodeError::Version)?;
         if bytes.len() > PROOF_BYTES_MAX {
             return Err(ProofDecodeError::TooLarge(bytes.len()));
         }
-        let mut reader = Reader::new(body, PROOF_BYTES_MAX);
-        let length = reader.word()?;
-        let rest = reader.take(usize::try_from(length).map_err(|_| "a length is too large")?)?;
+        let (length, body) = body.split_first_chunk::<4>().ok_or("it is cut short")?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| "it is too large")?;
+        let (rest, packed) = body.split_at_checked(length).ok_or("it is cut short")?;
         let mut inner: Inner = options()
             .deserialize(rest)
             .map_err(|error| ProofDecodeError::Damaged(error.to_string()))?;
         let memory = &mut inner.claim.public_data.public_memory;
-        let queried = &mut inner.stark_proof.0.queried_values;
-        if !(memory.program.is_empty() && memory.output.is_empty() && queried.is_empty()) {
+        let stark = &mut inner.stark_proof.0;
+        let unpacked = [
+            memory.program.is_empty() && memory.output.is_empty(),
+            stark.sampled_values.is_empty() && stark.queried_values.is_empty(),
+        ];
+        if unpacked != [true; 2] {
             return Err(ProofDecodeError::NotCanonical);
         }
-        memory.program = packing::read_section(&mut reader)?;
-        memory.output = packing::read_section(&mut reader)?;
-        let trees = (0..TREES).map(|_| packing::read_columns(&mut reader));
-        *queried = TreeVec::new(trees.collect::<Result<_, _>>()?);
-        if !reader.is_empty() || encode(&mut inner) != bytes {
+        let mut bits = BitReader::new(packed, PROOF_BYTES_MAX);
+        [memory.program, memory.output] = packing::read_sections(&mut bits)?;
+        stark.sampled_values = TreeVec::new(packing::read_samples(&mut bits)?);
+        stark.queried_values = TreeVec::new(packing::read_queries(&mut bits)?);
+        bits.finish()?;
+        if encode(&mut inner) != bytes {
             return Err(ProofDecodeError::NotCanonical);
         }
         Ok(Self { inner })
@@ -128,18 +135,23 @@ fn encode(proof: &mut Inner) -> Vec<u8> {
     let memory = &mut proof.claim.public_data.public_memory;
     let program = std::mem::take(&mut memory.program);
     let output = std::mem::take(&mut memory.output);
-    let queried = std::mem::take(&mut proof.stark_proof.0.queried_values);
+    let stark = &mut proof.stark_proof.0;
+    let sampled = std::mem::take(&mut stark.sampled_values);
+    let queried = std::mem::take(&mut stark.queried_values);
     let rest = options().serialize(proof).expect("a proof is plain data below the size limit");
     let mut bytes = MAGIC.to_vec();
     let length = u32::try_from(rest.len()).expect("the size limit is below 2^32");
     bytes.extend(length.to_le_bytes());
     bytes.extend(rest);
-    packing::write_section(&mut bytes, &program);
-    packing::write_section(&mut bytes, &output);
-    queried.iter().for_each(|columns| packing::write_columns(&mut bytes, columns));
+    let mut bits = BitWriter::default();
+    packing::write_sections(&mut bits, [&program, &output]);
+    packing::write_samples(&mut bits, &sampled);
+    packing::write_queries(&mut bits, &queried);
+    bytes.extend(bits.finish());
     let memory = &mut proof.claim.public_data.public_memory;
     (memory.program, memory.output) = (program, output);
-    proof.stark_proof.0.queried_values = queried;
+    let stark = &mut proof.stark_proof.0;
+    (stark.sampled_values, stark.queried_values) = (sampled, queried);
     bytes
 }
 

@@ -21,7 +21,7 @@ type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 /// A change to a proof.
 type Change = fn(&mut Inner);
 
-const MAGIC: &[u8] = b"ciro-cairo-proof/2\n";
+const MAGIC: &[u8] = b"ciro-cairo-proof/3\n";
 
 /// A layer with committed weights, of which one is `weight`.
 fn layer(weight: i32) -> (IntegerModel, Vec<Tensor<i32>>) {
@@ -280,13 +280,15 @@ fn shorter_longer_and_changed_bytes_are_refused(proven: &Proven) {
         CairoProof::from_bytes(&bytes[..end]).unwrap_err();
     }
     let longer = [&bytes[..], &[0]].concat();
-    assert_eq!(CairoProof::from_bytes(&longer).unwrap_err(), ProofDecodeError::NotCanonical);
+    let error = CairoProof::from_bytes(&longer).unwrap_err();
+    assert!(matches!(error, ProofDecodeError::Damaged(_)), "{error}");
     let longest = [&bytes[..], &vec![0; 8 << 20]].concat();
     let error = CairoProof::from_bytes(&longest).unwrap_err();
     assert_eq!(error, ProofDecodeError::TooLarge(longest.len()));
-    let other = [b"ciro-cairo-proof/1\n", &bytes[MAGIC.len()..]].concat();
+    let other = [b"ciro-cairo-proof/2\n", &bytes[MAGIC.len()..]].concat();
     assert_eq!(CairoProof::from_bytes(&other).unwrap_err(), ProofDecodeError::Version);
     the_same_values_in_other_bytes_are_refused(bytes);
+    no_bit_of_the_packed_parts_is_free(bytes);
 
     // Many of these decode; none may panic or pass, and none is another proof's encoding.
     for at in (0..bytes.len()).step_by(bytes.len() / 150 + 1) {
@@ -305,6 +307,21 @@ fn the_same_values_in_other_bytes_are_refused(bytes: &[u8]) {
     let inner = Inner::from(CairoProof::from_bytes(bytes).unwrap());
     let rest = bincode::DefaultOptions::new().with_fixint_encoding().serialize(&inner).unwrap();
     let length = u32::try_from(rest.len()).unwrap().to_le_bytes();
-    let unpacked = [MAGIC, &length, &rest, &[0; 24]].concat();
+    let unpacked = [MAGIC, &length, &rest, &[0; 16]].concat();
     assert_eq!(CairoProof::from_bytes(&unpacked).unwrap_err(), ProofDecodeError::NotCanonical);
+}
+
+/// Bits at both ends of the packed parts: counts, widths, flags, values and the padding behind them.
+fn no_bit_of_the_packed_parts_is_free(bytes: &[u8]) {
+    let (length, _) = bytes[MAGIC.len()..].split_first_chunk::<4>().unwrap();
+    let first = MAGIC.len() + 4 + u32::from_le_bytes(*length) as usize;
+    for at in (first..first + 20).chain(bytes.len() - 4..bytes.len()) {
+        for bit in 0..8 {
+            let mut changed = bytes.to_vec();
+            changed[at] ^= 1 << bit;
+            if let Ok(proof) = CairoProof::from_bytes(&changed) {
+                assert_eq!(proof.to_bytes(), changed, "bit {bit} of byte {at}");
+            }
+        }
+    }
 }
