@@ -107,7 +107,7 @@ def prove(ciro, folder):
     run(ciro, "key", model, "--batch", SAMPLES, "-o", key)
     run(ciro, "prove", model, "--input", folder / "input.npz", "-o", proof)
     verified = run(ciro, "verify", proof, "--key", key, "--input", folder / "input.npz", "--allow-clamped")
-    return np.array(verified["outputs"][0], dtype=object).reshape(-1)
+    return np.array(verified["output"][0], dtype=object).reshape(-1)
 
 
 def main(ciro, folder):
