@@ -144,7 +144,8 @@ def test_names_do_not_act_on_the_terminal(tmp_path, flowers):
             if name == old:
                 node.input[place] = hostile
     compiled = ciro.compile(model, calibration=flowers)
-    assert list(compiled.inputs) == [hostile]
+    # A model keeps names as they may be shown.
+    assert list(compiled.inputs) == ["x\\u{1b}[2J\\u{a}valid: trust me\\u{202e}"]
     with pytest.warns(ciro.CalibrationWarning) as warned:
         proof = compiled.prove(flowers[0] * 1e6)
     with pytest.raises(ciro.InvalidProofError) as clamped:
