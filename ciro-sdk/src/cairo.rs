@@ -122,7 +122,7 @@ impl CairoProver {
 /// The most steps that a run may take: the virtual machine takes some hundred bytes for each.
 fn steps_max(settings: &ProveSettings) -> usize {
     const BYTES_OF_STEP: u64 = 128;
-    let limit = settings.max_memory_bytes.unwrap_or(u64::MAX) / BYTES_OF_STEP;
+    let limit = ProveSettings::memory_limit(settings.max_memory_bytes) / BYTES_OF_STEP;
     usize::try_from(limit).unwrap_or(usize::MAX).min(ciro_cairo::STEPS_MAX)
 }
 

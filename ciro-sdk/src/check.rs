@@ -196,7 +196,8 @@ fn unprovable(error: &ProveError) -> Refusal {
         error => ("model", "", error.to_string()),
     };
     #[cfg(feature = "cairo")]
-    let is_cairo = matches!(error, ProveError::Cairo(_) | ProveError::Emit(_));
+    let is_cairo =
+        matches!(error, ProveError::Cairo(_) | ProveError::Emit(_) | ProveError::Program(_));
     #[cfg(not(feature = "cairo"))]
     let is_cairo = false;
     let hint = (!is_cairo && Route::Cairo.is_built()).then(|| "try `--route cairo`".to_owned());

@@ -36,7 +36,7 @@ pub struct ProveSettings {
 
 impl ProveSettings {
     /// The limit in force now.
-    fn memory_limit(max_memory_bytes: Option<u64>) -> u64 {
+    pub(crate) fn memory_limit(max_memory_bytes: Option<u64>) -> u64 {
         max_memory_bytes.or_else(available_memory).unwrap_or(u64::MAX)
     }
 }
@@ -308,7 +308,7 @@ impl Model {
         max_memory_bytes: Option<u64>,
     ) -> Result<ModelKey, ProveError> {
         let batch = bundle.claims();
-        if batch == 0 || !bundle.has_form(&ClaimForm::of_model(self.integer())) {
+        if batch == 0 || !bundle.has_form(&ClaimForm::of(&self.interface())) {
             return Err(ProveError::Statement);
         }
         let (route, preset) = (bundle.route, bundle.preset);
@@ -320,7 +320,7 @@ impl Model {
 
 /// Refuses batches whose proofs no verifier would read.
 fn check_batch(model: &Model, batch: u32) -> Result<(), ProveError> {
-    let limit = ClaimForm::of_model(model.integer()).max_claims();
+    let limit = ClaimForm::of(&model.interface()).max_claims();
     match usize::try_from(batch) {
         Ok(wanted) if wanted <= limit => Ok(()),
         _ => Err(ProveError::TooMany { batch, limit }),

@@ -314,13 +314,7 @@ pub fn verify_with(
         #[cfg(feature = "cairo")]
         ModelKey::Cairo(cairo) => {
             let security = key.security();
-            if security.whole_conjectured_bits() < policy.min_security_bits
-                || security.whole_proven_bits() < policy.min_proven_bits
-            {
-                let (preset, security) = (key.preset(), Box::new(security));
-                let policy = policy.clone();
-                return Err(VerificationError::TooWeak { preset, security, policy }.into());
-            }
+            policy.check(key.preset(), &security)?;
             crate::cairo::verify(cairo, &statement, &bundle.proof)?;
             (statement, security)
         }

@@ -1,12 +1,9 @@
 //! What a claim of a model looks like: the bounds within which a statement is decoded.
 
-#[cfg(feature = "prove")]
-use ciro_graph::IntegerModel;
 use ciro_graph::Interface;
 use ciro_graph::tensor::element_count;
 
 use super::{MAX_STATEMENT_BYTES, MAX_TENSORS};
-use crate::key::ModelKey;
 
 /// The shapes of the tensors of one claim, in the order in which a bundle holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,23 +15,12 @@ pub(crate) struct ClaimForm {
 }
 
 impl ClaimForm {
-    /// The claims that a proof for this key is about.
-    pub(crate) fn of_key(key: &ModelKey) -> Self {
-        let Interface { outputs, .. } = key.interface();
-        let inputs = key.interface().views();
+    /// The claims that a proof of a model with this interface is about.
+    pub(crate) fn of(interface: &Interface) -> Self {
+        let (inputs, outputs) = (interface.views(), interface.outputs.iter());
         Self {
             inputs: inputs.map(|(port, view)| view.integer_shape(&port.shape)).collect(),
-            outputs: outputs.iter().map(|port| port.shape.clone()).collect(),
-        }
-    }
-
-    /// The claims that a proof of this model is about.
-    #[cfg(feature = "prove")]
-    pub(crate) fn of_model(model: &IntegerModel) -> Self {
-        let shape = |id| model.node(id).shape.clone();
-        Self {
-            inputs: model.input_nodes().map(|(id, _)| shape(id)).collect(),
-            outputs: model.outputs().iter().map(|output| shape(output.node)).collect(),
+            outputs: outputs.map(|port| port.shape.clone()).collect(),
         }
     }
 

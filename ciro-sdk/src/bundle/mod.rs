@@ -100,7 +100,7 @@ impl ProofBundle {
     /// of other shapes: whatever does not fit is refused before memory is made for it.
     pub fn statement(&self, key: &ModelKey) -> Result<Statement, VerifyError> {
         self.check_header(key)?;
-        let form = ClaimForm::of_key(key);
+        let form = ClaimForm::of(key.interface());
         let limit = form.max_claims();
         let count = usize::try_from(self.claims).unwrap_or(usize::MAX);
         if count > limit {

@@ -43,6 +43,19 @@ fn a_saved_bundle_loads_as_it_was() {
     }
 }
 
+/// What a key may hold, a bundle can: 32 axes, and no more.
+#[test]
+fn tensors_have_as_many_axes_as_keys_allow() {
+    let most = ciro_graph::integer::MAX_RANK;
+    for (rank, is_read) in [(most, true), (most + 1, false)] {
+        let tensor = Tensor::new(vec![1; rank], vec![5]).unwrap();
+        let claim = Claim { input: StatedInput::Committed([0; 32]), outputs: vec![tensor] };
+        let bundle = sample().with_statement(&Statement { claims: vec![claim] });
+        let read = ProofBundle::from_bytes(&bundle.to_bytes());
+        assert_eq!(read.is_ok(), is_read, "{rank} axes");
+    }
+}
+
 #[test]
 fn every_shorter_or_longer_file_is_refused() {
     let bytes = sample().to_bytes();

@@ -36,6 +36,23 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// Whether proofs of this security, with the parameters of a preset, are enough: one rule for every route.
+    ///
+    /// # Errors
+    /// [`VerificationError::TooWeak`] if they are not.
+    pub fn check(&self, preset: Preset, security: &Security) -> Result<(), VerificationError> {
+        let enough = |bits: f64, wanted: u32| bits >= f64::from(wanted);
+        if enough(security.conjectured_bits, self.min_security_bits)
+            && enough(security.proven_bits, self.min_proven_bits)
+        {
+            return Ok(());
+        }
+        let (policy, security) = (self.clone(), Box::new(security.clone()));
+        Err(VerificationError::TooWeak { preset, security, policy })
+    }
+}
+
 /// Why a proof does not convince.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -109,7 +126,7 @@ pub fn verify(
     proof: &Proof,
     policy: &Policy,
 ) -> Result<(), VerificationError> {
-    check_policy(key, policy)?;
+    policy.check(key.preset, &Security::of(key))?;
     check_statement(key, statement)?;
     let form = Form::of(key);
     form.check(proof)?;
@@ -161,18 +178,6 @@ fn shortfall(security: &Security, policy: &Policy) -> String {
     // Rounded down: 99.96 bits are not 100.
     let bits = (bits * 100.0).floor() / 100.0;
     format!("{bits} bits of security{kind}, the policy asks for {wanted}")
-}
-
-fn check_policy(key: &ModelKey, policy: &Policy) -> Result<(), VerificationError> {
-    let security = Security::of(key);
-    let enough = |bits: f64, wanted: u32| bits >= f64::from(wanted);
-    if enough(security.conjectured_bits, policy.min_security_bits)
-        && enough(security.proven_bits, policy.min_proven_bits)
-    {
-        return Ok(());
-    }
-    let (preset, security) = (key.preset, Box::new(security));
-    Err(VerificationError::TooWeak { preset, security, policy: policy.clone() })
 }
 
 fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), VerificationError> {

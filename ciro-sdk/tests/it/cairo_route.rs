@@ -8,6 +8,8 @@ use ciro_sdk::{
     ProveSettings, Prover, Route, Statement, VerifyError, verify,
 };
 
+use crate::support::compiled;
+
 fn cairo() -> ProveSettings {
     ProveSettings { route: Route::Cairo, ..ProveSettings::default() }
 }
@@ -17,13 +19,7 @@ fn iris() -> PathBuf {
 }
 
 fn model() -> (Model, Vec<Sample>) {
-    let folder = iris();
-    let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
-    let settings =
-        CompileSettings { calibration: Some(inputs.clone()), ..CompileSettings::default() };
-    let model = Model::compile_file(&folder.join("model.onnx"), &settings).unwrap();
-    let samples = inputs.samples(&model.input_specs()).unwrap();
-    (model, samples)
+    compiled(&iris())
 }
 
 #[test]

@@ -10,4 +10,5 @@
 mod cairo_route;
 mod hostile_bundles;
 mod real_models;
+mod support;
 mod views;

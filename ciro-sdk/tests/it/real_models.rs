@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ciro_sdk::inputs::{Inputs, Sample};
-use ciro_sdk::{
-    CompileSettings, Model, ModelKey, ProofBundle, ProveSettings, Prover, VerifyError, verify,
-};
+use ciro_sdk::inputs::Sample;
+use ciro_sdk::{Model, ModelKey, ProofBundle, ProveSettings, Prover, VerifyError, verify};
+
+use crate::support::compiled;
 
 fn folder(model: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models").join(model)
@@ -14,12 +14,7 @@ fn folder(model: &str) -> PathBuf {
 
 /// A compiled model and its first samples.
 fn compile(model: &str, count: usize) -> (Model, Vec<Sample>) {
-    let inputs = Inputs::read(&folder(model).join("inputs.npz")).unwrap();
-    let settings =
-        CompileSettings { calibration: Some(inputs.clone()), ..CompileSettings::default() };
-    let compiled = Model::compile_file(&folder(model).join("model.onnx"), &settings)
-        .unwrap_or_else(|error| panic!("{model}: {error:?}"));
-    let mut samples = inputs.samples(&compiled.input_specs()).unwrap();
+    let (compiled, mut samples) = compiled(&folder(model));
     samples.truncate(count);
     (compiled, samples)
 }

@@ -2,22 +2,19 @@
 
 use std::path::Path;
 
-use ciro_sdk::inputs::{Inputs, Sample};
+use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ClaimError;
 use ciro_sdk::{
-    Claim, CompileSettings, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput,
-    Statement, VerificationError, VerifyError, verify,
+    Claim, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput, Statement,
+    VerificationError, VerifyError, verify,
 };
+
+use crate::support::compiled;
 
 fn model() -> (Model, Vec<Sample>) {
     let folder =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("graph/tests/fixtures/voting_regressor");
-    let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
-    let settings =
-        CompileSettings { calibration: Some(inputs.clone()), ..CompileSettings::default() };
-    let model = Model::compile_file(&folder.join("model.onnx"), &settings).unwrap();
-    let samples = inputs.samples(&model.input_specs()).unwrap();
-    (model, samples)
+    compiled(&folder)
 }
 
 #[test]

@@ -217,14 +217,19 @@ fn a_lost_log_may_vote_again_in_the_next_epoch() {
     assert!(matches!(store.persist(effects), Err(StoreError::Refused(_))));
 }
 
+/// Flips a bit in the middle of the log.
+fn damage_log(directory: &Path) {
+    let log = directory.join(LOG_FILE);
+    let mut bytes = fs::read(&log).unwrap();
+    bytes[70] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+}
+
 #[test]
 fn an_unreadable_log_without_the_protection_file_votes_nowhere() {
     let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
     write_log(directory.path(), &lab);
-    let log = directory.path().join(LOG_FILE);
-    let mut bytes = fs::read(&log).unwrap();
-    bytes[70] ^= 1;
-    fs::write(&log, &bytes).unwrap();
+    damage_log(directory.path());
     fs::remove_file(directory.path().join(GUARD_FILE)).unwrap();
     let error = open_with(directory.path(), &lab, Recovery::LogLost).unwrap_err();
     assert!(matches!(error, StoreError::GuardMissing), "{error}");
@@ -234,10 +239,7 @@ fn an_unreadable_log_without_the_protection_file_votes_nowhere() {
 fn an_unreadable_log_votes_in_the_next_epoch() {
     let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
     write_log(directory.path(), &lab);
-    let log = directory.path().join(LOG_FILE);
-    let mut bytes = fs::read(&log).unwrap();
-    bytes[70] ^= 1;
-    fs::write(&log, &bytes).unwrap();
+    damage_log(directory.path());
     let opened = open_with(directory.path(), &lab, Recovery::LogLost).unwrap();
     assert_eq!((opened.records.len(), opened.votes_from.0), (0, 1));
 }

@@ -41,6 +41,18 @@ fn a_program_that_is_its_model_passes_every_probe() {
     }
 }
 
+/// A stranger's file may choose the route: what it makes a machine run has an end.
+#[test]
+fn a_run_ends_with_its_steps() {
+    let (model, _) = model();
+    let compiled = Compiled::new(&model, EmitSettings::default());
+    let steps = compiled.subject().probe(STEPS_MAX).unwrap().steps;
+    match compiled.subject().probe(steps / 2) {
+        Err(AgreementError::Run(RunError::TooLong(most))) => assert_eq!(most, steps / 2),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_program_with_another_result_is_found_and_named() {
     // The upper bound of the last rounding: only inputs that reach it tell the difference.

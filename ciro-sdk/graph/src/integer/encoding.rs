@@ -355,6 +355,15 @@ mod tests {
     }
 
     #[test]
+    fn every_integer_of_a_range_is_that_of_a_number() {
+        let affine = |scale| Encoding::Affine { scale, lo: -8, hi: 8 }.check(&[1]);
+        affine(1e307).unwrap();
+        affine(1e308).unwrap_err();
+        let columns = Encoding::Columns { scales: vec![1.0, 1e308], lo: -8, hi: 8 };
+        columns.check(&[2]).unwrap_err();
+    }
+
+    #[test]
     fn limbs_make_up_the_image() {
         let encoded = Encoding::Ordered.encode(&Tensor::vector(vec![-1.5])).unwrap();
         let &[hi, lo] = encoded.tensor.data() else { panic!("two limbs") };

@@ -1,6 +1,7 @@
 //! The integer model: operators with one exact meaning on integers below 2^30 in absolute value.
 
 mod builder;
+mod claim;
 mod encoding;
 mod file;
 mod guard;
@@ -16,12 +17,12 @@ mod report;
 pub mod room;
 
 pub use builder::ModelBuilder;
+pub use claim::ClaimError;
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
 pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
 pub use guard::{Clip, Guard};
 pub use interface::{
-    ClaimError, EncodedSample, InputPort, Interface, InterfaceError, MAX_RANK, OutputPort,
-    SampleMismatch,
+    EncodedSample, InputPort, Interface, InterfaceError, MAX_RANK, OutputPort, SampleMismatch,
 };
 pub use interpret::{RunError, Trace};
 pub use interval::{BOUND, Interval, IntervalSum};

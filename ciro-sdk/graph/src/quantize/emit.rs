@@ -1,6 +1,7 @@
 //! Turns expressions into nodes of the integer model.
 
 use super::calibrate::Range;
+use super::casts::{narrow, round_to_i64};
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Term, Value, along, rebuilt};
 use super::grid::{
@@ -489,16 +490,4 @@ pub(super) fn exponent(bits: u32) -> i32 {
 fn to_integer(x: f64) -> Option<i32> {
     let rounded = x.round_ties_even();
     (rounded.abs() < BOUND as f64).then(|| narrow(round_to_i64(rounded)))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "casts of floats saturate, and NaN is none of ours"
-)]
-pub(super) fn round_to_i64(x: f64) -> i64 {
-    x as i64
-}
-
-pub(super) fn narrow(x: i64) -> i32 {
-    i32::try_from(x.clamp(1 - BOUND, BOUND - 1)).expect("clamped below 2^30")
 }

@@ -5,7 +5,7 @@
 //! average, and saves the multipliers and coefficient errors of arbitrary ratios.
 
 use super::calibrate::Range;
-use super::emit::round_to_i64;
+use super::casts::round_to_i64;
 use super::expr::{Core, Expr, Term};
 use crate::integer::{BOUND, Interval, ModelBuilder, NodeId};
 

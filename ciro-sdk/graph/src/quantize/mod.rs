@@ -28,6 +28,7 @@
 
 mod accuracy;
 mod calibrate;
+mod casts;
 mod emit;
 mod error;
 mod expr;

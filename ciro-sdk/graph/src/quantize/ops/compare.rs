@@ -3,7 +3,7 @@
 use crate::float::{BinaryFn, Node};
 use crate::integer::ops::{Lookup, Mul};
 use crate::integer::room;
-use crate::quantize::emit::narrow;
+use crate::quantize::casts::narrow;
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value};
 use crate::quantize::grid::ceil_log2;

@@ -3,7 +3,8 @@
 use crate::float::{ElementType, NodeId};
 use crate::integer::{BOUND, Encoding, NodeId as IntegerId};
 use crate::quantize::calibrate::table_rows;
-use crate::quantize::emit::{exponent, narrow, round_to_i64};
+use crate::quantize::casts::{narrow, round_to_i64};
+use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Value, count, rebuilt};
 use crate::quantize::grid::{pow2, step_at_least};

@@ -4,7 +4,7 @@ use super::binary;
 use crate::float::{BinaryFn, Node, NodeId, Op};
 use crate::integer::{ModelError, room};
 use crate::movement::Movement;
-use crate::quantize::emit::narrow;
+use crate::quantize::casts::narrow;
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Core, Expr, Term, Value, count, rebuilt, uniform};
 use crate::quantize::grid::step_at_least;

@@ -5,7 +5,7 @@ use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::integer::ops::{ArgMax, Combine, Mul, ReduceMax, ReduceSum};
 use crate::integer::{BOUND, room};
 use crate::movement::Movement;
-use crate::quantize::emit::narrow;
+use crate::quantize::casts::narrow;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, rebuilt};
 use crate::quantize::lower::{Form, Hidden, Lowering};

@@ -9,7 +9,7 @@ use crate::integer::ops::{
 };
 use crate::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
 use crate::movement::Movement;
-use crate::quantize::emit::{narrow, round_to_i64};
+use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value};
 use crate::quantize::grid::step_at_least;

@@ -4,7 +4,7 @@ use super::{compare, unary};
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
 use crate::integer::ops::{Combine, DivFloor, Lookup, Requantize};
 use crate::movement::Movement;
-use crate::quantize::emit::{narrow, round_to_i64};
+use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value};
 use crate::quantize::facts::whole;

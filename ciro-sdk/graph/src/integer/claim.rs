@@ -1,0 +1,186 @@
+//! Whether integers are an inference of a model: shapes, ranges, and a real input behind them.
+
+use super::Interval;
+use super::interface::{InputPort, Interface};
+use super::preimage::{Element, common_real};
+use crate::tensor::{Tensor, element_count};
+
+/// Integers that are no inference of a model with this interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// Another number of tensors.
+    #[error("expected {expected} {what} tensor(s), got {got}")]
+    Count {
+        /// Inputs or outputs.
+        what: &'static str,
+        /// How many the interface has.
+        expected: usize,
+        /// How many the claim holds.
+        got: usize,
+    },
+    /// A tensor of another shape.
+    #[error("{what} `{name}`: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// The interface's shape.
+        expected: Vec<usize>,
+        /// The claim's.
+        got: Vec<usize>,
+    },
+    /// An integer that the model never takes or gives.
+    #[error("{what} `{name}`: element {index} is `{value}`, outside of what the model allows")]
+    Range {
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Row-major index.
+        index: usize,
+        /// The integer.
+        value: i32,
+    },
+    /// No real number becomes these integers, so the claim is about no input.
+    #[error(
+        "input `{name}`: no real number is encoded as element {index} of its integer tensor(s)"
+    )]
+    NoReal {
+        /// The input's name.
+        name: String,
+        /// Row-major index into the real tensor.
+        index: usize,
+    },
+}
+
+impl Interface {
+    /// Checks that integers have the form of an inference of such a model: shapes, ranges, and for
+    /// every input one real tensor that all its views are encodings of.
+    ///
+    /// Whether the model computes these outputs from these inputs is for a proof to say.
+    ///
+    /// # Errors
+    /// [`ClaimError`] with the first integer or tensor that no inference has.
+    pub fn check_claim(
+        &self,
+        inputs: &[Tensor<i32>],
+        outputs: &[Tensor<i32>],
+    ) -> Result<(), ClaimError> {
+        self.check_outputs(outputs)?;
+        self.real_inputs(inputs).map(drop)
+    }
+
+    /// Checks the outputs of a claim alone.
+    ///
+    /// # Errors
+    /// As [`Self::check_claim`].
+    pub fn check_outputs(&self, outputs: &[Tensor<i32>]) -> Result<(), ClaimError> {
+        let (what, expected, got) = ("output", self.outputs.len(), outputs.len());
+        if expected != got {
+            return Err(ClaimError::Count { what, expected, got });
+        }
+        for (port, tensor) in self.outputs.iter().zip(outputs) {
+            check_shape(what, &port.name, &port.shape, tensor)?;
+            let inside = |&value: &i32| port.interval.contains(Interval::point(value.into()));
+            if let Some(index) = tensor.data().iter().position(|value| !inside(value)) {
+                return Err(out_of_range(what, &port.name, index, tensor));
+            }
+        }
+        Ok(())
+    }
+
+    /// The real inputs that integers stand for, `None` for an input that no output depends on.
+    ///
+    /// The tensors are encoded as exactly these integers. Numbers that an encoding rounds are given
+    /// back as the middle of the rounding interval, numbers that it clamps as the end of the range.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if the integers are no input, or the views of one input are about different
+    /// real numbers.
+    pub fn real_inputs(
+        &self,
+        inputs: &[Tensor<i32>],
+    ) -> Result<Vec<Option<Tensor<f64>>>, ClaimError> {
+        let (what, expected, got) = ("input", self.views().count(), inputs.len());
+        if expected != got {
+            return Err(ClaimError::Count { what, expected, got });
+        }
+        let mut rest = inputs;
+        let mut reals = Vec::with_capacity(self.inputs.len());
+        for port in &self.inputs {
+            let (views, others) = rest.split_at(port.views.len());
+            rest = others;
+            reals.push(port.real(views)?);
+        }
+        Ok(reals)
+    }
+}
+
+impl InputPort {
+    /// The real tensor behind the integers of every view.
+    fn real(&self, views: &[Tensor<i32>]) -> Result<Option<Tensor<f64>>, ClaimError> {
+        for (encoding, tensor) in self.views.iter().zip(views) {
+            check_shape("input", &self.name, &encoding.integer_shape(&self.shape), tensor)?;
+            if let Some(index) = encoding.first_inadmissible(tensor) {
+                return Err(out_of_range("input", &self.name, index, tensor));
+            }
+        }
+        if views.is_empty() {
+            return Ok(None);
+        }
+        let count = element_count(&self.shape).unwrap_or(0);
+        let real = |index| {
+            let elements = self.views.iter().zip(views);
+            let elements = elements.map(|(view, tensor)| Element::new(view, tensor.data(), index));
+            common_real(elements)
+                .ok_or_else(|| ClaimError::NoReal { name: self.name.clone(), index })
+        };
+        let data = (0..count).map(real).collect::<Result<Vec<f64>, _>>()?;
+        Ok(Tensor::new(self.shape.clone(), data).ok())
+    }
+}
+
+fn check_shape(
+    what: &'static str,
+    name: &str,
+    expected: &[usize],
+    tensor: &Tensor<i32>,
+) -> Result<(), ClaimError> {
+    if tensor.shape() == expected {
+        return Ok(());
+    }
+    let (expected, got) = (expected.to_vec(), tensor.shape().to_vec());
+    Err(ClaimError::Shape { what, name: name.to_owned(), expected, got })
+}
+
+fn out_of_range(what: &'static str, name: &str, index: usize, tensor: &Tensor<i32>) -> ClaimError {
+    ClaimError::Range { what, name: name.to_owned(), index, value: tensor.data()[index] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::interface::tests::two_views;
+    use super::*;
+
+    #[test]
+    fn views_of_different_inputs_are_no_claim() {
+        let encode = |x: f64| {
+            let sample = [Tensor::vector(vec![x, x]), Tensor::vector(vec![0.0; 3])];
+            two_views().encode(&sample).unwrap().tensors
+        };
+        let [affine, _] = &encode(1.0)[..] else { panic!("two views") };
+        let [_, ordered] = &encode(1.2)[..] else { panic!("two views") };
+        let error = two_views().real_inputs(&[affine.clone(), ordered.clone()]).unwrap_err();
+        assert_eq!(error, ClaimError::NoReal { name: "x".into(), index: 0 });
+    }
+
+    #[test]
+    fn outputs_stay_inside_their_interval() {
+        let check = |value| two_views().check_outputs(&[Tensor::vector(vec![value])]);
+        check(-5).unwrap();
+        let (what, name) = ("output", "y".to_owned());
+        assert_eq!(check(6), Err(ClaimError::Range { what, name, index: 0, value: 6 }));
+    }
+}
