@@ -9,7 +9,6 @@ use ciro_stark::LayoutError;
 
 #[cfg(feature = "cairo")]
 use crate::cairo::{CairoProver, Work};
-#[cfg(feature = "cairo")]
 use crate::model::{self, CompileError, CompileSettings, Model};
 use crate::prover::{ProveError, ProveSettings};
 use crate::route::Route;
