@@ -150,7 +150,7 @@ fn request(onnx: &OnnxFile, settings: &CompileSettings) -> Option<[u8; 32]> {
     };
     part(b"ciro cache v2");
     part(crate::model::COMPILER.as_bytes());
-    part(ciro_graph::SOURCES.as_bytes());
+    part(ciro_compiler::SOURCES.as_bytes());
     part(onnx.name().as_bytes());
     part(format!("{:?} {:?}", settings.import, settings.quantize).as_bytes());
     match &settings.calibration {

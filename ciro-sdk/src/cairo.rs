@@ -6,7 +6,7 @@ use ciro_cairo::{
     CairoKey as ProgramKey, CairoProof, Compiler, EmitSettings, Execution, Felt, InputMode,
     Package, Program, StatedInput as CairoInput, Statement as CairoStatement, Subject,
 };
-use ciro_graph::{IntegerModel, Interface, Tensor};
+use ciro_model::{IntegerModel, Interface, Tensor};
 use ciro_stark::{Preset, Security};
 
 use crate::key::KeyError;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ciro_graph::import::{self, ImportError};
-use ciro_graph::quantize::QuantizeError;
+use ciro_compiler::import::{self, ImportError};
+use ciro_compiler::quantize::QuantizeError;
 use ciro_stark::LayoutError;
 
 #[cfg(feature = "cairo")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ciro_graph::import::{self, DeclaredTensor, Extent, ImportError};
+use ciro_compiler::import::{self, DeclaredTensor, Extent, ImportError};
 
 use crate::model::{CompileError, Model, OnnxFile};
 
@@ -43,7 +43,7 @@ pub fn inspect_file(path: &Path, settings: &import::Settings) -> Result<Inspecti
         opsets: description.opsets,
         ops: description.ops,
         params: description.parameters,
-        macs: graph.as_ref().map(ciro_graph::float::Graph::macs),
+        macs: graph.as_ref().map(ciro_compiler::float::Graph::macs),
         inputs: description.inputs,
         outputs: description.outputs,
     };

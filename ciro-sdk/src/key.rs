@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use ciro_graph::Interface;
+use ciro_model::Interface;
 use ciro_stark::{Preset, Security};
 
 #[cfg(feature = "cairo")]

@@ -35,10 +35,10 @@ pub use cache::{Cache, Cached};
 pub use cairo::CairoKey;
 #[cfg(feature = "prove")]
 pub use check::{Estimate, Refusal, Report, check_file, check_model};
-pub use ciro_graph::integer::{EncodedSample, InputPort, OutputPort, SampleMismatch};
-pub use ciro_graph::{IntegerModel, Interface, Tensor, integer};
 #[cfg(feature = "prove")]
-pub use ciro_graph::{import, quantize};
+pub use ciro_compiler::{import, quantize};
+pub use ciro_model::integer::{EncodedSample, InputPort, OutputPort, SampleMismatch};
+pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
 pub use ciro_stark::{Policy, Preset, Security, UnknownPreset, VerificationError};
 pub use files::{FileError, OutputFile};
 #[cfg(feature = "prove")]

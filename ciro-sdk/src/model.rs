@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
-use ciro_graph::float::Graph;
-use ciro_graph::import::{self, Description, ExternalFiles, ImportError};
-use ciro_graph::integer::{
+use ciro_compiler::float::Graph;
+use ciro_compiler::import::{self, Description, ExternalFiles, ImportError};
+use ciro_compiler::quantize::{self, QuantizeError, SampleError};
+use ciro_model::integer::{
     AccuracyReport, CompiledModel, EncodedSample, FileError as ModelFileError, SampleMismatch,
     SourceInfo,
 };
-use ciro_graph::quantize::{self, QuantizeError, SampleError};
-use ciro_graph::{IntegerModel, Interface, Tensor};
+use ciro_model::{IntegerModel, Interface, Tensor};
 
 use crate::files::{self, FileError};
 use crate::inputs::{InputError, InputSpec, Inputs, Sample};
@@ -385,7 +385,7 @@ fn source(bytes: &[u8], name: &str) -> Result<SourceInfo, ImportError> {
 
 #[cfg(test)]
 mod tests {
-    use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, OutputAccuracy};
+    use ciro_model::integer::{Decoding, Encoding, ModelBuilder, OutputAccuracy};
 
     use super::*;
 

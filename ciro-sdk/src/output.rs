@@ -1,7 +1,7 @@
 //! What the integers of a model's outputs mean.
 
-use ciro_graph::Tensor;
-use ciro_graph::integer::Decoding;
+use ciro_model::Tensor;
+use ciro_model::integer::Decoding;
 
 /// One output of one inference.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-pub use ciro_graph::escape as printable;
-use ciro_graph::name::acts;
+pub use ciro_model::escape as printable;
+use ciro_model::name::acts;
 
 /// The message of an error, as a terminal may show it: [`printable`], but for line breaks before indented lines, which lists in
 /// messages have. No name in a message begins a line of its own.

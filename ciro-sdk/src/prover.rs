@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ciro_graph::integer::SampleMismatch;
+use ciro_model::integer::SampleMismatch;
 use ciro_stark::{LayoutError, Preset, ProveError as TensorError};
 
 use crate::bundle::{ClaimForm, MAX_PROOF_BYTES, ProofBundle};

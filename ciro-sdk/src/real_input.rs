@@ -1,7 +1,7 @@
 //! Proven inputs as real numbers.
 
-use ciro_graph::integer::{ClaimError, InputPort};
-use ciro_graph::{Interface, Tensor};
+use ciro_model::integer::{ClaimError, InputPort};
+use ciro_model::{Interface, Tensor};
 
 /// A real input that the proven integers stand for.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! What whoever holds the model can check beside the proof: that the integer model says the same, and that the float model does.
 
-use ciro_graph::Tensor;
-use ciro_graph::float::{EvalError, Graph, Labels};
-use ciro_graph::integer::RunError;
+use ciro_compiler::float::{EvalError, Graph, Labels};
+use ciro_model::Tensor;
+use ciro_model::integer::RunError;
 
 use crate::model::Model;
 use crate::output::Output;

@@ -1,6 +1,6 @@
 //! What a bundle claims.
 
-use ciro_graph::Tensor;
+use ciro_model::Tensor;
 use ciro_stark::{Inference, Statement as TensorStatement};
 
 /// What a proof states, for a model key: every one of these claims is what the model computes.

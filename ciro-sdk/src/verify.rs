@@ -1,7 +1,7 @@
 //! Verification of proof bundles.
 
-use ciro_graph::Tensor;
-use ciro_graph::integer::SampleMismatch;
+use ciro_model::Tensor;
+use ciro_model::integer::SampleMismatch;
 use ciro_stark::{Policy, Preset, Security, VerificationError};
 
 use crate::bundle::ProofBundle;

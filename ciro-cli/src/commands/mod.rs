@@ -109,7 +109,7 @@ fn prepare(global: &Global) -> Result<()> {
         (false, 1) => "info",
         (false, _) => "debug",
     };
-    let crates = ["ciro", "ciro_sdk", "ciro_graph", "ciro_stark", "ciro_cairo"];
+    let crates = ["ciro", "ciro_sdk", "ciro_model", "ciro_stark", "ciro_cairo"];
     let directives = crates.map(|name| format!("{name}={level}")).join(",");
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_env_var("CIRO_LOG")

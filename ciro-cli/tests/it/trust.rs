@@ -202,7 +202,7 @@ fn every_flag_that_a_hint_names_exists() {
         include_str!("../../src/commands/verify.rs"),
         include_str!("../../../ciro-sdk/src/check.rs"),
         include_str!("../../../ciro-sdk/src/inputs/error.rs"),
-        include_str!("../../../ciro-sdk/graph/src/import/error.rs"),
+        include_str!("../../../ciro-sdk/compiler/src/import/error.rs"),
     ];
     let sandbox = Sandbox::new();
     let commands = ["prove", "verify", "key", "check", "compile", "transpile", "bench", "inspect"];

@@ -3,8 +3,8 @@
 //! A proof is about the program. That the program computes what the integer model says is the emitter's and the compiler's
 //! work, and no proof shows it: so it is looked at, before a key leaves the house ([`probes`]) and before every proof.
 
-use ciro_graph::integer::{IntegerModel, Interface, Interval};
-use ciro_graph::tensor::Tensor;
+use ciro_model::integer::{IntegerModel, Interface, Interval};
+use ciro_model::tensor::Tensor;
 
 use crate::key::CairoKey;
 use crate::package::Package;
@@ -31,7 +31,7 @@ pub struct Subject<'m> {
 pub enum AgreementError {
     /// The model does not take this input.
     #[error("the integer model does not run")]
-    Model(#[source] ciro_graph::integer::RunError),
+    Model(#[source] ciro_model::integer::RunError),
     /// The program stops early.
     #[error("the model's Cairo program does not run")]
     Run(#[source] RunError),
@@ -159,7 +159,7 @@ fn next(state: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use ciro_graph::integer::{Decoding, Encoding, ModelBuilder};
+    use ciro_model::integer::{Decoding, Encoding, ModelBuilder};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What ties a proof to one key.
 
 use blake2::{Blake2s256, Digest};
-use ciro_graph::integer::{IntegerModel, Interface};
+use ciro_model::integer::{IntegerModel, Interface};
 use starknet_types_core::felt::Felt;
 
 /// The digest of an integer model and of what its inputs and outputs mean, as a number of 248 bits.

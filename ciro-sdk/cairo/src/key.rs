@@ -2,7 +2,7 @@
 
 use blake2::{Blake2s256, Digest};
 use cairo_vm::types::builtin_name::BuiltinName;
-use ciro_graph::integer::{IntegerModel, Interface, InterfaceError};
+use ciro_model::integer::{IntegerModel, Interface, InterfaceError};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;

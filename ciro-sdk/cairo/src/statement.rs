@@ -1,7 +1,7 @@
 //! What a proof states: the input or a commitment to it, and the output.
 
-use ciro_graph::integer::{ClaimError, IntegerModel, Interval};
-use ciro_graph::tensor::{Tensor, element_count};
+use ciro_model::integer::{ClaimError, IntegerModel, Interval};
+use ciro_model::tensor::{Tensor, element_count};
 use serde::{Deserialize, Serialize};
 use starknet_types_core::felt::Felt;
 use starknet_types_core::hash::{Poseidon, StarkHash};
@@ -128,7 +128,7 @@ impl Statement {
         model: &IntegerModel,
         input: &[Tensor<i32>],
         mode: InputMode,
-    ) -> Result<Self, ciro_graph::integer::RunError> {
+    ) -> Result<Self, ciro_model::integer::RunError> {
         let output = model.run(input)?;
         let input = match mode {
             InputMode::Public => StatedInput::Public(input.to_vec()),

@@ -1,10 +1,10 @@
 //! Fixed-width, little-endian reading and writing, bounded by the bytes that are there.
 
-use ciro_graph::Tensor;
-use ciro_graph::tensor::element_count;
+use ciro_model::Tensor;
+use ciro_model::tensor::element_count;
 
 /// The most axes of a tensor.
-const MAX_RANK: usize = ciro_graph::integer::MAX_RANK;
+const MAX_RANK: usize = ciro_model::integer::MAX_RANK;
 
 /// Bytes that are no proof bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! What a claim of a model looks like: the bounds within which a statement is decoded.
 
-use ciro_graph::Interface;
-use ciro_graph::tensor::element_count;
+use ciro_model::Interface;
+use ciro_model::tensor::element_count;
 
 use super::{MAX_STATEMENT_BYTES, MAX_TENSORS};
 

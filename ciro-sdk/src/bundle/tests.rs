@@ -1,6 +1,6 @@
 //! Bundles are read whole or not at all, in one way, and within bounds.
 
-use ciro_graph::Tensor;
+use ciro_model::Tensor;
 use proptest::prelude::*;
 
 use super::*;
@@ -46,7 +46,7 @@ fn a_saved_bundle_loads_as_it_was() {
 /// What a key may hold, a bundle can: 32 axes, and no more.
 #[test]
 fn tensors_have_as_many_axes_as_keys_allow() {
-    let most = ciro_graph::integer::MAX_RANK;
+    let most = ciro_model::integer::MAX_RANK;
     for (rank, is_read) in [(most, true), (most + 1, false)] {
         let tensor = Tensor::new(vec![1; rank], vec![5]).unwrap();
         let claim = Claim { input: StatedInput::Committed([0; 32]), outputs: vec![tensor] };

@@ -18,8 +18,8 @@ use std::path::Path;
 
 use blake2::{Blake2s256, Digest};
 pub use calibration::Calibration;
-use ciro_graph::tensor::element_count;
-use ciro_graph::{Interface, Tensor};
+use ciro_model::tensor::element_count;
+use ciro_model::{Interface, Tensor};
 pub use error::InputError;
 
 use crate::files;

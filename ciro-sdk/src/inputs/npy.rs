@@ -34,7 +34,7 @@ fn decode(bytes: &[u8]) -> Result<InputArray, String> {
     let element = Element::of(&descr).ok_or_else(|| {
         format!("element type `{descr}` is not a real number, integer or truth value")
     })?;
-    let count = ciro_graph::tensor::element_count(&shape);
+    let count = ciro_model::tensor::element_count(&shape);
     if count.and_then(|count| count.checked_mul(element.size)) != Some(data.len()) {
         return Err(format!("shape {shape:?} of `{descr}` does not fit {} byte(s)", data.len()));
     }

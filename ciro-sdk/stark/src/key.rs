@@ -2,9 +2,9 @@
 
 use blake2::{Blake2s256, Digest};
 #[cfg(feature = "prove")]
-use ciro_graph::IntegerModel;
-use ciro_graph::Interface;
-use ciro_graph::integer::InterfaceError;
+use ciro_model::IntegerModel;
+use ciro_model::Interface;
+use ciro_model::integer::InterfaceError;
 use serde::{Deserialize, Serialize};
 
 use crate::air::Chip as _;
@@ -95,11 +95,11 @@ impl ModelKey {
     /// A key of chips without inputs, whose one output has no elements.
     #[cfg(test)]
     pub(crate) fn of_chips(chips: Vec<AnyChip>, root: [u8; 32]) -> Self {
-        let output = ciro_graph::integer::OutputPort {
+        let output = ciro_model::integer::OutputPort {
             name: "y".to_owned(),
             shape: vec![0],
-            interval: ciro_graph::Interval::point(0),
-            decoding: ciro_graph::integer::Decoding::Integer,
+            interval: ciro_model::Interval::point(0),
+            decoding: ciro_model::integer::Decoding::Integer,
         };
         let interface = Interface { inputs: vec![], outputs: vec![output] };
         Self { model: [0; 32], preset: Preset::FastTest, batch: 1, root, chips, interface }

@@ -1,7 +1,7 @@
 //! What is proven: this model, on these inputs, gave these outputs.
 
 use blake2::{Blake2s256, Digest};
-use ciro_graph::Tensor;
+use ciro_model::Tensor;
 use serde::{Deserialize, Serialize};
 use stwo::core::channel::Channel;
 use stwo::core::fields::qm31::SecureField;

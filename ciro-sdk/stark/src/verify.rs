@@ -1,6 +1,6 @@
 //! The verifier: needs a model key, a statement and a proof, and trusts nothing in the proof.
 
-use ciro_graph::integer::ClaimError;
+use ciro_model::integer::ClaimError;
 use num_traits::Zero;
 use stwo::core::channel::{Channel, MerkleChannel as _};
 use stwo::core::circle::CirclePoint;

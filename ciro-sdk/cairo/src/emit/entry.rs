@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ciro_graph::integer::Encoding;
+use ciro_model::integer::Encoding;
 
 use super::{EmitError, Emitter, Function, comment, kernels};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use ciro_graph::integer::{Constants, Interval, Node};
+use ciro_model::integer::{Constants, Interval, Node};
 
 use super::EmitError;
 use super::data::Data;

@@ -14,7 +14,7 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_graph::integer::{IntegerModel, NodeId, Op};
+use ciro_model::integer::{IntegerModel, NodeId, Op};
 use starknet_types_core::felt::Felt;
 
 use self::data::Data;
@@ -269,5 +269,5 @@ fn signed(felt: Felt) -> String {
 
 /// A name from the model as it may stand in a comment.
 fn comment(name: &str) -> String {
-    ciro_graph::escape(name).replace('`', "'")
+    ciro_model::escape(name).replace('`', "'")
 }

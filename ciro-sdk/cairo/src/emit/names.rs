@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use ciro_graph::integer::{IntegerModel, NodeId};
+use ciro_model::integer::{IntegerModel, NodeId};
 
 use super::kernels;
 

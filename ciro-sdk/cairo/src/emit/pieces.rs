@@ -1,6 +1,6 @@
 //! Movements as few nested copies.
 
-use ciro_graph::movement::Source;
+use ciro_model::movement::Source;
 
 /// One axis of a nested copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn repeats(pieces: &[Piece], operand: usize, first: usize, axes: &[Axis]) -> (us
 
 #[cfg(test)]
 mod tests {
-    use ciro_graph::movement::Movement;
+    use ciro_model::movement::Movement;
 
     use super::*;
 

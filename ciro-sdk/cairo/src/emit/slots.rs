@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciro_graph::integer::Interval;
+use ciro_model::integer::Interval;
 use starknet_types_core::felt::Felt;
 
 /// Bits below the split of a felt into two `u128`.

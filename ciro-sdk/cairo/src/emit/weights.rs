@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use blake2::{Blake2s256, Digest};
-use ciro_graph::integer::{ConstId, IntegerModel, Interval, Op};
-use ciro_graph::tensor::Tensor;
+use ciro_model::integer::{ConstId, IntegerModel, Interval, Op};
+use ciro_model::tensor::Tensor;
 use starknet_types_core::felt::Felt;
 
 use super::data::LENGTH_MAX;

@@ -4,9 +4,9 @@ use ciro_cairo::{
     AgreementError, CairoKey, Compiler, EmitSettings, InputMode, RunError, STEPS_MAX,
     StatementError,
 };
-use ciro_graph::integer::ops::{Bucketize, Combine, Linear, Requantize};
-use ciro_graph::integer::{Decoding, Encoding, IntegerModel, ModelBuilder};
-use ciro_graph::tensor::Tensor;
+use ciro_model::integer::ops::{Bucketize, Combine, Linear, Requantize};
+use ciro_model::integer::{Decoding, Encoding, IntegerModel, ModelBuilder};
+use ciro_model::tensor::Tensor;
 
 use crate::support::{Case, Compiled, compile};
 

@@ -4,9 +4,9 @@ use ciro_cairo::{
     CairoKey, EmitSettings, Identity, InputMode, KeyError, StatedInput, Statement, StatementError,
     commit_input,
 };
-use ciro_graph::integer::ops::{ArgMax, Combine};
-use ciro_graph::integer::{Decoding, Encoding, IntegerModel, Interval, ModelBuilder};
-use ciro_graph::tensor::Tensor;
+use ciro_model::integer::ops::{ArgMax, Combine};
+use ciro_model::integer::{Decoding, Encoding, IntegerModel, Interval, ModelBuilder};
+use ciro_model::tensor::Tensor;
 
 use crate::support::Compiled;
 
@@ -123,7 +123,7 @@ fn keys_that_no_model_has_are_refused_by_what_is_wrong() {
         change(&mut key);
         let error = CairoKey::from_bytes(&key.to_bytes()).unwrap_err();
         assert!(matches!(error, KeyError::Interface { .. }), "{at}: {error}");
-        assert!(ciro_graph::is_plain(&error.to_string()), "{at}: {error:?}");
+        assert!(ciro_model::is_plain(&error.to_string()), "{at}: {error:?}");
     }
     let long = [key.to_bytes(), vec![0; 1 << 20]].concat();
     assert!(matches!(CairoKey::from_bytes(&long), Err(KeyError::TooLarge(_))));

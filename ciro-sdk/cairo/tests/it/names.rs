@@ -1,9 +1,9 @@
 //! Names of ONNX nodes decide nothing: models whose names fall together in Cairo compute what the interpreter computes.
 
 use ciro_cairo::{CompileError, Compiler, EmitSettings, Package, emit};
-use ciro_graph::integer::ops::{Combine, Constant, Conv, Embed, Linear, Lookup, Mul};
-use ciro_graph::integer::{IntegerModel, NodeId};
-use ciro_graph::tensor::Tensor;
+use ciro_model::integer::ops::{Combine, Constant, Conv, Embed, Linear, Lookup, Mul};
+use ciro_model::integer::{IntegerModel, NodeId};
+use ciro_model::tensor::Tensor;
 
 use crate::support::{Case, Compiled, compile};
 

@@ -3,12 +3,12 @@
 //! One test case is a model of several nodes of one operator, so that they share a compilation. Its names are drawn from four
 //! characters.
 
-use ciro_graph::integer::NodeId;
-use ciro_graph::integer::ops::{
+use ciro_model::integer::NodeId;
+use ciro_model::integer::ops::{
     ArgMax, Bucketize, Combine, Constant, Conv, DivFloor, Embed, Isqrt, Linear, Lookup, MatMul,
     Mul, ReduceMax, ReduceSum, Requantize, TreeEnsemble, TreeNode,
 };
-use ciro_graph::movement::{Movement, Windows};
+use ciro_model::movement::{Movement, Windows};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 

@@ -1,9 +1,9 @@
 //! Written packages, as they are read.
 
 use ciro_cairo::{EmitError, EmitSettings, Origin, emit};
-use ciro_graph::integer::IntegerModel;
-use ciro_graph::integer::ops::{Conv, Linear, ReduceMax, Requantize};
-use ciro_graph::movement::{Movement, Windows};
+use ciro_model::integer::IntegerModel;
+use ciro_model::integer::ops::{Conv, Linear, ReduceMax, Requantize};
+use ciro_model::movement::{Movement, Windows};
 
 use crate::support::{Case, Compiled, listing};
 

@@ -6,9 +6,9 @@ use ciro_cairo::{
     CairoProof, ClaimError, EmitSettings, InputMode, ProofDecodeError, Statement, StatementError,
     VerificationError, prove, verify, verify_statement,
 };
-use ciro_graph::integer::IntegerModel;
-use ciro_graph::integer::ops::{Linear, Requantize};
-use ciro_graph::tensor::Tensor;
+use ciro_model::integer::IntegerModel;
+use ciro_model::integer::ops::{Linear, Requantize};
+use ciro_model::tensor::Tensor;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;

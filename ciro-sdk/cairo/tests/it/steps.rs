@@ -1,7 +1,7 @@
 //! What operators cost: steps are the same on every machine.
 
 use ciro_cairo::EmitSettings;
-use ciro_graph::integer::ops::{Conv, Linear};
+use ciro_model::integer::ops::{Conv, Linear};
 
 use crate::support::{Case, Compiled};
 

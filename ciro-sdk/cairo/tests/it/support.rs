@@ -7,11 +7,11 @@ use ciro_cairo::{
     CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Statement, Subject,
     arguments, emit, run,
 };
-use ciro_graph::float::Graph;
-use ciro_graph::import::{self, import_file};
-use ciro_graph::integer::{Decoding, Encoding, IntegerModel, ModelBuilder, NodeId, Op};
-use ciro_graph::quantize;
-use ciro_graph::tensor::Tensor;
+use ciro_compiler::float::Graph;
+use ciro_compiler::import::{self, import_file};
+use ciro_compiler::quantize;
+use ciro_model::integer::{Decoding, Encoding, IntegerModel, ModelBuilder, NodeId, Op};
+use ciro_model::tensor::Tensor;
 
 /// One compiler for all tests: the core library is analysed once.
 static COMPILER: LazyLock<Mutex<Compiler>> =
@@ -111,7 +111,7 @@ impl Case {
         &mut self,
         shape: &[usize],
         data: Vec<i32>,
-    ) -> ciro_graph::integer::ConstId {
+    ) -> ciro_model::integer::ConstId {
         self.builder
             .constant(Tensor::new(shape.to_vec(), data).expect("as many values as the shape holds"))
     }

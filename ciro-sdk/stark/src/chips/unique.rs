@@ -5,10 +5,10 @@
 //! values. A range that is too wide lets a false value through, modulo `p`. So [`Width`] has no
 //! other constructor than those below, limbs take nothing but a [`Width`], and what has none is
 //! refused where it is laid out. The conditions themselves are a table that the quantizer reads
-//! too: [`ciro_graph::integer::room`].
+//! too: [`ciro_model::integer::room`].
 
-use ciro_graph::Interval;
-use ciro_graph::integer::room;
+use ciro_model::Interval;
+use ciro_model::integer::room;
 
 #[cfg(test)]
 use super::defects::{Defect, is_back};

@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 
-use ciro_graph::integer::ops::Requantize;
-use ciro_graph::integer::{BOUND, NodeId, Op};
-use ciro_graph::{IntegerModel, Interval};
+use ciro_model::integer::ops::Requantize;
+use ciro_model::integer::{BOUND, NodeId, Op};
+use ciro_model::{IntegerModel, Interval};
 
 use super::Auxiliary;
 use super::arithmetic::Elementwise;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ciro_graph::integer::ops::{Combine, Conv, Linear, TreeEnsemble, TreeNode};
-use ciro_graph::integer::{ConstId, NodeId, Op};
-use ciro_graph::{IntegerModel, Interval, Tensor};
+use ciro_model::integer::ops::{Combine, Conv, Linear, TreeEnsemble, TreeNode};
+use ciro_model::integer::{ConstId, NodeId, Op};
+use ciro_model::{IntegerModel, Interval, Tensor};
 
 use super::arithmetic::Elementwise;
 use super::clamp::{Steps, wide_clamps};

@@ -3,10 +3,10 @@
 //! Output positions are the rows of `x`, kernel taps its columns: `x[position, (channel, tap)]` is the element under that tap. Nothing is
 //! copied: the rows name the addresses of the elements, those in the padding the constant 0.
 
-use ciro_graph::Movement;
-use ciro_graph::integer::NodeId;
-use ciro_graph::integer::ops::Conv;
-use ciro_graph::movement::{Source, Windows};
+use ciro_model::Movement;
+use ciro_model::integer::NodeId;
+use ciro_model::integer::ops::Conv;
+use ciro_model::movement::{Source, Windows};
 
 use super::collect::Collector;
 use super::outcome::Outcome;

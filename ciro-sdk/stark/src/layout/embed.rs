@@ -1,6 +1,6 @@
 //! Rows of embeddings.
 
-use ciro_graph::{Interval, Tensor};
+use ciro_model::{Interval, Tensor};
 use stwo::core::fields::m31::BaseField;
 
 use super::cost::{Costs, LANES, log_size};

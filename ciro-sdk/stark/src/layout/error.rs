@@ -1,7 +1,7 @@
 //! Models that cannot be laid out.
 
-use ciro_graph::Interval;
-use ciro_graph::integer::room;
+use ciro_model::Interval;
+use ciro_model::integer::room;
 
 use super::rounding::NoRoom;
 

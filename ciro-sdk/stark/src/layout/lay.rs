@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_graph::integer::{Encoding, NodeId, Op};
+use ciro_model::integer::{Encoding, NodeId, Op};
 
 use super::arithmetic::Arithmetic;
 use super::collect::Collector;

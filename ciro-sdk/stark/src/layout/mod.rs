@@ -24,7 +24,7 @@ mod tables;
 mod tree;
 mod wiring;
 
-use ciro_graph::IntegerModel;
+use ciro_model::IntegerModel;
 use stwo::core::fields::m31::BaseField;
 
 use crate::air::{Chip as _, Shape};
@@ -106,7 +106,7 @@ impl Layout {
     }
 
     /// The value of every address, from the values of the model's nodes for each sample.
-    pub(crate) fn values(&self, traces: &[ciro_graph::integer::Trace]) -> Vec<i32> {
+    pub(crate) fn values(&self, traces: &[ciro_model::integer::Trace]) -> Vec<i32> {
         let mut values = vec![];
         for trace in traces {
             for (base, tensor) in self.bases.iter().zip(trace.values()) {

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_graph::IntegerModel;
-use ciro_graph::integer::{NodeId, Op};
+use ciro_model::IntegerModel;
+use ciro_model::integer::{NodeId, Op};
 
 use super::rounding::Rounding;
 use super::wiring::{Address, Wiring};

@@ -1,6 +1,6 @@
 //! Rows of matrix products: both sides of the identity that checks them.
 
-use ciro_graph::Interval;
+use ciro_model::Interval;
 use stwo::core::fields::m31::BaseField;
 
 use super::cost::{Costs, LANES, log_size};

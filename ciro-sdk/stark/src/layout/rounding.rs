@@ -1,8 +1,8 @@
 //! Rounding shifts: which table they use, and the columns of one rounded value.
 
-use ciro_graph::Interval;
-use ciro_graph::integer::ops::{Lookup, Requantize};
-use ciro_graph::integer::{Constants, Op};
+use ciro_model::Interval;
+use ciro_model::integer::ops::{Lookup, Requantize};
+use ciro_model::integer::{Constants, Op};
 use stwo::core::fields::m31::BaseField;
 
 use super::tables::{Function, MOST_ENTRIES, TableCounts, Tables};

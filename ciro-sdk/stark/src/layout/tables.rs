@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ciro_graph::Interval;
+use ciro_model::Interval;
 
 use super::cost::{Costs, LANES, log_size};
 use super::rounding::Rounding;

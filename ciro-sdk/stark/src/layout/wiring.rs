@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ciro_graph::integer::{ConstId, NodeId, Op};
-use ciro_graph::movement::Source;
-use ciro_graph::{IntegerModel, Movement};
+use ciro_model::integer::{ConstId, NodeId, Op};
+use ciro_model::movement::Source;
+use ciro_model::{IntegerModel, Movement};
 
 /// Where a tensor element lives. Every element that some node computes has one; the readers of a moved element name the
 /// element it comes from.

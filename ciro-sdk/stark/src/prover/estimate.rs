@@ -1,6 +1,6 @@
 //! What a proof of a model will cost, before anything is proven.
 
-use ciro_graph::IntegerModel;
+use ciro_model::IntegerModel;
 
 use crate::air::Chip as _;
 use crate::layout::{Layout, LayoutError};

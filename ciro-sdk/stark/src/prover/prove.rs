@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ciro_graph::integer::{RunError, Trace};
-use ciro_graph::{IntegerModel, Tensor};
+use ciro_model::integer::{RunError, Trace};
+use ciro_model::{IntegerModel, Tensor};
 use rayon::prelude::*;
 use stwo::core::fields::qm31::SecureField;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ciro_graph::IntegerModel;
+use ciro_model::IntegerModel;
 use num_traits::One;
 use stwo::core::fields::m31::BaseField;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ciro_graph::integer::ops::{
+use ciro_model::integer::ops::{
     Bucketize, Embed, Linear, Lookup, MatMul, Requantize, TreeEnsemble, TreeNode,
 };
-use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, NodeId, Op};
-use ciro_graph::{IntegerModel, Movement, Tensor};
+use ciro_model::integer::{Decoding, Encoding, ModelBuilder, NodeId, Op};
+use ciro_model::{IntegerModel, Movement, Tensor};
 use ciro_stark::{Policy, Preset, Prover, verify};
 
 use crate::models;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ciro_graph::integer::ops::{
+use ciro_model::integer::ops::{
     ArgMax, Bucketize, Combine, Conv, DivFloor, Embed, Isqrt, Linear, Lookup, MatMul, Mul,
     ReduceMax, ReduceSum, Requantize, TreeEnsemble, TreeNode,
 };
-use ciro_graph::integer::{Decoding, Encoding, ModelBuilder, NodeId, Op};
-use ciro_graph::movement::Windows;
-use ciro_graph::{IntegerModel, Movement, Tensor};
+use ciro_model::integer::{Decoding, Encoding, ModelBuilder, NodeId, Op};
+use ciro_model::movement::Windows;
+use ciro_model::{IntegerModel, Movement, Tensor};
 
 /// A deterministic stream of integers.
 pub(crate) struct Stream(u64);
@@ -217,7 +217,7 @@ pub(crate) fn elementwise() -> Arc<IntegerModel> {
     let positive = b.push(Combine { coefficients: vec![1], constant: 1 }, &[root]);
     let quotient = b.push(DivFloor, &[product, positive]);
     let fixed = b.0.constant(Tensor::new(vec![2, 5], (0..10).collect()).unwrap());
-    let fixed = b.push(ciro_graph::integer::ops::Constant { value: fixed }, &[]);
+    let fixed = b.push(ciro_model::integer::ops::Constant { value: fixed }, &[]);
     let last = b.push(Combine { coefficients: vec![1, 100], constant: 0 }, &[quotient, fixed]);
     b.finish(&[product, rounded, two, root, last])
 }
@@ -328,7 +328,7 @@ pub(crate) fn voters() -> Arc<IntegerModel> {
     let numbers = b.0.view(input, affine).unwrap();
     let images = b.0.view(input, Encoding::Ordered).unwrap();
     let sum = b.linear(numbers, Tensor::full(vec![4, 1], 1).unwrap(), None);
-    let half = ciro_graph::integer::ordered_image(0.5);
+    let half = ciro_model::integer::ordered_image(0.5);
     let boundaries = vec![vec![half], vec![], vec![], vec![]];
     let ranks = b.push(Bucketize { boundaries, limbs: true }, &[images]);
     let nodes = vec![

@@ -1,7 +1,7 @@
 //! A proof is about real inputs: all integer forms of one ONNX input come from one real tensor.
 
-use ciro_graph::Tensor;
-use ciro_graph::integer::ClaimError;
+use ciro_model::Tensor;
+use ciro_model::integer::ClaimError;
 use ciro_stark::{Policy, Preset, Prover, VerificationError, verify};
 
 use crate::models;

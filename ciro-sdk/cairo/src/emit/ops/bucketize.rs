@@ -1,6 +1,6 @@
 //! `Bucketize`: see `cairo/ops/bucketize.cairo`.
 
-use ciro_graph::integer::ops::Bucketize;
+use ciro_model::integer::ops::Bucketize;
 
 use super::{EmitError, Layer};
 

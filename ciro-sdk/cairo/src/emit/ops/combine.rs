@@ -1,6 +1,6 @@
 //! `Combine`: see `cairo/ops/combine.cairo`.
 
-use ciro_graph::integer::ops::Combine;
+use ciro_model::integer::ops::Combine;
 
 use super::{EmitError, Layer};
 

@@ -1,6 +1,6 @@
 //! `Constant`: the tensor's elements as they are.
 
-use ciro_graph::integer::ops::Constant;
+use ciro_model::integer::ops::Constant;
 
 use super::super::weights::Use;
 use super::{EmitError, Layer};

@@ -1,7 +1,7 @@
 //! `Conv`: see `cairo/ops/conv.cairo`.
 
-use ciro_graph::integer::ops::Conv;
-use ciro_graph::tensor::strides;
+use ciro_model::integer::ops::Conv;
+use ciro_model::tensor::strides;
 
 use super::super::slots::hex;
 use super::super::weights::Use;

@@ -1,6 +1,6 @@
 //! `Embed`: see `cairo/ops/embed.cairo`.
 
-use ciro_graph::integer::ops::Embed;
+use ciro_model::integer::ops::Embed;
 
 use super::super::weights::Use;
 use super::{EmitError, Layer, last};

@@ -1,6 +1,6 @@
 //! `Linear`: see `cairo/ops/linear.cairo`.
 
-use ciro_graph::integer::ops::Linear;
+use ciro_model::integer::ops::Linear;
 
 use super::super::slots::hex;
 use super::super::weights::Use;

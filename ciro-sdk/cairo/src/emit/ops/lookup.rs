@@ -1,6 +1,6 @@
 //! `Lookup`: see `cairo/ops/lookup.cairo`.
 
-use ciro_graph::integer::ops::Lookup;
+use ciro_model::integer::ops::Lookup;
 
 use super::super::weights::Use;
 use super::{EmitError, Layer};

@@ -20,7 +20,7 @@ mod reduce_sum;
 mod requantize;
 mod tree_ensemble;
 
-use ciro_graph::integer::Op;
+use ciro_model::integer::Op;
 
 use super::EmitError;
 use super::layer::Layer;

@@ -1,6 +1,6 @@
 //! `Move`: see `cairo/ops/movement.cairo`.
 
-use ciro_graph::movement::{Movement, Source, Windows};
+use ciro_model::movement::{Movement, Source, Windows};
 
 use super::super::pieces::{Axis, Piece, pieces};
 use super::{EmitError, Layer};

@@ -1,6 +1,6 @@
 //! `Requantize`: see `cairo/ops/requantize.cairo`.
 
-use ciro_graph::integer::ops::Requantize;
+use ciro_model::integer::ops::Requantize;
 
 use super::{EmitError, Layer};
 

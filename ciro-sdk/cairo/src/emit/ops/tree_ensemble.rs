@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use ciro_graph::integer::ops::{TreeEnsemble, TreeNode};
+use ciro_model::integer::ops::{TreeEnsemble, TreeNode};
 
 use super::{EmitError, Layer};
 

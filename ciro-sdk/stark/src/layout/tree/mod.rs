@@ -8,7 +8,7 @@ pub(crate) use rows::{LeafRows, PathRows};
 
 use std::collections::BTreeMap;
 
-use ciro_graph::integer::ops::{TreeEnsemble, TreeNode};
+use ciro_model::integer::ops::{TreeEnsemble, TreeNode};
 
 use super::Auxiliary;
 use super::outcome::Outcome;

@@ -1,7 +1,7 @@
 //! Rows of feature ranks.
 
-use ciro_graph::Interval;
-use ciro_graph::integer::ops::Bucketize;
+use ciro_model::Interval;
+use ciro_model::integer::ops::Bucketize;
 use stwo::core::fields::m31::BaseField;
 
 use super::count;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_graph::Interval;
+use ciro_model::Interval;
 use stwo::core::fields::m31::P;
 
 use super::forge::Forge;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ciro_graph::integer::ops::{
+use ciro_model::integer::ops::{
     ArgMax, Bucketize, Combine, DivFloor, Isqrt, Lookup, ReduceMax, Requantize, TreeEnsemble,
     TreeNode,
 };
-use ciro_graph::integer::{Encoding, NodeId};
-use ciro_graph::{IntegerModel, Interval, Movement, Tensor};
+use ciro_model::integer::{Encoding, NodeId};
+use ciro_model::{IntegerModel, Interval, Movement, Tensor};
 
 use super::sketch::Sketch;
 use crate::prover::tests::models::Stream;

@@ -4,8 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ciro_graph::integer::NodeId;
-use ciro_graph::{IntegerModel, Tensor};
+use ciro_model::integer::NodeId;
+use ciro_model::{IntegerModel, Tensor};
 use stwo::core::fields::m31::P;
 
 use super::record::{lookups, rebalance};

@@ -22,8 +22,8 @@ mod sketch;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ciro_graph::Interval;
-use ciro_graph::integer::{NodeId, Op};
+use ciro_model::Interval;
+use ciro_model::integer::{NodeId, Op};
 
 use self::forge::{Forge, Lie};
 use super::tests::models::{Stream, all, inputs};

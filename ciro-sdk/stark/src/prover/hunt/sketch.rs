@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use ciro_graph::integer::ops::{
+use ciro_model::integer::ops::{
     ArgMax, Combine, Conv, Embed, Isqrt, Linear, Lookup, MatMul, Mul, ReduceMax, ReduceSum,
     Requantize,
 };
-use ciro_graph::integer::{
+use ciro_model::integer::{
     ConstId, Constants, Decoding, Encoding, Guard, Input, ModelBuilder, Node, NodeId, Op, Output,
 };
-use ciro_graph::{IntegerModel, Interval, Movement, Tensor};
+use ciro_model::{IntegerModel, Interval, Movement, Tensor};
 
 use super::super::tests::models::Stream;
 

@@ -1,0 +1,177 @@
+//! The ranges that tensors take on samples.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::SampleError;
+use super::facts::is_truth;
+use super::random::Random;
+use crate::float::{ElementType, Graph, Op};
+use ciro_model::tensor::Tensor;
+
+/// How many random samples stand in for missing ones.
+const RANDOM_SAMPLES: u64 = 16;
+
+/// The range of real values that a tensor took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// The least value.
+    pub lo: f64,
+    /// The greatest value.
+    pub hi: f64,
+}
+
+impl Range {
+    /// The range of no value: the neutral element of [`Self::union`].
+    pub const EMPTY: Self = Self { lo: f64::INFINITY, hi: f64::NEG_INFINITY };
+
+    /// The range of all values.
+    pub(super) const EVERYTHING: Self = Self { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
+
+    /// The smallest range that holds both.
+    pub fn union(self, other: Self) -> Self {
+        Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
+    /// `hi - lo`, 0 if empty.
+    pub fn width(self) -> f64 {
+        (self.hi - self.lo).max(0.0)
+    }
+
+    /// The greatest absolute value, 0 if empty.
+    pub fn max_abs(self) -> f64 {
+        if self.lo > self.hi { 0.0 } else { self.lo.abs().max(self.hi.abs()) }
+    }
+
+    /// The range of finite values.
+    pub(super) fn of(values: &[f64]) -> Self {
+        let finite = values.iter().filter(|value| value.is_finite());
+        finite.fold(Self::EMPTY, |range, &value| range.union(Self { lo: value, hi: value }))
+    }
+
+    /// The range with `share` of its width added on each side; a width of 0, but for rounding, counts as the magnitude.
+    pub(super) fn widen(self, share: f64) -> Self {
+        const SAME: f64 = 1e-12;
+        let varies = self.width() > SAME * self.max_abs();
+        let width = if varies { self.width() } else { self.max_abs() };
+        Self { lo: self.lo - share * width, hi: self.hi + share * width }
+    }
+
+    /// The range under `x -> slope * x + offset`.
+    pub(super) fn affine(self, slope: f64, offset: f64) -> Self {
+        if self.lo > self.hi {
+            return self;
+        }
+        let (a, b) = (self.lo * slope + offset, self.hi * slope + offset);
+        Self { lo: a.min(b), hi: a.max(b) }
+    }
+
+    /// The part inside `[lo, hi]`; the nearest bound if there is none.
+    pub(super) fn clamp(self, lo: f64, hi: f64) -> Self {
+        Self { lo: self.lo.max(lo).min(hi), hi: self.hi.min(hi).max(lo) }
+    }
+}
+
+/// What calibration found: the range of every node of a float graph.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// One range for each node; infinities of masks are left out.
+    pub ranges: Vec<Range>,
+    /// For each input, the range of each place along its last axis.
+    pub columns: Vec<Vec<Range>>,
+    /// For each input, whether it was 0 or 1 everywhere.
+    pub binary: Vec<bool>,
+    /// How many samples were run.
+    pub samples: usize,
+    /// Whether the samples were random because none were given.
+    pub random: bool,
+}
+
+/// Runs the float graph on samples, one tensor for each input, and records the range of every node.
+///
+/// Without samples, 16 random ones are used: floats uniform in `[-1, 1]`, integers uniform in the rows of the table that they
+/// index, else 0 or 1. That says little about real data; the calibration remembers it, and quantization then leaves more room.
+///
+/// # Errors
+/// [`SampleError`] if a sample does not fit the graph or makes a node's value NaN.
+pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibration, SampleError> {
+    let mut ranges = vec![Range::EMPTY; graph.nodes.len()];
+    let random = samples.is_empty();
+    let samples = samples_or_random(graph, samples);
+    let width = |input: &crate::float::Input| input.shape.last().copied().unwrap_or(1);
+    let mut columns: Vec<Vec<Range>> =
+        graph.inputs.iter().map(|input| vec![Range::EMPTY; width(input)]).collect();
+    let mut binary = vec![true; graph.inputs.len()];
+    for (index, sample) in samples.iter().enumerate() {
+        let values =
+            graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;
+        for ((range, value), node) in ranges.iter_mut().zip(&values).zip(&graph.nodes) {
+            if let Some(&value) = value.data().iter().find(|value| value.is_nan()) {
+                let (node, op) = (node.name.clone(), node.origin.clone());
+                return Err(SampleError::NotFinite { sample: index, node, op, value });
+            }
+            *range = range.union(Range::of(value.data()));
+        }
+        for (binary, input) in binary.iter_mut().zip(sample) {
+            *binary &= input.data().iter().all(|&x| is_truth(x));
+        }
+        for (columns, input) in columns.iter_mut().zip(sample) {
+            for (at, &value) in input.data().iter().enumerate() {
+                let column = at % columns.len();
+                columns[column] = columns[column].union(Range::of(&[value]));
+            }
+        }
+    }
+    Ok(Calibration { ranges, columns, binary, samples: samples.len(), random })
+}
+
+/// The samples, or random ones where there are none.
+pub(super) fn samples_or_random<'s>(
+    graph: &Graph,
+    samples: &'s [Vec<Tensor<f64>>],
+) -> Cow<'s, [Vec<Tensor<f64>>]> {
+    if samples.is_empty() {
+        Cow::Owned((0..RANDOM_SAMPLES).map(|seed| random_sample(graph, seed)).collect())
+    } else {
+        Cow::Borrowed(samples)
+    }
+}
+
+/// Draws a sample: the same for the same graph and seed on every machine.
+pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
+    let mut random = Random::new(seed);
+    let draw = |(index, input): (usize, &crate::float::Input)| {
+        let rows = table_rows(graph, index).map(|(least, _)| least);
+        let count = input.shape.iter().product();
+        let data = (0..count).map(|_| match (input.element_type, rows) {
+            (ElementType::Integer, Some(rows)) => random.below(rows) as f64,
+            (ElementType::Integer | ElementType::Bool, _) => random.below(2) as f64,
+            (ElementType::Float, _) => 2.0 * random.unit() - 1.0,
+        });
+        Tensor::new(input.shape.clone(), data.collect()).expect("one number for each element")
+    };
+    graph.inputs.iter().enumerate().map(draw).collect()
+}
+
+/// The rows of the smallest and of the largest constant table that an input indexes, possibly through movements.
+pub(super) fn table_rows(graph: &Graph, input: usize) -> Option<(usize, usize)> {
+    let mut reached = vec![false; graph.nodes.len()];
+    let mut rows = None;
+    for (id, node) in graph.iter() {
+        reached[id.index()] = match &node.op {
+            Op::Input { index } => *index == input,
+            Op::Move(_) => node.operands.iter().any(|operand| reached[operand.index()]),
+            _ => false,
+        };
+        if let (Op::Gather, &[table, indices]) = (&node.op, &node.operands[..])
+            && reached[indices.index()]
+        {
+            let height = graph.node(table).shape[0];
+            rows = Some(rows.map_or((height, height), |(least, most): (usize, usize)| {
+                (least.min(height), most.max(height))
+            }));
+        }
+    }
+    rows
+}

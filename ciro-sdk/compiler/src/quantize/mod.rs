@@ -1,0 +1,78 @@
+//! From float graphs to integer models: calibration, quantization, accuracy.
+//!
+//! 1. [`calibrate`] runs the float graph on samples and records the range of every tensor.
+//! 2. [`quantize`] walks the graph once. Linear operators are not computed where they stand but collected into expressions,
+//!    until an operator needs integers: then one scale and one shift are chosen for the whole expression, and product, bias,
+//!    residual, scale and clamp become two nodes, a product and a `Requantize` (or a `Lookup`).
+//! 3. [`accuracy`] compares the integer model with the float graph.
+//!
+//! # Whole numbers
+//! Tensors that are whole by their types and operators keep scale 1 and are never rounded; where they could leave 2^30 the
+//! model is refused by that reason.
+//!
+//! # Masks
+//! An addend that is 0 or at most -1e4 by a truth value hides positions of a softmax: it becomes that truth value, so that the
+//! constant enters no range.
+//!
+//! # Scales
+//! A tensor's scale is a power of two times the scales that come in (of quantized models: times the model's own scales), so
+//! sums have exact coefficients and every rounding is a shift. The interval of a rounded tensor has
+//! [`activation_bits`](Settings::activation_bits) bits for the range seen at calibration plus its margin. Sums before a shift
+//! are as fine as the remainder's limbs of 12 bits and the bound of 2^30 allow; interval analysis with the actual weights
+//! decides, not the samples.
+//!
+//! # What never fails later
+//! Every node's interval is computed while the model is built, inputs are clamped to theirs by the encoding, and rounded
+//! tensors by the model: a model that comes out of [`quantize`] runs on every input that can be encoded. Where such a clamp cuts
+//! what the float model would have kept, [`IntegerModel::clips`] counts it.
+
+mod accuracy;
+mod calibrate;
+mod casts;
+mod emit;
+mod error;
+mod expr;
+mod facts;
+mod grid;
+mod hold_out;
+mod lower;
+mod masks;
+mod ops;
+mod plan;
+mod random;
+mod scalar;
+mod settings;
+mod unit;
+
+pub use accuracy::accuracy;
+pub use calibrate::{Calibration, Range, calibrate, random_sample};
+pub use error::{QuantizeError, Refusal, SampleError};
+pub use hold_out::{HeldOut, hold_out};
+pub use settings::Settings;
+
+use crate::float::Graph;
+use ciro_model::integer::IntegerModel;
+
+/// Quantizes a float graph.
+///
+/// # Errors
+/// [`QuantizeError`] names the node that has no integer form, why, and what to change.
+pub fn quantize(
+    graph: &Graph,
+    calibration: &Calibration,
+    settings: &Settings,
+) -> Result<IntegerModel, QuantizeError> {
+    let (expected, got) = (graph.nodes.len(), calibration.ranges.len());
+    if expected != got {
+        return Err(QuantizeError::Calibration { expected, got });
+    }
+    let masked = masks::rewritten(graph, calibration);
+    let (graph, calibration, truths) = match &masked {
+        Some(masked) => (&masked.graph, &masked.calibration, &masked.truths[..]),
+        None => (graph, calibration, &[][..]),
+    };
+    let mut lowering = lower::Lowering::new(graph, calibration, settings)?;
+    lowering.truths = truths.to_vec();
+    lowering.run()?;
+    lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
+}

@@ -1,0 +1,164 @@
+//! Matrix products.
+
+use crate::float::Node;
+use crate::quantize::error::QuantizeError;
+use crate::quantize::expr::{Core, Expr, Value, along, count, rebuilt};
+use crate::quantize::facts::whole;
+use crate::quantize::lower::Lowering;
+use ciro_model::integer::BOUND;
+use ciro_model::integer::ops::MatMul;
+use ciro_model::movement::Movement;
+use ciro_model::tensor::Tensor;
+
+/// Rows whose integers are wider are rounded before they meet weights.
+const ROW_MAX: i64 = 1 << 15;
+
+/// `a b`: linear where one side is a constant matrix, else a product of two computed matrices.
+pub(super) fn lower(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
+    let &[a, b] = &node.operands[..] else { unreachable!("the shape rule takes two operands") };
+    let matrix = |id| {
+        let value: &Tensor<f64> = cx.constant_of(id)?;
+        let (lead, last) = value.shape().split_at(value.rank().checked_sub(2)?);
+        lead.iter().all(|&dim| dim == 1).then(|| rebuilt(last, value.data().to_vec()))
+    };
+    if let Some(weight) = matrix(b) {
+        return linear(cx, node, &weight);
+    }
+    if let Some(weight) = matrix(a) {
+        let x = cx.narrow(b)?;
+        return left(cx, node, x, &weight);
+    }
+    product(cx, node)
+}
+
+/// `x W`, with the factors and constants of `x` moved into `W` and the bias.
+fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Expr, QuantizeError> {
+    let operand = node.operands[0];
+    let &[k, n] = weight.shape() else { unreachable!("matrices have two axes") };
+    let expr = cx.expr(operand)?;
+    if let Some(product) = chained(&expr, &node.shape, weight) {
+        return Ok(product);
+    }
+    let (x, factors, offset) = match folded(cx, &expr) {
+        Some((x, factors)) => (x, factors, expr.offset),
+        None => {
+            let integers = match weight.data().iter().copied().all(whole) {
+                true => cx.integers_of(operand)?,
+                false => None,
+            };
+            let value = match integers {
+                Some(value) => value,
+                None => cx.narrow(operand)?,
+            };
+            (value.id, vec![value.scale; k], None)
+        }
+    };
+    let data = weight.data().iter().enumerate().map(|(i, w)| w * factors[i / n.max(1)]);
+    let core = Core::Linear { x, weight: rebuilt(&[k, n], data.collect()), bias: None };
+    let mut product = Expr::core(node.shape.clone(), core);
+    if let Some(offset) = offset {
+        let rows = offset.data().chunks_exact(k.max(1));
+        let shifted = rows.flat_map(|row| {
+            (0..n).map(move |j| (0..k).map(|i| row[i] * weight.data()[i * n + j]).sum::<f64>())
+        });
+        product = product.plus_constant(rebuilt(&node.shape, shifted.collect()));
+    }
+    Ok(product)
+}
+
+/// `(x V + b) W = x (V W) + b W`, where the product of the weights is no larger than both: nothing is rounded between them.
+fn chained(expr: &Expr, shape: &[usize], weight: &Tensor<f64>) -> Option<Expr> {
+    let ([term], None) = (&expr.terms[..], &expr.offset) else { return None };
+    let Core::Linear { x, weight: first, bias } = &term.core else { return None };
+    let (&[k, m], &[_, n]) = (first.shape(), weight.shape()) else { return None };
+    if !term.moves.is_empty() || k * n > k * m + m * n {
+        return None;
+    }
+    let rows = |left: &[f64]| -> Vec<f64> {
+        let dot = |row: &[f64], column: usize| -> f64 {
+            row.iter().enumerate().map(|(i, v)| v * weight.data()[i * n + column]).sum()
+        };
+        left.chunks_exact(m.max(1)).flat_map(|row| (0..n).map(move |j| dot(row, j))).collect()
+    };
+    let core = Core::Linear {
+        x: *x,
+        weight: rebuilt(&[k, n], rows(first.data())),
+        bias: bias.as_deref().map(rows),
+    };
+    Some(Expr::core(shape.to_vec(), core))
+}
+
+/// The one tensor of an expression and its factor for each column.
+fn folded(cx: &Lowering<'_>, expr: &Expr) -> Option<(ciro_model::integer::NodeId, Vec<f64>)> {
+    let [term] = &expr.terms[..] else { return None };
+    let columns = *expr.shape.last()?;
+    let (x, factors) = match &term.core {
+        Core::Value { x, factor } => (*x, vec![*factor; columns]),
+        Core::Scaled { x, factors } => (*x, along(factors, expr.shape.len() - 1)?),
+        _ => return None,
+    };
+    let narrow = cx.builder.node(x).interval.max_abs() <= ROW_MAX;
+    (narrow && term.moves.is_empty()).then_some((x, factors))
+}
+
+/// `W x = (x^T W^T)^T`; the transpositions are wiring.
+fn left(
+    cx: &mut Lowering<'_>,
+    node: &Node,
+    x: Value,
+    weight: &Tensor<f64>,
+) -> Result<Expr, QuantizeError> {
+    let &[m, k] = weight.shape() else { unreachable!("matrices have two axes") };
+    // The right side may have fewer axes: those before the matrix have extent 1.
+    let mut shape = cx.graph.node(node.operands[1]).shape.clone();
+    let rank = shape.len();
+    let mut perm: Vec<usize> = (0..rank).collect();
+    perm.swap(rank - 2, rank - 1);
+    let transpose = Movement::Transpose { perm: perm.clone() };
+    let x = Value {
+        id: cx.push_move(transpose, x.id, x.scale, &format!("{}.transposed", node.name))?,
+        ..x
+    };
+    let data = (0..k * m).map(|i| weight.data()[(i % m) * k + i / m] * x.scale);
+    let core = Core::Linear { x: x.id, weight: rebuilt(&[k, m], data.collect()), bias: None };
+    shape[rank - 2] = shape[rank - 1];
+    shape[rank - 1] = m;
+    let product = cx.moved(Expr::core(shape, core), &Movement::Transpose { perm })?;
+    if product.shape == node.shape {
+        return Ok(product);
+    }
+    cx.moved(product, &Movement::Reshape { shape: node.shape.clone() })
+}
+
+fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
+    let ids = [node.operands[0], node.operands[1]];
+    let terms = cx.graph.node(ids[0]).shape.last().copied().unwrap_or(1);
+    let integers = match cx.whole[cx.at.index()] {
+        true => (cx.integers_of(ids[0])?, cx.integers_of(ids[1])?),
+        false => (None, None),
+    };
+    let [mut a, b] = match integers {
+        (Some(a), Some(b)) => [a, b],
+        _ => {
+            let factors = [cx.narrow(ids[0])?, cx.narrow(ids[1])?];
+            cx.fit(factors, terms.max(1))?
+        }
+    };
+    let [a_shape, b_shape] = ids.map(|id| cx.graph.node(id).shape.clone());
+    let scale = a.scale * b.scale;
+    let mut shape = node.shape.clone();
+    if a_shape.len() > b_shape.len() {
+        // One matrix for all batches: the batches are rows.
+        let rows = count(&a_shape) / terms.max(1);
+        let flat = Movement::Reshape { shape: vec![rows, terms] };
+        a.id = cx.push_move(flat, a.id, a.scale, &format!("{}.rows", node.name))?;
+        shape = vec![rows, shape[shape.len() - 1]];
+    }
+    let id = cx.push(&node.name, MatMul, &[a.id, b.id], scale)?;
+    let expr = Expr::value(shape, Value { id, scale });
+    debug_assert!(cx.interval(Value { id, scale }).max_abs() < BOUND);
+    if expr.shape == node.shape {
+        return Ok(expr);
+    }
+    cx.moved(expr, &Movement::Reshape { shape: node.shape.clone() })
+}

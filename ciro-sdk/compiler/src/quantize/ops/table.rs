@@ -1,0 +1,162 @@
+//! Functions by table.
+
+use crate::float::NodeId;
+use crate::quantize::calibrate::Range;
+use crate::quantize::casts::{narrow, round_to_i64};
+use crate::quantize::emit::{Clamp, exponent};
+use crate::quantize::error::{QuantizeError, Refusal};
+use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
+use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2, step_at_least};
+use crate::quantize::lower::Lowering;
+use ciro_model::integer::ops::{Lookup, Requantize};
+use ciro_model::integer::{BOUND, Interval};
+use ciro_model::tensor::Tensor;
+
+/// `f` of an expression whose values were inside `seen` at calibration.
+///
+/// Entry `q` is `f(q * step)` in double precision, rounded half to even at the output's scale. The table covers every quotient
+/// that interval analysis allows; where that would make it more than four times as large as what was seen, the operand is
+/// clamped to the calibrated range, with its margin, first.
+pub(super) fn of(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    expr: &Expr,
+    seen: Range,
+    f: &dyn Fn(f64) -> f64,
+) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    let reach = Reach::of(expr, &cx.builder).range;
+    let lattice = Lattice::of(expr);
+    let seen = if seen.lo > seen.hi { reach } else { seen };
+    let wanted = seen.widen(cx.settings.margin).clamp(reach.lo, reach.hi);
+    let steep = cx.extra_bits[node.operands[0].index()];
+    let output = u32::from(cx.demands[id.index()].output);
+    let bits = (cx.settings.table_bits + output.max(steep)).min(QUOTIENT_BITS_MAX);
+    let width = [wanted.width(), wanted.max_abs(), 1.0]
+        .into_iter()
+        .find(|width| *width > 0.0)
+        .expect("1 is positive");
+    let least =
+        (width * pow2(-exponent(bits))).max(reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX)));
+    let mut step = step_at_least(lattice.base, least);
+    if lattice.exact && lattice.fixed {
+        step = step.max(lattice.base);
+    }
+    let (expr, grid) = cx.grid(expr, step)?;
+    let step = grid.step();
+    let direct = reach.width() / step
+        < pow2(exponent((cx.settings.table_bits + steep.max(2)).min(QUOTIENT_BITS_MAX)));
+    let (operand, shift) = if direct {
+        (
+            Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step },
+            grid.shift,
+        )
+    } else {
+        let clamp = Clamp::seen(wanted, Some(not_flat(cx, id, wanted, reach, f)));
+        (cx.finish(&expr, grid, Some(clamp), &format!("{}.operand", node.name))?, 0)
+    };
+    let offset = if shift == 0 { 0 } else { 1 << (shift - 1) };
+    let interval = cx.interval(operand);
+    let quotient = Requantize { shift, lo: 0, hi: 0 }.quotient(interval);
+    let values = entries(cx, (quotient.lo, quotient.hi), step, seen, f)?;
+    if let Some(value) = uniform(&Tensor::vector(values.clone())) {
+        let constant = vec![value; count(&node.shape)];
+        return Ok(Expr::constant(rebuilt(&node.shape, constant)));
+    }
+    let (scale, table) = round(cx, id, &values)?;
+    let middle = round_to_i64((seen.lo + seen.hi) / (2.0 * step)).clamp(quotient.lo, quotient.hi);
+    let kept = kept_entries(&values, &table, scale, middle - quotient.lo);
+    let table = cx.builder.constant(Tensor::vector(table));
+    let op = Lookup { offset, shift, lo: narrow(quotient.lo), table };
+    let value = Value { id: cx.push(&node.name, op, &[operand.id], scale)?, scale };
+    let kept = Interval::new(quotient.lo + kept.lo, quotient.lo + kept.hi);
+    if kept != quotient {
+        cx.builder.guard(value.id, kept);
+    }
+    Ok(Expr::value(node.shape.clone(), value))
+}
+
+/// The part of `reach` outside which `f` stays what it is at the ends of `wanted`, to a unit of the result: what a clamp of the
+/// operand cuts there, the function cuts itself.
+fn not_flat(
+    cx: &Lowering<'_>,
+    id: NodeId,
+    wanted: Range,
+    reach: Range,
+    f: &dyn Fn(f64) -> f64,
+) -> Range {
+    const PROBES: i32 = 16;
+    let tolerance = cx.range(id).width() * pow2(-exponent(cx.bits(id)));
+    let flat = |from: f64, to: f64| {
+        let at = |probe: i32| from + (to - from) * f64::from(probe) / f64::from(PROBES);
+        (1..=PROBES).all(|probe| (f(at(probe)) - f(from)).abs() <= tolerance)
+    };
+    Range {
+        lo: if flat(wanted.lo, reach.lo) { wanted.lo } else { reach.lo },
+        hi: if flat(wanted.hi, reach.hi) { wanted.hi } else { reach.hi },
+    }
+}
+
+/// The positions around `middle` whose entries are the function's values, not those at the end of the calibrated range.
+fn kept_entries(values: &[f64], table: &[i32], scale: f64, middle: i64) -> Interval {
+    let kept = |at: usize| (values[at] - f64::from(table[at]) * scale).abs() <= scale;
+    let last = values.len() - 1;
+    let middle = usize::try_from(middle).unwrap_or(0).min(last);
+    let lo = (0..=middle).rev().take_while(|&at| kept(at)).last().unwrap_or(middle);
+    let hi = (middle..=last).take_while(|&at| kept(at)).last().unwrap_or(middle);
+    let position = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
+    Interval::new(position(lo), position(hi))
+}
+
+/// The function's values; outside its domain, and outside what was seen, the nearest finite one.
+fn entries(
+    cx: &Lowering<'_>,
+    (lo, hi): (i64, i64),
+    step: f64,
+    seen: Range,
+    f: &dyn Fn(f64) -> f64,
+) -> Result<Vec<f64>, QuantizeError> {
+    let mut values: Vec<f64> = (lo..=hi).map(|q| f(q as f64 * step)).collect();
+    for (q, value) in (lo..=hi).zip(&values) {
+        let x = q as f64 * step;
+        if !value.is_finite() && x - step > seen.lo && x + step < seen.hi {
+            return Err(cx.refuse(Refusal::NotFinite { at: x.to_string() }));
+        }
+    }
+    let finite: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite()).collect();
+    let (Some(&first), Some(&last)) = (finite.first(), finite.last()) else {
+        return Err(cx.refuse(Refusal::NotFinite { at: seen.lo.to_string() }));
+    };
+    let mut known = values[first];
+    for value in &mut values[..last] {
+        known = if value.is_finite() { *value } else { known };
+        *value = known;
+    }
+    let (edge, tail) = (values[last], last + 1..values.len());
+    values[tail].fill(edge);
+    Ok(values)
+}
+
+/// The output's scale and the rounded entries; integers stay what they are.
+fn round(cx: &Lowering<'_>, id: NodeId, values: &[f64]) -> Result<(f64, Vec<i32>), QuantizeError> {
+    let range = cx.range(id);
+    let whole = |&v: &f64| (v - v.round()).abs() == 0.0 && v.abs() < (1u32 << 20) as f64;
+    if values.iter().all(whole) {
+        return Ok((1.0, values.iter().map(|&v| narrow(round_to_i64(v))).collect()));
+    }
+    let reached = Range::of(values);
+    let kept = if range.lo > range.hi { reached } else { range.clamp(reached.lo, reached.hi) };
+    let width = [kept.width(), kept.max_abs(), 1.0]
+        .into_iter()
+        .find(|width| *width > 0.0)
+        .expect("1 is positive");
+    let mut scale = step_at_least(1.0, width * pow2(-exponent(cx.bits(id))));
+    while kept.max_abs() / scale >= BOUND as f64 / 2.0 {
+        scale *= 2.0;
+    }
+    let entry = |&v: &f64| {
+        let v = v.clamp(kept.lo, kept.hi);
+        narrow(round_to_i64((v / scale).round_ties_even()))
+    };
+    Ok((scale, values.iter().map(entry).collect()))
+}

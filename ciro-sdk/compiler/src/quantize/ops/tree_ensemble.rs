@@ -1,0 +1,262 @@
+//! Tree ensembles: ranks of features, then leaves.
+
+use std::collections::BTreeSet;
+
+use super::input;
+use crate::float::{Aggregate, BranchMode, Graph, NodeId, Op, TreeEnsemble, TreeNode};
+use crate::quantize::casts::{narrow, round_to_i64};
+use crate::quantize::error::QuantizeError;
+use crate::quantize::expr::{Expr, Value};
+use crate::quantize::grid::step_at_least;
+use crate::quantize::lower::Lowering;
+use ciro_model::integer::ops::{
+    Bucketize, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
+};
+use ciro_model::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
+use ciro_model::movement::Movement;
+
+/// Trees that read an input, perhaps moved, compare the order-preserving images of its float32 values and take exactly the
+/// branches that onnxruntime takes. Computed features are compared as integers, as fine as they come.
+pub(super) fn lower(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    trees: &TreeEnsemble,
+) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    let operand = node.operands[0];
+    let (x, images) = match features(cx.graph, operand) {
+        Some((index, movements)) => {
+            let mut x = input::ordered(cx, index)?;
+            for movement in movements {
+                x = cx.push(&format!("{}.features", node.name), movement, &[x], 1.0)?;
+            }
+            (x, Images::Ordered)
+        }
+        None => {
+            let value = cx.wide(operand, room::RANKED as f64)?;
+            (value.id, Images::Units { unit: value.scale, values: cx.interval(value) })
+        }
+    };
+    let boundaries = boundaries(trees, images);
+    let bucketize =
+        Bucketize { boundaries: boundaries.clone(), limbs: matches!(images, Images::Ordered) };
+    let ranks = cx.push(&format!("{}.ranks", node.name), bucketize, &[x], 1.0)?;
+    leaves(cx, id, trees, ranks, &Ranks { boundaries, images })
+}
+
+/// The input behind a node that only moves its elements, and the movements of its two-limb images.
+pub(in crate::quantize) fn features(
+    graph: &Graph,
+    id: NodeId,
+) -> Option<(usize, Vec<Movement<i32>>)> {
+    let node = graph.node(id);
+    match (&node.op, &node.operands[..]) {
+        (Op::Input { index }, _) => Some((*index, vec![])),
+        (Op::Move(movement), &[operand]) => {
+            let (index, mut movements) = features(graph, operand)?;
+            movements.push(limbs(movement, graph.node(operand).shape.len())?);
+            Some((index, movements))
+        }
+        _ => None,
+    }
+}
+
+/// The same movement of a tensor with one more axis, of two limbs; `None` where it fills.
+fn limbs(movement: &Movement<f64>, rank: usize) -> Option<Movement<i32>> {
+    let with_limbs = |shape: &[usize]| [shape, &[2]].concat();
+    match movement {
+        Movement::Reshape { shape } => Some(Movement::Reshape { shape: with_limbs(shape) }),
+        Movement::Expand { shape } if shape.len() == rank => {
+            Some(Movement::Expand { shape: with_limbs(shape) })
+        }
+        Movement::Transpose { perm } => {
+            Some(Movement::Transpose { perm: perm.iter().copied().chain([perm.len()]).collect() })
+        }
+        Movement::Select { axis, indices } => {
+            Some(Movement::Select { axis: *axis, indices: indices.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// What the integers of a feature stand for.
+#[derive(Clone, Copy)]
+enum Images {
+    /// Order-preserving images of float32.
+    Ordered,
+    /// Multiples of a unit, in an interval.
+    Units { unit: f64, values: Interval },
+}
+
+/// The sorted boundaries of every feature.
+struct Ranks {
+    boundaries: Vec<Vec<i64>>,
+    images: Images,
+}
+
+impl Images {
+    /// The greatest integer whose feature is at most `threshold` (below it if `strict`).
+    fn last(self, threshold: f32, strict: bool) -> i64 {
+        match self {
+            Self::Ordered => ordered_image(threshold) - i64::from(strict),
+            Self::Units { unit, values } => {
+                let units = f64::from(threshold) / unit;
+                let last = if strict { units.ceil() - 1.0 } else { units.floor() };
+                // Below all values, or at the greatest of them, a boundary decides as it does beyond.
+                round_to_i64(last).clamp(values.lo - 1, values.hi)
+            }
+        }
+    }
+
+    /// The boundaries that a comparison needs.
+    fn of(self, mode: BranchMode, threshold: f32) -> Vec<i64> {
+        match mode {
+            BranchMode::Leq | BranchMode::Gt => vec![self.last(threshold, false)],
+            BranchMode::Lt | BranchMode::Gte => vec![self.last(threshold, true)],
+            BranchMode::Eq | BranchMode::Neq => {
+                vec![self.last(threshold, true), self.last(threshold, false)]
+            }
+        }
+    }
+}
+
+impl Ranks {
+    /// The greatest rank of a feature that is at most a boundary.
+    fn rank(&self, feature: usize, boundary: i64) -> u32 {
+        let rank = self.boundaries[feature].binary_search(&boundary);
+        u32::try_from(rank.expect("every boundary was collected")).expect("import bounds nodes")
+    }
+}
+
+fn boundaries(trees: &TreeEnsemble, images: Images) -> Vec<Vec<i64>> {
+    let mut sets = vec![BTreeSet::new(); trees.features];
+    for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
+        if let TreeNode::Branch { feature, mode, threshold, .. } = node {
+            sets[*feature].extend(images.of(*mode, *threshold));
+        }
+    }
+    sets.into_iter().map(|set| set.into_iter().collect()).collect()
+}
+
+/// Adds the leaves up, or takes the least or greatest of all trees.
+fn leaves(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    trees: &TreeEnsemble,
+    ranks: IntegerId,
+    boundaries: &Ranks,
+) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    let count = trees.trees.len().max(1);
+    let (sign, divisor) = match trees.aggregate {
+        Aggregate::Sum => (1.0, 1.0),
+        Aggregate::Average => (1.0, count as f64),
+        Aggregate::Min => (-1.0, 1.0),
+        Aggregate::Max => (1.0, 1.0),
+    };
+    let extreme = matches!(trees.aggregate, Aggregate::Min | Aggregate::Max);
+    let unit = unit(trees, divisor);
+    let weigh = |w: f64| narrow(round_to_i64((sign * w / divisor / unit).round_ties_even()));
+    let outputs = trees.base.len();
+    // For a least or greatest, every tree has a column of its own for each output: [outputs, trees].
+    let width = if extreme { outputs * count } else { outputs };
+    let mut forest = IntegerTrees {
+        features: trees.features,
+        base: vec![0; width],
+        nodes: vec![],
+        roots: vec![],
+    };
+    for (at, tree) in trees.trees.iter().enumerate() {
+        let column = |output: usize| if extreme { output * count + at } else { output };
+        plant(&mut forest, &tree.nodes, boundaries, &|weights| {
+            let mut row = vec![0; width];
+            for &(output, weight) in weights {
+                row[column(output)] =
+                    narrow(i64::from(row[column(output)]) + i64::from(weigh(weight)));
+            }
+            row
+        });
+    }
+    if !extreme {
+        // The base is added after the division of an average.
+        forest.base =
+            trees.base.iter().map(|b| narrow(round_to_i64((b / unit).round_ties_even()))).collect();
+        let sums = cx.push(&node.name, forest, &[ranks], unit)?;
+        return Ok(Expr::value(node.shape.clone(), Value { id: sums, scale: unit }));
+    }
+    let each = cx.push(&format!("{}.trees", node.name), forest, &[ranks], unit)?;
+    let shape = [&node.shape[..], &[count]].concat();
+    let each =
+        cx.push_move(Movement::Reshape { shape }, each, unit, &format!("{}.trees", node.name))?;
+    let best = cx.push(&node.name, ReduceMax, &[each], unit)?;
+    let expr = Expr::value(node.shape.clone(), Value { id: best, scale: unit }).times(sign);
+    let base = node.shape.iter().product::<usize>() / outputs.max(1);
+    let base = trees.base.iter().copied().cycle().take(base * outputs).collect();
+    Ok(expr.plus_constant(crate::quantize::expr::rebuilt(&node.shape, base)))
+}
+
+/// The finest power-of-two unit at which no sum of leaves reaches 2^29.
+fn unit(trees: &TreeEnsemble, divisor: f64) -> f64 {
+    let mut sums: Vec<f64> = trees.base.iter().map(|b| b.abs()).collect();
+    for tree in &trees.trees {
+        let mut most = vec![0.0f64; sums.len()];
+        for node in &tree.nodes {
+            let TreeNode::Leaf { weights } = node else { continue };
+            let mut row = vec![0.0; sums.len()];
+            weights.iter().for_each(|&(output, weight)| row[output] += weight / divisor);
+            most.iter_mut().zip(&row).for_each(|(most, w)| *most = most.max(f64::abs(*w)));
+        }
+        sums.iter_mut().zip(&most).for_each(|(sum, most)| *sum += most);
+    }
+    let most = sums.into_iter().fold(0.0, f64::max);
+    // Each tree's leaf is off by half a unit at most.
+    let room = BOUND as f64 / 2.0 - trees.trees.len() as f64 - 1.0;
+    if most > 0.0 { step_at_least(1.0, most / room) } else { 1.0 }
+}
+
+/// What a leaf adds to every output.
+type Leaf<'a> = dyn Fn(&[(usize, f64)]) -> Vec<i32> + 'a;
+
+/// Appends a tree; an equality takes two branches.
+fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Leaf<'_>) {
+    let mut places = Vec::with_capacity(nodes.len());
+    let mut next = forest.nodes.len();
+    for node in nodes {
+        places.push(u32::try_from(next).expect("import bounds nodes"));
+        let twice = matches!(node, TreeNode::Branch { mode: BranchMode::Eq | BranchMode::Neq, .. });
+        next += if twice { 2 } else { 1 };
+    }
+    forest.roots.extend(places.first());
+    for (at, node) in nodes.iter().enumerate() {
+        let (mode, feature, threshold, yes, no) = match node {
+            TreeNode::Leaf { weights } => {
+                forest.nodes.push(IntegerNode::Leaf { weights: leaf(weights) });
+                continue;
+            }
+            TreeNode::Branch { mode, feature, threshold, if_true, if_false } => {
+                (*mode, *feature, *threshold, places[*if_true], places[*if_false])
+            }
+        };
+        let branch = |boundary: i64, left: u32, right: u32| IntegerNode::Branch {
+            feature: u32::try_from(feature).expect("import bounds features"),
+            threshold: ranks.rank(feature, boundary),
+            left,
+            right,
+        };
+        let bounds = ranks.images.of(mode, threshold);
+        match (mode, &bounds[..]) {
+            (BranchMode::Leq | BranchMode::Lt, [bound]) => {
+                forest.nodes.push(branch(*bound, yes, no))
+            }
+            (BranchMode::Gt | BranchMode::Gte, [bound]) => {
+                forest.nodes.push(branch(*bound, no, yes))
+            }
+            (_, [below, last]) => {
+                let (yes, no) = if mode == BranchMode::Eq { (yes, no) } else { (no, yes) };
+                forest.nodes.push(branch(*below, no, places[at] + 1));
+                forest.nodes.push(branch(*last, yes, no));
+            }
+            _ => unreachable!("one boundary for an order, two for an equality"),
+        }
+    }
+}

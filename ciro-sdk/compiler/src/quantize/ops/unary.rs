@@ -1,0 +1,237 @@
+//! Functions of one variable.
+
+use super::{compare, divide, input, table, whole};
+use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
+use crate::quantize::calibrate::Range;
+use crate::quantize::casts::narrow;
+use crate::quantize::emit::{Clamp, Target};
+use crate::quantize::error::{QuantizeError, Refusal};
+use crate::quantize::expr::{Core, Expr, Term, Value, count};
+use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::scalar::{Line, Shape, Steps, guards_zero};
+use ciro_model::integer::ops::{Isqrt, Mul, Requantize};
+use ciro_model::integer::room;
+
+/// Tensors of at most this many elements may be clamped at full width, which costs more limbs.
+const FEW: usize = 256;
+
+pub(super) fn lower(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    f: &ScalarFn,
+) -> Result<Expr, QuantizeError> {
+    let operand = cx.graph.node(id).operands[0];
+    if let Some(exact) = whole::lower(cx, id, operand, f)? {
+        return Ok(exact);
+    }
+    match Shape::of(f) {
+        Shape::Line(line) => {
+            let expr = cx.expr(operand)?;
+            Ok(along(expr, line))
+        }
+        Shape::Steps(form) => steps(cx, id, operand, &form),
+        Shape::Rounded(form, outer) => {
+            let inner = steps(cx, id, operand, &form)?;
+            let calibrated = cx.ranges[operand.index()];
+            let before = calibrated.affine(form.before.slope, form.before.offset);
+            let seen = before.clamp(form.lo, form.hi).affine(form.after.slope, form.after.offset);
+            table::of(cx, id, &inner, seen, &|x| outer.eval(x))
+        }
+        Shape::Sqrt { inner, outer } => {
+            let root = sqrt(cx, id, operand, inner)?;
+            Ok(along(root, outer))
+        }
+        Shape::Reciprocal { inner, outer } => {
+            let expr = along(cx.expr(operand)?, inner);
+            let range = cx.divisor_range(operand).affine(inner.slope, inner.offset);
+            if range.lo <= 0.0 && range.hi >= 0.0 {
+                return Err(divide::sign_error(cx, range));
+            }
+            let r = divide::reciprocal(cx, &expr, range, divide::RECIPROCAL_BITS)?;
+            Ok(along(Expr::value(expr.shape, r).times(divide::sign(range)), outer))
+        }
+        Shape::ReciprocalSqrt { inner, outer } => {
+            let root = sqrt(cx, id, operand, inner)?;
+            let range = cx.ranges[operand.index()].affine(inner.slope, inner.offset);
+            let range = Range { lo: range.lo.max(0.0).sqrt(), hi: range.hi.max(0.0).sqrt() };
+            let r = divide::reciprocal(cx, &root, range, divide::RECIPROCAL_BITS)?;
+            Ok(along(Expr::value(root.shape, r), outer))
+        }
+        Shape::Square { inner, outer } => {
+            let value = square_factor(cx, id, operand, inner)?;
+            let [a, b] = cx.fit([value, value], reduced_terms(cx, id))?;
+            let scale = a.scale * b.scale;
+            let name = cx.graph.node(id).name.clone();
+            let product = cx.push(&name, Mul, &[a.id, b.id], scale)?;
+            let shape = cx.graph.node(id).shape.clone();
+            Ok(along(Expr::value(shape, Value { id: product, scale }), outer))
+        }
+        Shape::Compare { f, inner, outer } if inner.offset.is_infinite() => {
+            // No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
+            if hides_all(cx, operand) {
+                return Err(cx.refuse(Refusal::Infinity));
+            }
+            let truth = outer.slope * f.eval(inner.offset, 0.0) + outer.offset;
+            let shape = cx.graph.node(id).shape.clone();
+            let truths = vec![truth; count(&shape)];
+            Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
+        }
+        Shape::Compare { f, inner, outer } => {
+            let difference = along(cx.expr(operand)?, inner);
+            let truth = compare::with_zero(cx, cx.graph.node(id), f, &difference)?;
+            Ok(along(truth, outer))
+        }
+        Shape::Other if guards_zero(f) && divides(cx, id) => cx.expr(operand),
+        Shape::Other => {
+            let expr = cx.expr(operand)?;
+            let range = cx.ranges[operand.index()];
+            table::of(cx, id, &expr, range, &|x| f.eval(x))
+        }
+    }
+}
+
+/// `slope * expr + offset`.
+pub(super) fn along(expr: Expr, line: Line) -> Expr {
+    let shape = expr.shape.clone();
+    let expr = expr.times(line.slope);
+    if line.offset == 0.0 {
+        return expr;
+    }
+    let offset = vec![line.offset; count(&shape)];
+    expr.plus_constant(crate::quantize::expr::rebuilt(&shape, offset))
+}
+
+fn square_factor(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    inner: Line,
+) -> Result<Value, QuantizeError> {
+    if inner.offset == 0.0 && inner.slope > 0.0 {
+        let value = cx.factor(operand)?;
+        return Ok(Value { scale: value.scale * inner.slope, ..value });
+    }
+    let expr = along(cx.expr(operand)?, inner);
+    let range = cx.range(operand).affine(inner.slope, inner.offset);
+    let target = Target { range, bits: cx.factor_bits(operand), clip: None, own: true };
+    let name = format!("{}.factor", cx.graph.node(id).name);
+    cx.round_to(&expr, &target, &name)
+}
+
+/// Whether a tensor, perhaps moved, is a maximum of masked elements.
+fn hides_all(cx: &Lowering<'_>, mut id: NodeId) -> bool {
+    loop {
+        let node = cx.graph.node(id);
+        match (&node.op, &node.operands[..]) {
+            (Op::Move(_), &[inner]) => id = inner,
+            (Op::Reduce(_), &[inner]) => {
+                return matches!(cx.form(inner), Some(Form::Masked(..) | Form::Hidden(_)));
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// Whether everything that reads a node, perhaps moved, divides by it.
+fn divides(cx: &Lowering<'_>, id: NodeId) -> bool {
+    let output = cx.graph.outputs.iter().any(|output| output.node == id);
+    let mut readers =
+        cx.graph.iter().skip(id.index()).filter(|(_, node)| node.operands.contains(&id));
+    !output
+        && readers.all(|(reader, node)| match node.op {
+            Op::Move(_) => divides(cx, reader),
+            Op::Binary(BinaryFn::Div) => node.operands[0] != id,
+            _ => false,
+        })
+}
+
+/// How many elements of a node are added by the one operator that reads it.
+pub(super) fn reduced_terms(cx: &Lowering<'_>, id: NodeId) -> usize {
+    let mut at = id;
+    for (reader, node) in cx.graph.iter().skip(id.index() + 1) {
+        if !node.operands.contains(&at) || !cx.demands[reader.index()].alive {
+            continue;
+        }
+        match node.op {
+            Op::Move(_) => at = reader,
+            Op::Reduce(Reducer::Sum | Reducer::Mean) => {
+                return cx.graph.node(at).shape.last().copied().unwrap_or(1).max(1);
+            }
+            _ => return 1,
+        }
+    }
+    1
+}
+
+/// Rounding and clamping: one `Requantize`, fused with the product before it.
+fn steps(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    form: &Steps,
+) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    if !form.round {
+        let expr = along(cx.expr(operand)?, form.before);
+        let calibrated = cx.ranges[operand.index()].affine(form.before.slope, form.before.offset);
+        let range = calibrated.widen(cx.settings.margin);
+        let clip = Some(Range { lo: form.lo, hi: form.hi });
+        let target =
+            Target { range: range.clamp(form.lo, form.hi), bits: cx.bits(id), clip, own: true };
+        let value = cx.round_to(&expr, &target, &node.name)?;
+        return Ok(along(Expr::value(node.shape.clone(), value), form.after));
+    }
+    if let (Some(&Form::Input(index)), 1) = (cx.form(operand), cx.demands[operand.index()].uses)
+        && form.before.offset == 0.0
+        && form.before.slope > 0.0
+        && form.lo.is_finite()
+        && form.hi.is_finite()
+    {
+        let x = input::rounded(cx, index, form.before.slope.recip(), (form.lo, form.hi))?;
+        let core = Core::Value { x, factor: 1.0 };
+        return Ok(along(Expr::core(node.shape.clone(), core), form.after));
+    }
+    let expr = along(cx.expr(operand)?, form.before);
+    let clamp = match form.lo.is_finite() && form.hi.is_finite() {
+        true => Range { lo: form.lo, hi: form.hi },
+        false => {
+            let seen = cx.ranges[operand.index()].affine(form.before.slope, form.before.offset);
+            seen.widen(cx.settings.margin).clamp(form.lo, form.hi)
+        }
+    };
+    let own = Range { lo: form.lo, hi: form.hi };
+    let clamp = Clamp::seen(clamp, Some(own));
+    let value = cx.round_at(&expr, 1.0, Some(clamp), &node.name)?;
+    let term = Term { core: Core::Value { x: value.id, factor: 1.0 }, moves: vec![] };
+    let expr = Expr { shape: node.shape.clone(), terms: vec![term], offset: None };
+    Ok(along(expr, form.after))
+}
+
+/// `sqrt(inner(x))` as an integer root of the finest radicand that fits.
+fn sqrt(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    inner: Line,
+) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    let expr = along(cx.expr(operand)?, inner);
+    let name = format!("{}.radicand", node.name);
+    let range = cx.ranges[operand.index()].affine(inner.slope, inner.offset);
+    if range.hi < 0.0 {
+        return Err(cx.refuse(Refusal::NotFinite { at: range.hi.to_string() }));
+    }
+    // A clamp at 0 compares any two values.
+    let mut radicand = cx.finest(&expr, room::COMPARED as f64, &name)?;
+    if cx.interval(radicand).lo < 0 {
+        if count(&node.shape) > FEW {
+            radicand = cx.within(radicand, 32767.0)?;
+        }
+        let hi = narrow(cx.interval(radicand).hi.max(0));
+        let op = Requantize { shift: 0, lo: 0, hi };
+        radicand.id = cx.push(&name, op, &[radicand.id], radicand.scale)?;
+    }
+    let scale = radicand.scale.sqrt();
+    let root = cx.push(&node.name, Isqrt, &[radicand.id], scale)?;
+    Ok(Expr::value(node.shape.clone(), Value { id: root, scale }))
+}

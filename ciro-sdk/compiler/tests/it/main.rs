@@ -1,0 +1,21 @@
+//! Integration tests of `ciro-compiler`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::float_cmp,
+    reason = "tests may panic and print, and compare floats that must be equal"
+)]
+
+mod altered;
+mod conformance;
+mod describe;
+mod fixtures;
+mod masks;
+mod models;
+mod operators;
+mod precision;
+mod protobuf;
+mod quantized;
+mod refusal;
+mod samples;
+mod tabular;
