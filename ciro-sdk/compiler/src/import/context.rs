@@ -13,6 +13,16 @@ use super::value::{Binding, Outputs, Stop, Value, one};
 use crate::float::NodeId;
 use ciro_model::tensor::Tensor;
 
+/// Translates one node.
+pub(super) type Translate = fn(&mut Cx<'_, '_>) -> Outputs;
+
+/// The operators of one file: name with its domain (`Relu`, `com.microsoft.FusedConv`), the version
+/// of the operator set that brought it, translation.
+pub(super) type Family = &'static [(&'static str, u16, Translate)];
+
+/// The short name of [`Context`], which every translation takes.
+pub(super) type Cx<'a, 'm> = Context<'a, 'm>;
+
 /// A node that is being translated.
 pub(super) struct Context<'a, 'm> {
     /// The graph in the making.

@@ -53,6 +53,24 @@ use value::Binding;
 
 use crate::float::{Graph, Labels, Output};
 
+/// An operator that can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnnxOperator {
+    /// The name, as nodes spell it.
+    pub name: &'static str,
+    /// The domain; empty for the operators of ONNX itself.
+    pub domain: &'static str,
+    /// The version of the domain's operator set that brought it.
+    pub since: u16,
+    /// The source file of its translation, below `import/ops` and without its ending.
+    pub family: &'static str,
+}
+
+/// Every operator that can be imported; `docs/operators.md` is made of them.
+pub fn operators() -> impl Iterator<Item = OnnxOperator> {
+    ops::all()
+}
+
 /// Imports an ONNX file; external weights may be beside it.
 ///
 /// # Errors
@@ -105,7 +123,7 @@ pub fn import_bytes_with(
     }
     let limits = Limits { elements: settings.max_elements, nodes: settings.max_nodes };
     let mut builder = Builder::new(limits);
-    let mut translator = Translator::new(&model, bytes, settings, external)?;
+    let mut translator = Translator::new(ops::find, &model, bytes, settings, external)?;
     let inputs = inputs::resolve(proto, settings, &mut translator)?;
     translator.initializers(&mut builder, proto);
     inputs::declare(&inputs, &mut builder, &mut translator);

@@ -8,20 +8,24 @@ use tract_onnx::pb::{
 };
 
 use super::builder::{Builder, Site};
-use super::context::Context;
+use super::context::{Context, Translate};
 use super::data_type::{DataType, data_type};
 use super::external::ExternalFiles;
 use super::functions::{Function, FunctionKey, functions, specialise};
 use super::literal::{Literal, literal, sparse};
 use super::value::{Binding, Outputs, Stop, Value};
-use super::{Reason, Refused, Settings, ops};
+use super::{Reason, Refused, Settings};
 
 /// Graphs and functions may be this deep inside each other.
 const DEPTH_MAX: usize = 32;
 
+/// The translation of an operator, by domain and name.
+pub(super) type Find = fn(&str, &str) -> Result<Translate, Reason>;
+
 /// The state of a translation: what is in scope, and what has been refused.
 #[derive(Debug)]
 pub(super) struct Translator<'m> {
+    find: Find,
     opsets: BTreeMap<String, i64>,
     functions: BTreeMap<FunctionKey, Function<'m>>,
     scopes: Vec<HashMap<String, Binding>>,
@@ -38,14 +42,16 @@ pub(super) struct Translator<'m> {
 }
 
 impl<'m> Translator<'m> {
-    /// A translation of `model`, which was decoded from `bytes`.
+    /// A translation of `model`, which was decoded from `bytes`, by the operators of `find`.
     pub(super) fn new(
+        find: Find,
         model: &'m ModelProto,
         bytes: &[u8],
         settings: &Settings,
         external: &'m ExternalFiles,
     ) -> Result<Self, prost::DecodeError> {
         Ok(Self {
+            find,
             opsets: opsets(&model.opset_import),
             functions: functions(model, bytes)?,
             scopes: vec![HashMap::new()],
@@ -187,7 +193,7 @@ impl<'m> Translator<'m> {
         let function = function.cloned();
         let operator = match function {
             Some(_) => None,
-            None => Some(ops::find(domain(node), &node.op_type)?),
+            None => Some((self.find)(domain(node), &node.op_type)?),
         };
         let mut inputs = Vec::with_capacity(node.input.len());
         for name in &node.input {

@@ -1,29 +1,51 @@
 //! Elementwise operators of several operands, with broadcasting.
 
-use super::super::Reason;
-use super::super::context::Context;
-use super::super::data_type::{DataType, integer_range, is_float};
-use super::super::value::{Outputs, Value, one};
 use super::elementwise::{mul, of, x};
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family};
+use crate::import::data_type::{DataType, data_type, integer_range, is_float};
+use crate::import::value::{Outputs, Value, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("Add", 1, |cx| binary(cx, BinaryFn::Add)),
+    ("And", 1, |cx| predicate(cx, BinaryFn::And)),
+    ("Cast", 1, cast_to),
+    ("CastLike", 15, cast_like),
+    ("Div", 1, div),
+    ("Equal", 1, equal),
+    ("Greater", 1, |cx| predicate(cx, BinaryFn::Greater)),
+    ("GreaterOrEqual", 12, |cx| predicate(cx, BinaryFn::GreaterOrEqual)),
+    ("Less", 1, |cx| predicate(cx, BinaryFn::Less)),
+    ("LessOrEqual", 12, |cx| predicate(cx, BinaryFn::LessOrEqual)),
+    ("Max", 1, |cx| variadic(cx, BinaryFn::Max)),
+    ("Mean", 1, mean),
+    ("Min", 1, |cx| variadic(cx, BinaryFn::Min)),
+    ("Mod", 10, modulo),
+    ("Mul", 1, |cx| binary(cx, BinaryFn::Mul)),
+    ("Or", 1, |cx| predicate(cx, BinaryFn::Or)),
+    ("Pow", 1, pow),
+    ("Sub", 1, |cx| binary(cx, BinaryFn::Sub)),
+    ("Sum", 1, |cx| variadic(cx, BinaryFn::Add)),
+    ("Where", 9, where_op),
+    ("Xor", 1, |cx| predicate(cx, BinaryFn::Xor)),
+];
 
 /// Arithmetic; the element type stays.
-pub(super) fn binary(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
+fn binary(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let (a, b) = operands(cx)?;
     one(a.with(cx.g.binary(f, a.id, b)?))
 }
 
 /// A comparison or a logical operator; the result is a truth value.
-pub(super) fn predicate(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
+fn predicate(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let (a, b) = operands(cx)?;
     Context::give(cx.g.binary(f, a.id, b)?, DataType::Bool)
 }
 
 /// Equality of numbers, or of strings as positions in one list of names.
-pub(super) fn equal(cx: &mut Cx<'_, '_>) -> Outputs {
+fn equal(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = (cx.tensor(0)?, cx.tensor(1)?);
     if a.kind != DataType::String {
         return predicate(cx, BinaryFn::Equal);
@@ -33,7 +55,7 @@ pub(super) fn equal(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Division; of integers toward zero.
-pub(super) fn div(cx: &mut Cx<'_, '_>) -> Outputs {
+fn div(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = operands(cx)?;
     let quotient = cx.g.div(a.id, b)?;
     if is_float(a.kind) {
@@ -43,7 +65,7 @@ pub(super) fn div(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Power; of integers, toward zero.
-pub(super) fn pow(cx: &mut Cx<'_, '_>) -> Outputs {
+fn pow(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = operands(cx)?;
     if let Some(exponent) = cx.g.uniform(b).filter(|_| cx.g.broadcast(&[a.id, b]).is_ok()) {
         let f = match exponent {
@@ -68,13 +90,13 @@ pub(super) fn pow(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Remainder; the sign is the divisor's, or with `fmod` the dividend's.
-pub(super) fn modulo(cx: &mut Cx<'_, '_>) -> Outputs {
+fn modulo(cx: &mut Cx<'_, '_>) -> Outputs {
     let f = if cx.flag("fmod", false) { BinaryFn::Fmod } else { BinaryFn::Mod };
     binary(cx, f)
 }
 
 /// `Max`, `Min`, `Sum` of any number of operands.
-pub(super) fn variadic(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
+fn variadic(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let first = cx.number(0)?;
     let mut sum = first.id;
     for index in 1..cx.inputs.len() {
@@ -85,7 +107,7 @@ pub(super) fn variadic(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
 }
 
 /// Mean of any number of operands.
-pub(super) fn mean(cx: &mut Cx<'_, '_>) -> Outputs {
+fn mean(cx: &mut Cx<'_, '_>) -> Outputs {
     let count = cx.inputs.len() as f64;
     let first = cx.number(0)?;
     let mut sum = first.id;
@@ -97,7 +119,7 @@ pub(super) fn mean(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `condition ? a : b`.
-pub(super) fn where_op(cx: &mut Cx<'_, '_>) -> Outputs {
+fn where_op(cx: &mut Cx<'_, '_>) -> Outputs {
     let condition = cx.number(0)?;
     let [a, b] = [cx.tensor(1)?, cx.tensor(2)?];
     let [a, b] = if a.kind == DataType::String { same_names(cx, [a, b])? } else { [a, b] };
@@ -144,11 +166,23 @@ pub(super) fn same_names(cx: &mut Cx<'_, '_>, [a, b]: [Value; 2]) -> Result<[Val
     Ok([Value { names: names.clone(), ..a }, Value { id, names, ..b }])
 }
 
+/// Converts to the element type of an attribute.
+fn cast_to(cx: &mut Cx<'_, '_>) -> Outputs {
+    let to = data_type(i32::try_from(cx.int("to", 0)).unwrap_or(0))?;
+    cast(cx, to)
+}
+
+/// Converts to the element type of the second operand.
+fn cast_like(cx: &mut Cx<'_, '_>) -> Outputs {
+    let to = cx.tensor(1)?.kind;
+    cast(cx, to)
+}
+
 /// Converts between element types.
 ///
 /// Floats become integers toward zero; anything but 0 becomes true. Values that the new type cannot hold, and the
 /// rounding to narrower floats, are not modelled.
-pub(super) fn cast(cx: &mut Cx<'_, '_>, to: DataType) -> Outputs {
+fn cast(cx: &mut Cx<'_, '_>, to: DataType) -> Outputs {
     let from = cx.tensor(0)?;
     if from.kind == to {
         return one(from);

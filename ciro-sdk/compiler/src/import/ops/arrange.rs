@@ -1,15 +1,21 @@
 //! Operators that pad, and that move blocks of elements.
 
-use super::super::Reason;
-use super::super::context::{Context, axis_of, bad};
-use super::super::value::{Outputs, one};
 use super::shape::extents;
 use crate::float::{Movement, NodeId, Op};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, axis_of, bad};
+use crate::import::value::{Outputs, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("CenterCropPad", 18, center_crop_pad),
+    ("DepthToSpace", 1, depth_to_space),
+    ("Pad", 1, pad),
+    ("ReverseSequence", 10, reverse_sequence),
+    ("SpaceToDepth", 1, space_to_depth),
+];
 
 /// Padding by a constant, by the edge, by reflection, or around.
-pub(super) fn pad(cx: &mut Cx<'_, '_>) -> Outputs {
+fn pad(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let rank = cx.g.rank(x.id);
     let (pads, fill) = if cx.opset < 11 {
@@ -83,7 +89,7 @@ fn pad_axis(
 }
 
 /// Moves channels into blocks of space.
-pub(super) fn depth_to_space(cx: &mut Cx<'_, '_>) -> Outputs {
+fn depth_to_space(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let block = block_size(cx)?;
     let &[n, c, h, w] = cx.g.shape(x.id) else {
@@ -100,7 +106,7 @@ pub(super) fn depth_to_space(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Moves blocks of space into channels.
-pub(super) fn space_to_depth(cx: &mut Cx<'_, '_>) -> Outputs {
+fn space_to_depth(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let block = block_size(cx)?;
     let &[n, c, h, w] = cx.g.shape(x.id) else {
@@ -126,7 +132,7 @@ fn block_size(cx: &Cx<'_, '_>) -> Result<usize, Reason> {
 }
 
 /// Reverses the first positions of each sequence of a batch.
-pub(super) fn reverse_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
+fn reverse_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let rank = cx.g.rank(x.id);
     let (batch, time) =
@@ -148,7 +154,7 @@ pub(super) fn reverse_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Crops or pads some axes around their centre.
-pub(super) fn center_crop_pad(cx: &mut Cx<'_, '_>) -> Outputs {
+fn center_crop_pad(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let rank = cx.g.rank(x.id);
     let wanted = extents(&cx.const_ints(1)?)?;

@@ -1,13 +1,18 @@
 //! Attention.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::data_type::DataType;
-use super::super::value::{Binding, Outputs, Value, one};
 use super::elementwise::{c, div, mul, of, x};
 use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::data_type::DataType;
+use crate::import::value::{Binding, Outputs, Value, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("Attention", 23, attention),
+    ("RotaryEmbedding", 23, rotary_embedding),
+    ("com.microsoft.Attention", 1, packed),
+    ("com.microsoft.MultiHeadAttention", 1, multi_head),
+];
 
 /// Queries, keys and values as `[N, heads, length, width]`.
 struct Heads {
@@ -27,7 +32,7 @@ struct Masks {
 ///
 /// # Source
 /// ONNX `Attention`, opset 23 and later. Rows that are hidden altogether give 0.
-pub(super) fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
+fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
     let (q, k, v) = (cx.number(0)?, cx.number(1)?, cx.number(2)?);
     let flat = cx.g.rank(q.id) == 3;
     let (q_heads, kv_heads) = (cx.int("q_num_heads", 0), cx.int("kv_num_heads", 0));
@@ -58,7 +63,7 @@ pub(super) fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.MultiHeadAttention` without packed or cached keys: `query, key, value, bias, padding mask, bias`.
-pub(super) fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
+fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
     let q = cx.number(0)?;
     let count = cx.int("num_heads", 0);
     if (5..cx.inputs.len()).any(|index| index != 5 && cx.has(index)) {
@@ -83,7 +88,7 @@ pub(super) fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.Attention` without a cache: `input, weights, bias, mask, past, bias`.
-pub(super) fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
+fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
     let input = cx.number(0)?;
     let count = cx.int("num_heads", 0);
     if cx.has(4) {
@@ -332,7 +337,7 @@ fn share_heads(cx: &mut Cx<'_, '_>, heads: &mut Heads) -> Result<(), Reason> {
 }
 
 /// Rotates pairs of features by angles that depend on the position.
-pub(super) fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
+fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let shape = cx.g.shape(x.id).to_vec();
     let count = usize::try_from(cx.int("num_heads", 0)).unwrap_or(0);

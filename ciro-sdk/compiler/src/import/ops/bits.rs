@@ -1,17 +1,24 @@
 //! Operators on the bits of integers, by arithmetic.
 
-use super::super::Reason;
-use super::super::context::Context;
-use super::super::data_type::{DataType, data_type, integer_bits, integer_range};
-use super::super::value::{Outputs, one};
 use super::arithmetic::operands;
 use super::elementwise::{c, mul, of, sub, where_, x};
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family};
+use crate::import::data_type::{DataType, data_type, integer_bits, integer_range};
+use crate::import::value::{Outputs, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("BitCast", 26, bit_cast),
+    ("BitShift", 11, bit_shift),
+    ("BitwiseAnd", 18, |cx| bitwise(cx, BinaryFn::And)),
+    ("BitwiseNot", 18, bitwise_not),
+    ("BitwiseOr", 18, |cx| bitwise(cx, BinaryFn::Or)),
+    ("BitwiseXor", 18, |cx| bitwise(cx, BinaryFn::Xor)),
+];
 
 /// Shifts by a number of bits: a product or quotient with a power of two.
-pub(super) fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
+fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = operands(cx)?;
     let two = cx.g.scalar(2.0)?;
     let power = cx.g.binary(BinaryFn::Pow, two, b)?;
@@ -24,7 +31,7 @@ pub(super) fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The integer of another type with the same bits.
-pub(super) fn bit_cast(cx: &mut Cx<'_, '_>) -> Outputs {
+fn bit_cast(cx: &mut Cx<'_, '_>) -> Outputs {
     let from = cx.number(0)?;
     let to = data_type(i32::try_from(cx.int("to", 0)).unwrap_or(0))?;
     let span = |kind| integer_range(kind).map(|(low, high)| high - low);
@@ -37,7 +44,7 @@ pub(super) fn bit_cast(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `-1 - x` of signed integers, `max - x` of unsigned ones.
-pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
+fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?;
     let (low, high) = integers(a.kind)?;
     one(a.with(cx.g.map(sub(c(low + high), x()), a.id)?))
@@ -46,7 +53,7 @@ pub(super) fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
 /// Bitwise logic of integers, bit after bit.
 ///
 /// The operands are shifted into `0 .. 2^bits`, which keeps their bits in two's complement.
-pub(super) fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
+fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let (a, b) = operands(cx)?;
     let bits = integer_bits(a.kind).ok_or(NOT_INTEGERS)?;
     // Doubles hold 53 bits: wider integers have to be constants that fit.

@@ -1,16 +1,32 @@
 //! Control flow, sequences and optionals: all decided at import.
 
-use super::super::Reason;
-use super::super::context::{Context, axis_of, bad, integer};
-use super::super::data_type::DataType;
-use super::super::value::{Binding, Outputs, Stop, Value, one};
 use super::shape::{equal_parts, extents};
 use crate::float::NodeId;
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, axis_of, bad, integer};
+use crate::import::data_type::DataType;
+use crate::import::value::{Binding, Outputs, Stop, Value, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("ConcatFromSequence", 11, concat_from_sequence),
+    ("If", 1, if_op),
+    ("Loop", 1, loop_op),
+    ("Optional", 15, optional),
+    ("OptionalGetElement", 15, optional_get_element),
+    ("OptionalHasElement", 15, optional_has_element),
+    ("Scan", 8, scan),
+    ("SequenceAt", 11, sequence_at),
+    ("SequenceConstruct", 11, sequence_construct),
+    ("SequenceEmpty", 11, sequence_empty),
+    ("SequenceErase", 11, sequence_erase),
+    ("SequenceInsert", 11, sequence_insert),
+    ("SequenceLength", 11, sequence_length),
+    ("SequenceMap", 17, sequence_map),
+    ("SplitToSequence", 11, split_to_sequence),
+];
 
 /// One branch where the condition is constant, else both and a choice between their results.
-pub(super) fn if_op(cx: &mut Cx<'_, '_>) -> Outputs {
+fn if_op(cx: &mut Cx<'_, '_>) -> Outputs {
     let condition = cx.number(0)?;
     let (then_branch, else_branch) = (cx.graph("then_branch")?, cx.graph("else_branch")?);
     if let Some(value) = cx.g.uniform(condition.id) {
@@ -33,7 +49,7 @@ pub(super) fn if_op(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// A loop with a constant number of turns, unrolled.
-pub(super) fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
+fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
     let body = cx.graph("body")?;
     let turns_max = match cx.optional(0)? {
         None => f64::INFINITY,
@@ -85,7 +101,7 @@ pub(super) fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
 ///
 /// # Source
 /// ONNX `Scan`: opset 8 had a batch axis before everything; opset 9 gave each input an axis of its own.
-pub(super) fn scan(cx: &mut Cx<'_, '_>) -> Outputs {
+fn scan(cx: &mut Cx<'_, '_>) -> Outputs {
     if cx.opset < 9 {
         return scan_8(cx);
     }
@@ -243,15 +259,15 @@ fn tensors(bindings: &[Binding]) -> Result<Vec<Value>, Reason> {
 }
 
 /// A list of the operands.
-pub(super) fn sequence_construct(cx: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_construct(cx: &mut Cx<'_, '_>) -> Outputs {
     Ok(vec![Binding::Sequence(cx.tensors()?)])
 }
 
-pub(super) fn sequence_empty(_: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_empty(_: &mut Cx<'_, '_>) -> Outputs {
     Ok(vec![Binding::Sequence(Vec::new())])
 }
 
-pub(super) fn sequence_at(cx: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_at(cx: &mut Cx<'_, '_>) -> Outputs {
     let values = cx.sequence(0)?;
     let at = place(cx.const_int(1)?, values.len())?;
     match values.get(at) {
@@ -260,19 +276,19 @@ pub(super) fn sequence_at(cx: &mut Cx<'_, '_>) -> Outputs {
     }
 }
 
-pub(super) fn sequence_length(cx: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_length(cx: &mut Cx<'_, '_>) -> Outputs {
     let len = cx.sequence(0)?.len();
     Context::give(cx.g.scalar(len as f64)?, DataType::Int64)
 }
 
-pub(super) fn sequence_insert(cx: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_insert(cx: &mut Cx<'_, '_>) -> Outputs {
     let (mut values, value) = (cx.sequence(0)?, cx.tensor(1)?);
     let at = if cx.has(2) { place(cx.const_int(2)?, values.len())? } else { values.len() };
     values.insert(at, value);
     Ok(vec![Binding::Sequence(values)])
 }
 
-pub(super) fn sequence_erase(cx: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_erase(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut values = cx.sequence(0)?;
     let last = values.len().checked_sub(1).ok_or(Reason::Unsupported("the sequence is empty"))?;
     let at = if cx.has(1) { place(cx.const_int(1)?, values.len())? } else { last };
@@ -284,7 +300,7 @@ pub(super) fn sequence_erase(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Joins a list along an axis, old or new.
-pub(super) fn concat_from_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
+fn concat_from_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
     let values = cx.sequence(0)?;
     let first = values.first().cloned().ok_or(Reason::Unsupported("the sequence is empty"))?;
     let new_axis = cx.flag("new_axis", false);
@@ -298,7 +314,7 @@ pub(super) fn concat_from_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Cuts a tensor into a list of parts.
-pub(super) fn split_to_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
+fn split_to_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let axis = cx.axis(0, cx.g.rank(x.id))?;
     let extent = cx.g.shape(x.id)[axis];
@@ -330,7 +346,7 @@ pub(super) fn split_to_sequence(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Runs a graph on every element of a list.
-pub(super) fn sequence_map(cx: &mut Cx<'_, '_>) -> Outputs {
+fn sequence_map(cx: &mut Cx<'_, '_>) -> Outputs {
     let body = cx.graph("body")?;
     let turns = cx.sequence(0)?.len();
     let mut lists = vec![Vec::new(); body.output.len()];
@@ -356,16 +372,16 @@ pub(super) fn sequence_map(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// An optional is its value, or nothing.
-pub(super) fn optional(cx: &mut Cx<'_, '_>) -> Outputs {
+fn optional(cx: &mut Cx<'_, '_>) -> Outputs {
     Ok(vec![cx.inputs.first().cloned().unwrap_or(Binding::Absent)])
 }
 
-pub(super) fn optional_has_element(cx: &mut Cx<'_, '_>) -> Outputs {
+fn optional_has_element(cx: &mut Cx<'_, '_>) -> Outputs {
     let has = f64::from(u8::from(cx.has(0)));
     Context::give(cx.g.scalar(has)?, DataType::Bool)
 }
 
-pub(super) fn optional_get_element(cx: &mut Cx<'_, '_>) -> Outputs {
+fn optional_get_element(cx: &mut Cx<'_, '_>) -> Outputs {
     match cx.inputs.first() {
         Some(value @ (Binding::Tensor(_) | Binding::Sequence(_))) => Ok(vec![value.clone()]),
         _ => Err(Reason::Unsupported("the optional has no element").into()),

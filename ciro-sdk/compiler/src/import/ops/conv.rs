@@ -1,16 +1,16 @@
 //! Convolutions.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::value::{Outputs, one};
 use super::spatial::{Side, Spatial, split};
 use crate::float::{Movement, NodeId, Op};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::value::{Outputs, one};
 use ciro_model::movement::Windows;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[("Conv", 1, conv), ("ConvTranspose", 1, conv_transpose)];
 
 /// Convolution of `x: [N, C, spatial..]` with `w: [O, C / group, kernel..]`.
-pub(super) fn conv(cx: &mut Cx<'_, '_>) -> Outputs {
+fn conv(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, w) = (cx.number(0)?, cx.number(1)?);
     let bias = cx.optional(2)?.map(|bias| bias.id);
     one(x.with(convolution(cx, x.id, w.id, bias)?))
@@ -91,7 +91,7 @@ fn convolve(
 ///
 /// # Source
 /// ONNX `ConvTranspose`: weights are `[C, O / group, kernel..]`.
-pub(super) fn conv_transpose(cx: &mut Cx<'_, '_>) -> Outputs {
+fn conv_transpose(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, w) = (cx.number(0)?, cx.number(1)?);
     let bias = cx.optional(2)?.map(|bias| bias.id);
     let (x_shape, w_shape) = (cx.g.shape(x.id).to_vec(), cx.g.shape(w.id).to_vec());
@@ -210,7 +210,7 @@ fn settle_transposed(
     Ok(())
 }
 
-pub(super) fn groups(cx: &Cx<'_, '_>) -> Result<usize, Reason> {
+fn groups(cx: &Cx<'_, '_>) -> Result<usize, Reason> {
     match usize::try_from(cx.int("group", 1)) {
         Ok(groups) if groups > 0 => Ok(groups),
         _ => Err(bad("group", "must be at least 1")),

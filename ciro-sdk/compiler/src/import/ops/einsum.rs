@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::value::{Outputs, one};
 use crate::float::{Movement, NodeId, Op, Reducer};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::value::{Outputs, one};
 use ciro_model::tensor::strides;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[("Einsum", 12, einsum)];
 
 /// A tensor with one label for each axis.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ struct Term {
 }
 
 /// The sum that the attribute `equation` describes.
-pub(super) fn einsum(cx: &mut Cx<'_, '_>) -> Outputs {
+fn einsum(cx: &mut Cx<'_, '_>) -> Outputs {
     let operands = cx.tensors()?;
     let first = operands.first().cloned().ok_or(Reason::MissingInput(0))?;
     let equation: String = cx.text("equation", "").chars().filter(|c| *c != ' ').collect();

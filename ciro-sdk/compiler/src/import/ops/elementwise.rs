@@ -1,31 +1,80 @@
 //! Elementwise operators of one operand.
 
-use super::super::context::Context;
-use super::super::data_type::DataType;
-use super::super::value::{Outputs, one};
 use crate::float::{BinaryFn, ScalarFn, UnaryFn};
+use crate::import::context::{Context, Cx, Family};
+use crate::import::data_type::DataType;
+use crate::import::value::{Outputs, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("Abs", 1, |cx| unary(cx, UnaryFn::Abs)),
+    ("Acos", 7, |cx| unary(cx, UnaryFn::Acos)),
+    ("Acosh", 9, |cx| unary(cx, UnaryFn::Acosh)),
+    ("Asin", 7, |cx| unary(cx, UnaryFn::Asin)),
+    ("Asinh", 9, |cx| unary(cx, UnaryFn::Asinh)),
+    ("Atan", 7, |cx| unary(cx, UnaryFn::Atan)),
+    ("Atanh", 9, |cx| unary(cx, UnaryFn::Atanh)),
+    ("Ceil", 1, |cx| unary(cx, UnaryFn::Ceil)),
+    ("Celu", 12, celu),
+    ("Clip", 1, clip_op),
+    ("Cos", 7, |cx| unary(cx, UnaryFn::Cos)),
+    ("Cosh", 9, |cx| unary(cx, UnaryFn::Cosh)),
+    ("Elu", 1, elu),
+    ("Erf", 9, |cx| unary(cx, UnaryFn::Erf)),
+    ("Exp", 1, |cx| unary(cx, UnaryFn::Exp)),
+    ("Floor", 1, |cx| unary(cx, UnaryFn::Floor)),
+    ("Gelu", 20, gelu),
+    ("HardSigmoid", 1, hard_sigmoid),
+    ("HardSwish", 14, hard_swish),
+    ("IsInf", 10, is_inf),
+    ("IsNaN", 9, |cx| predicate(cx, UnaryFn::IsNaN)),
+    ("LeakyRelu", 1, leaky_relu),
+    ("Log", 1, |cx| unary(cx, UnaryFn::Log)),
+    ("Mish", 18, mish),
+    ("Neg", 1, |cx| unary(cx, UnaryFn::Neg)),
+    ("Not", 1, |cx| predicate(cx, UnaryFn::Not)),
+    ("PRelu", 1, prelu),
+    ("Reciprocal", 1, |cx| unary(cx, UnaryFn::Reciprocal)),
+    ("Relu", 1, |cx| unary(cx, UnaryFn::Relu)),
+    ("Round", 11, |cx| unary(cx, UnaryFn::Round)),
+    ("Selu", 1, selu),
+    ("Shrink", 9, shrink),
+    ("Sigmoid", 1, |cx| unary(cx, UnaryFn::Sigmoid)),
+    ("Sign", 9, |cx| unary(cx, UnaryFn::Sign)),
+    ("Sin", 7, |cx| unary(cx, UnaryFn::Sin)),
+    ("Sinh", 9, |cx| unary(cx, UnaryFn::Sinh)),
+    ("Softplus", 1, |cx| unary(cx, UnaryFn::Softplus)),
+    ("Softsign", 1, softsign),
+    ("Sqrt", 1, |cx| unary(cx, UnaryFn::Sqrt)),
+    ("SwiGLU", 28, swi_glu),
+    ("Swish", 24, swish),
+    ("Tan", 7, |cx| unary(cx, UnaryFn::Tan)),
+    ("Tanh", 1, |cx| unary(cx, UnaryFn::Tanh)),
+    ("ThresholdedRelu", 10, thresholded_relu),
+    ("com.microsoft.BiasGelu", 1, |cx| bias_gelu(cx, &gelu_erf())),
+    ("com.microsoft.FastGelu", 1, |cx| bias_gelu(cx, &gelu_tanh())),
+    ("com.microsoft.Gelu", 1, gelu),
+    ("com.microsoft.QuickGelu", 1, quick_gelu),
+];
 
 /// A primitive; the element type stays.
-pub(super) fn unary(cx: &mut Cx<'_, '_>, f: UnaryFn) -> Outputs {
+fn unary(cx: &mut Cx<'_, '_>, f: UnaryFn) -> Outputs {
     scalar(cx, ScalarFn::unary(f))
 }
 
 /// A predicate; the result is a truth value.
-pub(super) fn predicate(cx: &mut Cx<'_, '_>, f: UnaryFn) -> Outputs {
+fn predicate(cx: &mut Cx<'_, '_>, f: UnaryFn) -> Outputs {
     let x = cx.number(0)?;
     Context::give(cx.g.unary(f, x.id)?, DataType::Bool)
 }
 
 /// A function given as an expression; the element type stays.
-pub(super) fn scalar(cx: &mut Cx<'_, '_>, f: ScalarFn) -> Outputs {
+fn scalar(cx: &mut Cx<'_, '_>, f: ScalarFn) -> Outputs {
     let x = cx.number(0)?;
     one(x.with(cx.g.map(f, x.id)?))
 }
 
 /// `x` for `x >= 0`, else `alpha * x`.
-pub(super) fn leaky_relu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn leaky_relu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 0.01);
     scalar(cx, leaky(alpha))
 }
@@ -35,13 +84,13 @@ pub(super) fn leaky(alpha: f64) -> ScalarFn {
 }
 
 /// `x` for `x >= 0`, else `alpha * (exp(x) - 1)`.
-pub(super) fn elu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn elu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
     scalar(cx, where_(less(x(), c(0.0)), mul(c(alpha), sub(exp(x()), c(1.0))), x()))
 }
 
 /// `gamma * x` for `x > 0`, else `gamma * alpha * (exp(x) - 1)`.
-pub(super) fn selu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn selu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.673_263_192_176_818_8);
     let gamma = cx.float("gamma", 1.050_701_022_148_132_3);
     let below = mul(c(gamma * alpha), sub(exp(x()), c(1.0)));
@@ -49,14 +98,14 @@ pub(super) fn selu(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `max(0, x) + min(0, alpha * (exp(x / alpha) - 1))`.
-pub(super) fn celu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn celu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
     let below = mul(c(alpha), sub(exp(div(x(), c(alpha))), c(1.0)));
     scalar(cx, where_(less(x(), c(0.0)), below, x()))
 }
 
 /// `max(0, min(1, alpha * x + beta))`, as an affine function and a clip.
-pub(super) fn hard_sigmoid(cx: &mut Cx<'_, '_>) -> Outputs {
+fn hard_sigmoid(cx: &mut Cx<'_, '_>) -> Outputs {
     let (alpha, beta) = (cx.float("alpha", 0.2), cx.float("beta", 0.5));
     let operand = cx.number(0)?;
     let line = cx.g.map(add(mul(x(), c(alpha)), c(beta)), operand.id)?;
@@ -64,41 +113,41 @@ pub(super) fn hard_sigmoid(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `x * max(0, min(1, x / 6 + 1 / 2))`.
-pub(super) fn hard_swish(cx: &mut Cx<'_, '_>) -> Outputs {
+fn hard_swish(cx: &mut Cx<'_, '_>) -> Outputs {
     scalar(cx, mul(x(), clip(add(div(x(), c(6.0)), c(0.5)), 0.0, 1.0)))
 }
 
 /// `x * tanh(softplus(x))`.
-pub(super) fn mish(cx: &mut Cx<'_, '_>) -> Outputs {
+fn mish(cx: &mut Cx<'_, '_>) -> Outputs {
     scalar(cx, mul(x(), of(UnaryFn::Tanh, of(UnaryFn::Softplus, x()))))
 }
 
 /// `x / (1 + |x|)`.
-pub(super) fn softsign(cx: &mut Cx<'_, '_>) -> Outputs {
+fn softsign(cx: &mut Cx<'_, '_>) -> Outputs {
     scalar(cx, div(x(), add(c(1.0), of(UnaryFn::Abs, x()))))
 }
 
 /// `x` for `x > alpha`, else 0.
-pub(super) fn thresholded_relu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn thresholded_relu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
     scalar(cx, where_(less(c(alpha), x()), x(), c(0.0)))
 }
 
 /// `x + bias` below `-lambd`, `x - bias` above `lambd`, else 0.
-pub(super) fn shrink(cx: &mut Cx<'_, '_>) -> Outputs {
+fn shrink(cx: &mut Cx<'_, '_>) -> Outputs {
     let (bias, lambd) = (cx.float("bias", 0.0), cx.float("lambd", 0.5));
     let above = where_(less(c(lambd), x()), sub(x(), c(bias)), c(0.0));
     scalar(cx, where_(less(x(), c(-lambd)), add(x(), c(bias)), above))
 }
 
 /// `x * sigmoid(alpha * x)`.
-pub(super) fn swish(cx: &mut Cx<'_, '_>) -> Outputs {
+fn swish(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
     scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
 }
 
 /// `a * sigmoid(alpha * a) * b`.
-pub(super) fn swi_glu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn swi_glu(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = (cx.number(0)?, cx.id(1)?);
     let alpha = cx.float("alpha", 1.0);
     let gate = cx.g.map(mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))), a.id)?;
@@ -106,13 +155,13 @@ pub(super) fn swi_glu(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.QuickGelu`, whose `alpha` is 1.702 by default.
-pub(super) fn quick_gelu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn quick_gelu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.702);
     scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
 }
 
 /// `x * (1 + erf(x / sqrt 2)) / 2`, or its approximation by `tanh`.
-pub(super) fn gelu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn gelu(cx: &mut Cx<'_, '_>) -> Outputs {
     match cx.text("approximate", "none") {
         "tanh" => scalar(cx, gelu_tanh()),
         _ => scalar(cx, gelu_erf()),
@@ -120,7 +169,7 @@ pub(super) fn gelu(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.FastGelu` and `BiasGelu`: GELU of `x + bias`.
-pub(super) fn bias_gelu(cx: &mut Cx<'_, '_>, f: &ScalarFn) -> Outputs {
+fn bias_gelu(cx: &mut Cx<'_, '_>, f: &ScalarFn) -> Outputs {
     let x = cx.number(0)?;
     let sum = match cx.optional(1)? {
         Some(bias) => cx.g.add(x.id, bias.id)?,
@@ -129,12 +178,12 @@ pub(super) fn bias_gelu(cx: &mut Cx<'_, '_>, f: &ScalarFn) -> Outputs {
     one(x.with(cx.g.map(f.clone(), sum)?))
 }
 
-pub(super) fn gelu_erf() -> ScalarFn {
+fn gelu_erf() -> ScalarFn {
     let erf = of(UnaryFn::Erf, mul(x(), c(std::f64::consts::FRAC_1_SQRT_2)));
     mul(mul(c(0.5), x()), add(c(1.0), erf))
 }
 
-pub(super) fn gelu_tanh() -> ScalarFn {
+fn gelu_tanh() -> ScalarFn {
     let cube = mul(c(0.044_715), mul(x(), mul(x(), x())));
     let inner = mul(c((2.0 / std::f64::consts::PI).sqrt()), add(x(), cube));
     mul(mul(c(0.5), x()), add(c(1.0), of(UnaryFn::Tanh, inner)))
@@ -144,7 +193,7 @@ pub(super) fn gelu_tanh() -> ScalarFn {
 ///
 /// # Source
 /// ONNX `Clip`: attributes before opset 11, inputs since.
-pub(super) fn clip_op(cx: &mut Cx<'_, '_>) -> Outputs {
+fn clip_op(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let mut id = operand.id;
     if cx.opset < 11 {
@@ -168,7 +217,7 @@ pub(super) fn clip_op(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `x` for `x >= 0`, else `slope * x`, with one slope an element.
-pub(super) fn prelu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn prelu(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let mut slope = cx.id(1)?;
     if cx.opset < 7 && cx.g.rank(slope) == 1 && cx.g.rank(operand.id) > 2 {
@@ -187,7 +236,7 @@ pub(super) fn prelu(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Whether an element is infinite, of the signs that count.
-pub(super) fn is_inf(cx: &mut Cx<'_, '_>) -> Outputs {
+fn is_inf(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let infinite = |sign: f64| ScalarFn::binary(BinaryFn::Equal, x(), c(sign * f64::INFINITY));
     let f = match (cx.flag("detect_positive", true), cx.flag("detect_negative", true)) {

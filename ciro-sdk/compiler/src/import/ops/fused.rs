@@ -1,18 +1,19 @@
 //! Operators that onnxruntime's optimizer makes of several: a linear operator and an activation.
 
-use super::super::Reason;
-use super::super::context::Context;
-use super::super::value::{Outputs, one};
 use super::conv::convolution;
 use super::elementwise::{clip, x};
 use super::linear::product;
 use super::recurrent::function;
 use crate::float::ScalarFn;
+use crate::import::Reason;
+use crate::import::context::{Cx, Family};
+use crate::import::value::{Outputs, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family =
+    &[("com.microsoft.FusedConv", 1, fused_conv), ("com.microsoft.FusedGemm", 1, fused_gemm)];
 
 /// `com.microsoft.FusedGemm`.
-pub(super) fn fused_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn fused_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
     let product = product(cx)?;
     let parameter = |name: &str| cx.attribute(name).map(|a| f64::from(a.f));
     let parameters = [parameter("activation_alpha"), parameter("activation_beta")];
@@ -21,7 +22,7 @@ pub(super) fn fused_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.FusedConv`, which may add a tensor before the activation.
-pub(super) fn fused_conv(cx: &mut Cx<'_, '_>) -> Outputs {
+fn fused_conv(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, w) = (cx.number(0)?, cx.number(1)?);
     let bias = cx.optional(2)?.map(|bias| bias.id);
     let mut sum = convolution(cx, x.id, w.id, bias)?;

@@ -1,16 +1,27 @@
 //! Operators that read or write elements at given positions.
 
-use super::super::Reason;
-use super::super::context::{Context, bad, count, integer};
-use super::super::data_type::DataType;
-use super::super::value::{Outputs, one};
 use crate::float::{BinaryFn, Movement, NodeId, Op, Reducer};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad, count, integer};
+use crate::import::data_type::DataType;
+use crate::import::value::{Outputs, one};
 use ciro_model::tensor::{Tensor, strides};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("Compress", 9, compress),
+    ("Gather", 1, gather),
+    ("GatherElements", 11, gather_elements),
+    ("GatherND", 11, gather_nd),
+    ("NonZero", 9, non_zero),
+    ("OneHot", 9, one_hot),
+    ("Scatter", 9, scatter_elements),
+    ("ScatterElements", 11, scatter_elements),
+    ("ScatterND", 11, scatter_nd),
+    ("ai.onnx.ml.ArrayFeatureExtractor", 1, array_feature_extractor),
+];
 
 /// Slices of `x` along an axis at the given positions.
-pub(super) fn gather(cx: &mut Cx<'_, '_>) -> Outputs {
+fn gather(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices) = (cx.tensor(0)?, cx.number(1)?);
     let axis = cx.axis(0, cx.g.rank(x.id))?;
     one(x.with(gather_axis(cx, x.id, indices.id, axis)?))
@@ -61,7 +72,7 @@ fn position(index: f64, extent: usize) -> Result<u32, Reason> {
 }
 
 /// `out[p] = x[p with p[axis] replaced by indices[p]]`.
-pub(super) fn gather_elements(cx: &mut Cx<'_, '_>) -> Outputs {
+fn gather_elements(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices) = (cx.tensor(0)?, cx.number(1)?);
     let rank = cx.g.rank(x.id);
     let axis = cx.axis(0, rank)?;
@@ -79,7 +90,7 @@ pub(super) fn gather_elements(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `out[i.., r..] = x[indices[i..], r..]`, after `batch_dims` axes that both share.
-pub(super) fn gather_nd(cx: &mut Cx<'_, '_>) -> Outputs {
+fn gather_nd(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices) = (cx.tensor(0)?, cx.number(1)?);
     let batch = usize::try_from(cx.int("batch_dims", 0)).unwrap_or(usize::MAX);
     let (from, at) = (cx.g.shape(x.id).to_vec(), cx.g.shape(indices.id).to_vec());
@@ -107,7 +118,7 @@ pub(super) fn gather_nd(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `out = x`, then `out[p with p[axis] = indices[p]]` takes `updates[p]`, added or otherwise combined.
-pub(super) fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
+fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices, updates) = (cx.tensor(0)?, cx.number(1)?, cx.tensor(2)?);
     let rank = cx.g.rank(x.id);
     let axis = cx.axis(0, rank)?;
@@ -126,7 +137,7 @@ pub(super) fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `out = x`, then the block `out[indices[i..]]` takes `updates[i..]`, added or otherwise combined.
-pub(super) fn scatter_nd(cx: &mut Cx<'_, '_>) -> Outputs {
+fn scatter_nd(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices, updates) = (cx.tensor(0)?, cx.number(1)?, cx.tensor(2)?);
     let (to, at) = (cx.g.shape(x.id).to_vec(), cx.g.shape(indices.id).to_vec());
     let depth = at.last().copied().unwrap_or(usize::MAX);
@@ -154,7 +165,7 @@ pub(super) fn scatter_nd(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `off` everywhere but `on` at the positions along a new axis.
-pub(super) fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
+fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
     let (indices, values) = (cx.number(0)?, cx.tensor(2)?);
     let depth = cx.constant(1)?.data().first().copied().unwrap_or(0.0);
     let depth = count(depth)?;
@@ -177,7 +188,7 @@ pub(super) fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The slices of an axis where a constant condition holds.
-pub(super) fn compress(cx: &mut Cx<'_, '_>) -> Outputs {
+fn compress(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let condition = cx.constant(1)?;
     let (id, axis) = match cx.attribute("axis") {
@@ -194,7 +205,7 @@ pub(super) fn compress(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The positions of the elements of a constant that are not 0.
-pub(super) fn non_zero(cx: &mut Cx<'_, '_>) -> Outputs {
+fn non_zero(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.constant(0)?;
     let steps = strides(x.shape());
     let found: Vec<usize> = (0..x.len()).filter(|&at| x.data()[at] != 0.0).collect();
@@ -207,7 +218,7 @@ pub(super) fn non_zero(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The columns of the last axis at given positions (`ai.onnx.ml`); a vector counts as one row.
-pub(super) fn array_feature_extractor(cx: &mut Cx<'_, '_>) -> Outputs {
+fn array_feature_extractor(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices) = (cx.tensor(0)?, cx.number(1)?);
     let count = cx.g.shape(indices.id).iter().product();
     let flat = cx.g.reshape(indices.id, &[count])?;

@@ -1,20 +1,25 @@
 //! Matrix products.
 
-use super::super::Reason;
-use super::super::context::Context;
-use super::super::value::{Outputs, Value, one};
 use crate::float::{BinaryFn, NodeId};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family};
+use crate::import::value::{Outputs, Value, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("Det", 11, det),
+    ("Gemm", 1, gemm),
+    ("MatMul", 1, mat_mul),
+    ("com.microsoft.FusedMatMul", 1, fused_mat_mul),
+];
 
 /// `a b`, with NumPy's broadcasting.
-pub(super) fn mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
+fn mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = (cx.number(0)?, cx.number(1)?);
     one(a.with(cx.g.mat_mul(a.id, b.id)?))
 }
 
 /// `alpha * a' b' + beta * c`, where `a'` and `b'` may be transposed.
-pub(super) fn gemm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn gemm(cx: &mut Cx<'_, '_>) -> Outputs {
     one(product(cx)?)
 }
 
@@ -33,7 +38,7 @@ pub(super) fn product(cx: &mut Cx<'_, '_>) -> Result<Value, Reason> {
 }
 
 /// `com.microsoft.FusedMatMul`: `alpha * a' b'`, the last two axes transposed where asked.
-pub(super) fn fused_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
+fn fused_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = (cx.number(0)?, cx.number(1)?);
     if cx.flag("transBatchA", false) || cx.flag("transBatchB", false) {
         return Err(Reason::Unsupported("transposed batch axes are not supported").into());
@@ -46,7 +51,7 @@ pub(super) fn fused_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Determinant by expansion along the first row, for matrices up to 4 x 4.
-pub(super) fn det(cx: &mut Cx<'_, '_>) -> Outputs {
+fn det(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let shape = cx.g.shape(x.id).to_vec();
     match shape.as_slice() {

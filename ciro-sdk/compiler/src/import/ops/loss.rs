@@ -1,20 +1,23 @@
 //! Losses, which some exported models compute themselves.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::value::{Binding, Outputs, Value, one};
 use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::value::{Binding, Outputs, Value, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("NegativeLogLikelihoodLoss", 12, negative_log_likelihood),
+    ("SoftmaxCrossEntropyLoss", 12, softmax_cross_entropy),
+];
 
 /// The negative of the score of the target class, weighted.
-pub(super) fn negative_log_likelihood(cx: &mut Cx<'_, '_>) -> Outputs {
+fn negative_log_likelihood(cx: &mut Cx<'_, '_>) -> Outputs {
     let scores = cx.number(0)?;
     one(scores.with(loss(cx, scores.id)?))
 }
 
 /// The same of the logarithm of the softmax over the classes, which is the second output.
-pub(super) fn softmax_cross_entropy(cx: &mut Cx<'_, '_>) -> Outputs {
+fn softmax_cross_entropy(cx: &mut Cx<'_, '_>) -> Outputs {
     let scores = cx.number(0)?;
     if cx.g.rank(scores.id) < 2 {
         return Err(cx.g.misfit("scores are [N, C, ..]", &[scores.id]).into());

@@ -1,16 +1,29 @@
 //! Normalizations, by means, squares and reciprocal square roots.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::value::{Binding, Outputs, Value, one};
 use super::elementwise::{add, c, mul, of, x};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::value::{Binding, Outputs, Value, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("BatchNormalization", 1, batch_norm),
+    ("GroupNormalization", 18, group_norm),
+    ("InstanceNormalization", 1, instance_norm),
+    ("LayerNormalization", 17, layer_norm),
+    ("LpNormalization", 1, lp_norm),
+    ("LRN", 1, lrn),
+    ("MeanVarianceNormalization", 9, mean_variance),
+    ("RMSNormalization", 23, rms_norm),
+    ("SimplifiedLayerNormalization", 1, rms_norm),
+    ("com.microsoft.SimplifiedLayerNormalization", 1, rms_norm),
+    ("com.microsoft.SkipLayerNormalization", 1, |cx| skip_layer_norm(cx, true)),
+    ("com.microsoft.SkipSimplifiedLayerNormalization", 1, |cx| skip_layer_norm(cx, false)),
+];
 
 /// `scale * (x - mean) / sqrt(var + epsilon) + bias` with constant statistics: one factor and offset a channel.
-pub(super) fn batch_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn batch_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     if cx.flag("training_mode", false) {
         return batch_norm_training(cx, &x);
@@ -84,7 +97,7 @@ fn batch_norm_training(cx: &mut Cx<'_, '_>, x: &Value) -> Outputs {
 }
 
 /// Normalizes over the axes from `axis` on.
-pub(super) fn layer_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn layer_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(x.id))?;
     let axes: Vec<usize> = (axis..cx.g.rank(x.id)).collect();
@@ -97,7 +110,7 @@ pub(super) fn layer_norm(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Normalizes by the root of the mean square over the axes from `axis` on.
-pub(super) fn rms_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn rms_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(x.id))?;
     let axes: Vec<usize> = (axis..cx.g.rank(x.id)).collect();
@@ -109,7 +122,7 @@ pub(super) fn rms_norm(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.SkipLayerNormalization` and its simplified form: normalizes `x + skip + bias`.
-pub(super) fn skip_layer_norm(cx: &mut Cx<'_, '_>, centred: bool) -> Outputs {
+fn skip_layer_norm(cx: &mut Cx<'_, '_>, centred: bool) -> Outputs {
     let x = cx.number(0)?;
     let skip = cx.id(1)?;
     let bias = cx.optional(if centred { 4 } else { 3 })?;
@@ -132,7 +145,7 @@ pub(super) fn skip_layer_norm(cx: &mut Cx<'_, '_>, centred: bool) -> Outputs {
 }
 
 /// Normalizes each channel of each sample over space.
-pub(super) fn instance_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn instance_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let rank = cx.g.rank(x.id);
     if rank < 3 {
@@ -149,7 +162,7 @@ pub(super) fn instance_norm(cx: &mut Cx<'_, '_>) -> Outputs {
 ///
 /// # Source
 /// ONNX `GroupNormalization`: scale and bias are for each group in opset 18, for each channel since 21.
-pub(super) fn group_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn group_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let shape = cx.g.shape(x.id).to_vec();
     let groups = usize::try_from(cx.int("num_groups", 0)).unwrap_or(0);
@@ -174,7 +187,7 @@ pub(super) fn group_norm(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `(x - mean) / deviation` over some axes, by default all but the channels.
-pub(super) fn mean_variance(cx: &mut Cx<'_, '_>) -> Outputs {
+fn mean_variance(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let rank = cx.g.rank(x.id);
     let axes = cx.axes(1, rank)?.unwrap_or_else(|| (0..rank).filter(|&a| a != 1).collect());
@@ -187,7 +200,7 @@ pub(super) fn mean_variance(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `x` divided by its 1-norm or 2-norm along an axis; 0 where the norm is 0.
-pub(super) fn lp_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn lp_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(x.id))?;
     let norm = norm_along(cx, x.id, axis, cx.int("p", 2) == 1)?;
@@ -213,7 +226,7 @@ pub(super) fn norm_along(
 }
 
 /// `x / (bias + alpha / size * sum of squares in neighbouring channels)^beta`.
-pub(super) fn lrn(cx: &mut Cx<'_, '_>) -> Outputs {
+fn lrn(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let size = usize::try_from(cx.int("size", 0)).unwrap_or(0);
     let shape = cx.g.shape(x.id).to_vec();

@@ -1,18 +1,26 @@
 //! Pooling: windows, then a reduction over each.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::data_type::DataType;
-use super::super::value::{Binding, Outputs, Value, one};
 use super::spatial::Spatial;
 use crate::float::{BinaryFn, Movement, NodeId, Op, Reducer, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::data_type::DataType;
+use crate::import::value::{Binding, Outputs, Value, one};
 use ciro_model::movement::Windows;
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("AveragePool", 1, average_pool),
+    ("GlobalAveragePool", 1, |cx| global(cx, Reducer::Mean)),
+    ("GlobalLpPool", 1, global_lp_pool),
+    ("GlobalMaxPool", 1, |cx| global(cx, Reducer::Max)),
+    ("LpPool", 1, lp_pool),
+    ("MaxPool", 1, max_pool),
+    ("MaxUnpool", 9, max_unpool),
+];
 
 /// The greatest element of every window, and where it is.
-pub(super) fn max_pool(cx: &mut Cx<'_, '_>) -> Outputs {
+fn max_pool(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let windows = windows(cx, x.id, f64::NEG_INFINITY)?;
     let split = cx.g.push(Op::Move(Movement::Windows(windows.clone())), &[x.id])?;
@@ -26,7 +34,7 @@ pub(super) fn max_pool(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The mean of every window; padding counts or does not.
-pub(super) fn average_pool(cx: &mut Cx<'_, '_>) -> Outputs {
+fn average_pool(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let windows = windows(cx, x.id, 0.0)?;
     one(x.with(average(cx, x.id, &windows)?))
@@ -54,7 +62,7 @@ pub(super) fn average(
 }
 
 /// The p-norm of every window.
-pub(super) fn lp_pool(cx: &mut Cx<'_, '_>) -> Outputs {
+fn lp_pool(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let power = power(cx)?;
     let windows = windows(cx, x.id, 0.0)?;
@@ -63,14 +71,14 @@ pub(super) fn lp_pool(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// A reduction over all spatial axes, which stay with extent 1.
-pub(super) fn global(cx: &mut Cx<'_, '_>, reducer: Reducer) -> Outputs {
+fn global(cx: &mut Cx<'_, '_>, reducer: Reducer) -> Outputs {
     let x = cx.number(0)?;
     let axes: Vec<usize> = (2..cx.g.rank(x.id)).collect();
     one(x.with(cx.g.reduce_keep(reducer, x.id, &axes)?))
 }
 
 /// The p-norm over all spatial axes.
-pub(super) fn global_lp_pool(cx: &mut Cx<'_, '_>) -> Outputs {
+fn global_lp_pool(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let power = power(cx)?;
     let shape = cx.g.shape(x.id).to_vec();
@@ -85,7 +93,7 @@ pub(super) fn global_lp_pool(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Puts every element where `MaxPool` took it from, zeros elsewhere.
-pub(super) fn max_unpool(cx: &mut Cx<'_, '_>) -> Outputs {
+fn max_unpool(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, at) = (cx.number(0)?, cx.number(1)?);
     let shape = cx.g.shape(x.id).to_vec();
     if shape.len() < 3 || cx.g.shape(at.id) != shape {

@@ -1,17 +1,43 @@
 //! Quantized tensors: the integers they hold, as numbers, computed exactly as onnxruntime computes them.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::data_type::{DataType, data_type, integer_range};
-use super::super::value::{Binding, Outputs, Value};
 use super::conv::convolution;
-use super::elementwise::{add, c, clip, div, of, sub, x};
+use super::elementwise::{add, c, clip, div, leaky, of, sub, x};
+use super::pool;
 use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad};
+use crate::import::data_type::{DataType, data_type, integer_range};
+use crate::import::value::{Binding, Outputs, Value};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("ConvInteger", 10, conv_integer),
+    ("DequantizeLinear", 10, dequantize_linear),
+    ("DynamicQuantizeLinear", 11, dynamic_quantize_linear),
+    ("MatMulInteger", 10, mat_mul_integer),
+    ("QLinearConv", 10, q_linear_conv),
+    ("QLinearMatMul", 10, q_linear_mat_mul),
+    ("QuantizeLinear", 10, quantize_linear),
+    ("com.microsoft.ConvInteger", 1, conv_integer),
+    ("com.microsoft.DequantizeLinear", 1, dequantize_linear),
+    ("com.microsoft.DynamicQuantizeLinear", 1, dynamic_quantize_linear),
+    ("com.microsoft.MatMulInteger", 1, mat_mul_integer),
+    ("com.microsoft.QGemm", 1, q_gemm),
+    ("com.microsoft.QLinearAdd", 1, |cx| q_linear_binary(cx, BinaryFn::Add)),
+    ("com.microsoft.QLinearAveragePool", 1, q_linear_average_pool),
+    ("com.microsoft.QLinearConcat", 1, q_linear_concat),
+    ("com.microsoft.QLinearConv", 1, q_linear_conv),
+    ("com.microsoft.QLinearGlobalAveragePool", 1, q_linear_global_average_pool),
+    ("com.microsoft.QLinearLeakyRelu", 1, q_linear_leaky_relu),
+    ("com.microsoft.QLinearMul", 1, |cx| q_linear_binary(cx, BinaryFn::Mul)),
+    ("com.microsoft.QLinearSigmoid", 1, |cx| {
+        q_linear_unary(cx, |cx, x| cx.g.unary(UnaryFn::Sigmoid, x))
+    }),
+    ("com.microsoft.QLinearSoftmax", 1, q_linear_softmax),
+    ("com.microsoft.QuantizeLinear", 1, quantize_linear),
+];
 
 /// `clamp(round_half_even(x / scale) + zero_point)`.
-pub(super) fn quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
+fn quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let zero = cx.optional(2)?;
     let kind = match (&zero, cx.int("output_dtype", 0)) {
@@ -29,7 +55,7 @@ pub(super) fn quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `(x - zero_point) * scale`.
-pub(super) fn dequantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
+fn dequantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let scale = cx.number(1)?;
     let spread_scale = spread(cx, scale.id, x.id)?;
@@ -42,7 +68,7 @@ pub(super) fn dequantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Quantizes to `uint8` with a scale and zero point that the data decide: three computed outputs.
-pub(super) fn dynamic_quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
+fn dynamic_quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let axes: Vec<usize> = (0..cx.g.rank(operand.id)).collect();
     let max = cx.g.reduce(Reducer::Max, operand.id, &axes)?;
@@ -64,7 +90,7 @@ pub(super) fn dynamic_quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Product of integer matrices less their zero points.
-pub(super) fn mat_mul_integer(cx: &mut Cx<'_, '_>) -> Outputs {
+fn mat_mul_integer(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?.id;
     let a = less_zero(cx, a, 2, true)?;
     let b = cx.number(1)?.id;
@@ -73,7 +99,7 @@ pub(super) fn mat_mul_integer(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Convolution of integers less their zero points.
-pub(super) fn conv_integer(cx: &mut Cx<'_, '_>) -> Outputs {
+fn conv_integer(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut x = cx.number(0)?.id;
     if let Some(zero) = cx.optional(2)? {
         x = cx.g.sub(x, zero.id)?;
@@ -84,7 +110,7 @@ pub(super) fn conv_integer(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `QLinearMatMul`: product, then requantized.
-pub(super) fn q_linear_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
+fn q_linear_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?.id;
     let a = less_zero(cx, a, 2, true)?;
     let b = cx.number(3)?.id;
@@ -96,7 +122,7 @@ pub(super) fn q_linear_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `QLinearConv`: convolution with an integer bias, then requantized.
-pub(super) fn q_linear_conv(cx: &mut Cx<'_, '_>) -> Outputs {
+fn q_linear_conv(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?.id;
     let zero = cx.id(2)?;
     let x = cx.g.sub(x, zero)?;
@@ -111,7 +137,7 @@ pub(super) fn q_linear_conv(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.QGemm`: product with an integer bias, then requantized if there is an output scale.
-pub(super) fn q_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
+fn q_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut a = cx.number(0)?.id;
     let zero = cx.id(2)?;
     a = cx.g.sub(a, zero)?;
@@ -138,7 +164,7 @@ pub(super) fn q_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.QLinearAdd` and `QLinearMul`.
-pub(super) fn q_linear_binary(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
+fn q_linear_binary(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let a = dequantized(cx, 0)?;
     let b = dequantized(cx, 3)?;
     let result = cx.g.binary(f, a, b)?;
@@ -146,7 +172,7 @@ pub(super) fn q_linear_binary(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
 }
 
 /// Quantized operators of one operand: `x, x_scale, x_zero_point, y_scale, y_zero_point`.
-pub(super) fn q_linear_unary(
+fn q_linear_unary(
     cx: &mut Cx<'_, '_>,
     f: impl Fn(&mut Cx<'_, '_>, NodeId) -> Result<NodeId, Reason>,
 ) -> Outputs {
@@ -155,8 +181,29 @@ pub(super) fn q_linear_unary(
     requantized(cx, y, (3, 4))
 }
 
+fn q_linear_average_pool(cx: &mut Cx<'_, '_>) -> Outputs {
+    q_linear_unary(cx, |cx, x| {
+        let windows = pool::windows(cx, x, 0.0)?;
+        pool::average(cx, x, &windows)
+    })
+}
+
+fn q_linear_global_average_pool(cx: &mut Cx<'_, '_>) -> Outputs {
+    q_linear_unary(cx, |cx, x| {
+        let axes: Vec<usize> = (2..cx.g.rank(x)).collect();
+        cx.g.reduce_keep(Reducer::Mean, x, &axes)
+    })
+}
+
+fn q_linear_leaky_relu(cx: &mut Cx<'_, '_>) -> Outputs {
+    q_linear_unary(cx, |cx, x| {
+        let f = leaky(cx.float("alpha", 0.01));
+        cx.g.map(f, x)
+    })
+}
+
 /// `com.microsoft.QLinearSoftmax`: `x, x_scale, x_zero_point, y_scale, y_zero_point`.
-pub(super) fn q_linear_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
+fn q_linear_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = dequantized(cx, 0)?;
     let shape = cx.g.shape(x).to_vec();
     let axis = cx.axis(-1, shape.len())?;
@@ -173,7 +220,7 @@ pub(super) fn q_linear_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `com.microsoft.QLinearConcat`: `y_scale, y_zero_point`, then a tensor, a scale and a zero point each.
-pub(super) fn q_linear_concat(cx: &mut Cx<'_, '_>) -> Outputs {
+fn q_linear_concat(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut parts = Vec::new();
     let mut index = 2;
     while cx.has(index) {

@@ -1,12 +1,16 @@
 //! Recurrent layers, unrolled: every step reads the same weights.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::value::{Binding, Outputs, Value};
 use super::elementwise::{add, c, clip, div, exp, less, mul, of, sub, where_, x};
 use crate::float::{NodeId, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::value::{Binding, Outputs, Value};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("GRU", 1, |cx| recurrent(cx, Cell::Gru)),
+    ("LSTM", 1, |cx| recurrent(cx, Cell::Lstm)),
+    ("RNN", 1, |cx| recurrent(cx, Cell::Rnn)),
+];
 
 /// The kinds of cells, by gates a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +65,7 @@ struct Run {
 }
 
 /// `RNN`, `GRU` or `LSTM` over `x: [T, N, I]` (or `[N, T, I]` with `layout = 1`).
-pub(super) fn recurrent(cx: &mut Cx<'_, '_>, cell: Cell) -> Outputs {
+fn recurrent(cx: &mut Cx<'_, '_>, cell: Cell) -> Outputs {
     let x = cx.number(0)?;
     let batch_first = cx.flag("layout", false);
     let mut sequence = x.id;

@@ -1,13 +1,32 @@
 //! Reductions over any axes.
 
-use super::super::Reason;
-use super::super::context::Context;
-use super::super::data_type::{DataType, is_float};
-use super::super::value::{Outputs, Value, one};
 use super::elementwise::{clip, mul, of, x};
 use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family};
+use crate::import::data_type::{DataType, is_float};
+use crate::import::value::{Outputs, Value, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("ArgMax", 1, |cx| arg(cx, Reducer::ArgMax)),
+    ("ArgMin", 1, |cx| arg(cx, Reducer::ArgMin)),
+    ("CumProd", 26, cum_prod),
+    ("CumSum", 11, cum_sum),
+    ("Hardmax", 1, hardmax),
+    ("LogSoftmax", 1, log_softmax),
+    ("ReduceL1", 1, |cx| reduce(cx, L1)),
+    ("ReduceL2", 1, |cx| reduce(cx, L2)),
+    ("ReduceLogSum", 1, |cx| reduce(cx, LOG_SUM)),
+    ("ReduceLogSumExp", 1, log_sum_exp),
+    ("ReduceMax", 1, |cx| reduce(cx, MAX)),
+    ("ReduceMean", 1, |cx| reduce(cx, MEAN)),
+    ("ReduceMin", 1, |cx| reduce(cx, MIN)),
+    ("ReduceProd", 1, |cx| reduce(cx, PROD)),
+    ("ReduceSum", 1, |cx| reduce(cx, SUM)),
+    ("ReduceSumSquare", 1, |cx| reduce(cx, SUM_SQUARE)),
+    ("Softmax", 1, softmax),
+    ("TopK", 1, top_k),
+];
 
 /// What is done before a reduction, the reduction, and what is done after it.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +47,7 @@ pub(super) const L2: Kind = Kind { after: Some(UnaryFn::Sqrt), ..SUM_SQUARE };
 pub(super) const LOG_SUM: Kind = Kind { after: Some(UnaryFn::Log), ..SUM };
 
 /// A reduction over `axes`: an attribute at first, an input since opset 13 (`ReduceSum`) or 18.
-pub(super) fn reduce(cx: &mut Cx<'_, '_>, kind: Kind) -> Outputs {
+fn reduce(cx: &mut Cx<'_, '_>, kind: Kind) -> Outputs {
     let operand = cx.number(0)?;
     let Some(axes) = axes(cx)? else {
         // No axes and `noop_with_empty_axes`: each element is reduced alone.
@@ -54,7 +73,7 @@ pub(super) fn reduce(cx: &mut Cx<'_, '_>, kind: Kind) -> Outputs {
 }
 
 /// `log(sum(exp(x)))`.
-pub(super) fn log_sum_exp(cx: &mut Cx<'_, '_>) -> Outputs {
+fn log_sum_exp(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let Some(axes) = axes(cx)? else {
         return one(operand);
@@ -66,7 +85,7 @@ pub(super) fn log_sum_exp(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The lowest (or, if asked, highest) position of the greatest or least element.
-pub(super) fn arg(cx: &mut Cx<'_, '_>, reducer: Reducer) -> Outputs {
+fn arg(cx: &mut Cx<'_, '_>, reducer: Reducer) -> Outputs {
     let operand = cx.number(0)?;
     let axis = cx.axis(0, cx.g.rank(operand.id))?;
     let keep = cx.flag("keepdims", true);
@@ -89,17 +108,17 @@ pub(super) fn arg(cx: &mut Cx<'_, '_>, reducer: Reducer) -> Outputs {
 }
 
 /// Softmax along an axis; before opset 13 over all axes from `axis` on.
-pub(super) fn softmax(cx: &mut Cx<'_, '_>) -> Outputs {
+fn softmax(cx: &mut Cx<'_, '_>) -> Outputs {
     along_axis(cx, |cx, x, axis| cx.g.softmax(x, axis))
 }
 
 /// `x - log(sum(exp(x)))`.
-pub(super) fn log_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
+fn log_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
     along_axis(cx, |cx, x, axis| cx.g.log_softmax(x, axis))
 }
 
 /// 1 at the first greatest element, 0 elsewhere.
-pub(super) fn hardmax(cx: &mut Cx<'_, '_>) -> Outputs {
+fn hardmax(cx: &mut Cx<'_, '_>) -> Outputs {
     along_axis(cx, |cx, x, axis| {
         let extent = cx.g.shape(x)[axis];
         let best = cx.g.reduce(Reducer::ArgMax, x, &[axis])?;
@@ -130,7 +149,7 @@ fn along_axis(
 }
 
 /// Running sums along an axis: a product with a triangular matrix.
-pub(super) fn cum_sum(cx: &mut Cx<'_, '_>) -> Outputs {
+fn cum_sum(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let (axis, extent, includes) = running(cx, &operand)?;
     cx.g.allow(extent.saturating_mul(extent))?;
@@ -149,7 +168,7 @@ pub(super) fn cum_sum(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Running products along an axis, position after position.
-pub(super) fn cum_prod(cx: &mut Cx<'_, '_>) -> Outputs {
+fn cum_prod(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let (axis, extent, includes) = running(cx, &operand)?;
     let mut parts = Vec::with_capacity(extent);
@@ -171,7 +190,7 @@ fn running(
     cx: &Cx<'_, '_>,
     operand: &Value,
 ) -> Result<(usize, usize, impl Fn(usize, usize) -> bool + use<>), Reason> {
-    let axis = super::super::context::axis_of(cx.const_int(1)?, cx.g.rank(operand.id))?;
+    let axis = crate::import::context::axis_of(cx.const_int(1)?, cx.g.rank(operand.id))?;
     let (exclusive, reverse) = (cx.flag("exclusive", false), cx.flag("reverse", false));
     let includes = move |from: usize, to: usize| match (from.cmp(&to), reverse) {
         (std::cmp::Ordering::Equal, _) => !exclusive,
@@ -184,7 +203,7 @@ fn running(
 /// The `k` greatest or least elements along an axis, in order, ties by position.
 ///
 /// The rank of an element is the number of elements before it; the result at place `p` is the sum of elements of rank `p`.
-pub(super) fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
+fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(operand.id))?;
     let k = if cx.opset < 10 { cx.int("k", 0) } else { cx.const_int(1)? };
@@ -197,7 +216,7 @@ pub(super) fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
     let values = cx.g.restore_last(values, axis)?;
     let indices = cx.g.restore_last(indices, axis)?;
     Ok([operand.with(values), Value::new(indices, DataType::Int64)]
-        .map(super::super::value::Binding::Tensor)
+        .map(crate::import::value::Binding::Tensor)
         .to_vec())
 }
 
@@ -242,7 +261,7 @@ fn sorted_top(
     Ok((values, indices))
 }
 
-pub(super) fn reverse(cx: &mut Cx<'_, '_>, x: NodeId, axis: usize) -> Result<NodeId, Reason> {
+fn reverse(cx: &mut Cx<'_, '_>, x: NodeId, axis: usize) -> Result<NodeId, Reason> {
     let extent = cx.g.shape(x)[axis];
     let reversed: Result<Vec<u32>, _> = (0..extent).rev().map(u32::try_from).collect();
     let reversed = reversed.map_err(|_| cx.g.misfit("an axis is below 2^32", &[x]))?;

@@ -1,16 +1,16 @@
 //! Resizing: for each axis a selection (nearest neighbours) or a product with a constant matrix.
 
-use super::super::Reason;
-use super::super::context::{Context, axis_of, bad, count};
-use super::super::value::{Outputs, one};
 use super::shape::extents;
 use crate::float::NodeId;
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, axis_of, bad, count};
+use crate::import::value::{Outputs, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[("Resize", 10, resize), ("Upsample", 1, upsample)];
 
 /// `Upsample`: like `Resize` with scales, measured from the corner.
-pub(super) fn upsample(cx: &mut Cx<'_, '_>) -> Outputs {
+fn upsample(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let scales = if cx.opset < 9 { cx.floats("scales") } else { cx.constant(1)?.data().to_vec() };
     let mode = cx.text("mode", "nearest");
@@ -34,7 +34,7 @@ pub(super) fn upsample(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `Resize`: nearest, linear or cubic, with ONNX's ways to place the grid.
-pub(super) fn resize(cx: &mut Cx<'_, '_>) -> Outputs {
+fn resize(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     if cx.opset < 11 {
         return upsample(cx);

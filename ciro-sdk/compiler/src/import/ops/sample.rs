@@ -1,15 +1,16 @@
 //! Sampling of images at computed points, and sums of patches.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::data_type::DataType;
-use super::super::value::{Outputs, one};
 use super::elementwise::{add, c, div, less, mul, of, sub, where_, x};
 use super::shape::extents;
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad};
+use crate::import::data_type::DataType;
+use crate::import::value::{Outputs, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family =
+    &[("AffineGrid", 20, affine_grid), ("Col2Im", 18, col2im), ("GridSample", 16, grid_sample)];
 
 /// What stands beyond the border of an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ enum Padding {
 ///
 /// Every point weighs every pixel of an axis by the kernel of their distance; neighbours beyond the border weigh the pixel
 /// that stands for them.
-pub(super) fn grid_sample(cx: &mut Cx<'_, '_>) -> Outputs {
+fn grid_sample(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, grid) = (cx.number(0)?, cx.number(1)?);
     let (shape, points) = (cx.g.shape(x.id).to_vec(), cx.g.shape(grid.id).to_vec());
     let axes = shape.len().saturating_sub(2);
@@ -118,7 +119,7 @@ fn fold(padding: Padding, extent: usize, (low, high): (f64, f64)) -> Tensor<f64>
             }
             Padding::Reflection => 0.0,
         };
-        if let Some(pixel) = super::super::literal::usize_from(pixel).filter(|&p| p < extent) {
+        if let Some(pixel) = crate::import::literal::usize_from(pixel).filter(|&p| p < extent) {
             data[at * extent + pixel] = 1.0;
         }
     }
@@ -138,7 +139,7 @@ fn cubic() -> ScalarFn {
 }
 
 /// The grid that an affine map makes of a regular one: `theta: [N, axes, axes + 1] -> [N, spatial.., axes]`.
-pub(super) fn affine_grid(cx: &mut Cx<'_, '_>) -> Outputs {
+fn affine_grid(cx: &mut Cx<'_, '_>) -> Outputs {
     let theta = cx.number(0)?;
     let size = extents(&cx.const_ints(1)?)?;
     let corners = cx.flag("align_corners", false);
@@ -171,7 +172,7 @@ pub(super) fn affine_grid(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Puts patches back where they were cut out and adds what overlaps.
-pub(super) fn col2im(cx: &mut Cx<'_, '_>) -> Outputs {
+fn col2im(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let (image, block) = (extents(&cx.const_ints(1)?)?, extents(&cx.const_ints(2)?)?);
     let axes = image.len();

@@ -1,17 +1,38 @@
 //! Operators that change or read shapes.
 
-use super::super::Reason;
-use super::super::context::{Context, axis_of, bad, integer};
-use super::super::data_type::{DataType, data_type};
-use super::super::value::{Binding, Outputs, Stop, Value, one};
 use super::arithmetic::same_names;
 use crate::float::NodeId;
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, axis_of, bad, integer};
+use crate::import::data_type::{DataType, data_type};
+use crate::import::value::{Binding, Outputs, Stop, Value, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("Concat", 1, concat),
+    ("Constant", 1, constant),
+    ("ConstantOfShape", 9, constant_of_shape),
+    ("Dropout", 1, dropout),
+    ("Expand", 8, expand),
+    ("EyeLike", 9, eye_like),
+    ("Flatten", 1, flatten),
+    ("Identity", 1, identity),
+    ("Range", 11, range),
+    ("Reshape", 1, reshape),
+    ("Shape", 1, shape),
+    ("Size", 1, size),
+    ("Slice", 1, slice),
+    ("Split", 1, split),
+    ("Squeeze", 1, squeeze),
+    ("Tile", 1, tile),
+    ("Transpose", 1, transpose),
+    ("Trilu", 14, trilu),
+    ("Unsqueeze", 1, unsqueeze),
+    ("ai.onnx.ml.ZipMap", 1, identity),
+];
 
 /// The operand itself, whatever it is.
-pub(super) fn identity(cx: &mut Cx<'_, '_>) -> Outputs {
+fn identity(cx: &mut Cx<'_, '_>) -> Outputs {
     match cx.inputs.first() {
         Some(binding) => Ok(vec![binding.clone()]),
         None => Err(Reason::MissingInput(0).into()),
@@ -19,7 +40,7 @@ pub(super) fn identity(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The operand itself, and a mask of ones; training mode is refused.
-pub(super) fn dropout(cx: &mut Cx<'_, '_>) -> Outputs {
+fn dropout(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let training = cx.opset >= 12 && cx.has(2) && cx.const_scalar(2)? != Some(0.0);
     let ratio = if cx.has(1) { cx.const_scalar(1)?.unwrap_or(0.5) } else { 0.5 };
@@ -32,13 +53,13 @@ pub(super) fn dropout(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The tensor of an attribute.
-pub(super) fn constant(cx: &mut Cx<'_, '_>) -> Outputs {
+fn constant(cx: &mut Cx<'_, '_>) -> Outputs {
     if let Some(literal) = cx.literal("value")? {
         return one(cx.constant_of(literal)?);
     }
     let sparse = cx.attribute("sparse_value").and_then(|a| a.sparse_tensor.as_ref());
     if let Some(sparse) = sparse {
-        let literal = super::super::literal::sparse(sparse, cx.translator.external)?;
+        let literal = crate::import::literal::sparse(sparse, cx.translator.external)?;
         return one(cx.constant_of(literal)?);
     }
     let (tensor, kind) = if let Some(a) = cx.attribute("value_float") {
@@ -56,7 +77,7 @@ pub(super) fn constant(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// A tensor of a constant shape, filled with one value.
-pub(super) fn constant_of_shape(cx: &mut Cx<'_, '_>) -> Outputs {
+fn constant_of_shape(cx: &mut Cx<'_, '_>) -> Outputs {
     let shape = extents(&cx.const_ints(0)?)?;
     let (value, kind) = match cx.literal("value")? {
         Some(literal) => (literal.value.data().first().copied().unwrap_or(0.0), literal.kind),
@@ -66,7 +87,7 @@ pub(super) fn constant_of_shape(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The extents of an operand.
-pub(super) fn shape(cx: &mut Cx<'_, '_>) -> Outputs {
+fn shape(cx: &mut Cx<'_, '_>) -> Outputs {
     let shape = cx.shape(0)?;
     let rank = i64::try_from(shape.len()).unwrap_or(i64::MAX);
     let clamp = |at: i64| {
@@ -80,13 +101,13 @@ pub(super) fn shape(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The number of elements of an operand.
-pub(super) fn size(cx: &mut Cx<'_, '_>) -> Outputs {
+fn size(cx: &mut Cx<'_, '_>) -> Outputs {
     let count: usize = cx.shape(0)?.iter().product();
     Context::give(cx.g.scalar(count as f64)?, DataType::Int64)
 }
 
 /// Another shape for the same elements; 0 keeps an extent, -1 stands for what is left.
-pub(super) fn reshape(cx: &mut Cx<'_, '_>) -> Outputs {
+fn reshape(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let wanted = if cx.opset < 5 {
         cx.ints("shape").unwrap_or_default().to_vec()
@@ -122,7 +143,7 @@ pub(super) fn reshape(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Two axes: those before `axis`, and the others.
-pub(super) fn flatten(cx: &mut Cx<'_, '_>) -> Outputs {
+fn flatten(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let shape = cx.g.shape(x.id).to_vec();
     // A negative axis counts from the operand's rank; one past the last axis is allowed.
@@ -133,7 +154,7 @@ pub(super) fn flatten(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Removes axes of extent 1.
-pub(super) fn squeeze(cx: &mut Cx<'_, '_>) -> Outputs {
+fn squeeze(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let from = cx.g.shape(x.id).to_vec();
     let axes = cx.axes(1, from.len())?.filter(|axes| cx.has(1) || !axes.is_empty());
@@ -147,7 +168,7 @@ pub(super) fn squeeze(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Inserts axes of extent 1 at the given positions of the result.
-pub(super) fn unsqueeze(cx: &mut Cx<'_, '_>) -> Outputs {
+fn unsqueeze(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let added =
         if cx.has(1) { cx.const_ints(1)?.len() } else { cx.ints("axes").map_or(0, <[i64]>::len) };
@@ -164,7 +185,7 @@ pub(super) fn unsqueeze(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Permutes the axes; without `perm` reverses them.
-pub(super) fn transpose(cx: &mut Cx<'_, '_>) -> Outputs {
+fn transpose(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let rank = cx.g.rank(x.id);
     let perm = match cx.ints("perm") {
@@ -175,7 +196,7 @@ pub(super) fn transpose(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Joins tensors along an axis.
-pub(super) fn concat(cx: &mut Cx<'_, '_>) -> Outputs {
+fn concat(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut parts = cx.tensors()?;
     let first = parts.first().cloned().ok_or(Reason::MissingInput(0))?;
     let axis = cx.axis(1, cx.g.rank(first.id))?;
@@ -210,7 +231,7 @@ fn concat_names(cx: &mut Cx<'_, '_>, parts: Vec<Value>, axis: usize) -> Outputs 
 }
 
 /// Cuts a tensor along an axis into parts of given or equal length.
-pub(super) fn split(cx: &mut Cx<'_, '_>) -> Outputs {
+fn split(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let axis = cx.axis(0, cx.g.rank(x.id))?;
     let extent = cx.g.shape(x.id)[axis];
@@ -243,7 +264,7 @@ pub(super) fn equal_parts(extent: usize, parts: usize) -> Vec<usize> {
 }
 
 /// Every `step`-th position between `start` and `end` of some axes.
-pub(super) fn slice(cx: &mut Cx<'_, '_>) -> Outputs {
+fn slice(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let rank = cx.g.rank(x.id);
     let (starts, ends, axes, steps) = if cx.opset < 10 {
@@ -289,16 +310,16 @@ fn slice_positions(extent: usize, start: i64, end: i64, step: i64) -> Result<Vec
 }
 
 /// Repeats axes of extent 1 up to a shape that broadcasting gives.
-pub(super) fn expand(cx: &mut Cx<'_, '_>) -> Outputs {
+fn expand(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let wanted = extents(&cx.const_ints(1)?)?;
-    let shape = super::super::algebra::broadcast_shapes(&[cx.g.shape(x.id), &wanted])
+    let shape = crate::import::algebra::broadcast_shapes(&[cx.g.shape(x.id), &wanted])
         .ok_or_else(|| cx.g.misfit("the operand cannot be broadcast to the shape", &[x.id]))?;
     one(x.with(cx.g.expand(x.id, &shape)?))
 }
 
 /// Repeats every axis a number of times.
-pub(super) fn tile(cx: &mut Cx<'_, '_>) -> Outputs {
+fn tile(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let repeats = if cx.opset < 6 {
         let mut repeats = vec![1; cx.g.rank(x.id)];
@@ -324,7 +345,7 @@ pub(super) fn tile(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// 0 steps from `start` to `limit`: a constant.
-pub(super) fn range(cx: &mut Cx<'_, '_>) -> Outputs {
+fn range(cx: &mut Cx<'_, '_>) -> Outputs {
     let kind = cx.tensor(0)?.kind;
     let bounds = [cx.constant(0)?, cx.constant(1)?, cx.constant(2)?];
     let [start, end, step] = bounds.map(|bound| bound.data().first().copied().unwrap_or(0.0));
@@ -339,7 +360,7 @@ pub(super) fn range(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// A matrix with ones on one diagonal.
-pub(super) fn eye_like(cx: &mut Cx<'_, '_>) -> Outputs {
+fn eye_like(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let &[rows, columns] = cx.g.shape(x.id) else {
         return Err(cx.g.misfit("an identity matrix has two axes", &[x.id]).into());
@@ -355,7 +376,7 @@ pub(super) fn eye_like(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Keeps the upper or lower triangle of matrices, zeros elsewhere.
-pub(super) fn trilu(cx: &mut Cx<'_, '_>) -> Outputs {
+fn trilu(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let &[.., rows, columns] = cx.g.shape(x.id) else {
         return Err(cx.g.misfit("a triangle needs a matrix", &[x.id]).into());

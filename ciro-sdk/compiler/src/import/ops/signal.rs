@@ -2,17 +2,24 @@
 
 use std::f64::consts::TAU;
 
-use super::super::Reason;
-use super::super::context::{Context, axis_of, bad, count};
-use super::super::data_type::{DataType, data_type};
-use super::super::value::{Outputs, one};
 use crate::float::NodeId;
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, axis_of, bad, count};
+use crate::import::data_type::{DataType, data_type};
+use crate::import::value::{Outputs, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("BlackmanWindow", 17, |cx| window(cx, [0.42, 0.5, 0.08])),
+    ("DFT", 17, dft),
+    ("HammingWindow", 17, |cx| window(cx, [25.0 / 46.0, 21.0 / 46.0, 0.0])),
+    ("HannWindow", 17, |cx| window(cx, [0.5, 0.5, 0.0])),
+    ("MelWeightMatrix", 17, mel_weight_matrix),
+    ("STFT", 17, stft),
+];
 
 /// `a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N)`, a constant of `n = 0 ..`.
-pub(super) fn window(cx: &mut Cx<'_, '_>, [a0, a1, a2]: [f64; 3]) -> Outputs {
+fn window(cx: &mut Cx<'_, '_>, [a0, a1, a2]: [f64; 3]) -> Outputs {
     let size = bounded(cx, cx.const_int(0)? as f64)?;
     let turns = if cx.flag("periodic", true) { size as f64 } else { size as f64 - 1.0 };
     let value = |n: usize| {
@@ -24,7 +31,7 @@ pub(super) fn window(cx: &mut Cx<'_, '_>, [a0, a1, a2]: [f64; 3]) -> Outputs {
 }
 
 /// Triangular filters on the mel scale, a constant `[bins of the spectrum, bins of the scale]`.
-pub(super) fn mel_weight_matrix(cx: &mut Cx<'_, '_>) -> Outputs {
+fn mel_weight_matrix(cx: &mut Cx<'_, '_>) -> Outputs {
     let bins = bounded(cx, cx.const_int(0)? as f64)?;
     let length = bounded(cx, cx.const_int(1)? as f64)?;
     let rate = cx.const_int(2)? as f64;
@@ -63,7 +70,7 @@ pub(super) fn mel_weight_matrix(cx: &mut Cx<'_, '_>) -> Outputs {
 ///
 /// # Source
 /// ONNX `DFT`: the axis is an attribute in opset 17 and an input since 20.
-pub(super) fn dft(cx: &mut Cx<'_, '_>) -> Outputs {
+fn dft(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let rank = cx.g.rank(x.id);
     if rank < 2 {
@@ -88,7 +95,7 @@ pub(super) fn dft(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Fourier transforms of windowed frames: `[N, frames, frequencies, 2]`.
-pub(super) fn stft(cx: &mut Cx<'_, '_>) -> Outputs {
+fn stft(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut x = cx.number(0)?;
     if cx.g.rank(x.id) == 2 {
         // A real signal may leave its last axis out.
@@ -164,7 +171,7 @@ impl Transform {
         shape.pop();
         shape.extend([points, out_parts]);
         let product = cx.g.reshape(product, &shape)?;
-        cx.g.transpose(product, &super::super::algebra::invert(&perm))
+        cx.g.transpose(product, &crate::import::algebra::invert(&perm))
     }
 
     /// `[extent * parts, points * out_parts]`.

@@ -1,7 +1,7 @@
 //! Attributes that convolutions and pooling share.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
+use crate::import::Reason;
+use crate::import::context::{Context, bad};
 
 /// Strides, dilations, padding of every spatial axis.
 #[derive(Clone, Debug)]

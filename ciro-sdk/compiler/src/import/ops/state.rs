@@ -1,15 +1,19 @@
 //! Operators of sequence models that carry a state from block to block.
 
-use super::super::Reason;
-use super::super::context::{Context, bad};
-use super::super::value::{Binding, Outputs, one};
 use super::elementwise::{mul, of, x};
 use crate::float::{BinaryFn, Movement, NodeId, Op, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad};
+use crate::import::value::{Binding, Outputs, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(super) const OPS: Family = &[
+    ("CausalConvWithState", 27, causal_conv),
+    ("LinearAttention", 27, linear_attention),
+    ("TensorScatter", 24, tensor_scatter),
+];
 
 /// A depthwise convolution over the past `k - 1` positions and each position itself.
-pub(super) fn causal_conv(cx: &mut Cx<'_, '_>) -> Outputs {
+fn causal_conv(cx: &mut Cx<'_, '_>) -> Outputs {
     let (input, weights) = (cx.number(0)?, cx.number(1)?);
     let (shape, kernel) = (cx.g.shape(input.id).to_vec(), cx.g.shape(weights.id).to_vec());
     let (&[n, channels, _], &[_, 1, k]) = (shape.as_slice(), kernel.as_slice()) else {
@@ -42,7 +46,7 @@ pub(super) fn causal_conv(cx: &mut Cx<'_, '_>) -> Outputs {
 ///
 /// # Source
 /// ONNX `LinearAttention`: the state decays (`gated`), and what it already says of a key is taken off its value (`delta`).
-pub(super) fn linear_attention(cx: &mut Cx<'_, '_>) -> Outputs {
+fn linear_attention(cx: &mut Cx<'_, '_>) -> Outputs {
     let (q, k, v) = (cx.number(0)?, cx.number(1)?, cx.number(2)?);
     let heads = |name| usize::try_from(cx.int(name, 0)).unwrap_or(0);
     let (q_heads, kv_heads) = (heads("q_num_heads"), heads("kv_num_heads"));
@@ -125,7 +129,7 @@ fn decay(cx: &mut Cx<'_, '_>, heads: usize) -> Result<Option<NodeId>, Reason> {
 }
 
 /// Writes a block into a cache at constant positions.
-pub(super) fn tensor_scatter(cx: &mut Cx<'_, '_>) -> Outputs {
+fn tensor_scatter(cx: &mut Cx<'_, '_>) -> Outputs {
     let (cache, update) = (cx.tensor(0)?, cx.tensor(1)?);
     let shape = cx.g.shape(cache.id).to_vec();
     let axis = cx.axis(-2, shape.len())?;

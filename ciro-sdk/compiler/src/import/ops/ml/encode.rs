@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad};
-use super::super::super::data_type::DataType;
-use super::super::super::value::{Outputs, Value, one};
-use super::super::gather::gather_axis;
 use crate::float::{BinaryFn, NodeId, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad};
+use crate::import::data_type::DataType;
+use crate::import::ops::gather::gather_axis;
+use crate::import::value::{Outputs, Value, one};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(in crate::import::ops) const OPS: Family = &[
+    ("ai.onnx.ml.CategoryMapper", 1, category_mapper),
+    ("ai.onnx.ml.LabelEncoder", 1, label_encoder),
+    ("ai.onnx.ml.OneHotEncoder", 1, one_hot),
+];
 
 /// A list of keys or values: numbers, or names.
 #[derive(Clone, Debug)]
@@ -20,7 +24,7 @@ enum List {
 }
 
 /// One place for each category: 1 where the operand is that category.
-pub(in super::super) fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
+fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.tensor(0)?;
     let categories = match cx.ints("cats_int64s").filter(|cats| !cats.is_empty()) {
         Some(cats) => List::Numbers(cats.iter().map(|&cat| cat as f64).collect(), x.kind),
@@ -41,7 +45,7 @@ pub(in super::super) fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Replaces keys by values.
-pub(in super::super) fn label_encoder(cx: &mut Cx<'_, '_>) -> Outputs {
+fn label_encoder(cx: &mut Cx<'_, '_>) -> Outputs {
     if cx.opset < 2 {
         let names = List::Names(cx.texts("classes_strings"));
         let count = cx.texts("classes_strings").len();
@@ -64,7 +68,7 @@ pub(in super::super) fn label_encoder(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `CategoryMapper`: names to integers, or back.
-pub(in super::super) fn category_mapper(cx: &mut Cx<'_, '_>) -> Outputs {
+fn category_mapper(cx: &mut Cx<'_, '_>) -> Outputs {
     let ints = cx.ints("cats_int64s").unwrap_or_default();
     let numbers = List::Numbers(ints.iter().map(|&i| i as f64).collect(), DataType::Int64);
     let names = List::Names(cx.texts("cats_strings"));
@@ -88,7 +92,7 @@ fn list(cx: &Cx<'_, '_>, prefix: &str) -> Result<List, Reason> {
     if let Some(literal) = cx.literal(&name("tensor"))? {
         return Ok(match literal.names {
             Some(names) => {
-                let at = |&p: &f64| super::super::super::literal::usize_from(p).unwrap_or(0);
+                let at = |&p: &f64| crate::import::literal::usize_from(p).unwrap_or(0);
                 let name = |p| names.get(at(p)).cloned().unwrap_or_default();
                 List::Names(literal.value.data().iter().map(name).collect())
             }

@@ -1,16 +1,22 @@
 //! Operators that prepare features.
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad};
-use super::super::super::data_type::DataType;
-use super::super::super::value::{Outputs, one};
-use super::super::norm::norm_along;
 use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad};
+use crate::import::data_type::DataType;
+use crate::import::ops::norm::norm_along;
+use crate::import::value::{Outputs, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(in crate::import::ops) const OPS: Family = &[
+    ("ai.onnx.ml.Binarizer", 1, binarizer),
+    ("ai.onnx.ml.FeatureVectorizer", 1, vectorizer),
+    ("ai.onnx.ml.Imputer", 1, imputer),
+    ("ai.onnx.ml.Normalizer", 1, normalizer),
+    ("ai.onnx.ml.Scaler", 1, scaler),
+];
 
 /// `(x - offset) * scale`, one offset and scale a feature or for all.
-pub(in super::super) fn scaler(cx: &mut Cx<'_, '_>) -> Outputs {
+fn scaler(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let mut id = x.id;
     for (name, f) in [("offset", BinaryFn::Sub), ("scale", BinaryFn::Mul)] {
@@ -25,7 +31,7 @@ pub(in super::super) fn scaler(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Divides each sample by its maximum, 1-norm or 2-norm; samples whose norm is 0 stay.
-pub(in super::super) fn normalizer(cx: &mut Cx<'_, '_>) -> Outputs {
+fn normalizer(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let rank = cx.g.rank(x.id);
     if rank == 0 {
@@ -43,7 +49,7 @@ pub(in super::super) fn normalizer(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// Replaces a value, most often "not a number", by one value a feature or for all.
-pub(in super::super) fn imputer(cx: &mut Cx<'_, '_>) -> Outputs {
+fn imputer(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let (values, replaced) = match cx.ints("imputed_value_int64s") {
         Some(values) if !values.is_empty() => (
@@ -63,14 +69,14 @@ pub(in super::super) fn imputer(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// 1 above the threshold, else 0.
-pub(in super::super) fn binarizer(cx: &mut Cx<'_, '_>) -> Outputs {
+fn binarizer(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let threshold = cx.float("threshold", 0.0);
     one(x.with(cx.g.with(BinaryFn::Greater, x.id, threshold)?))
 }
 
 /// Joins the features of several inputs.
-pub(in super::super) fn vectorizer(cx: &mut Cx<'_, '_>) -> Outputs {
+fn vectorizer(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut parts = Vec::new();
     for index in 0..cx.inputs.len() {
         let mut part = cx.number(index)?.id;

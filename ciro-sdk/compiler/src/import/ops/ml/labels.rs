@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad};
-use super::super::super::data_type::DataType;
-use super::super::super::value::Value;
-use super::super::gather::gather_axis;
 use crate::float::NodeId;
+use crate::import::Reason;
+use crate::import::context::{Context, bad};
+use crate::import::data_type::DataType;
+use crate::import::ops::gather::gather_axis;
+use crate::import::value::Value;
 
 /// The labels of a classifier's classes.
 #[derive(Clone, Debug)]

@@ -1,20 +1,21 @@
 //! Linear classifiers and regressors.
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad};
-use super::super::super::data_type::DataType;
-use super::super::super::value::{Binding, Outputs, Value};
 use super::labels::Labels;
 use super::post::Post;
 use crate::float::{BinaryFn, NodeId, Reducer};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad};
+use crate::import::data_type::DataType;
+use crate::import::value::{Binding, Outputs, Value};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(in crate::import::ops) const OPS: Family =
+    &[("ai.onnx.ml.LinearClassifier", 1, classifier), ("ai.onnx.ml.LinearRegressor", 1, regressor)];
 
 /// `LinearClassifier`: the label of the greatest score, and the scores.
 ///
 /// A single score decides between two classes by its sign; its second score is `1 - score`, whatever the transform.
-pub(in super::super) fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
+fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
     let labels = Labels::read(cx, "classlabels_ints", "classlabels_strings")?;
     let targets = cx.floats("intercepts").len();
     let scores = scores(cx, targets)?;
@@ -46,7 +47,7 @@ pub(in super::super) fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `LinearRegressor`: `x coefficients^T + intercepts`.
-pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
+fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
     let targets = usize::try_from(cx.int("targets", 1)).unwrap_or(0);
     let scores = scores(cx, targets)?;
     let post = Post::read(cx)?;

@@ -1,9 +1,9 @@
 //! What is done with scores before they are given out.
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad};
-use super::super::elementwise::{add, c, div, less, mul, of, sub, where_, x};
 use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, bad};
+use crate::import::ops::elementwise::{add, c, div, less, mul, of, sub, where_, x};
 
 /// A transform of scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

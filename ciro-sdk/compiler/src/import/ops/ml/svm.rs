@@ -1,21 +1,22 @@
 //! Support vector machines.
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad, count};
-use super::super::super::data_type::DataType;
-use super::super::super::value::{Binding, Outputs, Value};
-use super::super::elementwise::{add, c, mul, of, x};
 use super::labels::Labels;
 use super::linear::samples;
 use super::post::Post;
 use super::svm_probability::probabilities;
 use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad, count};
+use crate::import::data_type::DataType;
+use crate::import::ops::elementwise::{add, c, mul, of, x};
+use crate::import::value::{Binding, Outputs, Value};
 use ciro_model::tensor::Tensor;
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(in crate::import::ops) const OPS: Family =
+    &[("ai.onnx.ml.SVMClassifier", 1, classifier), ("ai.onnx.ml.SVMRegressor", 1, regressor)];
 
 /// `SVMRegressor`: a weighted sum of kernels, or with `one_class` its sign.
-pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
+fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = samples(cx)?;
     let coefficients = cx.floats("coefficients");
     let rho = *cx.floats("rho").first().ok_or_else(|| bad("rho", "is missing"))?;
@@ -34,7 +35,7 @@ pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `SVMClassifier`: the label with the most votes, and the scores of the pairs, or probabilities.
-pub(in super::super) fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
+fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
     let labels = Labels::read(cx, "classlabels_ints", "classlabels_strings")?;
     let per_class = cx.ints("vectors_per_class").unwrap_or_default();
     let per_class: Vec<usize> =

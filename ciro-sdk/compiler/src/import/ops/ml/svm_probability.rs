@@ -1,11 +1,11 @@
 //! Probabilities of classes from the margins of pairs of classes.
 
-use super::super::super::Reason;
-use super::super::super::algebra::Made;
-use super::super::super::builder::Builder;
-use super::super::super::context::{Context, bad};
-use super::super::elementwise::{c, clip, mul, of, sub, x};
 use crate::float::{BinaryFn, NodeId, UnaryFn};
+use crate::import::Reason;
+use crate::import::algebra::Made;
+use crate::import::builder::Builder;
+use crate::import::context::{Context, bad};
+use crate::import::ops::elementwise::{c, clip, mul, of, sub, x};
 use ciro_model::tensor::Tensor;
 
 /// The iteration ends where its error is certainly below this.
@@ -143,9 +143,9 @@ fn combination(weights: &[f64], width: usize) -> Result<Tensor<f64>, Reason> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::builder::Limits;
     use super::*;
     use crate::float::{ElementType, Graph, Input, Labels, Output};
+    use crate::import::builder::Limits;
     use crate::quantize::{Settings, calibrate, quantize};
 
     /// The minimum by elimination, from the probabilities of the pairs.

@@ -3,21 +3,26 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::super::super::Reason;
-use super::super::super::context::{Context, bad, count};
-use super::super::super::data_type::DataType;
-use super::super::super::value::{Binding, Outputs, Value, one};
 use super::labels::Labels;
 use super::post::Post;
 use super::trees::{Features, Listed, always_scored, threshold, tree};
 use crate::float::{Aggregate, BinaryFn, BranchMode, NodeId, Op, Tree, TreeEnsemble, UnaryFn};
+use crate::import::Reason;
+use crate::import::context::{Context, Cx, Family, bad, count};
+use crate::import::data_type::DataType;
+use crate::import::value::{Binding, Outputs, Value, one};
 
-type Cx<'a, 'm> = Context<'a, 'm>;
+pub(in crate::import::ops) const OPS: Family = &[
+    ("ai.onnx.ml.TreeEnsemble", 5, general),
+    ("ai.onnx.ml.TreeEnsembleClassifier", 1, classifier),
+    ("ai.onnx.ml.TreeEnsembleRegressor", 1, regressor),
+];
+
 /// Tree and node number.
 type Key = (i64, i64);
 
 /// `TreeEnsembleRegressor`: one sum of leaves for each target.
-pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
+fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
     let targets = usize::try_from(cx.int("n_targets", 1)).unwrap_or(0);
     cx.g.allow(targets)?;
     let base = numbers(cx, "base_values")?;
@@ -41,7 +46,7 @@ pub(in super::super) fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `TreeEnsembleClassifier`: the label of the winning class, and scores.
-pub(in super::super) fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
+fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
     let labels = Labels::read(cx, "classlabels_int64s", "classlabels_strings")?;
     let classes = labels.len();
     let base = numbers(cx, "base_values")?;
@@ -153,7 +158,7 @@ fn two_scores(
 }
 
 /// `TreeEnsemble` of `ai.onnx.ml` 5, whose lists are tensors and whose leaves are separate.
-pub(in super::super) fn general(cx: &mut Cx<'_, '_>) -> Outputs {
+fn general(cx: &mut Cx<'_, '_>) -> Outputs {
     let targets = usize::try_from(cx.int("n_targets", 0)).unwrap_or(0);
     cx.g.allow(targets)?;
     let aggregate = match cx.int("aggregate_function", 1) {

@@ -1,9 +1,9 @@
 //! The node lists of `TreeEnsemble` (`ai.onnx.ml` 5).
 
-use super::super::super::Reason;
-use super::super::super::context::Context;
 use super::trees::{Features, MISSING, NODES_MAX, threshold};
 use crate::float::{BranchMode, Tree, TreeNode};
+use crate::import::Reason;
+use crate::import::context::Context;
 
 /// The mode of a branch on membership in a set.
 const MEMBER: f64 = 6.0;

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::super::Reason;
-use super::super::super::context::Context;
-use super::super::super::data_type::DataType;
 use crate::float::{BranchMode, Tree, TreeNode};
+use crate::import::Reason;
+use crate::import::context::Context;
+use crate::import::data_type::DataType;
 
 /// A node as it is listed: children and leaves by key.
 #[derive(Clone, Debug)]
