@@ -22,9 +22,19 @@ bench *MODELS:
 snapshots:
     INSTA_UPDATE=always cargo nextest run -p ciro-cli
 
-# Fuzzes a decoder for a minute: onnx, compiled_model, model_key, proof_bundle, inputs.
-fuzz TARGET:
-    RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} -- -max_total_time=60
+# Fuzzes a decoder of a crate for a minute; without a target, says which there are.
+fuzz CRATE="" TARGET="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export RUSTC_BOOTSTRAP=1
+    if [ -n "{{TARGET}}" ]; then
+      cargo fuzz run --fuzz-dir "fuzz/{{CRATE}}" "{{TARGET}}" -- -max_total_time=60
+    else
+      for file in fuzz/{{ if CRATE == "" { "*" } else { CRATE } }}/*.rs; do
+        target=${file#fuzz/}
+        echo "just fuzz ${target%/*} $(basename "$file" .rs)"
+      done
+    fi
 
 # Replays one seed of the consensus simulator.
 sim SEED *ARGS:

@@ -1,14 +1,14 @@
 //! Key bytes: decoding never panics, a key has one encoding, and neither does verifying a proof for what decodes.
 //!
-//! Seeds: the golden keys in `tests/fixtures`.
+//! Seeds: the golden keys in `ciro-sdk/stark/tests/fixtures`.
 #![no_main]
 
 use ciro_stark::{ModelKey, Policy, Proof, Security, Statement, verify};
 use libfuzzer_sys::fuzz_target;
 
-const KEY: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.key");
-const STATEMENT: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.statement");
-const PROOF: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.proof");
+const KEY: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.key");
+const STATEMENT: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.statement");
+const PROOF: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.proof");
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(key) = ModelKey::from_bytes(bytes) else { return };

@@ -1,6 +1,6 @@
 //! Any two files are a store that opens, opens again unchanged, or stops with an error.
 //!
-//! Run with `cargo fuzz run store` in `ciro-node/consensus`. The first two bytes are the length of the log.
+//! Run with `just fuzz consensus store`. The first two bytes are the length of the log.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use ciro_consensus::message::MessageDomain;
 use ciro_consensus::store::{GUARD_FILE, LOG_FILE, Recovery, Store, StoreOptions};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/it/memory.rs"]
+#[path = "../../ciro-node/consensus/tests/it/memory.rs"]
 mod memory;
 
 use memory::MemoryDisk;

@@ -1,6 +1,6 @@
 //! Any bytes are a message or none; a message encodes to the bytes it came from.
 //!
-//! Run with `cargo fuzz run message` in `ciro-node/consensus`.
+//! Run with `just fuzz consensus message`.
 
 #![no_main]
 

@@ -1,14 +1,14 @@
 //! Proof bytes: decoding never panics, what decodes is written back byte for byte, and only the golden proof verifies.
 //!
-//! Seeds: `tests/fixtures/mlp_v2.proof`.
+//! Seeds: `ciro-sdk/stark/tests/fixtures/mlp_v2.proof`.
 #![no_main]
 
 use ciro_stark::{ModelKey, Policy, Proof, Statement, verify};
 use libfuzzer_sys::fuzz_target;
 
-const KEY: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.key");
-const STATEMENT: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.statement");
-const PROOF: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.proof");
+const KEY: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.key");
+const STATEMENT: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.statement");
+const PROOF: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.proof");
 
 fuzz_target!(|bytes: &[u8]| {
     let key = ModelKey::from_bytes(KEY).expect("a golden key");

@@ -1,6 +1,6 @@
 //! Any bytes are a record of the log or none; a record encodes to the bytes it came from.
 //!
-//! Run with `cargo fuzz run record` in `ciro-node/consensus`.
+//! Run with `just fuzz consensus record`.
 
 #![no_main]
 

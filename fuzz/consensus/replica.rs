@@ -1,6 +1,6 @@
 //! Any sequence of messages leaves a replica without fault, as long as their senders hold no keys.
 //!
-//! Run with `cargo fuzz run replica` in `ciro-node/consensus`. Each message is preceded by its length in two bytes.
+//! Run with `just fuzz consensus replica`. Each message is preceded by its length in two bytes.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! Any text is a slashing-protection file or none; one that is read says the same when it is written.
 //!
-//! Run with `cargo fuzz run interchange` in `ciro-node/consensus`.
+//! Run with `just fuzz consensus interchange`.
 
 #![no_main]
 

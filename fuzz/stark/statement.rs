@@ -1,14 +1,14 @@
 //! Statement bytes: verifying the golden proof for another statement never panics and never succeeds.
 //!
-//! Seeds: `tests/fixtures/mlp_v2.statement`.
+//! Seeds: `ciro-sdk/stark/tests/fixtures/mlp_v2.statement`.
 #![no_main]
 
 use ciro_stark::{ModelKey, Policy, Proof, Statement, verify};
 use libfuzzer_sys::fuzz_target;
 
-const KEY: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.key");
-const STATEMENT: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.statement");
-const PROOF: &[u8] = include_bytes!("../../tests/fixtures/mlp_v2.proof");
+const KEY: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.key");
+const STATEMENT: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.statement");
+const PROOF: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.proof");
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(statement) = postcard::from_bytes::<Statement>(bytes) else { return };
