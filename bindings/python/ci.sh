@@ -3,6 +3,7 @@
 #
 #   cargo build --workspace --all-targets && bindings/python/ci.sh [ARGUMENTS OF PYTEST]
 #   bindings/python/ci.sh --stubs         writes ciro/_ciro.pyi anew from the built module
+#   bindings/python/ci.sh --environment   makes the virtual environment, and prints its interpreter
 #
 #   CARGO_TARGET_DIR   where that build is. Default: target/ of the checkout
 #   PYTHON             the interpreter, CPython 3.11 or newer. Default: python3
@@ -11,6 +12,23 @@
 # uses again; the network is needed the first time alone.
 set -euo pipefail
 cd "$(dirname "$0")"
+
+environment() {
+  python=${PYTHON:-python3}
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  environment="${XDG_CACHE_HOME:-$HOME/.cache}/ciro/python-$version-$(cksum <tests/requirements.txt | cut -d' ' -f1)"
+  if [ ! -e "$environment/complete" ]; then
+    "$python" -m venv --clear "$environment"
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+    touch "$environment/complete"
+  fi
+}
+
+if [ "${1-}" = --environment ]; then
+  environment >&2
+  echo "$environment/bin/python"
+  exit
+fi
 
 built="${CARGO_TARGET_DIR:-../../target}/debug"
 case $(uname -s) in
@@ -29,14 +47,7 @@ if [ "${1-}" = --stubs ]; then
   exit
 fi
 
-python=${PYTHON:-python3}
-version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-environment="${XDG_CACHE_HOME:-$HOME/.cache}/ciro/python-$version-$(cksum <tests/requirements.txt | cut -d' ' -f1)"
-if [ ! -e "$environment/complete" ]; then
-  "$python" -m venv --clear "$environment"
-  "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-  touch "$environment/complete"
-fi
+environment
 
 # The package as a wheel would hold it, in a folder of its own: the checkout stays as it is.
 scratch=$(mktemp -d)

@@ -18,9 +18,9 @@ Models of scikit-learn, XGBoost, LightGBM, PyTorch and Keras come in through `fr
 `from_torch` and `from_keras`.
 """
 
-from ._cpu import require as _require
+from ._cpu import load as _load
 
-_require()  # before anything loads the extension module
+_load()  # before anything else loads the extension module
 
 from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402

@@ -1,13 +1,16 @@
-"""Refuses the extension module on a CPU that lacks what it is compiled for, before one of its instructions runs.
+"""Chooses the extension module that this CPU can run, before one of its instructions runs.
 
-The module holds a text with its target: architecture and CPU features, as the Rust compiler names them. It is read from the file.
+A wheel for x86-64 has two: `_ciro`, for every CPU, and `_ciro_v3`, for those with AVX2. Each holds a text with its target, architecture and CPU
+features as the Rust compiler names them, which is read from the file. A CPU that lacks a feature of every module is refused.
 """
 
 from __future__ import annotations
 
 import mmap
 import platform
-from importlib.machinery import EXTENSION_SUFFIXES
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Optional
 
@@ -35,23 +38,42 @@ _LINUX_NAMES = {
 _NEVER_USED_UNASKED = frozenset({"adx", "fxsr", "rdrand", "rdseed", "xsave", "xsavec", "xsaveopt", "xsaves"})
 
 
-def require() -> None:
-    """Checks the CPU.
+def load() -> None:
+    """Loads the best module for this CPU as `ciro._ciro`.
 
     Raises:
-        ImportError: if it is of another architecture, or lacks a feature; the message names it.
+        ImportError: if the CPU is of another architecture, or lacks a feature; the message names it.
     """
-    target = _target()
     flags = _flags()
-    if target is None or flags is None:
-        return  # Nothing is known about the one or the other: the import itself will tell.
-    missing = missing_features(target, flags)
+    missing: list[str] = []
+    for path in _modules():
+        target = _target(path)
+        if flags is None or target is None:
+            if path.name.startswith("_ciro_v3"):
+                continue  # Nothing is known about the CPU: the module for every one.
+            return  # The import itself will tell.
+        missing = missing_features(target, flags)
+        if not missing:
+            if path.name.startswith("_ciro_v3"):
+                _load(path)
+            return
     if missing:
         raise ImportError(
             f"this build of ciro needs CPU features that this machine lacks: {', '.join(missing)}. "
             "Install a wheel from PyPI, or build it on this machine: `pip install .` in a clone's bindings/python, "
             "with RUSTFLAGS='-C target-cpu=native'"
         )
+
+
+def _load(path: Path) -> None:
+    """Makes the file the module `ciro._ciro`, whatever it is called."""
+    name = f"{__package__}._ciro"
+    loader = ExtensionFileLoader(name, str(path))
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None, "a loader is given"
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    sys.modules[name] = module
 
 
 def missing_features(target: str, flags: frozenset[str]) -> list[str]:
@@ -72,13 +94,15 @@ def _linux_name(feature: str) -> str:
     return _LINUX_NAMES.get(feature, feature.replace(".", "_").replace("-", "_"))
 
 
-def _target() -> Optional[str]:
-    """The target that the extension module names; `None` if there is no file to read."""
+def _modules() -> list[Path]:
+    """The extension modules of the package, that of the newest CPUs first."""
     folder = Path(__file__).parent
-    paths = (folder / f"_ciro{suffix}" for suffix in EXTENSION_SUFFIXES)
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        return None
+    paths = (folder / f"{stem}{suffix}" for stem in ("_ciro_v3", "_ciro") for suffix in EXTENSION_SUFFIXES)
+    return [path for path in paths if path.is_file()]
+
+
+def _target(path: Path) -> Optional[str]:
+    """The target that an extension module names; `None` if it names none."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         begin = content.find(_BEGIN)
         end = content.find(_END, begin)

@@ -112,7 +112,8 @@ def test_warnings_of_the_library_are_logged(tmp_path, monkeypatch, caplog):
 
 
 def test_the_target_is_in_the_file_and_this_machine_has_it():
-    target = _cpu._target()
+    (path,) = _cpu._modules()
+    target = _cpu._target(path)
     assert _ciro.target() == f"<ciro-target {target} ciro-target>"
     flags = _cpu._flags()
     if flags is not None:
@@ -135,9 +136,21 @@ def test_missing_features_are_named(target, flags, missing):
 
 def test_an_older_cpu_gets_an_error_and_no_illegal_instruction(monkeypatch):
     monkeypatch.setattr(_cpu, "_flags", lambda: frozenset({"sse2"}))
-    monkeypatch.setattr(_cpu, "_target", lambda: "x86_64:avx2,sse2")
+    monkeypatch.setattr(_cpu, "_target", lambda path: "x86_64:avx2,sse2")
     with pytest.raises(ImportError, match="CPU features that this machine lacks: avx2"):
-        _cpu.require()
+        _cpu.load()
+
+
+@pytest.mark.parametrize(("flags", "chosen"), [("sse2 avx2", ["_ciro_v3.abi3.so"]), ("sse2", [])])
+def test_of_two_modules_the_best_that_the_cpu_runs_is_loaded(monkeypatch, flags, chosen):
+    loaded = []
+    paths = [Path("_ciro_v3.abi3.so"), Path("_ciro.abi3.so")]
+    monkeypatch.setattr(_cpu, "_modules", lambda: paths)
+    monkeypatch.setattr(_cpu, "_target", lambda path: "x86_64:avx2,sse2" if path == paths[0] else "x86_64:sse2")
+    monkeypatch.setattr(_cpu, "_flags", lambda: frozenset(flags.split()))
+    monkeypatch.setattr(_cpu, "_load", lambda path: loaded.append(path.name))
+    _cpu.load()
+    assert loaded == chosen
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
