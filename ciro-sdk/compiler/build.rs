@@ -1,5 +1,5 @@
-//! Computes a digest of the sources that make a model, this crate's and those of `ciro-model`: a cache of compiled models
-//! holds only while they stay the same.
+//! Computes a digest of the sources that make a model, this crate's and those of `ciro-model`: a
+//! cache of compiled models holds only while they stay the same.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Key bytes behind a length, then proof bytes: decoding and verifying never panic, and a proof has one encoding.
+//! Key bytes behind a length, then proof bytes: decoding and verifying never panic, and a proof has
+//! one encoding.
 #![no_main]
 
 use ciro_cairo::{CairoKey, CairoProof, verify};

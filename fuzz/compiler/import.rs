@@ -1,4 +1,5 @@
-//! Any bytes are imported or refused within the limits; a graph that is imported keeps its own rules.
+//! Any bytes are imported or refused within the limits; a graph that is imported keeps its own
+//! rules.
 //!
 //! Run with `just fuzz compiler import`; the models of `examples/models` make a good corpus.
 

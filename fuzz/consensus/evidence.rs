@@ -1,6 +1,8 @@
-//! Any bytes are evidence or none; evidence encodes to the bytes it came from and is verified without a panic.
+//! Any bytes are evidence or none; evidence encodes to the bytes it came from and is verified
+//! without a panic.
 //!
-//! Run with `just fuzz consensus evidence`; the encodings in `ciro-node/consensus/tests/vectors` make a good corpus.
+//! Run with `just fuzz consensus evidence`; the encodings in `ciro-node/consensus/tests/vectors`
+//! make a good corpus.
 
 #![no_main]
 

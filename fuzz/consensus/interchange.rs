@@ -1,4 +1,5 @@
-//! Any text is a slashing-protection file or none; one that is read says the same when it is written.
+//! Any text is a slashing-protection file or none; one that is read says the same when it is
+//! written.
 //!
 //! Run with `just fuzz consensus interchange`.
 

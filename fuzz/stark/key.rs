@@ -1,4 +1,5 @@
-//! Key bytes: decoding never panics, a key has one encoding, and neither does verifying a proof for what decodes.
+//! Key bytes: decoding never panics, a key has one encoding, and neither does verifying a proof for
+//! what decodes.
 //!
 //! Seeds: the golden keys in `ciro-sdk/stark/tests/fixtures`.
 #![no_main]

@@ -1,4 +1,5 @@
-//! Proof bytes: decoding never panics, what decodes is written back byte for byte, and only the golden proof verifies.
+//! Proof bytes: decoding never panics, what decodes is written back byte for byte, and only the
+//! golden proof verifies.
 //!
 //! Seeds: `ciro-sdk/stark/tests/fixtures/mlp_v2.proof`.
 #![no_main]

@@ -1,4 +1,5 @@
-//! Statement bytes: verifying the golden proof for another statement never panics and never succeeds.
+//! Statement bytes: verifying the golden proof for another statement never panics and never
+//! succeeds.
 //!
 //! Seeds: `ciro-sdk/stark/tests/fixtures/mlp_v2.statement`.
 #![no_main]

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A name in which nothing acts on a terminal or moves the text around it: line breaks, escape codes and other control
-/// characters, and the invisible characters that reorder or hide text, are written as `\u{1b}`.
+/// A name in which nothing acts on a terminal or moves the text around it: line breaks, escape
+/// codes and other control characters, and the invisible characters that reorder or hide text, are
+/// written as `\u{1b}`.
 ///
-/// Names in an ONNX file are anybody's. Models keep them in this form, and files with other names are refused, so that a name
-/// can be printed wherever it turns up.
+/// Names in an ONNX file are anybody's. Models keep them in this form, and files with other names
+/// are refused, so that a name can be printed wherever it turns up.
 pub fn escape(name: &str) -> Cow<'_, str> {
     if is_plain(name) {
         return Cow::Borrowed(name);
@@ -31,7 +32,8 @@ pub fn is_plain(name: &str) -> bool {
 /// Whether a character does something else than being seen.
 ///
 /// # Source
-/// Unicode 16: general categories Cc, Zl, Zp and Cf, the tags, variation selectors and fillers that have no glyph.
+/// Unicode 16: general categories Cc, Zl, Zp and Cf, the tags, variation selectors and fillers that
+/// have no glyph.
 pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -62,7 +62,8 @@ impl Graph {
     /// All arithmetic is in double precision; trees compare features as float32.
     ///
     /// # Errors
-    /// [`EvalError`] if the inputs do not fit, an index is outside its table, or the graph breaks a rule.
+    /// [`EvalError`] if the inputs do not fit, an index is outside its table, or the graph breaks a
+    /// rule.
     pub fn eval(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>, EvalError> {
         self.check()?;
         if inputs.len() != self.inputs.len() {

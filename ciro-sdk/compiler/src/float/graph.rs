@@ -17,7 +17,8 @@ impl NodeId {
     }
 }
 
-/// An operator of the float graph. Operand shapes are written before the arrow, the result's after it.
+/// An operator of the float graph. Operand shapes are written before the arrow, the result's after
+/// it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// Input number `index` of the graph.
@@ -27,9 +28,11 @@ pub enum Op {
     },
     /// A constant tensor; masks may hold infinities.
     Constant(Arc<Tensor<f64>>),
-    /// `a: [batch.., M, K], b: [batch.., K, N] -> [batch.., M, N]`; equal batch axes, or none on `b`.
+    /// `a: [batch.., M, K], b: [batch.., K, N] -> [batch.., M, N]`; equal batch axes, or none on
+    /// `b`.
     MatMul,
-    /// `x: [N, C, spatial..], w: [O, C / groups, kernel..], b: [O] -> [N, O, out..]`; the bias is optional.
+    /// `x: [N, C, spatial..], w: [O, C / groups, kernel..], b: [O] -> [N, O, out..]`; the bias is
+    /// optional.
     Conv {
         /// Distance of neighbouring outputs along each spatial axis.
         strides: Vec<usize>,

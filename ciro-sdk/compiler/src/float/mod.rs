@@ -1,13 +1,13 @@
 //! The float graph: what an ONNX file means, before quantization.
 //!
-//! Every node computes one tensor. Shapes are static, broadcasting is explicit ([`Movement::Expand`]), reductions run over the
-//! last axis, and nothing here knows protobuf.
+//! Every node computes one tensor. Shapes are static, broadcasting is explicit
+//! ([`Movement::Expand`]), reductions run over the last axis, and nothing here knows protobuf.
 
 mod check;
 mod eval;
 mod graph;
 pub(crate) mod ops;
-mod scalar;
+pub(crate) mod scalar;
 mod tree;
 
 pub use eval::EvalError;

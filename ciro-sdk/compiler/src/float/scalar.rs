@@ -1,11 +1,13 @@
 //! Functions of one and two real variables.
 
+use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
+
 use serde::{Deserialize, Serialize};
 
 /// A real function of one variable `x`, as an expression.
 ///
-/// Chains of elementwise operators with scalar constants are fused into one such function at import, so that
-/// `0.5 * x * (1 + erf(x / sqrt(2)))` becomes one table.
+/// Chains of elementwise operators with scalar constants are fused into one such function at
+/// import, so that `0.5 * x * (1 + erf(x / sqrt(2)))` becomes one table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ScalarFn {
     /// The variable.
@@ -87,8 +89,9 @@ pub enum BinaryFn {
 impl UnaryFn {
     /// Computes the function in double precision.
     ///
-    /// Transcendental functions come from `libm`, compiled into the program, so that every machine computes the same bits:
-    /// tables of the integer model, and with them model keys, are made from these values.
+    /// Transcendental functions come from `libm`, compiled into the program, so that every machine
+    /// computes the same bits: tables of the integer model, and with them model keys, are made from
+    /// these values.
     pub fn eval(self, x: f64) -> f64 {
         match self {
             Self::Neg => -x,
@@ -236,6 +239,141 @@ impl ScalarFn {
     }
 }
 
+/// The variable.
+pub(crate) fn x() -> ScalarFn {
+    ScalarFn::X
+}
+
+/// The constant `value`.
+pub(crate) fn c(value: f64) -> ScalarFn {
+    ScalarFn::Const(value)
+}
+
+/// Expressions as they are written in mathematics: `x() * (c(alpha) * x()).sigmoid()`.
+///
+/// Nothing is simplified: two spellings of one function are two expressions.
+impl ScalarFn {
+    /// The primitive `f` of this expression.
+    pub fn then(self, f: UnaryFn) -> Self {
+        Self::Unary(f, Box::new(self))
+    }
+
+    /// `|self|`.
+    pub fn abs(self) -> Self {
+        self.then(UnaryFn::Abs)
+    }
+
+    /// `exp(self)`.
+    pub fn exp(self) -> Self {
+        self.then(UnaryFn::Exp)
+    }
+
+    /// The natural logarithm.
+    pub fn log(self) -> Self {
+        self.then(UnaryFn::Log)
+    }
+
+    /// The square root.
+    pub fn sqrt(self) -> Self {
+        self.then(UnaryFn::Sqrt)
+    }
+
+    /// The error function.
+    pub fn erf(self) -> Self {
+        self.then(UnaryFn::Erf)
+    }
+
+    /// `1 / (1 + exp(-self))`.
+    pub fn sigmoid(self) -> Self {
+        self.then(UnaryFn::Sigmoid)
+    }
+
+    /// The hyperbolic tangent.
+    pub fn tanh(self) -> Self {
+        self.then(UnaryFn::Tanh)
+    }
+
+    /// `log(1 + exp(self))`.
+    pub fn softplus(self) -> Self {
+        self.then(UnaryFn::Softplus)
+    }
+
+    /// The nearest integer, halves to even.
+    pub fn round(self) -> Self {
+        self.then(UnaryFn::Round)
+    }
+
+    /// The greatest integer that is not greater.
+    pub fn floor(self) -> Self {
+        self.then(UnaryFn::Floor)
+    }
+
+    /// `self` to the power `exponent`.
+    pub fn pow(self, exponent: Self) -> Self {
+        Self::binary(BinaryFn::Pow, self, exponent)
+    }
+
+    /// The greater of both.
+    pub fn max(self, other: Self) -> Self {
+        Self::binary(BinaryFn::Max, self, other)
+    }
+
+    /// The smaller of both.
+    pub fn min(self, other: Self) -> Self {
+        Self::binary(BinaryFn::Min, self, other)
+    }
+
+    /// `min(max(self, low), high)`; bounds that are infinite or beyond float32 bound nothing.
+    pub fn clip(self, low: f64, high: f64) -> Self {
+        let limit = f64::from(f32::MAX);
+        let above = if low > -limit { self.max(c(low)) } else { self };
+        if high < limit { above.min(c(high)) } else { above }
+    }
+
+    /// 1 where `self < other`, else 0.
+    pub fn less(self, other: Self) -> Self {
+        Self::binary(BinaryFn::Less, self, other)
+    }
+
+    /// 1 where `self > other`, else 0.
+    pub fn greater(self, other: Self) -> Self {
+        Self::binary(BinaryFn::Greater, self, other)
+    }
+
+    /// 1 where `self == other`, else 0.
+    pub fn equal(self, other: Self) -> Self {
+        Self::binary(BinaryFn::Equal, self, other)
+    }
+
+    /// `a` where `self` is not 0, else `b`.
+    pub fn choose(self, a: Self, b: Self) -> Self {
+        Self::Where(Box::new(self), Box::new(a), Box::new(b))
+    }
+}
+
+impl Neg for ScalarFn {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        self.then(UnaryFn::Neg)
+    }
+}
+
+macro_rules! arithmetic {
+    ($($operator:ident::$method:ident is $f:ident),*) => {
+        $(impl $operator for ScalarFn {
+            type Output = Self;
+
+            fn $method(self, other: Self) -> Self {
+                Self::binary(BinaryFn::$f, self, other)
+            }
+        })*
+    };
+}
+
+// The remainder has the divisor's sign, as that of ONNX.
+arithmetic!(Add::add is Add, Sub::sub is Sub, Mul::mul is Mul, Div::div is Div, Rem::rem is Mod);
+
 fn sigmoid(x: f64) -> f64 {
     let small = libm::exp(-x.abs());
     if x < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) }
@@ -273,12 +411,22 @@ mod tests {
 
     #[test]
     fn functions_compose() {
-        let twice = ScalarFn::binary(BinaryFn::Mul, ScalarFn::X, ScalarFn::Const(2.0));
-        let shift = ScalarFn::binary(BinaryFn::Sub, ScalarFn::X, ScalarFn::Const(3.0));
+        let (twice, shift) = (x() * c(2.0), x() - c(3.0));
         let both = twice.after(&shift);
         close(both.eval(5.0), 4.0);
         assert_eq!(both.affine(), Some((2.0, -6.0)));
         assert_eq!(ScalarFn::unary(UnaryFn::Exp).after(&both).affine(), None);
         assert_eq!(both.size(), 5);
+    }
+
+    #[test]
+    fn expressions_are_written_as_in_mathematics() {
+        let gate = x() * (c(2.0) * x()).sigmoid();
+        close(gate.eval(0.5), 0.5 * UnaryFn::Sigmoid.eval(1.0));
+        let steps = x().less(c(0.0)).choose(-x(), x() % c(3.0));
+        close(steps.eval(-4.0), 4.0);
+        close(steps.eval(4.0), 1.0);
+        assert_eq!(x().clip(f64::NEG_INFINITY, 1.0), x().min(c(1.0)));
+        assert_eq!(x().clip(0.0, f64::INFINITY), x().max(c(0.0)));
     }
 }

@@ -3,7 +3,8 @@
 /// A sum (or other aggregate) of decision trees over float32 features.
 ///
 /// # Source
-/// ONNX `TreeEnsembleClassifier`, `TreeEnsembleRegressor`, `TreeEnsemble`; post-transforms and labels are nodes of their own.
+/// ONNX `TreeEnsembleClassifier`, `TreeEnsembleRegressor`, `TreeEnsemble`; post-transforms and
+/// labels are nodes of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeEnsemble {
     /// Number of features.

@@ -40,7 +40,8 @@ impl Builder {
         self.push(Op::Binary(f), &[a, b])
     }
 
-    /// `x + mask` where the constant mask is 0 or hugely negative: a `Where`, which needs no wide intervals.
+    /// `x + mask` where the constant mask is 0 or hugely negative: a `Where`, which needs no wide
+    /// intervals.
     fn additive_mask(
         &mut self,
         x: NodeId,

@@ -13,7 +13,8 @@ use ciro_model::tensor::{Tensor, element_count};
 /// Constants that cost more multiplications than this to compute stay operators.
 const FOLD_WORK_MAX: usize = 1 << 28;
 
-/// A float graph in the making; nodes bear the names of the ONNX nodes they come from, which need not be unique yet.
+/// A float graph in the making; nodes bear the names of the ONNX nodes they come from, which need
+/// not be unique yet.
 #[derive(Debug)]
 pub(super) struct Builder {
     pub(super) nodes: Vec<Node>,
@@ -59,7 +60,8 @@ impl Builder {
         std::mem::replace(&mut self.site, site)
     }
 
-    /// Counts the nodes that follow as turns of one unrolled loop, the outermost; gives back what they counted as before.
+    /// Counts the nodes that follow as turns of one unrolled loop, the outermost; gives back what
+    /// they counted as before.
     pub(super) fn enter_loop(&mut self) -> Option<u32> {
         let before = self.unrolling;
         if before.is_none() {
@@ -257,7 +259,8 @@ fn is_empty(shape: &[usize]) -> bool {
     shape.contains(&0)
 }
 
-/// A number that is equal for equal operators; constants that differ in a sign of zero alone may differ.
+/// A number that is equal for equal operators; constants that differ in a sign of zero alone may
+/// differ.
 fn fingerprint(op: &Op, operands: &[NodeId]) -> u64 {
     let mut hasher = DefaultHasher::new();
     operands.hash(&mut hasher);

@@ -117,7 +117,8 @@ impl fmt::Display for UnknownAxis {
 pub struct Refused {
     /// The node's name, or that of the input, output or initializer.
     pub node: String,
-    /// The ONNX operator, with its domain unless that is the default one; `input`, `output` or `initializer` otherwise.
+    /// The ONNX operator, with its domain unless that is the default one; `input`, `output` or
+    /// `initializer` otherwise.
     pub op: String,
     /// Why it is refused.
     pub reason: Reason,

@@ -11,8 +11,8 @@ use super::{ImportError, Reason, Settings, describe};
 
 /// The files of external weights that a model names, each read once.
 ///
-/// Whoever identifies a model by a digest of its files hashes these bytes and imports these bytes: a file that is exchanged in
-/// between changes neither.
+/// Whoever identifies a model by a digest of its files hashes these bytes and imports these bytes:
+/// a file that is exchanged in between changes neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalFiles {
     /// Content by location, or why there is none.

@@ -109,7 +109,8 @@ fn axes(shape: &TensorShapeProto) -> Vec<Axis> {
     shape.dim.iter().map(|dim| axis(&dim.value)).collect()
 }
 
-/// The values of symbols: from the settings, from shapes that were set, and 1 for a symbol of a first axis.
+/// The values of symbols: from the settings, from shapes that were set, and 1 for a symbol of a
+/// first axis.
 fn symbols(inputs: &[Declared], settings: &Settings) -> BTreeMap<String, usize> {
     let mut symbols = BTreeMap::new();
     let first = |input: &Declared| match input.axes.as_deref() {

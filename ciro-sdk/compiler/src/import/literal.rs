@@ -1,4 +1,4 @@
-//! Tensors that stand in the file: initializers and attributes.
+//! Tensors that are in the file: initializers and attributes.
 
 use std::sync::Arc;
 

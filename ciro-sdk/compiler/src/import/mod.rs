@@ -1,21 +1,23 @@
 //! Import of ONNX models.
 //!
-//! The file is decoded with tract's protobuf types and translated, node by node, into a [`Graph`] with static shapes. Every
-//! operator is translated by a function of its own (see `ops`), which reads attributes and operands and builds float
-//! operators; whatever can be computed from constants is computed on the way, so that the shape arithmetic of exporters,
-//! constant branches and dequantized weights leave no trace. Operators without an integer meaning are refused, all at once,
-//! each with its node's name.
+//! The file is decoded with tract's protobuf types and translated, node by node, into a [`Graph`]
+//! with static shapes. Every operator is translated by a function of its own (see `ops`), which
+//! reads attributes and operands and builds float operators; whatever can be computed from
+//! constants is computed on the way, so that the shape arithmetic of exporters, constant branches
+//! and dequantized weights leave no trace. Operators without an integer meaning are refused, all at
+//! once, each with its node's name.
 //!
-//! - The first axis of an input is the batch and becomes 1 where the model leaves it open; other open axes have to be set
-//!   ([`Settings::shapes`]).
+//! - The first axis of an input is the batch and becomes 1 where the model leaves it open; other
+//!   open axes have to be set ([`Settings::shapes`]).
 //! - Strings are positions in a list of names ([`Labels::Names`]) where they are labels, and
 //!   refused where they are data.
-//! - Loops with a constant number of turns are unrolled, and so are recurrent layers; weights are shared by the steps.
-//! - An additive mask, a constant that is 0 where it keeps and at most -10^4 (or minus infinity) where it hides, becomes a
-//!   [`Op::Where`](crate::float::Op::Where) whose other branch is that constant. The two differ where a whole row is hidden:
-//!   there the row's own values no longer count.
-//! - Quantized models (`QuantizeLinear`, `QLinearConv`, ...) become float operators that compute the same integers,
-//!   saturation included.
+//! - Loops with a constant number of turns are unrolled, and so are recurrent layers; weights are
+//!   shared by the steps.
+//! - An additive mask, a constant that is 0 at visible positions and at most -10^4 (or minus
+//!   infinity) at masked ones, becomes an [`Op::Where`](crate::float::Op::Where) whose other branch
+//!   is that constant. The two differ if a whole row is masked: its own values no longer count.
+//! - Quantized models (`QuantizeLinear`, `QLinearConv`, ...) become float operators that compute
+//!   the same integers, saturation included.
 
 mod algebra;
 mod builder;
@@ -30,7 +32,6 @@ mod literal;
 mod ops;
 mod settings;
 mod simplify;
-mod softmax;
 mod translate;
 mod value;
 
@@ -66,6 +67,16 @@ pub struct OnnxOperator {
     pub family: &'static str,
 }
 
+impl OnnxOperator {
+    /// The name with its domain, unless that is the default one.
+    pub fn qualified(&self) -> String {
+        match self.domain {
+            "" => self.name.to_owned(),
+            domain => format!("{domain}.{}", self.name),
+        }
+    }
+}
+
 /// Every operator that can be imported; `docs/operators.md` is made of them.
 pub fn operators() -> impl Iterator<Item = OnnxOperator> {
     ops::all()
@@ -74,7 +85,8 @@ pub fn operators() -> impl Iterator<Item = OnnxOperator> {
 /// Imports an ONNX file; external weights may be beside it.
 ///
 /// # Errors
-/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning
+/// here.
 pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
@@ -90,7 +102,8 @@ pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportErro
 /// Imports the bytes of an ONNX file that has no external weights.
 ///
 /// # Errors
-/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning
+/// here.
 pub fn import_bytes(bytes: &[u8], settings: &Settings) -> Result<Graph, ImportError> {
     import_bytes_with(bytes, &ExternalFiles::default(), settings)
 }
@@ -98,7 +111,8 @@ pub fn import_bytes(bytes: &[u8], settings: &Settings) -> Result<Graph, ImportEr
 /// Imports the bytes of an ONNX file whose external weights are inside `folder`.
 ///
 /// # Errors
-/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning
+/// here.
 pub fn import_bytes_in(
     bytes: &[u8],
     folder: &Path,
@@ -110,7 +124,8 @@ pub fn import_bytes_in(
 /// Imports the bytes of an ONNX file whose external weights are read already.
 ///
 /// # Errors
-/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning here.
+/// [`ImportError`]; [`ImportError::Refused`] lists everything in the model that has no meaning
+/// here.
 pub fn import_bytes_with(
     bytes: &[u8],
     external: &ExternalFiles,

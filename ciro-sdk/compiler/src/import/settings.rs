@@ -7,15 +7,18 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// Shapes of inputs and values of symbols, as `--shape` gives them. Default: none.
     ///
-    /// Needed when an axis other than the first has no fixed extent. Without a setting the first axis, the batch, is 1.
+    /// Needed when an axis other than the first has no fixed extent. Without a setting the first
+    /// axis, the batch, is 1.
     pub shapes: BTreeMap<String, ShapeSetting>,
-    /// The greatest number of tensor elements, constants and computed values together. Default: 2^27.
+    /// The greatest number of tensor elements, constants and computed values together. Default:
+    /// 2^27.
     ///
     /// One element takes 8 bytes here; raise it for larger models if the memory is there.
     pub max_elements: usize,
     /// The greatest number of graph nodes after unrolling loops. Default: 2^20.
     pub max_nodes: usize,
-    /// The greatest size of the model file, and of all files of external weights together, in bytes. Default: 2^31.
+    /// The greatest size of the model file, and of all files of external weights together, in
+    /// bytes. Default: 2^31.
     pub max_file_bytes: u64,
 }
 
@@ -45,7 +48,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Adds a setting of the form `SYMBOL=VALUE` or `INPUT=1x3x32x32`; a later one replaces an earlier one.
+    /// Adds a setting of the form `SYMBOL=VALUE` or `INPUT=1x3x32x32`; a later one replaces an
+    /// earlier one.
     ///
     /// # Errors
     /// [`InvalidShapeSetting`] if the argument has another form.

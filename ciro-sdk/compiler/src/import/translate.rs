@@ -129,7 +129,8 @@ impl<'m> Translator<'m> {
         }
     }
 
-    /// A topological order of the nodes; what is in a cycle, defined twice or reads nothing known is refused.
+    /// A topological order of the nodes; what is in a cycle, defined twice or reads nothing known
+    /// is refused.
     fn order(&mut self, nodes: &[NodeProto]) -> Vec<usize> {
         let mut producer: HashMap<&str, usize> = HashMap::new();
         for (position, node) in nodes.iter().enumerate() {

@@ -1,7 +1,9 @@
-//! Small models of the libraries that users export from, with onnxruntime's answers (`tests/fixtures/make.py`).
+//! Small models of the libraries that users export from, with onnxruntime's answers
+//! (`tests/fixtures/make.py`).
 //!
-//! A folder holds `model.onnx`, `inputs.npz` and `expected.npz` (samples along the first axis) and `labels.json`, which
-//! gives the outputs that are strings. `CIRO_MODELS` names a folder of more models of this form.
+//! A folder holds `model.onnx`, `inputs.npz` and `expected.npz` (samples along the first axis) and
+//! `labels.json`, which gives the outputs that are strings. `CIRO_MODELS` names a folder of more
+//! models of this form.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +35,8 @@ fn further_models_agree_with_onnxruntime() {
     assert!(problems.is_empty(), "{} differ\n{}", problems.len(), problems.join("\n"));
 }
 
-/// Models whose answers hang on small differences, and the greatest error of each beside the range of an output.
+/// Models whose answers hang on small differences, and the greatest error of each beside the range
+/// of an output.
 const QUANTIZED: [(&str, f64); 7] = [
     ("gaussian_bayes", 2e-3),
     ("nearest_neighbours", 1e-3),

@@ -47,7 +47,8 @@ const IDIOMS: [(&str, Idiom); 8] = [
     }),
 ];
 
-/// `softmax(mask(x W)) V` with scores of spread 2.8; the samples of `m` hide about a third of the places.
+/// `softmax(mask(x W)) V` with scores of spread 2.8; the samples of `m` hide about a third of the
+/// places.
 fn attention(idiom: Idiom, element_type: ElementType) -> Builder {
     let mut b = Builder::default();
     let x = b.input(&[1, 8], (-3.0, 3.0), 5);

@@ -15,7 +15,8 @@ fn import(model: &str) -> Result<Graph, ImportError> {
     import_file(&folder(model).join("model.onnx"), &Settings::default())
 }
 
-/// The greatest difference allowed between an element and onnxruntime's, relative to the largest one of the output.
+/// The greatest difference allowed between an element and onnxruntime's, relative to the largest
+/// one of the output.
 struct Tolerance(f64);
 
 /// Compares up to `count` samples of a model.

@@ -1,4 +1,5 @@
-//! Where numbers need care: sums of unlike scales, long softmax rows, whole numbers, values beyond calibration.
+//! Where numbers need care: sums of unlike scales, long softmax rows, whole numbers, values beyond
+//! calibration.
 
 use std::sync::Arc;
 

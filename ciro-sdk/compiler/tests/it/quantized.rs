@@ -95,7 +95,8 @@ fn check(model: &str) {
             }
             let columns = expected.last_dim().max(1);
             let mut rows = got.data().chunks(columns).zip(expected.data().chunks(columns));
-            // A row's last position is what a language model decides with; others are not compared one by one.
+            // A row's last position is what a language model decides with; others are not compared
+            // one by one.
             let (row, reference) = rows.next_back().unwrap();
             let decides = model != "autoencoder_mnist" && output.name != "scores";
             assert!(

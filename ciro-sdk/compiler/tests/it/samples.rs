@@ -7,7 +7,8 @@ use ciro_model::Tensor;
 use ndarray::{ArrayD, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 
-/// Reads `prefix_0`, `prefix_1`, ... of an archive; every array has the samples along its first axis.
+/// Reads `prefix_0`, `prefix_1`, ... of an archive; every array has the samples along its first
+/// axis.
 pub(crate) fn read(path: &Path, prefix: &str) -> Vec<Tensor<f64>> {
     let mut archive = NpzReader::new(File::open(path).unwrap()).unwrap();
     let count = archive.names().unwrap().len();

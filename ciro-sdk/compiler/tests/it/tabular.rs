@@ -99,7 +99,8 @@ proptest! {
     #[test]
     fn probabilities_of_scores_far_apart(seed: u32) {
         let mut b = Builder::default();
-        // Numbers that the encoding holds: scores are so steep that an input's rounding alone would move probabilities.
+        // Numbers that the encoding holds: scores are so steep that an input's rounding alone would
+        // move probabilities.
         let x = b.draw(&[1, 3], ElementType::Float, seed.into(), |unit| (unit * 2048.0).floor() / 1024.0 - 1.0);
         let rows = [[300.0, 300.0, -300.0, -300.0], [1.0, 0.0, 1.0, -1.0], [0.0, 1.0, -1.0, 1.0]];
         let w = b.constant(&[3, 4], rows.concat());

@@ -8,8 +8,8 @@ use super::{
 use crate::name::escape;
 use crate::tensor::Tensor;
 
-/// Builds an [`IntegerModel`] node by node; shapes and intervals are inferred and checked at once, names are kept as
-/// [`escape`] writes them.
+/// Builds an [`IntegerModel`] node by node; shapes and intervals are inferred and checked at once,
+/// names are kept as [`escape`] writes them.
 #[derive(Clone, Debug, Default)]
 pub struct ModelBuilder {
     nodes: Vec<Node>,
@@ -103,12 +103,14 @@ impl ModelBuilder {
         self.outputs.push(Output { name, node, decoding });
     }
 
-    /// Declares that a node cuts what lies outside `kept`, shifted but not clamped, because calibration never saw it.
+    /// Declares that a node cuts what is outside `kept`, shifted but not clamped, because
+    /// calibration never saw it.
     pub fn guard(&mut self, node: NodeId, kept: Interval) {
         self.guards.push(Guard { node, kept });
     }
 
-    /// Finishes the model: nodes and constants that no output needs are left out, and the others move up.
+    /// Finishes the model: nodes and constants that no output needs are left out, and the others
+    /// move up.
     ///
     /// # Errors
     /// [`ModelError`] if [`IntegerModel::check`] finds fault with it.

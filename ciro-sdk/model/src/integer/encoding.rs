@@ -7,8 +7,8 @@ use crate::tensor::Tensor;
 
 /// How one real-valued input tensor becomes an integer tensor.
 ///
-/// Encoding happens outside the proof: the statement holds the integers, and whoever checks a statement about real inputs
-/// encodes them with this very function.
+/// Encoding happens outside the proof: the statement holds the integers, and whoever checks a
+/// statement about real inputs encodes them with this very function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Encoding {
     /// `integer = clamp(round_half_even(real / scale), lo, hi)`.
@@ -20,19 +20,21 @@ pub enum Encoding {
         /// The greatest integer.
         hi: i32,
     },
-    /// The input holds integers (token ids, booleans) and they must lie inside `[lo, hi]`.
+    /// The input holds integers (token ids, booleans) and they must be inside `[lo, hi]`.
     Integer {
         /// The least integer.
         lo: i32,
         /// The greatest integer.
         hi: i32,
     },
-    /// The order-preserving image of a float32, as two limbs along a new last axis: `[.., 2]`, high limb
-    /// `image >> 16`, low limb `image & 0xffff`. See [`ordered_image`].
+    /// The order-preserving image of a float32, as two limbs along a new last axis: `[.., 2]`, high
+    /// limb `image >> 16`, low limb `image & 0xffff`. See [`ordered_image`].
     Ordered,
-    /// As [`Self::Affine`], with a scale of its own for each column: `integer[.., j] = clamp(round_half_even(real[.., j] / scales[j]), lo, hi)`.
+    /// As [`Self::Affine`], with a scale of its own for each column: `integer[.., j] =
+    /// clamp(round_half_even(real[.., j] / scales[j]), lo, hi)`.
     ///
-    /// Tabular data has columns of different magnitudes; one scale for all would round the small ones away.
+    /// Tabular data has columns of different magnitudes; one scale for all would round the small
+    /// ones away.
     Columns {
         /// The real value of one unit, for each place along the last axis.
         scales: Vec<f64>,
@@ -46,9 +48,11 @@ pub enum Encoding {
 /// The image of the largest finite float32; greater ones are infinity's and those of NaN.
 pub const ORDERED_IMAGE_MAX: i64 = 0x7f7f_ffff;
 
-/// The order-preserving integer image of a float32: `a < b` as floats if and only if the images are so ordered.
+/// The order-preserving integer image of a float32: `a < b` as floats if and only if the images are
+/// so ordered.
 ///
-/// Both zeros have image 0. The image of a finite value is at most [`ORDERED_IMAGE_MAX`] in absolute value.
+/// Both zeros have image 0. The image of a finite value is at most [`ORDERED_IMAGE_MAX`] in
+/// absolute value.
 pub fn ordered_image(value: f32) -> i64 {
     let magnitude = i64::from(value.to_bits() & 0x7fff_ffff);
     if value.is_sign_negative() { -magnitude } else { magnitude }
@@ -157,7 +161,8 @@ impl Encoding {
 
     /// The position of the first integer that no real input encodes to, `None` if there is none.
     ///
-    /// The interval alone does not say it: the limbs of an [`Self::Ordered`] image have an interval each.
+    /// The interval alone does not say it: the limbs of an [`Self::Ordered`] image have an interval
+    /// each.
     pub fn first_inadmissible(&self, tensor: &Tensor<i32>) -> Option<usize> {
         if matches!(self, Self::Ordered) {
             let image = |limbs: &[i32]| match *limbs {
@@ -190,7 +195,8 @@ impl Encoding {
         (0..count).map(|_| narrow(pick(self.interval()))).collect()
     }
 
-    /// The real value of one unit; 1 where integers are not proportional to the input, or not all by one factor.
+    /// The real value of one unit; 1 where integers are not proportional to the input, or not all
+    /// by one factor.
     pub fn scale(&self) -> f64 {
         match self {
             Self::Affine { scale, .. } => *scale,
@@ -201,7 +207,8 @@ impl Encoding {
     /// Encodes a real tensor.
     ///
     /// # Errors
-    /// [`EncodingError`] for NaN, infinities, fractions where integers are taken, and integers out of range.
+    /// [`EncodingError`] for NaN, infinities, fractions where integers are taken, and integers out
+    /// of range.
     pub fn encode(&self, real: &Tensor<f64>) -> Result<Encoded, EncodingError> {
         let mut clamped = 0;
         let mut data = Vec::with_capacity(real.len());

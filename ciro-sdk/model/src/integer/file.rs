@@ -8,7 +8,8 @@
 //! checksum     32 bytes: Blake2s of everything before it
 //! ```
 //!
-//! The checksum finds damage, not forgery: a loaded model is checked as strictly as one from a stranger.
+//! The checksum finds damage, not forgery: a loaded model is checked as strictly as one from a
+//! stranger.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -103,8 +104,9 @@ pub enum FileError {
 }
 
 impl IntegerModel {
-    /// Blake2s over a canonical encoding of everything that gives the model's integers their meaning: operators, shapes,
-    /// intervals, scales, constants, encodings of inputs and decodings of outputs.
+    /// Blake2s over a canonical encoding of everything that gives the model's integers their
+    /// meaning: operators, shapes, intervals, scales, constants, encodings of inputs and decodings
+    /// of outputs.
     pub fn digest(&self) -> [u8; 32] {
         let payload = postcard::to_stdvec(&self.meaning()).expect("models serialize into memory");
         let mut hasher = Blake2s256::new();
@@ -163,8 +165,8 @@ impl CompiledModel {
         Ok(compiled)
     }
 
-    /// Writes the `.ciro-model` file: first a temporary file in the same folder, which is then renamed, so that no reader
-    /// and no crash ever sees half a file.
+    /// Writes the `.ciro-model` file: first a temporary file in the same folder, which is then
+    /// renamed, so that no reader and no crash ever sees half a file.
     ///
     /// # Errors
     /// [`FileError::Io`] if the file cannot be written; nothing is left behind.
@@ -203,7 +205,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     });
     let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
     renamed.map_err(|source| {
-        // Best effort: the first error is the one to tell.
+        // Best effort: the first error is the one to report.
         let _ = std::fs::remove_file(&temporary);
         io("write", source)
     })

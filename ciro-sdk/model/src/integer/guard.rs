@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::ops::{Lookup, Requantize};
 use super::{IntegerModel, Interval, Node, NodeId, Op, Trace};
 
-/// A rounding or table that keeps what calibration has seen, with a margin, and cuts what lies beyond.
+/// A rounding or table that keeps what calibration has seen, with a margin, and cuts what lies
+/// beyond.
 ///
-/// A clamp that is the operator's own (`Relu`, `Clip`, an exponential that vanishes) is none: what it cuts is meant to go.
+/// A clamp that is the operator's own (`Relu`, `Clip`, an exponential that vanishes) is none: what
+/// it cuts is meant to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// The node that cuts, a `Requantize` or `Lookup`.

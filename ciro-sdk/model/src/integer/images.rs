@@ -9,10 +9,11 @@ use crate::movement::Source;
 /// Elements of ordered inputs, by the node that holds them: `(input node, row-major index)`.
 type Origins = BTreeMap<NodeId, Vec<Option<(NodeId, u32)>>>;
 
-/// Checks that what a node ranks by two limbs are the two limbs of an element of an `Ordered` input.
+/// Checks that what a node ranks by two limbs are the two limbs of an element of an `Ordered`
+/// input.
 ///
-/// Only such limbs are known to be `high` in `[-2^15, 2^15)` and `low` in `[0, 2^16)`, where comparing
-/// them one after the other is comparing `high * 2^16 + low`.
+/// Only such limbs are known to be `high` in `[-2^15, 2^15)` and `low` in `[0, 2^16)`, where
+/// comparing them one after the other is comparing `high * 2^16 + low`.
 pub(super) fn check(model: &IntegerModel) -> Result<(), ModelError> {
     if !model.nodes().iter().any(|node| ranks_limbs(&node.op)) {
         return Ok(());

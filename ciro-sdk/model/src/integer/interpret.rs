@@ -63,7 +63,7 @@ impl IntegerModel {
     /// `inputs` holds one tensor for each of [`IntegerModel::input_nodes`], in that order.
     ///
     /// # Errors
-    /// [`RunError`] if an input has another shape than the model's or lies outside its interval.
+    /// [`RunError`] if an input has another shape than the model's or is outside its interval.
     pub fn trace(&self, inputs: &[Tensor<i32>]) -> Result<Trace, RunError> {
         let views: Vec<NodeId> = self.input_nodes().map(|(id, _)| id).collect();
         if views.len() != inputs.len() {

@@ -4,8 +4,8 @@ use std::ops::{Add, Mul};
 
 use serde::{Deserialize, Serialize};
 
-/// Integers of a model stay strictly inside `(-BOUND, BOUND)`, so that identities in the 31-bit Mersenne field are
-/// identities over the integers.
+/// Integers of a model stay strictly inside `(-BOUND, BOUND)`, so that identities in the 31-bit
+/// Mersenne field are identities over the integers.
 pub const BOUND: i64 = 1 << 30;
 
 /// A closed interval of integers, `lo <= hi`.
@@ -38,7 +38,7 @@ impl Interval {
         Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
-    /// Whether every value of `other` lies in `self`.
+    /// Whether every value of `other` is in `self`.
     pub fn contains(self, other: Self) -> bool {
         self.lo <= other.lo && other.hi <= self.hi
     }

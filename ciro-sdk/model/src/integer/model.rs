@@ -70,7 +70,8 @@ pub struct Node {
     pub shape: Vec<usize>,
     /// What every element of the result stays inside.
     pub interval: Interval,
-    /// The real value of one integer unit: `real = scale * integer`. Informative inside the model, decisive at outputs.
+    /// The real value of one integer unit: `real = scale * integer`. Informative inside the model,
+    /// decisive at outputs.
     pub scale: f64,
 }
 
@@ -93,7 +94,8 @@ pub struct Input {
     pub name: String,
     /// The shape of the real-valued tensor.
     pub shape: Vec<usize>,
-    /// How the real-valued tensor becomes integers; one entry for each [`Op::Input`] node that reads it.
+    /// How the real-valued tensor becomes integers; one entry for each [`Op::Input`] node that
+    /// reads it.
     pub views: Vec<(NodeId, Encoding)>,
 }
 
@@ -202,7 +204,8 @@ impl IntegerModel {
         &self.outputs
     }
 
-    /// The clamps that only the calibration asked for. They are no part of what is proven, nor of the digest.
+    /// The clamps that only the calibration asked for. They are no part of what is proven, nor of
+    /// the digest.
     pub fn guards(&self) -> &[Guard] {
         &self.guards
     }
@@ -227,8 +230,8 @@ impl IntegerModel {
         self.nodes.iter().map(macs).fold(0, u64::saturating_add)
     }
 
-    /// The number of weights: matrices, kernels, biases, embeddings, constant operands, tree nodes. Tables of functions do
-    /// not count, and what nodes share counts once.
+    /// The number of weights: matrices, kernels, biases, embeddings, constant operands, tree nodes.
+    /// Tables of functions do not count, and what nodes share counts once.
     pub fn parameters(&self) -> usize {
         let operators = || self.nodes.iter().map(|node| node.op.operator());
         let shared: std::collections::BTreeSet<ConstId> =

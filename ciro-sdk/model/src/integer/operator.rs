@@ -6,8 +6,8 @@ use crate::tensor::Tensor;
 
 /// An integer operator.
 ///
-/// `shape` and `interval` check everything that `eval` relies on: once both have succeeded for a node, `eval` is total on
-/// operands of those shapes and intervals.
+/// `shape` and `interval` check everything that `eval` relies on: once both have succeeded for a
+/// node, `eval` is total on operands of those shapes and intervals.
 pub trait Operator {
     /// The operator's name in error messages and reports.
     fn name(&self) -> &'static str;
@@ -40,7 +40,8 @@ pub trait Operator {
     /// May panic if `shape` or `interval` would have refused the operands.
     fn eval(&self, operands: &[&Tensor<i32>], constants: &Constants) -> Tensor<i32>;
 
-    /// The number of multiply-accumulate operations, 0 for everything but matrix products and convolutions.
+    /// The number of multiply-accumulate operations, 0 for everything but matrix products and
+    /// convolutions.
     fn macs(&self, _operands: &[&[usize]], _constants: &Constants) -> u64 {
         0
     }

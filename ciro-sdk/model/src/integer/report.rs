@@ -11,7 +11,8 @@ pub struct AccuracyReport {
     pub samples: usize,
     /// Whether the samples were drawn at random because none were given.
     pub random: bool,
-    /// In how many samples at least one input value lay outside the calibrated range and was clamped.
+    /// In how many samples at least one input value lay outside the calibrated range and was
+    /// clamped.
     pub clamped_samples: usize,
     /// One entry for each output of the model.
     pub outputs: Vec<OutputAccuracy>,
@@ -24,8 +25,8 @@ pub struct AccuracyReport {
 pub struct OutputAccuracy {
     /// The ONNX output's name.
     pub name: String,
-    /// The share of rows (last axis) whose greatest element is at the same position in both models; for labels and other
-    /// integers, the share of equal elements.
+    /// The share of rows (last axis) whose greatest element is at the same position in both models;
+    /// for labels and other integers, the share of equal elements.
     pub top1_agreement: f64,
     /// Mean of `|integer model - float model|` over all elements.
     pub mean_absolute_error: f64,

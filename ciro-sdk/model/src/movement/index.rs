@@ -220,7 +220,8 @@ fn concat_sources(axis: usize, operands: &[&[usize]], shape: &[usize]) -> Vec<So
     })
 }
 
-/// The flat index of `at` after `place` has moved each coordinate, or `None` where it falls outside.
+/// The flat index of `at` after `place` has moved each coordinate, or `None` where it falls
+/// outside.
 fn offset(
     at: &[usize],
     strides: &[usize],

@@ -1,7 +1,8 @@
 //! Operators that move elements and compute nothing.
 //!
-//! A [`Movement`] says, for every element of its output, which element of which operand stands there, or that a fill value
-//! does. The tensor STARK reads that plan as wiring, which costs nothing; the interpreter and the Cairo route copy.
+//! A [`Movement`] says, for every element of its output, which element of which operand stands
+//! there, or that a fill value does. The tensor STARK reads that plan as wiring, which costs
+//! nothing; the interpreter and the Cairo route copy.
 
 mod index;
 mod windows;
@@ -27,7 +28,8 @@ pub enum Movement<V> {
         /// A permutation of the axes.
         perm: Vec<usize>,
     },
-    /// Repeats axes of extent 1 (or missing leading axes) up to `shape`, by ONNX's broadcasting rule.
+    /// Repeats axes of extent 1 (or missing leading axes) up to `shape`, by ONNX's broadcasting
+    /// rule.
     Expand {
         /// The shape of the result; it must be reachable by broadcasting.
         shape: Vec<usize>,
@@ -39,7 +41,8 @@ pub enum Movement<V> {
     },
     /// Position `i` of `axis` in the result is position `indices[i]` in the operand.
     ///
-    /// Slices, flips, tiles, splits, static gathers and nearest-neighbour resizes are all of this kind.
+    /// Slices, flips, tiles, splits, static gathers and nearest-neighbour resizes are all of this
+    /// kind.
     Select {
         /// The axis that is read at other positions.
         axis: usize,
@@ -68,7 +71,8 @@ pub enum Movement<V> {
     Index {
         /// The shape of the result.
         shape: Vec<usize>,
-        /// For each element of the result, the flat index into the operands laid one after the other.
+        /// For each element of the result, the flat index into the operands laid one after the
+        /// other.
         indices: Vec<u32>,
     },
 }

@@ -8,8 +8,9 @@ use crate::tensor::{element_count, strides};
 /// Sliding windows over the spatial axes: `x: [N, C, spatial..] -> [N, C, out.., window]`.
 ///
 /// # Source
-/// ONNX `MaxPool` / `AveragePool`: `out = floor((in + pads - dilation * (kernel - 1) - 1) / stride) + 1`, or `ceil` of the
-/// quotient if `ceil_mode`, in which case no window may start in the end padding.
+/// ONNX `MaxPool`, `AveragePool`: `out = 1 + floor((in + pads - reach) / stride)` with
+/// `reach = 1 + dilation * (kernel - 1)`, or `ceil` of the quotient if `ceil_mode`, in which case no
+/// window may start in the end padding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows<V> {
     /// Extent of the window along each spatial axis.

@@ -1,7 +1,7 @@
 //! Convolution over any number of spatial axes.
 //!
-//! `out[n, o, p] = b[o] + sum_{c, t} w[o, c, t] * x[n, group(o) * C / groups + c, p * stride + t * dilation - pad]`, zero
-//! outside `x`.
+//! `out[n, o, p] = b[o] + sum_{c, t} w[o, c, t] * x[n, group(o) * C / groups + c, p * stride + t *
+//! dilation - pad]`, zero outside `x`.
 
 use super::mat_mul::multiply_row;
 use super::{Misfit, tensor};

@@ -1,6 +1,6 @@
 //! Elementwise operators of several operands, with broadcasting.
 
-use super::elementwise::{mul, of, x};
+use crate::float::scalar::x;
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family};
@@ -70,8 +70,8 @@ fn pow(cx: &mut Cx<'_, '_>) -> Outputs {
     if let Some(exponent) = cx.g.uniform(b).filter(|_| cx.g.broadcast(&[a.id, b]).is_ok()) {
         let f = match exponent {
             1.0 => Some(x()),
-            2.0 => Some(mul(x(), x())),
-            3.0 => Some(mul(x(), mul(x(), x()))),
+            2.0 => Some(x() * x()),
+            3.0 => Some(x() * (x() * x())),
             0.5 => Some(ScalarFn::unary(UnaryFn::Sqrt)),
             -1.0 => Some(ScalarFn::unary(UnaryFn::Reciprocal)),
             _ => None,
@@ -180,8 +180,8 @@ fn cast_like(cx: &mut Cx<'_, '_>) -> Outputs {
 
 /// Converts between element types.
 ///
-/// Floats become integers toward zero; anything but 0 becomes true. Values that the new type cannot hold, and the
-/// rounding to narrower floats, are not modelled.
+/// Floats become integers toward zero; anything but 0 becomes true. Values that the new type cannot
+/// hold, and the rounding to narrower floats, are not modelled.
 fn cast(cx: &mut Cx<'_, '_>, to: DataType) -> Outputs {
     let from = cx.tensor(0)?;
     if from.kind == to {
@@ -193,7 +193,7 @@ fn cast(cx: &mut Cx<'_, '_>, to: DataType) -> Outputs {
     let id = match to {
         DataType::String => return Err(Reason::Strings.into()),
         DataType::Bool => {
-            let not = of(UnaryFn::Not, of(UnaryFn::Not, x()));
+            let not = x().then(UnaryFn::Not).then(UnaryFn::Not);
             cx.g.map(not, from.id)?
         }
         to if integer_range(to).is_some() && is_float(from.kind) => {

@@ -1,7 +1,7 @@
 //! Attention.
 
-use super::elementwise::{c, div, mul, of, x};
-use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
+use crate::float::scalar::{c, x};
+use crate::float::{BinaryFn, NodeId, Reducer};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
 use crate::import::data_type::DataType;
@@ -62,7 +62,8 @@ fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
     Ok(values.map(Binding::Tensor).to_vec())
 }
 
-/// `com.microsoft.MultiHeadAttention` without packed or cached keys: `query, key, value, bias, padding mask, bias`.
+/// `com.microsoft.MultiHeadAttention` without packed or cached keys: `query, key, value, bias,
+/// padding mask, bias`.
 fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
     let q = cx.number(0)?;
     let count = cx.int("num_heads", 0);
@@ -162,7 +163,8 @@ fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, past: usize) -> Result<Masks, Reaso
         None => None,
     };
     let (left, right) = (cx.int("left_window_size", -1), cx.int("right_window_size", -1));
-    // A query may read a key where `row + offset - column` is at least the one bound and at most the other.
+    // A query may read a key where `row + offset - column` is at least the one bound and at most
+    // the other.
     let mut bounds = Vec::new();
     if cx.flag("is_causal", false) {
         bounds.push((BinaryFn::GreaterOrEqual, 0));
@@ -228,7 +230,7 @@ fn attend(
     let product = cx.g.mat_mul(heads.q, keys)?;
     let mut scores = cx.g.with(BinaryFn::Mul, product, scale)?;
     if cap > 0.0 {
-        scores = cx.g.map(mul(of(UnaryFn::Tanh, div(x(), c(cap))), c(cap)), scores)?;
+        scores = cx.g.map((x() / c(cap)).tanh() * c(cap), scores)?;
     }
     let mode = cx.int("qk_matmul_output_mode", 0);
     let mut shown = scores;

@@ -1,8 +1,8 @@
 //! Operators on the bits of integers, by arithmetic.
 
 use super::arithmetic::operands;
-use super::elementwise::{c, mul, of, sub, where_, x};
-use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
+use crate::float::scalar::{c, x};
+use crate::float::{BinaryFn, NodeId, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family};
 use crate::import::data_type::{DataType, data_type, integer_bits, integer_range};
@@ -47,7 +47,7 @@ fn bit_cast(cx: &mut Cx<'_, '_>) -> Outputs {
 fn bitwise_not(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?;
     let (low, high) = integers(a.kind)?;
-    one(a.with(cx.g.map(sub(c(low + high), x()), a.id)?))
+    one(a.with(cx.g.map(c(low + high) - x(), a.id)?))
 }
 
 /// Bitwise logic of integers, bit after bit.
@@ -69,11 +69,7 @@ fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
     let mut sum: Option<NodeId> = None;
     for bit in 0..bits {
         let weight = 2f64.powi(bit);
-        let digit = ScalarFn::binary(
-            BinaryFn::Mod,
-            of(UnaryFn::Floor, mul(x(), c(weight.recip()))),
-            c(2.0),
-        );
+        let digit = (x() * c(weight.recip())).floor() % c(2.0);
         let (a_bit, b_bit) = (cx.g.map(digit.clone(), a_bits)?, cx.g.map(digit, b_bits)?);
         let both = cx.g.binary(f, a_bit, b_bit)?;
         let part = cx.g.with(BinaryFn::Mul, both, weight)?;
@@ -93,8 +89,8 @@ fn wrap(cx: &mut Cx<'_, '_>, id: NodeId, kind: DataType) -> Result<NodeId, Reaso
     if low == 0.0 {
         return Ok(rest);
     }
-    let above = ScalarFn::binary(BinaryFn::Greater, x(), c(high));
-    cx.g.map(where_(above, sub(x(), c(high - low + 1.0)), x()), rest)
+    let above = x().greater(c(high));
+    cx.g.map(above.choose(x() - c(high - low + 1.0), x()), rest)
 }
 
 fn integers(kind: DataType) -> Result<(f64, f64), Reason> {

@@ -100,7 +100,8 @@ fn loop_op(cx: &mut Cx<'_, '_>) -> Outputs {
 /// A scan over the positions of an axis, unrolled.
 ///
 /// # Source
-/// ONNX `Scan`: opset 8 had a batch axis before everything; opset 9 gave each input an axis of its own.
+/// ONNX `Scan`: opset 8 had a batch axis before everything; opset 9 gave each input an axis of its
+/// own.
 fn scan(cx: &mut Cx<'_, '_>) -> Outputs {
     if cx.opset < 9 {
         return scan_8(cx);

@@ -45,7 +45,8 @@ pub(super) fn convolution(
     convolve(cx, [x, w], bias, windows, groups(cx)?)
 }
 
-/// One operator where the kernel is a constant; else every window is a row of a matrix, and the kernel the other matrix.
+/// One operator where the kernel is a constant; else every window is a row of a matrix, and the
+/// kernel the other matrix.
 fn convolve(
     cx: &mut Cx<'_, '_>,
     [x, w]: [NodeId; 2],
@@ -87,7 +88,8 @@ fn convolve(
     cx.g.add(sums, bias)
 }
 
-/// Transposed convolution: zeros between the elements of `x`, then a convolution with flipped weights.
+/// Transposed convolution: zeros between the elements of `x`, then a convolution with flipped
+/// weights.
 ///
 /// # Source
 /// ONNX `ConvTranspose`: weights are `[C, O / group, kernel..]`.

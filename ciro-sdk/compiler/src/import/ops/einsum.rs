@@ -179,7 +179,8 @@ fn reduce(cx: &mut Cx<'_, '_>, term: Term, needed: impl Fn(char) -> bool) -> Res
     Ok(Term { id, labels: term.labels.into_iter().filter(|&label| needed(label)).collect() })
 }
 
-/// The product of two terms, summed over the labels that nothing else needs: one matrix product for each batch.
+/// The product of two terms, summed over the labels that nothing else needs: one matrix product for
+/// each batch.
 fn contract(
     cx: &mut Cx<'_, '_>,
     a: Term,

@@ -1,5 +1,6 @@
 //! Elementwise operators of one operand.
 
+use crate::float::scalar::{c, x};
 use crate::float::{BinaryFn, ScalarFn, UnaryFn};
 use crate::import::context::{Context, Cx, Family};
 use crate::import::data_type::DataType;
@@ -80,84 +81,84 @@ fn leaky_relu(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 pub(super) fn leaky(alpha: f64) -> ScalarFn {
-    where_(less(x(), c(0.0)), mul(c(alpha), x()), x())
+    x().less(c(0.0)).choose(c(alpha) * x(), x())
 }
 
 /// `x` for `x >= 0`, else `alpha * (exp(x) - 1)`.
 fn elu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
-    scalar(cx, where_(less(x(), c(0.0)), mul(c(alpha), sub(exp(x()), c(1.0))), x()))
+    scalar(cx, x().less(c(0.0)).choose(c(alpha) * (x().exp() - c(1.0)), x()))
 }
 
 /// `gamma * x` for `x > 0`, else `gamma * alpha * (exp(x) - 1)`.
 fn selu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.673_263_192_176_818_8);
     let gamma = cx.float("gamma", 1.050_701_022_148_132_3);
-    let below = mul(c(gamma * alpha), sub(exp(x()), c(1.0)));
-    scalar(cx, where_(less(x(), c(0.0)), below, mul(c(gamma), x())))
+    let below = c(gamma * alpha) * (x().exp() - c(1.0));
+    scalar(cx, x().less(c(0.0)).choose(below, c(gamma) * x()))
 }
 
 /// `max(0, x) + min(0, alpha * (exp(x / alpha) - 1))`.
 fn celu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
-    let below = mul(c(alpha), sub(exp(div(x(), c(alpha))), c(1.0)));
-    scalar(cx, where_(less(x(), c(0.0)), below, x()))
+    let below = c(alpha) * ((x() / c(alpha)).exp() - c(1.0));
+    scalar(cx, x().less(c(0.0)).choose(below, x()))
 }
 
 /// `max(0, min(1, alpha * x + beta))`, as an affine function and a clip.
 fn hard_sigmoid(cx: &mut Cx<'_, '_>) -> Outputs {
     let (alpha, beta) = (cx.float("alpha", 0.2), cx.float("beta", 0.5));
     let operand = cx.number(0)?;
-    let line = cx.g.map(add(mul(x(), c(alpha)), c(beta)), operand.id)?;
-    one(operand.with(cx.g.map(clip(x(), 0.0, 1.0), line)?))
+    let line = cx.g.map(x() * c(alpha) + c(beta), operand.id)?;
+    one(operand.with(cx.g.map(x().clip(0.0, 1.0), line)?))
 }
 
 /// `x * max(0, min(1, x / 6 + 1 / 2))`.
 fn hard_swish(cx: &mut Cx<'_, '_>) -> Outputs {
-    scalar(cx, mul(x(), clip(add(div(x(), c(6.0)), c(0.5)), 0.0, 1.0)))
+    scalar(cx, x() * (x() / c(6.0) + c(0.5)).clip(0.0, 1.0))
 }
 
 /// `x * tanh(softplus(x))`.
 fn mish(cx: &mut Cx<'_, '_>) -> Outputs {
-    scalar(cx, mul(x(), of(UnaryFn::Tanh, of(UnaryFn::Softplus, x()))))
+    scalar(cx, x() * x().softplus().tanh())
 }
 
 /// `x / (1 + |x|)`.
 fn softsign(cx: &mut Cx<'_, '_>) -> Outputs {
-    scalar(cx, div(x(), add(c(1.0), of(UnaryFn::Abs, x()))))
+    scalar(cx, x() / (c(1.0) + x().abs()))
 }
 
 /// `x` for `x > alpha`, else 0.
 fn thresholded_relu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
-    scalar(cx, where_(less(c(alpha), x()), x(), c(0.0)))
+    scalar(cx, c(alpha).less(x()).choose(x(), c(0.0)))
 }
 
 /// `x + bias` below `-lambd`, `x - bias` above `lambd`, else 0.
 fn shrink(cx: &mut Cx<'_, '_>) -> Outputs {
     let (bias, lambd) = (cx.float("bias", 0.0), cx.float("lambd", 0.5));
-    let above = where_(less(c(lambd), x()), sub(x(), c(bias)), c(0.0));
-    scalar(cx, where_(less(x(), c(-lambd)), add(x(), c(bias)), above))
+    let above = c(lambd).less(x()).choose(x() - c(bias), c(0.0));
+    scalar(cx, x().less(c(-lambd)).choose(x() + c(bias), above))
 }
 
 /// `x * sigmoid(alpha * x)`.
 fn swish(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.0);
-    scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
+    scalar(cx, x() * (c(alpha) * x()).sigmoid())
 }
 
 /// `a * sigmoid(alpha * a) * b`.
 fn swi_glu(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = (cx.number(0)?, cx.id(1)?);
     let alpha = cx.float("alpha", 1.0);
-    let gate = cx.g.map(mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))), a.id)?;
+    let gate = cx.g.map(x() * (c(alpha) * x()).sigmoid(), a.id)?;
     one(a.with(cx.g.mul(gate, b)?))
 }
 
 /// `com.microsoft.QuickGelu`, whose `alpha` is 1.702 by default.
 fn quick_gelu(cx: &mut Cx<'_, '_>) -> Outputs {
     let alpha = cx.float("alpha", 1.702);
-    scalar(cx, mul(x(), of(UnaryFn::Sigmoid, mul(c(alpha), x()))))
+    scalar(cx, x() * (c(alpha) * x()).sigmoid())
 }
 
 /// `x * (1 + erf(x / sqrt 2)) / 2`, or its approximation by `tanh`.
@@ -179,14 +180,14 @@ fn bias_gelu(cx: &mut Cx<'_, '_>, f: &ScalarFn) -> Outputs {
 }
 
 fn gelu_erf() -> ScalarFn {
-    let erf = of(UnaryFn::Erf, mul(x(), c(std::f64::consts::FRAC_1_SQRT_2)));
-    mul(mul(c(0.5), x()), add(c(1.0), erf))
+    let erf = (x() * c(std::f64::consts::FRAC_1_SQRT_2)).erf();
+    c(0.5) * x() * (c(1.0) + erf)
 }
 
 fn gelu_tanh() -> ScalarFn {
-    let cube = mul(c(0.044_715), mul(x(), mul(x(), x())));
-    let inner = mul(c((2.0 / std::f64::consts::PI).sqrt()), add(x(), cube));
-    mul(mul(c(0.5), x()), add(c(1.0), of(UnaryFn::Tanh, inner)))
+    let cube = c(0.044_715) * (x() * (x() * x()));
+    let inner = c((2.0 / std::f64::consts::PI).sqrt()) * (x() + cube);
+    c(0.5) * x() * (c(1.0) + inner.tanh())
 }
 
 /// `min(max(x, low), high)`; bounds that are not constant become `Max` and `Min` of tensors.
@@ -199,14 +200,14 @@ fn clip_op(cx: &mut Cx<'_, '_>) -> Outputs {
     if cx.opset < 11 {
         let low = cx.attribute("min").map_or(f64::NEG_INFINITY, |a| f64::from(a.f));
         let high = cx.attribute("max").map_or(f64::INFINITY, |a| f64::from(a.f));
-        return scalar(cx, clip(x(), low, high));
+        return scalar(cx, x().clip(low, high));
     }
     let bounds = [cx.optional(1)?, cx.optional(2)?];
     let constants = bounds.clone().map(|b| b.map(|b| cx.g.uniform(b.id)));
     if let (None | Some(Some(_)), None | Some(Some(_))) = (constants[0], constants[1]) {
         let low = constants[0].flatten().unwrap_or(f64::NEG_INFINITY);
         let high = constants[1].flatten().unwrap_or(f64::INFINITY);
-        return one(operand.with(cx.g.map(clip(x(), low, high), id)?));
+        return one(operand.with(cx.g.map(x().clip(low, high), id)?));
     }
     for (bound, f) in bounds.into_iter().zip([BinaryFn::Max, BinaryFn::Min]) {
         if let Some(bound) = bound {
@@ -227,7 +228,7 @@ fn prelu(cx: &mut Cx<'_, '_>) -> Outputs {
         slope = cx.g.reshape(slope, &shape)?;
     }
     if let Some(slope) = cx.g.uniform(slope) {
-        return scalar(cx, where_(less(x(), c(0.0)), mul(c(slope), x()), x()));
+        return scalar(cx, x().less(c(0.0)).choose(c(slope) * x(), x()));
     }
     let above = cx.g.unary(UnaryFn::Relu, operand.id)?;
     let below = cx.g.with(BinaryFn::Min, operand.id, 0.0)?;
@@ -238,59 +239,12 @@ fn prelu(cx: &mut Cx<'_, '_>) -> Outputs {
 /// Whether an element is infinite, of the signs that count.
 fn is_inf(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
-    let infinite = |sign: f64| ScalarFn::binary(BinaryFn::Equal, x(), c(sign * f64::INFINITY));
+    let infinite = |sign: f64| x().equal(c(sign * f64::INFINITY));
     let f = match (cx.flag("detect_positive", true), cx.flag("detect_negative", true)) {
         (true, true) => ScalarFn::unary(UnaryFn::IsInf),
         (true, false) => infinite(1.0),
         (false, true) => infinite(-1.0),
-        (false, false) => mul(c(0.0), of(UnaryFn::IsInf, x())),
+        (false, false) => c(0.0) * x().then(UnaryFn::IsInf),
     };
     Context::give(cx.g.map(f, operand.id)?, DataType::Bool)
-}
-
-pub(super) fn x() -> ScalarFn {
-    ScalarFn::X
-}
-
-pub(super) fn c(value: f64) -> ScalarFn {
-    ScalarFn::Const(value)
-}
-
-pub(super) fn of(f: UnaryFn, a: ScalarFn) -> ScalarFn {
-    ScalarFn::Unary(f, Box::new(a))
-}
-
-pub(super) fn exp(a: ScalarFn) -> ScalarFn {
-    of(UnaryFn::Exp, a)
-}
-
-pub(super) fn add(a: ScalarFn, b: ScalarFn) -> ScalarFn {
-    ScalarFn::binary(BinaryFn::Add, a, b)
-}
-
-pub(super) fn sub(a: ScalarFn, b: ScalarFn) -> ScalarFn {
-    ScalarFn::binary(BinaryFn::Sub, a, b)
-}
-
-pub(super) fn mul(a: ScalarFn, b: ScalarFn) -> ScalarFn {
-    ScalarFn::binary(BinaryFn::Mul, a, b)
-}
-
-pub(super) fn div(a: ScalarFn, b: ScalarFn) -> ScalarFn {
-    ScalarFn::binary(BinaryFn::Div, a, b)
-}
-
-pub(super) fn less(a: ScalarFn, b: ScalarFn) -> ScalarFn {
-    ScalarFn::binary(BinaryFn::Less, a, b)
-}
-
-pub(super) fn where_(condition: ScalarFn, a: ScalarFn, b: ScalarFn) -> ScalarFn {
-    ScalarFn::Where(Box::new(condition), Box::new(a), Box::new(b))
-}
-
-/// `min(max(a, low), high)`; bounds that are infinite or beyond float32 bound nothing.
-pub(super) fn clip(a: ScalarFn, low: f64, high: f64) -> ScalarFn {
-    let limit = f64::from(f32::MAX);
-    let above = if low > -limit { ScalarFn::binary(BinaryFn::Max, a, c(low)) } else { a };
-    if high < limit { ScalarFn::binary(BinaryFn::Min, above, c(high)) } else { above }
 }

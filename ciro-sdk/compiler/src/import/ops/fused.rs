@@ -1,10 +1,10 @@
 //! Operators that onnxruntime's optimizer makes of several: a linear operator and an activation.
 
 use super::conv::convolution;
-use super::elementwise::{clip, x};
 use super::linear::product;
 use super::recurrent::function;
 use crate::float::ScalarFn;
+use crate::float::scalar::x;
 use crate::import::Reason;
 use crate::import::context::{Cx, Family};
 use crate::import::value::{Outputs, one};
@@ -37,7 +37,7 @@ fn fused_conv(cx: &mut Cx<'_, '_>) -> Outputs {
 fn activation(cx: &Cx<'_, '_>, [alpha, beta]: [Option<f64>; 2]) -> Result<ScalarFn, Reason> {
     match cx.text("activation", "") {
         "" => Ok(x()),
-        "Clip" => Ok(clip(x(), alpha.unwrap_or(f64::NEG_INFINITY), beta.unwrap_or(f64::INFINITY))),
+        "Clip" => Ok(x().clip(alpha.unwrap_or(f64::NEG_INFINITY), beta.unwrap_or(f64::INFINITY))),
         name => function(name, alpha, beta),
     }
 }

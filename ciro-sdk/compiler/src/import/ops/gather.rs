@@ -27,7 +27,8 @@ fn gather(cx: &mut Cx<'_, '_>) -> Outputs {
     one(x.with(gather_axis(cx, x.id, indices.id, axis)?))
 }
 
-/// `out[a.., i.., b..] = x[a.., indices[i..], b..]`, where `axis` of `x` is replaced by the axes of `indices`.
+/// `out[a.., i.., b..] = x[a.., indices[i..], b..]`, where `axis` of `x` is replaced by the axes of
+/// `indices`.
 pub(super) fn gather_axis(
     cx: &mut Cx<'_, '_>,
     x: NodeId,
@@ -117,7 +118,8 @@ fn gather_nd(cx: &mut Cx<'_, '_>) -> Outputs {
     one(x.with(read_flat(cx, x.id, flat, &shape)?))
 }
 
-/// `out = x`, then `out[p with p[axis] = indices[p]]` takes `updates[p]`, added or otherwise combined.
+/// `out = x`, then `out[p with p[axis] = indices[p]]` takes `updates[p]`, added or otherwise
+/// combined.
 fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, indices, updates) = (cx.tensor(0)?, cx.number(1)?, cx.tensor(2)?);
     let rank = cx.g.rank(x.id);
@@ -173,7 +175,8 @@ fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
     let axis = cx.axis(-1, rank + 1)?;
     let wrapped = cx.g.with(BinaryFn::Mod, indices.id, depth as f64)?;
     let outside = {
-        // Positions outside -depth .. depth are off everywhere: give them a position that does not exist.
+        // Positions outside -depth .. depth are off everywhere: give them a position that does not
+        // exist.
         let low = cx.g.with(BinaryFn::Less, indices.id, -(depth as f64))?;
         let high = cx.g.with(BinaryFn::GreaterOrEqual, indices.id, depth as f64)?;
         cx.g.binary(BinaryFn::Or, low, high)?
@@ -242,7 +245,8 @@ fn offsets(shape: &[usize], step: impl Fn(usize) -> usize) -> Tensor<f64> {
     Tensor::new(shape.to_vec(), (0..count).map(offset).collect()).expect("one offset an element")
 }
 
-/// `(index mod extent) * step + base`: where an index along one axis leads in the flattened operand.
+/// `(index mod extent) * step + base`: where an index along one axis leads in the flattened
+/// operand.
 fn flat_index(
     cx: &mut Cx<'_, '_>,
     indices: NodeId,

@@ -1,8 +1,8 @@
 //! The registry of operators, and their translations, one family a file.
 //!
-//! A family's table stands at the top of its file; a new family adds its line to [`FAMILIES`].
-//! `docs/operators.md` is made from these tables, and `docs/adding-an-operator.md` says how to add to
-//! them.
+//! A family's table is at the top of its file; a new family adds its line to [`FAMILIES`].
+//! `docs/operators.md` is made from these tables, and `docs/adding-an-operator.md` says how to add
+//! to them.
 
 mod arithmetic;
 mod arrange;
@@ -63,7 +63,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("state", state::OPS),
 ];
 
-/// Domains other than the default one, as they stand before the names of their operators.
+/// Domains other than the default one, as written before the names of their operators.
 const DOMAINS: &[&str] = &["ai.onnx.ml", "com.microsoft"];
 
 /// The translation of an operator; the default domain has the empty name.

@@ -1,6 +1,6 @@
 //! Normalizations, by means, squares and reciprocal square roots.
 
-use super::elementwise::{add, c, mul, of, x};
+use crate::float::scalar::{self, c, x};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
@@ -22,7 +22,8 @@ pub(super) const OPS: Family = &[
     ("com.microsoft.SkipSimplifiedLayerNormalization", 1, |cx| skip_layer_norm(cx, false)),
 ];
 
-/// `scale * (x - mean) / sqrt(var + epsilon) + bias` with constant statistics: one factor and offset a channel.
+/// `scale * (x - mean) / sqrt(var + epsilon) + bias` with constant statistics: one factor and
+/// offset a channel.
 fn batch_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     if cx.flag("training_mode", false) {
@@ -43,7 +44,8 @@ fn batch_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     one(x.with(per_channel(cx, x.id, factor, offset)?))
 }
 
-/// `factor[c] * x + offset[c]`: a depthwise convolution of kernel 1, so that it can merge with one before it.
+/// `factor[c] * x + offset[c]`: a depthwise convolution of kernel 1, so that it can merge with one
+/// before it.
 fn per_channel(
     cx: &mut Cx<'_, '_>,
     x: NodeId,
@@ -75,7 +77,7 @@ fn batch_norm_training(cx: &mut Cx<'_, '_>, x: &Value) -> Outputs {
     let axes: Vec<usize> = (0..rank).filter(|&axis| axis != 1).collect();
     let centred = centre(cx, x.id, &axes)?;
     let mean = cx.g.reduce(Reducer::Mean, x.id, &axes)?;
-    let squares = cx.g.map(mul(super::elementwise::x(), super::elementwise::x()), centred)?;
+    let squares = cx.g.map(scalar::x() * scalar::x(), centred)?;
     let var = cx.g.reduce(Reducer::Mean, squares, &axes)?;
     let deviation = deviation(cx, var)?;
     let mut shape = vec![1; rank];
@@ -161,7 +163,8 @@ fn instance_norm(cx: &mut Cx<'_, '_>) -> Outputs {
 /// Normalizes groups of channels of each sample.
 ///
 /// # Source
-/// ONNX `GroupNormalization`: scale and bias are for each group in opset 18, for each channel since 21.
+/// ONNX `GroupNormalization`: scale and bias are for each group in opset 18, for each channel since
+/// 21.
 fn group_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let shape = cx.g.shape(x.id).to_vec();
@@ -192,7 +195,7 @@ fn mean_variance(cx: &mut Cx<'_, '_>) -> Outputs {
     let rank = cx.g.rank(x.id);
     let axes = cx.axes(1, rank)?.unwrap_or_else(|| (0..rank).filter(|&a| a != 1).collect());
     let centred = centre(cx, x.id, &axes)?;
-    let squares = cx.g.map(mul(self::x(), self::x()), centred)?;
+    let squares = cx.g.map(scalar::x() * scalar::x(), centred)?;
     let var = cx.g.reduce_keep(Reducer::Mean, squares, &axes)?;
     let deviation = cx.g.unary(UnaryFn::Sqrt, var)?;
     let deviation = cx.g.with(BinaryFn::Add, deviation, 1e-9)?;
@@ -220,7 +223,7 @@ pub(super) fn norm_along(
         let magnitude = cx.g.unary(UnaryFn::Abs, x)?;
         return cx.g.reduce_keep(Reducer::Sum, magnitude, &[axis]);
     }
-    let squares = cx.g.map(mul(self::x(), self::x()), x)?;
+    let squares = cx.g.map(scalar::x() * scalar::x(), x)?;
     let sum = cx.g.reduce_keep(Reducer::Sum, squares, &[axis])?;
     cx.g.unary(UnaryFn::Sqrt, sum)
 }
@@ -246,12 +249,12 @@ fn lrn(cx: &mut Cx<'_, '_>) -> Outputs {
     let band = Tensor::new(vec![channels; 2], band.collect())
         .map_err(|error| Reason::TensorData(error.to_string()))?;
     let band = cx.g.constant(band)?;
-    let squares = cx.g.map(mul(self::x(), self::x()), x.id)?;
+    let squares = cx.g.map(scalar::x() * scalar::x(), x.id)?;
     let last = cx.g.move_last(squares, 1)?;
     let sums = cx.g.mat_mul(last, band)?;
     let sums = cx.g.restore_last(sums, 1)?;
-    let base = add(c(bias), mul(c(alpha / size as f64), self::x()));
-    let power = crate::float::ScalarFn::binary(BinaryFn::Pow, base, c(-beta));
+    let base = c(bias) + c(alpha / size as f64) * scalar::x();
+    let power = base.pow(c(-beta));
     let factor = cx.g.map(power, sums)?;
     one(x.with(cx.g.mul(x.id, factor)?))
 }
@@ -264,17 +267,17 @@ fn centre(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Reas
 
 /// `1 / sqrt(mean(x^2) + epsilon)` over axes, which stay with extent 1.
 fn inverse_deviation(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Reason> {
-    let squares = cx.g.map(mul(self::x(), self::x()), x)?;
+    let squares = cx.g.map(scalar::x() * scalar::x(), x)?;
     let mean = cx.g.reduce_keep(Reducer::Mean, squares, axes)?;
     let epsilon = cx.float("epsilon", 1e-5);
-    let root = of(UnaryFn::Sqrt, add(self::x(), c(epsilon)));
-    cx.g.map(of(UnaryFn::Reciprocal, root), mean)
+    let root = (scalar::x() + c(epsilon)).sqrt();
+    cx.g.map(root.then(UnaryFn::Reciprocal), mean)
 }
 
 /// `sqrt(var + epsilon)`.
 fn deviation(cx: &mut Cx<'_, '_>, var: NodeId) -> Result<NodeId, Reason> {
     let epsilon = cx.float("epsilon", 1e-5);
-    cx.g.map(of(UnaryFn::Sqrt, add(x(), c(epsilon))), var)
+    cx.g.map((x() + c(epsilon)).sqrt(), var)
 }
 
 /// Multiplies by input `index` and adds the next one, where they exist.

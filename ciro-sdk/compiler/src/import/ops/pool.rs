@@ -217,7 +217,8 @@ fn positions(
     cx.g.push(Op::Reduce(Reducer::Sum), &[chosen])
 }
 
-/// For each element in row-major order, its number if the spatial axes were counted in column-major order.
+/// For each element in row-major order, its number if the spatial axes were counted in column-major
+/// order.
 fn column_major(shape: &[usize]) -> Vec<f64> {
     let spatial = &shape[2..];
     let plane: usize = spatial.iter().product();

@@ -1,8 +1,10 @@
-//! Quantized tensors: the integers they hold, as numbers, computed exactly as onnxruntime computes them.
+//! Quantized tensors: the integers they hold, as numbers, computed exactly as onnxruntime computes
+//! them.
 
 use super::conv::convolution;
-use super::elementwise::{add, c, clip, div, leaky, of, sub, x};
+use super::elementwise::leaky;
 use super::pool;
+use crate::float::scalar::{c, x};
 use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family, bad};
@@ -76,9 +78,9 @@ fn dynamic_quantize_linear(cx: &mut Cx<'_, '_>) -> Outputs {
     let min = cx.g.reduce(Reducer::Min, operand.id, &axes)?;
     let min = cx.g.with(BinaryFn::Min, min, 0.0)?;
     let range = cx.g.sub(max, min)?;
-    let scale = cx.g.map(div(x(), c(255.0)), range)?;
+    let scale = cx.g.map(x() / c(255.0), range)?;
     let lowest = cx.g.div(min, scale)?;
-    let zero = cx.g.map(of(UnaryFn::Round, clip(sub(c(0.0), x()), 0.0, 255.0)), lowest)?;
+    let zero = cx.g.map((c(0.0) - x()).clip(0.0, 255.0).round(), lowest)?;
     let y = quantize(cx, operand.id, scale, Some(zero), DataType::Uint8)?;
     Ok([
         Value::new(y, DataType::Uint8),
@@ -136,7 +138,8 @@ fn q_linear_conv(cx: &mut Cx<'_, '_>) -> Outputs {
     requantize(cx, sum, factor, (6, 7))
 }
 
-/// `com.microsoft.QGemm`: product with an integer bias, then requantized if there is an output scale.
+/// `com.microsoft.QGemm`: product with an integer bias, then requantized if there is an output
+/// scale.
 fn q_gemm(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut a = cx.number(0)?.id;
     let zero = cx.id(2)?;
@@ -219,7 +222,8 @@ fn q_linear_softmax(cx: &mut Cx<'_, '_>) -> Outputs {
     requantized(cx, y, (3, 4))
 }
 
-/// `com.microsoft.QLinearConcat`: `y_scale, y_zero_point`, then a tensor, a scale and a zero point each.
+/// `com.microsoft.QLinearConcat`: `y_scale, y_zero_point`, then a tensor, a scale and a zero point
+/// each.
 fn q_linear_concat(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut parts = Vec::new();
     let mut index = 2;
@@ -264,7 +268,8 @@ fn requantize(
     Context::give(quantize(cx, sum, ratio, Some(zero.id), zero.kind)?, zero.kind)
 }
 
-/// `clamp(round_half_even(x / scale) + zero_point, low, high)`, one function where scale and zero point are one number.
+/// `clamp(round_half_even(x / scale) + zero_point, low, high)`, one function where scale and zero
+/// point are one number.
 fn quantize(
     cx: &mut Cx<'_, '_>,
     operand: NodeId,
@@ -279,16 +284,17 @@ fn quantize(
         None => cx.g.scalar(0.0)?,
     };
     if let (Some(scale), Some(zero)) = (cx.g.uniform(scale), cx.g.uniform(zero)) {
-        let rounded = of(UnaryFn::Round, div(x(), c(scale)));
-        return cx.g.map(clip(add(rounded, c(zero)), low, high), operand);
+        let rounded = (x() / c(scale)).round();
+        return cx.g.map((rounded + c(zero)).clip(low, high), operand);
     }
     let scaled = cx.g.div(operand, scale)?;
     let rounded = cx.g.unary(UnaryFn::Round, scaled)?;
     let shifted = cx.g.add(rounded, zero)?;
-    cx.g.map(clip(x(), low, high), shifted)
+    cx.g.map(x().clip(low, high), shifted)
 }
 
-/// A scale or zero point in the shape that broadcasts against `x`: for all, along an axis, or for blocks of one.
+/// A scale or zero point in the shape that broadcasts against `x`: for all, along an axis, or for
+/// blocks of one.
 fn spread(cx: &mut Cx<'_, '_>, parameter: NodeId, x: NodeId) -> Result<NodeId, Reason> {
     let (shape, to) = (cx.g.shape(parameter).to_vec(), cx.g.shape(x).to_vec());
     if shape.iter().product::<usize>() == 1 {

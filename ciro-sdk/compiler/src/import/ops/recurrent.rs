@@ -1,6 +1,6 @@
 //! Recurrent layers, unrolled: every step reads the same weights.
 
-use super::elementwise::{add, c, clip, div, exp, less, mul, of, sub, where_, x};
+use crate::float::scalar::{c, x};
 use crate::float::{NodeId, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
@@ -222,7 +222,8 @@ fn start(
     }
 }
 
-/// Runs all steps, forwards or backwards; beyond a sequence's length its state stays and its output is 0.
+/// Runs all steps, forwards or backwards; beyond a sequence's length its state stays and its output
+/// is 0.
 fn run(
     cx: &mut Cx<'_, '_>,
     direction: &Direction,
@@ -329,7 +330,7 @@ fn gru(
     let candidate = cx.g.add(candidate, memory)?;
     let candidate = activate(cx, direction, 1, candidate)?;
     // (1 - z) * candidate + z * h
-    let fresh = cx.g.map(sub(c(1.0), x()), update)?;
+    let fresh = cx.g.map(c(1.0) - x(), update)?;
     let fresh = cx.g.mul(fresh, candidate)?;
     let old = cx.g.mul(update, hidden)?;
     cx.g.add(fresh, old)
@@ -354,7 +355,7 @@ fn lstm(
     };
     let input = gate(cx, 0, Some(cell), 0)?;
     let forget = if direction.input_forget {
-        cx.g.map(sub(c(1.0), x()), input)?
+        cx.g.map(c(1.0) - x(), input)?
     } else {
         gate(cx, 2, Some(cell), 2)?
     };
@@ -377,7 +378,7 @@ fn activate(
 ) -> Result<NodeId, Reason> {
     let f = &direction.functions[number];
     let f = match direction.clip {
-        Some(bound) => f.after(&clip(x(), -bound, bound)),
+        Some(bound) => f.after(&x().clip(-bound, bound)),
         None => f.clone(),
     };
     cx.g.map(f, sum)
@@ -424,13 +425,13 @@ pub(super) fn function(
         "tanh" => ScalarFn::unary(UnaryFn::Tanh),
         "sigmoid" => ScalarFn::unary(UnaryFn::Sigmoid),
         "softplus" => ScalarFn::unary(UnaryFn::Softplus),
-        "softsign" => div(x(), add(c(1.0), of(UnaryFn::Abs, x()))),
-        "affine" => add(mul(x(), a(1.0)), b(0.0)),
-        "leakyrelu" => where_(less(x(), c(0.0)), mul(a(0.01), x()), x()),
-        "thresholdedrelu" => where_(less(x(), a(1.0)), c(0.0), x()),
-        "elu" => where_(less(x(), c(0.0)), mul(a(1.0), sub(exp(x()), c(1.0))), x()),
-        "scaledtanh" => mul(a(1.0), of(UnaryFn::Tanh, mul(b(1.0), x()))),
-        "hardsigmoid" => clip(add(mul(x(), a(0.2)), b(0.5)), 0.0, 1.0),
+        "softsign" => x() / (c(1.0) + x().abs()),
+        "affine" => x() * a(1.0) + b(0.0),
+        "leakyrelu" => x().less(c(0.0)).choose(a(0.01) * x(), x()),
+        "thresholdedrelu" => x().less(a(1.0)).choose(c(0.0), x()),
+        "elu" => x().less(c(0.0)).choose(a(1.0) * (x().exp() - c(1.0)), x()),
+        "scaledtanh" => a(1.0) * (b(1.0) * x()).tanh(),
+        "hardsigmoid" => (x() * a(0.2) + b(0.5)).clip(0.0, 1.0),
         _ => return Err(bad("activations", "has an element that is not one of ONNX's values")),
     })
 }

@@ -1,6 +1,6 @@
 //! Reductions over any axes.
 
-use super::elementwise::{clip, mul, of, x};
+use crate::float::scalar::{self, x};
 use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family};
@@ -42,7 +42,7 @@ pub(super) const PROD: Kind = Kind { reducer: Reducer::Prod, ..SUM };
 pub(super) const MAX: Kind = Kind { reducer: Reducer::Max, ..SUM };
 pub(super) const MIN: Kind = Kind { reducer: Reducer::Min, ..SUM };
 pub(super) const L1: Kind = Kind { before: Some(|| ScalarFn::unary(UnaryFn::Abs)), ..SUM };
-pub(super) const SUM_SQUARE: Kind = Kind { before: Some(|| mul(x(), x())), ..SUM };
+pub(super) const SUM_SQUARE: Kind = Kind { before: Some(|| x() * x()), ..SUM };
 pub(super) const L2: Kind = Kind { after: Some(UnaryFn::Sqrt), ..SUM_SQUARE };
 pub(super) const LOG_SUM: Kind = Kind { after: Some(UnaryFn::Log), ..SUM };
 
@@ -202,7 +202,8 @@ fn running(
 
 /// The `k` greatest or least elements along an axis, in order, ties by position.
 ///
-/// The rank of an element is the number of elements before it; the result at place `p` is the sum of elements of rank `p`.
+/// The rank of an element is the number of elements before it; the result at place `p` is the sum
+/// of elements of rank `p`.
 fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
     let operand = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(operand.id))?;
@@ -254,9 +255,10 @@ fn sorted_top(
     let values = cx.g.squeeze(values, shape.len())?;
     let positions = cx.g.iota(extent)?;
     let indices = cx.g.mat_mul(place, positions)?;
-    // One element has each rank, so that the sum is a position, which interval analysis does not see.
-    let position = of(UnaryFn::Round, self::x());
-    let inside = clip(position, 0.0, extent.saturating_sub(1) as f64);
+    // One element has each rank, so that the sum is a position, which interval analysis does not
+    // see.
+    let position = scalar::x().round();
+    let inside = position.clip(0.0, extent.saturating_sub(1) as f64);
     let indices = cx.g.map(inside, indices)?;
     Ok((values, indices))
 }

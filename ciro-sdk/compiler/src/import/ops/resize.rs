@@ -199,7 +199,7 @@ fn resize_axis(
     cx.g.choose(inside, resized, outside)
 }
 
-/// Where position `at` of the result lies in the operand.
+/// Where position `at` of the result is in the operand.
 #[expect(clippy::float_cmp, reason = "an extent of exactly 1 is a case of its own")]
 fn coordinate(mode: &str, at: f64, extent: f64, place: &Axis) -> Result<f64, Reason> {
     let width = place.scale * extent;

@@ -1,8 +1,8 @@
 //! Sampling of images at computed points, and sums of patches.
 
-use super::elementwise::{add, c, div, less, mul, of, sub, where_, x};
 use super::shape::extents;
-use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
+use crate::float::scalar::{c, x};
+use crate::float::{BinaryFn, NodeId, ScalarFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family, bad};
 use crate::import::data_type::DataType;
@@ -12,7 +12,7 @@ use ciro_model::tensor::Tensor;
 pub(super) const OPS: Family =
     &[("AffineGrid", 20, affine_grid), ("Col2Im", 18, col2im), ("GridSample", 16, grid_sample)];
 
-/// What stands beyond the border of an image.
+/// What is beyond the border of an image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Padding {
     Zeros,
@@ -20,10 +20,11 @@ enum Padding {
     Reflection,
 }
 
-/// Values of `x: [N, C, spatial..]` at `grid: [N, out.., axes]`, whose coordinates run from -1 to 1, last axis first.
+/// Values of `x: [N, C, spatial..]` at `grid: [N, out.., axes]`, whose coordinates run from -1 to
+/// 1, last axis first.
 ///
-/// Every point weighs every pixel of an axis by the kernel of their distance; neighbours beyond the border weigh the pixel
-/// that stands for them.
+/// Every point weighs every pixel of an axis by the kernel of their distance; neighbours beyond the
+/// border weigh the pixel that stands for them.
 fn grid_sample(cx: &mut Cx<'_, '_>) -> Outputs {
     let (x, grid) = (cx.number(0)?, cx.number(1)?);
     let (shape, points) = (cx.g.shape(x.id).to_vec(), cx.g.shape(grid.id).to_vec());
@@ -67,33 +68,31 @@ fn axis_weights(cx: &mut Cx<'_, '_>, coordinate: NodeId, extent: usize) -> Resul
     };
     let mode = cx.text("mode", "linear");
     let spread = if corners {
-        mul(div(add(x(), c(1.0)), c(2.0)), c(size - 1.0))
+        (x() + c(1.0)) / c(2.0) * c(size - 1.0)
     } else {
-        div(sub(mul(add(x(), c(1.0)), c(size)), c(1.0)), c(2.0))
+        ((x() + c(1.0)) * c(size) - c(1.0)) / c(2.0)
     };
-    let placed = if mode == "nearest" { of(UnaryFn::Round, spread) } else { spread };
+    let placed = if mode == "nearest" { spread.round() } else { spread };
     let inside = match padding {
         Padding::Zeros => x(),
         Padding::Border => {
-            let clamped = super::elementwise::clip(x(), 0.0, size - 1.0);
-            let outside = ScalarFn::binary(BinaryFn::Or, less(x(), c(low)), less(c(high), x()));
-            where_(outside, clamped, x())
+            let clamped = x().clip(0.0, size - 1.0);
+            let outside = ScalarFn::binary(BinaryFn::Or, x().less(c(low)), c(high).less(x()));
+            outside.choose(clamped, x())
         }
         Padding::Reflection if high > low => {
             let period = 2.0 * (high - low);
-            let away = of(UnaryFn::Abs, sub(x(), c(low)));
-            let rest = ScalarFn::binary(BinaryFn::Mod, away, c(period));
-            let back = ScalarFn::binary(BinaryFn::Min, rest.clone(), sub(c(period), rest));
-            add(c(low), back)
+            let away = (x() - c(low)).abs();
+            let rest = away % c(period);
+            let back = rest.clone().min(c(period) - rest);
+            c(low) + back
         }
         Padding::Reflection => c(0.0),
     };
     let placed = cx.g.map(inside.after(&placed), coordinate)?;
     let kernel = match mode {
-        "nearest" => ScalarFn::binary(BinaryFn::Equal, x(), c(0.0)),
-        "linear" | "bilinear" => {
-            ScalarFn::binary(BinaryFn::Max, sub(c(1.0), of(UnaryFn::Abs, x())), c(0.0))
-        }
+        "nearest" => x().equal(c(0.0)),
+        "linear" | "bilinear" => (c(1.0) - x().abs()).max(c(0.0)),
         "cubic" | "bicubic" => cubic(),
         _ => return Err(bad("mode", "is not one of ONNX's values")),
     };
@@ -129,16 +128,17 @@ fn fold(padding: Padding, extent: usize, (low, high): (f64, f64)) -> Tensor<f64>
 /// The cubic convolution kernel with `a = -0.75`.
 fn cubic() -> ScalarFn {
     const A: f64 = -0.75;
-    let d = of(UnaryFn::Abs, x());
-    let square = mul(d.clone(), d.clone());
-    let near = add(mul(sub(mul(c(A + 2.0), d.clone()), c(A + 3.0)), square), c(1.0));
-    let inner = add(mul(sub(mul(c(A), d.clone()), c(5.0 * A)), d.clone()), c(8.0 * A));
-    let far = sub(mul(inner, d.clone()), c(4.0 * A));
-    let beyond = where_(less(d.clone(), c(2.0)), far, c(0.0));
-    where_(ScalarFn::binary(BinaryFn::LessOrEqual, d, c(1.0)), near, beyond)
+    let d = x().abs();
+    let square = d.clone() * d.clone();
+    let near = (c(A + 2.0) * d.clone() - c(A + 3.0)) * square + c(1.0);
+    let inner = (c(A) * d.clone() - c(5.0 * A)) * d.clone() + c(8.0 * A);
+    let far = inner * d.clone() - c(4.0 * A);
+    let beyond = d.clone().less(c(2.0)).choose(far, c(0.0));
+    ScalarFn::binary(BinaryFn::LessOrEqual, d, c(1.0)).choose(near, beyond)
 }
 
-/// The grid that an affine map makes of a regular one: `theta: [N, axes, axes + 1] -> [N, spatial.., axes]`.
+/// The grid that an affine map makes of a regular one: `theta: [N, axes, axes + 1] -> [N,
+/// spatial.., axes]`.
 fn affine_grid(cx: &mut Cx<'_, '_>) -> Outputs {
     let theta = cx.number(0)?;
     let size = extents(&cx.const_ints(1)?)?;

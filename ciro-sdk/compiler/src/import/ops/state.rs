@@ -1,6 +1,6 @@
 //! Operators of sequence models that carry a state from block to block.
 
-use super::elementwise::{mul, of, x};
+use crate::float::scalar::x;
 use crate::float::{BinaryFn, Movement, NodeId, Op, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
@@ -34,7 +34,7 @@ fn causal_conv(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut y = cx.g.push(op, &operands)?;
     match cx.text("activation", "none") {
         "none" => {}
-        "silu" | "swish" => y = cx.g.map(mul(x(), of(UnaryFn::Sigmoid, x())), y)?,
+        "silu" | "swish" => y = cx.g.map(x() * x().sigmoid(), y)?,
         _ => return Err(bad("activation", "is not one of ONNX's values").into()),
     }
     let kept = k.saturating_sub(1);
@@ -45,7 +45,8 @@ fn causal_conv(cx: &mut Cx<'_, '_>) -> Outputs {
 /// Attention without softmax: a matrix of states, updated and read position after position.
 ///
 /// # Source
-/// ONNX `LinearAttention`: the state decays (`gated`), and what it already says of a key is taken off its value (`delta`).
+/// ONNX `LinearAttention`: the state decays (`gated`), and what it already says of a key is taken
+/// off its value (`delta`).
 fn linear_attention(cx: &mut Cx<'_, '_>) -> Outputs {
     let (q, k, v) = (cx.number(0)?, cx.number(1)?, cx.number(2)?);
     let heads = |name| usize::try_from(cx.int(name, 0)).unwrap_or(0);

@@ -17,10 +17,12 @@ struct Functions {
     power: bool,
 }
 
-/// Rewrites chains of elementwise operators around `x ^ constants`; tells whether something changed.
+/// Rewrites chains of elementwise operators around `x ^ constants`; returns whether something
+/// changed.
 ///
-/// Such chains (the power transforms of tabular data) choose between branches of which only one is a number. As one function
-/// of one variable for each column they have a value everywhere, and a table.
+/// Such chains (the power transforms of tabular data) choose between branches of which only one is
+/// a number. As one function of one variable for each column they have a value everywhere, and a
+/// table.
 pub(super) fn split(graph: &mut Graph) -> bool {
     let powers = |node: &Node| matches!(node.op, Op::Binary(BinaryFn::Pow));
     if !graph.nodes.iter().any(powers) {
@@ -110,7 +112,8 @@ fn moved_to(moved: &[usize], id: NodeId) -> NodeId {
     NodeId(u32::try_from(moved[id.index()]).expect("import bounds nodes"))
 }
 
-/// One function for each group of elements that share it, side by side, then every element back to its place.
+/// One function for each group of elements that share it, side by side, then every element back to
+/// its place.
 fn columns(nodes: &mut Vec<Node>, node: Node, root: NodeId, each: &[ScalarFn]) {
     let mut groups: Vec<(&ScalarFn, Vec<u32>)> = Vec::new();
     for (f, at) in each.iter().zip(0..) {

@@ -8,11 +8,11 @@ const SIZE_MAX: usize = 200;
 /// How far back a common variable is looked for.
 const DEPTH_MAX: usize = 24;
 
-/// Fuses what can be fused in one pass; tells whether something was.
+/// Fuses what can be fused in one pass; returns whether something was.
 ///
-/// A function of a function becomes one function if nothing else reads the inner one, except that what integers compute
-/// exactly (affine functions, clips) is not buried in a table. Operators of two or three operands that are functions of
-/// one variable become one function of it.
+/// A function of a function becomes one function if nothing else reads the inner one, except that
+/// what integers compute exactly (affine functions, clips) is not buried in a table. Operators of
+/// two or three operands that are functions of one variable become one function of it.
 pub(super) fn fuse(graph: &mut Graph) -> bool {
     let uses = uses(graph);
     let mut changed = false;

@@ -1,20 +1,22 @@
-//! Makes the translated graph smaller: functions of one variable become one, constants move into weights, dead code goes.
+//! Makes the translated graph smaller: functions of one variable become one, constants move into
+//! weights, dead code goes.
 
 mod columns;
 mod fuse;
 mod scale;
+mod softmax;
 
 use std::collections::{HashMap, HashSet};
 
-use super::Reason;
-use super::translate::Translator;
 use crate::float::{Graph, NodeId, Op, ScalarFn};
+use crate::import::Reason;
+use crate::import::translate::Translator;
 
 /// Rounds of fusion; each finds what the one before has made possible.
 const ROUNDS_MAX: usize = 8;
 
 /// Simplifies a graph without changing what its outputs compute.
-pub(super) fn simplify(graph: Graph) -> Graph {
+pub(in crate::import) fn simplify(graph: Graph) -> Graph {
     let mut graph = without_dead_code(graph);
     if columns::split(&mut graph) {
         graph = without_dead_code(graph);
@@ -30,8 +32,9 @@ pub(super) fn simplify(graph: Graph) -> Graph {
     graph
 }
 
-/// Makes names unique: of the nodes that come from one ONNX node the last, its result, keeps the plain name.
-pub(super) fn name(graph: &mut Graph) {
+/// Makes names unique: of the nodes that come from one ONNX node the last, its result, keeps the
+/// plain name.
+pub(in crate::import) fn name(graph: &mut Graph) {
     let mut groups: HashMap<String, Vec<usize>> = HashMap::new();
     let mut order = Vec::new();
     for (at, node) in graph.nodes.iter_mut().enumerate() {
@@ -93,8 +96,9 @@ fn without_dead_code(mut graph: Graph) -> Graph {
     Graph { nodes, ..graph }
 }
 
-/// Refuses nodes that use values that are no numbers, or infinite ones where only finite ones have a meaning.
-pub(super) fn non_finite(graph: &Graph, translator: &mut Translator<'_>) {
+/// Refuses nodes that use values that are no numbers, or infinite ones where only finite ones have
+/// a meaning.
+pub(in crate::import) fn non_finite(graph: &Graph, translator: &mut Translator<'_>) {
     for node in &graph.nodes {
         let infinities_pass = matches!(
             node.op,

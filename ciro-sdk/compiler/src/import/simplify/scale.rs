@@ -12,7 +12,8 @@ struct Affine {
     offset: Vec<f64>,
 }
 
-/// Merges affine operators with the convolution or matrix product that alone feeds them; tells whether something changed.
+/// Merges affine operators with the convolution or matrix product that alone feeds them; returns
+/// whether something changed.
 pub(super) fn into_weights(graph: &mut Graph) -> bool {
     let uses = uses(graph);
     let mut changed = false;

@@ -1,8 +1,9 @@
-//! Recognises a softmax that is spelled out: exponentials divided by their sum, or less its logarithm.
+//! Recognises a softmax that is spelled out: exponentials divided by their sum, or less its
+//! logarithm.
 
-use super::algebra::Made;
-use super::builder::Builder;
 use crate::float::{BinaryFn, Movement, NodeId, Op, Reducer, ScalarFn, UnaryFn};
+use crate::import::algebra::Made;
+use crate::import::builder::Builder;
 use ciro_model::movement::Source;
 
 /// The rows over which exponentials are added.
@@ -18,11 +19,16 @@ struct Rows {
 impl Builder {
     /// The softmax, or its logarithm, that an operator would compute, if it is one.
     ///
-    /// `exp(x - log(sum(exp(x))))`, `exp(x) / sum(exp(x))` and their stable forms, which subtract something that is the same
-    /// for a whole row first, are all softmax. As one operator its probabilities have the precision of a quotient; as a
-    /// difference of large logarithms they would not. The logarithm of probabilities that have been rounded already is computed
-    /// from the scores.
-    pub(super) fn spelled_out_softmax(&mut self, op: &Op, operands: &[NodeId]) -> Option<Made> {
+    /// `exp(x - log(sum(exp(x))))`, `exp(x) / sum(exp(x))` and their stable forms, which subtract
+    /// something that is the same for a whole row first, are all softmax. As one operator its
+    /// probabilities have the precision of a quotient; as a difference of large logarithms they
+    /// would not. The logarithm of probabilities that have been rounded already is computed from
+    /// the scores.
+    pub(in crate::import) fn spelled_out_softmax(
+        &mut self,
+        op: &Op,
+        operands: &[NodeId],
+    ) -> Option<Made> {
         let rows = match (op, operands) {
             (Op::Unary(f), &[x]) if *f == ScalarFn::unary(UnaryFn::Exp) => self.normalized(x)?,
             (Op::Binary(BinaryFn::Div), &[a, b]) => self.shares(a, b)?,
@@ -184,16 +190,16 @@ impl Rows {
     }
 }
 
-/// Whether elements stand where they stood.
+/// Whether every element is at its own position.
 fn in_order(places: &[u32]) -> bool {
     places.iter().zip(0..).all(|(&place, at)| place == at)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::builder::Limits;
     use super::*;
     use crate::float::{ElementType, Graph, Input};
+    use crate::import::builder::Limits;
     use ciro_model::tensor::Tensor;
 
     const SHAPE: [usize; 3] = [2, 3, 4];

@@ -8,9 +8,10 @@ use crate::tensor::Tensor;
 
 /// `y[.., f] = #{ k : boundaries[f][k] < x[.., f] }`: `x <= boundaries[f][k]` exactly if `y <= k`.
 ///
-/// Decision trees compare a feature with hundreds of thresholds; its rank answers all of them at once. With two limbs the
-/// operand is the ordered image of a float32 ([`Encoding::Ordered`](crate::integer::Encoding::Ordered)), so every
-/// comparison is the one that float arithmetic takes.
+/// Decision trees compare a feature with hundreds of thresholds; its rank answers all of them at
+/// once. With two limbs the operand is the ordered image of a float32
+/// ([`Encoding::Ordered`](crate::integer::Encoding::Ordered)), so every comparison is the one that
+/// float arithmetic takes.
 ///
 /// # Shapes
 /// `x: [.., F]`, or `[.., F, 2]` with limbs `(high, low)` of `high * 2^16 + low` `-> [.., F]`

@@ -6,7 +6,8 @@ use crate::integer::operator::{count, narrow, same, take};
 use crate::integer::{ConstId, Constants, Interval, IntervalSum, Operator, OperatorError};
 use crate::tensor::{Tensor, strides};
 
-/// `y[n, o, p] = sum_{c, d} x[n, c, p * stride + d * dilation - pad] * w[o, c, d] + b[o]`, exact; zero outside `x`.
+/// `y[n, o, p] = sum_{c, d} x[n, c, p * stride + d * dilation - pad] * w[o, c, d] + b[o]`, exact;
+/// zero outside `x`.
 ///
 /// # Shapes
 /// `x: [N, C, spatial..]`, `w: [O, C / groups, kernel..]`, `b: [O]` `-> [N, O, out..]`, with
@@ -56,7 +57,8 @@ impl Conv {
         Ok((weight, bias))
     }
 
-    /// For each output position and tap along one axis, the input coordinate, or `None` in the padding.
+    /// For each output position and tap along one axis, the input coordinate, or `None` in the
+    /// padding.
     fn coordinate(&self, axis: usize, at: usize, tap: usize, extent: usize) -> Option<usize> {
         let padded = at * self.strides[axis] + tap * self.dilations[axis];
         padded.checked_sub(self.pads[axis].0).filter(|&i| i < extent)

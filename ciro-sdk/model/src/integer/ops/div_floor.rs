@@ -44,7 +44,8 @@ impl Operator for DivFloor {
                 domain: Interval::new(1, BOUND - 1),
             });
         }
-        // `a = y * b + r` is an identity of the 31-bit field only while `y * b = a - r` stays below the bound too.
+        // `a = y * b + r` is an identity of the 31-bit field only while `y * b = a - r` stays below
+        // the bound too.
         bounded("dividend minus remainder", a + Interval::new(1 - b.hi, 0))?;
         let corners = [a.lo, a.hi].map(|a| [a.div_euclid(b.lo), a.div_euclid(b.hi)]).concat();
         Ok(Interval::of(corners).expect("four corners"))

@@ -150,7 +150,8 @@ mod tests {
         fn the_interval_holds_the_extreme_inputs(
             weight in prop::collection::vec(-500i32..500, 6), lo in -300i32..0, hi in 0i32..300,
         ) {
-            // The interpreter asserts that the result stays in the interval that was computed before.
+            // The interpreter asserts that the result stays in the interval that was computed
+            // before.
             let extreme = |sign: i32| weight.iter().step_by(2).map(move |w| if w * sign > 0 { hi } else { lo });
             for sign in [1, -1] {
                 let tensor = Tensor::vector(extreme(sign).collect());

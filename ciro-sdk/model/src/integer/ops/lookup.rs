@@ -8,7 +8,8 @@ use crate::tensor::Tensor;
 
 /// `y = table[((x + offset) >> shift) - lo]`, arithmetic shift.
 ///
-/// The table covers every quotient that the operand's interval allows: nothing is clamped or masked to fit.
+/// The table covers every quotient that the operand's interval allows: nothing is clamped or masked
+/// to fit.
 ///
 /// # Shapes
 /// `table: [entries]`; the result has the operand's shape.

@@ -1,6 +1,6 @@
 //! The operators of the integer model, one file each.
 //!
-//! To add one: write its file, then add its line to [`Op`], to [`Op::operator`] and to the conversions below.
+//! To add one: write its file, then add its line at the end of `operators!`.
 
 mod arg_max;
 mod bucketize;
@@ -46,9 +46,36 @@ use serde::{Deserialize, Serialize};
 use super::{ConstId, Operator};
 use crate::movement::Movement;
 
-/// An operator of the integer model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Op {
+/// The list of operators: the enum, the operator behind each variant and the conversions from it.
+///
+/// The order of variants is part of the format of compiled models and of the digest in model keys:
+/// new ones come last.
+macro_rules! operators {
+    ($($(#[$doc:meta])* $variant:ident($operator:ty),)*) => {
+        /// An operator of the integer model.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Op {
+            $($(#[$doc])* $variant($operator),)*
+        }
+
+        impl Op {
+            /// The operator behind the variant.
+            pub fn operator(&self) -> &dyn Operator {
+                match self {
+                    $(Self::$variant(op) => op,)*
+                }
+            }
+        }
+
+        $(impl From<$operator> for Op {
+            fn from(op: $operator) -> Self {
+                Self::$variant(op)
+            }
+        })*
+    };
+}
+
+operators! {
     /// A tensor that comes from outside.
     Input(InputTensor),
     /// A tensor that is part of the model.
@@ -88,32 +115,6 @@ pub enum Op {
 }
 
 impl Op {
-    /// The operator behind the variant.
-    pub fn operator(&self) -> &dyn Operator {
-        match self {
-            Self::Input(op) => op,
-            Self::Constant(op) => op,
-            Self::Linear(op) => op,
-            Self::Conv(op) => op,
-            Self::MatMul(op) => op,
-            Self::Combine(op) => op,
-            Self::Mul(op) => op,
-            Self::Requantize(op) => op,
-            Self::Lookup(op) => op,
-            Self::DivFloor(op) => op,
-            Self::Isqrt(op) => op,
-            Self::ReduceSum(op) => op,
-            Self::ReduceMax(op) => op,
-            Self::ArgMax(op) => op,
-            Self::Move(op) => op,
-            Self::Embed(op) => op,
-            Self::Bucketize(op) => op,
-            Self::TreeEnsemble(op) => op,
-        }
-    }
-}
-
-impl Op {
     /// The ids of the constants that the operator reads, to be renumbered.
     pub(super) fn constants_mut(&mut self) -> Vec<&mut ConstId> {
         match self {
@@ -122,37 +123,19 @@ impl Op {
                 [weight].into_iter().chain(bias).collect()
             }
             Self::Lookup(Lookup { table, .. }) | Self::Embed(Embed { table }) => vec![table],
-            _ => vec![],
+            Self::Input(_)
+            | Self::MatMul(_)
+            | Self::Combine(_)
+            | Self::Mul(_)
+            | Self::Requantize(_)
+            | Self::DivFloor(_)
+            | Self::Isqrt(_)
+            | Self::ReduceSum(_)
+            | Self::ReduceMax(_)
+            | Self::ArgMax(_)
+            | Self::Move(_)
+            | Self::Bucketize(_)
+            | Self::TreeEnsemble(_) => vec![],
         }
     }
 }
-
-macro_rules! from_operator {
-    ($($variant:ident($operator:ty)),* $(,)?) => {
-        $(impl From<$operator> for Op {
-            fn from(op: $operator) -> Self {
-                Self::$variant(op)
-            }
-        })*
-    };
-}
-
-from_operator!(
-    Constant(Constant),
-    Linear(Linear),
-    Conv(Conv),
-    MatMul(MatMul),
-    Combine(Combine),
-    Mul(Mul),
-    Requantize(Requantize),
-    Lookup(Lookup),
-    DivFloor(DivFloor),
-    Isqrt(Isqrt),
-    ReduceSum(ReduceSum),
-    ReduceMax(ReduceMax),
-    ArgMax(ArgMax),
-    Move(Movement<i32>),
-    Embed(Embed),
-    Bucketize(Bucketize),
-    TreeEnsemble(TreeEnsemble),
-);

@@ -6,7 +6,8 @@ use crate::integer::operator::{bounded, narrow, take};
 use crate::integer::{Constants, Interval, Operator, OperatorError};
 use crate::tensor::Tensor;
 
-/// `y = clamp((x + 2^(shift - 1)) >> shift, lo, hi)`, arithmetic shift; with shift 0, `clamp(x, lo, hi)`.
+/// `y = clamp((x + 2^(shift - 1)) >> shift, lo, hi)`, arithmetic shift; with shift 0, `clamp(x, lo,
+/// hi)`.
 ///
 /// # Shapes
 /// The result has the operand's shape.

@@ -8,7 +8,8 @@ use crate::tensor::Tensor;
 
 /// `y[.., o] = base[o] + sum over trees of the weight that the reached leaf gives output o`.
 ///
-/// A branch goes left if the rank of its feature (see [`Bucketize`](super::Bucketize)) is at most its threshold.
+/// A branch goes left if the rank of its feature (see [`Bucketize`](super::Bucketize)) is at most
+/// its threshold.
 ///
 /// # Shapes
 /// `x: [.., F]` ranks `-> [.., outputs]`

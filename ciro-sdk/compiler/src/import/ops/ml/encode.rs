@@ -160,7 +160,8 @@ fn numbered(values: &List, default: &List) -> (Vec<f64>, DataType, Option<Arc<Ve
     }
 }
 
-/// `sum_k [x = key_k] * (value_k - default) + default`; a key that is no number matches what is none.
+/// `sum_k [x = key_k] * (value_k - default) + default`; a key that is no number matches what is
+/// none.
 fn look_up(
     cx: &mut Cx<'_, '_>,
     x: NodeId,

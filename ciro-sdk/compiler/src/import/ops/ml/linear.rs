@@ -14,7 +14,8 @@ pub(in crate::import::ops) const OPS: Family =
 
 /// `LinearClassifier`: the label of the greatest score, and the scores.
 ///
-/// A single score decides between two classes by its sign; its second score is `1 - score`, whatever the transform.
+/// A single score decides between two classes by its sign; its second score is `1 - score`,
+/// whatever the transform.
 fn classifier(cx: &mut Cx<'_, '_>) -> Outputs {
     let labels = Labels::read(cx, "classlabels_ints", "classlabels_strings")?;
     let targets = cx.floats("intercepts").len();

@@ -1,7 +1,7 @@
 //! Operators of classical machine learning (`ai.onnx.ml`).
 //!
-//! ONNX leaves much of their meaning open: which class wins a tie, what a single score says about two classes. The
-//! translations follow onnxruntime, whose answers users compare with.
+//! ONNX leaves much of their meaning open: which class wins a tie, what a single score says about
+//! two classes. The translations follow onnxruntime, whose answers users compare with.
 
 pub(super) mod encode;
 pub(super) mod features;

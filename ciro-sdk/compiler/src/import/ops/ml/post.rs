@@ -1,9 +1,9 @@
 //! What is done with scores before they are given out.
 
-use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::float::scalar::{c, x};
+use crate::float::{NodeId, Reducer, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, bad};
-use crate::import::ops::elementwise::{add, c, div, less, mul, of, sub, where_, x};
 
 /// A transform of scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ fn softmax_zero(cx: &mut Context<'_, '_>, scores: NodeId, last: usize) -> Result
     let max = cx.g.reduce_keep(Reducer::Max, scores, &[last])?;
     let low = cx.g.sub(scores, max)?;
     let powers = cx.g.unary(UnaryFn::Exp, low)?;
-    let counts = cx.g.map(less(c(1e-7), of(UnaryFn::Abs, x())), scores)?;
+    let counts = cx.g.map(c(1e-7).less(x().abs()), scores)?;
     let powers = cx.g.mul(powers, counts)?;
     let sum = cx.g.reduce_keep(Reducer::Sum, powers, &[last])?;
     cx.g.div(powers, sum)
@@ -67,11 +67,11 @@ fn probit() -> ScalarFn {
     /// What onnxruntime takes for pi.
     #[expect(clippy::approx_constant, reason = "results are compared with onnxruntime's")]
     const PI: f64 = 3.14159;
-    let u = sub(mul(c(2.0), x()), c(1.0));
-    let log = of(UnaryFn::Log, mul(sub(c(1.0), u.clone()), add(c(1.0), u.clone())));
-    let v = add(c(2.0 / (PI * A)), mul(c(0.5), log.clone()));
-    let root = of(UnaryFn::Sqrt, sub(mul(v.clone(), v.clone()), div(log, c(A))));
-    let size = of(UnaryFn::Sqrt, sub(root, v));
-    let sign = where_(less(u, c(0.0)), c(-1.0), c(1.0));
-    ScalarFn::binary(BinaryFn::Mul, c(std::f64::consts::SQRT_2), mul(sign, size))
+    let u = c(2.0) * x() - c(1.0);
+    let log = ((c(1.0) - u.clone()) * (c(1.0) + u.clone())).log();
+    let v = c(2.0 / (PI * A)) + c(0.5) * log.clone();
+    let root = (v.clone() * v.clone() - log / c(A)).sqrt();
+    let size = (root - v).sqrt();
+    let sign = u.less(c(0.0)).choose(c(-1.0), c(1.0));
+    c(std::f64::consts::SQRT_2) * (sign * size)
 }

@@ -4,11 +4,11 @@ use super::labels::Labels;
 use super::linear::samples;
 use super::post::Post;
 use super::svm_probability::probabilities;
-use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::float::scalar::{self, c};
+use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family, bad, count};
 use crate::import::data_type::DataType;
-use crate::import::ops::elementwise::{add, c, mul, of, x};
 use crate::import::value::{Binding, Outputs, Value};
 use ciro_model::tensor::Tensor;
 
@@ -28,7 +28,7 @@ fn regressor(cx: &mut Cx<'_, '_>) -> Outputs {
     let mut y = cx.g.with(BinaryFn::Add, sum, rho)?;
     if cx.flag("one_class", false) {
         let positive = cx.g.with(BinaryFn::Greater, y, 0.0)?;
-        let signed = add(mul(self::x(), c(2.0)), c(-1.0));
+        let signed = scalar::x() * c(2.0) + c(-1.0);
         y = cx.g.map(signed, positive)?;
     }
     Context::give(y, DataType::Float)
@@ -110,7 +110,8 @@ fn linear_classifier(cx: &mut Cx<'_, '_>, labels: &Labels) -> Outputs {
 
 /// For each pair of classes, the weight of every support vector: `[vectors, pairs]`.
 ///
-/// Row `j - 1` of the coefficients weighs the vectors of class `i` against class `j > i`, and row `i` those of class `j`.
+/// Row `j - 1` of the coefficients weighs the vectors of class `i` against class `j > i`, and row
+/// `i` those of class `j`.
 fn pair_weights(cx: &Cx<'_, '_>, per_class: &[usize]) -> Result<Tensor<f64>, Reason> {
     let (classes, supports) = (per_class.len(), per_class.iter().sum::<usize>());
     let coefficients = cx.floats("coefficients");
@@ -137,7 +138,8 @@ fn pair_weights(cx: &Cx<'_, '_>, per_class: &[usize]) -> Result<Tensor<f64>, Rea
     Ok(Tensor::new(vec![supports, pairs], weights).expect("one weight a vector and pair"))
 }
 
-/// How many pairs each class wins: the first of a pair where its margin is positive, else the second.
+/// How many pairs each class wins: the first of a pair where its margin is positive, else the
+/// second.
 fn votes(cx: &mut Cx<'_, '_>, wins: NodeId, classes: usize) -> Result<NodeId, Reason> {
     let pairs = cx.g.shape(wins)[1];
     let mut signs = vec![0.0; pairs * classes];
@@ -170,20 +172,20 @@ fn kernels(cx: &mut Cx<'_, '_>, x: NodeId, supports: usize) -> Result<NodeId, Re
     let products = cx.g.mat_mul(x, vectors)?;
     let params = cx.floats("kernel_params");
     let [gamma, coef0, degree] = [0, 1, 2].map(|at| params.get(at).copied().unwrap_or(0.0));
-    let line = add(mul(self::x(), c(gamma)), c(coef0));
+    let line = scalar::x() * c(gamma) + c(coef0);
     match cx.text("kernel_type", "LINEAR") {
         "LINEAR" => Ok(products),
-        "POLY" => cx.g.map(ScalarFn::binary(BinaryFn::Pow, line, c(degree)), products),
-        "SIGMOID" => cx.g.map(of(UnaryFn::Tanh, line), products),
+        "POLY" => cx.g.map(line.pow(c(degree)), products),
+        "SIGMOID" => cx.g.map(line.tanh(), products),
         "RBF" => {
             // |x - v|^2 = |x|^2 - 2 x v + |v|^2
-            let squares = cx.g.map(mul(self::x(), self::x()), x)?;
+            let squares = cx.g.map(scalar::x() * scalar::x(), x)?;
             let squares = cx.g.reduce_keep(Reducer::Sum, squares, &[1])?;
             let norms = cx.g.vector(norms)?;
             let mixed = cx.g.with(BinaryFn::Mul, products, -2.0)?;
             let distance = cx.g.add(mixed, norms)?;
             let distance = cx.g.add(distance, squares)?;
-            cx.g.map(of(UnaryFn::Exp, mul(self::x(), c(-gamma))), distance)
+            cx.g.map((scalar::x() * c(-gamma)).exp(), distance)
         }
         _ => Err(bad("kernel_type", "is not one of ONNX's values")),
     }

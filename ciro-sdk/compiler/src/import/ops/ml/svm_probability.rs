@@ -1,24 +1,26 @@
 //! Probabilities of classes from the margins of pairs of classes.
 
-use crate::float::{BinaryFn, NodeId, UnaryFn};
+use crate::float::scalar::{c, x};
+use crate::float::{BinaryFn, NodeId};
 use crate::import::Reason;
 use crate::import::algebra::Made;
 use crate::import::builder::Builder;
 use crate::import::context::{Context, bad};
-use crate::import::ops::elementwise::{c, clip, mul, of, sub, x};
 use ciro_model::tensor::Tensor;
 
 /// The iteration ends where its error is certainly below this.
 const TOLERANCE: f64 = 1e-5;
 
-/// The probabilities `[N, classes]` that agree best with those of the pairs, from margins `[N, pairs]`.
+/// The probabilities `[N, classes]` that agree best with those of the pairs, from margins `[N,
+/// pairs]`.
 ///
-/// Each margin gives a probability `r` of the first class of its pair by a fitted sigmoid. The classes' probabilities `p`
-/// minimise `sum (r_ji p_i - r_ij p_j)^2` with `sum p = 1`; onnxruntime stops an iteration for it early, within
-/// 0.005 / classes.
+/// Each margin gives a probability `r` of the first class of its pair by a fitted sigmoid. The
+/// classes' probabilities `p` minimise `sum (r_ji p_i - r_ij p_j)^2` with `sum p = 1`; onnxruntime
+/// stops an iteration for it early, within 0.005 / classes.
 ///
 /// # Source
-/// Wu, Lin and Weng, "Probability Estimates for Multi-class Classification by Pairwise Coupling", 2004, section 4.
+/// Wu, Lin and Weng, "Probability Estimates for Multi-class Classification by Pairwise Coupling",
+/// 2004, section 4.
 pub(super) fn probabilities(
     cx: &mut Context<'_, '_>,
     margins: NodeId,
@@ -32,7 +34,7 @@ pub(super) fn probabilities(
     }
     let descent = descent(cx.g, pairwise, classes)?;
     let solution = minimum(cx.g, descent, classes)?;
-    cx.g.map(clip(x(), 0.0, 1.0), solution)
+    cx.g.map(x().clip(0.0, 1.0), solution)
 }
 
 /// `1 - sigmoid(a * margin + b)`, kept away from 0 and 1.
@@ -45,14 +47,16 @@ fn pairwise(cx: &mut Context<'_, '_>, margins: NodeId) -> Result<NodeId, Reason>
     let (a, b) = (cx.g.vector(a)?, cx.g.vector(b)?);
     let scaled = cx.g.mul(margins, a)?;
     let line = cx.g.add(scaled, b)?;
-    let opposite = sub(c(1.0), of(UnaryFn::Sigmoid, x()));
-    cx.g.map(clip(opposite, 1e-7, 1.0 - 1e-7), line)
+    let opposite = c(1.0) - x().sigmoid();
+    cx.g.map(opposite.clip(1e-7, 1.0 - 1e-7), line)
 }
 
-/// The matrix `[N, classes, classes]` that takes `p` to the direction of descent inside `sum p = 1`.
+/// The matrix `[N, classes, classes]` that takes `p` to the direction of descent inside `sum p =
+/// 1`.
 ///
-/// With `Q` the matrix of the quadratic form, that is `-Q` less the mean of each row. `Q_ij = -r_ij r_ji` and
-/// `Q_ii = sum r_ji^2` are, as `r_ji = 1 - r_ij`, linear in the probabilities of the pairs and their squares.
+/// With `Q` the matrix of the quadratic form, that is `-Q` less the mean of each row. `Q_ij = -r_ij
+/// r_ji` and `Q_ii = sum r_ji^2` are, as `r_ji = 1 - r_ij`, linear in the probabilities of the
+/// pairs and their squares.
 fn descent(g: &mut Builder, pairwise: NodeId, classes: usize) -> Made {
     let pairs = g.shape(pairwise)[1];
     let cells = classes * classes;
@@ -83,7 +87,7 @@ fn descent(g: &mut Builder, pairwise: NodeId, classes: usize) -> Made {
     let first = centred(first, vec![pairs, cells])?;
     let square = centred(square, vec![pairs, cells])?;
     let constant = centred(constant, vec![cells])?;
-    let squares = g.map(mul(x(), x()), pairwise)?;
+    let squares = g.map(x() * x(), pairwise)?;
     let linear = g.mat_mul(pairwise, first)?;
     let quadratic = g.mat_mul(squares, square)?;
     let sum = g.add(linear, quadratic)?;
@@ -94,9 +98,9 @@ fn descent(g: &mut Builder, pairwise: NodeId, classes: usize) -> Made {
 
 /// The minimum by Chebyshev's iteration: sums and products of numbers near 1, without a division.
 ///
-/// On directions that keep the sum, the eigenvalues of `Q` lie between about `1 / classes` and `classes - 1`, whatever the
-/// probabilities of the pairs are: `r_ij + r_ji = 1` keeps two classes apart, and row `i` of `Q` adds up to at most
-/// `sum r_ji` in absolute value.
+/// On directions that keep the sum, the eigenvalues of `Q` lie between about `1 / classes` and
+/// `classes - 1`, whatever the probabilities of the pairs are: `r_ij + r_ji = 1` keeps two classes
+/// apart, and row `i` of `Q` adds up to at most `sum r_ji` in absolute value.
 ///
 /// # Source
 /// Golub and Varga, "Chebyshev semi-iterative methods", 1961.
@@ -129,7 +133,8 @@ fn minimum(g: &mut Builder, descent: NodeId, classes: usize) -> Made {
     g.squeeze(solution, 1)
 }
 
-/// The matrix that takes rows laid side by side to their weighted sum, less its mean, so that rounding adds up to nothing.
+/// The matrix that takes rows laid side by side to their weighted sum, less its mean, so that
+/// rounding adds up to nothing.
 fn combination(weights: &[f64], width: usize) -> Result<Tensor<f64>, Reason> {
     let mean = 1.0 / width as f64;
     let rows = weights.iter().flat_map(|&weight| (0..width).map(move |at| (weight, at)));
@@ -144,7 +149,7 @@ fn combination(weights: &[f64], width: usize) -> Result<Tensor<f64>, Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::float::{ElementType, Graph, Input, Labels, Output};
+    use crate::float::{ElementType, Graph, Input, Labels, Output, UnaryFn};
     use crate::import::builder::Limits;
     use crate::quantize::{Settings, calibrate, quantize};
 

@@ -82,8 +82,8 @@ pub(super) enum Features {
 
 /// The float32 threshold that stands for a double one.
 ///
-/// Float32 features are split exactly as by the double. Double features are rounded with the threshold, to the nearest,
-/// so that equal numbers stay equal.
+/// Float32 features are split exactly as by the double. Double features are rounded with the
+/// threshold, to the nearest, so that equal numbers stay equal.
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the side that keeps the split")]
 pub(super) fn threshold(value: f64, mode: BranchMode, features: Features) -> f32 {
     let near = value as f32;
