@@ -13,6 +13,7 @@ mod fixtures;
 mod masks;
 mod models;
 mod operators;
+mod operators_page;
 mod precision;
 mod protobuf;
 mod quantized;

@@ -1,23 +1,8 @@
 //! Reads the tensors of ONNX test cases.
 
-use std::path::Path;
-
 use ciro_model::Tensor;
-use prost::Message;
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType;
-
-/// Reads a tensor file; `None` if it is no tensor of numbers.
-pub(crate) fn tensor(path: &Path) -> Option<Tensor<f64>> {
-    let proto = TensorProto::decode(std::fs::read(path).unwrap().as_slice()).ok()?;
-    values(&proto)
-}
-
-/// The element type of a tensor file.
-pub(crate) fn data_type(path: &Path) -> Option<DataType> {
-    let proto = TensorProto::decode(std::fs::read(path).unwrap().as_slice()).ok()?;
-    DataType::try_from(proto.data_type).ok()
-}
 
 /// The values of a tensor of numbers.
 pub(crate) fn values(proto: &TensorProto) -> Option<Tensor<f64>> {
