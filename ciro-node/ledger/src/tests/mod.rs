@@ -1,0 +1,7 @@
+//! Tests of the whole ledger.
+
+mod history;
+mod naive;
+mod play;
+mod support;
+mod tree;
