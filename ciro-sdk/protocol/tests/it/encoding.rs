@@ -1,5 +1,7 @@
 //! One encoding of each value, and no panic on any bytes.
 
+use std::sync::LazyLock;
+
 use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
 use ciro_protocol::wire::List;
 use ciro_protocol::{
@@ -30,8 +32,8 @@ fn canonical_as_anything(bytes: &[u8]) {
     canonical::<Genesis>(bytes);
 }
 
-/// Returns an encoding of every message, one of each kind of transaction among them.
-fn samples() -> Vec<Vec<u8>> {
+/// An encoding of every message, one of each kind of transaction among them.
+static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut samples: Vec<Vec<u8>> = values::transactions().iter().map(Message::to_bytes).collect();
     samples.extend(values::transactions().iter().map(|tx| tx.body.to_bytes()));
     samples.extend(values::receipts().iter().map(Message::to_bytes));
@@ -44,7 +46,7 @@ fn samples() -> Vec<Vec<u8>> {
         values::genesis().to_bytes(),
     ]);
     samples
-}
+});
 
 #[test]
 fn values_come_back_from_bytes_and_from_json() {
@@ -68,7 +70,7 @@ fn values_come_back_from_bytes_and_from_json() {
 
 #[test]
 fn every_cut_and_every_flipped_bit_is_an_error_or_another_value() {
-    for sample in samples() {
+    for sample in SAMPLES.iter() {
         for len in 0..sample.len() {
             canonical_as_anything(&sample[..len]);
         }
@@ -159,8 +161,7 @@ proptest! {
         sample in 0_usize..40,
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
-        let samples = samples();
-        let mut bytes = samples[sample % samples.len()].clone();
+        let mut bytes = SAMPLES[sample % SAMPLES.len()].clone();
         for (place, byte) in edits {
             let place = place.index(bytes.len());
             bytes[place] = byte;
