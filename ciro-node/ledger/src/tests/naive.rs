@@ -199,14 +199,6 @@ impl Naive {
 
     fn perform_other(&mut self, by: Address, body: &Body) -> Result {
         let account = Purse::Account(by);
-        let mine = self.providers.iter().position(|it| it.account == by);
-        let mine = mine.ok_or(Refusal::ProviderUnknown);
-        let asks_fit = |asks: &ciro_protocol::provider::Asks| {
-            let classes: BTreeSet<Class> = asks.prices.iter().map(|ask| ask.class).collect();
-            let sorted: Vec<Class> = asks.prices.iter().map(|ask| ask.class).collect();
-            let fit = classes.iter().eq(sorted.iter()) && asks.capacity <= 4;
-            if fit { Ok(()) } else { Err(Refusal::AsksRange) }
-        };
         match body {
             Body::Transfer(body) if body.amount.is_zero() => Err(Refusal::ZeroAmount),
             Body::Transfer(body) => {
@@ -224,29 +216,20 @@ impl Naive {
                 let purse = Purse::Deposit(body.model);
                 self.give(purse, account, self.has(purse))
             }
+            other => self.perform_provider(by, other),
+        }
+    }
+
+    fn perform_provider(&mut self, by: Address, body: &Body) -> Result {
+        let account = Purse::Account(by);
+        let mine = self.providers.iter().position(|it| it.account == by);
+        let mine = mine.ok_or(Refusal::ProviderUnknown);
+        match body {
             Body::RegisterProvider(body) => {
                 if mine.is_ok() {
                     return Err(Refusal::ProviderExists);
                 }
-                asks_fit(&body.asks)?;
-                if body.bond < self.spec.providers.bond_min {
-                    return Err(Refusal::BondTooSmall);
-                }
-                let id = ProviderId(u32::try_from(self.providers.len()).unwrap());
-                self.give(account, Purse::Bond(id), body.bond.units())?;
-                let prices = body.asks.prices.iter();
-                self.providers.push(Provider {
-                    account: by,
-                    memory: body.profile.memory_mb,
-                    region: body.profile.region.code(),
-                    classes: prices.map(|it| (it.class, it.price.units())).collect(),
-                    capacity: body.asks.capacity,
-                    strikes: Vec::new(),
-                    jail: None,
-                    settled: 0,
-                    lost: 0,
-                });
-                Ok(())
+                self.register_provider(by, body)
             }
             Body::SetAsks(body) => {
                 let mine = mine?;
@@ -290,6 +273,32 @@ impl Naive {
             }
             _ => unreachable!("bodies about jobs are handled before"),
         }
+    }
+
+    fn register_provider(
+        &mut self,
+        by: Address,
+        body: &ciro_protocol::tx::RegisterProvider,
+    ) -> Result {
+        asks_fit(&body.asks)?;
+        if body.bond < self.spec.providers.bond_min {
+            return Err(Refusal::BondTooSmall);
+        }
+        let id = ProviderId(u32::try_from(self.providers.len()).unwrap());
+        self.give(Purse::Account(by), Purse::Bond(id), body.bond.units())?;
+        let prices = body.asks.prices.iter();
+        self.providers.push(Provider {
+            account: by,
+            memory: body.profile.memory_mb,
+            region: body.profile.region.code(),
+            classes: prices.map(|it| (it.class, it.price.units())).collect(),
+            capacity: body.asks.capacity,
+            strikes: Vec::new(),
+            jail: None,
+            settled: 0,
+            lost: 0,
+        });
+        Ok(())
     }
 
     fn faucet(&mut self, by: Address) -> Result {
@@ -658,4 +667,11 @@ impl Job {
     pub(super) const fn is_running(&self) -> bool {
         matches!(self.status, Status::Open | Status::Held { .. })
     }
+}
+
+fn asks_fit(asks: &ciro_protocol::provider::Asks) -> Result {
+    let listed: Vec<Class> = asks.prices.iter().map(|ask| ask.class).collect();
+    let distinct: BTreeSet<Class> = listed.iter().copied().collect();
+    let fit = distinct.iter().eq(listed.iter()) && asks.capacity <= 4;
+    if fit { Ok(()) } else { Err(Refusal::AsksRange) }
 }

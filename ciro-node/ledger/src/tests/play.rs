@@ -52,7 +52,7 @@ impl Dice {
 
     /// The first value usually, the other one sometimes.
     fn usually<T>(&mut self, value: T, other: T) -> T {
-        if self.one_in(24) { other } else { value }
+        if self.one_in(12) { other } else { value }
     }
 }
 
@@ -73,16 +73,19 @@ impl Play<'_> {
             return again;
         }
         let (person, body) = self.body();
+        // Some have nothing.
+        let pauper = 12 + self.dice.place(4);
+        let person = self.dice.usually(person, pauper);
         let now = self.naive.now;
         let ahead = 1_000 + self.dice.below(59_000);
-        let until = match self.dice.below(60) {
+        let until = match self.dice.below(40) {
             0 => now.saturating_sub(1),
             1 => now + 60_001,
             2 => now,
             _ => now + ahead,
         };
         let mut tx = unsigned(person, self.salt, until, body);
-        if self.dice.one_in(60) {
+        if self.dice.one_in(30) {
             tx.body.header.fee_max = units(20);
         }
         tx
@@ -96,7 +99,7 @@ impl Play<'_> {
             1 => (anyone, Body::Faucet),
             2 => (self.dice.place(4), self.register_model()),
             3 => (self.dice.place(4), self.update_model()),
-            4 if self.dice.one_in(4) => {
+            4 if self.dice.one_in(2) => {
                 let model = self.model();
                 (self.dice.place(4), Body::RetireModel(RetireModel { model }))
             }
@@ -120,8 +123,8 @@ impl Play<'_> {
                 let requester = self.dice.place(4);
                 (self.dice.usually(requester, 8), Body::Order(order))
             }
-            18 => self.cancel(),
-            19..=26 => self.claim(),
+            18..=19 => self.cancel(),
+            20..=27 => self.claim(),
             _ => self.of_holder(),
         }
     }
@@ -208,7 +211,7 @@ impl Play<'_> {
         let offer = Offer {
             mode: if direct { Mode::Direct(provider) } else { Mode::Open },
             price_min: units(self.dice.usually(max / 3, max + 1)),
-            price_max: units(self.dice.usually(max, 180_000)),
+            price_max: units(self.dice.usually(max, 5_000_000)),
             ramp_start_ms: now + self.dice.below(4_000),
             ramp_ms: self.dice.below(9_000),
             lease_ms: self.dice.usually(lease_ms, 1_999),
@@ -243,6 +246,27 @@ impl Play<'_> {
         }
     }
 
+    /// Returns an order that any provider may claim.
+    pub(super) fn plain_order(&mut self) -> JobOrder {
+        let mut order = self.order();
+        let now = self.naive.now;
+        order.key = KeyDigest([1; 32]);
+        order.input.bytes = 1;
+        order.policy = Policy { bits: 100, proven: false };
+        order.offer = Offer {
+            mode: Mode::Open,
+            price_min: units(1),
+            price_max: units(100),
+            ramp_start_ms: now,
+            ramp_ms: 0,
+            lease_ms: 5_000,
+            deadline_ms: now + 30_000,
+            collateral: units(10),
+            attempts_max: 2,
+        };
+        order
+    }
+
     /// Picks a job, one that runs if possible.
     fn job(&mut self, wanted: fn(&Status) -> bool) -> JobId {
         let all: Vec<JobId> = self.naive.jobs.keys().copied().collect();
@@ -253,7 +277,7 @@ impl Play<'_> {
             .filter(|(_, job)| wanted(&job.status))
             .map(|(id, _)| *id)
             .collect();
-        match self.dice.below(16) {
+        match self.dice.below(10) {
             0 => JobId([8; 32]),
             1 => self.dice.pick(&all).unwrap_or(JobId([8; 32])),
             _ => self.dice.pick(&fitting).unwrap_or(JobId([8; 32])),

@@ -34,7 +34,7 @@ pub(super) fn spec() -> ChainSpec {
         address: PEOPLE[person],
         amount: units(amount),
     };
-    let rich = (0..8).map(|person| (person, 200_000));
+    let rich = (0..8).map(|person| (person, 2_000_000));
     let key = SecretKey::from_seed(b"validator").address();
     ChainSpec {
         name: Text::new("ciro-test").unwrap(),
