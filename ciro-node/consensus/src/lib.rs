@@ -8,6 +8,7 @@ pub mod evidence;
 mod fork;
 mod handle;
 mod io;
+mod light;
 mod merkle;
 pub mod message;
 mod mutation;
@@ -30,6 +31,7 @@ pub use certificate::{Certificate, CertificateError, Committee};
 pub use drops::Dropped;
 pub use fork::{Contradiction, ForkProof, ForkProofError};
 pub use io::{Block, Effect, Fault, Input, Timer};
+pub use light::{FINALITY_BYTES_MAX, Finality, LightClient, LightError};
 #[cfg(feature = "mutations")]
 pub use mutation::Mutation;
 pub use params::{

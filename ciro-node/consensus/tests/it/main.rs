@@ -12,6 +12,7 @@ mod checkpoints;
 mod decoders;
 mod evidence;
 mod forensics;
+mod light;
 mod liveness;
 mod memory;
 mod model;

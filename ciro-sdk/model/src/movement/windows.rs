@@ -9,8 +9,8 @@ use crate::tensor::{element_count, strides};
 ///
 /// # Source
 /// ONNX `MaxPool`, `AveragePool`: `out = 1 + floor((in + pads - reach) / stride)` with
-/// `reach = 1 + dilation * (kernel - 1)`, or `ceil` of the quotient if `ceil_mode`, in which case no
-/// window may start in the end padding.
+/// `reach = 1 + dilation * (kernel - 1)`, or `ceil` of the quotient if `ceil_mode`, in which case
+/// no window may start in the end padding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows<V> {
     /// Extent of the window along each spatial axis.

@@ -1,0 +1,63 @@
+//! Ledger time: the median of the validators' clocks, weighted by stake. It never goes back.
+
+use super::{Block, Ledger};
+use crate::state::{StateError, VALIDATORS, ValidatorRecord};
+
+impl Ledger<'_> {
+    /// Takes the times that batches carry and moves the clock, by `step_max_ms` in a block at most: after an outage leases
+    /// do not run out at once. The first block sets it.
+    pub(crate) fn advance_clock(&mut self, block: &Block<'_>) -> Result<(), StateError> {
+        for batch in block.batches {
+            let Ok(id) = u32::try_from(batch.submitter.0) else { continue };
+            let Some(mut validator) = self.state.get(VALIDATORS, &id)? else { continue };
+            validator.time_ms = validator.time_ms.max(batch.time_ms);
+            self.state.put(VALIDATORS, &id, &validator);
+        }
+        self.state.keep();
+        let clocks = self.validators()?;
+        let median = median(clocks);
+        let (now, step) = (self.chain.time_ms, self.spec.time.step_max_ms);
+        let limit = if self.chain.height <= 1 { u64::MAX } else { now.saturating_add(step) };
+        self.chain.time_ms = now.max(median.min(limit));
+        Ok(())
+    }
+
+    fn validators(&self) -> Result<Vec<ValidatorRecord>, StateError> {
+        let ids = self.spec.validators.iter().map(|validator| validator.id);
+        ids.map(|id| self.state.expect(VALIDATORS, &id)).collect()
+    }
+}
+
+/// Returns the earliest time such that clocks of at least half of the stake are not later. With less than half of the
+/// stake faulty it lies between honest clocks.
+fn median(mut validators: Vec<ValidatorRecord>) -> u64 {
+    validators.sort_by_key(|validator| validator.time_ms);
+    let total: u128 = validators.iter().map(|it| u128::from(it.stake)).sum();
+    let mut passed = 0;
+    let middle = validators.iter().find(|validator| {
+        passed += u128::from(validator.stake);
+        2 * passed >= total
+    });
+    middle.map_or(0, |validator| validator.time_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_protocol::SecretKey;
+
+    use super::*;
+
+    #[test]
+    fn the_median_is_weighted_by_stake() {
+        let key = SecretKey::from_seed(b"validator").address();
+        let at = |clocks: &[(u64, u64)]| {
+            let record = |&(stake, time_ms)| ValidatorRecord { key, stake, time_ms };
+            median(clocks.iter().map(record).collect())
+        };
+        assert_eq!(at(&[(1, 9)]), 9);
+        assert_eq!(at(&[(1, 5), (1, u64::MAX), (1, 7)]), 7);
+        assert_eq!(at(&[(1, 0), (1, 7), (1, 5), (1, u64::MAX)]), 5);
+        assert_eq!(at(&[(3, 100), (1, 0), (1, 0)]), 100, "stake decides, not counts");
+        assert_eq!(at(&[(u64::MAX, 3), (u64::MAX, 4)]), 3);
+    }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+pub mod block;
+pub mod genesis;
+pub mod invariant;
+mod job;
+mod model;
+mod money;
+mod mutation;
+mod provider;
+pub mod state;
+#[cfg(test)]
+mod tests;
+pub mod validity;
+
+pub use block::{Block, Outcome, execute};
+pub use genesis::genesis;
+pub use invariant::{Broken, check_invariants};
+pub use job::{Event as JobEvent, State as JobState, Step, TABLE, Target, step};
+pub use state::{MemoryState, StateError, View};
+pub use validity::{Blobs, Invalid, Judges, ProofSystem, Submitters, validate};

@@ -1,0 +1,107 @@
+//! Which keys hold what. A key is one byte for its table and the encoding of what names the entry.
+
+use std::marker::PhantomData;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_protocol::amount::Amount;
+use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::event::{Bucket, Purse};
+use ciro_protocol::id::{JobId, ModelId, ProviderId};
+use ciro_protocol::light::EndedJob;
+use ciro_protocol::sign::Address;
+use ciro_protocol::wire::encode;
+
+use super::StateError;
+use super::record::{
+    ChainRecord, Day, JobRecord, ModelRecord, ProviderRecord, SeenKey, Timer, TimerKey,
+    ValidatorRecord,
+};
+
+/// One table of the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<K, V> {
+    /// Its name in errors.
+    pub name: &'static str,
+    /// The byte that begins its keys.
+    pub prefix: u8,
+    types: PhantomData<fn(K) -> V>,
+}
+
+/// The specification, under the empty name.
+pub const SPEC: Table<(), ChainSpec> = Table::new("spec", b'0');
+/// Clock, height and counters, under the empty name.
+pub const CHAIN: Table<(), ChainRecord> = Table::new("chain", b'c');
+/// Validators by number, which is their submitter's too.
+pub const VALIDATORS: Table<u32, ValidatorRecord> = Table::new("validators", b'v');
+/// All money. A purse without money has no entry.
+pub const PURSES: Table<Purse, Amount> = Table::new("purses", b'p');
+/// The sums over purses.
+pub const TOTALS: Table<Bucket, Amount> = Table::new("totals", b'b');
+/// Transactions that were executed and are still valid.
+pub const SEEN: Table<SeenKey, ()> = Table::new("seen", b's');
+/// Accounts that had test money.
+pub const TAKEN: Table<Address, ()> = Table::new("taken", b'f');
+/// Models.
+pub const MODELS: Table<ModelId, ModelRecord> = Table::new("models", b'm');
+/// Providers.
+pub const PROVIDERS: Table<ProviderId, ProviderRecord> = Table::new("providers", b'r');
+/// The provider of an account.
+pub const OWNERS: Table<Address, ProviderId> = Table::new("owners", b'o');
+/// Jobs that are not ended.
+pub const JOBS: Table<JobId, JobRecord> = Table::new("jobs", b'j');
+/// Jobs that are ended, for ever.
+pub const ENDED: Table<JobId, EndedJob> = Table::new("ended", EndedJob::PREFIX);
+/// What happens at which time.
+pub const TIMERS: Table<TimerKey, Timer> = Table::new("timers", b't');
+
+impl<K: BorshSerialize, V: BorshSerialize + BorshDeserialize> Table<K, V> {
+    const fn new(name: &'static str, prefix: u8) -> Self {
+        Self { name, prefix, types: PhantomData }
+    }
+
+    /// Returns the key of an entry in the store.
+    pub fn key(&self, name: &K) -> Vec<u8> {
+        let mut key = vec![self.prefix];
+        key.extend(encode(name));
+        key
+    }
+
+    /// Reads a value of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Damaged`] if it is none of this table.
+    pub fn decode(&self, key: &[u8], value: &[u8]) -> Result<V, StateError> {
+        V::try_from_slice(value).map_err(|error| StateError::Damaged {
+            table: self.name,
+            key: hex(key),
+            reason: error.to_string(),
+        })
+    }
+}
+
+impl<K: BorshDeserialize, V> Table<K, V> {
+    /// Returns what a key names.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Damaged`] if it is no key of this table.
+    pub fn name_of(&self, key: &[u8]) -> Result<K, StateError> {
+        K::try_from_slice(key.get(1..).unwrap_or_default()).map_err(|error| StateError::Damaged {
+            table: self.name,
+            key: hex(key),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Day {
+    /// Returns the day of a time, in days since 1970.
+    pub(crate) const fn of(time_ms: u64) -> u64 {
+        time_ms / 86_400_000
+    }
+}

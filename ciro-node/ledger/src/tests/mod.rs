@@ -1,0 +1,9 @@
+//! Tests of the whole ledger.
+
+mod history;
+mod light;
+mod naive;
+mod play;
+mod support;
+mod tree;
+mod validity;

@@ -1,0 +1,212 @@
+//! What may be in a block: each check refuses by name, and one judgement decides payment and punishment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ciro_protocol::batch::{Batch, SignedBatch};
+use ciro_protocol::blob::BlobId;
+use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest, SubmitterId};
+use ciro_protocol::model::{KeyFacts, Listing};
+use ciro_protocol::order::Route;
+use ciro_protocol::sign::{Address, KeyCache, SecretKey, Signed};
+use ciro_protocol::tx::{
+    Body, Proven, RegisterModel, ReportFraud, SignedTx, SubmitProof, Transaction,
+};
+use ciro_protocol::wire::List;
+
+use super::support::{batch, card, chain, key, spec, unsigned};
+use crate::validity::{Judges, Refused, Stated, Unproven};
+use crate::{Blobs, Invalid, ProofSystem, Submitters, validate};
+
+/// Proofs for tests: a bundle is its statement and the word `holds`.
+struct Words;
+
+impl ProofSystem for Words {
+    fn facts(&self, _: u8, bytes: &[u8]) -> Result<KeyFacts, Refused> {
+        let number = bytes.first().ok_or_else(|| Refused("no key".to_owned()))?;
+        Ok(key(*number, Route::Tensor).facts)
+    }
+
+    fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        if verifier != 1 {
+            return Err(Refused("no such verifier".to_owned()));
+        }
+        let key = self.facts(verifier, key)?.digest;
+        match bundle {
+            [input, output, b'h', b'o', b'l', b'd', b's'] => {
+                let (input, output) = (InputDigest([*input; 32]), OutputDigest([*output; 32]));
+                Ok(Stated { key, input, output })
+            }
+            _ => Err(Refused("it does not hold".to_owned())),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shelf(BTreeMap<BlobId, Arc<[u8]>>);
+
+impl Shelf {
+    fn put(&mut self, bytes: &[u8]) -> BlobId {
+        let id = BlobId::of(bytes).unwrap();
+        self.0.insert(id, bytes.into());
+        id
+    }
+}
+
+impl Blobs for Shelf {
+    fn get(&self, id: BlobId) -> Option<Arc<[u8]>> {
+        self.0.get(&id).cloned()
+    }
+}
+
+struct One;
+
+impl Submitters for One {
+    fn key(&self, id: SubmitterId) -> Option<Address> {
+        (id == SubmitterId(0)).then(|| SecretKey::from_seed(b"validator").address())
+    }
+}
+
+fn person(person: u8) -> SecretKey {
+    SecretKey::from_seed(&[person])
+}
+
+fn sign(by: u8, body: Body) -> SignedTx {
+    let unsigned = unsigned(by.into(), 1, 9, body);
+    Signed::new(unsigned.body, &person(by)).unwrap()
+}
+
+fn signed_batch(txs: Vec<SignedTx>, mut attachments: Vec<BlobId>) -> SignedBatch {
+    attachments.sort_unstable();
+    attachments.dedup();
+    let body = Batch { attachments: List::new(attachments).unwrap(), ..batch(1, 1, txs) };
+    Signed::new(body, &SecretKey::from_seed(b"validator")).unwrap()
+}
+
+fn judged(shelf: &Shelf, batch: &SignedBatch) -> Result<(), Invalid> {
+    let spec = spec();
+    let judges =
+        Judges { chain: chain(), spec: &spec, submitters: &One, blobs: shelf, proofs: &Words };
+    validate(&judges, batch, &mut KeyCache::new(4))
+}
+
+fn proof(shelf: &mut Shelf, bundle: &[u8]) -> SubmitProof {
+    let proven = Proven {
+        verifier: 1,
+        key_blob: shelf.put(&[1; 20]),
+        bundle: shelf.put(bundle),
+        key: KeyDigest([1; 32]),
+        input: InputDigest([4; 32]),
+        output: OutputDigest([6; 32]),
+    };
+    SubmitProof { job: JobId([1; 32]), attempt: 1, proven }
+}
+
+fn report(of: &SubmitProof) -> Body {
+    let submitted = sign(4, Body::SubmitProof(*of));
+    let Transaction { header, .. } = submitted.body;
+    let signature = submitted.signature;
+    Body::ReportFraud(Box::new(ReportFraud { header, submitted: *of, signature }))
+}
+
+#[test]
+fn a_proof_is_payable_or_punishable_and_never_both() {
+    let mut shelf = Shelf::default();
+    let good = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    let other = |change: fn(&mut Proven)| {
+        let mut changed = good;
+        change(&mut changed.proven);
+        changed
+    };
+    let broken = proof(&mut shelf, b"nonsense");
+    let huge = proof(&mut shelf, &vec![0; (4 << 20) + 1]);
+    let cases = [
+        (good, true),
+        (broken, false),
+        (huge, false),
+        (other(|it| it.verifier = 2), false),
+        (other(|it| it.key.0[0] ^= 1), false),
+        (other(|it| it.input.0[0] ^= 1), false),
+        (other(|it| it.output.0[0] ^= 1), false),
+    ];
+    for (submit, holds) in cases {
+        let attachments = vec![submit.proven.key_blob, submit.proven.bundle];
+        let payable = signed_batch(vec![sign(4, Body::SubmitProof(submit))], attachments.clone());
+        let punishable = signed_batch(vec![sign(5, report(&submit))], attachments);
+        let (payable, punishable) = (judged(&shelf, &payable), judged(&shelf, &punishable));
+        assert_eq!(payable.is_ok(), holds, "{payable:?}");
+        assert_eq!(punishable.is_ok(), !holds, "{punishable:?}");
+        if holds {
+            assert!(matches!(punishable, Err(Invalid::Report { .. })));
+        } else {
+            assert!(matches!(payable, Err(Invalid::Proof { .. })));
+        }
+    }
+}
+
+#[test]
+fn a_report_needs_the_providers_own_signature() {
+    let mut shelf = Shelf::default();
+    let broken = proof(&mut shelf, b"nonsense");
+    let Body::ReportFraud(mut framed) = report(&broken) else { unreachable!() };
+    framed.submitted.attempt += 1;
+    let attachments = vec![broken.proven.key_blob, broken.proven.bundle];
+    let batch = signed_batch(vec![sign(5, Body::ReportFraud(framed))], attachments);
+    assert!(matches!(judged(&shelf, &batch), Err(Invalid::Report { .. })));
+}
+
+#[test]
+fn what_is_not_here_gets_no_verdict() {
+    let mut shelf = Shelf::default();
+    let good = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    let attachments = vec![good.proven.key_blob, good.proven.bundle];
+    for body in [Body::SubmitProof(good), report(&good)] {
+        let batch = signed_batch(vec![sign(4, body)], attachments.clone());
+        for missing in &attachments {
+            let mut fewer = Shelf(shelf.0.clone());
+            fewer.0.remove(missing);
+            assert_eq!(judged(&fewer, &batch), Err(Invalid::Unavailable(*missing)));
+        }
+    }
+}
+
+#[test]
+fn attachments_are_exactly_what_is_named() {
+    let mut shelf = Shelf::default();
+    let good = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    let (key, bundle) = (good.proven.key_blob, good.proven.bundle);
+    let tx = || vec![sign(4, Body::SubmitProof(good))];
+    assert_eq!(judged(&shelf, &signed_batch(tx(), vec![key, bundle])), Ok(()));
+    for attachments in [vec![], vec![key], vec![key, bundle, BlobId([9; 32])]] {
+        let batch = signed_batch(tx(), attachments);
+        assert_eq!(judged(&shelf, &batch), Err(Invalid::Attachments));
+    }
+}
+
+#[test]
+fn submitters_accounts_and_keys_are_checked() {
+    let shelf = Shelf::default();
+    let good = signed_batch(vec![sign(1, Body::Faucet)], vec![]);
+    assert_eq!(judged(&shelf, &good), Ok(()));
+    let mut stranger = good.clone();
+    stranger.body.submitter = SubmitterId(1);
+    assert_eq!(judged(&shelf, &stranger), Err(Invalid::Submitter(SubmitterId(1))));
+    let mut unsigned_batch = good.clone();
+    unsigned_batch.body.nonce += 1;
+    assert!(matches!(judged(&shelf, &unsigned_batch), Err(Invalid::Batch(_))));
+    let forged = signed_batch(vec![unsigned(1, 1, 9, Body::Faucet)], vec![]);
+    assert!(matches!(judged(&shelf, &forged), Err(Invalid::Transaction { .. })));
+
+    let listing = Listing { providers: List::default(), price_hint: ciro_protocol::Amount::ZERO };
+    let mut entry = key(1, Route::Tensor);
+    let register = |entry| {
+        let (card, listing) = (card(1, 1, vec![entry]), listing.clone());
+        let body = Body::RegisterModel(Box::new(RegisterModel { card, listing }));
+        signed_batch(vec![sign(1, body)], vec![])
+    };
+    assert_eq!(judged(&shelf, &register(entry.clone())), Ok(()));
+    entry.facts.bits = 128;
+    let refused = judged(&shelf, &register(entry));
+    let source = Unproven::Other("the facts");
+    assert!(matches!(refused, Err(Invalid::Key { source: it, .. }) if it == source));
+}

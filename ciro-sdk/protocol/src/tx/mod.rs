@@ -1,0 +1,228 @@
+//! Transactions: what accounts do.
+
+mod account;
+mod job;
+mod model;
+mod provider;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_consensus::Digest;
+use serde::{Deserialize, Serialize};
+
+pub use account::Transfer;
+pub use job::{Cancel, Claim, Proven, Release, ReleaseReason, Renew, ReportFraud, SubmitProof};
+pub use model::{RegisterModel, RetireModel, UpdateModel};
+pub use provider::{AddBond, RegisterProvider, SetAsks, Unbond};
+
+use crate::amount::Amount;
+use crate::id::{Chain, JobId, TxId};
+use crate::order::JobOrder;
+use crate::sign::{Address, Signable, Signed};
+use crate::wire::Message;
+
+/// A transaction with its account's signature.
+pub type SignedTx = Signed<Transaction>;
+
+/// What an account does, once: its id is remembered while it is valid, so that sending it again is harmless.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// Who, where, until when, at what fee.
+    pub header: TxHeader,
+    /// What.
+    pub body: Body,
+}
+
+/// What all transactions have.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct TxHeader {
+    /// The network.
+    pub chain: Chain,
+    /// Who signs and pays the fee.
+    pub account: Address,
+    /// Makes equal transactions different.
+    #[serde(with = "salt")]
+    pub salt: [u8; 16],
+    /// Ledger time after which it is not executed, in ms.
+    pub valid_until_ms: u64,
+    /// The most that it may cost.
+    pub fee_max: Amount,
+}
+
+/// The kinds of transactions.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// Moves money.
+    Transfer(Transfer),
+    /// Takes test money.
+    Faucet,
+    /// Registers a model.
+    RegisterModel(Box<RegisterModel>),
+    /// Changes a model's listing.
+    UpdateModel(UpdateModel),
+    /// Takes a model back.
+    RetireModel(RetireModel),
+    /// Registers a provider.
+    RegisterProvider(RegisterProvider),
+    /// Changes what a provider takes on.
+    SetAsks(SetAsks),
+    /// Adds to a provider's bond.
+    AddBond(AddBond),
+    /// Takes from a provider's bond.
+    Unbond(Unbond),
+    /// Lets a provider claim again after its time in jail.
+    Unjail,
+    /// Orders a job. The transaction's id is the job's.
+    Order(Box<JobOrder>),
+    /// Takes an order back that nobody has claimed.
+    Cancel(Cancel),
+    /// Takes a job.
+    Claim(Claim),
+    /// Gives a job back.
+    Release(Release),
+    /// Holds a job for longer.
+    Renew(Renew),
+    /// Settles a job by its proof.
+    SubmitProof(SubmitProof),
+    /// Shows that a provider signed a proof that is none.
+    ReportFraud(Box<ReportFraud>),
+}
+
+/// Which of two things a transaction is about. They are counted apart and never added up.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tally {
+    /// Money and membership.
+    Consensus,
+    /// Jobs.
+    Compute,
+}
+
+impl Body {
+    /// Returns the name of the kind, as in JSON.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Transfer(_) => "transfer",
+            Self::Faucet => "faucet",
+            Self::RegisterModel(_) => "register_model",
+            Self::UpdateModel(_) => "update_model",
+            Self::RetireModel(_) => "retire_model",
+            Self::RegisterProvider(_) => "register_provider",
+            Self::SetAsks(_) => "set_asks",
+            Self::AddBond(_) => "add_bond",
+            Self::Unbond(_) => "unbond",
+            Self::Unjail => "unjail",
+            Self::Order(_) => "order",
+            Self::Cancel(_) => "cancel",
+            Self::Claim(_) => "claim",
+            Self::Release(_) => "release",
+            Self::Renew(_) => "renew",
+            Self::SubmitProof(_) => "submit_proof",
+            Self::ReportFraud(_) => "report_fraud",
+        }
+    }
+
+    /// Returns what the transaction counts as.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        match self {
+            Self::Order(_)
+            | Self::Cancel(_)
+            | Self::Claim(_)
+            | Self::Release(_)
+            | Self::Renew(_)
+            | Self::SubmitProof(_)
+            | Self::ReportFraud(_) => Tally::Compute,
+            Self::Transfer(_)
+            | Self::Faucet
+            | Self::RegisterModel(_)
+            | Self::UpdateModel(_)
+            | Self::RetireModel(_)
+            | Self::RegisterProvider(_)
+            | Self::SetAsks(_)
+            | Self::AddBond(_)
+            | Self::Unbond(_)
+            | Self::Unjail => Tally::Consensus,
+        }
+    }
+
+    /// Returns how many proofs or keys validators check for it.
+    #[must_use]
+    pub fn checks(&self) -> u64 {
+        match self {
+            Self::SubmitProof(_) | Self::ReportFraud(_) => 1,
+            Self::RegisterModel(model) => u64::try_from(model.card.keys.len()).unwrap_or(u64::MAX),
+            _ => 0,
+        }
+    }
+}
+
+impl Message for Transaction {
+    const NAME: &'static str = "CIRO_TX_V1";
+    const BYTES_MAX: usize = 64 << 10;
+}
+
+impl Message for SignedTx {
+    const NAME: &'static str = "CIRO_SIGNED_TX_V1";
+    const BYTES_MAX: usize = 64 + Transaction::BYTES_MAX;
+}
+
+impl Signable for Transaction {
+    const DOMAIN: Digest = Digest::short_string("CIRO_TX_V1");
+
+    fn signer(&self) -> Address {
+        self.header.account
+    }
+
+    fn chain(&self) -> Chain {
+        self.header.chain
+    }
+}
+
+impl Transaction {
+    /// Returns the transaction's id.
+    #[must_use]
+    pub fn id(&self) -> TxId {
+        TxId(self.digest())
+    }
+
+    /// Returns the job that it orders.
+    #[must_use]
+    pub fn job(&self) -> Option<JobId> {
+        matches!(self.body, Body::Order(_)).then(|| self.id().into())
+    }
+}
+
+/// The salt in hexadecimal.
+mod salt {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(salt: &[u8; 16], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("0x{}", hex::encode(salt)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 16], D::Error> {
+        let text = String::deserialize(from)?;
+        let mut salt = [0; 16];
+        let digits = text.strip_prefix("0x").unwrap_or(&text);
+        hex::decode_to_slice(digits, &mut salt).map_err(D::Error::custom)?;
+        Ok(salt)
+    }
+}

@@ -1,0 +1,171 @@
+//! One encoding of each value, and no panic on any bytes.
+
+use std::sync::LazyLock;
+
+use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
+use ciro_protocol::wire::List;
+use ciro_protocol::{
+    Amount, BlobList, DecodeError, Message, ModelCard, Receipt, ReceiptProof, SignedBatch,
+    SignedTx, Transaction,
+};
+use proptest::prelude::*;
+
+use crate::values;
+
+/// What any message must fulfil: reading gives an error, or a value whose only encoding is the bytes.
+fn canonical<T: Message>(bytes: &[u8]) {
+    if let Ok(value) = T::from_bytes(bytes) {
+        assert_eq!(value.to_bytes(), bytes);
+    }
+}
+
+/// Reads bytes as every message that there is.
+fn canonical_as_anything(bytes: &[u8]) {
+    canonical::<Transaction>(bytes);
+    canonical::<SignedTx>(bytes);
+    canonical::<SignedBatch>(bytes);
+    canonical::<ModelCard>(bytes);
+    canonical::<Receipt>(bytes);
+    canonical::<ReceiptProof>(bytes);
+    canonical::<BlobList>(bytes);
+    canonical::<ChainSpec>(bytes);
+    canonical::<Genesis>(bytes);
+}
+
+/// An encoding of every message, one of each kind of transaction among them.
+static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let mut samples: Vec<Vec<u8>> = values::transactions().iter().map(Message::to_bytes).collect();
+    samples.extend(values::transactions().iter().map(|tx| tx.body.to_bytes()));
+    samples.extend(values::receipts().iter().map(Message::to_bytes));
+    samples.extend([
+        values::batch().to_bytes(),
+        values::card().to_bytes(),
+        values::receipt_proof().to_bytes(),
+        values::blobs().to_bytes(),
+        values::spec().to_bytes(),
+        values::genesis().to_bytes(),
+    ]);
+    samples
+});
+
+#[test]
+fn values_come_back_from_bytes_and_from_json() {
+    fn check<T>(value: &T)
+    where
+        T: Message + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+    {
+        assert_eq!(T::from_bytes(&value.to_bytes()).as_ref(), Ok(value));
+        let json = serde_json::to_string(value).unwrap();
+        assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), value, "{json}");
+    }
+    values::transactions().iter().for_each(check);
+    values::receipts().iter().for_each(check);
+    check(&values::batch());
+    check(&values::card());
+    check(&values::receipt_proof());
+    check(&values::blobs());
+    check(&values::spec());
+    check(&values::genesis());
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_is_an_error_or_another_value() {
+    for sample in SAMPLES.iter() {
+        for len in 0..sample.len() {
+            canonical_as_anything(&sample[..len]);
+        }
+        let mut longer = sample.clone();
+        longer.push(0);
+        canonical_as_anything(&longer);
+        for place in 0..sample.len() {
+            let mut flipped = sample.clone();
+            flipped[place] ^= 1 << (place % 8);
+            canonical_as_anything(&flipped);
+        }
+    }
+}
+
+#[test]
+fn bad_bytes_are_named() {
+    let tx = values::transactions().remove(0);
+    let bytes = tx.to_bytes();
+    let name = "CIRO_SIGNED_TX_V1";
+    let mut other = bytes.clone();
+    other[0] = 9;
+    let version = DecodeError::Version { name, expected: 1, got: 9 };
+    assert_eq!(SignedTx::from_bytes(&other), Err(version));
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert_eq!(SignedTx::from_bytes(&longer), Err(DecodeError::Trailing { name, bytes: 1 }));
+    let cut = SignedTx::from_bytes(&bytes[..40]).unwrap_err();
+    assert!(matches!(cut, DecodeError::Malformed { at: 34.., .. }), "{cut}");
+    let max = SignedTx::BYTES_MAX;
+    let huge = DecodeError::TooLong { name, len: max + 1, max };
+    assert_eq!(SignedTx::from_bytes(&vec![0; max + 1]), Err(huge));
+    // A list that claims four billion entries costs nothing.
+    let mut list = 1_u16.to_le_bytes().to_vec();
+    list.extend(5_u64.to_le_bytes());
+    list.extend(u32::MAX.to_le_bytes());
+    let refused = BlobList::from_bytes(&list).unwrap_err();
+    assert!(refused.to_string().contains("at most 16384"), "{refused}");
+    // More money than there is.
+    let mut transfer = tx.body;
+    transfer.header.fee_max = Amount::SUPPLY;
+    let mut bytes = transfer.to_bytes();
+    let place = 2 + 32 + 32 + 16 + 8 + 15;
+    bytes[place] = 0xff;
+    let refused = Transaction::from_bytes(&bytes).unwrap_err();
+    assert!(refused.to_string().contains("supply"), "{refused}");
+}
+
+#[test]
+fn specifications_are_checked() {
+    let good = values::spec();
+    assert_eq!(good.check(), Ok(()));
+    let mut spec = good.clone();
+    spec.jobs.attempts_max = 9;
+    assert_eq!(spec.check().unwrap_err().to_string(), "`jobs.attempts_max` is 9, expected 1 to 8");
+    let mut spec = good.clone();
+    spec.routes = List::default();
+    assert_eq!(spec.check(), Err(SpecError::Routes));
+    let mut spec = good.clone();
+    spec.accounts = List::new(vec![good.accounts[0]; 2]).unwrap();
+    assert_eq!(spec.check(), Err(SpecError::Account(good.accounts[0].address)));
+    let mut spec = good.clone();
+    let mut account = good.accounts[0];
+    account.amount = Amount::SUPPLY;
+    spec.accounts = List::new(vec![account]).unwrap();
+    assert_eq!(spec.check(), Err(SpecError::Supply));
+    let mut spec = good.clone();
+    spec.validators = List::new(vec![good.validators[0]; 2]).unwrap();
+    assert_eq!(spec.check(), Err(SpecError::Key(0)));
+    let mut spec = good.clone();
+    spec.validators = List::default();
+    assert!(matches!(spec.check(), Err(SpecError::Validators(_))));
+    let mut spec = good;
+    spec.consensus.checkpoint_interval = 3;
+    assert!(matches!(spec.check(), Err(SpecError::Consensus(_))));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        canonical_as_anything(&bytes);
+        let mut versioned = vec![1, 0];
+        versioned.extend(bytes);
+        canonical_as_anything(&versioned);
+    }
+
+    #[test]
+    fn no_mixture_of_messages_panics(
+        sample in 0_usize..40,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = SAMPLES[sample % SAMPLES.len()].clone();
+        for (place, byte) in edits {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        canonical_as_anything(&bytes);
+    }
+}
