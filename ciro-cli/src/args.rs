@@ -144,7 +144,8 @@ pub(crate) fn parse() -> Cli {
     Cli::parse()
 }
 
-fn routes() -> impl TypedValueParser<Value = Route> {
+/// The names of routes on the command line.
+pub(crate) fn routes() -> impl TypedValueParser<Value = Route> {
     let values = [
         PossibleValue::new("tensor").help("the tensor STARK: milliseconds"),
         PossibleValue::new("cairo").help("a Cairo program, proven with stwo-cairo: seconds"),

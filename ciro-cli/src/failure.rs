@@ -117,6 +117,9 @@ impl Hint for ProveError {
                 Some("prove fewer samples at once, or raise `--max-memory` if there is more".into())
             }
             Self::Batch(_) => Some("prove each sample on its own".into()),
+            Self::OtherRoute { found, .. } => Some(format!(
+                "ask for a proof of the other route, or take this one with `--route {found}`"
+            )),
             Self::TooMany { .. } => Some("prove fewer samples at once".into()),
             Self::Preset(_) => Some("leave out `--preset`".into()),
             Self::CommitInput => Some("commit to inputs with `--route cairo`".into()),

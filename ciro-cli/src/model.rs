@@ -66,7 +66,7 @@ pub(crate) fn open(args: &ModelArgs, purpose: Purpose, ui: &Ui) -> Result<Opened
     let samples = format::plural(model.accuracy().samples, "sample");
     let found = if hit { "found the compiled form of" } else { "compiled" };
     ui.note(format_args!("{found} `{name}`, calibrated with {samples}"));
-    tell_concerns(&model, &args.path, ui);
+    tell_concerns(&model.concerns(), &args.path, ui);
     Ok(Opened { model, calibration })
 }
 
@@ -108,15 +108,15 @@ pub(crate) fn open_trusted(path: &Path, args: &TrustedCompileArgs, ui: &Ui) -> R
         Ok((onnx.compile(&settings)?, onnx.float_model(&settings.import)?))
     };
     let (model, float) = compile().with_context(|| format!("model `{name}`"))?;
-    tell_concerns(&model, path, ui);
+    tell_concerns(&model.concerns(), path, ui);
     let calibration = calibration.as_ref().map(CalibrationReport::new);
     Ok(Trusted { model, calibration, float: Some(float) })
 }
 
 /// Warns of what the user should know before relying on a model.
-fn tell_concerns(model: &Model, path: &Path, ui: &Ui) {
+pub(crate) fn tell_concerns(concerns: &[Concern], path: &Path, ui: &Ui) {
     let name = path.display();
-    for concern in model.concerns() {
+    for concern in concerns {
         match concern {
             Concern::Inaccurate { output, relative_error, top1_agreement } => {
                 ui.warn(format_args!(

@@ -9,7 +9,7 @@ use ciro_stark::LayoutError;
 
 #[cfg(feature = "cairo")]
 use crate::cairo::{CairoProver, Work};
-use crate::model::{self, CompileError, CompileSettings, Model};
+use crate::model::{self, CompileError, CompileSettings, Concern, Model};
 use crate::prover::{ProveError, ProveSettings};
 use crate::route::Route;
 #[cfg(not(feature = "cairo"))]
@@ -22,6 +22,14 @@ pub struct Report {
     pub refused: Vec<Refusal>,
     /// The cost of a proof, if the model is supported.
     pub estimate: Option<Estimate>,
+    /// What the user should know before relying on the model, if it could be quantized.
+    pub concerns: Vec<Concern>,
+}
+
+impl Report {
+    fn refused(refused: Vec<Refusal>) -> Self {
+        Self { refused, estimate: None, concerns: Vec::new() }
+    }
 }
 
 /// One node that cannot be proven.
@@ -137,15 +145,17 @@ pub fn check_file(
                 node: refused.node,
                 op: refused.op,
             });
-            return Ok(Report { refused: refused.collect(), estimate: None });
+            return Ok(Report::refused(refused.collect()));
         }
         Err(error) => return Err(error.into()),
     };
-    let samples = model::samples(&graph, compile)?;
-    match model::quantized(&graph, &samples, compile) {
-        Ok((integer, _)) => Ok(check_model(&Model::from(integer), prove)),
+    match model::measured(&graph, compile) {
+        Ok((integer, accuracy)) => {
+            let concerns = Model::concerns_of(&accuracy);
+            Ok(Report { concerns, ..check_model(&Model::from(integer), prove) })
+        }
         Err(CompileError::Quantize(error)) => match unquantizable(&error) {
-            Some(refusal) => Ok(Report { refused: vec![refusal], estimate: None }),
+            Some(refusal) => Ok(Report::refused(vec![refusal])),
             None => Err(error.into()),
         },
         Err(error) => Err(error),
@@ -155,8 +165,11 @@ pub fn check_file(
 /// Checks a compiled model.
 pub fn check_model(model: &Model, prove: &ProveSettings) -> Report {
     match Estimate::of(model, prove) {
-        Ok(estimate) => Report { refused: Vec::new(), estimate: Some(estimate) },
-        Err(error) => Report { refused: vec![unprovable(&error)], estimate: None },
+        Ok(estimate) => {
+            let concerns = model.concerns();
+            Report { refused: Vec::new(), estimate: Some(estimate), concerns }
+        }
+        Err(error) => Report::refused(vec![unprovable(&error)]),
     }
 }
 

@@ -290,10 +290,15 @@ impl Model {
 
     /// What the user should know before relying on the model.
     pub fn concerns(&self) -> Vec<Concern> {
-        if self.accuracy.random {
+        Self::concerns_of(&self.accuracy)
+    }
+
+    /// What the user should know before relying on a model of this accuracy.
+    pub(crate) fn concerns_of(accuracy: &AccuracyReport) -> Vec<Concern> {
+        if accuracy.random {
             return vec![Concern::Guessed];
         }
-        let outputs = self.accuracy.outputs.iter().filter(|output| {
+        let outputs = accuracy.outputs.iter().filter(|output| {
             output.relative_error > Self::MAX_RELATIVE_ERROR
                 || output.top1_agreement < Self::MIN_AGREEMENT
         });
@@ -331,6 +336,15 @@ fn compile(
     source: SourceInfo,
     settings: &CompileSettings,
 ) -> Result<Model, CompileError> {
+    let (integer, accuracy) = measured(graph, settings)?;
+    Ok(Model { integer: Arc::new(integer), source, accuracy })
+}
+
+/// Quantizes a model and measures how close it stays to the float model.
+pub(crate) fn measured(
+    graph: &Graph,
+    settings: &CompileSettings,
+) -> Result<(IntegerModel, AccuracyReport), CompileError> {
     let samples = samples(graph, settings)?;
     let (model, calibration) = quantized(graph, &samples, settings)?;
     let accuracy = if calibration.random {
@@ -341,14 +355,11 @@ fn compile(
     } else {
         quantize::accuracy(graph, &model, &samples)?
     };
-    Ok(Model { integer: Arc::new(model), source, accuracy })
+    Ok((model, accuracy))
 }
 
 /// The calibration samples; none if there are none.
-pub(crate) fn samples(
-    graph: &Graph,
-    settings: &CompileSettings,
-) -> Result<Vec<Sample>, CompileError> {
+fn samples(graph: &Graph, settings: &CompileSettings) -> Result<Vec<Sample>, CompileError> {
     let Some(inputs) = &settings.calibration else { return Ok(Vec::new()) };
     let specs: Vec<InputSpec> = graph
         .inputs
@@ -359,7 +370,7 @@ pub(crate) fn samples(
 }
 
 /// Calibrates and quantizes.
-pub(crate) fn quantized(
+fn quantized(
     graph: &Graph,
     samples: &[Sample],
     settings: &CompileSettings,

@@ -96,6 +96,14 @@ pub enum ProveError {
         #[source]
         source: SampleMismatch,
     },
+    /// The bundle names another route than the verifier expects.
+    #[error("the proof is of the route `{found}`, not `{expected}`")]
+    OtherRoute {
+        /// What the verifier expects.
+        expected: Route,
+        /// What the bundle names.
+        found: Route,
+    },
     /// The bundle's inputs and outputs have other shapes than the model's.
     #[error("the proof is not about this model: its inputs or outputs have other shapes")]
     Statement,
@@ -295,28 +303,43 @@ impl Model {
 
     /// The key to verify a bundle against, for a verifier who holds the whole model.
     ///
-    /// Route, preset and batch are taken from the bundle: they only say which proof to expect. Whether its preset is strong
-    /// enough remains the policy's business. What they would take is estimated before it is laid out, since whoever wrote the
-    /// bundle chose them.
+    /// The verifier chooses the route: a key of the Cairo route takes a compiler and a run of the program, seconds and gigabytes
+    /// that no bundle may ask for. Preset and batch are taken from the bundle: they only say which proof to expect. Whether its
+    /// preset is strong enough remains the policy's business. What they would take is estimated before it is laid out, since
+    /// whoever wrote the bundle chose them: without a limit in `max_memory_bytes`, one inference may take what the machine has
+    /// free, as the model asks for it, and several together 256 MB.
     ///
     /// # Errors
-    /// [`ProveError::Statement`] if the bundle cannot be about this model, [`ProveError::Memory`] if its key would take too much
-    /// memory, otherwise as [`Prover::new`].
+    /// [`ProveError::OtherRoute`] if the bundle is of another route, [`ProveError::Statement`] if it cannot be about this model,
+    /// [`ProveError::Memory`] if its key would take too much memory, otherwise as [`Prover::new`].
     pub fn key_for(
         &self,
         bundle: &ProofBundle,
+        route: Route,
         max_memory_bytes: Option<u64>,
     ) -> Result<ModelKey, ProveError> {
+        if bundle.route != route {
+            return Err(ProveError::OtherRoute { expected: route, found: bundle.route });
+        }
         let batch = bundle.claims();
         if batch == 0 || !bundle.has_form(&ClaimForm::of(&self.interface())) {
             return Err(ProveError::Statement);
         }
-        let (route, preset) = (bundle.route, bundle.preset);
-        let settings =
-            ProveSettings { route, preset, batch, max_memory_bytes, ..Default::default() };
+        let unasked =
+            (batch > 1).then(|| ProveSettings::memory_limit(None).min(UNASKED_BATCH_BYTES));
+        let settings = ProveSettings {
+            route,
+            preset: bundle.preset,
+            batch,
+            max_memory_bytes: max_memory_bytes.or(unasked),
+            ..ProveSettings::default()
+        };
         self.key(&settings)
     }
 }
+
+/// What a verifier with the model spends on a batch of a stranger's choice, in bytes, unless it allows more.
+const UNASKED_BATCH_BYTES: u64 = 256_000_000;
 
 /// Refuses batches whose proofs no verifier would read.
 fn check_batch(model: &Model, batch: u32) -> Result<(), ProveError> {

@@ -198,6 +198,10 @@ fn prove(error: &ProveError, text: String) -> PyErr {
         | ProveError::Preset(_)
         | ProveError::CommitInput => PyValueError::new_err(text),
         ProveError::Statement => invalid(text, "statement", None),
+        ProveError::OtherRoute { found, .. } => {
+            let hint = format!("ask for a proof of the other route, or pass `route=\"{found}\"`");
+            invalid(text, "route", Some(&hint))
+        }
         _ => failed(text, None),
     }
 }

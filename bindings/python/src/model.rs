@@ -265,16 +265,18 @@ impl Model {
     }
 
     /// The key to verify a proof against, for whoever trusts this model.
-    #[pyo3(signature = (proof, max_memory=None, observer=None))]
+    #[pyo3(signature = (proof, route, max_memory=None, observer=None))]
     fn key_for(
         &self,
         py: Python<'_>,
         proof: &Proof,
+        route: &str,
         max_memory: Option<u64>,
         observer: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Key> {
+        let route = route.parse().map_err(Error::Route)?;
         let (model, bundle) = (Arc::clone(&self.model), Arc::clone(&proof.0));
-        job::run(py, observer, move || Ok(model.key_for(&bundle, max_memory)?)).map(Key)
+        job::run(py, observer, move || Ok(model.key_for(&bundle, route, max_memory)?)).map(Key)
     }
 
     /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::{
-    Estimate, Model, Refusal, Report, check_file, check_model, printable, printable_message,
+    Concern, Estimate, Model, Refusal, Report, check_file, check_model, printable,
+    printable_message,
 };
 use serde::Serialize;
 
@@ -65,6 +66,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let report = report.with_context(|| format!("model `{}`", path.display()))?;
     drop(stage);
+    // That nobody has named samples yet is no news to whoever asks what can be proven.
+    let guessed = report.concerns.contains(&Concern::Guessed);
+    model::tell_concerns(if guessed { &[] } else { &report.concerns }, path, &context.ui);
     let supported = report.refused.is_empty();
     let text = describe(&report);
     let refusal = |Refusal { node, op, reason, hint }| RefusalReport { node, op, reason, hint };

@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
     Disagreement, FileError, InputCheck, LoadBundleError, ModelKey, Output, Policy, ProofBundle,
-    ProveError, RealInput, Verified, verify_with,
+    ProveError, RealInput, Route, Verified, verify_with,
 };
 use serde::Serialize;
 
 use super::{Context, ErrorReport, Status, outputs};
-use crate::args::TrustedCompileArgs;
+use crate::args::{self, TrustedCompileArgs};
 use crate::format;
 use crate::model::{self, CalibrationReport, Trusted};
 use crate::ui::{BAD, DIM, GOOD};
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// The model that you trust, instead of its key: a `.ciro-model`, or an ONNX file with its `--calibration`
     #[arg(long, value_name = "MODEL", group = "against")]
     model: Option<PathBuf>,
+    /// The route whose proofs are accepted; with a model as `cairo`, its program is compiled and run, which takes seconds
+    #[arg(long, value_name = "ROUTE", default_value = "tensor", value_parser = args::routes(), conflicts_with = "key")]
+    route: Route,
     /// Also check that the proof is about this input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -172,8 +175,10 @@ fn key(
         return Ok(Ok(key));
     };
     let _stage = context.ui.stage("committing to the model");
-    match trusted.model.key_for(bundle, context.max_memory) {
-        Err(error @ ProveError::Statement) => Ok(Err(error.into())),
+    match trusted.model.key_for(bundle, args.route, context.max_memory) {
+        Err(error @ (ProveError::Statement | ProveError::OtherRoute { .. })) => {
+            Ok(Err(error.into()))
+        }
         key => Ok(Ok(key?)),
     }
 }

@@ -33,6 +33,12 @@ fn a_committed_input_is_proven_verified_and_opened() {
     for arguments in [open.to_owned(), format!("{open} --blinding {}", "0".repeat(64))] {
         assert_eq!(sandbox.run(&arguments).code, Some(3), "{arguments}");
     }
+    // A bundle does not choose that a program is compiled and run.
+    let model = "verify proof.ciro --model model.onnx --calibration inputs.npz";
+    let refused = sandbox.run(model);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("with `--route cairo`"), "{refused:?}");
+    sandbox.done(&format!("{model} --route cairo"));
     sandbox.done("key model.onnx -o tensor.key");
     assert_eq!(sandbox.run("verify proof.ciro --key tensor.key").code, Some(3));
 }

@@ -260,7 +260,7 @@ mod tests {
         let constants = AnyChip::Constants(ConstantsChip { log_size: 16, lanes: 64 });
         let io = AnyChip::Io(IoChip { log_size: 5, lanes: 1 });
         let chips = std::iter::once(io).chain([constants; 25]).collect();
-        let key = ModelKey { preset, ..ModelKey::of_chips(chips, [0; 32]) };
+        let key = ModelKey::of_chips(preset, chips, [0; 32]);
         ModelKey::from_bytes(&key.to_bytes()).unwrap()
     }
 
@@ -306,7 +306,7 @@ mod tests {
     fn a_proof_of_zeros_is_refused_by_the_largest_key() {
         let samples = vec![Inference::empty()];
         let statement = Statement { samples };
-        for preset in [Preset::FastTest, Preset::Standard] {
+        for preset in Preset::ALL {
             let key = largest_key(preset);
             let positions = u32::try_from(key.parameters().queries).unwrap();
             let proof = Proof::from_bytes(&zeros(&key, positions), &key).unwrap();

@@ -100,7 +100,14 @@ fn forgeries_are_refused(model: &Model, key: &ModelKey, bundle: &ProofBundle) {
     // A key of the other route is another key.
     let tensor = model.key(&ProveSettings::default()).unwrap();
     assert!(matches!(verify(bundle, &tensor), Err(VerifyError::Route { .. })));
-    assert_eq!(&model.key_for(bundle, None).unwrap(), key);
+    assert_eq!(&model.key_for(bundle, Route::Cairo, None).unwrap(), key);
+    // Whoever expects the tensor route compiles and runs no program for a bundle that asks for one.
+    let refused = model.key_for(bundle, Route::Tensor, None).unwrap_err();
+    let (expected, found) = (Route::Tensor, Route::Cairo);
+    assert!(
+        matches!(refused, ProveError::OtherRoute { expected: e, found: f } if (e, f) == (expected, found)),
+        "{refused}"
+    );
 }
 
 #[test]

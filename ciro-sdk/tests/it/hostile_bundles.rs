@@ -8,8 +8,8 @@ use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
     Claim, CompileSettings, DecodeError, FloatModel, InputCheck, InputMismatch, Model, ModelKey,
-    OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, SampleMismatch,
-    StatedInput, Statement, Tensor, VerificationError, VerifyError, verify,
+    OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
+    SampleMismatch, StatedInput, Statement, Tensor, VerificationError, VerifyError, verify,
 };
 
 /// `y = [1, 2] . x + 3` of one number in [-9, 9], and a proof for x = 4.
@@ -63,7 +63,7 @@ fn millions_of_empty_claims_are_refused_by_their_number() {
     let refused = verify(&read, &key).unwrap_err();
     let batch = VerificationError::Batch { expected: 1, got: 3_000_000 };
     assert_eq!(refused, VerifyError::Invalid(batch));
-    let refused = model.key_for(&read, Some(1 << 30)).unwrap_err();
+    let refused = model.key_for(&read, Route::Tensor, Some(1 << 30)).unwrap_err();
     assert!(matches!(refused, ProveError::Statement), "{refused}");
 }
 
@@ -108,7 +108,7 @@ fn a_batch_that_would_not_fit_is_refused_before_it_is_laid_out() {
     let claim = bundle.statement(&key).unwrap().claims.remove(0);
     let hostile = Statement { claims: vec![claim; 40_000] };
     let hostile = bundle.with_statement(&hostile);
-    let refused = model.key_for(&hostile, Some(50_000_000)).unwrap_err();
+    let refused = model.key_for(&hostile, Route::Tensor, Some(50_000_000)).unwrap_err();
     assert!(matches!(refused, ProveError::Memory { limit: 50, .. }), "{refused}");
 }
 

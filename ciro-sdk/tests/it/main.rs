@@ -9,6 +9,8 @@
 #[cfg(feature = "cairo")]
 mod cairo_route;
 mod hostile_bundles;
+mod memory;
+mod mutations;
 mod real_models;
 mod support;
 mod views;

@@ -13,7 +13,7 @@ use crate::support::compiled;
 
 fn model() -> (Model, Vec<Sample>) {
     let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("graph/tests/fixtures/voting_regressor");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("compiler/tests/fixtures/voting_regressor");
     compiled(&folder)
 }
 

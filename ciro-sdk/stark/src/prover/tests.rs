@@ -30,7 +30,11 @@ struct Case {
 
 impl Case {
     fn new(model: &Arc<IntegerModel>, batch: u32) -> Self {
-        let prover = Prover::new(Arc::clone(model), Preset::FastTest, batch).unwrap();
+        Self::at(Preset::FastTest, model, batch)
+    }
+
+    fn at(preset: Preset, model: &Arc<IntegerModel>, batch: u32) -> Self {
+        let prover = Prover::new(Arc::clone(model), preset, batch).unwrap();
         let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(model, seed.into())).collect();
         let traces: Vec<_> = inputs.iter().map(|inputs| model.trace(inputs).unwrap()).collect();
         let samples = inputs
@@ -124,31 +128,39 @@ fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
 
 #[test]
 fn a_wrong_product_is_caught_by_the_balance_of_products() {
-    let mut case = Case::new(&models::dense(), 1);
-    forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
-    assert_eq!(case.verdict(), Err(VerificationError::Products));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::dense(), 1);
+        forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
+        assert_eq!(case.verdict(), Err(VerificationError::Products), "{preset}");
+    }
 }
 
 #[test]
 fn a_violated_constraint_is_caught_out_of_domain() {
-    let mut case = Case::new(&models::affine(), 1);
-    forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
-    assert_eq!(case.verdict(), Err(VerificationError::Constraints));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::affine(), 1);
+        forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
+        assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");
+    }
 }
 
 #[test]
 fn public_values_other_than_the_statements_are_caught() {
-    let mut case = Case::new(&models::mlp(), 1);
-    case.statement.samples[0].inputs[0].data_mut()[3] ^= 1;
-    assert_eq!(case.verdict(), Err(VerificationError::PublicValues));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::mlp(), 1);
+        case.statement.samples[0].inputs[0].data_mut()[3] ^= 1;
+        assert_eq!(case.verdict(), Err(VerificationError::PublicValues), "{preset}");
+    }
 }
 
 #[test]
 fn a_wrong_multiplicity_is_caught_by_the_wiring() {
-    let mut case = Case::new(&models::mlp(), 1);
-    let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
-    case.witness[chip][0][0] += BaseField::one();
-    assert_eq!(case.verdict(), Err(VerificationError::Wiring));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::mlp(), 1);
+        let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
+        case.witness[chip][0][0] += BaseField::one();
+        assert_eq!(case.verdict(), Err(VerificationError::Wiring), "{preset}");
+    }
 }
 
 #[test]

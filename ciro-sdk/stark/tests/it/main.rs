@@ -1,6 +1,7 @@
 //! Integration tests of the tensor STARK.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod damage;
 mod edges;
 mod golden;
 mod models;

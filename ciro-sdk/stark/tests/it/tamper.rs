@@ -16,17 +16,19 @@ fn proven(seed: u64, preset: Preset) -> (ModelKey, Statement, Proof) {
 
 #[test]
 fn every_flipped_byte_is_noticed() {
-    let (key, statement, proof) = proven(1, Preset::FastTest);
-    let bytes = proof.to_bytes();
-    let mut stream = Stream::new(11);
-    let last = i64::try_from(bytes.len()).unwrap() - 1;
-    for trial in 0..600 {
-        let (at, bit) = (stream.within(0, last), stream.within(0, 7));
-        let at = if trial < 64 { trial } else { usize::try_from(at).unwrap() };
-        let mut flipped = bytes.clone();
-        flipped[at] ^= 1 << bit;
-        if let Ok(proof) = Proof::from_bytes(&flipped, &key) {
-            assert!(verify(&key, &statement, &proof, &TEST).is_err(), "byte {at}");
+    for preset in Preset::ALL {
+        let (key, statement, proof) = proven(1, preset);
+        let bytes = proof.to_bytes();
+        let mut stream = Stream::new(11);
+        let last = i64::try_from(bytes.len()).unwrap() - 1;
+        for trial in 0..600 {
+            let (at, bit) = (stream.within(0, last), stream.within(0, 7));
+            let at = if trial < 64 { trial } else { usize::try_from(at).unwrap() };
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            if let Ok(proof) = Proof::from_bytes(&flipped, &key) {
+                assert!(verify(&key, &statement, &proof, &TEST).is_err(), "{preset}: byte {at}");
+            }
         }
     }
 }
@@ -45,25 +47,29 @@ fn every_truncation_is_an_error() {
 
 #[test]
 fn another_input_or_output_is_refused() {
-    let (key, statement, proof) = proven(1, Preset::FastTest);
-    let mut other = statement.clone();
-    other.samples[0].inputs[0].data_mut()[0] ^= 1;
-    assert!(verify(&key, &other, &proof, &TEST).is_err());
-    let mut other = statement.clone();
-    other.samples[0].outputs[0].data_mut()[0] ^= 1;
-    assert!(verify(&key, &other, &proof, &TEST).is_err());
-    let mut other = statement;
-    other.samples[0].inputs[0].data_mut()[0] = 101;
-    let verdict = verify(&key, &other, &proof, &TEST);
-    assert!(matches!(verdict, Err(VerificationError::Statement { .. })), "{verdict:?}");
+    for preset in Preset::ALL {
+        let (key, statement, proof) = proven(1, preset);
+        let mut other = statement.clone();
+        other.samples[0].inputs[0].data_mut()[0] ^= 1;
+        assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
+        let mut other = statement.clone();
+        other.samples[0].outputs[0].data_mut()[0] ^= 1;
+        assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
+        let mut other = statement;
+        other.samples[0].inputs[0].data_mut()[0] = 101;
+        let verdict = verify(&key, &other, &proof, &TEST);
+        assert!(matches!(verdict, Err(VerificationError::Statement { .. })), "{verdict:?}");
+    }
 }
 
 #[test]
 fn another_model_is_refused() {
-    let (_, statement, proof) = proven(1, Preset::FastTest);
-    let other = Prover::new(models::cnn(), Preset::FastTest, 1).unwrap();
-    let verdict = verify(other.key(), &statement, &proof, &TEST);
-    assert!(verdict.is_err());
+    for preset in Preset::ALL {
+        let (_, statement, proof) = proven(1, preset);
+        let other = Prover::new(models::cnn(), preset, 1).unwrap();
+        let verdict = verify(other.key(), &statement, &proof, &TEST);
+        assert!(verdict.is_err(), "{preset}");
+    }
 }
 
 #[test]

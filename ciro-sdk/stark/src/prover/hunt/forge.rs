@@ -40,13 +40,22 @@ pub(super) struct Forge {
 }
 
 impl Forge {
-    /// The honest prover. `Err` with the layout's error if the model cannot be proven.
+    /// The honest prover, at the preset whose proofs are made fastest. `Err` with the layout's error if the model cannot be proven.
     pub(super) fn honest(
         model: &Arc<IntegerModel>,
         inputs: Vec<Vec<Tensor<i32>>>,
     ) -> Result<Self, String> {
+        Self::at(Preset::FastTest, model, inputs)
+    }
+
+    /// The honest prover at a preset.
+    pub(super) fn at(
+        preset: Preset,
+        model: &Arc<IntegerModel>,
+        inputs: Vec<Vec<Tensor<i32>>>,
+    ) -> Result<Self, String> {
         let batch = u32::try_from(inputs.len()).unwrap();
-        let prover = Prover::new(Arc::clone(model), Preset::FastTest, batch);
+        let prover = Prover::new(Arc::clone(model), preset, batch);
         let prover = Arc::new(prover.map_err(|error| error.to_string())?);
         let nodes = evaluate(model, &inputs, &[]);
         Ok(Self::of(model, prover, inputs, nodes))
