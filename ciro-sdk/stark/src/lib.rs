@@ -10,6 +10,8 @@ mod preset;
 mod proof;
 #[cfg(feature = "prove")]
 mod prover;
+#[cfg(feature = "prove")]
+mod rows;
 mod security;
 mod statement;
 mod transcript;

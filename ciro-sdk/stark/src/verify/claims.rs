@@ -4,8 +4,8 @@ use num_traits::Zero;
 use stwo::core::fields::qm31::SecureField;
 
 use super::error::VerificationError;
-use crate::air::Challenges;
-use crate::chips::{AnyChip, IoChip};
+use crate::air::{Challenges, Chip as _, Total};
+use crate::chips::IoChip;
 use crate::key::ModelKey;
 use crate::proof::ChipClaim;
 use crate::statement::Statement;
@@ -19,18 +19,19 @@ pub(super) fn check_claims(
 ) -> Result<(), VerificationError> {
     let mut products = SecureField::zero();
     for (chip, claim) in key.chips.iter().zip(claims) {
-        if !chip.has_total() && !claim.total.is_zero() {
-            return Err(VerificationError::Structure("a total of a chip without one"));
-        }
-        match chip.product_sign() {
-            Some(sign) if sign > 0 => products += claim.total,
-            Some(_) => products -= claim.total,
-            None => {}
-        }
-        if matches!(chip, AnyChip::Io(_))
-            && claim.total != IoChip::public_total(statement.values(), challenges)
-        {
-            return Err(VerificationError::PublicValues);
+        match chip.total() {
+            Total::None => {
+                if !claim.total.is_zero() {
+                    return Err(VerificationError::Structure("a total of a chip without one"));
+                }
+            }
+            Total::PublicValues => {
+                if claim.total != IoChip::public_total(statement.values(), challenges) {
+                    return Err(VerificationError::PublicValues);
+                }
+            }
+            Total::Operands => products += claim.total,
+            Total::Results => products -= claim.total,
         }
     }
     if !products.is_zero() {
