@@ -165,8 +165,11 @@ impl Chip for RootChip {
     }
 }
 
+/// A value that is range-checked: the widths of its limbs, and the limbs.
+type WidthsAndLimbs<R> = (Vec<<R as Row>::F>, Vec<<R as Row>::F>);
+
 /// Looks every limb up in the range table of its width.
-fn range_checks<R: Row, const N: usize>(row: &mut R, checked: [(Vec<R::F>, Vec<R::F>); N]) {
+fn range_checks<R: Row>(row: &mut R, checked: impl IntoIterator<Item = WidthsAndLimbs<R>>) {
     for (widths, limbs) in checked {
         for (width, limb) in widths.into_iter().zip(limbs) {
             range_check(row, width, limb);
