@@ -6,11 +6,12 @@
 use ciro_model::integer::{IntegerModel, Interface, Interval};
 use ciro_model::tensor::Tensor;
 
+use crate::arguments::arguments;
 use crate::key::CairoKey;
 use crate::package::Package;
 use crate::program::Program;
 use crate::run::{Execution, RunError, STEPS_MAX, run_within};
-use crate::statement::{InputMode, Statement, StatementError, arguments};
+use crate::statement::{InputMode, Statement, StatementError};
 
 /// A model with the program that was compiled from it.
 #[derive(Clone, Copy, Debug)]

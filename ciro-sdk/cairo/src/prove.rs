@@ -109,7 +109,7 @@ fn prover_input(program: &Program, execution: Execution) -> Result<ProverInput, 
     let adapted = guard::silent(|| adapt(&runner)).map_err(ProveError::Adapter)?;
     let mut input = adapted.map_err(|error| ProveError::Adapter(format!("{error:#}")))?;
     // `adapt` assumes the bootloader's builtins, and leaves these addresses in the order of a hash map.
-    input.public_segment_context = PublicSegmentContext::new(program.builtins());
+    input.public_segment_context = PublicSegmentContext::new(program.vm_builtins());
     input.public_memory_addresses.sort_unstable();
     Ok(input)
 }

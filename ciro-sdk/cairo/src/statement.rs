@@ -8,7 +8,6 @@ use starknet_types_core::hash::{Poseidon, StarkHash};
 
 use crate::identity::Identity;
 use crate::key::CairoKey;
-use crate::package::Package;
 
 /// The statement of a proof about a model: this output belongs to this input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,24 +93,6 @@ pub enum StatementError {
 pub fn commit_input(identity: Identity, input: &[Tensor<i32>], blinding: Felt) -> Felt {
     let felts: Vec<Felt> = [identity.0, blinding].into_iter().chain(to_felts(input)).collect();
     Poseidon::hash_array(&felts)
-}
-
-/// The arguments of a model's program: input, blinding value, weights.
-pub fn arguments(package: &Package, input: &[Tensor<i32>], mode: InputMode) -> Vec<Felt> {
-    let span = |felts: &mut dyn Iterator<Item = Felt>| {
-        let felts: Vec<Felt> = felts.collect();
-        std::iter::once(Felt::from(felts.len())).chain(felts).collect::<Vec<_>>()
-    };
-    let mut arguments = span(&mut to_felts(input));
-    match mode {
-        // The variants of Cairo's `Option`: `Some`, then `None`.
-        InputMode::Committed(blinding) => arguments.extend([Felt::ZERO, blinding]),
-        InputMode::Public => arguments.push(Felt::ONE),
-    }
-    if !package.weights.is_empty() {
-        arguments.extend(span(&mut package.weights.iter().copied()));
-    }
-    arguments
 }
 
 /// The felts of tensors laid one after the other.

@@ -22,6 +22,9 @@ pub(crate) const COLUMNS_MAX: u64 = 1 << 13;
 /// Lookups that a trace may make: fewer than the modulus, so that no tuple is taken a whole number of times the modulus.
 pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
 
+/// The lowest chip that a key may name, as a binary logarithm.
+const LOG_SIZE_MIN: u32 = 5;
+
 /// The tallest chip that a key may name, as a binary logarithm.
 const LOG_SIZE_MAX: u32 = 26;
 
@@ -202,7 +205,9 @@ pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
     if !(1..=CHIPS_MAX).contains(&chips.len()) {
         return Err("there are no chips, or more than 64");
     }
-    if !chips.iter().all(|chip| chip.is_sane(LOG_SIZE_MAX)) {
+    let is_sane =
+        |chip: &AnyChip| chip.is_sane() && (LOG_SIZE_MIN..=LOG_SIZE_MAX).contains(&chip.log_size());
+    if !chips.iter().all(is_sane) {
         return Err("a chip has an impossible shape");
     }
     let counts = Counts::of(chips);

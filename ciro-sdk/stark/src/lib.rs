@@ -3,7 +3,6 @@
 mod air;
 mod chips;
 mod field;
-mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
@@ -11,6 +10,8 @@ mod preset;
 mod proof;
 #[cfg(feature = "prove")]
 mod prover;
+#[cfg(feature = "prove")]
+mod rows;
 mod security;
 mod statement;
 mod transcript;

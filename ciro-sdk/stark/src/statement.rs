@@ -1,13 +1,7 @@
 //! What is proven: this model, on these inputs, gave these outputs.
 
-use blake2::{Blake2s256, Digest};
 use ciro_model::Tensor;
 use serde::{Deserialize, Serialize};
-use stwo::core::channel::Channel;
-use stwo::core::fields::qm31::SecureField;
-
-use crate::field::embed;
-use crate::key::ModelKey;
 
 /// The integers of one inference: one tensor for each input view and one for each output, in the model's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,27 +34,4 @@ impl Statement {
         let outputs = self.samples.iter().flat_map(|sample| &sample.outputs);
         inputs.chain(outputs).flat_map(|tensor| tensor.data().iter().copied())
     }
-}
-
-/// Starts the transcript: protocol, model key, statement. Everything that follows is bound to them.
-pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statement: &Statement) {
-    let protocol = Blake2s256::digest(b"ciro tensor stark v2");
-    for digest in [protocol.into(), key.digest()] {
-        let digest: [u8; 32] = digest;
-        let words: Vec<u32> = digest
-            .chunks_exact(4)
-            .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
-            .collect();
-        channel.mix_u32s(&words);
-    }
-    let values: Vec<i32> = statement.values().collect();
-    channel.mix_u64(values.len() as u64);
-    let felts: Vec<SecureField> = values
-        .chunks(4)
-        .map(|values| {
-            let at = |i: usize| embed(values.get(i).copied().unwrap_or(0));
-            SecureField::from_m31_array([at(0), at(1), at(2), at(3)])
-        })
-        .collect();
-    channel.mix_felts(&felts);
 }

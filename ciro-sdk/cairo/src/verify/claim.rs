@@ -14,7 +14,6 @@
 
 use cairo_air::air::{PublicMemory, SegmentRange};
 use cairo_air::claims::CairoClaim;
-use cairo_vm::types::builtin_name::BuiltinName;
 use num_traits::Zero;
 use starknet_types_core::felt::Felt;
 use stwo::core::fields::m31::{M31, P};
@@ -30,8 +29,9 @@ use stwo_cairo_common::memory::{LARGE_MEMORY_VALUE_ID_BASE, MEMORY_ADDRESS_BOUND
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
 use super::{VerificationError, components, limb_bytes};
+use crate::builtin::Builtin;
 use crate::key::CairoKey;
-use crate::program::hash_program;
+use crate::program_hash::hash_program;
 use crate::proof::Inner;
 use crate::security;
 
@@ -249,9 +249,9 @@ fn check_relation_uses(claim: &CairoClaim) -> Result<(), ClaimError> {
 }
 
 /// A builtin, its segment, and where its component stands; `None` if it has no component.
-type Builtin = (BuiltinName, Option<SegmentRange>, Option<Place>);
+type Segment = (Builtin, Option<SegmentRange>, Option<Place>);
 
-fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
+fn builtins(claim: &CairoClaim) -> [Segment; 11] {
     let segments = &claim.public_data.public_memory.public_segments;
     macro_rules! place {
         ($component:ident, $start:ident, $cells:expr) => {
@@ -263,9 +263,9 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
         };
     }
     [
-        (BuiltinName::output, Some(segments.output), None),
+        (Builtin::Output, Some(segments.output), None),
         (
-            BuiltinName::pedersen,
+            Builtin::Pedersen,
             segments.pedersen,
             place!(
                 pedersen_builtin_narrow_windows,
@@ -274,7 +274,7 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
             ),
         ),
         (
-            BuiltinName::range_check,
+            Builtin::RangeCheck,
             segments.range_check_128,
             place!(
                 range_check_builtin,
@@ -282,25 +282,25 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
                 RANGE_CHECK_BUILTIN_MEMORY_CELLS
             ),
         ),
-        (BuiltinName::ecdsa, segments.ecdsa, None),
+        (Builtin::Ecdsa, segments.ecdsa, None),
         (
-            BuiltinName::bitwise,
+            Builtin::Bitwise,
             segments.bitwise,
             place!(bitwise_builtin, bitwise_builtin_segment_start, BITWISE_BUILTIN_MEMORY_CELLS),
         ),
         (
-            BuiltinName::ec_op,
+            Builtin::EcOp,
             segments.ec_op,
             place!(ec_op_builtin, ec_op_builtin_segment_start, EC_OP_BUILTIN_MEMORY_CELLS),
         ),
-        (BuiltinName::keccak, segments.keccak, None),
+        (Builtin::Keccak, segments.keccak, None),
         (
-            BuiltinName::poseidon,
+            Builtin::Poseidon,
             segments.poseidon,
             place!(poseidon_builtin, poseidon_builtin_segment_start, POSEIDON_BUILTIN_MEMORY_CELLS),
         ),
         (
-            BuiltinName::range_check96,
+            Builtin::RangeCheck96,
             segments.range_check_96,
             place!(
                 range_check96_builtin,
@@ -309,12 +309,12 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
             ),
         ),
         (
-            BuiltinName::add_mod,
+            Builtin::AddMod,
             segments.add_mod,
             place!(add_mod_builtin, add_mod_builtin_segment_start, ADD_MOD_BUILTIN_MEMORY_CELLS),
         ),
         (
-            BuiltinName::mul_mod,
+            Builtin::MulMod,
             segments.mul_mod,
             place!(mul_mod_builtin, mul_mod_builtin_segment_start, MUL_MOD_BUILTIN_MEMORY_CELLS),
         ),
@@ -331,7 +331,7 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> 
         let used = segment.filter(|segment| !segment.is_empty());
         let fits = match (used, component) {
             (Some(segment), Some(place)) => place.holds(segment),
-            (Some(_), None) => name == BuiltinName::output,
+            (Some(_), None) => name == Builtin::Output,
             // stwo-cairo places components by their segments: one without a segment has no place in the transcript.
             (None, component) => component.is_none(),
         };
@@ -340,7 +340,7 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> 
                 && usize::try_from(segment.stop_ptr.value).is_ok_and(|p| p < MEMORY_ADDRESS_BOUND)
         });
         if !(fits && in_order) {
-            return Err(ClaimError::Segment(name.to_str()));
+            return Err(ClaimError::Segment(name.name()));
         }
     }
     Ok(())

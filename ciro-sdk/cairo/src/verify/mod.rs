@@ -13,7 +13,7 @@ use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
 use crate::guard;
 use crate::key::CairoKey;
-use crate::program::ProgramHash;
+use crate::program_hash::ProgramHash;
 use crate::proof::CairoProof;
 use crate::statement::{Statement, StatementError};
 

@@ -18,17 +18,17 @@ use super::columns::evaluations;
 use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
-use crate::air::{Air, Challenges, Shape};
+use crate::air::{Air, Challenges, Chip as _, Shape, fixed_columns};
 use crate::chips::AnyChip;
-use crate::form::fixed_columns;
 use crate::key::ModelKey;
-use crate::layout::{Column, Layout, LayoutError, PlacedChip};
+use crate::layout::{Layout, LayoutError};
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
+use crate::rows::table::Tables;
+use crate::rows::{Column, PlacedChip};
 use crate::security::{Counts, Security};
-use crate::statement::{Inference, Statement, open_transcript};
-use crate::transcript::{Transcript, Trees};
-use crate::verify::mix_claims;
+use crate::statement::{Inference, Statement};
+use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
 
 /// Why no proof was made.
 #[derive(Debug, thiserror::Error)]
@@ -229,7 +229,7 @@ impl Prover {
         counts.iter().for_each(|counts| total.add(counts));
         for (columns, placed) in columns.iter_mut().zip(&self.layout.chips) {
             if let AnyChip::Table(chip) = &placed.chip {
-                *columns = crate::layout::table_columns(chip, &total);
+                *columns = Tables::columns(chip, &total);
             }
         }
         columns
@@ -337,7 +337,6 @@ struct Committed<'a> {
 }
 
 fn chip_log(placed: &PlacedChip) -> u32 {
-    use crate::air::Chip as _;
     placed.chip.log_size()
 }
 

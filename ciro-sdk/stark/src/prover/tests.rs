@@ -8,11 +8,12 @@ use stwo::core::fields::m31::BaseField;
 
 use super::check::faults;
 use super::{Plan, Prover};
-use crate::air::Chip as _;
+use crate::air::{Chip as _, Places};
 use crate::chips::AnyChip;
-use crate::layout::Column;
+use crate::chips::product::AccumulateFixed;
 use crate::preset::Preset;
 use crate::proof::Proof;
+use crate::rows::Column;
 use crate::security::Security;
 use crate::statement::{Inference, Statement};
 use crate::verify::{Policy, VerificationError, verify};
@@ -78,8 +79,9 @@ fn is_idle(case: &Case, chip: usize, row: usize) -> bool {
     let placed = &case.prover.layout().chips[chip];
     let AnyChip::Accumulate(accumulate) = &placed.chip else { return false };
     // In a row of a product the inner fold goes on, or the inner axis ends.
-    let in_product = [1, 2].iter().any(|&flag| placed.fixed[flag][row].is_one())
-        || (row + 1 < 1 << accumulate.log_size && placed.fixed[1][row + 1].is_one());
+    let at = AccumulateFixed::<Places>::at(0, accumulate);
+    let in_product = [at.keep, at.close].iter().any(|&flag| placed.fixed[flag][row].is_one())
+        || (row + 1 < 1 << accumulate.log_size && placed.fixed[at.keep][row + 1].is_one());
     accumulate.limbs.is_none() && !in_product
 }
 

@@ -6,6 +6,7 @@ mod edges;
 mod golden;
 mod models;
 mod mutations;
+mod rooms;
 mod roundtrip;
 mod tamper;
 mod views;

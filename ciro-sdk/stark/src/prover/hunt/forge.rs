@@ -11,10 +11,11 @@ use stwo::core::fields::m31::P;
 use super::record::{lookups, rebalance};
 use crate::air::Relation;
 use crate::field::embed;
-use crate::layout::{Address, Column};
+use crate::layout::Address;
 use crate::preset::Preset;
 use crate::prover::Prover;
 use crate::prover::check::faults;
+use crate::rows::Column;
 use crate::statement::{Inference, Statement};
 use crate::verify::{Policy, VerificationError, verify};
 
