@@ -1,6 +1,6 @@
 //! The verifier: needs a model key, a statement and a proof, and trusts nothing in the proof.
 
-use ciro_model::integer::ClaimError;
+use ciro_model::integer::{ClaimError, StatedInput, Statement};
 use num_traits::Zero;
 use stwo::core::channel::{Channel, MerkleChannel as _};
 use stwo::core::circle::CirclePoint;
@@ -18,7 +18,7 @@ use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
 use crate::security::Security;
-use crate::statement::{Statement, open_transcript};
+use crate::statement::{open_transcript, public_values};
 use crate::transcript::{Transcript, Trees};
 
 /// What a verifier asks of a proof.
@@ -75,6 +75,12 @@ pub enum VerificationError {
         /// What is wrong.
         #[source]
         source: ClaimError,
+    },
+    /// This proof system proves no claims about committed inputs.
+    #[error("the input of sample {sample} is committed, and only public inputs are proven here")]
+    CommittedInput {
+        /// Position in the batch.
+        sample: usize,
     },
     /// Another number of samples than the key is made for.
     #[error("the key is made for {expected} inference(s) in a proof, the statement holds {got}")]
@@ -181,13 +187,16 @@ fn shortfall(security: &Security, policy: &Policy) -> String {
 }
 
 fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), VerificationError> {
-    let got = statement.samples.len();
+    let got = statement.claims.len();
     if got != key.batch as usize {
         return Err(VerificationError::Batch { expected: key.batch, got });
     }
-    for (sample, inference) in statement.samples.iter().enumerate() {
+    for (sample, claim) in statement.claims.iter().enumerate() {
+        let StatedInput::Public(inputs) = &claim.input else {
+            return Err(VerificationError::CommittedInput { sample });
+        };
         key.interface
-            .check_claim(&inference.inputs, &inference.outputs)
+            .check_claim(inputs, &claim.outputs)
             .map_err(|source| VerificationError::Statement { sample, source })?;
     }
     Ok(())
@@ -211,7 +220,7 @@ fn check_claims(
             None => {}
         }
         if matches!(chip, AnyChip::Io(_))
-            && claim.total != IoChip::public_total(statement.values(), challenges)
+            && claim.total != IoChip::public_total(public_values(statement), challenges)
         {
             return Err(VerificationError::PublicValues);
         }

@@ -10,5 +10,7 @@
 mod cairo_route;
 mod hostile_bundles;
 mod real_models;
+mod rings;
 mod support;
 mod views;
+mod vocabulary;

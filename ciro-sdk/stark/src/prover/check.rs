@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ciro_model::integer::Statement;
 use num_traits::Zero;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
@@ -9,7 +10,7 @@ use stwo::core::fields::qm31::SecureField;
 use crate::air::{Challenges, Chip, Relation, Row};
 use crate::chips::{AnyChip, IoChip};
 use crate::layout::{Column, PlacedChip};
-use crate::statement::Statement;
+use crate::statement::public_values;
 
 /// A tuple of a relation.
 type Tuple = (u32, Vec<u32>);
@@ -45,7 +46,7 @@ pub(crate) fn faults(
             );
         }
         let is_public = matches!(placed.chip, AnyChip::Io(_));
-        if is_public && row.total != IoChip::public_total(statement.values(), &challenges) {
+        if is_public && row.total != IoChip::public_total(public_values(statement), &challenges) {
             faults.push("public values are not the statement's".to_owned());
         }
         match placed.chip.product_sign() {
