@@ -3,7 +3,6 @@
 mod air;
 mod chips;
 mod field;
-mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;

@@ -11,8 +11,8 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
-use crate::form::{Form, TREES};
 use crate::key::ModelKey;
+use crate::verify::form::{Form, TREES};
 
 /// What the prover claims of one chip; the constraints tie both figures to the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

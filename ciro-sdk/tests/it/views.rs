@@ -4,9 +4,7 @@ use std::path::Path;
 
 use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ClaimError;
-use ciro_sdk::{
-    Check, Claim, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput, Statement, verify,
-};
+use ciro_sdk::{Check, Model, Preset, ProofBundle, ProveSettings, Prover, verify};
 
 use crate::support::compiled;
 
@@ -38,10 +36,7 @@ fn two_inputs_in_one_inference_are_refused() {
         ciro_stark::TensorProver::new(model.integer().clone(), Preset::Standard, 1).unwrap();
     let (statement, proof) = prover.prove(&[mixed]).unwrap();
     let honest = Prover::new(&model, &ProveSettings::default()).unwrap();
-    let [inference] = &statement.samples[..] else { panic!("one sample") };
-    let input = StatedInput::Public(inference.inputs.clone());
-    let claims = vec![Claim { input, outputs: inference.outputs.clone() }];
-    let bundle = ProofBundle::new(&honest.key(), &Statement { claims }, proof.to_bytes());
+    let bundle = ProofBundle::new(&honest.key(), &statement, proof.to_bytes());
     let error = verify(&bundle, &honest.key()).unwrap_err();
     assert_eq!(error.check(), Check::Statement);
     let claim = std::error::Error::source(&error).and_then(|error| error.source());

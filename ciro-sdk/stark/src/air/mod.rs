@@ -5,12 +5,14 @@
 
 mod challenges;
 mod component;
+mod components;
 mod relation;
 mod row;
 mod shape;
 
 pub(crate) use challenges::Challenges;
 pub(crate) use component::{Air, FIRST, LAST, fixed_column_id, named_column_id};
+pub(crate) use components::fixed_columns;
 pub(crate) use relation::Relation;
 pub(crate) use row::{Chip, Row, combine, constant};
 pub(crate) use shape::Shape;

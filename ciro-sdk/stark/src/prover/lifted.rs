@@ -14,15 +14,14 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::{CommitmentSchemeProver, ComponentProver};
 
 use super::prove::{commit, components, interaction};
-use crate::air::{Challenges, FIRST, Shape, named_column_id};
+use crate::air::{Challenges, FIRST, Shape, fixed_columns, named_column_id};
 use crate::chips::{AnyChip, Book, IoChip, TableChip};
-use crate::form::fixed_columns;
 use crate::key::ModelKey;
 use crate::layout::Column;
 use crate::proof::{ChipClaim, Proof};
-use crate::statement::{empty, open_transcript};
-use crate::transcript::{Transcript, Trees};
-use crate::verify::{Policy, VerificationError, mix_claims, verify};
+use crate::statement::empty;
+use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
+use crate::verify::{Policy, VerificationError, verify};
 
 /// Rows of the short chips and of the tall one, as binary logarithms.
 const SHORT: u32 = 5;

@@ -18,17 +18,14 @@ use super::columns::evaluations;
 use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
-use crate::air::{Air, Challenges, Shape};
+use crate::air::{Air, Challenges, Shape, fixed_columns};
 use crate::chips::AnyChip;
-use crate::form::fixed_columns;
 use crate::key::ModelKey;
 use crate::layout::{Column, Layout, LayoutError, PlacedChip};
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
 use crate::security::{Counts, Security};
-use crate::statement::open_transcript;
-use crate::transcript::{Transcript, Trees};
-use crate::verify::mix_claims;
+use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
 
 /// Why no proof was made.
 #[derive(Debug, thiserror::Error)]

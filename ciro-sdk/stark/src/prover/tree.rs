@@ -9,8 +9,7 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::poly::twiddles::TwiddleTree;
 
 use super::columns::evaluations;
-use crate::air::{Chip as _, FIRST, named_column_id};
-use crate::form::fixed_columns;
+use crate::air::{Chip as _, FIRST, fixed_columns, named_column_id};
 use crate::layout::{Column, Layout};
 use crate::preset::Parameters;
 use crate::transcript::Trees;

@@ -1,6 +1,6 @@
 //! The form that proofs for a key have: everything about them that can be counted before one is seen.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use num_traits::Zero;
@@ -13,17 +13,14 @@ use stwo::core::fields::FieldExpOps;
 use stwo::core::fields::qm31::{SECURE_EXTENSION_DEGREE, SecureField};
 use stwo::core::pcs::TreeVec;
 use stwo::core::poly::circle::CanonicCoset;
-use stwo_constraint_framework::preprocessed_columns::PreProcessedColumnId;
 use stwo_constraint_framework::{FrameworkEval, InfoEvaluator, PointEvaluator};
 
-use crate::air::{
-    Air, Challenges, Chip as _, FIRST, LAST, Shape, fixed_column_id, named_column_id,
-};
+use super::error::VerificationError;
+use crate::air::{Air, Challenges, Chip as _, fixed_columns};
 use crate::chips::AnyChip;
 use crate::key::ModelKey;
 use crate::preset::Parameters;
 use crate::proof::{ChipClaim, Proof};
-use crate::verify::VerificationError;
 
 /// Number of trees: model, execution, LogUp and folds, composition.
 pub(crate) const TREES: usize = 4;
@@ -224,26 +221,6 @@ impl Component for PointComponent<'_> {
             SecureField::zero(),
         ));
     }
-}
-
-/// The columns of tree 0: those of every chip, then the selectors that are used, by size.
-pub(crate) fn fixed_columns(chips: &[AnyChip]) -> Vec<(PreProcessedColumnId, u32)> {
-    let mut columns = vec![];
-    let mut selectors = BTreeSet::new();
-    for (index, chip) in chips.iter().enumerate() {
-        let shape = Shape::of(chip);
-        let log_size = chip.log_size();
-        columns.extend((0..shape.fixed).map(|column| (fixed_column_id(index, column), log_size)));
-        for (name, used) in [FIRST, LAST].into_iter().zip(shape.selectors) {
-            if used {
-                selectors.insert((name, log_size));
-            }
-        }
-    }
-    columns.extend(
-        selectors.into_iter().map(|(name, log_size)| (named_column_id(name, log_size), log_size)),
-    );
-    columns
 }
 
 #[cfg(test)]
