@@ -10,7 +10,9 @@ use crate::advice::Advice;
 use crate::files::FileError;
 use crate::inputs::InputError;
 #[cfg(feature = "prove")]
-use crate::prove::{CompileError, InputRefusal, OpenError, RecomputeError};
+use crate::prove::{
+    CompileError, InputRefusal, LoadModelError, MakeKeysError, OpenError, RecomputeError,
+};
 #[cfg(feature = "prove")]
 use crate::routes::ProveError;
 use crate::verdict::Check;
@@ -52,7 +54,8 @@ fn check(error: &(dyn Error + 'static)) -> Option<Check> {
 
 type Adviser = fn(&(dyn Error + 'static)) -> Option<Advice>;
 
-/// The errors that know what to do.
+/// The errors that know what to do. One that stands for its cause alone (`transparent`) is not above it in the chain but in its
+/// place, so it has the cause's advice itself.
 const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
@@ -71,6 +74,10 @@ const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(CompileError::advice),
     #[cfg(feature = "prove")]
     |e| e.downcast_ref().and_then(InputRefusal::advice),
+    #[cfg(feature = "prove")]
+    |e| e.downcast_ref().and_then(LoadModelError::advice),
+    #[cfg(feature = "prove")]
+    |e| e.downcast_ref().and_then(MakeKeysError::advice),
     #[cfg(feature = "prove")]
     |e| e.downcast_ref::<RecomputeError>().map(|_| Advice::Report),
     #[cfg(feature = "prove")]

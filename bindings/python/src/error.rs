@@ -76,6 +76,30 @@ pub(crate) enum Error {
     Verify(#[from] VerifyError),
 }
 
+impl Error {
+    /// The library's error, which says what to do.
+    fn inner(&self) -> &(dyn StdError + 'static) {
+        match self {
+            Self::Blinding(error) => error,
+            Self::Bundle(error) => error,
+            Self::Compile(error) => error,
+            Self::File(error) => error,
+            Self::Input(error) => error,
+            Self::InputRefusal(error) => error,
+            Self::Key(error) => error,
+            Self::Mismatch(error) => error,
+            Self::Model(error) => error,
+            Self::Open(error) => error,
+            Self::Preset(error) => error,
+            Self::Prove(error) => error,
+            Self::Recompute(error) => error,
+            Self::Ring(error) => error,
+            Self::Route(error) => error,
+            Self::Verify(error) => error,
+        }
+    }
+}
+
 impl From<ModelFileError> for Error {
     fn from(error: ModelFileError) -> Self {
         Self::Model(error.into())
@@ -106,9 +130,10 @@ impl From<ciro_sdk::BundleError> for Error {
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
-        let text = chain(&error);
-        let hint = ciro_sdk::advice(&error).map(|advice| advice::spell(&advice));
-        if let Some(check) = failed_check(&error) {
+        let inner = error.inner();
+        let text = chain(inner);
+        let hint = ciro_sdk::advice(inner).map(|advice| advice::spell(&advice));
+        if let Some(check) = failed_check(inner) {
             return invalid(text, check.name(), hint);
         }
         match error {

@@ -145,7 +145,8 @@ impl InputError {
                 "numpy.savez(\"input.npz\", in_0=..., in_1=...) writes one array for each input",
             )),
             Self::Shape { .. } | Self::Length { .. } => Some(Advice::InspectModel),
-            Self::File(_) | Self::Npy { .. } | Self::Npz(_) | Self::Samples { .. } => None,
+            Self::File(error) => error.advice(),
+            Self::Npy { .. } | Self::Npz(_) | Self::Samples { .. } => None,
         }
     }
 }

@@ -61,6 +61,7 @@ impl CompileError {
         match self {
             Self::Cache(_) => Some(Advice::DeleteCache),
             Self::Changed(_) => Some(Advice::CompileAgain),
+            Self::File(error) => error.advice(),
             _ => None,
         }
     }

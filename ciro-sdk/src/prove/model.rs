@@ -9,6 +9,7 @@ use ciro_model::integer::{
 };
 use ciro_model::{IntegerModel, Interface, Tensor};
 
+use crate::advice::Advice;
 use crate::files::{self, FileError};
 use crate::inputs::InputSpec;
 use crate::printable::printable;
@@ -32,6 +33,16 @@ pub enum LoadModelError {
     /// The bytes are no compiled model.
     #[error(transparent)]
     Decode(#[from] ModelFileError),
+}
+
+impl LoadModelError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::File(error) => error.advice(),
+            Self::Decode(_) => Some(Advice::CompileAgain),
+        }
+    }
 }
 
 impl Model {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::model::Model;
+use crate::advice::Advice;
 use crate::blinding::Blinding;
 use crate::inputs::Sample;
 use crate::route::{ProofKind, Route, RouteNotBuilt};
@@ -49,6 +50,16 @@ pub enum MakeKeysError {
     /// They make no ring.
     #[error(transparent)]
     Ring(#[from] KeyRingError),
+}
+
+impl MakeKeysError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Prove(error) => error.advice(),
+            Self::Ring(_) => None,
+        }
+    }
 }
 
 impl Prover {

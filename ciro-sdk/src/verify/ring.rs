@@ -152,7 +152,7 @@ impl LoadKeyError {
     pub fn advice(&self) -> Option<Advice> {
         match self {
             Self::Ring(_) => Some(Advice::MakeKey),
-            Self::File(_) => None,
+            Self::File(error) => error.advice(),
         }
     }
 }

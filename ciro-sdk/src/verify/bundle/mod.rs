@@ -85,7 +85,7 @@ impl LoadBundleError {
     pub fn advice(&self) -> Option<Advice> {
         match self {
             Self::Decode(_) => Some(Advice::AskForProof),
-            Self::File(_) => None,
+            Self::File(error) => error.advice(),
         }
     }
 }
