@@ -33,7 +33,7 @@ pub struct CairoKey {
 /// A key that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum CairoKeyError {
     /// The inputs or outputs are none that a model has.
     #[error("the Cairo model key contradicts itself")]
     Interface(#[from] InterfaceError),
@@ -75,19 +75,19 @@ impl CairoKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`KeyError`] if the bytes are anything but one key.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        let body = bytes.strip_prefix(MAGIC).ok_or(KeyError::Version)?;
+    /// [`CairoKeyError`] if the bytes are anything but one key.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CairoKeyError> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(CairoKeyError::Version)?;
         if bytes.len() > KEY_BYTES_MAX {
-            return Err(KeyError::TooLarge(bytes.len()));
+            return Err(CairoKeyError::TooLarge(bytes.len()));
         }
         let (key, rest) = postcard::take_from_bytes::<Self>(body)?;
         if !rest.is_empty() {
-            return Err(KeyError::Trailing(rest.len()));
+            return Err(CairoKeyError::Trailing(rest.len()));
         }
         key.interface.check()?;
         if key.to_bytes() != bytes {
-            return Err(KeyError::NotCanonical);
+            return Err(CairoKeyError::NotCanonical);
         }
         Ok(key)
     }

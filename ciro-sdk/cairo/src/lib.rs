@@ -34,11 +34,11 @@ pub use agreement::{AgreementError, Subject, probes};
 pub use arguments::arguments;
 pub use builtin::Builtin;
 #[cfg(feature = "prove")]
-pub use compile::{CompileError, Compiler, Place};
+pub use compile::{Compiler, Place, ProgramError};
 #[cfg(feature = "prove")]
 pub use emit::{EmitError, EmitSettings, emit};
 pub use identity::Identity;
-pub use key::{CairoKey, KeyError};
+pub use key::{CairoKey, CairoKeyError};
 #[cfg(feature = "prove")]
 pub use package::{Origin, Package};
 #[cfg(feature = "prove")]
@@ -46,10 +46,10 @@ pub use program::{Location, Program};
 pub use program_hash::ProgramHash;
 pub use proof::{CairoProof, ProofDecodeError};
 #[cfg(feature = "prove")]
-pub use prove::{ProveError, check_length, prove};
+pub use prove::{CairoProveError, check_length, prove};
 #[cfg(feature = "prove")]
-pub use run::{Execution, RunError, STEPS_MAX, run, run_within};
+pub use run::{Execution, ExecutionError, STEPS_MAX, run, run_within};
 pub use security::security;
 pub use starknet_types_core::felt::Felt;
-pub use statement::{InputMode, StatedInput, Statement, StatementError, commit_input};
-pub use verify::{ClaimError, VerificationError, verify, verify_statement};
+pub use statement::{InputMode, StatementError, commit_input, expected_claim, parse_claim};
+pub use verify::{CairoVerificationError, MalformedClaim, verify, verify_statement};

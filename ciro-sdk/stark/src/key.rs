@@ -58,7 +58,7 @@ pub enum KeyError {
     /// A key file of another version.
     #[error(
         "a model key of format version {found}, this is version {}: ask the model's owner for a \
-         new one, which `ciro key` makes",
+         new one",
         ModelKey::VERSION
     )]
     Version {

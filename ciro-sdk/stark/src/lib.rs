@@ -23,7 +23,6 @@ pub use layout::LayoutError;
 pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
-pub use prover::{Estimate, Plan, ProveError, Prover};
+pub use prover::{Estimate, Plan, StarkProveError, TensorProver};
 pub use security::{Regime, Security, query_bits};
-pub use statement::{Inference, Statement};
 pub use verify::{Policy, VerificationError, verify};

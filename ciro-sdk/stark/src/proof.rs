@@ -279,13 +279,13 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::preset::Preset;
-    use crate::prover::Prover;
+    use crate::prover::TensorProver;
     use crate::prover::tests::models;
 
     fn proven() -> (ModelKey, Vec<u8>) {
         let model = models::mlp();
         let inputs = models::inputs(&model, 7);
-        let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+        let prover = TensorProver::new(model, Preset::FastTest, 1).unwrap();
         let (_, proof) = prover.prove(&[inputs]).unwrap();
         (prover.key().clone(), proof.to_bytes())
     }

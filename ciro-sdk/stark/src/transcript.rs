@@ -1,6 +1,7 @@
 //! The transcript: Blake2s, with proof of work before challenges where a key asks for it.
 
 use blake2::{Blake2s256, Digest};
+use ciro_model::integer::Statement;
 use stwo::core::channel::{Blake2sChannel, Channel, MerkleChannel};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
@@ -9,7 +10,7 @@ use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleH
 use crate::field::embed;
 use crate::key::ModelKey;
 use crate::proof::ChipClaim;
-use crate::statement::Statement;
+use crate::statement::public_values;
 
 /// A Blake2s channel that asks for proof of work before challenges.
 ///
@@ -167,7 +168,7 @@ pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statem
             .collect();
         channel.mix_u32s(&words);
     }
-    let values: Vec<i32> = statement.values().collect();
+    let values: Vec<i32> = public_values(statement).collect();
     channel.mix_u64(values.len() as u64);
     let felts: Vec<SecureField> = values
         .chunks(4)

@@ -12,5 +12,7 @@ mod hostile_bundles;
 mod memory;
 mod mutations;
 mod real_models;
+mod rings;
 mod support;
 mod views;
+mod vocabulary;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ciro_model::integer::Statement;
 use num_traits::Zero;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
@@ -9,7 +10,7 @@ use stwo::core::fields::qm31::SecureField;
 use crate::air::{Challenges, Chip as _, Relation, Row, Total};
 use crate::chips::IoChip;
 use crate::rows::{Column, PlacedChip};
-use crate::statement::Statement;
+use crate::statement::public_values;
 
 /// A tuple of a relation.
 type Tuple = (u32, Vec<u32>);
@@ -47,7 +48,7 @@ pub(crate) fn faults(
         match placed.chip.total() {
             Total::None => {}
             Total::PublicValues => {
-                if row.total != IoChip::public_total(statement.values(), &challenges) {
+                if row.total != IoChip::public_total(public_values(statement), &challenges) {
                     faults.push("public values are not the statement's".to_owned());
                 }
             }

@@ -4,6 +4,7 @@
 //! are opened in two must, because stwo opens them a third time, one period further on. Here a table's count is `+1` in the first copy of
 //! its rows and `-1` in the second, and the LogUp column runs over both copies: every constraint holds, every sum is the claimed one.
 
+use ciro_model::integer::Statement;
 use num_traits::Zero;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::poly::circle::CanonicCoset;
@@ -19,7 +20,7 @@ use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
 use crate::rows::Column;
-use crate::statement::{Inference, Statement};
+use crate::statement::empty;
 use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
 use crate::verify::{Policy, VerificationError, verify};
 
@@ -93,7 +94,7 @@ fn prove(preset: Preset, counts: &[i32], total: u32) -> (ModelKey, Statement, Pr
     let mut draft = scheme();
     commit(&mut draft, tree(), &mut Transcript::searching());
     let key = key(draft.roots()[0].0);
-    let statement = Statement { samples: vec![Inference::empty()] };
+    let statement = empty();
 
     let mut channel = Transcript::searching();
     open_transcript(&mut channel, &key, &statement);

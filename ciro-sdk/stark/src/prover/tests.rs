@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use ciro_model::IntegerModel;
+use ciro_model::integer::{Claim, Statement};
+use ciro_model::{IntegerModel, Tensor};
 use num_traits::One;
 use stwo::core::fields::m31::BaseField;
 
 use super::check::faults;
-use super::{Plan, Prover};
+use super::{Plan, TensorProver};
 use crate::air::{Chip as _, Places};
 use crate::chips::AnyChip;
 use crate::chips::product::AccumulateFixed;
@@ -15,7 +16,6 @@ use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::rows::Column;
 use crate::security::Security;
-use crate::statement::{Inference, Statement};
 use crate::verify::{Policy, VerificationError, verify};
 
 #[path = "../../tests/it/models.rs"]
@@ -24,7 +24,7 @@ pub(crate) mod models;
 
 /// A prover with an honest statement and witness, to be tampered with.
 struct Case {
-    prover: Prover,
+    prover: TensorProver,
     statement: Statement,
     witness: Vec<Vec<Column>>,
 }
@@ -35,15 +35,16 @@ impl Case {
     }
 
     fn at(preset: Preset, model: &Arc<IntegerModel>, batch: u32) -> Self {
-        let prover = Prover::new(Arc::clone(model), preset, batch).unwrap();
+        let prover = TensorProver::new(Arc::clone(model), preset, batch).unwrap();
         let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(model, seed.into())).collect();
         let traces: Vec<_> = inputs.iter().map(|inputs| model.trace(inputs).unwrap()).collect();
-        let samples = inputs
-            .into_iter()
-            .map(|inputs| Inference { outputs: model.run(&inputs).unwrap(), inputs })
-            .collect();
+        let claim = |inputs: Vec<Tensor<i32>>| {
+            let outputs = model.run(&inputs).unwrap();
+            Claim::public(inputs, outputs)
+        };
+        let claims = inputs.into_iter().map(claim).collect();
         let witness = prover.witness(&prover.layout().values(&traces));
-        Self { prover, statement: Statement { samples }, witness }
+        Self { prover, statement: Statement { claims }, witness }
     }
 
     fn faults(&self) -> Vec<String> {
@@ -117,7 +118,7 @@ fn every_witness_cell_is_pinned() {
 
 /// Adds one to the only output, wherever it stands: in the chip that computes it, among the public values, and in the statement.
 fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
-    let output = case.statement.samples[0].outputs[0].data_mut();
+    let output = case.statement.claims[0].outputs[0].data_mut();
     let honest = crate::field::embed(output[0]);
     output[0] += 1;
     let io = case.chip(|chip| matches!(chip, AnyChip::Io(_)));
@@ -150,7 +151,7 @@ fn a_violated_constraint_is_caught_out_of_domain() {
 fn public_values_other_than_the_statements_are_caught() {
     for preset in Preset::ALL {
         let mut case = Case::at(preset, &models::mlp(), 1);
-        case.statement.samples[0].inputs[0].data_mut()[3] ^= 1;
+        case.statement.claims[0].input.public_mut().unwrap()[0].data_mut()[3] ^= 1;
         assert_eq!(case.verdict(), Err(VerificationError::PublicValues), "{preset}");
     }
 }
@@ -186,10 +187,10 @@ fn provers_and_verifiers_find_the_same_parameters_and_they_meet_the_policy() {
 }
 
 /// A proof with proofs of work before the challenges of its rounds.
-fn worked() -> (Prover, Statement, Proof) {
+fn worked() -> (TensorProver, Statement, Proof) {
     let model = models::mlp();
     let inputs = models::inputs(&model, 7);
-    let prover = Prover::new(model, Preset::Proven, 1).unwrap();
+    let prover = TensorProver::new(model, Preset::Proven, 1).unwrap();
     let (statement, proof) = prover.prove(&[inputs]).unwrap();
     assert!(prover.key().parameters().round_pow_bits > 0);
     assert_eq!(proof.nonces.len(), prover.key().parameters().nonces(prover.key().max_log_size()));

@@ -1,5 +1,6 @@
 //! What chips claim, held against each other and against the statement.
 
+use ciro_model::integer::Statement;
 use num_traits::Zero;
 use stwo::core::fields::qm31::SecureField;
 
@@ -8,7 +9,7 @@ use crate::air::{Challenges, Chip as _, Total};
 use crate::chips::IoChip;
 use crate::key::ModelKey;
 use crate::proof::ChipClaim;
-use crate::statement::Statement;
+use crate::statement::public_values;
 
 /// LogUp sums cancel, matrix products cancel, and the public values are the statement's.
 pub(super) fn check_claims(
@@ -26,7 +27,7 @@ pub(super) fn check_claims(
                 }
             }
             Total::PublicValues => {
-                if claim.total != IoChip::public_total(statement.values(), challenges) {
+                if claim.total != IoChip::public_total(public_values(statement), challenges) {
                     return Err(VerificationError::PublicValues);
                 }
             }

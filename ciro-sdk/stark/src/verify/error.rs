@@ -29,6 +29,12 @@ pub enum VerificationError {
         #[source]
         source: ClaimError,
     },
+    /// This proof system proves no claims about committed inputs.
+    #[error("the input of sample {sample} is committed, and only public inputs are proven here")]
+    CommittedInput {
+        /// Position in the batch.
+        sample: usize,
+    },
     /// Another number of samples than the key is made for.
     #[error("the key is made for {expected} inference(s) in a proof, the statement holds {got}")]
     Batch {

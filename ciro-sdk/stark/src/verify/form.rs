@@ -229,7 +229,7 @@ mod tests {
     use crate::chips::{ConstantsChip, IoChip};
     use crate::key::COLUMNS_MAX;
     use crate::preset::Preset;
-    use crate::statement::{Inference, Statement};
+    use crate::statement::empty;
     use crate::verify::{Policy, verify};
 
     /// A key with about as many columns as one may have.
@@ -281,8 +281,7 @@ mod tests {
 
     #[test]
     fn a_proof_of_zeros_is_refused_by_the_largest_key() {
-        let samples = vec![Inference::empty()];
-        let statement = Statement { samples };
+        let statement = empty();
         for preset in Preset::ALL {
             let key = largest_key(preset);
             let positions = u32::try_from(key.parameters().queries).unwrap();

@@ -6,6 +6,7 @@ pub(crate) mod form;
 mod openings;
 mod policy;
 
+use ciro_model::integer::{StatedInput, Statement};
 use stwo::core::pcs::CommitmentSchemeVerifier;
 use stwo::core::verifier::VerificationError as StarkError;
 
@@ -16,7 +17,6 @@ use crate::air::Challenges;
 use crate::key::ModelKey;
 use crate::proof::Proof;
 use crate::security::Security;
-use crate::statement::Statement;
 use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
 
 pub use error::VerificationError;
@@ -78,13 +78,16 @@ pub fn verify(
 }
 
 fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), VerificationError> {
-    let got = statement.samples.len();
+    let got = statement.claims.len();
     if got != key.batch as usize {
         return Err(VerificationError::Batch { expected: key.batch, got });
     }
-    for (sample, inference) in statement.samples.iter().enumerate() {
+    for (sample, claim) in statement.claims.iter().enumerate() {
+        let StatedInput::Public(inputs) = &claim.input else {
+            return Err(VerificationError::CommittedInput { sample });
+        };
         key.interface
-            .check_claim(&inference.inputs, &inference.outputs)
+            .check_claim(inputs, &claim.outputs)
             .map_err(|source| VerificationError::Statement { sample, source })?;
     }
     Ok(())

@@ -2,12 +2,12 @@
 
 use ciro_model::Tensor;
 use ciro_model::integer::ClaimError;
-use ciro_stark::{Policy, Preset, Prover, VerificationError, verify};
+use ciro_stark::{Policy, Preset, TensorProver, VerificationError, verify};
 
 use crate::models;
 
 /// The integers of the voters' two views for these numbers.
-fn encode(prover: &Prover, numbers: [f64; 4]) -> Vec<Tensor<i32>> {
+fn encode(prover: &TensorProver, numbers: [f64; 4]) -> Vec<Tensor<i32>> {
     let sample = Tensor::new(vec![1, 4], numbers.to_vec()).unwrap();
     prover.key().interface().encode(&[sample]).unwrap().tensors
 }
@@ -18,7 +18,7 @@ fn verdict(linear: [f64; 4], tree: [f64; 4]) -> Result<(), VerificationError> {
 }
 
 fn verdict_at(preset: Preset, linear: [f64; 4], tree: [f64; 4]) -> Result<(), VerificationError> {
-    let prover = Prover::new(models::voters(), preset, 1).unwrap();
+    let prover = TensorProver::new(models::voters(), preset, 1).unwrap();
     let [numbers, images] =
         [(linear, 0), (tree, 1)].map(|(x, view)| encode(&prover, x)[view].clone());
     let (statement, proof) = prover.prove(&[vec![numbers, images]]).unwrap();

@@ -34,7 +34,7 @@ fn sample() -> ProofBundle {
 fn a_saved_bundle_loads_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("proof.ciro");
-    for route in Route::ALL {
+    for route in Route::ALL.iter().copied() {
         for preset in Preset::ALL {
             let bundle = ProofBundle { route, preset, ..sample() };
             bundle.save(&path).unwrap();
@@ -63,7 +63,7 @@ fn every_shorter_or_longer_file_is_refused() {
         ProofBundle::from_bytes(&bytes[..end]).unwrap_err();
     }
     let longer = [&bytes[..], &[0]].concat();
-    assert_eq!(ProofBundle::from_bytes(&longer), Err(DecodeError::TrailingBytes(1)));
+    assert_eq!(ProofBundle::from_bytes(&longer), Err(BundleError::TrailingBytes(1)));
 }
 
 #[test]
@@ -73,12 +73,12 @@ fn other_files_and_versions_are_told_apart() {
         bytes[at] = value;
         ProofBundle::from_bytes(&bytes).unwrap_err()
     };
-    assert_eq!(ProofBundle::from_bytes(b"PK\x03\x04"), Err(DecodeError::Magic));
-    assert_eq!(decode(0, b'X'), DecodeError::Magic);
-    assert_eq!(decode(8, 2), DecodeError::Version { expected: 1, found: 2 });
-    assert_eq!(decode(10, 9), DecodeError::Route(9));
-    assert_eq!(decode(12, b'S'), DecodeError::Preset("Standard".to_owned()));
-    assert_eq!(decode(56, 2), DecodeError::Input(2));
+    assert_eq!(ProofBundle::from_bytes(b"PK\x03\x04"), Err(BundleError::Magic));
+    assert_eq!(decode(0, b'X'), BundleError::Magic);
+    assert_eq!(decode(8, 2), BundleError::Version { expected: 1, found: 2 });
+    assert_eq!(decode(10, 9), BundleError::Route(9));
+    assert_eq!(decode(12, b'S'), BundleError::Preset("Standard".to_owned()));
+    assert_eq!(decode(56, 2), BundleError::Input(2));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn files_and_proofs_past_their_limits_are_refused() {
     let found = MAX_PROOF_BYTES + 1;
     let bytes = ProofBundle { proof: vec![0; found], ..sample() }.to_bytes();
     let limit = MAX_PROOF_BYTES;
-    assert_eq!(ProofBundle::from_bytes(&bytes), Err(DecodeError::ProofTooLong { found, limit }));
+    assert_eq!(ProofBundle::from_bytes(&bytes), Err(BundleError::ProofTooLong { found, limit }));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use ciro_model::integer::Decoding;
 
 /// One output of one inference.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Output {
+pub struct RealOutput {
     /// The ONNX output's name.
     pub name: String,
     /// The integers that are proven.
@@ -16,7 +16,7 @@ pub struct Output {
     pub labels: Option<Vec<String>>,
 }
 
-impl Output {
+impl RealOutput {
     /// Decodes the integers of an output.
     ///
     /// A position past the list of names, which a checked model does not have, gives an empty name.
@@ -50,8 +50,8 @@ impl Output {
 mod tests {
     use super::*;
 
-    fn output(decoding: &Decoding, integers: Vec<i32>) -> Output {
-        Output::new("y", decoding, Tensor::vector(integers))
+    fn output(decoding: &Decoding, integers: Vec<i32>) -> RealOutput {
+        RealOutput::new("y", decoding, Tensor::vector(integers))
     }
 
     #[test]

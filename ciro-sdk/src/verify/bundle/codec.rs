@@ -9,7 +9,7 @@ const MAX_RANK: usize = ciro_model::integer::MAX_RANK;
 /// Bytes that are no proof bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DecodeError {
+pub enum BundleError {
     /// The file is something else.
     #[error("the file does not begin with `CIROPROF`")]
     Magic,
@@ -77,7 +77,7 @@ pub enum DecodeError {
 
 /// Reads from a slice and never past its end.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(in crate::verify) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Where the slice begins in its file, for errors.
@@ -85,121 +85,124 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::verify) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, start: 0 }
     }
 
     /// Reads a part of a file that begins at byte `start`.
-    pub(super) fn part(bytes: &'a [u8], start: usize) -> Self {
+    pub(in crate::verify) fn part(bytes: &'a [u8], start: usize) -> Self {
         Self { bytes, at: 0, start }
     }
 
     /// The position in the slice.
-    pub(super) fn position(&self) -> usize {
+    pub(in crate::verify) fn position(&self) -> usize {
         self.at
     }
 
-    pub(super) fn take(&mut self, count: u32) -> Result<&'a [u8], DecodeError> {
+    pub(in crate::verify) fn take(&mut self, count: u32) -> Result<&'a [u8], BundleError> {
         self.slice(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    pub(in crate::verify) fn array<const N: usize>(&mut self) -> Result<[u8; N], BundleError> {
         let slice = self.slice(N)?;
         Ok(slice.try_into().expect("the slice has N bytes"))
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, DecodeError> {
+    pub(in crate::verify) fn u8(&mut self) -> Result<u8, BundleError> {
         Ok(self.array::<1>()?[0])
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
+    pub(in crate::verify) fn u16(&mut self) -> Result<u16, BundleError> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
+    pub(in crate::verify) fn u32(&mut self) -> Result<u32, BundleError> {
         self.array().map(u32::from_le_bytes)
     }
 
     /// A text of at most 255 bytes; bytes that are no text become replacement characters.
-    pub(super) fn short_text(&mut self) -> Result<String, DecodeError> {
+    pub(in crate::verify) fn short_text(&mut self) -> Result<String, BundleError> {
         let length = self.u8()?;
         Ok(String::from_utf8_lossy(self.slice(length.into())?).into_owned())
     }
 
     /// The tensors of these shapes; anything else is an error before memory is made for it.
-    pub(super) fn tensors(
+    pub(in crate::verify) fn tensors(
         &mut self,
         shapes: &[Vec<usize>],
-    ) -> Result<Vec<Tensor<i32>>, DecodeError> {
+    ) -> Result<Vec<Tensor<i32>>, BundleError> {
         self.count(shapes)?;
         shapes.iter().map(|shape| self.tensor(shape)).collect()
     }
 
     /// Whether tensors of these shapes follow; makes no memory.
     #[cfg(feature = "prove")]
-    pub(super) fn pass_tensors(&mut self, shapes: &[Vec<usize>]) -> Result<(), DecodeError> {
+    pub(in crate::verify) fn pass_tensors(
+        &mut self,
+        shapes: &[Vec<usize>],
+    ) -> Result<(), BundleError> {
         self.count(shapes)?;
         shapes.iter().try_for_each(|shape| self.elements(shape).map(drop))
     }
 
     /// Reads over tensors of any shape; makes no memory.
-    pub(super) fn skip_tensors(&mut self) -> Result<(), DecodeError> {
+    pub(in crate::verify) fn skip_tensors(&mut self) -> Result<(), BundleError> {
         let count = self.u16()?;
         (0..count).try_for_each(|_| {
-            let impossible = DecodeError::Shape(self.start + self.at);
+            let impossible = BundleError::Shape(self.start + self.at);
             let (extents, rank) = self.shape()?;
             let bytes = element_count(&extents[..rank]).and_then(|count| count.checked_mul(4));
             self.slice(bytes.ok_or(impossible)?).map(drop)
         })
     }
 
-    fn count(&mut self, shapes: &[Vec<usize>]) -> Result<(), DecodeError> {
+    fn count(&mut self, shapes: &[Vec<usize>]) -> Result<(), BundleError> {
         let at = self.start + self.at;
         let (expected, found) = (shapes.len(), usize::from(self.u16()?));
-        if expected == found { Ok(()) } else { Err(DecodeError::Count { at, expected, found }) }
+        if expected == found { Ok(()) } else { Err(BundleError::Count { at, expected, found }) }
     }
 
-    fn tensor(&mut self, shape: &[usize]) -> Result<Tensor<i32>, DecodeError> {
+    fn tensor(&mut self, shape: &[usize]) -> Result<Tensor<i32>, BundleError> {
         let start = self.start + self.at;
         let (elements, _) = self.elements(shape)?.as_chunks::<4>();
         let data = elements.iter().map(|element| i32::from_le_bytes(*element)).collect();
-        Tensor::new(shape.to_vec(), data).map_err(|_| DecodeError::Shape(start))
+        Tensor::new(shape.to_vec(), data).map_err(|_| BundleError::Shape(start))
     }
 
     /// The elements of a tensor of this shape.
-    fn elements(&mut self, shape: &[usize]) -> Result<&'a [u8], DecodeError> {
+    fn elements(&mut self, shape: &[usize]) -> Result<&'a [u8], BundleError> {
         let at = self.start + self.at;
         let (extents, rank) = self.shape()?;
         if extents.get(..rank) != Some(shape) {
-            return Err(DecodeError::OtherShape(at));
+            return Err(BundleError::OtherShape(at));
         }
         let bytes = element_count(shape).and_then(|count| count.checked_mul(4));
-        self.slice(bytes.ok_or(DecodeError::Shape(at))?)
+        self.slice(bytes.ok_or(BundleError::Shape(at))?)
     }
 
     /// Extents and rank of the tensor that follows.
-    fn shape(&mut self) -> Result<([usize; MAX_RANK], usize), DecodeError> {
+    fn shape(&mut self) -> Result<([usize; MAX_RANK], usize), BundleError> {
         let at = self.start + self.at;
         let rank = usize::from(self.u8()?);
         let mut extents = [0; MAX_RANK];
-        let used = extents.get_mut(..rank).ok_or(DecodeError::Shape(at))?;
+        let used = extents.get_mut(..rank).ok_or(BundleError::Shape(at))?;
         for extent in used {
             *extent = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
         }
         Ok((extents, rank))
     }
 
-    pub(super) fn finish(self) -> Result<(), DecodeError> {
+    pub(in crate::verify) fn finish(self) -> Result<(), BundleError> {
         match self.bytes.len() - self.at {
             0 => Ok(()),
-            left => Err(DecodeError::TrailingBytes(left)),
+            left => Err(BundleError::TrailingBytes(left)),
         }
     }
 
-    fn slice(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+    fn slice(&mut self, count: usize) -> Result<&'a [u8], BundleError> {
         let left = self.bytes.len() - self.at;
         if count > left {
-            return Err(DecodeError::Truncated { at: self.start + self.at, missing: count - left });
+            return Err(BundleError::Truncated { at: self.start + self.at, missing: count - left });
         }
         let slice = &self.bytes[self.at..self.at + count];
         self.at += count;
@@ -209,40 +212,40 @@ impl<'a> Reader<'a> {
 
 /// Writes what [`Reader`] reads.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(in crate::verify) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    pub(in crate::verify) fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(in crate::verify) fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub(in crate::verify) fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    pub(super) fn u8(&mut self, value: u8) {
+    pub(in crate::verify) fn u8(&mut self, value: u8) {
         self.0.push(value);
     }
 
-    pub(super) fn u16(&mut self, value: u16) {
+    pub(in crate::verify) fn u16(&mut self, value: u16) {
         self.bytes(&value.to_le_bytes());
     }
 
-    pub(super) fn count_u32(&mut self, count: usize) {
+    pub(in crate::verify) fn count_u32(&mut self, count: usize) {
         let count = u32::try_from(count).expect("a statement and its proof have less than 4 GiB");
         self.bytes(&count.to_le_bytes());
     }
 
-    pub(super) fn short_text(&mut self, text: &str) {
+    pub(in crate::verify) fn short_text(&mut self, text: &str) {
         self.u8(u8::try_from(text.len()).expect("names of presets are short"));
         self.bytes(text.as_bytes());
     }
 
-    pub(super) fn tensors(&mut self, tensors: &[Tensor<i32>]) {
+    pub(in crate::verify) fn tensors(&mut self, tensors: &[Tensor<i32>]) {
         self.u16(u16::try_from(tensors.len()).expect("a model has less than 2^16 inputs"));
         for tensor in tensors {
             self.u8(u8::try_from(tensor.rank()).expect("a tensor has at most 16 axes"));

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use blake2::{Blake2s256, Digest};
 
+use super::compile::{COMPILER, CompileError, CompileSettings, OnnxFile};
+use super::model::Model;
 use crate::files;
-use crate::model::{CompileError, CompileSettings, Model, OnnxFile};
 
 /// What an entry begins with; then follow the digest of the request, and the compiled model.
 const MAGIC: &[u8; 8] = b"CIROCACH";
@@ -38,15 +39,10 @@ pub struct Cached {
     pub hit: bool,
     /// The ONNX file that it is compiled from.
     path: PathBuf,
+    /// How it was asked for.
+    settings: CompileSettings,
     /// What identifies the request.
     request: [u8; 32],
-}
-
-impl From<Model> for Cached {
-    /// A model that was compiled without the cache.
-    fn from(model: Model) -> Self {
-        Self { model, hit: false, path: PathBuf::new(), request: [0; 32] }
-    }
 }
 
 impl Cached {
@@ -55,11 +51,12 @@ impl Cached {
     /// # Errors
     /// [`CompileError::Cache`] if the cache had another model, [`CompileError::Changed`] if the file, its weights or the settings
     /// are other ones by now, otherwise as [`Model::compile_file`].
-    pub fn confirm(&self, settings: &CompileSettings) -> Result<(), CompileError> {
+    pub fn confirm(&self) -> Result<(), CompileError> {
         if !self.hit {
             return Ok(());
         }
         let name = || self.path.to_string_lossy().into_owned();
+        let settings = &self.settings;
         let onnx = OnnxFile::read(&self.path, &settings.import)?;
         if request(&onnx, settings) != Some(self.request) {
             return Err(CompileError::Changed(name()));
@@ -115,7 +112,10 @@ impl Cache {
         settings: &CompileSettings,
     ) -> Result<Cached, CompileError> {
         let onnx = OnnxFile::read(path, &settings.import)?;
-        let found = |model, hit, request| Ok(Cached { model, hit, path: path.to_owned(), request });
+        let found = |model, hit, request| {
+            let (path, settings) = (path.to_owned(), settings.clone());
+            Ok(Cached { model, hit, path, settings, request })
+        };
         // Weights that cannot be read are what the import then complains of.
         let Some(request) = request(&onnx, settings) else {
             return found(onnx.compile(settings)?, false, [0; 32]);
@@ -149,7 +149,7 @@ fn request(onnx: &OnnxFile, settings: &CompileSettings) -> Option<[u8; 32]> {
         hasher.update(bytes);
     };
     part(b"ciro cache v2");
-    part(crate::model::COMPILER.as_bytes());
+    part(COMPILER.as_bytes());
     part(ciro_compiler::SOURCES.as_bytes());
     part(onnx.name().as_bytes());
     part(format!("{:?} {:?}", settings.import, settings.quantize).as_bytes());
@@ -268,9 +268,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path());
         let compile = || cache.compile_file(&onnx("logreg_iris"), &settings(5.0)).unwrap();
-        compile().confirm(&settings(5.0)).unwrap();
-        compile().confirm(&settings(5.0)).unwrap();
-        let changed = compile().confirm(&settings(6.0)).unwrap_err();
+        compile().confirm().unwrap();
+        compile().confirm().unwrap();
+        let other = Cached { settings: settings(6.0), ..compile() };
+        let changed = other.confirm().unwrap_err();
         assert!(matches!(changed, CompileError::Changed(_)), "{changed}");
         // The right digest and the right source before the weights of another calibration: nothing but compiling tells.
         let entry = entries(&cache).remove(0);
@@ -280,7 +281,7 @@ mod tests {
         std::fs::write(&entry, [header, other].concat()).unwrap();
         let forged = compile();
         assert!(forged.hit);
-        let found = forged.confirm(&settings(5.0)).unwrap_err();
+        let found = forged.confirm().unwrap_err();
         assert!(matches!(found, CompileError::Cache(_)), "{found}");
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use ciro_compiler::import::{self, DeclaredTensor, Extent, ImportError};
 
-use crate::model::{CompileError, Model, OnnxFile};
+use super::compile::{CompileError, OnnxFile};
+use super::model::Model;
 
 /// A model's operators, shapes and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,10 @@ pub struct Inspection {
 ///
 /// # Errors
 /// [`CompileError`] if the file is no ONNX model.
-pub fn inspect_file(path: &Path, settings: &import::Settings) -> Result<Inspection, CompileError> {
+pub(super) fn inspect_onnx(
+    path: &Path,
+    settings: &import::Settings,
+) -> Result<Inspection, CompileError> {
     let onnx = OnnxFile::read(path, settings)?;
     let description = import::describe(&onnx.bytes)?;
     let graph = match onnx.graph(settings) {
@@ -57,7 +61,7 @@ pub fn inspect_file(path: &Path, settings: &import::Settings) -> Result<Inspecti
 }
 
 /// Inspects a compiled model.
-pub fn inspect_model(model: &Model) -> Inspection {
+pub(super) fn inspect_model(model: &Model) -> Inspection {
     let integer = model.integer();
     let mut ops = BTreeMap::new();
     for node in integer.nodes() {

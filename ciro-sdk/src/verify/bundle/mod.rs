@@ -17,22 +17,22 @@
 //! A bundle comes from a stranger. Its claims stay bytes until a key says what they must look like, so that no bundle takes more
 //! than a small multiple of its size.
 
-mod codec;
+pub(super) mod codec;
 mod form;
 
 use std::path::Path;
 
-use ciro_stark::{Preset, VerificationError};
+use ciro_model::integer::{Claim, StatedInput, Statement};
+use ciro_stark::Preset;
 
-pub use codec::DecodeError;
+pub use codec::BundleError;
 use codec::{Reader, Writer};
 pub(crate) use form::ClaimForm;
 
+use super::{Key, KeyDigest, VerifyError};
+use crate::advice::Advice;
 use crate::files::{self, FileError};
-use crate::key::{KeyDigest, ModelKey};
-use crate::route::Route;
-use crate::statement::{Claim, StatedInput, Statement};
-use crate::verify::VerifyError;
+use crate::route::{ProofKind, Route};
 
 const MAGIC: &[u8; 8] = b"CIROPROF";
 const VERSION: u16 = 1;
@@ -77,15 +77,30 @@ pub enum LoadBundleError {
     File(#[from] FileError),
     /// The bytes are no bundle.
     #[error("not a valid proof bundle")]
-    Decode(#[from] DecodeError),
+    Decode(#[from] BundleError),
+}
+
+impl LoadBundleError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Decode(_) => Some(Advice::AskForProof),
+            Self::File(error) => error.advice(),
+        }
+    }
 }
 
 impl ProofBundle {
     /// A bundle of a statement and its proof for this key.
-    pub fn new(key: &ModelKey, statement: &Statement, proof: Vec<u8>) -> Self {
+    pub fn new(key: &Key, statement: &Statement, proof: Vec<u8>) -> Self {
         let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
         let (claims, statement) = encode(statement);
         Self { route, preset, model_key, proof, claims, statement }
+    }
+
+    /// The kind of proof that the bundle says it is.
+    pub fn kind(&self) -> ProofKind {
+        ProofKind { route: self.route, preset: self.preset, batch: self.claims }
     }
 
     /// How many inferences the bundle claims to be about.
@@ -98,13 +113,13 @@ impl ProofBundle {
     /// # Errors
     /// [`VerifyError`] if the bundle names another model, route, preset or number of inferences than the key, or holds tensors
     /// of other shapes: whatever does not fit is refused before memory is made for it.
-    pub fn statement(&self, key: &ModelKey) -> Result<Statement, VerifyError> {
+    pub fn statement(&self, key: &Key) -> Result<Statement, VerifyError> {
         self.check_header(key)?;
         let form = ClaimForm::of(key.interface());
         let limit = form.max_claims();
         let count = usize::try_from(self.claims).unwrap_or(usize::MAX);
         if count > limit {
-            return Err(DecodeError::TooManyClaims { found: self.claims, limit }.into());
+            return Err(BundleError::TooManyClaims { found: self.claims, limit }.into());
         }
         let mut r = Reader::part(&self.statement, self.claims_at());
         let mut claims = Vec::with_capacity(count);
@@ -112,7 +127,7 @@ impl ProofBundle {
             let input = match r.u8()? {
                 0 => StatedInput::Public(r.tensors(&form.inputs)?),
                 1 => StatedInput::Committed(r.array()?),
-                tag => return Err(DecodeError::Input(tag).into()),
+                tag => return Err(BundleError::Input(tag).into()),
             };
             claims.push(Claim { input, outputs: r.tensors(&form.outputs)? });
         }
@@ -131,18 +146,18 @@ impl ProofBundle {
     #[cfg(feature = "prove")]
     pub(crate) fn has_form(&self, form: &ClaimForm) -> bool {
         let mut r = Reader::part(&self.statement, self.claims_at());
-        let pass = |r: &mut Reader<'_>| -> Result<(), DecodeError> {
+        let pass = |r: &mut Reader<'_>| -> Result<(), BundleError> {
             match r.u8()? {
                 0 => r.pass_tensors(&form.inputs)?,
                 1 => drop(r.array::<32>()?),
-                tag => return Err(DecodeError::Input(tag)),
+                tag => return Err(BundleError::Input(tag)),
             }
             r.pass_tensors(&form.outputs)
         };
         (0..self.claims).all(|_| pass(&mut r).is_ok()) && r.finish().is_ok()
     }
 
-    fn check_header(&self, key: &ModelKey) -> Result<(), VerifyError> {
+    fn check_header(&self, key: &Key) -> Result<(), VerifyError> {
         let (expected, found) = (key.route(), self.route);
         if expected != found {
             return Err(VerifyError::Route { expected, found });
@@ -155,12 +170,8 @@ impl ProofBundle {
         if expected != found {
             return Err(VerifyError::OtherKey { expected, found });
         }
-        let (expected, got) = (key.batch(), usize::try_from(self.claims).unwrap_or(usize::MAX));
-        match self.route {
-            _ if self.claims == expected => Ok(()),
-            Route::Tensor => Err(VerificationError::Batch { expected, got }.into()),
-            Route::Cairo => Err(VerifyError::Claims(got)),
-        }
+        let (expected, found) = (key.batch(), self.claims);
+        if expected == found { Ok(()) } else { Err(VerifyError::Batch { expected, found }) }
     }
 
     /// Where the first claim lies in the file.
@@ -174,10 +185,7 @@ impl ProofBundle {
         let mut w = Writer::with_capacity(length);
         w.bytes(MAGIC);
         w.u16(VERSION);
-        w.u8(match self.route {
-            Route::Tensor => 0,
-            Route::Cairo => 1,
-        });
+        w.u8(self.route.code());
         w.short_text(self.preset.name());
         w.bytes(&self.model_key.0);
         w.bytes(&self.claims.to_le_bytes());
@@ -190,23 +198,20 @@ impl ProofBundle {
     /// Decodes the bytes of a `.ciro` file: its header and the bounds of its claims, which a key [decodes](Self::statement).
     ///
     /// # Errors
-    /// [`DecodeError`] if the bytes are no bundle of this version; no bytes panic or take more memory than a copy of them.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// [`BundleError`] if the bytes are no bundle of this version; no bytes panic or take more memory than a copy of them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
         let mut r = Reader::new(bytes);
         if r.array::<8>().ok().as_ref() != Some(MAGIC) {
-            return Err(DecodeError::Magic);
+            return Err(BundleError::Magic);
         }
         let found = r.u16()?;
         if found != VERSION {
-            return Err(DecodeError::Version { expected: VERSION, found });
+            return Err(BundleError::Version { expected: VERSION, found });
         }
-        let route = match r.u8()? {
-            0 => Route::Tensor,
-            1 => Route::Cairo,
-            code => return Err(DecodeError::Route(code)),
-        };
+        let code = r.u8()?;
+        let route = Route::of_code(code).ok_or(BundleError::Route(code))?;
         let name = r.short_text()?;
-        let preset = name.parse().map_err(|_| DecodeError::Preset(name))?;
+        let preset = name.parse().map_err(|_| BundleError::Preset(name))?;
         let model_key = KeyDigest(r.array()?);
         let claims = r.u32()?;
         let start = r.position();
@@ -214,7 +219,7 @@ impl ProofBundle {
             match r.u8()? {
                 0 => r.skip_tensors()?,
                 1 => drop(r.array::<32>()?),
-                tag => return Err(DecodeError::Input(tag)),
+                tag => return Err(BundleError::Input(tag)),
             }
             r.skip_tensors()?;
         }
@@ -223,7 +228,7 @@ impl ProofBundle {
         let proof = r.take(length)?;
         r.finish()?;
         if proof.len() > MAX_PROOF_BYTES {
-            return Err(DecodeError::ProofTooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
+            return Err(BundleError::ProofTooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
         let (statement, proof) = (statement.to_vec(), proof.to_vec());
         Ok(Self { route, preset, model_key, proof, claims, statement })

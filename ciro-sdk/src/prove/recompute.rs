@@ -4,9 +4,8 @@ use ciro_compiler::float::{EvalError, Graph, Labels};
 use ciro_model::Tensor;
 use ciro_model::integer::RunError;
 
-use crate::model::Model;
-use crate::output::Output;
-use crate::verify::Verified;
+use super::model::Model;
+use crate::verify::{RealOutput, Verified};
 
 /// The integer model does not compute what was proven: the proof system is broken, or the model is another one than the key's.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -85,7 +84,7 @@ impl FloatModel {
     pub fn disagreements(
         &self,
         input: &[Tensor<f64>],
-        outputs: &[Output],
+        outputs: &[RealOutput],
     ) -> Result<Vec<Disagreement>, EvalError> {
         let values = self.0.eval(input)?;
         let mut found = Vec::new();

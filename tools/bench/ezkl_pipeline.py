@@ -1,4 +1,4 @@
-"""Runs EZKL's pipeline on one model and input, and writes the times to result.json. Called by `ciro bench --against ezkl`."""
+"""Runs EZKL's pipeline on one model and input, and writes the times to result.json; `against_ezkl.py` beside it calls it."""
 
 import asyncio
 import inspect
