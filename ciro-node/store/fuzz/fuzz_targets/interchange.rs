@@ -1,11 +1,11 @@
 //! Any text is a slashing-protection file or none; one that is read says the same when it is written.
 //!
-//! Run with `cargo fuzz run interchange` in `ciro-node/consensus`.
+//! Run with `cargo fuzz run interchange` in `ciro-node/store`.
 
 #![no_main]
 
 use ciro_consensus::ChainId;
-use ciro_consensus::store::Interchange;
+use ciro_store::Interchange;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &str| {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::Scheme;
-use crate::message::{Body, Message, MessageDomain, Summary};
-use crate::record::Record;
-use crate::statement::{Kind, Statement};
-use crate::types::{Digest, Epoch, Seq, View};
-use crate::wire::{Reader, Wire, WireError};
+use ciro_consensus::crypto::Scheme;
+use ciro_consensus::evidence::may_follow;
+use ciro_consensus::message::{Body, CLAIMS_MAX, Claim, Message, MessageDomain, Summary};
+use ciro_consensus::wire::{Reader, Wire, WireError, put_list};
+use ciro_consensus::{Digest, Epoch, Kind, Record, Seq, Statement, View, Write};
 
 /// Why a message must not be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,33 +72,72 @@ pub enum GuardRefusal {
         /// The Commit's view.
         committed_in: View,
     },
+    /// A ViewChange would claim something else than an earlier one, without anything prepared since (rule E7).
+    #[error(
+        "ViewChange to view {view} contradicts what one to view {told} claimed for block {seq}"
+    )]
+    ClaimChange {
+        /// The view of the ViewChange.
+        view: View,
+        /// The block.
+        seq: Seq,
+        /// The view of the earlier ViewChange.
+        told: View,
+    },
+    /// A ViewChange would begin at an earlier checkpoint than one before it.
+    #[error(
+        "ViewChange to view {view} begins at block {stable}: one to view {told} began at {was}"
+    )]
+    LowerCheckpoint {
+        /// The view of the ViewChange.
+        view: View,
+        /// Its checkpoint.
+        stable: Seq,
+        /// The view of the earlier ViewChange.
+        told: View,
+        /// The checkpoint of the earlier one.
+        was: Seq,
+    },
 }
 
 /// What one key signed on one chain, as far as it restricts what it may sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
-    pub(super) votes_from: Epoch,
-    pub(super) epoch: Epoch,
-    pub(super) low: Seq,
+    pub(crate) votes_from: Epoch,
+    pub(crate) epoch: Epoch,
+    pub(crate) low: Seq,
     /// The view of the latest ViewChange in the epoch, with its digest; views below it are left for good.
-    pub(super) view_change: Option<(View, Digest)>,
+    pub(crate) view_change: Option<(View, Digest)>,
+    /// What the latest ViewChange in the epoch says, as far as it binds later ones.
+    pub(crate) told: Option<Told>,
     /// The view of the latest NewView in the epoch, with its digest.
-    pub(super) new_view: Option<(View, Digest)>,
+    pub(crate) new_view: Option<(View, Digest)>,
     /// The latest view and digest signed for each kind and block above `low`.
-    pub(super) votes: BTreeMap<(Kind, Seq), (View, Digest)>,
+    pub(crate) votes: BTreeMap<(Kind, Seq), (View, Digest)>,
     /// The view below which the log proves that nothing can be signed any more; not part of the file.
     floor: View,
 }
 
+/// What a ViewChange says that later ones of the same key must not contradict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    epoch: Epoch,
+    view: View,
+    stable: Seq,
+    claims: Vec<Claim>,
+}
+
 /// A change of the guard, as its file holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GuardEntry {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GuardEntry {
     /// A statement was signed.
     Signed(Statement),
     /// In this epoch everything up to this checkpoint is settled.
     Low(Epoch, Seq),
     /// Voting starts in this epoch.
     VotesFrom(Epoch),
+    /// A ViewChange said this.
+    Told(Told),
 }
 
 impl Guard {
@@ -115,8 +153,29 @@ impl Guard {
         self.votes_from
     }
 
+    /// Checks a write of the log, and records what it says was signed or settled.
+    pub(crate) fn admit_write<S: Scheme>(
+        &mut self,
+        write: &Write,
+        domain: &MessageDomain,
+    ) -> Result<Vec<GuardEntry>, GuardRefusal> {
+        match write {
+            Write::Append(record) => match &**record {
+                Record::Signed(message) => self.admit::<S>(message, domain),
+                _ => Ok(Vec::new()),
+            },
+            Write::Compact(records) => {
+                let Some(Record::Base(base)) = records.first() else { return Ok(Vec::new()) };
+                let entry = GuardEntry::Low(base.snapshot.epoch, base.checkpoint.seq);
+                self.apply(&entry);
+                Ok(vec![entry])
+            }
+            Write::KeepProof(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Checks that nothing in a message contradicts what was signed, and records it.
-    pub(super) fn admit<S: Scheme>(
+    fn admit<S: Scheme>(
         &mut self,
         message: &Message,
         domain: &MessageDomain,
@@ -135,8 +194,10 @@ impl Guard {
         }
         if let Body::ViewChange(body) = &message.body {
             self.check_memory(message.epoch, &body.summary)?;
+            self.check_claims(message.epoch, &body.summary)?;
         }
-        let entries: Vec<GuardEntry> = statements.into_iter().map(GuardEntry::Signed).collect();
+        let signed = statements.into_iter().map(GuardEntry::Signed);
+        let entries: Vec<GuardEntry> = signed.chain(told(message)).collect();
         for entry in &entries {
             self.apply(entry);
         }
@@ -205,9 +266,37 @@ impl Guard {
         Ok(())
     }
 
+    /// Checks rule E7: a ViewChange claims what the one before it claimed, or what was prepared since.
+    ///
+    /// The one before stands for all: checkpoints never go back, and of three ViewChanges the last may follow the first
+    /// where it may follow the second and that the first.
+    fn check_claims(&self, epoch: Epoch, summary: &Summary) -> Result<(), GuardRefusal> {
+        let before = self.told.as_ref().filter(|told| told.epoch == epoch);
+        let Some(before) = before.filter(|told| told.view < summary.view) else { return Ok(()) };
+        let (view, told, stable) = (summary.view, before.view, summary.stable_seq);
+        if stable < before.stable {
+            return Err(GuardRefusal::LowerCheckpoint { view, stable, told, was: before.stable });
+        }
+        let said = |claims: &[Claim], seq| {
+            claims.iter().find(|claim| claim.seq == seq).map(|claim| (claim.view, claim.digest))
+        };
+        let seqs = before.claims.iter().chain(&summary.claims).map(|claim| claim.seq);
+        let mut above = seqs.filter(|seq| *seq > stable);
+        let changed = above
+            .find(|seq| !may_follow(told, said(&before.claims, *seq), said(&summary.claims, *seq)));
+        changed.map_or(Ok(()), |seq| Err(GuardRefusal::ClaimChange { view, seq, told }))
+    }
+
     /// Records a change. Nothing is ever lowered.
-    pub(super) fn apply(&mut self, entry: &GuardEntry) {
+    pub(crate) fn apply(&mut self, entry: &GuardEntry) {
         match *entry {
+            GuardEntry::Told(ref told) => {
+                self.enter(told.epoch);
+                let later = self.told.as_ref().is_none_or(|known| known.view < told.view);
+                if told.epoch == self.epoch && later {
+                    self.told = Some(told.clone());
+                }
+            }
             GuardEntry::VotesFrom(epoch) => self.votes_from = self.votes_from.max(epoch),
             GuardEntry::Low(epoch, low) => {
                 self.enter(epoch);
@@ -261,14 +350,14 @@ impl Guard {
     }
 
     /// Takes over everything that another guard knows.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for entry in other.entries() {
             self.apply(&entry);
         }
     }
 
     /// Returns the entries that rebuild this guard.
-    pub(super) fn entries(&self) -> Vec<GuardEntry> {
+    pub(crate) fn entries(&self) -> Vec<GuardEntry> {
         let epoch = self.epoch;
         let mut entries =
             vec![GuardEntry::VotesFrom(self.votes_from), GuardEntry::Low(epoch, self.low)];
@@ -277,6 +366,7 @@ impl Guard {
             let (view, digest) = signed?;
             Some(GuardEntry::Signed(Statement { epoch, kind, view, seq: Seq::ZERO, digest }))
         }));
+        entries.extend(self.told.iter().cloned().map(GuardEntry::Told));
         entries.extend(self.votes.iter().map(|((kind, seq), (view, digest))| {
             let (kind, seq, view, digest) = (*kind, *seq, *view, *digest);
             GuardEntry::Signed(Statement { epoch, kind, view, seq, digest })
@@ -285,7 +375,7 @@ impl Guard {
     }
 
     /// Collects what a log says was signed.
-    pub(super) fn from_records<S: Scheme>(records: &[Record], domain: &MessageDomain) -> Self {
+    pub(crate) fn from_records<S: Scheme>(records: &[Record], domain: &MessageDomain) -> Self {
         let mut guard = Self::default();
         for record in records {
             match record {
@@ -293,8 +383,9 @@ impl Guard {
                     guard.apply(&GuardEntry::Low(base.snapshot.epoch, base.checkpoint.seq));
                 }
                 Record::Signed(message) => {
-                    for statement in statements::<S>(message, domain) {
-                        guard.apply(&GuardEntry::Signed(statement));
+                    let signed = statements::<S>(message, domain).into_iter();
+                    for entry in signed.map(GuardEntry::Signed).chain(told(message)) {
+                        guard.apply(&entry);
                     }
                 }
                 Record::NewView(message) => {
@@ -314,7 +405,7 @@ impl Guard {
     ///
     /// What lies below the log's checkpoint or in a view that it has left was compacted away, not lost. And what was
     /// signed before a known loss or on another machine is no news: voting starts after it.
-    pub(super) fn lacks(&self, other: &Self) -> Option<(Epoch, Seq)> {
+    pub(crate) fn lacks(&self, other: &Self) -> Option<(Epoch, Seq)> {
         if other.epoch < other.votes_from {
             return None;
         }
@@ -352,6 +443,28 @@ fn statements<S: Scheme>(message: &Message, domain: &MessageDomain) -> Vec<State
     statements
 }
 
+/// Returns what a ViewChange binds its author to.
+fn told(message: &Message) -> Option<GuardEntry> {
+    let Body::ViewChange(body) = &message.body else { return None };
+    let Summary { view, stable_seq, ref claims, .. } = body.summary;
+    let (epoch, claims) = (message.epoch, claims.clone());
+    Some(GuardEntry::Told(Told { epoch, view, stable: stable_seq, claims }))
+}
+
+impl Wire for Told {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.epoch, self.view).put(out);
+        self.stable.put(out);
+        put_list(&self.claims, out);
+    }
+
+    fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        let (epoch, view) = Wire::get(input)?;
+        let (stable, claims) = (Wire::get(input)?, input.list("claims", CLAIMS_MAX)?);
+        Ok(Self { epoch, view, stable, claims })
+    }
+}
+
 impl Wire for GuardEntry {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
@@ -367,6 +480,10 @@ impl Wire for GuardEntry {
                 3_u8.put(out);
                 epoch.put(out);
             }
+            Self::Told(told) => {
+                4_u8.put(out);
+                told.put(out);
+            }
         }
     }
 
@@ -375,6 +492,7 @@ impl Wire for GuardEntry {
             1 => Ok(Self::Signed(Wire::get(input)?)),
             2 => Wire::get(input).map(|(epoch, seq)| Self::Low(epoch, seq)),
             3 => Ok(Self::VotesFrom(Wire::get(input)?)),
+            4 => Ok(Self::Told(Wire::get(input)?)),
             tag => Err(WireError::Tag { what: "guard entry", tag }),
         }
     }

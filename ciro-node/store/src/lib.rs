@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod disk;
+mod error;
+mod file_disk;
+mod guard;
+mod interchange;
+mod journal;
+mod options;
+mod store;
+
+pub use disk::{Disk, DiskError};
+pub use error::StoreError;
+pub use file_disk::FileDisk;
+pub use guard::{Guard, GuardRefusal};
+pub use interchange::{Interchange, InterchangeError};
+pub use journal::JournalError;
+pub use options::{
+    EPOCHS_FILE, GUARD_FILE, Keep, LOCK_FILE, LOG_FILE, Recovery, StoreOptions, segment_file,
+};
+pub use store::{Opened, Store, read_log};
