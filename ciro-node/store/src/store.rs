@@ -342,9 +342,14 @@ fn read_records(frames: &[(u64, Vec<u8>)]) -> Result<Vec<Record>, StoreError> {
 
 /// Encodes values into as few frames as are well below what a frame may hold; none for no values.
 fn encode_frames<T: Wire>(values: &[T]) -> Vec<Vec<u8>> {
+    encode_frames_of(values, FRAME_BYTES_FULL)
+}
+
+/// Encodes values in order; a frame that has reached `full` bytes takes no further one.
+fn encode_frames_of<T: Wire>(values: &[T], full: usize) -> Vec<Vec<u8>> {
     let mut frames: Vec<Vec<u8>> = Vec::new();
     for value in values {
-        match frames.last_mut().filter(|frame| frame.len() < FRAME_BYTES_FULL) {
+        match frames.last_mut().filter(|frame| frame.len() < full) {
             Some(frame) => value.put(frame),
             None => {
                 let mut frame = Vec::new();
@@ -363,4 +368,22 @@ fn decode_frame<T: Wire>(bytes: &[u8]) -> Result<Vec<T>, WireError> {
         values.push(T::get(&mut input)?);
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_fill_one_frame_after_the_other() {
+        let values: Vec<u64> = (0..10).collect();
+        assert_eq!(encode_frames_of::<u64>(&[], 24), [[0; 0]; 0]);
+        let frames = encode_frames_of(&values, 24);
+        let lengths: Vec<usize> = frames.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [24, 24, 24, 8]);
+        let read: Vec<u64> =
+            frames.iter().flat_map(|frame| decode_frame::<u64>(frame).unwrap()).collect();
+        assert_eq!(read, values);
+        assert_eq!(encode_frames(&values).len(), 1);
+    }
 }

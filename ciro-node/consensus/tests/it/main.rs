@@ -9,8 +9,10 @@
 mod accusation;
 mod bounds;
 mod checkpoints;
+mod costs;
 mod decoders;
 mod drive;
+mod drops;
 mod evidence;
 mod forensics;
 mod liveness;

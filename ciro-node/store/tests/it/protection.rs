@@ -159,11 +159,13 @@ fn a_view_change_tells_what_the_one_before_it_told() {
 #[test]
 fn the_guard_refuses_exactly_what_rule_e7_convicts() {
     let lab = Lab::new();
-    let stories: Vec<Vec<Claim>> = std::iter::once(Vec::new())
-        .chain((0..3).flat_map(|view| [7, 8].map(|digest| vec![claim(view, digest)])))
-        .collect();
-    for before in &stories {
-        for after in &stories {
+    // A ViewChange claims what was prepared before the view that it asks for.
+    let stories = |views: u64| -> Vec<Vec<Claim>> {
+        let claims = (0..views).flat_map(|view| [7, 8].map(|digest| vec![claim(view, digest)]));
+        std::iter::once(Vec::new()).chain(claims).collect()
+    };
+    for before in &stories(1) {
+        for after in &stories(2) {
             let mut witness = lab.open(3);
             for (view, claims) in [(1, before), (2, after)] {
                 let certificates = claims.iter().map(|claim| {
