@@ -25,8 +25,9 @@ pub enum Write {
 
 /// What a replica runs in: its disk, its network, its clock and its application.
 ///
-/// No method waits for an answer of the application: answers are later [`Input`](crate::Input)s, so that execution,
-/// validation and the fetching of states may take as long as they like, on other threads or machines.
+/// No method waits for an answer of the application: answers are later [`Input`](crate::Input)s, so
+/// that execution, validation and the fetching of states may take as long as they like, on other
+/// threads or machines.
 pub trait Host {
     /// Why something could not be made durable.
     type Error;
@@ -35,12 +36,12 @@ pub trait Host {
     ///
     /// # Errors
     ///
-    /// Whatever leaves it open what is on disk. Nothing of the rest is then performed, and the node must stop: what it
-    /// has not written down it must not say.
+    /// Whatever leaves it open what is on disk. Nothing of the rest is then performed, and the node
+    /// must stop: what it has not written down it must not say.
     fn persist(&mut self, writes: Vec<Write>) -> Result<(), Self::Error>;
 
-    /// Whether the host still runs, asked before each effect that is no write. The rest is dropped when it does not, as
-    /// after a loss of power.
+    /// Whether the host still runs, asked before each effect that is no write. The rest is dropped
+    /// when it does not, as after a loss of power.
     fn is_running(&mut self) -> bool {
         true
     }
@@ -88,11 +89,12 @@ pub trait Host {
     fn halt(&mut self, fault: Fault);
 }
 
-/// Performs the effects of one step, or of several in order: all writes first and together, then the others.
+/// Performs the effects of one step, or of several in order: all writes first and together, then
+/// the others.
 ///
-/// Nothing leaves before everything that was asked for before it is durable. The effects of several steps may be
-/// performed at once, so that one wait for the disk serves all of them: that delays what the earlier steps say, and
-/// changes nothing else.
+/// Nothing leaves before everything that was asked for before it is durable. The effects of several
+/// steps may be performed at once, so that one wait for the disk serves all of them: that delays
+/// what the earlier steps say, and changes nothing else.
 ///
 /// # Errors
 ///

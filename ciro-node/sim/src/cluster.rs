@@ -13,7 +13,8 @@ use ciro_consensus::{
     Replica, ReplicaId, Seq, StakeChange, Timer, ValidatorSet, Write, perform,
 };
 
-/// Replicas joined by queues. Messages arrive at once and in order; applications do nothing and take no time.
+/// Replicas joined by queues. Messages arrive at once and in order; applications do nothing and
+/// take no time.
 #[derive(Debug)]
 pub struct Cluster<S: Scheme> {
     replicas: Vec<Replica<S>>,

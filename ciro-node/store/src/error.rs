@@ -4,9 +4,9 @@ use ciro_consensus::wire::WireError;
 use ciro_consensus::{Epoch, Seq};
 
 use crate::disk::DiskError;
-use crate::guard::GuardRefusal;
 use crate::journal::JournalError;
 use crate::options::{EPOCHS_FILE, GUARD_FILE, LOG_FILE};
+use crate::refusal::GuardRefusal;
 
 /// Why a store cannot be opened or written. After an error while writing, the node must stop and open it anew.
 #[derive(Debug, thiserror::Error)]

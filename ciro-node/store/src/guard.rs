@@ -8,97 +8,7 @@ use ciro_consensus::message::{Body, CLAIMS_MAX, Claim, Message, MessageDomain, S
 use ciro_consensus::wire::{Reader, Wire, WireError, put_list};
 use ciro_consensus::{Digest, Epoch, Kind, Record, Seq, Statement, View, Write};
 
-/// Why a message must not be signed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuardRefusal {
-    /// Messages of a later epoch were signed.
-    #[error("{kind:?} of epoch {epoch}: epoch {signed} was signed in already")]
-    OldEpoch {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its epoch.
-        epoch: Epoch,
-        /// The epoch of the guard.
-        signed: Epoch,
-    },
-    /// The replica must not vote before this epoch, because a log was lost or a key moved.
-    #[error("voting starts in epoch {from}, not in {epoch}")]
-    TooEarly {
-        /// The message's epoch.
-        epoch: Epoch,
-        /// The first epoch to vote in.
-        from: Epoch,
-    },
-    /// The block lies behind a stable checkpoint.
-    #[error("{kind:?} at {seq}: everything up to checkpoint {low} is settled")]
-    Settled {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its sequence number.
-        seq: Seq,
-        /// The stable checkpoint.
-        low: Seq,
-    },
-    /// A ViewChange has left this view.
-    #[error("{kind:?} at view {view}: a ViewChange to view {left_for} was signed")]
-    LeftView {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its view.
-        view: View,
-        /// The view of the ViewChange.
-        left_for: View,
-    },
-    /// The same position was signed with another digest, or a later one was signed.
-    #[error("{kind:?} at view {view}, block {seq}: signed at view {signed} already")]
-    Conflict {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its view.
-        view: View,
-        /// Its sequence number.
-        seq: Seq,
-        /// The view signed before.
-        signed: View,
-    },
-    /// A ViewChange would hide a Commit.
-    #[error("ViewChange to view {view} hides the Commit at view {committed_in}, block {seq}")]
-    Amnesia {
-        /// The view of the ViewChange.
-        view: View,
-        /// The Commit's block.
-        seq: Seq,
-        /// The Commit's view.
-        committed_in: View,
-    },
-    /// A ViewChange would claim something else than an earlier one, without anything prepared since (rule E7).
-    #[error(
-        "ViewChange to view {view} contradicts what one to view {told} claimed for block {seq}"
-    )]
-    ClaimChange {
-        /// The view of the ViewChange.
-        view: View,
-        /// The block.
-        seq: Seq,
-        /// The view of the earlier ViewChange.
-        told: View,
-    },
-    /// A ViewChange would begin at an earlier checkpoint than one before it.
-    #[error(
-        "ViewChange to view {view} begins at block {stable}: one to view {told} began at {was}"
-    )]
-    LowerCheckpoint {
-        /// The view of the ViewChange.
-        view: View,
-        /// Its checkpoint.
-        stable: Seq,
-        /// The view of the earlier ViewChange.
-        told: View,
-        /// The checkpoint of the earlier one.
-        was: Seq,
-    },
-}
+use crate::refusal::GuardRefusal;
 
 /// What one key signed on one chain, as far as it restricts what it may sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,7 +16,8 @@ pub struct Guard {
     pub(crate) votes_from: Epoch,
     pub(crate) epoch: Epoch,
     pub(crate) low: Seq,
-    /// The view of the latest ViewChange in the epoch, with its digest; views below it are left for good.
+    /// The view of the latest ViewChange in the epoch, with its digest; views below it are left for
+    /// good.
     pub(crate) view_change: Option<(View, Digest)>,
     /// What the latest ViewChange in the epoch says, as far as it binds later ones.
     pub(crate) told: Option<Told>,
@@ -114,7 +25,8 @@ pub struct Guard {
     pub(crate) new_view: Option<(View, Digest)>,
     /// The latest view and digest signed for each kind and block above `low`.
     pub(crate) votes: BTreeMap<(Kind, Seq), (View, Digest)>,
-    /// The view below which the log proves that nothing can be signed any more; not part of the file.
+    /// The view below which the log proves that nothing can be signed any more; not part of the
+    /// file.
     floor: View,
 }
 
@@ -186,8 +98,8 @@ impl Guard {
         }
         let statements = statements::<S>(message, domain);
         let (own, proposals) = statements.split_at(1);
-        // A NewView may begin below a checkpoint that became stable since; its view is new, so its proposals there
-        // contradict nothing.
+        // A NewView may begin below a checkpoint that became stable since; its view is new, so its
+        // proposals there contradict nothing.
         let proposals = proposals.iter().filter(|proposal| proposal.seq > self.low);
         for statement in own.iter().chain(proposals) {
             self.check(statement)?;
@@ -266,10 +178,11 @@ impl Guard {
         Ok(())
     }
 
-    /// Checks rule E7: a ViewChange claims what the one before it claimed, or what was prepared since.
+    /// Checks rule E7: a ViewChange claims what the one before it claimed, or what was prepared
+    /// since.
     ///
-    /// The one before stands for all: checkpoints never go back, and of three ViewChanges the last may follow the first
-    /// where it may follow the second and that the first.
+    /// The one before stands for all: checkpoints never go back, and of three ViewChanges the last
+    /// may follow the first where it may follow the second and that the first.
     fn check_claims(&self, epoch: Epoch, summary: &Summary) -> Result<(), GuardRefusal> {
         let before = self.told.as_ref().filter(|told| told.epoch == epoch);
         let Some(before) = before.filter(|told| told.view < summary.view) else { return Ok(()) };
@@ -342,7 +255,8 @@ impl Guard {
                 if self.new_view.is_none_or(|(known, _)| known < view) {
                     self.new_view = Some((view, digest));
                 }
-                // Its own NewView is where a leader's compacted log begins: the ViewChange before it is gone.
+                // Its own NewView is where a leader's compacted log begins: the ViewChange before
+                // it is gone.
                 self.floor = self.floor.max(view);
             }
             Kind::Fetch | Kind::State | Kind::Status => {}
@@ -401,10 +315,12 @@ impl Guard {
         guard
     }
 
-    /// Returns the position of something that `other` knows and this guard, read from a log, has lost.
+    /// Returns the position of something that `other` knows and this guard, read from a log, has
+    /// lost.
     ///
-    /// What lies below the log's checkpoint or in a view that it has left was compacted away, not lost. And what was
-    /// signed before a known loss or on another machine is no news: voting starts after it.
+    /// What lies below the log's checkpoint or in a view that it has left was compacted away, not
+    /// lost. And what was signed before a known loss or on another machine is no news: voting
+    /// starts after it.
     pub(crate) fn lacks(&self, other: &Self) -> Option<(Epoch, Seq)> {
         if other.epoch < other.votes_from {
             return None;

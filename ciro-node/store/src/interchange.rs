@@ -1,7 +1,7 @@
 //! Slashing protection as JSON, for moving a key to another machine.
 //!
-//! What the last ViewChange claimed is not part of it: it binds later ViewChanges of its epoch alone, and whoever imports a
-//! file votes from the next epoch on.
+//! What the last ViewChange claimed is not part of it: it binds later ViewChanges of its epoch
+//! alone, and whoever imports a file votes from the next epoch on.
 
 use ciro_consensus::{ChainId, Digest, Epoch, Kind, Seq, Statement, View};
 use serde::{Deserialize, Serialize};

@@ -25,7 +25,8 @@ pub struct StoreOptions {
 pub enum Keep {
     /// None: a fork convicts nobody.
     Nothing,
-    /// Those of the epoch and of the one before: as long as evidence counts, a fork convicts its authors.
+    /// Those of the epoch and of the one before: as long as evidence counts, a fork convicts its
+    /// authors.
     EvidenceWindow,
     /// All of them.
     Everything,
@@ -37,7 +38,8 @@ impl Default for StoreOptions {
     }
 }
 
-/// Returns the name of an archived segment: the `number`th log that was replaced, whose last block was of `epoch`.
+/// Returns the name of an archived segment: the `number`th log that was replaced, whose last block
+/// was of `epoch`.
 #[must_use]
 pub fn segment_file(epoch: Epoch, number: u64) -> String {
     format!("{LOG_FILE}.{:016x}.{number:016x}", epoch.0)
@@ -53,12 +55,14 @@ pub(crate) fn segment_of(name: &str) -> Option<(Epoch, u64)> {
 /// What to do about a log that has lost its end or is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Stop with [`StoreError::LogBehindGuard`], and with [`StoreError::Empty`] where nothing was ever written.
+    /// Stop with [`StoreError::LogBehindGuard`], and with [`StoreError::Empty`] where nothing was
+    /// ever written.
     Strict,
     /// As strict, but an empty directory is right: the key has never signed anything on this chain.
     NewKey,
-    /// As strict, but the directory is empty because the key comes from elsewhere: it votes from this epoch on. It must be
-    /// later than any in which the key may have signed, the epoch after the network's current one.
+    /// As strict, but the directory is empty because the key comes from elsewhere: it votes from
+    /// this epoch on. It must be later than any in which the key may have signed, the epoch after
+    /// the network's current one.
     OldKey {
         /// The first epoch to vote in.
         votes_from: Epoch,

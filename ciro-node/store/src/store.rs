@@ -19,7 +19,8 @@ use crate::options::{
 
 /// Entries after which the slashing-protection file is rewritten.
 const GUARD_FRAMES_MAX: u64 = 4096;
-/// Bytes from which on a frame takes no further record. One record has 32 MiB at most, a frame may have 1 GiB.
+/// Bytes from which on a frame takes no further record. One record has 32 MiB at most, a frame may
+/// have 1 GiB.
 const FRAME_BYTES_FULL: usize = 64 << 20;
 
 /// What opening a store gives.
@@ -94,7 +95,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
             None => None,
         };
         if whole.is_none() {
-            // What the log said is gone: nothing may be signed in an epoch in which it may have signed.
+            // What the log said is gone: nothing may be signed in an epoch in which it may have
+            // signed.
             guard.apply(&GuardEntry::VotesFrom(guard.epoch().next()));
         }
         let votes_from = guard.votes_from();
@@ -131,8 +133,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         Ok(Opened { store, records, votes_from, torn_bytes })
     }
 
-    /// Makes the writes of one step, or of several in order, durable. It leaves the same behind, whether the writes of
-    /// several steps come one step at a time or all together.
+    /// Makes the writes of one step, or of several in order, durable. It leaves the same behind,
+    /// whether the writes of several steps come one step at a time or all together.
     ///
     /// # Errors
     ///
@@ -155,7 +157,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
     }
 
     fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
-        // A log may begin in an epoch only if the proof that leads there is kept: proofs are the first to be durable.
+        // A log may begin in an epoch only if the proof that leads there is kept: proofs are the
+        // first to be durable.
         let proofs = writes.iter().filter_map(|write| match write {
             Write::KeepProof(proof) => Some(Record::Epoch(Arc::clone(proof))),
             Write::Append(_) | Write::Compact(_) => None,
@@ -177,7 +180,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         self.log.append(&mut self.disk, &encode_frames(records)).map_err(StoreError::Log)
     }
 
-    /// Replaces the log. What was appended and is not yet written goes into the archived segment with the rest of it.
+    /// Replaces the log. What was appended and is not yet written goes into the archived segment
+    /// with the rest of it.
     fn replace(&mut self, appended: Vec<Record>, records: &[Record]) -> Result<(), StoreError> {
         if self.keep != Keep::Nothing {
             self.append(&appended)?;
@@ -197,7 +201,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         }
     }
 
-    /// Keeps the log that is about to be replaced, and drops those in which no fault counts any more.
+    /// Keeps the log that is about to be replaced, and drops those in which no fault counts any
+    /// more.
     fn archive(&mut self, begins: Epoch) -> Result<(), StoreError> {
         let ends = std::mem::replace(&mut self.epoch, begins);
         if self.keep != Keep::Nothing
@@ -227,8 +232,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         &self.guard
     }
 
-    /// Takes over what another store signed with the same key; the replica must then not vote before the returned
-    /// epoch.
+    /// Takes over what another store signed with the same key; the replica must then not vote
+    /// before the returned epoch.
     ///
     /// # Errors
     ///
@@ -253,7 +258,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
     }
 }
 
-/// Reads the records of a log without locking, repairing or checking it against anything: for the forensic tool.
+/// Reads the records of a log without locking, repairing or checking it against anything: for the
+/// forensic tool.
 ///
 /// # Errors
 ///
@@ -319,7 +325,8 @@ fn reconcile<S: Scheme>(
     }
 }
 
-/// Rebuilds what was signed. A frame that cannot be understood forbids something that nobody knows: it is an error.
+/// Rebuilds what was signed. A frame that cannot be understood forbids something that nobody knows:
+/// it is an error.
 fn read_guard(frames: &[(u64, Vec<u8>)]) -> Result<Guard, StoreError> {
     let mut guard = Guard::default();
     for (frame, bytes) in frames {

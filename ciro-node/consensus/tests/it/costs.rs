@@ -1,5 +1,5 @@
-//! What others make a replica hold and compute, counted: bytes by the allocator, hashes and signature checks by the
-//! scheme. The table in `docs/consensus.md` states these numbers.
+//! What others make a replica hold and compute, counted: bytes by the allocator, hashes and
+//! signature checks by the scheme. The table in `docs/consensus.md` states these numbers.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -209,7 +209,8 @@ fn a_stranger_costs_nothing() {
     assert_eq!(cost.computed, Computed::default());
 }
 
-/// Sixty of the largest messages that a sender can have kept: early ones of every kind, and proposals in its turn.
+/// Sixty of the largest messages that a sender can have kept: early ones of every kind, and
+/// proposals in its turn.
 #[test]
 fn sixty_large_messages_keep_a_replica_below_64_megabytes_for_each_sender() {
     let params = Params { operations_per_block: OPERATIONS_PER_BLOCK_MAX, ..Params::default() };
@@ -256,7 +257,8 @@ fn sixty_large_messages_keep_a_replica_below_64_megabytes_for_each_sender() {
     assert!(worst > 0);
 }
 
-/// Whoever sends what does not verify is charged by size: what it makes a replica compute is bounded in each interval.
+/// Whoever sends what does not verify is charged by size: what it makes a replica compute is
+/// bounded in each interval.
 #[test]
 fn work_in_vain_is_bounded_in_every_resend_interval() {
     let lab = lab();

@@ -36,7 +36,8 @@ fn flaws(files: &[PathBuf], is_flaw: impl Fn(&str) -> bool) -> Vec<String> {
     found
 }
 
-/// Whoever performs effects is a `Host`: a second loop would forget some, or say things before they are durable.
+/// Whoever performs effects is a `Host`: a second loop would forget some, or say things before they
+/// are durable.
 #[test]
 fn effects_are_performed_in_one_place() {
     let mut files: Vec<PathBuf> = fs::read_dir(node())

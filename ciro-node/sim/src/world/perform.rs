@@ -298,7 +298,8 @@ impl World {
         }
     }
 
-    /// Whether a client asked for this operation: what an application learns from the client's signature.
+    /// Whether a client asked for this operation: what an application learns from the client's
+    /// signature.
     pub(super) fn is_valid(&self, operation: &Operation) -> bool {
         let Operation { client, nonce, payload: asked } = *operation;
         let index = usize::try_from(client.0).unwrap_or(usize::MAX);

@@ -92,7 +92,8 @@ fn open_log(
     Ok(opened.records)
 }
 
-/// A log that ends anywhere: what is left is a prefix of what was written, or the store says what is missing.
+/// A log that ends anywhere: what is left is a prefix of what was written, or the store says what
+/// is missing.
 #[test]
 fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
     let lab = Lab::new();
@@ -120,7 +121,8 @@ fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
     assert_eq!((headless, behind), (52, log.len() - 52));
 }
 
-/// A slashing-protection file that ends anywhere: the log makes up for the last step, and only for that.
+/// A slashing-protection file that ends anywhere: the log makes up for the last step, and only for
+/// that.
 #[test]
 fn a_slashing_protection_file_torn_at_any_byte_recovers_or_stops_with_its_error() {
     let lab = Lab::new();

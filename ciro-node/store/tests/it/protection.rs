@@ -155,7 +155,8 @@ fn a_view_change_tells_what_the_one_before_it_told() {
     assert_eq!(late.view_change(2, &[claim(0, 7)]), Err(refused(1)), "a certificate kept back");
 }
 
-/// Whatever the guard signs for two views, a judge finds nothing in it; whatever it refuses as a change, he convicts.
+/// Whatever the guard signs for two views, a judge finds nothing in it; whatever it refuses as a
+/// change, he convicts.
 #[test]
 fn the_guard_refuses_exactly_what_rule_e7_convicts() {
     let lab = Lab::new();
