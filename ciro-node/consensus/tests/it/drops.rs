@@ -10,6 +10,18 @@ use ciro_consensus::{Certificate, Digest, Dropped, Params, ReplicaId, Seq, Timer
 
 use crate::support::{Lab, Proofs, Subject, checkpoint, operation, pre_prepare, proposal};
 
+/// Executes an epoch and makes its last checkpoint stable.
+fn enter_next_epoch(lab: &Lab, subject: &mut Subject) {
+    for seq in 1..=8 {
+        subject.commit(lab, 0, seq, &proposal(0, &[operation(1, seq)]));
+    }
+    let digest = subject.replica.snapshot().digest::<Stark>();
+    for sender in [0, 1, 3] {
+        subject.receive(&lab.message(sender, 0, checkpoint(8, digest)));
+    }
+    assert_eq!(subject.replica.epoch().0, 1);
+}
+
 /// Brings a replica to where it drops a message for this reason.
 fn provoke(lab: &Lab, reason: Dropped) -> Subject {
     let mut subject = lab.open(2);
@@ -42,14 +54,7 @@ fn provoke(lab: &Lab, reason: Dropped) -> Subject {
             subject.receive(&lab.message(1, 0, Body::State(Arc::new(state))));
         }
         Dropped::OldEpoch => {
-            for seq in 1..=8 {
-                subject.commit(lab, 0, seq, &proposal(0, &[operation(1, seq)]));
-            }
-            let digest = subject.replica.snapshot().digest::<Stark>();
-            for sender in [0, 1, 3] {
-                subject.receive(&lab.message(sender, 0, checkpoint(8, digest)));
-            }
-            assert_eq!(subject.replica.epoch().0, 1);
+            enter_next_epoch(lab, &mut subject);
             subject.receive(&prepare);
         }
         Dropped::FarAhead => drop(subject.receive(&lab.message(3, 2, Body::Prepare(vote)))),
