@@ -23,7 +23,7 @@ mod world;
 
 pub use app::{App, AppState, Outcome, StakeOperations, genesis_root, payload, stake_change};
 pub use byzantine::{Behaviour, Byzantine, Cargo, Outgoing, Target};
-pub use cluster::{Cluster, Traffic};
+pub use cluster::{Cluster, ClusterError, Traffic};
 pub use disk::{DiskFault, SimDisk};
 pub use fault::{Cut, Fault, TimedFault};
 pub use measure::{MeasureError, Measurement, Source, stark_cluster};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ciro_consensus::store::{Keep, Opened, Recovery, Store, StoreError, StoreOptions};
 use ciro_consensus::{Effect, Epoch, Genesis, Identity, OpenError, Replica, ReplicaId, Timer};
+use ciro_store::{Keep, Opened, Recovery, Store, StoreError, StoreOptions};
 
 use crate::app::{App, StakeOperations};
 use crate::byzantine::Byzantine;

@@ -1,12 +1,12 @@
 //! Any text is a slashing-protection file or none; one that is read says the same when it is
 //! written.
 //!
-//! Run with `just fuzz consensus interchange`.
+//! Run with `just fuzz store interchange`.
 
 #![no_main]
 
 use ciro_consensus::ChainId;
-use ciro_consensus::store::Interchange;
+use ciro_store::Interchange;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &str| {

@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::disk::{Disk, DiskError};
+use crate::disk::{Disk, DiskError};
 
 /// A directory of the file system.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ciro_consensus::store::{Disk, DiskError};
+use ciro_store::{Disk, DiskError};
 
 /// Files in memory; everything written is durable at once.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,13 @@
 //! Any two files are a store that opens, opens again unchanged, or stops with an error.
 //!
-//! Run with `just fuzz consensus store`. The first two bytes are the length of the log.
+//! Run with `just fuzz store store`. The first two bytes are the length of the log.
 
 #![no_main]
 
 use ciro_consensus::ChainId;
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::message::MessageDomain;
-use ciro_consensus::store::{GUARD_FILE, LOG_FILE, Recovery, Store, StoreOptions};
+use ciro_store::{GUARD_FILE, LOG_FILE, Recovery, Store, StoreOptions};
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../ciro-node/consensus/tests/it/memory.rs"]

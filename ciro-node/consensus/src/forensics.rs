@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{
+use crate::certificate::{Certificate, Committee};
+use crate::crypto::{Scheme, Signature};
+use crate::evidence::{
     Amnesia, DoubleSign, DoubleView, Evidence, EvidenceDomain, SignedDigest, SignedStart,
     verify_evidence,
 };
-use crate::certificate::{Certificate, Committee};
-use crate::crypto::{Scheme, Signature};
 use crate::message::{Body, Message, MessageDomain, NewView, Summary};
 use crate::record::Record;
 use crate::snapshot::StableCheckpoint;

@@ -2,17 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use ciro_consensus::crypto::Stark;
-use ciro_consensus::store::{
+use ciro_consensus::{Record, Seq, Write};
+use ciro_store::{
     Disk, FileDisk, GUARD_FILE, JournalError, Keep, LOG_FILE, Opened, Recovery, Store, StoreError,
     StoreOptions, read_log, segment_file,
 };
-use ciro_consensus::{Effect, Input, Record, Replica, Seq};
 
 use crate::memory::MemoryDisk;
-use crate::support::{Lab, Subject, checkpoint, operation, proposal};
+use crate::support::{Lab, checkpoint, operation, proposal};
 
 type TestStore = Opened<Stark, FileDisk>;
 
@@ -29,6 +28,11 @@ fn open(directory: &Path, lab: &Lab) -> Result<TestStore, StoreError> {
     open_with(directory, lab, Recovery::NewKey)
 }
 
+/// Returns what appends these records.
+pub(crate) fn writes(records: &[Record]) -> Vec<Write> {
+    records.iter().map(|record| Write::Append(Box::new(record.clone()))).collect()
+}
+
 /// Writes a log of several frames: the steps of a backup up to the third block.
 fn write_log(directory: &Path, lab: &Lab) -> Vec<Record> {
     let mut store = open(directory, lab).unwrap().store;
@@ -36,9 +40,7 @@ fn write_log(directory: &Path, lab: &Lab) -> Vec<Record> {
     let mut written = 0;
     for seq in 1..=3 {
         backup.commit(lab, 0, seq, &proposal(0, &[operation(1, seq)]));
-        let records = backup.log[written..].iter().cloned();
-        let effects = records.map(|record| Effect::Append(Box::new(record))).collect();
-        assert!(store.persist(effects).unwrap().is_empty());
+        store.persist(writes(&backup.log[written..])).unwrap();
         written = backup.log.len();
     }
     backup.log
@@ -51,25 +53,6 @@ fn records_come_back_in_order() {
     let opened = open(directory.path(), &lab).unwrap();
     assert_eq!(opened.records, written);
     assert_eq!(opened.torn_bytes, 0);
-}
-
-#[test]
-fn effects_other_than_the_logs_pass_through_in_order() {
-    let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
-    let mut store = open(directory.path(), &lab).unwrap().store;
-    let mut primary = lab.open(0).replica;
-    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
-    let appended = effects.iter().filter(|effect| matches!(effect, Effect::Append(_))).count();
-    assert_eq!(appended, 2, "PrePrepare and Prepare");
-    let sent = |effects: &[Effect]| -> Vec<String> {
-        effects
-            .iter()
-            .filter(|effect| !matches!(effect, Effect::Append(_)))
-            .map(|effect| format!("{effect:?}"))
-            .collect()
-    };
-    let expected = sent(&effects);
-    assert_eq!(sent(&store.persist(effects).unwrap()), expected);
 }
 
 /// Returns the two files of a store that `write_log` filled, in memory.
@@ -109,7 +92,8 @@ fn open_log(
     Ok(opened.records)
 }
 
-/// A log that ends anywhere: what is left is a prefix of what was written, or the store says what is missing.
+/// A log that ends anywhere: what is left is a prefix of what was written, or the store says what
+/// is missing.
 #[test]
 fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
     let lab = Lab::new();
@@ -137,7 +121,8 @@ fn a_log_torn_at_any_byte_recovers_or_stops_with_its_error() {
     assert_eq!((headless, behind), (52, log.len() - 52));
 }
 
-/// A slashing-protection file that ends anywhere: the log makes up for the last step, and only for that.
+/// A slashing-protection file that ends anywhere: the log makes up for the last step, and only for
+/// that.
 #[test]
 fn a_slashing_protection_file_torn_at_any_byte_recovers_or_stops_with_its_error() {
     let lab = Lab::new();
@@ -192,8 +177,7 @@ fn a_torn_file_is_cut_and_written_on() {
     let mut opened = open(directory.path(), &lab).unwrap();
     assert!(opened.torn_bytes > 0 && opened.records.len() < written.len());
     let kept = opened.records.len();
-    let record = Effect::Append(Box::new(written[kept].clone()));
-    opened.store.persist(vec![record]).unwrap();
+    opened.store.persist(writes(&written[kept..=kept])).unwrap();
     drop(opened);
     let reopened = open(directory.path(), &lab).unwrap();
     assert_eq!((reopened.records, reopened.torn_bytes), (written[..=kept].to_vec(), 0));
@@ -212,9 +196,9 @@ fn a_lost_log_may_vote_again_in_the_next_epoch() {
     let reopened = open(directory.path(), &lab).unwrap();
     assert_eq!(reopened.votes_from, resume, "it is remembered");
     let mut store = reopened.store;
-    let mut primary = lab.open(0).replica;
-    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
-    assert!(matches!(store.persist(effects), Err(StoreError::Refused(_))));
+    let mut primary = lab.open(0);
+    primary.submit(&[operation(1, 1)]);
+    assert!(matches!(store.persist(writes(&primary.log)), Err(StoreError::Refused(_))));
 }
 
 /// Flips a bit in the middle of the log.
@@ -268,7 +252,7 @@ fn segments_are_kept_for_the_evidence_window() {
                 .unwrap();
                 let records = backup.log.iter().filter(|it| !matches!(it, Record::Epoch(_)));
                 let records = records.cloned().collect();
-                opened.store.persist(vec![Effect::Compact(records)]).unwrap();
+                opened.store.persist(vec![Write::Compact(records)]).unwrap();
                 disk = opened.store.into_disk();
             }
         }
@@ -315,7 +299,7 @@ fn compaction_keeps_replaced_logs_for_the_forensic_tool() {
     let written = write_log(directory.path(), &lab);
     let mut store = open(directory.path(), &lab).unwrap().store;
     for _ in 0..3 {
-        store.persist(vec![Effect::Compact(written[..2].to_vec())]).unwrap();
+        store.persist(vec![Write::Compact(written[..2].to_vec())]).unwrap();
     }
     drop(store);
     let mut disk = FileDisk::open(directory.path()).unwrap();
@@ -335,7 +319,7 @@ fn whoever_keeps_no_segments_has_none() {
     let options = StoreOptions { keep: Keep::Nothing, recovery: Recovery::NewKey };
     let domain = lab.genesis.message_domain();
     let mut store = Store::<Stark, _>::open(disk, domain, options).unwrap().store;
-    store.persist(vec![Effect::Compact(written[..2].to_vec())]).unwrap();
+    store.persist(vec![Write::Compact(written[..2].to_vec())]).unwrap();
     let mut disk = store.into_disk();
     assert_eq!(disk.names(&format!("{LOG_FILE}.")).unwrap(), Vec::<String>::new());
 }
@@ -346,16 +330,12 @@ fn a_replica_lives_through_restarts_from_files() {
     let (lab, directory) = (Lab::new(), tempfile::tempdir().unwrap());
     for seq in 1..=3 {
         let opened = open(directory.path(), &lab).unwrap();
-        let mut store = opened.store;
-        let (replica, effects) =
-            Replica::open(&lab.genesis, Lab::identity(1), Duration::ZERO, opened.records).unwrap();
-        store.persist(effects.clone()).unwrap();
-        let mut subject = Subject { replica, log: Vec::new(), now: Duration::ZERO, done: effects };
+        let (mut store, known) = (opened.store, opened.records.len());
+        let mut subject = lab.reopen(1, opened.records);
         subject.execute_all();
         assert_eq!(subject.replica.executed(), Seq(seq - 1));
         subject.commit(&lab, 0, seq, &proposal(0, &[operation(1, seq)]));
-        let records = subject.log.drain(..).map(|record| Effect::Append(Box::new(record)));
-        store.persist(records.collect()).unwrap();
+        store.persist(writes(&subject.log[known..])).unwrap();
     }
 }
 
@@ -372,7 +352,7 @@ fn an_empty_directory_votes_only_for_a_new_key_or_from_a_given_epoch_on() {
     drop(opened);
     let mut again = open_with(directory.path(), &lab, Recovery::Strict).unwrap();
     assert_eq!(again.votes_from, votes_from, "it is remembered");
-    let mut primary = lab.open(0).replica;
-    let effects = primary.step(Duration::ZERO, Input::Operation(operation(1, 1)));
-    assert!(matches!(again.store.persist(effects), Err(StoreError::Refused(_))));
+    let mut primary = lab.open(0);
+    primary.submit(&[operation(1, 1)]);
+    assert!(matches!(again.store.persist(writes(&primary.log)), Err(StoreError::Refused(_))));
 }

@@ -1,8 +1,12 @@
 //! Why a store stops.
 
-use super::{DiskError, EPOCHS_FILE, GUARD_FILE, GuardRefusal, JournalError, LOG_FILE};
-use crate::types::{Epoch, Seq};
-use crate::wire::WireError;
+use ciro_consensus::wire::WireError;
+use ciro_consensus::{Epoch, Seq};
+
+use crate::disk::DiskError;
+use crate::journal::JournalError;
+use crate::options::{EPOCHS_FILE, GUARD_FILE, LOG_FILE};
+use crate::refusal::GuardRefusal;
 
 /// Why a store cannot be opened or written. After an error while writing, the node must stop and open it anew.
 #[derive(Debug, thiserror::Error)]

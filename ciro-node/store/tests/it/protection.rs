@@ -2,11 +2,11 @@
 
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::message::{Body, Claim, Summary, Vote};
-use ciro_consensus::store::{
+use ciro_consensus::{ChainId, Digest, Effect, Epoch, Kind, Record, Seq, Statement, View, Write};
+use ciro_store::{
     FileDisk, Guard, GuardRefusal, Interchange, InterchangeError, Recovery, Store, StoreError,
     StoreOptions,
 };
-use ciro_consensus::{ChainId, Digest, Effect, Kind, Record, Seq, View};
 
 use crate::support::{Lab, Proofs, checkpoint, pre_prepare, proposal};
 
@@ -39,18 +39,28 @@ impl Signer {
         &mut self,
         message: std::sync::Arc<ciro_consensus::message::Message>,
     ) -> Result<(), GuardRefusal> {
-        let record = Effect::Append(Box::new(Record::Signed(message)));
+        let record = Write::Append(Box::new(Record::Signed(message)));
         match self.store.persist(vec![record]) {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(StoreError::Refused(refusal)) => Err(refusal),
             Err(error) => panic!("{error}"),
         }
     }
 
     fn view_change(&mut self, view: u64, claims: &[Claim]) -> Result<(), GuardRefusal> {
+        self.view_change_from(view, 0, claims)
+    }
+
+    /// Signs a ViewChange from a checkpoint on.
+    fn view_change_from(
+        &mut self,
+        view: u64,
+        stable: u64,
+        claims: &[Claim],
+    ) -> Result<(), GuardRefusal> {
         let summary = Summary {
             view: View(view),
-            stable_seq: Seq(0),
+            stable_seq: Seq(stable),
             stable_digest: Digest::from_u64(1),
             claims: claims.to_vec(),
         };
@@ -112,6 +122,95 @@ fn a_view_change_must_remember_every_commit() {
     let claim = |view| Claim { seq: Seq(2), view: View(view), digest: Digest::from_u64(7) };
     assert_eq!(signer.view_change(2, &[claim(0)]), Err(refused));
     assert_eq!(signer.view_change(2, &[claim(1)]), Ok(()));
+}
+
+/// Claims block 2 as prepared in a view.
+fn claim(view: u64, digest: u64) -> Claim {
+    Claim { seq: Seq(2), view: View(view), digest: Digest::from_u64(digest) }
+}
+
+/// What rule E7 convicts is never signed: a claim that is forgotten, changed, or comes up late.
+#[test]
+fn a_view_change_tells_what_the_one_before_it_told() {
+    let refused = |told: u64| GuardRefusal::ClaimChange {
+        view: View(told + 1),
+        seq: Seq(2),
+        told: View(told),
+    };
+    let mut signer = Signer::new();
+    assert_eq!(signer.view_change(1, &[claim(0, 7)]), Ok(()));
+    assert_eq!(signer.view_change(2, &[]), Err(refused(1)), "forgotten");
+    assert_eq!(signer.view_change(2, &[claim(0, 8)]), Err(refused(1)), "another block");
+    assert_eq!(signer.view_change(2, &[claim(0, 7)]), Ok(()), "the same again");
+    assert_eq!(signer.view_change(3, &[claim(1, 8)]), Err(refused(2)), "shown late");
+    assert_eq!(signer.view_change(3, &[claim(2, 8)]), Ok(()), "prepared since");
+    assert_eq!(signer.view_change(4, &[claim(0, 7)]), Err(refused(3)), "back to the first");
+    assert_eq!(signer.view_change_from(4, 2, &[]), Ok(()), "a checkpoint covers it");
+    let lower =
+        GuardRefusal::LowerCheckpoint { view: View(5), stable: Seq(0), told: View(4), was: Seq(2) };
+    assert_eq!(signer.view_change(5, &[claim(0, 7)]), Err(lower));
+
+    let mut late = Signer::new();
+    assert_eq!(late.view_change(1, &[]), Ok(()));
+    assert_eq!(late.view_change(2, &[claim(0, 7)]), Err(refused(1)), "a certificate kept back");
+}
+
+/// Whatever the guard signs for two views, a judge finds nothing in it; whatever it refuses as a
+/// change, he convicts.
+#[test]
+fn the_guard_refuses_exactly_what_rule_e7_convicts() {
+    let lab = Lab::new();
+    // A ViewChange claims what was prepared before the view that it asks for.
+    let stories = |views: u64| -> Vec<Vec<Claim>> {
+        let claims = (0..views).flat_map(|view| [7, 8].map(|digest| vec![claim(view, digest)]));
+        std::iter::once(Vec::new()).chain(claims).collect()
+    };
+    for before in &stories(1) {
+        for after in &stories(2) {
+            let mut witness = lab.open(3);
+            for (view, claims) in [(1, before), (2, after)] {
+                let certificates = claims.iter().map(|claim| {
+                    let Claim { seq, view, digest } = *claim;
+                    let (epoch, kind) = (Epoch(0), Kind::Prepare);
+                    lab.certificate(&[0, 1, 2], &Statement { epoch, kind, view, seq, digest })
+                });
+                let proofs = Proofs { checkpoint: None, prepared: certificates.collect() };
+                witness.receive(&lab.view_change(1, lab.summary(view, claims), proofs));
+            }
+            let convicted = witness.done.iter().any(|effect| matches!(effect, Effect::Report(_)));
+            let mut signer = Signer::new();
+            let possible = signer.view_change(1, before);
+            let refused = signer.view_change(2, after).is_err();
+            assert_eq!((possible, refused), (Ok(()), convicted), "{before:?}, then {after:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_view_change_told_outlives_a_restart_and_a_compaction() {
+    let Signer { lab, mut store, _directory } = Signer::new();
+    let sign = |store: &mut Store<Stark, FileDisk>, view, claims: &[Claim]| {
+        let message = lab.view_change(1, lab.summary(view, claims), Proofs::default());
+        store.persist(vec![Write::Append(Box::new(Record::Signed(message)))])
+    };
+    sign(&mut store, 1, &[claim(0, 7)]).unwrap();
+    drop(store);
+    let open = |path: &std::path::Path| {
+        let disk = FileDisk::open(path).unwrap();
+        let options = StoreOptions::default();
+        Store::<Stark, _>::open(disk, lab.genesis.message_domain(), options).unwrap().store
+    };
+    let mut again = open(_directory.path());
+    let refused = sign(&mut again, 2, &[]).unwrap_err();
+    let change = GuardRefusal::ClaimChange { view: View(2), seq: Seq(2), told: View(1) };
+    assert!(matches!(refused, StoreError::Refused(it) if it == change));
+    // The log that begins with the NewView of the view asked for has lost the ViewChange.
+    let nothing: Vec<(u32, Summary)> = [0, 1, 2].map(|sender| (sender, lab.summary(1, &[]))).into();
+    let started = Record::NewView(lab.new_view(1, &nothing, Proofs::default()));
+    again.persist(vec![Write::Compact(vec![started])]).unwrap();
+    drop(again);
+    let refused = sign(&mut open(_directory.path()), 2, &[]).unwrap_err();
+    assert!(matches!(refused, StoreError::Refused(it) if it == change));
 }
 
 #[test]

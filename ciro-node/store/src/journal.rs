@@ -6,8 +6,9 @@
 //! Payloads contain bytes that others chose. Without the salt they could contain whole frames, and a write that tore
 //! inside such a payload would look like damage with a valid frame behind it.
 
-use super::disk::{Disk, DiskError};
-use crate::types::{ChainId, Digest};
+use ciro_consensus::{ChainId, Digest};
+
+use crate::disk::{Disk, DiskError};
 
 /// Bytes of a file's header.
 const HEADER_BYTES: usize = 52;
@@ -150,7 +151,7 @@ impl Journal {
         format: Format,
     ) -> Result<(Self, ReadJournal), JournalError> {
         let Some(bytes) = disk.read(name)? else {
-            return Self::create(disk, name, format, &[]);
+            return Self::create(disk, name, format);
         };
         let read = parse(&bytes, &format)?;
         if read.torn_bytes > 0 {
@@ -162,16 +163,15 @@ impl Journal {
         Ok((Self { name: name.to_owned(), format, salt, next, frames }, read))
     }
 
-    /// Creates a file, replacing any other, with one frame unless `payload` is empty.
+    /// Creates a file without frames, replacing any other.
     pub(crate) fn create(
         disk: &mut impl Disk,
         name: &str,
         format: Format,
-        payload: &[u8],
     ) -> Result<(Self, ReadJournal), JournalError> {
         let salt = disk.entropy()?;
         let mut journal = Self { name: name.to_owned(), format, salt, next: 0, frames: 0 };
-        journal.replace(disk, payload)?;
+        journal.replace(disk, &[])?;
         Ok((journal, ReadJournal::default()))
     }
 
@@ -189,31 +189,33 @@ impl Journal {
         self.frames
     }
 
-    /// Writes one frame behind the others and makes it durable.
+    /// Writes frames behind the others. Each is durable before the next is written, so that one at most is torn.
     pub(crate) fn append(
         &mut self,
         disk: &mut impl Disk,
-        payload: &[u8],
+        payloads: &[Vec<u8>],
     ) -> Result<(), JournalError> {
-        disk.append(&self.name, &frame(self.salt, self.next, payload))?;
-        disk.sync(&self.name)?;
-        self.next += 1;
-        self.frames += 1;
+        for payload in payloads {
+            disk.append(&self.name, &frame(self.salt, self.next, payload))?;
+            disk.sync(&self.name)?;
+            self.next += 1;
+            self.frames += 1;
+        }
         Ok(())
     }
 
-    /// Replaces all frames by one, or by none if `payload` is empty. Sequence numbers go on.
+    /// Replaces all frames by these, at once. Sequence numbers go on.
     pub(crate) fn replace(
         &mut self,
         disk: &mut impl Disk,
-        payload: &[u8],
+        payloads: &[Vec<u8>],
     ) -> Result<(), JournalError> {
         let mut bytes = self.format.header(self.salt);
         self.frames = 0;
-        if !payload.is_empty() {
+        for payload in payloads {
             bytes.extend_from_slice(&frame(self.salt, self.next, payload));
             self.next += 1;
-            self.frames = 1;
+            self.frames += 1;
         }
         disk.replace(&self.name, &bytes)?;
         Ok(())

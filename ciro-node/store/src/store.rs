@@ -1,117 +1,36 @@
-//! What a replica must never forget: its log, and the record of what it signed.
-//!
-//! [`Store`] makes the [`Effect::Append`] and [`Effect::Compact`] effects of a step durable before the driver performs
-//! the others. All records of one step form one frame of the log; the next frame is written only after the last one is
-//! durable. So after a crash at most the last frame is torn, and anything unreadable before a readable frame is
-//! corruption, which stops the node with a named error instead of letting it forget what it said.
-//!
-//! The slashing-protection file is a second, tiny journal of signed positions. It is checked before and written after
-//! the log. A log that lacks what that file knows has lost its end, and the node stops: otherwise it could sign twice.
-//! Both files are written through the [`Disk`] trait, in production by [`FileDisk`], in simulation by a disk that tears
-//! writes and fails.
-
-mod disk;
-mod error;
-mod file_disk;
-mod guard;
-mod interchange;
-mod journal;
+//! The durable state of one replica.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use disk::{Disk, DiskError};
-pub use error::StoreError;
-pub use file_disk::FileDisk;
-pub use guard::{Guard, GuardRefusal};
-pub use interchange::{Interchange, InterchangeError};
-pub use journal::JournalError;
+use ciro_consensus::crypto::Scheme;
+use ciro_consensus::message::MessageDomain;
+use ciro_consensus::wire::{Reader, Wire, WireError};
+use ciro_consensus::{Epoch, Record, Write};
 
-use crate::crypto::Scheme;
-use crate::io::Effect;
-use crate::message::{Message, MessageDomain};
-use crate::record::Record;
-use crate::types::Epoch;
-use crate::wire::{Reader, Wire, WireError};
-use guard::GuardEntry;
-use journal::{Format, Journal};
-
-/// The name of the log's file.
-pub const LOG_FILE: &str = "consensus.log";
-/// The name of the slashing-protection file.
-pub const GUARD_FILE: &str = "signed.log";
-/// The name of the file with the proofs of all epochs.
-pub const EPOCHS_FILE: &str = "epochs.log";
-/// The name of the file whose lock marks a store in use.
-pub const LOCK_FILE: &str = "consensus.lock";
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::guard::{Guard, GuardEntry};
+use crate::journal::{Format, Journal, JournalError};
+use crate::options::{
+    EPOCHS_FILE, GUARD_FILE, Keep, LOCK_FILE, LOG_FILE, Recovery, StoreOptions, segment_file,
+    segment_of,
+};
 
 /// Entries after which the slashing-protection file is rewritten.
 const GUARD_FRAMES_MAX: u64 = 4096;
-
-/// How a store is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoreOptions {
-    /// What to do about a log that has lost its end. Default [`Recovery::Strict`].
-    pub recovery: Recovery,
-    /// Which replaced logs are kept for the forensic tool. Default [`Keep::EvidenceWindow`].
-    pub keep: Keep,
-}
-
-/// Which replaced logs are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// None: a fork convicts nobody.
-    Nothing,
-    /// Those of the epoch and of the one before: as long as evidence counts, a fork convicts its authors.
-    EvidenceWindow,
-    /// All of them.
-    Everything,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self { recovery: Recovery::Strict, keep: Keep::EvidenceWindow }
-    }
-}
-
-/// Returns the name of an archived segment: the `number`th log that was replaced, whose last block was of `epoch`.
-#[must_use]
-pub fn segment_file(epoch: Epoch, number: u64) -> String {
-    format!("{LOG_FILE}.{:016x}.{number:016x}", epoch.0)
-}
-
-/// Reads the name of an archived segment.
-fn segment_of(name: &str) -> Option<(Epoch, u64)> {
-    let (epoch, number) = name.strip_prefix(LOG_FILE)?.strip_prefix('.')?.split_once('.')?;
-    let hex = |digits: &str| u64::from_str_radix(digits, 16).ok();
-    Some((Epoch(hex(epoch)?), hex(number)?))
-}
-
-/// What to do about a log that has lost its end or is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// Stop with [`StoreError::LogBehindGuard`], and with [`StoreError::Empty`] where nothing was ever written.
-    Strict,
-    /// As strict, but an empty directory is right: the key has never signed anything on this chain.
-    NewKey,
-    /// As strict, but the directory is empty because the key comes from elsewhere: it votes from this epoch on. It must be
-    /// later than any in which the key may have signed, the epoch after the network's current one.
-    OldKey {
-        /// The first epoch to vote in.
-        votes_from: Epoch,
-    },
-    /// Begin an empty log; the replica must not vote before [`Opened::votes_from`].
-    LogLost,
-}
+/// Bytes from which on a frame takes no further record. One record has 32 MiB at most, a frame may
+/// have 1 GiB.
+const FRAME_BYTES_FULL: usize = 64 << 20;
 
 /// What opening a store gives.
 #[derive(Debug)]
 pub struct Opened<S: Scheme, D: Disk> {
     /// The store.
     pub store: Store<S, D>,
-    /// The log's records, for [`Replica::open`](crate::Replica::open).
+    /// The log's records, for [`Replica::open`](ciro_consensus::Replica::open).
     pub records: Vec<Record>,
-    /// The first epoch in which the replica may vote, for [`Identity`](crate::Identity).
+    /// The first epoch in which the replica may vote, for [`Identity`](ciro_consensus::Identity).
     pub votes_from: Epoch,
     /// Bytes cut off the end of the log, left by a write that a crash interrupted.
     pub torn_bytes: usize,
@@ -176,20 +95,21 @@ impl<S: Scheme, D: Disk> Store<S, D> {
             None => None,
         };
         if whole.is_none() {
-            // What the log said is gone: nothing may be signed in an epoch in which it may have signed.
+            // What the log said is gone: nothing may be signed in an epoch in which it may have
+            // signed.
             guard.apply(&GuardEntry::VotesFrom(guard.epoch().next()));
         }
         let votes_from = guard.votes_from();
         let OpenedLog { log, records, torn_bytes } = match whole {
             Some(opened) => opened,
             None => {
-                let created = Journal::create(&mut disk, LOG_FILE, log_format, &[]);
+                let created = Journal::create(&mut disk, LOG_FILE, log_format);
                 let (log, _) = created.map_err(StoreError::Log)?;
                 OpenedLog { log, records: Vec::new(), torn_bytes: 0 }
             }
         };
         guard_journal
-            .replace(&mut disk, &encode_frame(&guard.entries()))
+            .replace(&mut disk, &encode_frames(&guard.entries()))
             .map_err(StoreError::Guard)?;
         let (epochs, proofs) = open_epochs(&mut disk, Format::epochs(domain.chain))?;
         let segments = disk.names(LOG_FILE)?;
@@ -213,90 +133,76 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         Ok(Opened { store, records, votes_from, torn_bytes })
     }
 
-    /// Makes the log effects of one step durable and returns the others, in order.
+    /// Makes the writes of one step, or of several in order, durable. It leaves the same behind,
+    /// whether the writes of several steps come one step at a time or all together.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the other effects must then not be performed, and the node must stop.
-    pub fn persist(&mut self, effects: Vec<Effect>) -> Result<Vec<Effect>, StoreError> {
+    /// [`StoreError`]; nothing else that the steps ask for may then be done, and the node must stop.
+    pub fn persist(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned);
         }
-        let mut base: Option<Vec<Record>> = None;
-        let mut appended: Vec<Record> = Vec::new();
-        let mut signed: Vec<Arc<Message>> = Vec::new();
-        let mut proofs: Vec<Record> = Vec::new();
-        let mut rest = Vec::with_capacity(effects.len());
-        for effect in effects {
-            match effect {
-                Effect::Append(record) => {
-                    if let Record::Signed(message) = &*record {
-                        signed.push(Arc::clone(message));
-                    }
-                    appended.push(*record);
-                }
-                Effect::Compact(records) => {
-                    appended.clear();
-                    base = Some(records);
-                }
-                Effect::KeepProof(proof) => proofs.push(Record::Epoch(proof)),
-                other => rest.push(other),
-            }
-        }
-        if base.is_none() && appended.is_empty() && proofs.is_empty() {
-            return Ok(rest);
-        }
         let mut guard = self.guard.clone();
         let mut entries = Vec::new();
-        for message in &signed {
-            entries.extend(guard.admit::<S>(message, &self.domain)?);
-        }
-        if let Some(Record::Base(base)) = base.as_ref().and_then(|records| records.first()) {
-            let entry = GuardEntry::Low(base.snapshot.epoch, base.checkpoint.seq);
-            guard.apply(&entry);
-            entries.push(entry);
+        for write in &writes {
+            entries.extend(guard.admit_write::<S>(write, &self.domain)?);
         }
         self.guard = guard;
         self.poisoned = true;
-        if !proofs.is_empty() {
-            let frame = encode_frame(&proofs);
-            self.epochs.append(&mut self.disk, &frame).map_err(StoreError::Epochs)?;
-        }
-        if base.is_some() || !appended.is_empty() {
-            self.write(base, appended, &entries)?;
-        }
+        self.write(writes)?;
+        self.protect(&entries)?;
         self.poisoned = false;
-        Ok(rest)
+        Ok(())
     }
 
-    fn write(
-        &mut self,
-        base: Option<Vec<Record>>,
-        appended: Vec<Record>,
-        entries: &[GuardEntry],
-    ) -> Result<(), StoreError> {
-        if let Some(mut records) = base {
-            let begins = base_epoch(&records).unwrap_or(self.epoch);
-            records.extend(appended);
-            self.archive(begins)?;
-            let frame = encode_frame(&records);
-            self.log.replace(&mut self.disk, &frame).map_err(StoreError::Log)?;
-        } else {
-            let frame = encode_frame(&appended);
-            self.log.append(&mut self.disk, &frame).map_err(StoreError::Log)?;
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
+        // A log may begin in an epoch only if the proof that leads there is kept: proofs are the
+        // first to be durable.
+        let proofs = writes.iter().filter_map(|write| match write {
+            Write::KeepProof(proof) => Some(Record::Epoch(Arc::clone(proof))),
+            Write::Append(_) | Write::Compact(_) => None,
+        });
+        let proofs: Vec<Record> = proofs.collect();
+        self.epochs.append(&mut self.disk, &encode_frames(&proofs)).map_err(StoreError::Epochs)?;
+        let mut appended = Vec::new();
+        for write in writes {
+            match write {
+                Write::Append(record) => appended.push(*record),
+                Write::Compact(records) => self.replace(std::mem::take(&mut appended), &records)?,
+                Write::KeepProof(_) => {}
+            }
         }
+        self.append(&appended)
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.log.append(&mut self.disk, &encode_frames(records)).map_err(StoreError::Log)
+    }
+
+    /// Replaces the log. What was appended and is not yet written goes into the archived segment
+    /// with the rest of it.
+    fn replace(&mut self, appended: Vec<Record>, records: &[Record]) -> Result<(), StoreError> {
+        if self.keep != Keep::Nothing {
+            self.append(&appended)?;
+        }
+        drop(appended);
+        self.archive(base_epoch(records).unwrap_or(self.epoch))?;
+        self.log.replace(&mut self.disk, &encode_frames(records)).map_err(StoreError::Log)
+    }
+
+    fn protect(&mut self, entries: &[GuardEntry]) -> Result<(), StoreError> {
         if self.guard_journal.frames() >= GUARD_FRAMES_MAX {
-            let frame = encode_frame(&self.guard.entries());
-            self.guard_journal.replace(&mut self.disk, &frame).map_err(StoreError::Guard)
-        } else if entries.is_empty() {
-            Ok(())
+            let frames = encode_frames(&self.guard.entries());
+            self.guard_journal.replace(&mut self.disk, &frames).map_err(StoreError::Guard)
         } else {
-            let frame = encode_frame(entries);
-            self.guard_journal.append(&mut self.disk, &frame).map_err(StoreError::Guard)
+            let frames = encode_frames(entries);
+            self.guard_journal.append(&mut self.disk, &frames).map_err(StoreError::Guard)
         }
     }
 
-    /// Keeps the log that is about to be replaced, and drops those in which no fault counts any more.
+    /// Keeps the log that is about to be replaced, and drops those in which no fault counts any
+    /// more.
     fn archive(&mut self, begins: Epoch) -> Result<(), StoreError> {
         let ends = std::mem::replace(&mut self.epoch, begins);
         if self.keep != Keep::Nothing
@@ -326,8 +232,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         &self.guard
     }
 
-    /// Takes over what another store signed with the same key; the replica must then not vote before the returned
-    /// epoch.
+    /// Takes over what another store signed with the same key; the replica must then not vote
+    /// before the returned epoch.
     ///
     /// # Errors
     ///
@@ -336,8 +242,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
         let votes_from = signed.epoch().max(self.guard.epoch()).next();
         self.guard.merge(signed);
         self.guard.apply(&GuardEntry::VotesFrom(votes_from));
-        let frame = encode_frame(&self.guard.entries());
-        self.guard_journal.replace(&mut self.disk, &frame).map_err(StoreError::Guard)?;
+        let frames = encode_frames(&self.guard.entries());
+        self.guard_journal.replace(&mut self.disk, &frames).map_err(StoreError::Guard)?;
         Ok(votes_from)
     }
 
@@ -352,7 +258,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
     }
 }
 
-/// Reads the records of a log without locking, repairing or checking it against anything: for the forensic tool.
+/// Reads the records of a log without locking, repairing or checking it against anything: for the
+/// forensic tool.
 ///
 /// # Errors
 ///
@@ -418,7 +325,8 @@ fn reconcile<S: Scheme>(
     }
 }
 
-/// Rebuilds what was signed. A frame that cannot be understood forbids something that nobody knows: it is an error.
+/// Rebuilds what was signed. A frame that cannot be understood forbids something that nobody knows:
+/// it is an error.
 fn read_guard(frames: &[(u64, Vec<u8>)]) -> Result<Guard, StoreError> {
     let mut guard = Guard::default();
     for (frame, bytes) in frames {
@@ -439,12 +347,25 @@ fn read_records(frames: &[(u64, Vec<u8>)]) -> Result<Vec<Record>, StoreError> {
     Ok(records)
 }
 
-fn encode_frame<T: Wire>(values: &[T]) -> Vec<u8> {
-    let mut frame = Vec::new();
+/// Encodes values into as few frames as are well below what a frame may hold; none for no values.
+fn encode_frames<T: Wire>(values: &[T]) -> Vec<Vec<u8>> {
+    encode_frames_of(values, FRAME_BYTES_FULL)
+}
+
+/// Encodes values in order; a frame that has reached `full` bytes takes no further one.
+fn encode_frames_of<T: Wire>(values: &[T], full: usize) -> Vec<Vec<u8>> {
+    let mut frames: Vec<Vec<u8>> = Vec::new();
     for value in values {
-        value.put(&mut frame);
+        match frames.last_mut().filter(|frame| frame.len() < full) {
+            Some(frame) => value.put(frame),
+            None => {
+                let mut frame = Vec::new();
+                value.put(&mut frame);
+                frames.push(frame);
+            }
+        }
     }
-    frame
+    frames
 }
 
 fn decode_frame<T: Wire>(bytes: &[u8]) -> Result<Vec<T>, WireError> {
@@ -454,4 +375,22 @@ fn decode_frame<T: Wire>(bytes: &[u8]) -> Result<Vec<T>, WireError> {
         values.push(T::get(&mut input)?);
     }
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_fill_one_frame_after_the_other() {
+        let values: Vec<u64> = (0..10).collect();
+        assert_eq!(encode_frames_of::<u64>(&[], 24), [[0; 0]; 0]);
+        let frames = encode_frames_of(&values, 24);
+        let lengths: Vec<usize> = frames.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [24, 24, 24, 8]);
+        let read: Vec<u64> =
+            frames.iter().flat_map(|frame| decode_frame::<u64>(frame).unwrap()).collect();
+        assert_eq!(read, values);
+        assert_eq!(encode_frames(&values).len(), 1);
+    }
 }

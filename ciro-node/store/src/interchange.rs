@@ -1,10 +1,12 @@
 //! Slashing protection as JSON, for moving a key to another machine.
+//!
+//! What the last ViewChange claimed is not part of it: it binds later ViewChanges of its epoch
+//! alone, and whoever imports a file votes from the next epoch on.
 
+use ciro_consensus::{ChainId, Digest, Epoch, Kind, Seq, Statement, View};
 use serde::{Deserialize, Serialize};
 
-use super::guard::{Guard, GuardEntry};
-use crate::statement::{Kind, Statement};
-use crate::types::{ChainId, Digest, Epoch, Seq, View};
+use crate::guard::{Guard, GuardEntry};
 
 /// The version of the interchange format.
 const VERSION: u32 = 1;

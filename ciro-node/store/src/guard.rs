@@ -2,104 +2,54 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::Scheme;
-use crate::message::{Body, Message, MessageDomain, Summary};
-use crate::record::Record;
-use crate::statement::{Kind, Statement};
-use crate::types::{Digest, Epoch, Seq, View};
-use crate::wire::{Reader, Wire, WireError};
+use ciro_consensus::crypto::Scheme;
+use ciro_consensus::evidence::may_follow;
+use ciro_consensus::message::{Body, CLAIMS_MAX, Claim, Message, MessageDomain, Summary};
+use ciro_consensus::wire::{Reader, Wire, WireError, put_list};
+use ciro_consensus::{Digest, Epoch, Kind, Record, Seq, Statement, View, Write};
 
-/// Why a message must not be signed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuardRefusal {
-    /// Messages of a later epoch were signed.
-    #[error("{kind:?} of epoch {epoch}: epoch {signed} was signed in already")]
-    OldEpoch {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its epoch.
-        epoch: Epoch,
-        /// The epoch of the guard.
-        signed: Epoch,
-    },
-    /// The replica must not vote before this epoch, because a log was lost or a key moved.
-    #[error("voting starts in epoch {from}, not in {epoch}")]
-    TooEarly {
-        /// The message's epoch.
-        epoch: Epoch,
-        /// The first epoch to vote in.
-        from: Epoch,
-    },
-    /// The block lies behind a stable checkpoint.
-    #[error("{kind:?} at {seq}: everything up to checkpoint {low} is settled")]
-    Settled {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its sequence number.
-        seq: Seq,
-        /// The stable checkpoint.
-        low: Seq,
-    },
-    /// A ViewChange has left this view.
-    #[error("{kind:?} at view {view}: a ViewChange to view {left_for} was signed")]
-    LeftView {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its view.
-        view: View,
-        /// The view of the ViewChange.
-        left_for: View,
-    },
-    /// The same position was signed with another digest, or a later one was signed.
-    #[error("{kind:?} at view {view}, block {seq}: signed at view {signed} already")]
-    Conflict {
-        /// What was to be signed.
-        kind: Kind,
-        /// Its view.
-        view: View,
-        /// Its sequence number.
-        seq: Seq,
-        /// The view signed before.
-        signed: View,
-    },
-    /// A ViewChange would hide a Commit.
-    #[error("ViewChange to view {view} hides the Commit at view {committed_in}, block {seq}")]
-    Amnesia {
-        /// The view of the ViewChange.
-        view: View,
-        /// The Commit's block.
-        seq: Seq,
-        /// The Commit's view.
-        committed_in: View,
-    },
-}
+use crate::refusal::GuardRefusal;
 
 /// What one key signed on one chain, as far as it restricts what it may sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
-    pub(super) votes_from: Epoch,
-    pub(super) epoch: Epoch,
-    pub(super) low: Seq,
-    /// The view of the latest ViewChange in the epoch, with its digest; views below it are left for good.
-    pub(super) view_change: Option<(View, Digest)>,
+    pub(crate) votes_from: Epoch,
+    pub(crate) epoch: Epoch,
+    pub(crate) low: Seq,
+    /// The view of the latest ViewChange in the epoch, with its digest; views below it are left for
+    /// good.
+    pub(crate) view_change: Option<(View, Digest)>,
+    /// What the latest ViewChange in the epoch says, as far as it binds later ones.
+    pub(crate) told: Option<Told>,
     /// The view of the latest NewView in the epoch, with its digest.
-    pub(super) new_view: Option<(View, Digest)>,
+    pub(crate) new_view: Option<(View, Digest)>,
     /// The latest view and digest signed for each kind and block above `low`.
-    pub(super) votes: BTreeMap<(Kind, Seq), (View, Digest)>,
-    /// The view below which the log proves that nothing can be signed any more; not part of the file.
+    pub(crate) votes: BTreeMap<(Kind, Seq), (View, Digest)>,
+    /// The view below which the log proves that nothing can be signed any more; not part of the
+    /// file.
     floor: View,
 }
 
+/// What a ViewChange says that later ones of the same key must not contradict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    epoch: Epoch,
+    view: View,
+    stable: Seq,
+    claims: Vec<Claim>,
+}
+
 /// A change of the guard, as its file holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GuardEntry {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GuardEntry {
     /// A statement was signed.
     Signed(Statement),
     /// In this epoch everything up to this checkpoint is settled.
     Low(Epoch, Seq),
     /// Voting starts in this epoch.
     VotesFrom(Epoch),
+    /// A ViewChange said this.
+    Told(Told),
 }
 
 impl Guard {
@@ -115,8 +65,29 @@ impl Guard {
         self.votes_from
     }
 
+    /// Checks a write of the log, and records what it says was signed or settled.
+    pub(crate) fn admit_write<S: Scheme>(
+        &mut self,
+        write: &Write,
+        domain: &MessageDomain,
+    ) -> Result<Vec<GuardEntry>, GuardRefusal> {
+        match write {
+            Write::Append(record) => match &**record {
+                Record::Signed(message) => self.admit::<S>(message, domain),
+                _ => Ok(Vec::new()),
+            },
+            Write::Compact(records) => {
+                let Some(Record::Base(base)) = records.first() else { return Ok(Vec::new()) };
+                let entry = GuardEntry::Low(base.snapshot.epoch, base.checkpoint.seq);
+                self.apply(&entry);
+                Ok(vec![entry])
+            }
+            Write::KeepProof(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Checks that nothing in a message contradicts what was signed, and records it.
-    pub(super) fn admit<S: Scheme>(
+    fn admit<S: Scheme>(
         &mut self,
         message: &Message,
         domain: &MessageDomain,
@@ -127,16 +98,18 @@ impl Guard {
         }
         let statements = statements::<S>(message, domain);
         let (own, proposals) = statements.split_at(1);
-        // A NewView may begin below a checkpoint that became stable since; its view is new, so its proposals there
-        // contradict nothing.
+        // A NewView may begin below a checkpoint that became stable since; its view is new, so its
+        // proposals there contradict nothing.
         let proposals = proposals.iter().filter(|proposal| proposal.seq > self.low);
         for statement in own.iter().chain(proposals) {
             self.check(statement)?;
         }
         if let Body::ViewChange(body) = &message.body {
             self.check_memory(message.epoch, &body.summary)?;
+            self.check_claims(message.epoch, &body.summary)?;
         }
-        let entries: Vec<GuardEntry> = statements.into_iter().map(GuardEntry::Signed).collect();
+        let signed = statements.into_iter().map(GuardEntry::Signed);
+        let entries: Vec<GuardEntry> = signed.chain(told(message)).collect();
         for entry in &entries {
             self.apply(entry);
         }
@@ -205,9 +178,38 @@ impl Guard {
         Ok(())
     }
 
+    /// Checks rule E7: a ViewChange claims what the one before it claimed, or what was prepared
+    /// since.
+    ///
+    /// The one before stands for all: checkpoints never go back, and of three ViewChanges the last
+    /// may follow the first where it may follow the second and that the first.
+    fn check_claims(&self, epoch: Epoch, summary: &Summary) -> Result<(), GuardRefusal> {
+        let before = self.told.as_ref().filter(|told| told.epoch == epoch);
+        let Some(before) = before.filter(|told| told.view < summary.view) else { return Ok(()) };
+        let (view, told, stable) = (summary.view, before.view, summary.stable_seq);
+        if stable < before.stable {
+            return Err(GuardRefusal::LowerCheckpoint { view, stable, told, was: before.stable });
+        }
+        let said = |claims: &[Claim], seq| {
+            claims.iter().find(|claim| claim.seq == seq).map(|claim| (claim.view, claim.digest))
+        };
+        let seqs = before.claims.iter().chain(&summary.claims).map(|claim| claim.seq);
+        let mut above = seqs.filter(|seq| *seq > stable);
+        let changed = above
+            .find(|seq| !may_follow(told, said(&before.claims, *seq), said(&summary.claims, *seq)));
+        changed.map_or(Ok(()), |seq| Err(GuardRefusal::ClaimChange { view, seq, told }))
+    }
+
     /// Records a change. Nothing is ever lowered.
-    pub(super) fn apply(&mut self, entry: &GuardEntry) {
+    pub(crate) fn apply(&mut self, entry: &GuardEntry) {
         match *entry {
+            GuardEntry::Told(ref told) => {
+                self.enter(told.epoch);
+                let later = self.told.as_ref().is_none_or(|known| known.view < told.view);
+                if told.epoch == self.epoch && later {
+                    self.told = Some(told.clone());
+                }
+            }
             GuardEntry::VotesFrom(epoch) => self.votes_from = self.votes_from.max(epoch),
             GuardEntry::Low(epoch, low) => {
                 self.enter(epoch);
@@ -253,7 +255,8 @@ impl Guard {
                 if self.new_view.is_none_or(|(known, _)| known < view) {
                     self.new_view = Some((view, digest));
                 }
-                // Its own NewView is where a leader's compacted log begins: the ViewChange before it is gone.
+                // Its own NewView is where a leader's compacted log begins: the ViewChange before
+                // it is gone.
                 self.floor = self.floor.max(view);
             }
             Kind::Fetch | Kind::State | Kind::Status => {}
@@ -261,14 +264,14 @@ impl Guard {
     }
 
     /// Takes over everything that another guard knows.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for entry in other.entries() {
             self.apply(&entry);
         }
     }
 
     /// Returns the entries that rebuild this guard.
-    pub(super) fn entries(&self) -> Vec<GuardEntry> {
+    pub(crate) fn entries(&self) -> Vec<GuardEntry> {
         let epoch = self.epoch;
         let mut entries =
             vec![GuardEntry::VotesFrom(self.votes_from), GuardEntry::Low(epoch, self.low)];
@@ -277,6 +280,7 @@ impl Guard {
             let (view, digest) = signed?;
             Some(GuardEntry::Signed(Statement { epoch, kind, view, seq: Seq::ZERO, digest }))
         }));
+        entries.extend(self.told.iter().cloned().map(GuardEntry::Told));
         entries.extend(self.votes.iter().map(|((kind, seq), (view, digest))| {
             let (kind, seq, view, digest) = (*kind, *seq, *view, *digest);
             GuardEntry::Signed(Statement { epoch, kind, view, seq, digest })
@@ -285,7 +289,7 @@ impl Guard {
     }
 
     /// Collects what a log says was signed.
-    pub(super) fn from_records<S: Scheme>(records: &[Record], domain: &MessageDomain) -> Self {
+    pub(crate) fn from_records<S: Scheme>(records: &[Record], domain: &MessageDomain) -> Self {
         let mut guard = Self::default();
         for record in records {
             match record {
@@ -293,8 +297,9 @@ impl Guard {
                     guard.apply(&GuardEntry::Low(base.snapshot.epoch, base.checkpoint.seq));
                 }
                 Record::Signed(message) => {
-                    for statement in statements::<S>(message, domain) {
-                        guard.apply(&GuardEntry::Signed(statement));
+                    let signed = statements::<S>(message, domain).into_iter();
+                    for entry in signed.map(GuardEntry::Signed).chain(told(message)) {
+                        guard.apply(&entry);
                     }
                 }
                 Record::NewView(message) => {
@@ -310,11 +315,13 @@ impl Guard {
         guard
     }
 
-    /// Returns the position of something that `other` knows and this guard, read from a log, has lost.
+    /// Returns the position of something that `other` knows and this guard, read from a log, has
+    /// lost.
     ///
-    /// What lies below the log's checkpoint or in a view that it has left was compacted away, not lost. And what was
-    /// signed before a known loss or on another machine is no news: voting starts after it.
-    pub(super) fn lacks(&self, other: &Self) -> Option<(Epoch, Seq)> {
+    /// What lies below the log's checkpoint or in a view that it has left was compacted away, not
+    /// lost. And what was signed before a known loss or on another machine is no news: voting
+    /// starts after it.
+    pub(crate) fn lacks(&self, other: &Self) -> Option<(Epoch, Seq)> {
         if other.epoch < other.votes_from {
             return None;
         }
@@ -352,6 +359,28 @@ fn statements<S: Scheme>(message: &Message, domain: &MessageDomain) -> Vec<State
     statements
 }
 
+/// Returns what a ViewChange binds its author to.
+fn told(message: &Message) -> Option<GuardEntry> {
+    let Body::ViewChange(body) = &message.body else { return None };
+    let Summary { view, stable_seq, ref claims, .. } = body.summary;
+    let (epoch, claims) = (message.epoch, claims.clone());
+    Some(GuardEntry::Told(Told { epoch, view, stable: stable_seq, claims }))
+}
+
+impl Wire for Told {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.epoch, self.view).put(out);
+        self.stable.put(out);
+        put_list(&self.claims, out);
+    }
+
+    fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
+        let (epoch, view) = Wire::get(input)?;
+        let (stable, claims) = (Wire::get(input)?, input.list("claims", CLAIMS_MAX)?);
+        Ok(Self { epoch, view, stable, claims })
+    }
+}
+
 impl Wire for GuardEntry {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
@@ -367,6 +396,10 @@ impl Wire for GuardEntry {
                 3_u8.put(out);
                 epoch.put(out);
             }
+            Self::Told(told) => {
+                4_u8.put(out);
+                told.put(out);
+            }
         }
     }
 
@@ -375,6 +408,7 @@ impl Wire for GuardEntry {
             1 => Ok(Self::Signed(Wire::get(input)?)),
             2 => Wire::get(input).map(|(epoch, seq)| Self::Low(epoch, seq)),
             3 => Ok(Self::VotesFrom(Wire::get(input)?)),
+            4 => Ok(Self::Told(Wire::get(input)?)),
             tag => Err(WireError::Tag { what: "guard entry", tag }),
         }
     }
