@@ -9,6 +9,7 @@ pub(super) mod input;
 mod log_sum;
 mod mat_mul;
 mod movement;
+mod ranked;
 mod reduce;
 mod select;
 mod softmax;
