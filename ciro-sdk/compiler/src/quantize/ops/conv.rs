@@ -9,7 +9,7 @@ use crate::quantize::lower::Lowering;
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     node: &Node,
-    geometry: Geometry,
+    geometry: &Geometry,
 ) -> Result<Expr, QuantizeError> {
     let kernel = cx.constant_of(node.operands[1]);
     let weight = kernel.ok_or_else(|| cx.refuse(Refusal::ComputedKernel))?;

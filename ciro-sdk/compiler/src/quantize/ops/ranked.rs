@@ -312,7 +312,7 @@ impl Steps {
         let ranks = cx.push_move(shape, ranks, 1.0, &format!("{name}.shaped"))?;
         let told = table::Told { values: &self.values, hull: self.seen };
         let op = Lookup { offset: 0, shift: 0, lo: 0, table: ConstId(0) };
-        table::emit(cx, id, ranks, &told, op)
+        table::emit(cx, id, ranks, &told, &op)
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) fn of(
     let hull = at(seen.lo)..=at(seen.hi);
     let told = Told { values: &values, hull };
     let op = Lookup { offset, shift, lo: narrow(quotient.lo), table: ConstId(0) };
-    emit(cx, id, operand.id, &told, op)
+    emit(cx, id, operand.id, &told, &op)
 }
 
 /// The values of a table, and the positions of those that were seen.
@@ -94,7 +94,7 @@ pub(super) fn emit(
     id: NodeId,
     operand: IntegerId,
     told: &Told<'_>,
-    op: Lookup,
+    op: &Lookup,
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let (values, first) = (told.values, i64::from(op.lo));
@@ -104,7 +104,7 @@ pub(super) fn emit(
     let cuts = |at: usize| (values[at] - f64::from(table[at]) * scale).abs() > scale;
     let last = i64::try_from(values.len()).unwrap_or(i64::MAX) - 1;
     if !told.hull.clone().any(cuts) {
-        let op = Lookup { table: cx.builder.constant(Tensor::vector(table)), ..op };
+        let op = Lookup { table: cx.builder.constant(Tensor::vector(table)), ..*op };
         let value = Value { id: cx.push(&node.name, op, &[operand], scale)?, scale };
         if kept != Interval::new(0, last) {
             cx.builder.guard(value.id, Interval::new(first + kept.lo, first + kept.hi));
@@ -121,7 +121,7 @@ pub(super) fn emit(
     });
     let beyond = cx.builder.constant(Tensor::vector(beyond.collect()));
     let name = format!("{}.value", node.name);
-    let op = Lookup { table: beyond, ..op };
+    let op = Lookup { table: beyond, ..*op };
     let value = cx.push(&name, op, &[operand], scale)?;
     let clamp = Requantize { shift: 0, lo: least, hi: most };
     let value = Value { id: cx.push(&node.name, clamp, &[value], scale)?, scale };

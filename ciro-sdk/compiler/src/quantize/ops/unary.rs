@@ -30,13 +30,6 @@ pub(super) fn lower(
         return Ok(exact);
     }
     let shape = Shape::of(f);
-    let curved = matches!(
-        shape,
-        Shape::Sqrt { .. } | Shape::Reciprocal { .. } | Shape::ReciprocalSqrt { .. } | Shape::Other
-    );
-    if curved && let Some(ranked) = ranked::of_input(cx, id, operand, f)? {
-        return Ok(ranked);
-    }
     if let Some(ranked) = fine(cx, id, (operand, f), &shape)? {
         return Ok(ranked);
     }
@@ -80,14 +73,8 @@ pub(super) fn lower(
             Ok(along(square, outer))
         }
         Shape::Compare { f, inner, outer } if inner.offset.is_infinite() => {
-            // No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
-            if hides_all(cx, operand) {
-                return Err(cx.refuse(Refusal::Infinity));
-            }
             let truth = outer.slope * f.eval(inner.offset, 0.0) + outer.offset;
-            let shape = cx.graph.node(id).shape.clone();
-            let truths = vec![truth; count(&shape)];
-            Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
+            beyond_all(cx, id, operand, truth)
         }
         Shape::Compare { f, inner, outer } => {
             let difference = along(cx.expr(operand)?, inner);
@@ -103,13 +90,37 @@ pub(super) fn lower(
     }
 }
 
-/// A root or reciprocal by ranks, where an integer root or quotient of the operand would be too coarse.
+/// A comparison with infinity, which has one result.
+///
+/// No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
+fn beyond_all(
+    cx: &Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    truth: f64,
+) -> Result<Expr, QuantizeError> {
+    if hides_all(cx, operand) {
+        return Err(cx.refuse(Refusal::Infinity));
+    }
+    let shape = cx.graph.node(id).shape.clone();
+    let truths = vec![truth; count(&shape)];
+    Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
+}
+
+/// A function by ranks, where a table of equal steps, an integer root or a quotient would be too coarse.
 fn fine(
     cx: &mut Lowering<'_>,
     id: NodeId,
     (operand, f): (NodeId, &ScalarFn),
     shape: &Shape,
 ) -> Result<Option<Expr>, QuantizeError> {
+    let curved = matches!(
+        shape,
+        Shape::Sqrt { .. } | Shape::Reciprocal { .. } | Shape::ReciprocalSqrt { .. } | Shape::Other
+    );
+    if curved && let Some(ranked) = ranked::of_input(cx, id, operand, f)? {
+        return Ok(Some(ranked));
+    }
     let seen = cx.ranges[operand.index()];
     let (inner, bits) = match shape {
         Shape::Sqrt { inner, .. } | Shape::ReciprocalSqrt { inner, .. } => (inner, ROOT_BITS),
