@@ -33,6 +33,16 @@ pub enum ImportError {
     /// The protobuf holds no graph.
     #[error("the file holds no graph")]
     NoGraph,
+    /// A version of ONNX that is newer than this import.
+    #[error("the model needs {what} {got}, the newest that is known here is {known}")]
+    Newer {
+        /// What has the version.
+        what: String,
+        /// The model's version.
+        got: i64,
+        /// The newest version that is known.
+        known: i64,
+    },
     /// Axes whose extent the model leaves open.
     #[error("the model leaves {} open", list(.0))]
     UnknownShapes(Vec<UnknownAxis>),
@@ -68,6 +78,9 @@ impl ImportError {
         match self {
             Self::Refused(refused) => {
                 refused.iter().find_map(|r| r.reason.hint()).map(str::to_owned)
+            }
+            Self::Newer { known, .. } => {
+                Some(format!("export the model for version {known}, or update ciro"))
             }
             Self::FileTooLarge { .. } => Some("raise `max_file_bytes`".to_owned()),
             Self::Decode(_) | Self::NoGraph => {

@@ -136,6 +136,7 @@ pub fn import_bytes_with(
     if proto.node.is_empty() && proto.output.is_empty() {
         return Err(ImportError::NoGraph);
     }
+    known_versions(&model)?;
     let limits = Limits { elements: settings.max_elements, nodes: settings.max_nodes };
     let mut builder = Builder::new(limits);
     let mut translator = Translator::new(ops::find, &model, bytes, settings, external)?;
@@ -155,6 +156,26 @@ pub fn import_bytes_with(
     simplify::name(&mut graph);
     graph.check()?;
     Ok(graph)
+}
+
+/// The newest version of the file format, and of each set of operators, whose meaning is known.
+const IR_VERSION: i64 = 14;
+const OPSETS: &[(&str, i64)] = &[("", 28), ("ai.onnx", 28), ("ai.onnx.ml", 5)];
+
+/// Refuses versions whose operators may mean something else.
+fn known_versions(model: &ModelProto) -> Result<(), ImportError> {
+    let newer = |what: String, got, known| Err(ImportError::Newer { what, got, known });
+    if model.ir_version > IR_VERSION {
+        return newer("version of the file format (IR)".to_owned(), model.ir_version, IR_VERSION);
+    }
+    for import in &model.opset_import {
+        let known = OPSETS.iter().find(|(domain, _)| *domain == import.domain);
+        if let Some(&(domain, known)) = known.filter(|(_, known)| import.version > *known) {
+            let domain = if domain.is_empty() { "ai.onnx" } else { domain };
+            return newer(format!("opset of `{domain}`"), import.version, known);
+        }
+    }
+    Ok(())
 }
 
 fn outputs(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::SampleError;
 use super::facts::is_truth;
 use super::random::Random;
+use super::refine;
 use crate::float::{ElementType, Graph, Op};
 use ciro_model::tensor::Tensor;
 
@@ -86,6 +87,8 @@ pub struct Calibration {
     pub samples: usize,
     /// Whether the samples were random because none were given.
     pub random: bool,
+    /// Samples on which bits are measured: the first of those that were given, as many as the graph's size allows.
+    pub probes: Vec<Vec<Tensor<f64>>>,
 }
 
 /// Runs the float graph on samples, one tensor for each input, and records the range of every node.
@@ -123,7 +126,11 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             }
         }
     }
-    Ok(Calibration { ranges, columns, binary, samples: samples.len(), random })
+    let probes = match random {
+        true => vec![],
+        false => samples.iter().take(refine::probes(graph)).cloned().collect(),
+    };
+    Ok(Calibration { ranges, columns, binary, samples: samples.len(), random, probes })
 }
 
 /// The samples, or random ones where there are none.

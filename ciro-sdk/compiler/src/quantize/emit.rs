@@ -296,8 +296,10 @@ impl Lowering<'_> {
         let step = step_for(&lattice, target.bits, wanted, reach.range);
         let lattice = lattice.refined(step);
         let keeps = reach.range.width() / lattice.base < pow2(exponent(target.bits) + 2);
+        let fits = reach.units(lattice.base) < BOUND as f64;
         if lattice.exact
             && lattice.fixed
+            && fits
             && (step <= lattice.base || (keeps && target.clip.is_none()))
         {
             return self.keep(expr, lattice.base, target, name);
@@ -465,6 +467,10 @@ fn wanted_range(target: &Target, reach: Range) -> Range {
     let mut range = if target.range.lo > target.range.hi { reach } else { target.range };
     if let Some(clip) = target.clip {
         range = range.clamp(clip.lo, clip.hi);
+        if range.hi < reach.lo || range.lo > reach.hi {
+            // All that is reached lies beyond one bound, which is then the result.
+            return range;
+        }
     }
     range.clamp(reach.lo, reach.hi)
 }

@@ -11,6 +11,7 @@ use super::facts;
 use super::grid::pow2;
 use super::ops;
 use super::plan::{self, Demand};
+use super::refine::Effort;
 use super::settings::Settings;
 use crate::float::{self, Graph, Labels, NodeId, Op};
 use ciro_model::integer::ops::Requantize;
@@ -56,6 +57,8 @@ pub(super) struct Lowering<'g> {
     pub(super) demands: Vec<Demand>,
     /// How many bits more than others each node's tensor is worth.
     pub(super) extra_bits: Vec<u32>,
+    /// How many bits beyond that its effect on the outputs has been found to be worth.
+    pub(super) effort: Effort,
     /// The nodes whose elements are whole numbers.
     pub(super) whole: Vec<bool>,
     pub(super) builder: ModelBuilder,
@@ -74,6 +77,9 @@ const FEW: usize = 256;
 
 /// The most bits that an activation gets for its effect.
 const BITS_MAX: u32 = 16;
+
+/// The most bits that it gets for what it does to the outputs.
+const EFFORT_BITS_MAX: u32 = 22;
 
 /// The margin beyond ranges that were calibrated with random samples, as a part of their width.
 const RANDOM_MARGIN: f64 = 1.0;
@@ -108,6 +114,7 @@ impl<'g> Lowering<'g> {
             truths: vec![],
             demands: plan::demands(graph),
             extra_bits,
+            effort: Effort::default(),
             whole: facts::whole_numbers(graph),
             builder,
             at: NodeId(0),
@@ -188,12 +195,18 @@ impl<'g> Lowering<'g> {
 
     /// The bits of a node's interval: more where its values leave the model.
     pub(super) fn bits(&self, id: NodeId) -> u32 {
-        if self.demands[id.index()].output {
+        let bits = if self.demands[id.index()].output {
             self.settings.output_bits
         } else {
             let bits = self.settings.activation_bits;
             (bits + self.extra_bits[id.index()]).min(bits.max(BITS_MAX))
-        }
+        };
+        (bits + self.effort(id)).min(bits.max(EFFORT_BITS_MAX))
+    }
+
+    /// The bits that a node's tensor has been found to be worth beyond those of its range.
+    pub(super) fn effort(&self, id: NodeId) -> u32 {
+        self.effort.of(id.index())
     }
 
     pub(super) fn form(&self, id: NodeId) -> Option<&Form> {
@@ -349,7 +362,8 @@ impl<'g> Lowering<'g> {
     pub(super) fn factor(&mut self, id: NodeId) -> Result<Value, QuantizeError> {
         const FACTOR_MAX: f64 = (1u32 << 17) as f64;
         let expr = self.expr(id)?;
-        let narrow = |(x, _, _)| self.builder.node(x).interval.max_abs() as f64 <= FACTOR_MAX;
+        let most = FACTOR_MAX * pow2(exponent(self.effort(id)));
+        let narrow = |(x, _, _)| self.builder.node(x).interval.max_abs() as f64 <= most;
         if expr.as_value().is_some_and(narrow) {
             return self.plain(&expr, BOUND as f64, &self.graph.node(id).name);
         }
@@ -373,7 +387,7 @@ impl<'g> Lowering<'g> {
     pub(super) fn factor_bits(&self, id: NodeId) -> u32 {
         const FINE_BITS: u32 = 14;
         let few = count(&self.graph.node(id).shape) <= FEW;
-        if few { self.bits(id).max(FINE_BITS) } else { self.bits(id) }
+        if few { self.bits(id).max(FINE_BITS + self.effort(id)) } else { self.bits(id) }
     }
 
     /// Rounds two factors, the wider one first, until sums of `terms` products stay below 2^30.

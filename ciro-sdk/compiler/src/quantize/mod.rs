@@ -21,6 +21,11 @@
 //! are as fine as the remainder's limbs of 12 bits and the bound of 2^30 allow; interval analysis with the actual weights
 //! decides, not the samples.
 //!
+//! # Bits by effect
+//! The bits above are a floor. The integer model runs on samples of the calibration, and where an output is off by more than
+//! one per cent of its spread, tensors get more bits: all of them, then those that mend most. Functions that are too steep for
+//! a table of equal steps go by ranks, whose steps follow the function.
+//!
 //! # What never fails later
 //! Every node's interval is computed while the model is built, inputs are clamped to theirs by the encoding, and rounded
 //! tensors by the model: a model that comes out of [`quantize`] runs on every input that can be encoded. Where such a clamp cuts
@@ -35,11 +40,13 @@ mod expr;
 mod facts;
 mod grid;
 mod hold_out;
+mod limbs;
 mod lower;
 mod masks;
 mod ops;
 mod plan;
 mod random;
+mod refine;
 mod scalar;
 mod settings;
 mod unit;
@@ -66,13 +73,11 @@ pub fn quantize(
     if expected != got {
         return Err(QuantizeError::Calibration { expected, got });
     }
+    let judge = refine::Judge::new(graph, &calibration.probes);
     let masked = masks::rewritten(graph, calibration);
     let (graph, calibration, truths) = match &masked {
         Some(masked) => (&masked.graph, &masked.calibration, &masked.truths[..]),
         None => (graph, calibration, &[][..]),
     };
-    let mut lowering = lower::Lowering::new(graph, calibration, settings)?;
-    lowering.truths = truths.to_vec();
-    lowering.run()?;
-    lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
+    refine::Subject { graph, calibration, truths, judge }.quantized(settings)
 }

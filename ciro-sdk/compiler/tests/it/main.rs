@@ -9,6 +9,7 @@
 mod altered;
 mod conformance;
 mod describe;
+mod effect;
 mod fixtures;
 mod masks;
 mod models;

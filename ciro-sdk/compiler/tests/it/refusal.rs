@@ -359,3 +359,18 @@ fn bytes_that_are_no_model_are_refused() {
     let text = import_bytes(b"not a model", &Settings::default()).unwrap_err();
     assert!(matches!(text, ImportError::Decode(_)));
 }
+
+#[test]
+fn versions_of_the_future_are_refused_with_those_that_are_known() {
+    let mut future = model().node(node("Relu", "n", &["x"], "y"));
+    future.0.opset_import[0].version = 99;
+    let error = future.error();
+    assert!(
+        matches!(&error, ImportError::Newer { got: 99, known: 28, what } if what.contains("ai.onnx")),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("28"), "{error}");
+    let mut format = model().node(node("Relu", "n", &["x"], "y"));
+    format.0.ir_version = 1000;
+    assert!(matches!(format.error(), ImportError::Newer { got: 1000, .. }));
+}

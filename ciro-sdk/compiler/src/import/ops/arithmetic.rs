@@ -1,5 +1,6 @@
 //! Elementwise operators of several operands, with broadcasting.
 
+use super::bits;
 use crate::float::scalar::x;
 use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
 use crate::import::Reason;
@@ -181,7 +182,7 @@ fn cast_like(cx: &mut Cx<'_, '_>) -> Outputs {
 /// Converts between element types.
 ///
 /// Floats become integers toward zero; anything but 0 becomes true. Values that the new type cannot
-/// hold, and the rounding to narrower floats, are not modelled.
+/// hold are not modelled, but for types of 4 bits, nor is the rounding to narrower floats.
 fn cast(cx: &mut Cx<'_, '_>, to: DataType) -> Outputs {
     let from = cx.tensor(0)?;
     if from.kind == to {
@@ -195,6 +196,11 @@ fn cast(cx: &mut Cx<'_, '_>, to: DataType) -> Outputs {
         DataType::Bool => {
             let not = x().then(UnaryFn::Not).then(UnaryFn::Not);
             cx.g.map(not, from.id)?
+        }
+        // Integers of 4 bits keep the low bits of what does not fit.
+        DataType::Int4 | DataType::Uint4 => {
+            let whole = cx.g.unary(UnaryFn::Truncate, from.id)?;
+            bits::wrap(cx, whole, to)?
         }
         to if integer_range(to).is_some() && is_float(from.kind) => {
             cx.g.unary(UnaryFn::Truncate, from.id)?

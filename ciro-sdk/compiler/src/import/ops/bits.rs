@@ -20,6 +20,11 @@ pub(super) const OPS: Family = &[
 /// Shifts by a number of bits: a product or quotient with a power of two.
 fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = operands(cx)?;
+    // Shifts by a negative number, or by more than there are bits, leave nothing but the sign.
+    let bits = f64::from(integer_bits(a.kind).ok_or(NOT_INTEGERS)?);
+    let outside = ScalarFn::binary(BinaryFn::Less, x(), c(0.0));
+    let inside = ScalarFn::binary(BinaryFn::Min, x(), c(bits));
+    let b = cx.g.map(where_(outside, c(bits), inside), b)?;
     let two = cx.g.scalar(2.0)?;
     let power = cx.g.binary(BinaryFn::Pow, two, b)?;
     if cx.text("direction", "") == "RIGHT" {
@@ -83,7 +88,7 @@ fn bitwise(cx: &mut Cx<'_, '_>, f: BinaryFn) -> Outputs {
 }
 
 /// The number of a type's range that is equal modulo its span.
-fn wrap(cx: &mut Cx<'_, '_>, id: NodeId, kind: DataType) -> Result<NodeId, Reason> {
+pub(super) fn wrap(cx: &mut Cx<'_, '_>, id: NodeId, kind: DataType) -> Result<NodeId, Reason> {
     let (low, high) = integers(kind)?;
     let rest = cx.g.with(BinaryFn::Mod, id, high - low + 1.0)?;
     if low == 0.0 {

@@ -18,6 +18,7 @@ mod linear;
 mod loss;
 mod ml;
 mod norm;
+mod packed;
 mod pool;
 mod quantize;
 mod recurrent;
@@ -52,6 +53,7 @@ const FAMILIES: &[(&str, Family)] = &[
     ("ml/svm", ml::svm::OPS),
     ("ml/tree_ensemble", ml::tree_ensemble::OPS),
     ("norm", norm::OPS),
+    ("packed", packed::OPS),
     ("pool", pool::OPS),
     ("quantize", quantize::OPS),
     ("recurrent", recurrent::OPS),

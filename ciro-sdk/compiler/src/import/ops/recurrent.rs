@@ -4,12 +4,14 @@ use crate::float::scalar::{c, x};
 use crate::float::{NodeId, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
+use crate::import::data_type::DataType;
 use crate::import::value::{Binding, Outputs, Value};
 
 pub(super) const OPS: Family = &[
     ("GRU", 1, |cx| recurrent(cx, Cell::Gru)),
     ("LSTM", 1, |cx| recurrent(cx, Cell::Lstm)),
     ("RNN", 1, |cx| recurrent(cx, Cell::Rnn)),
+    ("com.microsoft.DynamicQuantizeLSTM", 1, dynamic_quantize_lstm),
 ];
 
 /// The kinds of cells, by gates a cell.
@@ -37,6 +39,42 @@ impl Cell {
             Self::Lstm => &["Sigmoid", "Tanh", "Tanh"],
         }
     }
+}
+
+/// `com.microsoft.DynamicQuantizeLSTM`: an `LSTM` whose weights are integers `[D, I, 4 * H]` and `[D, H, 4 * H]`, with scales and
+/// zero points of each direction or of each column.
+///
+/// The rounding of activations to 8 bits that onnxruntime does on the way is not modelled: it is what the weights approximate.
+fn dynamic_quantize_lstm(cx: &mut Cx<'_, '_>) -> Outputs {
+    for (weight, scale, zero) in [(1, 8, 9), (2, 10, 11)] {
+        let mut id = cx.number(weight)?.id;
+        if cx.g.rank(id) != 3 {
+            return Err(cx
+                .g
+                .misfit("the weights are [D, I, 4 * H] and [D, H, 4 * H]", &[id])
+                .into());
+        }
+        if let Some(zero) = cx.optional(zero)? {
+            let zero = for_columns(cx, zero.id)?;
+            id = cx.g.sub(id, zero)?;
+        }
+        let scale = cx.id(scale)?;
+        let scale = for_columns(cx, scale)?;
+        id = cx.g.mul(id, scale)?;
+        let id = cx.g.transpose(id, &[0, 2, 1])?;
+        cx.inputs[weight] = Binding::Tensor(Value::new(id, DataType::Float));
+    }
+    recurrent(cx, Cell::Lstm)
+}
+
+/// `[D]` or `[D, 4 * H]` with an axis before the columns.
+fn for_columns(cx: &mut Cx<'_, '_>, id: NodeId) -> Result<NodeId, Reason> {
+    let shape = match *cx.g.shape(id) {
+        [directions] => vec![directions, 1, 1],
+        [directions, columns] => vec![directions, 1, columns],
+        _ => return Err(cx.g.misfit("scales are [D] or [D, 4 * H]", &[id])),
+    };
+    cx.g.reshape(id, &shape)
 }
 
 /// What all steps of one direction share.

@@ -1,7 +1,7 @@
 //! Reductions over any axes.
 
 use crate::float::scalar::{self, x};
-use crate::float::{BinaryFn, NodeId, Reducer, ScalarFn, UnaryFn};
+use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family};
 use crate::import::data_type::{DataType, is_float};
@@ -213,12 +213,54 @@ fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
     let k = usize::try_from(k).ok().filter(|&k| k <= extent);
     let k = k.ok_or(Reason::Unsupported("`k` is not between 0 and the extent of the axis"))?;
     let largest = cx.opset < 11 || cx.flag("largest", true);
-    let (values, indices) = sorted_top(cx, last, k, largest)?;
+    let (values, indices) = match extent > LONG && k * FEW <= extent {
+        true => repeated_top(cx, last, k, largest)?,
+        false => sorted_top(cx, last, k, largest)?,
+    };
     let values = cx.g.restore_last(values, axis)?;
     let indices = cx.g.restore_last(indices, axis)?;
     Ok([operand.with(values), Value::new(indices, DataType::Int64)]
         .map(crate::import::value::Binding::Tensor)
         .to_vec())
+}
+
+/// Few elements of a longer axis are found one after the other: comparing all with all takes its square.
+const LONG: usize = 256;
+/// Elements are few if there are this many times more.
+const FEW: usize = 8;
+
+/// Values and positions of the first `k` of the last axis: the greatest, the greatest of the others, and so on.
+fn repeated_top(
+    cx: &mut Cx<'_, '_>,
+    x: NodeId,
+    k: usize,
+    largest: bool,
+) -> Result<(NodeId, NodeId), Reason> {
+    let shape = cx.g.shape(x).to_vec();
+    let (extent, axis) = (shape.last().copied().unwrap_or(1), shape.len() - 1);
+    cx.g.allow(extent.saturating_mul(k))?;
+    let scores = if largest { x } else { cx.g.unary(UnaryFn::Neg, x)? };
+    let hidden = cx.g.scalar(f64::NEG_INFINITY)?;
+    let hidden = cx.g.expand(hidden, &shape)?;
+    let mut taken: Option<NodeId> = None;
+    let (mut values, mut indices) = (vec![], vec![]);
+    for _ in 0..k {
+        let left = match taken {
+            Some(taken) => cx.g.push(Op::Where, &[taken, hidden, scores])?,
+            None => scores,
+        };
+        let value = cx.g.reduce(Reducer::Max, left, &[axis])?;
+        let index = cx.g.reduce(Reducer::ArgMax, left, &[axis])?;
+        let place = cx.g.one_hot(index, extent)?;
+        taken = Some(match taken {
+            Some(taken) => cx.g.binary(BinaryFn::Or, taken, place)?,
+            None => place,
+        });
+        let value = if largest { value } else { cx.g.unary(UnaryFn::Neg, value)? };
+        values.push(cx.g.unsqueeze(value, axis)?);
+        indices.push(cx.g.unsqueeze(index, axis)?);
+    }
+    Ok((cx.g.concat(axis, &values)?, cx.g.concat(axis, &indices)?))
 }
 
 /// Values and positions of the first `k` of the last axis in order.

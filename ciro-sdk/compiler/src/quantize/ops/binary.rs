@@ -54,10 +54,8 @@ fn product(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, QuantizeError> {
     }
     let factors = [cx.factor(node.operands[0])?, cx.factor(node.operands[1])?];
     let terms = super::unary::reduced_terms(cx, cx.at);
-    let [a, b] = cx.fit(factors, terms)?;
-    let scale = a.scale * b.scale;
-    let id = cx.push(&node.name, Mul, &[a.id, b.id], scale)?;
-    Ok(Expr::value(node.shape.clone(), Value { id, scale }))
+    let effort = node.operands.iter().map(|&id| cx.effort(id)).fold(cx.effort(cx.at), u32::max);
+    cx.times(factors, (terms, effort))
 }
 
 /// Integers below this magnitude are few.
@@ -89,8 +87,9 @@ fn scaled(
     {
         return Ok(expr);
     }
+    let most = FACTOR_MAX << cx.effort(x);
     let narrow = |term: &Term| match term.core {
-        Core::Value { x, .. } => cx.builder.node(x).interval.max_abs() <= FACTOR_MAX,
+        Core::Value { x, .. } => cx.builder.node(x).interval.max_abs() <= most,
         _ => true,
     };
     // Ranks take a change of scale into their boundaries: nothing is multiplied.
@@ -261,8 +260,12 @@ pub(super) fn choose(
     let range = cx.range(a).union(cx.range(b));
     let spread =
         crate::quantize::calibrate::Range { lo: range.lo - range.hi, hi: range.hi - range.lo };
-    let target =
-        Target { range: spread, bits: cx.settings.activation_bits + 1, clip: None, own: true };
+    let target = Target {
+        range: spread,
+        bits: cx.settings.activation_bits + 1 + cx.effort(cx.at),
+        clip: None,
+        own: true,
+    };
     let difference = cx.round_to(&difference, &target, &format!("{}.difference", node.name))?;
     let id = cx.push(
         &format!("{}.chosen", node.name),

@@ -9,7 +9,7 @@ use crate::quantize::lower::Lowering;
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     node: &Node,
-    geometry: Geometry,
+    geometry: &Geometry,
 ) -> Result<Expr, QuantizeError> {
     let kernel = cx.constant_of(node.operands[1]);
     let weight = kernel.ok_or_else(|| cx.refuse(Refusal::ComputedKernel))?;
@@ -21,6 +21,17 @@ pub(super) fn lower(
         None => None,
     };
     let x = cx.narrow(node.operands[0])?;
-    let weight = weight.map(|w| w * x.scale);
-    Ok(Expr::core(node.shape.clone(), Core::Conv { x: x.id, weight, bias, geometry }))
+    let mut product: Option<Expr> = None;
+    for part in cx.parts(node.operands[0], x)? {
+        // The bias is added once.
+        let bias = if product.is_none() { bias.clone() } else { None };
+        let (x, weight) = (part.id, weight.map(|w| w * part.scale));
+        let core = Core::Conv { x, weight, bias, geometry: geometry.clone() };
+        let part = Expr::core(node.shape.clone(), core);
+        product = Some(match product {
+            Some(product) => product.plus(part),
+            None => part,
+        });
+    }
+    Ok(product.expect("there is a part"))
 }

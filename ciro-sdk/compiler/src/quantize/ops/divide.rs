@@ -1,5 +1,6 @@
 //! Divisions and reciprocals.
 
+use super::ranked;
 use crate::float::{Graph, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
@@ -16,7 +17,7 @@ pub(super) const RECIPROCAL_BITS: u32 = 16;
 /// Divisors may be this many times smaller or greater than at calibration.
 const ROOM: f64 = 2.0;
 /// Bits of a divisor.
-const DIVISOR_BITS: u32 = 15;
+pub(super) const DIVISOR_BITS: u32 = 15;
 
 /// `a / b`, both computed.
 ///
@@ -31,6 +32,9 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     let range = cx.divisor_range(b);
     if range.lo <= 0.0 && range.hi >= 0.0 {
         return Err(sign_error(cx, range));
+    }
+    if let Some(expr) = by_parts(cx, id, range)? {
+        return Ok(expr);
     }
     let divisor = cx.graph.node(b);
     if let (Op::Move(movement), &[base]) = (&divisor.op, &divisor.operands[..])
@@ -51,6 +55,55 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
         return Ok(expr.times(sign(range)));
     }
     quotient(cx, id, a, b)
+}
+
+/// Divisors whose greatest magnitude is this many times the least are inverted to a part of themselves, if it matters.
+const WIDE: f64 = 16.0;
+
+/// A quotient whose divisor spans several octaves, and which has been found worth it: `a` times the inverse in two parts.
+fn by_parts(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    range: Range,
+) -> Result<Option<Expr>, QuantizeError> {
+    let node = cx.graph.node(id);
+    let (a, b) = (node.operands[0], node.operands[1]);
+    let effort = cx.effort(id).max(cx.effort(b));
+    let magnitude = range.affine(sign(range), 0.0);
+    if effort == 0 || magnitude.hi < WIDE * magnitude.lo {
+        return Ok(None);
+    }
+    let divisor = cx.graph.node(b);
+    // A divisor that is stretched over many elements is inverted before.
+    let stretched = match (&divisor.op, &divisor.operands[..]) {
+        (Op::Move(movement), &[base])
+            if movement.fill().is_none()
+                && count(&divisor.shape) > count(&cx.graph.node(base).shape)
+                && cx.form(base).is_some() =>
+        {
+            Some((movement, base))
+        }
+        _ => None,
+    };
+    let base = stretched.map_or(b, |(_, base)| base);
+    let expr = cx.expr(base)?.times(sign(range));
+    let Some(parts) = ranked::inverse(cx, &expr, magnitude)? else { return Ok(None) };
+    let factor = cx.factor(a)?;
+    let mut sum: Option<Expr> = None;
+    for part in parts {
+        let mut inverse = Expr::value(expr.shape.clone(), part);
+        if let Some((movement, _)) = stretched {
+            inverse = cx.moved(inverse, movement)?;
+        }
+        let name = format!("{}.inverse.rows", node.name);
+        let inverse = cx.plain(&inverse, BOUND as f64, &name)?;
+        let product = cx.times([factor, inverse], (1, effort))?;
+        sum = Some(match sum {
+            Some(sum) => sum.plus(product),
+            None => product,
+        });
+    }
+    Ok(sum.map(|sum| sum.times(sign(range))))
 }
 
 /// Whether `b` is the sum of the rows of the softmax `a`, which is 1.

@@ -1,17 +1,22 @@
 //! Inputs: how real numbers come in.
 
-use crate::float::{ElementType, NodeId};
+use crate::float::{ElementType, NodeId, Op};
+use crate::quantize::calibrate::Range;
 use crate::quantize::calibrate::table_rows;
 use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Value, count, rebuilt};
-use crate::quantize::grid::{pow2, step_at_least};
+use crate::quantize::grid::{ceil_log2, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
-use ciro_model::integer::{BOUND, Encoding, NodeId as IntegerId};
+use ciro_model::integer::ops::{Bucketize, Requantize};
+use ciro_model::integer::{BOUND, Encoding, Interval, NodeId as IntegerId, ordered_image};
 
 /// Rows of at most this many elements are encoded more finely: they cost little, and tabular data wants it.
 const SMALL_ROW: usize = 64;
+
+/// The most bits of an input.
+const BITS_MAX: u32 = 20;
 
 /// Columns get scales of their own if their magnitudes differ by more than this factor.
 const UNLIKE: f64 = 4.0;
@@ -52,9 +57,10 @@ pub(in crate::quantize) fn view(
             }
         },
         ElementType::Float => {
-            let row = input.shape.last().copied().unwrap_or(1);
-            let small = row <= SMALL_ROW && count(&input.shape) <= 16 * SMALL_ROW;
-            let bits = cx.settings.input_bits.unwrap_or(if small { 14 } else { 12 });
+            if let Some(expr) = offset_columns(cx, index)? {
+                return Ok(expr);
+            }
+            let bits = bits(cx, index);
             if let Some((encoding, scales)) = by_column(cx, index, bits) {
                 let factors = scales.iter().copied().cycle().take(count(&shape)).collect();
                 let factors = rebuilt(&shape, factors);
@@ -73,6 +79,17 @@ pub(in crate::quantize) fn view(
     };
     let scale = encoding.scale();
     Ok(Expr::value(shape, Value { id: cx.view(index, encoding)?, scale }))
+}
+
+/// The bits of a float input's interval.
+pub(super) fn bits(cx: &Lowering<'_>, index: usize) -> u32 {
+    let shape = &cx.graph.inputs[index].shape;
+    let row = shape.last().copied().unwrap_or(1);
+    let small = row <= SMALL_ROW && count(shape) <= 16 * SMALL_ROW;
+    let bits = cx.settings.input_bits.unwrap_or(if small { 14 } else { 12 });
+    let node = cx.graph.iter().find(|(_, node)| node.op == Op::Input { index });
+    let effort = node.map_or(0, |(id, _)| cx.effort(id));
+    (bits + effort).min(bits.max(BITS_MAX))
 }
 
 /// The encoding with one scale for each column, and the scales, if the columns are unlike each other.
@@ -100,6 +117,60 @@ fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Ve
     let negative = columns.iter().any(|range| range.lo < 0.0);
     let lo = if negative { -bound } else { 0 };
     Some((Encoding::Columns { scales: scales.clone(), lo, hi: bound }, scales))
+}
+
+/// Columns whose values vary by less than this part of their magnitude (times stamps, years) are counted from their least.
+const OFFSET: f64 = 1.0 / 64.0;
+/// The most numbers that such columns distinguish, all together, as a power of two.
+const OFFSET_BITS: u32 = 16;
+
+/// Columns far from zero as ranks among equal steps: range, not magnitude, gets the bits.
+///
+/// The ranks are those of exact float32 images. What lies outside the calibrated range, with its headroom, is cut, and counted.
+fn offset_columns(cx: &mut Lowering<'_>, index: usize) -> Result<Option<Expr>, QuantizeError> {
+    let shape = cx.graph.inputs[index].shape.clone();
+    let columns = cx.columns[index].clone();
+    let offset = |c: &Range| c.width() > 0.0 && c.width() < OFFSET * c.max_abs();
+    if columns.len() != count(&shape)
+        || columns.len() > SMALL_ROW
+        || !columns.iter().any(offset)
+        || !columns.iter().all(|c| c.lo <= c.hi && c.max_abs() < f64::from(f32::MAX))
+    {
+        return Ok(None);
+    }
+    let log = u32::try_from(ceil_log2(columns.len() as f64)).unwrap_or(0);
+    let bits = bits(cx, index).min(OFFSET_BITS - log);
+    let (mut boundaries, mut factors, mut origins) = (vec![], vec![], vec![]);
+    for column in &columns {
+        let range = column.widen(cx.settings.input_headroom);
+        let width = if range.width() > 0.0 { range.width() } else { 1.0 };
+        let step = width * pow2(-exponent(bits));
+        let image = |x: f64| ordered_image(single(x));
+        let mut edges: Vec<i64> =
+            (0..=1i32 << bits).map(|i| image(range.lo + f64::from(i) * step)).collect();
+        edges.dedup();
+        // Where float32 is coarser than the step, ranks are not equally far apart.
+        if edges.len() <= 1 << bits {
+            return Ok(None);
+        }
+        boundaries.push(edges);
+        factors.push(step);
+        origins.push(range.lo - 0.5 * step);
+    }
+    let name = format!("{}.ranks", cx.graph.inputs[index].name);
+    let x = ordered(cx, index)?;
+    let x = cx.push(&name, Bucketize { boundaries, limbs: true }, &[x], 1.0)?;
+    let inside = Requantize { shift: 0, lo: 1, hi: narrow(1i64 << bits) };
+    let kept = Interval::new(1, 1i64 << bits);
+    let x = cx.push(&format!("{name}.inside"), inside, &[x], 1.0)?;
+    cx.builder.guard(x, kept);
+    let core = Core::Scaled { x, factors: rebuilt(&shape, factors) };
+    Ok(Some(Expr::core(shape.clone(), core).plus_constant(rebuilt(&shape, origins))))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "inputs are encoded as float32")]
+fn single(x: f64) -> f32 {
+    x as f32
 }
 
 /// The view of an input that is rounded to integers of a given scale at once (`QuantizeLinear` of an input).

@@ -39,7 +39,7 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
     if let Some(product) = chained(&expr, &node.shape, weight) {
         return Ok(product);
     }
-    let (x, factors, offset) = match folded(cx, &expr) {
+    let (x, factors, offset) = match folded(cx, &expr, ROW_MAX << cx.effort(operand)) {
         Some((x, factors)) => (x, factors, expr.offset),
         None => {
             let integers = match weight.data().iter().copied().all(whole) {
@@ -53,9 +53,20 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
             (value.id, vec![value.scale; k], None)
         }
     };
-    let data = weight.data().iter().enumerate().map(|(i, w)| w * factors[i / n.max(1)]);
-    let core = Core::Linear { x, weight: rebuilt(&[k, n], data.collect()), bias: None };
-    let mut product = Expr::core(node.shape.clone(), core);
+    let unit = cx.builder.node(x).scale;
+    let mut product: Option<Expr> = None;
+    for part in cx.parts(operand, Value { id: x, scale: unit })? {
+        let times = part.scale / unit;
+        let data = weight.data().iter().enumerate();
+        let data = data.map(|(i, w)| w * factors[i / n.max(1)] * times).collect();
+        let core = Core::Linear { x: part.id, weight: rebuilt(&[k, n], data), bias: None };
+        let part = Expr::core(node.shape.clone(), core);
+        product = Some(match product {
+            Some(product) => product.plus(part),
+            None => part,
+        });
+    }
+    let mut product = product.expect("there is a part");
     if let Some(offset) = offset {
         let rows = offset.data().chunks_exact(k.max(1));
         let shifted = rows.flat_map(|row| {
@@ -89,7 +100,11 @@ fn chained(expr: &Expr, shape: &[usize], weight: &Tensor<f64>) -> Option<Expr> {
 }
 
 /// The one tensor of an expression and its factor for each column.
-fn folded(cx: &Lowering<'_>, expr: &Expr) -> Option<(ciro_model::integer::NodeId, Vec<f64>)> {
+fn folded(
+    cx: &Lowering<'_>,
+    expr: &Expr,
+    most: i64,
+) -> Option<(ciro_model::integer::NodeId, Vec<f64>)> {
     let [term] = &expr.terms[..] else { return None };
     let columns = *expr.shape.last()?;
     let (x, factors) = match &term.core {
@@ -97,7 +112,7 @@ fn folded(cx: &Lowering<'_>, expr: &Expr) -> Option<(ciro_model::integer::NodeId
         Core::Scaled { x, factors } => (*x, along(factors, expr.shape.len() - 1)?),
         _ => return None,
     };
-    let narrow = cx.builder.node(x).interval.max_abs() <= ROW_MAX;
+    let narrow = cx.builder.node(x).interval.max_abs() <= most;
     (narrow && term.moves.is_empty()).then_some((x, factors))
 }
 

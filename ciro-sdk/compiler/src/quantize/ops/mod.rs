@@ -9,6 +9,7 @@ pub(super) mod input;
 mod log_sum;
 mod mat_mul;
 mod movement;
+mod ranked;
 mod reduce;
 mod select;
 mod softmax;
@@ -43,7 +44,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Form>, Q
                 pads: pads.clone(),
                 groups: *groups,
             };
-            conv::lower(cx, node, geometry)?
+            conv::lower(cx, node, &geometry)?
         }
         Op::Unary(f) => unary::lower(cx, id, f)?,
         Op::Binary(f) => binary::lower(cx, id, *f)?,

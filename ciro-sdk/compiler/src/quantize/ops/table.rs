@@ -1,5 +1,8 @@
 //! Functions by table.
 
+use std::ops::RangeInclusive;
+
+use super::ranked;
 use crate::float::NodeId;
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::{narrow, round_to_i64};
@@ -9,7 +12,7 @@ use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{Lookup, Requantize};
-use ciro_model::integer::{BOUND, Interval};
+use ciro_model::integer::{BOUND, ConstId, Interval, NodeId as IntegerId};
 use ciro_model::tensor::Tensor;
 
 /// `f` of an expression whose values were inside `seen` at calibration.
@@ -29,7 +32,8 @@ pub(super) fn of(
     let lattice = Lattice::of(expr);
     let seen = if seen.lo > seen.hi { reach } else { seen };
     let wanted = seen.widen(cx.settings.margin).clamp(reach.lo, reach.hi);
-    let steep = cx.extra_bits[node.operands[0].index()];
+    let effort = cx.effort(id).max(cx.effort(node.operands[0]));
+    let steep = cx.extra_bits[node.operands[0].index()] + effort;
     let output = u32::from(cx.demands[id.index()].output);
     let bits = (cx.settings.table_bits + output.max(steep)).min(QUOTIENT_BITS_MAX);
     let width = [wanted.width(), wanted.max_abs(), 1.0]
@@ -41,6 +45,11 @@ pub(super) fn of(
     let mut step = step_at_least(lattice.base, least);
     if lattice.exact && lattice.fixed {
         step = step.max(lattice.base);
+    }
+    if (ranked::relative(cx, id) || ranked::too_coarse(cx, id, (seen, step), f))
+        && let Some(ranked) = ranked::of(cx, id, expr, seen, f)?
+    {
+        return Ok(ranked);
     }
     let (expr, grid) = cx.grid(expr, step)?;
     let step = grid.step();
@@ -63,16 +72,60 @@ pub(super) fn of(
         let constant = vec![value; count(&node.shape)];
         return Ok(Expr::constant(rebuilt(&node.shape, constant)));
     }
-    let (scale, table) = round(cx, id, &values)?;
-    let middle = round_to_i64((seen.lo + seen.hi) / (2.0 * step)).clamp(quotient.lo, quotient.hi);
-    let kept = kept_entries(&values, &table, scale, middle - quotient.lo);
-    let table = cx.builder.constant(Tensor::vector(table));
-    let op = Lookup { offset, shift, lo: narrow(quotient.lo), table };
-    let value = Value { id: cx.push(&node.name, op, &[operand.id], scale)?, scale };
-    let kept = Interval::new(quotient.lo + kept.lo, quotient.lo + kept.hi);
-    if kept != quotient {
-        cx.builder.guard(value.id, kept);
+    let at = |x: f64| {
+        let q = round_to_i64((x / step).round()).clamp(quotient.lo, quotient.hi);
+        usize::try_from(q - quotient.lo).unwrap_or(0)
+    };
+    let hull = at(seen.lo)..=at(seen.hi);
+    let told = Told { values: &values, hull };
+    let op = Lookup { offset, shift, lo: narrow(quotient.lo), table: ConstId(0) };
+    emit(cx, id, operand.id, &told, &op)
+}
+
+/// The values of a table, and the positions of those that were seen.
+pub(super) struct Told<'v> {
+    pub(super) values: &'v [f64],
+    pub(super) hull: RangeInclusive<usize>,
+}
+
+/// A table with its values rounded, and what tells where it cuts; `op.table` is filled in.
+pub(super) fn emit(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    operand: IntegerId,
+    told: &Told<'_>,
+    op: &Lookup,
+) -> Result<Expr, QuantizeError> {
+    let node = cx.graph.node(id);
+    let (values, first) = (told.values, i64::from(op.lo));
+    let hull = Range::of(&values[told.hull.clone()]);
+    let (scale, table) = round(cx, id, values, hull)?;
+    let kept = kept_entries(values, &table, scale, told.hull.clone());
+    let cuts = |at: usize| (values[at] - f64::from(table[at]) * scale).abs() > scale;
+    let last = i64::try_from(values.len()).unwrap_or(i64::MAX) - 1;
+    if !told.hull.clone().any(cuts) {
+        let op = Lookup { table: cx.builder.constant(Tensor::vector(table)), ..*op };
+        let value = Value { id: cx.push(&node.name, op, &[operand], scale)?, scale };
+        if kept != Interval::new(0, last) {
+            cx.builder.guard(value.id, Interval::new(first + kept.lo, first + kept.hi));
+        }
+        return Ok(Expr::value(node.shape.clone(), value));
     }
+    // It cuts between variables that were seen, so that no interval of them tells where: the values do.
+    let (least, most) = (table.iter().min().copied(), table.iter().max().copied());
+    let (least, most) = (least.unwrap_or(0), most.unwrap_or(0));
+    let beyond = (0..values.len()).map(|at| match cuts(at) {
+        true if values[at] > f64::from(table[at]) * scale => most + 1,
+        true => least - 1,
+        false => table[at],
+    });
+    let beyond = cx.builder.constant(Tensor::vector(beyond.collect()));
+    let name = format!("{}.value", node.name);
+    let op = Lookup { table: beyond, ..*op };
+    let value = cx.push(&name, op, &[operand], scale)?;
+    let clamp = Requantize { shift: 0, lo: least, hi: most };
+    let value = Value { id: cx.push(&node.name, clamp, &[value], scale)?, scale };
+    cx.builder.guard(value.id, Interval::new(least.into(), most.into()));
     Ok(Expr::value(node.shape.clone(), value))
 }
 
@@ -97,13 +150,25 @@ fn not_flat(
     }
 }
 
-/// The positions around `middle` whose entries are the function's values, not those at the end of the calibrated range.
-fn kept_entries(values: &[f64], table: &[i32], scale: f64, middle: i64) -> Interval {
+/// The longest run of positions within `hull`, and on around it, whose entries are the function's values, not those at the end
+/// of the calibrated range.
+pub(super) fn kept_entries(
+    values: &[f64],
+    table: &[i32],
+    scale: f64,
+    hull: RangeInclusive<usize>,
+) -> Interval {
     let kept = |at: usize| (values[at] - f64::from(table[at]) * scale).abs() <= scale;
     let last = values.len() - 1;
-    let middle = usize::try_from(middle).unwrap_or(0).min(last);
-    let lo = (0..=middle).rev().take_while(|&at| kept(at)).last().unwrap_or(middle);
-    let hi = (middle..=last).take_while(|&at| kept(at)).last().unwrap_or(middle);
+    let (mut best, mut length, mut run) = (*hull.start(), 0, 0);
+    for at in hull {
+        run = if kept(at) { run + 1 } else { 0 };
+        if run > length {
+            (best, length) = (at, run);
+        }
+    }
+    let lo = (0..=best).rev().take_while(|&at| kept(at)).last().unwrap_or(best);
+    let hi = (best..=last).take_while(|&at| kept(at)).last().unwrap_or(best);
     let position = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
     Interval::new(position(lo), position(hi))
 }
@@ -138,7 +203,14 @@ fn entries(
 }
 
 /// The output's scale and the rounded entries; integers stay what they are.
-fn round(cx: &Lowering<'_>, id: NodeId, values: &[f64]) -> Result<(f64, Vec<i32>), QuantizeError> {
+///
+/// What the function takes between variables that were seen, `hull`, is kept too where that costs no more than a bit.
+pub(super) fn round(
+    cx: &Lowering<'_>,
+    id: NodeId,
+    values: &[f64],
+    hull: Range,
+) -> Result<(f64, Vec<i32>), QuantizeError> {
     let range = cx.range(id);
     let whole = |&v: &f64| (v - v.round()).abs() == 0.0 && v.abs() < (1u32 << 20) as f64;
     if values.iter().all(whole) {
@@ -151,6 +223,7 @@ fn round(cx: &Lowering<'_>, id: NodeId, values: &[f64]) -> Result<(f64, Vec<i32>
         .find(|width| *width > 0.0)
         .expect("1 is positive");
     let mut scale = step_at_least(1.0, width * pow2(-exponent(cx.bits(id))));
+    let kept = with_hull(kept, hull);
     while kept.max_abs() / scale >= BOUND as f64 / 2.0 {
         scale *= 2.0;
     }
@@ -159,4 +232,13 @@ fn round(cx: &Lowering<'_>, id: NodeId, values: &[f64]) -> Result<(f64, Vec<i32>
         narrow(round_to_i64((v / scale).round_ties_even()))
     };
     Ok((scale, values.iter().map(entry).collect()))
+}
+
+/// A range with as much of `hull` as makes it at most twice as wide on each side.
+pub(super) fn with_hull(range: Range, hull: Range) -> Range {
+    let width = range.width();
+    if hull.lo > hull.hi || width <= 0.0 {
+        return range;
+    }
+    range.union(hull.clamp(range.lo - width, range.hi + width))
 }

@@ -1,19 +1,24 @@
 //! Functions of one variable.
 
-use super::{compare, divide, input, table, whole};
+use super::{compare, divide, input, ranked, table, whole};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
-use crate::quantize::emit::{Clamp, Target};
+use crate::quantize::emit::{Clamp, Target, exponent};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
+use crate::quantize::grid::pow2;
 use crate::quantize::lower::{Form, Lowering};
 use crate::quantize::scalar::{Line, Shape, Steps, guards_zero};
-use ciro_model::integer::ops::{Isqrt, Mul, Requantize};
+use ciro_model::integer::ops::{Isqrt, Requantize};
 use ciro_model::integer::room;
 
 /// Tensors of at most this many elements may be clamped at full width, which costs more limbs.
 const FEW: usize = 256;
+/// Bits of radicands under reciprocal roots, at least.
+const ROOT_BITS: u32 = 20;
+/// Bits of the greatest integer root.
+const ROOT_UNIT_BITS: i32 = 14;
 
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
@@ -24,7 +29,11 @@ pub(super) fn lower(
     if let Some(exact) = whole::lower(cx, id, operand, f)? {
         return Ok(exact);
     }
-    match Shape::of(f) {
+    let shape = Shape::of(f);
+    if let Some(ranked) = fine(cx, id, (operand, f), &shape)? {
+        return Ok(ranked);
+    }
+    match shape {
         Shape::Line(line) => {
             let expr = cx.expr(operand)?;
             Ok(along(expr, line))
@@ -59,22 +68,13 @@ pub(super) fn lower(
         }
         Shape::Square { inner, outer } => {
             let value = square_factor(cx, id, operand, inner)?;
-            let [a, b] = cx.fit([value, value], reduced_terms(cx, id))?;
-            let scale = a.scale * b.scale;
-            let name = cx.graph.node(id).name.clone();
-            let product = cx.push(&name, Mul, &[a.id, b.id], scale)?;
-            let shape = cx.graph.node(id).shape.clone();
-            Ok(along(Expr::value(shape, Value { id: product, scale }), outer))
+            let effort = cx.effort(id).max(cx.effort(operand));
+            let square = cx.times([value, value], (reduced_terms(cx, id), effort))?;
+            Ok(along(square, outer))
         }
         Shape::Compare { f, inner, outer } if inner.offset.is_infinite() => {
-            // No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
-            if hides_all(cx, operand) {
-                return Err(cx.refuse(Refusal::Infinity));
-            }
             let truth = outer.slope * f.eval(inner.offset, 0.0) + outer.offset;
-            let shape = cx.graph.node(id).shape.clone();
-            let truths = vec![truth; count(&shape)];
-            Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
+            beyond_all(cx, id, operand, truth)
         }
         Shape::Compare { f, inner, outer } => {
             let difference = along(cx.expr(operand)?, inner);
@@ -87,6 +87,74 @@ pub(super) fn lower(
             let range = cx.ranges[operand.index()];
             table::of(cx, id, &expr, range, &|x| f.eval(x))
         }
+    }
+}
+
+/// A comparison with infinity, which has one result.
+///
+/// No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
+fn beyond_all(
+    cx: &Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    truth: f64,
+) -> Result<Expr, QuantizeError> {
+    if hides_all(cx, operand) {
+        return Err(cx.refuse(Refusal::Infinity));
+    }
+    let shape = cx.graph.node(id).shape.clone();
+    let truths = vec![truth; count(&shape)];
+    Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
+}
+
+/// A function by ranks, where a table of equal steps, an integer root or a quotient would be too coarse.
+fn fine(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    (operand, f): (NodeId, &ScalarFn),
+    shape: &Shape,
+) -> Result<Option<Expr>, QuantizeError> {
+    let curved = matches!(
+        shape,
+        Shape::Sqrt { .. } | Shape::Reciprocal { .. } | Shape::ReciprocalSqrt { .. } | Shape::Other
+    );
+    if curved && let Some(ranked) = ranked::of_input(cx, id, operand, f)? {
+        return Ok(Some(ranked));
+    }
+    let seen = cx.ranges[operand.index()];
+    let (inner, bits) = match shape {
+        Shape::Sqrt { inner, .. } | Shape::ReciprocalSqrt { inner, .. } => (inner, ROOT_BITS),
+        Shape::Reciprocal { inner, .. } => (inner, divide::DIVISOR_BITS),
+        _ => return Ok(None),
+    };
+    let range = seen.affine(inner.slope, inner.offset);
+    let step = range.max_abs() * 2.0 * pow2(-exponent(bits)) / inner.slope.abs();
+    let real = |x: f64| f.eval(x);
+    let roots = matches!(shape, Shape::Sqrt { .. });
+    if range.lo < 0.0 || inner.slope == 0.0 {
+        return Ok(None);
+    }
+    let coarse = match roots {
+        // The root's own unit counts, not the radicand's.
+        true => {
+            let unit = range.hi.max(0.0).sqrt() * pow2(-ROOT_UNIT_BITS);
+            let width = cx.own_ranges[id.index()].width();
+            width > 0.0 && (unit * root_slope(shape) > width * pow2(-9) || ranked::relative(cx, id))
+        }
+        false => ranked::too_coarse(cx, id, (seen, step), &real),
+    };
+    if !coarse {
+        return Ok(None);
+    }
+    let expr = cx.expr(operand)?;
+    ranked::of(cx, id, &expr, seen, &real)
+}
+
+/// How much of a root's unit the result has.
+fn root_slope(shape: &Shape) -> f64 {
+    match shape {
+        Shape::Sqrt { outer, .. } => outer.slope.abs(),
+        _ => 1.0,
     }
 }
 

@@ -1,0 +1,128 @@
+//! Bits by effect: steep functions, wide factors, columns far from zero, and clips that are told.
+
+use ciro_compiler::float::{BinaryFn, Op, ScalarFn, UnaryFn};
+use ciro_compiler::quantize::{Settings, calibrate, quantize};
+use ciro_model::Tensor;
+use ciro_model::integer::{Encoding, IntegerModel};
+
+use crate::operators::{Builder, bin, c, run};
+
+/// `f(a x + b)`.
+fn of(f: UnaryFn, a: f64, b: f64) -> ScalarFn {
+    let inner = bin(BinaryFn::Add, bin(BinaryFn::Mul, ScalarFn::X, c(a)), c(b));
+    ScalarFn::Unary(f, Box::new(inner))
+}
+
+/// How many elements a run of the model cut.
+fn cut(model: &IntegerModel, sample: &[Tensor<f64>]) -> u64 {
+    let inputs = model.inputs().iter().zip(sample);
+    let views = inputs.flat_map(|(input, real)| input.views.iter().map(move |view| (view, real)));
+    let integers: Vec<_> =
+        views.map(|((_, encoding), real)| encoding.encode(real).unwrap().tensor).collect();
+    let trace = model.trace(&integers).unwrap();
+    model.clips(&trace).iter().map(|clip| clip.count).sum()
+}
+
+#[test]
+fn functions_of_an_input_are_as_fine_as_the_function_asks() {
+    // A table of equal steps over [1e-3, 1e4] knows next to nothing of what these do near zero.
+    for f in [
+        of(UnaryFn::Log, 1.0, 0.0),
+        of(UnaryFn::Reciprocal, 1.0, 1e-2),
+        of(UnaryFn::Tanh, 0.01, 0.0),
+        of(UnaryFn::Sigmoid, 1.0, -3.0),
+    ] {
+        let mut b = Builder::default();
+        let x = b.draw(&[1, 6], ciro_compiler::float::ElementType::Float, 3, |unit| {
+            1e-3 * 1e7f64.powf(unit)
+        });
+        let y = b.unary(f, x);
+        b.output(y);
+        b.check(1e-3).unwrap();
+    }
+}
+
+#[test]
+fn functions_of_a_wide_sum_are_as_fine_as_the_function_asks() {
+    for f in [UnaryFn::Sigmoid, UnaryFn::Tanh, UnaryFn::Softplus] {
+        let mut b = Builder::default();
+        let x = b.input(&[1, 64], (-100.0, 100.0), 1);
+        let w = b.weights(&[64, 4], 2);
+        let wide = b.push(Op::MatMul, &[x, w], &[1, 4]);
+        let wide = b.unary(bin(BinaryFn::Mul, ScalarFn::X, c(0.01)), wide);
+        let y = b.unary(ScalarFn::unary(f), wide);
+        b.output(y);
+        b.check(3e-3).unwrap();
+    }
+}
+
+#[test]
+fn small_differences_of_large_columns_decide() {
+    // Seconds since 1970 within two weeks, beside an age.
+    let mut b = Builder::default();
+    let x = b.draw(&[1, 2], ciro_compiler::float::ElementType::Float, 5, |unit| unit);
+    for sample in &mut b.samples {
+        let [time, age] = sample[0].data() else { panic!("two columns") };
+        sample[0] = Tensor::new(vec![1, 2], vec![1.7e9 + 1.2e6 * time, 18.0 + 60.0 * age]).unwrap();
+    }
+    let mean = b.constant(&[1, 2], vec![-1.7006e9, -48.0]);
+    let x = b.binary(BinaryFn::Add, x, mean);
+    let deviation = b.constant(&[1, 2], vec![3e-6, 0.05]);
+    let x = b.binary(BinaryFn::Mul, x, deviation);
+    let w = b.weights(&[2, 3], 7);
+    let y = b.push(Op::MatMul, &[x, w], &[1, 3]);
+    b.output(y);
+    b.check(5e-3).unwrap();
+    let model = b.quantized();
+    assert!(matches!(model.inputs()[0].views[0].1, Encoding::Ordered), "{:?}", model.inputs());
+    // A month later nothing is known, and that is told.
+    let later = Tensor::new(vec![1, 2], vec![1.7e9 + 4e6, 30.0]).unwrap();
+    assert!(cut(&model, &[later]) > 0);
+    assert_eq!(b.samples.iter().map(|sample| cut(&model, sample)).sum::<u64>(), 0);
+}
+
+#[test]
+fn products_that_cancel_get_the_bits_they_need() {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 4], (900.0, 1000.0), 1);
+    let z = b.input(&[1, 4], (900.0, 1000.0), 2);
+    let squares = [x, z].map(|x| b.binary(BinaryFn::Mul, x, x));
+    let both = b.binary(BinaryFn::Mul, x, z);
+    let twice = b.unary(bin(BinaryFn::Mul, ScalarFn::X, c(-2.0)), both);
+    let sum = b.binary(BinaryFn::Add, squares[0], squares[1]);
+    // (x - z)^2, at most 10^4, as a sum of terms of 10^6.
+    let y = b.binary(BinaryFn::Add, sum, twice);
+    b.output(y);
+    b.check(2e-2).unwrap();
+}
+
+#[test]
+fn even_functions_cut_nothing_between_what_was_seen() {
+    let mut b = Builder::default();
+    let x = b.draw(&[1, 8], ciro_compiler::float::ElementType::Float, 9, |unit| {
+        if unit < 0.5 { -1.0 - 4.0 * unit } else { 1.0 + 4.0 * (unit - 0.5) }
+    });
+    let magnitude = ScalarFn::Unary(UnaryFn::Abs, Box::new(ScalarFn::X));
+    let shifted = bin(BinaryFn::Add, magnitude, c(0.7));
+    let y = b.unary(ScalarFn::Unary(UnaryFn::Reciprocal, Box::new(shifted)), x);
+    b.output(y);
+    let model = b.quantized();
+    assert_eq!(b.samples.iter().map(|sample| cut(&model, sample)).sum::<u64>(), 0);
+}
+
+#[test]
+fn a_model_that_meets_its_target_stays_as_it_is() {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 16], (-1.0, 1.0), 1);
+    let w = b.weights(&[16, 8], 2);
+    let h = b.push(Op::MatMul, &[x, w], &[1, 8]);
+    let h = b.unary(ScalarFn::unary(UnaryFn::Relu), h);
+    b.output(h);
+    let calibration = calibrate(&b.graph, &b.samples).unwrap();
+    let unmeasured = ciro_compiler::quantize::Calibration { probes: vec![], ..calibration.clone() };
+    let settings = Settings::default();
+    let measured = quantize(&b.graph, &calibration, &settings).unwrap();
+    assert_eq!(measured, quantize(&b.graph, &unmeasured, &settings).unwrap());
+    let got = run(&measured, &b.samples[0]);
+    assert_eq!(got[0].shape(), [1, 8]);
+}
