@@ -1,29 +1,10 @@
-//! The command line.
+//! Arguments that commands share.
 
 use std::path::PathBuf;
 
 use ciro_sdk::{Preset, ProveSettings, Route};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, ColorChoice, Parser, Subcommand};
-
-use crate::commands;
-
-/// Verifiable AI inference: an ONNX model in, a STARK proof of its answer out.
-#[derive(Debug, Parser)]
-#[command(
-    name = "ciro",
-    version,
-    propagate_version = true,
-    disable_help_subcommand = true,
-    arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 proof invalid.\nTry `ciro demo` first."
-)]
-pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) global: Global,
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
+use clap::{Args, ColorChoice};
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
@@ -47,35 +28,6 @@ pub(crate) struct Global {
     /// Refuse work that would take more memory, such as 8GB [default: what the machine has free]
     #[arg(long, global = true, value_name = "SIZE", value_parser = crate::format::parse_size)]
     pub(crate) max_memory: Option<u64>,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Prove a bundled digit classifier on a bundled image, and see a forgery rejected
-    Demo(commands::demo::Args),
-    /// Start a project that proves and verifies as it stands
-    Init(commands::init::Args),
-    /// Show a model's operators, shapes and size
-    Inspect(commands::inspect::Args),
-    /// Tell whether a model can be proven, and at what cost
-    Check(commands::check::Args),
-    /// Turn an ONNX model into an integer model, with its key and accuracy
-    Compile(commands::compile::Args),
-    /// Make the model key that verifiers need
-    Key(commands::key::Args),
-    /// Write a model as a readable Cairo package
-    Transpile(commands::transpile::Args),
-    /// Run a model on an input, without a proof
-    Run(commands::run::Args),
-    /// Run a model on an input and prove the result
-    Prove(commands::prove::Args),
-    /// Verify a proof against a model key
-    Verify(commands::verify::Args),
-    /// Measure proving and verifying
-    Bench(commands::bench::Args),
-    /// Print completions for a shell
-    Completions(commands::completions::Args),
 }
 
 /// Which model, and how an ONNX file is compiled.
@@ -139,12 +91,22 @@ impl RouteArgs {
     }
 }
 
-/// Reads the command line; usage errors and help end the process here.
-pub(crate) fn parse() -> Cli {
-    Cli::parse()
+/// For which proofs keys are made: every combination that a route has.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KindArgs {
+    /// How proofs are made: with the tensor STARK, as a Cairo program, or both
+    #[arg(long, value_name = "ROUTE,...", default_value = "tensor", value_delimiter = ',', value_parser = routes())]
+    pub(crate) route: Vec<Route>,
+    /// Security parameters
+    #[arg(long, value_name = "PRESET,...", default_value = "standard", value_delimiter = ',', value_parser = presets())]
+    pub(crate) preset: Vec<Preset>,
+    /// Inferences in one proof
+    #[arg(long, value_name = "N,...", default_value = "1", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: Vec<u32>,
 }
 
-fn routes() -> impl TypedValueParser<Value = Route> {
+/// The names of routes on the command line.
+pub(crate) fn routes() -> impl TypedValueParser<Value = Route> {
     let values = [
         PossibleValue::new("tensor").help("the tensor STARK: milliseconds"),
         PossibleValue::new("cairo").help("a Cairo program, proven with stwo-cairo: seconds"),

@@ -21,7 +21,7 @@ impl Machine {
             cpu: cpu().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             threads: rayon::current_num_threads(),
             avx512: avx512(),
-            memory_mb: meminfo("MemTotal").map(|bytes| bytes / 1_000_000),
+            memory_mb: ciro_sdk::total_memory().map(|bytes| bytes / 1_000_000),
             os: std::env::consts::OS,
         }
     }
@@ -38,11 +38,6 @@ impl std::fmt::Display for Machine {
     }
 }
 
-/// The most memory that this process ever held, in bytes; `None` where the system does not say.
-pub(crate) fn peak_memory() -> Option<u64> {
-    field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
-}
-
 /// The commit that this program was built from, while its sources are still there.
 pub(crate) fn commit() -> Option<String> {
     let sources = env!("CARGO_MANIFEST_DIR");
@@ -50,17 +45,6 @@ pub(crate) fn commit() -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !commit.is_empty()).then_some(commit)
-}
-
-fn meminfo(name: &str) -> Option<u64> {
-    field(&fs::read_to_string("/proc/meminfo").ok()?, name)
-}
-
-/// Reads a line such as `VmHWM:   1234 kB`.
-fn field(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kilobytes.checked_mul(1024)
 }
 
 fn cpu() -> Option<String> {
@@ -77,17 +61,4 @@ fn avx512() -> bool {
 #[cfg(not(target_arch = "x86_64"))]
 fn avx512() -> bool {
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kilobytes_are_read() {
-        let text = "VmPeak:\t  9 kB\nVmHWM:\t  1234 kB\nThreads:\t2\n";
-        assert_eq!(field(text, "VmHWM"), Some(1_263_616));
-        assert_eq!(field(text, "Threads"), None);
-        assert_eq!(field(text, "Vm"), None);
-    }
 }

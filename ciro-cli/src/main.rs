@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+mod advice;
 mod args;
+mod cli;
 mod commands;
-mod failure;
+mod context;
 mod format;
 mod machine;
 mod model;
@@ -15,5 +17,5 @@ mod ui;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    commands::main(args::parse())
+    cli::main(cli::parse())
 }

@@ -1,5 +1,6 @@
 //! What the command shows: results on stdout, everything else on stderr.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -9,10 +10,11 @@ use std::time::Duration;
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use ciro_sdk::{printable_json, printable_message};
+use ciro_sdk::{Concern, printable_json, printable_message};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::advice;
 use crate::args::Global;
 
 /// Titles and names.
@@ -27,11 +29,31 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Where and how a command speaks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ui {
     json: bool,
     quiet: bool,
     color: anstream::ColorChoice,
+    warnings: RefCell<Vec<Warning>>,
+}
+
+/// Something that may be wrong with a result, as `--json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Warning {
+    /// A word that programs may rely on.
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    /// The node, input or output that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) node: Option<String>,
+}
+
+/// A result and everything that may be wrong with it.
+#[derive(Serialize)]
+struct Warned<'r, T> {
+    #[serde(flatten)]
+    result: &'r T,
+    warnings: &'r [Warning],
 }
 
 impl Ui {
@@ -41,7 +63,8 @@ impl Ui {
             clap::ColorChoice::Always => anstream::ColorChoice::Always,
             clap::ColorChoice::Never => anstream::ColorChoice::Never,
         };
-        Self { json: global.json, quiet: global.quiet, color }
+        let warnings = RefCell::default();
+        Self { json: global.json, quiet: global.quiet, color, warnings }
     }
 
     /// Whether results go out as JSON.
@@ -63,7 +86,8 @@ impl Ui {
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
         let mut out = AutoStream::new(stdout(), self.color);
         let written = if self.json {
-            let json = serde_json::to_string(value).context("cannot write the result as JSON")?;
+            let warned = Warned { result: value, warnings: &self.warnings.borrow() };
+            let json = serde_json::to_string(&warned).context("cannot write the result as JSON")?;
             writeln!(out, "{}", printable_json(&json))
         } else {
             write!(out, "{text}")
@@ -78,10 +102,20 @@ impl Ui {
         }
     }
 
-    /// Tells what may be wrong.
-    pub(crate) fn warn(&self, text: impl Display) {
-        let text = printable_message(&text.to_string());
+    /// Tells what may be wrong with the result.
+    pub(crate) fn warn(&self, warning: Warning) {
+        let text = printable_message(&warning.message);
         self.tell(format_args!("{WARNING}warning{WARNING:#}: {text}"));
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Tells of everything that the user should know before relying on a model or a result.
+    pub(crate) fn warn_of(&self, concerns: &[Concern]) {
+        for concern in concerns {
+            let message = format!("{concern}; {}", advice::spell(&concern.advice()));
+            let node = concern.node().map(str::to_owned);
+            self.warn(Warning { code: concern.code(), message, node });
+        }
     }
 
     /// Tells why the command failed: the chain of causes, then what to do.

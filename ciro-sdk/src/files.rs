@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::advice::Advice;
+
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +38,23 @@ pub enum FileError {
         #[source]
         source: io::Error,
     },
+    /// Something is in the folder that a new one is to take the place of.
+    #[error("`{}` is not an empty folder", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl FileError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Write { .. } => Some(Advice::WritableFolder),
+            Self::NotEmpty { .. } => Some(Advice::EmptyFolder),
+            Self::Read { .. } | Self::TooLarge { .. } => None,
+        }
+    }
 }
 
 /// Reads a whole file of at most `limit` bytes.
@@ -74,18 +93,13 @@ impl OutputFile {
     /// # Errors
     /// [`FileError::Write`] if `path` is a folder, or its folder does not take files.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
         let failed = |source| FileError::Write { path: path.to_owned(), source };
         let name = match path.file_name() {
             Some(_) if path.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
             Some(name) => name,
             None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
         };
-        let mut temporary = OsString::from(".");
-        temporary.push(name);
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        temporary.push(format!(".{}.{count}.tmp", std::process::id()));
-        let temporary = path.with_file_name(temporary);
+        let temporary = path.with_file_name(temporary_name(name));
         let file = File::create_new(&temporary).map_err(failed)?;
         Ok(Self { path: path.to_owned(), temporary, file: Some(file) })
     }
@@ -103,6 +117,80 @@ impl OutputFile {
             .and_then(|()| std::fs::rename(&self.temporary, &self.path))
             .map_err(|source| FileError::Write { path: self.path.clone(), source })
     }
+}
+
+/// A folder in the making: files in a temporary one beside it, which gets its name when all of them are written.
+#[derive(Debug)]
+pub struct OutputFolder {
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl OutputFolder {
+    /// Makes a temporary folder beside `path`, which must be new or an empty folder: files that are there already would become part
+    /// of what is written.
+    ///
+    /// # Errors
+    /// [`FileError::NotEmpty`] if something is there, [`FileError::Write`] if its parent does not take folders.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        let failed = |source| FileError::Write { path: path.to_owned(), source };
+        let full = match std::fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => path.exists(),
+        };
+        if full {
+            return Err(FileError::NotEmpty { path: path.to_owned() });
+        }
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        let name = absolute.file_name();
+        let name = name.ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+        let temporary = absolute.with_file_name(temporary_name(name));
+        std::fs::create_dir_all(&temporary).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), temporary })
+    }
+
+    /// Writes files, texts by their paths in the folder, and gives the folder its name.
+    ///
+    /// # Errors
+    /// [`FileError::Write`] if one of them cannot be written; nothing is left behind then.
+    pub fn finish<'f>(
+        self,
+        files: impl IntoIterator<Item = (&'f str, &'f str)>,
+    ) -> Result<(), FileError> {
+        let failed = |source| FileError::Write { path: self.path.clone(), source };
+        for (name, text) in files {
+            let file = self.temporary.join(name);
+            if !file.starts_with(&self.temporary) {
+                return Err(failed(io::ErrorKind::InvalidFilename.into()));
+            }
+            if let Some(parent) = file.parent() {
+                std::fs::create_dir_all(parent).map_err(failed)?;
+            }
+            write(&file, text.as_bytes())?;
+        }
+        if self.path.exists() {
+            // Only an empty folder gives way to the new one.
+            std::fs::remove_dir(&self.path).map_err(failed)?;
+        }
+        std::fs::rename(&self.temporary, &self.path).map_err(failed)
+    }
+}
+
+impl Drop for OutputFolder {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; after a failure the first error is the one to tell.
+        let _ = std::fs::remove_dir_all(&self.temporary);
+    }
+}
+
+/// A name that no other writer of this or another process takes.
+fn temporary_name(name: &std::ffi::OsStr) -> OsString {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    temporary.push(format!(".{}.{count}.tmp", std::process::id()));
+    temporary
 }
 
 impl Drop for OutputFile {
@@ -151,6 +239,21 @@ mod tests {
             let error = OutputFile::create(&path).unwrap_err();
             assert_eq!(error.to_string(), format!("cannot write `{}`", path.display()));
         }
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("package");
+        std::fs::create_dir(&path).unwrap();
+        let files = [("Scarb.toml", "a"), ("src/lib.cairo", "b")];
+        OutputFolder::create(&path).unwrap().finish(files).unwrap();
+        assert_eq!(std::fs::read(path.join("src/lib.cairo")).unwrap(), b"b");
+        let error = OutputFolder::create(&path).unwrap_err();
+        assert!(matches!(error, FileError::NotEmpty { .. }), "{error}");
+        let outside = OutputFolder::create(&parent.path().join("other")).unwrap();
+        outside.finish([("/outside", "c")]).unwrap_err();
+        assert_eq!(names(parent.path()), ["package"]);
     }
 
     #[test]

@@ -1,36 +1,65 @@
-//! The two ways to prove an integer model.
+//! The ways to prove an integer model, by name.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How an inference is proven; both routes prove the same integer model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Route {
+use ciro_stark::Preset;
+
+/// Declares the routes, one line for each: variant, code in files, name, what its keys begin with.
+macro_rules! routes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal, $magic:literal;)+) => {
+        /// How an inference is proven; every route proves the same integer model.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Route {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Route {
+            /// All routes, those that this build leaves out included.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The route's name.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// The number that stands for the route in files.
+            pub(crate) const fn code(self) -> u8 {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+
+            /// What the route's keys begin with, whatever their version.
+            pub(crate) const fn magic(self) -> &'static [u8] {
+                match self {
+                    $(Self::$variant => $magic,)+
+                }
+            }
+        }
+    };
+}
+
+routes! {
     /// The tensor STARK: milliseconds, the default.
     #[default]
-    Tensor,
+    Tensor = 0, "tensor", b"CIROKEY";
     /// A Cairo program, proven with stwo-cairo: seconds, for whoever wants a Cairo program.
-    Cairo,
+    Cairo = 1, "cairo", b"ciro-cairo-key/";
 }
 
 impl Route {
-    /// Both routes.
-    pub const ALL: [Self; 2] = [Self::Tensor, Self::Cairo];
-
-    /// The route's name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tensor => "tensor",
-            Self::Cairo => "cairo",
-        }
+    /// The route of a number in a file.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|route| route.code() == code)
     }
 
-    /// Whether this build of the library knows the route.
-    pub fn is_built(self) -> bool {
-        match self {
-            Self::Tensor => true,
-            Self::Cairo => cfg!(feature = "cairo"),
-        }
+    /// The route that a key belongs to, by its first bytes.
+    pub(crate) fn of_key(bytes: &[u8]) -> Option<Self> {
+        Self::ALL.iter().copied().find(|route| bytes.starts_with(route.magic()))
     }
 }
 
@@ -42,35 +71,74 @@ impl fmt::Display for Route {
 
 /// No route has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown route `{0}`: expected `tensor` or `cairo`")]
-pub struct UnknownRoute(String);
+#[error("unknown route `{name}`: expected {}", names())]
+pub struct UnknownRoute {
+    /// The name.
+    pub name: String,
+}
 
 impl FromStr for Route {
     type Err = UnknownRoute;
 
     fn from_str(name: &str) -> Result<Self, UnknownRoute> {
-        Self::ALL
-            .into_iter()
+        let mut routes = Self::ALL.iter().copied();
+        routes
             .find(|route| route.name() == name)
-            .ok_or_else(|| UnknownRoute(name.to_owned()))
+            .ok_or_else(|| UnknownRoute { name: name.to_owned() })
     }
 }
 
-/// The route is left out of this build (feature `cairo`).
+fn names() -> String {
+    let names: Vec<String> = Route::ALL.iter().map(|route| format!("`{route}`")).collect();
+    names.join(" or ")
+}
+
+/// The route is left out of this build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the route `{0}` is not part of this build")]
 pub struct RouteNotBuilt(pub Route);
+
+/// What tells proofs of one model apart: each kind has a key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProofKind {
+    /// How they are made.
+    pub route: Route,
+    /// Their security parameters.
+    pub preset: Preset,
+    /// How many inferences one proof is about, at least 1.
+    pub batch: u32,
+}
+
+impl fmt::Display for ProofKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { route, preset, batch } = self;
+        let plural = if *batch == 1 { "" } else { "s" };
+        write!(f, "route `{route}`, preset `{preset}`, {batch} inference{plural}")
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_parsed_back() {
-        for route in Route::ALL {
+    fn names_and_codes_are_parsed_back() {
+        for &route in Route::ALL {
             assert_eq!(route.name().parse(), Ok(route));
+            assert_eq!(Route::of_code(route.code()), Some(route));
+            assert_eq!(Route::of_key(&[route.magic(), &[9]].concat()), Some(route));
         }
+        assert_eq!((Route::of_code(9), Route::of_key(b"CIRO")), (None, None));
         let error = "stark".parse::<Route>().unwrap_err();
         assert_eq!(error.to_string(), "unknown route `stark`: expected `tensor` or `cairo`");
+    }
+
+    #[test]
+    fn no_key_can_be_of_two_routes() {
+        for one in Route::ALL {
+            for other in Route::ALL.iter().filter(|other| *other != one) {
+                assert!(!one.magic().starts_with(other.magic()) && one.code() != other.code());
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Key bytes behind a length, then an output segment: reading a statement never panics.
 #![no_main]
 
-use ciro_cairo::{CairoKey, Statement};
+use ciro_cairo::{CairoKey, parse_claim};
 use libfuzzer_sys::fuzz_target;
 use starknet_types_core::felt::Felt;
 
@@ -13,6 +13,6 @@ fuzz_target!(|bytes: &[u8]| {
         let (chunks, _) = segment.as_chunks::<8>();
         let felts: Vec<Felt> =
             chunks.iter().map(|chunk| Felt::from(i64::from_le_bytes(*chunk))).collect();
-        let _ = Statement::parse(&key, &felts);
+        let _ = parse_claim(&key, &felts);
     }
 });

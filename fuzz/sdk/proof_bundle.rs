@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
-use ciro_sdk::{Model, ModelKey, ProofBundle, ProveSettings, Prover, Tensor, verify};
+use ciro_sdk::{Key, Model, ProofBundle, ProveSettings, Prover, Tensor, verify};
 
 /// The key of a model with one matrix product, and a proof of it.
-static TINY: LazyLock<(ModelKey, ProofBundle)> = LazyLock::new(|| {
+static TINY: LazyLock<(Key, ProofBundle)> = LazyLock::new(|| {
     let mut builder = ModelBuilder::new();
     let input = builder.input("x", vec![1, 2]);
     let encoding = Encoding::Affine { scale: 1.0, lo: -9, hi: 9 };

@@ -24,7 +24,7 @@ _load()  # before anything else loads the extension module
 
 from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402
-from ._key import Key  # noqa: E402
+from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
 from ._proof import Proof, Verified, verify  # noqa: E402
 from ._sources import Calibration  # noqa: E402
@@ -46,6 +46,7 @@ __all__ = [
     "Estimate",
     "InvalidProofError",
     "Key",
+    "KeyEntry",
     "LayerAccuracy",
     "Model",
     "OutputAccuracy",

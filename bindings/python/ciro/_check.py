@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Optional
 
 from . import _ciro, _html
 from ._arrays import Inputs, is_path
 from ._jobs import Job
-from ._model import Model, Shapes, compile_settings, prove_settings
-from ._sources import ModelSource, is_compiled, onnx_bytes
+from ._model import Model, Shapes, open_settings, prove_settings
+from ._sources import ModelSource, onnx_bytes
 from .errors import Refusal
 
 
@@ -95,26 +93,15 @@ def check(
         ValueError: if the samples or settings do not fit the model, or it leaves shapes open.
         CiroError: if the file is no model at all.
     """
-    if not is_path(model):
-        data, name = (model.to_bytes(), "model.ciro-model") if isinstance(model, Model) else onnx_bytes(model)
-        with tempfile.TemporaryDirectory(prefix="ciro-") as folder:
-            path = Path(folder) / ("model.ciro-model" if is_compiled(data) else name.replace("/", "_"))
-            path.write_bytes(data)
-            return check(
-                path,
-                calibration=calibration,
-                shapes=shapes,
-                route=route,
-                preset=preset,
-                batch=batch,
-                progress=progress,
-                **quantization,
-            )
     proving = prove_settings(route, preset, batch)
     with Job("check", progress) as observer:
-        if is_compiled(model):
-            refused, cost = _ciro.check_compiled(os.fspath(model), proving, observer)
-        else:
-            settings, _ = compile_settings(model, calibration, shapes, quantization)
+        if isinstance(model, Model):
+            refused, cost = _ciro.check_model(model._inner, proving, observer)
+        elif is_path(model):
+            settings = open_settings(calibration, shapes, quantization)
             refused, cost = _ciro.check_file(os.fspath(model), settings, proving, observer)
+        else:
+            data, name = onnx_bytes(model)
+            settings = open_settings(calibration, shapes, quantization)
+            refused, cost = _ciro.check_bytes(data, name, settings, proving, observer)
     return Report([Refusal(*refusal) for refusal in refused], Estimate(*cost) if cost else None)

@@ -160,7 +160,7 @@ class Model:
         """
         The key of this model's proofs.
         """
-    def key_for(self, /, proof: Proof, max_memory: int | None = None, observer: Any | None = None) -> Key:
+    def key_for(self, /, proof: Proof, route: str, max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
         The key to verify a proof against, for whoever trusts this model.
         """

@@ -1,8 +1,9 @@
-"""Model keys."""
+"""Keys of models."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Union
 
 from . import _ciro, _html
@@ -11,10 +12,30 @@ from . import _ciro, _html
 Tensors = dict[str, tuple[int, ...]]
 
 
-class Key:
-    """What a verifier holds instead of the model: a commitment to its graph, weights and scales, in less than 10 kB.
+@dataclass(frozen=True)
+class KeyEntry:
+    """The key for proofs of one kind."""
 
-    Whoever trusts a model makes its key (`Model.key`) and publishes it. A verifier never takes it from the prover.
+    #: Its identity: 64 hexadecimal digits. Proofs name it.
+    digest: str
+    #: How the proofs are made: `tensor` or `cairo`.
+    route: str
+    #: Their security parameters: `standard`, `compact` or `proven`.
+    preset: str
+    #: How many inferences a proof is about.
+    batch: int
+    #: Bits of security of the proofs, by the conjecture behind most deployed STARKs.
+    security_bits: int
+    #: Bits of security that hold without a conjecture.
+    proven_security_bits: int
+
+
+class Key:
+    """What a verifier holds instead of the model: a commitment to its graph, weights and scales.
+
+    It has an entry of less than 10 kB for every kind of proof (route, preset, number of inferences) that it was made for; most have one,
+    whose properties are those of the key. Whoever trusts a model makes its key (`Model.key`, `Model.make_key`) and publishes it. A
+    verifier never takes it from the prover.
     """
 
     def __init__(self, inner: _ciro.Key) -> None:
@@ -52,34 +73,61 @@ class Key:
         return self._inner.to_bytes()
 
     @property
+    def entries(self) -> list[KeyEntry]:
+        """The keys that it holds, one for each kind of proof."""
+        return [
+            KeyEntry(digest, route, preset, batch, *security)
+            for digest, route, preset, batch, security in self._inner.entries
+        ]
+
+    def __or__(self, other: Key) -> Key:
+        """The entries of both: `model.make_key(batch=1) | model.make_key(route="cairo")`.
+
+        Raises:
+            ValueError: if they are keys of different models.
+        """
+        return Key(self._inner.joined(other._inner)) if isinstance(other, Key) else NotImplemented
+
+    @property
     def digest(self) -> str:
-        """The identity of the key: 64 hexadecimal digits."""
-        return self._inner.digest
+        """The identity of the only entry: 64 hexadecimal digits.
+
+        Raises:
+            ValueError: if there are several: see `entries`. So do the properties below.
+        """
+        return self._only.digest
 
     @property
     def route(self) -> str:
-        """How proofs for this key are made: `tensor` or `cairo`."""
-        return self._inner.route
+        """How proofs for the only entry are made: `tensor` or `cairo`."""
+        return self._only.route
 
     @property
     def preset(self) -> str:
-        """The security parameters: `standard`, `compact` or `proven`."""
-        return self._inner.preset
+        """The security parameters of the only entry: `standard`, `compact` or `proven`."""
+        return self._only.preset
 
     @property
     def batch(self) -> int:
-        """How many inferences a proof for this key is about."""
-        return self._inner.batch
+        """How many inferences a proof for the only entry is about."""
+        return self._only.batch
 
     @property
     def security_bits(self) -> int:
-        """Bits of security of proofs for this key, by the conjecture behind most deployed STARKs."""
-        return self._inner.security[0]
+        """Bits of security of proofs for the only entry, by the conjecture behind most deployed STARKs."""
+        return self._only.security_bits
 
     @property
     def proven_security_bits(self) -> int:
-        """Bits of security that hold without a conjecture."""
-        return self._inner.security[1]
+        """Bits of security of the only entry that hold without a conjecture."""
+        return self._only.proven_security_bits
+
+    @property
+    def _only(self) -> KeyEntry:
+        entries = self.entries
+        if len(entries) != 1:
+            raise ValueError(f"the key has {len(entries)} entries: see `key.entries`")
+        return entries[0]
 
     @property
     def inputs(self) -> Tensors:
@@ -92,22 +140,22 @@ class Key:
         return {name: tuple(shape) for name, shape in self._inner.outputs}
 
     def __eq__(self, other: object) -> bool:
-        return self.digest == other.digest if isinstance(other, Key) else NotImplemented
+        return self.to_bytes() == other.to_bytes() if isinstance(other, Key) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.digest)
+        return hash(self.to_bytes())
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Key.from_bytes, (self.to_bytes(),))
 
     def __repr__(self) -> str:
-        return f"<ciro.Key {self.digest[:16]} route={self.route} preset={self.preset} batch={self.batch}>"
+        kinds = [f"{e.digest[:16]} route={e.route} preset={e.preset} batch={e.batch}" for e in self.entries]
+        return f"<ciro.Key {', '.join(kinds)}>"
 
     def _repr_html_(self) -> str:
-        rows = {
-            "digest": self.digest,
-            "route, preset": f"{self.route}, {self.preset}",
-            "inferences in a proof": self.batch,
-            "security": f"{self.security_bits} bits, {self.proven_security_bits} of them proven",
-        }
+        rows = {}
+        for entry in self.entries:
+            bits = f"{entry.security_bits} bits, {entry.proven_security_bits} of them proven"
+            kind = f"{entry.route}, {entry.preset}, {entry.batch} inference(s)"
+            rows[kind] = f"{entry.digest}, {bits}"
         return _html.table("Ciro model key", rows)

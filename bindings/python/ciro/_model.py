@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -13,8 +13,7 @@ from ._arrays import Inputs, Values, is_path, to_inputs, to_values
 from ._jobs import Job, logger
 from ._key import Key, Tensors
 from ._proof import Made, Proof
-from ._sources import Calibration, ModelSource, is_compiled, neighbour, onnx_bytes
-from ._transpile import refuse_full, write_folder
+from ._sources import Calibration, ModelSource, is_compiled, onnx_bytes
 from .accuracy import Accuracy
 from .errors import CalibrationWarning
 
@@ -28,9 +27,8 @@ class Model:
     It may be used from several threads at once. Pickles and `.ciro-model` files hold all of it.
     """
 
-    def __init__(self, inner: _ciro.Model, calibration: Optional[Calibration] = None) -> None:
+    def __init__(self, inner: _ciro.Model) -> None:
         self._inner = inner
-        self._calibration = calibration
 
     @classmethod
     def load(cls, path: Union[str, os.PathLike[str]]) -> Model:
@@ -81,9 +79,11 @@ class Model:
             TypeError: for anything but numbers.
             ValueError: if the inputs do not fit the model, are not finite, or leave a range that was guessed.
         """
-        given = self._given(inputs)
+        given = to_inputs(inputs, list(self.inputs))
         with Job("run", progress) as observer:
-            return to_values(self._inner.run(given, observer))
+            outputs, told = self._inner.run(given, observer)
+        _warn(told)
+        return to_values(outputs)
 
     def prove(
         self,
@@ -118,7 +118,8 @@ class Model:
             UnsupportedModelError: if the model cannot be proven on this route.
             MemoryError: before anything is done, if the proof would take too much.
         """
-        given = self._given(inputs)
+        given = to_inputs(inputs, list(self.inputs))
+        _warn(self._inner.examine(given))
         settings = prove_settings(route, preset, commit_input=commit_input, max_memory=max_memory)
         with Job("prove", progress) as observer:
             proof, outputs, key, blinding, prove_ms = self._inner.prove(given, settings, observer)
@@ -140,18 +141,18 @@ class Model:
     def make_key(
         self,
         *,
-        batch: int = 1,
-        route: str = "tensor",
-        preset: str = "standard",
+        batch: Union[int, Iterable[int]] = 1,
+        route: Union[str, Iterable[str]] = "tensor",
+        preset: Union[str, Iterable[str]] = "standard",
         max_memory: Optional[int] = None,
         progress: bool = False,
     ) -> Key:
-        """The key for proofs of `batch` inferences.
+        """The key for proofs of `batch` inferences; with lists, for every combination that the routes have, all in one file.
 
         Args:
-            batch: how many inferences a proof is about, at least 1.
-            route: as for `prove`.
-            preset: as for `prove`.
+            batch: how many inferences a proof is about, at least 1, or several such numbers: `[1, 8, 64]`.
+            route: as for `prove`, or several of them: `["tensor", "cairo"]`.
+            preset: as for `prove`, or several of them.
             max_memory: as for `prove`.
             progress: shows a progress bar.
 
@@ -160,12 +161,14 @@ class Model:
             UnsupportedModelError: if the model cannot be proven on this route.
             MemoryError: if a proof would take too much.
         """
-        if batch < 1:
-            raise ValueError(f"a proof is about at least 1 inference, not {batch}")
-        settings = prove_settings(route, preset, batch, max_memory=max_memory)
+        batches = [batch] if isinstance(batch, int) else list(batch)
+        if any(batch < 1 for batch in batches):
+            raise ValueError(f"a proof is about at least 1 inference, not {min(batches)}")
+        routes = [route] if isinstance(route, str) else list(route)
+        presets = [preset] if isinstance(preset, str) else list(preset)
         self._inner.confirm()
         with Job("key", progress) as observer:
-            return Key(self._inner.key(settings, observer))
+            return Key(self._inner.key(routes, presets, batches, max_memory, observer))
 
     def transpile(
         self, folder: Union[str, os.PathLike[str]], *, name: Optional[str] = None, progress: bool = False
@@ -186,17 +189,14 @@ class Model:
             UnsupportedModelError: if a node has no Cairo form.
         """
         target = Path(folder)
-        refuse_full(target)
-        self._inner.confirm()
         with Job("transpile", progress) as observer:
-            files, program_hash = self._inner.transpile(name or target.resolve().name, observer)
-        write_folder(target, dict(files))
-        return program_hash
+            return self._inner.transpile(os.fspath(target), name or target.resolve().name, observer)
 
     @property
     def calibration(self) -> Optional[Calibration]:
         """The samples that the model was calibrated with; `None` if the ranges are guessed, and for a model that was loaded."""
-        return self._calibration
+        found = self._inner.calibration
+        return None if found is None else Calibration(*found)
 
     @property
     def accuracy(self) -> Accuracy:
@@ -232,23 +232,6 @@ class Model:
     def macs(self) -> int:
         """Multiply-accumulate operations of one run."""
         return self._inner.size[1]
-
-    def _given(self, inputs: Inputs) -> _ciro.Inputs:
-        """Converts inputs; warns of values outside the calibrated range, and refuses them if that is a guess."""
-        given = to_inputs(inputs, list(self.inputs))
-        clamped = self._inner.clamped(given)
-        found = next(((n, name, count) for n, inputs in enumerate(clamped) for name, count in inputs), None)
-        if found is None:
-            return given
-        sample, name, count = found
-        more = sum(map(bool, clamped)) - 1
-        text = f"input `{name}` of sample {sample}: {count} value(s) outside the calibrated range"
-        text += f", and {more} more samples" if more else ""
-        advice = "calibrate with inputs like this one: `ciro.compile(..., calibration=X)`"
-        if self._inner.refuses_clamped:
-            raise ValueError(f"{_ciro.printable(text)}, which was guessed\nhint: {advice}")
-        warnings.warn(_ciro.printable(f"{text}, moved to its end; {advice}"), CalibrationWarning, stacklevel=3)
-        return given
 
     def __eq__(self, other: object) -> bool:
         return self._inner.to_bytes() == other._inner.to_bytes() if isinstance(other, Model) else NotImplemented
@@ -310,17 +293,18 @@ def compile(
     """
     if is_compiled(model):
         raise ValueError("the model is compiled already: open it with `ciro.Model.load`")
-    settings, samples = compile_settings(model, calibration, shapes, quantization)
+    settings = open_settings(calibration, shapes, quantization, cache=cache)
     with Job("compile", progress) as observer:
         if is_path(model):
-            inner = _ciro.Model.compile_file(os.fspath(model), settings, cache, observer)
+            inner = _ciro.Model.open(os.fspath(model), settings, observer)
         else:
             data, name = onnx_bytes(model)
-            inner = _ciro.Model.compile_bytes(data, name, settings, observer)
-    compiled = Model(inner, samples)
-    for concern in inner.concerns:
-        text = _ciro.printable(f"`{compiled.name}` {_describe(*concern)}")
-        warnings.warn(text, CalibrationWarning, stacklevel=2)
+            inner = _ciro.Model.open_bytes(data, name, settings, observer)
+    compiled = Model(inner)
+    found = compiled.calibration
+    if found is not None and found.discovered:
+        logger.info("calibrated with %s, found beside the model", _ciro.printable(str(found.file)))
+    _warn(inner.concerns)
     return compiled
 
 
@@ -360,35 +344,28 @@ def prove_inference(
     return compiled.prove(inputs, route=route, preset=preset, max_memory=max_memory, progress=progress)
 
 
-def _describe(output: Optional[str], relative_error: float, top1_agreement: float) -> str:
-    """What the user should know of a model before trusting its integers."""
-    if output is None:
-        return "is calibrated with random numbers; pass real inputs: `calibration=X`"
-    return (
-        f"is not close to the float model in output `{output}`: {relative_error:.1%} mean relative error, "
-        f"{top1_agreement:.1%} top-1 agreement; `print(model.accuracy)` shows where, and more `input_bits` or `activation_bits` may help"
-    )
+def _warn(told: Sequence[tuple[str, str]]) -> None:
+    """Warns the caller of a public function of this module of what the library says of a model or a result."""
+    for _, text in told:
+        warnings.warn(text, CalibrationWarning, stacklevel=3)
 
 
-def compile_settings(
-    model: ModelSource,
+def open_settings(
     calibration: Optional[Inputs],
     shapes: Optional[Shapes],
     quantization: Mapping[str, Any],
-) -> tuple[_ciro.CompileSettings, Optional[Calibration]]:
-    """The settings of a compilation; reads the calibration file, or the one beside the model."""
-    samples = neighbour(model) if calibration is None else calibration
-    given = None if samples is None else to_inputs(samples)
+    *,
+    cache: bool = False,
+) -> _ciro.OpenSettings:
+    """How a model is opened; without samples those of a file beside it are taken."""
     lists: dict[str, Sequence[int]] = {
         name: [shape] if isinstance(shape, int) else list(shape) for name, shape in (shapes or {}).items()
     }
-    settings = _ciro.CompileSettings(calibration=given, shapes=lists, **quantization)
-    if given is None:
-        return settings, None
-    file = Path(samples).name if is_path(samples) else None
-    if calibration is None:
-        logger.info("calibrating with %s, found beside the model", _ciro.printable(str(samples)))
-    return settings, Calibration(file, given.digest, discovered=calibration is None)
+    file = os.fspath(calibration) if is_path(calibration) else None
+    arrays = None if calibration is None or file is not None else to_inputs(calibration)
+    return _ciro.OpenSettings(
+        calibration=arrays, calibration_file=file, cache=cache, shapes=lists, **quantization
+    )
 
 
 def prove_settings(

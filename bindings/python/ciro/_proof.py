@@ -134,11 +134,12 @@ class Proof:
         allow_clamped: bool = False,
         min_security_bits: int = 100,
         min_proven_bits: int = 0,
+        route: str = "tensor",
         max_memory: Optional[int] = None,
         progress: bool = False,
     ) -> Verified:
         """Verifies the proof; see `ciro.verify`."""
-        trusted, model = _resolve(key, self, max_memory)
+        trusted, model = _resolve(key, self, route, max_memory)
         if blinding is not None and inputs is None:
             raise ValueError("a blinding value opens the commitment to an input: pass `inputs` too")
         given = None if inputs is None else to_inputs(inputs, list(trusted.inputs))
@@ -291,6 +292,7 @@ def verify(
     allow_clamped: bool = False,
     min_security_bits: int = 100,
     min_proven_bits: int = 0,
+    route: str = "tensor",
     max_memory: Optional[int] = None,
     progress: bool = False,
 ) -> Verified:
@@ -308,6 +310,8 @@ def verify(
             mismatch: the proof is equally about other inputs.
         min_security_bits: bits of security to ask for, by the conjecture behind most deployed STARKs.
         min_proven_bits: bits of security to ask for that hold without a conjecture; 100 accepts the preset `proven` alone.
+        route: whose proofs are accepted where `key` is a model; a key has one route. With `cairo` the model's program is compiled and
+            run, which takes seconds.
         max_memory: the most bytes that committing to a model may be expected to take; of a proof against a key nothing is committed.
             Default: what the machine has free.
         progress: shows a progress bar.
@@ -335,12 +339,13 @@ def verify(
         allow_clamped=allow_clamped,
         min_security_bits=min_security_bits,
         min_proven_bits=min_proven_bits,
+        route=route,
         max_memory=max_memory,
         progress=progress,
     )
 
 
-def _resolve(key: KeyLike, proof: Proof, max_memory: Optional[int]) -> tuple[Key, Optional[Model]]:
+def _resolve(key: KeyLike, proof: Proof, route: str, max_memory: Optional[int]) -> tuple[Key, Optional[Model]]:
     """The key to verify against, and the model if there is one."""
     from ._model import Model
     from ._sources import is_compiled
@@ -362,7 +367,7 @@ def _resolve(key: KeyLike, proof: Proof, max_memory: Optional[int]) -> tuple[Key
             "name the samples that you trust: `ciro.compile(..., calibration=...)`, or verify against a key",
         )
     key._inner.confirm()
-    return Key(key._inner.key_for(proof._inner, max_memory)), key
+    return Key(key._inner.key_for(proof._inner, route, max_memory)), key
 
 
 def _unpickle(data: bytes, outputs: Optional[Values], made: Optional[Made], verified_with: Optional[Key]) -> Proof:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _ciro
@@ -31,12 +30,6 @@ def is_compiled(source: object) -> bool:
     if isinstance(source, bytes):
         return _ciro.is_compiled(source)
     return is_path(source) and _ciro.is_compiled_file(os.fspath(source))
-
-
-def neighbour(source: object) -> Optional[Path]:
-    """The calibration file beside a model file, if there is one."""
-    found = _ciro.calibration_beside(os.fspath(source)) if is_path(source) else None
-    return None if found is None else Path(found)
 
 
 def onnx_bytes(source: object) -> tuple[bytes, str]:

@@ -1,13 +1,15 @@
 //! Can a model be proven, and at what cost.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ciro_sdk::{Estimate, Report};
+use ciro_sdk::{CostEstimate, Report};
 use pyo3::prelude::*;
 
-use crate::error::{Error, Refused, reported};
+use crate::error::{Refused, reported};
 use crate::job;
-use crate::settings::{CompileSettings, ProveSettings};
+use crate::model::Model;
+use crate::settings::{OpenSettings, ProveSettings};
 
 /// Committed cells, steps of the Cairo program, milliseconds, bytes of memory, bytes of the proof, and its bits of security: conjectured,
 /// proven.
@@ -16,42 +18,54 @@ type Cost = (Option<u64>, Option<u64>, f64, u64, u64, u32, u32);
 /// What is refused; if nothing, what a proof costs.
 type Checked = (Vec<Refused>, Option<Cost>);
 
-/// Checks an ONNX file.
+/// Checks a model, an ONNX file or its compiled form.
 #[pyfunction]
 #[pyo3(signature = (path, compile, prove, observer=None))]
 pub(crate) fn check_file(
     py: Python<'_>,
     path: PathBuf,
-    compile: &CompileSettings,
+    compile: &OpenSettings,
     prove: &ProveSettings,
     observer: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Checked> {
     let (compile, prove) = (compile.0.clone(), prove.0);
-    let check = move || Ok(ciro_sdk::check_file(&path, &compile, &prove)?);
+    let check = move || Ok(ciro_sdk::check(&path, &compile, &prove)?);
     job::run(py, observer, check).map(checked)
 }
 
-/// Checks a `.ciro-model` file.
+/// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name` is for reports.
 #[pyfunction]
-#[pyo3(signature = (path, prove, observer=None))]
-pub(crate) fn check_compiled(
+#[pyo3(signature = (data, name, compile, prove, observer=None))]
+pub(crate) fn check_bytes(
     py: Python<'_>,
-    path: PathBuf,
+    data: &[u8],
+    name: String,
+    compile: &OpenSettings,
     prove: &ProveSettings,
     observer: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Checked> {
-    let prove = prove.0;
-    let check = move || {
-        let model = ciro_sdk::Model::load(&path).map_err(Error::from)?;
-        Ok(ciro_sdk::check_model(&model, &prove))
-    };
+    let (data, compile, prove) = (data.to_vec(), compile.0.clone(), prove.0);
+    let check = move || Ok(ciro_sdk::check_bytes(&data, &name, &compile, &prove)?);
     job::run(py, observer, check).map(checked)
+}
+
+/// Checks a model that is compiled already.
+#[pyfunction]
+#[pyo3(signature = (model, prove, observer=None))]
+pub(crate) fn check_model(
+    py: Python<'_>,
+    model: &Model,
+    prove: &ProveSettings,
+    observer: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Checked> {
+    let (model, prove) = (Arc::clone(&model.model), prove.0);
+    job::run(py, observer, move || Ok(ciro_sdk::check_model(&model, &prove))).map(checked)
 }
 
 fn checked(report: Report) -> Checked {
     let refused = report.refused.into_iter().map(reported).collect();
     let Some(cost) = report.estimate else { return (refused, None) };
-    let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = cost;
+    let CostEstimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = cost;
     let (bits, proven) = (cost.security_bits, cost.proven_security_bits);
     (refused, Some((cells, steps, prove_ms, memory_bytes, proof_bytes, bits, proven)))
 }

@@ -9,25 +9,24 @@
 //! | a proof that would not fit into memory | `MemoryError` |
 //! | anything else | `ciro.CiroError` |
 
-mod check;
-
 use std::error::Error as StdError;
 use std::io;
 use std::path::Path;
 
 use ciro_sdk::import::ImportError;
 use ciro_sdk::inputs::InputError;
-use ciro_sdk::integer::FileError as ModelFileError;
+use ciro_sdk::integer::ModelFileError;
 use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
-    CompileError, FileError, InputMismatch, InvalidBlinding, KeyError, LoadBundleError,
-    LoadKeyError, ProveError, RecomputeError, Refusal, SampleMismatch, UnknownPreset, UnknownRoute,
-    VerifyError, printable, printable_message,
+    CompileError, FileError, InputMismatch, InputRefusal, InvalidBlinding, KeyRingError,
+    LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError, OpenError, ProveError,
+    RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError, failed_check,
+    printable_message,
 };
-use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
+use pyo3::exceptions::{PyFileExistsError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 
-pub(crate) use check::{Refused, reported};
+use crate::advice;
 
 /// The exceptions that the package defines.
 mod exceptions {
@@ -35,6 +34,9 @@ mod exceptions {
     pyo3::import_exception!(ciro.errors, InvalidProofError);
     pyo3::import_exception!(ciro.errors, UnsupportedModelError);
 }
+
+/// Node, operator, reason, hint.
+pub(crate) type Refused = (String, String, String, Option<String>);
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -50,161 +52,182 @@ pub(crate) enum Error {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
+    InputRefusal(#[from] InputRefusal),
+    #[error(transparent)]
     Key(#[from] LoadKeyError),
     #[error(transparent)]
     Mismatch(#[from] InputMismatch),
     #[error(transparent)]
-    ModelFile(#[from] ModelFileError),
+    Model(#[from] LoadModelError),
     #[error(transparent)]
-    Preset(UnknownPreset),
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Preset(#[from] UnknownPreset),
     #[error(transparent)]
     Prove(#[from] ProveError),
     #[error(transparent)]
     Recompute(#[from] RecomputeError),
+    /// Keys that make no ring: the caller's arguments.
     #[error(transparent)]
-    Route(UnknownRoute),
+    Ring(KeyRingError),
     #[error(transparent)]
-    Sample(#[from] SampleMismatch),
-    #[error("the model cannot be proven")]
-    Unprovable {
-        #[source]
-        source: Box<ProveError>,
-        refused: Vec<Refusal>,
-    },
+    Route(#[from] UnknownRoute),
     #[error(transparent)]
     Verify(#[from] VerifyError),
 }
 
-impl From<KeyError> for Error {
-    fn from(error: KeyError) -> Self {
+impl Error {
+    /// The library's error, which says what to do.
+    fn inner(&self) -> &(dyn StdError + 'static) {
+        match self {
+            Self::Blinding(error) => error,
+            Self::Bundle(error) => error,
+            Self::Compile(error) => error,
+            Self::File(error) => error,
+            Self::Input(error) => error,
+            Self::InputRefusal(error) => error,
+            Self::Key(error) => error,
+            Self::Mismatch(error) => error,
+            Self::Model(error) => error,
+            Self::Open(error) => error,
+            Self::Preset(error) => error,
+            Self::Prove(error) => error,
+            Self::Recompute(error) => error,
+            Self::Ring(error) => error,
+            Self::Route(error) => error,
+            Self::Verify(error) => error,
+        }
+    }
+}
+
+impl From<ModelFileError> for Error {
+    fn from(error: ModelFileError) -> Self {
+        Self::Model(error.into())
+    }
+}
+
+impl From<KeyRingError> for Error {
+    /// Bytes that are no key file.
+    fn from(error: KeyRingError) -> Self {
         Self::Key(error.into())
     }
 }
 
-impl From<ciro_sdk::DecodeError> for Error {
-    fn from(error: ciro_sdk::DecodeError) -> Self {
+impl From<MakeKeysError> for Error {
+    fn from(error: MakeKeysError) -> Self {
+        match error {
+            MakeKeysError::Prove(error) => Self::Prove(error),
+            MakeKeysError::Ring(error) => Self::Ring(error),
+        }
+    }
+}
+
+impl From<ciro_sdk::BundleError> for Error {
+    fn from(error: ciro_sdk::BundleError) -> Self {
         Self::Bundle(error.into())
     }
 }
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
-        let text = chain(&error);
+        let inner = error.inner();
+        let text = chain(inner);
+        let hint = ciro_sdk::advice(inner).map(|advice| advice::spell(&advice));
+        if let Some(check) = failed_check(inner) {
+            return invalid(text, check.name(), hint);
+        }
         match error {
-            Error::Bundle(LoadBundleError::File(FileError::TooLarge { .. })) => {
-                invalid(text, "format", None)
+            Error::Bundle(LoadBundleError::File(error))
+            | Error::Key(LoadKeyError::File(error))
+            | Error::File(error) => file(&error, text),
+            Error::Open(error) => open(error, text, hint),
+            Error::Compile(error) => compile(&error, text, hint),
+            Error::Input(error) => input(&error, text, hint),
+            Error::Model(error) => model(&error, text, hint),
+            Error::InputRefusal(_) => value(text, hint),
+            Error::Mismatch(_)
+            | Error::Blinding(_)
+            | Error::Preset(_)
+            | Error::Ring(_)
+            | Error::Route(_) => PyValueError::new_err(text),
+            Error::Prove(error) => prove(error, text, hint),
+            Error::Bundle(_) | Error::Key(_) | Error::Recompute(_) | Error::Verify(_) => {
+                failed(text, hint)
             }
-            Error::Bundle(LoadBundleError::File(error)) | Error::File(error) => file(&error, text),
-            Error::Key(LoadKeyError::File(error)) => file(&error, text),
-            Error::Bundle(_) => invalid(text, "format", None),
-            Error::Compile(error) => compile(&error, text),
-            Error::Input(error) => input(&error, text),
-            Error::Key(_) => failed(text, Some("make a key from the model: `model.key`")),
-            Error::Sample(_) => PyValueError::new_err(text),
-            Error::Mismatch(error) => mismatch(error.reason(), text),
-            Error::Recompute(_) => {
-                let hint = "report it: a proof verified that should not exist";
-                invalid(text, "model_output", Some(hint))
-            }
-            Error::ModelFile(ModelFileError::Io { path, source, .. }) => os(&path, &source),
-            Error::ModelFile(_) => failed(text, Some("compile the model again: `ciro.compile`")),
-            Error::Blinding(_) | Error::Preset(_) | Error::Route(_) => PyValueError::new_err(text),
-            Error::Prove(error) => prove(&error, text),
-            Error::Unprovable { refused, .. } => {
-                unsupported(text, refused.into_iter().map(reported).collect())
-            }
-            Error::Verify(error) => invalid(text, check::name(&error), check::hint(&error)),
         }
     }
 }
 
-fn mismatch(error: &InputMismatch, text: String) -> PyErr {
+fn open(error: OpenError, text: String, hint: Option<String>) -> PyErr {
     match error {
-        InputMismatch::NotTaken(_) => PyValueError::new_err(text),
-        InputMismatch::Committed => {
-            let hint = "open the commitment with `blinding`, which the prover has";
-            invalid(text, "inputs", Some(hint))
-        }
-        InputMismatch::Clamped { .. } => {
-            let hint = "the model moves such values to the end of their range, so the proof is equally about others; `allow_clamped=True` accepts that";
-            invalid(text, "clamped", Some(hint))
-        }
-        _ => invalid(text, "inputs", None),
+        OpenError::Compile { source, .. } => compile(&source, chain(&*source), hint),
+        OpenError::Calibration { source, .. } => input(&source, chain(&source), hint),
+        OpenError::Model { source, .. } => model(&source, chain(&source), hint),
+        OpenError::IsCompiled(_) => value(text, hint),
+        _ => failed(text, hint),
     }
 }
 
-fn compile(error: &CompileError, text: String) -> PyErr {
+fn model(error: &LoadModelError, text: String, hint: Option<String>) -> PyErr {
     match error {
-        CompileError::Cache(_) => failed(
-            text,
-            Some("delete the cache (`$CIRO_CACHE_DIR`), and find out who writes into it"),
-        ),
-        CompileError::Changed(_) => failed(text, Some("compile the model again: `ciro.compile`")),
+        LoadModelError::File(error) => file(error, text),
+        _ => failed(text, hint),
+    }
+}
+
+fn compile(error: &CompileError, text: String, hint: Option<String>) -> PyErr {
+    if let Some(refused) = error.refused() {
+        return unsupported(text, refused);
+    }
+    match error {
         CompileError::File(error) => file(error, text),
-        CompileError::Import(error) => import(error, text),
-        CompileError::Calibration(error) => input(error, text),
-        CompileError::Sample(SampleError::Eval { .. }) => PyValueError::new_err(text),
-        CompileError::Quantize(QuantizeError::Setting(_)) => PyValueError::new_err(text),
-        CompileError::Quantize(error) => match check::unquantizable(error) {
-            Some(refused) => unsupported(text, vec![refused]),
-            None => failed(text, error.hint()),
-        },
-        _ => failed(text, None),
+        CompileError::Import(error) => import(error, text, hint),
+        CompileError::Calibration(error) => input(error, text, hint),
+        CompileError::Sample(SampleError::Eval { .. })
+        | CompileError::Quantize(QuantizeError::Setting(_)) => PyValueError::new_err(text),
+        _ => failed(text, hint),
     }
 }
 
-fn import(error: &ImportError, text: String) -> PyErr {
+fn import(error: &ImportError, text: String, hint: Option<String>) -> PyErr {
     match error {
         ImportError::Read { path, source } => os(path, source),
-        ImportError::Refused(refused) => {
-            unsupported(text, refused.iter().map(check::refused).collect())
-        }
-        ImportError::UnknownShapes(axes) => {
-            let name = |axis: &ciro_sdk::import::UnknownAxis| match &axis.symbol {
-                Some(symbol) => format!("shapes={{\"{symbol}\": VALUE}}"),
-                None => format!("shapes={{\"{}\": (1, 3, 32, 32)}}, the whole shape", axis.input),
-            };
-            let advice = axes.first().map(name).unwrap_or_default();
-            let advice = printable(&advice);
-            PyValueError::new_err(format!("{text}\nhint: pass {advice}"))
-        }
+        ImportError::UnknownShapes(_) => value(text, hint),
         ImportError::FileTooLarge { .. }
         | ImportError::UnknownName { .. }
         | ImportError::ShapeConflict { .. } => PyValueError::new_err(text),
-        error => failed(text, error.hint().as_deref()),
+        _ => failed(text, hint),
     }
 }
 
-fn input(error: &InputError, text: String) -> PyErr {
+fn input(error: &InputError, text: String, hint: Option<String>) -> PyErr {
     match error {
         InputError::File(error) => file(error, text),
-        InputError::NonFiniteLiteral { .. } | InputError::NotFinite { .. } => {
-            let hint = "replace missing values before the model, as was done for its training";
-            PyValueError::new_err(format!("{text}\nhint: {hint}"))
-        }
-        _ => PyValueError::new_err(text),
+        _ => value(text, hint),
     }
 }
 
-fn prove(error: &ProveError, text: String) -> PyErr {
+fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
     match error {
-        ProveError::Memory { .. } => {
-            let hint = "prove fewer samples at once, or raise `max_memory` if there is more";
-            PyMemoryError::new_err(format!("{text}\nhint: {hint}"))
-        }
+        ProveError::Refused { refused, .. } => unsupported(text, refused),
+        ProveError::Memory { .. } => PyMemoryError::new_err(hinted(text, hint)),
         ProveError::Sample { .. }
-        | ProveError::Batch(_)
+        | ProveError::Batch { .. }
         | ProveError::TooMany { .. }
-        | ProveError::Preset(_)
-        | ProveError::CommitInput => PyValueError::new_err(text),
-        ProveError::Statement => invalid(text, "statement", None),
-        _ => failed(text, None),
+        | ProveError::Preset { .. }
+        | ProveError::CommitInput(_) => value(text, hint),
+        _ => failed(text, hint),
     }
 }
 
 fn file(error: &FileError, text: String) -> PyErr {
     match error {
         FileError::Read { path, source } | FileError::Write { path, source } => os(path, source),
+        FileError::NotEmpty { path } => {
+            // The number of "file exists", on every system that Python knows.
+            const EEXIST: i32 = 17;
+            PyFileExistsError::new_err((EEXIST, "not an empty folder", path.clone()))
+        }
         _ => PyValueError::new_err(text),
     }
 }
@@ -224,16 +247,36 @@ fn os(path: &Path, error: &io::Error) -> PyErr {
     .unwrap_or_else(|error| error)
 }
 
-fn failed(text: String, hint: Option<&str>) -> PyErr {
-    exceptions::CiroError::new_err((text, hint.map(printable_message)))
+fn value(text: String, hint: Option<String>) -> PyErr {
+    PyValueError::new_err(hinted(text, hint))
 }
 
-fn invalid(text: String, check: &'static str, hint: Option<&str>) -> PyErr {
-    exceptions::InvalidProofError::new_err((text, hint.map(str::to_owned), check))
+/// For exceptions of Python itself, which have no place for advice of their own.
+fn hinted(text: String, hint: Option<String>) -> String {
+    match hint {
+        Some(hint) => format!("{text}\nhint: {}", printable_message(&hint)),
+        None => text,
+    }
 }
 
-fn unsupported(text: String, refused: Vec<Refused>) -> PyErr {
+fn failed(text: String, hint: Option<String>) -> PyErr {
+    exceptions::CiroError::new_err((text, hint.as_deref().map(printable_message)))
+}
+
+fn invalid(text: String, check: &'static str, hint: Option<String>) -> PyErr {
+    let hint = hint.as_deref().map(printable_message);
+    exceptions::InvalidProofError::new_err((text, hint, check))
+}
+
+fn unsupported(text: String, refused: Vec<RefusedNode>) -> PyErr {
+    let refused: Vec<Refused> = refused.into_iter().map(reported).collect();
     exceptions::UnsupportedModelError::new_err((text, refused))
+}
+
+/// A refusal as Python takes it.
+pub(crate) fn reported(refusal: RefusedNode) -> Refused {
+    let RefusedNode { node, op, reason, advice } = refusal;
+    (node, op, reason, advice.as_ref().map(advice::spell))
 }
 
 /// An error and its causes in one line.

@@ -1,31 +1,35 @@
-//! Model keys.
+//! Key files.
 
 use std::path::PathBuf;
 
-use ciro_sdk::ModelKey;
+use ciro_sdk::KeyRing;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::Error;
+use crate::proof::Proof;
 
-/// What a verifier holds instead of the model.
+/// Digest, route, preset, batch, and bits of security: conjectured, proven.
+type Entry = (String, &'static str, &'static str, u32, (u32, u32));
+
+/// What a verifier holds instead of the model: keys, one for each kind of proof.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
-pub(crate) struct Key(pub(crate) ModelKey);
+pub(crate) struct Key(pub(crate) KeyRing);
 
 #[pymethods]
 impl Key {
     /// Decodes the bytes of a key file.
     #[staticmethod]
     fn from_bytes(data: &[u8]) -> PyResult<Self> {
-        Ok(Self(ModelKey::from_bytes(data).map_err(Error::from)?))
+        Ok(Self(KeyRing::from_bytes(data).map_err(Error::from)?))
     }
 
     /// Reads a key file.
     #[staticmethod]
     #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
     fn load(path: PathBuf) -> PyResult<Self> {
-        Ok(Self(ModelKey::load(&path).map_err(Error::from)?))
+        Ok(Self(KeyRing::load(&path).map_err(Error::from)?))
     }
 
     /// Writes a key file, whole or not at all.
@@ -39,35 +43,26 @@ impl Key {
         PyBytes::new(py, &self.0.to_bytes())
     }
 
-    /// The identity of the key, in hexadecimal digits.
-    #[getter]
-    fn digest(&self) -> String {
-        self.0.digest().to_string()
+    /// The keys of this one and of another of the same model.
+    fn joined(&self, other: &Self) -> PyResult<Self> {
+        Ok(Self(self.0.clone().with(other.0.clone()).map_err(Error::Ring)?))
     }
 
-    /// Name of the route.
-    #[getter]
-    fn route(&self) -> &'static str {
-        self.0.route().name()
+    /// The key for such proofs alone.
+    fn select(&self, proof: &Proof) -> PyResult<Self> {
+        Ok(Self(self.0.find(&proof.0).map_err(Error::from)?.clone().into()))
     }
 
-    /// Name of the security parameters.
+    /// For every entry its digest, route, preset, batch, and bits of security: conjectured, proven.
     #[getter]
-    fn preset(&self) -> &'static str {
-        self.0.preset().name()
-    }
-
-    /// Inferences in one proof.
-    #[getter]
-    fn batch(&self) -> u32 {
-        self.0.batch()
-    }
-
-    /// Bits of security: conjectured, proven.
-    #[getter]
-    fn security(&self) -> (u32, u32) {
-        let security = self.0.security();
-        (security.whole_conjectured_bits(), security.whole_proven_bits())
+    fn entries(&self) -> Vec<Entry> {
+        let entry = |key: &ciro_sdk::Key| {
+            let security = key.security();
+            let bits = (security.whole_conjectured_bits(), security.whole_proven_bits());
+            let (route, preset) = (key.route().name(), key.preset().name());
+            (key.digest().to_string(), route, preset, key.batch(), bits)
+        };
+        self.0.keys().map(entry).collect()
     }
 
     /// Names and shapes of the inputs.

@@ -12,7 +12,9 @@
 //! | `job` | work without the GIL that Ctrl-C stops |
 //! | `events` | what happens inside of a job, for progress bars and `logging` |
 //! | `error` | every error as a Python exception |
+//! | `advice` | what to do about one, in the words of the package |
 
+mod advice;
 mod check;
 mod error;
 mod events;
@@ -33,7 +35,7 @@ mod _ciro {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::check::{check_compiled, check_file};
+    use crate::check::{check_bytes, check_file, check_model};
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]
@@ -41,7 +43,7 @@ mod _ciro {
     #[pymodule_export]
     use crate::proof::{Proof, Verified, verify};
     #[pymodule_export]
-    use crate::settings::{CompileSettings, ProveSettings};
+    use crate::settings::{OpenSettings, ProveSettings};
     #[pymodule_export]
     use crate::tensor::{Array, Inputs, Output, RealInput};
 
@@ -60,13 +62,6 @@ mod _ciro {
     #[pyfunction]
     fn is_compiled(data: &[u8]) -> bool {
         ciro_sdk::Model::is_compiled(data)
-    }
-
-    /// The calibration file beside a model, if there is one.
-    #[pyfunction]
-    #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
-    fn calibration_beside(model: std::path::PathBuf) -> Option<std::path::PathBuf> {
-        ciro_sdk::inputs::Calibration::beside(&model)
     }
 
     /// A text in which nothing acts on a terminal or hides.

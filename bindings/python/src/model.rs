@@ -1,22 +1,28 @@
 //! Compiled models.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_sdk::{Blinding, Cache, Cached, Concern, Prover, Route, check_model};
+use ciro_sdk::{Blinding, Concern, Opened, OutputFolder, Provers, proof_kinds};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::advice;
 use crate::error::Error;
 use crate::job;
 use crate::key::Key;
 use crate::proof::Proof;
-use crate::settings::{CompileSettings, ProveSettings};
+use crate::settings::{OpenSettings, ProveSettings};
 use crate::tensor::{Inputs, Output};
 
 /// Proof, outputs, key, blinding value, milliseconds.
 type Proven = (Proof, Vec<Vec<Output>>, Key, Option<String>, f64);
+
+/// What the user should know: a word for it, and a sentence with what to do.
+type Told = (&'static str, String);
+
+/// File, digest, and whether it was found beside the model.
+type Calibration = (Option<String>, String, bool);
 
 /// A compiled model.
 #[pyclass(frozen, module = "ciro._ciro")]
@@ -24,90 +30,64 @@ type Proven = (Proof, Vec<Vec<Output>>, Key, Option<String>, f64);
 pub(crate) struct Model {
     pub(crate) model: Arc<ciro_sdk::Model>,
     provers: Arc<Provers>,
+    calibration: Option<Calibration>,
     /// What to compile again before others rely on the model, if it comes from the cache.
-    unconfirmed: Arc<Mutex<Option<(Cached, ciro_sdk::CompileSettings)>>>,
-}
-
-/// The provers of a model that were used last; making one takes as long as some proofs.
-#[derive(Debug, Default)]
-struct Provers(Mutex<VecDeque<(ciro_sdk::ProveSettings, Arc<Prover>)>>);
-
-impl Provers {
-    /// How many are kept: a model is rarely proven in more ways at once.
-    const KEPT: usize = 4;
-
-    /// The prover for these settings, a new one if there is none.
-    ///
-    /// # Errors
-    /// As [`Prover::new`], with everything that cannot be proven.
-    fn get(
-        &self,
-        model: &ciro_sdk::Model,
-        settings: &ciro_sdk::ProveSettings,
-    ) -> Result<Arc<Prover>, Error> {
-        // The limit decides whether to begin, not how to prove.
-        let wanted = ciro_sdk::ProveSettings { max_memory_bytes: None, ..*settings };
-        if let Some(prover) = self.known(&wanted) {
-            return Ok(prover);
-        }
-        let prover = Prover::new(model, settings).map_err(|source| match source {
-            ciro_sdk::ProveError::Layout(_) => unprovable(source, model, settings),
-            #[cfg(feature = "cairo")]
-            ciro_sdk::ProveError::Emit(_) => unprovable(source, model, settings),
-            source => source.into(),
-        })?;
-        let prover = Arc::new(prover);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.truncate(Self::KEPT - 1);
-        known.push_front((wanted, Arc::clone(&prover)));
-        Ok(prover)
-    }
-
-    fn known(&self, wanted: &ciro_sdk::ProveSettings) -> Option<Arc<Prover>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = known.iter().position(|(settings, _)| settings == wanted)?;
-        let found = known.remove(position)?;
-        known.push_front(found);
-        known.front().map(|(_, prover)| Arc::clone(prover))
-    }
-}
-
-/// An error with everything that the model is refused for.
-fn unprovable(
-    source: ciro_sdk::ProveError,
-    model: &ciro_sdk::Model,
-    settings: &ciro_sdk::ProveSettings,
-) -> Error {
-    Error::Unprovable { source: Box::new(source), refused: check_model(model, settings).refused }
+    unconfirmed: Arc<Mutex<Option<Opened>>>,
 }
 
 impl From<ciro_sdk::Model> for Model {
     fn from(model: ciro_sdk::Model) -> Self {
-        Self { model: Arc::new(model), provers: Arc::default(), unconfirmed: Arc::default() }
+        let (provers, unconfirmed) = Default::default();
+        Self { model: Arc::new(model), provers, calibration: None, unconfirmed }
     }
+}
+
+impl From<Opened> for Model {
+    fn from(opened: Opened) -> Self {
+        let samples = opened.calibration.as_ref();
+        let calibration =
+            samples.map(|samples| (samples.file.clone(), samples.digest(), opened.discovered));
+        let model = Self::from(opened.model.clone());
+        let unconfirmed = (opened.origin == ciro_sdk::OpenedFrom::Cache).then_some(opened);
+        Self { calibration, unconfirmed: Arc::new(Mutex::new(unconfirmed)), ..model }
+    }
+}
+
+fn told(concerns: &[Concern]) -> Vec<Told> {
+    let text = |concern: &Concern| {
+        ciro_sdk::printable_message(&format!("{concern}; {}", advice::spell(&concern.advice())))
+    };
+    concerns.iter().map(|concern| (concern.code(), text(concern))).collect()
 }
 
 #[pymethods]
 impl Model {
-    /// Compiles an ONNX file, or finds its compiled form in the user's cache.
+    /// Opens a file: a compiled model, or an ONNX file, which is compiled or found in the user's cache.
     #[staticmethod]
-    #[pyo3(signature = (path, settings, cached, observer=None))]
-    fn compile_file(
+    #[pyo3(signature = (path, settings, observer=None))]
+    fn open(
         py: Python<'_>,
         path: PathBuf,
-        settings: &CompileSettings,
-        cached: bool,
+        settings: &OpenSettings,
         observer: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let settings = settings.0.clone();
-        let compile = move || match Cache::user().filter(|_| cached) {
-            Some(cache) => Ok((cache.compile_file(&path, &settings)?, settings)),
-            None => Ok((ciro_sdk::Model::compile_file(&path, &settings)?.into(), settings)),
-        };
-        let (found, settings) = job::run(py, observer, compile)?;
-        let model = Self::from(found.model.clone());
-        let unconfirmed = found.hit.then_some((found, settings));
-        Ok(Self { unconfirmed: Arc::new(Mutex::new(unconfirmed)), ..model })
+        job::run(py, observer, move || Ok(ciro_sdk::open(&path, &settings)?)).map(Self::from)
+    }
+
+    /// Opens the bytes of a compiled model or of an ONNX file without external weights; `name` is for reports.
+    #[staticmethod]
+    #[pyo3(signature = (data, name, settings, observer=None))]
+    fn open_bytes(
+        py: Python<'_>,
+        data: &[u8],
+        name: String,
+        settings: &OpenSettings,
+        observer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let (data, settings) = (data.to_vec(), settings.0.clone());
+        let open = move || Ok(ciro_sdk::open_bytes(&data, &name, &settings)?);
+        job::run(py, observer, open).map(Self::from)
     }
 
     /// Compiles a model from the cache anew and compares, once, before others rely on it: whoever can write into the cache decides what
@@ -116,8 +96,8 @@ impl Model {
         let unconfirmed = Arc::clone(&self.unconfirmed);
         job::run(py, None, move || {
             let mut unconfirmed = unconfirmed.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((cached, settings)) = &*unconfirmed {
-                cached.confirm(settings)?;
+            if let Some(opened) = &*unconfirmed {
+                opened.confirm()?;
             }
             *unconfirmed = None;
             Ok(())
@@ -130,38 +110,17 @@ impl Model {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// What the user should know before relying on the model: output, mean relative error and top-1 agreement of each one that is not
-    /// close to the float model; one without a name if the ranges are guessed.
+    /// What the model was calibrated with: the file's name, if it was one, the samples' digest, and whether they were found beside the
+    /// model. `None` for guessed ranges, and for a compiled model, which does not say.
     #[getter]
-    fn concerns(&self) -> Vec<(Option<String>, f64, f64)> {
-        let concern = |concern| match concern {
-            Concern::Inaccurate { output, relative_error, top1_agreement } => {
-                (Some(output), relative_error, top1_agreement)
-            }
-            _ => (None, 0.0, 0.0),
-        };
-        self.model.concerns().into_iter().map(concern).collect()
+    fn calibration(&self) -> Option<Calibration> {
+        self.calibration.clone()
     }
 
-    /// Whether inputs outside of the calibrated range are refused, because the range is a guess.
+    /// What the user should know before relying on the model: for each concern its word, and a sentence with what to do.
     #[getter]
-    fn refuses_clamped(&self) -> bool {
-        self.model.refuses_clamped()
-    }
-
-    /// Compiles the bytes of an ONNX file without external weights; `name` is for reports.
-    #[staticmethod]
-    #[pyo3(signature = (data, name, settings, observer=None))]
-    fn compile_bytes(
-        py: Python<'_>,
-        data: &[u8],
-        name: String,
-        settings: &CompileSettings,
-        observer: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let (data, settings) = (data.to_vec(), settings.0.clone());
-        let compile = move || Ok(ciro_sdk::Model::compile_bytes(&data, &name, &settings)?);
-        job::run(py, observer, compile).map(Self::from)
+    fn concerns(&self) -> Vec<Told> {
+        told(&self.model.concerns())
     }
 
     /// Decodes the bytes of a `.ciro-model` file.
@@ -227,54 +186,73 @@ impl Model {
         (serde_json::to_string(report).unwrap_or_default(), self.model.accuracy_table())
     }
 
-    /// For every sample, the inputs with elements outside the calibrated range, and how many.
-    fn clamped(&self, py: Python<'_>, inputs: &Inputs) -> PyResult<Vec<Vec<(String, usize)>>> {
-        let samples = inputs.samples(&self.model.input_specs())?;
-        let encoded = py.detach(|| {
-            let samples = samples.iter().map(|sample| self.model.encode(sample));
-            samples.map(|encoded| Ok(encoded?.clamped)).collect::<Result<_, Error>>()
-        });
-        Ok(encoded?)
+    /// What is lost when samples are proven, as `concerns`; raises if the model does not take one of them.
+    fn examine(&self, py: Python<'_>, inputs: &Inputs) -> PyResult<Vec<Told>> {
+        let model = Arc::clone(&self.model);
+        let samples = inputs.samples(&model.input_specs())?;
+        let examined = job::run(py, None, move || Ok(model.examine(&samples)?))?;
+        Ok(told(&examined.concerns))
     }
 
-    /// Runs the integer model on samples, without a proof.
+    /// Runs the integer model on samples, without a proof: outputs, and what was lost, as `concerns`.
     #[pyo3(signature = (inputs, observer=None))]
     fn run(
         &self,
         py: Python<'_>,
         inputs: &Inputs,
         observer: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Vec<Vec<Output>>> {
+    ) -> PyResult<(Vec<Vec<Output>>, Vec<Told>)> {
         let model = Arc::clone(&self.model);
         let samples = inputs.samples(&model.input_specs())?;
-        let run = move || samples.iter().map(|sample| Ok(model.run(sample)?)).collect();
-        job::run(py, observer, run).map(Output::all)
+        let ran = job::run(py, observer, move || Ok(model.run_all(&samples)?))?;
+        Ok((Output::all(ran.outputs), told(&ran.concerns)))
     }
 
-    /// The key of this model's proofs.
-    #[pyo3(signature = (settings, observer=None))]
+    /// The keys of this model's proofs: of every combination of route, preset and batch size that a route has.
+    #[pyo3(signature = (routes, presets, batches, max_memory=None, observer=None))]
     fn key(
         &self,
         py: Python<'_>,
-        settings: &ProveSettings,
+        routes: Vec<String>,
+        presets: Vec<String>,
+        batches: Vec<u32>,
+        max_memory: Option<u64>,
         observer: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Key> {
-        let (model, provers, settings) =
-            (Arc::clone(&self.model), Arc::clone(&self.provers), settings.0);
-        job::run(py, observer, move || Ok(provers.get(&model, &settings)?.key())).map(Key)
+        let parsed = routes.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
+        let routes = parsed.map_err(Error::Route)?;
+        let parsed = presets.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
+        let presets = parsed.map_err(Error::Preset)?;
+        let kinds = proof_kinds(&routes, &presets, &batches).map_err(Error::from)?;
+        let (model, provers) = (Arc::clone(&self.model), Arc::clone(&self.provers));
+        let keys = move || {
+            let key = |kind| {
+                let max_memory_bytes = max_memory;
+                let settings = ciro_sdk::ProveSettings {
+                    max_memory_bytes,
+                    ..ciro_sdk::ProveSettings::of(kind)
+                };
+                Ok::<_, Error>(provers.get(&model, &settings)?.key())
+            };
+            let keys = kinds.into_iter().map(key).collect::<Result<Vec<_>, _>>()?;
+            ciro_sdk::KeyRing::new(keys).map_err(Error::Ring)
+        };
+        job::run(py, observer, keys).map(Key)
     }
 
     /// The key to verify a proof against, for whoever trusts this model.
-    #[pyo3(signature = (proof, max_memory=None, observer=None))]
+    #[pyo3(signature = (proof, route, max_memory=None, observer=None))]
     fn key_for(
         &self,
         py: Python<'_>,
         proof: &Proof,
+        route: &str,
         max_memory: Option<u64>,
         observer: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Key> {
+        let route = route.parse().map_err(Error::Route)?;
         let (model, bundle) = (Arc::clone(&self.model), Arc::clone(&proof.0));
-        job::run(py, observer, move || Ok(model.key_for(&bundle, max_memory)?)).map(Key)
+        job::run(py, observer, move || Ok(model.key_for(&bundle, route, max_memory)?.into())).map(Key)
     }
 
     /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the
@@ -299,27 +277,27 @@ impl Model {
         let (proven, key) = job::run(py, observer, work)?;
         let ciro_sdk::Proven { bundle, outputs, blinding, prove_ms, .. } = proven;
         let blinding = blinding.map(Blinding::to_hex);
-        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key), blinding, prove_ms))
+        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key.into()), blinding, prove_ms))
     }
 
-    /// The model as a Cairo package: paths and texts of its files, and the hash of its program.
-    #[pyo3(signature = (name, observer=None))]
+    /// Writes the model as a Cairo package into a new or an empty folder, whole or not at all; gives the hash of its program.
+    #[pyo3(signature = (folder, name, observer=None))]
     fn transpile(
         &self,
         py: Python<'_>,
+        folder: PathBuf,
         name: String,
         observer: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<(Vec<(String, String)>, String)> {
+    ) -> PyResult<String> {
+        let output = OutputFolder::create(&folder).map_err(Error::from)?;
+        self.confirm(py)?;
         let model = Arc::clone(&self.model);
-        let settings = ciro_sdk::ProveSettings { route: Route::Cairo, ..Default::default() };
         let transpile = move || {
-            model.transpile(&name).map_err(|source| match source {
-                #[cfg(feature = "cairo")]
-                ciro_sdk::ProveError::Emit(_) => unprovable(source, &model, &settings),
-                source => source.into(),
-            })
+            let package = model.transpile(&name)?;
+            let files = package.files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+            output.finish(files)?;
+            Ok(package.program_hash)
         };
-        let package = job::run(py, observer, transpile)?;
-        Ok((package.files, package.program_hash))
+        job::run(py, observer, transpile)
     }
 }

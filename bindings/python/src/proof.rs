@@ -75,7 +75,8 @@ impl Proof {
 
     /// The claimed outputs of every inference, for this key: shapes, and little-endian int32 in row-major order.
     fn integers<'py>(&self, py: Python<'py>, key: &Key) -> PyResult<Vec<Vec<Integers<'py>>>> {
-        let statement = self.0.statement(&key.0).map_err(Error::from)?;
+        let key = key.0.find(&self.0).map_err(Error::from)?;
+        let statement = self.0.statement(key).map_err(Error::from)?;
         let outputs = |claim: &ciro_sdk::Claim| {
             let tensors = claim.outputs.iter();
             tensors
@@ -130,11 +131,12 @@ pub(crate) fn verify(
     let (inputs, blinding, allow_clamped) = asked;
     let given = inputs.map(|inputs| inputs.samples(&key.input_specs())).transpose()?;
     let blinding: Option<Blinding> =
-        blinding.map(|digits| digits.parse()).transpose().map_err(Error::Blinding)?;
+        blinding.map(|digits| digits.parse()).transpose().map_err(Error::from)?;
     let check = InputCheck { blinding, allow_clamped };
     let (verified, shown, clamped, recomputed) = job::run(py, observer, move || {
-        let verified = verify_with(&bundle, &key, &policy)?;
-        let compare = |given: Vec<Sample>| verified.compare_inputs(&key, &given, &check);
+        let key = key.find(&bundle)?;
+        let verified = verify_with(&bundle, key, &policy)?;
+        let compare = |given: Vec<Sample>| verified.compare_inputs(key, &given, &check);
         let clamped = given.map(compare).transpose()?;
         let recomputed = model.map(|model| model.recompute(&verified)).transpose()?;
         let shown = verified.samples.iter().map(|sample| sample.real_inputs.clone()).collect();

@@ -1,17 +1,20 @@
 //! How models are compiled and proven.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use ciro_sdk::CalibrateWith;
 use ciro_sdk::import::ShapeSetting;
+use ciro_sdk::inputs::CalibrationSamples;
 use pyo3::prelude::*;
 
 use crate::error::Error;
 use crate::tensor::Inputs;
 
-/// How a model is compiled.
+/// How a model is opened: compiled, and calibrated with what.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
-pub(crate) struct CompileSettings(pub(crate) ciro_sdk::CompileSettings);
+pub(crate) struct OpenSettings(pub(crate) ciro_sdk::OpenSettings);
 
 /// How inferences are proven.
 #[pyclass(frozen, module = "ciro._ciro")]
@@ -19,13 +22,16 @@ pub(crate) struct CompileSettings(pub(crate) ciro_sdk::CompileSettings);
 pub(crate) struct ProveSettings(pub(crate) ciro_sdk::ProveSettings);
 
 #[pymethods]
-impl CompileSettings {
-    /// Takes everything by name; what is left out has the library's default.
+impl OpenSettings {
+    /// Takes everything by name; what is left out has the library's default. Without samples, and without a file of them, those that lie
+    /// beside the model are taken. `cache` lets the compiled form come from the user's cache.
     #[new]
-    #[pyo3(signature = (*, calibration=None, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
+    #[pyo3(signature = (*, calibration=None, calibration_file=None, cache=false, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn new(
         calibration: Option<&Inputs>,
+        calibration_file: Option<PathBuf>,
+        cache: bool,
         shapes: Option<BTreeMap<String, Vec<usize>>>,
         activation_bits: Option<u32>,
         input_bits: Option<u32>,
@@ -49,8 +55,15 @@ impl CompileSettings {
         quantize.table_bits = table_bits.unwrap_or(quantize.table_bits);
         quantize.margin = margin.unwrap_or(quantize.margin);
         quantize.input_headroom = input_headroom.unwrap_or(quantize.input_headroom);
-        settings.calibration = calibration.map(|inputs| inputs.0.clone());
-        Self(settings)
+        let calibrate = match (calibration, calibration_file) {
+            (Some(inputs), _) => {
+                let inputs = inputs.0.clone();
+                CalibrateWith::Samples(CalibrationSamples { file: None, inputs })
+            }
+            (None, Some(path)) => CalibrateWith::File(path),
+            (None, None) => CalibrateWith::Neighbour,
+        };
+        Self(ciro_sdk::OpenSettings { compile: settings, calibrate, cache })
     }
 }
 
@@ -67,8 +80,8 @@ impl ProveSettings {
         commit_input: bool,
         max_memory: Option<u64>,
     ) -> PyResult<Self> {
-        let route = route.parse().map_err(Error::Route)?;
-        let preset = preset.parse().map_err(Error::Preset)?;
+        let route = route.parse().map_err(Error::from)?;
+        let preset = preset.parse().map_err(Error::from)?;
         let max_memory_bytes = max_memory;
         let settings =
             ciro_sdk::ProveSettings { route, preset, batch, commit_input, max_memory_bytes };

@@ -73,11 +73,11 @@ impl Inputs {
 /// One output of one inference.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
-pub(crate) struct Output(ciro_sdk::Output);
+pub(crate) struct Output(ciro_sdk::RealOutput);
 
 impl Output {
     /// The outputs of all samples.
-    pub(crate) fn all(samples: Vec<Vec<ciro_sdk::Output>>) -> Vec<Vec<Self>> {
+    pub(crate) fn all(samples: Vec<Vec<ciro_sdk::RealOutput>>) -> Vec<Vec<Self>> {
         samples.into_iter().map(|outputs| outputs.into_iter().map(Self).collect()).collect()
     }
 }

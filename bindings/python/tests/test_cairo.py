@@ -56,6 +56,11 @@ def test_keys_of_the_routes_are_not_mixed_up(iris, flowers, committed):
     with pytest.raises(ciro.InvalidProofError) as error:
         committed.verify(iris.key)
     assert error.value.check == "route"
+    # A proof does not choose that a program is compiled and run.
+    with pytest.raises(ciro.InvalidProofError) as error:
+        committed.verify(iris)
+    assert error.value.check == "route" and 'route="cairo"' in str(error.value)
+    assert committed.verify(iris, route="cairo").route == "cairo"
     assert ciro.check(iris, route="cairo").estimate.steps > 0
 
 

@@ -108,12 +108,10 @@ def test_the_accuracy_report_can_be_read(iris):
     assert "top-1" in str(accuracy) and "<pre>" in accuracy._repr_html_()
 
 
-def test_what_the_user_should_know_of_the_accuracy_is_told():
-    from ciro._model import _describe
-
-    assert "90.0% top-1 agreement" in _describe("label", 0.01, 0.9)
-    assert "50.0% mean relative error" in _describe("label", 0.5, 1.0)
-    assert "random" in _describe(None, 0.0, 0.0)
+def test_inaccurate_models_are_told(flowers):
+    path = MODELS / "logreg_iris" / "model.onnx"
+    with pytest.warns(ciro.CalibrationWarning, match="not close to the float model: .*; `print"):
+        ciro.compile(path, calibration=flowers, activation_bits=4, input_bits=4, table_bits=4)
 
 
 def test_models_describe_themselves(iris):

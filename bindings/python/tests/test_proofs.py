@@ -113,6 +113,27 @@ def test_the_key_of_another_model_is_refused(lenet, proof):
     assert error.value.check == "statement"
 
 
+def test_one_key_holds_an_entry_for_each_kind_of_proof(tmp_path, iris, flowers):
+    key = iris.make_key(batch=[8, 1], preset=["standard", "proven"])
+    kinds = [(entry.preset, entry.batch) for entry in key.entries]
+    assert kinds == [("standard", 1), ("standard", 8), ("proven", 1), ("proven", 8)]
+    assert key == iris.key | iris.make_key(batch=8) | iris.make_key(batch=[1, 8], preset="proven")
+    key.save(tmp_path / "model.key")
+    proof = iris.prove(flowers[:8])
+    assert ciro.verify(proof, tmp_path / "model.key").batch == 8
+    assert proof.output_int[0].shape == (8,)
+    with pytest.raises(ValueError, match="4 entries: see `key.entries`"):
+        key.digest  # noqa: B018
+    with pytest.raises(ciro.InvalidProofError, match="no entry for .*8 inferences.*\nhint: ask the model's owner .*batch=8") as error:
+        proof.verify(iris.key)
+    assert error.value.check == "model_key"
+
+
+def test_keys_of_two_models_make_no_key(iris, lenet):
+    with pytest.raises(ValueError, match="different models"):
+        iris.key | lenet.make_key(batch=2)
+
+
 def test_a_proof_is_no_truth_value(proof):
     with pytest.raises(TypeError, match="neither true nor false"):
         bool(proof)

@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
-use ciro_sdk::{
-    Estimate, Model, Refusal, Report, check_file, check_model, printable, printable_message,
-};
+use anyhow::Result;
+use ciro_sdk::{CostEstimate, RefusedNode, Report, check, printable, printable_message};
 use serde::Serialize;
 
-use super::{Context, Status};
 use crate::args::{ModelArgs, RouteArgs};
+use crate::context::{Context, Status};
 use crate::ui::{BAD, BOLD, DIM, GOOD};
-use crate::{format, model};
+use crate::{advice, format, model};
 
 /// Arguments of `ciro check`.
 #[derive(Debug, clap::Args)]
@@ -57,17 +55,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let path = &args.model.path;
     let prove = args.route.settings(args.batch, None);
     let stage = context.ui.stage(format!("checking {}", path.display()));
-    let report = if Model::is_compiled_file(path) {
-        Model::load(path).map(|model| check_model(&model, &prove)).map_err(anyhow::Error::from)
-    } else {
-        let (compile, _) = model::settings(&args.model, &context.ui)?;
-        check_file(path, &compile, &prove).map_err(anyhow::Error::from)
-    };
-    let report = report.with_context(|| format!("model `{}`", path.display()))?;
+    let report = check(path, &model::settings(&args.model.compile)?, &prove)?;
     drop(stage);
+    context.ui.warn_of(&report.concerns);
     let supported = report.refused.is_empty();
     let text = describe(&report);
-    let refusal = |Refusal { node, op, reason, hint }| RefusalReport { node, op, reason, hint };
+    let refusal = |RefusedNode { node, op, reason, advice }| {
+        let hint = advice.as_ref().map(advice::spell);
+        RefusalReport { node, op, reason, hint }
+    };
     let json = CheckReport {
         supported,
         refused: report.refused.into_iter().map(refusal).collect(),
@@ -88,7 +84,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 fn describe(report: &Report) -> String {
     let mut text = String::new();
     if let Some(estimate) = report.estimate {
-        let Estimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = estimate;
+        let CostEstimate { cells, steps, prove_ms, memory_bytes, proof_bytes, .. } = estimate;
         let (bits, proven) = (estimate.security_bits, estimate.proven_security_bits);
         let _ = writeln!(text, "{GOOD}supported{GOOD:#}: every operator can be proven");
         let mut line = |label: &str, value: String| {
@@ -108,11 +104,12 @@ fn describe(report: &Report) -> String {
         let nodes = format::plural(report.refused.len(), "node");
         let _ = writeln!(text, "{BAD}not supported{BAD:#}: {nodes} cannot be proven");
     }
-    for Refusal { node, op, reason, hint } in &report.refused {
+    for RefusedNode { node, op, reason, advice } in &report.refused {
         let (node, op, reason) = (printable(node), printable(op), printable_message(reason));
         let _ = writeln!(text, "  {BOLD}{node}{BOLD:#} ({op}): {reason}");
-        if let Some(hint) = hint {
-            let _ = writeln!(text, "    {DIM}{}{DIM:#}", printable_message(hint));
+        if let Some(advice) = advice {
+            let hint = advice::spell(advice);
+            let _ = writeln!(text, "    {DIM}{}{DIM:#}", printable_message(&hint));
         }
     }
     text

@@ -7,9 +7,9 @@ use ciro_sdk::OutputFile;
 use ciro_sdk::integer::AccuracyReport;
 use serde::Serialize;
 
-use super::{Context, Status};
 use crate::args::{ModelArgs, RouteArgs};
-use crate::model::{CalibrationReport, Opened, Purpose};
+use crate::context::{Context, Status};
+use crate::model::{CalibrationReport, Purpose};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
@@ -38,7 +38,7 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let Opened { model, calibration } = model::open(&args.model, Purpose::Publish, &context.ui)?;
+    let (model, calibration) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
     let key = {
         let _stage = context.ui.stage("committing to the model");
         model.key(&args.route.settings(1, context.max_memory))?.digest()

@@ -1,12 +1,10 @@
 //! `ciro completions`
 
 use anyhow::Result;
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 use serde::Serialize;
 
-use super::{Context, Status};
-use crate::args::Cli;
+use crate::context::{Context, Status};
 
 /// Arguments of `ciro completions`.
 #[derive(Debug, clap::Args)]
@@ -24,9 +22,10 @@ struct Script {
     script: String,
 }
 
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+/// Prints completions of a command line.
+pub(crate) fn run(args: &Args, cli: &mut clap::Command, context: &Context) -> Result<Status> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "ciro", &mut script);
+    clap_complete::generate(args.shell, cli, "ciro", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     context
         .ui

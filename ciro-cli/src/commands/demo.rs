@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use ciro_sdk::inputs::Inputs;
 use ciro_sdk::{
-    CompileSettings, Model, ModelKey, ProofBundle, ProveSettings, Prover, VerifyError, verify,
+    CompileSettings, Key, Model, ProofBundle, ProveSettings, Prover, VerifyError, verify,
 };
 use serde::Serialize;
 
-use super::{Context, Status};
+use crate::context::{Context, Status};
 use crate::format;
 use crate::ui::{BOLD, DIM, GOOD, causes};
 
@@ -111,11 +111,7 @@ impl Clock {
 }
 
 /// A copy that claims another digit: two scores are swapped.
-fn forge(
-    bundle: &ProofBundle,
-    key: &ModelKey,
-    (digit, claimed): (usize, usize),
-) -> Result<ProofBundle> {
+fn forge(bundle: &ProofBundle, key: &Key, (digit, claimed): (usize, usize)) -> Result<ProofBundle> {
     let mut statement = bundle.statement(key)?;
     let claim = statement.claims.first_mut().context("no claim")?;
     let scores = claim.outputs.first_mut().context("no scores")?;

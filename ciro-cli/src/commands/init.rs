@@ -7,8 +7,8 @@ use ciro_sdk::OutputFile;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{Context, Status};
-use crate::failure::Failure;
+use crate::context::Failure;
+use crate::context::{Context, Status};
 use crate::ui::{BOLD, DIM};
 
 /// Arguments of `ciro init`.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ciro_sdk::import::{DeclaredTensor, Extent};
-use ciro_sdk::{Inspection, Model, inspect_file, inspect_model, printable};
+use ciro_sdk::{Inspection, inspect, printable};
 use serde::Serialize;
 
-use super::{Context, Status};
 use crate::args::ModelArgs;
+use crate::context::{Context, Status};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
@@ -47,14 +47,7 @@ enum Axis<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let path = &args.model.path;
-    let inspection = if Model::is_compiled_file(path) {
-        Model::load(path).map(|model| inspect_model(&model)).map_err(anyhow::Error::from)
-    } else {
-        let settings = model::settings(&args.model, &context.ui)?.0.import;
-        inspect_file(path, &settings).map_err(anyhow::Error::from)
-    };
-    let inspection = inspection.with_context(|| format!("model `{}`", path.display()))?;
+    let inspection = inspect(&args.model.path, &model::settings(&args.model.compile)?)?;
     let Inspection { producer, opsets, ops, params, macs, inputs, outputs } = &inspection;
     let report = Report {
         producer,

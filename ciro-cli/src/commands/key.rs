@@ -3,63 +3,82 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Result;
-use ciro_sdk::OutputFile;
+use anyhow::{Context as _, Result};
+use ciro_sdk::{Key, OutputFile, proof_kinds};
 use serde::Serialize;
 
-use super::{Context, Status};
-use crate::args::{ModelArgs, RouteArgs};
-use crate::model::{CalibrationReport, Opened, Purpose};
+use crate::args::{KindArgs, ModelArgs};
+use crate::context::{Context, Status};
+use crate::model::{CalibrationReport, Purpose};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
 /// Arguments of `ciro key`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The file holds a key for every combination of --route, --preset and --batch that the routes have, such as\n\
+`--route tensor,cairo --batch 1,8,64`; `ciro verify` finds the one that a proof needs.")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// The key file; without it only the key's digest is printed
+    /// The key file; without it only digests are printed
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    route: RouteArgs,
-    /// Inferences in one proof
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
+    kinds: KindArgs,
 }
 
 #[derive(Serialize)]
 struct Report<'a> {
+    /// The first key, for those who ask for one.
+    #[serde(flatten)]
+    first: KeyReport,
+    keys: Vec<KeyReport>,
+    calibration: Option<CalibrationReport>,
+    file: Option<&'a PathBuf>,
+    key_bytes: usize,
+}
+
+#[derive(Clone, Serialize)]
+struct KeyReport {
     model_key: String,
     route: &'static str,
     preset: &'static str,
     batch: u32,
     security_bits: u32,
     proven_security_bits: u32,
-    calibration: Option<CalibrationReport>,
-    file: Option<&'a PathBuf>,
-    key_bytes: usize,
+}
+
+impl KeyReport {
+    fn new(key: &Key) -> Self {
+        let security = key.security();
+        Self {
+            model_key: key.digest().to_string(),
+            route: key.route().name(),
+            preset: key.preset().name(),
+            batch: key.batch(),
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let kinds = proof_kinds(&args.kinds.route, &args.kinds.preset, &args.kinds.batch)?;
     let file = args.output.as_deref().map(OutputFile::create).transpose()?;
-    let Opened { model, calibration } = model::open(&args.model, Purpose::Publish, &context.ui)?;
-    let key = {
+    let (model, calibration) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
+    let ring = {
         let _stage = context.ui.stage("committing to the model");
-        model.key(&args.route.settings(args.batch, context.max_memory))?
+        model.key_ring(kinds, context.max_memory)?
     };
-    let bytes = key.to_bytes();
+    let bytes = ring.to_bytes();
     if let Some(file) = file {
         file.finish(&bytes)?;
     }
-    let (digest, security) = (key.digest(), key.security());
+    let keys: Vec<KeyReport> = ring.keys().map(KeyReport::new).collect();
     let report = Report {
-        model_key: digest.to_string(),
-        route: key.route().name(),
-        preset: key.preset().name(),
-        batch: key.batch(),
-        security_bits: security.whole_conjectured_bits(),
-        proven_security_bits: security.whole_proven_bits(),
+        first: keys.first().cloned().context("no key was made")?,
+        keys,
         calibration,
         file: args.output.as_ref(),
         key_bytes: bytes.len(),
@@ -73,18 +92,20 @@ fn describe(report: &Report<'_>) -> String {
     let mut line = |label: &str, value: String| {
         let _ = writeln!(text, "{DIM}{label:12}{DIM:#}{value}");
     };
-    line("key", report.model_key.clone());
+    for key in &report.keys {
+        line("key", key.model_key.clone());
+        line(
+            "security",
+            format!(
+                "{} bits conjectured, {} proven (route {}, preset {}, batch {})",
+                key.security_bits, key.proven_security_bits, key.route, key.preset, key.batch
+            ),
+        );
+    }
     if let Some(path) = report.file {
         let size = format::bytes(report.key_bytes as u64);
         line("file", format!("{BOLD}{}{BOLD:#} ({size})", path.display()));
     }
-    line(
-        "security",
-        format!(
-            "{} bits conjectured, {} proven (route {}, preset {})",
-            report.security_bits, report.proven_security_bits, report.route, report.preset
-        ),
-    );
     if let Some(calibration) = &report.calibration {
         line("calibrated", calibration.describe());
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciro_sdk::{Output, RealInput, printable};
+use ciro_sdk::{RealInput, RealOutput, printable};
 use serde::Serialize;
 
 use crate::format;
@@ -27,7 +27,7 @@ pub(crate) struct Lists {
 
 impl Lists {
     /// Gathers the outputs of all samples.
-    pub(crate) fn new(samples: &[Vec<Output>]) -> Self {
+    pub(crate) fn new(samples: &[Vec<RealOutput>]) -> Self {
         let outputs = samples.first().map_or(0, Vec::len);
         let of = |position: usize| samples.iter().filter_map(move |sample| sample.get(position));
         let labels = |position| -> Vec<String> {
@@ -47,14 +47,14 @@ impl Lists {
 }
 
 /// Describes the outputs of all samples, at most the first eight.
-pub(crate) fn describe(samples: &[Vec<Output>]) -> String {
+pub(crate) fn describe(samples: &[Vec<RealOutput>]) -> String {
     let mut text = String::new();
     for (index, sample) in samples.iter().take(SHOWN).enumerate() {
         if samples.len() > 1 {
             let _ = writeln!(text, "{DIM}sample {index}{DIM:#}");
         }
         for output in sample {
-            let Output { name, values, labels, .. } = output;
+            let RealOutput { name, values, labels, .. } = output;
             let shown = match labels {
                 Some(labels) => printable(&labels.join(", ")).into_owned(),
                 None => format::values(values.data()),
@@ -99,9 +99,4 @@ pub(crate) fn describe_inputs(samples: &[Vec<RealInput>]) -> Vec<String> {
         lines.push(format!("... {} more samples", samples.len() - SHOWN));
     }
     lines
-}
-
-/// How many input values were moved to the end of their range, for each input name.
-pub(crate) fn clamped(samples: &[Vec<(String, usize)>]) -> usize {
-    samples.iter().flatten().map(|(_, count)| count).sum()
 }

@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::inputs::Sample;
-use ciro_sdk::{Blinding, Model, OutputFile, ProveSettings, Proven, Prover};
+use ciro_sdk::{Blinding, OutputFile, ProveSettings, Proven, Prover, peak_memory};
 use serde::Serialize;
 
-use super::{Context, Status, outputs};
+use super::outputs;
 use crate::args::{ModelArgs, RouteArgs};
-use crate::failure::Failure;
-use crate::model::{CalibrationReport, Opened, Purpose};
+use crate::context::{Context, Status};
+use crate::model::{CalibrationReport, Purpose};
 use crate::ui::{BOLD, DIM};
-use crate::{format, machine, model};
+use crate::{format, model};
 
 /// Arguments of `ciro prove`.
 #[derive(Debug, clap::Args)]
@@ -58,9 +57,11 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let Opened { model, calibration } = model::open(&args.model, Purpose::Use, &context.ui)?;
+    let (model, calibration) = model::opened(&args.model, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
-    check_samples(&model, &samples, context)?;
+    // What the model cannot take, and what it loses, is told before anything is proven.
+    let examined = model.examine(&samples)?;
+    context.ui.warn_of(&examined.concerns);
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
     let settings = ProveSettings {
         commit_input: args.commit_input,
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let _stage = context.ui.stage("committing to the model");
         Prover::new(&model, &settings)?
     };
-    let Proven { bundle, outputs, clamped, blinding, steps, prove_ms } = {
+    let Proven { bundle, outputs, blinding, steps, prove_ms, .. } = {
         let _stage = context.ui.stage("proving");
         prover.prove(&samples)?
     };
@@ -85,30 +86,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         proven_security_bits: security.whole_proven_bits(),
         outputs: outputs::Lists::new(&outputs),
         samples: samples.len(),
-        clamped: outputs::clamped(&clamped),
+        clamped: examined.clamped,
         calibration,
         cells: prover.cells(),
         steps,
         blinding: blinding.map(Blinding::to_hex),
         prove_ms,
         proof_bytes: bytes.len(),
-        peak_memory_mb: machine::peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
+        peak_memory_mb: peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
         proof: &args.output,
     };
     context.ui.result(&report, &describe(&report, &outputs::describe(&outputs)))?;
     Ok(Status::Done)
-}
-
-/// Tells of samples that the model cannot take before anything is proven.
-fn check_samples(model: &Model, samples: &[Sample], context: &Context) -> Result<()> {
-    if samples.is_empty() {
-        return Err(Failure::new("there is no sample to prove", "pass one with `--input`").into());
-    }
-    let mut clamped = Vec::new();
-    for (index, sample) in samples.iter().enumerate() {
-        clamped.push(model.encode(sample).with_context(|| format!("sample {index}"))?.clamped);
-    }
-    model::check_clamped(model, &clamped, &context.ui)
 }
 
 fn describe(report: &Report<'_>, outputs: &str) -> String {

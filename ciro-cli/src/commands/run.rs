@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use ciro_sdk::Ran;
 use serde::Serialize;
 
-use super::{Context, Status, outputs};
+use super::outputs;
 use crate::args::ModelArgs;
-use crate::model::{self, Opened, Purpose};
+use crate::context::{Context, Status};
+use crate::model::{self, Purpose};
 
 /// Arguments of `ciro run`.
 #[derive(Debug, clap::Args)]
@@ -28,21 +30,11 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let Opened { model, .. } = model::open(&args.model, Purpose::Use, &context.ui)?;
+    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
-    let mut clamped = Vec::new();
-    let mut results = Vec::new();
-    for (index, sample) in samples.iter().enumerate() {
-        let encoded = model.encode(sample).with_context(|| format!("sample {index}"))?;
-        clamped.push(encoded.clamped);
-        results.push(model.run(sample).with_context(|| format!("sample {index}"))?);
-    }
-    model::check_clamped(&model, &clamped, &context.ui)?;
-    let report = Report {
-        outputs: outputs::Lists::new(&results),
-        samples: samples.len(),
-        clamped: outputs::clamped(&clamped),
-    };
-    context.ui.result(&report, &outputs::describe(&results))?;
+    let Ran { outputs, clamped, concerns } = model.run_all(&samples)?;
+    context.ui.warn_of(&concerns);
+    let report = Report { outputs: outputs::Lists::new(&outputs), samples: samples.len(), clamped };
+    context.ui.result(&report, &outputs::describe(&outputs))?;
     Ok(Status::Done)
 }

@@ -7,16 +7,17 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
-    Disagreement, FileError, InputCheck, LoadBundleError, ModelKey, Output, Policy, ProofBundle,
-    ProveError, RealInput, Verified, verify_with,
+    Check, Disagreement, InputCheck, Key, KeyRing, Policy, ProofBundle, ProveError, RealInput,
+    RealOutput, Route, Trusted, Verified, failed_check, verify_with,
 };
 use serde::Serialize;
 
-use super::{Context, ErrorReport, Status, outputs};
-use crate::args::TrustedCompileArgs;
+use super::outputs;
+use crate::args::{self, TrustedCompileArgs};
+use crate::context::{Context, ErrorReport, Status};
 use crate::format;
-use crate::model::{self, CalibrationReport, Trusted};
-use crate::ui::{BAD, DIM, GOOD};
+use crate::model::{self, CalibrationReport};
+use crate::ui::{BAD, DIM, GOOD, Warning};
 
 /// Arguments of `ciro verify`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// The model that you trust, instead of its key: a `.ciro-model`, or an ONNX file with its `--calibration`
     #[arg(long, value_name = "MODEL", group = "against")]
     model: Option<PathBuf>,
+    /// The route whose proofs are accepted; with a model as `cairo`, its program is compiled and run, which takes seconds
+    #[arg(long, value_name = "ROUTE", default_value = "tensor", value_parser = args::routes(), conflicts_with = "key")]
+    route: Route,
     /// Also check that the proof is about this input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -92,6 +96,8 @@ struct Valid {
 #[derive(Serialize)]
 struct Invalid {
     valid: bool,
+    /// The check that fails, in one word.
+    check: &'static str,
     verify_ms: f64,
     #[serde(flatten)]
     error: ErrorReport,
@@ -100,14 +106,13 @@ struct Invalid {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let bundle = match ProofBundle::load(&args.proof) {
         Ok(bundle) => bundle,
-        Err(
-            error
-            @ (LoadBundleError::Decode(_) | LoadBundleError::File(FileError::TooLarge { .. })),
-        ) => return invalid(error.into(), 0.0, args, context),
+        Err(error) if failed_check(&error).is_some() => {
+            return invalid(error.into(), 0.0, args, context);
+        }
         Err(error) => return Err(error.into()),
     };
     let trusted = match &args.model {
-        Some(path) => Some(model::open_trusted(path, &args.compile, &context.ui)?),
+        Some(path) => Some(model::trusted(path, &args.compile, &context.ui)?),
         None => None,
     };
     let key = match key(args, trusted.as_ref(), &bundle, context)? {
@@ -130,7 +135,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         inputs.as_deref(),
         context,
     )?;
-    let samples: Vec<Vec<Output>> =
+    let samples: Vec<Vec<RealOutput>> =
         verified.samples.iter().map(|sample| sample.outputs.clone()).collect();
     let report = Valid {
         valid: true,
@@ -150,7 +155,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             Some(Trusted { float: None, .. }) => Against::Compiled,
             Some(_) => Against::Onnx,
         },
-        calibration: trusted.and_then(|trusted| trusted.calibration),
+        calibration: trusted
+            .and_then(|trusted| trusted.calibration)
+            .map(|calibration| CalibrationReport::new(&calibration)),
         recomputed,
         float_disagreements,
         verify_ms,
@@ -165,15 +172,17 @@ fn key(
     trusted: Option<&Trusted>,
     bundle: &ProofBundle,
     context: &Context,
-) -> Result<Result<ModelKey>> {
+) -> Result<Result<Key>> {
     let Some(trusted) = trusted else {
         let path = args.key.as_ref().context("neither a key nor a model is given")?;
-        let key = ModelKey::load(path).with_context(|| format!("key `{}`", path.display()))?;
-        return Ok(Ok(key));
+        let ring = KeyRing::load(path).with_context(|| format!("key `{}`", path.display()))?;
+        return Ok(ring.find(bundle).cloned().map_err(Into::into));
     };
     let _stage = context.ui.stage("committing to the model");
-    match trusted.model.key_for(bundle, context.max_memory) {
-        Err(error @ ProveError::Statement) => Ok(Err(error.into())),
+    match trusted.model.key_for(bundle, args.route, context.max_memory) {
+        Err(error @ (ProveError::Statement | ProveError::OtherRoute { .. })) => {
+            Ok(Err(error.into()))
+        }
         key => Ok(Ok(key?)),
     }
 }
@@ -184,7 +193,7 @@ fn check(
     args: &Args,
     trusted: Option<&Trusted>,
     bundle: &ProofBundle,
-    key: &ModelKey,
+    key: &Key,
     given: Option<&[Sample]>,
 ) -> Result<(Verified, Option<usize>, Option<usize>)> {
     let policy =
@@ -198,7 +207,7 @@ fn check(
 }
 
 /// The samples of `--input`.
-fn given(path: &Path, key: &ModelKey) -> Result<Vec<Sample>> {
+fn given(path: &Path, key: &Key) -> Result<Vec<Sample>> {
     let samples = Inputs::read(path).and_then(|inputs| inputs.samples(&key.input_specs()));
     samples.with_context(|| format!("input `{}`", path.display()))
 }
@@ -229,9 +238,11 @@ fn compare_with_float(
         let found = found.with_context(|| format!("the float model, sample {index}"))?;
         count += found.len();
         if let Some(Disagreement { output, row, proven, float }) = found.first() {
-            context.ui.warn(format_args!(
+            let message = format!(
                 "sample {index}, output `{output}`, row {row}: proven is `{proven}`, the float model says `{float}`"
-            ));
+            );
+            let (code, node) = ("float_disagreement", Some(output.clone()));
+            context.ui.warn(Warning { code, message, node });
         }
     }
     Ok(Some(count))
@@ -239,8 +250,9 @@ fn compare_with_float(
 
 /// Says that a proof is invalid, and why.
 fn invalid(error: anyhow::Error, verify_ms: f64, args: &Args, context: &Context) -> Result<Status> {
+    let check = failed_check(error.as_ref()).map_or("inputs", Check::name);
     let error = error.context(format!("`{}` is not a valid proof", args.proof.display()));
-    let report = Invalid { valid: false, verify_ms, error: ErrorReport::new(&error) };
+    let report = Invalid { valid: false, check, verify_ms, error: ErrorReport::new(&error) };
     context.ui.error(&error, report.error.hint.as_deref());
     context.ui.result(&report, &format!("{BAD}invalid{BAD:#}\n"))?;
     Ok(Status::Invalid)
@@ -250,7 +262,7 @@ fn describe(
     report: &Valid,
     args: &Args,
     inputs: Option<&[Vec<RealInput>]>,
-    samples: &[Vec<Output>],
+    samples: &[Vec<RealOutput>],
 ) -> String {
     let mut text = format!(
         "{GOOD}valid{GOOD:#}: the model of this key gave these outputs\n{}\n",

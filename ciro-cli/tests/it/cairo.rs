@@ -19,7 +19,8 @@ fn transpile_writes_a_package_and_nothing_over_another() {
 #[test]
 fn a_committed_input_is_proven_verified_and_opened() {
     let sandbox = Sandbox::with_model("linreg_diabetes");
-    sandbox.done("key model.onnx --route cairo -o model.key");
+    let keys = sandbox.json("key model.onnx --route tensor,cairo --batch 1,8 -o model.key");
+    assert_eq!(keys["keys"].as_array().map(Vec::len), Some(3), "{keys}");
     let prove = "prove model.onnx --route cairo --commit-input --input input_0.json -o proof.ciro";
     let proven = sandbox.json(prove);
     assert_eq!(proven["route"], "cairo");
@@ -33,6 +34,24 @@ fn a_committed_input_is_proven_verified_and_opened() {
     for arguments in [open.to_owned(), format!("{open} --blinding {}", "0".repeat(64))] {
         assert_eq!(sandbox.run(&arguments).code, Some(3), "{arguments}");
     }
+    // A bundle does not choose that a program is compiled and run.
+    let model = "verify proof.ciro --model model.onnx --calibration inputs.npz";
+    let refused = sandbox.run(model);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("with `--route cairo`"), "{refused:?}");
+    sandbox.done(&format!("{model} --route cairo"));
     sandbox.done("key model.onnx -o tensor.key");
     assert_eq!(sandbox.run("verify proof.ciro --key tensor.key").code, Some(3));
+}
+
+#[test]
+fn keys_that_a_route_does_not_have_are_refused_by_name() {
+    let sandbox = Sandbox::with_model("linreg_diabetes");
+    let run = sandbox.run("key model.onnx --route tensor,cairo --batch 8 -o model.key");
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(
+        run.stderr.contains("the cairo route proves one inference at a time, not 8"),
+        "{run:?}"
+    );
+    assert!(!sandbox.path("model.key").exists());
 }

@@ -2,6 +2,10 @@
 
 use serde_json::Value;
 
+use ciro_sdk::Model;
+use ciro_sdk::integer::ops::Requantize;
+use ciro_sdk::integer::{Decoding, Encoding, Interval, ModelBuilder};
+
 use crate::sandbox::{Sandbox, example};
 
 #[track_caller]
@@ -104,6 +108,47 @@ fn run_and_prove_say_the_same() {
         ],
     );
     assert_eq!(verified["model_key"], proof["model_key"]);
+}
+
+/// `min(x, 10)` of a number up to 100, where 10 is all that calibration has seen.
+fn guarded() -> Sandbox {
+    let mut builder = ModelBuilder::new();
+    builder.input("x", vec![1]);
+    let x = builder.view(0, Encoding::Affine { scale: 1.0, lo: -100, hi: 100 }).unwrap();
+    let y = builder.push("scores", Requantize { shift: 0, lo: -100, hi: 10 }, &[x], 1.0).unwrap();
+    builder.guard(y, Interval::new(-100, 10));
+    builder.output("y", y, Decoding::Real { scale: 1.0 });
+    let sandbox = Sandbox::new();
+    let model = Model::from(builder.finish().unwrap());
+    model.save(&sandbox.path("m.ciro-model")).unwrap();
+    sandbox.write("near.json", r#"{"input_data": [[7]]}"#);
+    sandbox.write("far.json", r#"{"input_data": [[42]]}"#);
+    sandbox.write("outside.json", r#"{"input_data": [[1000]]}"#);
+    sandbox
+}
+
+#[test]
+fn a_result_that_may_be_wrong_has_a_warning_that_names_the_node() {
+    let sandbox = guarded();
+    for command in ["run m.ciro-model", "prove m.ciro-model -o proof.ciro"] {
+        let near = sandbox.json(&format!("{command} --input near.json"));
+        assert_eq!(near["warnings"], serde_json::json!([]), "{near}");
+        let far = sandbox.json(&format!("{command} --input far.json"));
+        let warning = &far["warnings"][0];
+        assert_eq!(
+            (&warning["code"], &warning["node"]),
+            (&"value_outside_range".into(), &"scores".into())
+        );
+        let run = sandbox.done(&format!("{command} --input far.json"));
+        assert!(
+            run.stderr.contains("warning: node `scores` in sample 0: 1 of 1 value(s)"),
+            "{run:?}"
+        );
+        let outside = sandbox.json(&format!("{command} --input outside.json"));
+        assert_eq!(outside["warnings"][0]["code"], "input_outside_range", "{outside}");
+    }
+    let check = sandbox.json("check m.ciro-model");
+    assert_eq!(check["warnings"], serde_json::json!([]));
 }
 
 #[test]

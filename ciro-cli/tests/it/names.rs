@@ -2,7 +2,7 @@
 
 use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
-use ciro_sdk::{Model, ProveSettings, Prover, Tensor, printable};
+use ciro_sdk::{KeyRing, Model, ProveSettings, Prover, Tensor, printable};
 
 use crate::sandbox::Sandbox;
 
@@ -33,7 +33,7 @@ fn hostile() -> Sandbox {
     let bundle = prover.prove(&[sample]).unwrap().bundle;
     let sandbox = Sandbox::new();
     model.save(&sandbox.path("m.ciro-model")).unwrap();
-    prover.key().save(&sandbox.path("model.key")).unwrap();
+    KeyRing::from(prover.key()).save(&sandbox.path("model.key")).unwrap();
     bundle.save(&sandbox.path("proof.ciro")).unwrap();
     sandbox.write("input.json", r#"{"input_data": [[1.0, 2.0], [1]]}"#);
     sandbox.write("other.json", r#"{"input_data": [[2.0, 2.0], [1]]}"#);

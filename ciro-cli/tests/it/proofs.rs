@@ -73,6 +73,28 @@ fn many_samples_go_into_one_proof() {
 }
 
 #[test]
+fn one_key_file_serves_every_kind_of_proof() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    let key = sandbox.json("key model.onnx --batch 1,16 --preset standard,proven -o model.key");
+    let keys = key["keys"].as_array().unwrap();
+    assert_eq!((keys.len(), &key["batch"], &keys[1]["batch"]), (4, &1.into(), &16.into()));
+    assert_eq!(key["model_key"], keys[0]["model_key"]);
+    for (preset, input) in [("standard", "inputs.npz"), ("proven", "input_0.json")] {
+        let prove = format!("prove model.onnx --preset {preset} --input {input} -o proof.ciro");
+        let proven = sandbox.json(&prove);
+        let verified = sandbox.json("verify proof.ciro --key model.key");
+        assert_eq!(verified["model_key"], proven["model_key"]);
+    }
+    sandbox.done("prove model.onnx --preset compact --input input_0.json -o proof.ciro");
+    let cause = rejected(&sandbox, "verify proof.ciro --key model.key");
+    assert!(cause.contains("no entry for proofs of route `tensor`, preset `compact`"), "{cause}");
+    let run = sandbox.run("verify proof.ciro --key model.key --json");
+    assert_eq!(run.json()["check"], "model_key");
+    let ask = "`ciro key MODEL --route tensor --preset compact --batch 1 -o model.key`";
+    assert!(run.stderr.contains(ask), "{run:?}");
+}
+
+#[test]
 fn every_preset_proves_and_the_weak_one_convinces_nobody() {
     let sandbox = Sandbox::with_model("logreg_iris");
     for preset in ["standard", "compact", "proven"] {

@@ -196,13 +196,10 @@ fn a_bundle_with_many_claims_is_refused_before_it_is_laid_out() {
 #[test]
 fn every_flag_that_a_hint_names_exists() {
     let sources = [
-        include_str!("../../src/failure.rs"),
+        include_str!("../../src/advice.rs"),
         include_str!("../../src/model.rs"),
         include_str!("../../src/commands/prove.rs"),
         include_str!("../../src/commands/verify.rs"),
-        include_str!("../../../ciro-sdk/src/check.rs"),
-        include_str!("../../../ciro-sdk/src/inputs/error.rs"),
-        include_str!("../../../ciro-sdk/compiler/src/import/error.rs"),
     ];
     let sandbox = Sandbox::new();
     let commands = ["prove", "verify", "key", "check", "compile", "transpile", "bench", "inspect"];

@@ -41,6 +41,51 @@ pub enum Dropped {
     Unproven,
 }
 
+impl Dropped {
+    /// The reasons in order.
+    pub const ALL: [Self; 16] = [
+        Self::Own,
+        Self::Stranger,
+        Self::Silenced,
+        Self::NotItsOwn,
+        Self::Budget,
+        Self::Unsolicited,
+        Self::OldEpoch,
+        Self::FarAhead,
+        Self::OldView,
+        Self::Outside,
+        Self::Known,
+        Self::NotItsTurn,
+        Self::Shape,
+        Self::NoRoom,
+        Self::Signature,
+        Self::Unproven,
+    ];
+
+    /// Returns the name under which a driver counts it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Stranger => "stranger",
+            Self::Silenced => "silenced",
+            Self::NotItsOwn => "not_its_own",
+            Self::Budget => "budget",
+            Self::Unsolicited => "unsolicited",
+            Self::OldEpoch => "old_epoch",
+            Self::FarAhead => "far_ahead",
+            Self::OldView => "old_view",
+            Self::Outside => "outside",
+            Self::Known => "known",
+            Self::NotItsTurn => "not_its_turn",
+            Self::Shape => "shape",
+            Self::NoRoom => "no_room",
+            Self::Signature => "signature",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
 /// How many messages were dropped for each reason.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Drops(BTreeMap<Dropped, u64>);

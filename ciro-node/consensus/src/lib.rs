@@ -3,8 +3,10 @@
 mod block;
 mod certificate;
 pub mod crypto;
+mod drive;
 mod drops;
 pub mod evidence;
+mod forensics;
 mod fork;
 mod handle;
 mod io;
@@ -22,13 +24,14 @@ mod snapshot;
 mod stake;
 mod stash;
 mod statement;
-pub mod store;
 mod types;
-mod wire;
+pub mod wire;
 
 pub use block::{CommittedBlock, Content, Header, Operation, Proposal};
 pub use certificate::{Certificate, CertificateError, Committee};
+pub use drive::{Host, Write, perform};
 pub use drops::Dropped;
+pub use forensics::{ForensicReport, Forensics};
 pub use fork::{Contradiction, ForkProof, ForkProofError};
 pub use io::{Block, Effect, Fault, Input, Timer};
 pub use light::{FINALITY_BYTES_MAX, Finality, LightClient, LightError};

@@ -64,12 +64,45 @@ pub enum Mutation {
     UncomparedSnapshot,
     /// Signatures of messages are not checked.
     UnsignedMessages,
+    /// Certificates of the checkpoints in ViewChanges and NewViews are not checked.
+    UnprovenStable,
+    /// Where several views prepared, a new view begins with the lowest one's block.
+    LowestView,
+    /// A new view begins at the lowest checkpoint of its ViewChanges.
+    LowestCheckpoint,
+    /// ViewChanges claim nothing.
+    ForgottenClaims,
+    /// A restart forgets what prepared.
+    RestartForgetsPrepared,
+    /// A restart forgets the replica's own Prepares and Commits.
+    RestartForgetsVotes,
+    /// A restart forgets everything that the replica signed.
+    RestartForgetsAll,
+    /// A weak quorum makes a checkpoint stable.
+    WeakCheckpoints,
+    /// A certificate of a weak quorum proves its statement.
+    WeakCertificates,
+    /// Rule E4 demands an entry of a later view than the Commit's.
+    LateClaim,
+    /// Commits of different views count together.
+    MixedCommits,
+
+    /// Exactly two thirds of the stake are a quorum.
+    TwoThirds,
+    /// Whoever asks for a view still votes.
+    VotesWhileChanging,
+    /// A ViewChange may claim what prepared in the view it asks for or a later one.
+    LaterClaims,
+    /// Any validator may propose.
+    AnyProposer,
+    /// Any validator may start a view.
+    AnyLeader,
 }
 
 #[cfg(feature = "mutations")]
 impl Mutation {
     /// Checks of this protocol, each left out.
-    pub const WEAKENED: [Self; 13] = [
+    pub const WEAKENED: [Self; 24] = [
         Self::UnfilledClaims,
         Self::UnsignedSummaries,
         Self::UncomparedProposals,
@@ -83,6 +116,41 @@ impl Mutation {
         Self::UnprovenBlocks,
         Self::UncomparedSnapshot,
         Self::UnsignedMessages,
+        Self::UnprovenStable,
+        Self::LowestView,
+        Self::LowestCheckpoint,
+        Self::ForgottenClaims,
+        Self::RestartForgetsPrepared,
+        Self::RestartForgetsVotes,
+        Self::RestartForgetsAll,
+        Self::WeakCheckpoints,
+        Self::WeakCertificates,
+        Self::LateClaim,
+        Self::MixedCommits,
+    ];
+
+    /// Rules that break nothing when they are left out, each with the reason.
+    pub const EQUIVALENT: [(Self, &str); 5] = [
+        (
+            Self::TwoThirds,
+            "two sets of two thirds share a third of the stake, and those who misbehave hold less",
+        ),
+        (
+            Self::VotesWhileChanging,
+            "a view that has not begun assigns nothing, so that there is nothing to vote for",
+        ),
+        (
+            Self::LaterClaims,
+            "the certificate is checked: what prepared in a later view is at least as binding",
+        ),
+        (
+            Self::AnyProposer,
+            "a backup takes one proposal for a number and view, whoever sends it; only turns are lost",
+        ),
+        (
+            Self::AnyLeader,
+            "a view begins as its ViewChanges demand, whoever quotes them; only turns are lost",
+        ),
     ];
 
     /// Bugs that other implementations shipped.

@@ -43,8 +43,20 @@ impl Selection {
 /// demands certificates for everything chosen.
 #[must_use]
 pub fn select<'a>(summaries: impl Iterator<Item = &'a Summary> + Clone) -> Option<Selection> {
-    let stable =
-        summaries.clone().max_by_key(|summary| (summary.stable_seq, summary.stable_digest))?;
+    select_with(Mutations::NONE, summaries)
+}
+
+/// Chooses as a replica with a bug would.
+pub(crate) fn select_with<'a>(
+    mutations: Mutations,
+    summaries: impl Iterator<Item = &'a Summary> + Clone,
+) -> Option<Selection> {
+    let start = |summary: &&Summary| (summary.stable_seq, summary.stable_digest);
+    let stable = if mutations.has(Mutation::LowestCheckpoint) {
+        summaries.clone().min_by_key(start)?
+    } else {
+        summaries.clone().max_by_key(start)?
+    };
     let stable_seq = stable.stable_seq;
     let claims = summaries.flat_map(|summary| &summary.claims).filter(|c| c.seq > stable_seq);
     let last = claims.clone().map(|claim| claim.seq).max().unwrap_or(stable_seq);
@@ -53,7 +65,8 @@ pub fn select<'a>(summaries: impl Iterator<Item = &'a Summary> + Clone) -> Optio
     for claim in claims {
         let index = usize::try_from(claim.seq.0 - stable_seq.0 - 1).unwrap_or(usize::MAX);
         let best = &mut chosen[index];
-        if best.is_none_or(|best| (best.view, best.digest) < (claim.view, claim.digest)) {
+        let (this, lowest) = ((claim.view, claim.digest), mutations.has(Mutation::LowestView));
+        if best.is_none_or(|it| ((it.view, it.digest) < this) != lowest) {
             *best = Some(*claim);
         }
     }
@@ -85,7 +98,10 @@ impl<S: Scheme> Rules<'_, S> {
         summary.is_well_formed(params.claims_depth())
             && params.is_checkpoint(summary.stable_seq)
             && (start..=end).contains(&summary.stable_seq)
-            && summary.claims.iter().all(|claim| claim.seq <= end && claim.view < summary.view)
+            && summary.claims.iter().all(|claim| {
+                let earlier = claim.view < summary.view;
+                claim.seq <= end && (earlier || self.mutations.has(Mutation::LaterClaims))
+            })
     }
 
     /// Checks the certificate of a stable checkpoint; an epoch's first one is known to everyone in the epoch.
@@ -101,6 +117,7 @@ impl<S: Scheme> Rules<'_, S> {
         }
         let hash = self.hash(Kind::Checkpoint, View::ZERO, seq, digest);
         certificate.is_some_and(|it| self.committee.verify_certificate(&hash, it).is_ok())
+            || self.mutations.has(Mutation::UnprovenStable)
     }
 
     /// Checks a prepared certificate.
@@ -123,12 +140,13 @@ impl<S: Scheme> Rules<'_, S> {
         let ordered = body.view_changes.windows(2).all(|pair| pair[0].sender < pair[1].sender)
             || self.mutations.has(Mutation::RepeatedSender);
         let shaped = ordered
-            && self.committee.set().leader(self.epoch, body.view) == leader
+            && (self.committee.set().leader(self.epoch, body.view) == leader
+                || self.mutations.has(Mutation::AnyLeader))
             && summaries.clone().all(|it| it.view == body.view && self.is_plausible(it));
         if !shaped || !proves.support(&body.view_changes) {
             return false;
         }
-        let Some(selection) = select(summaries) else { return false };
+        let Some(selection) = select_with(self.mutations, summaries) else { return false };
         let chosen = selection.chosen.iter().flatten();
         let sized = body.pre_prepares.len() == selection.chosen.len()
             && body.prepared.len() == chosen.clone().count();

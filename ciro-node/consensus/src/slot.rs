@@ -195,6 +195,12 @@ impl Ballots {
             .map(|(sender, ballot)| (*sender, &ballot.signature))
     }
 
+    /// Returns the votes as if all had been cast in `view`: only a replica with a bug counts like that.
+    pub(crate) fn as_if_in(&self, view: View) -> Self {
+        let ballots = self.0.iter().map(|(sender, ballot)| (*sender, Ballot { view, ..*ballot }));
+        Self(ballots.collect())
+    }
+
     /// Returns the digest that a quorum voted for in `view`.
     pub(crate) fn decided(&self, set: &ValidatorSet, view: View) -> Option<Digest> {
         let mut tallies: BTreeMap<Digest, Tally> = BTreeMap::new();

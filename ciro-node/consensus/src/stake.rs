@@ -71,7 +71,7 @@ pub struct ValidatorSet {
     /// Computed when it is first asked for: sets that only travel cost nothing.
     schedule: OnceLock<Vec<ReplicaId>>,
     #[cfg(feature = "mutations")]
-    counted: bool,
+    counting: crate::mutation::Mutations,
 }
 
 impl ValidatorSet {
@@ -102,7 +102,7 @@ impl ValidatorSet {
             total,
             schedule: OnceLock::new(),
             #[cfg(feature = "mutations")]
-            counted: false,
+            counting: crate::mutation::Mutations::NONE,
         })
     }
 
@@ -165,10 +165,23 @@ impl ValidatorSet {
     #[must_use]
     pub fn is_quorum(&self, tally: &Tally) -> bool {
         #[cfg(feature = "mutations")]
-        if self.counted {
+        if self.counting.has(crate::mutation::Mutation::CountedQuorum) {
             return tally.voters > 2 * ((self.len() - 1) / 3);
         }
+        #[cfg(feature = "mutations")]
+        if self.counting.has(crate::mutation::Mutation::TwoThirds) {
+            return 3 * tally.stake >= 2 * self.total;
+        }
         3 * tally.stake > 2 * self.total
+    }
+
+    /// Whether signatures of these voters prove a statement: those of a quorum do.
+    pub(crate) fn certifies(&self, tally: &Tally) -> bool {
+        #[cfg(feature = "mutations")]
+        if self.counting.has(crate::mutation::Mutation::WeakCertificates) {
+            return self.is_weak_quorum(tally);
+        }
+        self.is_quorum(tally)
     }
 
     /// Whether the voters hold at least a third of the stake, hence at least one is honest: `3 * stake >= total`.
@@ -232,11 +245,18 @@ impl ValidatorSet {
         S::hash(&words)
     }
 
-    /// Puts the bug of counting `2f + 1` replicas back, with `f = (n - 1) / 3` whatever `n` is.
+    /// Returns another set that counts with the same bug.
     #[cfg(feature = "mutations")]
     #[must_use]
-    pub(crate) fn counted(self) -> Self {
-        Self { counted: true, ..self }
+    pub(crate) fn counts_alike(&self, other: &Self) -> Self {
+        other.clone().counting(self.counting)
+    }
+
+    /// Counts with a bug: `2f + 1` replicas with `f = (n - 1) / 3` whatever `n` is, or too little stake.
+    #[cfg(feature = "mutations")]
+    #[must_use]
+    pub(crate) fn counting(self, counting: crate::mutation::Mutations) -> Self {
+        Self { counting, ..self }
     }
 }
 

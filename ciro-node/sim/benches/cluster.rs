@@ -19,7 +19,7 @@ fn blocks(criterion: &mut Criterion) {
                 let count = usize::try_from(blocks).expect("few blocks") * 512;
                 let operations = Source::default().take(count);
                 let started = Instant::now();
-                cluster.run(&operations);
+                cluster.run(&operations).expect("nobody misbehaves");
                 started.elapsed()
             });
         });

@@ -9,16 +9,19 @@ use std::sync::{Arc, LazyLock};
 use ciro_consensus::crypto::{Scheme, Signature};
 use ciro_consensus::message::{
     Body, CheckpointVote, Claim, MESSAGE_BYTES_MAX, Message, MessageDomain, NewView, PrePrepare,
-    State, ViewChange, Vote,
+    ViewChange, Vote,
 };
 use ciro_consensus::{
     Certificate, ChainId, ClientId, Digest, Epoch, Proposal, ReplicaId, Seq, View,
 };
 
+use crate::coalition::Known;
+use crate::flood::Flooder;
 use crate::plan::{Micros, key_of};
 use crate::rng::Rng;
 use crate::scheme::Keyed;
 use crate::strategist::Strategist;
+use crate::withholder::Withholder;
 
 /// How a replica misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,11 +57,13 @@ pub enum Behaviour {
     Withhold,
     /// Lies consistently, where one check alone stands between it and harm.
     Strategist,
+    /// Floods the others with what is dear to look at: signed, well formed, and of no use.
+    Flood,
 }
 
 impl Behaviour {
     /// All behaviours.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Mute,
         Self::Twins,
         Self::Equivocate,
@@ -74,6 +79,7 @@ impl Behaviour {
         Self::DoubleVote,
         Self::Withhold,
         Self::Strategist,
+        Self::Flood,
     ];
 }
 
@@ -139,6 +145,8 @@ pub struct Byzantine {
     /// Messages of others and its own, for replay.
     captured: VecDeque<Arc<Message>>,
     strategist: Strategist,
+    withholder: Withholder,
+    flooder: Flooder,
     /// What it proposed in place of what its replica believes.
     replaced: BTreeMap<(Epoch, View, Seq), Digest>,
 }
@@ -155,7 +163,20 @@ impl Byzantine {
     ) -> Self {
         let (captured, replaced) = (VecDeque::new(), BTreeMap::new());
         let strategist = Strategist::new(id, domain, rng.fork(1));
-        Self { behaviour, id, domain, patience, rng, captured, strategist, replaced }
+        let withholder = Withholder::new(id, patience, rng.fork(2));
+        let flooder = Flooder::new(id, domain, rng.fork(3));
+        Self {
+            behaviour,
+            id,
+            domain,
+            patience,
+            rng,
+            captured,
+            strategist,
+            withholder,
+            flooder,
+            replaced,
+        }
     }
 
     /// Notes a message that comes in.
@@ -168,7 +189,12 @@ impl Byzantine {
     }
 
     /// Turns what the honest replica would send into what is sent.
-    pub fn tamper(&mut self, to: Target, message: Arc<Message>) -> Vec<Outgoing> {
+    pub(crate) fn tamper(
+        &mut self,
+        known: Known<'_>,
+        to: Target,
+        message: Arc<Message>,
+    ) -> Vec<Outgoing> {
         let honest = vec![Outgoing::now(to, Arc::clone(&message))];
         match (self.behaviour, &message.body) {
             (Behaviour::Mute, _) => Vec::new(),
@@ -208,8 +234,8 @@ impl Byzantine {
                 let stale = self.stale(body);
                 self.resign(to, message.epoch, Body::NewView(Arc::new(stale)))
             }
-            (Behaviour::Withhold, body) => self.withhold(to, &message, body),
-            (Behaviour::Strategist, _) => self.strategist.tamper(to, &message),
+            (Behaviour::Withhold, _) => self.withholder.tamper(known, to, &message),
+            (Behaviour::Strategist, _) => self.strategist.tamper(known, to, &message),
             (Behaviour::Replay, _) => {
                 self.capture(&message);
                 honest
@@ -221,7 +247,7 @@ impl Byzantine {
     /// Whether its messages come before all others.
     #[must_use]
     pub fn hurries(&self) -> bool {
-        self.behaviour == Behaviour::Withhold
+        matches!(self.behaviour, Behaviour::Withhold | Behaviour::Strategist)
     }
 
     /// Whether it hands out nothing that others lack.
@@ -230,33 +256,22 @@ impl Byzantine {
         matches!(self.behaviour, Behaviour::Withhold | Behaviour::Mute)
     }
 
-    fn withhold(&mut self, to: Target, message: &Arc<Message>, body: &Body) -> Vec<Outgoing> {
-        let honest = vec![Outgoing::now(to, Arc::clone(message))];
-        match body {
-            // To some alone, and never again.
-            Body::PrePrepare(_) if to == Target::All => {
-                vec![Outgoing::now(Target::Half(self.rng.chance(500)), Arc::clone(message))]
-            }
-            Body::Prepare(_) | Body::Commit(_) if self.rng.chance(800) => Vec::new(),
-            Body::PrePrepare(_) => Vec::new(),
-            Body::State(state) if !matches!(**state, State::NewView(_)) => Vec::new(),
-            Body::ViewChange(truth) if self.rng.chance(500) => {
-                let mut hidden = (**truth).clone();
-                hidden.summary.claims.clear();
-                hidden.prepared.clear();
-                self.resign(to, message.epoch, Body::ViewChange(Arc::new(hidden)))
-            }
-            _ => honest,
-        }
-    }
-
     /// Does something out of turn.
-    pub fn mischief(&mut self) -> Vec<Outgoing> {
+    pub(crate) fn mischief(
+        &mut self,
+        known: Known<'_>,
+        position: (Epoch, View, Seq),
+    ) -> Vec<Outgoing> {
         match self.behaviour {
             Behaviour::Replay => self.replay().into_iter().collect(),
             Behaviour::Garbage => vec![self.garbage()],
             Behaviour::Spam => (0..8).map(|_| self.spam()).collect(),
-            Behaviour::Strategist => self.strategist.answer(),
+            Behaviour::Strategist => {
+                let mut sent = self.strategist.answer();
+                sent.extend(self.strategist.out_of_turn(known, position));
+                sent
+            }
+            Behaviour::Flood => self.flooder.burst(position),
             _ => Vec::new(),
         }
     }
@@ -266,7 +281,11 @@ impl Byzantine {
     pub const fn is_mischievous(&self) -> bool {
         matches!(
             self.behaviour,
-            Behaviour::Replay | Behaviour::Garbage | Behaviour::Spam | Behaviour::Strategist
+            Behaviour::Replay
+                | Behaviour::Garbage
+                | Behaviour::Spam
+                | Behaviour::Strategist
+                | Behaviour::Flood
         )
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
-use ciro_consensus::store::{Disk, DiskError};
+use ciro_store::{Disk, DiskError};
 
 use crate::rng::Rng;
 

@@ -3,8 +3,11 @@
 mod app;
 mod byzantine;
 mod cluster;
+mod coalition;
+mod costs;
 mod disk;
 mod fault;
+mod flood;
 mod fork;
 mod measure;
 mod node;
@@ -19,11 +22,13 @@ mod strategist;
 mod timeline;
 mod trace;
 mod views;
+mod withholder;
 mod world;
 
 pub use app::{App, AppState, Outcome, StakeOperations, genesis_root, payload, stake_change};
 pub use byzantine::{Behaviour, Byzantine, Cargo, Outgoing, Target};
-pub use cluster::{Cluster, Traffic};
+pub use cluster::{Cluster, ClusterError, Traffic};
+pub use costs::{Costs, Work};
 pub use disk::{DiskFault, SimDisk};
 pub use fault::{Cut, Fault, TimedFault};
 pub use measure::{MeasureError, Measurement, Source, stark_cluster};

@@ -139,6 +139,7 @@ fn summary(sweep: &Sweep, report: &SweepReport, seconds: f64) -> String {
         "{} runs of profile {} with {} nodes in {seconds:.1} s: {} violations, {} forks\n\
          blocks {}, view changes {}, accusations {}, virtual time {} s\n\
          finality ms: p50 {}, p95 {}, p99 {}\n\
+         slowest answer after healing: {} thousandths of its bound\n\
          per block: {messages} messages, {bytes} bytes\n\
          trace {:032x}",
         stats.runs,
@@ -153,6 +154,7 @@ fn summary(sweep: &Sweep, report: &SweepReport, seconds: f64) -> String {
         milliseconds(500),
         milliseconds(950),
         milliseconds(990),
+        stats.slowest,
         report.trace,
     )
 }
@@ -169,7 +171,8 @@ fn adapt(_: &Arguments, genesis: Genesis) -> Result<Genesis> {
 fn adapt(arguments: &Arguments, genesis: Genesis) -> Result<Genesis> {
     let Some(name) = &arguments.mutation else { return Ok(genesis) };
     let (shipped, weakened) = (ciro_consensus::Mutation::ALL, ciro_consensus::Mutation::WEAKENED);
-    let mutations: Vec<_> = shipped.into_iter().chain(weakened).collect();
+    let equivalent = ciro_consensus::Mutation::EQUIVALENT.into_iter().map(|(it, _)| it);
+    let mutations: Vec<_> = shipped.into_iter().chain(weakened).chain(equivalent).collect();
     let mutation = mutations.iter().copied().find(|mutation| format!("{mutation:?}") == *name);
     let mutation = mutation.with_context(|| format!("`{name}` is none of {mutations:?}"))?;
     Ok(genesis.with_mutation(mutation))

@@ -10,7 +10,7 @@ use ciro_consensus::{
 };
 
 use crate::app::payload;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 
 /// The speed of a cluster in one thread.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +40,9 @@ pub enum MeasureError {
     /// The cluster does not start.
     #[error("cannot start the cluster")]
     Open(#[from] OpenError),
+    /// The cluster does not do what it must.
+    #[error("the cluster failed")]
+    Run(#[from] ClusterError),
 }
 
 impl Measurement {
@@ -47,17 +50,17 @@ impl Measurement {
     ///
     /// # Errors
     ///
-    /// [`MeasureError`] when the cluster cannot be set up.
+    /// [`MeasureError`] when the cluster cannot be set up or fails.
     pub fn take(nodes: usize, operations: usize, blocks: u64) -> Result<Self, MeasureError> {
         let mut cluster = stark_cluster(nodes, operations)?;
         // A first block fills caches and is not measured.
         let mut source = Source::default();
-        cluster.run(&source.take(1));
+        cluster.run(&source.take(1))?;
         let (height, traffic) = (cluster.height(), cluster.traffic());
         let wanted = usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(operations);
         let given = source.take(wanted);
         let watch = Stopwatch::start();
-        cluster.run(&given);
+        cluster.run(&given)?;
         let elapsed = watch.elapsed();
         let ordered = (cluster.height().0 - height.0).max(1);
         Ok(Self {

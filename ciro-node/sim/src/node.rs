@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ciro_consensus::store::{Keep, Opened, Recovery, Store, StoreError, StoreOptions};
 use ciro_consensus::{Effect, Epoch, Genesis, Identity, OpenError, Replica, ReplicaId, Timer};
+use ciro_store::{Keep, Opened, Recovery, Store, StoreError, StoreOptions};
 
 use crate::app::{App, StakeOperations};
 use crate::byzantine::Byzantine;
+use crate::costs::Inbox;
 use crate::disk::SimDisk;
 use crate::plan::{Micros, key_of};
 use crate::rng::Rng;
@@ -26,6 +27,14 @@ pub(crate) struct Node {
     /// The latest request for each timer; older ones are void.
     pub(crate) timers: BTreeMap<Timer, u64>,
     pub(crate) paused_until: Micros,
+    /// Until when it computes what it has begun.
+    pub(crate) busy_until: Micros,
+    /// What has arrived in the meantime.
+    pub(crate) inbox: Inbox,
+    /// Whether an event will take up what has arrived.
+    pub(crate) will_serve: bool,
+    /// Until when its uplink is taken.
+    pub(crate) sending_until: Micros,
     /// Effects after which the node loses power, if it is to do so in the middle of a step.
     pub(crate) dies_after: Option<usize>,
     /// Parts per thousand by which the clock runs.
@@ -75,6 +84,10 @@ impl Node {
             incarnation: 0,
             timers: BTreeMap::new(),
             paused_until: 0,
+            busy_until: 0,
+            inbox: Inbox::default(),
+            will_serve: false,
+            sending_until: 0,
             dies_after: None,
             clock_rate,
         }
@@ -137,6 +150,9 @@ impl Node {
     pub(crate) fn crash(&mut self, rng: &mut Rng) {
         self.incarnation += 1;
         self.timers.clear();
+        self.inbox.clear();
+        self.will_serve = false;
+        self.busy_until = 0;
         self.dies_after = None;
         let power = std::mem::replace(&mut self.power, Power::Off(SimDisk::default()));
         let mut disk = match power {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use ciro_consensus::evidence::{Evidence, EvidenceDomain, verify_evidence};
-use ciro_consensus::{Block, Digest, Fault, Operation, ReplicaId, Seq, View};
+use ciro_consensus::{Block, ClientId, Digest, Fault, Nonce, Operation, ReplicaId, Seq, View};
 
 use crate::plan::{Micros, SECOND, key_of};
 use crate::scheme::Keyed;
@@ -120,6 +120,44 @@ pub enum Violation {
         /// The message.
         message: String,
     },
+    /// An honest replica takes something for proven that its certificate does not prove.
+    Unproven {
+        /// The node.
+        node: usize,
+        /// The block.
+        seq: Seq,
+        /// Why it is not proven.
+        reason: String,
+    },
+    /// Too few honest replicas hold what prepared or committed.
+    ContentLost {
+        /// The node at which it did.
+        node: usize,
+        /// The block.
+        seq: Seq,
+        /// The stake of those who hold it.
+        holders: u64,
+    },
+    /// An honest leader begins a view with a block whose content it does not hold.
+    CountedBlindly {
+        /// The node.
+        node: usize,
+        /// The view.
+        view: View,
+        /// The block.
+        seq: Seq,
+    },
+    /// An operation was answered later than the bound after the network healed.
+    Slow {
+        /// Its client.
+        client: ClientId,
+        /// Its number.
+        nonce: Nonce,
+        /// How long it took, counted from the healing at the earliest.
+        waited: Micros,
+        /// How long it may take.
+        bound: Micros,
+    },
     /// A fork convicts too little stake, or nobody.
     Unaccountable {
         /// Stake convicted.
@@ -150,6 +188,10 @@ impl Violation {
             Self::LateNewView { .. } => "prompt views",
             Self::Straggles { .. } => "no needless wait",
             Self::Encoding { .. } => "encoding",
+            Self::Unproven { .. } => "certificates",
+            Self::ContentLost { .. } => "contents are kept",
+            Self::CountedBlindly { .. } => "claims count with their contents",
+            Self::Slow { .. } => "progress in time",
             Self::Unaccountable { .. } => "accountability",
         }
     }

@@ -12,6 +12,7 @@ use ciro_consensus::{
 
 use crate::app::{genesis_root, payload};
 use crate::byzantine::Behaviour;
+use crate::costs::Costs;
 use crate::fault::{Cut, Fault, TimedFault};
 use crate::profile::Profile;
 use crate::rng::Rng;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub stake_operations: BTreeMap<(ClientId, Nonce), StakeChange>,
     /// The network before it heals.
     pub network: Network,
+    /// How fast machines and links are.
+    pub costs: Costs,
     /// Clock rates of the nodes, in parts per thousand.
     pub clock_rates: Vec<u64>,
     /// What goes wrong and when.
@@ -119,6 +122,7 @@ impl Plan {
             behaviours: BTreeMap::new(),
             stake_operations: BTreeMap::new(),
             network: Network::CALM,
+            costs: Costs::REAL,
             faults: Vec::new(),
             heal_at: 0,
             patience: 300 * SECOND,
@@ -142,6 +146,21 @@ impl Plan {
         }))?;
         let chain = ChainId::new("ciro-sim");
         Ok(Genesis::new(chain, self.params.clone(), validators, genesis_root()))
+    }
+
+    /// Returns how long an operation may wait for its answer once the network is synchronous.
+    ///
+    /// With `p` the greatest patience (the progress timeout after all doublings, by the slowest clock) and `m` replicas
+    /// that misbehave: a replica may just have begun to wait (`p`), every misbehaving one may lead a view in vain (`m p`),
+    /// one more may propose in vain in a good view and another at the start of the next epoch (`2 p`), and the block itself
+    /// takes some time, as does catching up (`p`, and five seconds).
+    #[must_use]
+    pub fn progress_bound(&self) -> Micros {
+        let timeout = u64::try_from(self.params.progress_timeout.as_micros()).unwrap_or(SECOND);
+        let slowest = self.clock_rates.iter().copied().min().unwrap_or(1000).max(1);
+        let patience = (timeout << self.params.timeout_doublings) * 1000 / slowest;
+        let misbehaving = u64::try_from(self.behaviours.len()).unwrap_or(u64::MAX);
+        patience * (misbehaving + 4) + 5 * SECOND
     }
 
     /// Returns how many replicas there are, observers included and twins counted once.

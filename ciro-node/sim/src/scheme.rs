@@ -3,8 +3,31 @@
 //! It protects nothing: a "signature" is a hash of key and message that anyone could compute. In a simulation everyone
 //! keeps to their own keys, so what matters holds: a signature fits one key and one message, and altered messages fail.
 
+use std::cell::Cell;
+
 use ciro_consensus::Digest;
 use ciro_consensus::crypto::{CryptoError, PublicKey, Scheme, Signature};
+
+use crate::costs::Work;
+
+thread_local! {
+    /// What was computed on this thread since it was last asked: a run stays on one thread.
+    static WORK: Cell<Work> = const { Cell::new(Work::NONE) };
+}
+
+/// Returns what was signed, verified and hashed on this thread since the last call.
+pub(crate) fn take_work() -> Work {
+    WORK.take()
+}
+
+fn note(work: Work) {
+    WORK.set(WORK.get().plus(work));
+}
+
+/// Two field elements enter each permutation.
+fn permutations(words: usize) -> Work {
+    Work { permutations: u64::try_from(words / 2 + 1).unwrap_or(u64::MAX), ..Work::NONE }
+}
 
 /// A keyed hash in place of signatures.
 #[derive(Clone, Debug)]
@@ -15,6 +38,7 @@ impl Scheme for Keyed {
     type VerifyingKey = PublicKey;
 
     fn hash(words: &[Digest]) -> Digest {
+        note(permutations(words.len()));
         let mut mixer = Mixer::new(u64::try_from(words.len()).expect("a length fits"));
         for word in words {
             mixer.absorb(word.as_bytes());
@@ -23,13 +47,12 @@ impl Scheme for Keyed {
     }
 
     fn compress(left: &Digest, right: &Digest) -> Digest {
-        let mut mixer = Mixer::new(u64::MAX);
-        mixer.absorb(left.as_bytes());
-        mixer.absorb(right.as_bytes());
-        mixer.finish()
+        note(permutations(1));
+        mix(left, right)
     }
 
     fn hash_bytes(bytes: &[u8]) -> Digest {
+        note(permutations(bytes.len() / 31));
         let mut mixer = Mixer::new(!u64::try_from(bytes.len()).expect("a length fits"));
         for chunk in bytes.chunks(32) {
             let mut word = [0; 32];
@@ -48,13 +71,25 @@ impl Scheme for Keyed {
     }
 
     fn sign(key: &PublicKey, message: &Digest) -> Result<Signature, CryptoError> {
-        let r = *Self::compress(&key.0, message).as_bytes();
-        Ok(Signature { r, s: [1; 32] })
+        note(Work { signatures: 1, ..Work::NONE });
+        Ok(tag(key, message))
     }
 
     fn verify(key: &PublicKey, message: &Digest, signature: &Signature) -> Result<(), CryptoError> {
-        if Self::sign(key, message)? == *signature { Ok(()) } else { Err(CryptoError::Signature) }
+        note(Work { checks: 1, ..Work::NONE });
+        if tag(key, message) == *signature { Ok(()) } else { Err(CryptoError::Signature) }
     }
+}
+
+fn tag(key: &PublicKey, message: &Digest) -> Signature {
+    Signature { r: *mix(&key.0, message).as_bytes(), s: [1; 32] }
+}
+
+fn mix(left: &Digest, right: &Digest) -> Digest {
+    let mut mixer = Mixer::new(u64::MAX);
+    mixer.absorb(left.as_bytes());
+    mixer.absorb(right.as_bytes());
+    mixer.finish()
 }
 
 /// A 256-bit state that multiplies and rotates its way over the input.

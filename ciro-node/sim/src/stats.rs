@@ -23,6 +23,8 @@ pub struct Stats {
     pub accusations: u64,
     /// Virtual time of all runs.
     pub virtual_time: Micros,
+    /// The longest wait for an answer after the network healed, in thousandths of its bound.
+    pub slowest: u64,
     /// How many operations were answered after how many milliseconds.
     finality: BTreeMap<u64, u64>,
     views: BTreeSet<(Epoch, View)>,
@@ -48,6 +50,10 @@ impl Stats {
         *self.finality.entry(after / MILLISECOND).or_default() += 1;
     }
 
+    pub(crate) fn waited_after_healing(&mut self, waited: Micros, bound: Micros) {
+        self.slowest = self.slowest.max(1000 * waited / bound.max(1));
+    }
+
     pub(crate) const fn accused(&mut self) {
         self.accusations += 1;
     }
@@ -67,6 +73,7 @@ impl Stats {
         self.view_changes += other.view_changes;
         self.accusations += other.accusations;
         self.virtual_time += other.virtual_time;
+        self.slowest = self.slowest.max(other.slowest);
         for (after, count) in &other.finality {
             *self.finality.entry(*after).or_default() += count;
         }

@@ -19,6 +19,7 @@ use ciro_consensus::{
 };
 
 use crate::byzantine::{Outgoing, Target};
+use crate::coalition::{Coalition, Known};
 use crate::plan::key_of;
 use crate::rng::Rng;
 use crate::scheme::Keyed;
@@ -73,7 +74,12 @@ impl Strategist {
     }
 
     /// Turns what the honest replica would send into what is sent.
-    pub(crate) fn tamper(&mut self, to: Target, message: &Arc<Message>) -> Vec<Outgoing> {
+    pub(crate) fn tamper(
+        &mut self,
+        known: Known<'_>,
+        to: Target,
+        message: &Arc<Message>,
+    ) -> Vec<Outgoing> {
         let epoch = message.epoch;
         let honest = vec![Outgoing::now(to, Arc::clone(message))];
         if self.rng.chance(250) {
@@ -81,7 +87,9 @@ impl Strategist {
         }
         match &message.body {
             Body::PrePrepare(body) => self.propose(epoch, body, to),
+            Body::NewView(body) if self.rng.chance(400) => self.start_twice(known, epoch, body),
             Body::NewView(body) => self.start(epoch, body),
+            Body::ViewChange(body) if self.rng.chance(500) => self.ask_late(known, epoch, body),
             Body::ViewChange(body) => self.ask(epoch, body, honest),
             Body::State(state) => {
                 let state = self.serve(state);
@@ -93,6 +101,66 @@ impl Strategist {
             }
             _ => honest,
         }
+    }
+
+    /// Starts a view as two different quorums of true ViewChanges demand, towards each half as one of them does.
+    fn start_twice(&self, known: Known<'_>, epoch: Epoch, truth: &NewView) -> Vec<Outgoing> {
+        let start = known.params.epoch_start(epoch);
+        let mut sent = Vec::new();
+        for odd in [false, true] {
+            let place = (epoch, truth.view);
+            let other = known.coalition.new_view(known.set, self.id, place, start);
+            let body = Arc::new(other.unwrap_or_else(|| truth.clone()));
+            sent.extend(self.say(Target::Half(odd), epoch, Body::NewView(body)));
+        }
+        sent
+    }
+
+    /// Asks for a view with what its fellows collected: true certificates that nobody has seen, or half a certificate.
+    fn ask_late(&mut self, known: Known<'_>, epoch: Epoch, truth: &ViewChange) -> Vec<Outgoing> {
+        let Known { coalition, set, params } = known;
+        let place = (epoch, truth.summary.view, truth.summary.stable_seq);
+        let claims = if self.rng.chance(500) {
+            coalition.thin_claim(set, place).into_iter().collect()
+        } else {
+            coalition.claims(set, place, params.window())
+        };
+        for (claim, _) in &claims {
+            if let Some(content) = coalition.content(claim.seq, claim.digest) {
+                self.made_up.insert((claim.seq, claim.digest), Arc::clone(content));
+            }
+        }
+        let body = Coalition::with_claims(truth, claims);
+        let message = coalition.view_change(self.id, epoch, body);
+        vec![Outgoing::now(Target::All, Arc::new(message))]
+    }
+
+    /// Proposes when another's turn it is, and starts views that others lead.
+    pub(crate) fn out_of_turn(
+        &mut self,
+        known: Known<'_>,
+        (epoch, view, executed): (Epoch, View, Seq),
+    ) -> Vec<Outgoing> {
+        if self.rng.chance(700) {
+            return Vec::new();
+        }
+        let next = view.next();
+        if self.rng.chance(500) {
+            let operations = vec![self.no_operation()];
+            let proposal = Arc::new(Proposal { view, operations, ..Proposal::null() });
+            let seq = executed.plus(1 + self.rng.below(3));
+            let digest = proposal.digest::<Keyed>();
+            let body = Body::PrePrepare(PrePrepare { view, seq, digest, proposal });
+            return self.say(Target::All, epoch, body);
+        }
+        let start = known.params.epoch_start(epoch);
+        let views = [next, view];
+        let made =
+            views.map(|view| known.coalition.new_view(known.set, self.id, (epoch, view), start));
+        let made = made.into_iter().flatten().next();
+        made.map_or_else(Vec::new, |body| {
+            self.say(Target::All, epoch, Body::NewView(Arc::new(body)))
+        })
     }
 
     fn say(&self, to: Target, epoch: Epoch, body: Body) -> Vec<Outgoing> {

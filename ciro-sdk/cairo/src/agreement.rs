@@ -3,14 +3,16 @@
 //! A proof is about the program. That the program computes what the integer model says is the emitter's and the compiler's
 //! work, and no proof shows it: so it is looked at, before a key leaves the house ([`probes`]) and before every proof.
 
-use ciro_model::integer::{IntegerModel, Interface, Interval};
+use ciro_model::integer::{Claim, IntegerModel, Interface, Interval};
 use ciro_model::tensor::Tensor;
 
+use crate::arguments::arguments;
 use crate::key::CairoKey;
 use crate::package::Package;
 use crate::program::Program;
-use crate::run::{Execution, RunError, STEPS_MAX, run_within};
-use crate::statement::{InputMode, Statement, StatementError, arguments};
+use crate::arguments::arguments;
+use crate::run::{Execution, ExecutionError, STEPS_MAX, run_within};
+use crate::statement::{InputMode, StatementError, expected_claim, parse_claim};
 
 /// A model with the program that was compiled from it.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,7 @@ pub enum AgreementError {
     Model(#[source] ciro_model::integer::RunError),
     /// The program stops early.
     #[error("the model's Cairo program does not run")]
-    Run(#[source] RunError),
+    Run(#[source] ExecutionError),
     /// The program writes something that is no statement about the model.
     #[error("the model's Cairo program gives no statement")]
     Statement(#[source] StatementError),
@@ -70,7 +72,7 @@ impl Subject<'_> {
         &self,
         input: &[Tensor<i32>],
         mode: InputMode,
-    ) -> Result<(Statement, Execution), AgreementError> {
+    ) -> Result<(Claim, Execution), AgreementError> {
         self.run_within(input, mode, STEPS_MAX)
     }
 
@@ -79,14 +81,12 @@ impl Subject<'_> {
         input: &[Tensor<i32>],
         mode: InputMode,
         steps_max: usize,
-    ) -> Result<(Statement, Execution), AgreementError> {
-        let expected =
-            Statement::expected(self.model, input, mode).map_err(AgreementError::Model)?;
+    ) -> Result<(Claim, Execution), AgreementError> {
+        let expected = expected_claim(self.model, input, mode).map_err(AgreementError::Model)?;
         let arguments = arguments(self.package, input, mode);
         let execution = run_within(self.program, Some(self.package), &arguments, steps_max)
             .map_err(AgreementError::Run)?;
-        let stated =
-            Statement::parse(self.key, &execution.output).map_err(AgreementError::Statement)?;
+        let stated = parse_claim(self.key, &execution.output).map_err(AgreementError::Statement)?;
         self.compare(&expected, &stated)?;
         Ok((stated, execution))
     }
@@ -106,11 +106,11 @@ impl Subject<'_> {
         Ok(execution)
     }
 
-    fn compare(&self, expected: &Statement, stated: &Statement) -> Result<(), AgreementError> {
+    fn compare(&self, expected: &Claim, stated: &Claim) -> Result<(), AgreementError> {
         if expected.input != stated.input {
             return Err(AgreementError::Input);
         }
-        let outputs = self.model.outputs().iter().zip(&expected.output).zip(&stated.output);
+        let outputs = self.model.outputs().iter().zip(&expected.outputs).zip(&stated.outputs);
         for ((output, model), program) in outputs {
             let pairs = model.data().iter().zip(program.data());
             if let Some((index, (&model, &program))) =

@@ -32,7 +32,7 @@ pub struct Compiler {
 /// A package that does not compile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CompileError {
+pub enum ProgramError {
     /// The compiler found fault with the sources.
     #[error("package `{package}` does not compile{at}:\n{diagnostics}")]
     Diagnostics {
@@ -101,15 +101,15 @@ impl Compiler {
     /// Sets the compiler up.
     ///
     /// # Errors
-    /// [`CompileError::Setup`] if the compiler refuses its own configuration.
-    pub fn new() -> Result<Self, CompileError> {
+    /// [`ProgramError::Setup`] if the compiler refuses its own configuration.
+    pub fn new() -> Result<Self, ProgramError> {
         let db = RootDatabase::builder()
             .skip_auto_withdraw_gas()
             .with_cfg(CfgSet::from_iter([Cfg::kv("gas", "disabled"), Cfg::kv("sierra", "future")]))
             .with_default_plugin_suite(executable_plugin_suite())
             .with_unsafe_panic()
             .build()
-            .map_err(|error| CompileError::Setup(error.to_string()))?;
+            .map_err(|error| ProgramError::Setup(error.to_string()))?;
         Ok(Self { db })
     }
 
@@ -118,11 +118,11 @@ impl Compiler {
     /// Equal packages give equal bytecode, on every machine.
     ///
     /// # Errors
-    /// [`CompileError`] with the compiler's messages and the node that the first faulty line was written for.
-    pub fn compile(&mut self, package: &Package) -> Result<Program, CompileError> {
+    /// [`ProgramError`] with the compiler's messages and the node that the first faulty line was written for.
+    pub fn compile(&mut self, package: &Package) -> Result<Program, ProgramError> {
         let _span = tracing::info_span!("compile", package = %package.name).entered();
         if package.name == CORELIB_CRATE_NAME {
-            return Err(CompileError::Name);
+            return Err(ProgramError::Name);
         }
         let main = crate_input(&package.name);
         let root = corelib::virtual_folder("src", package.sources());
@@ -131,7 +131,7 @@ impl Compiler {
             (main.clone(), package_config(root)),
         ];
         set_crate_configs_input(&mut self.db, Some(configs.into_iter().collect()));
-        validate_corelib(&self.db).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
+        validate_corelib(&self.db).map_err(|error| ProgramError::Setup(format!("{error:#}")))?;
 
         let mut diagnostics = String::new();
         let reporter = DiagnosticsReporter::write_to_string(&mut diagnostics)
@@ -150,16 +150,16 @@ impl Compiler {
                 let felts = program.bytecode().len();
                 if felts > BYTECODE_FELTS_MAX {
                     let package = package.name.clone();
-                    return Err(CompileError::TooLong { package, felts });
+                    return Err(ProgramError::TooLong { package, felts });
                 }
                 Ok(program)
             }
-            Err(_) if !diagnostics.is_empty() => Err(CompileError::Diagnostics {
+            Err(_) if !diagnostics.is_empty() => Err(ProgramError::Diagnostics {
                 package: package.name.clone(),
                 at: first_place(&diagnostics, package),
                 diagnostics,
             }),
-            Err(error) => Err(CompileError::Lowering {
+            Err(error) => Err(ProgramError::Lowering {
                 package: package.name.clone(),
                 reason: format!("{error:#}"),
             }),
@@ -193,10 +193,10 @@ fn crate_input(name: &str) -> CrateInput {
     CrateInput::Real { name: name.to_owned(), discriminator: None }
 }
 
-fn core_config() -> Result<CrateConfigurationInput, CompileError> {
+fn core_config() -> Result<CrateConfigurationInput, ProgramError> {
     // The compiler compares it with its own; without a version it would take any library.
     let version = Version::parse(corelib::VERSION)
-        .map_err(|error| CompileError::Setup(format!("the core library's version: {error}")))?;
+        .map_err(|error| ProgramError::Setup(format!("the core library's version: {error}")))?;
     let experimental_features = ExperimentalFeaturesConfig {
         negative_impls: true,
         associated_item_constraints: true,

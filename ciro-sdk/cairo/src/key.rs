@@ -1,12 +1,12 @@
 //! What a verifier knows of a model.
 
 use blake2::{Blake2s256, Digest};
-use cairo_vm::types::builtin_name::BuiltinName;
-use ciro_model::integer::{IntegerModel, Interface, InterfaceError};
+use ciro_model::integer::{Interface, InterfaceError};
 use serde::{Deserialize, Serialize};
 
+use crate::builtin::Builtin;
 use crate::identity::Identity;
-use crate::program::{Program, ProgramHash};
+use crate::program_hash::ProgramHash;
 
 /// The format's first bytes: a name and a version.
 const MAGIC: &[u8] = b"ciro-cairo-key/2\n";
@@ -20,12 +20,12 @@ const KEY_BYTES_MAX: usize = 1 << 20;
 /// checks. A key is small (below 10 kB unless the model lists many class names) and is computed once for each model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CairoKey {
-    /// The digest of the integer model ([`IntegerModel::digest`]): the same as in a key of the other route.
+    /// The digest of the integer model ([`ciro_model::IntegerModel::digest`]): the same as in a key of the other route.
     pub model: [u8; 32],
     /// The program.
     pub program: ProgramHash,
     /// The builtins whose pointers the program takes, in order; the program hash covers them.
-    pub builtins: Vec<BuiltinName>,
+    pub builtins: Vec<Builtin>,
     /// What the model takes and gives; the program takes one integer tensor for each view.
     pub interface: Interface,
 }
@@ -33,7 +33,7 @@ pub struct CairoKey {
 /// A key that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum CairoKeyError {
     /// The inputs or outputs are none that a model has.
     #[error("the Cairo model key contradicts itself")]
     Interface(#[from] InterfaceError),
@@ -55,16 +55,6 @@ pub enum KeyError {
 }
 
 impl CairoKey {
-    /// The key of a model whose program has been compiled.
-    pub fn new(model: &IntegerModel, program: &Program) -> Self {
-        Self {
-            model: model.digest(),
-            program: program.hash(),
-            builtins: program.builtins().to_vec(),
-            interface: Interface::of(model),
-        }
-    }
-
     /// What the program states to be about: the model, and what its inputs and outputs mean.
     pub fn identity(&self) -> Identity {
         Identity::new(self.model, &self.interface)
@@ -85,19 +75,19 @@ impl CairoKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`KeyError`] if the bytes are anything but one key.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
-        let body = bytes.strip_prefix(MAGIC).ok_or(KeyError::Version)?;
+    /// [`CairoKeyError`] if the bytes are anything but one key.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CairoKeyError> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(CairoKeyError::Version)?;
         if bytes.len() > KEY_BYTES_MAX {
-            return Err(KeyError::TooLarge(bytes.len()));
+            return Err(CairoKeyError::TooLarge(bytes.len()));
         }
         let (key, rest) = postcard::take_from_bytes::<Self>(body)?;
         if !rest.is_empty() {
-            return Err(KeyError::Trailing(rest.len()));
+            return Err(CairoKeyError::Trailing(rest.len()));
         }
         key.interface.check()?;
         if key.to_bytes() != bytes {
-            return Err(KeyError::NotCanonical);
+            return Err(CairoKeyError::NotCanonical);
         }
         Ok(key)
     }

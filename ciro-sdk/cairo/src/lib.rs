@@ -1,32 +1,55 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "prove")]
 mod agreement;
+#[cfg(feature = "prove")]
+mod arguments;
+mod builtin;
+#[cfg(feature = "prove")]
 mod compile;
+#[cfg(feature = "prove")]
 mod corelib;
+#[cfg(feature = "prove")]
 mod emit;
 mod guard;
 mod identity;
 mod key;
+#[cfg(feature = "prove")]
 mod package;
+#[cfg(feature = "prove")]
 mod program;
+mod program_hash;
 mod proof;
+#[cfg(feature = "prove")]
 mod prove;
+#[cfg(feature = "prove")]
 mod run;
 mod security;
 mod statement;
 mod verify;
 
+#[cfg(feature = "prove")]
 pub use agreement::{AgreementError, Subject, probes};
-pub use compile::{CompileError, Compiler, Place};
+#[cfg(feature = "prove")]
+pub use arguments::arguments;
+pub use builtin::Builtin;
+#[cfg(feature = "prove")]
+pub use compile::{Compiler, Place, ProgramError};
+#[cfg(feature = "prove")]
 pub use emit::{EmitError, EmitSettings, emit};
 pub use identity::Identity;
-pub use key::{CairoKey, KeyError};
+pub use key::{CairoKey, CairoKeyError};
+#[cfg(feature = "prove")]
 pub use package::{Origin, Package};
-pub use program::{Location, Program, ProgramHash};
+#[cfg(feature = "prove")]
+pub use program::{Location, Program};
+pub use program_hash::ProgramHash;
 pub use proof::{CairoProof, ProofDecodeError};
-pub use prove::{ProveError, check_length, prove};
-pub use run::{Execution, RunError, STEPS_MAX, run, run_within};
+#[cfg(feature = "prove")]
+pub use prove::{CairoProveError, check_length, prove};
+#[cfg(feature = "prove")]
+pub use run::{Execution, ExecutionError, STEPS_MAX, run, run_within};
 pub use security::security;
 pub use starknet_types_core::felt::Felt;
-pub use statement::{InputMode, StatedInput, Statement, StatementError, arguments, commit_input};
-pub use verify::{ClaimError, VerificationError, verify, verify_statement};
+pub use statement::{InputMode, StatementError, commit_input, expected_claim, parse_claim};
+pub use verify::{CairoVerificationError, MalformedClaim, verify, verify_statement};

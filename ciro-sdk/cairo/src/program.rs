@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use blake2::{Blake2s256, Digest};
 use cairo_lang_casm::hints::Hint;
 use cairo_lang_executable::executable::{EntryPointKind, Executable};
 use cairo_lang_execute_utils::program_and_hints_from_executable;
 use cairo_vm::types::builtin_name::BuiltinName;
-use serde::{Deserialize, Serialize};
+use ciro_model::integer::{IntegerModel, Interface};
 use starknet_types_core::felt::Felt;
+
+use crate::builtin::Builtin;
+use crate::key::CairoKey;
+use crate::program_hash::{ProgramHash, hash_program};
 
 /// The longest program that is proven, in felts: a proof shows all of them at 36 bytes each, and no proof is longer than 8 MiB.
 ///
@@ -32,22 +35,6 @@ pub struct Location {
     pub line: usize,
 }
 
-/// The Blake2s digest of a program's bytecode and of the builtins that it asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ProgramHash(pub [u8; 32]);
-
-impl std::fmt::Display for ProgramHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl std::fmt::Debug for ProgramHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ProgramHash({self})")
-    }
-}
-
 impl Program {
     pub(crate) fn new(executable: Executable, locations: Vec<(usize, Vec<Location>)>) -> Self {
         Self { executable, locations }
@@ -59,7 +46,12 @@ impl Program {
     }
 
     /// The builtins that the program asks for, in the order in which it takes their pointers.
-    pub fn builtins(&self) -> &[BuiltinName] {
+    pub fn builtins(&self) -> Vec<Builtin> {
+        self.vm_builtins().iter().map(|&builtin| builtin.into()).collect()
+    }
+
+    /// The builtins by their names in the virtual machine.
+    pub(crate) fn vm_builtins(&self) -> &[BuiltinName] {
         let standalone =
             self.executable.entrypoints.iter().find(|e| e.kind == EntryPointKind::Standalone);
         standalone.map_or(&[], |entrypoint| &entrypoint.builtins)
@@ -67,7 +59,7 @@ impl Program {
 
     /// The digest that a verifier knows the program by.
     pub fn hash(&self) -> ProgramHash {
-        hash_program(self.builtins(), self.bytecode().map(|felt| felt.to_bytes_le()))
+        hash_program(&self.builtins(), self.bytecode().map(|felt| felt.to_bytes_le()))
     }
 
     /// The source lines behind a bytecode offset, innermost first.
@@ -88,21 +80,14 @@ impl Program {
     }
 }
 
-/// `blake2s("ciro-cairo-program/1" | #builtins | their names | #felts | felts as 32 little-endian bytes)`, each count as 8
-/// little-endian bytes and each name behind its length.
-pub(crate) fn hash_program(
-    builtins: &[BuiltinName],
-    felts: impl ExactSizeIterator<Item = [u8; 32]>,
-) -> ProgramHash {
-    let count = |n: usize| u64::try_from(n).expect("a length fits 64 bits").to_le_bytes();
-    let mut hasher = Blake2s256::new();
-    hasher.update(b"ciro-cairo-program/1");
-    hasher.update(count(builtins.len()));
-    for builtin in builtins {
-        hasher.update(count(builtin.to_str().len()));
-        hasher.update(builtin.to_str());
+impl CairoKey {
+    /// The key of a model whose program has been compiled.
+    pub fn new(model: &IntegerModel, program: &Program) -> Self {
+        Self {
+            model: model.digest(),
+            program: program.hash(),
+            builtins: program.builtins(),
+            interface: Interface::of(model),
+        }
     }
-    hasher.update(count(felts.len()));
-    felts.for_each(|felt| hasher.update(felt));
-    ProgramHash(hasher.finalize().into())
 }

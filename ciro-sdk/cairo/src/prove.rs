@@ -27,7 +27,7 @@ use crate::security;
 /// An execution that is not proven.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProveError {
+pub enum CairoProveError {
     /// The execution is too long for the parameters of this crate.
     #[error(
         "the execution is too long to prove with 100 bits of security: it takes {rows} rows for {what}, at most {rows_max} are possible; a \
@@ -61,8 +61,8 @@ pub enum ProveError {
 /// proofs.
 ///
 /// # Errors
-/// [`ProveError`] if the execution is too long, or is none of this program.
-pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, ProveError> {
+/// [`CairoProveError`] if the execution is too long, or is none of this program.
+pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, CairoProveError> {
     let _span = tracing::info_span!("prove", steps = execution.steps).entered();
     let input = prover_input(program, execution)?;
     check_rows(&ExecutionResources::from_prover_input(&input))?;
@@ -78,7 +78,7 @@ pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, Prov
             parameters(),
         )
     });
-    let proof = proof.map_err(ProveError::Stopped)?.map_err(ProveError::Constraints)?;
+    let proof = proof.map_err(CairoProveError::Stopped)?.map_err(CairoProveError::Constraints)?;
     Ok(CairoProof { inner: proof.into() })
 }
 
@@ -86,8 +86,8 @@ pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, Prov
 /// few per mille at most.
 ///
 /// # Errors
-/// [`ProveError::TooLong`] with what there is too much of, and the bits that a proof of this length would have.
-pub fn check_length(program: &Program, execution: Execution) -> Result<(), ProveError> {
+/// [`CairoProveError::TooLong`] with what there is too much of, and the bits that a proof of this length would have.
+pub fn check_length(program: &Program, execution: Execution) -> Result<(), CairoProveError> {
     let input = prover_input(program, execution)?;
     check_rows(&ExecutionResources::from_prover_input(&input))
 }
@@ -104,12 +104,12 @@ fn parameters() -> ProverParameters {
 }
 
 /// Relocates the trace and sorts it by component.
-fn prover_input(program: &Program, execution: Execution) -> Result<ProverInput, ProveError> {
+fn prover_input(program: &Program, execution: Execution) -> Result<ProverInput, CairoProveError> {
     let Execution { runner, .. } = execution;
-    let adapted = guard::silent(|| adapt(&runner)).map_err(ProveError::Adapter)?;
-    let mut input = adapted.map_err(|error| ProveError::Adapter(format!("{error:#}")))?;
+    let adapted = guard::silent(|| adapt(&runner)).map_err(CairoProveError::Adapter)?;
+    let mut input = adapted.map_err(|error| CairoProveError::Adapter(format!("{error:#}")))?;
     // `adapt` assumes the bootloader's builtins, and leaves these addresses in the order of a hash map.
-    input.public_segment_context = PublicSegmentContext::new(program.builtins());
+    input.public_segment_context = PublicSegmentContext::new(program.vm_builtins());
     input.public_memory_addresses.sort_unstable();
     Ok(input)
 }
@@ -124,14 +124,14 @@ const ROWS_PER_PERMUTATION: usize = 128;
 const ROWS_PER_COMPRESSION: usize = 80;
 
 /// Checks that every component's columns fit into the size that traces are lifted to.
-fn check_rows(resources: &ExecutionResources) -> Result<(), ProveError> {
+fn check_rows(resources: &ExecutionResources) -> Result<(), CairoProveError> {
     let limited = |what: &str, rows: usize, rows_max: usize| {
         if rows <= rows_max {
             return Ok(());
         }
         let log_rows = rows.checked_next_power_of_two().map_or(usize::BITS, usize::ilog2);
         let bits = security::security_of(log_rows).whole_conjectured_bits();
-        Err(ProveError::TooLong { what: what.to_owned(), rows, rows_max, bits })
+        Err(CairoProveError::TooLong { what: what.to_owned(), rows, rows_max, bits })
     };
     const ROWS_MAX: usize = 1 << security::LOG_ROWS;
     limited("instructions", resources.verify_instruction, ROWS_MAX)?;
@@ -203,7 +203,7 @@ mod tests {
         let rows = (1 << security::LOG_ROWS) + 1;
         let resources = ExecutionResources { verify_instruction: rows, ..no_resources() };
         let error = check_rows(&resources).unwrap_err();
-        assert!(matches!(error, ProveError::TooLong { bits: 99, .. }), "{error}");
+        assert!(matches!(error, CairoProveError::TooLong { bits: 99, .. }), "{error}");
         let resources = ExecutionResources { verify_instruction: rows - 1, ..no_resources() };
         check_rows(&resources).unwrap();
     }

@@ -32,7 +32,7 @@ impl std::fmt::Debug for Execution {
 /// A run that stopped early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {
+pub enum ExecutionError {
     /// The program panicked, or an instruction failed.
     #[error("the Cairo program stops{at}{line}: {reason}")]
     Stopped {
@@ -58,12 +58,12 @@ pub enum RunError {
 /// `arguments` are the felts that the program's entry point deserializes its parameters from.
 ///
 /// # Errors
-/// [`RunError`] if the program does not run to its end.
+/// [`ExecutionError`] if the program does not run to its end.
 pub fn run(
     program: &Program,
     package: Option<&Package>,
     arguments: &[Felt],
-) -> Result<Execution, RunError> {
+) -> Result<Execution, ExecutionError> {
     run_within(program, package, arguments, STEPS_MAX)
 }
 
@@ -73,16 +73,16 @@ pub const STEPS_MAX: usize = 1 << 24;
 /// As [`run`], in at most `steps_max` steps.
 ///
 /// # Errors
-/// As [`run`]; [`RunError::TooLong`] if the program takes more steps.
+/// As [`run`]; [`ExecutionError::TooLong`] if the program takes more steps.
 pub fn run_within(
     program: &Program,
     package: Option<&Package>,
     arguments: &[Felt],
     steps_max: usize,
-) -> Result<Execution, RunError> {
+) -> Result<Execution, ExecutionError> {
     let _span = tracing::info_span!("run").entered();
     let (vm_program, string_to_hint) =
-        program.for_vm().map_err(|error| RunError::Machine(format!("{error:#}")))?;
+        program.for_vm().map_err(|error| ExecutionError::Machine(format!("{error:#}")))?;
     let arguments = arguments.iter().copied().map(Arg::Value).collect();
     let mut hints = CairoHintProcessor {
         runner: None,
@@ -95,7 +95,7 @@ pub fn run_within(
         markers: Default::default(),
         panic_traceback: Default::default(),
     };
-    let machine = |error: RunnerError| RunError::Machine(error.to_string());
+    let machine = |error: RunnerError| ExecutionError::Machine(error.to_string());
     let mut runner =
         CairoRunner::new(&vm_program, LayoutName::all_cairo_stwo, None, true, true, true)
             .map_err(machine)?;
@@ -103,12 +103,12 @@ pub fn run_within(
     let end = runner.initialize(true).map_err(machine)?;
     if let Err(error) = runner.run_until_pc(end, &mut hints) {
         return Err(match error {
-            VirtualMachineError::UnfinishedExecution => RunError::TooLong(steps_max),
+            VirtualMachineError::UnfinishedExecution => ExecutionError::TooLong(steps_max),
             error => stopped(program, package, &runner, &error),
         });
     }
     // In proof mode the last step is the endless jump at `end`.
-    let finish = |error: VirtualMachineError| RunError::Machine(error.to_string());
+    let finish = |error: VirtualMachineError| ExecutionError::Machine(error.to_string());
     runner.run_for_steps(1, &mut hints).map_err(finish)?;
     runner.end_run(true, false, &mut hints, true).map_err(finish)?;
     runner.read_return_values(true).map_err(machine)?;
@@ -120,19 +120,19 @@ pub fn run_within(
 }
 
 /// Reads the output segment.
-fn output(runner: &CairoRunner) -> Result<Vec<Felt>, RunError> {
+fn output(runner: &CairoRunner) -> Result<Vec<Felt>, ExecutionError> {
     let builtin = runner.vm.get_builtin_runners().iter().find(|b| b.name() == BuiltinName::output);
-    let builtin = builtin.ok_or_else(|| RunError::Machine("no output builtin".to_owned()))?;
+    let builtin = builtin.ok_or_else(|| ExecutionError::Machine("no output builtin".to_owned()))?;
     let (segment, stop) = builtin.get_memory_segment_addresses();
-    let length = stop.ok_or_else(|| RunError::Machine("the output has no end".to_owned()))?;
+    let length = stop.ok_or_else(|| ExecutionError::Machine("the output has no end".to_owned()))?;
     let start =
         Relocatable { segment_index: isize::try_from(segment).unwrap_or(isize::MAX), offset: 0 };
     let cells = runner.vm.get_continuous_range(start, length);
-    let cells = cells.map_err(|error| RunError::Machine(error.to_string()))?;
+    let cells = cells.map_err(|error| ExecutionError::Machine(error.to_string()))?;
     let felts = cells.into_iter().map(|cell| match cell {
         MaybeRelocatable::Int(felt) => Ok(felt),
         MaybeRelocatable::RelocatableValue(_) => {
-            Err(RunError::Machine("the output holds a pointer".to_owned()))
+            Err(ExecutionError::Machine("the output holds a pointer".to_owned()))
         }
     });
     felts.collect()
@@ -144,7 +144,7 @@ fn stopped(
     package: Option<&Package>,
     runner: &CairoRunner,
     error: &VirtualMachineError,
-) -> RunError {
+) -> ExecutionError {
     let stack: Vec<Location> = call_stack(runner)
         .into_iter()
         .flat_map(|offset| program.locations_at(offset))
@@ -157,7 +157,7 @@ fn stopped(
         package?.files.get(&at.path)?.lines().nth(at.line.checked_sub(1)?).map(str::trim)
     });
     let line = text.map(|text| format!(": `{text}`")).unwrap_or_default();
-    RunError::Stopped { at: Place { location, node }, line, reason: error.to_string() }
+    ExecutionError::Stopped { at: Place { location, node }, line, reason: error.to_string() }
 }
 
 /// The bytecode offset of the current instruction, then those of the calls that led to it.

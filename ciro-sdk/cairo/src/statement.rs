@@ -1,32 +1,12 @@
 //! What a proof states: the input or a commitment to it, and the output.
 
-use ciro_model::integer::{ClaimError, IntegerModel, Interval};
+use ciro_model::integer::{Claim, ClaimError, IntegerModel, Interval, StatedInput};
 use ciro_model::tensor::{Tensor, element_count};
-use serde::{Deserialize, Serialize};
 use starknet_types_core::felt::Felt;
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
 use crate::identity::Identity;
 use crate::key::CairoKey;
-use crate::package::Package;
-
-/// The statement of a proof about a model: this output belongs to this input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Statement {
-    /// The input.
-    pub input: StatedInput,
-    /// One integer tensor for each output of the model.
-    pub output: Vec<Tensor<i32>>,
-}
-
-/// How a statement shows its input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum StatedInput {
-    /// As it is: one integer tensor for each input view of the model.
-    Public(Vec<Tensor<i32>>),
-    /// As a commitment: binding, see [`commit_input`].
-    Committed(Felt),
-}
 
 /// Whether a proof shows the input or commits to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,97 +76,77 @@ pub fn commit_input(identity: Identity, input: &[Tensor<i32>], blinding: Felt) -
     Poseidon::hash_array(&felts)
 }
 
-/// The arguments of a model's program: input, blinding value, weights.
-pub fn arguments(package: &Package, input: &[Tensor<i32>], mode: InputMode) -> Vec<Felt> {
-    let span = |felts: &mut dyn Iterator<Item = Felt>| {
-        let felts: Vec<Felt> = felts.collect();
-        std::iter::once(Felt::from(felts.len())).chain(felts).collect::<Vec<_>>()
-    };
-    let mut arguments = span(&mut to_felts(input));
-    match mode {
-        // The variants of Cairo's `Option`: `Some`, then `None`.
-        InputMode::Committed(blinding) => arguments.extend([Felt::ZERO, blinding]),
-        InputMode::Public => arguments.push(Felt::ONE),
-    }
-    if !package.weights.is_empty() {
-        arguments.extend(span(&mut package.weights.iter().copied()));
-    }
-    arguments
-}
-
 /// The felts of tensors laid one after the other.
 pub(crate) fn to_felts(tensors: &[Tensor<i32>]) -> impl Iterator<Item = Felt> {
     tensors.iter().flat_map(|tensor| tensor.data()).map(|&value| Felt::from(value))
 }
 
-impl Statement {
-    /// The statement that the program makes for an input, computed by the interpreter.
-    ///
-    /// # Errors
-    /// As [`IntegerModel::run`].
-    pub fn expected(
-        model: &IntegerModel,
-        input: &[Tensor<i32>],
-        mode: InputMode,
-    ) -> Result<Self, ciro_model::integer::RunError> {
-        let output = model.run(input)?;
-        let input = match mode {
-            InputMode::Public => StatedInput::Public(input.to_vec()),
-            InputMode::Committed(blinding) => {
-                StatedInput::Committed(commit_input(Identity::of(model), input, blinding))
-            }
-        };
-        Ok(Self { input, output })
-    }
+/// The claim that the program makes for an input, computed by the interpreter.
+///
+/// # Errors
+/// As [`IntegerModel::run`].
+pub fn expected_claim(
+    model: &IntegerModel,
+    input: &[Tensor<i32>],
+    mode: InputMode,
+) -> Result<Claim, ciro_model::integer::RunError> {
+    let output = model.run(input)?;
+    let input = match mode {
+        InputMode::Public => StatedInput::Public(input.to_vec()),
+        InputMode::Committed(blinding) => {
+            StatedInput::Committed(commit_input(Identity::of(model), input, blinding).to_bytes_be())
+        }
+    };
+    Ok(Claim { input, outputs: output })
+}
 
-    /// Reads the output segment of a program: `[identity, flag, #input, input.., #output, output..]`.
-    ///
-    /// # Errors
-    /// [`StatementError`] if it is no statement about the key's model.
-    pub fn parse(key: &CairoKey, segment: &[Felt]) -> Result<Self, StatementError> {
-        let [identity, flag, rest @ ..] = segment else { return Err(StatementError::Short) };
-        if Identity(*identity) != key.identity() {
-            return Err(StatementError::Identity);
-        }
-        let (input, rest) = take_span(rest)?;
-        let (output, rest) = take_span(rest)?;
-        if !rest.is_empty() {
-            let expected = segment.len() - rest.len();
-            let what = "output segment";
-            return Err(StatementError::Count { what, expected, got: segment.len() });
-        }
-        let input = if *flag == Felt::ZERO {
-            let views = key.interface.views().map(|(port, view)| TensorSpec {
-                what: "input",
-                name: &port.name,
-                shape: view.integer_shape(&port.shape),
-                interval: view.interval(),
-            });
-            let tensors = tensors("input", views, input)?;
-            key.interface.real_inputs(&tensors)?;
-            StatedInput::Public(tensors)
-        } else if *flag == Felt::ONE {
-            if let Some(port) = key.interface.first_with_several_views() {
-                return Err(StatementError::SeveralViews(port.name.clone()));
-            }
-            match input {
-                &[commitment] => StatedInput::Committed(commitment),
-                _ => {
-                    let (what, got) = ("input commitment", input.len());
-                    return Err(StatementError::Count { what, expected: 1, got });
-                }
-            }
-        } else {
-            return Err(StatementError::Flag);
-        };
-        let outputs = key.interface.outputs.iter().map(|output| TensorSpec {
-            what: "output",
-            name: &output.name,
-            shape: output.shape.clone(),
-            interval: output.interval,
-        });
-        Ok(Self { input, output: tensors("output", outputs, output)? })
+/// Reads the output segment of a program: `[identity, flag, #input, input.., #output, output..]`.
+///
+/// # Errors
+/// [`StatementError`] if it is no statement about the key's model.
+pub fn parse_claim(key: &CairoKey, segment: &[Felt]) -> Result<Claim, StatementError> {
+    let [identity, flag, rest @ ..] = segment else { return Err(StatementError::Short) };
+    if Identity(*identity) != key.identity() {
+        return Err(StatementError::Identity);
     }
+    let (input, rest) = take_span(rest)?;
+    let (output, rest) = take_span(rest)?;
+    if !rest.is_empty() {
+        let expected = segment.len() - rest.len();
+        let what = "output segment";
+        return Err(StatementError::Count { what, expected, got: segment.len() });
+    }
+    let input = if *flag == Felt::ZERO {
+        let views = key.interface.views().map(|(port, view)| TensorSpec {
+            what: "input",
+            name: &port.name,
+            shape: view.integer_shape(&port.shape),
+            interval: view.interval(),
+        });
+        let tensors = tensors("input", views, input)?;
+        key.interface.real_inputs(&tensors)?;
+        StatedInput::Public(tensors)
+    } else if *flag == Felt::ONE {
+        if let Some(port) = key.interface.first_with_several_views() {
+            return Err(StatementError::SeveralViews(port.name.clone()));
+        }
+        match input {
+            &[commitment] => StatedInput::Committed(commitment.to_bytes_be()),
+            _ => {
+                let (what, got) = ("input commitment", input.len());
+                return Err(StatementError::Count { what, expected: 1, got });
+            }
+        }
+    } else {
+        return Err(StatementError::Flag);
+    };
+    let outputs = key.interface.outputs.iter().map(|output| TensorSpec {
+        what: "output",
+        name: &output.name,
+        shape: output.shape.clone(),
+        interval: output.interval,
+    });
+    Ok(Claim { input, outputs: tensors("output", outputs, output)? })
 }
 
 /// A tensor that a part of the statement must fit.

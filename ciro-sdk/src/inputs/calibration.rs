@@ -7,14 +7,14 @@ use super::{InputError, Inputs};
 /// Samples that a model is calibrated with. They decide its integers as the weights do: whoever relies on a model has to know
 /// which they are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Calibration {
-    /// The file's name, without its folder.
-    pub file: String,
+pub struct CalibrationSamples {
+    /// The file's name, without its folder; `None` for arrays of the caller's.
+    pub file: Option<String>,
     /// The samples' arrays.
     pub inputs: Inputs,
 }
 
-impl Calibration {
+impl CalibrationSamples {
     /// Names of calibration files beside a model, the first found is taken.
     const NEIGHBOURS: [&str; 6] = [
         "calibration.npz",
@@ -31,7 +31,7 @@ impl Calibration {
     /// As [`Inputs::read`].
     pub fn read(path: &Path) -> Result<Self, InputError> {
         let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { file, inputs: Inputs::read(path)? })
+        Ok(Self { file: Some(file), inputs: Inputs::read(path)? })
     }
 
     /// The calibration file beside a model, if there is one.

@@ -1,5 +1,6 @@
 //! Why inputs are not taken.
 
+use crate::advice::Advice;
 use crate::files::FileError;
 
 /// A file or a set of arrays that does not hold inputs of the model.
@@ -126,24 +127,26 @@ pub enum InputError {
     },
 }
 
+/// What to do about values that are none.
+pub(crate) const MISSING_VALUES: &str =
+    "replace missing values before the model, as was done for its training";
+
 impl InputError {
-    /// What the user can do about it, if there is something.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Json(_) | Self::Form(_) | Self::Ragged { .. } => {
-                "write {\"input_data\": [[1.0, 2.0, ...]]}, or save an array with numpy.save"
-            }
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Json(_) | Self::Form(_) | Self::Ragged { .. } => Some(Advice::of(
+                "write {\"input_data\": [[1.0, 2.0, ...]]}, or save an array with numpy.save",
+            )),
             Self::NonFiniteLiteral { .. } | Self::NotFinite { .. } | Self::NotANumber { .. } => {
-                "replace missing values before the model, as was done for its training"
+                Some(Advice::of(MISSING_VALUES))
             }
-            Self::Count { .. } | Self::Missing { .. } => {
-                "numpy.savez(\"input.npz\", in_0=..., in_1=...) writes one array for each input"
-            }
-            Self::Shape { .. } | Self::Length { .. } => {
-                "`ciro inspect MODEL` shows the shapes that the model takes"
-            }
-            _ => return None,
-        };
-        Some(hint.to_owned())
+            Self::Count { .. } | Self::Missing { .. } => Some(Advice::of(
+                "numpy.savez(\"input.npz\", in_0=..., in_1=...) writes one array for each input",
+            )),
+            Self::Shape { .. } | Self::Length { .. } => Some(Advice::InspectModel),
+            Self::File(error) => error.advice(),
+            Self::Npy { .. } | Self::Npz(_) | Self::Samples { .. } => None,
+        }
     }
 }

@@ -17,10 +17,11 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use blake2::{Blake2s256, Digest};
-pub use calibration::Calibration;
+pub use calibration::CalibrationSamples;
 use ciro_model::tensor::element_count;
 use ciro_model::{Interface, Tensor};
 pub use error::InputError;
+pub(crate) use error::MISSING_VALUES;
 
 use crate::files;
 

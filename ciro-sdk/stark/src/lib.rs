@@ -3,7 +3,6 @@
 mod air;
 mod chips;
 mod field;
-mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
@@ -11,6 +10,8 @@ mod preset;
 mod proof;
 #[cfg(feature = "prove")]
 mod prover;
+#[cfg(feature = "prove")]
+mod rows;
 mod security;
 mod statement;
 mod transcript;
@@ -22,7 +23,6 @@ pub use layout::LayoutError;
 pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
-pub use prover::{Estimate, Plan, ProveError, Prover};
+pub use prover::{Estimate, Plan, StarkProveError, TensorProver};
 pub use security::{Regime, Security, query_bits};
-pub use statement::{Inference, Statement};
 pub use verify::{Policy, VerificationError, verify};

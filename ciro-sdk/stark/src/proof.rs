@@ -11,8 +11,8 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
-use crate::form::{Form, TREES};
 use crate::key::ModelKey;
+use crate::verify::form::{Form, TREES};
 
 /// What the prover claims of one chip; the constraints tie both figures to the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,13 +279,13 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::preset::Preset;
-    use crate::prover::Prover;
+    use crate::prover::TensorProver;
     use crate::prover::tests::models;
 
     fn proven() -> (ModelKey, Vec<u8>) {
         let model = models::mlp();
         let inputs = models::inputs(&model, 7);
-        let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+        let prover = TensorProver::new(model, Preset::FastTest, 1).unwrap();
         let (_, proof) = prover.prove(&[inputs]).unwrap();
         (prover.key().clone(), proof.to_bytes())
     }

@@ -134,7 +134,8 @@ impl Counts {
             counts.columns += columns as u64;
             counts.lookups = counts.lookups.saturating_add((shape.lookups as u64) << log_size);
             counts.constraints += shape.all_constraints() as u64;
-            counts.folding = counts.folding.saturating_add(chip.folding_degree());
+            let folding = u64::from(chip.folding_degree()) << log_size;
+            counts.folding = counts.folding.saturating_add(folding);
             counts.openings += (columns + 2 * twice) as u64;
         }
         counts.openings += selectors.len() as u64;

@@ -1,9 +1,16 @@
 //! The transcript: Blake2s, with proof of work before challenges where a key asks for it.
 
+use blake2::{Blake2s256, Digest};
+use ciro_model::integer::Statement;
 use stwo::core::channel::{Blake2sChannel, Channel, MerkleChannel};
 use stwo::core::fields::qm31::SecureField;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleHasher};
+
+use crate::field::embed;
+use crate::key::ModelKey;
+use crate::proof::ChipClaim;
+use crate::statement::public_values;
 
 /// A Blake2s channel that asks for proof of work before challenges.
 ///
@@ -148,6 +155,35 @@ impl MerkleChannel for Trees {
         Blake2sMerkleChannel::mix_root(&mut channel.hash, root);
         channel.fresh = true;
     }
+}
+
+/// Starts the transcript: protocol, model key, statement. Everything that follows is bound to them.
+pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statement: &Statement) {
+    let protocol = Blake2s256::digest(b"ciro tensor stark v2");
+    for digest in [protocol.into(), key.digest()] {
+        let digest: [u8; 32] = digest;
+        let words: Vec<u32> = digest
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
+            .collect();
+        channel.mix_u32s(&words);
+    }
+    let values: Vec<i32> = public_values(statement).collect();
+    channel.mix_u64(values.len() as u64);
+    let felts: Vec<SecureField> = values
+        .chunks(4)
+        .map(|values| {
+            let at = |i: usize| embed(values.get(i).copied().unwrap_or(0));
+            SecureField::from_m31_array([at(0), at(1), at(2), at(3)])
+        })
+        .collect();
+    channel.mix_felts(&felts);
+}
+
+/// Binds everything that follows to what chips claim.
+pub(crate) fn mix_claims(channel: &mut impl Channel, claims: &[ChipClaim]) {
+    let felts: Vec<_> = claims.iter().flat_map(|claim| [claim.logup, claim.total]).collect();
+    channel.mix_felts(&felts);
 }
 
 #[cfg(feature = "prove")]

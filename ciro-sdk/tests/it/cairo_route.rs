@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
-    Blinding, CompileSettings, InputMismatch, Model, ModelKey, Preset, ProofBundle, ProveError,
+    Blinding, Check, CompileSettings, InputMismatch, Key, Model, Preset, ProofBundle, ProveError,
     ProveSettings, Prover, Route, Statement, VerifyError, verify,
 };
 
@@ -27,7 +27,7 @@ fn a_committed_input_is_proven_and_opened() {
     let (model, samples) = model();
     let settings = ProveSettings { commit_input: true, ..cairo() };
     let prover = Prover::new(&model, &settings).unwrap();
-    let key = ModelKey::from_bytes(&prover.key().to_bytes()).unwrap();
+    let key = Key::from_bytes(&prover.key().to_bytes()).unwrap();
     assert_eq!((key.route(), &key), (Route::Cairo, &prover.key()));
     assert!(key.to_bytes().len() < 10_000);
 
@@ -57,7 +57,7 @@ fn a_committed_input_is_proven_and_opened() {
 
 /// The proof of one model under the key of another, whose digest the bundle is made to name.
 fn another_model_of_equal_size_is_another_key(
-    key: &ModelKey,
+    key: &Key,
     bundle: &ProofBundle,
     blinding: Blinding,
     sample: &Sample,
@@ -69,7 +69,7 @@ fn another_model_of_equal_size_is_another_key(
     let mut patched = bundle.clone();
     patched.model_key = other.digest();
     let refused = verify(&patched, &other).unwrap_err();
-    assert!(matches!(refused, VerifyError::CairoInvalid(_)), "{refused}");
+    assert!(matches!(refused, VerifyError::Invalid { .. }), "{refused}");
     let verified = verify(bundle, key).unwrap();
     let opened = verified.samples[0].check_committed_inputs(&other, sample, blinding);
     assert_eq!(opened, Err(InputMismatch::Commitment));
@@ -80,27 +80,45 @@ fn narrow() -> Inputs {
     Inputs::new(vec![ciro_sdk::inputs::InputArray { name: None, shape: None, data }])
 }
 
-fn forgeries_are_refused(model: &Model, key: &ModelKey, bundle: &ProofBundle) {
+/// The first cause of an error.
+fn said(error: &VerifyError) -> String {
+    std::error::Error::source(error).unwrap().to_string()
+}
+
+fn forgeries_are_refused(model: &Model, key: &Key, bundle: &ProofBundle) {
     let refused = |change: &dyn Fn(&mut Statement)| {
         let mut statement = bundle.statement(key).unwrap();
         change(&mut statement);
         verify(&bundle.clone().with_statement(&statement), key).unwrap_err()
     };
     let output = refused(&|s| s.claims[0].outputs[0].data_mut()[0] ^= 1);
-    assert_eq!(output, VerifyError::Stated("output"));
+    assert_eq!(
+        (output.check(), said(&output)),
+        (Check::PublicValues, "the proof states another output".to_owned())
+    );
     let input = refused(&|s| s.claims[0].input = ciro_sdk::StatedInput::Committed([0; 32]));
-    assert_eq!(input, VerifyError::Stated("input"));
+    assert_eq!(
+        (input.check(), said(&input)),
+        (Check::PublicValues, "the proof states another input".to_owned())
+    );
     let twice = refused(&|s| s.claims.push(s.claims[0].clone()));
-    assert_eq!(twice, VerifyError::Claims(2));
+    assert_eq!(twice, VerifyError::Batch { expected: 1, found: 2 });
     let mut cut = bundle.clone();
     cut.proof.pop();
     let damaged = verify(&cut, key).unwrap_err();
-    assert!(matches!(damaged, VerifyError::CairoDamaged(_)), "{damaged}");
+    assert!(matches!(damaged, VerifyError::Damaged(_)), "{damaged}");
 
     // A key of the other route is another key.
     let tensor = model.key(&ProveSettings::default()).unwrap();
     assert!(matches!(verify(bundle, &tensor), Err(VerifyError::Route { .. })));
-    assert_eq!(&model.key_for(bundle, None).unwrap(), key);
+    assert_eq!(&model.key_for(bundle, Route::Cairo, None).unwrap(), key);
+    // Whoever expects the tensor route compiles and runs no program for a bundle that asks for one.
+    let refused = model.key_for(bundle, Route::Tensor, None).unwrap_err();
+    let (expected, found) = (Route::Tensor, Route::Cairo);
+    assert!(
+        matches!(refused, ProveError::OtherRoute { expected: e, found: f } if (e, f) == (expected, found)),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -108,11 +126,11 @@ fn what_a_route_cannot_do_is_refused_before_it_proves() {
     let (model, samples) = model();
     let refused = |settings| Prover::new(&model, &settings).unwrap_err();
     let batch = refused(ProveSettings { batch: 2, ..cairo() });
-    assert!(matches!(batch, ProveError::Batch(2)), "{batch}");
+    assert!(matches!(batch, ProveError::Batch { batch: 2, .. }), "{batch}");
     let preset = refused(ProveSettings { preset: Preset::Compact, ..cairo() });
-    assert!(matches!(preset, ProveError::Preset(Preset::Compact)), "{preset}");
+    assert!(matches!(preset, ProveError::Preset { preset: Preset::Compact, .. }), "{preset}");
     let commit = refused(ProveSettings { commit_input: true, ..ProveSettings::default() });
-    assert!(matches!(commit, ProveError::CommitInput), "{commit}");
+    assert!(matches!(commit, ProveError::CommitInput(Route::Tensor)), "{commit}");
 
     let settings = ProveSettings { max_memory_bytes: Some(1 << 30), ..cairo() };
     let memory = Prover::new(&model, &settings).unwrap().prove(&samples[..1]).unwrap_err();

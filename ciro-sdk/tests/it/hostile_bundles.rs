@@ -7,13 +7,13 @@ use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    Claim, CompileSettings, DecodeError, FloatModel, InputCheck, InputMismatch, Model, ModelKey,
-    OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, SampleMismatch,
-    StatedInput, Statement, Tensor, VerificationError, VerifyError, verify,
+    BundleError, Claim, CompileSettings, FloatModel, InputCheck, InputMismatch, Key, Model,
+    OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
+    SampleMismatch, StatedInput, Statement, Tensor, VerifyError, verify,
 };
 
 /// `y = [1, 2] . x + 3` of one number in [-9, 9], and a proof for x = 4.
-fn line() -> (Model, ModelKey, ProofBundle) {
+fn line() -> (Model, Key, ProofBundle) {
     let model = model([1, 2]);
     let prover = Prover::new(&model, &ProveSettings::default()).unwrap();
     let bundle = prover.prove(&[sample(&[4.0, -2.0])]).unwrap().bundle;
@@ -61,9 +61,8 @@ fn millions_of_empty_claims_are_refused_by_their_number() {
     let read = ProofBundle::from_bytes(&bytes).unwrap();
     assert_eq!((read.claims(), &read), (3_000_000, &hostile));
     let refused = verify(&read, &key).unwrap_err();
-    let batch = VerificationError::Batch { expected: 1, got: 3_000_000 };
-    assert_eq!(refused, VerifyError::Invalid(batch));
-    let refused = model.key_for(&read, Some(1 << 30)).unwrap_err();
+    assert_eq!(refused, VerifyError::Batch { expected: 1, found: 3_000_000 });
+    let refused = model.key_for(&read, Route::Tensor, Some(1 << 30)).unwrap_err();
     assert!(matches!(refused, ProveError::Statement), "{refused}");
 }
 
@@ -78,14 +77,14 @@ fn claims_of_other_shapes_are_refused_before_memory_is_made() {
     };
     let wide = Tensor::new(vec![1, 1 << 20], vec![0; 1 << 20]).unwrap();
     let input = refused(&|claim| claim.input = StatedInput::Public(vec![wide.clone()]));
-    assert!(matches!(input, VerifyError::Statement(DecodeError::OtherShape(_))), "{input}");
+    assert!(matches!(input, VerifyError::Statement(BundleError::OtherShape(_))), "{input}");
     let output = refused(&|claim| claim.outputs = vec![wide.clone()]);
-    assert!(matches!(output, VerifyError::Statement(DecodeError::OtherShape(_))), "{output}");
+    assert!(matches!(output, VerifyError::Statement(BundleError::OtherShape(_))), "{output}");
     let more = refused(&|claim| claim.outputs = vec![Tensor::scalar(0); 60_000]);
-    let count = DecodeError::Count { at: 76, expected: 1, found: 60_000 };
+    let count = BundleError::Count { at: 76, expected: 1, found: 60_000 };
     assert_eq!(more, VerifyError::Statement(count));
     let committed = refused(&|claim| claim.input = StatedInput::Committed([0; 32]));
-    assert_eq!(committed, VerifyError::CommittedInput);
+    assert_eq!(committed, VerifyError::CommittedInput(Route::Tensor));
 }
 
 #[test]
@@ -108,7 +107,7 @@ fn a_batch_that_would_not_fit_is_refused_before_it_is_laid_out() {
     let claim = bundle.statement(&key).unwrap().claims.remove(0);
     let hostile = Statement { claims: vec![claim; 40_000] };
     let hostile = bundle.with_statement(&hostile);
-    let refused = model.key_for(&hostile, Some(50_000_000)).unwrap_err();
+    let refused = model.key_for(&hostile, Route::Tensor, Some(50_000_000)).unwrap_err();
     assert!(matches!(refused, ProveError::Memory { limit: 50, .. }), "{refused}");
 }
 

@@ -9,6 +9,10 @@
 #[cfg(feature = "cairo")]
 mod cairo_route;
 mod hostile_bundles;
+mod memory;
+mod mutations;
 mod real_models;
+mod rings;
 mod support;
 mod views;
+mod vocabulary;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::{Model, ModelKey, ProofBundle, ProveSettings, Prover, VerifyError, verify};
+use ciro_sdk::{Key, Model, ProofBundle, ProveSettings, Prover, VerifyError, verify};
 
 use crate::support::compiled;
 
@@ -26,7 +26,7 @@ fn proves(model: &str) {
     let prover = Prover::new(&compiled, &ProveSettings::default())
         .unwrap_or_else(|error| panic!("{model}: {error:?}"));
     let prepared = start.elapsed();
-    let key = ModelKey::from_bytes(&prover.key().to_bytes()).unwrap();
+    let key = Key::from_bytes(&prover.key().to_bytes()).unwrap();
     assert!(key.to_bytes().len() < 10_000, "{model}: {} bytes", key.to_bytes().len());
     let proven = prover.prove(&samples[..1]).unwrap_or_else(|error| panic!("{model}: {error:?}"));
     assert_eq!(proven.outputs[0], compiled.run(&samples[0]).unwrap(), "{model}");
@@ -51,7 +51,7 @@ fn proves(model: &str) {
     let mut statement = bundle.statement(&key).unwrap();
     statement.claims[0].outputs[0].data_mut()[0] ^= 1;
     let forged = bundle.with_statement(&statement);
-    assert!(matches!(verify(&forged, &key), Err(VerifyError::Invalid(_))), "{model}");
+    assert!(matches!(verify(&forged, &key), Err(VerifyError::Invalid { .. })), "{model}");
 }
 
 macro_rules! real_models {

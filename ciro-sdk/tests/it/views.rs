@@ -4,16 +4,13 @@ use std::path::Path;
 
 use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ClaimError;
-use ciro_sdk::{
-    Claim, Model, Preset, ProofBundle, ProveSettings, Prover, StatedInput, Statement,
-    VerificationError, VerifyError, verify,
-};
+use ciro_sdk::{Check, Model, Preset, ProofBundle, ProveSettings, Prover, verify};
 
 use crate::support::compiled;
 
 fn model() -> (Model, Vec<Sample>) {
     let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("graph/tests/fixtures/voting_regressor");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("compiler/tests/fixtures/voting_regressor");
     compiled(&folder)
 }
 
@@ -35,18 +32,16 @@ fn two_inputs_in_one_inference_are_refused() {
     let (model, samples) = model();
     let [one, other] = [0, 1].map(|sample| model.encode(&samples[sample]).unwrap().tensors);
     let mixed = vec![one[0].clone(), other[1].clone()];
-    let prover = ciro_stark::Prover::new(model.integer().clone(), Preset::Standard, 1).unwrap();
+    let prover =
+        ciro_stark::TensorProver::new(model.integer().clone(), Preset::Standard, 1).unwrap();
     let (statement, proof) = prover.prove(&[mixed]).unwrap();
     let honest = Prover::new(&model, &ProveSettings::default()).unwrap();
-    let [inference] = &statement.samples[..] else { panic!("one sample") };
-    let input = StatedInput::Public(inference.inputs.clone());
-    let claims = vec![Claim { input, outputs: inference.outputs.clone() }];
-    let bundle = ProofBundle::new(&honest.key(), &Statement { claims }, proof.to_bytes());
+    let bundle = ProofBundle::new(&honest.key(), &statement, proof.to_bytes());
     let error = verify(&bundle, &honest.key()).unwrap_err();
-    let VerifyError::Invalid(VerificationError::Statement { sample: 0, source }) = &error else {
-        panic!("{error:?}")
-    };
-    assert!(matches!(source, ClaimError::NoReal { .. }), "{source}");
+    assert_eq!(error.check(), Check::Statement);
+    let claim = std::error::Error::source(&error).and_then(|error| error.source());
+    let claim = claim.and_then(|error| error.downcast_ref::<ClaimError>());
+    assert!(matches!(claim, Some(ClaimError::NoReal { .. })), "{error:?}");
 }
 
 #[cfg(feature = "cairo")]

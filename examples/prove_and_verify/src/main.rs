@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
-use ciro_sdk::{
-    CompileSettings, Model, ModelKey, ProofBundle, ProveSettings, Prover, Verified, verify,
-};
+use ciro_sdk::{CompileSettings, Key, Model, ProofBundle, ProveSettings, Prover, Verified, verify};
 
 /// How many applicants are scored in one proof.
 const APPLICANTS: usize = 4;
@@ -64,8 +62,8 @@ impl Bank {
 }
 
 /// Who has the key alone, and believes nothing else.
-fn regulator(key: &ModelKey, proof: &[u8]) -> Result<Verified> {
-    let key = ModelKey::from_bytes(&key.to_bytes())?;
+fn regulator(key: &Key, proof: &[u8]) -> Result<Verified> {
+    let key = Key::from_bytes(&key.to_bytes())?;
     let bundle = ProofBundle::from_bytes(proof)?;
     verify(&bundle, &key).context("the bank's proof does not convince")
 }

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use ciro_sdk::inputs::Inputs;
-use ciro_sdk::{CompileSettings, Model, ModelKey, ProofBundle, ProveSettings, Prover, verify};
+use ciro_sdk::{CompileSettings, KeyRing, Model, ProofBundle, ProveSettings, Prover, verify};
 
 fn main() -> Result<()> {
     let proof = prove()?;
     println!("proof: {} bytes", proof.to_bytes().len());
 
-    let key = ModelKey::load(Path::new("model.key"))?;
-    let verified = verify(&proof, &key)?;
+    let keys = KeyRing::load(Path::new("model.key"))?;
+    let verified = verify(&proof, keys.find(&proof)?)?;
     for output in &verified.samples[0].outputs {
         println!("{}: {:?}", output.name, output.values.data());
     }
@@ -25,7 +25,7 @@ fn prove() -> Result<ProofBundle> {
     let settings = CompileSettings { calibration, ..CompileSettings::default() };
     let model = Model::compile_file(Path::new("model.onnx"), &settings)?;
     let prover = Prover::new(&model, &ProveSettings::default())?;
-    prover.key().save(Path::new("model.key"))?;
+    KeyRing::from(prover.key()).save(Path::new("model.key"))?;
 
     let samples = Inputs::read(Path::new("input.json"))?.samples(&model.input_specs())?;
     Ok(prover.prove(&samples)?.bundle)

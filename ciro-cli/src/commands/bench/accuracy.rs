@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use ciro_sdk::{Model, Output};
+use ciro_sdk::{Model, RealOutput};
 use serde::Serialize;
 
 use super::read_inputs;
@@ -54,7 +54,7 @@ impl Accuracy {
 }
 
 impl Sums {
-    fn add(&mut self, output: &Output, expected: &[f64]) {
+    fn add(&mut self, output: &RealOutput, expected: &[f64]) {
         let got = output.values.data();
         let columns = output.values.last_dim().max(1);
         let labels = got.iter().chain(expected).all(|value| value.fract() == 0.0) && columns == 1;

@@ -5,11 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use ciro_sdk::{Model, Prover, verify_with};
+use ciro_sdk::{Model, Prover, peak_memory, verify_with};
 
 use super::{Args, Measured, read_inputs};
-use crate::commands::{Context, Status};
-use crate::machine;
+use crate::context::{Context, Status};
 
 /// Runs this program again on one compiled model.
 pub(super) fn spawn(
@@ -71,7 +70,7 @@ pub(super) fn run(args: &Args, input: &Path, context: &Context) -> Result<Status
         verify_ms,
         proof_bytes,
         key_bytes: key.to_bytes().len(),
-        peak_memory_mb: machine::peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
+        peak_memory_mb: peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
     };
     context.ui.result(&measured, "")?;
     Ok(Status::Done)

@@ -2,21 +2,20 @@
 
 mod accuracy;
 mod child;
-mod ezkl;
 mod table;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ciro_sdk::Estimate;
+use ciro_sdk::CostEstimate;
 use ciro_sdk::inputs::Inputs;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Status};
 use crate::args::{CompileArgs, ModelArgs, RouteArgs};
-use crate::failure::Failure;
+use crate::context::Failure;
+use crate::context::{Context, Status};
 use crate::machine::{self, Machine};
-use crate::model::{self, Opened, Purpose};
+use crate::model::{self, Purpose};
 pub(crate) use accuracy::Accuracy;
 
 /// Arguments of `ciro bench`.
@@ -35,22 +34,9 @@ pub(crate) struct Args {
     /// Runs of each measurement
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Also measure another system on the same models
-    #[arg(long, value_name = "SYSTEM")]
-    against: Option<Rival>,
-    /// Seconds that the other system may take for each model
-    #[arg(long, value_name = "SECONDS", default_value_t = 900, requires = "against")]
-    rival_timeout: u64,
     /// Measure one compiled model in this process, on this input
     #[arg(long, value_name = "INPUT", hide = true)]
     in_process: Option<PathBuf>,
-}
-
-/// A system to compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Rival {
-    /// EZKL: Halo2 and KZG; needs `pip install ezkl`
-    Ezkl,
 }
 
 /// The measurements of all models.
@@ -74,8 +60,6 @@ struct Row {
     measured: Measured,
     accuracy: Option<Accuracy>,
     predicted: Option<Prediction>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ezkl: Option<ezkl::Outcome>,
 }
 
 /// A model that could not be measured.
@@ -146,10 +130,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 /// Measures one model in a process of its own.
 fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) -> Result<Row> {
     let model_args = ModelArgs { path: path.to_owned(), compile: args.compile.clone() };
-    let Opened { model, .. } = model::open(&model_args, Purpose::Use, &context.ui)?;
+    let (model, _) = model::opened(&model_args, Purpose::Use, &context.ui)?;
     let input = input(path)?;
     let settings = args.route.settings(1, context.max_memory);
-    let predicted = Estimate::of(&model, &settings)?;
+    let predicted = CostEstimate::of(&model, &settings)?;
     let compiled = scratch.join(name).with_extension("ciro-model");
     model.save(&compiled)?;
     let measured = child::spawn(&compiled, &input, args, context)?;
@@ -158,10 +142,6 @@ fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) 
         true => Some(Accuracy::measure(&model, &input, &expected)?),
         false => None,
     };
-    let ezkl = args.against.map(|Rival::Ezkl| {
-        let limit = std::time::Duration::from_secs(args.rival_timeout);
-        ezkl::measure(path, &input, &scratch.join(format!("{name}-ezkl")), limit)
-    });
     Ok(Row {
         model: name.to_owned(),
         params: model.integer().parameters(),
@@ -173,7 +153,6 @@ fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) 
             memory_mb: predicted.memory_bytes.div_ceil(1_000_000),
             proof_bytes: predicted.proof_bytes,
         }),
-        ezkl,
     })
 }
 

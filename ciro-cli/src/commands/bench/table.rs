@@ -27,7 +27,7 @@ pub(super) fn describe(report: &Report) -> String {
         "bits",
     );
     for row in &report.rows {
-        let Row { model, params, macs, measured, accuracy, predicted, ezkl } = row;
+        let Row { model, params, macs, measured, accuracy, predicted } = row;
         let top1 = accuracy.and_then(|accuracy| accuracy.top1);
         let error = accuracy.map(|accuracy| format!("{:.3}%", 100.0 * accuracy.relative_error));
         let _ = writeln!(
@@ -57,9 +57,6 @@ pub(super) fn describe(report: &Report) -> String {
                 format::bytes(predicted.proof_bytes),
                 format!("{} MB", predicted.memory_mb),
             );
-        }
-        if let Some(ezkl) = ezkl {
-            let _ = writeln!(text, "{DIM}  EZKL: {ezkl}{DIM:#}");
         }
     }
     for failed in &report.failed {

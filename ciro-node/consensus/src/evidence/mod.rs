@@ -18,12 +18,10 @@
 //! E1 to E5 make forks expensive, E6 to E8 what only delays: a replica that tells different stories, forgets a claim or
 //! comes up late with a certificate that it must have had, and a leader that starts a view twice.
 
-mod forensics;
 mod verify;
 
 use serde::{Deserialize, Serialize};
 
-pub use forensics::{ForensicReport, Forensics};
 pub use verify::{EvidenceDomain, EvidenceError, verify_evidence};
 
 use crate::crypto::{Scheme, Signature};
@@ -321,8 +319,10 @@ impl DoubleView {
     }
 }
 
-/// Whether an honest replica can claim `later` in a ViewChange after one to `view` that claimed `earlier`.
-pub(crate) fn may_follow(
+/// Whether an honest replica can claim `later`, view and digest, in a ViewChange after one to `view` that claimed
+/// `earlier` for the same block. Rule E7 convicts those for whom this is false, above both checkpoints.
+#[must_use]
+pub fn may_follow(
     view: View,
     earlier: Option<(View, Digest)>,
     later: Option<(View, Digest)>,

@@ -9,6 +9,7 @@ use crate::crypto::Scheme;
 use crate::drops::Dropped;
 use crate::fork::Contradiction;
 use crate::message::{Body, Message};
+use crate::mutation::Mutation;
 use crate::record::Record;
 use crate::replica::{Place, Replica};
 use crate::slot::Cast;
@@ -47,9 +48,12 @@ impl<S: Scheme> Replica<S> {
         if slot.committed.is_some() {
             return;
         }
-        let Some(digest) = slot.commits.decided(self.validators(), view) else { return };
+        let mixed = self.genesis.mutations.has(Mutation::MixedCommits);
+        let mixed = mixed.then(|| slot.commits.as_if_in(view));
+        let commits = mixed.as_ref().unwrap_or(&slot.commits);
+        let Some(digest) = commits.decided(self.validators(), view) else { return };
         let Some(proposal) = slot.contents.get(&digest).cloned() else { return };
-        let signatures = slot.commits.signatures(view, digest);
+        let signatures = commits.signatures(view, digest);
         let Some(certificate) = Certificate::collect(self.validators(), signatures) else { return };
         self.commit_block(digest, CommittedBlock { seq, view, proposal, certificate });
     }

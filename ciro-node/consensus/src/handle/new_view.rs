@@ -11,7 +11,7 @@ use crate::fork::Contradiction;
 use crate::io::Timer;
 use crate::message::{Body, Claim, Fetch, Message, NewView, SignedNewView, SignedSummary};
 use crate::mutation::Mutation;
-use crate::new_view::{Proves, Selection, select};
+use crate::new_view::{Proves, Selection, select_with};
 use crate::record::Record;
 use crate::replica::{ActiveView, KnownViewChange, Phase, Replica};
 use crate::slot::{Assigned, Origin, Slot, Validity};
@@ -29,7 +29,11 @@ impl<S: Scheme> Replica<S> {
             .filter(|(_, known)| self.counts(known))
             .map(|(sender, known)| (*sender, known.clone()))
             .collect();
-        let Some(selection) = select(quorum.values().map(|known| &known.summary)) else { return };
+        let Some(selection) =
+            select_with(self.genesis.mutations, quorum.values().map(|known| &known.summary))
+        else {
+            return;
+        };
         // Only certificates that were verified here may stand behind the leader's word.
         let checkpoint = if selection.stable_seq == self.stable.seq {
             let start = self.params().epoch_start(self.epoch());
@@ -120,7 +124,9 @@ impl<S: Scheme> Replica<S> {
     /// The leader does not sign certificates. Whoever passes the NewView on must not pass on others' false ones.
     fn with_own_certificates(&self, message: &Arc<Message>, body: &NewView) -> Arc<Message> {
         let summaries = body.view_changes.iter().map(|signed| &signed.summary);
-        let Some(selection) = select(summaries) else { return Arc::clone(message) };
+        let Some(selection) = select_with(self.genesis.mutations, summaries) else {
+            return Arc::clone(message);
+        };
         let mut body = body.clone();
         if selection.stable_seq == self.stable.seq && body.checkpoint.is_some() {
             body.checkpoint = Some(self.stable.certificate.clone());
@@ -199,7 +205,7 @@ impl<S: Scheme> Replica<S> {
     fn start_of(&self, body: &NewView) -> Option<StableCheckpoint> {
         let certificate = body.checkpoint.clone()?;
         let summaries = body.view_changes.iter().map(|signed| &signed.summary);
-        let selection = select(summaries)?;
+        let selection = select_with(self.genesis.mutations, summaries)?;
         let (seq, digest) = (selection.stable_seq, selection.stable_digest);
         Some(StableCheckpoint { epoch: self.epoch(), seq, digest, certificate })
     }

@@ -57,7 +57,7 @@ impl<S: Scheme> Replica<S> {
         let ready = assigned.validity == Validity::Valid
             && slot.contents.contains_key(&assigned.digest)
             && !settled;
-        if !ready || slot.has_sent(Kind::Prepare, view) || !self.is_active() {
+        if !ready || slot.has_sent(Kind::Prepare, view) || !self.votes() {
             return;
         }
         let vote = Vote { view, seq, digest: assigned.digest };
@@ -72,6 +72,11 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
+    /// Whether this replica takes part in its view.
+    fn votes(&self) -> bool {
+        self.is_active() || self.genesis.mutations.has(Mutation::VotesWhileChanging)
+    }
+
     /// Notes that a quorum agreed, and says so (PBFT §4.2, the predicate `prepared`).
     fn prepare(&mut self, seq: Seq) {
         let view = self.view();
@@ -80,7 +85,7 @@ impl<S: Scheme> Replica<S> {
         let digest = assigned.digest;
         let known = slot.prepared.as_ref().is_some_and(|(claim, _)| claim.view == view);
         // The content must be here: a prepared block is one that this replica can pass on.
-        if known || !slot.contents.contains_key(&digest) || !self.is_active() {
+        if known || !slot.contents.contains_key(&digest) || !self.votes() {
             return;
         }
         let signatures = slot.prepares.signatures(view, digest);

@@ -56,6 +56,8 @@ impl<S: Scheme> Replica<S> {
         let prepared = self.slots.range(self.stable.seq.next()..);
         let prepared: Vec<_> =
             prepared.filter_map(|(_, slot)| slot.prepared.as_ref()).cloned().collect();
+        let forgets = self.genesis.mutations.has(Mutation::ForgottenClaims);
+        let prepared = if forgets { Vec::new() } else { prepared };
         let (claims, prepared) = prepared.into_iter().unzip();
         ViewChange {
             summary: Summary {

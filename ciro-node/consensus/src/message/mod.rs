@@ -11,6 +11,7 @@ pub(crate) use catch_up::{BLOCKS_MAX, EPOCHS_MAX};
 pub use catch_up::{Fetch, SignedNewView, State, Status};
 pub use view_change::{Claim, NewView, SignedSummary, Summary, ViewChange};
 pub(crate) use weight::proposal_weight;
+pub use wire::CLAIMS_MAX;
 
 use crate::block::Proposal;
 use crate::crypto::{CryptoError, Scheme, Signature};

@@ -10,9 +10,9 @@ use crate::stake::VALIDATORS_MAX;
 use crate::statement::Kind;
 use crate::wire::{Reader, Wire, WireError, put_list};
 
-/// The most blocks of a window.
+/// The most claims of a ViewChange: the blocks of a window.
 #[expect(clippy::cast_possible_truncation, reason = "the greatest interval is 256")]
-const WINDOW_MAX: usize = 2 * CHECKPOINT_INTERVAL_MAX as usize;
+pub const CLAIMS_MAX: usize = 2 * CHECKPOINT_INTERVAL_MAX as usize;
 
 impl Body {
     /// Returns the encoding of the body alone.
@@ -124,7 +124,7 @@ impl Wire for Summary {
     fn get(input: &mut Reader<'_>) -> Result<Self, WireError> {
         let (view, stable_seq) = Wire::get(input)?;
         let stable_digest = Wire::get(input)?;
-        Ok(Self { view, stable_seq, stable_digest, claims: input.list("claims", WINDOW_MAX)? })
+        Ok(Self { view, stable_seq, stable_digest, claims: input.list("claims", CLAIMS_MAX)? })
     }
 }
 
@@ -139,7 +139,7 @@ impl Wire for ViewChange {
         Ok(Self {
             summary: Wire::get(input)?,
             checkpoint: Wire::get(input)?,
-            prepared: input.list("prepared certificates", WINDOW_MAX)?,
+            prepared: input.list("prepared certificates", CLAIMS_MAX)?,
         })
     }
 }
@@ -171,8 +171,8 @@ impl Wire for NewView {
             view: Wire::get(input)?,
             view_changes: input.list("view changes", VALIDATORS_MAX)?,
             checkpoint: Wire::get(input)?,
-            prepared: input.list("prepared certificates", WINDOW_MAX)?,
-            pre_prepares: input.list("pre-prepares", WINDOW_MAX)?,
+            prepared: input.list("prepared certificates", CLAIMS_MAX)?,
+            pre_prepares: input.list("pre-prepares", CLAIMS_MAX)?,
         })
     }
 }

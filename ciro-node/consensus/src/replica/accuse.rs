@@ -10,6 +10,7 @@ use crate::evidence::{
 };
 use crate::io::Effect;
 use crate::message::{Message, Summary, Vote};
+use crate::mutation::Mutation;
 use crate::slot::Ballot;
 use crate::statement::{Kind, Statement};
 use crate::types::{Digest, Epoch, ReplicaId, Seq, View};
@@ -37,7 +38,7 @@ impl<S: Scheme> Replica<S> {
         let stable_seq = view_change.summary.stable_seq;
         let hidden = self.slots.range(stable_seq.next()..).find_map(|(seq, slot)| {
             let commit = slot.commits.get(sender)?;
-            hides(view_change, *seq, commit.view).then_some((*seq, *commit))
+            self.hides(view_change, *seq, commit.view).then_some((*seq, *commit))
         });
         if let Some((seq, commit)) = hidden {
             let evidence = self.amnesia(sender, view_change, seq, &commit);
@@ -48,7 +49,16 @@ impl<S: Scheme> Replica<S> {
     /// Whether a Commit, if its signature holds, accuses its sender of amnesia.
     pub(crate) fn would_accuse(&self, sender: ReplicaId, vote: &Vote) -> bool {
         let view_change = self.view_changes.get(&sender);
-        view_change.is_some_and(|view_change| hides(view_change, vote.seq, vote.view))
+        view_change.is_some_and(|view_change| self.hides(view_change, vote.seq, vote.view))
+    }
+
+    /// Whether a ViewChange has no entry for a block at the Commit's view or later, though it should.
+    fn hides(&self, view_change: &KnownViewChange, seq: Seq, committed_in: View) -> bool {
+        let summary = &view_change.summary;
+        let late = self.genesis.mutations.has(Mutation::LateClaim);
+        let least = if late { committed_in.next() } else { committed_in };
+        let remembered = summary.claim(seq).is_some_and(|claim| claim.view >= least);
+        summary.view > committed_in && summary.stable_seq < seq && !remembered
     }
 
     fn amnesia(
@@ -204,11 +214,4 @@ impl<S: Scheme> Replica<S> {
             self.effects.push(Effect::Report(Box::new(evidence)));
         }
     }
-}
-
-/// Whether a ViewChange has no entry for a block at the Commit's view or later, though it should.
-fn hides(view_change: &KnownViewChange, seq: Seq, committed_in: View) -> bool {
-    let summary = &view_change.summary;
-    let remembered = summary.claim(seq).is_some_and(|claim| claim.view >= committed_in);
-    summary.view > committed_in && summary.stable_seq < seq && !remembered
 }

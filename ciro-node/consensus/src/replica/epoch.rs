@@ -10,6 +10,7 @@ use crate::io::{Effect, Fault, Timer};
 use crate::mutation::Mutation;
 use crate::record::Record;
 use crate::snapshot::{EpochProof, StableCheckpoint};
+use crate::stake::Tally;
 use crate::statement::{Kind, Statement};
 use crate::types::{Digest, Epoch, Seq, View};
 
@@ -22,11 +23,13 @@ impl<S: Scheme> Replica<S> {
         for (sender, ballot) in &votes.votes {
             set.add(tallies.entry(ballot.digest).or_default(), *sender);
         }
-        let decided = tallies.into_iter().find(|(_, tally)| set.is_quorum(tally));
+        let weak = self.genesis.mutations.has(Mutation::WeakCheckpoints);
+        let enough = |tally: &Tally| set.is_quorum(tally) || (weak && set.is_weak_quorum(tally));
+        let decided = tallies.into_iter().find(|(_, tally)| enough(tally));
         let Some((digest, _)) = decided else { return };
         let matching = votes.votes.iter().filter(|(_, ballot)| ballot.digest == digest);
         let signatures = matching.map(|(sender, ballot)| (*sender, &ballot.signature));
-        if let Some(certificate) = Certificate::collect(set, signatures) {
+        if let Some(certificate) = Certificate::gather(signatures, set, enough) {
             self.make_stable(StableCheckpoint { epoch: self.epoch, seq, digest, certificate });
         }
     }

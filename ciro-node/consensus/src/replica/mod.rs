@@ -81,11 +81,9 @@ impl<S: Scheme> Genesis<S> {
     #[cfg(feature = "mutations")]
     #[must_use]
     pub fn with_mutation(mut self, mutation: crate::mutation::Mutation) -> Self {
-        if mutation == crate::mutation::Mutation::CountedQuorum {
-            let set = ValidatorSet::clone(self.committee.set()).counted();
-            self.committee = Arc::new(Committee::new(Arc::new(set)));
-        }
         self.mutations = Mutations::only(mutation);
+        let set = ValidatorSet::clone(self.committee.set()).counting(self.mutations);
+        self.committee = Arc::new(Committee::new(Arc::new(set)));
         self
     }
 
@@ -355,6 +353,14 @@ impl<S: Scheme> Replica<S> {
         let seq = block.seq;
         let proof = Box::new(ForkProof { epoch: self.epoch, block, against });
         self.halt(Fault::Fork { seq, ours, theirs, proof });
+    }
+
+    /// Whether this replica holds a block's content, or is past the block.
+    #[must_use]
+    pub fn serves(&self, seq: Seq, digest: Digest) -> bool {
+        let slot = self.slots.get(&seq);
+        seq <= self.executed().max(self.stable.seq)
+            || slot.is_some_and(|slot| slot.contents.contains_key(&digest))
     }
 
     /// Returns the rules by which the current epoch's ViewChanges, NewViews and proofs of forks are judged.

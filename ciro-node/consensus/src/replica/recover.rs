@@ -14,6 +14,7 @@ use crate::drops::Drops;
 use crate::handle::ballot;
 use crate::io::Effect;
 use crate::message::{Body, Message};
+use crate::mutation::Mutation;
 use crate::params::ParamsError;
 use crate::pending::Pending;
 use crate::record::{Accepted, Base, Record};
@@ -189,7 +190,8 @@ impl<S: Scheme> Replica<S> {
             }
             Record::Accepted(accepted) => self.replay_accepted(accepted),
             Record::Prepared { claim, certificate } => {
-                if claim.seq > self.stable.seq {
+                let forgets = self.genesis.mutations.has(Mutation::RestartForgetsPrepared);
+                if claim.seq > self.stable.seq && !forgets {
                     self.slot(claim.seq).prepared = Some((claim, certificate));
                 }
             }
@@ -217,7 +219,11 @@ impl<S: Scheme> Replica<S> {
     }
 
     fn replay_own(&mut self, message: &Arc<Message>) {
-        if message.epoch != self.epoch {
+        let mutations = self.genesis.mutations;
+        let is_vote = matches!(message.body, Body::Prepare(_) | Body::Commit(_));
+        let forgotten = mutations.has(Mutation::RestartForgetsAll)
+            || (is_vote && mutations.has(Mutation::RestartForgetsVotes));
+        if message.epoch != self.epoch || forgotten {
             return;
         }
         let id = self.identity.id;

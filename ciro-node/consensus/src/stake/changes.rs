@@ -51,7 +51,7 @@ impl ValidatorSet {
         match Self::new(members.into_values()) {
             Ok(set) => {
                 #[cfg(feature = "mutations")]
-                let set = Self { counted: self.counted, ..set };
+                let set = Self { counting: self.counting, ..set };
                 (set, refused)
             }
             Err(_) => (self.clone(), changes),

@@ -66,38 +66,49 @@ pub enum WireError {
     },
 }
 
-/// A type with one canonical encoding.
-pub(crate) trait Wire: Sized {
+/// A type with one canonical encoding, which consensus and what stands on it share.
+pub trait Wire: Sized {
     /// Appends the encoding.
     fn put(&self, out: &mut Vec<u8>);
 
     /// Reads one value.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] when the input does not begin with an encoded value.
     fn get(input: &mut Reader<'_>) -> Result<Self, WireError>;
 }
 
 /// A cursor over encoded bytes.
 #[derive(Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+    /// Starts at the first byte.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// Takes the next `N` bytes.
-    pub(crate) fn array<const N: usize>(
-        &mut self,
-        what: &'static str,
-    ) -> Result<[u8; N], WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Truncated`] when fewer are left.
+    pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], WireError> {
         let (head, rest) = self.rest.split_first_chunk().ok_or(WireError::Truncated { what })?;
         self.rest = rest;
         Ok(*head)
     }
 
     /// Reads a list length and refuses one above `max`.
-    pub(crate) fn len(&mut self, what: &'static str, max: usize) -> Result<usize, WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] when the list is longer, or the input shorter than a length.
+    pub fn len(&mut self, what: &'static str, max: usize) -> Result<usize, WireError> {
         let len = u32::from_be_bytes(self.array(what)?);
         usize::try_from(len).ok().filter(|len| *len <= max).ok_or(WireError::TooMany {
             what,
@@ -107,11 +118,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a list of at most `max` values.
-    pub(crate) fn list<T: Wire>(
-        &mut self,
-        what: &'static str,
-        max: usize,
-    ) -> Result<Vec<T>, WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError`] when the list is longer, or a value is none.
+    pub fn list<T: Wire>(&mut self, what: &'static str, max: usize) -> Result<Vec<T>, WireError> {
         let len = self.len(what, max)?;
         // The length is the peer's claim: memory grows with the bytes that really follow.
         let mut list = Vec::with_capacity(len.min(self.rest.len() / 8 + 1));
@@ -122,12 +133,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether everything was read.
-    pub(crate) const fn is_empty(&self) -> bool {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Ends reading.
-    pub(crate) const fn finish(self) -> Result<(), WireError> {
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Trailing`] when bytes are left.
+    pub const fn finish(self) -> Result<(), WireError> {
         if self.rest.is_empty() {
             Ok(())
         } else {
@@ -137,7 +153,11 @@ impl<'a> Reader<'a> {
 }
 
 /// Writes a list with its length.
-pub(crate) fn put_list<T: Wire>(list: &[T], out: &mut Vec<u8>) {
+///
+/// # Panics
+///
+/// When the list has 2^32 entries.
+pub fn put_list<T: Wire>(list: &[T], out: &mut Vec<u8>) {
     let len = u32::try_from(list.len()).expect("lists are bounded far below 2^32 entries");
     out.extend_from_slice(&len.to_be_bytes());
     for value in list {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ciro_consensus::Forensics;
 use ciro_consensus::crypto::Stark;
-use ciro_consensus::evidence::{Forensics, Rule};
+use ciro_consensus::evidence::Rule;
 use ciro_consensus::message::{Body, NewView, SignedSummary, Summary};
 use ciro_consensus::{
     CommittedBlock, Epoch, Kind, Proposal, Record, ReplicaId, Seq, Statement, View,
@@ -28,7 +29,7 @@ fn committed(lab: &Lab, view: u64, content: &Proposal, signers: &[u32]) -> Recor
     })
 }
 
-fn investigate(lab: &Lab, logs: &[Vec<Record>]) -> ciro_consensus::evidence::ForensicReport {
+fn investigate(lab: &Lab, logs: &[Vec<Record>]) -> ciro_consensus::ForensicReport {
     let domain = lab.genesis.evidence_domain();
     let mut forensics = Forensics::<Stark>::new(domain, &lab.genesis.committee);
     for log in logs {

@@ -129,8 +129,7 @@ fn a_replica_that_must_not_vote_yet_only_follows() {
     let lab = Lab::new();
     let mut identity = Lab::identity(2);
     identity.votes_from = Epoch(1);
-    let (replica, _) = Replica::open(&lab.genesis, identity, Duration::ZERO, Vec::new()).unwrap();
-    let mut silent = Subject { replica, log: Vec::new(), now: Duration::ZERO, done: Vec::new() };
+    let mut silent = lab.reopen_as(identity, Vec::new());
     silent.commit(&lab, 0, 1, &proposal(0, &[operation(1, 1)]));
     assert_eq!(silent.replica.executed(), Seq(1));
     assert_eq!(said(&silent.done), []);

@@ -1,18 +1,20 @@
 //! One replica under test, and the keys of all others to speak in their names.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ciro_consensus::crypto::{Scheme, Stark, StarkSigningKey};
+use ciro_consensus::evidence::Evidence;
 use ciro_consensus::message::{
     Body, CheckpointVote, Claim, Message, NewView, PrePrepare, SignedSummary, State, Status,
     Summary, ViewChange, Vote,
 };
 use ciro_consensus::new_view::select;
 use ciro_consensus::{
-    Certificate, ChainId, ClientId, CommittedBlock, Digest, Effect, Epoch, Genesis, Identity,
-    Input, Kind, Nonce, Operation, Params, Proposal, Record, Replica, ReplicaId, Seq, StakeChange,
-    Statement, Timer, Validator, ValidatorSet, View,
+    Block, Certificate, ChainId, ClientId, CommittedBlock, Digest, Effect, Epoch, Fault, Genesis,
+    Host, Identity, Input, Kind, Nonce, Operation, Params, Proposal, Record, Replica, ReplicaId,
+    Seq, StakeChange, Statement, Timer, Validator, ValidatorSet, View, Write, perform,
 };
 
 pub(crate) type TestReplica = Replica<Stark>;
@@ -53,10 +55,14 @@ impl Lab {
     }
 
     pub(crate) fn reopen(&self, id: u32, records: Vec<Record>) -> Subject {
-        let opened =
-            Replica::open(&self.genesis, Self::identity(id), Duration::ZERO, records.clone());
+        self.reopen_as(Self::identity(id), records)
+    }
+
+    pub(crate) fn reopen_as(&self, identity: Identity<Stark>, records: Vec<Record>) -> Subject {
+        let opened = Replica::open(&self.genesis, identity, Duration::ZERO, records.clone());
         let (replica, effects) = opened.unwrap();
-        let mut subject = Subject { replica, log: records, now: Duration::ZERO, done: Vec::new() };
+        let (writes, now, done) = (Vec::new(), Duration::ZERO, Vec::new());
+        let mut subject = Subject { replica, log: records, writes, now, done };
         subject.absorb(effects);
         subject
     }
@@ -163,10 +169,95 @@ pub(crate) struct Proofs {
     pub(crate) prepared: Vec<Certificate>,
 }
 
+/// Keeps the log, and notes everything else that is asked for.
+struct Witness<'a> {
+    log: &'a mut Vec<Record>,
+    writes: &'a mut Vec<Vec<Write>>,
+    rest: Vec<Effect>,
+}
+
+impl Host for Witness<'_> {
+    type Error = Infallible;
+
+    fn persist(&mut self, writes: Vec<Write>) -> Result<(), Infallible> {
+        self.writes.push(writes.clone());
+        for write in writes {
+            match write {
+                Write::Append(record) => self.log.push(*record),
+                Write::KeepProof(proof) => self.log.push(Record::Epoch(proof)),
+                Write::Compact(records) => {
+                    let is_proof = |record: &Record| matches!(record, Record::Epoch(_));
+                    let proofs = self.log.iter().filter(|it| is_proof(it)).cloned();
+                    *self.log = records.into_iter().chain(proofs).collect();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, to: ReplicaId, message: Arc<Message>) {
+        self.rest.push(Effect::Send { to, message });
+    }
+
+    fn broadcast(&mut self, message: Arc<Message>) {
+        self.rest.push(Effect::Broadcast { message });
+    }
+
+    fn relay(&mut self, to: ReplicaId, operations: Vec<Operation>) {
+        self.rest.push(Effect::Relay { to, operations });
+    }
+
+    fn set_timeout(&mut self, timer: Timer, after: Duration) {
+        self.rest.push(Effect::SetTimeout { timer, after });
+    }
+
+    fn cancel_timeout(&mut self, timer: Timer) {
+        self.rest.push(Effect::CancelTimeout { timer });
+    }
+
+    fn validate(&mut self, seq: Seq, digest: Digest, operations: Vec<Operation>) {
+        self.rest.push(Effect::Validate { seq, digest, operations });
+    }
+
+    fn execute(&mut self, block: Box<Block>) {
+        self.rest.push(Effect::Execute(block));
+    }
+
+    fn restore_state(&mut self, seq: Seq, state_root: Digest) {
+        self.rest.push(Effect::RestoreState { seq, state_root });
+    }
+
+    fn fetch_state(&mut self, seq: Seq, state_root: Digest, sources: Vec<ReplicaId>) {
+        self.rest.push(Effect::FetchState { seq, state_root, sources });
+    }
+
+    fn stable(&mut self, seq: Seq, keep_from: Seq) {
+        self.rest.push(Effect::Stable { seq, keep_from });
+    }
+
+    fn validators(&mut self, epoch: Epoch, set: Arc<ValidatorSet>) {
+        self.rest.push(Effect::Validators { epoch, set });
+    }
+
+    fn stake_refused(&mut self, seq: Seq, changes: Vec<StakeChange>) {
+        self.rest.push(Effect::StakeRefused { seq, changes });
+    }
+
+    fn report(&mut self, evidence: Box<Evidence>) {
+        self.rest.push(Effect::Report(evidence));
+    }
+
+    fn halt(&mut self, fault: Fault) {
+        self.rest.push(Effect::Halt(fault));
+    }
+}
+
 /// A replica with its log and everything it did.
 pub(crate) struct Subject {
     pub(crate) replica: TestReplica,
     pub(crate) log: Vec<Record>,
+    /// The writes of each step that asked for any.
+    pub(crate) writes: Vec<Vec<Write>>,
     pub(crate) now: Duration,
     pub(crate) done: Vec<Effect>,
 }
@@ -219,21 +310,9 @@ impl Subject {
     }
 
     fn absorb(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
-        let mut rest = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Append(record) => self.log.push(*record),
-                Effect::KeepProof(proof) => self.log.push(Record::Epoch(proof)),
-                Effect::Compact(records) => {
-                    let proofs = |record: &Record| matches!(record, Record::Epoch(_));
-                    let proofs: Vec<Record> =
-                        self.log.iter().filter(|it| proofs(it)).cloned().collect();
-                    self.log = records;
-                    self.log.extend(proofs);
-                }
-                other => rest.push(other),
-            }
-        }
+        let mut host = Witness { log: &mut self.log, writes: &mut self.writes, rest: Vec::new() };
+        let Ok(()) = perform(effects, &mut host);
+        let rest = host.rest;
         self.done.extend(rest.iter().cloned());
         rest
     }

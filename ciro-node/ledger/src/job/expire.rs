@@ -17,14 +17,14 @@ impl Ledger<'_> {
     }
 
     /// The requester gets the escrow back, whoever holds the job.
-    pub(super) fn deadline_passed(&mut self, job: Job) -> Result<State, Stop> {
+    pub(super) fn deadline_passed(&mut self, job: &Job) -> Result<State, Stop> {
         if let Phase::Claimed(held) = job.record.phase {
             if Mutation::HeldForEver.chosen() {
                 return Ok(State::Refunded);
             }
-            self.forfeit(&job, &held, LossReason::DeadlinePassed)?;
+            self.forfeit(job, &held, LossReason::DeadlinePassed)?;
         }
-        self.refund(&job, RefundReason::Expired)
+        self.refund(job, RefundReason::Expired)
     }
 
     fn forfeit(&mut self, job: &Job, held: &Held, reason: LossReason) -> Result<(), Stop> {

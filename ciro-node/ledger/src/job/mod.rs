@@ -79,13 +79,13 @@ impl Ledger<'_> {
             (Act::Order { by, order }, _) => self.order(id, by, order)?,
             (_, None) => return Err(StateError::Missing { table: "jobs" }.into()),
             (Act::Claim { by, attempt }, Some(job)) => self.claim(job, by, attempt)?,
-            (Act::Cancel { by }, Some(job)) => self.cancel(job, by)?,
-            (Act::Submit { by, tx, body }, Some(job)) => self.submit(job, by, (tx, body))?,
+            (Act::Cancel { by }, Some(job)) => self.cancel(&job, by)?,
+            (Act::Submit { by, tx, body }, Some(job)) => self.submit(&job, by, (tx, body))?,
             (Act::Release { by, body }, Some(job)) => self.release(job, by, body)?,
             (Act::Renew { by, attempt }, Some(job)) => self.renew(job, by, attempt)?,
             (Act::Fraud { by, body }, Some(job)) => self.fraud(job, by, body)?,
             (Act::LeaseEnded, Some(job)) => self.lease_ended(job)?,
-            (Act::DeadlinePassed, Some(job)) => self.deadline_passed(job)?,
+            (Act::DeadlinePassed, Some(job)) => self.deadline_passed(&job)?,
         };
         if allowed.contains(&to) {
             return Ok(());

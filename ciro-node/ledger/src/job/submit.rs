@@ -16,12 +16,12 @@ impl Ledger<'_> {
     /// Pays the provider. A proof that comes after its lease still counts as long as the job was not given to another.
     pub(super) fn submit(
         &mut self,
-        job: Job,
+        job: &Job,
         by: Address,
         (tx, body): (TxId, &SubmitProof),
     ) -> Result<State, Stop> {
-        let held = self.held_by(&job, by, body.attempt)?;
-        self.answers(&job, body)?;
+        let held = self.held_by(job, by, body.attempt)?;
+        self.answers(job, body)?;
         let escrow = Purse::Escrow(job.id);
         let mut price = held.price;
         if Mutation::PaidInFull.chosen() {
@@ -32,8 +32,8 @@ impl Ledger<'_> {
         let account = self.state.expect(PROVIDERS, &held.provider)?.account;
         let (to, amount) = (Purse::Account(account), price.saturating_sub(market_fee));
         self.pay(Movement { from: escrow, to, amount, why: Why::Price })?;
-        self.free_collateral(&job, &held)?;
-        self.let_go(&job, &held)?;
+        self.free_collateral(job, &held)?;
+        self.let_go(job, &held)?;
         self.with_provider(held.provider, |record| {
             record.settled = record.settled.checked_add(1).ok_or(StateError::Sum("settled"))?;
             Ok(())
@@ -48,7 +48,7 @@ impl Ledger<'_> {
             claimed_ms: held.claimed_ms,
             tx,
         };
-        self.end(&job, Outcome::Settled(settlement))
+        self.end(job, Outcome::Settled(settlement))
     }
 
     /// Checks that the proof is the one that was ordered.

@@ -21,16 +21,14 @@ use super::support::{PEOPLE, card, key, units, unsigned};
 pub(super) struct Dice(u64);
 
 impl Dice {
+    /// Begins far away from other seeds: the numbers of a seed are not those of the next one, moved by a place.
     pub(super) const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(mixed(seed.wrapping_add(0xd134_2543_de82_ef95)))
     }
 
-    fn next(&mut self) -> u64 {
+    const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mixed(self.0)
     }
 
     pub(super) fn below(&mut self, end: u64) -> u64 {
@@ -56,6 +54,13 @@ impl Dice {
     }
 }
 
+/// The finaliser of SplitMix64.
+const fn mixed(mut number: u64) -> u64 {
+    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
 /// One who plays.
 pub(super) struct Play<'a> {
     pub(super) dice: &'a mut Dice,
@@ -78,7 +83,7 @@ impl Play<'_> {
         let person = self.dice.usually(person, pauper);
         let now = self.naive.now;
         let ahead = 1_000 + self.dice.below(59_000);
-        let until = match self.dice.below(40) {
+        let until = match self.dice.below(24) {
             0 => now.saturating_sub(1),
             1 => now + 60_001,
             2 => now,
@@ -147,7 +152,7 @@ impl Play<'_> {
     }
 
     fn register_model(&mut self) -> Body {
-        let (owner, number) = (self.dice.place(4), u8::try_from(self.dice.below(12)).unwrap());
+        let (owner, number) = (self.dice.place(4), u8::try_from(self.dice.below(4)).unwrap());
         let keys = match self.dice.below(12) {
             0 => vec![],
             1 => vec![key(1, Route::Tensor), key(1, Route::Tensor)],
@@ -200,46 +205,48 @@ impl Play<'_> {
 
     fn order(&mut self) -> JobOrder {
         let now = self.naive.now;
+        // One thing is wrong at most: an order with several flaws shows the first one only.
+        let flaw = self.dice.below(26);
         let provider = ProviderId(u32::try_from(self.dice.below(5)).unwrap());
         let direct = self.dice.one_in(4);
         let max = 200 + u128::from(self.dice.below(1_000));
         let attempts = u8::try_from(1 + self.dice.below(4)).unwrap();
-        let attempts = self.dice.usually(attempts, 5);
+        let attempts = flawed(flaw == 0, attempts, 5);
         let lease_ms = 2_000 + self.dice.below(8_000);
-        let deadline_ms = now + 8_000 + self.dice.below(40_000);
+        let deadline_ms = now + 3_000 + self.dice.below(30_000);
         let collateral = self.dice.below(1_500);
         let offer = Offer {
             mode: if direct { Mode::Direct(provider) } else { Mode::Open },
-            price_min: units(self.dice.usually(max / 3, max + 1)),
-            price_max: units(self.dice.usually(max, 5_000_000)),
+            price_min: units(flawed(flaw == 1, max / 3, max + 1)),
+            price_max: units(flawed(flaw == 2, max, 5_000_000)),
             ramp_start_ms: now + self.dice.below(4_000),
             ramp_ms: self.dice.below(9_000),
-            lease_ms: self.dice.usually(lease_ms, 1_999),
-            deadline_ms: self.dice.usually(deadline_ms, now),
-            collateral: units(self.dice.usually(collateral, 9_000).into()),
-            attempts_max: if direct { self.dice.usually(1, 2) } else { attempts },
+            lease_ms: flawed(flaw == 3, lease_ms, 1_999),
+            deadline_ms: flawed(flaw == 4, deadline_ms, now),
+            collateral: units(flawed(flaw == 5, collateral, 9_000).into()),
+            attempts_max: if direct { flawed(flaw == 6, 1, 2) } else { attempts },
         };
         let regions = if self.dice.one_in(3) { vec![Region::new(*b"DE").unwrap()] } else { vec![] };
         let recipients =
-            if self.dice.one_in(8) { vec![ProviderId(0), ProviderId(2)] } else { vec![] };
-        let bits = match self.dice.below(30) {
-            0 => 99,
-            1 => 101,
+            if self.dice.one_in(5) { vec![ProviderId(0), ProviderId(2)] } else { vec![] };
+        let bits = match flaw {
+            14 => 99,
+            15 => 101,
             _ => 100,
         };
         JobOrder {
             model: self.model(),
-            key: KeyDigest([self.dice.usually(1, 7); 32]),
+            key: KeyDigest([flawed(flaw == 7, 1, 7); 32]),
             input: Input {
                 blob: BlobId([3; 32]),
-                bytes: self.dice.usually(1_000, 1_001),
+                bytes: flawed(flaw == 8, 1_000, 1_001),
                 statement: InputDigest([4; 32]),
                 recipients: List::new(recipients).unwrap(),
             },
             offer,
-            policy: Policy { bits, proven: self.dice.one_in(60) },
+            policy: Policy { bits, proven: flaw == 16 },
             needs: Needs {
-                memory_mb: self.dice.usually(500, 2_000),
+                memory_mb: flawed(flaw == 9, 500, 2_000),
                 regions: List::new(regions).unwrap(),
             },
             memo: Bytes::default(),
@@ -287,7 +294,7 @@ impl Play<'_> {
     fn attempt(&mut self, job: JobId) -> u8 {
         let attempt = self.naive.jobs.get(&job).map_or(1, |job| job.attempt);
         let other = if self.dice.one_in(2) { attempt + 1 } else { attempt.saturating_sub(1) };
-        self.dice.usually(attempt, other)
+        if self.dice.one_in(6) { other } else { attempt }
     }
 
     fn cancel(&mut self) -> (usize, Body) {
@@ -313,7 +320,7 @@ impl Play<'_> {
         let by = account.and_then(|account| number(&account)).unwrap_or(4);
         let other = self.dice.place(8);
         let by = self.dice.usually(by, other);
-        let body = match self.dice.below(14) {
+        let body = match self.dice.below(12) {
             0..=1 => {
                 let missing = self.dice.one_in(2);
                 let reason =
@@ -321,7 +328,7 @@ impl Play<'_> {
                 Body::Release(Release { job, attempt, reason })
             }
             2..=5 => Body::Renew(Renew { job, attempt }),
-            6..=7 => return (self.dice.place(9), self.report(by, job, attempt)),
+            6 => return (self.dice.place(9), self.report(by, job, attempt)),
             _ => Body::SubmitProof(self.proof(job, attempt)),
         };
         (by, body)
@@ -345,6 +352,11 @@ impl Play<'_> {
         let (submitted, signature) = (self.proof(job, attempt), Signature(zero));
         Body::ReportFraud(Box::new(ReportFraud { header, submitted, signature }))
     }
+}
+
+/// Returns `wrong` if this is what is wrong.
+fn flawed<T>(is: bool, right: T, wrong: T) -> T {
+    if is { wrong } else { right }
 }
 
 fn number(account: &ciro_protocol::Address) -> Option<usize> {

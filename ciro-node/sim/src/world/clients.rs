@@ -1,12 +1,14 @@
 //! Clients: they submit, wait, and submit again until something is executed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ciro_consensus::{Block, ClientId, Nonce, Operation, Tally};
 
 use super::{Event, World};
 use crate::app::payload;
 use crate::node::Node;
+use crate::oracle::Violation;
 use crate::plan::{MILLISECOND, Micros};
 
 /// What one client has going.
@@ -88,19 +90,32 @@ impl World {
         self.clients.iter().all(|client| client.open.is_empty())
     }
 
+    /// Checks that an answer came in time: see [`Plan::progress_bound`](crate::Plan::progress_bound).
+    fn answered(&mut self, (client, nonce): (ClientId, Nonce), since: Micros, now: Micros) {
+        self.stats.answered(now - since);
+        let waited = now - since.max(self.plan.heal_at).min(now);
+        let bound = self.plan.progress_bound();
+        self.stats.waited_after_healing(waited, bound);
+        if waited > bound && !self.plan.expects_fork {
+            self.oracle.violated(Violation::Slow { client, nonce, waited, bound });
+        }
+    }
+
     /// Notes what an honest node executed. An operation is answered once a weak quorum executed it (PBFT §4.1).
     pub(super) fn count_executed(&mut self, node: usize, block: &Block) {
         self.stats.executed(block.seq);
         let id = self.nodes[node].id;
-        let set = self.genesis.committee.set();
+        let committee = Arc::clone(&self.genesis.committee);
+        let set = committee.set();
         for operation in &block.operations {
             let index = usize::try_from(operation.client.0).unwrap_or(usize::MAX);
             let Some(client) = self.clients.get_mut(index) else { continue };
             let Some(open) = client.open.get_mut(&operation.nonce) else { continue };
             set.add(&mut open.executed_by, id);
             if set.is_weak_quorum(&open.executed_by) {
-                self.stats.answered(self.now - open.since);
+                let (now, since) = (self.now, open.since);
                 client.open.remove(&operation.nonce);
+                self.answered((operation.client, operation.nonce), since, now);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Faults striking and healing.
 
-use ciro_consensus::store::Keep;
+use ciro_store::Keep;
 
 use super::perform::error_chain;
 use super::{Event, World};

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ciro_consensus::evidence::Forensics;
-use ciro_consensus::store::{LOG_FILE, read_log};
-use ciro_consensus::{ReplicaId, Seq};
+use ciro_consensus::{Forensics, ReplicaId, Seq};
+use ciro_store::{LOG_FILE, read_log};
 
 use super::{Report, World};
 use crate::node::{Node, Power};

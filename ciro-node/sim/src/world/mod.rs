@@ -5,6 +5,7 @@ mod faults;
 mod judge;
 mod network;
 mod perform;
+mod watch;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -15,12 +16,14 @@ use ciro_consensus::{
 };
 
 use crate::byzantine::{Behaviour, Byzantine, Cargo};
+use crate::coalition::Coalition;
+use crate::costs::Work;
 use crate::fault::Cut;
 use crate::node::{Node, Role};
 use crate::oracle::{Oracle, Violation};
 use crate::plan::{Micros, Plan, SECOND};
 use crate::rng::Rng;
-use crate::scheme::Keyed;
+use crate::scheme::{Keyed, take_work};
 use crate::stats::Stats;
 use crate::trace::{Moment, MomentKind, TraceHash};
 use crate::views::{ViewWatch, is_new_view_overdue};
@@ -48,6 +51,10 @@ pub struct World {
     trace: TraceHash,
     moments: Option<Vec<Moment>>,
     bound: Footprint,
+    /// How long the node at work computes before what it sends leaves.
+    lag: Micros,
+    /// What all who misbehave know together.
+    coalition: Coalition,
     done: bool,
 }
 
@@ -91,6 +98,7 @@ enum Event {
     Mend { index: usize },
     Restart { node: usize },
     Mischief { node: usize },
+    Ready { node: usize },
     Heal,
 }
 
@@ -113,6 +121,8 @@ impl World {
         let oracle = Oracle::new(misbehaving, genesis.evidence_domain(), plan.expects_fork);
         let rng = Rng::new(plan.seed).fork(0x0057_4f52_4c44);
         let bound = Footprint::bound(&plan.params, plan.replicas());
+        let domain = genesis.message_domain();
+        let coalition = Coalition::new(plan.behaviours.keys().copied(), domain, rng.fork(1));
         let mut world = Self {
             genesis,
             rng,
@@ -129,6 +139,8 @@ impl World {
             trace: TraceHash::default(),
             moments: None,
             bound,
+            lag: 0,
+            coalition,
             done: false,
             plan,
         };
@@ -255,6 +267,7 @@ impl World {
             }
             Event::Restart { node } => self.restart(node),
             Event::Mischief { node } => self.mischief(node),
+            Event::Ready { node } => self.serve(node),
             Event::Heal => self.heal(),
         }
     }
@@ -262,10 +275,12 @@ impl World {
     /// Feeds one input to a node's replica and performs what it asks for.
     fn step(&mut self, node: usize, input: Input) {
         self.steps += 1;
+        take_work();
         let local = self.nodes[node].local(self.now);
         let Some(running) = self.nodes[node].running_mut() else { return };
         let before = (running.replica.epoch(), running.replica.view(), running.replica.is_active());
         let effects = running.replica.step(local, input);
+        let work = take_work();
         let after = (running.replica.epoch(), running.replica.view(), running.replica.is_active());
         let overdue = is_new_view_overdue(&running.replica);
         if self.nodes[node].is_honest() {
@@ -275,11 +290,25 @@ impl World {
             if overdue {
                 self.oracle.violated(Violation::LateNewView { node, view: after.1 });
             }
+            self.watch(node, before.0, &effects);
             if self.steps.is_multiple_of(MEMORY_CHECK_INTERVAL) {
                 self.check_memory(node);
             }
         }
+        let outer = self.lag;
+        self.lag = self.compute(node, work);
         self.perform(node, effects);
+        self.lag = outer;
+    }
+
+    /// Lets a node compute; returns how long it takes until the outcome is there. Who misbehaves has better machines.
+    fn compute(&mut self, node: usize, work: Work) -> Micros {
+        let takes = self.plan.costs.of(work);
+        let node = &mut self.nodes[node];
+        if node.is_honest() {
+            node.busy_until = node.busy_until.max(self.now) + takes;
+        }
+        node.busy_until.saturating_sub(self.now)
     }
 
     fn view_moved(&mut self, node: usize, (epoch, view, active): (Epoch, View, bool)) {

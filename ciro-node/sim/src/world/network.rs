@@ -7,7 +7,8 @@ use ciro_consensus::{Input, Seq, View};
 
 use super::{Event, World};
 use crate::byzantine::{Cargo, Outgoing, Target};
-use crate::node::Role;
+use crate::coalition::Known;
+use crate::node::{Node, Power, Role};
 use crate::oracle::Violation;
 use crate::plan::{MILLISECOND, Micros};
 use crate::trace::MomentKind;
@@ -17,11 +18,27 @@ impl World {
     pub(super) fn send(&mut self, from: usize, to: Target, message: &Arc<Message>) {
         let outgoing = match &mut self.nodes[from].role {
             Role::Honest | Role::Twin => vec![Outgoing::now(to, Arc::clone(message))],
-            Role::Byzantine(byzantine) => byzantine.tamper(to, Arc::clone(message)),
+            Role::Byzantine(_) => self.tamper(from, to, message),
         };
         for outgoing in outgoing {
             self.emit(from, outgoing);
         }
+    }
+
+    /// Lets a misbehaving node, with all that its fellows know, make something else of what an honest one would send.
+    fn tamper(&mut self, from: usize, to: Target, message: &Arc<Message>) -> Vec<Outgoing> {
+        self.coalition.observe(message);
+        let Node { role: Role::Byzantine(byzantine), power: Power::On(running), .. } =
+            &mut self.nodes[from]
+        else {
+            return Vec::new();
+        };
+        let known = Known {
+            coalition: &mut self.coalition,
+            set: running.replica.validators(),
+            params: &self.plan.params,
+        };
+        byzantine.tamper(known, to, Arc::clone(message))
     }
 
     /// Puts something on the wire to everyone it is meant for.
@@ -40,9 +57,18 @@ impl World {
             let receiver = self.nodes[address].id;
             if address != from && receiver != id && to.includes(receiver) {
                 bytes.into_iter().for_each(|bytes| self.stats.sent(bytes));
-                self.transmit(from, address, &cargo, delay);
+                let queued = self.queue_on_uplink(from, bytes.unwrap_or(0));
+                self.transmit(from, address, &cargo, delay + queued);
             }
         }
+    }
+
+    /// Puts bytes on a node's uplink; returns how long it takes until they have left.
+    fn queue_on_uplink(&mut self, from: usize, bytes: usize) -> Micros {
+        let takes = self.plan.costs.of_bytes(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let node = &mut self.nodes[from];
+        node.sending_until = node.sending_until.max(self.now + self.lag) + takes;
+        node.sending_until - self.now
     }
 
     fn hurries(&self, from: usize) -> bool {
@@ -70,8 +96,8 @@ impl World {
         let copies = 1 + u64::from(self.rng.chance(network.duplicate));
         for _ in 0..copies {
             let mut delay = self.rng.between(network.delay_min, network.delay_max);
-            if self.hurries(from) {
-                // The adversary has the better network.
+            if self.hurries(from) || self.hurries(to) {
+                // The adversary has the better network: it sees and speaks first.
                 delay = network.delay_min.min(MILLISECOND);
             }
             if self.rng.chance(network.slow) {
@@ -90,6 +116,36 @@ impl World {
             let at = self.nodes[to].paused_until;
             return self.push(at, Event::Deliver { from, to, cargo });
         }
+        let busy = self.now < self.nodes[to].busy_until || !self.nodes[to].inbox.is_empty();
+        if !busy {
+            return self.receive(from, to, cargo);
+        }
+        self.nodes[to].inbox.put(from, cargo);
+        self.serve_later(to);
+    }
+
+    /// Takes up the next message that has arrived at a node while it was busy.
+    pub(super) fn serve(&mut self, node: usize) {
+        self.nodes[node].will_serve = false;
+        let until = self.nodes[node].busy_until.max(self.nodes[node].paused_until);
+        if self.now >= until
+            && let Some((from, cargo)) = self.nodes[node].inbox.take()
+        {
+            self.receive(from, node, cargo);
+        }
+        self.serve_later(node);
+    }
+
+    fn serve_later(&mut self, node: usize) {
+        let Node { inbox, will_serve, busy_until, paused_until, .. } = &mut self.nodes[node];
+        if !*will_serve && !inbox.is_empty() {
+            *will_serve = true;
+            let at = (*busy_until).max(*paused_until);
+            self.push(at, Event::Ready { node });
+        }
+    }
+
+    fn receive(&mut self, from: usize, to: usize, cargo: Cargo) {
         let message = match cargo {
             Cargo::Message(message) => message,
             Cargo::Bytes(bytes) => match Message::from_bytes(&bytes) {
@@ -101,6 +157,7 @@ impl World {
         let kind = message.body.kind() as u64;
         self.note(&[1, to as u64, message.sender.0.into(), kind, view.0, seq.0]);
         if let Role::Byzantine(byzantine) = &mut self.nodes[to].role {
+            self.coalition.observe(&message);
             byzantine.observe(&message);
         }
         let peer = self.nodes[from].id;
@@ -118,8 +175,13 @@ impl World {
     }
 
     pub(super) fn mischief(&mut self, node: usize) {
-        if let Role::Byzantine(byzantine) = &mut self.nodes[node].role {
-            for outgoing in byzantine.mischief() {
+        if let Node { role: Role::Byzantine(byzantine), power: Power::On(running), .. } =
+            &mut self.nodes[node]
+        {
+            let (replica, params) = (&running.replica, &self.plan.params);
+            let position = (replica.epoch(), replica.view(), replica.executed());
+            let known = Known { coalition: &mut self.coalition, set: replica.validators(), params };
+            for outgoing in byzantine.mischief(known, position) {
                 self.emit(node, outgoing);
             }
         }

@@ -1,103 +1,174 @@
 //! Performing a replica's effects, as a node's daemon would.
 
-use ciro_consensus::store::StoreError;
-use ciro_consensus::{Block, Digest, Effect, Input, Operation, ReplicaId, Seq, StakeChange};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ciro_consensus::evidence::Evidence;
+use ciro_consensus::message::Message;
+use ciro_consensus::{
+    Block, Digest, Effect, Epoch, Fault, Host, Input, Operation, ReplicaId, Seq, StakeChange,
+    Timer, ValidatorSet, Write, perform,
+};
+use ciro_store::StoreError;
 
 use super::{Event, World};
 use crate::app::payload;
 use crate::byzantine::Target;
 use crate::node::Role;
 use crate::oracle::Violation;
-use crate::plan::MILLISECOND;
+use crate::plan::{MILLISECOND, Micros};
 use crate::trace::MomentKind;
 
+/// One node as the host of its replica.
+struct Machine<'a> {
+    world: &'a mut World,
+    node: usize,
+}
+
+impl Machine<'_> {
+    /// Lets something reach the node later, unless it crashes before.
+    fn later(&mut self, most: Micros, event: impl FnOnce(u64) -> Event) {
+        let incarnation = self.world.nodes[self.node].incarnation;
+        let at = self.world.now + self.world.rng.below(most);
+        self.world.push(at, event(incarnation));
+    }
+}
+
+impl Host for Machine<'_> {
+    type Error = StoreError;
+
+    fn persist(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let running = self.world.nodes[self.node].running_mut();
+        match running.and_then(|running| running.store.as_mut()) {
+            Some(store) => store.persist(writes),
+            // Misbehaving nodes keep nothing.
+            None => Ok(()),
+        }
+    }
+
+    fn is_running(&mut self) -> bool {
+        let Self { world, node } = self;
+        match world.nodes[*node].dies_after {
+            None => true,
+            Some(0) => {
+                let pause = world.rng.between(10, 2000) * MILLISECOND;
+                world.cut_power(*node, pause);
+                false
+            }
+            Some(left) => {
+                world.nodes[*node].dies_after = Some(left - 1);
+                true
+            }
+        }
+    }
+
+    fn send(&mut self, to: ReplicaId, message: Arc<Message>) {
+        self.world.send(self.node, Target::One(to), &message);
+    }
+
+    fn broadcast(&mut self, message: Arc<Message>) {
+        self.world.send(self.node, Target::All, &message);
+    }
+
+    fn relay(&mut self, to: ReplicaId, operations: Vec<Operation>) {
+        self.world.relay(self.node, to, &operations);
+    }
+
+    fn set_timeout(&mut self, timer: Timer, after: Duration) {
+        let Self { world, node } = self;
+        world.queued += 1;
+        let request = world.queued;
+        world.nodes[*node].timers.insert(timer, request);
+        let at = world.now + world.nodes[*node].true_micros(after);
+        world.push(at, Event::Timeout { node: *node, timer, request });
+    }
+
+    fn cancel_timeout(&mut self, timer: Timer) {
+        self.world.nodes[self.node].timers.remove(&timer);
+    }
+
+    fn validate(&mut self, seq: Seq, digest: Digest, operations: Vec<Operation>) {
+        let valid = operations.iter().all(|operation| self.world.is_valid(operation));
+        let node = self.node;
+        self.later(5 * MILLISECOND, |incarnation| Event::Verdict {
+            node,
+            incarnation,
+            seq,
+            digest,
+            valid,
+        });
+    }
+
+    fn execute(&mut self, block: Box<Block>) {
+        self.world.execute(self.node, &block);
+    }
+
+    fn restore_state(&mut self, seq: Seq, state_root: Digest) {
+        self.world.restore(self.node, seq, state_root);
+    }
+
+    fn fetch_state(&mut self, seq: Seq, root: Digest, sources: Vec<ReplicaId>) {
+        let Self { world, node } = self;
+        let (node, incarnation) = (*node, world.nodes[*node].incarnation);
+        let at = world.now + world.rng.between(5, 100) * MILLISECOND;
+        world.push(at, Event::State { node, incarnation, seq, root, sources });
+    }
+
+    fn stable(&mut self, seq: Seq, keep_from: Seq) {
+        let Self { world, node } = self;
+        world.nodes[*node].app.prune(keep_from);
+        world.note(&[4, *node as u64, seq.0]);
+        world.tell(Some(*node), MomentKind::Stable, || format!("checkpoint {seq} is stable"));
+    }
+
+    // The simulated application holds no stake that it could give back or pay out.
+    fn validators(&mut self, _: Epoch, _: Arc<ValidatorSet>) {}
+
+    fn stake_refused(&mut self, _: Seq, _: Vec<StakeChange>) {}
+
+    fn report(&mut self, evidence: Box<Evidence>) {
+        let Self { world, node } = self;
+        world.tell(Some(*node), MomentKind::Evidence, || {
+            format!("accuses {} of {:?}", evidence.offender(), evidence.rule())
+        });
+        if world.nodes[*node].is_honest() {
+            world.stats.accused();
+            world.oracle.accuses(*node, &evidence);
+            world.spread(*node, &evidence);
+        }
+    }
+
+    fn halt(&mut self, fault: Fault) {
+        let Self { world, node } = self;
+        world.tell(Some(*node), MomentKind::Fault, || format!("halts: {fault}"));
+        if world.nodes[*node].is_honest() {
+            world.oracle.halts(*node, fault);
+        }
+    }
+}
+
 impl World {
-    /// Makes the log effects durable, then performs the others in order.
+    /// Performs what a node's replica asks for, if the node runs.
     pub(super) fn perform(&mut self, node: usize, effects: Vec<Effect>) {
-        let Some(running) = self.nodes[node].running_mut() else { return };
-        let persisted = match &mut running.store {
-            Some(store) => store.persist(effects),
-            None => Ok(effects),
-        };
-        let effects = match persisted {
-            Ok(effects) => effects,
+        if self.nodes[node].running().is_none() {
+            return;
+        }
+        match perform(effects, &mut Machine { world: self, node }) {
+            Ok(()) => {}
             Err(error @ StoreError::Refused(_)) => {
                 let reason = error_chain(&error);
-                return self.oracle.violated(Violation::Store { node, reason });
+                self.oracle.violated(Violation::Store { node, reason });
             }
             Err(error) => {
                 self.tell(Some(node), MomentKind::Fault, || error_chain(&error));
                 let pause = self.rng.between(10, 2000) * MILLISECOND;
-                return self.cut_power(node, pause);
-            }
-        };
-        for effect in effects {
-            if let Some(left) = self.nodes[node].dies_after {
-                if left == 0 {
-                    let pause = self.rng.between(10, 2000) * MILLISECOND;
-                    return self.cut_power(node, pause);
-                }
-                self.nodes[node].dies_after = Some(left - 1);
-            }
-            self.perform_one(node, effect);
-        }
-    }
-
-    fn perform_one(&mut self, node: usize, effect: Effect) {
-        let incarnation = self.nodes[node].incarnation;
-        match effect {
-            Effect::Append(_) | Effect::Compact(_) | Effect::KeepProof(_) => {}
-            Effect::Send { to, message } => self.send(node, Target::One(to), &message),
-            Effect::Broadcast { message } => self.send(node, Target::All, &message),
-            Effect::SetTimeout { timer, after } => {
-                self.queued += 1;
-                let request = self.queued;
-                self.nodes[node].timers.insert(timer, request);
-                let at = self.now + self.nodes[node].true_micros(after);
-                self.push(at, Event::Timeout { node, timer, request });
-            }
-            Effect::CancelTimeout { timer } => {
-                self.nodes[node].timers.remove(&timer);
-            }
-            Effect::Validate { seq, digest, operations } => {
-                let valid = operations.iter().all(|operation| self.is_valid(operation));
-                let at = self.now + self.rng.below(5 * MILLISECOND);
-                self.push(at, Event::Verdict { node, incarnation, seq, digest, valid });
-            }
-            Effect::Relay { to, operations } => self.relay(node, to, &operations),
-            Effect::Validators { .. } | Effect::StakeRefused { .. } => {}
-            Effect::Execute(block) => self.execute(node, &block),
-            Effect::RestoreState { seq, state_root } => self.restore(node, seq, state_root),
-            Effect::FetchState { seq, state_root, sources } => {
-                let at = self.now + self.rng.between(5, 100) * MILLISECOND;
-                self.push(at, Event::State { node, incarnation, seq, root: state_root, sources });
-            }
-            Effect::Stable { seq, keep_from } => {
-                self.nodes[node].app.prune(keep_from);
-                self.note(&[4, node as u64, seq.0]);
-                self.tell(Some(node), MomentKind::Stable, || format!("checkpoint {seq} is stable"));
-            }
-            Effect::Report(evidence) => {
-                self.tell(Some(node), MomentKind::Evidence, || {
-                    format!("accuses {} of {:?}", evidence.offender(), evidence.rule())
-                });
-                if self.nodes[node].is_honest() {
-                    self.stats.accused();
-                    self.oracle.accuses(node, &evidence);
-                    self.spread(node, &evidence);
-                }
-            }
-            Effect::Halt(fault) => {
-                self.tell(Some(node), MomentKind::Fault, || format!("halts: {fault}"));
-                if self.nodes[node].is_honest() {
-                    self.oracle.halts(node, fault);
-                }
+                self.cut_power(node, pause);
             }
         }
     }
 
     /// Hands evidence to the other nodes, as their gossip would.
-    fn spread(&mut self, from: usize, evidence: &ciro_consensus::evidence::Evidence) {
+    fn spread(&mut self, from: usize, evidence: &Evidence) {
         for to in 0..self.nodes.len() {
             let cut = self.cuts.values().any(|cut| cut.blocks(from, to));
             if to != from && !cut && self.rng.chance(500) {
@@ -227,7 +298,8 @@ impl World {
         }
     }
 
-    /// Whether a client asked for this operation: what an application learns from the client's signature.
+    /// Whether a client asked for this operation: what an application learns from the client's
+    /// signature.
     pub(super) fn is_valid(&self, operation: &Operation) -> bool {
         let Operation { client, nonce, payload: asked } = *operation;
         let index = usize::try_from(client.0).unwrap_or(usize::MAX);

@@ -30,7 +30,7 @@ fn memory_stays_bounded_over_a_hundred_thousand_blocks() {
     let mut early = None;
     while cluster.height().0 < BLOCKS {
         let before = cluster.height();
-        cluster.run(&source.take(64 * OPERATIONS));
+        cluster.run(&source.take(64 * OPERATIONS)).unwrap();
         assert!(cluster.height() > before);
         for replica in cluster.replicas() {
             assert_eq!(replica.footprint().exceeds(&bound), None);

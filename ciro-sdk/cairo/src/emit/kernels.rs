@@ -17,7 +17,7 @@ macro_rules! kernels {
         &[$(Kernel {
             name: stringify!($name),
             uses: &[$($uses),*],
-            source: include_str!(concat!("../../cairo/ops/", stringify!($name), ".cairo")),
+            source: include_str!(concat!("../../kernels/", stringify!($name), ".cairo")),
         }),*]
     };
 }

@@ -14,7 +14,6 @@
 
 use cairo_air::air::{PublicMemory, SegmentRange};
 use cairo_air::claims::CairoClaim;
-use cairo_vm::types::builtin_name::BuiltinName;
 use num_traits::Zero;
 use starknet_types_core::felt::Felt;
 use stwo::core::fields::m31::{M31, P};
@@ -29,16 +28,17 @@ use stwo_cairo_common::builtins::{
 use stwo_cairo_common::memory::{LARGE_MEMORY_VALUE_ID_BASE, MEMORY_ADDRESS_BOUND};
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTraceVariant;
 
-use super::{VerificationError, components, limb_bytes};
+use super::{CairoVerificationError, components, limb_bytes};
+use crate::builtin::Builtin;
 use crate::key::CairoKey;
-use crate::program::hash_program;
+use crate::program_hash::hash_program;
 use crate::proof::Inner;
 use crate::security;
 
 /// A claim that breaks a rule which every execution keeps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ClaimError {
+pub enum MalformedClaim {
     /// A number that is not in canonical form.
     #[error("{0} holds a number that is not below its modulus")]
     NotCanonical(&'static str),
@@ -77,7 +77,7 @@ pub enum ClaimError {
 /// Rows are packed sixteen at a time.
 const LOG_ROWS_MIN: u32 = 4;
 
-pub(super) fn check(key: &CairoKey, proof: &Inner) -> Result<(), VerificationError> {
+pub(super) fn check(key: &CairoKey, proof: &Inner) -> Result<(), CairoVerificationError> {
     check_parameters(proof)?;
     check_program(key, &proof.claim.public_data.public_memory)?;
     check_canonical(proof)?;
@@ -90,17 +90,17 @@ pub(super) fn check(key: &CairoKey, proof: &Inner) -> Result<(), VerificationErr
     Ok(())
 }
 
-fn check_parameters(proof: &Inner) -> Result<(), VerificationError> {
+fn check_parameters(proof: &Inner) -> Result<(), CairoVerificationError> {
     fn demand<T: PartialEq + std::fmt::Debug>(
         what: &'static str,
         expected: &T,
         got: &T,
-    ) -> Result<(), VerificationError> {
+    ) -> Result<(), CairoVerificationError> {
         if expected == got {
             return Ok(());
         }
         let (expected, got) = (format!("{expected:?}"), format!("{got:?}"));
-        Err(VerificationError::Parameters { what, expected, got })
+        Err(CairoVerificationError::Parameters { what, expected, got })
     }
     let config = proof.stark_proof.config;
     let lifting = Some(security::LIFTING_LOG_SIZE);
@@ -114,18 +114,18 @@ fn check_parameters(proof: &Inner) -> Result<(), VerificationError> {
     demand("preprocessed_root", &root, &proof.stark_proof.commitments[0])
 }
 
-fn check_program(key: &CairoKey, memory: &PublicMemory) -> Result<(), VerificationError> {
+fn check_program(key: &CairoKey, memory: &PublicMemory) -> Result<(), CairoVerificationError> {
     let felts = memory.program.iter().map(|(_, value)| limb_bytes(value));
     let got = hash_program(&key.builtins, felts);
     if got != key.program {
-        return Err(VerificationError::Program { expected: key.program, got });
+        return Err(CairoVerificationError::Program { expected: key.program, got });
     }
     Ok(())
 }
 
-fn check_canonical(proof: &Inner) -> Result<(), ClaimError> {
+fn check_canonical(proof: &Inner) -> Result<(), MalformedClaim> {
     let base = |what, element: &M31| {
-        if element.0 < P { Ok(()) } else { Err(ClaimError::NotCanonical(what)) }
+        if element.0 < P { Ok(()) } else { Err(MalformedClaim::NotCanonical(what)) }
     };
     let secure = |what, element: &SecureField| {
         element.to_m31_array().iter().try_for_each(|element| base(what, element))
@@ -136,9 +136,9 @@ fn check_canonical(proof: &Inner) -> Result<(), ClaimError> {
     }
     check_public_memory(&data.public_memory)?;
     let big = proof.interaction_claim.memory_id_to_big.as_ref();
-    let big = big.ok_or(ClaimError::Missing("memory_id_to_big"))?;
+    let big = big.ok_or(MalformedClaim::Missing("memory_id_to_big"))?;
     if big.big_claimed_sums.len() > security::MEMORY_PARTS {
-        return Err(ClaimError::LookupSums);
+        return Err(MalformedClaim::LookupSums);
     }
     secure("a lookup sum", &big.claimed_sum)?;
     let sums = proof.interaction_claim.flatten_interaction_claim();
@@ -153,22 +153,22 @@ fn check_canonical(proof: &Inner) -> Result<(), ClaimError> {
     for layer in std::iter::once(&fri.first_layer).chain(&fri.inner_layers) {
         layer.fri_witness.iter().try_for_each(|value| secure("a FRI witness", value))?;
     }
-    let &[constant] = &fri.last_layer_poly[..] else { return Err(ClaimError::LastLayer) };
+    let &[constant] = &fri.last_layer_poly[..] else { return Err(MalformedClaim::LastLayer) };
     secure("the last FRI layer", &constant)?;
     // The polynomial carries its own idea of its length.
     if fri.last_layer_poly != LinePoly::new(vec![constant]) {
-        return Err(ClaimError::LastLayer);
+        return Err(MalformedClaim::LastLayer);
     }
     Ok(())
 }
 
-fn check_public_memory(memory: &PublicMemory) -> Result<(), ClaimError> {
+fn check_public_memory(memory: &PublicMemory) -> Result<(), MalformedClaim> {
     let section = memory.program.iter().chain(&memory.output);
     for (id, value) in section {
         // `from_bytes_le` reduces, so only a value below the modulus comes back unchanged.
         let bytes = limb_bytes(value);
         if *id >= P || Felt::from_bytes_le(&bytes).to_bytes_le() != bytes {
-            return Err(ClaimError::NotCanonical("public memory"));
+            return Err(MalformedClaim::NotCanonical("public memory"));
         }
     }
     let pointers = memory
@@ -183,14 +183,14 @@ fn check_public_memory(memory: &PublicMemory) -> Result<(), ClaimError> {
         .chain(pointers.map(|pointer| pointer.id))
         .any(|id| id >= P)
     {
-        return Err(ClaimError::NotCanonical("public memory"));
+        return Err(MalformedClaim::NotCanonical("public memory"));
     }
     Ok(())
 }
 
-fn check_components(proof: &Inner) -> Result<(), ClaimError> {
+fn check_components(proof: &Inner) -> Result<(), MalformedClaim> {
     let claim = &proof.claim;
-    let missing = |name| ClaimError::Missing(name);
+    let missing = |name| MalformedClaim::Missing(name);
     claim.memory_address_to_id.as_ref().ok_or(missing("memory_address_to_id"))?;
     claim.memory_id_to_small.as_ref().ok_or(missing("memory_id_to_small"))?;
     claim.verify_instruction.as_ref().ok_or(missing("verify_instruction"))?;
@@ -201,27 +201,27 @@ fn check_components(proof: &Inner) -> Result<(), ClaimError> {
     let log_rows_max = security::LOG_ROWS;
     let sizes = claim.flatten_claim().component_log_sizes;
     if let Some(&size) = sizes.iter().find(|size| !(LOG_ROWS_MIN..=log_rows_max).contains(size)) {
-        return Err(ClaimError::Rows(size));
+        return Err(MalformedClaim::Rows(size));
     }
     components::check_tables(claim)?;
     components::check_counted(claim)?;
     // With sizes that are bounded, neither shifts nor sums wrap.
     let ids = big.big_log_sizes.iter().map(|size| 1u64 << size).sum::<u64>();
     if u64::from(LARGE_MEMORY_VALUE_ID_BASE) + ids > u64::from(P) {
-        return Err(ClaimError::Address);
+        return Err(MalformedClaim::Address);
     }
     let addresses =
         claim.memory_address_to_id.as_ref().map_or(0, |memory| 1usize << memory.log_size);
     if addresses.saturating_mul(security::MEMORY_PARTS) > MEMORY_ADDRESS_BOUND {
-        return Err(ClaimError::Address);
+        return Err(MalformedClaim::Address);
     }
     Ok(())
 }
 
 /// The first felts of an executable: `ap += #builtins; call rel ..; jmp rel 0`.
-fn check_header(memory: &PublicMemory) -> Result<(), ClaimError> {
+fn check_header(memory: &PublicMemory) -> Result<(), MalformedClaim> {
     let builtins = memory.public_segments.present_segments().len();
-    let builtins = u32::try_from(builtins).map_err(|_| ClaimError::Header)?;
+    let builtins = u32::try_from(builtins).map_err(|_| MalformedClaim::Header)?;
     let header = [
         Some([0x7fff_7fff, 0x0407_8001, 0, 0, 0, 0, 0, 0]),
         Some([builtins, 0, 0, 0, 0, 0, 0, 0]),
@@ -236,22 +236,22 @@ fn check_header(memory: &PublicMemory) -> Result<(), ClaimError> {
             .iter()
             .zip(&memory.program)
             .all(|(felt, (_, value))| felt.as_ref().is_none_or(|felt| felt == value));
-    if begins { Ok(()) } else { Err(ClaimError::Header) }
+    if begins { Ok(()) } else { Err(MalformedClaim::Header) }
 }
 
-fn check_relation_uses(claim: &CairoClaim) -> Result<(), ClaimError> {
+fn check_relation_uses(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let mut uses = std::collections::HashMap::new();
     claim.accumulate_relation_uses(&mut uses);
     match uses.into_iter().find(|(_, uses)| *uses >= P.into()) {
-        Some((relation, _)) => Err(ClaimError::RelationUses(relation)),
+        Some((relation, _)) => Err(MalformedClaim::RelationUses(relation)),
         None => Ok(()),
     }
 }
 
 /// A builtin, its segment, and where its component stands; `None` if it has no component.
-type Builtin = (BuiltinName, Option<SegmentRange>, Option<Place>);
+type Segment = (Builtin, Option<SegmentRange>, Option<Place>);
 
-fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
+fn builtins(claim: &CairoClaim) -> [Segment; 11] {
     let segments = &claim.public_data.public_memory.public_segments;
     macro_rules! place {
         ($component:ident, $start:ident, $cells:expr) => {
@@ -263,9 +263,9 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
         };
     }
     [
-        (BuiltinName::output, Some(segments.output), None),
+        (Builtin::Output, Some(segments.output), None),
         (
-            BuiltinName::pedersen,
+            Builtin::Pedersen,
             segments.pedersen,
             place!(
                 pedersen_builtin_narrow_windows,
@@ -274,7 +274,7 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
             ),
         ),
         (
-            BuiltinName::range_check,
+            Builtin::RangeCheck,
             segments.range_check_128,
             place!(
                 range_check_builtin,
@@ -282,25 +282,25 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
                 RANGE_CHECK_BUILTIN_MEMORY_CELLS
             ),
         ),
-        (BuiltinName::ecdsa, segments.ecdsa, None),
+        (Builtin::Ecdsa, segments.ecdsa, None),
         (
-            BuiltinName::bitwise,
+            Builtin::Bitwise,
             segments.bitwise,
             place!(bitwise_builtin, bitwise_builtin_segment_start, BITWISE_BUILTIN_MEMORY_CELLS),
         ),
         (
-            BuiltinName::ec_op,
+            Builtin::EcOp,
             segments.ec_op,
             place!(ec_op_builtin, ec_op_builtin_segment_start, EC_OP_BUILTIN_MEMORY_CELLS),
         ),
-        (BuiltinName::keccak, segments.keccak, None),
+        (Builtin::Keccak, segments.keccak, None),
         (
-            BuiltinName::poseidon,
+            Builtin::Poseidon,
             segments.poseidon,
             place!(poseidon_builtin, poseidon_builtin_segment_start, POSEIDON_BUILTIN_MEMORY_CELLS),
         ),
         (
-            BuiltinName::range_check96,
+            Builtin::RangeCheck96,
             segments.range_check_96,
             place!(
                 range_check96_builtin,
@@ -309,29 +309,29 @@ fn builtins(claim: &CairoClaim) -> [Builtin; 11] {
             ),
         ),
         (
-            BuiltinName::add_mod,
+            Builtin::AddMod,
             segments.add_mod,
             place!(add_mod_builtin, add_mod_builtin_segment_start, ADD_MOD_BUILTIN_MEMORY_CELLS),
         ),
         (
-            BuiltinName::mul_mod,
+            Builtin::MulMod,
             segments.mul_mod,
             place!(mul_mod_builtin, mul_mod_builtin_segment_start, MUL_MOD_BUILTIN_MEMORY_CELLS),
         ),
     ]
 }
 
-fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> {
+fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let table = builtins(claim);
     let present = table.iter().filter(|(_, segment, _)| segment.is_some()).map(|(name, ..)| *name);
     if !present.eq(key.builtins.iter().copied()) {
-        return Err(ClaimError::Builtins);
+        return Err(MalformedClaim::Builtins);
     }
     for (name, segment, component) in table {
         let used = segment.filter(|segment| !segment.is_empty());
         let fits = match (used, component) {
             (Some(segment), Some(place)) => place.holds(segment),
-            (Some(_), None) => name == BuiltinName::output,
+            (Some(_), None) => name == Builtin::Output,
             // stwo-cairo places components by their segments: one without a segment has no place in the transcript.
             (None, component) => component.is_none(),
         };
@@ -340,7 +340,7 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), ClaimError> 
                 && usize::try_from(segment.stop_ptr.value).is_ok_and(|p| p < MEMORY_ADDRESS_BOUND)
         });
         if !(fits && in_order) {
-            return Err(ClaimError::Segment(name.to_str()));
+            return Err(MalformedClaim::Segment(name.name()));
         }
     }
     Ok(())
@@ -368,16 +368,18 @@ impl Place {
     }
 }
 
-fn check_registers(claim: &CairoClaim) -> Result<(), ClaimError> {
+fn check_registers(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let data = &claim.public_data;
     let (initial_ap, final_ap) = (data.initial_state.ap.0, data.final_state.ap.0);
     let memory = &data.public_memory;
     let builtins = u32::try_from(memory.public_segments.present_segments().len());
     let program = u32::try_from(memory.program.len());
-    let (Ok(builtins), Ok(program)) = (builtins, program) else { return Err(ClaimError::Address) };
+    let (Ok(builtins), Ok(program)) = (builtins, program) else {
+        return Err(MalformedClaim::Address);
+    };
     // The program starts at 1; two cells of the first call's frame follow it, then the builtins' pointers; the
     // execution returns the pointers right before its end.
-    let first = program.checked_add(3).ok_or(ClaimError::Address)?;
+    let first = program.checked_add(3).ok_or(MalformedClaim::Address)?;
     let last = initial_ap.checked_add(builtins).and_then(|ap| ap.checked_add(builtins));
     let bound = u32::try_from(MEMORY_ADDRESS_BOUND).unwrap_or(P);
     // The first felts of the program are at 1; the call that they make returns to 5.
@@ -389,27 +391,27 @@ fn check_registers(claim: &CairoClaim) -> Result<(), ClaimError> {
         && last.is_some_and(|last| last <= final_ap)
         && final_ap < bound;
     if !in_order {
-        return Err(ClaimError::Address);
+        return Err(MalformedClaim::Address);
     }
     let output = memory.public_segments.output;
     let length = u32::try_from(memory.output.len()).ok();
     let stop = length.and_then(|length| final_ap.checked_add(length));
     if output.start_ptr.value != final_ap || Some(output.stop_ptr.value) != stop {
-        return Err(ClaimError::Output);
+        return Err(MalformedClaim::Output);
     }
     Ok(())
 }
 
-fn check_lookup_sums(proof: &Inner) -> Result<(), ClaimError> {
+fn check_lookup_sums(proof: &Inner) -> Result<(), MalformedClaim> {
     let (Some(claim), Some(sums)) =
         (&proof.claim.memory_id_to_big, &proof.interaction_claim.memory_id_to_big)
     else {
-        return Err(ClaimError::Missing("memory_id_to_big"));
+        return Err(MalformedClaim::Missing("memory_id_to_big"));
     };
     let total = sums.big_claimed_sums.iter().fold(SecureField::zero(), |total, &sum| total + sum);
     components::check_sums(&proof.claim, &proof.interaction_claim)?;
     if claim.big_log_sizes.len() != sums.big_claimed_sums.len() || total != sums.claimed_sum {
-        return Err(ClaimError::LookupSums);
+        return Err(MalformedClaim::LookupSums);
     }
     Ok(())
 }

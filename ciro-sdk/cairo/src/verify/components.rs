@@ -3,7 +3,7 @@
 use cairo_air::claims::{CairoClaim, CairoInteractionClaim};
 use stwo_cairo_common::preprocessed_columns::preprocessed_trace::SMALL_MAX_SEQUENCE_LOG_SIZE;
 
-use super::ClaimError;
+use super::MalformedClaim;
 
 /// Writes what concerns all components once. A component that a later stwo-cairo adds breaks the build here: both structures
 /// are taken apart completely.
@@ -15,12 +15,12 @@ macro_rules! components {
         pub(super) fn check_sums(
             claim: &CairoClaim,
             sums: &CairoInteractionClaim,
-        ) -> Result<(), ClaimError> {
+        ) -> Result<(), MalformedClaim> {
             let CairoClaim { public_data: _, $($name: _,)* } = claim;
             let CairoInteractionClaim { $($name: _,)* } = sums;
             $(
                 if claim.$name.is_some() != sums.$name.is_some() {
-                    return Err(ClaimError::LookupSums);
+                    return Err(MalformedClaim::LookupSums);
                 }
             )*
             Ok(())
@@ -50,7 +50,7 @@ components! {
 
 /// Checks that every component that counts its rows has a column to count with: the preprocessed trace has none for more
 /// than 2^20 rows.
-pub(super) fn check_counted(claim: &CairoClaim) -> Result<(), ClaimError> {
+pub(super) fn check_counted(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let big = claim.memory_id_to_big.iter().flat_map(|memory| memory.big_log_sizes.iter().copied());
     let counted = [
         claim.memory_address_to_id.as_ref().map(|c| c.log_size),
@@ -68,16 +68,16 @@ pub(super) fn check_counted(claim: &CairoClaim) -> Result<(), ClaimError> {
         claim.range_check_builtin.as_ref().map(|c| c.log_size),
     ];
     match counted.into_iter().flatten().chain(big).find(|&log| log > SMALL_MAX_SEQUENCE_LOG_SIZE) {
-        Some(log_size) => Err(ClaimError::Rows(log_size)),
+        Some(log_size) => Err(MalformedClaim::Rows(log_size)),
         None => Ok(()),
     }
 }
 
 /// Checks that no component needs tables that the preprocessed trace does not hold: those of wide Pedersen windows.
-pub(super) fn check_tables(claim: &CairoClaim) -> Result<(), ClaimError> {
+pub(super) fn check_tables(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let wide = claim.pedersen_builtin.is_some()
         || claim.pedersen_aggregator_window_bits_18.is_some()
         || claim.partial_ec_mul_window_bits_18.is_some()
         || claim.pedersen_points_table_window_bits_18.is_some();
-    if wide { Err(ClaimError::Segment("pedersen")) } else { Ok(()) }
+    if wide { Err(MalformedClaim::Segment("pedersen")) } else { Ok(()) }
 }

@@ -14,7 +14,7 @@ use stwo::core::fri::{CirclePolyDegreeBound, FriVerifier};
 use stwo::core::pcs::utils::prepare_preprocessed_query_positions;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
-use super::VerificationError;
+use super::CairoVerificationError;
 use crate::proof::Inner;
 use crate::security;
 
@@ -22,8 +22,8 @@ use crate::security;
 const TREES: usize = 4;
 
 /// Checks the form of a proof whose claim and parameters keep every rule of [`super::claim`].
-pub(super) fn check(proof: &Inner) -> Result<(), VerificationError> {
-    let wrong = |what: &str| Err(VerificationError::Structure(what.to_owned()));
+pub(super) fn check(proof: &Inner) -> Result<(), CairoVerificationError> {
+    let wrong = |what: &str| Err(CairoVerificationError::Structure(what.to_owned()));
     let stark = &proof.stark_proof.0;
     let trees = [stark.sampled_values.len(), stark.decommitments.len(), stark.queried_values.len()];
     if trees != [TREES; 3] {
@@ -68,7 +68,7 @@ fn openings(proof: &Inner) -> Vec<Vec<usize>> {
 }
 
 /// The positions that the verifier is going to query: its transcript, up to there.
-fn positions(proof: &Inner) -> Result<Vec<usize>, VerificationError> {
+fn positions(proof: &Inner) -> Result<Vec<usize>, CairoVerificationError> {
     let stark = &proof.stark_proof.0;
     let channel = &mut Blake2sChannel::default();
     let root = |channel: &mut Blake2sChannel, tree: usize| {
@@ -92,7 +92,7 @@ fn positions(proof: &Inner) -> Result<Vec<usize>, VerificationError> {
     let fri = stark.fri_proof.clone();
     let mut fri =
         FriVerifier::<Blake2sMerkleChannel>::commit(channel, stark.config.fri_config, fri, bound)
-            .map_err(|error| VerificationError::Stark(error.to_string()))?;
+            .map_err(|error| CairoVerificationError::Stark(error.to_string()))?;
     channel.mix_u64(stark.proof_of_work);
     Ok(fri.sample_query_positions(channel))
 }

@@ -8,21 +8,22 @@ mod components;
 mod form;
 
 use cairo_air::verifier::verify_cairo;
+use ciro_model::integer::Claim;
 use starknet_types_core::felt::Felt;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 
 use crate::guard;
 use crate::key::CairoKey;
-use crate::program::ProgramHash;
+use crate::program_hash::ProgramHash;
 use crate::proof::CairoProof;
-use crate::statement::{Statement, StatementError};
+use crate::statement::{StatementError, parse_claim};
 
-pub use claim::ClaimError;
+pub use claim::MalformedClaim;
 
 /// A proof that does not convince.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum VerificationError {
+pub enum CairoVerificationError {
     /// The proof was made with other parameters than this crate's, so with other security.
     #[error("proof parameter `{what}`: expected {expected}, got {got}")]
     Parameters {
@@ -43,7 +44,7 @@ pub enum VerificationError {
     },
     /// The claim breaks a rule that every execution keeps.
     #[error("the proof's claim is malformed")]
-    Claim(#[from] ClaimError),
+    Claim(#[from] MalformedClaim),
     /// The program's output is no statement about the key's model.
     #[error("the proof's output is no statement about this model")]
     Statement(#[from] StatementError),
@@ -64,39 +65,39 @@ pub enum VerificationError {
 /// compared with them. The caller decides whether the statement is the one it wants; [`verify_statement`] compares.
 ///
 /// # Errors
-/// [`VerificationError`] if the proof does not convince.
-pub fn verify(key: &CairoKey, proof: CairoProof) -> Result<Statement, VerificationError> {
+/// [`CairoVerificationError`] if the proof does not convince.
+pub fn verify(key: &CairoKey, proof: CairoProof) -> Result<Claim, CairoVerificationError> {
     let _span = tracing::info_span!("verify").entered();
     let inner = proof.inner;
     claim::check(key, &inner)?;
     let segment: Vec<Felt> =
         inner.claim.public_data.public_memory.output.iter().map(|(_, value)| felt(value)).collect();
-    let statement = Statement::parse(key, &segment)?;
+    let statement = parse_claim(key, &segment)?;
     // All that stwo-cairo asserts about a proof has been checked, as far as this crate knows.
     let verified = guard::silent(move || {
         form::check(&inner)?;
         verify_cairo::<Blake2sMerkleChannel>(inner)
-            .map_err(|error| VerificationError::Stark(error.to_string()))
+            .map_err(|error| CairoVerificationError::Stark(error.to_string()))
     });
-    verified.map_err(VerificationError::Structure)??;
+    verified.map_err(CairoVerificationError::Structure)??;
     Ok(statement)
 }
 
 /// Verifies a proof against a model's key and against what it is expected to state.
 ///
 /// # Errors
-/// [`VerificationError`] if the proof does not convince, [`VerificationError::Stated`] if it states something else.
+/// [`CairoVerificationError`] if the proof does not convince, [`CairoVerificationError::Stated`] if it states something else.
 pub fn verify_statement(
     key: &CairoKey,
     proof: CairoProof,
-    expected: &Statement,
-) -> Result<(), VerificationError> {
+    expected: &Claim,
+) -> Result<(), CairoVerificationError> {
     let stated = verify(key, proof)?;
     if stated.input != expected.input {
-        return Err(VerificationError::Stated("input"));
+        return Err(CairoVerificationError::Stated("input"));
     }
-    if stated.output != expected.output {
-        return Err(VerificationError::Stated("output"));
+    if stated.outputs != expected.outputs {
+        return Err(CairoVerificationError::Stated("output"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Programs that are not their models are found before anything is proven.
 
 use ciro_cairo::{
-    AgreementError, CairoKey, Compiler, EmitSettings, InputMode, RunError, STEPS_MAX,
+    AgreementError, CairoKey, Compiler, EmitSettings, ExecutionError, InputMode, STEPS_MAX,
     StatementError,
 };
 use ciro_model::integer::ops::{Bucketize, Combine, Linear, Requantize};
@@ -48,7 +48,7 @@ fn a_run_ends_with_its_steps() {
     let compiled = Compiled::new(&model, EmitSettings::default());
     let steps = compiled.subject().probe(STEPS_MAX).unwrap().steps;
     match compiled.subject().probe(steps / 2) {
-        Err(AgreementError::Run(RunError::TooLong(most))) => assert_eq!(most, steps / 2),
+        Err(AgreementError::Run(ExecutionError::TooLong(most))) => assert_eq!(most, steps / 2),
         other => panic!("{other:?}"),
     }
 }
@@ -88,7 +88,7 @@ fn a_program_that_stops_is_found() {
     let check = "take_checked(ref input, 3, -100, 201)";
     let compiled = altered("src/lib.cairo", check, "take_checked(ref input, 3, -100, 200)");
     let error = compiled.subject().probe(STEPS_MAX).unwrap_err();
-    assert!(matches!(error, AgreementError::Run(RunError::Stopped { .. })), "{error}");
+    assert!(matches!(error, AgreementError::Run(ExecutionError::Stopped { .. })), "{error}");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn limbs_that_no_float_has_stop_the_program() {
     let refused =
         [[0x7f80, 0], [0x7fff, 0xffff], [-0x7f80, 0], [-0x8000, 5], [0, 0x1_0000], [0, -1]];
     for limbs in refused {
-        assert!(matches!(run(limbs), Err(RunError::Stopped { .. })), "{limbs:?}");
+        assert!(matches!(run(limbs), Err(ExecutionError::Stopped { .. })), "{limbs:?}");
     }
     compiled.subject().probe(STEPS_MAX).unwrap();
 }

@@ -1,11 +1,11 @@
 //! A proof for one key is none for another: models that compute the same and mean something else.
 
 use ciro_cairo::{
-    CairoKey, EmitSettings, Identity, InputMode, KeyError, StatedInput, Statement, StatementError,
-    commit_input,
+    CairoKey, CairoKeyError, EmitSettings, Identity, InputMode, StatementError, commit_input,
+    parse_claim,
 };
 use ciro_model::integer::ops::{ArgMax, Combine};
-use ciro_model::integer::{Decoding, Encoding, IntegerModel, Interval, ModelBuilder};
+use ciro_model::integer::{Decoding, Encoding, IntegerModel, Interval, ModelBuilder, StatedInput};
 use ciro_model::tensor::Tensor;
 
 use crate::support::Compiled;
@@ -64,7 +64,7 @@ fn models_of_equal_code_and_other_meaning_state_another_identity() {
             }
             assert_ne!(one.program.hash(), other.program.hash(), "{at} {other_at}");
             assert_ne!(one.key.digest(), other.key.digest());
-            let stated = Statement::parse(&other.key, &execution.output);
+            let stated = parse_claim(&other.key, &execution.output);
             assert_eq!(stated, Err(StatementError::Identity), "{at} {other_at}");
         }
     }
@@ -81,7 +81,7 @@ fn equal_integers_have_other_commitments_under_another_model() {
             let mode = InputMode::Committed(blinding);
             let (statement, _) = compiled.subject().run(&input, mode).unwrap();
             let expected = commit_input(compiled.key.identity(), &input, blinding);
-            assert_eq!(statement.input, StatedInput::Committed(expected));
+            assert_eq!(statement.input, StatedInput::Committed(expected.to_bytes_be()));
             expected
         })
         .collect();
@@ -122,9 +122,9 @@ fn keys_that_no_model_has_are_refused_by_what_is_wrong() {
         let mut key = key.clone();
         change(&mut key);
         let error = CairoKey::from_bytes(&key.to_bytes()).unwrap_err();
-        assert!(matches!(error, KeyError::Interface { .. }), "{at}: {error}");
+        assert!(matches!(error, CairoKeyError::Interface { .. }), "{at}: {error}");
         assert!(ciro_model::is_plain(&error.to_string()), "{at}: {error:?}");
     }
     let long = [key.to_bytes(), vec![0; 1 << 20]].concat();
-    assert!(matches!(CairoKey::from_bytes(&long), Err(KeyError::TooLarge(_))));
+    assert!(matches!(CairoKey::from_bytes(&long), Err(CairoKeyError::TooLarge(_))));
 }

@@ -1,6 +1,6 @@
 //! Names of ONNX nodes decide nothing: models whose names fall together in Cairo compute what the interpreter computes.
 
-use ciro_cairo::{CompileError, Compiler, EmitSettings, Package, emit};
+use ciro_cairo::{Compiler, EmitSettings, Package, ProgramError, emit};
 use ciro_model::integer::ops::{Combine, Constant, Conv, Embed, Linear, Lookup, Mul};
 use ciro_model::integer::{IntegerModel, NodeId};
 use ciro_model::tensor::Tensor;
@@ -122,7 +122,7 @@ fn packages_of_any_name_compile() {
     let package = emit(&model, "net", EmitSettings::default()).unwrap();
     let package = Package { name: "core".to_owned(), ..package };
     let error = Compiler::new().unwrap().compile(&package).unwrap_err();
-    assert!(matches!(error, CompileError::Name), "{error}");
+    assert!(matches!(error, ProgramError::Name), "{error}");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use bincode::Options;
 use cairo_air::CairoProofForRustVerifier;
 use ciro_cairo::{
-    CairoProof, ClaimError, EmitSettings, InputMode, ProofDecodeError, Statement, StatementError,
-    VerificationError, prove, verify, verify_statement,
+    CairoProof, CairoVerificationError, EmitSettings, InputMode, MalformedClaim, ProofDecodeError,
+    StatementError, expected_claim, prove, verify, verify_statement,
 };
-use ciro_model::integer::IntegerModel;
 use ciro_model::integer::ops::{Linear, Requantize};
+use ciro_model::integer::{Claim, IntegerModel};
 use ciro_model::tensor::Tensor;
 use stwo::core::fields::m31::{M31, P};
 use stwo::core::fields::qm31::SecureField;
@@ -42,7 +42,7 @@ fn committed(model: &IntegerModel) -> Compiled {
 /// A model, and a proof about it in bytes.
 struct Proven {
     compiled: Compiled,
-    statement: Statement,
+    statement: Claim,
     proof: Vec<u8>,
 }
 
@@ -65,7 +65,7 @@ impl Proven {
         let (model, inputs) = layer(12);
         let compiled = committed(&model);
         let execution = compiled.run(&inputs, InputMode::Public);
-        let statement = Statement::expected(&model, &inputs, InputMode::Public).unwrap();
+        let statement = expected_claim(&model, &inputs, InputMode::Public).unwrap();
         let proof = prove(&compiled.program, execution).unwrap().to_bytes();
         Self { compiled, statement, proof }
     }
@@ -75,7 +75,7 @@ impl Proven {
     }
 
     /// Verifies the proof after a change, through its bytes.
-    fn altered(&self, change: impl FnOnce(&mut Inner)) -> VerificationError {
+    fn altered(&self, change: impl FnOnce(&mut Inner)) -> CairoVerificationError {
         let mut inner = Inner::from(self.proof());
         change(&mut inner);
         let proof = CairoProof::from_bytes(&CairoProof::from(inner).to_bytes()).unwrap();
@@ -95,20 +95,20 @@ fn another_model_input_or_output_is_refused(proven: &Proven) {
     // One weight differs, which the program knows by its commitment alone.
     let (other, _) = layer(13);
     let error = verify(&committed(&other).key, proven.proof()).unwrap_err();
-    assert!(matches!(error, VerificationError::Program { .. }), "{error}");
+    assert!(matches!(error, CairoVerificationError::Program { .. }), "{error}");
 
     let (model, mut inputs) = layer(12);
     inputs[0] = Tensor::new(vec![2, 3], vec![3, -1, 4, 1, -5, 8]).unwrap();
-    let expected = Statement::expected(&model, &inputs, InputMode::Public).unwrap();
+    let expected = expected_claim(&model, &inputs, InputMode::Public).unwrap();
     let error = verify_statement(&proven.compiled.key, proven.proof(), &expected).unwrap_err();
-    assert!(matches!(error, VerificationError::Stated("input")), "{error}");
+    assert!(matches!(error, CairoVerificationError::Stated("input")), "{error}");
 
     let mut expected = proven.statement.clone();
-    let mut output = expected.output[0].data().to_vec();
+    let mut output = expected.outputs[0].data().to_vec();
     output[0] += 1;
-    expected.output[0] = Tensor::new(vec![2, 4], output).unwrap();
+    expected.outputs[0] = Tensor::new(vec![2, 4], output).unwrap();
     let error = verify_statement(&proven.compiled.key, proven.proof(), &expected).unwrap_err();
-    assert!(matches!(error, VerificationError::Stated("output")), "{error}");
+    assert!(matches!(error, CairoVerificationError::Stated("output")), "{error}");
 }
 
 /// The bytecode is the key's, the identity that it states is another one's.
@@ -122,7 +122,7 @@ fn a_key_with_other_names_is_another_key(proven: &Proven) {
         let mut key = proven.compiled.key.clone();
         change(&mut key);
         let error = verify(&key, proven.proof()).unwrap_err();
-        assert_eq!(error, VerificationError::Statement(StatementError::Identity));
+        assert_eq!(error, CairoVerificationError::Statement(StatementError::Identity));
     }
 }
 
@@ -144,75 +144,75 @@ fn weaker_parameters_are_refused(proven: &Proven) {
     ];
     for (name, change) in changes {
         match proven.altered(change) {
-            VerificationError::Parameters { what, .. } => assert_eq!(what, name),
+            CairoVerificationError::Parameters { what, .. } => assert_eq!(what, name),
             error => panic!("{name}: {error}"),
         }
     }
 }
 
 fn malformed_claims_are_refused(proven: &Proven) {
-    let changes: [(ClaimError, Change); 17] = [
-        (ClaimError::Address, |proof| {
+    let changes: [(MalformedClaim, Change); 17] = [
+        (MalformedClaim::Address, |proof| {
             proof.claim.public_data.initial_state.ap += M31::from(1);
         }),
-        (ClaimError::NotCanonical("a register"), |proof| {
+        (MalformedClaim::NotCanonical("a register"), |proof| {
             proof.claim.public_data.final_state.fp = M31::from_u32_unchecked(P);
         }),
-        (ClaimError::NotCanonical("public memory"), |proof| {
+        (MalformedClaim::NotCanonical("public memory"), |proof| {
             proof.claim.public_data.public_memory.output[0].1 = [u32::MAX; 8];
         }),
-        (ClaimError::Output, |proof| {
+        (MalformedClaim::Output, |proof| {
             proof.claim.public_data.public_memory.output.pop();
         }),
-        (ClaimError::Builtins, |proof| {
+        (MalformedClaim::Builtins, |proof| {
             proof.claim.public_data.public_memory.public_segments.poseidon = None;
         }),
-        (ClaimError::Segment("range_check"), |proof| {
+        (MalformedClaim::Segment("range_check"), |proof| {
             proof.claim.range_check_builtin = None;
         }),
-        (ClaimError::Missing("verify_instruction"), |proof| {
+        (MalformedClaim::Missing("verify_instruction"), |proof| {
             proof.claim.verify_instruction = None;
         }),
-        (ClaimError::LookupSums, |proof| {
+        (MalformedClaim::LookupSums, |proof| {
             let sums = proof.interaction_claim.memory_id_to_big.as_mut().unwrap();
             sums.claimed_sum += SecureField::from(M31::from(1));
         }),
-        (ClaimError::Rows(30), |proof| {
+        (MalformedClaim::Rows(30), |proof| {
             proof.claim.verify_instruction.as_mut().unwrap().log_size = 30;
         }),
-        (ClaimError::Address, |proof| {
+        (MalformedClaim::Address, |proof| {
             proof.claim.public_data.initial_state.pc = M31::from(2);
         }),
-        (ClaimError::Address, |proof| {
+        (MalformedClaim::Address, |proof| {
             proof.claim.public_data.final_state.pc = M31::from(4);
         }),
-        (ClaimError::Address, |proof| {
+        (MalformedClaim::Address, |proof| {
             proof.claim.public_data.final_state.fp += M31::from(1);
         }),
-        (ClaimError::Segment("range_check"), |proof| {
+        (MalformedClaim::Segment("range_check"), |proof| {
             let segments = &mut proof.claim.public_data.public_memory.public_segments;
             segments.range_check_128.as_mut().unwrap().stop_ptr.value = 1 << 28;
         }),
-        (ClaimError::Segment("poseidon"), |proof| {
+        (MalformedClaim::Segment("poseidon"), |proof| {
             let segments = &mut proof.claim.public_data.public_memory.public_segments;
             segments.poseidon.as_mut().unwrap().stop_ptr.value += 1;
         }),
-        (ClaimError::LookupSums, |proof| {
+        (MalformedClaim::LookupSums, |proof| {
             // As many sums as before, one of them of a component that the claim does not enable.
             let sum = proof.interaction_claim.ret_opcode.take().unwrap().claimed_sum;
             proof.interaction_claim.ec_op_builtin =
                 Some(cairo_air::components::ec_op_builtin::InteractionClaim { claimed_sum: sum });
         }),
-        (ClaimError::Missing("memory_id_to_big"), |proof| {
+        (MalformedClaim::Missing("memory_id_to_big"), |proof| {
             proof.claim.memory_id_to_big.as_mut().unwrap().big_log_sizes = vec![4; 17];
         }),
-        (ClaimError::Rows(0), |proof| {
+        (MalformedClaim::Rows(0), |proof| {
             proof.claim.memory_id_to_small.as_mut().unwrap().log_size = 0;
         }),
     ];
     for (expected, change) in changes {
         match proven.altered(change) {
-            VerificationError::Claim(error) => assert_eq!(error, expected),
+            CairoVerificationError::Claim(error) => assert_eq!(error, expected),
             error => panic!("{expected}: {error}"),
         }
     }
@@ -249,7 +249,7 @@ fn malformed_forms_are_refused(proven: &Proven) {
     ];
     for (expected, change) in changes {
         let error = proven.altered(change);
-        assert_eq!(error, VerificationError::Structure(expected.to_owned()));
+        assert_eq!(error, CairoVerificationError::Structure(expected.to_owned()));
     }
 }
 
@@ -269,7 +269,7 @@ fn another_output_or_witness_does_not_hold(proven: &Proven) {
     ];
     for change in changes {
         let error = proven.altered(change);
-        assert!(matches!(error, VerificationError::Stark(_)), "{error}");
+        assert!(matches!(error, CairoVerificationError::Stark(_)), "{error}");
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ciro_cairo::{
-    CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Statement, Subject,
-    arguments, emit, run,
+    CairoKey, Compiler, EmitSettings, Execution, InputMode, Package, Program, Subject, arguments,
+    emit, expected_claim, parse_claim, run,
 };
 use ciro_compiler::float::Graph;
 use ciro_compiler::import::{self, import_file};
@@ -175,8 +175,8 @@ impl Compiled {
     /// Runs the program and compares its statement with the interpreter's.
     pub(crate) fn check(&self, inputs: &[Tensor<i32>]) -> Execution {
         let execution = self.run(inputs, InputMode::Public);
-        let expected = Statement::expected(&self.model, inputs, InputMode::Public).unwrap();
-        let stated = Statement::parse(&self.key, &execution.output).unwrap();
+        let expected = expected_claim(&self.model, inputs, InputMode::Public).unwrap();
+        let stated = parse_claim(&self.key, &execution.output).unwrap();
         assert_eq!(stated, expected, "\n{}", listing(&self.package));
         execution
     }

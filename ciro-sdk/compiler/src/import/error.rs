@@ -66,7 +66,6 @@ impl ImportError {
     /// What the user can do about it, if there is something.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownShapes(axes) => axes.first().map(UnknownAxis::hint),
             Self::Refused(refused) => {
                 refused.iter().find_map(|r| r.reason.hint()).map(str::to_owned)
             }
@@ -88,16 +87,6 @@ pub struct UnknownAxis {
     pub axis: Option<usize>,
     /// The symbol that stands for the extent.
     pub symbol: Option<String>,
-}
-
-impl UnknownAxis {
-    /// The flag that closes the gap.
-    pub fn hint(&self) -> String {
-        match &self.symbol {
-            Some(symbol) => format!("add `--shape {symbol}=VALUE`"),
-            None => format!("add the whole shape, such as `--shape {}=1x3x32x32`", self.input),
-        }
-    }
 }
 
 impl fmt::Display for UnknownAxis {

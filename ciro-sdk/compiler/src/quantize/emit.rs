@@ -3,7 +3,7 @@
 use super::calibrate::Range;
 use super::casts::{narrow, round_to_i64};
 use super::error::{QuantizeError, Refusal};
-use super::expr::{Core, Expr, Term, Value, along, rebuilt};
+use super::expr::{Core, Expr, Term, Value, along, count, rebuilt};
 use super::grid::{
     Lattice, QUOTIENT_BITS, QUOTIENT_BITS_MAX, Reach, ceil_log2, pow2, real, step_at_least,
     union_reach,
@@ -116,7 +116,7 @@ impl Lowering<'_> {
             }
         }
         if operands.is_empty() {
-            let zero = rebuilt(&expr.shape, vec![0; super::expr::count(&expr.shape)]);
+            let zero = rebuilt(&expr.shape, vec![0; count(&expr.shape)]);
             return self.constant(zero, unit, name);
         }
         if let (&[id], &[1], 0) = (&operands[..], &coefficients[..], constant) {

@@ -14,7 +14,7 @@ use super::plan::{self, Demand};
 use super::settings::Settings;
 use crate::float::{self, Graph, Labels, NodeId, Op};
 use ciro_model::integer::ops::Requantize;
-use ciro_model::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder, ModelError};
+use ciro_model::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder, ModelError, room};
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
 
@@ -68,6 +68,9 @@ pub(super) struct Lowering<'g> {
 
 /// Accumulators that several movements read leave this much room for the sums that follow.
 const SHARED_LIMIT: f64 = (1u32 << 28) as f64;
+
+/// Tensors of so few elements cost nothing where they are kept finer than others.
+const FEW: usize = 256;
 
 /// The most bits that an activation gets for its effect.
 const BITS_MAX: u32 = 16;
@@ -288,13 +291,17 @@ impl<'g> Lowering<'g> {
         let folds = demand.products == demand.uses
             && matches!(&expr.terms[..], [term] if term.moves.is_empty()
                 && matches!(term.core, Core::Value { .. } | Core::Scaled { .. }));
-        if free || folds {
+        let ranked = demand.is_ranked() && ops::tree_ensemble::scaled(&expr).is_some();
+        if free || folds || ranked {
             return Ok(());
         }
         let elements = count(&node.shape);
         let value = if self.whole[id.index()] && expr.is_whole() {
             Value { id: self.emit(&expr, 1.0, &node.name)?, scale: 1.0 }
-        } else if demand.moves == demand.uses && demand.moved <= elements {
+        } else if demand.is_ranked() {
+            self.plain(&expr, room::RANKED as f64, &node.name)?
+        } else if demand.moves == demand.uses && (demand.moved <= elements || elements <= FEW) {
+            // Each of the parts is rounded to the range of its own.
             self.plain(&expr, SHARED_LIMIT, &node.name)?
         } else if demand.exact {
             self.plain(&expr, BOUND as f64, &format!("{}.exact", node.name))?
@@ -364,7 +371,6 @@ impl<'g> Lowering<'g> {
 
     /// The bits of a factor's interval: two factors and a sign fit below 2^30.
     pub(super) fn factor_bits(&self, id: NodeId) -> u32 {
-        const FEW: usize = 256;
         const FINE_BITS: u32 = 14;
         let few = count(&self.graph.node(id).shape) <= FEW;
         if few { self.bits(id).max(FINE_BITS) } else { self.bits(id) }

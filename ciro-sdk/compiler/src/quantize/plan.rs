@@ -27,6 +27,8 @@ pub(super) struct Demand {
     pub(super) output: bool,
     /// How many are trees or comparisons with constants that look through to an input, or movements that only such trees read.
     pub(super) trees: usize,
+    /// How many are trees that rank computed features, or movements and affine maps by constants that only such trees read.
+    pub(super) ranks: usize,
     /// Whether it is read at all by something that an output needs.
     pub(super) alive: bool,
 }
@@ -35,6 +37,11 @@ impl Demand {
     /// Whether only trees read the tensor, which compare the input's own values.
     pub(super) fn by_trees(self) -> bool {
         self.trees == self.uses && self.uses > 0
+    }
+
+    /// Whether only trees read the tensor, which rank each feature by itself: features need no common scale.
+    pub(super) fn is_ranked(self) -> bool {
+        self.ranks == self.uses && self.uses > 0
     }
 }
 
@@ -57,6 +64,7 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
             let demand = &mut demands[operand.index()];
             demand.uses += 1;
             demand.alive = true;
+            demand.ranks += usize::from(ranks(graph, node, own));
             match &node.op {
                 _ if thresholds => demand.trees += 1,
                 Op::TreeEnsemble(_) if tree_ensemble::features(graph, *operand).is_some() => {
@@ -81,6 +89,22 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
         }
     }
     demands
+}
+
+/// Whether trees alone read what a node makes of an operand, element by element.
+fn ranks(graph: &Graph, node: &Node, own: Demand) -> bool {
+    match (&node.op, &node.operands[..]) {
+        (Op::TreeEnsemble(_), _) => true,
+        (Op::Move(movement), _) => own.is_ranked() && movement.fill().is_none(),
+        (Op::Unary(f), _) => own.is_ranked() && f.affine().is_some(),
+        (Op::Binary(BinaryFn::Add | BinaryFn::Sub | BinaryFn::Mul), operands) => {
+            own.is_ranked() && operands.iter().any(|&id| graph.constant(id).is_some())
+        }
+        (Op::Binary(BinaryFn::Div), &[_, divisor]) => {
+            own.is_ranked() && graph.constant(divisor).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// Whether the other operand of a product is a constant matrix on the right.

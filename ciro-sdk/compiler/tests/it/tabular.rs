@@ -1,6 +1,11 @@
 //! Rows of tabular data: columns with scales of their own, values on thresholds, scores far apart.
 
-use ciro_compiler::float::{BinaryFn, ElementType, Movement, NodeId, Op};
+use std::sync::Arc;
+
+use ciro_compiler::float::{
+    Aggregate, BinaryFn, BranchMode, ElementType, Movement, NodeId, Op, Tree, TreeEnsemble,
+    TreeNode,
+};
 use proptest::prelude::*;
 
 use crate::operators::{Builder, X, bin, c};
@@ -56,6 +61,35 @@ proptest! {
         let y = b.push(Op::MatMul, &[scaled, w], &[1, 2]);
         b.output(y);
         b.check(2e-3)?;
+    }
+
+    #[test]
+    fn trees_rank_each_computed_column_in_a_unit_of_its_own(seed: u32) {
+        let mut b = Builder::default();
+        let x = row(&mut b, seed);
+        let column = |at| Op::Move(Movement::Select { axis: 1, indices: vec![at] });
+        let (small, large) = (b.push(column(3), &[x], &[1, 1]), b.push(column(2), &[x], &[1, 1]));
+        let square = b.unary(bin(BinaryFn::Mul, X, X), small);
+        let product = b.binary(BinaryFn::Mul, large, large);
+        let one = b.constant(&[1, 1], vec![1.0]);
+        let joined = Op::Move(Movement::Concat { axis: 1 });
+        let joined = b.push(joined, &[square, product, large, one, x], &[1, 8]);
+        // Factors of either sign, and one that leaves nothing.
+        let factors = b.constant(&[1, 8], vec![2.0, -3.0, 0.5, 1.0, -1.0, 1.0, 0.0, -7.0]);
+        let scaled = b.binary(BinaryFn::Mul, joined, factors);
+        let means = b.constant(&[1, 8], vec![1e-5, 1e5, 0.0, 0.0, -3.0, 10.0, 0.25, 0.001]);
+        let features = b.binary(BinaryFn::Sub, scaled, means);
+        let trees = gaps(&b, features).into_iter().enumerate().map(|(feature, threshold)| {
+            let (weight, mode) = (f64::from(1 << feature), BranchMode::Leq);
+            let root = TreeNode::Branch { feature, mode, threshold, if_true: 1, if_false: 2 };
+            let leaf = |weight| TreeNode::Leaf { weights: vec![(0, weight)] };
+            Tree { nodes: vec![root, leaf(weight), leaf(0.0)] }
+        });
+        let (base, aggregate) = (vec![0.0], Aggregate::Sum);
+        let trees = TreeEnsemble { features: 8, base, trees: trees.collect(), aggregate };
+        let y = b.push(Op::TreeEnsemble(Arc::new(trees)), &[features], &[1, 1]);
+        b.output(y);
+        b.check(1e-6)?;
     }
 
     #[test]
@@ -121,8 +155,31 @@ proptest! {
     }
 }
 
+/// For each column a threshold in the widest gap between its values; below the only value of a column that is constant.
+fn gaps(b: &Builder, columns: NodeId) -> Vec<f32> {
+    let rows: Vec<Vec<f64>> = b
+        .samples
+        .iter()
+        .map(|sample| b.graph.eval(sample).unwrap()[columns.index()].data().to_vec())
+        .collect();
+    let threshold = |column: usize| {
+        let mut values: Vec<f64> = rows.iter().map(|row| row[column]).collect();
+        values.sort_by(f64::total_cmp);
+        let gaps =
+            values.windows(2).map(|pair| (pair[1] - pair[0], f64::midpoint(pair[0], pair[1])));
+        let (width, middle) = gaps.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+        narrowed(if width > 0.0 { middle } else { values[0] - 0.125 })
+    };
+    (0..rows[0].len()).map(threshold).collect()
+}
+
 /// The nearest number that float32 holds.
 #[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
+fn narrowed(x: f64) -> f32 {
+    x as f32
+}
+
+/// The same in float64.
 fn single(x: f64) -> f64 {
-    f64::from(x as f32)
+    f64::from(narrowed(x))
 }

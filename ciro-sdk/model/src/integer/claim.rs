@@ -1,9 +1,60 @@
-//! Whether integers are an inference of a model: shapes, ranges, and a real input behind them.
+//! What a proof claims, and whether its integers are an inference of a model: shapes, ranges, and a real input behind them.
 
 use super::Interval;
 use super::interface::{InputPort, Interface};
 use super::preimage::{Element, common_real};
 use crate::tensor::{Tensor, element_count};
+
+/// What a proof states, for a model: every one of these claims is what the model computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// One claim for each inference of the proof.
+    pub claims: Vec<Claim>,
+}
+
+/// One inference: this input gives these outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The input, or a commitment to it.
+    pub input: StatedInput,
+    /// The integer outputs, in the model's order.
+    pub outputs: Vec<Tensor<i32>>,
+}
+
+/// How a claim shows its input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatedInput {
+    /// As it is: one integer tensor for each input view of the model.
+    Public(Vec<Tensor<i32>>),
+    /// As a commitment: the input is fixed, but not shown. The proof around it hides nothing by
+    /// design.
+    Committed([u8; 32]),
+}
+
+impl Claim {
+    /// A claim that shows its input.
+    pub fn public(input: Vec<Tensor<i32>>, outputs: Vec<Tensor<i32>>) -> Self {
+        Self { input: StatedInput::Public(input), outputs }
+    }
+}
+
+impl StatedInput {
+    /// The integers of a public input.
+    pub fn public(&self) -> Option<&[Tensor<i32>]> {
+        match self {
+            Self::Public(tensors) => Some(tensors),
+            Self::Committed(_) => None,
+        }
+    }
+
+    /// The integers of a public input, to be changed.
+    pub fn public_mut(&mut self) -> Option<&mut [Tensor<i32>]> {
+        match self {
+            Self::Public(tensors) => Some(tensors),
+            Self::Committed(_) => None,
+        }
+    }
+}
 
 /// Integers that are no inference of a model with this interface.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BOUND, Interval};
+use crate::bounded;
 use crate::tensor::Tensor;
 
 /// How one real-valued input tensor becomes an integer tensor.
@@ -271,11 +272,17 @@ pub enum Decoding {
     },
     /// Integers as they are (indices, integer labels).
     Integer,
-    /// The integer is a position in a list of class names.
-    Names(Vec<String>),
+    /// The integer is a position in a list of class names, at most [`Self::MAX_NAMES`].
+    Names(
+        #[serde(deserialize_with = "bounded::sequence::<{ Decoding::MAX_NAMES }, _, _>")]
+        Vec<String>,
+    ),
 }
 
 impl Decoding {
+    /// The most class names of one output: more than any vocabulary has words.
+    pub const MAX_NAMES: usize = 1 << 18;
+
     /// The real values of an output tensor; class names decode to their position.
     pub fn decode(&self, integers: &Tensor<i32>) -> Tensor<f64> {
         match self {
@@ -300,6 +307,9 @@ impl Decoding {
         match self {
             Self::Real { scale } if !(scale.is_finite() && *scale > 0.0) => {
                 Err("the output's scale is not a positive number")
+            }
+            Self::Names(names) if names.len() > Self::MAX_NAMES => {
+                Err("the output has more than 262,144 class names")
             }
             Self::Names(names)
                 if interval.lo < 0

@@ -11,10 +11,6 @@
 //! The checksum finds damage, not forgery: a loaded model is checked as strictly as one from a
 //! stranger.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use blake2::{Blake2s256, Digest};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +21,7 @@ const VERSION: u32 = 2;
 const HEADER: usize = 20;
 const CHECKSUM: usize = 32;
 
-/// The longest file that is loaded, in bytes.
+/// The longest file that is to be read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 31;
 
 /// An integer model with its origin and its measured accuracy: what a `.ciro-model` file holds.
@@ -52,21 +48,10 @@ pub struct SourceInfo {
     pub compiler: String,
 }
 
-/// A `.ciro-model` file that cannot be written or read.
+/// Bytes that are no `.ciro-model` file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum FileError {
-    /// The operating system refused.
-    #[error("cannot {action} `{}`", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: std::io::Error,
-    },
+pub enum ModelFileError {
     /// The file is something else.
     #[error("not a `.ciro-model` file: it does not begin with `CIROMODL`")]
     Magic,
@@ -77,12 +62,6 @@ pub enum FileError {
         expected: u32,
         /// The file's version.
         got: u32,
-    },
-    /// The file is longer than [`MAX_FILE_BYTES`].
-    #[error("the file has {got} bytes, more than the limit of {MAX_FILE_BYTES}")]
-    TooLarge {
-        /// Its length.
-        got: u64,
     },
     /// The file is cut short or has bytes behind its end.
     #[error("the file has {got} bytes, its header announces {expected}")]
@@ -117,6 +96,11 @@ impl IntegerModel {
 }
 
 impl CompiledModel {
+    /// Whether bytes begin as a compiled model does, whatever its version.
+    pub fn is_begun_by(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
     /// The bytes of the `.ciro-model` file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let payload = postcard::to_stdvec(self).expect("models serialize into memory");
@@ -133,82 +117,37 @@ impl CompiledModel {
     /// Decodes the bytes of a `.ciro-model` file and checks the model by every rule.
     ///
     /// # Errors
-    /// [`FileError`] for bytes that are no model of this version; no input panics.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(FileError::Magic);
+    /// [`ModelFileError`] for bytes that are no model of this version; no input panics.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelFileError> {
+        if !Self::is_begun_by(bytes) {
+            return Err(ModelFileError::Magic);
         }
         let got = bytes.len() as u64;
         let header = bytes.get(MAGIC.len()..HEADER).and_then(|rest| rest.split_first_chunk());
         let Some((version, length)) = header else {
-            return Err(FileError::Length { expected: (HEADER + CHECKSUM) as u64, got });
+            return Err(ModelFileError::Length { expected: (HEADER + CHECKSUM) as u64, got });
         };
         let version = u32::from_le_bytes(*version);
         if version != VERSION {
-            return Err(FileError::Version { expected: VERSION, got: version });
+            return Err(ModelFileError::Version { expected: VERSION, got: version });
         }
         let length = u64::from_le_bytes(length.try_into().expect("the header ends with 8 bytes"));
         let expected = length.saturating_add((HEADER + CHECKSUM) as u64);
         if expected != got {
-            return Err(FileError::Length { expected, got });
+            return Err(ModelFileError::Length { expected, got });
         }
         let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
         if Blake2s256::digest(content)[..] != *checksum {
-            return Err(FileError::Checksum);
+            return Err(ModelFileError::Checksum);
         }
         let compiled: Self = match postcard::take_from_bytes(&content[HEADER..]) {
             Ok((compiled, [])) => compiled,
-            Ok(_) => return Err(FileError::Decode(postcard::Error::DeserializeBadEncoding)),
-            Err(error) => return Err(FileError::Decode(error)),
+            Ok(_) => return Err(ModelFileError::Decode(postcard::Error::DeserializeBadEncoding)),
+            Err(error) => return Err(ModelFileError::Decode(error)),
         };
         compiled.model.check()?;
         Ok(compiled)
     }
-
-    /// Writes the `.ciro-model` file: first a temporary file in the same folder, which is then
-    /// renamed, so that no reader and no crash ever sees half a file.
-    ///
-    /// # Errors
-    /// [`FileError::Io`] if the file cannot be written; nothing is left behind.
-    pub fn save(&self, path: &Path) -> Result<(), FileError> {
-        write_atomically(path, &self.to_bytes())
-    }
-
-    /// Reads a `.ciro-model` file.
-    ///
-    /// # Errors
-    /// [`FileError`] if it cannot be read or is no valid model of this version.
-    pub fn load(path: &Path) -> Result<Self, FileError> {
-        let io = |source| FileError::Io { action: "read", path: path.to_path_buf(), source };
-        let got = std::fs::metadata(path).map_err(io)?.len();
-        if got > MAX_FILE_BYTES {
-            return Err(FileError::TooLarge { got });
-        }
-        Self::from_bytes(&std::fs::read(path).map_err(io)?)
-    }
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let io = |action, source| FileError::Io { action, path: path.to_path_buf(), source };
-    let Some(name) = path.file_name() else {
-        return Err(io("write", std::io::ErrorKind::InvalidFilename.into()));
-    };
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    temporary.push(format!(".{}.{count}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let written = std::fs::File::create_new(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
-    renamed.map_err(|source| {
-        // Best effort: the first error is the one to report.
-        let _ = std::fs::remove_file(&temporary);
-        io("write", source)
-    })
 }
 
 #[cfg(test)]
@@ -245,34 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_model_loads_as_it_was() {
-        let folder = std::env::temp_dir().join(format!("ciro-model-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("m.ciro-model");
-        for _ in 0..2 {
-            sample().save(&path).unwrap();
-            assert_eq!(CompiledModel::load(&path).unwrap(), sample());
-        }
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "no temporary file stays");
-        std::fs::remove_dir_all(&folder).unwrap();
-        let error = sample().save(&path).unwrap_err();
-        assert!(error.to_string().starts_with("cannot write `"), "{error}");
-        assert!(CompiledModel::load(&path).unwrap_err().to_string().starts_with("cannot read `"));
+    fn a_written_model_is_read_as_it_was() {
+        assert_eq!(CompiledModel::from_bytes(&sample().to_bytes()).unwrap(), sample());
+        assert!(CompiledModel::is_begun_by(&sample().to_bytes()));
+        assert!(!CompiledModel::is_begun_by(b"CIROPROF"));
     }
 
     #[test]
     fn files_of_another_kind_or_version_are_told_apart() {
         let bytes = sample().to_bytes();
         let load = |bytes: &[u8]| CompiledModel::from_bytes(bytes).unwrap_err();
-        assert!(matches!(load(b"PK"), FileError::Magic));
-        assert!(matches!(load(MAGIC), FileError::Length { .. }));
+        assert!(matches!(load(b"PK"), ModelFileError::Magic));
+        assert!(matches!(load(MAGIC), ModelFileError::Length { .. }));
         let mut other = bytes.clone();
         other[8] = 1;
-        assert!(matches!(load(&reseal(other)), FileError::Version { expected: 2, got: 1 }));
-        assert!(matches!(load(&bytes[..bytes.len() - 1]), FileError::Length { .. }));
+        assert!(matches!(load(&reseal(other)), ModelFileError::Version { expected: 2, got: 1 }));
+        assert!(matches!(load(&bytes[..bytes.len() - 1]), ModelFileError::Length { .. }));
         let mut damaged = bytes.clone();
         damaged[HEADER + 3] ^= 1;
-        assert!(matches!(load(&damaged), FileError::Checksum));
+        assert!(matches!(load(&damaged), ModelFileError::Checksum));
     }
 
     #[test]
@@ -286,7 +216,10 @@ mod tests {
         let mut wrong = bytes;
         wrong[hi.start] = 98;
         let error = CompiledModel::from_bytes(&reseal(wrong)).unwrap_err();
-        assert!(matches!(error, FileError::Model(ModelError::Inconsistent { .. })), "{error:?}");
+        assert!(
+            matches!(error, ModelFileError::Model(ModelError::Inconsistent { .. })),
+            "{error:?}"
+        );
         compiled.accuracy.samples = 7;
         assert_eq!(compiled.model.digest(), sample().model.digest(), "reports are not meaning");
     }

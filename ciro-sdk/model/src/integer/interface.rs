@@ -6,8 +6,8 @@ use super::preimage::{Element, common_real};
 use super::{
     Decoding, Encoded, Encoding, EncodingError, IntegerModel, Interval, MAX_ELEMENTS, RunError,
 };
-use crate::is_plain;
 use crate::tensor::{Tensor, element_count};
+use crate::{bounded, is_plain};
 
 /// The inputs and outputs of a model: names, shapes, and what their integers mean.
 ///
@@ -17,8 +17,10 @@ use crate::tensor::{Tensor, element_count};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interface {
     /// The inputs in ONNX order.
+    #[serde(deserialize_with = "bounded::sequence::<MAX_PORTS, _, _>")]
     pub inputs: Vec<InputPort>,
     /// The outputs in ONNX order.
+    #[serde(deserialize_with = "bounded::sequence::<MAX_PORTS, _, _>")]
     pub outputs: Vec<OutputPort>,
 }
 
@@ -28,9 +30,11 @@ pub struct InputPort {
     /// The input's name.
     pub name: String,
     /// The shape of the real tensor.
+    #[serde(deserialize_with = "bounded::sequence::<MAX_RANK, _, _>")]
     pub shape: Vec<usize>,
     /// How the real tensor becomes integers: one tensor for each encoding. None if no output
     /// depends on the input.
+    #[serde(deserialize_with = "bounded::sequence::<MAX_VIEWS, _, _>")]
     pub views: Vec<Encoding>,
 }
 
@@ -40,6 +44,7 @@ pub struct OutputPort {
     /// The output's name.
     pub name: String,
     /// The tensor's shape.
+    #[serde(deserialize_with = "bounded::sequence::<MAX_RANK, _, _>")]
     pub shape: Vec<usize>,
     /// What every integer is inside of.
     pub interval: Interval,

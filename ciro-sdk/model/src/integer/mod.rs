@@ -17,9 +17,9 @@ mod report;
 pub mod room;
 
 pub use builder::ModelBuilder;
-pub use claim::ClaimError;
+pub use claim::{Claim, ClaimError, StatedInput, Statement};
 pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
-pub use file::{CompiledModel, FileError, MAX_FILE_BYTES, SourceInfo};
+pub use file::{CompiledModel, MAX_FILE_BYTES, ModelFileError, SourceInfo};
 pub use guard::{Clip, Guard};
 pub use interface::{
     EncodedSample, InputPort, Interface, InterfaceError, MAX_RANK, OutputPort, SampleMismatch,

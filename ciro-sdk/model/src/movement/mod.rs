@@ -93,7 +93,7 @@ pub enum Source {
 
 /// The full description of a movement for given operand shapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct MovementPlan {
     /// The shape of the result.
     pub shape: Vec<usize>,
     /// One source for each element of the result, in row-major order.
@@ -170,7 +170,7 @@ impl<V: Clone> Movement<V> {
     ///
     /// # Errors
     /// [`MovementError`] if the operands do not fit.
-    pub fn plan(&self, operands: &[&[usize]]) -> Result<Plan, MovementError> {
+    pub fn plan(&self, operands: &[&[usize]]) -> Result<MovementPlan, MovementError> {
         let shape = self.shape(operands)?;
         for dims in operands.iter().copied().chain([&shape[..]]) {
             match element_count(dims) {
@@ -179,7 +179,7 @@ impl<V: Clone> Movement<V> {
             }
         }
         let sources = index::sources(self, operands, &shape);
-        Ok(Plan { shape, sources })
+        Ok(MovementPlan { shape, sources })
     }
 
     /// Moves the elements.

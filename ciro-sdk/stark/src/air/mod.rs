@@ -4,13 +4,25 @@
 //! at one point (verifier), row by row (to fill the columns that depend on challenges) and to count columns.
 
 mod challenges;
+mod columns;
 mod component;
+mod components;
+#[cfg(feature = "prove")]
+mod filler;
 mod relation;
 mod row;
 mod shape;
 
 pub(crate) use challenges::Challenges;
+#[cfg(feature = "prove")]
+pub(crate) use columns::Filled;
+#[cfg(test)]
+pub(crate) use columns::Places;
+pub(crate) use columns::{Cells, columns};
 pub(crate) use component::{Air, FIRST, LAST, fixed_column_id, named_column_id};
+pub(crate) use components::fixed_columns;
+#[cfg(feature = "prove")]
+pub(crate) use filler::Filler;
 pub(crate) use relation::Relation;
-pub(crate) use row::{Chip, Row, combine, constant};
+pub(crate) use row::{Chip, Row, Total, are_lanes, combine, constant, read_memory};
 pub(crate) use shape::Shape;

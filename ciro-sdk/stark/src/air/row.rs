@@ -12,10 +12,42 @@ pub(crate) trait Chip {
     /// Binary logarithm of the number of rows.
     fn log_size(&self) -> u32;
 
+    /// The chip's name in reports and error messages.
+    #[cfg_attr(not(feature = "prove"), allow(dead_code, reason = "verifiers name no chip"))]
+    fn name(&self) -> &'static str;
+
+    /// Whether lane counts and limbs are such that the chip can be built; keys from outside are not
+    /// trusted.
+    fn is_sane(&self) -> bool;
+
+    /// Which total the chip claims.
+    fn total(&self) -> Total {
+        Total::None
+    }
+
+    /// Degree of one row's part of the total in the folding challenges together: a row adds the
+    /// powers of its lanes, and where folds are folded again, one power of each challenge.
+    fn folding_degree(&self) -> u32 {
+        0
+    }
+
     /// Reads one row and states what must hold for it.
     ///
     /// The order of calls is the order of columns. All folds come before the first lookup.
     fn evaluate<R: Row>(&self, row: &mut R, challenges: &Challenges);
+}
+
+/// What the total of a chip is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Total {
+    /// The chip has none: its claim is 0.
+    None,
+    /// The public values of the statement.
+    PublicValues,
+    /// Operands of matrix products: the same sum as of their results.
+    Operands,
+    /// Results of matrix products.
+    Results,
 }
 
 /// One row of a chip's trace, over whatever field the caller evaluates in.
@@ -77,4 +109,14 @@ pub(crate) fn combine<R: Row>(powers: &[SecureField], values: &[R::F]) -> R::EF 
     terms.fold(R::EF::from(power) * value.clone(), |sum, (&power, value)| {
         sum + R::EF::from(power) * value.clone()
     })
+}
+
+/// Takes a tensor element from memory.
+pub(crate) fn read_memory<R: Row>(row: &mut R, address: R::F, value: R::F) {
+    row.lookup(Relation::Memory, -constant::<R>(1), &[address, value]);
+}
+
+/// Whether so many lanes can be built: the folding challenges have as many powers.
+pub(crate) fn are_lanes(lanes: u32) -> bool {
+    (1..=Challenges::MAX_LANES).contains(&(lanes as usize))
 }

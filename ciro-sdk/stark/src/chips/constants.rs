@@ -2,9 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::air::{Challenges, Chip, Relation, Row};
+use crate::air::{Challenges, Chip, Relation, Row, are_lanes, columns};
 
-/// Adds constants to memory. Fixed: for each lane `(address, value, readers)`.
+columns! {
+    /// One lane: a constant and its readers.
+    fixed ConstantsLane(_chip: &ConstantsChip) {
+        address,
+        value,
+        readers,
+    }
+}
+
+/// Adds constants to memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ConstantsChip {
     pub(crate) log_size: u32,
@@ -16,11 +25,18 @@ impl Chip for ConstantsChip {
         self.log_size
     }
 
+    fn name(&self) -> &'static str {
+        "constants"
+    }
+
+    fn is_sane(&self) -> bool {
+        are_lanes(self.lanes)
+    }
+
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
         for _ in 0..self.lanes {
-            let cell = [row.fixed(), row.fixed()];
-            let readers = row.fixed();
-            row.lookup(Relation::Memory, readers, &cell);
+            let ConstantsLane { address, value, readers } = ConstantsLane::read(row, self);
+            row.lookup(Relation::Memory, readers, &[address, value]);
         }
     }
 }

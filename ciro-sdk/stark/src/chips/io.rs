@@ -3,12 +3,27 @@
 use serde::{Deserialize, Serialize};
 use stwo::core::fields::qm31::SecureField;
 
-use crate::air::{Challenges, Chip, Relation, Row, combine, constant};
+use crate::air::{Challenges, Chip, Relation, Row, Total, are_lanes, columns, combine, constant};
+
+columns! {
+    /// One lane.
+    fixed IoLane(_chip: &IoChip) {
+        address,
+        /// The number of readers of an input, -1 for an output, 0 in unused lanes.
+        multiplicity,
+    }
+}
+
+columns! {
+    witness IoWitness(chip: &IoChip) {
+        /// For each lane the public value.
+        values[chip.lanes],
+    }
+}
 
 /// Ties tensor elements to the statement.
 ///
-/// Fixed: for each lane `(address, multiplicity)`: the number of readers for an input, -1 for an output, 0 in unused lanes.
-/// Witness: the values. The fold over all lanes, last row first, is `sum_i t^i * value_i`; the verifier computes the same sum from the
+/// The fold over all lanes, last row first, is `sum_i t^i * value_i`; the verifier computes the same sum from the
 /// statement, so every lane holds the statement's value and unused lanes hold 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IoChip {
@@ -33,17 +48,33 @@ impl Chip for IoChip {
         self.log_size
     }
 
+    fn name(&self) -> &'static str {
+        "public values"
+    }
+
+    fn is_sane(&self) -> bool {
+        are_lanes(self.lanes)
+    }
+
+    fn total(&self) -> Total {
+        Total::PublicValues
+    }
+
+    fn folding_degree(&self) -> u32 {
+        self.lanes
+    }
+
     fn evaluate<R: Row>(&self, row: &mut R, challenges: &Challenges) {
         let lanes = self.lanes as usize;
-        let cells: Vec<_> = (0..lanes).map(|_| [row.fixed(), row.fixed(), row.witness()]).collect();
-        let values: Vec<R::F> = cells.iter().map(|[_, _, value]| value.clone()).collect();
+        let cells: Vec<_> = (0..lanes).map(|_| IoLane::read(row, self)).collect();
+        let IoWitness { values } = IoWitness::read(row, self);
         let not_first = constant::<R>(1) - row.first();
         let sum = row.fold(
             R::EF::from(challenges.t[lanes]) * not_first,
             combine::<R>(&challenges.t, &values),
         );
         row.total(sum);
-        for [address, multiplicity, value] in cells {
+        for (IoLane { address, multiplicity }, value) in cells.into_iter().zip(values) {
             row.lookup(Relation::Memory, multiplicity, &[address, value]);
         }
     }

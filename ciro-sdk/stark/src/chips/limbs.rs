@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "prove")]
+use stwo::core::fields::m31::BaseField;
+
+#[cfg(feature = "prove")]
 use super::unique::Width;
 use crate::air::{Relation, Row, constant};
 
@@ -21,6 +24,9 @@ pub(crate) struct Limbs {
 }
 
 impl Limbs {
+    /// The most limbs of a value.
+    pub(crate) const MOST: usize = 8;
+
     /// Limbs of `bits` bits for values of up to `widest` bits.
     #[cfg(feature = "prove")]
     pub(crate) fn new(widest: Width, bits: u32) -> Self {
@@ -53,7 +59,7 @@ impl Limbs {
     /// Whether every limb has a place below 2^31; keys from outside are not trusted. How large a
     /// value may be is up to the widths, which the key's root commits to.
     pub(crate) fn is_sane(self) -> bool {
-        (1..=8).contains(&self.count)
+        (1..=Self::MOST).contains(&(self.count as usize))
             && (1..=30).contains(&self.bits)
             && (self.count - 1) * self.bits <= 30
     }
@@ -65,6 +71,14 @@ impl Limbs {
         (0..self.count).map(move |k| (value >> (k * self.bits)) & mask)
     }
 
+    /// One cell for each limb.
+    #[cfg(feature = "prove")]
+    pub(crate) fn cells(self, limbs: impl Iterator<Item = u32>) -> LimbCells {
+        let mut cells = LimbCells::default();
+        cells.iter_mut().zip(limbs).for_each(|(cell, limb)| *cell = limb.into());
+        cells
+    }
+
     /// The value of limbs: `sum_k limbs[k] * 2^(bits * k)`.
     pub(crate) fn join<R: Row>(self, limbs: &[R::F]) -> R::F {
         let zero = constant::<R>(0);
@@ -73,6 +87,10 @@ impl Limbs {
             .fold(zero, |sum, (k, limb)| sum + limb.clone() * constant::<R>(1 << (k * self.bits)))
     }
 }
+
+/// Cells of the limbs of a value, or of their widths: as many count as the chip has.
+#[cfg(feature = "prove")]
+pub(crate) type LimbCells = [BaseField; Limbs::MOST];
 
 /// Takes `(range, value, 0)` from the tables: `0 <= value < 2^range`.
 pub(crate) fn range_check<R: Row>(row: &mut R, range: R::F, value: R::F) {

@@ -3,14 +3,49 @@
 use serde::{Deserialize, Serialize};
 
 use super::limbs::{Limbs, range_check};
-use super::quantize::read_memory;
-use crate::air::{Challenges, Chip, Relation, Row, constant};
+use crate::air::{Challenges, Chip, Relation, Row, columns, constant, read_memory};
+
+columns! {
+    fixed RankFixed(chip: &RankChip) {
+        /// Addresses of both parts of the value.
+        at_high,
+        at_low,
+        /// The feature's number in the boundary table.
+        feature,
+        /// Where trees ask for the rank.
+        slot,
+        /// Address of the rank.
+        at_rank,
+        /// Readers of the rank.
+        readers,
+        /// Widths of the limbs of both gaps.
+        widths(chip.limbs),
+    }
+}
+
+columns! {
+    witness RankWitness(chip: &RankChip) {
+        high,
+        low,
+        rank,
+        lower_high,
+        lower_low,
+        upper_high,
+        upper_low,
+        /// Whether the high parts of the value and the upper boundary are equal.
+        above_equal,
+        /// Limbs of the gap between them.
+        above(chip.limbs),
+        /// Whether the high parts of the lower boundary and the value are equal.
+        below_equal,
+        /// Limbs of the gap between them.
+        below(chip.limbs),
+        /// How many tree nodes read the slot.
+        visits,
+    }
+}
 
 /// One row for each feature value `x = (high, low)`: the boundaries next to its rank enclose it, `lower < x <= upper`.
-///
-/// Fixed: addresses of `high` and `low`, the feature's number in the boundary table, its slot for trees, address and readers of the rank, widths
-/// of the limbs. Witness: `high`, `low`, the rank, both boundaries, for each of the two comparisons whether the high parts are
-/// equal and the limbs of the gap, and how many tree nodes read the slot.
 ///
 /// # Soundness
 /// Pairs are compared in order: if the high parts differ their gap decides, else the low parts. Gaps are range-checked; parts are small, so a
@@ -27,19 +62,26 @@ impl Chip for RankChip {
         self.log_size
     }
 
+    fn name(&self) -> &'static str {
+        "feature ranks"
+    }
+
+    fn is_sane(&self) -> bool {
+        self.limbs.is_sane()
+    }
+
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
-        let [at_high, at_low, feature, slot, at_rank, readers] =
-            std::array::from_fn(|_| row.fixed());
-        let ranges: Vec<R::F> = (0..self.limbs.count()).map(|_| row.fixed()).collect();
-        let [high, low, rank] = std::array::from_fn(|_| row.witness());
-        let lower: [R::F; 2] = std::array::from_fn(|_| row.witness());
-        let upper: [R::F; 2] = std::array::from_fn(|_| row.witness());
+        let RankFixed { at_high, at_low, feature, slot, at_rank, readers, widths } =
+            RankFixed::read(row, self);
+        let witness = RankWitness::read(row, self);
+        let RankWitness { high, low, rank, visits, above, below, .. } = witness;
         let x = [high.clone(), low.clone()];
+        let lower = [witness.lower_high, witness.lower_low];
+        let upper = [witness.upper_high, witness.upper_low];
         let one = constant::<R>(1);
         // x <= upper, and lower + 1 <= x.
-        let above = self.ordered(row, &x, &upper, constant::<R>(0));
-        let below = self.ordered(row, &lower, &x, one.clone());
-        let visits = row.witness();
+        self.ordered(row, [&x, &upper], constant::<R>(0), (witness.above_equal, &above));
+        self.ordered(row, [&lower, &x], one.clone(), (witness.below_equal, &below));
 
         read_memory(row, at_high, high);
         read_memory(row, at_low, low);
@@ -50,7 +92,7 @@ impl Chip for RankChip {
         row.lookup(Relation::Rank, visits, &[slot, rank.clone()]);
         row.lookup(Relation::Memory, readers, &[at_rank, rank]);
         for limbs in [above, below] {
-            for (range, limb) in ranges.iter().zip(limbs) {
+            for (range, limb) in widths.iter().zip(limbs) {
                 range_check(row, range.clone(), limb);
             }
         }
@@ -58,17 +100,15 @@ impl Chip for RankChip {
 }
 
 impl RankChip {
-    /// Constrains `a + (0, strict) <= b` in lexicographic order; returns the limbs of the gap.
+    /// Constrains `a + (0, strict) <= b` in lexicographic order, where `limbs` are those of the gap.
     fn ordered<R: Row>(
         &self,
         row: &mut R,
-        a: &[R::F; 2],
-        b: &[R::F; 2],
+        [a, b]: [&[R::F; 2]; 2],
         strict: R::F,
-    ) -> Vec<R::F> {
-        let equal = row.witness();
-        let limbs: Vec<R::F> = (0..self.limbs.count()).map(|_| row.witness()).collect();
-        let gap = self.limbs.join::<R>(&limbs);
+        (equal, limbs): (R::F, &[R::F]),
+    ) {
+        let gap = self.limbs.join::<R>(limbs);
         let one = constant::<R>(1);
         let high = b[0].clone() - a[0].clone();
         let low = b[1].clone() - a[1].clone() - strict;
@@ -76,6 +116,5 @@ impl RankChip {
         row.constrain(equal.clone() * high.clone());
         let high = high - one;
         row.constrain(equal * (low - high.clone()) + high - gap);
-        limbs
     }
 }

@@ -2,11 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::air::{Challenges, Chip, Relation, Row};
+use crate::air::{Challenges, Chip, Relation, Row, are_lanes, columns};
+
+columns! {
+    /// One lane: an entry.
+    fixed TableLane(chip: &TableChip) {
+        entry[chip.book.width()],
+    }
+}
+
+columns! {
+    witness TableWitness(chip: &TableChip) {
+        /// For each lane, how often its entry is looked up.
+        counts[chip.lanes],
+    }
+}
 
 /// Adds every entry of a table as often as it is looked up.
 ///
-/// Fixed: for each lane the entry. Witness: for each lane how often. The multiplicity is the prover's choice, which is sound because a
+/// The multiplicity is the prover's choice, which is sound because a
 /// tuple that is no entry can never be balanced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableChip {
@@ -57,10 +71,23 @@ impl Chip for TableChip {
         self.log_size
     }
 
+    fn name(&self) -> &'static str {
+        match self.book {
+            Book::Functions => "function tables",
+            Book::Boundaries => "boundary table",
+            Book::TreeNodes => "tree nodes",
+            Book::Leaves => "tree leaves",
+        }
+    }
+
+    fn is_sane(&self) -> bool {
+        are_lanes(self.lanes)
+    }
+
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
-        for _ in 0..self.lanes {
-            let entry: Vec<R::F> = (0..self.book.width()).map(|_| row.fixed()).collect();
-            let count = row.witness();
+        let lanes: Vec<_> = (0..self.lanes).map(|_| TableLane::read(row, self)).collect();
+        let TableWitness { counts } = TableWitness::read(row, self);
+        for (TableLane { entry }, count) in lanes.into_iter().zip(counts) {
             row.lookup(self.book.relation(), count, &entry);
         }
     }

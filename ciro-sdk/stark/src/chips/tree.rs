@@ -3,13 +3,41 @@
 use serde::{Deserialize, Serialize};
 
 use super::limbs::{Limbs, range_check};
-use super::quantize::read_memory;
-use crate::air::{Challenges, Chip, Relation, Row, constant};
+use crate::air::{Challenges, Chip, Relation, Row, columns, constant, read_memory};
+
+columns! {
+    fixed PathFixed(chip: &PathChip) {
+        /// Not the first step.
+        keep,
+        root,
+        /// First slot of the sample's features.
+        slots,
+        /// Address of the reached leaf.
+        at_leaf,
+        /// Its readers, in the last step.
+        readers,
+        /// Widths of the limbs.
+        widths(chip.limbs),
+    }
+}
+
+columns! {
+    witness PathWitness(chip: &PathChip) {
+        node,
+        next: twice,
+        feature,
+        threshold,
+        left,
+        right,
+        rank,
+        /// 1 if the left branch is taken.
+        taken,
+        /// Limbs of the gap between rank and threshold.
+        limbs(chip.limbs),
+    }
+}
 
 /// One row for each step down a tree: look the node up, compare, go on. A leaf leads to itself, so that every path has the tree's depth.
-///
-/// Fixed: `keep` (not the first step), the root, the first slot of the sample's features, address of the reached leaf and its readers (in the last
-/// step), widths of the limbs. Witness: node, next node, feature, threshold, left, right, rank, `left is taken`, the limbs of the gap.
 ///
 /// # Soundness
 /// A path starts at its fixed root and goes on where the step before ended. Node and rank come from tables. The gap is `threshold - rank` on the
@@ -25,13 +53,27 @@ impl Chip for PathChip {
         self.log_size
     }
 
+    fn name(&self) -> &'static str {
+        "tree paths"
+    }
+
+    fn is_sane(&self) -> bool {
+        self.limbs.is_sane()
+    }
+
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
-        let [keep, root, slots, at_leaf, readers] = std::array::from_fn(|_| row.fixed());
-        let ranges: Vec<R::F> = (0..self.limbs.count()).map(|_| row.fixed()).collect();
-        let node = row.witness();
-        let [before, next] = row.witness_with_previous();
-        let [feature, threshold, left, right, rank, taken] = std::array::from_fn(|_| row.witness());
-        let limbs: Vec<R::F> = (0..self.limbs.count()).map(|_| row.witness()).collect();
+        let PathFixed { keep, root, slots, at_leaf, readers, widths } = PathFixed::read(row, self);
+        let PathWitness {
+            node,
+            next: [before, next],
+            feature,
+            threshold,
+            left,
+            right,
+            rank,
+            taken,
+            limbs,
+        } = PathWitness::read(row, self);
         let gap = self.limbs.join::<R>(&limbs);
         let one = constant::<R>(1);
 
@@ -47,15 +89,30 @@ impl Chip for PathChip {
         row.lookup(Relation::TreeNode, -one.clone(), &entry);
         row.lookup(Relation::Rank, -one, &[slots + feature, rank]);
         row.lookup(Relation::Memory, readers, &[at_leaf, next]);
-        for (range, limb) in ranges.into_iter().zip(limbs) {
+        for (range, limb) in widths.into_iter().zip(limbs) {
             range_check(row, range, limb);
         }
     }
 }
 
+columns! {
+    fixed LeafFixed(_chip: &LeafChip) {
+        at_leaf,
+        output,
+        /// Address of the weight, and its readers.
+        at_weight,
+        readers,
+    }
+}
+
+columns! {
+    witness LeafWitness(_chip: &LeafChip) {
+        leaf,
+        weight,
+    }
+}
+
 /// One row for each output that a reached leaf adds to.
-///
-/// Fixed: address of the leaf, the output, address of the weight and its readers. Witness: the leaf, its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeafChip {
     pub(crate) log_size: u32,
@@ -66,9 +123,17 @@ impl Chip for LeafChip {
         self.log_size
     }
 
+    fn name(&self) -> &'static str {
+        "leaf weights"
+    }
+
+    fn is_sane(&self) -> bool {
+        true
+    }
+
     fn evaluate<R: Row>(&self, row: &mut R, _challenges: &Challenges) {
-        let [at_leaf, output, at_weight, readers] = std::array::from_fn(|_| row.fixed());
-        let (leaf, weight) = (row.witness(), row.witness());
+        let LeafFixed { at_leaf, output, at_weight, readers } = LeafFixed::read(row, self);
+        let LeafWitness { leaf, weight } = LeafWitness::read(row, self);
         read_memory(row, at_leaf, leaf.clone());
         row.lookup(Relation::Leaf, -constant::<R>(1), &[leaf, output, weight.clone()]);
         row.lookup(Relation::Memory, readers, &[at_weight, weight]);

@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use ciro_model::integer::ops::{Combine, Conv, Linear, TreeEnsemble, TreeNode};
-use ciro_model::integer::{ConstId, NodeId, Op};
-use ciro_model::{IntegerModel, Interval, Tensor};
+use ciro_model::integer::{ConstId, NodeId};
+use ciro_model::{IntegerModel, Interval};
 
-use super::arithmetic::Elementwise;
-use super::clamp::{Steps, wide_clamps};
-use super::convolution;
 use super::cost::Costs;
-use super::divide::Divisions;
 use super::error::LayoutError;
-use super::extremum::Groups;
-use super::outcome::{Outcome, Sinks};
-use super::product::{Product, Results, Right};
-use super::rounding::{Rounding, Roundings};
+use super::ops;
+use super::ops::linear::Uses;
+use super::ops::requantize::{Steps, wide_clamps};
+use super::outcome::Sinks;
+use super::roundings::Roundings;
 use super::wiring::{Address, Wiring};
 use crate::chips::unique::{Division, Width};
+use crate::rows::arithmetic::Elementwise;
+use crate::rows::division::Divisions;
+use crate::rows::extremum::Groups;
+use crate::rows::product::{Outcome, Product, Results, Right};
+use crate::rows::rounding::Rounding;
 
 /// Gathers the work that a model's nodes make.
 pub(super) struct Collector<'m> {
@@ -25,19 +26,23 @@ pub(super) struct Collector<'m> {
     pub(super) wiring: Wiring<'m>,
     pub(super) costs: Costs,
     users: Vec<Vec<NodeId>>,
-    sinks: Sinks,
+    pub(super) sinks: Sinks,
     live: Vec<bool>,
     pub(super) roundings: Roundings,
     /// Rounding nodes and their (draft) rounding.
-    rounded: BTreeMap<NodeId, Rounding>,
+    pub(super) rounded: BTreeMap<NodeId, Rounding>,
+    /// The uses of every weight matrix, which become one product each.
+    pub(super) linears: BTreeMap<(ConstId, Option<ConstId>, bool), Uses>,
     pub(super) products: Vec<Product>,
     /// Rounding nodes that are laid out without a table, in steps.
-    wide: Vec<NodeId>,
+    pub(super) wide: Vec<NodeId>,
     pub(super) steps: Vec<Steps>,
     pub(super) elementwise: Vec<Elementwise>,
     pub(super) maxima: Vec<Groups>,
     pub(super) positions: Vec<Groups>,
     pub(super) divisions: Vec<Divisions>,
+    /// `(x, y)` of every square root.
+    pub(super) roots: Vec<[Address; 2]>,
     pub(super) embeds: Vec<(NodeId, ConstId)>,
     pub(super) bucketizes: Vec<NodeId>,
     pub(super) ensembles: Vec<NodeId>,
@@ -77,6 +82,7 @@ impl<'m> Collector<'m> {
             live,
             roundings: Roundings::default(),
             rounded: BTreeMap::new(),
+            linears: BTreeMap::new(),
             products: vec![],
             wide: wide_clamps(model, batch, costs),
             steps: vec![],
@@ -84,6 +90,7 @@ impl<'m> Collector<'m> {
             maxima: vec![],
             positions: vec![],
             divisions: vec![],
+            roots: vec![],
             embeds: vec![],
             bucketizes: vec![],
             ensembles: vec![],
@@ -126,58 +133,12 @@ impl<'m> Collector<'m> {
     }
 
     fn collect_nodes(&mut self) -> Result<(), LayoutError> {
-        let model: &'m IntegerModel = self.model;
-        let mut linears: BTreeMap<(ConstId, Option<ConstId>, bool), Vec<NodeId>> = BTreeMap::new();
-        for (id, node) in model.iter() {
-            if !self.live[id.index()] || node.is_empty() {
-                continue;
-            }
-            match &node.op {
-                Op::Input(_) | Op::Constant(_) | Op::Move(_) => {}
-                Op::Linear(Linear { weight, bias }) => {
-                    let key = (*weight, *bias, self.sinks.of(id).is_some());
-                    linears.entry(key).or_default().push(id);
-                }
-                Op::Conv(conv) => self.conv(id, conv),
-                Op::MatMul(_) => self.mat_mul(id),
-                Op::ReduceSum(_) => self.reduce_sum(id),
-                Op::Combine(combine) => self.combine(id, combine),
-                Op::Mul(_) => {
-                    let [a, b] = [node.operands[0], node.operands[1]];
-                    self.elementwise(id, [1, 0, 0, 0], a, b);
-                }
-                &Op::Requantize(op) if self.wide.contains(&id) => self.clamp_in_steps(id, op)?,
-                Op::Requantize(_) | Op::Lookup(_) if self.sinks.absorbs(id) => {}
-                Op::Requantize(_) | Op::Lookup(_) => {
-                    let cells = self.operand_cells(node.operands[0], node.operands[0], id);
-                    self.elementwise.push(Elementwise {
-                        coefficients: [0, 1, 0, 0],
-                        rounding: Some(self.rounded[&id]),
-                        cells,
-                    });
-                }
-                Op::ReduceMax(_) => {
-                    let groups = self.groups(id, Width::of_maximum)?;
-                    self.maxima.push(groups);
-                }
-                Op::ArgMax(_) => {
-                    let groups = self.groups(id, Width::of_first_maximum)?;
-                    self.positions.push(groups);
-                }
-                Op::DivFloor(_) => self.divide(id)?,
-                Op::Isqrt(_) => {
-                    let x = node.operands[0];
-                    self.divisions.push(Divisions::root(self.operand_cells(x, x, id)));
-                }
-                Op::Embed(embed) => self.embeds.push((id, embed.table)),
-                Op::Bucketize(_) => self.bucketizes.push(id),
-                Op::TreeEnsemble(op) if op.features == 0 => self.leaf_sums(id, op),
-                Op::TreeEnsemble(_) => self.ensembles.push(id),
+        for (id, node) in self.model.iter() {
+            if self.live[id.index()] && !node.is_empty() {
+                ops::collect(self, id)?;
             }
         }
-        for ((weight, bias, _), nodes) in linears {
-            self.linear(weight, bias, &nodes);
-        }
+        ops::linear::finish(self);
         Ok(())
     }
 
@@ -206,34 +167,7 @@ impl<'m> Collector<'m> {
         self.sinks.of(id).is_some()
     }
 
-    /// All uses of one weight matrix become one product: its rows are paid once.
-    fn linear(&mut self, weight: ConstId, bias: Option<ConstId>, nodes: &[NodeId]) {
-        let weight = &self.model.constants()[weight];
-        let (k, n) = (weight.shape()[0], weight.shape()[1]);
-        let mut right = weight.data().to_vec();
-        let bias = bias.map(|bias| &self.model.constants()[bias]);
-        right.extend(bias.into_iter().flat_map(Tensor::data));
-        let one = self.wiring.constant(1);
-        let (mut left, mut results, mut uses) = (vec![], vec![], vec![]);
-        for &id in nodes {
-            for sample in self.samples() {
-                let cells = self.wiring.cells(self.model.node(id).operands[0], sample);
-                for row in 0..self.model.node(id).len() / n {
-                    left.extend_from_slice(&cells[row * k..][..k]);
-                    left.extend(bias.map(|_| one));
-                }
-                results.extend(self.outcomes(id, sample));
-            }
-            uses.push((results.len() / n, self.model.node(id).interval));
-        }
-        let k = k + usize::from(bias.is_some());
-        let rounded = nodes.iter().any(|&id| self.rounds(id));
-        let m = results.len() / n;
-        let results = Results { outcomes: results, rounded, uses };
-        self.push_product([m, k, n], (left, Right::Fixed(right)), results);
-    }
-
-    fn push_product(
+    pub(super) fn push_product(
         &mut self,
         shape: [usize; 3],
         operands: (Vec<Address>, Right),
@@ -243,89 +177,15 @@ impl<'m> Collector<'m> {
         self.products.push(Product::new(shape, operands, results, zero));
     }
 
-    fn conv(&mut self, id: NodeId, conv: &Conv) {
-        let products = convolution::products(self, id, conv);
-        self.products.extend(products);
-    }
-
-    fn mat_mul(&mut self, id: NodeId) {
-        let node = self.model.node(id);
-        let [a, b] = [node.operands[0], node.operands[1]];
-        let n = *node.shape.last().expect("a matrix");
-        let m = node.shape[node.shape.len() - 2];
-        let k = *self.model.node(a).shape.last().expect("a matrix");
-        for sample in self.samples() {
-            let [a, b] = [a, b].map(|node| self.wiring.cells(node, sample));
-            for (block, outcomes) in self.outcomes(id, sample).chunks(m * n).enumerate() {
-                let part = |cells: &[Address], len: usize| cells[block * len..][..len].to_vec();
-                let operands = (part(&a, m * k), Right::Computed(part(&b, k * n)));
-                let rounded = self.rounds(id);
-                let results = Results { outcomes: outcomes.to_vec(), rounded, uses: vec![] };
-                self.push_product([m, k, n], operands, results);
-            }
-        }
-    }
-
-    fn reduce_sum(&mut self, id: NodeId) {
-        let operand = self.model.node(id).operands[0];
-        let k = *self.model.node(operand).shape.last().expect("checked by the shape rule");
-        self.row_sums(id, self.all_cells(operand), vec![1; k]);
-    }
-
     /// `y[i] = sum_j weights[j] * x[i, j]` for every element `i` of a node.
-    fn row_sums(&mut self, id: NodeId, left: Vec<Address>, weights: Vec<i32>) {
+    pub(super) fn row_sums(&mut self, id: NodeId, left: Vec<Address>, weights: Vec<i32>) {
         let (m, k) = (self.all_cells(id).len(), weights.len());
         let outcomes = self.samples().flat_map(|sample| self.outcomes(id, sample)).collect();
         let results = Results { outcomes, rounded: self.rounds(id), uses: vec![] };
         self.push_product([m, k, 1], (left, Right::Fixed(weights)), results);
     }
 
-    /// An ensemble of no features is a sum of leaves.
-    fn leaf_sums(&mut self, id: NodeId, op: &TreeEnsemble) {
-        let one = self.wiring.constant(1);
-        let cells = self.all_cells(id);
-        let leaves: Vec<i32> = (0..op.outputs())
-            .map(|output| {
-                let weight = |&root: &u32| match &op.nodes[root as usize] {
-                    TreeNode::Leaf { weights } => i64::from(weights[output]),
-                    TreeNode::Branch { .. } => unreachable!("there is no feature to branch on"),
-                };
-                let sum = i64::from(op.base[output]) + op.roots.iter().map(weight).sum::<i64>();
-                i32::try_from(sum).expect("interval analysis bounds the sum")
-            })
-            .collect();
-        for (output, &sum) in leaves.iter().enumerate() {
-            let results = cells.iter().skip(output).step_by(leaves.len());
-            let cells = results.map(|&y| [one, one, y]).collect();
-            let coefficients = [0, sum, 0, 0];
-            self.elementwise.push(Elementwise { coefficients, rounding: None, cells });
-        }
-    }
-
-    fn combine(&mut self, id: NodeId, combine: &Combine) {
-        let operands = &self.model.node(id).operands;
-        let constant = combine.constant;
-        match (&operands[..], &combine.coefficients[..]) {
-            (&[a], &[q]) => self.elementwise(id, [0, q, 0, constant], a, a),
-            (&[a, b], &[q, r]) => self.elementwise(id, [0, q, r, constant], a, b),
-            _ => {
-                let columns: Vec<Vec<Address>> =
-                    operands.iter().map(|&operand| self.all_cells(operand)).collect();
-                let one = self.wiring.constant(1);
-                let mut weights = combine.coefficients.clone();
-                weights.extend((constant != 0).then_some(constant));
-                let left = (0..columns[0].len())
-                    .flat_map(|i| {
-                        let cells = columns.iter().map(move |column| column[i]);
-                        cells.chain((constant != 0).then_some(one))
-                    })
-                    .collect();
-                self.row_sums(id, left, weights);
-            }
-        }
-    }
-
-    fn elementwise(&mut self, id: NodeId, coefficients: [i32; 4], a: NodeId, b: NodeId) {
+    pub(super) fn elementwise(&mut self, id: NodeId, coefficients: [i32; 4], a: NodeId, b: NodeId) {
         let cells = self.operand_cells(a, b, id);
         let Some(sinks) = self.sinks.of(id) else {
             self.elementwise.push(Elementwise { coefficients, rounding: None, cells });
@@ -350,16 +210,9 @@ impl<'m> Collector<'m> {
         }
     }
 
-    fn operand_cells(&self, a: NodeId, b: NodeId, y: NodeId) -> Vec<[Address; 3]> {
+    pub(super) fn operand_cells(&self, a: NodeId, b: NodeId, y: NodeId) -> Vec<[Address; 3]> {
         let [a, b, y] = [a, b, y].map(|node| self.all_cells(node));
         a.into_iter().zip(b).zip(y).map(|((a, b), y)| [a, b, y]).collect()
-    }
-
-    fn divide(&mut self, id: NodeId) -> Result<(), LayoutError> {
-        let node = self.model.node(id);
-        let [a, b] = [node.operands[0], node.operands[1]];
-        let intervals = [self.model.node(a).interval, self.model.node(b).interval, node.interval];
-        self.push_division(id, intervals, self.operand_cells(a, b, id))
     }
 
     /// Divisions for a node: dividends, divisors and quotients lie in `intervals`.
@@ -375,11 +228,11 @@ impl<'m> Collector<'m> {
             let (node, op) = (node.name.clone(), node.op.operator().name());
             LayoutError::WideDivision { node, op, dividend, divisor, quotient }
         })?;
-        self.divisions.push(Divisions::division(check, cells));
+        self.divisions.push(Divisions { check, cells });
         Ok(())
     }
 
-    fn groups(
+    pub(super) fn groups(
         &self,
         id: NodeId,
         width: impl Fn(Interval) -> Option<Width>,

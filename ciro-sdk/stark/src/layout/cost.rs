@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::tables::Tables;
 use crate::air::{Chip, Shape};
 use crate::chips::AnyChip;
 use crate::chips::limbs::Limbs;
@@ -74,7 +73,7 @@ impl Costs {
     pub(crate) fn cheapest_limbs(
         self,
         widths: &BTreeSet<Width>,
-        tables: &Tables,
+        has_range: impl Fn(u32) -> bool,
         chip: impl Fn(Limbs) -> AnyChip,
     ) -> Limbs {
         let widest = widths.last().copied().unwrap_or(Width::ZERO);
@@ -82,7 +81,7 @@ impl Costs {
             let limbs = Limbs::new(widest, bits);
             let ranges: BTreeSet<u32> =
                 widths.iter().flat_map(|&width| limbs.widths(width)).collect();
-            let missing = ranges.into_iter().filter(|&width| !tables.has_range(width));
+            let missing = ranges.into_iter().filter(|&width| !has_range(width));
             let entries: f64 = missing.map(|width| f64::from(1u32 << width)).sum();
             (self.chip(&chip(limbs)) + f64::from(Self::ENTRY) * entries, limbs)
         });

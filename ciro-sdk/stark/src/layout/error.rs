@@ -3,7 +3,7 @@
 use ciro_model::Interval;
 use ciro_model::integer::room;
 
-use super::rounding::NoRoom;
+use super::roundings::NoRoom;
 
 /// A model that cannot be laid out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,86 +1,31 @@
-//! From an integer model to chips: what stands in which row, and what is wired to what.
+//! From an integer model to chips: which work there is, and what is wired to what.
 //!
 //! 1. [`wiring`] gives every tensor element an address; movements give none, their elements are read where they come from.
-//! 2. [`collect`] turns the model's nodes into work: matrix products, arithmetic, maxima, ...
+//! 2. [`collect`] and [`ops`] turn the model's nodes into work: matrix products, arithmetic, maxima, ...
 //! 3. [`lay`] lets every kind of work choose its chip's shape by a cost model and lay its rows; reads are counted on the way.
 //! 4. Once all reads are counted, the fixed columns are written: they are tree 0 of the proof.
 
-mod arithmetic;
-mod clamp;
 mod collect;
-mod constants;
-mod convolution;
-mod cost;
-mod divide;
-mod embed;
+pub(crate) mod cost;
 mod error;
-mod extremum;
-mod io;
 mod lay;
+mod ops;
 mod outcome;
-mod product;
-mod rounding;
-mod tables;
-mod tree;
-mod wiring;
+mod role;
+mod roundings;
+pub(crate) mod wiring;
 
 use ciro_model::IntegerModel;
-use stwo::core::fields::m31::BaseField;
 
-use crate::air::{Chip as _, Shape};
+use crate::air::Chip as _;
 use crate::chips::AnyChip;
-use crate::field::embed;
 use crate::preset::{Parameters, Preset};
+use crate::rows::table::Tables;
+use crate::rows::{Auxiliary, PlacedChip};
 use crate::security::Counts;
 
 pub use error::LayoutError;
-pub(crate) use tables::TableCounts;
 pub(crate) use wiring::Address;
-
-/// A column in row order.
-pub(crate) type Column = Vec<BaseField>;
-
-/// How one chip's witness follows from the tensor elements.
-pub(crate) trait Witness: Send + Sync {
-    /// The chip's witness columns, in the order in which its constraints read them.
-    ///
-    /// `values[address]` is the value of a tensor element; lookups are counted in `counts`.
-    fn columns(
-        &self,
-        values: &[i32],
-        tables: &tables::Tables,
-        counts: &mut TableCounts,
-    ) -> Vec<Column>;
-}
-
-/// Values that no node computes, but that chips pass to each other.
-pub(crate) trait Auxiliary: Send + Sync {
-    /// Fills them from the tensor elements.
-    fn fill(&self, values: &mut [i32]);
-}
-
-/// The witness of chips that only read memory: the address of every cell, column by column.
-pub(crate) struct MemoryReads(Vec<Vec<Address>>);
-
-impl Witness for MemoryReads {
-    fn columns(
-        &self,
-        values: &[i32],
-        _tables: &tables::Tables,
-        _counts: &mut TableCounts,
-    ) -> Vec<Column> {
-        let value = |&address: &Address| embed(values[address as usize]);
-        self.0.iter().map(|column| column.iter().map(value).collect()).collect()
-    }
-}
-
-/// A chip with its fixed columns and the recipe of its witness.
-pub(crate) struct PlacedChip {
-    pub(crate) chip: AnyChip,
-    pub(crate) shape: Shape,
-    pub(crate) fixed: Vec<Column>,
-    pub(crate) witness: Box<dyn Witness>,
-}
 
 /// Everything about a model that does not depend on an input.
 pub(crate) struct Layout {
@@ -91,7 +36,7 @@ pub(crate) struct Layout {
     pub(crate) auxiliary: Vec<Box<dyn Auxiliary>>,
     /// The address of the first element of every node; movements have none of their own.
     pub(crate) bases: Vec<Option<Address>>,
-    pub(crate) tables: tables::Tables,
+    pub(crate) tables: Tables,
 }
 
 impl Layout {
@@ -134,9 +79,4 @@ impl Layout {
     pub(crate) fn max_log_size(&self) -> u32 {
         self.chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0)
     }
-}
-
-/// The witness of the table chip: how often each entry is looked up.
-pub(crate) fn table_columns(chip: &crate::chips::TableChip, counts: &TableCounts) -> Vec<Column> {
-    tables::Tables::columns(chip, counts)
 }

@@ -6,21 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ciro_model::IntegerModel;
-use ciro_model::integer::{NodeId, Op};
+use ciro_model::integer::NodeId;
 
-use super::rounding::Rounding;
-use super::wiring::{Address, Wiring};
-
-/// One result of a chip that computes and may round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// Where the exact result stands.
-    pub(crate) raw: Address,
-    /// Where what is written stands: the rounded result, or the exact one; `None` if nobody reads it.
-    pub(crate) written: Option<Address>,
-    /// How the result is rounded; [`Rounding::IDLE`] in chips that do not round.
-    pub(crate) rounding: Rounding,
-}
+use super::role::Role;
+use super::wiring::Wiring;
+use crate::rows::rounding::Rounding;
 
 /// The rounding nodes that are done where their operands are computed.
 #[derive(Debug, Default)]
@@ -40,16 +30,7 @@ impl Sinks {
     ) -> Self {
         let mut sinks = Self::default();
         for (id, node) in model.iter() {
-            let computes = matches!(
-                node.op,
-                Op::Linear(_)
-                    | Op::Conv(_)
-                    | Op::MatMul(_)
-                    | Op::ReduceSum(_)
-                    | Op::Combine(_)
-                    | Op::Mul(_)
-            );
-            if !computes {
+            if Role::of(&node.op) != Role::Computes {
                 continue;
             }
             let Some(readers) = readers(model, users, rounded, id) else { continue };
@@ -87,7 +68,7 @@ fn readers(
         for &user in &users[at.index()] {
             if rounded.contains_key(&user) {
                 readers.insert(user);
-            } else if matches!(model.node(user).op, Op::Move(_)) {
+            } else if Role::of(&model.node(user).op) == Role::Moves {
                 open.push(user);
             } else {
                 return None;

@@ -6,6 +6,8 @@ use ciro_model::integer::{ConstId, NodeId, Op};
 use ciro_model::movement::Source;
 use ciro_model::{IntegerModel, Movement};
 
+use super::role::Role;
+
 /// Where a tensor element lives. Every element that some node computes has one; the readers of a moved element name the
 /// element it comes from.
 pub(crate) type Address = u32;
@@ -34,7 +36,7 @@ impl<'m> Wiring<'m> {
         let mut bases = Vec::with_capacity(model.nodes().len());
         let mut next = 0u32;
         for node in model.nodes() {
-            if matches!(node.op, Op::Move(_) | Op::Constant(_)) {
+            if matches!(Role::of(&node.op), Role::Moves | Role::Constant) {
                 bases.push(None);
             } else {
                 bases.push(Some(next));

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use ciro_model::integer::Statement;
 use num_traits::Zero;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
 
-use crate::air::{Challenges, Chip, Relation, Row};
-use crate::chips::{AnyChip, IoChip};
-use crate::layout::{Column, PlacedChip};
-use crate::statement::Statement;
+use crate::air::{Challenges, Chip as _, Relation, Row, Total};
+use crate::chips::IoChip;
+use crate::rows::{Column, PlacedChip};
+use crate::statement::public_values;
 
 /// A tuple of a relation.
 type Tuple = (u32, Vec<u32>);
@@ -44,14 +45,15 @@ pub(crate) fn faults(
                 row.violated.drain(..).map(|n| format!("{name}: row {at}: constraint {n}")),
             );
         }
-        let is_public = matches!(placed.chip, AnyChip::Io(_));
-        if is_public && row.total != IoChip::public_total(statement.values(), &challenges) {
-            faults.push("public values are not the statement's".to_owned());
-        }
-        match placed.chip.product_sign() {
-            Some(1) => products += row.total,
-            Some(_) => products -= row.total,
-            None => {}
+        match placed.chip.total() {
+            Total::None => {}
+            Total::PublicValues => {
+                if row.total != IoChip::public_total(public_values(statement), &challenges) {
+                    faults.push("public values are not the statement's".to_owned());
+                }
+            }
+            Total::Operands => products += row.total,
+            Total::Results => products -= row.total,
         }
     }
     let open = balance.into_iter().filter(|(_, count)| !count.is_zero());

@@ -6,7 +6,7 @@ use stwo::core::fields::qm31::SecureField;
 
 use crate::air::{Challenges, Chip, Relation, Row, Shape};
 use crate::chips::AnyChip;
-use crate::layout::Column;
+use crate::rows::Column;
 
 /// The folded columns of a chip, four coordinates each, and the chip's total.
 pub(super) struct Folds {

@@ -4,6 +4,7 @@
 //! are opened in two must, because stwo opens them a third time, one period further on. Here a table's count is `+1` in the first copy of
 //! its rows and `-1` in the second, and the LogUp column runs over both copies: every constraint holds, every sum is the claimed one.
 
+use ciro_model::integer::Statement;
 use num_traits::Zero;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::poly::circle::CanonicCoset;
@@ -13,15 +14,15 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::{CommitmentSchemeProver, ComponentProver};
 
 use super::prove::{commit, components, interaction};
-use crate::air::{Challenges, FIRST, Shape, named_column_id};
+use crate::air::{Challenges, FIRST, Shape, fixed_columns, named_column_id};
 use crate::chips::{AnyChip, Book, IoChip, TableChip};
-use crate::form::fixed_columns;
 use crate::key::ModelKey;
-use crate::layout::Column;
+use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
-use crate::statement::{Inference, Statement, open_transcript};
-use crate::transcript::{Transcript, Trees};
-use crate::verify::{Policy, VerificationError, mix_claims, verify};
+use crate::rows::Column;
+use crate::statement::empty;
+use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
+use crate::verify::{Policy, VerificationError, verify};
 
 /// Rows of the short chips and of the tall one, as binary logarithms.
 const SHORT: u32 = 5;
@@ -61,7 +62,7 @@ fn selectors(chips: &[AnyChip], own: usize) -> Vec<Column> {
 
 /// Proves the empty statement with the short table's counts as given for all rows of the tall one, and a total for the table, which
 /// has none.
-fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
+fn prove(preset: Preset, counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     let honest = chips();
     // For the prover, the short table has as many rows as the tall one: its own, twice.
     let mut taken = honest.clone();
@@ -73,7 +74,7 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     let counts: Column = counts.iter().map(|&count| crate::field::embed(count)).collect();
     let witness = [vec![counts], vec![zeros(TALL)]];
 
-    let key = |root| ModelKey::of_chips(honest.clone(), root);
+    let key = |root| ModelKey::of_chips(preset, honest.clone(), root);
     let parameters = key([0; 32]).parameters();
     let config = parameters.pcs_config(TALL);
     let domain = CanonicCoset::new(TALL + parameters.log_blowup).circle_domain().half_coset;
@@ -93,7 +94,7 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     let mut draft = scheme();
     commit(&mut draft, tree(), &mut Transcript::searching());
     let key = key(draft.roots()[0].0);
-    let statement = Statement { samples: vec![Inference::empty()] };
+    let statement = empty();
 
     let mut channel = Transcript::searching();
     open_transcript(&mut channel, &key, &statement);
@@ -119,14 +120,17 @@ fn prove(counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     (key, statement, Proof { claims, nonces: channel.into_nonces(), stark })
 }
 
-fn verdict(counts: &[i32], total: u32) -> Result<(), VerificationError> {
-    let (key, statement, proof) = prove(counts, total);
-    verify(&key, &statement, &proof, &Policy { min_security_bits: 0, min_proven_bits: 0 })
+/// What a verifier says at every preset.
+fn verdicts(counts: &[i32], total: u32) -> [Result<(), VerificationError>; 4] {
+    Preset::ALL.map(|preset| {
+        let (key, statement, proof) = prove(preset, counts, total);
+        verify(&key, &statement, &proof, &Policy { min_security_bits: 0, min_proven_bits: 0 })
+    })
 }
 
 #[test]
 fn rows_that_repeat_are_accepted() {
-    assert_eq!(verdict(&[0; 1 << TALL], 0), Ok(()));
+    assert_eq!(verdicts(&[0; 1 << TALL], 0), [const { Ok(()) }; 4]);
 }
 
 #[test]
@@ -134,12 +138,14 @@ fn a_logup_column_that_does_not_repeat_is_refused() {
     let mut counts = [0; 1 << TALL];
     counts[3] = 1;
     counts[3 + (1 << SHORT)] = -1;
-    let verdict = verdict(&counts, 0);
-    assert!(matches!(verdict, Err(VerificationError::Opening(_))), "{verdict:?}");
+    for verdict in verdicts(&counts, 0) {
+        assert!(matches!(verdict, Err(VerificationError::Opening(_))), "{verdict:?}");
+    }
 }
 
 #[test]
 fn chips_without_a_total_claim_none() {
-    let verdict = verdict(&[0; 1 << TALL], 1);
-    assert_eq!(verdict, Err(VerificationError::Structure("a total of a chip without one")));
+    for verdict in verdicts(&[0; 1 << TALL], 1) {
+        assert_eq!(verdict, Err(VerificationError::Structure("a total of a chip without one")));
+    }
 }

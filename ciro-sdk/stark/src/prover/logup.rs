@@ -10,7 +10,7 @@ use stwo::prover::backend::simd::qm31::PackedSecureField;
 
 use crate::air::{Challenges, Chip, Relation, Row, Shape};
 use crate::chips::AnyChip;
-use crate::layout::Column;
+use crate::rows::Column;
 
 /// The LogUp columns of a chip, four coordinates each, and the sum of all its fractions.
 pub(super) struct Logup {

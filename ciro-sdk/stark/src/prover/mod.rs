@@ -12,7 +12,7 @@ mod prove;
 mod tree;
 
 pub use estimate::Estimate;
-pub use prove::{Plan, ProveError, Prover};
+pub use prove::{Plan, StarkProveError, TensorProver};
 
 #[cfg(test)]
 mod lifted;

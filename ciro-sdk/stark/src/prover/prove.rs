@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ciro_model::integer::{RunError, Trace};
+use ciro_model::integer::{Claim, RunError, Statement, Trace};
 use ciro_model::{IntegerModel, Tensor};
 use rayon::prelude::*;
 use stwo::core::fields::qm31::SecureField;
@@ -18,22 +18,21 @@ use super::columns::evaluations;
 use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
-use crate::air::{Air, Challenges, Shape};
+use crate::air::{Air, Challenges, Chip as _, Shape, fixed_columns};
 use crate::chips::AnyChip;
-use crate::form::fixed_columns;
 use crate::key::ModelKey;
-use crate::layout::{Column, Layout, LayoutError, PlacedChip};
+use crate::layout::{Layout, LayoutError};
 use crate::preset::Preset;
 use crate::proof::{ChipClaim, Proof};
+use crate::rows::table::Tables;
+use crate::rows::{Column, PlacedChip};
 use crate::security::{Counts, Security};
-use crate::statement::{Inference, Statement, open_transcript};
-use crate::transcript::{Transcript, Trees};
-use crate::verify::mix_claims;
+use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
 
 /// Why no proof was made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProveError {
+pub enum StarkProveError {
     /// The model cannot be proven on this route.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -100,37 +99,41 @@ impl Plan {
     }
 
     /// Commits the model's columns.
-    pub fn commit(self) -> Prover {
+    pub fn commit(self) -> TensorProver {
         let Self { model, preset, batch, layout } = self;
         let parameters = layout.parameters(preset);
         let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
         let key = ModelKey::new(&model, (preset, batch), tree.root(), layout.shapes());
-        let prover = Prover { model, layout, tree, key };
+        let prover = TensorProver { model, layout, tree, key };
         prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
         prover
     }
 }
 
 /// Proves inferences of one model; made once, used for many inputs.
-pub struct Prover {
+pub struct TensorProver {
     model: Arc<IntegerModel>,
     layout: Layout,
     tree: ModelTree,
     key: ModelKey,
 }
 
-impl std::fmt::Debug for Prover {
+impl std::fmt::Debug for TensorProver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prover").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("TensorProver").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
-impl Prover {
+impl TensorProver {
     /// Lays a model out and commits its columns, for proofs of `batch` inputs at once.
     ///
     /// # Errors
-    /// [`ProveError::Layout`] if the model cannot be proven on this route.
-    pub fn new(model: Arc<IntegerModel>, preset: Preset, batch: u32) -> Result<Self, ProveError> {
+    /// [`StarkProveError::Layout`] if the model cannot be proven on this route.
+    pub fn new(
+        model: Arc<IntegerModel>,
+        preset: Preset,
+        batch: u32,
+    ) -> Result<Self, StarkProveError> {
         Ok(Plan::new(model, preset, batch)?.commit())
     }
 
@@ -179,34 +182,29 @@ impl Prover {
     /// Runs the model on one input for each sample of the batch and proves the results.
     ///
     /// # Errors
-    /// [`ProveError`] if the number of inputs is not the batch's, or the model does not take one of them.
-    pub fn prove(&self, inputs: &[Vec<Tensor<i32>>]) -> Result<(Statement, Proof), ProveError> {
+    /// [`StarkProveError`] if the number of inputs is not the batch's, or the model does not take one of them.
+    pub fn prove(
+        &self,
+        inputs: &[Vec<Tensor<i32>>],
+    ) -> Result<(Statement, Proof), StarkProveError> {
         if inputs.len() != self.key.batch as usize {
-            return Err(ProveError::Batch { expected: self.key.batch, got: inputs.len() });
+            return Err(StarkProveError::Batch { expected: self.key.batch, got: inputs.len() });
         }
         let span = info_span!("run").entered();
         let traces = inputs
             .par_iter()
             .enumerate()
             .map(|(sample, inputs)| {
-                self.model.trace(inputs).map_err(|source| ProveError::Run { sample, source })
+                self.model.trace(inputs).map_err(|source| StarkProveError::Run { sample, source })
             })
             .collect::<Result<Vec<Trace>, _>>()?;
         drop(span);
-        let samples = inputs
-            .iter()
-            .zip(&traces)
-            .map(|(inputs, trace)| Inference {
-                inputs: inputs.clone(),
-                outputs: self
-                    .model
-                    .outputs()
-                    .iter()
-                    .map(|output| trace.value(output.node).clone())
-                    .collect(),
-            })
-            .collect();
-        let statement = Statement { samples };
+        let claim = |(inputs, trace): (&Vec<Tensor<i32>>, &Trace)| {
+            let outputs = self.model.outputs().iter();
+            let outputs = outputs.map(|output| trace.value(output.node).clone()).collect();
+            Claim::public(inputs.clone(), outputs)
+        };
+        let statement = Statement { claims: inputs.iter().zip(&traces).map(claim).collect() };
         let witness = self.witness(&self.layout.values(&traces));
         let proof = self.prove_witness(&statement, &witness)?;
         Ok((statement, proof))
@@ -229,7 +227,7 @@ impl Prover {
         counts.iter().for_each(|counts| total.add(counts));
         for (columns, placed) in columns.iter_mut().zip(&self.layout.chips) {
             if let AnyChip::Table(chip) = &placed.chip {
-                *columns = crate::layout::table_columns(chip, &total);
+                *columns = Tables::columns(chip, &total);
             }
         }
         columns
@@ -240,7 +238,7 @@ impl Prover {
         &self,
         statement: &Statement,
         witness: &[Vec<Column>],
-    ) -> Result<Proof, ProveError> {
+    ) -> Result<Proof, StarkProveError> {
         let committed = self.commit(statement, witness);
         let _span = info_span!("stark").entered();
         let components = components(&self.key.chips, &committed.challenges, &committed.claims);
@@ -250,7 +248,7 @@ impl Prover {
             .collect();
         let Committed { mut channel, scheme, claims, .. } = committed;
         let stark = stwo::prover::prove(&provers, &mut channel, scheme)
-            .map_err(|_| ProveError::Unsatisfied)?;
+            .map_err(|_| StarkProveError::Unsatisfied)?;
         Ok(Proof { claims, nonces: channel.into_nonces(), stark })
     }
 
@@ -337,7 +335,6 @@ struct Committed<'a> {
 }
 
 fn chip_log(placed: &PlacedChip) -> u32 {
-    use crate::air::Chip as _;
     placed.chip.log_size()
 }
 

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use ciro_model::IntegerModel;
+use ciro_model::integer::{Claim, Statement};
+use ciro_model::{IntegerModel, Tensor};
 use num_traits::One;
 use stwo::core::fields::m31::BaseField;
 
 use super::check::faults;
-use super::{Plan, Prover};
-use crate::air::Chip as _;
+use super::{Plan, TensorProver};
+use crate::air::{Chip as _, Places};
 use crate::chips::AnyChip;
-use crate::layout::Column;
+use crate::chips::product::AccumulateFixed;
 use crate::preset::Preset;
 use crate::proof::Proof;
+use crate::rows::Column;
 use crate::security::Security;
-use crate::statement::{Inference, Statement};
 use crate::verify::{Policy, VerificationError, verify};
 
 #[path = "../../tests/it/models.rs"]
@@ -23,22 +24,27 @@ pub(crate) mod models;
 
 /// A prover with an honest statement and witness, to be tampered with.
 struct Case {
-    prover: Prover,
+    prover: TensorProver,
     statement: Statement,
     witness: Vec<Vec<Column>>,
 }
 
 impl Case {
     fn new(model: &Arc<IntegerModel>, batch: u32) -> Self {
-        let prover = Prover::new(Arc::clone(model), Preset::FastTest, batch).unwrap();
+        Self::at(Preset::FastTest, model, batch)
+    }
+
+    fn at(preset: Preset, model: &Arc<IntegerModel>, batch: u32) -> Self {
+        let prover = TensorProver::new(Arc::clone(model), preset, batch).unwrap();
         let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(model, seed.into())).collect();
         let traces: Vec<_> = inputs.iter().map(|inputs| model.trace(inputs).unwrap()).collect();
-        let samples = inputs
-            .into_iter()
-            .map(|inputs| Inference { outputs: model.run(&inputs).unwrap(), inputs })
-            .collect();
+        let claim = |inputs: Vec<Tensor<i32>>| {
+            let outputs = model.run(&inputs).unwrap();
+            Claim::public(inputs, outputs)
+        };
+        let claims = inputs.into_iter().map(claim).collect();
         let witness = prover.witness(&prover.layout().values(&traces));
-        Self { prover, statement: Statement { samples }, witness }
+        Self { prover, statement: Statement { claims }, witness }
     }
 
     fn faults(&self) -> Vec<String> {
@@ -74,8 +80,9 @@ fn is_idle(case: &Case, chip: usize, row: usize) -> bool {
     let placed = &case.prover.layout().chips[chip];
     let AnyChip::Accumulate(accumulate) = &placed.chip else { return false };
     // In a row of a product the inner fold goes on, or the inner axis ends.
-    let in_product = [1, 2].iter().any(|&flag| placed.fixed[flag][row].is_one())
-        || (row + 1 < 1 << accumulate.log_size && placed.fixed[1][row + 1].is_one());
+    let at = AccumulateFixed::<Places>::at(0, accumulate);
+    let in_product = [at.keep, at.close].iter().any(|&flag| placed.fixed[flag][row].is_one())
+        || (row + 1 < 1 << accumulate.log_size && placed.fixed[at.keep][row + 1].is_one());
     accumulate.limbs.is_none() && !in_product
 }
 
@@ -111,7 +118,7 @@ fn every_witness_cell_is_pinned() {
 
 /// Adds one to the only output, wherever it stands: in the chip that computes it, among the public values, and in the statement.
 fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
-    let output = case.statement.samples[0].outputs[0].data_mut();
+    let output = case.statement.claims[0].outputs[0].data_mut();
     let honest = crate::field::embed(output[0]);
     output[0] += 1;
     let io = case.chip(|chip| matches!(chip, AnyChip::Io(_)));
@@ -124,31 +131,39 @@ fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
 
 #[test]
 fn a_wrong_product_is_caught_by_the_balance_of_products() {
-    let mut case = Case::new(&models::dense(), 1);
-    forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
-    assert_eq!(case.verdict(), Err(VerificationError::Products));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::dense(), 1);
+        forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
+        assert_eq!(case.verdict(), Err(VerificationError::Products), "{preset}");
+    }
 }
 
 #[test]
 fn a_violated_constraint_is_caught_out_of_domain() {
-    let mut case = Case::new(&models::affine(), 1);
-    forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
-    assert_eq!(case.verdict(), Err(VerificationError::Constraints));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::affine(), 1);
+        forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
+        assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");
+    }
 }
 
 #[test]
 fn public_values_other_than_the_statements_are_caught() {
-    let mut case = Case::new(&models::mlp(), 1);
-    case.statement.samples[0].inputs[0].data_mut()[3] ^= 1;
-    assert_eq!(case.verdict(), Err(VerificationError::PublicValues));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::mlp(), 1);
+        case.statement.claims[0].input.public_mut().unwrap()[0].data_mut()[3] ^= 1;
+        assert_eq!(case.verdict(), Err(VerificationError::PublicValues), "{preset}");
+    }
 }
 
 #[test]
 fn a_wrong_multiplicity_is_caught_by_the_wiring() {
-    let mut case = Case::new(&models::mlp(), 1);
-    let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
-    case.witness[chip][0][0] += BaseField::one();
-    assert_eq!(case.verdict(), Err(VerificationError::Wiring));
+    for preset in Preset::ALL {
+        let mut case = Case::at(preset, &models::mlp(), 1);
+        let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
+        case.witness[chip][0][0] += BaseField::one();
+        assert_eq!(case.verdict(), Err(VerificationError::Wiring), "{preset}");
+    }
 }
 
 #[test]
@@ -172,10 +187,10 @@ fn provers_and_verifiers_find_the_same_parameters_and_they_meet_the_policy() {
 }
 
 /// A proof with proofs of work before the challenges of its rounds.
-fn worked() -> (Prover, Statement, Proof) {
+fn worked() -> (TensorProver, Statement, Proof) {
     let model = models::mlp();
     let inputs = models::inputs(&model, 7);
-    let prover = Prover::new(model, Preset::Proven, 1).unwrap();
+    let prover = TensorProver::new(model, Preset::Proven, 1).unwrap();
     let (statement, proof) = prover.prove(&[inputs]).unwrap();
     assert!(prover.key().parameters().round_pow_bits > 0);
     assert_eq!(proof.nonces.len(), prover.key().parameters().nonces(prover.key().max_log_size()));

@@ -9,10 +9,10 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::poly::twiddles::TwiddleTree;
 
 use super::columns::evaluations;
-use crate::air::{Chip as _, FIRST, named_column_id};
-use crate::form::fixed_columns;
-use crate::layout::{Column, Layout};
+use crate::air::{Chip as _, FIRST, fixed_columns, named_column_id};
+use crate::layout::Layout;
 use crate::preset::Parameters;
+use crate::rows::Column;
 use crate::transcript::Trees;
 
 /// The committed columns of a model, with the tables that every transform needs.

@@ -7,7 +7,7 @@ use ciro_model::integer::ops::{
 };
 use ciro_model::integer::{Decoding, Encoding, ModelBuilder, NodeId, Op};
 use ciro_model::{IntegerModel, Movement, Tensor};
-use ciro_stark::{Policy, Preset, Prover, verify};
+use ciro_stark::{Policy, Preset, TensorProver, verify};
 
 use crate::models;
 
@@ -48,9 +48,9 @@ impl Sketch {
 fn proves(model: &Arc<IntegerModel>) {
     for batch in [1, 2] {
         let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(model, seed.into())).collect();
-        let prover = Prover::new(Arc::clone(model), Preset::FastTest, batch).unwrap();
+        let prover = TensorProver::new(Arc::clone(model), Preset::FastTest, batch).unwrap();
         let (statement, proof) = prover.prove(&inputs).unwrap();
-        for (sample, inputs) in statement.samples.iter().zip(&inputs) {
+        for (sample, inputs) in statement.claims.iter().zip(&inputs) {
             assert_eq!(sample.outputs, model.run(inputs).unwrap());
         }
         let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
@@ -59,7 +59,7 @@ fn proves(model: &Arc<IntegerModel>) {
 }
 
 fn refusal(model: Arc<IntegerModel>) -> String {
-    Prover::new(model, Preset::FastTest, 1).unwrap_err().to_string()
+    TensorProver::new(model, Preset::FastTest, 1).unwrap_err().to_string()
 }
 
 fn leaf(weight: i32) -> TreeNode {

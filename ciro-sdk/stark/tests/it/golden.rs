@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ciro_stark::{ModelKey, Policy, Preset, Proof, Prover, Statement, verify};
+use ciro_model::Tensor;
+use ciro_model::integer::{Claim, Statement};
+use ciro_stark::{ModelKey, Policy, Preset, Proof, TensorProver, verify};
 
 use crate::models;
 
@@ -25,10 +27,18 @@ pub(crate) fn read(name: &str, kind: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A golden statement: for every sample its input tensors, then its output tensors.
+pub(crate) fn statement(name: &str) -> Statement {
+    let samples: Vec<(Vec<Tensor<i32>>, Vec<Tensor<i32>>)> =
+        postcard::from_bytes(&read(name, "statement")).unwrap();
+    let claims = samples.into_iter().map(|(inputs, outputs)| Claim::public(inputs, outputs));
+    Statement { claims: claims.collect() }
+}
+
 fn proven(name: &str) -> (ModelKey, Statement, Proof) {
     let (_, model) = models::all().into_iter().find(|(other, _)| *other == name).unwrap();
     let inputs = models::inputs(&model, 7);
-    let prover = Prover::new(model, Preset::FastTest, 1).unwrap();
+    let prover = TensorProver::new(model, Preset::FastTest, 1).unwrap();
     let (statement, proof) = prover.prove(&[inputs]).unwrap();
     (prover.key().clone(), statement, proof)
 }
@@ -38,7 +48,7 @@ fn every_chip_is_in_a_golden_proof() {
     let mut chips: Vec<String> = names()
         .flat_map(|name| {
             let (_, model) = models::all().into_iter().find(|(other, _)| *other == name).unwrap();
-            Prover::new(model, Preset::FastTest, 1).unwrap().describe()
+            TensorProver::new(model, Preset::FastTest, 1).unwrap().describe()
         })
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
         .collect();
@@ -53,7 +63,7 @@ fn every_chip_is_in_a_golden_proof() {
 fn golden_proofs_verify() {
     for name in names() {
         let key = ModelKey::from_bytes(&read(name, "key")).unwrap();
-        let statement: Statement = postcard::from_bytes(&read(name, "statement")).unwrap();
+        let statement = statement(name);
         let proof = Proof::from_bytes(&read(name, "proof"), &key).unwrap();
         verify(&key, &statement, &proof, &TEST).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
@@ -63,7 +73,10 @@ fn golden_proofs_verify() {
 fn the_prover_still_makes_golden_proofs() {
     for name in names() {
         let (key, statement, proof) = proven(name);
-        let statement = postcard::to_allocvec(&statement).unwrap();
+        let samples = statement.claims.iter();
+        let samples: Vec<_> =
+            samples.map(|claim| (claim.input.public().unwrap(), &claim.outputs)).collect();
+        let statement = postcard::to_allocvec(&samples).unwrap();
         let files =
             [("key", key.to_bytes()), ("statement", statement), ("proof", proof.to_bytes())];
         for (kind, bytes) in files {

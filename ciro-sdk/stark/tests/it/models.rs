@@ -26,6 +26,11 @@ impl Stream {
         i32::try_from(lo + i64::try_from((self.0 >> 33) % span).unwrap()).unwrap()
     }
 
+    /// An integer below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.within(0, i64::try_from(end).unwrap() - 1)).unwrap()
+    }
+
     pub(crate) fn tensor(&mut self, shape: &[usize], bound: i64) -> Tensor<i32> {
         let count = shape.iter().product();
         let data = (0..count).map(|_| self.within(-bound, bound)).collect();

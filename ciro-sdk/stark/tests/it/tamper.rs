@@ -1,6 +1,7 @@
 //! Whatever is changed in a proof, a statement or a key, the verifier says no, and says why.
 
-use ciro_stark::{ModelKey, Policy, Preset, Proof, Prover, Statement, VerificationError, verify};
+use ciro_model::integer::{StatedInput, Statement};
+use ciro_stark::{ModelKey, Policy, Preset, Proof, TensorProver, VerificationError, verify};
 
 use crate::models::{self, Stream};
 
@@ -9,24 +10,26 @@ const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 fn proven(seed: u64, preset: Preset) -> (ModelKey, Statement, Proof) {
     let model = models::mlp();
     let inputs = models::inputs(&model, seed);
-    let prover = Prover::new(model, preset, 1).unwrap();
+    let prover = TensorProver::new(model, preset, 1).unwrap();
     let (statement, proof) = prover.prove(&[inputs]).unwrap();
     (prover.key().clone(), statement, proof)
 }
 
 #[test]
 fn every_flipped_byte_is_noticed() {
-    let (key, statement, proof) = proven(1, Preset::FastTest);
-    let bytes = proof.to_bytes();
-    let mut stream = Stream::new(11);
-    let last = i64::try_from(bytes.len()).unwrap() - 1;
-    for trial in 0..600 {
-        let (at, bit) = (stream.within(0, last), stream.within(0, 7));
-        let at = if trial < 64 { trial } else { usize::try_from(at).unwrap() };
-        let mut flipped = bytes.clone();
-        flipped[at] ^= 1 << bit;
-        if let Ok(proof) = Proof::from_bytes(&flipped, &key) {
-            assert!(verify(&key, &statement, &proof, &TEST).is_err(), "byte {at}");
+    for preset in Preset::ALL {
+        let (key, statement, proof) = proven(1, preset);
+        let bytes = proof.to_bytes();
+        let mut stream = Stream::new(11);
+        let last = i64::try_from(bytes.len()).unwrap() - 1;
+        for trial in 0..600 {
+            let (at, bit) = (stream.within(0, last), stream.within(0, 7));
+            let at = if trial < 64 { trial } else { usize::try_from(at).unwrap() };
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            if let Ok(proof) = Proof::from_bytes(&flipped, &key) {
+                assert!(verify(&key, &statement, &proof, &TEST).is_err(), "{preset}: byte {at}");
+            }
         }
     }
 }
@@ -45,25 +48,29 @@ fn every_truncation_is_an_error() {
 
 #[test]
 fn another_input_or_output_is_refused() {
-    let (key, statement, proof) = proven(1, Preset::FastTest);
-    let mut other = statement.clone();
-    other.samples[0].inputs[0].data_mut()[0] ^= 1;
-    assert!(verify(&key, &other, &proof, &TEST).is_err());
-    let mut other = statement.clone();
-    other.samples[0].outputs[0].data_mut()[0] ^= 1;
-    assert!(verify(&key, &other, &proof, &TEST).is_err());
-    let mut other = statement;
-    other.samples[0].inputs[0].data_mut()[0] = 101;
-    let verdict = verify(&key, &other, &proof, &TEST);
-    assert!(matches!(verdict, Err(VerificationError::Statement { .. })), "{verdict:?}");
+    for preset in Preset::ALL {
+        let (key, statement, proof) = proven(1, preset);
+        let mut other = statement.clone();
+        other.claims[0].input.public_mut().unwrap()[0].data_mut()[0] ^= 1;
+        assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
+        let mut other = statement.clone();
+        other.claims[0].outputs[0].data_mut()[0] ^= 1;
+        assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
+        let mut other = statement;
+        other.claims[0].input.public_mut().unwrap()[0].data_mut()[0] = 101;
+        let verdict = verify(&key, &other, &proof, &TEST);
+        assert!(matches!(verdict, Err(VerificationError::Statement { .. })), "{verdict:?}");
+    }
 }
 
 #[test]
 fn another_model_is_refused() {
-    let (_, statement, proof) = proven(1, Preset::FastTest);
-    let other = Prover::new(models::cnn(), Preset::FastTest, 1).unwrap();
-    let verdict = verify(other.key(), &statement, &proof, &TEST);
-    assert!(verdict.is_err());
+    for preset in Preset::ALL {
+        let (_, statement, proof) = proven(1, preset);
+        let other = TensorProver::new(models::cnn(), preset, 1).unwrap();
+        let verdict = verify(other.key(), &statement, &proof, &TEST);
+        assert!(verdict.is_err(), "{preset}");
+    }
 }
 
 #[test]
@@ -83,9 +90,17 @@ fn proofs_without_conjectures_reach_the_stricter_policy() {
 }
 
 #[test]
+fn a_claim_about_a_committed_input_is_refused() {
+    let (key, mut statement, proof) = proven(1, Preset::FastTest);
+    statement.claims[0].input = StatedInput::Committed([0; 32]);
+    let verdict = verify(&key, &statement, &proof, &TEST);
+    assert_eq!(verdict, Err(VerificationError::CommittedInput { sample: 0 }));
+}
+
+#[test]
 fn another_number_of_samples_is_refused() {
     let (key, mut statement, proof) = proven(1, Preset::FastTest);
-    statement.samples.push(statement.samples[0].clone());
+    statement.claims.push(statement.claims[0].clone());
     let verdict = verify(&key, &statement, &proof, &TEST);
     assert_eq!(verdict, Err(VerificationError::Batch { expected: 1, got: 2 }));
 }

@@ -1,4 +1,4 @@
-//! `ArgMax`: see `cairo/ops/arg_max.cairo`.
+//! `ArgMax`: see `kernels/arg_max.cairo`.
 
 use super::{EmitError, Layer, last};
 

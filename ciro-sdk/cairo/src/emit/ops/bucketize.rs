@@ -1,4 +1,4 @@
-//! `Bucketize`: see `cairo/ops/bucketize.cairo`.
+//! `Bucketize`: see `kernels/bucketize.cairo`.
 
 use ciro_model::integer::ops::Bucketize;
 

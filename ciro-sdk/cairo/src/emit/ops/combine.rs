@@ -1,4 +1,4 @@
-//! `Combine`: see `cairo/ops/combine.cairo`.
+//! `Combine`: see `kernels/combine.cairo`.
 
 use ciro_model::integer::ops::Combine;
 

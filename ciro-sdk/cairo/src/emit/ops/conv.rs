@@ -1,4 +1,4 @@
-//! `Conv`: see `cairo/ops/conv.cairo`.
+//! `Conv`: see `kernels/conv.cairo`.
 
 use ciro_model::integer::ops::Conv;
 use ciro_model::tensor::strides;

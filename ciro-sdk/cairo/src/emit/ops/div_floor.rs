@@ -1,4 +1,4 @@
-//! `DivFloor`: see `cairo/ops/div_floor.cairo`.
+//! `DivFloor`: see `kernels/div_floor.cairo`.
 
 use super::{EmitError, Layer};
 

@@ -1,4 +1,4 @@
-//! `Embed`: see `cairo/ops/embed.cairo`.
+//! `Embed`: see `kernels/embed.cairo`.
 
 use ciro_model::integer::ops::Embed;
 

@@ -1,4 +1,4 @@
-//! `Isqrt`: see `cairo/ops/isqrt.cairo`.
+//! `Isqrt`: see `kernels/isqrt.cairo`.
 
 use super::{EmitError, Layer};
 

@@ -1,4 +1,4 @@
-//! `Linear`: see `cairo/ops/linear.cairo`.
+//! `Linear`: see `kernels/linear.cairo`.
 
 use ciro_model::integer::ops::Linear;
 

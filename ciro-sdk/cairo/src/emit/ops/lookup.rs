@@ -1,4 +1,4 @@
-//! `Lookup`: see `cairo/ops/lookup.cairo`.
+//! `Lookup`: see `kernels/lookup.cairo`.
 
 use ciro_model::integer::ops::Lookup;
 

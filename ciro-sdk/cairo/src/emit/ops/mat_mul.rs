@@ -1,4 +1,4 @@
-//! `MatMul`: see `cairo/ops/mat_mul.cairo`.
+//! `MatMul`: see `kernels/mat_mul.cairo`.
 
 use super::super::slots::{Slots, hex};
 use super::{EmitError, Layer, last};

@@ -1,6 +1,6 @@
 //! How each operator is written in Cairo, one file each.
 //!
-//! To add one: write its file, then its line in [`emit`], and its kernel in `cairo/ops/`.
+//! To add one: write its file, then its line in [`emit`], and its kernel in `kernels/`.
 
 mod arg_max;
 mod bucketize;

@@ -1,4 +1,4 @@
-//! `Move`: see `cairo/ops/movement.cairo`.
+//! `Move`: see `kernels/movement.cairo`.
 
 use ciro_model::movement::{Movement, Source, Windows};
 

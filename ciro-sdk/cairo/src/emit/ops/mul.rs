@@ -1,4 +1,4 @@
-//! `Mul`: see `cairo/ops/mul.cairo`.
+//! `Mul`: see `kernels/mul.cairo`.
 
 use super::{EmitError, Layer};
 

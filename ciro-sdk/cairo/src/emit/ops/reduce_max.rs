@@ -1,4 +1,4 @@
-//! `ReduceMax`: see `cairo/ops/reduce_max.cairo`.
+//! `ReduceMax`: see `kernels/reduce_max.cairo`.
 
 use super::{EmitError, Layer, last};
 

@@ -1,4 +1,4 @@
-//! `ReduceSum`: see `cairo/ops/reduce_sum.cairo`.
+//! `ReduceSum`: see `kernels/reduce_sum.cairo`.
 
 use super::{EmitError, Layer, last};
 

@@ -1,4 +1,4 @@
-//! `Requantize`: see `cairo/ops/requantize.cairo`.
+//! `Requantize`: see `kernels/requantize.cairo`.
 
 use ciro_model::integer::ops::Requantize;
 

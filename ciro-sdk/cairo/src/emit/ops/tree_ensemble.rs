@@ -1,4 +1,4 @@
-//! `TreeEnsemble`: see `cairo/ops/tree_ensemble.cairo`.
+//! `TreeEnsemble`: see `kernels/tree_ensemble.cairo`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -93,7 +93,9 @@ fn scaled(
         Core::Value { x, .. } => cx.builder.node(x).interval.max_abs() <= FACTOR_MAX,
         _ => true,
     };
-    if expr.terms.iter().all(narrow)
+    // Ranks take a change of scale into their boundaries: nothing is multiplied.
+    let ranked = cx.demands[cx.at.index()].is_ranked();
+    if (ranked || expr.terms.iter().all(narrow))
         && let Some(expr) = expr.times_constant(&constant)
     {
         return Ok(expr);

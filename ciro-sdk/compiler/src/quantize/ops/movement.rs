@@ -100,8 +100,30 @@ fn weighted(cx: &Lowering<'_>, id: NodeId) -> bool {
         })
 }
 
-/// Tensors side by side, each at its own scale: the weights that follow take the scales in.
-fn side_by_side(cx: &mut Lowering<'_>, node: &Node, axis: usize) -> Result<Expr, QuantizeError> {
+/// The integers that stand for one of several tensors side by side.
+type Column = fn(&mut Lowering<'_>, NodeId) -> Result<Value, QuantizeError>;
+
+/// A column that a matrix follows: weights need room beside it.
+fn weighted_column(cx: &mut Lowering<'_>, id: NodeId) -> Result<Value, QuantizeError> {
+    let value = cx.factor(id)?;
+    cx.within(value, COLUMN_MAX)
+}
+
+/// A column that trees rank: as fine as ranks take it.
+fn ranked_column(cx: &mut Lowering<'_>, id: NodeId) -> Result<Value, QuantizeError> {
+    match cx.constant_of(id) {
+        Some(_) => cx.factor(id),
+        None => cx.wide(id, room::RANKED as f64),
+    }
+}
+
+/// Tensors side by side, each at its own scale: the weights or ranks that follow take the scales in.
+fn side_by_side(
+    cx: &mut Lowering<'_>,
+    node: &Node,
+    axis: usize,
+    column: Column,
+) -> Result<Expr, QuantizeError> {
     let (mut operands, mut scales) = (vec![], vec![]);
     for &id in &node.operands {
         let shape = &cx.graph.node(id).shape;
@@ -113,8 +135,7 @@ fn side_by_side(cx: &mut Lowering<'_>, node: &Node, axis: usize) -> Result<Expr,
                 (*x, factors.clone())
             }
             _ => {
-                let value = cx.factor(id)?;
-                let value = cx.within(value, COLUMN_MAX)?;
+                let value = column(cx, id)?;
                 (value.id, rebuilt(shape, vec![value.scale; count(shape)]))
             }
         };
@@ -148,11 +169,15 @@ fn joined(
 ) -> Result<Expr, QuantizeError> {
     let values = match cx.demands[cx.at.index()] {
         demand if demand.output || demand.exact => exact(cx, node)?,
-        _ if weighted(cx, cx.at) => match movement {
-            Movement::Concat { axis } => return side_by_side(cx, node, *axis),
+        demand => match movement {
+            Movement::Concat { axis } if demand.is_ranked() => {
+                return side_by_side(cx, node, *axis, ranked_column);
+            }
+            Movement::Concat { axis } if weighted(cx, cx.at) => {
+                return side_by_side(cx, node, *axis, weighted_column);
+            }
             _ => binary::common_of(cx, &node.operands)?,
         },
-        _ => binary::common_of(cx, &node.operands)?,
     };
     let operands: Vec<_> = values.iter().map(|value| value.id).collect();
     let scale = values.first().map_or(1.0, |value| value.scale);

@@ -6,17 +6,17 @@ use super::input;
 use crate::float::{Aggregate, BranchMode, Graph, NodeId, Op, TreeEnsemble, TreeNode};
 use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::error::QuantizeError;
-use crate::quantize::expr::{Expr, Value};
+use crate::quantize::expr::{Core, Expr, Term, Value, along, rebuilt};
 use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{
-    Bucketize, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
+    Bucketize, Mul, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
 };
 use ciro_model::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
 use ciro_model::movement::Movement;
 
 /// Trees that read an input, perhaps moved, compare the order-preserving images of its float32 values and take exactly the
-/// branches that onnxruntime takes. Computed features are compared as integers, as fine as they come.
+/// branches that onnxruntime takes. Computed features are compared as integers, as fine as they come, each in a unit of its own.
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -32,16 +32,90 @@ pub(super) fn lower(
             }
             (x, Images::Ordered)
         }
-        None => {
-            let value = cx.wide(operand, room::RANKED as f64)?;
-            (value.id, Images::Units { unit: value.scale, values: cx.interval(value) })
-        }
+        None => computed(cx, operand, trees.features)?,
     };
-    let boundaries = boundaries(trees, images);
+    let boundaries = boundaries(trees, &images);
     let bucketize =
         Bucketize { boundaries: boundaries.clone(), limbs: matches!(images, Images::Ordered) };
     let ranks = cx.push(&format!("{}.ranks", node.name), bucketize, &[x], 1.0)?;
     leaves(cx, id, trees, ranks, &Ranks { boundaries, images })
+}
+
+/// The integers of computed features, and what they stand for.
+fn computed(
+    cx: &mut Lowering<'_>,
+    operand: NodeId,
+    features: usize,
+) -> Result<(IntegerId, Images), QuantizeError> {
+    let expr = cx.expr(operand)?;
+    if let Some((x, scales)) = scaled(&expr)
+        && scales.len() == features
+        && cx.builder.node(x).interval.max_abs() < room::RANKED
+    {
+        let x = oriented(cx, x, &scales)?;
+        let values = cx.builder.node(x).interval;
+        // A column that does not count is 0, and its values are the offset.
+        let unit = |factor: f64| if factor == 0.0 { 1.0 } else { factor.abs() };
+        let units = scales.iter().map(|scale| Unit {
+            unit: unit(scale.factor),
+            offset: scale.offset,
+            values,
+        });
+        return Ok((x, Images::Units(units.collect())));
+    }
+    let value = cx.wide(operand, room::RANKED as f64)?;
+    let unit = Unit { unit: value.scale, offset: 0.0, values: cx.interval(value) };
+    Ok((value.id, Images::Units(vec![unit; features])))
+}
+
+/// What the integers of one column stand for: `factor * x + offset`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::quantize) struct Scale {
+    factor: f64,
+    offset: f64,
+}
+
+/// The tensor of an expression that is one tensor, scaled and shifted column by column, and the scale of each column.
+pub(in crate::quantize) fn scaled(expr: &Expr) -> Option<(IntegerId, Vec<Scale>)> {
+    let [Term { core, moves }] = &expr.terms[..] else { return None };
+    if !moves.is_empty() {
+        return None;
+    }
+    let last = expr.shape.len().checked_sub(1)?;
+    let columns = *expr.shape.last()?;
+    let (x, factors) = match core {
+        Core::Value { x, factor } => (*x, vec![*factor; columns]),
+        Core::Scaled { x, factors } => (*x, along(factors, last)?),
+        Core::Linear { .. } | Core::Conv { .. } => return None,
+    };
+    let offsets = match &expr.offset {
+        Some(offset) => along(offset, last)?,
+        None => vec![0.0; columns],
+    };
+    let scales = factors.into_iter().zip(offsets);
+    Some((x, scales.map(|(factor, offset)| Scale { factor, offset }).collect()))
+}
+
+/// The tensor with the columns of negative factors negated: features grow with their integers.
+fn oriented(
+    cx: &mut Lowering<'_>,
+    x: IntegerId,
+    scales: &[Scale],
+) -> Result<IntegerId, QuantizeError> {
+    if scales.iter().all(|scale| scale.factor > 0.0) {
+        return Ok(x);
+    }
+    let sign = |scale: &Scale| match scale.factor {
+        factor if factor > 0.0 => 1,
+        factor if factor < 0.0 => -1,
+        _ => 0,
+    };
+    let node = cx.builder.node(x);
+    let (shape, scale, name) = (node.shape.clone(), node.scale, node.name.clone());
+    let signs = scales.iter().map(sign).cycle().take(shape.iter().product()).collect();
+    let label = format!("{name}.signs");
+    let signs = cx.constant(rebuilt(&shape, signs), 1.0, &label)?;
+    cx.push(&format!("{name}.oriented"), Mul, &[x, signs], scale)
 }
 
 /// The input behind a node that only moves its elements, and the movements of its two-limb images.
@@ -80,12 +154,20 @@ fn limbs(movement: &Movement<f64>, rank: usize) -> Option<Movement<i32>> {
 }
 
 /// What the integers of a feature stand for.
-#[derive(Clone, Copy)]
 enum Images {
     /// Order-preserving images of float32.
     Ordered,
-    /// Multiples of a unit, in an interval.
-    Units { unit: f64, values: Interval },
+    /// Multiples of a unit, for each feature its own.
+    Units(Vec<Unit>),
+}
+
+/// What the integers of one computed feature stand for: `unit * integer + offset`.
+#[derive(Clone, Copy)]
+struct Unit {
+    unit: f64,
+    offset: f64,
+    /// The integers that the feature can be.
+    values: Interval,
 }
 
 /// The sorted boundaries of every feature.
@@ -95,12 +177,13 @@ struct Ranks {
 }
 
 impl Images {
-    /// The greatest integer whose feature is at most `threshold` (below it if `strict`).
-    fn last(self, threshold: f32, strict: bool) -> i64 {
+    /// The greatest integer of a feature that stands for at most `threshold` (below it if `strict`).
+    fn last(&self, feature: usize, threshold: f32, strict: bool) -> i64 {
         match self {
             Self::Ordered => ordered_image(threshold) - i64::from(strict),
-            Self::Units { unit, values } => {
-                let units = f64::from(threshold) / unit;
+            Self::Units(features) => {
+                let Unit { unit, offset, values } = features[feature];
+                let units = (f64::from(threshold) - offset) / unit;
                 let last = if strict { units.ceil() - 1.0 } else { units.floor() };
                 // Below all values, or at the greatest of them, a boundary decides as it does beyond.
                 round_to_i64(last).clamp(values.lo - 1, values.hi)
@@ -109,13 +192,12 @@ impl Images {
     }
 
     /// The boundaries that a comparison needs.
-    fn of(self, mode: BranchMode, threshold: f32) -> Vec<i64> {
+    fn of(&self, feature: usize, mode: BranchMode, threshold: f32) -> Vec<i64> {
+        let last = |strict| self.last(feature, threshold, strict);
         match mode {
-            BranchMode::Leq | BranchMode::Gt => vec![self.last(threshold, false)],
-            BranchMode::Lt | BranchMode::Gte => vec![self.last(threshold, true)],
-            BranchMode::Eq | BranchMode::Neq => {
-                vec![self.last(threshold, true), self.last(threshold, false)]
-            }
+            BranchMode::Leq | BranchMode::Gt => vec![last(false)],
+            BranchMode::Lt | BranchMode::Gte => vec![last(true)],
+            BranchMode::Eq | BranchMode::Neq => vec![last(true), last(false)],
         }
     }
 }
@@ -128,11 +210,11 @@ impl Ranks {
     }
 }
 
-fn boundaries(trees: &TreeEnsemble, images: Images) -> Vec<Vec<i64>> {
+fn boundaries(trees: &TreeEnsemble, images: &Images) -> Vec<Vec<i64>> {
     let mut sets = vec![BTreeSet::new(); trees.features];
     for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
         if let TreeNode::Branch { feature, mode, threshold, .. } = node {
-            sets[*feature].extend(images.of(*mode, *threshold));
+            sets[*feature].extend(images.of(*feature, *mode, *threshold));
         }
     }
     sets.into_iter().map(|set| set.into_iter().collect()).collect()
@@ -192,7 +274,7 @@ fn leaves(
     let expr = Expr::value(node.shape.clone(), Value { id: best, scale: unit }).times(sign);
     let base = node.shape.iter().product::<usize>() / outputs.max(1);
     let base = trees.base.iter().copied().cycle().take(base * outputs).collect();
-    Ok(expr.plus_constant(crate::quantize::expr::rebuilt(&node.shape, base)))
+    Ok(expr.plus_constant(rebuilt(&node.shape, base)))
 }
 
 /// The finest power-of-two unit at which no sum of leaves reaches 2^29.
@@ -243,7 +325,7 @@ fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Le
             left,
             right,
         };
-        let bounds = ranks.images.of(mode, threshold);
+        let bounds = ranks.images.of(feature, mode, threshold);
         match (mode, &bounds[..]) {
             (BranchMode::Leq | BranchMode::Lt, [bound]) => {
                 forest.nodes.push(branch(*bound, yes, no))

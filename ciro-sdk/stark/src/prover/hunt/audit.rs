@@ -8,10 +8,17 @@ use stwo::core::fields::m31::P;
 
 use super::forge::Forge;
 use super::record::{Lookup, lookups};
-use crate::air::{Chip as _, Relation};
+use crate::air::{Chip as _, Places, Relation};
+use crate::chips::arithmetic::ArithmeticFixed;
+use crate::chips::constants::ConstantsLane;
+use crate::chips::division::DivideFixed;
+use crate::chips::extremum::{ArgMaxFixed, MaxFixed};
 use crate::chips::limbs::Limbs;
+use crate::chips::product::AccumulateFixed;
+use crate::chips::rank::RankFixed;
+use crate::chips::rounding::RoundingFixed;
 use crate::chips::{AnyChip, Book};
-use crate::layout::PlacedChip;
+use crate::rows::PlacedChip;
 
 const MODULUS: u64 = P as u64;
 
@@ -33,18 +40,28 @@ pub(super) fn audit(forge: &Forge) -> BTreeSet<String> {
         for row in 0..1usize << placed.chip.log_size() {
             match placed.chip {
                 AnyChip::Accumulate(chip) => {
-                    let limbs = chip.limbs;
-                    note(
-                        limbs.and_then(|limbs| sheet.rounding(limbs, 8 + chip.lanes as usize, row)),
-                    );
+                    let at = AccumulateFixed::<Places>::at(0, &chip);
+                    let first = at.readers[0] + at.readers.len();
+                    let at = chip.limbs.map(|limbs| (limbs, RoundingFixed::at(first, limbs)));
+                    note(at.and_then(|(limbs, at)| sheet.rounding(limbs, &at, row)));
                 }
                 AnyChip::Arithmetic(chip) => {
-                    note(chip.limbs.and_then(|limbs| sheet.rounding(limbs, 4, row)));
+                    let first = ArithmeticFixed::<Places>::at(0, &chip).c + 1;
+                    let at = chip.limbs.map(|limbs| (limbs, RoundingFixed::at(first, limbs)));
+                    note(at.and_then(|(limbs, at)| sheet.rounding(limbs, &at, row)));
                 }
-                AnyChip::Max(chip) => note(sheet.group(chip.limbs, [2, 5], row, 0)),
-                AnyChip::ArgMax(chip) => note(sheet.group(chip.limbs, [3, 6], row, 1)),
-                AnyChip::Divide(_) => note(sheet.dividend(row)),
-                AnyChip::Rank(chip) => note(sheet.rank(chip.limbs, row)),
+                AnyChip::Max(chip) => {
+                    let at = MaxFixed::<Places>::at(0, &chip);
+                    note(sheet.group([at.keep, at.close, at.at_a], &at.widths, row, 0));
+                }
+                AnyChip::ArgMax(chip) => {
+                    let at = ArgMaxFixed::<Places>::at(0, &chip);
+                    note(sheet.group([at.keep, at.close, at.at_a], &at.widths, row, 1));
+                }
+                AnyChip::Divide(chip) => {
+                    note(sheet.dividend(DivideFixed::<Places>::at(0, &chip).at_a, row));
+                }
+                AnyChip::Rank(chip) => note(sheet.rank(&RankFixed::at(0, &chip), row)),
                 _ => {}
             }
         }
@@ -121,11 +138,11 @@ fn interval(forge: &Forge, address: u32) -> Option<Interval> {
     let fixed = |placed: &PlacedChip| {
         let AnyChip::Constants(chip) = placed.chip else { return None };
         (0..chip.lanes as usize).find_map(|lane| {
-            let [at, value] = [0, 1].map(|k| &placed.fixed[3 * lane + k]);
-            let row = at
-                .iter()
-                .zip(&placed.fixed[3 * lane + 2])
-                .position(|(at, readers)| at.0 == address && readers.0 > 0);
+            let lane = ConstantsLane::<Places>::at(3 * lane, &chip);
+            let [at, value, readers] =
+                [lane.address, lane.value, lane.readers].map(|column| &placed.fixed[column]);
+            let row =
+                at.iter().zip(readers).position(|(at, readers)| at.0 == address && readers.0 > 0);
             row.map(|row| Interval::point(signed(value[row].0)))
         })
     };
@@ -143,16 +160,16 @@ impl Sheet<'_> {
         self.placed.fixed[column][row].0
     }
 
-    fn bits(&self, limbs: Limbs, first: usize, row: usize) -> u32 {
-        (0..limbs.count() as usize).map(|k| self.fixed(first + k, row)).sum()
+    fn bits(&self, widths: &[usize], row: usize) -> u32 {
+        widths.iter().map(|&column| self.fixed(column, row)).sum()
     }
 
     /// Limbs without gaps that hold the remainder exactly, and a table that leaves room for it.
-    fn rounding(&self, limbs: Limbs, first: usize, row: usize) -> Option<String> {
-        let (power, table) = (self.fixed(first, row), self.fixed(first + 2, row));
+    fn rounding(&self, limbs: Limbs, at: &RoundingFixed<Places>, row: usize) -> Option<String> {
+        let (power, table) = (self.fixed(at.power, row), self.fixed(at.table, row));
         let mut below = 0;
-        for k in 0..limbs.count() {
-            let width = self.fixed(first + 3 + k as usize, row);
+        for (k, &column) in (0u32..).zip(&at.widths) {
+            let width = self.fixed(column, row);
             if width > 0 && below != limbs.bits() * k {
                 return Some("limbs with gaps".to_owned());
             }
@@ -171,12 +188,12 @@ impl Sheet<'_> {
     /// The difference of two elements of the group that begins in a row: a false one is no true one.
     fn group(
         &self,
-        limbs: Limbs,
-        [at, first]: [usize; 2],
+        [keep, close, at]: [usize; 3],
+        widths: &[usize],
         row: usize,
         strict: u64,
     ) -> Option<String> {
-        if self.fixed(0, row) != 0 {
+        if self.fixed(keep, row) != 0 {
             return None;
         }
         let rows = self.placed.fixed[0].len();
@@ -186,8 +203,8 @@ impl Sheet<'_> {
             if let Some(interval) = (self.intervals)(self.fixed(at, row)) {
                 elements = Some(elements.map_or(interval, |all| all.union(interval)));
             }
-            bits = bits.max(self.bits(limbs, first, row));
-            if self.fixed(1, row) == 1 {
+            bits = bits.max(self.bits(widths, row));
+            if self.fixed(close, row) == 1 {
                 let spread = elements.map_or(0, |all| all.width() - 1);
                 let wide = spread + strict + (1 << bits) > MODULUS;
                 return wide.then(|| format!("{bits} bits for elements {spread} apart"));
@@ -196,15 +213,16 @@ impl Sheet<'_> {
         None
     }
 
-    fn dividend(&self, row: usize) -> Option<String> {
-        let a = (self.intervals)(self.fixed(0, row))?;
+    fn dividend(&self, at: usize, row: usize) -> Option<String> {
+        let a = (self.intervals)(self.fixed(at, row))?;
         (a.hi > (1 << 30) - 2 || a.lo < 1 - (1 << 30)).then(|| format!("dividends in {a}"))
     }
 
-    fn rank(&self, limbs: Limbs, row: usize) -> Option<String> {
-        let [x, low] = [0, 1].map(|column| (self.intervals)(self.fixed(column, row)));
-        let feature = i64::from(self.fixed(2, row));
-        let bits = self.bits(limbs, 6, row);
+    fn rank(&self, at: &RankFixed<Places>, row: usize) -> Option<String> {
+        let [x, low] =
+            [at.at_high, at.at_low].map(|column| (self.intervals)(self.fixed(column, row)));
+        let feature = i64::from(self.fixed(at.feature, row));
+        let bits = self.bits(&at.widths, row);
         let two = low != Some(Interval::point(0));
         // Limbs of an image: the high one, and the low one, which is never negative.
         let x = if two { Interval::new(-0x8000, 0x7fff) } else { x? };

@@ -4,18 +4,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ciro_model::integer::NodeId;
+use ciro_model::integer::{Claim, NodeId, Statement};
 use ciro_model::{IntegerModel, Tensor};
 use stwo::core::fields::m31::P;
 
 use super::record::{lookups, rebalance};
 use crate::air::Relation;
 use crate::field::embed;
-use crate::layout::{Address, Column};
+use crate::layout::Address;
 use crate::preset::Preset;
-use crate::prover::Prover;
+use crate::prover::TensorProver;
 use crate::prover::check::faults;
-use crate::statement::{Inference, Statement};
+use crate::rows::Column;
 use crate::verify::{Policy, VerificationError, verify};
 
 /// Values of the caller's choice: sample, node, element, value.
@@ -31,7 +31,7 @@ pub(super) struct Lie {
 #[derive(Debug)]
 pub(super) struct Forge {
     pub(super) model: Arc<IntegerModel>,
-    pub(super) prover: Arc<Prover>,
+    pub(super) prover: Arc<TensorProver>,
     inputs: Vec<Vec<Tensor<i32>>>,
     /// For each sample the values of all nodes.
     pub(super) nodes: Vec<Vec<Tensor<i32>>>,
@@ -40,13 +40,22 @@ pub(super) struct Forge {
 }
 
 impl Forge {
-    /// The honest prover. `Err` with the layout's error if the model cannot be proven.
+    /// The honest prover, at the preset whose proofs are made fastest. `Err` with the layout's error if the model cannot be proven.
     pub(super) fn honest(
         model: &Arc<IntegerModel>,
         inputs: Vec<Vec<Tensor<i32>>>,
     ) -> Result<Self, String> {
+        Self::at(Preset::FastTest, model, inputs)
+    }
+
+    /// The honest prover at a preset.
+    pub(super) fn at(
+        preset: Preset,
+        model: &Arc<IntegerModel>,
+        inputs: Vec<Vec<Tensor<i32>>>,
+    ) -> Result<Self, String> {
         let batch = u32::try_from(inputs.len()).unwrap();
-        let prover = Prover::new(Arc::clone(model), Preset::FastTest, batch);
+        let prover = TensorProver::new(Arc::clone(model), preset, batch);
         let prover = Arc::new(prover.map_err(|error| error.to_string())?);
         let nodes = evaluate(model, &inputs, &[]);
         Ok(Self::of(model, prover, inputs, nodes))
@@ -63,15 +72,15 @@ impl Forge {
 
     fn of(
         model: &Arc<IntegerModel>,
-        prover: Arc<Prover>,
+        prover: Arc<TensorProver>,
         inputs: Vec<Vec<Tensor<i32>>>,
         nodes: Vec<Vec<Tensor<i32>>>,
     ) -> Self {
         let sample = |(inputs, values): (&Vec<Tensor<i32>>, &Vec<Tensor<i32>>)| {
             let outputs = model.outputs().iter().map(|o| values[o.node.index()].clone()).collect();
-            Inference { inputs: inputs.clone(), outputs }
+            Claim::public(inputs.clone(), outputs)
         };
-        let statement = Statement { samples: inputs.iter().zip(&nodes).map(sample).collect() };
+        let statement = Statement { claims: inputs.iter().zip(&nodes).map(sample).collect() };
         let mut this =
             Self { model: Arc::clone(model), prover, inputs, nodes, witness: vec![], statement };
         this.witness = this.prover.witness(&this.memory());

@@ -27,6 +27,7 @@ use ciro_model::integer::{NodeId, Op};
 
 use self::forge::{Forge, Lie};
 use super::tests::models::{Stream, all, inputs};
+use crate::air::Chip as _;
 use crate::chips::defects::Defect;
 
 /// How many models are looked at, all tests together.

@@ -8,7 +8,8 @@ use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
 
 use crate::air::{Challenges, Chip as _, Relation, Row};
-use crate::layout::{Column, Layout};
+use crate::layout::Layout;
+use crate::rows::Column;
 
 /// A column value, and the witness column that it is read from if it is one cell's.
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stwo::core::fields::m31::{BaseField, P};
 
-use crate::air::Chip as _;
+use crate::air::{Chip as _, Places};
+use crate::chips::arithmetic::{ArithmeticFixed, ArithmeticLane};
+use crate::chips::division::{DivideFixed, DivideWitness, RootFixed, RootWitness};
+use crate::chips::extremum::{ArgMaxFixed, ArgMaxWitness, MaxFixed, MaxWitness};
 use crate::chips::limbs::Limbs;
-use crate::chips::{AnyChip, Book};
+use crate::chips::product::AccumulateFixed;
+use crate::chips::rank::{RankFixed, RankWitness};
+use crate::chips::rounding::{RoundingFixed, RoundingLane};
+use crate::chips::tree::{PathFixed, PathWitness};
+use crate::chips::{AnyChip, ArgMaxChip, Book, DivideChip, MaxChip, PathChip, RankChip, RootChip};
 use crate::field::embed;
-use crate::layout::{Address, Column, Layout, PlacedChip};
+use crate::layout::{Address, Layout};
+use crate::rows::{Column, PlacedChip};
 
 /// Another result that one row (or the rows of one group) can give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,36 +39,39 @@ pub(super) fn others(layout: &Layout, witness: &[Vec<Column>], memory: &[i32]) -
     for (chip, (placed, witness)) in layout.chips.iter().zip(witness).enumerate() {
         let sheet = Sheet { chip, placed, witness, memory, tables: &tables };
         match placed.chip {
-            AnyChip::Rank(rank) => sheet.ranks(rank.limbs, &mut all),
-            AnyChip::Max(max) => sheet.maxima(max.limbs, &mut all),
-            AnyChip::ArgMax(arg_max) => sheet.positions(arg_max.limbs, &mut all),
-            AnyChip::Divide(divide) => sheet.quotients(divide.limbs, &mut all),
-            AnyChip::Root(root) => sheet.roots(root.limbs, &mut all),
-            AnyChip::Path(path) => sheet.branches(path.limbs, &mut all),
+            AnyChip::Rank(chip) => sheet.ranks(&chip, &mut all),
+            AnyChip::Max(chip) => sheet.maxima(&chip, &mut all),
+            AnyChip::ArgMax(chip) => sheet.positions(&chip, &mut all),
+            AnyChip::Divide(chip) => sheet.quotients(&chip, &mut all),
+            AnyChip::Root(chip) => sheet.roots(&chip, &mut all),
+            AnyChip::Path(chip) => sheet.branches(&chip, &mut all),
             AnyChip::Accumulate(chip) => {
                 let Some(limbs) = chip.limbs else { continue };
-                let first = 8 + chip.lanes as usize;
-                for lane in 0..chip.lanes as usize {
+                let at = AccumulateFixed::<Places>::at(0, &chip);
+                let rounding = RoundingFixed::at(at.readers[0] + at.readers.len(), limbs);
+                for (lane, &readers) in at.readers.iter().enumerate() {
                     let place = |row: usize| {
-                        let [at, stride] = [6, 7].map(|column| sheet.fixed(column, row));
+                        let [first, stride] =
+                            [at.address, at.stride].map(|column| sheet.fixed(column, row));
                         let step = BaseField::from(u32::try_from(lane).unwrap()) * stride;
-                        ((at + step).0, sheet.fixed(8 + lane, row).0)
+                        ((first + step).0, sheet.fixed(readers, row).0)
                     };
-                    let columns = [first, lane * (2 + limbs.count() as usize)];
-                    sheet.roundings(limbs, columns, place, &mut all);
+                    let cells = RoundingLane::at(lane * (2 + limbs.count() as usize), limbs);
+                    sheet.roundings(limbs, (&rounding, &cells), place, &mut all);
                 }
             }
             AnyChip::Arithmetic(chip) => {
                 let Some(limbs) = chip.limbs else { continue };
-                let first = 4 + 3 + limbs.count() as usize;
+                let rounding =
+                    RoundingFixed::at(ArithmeticFixed::<Places>::at(0, &chip).c + 1, limbs);
+                let first = rounding.widths[0] + rounding.widths.len();
                 for lane in 0..chip.lanes as usize {
-                    let place = |row: usize| {
-                        let [at, readers] =
-                            [2, 3].map(|k| sheet.fixed(first + 4 * lane + k, row).0);
-                        (at, readers)
-                    };
-                    let columns = [4, lane * (4 + limbs.count() as usize) + 2];
-                    sheet.roundings(limbs, columns, place, &mut all);
+                    let at = ArithmeticLane::<Places>::at(first + 4 * lane, &chip);
+                    let place =
+                        |row: usize| (sheet.fixed(at.at_y, row).0, sheet.fixed(at.readers, row).0);
+                    let first = lane * (4 + limbs.count() as usize) + 2;
+                    let cells = RoundingLane::at(first, limbs);
+                    sheet.roundings(limbs, (&rounding, &cells), place, &mut all);
                 }
             }
             _ => {}
@@ -129,64 +140,69 @@ impl Sheet<'_> {
         self.memory[self.fixed(column, row).0 as usize]
     }
 
-    /// The bits of a range check whose limbs' widths begin in a fixed column; `step` columns lie between them.
-    fn bits(&self, limbs: Limbs, [first, step]: [usize; 2], row: usize) -> u32 {
-        (0..limbs.count() as usize).map(|k| self.fixed(first + k * step, row).0).sum()
+    /// The bits of a range check whose limbs have these widths.
+    fn bits(&self, widths: &[usize], row: usize) -> u32 {
+        widths.iter().map(|&column| self.fixed(column, row).0).sum()
     }
 
     fn other(&self, address: u32, value: i32, cells: Vec<(usize, usize, BaseField)>) -> Other {
         Other { chip: self.chip, address, value, cells }
     }
 
-    fn ranks(&self, limbs: Limbs, all: &mut Vec<Other>) {
-        let count = limbs.count() as usize;
+    fn ranks(&self, chip: &RankChip, all: &mut Vec<Other>) {
+        let (fixed, at) = (RankFixed::<Places>::at(0, chip), RankWitness::<Places>::at(0, chip));
         let mut seen = BTreeSet::new();
         for row in 0..self.rows() {
-            let [feature, at] = [2, 4].map(|column| self.fixed(column, row).0);
-            if !seen.insert(at) {
+            let [feature, address] =
+                [fixed.feature, fixed.at_rank].map(|column| self.fixed(column, row).0);
+            if !seen.insert(address) {
                 continue;
             }
-            let x = [0, 1].map(|column| embed(self.value(column, row)));
-            let bits = self.bits(limbs, [6, 1], row);
+            let x = [fixed.at_high, fixed.at_low].map(|column| embed(self.value(column, row)));
+            let bits = self.bits(&fixed.widths, row);
             for &(rank, lower, upper) in &self.tables.boundaries[&feature] {
-                if signed32(rank) == self.memory[at as usize] {
+                if signed32(rank) == self.memory[address as usize] {
                     continue;
                 }
                 let above = ordered(x, upper, BaseField::from(0), bits);
                 let below = ordered(lower, x, BaseField::from(1), bits);
                 let (Some(above), Some(below)) = (above, below) else { continue };
-                let mut cells = vec![(2, row, rank)];
-                for (k, value) in [lower, upper].concat().into_iter().enumerate() {
-                    cells.push((3 + k, row, value));
-                }
-                for (first, (equal, gap)) in [(7, above), (8 + count, below)] {
-                    cells.push((first, row, u32::from(equal).into()));
-                    cells.extend(limbs_at(limbs, gap, first + 1, row));
-                }
-                all.push(self.other(at, signed32(rank), cells));
+                let mut cells = vec![
+                    (at.rank, row, rank),
+                    (at.lower_high, row, lower[0]),
+                    (at.lower_low, row, lower[1]),
+                    (at.upper_high, row, upper[0]),
+                    (at.upper_low, row, upper[1]),
+                    (at.above_equal, row, u32::from(above.0).into()),
+                    (at.below_equal, row, u32::from(below.0).into()),
+                ];
+                cells.extend(limbs_at(chip.limbs, above.1, &at.above, row));
+                cells.extend(limbs_at(chip.limbs, below.1, &at.below, row));
+                all.push(self.other(address, signed32(rank), cells));
             }
         }
     }
 
     /// The rows of every group: from one whose `keep` is 0 to one whose `close` is 1.
-    fn groups(&self) -> Vec<Vec<usize>> {
+    fn groups(&self, [keep, close]: [usize; 2]) -> Vec<Vec<usize>> {
         let mut groups = vec![];
         let mut open = vec![];
         for row in 0..self.rows() {
-            if self.fixed(0, row).0 == 0 {
+            if self.fixed(keep, row).0 == 0 {
                 open.clear();
             }
             open.push(row);
-            if self.fixed(1, row).0 == 1 {
+            if self.fixed(close, row).0 == 1 {
                 groups.push(std::mem::take(&mut open));
             }
         }
         groups
     }
 
-    fn maxima(&self, limbs: Limbs, all: &mut Vec<Other>) {
-        for rows in self.groups() {
-            let elements: Vec<i32> = rows.iter().map(|&row| self.value(2, row)).collect();
+    fn maxima(&self, chip: &MaxChip, all: &mut Vec<Other>) {
+        let (fixed, at) = (MaxFixed::<Places>::at(0, chip), MaxWitness::<Places>::at(0, chip));
+        for rows in self.groups([fixed.keep, fixed.close]) {
+            let elements: Vec<i32> = rows.iter().map(|&row| self.value(fixed.at_a, row)).collect();
             let most = *elements.iter().max().unwrap();
             let candidates: BTreeSet<i32> =
                 elements.iter().copied().filter(|&y| y != most).collect();
@@ -196,23 +212,24 @@ impl Sheet<'_> {
                 let fits = rows.iter().zip(&elements).all(|(&row, &element)| {
                     let gap = embed(y) - embed(element);
                     product *= gap;
-                    cells.extend([(0, row, embed(y)), (1, row, product)]);
-                    cells.extend(limbs_at(limbs, gap.0, 2, row));
-                    u64::from(gap.0) >> self.bits(limbs, [5, 1], row) == 0
+                    cells.extend([(at.y, row, embed(y)), (at.product, row, product)]);
+                    cells.extend(limbs_at(chip.limbs, gap.0, &at.limbs, row));
+                    u64::from(gap.0) >> self.bits(&fixed.widths, row) == 0
                 });
                 if fits {
-                    let at = self.fixed(3, *rows.last().unwrap()).0;
-                    all.push(self.other(at, y, cells));
+                    let address = self.fixed(fixed.at_y, *rows.last().unwrap()).0;
+                    all.push(self.other(address, y, cells));
                 }
             }
         }
     }
 
-    fn positions(&self, limbs: Limbs, all: &mut Vec<Other>) {
-        let here = 3 + limbs.count() as usize;
-        for rows in self.groups() {
-            let elements: Vec<i32> = rows.iter().map(|&row| self.value(3, row)).collect();
-            let honest = self.witness[2][rows[0]].0 as usize;
+    fn positions(&self, chip: &ArgMaxChip, all: &mut Vec<Other>) {
+        let fixed = ArgMaxFixed::<Places>::at(0, chip);
+        let places = ArgMaxWitness::<Places>::at(0, chip);
+        for rows in self.groups([fixed.keep, fixed.close]) {
+            let elements: Vec<i32> = rows.iter().map(|&row| self.value(fixed.at_a, row)).collect();
+            let honest = self.witness[places.chosen][rows[0]].0 as usize;
             for chosen in (0..rows.len()).filter(|&chosen| chosen != honest) {
                 let y = embed(elements[chosen]);
                 let at_chosen = BaseField::from(u32::try_from(chosen).unwrap());
@@ -220,28 +237,43 @@ impl Sheet<'_> {
                 let fits = rows.iter().zip(&elements).enumerate().all(|(at, (&row, &element))| {
                     let found = u32::from(at >= chosen);
                     let gap = y - embed(element) - BaseField::from(1 - found);
-                    cells.extend([(0, row, y), (1, row, found.into()), (2, row, at_chosen)]);
-                    cells.push((here, row, u32::from(at == chosen).into()));
-                    cells.extend(limbs_at(limbs, gap.0, 3, row));
-                    u64::from(gap.0) >> self.bits(limbs, [6, 1], row) == 0
+                    cells.extend([
+                        (places.y, row, y),
+                        (places.found, row, found.into()),
+                        (places.chosen, row, at_chosen),
+                        (places.here, row, u32::from(at == chosen).into()),
+                    ]);
+                    cells.extend(limbs_at(chip.limbs, gap.0, &places.limbs, row));
+                    u64::from(gap.0) >> self.bits(&fixed.widths, row) == 0
                 });
                 if fits {
-                    let at = self.fixed(4, *rows.last().unwrap()).0;
+                    let at = self.fixed(fixed.at_y, *rows.last().unwrap()).0;
                     all.push(self.other(at, i32::try_from(chosen).unwrap(), cells));
                 }
             }
         }
     }
 
-    fn quotients(&self, limbs: Limbs, all: &mut Vec<Other>) {
-        let count = limbs.count() as usize;
+    fn quotients(&self, chip: &DivideChip, all: &mut Vec<Other>) {
+        let fixed = DivideFixed::<Places>::at(0, chip);
+        let at = DivideWitness::<Places>::at(0, chip);
+        let checks = [
+            (&fixed.q0, &at.q0),
+            (&fixed.q1, &at.q1),
+            (&fixed.a0, &at.a0),
+            (&fixed.a1, &at.a1),
+            (&fixed.carry, &at.carry),
+            (&fixed.r, &at.r),
+            (&fixed.gap, &at.gap),
+        ];
         for row in 0..self.rows() {
-            if self.fixed(3, row).0 == 0 {
+            if self.fixed(fixed.readers, row).0 == 0 {
                 continue;
             }
-            let [a, b] = [0, 1].map(|column| i64::from(self.value(column, row)));
-            let half = self.fixed(4, row).0.ilog2();
-            let [q_offset, a_offset] = [5, 6].map(|column| i64::from(self.fixed(column, row).0));
+            let [a, b] = [fixed.at_a, fixed.at_b].map(|column| i64::from(self.value(column, row)));
+            let half = self.fixed(fixed.power, row).0.ilog2();
+            let [q_offset, a_offset] =
+                [fixed.q_offset, fixed.a_offset].map(|column| i64::from(self.fixed(column, row).0));
             for a in [a - i64::from(P), a + i64::from(P)] {
                 let (q, r) = (a.div_euclid(b), a.rem_euclid(b));
                 let low = |value: i64| value & ((1 << half) - 1);
@@ -249,28 +281,28 @@ impl Sheet<'_> {
                 let [q1, a1] = [(q >> half) + q_offset, (a >> half) + a_offset];
                 let checked = [low(q), q1, low(a), a1, carry, r, b - 1 - r];
                 let mut cells = vec![];
-                let fits = checked.into_iter().enumerate().all(|(k, value)| {
-                    let bits = self.bits(limbs, [7 + k * count, 1], row);
+                let fits = checked.into_iter().zip(checks).all(|(value, (widths, columns))| {
+                    let bits = self.bits(widths, row);
                     let Ok(value) = u32::try_from(value) else { return false };
-                    cells.extend(limbs_at(limbs, value, k * count, row));
+                    cells.extend(limbs_at(chip.limbs, value, columns, row));
                     u64::from(value) >> bits == 0
                 });
                 if let (true, Ok(q)) = (fits, i32::try_from(q)) {
-                    let last = checked.len() * count;
-                    cells.push((last + 1, row, embed(q)));
-                    all.push(self.other(self.fixed(2, row).0, q, cells));
+                    cells.push((at.q, row, embed(q)));
+                    all.push(self.other(self.fixed(fixed.at_q, row).0, q, cells));
                 }
             }
         }
     }
 
-    fn roots(&self, limbs: Limbs, all: &mut Vec<Other>) {
-        let count = limbs.count() as usize;
+    fn roots(&self, chip: &RootChip, all: &mut Vec<Other>) {
+        let (fixed, at) = (RootFixed::<Places>::at(0, chip), RootWitness::<Places>::at(0, chip));
+        let checks = [(&fixed.y, &at.y), (&fixed.r, &at.r), (&fixed.gap, &at.gap)];
         for row in 0..self.rows() {
-            if self.fixed(2, row).0 == 0 {
+            if self.fixed(fixed.readers, row).0 == 0 {
                 continue;
             }
-            let x = i64::from(self.value(0, row));
+            let x = i64::from(self.value(fixed.at_x, row));
             let near = [x, x + i64::from(P), x + 2 * i64::from(P)].map(i64::isqrt);
             let candidates = near.into_iter().flat_map(|y| y - 2..=y + 2).chain([0, (1 << 15) - 1]);
             for y in candidates.filter(|&y| y != x.isqrt() && y >= 0).collect::<BTreeSet<_>>() {
@@ -278,52 +310,53 @@ impl Sheet<'_> {
                 let r = embed(i32::try_from(x).unwrap()) - y * y;
                 let checked = [y, r, y + y - r];
                 let mut cells = vec![];
-                let fits = checked.into_iter().enumerate().all(|(k, value)| {
-                    cells.extend(limbs_at(limbs, value.0, k * count, row));
-                    u64::from(value.0) >> self.bits(limbs, [3 + k * count, 1], row) == 0
+                let fits = checked.into_iter().zip(checks).all(|(value, (widths, columns))| {
+                    cells.extend(limbs_at(chip.limbs, value.0, columns, row));
+                    u64::from(value.0) >> self.bits(widths, row) == 0
                 });
                 if fits {
-                    all.push(self.other(self.fixed(1, row).0, signed32(y), cells));
+                    all.push(self.other(self.fixed(fixed.at_y, row).0, signed32(y), cells));
                 }
             }
         }
     }
 
     /// The branch that is not taken. Where it leads is left open: no branch may be open at all.
-    fn branches(&self, limbs: Limbs, all: &mut Vec<Other>) {
+    fn branches(&self, chip: &PathChip, all: &mut Vec<Other>) {
+        let (fixed, at) = (PathFixed::<Places>::at(0, chip), PathWitness::<Places>::at(0, chip));
         for row in 0..self.rows() {
-            let [left, right] = [4, 5].map(|column| self.witness[column][row]);
-            let [threshold, rank, taken] = [3, 6, 7].map(|column| self.witness[column][row]);
+            let [left, right] = [at.left, at.right].map(|column| self.witness[column][row]);
+            let [threshold, rank, taken] =
+                [at.threshold, at.rank, at.taken].map(|column| self.witness[column][row]);
             let (gap, next) = if taken.0 == 1 {
                 (rank - threshold - BaseField::from(1), right)
             } else {
                 (threshold - rank, left)
             };
-            if left != right && u64::from(gap.0) >> self.bits(limbs, [5, 1], row) == 0 {
-                all.push(self.other(self.fixed(3, row).0, signed32(next), vec![]));
+            if left != right && u64::from(gap.0) >> self.bits(&fixed.widths, row) == 0 {
+                all.push(self.other(self.fixed(fixed.at_leaf, row).0, signed32(next), vec![]));
             }
         }
     }
 
-    /// Other quotients of one lane, whose parameters begin in the fixed and whose witness begins in the witness column of
-    /// `columns`.
+    /// Other quotients of one lane.
     fn roundings(
         &self,
         limbs: Limbs,
-        [first, cells_at]: [usize; 2],
+        (fixed, at): (&RoundingFixed<Places>, &RoundingLane<Places>),
         place: impl Fn(usize) -> (Address, u32),
         all: &mut Vec<Other>,
     ) {
         for row in 0..self.rows() {
             let (address, readers) = place(row);
-            let power = self.fixed(first, row);
-            let table = self.tables.functions.get(&self.fixed(first + 2, row).0);
+            let power = self.fixed(fixed.power, row);
+            let table = self.tables.functions.get(&self.fixed(fixed.table, row).0);
             let (Some(table), true) = (table, readers != 0) else { continue };
-            let bits = self.bits(limbs, [first + 3, 1], row);
-            let quotient = self.witness[cells_at][row];
-            let remainder = (0..limbs.count() as usize).fold(0u64, |sum, k| {
+            let bits = self.bits(&fixed.widths, row);
+            let quotient = self.witness[at.quotient][row];
+            let remainder = at.remainder.iter().enumerate().fold(0u64, |sum, (k, &column)| {
                 let place = limbs.bits() * u32::try_from(k).unwrap();
-                sum + (u64::from(self.witness[cells_at + 2 + k][row].0) << place)
+                sum + (u64::from(self.witness[column][row].0) << place)
             });
             let power = i64::from(power.0);
             let shifted = signed(quotient) * power + i64::try_from(remainder).unwrap();
@@ -331,10 +364,10 @@ impl Sheet<'_> {
                 let (q, r) = (shifted.div_euclid(power), shifted.rem_euclid(power));
                 let (Some(&y), true) = (table.get(&q), r >> bits == 0) else { continue };
                 let q = embed(i32::try_from(q).unwrap());
-                let mut cells = vec![(cells_at, row, q), (cells_at + 1, row, y)];
+                let mut cells = vec![(at.quotient, row, q), (at.output, row, y)];
                 let remainder = u32::try_from(r).unwrap();
-                cells.extend(limbs_at(limbs, remainder, cells_at + 2, row));
-                if y != self.witness[cells_at + 1][row] {
+                cells.extend(limbs_at(limbs, remainder, &at.remainder, row));
+                if y != self.witness[at.output][row] {
                     all.push(self.other(address, signed32(y), cells));
                 }
             }
@@ -358,10 +391,11 @@ fn ordered(
 fn limbs_at(
     limbs: Limbs,
     value: u32,
-    column: usize,
+    columns: &[usize],
     row: usize,
 ) -> impl Iterator<Item = (usize, usize, BaseField)> {
-    limbs.split(value).enumerate().map(move |(k, limb)| (column + k, row, limb.into()))
+    let cells = limbs.split(value).zip(columns);
+    cells.map(move |(limb, &column)| (column, row, limb.into()))
 }
 
 /// The integer below `p / 2` in absolute value.

@@ -1,0 +1,252 @@
+//! The ledger once more, as plainly as possible: whole copies instead of overlays, plain numbers, no table.
+//! It shares values with the ledger, and no rule.
+
+mod job;
+mod member;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::{JobId, ModelId, ProviderId, TxId};
+use ciro_protocol::order::{Class, JobOrder};
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::sign::Address;
+use ciro_protocol::tx::{Body, SignedTx};
+use ciro_protocol::wire::Message;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Naive {
+    pub(crate) spec: ChainSpec,
+    pub(crate) now: u64,
+    pub(crate) money: BTreeMap<Purse, u128>,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) models: BTreeMap<ModelId, Model>,
+    pub(crate) seen: BTreeMap<TxId, u64>,
+    given: BTreeMap<u64, u128>,
+    takers: BTreeSet<Address>,
+    timers: Vec<(u64, u64, Alarm)>,
+    alarms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Job {
+    pub(crate) by: Address,
+    pub(crate) order: JobOrder,
+    class: Class,
+    pub(crate) attempt: u8,
+    failed: Vec<u32>,
+    no_input: u8,
+    pub(crate) status: Status,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Status {
+    Open,
+    Held { provider: u32, price: u128, renewals: u8 },
+    Settled,
+    Refunded,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    pub(crate) account: Address,
+    memory: u32,
+    region: [u8; 2],
+    classes: BTreeMap<Class, u128>,
+    capacity: u16,
+    strikes: Vec<u64>,
+    pub(crate) jail: Option<u64>,
+    pub(crate) settled: u64,
+    pub(crate) lost: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(crate) owner: Address,
+    keys: Vec<([u8; 32], u16, u16, Class)>,
+    listed: Vec<u32>,
+    pub(crate) retired: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Alarm {
+    Lease(JobId),
+    Deadline(JobId),
+    Free(u32, u128),
+}
+
+type Result = std::result::Result<(), Refusal>;
+
+impl Naive {
+    pub(crate) fn new(spec: ChainSpec) -> Self {
+        let mut money: BTreeMap<Purse, u128> = BTreeMap::new();
+        for account in spec.accounts.iter() {
+            money.insert(Purse::Account(account.address), account.amount.units());
+        }
+        money.insert(Purse::Faucet, spec.faucet.unwrap().total.units());
+        let rest = 10_u128.pow(27) - money.values().sum::<u128>();
+        money.insert(Purse::Treasury, rest);
+        Self {
+            now: spec.genesis_ms,
+            spec,
+            money,
+            jobs: BTreeMap::new(),
+            providers: Vec::new(),
+            models: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            given: BTreeMap::new(),
+            takers: BTreeSet::new(),
+            timers: Vec::new(),
+            alarms: 0,
+        }
+    }
+
+    pub(crate) fn has(&self, purse: Purse) -> u128 {
+        self.money.get(&purse).copied().unwrap_or(0)
+    }
+
+    fn give(&mut self, from: Purse, to: Purse, amount: u128) -> Result {
+        if self.has(from) < amount {
+            return Err(Refusal::InsufficientFunds);
+        }
+        *self.money.entry(from).or_default() -= amount;
+        *self.money.entry(to).or_default() += amount;
+        self.money.retain(|_, amount| *amount > 0);
+        Ok(())
+    }
+
+    fn burn_part(&mut self, from: Purse, fee: u128) {
+        let burned = fee * u128::from(self.spec.fees.burn_bps) / 10_000;
+        self.give(from, Purse::Burned, burned).unwrap();
+        self.give(from, Purse::Treasury, fee - burned).unwrap();
+    }
+
+    fn alarm(&mut self, at: u64, alarm: Alarm) {
+        self.alarms += 1;
+        self.timers.push((at, self.alarms, alarm));
+    }
+
+    /// Executes a transaction; returns fee and refusal.
+    pub(crate) fn execute(&mut self, tx: &SignedTx) -> (u128, Option<Refusal>) {
+        let (header, id, body) = (tx.body.header, tx.body.id(), &tx.body.body);
+        let fees = &self.spec.fees;
+        let checks = match body {
+            Body::SubmitProof(_) | Body::ReportFraud(_) => 1,
+            Body::RegisterModel(model) => model.card.keys.len(),
+            _ => 0,
+        };
+        let fee = match body {
+            Body::Faucet => 0,
+            _ => {
+                fees.base.units()
+                    + tx.to_bytes().len() as u128 * fees.per_byte.units()
+                    + checks as u128 * fees.per_check.units()
+            }
+        };
+        let account = Purse::Account(header.account);
+        let refused = if header.valid_until_ms < self.now {
+            Some(Refusal::Expired)
+        } else if header.valid_until_ms - self.now > self.spec.time.validity_max_ms {
+            Some(Refusal::ValidityTooLong)
+        } else if self.seen.contains_key(&id) {
+            Some(Refusal::Duplicate)
+        } else if fee > header.fee_max.units() {
+            Some(Refusal::FeeAboveMax)
+        } else if self.has(account) < fee {
+            Some(Refusal::FeeUnaffordable)
+        } else {
+            None
+        };
+        if refused.is_some() {
+            return (0, refused);
+        }
+        self.burn_part(account, fee);
+        self.seen.insert(id, header.valid_until_ms);
+        let before = self.clone();
+        let result = self.perform(id, header.account, body);
+        if result.is_err() {
+            *self = before;
+        }
+        (fee, result.err())
+    }
+
+    fn perform(&mut self, id: TxId, by: Address, body: &Body) -> Result {
+        match body {
+            Body::Order(order) => self.order(id.into(), by, order),
+            Body::Cancel(body) => self.cancel(body.job, by),
+            Body::Claim(body) => self.claim(body.job, by, body.attempt),
+            Body::Release(body) => self.release(body.job, by, body.attempt, body.reason),
+            Body::Renew(body) => self.renew(body.job, by, body.attempt),
+            Body::SubmitProof(body) => {
+                let (provider, price) = self.holder(body.job, by, body.attempt)?;
+                let order = self.jobs[&body.job].order.clone();
+                match () {
+                    () if self.now > order.offer.deadline_ms => Err(Refusal::DeadlinePassed),
+                    () if body.proven.verifier != 1 => Err(Refusal::VerifierInactive),
+                    () if body.proven.key != order.key => Err(Refusal::WrongKey),
+                    () if body.proven.input != order.input.statement => Err(Refusal::WrongInput),
+                    () => self.settle(body.job, provider, price),
+                }
+            }
+            Body::ReportFraud(body) => {
+                let (job, attempt) = (body.submitted.job, body.submitted.attempt);
+                let (provider, _) = self.holder(job, body.header.account, attempt)?;
+                self.fraud(job, provider, by);
+                Ok(())
+            }
+            other => self.perform_other(by, other),
+        }
+    }
+
+    /// Begins a block whose only batch carries this time.
+    pub(crate) fn begin(&mut self, first: bool, time: u64) {
+        if time > self.now {
+            self.now = if first { time } else { time.min(self.now + 5_000) };
+        }
+    }
+
+    /// Ends a block: what is due happens, the first three of it.
+    pub(crate) fn end(&mut self) {
+        self.timers.sort_by_key(|(at, number, _)| (*at, *number));
+        let due: Vec<_> =
+            self.timers.iter().filter(|it| it.0 <= self.now).take(3).copied().collect();
+        for alarm in due {
+            if !self.timers.contains(&alarm) {
+                continue;
+            }
+            self.timers.retain(|it| *it != alarm);
+            match alarm.2 {
+                Alarm::Free(provider, amount) => {
+                    let account = Purse::Account(self.providers[provider as usize].account);
+                    let bound = Purse::Unbonding(ProviderId(provider));
+                    self.give(bound, account, amount).unwrap();
+                }
+                Alarm::Lease(id) => {
+                    let provider = self.late(id).expect("a lease is of a job that is held");
+                    self.next_attempt(id, provider);
+                }
+                Alarm::Deadline(id) => {
+                    self.late(id);
+                    self.refund(id);
+                }
+            }
+        }
+        let now = self.now;
+        self.seen.retain(|_, until| *until >= now);
+    }
+}
+
+impl Job {
+    pub(crate) const fn holder(&self) -> Option<u32> {
+        match self.status {
+            Status::Held { provider, .. } => Some(provider),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        matches!(self.status, Status::Open | Status::Held { .. })
+    }
+}

@@ -1,0 +1,401 @@
+//! What the user should know before relying on a model or on a result: every warning of the product is made here.
+
+use std::fmt;
+
+use ciro_model::Tensor;
+use ciro_model::integer::{AccuracyReport, Clip, EncodedSample, SampleMismatch, Trace};
+
+use super::model::Model;
+use crate::advice::Advice;
+use crate::inputs::Sample;
+use crate::verify::RealOutput;
+
+/// What the user should know before relying on a model or on a result. Each is a warning in every shell.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Concern {
+    /// The ranges of values are guessed from random numbers.
+    Guessed,
+    /// An output is further from the float model's than quantization explains.
+    Inaccurate {
+        /// The output's name.
+        output: String,
+        /// Mean relative error on the calibration samples.
+        relative_error: f64,
+        /// Share of rows with the same greatest element, or of equal labels.
+        top1_agreement: f64,
+    },
+    /// Values of an input lie outside of the calibrated range; the model sees them moved to its end.
+    Clamped {
+        /// The input's name.
+        input: String,
+        /// The first sample with such values.
+        sample: usize,
+        /// How many values of that sample.
+        count: usize,
+        /// How many more samples have such values.
+        more: usize,
+    },
+    /// Values inside of the model left the range that calibration has seen, at a node whose operator cuts nothing itself.
+    Clipped {
+        /// What was lost in the sample with the value furthest outside.
+        clip: Clip,
+        /// That sample.
+        sample: usize,
+        /// How many more samples lost values at the node.
+        more: usize,
+    },
+}
+
+impl Concern {
+    /// The word for it, which programs may rely on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Guessed => "guessed_calibration",
+            Self::Inaccurate { .. } => "inaccurate",
+            Self::Clamped { .. } => "input_outside_range",
+            Self::Clipped { .. } => "value_outside_range",
+        }
+    }
+
+    /// The node, input or output that it is about.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Guessed => None,
+            Self::Inaccurate { output, .. } => Some(output),
+            Self::Clamped { input, .. } => Some(input),
+            Self::Clipped { clip, .. } => Some(&clip.node),
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Guessed => Advice::CalibrateWithRealInputs,
+            Self::Inaccurate { .. } => Advice::MoreBits,
+            Self::Clamped { .. } | Self::Clipped { .. } => Advice::CalibrateLikeThis,
+        }
+    }
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guessed => write!(f, "the model was calibrated with random numbers"),
+            Self::Inaccurate { output, relative_error, top1_agreement } => write!(
+                f,
+                "output `{output}` is not close to the float model: {:.1}% mean relative error, {:.1}% top-1 agreement",
+                relative_error * 100.0,
+                top1_agreement * 100.0,
+            ),
+            Self::Clamped { input, sample, count, more } => {
+                let more = others(*more);
+                write!(
+                    f,
+                    "input `{input}` of sample {sample}{more}: {count} value(s) outside the calibrated range, moved to its end"
+                )
+            }
+            Self::Clipped { clip, sample, more } => {
+                let Clip { node, count, of, worst, kept: [lo, hi] } = clip;
+                let more = others(*more);
+                write!(
+                    f,
+                    "node `{node}` in sample {sample}{more}: {count} of {of} value(s) outside the calibrated range, {worst} the furthest \
+                     from [{lo}, {hi}]: the result may be wrong"
+                )
+            }
+        }
+    }
+}
+
+fn others(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" (and {more} more)") }
+}
+
+/// Samples that a model does not take.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputRefusal {
+    /// There are none.
+    #[error("there is no sample")]
+    NoSample,
+    /// A sample has another form than the model's inputs, or a value without an integer form.
+    #[error("sample {sample}")]
+    Sample {
+        /// Its position.
+        sample: usize,
+        /// What does not fit.
+        #[source]
+        source: SampleMismatch,
+    },
+    /// Values outside of a range that is a guess: nobody can say what the model makes of them.
+    #[error(
+        "input `{input}` of sample {sample}: {count} value(s) outside the calibrated range, which was guessed"
+    )]
+    Guessed {
+        /// The input's name.
+        input: String,
+        /// The sample.
+        sample: usize,
+        /// How many values.
+        count: usize,
+    },
+}
+
+impl InputRefusal {
+    /// What to do about it, where that is not for its cause to say.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Guessed { .. } => Some(Advice::CalibrateLikeThis),
+            Self::NoSample | Self::Sample { .. } => None,
+        }
+    }
+}
+
+/// What a model says about samples, without a proof.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    /// The outputs of every sample.
+    pub outputs: Vec<Vec<RealOutput>>,
+    /// How many input values were moved to the end of their range, in all samples.
+    pub clamped: usize,
+    /// What the user should know before relying on the outputs.
+    pub concerns: Vec<Concern>,
+}
+
+/// What is known of samples before they are proven.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Examined {
+    /// How many input values are moved to the end of their range, in all samples.
+    pub clamped: usize,
+    /// What the user should know before relying on a proof of them.
+    pub concerns: Vec<Concern>,
+}
+
+impl Model {
+    /// The greatest mean relative error of an output that is no concern.
+    const MAX_RELATIVE_ERROR: f64 = 0.02;
+    /// The least agreement of an output that is no concern.
+    const MIN_AGREEMENT: f64 = 0.95;
+
+    /// What the user should know before relying on the model.
+    pub fn concerns(&self) -> Vec<Concern> {
+        Self::concerns_of(self.accuracy())
+    }
+
+    /// What the user should know before relying on a model of this accuracy.
+    pub(super) fn concerns_of(accuracy: &AccuracyReport) -> Vec<Concern> {
+        if accuracy.random {
+            return vec![Concern::Guessed];
+        }
+        let outputs = accuracy.outputs.iter().filter(|output| {
+            output.relative_error > Self::MAX_RELATIVE_ERROR
+                || output.top1_agreement < Self::MIN_AGREEMENT
+        });
+        outputs
+            .map(|output| Concern::Inaccurate {
+                output: output.name.clone(),
+                relative_error: output.relative_error,
+                top1_agreement: output.top1_agreement,
+            })
+            .collect()
+    }
+
+    /// Runs the model on samples without a proof: what a proof of them would state, and what was lost on the way.
+    ///
+    /// # Errors
+    /// [`InputRefusal`] if the model does not take one of them.
+    pub fn run_all(&self, samples: &[Sample]) -> Result<Ran, InputRefusal> {
+        let mut losses = Losses::default();
+        let mut outputs = Vec::with_capacity(samples.len());
+        for (sample, reals) in samples.iter().enumerate() {
+            let encoded = self.admit(&mut losses, sample, reals)?;
+            let trace = self.trace_of(sample, &encoded)?;
+            losses.clipped(sample, self.integer().clips(&trace));
+            let integers = self.integer().outputs().iter();
+            let integers = integers.map(|output| trace.value(output.node).clone()).collect();
+            outputs.push(self.decode(integers));
+        }
+        let Examined { clamped, concerns } = losses.finish()?;
+        Ok(Ran { outputs, clamped, concerns })
+    }
+
+    /// What is lost when samples are proven: values outside of the calibrated ranges, of inputs and inside of the model.
+    ///
+    /// A proof states what the integer model computes, also where that is not what the float model would say: this is to be asked
+    /// before. It costs one run of the integer model for each sample, if it has clamps of the calibration.
+    ///
+    /// # Errors
+    /// As [`Model::run_all`].
+    pub fn examine(&self, samples: &[Sample]) -> Result<Examined, InputRefusal> {
+        let mut losses = Losses::default();
+        for (sample, reals) in samples.iter().enumerate() {
+            let encoded = self.admit(&mut losses, sample, reals)?;
+            if !self.integer().guards().is_empty() {
+                let trace = self.trace_of(sample, &encoded)?;
+                losses.clipped(sample, self.integer().clips(&trace));
+            }
+        }
+        losses.finish()
+    }
+
+    /// Turns a sample into integers; refuses what lies outside of a range that is a guess.
+    fn admit(
+        &self,
+        losses: &mut Losses,
+        sample: usize,
+        reals: &[Tensor<f64>],
+    ) -> Result<EncodedSample, InputRefusal> {
+        let encoded =
+            self.encode(reals).map_err(|source| InputRefusal::Sample { sample, source })?;
+        if let (true, Some((input, count))) = (self.accuracy().random, encoded.clamped.first()) {
+            let (input, count) = (input.clone(), *count);
+            return Err(InputRefusal::Guessed { input, sample, count });
+        }
+        losses.samples += 1;
+        losses.clamped(sample, &encoded.clamped);
+        Ok(encoded)
+    }
+
+    fn trace_of(&self, sample: usize, encoded: &EncodedSample) -> Result<Trace, InputRefusal> {
+        let trace = self.integer().trace(&encoded.tensors);
+        trace.map_err(|error| InputRefusal::Sample { sample, source: error.into() })
+    }
+}
+
+/// What samples lose, gathered by input and by node: as long as the model, not as the list of samples.
+#[derive(Default)]
+struct Losses {
+    samples: usize,
+    values: usize,
+    inputs: Vec<Concern>,
+    nodes: Vec<Concern>,
+}
+
+impl Losses {
+    fn clamped(&mut self, sample: usize, clamped: &[(String, usize)]) {
+        for (name, count) in clamped {
+            self.values += count;
+            let known = self.inputs.iter_mut().find_map(|concern| match concern {
+                Concern::Clamped { input, more, .. } if input == name => Some(more),
+                _ => None,
+            });
+            match known {
+                Some(more) => *more += 1,
+                None => {
+                    let (input, count) = (name.clone(), *count);
+                    self.inputs.push(Concern::Clamped { input, sample, count, more: 0 });
+                }
+            }
+        }
+    }
+
+    fn clipped(&mut self, sample: usize, clips: Vec<Clip>) {
+        for clip in clips {
+            let known = self.nodes.iter_mut().find(|concern| concern.node() == Some(&clip.node));
+            match known {
+                Some(Concern::Clipped { clip: worst, sample: of, more }) => {
+                    *more += 1;
+                    if excess(&clip) > excess(worst) {
+                        (*worst, *of) = (clip, sample);
+                    }
+                }
+                _ => self.nodes.push(Concern::Clipped { clip, sample, more: 0 }),
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Examined, InputRefusal> {
+        if self.samples == 0 {
+            return Err(InputRefusal::NoSample);
+        }
+        let concerns = self.inputs.into_iter().chain(self.nodes).collect();
+        Ok(Examined { clamped: self.values, concerns })
+    }
+}
+
+/// How far outside of what is kept the furthest value lies.
+fn excess(clip: &Clip) -> f64 {
+    (clip.kept[0] - clip.worst).max(clip.worst - clip.kept[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_model::Interval;
+    use ciro_model::integer::ops::Requantize;
+    use ciro_model::integer::{AccuracyReport, Decoding, Encoding, ModelBuilder, OutputAccuracy};
+
+    use super::*;
+
+    fn with_accuracy(random: bool, (agreement, error): (f64, f64)) -> Model {
+        let output = OutputAccuracy {
+            name: "y".to_owned(),
+            top1_agreement: agreement,
+            relative_error: error,
+            ..OutputAccuracy::default()
+        };
+        let accuracy = AccuracyReport { random, outputs: vec![output], ..Default::default() };
+        Model { accuracy, ..guarded() }
+    }
+
+    /// `min(x, 10)`, where 10 is all that calibration has seen.
+    fn guarded() -> Model {
+        let mut builder = ModelBuilder::new();
+        builder.input("x", vec![2]);
+        let x = builder.view(0, Encoding::Affine { scale: 0.5, lo: -100, hi: 100 }).unwrap();
+        let op = Requantize { shift: 1, lo: -100, hi: 10 };
+        let y = builder.push("scores", op, &[x], 1.0).unwrap();
+        builder.guard(y, Interval::new(i64::from(i32::MIN), 10));
+        builder.output("y", y, Decoding::Real { scale: 1.0 });
+        Model::from(builder.finish().unwrap())
+    }
+
+    fn sample(values: [f64; 2]) -> Sample {
+        vec![Tensor::vector(values.to_vec())]
+    }
+
+    #[test]
+    fn what_the_user_should_know_of_the_accuracy_is_said() {
+        assert_eq!(with_accuracy(false, (0.96, 0.01)).concerns(), []);
+        for (agreement, error) in [(0.9, 0.01), (1.0, 0.5)] {
+            let concern = Concern::Inaccurate {
+                output: "y".to_owned(),
+                relative_error: error,
+                top1_agreement: agreement,
+            };
+            assert_eq!(with_accuracy(false, (agreement, error)).concerns(), [concern]);
+        }
+        assert_eq!(with_accuracy(true, (1.0, 0.0)).concerns(), [Concern::Guessed]);
+    }
+
+    #[test]
+    fn a_value_that_leaves_its_calibrated_range_is_said_with_its_node() {
+        let samples = [sample([1.0, 2.0]), sample([11.0, 2.0]), sample([30.0, 40.0])];
+        let ran = guarded().run_all(&samples).unwrap();
+        let [concern @ Concern::Clipped { clip, sample: 2, more: 1 }] = &ran.concerns[..] else {
+            panic!("{:?}", ran.concerns)
+        };
+        assert_eq!((clip.node.as_str(), clip.count, clip.of), ("scores", 2, 2));
+        assert_eq!((concern.code(), concern.node()), ("value_outside_range", Some("scores")));
+        assert!(concern.to_string().starts_with("node `scores` in sample 2 (and 1 more): 2 of 2"));
+        assert_eq!(ran.outputs.len(), 3);
+        let examined = guarded().examine(&samples).unwrap();
+        assert_eq!((examined.clamped, &examined.concerns), (0, &ran.concerns));
+        assert_eq!(guarded().examine(&samples[..1]).unwrap(), Examined::default());
+        assert_eq!(guarded().examine(&[]), Err(InputRefusal::NoSample));
+    }
+
+    #[test]
+    fn inputs_outside_of_their_range_are_counted_and_refused_if_it_is_a_guess() {
+        let far = [sample([1.0, 2.0]), sample([99.0, 2.0]), sample([99.0, -99.0])];
+        let examined = guarded().examine(&far).unwrap();
+        assert_eq!(examined.clamped, 3);
+        let input = "x".to_owned();
+        let clamped = Concern::Clamped { input: input.clone(), sample: 1, count: 1, more: 1 };
+        assert_eq!(examined.concerns[0], clamped);
+        let guessed = with_accuracy(true, (1.0, 0.0));
+        let refused = InputRefusal::Guessed { input, sample: 1, count: 1 };
+        assert_eq!(guessed.examine(&far), Err(refused.clone()));
+        assert_eq!(guessed.run_all(&far), Err(refused));
+    }
+}

@@ -1,0 +1,327 @@
+//! Opens models in the forms that users have them: ONNX files, compiled here or found in the cache, and compiled models.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use ciro_model::integer::CompiledModel;
+
+use super::cache::{Cache, Cached};
+use super::check::{self, Report};
+use super::compile::{CompileError, CompileSettings, OnnxFile};
+use super::inspect::{self, Inspection};
+use super::model::{LoadModelError, Model};
+use super::recompute::FloatModel;
+use crate::advice::Advice;
+use crate::inputs::{CalibrationSamples, InputError};
+use crate::routes::ProveSettings;
+
+/// What an ONNX file is calibrated with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum CalibrateWith {
+    /// The samples of a file that lies beside the model, if there is one: for whoever owns the folder.
+    #[default]
+    Neighbour,
+    /// The samples of this file.
+    File(PathBuf),
+    /// These samples.
+    Samples(CalibrationSamples),
+    /// None: ranges are guessed from random numbers.
+    Nothing,
+}
+
+/// How a model is opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenSettings {
+    /// How an ONNX file is compiled; its calibration is chosen by the field below. Default: the defaults.
+    pub compile: CompileSettings,
+    /// What it is calibrated with. Default: what lies beside it.
+    pub calibrate: CalibrateWith,
+    /// Whether its compiled form may come from the user's cache. Default: no; for this run alone, never for what others rely on,
+    /// such as a key, unless it is [confirmed](Opened::confirm).
+    pub cache: bool,
+}
+
+/// Where the compiled form of a model comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenedFrom {
+    /// The file is a compiled model.
+    File,
+    /// It was compiled now.
+    Compiled,
+    /// It was found in the cache.
+    Cache,
+}
+
+/// A model that is ready to run and to be proven.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// The model.
+    pub model: Model,
+    /// Where its compiled form comes from.
+    pub origin: OpenedFrom,
+    /// What it was calibrated with; `None` for a compiled model, which does not say, and for one whose ranges are guessed.
+    pub calibration: Option<CalibrationSamples>,
+    /// Whether the calibration samples were found beside the model, not named by the caller.
+    pub discovered: bool,
+    cached: Option<Cached>,
+}
+
+/// A model that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A compiled model, and settings of a compilation.
+    #[error("`{}` is compiled already", .0.display())]
+    IsCompiled(PathBuf),
+    /// A compiled model that cannot be read.
+    #[error("model `{}`", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: LoadModelError,
+    },
+    /// Calibration samples that cannot be read.
+    #[error("calibration file `{}`", path.display())]
+    Calibration {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: InputError,
+    },
+    /// An ONNX file that cannot be compiled.
+    #[error("model `{}`", path.display())]
+    Compile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<CompileError>,
+    },
+    /// Whoever checks a proof against an ONNX file has to say what calibrates it.
+    #[error("`{}` has to be compiled, and no calibration is named", .0.display())]
+    NoCalibration(PathBuf),
+}
+
+impl OpenError {
+    /// What to do about it, where that is not for its cause to say.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::IsCompiled(_) => Some(Advice::IsCompiled),
+            Self::NoCalibration(_) => Some(Advice::NameCalibration),
+            Self::Model { .. } | Self::Calibration { .. } | Self::Compile { .. } => None,
+        }
+    }
+}
+
+/// A model that its holder trusts and checks a proof against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trusted {
+    /// The model.
+    pub model: Model,
+    /// What it was calibrated with; as in [`Opened`].
+    pub calibration: Option<CalibrationSamples>,
+    /// The float model, where the ONNX file is at hand.
+    pub float: Option<FloatModel>,
+}
+
+impl Model {
+    /// Whether a file holds a compiled model, by its content or its name.
+    pub fn is_compiled_file(path: &Path) -> bool {
+        let mut magic = [0; 8];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        (read.is_ok() && Self::is_compiled(&magic))
+            || path.extension().is_some_and(|extension| extension == "ciro-model")
+    }
+
+    /// Whether bytes begin as a compiled model does.
+    pub fn is_compiled(bytes: &[u8]) -> bool {
+        CompiledModel::is_begun_by(bytes)
+    }
+}
+
+impl Opened {
+    /// Compiles a model from the cache anew and compares, before others rely on it: whoever can write into the cache decides what
+    /// lies there.
+    ///
+    /// # Errors
+    /// As [`Cached::confirm`].
+    pub fn confirm(&self) -> Result<(), CompileError> {
+        self.cached.as_ref().map_or(Ok(()), Cached::confirm)
+    }
+}
+
+impl OpenSettings {
+    /// Whether they ask for something that only an ONNX file has.
+    fn compiles(&self) -> bool {
+        self.compile != CompileSettings::default()
+            || !matches!(self.calibrate, CalibrateWith::Neighbour)
+    }
+
+    /// The settings for bytes, beside which nothing lies.
+    fn without_neighbour(&self) -> Self {
+        let mut settings = self.clone();
+        if settings.calibrate == CalibrateWith::Neighbour {
+            settings.calibrate = CalibrateWith::Nothing;
+        }
+        settings
+    }
+
+    /// The settings with the calibration samples of a model, and whether those were found beside it.
+    ///
+    /// # Errors
+    /// [`OpenError::Calibration`] if they cannot be read.
+    fn resolve(&self, model: &Path) -> Result<Resolved, OpenError> {
+        let read = |path: &Path| {
+            CalibrationSamples::read(path)
+                .map_err(|source| OpenError::Calibration { path: path.to_owned(), source })
+        };
+        let calibration = match &self.calibrate {
+            CalibrateWith::Neighbour => {
+                CalibrationSamples::beside(model).as_deref().map(read).transpose()?
+            }
+            CalibrateWith::File(path) => Some(read(path)?),
+            CalibrateWith::Samples(samples) => Some(samples.clone()),
+            CalibrateWith::Nothing => None,
+        };
+        let mut compile = self.compile.clone();
+        compile.calibration = calibration.as_ref().map(|samples| samples.inputs.clone());
+        let discovered = calibration.is_some() && self.calibrate == CalibrateWith::Neighbour;
+        Ok(Resolved { compile, calibration, discovered })
+    }
+}
+
+struct Resolved {
+    compile: CompileSettings,
+    calibration: Option<CalibrationSamples>,
+    discovered: bool,
+}
+
+/// Opens a model: loads its compiled form, finds it in the cache, or compiles it.
+///
+/// # Errors
+/// [`OpenError`] if the file cannot be opened.
+pub fn open(path: &Path, settings: &OpenSettings) -> Result<Opened, OpenError> {
+    if Model::is_compiled_file(path) {
+        let model = load(path, settings)?;
+        let (origin, cached) = (OpenedFrom::File, None);
+        return Ok(Opened { model, origin, calibration: None, discovered: false, cached });
+    }
+    let Resolved { compile, calibration, discovered } = settings.resolve(path)?;
+    let failed = |source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) };
+    let Some(cache) = Cache::user().filter(|_| settings.cache) else {
+        let model = Model::compile_file(path, &compile).map_err(failed)?;
+        let (origin, cached) = (OpenedFrom::Compiled, None);
+        return Ok(Opened { model, origin, calibration, discovered, cached });
+    };
+    let cached = cache.compile_file(path, &compile).map_err(failed)?;
+    let origin = if cached.hit { OpenedFrom::Cache } else { OpenedFrom::Compiled };
+    let model = cached.model.clone();
+    Ok(Opened { model, origin, calibration, discovered, cached: Some(cached) })
+}
+
+/// Opens the bytes of a model, an ONNX file without external weights or its compiled form; `name` is for reports. Nothing lies beside
+/// bytes, and no cache is asked.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_bytes(bytes: &[u8], name: &str, settings: &OpenSettings) -> Result<Opened, OpenError> {
+    let path = PathBuf::from(name);
+    let opened = |model, origin, calibration| {
+        Ok(Opened { model, origin, calibration, discovered: false, cached: None })
+    };
+    if Model::is_compiled(bytes) {
+        if settings.compiles() {
+            return Err(OpenError::IsCompiled(path));
+        }
+        return match Model::from_bytes(bytes) {
+            Ok(model) => opened(model, OpenedFrom::File, None),
+            Err(source) => Err(OpenError::Model { path, source: source.into() }),
+        };
+    }
+    let Resolved { compile, calibration, .. } = settings.without_neighbour().resolve(&path)?;
+    match Model::compile_bytes(bytes, name, &compile) {
+        Ok(model) => opened(model, OpenedFrom::Compiled, calibration),
+        Err(source) => Err(OpenError::Compile { path, source: Box::new(source) }),
+    }
+}
+
+/// Opens a model to check a proof against: nothing is looked for beside it, and nothing is taken from the cache.
+///
+/// # Errors
+/// [`OpenError::NoCalibration`] for an ONNX file whose calibration is left to what lies beside it, otherwise as [`open`].
+pub fn open_trusted(path: &Path, settings: &OpenSettings) -> Result<Trusted, OpenError> {
+    if Model::is_compiled_file(path) {
+        return Ok(Trusted { model: load(path, settings)?, calibration: None, float: None });
+    }
+    if settings.calibrate == CalibrateWith::Neighbour {
+        return Err(OpenError::NoCalibration(path.to_owned()));
+    }
+    let Resolved { compile, calibration, .. } = settings.resolve(path)?;
+    let both = || -> Result<_, CompileError> {
+        let onnx = OnnxFile::read(path, &compile.import)?;
+        Ok((onnx.compile(&compile)?, onnx.float_model(&compile.import)?))
+    };
+    let failed = |source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) };
+    let (model, float) = both().map_err(failed)?;
+    Ok(Trusted { model, calibration, float: Some(float) })
+}
+
+/// Checks a model, an ONNX file or its compiled form, without proving anything.
+///
+/// # Errors
+/// [`OpenError`] if the file is no model at all, leaves shapes open, or does not fit the calibration samples.
+pub fn check(
+    path: &Path,
+    settings: &OpenSettings,
+    prove: &ProveSettings,
+) -> Result<Report, OpenError> {
+    if Model::is_compiled_file(path) {
+        return Ok(check::check_model(&load(path, settings)?, prove));
+    }
+    let Resolved { compile, .. } = settings.resolve(path)?;
+    check::check_onnx(path, &compile, prove)
+        .map_err(|source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name` is for reports.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_bytes(
+    bytes: &[u8],
+    name: &str,
+    settings: &OpenSettings,
+    prove: &ProveSettings,
+) -> Result<Report, OpenError> {
+    if Model::is_compiled(bytes) {
+        let Opened { model, .. } = open_bytes(bytes, name, settings)?;
+        return Ok(check::check_model(&model, prove));
+    }
+    let path = PathBuf::from(name);
+    let Resolved { compile, .. } = settings.without_neighbour().resolve(&path)?;
+    check::check_onnx_bytes(bytes, &compile, prove)
+        .map_err(|source| OpenError::Compile { path, source: Box::new(source) })
+}
+
+/// Inspects a model, an ONNX file or its compiled form; also an ONNX file that cannot be imported.
+///
+/// # Errors
+/// [`OpenError`] if the file is no model.
+pub fn inspect(path: &Path, settings: &OpenSettings) -> Result<Inspection, OpenError> {
+    if Model::is_compiled_file(path) {
+        return Ok(inspect::inspect_model(&load(path, settings)?));
+    }
+    inspect::inspect_onnx(path, &settings.compile.import)
+        .map_err(|source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn load(path: &Path, settings: &OpenSettings) -> Result<Model, OpenError> {
+    if settings.compiles() {
+        return Err(OpenError::IsCompiled(path.to_owned()));
+    }
+    Model::load(path).map_err(|source| OpenError::Model { path: path.to_owned(), source })
+}

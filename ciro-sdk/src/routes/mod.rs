@@ -1,0 +1,159 @@
+//! What every route brings: keys, their verification, and with the feature `prove` their prover.
+//!
+//! A new route is one file here, its `mod` line and its arm in [`backend`], and one line in `route.rs`. Nothing else in this crate,
+//! and nothing in the shells, names a route.
+
+#[cfg(feature = "cairo")]
+mod cairo;
+mod error;
+#[cfg(feature = "prove")]
+mod proving;
+mod tensor;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+#[cfg(feature = "prove")]
+use ciro_model::IntegerModel;
+use ciro_model::Tensor;
+use ciro_model::integer::{Interface, Statement};
+#[cfg(feature = "prove")]
+use ciro_stark::Preset;
+use ciro_stark::{Policy, Security};
+
+pub(crate) use error::Rejected;
+pub use error::RouteError;
+#[cfg(feature = "prove")]
+pub use proving::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode};
+#[cfg(feature = "prove")]
+pub(crate) use proving::{RouteProof, RouteProver, check_memory, memory_limit};
+
+#[cfg(feature = "prove")]
+use crate::advice::Advice;
+use crate::blinding::Blinding;
+use crate::route::{ProofKind, Route, RouteNotBuilt};
+
+/// A route: a way to prove.
+pub(crate) trait Backend: Sync {
+    /// Decodes a key; no bytes panic.
+    fn key(&self, bytes: &[u8]) -> Result<Arc<dyn RouteKey>, RouteError>;
+
+    /// Whether the route has proofs of this kind.
+    #[cfg(feature = "prove")]
+    fn admits(&self, _: ProofKind) -> Result<(), ProveError> {
+        Ok(())
+    }
+
+    /// Prepares proofs of a model, if one is expected to take no more memory than the settings allow.
+    #[cfg(feature = "prove")]
+    fn prover(
+        &self,
+        model: &Arc<IntegerModel>,
+        settings: &ProveSettings,
+    ) -> Result<Box<dyn RouteProver>, ProveError>;
+
+    /// Predicts what a proof costs.
+    #[cfg(feature = "prove")]
+    fn estimate(
+        &self,
+        model: &Arc<IntegerModel>,
+        settings: &ProveSettings,
+    ) -> Result<CostEstimate, ProveError>;
+
+    /// The model as a package of source files, and the hash of its program; `None` if the route has no programs.
+    #[cfg(feature = "prove")]
+    fn transpile(&self, _: &IntegerModel, _: &str) -> Option<Result<CairoPackage, ProveError>> {
+        None
+    }
+}
+
+/// All that a verifier needs to know of a model, for one kind of proof.
+pub(crate) trait RouteKey: Debug + Send + Sync {
+    /// The proofs that the key is for.
+    fn kind(&self) -> ProofKind;
+
+    /// The digest of the integer model.
+    fn model(&self) -> [u8; 32];
+
+    /// What the model takes and gives.
+    fn interface(&self) -> &Interface;
+
+    /// What proofs for this key are worth.
+    fn security(&self) -> Security;
+
+    /// The digest of the key's bytes.
+    fn digest(&self) -> [u8; 32];
+
+    /// The key's one encoding.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// Checks that the proof shows every claim of the statement to be what the model computes.
+    fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected>;
+
+    /// The commitment to an input under a blinding value; `None` if the route makes none.
+    fn commit(&self, _input: &[Tensor<i32>], _blinding: Blinding) -> Option<[u8; 32]> {
+        None
+    }
+}
+
+/// The code behind a route.
+///
+/// # Errors
+/// [`RouteNotBuilt`] if this build leaves it out.
+pub(crate) fn backend(route: Route) -> Result<&'static dyn Backend, RouteNotBuilt> {
+    match route {
+        Route::Tensor => Ok(&tensor::Tensor),
+        #[cfg(feature = "cairo")]
+        Route::Cairo => Ok(&cairo::Cairo),
+        #[allow(unreachable_patterns, reason = "unless a route is left out")]
+        route => Err(RouteNotBuilt(route)),
+    }
+}
+
+/// The advice to prove a model on another route that can do what this one cannot: those that come later prove more, and slower.
+#[cfg(feature = "prove")]
+pub(crate) fn other_route(route: Route) -> Option<Advice> {
+    let mut others = Route::ALL.iter().copied().filter(|other| *other > route);
+    others.find(|other| other.is_built()).map(Advice::UseRoute)
+}
+
+/// The kinds of proofs that these routes have of these presets and batch sizes, in ascending order; what a route does not have of
+/// them is left out, unless it has none.
+///
+/// # Errors
+/// [`ProveError`] if a route has none of them, or is not part of this build.
+#[cfg(feature = "prove")]
+pub fn proof_kinds(
+    routes: &[Route],
+    presets: &[Preset],
+    batches: &[u32],
+) -> Result<Vec<ProofKind>, ProveError> {
+    let mut kinds = Vec::new();
+    for &route in routes {
+        let backend = backend(route)?;
+        let (mut found, mut refused) = (false, None);
+        for (&preset, &batch) in presets.iter().flat_map(|p| batches.iter().map(move |b| (p, b))) {
+            let kind = ProofKind { route, preset, batch };
+            match backend.admits(kind) {
+                Ok(()) => {
+                    kinds.push(kind);
+                    found = true;
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        if let (false, Some(error)) = (found, refused) {
+            return Err(error);
+        }
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
+}
+
+impl Route {
+    /// Whether this build of the library has the route.
+    pub fn is_built(self) -> bool {
+        backend(self).is_ok()
+    }
+}

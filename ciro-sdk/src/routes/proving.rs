@@ -1,0 +1,262 @@
+//! What provers of every route take and give.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use ciro_model::Tensor;
+use ciro_model::integer::{SampleMismatch, Statement};
+use ciro_stark::Preset;
+
+use super::{RouteError, RouteKey};
+use crate::advice::Advice;
+use crate::blinding::Blinding;
+use crate::machine::available_memory;
+use crate::route::{ProofKind, Route, RouteNotBuilt};
+
+/// How inferences are proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProveSettings {
+    /// The route. Default: tensor.
+    pub route: Route,
+    /// The security parameters. Default: standard, the only ones of the Cairo route.
+    pub preset: Preset,
+    /// How many inferences one proof is about. Default: 1, valid from 1; always 1 on the Cairo route.
+    pub batch: u32,
+    /// Whether proofs state a commitment to the input instead of the input. Default: no; for the Cairo route alone.
+    pub commit_input: bool,
+    /// The most memory, in bytes, that a proof may be expected to take. Default: `None`, what the machine has
+    /// [free](crate::available_memory); `u64::MAX` sets no limit.
+    pub max_memory_bytes: Option<u64>,
+}
+
+impl ProveSettings {
+    /// The settings for proofs of one kind.
+    pub fn of(kind: ProofKind) -> Self {
+        let ProofKind { route, preset, batch } = kind;
+        Self { route, preset, batch, ..Self::default() }
+    }
+
+    /// The kind of proof that is made.
+    pub fn kind(&self) -> ProofKind {
+        ProofKind { route: self.route, preset: self.preset, batch: self.batch }
+    }
+}
+
+impl Default for ProveSettings {
+    fn default() -> Self {
+        Self {
+            route: Route::Tensor,
+            preset: Preset::Standard,
+            batch: 1,
+            commit_input: false,
+            max_memory_bytes: None,
+        }
+    }
+}
+
+/// The limit of memory in force now, in bytes.
+pub(crate) fn memory_limit(max_memory_bytes: Option<u64>) -> u64 {
+    max_memory_bytes.or_else(available_memory).unwrap_or(u64::MAX)
+}
+
+/// Refuses work that is expected to take more memory than allowed.
+pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
+    if needed <= limit {
+        return Ok(());
+    }
+    let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
+    Err(ProveError::Memory { needed, limit })
+}
+
+/// Proves inferences of one model.
+pub(crate) trait RouteProver: Debug + Send + Sync {
+    /// The key that verifiers need.
+    fn key(&self) -> Arc<dyn RouteKey>;
+
+    /// What a proof costs.
+    fn estimate(&self) -> CostEstimate;
+
+    /// Runs the model on integer inputs and proves the results, if that is expected to take no more than `limit` bytes of memory.
+    fn prove(&self, inputs: &[Vec<Tensor<i32>>], limit: u64) -> Result<RouteProof, ProveError>;
+}
+
+/// A proof as a route makes it.
+#[derive(Debug)]
+pub(crate) struct RouteProof {
+    pub(crate) statement: Statement,
+    pub(crate) proof: Vec<u8>,
+    /// Steps of the program that ran, if one did.
+    pub(crate) steps: Option<u64>,
+    /// What opens the commitment to the input, if there is one.
+    pub(crate) blinding: Option<Blinding>,
+}
+
+/// The predicted cost of a proof.
+///
+/// On the tensor route, the model is laid out and its columns are counted: see [`ciro_stark::Estimate`].
+///
+/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` words of committed weights:
+///
+/// | figure | formula |
+/// |---|---|
+/// | time | 3.5 s + s / 188 000 steps a second + 0.083 ms w |
+/// | memory | 1.78 GB + 1.25 kB s + 30 kB w |
+/// | proof | 900 kB, from 660 kB to 1.2 MB |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CostEstimate {
+    /// Committed cells, the model's own columns not counted; `None` on the Cairo route.
+    pub cells: Option<u64>,
+    /// Steps of the Cairo program; `None` on the tensor route.
+    pub steps: Option<u64>,
+    /// Milliseconds from input to proof.
+    pub prove_ms: f64,
+    /// Peak memory in bytes.
+    pub memory_bytes: u64,
+    /// Size of the proof in bytes.
+    pub proof_bytes: u64,
+    /// Bits of security of the proof, by the conjecture behind most deployed STARKs, rounded down.
+    pub security_bits: u32,
+    /// Bits of security that hold without a conjecture, rounded down.
+    pub proven_security_bits: u32,
+}
+
+/// One node that cannot be proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedNode {
+    /// The node's name; `model` if no single node is to blame.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// Why it is refused.
+    pub reason: String,
+    /// What to change, if there is advice.
+    pub advice: Option<Advice>,
+}
+
+/// A model as a Cairo package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CairoPackage {
+    /// Path relative to the package's root, and text, of every file.
+    pub files: Vec<(String, String)>,
+    /// The hash of the compiled program, in hexadecimal digits.
+    pub program_hash: String,
+}
+
+impl ProveError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::NotBuilt(RouteNotBuilt(route)) => Some(Advice::BuildWithRoute(*route)),
+            Self::Refused { .. } => Some(Advice::CheckModel),
+            Self::Memory { .. } => Some(Advice::FewerSamplesOrMoreMemory),
+            Self::TooMany { .. } => Some(Advice::FewerSamples),
+            Self::CommitInput(_) => Some(Advice::UseRoute(Route::Cairo)),
+            Self::OtherRoute { found, .. } => Some(Advice::AcceptRoute(*found)),
+            Self::Batch { .. } => Some(Advice::OneSample),
+            Self::Preset { .. } => Some(Advice::DefaultPreset),
+            Self::TooLong { .. }
+            | Self::Sample { .. }
+            | Self::Statement
+            | Self::CommitSeveralViews(_)
+            | Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The route is not part of this build.
+    #[error(transparent)]
+    NotBuilt(#[from] RouteNotBuilt),
+    /// The model cannot be proven on this route.
+    #[error("the {route} route cannot prove this model")]
+    Refused {
+        /// The route.
+        route: Route,
+        /// Everything that stands in the way.
+        refused: Vec<RefusedNode>,
+        /// The first of it, in the route's own words.
+        #[source]
+        source: RouteError,
+    },
+    /// The proof would take more memory than is allowed.
+    #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
+    Memory {
+        /// What it is expected to take, in megabytes.
+        needed: u64,
+        /// What is allowed, in megabytes.
+        limit: u64,
+    },
+    /// More inferences than a bundle holds.
+    #[error("a proof of this model is about at most {limit} inference(s), not {batch}")]
+    TooMany {
+        /// How many were asked for.
+        batch: u32,
+        /// The most.
+        limit: usize,
+    },
+    /// A proof that no verifier reads.
+    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    TooLong {
+        /// Its length.
+        found: usize,
+        /// The greatest length.
+        limit: usize,
+    },
+    /// A sample does not fit the model.
+    #[error("sample {sample}")]
+    Sample {
+        /// Its position.
+        sample: usize,
+        /// What does not fit.
+        #[source]
+        source: SampleMismatch,
+    },
+    /// The bundle names another route than the verifier expects.
+    #[error("the proof is of the route `{found}`, not `{expected}`")]
+    OtherRoute {
+        /// What the verifier expects.
+        expected: Route,
+        /// What the bundle names.
+        found: Route,
+    },
+    /// The bundle's inputs and outputs have other shapes than the model's.
+    #[error("the proof is not about this model: its inputs or outputs have other shapes")]
+    Statement,
+    /// The route states inputs as they are.
+    #[error("the {0} route cannot commit to inputs")]
+    CommitInput(Route),
+    /// A commitment would not say that the integer forms of an input come from one real input.
+    #[error(
+        "input `{0}` is read in several integer forms (by trees and by arithmetic, say), which a \
+         commitment does not tie together: prove it with a public input"
+    )]
+    CommitSeveralViews(String),
+    /// The route proves one inference at a time.
+    #[error("the {route} route proves one inference at a time, not {batch}")]
+    Batch {
+        /// The route.
+        route: Route,
+        /// How many were asked for.
+        batch: u32,
+    },
+    /// The route has one set of parameters.
+    #[error("the {route} route has no preset `{preset}`")]
+    Preset {
+        /// The route.
+        route: Route,
+        /// The preset that was asked for.
+        preset: Preset,
+    },
+    /// The prover stopped.
+    #[error("the {route} route failed")]
+    Failed {
+        /// The route.
+        route: Route,
+        /// Why, in the route's own words.
+        #[source]
+        source: RouteError,
+    },
+}

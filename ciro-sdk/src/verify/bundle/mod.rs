@@ -1,0 +1,275 @@
+//! The proof bundle: one file with everything that a verifier needs besides the model key.
+//!
+//! ```text
+//! "CIROPROF"   8 bytes
+//! version      u16: 1
+//! route        u8: 0 tensor, 1 cairo
+//! preset       u8 length, name of the security preset in ASCII
+//! model key    32 bytes: digest of the key
+//! claims       u32 count, then for each: input, outputs
+//!   input      u8: 0 public, then tensors; 1 committed, then 32 bytes
+//!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major order
+//! proof        u32 length, bytes
+//! ```
+//!
+//! All integers are little endian. One statement and proof have exactly one encoding.
+//!
+//! A bundle comes from a stranger. Its claims stay bytes until a key says what they must look like, so that no bundle takes more
+//! than a small multiple of its size.
+
+pub(super) mod codec;
+mod form;
+
+use std::path::Path;
+
+use ciro_model::integer::{Claim, StatedInput, Statement};
+use ciro_stark::Preset;
+
+pub use codec::BundleError;
+use codec::{Reader, Writer};
+pub(crate) use form::ClaimForm;
+
+use super::{Key, KeyDigest, VerifyError};
+use crate::advice::Advice;
+use crate::files::{self, FileError};
+use crate::route::{ProofKind, Route};
+
+const MAGIC: &[u8; 8] = b"CIROPROF";
+const VERSION: u16 = 1;
+
+/// The longest bundle that is read, in bytes: 64 MiB.
+pub const MAX_BUNDLE_BYTES: u64 = 1 << 26;
+
+/// The longest proof in a bundle, in bytes; proofs of real models have less than 2 MB.
+pub(crate) const MAX_PROOF_BYTES: usize = 1 << 23;
+
+/// The longest statement in a bundle, in bytes: what a proof and the header leave.
+const MAX_STATEMENT_BYTES: usize = (1 << 26) - MAX_PROOF_BYTES - (1 << 10);
+
+/// The most tensors of all claims together: each takes some hundred bytes of memory beside its elements.
+const MAX_TENSORS: usize = 1 << 18;
+
+/// A statement and its proof: this model, on these inputs, gave these outputs.
+///
+/// Nothing in a bundle is to be believed before it is [verified](crate::verify).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofBundle {
+    /// How the statement is proven.
+    pub route: Route,
+    /// The security parameters that the prover used, by name.
+    pub preset: Preset,
+    /// The key of the model that the statement is about.
+    pub model_key: KeyDigest,
+    /// The proof, in the encoding of its route.
+    pub proof: Vec<u8>,
+    /// How many claims the statement makes.
+    claims: u32,
+    /// The claims as the file has them.
+    statement: Vec<u8>,
+}
+
+/// A bundle file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadBundleError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The bytes are no bundle.
+    #[error("not a valid proof bundle")]
+    Decode(#[from] BundleError),
+}
+
+impl LoadBundleError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Decode(_) => Some(Advice::AskForProof),
+            Self::File(error) => error.advice(),
+        }
+    }
+}
+
+impl ProofBundle {
+    /// A bundle of a statement and its proof for this key.
+    pub fn new(key: &Key, statement: &Statement, proof: Vec<u8>) -> Self {
+        let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
+        let (claims, statement) = encode(statement);
+        Self { route, preset, model_key, proof, claims, statement }
+    }
+
+    /// The kind of proof that the bundle says it is.
+    pub fn kind(&self) -> ProofKind {
+        ProofKind { route: self.route, preset: self.preset, batch: self.claims }
+    }
+
+    /// How many inferences the bundle claims to be about.
+    pub fn claims(&self) -> u32 {
+        self.claims
+    }
+
+    /// The claims, decoded as the key's model would make them; nothing of them is verified.
+    ///
+    /// # Errors
+    /// [`VerifyError`] if the bundle names another model, route, preset or number of inferences than the key, or holds tensors
+    /// of other shapes: whatever does not fit is refused before memory is made for it.
+    pub fn statement(&self, key: &Key) -> Result<Statement, VerifyError> {
+        self.check_header(key)?;
+        let form = ClaimForm::of(key.interface());
+        let limit = form.max_claims();
+        let count = usize::try_from(self.claims).unwrap_or(usize::MAX);
+        if count > limit {
+            return Err(BundleError::TooManyClaims { found: self.claims, limit }.into());
+        }
+        let mut r = Reader::part(&self.statement, self.claims_at());
+        let mut claims = Vec::with_capacity(count);
+        for _ in 0..count {
+            let input = match r.u8()? {
+                0 => StatedInput::Public(r.tensors(&form.inputs)?),
+                1 => StatedInput::Committed(r.array()?),
+                tag => return Err(BundleError::Input(tag).into()),
+            };
+            claims.push(Claim { input, outputs: r.tensors(&form.outputs)? });
+        }
+        r.finish()?;
+        Ok(Statement { claims })
+    }
+
+    /// The bundle with another statement, which its proof does not prove.
+    #[must_use]
+    pub fn with_statement(self, statement: &Statement) -> Self {
+        let (claims, statement) = encode(statement);
+        Self { claims, statement, ..self }
+    }
+
+    /// Whether the claims have this form; makes no memory.
+    #[cfg(feature = "prove")]
+    pub(crate) fn has_form(&self, form: &ClaimForm) -> bool {
+        let mut r = Reader::part(&self.statement, self.claims_at());
+        let pass = |r: &mut Reader<'_>| -> Result<(), BundleError> {
+            match r.u8()? {
+                0 => r.pass_tensors(&form.inputs)?,
+                1 => drop(r.array::<32>()?),
+                tag => return Err(BundleError::Input(tag)),
+            }
+            r.pass_tensors(&form.outputs)
+        };
+        (0..self.claims).all(|_| pass(&mut r).is_ok()) && r.finish().is_ok()
+    }
+
+    fn check_header(&self, key: &Key) -> Result<(), VerifyError> {
+        let (expected, found) = (key.route(), self.route);
+        if expected != found {
+            return Err(VerifyError::Route { expected, found });
+        }
+        let (expected, found) = (key.preset(), self.preset);
+        if expected != found {
+            return Err(VerifyError::Preset { expected, found });
+        }
+        let (expected, found) = (key.digest(), self.model_key);
+        if expected != found {
+            return Err(VerifyError::OtherKey { expected, found });
+        }
+        let (expected, found) = (key.batch(), self.claims);
+        if expected == found { Ok(()) } else { Err(VerifyError::Batch { expected, found }) }
+    }
+
+    /// Where the first claim lies in the file.
+    fn claims_at(&self) -> usize {
+        MAGIC.len() + 2 + 1 + 1 + self.preset.name().len() + 32 + 4
+    }
+
+    /// The bytes of the `.ciro` file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let length = self.claims_at() + self.statement.len() + 4 + self.proof.len();
+        let mut w = Writer::with_capacity(length);
+        w.bytes(MAGIC);
+        w.u16(VERSION);
+        w.u8(self.route.code());
+        w.short_text(self.preset.name());
+        w.bytes(&self.model_key.0);
+        w.bytes(&self.claims.to_le_bytes());
+        w.bytes(&self.statement);
+        w.count_u32(self.proof.len());
+        w.bytes(&self.proof);
+        w.into_bytes()
+    }
+
+    /// Decodes the bytes of a `.ciro` file: its header and the bounds of its claims, which a key [decodes](Self::statement).
+    ///
+    /// # Errors
+    /// [`BundleError`] if the bytes are no bundle of this version; no bytes panic or take more memory than a copy of them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
+        let mut r = Reader::new(bytes);
+        if r.array::<8>().ok().as_ref() != Some(MAGIC) {
+            return Err(BundleError::Magic);
+        }
+        let found = r.u16()?;
+        if found != VERSION {
+            return Err(BundleError::Version { expected: VERSION, found });
+        }
+        let code = r.u8()?;
+        let route = Route::of_code(code).ok_or(BundleError::Route(code))?;
+        let name = r.short_text()?;
+        let preset = name.parse().map_err(|_| BundleError::Preset(name))?;
+        let model_key = KeyDigest(r.array()?);
+        let claims = r.u32()?;
+        let start = r.position();
+        for _ in 0..claims {
+            match r.u8()? {
+                0 => r.skip_tensors()?,
+                1 => drop(r.array::<32>()?),
+                tag => return Err(BundleError::Input(tag)),
+            }
+            r.skip_tensors()?;
+        }
+        let statement = &bytes[start..r.position()];
+        let length = r.u32()?;
+        let proof = r.take(length)?;
+        r.finish()?;
+        if proof.len() > MAX_PROOF_BYTES {
+            return Err(BundleError::ProofTooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
+        }
+        let (statement, proof) = (statement.to_vec(), proof.to_vec());
+        Ok(Self { route, preset, model_key, proof, claims, statement })
+    }
+
+    /// Writes the `.ciro` file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        files::write(path, &self.to_bytes())
+    }
+
+    /// Reads a `.ciro` file of at most [`MAX_BUNDLE_BYTES`].
+    ///
+    /// # Errors
+    /// [`LoadBundleError`] if it cannot be read or is no bundle of this version.
+    pub fn load(path: &Path) -> Result<Self, LoadBundleError> {
+        Ok(Self::from_bytes(&files::read(path, MAX_BUNDLE_BYTES)?)?)
+    }
+}
+
+/// The number of claims, and the claims as a bundle holds them.
+fn encode(statement: &Statement) -> (u32, Vec<u8>) {
+    let mut w = Writer::default();
+    for claim in &statement.claims {
+        match &claim.input {
+            StatedInput::Public(tensors) => {
+                w.u8(0);
+                w.tensors(tensors);
+            }
+            StatedInput::Committed(commitment) => {
+                w.u8(1);
+                w.bytes(commitment);
+            }
+        }
+        w.tensors(&claim.outputs);
+    }
+    let claims = u32::try_from(statement.claims.len()).expect("a batch is a 32-bit number");
+    (claims, w.into_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,373 @@
+//! The key file: one ring of keys for one model.
+//!
+//! ```text
+//! "CIRORING"   8 bytes
+//! version      u16: 1
+//! entries      u16 count, 1 to 256, then for each, in ascending order without repetition:
+//!   route      u8: 0 tensor, 1 cairo
+//!   preset     u8 length, name of the security preset in ASCII
+//!   batch      u32: inferences in one proof
+//!   mode       u8: 0, the only one; room for hiding and for the visibility of tensors
+//!   key        u32 length, bytes of the route's own key
+//! ```
+//!
+//! All integers are little endian. One ring has exactly one encoding. What an entry says before its key is compared with the key, so
+//! nothing in a file can be found under another name; an entry of a route that this build leaves out stays bytes.
+//!
+//! A file may come from a stranger: whoever uses it trusts where it came from, but nothing in it panics or takes more memory than a
+//! small multiple of its bytes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ciro_model::Interface;
+use ciro_stark::{Policy, Preset};
+
+use super::bundle::codec::{Reader, Writer};
+use super::{BundleError, Key, KeyDecodeError, ProofBundle, Verified, VerifyError, verify_with};
+use crate::advice::Advice;
+use crate::files::{self, FileError};
+use crate::inputs::InputSpec;
+use crate::route::{ProofKind, Route};
+
+const MAGIC: &[u8; 8] = b"CIRORING";
+const VERSION: u16 = 1;
+
+/// The only mode of an entry.
+const PLAIN: u8 = 0;
+
+/// The most entries of a key file.
+pub const MAX_KEYS: usize = 256;
+
+/// The longest key file that is read, in bytes; an entry of a real model has less than 10 kB.
+pub const MAX_KEY_FILE_BYTES: u64 = 2 * ciro_stark::KEY_BYTES_MAX as u64;
+
+/// Keys of one model, at most one for each kind of proof: what a model's owner publishes and a verifier holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRing {
+    /// At least one entry, not all of them sealed.
+    entries: BTreeMap<ProofKind, Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    Key(Key),
+    /// The key of a route that this build leaves out.
+    Sealed(Vec<u8>),
+}
+
+/// Keys that make no ring, or bytes that are none.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyRingError {
+    /// The file is something else.
+    #[error("not a Ciro key file: it does not begin with `CIRORING`")]
+    Magic,
+    /// The file is a single key, as earlier versions wrote it.
+    #[error("a key file of an earlier version, which held a single key")]
+    SingleKey,
+    /// The file is of another version of the format.
+    #[error("the key file has format version {found}, this program reads version {VERSION}")]
+    Version {
+        /// The file's version.
+        found: u16,
+    },
+    /// The file does not decode.
+    #[error("the key file is damaged")]
+    Damaged(#[source] BundleError),
+    /// No entries, or too many.
+    #[error("a key file has 1 to {MAX_KEYS} entries, not {0}")]
+    Count(usize),
+    /// No route has this number.
+    #[error("entry {entry} is for route {code}, which this version does not know")]
+    Route {
+        /// Its position.
+        entry: usize,
+        /// The number.
+        code: u8,
+    },
+    /// No preset has this name.
+    #[error("entry {entry} is for the security preset {name:?}, which this version does not know")]
+    Preset {
+        /// Its position.
+        entry: usize,
+        /// The name.
+        name: String,
+    },
+    /// No mode has this number.
+    #[error("entry {entry} is for proofs of mode {mode}, which this version does not know")]
+    Mode {
+        /// Its position.
+        entry: usize,
+        /// The number.
+        mode: u8,
+    },
+    /// The key of an entry cannot be used.
+    #[error("entry {entry}")]
+    Key {
+        /// Its position.
+        entry: usize,
+        /// What is wrong.
+        #[source]
+        source: KeyDecodeError,
+    },
+    /// An entry announces another kind of proof than its key is for.
+    #[error("entry {entry} is announced as a key for {announced}, and holds one for {held}")]
+    Mislabelled {
+        /// Its position.
+        entry: usize,
+        /// What the entry says.
+        announced: ProofKind,
+        /// What the key says.
+        held: ProofKind,
+    },
+    /// Entries that are not in ascending order, or are there twice.
+    #[error("entry {0} is not behind the one before it")]
+    Order(usize),
+    /// Two keys for the same proofs.
+    #[error("two different keys for {0}")]
+    Twice(ProofKind),
+    /// Keys of different models.
+    #[error("the keys are made for different models")]
+    OtherModel,
+    /// All keys are of routes that this build leaves out.
+    #[error("the key file holds keys of routes alone that are not part of this build")]
+    NotBuilt,
+}
+
+/// A key file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadKeyError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The bytes are no key file.
+    #[error("not a usable key file")]
+    Ring(#[from] KeyRingError),
+}
+
+impl LoadKeyError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Ring(_) => Some(Advice::MakeKey),
+            Self::File(error) => error.advice(),
+        }
+    }
+}
+
+impl From<Key> for KeyRing {
+    fn from(key: Key) -> Self {
+        Self { entries: BTreeMap::from([(key.kind(), Entry::Key(key))]) }
+    }
+}
+
+impl KeyRing {
+    /// Gathers keys of one model.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if there are none or too many, two are for the same proofs, or they are of different models.
+    pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyRingError> {
+        let mut entries = BTreeMap::new();
+        for key in keys {
+            let kind = key.kind();
+            if let Some(other) = entries.insert(kind, Entry::Key(key.clone()))
+                && other != Entry::Key(key)
+            {
+                return Err(KeyRingError::Twice(kind));
+            }
+        }
+        Self { entries }.checked()
+    }
+
+    /// Adds the keys of another ring of the same model.
+    ///
+    /// # Errors
+    /// As [`KeyRing::new`].
+    pub fn with(mut self, other: Self) -> Result<Self, KeyRingError> {
+        for (kind, entry) in other.entries {
+            match self.entries.get(&kind) {
+                Some(known) if *known != entry => return Err(KeyRingError::Twice(kind)),
+                _ => drop(self.entries.insert(kind, entry)),
+            }
+        }
+        self.checked()
+    }
+
+    fn checked(self) -> Result<Self, KeyRingError> {
+        if !(1..=MAX_KEYS).contains(&self.entries.len()) {
+            return Err(KeyRingError::Count(self.entries.len()));
+        }
+        let first = self.keys().next().ok_or(KeyRingError::NotBuilt)?;
+        let same = |key: &Key| {
+            key.model_digest() == first.model_digest() && key.interface() == first.interface()
+        };
+        let one_model = self.keys().all(same);
+        if one_model { Ok(self) } else { Err(KeyRingError::OtherModel) }
+    }
+
+    /// The keys of the routes of this build.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Key(key) => Some(key),
+            Entry::Sealed(_) => None,
+        })
+    }
+
+    /// The kinds of proofs that the ring has entries for, also those of routes that this build leaves out.
+    pub fn kinds(&self) -> impl Iterator<Item = ProofKind> {
+        self.entries.keys().copied()
+    }
+
+    /// The key for proofs of a kind.
+    pub fn get(&self, kind: ProofKind) -> Option<&Key> {
+        match self.entries.get(&kind)? {
+            Entry::Key(key) => Some(key),
+            Entry::Sealed(_) => None,
+        }
+    }
+
+    /// The key to verify a bundle against.
+    ///
+    /// The bundle only says what kind of proof it is; whether it is one is for [`verify`](crate::verify) to find out.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotBuilt`] if this build leaves out the route, [`VerifyError::NoKey`] if there is no entry for such proofs.
+    pub fn find(&self, bundle: &ProofBundle) -> Result<&Key, VerifyError> {
+        let wanted = bundle.kind();
+        match self.entries.get(&wanted) {
+            Some(Entry::Key(key)) => Ok(key),
+            Some(Entry::Sealed(_)) => Err(crate::route::RouteNotBuilt(wanted.route).into()),
+            None => Err(VerifyError::NoKey { wanted, held: self.kinds().collect() }),
+        }
+    }
+
+    /// Verifies a bundle against the key for such proofs.
+    ///
+    /// # Errors
+    /// As [`KeyRing::find`] and [`verify`](crate::verify).
+    pub fn verify(&self, bundle: &ProofBundle, policy: &Policy) -> Result<Verified, VerifyError> {
+        verify_with(bundle, self.find(bundle)?, policy)
+    }
+
+    /// What the model takes and gives.
+    pub fn interface(&self) -> &Interface {
+        self.first().interface()
+    }
+
+    /// Names and shapes of the model's inputs.
+    pub fn input_specs(&self) -> Vec<InputSpec> {
+        self.first().input_specs()
+    }
+
+    /// The digest of the integer model that all keys are for.
+    pub fn model_digest(&self) -> [u8; 32] {
+        self.first().model_digest()
+    }
+
+    fn first(&self) -> &Key {
+        self.keys().next().expect("a ring holds a key of this build")
+    }
+
+    /// The bytes of the key file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        w.bytes(MAGIC);
+        w.u16(VERSION);
+        w.u16(u16::try_from(self.entries.len()).expect("a ring has at most 256 entries"));
+        for (kind, entry) in &self.entries {
+            w.u8(kind.route.code());
+            w.short_text(kind.preset.name());
+            w.bytes(&kind.batch.to_le_bytes());
+            w.u8(PLAIN);
+            let key = match entry {
+                Entry::Key(key) => key.to_bytes(),
+                Entry::Sealed(bytes) => bytes.clone(),
+            };
+            w.count_u32(key.len());
+            w.bytes(&key);
+        }
+        w.into_bytes()
+    }
+
+    /// Decodes the bytes of a key file.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the bytes are no key file of this version; no bytes panic.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyRingError> {
+        if Route::of_key(bytes).is_some() {
+            return Err(KeyRingError::SingleKey);
+        }
+        let damaged = KeyRingError::Damaged;
+        let mut r = Reader::new(bytes);
+        if r.array::<8>().ok().as_ref() != Some(MAGIC) {
+            return Err(KeyRingError::Magic);
+        }
+        let found = r.u16().map_err(damaged)?;
+        if found != VERSION {
+            return Err(KeyRingError::Version { found });
+        }
+        let count = usize::from(r.u16().map_err(damaged)?);
+        if !(1..=MAX_KEYS).contains(&count) {
+            return Err(KeyRingError::Count(count));
+        }
+        let mut entries = BTreeMap::new();
+        for position in 0..count {
+            let (kind, entry) = read_entry(&mut r, position)?;
+            if entries.last_key_value().is_some_and(|(last, _)| *last >= kind) {
+                return Err(KeyRingError::Order(position));
+            }
+            entries.insert(kind, entry);
+        }
+        r.finish().map_err(damaged)?;
+        Self { entries }.checked()
+    }
+
+    /// Writes a key file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`FileError`] if it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        files::write(path, &self.to_bytes())
+    }
+
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it cannot be read or is no key file of this version.
+    pub fn load(path: &Path) -> Result<Self, LoadKeyError> {
+        Ok(Self::from_bytes(&files::read(path, MAX_KEY_FILE_BYTES)?)?)
+    }
+}
+
+/// An entry and the proofs that it is for.
+fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<(ProofKind, Entry), KeyRingError> {
+    let damaged = KeyRingError::Damaged;
+    let code = r.u8().map_err(damaged)?;
+    let route = Route::of_code(code).ok_or(KeyRingError::Route { entry, code })?;
+    let name = r.short_text().map_err(damaged)?;
+    let preset: Result<Preset, _> = name.parse();
+    let preset = preset.map_err(|_| KeyRingError::Preset { entry, name })?;
+    let batch = r.u32().map_err(damaged)?;
+    let mode = r.u8().map_err(damaged)?;
+    if mode != PLAIN {
+        return Err(KeyRingError::Mode { entry, mode });
+    }
+    let length = r.u32().map_err(damaged)?;
+    let bytes = r.take(length).map_err(damaged)?;
+    let announced = ProofKind { route, preset, batch };
+    let key = match Key::from_bytes(bytes) {
+        Ok(key) => key,
+        // Nobody can say of it more than that it is there.
+        Err(KeyDecodeError::NotBuilt(left_out)) if left_out.0 == route => {
+            return Ok((announced, Entry::Sealed(bytes.to_vec())));
+        }
+        Err(source) => return Err(KeyRingError::Key { entry, source }),
+    };
+    let held = key.kind();
+    if held != announced {
+        return Err(KeyRingError::Mislabelled { entry, announced, held });
+    }
+    Ok((announced, Entry::Key(key)))
+}

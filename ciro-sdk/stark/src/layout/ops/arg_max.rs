@@ -1,0 +1,14 @@
+//! Positions of maxima over the last axis.
+
+use ciro_model::integer::NodeId;
+
+use crate::chips::unique::Width;
+use crate::layout::LayoutError;
+use crate::layout::collect::Collector;
+
+/// One group for each result.
+pub(super) fn collect(collector: &mut Collector<'_>, id: NodeId) -> Result<(), LayoutError> {
+    let groups = collector.groups(id, Width::of_first_maximum)?;
+    collector.positions.push(groups);
+    Ok(())
+}

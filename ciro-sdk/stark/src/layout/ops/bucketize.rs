@@ -1,0 +1,66 @@
+//! Ranks of features among sorted boundaries.
+
+use std::collections::BTreeSet;
+
+use ciro_model::integer::{Encoding, NodeId, Op};
+
+use crate::layout::LayoutError;
+use crate::layout::collect::Collector;
+use crate::layout::wiring::Address;
+use crate::rows::rank::{RankWork, TooFar};
+use crate::rows::table::Tables;
+
+/// The ranks of all nodes.
+pub(in crate::layout) fn ranks(
+    collector: &mut Collector<'_>,
+    tables: &mut Tables,
+) -> Result<RankWork, LayoutError> {
+    let model = collector.model;
+    let mut work = RankWork::default();
+    for &id in &collector.bucketizes {
+        let (node, operand) = (model.node(id), model.node(id).operands[0]);
+        let Op::Bucketize(op) = &node.op else { unreachable!("collected by operator") };
+        let cells = collector.all_cells(operand);
+        let operands = if op.limbs {
+            images(collector, id, &cells)?
+        } else {
+            let zero = collector.wiring.zero();
+            cells.into_iter().map(|cell| [cell, zero]).collect()
+        };
+        let cells = (operands, collector.all_cells(id));
+        let values = model.node(operand).interval;
+        let pushed = work.push(op, values, cells, (tables, &mut collector.wiring));
+        let wide = |TooFar { boundaries }| LayoutError::WideRanks {
+            node: node.name.clone(),
+            values,
+            boundaries,
+        };
+        pushed.map_err(wide)?;
+    }
+    Ok(work)
+}
+
+/// The `(high, low)` limbs of every operand: two neighbouring elements of an input whose limbs the verifier checks, so that comparing
+/// them in order is comparing what they stand for.
+fn images(
+    collector: &Collector<'_>,
+    id: NodeId,
+    cells: &[Address],
+) -> Result<Vec<[Address; 2]>, LayoutError> {
+    let inputs = collector.model.input_nodes();
+    let ordered = inputs.filter(|(_, encoding)| matches!(encoding, Encoding::Ordered));
+    let ordered: Vec<Address> = ordered.flat_map(|(id, _)| collector.all_cells(id)).collect();
+    let firsts: BTreeSet<Address> = ordered.into_iter().step_by(2).collect();
+    let pairs = cells.chunks_exact(2).map(|pair| [pair[0], pair[1]]).enumerate();
+    let pair = |(element, [high, low]): (usize, [Address; 2])| {
+        #[cfg(test)]
+        if crate::chips::defects::is_back(crate::chips::defects::Defect::AnyLimbs) {
+            return Ok([high, low]);
+        }
+        if firsts.contains(&high) && low == high + 1 {
+            return Ok([high, low]);
+        }
+        Err(LayoutError::Images { node: collector.model.node(id).name.clone(), element })
+    };
+    pairs.map(pair).collect()
+}

@@ -1,0 +1,73 @@
+//! Why a proof does not convince.
+
+use ciro_model::integer::ClaimError;
+
+use super::policy::{Policy, shortfall};
+use crate::preset::Preset;
+use crate::security::Security;
+
+/// Why a proof does not convince.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerificationError {
+    /// The key's preset is weaker than the verifier's policy.
+    #[error("proofs for this key (preset `{preset}`) have {}", shortfall(security, policy))]
+    TooWeak {
+        /// The key's preset.
+        preset: Preset,
+        /// What it gives for this key.
+        security: Box<Security>,
+        /// What the verifier asks for.
+        policy: Policy,
+    },
+    /// The statement is about no input of the model, or does not have the form that the key prescribes.
+    #[error("statement (sample {sample})")]
+    Statement {
+        /// Position in the batch.
+        sample: usize,
+        /// What is wrong.
+        #[source]
+        source: ClaimError,
+    },
+    /// This proof system proves no claims about committed inputs.
+    #[error("the input of sample {sample} is committed, and only public inputs are proven here")]
+    CommittedInput {
+        /// Position in the batch.
+        sample: usize,
+    },
+    /// Another number of samples than the key is made for.
+    #[error("the key is made for {expected} inference(s) in a proof, the statement holds {got}")]
+    Batch {
+        /// What the key prescribes.
+        expected: u32,
+        /// What the statement holds.
+        got: usize,
+    },
+    /// The proof does not have the form that the key prescribes.
+    #[error("the proof's form is not the key's: {0}")]
+    Structure(&'static str),
+    /// The model columns are not those of the key.
+    #[error("the proof is made for another model")]
+    OtherModel,
+    /// A proof of work before challenges is missing.
+    #[error("a proof of work before challenges is missing")]
+    ChallengeProofOfWork,
+    /// The public values in the trace are not those of the statement.
+    #[error("the proof is made for other inputs or outputs")]
+    PublicValues,
+    /// Tensor elements, table entries or tree nodes were used that nobody produced.
+    #[error("the wiring does not balance: some value was used that was not produced")]
+    Wiring,
+    /// Results of matrix products are not the products of their operands.
+    #[error("the matrix products do not balance: some result is not the product of its operands")]
+    Products,
+    /// A constraint is violated, or an opened value is not the committed one.
+    #[error("a constraint does not hold at the point of evaluation")]
+    Constraints,
+    /// The commitments do not open as claimed.
+    #[error("the commitments do not open as claimed: {0}")]
+    Opening(String),
+    /// The proof of work before the queries is missing.
+    #[error("the proof of work before the queries is missing")]
+    QueryProofOfWork,
+}
