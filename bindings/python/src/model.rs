@@ -252,7 +252,8 @@ impl Model {
     ) -> PyResult<Key> {
         let route = route.parse().map_err(Error::Route)?;
         let (model, bundle) = (Arc::clone(&self.model), Arc::clone(&proof.0));
-        job::run(py, observer, move || Ok(model.key_for(&bundle, route, max_memory)?.into())).map(Key)
+        job::run(py, observer, move || Ok(model.key_for(&bundle, route, max_memory)?.into()))
+            .map(Key)
     }
 
     /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the

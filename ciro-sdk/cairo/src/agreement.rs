@@ -7,10 +7,10 @@ use ciro_model::integer::{Claim, IntegerModel, Interface, Interval};
 use ciro_model::tensor::Tensor;
 
 use crate::arguments::arguments;
+use crate::arguments::arguments;
 use crate::key::CairoKey;
 use crate::package::Package;
 use crate::program::Program;
-use crate::arguments::arguments;
 use crate::run::{Execution, ExecutionError, STEPS_MAX, run_within};
 use crate::statement::{InputMode, StatementError, expected_claim, parse_claim};
 

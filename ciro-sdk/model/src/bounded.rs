@@ -1,4 +1,5 @@
-//! Sequences that are read up to a length: an element of one byte in a file may take a hundred in memory.
+//! Sequences that are read up to a length: an element of one byte in a file may take a hundred in
+//! memory.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 /// Reads a sequence of at most `MAX` elements, for `#[serde(deserialize_with)]`.
 ///
 /// # Errors
-/// The deserializer's own, and an invalid length as soon as one element more is there; no memory is made for the rest.
+/// The deserializer's own, and an invalid length as soon as one element more is there; no memory is
+/// made for the rest.
 pub fn sequence<'de, const MAX: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,

@@ -1,4 +1,5 @@
-//! What a proof claims, and whether its integers are an inference of a model: shapes, ranges, and a real input behind them.
+//! What a proof claims, and whether its integers are an inference of a model: shapes, ranges, and a
+//! real input behind them.
 
 use super::Interval;
 use super::interface::{InputPort, Interface};
