@@ -7,7 +7,6 @@ use ciro_model::integer::{Claim, IntegerModel, Interface, Interval};
 use ciro_model::tensor::Tensor;
 
 use crate::arguments::arguments;
-use crate::arguments::arguments;
 use crate::key::CairoKey;
 use crate::package::Package;
 use crate::program::Program;

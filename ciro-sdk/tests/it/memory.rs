@@ -6,7 +6,7 @@ use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ops::ArgMax;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    KeyError, Model, ModelKey, ProofBundle, ProveError, ProveSettings, Prover, Route, Statement,
+    Key, KeyDecodeError, Model, ProofBundle, ProveError, ProveSettings, Prover, Route, Statement,
     Tensor, VerifyError, verify,
 };
 
@@ -30,7 +30,7 @@ fn names(count: usize, bytes: usize) -> Vec<String> {
     vec!["n".repeat(bytes); count]
 }
 
-fn proven(model: &Model, rows: usize) -> (ModelKey, ProofBundle) {
+fn proven(model: &Model, rows: usize) -> (Key, ProofBundle) {
     let prover = Prover::new(model, &ProveSettings::default()).unwrap();
     let sample: Sample = vec![Tensor::new(vec![rows, 2], vec![1.0; 2 * rows]).unwrap()];
     (prover.key(), prover.prove(&[sample]).unwrap().bundle)
@@ -53,7 +53,7 @@ fn keys_of_class_names_take_a_bounded_amount_of_memory() {
         let key = Prover::new(&classifier(1, names(count, bytes)), &ProveSettings::default());
         let file = key.unwrap().key().to_bytes();
         assert!(file.len() <= KEY_BYTES_MAX, "{}", file.len());
-        let read = bounded(&format!("a key of {count} names"), || ModelKey::from_bytes(&file));
+        let read = bounded(&format!("a key of {count} names"), || Key::from_bytes(&file));
         let (key, bundle) = proven(&classifier(1, names(count, bytes)), 1);
         assert_eq!(read.as_ref(), Ok(&key));
         bounded("its proof", || verify(&bundle, &key)).unwrap();
@@ -72,8 +72,8 @@ fn a_key_of_millions_of_names_is_refused_before_memory_is_made() {
         u8::try_from(count >> shift & 127).unwrap() | if shift < 21 { 128 } else { 0 }
     });
     let hostile = [&file[..at], &length, &vec![0; count], &file[at + honest.len()..]].concat();
-    let read = bounded("a key of 4 million names", || ModelKey::from_bytes(&hostile));
-    assert!(matches!(read, Err(KeyError::Tensor(_))), "{read:?}");
+    let read = bounded("a key of 4 million names", || Key::from_bytes(&hostile));
+    assert!(matches!(read, Err(KeyDecodeError::Route { route: Route::Tensor, .. })), "{read:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
-use ciro_sdk::{Model, ModelKey, ProofBundle, ProveSettings, Prover, Route, Tensor, verify};
+use ciro_sdk::{Key, Model, ProofBundle, ProveSettings, Prover, Route, Tensor, verify};
 
 #[path = "../../stark/tests/it/damage.rs"]
 mod damage;
@@ -23,7 +23,7 @@ impl Stream {
 }
 
 /// A key and a bundle of `batch` inferences of `y = [1, 2] . x`.
-fn proven(route: Route, batch: u32) -> (ModelKey, ProofBundle) {
+fn proven(route: Route, batch: u32) -> (Key, ProofBundle) {
     let mut builder = ModelBuilder::new();
     let input = builder.input("x", vec![1, 2]);
     let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
@@ -50,7 +50,7 @@ fn nothing_damaged_is_accepted(route: Route, batch: u32, trials: usize) {
         if below(4) == 0 {
             let damaged = damage::damage(&key_file, &mut below);
             if damaged != key_file
-                && let Ok(key) = ModelKey::from_bytes(&damaged)
+                && let Ok(key) = Key::from_bytes(&damaged)
             {
                 keys += 1;
                 assert!(verify(&bundle, &key).is_err(), "{route}, trial {trial}");

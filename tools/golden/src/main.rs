@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use ciro_stark::{ModelKey, Policy, Proof, Statement, verify};
+use ciro_model::Tensor;
+use ciro_model::integer::{Claim, Statement};
+use ciro_stark::{ModelKey, Policy, Proof, verify};
 
 /// Positions of a proof at which a bit is flipped, spread over all of it.
 const FLIPS: usize = 64;
@@ -32,7 +34,10 @@ fn check(key: &Path) -> anyhow::Result<()> {
         let path = key.with_extension(ending);
         std::fs::read(&path).with_context(|| format!("{}", path.display()))
     };
-    let statement: Statement = postcard::from_bytes(&read("statement")?)?;
+    // For every sample its input tensors, then its output tensors.
+    let claims: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(&read("statement")?)?;
+    let claims = claims.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
+    let statement = Statement { claims: claims.collect() };
     let (proof, key) = (read("proof")?, ModelKey::from_bytes(&read("key")?)?);
     // Golden models are small: it is their presets' security that is measured elsewhere.
     let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };

@@ -22,9 +22,8 @@ fn bit_shift(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = operands(cx)?;
     // Shifts by a negative number, or by more than there are bits, leave nothing but the sign.
     let bits = f64::from(integer_bits(a.kind).ok_or(NOT_INTEGERS)?);
-    let outside = ScalarFn::binary(BinaryFn::Less, x(), c(0.0));
-    let inside = ScalarFn::binary(BinaryFn::Min, x(), c(bits));
-    let b = cx.g.map(where_(outside, c(bits), inside), b)?;
+    let inside = x().min(c(bits));
+    let b = cx.g.map(x().less(c(0.0)).choose(c(bits), inside), b)?;
     let two = cx.g.scalar(2.0)?;
     let power = cx.g.binary(BinaryFn::Pow, two, b)?;
     if cx.text("direction", "") == "RIGHT" {
