@@ -81,7 +81,7 @@ pub enum OpenError {
         path: PathBuf,
         /// Why not.
         #[source]
-        source: LoadModelError,
+        source: Box<LoadModelError>,
     },
     /// Calibration samples that cannot be read.
     #[error("calibration file `{}`", path.display())]
@@ -239,7 +239,7 @@ pub fn open_bytes(bytes: &[u8], name: &str, settings: &OpenSettings) -> Result<O
         }
         return match Model::from_bytes(bytes) {
             Ok(model) => opened(model, OpenedFrom::File, None),
-            Err(source) => Err(OpenError::Model { path, source: source.into() }),
+            Err(source) => Err(OpenError::Model { path, source: Box::new(source.into()) }),
         };
     }
     let Resolved { compile, calibration, .. } = settings.without_neighbour().resolve(&path)?;
@@ -323,5 +323,6 @@ fn load(path: &Path, settings: &OpenSettings) -> Result<Model, OpenError> {
     if settings.compiles() {
         return Err(OpenError::IsCompiled(path.to_owned()));
     }
-    Model::load(path).map_err(|source| OpenError::Model { path: path.to_owned(), source })
+    Model::load(path)
+        .map_err(|source| OpenError::Model { path: path.to_owned(), source: source.into() })
 }

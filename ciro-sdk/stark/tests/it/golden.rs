@@ -29,9 +29,9 @@ pub(crate) fn read(name: &str, kind: &str) -> Vec<u8> {
 
 /// A golden statement: for every sample its input tensors, then its output tensors.
 pub(crate) fn statement(name: &str) -> Statement {
-    let samples: Vec<(Vec<Tensor<i32>>, Vec<Tensor<i32>>)> =
+    let samples: Vec<[Vec<Tensor<i32>>; 2]> =
         postcard::from_bytes(&read(name, "statement")).unwrap();
-    let claims = samples.into_iter().map(|(inputs, outputs)| Claim::public(inputs, outputs));
+    let claims = samples.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
     Statement { claims: claims.collect() }
 }
 
