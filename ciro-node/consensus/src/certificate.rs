@@ -104,7 +104,7 @@ impl<S: Scheme> Committee<S> {
     pub fn successor(&self, set: Arc<ValidatorSet>) -> Self {
         // A set that came from a log or another replica counts with the bug of this one.
         #[cfg(feature = "mutations")]
-        let set = Arc::new(self.set.counts_alike(&set));
+        let set = Arc::new(self.set.counts_alike(set));
         Self::expand(set, |key| {
             self.keys.values().find(|(known, _)| known == key).map(|(_, expanded)| expanded.clone())
         })

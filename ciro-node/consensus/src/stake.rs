@@ -248,8 +248,8 @@ impl ValidatorSet {
     /// Returns another set that counts with the same bug.
     #[cfg(feature = "mutations")]
     #[must_use]
-    pub(crate) fn counts_alike(&self, other: &Self) -> Self {
-        other.clone().counting(self.counting)
+    pub(crate) fn counts_alike(&self, other: std::sync::Arc<Self>) -> Self {
+        std::sync::Arc::unwrap_or_clone(other).counting(self.counting)
     }
 
     /// Counts with a bug: `2f + 1` replicas with `f = (n - 1) / 3` whatever `n` is, or too little stake.

@@ -259,7 +259,7 @@ impl Byzantine {
     /// Does something out of turn.
     pub(crate) fn mischief(
         &mut self,
-        known: Known<'_>,
+        mut known: Known<'_>,
         position: (Epoch, View, Seq),
     ) -> Vec<Outgoing> {
         match self.behaviour {
@@ -268,7 +268,7 @@ impl Byzantine {
             Behaviour::Spam => (0..8).map(|_| self.spam()).collect(),
             Behaviour::Strategist => {
                 let mut sent = self.strategist.answer();
-                sent.extend(self.strategist.out_of_turn(known, position));
+                sent.extend(self.strategist.out_of_turn(&mut known, position));
                 sent
             }
             Behaviour::Flood => self.flooder.burst(position),

@@ -63,7 +63,10 @@ impl Costs {
     /// Returns the time that bytes take on an uplink.
     #[must_use]
     pub const fn of_bytes(&self, bytes: u64) -> Micros {
-        if self.uplink == 0 { 0 } else { bytes / self.uplink }
+        match bytes.checked_div(self.uplink) {
+            Some(takes) => takes,
+            None => 0,
+        }
     }
 }
 

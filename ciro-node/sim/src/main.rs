@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ciro_sim::{Measurement, Plan, Profile, Sweep, SweepReport, World, html, text};
+use ciro_sim::{Behaviour, Measurement, Plan, Profile, Sweep, SweepReport, World, html, text};
 use clap::Parser;
 
 /// Simulates Ciro's consensus: one seed, one run, every fault.
@@ -29,6 +29,9 @@ struct Arguments {
     /// calm, jitter, crash, partition, byzantine, churn, mixed or fork
     #[arg(long, default_value_t = Profile::Mixed)]
     profile: Profile,
+    /// Makes all who misbehave do it in one way, for instance `Strategist` (see `ciro_sim::Behaviour`)
+    #[arg(long, value_name = "NAME", value_parser = behaviour)]
+    behaviour: Option<Behaviour>,
     /// Threads
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -89,7 +92,8 @@ fn measure() -> Result<bool> {
 }
 
 fn replay(arguments: &Arguments, seed: u64) -> Result<bool> {
-    let plan = Plan::new(seed, arguments.nodes, arguments.blocks, arguments.profile);
+    let mut plan = Plan::new(seed, arguments.nodes, arguments.blocks, arguments.profile);
+    behave(arguments, &mut plan);
     let genesis = plan.genesis().context("the plan's stakes make no validator set")?;
     let genesis = adapt(arguments, genesis)?;
     let report = World::with_genesis(plan, genesis).recording().run();
@@ -119,9 +123,12 @@ fn sweep(arguments: &Arguments, seeds: Range<u64>) -> Result<bool> {
     let Arguments { nodes, blocks, profile, jobs, .. } = *arguments;
     let sweep = Sweep { seeds, nodes, blocks, profile, jobs, stop_early: false };
     let started = Instant::now();
-    let report = sweep.run_with(|_, genesis| match adapt(arguments, genesis.clone()) {
-        Ok(adapted) => adapted,
-        Err(_) => genesis,
+    let report = sweep.run_with(|plan, genesis| {
+        behave(arguments, plan);
+        match adapt(arguments, genesis.clone()) {
+            Ok(adapted) => adapted,
+            Err(_) => genesis,
+        }
     });
     let seconds = started.elapsed().as_secs_f64();
     print(&summary(&sweep, &report, seconds));
@@ -176,6 +183,17 @@ fn adapt(arguments: &Arguments, genesis: Genesis) -> Result<Genesis> {
     let mutation = mutations.iter().copied().find(|mutation| format!("{mutation:?}") == *name);
     let mutation = mutation.with_context(|| format!("`{name}` is none of {mutations:?}"))?;
     Ok(genesis.with_mutation(mutation))
+}
+
+fn behave(arguments: &Arguments, plan: &mut Plan) {
+    if let Some(behaviour) = arguments.behaviour {
+        plan.behaviours.values_mut().for_each(|it| *it = behaviour);
+    }
+}
+
+fn behaviour(name: &str) -> Result<Behaviour, String> {
+    let found = Behaviour::ALL.into_iter().find(|it| format!("{it:?}") == name);
+    found.ok_or_else(|| format!("expected one of {:?}", Behaviour::ALL))
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

@@ -76,7 +76,7 @@ impl Strategist {
     /// Turns what the honest replica would send into what is sent.
     pub(crate) fn tamper(
         &mut self,
-        known: Known<'_>,
+        mut known: Known<'_>,
         to: Target,
         message: &Arc<Message>,
     ) -> Vec<Outgoing> {
@@ -87,7 +87,9 @@ impl Strategist {
         }
         match &message.body {
             Body::PrePrepare(body) => self.propose(epoch, body, to),
-            Body::NewView(body) if self.rng.chance(400) => self.start_twice(known, epoch, body),
+            Body::NewView(body) if self.rng.chance(400) => {
+                self.start_twice(&mut known, epoch, body)
+            }
             Body::NewView(body) => self.start(epoch, body),
             Body::ViewChange(body) if self.rng.chance(500) => self.ask_late(known, epoch, body),
             Body::ViewChange(body) => self.ask(epoch, body, honest),
@@ -104,7 +106,7 @@ impl Strategist {
     }
 
     /// Starts a view as two different quorums of true ViewChanges demand, towards each half as one of them does.
-    fn start_twice(&self, known: Known<'_>, epoch: Epoch, truth: &NewView) -> Vec<Outgoing> {
+    fn start_twice(&self, known: &mut Known<'_>, epoch: Epoch, truth: &NewView) -> Vec<Outgoing> {
         let start = known.params.epoch_start(epoch);
         let mut sent = Vec::new();
         for odd in [false, true] {
@@ -138,7 +140,7 @@ impl Strategist {
     /// Proposes when another's turn it is, and starts views that others lead.
     pub(crate) fn out_of_turn(
         &mut self,
-        known: Known<'_>,
+        known: &mut Known<'_>,
         (epoch, view, executed): (Epoch, View, Seq),
     ) -> Vec<Outgoing> {
         if self.rng.chance(700) {

@@ -285,19 +285,22 @@ impl Model for ViewChangeModel {
         vec![
             Property::always("agreement", |model, state| decided(model, state).len() <= 1),
             // Whoever follows an honest leader can get what its view begins with, whatever the Byzantine replica hides.
-            Property::always("an honest view can be filled", |_, state| {
+            Property::always("an honest view can be filled", |_, state: &State| {
                 state.new_view.is_none_or(|value| state.is_held(value))
             }),
-            Property::always("what prepared is held by honest replicas", |model, state| {
-                let views = 0..u8::try_from(VIEWS).unwrap_or(0);
-                let mut entries = views.flat_map(|view| VALUES.map(|value| (view, value)));
-                !model.keeps
-                    || entries.all(|entry| {
-                        let held = |it: &&Replica| it.holds[index(entry.1)];
-                        let holders = state.replicas.iter().filter(held).count();
-                        !model.is_prepared(state, entry) || holders + 1 >= model.quorum
-                    })
-            }),
+            Property::always(
+                "what prepared is held by honest replicas",
+                |model: &Self, state: &State| {
+                    let views = 0..u8::try_from(VIEWS).unwrap_or(0);
+                    let mut entries = views.flat_map(|view| VALUES.map(|value| (view, value)));
+                    !model.keeps
+                        || entries.all(|entry| {
+                            let held = |it: &&Replica| it.holds[index(entry.1)];
+                            let holders = state.replicas.iter().filter(held).count();
+                            !model.is_prepared(state, entry) || holders + 1 >= model.quorum
+                        })
+                },
+            ),
             Property::sometimes("view 0 decides", |model, state| decides_in(model, state, 0)),
             Property::sometimes("view 1 decides", |model, state| decides_in(model, state, 1)),
             Property::sometimes("view 2 decides", |model, state| decides_in(model, state, 2)),
