@@ -74,7 +74,7 @@ pub enum Mutation {
     ForgottenClaims,
     /// A restart forgets what prepared.
     RestartForgetsPrepared,
-    /// A restart forgets the replica's own Prepares and Commits.
+    /// A restart forgets the replica's own Prepares and Commits, and the proposals that they were for.
     RestartForgetsVotes,
     /// A restart forgets everything that the replica signed.
     RestartForgetsAll,

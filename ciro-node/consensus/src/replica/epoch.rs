@@ -82,6 +82,18 @@ impl<S: Scheme> Replica<S> {
         }
         self.compact();
         self.unstash();
+        self.adopt_target();
+    }
+
+    /// Takes over a certified checkpoint that lay beyond the epoch and now lies in it.
+    ///
+    /// The state that was asked for with it may be superfluous, because execution got there first; then nothing else
+    /// would ever make it stable here, as answers that are not newer are dropped.
+    fn adopt_target(&mut self) {
+        let epoch = self.epoch;
+        if let Some(target) = self.target.take_if(|target| target.checkpoint.epoch == epoch) {
+            self.make_stable(target.checkpoint);
+        }
     }
 
     fn enter_next_epoch(&mut self) {

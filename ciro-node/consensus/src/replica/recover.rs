@@ -188,6 +188,8 @@ impl<S: Scheme> Replica<S> {
                     self.begin_view(&message);
                 }
             }
+            // Votes follow from what was accepted: forgetting them alone would forget nothing.
+            Record::Accepted(_) if self.genesis.mutations.has(Mutation::RestartForgetsVotes) => {}
             Record::Accepted(accepted) => self.replay_accepted(accepted),
             Record::Prepared { claim, certificate } => {
                 let forgets = self.genesis.mutations.has(Mutation::RestartForgetsPrepared);

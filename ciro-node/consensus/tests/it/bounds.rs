@@ -300,21 +300,59 @@ fn converse(lab: &Lab, behind: &mut Subject, ahead: &mut Subject) {
     }
 }
 
-#[test]
-fn a_replica_that_missed_forty_epochs_finds_the_way() {
+/// A chain whose epochs are as short as can be.
+fn short_epochs() -> Lab {
     let params = Params { checkpoint_interval: 2, epoch_length: 2, ..Params::default() };
-    let lab = Lab::with_params(Params { operations_per_block: 4, pipeline_depth: 2, ..params });
-    let mut ahead = lab.open(1);
-    for seq in 1..=80 {
-        ahead.commit(&lab, 0, seq, &proposal(0, &[operation(1, seq)]));
-        if seq % 2 == 0 {
-            let digest = ahead.replica.snapshot().digest::<Stark>();
-            let epoch = ahead.replica.epoch().0;
-            for sender in [0, 2, 3] {
-                ahead.receive(&lab.message(sender, epoch, checkpoint(seq, digest)));
+    Lab::with_params(Params { operations_per_block: 4, pipeline_depth: 2, ..params })
+}
+
+/// Runs blocks up to `last`; the others vote for the checkpoints up to `certified`.
+fn run_short_epochs(lab: &Lab, subject: &mut Subject, last: u64, certified: u64) {
+    let own = subject.replica.id();
+    for seq in subject.replica.executed().0 + 1..=last {
+        subject.commit(lab, 0, seq, &proposal(0, &[operation(1, seq)]));
+        if seq % 2 == 0 && seq <= certified {
+            let digest = subject.replica.snapshot().digest::<Stark>();
+            let epoch = subject.replica.epoch().0;
+            for sender in (0..4).filter(|id| ReplicaId(*id) != own) {
+                subject.receive(&lab.message(sender, epoch, checkpoint(seq, digest)));
             }
         }
     }
+}
+
+#[test]
+fn a_checkpoint_seen_from_an_epoch_before_is_stable_once_its_epoch_is_reached() {
+    let lab = short_epochs();
+    let mut ahead = lab.open(1);
+    run_short_epochs(&lab, &mut ahead, 4, 4);
+    let mut behind = lab.open(3);
+    let status = Status { view: View(0), active: true, stable: Seq(4), executed: Seq(4) };
+    behind.receive(&lab.message(1, 2, Body::Status(status)));
+    ahead.fire(Timer::Resend, lab.genesis.params.resend_interval);
+    let mut answered = false;
+    for effect in behind.fire(Timer::Resend, lab.genesis.params.resend_interval) {
+        let Effect::Send { message, .. } = effect else { continue };
+        if matches!(message.body, Body::Fetch(Fetch::Checkpoint { .. })) {
+            for effect in ahead.receive(&message) {
+                let Effect::Send { message, .. } = effect else { continue };
+                answered |= matches!(message.body, Body::State(_));
+                behind.receive(&message);
+            }
+        }
+    }
+    assert!(answered, "checkpoint 4 and its proof came");
+    // It gets there by itself, with nobody left who votes for checkpoint 4.
+    run_short_epochs(&lab, &mut behind, 4, 2);
+    assert_eq!(behind.replica.stable().seq, Seq(4));
+    assert_eq!(behind.replica.epoch().0, 2);
+}
+
+#[test]
+fn a_replica_that_missed_forty_epochs_finds_the_way() {
+    let lab = short_epochs();
+    let mut ahead = lab.open(1);
+    run_short_epochs(&lab, &mut ahead, 80, 80);
     assert_eq!(ahead.replica.epoch().0, 40);
     let mut ahead = lab.reopen(1, ahead.log.clone());
     let mut behind = lab.open(3);

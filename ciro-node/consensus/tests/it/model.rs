@@ -12,7 +12,7 @@
 use ciro_consensus::message::{Claim, Summary};
 use ciro_consensus::new_view::select;
 use ciro_consensus::{Digest, Seq, View};
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 const HONEST: usize = 3;
 const VIEWS: usize = 3;
@@ -347,20 +347,20 @@ fn no_order_of_events_begins_an_honest_view_with_what_nobody_holds() {
 #[test]
 fn the_checker_refutes_claims_that_count_without_their_contents() {
     let broken = ViewChangeModel { honest_view: 2, keeps: false, fills: false, ..SOUND };
-    let checker = broken.checker().spawn_bfs().join();
+    let checker = broken.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     checker.assert_any_discovery("an honest view can be filled");
 }
 
 #[test]
 fn the_checker_refutes_quorums_that_do_not_intersect() {
     let broken = ViewChangeModel { quorum: 2, ..SOUND };
-    let checker = broken.checker().spawn_bfs().join();
+    let checker = broken.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     checker.assert_any_discovery("agreement");
 }
 
 #[test]
 fn the_checker_refutes_view_changes_that_forget() {
     let broken = ViewChangeModel { remembers: false, ..SOUND };
-    let checker = broken.checker().spawn_bfs().join();
+    let checker = broken.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     checker.assert_any_discovery("agreement");
 }

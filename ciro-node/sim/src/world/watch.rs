@@ -1,6 +1,7 @@
 //! What replicas hold and prove, looked at before they say anything.
 
 use ciro_consensus::message::{Body, NewView};
+use ciro_consensus::new_view::select;
 use ciro_consensus::{
     Certificate, Committee, Digest, Effect, Epoch, Kind, Proposal, Record, Seq, Statement,
     ValidatorSet, View,
@@ -33,6 +34,12 @@ impl World {
                 Record::Signed(message) => {
                     if let Body::NewView(body) = &message.body {
                         self.watch_claims(node, body);
+                        self.watch_start(node, epoch, body);
+                    }
+                }
+                Record::NewView(message) => {
+                    if let Body::NewView(body) = &message.body {
+                        self.watch_start(node, epoch, body);
                     }
                 }
                 _ => {}
@@ -57,6 +64,22 @@ impl World {
         if let Err(error) = committee.verify_certificate(&hash, certificate) {
             let (seq, reason) = (statement.seq, error.to_string());
             self.oracle.violated(Violation::Unproven { node, seq, reason });
+        }
+    }
+
+    /// A view that a replica enters begins with what is certified; what is settled here needs no look.
+    fn watch_start(&mut self, node: usize, epoch: Epoch, body: &NewView) {
+        let Some(running) = self.nodes[node].running() else { return };
+        let stable = running.replica.stable().seq;
+        let Some(selection) = select(body.view_changes.iter().map(|signed| &signed.summary)) else {
+            return;
+        };
+        for (claim, certificate) in selection.chosen.iter().flatten().zip(&body.prepared) {
+            let (view, seq, digest) = (claim.view, claim.seq, claim.digest);
+            if seq > stable {
+                let statement = Statement { epoch, kind: Kind::Prepare, view, seq, digest };
+                self.watch_certificate(node, &statement, certificate);
+            }
         }
     }
 

@@ -55,7 +55,7 @@ fn a_commit_that_forbids_another_view() {
 
 #[test]
 fn a_quorum_of_two_thirds_where_there_are_more_replicas() {
-    let broken = ["agreement", "equal state", "no halt"];
+    let broken = ["agreement", "equal state", "no halt", "certificates"];
     check(Mutation::CountedQuorum, Profile::Partition, 6, &broken);
 }
 

@@ -146,7 +146,7 @@ fn a_commit_does_not_forbid_another_view() {
 /// Six replicas fall apart into halves (Indy Plenum, pull request 673).
 #[test]
 fn half_of_six_replicas_decide_nothing() {
-    check(Mutation::CountedQuorum, &["agreement", "equal state"], |seed| {
+    check(Mutation::CountedQuorum, &["agreement", "equal state", "certificates"], |seed| {
         let mut plan = quiet(seed, 6);
         separate(&mut plan, [&[0, 1, 2], &[3, 4, 5]], 0, 12 * SECOND);
         plan
