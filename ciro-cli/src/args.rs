@@ -46,7 +46,8 @@ pub(crate) struct CompileArgs {
     /// Shape of an input (x=1x3x32x32) or value of a symbol (seq=128)
     #[arg(long, value_name = "NAME=SHAPE")]
     pub(crate) shape: Vec<String>,
-    /// Representative inputs (JSON, .npy, .npz) [default: calibration.* or inputs.* beside the model]
+    /// Representative inputs (JSON, .npy, .npz) [default: calibration.* or inputs.* beside the
+    /// model]
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
     /// Bits of the integers between layers, 4 to 16: fewer prove faster, more are more accurate
@@ -54,11 +55,13 @@ pub(crate) struct CompileArgs {
     pub(crate) activation_bits: Option<u32>,
 }
 
-/// How an ONNX file is compiled by whoever checks a proof against it: nothing is taken from where the file lies.
+/// How an ONNX file is compiled by whoever checks a proof against it: nothing is taken from where
+/// the file lies.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "With an ONNX file as the model")]
 pub(crate) struct TrustedCompileArgs {
-    /// The inputs (JSON, .npy, .npz) that the model is calibrated with; they decide its integers, so none are looked for
+    /// The inputs (JSON, .npy, .npz) that the model is calibrated with; they decide its integers,
+    /// so none are looked for
     #[arg(long, value_name = "FILE", conflicts_with_all = ["uncalibrated", "key"])]
     pub(crate) calibration: Option<PathBuf>,
     /// The model is compiled without calibration

@@ -82,7 +82,8 @@ impl Ui {
         AutoStream::new(stderr(), self.color).current_choice() != anstream::ColorChoice::Never
     }
 
-    /// Prints a result: the value as one JSON object, or the text, whose names have to be [printable](ciro_sdk::printable).
+    /// Prints a result: the value as one JSON object, or the text, whose names have to be
+    /// [printable](ciro_sdk::printable).
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> anyhow::Result<()> {
         let mut out = AutoStream::new(stdout(), self.color);
         let written = if self.json {
@@ -130,7 +131,8 @@ impl Ui {
         }
     }
 
-    /// Shows a spinner while something takes longer than a second; it ends when the result is dropped.
+    /// Shows a spinner while something takes longer than a second; it ends when the result is
+    /// dropped.
     pub(crate) fn stage(&self, name: impl Into<String>) -> Stage {
         if !self.watched() {
             return Stage { end: None, thread: None };

@@ -1,5 +1,5 @@
-//! Embeds Cairo's core library: finds the crate that ships it, brings it to the compiler's version, checks every byte of the
-//! result, and lists the sources for `src/corelib.rs`.
+//! Embeds Cairo's core library: finds the crate that ships it, brings it to the compiler's version,
+//! checks every byte of the result, and lists the sources for `src/corelib.rs`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +16,8 @@ const CARRIER: &str = "cairo-native";
 /// The version of the core library that is embedded: the compiler's own, which refuses others.
 const VERSION: &str = "2.17.0";
 
-/// What turns the carrier's core library, 2.16.0, into that version: the difference of the two releases in starkware-libs/cairo.
+/// What turns the carrier's core library, 2.16.0, into that version: the difference of the two
+/// releases in starkware-libs/cairo.
 const PATCH: &str = "corelib/2.17.0.patch";
 
 /// The Blake2s digest of the core library of that release, without its tests (see [`digest`]).
@@ -51,7 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     embed(&sources, Path::new(&env::var("OUT_DIR")?))
 }
 
-/// Asks cargo where the carrier's sources are; offline first, so that a second build needs no network.
+/// Asks cargo where the carrier's sources are; offline first, so that a second build needs no
+/// network.
 fn locate() -> Result<PathBuf, Box<dyn Error>> {
     let metadata = metadata(&["--offline"]).or_else(|_| metadata(&[]))?;
     let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
@@ -143,7 +145,8 @@ fn patch(sources: &mut BTreeMap<String, String>, diff: &str) -> Result<(), Box<d
     Ok(())
 }
 
-/// `blake2s` over path and text of every file, each behind its length as 8 little-endian bytes, by path.
+/// `blake2s` over path and text of every file, each behind its length as 8 little-endian bytes, by
+/// path.
 fn digest(sources: &BTreeMap<String, String>) -> String {
     let mut hasher = Blake2s256::new();
     for part in sources.iter().flat_map(|(path, text)| [path, text]) {

@@ -56,8 +56,8 @@ fn check(error: &(dyn Error + 'static)) -> Option<Check> {
 
 type Adviser = fn(&(dyn Error + 'static)) -> Option<Advice>;
 
-/// The errors that know what to do. One that stands for its cause alone (`transparent`) is not above it in the chain but in its
-/// place, so it has the cause's advice itself.
+/// The errors that know what to do. One that stands for its cause alone (`transparent`) is not
+/// above it in the chain but in its place, so it has the cause's advice itself.
 const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What hides a committed input from whoever guesses it: the commitment is opened by the input and this value together.
+/// What hides a committed input from whoever guesses it: the commitment is opened by the input and
+/// this value together.
 ///
-/// Secret until then; 31 random bytes behind a zero byte, so that it is a number below Cairo's prime.
+/// Secret until then; 31 random bytes behind a zero byte, so that it is a number below Cairo's
+/// prime.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Blinding(pub [u8; 32]);
 

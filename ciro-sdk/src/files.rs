@@ -61,7 +61,8 @@ impl FileError {
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
-    // Room for exactly what is there, where the system knows it: growing by doubling would take twice as much.
+    // Room for exactly what is there, where the system knows it: growing by doubling would take
+    // twice as much.
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = Vec::new();
     let room = usize::try_from(length).unwrap_or(usize::MAX);
@@ -78,8 +79,8 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 
 /// A file in the making: a temporary one in the same folder, renamed when its content is complete.
 ///
-/// Opened before the work that fills it, it tells at once that the result could not be written; dropped unfinished, it
-/// leaves nothing behind.
+/// Opened before the work that fills it, it tells at once that the result could not be written;
+/// dropped unfinished, it leaves nothing behind.
 #[derive(Debug)]
 pub struct OutputFile {
     path: PathBuf,
@@ -107,7 +108,8 @@ impl OutputFile {
     /// Writes the content and gives the file its name.
     ///
     /// # Errors
-    /// [`FileError::Write`] if the disk is full or the file cannot be renamed; nothing is left behind then.
+    /// [`FileError::Write`] if the disk is full or the file cannot be renamed; nothing is left
+    /// behind then.
     pub fn finish(mut self, content: &[u8]) -> Result<(), FileError> {
         let written = match self.file.take() {
             Some(mut file) => file.write_all(content).and_then(|()| file.sync_all()),
@@ -119,7 +121,8 @@ impl OutputFile {
     }
 }
 
-/// A folder in the making: files in a temporary one beside it, which gets its name when all of them are written.
+/// A folder in the making: files in a temporary one beside it, which gets its name when all of them
+/// are written.
 #[derive(Debug)]
 pub struct OutputFolder {
     path: PathBuf,
@@ -127,11 +130,12 @@ pub struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// Makes a temporary folder beside `path`, which must be new or an empty folder: files that are there already would become part
-    /// of what is written.
+    /// Makes a temporary folder beside `path`, which must be new or an empty folder: files that are
+    /// there already would become part of what is written.
     ///
     /// # Errors
-    /// [`FileError::NotEmpty`] if something is there, [`FileError::Write`] if its parent does not take folders.
+    /// [`FileError::NotEmpty`] if something is there, [`FileError::Write`] if its parent does not
+    /// take folders.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let failed = |source| FileError::Write { path: path.to_owned(), source };
         let full = match std::fs::read_dir(path) {
@@ -178,7 +182,8 @@ impl OutputFolder {
 
 impl Drop for OutputFolder {
     fn drop(&mut self) {
-        // After a rename there is nothing to remove; after a failure the first error is the one to tell.
+        // After a rename there is nothing to remove; after a failure the first error is the one to
+        // tell.
         let _ = std::fs::remove_dir_all(&self.temporary);
     }
 }
@@ -195,7 +200,8 @@ fn temporary_name(name: &std::ffi::OsStr) -> OsString {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        // After a rename there is nothing to remove; after a failure the first error is the one to tell.
+        // After a rename there is nothing to remove; after a failure the first error is the one to
+        // tell.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 pub use ciro_model::escape as printable;
 use ciro_model::name::acts;
 
-/// The message of an error, as a terminal may show it: [`printable`], but for line breaks before indented lines, which lists in
-/// messages have. No name in a message begins a line of its own.
+/// The message of an error, as a terminal may show it: [`printable`], but for line breaks before
+/// indented lines, which lists in messages have. No name in a message begins a line of its own.
 pub fn printable_message(text: &str) -> String {
     let mut lines = text.split('\n');
     let mut shown = lines.next().map(|line| printable(line).into_owned()).unwrap_or_default();

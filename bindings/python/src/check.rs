@@ -11,8 +11,8 @@ use crate::job;
 use crate::model::Model;
 use crate::settings::{OpenSettings, ProveSettings};
 
-/// Committed cells, steps of the Cairo program, milliseconds, bytes of memory, bytes of the proof, and its bits of security: conjectured,
-/// proven.
+/// Committed cells, steps of the Cairo program, milliseconds, bytes of memory, bytes of the proof,
+/// and its bits of security: conjectured, proven.
 type Cost = (Option<u64>, Option<u64>, f64, u64, u64, u32, u32);
 
 /// What is refused; if nothing, what a proof costs.
@@ -33,7 +33,8 @@ pub(crate) fn check_file(
     job::run(py, observer, check).map(checked)
 }
 
-/// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name` is for reports.
+/// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
+/// is for reports.
 #[pyfunction]
 #[pyo3(signature = (data, name, compile, prove, observer=None))]
 pub(crate) fn check_bytes(

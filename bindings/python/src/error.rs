@@ -232,7 +232,8 @@ fn file(error: &FileError, text: String) -> PyErr {
     }
 }
 
-/// The exception that Python's own functions would raise: `OSError(errno, text, path)` picks the subclass.
+/// The exception that Python's own functions would raise: `OSError(errno, text, path)` picks the
+/// subclass.
 fn os(path: &Path, error: &io::Error) -> PyErr {
     let Some(number) = error.raw_os_error() else {
         return io::Error::new(error.kind(), format!("{error}: `{}`", path.display())).into();

@@ -1,7 +1,8 @@
 //! What happens inside of a job: stages that begin and end, and messages.
 //!
-//! A job runs under a [`Recorder`], a `tracing` subscriber of its own thread. It sends events through a bounded queue to the thread that
-//! waits for the job, and only that thread calls Python. The recorder is also where an abandoned job ends: at the next stage.
+//! A job runs under a [`Recorder`], a `tracing` subscriber of its own thread. It sends events
+//! through a bounded queue to the thread that waits for the job, and only that thread calls Python.
+//! The recorder is also where an abandoned job ends: at the next stage.
 
 use std::fmt::{self, Write as _};
 use std::panic::resume_unwind;

@@ -27,11 +27,13 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// Runs `work` on a thread of its own and waits for it without the GIL.
 ///
-/// An `observer` is called with what happens inside, on the calling thread. A signal whose handler raises, such as Ctrl-C, ends the wait
-/// within 50 ms; the work then ends at its next stage, and its result is dropped.
+/// An `observer` is called with what happens inside, on the calling thread. A signal whose handler
+/// raises, such as Ctrl-C, ends the wait within 50 ms; the work then ends at its next stage, and
+/// its result is dropped.
 ///
 /// # Errors
-/// What the work returns, what a signal handler or the observer raises, or `RuntimeError` if there is no thread to be had.
+/// What the work returns, what a signal handler or the observer raises, or `RuntimeError` if there
+/// is no thread to be had.
 ///
 /// # Panics
 /// If the work does.
@@ -87,8 +89,8 @@ fn join<T>(thread: JoinHandle<Outcome<T>>) -> Result<Outcome<T>, Box<dyn Any + S
     thread.join()
 }
 
-/// Runs work with rayon's global pool, or, in a forked process, with a pool of its own: the threads of the global one do not survive a
-/// fork, and work would wait for them forever.
+/// Runs work with rayon's global pool, or, in a forked process, with a pool of its own: the threads
+/// of the global one do not survive a fork, and work would wait for them forever.
 fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     /// The process whose threads the global pool has.
     static OWNER: AtomicU32 = AtomicU32::new(0);

@@ -1,7 +1,8 @@
 //! The extension module `ciro._ciro`: models, keys and proofs of `ciro-sdk` as Python objects.
 //!
-//! It is private. The package around it, in Python, has the documented interface: it turns numpy arrays into the plain bytes that are
-//! taken here, and back. So the module needs neither numpy's headers nor its ABI.
+//! It is private. The package around it, in Python, has the documented interface: it turns numpy
+//! arrays into the plain bytes that are taken here, and back. So the module needs neither numpy's
+//! headers nor its ABI.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -73,7 +74,8 @@ mod _ciro {
     /// Architecture and CPU features that the library is compiled for.
     #[pyfunction]
     fn target() -> &'static str {
-        // The package reads this text from the file before it loads it, and finds it between the marks.
+        // The package reads this text from the file before it loads it, and finds it between the
+        // marks.
         const MARKED: &str = concat!("<ciro-target ", env!("CIRO_TARGET"), " ciro-target>");
         MARKED
     }

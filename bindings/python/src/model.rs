@@ -62,7 +62,8 @@ fn told(concerns: &[Concern]) -> Vec<Told> {
 
 #[pymethods]
 impl Model {
-    /// Opens a file: a compiled model, or an ONNX file, which is compiled or found in the user's cache.
+    /// Opens a file: a compiled model, or an ONNX file, which is compiled or found in the user's
+    /// cache.
     #[staticmethod]
     #[pyo3(signature = (path, settings, observer=None))]
     fn open(
@@ -75,7 +76,8 @@ impl Model {
         job::run(py, observer, move || Ok(ciro_sdk::open(&path, &settings)?)).map(Self::from)
     }
 
-    /// Opens the bytes of a compiled model or of an ONNX file without external weights; `name` is for reports.
+    /// Opens the bytes of a compiled model or of an ONNX file without external weights; `name` is
+    /// for reports.
     #[staticmethod]
     #[pyo3(signature = (data, name, settings, observer=None))]
     fn open_bytes(
@@ -90,8 +92,8 @@ impl Model {
         job::run(py, observer, open).map(Self::from)
     }
 
-    /// Compiles a model from the cache anew and compares, once, before others rely on it: whoever can write into the cache decides what
-    /// lies there.
+    /// Compiles a model from the cache anew and compares, once, before others rely on it: whoever
+    /// can write into the cache decides what lies there.
     fn confirm(&self, py: Python<'_>) -> PyResult<()> {
         let unconfirmed = Arc::clone(&self.unconfirmed);
         job::run(py, None, move || {
@@ -110,14 +112,16 @@ impl Model {
         self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// What the model was calibrated with: the file's name, if it was one, the samples' digest, and whether they were found beside the
-    /// model. `None` for guessed ranges, and for a compiled model, which does not say.
+    /// What the model was calibrated with: the file's name, if it was one, the samples' digest, and
+    /// whether they were found beside the model. `None` for guessed ranges, and for a compiled
+    /// model, which does not say.
     #[getter]
     fn calibration(&self) -> Option<Calibration> {
         self.calibration.clone()
     }
 
-    /// What the user should know before relying on the model: for each concern its word, and a sentence with what to do.
+    /// What the user should know before relying on the model: for each concern its word, and a
+    /// sentence with what to do.
     #[getter]
     fn concerns(&self) -> Vec<Told> {
         told(&self.model.concerns())
@@ -172,7 +176,8 @@ impl Model {
         (source.file_name.clone(), source.producer.clone(), source.compiler.clone())
     }
 
-    /// Numbers that were learned, and the constants beside them; multiply-accumulate operations of one run.
+    /// Numbers that were learned, and the constants beside them; multiply-accumulate operations of
+    /// one run.
     #[getter]
     fn size(&self) -> (usize, u64) {
         (self.model.integer().parameters(), self.model.integer().macs())
@@ -186,7 +191,8 @@ impl Model {
         (serde_json::to_string(report).unwrap_or_default(), self.model.accuracy_table())
     }
 
-    /// What is lost when samples are proven, as `concerns`; raises if the model does not take one of them.
+    /// What is lost when samples are proven, as `concerns`; raises if the model does not take one
+    /// of them.
     fn examine(&self, py: Python<'_>, inputs: &Inputs) -> PyResult<Vec<Told>> {
         let model = Arc::clone(&self.model);
         let samples = inputs.samples(&model.input_specs())?;
@@ -194,7 +200,8 @@ impl Model {
         Ok(told(&examined.concerns))
     }
 
-    /// Runs the integer model on samples, without a proof: outputs, and what was lost, as `concerns`.
+    /// Runs the integer model on samples, without a proof: outputs, and what was lost, as
+    /// `concerns`.
     #[pyo3(signature = (inputs, observer=None))]
     fn run(
         &self,
@@ -208,7 +215,8 @@ impl Model {
         Ok((Output::all(ran.outputs), told(&ran.concerns)))
     }
 
-    /// The keys of this model's proofs: of every combination of route, preset and batch size that a route has.
+    /// The keys of this model's proofs: of every combination of route, preset and batch size that a
+    /// route has.
     #[pyo3(signature = (routes, presets, batches, max_memory=None, observer=None))]
     fn key(
         &self,
@@ -256,8 +264,8 @@ impl Model {
             .map(Key)
     }
 
-    /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the
-    /// commitment to the input if there is one, and the milliseconds that it took.
+    /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key,
+    /// what opens the commitment to the input if there is one, and the milliseconds that it took.
     #[pyo3(signature = (inputs, settings, observer=None))]
     fn prove(
         &self,
@@ -281,7 +289,8 @@ impl Model {
         Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key.into()), blinding, prove_ms))
     }
 
-    /// Writes the model as a Cairo package into a new or an empty folder, whole or not at all; gives the hash of its program.
+    /// Writes the model as a Cairo package into a new or an empty folder, whole or not at all;
+    /// gives the hash of its program.
     #[pyo3(signature = (folder, name, observer=None))]
     fn transpile(
         &self,

@@ -73,7 +73,8 @@ impl Proof {
         self.0.claims()
     }
 
-    /// The claimed outputs of every inference, for this key: shapes, and little-endian int32 in row-major order.
+    /// The claimed outputs of every inference, for this key: shapes, and little-endian int32 in
+    /// row-major order.
     fn integers<'py>(&self, py: Python<'py>, key: &Key) -> PyResult<Vec<Vec<Integers<'py>>>> {
         let key = key.0.find(&self.0).map_err(Error::from)?;
         let statement = self.0.statement(key).map_err(Error::from)?;
@@ -95,7 +96,8 @@ pub(crate) struct Verified {
     outputs: Vec<Vec<Py<Output>>>,
     /// Inputs of every inference; `None` if the proof commits to them.
     inputs: Option<Vec<Vec<Py<RealInput>>>>,
-    /// Values of the given inputs that lie outside of the calibrated range; `None` if none were given.
+    /// Values of the given inputs that lie outside of the calibrated range; `None` if none were
+    /// given.
     clamped: Option<usize>,
     /// Inferences that the model was run on again; `None` without a model.
     recomputed: Option<usize>,
@@ -106,11 +108,12 @@ pub(crate) struct Verified {
 /// What a proof is verified against: the key, and the model if there is one.
 type Against<'py> = (PyRef<'py, Key>, Option<PyRef<'py, Model>>);
 
-/// What the proof has to be about: the inputs, what opens a commitment to them, and whether values outside of the calibrated range
-/// count as its end.
+/// What the proof has to be about: the inputs, what opens a commitment to them, and whether values
+/// outside of the calibrated range count as its end.
 type Asked<'py> = (Option<PyRef<'py, Inputs>>, Option<String>, bool);
 
-/// Verifies a proof, that it is about these inputs if there are any, and that the model says the same if there is one.
+/// Verifies a proof, that it is about these inputs if there are any, and that the model says the
+/// same if there is one.
 ///
 /// `min_security` are the bits that are asked for: conjectured, proven.
 #[pyfunction]

@@ -23,8 +23,9 @@ pub(crate) struct ProveSettings(pub(crate) ciro_sdk::ProveSettings);
 
 #[pymethods]
 impl OpenSettings {
-    /// Takes everything by name; what is left out has the library's default. Without samples, and without a file of them, those that lie
-    /// beside the model are taken. `cache` lets the compiled form come from the user's cache.
+    /// Takes everything by name; what is left out has the library's default. Without samples, and
+    /// without a file of them, those that lie beside the model are taken. `cache` lets the compiled
+    /// form come from the user's cache.
     #[new]
     #[pyo3(signature = (*, calibration=None, calibration_file=None, cache=false, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
@@ -69,8 +70,8 @@ impl OpenSettings {
 
 #[pymethods]
 impl ProveSettings {
-    /// Takes route and preset by their names, whether to commit to inputs instead of stating them, and the most memory, in bytes, that a
-    /// proof may be expected to take.
+    /// Takes route and preset by their names, whether to commit to inputs instead of stating them,
+    /// and the most memory, in bytes, that a proof may be expected to take.
     #[new]
     #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, max_memory=None))]
     fn new(

@@ -124,8 +124,8 @@ fn write(file: &File, path: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Names the package after its folder, and says where `ciro-sdk` comes from: the sources that this program was built from
-/// if they are still there, else the repository.
+/// Names the package after its folder, and says where `ciro-sdk` comes from: the sources that this
+/// program was built from if they are still there, else the repository.
 fn manifest(template: &[u8], dir: &Path) -> Result<Vec<u8>> {
     let absolute = std::path::absolute(dir)?;
     let folder = absolute.file_name().unwrap_or_default().to_string_lossy();

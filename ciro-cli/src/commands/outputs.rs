@@ -11,7 +11,8 @@ use crate::ui::{BOLD, DIM};
 /// How many samples people are shown.
 const SHOWN: usize = 8;
 
-/// The outputs of all samples, as `--json` prints them: one list for each output, samples one behind the other.
+/// The outputs of all samples, as `--json` prints them: one list for each output, samples one
+/// behind the other.
 #[derive(Debug, Serialize)]
 pub(crate) struct Lists {
     /// Real numbers, positions or integer labels.
@@ -71,8 +72,8 @@ pub(crate) fn describe(samples: &[Vec<RealOutput>]) -> String {
     text
 }
 
-/// The proven inputs of all samples, as `--json` prints them: one list for each input, samples one behind the other, `null` for an
-/// input that no output depends on.
+/// The proven inputs of all samples, as `--json` prints them: one list for each input, samples one
+/// behind the other, `null` for an input that no output depends on.
 pub(crate) fn input_lists(samples: &[Vec<RealInput>]) -> Vec<Option<Vec<f64>>> {
     let inputs = samples.first().map_or(0, Vec::len);
     let of = |position: usize| samples.iter().filter_map(move |sample| sample.get(position));

@@ -26,7 +26,8 @@ pub(crate) struct Args {
     output: PathBuf,
     #[command(flatten)]
     route: RouteArgs,
-    /// State a commitment to the input instead of the input (route cairo); prints the value that opens it
+    /// State a commitment to the input instead of the input (route cairo); prints the value that
+    /// opens it
     #[arg(long)]
     commit_input: bool,
 }

@@ -32,16 +32,19 @@ pub(crate) struct Args {
     /// The key of the model that you trust
     #[arg(long, value_name = "FILE", group = "against")]
     key: Option<PathBuf>,
-    /// The model that you trust, instead of its key: a `.ciro-model`, or an ONNX file with its `--calibration`
+    /// The model that you trust, instead of its key: a `.ciro-model`, or an ONNX file with its
+    /// `--calibration`
     #[arg(long, value_name = "MODEL", group = "against")]
     model: Option<PathBuf>,
-    /// The route whose proofs are accepted; with a model as `cairo`, its program is compiled and run, which takes seconds
+    /// The route whose proofs are accepted; with a model as `cairo`, its program is compiled and
+    /// run, which takes seconds
     #[arg(long, value_name = "ROUTE", default_value = "tensor", value_parser = args::routes(), conflicts_with = "key")]
     route: Route,
     /// Also check that the proof is about this input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Take values of the input that lie outside of the calibrated range for the end of the range, as the model does
+    /// Take values of the input that lie outside of the calibrated range for the end of the range,
+    /// as the model does
     #[arg(long, requires = "input")]
     allow_clamped: bool,
     /// The value that opens the commitment to the input, as `ciro prove --commit-input` printed it
@@ -77,12 +80,14 @@ struct Valid {
     #[serde(flatten)]
     outputs: outputs::Lists,
     samples: usize,
-    /// The proven input as real numbers, one list for each input; `null` if the proof commits to it.
+    /// The proven input as real numbers, one list for each input; `null` if the proof commits to
+    /// it.
     input: Option<Vec<Option<Vec<f64>>>>,
     input_names: Vec<String>,
     /// Whether the input was compared with `--input`.
     input_checked: bool,
-    /// Values of `--input` that the model sees moved to the end of their range; `null` without `--input`.
+    /// Values of `--input` that the model sees moved to the end of their range; `null` without
+    /// `--input`.
     clamped: Option<usize>,
     against: Against,
     calibration: Option<CalibrationReport>,
@@ -187,8 +192,8 @@ fn key(
     }
 }
 
-/// Verifies the proof, compares its input with the given one, and runs the model again: what is verified, how many given values
-/// lie outside of their range, and how many inferences were run.
+/// Verifies the proof, compares its input with the given one, and runs the model again: what is
+/// verified, how many given values lie outside of their range, and how many inferences were run.
 fn check(
     args: &Args,
     trusted: Option<&Trusted>,
@@ -217,7 +222,8 @@ fn real_inputs(verified: &Verified) -> Option<Vec<Vec<RealInput>>> {
     verified.samples.iter().map(|sample| sample.real_inputs.clone()).collect()
 }
 
-/// Warns where the float model decides otherwise, and counts the rows; `None` where the float model or the input is not at hand.
+/// Warns where the float model decides otherwise, and counts the rows; `None` where the float model
+/// or the input is not at hand.
 fn compare_with_float(
     trusted: Option<&Trusted>,
     verified: &Verified,

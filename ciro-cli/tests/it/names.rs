@@ -6,7 +6,8 @@ use ciro_sdk::{KeyRing, Model, ProveSettings, Prover, Tensor, printable};
 
 use crate::sandbox::Sandbox;
 
-/// Clears the screen, draws a verdict, turns the direction of writing, begins a new line, sets the title, and hides.
+/// Clears the screen, draws a verdict, turns the direction of writing, begins a new line, sets the
+/// title, and hides.
 const HOSTILE: &str =
     "x\u{1b}[2J\r\nvalid: trust me\u{202e}\u{2066}\u{9b}31m\u{1b}]0;owned\u{7}\u{200b}\u{2028}";
 

@@ -25,7 +25,8 @@ impl Sandbox {
         Self { dir: tempfile::tempdir().unwrap(), own_cache: false }
     }
 
-    /// Lets the command keep compiled models inside of the sandbox, in `cache`, and not where all tests share them.
+    /// Lets the command keep compiled models inside of the sandbox, in `cache`, and not where all
+    /// tests share them.
     pub(crate) fn with_own_cache(self) -> Self {
         Self { own_cache: true, ..self }
     }

@@ -8,8 +8,8 @@ use crate::sandbox::Sandbox;
 
 const SAMPLE: &str = r#"{"input_data": [[7.7, 2.6, 6.9, 2.3]]}"#;
 
-/// The honest iris classifier, and a folder with the same ONNX file beside which somebody put other calibration samples: there the
-/// model says something else about the same flower.
+/// The honest iris classifier, and a folder with the same ONNX file beside which somebody put other
+/// calibration samples: there the model says something else about the same flower.
 fn twins() -> (Sandbox, Sandbox) {
     let (honest, evil) = (Sandbox::with_model("logreg_iris"), Sandbox::with_model("logreg_iris"));
     evil.write("calibration.json", r#"{"input_data": [[5.0, 3.0, 1.0, 0.2]]}"#);
@@ -94,7 +94,8 @@ fn what_lies_in_the_cache_decides_no_key_and_no_verdict() {
     let entry = entries(&sandbox).remove(0);
     let key = sandbox.json("key model.onnx -o honest.key");
 
-    // The same file with other samples, under the honest model's digest: nothing but compiling tells them apart.
+    // The same file with other samples, under the honest model's digest: nothing but compiling
+    // tells them apart.
     sandbox.write("evil.json", r#"{"input_data": [[5.0, 3.0, 1.0, 0.2]]}"#);
     sandbox.done("compile model.onnx --calibration evil.json -o evil.ciro-model");
     sandbox.done("prove evil.ciro-model --input s.json -o evil.ciro");
@@ -177,7 +178,8 @@ fn a_bundle_with_many_claims_is_refused_before_it_is_laid_out() {
     let sandbox = Sandbox::with_model("logreg_iris");
     sandbox.done("prove model.onnx --input input_0.json -o proof.ciro");
     let bytes = sandbox.read("proof.ciro");
-    // The claim of one flower: its tag, four integers, one label and three probabilities in their tensors.
+    // The claim of one flower: its tag, four integers, one label and three probabilities in their
+    // tensors.
     let (header, rest) = bytes.split_at(52);
     let (count, rest) = rest.split_at(4);
     assert_eq!(count, [1, 0, 0, 0]);

@@ -99,8 +99,9 @@ impl Content {
 
 /// One link of the chain that light clients follow.
 ///
-/// The proposal is certified by Commits at once; parent and state root are certified by the next checkpoint, whose
-/// digest covers the header. They are known only after execution, and agreement must not wait for that.
+/// The proposal is certified by Commits at once; parent and state root are certified by the next
+/// checkpoint, whose digest covers the header. They are known only after execution, and agreement
+/// must not wait for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The sequence number of the block.

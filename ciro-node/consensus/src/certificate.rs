@@ -93,7 +93,8 @@ pub struct Committee<S: Scheme> {
 }
 
 impl<S: Scheme> Committee<S> {
-    /// Expands the keys of `set`. A key the scheme refuses verifies nothing, so its holder never votes.
+    /// Expands the keys of `set`. A key the scheme refuses verifies nothing, so its holder never
+    /// votes.
     #[must_use]
     pub fn new(set: Arc<ValidatorSet>) -> Self {
         Self::expand(set, |_| None)
@@ -153,7 +154,8 @@ impl<S: Scheme> Committee<S> {
     ///
     /// # Errors
     ///
-    /// [`CertificateError`] naming the first thing wrong; stake is summed before any signature is checked.
+    /// [`CertificateError`] naming the first thing wrong; stake is summed before any signature is
+    /// checked.
     pub fn verify_certificate(
         &self,
         hash: &Digest,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Why a message had no effect. A driver shows how often each happened; an honest, well-connected replica sees only
-/// those that re-sending brings: known, old, outside and unsolicited ones.
+/// Why a message had no effect. A driver shows how often each happened; an honest, well-connected
+/// replica sees only those that re-sending brings: known, old, outside and unsolicited ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Dropped {

@@ -1,10 +1,11 @@
 //! Who is to blame for a fork: evidence from the logs of honest replicas.
 //!
-//! Every fork of pBFT with signatures leaves more than a third of the stake convicted in the logs of two honest
-//! replicas on its two sides. Two blocks committed in one view share double Commits (E3). If the second committed in a
-//! later view, then some view between them was started by ViewChanges of a quorum that hide the first block, and the
-//! intersection of that quorum with the first block's Commits is convicted by E4; or a certificate contradicts another
-//! of the same view (E2), or the ViewChanges rest on a forged checkpoint (E5).
+//! Every fork of pBFT with signatures leaves more than a third of the stake convicted in the logs
+//! of two honest replicas on its two sides. Two blocks committed in one view share double Commits
+//! (E3). If the second committed in a later view, then some view between them was started by
+//! ViewChanges of a quorum that hide the first block, and the intersection of that quorum with the
+//! first block's Commits is convicted by E4; or a certificate contradicts another of the same view
+//! (E2), or the ViewChanges rest on a forged checkpoint (E5).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -80,7 +81,8 @@ impl<S: Scheme> Forensics<S> {
         }
     }
 
-    /// Reads one log or archived segment. Signatures are only trusted once evidence made of them verifies.
+    /// Reads one log or archived segment. Signatures are only trusted once evidence made of them
+    /// verifies.
     pub fn read<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) {
         let mut epoch = Epoch::ZERO;
         for record in records {

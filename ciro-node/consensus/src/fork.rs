@@ -1,4 +1,5 @@
-//! Proof of a fork: certificates that cannot both exist unless a third of the stake or more misbehaved.
+//! Proof of a fork: certificates that cannot both exist unless a third of the stake or more
+//! misbehaved.
 
 use crate::block::CommittedBlock;
 use crate::certificate::CertificateError;
@@ -25,8 +26,8 @@ pub enum Contradiction {
     Block(CommittedBlock),
     /// A justified NewView of a later view that begins with something else at that height.
     ///
-    /// Only a *later* view must remember the block: a block committed in the view itself or after it says nothing
-    /// about what the NewView's quorum could have seen.
+    /// Only a *later* view must remember the block: a block committed in the view itself or after
+    /// it says nothing about what the NewView's quorum could have seen.
     NewView(SignedNewView),
 }
 

@@ -15,10 +15,11 @@ use crate::types::{Digest, Epoch, ReplicaId, Seq, View};
 /// An event for [`Replica::step`](crate::Replica::step).
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A message came from the network. Its sender field is trusted only once its signature is checked.
+    /// A message came from the network. Its sender field is trusted only once its signature is
+    /// checked.
     Message {
-        /// The replica at the other end of the connection, as the transport authenticated it. It pays for what the
-        /// message costs, whoever signed it.
+        /// The replica at the other end of the connection, as the transport authenticated it. It
+        /// pays for what the message costs, whoever signed it.
         peer: ReplicaId,
         /// The message.
         message: Arc<Message>,
@@ -78,8 +79,9 @@ pub enum Effect {
         /// The message.
         message: Arc<Message>,
     },
-    /// Hand clients' operations to the replica whose turn it is to propose: it may not have them (PBFT §4.1: backups relay
-    /// requests). They come in there as [`Input::Operation`]s, judged by its application like any others.
+    /// Hand clients' operations to the replica whose turn it is to propose: it may not have them
+    /// (PBFT §4.1: backups relay requests). They come in there as [`Input::Operation`]s, judged by
+    /// its application like any others.
     Relay {
         /// The proposer.
         to: ReplicaId,
@@ -93,15 +95,17 @@ pub enum Effect {
         /// Its validators.
         set: Arc<ValidatorSet>,
     },
-    /// Changes of stake that this block made and that will not be applied: their keys are in use or no keys, or the set is
-    /// full of validators with more stake. The application must give that stake back.
+    /// Changes of stake that this block made and that will not be applied: their keys are in use or
+    /// no keys, or the set is full of validators with more stake. The application must give that
+    /// stake back.
     StakeRefused {
         /// The block.
         seq: Seq,
         /// The changes.
         changes: Vec<StakeChange>,
     },
-    /// Feed [`Input::Timeout`] back after this long, in place of any earlier request for the same timer.
+    /// Feed [`Input::Timeout`] back after this long, in place of any earlier request for the same
+    /// timer.
     SetTimeout {
         /// Which timer.
         timer: Timer,
@@ -113,7 +117,8 @@ pub enum Effect {
         /// Which timer.
         timer: Timer,
     },
-    /// Judge operations of a proposal that this replica has not seen before, and answer with [`Input::Verdict`].
+    /// Judge operations of a proposal that this replica has not seen before, and answer with
+    /// [`Input::Verdict`].
     ///
     /// Validity must be a property of the operation alone, so that honest applications agree on it.
     Validate {
@@ -126,37 +131,40 @@ pub enum Effect {
     },
     /// Execute a block and answer with [`Input::Executed`].
     Execute(Box<Block>),
-    /// Make the state after this block the application's state: when a log is opened, after which later blocks are
-    /// executed again, and when a fetched state is adopted.
+    /// Make the state after this block the application's state: when a log is opened, after which
+    /// later blocks are executed again, and when a fetched state is adopted.
     RestoreState {
         /// The block; 0 is genesis.
         seq: Seq,
         /// The state's root.
         state_root: Digest,
     },
-    /// Get the application's state after a certified block from other replicas, keep it aside, and answer with
-    /// [`Input::StateFetched`]; [`Effect::RestoreState`] follows if it is still of use. Execution goes on meanwhile. A
-    /// later request replaces an earlier one.
+    /// Get the application's state after a certified block from other replicas, keep it aside, and
+    /// answer with [`Input::StateFetched`]; [`Effect::RestoreState`] follows if it is still of use.
+    /// Execution goes on meanwhile. A later request replaces an earlier one.
     FetchState {
         /// The block.
         seq: Seq,
         /// The state's root, which whatever is fetched must match.
         state_root: Digest,
-        /// Replicas that say they have it, the one that showed it first; each may serve badly, or parts of it.
+        /// Replicas that say they have it, the one that showed it first; each may serve badly, or
+        /// parts of it.
         sources: Vec<ReplicaId>,
     },
     /// The log now begins at this checkpoint.
     Stable {
         /// The checkpoint.
         seq: Seq,
-        /// The application keeps its states after checkpoints from here on, the start of the epoch before: a replica
-        /// that lags behind needs a while to fetch one, and each is kept for an epoch at least.
+        /// The application keeps its states after checkpoints from here on, the start of the epoch
+        /// before: a replica that lags behind needs a while to fetch one, and each is kept for an
+        /// epoch at least.
         keep_from: Seq,
     },
-    /// Keep the proof of an epoch's end for ever, beside the log: [`Replica::open`](crate::Replica::open) takes all of
-    /// them back.
+    /// Keep the proof of an epoch's end for ever, beside the log:
+    /// [`Replica::open`](crate::Replica::open) takes all of them back.
     KeepProof(Arc<EpochProof>),
-    /// A validator broke the protocol. Hand this to the chain that holds the stake; it also goes into a block.
+    /// A validator broke the protocol. Hand this to the chain that holds the stake; it also goes
+    /// into a block.
     Report(Box<Evidence>),
     /// Stop: what happened can only be resolved by people.
     Halt(Fault),
@@ -190,7 +198,8 @@ pub struct Block {
     pub punish: Vec<Evidence>,
 }
 
-/// A state that the protocol cannot leave by itself. More than a third of the stake, or the application, is faulty.
+/// A state that the protocol cannot leave by itself. More than a third of the stake, or the
+/// application, is faulty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {

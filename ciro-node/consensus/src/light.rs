@@ -76,7 +76,8 @@ pub struct LightClient<S: Scheme> {
     params: Params,
     epoch: Epoch,
     committee: Arc<Committee<S>>,
-    /// The digest of the validators after the known ones, which the last epoch's proof has fixed already.
+    /// The digest of the validators after the known ones, which the last epoch's proof has fixed
+    /// already.
     next: Digest,
 }
 
@@ -99,7 +100,8 @@ impl<S: Scheme> LightClient<S> {
         self.epoch
     }
 
-    /// Takes a step to the validators of the next epoch. A proof of an epoch that lies behind changes nothing.
+    /// Takes a step to the validators of the next epoch. A proof of an epoch that lies behind
+    /// changes nothing.
     ///
     /// # Errors
     ///

@@ -1,7 +1,9 @@
-//! Eight bugs that other implementations shipped, and checks of this one to leave out, one at a time.
+//! Eight bugs that other implementations shipped, and checks of this one to leave out, one at a
+//! time.
 //!
-//! The simulator proves its worth by finding each of them. They compile to nothing unless the feature `mutations` is
-//! on: without it there is no way to construct a mutated replica, and every check below is the constant `false`.
+//! The simulator proves its worth by finding each of them. They compile to nothing unless the
+//! feature `mutations` is on: without it there is no way to construct a mutated replica, and every
+//! check below is the constant `false`.
 #![cfg_attr(
     not(feature = "mutations"),
     doc = "```compile_fail\nuse ciro_consensus::Mutation;\n```"
@@ -23,13 +25,16 @@ compile_error!("the feature `mutations` puts known bugs back; it must not be par
 pub enum Mutation {
     /// A lost ViewChange is never sent again (Hyperledger Fabric, issue 1917).
     LostViewChange,
-    /// The watermark test counts the ViewChanges that match the chosen checkpoint instead of all (Fabric, pull 1111).
+    /// The watermark test counts the ViewChanges that match the chosen checkpoint instead of all
+    /// (Fabric, pull 1111).
     WatermarkOnWrongSet,
     /// A PrePrepare beyond the window is dropped instead of buffered (Fabric, issue 1119).
     DropAtWindowEdge,
-    /// The NewView timer starts with the own ViewChange instead of a quorum of them (Sawtooth PBFT, pull 133).
+    /// The NewView timer starts with the own ViewChange instead of a quorum of them (Sawtooth PBFT,
+    /// pull 133).
     EarlyViewTimer,
-    /// The progress timer stops at the PrePrepare instead of the execution (Sawtooth PBFT, pull 68).
+    /// The progress timer stops at the PrePrepare instead of the execution (Sawtooth PBFT, pull
+    /// 68).
     IdleTimerOnly,
     /// A replica that sent a Commit no longer asks for another view (NEO dBFT 2.0, issue 792).
     CommitLock,
@@ -74,7 +79,8 @@ pub enum Mutation {
     ForgottenClaims,
     /// A restart forgets what prepared.
     RestartForgetsPrepared,
-    /// A restart forgets the replica's own Prepares and Commits, and the proposals that they were for.
+    /// A restart forgets the replica's own Prepares and Commits, and the proposals that they were
+    /// for.
     RestartForgetsVotes,
     /// A restart forgets everything that the replica signed.
     RestartForgetsAll,

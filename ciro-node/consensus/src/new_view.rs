@@ -16,7 +16,8 @@ pub struct Selection {
     pub stable_seq: Seq,
     /// Its digest.
     pub stable_digest: Digest,
-    /// For each block above it up to the highest prepared one, `max-s`: the prepared entry, or nothing for a null block.
+    /// For each block above it up to the highest prepared one, `max-s`: the prepared entry, or
+    /// nothing for a null block.
     pub chosen: Vec<Option<Claim>>,
 }
 
@@ -37,10 +38,10 @@ impl Selection {
 
 /// Chooses what a view starts with from the ViewChanges of a quorum; `None` without any.
 ///
-/// For each block the entry prepared in the highest view wins. It is safe because a committed block is prepared at a
-/// quorum, which shares an honest replica with the quorum of ViewChanges, and that replica's entry is never from an
-/// earlier view. If two summaries claim different digests at one view, one of them has no certificate; the caller
-/// demands certificates for everything chosen.
+/// For each block the entry prepared in the highest view wins. It is safe because a committed block
+/// is prepared at a quorum, which shares an honest replica with the quorum of ViewChanges, and that
+/// replica's entry is never from an earlier view. If two summaries claim different digests at one
+/// view, one of them has no certificate; the caller demands certificates for everything chosen.
 #[must_use]
 pub fn select<'a>(summaries: impl Iterator<Item = &'a Summary> + Clone) -> Option<Selection> {
     select_with(Mutations::NONE, summaries)
@@ -90,7 +91,8 @@ pub struct Rules<'a, S: Scheme> {
 }
 
 impl<S: Scheme> Rules<'_, S> {
-    /// Checks the shape of a summary: a checkpoint of this epoch, and claims of earlier views inside its own window.
+    /// Checks the shape of a summary: a checkpoint of this epoch, and claims of earlier views
+    /// inside its own window.
     #[must_use]
     pub fn is_plausible(&self, summary: &Summary) -> bool {
         let params = self.params;
@@ -104,7 +106,8 @@ impl<S: Scheme> Rules<'_, S> {
             })
     }
 
-    /// Checks the certificate of a stable checkpoint; an epoch's first one is known to everyone in the epoch.
+    /// Checks the certificate of a stable checkpoint; an epoch's first one is known to everyone in
+    /// the epoch.
     #[must_use]
     pub fn proves_stable(
         &self,
@@ -127,7 +130,8 @@ impl<S: Scheme> Rules<'_, S> {
         self.committee.verify_certificate(&hash, certificate).is_ok()
     }
 
-    /// Whether a NewView of `leader` begins as its ViewChanges demand; `proves` checks what its outcome rests on.
+    /// Whether a NewView of `leader` begins as its ViewChanges demand; `proves` checks what its
+    /// outcome rests on.
     ///
     /// Sizes, shapes and the leader's turn come before any signature.
     pub fn is_justified(

@@ -13,18 +13,20 @@ pub const EVIDENCE_PER_BLOCK_MAX: usize = 16;
 /// The most clients whose last operation is remembered.
 pub const CLIENTS_MAX: usize = 65_536;
 
-/// Parameters of the protocol. All but the timeouts and `pending` are equal at every replica of a chain: they are part of
-/// the chain's identity.
+/// Parameters of the protocol. All but the timeouts and `pending` are equal at every replica of a
+/// chain: they are part of the chain's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
-    /// Blocks between two checkpoints, `K`. Default 64, a power of two up to [`CHECKPOINT_INTERVAL_MAX`].
+    /// Blocks between two checkpoints, `K`. Default 64, a power of two up to
+    /// [`CHECKPOINT_INTERVAL_MAX`].
     ///
-    /// The window is `2K` blocks. Smaller values bound a slow primary's harm and the size of view changes more tightly
-    /// and cost more checkpoints.
+    /// The window is `2K` blocks. Smaller values bound a slow primary's harm and the size of view
+    /// changes more tightly and cost more checkpoints.
     pub checkpoint_interval: u64,
     /// Blocks of one epoch, a multiple of `checkpoint_interval`. Default 4,096.
     ///
-    /// A stake change takes effect after one to two epochs; evidence is accepted for the epoch it arose in and the next.
+    /// A stake change takes effect after one to two epochs; evidence is accepted for the epoch it
+    /// arose in and the next.
     pub epoch_length: u64,
     /// Operations a block holds at most. Default 512, range 1 to [`OPERATIONS_PER_BLOCK_MAX`].
     pub operations_per_block: usize,
@@ -34,18 +36,21 @@ pub struct Params {
     ///
     /// One block in flight waits for nothing; a second is only proposed once it would be full.
     pub pipeline_depth: u64,
-    /// Clients whose last operation is remembered, for exactly-once execution. Default 4,096, up to [`CLIENTS_MAX`].
+    /// Clients whose last operation is remembered, for exactly-once execution. Default 4,096, up to
+    /// [`CLIENTS_MAX`].
     ///
     /// An operation of one client more is skipped. The table is hashed at every checkpoint.
     pub clients: usize,
-    /// Operations a replica keeps waiting at most, no fewer than `clients`, so that each has room for its next one;
-    /// local, not part of consensus. Default 16,384.
+    /// Operations a replica keeps waiting at most, no fewer than `clients`, so that each has room
+    /// for its next one; local, not part of consensus. Default 16,384.
     pub pending: usize,
-    /// How long the oldest executable operation may wait before a replica asks for another primary. Default 2 s.
+    /// How long the oldest executable operation may wait before a replica asks for another primary.
+    /// Default 2 s.
     ///
     /// Set it above four one-way network delays plus the time to execute a full block.
     pub progress_timeout: Duration,
-    /// How often the timeout doubles at most while view changes follow each other. Default 5 (64 s at 2 s).
+    /// How often the timeout doubles at most while view changes follow each other. Default 5 (64 s
+    /// at 2 s).
     pub timeout_doublings: u32,
     /// How often a replica tells its state and re-sends what others lack. Default 500 ms.
     pub resend_interval: Duration,
@@ -176,7 +181,8 @@ impl Params {
         2 * self.checkpoint_interval
     }
 
-    /// Returns the depth of the Merkle tree over a ViewChange's prepared claims: one leaf for each block of the window.
+    /// Returns the depth of the Merkle tree over a ViewChange's prepared claims: one leaf for each
+    /// block of the window.
     #[must_use]
     pub const fn claims_depth(&self) -> u32 {
         self.window().trailing_zeros()

@@ -10,8 +10,8 @@ const PER_CLIENT_MAX: u64 = 1024;
 
 /// Valid operations not yet executed, with the order in which clients became ready.
 ///
-/// A client is ready while its next operation is here. Only ready operations can be executed, so only they may blame a
-/// primary; the oldest of them is what the progress timer watches.
+/// A client is ready while its next operation is here. Only ready operations can be executed, so
+/// only they may blame a primary; the oldest of them is what the progress timer watches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending {
     waiting: BTreeMap<ClientId, Waiting>,
@@ -34,7 +34,8 @@ impl Pending {
         self.len
     }
 
-    /// Adds an operation of a client that executed up to `last`; refuses old, distant and superfluous ones.
+    /// Adds an operation of a client that executed up to `last`; refuses old, distant and
+    /// superfluous ones.
     pub(crate) fn insert(&mut self, operation: Operation, last: Nonce, max: usize) -> bool {
         let Operation { client, nonce, .. } = operation;
         if nonce <= last || nonce > last.plus(PER_CLIENT_MAX) || self.holds(client, nonce) {
@@ -56,10 +57,11 @@ impl Pending {
         self.waiting.get(&client).is_some_and(|waiting| waiting.operations.contains_key(&nonce))
     }
 
-    /// Drops the most distant operation of the client that holds most; false if nobody holds more than one.
+    /// Drops the most distant operation of the client that holds most; false if nobody holds more
+    /// than one.
     ///
-    /// A client's next operation always finds room this way: clients with long queues, or with gaps that nothing can
-    /// execute, cannot shut others out.
+    /// A client's next operation always finds room this way: clients with long queues, or with gaps
+    /// that nothing can execute, cannot shut others out.
     fn make_room(&mut self) -> bool {
         let heaviest = self.waiting.values_mut().max_by_key(|waiting| waiting.operations.len());
         let Some(heaviest) = heaviest.filter(|waiting| waiting.operations.len() > 1) else {
@@ -112,7 +114,8 @@ impl Pending {
         Some((*ticket, waiting.operations.get(&waiting.last.next())?))
     }
 
-    /// Returns up to `max` operations that can be executed after `last(client)`, one client after the other in turns.
+    /// Returns up to `max` operations that can be executed after `last(client)`, one client after
+    /// the other in turns.
     pub(crate) fn batch(&self, max: usize, last: impl Fn(ClientId) -> Nonce) -> Vec<Operation> {
         let mut batch = Vec::new();
         let mut clients: Vec<(&Waiting, Nonce)> = self

@@ -12,7 +12,8 @@ use crate::stake::{Tally, ValidatorSet};
 use crate::statement::Kind;
 use crate::types::{Digest, ReplicaId, View};
 
-/// The latest digests that a replica voted for whose contents it keeps, besides those it saw prepared.
+/// The latest digests that a replica voted for whose contents it keeps, besides those it saw
+/// prepared.
 const VOTED_MAX: usize = 2;
 
 /// The protocol's state for one sequence number.
@@ -26,7 +27,8 @@ pub(crate) struct Slot {
     pub(crate) roots: Option<(Digest, Content)>,
     /// Known proposals by digest.
     pub(crate) contents: BTreeMap<Digest, Arc<Proposal>>,
-    /// What this replica sent Prepares for, oldest first: a certificate may exist that it has not seen.
+    /// What this replica sent Prepares for, oldest first: a certificate may exist that it has not
+    /// seen.
     voted: Vec<Digest>,
     /// Each sender's Prepare of its latest view.
     pub(crate) prepares: Ballots,
@@ -103,8 +105,8 @@ impl Slot {
         })
     }
 
-    /// Notes a Prepare of this replica's own. Whoever votes keeps the content: a certificate then implies that honest
-    /// replicas with a third of the stake or more can supply it.
+    /// Notes a Prepare of this replica's own. Whoever votes keeps the content: a certificate then
+    /// implies that honest replicas with a third of the stake or more can supply it.
     pub(crate) fn vote(&mut self, digest: Digest) {
         self.voted.retain(|voted| *voted != digest);
         self.voted.push(digest);
@@ -113,7 +115,8 @@ impl Slot {
         }
     }
 
-    /// Returns the digests whose content must be kept or fetched: assigned, voted for, prepared, committed.
+    /// Returns the digests whose content must be kept or fetched: assigned, voted for, prepared,
+    /// committed.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = Digest> {
         let assigned = self.assigned.map(|assigned| assigned.digest);
         let prepared = self.prepared.as_ref().map(|(claim, _)| claim.digest);
@@ -195,7 +198,8 @@ impl Ballots {
             .map(|(sender, ballot)| (*sender, &ballot.signature))
     }
 
-    /// Returns the votes as if all had been cast in `view`: only a replica with a bug counts like that.
+    /// Returns the votes as if all had been cast in `view`: only a replica with a bug counts like
+    /// that.
     pub(crate) fn as_if_in(&self, view: View) -> Self {
         let ballots = self.0.iter().map(|(sender, ballot)| (*sender, Ballot { view, ..*ballot }));
         Self(ballots.collect())

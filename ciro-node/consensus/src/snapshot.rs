@@ -34,7 +34,8 @@ pub struct Snapshot {
     pub changes: BTreeMap<ReplicaId, StakeChange>,
     /// The last executed operation of each client.
     pub clients: BTreeMap<ClientId, Nonce>,
-    /// Who was punished already, for faults against which rule in which epoch: a cheap fault shields from nothing.
+    /// Who was punished already, for faults against which rule in which epoch: a cheap fault
+    /// shields from nothing.
     pub punished: BTreeSet<(Epoch, ReplicaId, Rule)>,
 }
 
@@ -85,7 +86,8 @@ impl Snapshot {
     /// Returns the parts of the digest.
     #[must_use]
     pub fn roots<S: Scheme>(&self) -> CheckpointRoots {
-        // The header binds the state root as well, but a snapshot that claims another one must not pass for this one.
+        // The header binds the state root as well, but a snapshot that claims another one must not
+        // pass for this one.
         let mut rest = vec![Digest::short_string("CIRO_CONSENSUS_STATE_V1"), self.state_root];
         for change in self.changes.values() {
             rest.push(Digest::from_u64(change.id.0.into()));
@@ -113,8 +115,9 @@ impl Snapshot {
 
     /// Returns what of a proposal counts after this state.
     ///
-    /// An operation counts if it is its client's next one; evidence counts if its offender was not yet punished for
-    /// that epoch. Both rules depend on the executed blocks alone, so every replica leaves out the same.
+    /// An operation counts if it is its client's next one; evidence counts if its offender was not
+    /// yet punished for that epoch. Both rules depend on the executed blocks alone, so every
+    /// replica leaves out the same.
     pub(crate) fn effective(&self, params: &Params, proposal: &Proposal) -> Effective {
         let mut clients: BTreeMap<ClientId, Nonce> = BTreeMap::new();
         let mut admitted = self.clients.len();
@@ -144,8 +147,8 @@ impl Snapshot {
         effective
     }
 
-    /// Takes the result of the next block's execution; at an epoch's end, the next epoch begins. Returns the changes of
-    /// stake that will not be applied.
+    /// Takes the result of the next block's execution; at an epoch's end, the next epoch begins.
+    /// Returns the changes of stake that will not be applied.
     pub(crate) fn advance<S: Scheme>(
         &mut self,
         params: &Params,
@@ -178,8 +181,8 @@ impl Snapshot {
         refused
     }
 
-    /// Keeps a change for the epoch's end. When there are too many, the newcomer with the least stake gives way: what
-    /// members lose, a convict's removal above all, always finds room.
+    /// Keeps a change for the epoch's end. When there are too many, the newcomer with the least
+    /// stake gives way: what members lose, a convict's removal above all, always finds room.
     fn collect_change(&mut self, change: StakeChange) -> Option<StakeChange> {
         self.changes.insert(change.id, change);
         if self.changes.len() <= CHANGES_MAX {

@@ -79,7 +79,8 @@ impl ValidatorSet {
     ///
     /// # Errors
     ///
-    /// [`ValidatorSetError`] when it would be empty, too large, or hold a duplicate or stakeless validator.
+    /// [`ValidatorSetError`] when it would be empty, too large, or hold a duplicate or stakeless
+    /// validator.
     pub fn new(validators: impl IntoIterator<Item = Validator>) -> Result<Self, ValidatorSetError> {
         let mut by_id = BTreeMap::new();
         for validator in validators {
@@ -184,11 +185,13 @@ impl ValidatorSet {
         self.is_quorum(tally)
     }
 
-    /// Whether the voters hold at least a third of the stake, hence at least one is honest: `3 * stake >= total`.
+    /// Whether the voters hold at least a third of the stake, hence at least one is honest: `3 *
+    /// stake >= total`.
     ///
-    /// With less than a third Byzantine, exactly a third is enough. It also has to be: whoever is no weak quorum leaves
-    /// a quorum to the others, so that either the others go on without them or all follow them. Demanding more than a
-    /// third opens a gap at exactly a third, in which one side can neither go on nor follow.
+    /// With less than a third Byzantine, exactly a third is enough. It also has to be: whoever is
+    /// no weak quorum leaves a quorum to the others, so that either the others go on without them
+    /// or all follow them. Demanding more than a third opens a gap at exactly a third, in which one
+    /// side can neither go on nor follow.
     #[must_use]
     pub const fn is_weak_quorum(&self, tally: &Tally) -> bool {
         3 * tally.stake >= self.total
@@ -196,9 +199,10 @@ impl ValidatorSet {
 
     /// Returns the replica that leads `view` into being: it sends the NewView and proposes first.
     ///
-    /// Turns follow smooth weighted round robin, so that each replica leads in proportion to its stake, turns are
-    /// spread evenly, and consecutive views go to different replicas wherever stakes allow it. Each epoch begins one turn
-    /// later than the one before, so that no replica begins them all.
+    /// Turns follow smooth weighted round robin, so that each replica leads in proportion to its
+    /// stake, turns are spread evenly, and consecutive views go to different replicas wherever
+    /// stakes allow it. Each epoch begins one turn later than the one before, so that no replica
+    /// begins them all.
     #[must_use]
     pub fn leader(&self, epoch: Epoch, view: View) -> ReplicaId {
         let schedule = self.schedule.get_or_init(|| schedule(&self.validators, self.total));
@@ -208,10 +212,12 @@ impl ValidatorSet {
         schedule[turn]
     }
 
-    /// Returns the replica that proposes in checkpoint interval `rotation` of a view, counted from the view's first.
+    /// Returns the replica that proposes in checkpoint interval `rotation` of a view, counted from
+    /// the view's first.
     ///
-    /// The first interval belongs to the leader. Later ones are drawn by a hash with probability proportional to
-    /// stake, so that a faulty replica met in one view is not the one met next in the following view.
+    /// The first interval belongs to the leader. Later ones are drawn by a hash with probability
+    /// proportional to stake, so that a faulty replica met in one view is not the one met next in
+    /// the following view.
     #[must_use]
     pub fn proposer<S: Scheme>(&self, epoch: Epoch, view: View, rotation: u64) -> ReplicaId {
         if rotation == 0 {
@@ -252,7 +258,8 @@ impl ValidatorSet {
         std::sync::Arc::unwrap_or_clone(other).counting(self.counting)
     }
 
-    /// Counts with a bug: `2f + 1` replicas with `f = (n - 1) / 3` whatever `n` is, or too little stake.
+    /// Counts with a bug: `2f + 1` replicas with `f = (n - 1) / 3` whatever `n` is, or too little
+    /// stake.
     #[cfg(feature = "mutations")]
     #[must_use]
     pub(crate) fn counting(self, counting: crate::mutation::Mutations) -> Self {
@@ -413,7 +420,8 @@ mod tests {
     }
 
     proptest! {
-        /// Two quorums always share a weak quorum, and a set is a quorum exactly if the others are no weak quorum.
+        /// Two quorums always share a weak quorum, and a set is a quorum exactly if the others are
+        /// no weak quorum.
         #[test]
         fn quorums_intersect_in_more_than_a_third(
             members in prop::collection::vec((1_u64.., any::<bool>(), any::<bool>()), 1..12)

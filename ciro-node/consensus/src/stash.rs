@@ -13,8 +13,9 @@ pub(crate) const STASH_BYTES: usize = 8 << 20;
 
 /// Verified messages of views, epochs and blocks that this replica has not reached.
 ///
-/// Bounded for each sender, so that none can crowd out another: one message for each (kind, view, seq), one ViewChange
-/// and one NewView for an epoch, at most `per_sender` messages and [`STASH_BYTES`] of them.
+/// Bounded for each sender, so that none can crowd out another: one message for each (kind, view,
+/// seq), one ViewChange and one NewView for an epoch, at most `per_sender` messages and
+/// [`STASH_BYTES`] of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Stash {
     by_sender: BTreeMap<ReplicaId, Kept>,

@@ -57,8 +57,9 @@ impl Kind {
 
 /// The tuple under every signature: a replica says `digest` as `kind` at `(view, seq)` of `epoch`.
 ///
-/// A Checkpoint has view 0. A ViewChange names the view it asks for and, as `seq`, its stable checkpoint. Fetch, State
-/// and Status have view and sequence number 0 and the hash of their body as digest.
+/// A Checkpoint has view 0. A ViewChange names the view it asks for and, as `seq`, its stable
+/// checkpoint. Fetch, State and Status have view and sequence number 0 and the hash of their body
+/// as digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Statement {
     /// The epoch whose validators count the signature.
@@ -74,10 +75,12 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Returns the hash that is signed: the low 251 bits of `H("CIRO_PBFT_V1", chain, epoch, kind, view, seq, digest)`.
+    /// Returns the hash that is signed: the low 251 bits of `H("CIRO_PBFT_V1", chain, epoch, kind,
+    /// view, seq, digest)`.
     ///
-    /// ECDSA on the STARK curve signs numbers below 2^251. A hash in 2^54 is larger; a replica that could not sign its
-    /// ViewChange, or a quorum its checkpoint, would stop for ever, so the top bits are cleared.
+    /// ECDSA on the STARK curve signs numbers below 2^251. A hash in 2^54 is larger; a replica that
+    /// could not sign its ViewChange, or a quorum its checkpoint, would stop for ever, so the top
+    /// bits are cleared.
     #[must_use]
     pub fn hash<S: Scheme>(&self, chain: ChainId) -> Digest {
         let hash = S::hash(&[

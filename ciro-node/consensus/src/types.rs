@@ -54,7 +54,8 @@ counter! {
     ClientId
 }
 counter! {
-    /// A client's own operation counter (PBFT §4.1, the request's timestamp). The first operation has 1.
+    /// A client's own operation counter (PBFT §4.1, the request's timestamp). The first operation
+    /// has 1.
     Nonce
 }
 
@@ -166,7 +167,8 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The name of one network, part of everything signed, so that no signature counts on another chain.
+/// The name of one network, part of everything signed, so that no signature counts on another
+/// chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainId(Digest);
 

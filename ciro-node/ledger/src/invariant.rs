@@ -58,8 +58,9 @@ pub enum Broken {
     Twice(JobId),
 }
 
-/// Checks that no money came or went, that escrow, collateral, deposits and what unbonds are those of jobs, models and
-/// timers, that providers count what they hold, and that each job that runs will end.
+/// Checks that no money came or went, that escrow, collateral, deposits and what unbonds are those
+/// of jobs, models and timers, that providers count what they hold, and that each job that runs
+/// will end.
 ///
 /// # Errors
 ///

@@ -1,6 +1,8 @@
-//! Rules of the transition table to leave out, one at a time: the test of random histories must find each.
+//! Rules of the transition table to leave out, one at a time: the test of random histories must
+//! find each.
 //!
-//! They exist in this crate's own tests alone; elsewhere every question below is the constant `false`.
+//! They exist in this crate's own tests alone; elsewhere every question below is the constant
+//! `false`.
 
 /// A rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use crate::scheme::Keyed;
 /// What executing special payloads does to the validator set; the same at every replica.
 pub type StakeOperations = Arc<BTreeMap<Digest, StakeChange>>;
 
-/// The replicated application of one node. Its snapshots survive crashes, the running state does not.
+/// The replicated application of one node. Its snapshots survive crashes, the running state does
+/// not.
 #[derive(Clone, Debug)]
 pub struct App {
     stake_operations: StakeOperations,
@@ -110,7 +111,8 @@ impl App {
     }
 }
 
-/// Returns the payload of a client's operation. An honest client has one for each position, an equivocating one two.
+/// Returns the payload of a client's operation. An honest client has one for each position, an
+/// equivocating one two.
 #[must_use]
 pub fn payload(client: ClientId, nonce: Nonce, variant: u64) -> Digest {
     Keyed::hash(&[client.0, nonce.0, variant].map(Digest::from_u64))

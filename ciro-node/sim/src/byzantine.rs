@@ -1,7 +1,8 @@
 //! Replicas that break the protocol.
 //!
-//! A misbehaving node runs the honest replica and tampers with what it sends: it drops, delays, alters and re-signs, or
-//! says different things to different replicas. What it cannot do is sign for others.
+//! A misbehaving node runs the honest replica and tampers with what it sends: it drops, delays,
+//! alters and re-signs, or says different things to different replicas. What it cannot do is sign
+//! for others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock};
@@ -52,8 +53,9 @@ pub enum Behaviour {
     Spam,
     /// Votes for different digests towards different replicas.
     DoubleVote,
-    /// Collects Prepares for blocks that only some see, hides the certificate from one view change and shows it in
-    /// another, and never hands out what it is for; its messages come before all others.
+    /// Collects Prepares for blocks that only some see, hides the certificate from one view change
+    /// and shows it in another, and never hands out what it is for; its messages come before all
+    /// others.
     Withhold,
     /// Lies consistently, where one check alone stands between it and harm.
     Strategist,
@@ -316,7 +318,8 @@ impl Byzantine {
         self.sign(message.epoch, body)
     }
 
-    /// Proposes another block to the odd replicas: one operation less, or the operations in another order.
+    /// Proposes another block to the odd replicas: one operation less, or the operations in another
+    /// order.
     fn equivocate(&mut self, epoch: Epoch, body: &PrePrepare) -> Option<Outgoing> {
         let mut operations = body.proposal.operations.clone();
         if operations.len() < 2 {
@@ -355,7 +358,8 @@ impl Byzantine {
         Outgoing::now(Target::Half(true), self.sign(epoch, body))
     }
 
-    /// Votes for what it proposed: everywhere if it replaced the proposal, both ways if it proposed two.
+    /// Votes for what it proposed: everywhere if it replaced the proposal, both ways if it proposed
+    /// two.
     fn vote_for_replaced(
         &self,
         message: &Arc<Message>,

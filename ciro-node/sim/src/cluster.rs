@@ -96,7 +96,8 @@ impl<S: Scheme> Cluster<S> {
     ///
     /// # Errors
     ///
-    /// [`ClusterError`] when a replica does what none does where nobody misbehaves and nothing fails.
+    /// [`ClusterError`] when a replica does what none does where nobody misbehaves and nothing
+    /// fails.
     pub fn run(&mut self, operations: &[Operation]) -> Result<(), ClusterError> {
         for node in 0..self.replicas.len() {
             for operation in operations {

@@ -1,7 +1,7 @@
 //! What all who misbehave know together.
 //!
-//! They share their keys and everything that any of them ever got. From it they make certificates that nobody else has
-//! seen, and views that begin as *some* quorum of true ViewChanges demands.
+//! They share their keys and everything that any of them ever got. From it they make certificates
+//! that nobody else has seen, and views that begin as *some* quorum of true ViewChanges demands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -151,8 +151,9 @@ impl Coalition {
         self.contents.get(&(seq, digest))
     }
 
-    /// Returns those to whom a proposal goes that must gather Prepares of a quorum here and of nobody else: as few honest
-    /// replicas as make a quorum with the members, the same ones each time.
+    /// Returns those to whom a proposal goes that must gather Prepares of a quorum here and of
+    /// nobody else: as few honest replicas as make a quorum with the members, the same ones each
+    /// time.
     pub(crate) fn victims(&self, set: &ValidatorSet) -> Vec<ReplicaId> {
         let mut tally = set.tally(self.members.iter().copied());
         let mut victims = Vec::new();
@@ -206,8 +207,8 @@ impl Coalition {
         Some((Claim { seq, view, digest }, Certificate::collect(&signers, pairs)?))
     }
 
-    /// Returns the claims to show in a ViewChange: for each block one true certificate, of the oldest or the latest view,
-    /// and the same one from then on.
+    /// Returns the claims to show in a ViewChange: for each block one true certificate, of the
+    /// oldest or the latest view, and the same one from then on.
     pub(crate) fn claims(
         &mut self,
         set: &ValidatorSet,

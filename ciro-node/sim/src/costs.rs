@@ -45,8 +45,8 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// STARK-curve signatures and Poseidon on one core, as `cargo bench -p ciro-consensus` measures them, rounded up, and
-    /// an uplink of 1 Gbit/s.
+    /// STARK-curve signatures and Poseidon on one core, as `cargo bench -p ciro-consensus` measures
+    /// them, rounded up, and an uplink of 1 Gbit/s.
     pub const REAL: Self = Self { sign: 300, check: 300, permutation_ns: 9_000, uplink: 125 };
 
     /// Machines and links without limits.
@@ -70,8 +70,8 @@ impl Costs {
     }
 }
 
-/// What has arrived at a node that computes. Connections are served in turns, so that a flood on one of them delays its
-/// own messages and not others'.
+/// What has arrived at a node that computes. Connections are served in turns, so that a flood on
+/// one of them delays its own messages and not others'.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inbox {
     waiting: BTreeMap<usize, VecDeque<Cargo>>,

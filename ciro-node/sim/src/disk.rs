@@ -33,7 +33,8 @@ struct File {
 }
 
 impl SimDisk {
-    /// Arms a fault for the next operation that it fits; `entropy` decides how much of that takes effect.
+    /// Arms a fault for the next operation that it fits; `entropy` decides how much of that takes
+    /// effect.
     pub const fn arm(&mut self, fault: DiskFault, entropy: u64) {
         self.fault = Some(fault);
         self.entropy = entropy;
@@ -44,7 +45,8 @@ impl SimDisk {
         self.fault = None;
     }
 
-    /// Loses power: each file keeps a random part of what was not synced, possibly with garbage at its end.
+    /// Loses power: each file keeps a random part of what was not synced, possibly with garbage at
+    /// its end.
     pub fn crash(&mut self, rng: &mut Rng) {
         self.fault = None;
         for file in self.files.values_mut() {

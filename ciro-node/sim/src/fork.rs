@@ -1,9 +1,10 @@
 //! A conspiracy of 40 % of the stake that forks the chain.
 //!
-//! Every conspirator runs twice with one key. The honest replicas are divided in two halves of 30 % that hear nothing of
-//! each other, and each half sees one instance of every conspirator: both sides have 70 %, a quorum, and go on by
-//! themselves. If the second instances start later, their side has to change views and the conspirators' ViewChanges
-//! hide what they committed on the first side.
+//! Every conspirator runs twice with one key. The honest replicas are divided in two halves of 30 %
+//! that hear nothing of each other, and each half sees one instance of every conspirator: both
+//! sides have 70 %, a quorum, and go on by themselves. If the second instances start later, their
+//! side has to change views and the conspirators' ViewChanges hide what they committed on the first
+//! side.
 
 use std::collections::BTreeSet;
 

@@ -29,7 +29,8 @@ struct Arguments {
     /// calm, jitter, crash, partition, byzantine, churn, mixed or fork
     #[arg(long, default_value_t = Profile::Mixed)]
     profile: Profile,
-    /// Makes all who misbehave do it in one way, for instance `Strategist` (see `ciro_sim::Behaviour`)
+    /// Makes all who misbehave do it in one way, for instance `Strategist` (see
+    /// `ciro_sim::Behaviour`)
     #[arg(long, value_name = "NAME", value_parser = behaviour)]
     behaviour: Option<Behaviour>,
     /// Threads

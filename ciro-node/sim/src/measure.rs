@@ -46,7 +46,8 @@ pub enum MeasureError {
 }
 
 impl Measurement {
-    /// Orders `blocks` full blocks in a cluster of `nodes` equal validators with STARK-curve signatures.
+    /// Orders `blocks` full blocks in a cluster of `nodes` equal validators with STARK-curve
+    /// signatures.
     ///
     /// # Errors
     ///
@@ -79,8 +80,8 @@ impl Measurement {
     }
 }
 
-/// Measures this thread's time on the CPU, which a busy machine does not distort; where the system does not tell it,
-/// the time that passes.
+/// Measures this thread's time on the CPU, which a busy machine does not distort; where the system
+/// does not tell it, the time that passes.
 struct Stopwatch {
     started: Instant,
     on_cpu: Option<Duration>,

@@ -116,7 +116,8 @@ impl Node {
         Duration::from_micros(now * self.clock_rate / 1000)
     }
 
-    /// Returns how long a local duration takes in true time, rounded up so that no timer fires early.
+    /// Returns how long a local duration takes in true time, rounded up so that no timer fires
+    /// early.
     pub(crate) fn true_micros(&self, local: Duration) -> Micros {
         let micros = u64::try_from(local.as_micros()).unwrap_or(u64::MAX / 2000);
         (micros * 1000).div_ceil(self.clock_rate) + 1

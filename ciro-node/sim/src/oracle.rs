@@ -203,7 +203,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How long a replica may execute a block after another where no message is lost; re-sending takes far longer there.
+/// How long a replica may execute a block after another where no message is lost; re-sending takes
+/// far longer there.
 const STRAGGLE_MAX: Micros = 2 * SECOND;
 
 /// The properties over all honest replicas, checked as they act.
@@ -274,7 +275,8 @@ impl Oracle {
         }
     }
 
-    /// Checks, where no message is ever lost, that an honest node executes a block soon after the first.
+    /// Checks, where no message is ever lost, that an honest node executes a block soon after the
+    /// first.
     pub fn keeps_up(&mut self, node: usize, seq: Seq, now: Micros) {
         let first = *self.first.entry(seq).or_insert(now);
         if now > first + STRAGGLE_MAX {

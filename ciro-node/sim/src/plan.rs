@@ -59,7 +59,8 @@ pub struct Plan {
     pub clients: Clients,
     /// Blocks that every honest replica must execute.
     pub blocks: u64,
-    /// Whether a fork is expected and must yield evidence, because more than a third of the stake is Byzantine.
+    /// Whether a fork is expected and must yield evidence, because more than a third of the stake
+    /// is Byzantine.
     pub expects_fork: bool,
 }
 
@@ -150,10 +151,11 @@ impl Plan {
 
     /// Returns how long an operation may wait for its answer once the network is synchronous.
     ///
-    /// With `p` the greatest patience (the progress timeout after all doublings, by the slowest clock) and `m` replicas
-    /// that misbehave: a replica may just have begun to wait (`p`), every misbehaving one may lead a view in vain (`m p`),
-    /// one more may propose in vain in a good view and another at the start of the next epoch (`2 p`), and the block itself
-    /// takes some time, as does catching up (`p`, and five seconds).
+    /// With `p` the greatest patience (the progress timeout after all doublings, by the slowest
+    /// clock) and `m` replicas that misbehave: a replica may just have begun to wait (`p`), every
+    /// misbehaving one may lead a view in vain (`m p`), one more may propose in vain in a good view
+    /// and another at the start of the next epoch (`2 p`), and the block itself takes some time, as
+    /// does catching up (`p`, and five seconds).
     #[must_use]
     pub fn progress_bound(&self) -> Micros {
         let timeout = u64::try_from(self.params.progress_timeout.as_micros()).unwrap_or(SECOND);
@@ -194,7 +196,8 @@ impl Plan {
         }
     }
 
-    /// Draws replicas that join and leave, such that the misbehaving stay below a third whatever is executed when.
+    /// Draws replicas that join and leave, such that the misbehaving stay below a third whatever is
+    /// executed when.
     pub(crate) fn draw_churn(&mut self, rng: &mut Rng) {
         let first = u32::try_from(self.stakes.len()).unwrap_or(u32::MAX);
         self.observers = rng.index(3);
@@ -251,7 +254,8 @@ fn params(rng: &mut Rng, nodes: usize) -> Params {
     }
 }
 
-/// Half of all runs have equal stakes, the others uneven ones up to one replica with nearly a third.
+/// Half of all runs have equal stakes, the others uneven ones up to one replica with nearly a
+/// third.
 fn stakes(rng: &mut Rng, nodes: usize) -> Vec<u64> {
     if rng.chance(500) {
         return vec![100; nodes];

@@ -14,7 +14,8 @@ use crate::rng::Rng;
 pub enum Profile {
     /// Nothing goes wrong; then no view may change and nothing may wait for re-sending.
     Calm,
-    /// Messages are late and overtake each other under full load, but none is lost: nothing may wait for re-sending.
+    /// Messages are late and overtake each other under full load, but none is lost: nothing may
+    /// wait for re-sending.
     Jitter,
     /// Nodes crash, pause and lose writes.
     Crash,
@@ -97,7 +98,8 @@ impl Profile {
     }
 }
 
-/// Loads the cluster fully over links of very uneven speed, and sets re-sending to never in practice.
+/// Loads the cluster fully over links of very uneven speed, and sets re-sending to never in
+/// practice.
 fn jitter(mut plan: Plan) -> Plan {
     let calm = plan.network;
     plan.network = Network { slow: 300, slowdown: 4, ..calm };

@@ -12,7 +12,8 @@ impl Rng {
         Self([(); 4].map(|()| split_mix(&mut state)))
     }
 
-    /// Returns an independent generator for one purpose, so that one part's use does not shift another's numbers.
+    /// Returns an independent generator for one purpose, so that one part's use does not shift
+    /// another's numbers.
     #[must_use]
     pub fn fork(&self, purpose: u64) -> Self {
         Self::new(self.0[0] ^ purpose.wrapping_mul(0x9e37_79b9_7f4a_7c15))

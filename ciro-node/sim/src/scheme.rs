@@ -1,7 +1,8 @@
 //! A signature scheme that costs nanoseconds, for mass simulation.
 //!
-//! It protects nothing: a "signature" is a hash of key and message that anyone could compute. In a simulation everyone
-//! keeps to their own keys, so what matters holds: a signature fits one key and one message, and altered messages fail.
+//! It protects nothing: a "signature" is a hash of key and message that anyone could compute. In a
+//! simulation everyone keeps to their own keys, so what matters holds: a signature fits one key and
+//! one message, and altered messages fail.
 
 use std::cell::Cell;
 

@@ -79,8 +79,8 @@ impl Stats {
         }
     }
 
-    /// Returns the milliseconds from submission to answer that this share of operations, in parts per thousand, stays
-    /// within; `None` without any operation.
+    /// Returns the milliseconds from submission to answer that this share of operations, in parts
+    /// per thousand, stays within; `None` without any operation.
     #[must_use]
     pub fn finality_ms(&self, per_mille: u64) -> Option<u64> {
         let all: u64 = self.finality.values().sum();

@@ -1,7 +1,8 @@
 //! Lies that fit together.
 //!
-//! A strategist has its own keys and everything that was ever sent to it. What it sends is well formed, signed where its
-//! key suffices, and true in all but one point: the point that one check of an honest replica must find.
+//! A strategist has its own keys and everything that was ever sent to it. What it sends is well
+//! formed, signed where its key suffices, and true in all but one point: the point that one check
+//! of an honest replica must find.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -105,7 +106,8 @@ impl Strategist {
         }
     }
 
-    /// Starts a view as two different quorums of true ViewChanges demand, towards each half as one of them does.
+    /// Starts a view as two different quorums of true ViewChanges demand, towards each half as one
+    /// of them does.
     fn start_twice(&self, known: &mut Known<'_>, epoch: Epoch, truth: &NewView) -> Vec<Outgoing> {
         let start = known.params.epoch_start(epoch);
         let mut sent = Vec::new();
@@ -118,7 +120,8 @@ impl Strategist {
         sent
     }
 
-    /// Asks for a view with what its fellows collected: true certificates that nobody has seen, or half a certificate.
+    /// Asks for a view with what its fellows collected: true certificates that nobody has seen, or
+    /// half a certificate.
     fn ask_late(&mut self, known: Known<'_>, epoch: Epoch, truth: &ViewChange) -> Vec<Outgoing> {
         let Known { coalition, set, params } = known;
         let place = (epoch, truth.summary.view, truth.summary.stable_seq);
@@ -181,7 +184,8 @@ impl Strategist {
         Signature { r: [self.rng.bits().to_le_bytes()[0] & 7; 32], s: [1; 32] }
     }
 
-    /// Proposes what must not be proposed, or other content under the digest to every second replica.
+    /// Proposes what must not be proposed, or other content under the digest to every second
+    /// replica.
     fn propose(&mut self, epoch: Epoch, body: &PrePrepare, to: Target) -> Vec<Outgoing> {
         let mut content = (*body.proposal).clone();
         let choice = self.rng.below(4);
@@ -225,7 +229,8 @@ impl Strategist {
         Evidence::DoubleSign(DoubleSign::new(offender, &statement, signature, other))
     }
 
-    /// Starts a view with something else than its ViewChanges demand, or demands it with ViewChanges that do not count.
+    /// Starts a view with something else than its ViewChanges demand, or demands it with
+    /// ViewChanges that do not count.
     fn start(&mut self, epoch: Epoch, truth: &NewView) -> Vec<Outgoing> {
         let view = truth.view;
         let forgetful = self.forgetful(epoch, truth);

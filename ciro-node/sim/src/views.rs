@@ -9,7 +9,8 @@ use ciro_consensus::{Epoch, Replica, ReplicaId, ValidatorSet, View};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ViewWatch {
     asked: BTreeMap<(Epoch, ReplicaId), View>,
-    /// The latest view that some honest replica took part in: its NewView proves that a quorum asked for it.
+    /// The latest view that some honest replica took part in: its NewView proves that a quorum
+    /// asked for it.
     begun: BTreeMap<Epoch, View>,
 }
 
@@ -22,8 +23,9 @@ impl ViewWatch {
 
     /// Notes that an honest replica asks for a view; false if it races ahead.
     ///
-    /// It may ask once a quorum has asked for the view before, so that all had the chance to begin it, or once a weak
-    /// quorum asks for this one. Whoever misbehaves counts as asking for everything.
+    /// It may ask once a quorum has asked for the view before, so that all had the chance to begin
+    /// it, or once a weak quorum asks for this one. Whoever misbehaves counts as asking for
+    /// everything.
     pub(crate) fn asks(
         &mut self,
         validators: &ValidatorSet,
@@ -46,7 +48,8 @@ impl ViewWatch {
     }
 }
 
-/// Whether a replica leads the view it waits for and knows ViewChanges of a quorum, so that its NewView is overdue.
+/// Whether a replica leads the view it waits for and knows ViewChanges of a quorum, so that its
+/// NewView is overdue.
 pub(crate) fn is_new_view_overdue<S: Scheme>(replica: &Replica<S>) -> bool {
     let validators = replica.validators();
     let leads = || validators.leader(replica.epoch(), replica.view()) == replica.id();

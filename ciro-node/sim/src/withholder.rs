@@ -1,5 +1,5 @@
-//! Certificates in silence: members propose to as few as they need, collect the Prepares, and show what they have when
-//! it hurts most.
+//! Certificates in silence: members propose to as few as they need, collect the Prepares, and show
+//! what they have when it hurts most.
 
 use std::sync::Arc;
 
@@ -48,7 +48,8 @@ impl Withholder {
         }
     }
 
-    /// Proposes to those alone whose Prepares make a certificate here, at once or just before their patience ends.
+    /// Proposes to those alone whose Prepares make a certificate here, at once or just before their
+    /// patience ends.
     fn propose(&mut self, known: &Known<'_>, message: &Arc<Message>) -> Vec<Outgoing> {
         let late = self.rng.chance(500);
         let delay = if late { self.patience * self.rng.between(50, 95) / 100 } else { 0 };

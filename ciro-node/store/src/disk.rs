@@ -35,7 +35,8 @@ pub trait Disk: fmt::Debug {
     /// [`DiskError`] when the file cannot be read.
     fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, DiskError>;
 
-    /// Writes behind the end of a file. Until [`Disk::sync`] returns, a crash may keep any part of it.
+    /// Writes behind the end of a file. Until [`Disk::sync`] returns, a crash may keep any part of
+    /// it.
     ///
     /// # Errors
     ///

@@ -8,7 +8,8 @@ use crate::journal::JournalError;
 use crate::options::{EPOCHS_FILE, GUARD_FILE, LOG_FILE};
 use crate::refusal::GuardRefusal;
 
-/// Why a store cannot be opened or written. After an error while writing, the node must stop and open it anew.
+/// Why a store cannot be opened or written. After an error while writing, the node must stop and
+/// open it anew.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -24,7 +25,8 @@ pub enum StoreError {
     /// The file of epoch proofs is unusable.
     #[error("the epoch proofs `{EPOCHS_FILE}` are unusable")]
     Epochs(#[source] JournalError),
-    /// A frame of the slashing-protection file holds something that this version does not understand.
+    /// A frame of the slashing-protection file holds something that this version does not
+    /// understand.
     #[error("frame {frame} of the slashing-protection file holds no entry that this version knows")]
     GuardEntry {
         /// The frame's sequence number.

@@ -48,7 +48,8 @@ impl FileDisk {
         self.open.get_mut(name).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Makes names durable: a new or renamed file exists after a crash only once its directory is synced.
+    /// Makes names durable: a new or renamed file exists after a crash only once its directory is
+    /// synced.
     fn sync_directory(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
     }

@@ -1,10 +1,11 @@
 //! A file of checksummed frames.
 //!
-//! Header: magic (8), chain (32), salt (8), CRC-32 of all three (4). Frame: length (4), sequence number (8), CRC-32 of
-//! salt, length, sequence and payload (4), payload. All integers are big-endian.
+//! Header: magic (8), chain (32), salt (8), CRC-32 of all three (4). Frame: length (4), sequence
+//! number (8), CRC-32 of salt, length, sequence and payload (4), payload. All integers are
+//! big-endian.
 //!
-//! Payloads contain bytes that others chose. Without the salt they could contain whole frames, and a write that tore
-//! inside such a payload would look like damage with a valid frame behind it.
+//! Payloads contain bytes that others chose. Without the salt they could contain whole frames, and
+//! a write that tore inside such a payload would look like damage with a valid frame behind it.
 
 use ciro_consensus::{ChainId, Digest};
 
@@ -49,7 +50,8 @@ pub enum JournalError {
         /// The file's chain.
         got: String,
     },
-    /// Bytes that are no frame stand before a valid frame: the file is damaged, not torn by a crash.
+    /// Bytes that are no frame stand before a valid frame: the file is damaged, not torn by a
+    /// crash.
     #[error("bytes {offset} to {next} are corrupt, a valid frame follows")]
     CorruptMiddle {
         /// Where the damage begins.
@@ -189,7 +191,8 @@ impl Journal {
         self.frames
     }
 
-    /// Writes frames behind the others. Each is durable before the next is written, so that one at most is torn.
+    /// Writes frames behind the others. Each is durable before the next is written, so that one at
+    /// most is torn.
     pub(crate) fn append(
         &mut self,
         disk: &mut impl Disk,
@@ -248,7 +251,8 @@ fn parse(bytes: &[u8], format: &Format) -> Result<ReadJournal, JournalError> {
     while read.len < bytes.len() {
         let offset = read.len;
         let Some((number, payload)) = frame_at(bytes, salt, offset) else {
-            // After a crash nothing follows the torn frame, because each one is durable before the next is written.
+            // After a crash nothing follows the torn frame, because each one is durable before the
+            // next is written.
             if let Some(next) = next_frame(bytes, salt, offset, expected) {
                 return Err(JournalError::CorruptMiddle { offset, next });
             }
@@ -275,7 +279,8 @@ fn frame_at(bytes: &[u8], salt: u64, offset: usize) -> Option<(u64, &[u8])> {
     valid.then_some((u64::from_be_bytes(head[4..12].try_into().ok()?), payload))
 }
 
-/// Finds a valid frame behind damage at `offset`. Only plausible numbers are checksummed, so the search is linear.
+/// Finds a valid frame behind damage at `offset`. Only plausible numbers are checksummed, so the
+/// search is linear.
 fn next_frame(bytes: &[u8], salt: u64, offset: usize, expected: Option<u64>) -> Option<usize> {
     let expected = expected.unwrap_or(0);
     (offset + 1..bytes.len().saturating_sub(FRAME_BYTES)).find(|at| {

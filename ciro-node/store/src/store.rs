@@ -58,7 +58,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when it is in use, corrupt, or has lost what the slashing-protection file remembers.
+    /// [`StoreError`] when it is in use, corrupt, or has lost what the slashing-protection file
+    /// remembers.
     pub fn open(
         mut disk: D,
         domain: MessageDomain,
@@ -138,7 +139,8 @@ impl<S: Scheme, D: Disk> Store<S, D> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; nothing else that the steps ask for may then be done, and the node must stop.
+    /// [`StoreError`]; nothing else that the steps ask for may then be done, and the node must
+    /// stop.
     pub fn persist(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned);

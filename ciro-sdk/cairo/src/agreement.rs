@@ -1,7 +1,8 @@
 //! The program is the model: runs that are compared with the interpreter.
 //!
-//! A proof is about the program. That the program computes what the integer model says is the emitter's and the compiler's
-//! work, and no proof shows it: so it is looked at, before a key leaves the house ([`probes`]) and before every proof.
+//! A proof is about the program. That the program computes what the integer model says is the
+//! emitter's and the compiler's work, and no proof shows it: so it is looked at, before a key
+//! leaves the house ([`probes`]) and before every proof.
 
 use ciro_model::integer::{Claim, IntegerModel, Interface, Interval};
 use ciro_model::tensor::Tensor;
@@ -90,7 +91,8 @@ impl Subject<'_> {
         Ok((stated, execution))
     }
 
-    /// Runs the program on every probe, each in at most `steps_max` steps; the first execution is that on the least inputs.
+    /// Runs the program on every probe, each in at most `steps_max` steps; the first execution is
+    /// that on the least inputs.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -127,8 +129,9 @@ impl Subject<'_> {
 /// How many random probes there are.
 const RANDOM_PROBES: u64 = 2;
 
-/// Inputs on which a program is compared with its model: the least integers of every view, the greatest ones, and a few with
-/// random elements, the ends of the interval among them. Equal models have equal probes.
+/// Inputs on which a program is compared with its model: the least integers of every view, the
+/// greatest ones, and a few with random elements, the ends of the interval among them. Equal models
+/// have equal probes.
 pub fn probes(model: &IntegerModel) -> Vec<Vec<Tensor<i32>>> {
     let interface = Interface::of(model);
     let probe = |pick: &mut dyn FnMut(Interval) -> i64| interface.draw(pick);

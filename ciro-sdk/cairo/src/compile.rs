@@ -24,7 +24,8 @@ use crate::program::{BYTECODE_FELTS_MAX, Location, Program};
 
 /// The Cairo compiler with the core library loaded.
 ///
-/// Compiling the first package analyses the core library (about a second); later packages reuse that.
+/// Compiling the first package analyses the core library (about a second); later packages reuse
+/// that.
 pub struct Compiler {
     db: RootDatabase,
 }
@@ -118,7 +119,8 @@ impl Compiler {
     /// Equal packages give equal bytecode, on every machine.
     ///
     /// # Errors
-    /// [`ProgramError`] with the compiler's messages and the node that the first faulty line was written for.
+    /// [`ProgramError`] with the compiler's messages and the node that the first faulty line was
+    /// written for.
     pub fn compile(&mut self, package: &Package) -> Result<Program, ProgramError> {
         let _span = tracing::info_span!("compile", package = %package.name).entered();
         if package.name == CORELIB_CRATE_NAME {

@@ -1,7 +1,7 @@
 //! Cairo's core library, embedded when this crate is built (see `build.rs`).
 //!
-//! The compiler reads it from memory: nothing is unpacked, so processes that compile at the same time cannot disturb
-//! each other, and no environment decides what a model's key is.
+//! The compiler reads it from memory: nothing is unpacked, so processes that compile at the same
+//! time cannot disturb each other, and no environment decides what a model's key is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,7 +10,8 @@ thread_local! {
 
 /// Runs `f` and returns the panic's message if it panics.
 ///
-/// The process's panic hook is wrapped once: it stays silent on a thread that runs `f` and is what it was elsewhere.
+/// The process's panic hook is wrapped once: it stays silent on a thread that runs `f` and is what
+/// it was elsewhere.
 pub(crate) fn silent<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

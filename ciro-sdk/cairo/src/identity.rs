@@ -6,9 +6,10 @@ use starknet_types_core::felt::Felt;
 
 /// The digest of an integer model and of what its inputs and outputs mean, as a number of 248 bits.
 ///
-/// It is a constant of the model's program, which writes it at the front of every statement and into every commitment to an
-/// input. Two models may compile to equal bytecode, which knows no names, scales or classes; their identities differ, so a proof
-/// about one is none about the other. Equal digests of two models take a collision of Blake2s cut to 248 bits: 2^124 hashes.
+/// It is a constant of the model's program, which writes it at the front of every statement and
+/// into every commitment to an input. Two models may compile to equal bytecode, which knows no
+/// names, scales or classes; their identities differ, so a proof about one is none about the other.
+/// Equal digests of two models take a collision of Blake2s cut to 248 bits: 2^124 hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity(pub(crate) Felt);
 

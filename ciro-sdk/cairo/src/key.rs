@@ -14,13 +14,16 @@ const MAGIC: &[u8] = b"ciro-cairo-key/2\n";
 /// No key is longer: a thousand class names take some ten kilobytes.
 const KEY_BYTES_MAX: usize = 1 << 20;
 
-/// A verifier's view of a model: the hash of its program, and what the program's inputs and outputs mean.
+/// A verifier's view of a model: the hash of its program, and what the program's inputs and outputs
+/// mean.
 ///
-/// The program binds the graph and its small constants by its bytecode, and the large constants by a commitment that it
-/// checks. A key is small (below 10 kB unless the model lists many class names) and is computed once for each model.
+/// The program binds the graph and its small constants by its bytecode, and the large constants by
+/// a commitment that it checks. A key is small (below 10 kB unless the model lists many class
+/// names) and is computed once for each model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CairoKey {
-    /// The digest of the integer model ([`ciro_model::IntegerModel::digest`]): the same as in a key of the other route.
+    /// The digest of the integer model ([`ciro_model::IntegerModel::digest`]): the same as in a key
+    /// of the other route.
     pub model: [u8; 32],
     /// The program.
     pub program: ProgramHash,

@@ -11,11 +11,13 @@ use starknet_types_core::felt::Felt;
 pub struct Package {
     /// The package's name, a Cairo identifier.
     pub name: String,
-    /// Text of every file by its path relative to the package's root (`Scarb.toml`, `src/lib.cairo`, ...).
+    /// Text of every file by its path relative to the package's root (`Scarb.toml`,
+    /// `src/lib.cairo`, ...).
     pub files: BTreeMap<String, String>,
     /// Which lines were written for which node of the model.
     pub origins: Vec<Origin>,
-    /// The private arguments: weights that the program checks against commitments, as words of 32 bits.
+    /// The private arguments: weights that the program checks against commitments, as words of 32
+    /// bits.
     pub weights: Vec<Felt>,
 }
 

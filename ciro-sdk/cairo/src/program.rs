@@ -13,16 +13,19 @@ use crate::builtin::Builtin;
 use crate::key::CairoKey;
 use crate::program_hash::{ProgramHash, hash_program};
 
-/// The longest program that is proven, in felts: a proof shows all of them at 36 bytes each, and no proof is longer than 8 MiB.
+/// The longest program that is proven, in felts: a proof shows all of them at 36 bytes each, and no
+/// proof is longer than 8 MiB.
 ///
 /// Trees of some 25,000 nodes fill it; constants that become arguments do not count.
 pub(crate) const BYTECODE_FELTS_MAX: usize = 1 << 17;
 
-/// A Cairo program in bytecode, with the hints that the virtual machine needs and the source lines behind the code.
+/// A Cairo program in bytecode, with the hints that the virtual machine needs and the source lines
+/// behind the code.
 #[derive(Clone, Debug)]
 pub struct Program {
     executable: Executable,
-    /// Offsets into the bytecode, increasing, and the source lines behind the code from there on, innermost first.
+    /// Offsets into the bytecode, increasing, and the source lines behind the code from there on,
+    /// innermost first.
     locations: Vec<(usize, Vec<Location>)>,
 }
 

@@ -21,8 +21,8 @@ impl std::fmt::Debug for ProgramHash {
     }
 }
 
-/// `blake2s("ciro-cairo-program/1" | #builtins | their names | #felts | felts as 32 little-endian bytes)`, each count as 8
-/// little-endian bytes and each name behind its length.
+/// `blake2s("ciro-cairo-program/1" | #builtins | their names | #felts | felts as 32 little-endian
+/// bytes)`, each count as 8 little-endian bytes and each name behind its length.
 pub(crate) fn hash_program(
     builtins: &[Builtin],
     felts: impl ExactSizeIterator<Item = [u8; 32]>,

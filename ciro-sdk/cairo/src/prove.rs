@@ -57,8 +57,8 @@ pub enum CairoProveError {
 
 /// Proves an execution of a program.
 ///
-/// The first proof of a process also builds the tables that all proofs of its size share. Equal executions give equal
-/// proofs.
+/// The first proof of a process also builds the tables that all proofs of its size share. Equal
+/// executions give equal proofs.
 ///
 /// # Errors
 /// [`CairoProveError`] if the execution is too long, or is none of this program.
@@ -66,7 +66,8 @@ pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, Cair
     let _span = tracing::info_span!("prove", steps = execution.steps).entered();
     let input = prover_input(program, execution)?;
     check_rows(&ExecutionResources::from_prover_input(&input))?;
-    // stwo-cairo asserts what it relies on; nothing of its state outlives a panic but the tables, which are complete.
+    // stwo-cairo asserts what it relies on; nothing of its state outlives a panic but the tables,
+    // which are complete.
     let proof = guard::silent(move || {
         let tables = tables();
         prove_cairo_with_precompute::<Blake2sMerkleChannel>(
@@ -82,11 +83,12 @@ pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, Cair
     Ok(CairoProof { inner: proof.into() })
 }
 
-/// Checks that an execution is short enough to be proven, as [`prove`] does before it proves: executions of one program differ by a
-/// few per mille at most.
+/// Checks that an execution is short enough to be proven, as [`prove`] does before it proves:
+/// executions of one program differ by a few per mille at most.
 ///
 /// # Errors
-/// [`CairoProveError::TooLong`] with what there is too much of, and the bits that a proof of this length would have.
+/// [`CairoProveError::TooLong`] with what there is too much of, and the bits that a proof of this
+/// length would have.
 pub fn check_length(program: &Program, execution: Execution) -> Result<(), CairoProveError> {
     let input = prover_input(program, execution)?;
     check_rows(&ExecutionResources::from_prover_input(&input))
@@ -108,7 +110,8 @@ fn prover_input(program: &Program, execution: Execution) -> Result<ProverInput, 
     let Execution { runner, .. } = execution;
     let adapted = guard::silent(|| adapt(&runner)).map_err(CairoProveError::Adapter)?;
     let mut input = adapted.map_err(|error| CairoProveError::Adapter(format!("{error:#}")))?;
-    // `adapt` assumes the bootloader's builtins, and leaves these addresses in the order of a hash map.
+    // `adapt` assumes the bootloader's builtins, and leaves these addresses in the order of a hash
+    // map.
     input.public_segment_context = PublicSegmentContext::new(program.vm_builtins());
     input.public_memory_addresses.sort_unstable();
     Ok(input)
@@ -117,10 +120,12 @@ fn prover_input(program: &Program, execution: Execution) -> Result<ProverInput, 
 /// Rows of the largest component that counts its rows in the preprocessed trace.
 const COUNTED_ROWS_MAX: usize = 1 << SMALL_MAX_SEQUENCE_LOG_SIZE;
 
-/// Rows that one Poseidon permutation adds to the longest of its components (`cube_252`), rounded up.
+/// Rows that one Poseidon permutation adds to the longest of its components (`cube_252`), rounded
+/// up.
 const ROWS_PER_PERMUTATION: usize = 128;
 
-/// Rows that one Blake2s compression adds to the longest of its components (`blake_g`): eight mixings in each of ten rounds.
+/// Rows that one Blake2s compression adds to the longest of its components (`blake_g`): eight
+/// mixings in each of ten rounds.
 const ROWS_PER_COMPRESSION: usize = 80;
 
 /// Checks that every component's columns fit into the size that traces are lifted to.

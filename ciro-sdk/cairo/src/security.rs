@@ -5,8 +5,8 @@ use stwo::core::fri::FriConfig;
 use stwo::core::pcs::PcsConfig;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
 
-/// Bits of proof of work before the FRI queries are drawn: four million hashes, a hundredth of the shortest proof's time, which
-/// stand for two queries.
+/// Bits of proof of work before the FRI queries are drawn: four million hashes, a hundredth of the
+/// shortest proof's time, which stand for two queries.
 const POW_BITS: u32 = 22;
 
 /// FRI queries: the fewest with which all terms of [`security`] add up to 100 bits.
@@ -15,8 +15,9 @@ const QUERIES: usize = 88;
 /// Logarithm of the rate's inverse: 1 proves fastest.
 pub(crate) const LOG_BLOWUP_FACTOR: u32 = 1;
 
-/// The size that traces are lifted to, as a binary logarithm. The preprocessed trace needs it. Longer traces would leave less than
-/// 100 bits to the challenges, before which stwo-cairo does not grind.
+/// The size that traces are lifted to, as a binary logarithm. The preprocessed trace needs it.
+/// Longer traces would leave less than 100 bits to the challenges, before which stwo-cairo does not
+/// grind.
 pub(crate) const LIFTING_LOG_SIZE: u32 = 21;
 
 /// Rows of the longest component, as a binary logarithm.
@@ -27,11 +28,13 @@ pub fn security() -> Security {
     security_of(LOG_ROWS)
 }
 
-/// The security of proofs with these parameters whose longest component has `2^log_rows` rows: every way to cheat, and their sum.
+/// The security of proofs with these parameters whose longest component has `2^log_rows` rows:
+/// every way to cheat, and their sum.
 ///
-/// Challenges come from a field of `2^124` elements. The trace has fewer than 2^14 columns, constraints and openings of its own, and
-/// makes fewer than 2^11 lookups in a row of each component; tuples have up to 127 elements; 24 bits of grinding precede the
-/// challenges of the lookup argument.
+/// Challenges come from a field of `2^124` elements. The trace has fewer than 2^14 columns,
+/// constraints and openings of its own, and makes fewer than 2^11 lookups in a row of each
+/// component; tuples have up to 127 elements; 24 bits of grinding precede the challenges of the
+/// lookup argument.
 pub(crate) fn security_of(log_rows: u32) -> Security {
     const FIELD_BITS: f64 = 123.99;
     const COLUMNS_LOG: f64 = 14.0;
@@ -75,12 +78,13 @@ pub(crate) fn pcs_config() -> PcsConfig {
     }
 }
 
-/// Parts that the memory is split into: the addresses into exactly this many, the large values into at most this many
-/// (`flatten_claim` asserts it).
+/// Parts that the memory is split into: the addresses into exactly this many, the large values into
+/// at most this many (`flatten_claim` asserts it).
 pub(crate) const MEMORY_PARTS: usize =
     cairo_air::components::memory_address_to_id::MEMORY_ADDRESS_TO_ID_SPLIT;
 
-/// The Merkle root of the preprocessed trace, lifted to `2^LIFTING_LOG_SIZE`; a proof with another root used other tables.
+/// The Merkle root of the preprocessed trace, lifted to `2^LIFTING_LOG_SIZE`; a proof with another
+/// root used other tables.
 pub(crate) fn preprocessed_root() -> Blake2sHash {
     const ROOT: [u8; 32] = [
         0x06, 0x8d, 0x11, 0x66, 0xc9, 0xf9, 0xf0, 0xec, 0x24, 0x76, 0x41, 0xca, 0x39, 0x1e, 0xe8,

@@ -15,7 +15,8 @@ pub enum InputMode {
     Public,
     /// The statement holds a commitment to the input under this blinding value.
     ///
-    /// The commitment is binding. The proof around it is no zero-knowledge proof: it hides nothing by design.
+    /// The commitment is binding. The proof around it is no zero-knowledge proof: it hides nothing
+    /// by design.
     Committed(Felt),
 }
 
@@ -67,10 +68,11 @@ pub enum StatementError {
     TooLarge(Vec<usize>),
 }
 
-/// `poseidon([identity, blinding, x_0, x_1, ..])` over the integers of all input views in order, negative ones as field
-/// elements.
+/// `poseidon([identity, blinding, x_0, x_1, ..])` over the integers of all input views in order,
+/// negative ones as field elements.
 ///
-/// The identity makes it a commitment to the input of one model: equal integers that mean something else elsewhere have another.
+/// The identity makes it a commitment to the input of one model: equal integers that mean something
+/// else elsewhere have another.
 pub fn commit_input(identity: Identity, input: &[Tensor<i32>], blinding: Felt) -> Felt {
     let felts: Vec<Felt> = [identity.0, blinding].into_iter().chain(to_felts(input)).collect();
     Poseidon::hash_array(&felts)
@@ -199,7 +201,8 @@ fn tensors<'k>(
     Err(StatementError::Count { what, expected: felts.len() - rest.len(), got: felts.len() })
 }
 
-/// The integer of a field element, negative above half the field; `None` if it does not fit 32 bits.
+/// The integer of a field element, negative above half the field; `None` if it does not fit 32
+/// bits.
 fn to_integer(felt: Felt) -> Option<i32> {
     i32::try_from(felt).ok()
 }

@@ -82,13 +82,15 @@ impl Amount {
         }
     }
 
-    /// Returns `amount * part / whole`, rounded down; the whole amount for a part that is not smaller than the whole.
+    /// Returns `amount * part / whole`, rounded down; the whole amount for a part that is not
+    /// smaller than the whole.
     #[must_use]
     pub const fn fraction(self, part: u64, whole: u64) -> Self {
         if part >= whole {
             return self;
         }
-        // Neither product leaves 128 bits: the quotient times part is below the amount, rest and part are below 2^64.
+        // Neither product leaves 128 bits: the quotient times part is below the amount, rest and
+        // part are below 2^64.
         let (part, whole) = (part as u128, whole as u128);
         let (quotient, rest) = (self.0 / whole, self.0 % whole);
         Self(quotient * part + rest * part / whole)

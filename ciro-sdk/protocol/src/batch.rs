@@ -64,8 +64,8 @@ impl Signable for Batch {
 }
 
 impl Batch {
-    /// Returns the operation that consensus orders. Its payload binds every byte of the batch; a signature that is spelled
-    /// in its second form makes no second operation.
+    /// Returns the operation that consensus orders. Its payload binds every byte of the batch; a
+    /// signature that is spelled in its second form makes no second operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
         let [high, low] = halves(&self.digest());

@@ -12,8 +12,8 @@ pub const CHUNK_BYTES: u64 = 1 << 20;
 pub const CHUNKS_MAX: usize = 16_384;
 
 hash_id! {
-    /// A blob: SHA-256 over its list of chunks. Processors, browsers and Starknet have SHA-256 built in; gigabytes go
-    /// through it.
+    /// A blob: SHA-256 over its list of chunks. Processors, browsers and Starknet have SHA-256
+    /// built in; gigabytes go through it.
     BlobId
 }
 

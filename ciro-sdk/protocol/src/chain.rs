@@ -18,7 +18,8 @@ use crate::text::Text;
 use crate::tx::{Body, SignedTx};
 use crate::wire::{List, Message};
 
-/// The specification of a network. Its digest is part of the first state, and so of the network's name under signatures.
+/// The specification of a network. Its digest is part of the first state, and so of the network's
+/// name under signatures.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainSpec {
@@ -142,7 +143,8 @@ pub struct JobSpec {
     pub deadline_max_ms: u64,
     /// The requester's part of the collateral of a job that is given back, in basis points.
     pub release_bps: u16,
-    /// The part of the collateral that is burned when a lease ends, in basis points; the rest is the requester's.
+    /// The part of the collateral that is burned when a lease ends, in basis points; the rest is
+    /// the requester's.
     pub expiry_burn_bps: u16,
     /// The part of the bond that a fraud costs beside the collateral, in basis points.
     pub fraud_bond_bps: u16,
@@ -331,7 +333,8 @@ impl ChainSpec {
             operations_per_block: count(self.consensus.operations_per_block),
             pipeline_depth: defaults.pipeline_depth.min(checkpoint_interval),
             clients,
-            // One submitter may park 1,024 operations behind a gap; the others must still find room.
+            // One submitter may park 1,024 operations behind a gap; the others must still find
+            // room.
             pending: clients.saturating_mul(1024).min(1 << 24),
             progress_timeout: Duration::from_millis(self.consensus.progress_timeout_ms),
             ..defaults
@@ -378,8 +381,9 @@ impl ChainSpec {
 }
 
 impl FeeSpec {
-    /// Returns the fee of a transaction: a base, its bytes, and the proofs or keys that validators check for it. Test
-    /// money is free, since whoever asks for it has none. `None` if it exceeds the supply.
+    /// Returns the fee of a transaction: a base, its bytes, and the proofs or keys that validators
+    /// check for it. Test money is free, since whoever asks for it has none. `None` if it exceeds
+    /// the supply.
     #[must_use]
     pub fn of(&self, tx: &SignedTx) -> Option<Amount> {
         if matches!(tx.body.body, Body::Faucet) {

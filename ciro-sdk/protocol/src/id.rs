@@ -68,8 +68,8 @@ macro_rules! hash_id {
 pub(crate) use hash_id;
 
 hash_id! {
-    /// A transaction: the hash of what was signed, without the signature, so that a second signature makes no second
-    /// transaction.
+    /// A transaction: the hash of what was signed, without the signature, so that a second
+    /// signature makes no second transaction.
     TxId
 }
 hash_id! {

@@ -33,7 +33,8 @@ pub struct StateWords {
     pub time_ms: u64,
 }
 
-/// The value of one key in the tree, or its absence: a path of a Jellyfish Merkle tree over SHA-256.
+/// The value of one key in the tree, or its absence: a path of a Jellyfish Merkle tree over
+/// SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateProof {
@@ -141,7 +142,8 @@ impl Message for ReceiptProof {
 }
 
 impl StateWords {
-    /// Returns the state root that headers carry. It is a Poseidon hash of few words, so that a contract can open it.
+    /// Returns the state root that headers carry. It is a Poseidon hash of few words, so that a
+    /// contract can open it.
     #[must_use]
     pub fn root(&self) -> Digest {
         let [high, low] = halves(&self.tree.0);

@@ -43,13 +43,15 @@ pub struct Input {
     pub blob: BlobId,
     /// How many bytes they are.
     pub bytes: u64,
-    /// The integers that the proof must be about: a proof about others is refused by comparing 32 bytes.
+    /// The integers that the proof must be about: a proof about others is refused by comparing 32
+    /// bytes.
     pub statement: InputDigest,
     /// For whom the blob is sealed; empty for an open one.
     pub recipients: List<ProviderId, LISTED_MAX>,
 }
 
-/// Price, times and stakes of a job: a reverse Dutch auction, in which the price rises until somebody takes the job.
+/// Price, times and stakes of a job: a reverse Dutch auction, in which the price rises until
+/// somebody takes the job.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
@@ -182,7 +184,8 @@ impl Class {
 }
 
 impl Offer {
-    /// Returns the price at a time: `min + (max - min) * clamp((now - start) / ramp, 0, 1)`, rounded down.
+    /// Returns the price at a time: `min + (max - min) * clamp((now - start) / ramp, 0, 1)`,
+    /// rounded down.
     #[must_use]
     pub fn price_at(&self, now_ms: u64) -> Amount {
         let passed = now_ms.saturating_sub(self.ramp_start_ms);

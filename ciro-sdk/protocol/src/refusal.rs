@@ -1,4 +1,5 @@
-//! Why a transaction changes nothing: one name for each reason, the same for ledger, nodes and clients.
+//! Why a transaction changes nothing: one name for each reason, the same for ledger, nodes and
+//! clients.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};

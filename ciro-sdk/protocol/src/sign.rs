@@ -1,7 +1,7 @@
 //! Addresses, keys and signed values.
 //!
-//! Accounts, providers, validators and submitters all sign with ECDSA on the STARK curve, by the one implementation that
-//! consensus has, so that a Cairo contract can check every one of them.
+//! Accounts, providers, validators and submitters all sign with ECDSA on the STARK curve, by the
+//! one implementation that consensus has, so that a Cairo contract can check every one of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -96,8 +96,8 @@ impl SecretKey {
     ///
     /// # Panics
     ///
-    /// Never: a Poseidon hash below 2^251 is zero or above the curve's order with negligible probability, and then the next
-    /// counter is taken.
+    /// Never: a Poseidon hash below 2^251 is zero or above the curve's order with negligible
+    /// probability, and then the next counter is taken.
     #[must_use]
     pub fn from_seed(seed: &[u8]) -> Self {
         let seed = Stark::hash_bytes(seed);
@@ -154,7 +154,8 @@ impl<T: Signable> Signed<T> {
     }
 }
 
-/// Returns the hash that is signed: the low 251 bits of `Poseidon(domain, chain, digest_high, digest_low)`.
+/// Returns the hash that is signed: the low 251 bits of `Poseidon(domain, chain, digest_high,
+/// digest_low)`.
 ///
 /// The digest goes in as two words of 128 bits, as a contract holds a 256-bit number.
 fn signed_hash<T: Signable>(body: &T) -> Digest {
@@ -171,8 +172,8 @@ pub(crate) fn halves(bytes: &[u8; 32]) -> [Digest; 2] {
     [half(&bytes[..16]), half(&bytes[16..])]
 }
 
-/// Public keys with their precomputed multiples: 172 KB each, and a hundred times faster than without from the second
-/// signature on. The least recently used one gives way.
+/// Public keys with their precomputed multiples: 172 KB each, and a hundred times faster than
+/// without from the second signature on. The least recently used one gives way.
 #[derive(Debug)]
 pub struct KeyCache {
     capacity: usize,

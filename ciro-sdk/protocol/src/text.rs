@@ -8,7 +8,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::wire::{TooMany, invalid, read_bytes};
 
-/// At most `MAX` bytes of printable text: no control characters, so that a name cannot act on a terminal or a page.
+/// At most `MAX` bytes of printable text: no control characters, so that a name cannot act on a
+/// terminal or a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(transparent)]
 pub struct Text<const MAX: usize>(String);
@@ -44,7 +45,8 @@ impl<const MAX: usize> Text<MAX> {
     }
 }
 
-/// Whether a character directs output instead of being shown: controls, and marks that reorder or hide text.
+/// Whether a character directs output instead of being shown: controls, and marks that reorder or
+/// hide text.
 fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(

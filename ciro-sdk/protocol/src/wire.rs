@@ -1,10 +1,11 @@
 //! The one encoding of every value.
 //!
-//! A message is a little-endian `u16` version and its fields in [borsh](https://borsh.io): fixed-width little-endian integers,
-//! lists behind a 32-bit length, one tag byte for options and variants. Borsh has no second spelling of a value (postcard's
-//! variable-length integers have many), does not share its form with the JSON that people read, and has decoders in other
-//! languages. Bounds are part of the types ([`List`], [`Bytes`], [`Text`](crate::text::Text)), so that a length is checked before
-//! anything is allocated for it.
+//! A message is a little-endian `u16` version and its fields in [borsh](https://borsh.io):
+//! fixed-width little-endian integers, lists behind a 32-bit length, one tag byte for options and
+//! variants. Borsh has no second spelling of a value (postcard's variable-length integers have
+//! many), does not share its form with the JSON that people read, and has decoders in other
+//! languages. Bounds are part of the types ([`List`], [`Bytes`], [`Text`](crate::text::Text)), so
+//! that a length is checked before anything is allocated for it.
 
 use std::fmt;
 use std::io;
@@ -13,7 +14,8 @@ use std::ops::Deref;
 use blake2::{Blake2s256, Digest as _};
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// A value that travels or is kept by itself: it has a version, a bound, and a name that enters its digest.
+/// A value that travels or is kept by itself: it has a version, a bound, and a name that enters its
+/// digest.
 pub trait Message: BorshSerialize + BorshDeserialize {
     /// The name that begins the digest, so that no bytes mean two things.
     const NAME: &'static str;
@@ -33,7 +35,8 @@ pub trait Message: BorshSerialize + BorshDeserialize {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] unless the bytes are exactly what [`to_bytes`](Self::to_bytes) gives for a value.
+    /// [`DecodeError`] unless the bytes are exactly what [`to_bytes`](Self::to_bytes) gives for a
+    /// value.
     fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (name, len, max) = (Self::NAME, bytes.len(), Self::BYTES_MAX);
         if len > max {

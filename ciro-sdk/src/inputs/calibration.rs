@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{InputError, Inputs};
 
-/// Samples that a model is calibrated with. They decide its integers as the weights do: whoever relies on a model has to know
-/// which they are.
+/// Samples that a model is calibrated with. They decide its integers as the weights do: whoever
+/// relies on a model has to know which they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationSamples {
     /// The file's name, without its folder; `None` for arrays of the caller's.
@@ -36,8 +36,9 @@ impl CalibrationSamples {
 
     /// The calibration file beside a model, if there is one.
     ///
-    /// It is a convenience for whoever owns the folder. A verifier never takes what lies beside a model: the samples decide what the
-    /// model computes, so whoever put them there would decide it.
+    /// It is a convenience for whoever owns the folder. A verifier never takes what lies beside a
+    /// model: the samples decide what the model computes, so whoever put them there would decide
+    /// it.
     pub fn beside(model: &Path) -> Option<PathBuf> {
         let beside = Self::NEIGHBOURS.iter().map(|name| model.with_file_name(name));
         beside.into_iter().find(|path| path.is_file())

@@ -6,7 +6,8 @@
 //! | `.npy` | the one input of a model |
 //! | `.npz` | arrays named like the ONNX inputs, or `in_0`, `in_1`, ... |
 //!
-//! Every array holds one sample, or N samples along a new first axis (or along the batch axis, where that is 1).
+//! Every array holds one sample, or N samples along a new first axis (or along the batch axis,
+//! where that is 1).
 
 mod calibration;
 mod error;
@@ -95,7 +96,8 @@ impl Inputs {
         Ok(Self { arrays })
     }
 
-    /// BLAKE2s-256 of names, shapes and elements: two equal digests give the same samples, whatever the files look like.
+    /// BLAKE2s-256 of names, shapes and elements: two equal digests give the same samples, whatever
+    /// the files look like.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Blake2s256::new();
         let number = |hasher: &mut Blake2s256, value: usize| {
@@ -133,7 +135,8 @@ impl Inputs {
     /// The samples that the arrays hold for a model with these inputs.
     ///
     /// # Errors
-    /// [`InputError`] if an input has no array, an array does not fit its input, or an element is not finite.
+    /// [`InputError`] if an input has no array, an array does not fit its input, or an element is
+    /// not finite.
     pub fn samples(&self, specs: &[InputSpec]) -> Result<Vec<Sample>, InputError> {
         if self.arrays.len() != specs.len() {
             let names: Vec<String> = specs.iter().map(|spec| format!("`{}`", spec.name)).collect();
@@ -163,7 +166,8 @@ impl Inputs {
         Ok(samples)
     }
 
-    /// The array of input number `position`: by the input's name, by `in_K`, or the only one there is.
+    /// The array of input number `position`: by the input's name, by `in_K`, or the only one there
+    /// is.
     fn array(&self, position: usize, specs: &[InputSpec]) -> Result<&InputArray, InputError> {
         let spec = &specs[position];
         let unnamed = || self.arrays.get(position).filter(|array| array.name.is_none());
@@ -204,7 +208,8 @@ fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, Input
     parts.collect()
 }
 
-/// Whether an array of shape `got` holds samples of shape `want`: one, or several along a new axis or the batch axis.
+/// Whether an array of shape `got` holds samples of shape `want`: one, or several along a new axis
+/// or the batch axis.
 fn fits(got: &[usize], want: &[usize]) -> bool {
     let row = want.strip_prefix(&[1]);
     got == want

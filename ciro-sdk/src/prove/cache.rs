@@ -17,13 +17,15 @@ const MAX_ENTRY_BYTES: u64 = 1 << 31;
 
 /// Compiled models of all processes of a user.
 ///
-/// An entry's name is a digest of everything that decides the compiled model: the ONNX file, its name and its external weights,
-/// the settings, the calibration samples, and the compiler's version and sources. The entry repeats that digest, and its model
-/// names the same file and compiler: one that lies under another name is compiled again, as a damaged one is. Entries are
-/// written whole or not at all, so any number of processes may share the cache.
+/// An entry's name is a digest of everything that decides the compiled model: the ONNX file, its
+/// name and its external weights, the settings, the calibration samples, and the compiler's version
+/// and sources. The entry repeats that digest, and its model names the same file and compiler: one
+/// that lies under another name is compiled again, as a damaged one is. Entries are written whole
+/// or not at all, so any number of processes may share the cache.
 ///
-/// Whoever can write into the cache's folder can still forge an entry. What others are to rely on (keys, compiled models that are
-/// given away, verification) is therefore never taken from a cache: [`Cached::confirm`] compiles anew and compares.
+/// Whoever can write into the cache's folder can still forge an entry. What others are to rely on
+/// (keys, compiled models that are given away, verification) is therefore never taken from a cache:
+/// [`Cached::confirm`] compiles anew and compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     folder: PathBuf,
@@ -46,11 +48,13 @@ pub struct Cached {
 }
 
 impl Cached {
-    /// Compiles the model anew if the cache had it, with the settings that it was asked for, and compares.
+    /// Compiles the model anew if the cache had it, with the settings that it was asked for, and
+    /// compares.
     ///
     /// # Errors
-    /// [`CompileError::Cache`] if the cache had another model, [`CompileError::Changed`] if the file, its weights or the settings
-    /// are other ones by now, otherwise as [`Model::compile_file`].
+    /// [`CompileError::Cache`] if the cache had another model, [`CompileError::Changed`] if the
+    /// file, its weights or the settings are other ones by now, otherwise as
+    /// [`Model::compile_file`].
     pub fn confirm(&self) -> Result<(), CompileError> {
         if !self.hit {
             return Ok(());
@@ -76,7 +80,8 @@ impl Cache {
     /// How many bytes of models are kept, unless set otherwise: 2 GiB.
     pub const MAX_BYTES: u64 = 1 << 31;
 
-    /// The user's cache: `$CIRO_CACHE_DIR`, or `ciro` in the user's cache folder; `None` if there is no such place.
+    /// The user's cache: `$CIRO_CACHE_DIR`, or `ciro` in the user's cache folder; `None` if there
+    /// is no such place.
     pub fn user() -> Option<Self> {
         match std::env::var_os(Self::VARIABLE) {
             Some(folder) if folder.is_empty() => None,
@@ -141,7 +146,8 @@ impl Cache {
     }
 }
 
-/// The digest of everything that decides a compiled model; `None` if a file of weights cannot be read.
+/// The digest of everything that decides a compiled model; `None` if a file of weights cannot be
+/// read.
 fn request(onnx: &OnnxFile, settings: &CompileSettings) -> Option<[u8; 32]> {
     let mut hasher = Blake2s256::new();
     let mut part = |bytes: &[u8]| {
@@ -273,7 +279,8 @@ mod tests {
         let other = Cached { settings: settings(6.0), ..compile() };
         let changed = other.confirm().unwrap_err();
         assert!(matches!(changed, CompileError::Changed(_)), "{changed}");
-        // The right digest and the right source before the weights of another calibration: nothing but compiling tells.
+        // The right digest and the right source before the weights of another calibration: nothing
+        // but compiling tells.
         let entry = entries(&cache).remove(0);
         let other = OnnxFile::read(&onnx("logreg_iris"), &settings(0.1).import).unwrap();
         let other = other.compile(&settings(0.1)).unwrap().to_bytes();

@@ -24,7 +24,8 @@ pub struct CompileSettings {
     pub import: import::Settings,
     /// Widths of integers.
     pub quantize: quantize::Settings,
-    /// Representative inputs. Without them ranges are guessed from random numbers, which is seldom what a model is used on.
+    /// Representative inputs. Without them ranges are guessed from random numbers, which is seldom
+    /// what a model is used on.
     pub calibration: Option<Inputs>,
 }
 
@@ -104,7 +105,8 @@ impl Model {
     /// Compiles an ONNX file; external weights may be beside it.
     ///
     /// # Errors
-    /// [`CompileError`]; an [`ImportError::Refused`] inside lists everything in the model that cannot be proven.
+    /// [`CompileError`]; an [`ImportError::Refused`] inside lists everything in the model that
+    /// cannot be proven.
     pub fn compile_file(path: &Path, settings: &CompileSettings) -> Result<Self, CompileError> {
         OnnxFile::read(path, &settings.import)?.compile(settings)
     }
@@ -123,7 +125,8 @@ impl Model {
     }
 }
 
-/// An ONNX file and its external weights in memory, each read once: what is identified is what is compiled.
+/// An ONNX file and its external weights in memory, each read once: what is identified is what is
+/// compiled.
 #[derive(Clone, Debug)]
 pub struct OnnxFile {
     pub(crate) bytes: Vec<u8>,

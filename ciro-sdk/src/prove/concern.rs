@@ -1,4 +1,5 @@
-//! What the user should know before relying on a model or on a result: every warning of the product is made here.
+//! What the user should know before relying on a model or on a result: every warning of the product
+//! is made here.
 
 use std::fmt;
 
@@ -10,7 +11,8 @@ use crate::advice::Advice;
 use crate::inputs::Sample;
 use crate::verify::RealOutput;
 
-/// What the user should know before relying on a model or on a result. Each is a warning in every shell.
+/// What the user should know before relying on a model or on a result. Each is a warning in every
+/// shell.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Concern {
@@ -25,7 +27,8 @@ pub enum Concern {
         /// Share of rows with the same greatest element, or of equal labels.
         top1_agreement: f64,
     },
-    /// Values of an input lie outside of the calibrated range; the model sees them moved to its end.
+    /// Values of an input lie outside of the calibrated range; the model sees them moved to its
+    /// end.
     Clamped {
         /// The input's name.
         input: String,
@@ -36,7 +39,8 @@ pub enum Concern {
         /// How many more samples have such values.
         more: usize,
     },
-    /// Values inside of the model left the range that calibration has seen, at a node whose operator cuts nothing itself.
+    /// Values inside of the model left the range that calibration has seen, at a node whose
+    /// operator cuts nothing itself.
     Clipped {
         /// What was lost in the sample with the value furthest outside.
         clip: Clip,
@@ -201,7 +205,8 @@ impl Model {
             .collect()
     }
 
-    /// Runs the model on samples without a proof: what a proof of them would state, and what was lost on the way.
+    /// Runs the model on samples without a proof: what a proof of them would state, and what was
+    /// lost on the way.
     ///
     /// # Errors
     /// [`InputRefusal`] if the model does not take one of them.
@@ -220,10 +225,12 @@ impl Model {
         Ok(Ran { outputs, clamped, concerns })
     }
 
-    /// What is lost when samples are proven: values outside of the calibrated ranges, of inputs and inside of the model.
+    /// What is lost when samples are proven: values outside of the calibrated ranges, of inputs and
+    /// inside of the model.
     ///
-    /// A proof states what the integer model computes, also where that is not what the float model would say: this is to be asked
-    /// before. It costs one run of the integer model for each sample, if it has clamps of the calibration.
+    /// A proof states what the integer model computes, also where that is not what the float model
+    /// would say: this is to be asked before. It costs one run of the integer model for each
+    /// sample, if it has clamps of the calibration.
     ///
     /// # Errors
     /// As [`Model::run_all`].
@@ -263,7 +270,8 @@ impl Model {
     }
 }
 
-/// What samples lose, gathered by input and by node: as long as the model, not as the list of samples.
+/// What samples lose, gathered by input and by node: as long as the model, not as the list of
+/// samples.
 #[derive(Default)]
 struct Losses {
     samples: usize,

@@ -119,7 +119,8 @@ impl Model {
     /// Turns a sample into integers.
     ///
     /// # Errors
-    /// [`SampleMismatch`] if the sample has another form than the model's inputs, or a value without an integer form.
+    /// [`SampleMismatch`] if the sample has another form than the model's inputs, or a value
+    /// without an integer form.
     pub fn encode(&self, sample: &[Tensor<f64>]) -> Result<EncodedSample, SampleMismatch> {
         self.interface().encode(sample)
     }

@@ -1,4 +1,5 @@
-//! Opens models in the forms that users have them: ONNX files, compiled here or found in the cache, and compiled models.
+//! Opens models in the forms that users have them: ONNX files, compiled here or found in the cache,
+//! and compiled models.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,7 +20,8 @@ use crate::routes::ProveSettings;
 /// What an ONNX file is calibrated with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum CalibrateWith {
-    /// The samples of a file that lies beside the model, if there is one: for whoever owns the folder.
+    /// The samples of a file that lies beside the model, if there is one: for whoever owns the
+    /// folder.
     #[default]
     Neighbour,
     /// The samples of this file.
@@ -33,12 +35,13 @@ pub enum CalibrateWith {
 /// How a model is opened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OpenSettings {
-    /// How an ONNX file is compiled; its calibration is chosen by the field below. Default: the defaults.
+    /// How an ONNX file is compiled; its calibration is chosen by the field below. Default: the
+    /// defaults.
     pub compile: CompileSettings,
     /// What it is calibrated with. Default: what lies beside it.
     pub calibrate: CalibrateWith,
-    /// Whether its compiled form may come from the user's cache. Default: no; for this run alone, never for what others rely on,
-    /// such as a key, unless it is [confirmed](Opened::confirm).
+    /// Whether its compiled form may come from the user's cache. Default: no; for this run alone,
+    /// never for what others rely on, such as a key, unless it is [confirmed](Opened::confirm).
     pub cache: bool,
 }
 
@@ -60,7 +63,8 @@ pub struct Opened {
     pub model: Model,
     /// Where its compiled form comes from.
     pub origin: OpenedFrom,
-    /// What it was calibrated with; `None` for a compiled model, which does not say, and for one whose ranges are guessed.
+    /// What it was calibrated with; `None` for a compiled model, which does not say, and for one
+    /// whose ranges are guessed.
     pub calibration: Option<CalibrationSamples>,
     /// Whether the calibration samples were found beside the model, not named by the caller.
     pub discovered: bool,
@@ -144,8 +148,8 @@ impl Model {
 }
 
 impl Opened {
-    /// Compiles a model from the cache anew and compares, before others rely on it: whoever can write into the cache decides what
-    /// lies there.
+    /// Compiles a model from the cache anew and compares, before others rely on it: whoever can
+    /// write into the cache decides what lies there.
     ///
     /// # Errors
     /// As [`Cached::confirm`].
@@ -170,7 +174,8 @@ impl OpenSettings {
         settings
     }
 
-    /// The settings with the calibration samples of a model, and whether those were found beside it.
+    /// The settings with the calibration samples of a model, and whether those were found beside
+    /// it.
     ///
     /// # Errors
     /// [`OpenError::Calibration`] if they cannot be read.
@@ -223,8 +228,8 @@ pub fn open(path: &Path, settings: &OpenSettings) -> Result<Opened, OpenError> {
     Ok(Opened { model, origin, calibration, discovered, cached: Some(cached) })
 }
 
-/// Opens the bytes of a model, an ONNX file without external weights or its compiled form; `name` is for reports. Nothing lies beside
-/// bytes, and no cache is asked.
+/// Opens the bytes of a model, an ONNX file without external weights or its compiled form; `name`
+/// is for reports. Nothing lies beside bytes, and no cache is asked.
 ///
 /// # Errors
 /// As [`open`].
@@ -249,10 +254,12 @@ pub fn open_bytes(bytes: &[u8], name: &str, settings: &OpenSettings) -> Result<O
     }
 }
 
-/// Opens a model to check a proof against: nothing is looked for beside it, and nothing is taken from the cache.
+/// Opens a model to check a proof against: nothing is looked for beside it, and nothing is taken
+/// from the cache.
 ///
 /// # Errors
-/// [`OpenError::NoCalibration`] for an ONNX file whose calibration is left to what lies beside it, otherwise as [`open`].
+/// [`OpenError::NoCalibration`] for an ONNX file whose calibration is left to what lies beside it,
+/// otherwise as [`open`].
 pub fn open_trusted(path: &Path, settings: &OpenSettings) -> Result<Trusted, OpenError> {
     if Model::is_compiled_file(path) {
         return Ok(Trusted { model: load(path, settings)?, calibration: None, float: None });
@@ -273,7 +280,8 @@ pub fn open_trusted(path: &Path, settings: &OpenSettings) -> Result<Trusted, Ope
 /// Checks a model, an ONNX file or its compiled form, without proving anything.
 ///
 /// # Errors
-/// [`OpenError`] if the file is no model at all, leaves shapes open, or does not fit the calibration samples.
+/// [`OpenError`] if the file is no model at all, leaves shapes open, or does not fit the
+/// calibration samples.
 pub fn check(
     path: &Path,
     settings: &OpenSettings,
@@ -287,7 +295,8 @@ pub fn check(
         .map_err(|source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) })
 }
 
-/// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name` is for reports.
+/// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
+/// is for reports.
 ///
 /// # Errors
 /// As [`check`].

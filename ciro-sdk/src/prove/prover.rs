@@ -33,7 +33,8 @@ pub struct Proven {
     pub outputs: Vec<Vec<RealOutput>>,
     /// For every sample, inputs with elements outside the calibrated range, and how many.
     pub clamped: Vec<Vec<(String, usize)>>,
-    /// What opens the commitment to the input, if there is one. Keep it: without it nobody can show what was committed to.
+    /// What opens the commitment to the input, if there is one. Keep it: without it nobody can show
+    /// what was committed to.
     pub blinding: Option<Blinding>,
     /// How many steps the Cairo program took; `None` on the tensor route.
     pub steps: Option<u64>,
@@ -66,7 +67,8 @@ impl Prover {
     /// Prepares proofs of a model: lays it out and commits to it.
     ///
     /// # Errors
-    /// [`ProveError`] if the model cannot be proven on this route, or a proof would take too much memory.
+    /// [`ProveError`] if the model cannot be proven on this route, or a proof would take too much
+    /// memory.
     pub fn new(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
         let _span = tracing::info_span!("prepare", route = %settings.route).entered();
         check_batch(model, settings.batch)?;
@@ -80,8 +82,8 @@ impl Prover {
         Key::new(self.route.key())
     }
 
-    /// Committed cells of one proof, the model's own columns not counted; `None` on a route that counts steps
-    /// ([`Proven::steps`]).
+    /// Committed cells of one proof, the model's own columns not counted; `None` on a route that
+    /// counts steps ([`Proven::steps`]).
     pub fn cells(&self) -> Option<u64> {
         self.route.estimate().cells
     }
@@ -89,7 +91,8 @@ impl Prover {
     /// Runs the model on as many samples as the settings say and proves the results.
     ///
     /// # Errors
-    /// [`ProveError`] if a sample does not fit the model, or there are more or fewer than the settings say.
+    /// [`ProveError`] if a sample does not fit the model, or there are more or fewer than the
+    /// settings say.
     pub fn prove(&self, samples: &[Sample]) -> Result<Proven, ProveError> {
         self.prove_within(samples, self.max_memory_bytes)
     }
@@ -163,15 +166,17 @@ impl Model {
 
     /// The key to verify a bundle against, for a verifier who holds the whole model.
     ///
-    /// The verifier chooses the route: a key of the Cairo route takes a compiler and a run of the program, seconds and gigabytes
-    /// that no bundle may ask for. Preset and batch are taken from the bundle: they only say which proof to expect. Whether its
-    /// preset is strong enough remains the policy's business. What they would take is estimated before it is laid out, since
-    /// whoever wrote the bundle chose them: without a limit in `max_memory_bytes`, one inference may take what the machine has
-    /// free, as the model asks for it, and several together 256 MB.
+    /// The verifier chooses the route: a key of the Cairo route takes a compiler and a run of the
+    /// program, seconds and gigabytes that no bundle may ask for. Preset and batch are taken from
+    /// the bundle: they only say which proof to expect. Whether its preset is strong enough remains
+    /// the policy's business. What they would take is estimated before it is laid out, since
+    /// whoever wrote the bundle chose them: without a limit in `max_memory_bytes`, one inference
+    /// may take what the machine has free, as the model asks for it, and several together 256 MB.
     ///
     /// # Errors
-    /// [`ProveError::OtherRoute`] if the bundle is of another route, [`ProveError::Statement`] if it cannot be about this model,
-    /// [`ProveError::Memory`] if its key would take too much memory, otherwise as [`Prover::new`].
+    /// [`ProveError::OtherRoute`] if the bundle is of another route, [`ProveError::Statement`] if
+    /// it cannot be about this model, [`ProveError::Memory`] if its key would take too much memory,
+    /// otherwise as [`Prover::new`].
     pub fn key_for(
         &self,
         bundle: &ProofBundle,
@@ -192,7 +197,8 @@ impl Model {
     }
 }
 
-/// What a verifier with the model spends on a batch of a stranger's choice, in bytes, unless it allows more.
+/// What a verifier with the model spends on a batch of a stranger's choice, in bytes, unless it
+/// allows more.
 const UNASKED_BATCH_BYTES: u64 = 256_000_000;
 
 /// Refuses batches whose proofs no verifier would read.
@@ -221,7 +227,8 @@ impl Provers {
 
     /// The prover of a model for these settings, a new one if there is none.
     ///
-    /// The limit of memory decides whether to begin, not how to prove: it is for [`Prover::prove_within`] to say.
+    /// The limit of memory decides whether to begin, not how to prove: it is for
+    /// [`Prover::prove_within`] to say.
     ///
     /// # Errors
     /// As [`Prover::new`].

@@ -1,4 +1,5 @@
-//! What whoever holds the model can check beside the proof: that the integer model says the same, and that the float model does.
+//! What whoever holds the model can check beside the proof: that the integer model says the same,
+//! and that the float model does.
 
 use ciro_compiler::float::{EvalError, Graph, Labels};
 use ciro_model::Tensor;
@@ -7,7 +8,8 @@ use ciro_model::integer::RunError;
 use super::model::Model;
 use crate::verify::{RealOutput, Verified};
 
-/// The integer model does not compute what was proven: the proof system is broken, or the model is another one than the key's.
+/// The integer model does not compute what was proven: the proof system is broken, or the model is
+/// another one than the key's.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecomputeError {
@@ -31,10 +33,11 @@ pub enum RecomputeError {
 }
 
 impl Model {
-    /// Runs the integer model again on the inputs that a proof shows, compares every integer of its outputs, and says how many
-    /// inferences that were; those with a committed input cannot be run.
+    /// Runs the integer model again on the inputs that a proof shows, compares every integer of its
+    /// outputs, and says how many inferences that were; those with a committed input cannot be run.
     ///
-    /// A verified proof needs no second run as long as the proof system holds. Whoever has the model may want to depend on less.
+    /// A verified proof needs no second run as long as the proof system holds. Whoever has the
+    /// model may want to depend on less.
     ///
     /// # Errors
     /// [`RecomputeError`] with the first difference.
@@ -75,7 +78,8 @@ pub struct Disagreement {
 }
 
 impl FloatModel {
-    /// The rows in which the float model, on a real input, gives another label or another greatest score than these outputs.
+    /// The rows in which the float model, on a real input, gives another label or another greatest
+    /// score than these outputs.
     ///
     /// Outputs that are single real numbers decide nothing and are left out.
     ///

@@ -1,7 +1,7 @@
 //! What every route brings: keys, their verification, and with the feature `prove` their prover.
 //!
-//! A new route is one file here, its `mod` line and its arm in [`backend`], and one line in `route.rs`. Nothing else in this crate,
-//! and nothing in the shells, names a route.
+//! A new route is one file here, its `mod` line and its arm in [`backend`], and one line in
+//! `route.rs`. Nothing else in this crate, and nothing in the shells, names a route.
 
 #[cfg(feature = "cairo")]
 mod cairo;
@@ -44,7 +44,8 @@ pub(crate) trait Backend: Sync {
         Ok(())
     }
 
-    /// Prepares proofs of a model, if one is expected to take no more memory than the settings allow.
+    /// Prepares proofs of a model, if one is expected to take no more memory than the settings
+    /// allow.
     #[cfg(feature = "prove")]
     fn prover(
         &self,
@@ -60,7 +61,8 @@ pub(crate) trait Backend: Sync {
         settings: &ProveSettings,
     ) -> Result<CostEstimate, ProveError>;
 
-    /// The model as a package of source files, and the hash of its program; `None` if the route has no programs.
+    /// The model as a package of source files, and the hash of its program; `None` if the route has
+    /// no programs.
     #[cfg(feature = "prove")]
     fn transpile(&self, _: &IntegerModel, _: &str) -> Option<Result<CairoPackage, ProveError>> {
         None
@@ -110,15 +112,16 @@ pub(crate) fn backend(route: Route) -> Result<&'static dyn Backend, RouteNotBuil
     }
 }
 
-/// The advice to prove a model on another route that can do what this one cannot: those that come later prove more, and slower.
+/// The advice to prove a model on another route that can do what this one cannot: those that come
+/// later prove more, and slower.
 #[cfg(feature = "prove")]
 pub(crate) fn other_route(route: Route) -> Option<Advice> {
     let mut others = Route::ALL.iter().copied().filter(|other| *other > route);
     others.find(|other| other.is_built()).map(Advice::UseRoute)
 }
 
-/// The kinds of proofs that these routes have of these presets and batch sizes, in ascending order; what a route does not have of
-/// them is left out, unless it has none.
+/// The kinds of proofs that these routes have of these presets and batch sizes, in ascending order;
+/// what a route does not have of them is left out, unless it has none.
 ///
 /// # Errors
 /// [`ProveError`] if a route has none of them, or is not part of this build.

@@ -20,12 +20,14 @@ pub struct ProveSettings {
     pub route: Route,
     /// The security parameters. Default: standard, the only ones of the Cairo route.
     pub preset: Preset,
-    /// How many inferences one proof is about. Default: 1, valid from 1; always 1 on the Cairo route.
+    /// How many inferences one proof is about. Default: 1, valid from 1; always 1 on the Cairo
+    /// route.
     pub batch: u32,
-    /// Whether proofs state a commitment to the input instead of the input. Default: no; for the Cairo route alone.
+    /// Whether proofs state a commitment to the input instead of the input. Default: no; for the
+    /// Cairo route alone.
     pub commit_input: bool,
-    /// The most memory, in bytes, that a proof may be expected to take. Default: `None`, what the machine has
-    /// [free](crate::available_memory); `u64::MAX` sets no limit.
+    /// The most memory, in bytes, that a proof may be expected to take. Default: `None`, what the
+    /// machine has [free](crate::available_memory); `u64::MAX` sets no limit.
     pub max_memory_bytes: Option<u64>,
 }
 
@@ -76,7 +78,8 @@ pub(crate) trait RouteProver: Debug + Send + Sync {
     /// What a proof costs.
     fn estimate(&self) -> CostEstimate;
 
-    /// Runs the model on integer inputs and proves the results, if that is expected to take no more than `limit` bytes of memory.
+    /// Runs the model on integer inputs and proves the results, if that is expected to take no more
+    /// than `limit` bytes of memory.
     fn prove(&self, inputs: &[Vec<Tensor<i32>>], limit: u64) -> Result<RouteProof, ProveError>;
 }
 
@@ -93,9 +96,11 @@ pub(crate) struct RouteProof {
 
 /// The predicted cost of a proof.
 ///
-/// On the tensor route, the model is laid out and its columns are counted: see [`ciro_stark::Estimate`].
+/// On the tensor route, the model is laid out and its columns are counted: see
+/// [`ciro_stark::Estimate`].
 ///
-/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` words of committed weights:
+/// On the Cairo route, with `s` steps (the program is compiled and run to count them) and `w` words
+/// of committed weights:
 ///
 /// | figure | formula |
 /// |---|---|

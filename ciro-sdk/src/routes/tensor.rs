@@ -176,11 +176,13 @@ mod proving {
         }
     }
 
-    /// Lays out the batches 1, ... `batch` / 16, `batch` / 4 and then `batch` itself, up to the first that is refused.
+    /// Lays out the batches 1, ... `batch` / 16, `batch` / 4 and then `batch` itself, up to the
+    /// first that is refused.
     ///
-    /// A layout takes memory for every inference before its cost is known, a part of what the proof takes. When one begins here,
-    /// the layout of a quarter of its inferences has shown that a proof of those fits, so whoever chose the batch cannot make much
-    /// more memory than the limit allows.
+    /// A layout takes memory for every inference before its cost is known, a part of what the proof
+    /// takes. When one begins here, the layout of a quarter of its inferences has shown that a
+    /// proof of those fits, so whoever chose the batch cannot make much more memory than the limit
+    /// allows.
     fn lay_out_within<T>(
         batch: u32,
         mut lay_out: impl FnMut(u32) -> Result<T, ProveError>,

@@ -15,7 +15,8 @@ pub enum InputMismatch {
     /// A sample that the model does not take.
     #[error(transparent)]
     NotTaken(#[from] SampleMismatch),
-    /// Values outside of the calibrated range: the model sees them moved to its end, so the proof is equally about other inputs.
+    /// Values outside of the calibrated range: the model sees them moved to its end, so the proof
+    /// is equally about other inputs.
     #[error("{count} value(s) of input `{name}` lie outside of the calibrated range")]
     Clamped {
         /// The input.
@@ -62,8 +63,8 @@ pub enum InputMismatch {
 pub struct InputCheck {
     /// What opens the commitment to the input, for proofs that do not show it. Default: none.
     pub blinding: Option<Blinding>,
-    /// Whether values outside of the calibrated range count as the end of the range that the model moves them to. Default: no, since
-    /// the same proof is then about all inputs out there.
+    /// Whether values outside of the calibrated range count as the end of the range that the model
+    /// moves them to. Default: no, since the same proof is then about all inputs out there.
     pub allow_clamped: bool,
 }
 
@@ -82,7 +83,8 @@ impl InputMismatch {
         }
     }
 
-    /// The check that fails; `None` if what was given is no input of the model, which says nothing of the proof.
+    /// The check that fails; `None` if what was given is no input of the model, which says nothing
+    /// of the proof.
     pub fn check(&self) -> Option<Check> {
         match self.reason() {
             Self::NotTaken(_) => None,
@@ -101,7 +103,8 @@ impl InputMismatch {
 }
 
 impl Verified {
-    /// Compares the inputs of all inferences with samples, and says how many of their values were moved to the end of their range.
+    /// Compares the inputs of all inferences with samples, and says how many of their values were
+    /// moved to the end of their range.
     ///
     /// # Errors
     /// [`InputMismatch`] with the first sample that is another one.
@@ -128,18 +131,22 @@ impl Verified {
 }
 
 impl VerifiedSample {
-    /// Checks that the inference was made on these real inputs: `inputs` holds one tensor for each input of the model.
+    /// Checks that the inference was made on these real inputs: `inputs` holds one tensor for each
+    /// input of the model.
     ///
     /// # Errors
-    /// [`InputMismatch`] with the first input that is another one, or lies outside of the range that the model can tell apart.
+    /// [`InputMismatch`] with the first input that is another one, or lies outside of the range
+    /// that the model can tell apart.
     pub fn check_inputs(&self, key: &Key, inputs: &[Tensor<f64>]) -> Result<(), InputMismatch> {
         self.compare_inputs(key, inputs, &InputCheck::default()).map(drop)
     }
 
-    /// Checks that the inference was made on these real inputs, to which the proof commits under this blinding value.
+    /// Checks that the inference was made on these real inputs, to which the proof commits under
+    /// this blinding value.
     ///
     /// # Errors
-    /// [`InputMismatch`] if the commitment is to other inputs, or the proof shows its input as it is.
+    /// [`InputMismatch`] if the commitment is to other inputs, or the proof shows its input as it
+    /// is.
     pub fn check_committed_inputs(
         &self,
         key: &Key,
@@ -150,7 +157,8 @@ impl VerifiedSample {
         self.compare_inputs(key, inputs, &check).map(drop)
     }
 
-    /// Compares the inference's input with real inputs, and says how many of their values were moved to the end of their range.
+    /// Compares the inference's input with real inputs, and says how many of their values were
+    /// moved to the end of their range.
     ///
     /// # Errors
     /// [`InputMismatch`] with the first input that is another one.

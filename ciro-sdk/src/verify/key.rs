@@ -27,11 +27,11 @@ impl fmt::Debug for KeyDigest {
     }
 }
 
-/// All that a verifier needs to know of a model to check proofs of one kind: a commitment to its graph, weights and scales, and what
-/// its inputs and outputs mean.
+/// All that a verifier needs to know of a model to check proofs of one kind: a commitment to its
+/// graph, weights and scales, and what its inputs and outputs mean.
 ///
-/// Whoever trusts a model makes its keys ([`Model::key`](crate::Model::key)); verifiers get them from there, in a
-/// [`KeyRing`](crate::KeyRing), never from the prover.
+/// Whoever trusts a model makes its keys ([`Model::key`](crate::Model::key)); verifiers get them
+/// from there, in a [`KeyRing`](crate::KeyRing), never from the prover.
 #[derive(Clone)]
 pub struct Key(Arc<dyn RouteKey>);
 

@@ -41,9 +41,11 @@ pub struct Verified {
 /// One inference of a verified bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedSample {
-    /// The input: integers, one tensor for each of [`Interface::views`](crate::Interface::views), or a commitment.
+    /// The input: integers, one tensor for each of [`Interface::views`](crate::Interface::views),
+    /// or a commitment.
     pub input: StatedInput,
-    /// The input as real numbers, one entry for each ONNX input; `None` if the proof only commits to it.
+    /// The input as real numbers, one entry for each ONNX input; `None` if the proof only commits
+    /// to it.
     pub real_inputs: Option<Vec<RealInput>>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RealOutput>,
@@ -63,7 +65,8 @@ impl Verified {
 
 /// Verifies a bundle against a key, asking for at least 100 bits of security.
 ///
-/// The key decides everything: shapes, tables and security parameters are never taken from the bundle.
+/// The key decides everything: shapes, tables and security parameters are never taken from the
+/// bundle.
 ///
 /// # Errors
 /// [`VerifyError`] with the first check that fails.

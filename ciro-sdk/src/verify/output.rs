@@ -36,7 +36,8 @@ impl RealOutput {
         Self { name: name.to_owned(), values: decoding.decode(&integers), integers, labels }
     }
 
-    /// The position of the greatest value along the last axis, for outputs that are scores of one row.
+    /// The position of the greatest value along the last axis, for outputs that are scores of one
+    /// row.
     pub fn top1(&self) -> Option<usize> {
         let values = self.values.data();
         if values.len() != self.values.last_dim() || values.len() < 2 {

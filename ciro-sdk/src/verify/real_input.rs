@@ -10,9 +10,9 @@ pub struct RealInput {
     pub name: String,
     /// The tensor's shape.
     pub shape: Vec<usize>,
-    /// One real number for each element, which the model takes for exactly the proven integers: what trees compare as it is,
-    /// otherwise the middle of the numbers that the model cannot tell apart. `None` if no output depends on the input, so that
-    /// the proof says nothing of it.
+    /// One real number for each element, which the model takes for exactly the proven integers:
+    /// what trees compare as it is, otherwise the middle of the numbers that the model cannot tell
+    /// apart. `None` if no output depends on the input, so that the proof says nothing of it.
     pub values: Option<Tensor<f64>>,
 }
 

@@ -11,11 +11,12 @@
 //!   key        u32 length, bytes of the route's own key
 //! ```
 //!
-//! All integers are little endian. One ring has exactly one encoding. What an entry says before its key is compared with the key, so
-//! nothing in a file can be found under another name; an entry of a route that this build leaves out stays bytes.
+//! All integers are little endian. One ring has exactly one encoding. What an entry says before its
+//! key is compared with the key, so nothing in a file can be found under another name; an entry of
+//! a route that this build leaves out stays bytes.
 //!
-//! A file may come from a stranger: whoever uses it trusts where it came from, but nothing in it panics or takes more memory than a
-//! small multiple of its bytes.
+//! A file may come from a stranger: whoever uses it trusts where it came from, but nothing in it
+//! panics or takes more memory than a small multiple of its bytes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +43,8 @@ pub const MAX_KEYS: usize = 256;
 /// The longest key file that is read, in bytes; an entry of a real model has less than 10 kB.
 pub const MAX_KEY_FILE_BYTES: u64 = 2 * ciro_stark::KEY_BYTES_MAX as u64;
 
-/// Keys of one model, at most one for each kind of proof: what a model's owner publishes and a verifier holds.
+/// Keys of one model, at most one for each kind of proof: what a model's owner publishes and a
+/// verifier holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRing {
     /// At least one entry, not all of them sealed.
@@ -167,7 +169,8 @@ impl KeyRing {
     /// Gathers keys of one model.
     ///
     /// # Errors
-    /// [`KeyRingError`] if there are none or too many, two are for the same proofs, or they are of different models.
+    /// [`KeyRingError`] if there are none or too many, two are for the same proofs, or they are of
+    /// different models.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyRingError> {
         let mut entries = BTreeMap::new();
         for key in keys {
@@ -215,7 +218,8 @@ impl KeyRing {
         })
     }
 
-    /// The kinds of proofs that the ring has entries for, also those of routes that this build leaves out.
+    /// The kinds of proofs that the ring has entries for, also those of routes that this build
+    /// leaves out.
     pub fn kinds(&self) -> impl Iterator<Item = ProofKind> {
         self.entries.keys().copied()
     }
@@ -230,10 +234,12 @@ impl KeyRing {
 
     /// The key to verify a bundle against.
     ///
-    /// The bundle only says what kind of proof it is; whether it is one is for [`verify`](crate::verify) to find out.
+    /// The bundle only says what kind of proof it is; whether it is one is for
+    /// [`verify`](crate::verify) to find out.
     ///
     /// # Errors
-    /// [`VerifyError::NotBuilt`] if this build leaves out the route, [`VerifyError::NoKey`] if there is no entry for such proofs.
+    /// [`VerifyError::NotBuilt`] if this build leaves out the route, [`VerifyError::NoKey`] if
+    /// there is no entry for such proofs.
     pub fn find(&self, bundle: &ProofBundle) -> Result<&Key, VerifyError> {
         let wanted = bundle.kind();
         match self.entries.get(&wanted) {

@@ -4,7 +4,8 @@ use stwo::core::fields::m31::{BaseField, P};
 
 /// The field element of an integer: its residue modulo `2^31 - 1`.
 ///
-/// Integers below 2^30 in absolute value, which is where every interval of a model lies, have residues of their own.
+/// Integers below 2^30 in absolute value, which is where every interval of a model lies, have
+/// residues of their own.
 pub(crate) fn embed(value: i32) -> BaseField {
     // Twice the modulus makes every 32-bit integer positive.
     BaseField::reduce((i64::from(value) + 2 * i64::from(P)).unsigned_abs())

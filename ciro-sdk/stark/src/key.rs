@@ -15,11 +15,12 @@ use crate::security::Counts;
 /// Chips that a key may name. A layout has at most one of each kind, which are fewer than 20.
 pub(crate) const CHIPS_MAX: usize = 64;
 
-/// Columns that they may have together, the model's own included: they bound the work of a verifier. The models of the examples have
-/// at most some 1,000.
+/// Columns that they may have together, the model's own included: they bound the work of a
+/// verifier. The models of the examples have at most some 1,000.
 pub(crate) const COLUMNS_MAX: u64 = 1 << 13;
 
-/// Lookups that a trace may make: fewer than the modulus, so that no tuple is taken a whole number of times the modulus.
+/// Lookups that a trace may make: fewer than the modulus, so that no tuple is taken a whole number
+/// of times the modulus.
 pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
 
 /// The lowest chip that a key may name, as a binary logarithm.
@@ -31,8 +32,8 @@ const LOG_SIZE_MAX: u32 = 26;
 /// No key is longer, in bytes: class names and scales of columns are all that makes keys long.
 pub const KEY_BYTES_MAX: usize = 1 << 22;
 
-/// Commits to an integer model and to the way it is proven: the root of the model's columns (weights, tables, wiring), the shapes of
-/// the chips, and what inputs and outputs mean.
+/// Commits to an integer model and to the way it is proven: the root of the model's columns
+/// (weights, tables, wiring), the shapes of the chips, and what inputs and outputs mean.
 ///
 /// A key is made from the model, by whoever trusts the model; it is small and public.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +75,8 @@ pub enum KeyError {
     /// The inputs or outputs are none that a model has.
     #[error("the model key contradicts itself")]
     Interface(#[from] InterfaceError),
-    /// The same key has another encoding: a key has one, so that its file and its digest stand for each other.
+    /// The same key has another encoding: a key has one, so that its file and its digest stand for
+    /// each other.
     #[error("the model key is not encoded as this version does")]
     NotCanonical,
 }
@@ -146,7 +148,8 @@ impl ModelKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`KeyError`] if the bytes are no key, a key that no model has, or another encoding of a key than [`Self::to_bytes`] gives.
+    /// [`KeyError`] if the bytes are no key, a key that no model has, or another encoding of a key
+    /// than [`Self::to_bytes`] gives.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let versioned = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
         let (&found, payload) = versioned.split_first().ok_or(KeyError::Magic)?;
@@ -197,7 +200,8 @@ impl ModelKey {
     }
 }
 
-/// Checks that chips are such as a verifier takes: what it spends on them is bounded, and no count wraps around the modulus.
+/// Checks that chips are such as a verifier takes: what it spends on them is bounded, and no count
+/// wraps around the modulus.
 ///
 /// # Errors
 /// What is too large.
@@ -275,7 +279,8 @@ mod tests {
     #[test]
     fn a_key_has_one_encoding() {
         let bytes = ModelKey::of_chips(Preset::FastTest, vec![io()], [0; 32]).to_bytes();
-        // Magic, version, model, preset; then the batch, 1 in one byte, or in two with a continuation bit.
+        // Magic, version, model, preset; then the batch, 1 in one byte, or in two with a
+        // continuation bit.
         let at = ModelKey::MAGIC.len() + 1 + 32 + 1;
         assert_eq!(bytes[at], 1);
         let longer = [&bytes[..at], &[0x81, 0], &bytes[at + 1..]].concat();

@@ -6,13 +6,16 @@ use stwo::core::pcs::PcsConfig;
 
 use crate::security::{Counts, Ledger, Regime, query_bits, total, whole};
 
-/// A set of security parameters. A verifier chooses which presets it accepts; a proof only names one.
+/// A set of security parameters. A verifier chooses which presets it accepts; a proof only names
+/// one.
 ///
-/// What a preset states holds for every model: queries and proofs of work follow from the model's size.
+/// What a preset states holds for every model: queries and proofs of work follow from the model's
+/// size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Preset {
-    /// 100 conjectured bits, fast prover: blow-up 2, or more for models so small that more costs nothing and makes proofs smaller.
+    /// 100 conjectured bits, fast prover: blow-up 2, or more for models so small that more costs
+    /// nothing and makes proofs smaller.
     Standard,
     /// 100 conjectured bits, smallest proofs: blow-up 16. For verifiers that pay by the byte.
     Compact,
@@ -22,7 +25,8 @@ pub enum Preset {
     FastTest,
 }
 
-/// Models up to so many cells are proven with blow-up 8: their time goes to what does not depend on size.
+/// Models up to so many cells are proven with blow-up 8: their time goes to what does not depend on
+/// size.
 const SMALL: u64 = 1 << 17;
 
 /// Models up to so many cells are proven with blow-up 4.
@@ -31,8 +35,8 @@ const MEDIUM: u64 = 1 << 18;
 /// What every preset but that of tests reaches, in bits: all ways to cheat together.
 const TARGET_BITS: f64 = 100.0;
 
-/// What the challenges and the rounds reach by grinding, each together. The share of the target that they leave to the queries costs
-/// less than one query in ten models.
+/// What the challenges and the rounds reach by grinding, each together. The share of the target
+/// that they leave to the queries costs less than one query in ten models.
 const CHALLENGE_BITS: f64 = TARGET_BITS + 5.0;
 
 /// The parameters behind a preset, for models of some size.
@@ -42,8 +46,8 @@ pub(crate) struct Parameters {
     pub(crate) query_pow_bits: u32,
     /// Zero bits of the proof of work before the challenges that LogUp and folding depend on.
     pub(crate) challenge_pow_bits: u32,
-    /// Zero bits of the proof of work before the challenges of every later round: composition, out-of-domain point, batching of columns,
-    /// and each folding of FRI.
+    /// Zero bits of the proof of work before the challenges of every later round: composition,
+    /// out-of-domain point, batching of columns, and each folding of FRI.
     pub(crate) round_pow_bits: u32,
     pub(crate) log_blowup: u32,
     pub(crate) queries: usize,
@@ -95,7 +99,8 @@ impl Preset {
 }
 
 impl Parameters {
-    /// Adds as much grinding as brings the challenges to [`CHALLENGE_BITS`], then as many queries as bring all to [`TARGET_BITS`].
+    /// Adds as much grinding as brings the challenges to [`CHALLENGE_BITS`], then as many queries
+    /// as bring all to [`TARGET_BITS`].
     fn reaching(self, regime: Regime, counts: &Counts) -> Self {
         let ledger = Ledger::new(regime, counts, self);
         let mut parameters = Self {
@@ -137,8 +142,8 @@ impl Parameters {
         usize::from(self.challenge_pow_bits > 0) + if self.round_pow_bits > 0 { rounds } else { 0 }
     }
 
-    /// The parameters in stwo's form. `log_rows` is the height of the tallest column; every tree is lifted to it, whatever a
-    /// proof says.
+    /// The parameters in stwo's form. `log_rows` is the height of the tallest column; every tree is
+    /// lifted to it, whatever a proof says.
     pub(crate) fn pcs_config(self, log_rows: u32) -> PcsConfig {
         PcsConfig {
             pow_bits: self.query_pow_bits,

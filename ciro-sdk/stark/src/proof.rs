@@ -77,8 +77,9 @@ impl Proof {
 
     /// Writes the proof, little-endian.
     ///
-    /// The key says how many values of each kind there are. Written are only the numbers that depend on where the queries fall: that
-    /// of different positions, and the lengths of authentication paths and of the layers of FRI.
+    /// The key says how many values of each kind there are. Written are only the numbers that
+    /// depend on where the queries fall: that of different positions, and the lengths of
+    /// authentication paths and of the layers of FRI.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer(Self::VERSION.to_le_bytes().to_vec());
         for claim in &self.claims {
@@ -102,10 +103,12 @@ impl Proof {
 
     /// Reads a proof for a key; every byte is accounted for and every field element is canonical.
     ///
-    /// The key bounds every list, so that no bytes take more than a small multiple of their own length in memory.
+    /// The key bounds every list, so that no bytes take more than a small multiple of their own
+    /// length in memory.
     ///
     /// # Errors
-    /// [`DecodeError`] if the bytes are anything but what [`Self::to_bytes`] writes for a proof of the key's form.
+    /// [`DecodeError`] if the bytes are anything but what [`Self::to_bytes`] writes for a proof of
+    /// the key's form.
     pub fn from_bytes(bytes: &[u8], key: &ModelKey) -> Result<Self, DecodeError> {
         let mut r = Reader { bytes, at: 0 };
         let found = u16::from_le_bytes(r.take()?);
@@ -256,7 +259,8 @@ impl Reader<'_> {
         Ok(length)
     }
 
-    /// Reads items of at least `item_bytes` bytes each; nothing is allocated for more of them than the rest of the bytes may hold.
+    /// Reads items of at least `item_bytes` bytes each; nothing is allocated for more of them than
+    /// the rest of the bytes may hold.
     fn many<T>(
         &mut self,
         items: usize,
@@ -323,7 +327,8 @@ mod tests {
     fn a_proof_takes_a_small_multiple_of_its_bytes() {
         let (key, bytes) = proven();
         let proof = Proof::from_bytes(&bytes, &key).unwrap();
-        // With three queries, a column's values take 12 bytes and its lists, of which it has two, 48.
+        // With three queries, a column's values take 12 bytes and its lists, of which it has two,
+        // 48.
         assert!(heap_bytes(&proof) <= 4 * bytes.len(), "{} of {}", heap_bytes(&proof), bytes.len());
     }
 

@@ -1,7 +1,8 @@
-//! How many bits of security a proof for a key has, term by term. The ledger in `docs/soundness.md` says where each comes from.
+//! How many bits of security a proof for a key has, term by term. The ledger in `docs/soundness.md`
+//! says where each comes from.
 //!
-//! Parameters are computed from these figures, so a prover and a verifier must find the same ones: nothing here uses the platform's
-//! logarithms.
+//! Parameters are computed from these figures, so a prover and a verifier must find the same ones:
+//! nothing here uses the platform's logarithms.
 
 use std::collections::BTreeSet;
 
@@ -15,18 +16,19 @@ use crate::preset::Parameters;
 /// Binary logarithm of the size of the secure field, QM31, rounded down: challenges come from it.
 const FIELD_BITS: f64 = 123.999_999_99;
 
-/// Binary logarithm of the size of the base field, M31, rounded down: committed words consist of it.
+/// Binary logarithm of the size of the base field, M31, rounded down: committed words consist of
+/// it.
 const WORD_BITS: f64 = 30.999_999_99;
 
 /// Bits of Blake2s against collisions.
 const HASH_BITS: f64 = 128.0;
 
-/// Security of proofs for one key, in bits: the negated binary logarithm of the chance that a cheating prover convinces, for each hash
-/// evaluation it pays for.
+/// Security of proofs for one key, in bits: the negated binary logarithm of the chance that a
+/// cheating prover convinces, for each hash evaluation it pays for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Security {
-    /// If words are as far from the code as random words are (the list-decoding capacity, the form of the conjecture that is left after
-    /// 2025).
+    /// If words are as far from the code as random words are (the list-decoding capacity, the form
+    /// of the conjecture that is left after 2025).
     pub conjectured_bits: f64,
     /// Without any conjecture: within the unique-decoding radius.
     pub proven_bits: f64,
@@ -67,7 +69,8 @@ impl Security {
     }
 }
 
-/// Rounds down to a whole number between 0 and 1024: more is neither said nor needed of bits and queries.
+/// Rounds down to a whole number between 0 and 1024: more is neither said nor needed of bits and
+/// queries.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to [0, 1024]")]
 pub(crate) fn whole(number: f64) -> u32 {
     number.clamp(0.0, 1024.0).floor() as u32
@@ -81,7 +84,8 @@ pub(crate) fn total(terms: &[(&'static str, f64)]) -> f64 {
 /// What is believed of words that are far from the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regime {
-    /// They are as far as random words are: up to the list-decoding capacity of the code, over the alphabet of committed words.
+    /// They are as far as random words are: up to the list-decoding capacity of the code, over the
+    /// alphabet of committed words.
     Conjectured,
     /// Nothing: words are decoded where decoding is unique.
     Proven,
@@ -102,8 +106,9 @@ pub(crate) struct Counts {
     pub(crate) constraints: u64,
     /// Degree in the folding challenges of the sums that are compared.
     pub(crate) folding: u64,
-    /// Terms of the sum that all openings are batched into: one for a column that is opened in one row; three for a column that is
-    /// opened in two, the third shows that it repeats every `rows` rows.
+    /// Terms of the sum that all openings are batched into: one for a column that is opened in one
+    /// row; three for a column that is opened in two, the third shows that it repeats every `rows`
+    /// rows.
     pub(crate) openings: u64,
 }
 
@@ -125,7 +130,8 @@ impl Counts {
         for chip in chips {
             let (shape, log_size) = (Shape::of(chip), chip.log_size());
             let columns = shape.fixed + shape.committed();
-            // Every fold and the last LogUp column look back at the row before, with four coordinates each.
+            // Every fold and the last LogUp column look back at the row before, with four
+            // coordinates each.
             let twice = shape.witness_twice + 4 * (shape.folds + shape.logup_columns().min(1));
             let used = shape.selectors.into_iter().enumerate().filter(|(_, used)| *used);
             selectors.extend(used.map(|(selector, _)| (selector, log_size)));
@@ -159,11 +165,11 @@ impl Ledger {
         let log_rows = f64::from(counts.log_rows);
         let log_domain = log_rows + f64::from(parameters.log_blowup);
         let lucky = |count: f64| FIELD_BITS - log2(count);
-        // A multiset that does not balance: its tuples fall together (degree 7 in alpha), its sum vanishes or has a pole (each of degree 1
-        // in z).
+        // A multiset that does not balance: its tuples fall together (degree 7 in alpha), its sum
+        // vanishes or has a pole (each of degree 1 in z).
         let fractions = (Relation::MAX_WIDTH + 1) as f64 * to_f64(counts.lookups);
-        // Words that are close to the code together, though they are not one by one: without a conjecture, as often as the domain is
-        // large.
+        // Words that are close to the code together, though they are not one by one: without a
+        // conjecture, as often as the domain is large.
         let batching = to_f64(counts.openings)
             * match regime {
                 Regime::Conjectured => 2.0,
@@ -175,7 +181,8 @@ impl Ledger {
             challenges: [("LogUp", lucky(fractions)), ("folding", lucky(to_f64(counts.folding)))],
             rounds: [
                 ("composition", lucky(to_f64(counts.constraints))),
-                // Constraints have degree 3; a function of that degree on the circle has twice as many zeros.
+                // Constraints have degree 3; a function of that degree on the circle has twice as
+                // many zeros.
                 ("out-of-domain point", lucky(6.0 * exp2(log_rows))),
                 ("batching of columns", lucky(batching)),
                 ("FRI folding", lucky(2.0 * exp2(log_domain))),
@@ -196,7 +203,8 @@ impl Ledger {
     }
 }
 
-/// Bits of one query of FRI, for columns of `2^log_rows` values over M31 that are extended by a factor of `2^log_blowup`.
+/// Bits of one query of FRI, for columns of `2^log_rows` values over M31 that are extended by a
+/// factor of `2^log_blowup`.
 pub fn query_bits(regime: Regime, log_rows: u32, log_blowup: u32) -> f64 {
     // Quotients by an opening have two more zeros than columns have.
     let rows = exp2(f64::from(log_rows));
@@ -209,8 +217,9 @@ pub fn query_bits(regime: Regime, log_rows: u32, log_blowup: u32) -> f64 {
     -log2(pass)
 }
 
-/// The share of a word beyond the list-decoding capacity that agrees with one code word: where the entropy of the agreement, counted
-/// in letters of the alphabet of committed words, makes up for what the rate lacks.
+/// The share of a word beyond the list-decoding capacity that agrees with one code word: where the
+/// entropy of the agreement, counted in letters of the alphabet of committed words, makes up for
+/// what the rate lacks.
 fn capacity(rate: f64) -> f64 {
     let entropy = |share: f64| -share * log2(share) - (1.0 - share) * log2(1.0 - share);
     // Each step brings the solution nearer by a factor of at least 5 for rates above 2^-6.

@@ -14,9 +14,9 @@ use crate::statement::public_values;
 
 /// A Blake2s channel that asks for proof of work before challenges.
 ///
-/// stwo grinds before the queries alone. Every other challenge errs with some multiple of `1 / |QM31|`, and a cheating prover may
-/// try as often as it can hash: where that is too often, a nonce is mixed in between what the prover sent and the first challenge
-/// that is drawn from it.
+/// stwo grinds before the queries alone. Every other challenge errs with some multiple of `1 /
+/// |QM31|`, and a cheating prover may try as often as it can hash: where that is too often, a nonce
+/// is mixed in between what the prover sent and the first challenge that is drawn from it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transcript {
     hash: Blake2sChannel,

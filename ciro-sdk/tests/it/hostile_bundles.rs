@@ -1,5 +1,5 @@
-//! Bundles from strangers: refused before they take more than a small multiple of their size, and never believed for more than
-//! they say.
+//! Bundles from strangers: refused before they take more than a small multiple of their size, and
+//! never believed for more than they say.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What a stranger's bytes make a verifier allocate, counted byte by byte on the thread that reads them.
+//! What a stranger's bytes make a verifier allocate, counted byte by byte on the thread that reads
+//! them.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
 //! Seeded damage to bundles and key files of both routes: none is accepted, and nothing panics.
 //!
-//! `CIRO_MUTATIONS=100000 cargo test -p ciro-sdk mutations` tries as many as the number says; of the Cairo route, whose proofs take
-//! longer to verify, one for every hundred.
+//! `CIRO_MUTATIONS=100000 cargo test -p ciro-sdk mutations` tries as many as the number says; of
+//! the Cairo route, whose proofs take longer to verify, one for every hundred.
 
 use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ops::Linear;
@@ -57,7 +57,8 @@ fn nothing_damaged_is_accepted(route: Route, batch: u32, trials: usize) {
             }
             continue;
         }
-        // Half of the damage is to the header and the claims, which are much shorter than the proof.
+        // Half of the damage is to the header and the claims, which are much shorter than the
+        // proof.
         let damaged = match below(2) {
             0 => [&damage::damage(&file[..head], &mut below)[..], &file[head..]].concat(),
             _ => damage::damage(&file, &mut below),

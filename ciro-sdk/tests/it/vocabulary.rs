@@ -12,8 +12,8 @@ const CRATES: [(&str, &str); 5] = [
     ("sdk", "src"),
 ];
 
-/// Names that two crates have: the float graph and the integer model are two readings of one model, and callers write
-/// `float::Node` and `integer::Node`.
+/// Names that two crates have: the float graph and the integer model are two readings of one model,
+/// and callers write `float::Node` and `integer::Node`.
 const READINGS: [&str; 7] = ["Input", "Node", "NodeId", "Op", "Output", "TreeEnsemble", "TreeNode"];
 
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {

@@ -1,4 +1,5 @@
-//! A bank proves the scores of its credit model; a regulator verifies them without seeing the model.
+//! A bank proves the scores of its credit model; a regulator verifies them without seeing the
+//! model.
 //!
 //! ```sh
 //! cargo run -p prove-and-verify

@@ -13,7 +13,8 @@ use super::read_inputs;
 pub(crate) struct Accuracy {
     /// Samples that were compared.
     pub(crate) samples: usize,
-    /// The share of rows of scores with the same greatest element, and of equal labels; `None` if there are neither.
+    /// The share of rows of scores with the same greatest element, and of equal labels; `None` if
+    /// there are neither.
     pub(crate) top1: Option<f64>,
     /// Mean of the differences over the mean of the expected values.
     pub(crate) relative_error: f64,
@@ -32,7 +33,8 @@ struct Sums {
 }
 
 impl Accuracy {
-    /// Runs the model on all samples of `input` and compares with the arrays `out_0`, `out_1`, ... of `expected`.
+    /// Runs the model on all samples of `input` and compares with the arrays `out_0`, `out_1`, ...
+    /// of `expected`.
     pub(super) fn measure(model: &Model, input: &Path, expected: &Path) -> Result<Self> {
         let samples = read_inputs(input)?.samples(&model.input_specs())?;
         let expected = read_inputs(expected)?;

@@ -24,7 +24,8 @@ pub(crate) use accuracy::Accuracy;
 Every model is proven in a process of its own, with inputs.npz (or input_0.json) beside it; where expected.npz lies there too,\n\
 outputs are compared with it. Times are the best of all runs: proving includes the run of the model, the key is made before.")]
 pub(crate) struct Args {
-    /// ONNX files, compiled models, or folders that hold model.onnx [default: the folders of examples/models]
+    /// ONNX files, compiled models, or folders that hold model.onnx [default: the folders of
+    /// examples/models]
     #[arg(value_name = "MODEL")]
     models: Vec<PathBuf>,
     #[command(flatten)]
@@ -156,7 +157,8 @@ fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) 
     })
 }
 
-/// The models to measure: those named, or all of `examples/models` that are not there to be refused.
+/// The models to measure: those named, or all of `examples/models` that are not there to be
+/// refused.
 fn models(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let inside = |path: &PathBuf| match path.is_dir() {
         true => path.join("model.onnx"),

@@ -1,14 +1,15 @@
 //! Inverses modulo the curve's order, by the binary Euclidean algorithm on machine words.
 //!
-//! It takes a quarter of the time that big integers take, in every verification. Its time depends on its argument: it
-//! serves public data only.
+//! It takes a quarter of the time that big integers take, in every verification. Its time depends
+//! on its argument: it serves public data only.
 
 use starknet_types_core::felt::Felt;
 
 /// A 256-bit number, least significant limb first.
 type Limbs = [u64; 4];
 
-/// Returns `value^-1 mod modulus` for an odd modulus below 2^255 and a value below it, or `None` without an inverse.
+/// Returns `value^-1 mod modulus` for an odd modulus below 2^255 and a value below it, or `None`
+/// without an inverse.
 pub(super) fn inverse(value: &Felt, modulus: &Felt) -> Option<Felt> {
     let n = modulus.to_le_digits();
     let (mut u, mut v) = (value.to_le_digits(), n);

@@ -1,7 +1,8 @@
 //! Signatures and hashes behind one trait.
 //!
-//! [`Stark`] is the scheme of the network: Cairo contracts check its signatures and hashes natively, which is what
-//! makes evidence slashable on-chain. Simulations of tens of thousands of runs plug in a cheap keyed hash instead.
+//! [`Stark`] is the scheme of the network: Cairo contracts check its signatures and hashes
+//! natively, which is what makes evidence slashable on-chain. Simulations of tens of thousands of
+//! runs plug in a cheap keyed hash instead.
 
 mod inverse;
 mod stark;
@@ -13,7 +14,8 @@ pub use stark::{Stark, StarkSigningKey, StarkVerifyingKey};
 
 use crate::types::{Digest, from_felt_hex, to_felt_hex};
 
-/// A public key: the x-coordinate of a STARK-curve point, as Cairo's `check_ecdsa_signature` takes it.
+/// A public key: the x-coordinate of a STARK-curve point, as Cairo's `check_ecdsa_signature` takes
+/// it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

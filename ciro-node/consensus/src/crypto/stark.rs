@@ -93,7 +93,8 @@ impl Scheme for Stark {
         if message >= Felt::ELEMENT_UPPER_BOUND {
             return Err(CryptoError::MessageHash);
         }
-        // A nonce fails with probability 2^-54; RFC 6979 §3.6 then draws another from an extra seed.
+        // A nonce fails with probability 2^-54; RFC 6979 §3.6 then draws another from an extra
+        // seed.
         for seed in 0_u64..8 {
             let seed = (seed > 0).then(|| Felt::from(seed));
             let k = rfc6979_generate_k(&message, &key.secret, seed.as_ref());

@@ -1,13 +1,14 @@
 //! Multiplication of a fixed curve point by precomputed multiples.
 //!
-//! A validator's key is verified against many times an epoch, so its multiples are worth keeping: a product is then
-//! [`WINDOWS`] additions and no doubling. Only public data is multiplied here; signing never touches a table, whose
-//! access pattern would leak a secret.
+//! A validator's key is verified against many times an epoch, so its multiples are worth keeping: a
+//! product is then [`WINDOWS`] additions and no doubling. Only public data is multiplied here;
+//! signing never touches a table, whose access pattern would leak a secret.
 
 use starknet_types_core::curve::{AffinePoint, ProjectivePoint};
 use starknet_types_core::felt::Felt;
 
-/// Bits of the scalar that one addition consumes. 6 balances 172 KB a key against 42 additions a product.
+/// Bits of the scalar that one addition consumes. 6 balances 172 KB a key against 42 additions a
+/// product.
 const WINDOW_BITS: usize = 6;
 /// Windows of a 252-bit scalar.
 const WINDOWS: usize = 42;

@@ -1,8 +1,8 @@
 //! Proof that a validator broke the protocol.
 //!
-//! Evidence is two signatures that no honest replica ever gives together. It is transferable (the offender's key and
-//! the chain's parameters decide it), constant in size, and never exists against an honest replica, because own
-//! messages are durable before they leave.
+//! Evidence is two signatures that no honest replica ever gives together. It is transferable (the
+//! offender's key and the chain's parameters decide it), constant in size, and never exists against
+//! an honest replica, because own messages are durable before they leave.
 //!
 //! | rule | the two signatures |
 //! |---|---|
@@ -15,8 +15,9 @@
 //! | E7 | ViewChanges to views v < w of which the second claims for some n, above both checkpoints, neither what the first claimed nor anything prepared in view v or later |
 //! | E8 | two NewViews for one (epoch, view) |
 //!
-//! E1 to E5 make forks expensive, E6 to E8 what only delays: a replica that tells different stories, forgets a claim or
-//! comes up late with a certificate that it must have had, and a leader that starts a view twice.
+//! E1 to E5 make forks expensive, E6 to E8 what only delays: a replica that tells different
+//! stories, forgets a claim or comes up late with a certificate that it must have had, and a leader
+//! that starts a view twice.
 
 mod verify;
 
@@ -109,8 +110,9 @@ pub struct SignedStart {
 
 /// Two ViewChanges that tell different stories about one block.
 ///
-/// An honest replica that has asked for view `v` sees nothing prepared in earlier views any more, and forgets nothing.
-/// What it claims later is therefore what it claimed then, or was prepared in view `v` or later.
+/// An honest replica that has asked for view `v` sees nothing prepared in earlier views any more,
+/// and forgets nothing. What it claims later is therefore what it claimed then, or was prepared in
+/// view `v` or later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimChange {
@@ -198,7 +200,8 @@ pub struct Amnesia {
     pub claims_root: Digest,
     /// The signature of the ViewChange.
     pub signature: Signature,
-    /// What the prepared set says of the Commit's sequence number; absent when that lies beyond the window.
+    /// What the prepared set says of the Commit's sequence number; absent when that lies beyond the
+    /// window.
     pub opening: Option<ClaimOpening>,
 }
 
@@ -235,7 +238,8 @@ impl Evidence {
         }
     }
 
-    /// Returns the rule broken, or `None` for a double signature of a kind that may be signed twice.
+    /// Returns the rule broken, or `None` for a double signature of a kind that may be signed
+    /// twice.
     #[must_use]
     pub const fn rule(&self) -> Option<Rule> {
         match self {
@@ -258,8 +262,8 @@ impl Evidence {
 
     /// Returns what is punished once: the fault of a validator against a rule in an epoch.
     ///
-    /// A judge must count by this and never by the evidence's bytes: ECDSA signatures have a second form that anybody can
-    /// compute, and a fault may be proven by many pairs.
+    /// A judge must count by this and never by the evidence's bytes: ECDSA signatures have a second
+    /// form that anybody can compute, and a fault may be proven by many pairs.
     #[must_use]
     pub fn fault(&self) -> Option<(Epoch, ReplicaId, Rule)> {
         Some((self.epoch(), self.offender(), self.rule()?))
@@ -288,7 +292,8 @@ impl Evidence {
 }
 
 impl DoubleSign {
-    /// Builds evidence from two signatures under statements that differ in the digest alone, in either order.
+    /// Builds evidence from two signatures under statements that differ in the digest alone, in
+    /// either order.
     #[must_use]
     pub fn new(
         offender: ReplicaId,
@@ -319,8 +324,9 @@ impl DoubleView {
     }
 }
 
-/// Whether an honest replica can claim `later`, view and digest, in a ViewChange after one to `view` that claimed
-/// `earlier` for the same block. Rule E7 convicts those for whom this is false, above both checkpoints.
+/// Whether an honest replica can claim `later`, view and digest, in a ViewChange after one to
+/// `view` that claimed `earlier` for the same block. Rule E7 convicts those for whom this is false,
+/// above both checkpoints.
 #[must_use]
 pub fn may_follow(
     view: View,

@@ -249,7 +249,8 @@ fn verify_opening<S: Scheme>(
 ) -> Result<(), EvidenceError> {
     let index = evidence.commit_seq.0 - evidence.stable_seq.0 - 1;
     let Some(opening) = &evidence.opening else {
-        // A prepared set reaches one window above its checkpoint, so it cannot mention a block beyond.
+        // A prepared set reaches one window above its checkpoint, so it cannot mention a block
+        // beyond.
         return if index >= domain.window { Ok(()) } else { Err(EvidenceError::OpeningShape) };
     };
     let depth = usize::try_from(domain.claims_depth()).unwrap_or(usize::MAX);

@@ -13,13 +13,15 @@ use crate::slot::{Cast, Origin};
 use crate::stake::ValidatorSet;
 use crate::types::{ReplicaId, Seq, View};
 
-/// Views ahead of the own one whose votes and proposals are kept; a replica further behind asks for the NewView first.
+/// Views ahead of the own one whose votes and proposals are kept; a replica further behind asks for
+/// the NewView first.
 const VIEWS_AHEAD: u64 = 8;
 
 impl<S: Scheme> Replica<S> {
     /// Returns the validators against which a message is checked, its sender among them.
     ///
-    /// Fetch, State and Status may come from validators of any known epoch: who joins or left must be able to follow.
+    /// Fetch, State and Status may come from validators of any known epoch: who joins or left must
+    /// be able to follow.
     pub(super) fn committee_of(&self, message: &Message) -> Result<Arc<Committee<S>>, Dropped> {
         let committees = &self.committees;
         let member = |committee: &&Arc<Committee<S>>| committee.key(message.sender).is_some();
@@ -165,7 +167,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Whether a broken rule is news: its offender is neither accused nor punished for it in this epoch.
+    /// Whether a broken rule is news: its offender is neither accused nor punished for it in this
+    /// epoch.
     pub(super) fn is_news(&self, offender: ReplicaId, rule: Rule) -> Result<(), Dropped> {
         let news = self.is_new_fault((self.epoch(), offender, rule));
         if news { Ok(()) } else { Err(Dropped::Known) }

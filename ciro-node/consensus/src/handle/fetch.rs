@@ -62,7 +62,8 @@ impl<S: Scheme> Replica<S> {
         Some(State::Snapshot { proofs, checkpoint: self.stable.clone(), snapshot })
     }
 
-    /// Returns the first page of what proves the stable checkpoint's validators to someone who knows those of `epoch`.
+    /// Returns the first page of what proves the stable checkpoint's validators to someone who
+    /// knows those of `epoch`.
     ///
     /// Whoever needs more than a page asks again from where the page ends.
     fn proofs_since(&self, epoch: Epoch) -> Option<Vec<EpochProof>> {

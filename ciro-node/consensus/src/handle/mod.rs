@@ -24,14 +24,16 @@ use crate::replica::Replica;
 use crate::types::ReplicaId;
 
 impl<S: Scheme> Replica<S> {
-    /// Takes a message that `peer` brought: drops what is useless, checks the signature, keeps what is early.
+    /// Takes a message that `peer` brought: drops what is useless, checks the signature, keeps what
+    /// is early.
     pub(crate) fn on_message(&mut self, peer: ReplicaId, message: Arc<Message>) {
         if let Err(reason) = self.receive(peer, message) {
             self.drops.count(reason);
         }
     }
 
-    /// Everything that costs nothing comes before the first hash, and the first hash before the first signature.
+    /// Everything that costs nothing comes before the first hash, and the first hash before the
+    /// first signature.
     fn receive(&mut self, peer: ReplicaId, message: Arc<Message>) -> Result<(), Dropped> {
         if message.sender == self.id() {
             return Err(Dropped::Own);

@@ -62,7 +62,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Returns a verified certificate of a prepared entry: the own one, now or when this replica asked, or another's.
+    /// Returns a verified certificate of a prepared entry: the own one, now or when this replica
+    /// asked, or another's.
     fn certificate_of(&self, claim: &Claim) -> Option<Certificate> {
         let own = self.slots.get(&claim.seq).and_then(|slot| slot.prepared.as_ref());
         let own = own.filter(|(other, _)| other == claim).map(|(_, certificate)| certificate);
@@ -119,9 +120,11 @@ impl<S: Scheme> Replica<S> {
         Ok(())
     }
 
-    /// Puts the own certificates in place of those that were not looked at because the own ones prove the same.
+    /// Puts the own certificates in place of those that were not looked at because the own ones
+    /// prove the same.
     ///
-    /// The leader does not sign certificates. Whoever passes the NewView on must not pass on others' false ones.
+    /// The leader does not sign certificates. Whoever passes the NewView on must not pass on
+    /// others' false ones.
     fn with_own_certificates(&self, message: &Arc<Message>, body: &NewView) -> Arc<Message> {
         let summaries = body.view_changes.iter().map(|signed| &signed.summary);
         let Some(selection) = select_with(self.genesis.mutations, summaries) else {
@@ -142,7 +145,8 @@ impl<S: Scheme> Replica<S> {
     /// Begins a view as its NewView says, and goes on in it.
     pub(crate) fn enter_view(&mut self, message: &Message) {
         let Body::NewView(body) = &message.body else { return };
-        // The view comes first: its checkpoint may shorten the log, which must not lose the NewView, or begin an epoch.
+        // The view comes first: its checkpoint may shorten the log, which must not lose the
+        // NewView, or begin an epoch.
         self.begin_view(message);
         if let Some(checkpoint) = self.start_of(body)
             && checkpoint.seq > self.stable.seq
@@ -193,7 +197,8 @@ impl<S: Scheme> Replica<S> {
         self.recount_in_flight();
     }
 
-    /// Drops certificates that no known ViewChange rests on. The others may be needed to start a later view.
+    /// Drops certificates that no known ViewChange rests on. The others may be needed to start a
+    /// later view.
     fn keep_claimed_proofs(&mut self) {
         let known = self.view_changes.values();
         let claims = known.flat_map(|known| &known.summary.claims);
@@ -201,7 +206,8 @@ impl<S: Scheme> Replica<S> {
         self.proven.retain(|entry, _| claimed.contains(entry));
     }
 
-    /// Returns the checkpoint that a NewView starts from, with its certificate; none at an epoch's start.
+    /// Returns the checkpoint that a NewView starts from, with its certificate; none at an epoch's
+    /// start.
     fn start_of(&self, body: &NewView) -> Option<StableCheckpoint> {
         let certificate = body.checkpoint.clone()?;
         let summaries = body.view_changes.iter().map(|signed| &signed.summary);
@@ -218,7 +224,8 @@ impl<S: Scheme> Replica<S> {
         let view = self.view();
         let claimed = self.claimed.get(&(seq, digest)).cloned().flatten();
         let slot: &mut Slot = self.slot(seq);
-        // Validity needs no second look: a quorum prepared it, and a null block has nothing to judge.
+        // Validity needs no second look: a quorum prepared it, and a null block has nothing to
+        // judge.
         let (origin, validity) = (Origin::NewView, Validity::Valid);
         slot.assigned = Some(Assigned { view, digest, origin, validity });
         if digest == Proposal::null().digest::<S>() {
@@ -232,8 +239,9 @@ impl<S: Scheme> Replica<S> {
         }
         let slot = self.slot(seq);
         slot.prune();
-        // A later view must begin with what is committed in an earlier one. A block committed in this view or a later
-        // one, learnt while this NewView was late, contradicts nothing: the quorum that committed it came afterwards.
+        // A later view must begin with what is committed in an earlier one. A block committed in
+        // this view or a later one, learnt while this NewView was late, contradicts nothing: the
+        // quorum that committed it came afterwards.
         if let Some((ours, block)) = &slot.committed
             && *ours != digest
             && block.view < view

@@ -25,11 +25,13 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Accepts a proposal of the active view if it is its sender's turn and nothing else was accepted.
+    /// Accepts a proposal of the active view if it is its sender's turn and nothing else was
+    /// accepted.
     fn consider(&mut self, message: &Message, body: &PrePrepare) -> Result<(), Dropped> {
         let slot = self.slots.get(&body.seq);
         if let Some(assigned) = slot.and_then(|slot| slot.assigned_in(body.view)) {
-            // PBFT §4.2: a backup accepts one proposal for each view and number. A second one is rule E1.
+            // PBFT §4.2: a backup accepts one proposal for each view and number. A second one is
+            // rule E1.
             if let Origin::Proposed { proposer, signature } = assigned.origin
                 && proposer == message.sender
                 && assigned.digest != body.digest
@@ -57,8 +59,8 @@ impl<S: Scheme> Replica<S> {
         Ok(())
     }
 
-    /// Returns the roots of a proposal if it is what an honest primary could have sent, apart from what only the
-    /// application can judge.
+    /// Returns the roots of a proposal if it is what an honest primary could have sent, apart from
+    /// what only the application can judge.
     fn accepted_content(&self, body: &PrePrepare) -> Option<Content> {
         let Proposal { view, operations, evidence } = &*body.proposal;
         let params = &self.genesis.params;
@@ -127,7 +129,8 @@ impl<S: Scheme> Replica<S> {
         }
         assigned.validity = Validity::Valid;
         let Some(proposal) = slot.contents.get(&digest).cloned() else { return };
-        // Its operations now wait here too: a primary that starts a block and never finishes it is replaced.
+        // Its operations now wait here too: a primary that starts a block and never finishes it is
+        // replaced.
         for operation in &proposal.operations {
             self.on_operation(*operation);
         }

@@ -47,7 +47,8 @@ impl<S: Scheme> Replica<S> {
 
     /// Sends the Prepare for the assigned proposal once its content is here and valid.
     ///
-    /// The primary prepares too, so that one uniform list of signatures over one hash makes a certificate.
+    /// The primary prepares too, so that one uniform list of signatures over one hash makes a
+    /// certificate.
     fn agree(&mut self, seq: Seq) {
         let view = self.view();
         let Some(slot) = self.slots.get(&seq) else { return };

@@ -104,7 +104,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Returns the digests at `seq` whose contents are needed but not here: at most the assigned and the decided one.
+    /// Returns the digests at `seq` whose contents are needed but not here: at most the assigned
+    /// and the decided one.
     pub(crate) fn missing(&self, seq: Seq) -> Vec<Digest> {
         let Some(slot) = self.slots.get(&seq) else { return Vec::new() };
         let assigned = slot.assigned_in(self.view()).map(|assigned| assigned.digest);

@@ -1,7 +1,8 @@
 //! Status and re-sending (Castro's thesis, §5.2).
 //!
-//! Nothing is acknowledged. Every replica tells its position at each resend interval; small protocol messages that the
-//! teller lacks are pushed to it, large things it pulls from one replica at a time.
+//! Nothing is acknowledged. Every replica tells its position at each resend interval; small
+//! protocol messages that the teller lacks are pushed to it, large things it pulls from one replica
+//! at a time.
 
 use std::sync::Arc;
 
@@ -16,9 +17,11 @@ use crate::types::{Epoch, ReplicaId, Seq, View};
 
 /// Blocks whose messages are pushed at once.
 const PUSHED_BLOCKS: usize = 16;
-/// Resend intervals for which a replica that is a little behind waits for blocks before it wants the whole state.
+/// Resend intervals for which a replica that is a little behind waits for blocks before it wants
+/// the whole state.
 const PATIENT_TICKS: u32 = 2;
-/// Resend intervals after which a state that the application still fetches is given up for a newer one.
+/// Resend intervals after which a state that the application still fetches is given up for a newer
+/// one.
 const INSTALL_TICKS: u64 = 240;
 /// How many replicas pass on another's PrePrepare or NewView to one that lacks it.
 const RELAYS: usize = 4;
@@ -38,7 +41,8 @@ impl<S: Scheme> Replica<S> {
         if let Some(message) = self.sign(status) {
             self.effects.push(Effect::Broadcast { message });
         }
-        // PBFT §4.5.2 assumes that a ViewChange arrives; over lossy links it must be repeated, see Fabric 1917.
+        // PBFT §4.5.2 assumes that a ViewChange arrives; over lossy links it must be repeated, see
+        // Fabric 1917.
         if let Phase::Changing(Some(own)) = &self.phase
             && !self.genesis.mutations.has(Mutation::LostViewChange)
         {
@@ -68,7 +72,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Sends a replica of the same epoch the messages it seems to lack, if they are not still on their way.
+    /// Sends a replica of the same epoch the messages it seems to lack, if they are not still on
+    /// their way.
     fn push_votes(&mut self, to: ReplicaId, status: &Status) {
         let patience = self.params().resend_interval;
         let mut messages: Vec<Arc<Message>> = Vec::new();
@@ -87,7 +92,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Returns the NewView for a replica that has not begun this view, if it is this replica's turn to pass it on.
+    /// Returns the NewView for a replica that has not begun this view, if it is this replica's turn
+    /// to pass it on.
     fn begun_view(&self, to: ReplicaId, status: &Status) -> Option<Arc<Message>> {
         let Phase::Active(active) = &self.phase else { return None };
         let behind = status.view < self.view() || (status.view == self.view() && !status.active);
@@ -96,7 +102,8 @@ impl<S: Scheme> Replica<S> {
         turn.then(|| Arc::new(signed.clone().into_message()))
     }
 
-    /// Whether it is this replica's turn to pass others' messages on to `to`: a few do in each resend interval.
+    /// Whether it is this replica's turn to pass others' messages on to `to`: a few do in each
+    /// resend interval.
     fn passes_on(&self, to: ReplicaId) -> bool {
         let turn = u64::from(self.id().0) + u64::from(to.0) + self.timers.ticks;
         let turns = u64::try_from(self.validators().len().div_ceil(RELAYS)).unwrap_or(1);
@@ -117,7 +124,8 @@ impl<S: Scheme> Replica<S> {
         Some(Arc::new(Message { sender: proposer, epoch: self.epoch(), signature, body }))
     }
 
-    /// Asks a replica that proved to be ahead for the way there; its checkpoint is of epoch `reaches`.
+    /// Asks a replica that proved to be ahead for the way there; its checkpoint is of epoch
+    /// `reaches`.
     pub(crate) fn pursue(&mut self, ahead: ReplicaId, reaches: Epoch) {
         let (epoch, next) = (self.proven_committee().0, self.next_uncommitted());
         if reaches > epoch {
@@ -165,8 +173,9 @@ impl<S: Scheme> Replica<S> {
 
     /// Asks for the NewView of a view that has begun elsewhere.
     ///
-    /// The turns go over those who claim the highest views and together are a weak quorum, each asked for the view that
-    /// it claims: at least one of them is honest, and whoever claims a view that does not exist has its own turns only.
+    /// The turns go over those who claim the highest views and together are a weak quorum, each
+    /// asked for the view that it claims: at least one of them is honest, and whoever claims a view
+    /// that does not exist has its own turns only.
     fn ask_for_view(&mut self) {
         let (epoch, view, active) = (self.epoch(), self.view(), self.is_active());
         let begun = self.positions().filter(|(_, peer)| peer.epoch == epoch && peer.status.active);
@@ -187,7 +196,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Returns the checkpoint whose state this replica wants whole: it is far behind, or blocks did not come.
+    /// Returns the checkpoint whose state this replica wants whole: it is far behind, or blocks did
+    /// not come.
     fn wanted_snapshot(&mut self) -> Option<Seq> {
         let ticks = self.timers.ticks;
         self.installing.take_if(|installing| installing.since + INSTALL_TICKS <= ticks);

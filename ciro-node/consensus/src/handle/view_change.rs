@@ -50,7 +50,8 @@ impl<S: Scheme> Replica<S> {
         self.count_view_changes();
     }
 
-    /// Builds the ViewChange for the current view: stable checkpoint and all that prepared above it (set P).
+    /// Builds the ViewChange for the current view: stable checkpoint and all that prepared above it
+    /// (set P).
     fn view_change(&self) -> ViewChange {
         let start = self.params().epoch_start(self.epoch());
         let prepared = self.slots.range(self.stable.seq.next()..);
@@ -84,7 +85,8 @@ impl<S: Scheme> Replica<S> {
         }
         self.compare_view_changes(message.sender, &body.summary, message.signature);
         let summary = body.summary.clone();
-        // The certificate beside an own checkpoint was not looked at: only the own one may be quoted.
+        // The certificate beside an own checkpoint was not looked at: only the own one may be
+        // quoted.
         let own = summary.stable_seq == self.stable.seq;
         let certificate = if own { Some(&self.stable.certificate) } else { None };
         let checkpoint = body.checkpoint.as_ref().map(|given| certificate.unwrap_or(given).clone());
@@ -96,7 +98,8 @@ impl<S: Scheme> Replica<S> {
         Ok(())
     }
 
-    /// Checks a ViewChange: a certified checkpoint, and a certificate for each prepared entry above it.
+    /// Checks a ViewChange: a certified checkpoint, and a certificate for each prepared entry above
+    /// it.
     fn is_valid(&mut self, view_change: &ViewChange) -> bool {
         let ViewChange { summary, checkpoint, prepared } = view_change;
         if prepared.len() != summary.claims.len() || !self.rules().is_plausible(summary) {
@@ -129,10 +132,11 @@ impl<S: Scheme> Replica<S> {
         judge(&rules, &mut Proofs { rules: &rules, stable, slots, proven, wrong_set })
     }
 
-    /// Returns the checkpoint of this replica's own ViewChange, which may lie behind the one that is stable by now.
+    /// Returns the checkpoint of this replica's own ViewChange, which may lie behind the one that
+    /// is stable by now.
     ///
-    /// What lies behind it cannot be chosen in a view that counts this replica; everything above may be, and a leader
-    /// that has no certificate for it could not start its view.
+    /// What lies behind it cannot be chosen in a view that counts this replica; everything above
+    /// may be, and a leader that has no certificate for it could not start its view.
     pub(crate) fn asked_from(&self) -> Seq {
         self.own_view_change().map_or(self.stable.seq, |own| own.summary.stable_seq)
     }
@@ -148,7 +152,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Follows others to a later view once a weak quorum, hence an honest replica, asks for it (PBFT §4.5.2).
+    /// Follows others to a later view once a weak quorum, hence an honest replica, asks for it
+    /// (PBFT §4.5.2).
     fn join_view_change(&mut self) {
         let set = self.validators();
         let mut views: Vec<(View, ReplicaId)> = self
@@ -168,7 +173,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Acts on the ViewChanges for the current view: the leader starts it, the others begin to wait for the leader.
+    /// Acts on the ViewChanges for the current view: the leader starts it, the others begin to wait
+    /// for the leader.
     pub(crate) fn count_view_changes(&mut self) {
         if self.is_active() {
             return;
@@ -179,8 +185,9 @@ impl<S: Scheme> Replica<S> {
         if leads {
             self.want_claimed();
         }
-        // PBFT §4.5.2: the timer starts with a quorum of ViewChanges, so that nobody races ahead alone. Those who ask for
-        // a later view count: they have left this one as well, and a restarted replica may never hear that they asked.
+        // PBFT §4.5.2: the timer starts with a quorum of ViewChanges, so that nobody races ahead
+        // alone. Those who ask for a later view count: they have left this one as well, and a
+        // restarted replica may never hear that they asked.
         if !self.is_quorum_asking(|known| known.summary.view >= view) {
             return;
         }
@@ -192,8 +199,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Starts the view that this replica leads and waits for, if what was missing has come in whatever way: as an answer,
-    /// with a block, or settled by a checkpoint.
+    /// Starts the view that this replica leads and waits for, if what was missing has come in
+    /// whatever way: as an answer, with a block, or settled by a checkpoint.
     pub(crate) fn start_due_view(&mut self) {
         let leads = || self.validators().leader(self.epoch(), self.view()) == self.id();
         if !self.is_active() && leads() && self.is_validator() {
@@ -201,11 +208,13 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Whether a leader may build its NewView on a ViewChange: the content of every claim must be here.
+    /// Whether a leader may build its NewView on a ViewChange: the content of every claim must be
+    /// here.
     ///
-    /// A certificate proves that a quorum agreed, not that anyone honest can still supply what it agreed to. A view that
-    /// begins with a block nobody can supply decides nothing, and so would every view after it. An honest replica claims
-    /// only what it holds and hands it out, so that ViewChanges of a quorum count in the end.
+    /// A certificate proves that a quorum agreed, not that anyone honest can still supply what it
+    /// agreed to. A view that begins with a block nobody can supply decides nothing, and so would
+    /// every view after it. An honest replica claims only what it holds and hands it out, so that
+    /// ViewChanges of a quorum count in the end.
     pub(crate) fn counts(&self, known: &KnownViewChange) -> bool {
         known.summary.view == self.view()
             && (self.genesis.mutations.has(Mutation::UnfilledClaims)

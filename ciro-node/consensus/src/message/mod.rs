@@ -125,7 +125,8 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// [`WireError`] when the bytes are not exactly one encoded message of at most [`MESSAGE_BYTES_MAX`] bytes.
+    /// [`WireError`] when the bytes are not exactly one encoded message of at most
+    /// [`MESSAGE_BYTES_MAX`] bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
         decode_versioned(bytes, MESSAGE_BYTES_MAX)
     }

@@ -1,10 +1,11 @@
 //! ViewChange and NewView (PBFT §4.4).
 //!
-//! A ViewChange is signed over a *summary*: its stable checkpoint and, for every prepared block above it, view and
-//! digest. The certificates that prove the summary travel beside it. A NewView then carries the summaries of a quorum
-//! but each certificate only once, for the entries that its outcome rests on; that keeps it three orders of magnitude
-//! smaller at 100 replicas than complete ViewChanges would be, and proves the same: an entry that a higher certified
-//! entry outranks does not matter, true or not. Because the summary is a Merkle root over the window, a single missing
+//! A ViewChange is signed over a *summary*: its stable checkpoint and, for every prepared block
+//! above it, view and digest. The certificates that prove the summary travel beside it. A NewView
+//! then carries the summaries of a quorum but each certificate only once, for the entries that its
+//! outcome rests on; that keeps it three orders of magnitude smaller at 100 replicas than complete
+//! ViewChanges would be, and proves the same: an entry that a higher certified entry outranks does
+//! not matter, true or not. Because the summary is a Merkle root over the window, a single missing
 //! entry is provable in constant size, which is what evidence E4 needs.
 
 use crate::certificate::Certificate;
@@ -66,7 +67,8 @@ pub struct NewView {
     pub view: View,
     /// ViewChanges of a quorum, ordered by sender.
     pub view_changes: Vec<SignedSummary>,
-    /// Checkpoints of a quorum for the highest stable checkpoint among them; absent when an epoch starts with it.
+    /// Checkpoints of a quorum for the highest stable checkpoint among them; absent when an epoch
+    /// starts with it.
     pub checkpoint: Option<Certificate>,
     /// Prepares of a quorum for each block taken over, in order; null blocks have none.
     pub prepared: Vec<Certificate>,
@@ -87,7 +89,8 @@ impl Summary {
         leaves
     }
 
-    /// Whether claims are in order and inside a window of `2^depth` blocks, without which there is no digest.
+    /// Whether claims are in order and inside a window of `2^depth` blocks, without which there is
+    /// no digest.
     #[must_use]
     pub fn is_well_formed(&self, depth: u32) -> bool {
         let last = self.stable_seq.plus(1 << depth);
@@ -132,7 +135,8 @@ impl Summary {
 }
 
 impl NewView {
-    /// Returns the checkpoint that the view starts from: the highest stable one among the ViewChanges.
+    /// Returns the checkpoint that the view starts from: the highest stable one among the
+    /// ViewChanges.
     #[must_use]
     pub fn stable_seq(&self) -> Seq {
         let stable = self.view_changes.iter().map(|signed| signed.summary.stable_seq);

@@ -23,7 +23,8 @@ const VALIDATOR: usize = 48;
 const CLIENT: usize = 16;
 
 impl Message {
-    /// Returns about how many bytes the message takes in memory, which is about the length of its encoding.
+    /// Returns about how many bytes the message takes in memory, which is about the length of its
+    /// encoding.
     #[must_use]
     pub fn weight(&self) -> usize {
         MESSAGE

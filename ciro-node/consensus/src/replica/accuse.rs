@@ -15,11 +15,13 @@ use crate::slot::Ballot;
 use crate::statement::{Kind, Statement};
 use crate::types::{Digest, Epoch, ReplicaId, Seq, View};
 
-/// Pieces of evidence kept until a block punishes them: each offender once an epoch and rule, and only two epochs count.
+/// Pieces of evidence kept until a block punishes them: each offender once an epoch and rule, and
+/// only two epochs count.
 pub(crate) const EVIDENCE_MAX: usize = 4096;
 
 impl<S: Scheme> Replica<S> {
-    /// Accuses the sender of a verified message of having signed another digest for the same position.
+    /// Accuses the sender of a verified message of having signed another digest for the same
+    /// position.
     pub(crate) fn accuse_double_sign(
         &mut self,
         message: &Message,
@@ -52,7 +54,8 @@ impl<S: Scheme> Replica<S> {
         view_change.is_some_and(|view_change| self.hides(view_change, vote.seq, vote.view))
     }
 
-    /// Whether a ViewChange has no entry for a block at the Commit's view or later, though it should.
+    /// Whether a ViewChange has no entry for a block at the Commit's view or later, though it
+    /// should.
     fn hides(&self, view_change: &KnownViewChange, seq: Seq, committed_in: View) -> bool {
         let summary = &view_change.summary;
         let late = self.genesis.mutations.has(Mutation::LateClaim);
@@ -85,9 +88,11 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Compares what a replica says in a ViewChange with what it said before, and remembers the latest (rules E6, E7).
+    /// Compares what a replica says in a ViewChange with what it said before, and remembers the
+    /// latest (rules E6, E7).
     ///
-    /// The signature is verified; NewViews bring ViewChanges that their authors sent to others alone.
+    /// The signature is verified; NewViews bring ViewChanges that their authors sent to others
+    /// alone.
     pub(crate) fn compare_view_changes(
         &mut self,
         sender: ReplicaId,
@@ -185,7 +190,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Checks evidence against the validators of its epoch; only this epoch and the one before count.
+    /// Checks evidence against the validators of its epoch; only this epoch and the one before
+    /// count.
     pub(crate) fn proves_fault(&self, evidence: &Evidence) -> bool {
         let committee = if evidence.epoch() == self.epoch {
             Some(&self.committees.current)
@@ -199,14 +205,16 @@ impl<S: Scheme> Replica<S> {
         key.is_some_and(|key| verify_evidence::<S>(&domain, key, evidence).is_ok())
     }
 
-    /// Whether nobody is accused or punished for this fault yet, and room is left for evidence of it.
+    /// Whether nobody is accused or punished for this fault yet, and room is left for evidence of
+    /// it.
     pub(crate) fn is_new_fault(&self, fault: (Epoch, ReplicaId, Rule)) -> bool {
         self.evidence.len() < EVIDENCE_MAX
             && !self.evidence.contains_key(&fault)
             && !self.tip.punished.contains(&fault)
     }
 
-    /// Reports evidence and keeps it for a block, unless its offender is accused or punished already.
+    /// Reports evidence and keeps it for a block, unless its offender is accused or punished
+    /// already.
     fn keep_evidence(&mut self, evidence: Evidence) {
         let Some(fault) = evidence.fault() else { return };
         if self.is_new_fault(fault) {

@@ -58,8 +58,8 @@ impl<S: Scheme> Replica<S> {
 
     /// Drops what the stable checkpoint makes superfluous.
     ///
-    /// Blocks stay until they are executed, and committed ones for one interval more: whoever missed a message or two
-    /// catches up by blocks instead of the application's whole state.
+    /// Blocks stay until they are executed, and committed ones for one interval more: whoever
+    /// missed a message or two catches up by blocks instead of the application's whole state.
     pub(crate) fn collect_garbage(&mut self) {
         let (stable, executed) = (self.stable.seq, self.tip.seq());
         let oldest = Seq(stable.0.saturating_sub(self.params().window()));
@@ -74,7 +74,8 @@ impl<S: Scheme> Replica<S> {
         self.target.take_if(|target| target.checkpoint.seq <= stable);
     }
 
-    /// Goes on after the stable checkpoint moved: the next epoch, a shorter log, messages that now fit.
+    /// Goes on after the stable checkpoint moved: the next epoch, a shorter log, messages that now
+    /// fit.
     pub(crate) fn finish_checkpoint(&mut self) {
         let ends = self.stable.seq == self.params().epoch_end(self.epoch);
         if ends && self.stable_snapshot.is_some() {
@@ -87,8 +88,8 @@ impl<S: Scheme> Replica<S> {
 
     /// Takes over a certified checkpoint that lay beyond the epoch and now lies in it.
     ///
-    /// The state that was asked for with it may be superfluous, because execution got there first; then nothing else
-    /// would ever make it stable here, as answers that are not newer are dropped.
+    /// The state that was asked for with it may be superfluous, because execution got there first;
+    /// then nothing else would ever make it stable here, as answers that are not newer are dropped.
     fn adopt_target(&mut self) {
         let epoch = self.epoch;
         if let Some(target) = self.target.take_if(|target| target.checkpoint.epoch == epoch) {
@@ -117,7 +118,8 @@ impl<S: Scheme> Replica<S> {
         Seq(stable.0.saturating_sub(self.params().checkpoint_interval))
     }
 
-    /// Begins an epoch in view 0, with nothing left of the one before but blocks for those who lag behind.
+    /// Begins an epoch in view 0, with nothing left of the one before but blocks for those who lag
+    /// behind.
     fn start_epoch(&mut self, epoch: Epoch, start: Digest) {
         self.epoch = epoch;
         self.epoch_start = start;
@@ -150,7 +152,8 @@ impl<S: Scheme> Replica<S> {
         self.proofs.insert(proof.checkpoint.epoch, proof);
     }
 
-    /// Moves to the epoch of a certified checkpoint that lies beyond the current one; false if the trail ends before.
+    /// Moves to the epoch of a certified checkpoint that lies beyond the current one; false if the
+    /// trail ends before.
     pub(crate) fn jump_to(&mut self, checkpoint: &StableCheckpoint) -> bool {
         let epochs = usize::try_from(checkpoint.epoch.0 - self.epoch.0).unwrap_or(usize::MAX);
         if epochs > self.trail.len() {

@@ -135,7 +135,8 @@ impl<S: Scheme> Replica<S> {
         self.finish_checkpoint();
     }
 
-    /// Asks the application for a certified state, and goes on meanwhile: whoever serves it badly delays nothing.
+    /// Asks the application for a certified state, and goes on meanwhile: whoever serves it badly
+    /// delays nothing.
     pub(crate) fn fetch_application_state(
         &mut self,
         snapshot: Arc<Snapshot>,
@@ -154,7 +155,8 @@ impl<S: Scheme> Replica<S> {
         self.installing.take_if(|installing| installing.checkpoint.seq == seq);
     }
 
-    /// Adopts a certified state together with the application, which already holds it, unless it is of no use any more.
+    /// Adopts a certified state together with the application, which already holds it, unless it is
+    /// of no use any more.
     pub(crate) fn on_state_fetched(&mut self, seq: Seq) {
         let Some(installed) = self.installing.take_if(|it| it.checkpoint.seq == seq) else {
             return;
@@ -172,8 +174,8 @@ impl<S: Scheme> Replica<S> {
         for (client, last) in self.tip.clients.clone() {
             self.pending.executed(client, last);
         }
-        // While the state was fetched, a later checkpoint may have become stable. The watermark never goes back: what
-        // this replica signed above it would be forgotten.
+        // While the state was fetched, a later checkpoint may have become stable. The watermark
+        // never goes back: what this replica signed above it would be forgotten.
         if installed.checkpoint.seq >= self.stable.seq {
             self.stable = installed.checkpoint;
             self.stable_snapshot = Some(installed.snapshot);

@@ -38,7 +38,8 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Returns the most that a replica among `replicas` may hold with these parameters, whatever others send.
+    /// Returns the most that a replica among `replicas` may hold with these parameters, whatever
+    /// others send.
     #[must_use]
     pub fn bound(params: &Params, replicas: usize) -> Self {
         let count = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
@@ -82,7 +83,8 @@ impl Footprint {
     }
 }
 
-/// Returns how many early messages are kept for each sender: three kinds for two windows, and a few others.
+/// Returns how many early messages are kept for each sender: three kinds for two windows, and a few
+/// others.
 pub(crate) const fn stash_per_sender(params: &Params) -> u64 {
     6 * params.window() + 16
 }

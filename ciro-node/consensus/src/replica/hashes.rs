@@ -7,8 +7,9 @@ use crate::types::{ChainId, Digest};
 /// How many hashes are remembered.
 const HASHES: usize = 64;
 
-/// Remembers what statements hash to: the Prepares of all replicas for one proposal sign the same statement, and so do
-/// their Commits. Hashing it for each would cost as much as checking its signature.
+/// Remembers what statements hash to: the Prepares of all replicas for one proposal sign the same
+/// statement, and so do their Commits. Hashing it for each would cost as much as checking its
+/// signature.
 #[derive(Clone, Debug)]
 pub(crate) struct Hashes(Vec<Option<(Statement, Digest)>>);
 

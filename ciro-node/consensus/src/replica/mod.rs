@@ -46,7 +46,8 @@ use suspect::Timers;
 /// What all replicas of a chain start from.
 #[derive(Clone, Debug)]
 pub struct Genesis<S: Scheme> {
-    /// What names the chain in everything signed: the hash of its name and of all that it starts from.
+    /// What names the chain in everything signed: the hash of its name and of all that it starts
+    /// from.
     pub chain: ChainId,
     /// The chain's parameters.
     pub params: Params,
@@ -60,8 +61,9 @@ pub struct Genesis<S: Scheme> {
 impl<S: Scheme> Genesis<S> {
     /// Describes the chain named `name`.
     ///
-    /// Everything the chain starts from enters its identity. A chain that is started anew under an old name, with other
-    /// validators, parameters or state, is another chain: signatures of the one accuse nobody on the other.
+    /// Everything the chain starts from enters its identity. A chain that is started anew under an
+    /// old name, with other validators, parameters or state, is another chain: signatures of the
+    /// one accuse nobody on the other.
     #[must_use]
     pub fn new(
         name: ChainId,
@@ -107,14 +109,15 @@ pub struct Identity<S: Scheme> {
     pub id: ReplicaId,
     /// Its key.
     pub key: S::SigningKey,
-    /// The first epoch in which it may vote: later than its stake begins after a log was lost or a key moved.
+    /// The first epoch in which it may vote: later than its stake begins after a log was lost or a
+    /// key moved.
     pub votes_from: Epoch,
 }
 
 /// One replica of the consensus protocol.
 ///
-/// It owns no clock, socket, disk or thread: [`Replica::step`] takes the time and an [`Input`] and returns what must be
-/// done. Equal inputs give equal effects.
+/// It owns no clock, socket, disk or thread: [`Replica::step`] takes the time and an [`Input`] and
+/// returns what must be done. Equal inputs give equal effects.
 #[derive(Debug)]
 pub struct Replica<S: Scheme> {
     pub(crate) genesis: Genesis<S>,
@@ -130,8 +133,8 @@ pub struct Replica<S: Scheme> {
     pub(crate) committees: Committees<S>,
     /// Proofs of the ends of all epochs before this one, as far as they are known.
     pub(crate) proofs: BTreeMap<Epoch, Arc<EpochProof>>,
-    /// Checked proofs from this epoch's end on, without gaps, each with the validators that it leads to: the way to a
-    /// state that this replica has not got yet.
+    /// Checked proofs from this epoch's end on, without gaps, each with the validators that it
+    /// leads to: the way to a state that this replica has not got yet.
     pub(crate) trail: Vec<(Arc<EpochProof>, Arc<Committee<S>>)>,
 
     pub(crate) view: View,
@@ -140,9 +143,11 @@ pub struct Replica<S: Scheme> {
     /// Prepared certificates of others, so that equal claims of many replicas cost one check.
     pub(crate) proven: BTreeMap<(Seq, View, Digest), Certificate>,
 
-    /// The latest ViewChange heard of each replica in this epoch, its own apart: what it says next must fit.
+    /// The latest ViewChange heard of each replica in this epoch, its own apart: what it says next
+    /// must fit.
     pub(crate) heard: BTreeMap<ReplicaId, (Summary, Signature)>,
-    /// Contents of claims that this replica's own view may have to begin with; absent while they are being fetched.
+    /// Contents of claims that this replica's own view may have to begin with; absent while they
+    /// are being fetched.
     pub(crate) claimed: BTreeMap<(Seq, Digest), Option<Arc<Proposal>>>,
 
     pub(crate) stable: StableCheckpoint,
@@ -187,7 +192,8 @@ pub(crate) struct Committees<S: Scheme> {
 pub(crate) enum Phase {
     /// The view has begun here.
     Active(ActiveView),
-    /// A ViewChange was sent; the NewView is awaited. The message is absent for a replica without stake.
+    /// A ViewChange was sent; the NewView is awaited. The message is absent for a replica without
+    /// stake.
     Changing(Option<Arc<Message>>),
 }
 
@@ -229,7 +235,8 @@ pub(crate) struct Target {
 }
 
 impl<S: Scheme> Replica<S> {
-    /// Takes one event at time `now`, counted from any fixed instant, and returns what must be done, in order.
+    /// Takes one event at time `now`, counted from any fixed instant, and returns what must be
+    /// done, in order.
     ///
     /// A replica that asked to halt answers nothing any more.
     pub fn step(&mut self, now: Duration, input: Input) -> Vec<Effect> {
@@ -282,7 +289,8 @@ impl<S: Scheme> Replica<S> {
         matches!(self.phase, Phase::Active(_))
     }
 
-    /// Returns whose ViewChanges for its view a replica can count, its own among them, while it waits for the NewView.
+    /// Returns whose ViewChanges for its view a replica can count, its own among them, while it
+    /// waits for the NewView.
     pub fn asking(&self) -> impl Iterator<Item = ReplicaId> {
         let here = |known: &KnownViewChange| !self.is_active() && self.counts(known);
         self.view_changes.iter().filter(move |(_, known)| here(known)).map(|(id, _)| *id)
@@ -363,7 +371,8 @@ impl<S: Scheme> Replica<S> {
             || slot.is_some_and(|slot| slot.contents.contains_key(&digest))
     }
 
-    /// Returns the rules by which the current epoch's ViewChanges, NewViews and proofs of forks are judged.
+    /// Returns the rules by which the current epoch's ViewChanges, NewViews and proofs of forks are
+    /// judged.
     #[must_use]
     pub fn rules(&self) -> Rules<'_, S> {
         Rules {

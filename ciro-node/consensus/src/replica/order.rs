@@ -20,10 +20,11 @@ pub(crate) enum Place {
 }
 
 impl<S: Scheme> Replica<S> {
-    /// Returns the high watermark: two intervals above the stable checkpoint, but not beyond the epoch.
+    /// Returns the high watermark: two intervals above the stable checkpoint, but not beyond the
+    /// epoch.
     ///
-    /// An epoch's blocks are all ordered by one validator set, and the next epoch's validators only start from a stable
-    /// checkpoint. So no message ever mixes two sets.
+    /// An epoch's blocks are all ordered by one validator set, and the next epoch's validators only
+    /// start from a stable checkpoint. So no message ever mixes two sets.
     pub(crate) fn high_watermark(&self) -> Seq {
         let window = self.stable.seq.plus(self.params().window());
         window.min(self.params().epoch_end(self.epoch))
@@ -32,9 +33,11 @@ impl<S: Scheme> Replica<S> {
     /// Says where a message for this view and block belongs.
     pub(crate) fn place(&self, view: View, seq: Seq) -> Place {
         let high = self.high_watermark();
-        // One interval beyond the window is buffered: others may already have moved on, see Fabric 1119.
+        // One interval beyond the window is buffered: others may already have moved on, see Fabric
+        // 1119.
         let buffered = high.plus(self.params().checkpoint_interval);
-        // Behind a checkpoint that this replica has not reached, Commits still on their way save it from fetching.
+        // Behind a checkpoint that this replica has not reached, Commits still on their way save it
+        // from fetching.
         let settled = self.stable.seq.min(self.tip.seq());
         if seq <= settled || seq > buffered {
             Place::Outside

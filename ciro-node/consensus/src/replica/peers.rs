@@ -1,7 +1,7 @@
 //! What one peer may make this replica do: answer, hold and compute.
 //!
-//! Everything is charged to the peer that the transport authenticated, never to the name under a message: whoever
-//! replays what others said spends a budget of its own.
+//! Everything is charged to the peer that the transport authenticated, never to the name under a
+//! message: whoever replays what others said spends a budget of its own.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,15 @@ use crate::types::{Epoch, ReplicaId};
 const ANSWER_BYTES: i64 = 2 << 20;
 /// Work that a peer may waste before it is silenced, in signature checks.
 const CREDIT_MAX: i64 = 64;
-/// What a resend interval gives back of it. A peer that wastes all it may costs about 1 % of one CPU.
+/// What a resend interval gives back of it. A peer that wastes all it may costs about 1 % of one
+/// CPU.
 const CREDIT_REFILL: i64 = 16;
 /// Bytes whose hashing costs about as much as one signature check.
 const BYTES_PER_CHECK: usize = 1024;
 /// Statuses of one peer that are looked at in a resend interval; an honest one sends one or two.
 const STATUSES: u32 = 4;
-/// ViewChanges of one peer that are looked at in a resend interval; an honest one sends one and repeats it.
+/// ViewChanges of one peer that are looked at in a resend interval; an honest one sends one and
+/// repeats it.
 const VIEW_CHANGES: u32 = 4;
 /// Resend intervals for which an answer may take its time.
 const ANSWER_TICKS: u64 = 8;
@@ -33,7 +35,8 @@ pub(crate) struct Peer {
     pub(crate) position: Option<Position>,
     /// What it was asked and has not answered, with the resend interval of the question.
     asked: BTreeMap<Fetch, u64>,
-    /// Bytes it may still get before the next resend interval; what an answer takes too much counts for the next.
+    /// Bytes it may still get before the next resend interval; what an answer takes too much counts
+    /// for the next.
     answers: i64,
     /// Work it may still waste; it is silenced while nothing is left.
     credit: i64,
@@ -75,7 +78,8 @@ impl Peer {
 }
 
 impl<S: Scheme> Replica<S> {
-    /// Returns the account of a peer; only validators of the epoch, of the one before and of the next have one.
+    /// Returns the account of a peer; only validators of the epoch, of the one before and of the
+    /// next have one.
     pub(crate) fn account(&mut self, peer: ReplicaId) -> Result<&mut Peer, Dropped> {
         if !self.is_known(peer) {
             return Err(Dropped::Stranger);
@@ -136,7 +140,8 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
-    /// Charges a peer for work that led to nothing. No honest peer sends or passes on what does not verify.
+    /// Charges a peer for work that led to nothing. No honest peer sends or passes on what does not
+    /// verify.
     pub(crate) fn waste(&mut self, peer: ReplicaId, message: &Message) {
         let checks = 1 + message.weight() / BYTES_PER_CHECK;
         if let Ok(account) = self.account(peer) {

@@ -13,8 +13,8 @@ use crate::types::{ClientId, Nonce, Seq};
 impl<S: Scheme> Replica<S> {
     /// Proposes blocks while it is this replica's turn and there is something to propose.
     ///
-    /// The first block in flight takes whatever waits. Further ones wait until they are full: under load, batches grow
-    /// by themselves and the pipeline stays busy.
+    /// The first block in flight takes whatever waits. Further ones wait until they are full: under
+    /// load, batches grow by themselves and the pipeline stays busy.
     pub(crate) fn propose(&mut self) {
         while let Some(seq) = self.next_seq() {
             let in_flight = seq.0 - self.tip.seq().0 - 1;

@@ -56,8 +56,8 @@ pub enum OpenError {
 impl<S: Scheme> Replica<S> {
     /// Starts a replica from its log, empty for a new one, and returns what must be done first.
     ///
-    /// Blocks after the log's base are executed again; the application returns to the base's state when it performs
-    /// [`Effect::RestoreState`].
+    /// Blocks after the log's base are executed again; the application returns to the base's state
+    /// when it performs [`Effect::RestoreState`].
     ///
     /// # Errors
     ///

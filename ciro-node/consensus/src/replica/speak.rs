@@ -11,10 +11,11 @@ use crate::slot::Origin;
 use crate::types::{Epoch, ReplicaId, Seq};
 
 impl<S: Scheme> Replica<S> {
-    /// Signs a protocol message, logs it, sends it to all and returns it; `None` without a vote in this epoch.
+    /// Signs a protocol message, logs it, sends it to all and returns it; `None` without a vote in
+    /// this epoch.
     ///
-    /// The record comes first: the message leaves only once it is durable, so that a restarted replica knows
-    /// everything it ever said and never contradicts it.
+    /// The record comes first: the message leaves only once it is durable, so that a restarted
+    /// replica knows everything it ever said and never contradicts it.
     pub(crate) fn say(&mut self, body: Body) -> Option<Arc<Message>> {
         if !self.is_validator() {
             return None;
@@ -43,7 +44,8 @@ impl<S: Scheme> Replica<S> {
         self.effects.push(Effect::Append(Box::new(record)));
     }
 
-    /// Replaces the log by what still matters. Only called while the state behind the stable checkpoint is held.
+    /// Replaces the log by what still matters. Only called while the state behind the stable
+    /// checkpoint is held.
     pub(crate) fn compact(&mut self) {
         let Some(snapshot) = &self.stable_snapshot else { return };
         let base = Base {

@@ -8,8 +8,8 @@ use crate::crypto::Scheme;
 use crate::io::{Effect, Timer};
 use crate::mutation::Mutation;
 
-/// The part of the patience after which the proposer is handed what waits: a client that never sent it there must not
-/// depose it.
+/// The part of the patience after which the proposer is handed what waits: a client that never sent
+/// it there must not depose it.
 const RELAY_SHARE: u32 = 4;
 
 /// Running timers and the patience left.
@@ -42,7 +42,8 @@ impl<S: Scheme> Replica<S> {
 
     /// Takes a passed timer; false if it was cancelled, or set anew meanwhile and is early now.
     ///
-    /// A driver that rounds delivers early. The rest of the time is asked for again, or the timer would never fire.
+    /// A driver that rounds delivers early. The rest of the time is asked for again, or the timer
+    /// would never fire.
     pub(crate) fn take_timer(&mut self, timer: Timer) -> bool {
         let Some(deadline) = self.timers.deadlines.get(&timer).copied() else { return false };
         if let Some(rest) = deadline.checked_sub(self.now).filter(|rest| !rest.is_zero()) {
@@ -53,14 +54,16 @@ impl<S: Scheme> Replica<S> {
         true
     }
 
-    /// Returns a timer whose timeout should have come a resend interval ago: the driver has lost it.
+    /// Returns a timer whose timeout should have come a resend interval ago: the driver has lost
+    /// it.
     pub(crate) fn lost_timer(&self) -> Option<Timer> {
         let patience = self.params().resend_interval;
         let overdue = |deadline: &Duration| *deadline + patience <= self.now;
         self.timers.deadlines.iter().find(|(_, it)| overdue(it)).map(|(timer, _)| *timer)
     }
 
-    /// Returns the current timeout: doubled by every view change since the last progress, up to the cap.
+    /// Returns the current timeout: doubled by every view change since the last progress, up to the
+    /// cap.
     pub(crate) fn patience(&self) -> Duration {
         let doublings = self.timers.attempts.min(self.params().timeout_doublings);
         self.params().progress_timeout * (1 << doublings)
@@ -83,7 +86,8 @@ impl<S: Scheme> Replica<S> {
 
     /// Keeps the progress timer on the operation that has been executable for longest.
     ///
-    /// Others' execution does not restart it: a primary that censors one operation is found out however busy it is.
+    /// Others' execution does not restart it: a primary that censors one operation is found out
+    /// however busy it is.
     pub(crate) fn watch_progress(&mut self) {
         let oldest = self.pending.oldest();
         let oldest = if self.genesis.mutations.has(Mutation::IdleTimerOnly) {

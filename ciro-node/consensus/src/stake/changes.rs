@@ -8,10 +8,11 @@ use crate::crypto::{PublicKey, Scheme};
 impl ValidatorSet {
     /// Returns this set with `changes` applied, and those that could not be.
     ///
-    /// Stake that leaves always leaves: removals and reductions come first and depend on nothing. Then members get more
-    /// stake or another key, then newcomers join, the largest first, while there is room. A key is refused that another
-    /// validator has or that the scheme does not accept. If nobody would be left, nothing changes: a chain without
-    /// validators cannot repair itself.
+    /// Stake that leaves always leaves: removals and reductions come first and depend on nothing.
+    /// Then members get more stake or another key, then newcomers join, the largest first, while
+    /// there is room. A key is refused that another validator has or that the scheme does not
+    /// accept. If nobody would be left, nothing changes: a chain without validators cannot repair
+    /// itself.
     #[must_use]
     pub fn with_changes<'a, S: Scheme>(
         &self,

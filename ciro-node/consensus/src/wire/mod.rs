@@ -1,7 +1,8 @@
 //! The binary encoding of messages, evidence and log records.
 //!
-//! Integers are big-endian, lists carry a 32-bit length that is checked against a limit before anything is allocated,
-//! and a decoder accepts exactly the bytes an encoder writes: no trailing bytes, no second spelling of a value.
+//! Integers are big-endian, lists carry a 32-bit length that is checked against a limit before
+//! anything is allocated, and a decoder accepts exactly the bytes an encoder writes: no trailing
+//! bytes, no second spelling of a value.
 
 mod values;
 

@@ -271,7 +271,8 @@ fn a_state_that_never_comes_stops_nobody() {
     assert_eq!(behind.replica.executed(), Seq(4));
 }
 
-/// Carries requests and answers between a replica that is behind and one that is ahead, until nothing is left to say.
+/// Carries requests and answers between a replica that is behind and one that is ahead, until
+/// nothing is left to say.
 fn converse(lab: &Lab, behind: &mut Subject, ahead: &mut Subject) {
     let executed = ahead.replica.executed();
     let status = Status { view: View(0), active: true, stable: executed, executed };

@@ -55,7 +55,8 @@ fn two_commits_in_one_view_convict_their_intersection() {
     assert!(report.evidence.iter().all(|evidence| evidence.rule() == Some(Rule::E3)));
 }
 
-/// Block 1 commits in view 0 with 0, 1 and 2; then 1 and 2 forget it and a null block takes its place in view 1.
+/// Block 1 commits in view 0 with 0, 1 and 2; then 1 and 2 forget it and a null block takes its
+/// place in view 1.
 #[test]
 fn a_commit_hidden_from_a_view_change_convicts_who_hid_it() {
     let lab = Lab::new();

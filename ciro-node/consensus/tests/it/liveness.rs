@@ -201,7 +201,8 @@ fn a_leader_quotes_only_checkpoints_that_it_verified() {
     let statement =
         Statement { epoch: Epoch(0), kind: Kind::Checkpoint, view: View(0), seq: Seq(4), digest };
     let certificate = |checkpoint| Proofs { checkpoint: Some(checkpoint), prepared: Vec::new() };
-    // An honest ViewChange with another's certificate in place of its own: the signature does not cover it.
+    // An honest ViewChange with another's certificate in place of its own: the signature does not
+    // cover it.
     leader.receive(&lab.view_change(0, summary(1), certificate(Certificate::default())));
     leader.submit(&[operation(5, 1)]);
     leader.fire(Timer::Progress, PATIENCE);

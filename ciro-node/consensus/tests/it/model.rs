@@ -1,13 +1,14 @@
 //! A model of the view change: four replicas, one of them Byzantine, every order of events.
 //!
-//! The simulator samples long runs; this model exhausts short ones: one block, two values, three views of which an honest
-//! replica leads the second or the third and the Byzantine one the others. Messages are never lost, only arbitrarily late,
-//! and the Byzantine replica has sent every Prepare and Commit there is. Its ViewChanges claim whatever a certificate can
-//! prove, and it starts its views with any quorum, towards each replica another. The choice of what a view starts with
-//! is the crate's own [`select`].
+//! The simulator samples long runs; this model exhausts short ones: one block, two values, three
+//! views of which an honest replica leads the second or the third and the Byzantine one the others.
+//! Messages are never lost, only arbitrarily late, and the Byzantine replica has sent every Prepare
+//! and Commit there is. Its ViewChanges claim whatever a certificate can prove, and it starts its
+//! views with any quorum, towards each replica another. The choice of what a view starts with is
+//! the crate's own [`select`].
 //!
-//! Who holds which content is part of the state: the Byzantine leader hands a content to those alone whom it proposes to,
-//! and nothing to those who ask.
+//! Who holds which content is part of the state: the Byzantine leader hands a content to those
+//! alone whom it proposes to, and nothing to those who ask.
 
 use ciro_consensus::message::{Claim, Summary};
 use ciro_consensus::new_view::select;
@@ -75,7 +76,8 @@ enum Action {
     Start { quorum: Quorum, fresh: u8 },
     /// A replica enters the honest leader's view, and votes if some honest replica has the content.
     Enter { replica: usize },
-    /// The Byzantine leader starts its later view towards one replica from these ViewChanges, with the content.
+    /// The Byzantine leader starts its later view towards one replica from these ViewChanges, with
+    /// the content.
     Mislead { replica: usize, quorum: Quorum, fresh: u8 },
 }
 
@@ -98,7 +100,8 @@ impl ViewChangeModel {
         3 - self.honest_view
     }
 
-    /// Whether the honest leader may count these ViewChanges: it holds the content of each claim or is handed it.
+    /// Whether the honest leader may count these ViewChanges: it holds the content of each claim or
+    /// is handed it.
     fn counts(&self, state: &State, view: u8, quorum: &Quorum) -> bool {
         let honest = quorum.honest.iter();
         let claims = honest.filter_map(|id| state.replicas[*id].asked[usize::from(view)]);
@@ -134,7 +137,8 @@ impl ViewChangeModel {
         quorums
     }
 
-    /// Returns what a view must start with, by the crate's own rule; a free choice gives the fresh value.
+    /// Returns what a view must start with, by the crate's own rule; a free choice gives the fresh
+    /// value.
     fn start(state: &State, view: u8, quorum: &Quorum, fresh: u8) -> u8 {
         let honest = quorum.honest.iter();
         let claims = honest.filter_map(|id| state.replicas[*id].asked[usize::from(view)]);
@@ -167,7 +171,8 @@ impl Replica {
         (0..).zip(self.committed).filter_map(|(view, value)| Some((view, value?))).last()
     }
 
-    /// Votes for a value whose content it holds from now on; without keeping, what it voted for before is dropped.
+    /// Votes for a value whose content it holds from now on; without keeping, what it voted for
+    /// before is dropped.
     fn agree(&mut self, view: u8, value: u8, keeps: bool) {
         self.view = view;
         self.changing = false;
@@ -284,7 +289,8 @@ impl Model for ViewChangeModel {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always("agreement", |model, state| decided(model, state).len() <= 1),
-            // Whoever follows an honest leader can get what its view begins with, whatever the Byzantine replica hides.
+            // Whoever follows an honest leader can get what its view begins with, whatever the
+            // Byzantine replica hides.
             Property::always("an honest view can be filled", |_, state: &State| {
                 state.new_view.is_none_or(|value| state.is_held(value))
             }),

@@ -85,7 +85,8 @@ fn a_restarted_primary_goes_on_behind_its_last_proposal() {
     assert_eq!(again, []);
 }
 
-/// Cut anywhere between two steps, the log gives a replica that never contradicts the one that wrote it.
+/// Cut anywhere between two steps, the log gives a replica that never contradicts the one that
+/// wrote it.
 #[test]
 fn every_prefix_of_the_log_is_a_state_to_start_from() {
     let lab = Lab::new();

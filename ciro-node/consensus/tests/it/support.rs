@@ -278,7 +278,8 @@ impl Subject {
         self.step(Input::Message { peer: ReplicaId(peer), message: Arc::clone(message) })
     }
 
-    /// Opens a replica that knows checkpoint 4 to be stable, has executed nothing, and has asked replica 1 for the state.
+    /// Opens a replica that knows checkpoint 4 to be stable, has executed nothing, and has asked
+    /// replica 1 for the state.
     pub(crate) fn wanting_snapshot(lab: &Lab, id: u32, digest: Digest) -> Self {
         let mut subject = lab.open(id);
         for sender in (0..4).filter(|sender| *sender != id) {

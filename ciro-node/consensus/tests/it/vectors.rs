@@ -1,7 +1,7 @@
 //! Test vectors that a Cairo contract shares.
 //!
-//! `UPDATE_VECTORS=1 cargo test -p ciro-consensus vectors` writes the file anew; signatures are deterministic, so it
-//! only changes when the format does.
+//! `UPDATE_VECTORS=1 cargo test -p ciro-consensus vectors` writes the file anew; signatures are
+//! deterministic, so it only changes when the format does.
 
 use std::fs;
 use std::path::Path;

@@ -4,8 +4,8 @@ use super::{Block, Ledger};
 use crate::state::{StateError, VALIDATORS, ValidatorRecord};
 
 impl Ledger<'_> {
-    /// Takes the times that batches carry and moves the clock, by `step_max_ms` in a block at most: after an outage leases
-    /// do not run out at once. The first block sets it.
+    /// Takes the times that batches carry and moves the clock, by `step_max_ms` in a block at most:
+    /// after an outage leases do not run out at once. The first block sets it.
     pub(crate) fn advance_clock(&mut self, block: &Block<'_>) -> Result<(), StateError> {
         for batch in block.batches {
             let Ok(id) = u32::try_from(batch.submitter.0) else { continue };
@@ -28,8 +28,8 @@ impl Ledger<'_> {
     }
 }
 
-/// Returns the earliest time such that clocks of at least half of the stake are not later. With less than half of the
-/// stake faulty it lies between honest clocks.
+/// Returns the earliest time such that clocks of at least half of the stake are not later. With
+/// less than half of the stake faulty it lies between honest clocks.
 fn median(mut validators: Vec<ValidatorRecord>) -> u64 {
     validators.sort_by_key(|validator| validator.time_ms);
     let total: u128 = validators.iter().map(|it| u128::from(it.stake)).sum();

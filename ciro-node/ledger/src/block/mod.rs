@@ -1,6 +1,7 @@
 //! Executing a block: the clock, the transactions in order, then the timers that are due.
 //!
-//! Timers come after transactions: after an outage the proofs that waited are executed before their leases end.
+//! Timers come after transactions: after an outage the proofs that waited are executed before their
+//! leases end.
 
 mod clock;
 mod timer;
@@ -53,7 +54,8 @@ pub(crate) enum Stop {
     Broken(StateError),
 }
 
-/// Executes a block after the state that `view` shows. A transaction that fails is a receipt; it never fails the block.
+/// Executes a block after the state that `view` shows. A transaction that fails is a receipt; it
+/// never fails the block.
 ///
 /// # Errors
 ///

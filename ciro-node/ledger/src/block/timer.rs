@@ -27,7 +27,8 @@ impl Ledger<'_> {
         self.state.remove(TIMERS, &key);
     }
 
-    /// Fires timers that are due, the earliest first, up to the network's limit; the others follow in the next block.
+    /// Fires timers that are due, the earliest first, up to the network's limit; the others follow
+    /// in the next block.
     pub(crate) fn fire_timers(&mut self) -> Result<(), StateError> {
         let to = TimerKey { at_ms: self.chain.time_ms.saturating_add(1), number: 0 };
         let limit = usize::try_from(self.spec.limits.timers_per_block).unwrap_or(usize::MAX);

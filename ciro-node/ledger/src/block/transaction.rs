@@ -12,8 +12,8 @@ use crate::job::Act;
 use crate::state::{SEEN, SeenKey, StateError};
 
 impl Ledger<'_> {
-    /// Executes a transaction. What is refused before the fee leaves no trace and may come again; what is refused after it
-    /// costs the fee and is remembered.
+    /// Executes a transaction. What is refused before the fee leaves no trace and may come again;
+    /// what is refused after it costs the fee and is remembered.
     pub(crate) fn run(&mut self, tx: &SignedTx) -> Result<TxReceipt, StateError> {
         let (id, tally) = (tx.body.id(), tx.body.body.tally());
         let (fee, refused) = match self.admit(id, tx) {

@@ -19,7 +19,8 @@ impl Ledger<'_> {
         self.pay(Movement { from, to: Purse::Bond(held.provider), amount, why: Why::Collateral })
     }
 
-    /// Divides the collateral of a provider that failed: a part is burned, the rest is the requester's.
+    /// Divides the collateral of a provider that failed: a part is burned, the rest is the
+    /// requester's.
     pub(super) fn slash_collateral(&mut self, job: &Job) -> Result<(), Stop> {
         let from = Purse::Collateral(job.id);
         let collateral = self.balance(from)?;

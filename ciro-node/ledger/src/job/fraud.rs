@@ -9,7 +9,8 @@ use crate::block::{Ledger, Stop};
 use crate::state::{PROVIDERS, StateError};
 
 impl Ledger<'_> {
-    /// Costs the collateral and a part of the bond, of which the reporter gets its share, and leads to jail.
+    /// Costs the collateral and a part of the bond, of which the reporter gets its share, and leads
+    /// to jail.
     pub(super) fn fraud(
         &mut self,
         job: Job,

@@ -1,4 +1,5 @@
-//! `order`: the requester pays the highest price into escrow, and the job waits; or a provider takes it at once.
+//! `order`: the requester pays the highest price into escrow, and the job waits; or a provider
+//! takes it at once.
 
 use ciro_protocol::event::{Event, Movement, Purse, Why};
 use ciro_protocol::id::JobId;

@@ -12,7 +12,8 @@ use crate::block::{Ledger, Stop};
 const WITNESSES: u8 = 2;
 
 impl Ledger<'_> {
-    /// A provider that cannot do the job owes a part of its collateral; one that cannot have the input owes nothing.
+    /// A provider that cannot do the job owes a part of its collateral; one that cannot have the
+    /// input owes nothing.
     pub(super) fn release(
         &mut self,
         mut job: Job,

@@ -1,4 +1,5 @@
-//! `submit`: a proof that was verified before the vote settles the job. This is bookkeeping, in one step.
+//! `submit`: a proof that was verified before the vote settles the job. This is bookkeeping, in one
+//! step.
 
 use ciro_protocol::event::{Movement, Purse, Why};
 use ciro_protocol::id::TxId;
@@ -13,7 +14,8 @@ use crate::mutation::Mutation;
 use crate::state::{PROVIDERS, StateError};
 
 impl Ledger<'_> {
-    /// Pays the provider. A proof that comes after its lease still counts as long as the job was not given to another.
+    /// Pays the provider. A proof that comes after its lease still counts as long as the job was
+    /// not given to another.
     pub(super) fn submit(
         &mut self,
         job: &Job,

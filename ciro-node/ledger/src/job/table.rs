@@ -1,4 +1,5 @@
-//! The transition table of jobs: every state, every event, and where it leads. What is not listed is refused by name.
+//! The transition table of jobs: every state, every event, and where it leads. What is not listed
+//! is refused by name.
 
 use ciro_protocol::refusal::Refusal;
 

@@ -49,7 +49,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Replaces who may prove a model. Jobs that are ordered already go by the new listing when they are claimed.
+    /// Replaces who may prove a model. Jobs that are ordered already go by the new listing when
+    /// they are claimed.
     pub(crate) fn update_model(
         &mut self,
         account: Address,

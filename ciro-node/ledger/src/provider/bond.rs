@@ -22,7 +22,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Takes out of the bond what no job has locked. It comes to the account when the unbonding period is over.
+    /// Takes out of the bond what no job has locked. It comes to the account when the unbonding
+    /// period is over.
     pub(crate) fn unbond(&mut self, account: Address, body: &Unbond) -> Result<(), Stop> {
         let (provider, record) = self.provider_of(account)?;
         if body.amount.is_zero() {

@@ -149,7 +149,8 @@ pub enum TimerKind {
     },
 }
 
-/// The place of a timer: its time, then its number. Big-endian, so that the store's order is theirs.
+/// The place of a timer: its time, then its number. Big-endian, so that the store's order is
+/// theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimerKey {
     /// When, in ms.

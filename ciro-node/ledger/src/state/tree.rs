@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{StateError, Writes};
 
-/// Computes the root after a block's writes and the nodes that are new: version 0 is the genesis, then one a block.
+/// Computes the root after a block's writes and the nodes that are new: version 0 is the genesis,
+/// then one a block.
 ///
 /// # Errors
 ///

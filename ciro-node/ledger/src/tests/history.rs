@@ -1,4 +1,5 @@
-//! Random histories: the ledger and the naive model agree on everything, and every invariant holds after every block.
+//! Random histories: the ledger and the naive model agree on everything, and every invariant holds
+//! after every block.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! From an order to a receipt that the genesis alone proves: ledger, tree, consensus and light client together.
+//! From an order to a receipt that the genesis alone proves: ledger, tree, consensus and light
+//! client together.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -21,7 +21,8 @@ use super::support::{PEOPLE, card, key, units, unsigned};
 pub(super) struct Dice(u64);
 
 impl Dice {
-    /// Begins far away from other seeds: the numbers of a seed are not those of the next one, moved by a place.
+    /// Begins far away from other seeds: the numbers of a seed are not those of the next one, moved
+    /// by a place.
     pub(super) const fn new(seed: u64) -> Self {
         Self(mixed(seed.wrapping_add(0xd134_2543_de82_ef95)))
     }

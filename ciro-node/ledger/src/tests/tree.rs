@@ -12,7 +12,8 @@ use crate::state::Writes;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Values are proven and absent keys are shown to be absent, after every block; any change of a path is noticed.
+    /// Values are proven and absent keys are shown to be absent, after every block; any change of a
+    /// path is noticed.
     #[test]
     fn paths_prove_what_the_state_holds_and_nothing_else(
         blocks in prop::collection::vec(

@@ -1,4 +1,5 @@
-//! What may be in a block: each check refuses by name, and one judgement decides payment and punishment.
+//! What may be in a block: each check refuses by name, and one judgement decides payment and
+//! punishment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! What may be in a block. Validity is a property of a batch's bytes and of the blobs that it names, never of the state or the
-//! time: otherwise a primary could be blamed for a batch that was valid when it came. Fees, balances, deadlines and attempts
-//! are execution's.
+//! What may be in a block. Validity is a property of a batch's bytes and of the blobs that it
+//! names, never of the state or the time: otherwise a primary could be blamed for a batch that was
+//! valid when it came. Fees, balances, deadlines and attempts are execution's.
 
 mod proof;
 
@@ -23,7 +23,8 @@ pub trait Blobs {
     fn get(&self, id: BlobId) -> Option<Arc<[u8]>>;
 }
 
-/// Who may hand batches to consensus. The table only grows, so that a batch that was valid stays so.
+/// Who may hand batches to consensus. The table only grows, so that a batch that was valid stays
+/// so.
 pub trait Submitters {
     /// Returns a submitter's key.
     fn key(&self, id: SubmitterId) -> Option<Address>;
@@ -113,7 +114,8 @@ impl std::fmt::Debug for Judges<'_> {
 ///
 /// # Errors
 ///
-/// [`Invalid::Unavailable`] if there is no verdict yet, any other [`Invalid`] if the batch must not be voted for.
+/// [`Invalid::Unavailable`] if there is no verdict yet, any other [`Invalid`] if the batch must not
+/// be voted for.
 pub fn validate(
     judges: &Judges<'_>,
     batch: &SignedBatch,

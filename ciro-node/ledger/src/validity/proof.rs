@@ -7,7 +7,8 @@ use ciro_protocol::tx::Proven;
 
 use super::{Invalid, Judges};
 
-/// The proof system of the network, as the ledger sees it. Every answer is a function of the bytes: validators must agree.
+/// The proof system of the network, as the ledger sees it. Every answer is a function of the bytes:
+/// validators must agree.
 pub trait ProofSystem: Sync {
     /// Reads a key under a version of the verifier.
     ///
@@ -62,7 +63,8 @@ pub enum Unproven {
     Other(&'static str),
 }
 
-/// Judges whether blobs prove what is said of them: `Ok(Ok(()))` if they do, `Ok(Err(_))` if they do not.
+/// Judges whether blobs prove what is said of them: `Ok(Ok(()))` if they do, `Ok(Err(_))` if they
+/// do not.
 ///
 /// # Errors
 ///

@@ -50,7 +50,8 @@ impl World {
         self.check_done();
     }
 
-    /// Forgets operations that replicas know from a state they fetched, so that none of them will ever answer.
+    /// Forgets operations that replicas know from a state they fetched, so that none of them will
+    /// ever answer.
     fn forget_answered(&mut self, index: usize) {
         let client = ClientId(u64::try_from(index).unwrap_or(u64::MAX));
         let set = self.genesis.committee.set();
@@ -80,7 +81,8 @@ impl World {
         }
     }
 
-    /// Whether new operations are wanted: until every replica has its blocks and the network is whole.
+    /// Whether new operations are wanted: until every replica has its blocks and the network is
+    /// whole.
     pub(super) fn is_submitting(&self) -> bool {
         self.now < self.plan.heal_at || !self.blocks_reached()
     }
@@ -90,7 +92,8 @@ impl World {
         self.clients.iter().all(|client| client.open.is_empty())
     }
 
-    /// Checks that an answer came in time: see [`Plan::progress_bound`](crate::Plan::progress_bound).
+    /// Checks that an answer came in time: see
+    /// [`Plan::progress_bound`](crate::Plan::progress_bound).
     fn answered(&mut self, (client, nonce): (ClientId, Nonce), since: Micros, now: Micros) {
         self.stats.answered(now - since);
         let waited = now - since.max(self.plan.heal_at).min(now);
@@ -101,7 +104,8 @@ impl World {
         }
     }
 
-    /// Notes what an honest node executed. An operation is answered once a weak quorum executed it (PBFT §4.1).
+    /// Notes what an honest node executed. An operation is answered once a weak quorum executed it
+    /// (PBFT §4.1).
     pub(super) fn count_executed(&mut self, node: usize, block: &Block) {
         self.stats.executed(block.seq);
         let id = self.nodes[node].id;

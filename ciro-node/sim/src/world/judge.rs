@@ -12,7 +12,8 @@ use crate::scheme::Keyed;
 use crate::trace::MomentKind;
 
 impl World {
-    /// Ends the run once the network is whole, all blocks are there and every operation is answered.
+    /// Ends the run once the network is whole, all blocks are there and every operation is
+    /// answered.
     pub(super) fn check_done(&mut self) {
         if self.now < self.plan.heal_at || self.plan.expects_fork || !self.all_answered() {
             return;
@@ -32,7 +33,8 @@ impl World {
         self.required().all(|node| height(node) >= blocks)
     }
 
-    /// Returns the honest nodes that the others know: validators of the newest honest node's epoch or the next.
+    /// Returns the honest nodes that the others know: validators of the newest honest node's epoch
+    /// or the next.
     ///
     /// Who left, or has yet to join, is not answered by others and need not keep up.
     fn required(&self) -> impl Iterator<Item = &Node> {
@@ -87,7 +89,8 @@ impl World {
         }
     }
 
-    /// Reads the logs of all honest nodes and demands that they convict a third of the stake, nobody honest among it.
+    /// Reads the logs of all honest nodes and demands that they convict a third of the stake,
+    /// nobody honest among it.
     fn convict(&mut self) -> BTreeSet<ReplicaId> {
         let domain = self.genesis.evidence_domain();
         let mut forensics = Forensics::<Keyed>::new(domain, &self.genesis.committee);

@@ -114,7 +114,8 @@ impl World {
         Self::with_genesis(plan, genesis)
     }
 
-    /// Prepares the run of a plan with a chain description of one's own, for instance one with a known bug.
+    /// Prepares the run of a plan with a chain description of one's own, for instance one with a
+    /// known bug.
     #[must_use]
     pub fn with_genesis(plan: Plan, genesis: Genesis<Keyed>) -> Self {
         let misbehaving = plan.behaviours.keys().copied().collect();
@@ -301,7 +302,8 @@ impl World {
         self.lag = outer;
     }
 
-    /// Lets a node compute; returns how long it takes until the outcome is there. Who misbehaves has better machines.
+    /// Lets a node compute; returns how long it takes until the outcome is there. Who misbehaves
+    /// has better machines.
     fn compute(&mut self, node: usize, work: Work) -> Micros {
         let takes = self.plan.costs.of(work);
         let node = &mut self.nodes[node];

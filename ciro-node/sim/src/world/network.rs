@@ -25,7 +25,8 @@ impl World {
         }
     }
 
-    /// Lets a misbehaving node, with all that its fellows know, make something else of what an honest one would send.
+    /// Lets a misbehaving node, with all that its fellows know, make something else of what an
+    /// honest one would send.
     fn tamper(&mut self, from: usize, to: Target, message: &Arc<Message>) -> Vec<Outgoing> {
         self.coalition.observe(message);
         let Node { role: Role::Byzantine(byzantine), power: Power::On(running), .. } =
@@ -78,7 +79,8 @@ impl World {
     /// Encodes a message, which must come back the same.
     fn encoded_len(&mut self, message: &Arc<Message>) -> usize {
         let bytes = message.to_bytes();
-        // Large clusters check a sample: decoding each broadcast again is what a hundred receivers would do.
+        // Large clusters check a sample: decoding each broadcast again is what a hundred receivers
+        // would do.
         if (self.nodes.len() <= 16 || self.rng.chance(50))
             && Message::from_bytes(&bytes).as_ref() != Ok(message)
         {

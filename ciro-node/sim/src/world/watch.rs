@@ -13,7 +13,8 @@ use crate::oracle::Violation;
 use crate::scheme::{Keyed, take_work};
 
 impl World {
-    /// Checks what an honest replica is about to put into its log: every certificate, and that contents are kept.
+    /// Checks what an honest replica is about to put into its log: every certificate, and that
+    /// contents are kept.
     pub(super) fn watch(&mut self, node: usize, epoch: Epoch, effects: &[Effect]) {
         for effect in effects {
             let Effect::Append(record) = effect else { continue };
@@ -67,7 +68,8 @@ impl World {
         }
     }
 
-    /// A view that a replica enters begins with what is certified; what is settled here needs no look.
+    /// A view that a replica enters begins with what is certified; what is settled here needs no
+    /// look.
     fn watch_start(&mut self, node: usize, epoch: Epoch, body: &NewView) {
         let Some(running) = self.nodes[node].running() else { return };
         let stable = running.replica.stable().seq;
@@ -83,8 +85,9 @@ impl World {
         }
     }
 
-    /// What prepared is held by honest replicas that are a weak quorum with those that misbehave counted against them:
-    /// more than a third of the stake voted for it, and whoever votes keeps it.
+    /// What prepared is held by honest replicas that are a weak quorum with those that misbehave
+    /// counted against them: more than a third of the stake voted for it, and whoever votes keeps
+    /// it.
     fn watch_content(&mut self, node: usize, (seq, digest): (Seq, Digest)) {
         if self.plan.expects_fork || digest == Proposal::null().digest::<Keyed>() {
             return;

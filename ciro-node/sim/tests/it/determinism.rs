@@ -8,7 +8,8 @@ use ciro_sim::{Plan, Profile, Sweep, World, text};
 
 /// Returns the command, which cargo builds before this test, two folders up.
 ///
-/// A compiler wrapper that is a shell script loses `CARGO_BIN_EXE_ciro-sim`: its name is none for a shell.
+/// A compiler wrapper that is a shell script loses `CARGO_BIN_EXE_ciro-sim`: its name is none for a
+/// shell.
 fn simulator() -> Command {
     let test = env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();

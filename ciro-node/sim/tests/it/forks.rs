@@ -2,7 +2,8 @@
 
 use ciro_sim::{Profile, Sweep};
 
-/// Runs conspiracies of 40 % of the stake. That a fork convicts too little or anyone honest is a violation.
+/// Runs conspiracies of 40 % of the stake. That a fork convicts too little or anyone honest is a
+/// violation.
 fn check(nodes: usize, runs: u64) {
     let profile = Profile::Fork;
     let sweep = Sweep { seeds: 0..runs, nodes, blocks: 20, profile, jobs: 2, stop_early: false };

@@ -1,7 +1,7 @@
 //! Eight incidents of other implementations, each as one story.
 //!
-//! Every story is told twenty times with other delays. Told to this protocol it ends well every time; with the bug of
-//! that implementation put back it ends badly.
+//! Every story is told twenty times with other delays. Told to this protocol it ends well every
+//! time; with the bug of that implementation put back it ends badly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use ciro_sim::{
     Behaviour, Cut, Fault, MILLISECOND, Micros, Network, Plan, Profile, SECOND, TimedFault, World,
 };
 
-/// A quiet cluster of equal replicas, in which view `v` is led by replica `v` and nothing has gone wrong yet.
+/// A quiet cluster of equal replicas, in which view `v` is led by replica `v` and nothing has gone
+/// wrong yet.
 fn quiet(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::new(seed, nodes, 20, Profile::Calm);
     plan.profile = Profile::Mixed;
@@ -72,7 +73,8 @@ fn check(mutation: Mutation, properties: &[&str], story: impl Fn(u64) -> Plan) {
     assert!(broken.keys().all(|name| properties.contains(name)), "{broken:?}");
 }
 
-/// The primary stands still, and every ViewChange that follows is lost once (Hyperledger Fabric, issue 1917).
+/// The primary stands still, and every ViewChange that follows is lost once (Hyperledger Fabric,
+/// issue 1917).
 #[test]
 fn a_lost_view_change_is_sent_again() {
     check(Mutation::LostViewChange, &["liveness"], |seed| {
@@ -84,7 +86,8 @@ fn a_lost_view_change_is_sent_again() {
     });
 }
 
-/// The leader of the next view missed a checkpoint that the other two have (Hyperledger Fabric, pull request 1111).
+/// The leader of the next view missed a checkpoint that the other two have (Hyperledger Fabric,
+/// pull request 1111).
 #[test]
 fn view_changes_with_an_earlier_checkpoint_count() {
     check(Mutation::WatermarkOnWrongSet, &["prompt views"], |seed| {
@@ -130,7 +133,8 @@ fn a_proposal_alone_does_not_calm_the_progress_timer() {
     });
 }
 
-/// Two replicas send a Commit that the others never see, then the primary stands still (NEO dBFT, issue 792).
+/// Two replicas send a Commit that the others never see, then the primary stands still (NEO dBFT,
+/// issue 792).
 #[test]
 fn a_commit_does_not_forbid_another_view() {
     check(Mutation::CommitLock, &["liveness"], |seed| {

@@ -21,7 +21,8 @@ fn check(profile: Profile, nodes: usize, blocks: u64, seeds: Range<u64>) -> Stat
     report.stats
 }
 
-/// Ten thousand runs of four replicas and twenty blocks, a quarter in each test so that they run side by side.
+/// Ten thousand runs of four replicas and twenty blocks, a quarter in each test so that they run
+/// side by side.
 fn mixed_quarter(quarter: u64) {
     let stats = check(Profile::Mixed, 4, 20, 2500 * quarter..2500 * (quarter + 1));
     // Faults that never strike would prove nothing.

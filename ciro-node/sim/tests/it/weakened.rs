@@ -15,7 +15,8 @@ const SETTINGS: [(Profile, usize, u64); 5] = [
     (Profile::Mixed, 6, 300),
 ];
 
-/// Runs seeds of a few settings with a check left out until one breaks a property; returns how many it took.
+/// Runs seeds of a few settings with a check left out until one breaks a property; returns how many
+/// it took.
 fn hunt(mutation: impl Into<Option<Mutation>>) -> Option<(u64, String)> {
     let mutation = mutation.into();
     let mut runs = 0;
@@ -23,7 +24,8 @@ fn hunt(mutation: impl Into<Option<Mutation>>) -> Option<(u64, String)> {
         let sweep =
             Sweep { seeds: 0..seeds, nodes, blocks: 20, profile, jobs: 1, stop_early: true };
         let report = sweep.run_with(|plan, genesis| {
-            // A third of the runs as they are drawn, a third with strategists alone, a third with withholders alone.
+            // A third of the runs as they are drawn, a third with strategists alone, a third with
+            // withholders alone.
             let all = [None, Some(Behaviour::Strategist), Some(Behaviour::Withhold)];
             if let Some(behaviour) = all[usize::try_from(plan.seed % 3).unwrap()] {
                 plan.behaviours.values_mut().for_each(|it| *it = behaviour);
@@ -43,7 +45,6 @@ fn hunt(mutation: impl Into<Option<Mutation>>) -> Option<(u64, String)> {
 }
 
 /// Hunts for every `step`-th weakened check from `first` on.
-#[expect(clippy::print_stdout, reason = "the counts stand in docs/consensus.md")]
 fn check_all(first: usize, step: usize) {
     let all = Mutation::WEAKENED.into_iter().skip(first).step_by(step);
     let missed: Vec<Mutation> = all.filter(|mutation| hunt(*mutation).is_none()).collect();

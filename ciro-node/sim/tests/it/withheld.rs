@@ -1,11 +1,13 @@
-//! Certificates that are collected in silence and shown late must not stop the chain, and cost who shows them.
+//! Certificates that are collected in silence and shown late must not stop the chain, and cost who
+//! shows them.
 
 use std::time::Duration;
 
 use ciro_consensus::{Params, ReplicaId};
 use ciro_sim::{Behaviour, Network, Plan, Profile, Report, SECOND, World};
 
-/// Equal replicas, of which the leaders of the first views withhold, in a network that loses nothing and is never late.
+/// Equal replicas, of which the leaders of the first views withhold, in a network that loses
+/// nothing and is never late.
 fn plan(seed: u64, nodes: usize, withholding: u32) -> Plan {
     let mut plan = Plan::new(seed, nodes, 20, Profile::Calm);
     plan.profile = Profile::Byzantine;

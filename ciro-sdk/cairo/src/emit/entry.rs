@@ -108,9 +108,11 @@ impl Emitter<'_> {
     }
 }
 
-/// Checks that a function binds no variable twice: Cairo lets the second one take the first one's place without a word.
+/// Checks that a function binds no variable twice: Cairo lets the second one take the first one's
+/// place without a word.
 ///
-/// Names are claimed before they are used, so this finds mistakes of this crate. It reads what was written, whoever wrote it.
+/// Names are claimed before they are used, so this finds mistakes of this crate. It reads what was
+/// written, whoever wrote it.
 fn check_variables(code: &str) -> Result<(), EmitError> {
     let mut bound = BTreeSet::new();
     for line in code.lines() {

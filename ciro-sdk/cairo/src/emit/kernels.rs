@@ -46,13 +46,15 @@ const KERNELS: &[Kernel] = kernels! {
     weights: ["slots"],
 };
 
-/// The names of all public functions of the library: layers import them, so that none of their own may have such a name.
+/// The names of all public functions of the library: layers import them, so that none of their own
+/// may have such a name.
 pub(super) fn functions() -> impl Iterator<Item = &'static str> {
     let lines = KERNELS.iter().flat_map(|kernel| kernel.source.lines());
     lines.filter_map(|line| line.strip_prefix("pub fn ")?.split(['(', '<']).next())
 }
 
-/// The sources of the modules `wanted` and of those that they use, with `src/ops.cairo` to list them.
+/// The sources of the modules `wanted` and of those that they use, with `src/ops.cairo` to list
+/// them.
 pub(super) fn sources(wanted: BTreeSet<&'static str>) -> BTreeMap<String, String> {
     let mut needed = BTreeSet::new();
     let mut stack: Vec<&'static str> = wanted.into_iter().collect();

@@ -36,7 +36,8 @@ impl Layouts {
         self.add(&["crate::ops::weights::Rows"], rows.name(), rows.expand_impl())
     }
 
-    /// The name of the implementation that reads `window`: its size, and a number if windows of one size differ.
+    /// The name of the implementation that reads `window`: its size, and a number if windows of one
+    /// size differ.
     pub(super) fn window(&mut self, window: &Window) -> Result<String, EmitError> {
         let known = self.windows.get(window).cloned();
         let name = known.unwrap_or_else(|| {
@@ -79,7 +80,8 @@ impl Layouts {
     /// Keeps an implementation.
     ///
     /// # Errors
-    /// [`EmitError::Ambiguous`] if the name is known with other code: whoever uses it would get the wrong one.
+    /// [`EmitError::Ambiguous`] if the name is known with other code: whoever uses it would get the
+    /// wrong one.
     fn add(
         &mut self,
         uses: &[&'static str],

@@ -30,10 +30,12 @@ use crate::package::{Origin, Package};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EmitSettings {
-    /// How many numbers of weights and tables may be part of the program; the smallest tensors go first. Default 4096.
+    /// How many numbers of weights and tables may be part of the program; the smallest tensors go
+    /// first. Default 4096.
     ///
-    /// Larger tensors become private arguments under a commitment that the program checks. That costs a hash of every
-    /// weight in the proof, but keeps them out of it: a proof shows the whole program.
+    /// Larger tensors become private arguments under a commitment that the program checks. That
+    /// costs a hash of every weight in the proof, but keeps them out of it: a proof shows the whole
+    /// program.
     pub inline_max: usize,
 }
 
@@ -57,7 +59,8 @@ pub enum EmitError {
         /// Why.
         reason: String,
     },
-    /// Two different things of the package would have one name: a mistake of this crate, found before anything is compiled.
+    /// Two different things of the package would have one name: a mistake of this crate, found
+    /// before anything is compiled.
     #[error("two things in the Cairo package are named `{name}`")]
     Ambiguous {
         /// The name.
@@ -65,7 +68,8 @@ pub enum EmitError {
     },
 }
 
-/// Writes a model as a Cairo package: one function for each node, calling a small library of operators.
+/// Writes a model as a Cairo package: one function for each node, calling a small library of
+/// operators.
 ///
 /// Equal models give equal packages.
 ///

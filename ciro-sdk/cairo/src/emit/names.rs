@@ -1,7 +1,8 @@
 //! Names of Cairo items.
 //!
-//! Everything that a package names claims its name here: nodes, weights, tables, layouts. Two things with one name would be
-//! two readings of one program, and the compiler takes a variable that is bound twice without a word.
+//! Everything that a package names claims its name here: nodes, weights, tables, layouts. Two
+//! things with one name would be two readings of one program, and the compiler takes a variable
+//! that is bound twice without a word.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +87,8 @@ const TAKEN: &[&str] = &[
 
 /// The names that are in use; every name is given out once.
 ///
-/// Names are lower-case identifiers. Constants are the same names in capitals, so that one set serves both.
+/// Names are lower-case identifiers. Constants are the same names in capitals, so that one set
+/// serves both.
 #[derive(Clone, Debug)]
 pub(super) struct Namespace {
     /// Names in use, each with the number that its next namesake tries first.

@@ -25,7 +25,8 @@ pub(super) enum Piece {
         operand: usize,
         /// Its first element.
         first: usize,
-        /// The grid's axes, outermost first; strides are at least 1 except for repeated axes (0 is not used).
+        /// The grid's axes, outermost first; strides are at least 1 except for repeated axes (0 is
+        /// not used).
         axes: Vec<Axis>,
     },
 }
@@ -50,7 +51,8 @@ pub(super) fn pieces(sources: &[Source]) -> Vec<Piece> {
     }
 }
 
-/// Joins neighbouring fills, and neighbouring copies of one grid at a constant distance, into one more axis.
+/// Joins neighbouring fills, and neighbouring copies of one grid at a constant distance, into one
+/// more axis.
 fn merge(pieces: &[Piece]) -> Vec<Piece> {
     let mut merged: Vec<Piece> = Vec::new();
     let mut rest = pieces;

@@ -21,7 +21,8 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Slots for values of an interval, as few felts as possible for `columns` values and evenly filled.
+    /// Slots for values of an interval, as few felts as possible for `columns` values and evenly
+    /// filled.
     pub(crate) fn for_columns(interval: Interval, columns: usize) -> Self {
         let bits = bits(interval.width() - 1).max(1);
         let most = Self { count: 1, bits }.most();
@@ -189,7 +190,8 @@ impl Slots {
     }
 }
 
-/// Several rows of a packed matrix in one felt: row `i` uses bits `i * bits .. (i + 1) * bits` of every slot.
+/// Several rows of a packed matrix in one felt: row `i` uses bits `i * bits .. (i + 1) * bits` of
+/// every slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Rows {
     /// The slots.

@@ -104,8 +104,8 @@ fn words(bytes: [u8; 32]) -> [u32; 8] {
 }
 
 impl Weights {
-    /// Finds every block and decides where it goes: the smallest ones into the program, up to `inline_max` numbers and as
-    /// long as Cairo's compiler takes them.
+    /// Finds every block and decides where it goes: the smallest ones into the program, up to
+    /// `inline_max` numbers and as long as Cairo's compiler takes them.
     pub(super) fn plan(
         model: &IntegerModel,
         names: &Names,
@@ -214,7 +214,8 @@ pub(super) fn committed(model: &IntegerModel, usage: Use, slots: Slots) -> Commi
     Committed::new(felts.collect(), rows.len(), Form::Rows(layout))
 }
 
-/// The rows of a matrix, group after group and block of columns after block of columns; missing columns are zero.
+/// The rows of a matrix, group after group and block of columns after block of columns; missing
+/// columns are zero.
 fn packed_rows(tensor: &Tensor<i32>, usage: Use, slots: Slots) -> Vec<Vec<i32>> {
     // (groups, rows of a group, columns of a group, position of (group, row, column) in the tensor)
     let (groups, inner, columns) = match usage {

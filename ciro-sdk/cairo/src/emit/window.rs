@@ -16,7 +16,8 @@ pub(super) struct Window {
 impl Window {
     /// A window over the last axes of a kernel; `None` if it spans too much of the operand.
     ///
-    /// `kernel`, `dilations` and `strides` (in elements of the operand) describe those axes, outermost first.
+    /// `kernel`, `dilations` and `strides` (in elements of the operand) describe those axes,
+    /// outermost first.
     pub(super) fn new(kernel: &[usize], dilations: &[usize], strides: &[usize]) -> Option<Self> {
         let mut offsets = vec![0];
         for ((&extent, &dilation), &stride) in kernel.iter().zip(dilations).zip(strides) {

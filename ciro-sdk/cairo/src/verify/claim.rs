@@ -1,16 +1,21 @@
 //! The rules that a proof's claim must keep before the STARK verifier sees it.
 //!
-//! These are the rules that `cairo_air::verifier::verify_cairo` 1.3.0 leaves to its caller or only asserts:
+//! These are the rules that `cairo_air::verifier::verify_cairo` 1.3.0 leaves to its caller or only
+//! asserts:
 //! - parameters and the preprocessed trace's root are this crate's, the channel is unsalted;
-//! - program, builtins and their order are the key's, so that every pointer the program takes is checked by the builtin that
-//!   the program means;
-//! - the output section is the output builtin's segment: it starts where the execution ends and has the stated length;
-//! - a lookup sum is claimed for exactly those components that the claim enables, and the sum of the memory component is
-//!   that of its parts: any other sum is under no constraint and could hide an imbalance;
+//! - program, builtins and their order are the key's, so that every pointer the program takes is
+//!   checked by the builtin that the program means;
+//! - the output section is the output builtin's segment: it starts where the execution ends and has
+//!   the stated length;
+//! - a lookup sum is claimed for exactly those components that the claim enables, and the sum of
+//!   the memory component is that of its parts: any other sum is under no constraint and could hide
+//!   an imbalance;
 //! - a builtin component stands where its segment does, so that its place is in the transcript;
-//! - the program begins as executables do, and the execution starts and ends where that beginning says;
+//! - the program begins as executables do, and the execution starts and ends where that beginning
+//!   says;
 //! - builtins' segments lie inside their components, whose memory lies inside the field;
-//! - every number is in canonical form and small enough that address and size arithmetic cannot wrap.
+//! - every number is in canonical form and small enough that address and size arithmetic cannot
+//!   wrap.
 
 use cairo_air::air::{PublicMemory, SegmentRange};
 use cairo_air::claims::CairoClaim;
@@ -54,7 +59,8 @@ pub enum MalformedClaim {
     /// A builtin's component does not stand where its segment does.
     #[error("builtin `{0}` and its segment contradict each other")]
     Segment(&'static str),
-    /// The program does not begin as every executable does: with room for its builtins' pointers, a call and an endless jump.
+    /// The program does not begin as every executable does: with room for its builtins' pointers, a
+    /// call and an endless jump.
     #[error("the program does not begin as an executable does")]
     Header,
     /// The components look a relation up so often that counts could wrap around the field.
@@ -332,7 +338,8 @@ fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), MalformedCla
         let fits = match (used, component) {
             (Some(segment), Some(place)) => place.holds(segment),
             (Some(_), None) => name == Builtin::Output,
-            // stwo-cairo places components by their segments: one without a segment has no place in the transcript.
+            // stwo-cairo places components by their segments: one without a segment has no place in
+            // the transcript.
             (None, component) => component.is_none(),
         };
         let in_order = segment.is_none_or(|segment| {
@@ -355,8 +362,8 @@ struct Place {
 }
 
 impl Place {
-    /// Whether the component holds a segment: both begin at one address, the segment has whole instances and ends with the
-    /// component or before, and neither reaches the end of the field.
+    /// Whether the component holds a segment: both begin at one address, the segment has whole
+    /// instances and ends with the component or before, and neither reaches the end of the field.
     fn holds(self, segment: SegmentRange) -> bool {
         let (start, stop) = (segment.start_ptr.value, segment.stop_ptr.value);
         let cells = self.cells as u64;
@@ -377,8 +384,8 @@ fn check_registers(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let (Ok(builtins), Ok(program)) = (builtins, program) else {
         return Err(MalformedClaim::Address);
     };
-    // The program starts at 1; two cells of the first call's frame follow it, then the builtins' pointers; the
-    // execution returns the pointers right before its end.
+    // The program starts at 1; two cells of the first call's frame follow it, then the builtins'
+    // pointers; the execution returns the pointers right before its end.
     let first = program.checked_add(3).ok_or(MalformedClaim::Address)?;
     let last = initial_ap.checked_add(builtins).and_then(|ap| ap.checked_add(builtins));
     let bound = u32::try_from(MEMORY_ADDRESS_BOUND).unwrap_or(P);

@@ -5,13 +5,14 @@ use stwo_cairo_common::preprocessed_columns::preprocessed_trace::SMALL_MAX_SEQUE
 
 use super::MalformedClaim;
 
-/// Writes what concerns all components once. A component that a later stwo-cairo adds breaks the build here: both structures
-/// are taken apart completely.
+/// Writes what concerns all components once. A component that a later stwo-cairo adds breaks the
+/// build here: both structures are taken apart completely.
 macro_rules! components {
     ($($name:ident),* $(,)?) => {
         /// Checks that there is a lookup sum for exactly those components that the claim enables.
         ///
-        /// stwo-cairo's verifier unwraps the sum of an enabled component, and adds up any other without a constraint on it.
+        /// stwo-cairo's verifier unwraps the sum of an enabled component, and adds up any other
+        /// without a constraint on it.
         pub(super) fn check_sums(
             claim: &CairoClaim,
             sums: &CairoInteractionClaim,
@@ -48,8 +49,8 @@ components! {
     verify_bitwise_xor_7, verify_bitwise_xor_8, verify_bitwise_xor_9,
 }
 
-/// Checks that every component that counts its rows has a column to count with: the preprocessed trace has none for more
-/// than 2^20 rows.
+/// Checks that every component that counts its rows has a column to count with: the preprocessed
+/// trace has none for more than 2^20 rows.
 pub(super) fn check_counted(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let big = claim.memory_id_to_big.iter().flat_map(|memory| memory.big_log_sizes.iter().copied());
     let counted = [
@@ -73,7 +74,8 @@ pub(super) fn check_counted(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     }
 }
 
-/// Checks that no component needs tables that the preprocessed trace does not hold: those of wide Pedersen windows.
+/// Checks that no component needs tables that the preprocessed trace does not hold: those of wide
+/// Pedersen windows.
 pub(super) fn check_tables(claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let wide = claim.pedersen_builtin.is_some()
         || claim.pedersen_aggregator_window_bits_18.is_some()

@@ -1,7 +1,7 @@
 //! The form that a claim asks of its proof: how many values are opened and queried.
 //!
-//! stwo's verifier asserts what is checked here. A panic of it is caught all the same, but whoever builds with
-//! `panic = "abort"` has no such net, and a proof is anybody's.
+//! stwo's verifier asserts what is checked here. A panic of it is caught all the same, but whoever
+//! builds with `panic = "abort"` has no such net, and a proof is anybody's.
 
 use cairo_air::cairo_components::CairoComponents;
 use cairo_air::relations::CommonLookupElements;

@@ -1,7 +1,8 @@
 //! Verifies proofs.
 //!
-//! stwo-cairo's own verifier leaves some rules to its caller and panics on claims that break others, so every rule that
-//! concerns a claim or the form of a proof is checked here first (see [`claim`], [`form`]), and all of it runs behind a guard that turns panics into errors.
+//! stwo-cairo's own verifier leaves some rules to its caller and panics on claims that break
+//! others, so every rule that concerns a claim or the form of a proof is checked here first (see
+//! [`claim`], [`form`]), and all of it runs behind a guard that turns panics into errors.
 
 mod claim;
 mod components;
@@ -61,8 +62,9 @@ pub enum CairoVerificationError {
 
 /// Verifies a proof against a model's key and returns what it states.
 ///
-/// Nothing but the key and this crate's own parameters is trusted: program, builtins, security parameters and tables are
-/// compared with them. The caller decides whether the statement is the one it wants; [`verify_statement`] compares.
+/// Nothing but the key and this crate's own parameters is trusted: program, builtins, security
+/// parameters and tables are compared with them. The caller decides whether the statement is the
+/// one it wants; [`verify_statement`] compares.
 ///
 /// # Errors
 /// [`CairoVerificationError`] if the proof does not convince.
@@ -86,7 +88,8 @@ pub fn verify(key: &CairoKey, proof: CairoProof) -> Result<Claim, CairoVerificat
 /// Verifies a proof against a model's key and against what it is expected to state.
 ///
 /// # Errors
-/// [`CairoVerificationError`] if the proof does not convince, [`CairoVerificationError::Stated`] if it states something else.
+/// [`CairoVerificationError`] if the proof does not convince, [`CairoVerificationError::Stated`] if
+/// it states something else.
 pub fn verify_statement(
     key: &CairoKey,
     proof: CairoProof,

@@ -19,7 +19,8 @@ fn model() -> (IntegerModel, Vec<Tensor<i32>>) {
     case.finish()
 }
 
-/// The model's package with other text in one place, compiled, under the key that the model would get.
+/// The model's package with other text in one place, compiled, under the key that the model would
+/// get.
 fn altered(file: &str, from: &str, to: &str) -> Compiled {
     let (model, _) = model();
     let mut compiled = Compiled::new(&model, EmitSettings::default());

@@ -1,4 +1,5 @@
-//! Names of ONNX nodes decide nothing: models whose names fall together in Cairo compute what the interpreter computes.
+//! Names of ONNX nodes decide nothing: models whose names fall together in Cairo compute what the
+//! interpreter computes.
 
 use ciro_cairo::{Compiler, EmitSettings, Package, ProgramError, emit};
 use ciro_model::integer::ops::{Combine, Constant, Conv, Embed, Linear, Lookup, Mul};

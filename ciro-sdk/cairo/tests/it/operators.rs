@@ -1,7 +1,8 @@
-//! Every operator: its Cairo program computes what the interpreter computes, on random shapes and values.
+//! Every operator: its Cairo program computes what the interpreter computes, on random shapes and
+//! values.
 //!
-//! One test case is a model of several nodes of one operator, so that they share a compilation. Its names are drawn from four
-//! characters.
+//! One test case is a model of several nodes of one operator, so that they share a compilation. Its
+//! names are drawn from four characters.
 
 use ciro_model::integer::NodeId;
 use ciro_model::integer::ops::{

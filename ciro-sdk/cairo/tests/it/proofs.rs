@@ -311,7 +311,8 @@ fn the_same_values_in_other_bytes_are_refused(bytes: &[u8]) {
     assert_eq!(CairoProof::from_bytes(&unpacked).unwrap_err(), ProofDecodeError::NotCanonical);
 }
 
-/// Bits at both ends of the packed parts: counts, widths, flags, values and the padding behind them.
+/// Bits at both ends of the packed parts: counts, widths, flags, values and the padding behind
+/// them.
 fn no_bit_of_the_packed_parts_is_free(bytes: &[u8]) {
     let (length, _) = bytes[MAGIC.len()..].split_first_chunk::<4>().unwrap();
     let first = MAGIC.len() + 4 + u32::from_le_bytes(*length) as usize;

@@ -5,7 +5,8 @@ use ciro_model::integer::ops::{Conv, Linear};
 
 use crate::support::{Case, Compiled};
 
-/// Steps for each multiply-accumulate of one node with committed weights, reading and checking of arguments included.
+/// Steps for each multiply-accumulate of one node with committed weights, reading and checking of
+/// arguments included.
 fn steps_per_mac(case: Case) -> f64 {
     let (model, inputs) = case.finish();
     let mut settings = EmitSettings::default();

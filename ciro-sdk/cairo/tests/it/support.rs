@@ -26,8 +26,8 @@ pub(crate) fn compile(package: &Package) -> Program {
     }
 }
 
-/// Checks that no variable takes the place of another: `predict` binds every name once, and no layer or constant is one
-/// of two of its name.
+/// Checks that no variable takes the place of another: `predict` binds every name once, and no
+/// layer or constant is one of two of its name.
 #[track_caller]
 fn assert_binds_once(package: &Package) {
     let lines = |path: &str| package.files[path].lines().map(str::trim_start).collect::<Vec<_>>();
@@ -135,7 +135,8 @@ impl Case {
         (self.builder.finish().expect("a consistent model"), self.inputs)
     }
 
-    /// Checks that the program computes what the interpreter does, with weights in the program and as arguments.
+    /// Checks that the program computes what the interpreter does, with weights in the program and
+    /// as arguments.
     pub(crate) fn check(self) {
         let (model, inputs) = self.finish();
         for inline_max in [usize::MAX, 0] {

@@ -10,10 +10,11 @@ use ciro_model::integer::{
 };
 use ciro_model::tensor::Tensor;
 
-/// Compares an integer model with the float graph that it was made from, on samples of one tensor for each input.
+/// Compares an integer model with the float graph that it was made from, on samples of one tensor
+/// for each input.
 ///
-/// Without samples, the random ones that [`calibrate`](super::calibrate) would draw are used, and the report says so. Layers
-/// are the nodes of both models that have one name and one shape.
+/// Without samples, the random ones that [`calibrate`](super::calibrate) would draw are used, and
+/// the report says so. Layers are the nodes of both models that have one name and one shape.
 ///
 /// # Errors
 /// [`SampleError`] if a sample does not fit the graph or cannot be encoded.

@@ -51,7 +51,8 @@ impl Range {
         finite.fold(Self::EMPTY, |range, &value| range.union(Self { lo: value, hi: value }))
     }
 
-    /// The range with `share` of its width added on each side; a width of 0, but for rounding, counts as the magnitude.
+    /// The range with `share` of its width added on each side; a width of 0, but for rounding,
+    /// counts as the magnitude.
     pub(super) fn widen(self, share: f64) -> Self {
         const SAME: f64 = 1e-12;
         let varies = self.width() > SAME * self.max_abs();
@@ -87,14 +88,16 @@ pub struct Calibration {
     pub samples: usize,
     /// Whether the samples were random because none were given.
     pub random: bool,
-    /// Samples on which bits are measured: the first of those that were given, as many as the graph's size allows.
+    /// Samples on which bits are measured: the first of those that were given, as many as the
+    /// graph's size allows.
     pub probes: Vec<Vec<Tensor<f64>>>,
 }
 
 /// Runs the float graph on samples, one tensor for each input, and records the range of every node.
 ///
-/// Without samples, 16 random ones are used: floats uniform in `[-1, 1]`, integers uniform in the rows of the table that they
-/// index, else 0 or 1. That says little about real data; the calibration remembers it, and quantization then leaves more room.
+/// Without samples, 16 random ones are used: floats uniform in `[-1, 1]`, integers uniform in the
+/// rows of the table that they index, else 0 or 1. That says little about real data; the
+/// calibration remembers it, and quantization then leaves more room.
 ///
 /// # Errors
 /// [`SampleError`] if a sample does not fit the graph or makes a node's value NaN.
@@ -161,7 +164,8 @@ pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
     graph.inputs.iter().enumerate().map(draw).collect()
 }
 
-/// The rows of the smallest and of the largest constant table that an input indexes, possibly through movements.
+/// The rows of the smallest and of the largest constant table that an input indexes, possibly
+/// through movements.
 pub(super) fn table_rows(graph: &Graph, input: usize) -> Option<(usize, usize)> {
     let mut reached = vec![false; graph.nodes.len()];
     let mut rows = None;

@@ -9,52 +9,11 @@ use super::grid::{
     union_reach,
 };
 use super::lower::Lowering;
+use super::target::{Clamp, Target};
 use ciro_model::integer::ops::{Combine, Constant, Conv, Linear, Mul, Requantize};
 use ciro_model::integer::{BOUND, ConstId, Interval, ModelError, NodeId, Op};
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
-
-/// What a rounded tensor has to cover, in real units.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Target {
-    /// The range worth its bits.
-    pub(super) range: Range,
-    /// Bits of the interval.
-    pub(super) bits: u32,
-    /// A clamp that is part of the meaning (`Relu`, `Clip`).
-    pub(super) clip: Option<Range>,
-    /// Whether the clamp is the operator's own; else only calibration asks for it.
-    pub(super) own: bool,
-}
-
-impl Target {
-    fn clamp(&self, kept: Range) -> Clamp {
-        Clamp::seen(kept, self.clip.filter(|_| self.own))
-    }
-}
-
-/// The range that a rounded tensor is clamped to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Clamp {
-    /// What is kept.
-    pub(super) kept: Range,
-    /// What the operator itself keeps: only what it would have kept, and the clamp cuts, is lost.
-    pub(super) own: Range,
-}
-
-impl Clamp {
-    /// A clamp to what calibration has seen, inside the operator's own, if it has one.
-    pub(super) fn seen(kept: Range, own: Option<Range>) -> Self {
-        Self { kept, own: own.unwrap_or(Range::EVERYTHING) }
-    }
-
-    /// The integers that are kept, or that the operator cuts itself, of a tensor with integers in `bounds` after the clamp.
-    fn harmless(self, bounds: Interval) -> Interval {
-        let lo = if self.own.lo >= self.kept.lo { -BOUND } else { bounds.lo };
-        let hi = if self.own.hi <= self.kept.hi { BOUND } else { bounds.hi };
-        Interval::new(lo, hi)
-    }
-}
 
 /// A unit and a shift: sums are computed at `unit` and rounded to `unit * 2^shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +30,8 @@ impl Grid {
 }
 
 impl Lowering<'_> {
-    /// Emits an expression with integers of unit `unit`: `real = unit * integer`, up to the rounding of weights.
+    /// Emits an expression with integers of unit `unit`: `real = unit * integer`, up to the
+    /// rounding of weights.
     pub(super) fn emit(
         &mut self,
         expr: &Expr,
@@ -127,8 +87,8 @@ impl Lowering<'_> {
 
     /// Joins products of several tensors with matrices, `x A + h B`, into one: `[x h] [A; B]`.
     ///
-    /// One tensor has one interval, so every weight then meets the union of both: where that could leave 2^30, the products
-    /// stay apart.
+    /// One tensor has one interval, so every weight then meets the union of both: where that could
+    /// leave 2^30, the products stay apart.
     fn joined(&mut self, expr: &Expr, unit: f64, name: &str) -> Result<Expr, QuantizeError> {
         let plain =
             |term: &&Term| term.moves.is_empty() && matches!(term.core, Core::Linear { .. });
@@ -258,7 +218,8 @@ impl Lowering<'_> {
         Ok((weight, bias.map(|bias| self.builder.constant(bias))))
     }
 
-    /// `factors * x`: a constant, stretched to the shape of `x` where it differs along the last axis alone.
+    /// `factors * x`: a constant, stretched to the shape of `x` where it differs along the last
+    /// axis alone.
     fn emit_scaled(
         &mut self,
         x: NodeId,
@@ -308,7 +269,8 @@ impl Lowering<'_> {
         self.finish(&expr, grid, Some(target.clamp(wanted)), name)
     }
 
-    /// Emits an expression that is exact at `unit` and narrow enough as it is; clamps where that is part of the meaning.
+    /// Emits an expression that is exact at `unit` and narrow enough as it is; clamps where that is
+    /// part of the meaning.
     fn keep(
         &mut self,
         expr: &Expr,
@@ -475,7 +437,8 @@ fn wanted_range(target: &Target, reach: Range) -> Range {
     range.clamp(reach.lo, reach.hi)
 }
 
-/// The step at which `wanted` has `bits` bits, coarser where the whole reach would need too large a table.
+/// The step at which `wanted` has `bits` bits, coarser where the whole reach would need too large a
+/// table.
 fn step_for(lattice: &Lattice, bits: u32, wanted: Range, reach: Range) -> f64 {
     let width = [wanted.width(), wanted.max_abs(), reach.max_abs(), 1.0]
         .into_iter()

@@ -1,8 +1,9 @@
 //! Linear expressions that have no scale yet.
 //!
-//! A product with constant weights may be computed at any scale, so it is not computed where it stands: sums, factors,
-//! movements and biases are collected into an [`Expr`] until an operator needs integers. Only then are a scale and a shift
-//! chosen, once, for the whole expression, and bias, residual and rounding come out as few, fused nodes.
+//! A product with constant weights may be computed at any scale, so it is not computed where it
+//! stands: sums, factors, movements and biases are collected into an [`Expr`] until an operator
+//! needs integers. Only then are a scale and a shift chosen, once, for the whole expression, and
+//! bias, residual and rounding come out as few, fused nodes.
 
 use super::facts::whole;
 use ciro_model::integer::NodeId;
@@ -68,7 +69,8 @@ impl Expr {
         Self::core(shape, Core::Value { x: value.id, factor: value.scale })
     }
 
-    /// The integer tensor, factor and movements of an expression that is nothing but one tensor, scaled.
+    /// The integer tensor, factor and movements of an expression that is nothing but one tensor,
+    /// scaled.
     pub(super) fn as_value(&self) -> Option<(NodeId, f64, &[Movement<i32>])> {
         match (&self.terms[..], &self.offset) {
             ([Term { core: Core::Value { x, factor }, moves }], None) => Some((*x, *factor, moves)),
@@ -76,7 +78,8 @@ impl Expr {
         }
     }
 
-    /// Whether every factor, weight and constant is a whole number: integers of scale 1 hold the expression exactly.
+    /// Whether every factor, weight and constant is a whole number: integers of scale 1 hold the
+    /// expression exactly.
     pub(super) fn is_whole(&self) -> bool {
         let all = |values: &[f64]| values.iter().copied().all(whole);
         let term = |term: &Term| match &term.core {

@@ -1,10 +1,12 @@
-//! What is known of tensors before anything is rounded, from types and operators alone, never from samples.
+//! What is known of tensors before anything is rounded, from types and operators alone, never from
+//! samples.
 
 use crate::float::{BinaryFn, ElementType, Graph, Node, Op, Reducer, ScalarFn, UnaryFn};
 
 /// For each node, whether all of its elements are whole numbers on every input.
 ///
-/// Whole numbers keep scale 1 and are never rounded: positions, codes, counts and amounts mean nothing else.
+/// Whole numbers keep scale 1 and are never rounded: positions, codes, counts and amounts mean
+/// nothing else.
 pub(super) fn whole_numbers(graph: &Graph) -> Vec<bool> {
     let mut known: Vec<bool> = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {

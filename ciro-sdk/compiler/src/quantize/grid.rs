@@ -1,15 +1,17 @@
 //! Scales and shifts: which power-of-two steps an expression is computed and rounded at.
 //!
-//! Every scale that may be chosen is a power of two times the scale of the tensors that come in, so that sums of rounded
-//! tensors have exact integer coefficients and every change of scale is a shift. That costs half a bit of the interval on
-//! average, and saves the multipliers and coefficient errors of arbitrary ratios.
+//! Every scale that may be chosen is a power of two times the scale of the tensors that come in, so
+//! that sums of rounded tensors have exact integer coefficients and every change of scale is a
+//! shift. That costs half a bit of the interval on average, and saves the multipliers and
+//! coefficient errors of arbitrary ratios.
 
 use super::calibrate::Range;
 use super::casts::round_to_i64;
 use super::expr::{Core, Expr, Term};
 use ciro_model::integer::{BOUND, Interval, ModelBuilder, NodeId};
 
-/// Quotients of shifts stay inside intervals of this many bits where that costs no precision: a table holds them.
+/// Quotients of shifts stay inside intervals of this many bits where that costs no precision: a
+/// table holds them.
 pub(super) const QUOTIENT_BITS: u32 = 14;
 /// Quotients that go through tables never have more bits.
 pub(super) const QUOTIENT_BITS_MAX: u32 = 16;
@@ -64,7 +66,8 @@ impl Lattice {
         let exact = factors.len() == expr.terms.len() && factors.iter().all(whole);
         let commensurate = factors.iter().all(whole);
         let constants = || expr.offset.iter().flat_map(|offset| offset.data());
-        // Whole factors and constants, as of positions in a flattened tensor, have a common divisor.
+        // Whole factors and constants, as of positions in a flattened tensor, have a common
+        // divisor.
         let integral = divisor(factors.iter().chain(constants()));
         if let Some(integral) = integral.filter(|_| !commensurate) {
             let exact = factors.len() == expr.terms.len();
@@ -76,7 +79,8 @@ impl Lattice {
         Self { base, fixed: true, exact, whole, integral }
     }
 
-    /// The same with a unit at which the constant is exact, or as good as exact for values rounded to `step`.
+    /// The same with a unit at which the constant is exact, or as good as exact for values rounded
+    /// to `step`.
     pub(super) fn refined(self, step: f64) -> Self {
         if self.whole || !self.exact || 4.0 * self.base <= step {
             return self;
@@ -86,7 +90,8 @@ impl Lattice {
     }
 }
 
-/// The greatest common divisor of numbers that are whole, and whole multiples of it that integers hold.
+/// The greatest common divisor of numbers that are whole, and whole multiples of it that integers
+/// hold.
 fn divisor<'x>(numbers: impl Iterator<Item = &'x f64>) -> Option<f64> {
     let mut divisor = 0i64;
     for &x in numbers {
@@ -107,7 +112,8 @@ fn divisor<'x>(numbers: impl Iterator<Item = &'x f64>) -> Option<f64> {
 pub(super) struct Reach {
     /// All values that the expression may take.
     pub(super) range: Range,
-    /// The greatest magnitude of the sum and of every part of it: parts may be larger than what they cancel to.
+    /// The greatest magnitude of the sum and of every part of it: parts may be larger than what
+    /// they cancel to.
     pub(super) most: f64,
     /// By how many units rounded weights may exceed that.
     pub(super) slack: f64,
@@ -147,7 +153,8 @@ impl Reach {
         self.most / t + self.slack
     }
 
-    /// The largest shift, at most 24, for which `step / 2^shift` keeps every sum and its rounding below 2^30.
+    /// The largest shift, at most 24, for which `step / 2^shift` keeps every sum and its rounding
+    /// below 2^30.
     pub(super) fn shift_max(&self, step: f64) -> Option<u32> {
         let fits = |shift: u32| {
             let half = pow2(i32::try_from(shift).unwrap_or(0) - 1);
@@ -162,7 +169,8 @@ impl Reach {
     }
 }
 
-/// What interval analysis will find where the operands of all plain products are one tensor, whose interval is their union.
+/// What interval analysis will find where the operands of all plain products are one tensor, whose
+/// interval is their union.
 pub(super) fn union_reach(expr: &Expr, builder: &ModelBuilder) -> Reach {
     let operand = |term: &Term| match term.core {
         Core::Linear { x, .. } if term.moves.is_empty() => Some(builder.node(x).interval),

@@ -10,13 +10,15 @@ const FEWEST: usize = 12;
 pub struct HeldOut {
     /// About two thirds, to calibrate with.
     pub calibrate: Vec<Vec<Tensor<f64>>>,
-    /// The others, to judge accuracy with; all of them where there are fewer than 12, which then flatters.
+    /// The others, to judge accuracy with; all of them where there are fewer than 12, which then
+    /// flatters.
     pub judge: Vec<Vec<Tensor<f64>>>,
     /// Whether no sample is in both.
     pub apart: bool,
 }
 
-/// Splits samples by their content, so that the same sample is always on the same side, whatever its neighbours are.
+/// Splits samples by their content, so that the same sample is always on the same side, whatever
+/// its neighbours are.
 pub fn hold_out(samples: &[Vec<Tensor<f64>>]) -> HeldOut {
     let (judge, calibrate): (Vec<_>, Vec<_>) =
         samples.iter().cloned().partition(|sample| digest(sample).is_multiple_of(3));

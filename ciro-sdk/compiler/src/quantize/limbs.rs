@@ -1,8 +1,9 @@
 //! Wide tensors in two parts, for products that would not fit below 2^30.
 //!
-//! A factor with many bits leaves none for what it is multiplied with: the bits of both, and of the sum, share 30. In two
-//! parts, `x = 2^k high + low`, the high part carries the range and meets fine weights, and the low part, which is small,
-//! meets coarse ones. The sum of both products is rounded no more than it would be anyway.
+//! A factor with many bits leaves none for what it is multiplied with: the bits of both, and of the
+//! sum, share 30. In two parts, `x = 2^k high + low`, the high part carries the range and meets
+//! fine weights, and the low part, which is small, meets coarse ones. The sum of both products is
+//! rounded no more than it would be anyway.
 
 use super::emit::exponent;
 use super::error::QuantizeError;
@@ -17,8 +18,8 @@ use ciro_model::integer::ops::{Combine, Mul, Requantize};
 const NARROW: f64 = (1u32 << 13) as f64;
 
 impl Lowering<'_> {
-    /// The parts of a factor of a product with weights: the tensor itself, unless it has been found worth so many bits that two
-    /// parts are better.
+    /// The parts of a factor of a product with weights: the tensor itself, unless it has been found
+    /// worth so many bits that two parts are better.
     pub(super) fn parts(&mut self, id: NodeId, x: Value) -> Result<Vec<Value>, QuantizeError> {
         let most = self.interval(x).max_abs() as f64;
         if self.effort(id) == 0 || most <= NARROW {
@@ -42,8 +43,9 @@ impl Lowering<'_> {
         Ok([Value { id: high, scale }, Value { id: low, scale: x.scale }])
     }
 
-    /// The product of two tensors of one shape, `terms` of which will be added up: whole where it fits, in two parts where the
-    /// result has been found worth the bits, else with rounded factors.
+    /// The product of two tensors of one shape, `terms` of which will be added up: whole where it
+    /// fits, in two parts where the result has been found worth the bits, else with rounded
+    /// factors.
     pub(super) fn times(
         &mut self,
         [a, b]: [Value; 2],

@@ -1,10 +1,11 @@
-//! The state of a quantization: what has been made of each float node so far, and the ways to ask for it.
+//! The state of a quantization: what has been made of each float node so far, and the ways to ask
+//! for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::calibrate::{Calibration, Range};
-use super::emit::{Target, exponent};
+use super::emit::exponent;
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Value, count};
 use super::facts;
@@ -13,6 +14,7 @@ use super::ops;
 use super::plan::{self, Demand};
 use super::refine::Effort;
 use super::settings::Settings;
+use super::target::Target;
 use crate::float::{self, Graph, Labels, NodeId, Op};
 use ciro_model::integer::ops::Requantize;
 use ciro_model::integer::{BOUND, Decoding, Encoding, Interval, ModelBuilder, ModelError, room};
@@ -294,7 +296,8 @@ impl<'g> Lowering<'g> {
         })
     }
 
-    /// Gives a node that is read more than once integers of its own, so that nothing is computed twice.
+    /// Gives a node that is read more than once integers of its own, so that nothing is computed
+    /// twice.
     fn settle(&mut self, id: NodeId) -> Result<(), QuantizeError> {
         let node = self.graph.node(id);
         let demand = self.demands[id.index()];
@@ -350,7 +353,8 @@ impl<'g> Lowering<'g> {
         Ok(Some(Value { id: self.emit(&expr, 1.0, &name)?, scale: 1.0 }))
     }
 
-    /// A node's tensor with scale 1, if its elements are whole numbers and it is computed from whole numbers.
+    /// A node's tensor with scale 1, if its elements are whole numbers and it is computed from
+    /// whole numbers.
     pub(super) fn integers_of(&mut self, id: NodeId) -> Result<Option<Value>, QuantizeError> {
         if !self.whole[id.index()] || self.constant_of(id).is_some() {
             return Ok(None);
@@ -370,7 +374,8 @@ impl<'g> Lowering<'g> {
         self.rounded_factor(id)
     }
 
-    /// A factor of a product, rounded: of few elements more finely, as nothing after a product mends what is lost before it.
+    /// A factor of a product, rounded: of few elements more finely, as nothing after a product
+    /// mends what is lost before it.
     pub(super) fn rounded_factor(&mut self, id: NodeId) -> Result<Value, QuantizeError> {
         let bits = self.factor_bits(id);
         if self.narrow[id.index()].is_some() || bits <= self.bits(id) {

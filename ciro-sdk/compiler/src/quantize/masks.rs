@@ -1,8 +1,10 @@
-//! Attention masks that are computed: which positions count, instead of huge numbers that are added.
+//! Attention masks that are computed: which positions count, instead of huge numbers that are
+//! added.
 //!
-//! An addend that is 0 where a truth value holds and at most -1e4 where it does not hides positions from a softmax, whatever the
-//! constant is and however it was computed. As an addend it would stretch the range of the scores until nothing of them is left;
-//! as a truth value it costs one product. `softmax(x + mask)` becomes `softmax(where(keep, x, -inf))` here, and so do maxima.
+//! An addend that is 0 where a truth value holds and at most -1e4 where it does not hides positions
+//! from a softmax, whatever the constant is and however it was computed. As an addend it would
+//! stretch the range of the scores until nothing of them is left; as a truth value it costs one
+//! product. `softmax(x + mask)` becomes `softmax(where(keep, x, -inf))` here, and so do maxima.
 
 use std::sync::Arc;
 

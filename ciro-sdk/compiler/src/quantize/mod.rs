@@ -1,35 +1,39 @@
 //! From float graphs to integer models: calibration, quantization, accuracy.
 //!
 //! 1. [`calibrate`] runs the float graph on samples and records the range of every tensor.
-//! 2. [`quantize`] walks the graph once. Linear operators are not computed where they stand but collected into expressions,
-//!    until an operator needs integers: then one scale and one shift are chosen for the whole expression, and product, bias,
-//!    residual, scale and clamp become two nodes, a product and a `Requantize` (or a `Lookup`).
+//! 2. [`quantize`] walks the graph once. Linear operators are not computed where they stand but
+//!    collected into expressions, until an operator needs integers: then one scale and one shift
+//!    are chosen for the whole expression, and product, bias, residual, scale and clamp become two
+//!    nodes, a product and a `Requantize` (or a `Lookup`).
 //! 3. [`accuracy`] compares the integer model with the float graph.
 //!
 //! # Whole numbers
-//! Tensors that are whole by their types and operators keep scale 1 and are never rounded; where they could leave 2^30 the
-//! model is refused by that reason.
+//! Tensors that are whole by their types and operators keep scale 1 and are never rounded; where
+//! they could leave 2^30 the model is refused by that reason.
 //!
 //! # Masks
-//! An addend that is 0 or at most -1e4 by a truth value hides positions of a softmax: it becomes that truth value, so that the
-//! constant enters no range.
+//! An addend that is 0 or at most -1e4 by a truth value hides positions of a softmax: it becomes
+//! that truth value, so that the constant enters no range.
 //!
 //! # Scales
-//! A tensor's scale is a power of two times the scales that come in (of quantized models: times the model's own scales), so
-//! sums have exact coefficients and every rounding is a shift. The interval of a rounded tensor has
-//! [`activation_bits`](Settings::activation_bits) bits for the range seen at calibration plus its margin. Sums before a shift
-//! are as fine as the remainder's limbs of 12 bits and the bound of 2^30 allow; interval analysis with the actual weights
-//! decides, not the samples.
+//! A tensor's scale is a power of two times the scales that come in (of quantized models: times the
+//! model's own scales), so sums have exact coefficients and every rounding is a shift. The interval
+//! of a rounded tensor has [`activation_bits`](Settings::activation_bits) bits for the range seen
+//! at calibration plus its margin. Sums before a shift are as fine as the remainder's limbs of 12
+//! bits and the bound of 2^30 allow; interval analysis with the actual weights decides, not the
+//! samples.
 //!
 //! # Bits by effect
-//! The bits above are a floor. The integer model runs on samples of the calibration, and where an output is off by more than
-//! one per cent of its spread, tensors get more bits: all of them, then those that mend most. Functions that are too steep for
-//! a table of equal steps go by ranks, whose steps follow the function.
+//! The bits above are a floor. The integer model runs on samples of the calibration, and where an
+//! output is off by more than one per cent of its spread, tensors get more bits: all of them, then
+//! those that mend most. Functions that are too steep for a table of equal steps go by ranks, whose
+//! steps follow the function.
 //!
 //! # What never fails later
-//! Every node's interval is computed while the model is built, inputs are clamped to theirs by the encoding, and rounded
-//! tensors by the model: a model that comes out of [`quantize`] runs on every input that can be encoded. Where such a clamp cuts
-//! what the float model would have kept, [`IntegerModel::clips`] counts it.
+//! Every node's interval is computed while the model is built, inputs are clamped to theirs by the
+//! encoding, and rounded tensors by the model: a model that comes out of [`quantize`] runs on every
+//! input that can be encoded. Where such a clamp cuts what the float model would have kept,
+//! [`IntegerModel::clips`] counts it.
 
 mod accuracy;
 mod calibrate;
@@ -49,6 +53,7 @@ mod random;
 mod refine;
 mod scalar;
 mod settings;
+mod target;
 mod unit;
 
 pub use accuracy::accuracy;

@@ -1,4 +1,5 @@
-//! What is known of a float graph before anything is lowered: which nodes count, who reads them, which share their ranges.
+//! What is known of a float graph before anything is lowered: which nodes count, who reads them,
+//! which share their ranges.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +26,11 @@ pub(super) struct Demand {
     pub(super) exact: bool,
     /// Whether it is an output, perhaps after movements.
     pub(super) output: bool,
-    /// How many are trees or comparisons with constants that look through to an input, or movements that only such trees read.
+    /// How many are trees or comparisons with constants that look through to an input, or movements
+    /// that only such trees read.
     pub(super) trees: usize,
-    /// How many are trees that rank computed features, or movements and affine maps by constants that only such trees read.
+    /// How many are trees that rank computed features, or movements and affine maps by constants
+    /// that only such trees read.
     pub(super) ranks: usize,
     /// Whether it is read at all by something that an output needs.
     pub(super) alive: bool,
@@ -39,7 +42,8 @@ impl Demand {
         self.trees == self.uses && self.uses > 0
     }
 
-    /// Whether only trees read the tensor, which rank each feature by itself: features need no common scale.
+    /// Whether only trees read the tensor, which rank each feature by itself: features need no
+    /// common scale.
     pub(super) fn is_ranked(self) -> bool {
         self.ranks == self.uses && self.uses > 0
     }
@@ -113,10 +117,12 @@ fn is_matrix(graph: &Graph, node: &Node, position: usize) -> bool {
     position == 0 && graph.constant(weight).is_some_and(|w| w.rank() == 2)
 }
 
-/// Gives corresponding nodes of the turns of an unrolled loop one range, so that they also get one scale and share their weights.
+/// Gives corresponding nodes of the turns of an unrolled loop one range, so that they also get one
+/// scale and share their weights.
 ///
-/// Nodes of one loop correspond if they are the same operator of the same shape on operands of the same operators. What one
-/// constant matrix multiplies, in a loop or not, shares a range too, as do the products.
+/// Nodes of one loop correspond if they are the same operator of the same shape on operands of the
+/// same operators. What one constant matrix multiplies, in a loop or not, shares a range too, as do
+/// the products.
 pub(super) fn tie(graph: &Graph, ranges: &mut [Range]) {
     let mut shared = vec![0usize; graph.nodes.len()];
     for node in &graph.nodes {
@@ -151,8 +157,8 @@ const STEP_EFFECT: f64 = 1.0 / 512.0;
 /// The most bits that an operand gets for its effect.
 const EXTRA_BITS_MAX: u32 = 4;
 
-/// How many bits beyond `bits` each node's tensor is worth, because a function that reads it is steep somewhere in its range:
-/// logarithms and quotients near zero, powers.
+/// How many bits beyond `bits` each node's tensor is worth, because a function that reads it is
+/// steep somewhere in its range: logarithms and quotients near zero, powers.
 pub(super) fn extra_bits(graph: &Graph, ranges: &[Range], bits: u32) -> Vec<u32> {
     let mut extra = vec![0u32; graph.nodes.len()];
     for at in (0..graph.nodes.len()).rev() {

@@ -1,9 +1,10 @@
 //! Bits by measured effect.
 //!
-//! How many bits a tensor is worth depends on what becomes of it: a difference of large numbers, a logarithm near zero or a
-//! state that is fed back magnify every rounding. Nothing here guesses that: the integer model runs on the samples of the
-//! calibration, and where its outputs are too far off, tensors get more bits, first all of them alike, then one by one those
-//! that mend most. A model that meets its target as it is stays as it is.
+//! How many bits a tensor is worth depends on what becomes of it: a difference of large numbers, a
+//! logarithm near zero or a state that is fed back magnify every rounding. Nothing here guesses
+//! that: the integer model runs on the samples of the calibration, and where its outputs are too
+//! far off, tensors get more bits, first all of them alike, then one by one those that mend most. A
+//! model that meets its target as it is stays as it is.
 
 use super::QuantizeError;
 use super::calibrate::Calibration;
@@ -180,7 +181,8 @@ impl<'s> Judge<'s> {
         Self { samples, expected }
     }
 
-    /// The greatest error of all outputs, as a part of an output's spread; of labels, the share that differs.
+    /// The greatest error of all outputs, as a part of an output's spread; of labels, the share
+    /// that differs.
     fn error(&self, model: &IntegerModel) -> f64 {
         let mut got: Vec<Vec<f64>> = vec![vec![]; self.expected.len()];
         for sample in self.samples {
@@ -206,7 +208,8 @@ impl<'s> Judge<'s> {
     }
 }
 
-/// The greatest difference over the spread of what is expected, or over its magnitude where it does not vary.
+/// The greatest difference over the spread of what is expected, or over its magnitude where it does
+/// not vary.
 fn distance(got: &[f64], expected: &[f64]) -> f64 {
     let finite = || expected.iter().copied().filter(|x| x.is_finite());
     let (lo, hi) =

@@ -1,4 +1,5 @@
-//! The form of a function of one variable: what is a shift, a clamp, a root, a quotient, and what needs a table.
+//! The form of a function of one variable: what is a shift, a clamp, a root, a quotient, and what
+//! needs a table.
 
 use crate::float::{BinaryFn, ScalarFn, UnaryFn};
 

@@ -2,23 +2,25 @@
 
 /// How finely a model is quantized.
 ///
-/// A proof costs a fixed amount for every entry of a table and for every limb of a remainder, so widths are counted in
-/// bits of an interval: 12 bits are an interval of 4096 integers.
+/// A proof costs a fixed amount for every entry of a table and for every limb of a remainder, so
+/// widths are counted in bits of an interval: 12 bits are an interval of 4096 integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Bits of the interval of an activation. Default 12, valid 4 to 16. More bits make regressors and deep networks more
-    /// accurate and proofs slower. Factors of products have 14 bits or more where they are few.
+    /// Bits of the interval of an activation. Default 12, valid 4 to 16. More bits make regressors
+    /// and deep networks more accurate and proofs slower. Factors of products have 14 bits or more
+    /// where they are few.
     pub activation_bits: u32,
-    /// Bits of an input's interval, headroom included. Default `None`: 14 where a row has at most 64 elements, else 12.
-    /// Valid 4 to 20. Raise it where small differences of large inputs decide.
+    /// Bits of an input's interval, headroom included. Default `None`: 14 where a row has at most
+    /// 64 elements, else 12. Valid 4 to 20. Raise it where small differences of large inputs
+    /// decide.
     pub input_bits: Option<u32>,
     /// Bits of the interval of an output that has to be rounded at all. Default 16, valid 4 to 20.
     pub output_bits: u32,
-    /// Bits of the part of a function's domain that was seen at calibration. Default 12, valid 4 to 16: the table has up to
-    /// four times as many entries where that saves a rounding.
+    /// Bits of the part of a function's domain that was seen at calibration. Default 12, valid 4 to
+    /// 16: the table has up to four times as many entries where that saves a rounding.
     pub table_bits: u32,
-    /// How far a tensor may leave the range seen at calibration before it is clamped, as a part of the range's width, on
-    /// each side. Default 0.25, at least 0.
+    /// How far a tensor may leave the range seen at calibration before it is clamped, as a part of
+    /// the range's width, on each side. Default 0.25, at least 0.
     pub margin: f64,
     /// The same for inputs. Default 0.5, at least 0.
     pub input_headroom: f64,

@@ -1,8 +1,9 @@
 //! The unit at which an expression is computed, in closed form.
 //!
-//! A term that is one tensor times a factor enters a sum at `unit` as `coefficient * (x >> shift)`: the shift rounds the tensor,
-//! the coefficient rounds the factor. Both errors are known beforehand, so each tensor is rounded at most once, by the shift
-//! with the smallest error, and a unit that does not fit is doubled: nothing is computed twice, and nothing recurs.
+//! A term that is one tensor times a factor enters a sum at `unit` as `coefficient * (x >> shift)`:
+//! the shift rounds the tensor, the coefficient rounds the factor. Both errors are known
+//! beforehand, so each tensor is rounded at most once, by the shift with the smallest error, and a
+//! unit that does not fit is doubled: nothing is computed twice, and nothing recurs.
 
 use super::emit::{Grid, exponent};
 use super::error::{QuantizeError, Refusal};
@@ -47,8 +48,8 @@ impl Plan {
     }
 }
 
-/// The shift of a tensor of integers up to `most`, worth `factor` each, that a sum at `unit` takes with the least error, and
-/// that error; no shift if its error is at most `tolerated`.
+/// The shift of a tensor of integers up to `most`, worth `factor` each, that a sum at `unit` takes
+/// with the least error, and that error; no shift if its error is at most `tolerated`.
 fn least_error(factor: f64, most: f64, unit: f64, tolerated: f64) -> (u32, f64) {
     let error = |shift: u32| {
         let scale = pow2(exponent(shift));
@@ -65,8 +66,8 @@ fn least_error(factor: f64, most: f64, unit: f64, tolerated: f64) -> (u32, f64) 
 }
 
 impl Lowering<'_> {
-    /// The unit and shift at which an expression is best rounded to `step`, or to its own unit where that is coarser; finer
-    /// operands than fit are rounded first.
+    /// The unit and shift at which an expression is best rounded to `step`, or to its own unit
+    /// where that is coarser; finer operands than fit are rounded first.
     pub(super) fn grid(&mut self, expr: &Expr, step: f64) -> Result<(Expr, Grid), QuantizeError> {
         if expr.terms.is_empty() {
             return Ok((expr.clone(), Grid { unit: step, shift: 0 }));
@@ -111,7 +112,8 @@ impl Lowering<'_> {
         Err(self.refuse(Refusal::NoRoom))
     }
 
-    /// The expression with tensors rounded for a sum at `unit`, if that stays below 2^30 by more than `half`.
+    /// The expression with tensors rounded for a sum at `unit`, if that stays below 2^30 by more
+    /// than `half`.
     pub(super) fn fitted(
         &mut self,
         expr: &Expr,
@@ -139,7 +141,8 @@ impl Lowering<'_> {
         Ok(expr)
     }
 
-    /// Rounds operands of products that are so wide that the rounding of weights alone would fill 2^30.
+    /// Rounds operands of products that are so wide that the rounding of weights alone would fill
+    /// 2^30.
     fn with_narrow_operands(&mut self, expr: &Expr) -> Result<Expr, QuantizeError> {
         let mut expr = expr.clone();
         for term in &mut expr.terms {
@@ -164,7 +167,8 @@ impl Lowering<'_> {
     }
 }
 
-/// The unit and shift for results of `step`, `scale` times as coarse as would be best; `None` if it does not fit.
+/// The unit and shift for results of `step`, `scale` times as coarse as would be best; `None` if it
+/// does not fit.
 fn grid_at(lattice: &Lattice, reach: &Reach, step: f64, scale: f64) -> Option<Grid> {
     if lattice.exact {
         let unit = lattice.base * scale;

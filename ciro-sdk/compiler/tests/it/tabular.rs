@@ -155,7 +155,8 @@ proptest! {
     }
 }
 
-/// For each column a threshold in the widest gap between its values; below the only value of a column that is constant.
+/// For each column a threshold in the widest gap between its values; below the only value of a
+/// column that is constant.
 fn gaps(b: &Builder, columns: NodeId) -> Vec<f32> {
     let rows: Vec<Vec<f64>> = b
         .samples

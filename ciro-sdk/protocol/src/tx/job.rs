@@ -1,4 +1,5 @@
-//! Jobs. The attempt number is a fencing token: what a provider says about an attempt that is over changes nothing.
+//! Jobs. The attempt number is a fencing token: what a provider says about an attempt that is over
+//! changes nothing.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,8 @@ pub struct Release {
 pub enum ReleaseReason {
     /// It cannot do it: part of the collateral goes to the requester.
     Unable,
-    /// The input cannot be had or read: costs nothing, and ends the job when a second provider says so.
+    /// The input cannot be had or read: costs nothing, and ends the job when a second provider says
+    /// so.
     InputUnavailable,
 }
 

@@ -23,7 +23,8 @@ use crate::wire::Message;
 /// A transaction with its account's signature.
 pub type SignedTx = Signed<Transaction>;
 
-/// What an account does, once: its id is remembered while it is valid, so that sending it again is harmless.
+/// What an account does, once: its id is remembered while it is valid, so that sending it again is
+/// harmless.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {

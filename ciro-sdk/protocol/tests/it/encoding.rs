@@ -12,7 +12,8 @@ use proptest::prelude::*;
 
 use crate::values;
 
-/// What any message must fulfil: reading gives an error, or a value whose only encoding is the bytes.
+/// What any message must fulfil: reading gives an error, or a value whose only encoding is the
+/// bytes.
 fn canonical<T: Message>(bytes: &[u8]) {
     if let Ok(value) = T::from_bytes(bytes) {
         assert_eq!(value.to_bytes(), bytes);

@@ -1,7 +1,7 @@
 //! Known answers for other implementations.
 //!
-//! `UPDATE_VECTORS=1 cargo test -p ciro-protocol vectors` writes the file anew; signatures are deterministic, so it only changes
-//! when the format does.
+//! `UPDATE_VECTORS=1 cargo test -p ciro-protocol vectors` writes the file anew; signatures are
+//! deterministic, so it only changes when the format does.
 
 use std::fs;
 use std::path::Path;

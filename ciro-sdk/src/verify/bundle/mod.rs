@@ -14,8 +14,8 @@
 //!
 //! All integers are little endian. One statement and proof have exactly one encoding.
 //!
-//! A bundle comes from a stranger. Its claims stay bytes until a key says what they must look like, so that no bundle takes more
-//! than a small multiple of its size.
+//! A bundle comes from a stranger. Its claims stay bytes until a key says what they must look like,
+//! so that no bundle takes more than a small multiple of its size.
 
 pub(super) mod codec;
 mod form;
@@ -46,7 +46,8 @@ pub(crate) const MAX_PROOF_BYTES: usize = 1 << 23;
 /// The longest statement in a bundle, in bytes: what a proof and the header leave.
 const MAX_STATEMENT_BYTES: usize = (1 << 26) - MAX_PROOF_BYTES - (1 << 10);
 
-/// The most tensors of all claims together: each takes some hundred bytes of memory beside its elements.
+/// The most tensors of all claims together: each takes some hundred bytes of memory beside its
+/// elements.
 const MAX_TENSORS: usize = 1 << 18;
 
 /// A statement and its proof: this model, on these inputs, gave these outputs.
@@ -111,8 +112,9 @@ impl ProofBundle {
     /// The claims, decoded as the key's model would make them; nothing of them is verified.
     ///
     /// # Errors
-    /// [`VerifyError`] if the bundle names another model, route, preset or number of inferences than the key, or holds tensors
-    /// of other shapes: whatever does not fit is refused before memory is made for it.
+    /// [`VerifyError`] if the bundle names another model, route, preset or number of inferences
+    /// than the key, or holds tensors of other shapes: whatever does not fit is refused before
+    /// memory is made for it.
     pub fn statement(&self, key: &Key) -> Result<Statement, VerifyError> {
         self.check_header(key)?;
         let form = ClaimForm::of(key.interface());
@@ -195,10 +197,12 @@ impl ProofBundle {
         w.into_bytes()
     }
 
-    /// Decodes the bytes of a `.ciro` file: its header and the bounds of its claims, which a key [decodes](Self::statement).
+    /// Decodes the bytes of a `.ciro` file: its header and the bounds of its claims, which a key
+    /// [decodes](Self::statement).
     ///
     /// # Errors
-    /// [`BundleError`] if the bytes are no bundle of this version; no bytes panic or take more memory than a copy of them.
+    /// [`BundleError`] if the bytes are no bundle of this version; no bytes panic or take more
+    /// memory than a copy of them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
         let mut r = Reader::new(bytes);
         if r.array::<8>().ok().as_ref() != Some(MAGIC) {

@@ -6,8 +6,8 @@ use stwo::core::fields::qm31::SecureField;
 
 use super::Relation;
 
-/// Challenges drawn after the execution tree has been committed: they bind every activation, the model key and the
-/// public values.
+/// Challenges drawn after the execution tree has been committed: they bind every activation, the
+/// model key and the public values.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
     /// Where the LogUp fractions are evaluated.

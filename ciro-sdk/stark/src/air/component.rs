@@ -36,8 +36,8 @@ pub(crate) struct Air {
     total: SecureField,
     /// The LogUp sum of the chip, divided by its number of rows.
     shift: SecureField,
-    /// Column ids are asked for once, when the component is built; spelling them out for every row would cost more than
-    /// the constraints.
+    /// Column ids are asked for once, when the component is built; spelling them out for every row
+    /// would cost more than the constraints.
     naming: AtomicBool,
 }
 
@@ -121,7 +121,8 @@ impl<E: EvalAtRow> ComponentRow<'_, E> {
         }
     }
 
-    /// Closes the LogUp sum of the row: the last column runs over rows, shifted so that it is cyclic.
+    /// Closes the LogUp sum of the row: the last column runs over rows, shifted so that it is
+    /// cyclic.
     fn finish(mut self) -> E {
         if let Some((multiplicity, denominator)) = self.open.take() {
             self.push_pair(Term { numerator: multiplicity.into(), denominator });

@@ -1,7 +1,8 @@
 //! What an AIR of the tensor STARK is made of: rows, relations, challenges, components.
 //!
-//! A chip writes its constraints once, generically over [`Row`]. The same code then runs over an extended domain (prover),
-//! at one point (verifier), row by row (to fill the columns that depend on challenges) and to count columns.
+//! A chip writes its constraints once, generically over [`Row`]. The same code then runs over an
+//! extended domain (prover), at one point (verifier), row by row (to fill the columns that depend
+//! on challenges) and to count columns.
 
 mod challenges;
 mod columns;

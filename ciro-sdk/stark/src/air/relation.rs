@@ -2,7 +2,8 @@
 
 /// A multiset that chips add to and take from; every relation must come out empty.
 ///
-/// The discriminant is the first element of every tuple, so that tuples of different relations never cancel.
+/// The discriminant is the first element of every tuple, so that tuples of different relations
+/// never cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Relation {

@@ -52,7 +52,8 @@ pub(crate) enum Total {
 
 /// One row of a chip's trace, over whatever field the caller evaluates in.
 ///
-/// Constraints have degree at most 3 in the columns; a lookup's multiplicity and values have degree at most 1.
+/// Constraints have degree at most 3 in the columns; a lookup's multiplicity and values have degree
+/// at most 1.
 pub(crate) trait Row {
     /// Column values.
     type F: Clone
@@ -79,15 +80,18 @@ pub(crate) trait Row {
     /// The next witness column of the chip (tree 1).
     fn witness(&mut self) -> Self::F;
 
-    /// The next witness column, in the previous row and in this one. The row before the first is the last one.
+    /// The next witness column, in the previous row and in this one. The row before the first is
+    /// the last one.
     fn witness_with_previous(&mut self) -> [Self::F; 2];
 
-    /// A column in the extension field that is fully determined: `new = old * multiplier + addend`, with `old` from the previous row.
+    /// A column in the extension field that is fully determined: `new = old * multiplier + addend`,
+    /// with `old` from the previous row.
     ///
     /// A chip makes `multiplier` 0 in the first row.
     fn fold(&mut self, multiplier: Self::EF, addend: Self::EF) -> Self::EF;
 
-    /// Declares that `value` in the last row is the chip's claimed total. At most once for each chip.
+    /// Declares that `value` in the last row is the chip's claimed total. At most once for each
+    /// chip.
     fn total(&mut self, value: Self::EF);
 
     /// Demands that `value` is 0.

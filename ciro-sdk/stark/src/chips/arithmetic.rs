@@ -34,7 +34,8 @@ columns! {
     }
 }
 
-/// `x = p * a * b + q * a + r * b + c` on tensor elements `a` and `b`, then rounded or written as it is.
+/// `x = p * a * b + q * a + r * b + c` on tensor elements `a` and `b`, then rounded or written as
+/// it is.
 ///
 /// The lanes of a row share the formula and the rounding. Lanes without work read the constant 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,8 +49,8 @@ columns! {
 
 /// `q = floor(a / b)` for `b > 0`, one division in a row: `a = q * b + r`, `0 <= r < b`.
 ///
-/// The identity is checked in two halves of `k` and the remaining bits, so that no product reaches 2^30 whatever the prover writes:
-/// with `q = q1 * 2^k + q0` and `a = a1 * 2^k + a0`,
+/// The identity is checked in two halves of `k` and the remaining bits, so that no product reaches
+/// 2^30 whatever the prover writes: with `q = q1 * 2^k + q0` and `a = a1 * 2^k + a0`,
 ///
 /// `q0 * b + r - a0 = carry * 2^k` and `q1 * b + carry = a1`.
 ///
@@ -131,7 +131,8 @@ columns! {
 
 /// `y = floor(sqrt(x))`, one root in a row: `x = y * y + r`, `0 <= r <= 2 * y`.
 ///
-/// `y`, `r` and `2 * y - r` are range-checked. With `y` below 2^15 both sides stay below the modulus.
+/// `y`, `r` and `2 * y - r` are range-checked. With `y` below 2^15 both sides stay below the
+/// modulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RootChip {
     pub(crate) log_size: u32,

@@ -36,7 +36,8 @@ columns! {
 /// One row for each element `a` of a group: the maximum `y` is at least every `a` and equal to one.
 ///
 /// # Soundness
-/// `y - a` is range-checked to be below 2^30 and not negative; the product of all differences is 0, so `y` is one of the elements.
+/// `y - a` is range-checked to be below 2^30 and not negative; the product of all differences is 0,
+/// so `y` is one of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MaxChip {
     pub(crate) log_size: u32,
@@ -109,7 +110,8 @@ columns! {
     }
 }
 
-/// One row for each element `a` of a group: exactly one is chosen; it is greater than all before it and not less than all after it.
+/// One row for each element `a` of a group: exactly one is chosen; it is greater than all before it
+/// and not less than all after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ArgMaxChip {
     pub(crate) log_size: u32,

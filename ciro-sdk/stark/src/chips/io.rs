@@ -23,8 +23,8 @@ columns! {
 
 /// Ties tensor elements to the statement.
 ///
-/// The fold over all lanes, last row first, is `sum_i t^i * value_i`; the verifier computes the same sum from the
-/// statement, so every lane holds the statement's value and unused lanes hold 0.
+/// The fold over all lanes, last row first, is `sum_i t^i * value_i`; the verifier computes the
+/// same sum from the statement, so every lane holds the statement's value and unused lanes hold 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IoChip {
     pub(crate) log_size: u32,

@@ -31,16 +31,19 @@ columns! {
     }
 }
 
-/// The right-hand side of `sum_{m,n} s^m t^n y[m,n] = sum_k (sum_m s^m x[m,k]) (sum_n t^n w[k,n])` for every product of the model.
+/// The right-hand side of `sum_{m,n} s^m t^n y[m,n] = sum_k (sum_m s^m x[m,k]) (sum_n t^n w[k,n])`
+/// for every product of the model.
 ///
-/// For each `k`, a block of rows folds a column of `x` and a row of `w`, the last elements first; the last row of the block holds both
-/// folds complete, and their product joins the total. Where a product begins, the total is multiplied by `lambda`.
+/// For each `k`, a block of rows folds a column of `x` and a row of `w`, the last elements first;
+/// the last row of the block holds both folds complete, and their product joins the total. Where a
+/// product begins, the total is multiplied by `lambda`.
 ///
 /// Lanes that a block does not need read the constant 0.
 ///
 /// # Soundness
-/// Both sides are polynomials in `(s, t, lambda)` of degree at most the sums of extents, fixed by trees 0 and 1 before the challenges are
-/// drawn; they differ at random challenges with probability at least `1 - degree / |QM31|` unless they are equal.
+/// Both sides are polynomials in `(s, t, lambda)` of degree at most the sums of extents, fixed by
+/// trees 0 and 1 before the challenges are drawn; they differ at random challenges with probability
+/// at least `1 - degree / |QM31|` unless they are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ContractChip {
     pub(crate) log_size: u32,
@@ -117,8 +120,9 @@ columns! {
 
 /// The left-hand side `sum_{m,n} s^m t^n y[m,n]` of every product (see [`ContractChip`]).
 ///
-/// The lanes of a row run along one axis of `y` (the *inner* one), rows along the inner axis first, then along the *outer* one, the last
-/// elements first. Three folds: over the inner axis, over the outer axis, over the products.
+/// The lanes of a row run along one axis of `y` (the *inner* one), rows along the inner axis first,
+/// then along the *outer* one, the last elements first. Three folds: over the inner axis, over the
+/// outer axis, over the products.
 ///
 /// # Soundness
 /// Lanes past the end of the inner axis have exponents of their own: the identity forces them to 0.

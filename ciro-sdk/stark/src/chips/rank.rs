@@ -45,12 +45,14 @@ columns! {
     }
 }
 
-/// One row for each feature value `x = (high, low)`: the boundaries next to its rank enclose it, `lower < x <= upper`.
+/// One row for each feature value `x = (high, low)`: the boundaries next to its rank enclose it,
+/// `lower < x <= upper`.
 ///
 /// # Soundness
-/// Pairs are compared in order: if the high parts differ their gap decides, else the low parts. Gaps are range-checked; parts are small, so a
-/// negative gap is no small field element. Ranks of one feature have disjoint intervals, so one rank alone fits. The number of readers of a
-/// slot is the prover's choice: a slot is one entry of a table.
+/// Pairs are compared in order: if the high parts differ their gap decides, else the low parts.
+/// Gaps are range-checked; parts are small, so a negative gap is no small field element. Ranks of
+/// one feature have disjoint intervals, so one rank alone fits. The number of readers of a slot is
+/// the prover's choice: a slot is one entry of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RankChip {
     pub(crate) log_size: u32,
@@ -100,7 +102,8 @@ impl Chip for RankChip {
 }
 
 impl RankChip {
-    /// Constrains `a + (0, strict) <= b` in lexicographic order, where `limbs` are those of the gap.
+    /// Constrains `a + (0, strict) <= b` in lexicographic order, where `limbs` are those of the
+    /// gap.
     fn ordered<R: Row>(
         &self,
         row: &mut R,

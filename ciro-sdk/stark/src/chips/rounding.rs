@@ -4,7 +4,8 @@ use super::limbs::{Limbs, range_check};
 use crate::air::{Relation, Row, columns, constant};
 
 columns! {
-    /// What all lanes of a row share: `x = quotient * power + remainder - offset`, `y = table(quotient)`.
+    /// What all lanes of a row share: `x = quotient * power + remainder - offset`, `y =
+    /// table(quotient)`.
     fixed RoundingFixed(limbs: Limbs) {
         power,
         offset,
@@ -35,7 +36,8 @@ pub(crate) struct Rounding<R: Row> {
 pub(crate) struct Rounded<R: Row> {
     quotient: R::F,
     remainder: Vec<R::F>,
-    /// The value before: an exact integer below 2^30 in absolute value, because quotient and remainder are range-checked.
+    /// The value before: an exact integer below 2^30 in absolute value, because quotient and
+    /// remainder are range-checked.
     pub(crate) input: R::F,
     /// The value after.
     pub(crate) output: R::F,
@@ -56,7 +58,8 @@ impl<R: Row> Rounding<R> {
         Rounded { quotient, remainder, input, output }
     }
 
-    /// Looks one lane up: the quotient and the output in the function's table, the limbs in range tables.
+    /// Looks one lane up: the quotient and the output in the function's table, the limbs in range
+    /// tables.
     pub(crate) fn lookup(&self, row: &mut R, lane: &Rounded<R>) {
         let RoundingFixed { table, widths, .. } = &self.fixed;
         let entry = [table.clone(), lane.quotient.clone(), lane.output.clone()];

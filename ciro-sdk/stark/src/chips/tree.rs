@@ -37,11 +37,13 @@ columns! {
     }
 }
 
-/// One row for each step down a tree: look the node up, compare, go on. A leaf leads to itself, so that every path has the tree's depth.
+/// One row for each step down a tree: look the node up, compare, go on. A leaf leads to itself, so
+/// that every path has the tree's depth.
 ///
 /// # Soundness
-/// A path starts at its fixed root and goes on where the step before ended. Node and rank come from tables. The gap is `threshold - rank` on the
-/// left and `rank - threshold - 1` on the right; it is range-checked, so the other branch is impossible.
+/// A path starts at its fixed root and goes on where the step before ended. Node and rank come from
+/// tables. The gap is `threshold - rank` on the left and `rank - threshold - 1` on the right; it is
+/// range-checked, so the other branch is impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PathChip {
     pub(crate) log_size: u32,

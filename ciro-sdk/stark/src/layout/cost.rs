@@ -30,8 +30,8 @@ impl Costs {
     /// A row of the domain that all columns are lifted to.
     const DOMAIN_ROW: f64 = 4.0;
 
-    /// The costs for a model of so many tensor elements. The larger a model, the less of its proving time, but not of its proof's size, is
-    /// in a column.
+    /// The costs for a model of so many tensor elements. The larger a model, the less of its
+    /// proving time, but not of its proof's size, is in a column.
     pub(crate) fn of(elements: u64) -> Self {
         const COLUMN: u32 = 2500;
         const ELEMENTS_OF_ONE: u32 = 400;
@@ -57,8 +57,8 @@ impl Costs {
         cheapest(candidates, |chip| self.chip(chip))
     }
 
-    /// The cheapest of several chips, when the others have up to `2^tallest` rows: a taller one makes the domain of the whole proof
-    /// larger.
+    /// The cheapest of several chips, when the others have up to `2^tallest` rows: a taller one
+    /// makes the domain of the whole proof larger.
     pub(crate) fn cheapest_beside(
         self,
         tallest: u32,
@@ -68,8 +68,8 @@ impl Costs {
         cheapest(candidates, |chip| self.chip(chip) + Self::DOMAIN_ROW * domain(chip))
     }
 
-    /// The limbs that make a chip cheapest whose rows check values of these `widths`: wide limbs need larger range tables, narrow ones
-    /// more columns.
+    /// The limbs that make a chip cheapest whose rows check values of these `widths`: wide limbs
+    /// need larger range tables, narrow ones more columns.
     pub(crate) fn cheapest_limbs(
         self,
         widths: &BTreeSet<Width>,

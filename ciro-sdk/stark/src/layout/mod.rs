@@ -1,8 +1,11 @@
 //! From an integer model to chips: which work there is, and what is wired to what.
 //!
-//! 1. [`wiring`] gives every tensor element an address; movements give none, their elements are read where they come from.
-//! 2. [`collect`] and [`ops`] turn the model's nodes into work: matrix products, arithmetic, maxima, ...
-//! 3. [`lay`] lets every kind of work choose its chip's shape by a cost model and lay its rows; reads are counted on the way.
+//! 1. [`wiring`] gives every tensor element an address; movements give none, their elements are
+//!    read where they come from.
+//! 2. [`collect`] and [`ops`] turn the model's nodes into work: matrix products, arithmetic,
+//!    maxima, ...
+//! 3. [`lay`] lets every kind of work choose its chip's shape by a cost model and lay its rows;
+//!    reads are counted on the way.
 //! 4. Once all reads are counted, the fixed columns are written: they are tree 0 of the proof.
 
 mod collect;
@@ -30,7 +33,8 @@ pub(crate) use wiring::Address;
 /// Everything about a model that does not depend on an input.
 pub(crate) struct Layout {
     pub(crate) chips: Vec<PlacedChip>,
-    /// Values of the addresses behind the model's nodes: constants, and places for auxiliary values.
+    /// Values of the addresses behind the model's nodes: constants, and places for auxiliary
+    /// values.
     pub(crate) extra: Vec<i32>,
     /// Fills the auxiliary values.
     pub(crate) auxiliary: Vec<Box<dyn Auxiliary>>,

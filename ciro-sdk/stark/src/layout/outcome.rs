@@ -1,7 +1,8 @@
 //! Where results go: into memory as they are, or through the rounding that alone reads them.
 //!
-//! A rounding node often stands right behind a product, or behind movements of its result. The chip that computes the product then
-//! rounds it as well: nobody else needs the exact result, so it never goes through memory.
+//! A rounding node often stands right behind a product, or behind movements of its result. The chip
+//! that computes the product then rounds it as well: nobody else needs the exact result, so it
+//! never goes through memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,8 @@ pub(super) struct Sinks {
 }
 
 impl Sinks {
-    /// Finds the nodes that only `rounded` nodes read, directly or through movements, each element at most once.
+    /// Finds the nodes that only `rounded` nodes read, directly or through movements, each element
+    /// at most once.
     pub(super) fn find(
         model: &IntegerModel,
         wiring: &Wiring<'_>,
@@ -42,7 +44,8 @@ impl Sinks {
         sinks
     }
 
-    /// The rounding nodes that are done where `id` is computed; `None` if its exact results are written.
+    /// The rounding nodes that are done where `id` is computed; `None` if its exact results are
+    /// written.
     pub(super) fn of(&self, id: NodeId) -> Option<&[NodeId]> {
         self.readers.get(&id).map(Vec::as_slice)
     }

@@ -60,9 +60,11 @@ pub enum NoRoom {
 }
 
 impl Roundings {
-    /// The rounding of a `Requantize` or `Lookup` node whose operand lies in `x`; `count` is the number of elements.
+    /// The rounding of a `Requantize` or `Lookup` node whose operand lies in `x`; `count` is the
+    /// number of elements.
     ///
-    /// Returns `None` for other operators. Table numbers are positions in the list of drafts until [`Self::finish`].
+    /// Returns `None` for other operators. Table numbers are positions in the list of drafts until
+    /// [`Self::finish`].
     pub(crate) fn add(
         &mut self,
         op: &Op,
@@ -105,7 +107,8 @@ impl Roundings {
         Some(Ok(Rounding { shift, offset, table }))
     }
 
-    /// The limb width that makes remainders cheapest: wide limbs need large range tables, narrow ones many lookups.
+    /// The limb width that makes remainders cheapest: wide limbs need large range tables, narrow
+    /// ones many lookups.
     pub(crate) fn limbs(&self) -> Limbs {
         let most = self.shifts.iter().map(|&(shift, _)| shift).max().unwrap_or(Width::ZERO);
         let cost = |bits: u32| {
@@ -130,7 +133,8 @@ impl Roundings {
 }
 
 impl Draft {
-    /// Whether `x = q * 2^shift + r - offset` has one solution for every field element `x`, whatever the offset is.
+    /// Whether `x = q * 2^shift + r - offset` has one solution for every field element `x`,
+    /// whatever the offset is.
     fn fits(&self) -> bool {
         #[cfg(test)]
         if crate::chips::defects::is_back(crate::chips::defects::Defect::FarOffsets) {

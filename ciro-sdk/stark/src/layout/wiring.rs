@@ -8,14 +8,14 @@ use ciro_model::{IntegerModel, Movement};
 
 use super::role::Role;
 
-/// Where a tensor element lives. Every element that some node computes has one; the readers of a moved element name the
-/// element it comes from.
+/// Where a tensor element lives. Every element that some node computes has one; the readers of a
+/// moved element name the element it comes from.
 pub(crate) type Address = u32;
 
 /// Addresses of all tensor elements, and how often each is read.
 ///
-/// A batch is laid out as copies of the model that share constants: sample `b` has the addresses of sample 0 plus
-/// `b` times the number of elements that one sample computes.
+/// A batch is laid out as copies of the model that share constants: sample `b` has the addresses of
+/// sample 0 plus `b` times the number of elements that one sample computes.
 pub(crate) struct Wiring<'m> {
     model: &'m IntegerModel,
     batch: u32,
@@ -26,7 +26,8 @@ pub(crate) struct Wiring<'m> {
     /// Number of addresses that the nodes of one sample take.
     computed: u32,
     constants: BTreeMap<i32, Address>,
-    /// Values behind those of the nodes: constants, and 0 for auxiliary values that are filled for each proof.
+    /// Values behind those of the nodes: constants, and 0 for auxiliary values that are filled for
+    /// each proof.
     extra: Vec<i32>,
     readers: Vec<u32>,
 }
@@ -74,7 +75,8 @@ impl<'m> Wiring<'m> {
         address
     }
 
-    /// The address of the first of `count` auxiliary values: no tensor elements, but values that chips pass to each other.
+    /// The address of the first of `count` auxiliary values: no tensor elements, but values that
+    /// chips pass to each other.
     pub(crate) fn auxiliary(&mut self, count: usize) -> Address {
         let first = self.first_extra() + u32::try_from(self.extra.len()).expect("below 2^31");
         (0..count).for_each(|_| {

@@ -1,4 +1,5 @@
-//! Checks a witness row by row and names what is wrong: for tests, where a violated constraint should say which.
+//! Checks a witness row by row and names what is wrong: for tests, where a violated constraint
+//! should say which.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,8 @@ use crate::statement::public_values;
 /// A tuple of a relation.
 type Tuple = (u32, Vec<u32>);
 
-/// Lists the violated constraints of a trace, the tuples that do not balance, and public values that are not the statement's.
+/// Lists the violated constraints of a trace, the tuples that do not balance, and public values
+/// that are not the statement's.
 pub(crate) fn faults(
     chips: &[PlacedChip],
     witness: &[Vec<Column>],
@@ -113,7 +115,8 @@ impl Row for CheckRow<'_> {
     fn fold(&mut self, multiplier: SecureField, addend: SecureField) -> SecureField {
         let fold = self.take(2);
         if self.at == 0 && !multiplier.is_zero() {
-            // The row before the first is the last one: a fold must not look back at it, unless it adds nothing.
+            // The row before the first is the last one: a fold must not look back at it, unless it
+            // adds nothing.
             self.violated.push(1000 + fold);
         }
         let fold = &mut self.folds[fold];

@@ -86,7 +86,8 @@ const BASE_MB: f64 = 28.0;
 /// What the steps of a proof hold beside its columns.
 const MEMORY_FACTOR: f64 = 1.8;
 
-/// Bytes of a proof: opened values, the columns' values at the queries, and authentication paths of four trees and of the FRI layers.
+/// Bytes of a proof: opened values, the columns' values at the queries, and authentication paths of
+/// four trees and of the FRI layers.
 fn proof_bytes(p: Parameters, log_rows: u32, columns: u64, openings: u64) -> u64 {
     let queries = p.queries as f64;
     // Distinct positions among uniformly drawn ones, and the nodes that their paths do not share.

@@ -1,8 +1,11 @@
-//! A prover that does not repeat the rows of a short chip: what the argument for lifted columns in `docs/soundness.md` rests on.
+//! A prover that does not repeat the rows of a short chip: what the argument for lifted columns in
+//! `docs/soundness.md` rests on.
 //!
-//! All columns are lifted to the height of the tallest. A short chip's columns that are opened in one row need not repeat; those that
-//! are opened in two must, because stwo opens them a third time, one period further on. Here a table's count is `+1` in the first copy of
-//! its rows and `-1` in the second, and the LogUp column runs over both copies: every constraint holds, every sum is the claimed one.
+//! All columns are lifted to the height of the tallest. A short chip's columns that are opened in
+//! one row need not repeat; those that are opened in two must, because stwo opens them a third
+//! time, one period further on. Here a table's count is `+1` in the first copy of its rows and `-1`
+//! in the second, and the LogUp column runs over both copies: every constraint holds, every sum is
+//! the claimed one.
 
 use ciro_model::integer::Statement;
 use num_traits::Zero;
@@ -60,8 +63,8 @@ fn selectors(chips: &[AnyChip], own: usize) -> Vec<Column> {
     fixed_columns(chips)[own..].iter().map(selector).collect()
 }
 
-/// Proves the empty statement with the short table's counts as given for all rows of the tall one, and a total for the table, which
-/// has none.
+/// Proves the empty statement with the short table's counts as given for all rows of the tall one,
+/// and a total for the table, which has none.
 fn prove(preset: Preset, counts: &[i32], total: u32) -> (ModelKey, Statement, Proof) {
     let honest = chips();
     // For the prover, the short table has as many rows as the tall one: its own, twice.

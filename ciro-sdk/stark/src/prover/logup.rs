@@ -63,7 +63,8 @@ pub(super) fn fill(
     into_columns(&sums, rows, width)
 }
 
-/// Splits the row sums into columns; the last one runs over all rows and is shifted so that it ends at 0.
+/// Splits the row sums into columns; the last one runs over all rows and is shifted so that it ends
+/// at 0.
 fn into_columns(sums: &[PackedSecureField], rows: usize, width: usize) -> Logup {
     let sum: SecureField =
         sums.iter().skip(width - 1).step_by(width).map(|sum| sum.pointwise_sum()).sum();

@@ -182,7 +182,8 @@ impl TensorProver {
     /// Runs the model on one input for each sample of the batch and proves the results.
     ///
     /// # Errors
-    /// [`StarkProveError`] if the number of inputs is not the batch's, or the model does not take one of them.
+    /// [`StarkProveError`] if the number of inputs is not the batch's, or the model does not take
+    /// one of them.
     pub fn prove(
         &self,
         inputs: &[Vec<Tensor<i32>>],
@@ -261,7 +262,8 @@ impl TensorProver {
         open_transcript(&mut channel, &self.key, statement);
         config.mix_into(&mut channel);
         let mut scheme = Scheme::with_memory_pool(config, twiddles, pool);
-        // Coefficients cost memory, but evaluating them out of domain is several times as fast as evaluating values there.
+        // Coefficients cost memory, but evaluating them out of domain is several times as fast as
+        // evaluating values there.
         scheme.set_store_polynomials_coefficients();
         scheme.commit_tree(MaybeOwned::Borrowed(tree), &mut channel);
         commit(&mut scheme, witness.iter().flatten(), &mut channel);
@@ -287,8 +289,8 @@ impl TensorProver {
         Committed { channel, scheme, challenges, claims }
     }
 
-    /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would: stwo's own check before the end is
-    /// left out.
+    /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would:
+    /// stwo's own check before the end is left out.
     #[cfg(test)]
     pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
         use stwo::core::channel::Channel as _;

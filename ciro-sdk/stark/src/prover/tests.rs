@@ -1,4 +1,5 @@
-//! White-box tests: honest witnesses satisfy every chip, and a prover that cheats in any cell is caught.
+//! White-box tests: honest witnesses satisfy every chip, and a prover that cheats in any cell is
+//! caught.
 
 use std::sync::Arc;
 
@@ -74,8 +75,8 @@ fn honest_witnesses_have_no_faults() {
     }
 }
 
-/// The only cells that may hold anything: raw values in rows that belong to no product. Nothing reads them, and they enter no fold that
-/// is used.
+/// The only cells that may hold anything: raw values in rows that belong to no product. Nothing
+/// reads them, and they enter no fold that is used.
 fn is_idle(case: &Case, chip: usize, row: usize) -> bool {
     let placed = &case.prover.layout().chips[chip];
     let AnyChip::Accumulate(accumulate) = &placed.chip else { return false };
@@ -116,7 +117,8 @@ fn every_witness_cell_is_pinned() {
     }
 }
 
-/// Adds one to the only output, wherever it stands: in the chip that computes it, among the public values, and in the statement.
+/// Adds one to the only output, wherever it stands: in the chip that computes it, among the public
+/// values, and in the statement.
 fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
     let output = case.statement.claims[0].outputs[0].data_mut();
     let honest = crate::field::embed(output[0]);

@@ -27,7 +27,8 @@ impl ModelTree {
         let log_rows = layout.max_log_size();
         let config = parameters.pcs_config(log_rows);
         let log_blowup = config.fri_config.log_blowup_factor;
-        // Constraints are evaluated on a domain of twice the rows, columns are extended by the blow-up.
+        // Constraints are evaluated on a domain of twice the rows, columns are extended by the
+        // blow-up.
         let log_domain = log_rows + log_blowup.max(1);
         let twiddles = SimdBackend::precompute_twiddles(
             CanonicCoset::new(log_domain).circle_domain().half_coset,

@@ -23,7 +23,8 @@ pub(crate) struct Elementwise {
     pub(crate) cells: Vec<[Address; 3]>,
 }
 
-/// Rows of all elementwise work that is rounded (or raw), before the readers of the results are known.
+/// Rows of all elementwise work that is rounded (or raw), before the readers of the results are
+/// known.
 pub(crate) struct Arithmetic {
     chip: ArithmeticChip,
     rows: Vec<Row>,

@@ -49,7 +49,8 @@ impl Extremum {
     }
 }
 
-/// Rows of one operator whose differences have one number of limbs, before the readers of the results are known.
+/// Rows of one operator whose differences have one number of limbs, before the readers of the
+/// results are known.
 pub(crate) struct Extrema {
     kind: Extremum,
     log_size: u32,

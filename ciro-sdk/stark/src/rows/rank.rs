@@ -111,7 +111,8 @@ impl Ranks {
         }
     }
 
-    /// The boundaries `(lower, upper)` around a rank, in parts; sentinels lie one past every operand.
+    /// The boundaries `(lower, upper)` around a rank, in parts; sentinels lie one past every
+    /// operand.
     fn interval(&self, boundaries: &[i64], rank: usize) -> [[i32; 2]; 2] {
         let sentinel = |value: i64| [i32::try_from(value).expect("parts fit 31 bits"), 0];
         let lower = match rank.checked_sub(1) {

@@ -18,7 +18,8 @@ pub(crate) struct Rounding {
 }
 
 impl Rounding {
-    /// What rows without work do: `x = 0` has quotient 0, output 0 and remainder 0 in the range table of width 0.
+    /// What rows without work do: `x = 0` has quotient 0, output 0 and remainder 0 in the range
+    /// table of width 0.
     pub(crate) const IDLE: Self = Self { shift: Width::ZERO, offset: 0, table: 0 };
 
     /// The fixed columns of a row.

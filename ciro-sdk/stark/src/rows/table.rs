@@ -17,7 +17,8 @@ use crate::layout::cost::{Costs, LANES, log_size};
 /// Entries of the largest table that is ever made.
 pub(crate) const MOST_ENTRIES: u64 = 1 << 20;
 
-/// Numbers of function tables start behind those of range tables (a range table's number is its width in bits).
+/// Numbers of function tables start behind those of range tables (a range table's number is its
+/// width in bits).
 const FIRST_FUNCTION: u32 = 32;
 
 /// A unary function as a table.

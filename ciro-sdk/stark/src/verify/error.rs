@@ -20,7 +20,8 @@ pub enum VerificationError {
         /// What the verifier asks for.
         policy: Policy,
     },
-    /// The statement is about no input of the model, or does not have the form that the key prescribes.
+    /// The statement is about no input of the model, or does not have the form that the key
+    /// prescribes.
     #[error("statement (sample {sample})")]
     Statement {
         /// Position in the batch.

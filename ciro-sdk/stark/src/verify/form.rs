@@ -1,4 +1,5 @@
-//! The form that proofs for a key have: everything about them that can be counted before one is seen.
+//! The form that proofs for a key have: everything about them that can be counted before one is
+//! seen.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -53,9 +54,9 @@ impl Form {
     /// Runs the constraints of every chip once.
     ///
     /// # Panics
-    /// If a chip has no column that is opened in the previous row and in this one. Every chip has one: each makes at least one lookup,
-    /// and the last LogUp column is such a column. On it hangs that a chip's rows repeat in the lifted trace, see
-    /// `docs/soundness.md`.
+    /// If a chip has no column that is opened in the previous row and in this one. Every chip has
+    /// one: each makes at least one lookup, and the last LogUp column is such a column. On it hangs
+    /// that a chip's rows repeat in the lifted trace, see `docs/soundness.md`.
     pub(crate) fn of(key: &ModelKey) -> Self {
         let columns = fixed_columns(&key.chips);
         let indices: HashMap<_, _> =
@@ -122,7 +123,8 @@ impl Form {
             .collect()
     }
 
-    /// Compares a proof's form with the key's, so that stwo, which asserts it, may take it for granted.
+    /// Compares a proof's form with the key's, so that stwo, which asserts it, may take it for
+    /// granted.
     pub(crate) fn check(&self, proof: &Proof) -> Result<(), VerificationError> {
         let wrong = |what| Err(VerificationError::Structure(what));
         let stark = &proof.stark.0;
@@ -163,7 +165,8 @@ impl Form {
 
 /// A chip's constraints at the out-of-domain point: what stwo's verifier needs of stwo's component.
 ///
-/// stwo's own looks every fixed column up in a list of all, which takes a time that is quadratic in a key.
+/// stwo's own looks every fixed column up in a list of all, which takes a time that is quadratic in
+/// a key.
 pub(crate) struct PointComponent<'a> {
     air: Air,
     place: &'a Place,
@@ -241,7 +244,8 @@ mod tests {
         ModelKey::from_bytes(&key.to_bytes()).unwrap()
     }
 
-    /// As many zeros as a proof for a key has bytes, with `positions` answers to queries and empty paths.
+    /// As many zeros as a proof for a key has bytes, with `positions` answers to queries and empty
+    /// paths.
     fn zeros(key: &ModelKey, positions: u32) -> Vec<u8> {
         let form = Form::of(key);
         let (parameters, log_rows) = (form.parameters, form.log_rows);

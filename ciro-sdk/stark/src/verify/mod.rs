@@ -24,8 +24,8 @@ pub use policy::Policy;
 
 /// Verifies that every inference of the statement is what the key's model computes.
 ///
-/// Shapes, tables, sizes and security parameters come from the key and the policy, never from the proof. The work is linear in the
-/// sizes of the key, the statement and the proof.
+/// Shapes, tables, sizes and security parameters come from the key and the policy, never from the
+/// proof. The work is linear in the sizes of the key, the statement and the proof.
 ///
 /// # Errors
 /// [`VerificationError`] with the first check that fails.

@@ -13,7 +13,8 @@ use super::form::{Form, TREES};
 use crate::proof::Proof;
 use crate::transcript::{Transcript, Trees};
 
-/// Finds the query positions and checks that the proof answers each of them, the same way where positions coincide.
+/// Finds the query positions and checks that the proof answers each of them, the same way where
+/// positions coincide.
 ///
 /// stwo asserts this where we want an error; `channel` is the transcript after tree 2.
 pub(super) fn check_openings(

@@ -7,9 +7,11 @@ use crate::security::Security;
 /// What a verifier asks of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Conjectured security bits that proofs for the key must reach. 100 by default; lower it for tests alone.
+    /// Conjectured security bits that proofs for the key must reach. 100 by default; lower it for
+    /// tests alone.
     pub min_security_bits: u32,
-    /// Security bits that they must reach without any conjecture. 0 by default; 100 asks for the preset `proven`.
+    /// Security bits that they must reach without any conjecture. 0 by default; 100 asks for the
+    /// preset `proven`.
     pub min_proven_bits: u32,
 }
 
@@ -20,7 +22,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Whether proofs of this security, with the parameters of a preset, are enough: one rule for every route.
+    /// Whether proofs of this security, with the parameters of a preset, are enough: one rule for
+    /// every route.
     ///
     /// # Errors
     /// [`VerificationError::TooWeak`] if they are not.

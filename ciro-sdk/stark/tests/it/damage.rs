@@ -5,7 +5,8 @@ pub(crate) fn mutations() -> usize {
     std::env::var("CIRO_MUTATIONS").map_or(20_000, |count| count.parse().unwrap())
 }
 
-/// Damages bytes in one place or two; most of them become others. `below` draws a number below its argument.
+/// Damages bytes in one place or two; most of them become others. `below` draws a number below its
+/// argument.
 pub(crate) fn damage(bytes: &[u8], below: &mut dyn FnMut(usize) -> usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=below(2) {

@@ -1,4 +1,5 @@
-//! Models at the edges: without features, terms, rows or columns, or just inside of what can be checked.
+//! Models at the edges: without features, terms, rows or columns, or just inside of what can be
+//! checked.
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! Proofs of the second version of the format verify for ever, and the prover still makes exactly those bytes.
+//! Proofs of the second version of the format verify for ever, and the prover still makes exactly
+//! those bytes.
 //!
-//! A change of the constraints, of the transcript or of the format makes these tests fail: it is a new version, with files of its own. Then
-//! write them with `CIRO_BLESS=1 cargo test -p ciro-stark golden` and keep the old ones as long as their version is supported.
+//! A change of the constraints, of the transcript or of the format makes these tests fail: it is a
+//! new version, with files of its own. Then write them with `CIRO_BLESS=1 cargo test -p ciro-stark
+//! golden` and keep the old ones as long as their version is supported.
 
 use std::path::{Path, PathBuf};
 

@@ -151,7 +151,8 @@ pub(crate) fn cnn() -> Arc<IntegerModel> {
     b.finish(&[max, sum])
 }
 
-/// Attention over three tokens: two products of activations and a softmax by table, sum and division.
+/// Attention over three tokens: two products of activations and a softmax by table, sum and
+/// division.
 pub(crate) fn attention() -> Arc<IntegerModel> {
     let (mut s, mut b) = (Stream::new(3), Sketch::new());
     let x = b.input(&[3, 8], -60, 60);
@@ -180,8 +181,8 @@ pub(crate) fn attention() -> Arc<IntegerModel> {
     b.finish(&[y])
 }
 
-/// Results that are rounded behind movements: columns of one product that go three ways at two scales, scores under a mask, rounded sums
-/// of which one column is not read at all.
+/// Results that are rounded behind movements: columns of one product that go three ways at two
+/// scales, scores under a mask, rounded sums of which one column is not read at all.
 pub(crate) fn masked() -> Arc<IntegerModel> {
     let (mut s, mut b) = (Stream::new(12), Sketch::new());
     let x = b.input(&[4, 6], -60, 60);
@@ -205,7 +206,8 @@ pub(crate) fn masked() -> Arc<IntegerModel> {
     b.finish(&[seen, some])
 }
 
-/// Everything elementwise: raw and rounded products and sums, three operands, negative quotients, roots.
+/// Everything elementwise: raw and rounded products and sums, three operands, negative quotients,
+/// roots.
 pub(crate) fn elementwise() -> Arc<IntegerModel> {
     let mut b = Sketch::new();
     let x = b.input(&[2, 5], -300, 300);
@@ -306,7 +308,8 @@ pub(crate) fn clamped() -> Arc<IntegerModel> {
     b.finish(&[both, below, above, shifted, same])
 }
 
-/// A clamp of values around 500 million: a table from there to 0, which idle lanes hold, would be enormous.
+/// A clamp of values around 500 million: a table from there to 0, which idle lanes hold, would be
+/// enormous.
 pub(crate) fn clamped_far_from_zero() -> Arc<IntegerModel> {
     let mut b = Sketch::new();
     let x = b.input(&[1, 40], -100, 100);
@@ -325,7 +328,8 @@ pub(crate) fn table_far_from_zero() -> Arc<IntegerModel> {
     b.finish(&[y])
 }
 
-/// A linear model and a tree that vote over one input: the sum of four numbers, and 100 if the first is above 0.5.
+/// A linear model and a tree that vote over one input: the sum of four numbers, and 100 if the
+/// first is above 0.5.
 pub(crate) fn voters() -> Arc<IntegerModel> {
     let mut b = Sketch::new();
     let input = b.0.input("x", vec![1, 4]);

@@ -1,5 +1,5 @@
-//! The ledger once more, as plainly as possible: whole copies instead of overlays, plain numbers, no table.
-//! It shares values with the ledger, and no rule.
+//! The ledger once more, as plainly as possible: whole copies instead of overlays, plain numbers,
+//! no table. It shares values with the ledger, and no rule.
 
 mod job;
 mod member;

@@ -4,7 +4,8 @@ use ciro_model::integer::ops::Bucketize;
 
 use super::{EmitError, Layer};
 
-/// Makes every value non-negative: two 16-bit limbs reach down to `-2^31 - 2^15`, single values to `-2^30`.
+/// Makes every value non-negative: two 16-bit limbs reach down to `-2^31 - 2^15`, single values to
+/// `-2^30`.
 const LIFT: i64 = (1 << 31) + (1 << 16);
 
 pub(super) fn emit(op: &Bucketize, layer: &mut Layer<'_>) -> Result<(), EmitError> {

@@ -11,7 +11,8 @@ pub(super) fn emit(op: &Requantize, layer: &mut Layer<'_>) -> Result<(), EmitErr
     let (below, above) = (quotient.lo < lo, quotient.hi > hi);
     // Bounds of the quotient once it counts from its least value.
     let bound = |value: i64| (value - quotient.lo).clamp(0, i64::from(u32::MAX));
-    // A quotient that always exceeds the upper bound is 0 after the clamp below, and counts from that bound.
+    // A quotient that always exceeds the upper bound is 0 after the clamp below, and counts from
+    // that bound.
     let exceeds = quotient.lo > hi;
     if op.shift == 0 && !exceeds {
         if !below && !above {

@@ -12,7 +12,8 @@ pub(super) const OPS: Family = &[
     ("com.microsoft.MatMulNBits", 1, mat_mul_n_bits),
 ];
 
-/// `A dequantized(B) + bias`; the rounding of `A` to 8 bits that onnxruntime does on the way is not modelled.
+/// `A dequantized(B) + bias`; the rounding of `A` to 8 bits that onnxruntime does on the way is not
+/// modelled.
 fn dynamic_quantize_mat_mul(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?;
     let b = dequantized(cx, 1, (2, 3))?;
@@ -50,11 +51,12 @@ fn with_bias(cx: &mut Cx<'_, '_>, product: NodeId, index: usize) -> Result<NodeI
     }
 }
 
-/// `A: [.., K]` times weights `[N, K]` of 4 or 8 bits, in blocks with a scale each: `y = A dequantized(B)^T + bias`.
+/// `A: [.., K]` times weights `[N, K]` of 4 or 8 bits, in blocks with a scale each: `y = A
+/// dequantized(B)^T + bias`.
 ///
 /// # Source
-/// onnxruntime, `com.microsoft.MatMulNBits`: `B: [N, blocks, bytes]`, low bits first; zero points are packed alike, or of the
-/// scales' type, and half of the range where they are left out.
+/// onnxruntime, `com.microsoft.MatMulNBits`: `B: [N, blocks, bytes]`, low bits first; zero points
+/// are packed alike, or of the scales' type, and half of the range where they are left out.
 fn mat_mul_n_bits(cx: &mut Cx<'_, '_>) -> Outputs {
     let a = cx.number(0)?;
     let count = |name| {

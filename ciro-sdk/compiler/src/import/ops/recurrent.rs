@@ -41,10 +41,11 @@ impl Cell {
     }
 }
 
-/// `com.microsoft.DynamicQuantizeLSTM`: an `LSTM` whose weights are integers `[D, I, 4 * H]` and `[D, H, 4 * H]`, with scales and
-/// zero points of each direction or of each column.
+/// `com.microsoft.DynamicQuantizeLSTM`: an `LSTM` whose weights are integers `[D, I, 4 * H]` and
+/// `[D, H, 4 * H]`, with scales and zero points of each direction or of each column.
 ///
-/// The rounding of activations to 8 bits that onnxruntime does on the way is not modelled: it is what the weights approximate.
+/// The rounding of activations to 8 bits that onnxruntime does on the way is not modelled: it is
+/// what the weights approximate.
 fn dynamic_quantize_lstm(cx: &mut Cx<'_, '_>) -> Outputs {
     for (weight, scale, zero) in [(1, 8, 9), (2, 10, 11)] {
         let mut id = cx.number(weight)?.id;

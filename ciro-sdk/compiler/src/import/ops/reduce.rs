@@ -224,12 +224,14 @@ fn top_k(cx: &mut Cx<'_, '_>) -> Outputs {
         .to_vec())
 }
 
-/// Few elements of a longer axis are found one after the other: comparing all with all takes its square.
+/// Few elements of a longer axis are found one after the other: comparing all with all takes its
+/// square.
 const LONG: usize = 256;
 /// Elements are few if there are this many times more.
 const FEW: usize = 8;
 
-/// Values and positions of the first `k` of the last axis: the greatest, the greatest of the others, and so on.
+/// Values and positions of the first `k` of the last axis: the greatest, the greatest of the
+/// others, and so on.
 fn repeated_top(
     cx: &mut Cx<'_, '_>,
     x: NodeId,

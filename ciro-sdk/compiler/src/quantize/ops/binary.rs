@@ -2,18 +2,19 @@
 
 use super::{compare, divide};
 use crate::float::{BinaryFn, Node, NodeId};
-use crate::quantize::emit::Target;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, uniform};
 use crate::quantize::facts::whole;
 use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::Lowering;
+use crate::quantize::target::Target;
 use ciro_model::integer::BOUND;
 use ciro_model::integer::ops::{Combine, Mul, ReduceMax};
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
 
-/// Wider integers are rounded before they are multiplied with a constant tensor, whose bits would have no room else.
+/// Wider integers are rounded before they are multiplied with a constant tensor, whose bits would
+/// have no room else.
 const FACTOR_MAX: i64 = 1 << 15;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId, f: BinaryFn) -> Result<Expr, QuantizeError> {
@@ -126,7 +127,8 @@ fn maximum(cx: &mut Lowering<'_>, node: &Node, sign: f64) -> Result<Expr, Quanti
     Ok(Expr::value(node.shape.clone(), Value { id, scale: a.scale }).times(sign))
 }
 
-/// Tensors at one common scale: the coarsest that any of them would get alone, but for those of few distinct integers.
+/// Tensors at one common scale: the coarsest that any of them would get alone, but for those of few
+/// distinct integers.
 pub(super) fn common<const N: usize>(
     cx: &mut Lowering<'_>,
     ids: [NodeId; N],
@@ -151,7 +153,8 @@ pub(super) fn common_of(
             values.push(cx.narrow(id)?);
         }
     }
-    // A tensor of few distinct integers, such as zeros and ones, has no say: it fits any finer scale.
+    // A tensor of few distinct integers, such as zeros and ones, has no say: it fits any finer
+    // scale.
     let is_few = |value: &&Value| cx.interval(**value).max_abs() < FEW_DISTINCT;
     let coarsest = values.iter().filter(|value| !is_few(value)).map(|value| value.scale);
     let mut scale = coarsest.fold(0.0, f64::max);

@@ -4,11 +4,12 @@ use super::ranked;
 use crate::float::{Graph, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
-use crate::quantize::emit::{Target, exponent};
+use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::grid::{ceil_log2, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use crate::quantize::target::Target;
 use ciro_model::integer::ops::{Combine, DivFloor, Mul, Requantize};
 use ciro_model::integer::{BOUND, room};
 
@@ -21,8 +22,9 @@ pub(super) const DIVISOR_BITS: u32 = 15;
 
 /// `a / b`, both computed.
 ///
-/// A divisor that is stretched over many elements (the deviation of a layer norm) is inverted once, before it is stretched;
-/// then every element costs a product and a shift. Other quotients are rounded by `floor((2 c a + b) / (2 b))`.
+/// A divisor that is stretched over many elements (the deviation of a layer norm) is inverted once,
+/// before it is stretched; then every element costs a product and a shift. Other quotients are
+/// rounded by `floor((2 c a + b) / (2 b))`.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let (a, b) = (node.operands[0], node.operands[1]);
@@ -57,10 +59,12 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     quotient(cx, id, a, b)
 }
 
-/// Divisors whose greatest magnitude is this many times the least are inverted to a part of themselves, if it matters.
+/// Divisors whose greatest magnitude is this many times the least are inverted to a part of
+/// themselves, if it matters.
 const WIDE: f64 = 16.0;
 
-/// A quotient whose divisor spans several octaves, and which has been found worth it: `a` times the inverse in two parts.
+/// A quotient whose divisor spans several octaves, and which has been found worth it: `a` times the
+/// inverse in two parts.
 fn by_parts(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -204,7 +208,8 @@ pub(super) fn reciprocal(
     invert(cx, value, bits, &name)
 }
 
-/// `round(C / b)` for `b >= 1`, with `C` the power of two for which the result has at most `bits` bits.
+/// `round(C / b)` for `b >= 1`, with `C` the power of two for which the result has at most `bits`
+/// bits.
 pub(super) fn invert(
     cx: &mut Lowering<'_>,
     b: Value,

@@ -11,7 +11,8 @@ use crate::quantize::grid::{pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{Embed, Requantize};
 
-/// Bits of a table's entries beyond those of activations: they are constants, and cost nothing more.
+/// Bits of a table's entries beyond those of activations: they are constants, and cost nothing
+/// more.
 const EXTRA_BITS: u32 = 2;
 
 /// `table[indices]`; a table of integers stays one.
@@ -37,9 +38,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     Ok(Expr::value(node.shape.clone(), Value { id: embedded, scale }))
 }
 
-/// Positions inside a table of `rows` rows; those outside, which ONNX does not define, take the nearest.
+/// Positions inside a table of `rows` rows; those outside, which ONNX does not define, take the
+/// nearest.
 ///
-/// Elements of one input may index tables of unlike heights, so that the input's own range is that of the highest.
+/// Elements of one input may index tables of unlike heights, so that the input's own range is that
+/// of the highest.
 fn inside(cx: &mut Lowering<'_>, indices: Value, rows: usize) -> Result<Value, QuantizeError> {
     let interval = cx.interval(indices);
     let last = i64::try_from(rows).unwrap_or(i64::MAX).saturating_sub(1);

@@ -12,7 +12,8 @@ use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{Bucketize, Requantize};
 use ciro_model::integer::{BOUND, Encoding, Interval, NodeId as IntegerId, ordered_image};
 
-/// Rows of at most this many elements are encoded more finely: they cost little, and tabular data wants it.
+/// Rows of at most this many elements are encoded more finely: they cost little, and tabular data
+/// wants it.
 const SMALL_ROW: usize = 64;
 
 /// The most bits of an input.
@@ -25,8 +26,8 @@ const COLUMNS_MAX: usize = 512;
 
 /// The integer view of an input that arithmetic reads.
 ///
-/// Floats get a power-of-two scale and headroom beyond the calibrated range; integers stay what they are, inside the rows of
-/// the table that they index.
+/// Floats get a power-of-two scale and headroom beyond the calibrated range; integers stay what
+/// they are, inside the rows of the table that they index.
 pub(in crate::quantize) fn view(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -92,10 +93,12 @@ pub(super) fn bits(cx: &Lowering<'_>, index: usize) -> u32 {
     (bits + effort).min(bits.max(BITS_MAX))
 }
 
-/// The encoding with one scale for each column, and the scales, if the columns are unlike each other.
+/// The encoding with one scale for each column, and the scales, if the columns are unlike each
+/// other.
 ///
-/// Each scale resolves the column's greatest magnitude to `bits` bits; one bit more is left for values beyond it. Only rows of tabular data
-/// are so encoded: for images and sequences, columns are places and not features.
+/// Each scale resolves the column's greatest magnitude to `bits` bits; one bit more is left for
+/// values beyond it. Only rows of tabular data are so encoded: for images and sequences, columns
+/// are places and not features.
 fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Vec<f64>)> {
     let columns = &cx.columns[index];
     if columns.len() != count(&cx.graph.inputs[index].shape) || columns.len() > COLUMNS_MAX {
@@ -119,14 +122,16 @@ fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Ve
     Some((Encoding::Columns { scales: scales.clone(), lo, hi: bound }, scales))
 }
 
-/// Columns whose values vary by less than this part of their magnitude (times stamps, years) are counted from their least.
+/// Columns whose values vary by less than this part of their magnitude (times stamps, years) are
+/// counted from their least.
 const OFFSET: f64 = 1.0 / 64.0;
 /// The most numbers that such columns distinguish, all together, as a power of two.
 const OFFSET_BITS: u32 = 16;
 
 /// Columns far from zero as ranks among equal steps: range, not magnitude, gets the bits.
 ///
-/// The ranks are those of exact float32 images. What lies outside the calibrated range, with its headroom, is cut, and counted.
+/// The ranks are those of exact float32 images. What lies outside the calibrated range, with its
+/// headroom, is cut, and counted.
 fn offset_columns(cx: &mut Lowering<'_>, index: usize) -> Result<Option<Expr>, QuantizeError> {
     let shape = cx.graph.inputs[index].shape.clone();
     let columns = cx.columns[index].clone();
@@ -173,7 +178,8 @@ fn single(x: f64) -> f32 {
     x as f32
 }
 
-/// The view of an input that is rounded to integers of a given scale at once (`QuantizeLinear` of an input).
+/// The view of an input that is rounded to integers of a given scale at once (`QuantizeLinear` of
+/// an input).
 pub(super) fn rounded(
     cx: &mut Lowering<'_>,
     index: usize,

@@ -1,8 +1,9 @@
 //! Softmax of long rows, and the logarithm of a sum of powers: by subtraction, without a division.
 //!
-//! With `d = max x - x` and `l = ln sum exp(-d)` a probability is `exp(-(d + l))`, and `ln sum exp(x)` is `max x + l`. Both are
-//! one subtraction and one table for each element, and one logarithm for each row. Errors are those of `d` and `l`, which are
-//! rounded to a fixed step, so they grow neither with the length of the rows nor with the scale of the scores; the bits of the
+//! With `d = max x - x` and `l = ln sum exp(-d)` a probability is `exp(-(d + l))`, and `ln sum
+//! exp(x)` is `max x + l`. Both are one subtraction and one table for each element, and one
+//! logarithm for each row. Errors are those of `d` and `l`, which are rounded to a fixed step, so
+//! they grow neither with the length of the rows nor with the scale of the scores; the bits of the
 //! powers grow with the length, so that what many small ones add up to is not lost.
 
 use super::reduce;
@@ -137,7 +138,8 @@ struct Scores {
     origin: f64,
 }
 
-/// The scores that count, unrounded where they fit; hidden ones lie further below the others than powers reach.
+/// The scores that count, unrounded where they fit; hidden ones lie further below the others than
+/// powers reach.
 fn scores(
     cx: &mut Lowering<'_>,
     operand: NodeId,
@@ -153,7 +155,8 @@ fn scores(
     let (expr, grid) = cx.grid(&expr, precision.step)?;
     let mut value = Value { id: cx.emit(&expr, grid.unit, &name)?, scale: grid.unit };
     value = cx.within(value, SCORE_MAX - 1.0)?;
-    // Units far below the step serve the rounding of weights alone; with a mask a narrow product is worth more.
+    // Units far below the step serve the rounding of weights alone; with a mask a narrow product is
+    // worth more.
     let spare = if hidden.is_some() { 2 } else { SPARE_BITS };
     let shift = (-ceil_log2(value.scale / precision.step) - spare).clamp(0, 24);
     if let Some(shift) = u32::try_from(shift).ok().filter(|&shift| shift > 0) {
@@ -195,8 +198,9 @@ fn rows(
 
 /// Differences from 0 to where their powers vanish, and the shift from their unit to the step.
 ///
-/// Interval analysis does not see that a difference to the greatest is never negative, nor does anything need differences beyond
-/// which powers are zero. A table of powers covers what is left over where that is cheap; else it is clipped.
+/// Interval analysis does not see that a difference to the greatest is never negative, nor does
+/// anything need differences beyond which powers are zero. A table of powers covers what is left
+/// over where that is cheap; else it is clipped.
 fn clipped(
     cx: &mut Lowering<'_>,
     below: Value,
@@ -222,7 +226,8 @@ fn clipped(
     Ok((Value { id: cx.push(name, op, &[below.id], below.scale)?, ..below }, shift))
 }
 
-/// `round(2^bits exp(-x))` of `x >> shift`, rounded; below 0, which no difference is, the value at 0.
+/// `round(2^bits exp(-x))` of `x >> shift`, rounded; below 0, which no difference is, the value at
+/// 0.
 fn powers(
     cx: &mut Lowering<'_>,
     x: Value,
@@ -306,8 +311,8 @@ fn sums(
 
 /// `ln(sum / 2^bits)` in units of `unit`.
 ///
-/// Octaves are taken three at a time: what a sum has within them, no less and no more, goes through one table, and the
-/// logarithms add up.
+/// Octaves are taken three at a time: what a sum has within them, no less and no more, goes through
+/// one table, and the logarithms add up.
 fn logarithms(
     cx: &mut Lowering<'_>,
     sums: &Sums,

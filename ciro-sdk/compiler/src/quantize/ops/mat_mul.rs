@@ -77,7 +77,8 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
     Ok(product)
 }
 
-/// `(x V + b) W = x (V W) + b W`, where the product of the weights is no larger than both: nothing is rounded between them.
+/// `(x V + b) W = x (V W) + b W`, where the product of the weights is no larger than both: nothing
+/// is rounded between them.
 fn chained(expr: &Expr, shape: &[usize], weight: &Tensor<f64>) -> Option<Expr> {
     let ([term], None) = (&expr.terms[..], &expr.offset) else { return None };
     let Core::Linear { x, weight: first, bias } = &term.core else { return None };

@@ -49,8 +49,8 @@ pub(super) fn lower(
 
 /// A tensor whose elements have scales of their own keeps them when it is moved.
 ///
-/// Each element of the result takes its integer and its scale along; rounded to one scale, the elements of the finest would
-/// lose what tells them apart.
+/// Each element of the result takes its integer and its scale along; rounded to one scale, the
+/// elements of the finest would lose what tells them apart.
 fn by_column(
     cx: &mut Lowering<'_>,
     node: &Node,
@@ -80,7 +80,8 @@ fn by_column(
     Ok(Some(Expr::core(node.shape.clone(), core)))
 }
 
-/// Whether everything that reads a node, perhaps scaled and moved by constants first, multiplies it with a constant matrix.
+/// Whether everything that reads a node, perhaps scaled and moved by constants first, multiplies it
+/// with a constant matrix.
 fn weighted(cx: &Lowering<'_>, id: NodeId) -> bool {
     let output = cx.graph.outputs.iter().any(|output| output.node == id);
     let alive = |reader: NodeId| cx.demands[reader.index()].alive;
@@ -117,7 +118,8 @@ fn ranked_column(cx: &mut Lowering<'_>, id: NodeId) -> Result<Value, QuantizeErr
     }
 }
 
-/// Tensors side by side, each at its own scale: the weights or ranks that follow take the scales in.
+/// Tensors side by side, each at its own scale: the weights or ranks that follow take the scales
+/// in.
 fn side_by_side(
     cx: &mut Lowering<'_>,
     node: &Node,

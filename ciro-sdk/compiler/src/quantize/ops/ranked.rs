@@ -1,9 +1,10 @@
 //! Functions by rank: tables whose steps follow the function instead of its variable.
 //!
-//! A table of equal steps resolves a logarithm, a reciprocal or a saturating function badly: where the function is steep its
-//! steps are too coarse, where it is flat they are wasted. Ranks among sorted boundaries have steps of any width, so the
-//! boundaries are laid where the function has changed by a given amount, whatever the range of the variable is, and the value
-//! of a rank is looked up.
+//! A table of equal steps resolves a logarithm, a reciprocal or a saturating function badly: where
+//! the function is steep its steps are too coarse, where it is flat they are wasted. Ranks among
+//! sorted boundaries have steps of any width, so the boundaries are laid where the function has
+//! changed by a given amount, whatever the range of the variable is, and the value of a rank is
+//! looked up.
 
 use std::ops::RangeInclusive;
 
@@ -23,7 +24,8 @@ use ciro_model::integer::{
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
 
-/// A step of the variable that moves the function by more than this part of its range is too coarse.
+/// A step of the variable that moves the function by more than this part of its range is too
+/// coarse.
 const TOO_COARSE: f64 = 1.0 / 512.0;
 /// The most boundaries of one function.
 const BOUNDARIES_MAX: usize = 1 << 14;
@@ -59,7 +61,8 @@ pub(super) fn too_coarse(
         > TOO_COARSE * width * pow2(-exponent(cx.effort(id)))
 }
 
-/// A function of an input, perhaps moved, by the order-preserving images of float32; `None` where equal steps will do.
+/// A function of an input, perhaps moved, by the order-preserving images of float32; `None` where
+/// equal steps will do.
 pub(super) fn of_input(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -94,7 +97,8 @@ pub(super) fn of_input(
     steps.emit(cx, id, x, true).map(Some)
 }
 
-/// A function of an expression, as fine as integers hold it; `None` where too many boundaries would be needed.
+/// A function of an expression, as fine as integers hold it; `None` where too many boundaries would
+/// be needed.
 pub(super) fn of(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -117,10 +121,11 @@ pub(super) fn of(
 /// Bits of each part of an inverse.
 const INVERSE_BITS: u32 = 13;
 
-/// `1 / |expr|` to a part of itself, whatever the magnitude is, as `[high, low]`, whose sum it is; `None` where the divisor
-/// spans too many octaves.
+/// `1 / |expr|` to a part of itself, whatever the magnitude is, as `[high, low]`, whose sum it is;
+/// `None` where the divisor spans too many octaves.
 ///
-/// The range is that of the divisor's magnitude; it may leave it by a factor of 2, and what does is counted.
+/// The range is that of the divisor's magnitude; it may leave it by a factor of 2, and what does is
+/// counted.
 pub(super) fn inverse(
     cx: &mut Lowering<'_>,
     expr: &Expr,
@@ -132,7 +137,8 @@ pub(super) fn inverse(
     let unit =
         |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo.max(1), all.hi.max(1));
     let (first, last) = (unit(0.5 * range.lo), unit(2.0 * range.hi));
-    // The boundaries are the last integers of steps, the first of which holds all that is too small.
+    // The boundaries are the last integers of steps, the first of which holds all that is too
+    // small.
     let (mut boundaries, mut middles) = (vec![], vec![]);
     let mut from = first;
     while from <= last {
@@ -254,7 +260,8 @@ impl Steps {
         let (mut boundaries, mut values): (Vec<i64>, Vec<f64>) = (vec![], vec![]);
         let (mut from, mut begin, mut end) = (all.lo, 0, 0);
         loop {
-            // A step never passes what may be a turn of the function, nor much of the domain at once: probes would miss it.
+            // A step never passes what may be a turn of the function, nor much of the domain at
+            // once: probes would miss it.
             let cuts = [first - 1, first, zero - 1, zero, last, all.hi];
             let cut = cuts.into_iter().filter(|&cut| cut >= from).min().unwrap_or(all.hi);
             let stride =
@@ -331,8 +338,8 @@ impl Tolerance {
     }
 }
 
-/// Whether it is a value's own magnitude that its rounding has to be small beside, as something divides by it or takes its
-/// logarithm, and whether that has been found to matter.
+/// Whether it is a value's own magnitude that its rounding has to be small beside, as something
+/// divides by it or takes its logarithm, and whether that has been found to matter.
 pub(super) fn relative(cx: &Lowering<'_>, id: NodeId) -> bool {
     cx.effort(id) > 0 && cx.extra_bits[id.index()] > 1
 }
@@ -347,7 +354,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The last integer of the step that begins at `from`, and the middle of the function's values within it.
+    /// The last integer of the step that begins at `from`, and the middle of the function's values
+    /// within it.
     fn step(&mut self, from: i64) -> (i64, f64) {
         let room = self.last - from + 1;
         let mut good = 1;

@@ -74,7 +74,8 @@ fn greatest(cx: &mut Lowering<'_>, id: NodeId, sign: f64) -> Result<Expr, Quanti
 
 /// The position of the greatest (least) element, on integers as fine as they come.
 ///
-/// Softmax and increasing functions change no position, and are skipped: the decision is made on exact scores.
+/// Softmax and increasing functions change no position, and are skipped: the decision is made on
+/// exact scores.
 fn position(cx: &mut Lowering<'_>, id: NodeId, sign: f64) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let mut operand = node.operands[0];
@@ -124,8 +125,8 @@ fn increasing(f: &ScalarFn) -> bool {
     }
 }
 
-/// An operand of a maximum, and the real value of its integer 0: hidden positions hold the least integer that a position that
-/// counts may hold, or less.
+/// An operand of a maximum, and the real value of its integer 0: hidden positions hold the least
+/// integer that a position that counts may hold, or less.
 fn unmasked(cx: &mut Lowering<'_>, id: NodeId, exact: bool) -> Result<(Value, f64), QuantizeError> {
     let read = |cx: &mut Lowering<'_>, id| {
         if exact { cx.wide(id, room::COMPARED as f64) } else { cx.narrow(id) }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{divide, log_sum};
 use crate::float::NodeId;
 use crate::quantize::casts::{narrow, round_to_i64};
-use crate::quantize::emit::{Target, exponent};
+use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::grid::{QUOTIENT_BITS_MAX, ceil_log2, pow2};
 use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::target::Target;
 use ciro_model::integer::NodeId as IntegerId;
 use ciro_model::integer::ops::{Combine, DivFloor, Lookup, Mul, ReduceMax, ReduceSum, Requantize};
 use ciro_model::integer::room;
@@ -26,7 +27,8 @@ const FEW: usize = 1 << 12;
 const WIDE: usize = 64;
 /// Scores in a range of this width are as fine as they need be when they are rounded as they are.
 const FAR: f64 = 32.0;
-/// Rows from this length on are normalized by subtraction: quotients of sums of many powers leave no room.
+/// Rows from this length on are normalized by subtraction: quotients of sums of many powers leave
+/// no room.
 const LONG: usize = 64;
 /// Entries of a table of `exp` whose operand is rounded for it alone, as a power of two.
 const TABLE_BITS: u32 = 14;
@@ -41,8 +43,9 @@ pub(super) struct Places {
 
 /// `exp(x - max x) / sum exp(x - max x)`: the sum is computed, never assumed.
 ///
-/// Elements behind a mask are wired to zero after the exponential, so that nothing is computed for them. Probabilities that
-/// leave the model are rounded quotients; inside, each row's sum is inverted once and multiplied.
+/// Elements behind a mask are wired to zero after the exponential, so that nothing is computed for
+/// them. Probabilities that leave the model are rounded quotients; inside, each row's sum is
+/// inverted once and multiplied.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let (operand, keep, hidden) = match cx.form(node.operands[0]) {
@@ -145,7 +148,8 @@ impl Places {
 
 /// `x - max x` of scores that have not been rounded, at the step that the table of `exp` is worth.
 ///
-/// However far apart the scores are, only those near the greatest count, and so it is their distance from it that is rounded.
+/// However far apart the scores are, only those near the greatest count, and so it is their
+/// distance from it that is rounded.
 fn exact_differences(
     cx: &mut Lowering<'_>,
     operand: NodeId,

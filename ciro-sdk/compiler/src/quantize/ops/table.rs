@@ -6,20 +6,22 @@ use super::ranked;
 use crate::float::NodeId;
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::{narrow, round_to_i64};
-use crate::quantize::emit::{Clamp, exponent};
+use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use crate::quantize::target::Clamp;
 use ciro_model::integer::ops::{Lookup, Requantize};
 use ciro_model::integer::{BOUND, ConstId, Interval, NodeId as IntegerId};
 use ciro_model::tensor::Tensor;
 
 /// `f` of an expression whose values were inside `seen` at calibration.
 ///
-/// Entry `q` is `f(q * step)` in double precision, rounded half to even at the output's scale. The table covers every quotient
-/// that interval analysis allows; where that would make it more than four times as large as what was seen, the operand is
-/// clamped to the calibrated range, with its margin, first.
+/// Entry `q` is `f(q * step)` in double precision, rounded half to even at the output's scale. The
+/// table covers every quotient that interval analysis allows; where that would make it more than
+/// four times as large as what was seen, the operand is clamped to the calibrated range, with its
+/// margin, first.
 pub(super) fn of(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -111,7 +113,8 @@ pub(super) fn emit(
         }
         return Ok(Expr::value(node.shape.clone(), value));
     }
-    // It cuts between variables that were seen, so that no interval of them tells where: the values do.
+    // It cuts between variables that were seen, so that no interval of them tells where: the values
+    // do.
     let (least, most) = (table.iter().min().copied(), table.iter().max().copied());
     let (least, most) = (least.unwrap_or(0), most.unwrap_or(0));
     let beyond = (0..values.len()).map(|at| match cuts(at) {
@@ -129,8 +132,8 @@ pub(super) fn emit(
     Ok(Expr::value(node.shape.clone(), value))
 }
 
-/// The part of `reach` outside which `f` stays what it is at the ends of `wanted`, to a unit of the result: what a clamp of the
-/// operand cuts there, the function cuts itself.
+/// The part of `reach` outside which `f` stays what it is at the ends of `wanted`, to a unit of the
+/// result: what a clamp of the operand cuts there, the function cuts itself.
 fn not_flat(
     cx: &Lowering<'_>,
     id: NodeId,
@@ -150,8 +153,8 @@ fn not_flat(
     }
 }
 
-/// The longest run of positions within `hull`, and on around it, whose entries are the function's values, not those at the end
-/// of the calibrated range.
+/// The longest run of positions within `hull`, and on around it, whose entries are the function's
+/// values, not those at the end of the calibrated range.
 pub(super) fn kept_entries(
     values: &[f64],
     table: &[i32],
@@ -204,7 +207,8 @@ fn entries(
 
 /// The output's scale and the rounded entries; integers stay what they are.
 ///
-/// What the function takes between variables that were seen, `hull`, is kept too where that costs no more than a bit.
+/// What the function takes between variables that were seen, `hull`, is kept too where that costs
+/// no more than a bit.
 pub(super) fn round(
     cx: &Lowering<'_>,
     id: NodeId,

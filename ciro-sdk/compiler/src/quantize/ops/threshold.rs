@@ -25,8 +25,8 @@ pub(in crate::quantize) struct Thresholds {
 }
 
 impl Thresholds {
-    /// Measured data often lies on the thresholds that were learned from it, so such comparisons are exact: as in a tree, it is
-    /// the order-preserving images of float32 that are compared.
+    /// Measured data often lies on the thresholds that were learned from it, so such comparisons
+    /// are exact: as in a tree, it is the order-preserving images of float32 that are compared.
     pub(in crate::quantize) fn of(graph: &Graph, node: &Node) -> Option<Self> {
         let elements = count(&node.shape);
         let (input, f, constants, outer) = match (&node.op, &node.operands[..]) {

@@ -15,8 +15,9 @@ use ciro_model::integer::ops::{
 use ciro_model::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
 use ciro_model::movement::Movement;
 
-/// Trees that read an input, perhaps moved, compare the order-preserving images of its float32 values and take exactly the
-/// branches that onnxruntime takes. Computed features are compared as integers, as fine as they come, each in a unit of its own.
+/// Trees that read an input, perhaps moved, compare the order-preserving images of its float32
+/// values and take exactly the branches that onnxruntime takes. Computed features are compared as
+/// integers, as fine as they come, each in a unit of its own.
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -75,7 +76,8 @@ pub(in crate::quantize) struct Scale {
     offset: f64,
 }
 
-/// The tensor of an expression that is one tensor, scaled and shifted column by column, and the scale of each column.
+/// The tensor of an expression that is one tensor, scaled and shifted column by column, and the
+/// scale of each column.
 pub(in crate::quantize) fn scaled(expr: &Expr) -> Option<(IntegerId, Vec<Scale>)> {
     let [Term { core, moves }] = &expr.terms[..] else { return None };
     if !moves.is_empty() {
@@ -177,7 +179,8 @@ struct Ranks {
 }
 
 impl Images {
-    /// The greatest integer of a feature that stands for at most `threshold` (below it if `strict`).
+    /// The greatest integer of a feature that stands for at most `threshold` (below it if
+    /// `strict`).
     fn last(&self, feature: usize, threshold: f32, strict: bool) -> i64 {
         match self {
             Self::Ordered => ordered_image(threshold) - i64::from(strict),
@@ -185,7 +188,8 @@ impl Images {
                 let Unit { unit, offset, values } = features[feature];
                 let units = (f64::from(threshold) - offset) / unit;
                 let last = if strict { units.ceil() - 1.0 } else { units.floor() };
-                // Below all values, or at the greatest of them, a boundary decides as it does beyond.
+                // Below all values, or at the greatest of them, a boundary decides as it does
+                // beyond.
                 round_to_i64(last).clamp(values.lo - 1, values.hi)
             }
         }
@@ -240,7 +244,8 @@ fn leaves(
     let unit = unit(trees, divisor);
     let weigh = |w: f64| narrow(round_to_i64((sign * w / divisor / unit).round_ties_even()));
     let outputs = trees.base.len();
-    // For a least or greatest, every tree has a column of its own for each output: [outputs, trees].
+    // For a least or greatest, every tree has a column of its own for each output: [outputs,
+    // trees].
     let width = if extreme { outputs * count } else { outputs };
     let mut forest = IntegerTrees {
         features: trees.features,

@@ -4,12 +4,13 @@ use super::{compare, divide, input, ranked, table, whole};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
-use crate::quantize::emit::{Clamp, Target, exponent};
+use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
 use crate::quantize::grid::pow2;
 use crate::quantize::lower::{Form, Lowering};
 use crate::quantize::scalar::{Line, Shape, Steps, guards_zero};
+use crate::quantize::target::{Clamp, Target};
 use ciro_model::integer::ops::{Isqrt, Requantize};
 use ciro_model::integer::room;
 
@@ -92,7 +93,8 @@ pub(super) fn lower(
 
 /// A comparison with infinity, which has one result.
 ///
-/// No integer stands for infinity: only a maximum of which everything may be hidden could be infinite.
+/// No integer stands for infinity: only a maximum of which everything may be hidden could be
+/// infinite.
 fn beyond_all(
     cx: &Lowering<'_>,
     id: NodeId,
@@ -107,7 +109,8 @@ fn beyond_all(
     Ok(Expr::constant(crate::quantize::expr::rebuilt(&shape, truths)))
 }
 
-/// A function by ranks, where a table of equal steps, an integer root or a quotient would be too coarse.
+/// A function by ranks, where a table of equal steps, an integer root or a quotient would be too
+/// coarse.
 fn fine(
     cx: &mut Lowering<'_>,
     id: NodeId,

@@ -17,7 +17,8 @@ const TABLE_MAX: u64 = 1 << 14;
 /// The widest interval that a table covers.
 const ENTRIES_MAX: u64 = 1 << 16;
 
-/// A function of one variable that maps whole numbers to whole numbers; `None` if another form is exact already, or none is.
+/// A function of one variable that maps whole numbers to whole numbers; `None` if another form is
+/// exact already, or none is.
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     id: NodeId,

@@ -40,8 +40,8 @@ pub(in crate::layout) fn ranks(
     Ok(work)
 }
 
-/// The `(high, low)` limbs of every operand: two neighbouring elements of an input whose limbs the verifier checks, so that comparing
-/// them in order is comparing what they stand for.
+/// The `(high, low)` limbs of every operand: two neighbouring elements of an input whose limbs the
+/// verifier checks, so that comparing them in order is comparing what they stand for.
 fn images(
     collector: &Collector<'_>,
     id: NodeId,

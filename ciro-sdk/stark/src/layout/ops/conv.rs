@@ -1,7 +1,8 @@
 //! Convolutions as matrix products.
 //!
-//! Output positions are the rows of `x`, kernel taps its columns: `x[position, (channel, tap)]` is the element under that tap. Nothing is
-//! copied: the rows name the addresses of the elements, those in the padding the constant 0.
+//! Output positions are the rows of `x`, kernel taps its columns: `x[position, (channel, tap)]` is
+//! the element under that tap. Nothing is copied: the rows name the addresses of the elements,
+//! those in the padding the constant 0.
 
 use ciro_model::Movement;
 use ciro_model::integer::NodeId;
@@ -69,7 +70,8 @@ fn products(collector: &mut Collector<'_>, id: NodeId, conv: &Conv) -> Vec<Produ
         .collect()
 }
 
-/// Extents of a convolution: images, all input channels, input and output channels of a group, kernel taps, output positions.
+/// Extents of a convolution: images, all input channels, input and output channels of a group,
+/// kernel taps, output positions.
 struct Geometry {
     images: usize,
     channels: usize,
@@ -80,7 +82,8 @@ struct Geometry {
 }
 
 impl Geometry {
-    /// Appends the rows of `x` of one group: for each position the taps of every channel, then the constant 1 for the bias.
+    /// Appends the rows of `x` of one group: for each position the taps of every channel, then the
+    /// constant 1 for the bias.
     fn left(
         &self,
         group: usize,
@@ -113,7 +116,8 @@ impl Geometry {
         }
     }
 
-    /// The kernel of one group as a matrix: a row for each tap of each channel, a column for each output channel.
+    /// The kernel of one group as a matrix: a row for each tap of each channel, a column for each
+    /// output channel.
     fn right(&self, group: usize, kernel: &[i32]) -> Vec<i32> {
         let rows = self.inputs * self.taps;
         let first = group * self.outputs;

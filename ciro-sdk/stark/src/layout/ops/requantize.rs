@@ -1,7 +1,8 @@
 //! Rounding shifts and clamps: by a table, or step by step where few elements have wide intervals.
 //!
-//! A table with one entry for each possible quotient is the cheapest way to clamp many elements. For a few elements whose quotients spread
-//! widely, the steps are done one by one instead, each by a chip that other operators need anyway:
+//! A table with one entry for each possible quotient is the cheapest way to clamp many elements.
+//! For a few elements whose quotients spread widely, the steps are done one by one instead, each by
+//! a chip that other operators need anyway:
 //!
 //! ```text
 //! q = floor((x + 2^(shift - 1)) / 2^shift)      division
@@ -84,7 +85,8 @@ pub(in crate::layout) fn wide_clamps(
 pub(in crate::layout) struct Steps {
     op: Requantize,
     operands: Vec<Address>,
-    /// First addresses of `x + 2^(shift - 1)`, `q`, `m`, `hi - m` and `max(hi - m, 0)`, where they are auxiliary values.
+    /// First addresses of `x + 2^(shift - 1)`, `q`, `m`, `hi - m` and `max(hi - m, 0)`, where they
+    /// are auxiliary values.
     values: [Option<Address>; 5],
 }
 

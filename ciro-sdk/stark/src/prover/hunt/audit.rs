@@ -1,5 +1,6 @@
-//! Static facts of a layout, recomputed from its fixed columns alone: each address has one producer, which writes it as often as it is
-//! read; tables are functions; every range check is as narrow as its values demand.
+//! Static facts of a layout, recomputed from its fixed columns alone: each address has one
+//! producer, which writes it as often as it is read; tables are functions; every range check is as
+//! narrow as its values demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,7 +186,8 @@ impl Sheet<'_> {
         (window > MODULUS).then(|| format!("{} quotients times {power}", entries.len()))
     }
 
-    /// The difference of two elements of the group that begins in a row: a false one is no true one.
+    /// The difference of two elements of the group that begins in a row: a false one is no true
+    /// one.
     fn group(
         &self,
         [keep, close, at]: [usize; 3],

@@ -1,4 +1,5 @@
-//! Parts of models whose values lie at the bounds of what can be checked, a little inside or a little outside.
+//! Parts of models whose values lie at the bounds of what can be checked, a little inside or a
+//! little outside.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A prover that lies: values of its choice, everything behind them computed from the lie, every multiplicity chosen so that it
-//! balances.
+//! A prover that lies: values of its choice, everything behind them computed from the lie, every
+//! multiplicity chosen so that it balances.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -40,7 +40,8 @@ pub(super) struct Forge {
 }
 
 impl Forge {
-    /// The honest prover, at the preset whose proofs are made fastest. `Err` with the layout's error if the model cannot be proven.
+    /// The honest prover, at the preset whose proofs are made fastest. `Err` with the layout's
+    /// error if the model cannot be proven.
     pub(super) fn honest(
         model: &Arc<IntegerModel>,
         inputs: Vec<Vec<Tensor<i32>>>,
@@ -170,7 +171,8 @@ impl Forge {
     }
 }
 
-/// The values of all nodes for each sample, with lies put in and everything behind them computed from them.
+/// The values of all nodes for each sample, with lies put in and everything behind them computed
+/// from them.
 fn evaluate(
     model: &IntegerModel,
     inputs: &[Vec<Tensor<i32>>],

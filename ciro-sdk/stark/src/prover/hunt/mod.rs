@@ -2,14 +2,16 @@
 //!
 //! For every model that is laid out,
 //! - an honest proof verifies, and the layout passes a static audit ([`audit`]);
-//! - no row has another witness for the same operands ([`rows`]): another rank, position, maximum, quotient, root, rounding or branch. If one
-//!   had, it would be tried as a forgery at once;
+//! - no row has another witness for the same operands ([`rows`]): another rank, position, maximum,
+//!   quotient, root, rounding or branch. If one had, it would be tried as a forgery at once;
 //! - no result of a product can be moved to another product;
-//! - lies about up to three values at once, with everything behind them computed from the lie and every multiplicity chosen anew
-//!   ([`forge`]), leave a constraint or a balance violated; one such proof for each model goes through the real verifier.
+//! - lies about up to three values at once, with everything behind them computed from the lie and
+//!   every multiplicity chosen anew ([`forge`]), leave a constraint or a balance violated; one such
+//!   proof for each model goes through the real verifier.
 //!
-//! `CIRO_HUNT_MODELS=50000 cargo test -p ciro-stark --lib hunt` looks at 50,000 models instead of 2,000; `CIRO_HUNT_SEED` sets the first.
-//! With each of the defects that this library has had put back, the search finds a forgery: see the last tests.
+//! `CIRO_HUNT_MODELS=50000 cargo test -p ciro-stark --lib hunt` looks at 50,000 models instead of
+//! 2,000; `CIRO_HUNT_SEED` sets the first. With each of the defects that this library has had put
+//! back, the search finds a forgery: see the last tests.
 
 mod audit;
 mod bounds;
@@ -51,7 +53,8 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
 }
 
-/// Looks at one model; lies of every kind if `lies` is not 0, of the kinds that are solved for otherwise.
+/// Looks at one model; lies of every kind if `lies` is not 0, of the kinds that are solved for
+/// otherwise.
 fn hunt(seed: u64, lies: usize, found: &mut Found) {
     let model = bounds::model(seed);
     let mut random = Stream::new(seed ^ 0xab_cdef);

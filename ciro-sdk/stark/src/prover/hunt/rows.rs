@@ -1,7 +1,9 @@
-//! Other witnesses of single rows: with the operands as they are, which other result would a row's constraints and range checks let pass?
+//! Other witnesses of single rows: with the operands as they are, which other result would a row's
+//! constraints and range checks let pass?
 //!
-//! Each function solves the constraints of one chip for every candidate that the model offers: another rank, another element as the
-//! maximum, another quotient, another root. It knows nothing of the conditions under which candidates are unique.
+//! Each function solves the constraints of one chip for every candidate that the model offers:
+//! another rank, another element as the maximum, another quotient, another root. It knows nothing
+//! of the conditions under which candidates are unique.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -375,7 +377,8 @@ impl Sheet<'_> {
     }
 }
 
-/// Solves `a + (0, strict) <= b` of the rank chip: whether the first parts are equal, and a gap of so many bits.
+/// Solves `a + (0, strict) <= b` of the rank chip: whether the first parts are equal, and a gap of
+/// so many bits.
 fn ordered(
     a: [BaseField; 2],
     b: [BaseField; 2],

@@ -83,7 +83,8 @@ impl Sketch {
         Some(id)
     }
 
-    /// Something of the pool with which lies about `x` leave the model: their sum, if it stays in bounds.
+    /// Something of the pool with which lies about `x` leave the model: their sum, if it stays in
+    /// bounds.
     pub(super) fn blend(&mut self, x: NodeId) -> NodeId {
         let shape = self.shape(x);
         let u = self.input(&shape, -10_000, 10_000);
@@ -209,7 +210,8 @@ impl Sketch {
         self.push(MatMul, &[x, y])
     }
 
-    /// The model with these outputs, checked by nobody: what is decoded without a check must not be provable either.
+    /// The model with these outputs, checked by nobody: what is decoded without a check must not be
+    /// provable either.
     pub(super) fn unchecked(self, outputs: &[NodeId]) -> Arc<IntegerModel> {
         let nodes: Vec<Node> =
             (0..self.nodes).map(|id| self.builder.node(NodeId(id)).clone()).collect();

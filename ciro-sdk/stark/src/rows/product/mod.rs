@@ -17,7 +17,8 @@ pub(crate) use contract::place_contraction;
 pub(crate) struct Outcome {
     /// Where the exact result stands.
     pub(crate) raw: Address,
-    /// Where what is written stands: the rounded result, or the exact one; `None` if nobody reads it.
+    /// Where what is written stands: the rounded result, or the exact one; `None` if nobody reads
+    /// it.
     pub(crate) written: Option<Address>,
     /// How the result is rounded; [`Rounding::IDLE`] in chips that do not round.
     pub(crate) rounding: Rounding,

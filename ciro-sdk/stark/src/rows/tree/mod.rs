@@ -42,7 +42,8 @@ struct Weight {
 }
 
 impl Forest {
-    /// Takes an ensemble that reads `ranks` apart; the sums of leaf weights become a matrix product.
+    /// Takes an ensemble that reads `ranks` apart; the sums of leaf weights become a matrix
+    /// product.
     pub(crate) fn new(
         ensemble: &TreeEnsemble,
         ranks: &Ranks,
@@ -71,7 +72,8 @@ impl Forest {
         count(self.ensemble.nodes.len())
     }
 
-    /// `[feature, threshold, left, right]` of a node; a leaf leads to itself, whatever the rank of feature 0.
+    /// `[feature, threshold, left, right]` of a node; a leaf leads to itself, whatever the rank of
+    /// feature 0.
     fn entry(&self, node: u32) -> [u32; 4] {
         let most = self.ranks.boundaries.iter().map(Vec::len).max().unwrap_or(0);
         match self.ensemble.nodes[node as usize] {
@@ -91,7 +93,8 @@ impl Forest {
         }
     }
 
-    /// Leaf weights as table entries and auxiliary values, and the product that sums them for each output.
+    /// Leaf weights as table entries and auxiliary values, and the product that sums them for each
+    /// output.
     fn push_weights(
         &mut self,
         results: &[Address],
