@@ -2,11 +2,16 @@
 //! client together.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ciro_consensus::crypto::Stark;
+use ciro_consensus::evidence::Evidence;
+use ciro_consensus::message::Message;
 use ciro_consensus::{
-    Digest, Effect, Epoch, EpochProof, Finality, Identity, Input, Replica, ReplicaId,
+    Digest, Epoch, EpochProof, Fault, Finality, Host, Identity, Input, Operation, Replica,
+    ReplicaId, Seq, StakeChange, Timer, ValidatorSet, Write, perform,
 };
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::Genesis;
@@ -15,7 +20,7 @@ use ciro_protocol::light::{EndedJob, ReceiptError, ReceiptProof, StateProofError
 use ciro_protocol::receipt::{Receipt, RefundReason};
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::tx::{Body, Cancel, RegisterModel};
-use ciro_protocol::wire::{Bytes, Message};
+use ciro_protocol::wire::{Bytes, Message as _};
 
 use super::naive::Naive;
 use super::play::{Dice, Play};
@@ -32,6 +37,7 @@ struct Node {
     words: Option<StateWords>,
     receipts: Vec<Receipt>,
     now: Duration,
+    inputs: VecDeque<Input>,
 }
 
 impl Node {
@@ -52,6 +58,7 @@ impl Node {
             words: None,
             receipts: Vec::new(),
             now: Duration::ZERO,
+            inputs: VecDeque::new(),
         }
     }
 
@@ -59,40 +66,10 @@ impl Node {
         let operation = batch.operation();
         self.bodies.insert(operation.payload, batch);
         self.now += Duration::from_millis(1);
-        let mut inputs = VecDeque::from([Input::Operation(operation)]);
-        while let Some(input) = inputs.pop_front() {
-            for effect in self.replica.step(self.now, input) {
-                inputs.extend(self.perform(effect));
-            }
-        }
-    }
-
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
-        match effect {
-            Effect::Validate { seq, digest, .. } => {
-                Some(Input::Verdict { seq, digest, valid: true })
-            }
-            Effect::Execute(block) => {
-                let operations = block.operations.iter();
-                let batches = operations.map(|it| self.bodies[&it.payload].clone());
-                let batches: Vec<Batch> = batches.collect();
-                let height = block.seq.0;
-                let block_of = Block { height, batches: &batches };
-                let outcome = execute(&self.genesis.spec, &self.state, &block_of).unwrap();
-                let words = outcome.words(self.state.commit(&outcome.writes).unwrap());
-                self.words = Some(words);
-                self.receipts.extend(outcome.events.into_iter().filter_map(|event| match event {
-                    Event::JobEnded { receipt } => Some(*receipt),
-                    _ => None,
-                }));
-                let (seq, state_root) = (block.seq, words.root());
-                Some(Input::Executed { seq, state_root, changes: vec![] })
-            }
-            Effect::KeepProof(proof) => {
-                self.epochs.push(EpochProof::clone(&proof));
-                None
-            }
-            _ => None,
+        self.inputs.push_back(Input::Operation(operation));
+        while let Some(input) = self.inputs.pop_front() {
+            let effects = self.replica.step(self.now, input);
+            let Ok(()) = perform(effects, self);
         }
     }
 
@@ -110,6 +87,73 @@ impl Node {
             path: self.state.prove(&EndedJob::key(receipt.job)).unwrap(),
             finality: Bytes::new(finality.to_bytes()).unwrap(),
         }
+    }
+}
+
+/// A validator alone has nobody to talk to, nothing to fetch, and no crash to survive.
+impl Host for Node {
+    type Error = Infallible;
+
+    fn persist(&mut self, writes: Vec<Write>) -> Result<(), Infallible> {
+        for write in writes {
+            if let Write::KeepProof(proof) = write {
+                self.epochs.push(EpochProof::clone(&proof));
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, _: ReplicaId, _: Arc<Message>) {}
+
+    fn broadcast(&mut self, _: Arc<Message>) {}
+
+    fn relay(&mut self, _: ReplicaId, _: Vec<Operation>) {}
+
+    fn set_timeout(&mut self, _: Timer, _: Duration) {}
+
+    fn cancel_timeout(&mut self, _: Timer) {}
+
+    fn validate(&mut self, seq: Seq, digest: Digest, _: Vec<Operation>) {
+        self.inputs.push_back(Input::Verdict { seq, digest, valid: true });
+    }
+
+    fn execute(&mut self, block: Box<ciro_consensus::Block>) {
+        let operations = block.operations.iter();
+        let batches: Vec<Batch> = operations.map(|it| self.bodies[&it.payload].clone()).collect();
+        let block_of = Block { height: block.seq.0, batches: &batches };
+        let outcome = execute(&self.genesis.spec, &self.state, &block_of).unwrap();
+        let words = outcome.words(self.state.commit(&outcome.writes).unwrap());
+        self.words = Some(words);
+        self.receipts.extend(outcome.events.into_iter().filter_map(|event| match event {
+            Event::JobEnded { receipt } => Some(*receipt),
+            _ => None,
+        }));
+        let (seq, state_root) = (block.seq, words.root());
+        self.inputs.push_back(Input::Executed { seq, state_root, changes: vec![] });
+    }
+
+    fn restore_state(&mut self, _: Seq, _: Digest) {
+        unreachable!("a validator that was never restarted");
+    }
+
+    fn fetch_state(&mut self, _: Seq, _: Digest, _: Vec<ReplicaId>) {
+        unreachable!("a validator that is never behind");
+    }
+
+    fn stable(&mut self, _: Seq, _: Seq) {}
+
+    fn validators(&mut self, _: Epoch, _: Arc<ValidatorSet>) {}
+
+    fn stake_refused(&mut self, _: Seq, _: Vec<StakeChange>) {
+        unreachable!("no stake changes");
+    }
+
+    fn report(&mut self, _: Box<Evidence>) {
+        unreachable!("nobody to convict");
+    }
+
+    fn halt(&mut self, fault: Fault) {
+        unreachable!("{fault}");
     }
 }
 
