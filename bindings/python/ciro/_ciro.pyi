@@ -4,7 +4,6 @@ Models, keys and proofs.
 
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any, Final, final
 
 VERSION: Final[str]
@@ -20,16 +19,6 @@ class Array:
     def __new__(cls, /, name: str | None, shape: Sequence[int], data: bytes) -> Array:
         """
         Takes the elements as little-endian float64, in row-major order.
-        """
-
-@final
-class CompileSettings:
-    """
-    How a model is compiled.
-    """
-    def __new__(cls, /, *, calibration: Inputs | None = None, shapes: dict[str, Sequence[int]] | None = None, activation_bits: int | None = None, input_bits: int | None = None, output_bits: int | None = None, table_bits: int | None = None, margin: float | None = None, input_headroom: float | None = None) -> CompileSettings:
-        """
-        Takes everything by name; what is left out has the library's default.
         """
 
 @final
@@ -55,17 +44,12 @@ class Inputs:
 @final
 class Key:
     """
-    What a verifier holds instead of the model.
+    What a verifier holds instead of the model: keys, one for each kind of proof.
     """
     @property
-    def batch(self, /) -> int:
+    def entries(self, /) -> list[tuple[str, str, str, int, tuple[int, int]]]:
         """
-        Inferences in one proof.
-        """
-    @property
-    def digest(self, /) -> str:
-        """
-        The identity of the key, in hexadecimal digits.
+        For every entry its digest, route, preset, batch, and bits of security: conjectured, proven.
         """
     @staticmethod
     def from_bytes(data: bytes) -> Key:
@@ -77,6 +61,10 @@ class Key:
         """
         Names and shapes of the inputs.
         """
+    def joined(self, /, other: Key) -> Key:
+        """
+        The keys of this one and of another of the same model.
+        """
     @staticmethod
     def load(path: str | PathLike[str]) -> Key:
         """
@@ -87,24 +75,13 @@ class Key:
         """
         Names and shapes of the outputs.
         """
-    @property
-    def preset(self, /) -> str:
-        """
-        Name of the security parameters.
-        """
-    @property
-    def route(self, /) -> str:
-        """
-        Name of the route.
-        """
     def save(self, /, path: str | PathLike[str]) -> None:
         """
         Writes a key file, whole or not at all.
         """
-    @property
-    def security(self, /) -> tuple[int, int]:
+    def select(self, /, proof: Proof) -> Key:
         """
-        Bits of security: conjectured, proven.
+        The key for such proofs alone.
         """
     def to_bytes(self, /) -> bytes:
         """
@@ -121,30 +98,28 @@ class Model:
         """
         The accuracy report as JSON and as a table.
         """
-    def clamped(self, /, inputs: Inputs) -> list[list[tuple[str, int]]]:
+    @property
+    def calibration(self, /) -> tuple[str | None, str, bool] | None:
         """
-        For every sample, the inputs with elements outside the calibrated range, and how many.
-        """
-    @staticmethod
-    def compile_bytes(data: bytes, name: str, settings: CompileSettings, observer: Any | None = None) -> Model:
-        """
-        Compiles the bytes of an ONNX file without external weights; `name` is for reports.
-        """
-    @staticmethod
-    def compile_file(path: str | PathLike[str], settings: CompileSettings, cached: bool, observer: Any | None = None) -> Model:
-        """
-        Compiles an ONNX file, or finds its compiled form in the user's cache.
+        What the model was calibrated with: the file's name, if it was one, the samples' digest, and
+        whether they were found beside the model. `None` for guessed ranges, and for a compiled
+        model, which does not say.
         """
     @property
-    def concerns(self, /) -> list[tuple[str | None, float, float]]:
+    def concerns(self, /) -> list[tuple[str, str]]:
         """
-        What the user should know before relying on the model: output, mean relative error and top-1 agreement of each one that is not
-        close to the float model; one without a name if the ranges are guessed.
+        What the user should know before relying on the model: for each concern its word, and a
+        sentence with what to do.
         """
     def confirm(self, /) -> None:
         """
-        Compiles a model from the cache anew and compares, once, before others rely on it: whoever can write into the cache decides what
-        lies there.
+        Compiles a model from the cache anew and compares, once, before others rely on it: whoever
+        can write into the cache decides what lies there.
+        """
+    def examine(self, /, inputs: Inputs) -> list[tuple[str, str]]:
+        """
+        What is lost when samples are proven, as `concerns`; raises if the model does not take one
+        of them.
         """
     @staticmethod
     def from_bytes(data: bytes) -> Model:
@@ -156,9 +131,10 @@ class Model:
         """
         Names and shapes of the inputs.
         """
-    def key(self, /, settings: ProveSettings, observer: Any | None = None) -> Key:
+    def key(self, /, routes: Sequence[str], presets: Sequence[str], batches: Sequence[int], max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
-        The key of this model's proofs.
+        The keys of this model's proofs: of every combination of route, preset and batch size that a
+        route has.
         """
     def key_for(self, /, proof: Proof, route: str, max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
@@ -169,6 +145,18 @@ class Model:
         """
         Reads a `.ciro-model` file.
         """
+    @staticmethod
+    def open(path: str | PathLike[str], settings: OpenSettings, observer: Any | None = None) -> Model:
+        """
+        Opens a file: a compiled model, or an ONNX file, which is compiled or found in the user's
+        cache.
+        """
+    @staticmethod
+    def open_bytes(data: bytes, name: str, settings: OpenSettings, observer: Any | None = None) -> Model:
+        """
+        Opens the bytes of a compiled model or of an ONNX file without external weights; `name` is
+        for reports.
+        """
     @property
     def outputs(self, /) -> list[tuple[str, list[int]]]:
         """
@@ -176,17 +164,13 @@ class Model:
         """
     def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, str | None, float]:
         """
-        Proves what the model says about samples, all in one proof: the proof, the outputs, the key, what opens the
-        commitment to the input if there is one, and the milliseconds that it took.
+        Proves what the model says about samples, all in one proof: the proof, the outputs, the key,
+        what opens the commitment to the input if there is one, and the milliseconds that it took.
         """
-    @property
-    def refuses_clamped(self, /) -> bool:
+    def run(self, /, inputs: Inputs, observer: Any | None = None) -> tuple[list[list[Output]], list[tuple[str, str]]]:
         """
-        Whether inputs outside of the calibrated range are refused, because the range is a guess.
-        """
-    def run(self, /, inputs: Inputs, observer: Any | None = None) -> list[list[Output]]:
-        """
-        Runs the integer model on samples, without a proof.
+        Runs the integer model on samples, without a proof: outputs, and what was lost, as
+        `concerns`.
         """
     def save(self, /, path: str | PathLike[str]) -> None:
         """
@@ -195,7 +179,8 @@ class Model:
     @property
     def size(self, /) -> tuple[int, int]:
         """
-        Numbers that were learned, and the constants beside them; multiply-accumulate operations of one run.
+        Numbers that were learned, and the constants beside them; multiply-accumulate operations of
+        one run.
         """
     @property
     def source(self, /) -> tuple[str, str, str]:
@@ -206,14 +191,27 @@ class Model:
         """
         The bytes of a `.ciro-model` file.
         """
-    def transpile(self, /, name: str, observer: Any | None = None) -> tuple[list[tuple[str, str]], str]:
+    def transpile(self, /, folder: str | PathLike[str], name: str, observer: Any | None = None) -> str:
         """
-        The model as a Cairo package: paths and texts of its files, and the hash of its program.
+        Writes the model as a Cairo package into a new or an empty folder, whole or not at all;
+        gives the hash of its program.
         """
     @property
     def unconfirmed(self, /) -> bool:
         """
         Whether the model comes from the cache and is not compared yet.
+        """
+
+@final
+class OpenSettings:
+    """
+    How a model is opened: compiled, and calibrated with what.
+    """
+    def __new__(cls, /, *, calibration: Inputs | None = None, calibration_file: str | PathLike[str] | None = None, cache: bool = False, shapes: dict[str, Sequence[int]] | None = None, activation_bits: int | None = None, input_bits: int | None = None, output_bits: int | None = None, table_bits: int | None = None, margin: float | None = None, input_headroom: float | None = None) -> OpenSettings:
+        """
+        Takes everything by name; what is left out has the library's default. Without samples, and
+        without a file of them, those that lie beside the model are taken. `cache` lets the compiled
+        form come from the user's cache.
         """
 
 @final
@@ -264,7 +262,8 @@ class Proof:
         """
     def integers(self, /, key: Key) -> list[list[tuple[list[int], bytes]]]:
         """
-        The claimed outputs of every inference, for this key: shapes, and little-endian int32 in row-major order.
+        The claimed outputs of every inference, for this key: shapes, and little-endian int32 in
+        row-major order.
         """
     @staticmethod
     def load(path: str | PathLike[str]) -> Proof:
@@ -302,8 +301,8 @@ class ProveSettings:
     """
     def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, max_memory: int | None = None) -> ProveSettings:
         """
-        Takes route and preset by their names, whether to commit to inputs instead of stating them, and the most memory, in bytes, that a
-        proof may be expected to take.
+        Takes route and preset by their names, whether to commit to inputs instead of stating them,
+        and the most memory, in bytes, that a proof may be expected to take.
         """
 
 @final
@@ -335,7 +334,8 @@ class Verified:
     @property
     def clamped(self, /) -> int | None:
         """
-        Values of the given inputs that lie outside of the calibrated range; `None` if none were given.
+        Values of the given inputs that lie outside of the calibrated range; `None` if none were
+        given.
         """
     @property
     def inputs(self, /) -> list[list[RealInput]] | None:
@@ -358,19 +358,20 @@ class Verified:
         Bits of security: conjectured, proven.
         """
 
-def calibration_beside(model: str | PathLike[str]) -> Path | None:
+def check_bytes(data: bytes, name: str, compile: OpenSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
-    The calibration file beside a model, if there is one.
-    """
-
-def check_compiled(path: str | PathLike[str], prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
-    """
-    Checks a `.ciro-model` file.
+    Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
+    is for reports.
     """
 
-def check_file(path: str | PathLike[str], compile: CompileSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
+def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
-    Checks an ONNX file.
+    Checks a model, an ONNX file or its compiled form.
+    """
+
+def check_model(model: Model, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
+    """
+    Checks a model that is compiled already.
     """
 
 def is_compiled(data: bytes) -> bool:
@@ -395,7 +396,8 @@ def target() -> str:
 
 def verify(proof: Proof, against: tuple[Key, Model | None], min_security: tuple[int, int], asked: tuple[Inputs | None, str | None, bool] = ..., observer: Any | None = None) -> Verified:
     """
-    Verifies a proof, that it is about these inputs if there are any, and that the model says the same if there is one.
+    Verifies a proof, that it is about these inputs if there are any, and that the model says the
+    same if there is one.
 
     `min_security` are the bits that are asked for: conjectured, proven.
     """

@@ -153,7 +153,7 @@ class Key:
         return f"<ciro.Key {', '.join(kinds)}>"
 
     def _repr_html_(self) -> str:
-        rows = {}
+        rows: dict[str, object] = {}
         for entry in self.entries:
             bits = f"{entry.security_bits} bits, {entry.proven_security_bits} of them proven"
             kind = f"{entry.route}, {entry.preset}, {entry.batch} inference(s)"
