@@ -55,7 +55,8 @@ def test_what_a_route_does_not_have_is_an_argument_error(iris, flowers):
 def test_keys_of_the_routes_are_not_mixed_up(iris, flowers, committed):
     with pytest.raises(ciro.InvalidProofError) as error:
         committed.verify(iris.key)
-    assert error.value.check == "route"
+    # The key file has no entry for such proofs.
+    assert error.value.check == "model_key"
     # A proof does not choose that a program is compiled and run.
     with pytest.raises(ciro.InvalidProofError) as error:
         committed.verify(iris)

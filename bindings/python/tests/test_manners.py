@@ -108,7 +108,7 @@ def test_warnings_of_the_library_are_logged(tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING, logger="ciro"):
         ciro.compile(MODELS / "logreg_iris" / "model.onnx")
     (record,) = caplog.records
-    assert record.name == "ciro.sdk.cache" and "the model is not cached" in record.getMessage()
+    assert record.name == "ciro.sdk.prove.cache" and "the model is not cached" in record.getMessage()
 
 
 def test_the_target_is_in_the_file_and_this_machine_has_it():

@@ -55,8 +55,8 @@ pub(crate) fn segment_of(name: &str) -> Option<(Epoch, u64)> {
 /// What to do about a log that has lost its end or is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Stop with [`StoreError::LogBehindGuard`], and with [`StoreError::Empty`] where nothing was
-    /// ever written.
+    /// Stop with [`StoreError::LogBehindGuard`](crate::StoreError::LogBehindGuard), and with
+    /// [`StoreError::Empty`](crate::StoreError::Empty) where nothing was ever written.
     Strict,
     /// As strict, but an empty directory is right: the key has never signed anything on this chain.
     NewKey,
@@ -67,6 +67,7 @@ pub enum Recovery {
         /// The first epoch to vote in.
         votes_from: Epoch,
     },
-    /// Begin an empty log; the replica must not vote before [`Opened::votes_from`].
+    /// Begin an empty log; the replica must not vote before
+    /// [`Opened::votes_from`](crate::Opened::votes_from).
     LogLost,
 }

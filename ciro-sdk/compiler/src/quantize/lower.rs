@@ -92,7 +92,6 @@ impl<'g> Lowering<'g> {
         calibration: &Calibration,
         settings: &Settings,
     ) -> Result<Self, QuantizeError> {
-        settings.check().map_err(QuantizeError::Setting)?;
         let nodes = graph.nodes.len();
         let mut settings = settings.clone();
         if calibration.random {

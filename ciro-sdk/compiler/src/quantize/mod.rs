@@ -78,6 +78,8 @@ pub fn quantize(
     if expected != got {
         return Err(QuantizeError::Calibration { expected, got });
     }
+    // Before any attempt: settings that are none are no reason to try others.
+    settings.check().map_err(QuantizeError::Setting)?;
     let judge = refine::Judge::new(graph, &calibration.probes);
     let masked = masks::rewritten(graph, calibration);
     let (graph, calibration, truths) = match &masked {
