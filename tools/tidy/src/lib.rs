@@ -1,6 +1,6 @@
 //! Tests of the sources as text: what no compiler and no linter checks.
 //!
-//! Each rule is a test. Where sources do not keep a rule yet, [`exceptions`] lists them; a list
+//! Each rule is a test. Where sources do not keep a rule yet, `exceptions` lists them; a list
 //! only shrinks, as an entry that is no longer needed fails too.
 
 #[cfg(test)]
