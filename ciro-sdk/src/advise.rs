@@ -78,11 +78,6 @@ const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(InputRefusal::advice),
     #[cfg(feature = "prove")]
     |e| e.downcast_ref().and_then(LoadModelError::advice),
-    // A cause in a box is found as the box.
-    #[cfg(feature = "prove")]
-    |e| e.downcast_ref::<Box<LoadModelError>>().and_then(|error| error.advice()),
-    #[cfg(feature = "prove")]
-    |e| e.downcast_ref::<Box<CompileError>>().and_then(|error| error.advice()),
     #[cfg(feature = "prove")]
     |e| e.downcast_ref().and_then(MakeKeysError::advice),
     #[cfg(feature = "prove")]

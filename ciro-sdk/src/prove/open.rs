@@ -111,12 +111,15 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What to do about it, where that is not for its cause to say.
+    /// What to do about it, where that is not for its cause to say. A cause in a box stands in the
+    /// chain as the box, under whose type nobody looks for it, so its advice is given here.
     pub fn advice(&self) -> Option<Advice> {
         match self {
             Self::IsCompiled(_) => Some(Advice::IsCompiled),
             Self::NoCalibration(_) => Some(Advice::NameCalibration),
-            Self::Model { .. } | Self::Calibration { .. } | Self::Compile { .. } => None,
+            Self::Model { source, .. } => source.advice(),
+            Self::Compile { source, .. } => source.advice(),
+            Self::Calibration { .. } => None,
         }
     }
 }

@@ -126,3 +126,19 @@ fn a_model_that_meets_its_target_stays_as_it_is() {
     let got = run(&measured, &b.samples[0]);
     assert_eq!(got[0].shape(), [1, 8]);
 }
+
+#[test]
+fn whole_quotients_of_two_tensors_are_exact_and_whole() {
+    let integer = ciro_compiler::float::ElementType::Integer;
+    for (f, least) in
+        [(UnaryFn::Truncate, 0.0), (UnaryFn::Truncate, -100.0), (UnaryFn::Floor, -100.0)]
+    {
+        let mut b = Builder::default();
+        let x = b.draw(&[3, 20], integer, 1, |unit| (least + (100.0 - least) * unit).round());
+        let y = b.draw(&[3, 20], integer, 2, |unit| 1.0 + (23.0 * unit).round());
+        let quotient = b.push(Op::Binary(BinaryFn::Div), &[x, y], &[3, 20]);
+        let rounded = b.unary(ScalarFn::unary(f), quotient);
+        b.label(rounded);
+        b.check(0.0).unwrap_or_else(|problem| panic!("{f:?} from {least}: {problem}"));
+    }
+}

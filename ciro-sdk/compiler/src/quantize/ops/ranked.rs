@@ -209,6 +209,10 @@ impl Steps {
         (seen, at): (Range, &dyn Fn(f64) -> i64),
         f: &dyn Fn(f64) -> f64,
     ) -> Option<Self> {
+        // Whole numbers stay whole: the middle of a step that a tolerance allows is none.
+        if cx.whole[id.index()] {
+            return None;
+        }
         let finest = cx.bits(id).clamp(BITS.0, BITS.1 + cx.effort(id));
         let coarsest = finest.min(BITS.0) - 2;
         let width = cx.range(id).width();
