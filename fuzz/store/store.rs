@@ -10,7 +10,7 @@ use ciro_consensus::message::MessageDomain;
 use ciro_store::{GUARD_FILE, LOG_FILE, Recovery, Store, StoreOptions};
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../ciro-node/consensus/tests/it/memory.rs"]
+#[path = "../../ciro-node/store/tests/it/memory.rs"]
 mod memory;
 
 use memory::MemoryDisk;
