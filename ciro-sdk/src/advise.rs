@@ -43,8 +43,10 @@ fn check(error: &(dyn Error + 'static)) -> Option<Check> {
         _ => {}
     }
     #[cfg(feature = "prove")]
-    if error.is::<RecomputeError>() {
-        return Some(Check::ModelOutput);
+    match error.downcast_ref() {
+        Some(RecomputeError::OtherModel) => return Some(Check::ModelKey),
+        Some(_) => return Some(Check::ModelOutput),
+        None => {}
     }
     match error.downcast_ref::<LoadBundleError>()? {
         LoadBundleError::Decode(_) | LoadBundleError::File(FileError::TooLarge { .. }) => {
@@ -81,7 +83,7 @@ const KNOWN: &[Adviser] = &[
     #[cfg(feature = "prove")]
     |e| e.downcast_ref().and_then(MakeKeysError::advice),
     #[cfg(feature = "prove")]
-    |e| e.downcast_ref::<RecomputeError>().map(|_| Advice::Report),
+    |e| e.downcast_ref().and_then(RecomputeError::advice),
     #[cfg(feature = "prove")]
     |e| e.downcast_ref().and_then(import),
     #[cfg(feature = "prove")]

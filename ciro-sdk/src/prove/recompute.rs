@@ -6,6 +6,7 @@ use ciro_model::Tensor;
 use ciro_model::integer::RunError;
 
 use super::model::Model;
+use crate::advice::Advice;
 use crate::verify::{RealOutput, Verified};
 
 /// The integer model does not compute what was proven: the proof system is broken, or the model is
@@ -22,6 +23,9 @@ pub enum RecomputeError {
         #[source]
         source: RunError,
     },
+    /// The model computes the proven integers, but is another one than the key's.
+    #[error("the proof is about another model")]
+    OtherModel,
     /// The model gives another output than the proven one.
     #[error("inference {inference}: the model gives another output `{output}` than the proven one")]
     Output {
@@ -30,6 +34,16 @@ pub enum RecomputeError {
         /// The output's name.
         output: String,
     },
+}
+
+impl RecomputeError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::OtherModel => Some(Advice::CompareKeys),
+            Self::Run { .. } | Self::Output { .. } => Some(Advice::Report),
+        }
+    }
 }
 
 impl Model {
@@ -55,6 +69,9 @@ impl Model {
                 }
             }
             runs += 1;
+        }
+        if self.integer().digest() != verified.model_digest {
+            return Err(RecomputeError::OtherModel);
         }
         Ok(runs)
     }

@@ -24,6 +24,9 @@ pub enum InputMismatch {
         /// How many values.
         count: usize,
     },
+    /// The key is another one than the proof was verified with.
+    #[error("the key is another one than the proof was verified with")]
+    OtherKey,
     /// The proof shows a commitment only.
     #[error("the proof is about a committed input")]
     Committed,
@@ -77,17 +80,18 @@ impl InputMismatch {
             Self::Clamped { .. } => Some(Advice::AllowClamped),
             Self::Sample { .. }
             | Self::NotTaken(_)
+            | Self::OtherKey
             | Self::Public
             | Self::Commitment
             | Self::Samples { .. } => None,
         }
     }
 
-    /// The check that fails; `None` if what was given is no input of the model, which says nothing
-    /// of the proof.
+    /// The check that fails; `None` if what was given is no input of the model, or another key,
+    /// which says nothing of the proof.
     pub fn check(&self) -> Option<Check> {
         match self.reason() {
-            Self::NotTaken(_) => None,
+            Self::NotTaken(_) | Self::OtherKey => None,
             Self::Clamped { .. } => Some(Check::Clamped),
             _ => Some(Check::Inputs),
         }
@@ -114,6 +118,9 @@ impl Verified {
         samples: &[Vec<Tensor<f64>>],
         check: &InputCheck,
     ) -> Result<usize, InputMismatch> {
+        if key.digest() != self.model_key {
+            return Err(InputMismatch::OtherKey);
+        }
         let (proven, given) = (self.samples.len(), samples.len());
         if proven != given {
             return Err(InputMismatch::Samples { proven, given });
@@ -158,7 +165,8 @@ impl VerifiedSample {
     }
 
     /// Compares the inference's input with real inputs, and says how many of their values were
-    /// moved to the end of their range.
+    /// moved to the end of their range. The key has to be the one that the proof was verified with,
+    /// as [`Verified::compare_inputs`] checks.
     ///
     /// # Errors
     /// [`InputMismatch`] with the first input that is another one.
@@ -172,6 +180,9 @@ impl VerifiedSample {
         match (&self.input, check.blinding) {
             (StatedInput::Public(_), Some(_)) => return Err(InputMismatch::Public),
             (StatedInput::Committed(_), None) => return Err(InputMismatch::Committed),
+            (StatedInput::Public(proven), None) if proven.len() != encoded.tensors.len() => {
+                return Err(InputMismatch::OtherKey);
+            }
             (StatedInput::Public(proven), None) => {
                 let mut views = key.interface().views().zip(proven.iter().zip(&encoded.tensors));
                 if let Some(((port, _), _)) = views.find(|(_, (proven, given))| proven != given) {

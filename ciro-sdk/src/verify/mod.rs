@@ -28,8 +28,10 @@ use crate::route::Route;
 pub struct Verified {
     /// How it was proven.
     pub route: Route,
-    /// The model.
+    /// The key that it was verified with.
     pub model_key: KeyDigest,
+    /// The digest of the integer model.
+    pub model_digest: [u8; 32],
     /// The security parameters.
     pub preset: Preset,
     /// What they are worth for this key, in bits.
@@ -92,7 +94,8 @@ pub fn verify_with(
     let samples = samples.map(|(sample, claim)| decoded(key, sample, claim));
     let samples = samples.collect::<Result<_, _>>()?;
     let (preset, security) = (key.preset(), key.security());
-    Ok(Verified { route, model_key: key.digest(), preset, security, samples })
+    let (model_key, model_digest) = (key.digest(), key.model_digest());
+    Ok(Verified { route, model_key, model_digest, preset, security, samples })
 }
 
 fn decoded(key: &Key, sample: usize, claim: Claim) -> Result<VerifiedSample, VerifyError> {

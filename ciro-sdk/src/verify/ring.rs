@@ -132,6 +132,11 @@ pub enum KeyRingError {
     /// Keys of different models.
     #[error("the keys are made for different models")]
     OtherModel,
+    /// More bytes than a key file may have.
+    #[error(
+        "a key file has at most {MAX_KEY_FILE_BYTES} bytes, not {0}: leave out some of the keys"
+    )]
+    TooLong(usize),
     /// All keys are of routes that this build leaves out.
     #[error("the key file holds keys of routes alone that are not part of this build")]
     NotBuilt,
@@ -166,14 +171,16 @@ impl From<Key> for KeyRing {
 }
 
 impl KeyRing {
-    /// Gathers keys of one model.
+    /// Gathers keys of one model. What is gathered is read again from its bytes.
     ///
     /// # Errors
-    /// [`KeyRingError`] if there are none or too many, two are for the same proofs, or they are of
-    /// different models.
+    /// [`KeyRingError`] if there are none or too many, two are for the same proofs, they are of
+    /// different models, or nobody would read one of them or all of them together.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyRingError> {
         let mut entries = BTreeMap::new();
-        for key in keys {
+        for (entry, key) in keys.into_iter().enumerate() {
+            Key::from_bytes(&key.to_bytes())
+                .map_err(|source| KeyRingError::Key { entry, source })?;
             let kind = key.kind();
             if let Some(other) = entries.insert(kind, Entry::Key(key.clone()))
                 && other != Entry::Key(key)
@@ -181,7 +188,7 @@ impl KeyRing {
                 return Err(KeyRingError::Twice(kind));
             }
         }
-        Self { entries }.checked()
+        Self { entries }.checked()?.within_a_file()
     }
 
     /// Adds the keys of another ring of the same model.
@@ -195,7 +202,13 @@ impl KeyRing {
                 _ => drop(self.entries.insert(kind, entry)),
             }
         }
-        self.checked()
+        self.checked()?.within_a_file()
+    }
+
+    /// Refuses what no reader takes.
+    fn within_a_file(self) -> Result<Self, KeyRingError> {
+        check_length(self.to_bytes().len())?;
+        Ok(self)
     }
 
     fn checked(self) -> Result<Self, KeyRingError> {
@@ -235,7 +248,8 @@ impl KeyRing {
     /// The key to verify a bundle against.
     ///
     /// The bundle only says what kind of proof it is; whether it is one is for
-    /// [`verify`](crate::verify) to find out.
+    /// [`verify`](crate::verify) to find out. So whoever wrote the bundle chooses among the entries:
+    /// a verifier who wants the strength of one of them asks for it with a [`Policy`].
     ///
     /// # Errors
     /// [`VerifyError::NotBuilt`] if this build leaves out the route, [`VerifyError::NoKey`] if
@@ -302,6 +316,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingError`] if the bytes are no key file of this version; no bytes panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyRingError> {
+        check_length(bytes.len())?;
         if Route::of_key(bytes).is_some() {
             return Err(KeyRingError::SingleKey);
         }
@@ -345,6 +360,11 @@ impl KeyRing {
     pub fn load(path: &Path) -> Result<Self, LoadKeyError> {
         Ok(Self::from_bytes(&files::read(path, MAX_KEY_FILE_BYTES)?)?)
     }
+}
+
+/// Refuses more bytes than a key file may have.
+fn check_length(length: usize) -> Result<(), KeyRingError> {
+    if length as u64 <= MAX_KEY_FILE_BYTES { Ok(()) } else { Err(KeyRingError::TooLong(length)) }
 }
 
 /// An entry and the proofs that it is for.

@@ -179,8 +179,10 @@ impl ModelKey {
             return wrong(what);
         }
         self.interface.check()?;
-        if !self.interface.has_room_for_labels(self.batch) {
-            return wrong("the class names of a batch take more than 64 MiB");
+        if !self.interface.has_room_for_names(self.batch) {
+            return wrong(
+                "the names of a batch's inputs, outputs and classes take more than 64 MiB",
+            );
         }
         let io = self.chips.iter().filter(|chip| matches!(chip, AnyChip::Io(_))).count();
         if io != 1 {

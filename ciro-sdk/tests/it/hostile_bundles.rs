@@ -165,6 +165,41 @@ fn another_model_does_not_give_the_proven_outputs() {
     assert!(matches!(refused, RecomputeError::Run { inference: 0, .. }), "{refused}");
 }
 
+/// `y_k = [1, 2 + k] . x` for two inputs of which one is read.
+fn of_two(outputs: i32, scale: f64, reads: usize) -> Model {
+    let mut builder = ModelBuilder::new();
+    let inputs = ["x", "z"].map(|name| builder.input(name, vec![1, 2]));
+    let encoding = Encoding::Affine { scale: 1.0, lo: -9, hi: 9 };
+    let x = builder.view(inputs[reads], encoding).unwrap();
+    for at in 0..outputs {
+        let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, 2 + at]).unwrap());
+        let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
+        builder.output(&format!("y{at}"), y, Decoding::Real { scale });
+    }
+    Model::from(builder.finish().unwrap())
+}
+
+#[test]
+fn what_is_compared_is_compared_with_the_model_and_key_of_the_proof() {
+    let model = of_two(2, 1.0, 0);
+    let prover = Prover::new(&model, &ProveSettings::default()).unwrap();
+    let given = |x: f64, z: f64| [sample(&[x, x]), sample(&[z, z])].concat();
+    let bundle = prover.prove(&[given(4.0, 0.0)]).unwrap().bundle;
+    let verified = verify(&bundle, &prover.key()).unwrap();
+    assert_eq!(model.recompute(&verified), Ok(1));
+    // Fewer outputs, and equal integers that mean something else.
+    for other in [of_two(1, 1.0, 0), of_two(2, 1000.0, 0)] {
+        assert_eq!(other.recompute(&verified), Err(RecomputeError::OtherModel));
+    }
+    // A key whose integers are another input's.
+    let other = of_two(2, 1.0, 1).key(&ProveSettings::default()).unwrap();
+    let check = InputCheck::default();
+    let said = verified.compare_inputs(&other, &[given(-7.0, 4.0)], &check);
+    assert_eq!(said, Err(InputMismatch::OtherKey));
+    let said = verified.compare_inputs(&prover.key(), &[given(-7.0, 4.0)], &check);
+    assert_eq!(said, Err(InputMismatch::Value { name: "x".to_owned() }));
+}
+
 #[test]
 fn the_float_model_tells_when_it_decides_otherwise() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models/logreg_iris");

@@ -118,3 +118,40 @@ fn a_batch_of_a_strangers_choice_takes_a_bounded_amount_of_memory() {
         }
     }
 }
+
+#[test]
+fn names_of_several_outputs_count_together() {
+    let count = Decoding::MAX_NAMES;
+    let mut builder = ModelBuilder::new();
+    let input = builder.input("x", vec![1, 2]);
+    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
+    let class = builder.push("class", ArgMax, &[x], 1.0).unwrap();
+    for at in 0..2 {
+        let names = Decoding::Names(names(count / 2 + 1, 0));
+        builder.output(&format!("class{at}"), class, names);
+    }
+    let model = Model::from(builder.finish().unwrap());
+    let file = Prover::new(&model, &ProveSettings::default()).unwrap().key().to_bytes();
+    let read = bounded("two outputs with too many names", || Key::from_bytes(&file));
+    assert!(matches!(read, Err(KeyDecodeError::Route { .. })), "{read:?}");
+}
+
+#[test]
+fn long_names_of_ports_do_not_multiply_with_the_batch() {
+    let (ports, bytes, batch) = (1_000, 4_000, 128);
+    let mut builder = ModelBuilder::new();
+    let input = builder.input("x", vec![1, 2]);
+    for at in 0..ports {
+        builder.input(format!("{at}{}", "n".repeat(bytes)), vec![1]);
+    }
+    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
+    let class = builder.push("class", ArgMax, &[x], 1.0).unwrap();
+    builder.output("class", class, Decoding::Integer);
+    let model = Model::from(builder.finish().unwrap());
+    let key = |batch| model.key(&ProveSettings { batch, ..ProveSettings::default() }).unwrap();
+    let one = key(1).to_bytes();
+    bounded("one inference of a model with 1,000 long names", || Key::from_bytes(&one)).unwrap();
+    let many = key(batch).to_bytes();
+    let read = bounded("a batch of them", || Key::from_bytes(&many));
+    assert!(matches!(read, Err(KeyDecodeError::Route { .. })), "{read:?}");
+}

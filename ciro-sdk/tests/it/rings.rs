@@ -1,10 +1,10 @@
 //! Key files: one encoding, one model, one entry for each kind of proof, and nothing that panics.
 
-use ciro_sdk::integer::ops::Linear;
+use ciro_sdk::integer::ops::{ArgMax, Linear};
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    Advice, Check, Key, KeyRing, KeyRingError, LoadKeyError, Model, Policy, Preset, ProofKind,
-    ProveSettings, Prover, Route, Tensor, VerifyError, advice,
+    Advice, Check, Key, KeyRing, KeyRingError, LoadKeyError, MakeKeysError, Model, Policy, Preset,
+    ProofKind, ProveSettings, Prover, Route, Tensor, VerifyError, advice,
 };
 use proptest::prelude::*;
 
@@ -174,4 +174,24 @@ proptest! {
             prop_assert_eq!(ring.to_bytes(), bytes);
         }
     }
+}
+
+#[test]
+fn a_ring_that_nobody_would_read_is_not_made() {
+    let mut builder = ModelBuilder::new();
+    let input = builder.input("x", vec![1, 2]);
+    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
+    let class = builder.push("class", ArgMax, &[x], 1.0).unwrap();
+    builder.output("class", class, Decoding::Names(vec!["n".repeat(11); 200_000]));
+    let model = Model::from(builder.finish().unwrap());
+    let kinds = |most| (1..=most).map(|batch| kind(Preset::Standard, batch));
+    let ring = model.key_ring(kinds(3), None).unwrap();
+    assert_eq!(KeyRing::from_bytes(&ring.to_bytes()).as_ref(), Ok(&ring));
+    let refused = model.key_ring(kinds(4), None).unwrap_err();
+    assert!(matches!(refused, MakeKeysError::Ring(KeyRingError::TooLong(_))), "{refused}");
+    let fourth =
+        KeyRing::from(model.key(&ProveSettings { batch: 4, ..Default::default() }).unwrap());
+    assert!(matches!(ring.with(fourth), Err(KeyRingError::TooLong(_))));
+    let long = vec![0; usize::try_from(ciro_sdk::MAX_KEY_FILE_BYTES).unwrap() + 1];
+    assert_eq!(KeyRing::from_bytes(&long), Err(KeyRingError::TooLong(long.len())));
 }

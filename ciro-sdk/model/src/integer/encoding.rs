@@ -283,6 +283,14 @@ impl Decoding {
     /// The most class names of one output: more than any vocabulary has words.
     pub const MAX_NAMES: usize = 1 << 18;
 
+    /// The class names; none for numbers.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Names(names) => names,
+            Self::Real { .. } | Self::Integer => &[],
+        }
+    }
+
     /// The real values of an output tensor; class names decode to their position.
     pub fn decode(&self, integers: &Tensor<i32>) -> Tensor<f64> {
         match self {

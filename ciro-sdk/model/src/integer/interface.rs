@@ -118,8 +118,12 @@ pub const MAX_RANK: usize = 32;
 /// The longest name of an input, output or class, in bytes.
 const MAX_NAME_BYTES: usize = 1 << 12;
 
-/// The most bytes that the class names of one inference's outputs may take together.
-const MAX_LABEL_BYTES: usize = 1 << 26;
+/// The most bytes that the names of classes, or those of inputs and outputs, which come with the
+/// claims of a proof may take together.
+const MAX_NAMES_BYTES: usize = 1 << 26;
+
+/// What an input or output of a claim takes beside its name and its elements, in bytes, about.
+const PORT_BYTES: usize = 64;
 
 impl Interface {
     /// The interface of a model.
@@ -156,8 +160,12 @@ impl Interface {
         for (at, output) in self.outputs.iter().enumerate() {
             output.check().map_err(|what| wrong(&format!("output {at}"), what))?;
         }
-        if !self.has_room_for_labels(1) {
-            return Err(wrong("interface", "the class names take more than 64 MiB"));
+        let names = self.outputs.iter().map(|port| port.decoding.names().len());
+        if names.sum::<usize>() > Decoding::MAX_NAMES {
+            return Err(wrong("interface", "more than 2^18 class names"));
+        }
+        if !self.has_room_for_names(1) {
+            return Err(wrong("interface", "the names take more than 64 MiB"));
         }
         let mut elements = self.public_tensors();
         if elements.try_fold(0, |sum: usize, more| sum.checked_add(more?)).is_none() {
@@ -185,10 +193,17 @@ impl Interface {
         self.inputs.iter().find(|port| port.views.len() > 1)
     }
 
-    /// Whether the class names of a batch's outputs take a bounded amount of memory.
-    pub fn has_room_for_labels(&self, batch: u32) -> bool {
-        let one = self.outputs.iter().map(OutputPort::label_bytes).fold(0, usize::saturating_add);
-        one.saturating_mul(batch as usize) <= MAX_LABEL_BYTES
+    /// Whether the names that come with the claims of a batch take a bounded amount of memory: those
+    /// of classes, and those of inputs and outputs.
+    pub fn has_room_for_names(&self, batch: u32) -> bool {
+        let port = |name: &str, shape: &[usize]| PORT_BYTES + name.len() + size_of_val(shape);
+        let inputs = self.inputs.iter().map(|input| port(&input.name, &input.shape));
+        let outputs = self.outputs.iter().map(|output| port(&output.name, &output.shape));
+        let ports: usize = inputs.chain(outputs).sum();
+        let labels = self.outputs.iter().map(OutputPort::label_bytes);
+        let labels = labels.fold(0, usize::saturating_add);
+        let fits = |one: usize| one.saturating_mul(batch as usize) <= MAX_NAMES_BYTES;
+        fits(ports) && fits(labels)
     }
 
     /// The integers of an input that the model takes, drawn element by element: `pick` chooses an
@@ -373,7 +388,7 @@ pub(super) mod tests {
         named.outputs[0].interval = Interval::new(0, 1);
         named.outputs[0].decoding = Decoding::Names(vec!["a".repeat(4000), "b".into()]);
         named.check().unwrap();
-        assert!(named.has_room_for_labels(16_000) && !named.has_room_for_labels(17_000));
+        assert!(named.has_room_for_names(16_000) && !named.has_room_for_names(17_000));
         named.outputs[0].shape = vec![17_000];
         named.check().unwrap_err();
         named.outputs[0].shape = vec![1];
