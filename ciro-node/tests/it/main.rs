@@ -1,0 +1,1 @@
+//! The node as its users see it: a process that is started, spoken to over HTTP, and killed.
