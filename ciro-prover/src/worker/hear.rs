@@ -58,17 +58,10 @@ impl Worker {
             let oldest =
                 oldest.or_else(|| self.entries.iter().find_map(unclaimed).filter(|_| direct));
             let Some(key) = oldest else { return false };
-            let state = self.entries.get(&key).map(|entry| entry.row.state);
-            // An attempt that was over may have come back, and it may have ended twice.
-            let loose = |state: State| {
-                state.is_end() || (direct && matches!(state, State::Seen | State::Waiting))
-            };
-            if state.is_some_and(loose) {
-                self.set_timer(key, u64::MAX);
-                self.timers.remove(&(u64::MAX, key));
-                self.entries.remove(&key);
-                self.effects.push(Effect::Forget(key.0, key.1));
-            }
+            self.set_timer(key, u64::MAX);
+            self.timers.remove(&(u64::MAX, key));
+            self.entries.remove(&key);
+            self.effects.push(Effect::Forget(key.0, key.1));
         }
         true
     }

@@ -39,7 +39,7 @@ pub struct Worker {
     entries: BTreeMap<Key, Entry>,
     /// When which entry is looked at, by the worker's own clock.
     timers: BTreeSet<(u64, Key)>,
-    /// Entries that are over, the oldest first: these make room.
+    /// Entries that are over, each once, the oldest first: these make room.
     over: VecDeque<Key>,
     head: Option<Head>,
     peers: BTreeMap<ProviderId, u16>,
@@ -159,6 +159,9 @@ impl Worker {
         self.effects.push(Effect::Progress(key.0, key.1, to));
         let after = self.clock;
         self.set_timer(key, after);
+        if from.is_end() {
+            self.over.retain(|over| *over != key);
+        }
         if to.is_end() {
             self.over.push_back(key);
         }

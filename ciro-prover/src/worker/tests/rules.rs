@@ -172,3 +172,21 @@ fn a_direct_order_that_cannot_be_done_goes_back() {
     worker.step(0, Input::Ledger(won(2)));
     assert_eq!(state(&worker), (State::Releasing, Some(Reason::Denied(Denial::Lease))));
 }
+
+/// Whether the ledger says of an attempt that is over that it is held after all, any number of
+/// times, it takes one place among those that make room.
+#[test]
+fn an_attempt_that_ends_again_and_again_is_forgotten_once() {
+    let mut worker = holding(order(0));
+    for round in 1..=20 {
+        let standing = Standing::Over { attempt: 1 };
+        let over =
+            Sighting { place: Place { height: 2 * round + 1, index: 0 }, standing, ..won(0) };
+        worker.step(1, Input::Ledger(over));
+        assert_eq!(state(&worker).0, State::GivenUp);
+        assert_eq!(worker.over.len(), 1);
+        worker.step(1, Input::Ledger(won(2 * round + 2)));
+        assert_eq!(state(&worker).0, State::Releasing);
+        assert_eq!(worker.over.len(), 0);
+    }
+}

@@ -112,7 +112,7 @@ impl Play<'_> {
         if !stalled && self.dice.one_in(2) {
             self.block()?;
         }
-        if turn % 20 == 0 {
+        if turn.is_multiple_of(20) {
             self.publish_again();
         }
         self.end_children();
