@@ -13,7 +13,6 @@ pub mod metrics;
 mod node;
 pub mod proofs;
 pub mod secret;
-pub mod statement;
 pub mod store;
 pub mod validity;
 

@@ -150,7 +150,7 @@ pub fn read_genesis(folder: &Path) -> Result<Genesis, StartError> {
 /// # Errors
 ///
 /// [`StartError`] naming what does not fit.
-pub fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<ReplicaId, StartError> {
+pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<ReplicaId, StartError> {
     let spec = &genesis.spec;
     spec.check()?;
     if spec.verifier != VERIFIER {

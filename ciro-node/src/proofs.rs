@@ -10,21 +10,16 @@ use std::time::Instant;
 
 use ciro_ledger::ProofSystem;
 use ciro_ledger::validity::{Refused, Stated};
-use ciro_protocol::id::KeyDigest;
 use ciro_protocol::model::KeyFacts;
 use ciro_protocol::order::Route;
-use ciro_sdk::{Key, Policy, ProofBundle};
+use ciro_sdk::network;
+pub use ciro_sdk::network::VERIFIER;
 use sha2::{Digest as _, Sha256};
 
 use crate::metrics::Metrics;
-use crate::statement::{cells, input_digest, output_digest};
 
-/// The version of the verifier that this build is.
-pub const VERIFIER: u8 = 1;
 /// Proofs that are remembered.
 const REMEMBERED: usize = 4096;
-/// What a proof is worth is a fact of its key, which an order compares with its policy.
-const ANY: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 
 /// The verifier.
 #[derive(Debug)]
@@ -57,35 +52,27 @@ impl Verifier {
         }
     }
 
-    fn judge(&self, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
-        let key = read_key(key)?;
-        let bundle = ProofBundle::from_bytes(bundle).map_err(|error| refused(&error))?;
+    fn judge(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        let facts = self.facts(verifier, key)?;
         let started = Instant::now();
-        let verified = ciro_sdk::verify_with(&bundle, &key, &ANY);
-        self.metrics.verified(key.route().name(), started.elapsed());
-        verified.map_err(|error| refused(&error))?;
-        let statement = bundle.statement(&key).map_err(|error| refused(&error))?;
-        Ok(Stated {
-            key: KeyDigest(key.digest().0),
-            input: input_digest(&statement),
-            output: output_digest(&statement),
-        })
+        let stated = network::verify_stated(verifier, key, bundle);
+        self.metrics.verified(route_name(facts.route), started.elapsed());
+        let network::Stated { key, input, output } = stated.map_err(|error| refused(&error))?;
+        Ok(Stated { key, input, output })
     }
 }
 
 impl ProofSystem for Verifier {
     fn facts(&self, verifier: u8, key: &[u8]) -> Result<KeyFacts, Refused> {
-        known(verifier)?;
-        facts_of(&read_key(key)?)
+        network::facts(verifier, key).map_err(|error| refused(&error))
     }
 
     fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
-        known(verifier)?;
-        let name = name_of(key, bundle);
+        let name = name_of(verifier, key, bundle);
         if let Some(stated) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
             return Ok(stated);
         }
-        let judged = self.judge(key, bundle);
+        let judged = self.judge(verifier, key, bundle);
         match &judged {
             Ok(stated) => {
                 let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,44 +103,17 @@ impl Held {
     }
 }
 
-/// Returns what a card says of a key.
-///
-/// # Errors
-///
-/// [`Refused`] if the key is not one of the network's routes.
-pub fn facts_of(key: &Key) -> Result<KeyFacts, Refused> {
-    let route = match key.route() {
-        ciro_sdk::Route::Tensor => Route::Tensor,
-        ciro_sdk::Route::Cairo => Route::Cairo,
-        other => return Err(Refused(format!("the network knows no route `{other}`"))),
-    };
-    let (security, bits) = (key.security(), |bits: u32| u16::try_from(bits).unwrap_or(u16::MAX));
-    Ok(KeyFacts {
-        digest: KeyDigest(key.digest().0),
-        route,
-        bits: bits(security.whole_conjectured_bits()),
-        proven_bits: bits(security.whole_proven_bits()),
-        batch: key.batch(),
-        cells: cells(key),
-    })
-}
-
-fn known(verifier: u8) -> Result<(), Refused> {
-    if verifier == VERIFIER {
-        Ok(())
-    } else {
-        Err(Refused(format!("verifier {verifier} is not known here, expected {VERIFIER}")))
+const fn route_name(route: Route) -> &'static str {
+    match route {
+        Route::Tensor => "tensor",
+        Route::Cairo => "cairo",
     }
 }
 
-fn read_key(bytes: &[u8]) -> Result<Key, Refused> {
-    Key::from_bytes(bytes).map_err(|error| refused(&error))
-}
-
-/// Names a pair of blobs.
-fn name_of(key: &[u8], bundle: &[u8]) -> [u8; 32] {
+/// Names a verifier with a pair of blobs.
+fn name_of(verifier: u8, key: &[u8], bundle: &[u8]) -> [u8; 32] {
     let hashes = [key, bundle].map(Sha256::digest);
-    Sha256::digest(hashes.concat()).into()
+    Sha256::new_with_prefix([verifier]).chain_update(hashes.concat()).finalize().into()
 }
 
 /// Puts an error and its causes into one line.

@@ -6,6 +6,8 @@ mod blinding;
 mod files;
 pub mod inputs;
 mod machine;
+#[cfg(feature = "network")]
+pub mod network;
 mod printable;
 #[cfg(feature = "prove")]
 mod prove;
@@ -40,7 +42,8 @@ pub use routes::RouteError;
 pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode, proof_kinds};
 pub use verdict::Check;
 pub use verify::{
-    BundleError, InputCheck, InputMismatch, Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError,
-    LoadBundleError, LoadKeyError, MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, ProofBundle,
-    RealInput, RealOutput, Verified, VerifiedSample, VerifyError, verify, verify_with,
+    BundleError, EncodedInputs, InputCheck, InputMismatch, InputStatement, InputStatementError,
+    Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError, LoadKeyError,
+    MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, ProofBundle, RealInput, RealOutput, Verified,
+    VerifiedSample, VerifyError, verify, verify_with,
 };

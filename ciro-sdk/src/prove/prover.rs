@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use ciro_model::Tensor;
+
 use super::model::Model;
 use crate::advice::Advice;
 use crate::blinding::Blinding;
@@ -13,7 +15,7 @@ use crate::routes::{
     CairoPackage, ProveError, ProveSettings, RouteProof, RouteProver, backend, memory_limit,
 };
 use crate::verify::{
-    ClaimForm, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, ProofBundle, RealOutput,
+    ClaimForm, InputStatement, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, ProofBundle, RealOutput,
 };
 
 /// Proves inferences of one model; made once, used for many inputs.
@@ -108,7 +110,6 @@ impl Prover {
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
         let start = Instant::now();
-        let limit = memory_limit(max_memory_bytes);
         let mut integers = Vec::with_capacity(samples.len());
         let mut clamped = Vec::with_capacity(samples.len());
         for (sample, reals) in samples.iter().enumerate() {
@@ -117,8 +118,35 @@ impl Prover {
             integers.push(encoded.tensors);
             clamped.push(encoded.clamped);
         }
-        let RouteProof { statement, proof, steps, blinding } =
-            self.route.prove(&integers, limit)?;
+        let proven = self.prove_integers(&integers, max_memory_bytes)?;
+        let prove_ms = start.elapsed().as_secs_f64() * 1e3;
+        Ok(Proven { clamped, prove_ms, ..proven })
+    }
+
+    /// Proves the inferences of integers as an order states them; of these nothing is encoded, so
+    /// `clamped` stays empty.
+    ///
+    /// # Errors
+    /// [`ProveError::Stated`] if the statement only commits to an input, otherwise as
+    /// [`Self::prove_within`].
+    pub fn prove_stated(
+        &self,
+        statement: &InputStatement,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
+        let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
+        let integers = statement.integers().ok_or(ProveError::Stated)?;
+        self.prove_integers(&integers, max_memory_bytes)
+    }
+
+    fn prove_integers(
+        &self,
+        integers: &[Vec<Tensor<i32>>],
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
+        let start = Instant::now();
+        let limit = memory_limit(max_memory_bytes);
+        let RouteProof { statement, proof, steps, blinding } = self.route.prove(integers, limit)?;
         if proof.len() > MAX_PROOF_BYTES {
             return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
@@ -126,7 +154,7 @@ impl Prover {
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         let claims = statement.claims.into_iter();
         let outputs = claims.map(|claim| self.model.decode(claim.outputs)).collect();
-        Ok(Proven { bundle, outputs, clamped, blinding, steps, prove_ms })
+        Ok(Proven { bundle, outputs, clamped: Vec::new(), blinding, steps, prove_ms })
     }
 }
 

@@ -11,6 +11,8 @@ mod cairo_route;
 mod hostile_bundles;
 mod memory;
 mod mutations;
+#[cfg(feature = "network")]
+mod orders;
 mod real_models;
 mod rings;
 mod support;
