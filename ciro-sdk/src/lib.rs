@@ -3,6 +3,8 @@
 mod advice;
 mod advise;
 mod blinding;
+#[cfg(feature = "client")]
+pub mod client;
 mod files;
 pub mod inputs;
 mod machine;

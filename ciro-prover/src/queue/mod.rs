@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod conformance;
 mod memory;
+mod node;
 
 use std::future::Future;
 
@@ -13,6 +14,7 @@ use ciro_protocol::tx::{Body, SignedTx};
 use ciro_protocol::wire::{DecodeError, Message};
 
 pub use memory::{MemoryBroker, MemoryQueue};
+pub use node::NodeQueue;
 
 /// What travels: an order that is open, or that was given to its provider at once. Whether this is
 /// so, the ledger says.
@@ -92,6 +94,9 @@ pub enum QueueError {
         /// The offset.
         offset: u64,
     },
+    /// Nobody answers.
+    #[error("the queue does not answer")]
+    Unreachable,
     /// There is no room.
     #[error("the queue holds as many records as it can: {max}")]
     Full {
@@ -135,7 +140,16 @@ impl JobOffer {
     ///
     /// [`Poison`] naming what is wrong.
     pub fn read(bytes: &[u8]) -> Result<Self, Poison> {
-        let OfferRecord { order: signed, attempt } = OfferRecord::from_bytes(bytes)?;
+        let OfferRecord { order, attempt } = OfferRecord::from_bytes(bytes)?;
+        Self::of(order, attempt)
+    }
+
+    /// Takes an order at an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Poison`] naming what is wrong.
+    pub fn of(signed: SignedTx, attempt: u8) -> Result<Self, Poison> {
         if attempt == 0 {
             return Err(Poison::NoAttempt);
         }

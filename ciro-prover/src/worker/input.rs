@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use ciro_protocol::amount::Amount;
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::event::Event;
-use ciro_protocol::id::{JobId, ProviderId};
+use ciro_protocol::id::{JobId, KeyDigest, ProviderId};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::Proven;
 
+use super::decide::Served;
 use super::effect::Deed;
 use crate::queue::{JobOffer, Position};
 
@@ -34,6 +35,8 @@ pub enum Input {
     /// All active providers, with the jobs that each holds at most: who claims first follows from
     /// it.
     Peers(BTreeMap<ProviderId, u16>),
+    /// All keys that are proven here from now on: offers for others are denied.
+    Models(BTreeMap<KeyDigest, Served>),
     /// Time passed.
     Tick,
     /// Claim nothing more; finish what is held.

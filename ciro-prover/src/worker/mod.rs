@@ -103,6 +103,10 @@ impl Worker {
             Input::Proof(job, attempt, result) => self.proved((job, attempt), result),
             Input::Stored(blob) => self.stored(blob),
             Input::Peers(peers) => self.peers = peers,
+            Input::Models(models) => {
+                self.settings.models = models;
+                self.wake(&[State::Seen, State::Held]);
+            }
             Input::Tick => {}
             Input::Drain => {
                 self.draining = true;
