@@ -272,6 +272,7 @@ impl Parts {
             judged_bytes: limits.bundle_bytes.max(10_240),
         };
         let blobs = Arc::new(Blobs::open(&folder.join("blobs"), limits)?);
+        metrics.blobs(blobs.bytes());
         let threads = match config.verify.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,

@@ -18,11 +18,11 @@ use ciro_protocol::wire::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::ApiState;
 use super::reply::{ApiError, octets};
 use super::request::{Names, body, message, name};
+use super::{ApiState, Parts};
 use crate::blobs::{Blobs, StoreBlobError};
-use crate::store::{Listed, Snapshot, StateStore, StoreError};
+use crate::store::{Listed, Snapshot, StoreError};
 
 /// How long the blobs of an ended job are kept for sure, in ms of ledger time: a week.
 const KEPT_MS: u64 = 7 * 86_400_000;
@@ -36,8 +36,8 @@ pub(super) async fn begin(
 ) -> Result<Json<BlobStatus>, ApiError> {
     let bytes = body(&headers, content, BlobList::BYTES_MAX).await?;
     let list: BlobList = message(&bytes)?;
-    let store = Arc::clone(&state.parts.store);
-    on_disk(&state, move |blobs| blobs.begin(list, || needed(&store))).await
+    let parts = Arc::clone(&state.parts);
+    on_disk(&state, move |blobs| blobs.begin(list, || needed(&parts))).await
 }
 
 pub(super) async fn chunk(
@@ -60,8 +60,8 @@ pub(super) async fn whole(
 ) -> Result<Json<BlobStatus>, ApiError> {
     let id = name("id", &id)?;
     let bytes = body(&headers, content, WHOLE_BLOB_BYTES_MAX).await?;
-    let store = Arc::clone(&state.parts.store);
-    on_disk(&state, move |blobs| blobs.put(id, &bytes, || needed(&store))).await
+    let parts = Arc::clone(&state.parts);
+    on_disk(&state, move |blobs| blobs.put(id, &bytes, || needed(&parts))).await
 }
 
 async fn on_disk(
@@ -69,9 +69,13 @@ async fn on_disk(
     work: impl FnOnce(&Blobs) -> Result<BlobStatus, StoreBlobError> + Send + 'static,
 ) -> Result<Json<BlobStatus>, ApiError> {
     let blobs = Arc::clone(&state.parts.blobs);
-    let done = tokio::task::spawn_blocking(move || work(&blobs)).await;
-    let status = done.map_err(|_| ApiError::internal("storing a blob panicked"))??;
-    state.parts.metrics.blobs(state.parts.blobs.bytes());
+    let metrics = state.parts.metrics.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let status = work(&blobs)?;
+        metrics.blobs(blobs.bytes());
+        Ok::<_, StoreBlobError>(status)
+    });
+    let status = done.await.map_err(|_| ApiError::internal("storing a blob panicked"))??;
     Ok(Json(status))
 }
 
@@ -159,19 +163,22 @@ fn range(text: &str, len: u64) -> Wanted {
     }
 }
 
-/// Returns the blobs that may not go: of models that take orders, and of jobs that are not ended or
-/// ended not long ago. If the state cannot be read, nothing is known to be free.
-fn needed(store: &StateStore) -> BTreeSet<BlobId> {
-    let read = store.snapshot().and_then(|snapshot| {
-        let mut needed = BTreeSet::new();
+/// Returns the blobs that may not go: of transactions that wait, of models that take orders, and of
+/// jobs that are not ended or ended not long ago. `None` if the state cannot be read: then nothing
+/// is known to be free.
+fn needed(parts: &Parts) -> Option<BTreeSet<BlobId>> {
+    let mut needed = parts.admission.pending.blobs();
+    let read = parts.store.snapshot().and_then(|snapshot| {
         needed_by_models(&snapshot, &mut needed)?;
-        needed_by_jobs(&snapshot, &mut needed)?;
-        Ok(needed)
+        needed_by_jobs(&snapshot, &mut needed)
     });
-    read.unwrap_or_else(|error| {
-        tracing::error!(error = crate::chain_of(&error), "the state cannot be read");
-        BTreeSet::new()
-    })
+    match read {
+        Ok(()) => Some(needed),
+        Err(error) => {
+            tracing::error!(error = crate::chain_of(&error), "the state cannot be read");
+            None
+        }
+    }
 }
 
 fn needed_by_models(snapshot: &Snapshot, needed: &mut BTreeSet<BlobId>) -> Result<(), StoreError> {

@@ -52,7 +52,6 @@ fn checks(state: &ApiState) -> Vec<HealthCheck> {
 
 pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    state.parts.metrics.blobs(state.parts.blobs.bytes());
     let text = state.parts.metrics.text();
     let text = text.map_err(|_| ApiError::internal("the metrics do not encode"))?;
     Ok(([(header::CONTENT_TYPE, TYPE)], text).into_response())

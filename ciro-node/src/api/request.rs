@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -17,6 +17,9 @@ use super::reply::ApiError;
 
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much is read of a body that is refused already, and for how long.
+const HEAR_OUT_BYTES: usize = 1 << 20;
+const HEAR_OUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Parts of the path.
 pub(super) struct Names<T>(pub(super) T);
@@ -74,8 +77,32 @@ pub(super) fn limit(limit: Option<usize>) -> Result<usize, ApiError> {
     }
 }
 
-/// Reads a body of at most `max` bytes.
+/// Reads a body of at most `max` bytes. A sender whose body is refused is heard out for a moment:
+/// one that still writes when the connection closes may never see the answer.
 pub(super) async fn body(headers: &HeaderMap, body: Body, max: usize) -> Result<Vec<u8>, ApiError> {
+    let mut stream = body.into_data_stream();
+    let read = read(headers, &mut stream, max).await;
+    if read.is_err() {
+        hear_out(&mut stream).await;
+    }
+    read
+}
+
+async fn hear_out(stream: &mut BodyDataStream) {
+    let until = Instant::now() + HEAR_OUT_TIMEOUT;
+    let mut left = HEAR_OUT_BYTES;
+    while let Ok(Some(Ok(part))) = timeout_at(until, stream.next()).await
+        && let Some(rest) = left.checked_sub(part.len())
+    {
+        left = rest;
+    }
+}
+
+async fn read(
+    headers: &HeaderMap,
+    stream: &mut BodyDataStream,
+    max: usize,
+) -> Result<Vec<u8>, ApiError> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if media.is_none_or(|media| !media.eq_ignore_ascii_case(OCTETS)) {
         let got = media.map_or("no type".to_owned(), |media| format!("`{media:.80}`"));
@@ -91,7 +118,6 @@ pub(super) async fn body(headers: &HeaderMap, body: Body, max: usize) -> Result<
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(said.unwrap_or(0).min(64 << 10));
-    let mut stream = body.into_data_stream();
     let until = Instant::now() + BODY_TIMEOUT;
     loop {
         let next = timeout_at(until, stream.next()).await.map_err(|_| {

@@ -9,6 +9,7 @@ use ciro_protocol::id::TxId;
 use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::Message as _;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::ApiState;
@@ -36,15 +37,27 @@ pub(super) async fn submit(
     }
     let (id, job) = (tx.body.id(), tx.body.job());
     let (taken, known) = state.parts.admission.admit(tx).await?;
-    if let Taken::Waiting(mut stage) = taken {
-        let settled = stage.wait_for(|stage| *stage != Stage::Waiting).await;
-        // Nobody tells any more once a block holds it.
-        if settled.is_ok_and(|stage| *stage == Stage::Failed) {
-            let detail = "the transaction was not made durable: send it again";
-            return Err(Problem::new(Code::NotReady, detail).into());
-        }
+    if let Taken::Waiting(stage) = taken {
+        durable(&state, stage).await?;
     }
     Ok((StatusCode::ACCEPTED, Json(Accepted { id, job, known })))
+}
+
+/// Waits until a transaction is durable.
+async fn durable(state: &ApiState, mut stage: watch::Receiver<Stage>) -> Result<(), ApiError> {
+    let not_durable = |detail| Err(Problem::new(Code::NotReady, detail).into());
+    let (mut fatal, mut stopped) = (state.parts.shared.fatal(), state.parts.stopped.clone());
+    tokio::select! {
+        settled = stage.wait_for(|stage| *stage != Stage::Waiting) => match settled {
+            Ok(stage) if *stage == Stage::Failed => {
+                not_durable("the transaction was not made durable: send it again")
+            }
+            // Nobody tells any more once a block holds it.
+            Ok(_) | Err(_) => Ok(()),
+        },
+        _ = fatal.wait_for(Option::is_some) => not_durable("the node stops: send it again"),
+        _ = stopped.wait_for(|stopped| *stopped) => not_durable("the node stops: send it again"),
+    }
 }
 
 /// Says what became of a transaction.

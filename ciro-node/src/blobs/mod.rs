@@ -90,7 +90,7 @@ impl Blobs {
     }
 
     /// Announces a blob and says which chunks of it are missing. `needed` says which blobs may not
-    /// go to make room.
+    /// go to make room, if it is known.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl Blobs {
     pub fn begin(
         &self,
         list: BlobList,
-        needed: impl FnOnce() -> BTreeSet<BlobId>,
+        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
     ) -> Result<BlobStatus, StoreBlobError> {
         list.check()?;
         let id = list.id();
@@ -168,7 +168,7 @@ impl Blobs {
         &self,
         id: BlobId,
         bytes: &[u8],
-        needed: impl FnOnce() -> BTreeSet<BlobId>,
+        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
     ) -> Result<BlobStatus, StoreBlobError> {
         let list = BlobList::of(bytes)?;
         let got = list.id();
@@ -280,7 +280,7 @@ impl Blobs {
         &self,
         inner: &mut Inner,
         bytes: u64,
-        needed: impl FnOnce() -> BTreeSet<BlobId>,
+        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
     ) -> Result<(), StoreBlobError> {
         let BlobLimits { total_bytes: max, blob_bytes, .. } = self.limits;
         if bytes > blob_bytes {
@@ -289,7 +289,7 @@ impl Blobs {
         if inner.bytes.saturating_add(bytes) <= max {
             return Ok(());
         }
-        let needed = needed();
+        let needed = needed().ok_or(StoreBlobError::Full { bytes, max })?;
         let whole = inner.whole.iter().filter(|(id, _)| !needed.contains(id));
         let whole = whole.map(|(id, whole)| (whole.used, *id));
         let uploads = inner.uploads.iter().filter(|(_, upload)| !upload.finishing);

@@ -5,8 +5,8 @@ use super::*;
 const LIMITS: BlobLimits =
     BlobLimits { total_bytes: 6 << 20, blob_bytes: 4 << 20, judged_bytes: 1 << 20 };
 
-fn nothing() -> BTreeSet<BlobId> {
-    BTreeSet::new()
+fn nothing() -> Option<BTreeSet<BlobId>> {
+    Some(BTreeSet::new())
 }
 
 fn bytes(seed: u8, len: usize) -> Vec<u8> {
@@ -48,12 +48,14 @@ fn what_is_needed_stays_and_the_least_recent_goes() {
         blobs.put(ids[at], &contents[at], nothing).unwrap();
     }
     assert!(blobs.len(ids[1]).is_some(), "asked for");
-    blobs.put(ids[3], &contents[3], || BTreeSet::from([ids[0]])).unwrap();
+    blobs.put(ids[3], &contents[3], || Some(BTreeSet::from([ids[0]]))).unwrap();
     let here = |id: &BlobId| blobs.len(*id).is_some();
     assert_eq!(ids.iter().map(here).collect::<Vec<_>>(), [true, true, false, true]);
-    let all = || ids.iter().copied().collect();
+    let all = || Some(ids.iter().copied().collect());
     let refused = blobs.put(ids[2], &contents[2], all);
     assert!(matches!(refused, Err(StoreBlobError::Full { .. })));
+    let refused = blobs.put(ids[2], &contents[2], || None);
+    assert!(matches!(refused, Err(StoreBlobError::Full { .. })), "nothing goes unasked");
     let long = BlobList::of(&bytes(9, (4 << 20) + 1)).unwrap();
     assert!(matches!(blobs.begin(long, nothing), Err(StoreBlobError::TooLong { .. })));
 }

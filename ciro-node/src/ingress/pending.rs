@@ -1,6 +1,6 @@
 //! Transactions that were taken and are not executed yet, bounded in bytes and by account.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ciro_protocol::batch::{ATTACHMENTS_MAX, TXS_MAX};
@@ -83,13 +83,15 @@ struct Known {
     account: Address,
     bytes: usize,
     stage: watch::Sender<Stage>,
+    /// The blobs that it is about.
+    blobs: Vec<BlobId>,
 }
 
 /// What goes into one batch.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) txs: Vec<SignedTx>,
-    pub(super) attachments: std::collections::BTreeSet<BlobId>,
+    pub(super) attachments: BTreeSet<BlobId>,
 }
 
 impl Pending {
@@ -126,7 +128,7 @@ impl Pending {
         if txs >= self.limits.per_account {
             return Err(Full::Account { txs, max: self.limits.per_account });
         }
-        let stage = inner.know(id, (account, size), Stage::Waiting);
+        let stage = inner.know(&tx, Stage::Waiting);
         inner.queued += size;
         inner.queue.push_back(tx);
         self.metrics.mempool(inner.known.len(), inner.bytes);
@@ -135,12 +137,17 @@ impl Pending {
         Ok(stage)
     }
 
+    /// Returns the blobs that transactions here are about: they may not go.
+    #[must_use]
+    pub fn blobs(&self) -> BTreeSet<BlobId> {
+        self.lock().known.values().flat_map(|known| known.blobs.iter().copied()).collect()
+    }
+
     /// Takes note of transactions whose batch was durable when the node stopped.
     pub(crate) fn recover(&self, txs: &[SignedTx]) {
         let mut inner = self.lock();
         for tx in txs {
-            let what = (tx.body.header.account, tx.to_bytes().len());
-            inner.know(tx.body.id(), what, Stage::Durable);
+            inner.know(tx, Stage::Durable);
         }
         self.metrics.mempool(inner.known.len(), inner.bytes);
     }
@@ -221,15 +228,17 @@ impl Pending {
 }
 
 impl Inner {
-    fn know(
-        &mut self,
-        id: TxId,
-        (account, bytes): (Address, usize),
-        stage: Stage,
-    ) -> watch::Receiver<Stage> {
+    fn know(&mut self, tx: &SignedTx, stage: Stage) -> watch::Receiver<Stage> {
         let (sender, receiver) = watch::channel(stage);
-        let known = Known { account, bytes, stage: sender };
-        if self.known.insert(id, known).is_none() {
+        let (account, bytes) = (tx.body.header.account, tx.to_bytes().len());
+        let mut blobs = attachments(&tx.body.body);
+        match &tx.body.body {
+            Body::Order(order) => blobs.push(order.input.blob),
+            Body::RegisterModel(model) => blobs.push(model.card.blob),
+            _ => {}
+        }
+        let known = Known { account, bytes, stage: sender, blobs };
+        if self.known.insert(tx.body.id(), known).is_none() {
             self.bytes += bytes;
             *self.accounts.entry(account).or_default() += 1;
         }

@@ -95,3 +95,6 @@ impl StateStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
