@@ -11,6 +11,8 @@ mod http;
 mod job;
 mod keystore;
 mod model;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod verify;
 

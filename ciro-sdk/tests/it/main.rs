@@ -14,6 +14,8 @@ mod mutations;
 #[cfg(feature = "network")]
 mod orders;
 mod real_models;
+#[cfg(feature = "client")]
+mod results;
 mod rings;
 mod support;
 mod views;

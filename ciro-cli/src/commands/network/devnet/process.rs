@@ -33,12 +33,18 @@ impl Process {
     /// Whether it runs: there is a process of this number, and it is not another one's that took
     /// the number later.
     pub(super) fn is_running(&self) -> bool {
-        let Ok(line) = std::fs::read(format!("/proc/{}/cmdline", self.pid)) else {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
             return !Path::new("/proc/self").exists() && signal("-0", self.pid).is_ok();
         };
-        // A process that ended and was not waited for has an empty line.
+        // The state follows the name, which may hold anything, in parentheses.
+        let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+        if state.starts_with(['Z', 'X']) {
+            return false;
+        }
+        // The arguments of a process that is just being started are not there yet.
+        let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         let own = self.arguments.last().map_or(&[][..], |argument| argument.as_bytes());
-        !line.is_empty() && line.split(|byte| *byte == 0).any(|part| part == own)
+        line.is_empty() || line.split(|byte| *byte == 0).any(|part| part == own)
     }
 
     /// Ends it at once.
