@@ -25,7 +25,8 @@ fn node(answers: Vec<(u16, Vec<u8>)>) -> Node {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (kept, mut answers) = (Arc::clone(&asked), VecDeque::from(answers));
     std::thread::spawn(move || {
-        while let (Some((status, body)), Ok((stream, _))) = (answers.pop_front(), listener.accept()) {
+        while let (Some((status, body)), Ok((stream, _))) = (answers.pop_front(), listener.accept())
+        {
             let request = read(&stream);
             kept.lock().unwrap().push(request);
             let head = format!(

@@ -34,22 +34,22 @@ enum Action {
     Watch(JobArgs),
     /// Fetch the proof of a settled job and verify it
     Result {
-        #[command(flatten)]
-        job: JobArgs,
         /// The key file that the proof is verified with
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// The proof
         #[arg(short, long, value_name = "PROOF")]
         output: PathBuf,
+        #[command(flatten)]
+        job: JobArgs,
     },
     /// Fetch a job's receipt with all that proves it
     Receipt {
-        #[command(flatten)]
-        job: JobArgs,
         /// The receipt
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+        #[command(flatten)]
+        job: JobArgs,
     },
     /// Take an order back that nobody has claimed
     Cancel(JobArgs),

@@ -60,8 +60,6 @@ pub(crate) struct TermArgs {
 #[command(after_help = "\
 The proof that comes back is verified here, against the key that is computed from MODEL, before anything is shown.")]
 pub(crate) struct Args {
-    #[command(flatten)]
-    order: OrderArgs,
     /// The proof
     #[arg(short, long, value_name = "PROOF")]
     output: Option<PathBuf>,
@@ -71,16 +69,18 @@ pub(crate) struct Args {
     /// Seconds to wait for the result
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patience: u64,
+    #[command(flatten)]
+    order: OrderArgs,
 }
 
 /// Arguments of `ciro order`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OrderFileArgs {
-    #[command(flatten)]
-    order: OrderArgs,
     /// The signed order
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    order: OrderArgs,
 }
 
 /// Milliseconds since the command began to order.
