@@ -14,9 +14,9 @@ use crate::world::{RICH, World};
 /// Sends transfers from several threads until the node is killed, and returns what it acknowledged.
 fn send_until_killed(world: &mut World, after: Duration) -> Vec<ciro_protocol::TxId> {
     let to = SecretKey::from_seed(b"carol").address();
-    let txs: Vec<_> = (0..200)
-        .map(|_| world.sign(RICH, Body::Transfer(Transfer { to, amount: ciro(1) })))
-        .collect();
+    let until = world.info().head.time_ms + 30_000;
+    let body = || Body::Transfer(Transfer { to, amount: ciro(1) });
+    let txs: Vec<_> = (0..200).map(|_| world.sign_until(RICH, body(), until)).collect();
     let address = world.address;
     let send = |txs: &[ciro_protocol::SignedTx]| {
         let mut acknowledged = Vec::new();
