@@ -8,7 +8,7 @@ use ciro_protocol::tx::{Body, Transfer};
 use ciro_protocol::wire::Message as _;
 
 use crate::http::request;
-use crate::market::ciro;
+use crate::market::{ciro, the_state_keeps_its_invariants};
 use crate::world::{RICH, World};
 
 /// Sends transfers from several threads until the node is killed, and returns what it acknowledged.
@@ -59,4 +59,6 @@ fn what_was_acknowledged_outlasts_every_kill() {
     let account: AccountInfo = world.get(&api::account(carol)).json();
     assert!(account.balance >= ciro(acknowledged.len() as u64));
     assert!(account.balance <= ciro(600));
+    assert!(world.terminate());
+    the_state_keeps_its_invariants(&world);
 }
