@@ -280,7 +280,7 @@ impl Model {
         let settings = ciro_sdk::ProveSettings { batch, ..settings.0 };
         let work = move || {
             let prover = provers.get(&model, &settings)?;
-            let proven = prover.prove_within(&samples, settings.max_memory_bytes)?;
+            let proven = prover.prove_in(&samples, settings.context, settings.max_memory_bytes)?;
             Ok((proven, prover.key()))
         };
         let (proven, key) = job::run(py, observer, work)?;

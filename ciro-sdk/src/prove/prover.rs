@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use ciro_model::integer::Context;
+
 use super::model::Model;
 use crate::advice::Advice;
 use crate::blinding::Blinding;
@@ -21,6 +23,7 @@ use crate::verify::{
 pub struct Prover {
     model: Model,
     route: Box<dyn RouteProver>,
+    context: Context,
     max_memory_bytes: Option<u64>,
 }
 
@@ -73,8 +76,8 @@ impl Prover {
         let _span = tracing::info_span!("prepare", route = %settings.route).entered();
         check_batch(model, settings.batch)?;
         let route = backend(settings.route)?.prover(model.integer(), settings)?;
-        let max_memory_bytes = settings.max_memory_bytes;
-        Ok(Self { model: model.clone(), route, max_memory_bytes })
+        let ProveSettings { context, max_memory_bytes, .. } = *settings;
+        Ok(Self { model: model.clone(), route, context, max_memory_bytes })
     }
 
     /// The key that verifiers need.
@@ -94,16 +97,18 @@ impl Prover {
     /// [`ProveError`] if a sample does not fit the model, or there are more or fewer than the
     /// settings say.
     pub fn prove(&self, samples: &[Sample]) -> Result<Proven, ProveError> {
-        self.prove_within(samples, self.max_memory_bytes)
+        self.prove_in(samples, self.context, self.max_memory_bytes)
     }
 
-    /// As [`Self::prove`], under another limit of memory than the settings'.
+    /// As [`Self::prove`], in another context and under another limit of memory than the settings'.
     ///
     /// # Errors
-    /// As [`Self::prove`]; [`ProveError::Memory`] if the proof is expected to take more.
-    pub fn prove_within(
+    /// As [`Self::prove`]; [`ProveError::Memory`] if the proof is expected to take more,
+    /// [`ProveError::Context`] if the route binds proofs to none.
+    pub fn prove_in(
         &self,
         samples: &[Sample],
+        context: Context,
         max_memory_bytes: Option<u64>,
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
@@ -118,7 +123,7 @@ impl Prover {
             clamped.push(encoded.clamped);
         }
         let RouteProof { statement, proof, steps, blinding } =
-            self.route.prove(&integers, limit)?;
+            self.route.prove(&integers, context, limit)?;
         if proof.len() > MAX_PROOF_BYTES {
             return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
@@ -227,13 +232,14 @@ impl Provers {
 
     /// The prover of a model for these settings, a new one if there is none.
     ///
-    /// The limit of memory decides whether to begin, not how to prove: it is for
-    /// [`Prover::prove_within`] to say.
+    /// The limit of memory decides whether to begin, not how to prove, and a context belongs to a
+    /// proof: both are for [`Prover::prove_in`] to say.
     ///
     /// # Errors
     /// As [`Prover::new`].
     pub fn get(&self, model: &Model, settings: &ProveSettings) -> Result<Arc<Prover>, ProveError> {
-        let wanted = ProveSettings { max_memory_bytes: None, ..*settings };
+        let context = Context::NONE;
+        let wanted = ProveSettings { context, max_memory_bytes: None, ..*settings };
         if let Some(prover) = self.known(model, &wanted) {
             return Ok(prover);
         }

@@ -8,7 +8,7 @@ mod output;
 mod real_input;
 mod ring;
 
-use ciro_model::integer::{Claim, StatedInput};
+use ciro_model::integer::{Claim, Context, StatedInput};
 use ciro_stark::{Policy, Preset, Security};
 
 pub use bundle::{BundleError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
@@ -32,6 +32,9 @@ pub struct Verified {
     pub model_key: KeyDigest,
     /// The digest of the integer model.
     pub model_digest: [u8; 32],
+    /// What the proof is bound to beside the model and the samples: whether that is what it should
+    /// be bound to is for the caller to compare ([`ProofBundle::check_context`]).
+    pub context: Context,
     /// The security parameters.
     pub preset: Preset,
     /// What they are worth for this key, in bits.
@@ -90,12 +93,13 @@ pub fn verify_with(
     let statement = bundle.statement(key)?;
     let verified = key.of_route().verify(&statement, &bundle.proof, policy);
     verified.map_err(|rejected| VerifyError::rejected(route, rejected))?;
+    let context = statement.context;
     let samples = statement.claims.into_iter().enumerate();
     let samples = samples.map(|(sample, claim)| decoded(key, sample, claim));
     let samples = samples.collect::<Result<_, _>>()?;
     let (preset, security) = (key.preset(), key.security());
     let (model_key, model_digest) = (key.digest(), key.model_digest());
-    Ok(Verified { route, model_key, model_digest, preset, security, samples })
+    Ok(Verified { route, model_key, model_digest, context, preset, security, samples })
 }
 
 fn decoded(key: &Key, sample: usize, claim: Claim) -> Result<VerifiedSample, VerifyError> {

@@ -3,6 +3,7 @@
 mod air;
 mod chips;
 mod field;
+mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
