@@ -11,6 +11,9 @@ mod preset;
 mod proof;
 #[cfg(feature = "prove")]
 mod prover;
+#[cfg(test)]
+#[cfg(feature = "prove")]
+mod reveal;
 #[cfg(feature = "prove")]
 mod rows;
 mod security;
