@@ -88,11 +88,12 @@ impl RouteKey for CairoKey {
         self.to_bytes()
     }
 
+    /// The program's output begins with the key's identity; it has no place for a context.
+    fn binds_context(&self) -> bool {
+        false
+    }
+
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected> {
-        // The program's output begins with the key's identity and has no place for a context.
-        if !statement.context.is_none() {
-            return Err(Rejected::Context);
-        }
         policy
             .check(PRESET, &self.security())
             .map_err(|error| Rejected::Invalid(Check::Security, RouteError::new(error)))?;

@@ -51,8 +51,6 @@ impl PartialEq for RouteError {
 pub(crate) enum Rejected {
     /// It proves no claims about committed inputs.
     CommittedInput,
-    /// The route binds no proof to a context.
-    Context,
     /// The bytes do not decode.
     Damaged(RouteError),
     /// A check fails.

@@ -134,7 +134,6 @@ impl VerifyError {
     pub(super) fn rejected(route: Route, rejected: Rejected) -> Self {
         match rejected {
             Rejected::CommittedInput => Self::CommittedInput(route),
-            Rejected::Context => Self::NoContext(route),
             Rejected::Damaged(source) => Self::Damaged(source),
             Rejected::Invalid(check, source) => Self::Invalid { check, source },
         }

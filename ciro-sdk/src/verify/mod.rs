@@ -91,6 +91,9 @@ pub fn verify_with(
     let route = key.route();
     let _span = tracing::info_span!("verify", %route).entered();
     let statement = bundle.statement(key)?;
+    if !statement.context.is_none() && !key.of_route().binds_context() {
+        return Err(VerifyError::NoContext(route));
+    }
     let verified = key.of_route().verify(&statement, &bundle.proof, policy);
     verified.map_err(|rejected| VerifyError::rejected(route, rejected))?;
     let context = statement.context;
