@@ -174,7 +174,7 @@ fn of_two(outputs: i32, scale: f64, reads: usize) -> Model {
     for at in 0..outputs {
         let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, 2 + at]).unwrap());
         let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
-        builder.output(&format!("y{at}"), y, Decoding::Real { scale });
+        builder.output(format!("y{at}"), y, Decoding::Real { scale });
     }
     Model::from(builder.finish().unwrap())
 }

@@ -128,7 +128,7 @@ fn names_of_several_outputs_count_together() {
     let class = builder.push("class", ArgMax, &[x], 1.0).unwrap();
     for at in 0..2 {
         let names = Decoding::Names(names(count / 2 + 1, 0));
-        builder.output(&format!("class{at}"), class, names);
+        builder.output(format!("class{at}"), class, names);
     }
     let model = Model::from(builder.finish().unwrap());
     let file = Prover::new(&model, &ProveSettings::default()).unwrap().key().to_bytes();
