@@ -330,11 +330,13 @@ fn describe(
             line("calibrated", calibrated.unwrap_or_else(|| "with random numbers".to_owned()));
         }
     }
-    if let Some(runs) = report.recomputed {
-        line(
+    match report.recomputed {
+        None => {}
+        Some(0) => line("run again", "none: the inputs are committed to, not shown".to_owned()),
+        Some(runs) => line(
             "run again",
             format!("{}, equal to the proven outputs", format::plural(runs, "inference")),
-        );
+        ),
     }
     text
 }
