@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use ciro_model::integer::{Claim, Statement};
 use ciro_model::{IntegerModel, Tensor};
-use num_traits::One;
+use num_traits::{One, Zero};
 use stwo::core::fields::m31::BaseField;
+use stwo::core::fields::qm31::SecureField;
+use stwo_constraint_framework::{FrameworkEval as _, InfoEvaluator};
 
 use super::check::faults;
 use super::{Plan, StarkProveError, TensorProver};
-use crate::air::{Chip as _, Places};
+use crate::air::{Air, Balance, Challenges, Chip as _, Places};
 use crate::chips::AnyChip;
 use crate::chips::product::AccumulateFixed;
+use crate::form::Form;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::rows::Column;
-use crate::security::Security;
+use crate::security::{Counts, Security};
 use crate::verify::{Policy, VerificationError, verify};
 
 #[path = "../../tests/it/models.rs"]
@@ -176,6 +179,26 @@ fn provers_and_verifiers_find_the_same_parameters_and_they_meet_the_policy() {
             };
             assert!(reached >= 100.0, "{name}, {preset}: {security:?}");
         }
+    }
+}
+
+#[test]
+fn the_ledger_counts_every_constraint_and_every_opening() {
+    for (name, model) in models::all() {
+        let key = TensorProver::new(model, Preset::FastTest, 1).unwrap().key().clone();
+        let counts = Counts::of(&key.chips);
+        // Whatever is opened in two rows is opened a third time, one period further on.
+        let terms = |&rows: &usize| if rows == 2 { 3 } else { rows };
+        let openings: usize = Form::of(&key).openings.iter().flatten().map(terms).sum();
+        assert_eq!(counts.openings, openings as u64, "{name}");
+        let (balance, zero) = (Balance::of(&key.chips), SecureField::zero());
+        let constraints = |(number, &chip): (usize, &AnyChip)| {
+            let closing = balance.closing((number, &chip), zero);
+            let air = Air::new((number, chip), Challenges::dummy().clone(), closing);
+            air.evaluate(InfoEvaluator::new(chip.log_size(), vec![], zero)).n_constraints
+        };
+        let constraints: usize = key.chips.iter().enumerate().map(constraints).sum();
+        assert_eq!(counts.constraints, constraints as u64, "{name}");
     }
 }
 
