@@ -109,7 +109,7 @@ fn claims_of_other_shapes_are_refused_before_memory_is_made() {
     let output = refused(&|claim| claim.outputs = vec![wide.clone()]);
     assert!(matches!(output, VerifyError::Statement(BundleError::OtherShape(_))), "{output}");
     let more = refused(&|claim| claim.outputs = vec![Tensor::scalar(0); 60_000]);
-    let count = BundleError::Count { at: 76, expected: 1, found: 60_000 };
+    let count = BundleError::Count { at: 108, expected: 1, found: 60_000 };
     assert_eq!(more, VerifyError::Statement(count));
     let committed = refused(&|claim| claim.input = StatedInput::Committed([0; 32]));
     assert_eq!(committed, VerifyError::CommittedInput(Route::Tensor));
