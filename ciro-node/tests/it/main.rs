@@ -1,0 +1,8 @@
+//! The node as its users see it: a process that is started, spoken to over HTTP, and killed.
+
+mod commands;
+mod crash;
+mod http;
+mod market;
+mod refusals;
+mod world;
