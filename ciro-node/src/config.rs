@@ -15,7 +15,7 @@ pub const KEY_FILE: &str = "node.key";
 pub const ADDRESS_FILE: &str = "api.addr";
 
 /// The settings of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The HTTP interface.
@@ -61,22 +61,11 @@ pub struct BlobConfig {
 }
 
 /// Verification.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VerifyConfig {
     /// Threads; 0 for one of each processor. Default 0, range 0 to 1,024.
     pub threads: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            api: ApiConfig::default(),
-            mempool: MempoolConfig::default(),
-            blobs: BlobConfig::default(),
-            verify: VerifyConfig::default(),
-        }
-    }
 }
 
 impl Default for ApiConfig {
@@ -95,12 +84,6 @@ impl Default for MempoolConfig {
 impl Default for BlobConfig {
     fn default() -> Self {
         Self { bytes_max: 20_000_000_000 }
-    }
-}
-
-impl Default for VerifyConfig {
-    fn default() -> Self {
-        Self { threads: 0 }
     }
 }
 

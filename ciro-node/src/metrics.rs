@@ -67,7 +67,6 @@ impl Default for Metrics {
 impl Metrics {
     /// Begins to count.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "one entry for each metric")]
     pub fn new() -> Self {
         let mut all = All {
             registry: Registry::default(),

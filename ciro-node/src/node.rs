@@ -1,5 +1,6 @@
 //! A running node: its stores, its threads, and its interface.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use std::time::Duration;
 
 use ciro_consensus::{Input, ReplicaId, Timer};
 use ciro_ledger::genesis::GenesisError;
-use ciro_protocol::chain::{Genesis, SpecError};
+use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::order::Route;
-use ciro_protocol::sign::SecretKey;
+use ciro_protocol::sign::{Address, SecretKey};
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -285,7 +286,7 @@ impl Parts {
     }
 
     async fn run(
-        self,
+        mut self,
         folder: &Path,
         config: Config,
         (id, key): (ReplicaId, SecretKey),
@@ -294,6 +295,41 @@ impl Parts {
         let listening = |source| StartError::Listen { address: config.api.listen, source };
         let listener = listener.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
+        let signer = key.address();
+        let recovered = std::mem::take(&mut self.batches);
+        let signing = crate::secret::read(&folder.join(KEY_FILE))?;
+        let (threads, parts) = self.start_threads(&config, (id, signing))?;
+        let Threads { shared, pending, inputs, nonces, .. } = &threads;
+        let submitter = SubmitterId(u64::from(id.0));
+        for batch in &recovered {
+            pending.recover(&batch.body.txs);
+        }
+        let known = recovered.iter().map(|batch| batch.body.nonce);
+        let last = known.chain(nonces.get(&submitter.0).copied()).max().unwrap_or(0);
+        let tick = Duration::from_millis(parts.genesis.spec.time.tick_ms);
+        let (chain, next_nonce) = (parts.chain, last + 1);
+        let settings = BatchSettings { chain, submitter, key, next_nonce, tick };
+        let hurry = Arc::new(AtomicUsize::new(0));
+        let tools = (Arc::clone(&parts.bodies), Arc::clone(&parts.validity));
+        let driver = (inputs.clone(), Arc::clone(shared), Arc::clone(&hurry));
+        let batcher = Batcher::new(settings, Arc::clone(pending), tools, driver);
+        let batcher = tokio::spawn(batcher.run(recovered));
+        let (stop_server, stopped) = tokio::sync::watch::channel(false);
+        let state = parts.interface(&threads, (submitter, signer), (hurry, stopped), &config);
+        let router = api::router(state.clone(), &config.api.cors).map_err(StartError::Origin)?;
+        let server = tokio::spawn(api::serve(listener, router, state));
+        write_address(folder, address)?;
+        tracing::info!(%address, %chain, "the node runs");
+        let Threads { shared, consensus, execution, inputs, .. } = threads;
+        Ok(Node { address, shared, consensus, execution, inputs, batcher, server, stop_server })
+    }
+
+    /// Starts execution, and then consensus, which asks it for blocks at once.
+    fn start_threads(
+        self,
+        config: &Config,
+        (id, key): (ReplicaId, SecretKey),
+    ) -> Result<(Threads, Shown), StartError> {
         let spec = Arc::new(self.genesis.spec.clone());
         let head = self.store.snapshot()?.head()?;
         let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
@@ -301,7 +337,8 @@ impl Parts {
             bytes: config.mempool.bytes_max,
             per_account: config.mempool.per_account_max,
         };
-        let pending = Pending::new(limits, head.nonces.clone(), self.metrics.clone());
+        let nonces = head.nonces;
+        let pending = Pending::new(limits, nonces.clone(), self.metrics.clone());
         let pending = Arc::new(pending);
         let (inputs, input_queue) = sync_channel(INPUTS_MAX);
         let (jobs, job_queue) = sync_channel(JOBS_MAX);
@@ -315,18 +352,10 @@ impl Parts {
             metrics: self.metrics.clone(),
         }
         .start(job_queue)?;
-        let seed = key.address();
-        let (submitter, hurry) = (SubmitterId(u64::from(id.0)), Arc::new(AtomicUsize::new(0)));
-        let mut next_nonce = head.nonces.get(&submitter.0).copied().unwrap_or(0) + 1;
-        for batch in &self.batches {
-            next_nonce = next_nonce.max(batch.body.nonce + 1);
-            pending.recover(&batch.body.txs);
-        }
-        let signing = crate::secret::read(&folder.join(KEY_FILE))?.into_consensus();
         let consensus = ConsensusThread::start(Opening {
             genesis: self.genesis.consensus()?,
             id,
-            key: signing,
+            key: key.into_consensus(),
             opened: self.log,
             inputs: input_queue,
             answers: inputs.clone(),
@@ -337,40 +366,65 @@ impl Parts {
             shared: Arc::clone(&shared),
             metrics: self.metrics.clone(),
         })?;
-        let recovered = self.batches;
-        let tick = Duration::from_millis(spec.time.tick_ms);
-        let settings = BatchSettings { chain: self.chain, submitter, key, next_nonce, tick };
-        let tools = (Arc::clone(&self.bodies), Arc::clone(&self.validity));
-        let driver = (inputs.clone(), Arc::clone(&shared), Arc::clone(&hurry));
-        let batcher = Batcher::new(settings, Arc::clone(&pending), tools, driver);
-        let batcher = tokio::spawn(batcher.run(recovered));
+        let (genesis, chain, store, bodies) = (self.genesis, self.chain, self.store, self.bodies);
+        let (blobs, validity, metrics) = (self.blobs, self.validity, self.metrics);
+        let shown = Shown { genesis, chain, spec, store, bodies, blobs, validity, metrics };
+        Ok((Threads { shared, pending, consensus, execution, inputs, nonces }, shown))
+    }
+}
+
+/// The threads, and what lies between them.
+struct Threads {
+    shared: Arc<Shared>,
+    pending: Arc<Pending>,
+    consensus: ConsensusThread,
+    execution: std::thread::JoinHandle<()>,
+    inputs: SyncSender<Input>,
+    /// The last batch of each submitter that was executed before the start.
+    nonces: BTreeMap<u64, u64>,
+}
+
+/// What the interface shows.
+struct Shown {
+    genesis: Genesis,
+    chain: Chain,
+    spec: Arc<ChainSpec>,
+    store: Arc<StateStore>,
+    bodies: Arc<Bodies>,
+    blobs: Arc<Blobs>,
+    validity: Arc<Validity>,
+    metrics: Metrics,
+}
+
+impl Shown {
+    fn interface(
+        self,
+        threads: &Threads,
+        submitter: (SubmitterId, Address),
+        (hurry, stopped): (Arc<AtomicUsize>, tokio::sync::watch::Receiver<bool>),
+        config: &Config,
+    ) -> ApiState {
         let admission = Admission {
             chain: self.chain,
-            spec: Arc::clone(&spec),
-            submitter: (submitter, seed),
+            spec: self.spec,
+            submitter,
             store: Arc::clone(&self.store),
             validity: self.validity,
-            pending: Arc::clone(&pending),
+            pending: Arc::clone(&threads.pending),
         };
-        let (stop_server, stopped) = tokio::sync::watch::channel(false);
-        let state = ApiState::new(api::Parts {
+        ApiState::new(api::Parts {
             genesis: Arc::new(self.genesis),
             chain: self.chain,
             store: self.store,
             blobs: self.blobs,
             bodies: self.bodies,
             admission: Arc::new(admission),
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(&threads.shared),
             metrics: self.metrics,
             hurry,
             stopped,
             config: config.api.clone(),
-        });
-        let router = api::router(state.clone(), &config.api.cors).map_err(StartError::Origin)?;
-        let server = tokio::spawn(api::serve(listener, router, state));
-        write_address(folder, address)?;
-        tracing::info!(%address, chain = %self.chain, height = head.height, "the node runs");
-        Ok(Node { address, shared, consensus, execution, inputs, batcher, server, stop_server })
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 /// An error on its way out.
 #[derive(Debug)]
-pub(super) struct ApiError(Problem);
+pub(super) struct ApiError(Box<Problem>);
 
 impl ApiError {
     /// Says that the node failed. What happened stands in its log.
@@ -34,7 +34,7 @@ impl ApiError {
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self(Box::new(problem))
     }
 }
 
@@ -49,7 +49,7 @@ impl From<Refused> for ApiError {
         if matches!(refused, Refused::Store(_) | Refused::Judge) {
             return Self::internal(&crate::chain_of(&refused));
         }
-        Self(refused.into())
+        Problem::from(refused).into()
     }
 }
 

@@ -10,7 +10,7 @@ fn nothing() -> Option<BTreeSet<BlobId>> {
 }
 
 fn bytes(seed: u8, len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at % 251) as u8 ^ seed).collect()
+    (0..=250).cycle().take(len).map(|byte: u8| byte ^ seed).collect()
 }
 
 #[test]

@@ -8,15 +8,15 @@ use ciro_protocol::tx::{Body, Transfer};
 use ciro_protocol::wire::Message as _;
 
 use crate::http::request;
-use crate::market::ciro;
+use crate::market::{ciro, the_state_keeps_its_invariants};
 use crate::world::{RICH, World};
 
 /// Sends transfers from several threads until the node is killed, and returns what it acknowledged.
 fn send_until_killed(world: &mut World, after: Duration) -> Vec<ciro_protocol::TxId> {
     let to = SecretKey::from_seed(b"carol").address();
-    let txs: Vec<_> = (0..200)
-        .map(|_| world.sign(RICH, Body::Transfer(Transfer { to, amount: ciro(1) })))
-        .collect();
+    let until = world.info().head.time_ms + 30_000;
+    let body = || Body::Transfer(Transfer { to, amount: ciro(1) });
+    let txs: Vec<_> = (0..200).map(|_| world.sign_until(RICH, body(), until)).collect();
     let address = world.address;
     let send = |txs: &[ciro_protocol::SignedTx]| {
         let mut acknowledged = Vec::new();
@@ -59,4 +59,6 @@ fn what_was_acknowledged_outlasts_every_kill() {
     let account: AccountInfo = world.get(&api::account(carol)).json();
     assert!(account.balance >= ciro(acknowledged.len() as u64));
     assert!(account.balance <= ciro(600));
+    assert!(world.terminate());
+    the_state_keeps_its_invariants(&world);
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ciro_model::Tensor;
 use ciro_model::integer::{Claim, Statement};
+use ciro_node::store::StateStore;
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{
     self, AccountInfo, BlockInfo, Finality, JobInfo, JobOffer, JobState, ModelInfo, Page,
@@ -198,8 +199,18 @@ fn an_order_is_proven_paid_and_receipted_through_a_kill() {
     assert_eq!(firm.finality, Finality::Certified);
     lists_say_the_same(&world, model, job);
     assert!(world.terminate(), "a node that is asked to stop ends well");
+    the_state_keeps_its_invariants(&world);
     world.restart();
     assert_eq!(roots(&world, before.head.height), known);
+}
+
+/// Money and escrow add up in the state that the node left on disk.
+pub(crate) fn the_state_keeps_its_invariants(world: &World) {
+    let (genesis, first) = ciro_ledger::genesis(world.genesis.spec.clone()).unwrap();
+    let store = StateStore::open(&world.data().join("ledger.redb"), &genesis, &first).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(ciro_ledger::check_invariants(&snapshot), Ok(()));
+    snapshot.check().unwrap();
 }
 
 fn a_wrong_proof_is_refused(world: &mut World, golden: &Golden, job: JobId) {

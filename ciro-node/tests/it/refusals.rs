@@ -184,3 +184,28 @@ fn a_blob_goes_up_in_chunks_and_comes_down_in_ranges() {
     let head = request(world.address, &format!("HEAD {}", api::blob(id)), &[], None).unwrap();
     assert_eq!((head.status, head.header("content-length")), (200, Some("1048676")));
 }
+
+/// Bytes that differ from a good transaction's in one bit, and bytes that are nothing at all.
+#[test]
+fn no_bytes_stop_the_node() {
+    let mut world = World::new();
+    let good = world.sign(RICH, transfer(ciro(1))).to_bytes();
+    let flipped = (0..good.len()).step_by(3).map(|at| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        bytes
+    });
+    let noise = (0..40_usize).map(|length| {
+        let byte = |at: usize| u8::try_from((at * 131 + length * 17) % 256).unwrap();
+        (0..length * 20).map(byte).collect()
+    });
+    for bytes in flipped.chain(noise) {
+        let answer = world.post(api::TRANSACTIONS, &bytes);
+        assert!((400..500).contains(&answer.status), "{answer:?} to {}", hex::encode(&bytes));
+        assert_ne!(answer.code(), "internal");
+        let answer = world.post(api::BLOBS, &bytes);
+        assert!((400..500).contains(&answer.status), "{answer:?} to {}", hex::encode(&bytes));
+    }
+    assert_eq!(world.post(api::TRANSACTIONS, &good).status, 202);
+    assert_eq!(world.get(api::READY).status, 200);
+}
