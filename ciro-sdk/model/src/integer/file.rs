@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccuracyReport, IntegerModel, ModelError};
 
 const MAGIC: &[u8; 8] = b"CIROMODL";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 20;
 const CHECKSUM: usize = 32;
 
