@@ -24,7 +24,8 @@ pub use blinding::{Blinding, InvalidBlinding};
 #[cfg(feature = "prove")]
 pub use ciro_compiler::{import, quantize};
 pub use ciro_model::integer::{
-    Claim, EncodedSample, InputPort, OutputPort, SampleMismatch, StatedInput, Statement,
+    Claim, Context, ContextError, EncodedSample, InputPort, OutputPort, SampleMismatch,
+    StatedInput, Statement,
 };
 pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
 pub use ciro_stark::{Policy, Preset, Security, UnknownPreset};

@@ -49,12 +49,11 @@ checks! {
     ModelCommitment = "model_commitment";
     /// A proof of work is missing.
     ProofOfWork = "proof_of_work";
-    /// The proof is about other inputs or outputs than it claims.
+    /// The proof is about other inputs or outputs than it claims (Cairo route; on the tensor route
+    /// that is a constraint).
     PublicValues = "public_values";
-    /// A value is used that nothing made.
-    Wiring = "wiring";
-    /// A matrix product is wrong.
-    Products = "products";
+    /// The proof is bound to another context than the one that was asked for.
+    Context = "context";
     /// A constraint does not hold.
     Constraints = "constraints";
     /// A commitment does not open as claimed.

@@ -1,7 +1,7 @@
 //! Statement bytes: verifying the golden proof for another statement never panics and never
 //! succeeds.
 //!
-//! Seeds: `ciro-sdk/stark/tests/fixtures/mlp_v2.statement`.
+//! Seeds: `ciro-sdk/stark/tests/fixtures/mlp_v3.statement`.
 #![no_main]
 
 use ciro_model::Tensor;
@@ -9,15 +9,15 @@ use ciro_model::integer::{Claim, Statement};
 use ciro_stark::{ModelKey, Policy, Proof, verify};
 use libfuzzer_sys::fuzz_target;
 
-const KEY: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.key");
-const STATEMENT: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.statement");
-const PROOF: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v2.proof");
+const KEY: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v3.key");
+const STATEMENT: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v3.statement");
+const PROOF: &[u8] = include_bytes!("../../ciro-sdk/stark/tests/fixtures/mlp_v3.proof");
 
 /// For every sample its input tensors, then its output tensors.
 fn statement(bytes: &[u8]) -> postcard::Result<Statement> {
     let samples: Vec<(Vec<Tensor<i32>>, Vec<Tensor<i32>>)> = postcard::from_bytes(bytes)?;
     let claims = samples.into_iter().map(|(inputs, outputs)| Claim::public(inputs, outputs));
-    Ok(Statement { claims: claims.collect() })
+    Ok(Statement::of(claims.collect()))
 }
 
 fuzz_target!(|bytes: &[u8]| {

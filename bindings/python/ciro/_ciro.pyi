@@ -255,6 +255,12 @@ class Proof:
         """
         Inferences that the proof is about.
         """
+    @property
+    def context(self, /) -> str | None:
+        """
+        What the proof is bound to beside its key, inputs and outputs, in hexadecimal digits; `None`
+        if to nothing.
+        """
     @staticmethod
     def from_bytes(data: bytes) -> Proof:
         """
@@ -299,7 +305,7 @@ class ProveSettings:
     """
     How inferences are proven.
     """
-    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, max_memory: int | None = None) -> ProveSettings:
+    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
         """
         Takes route and preset by their names, whether to commit to inputs instead of stating them,
         and the most memory, in bytes, that a proof may be expected to take.

@@ -12,7 +12,7 @@ from . import _ciro, _html
 from ._arrays import Inputs, Values, is_path, to_inputs, to_values
 from ._jobs import Job, logger
 from ._key import Key, Tensors
-from ._proof import Made, Proof
+from ._proof import Context, Made, Proof, digits
 from ._sources import Calibration, ModelSource, is_compiled, onnx_bytes
 from .accuracy import Accuracy
 from .errors import CalibrationWarning
@@ -92,6 +92,7 @@ class Model:
         route: str = "tensor",
         preset: str = "standard",
         commit_input: bool = False,
+        context: Optional[Context] = None,
         max_memory: Optional[int] = None,
         progress: bool = False,
     ) -> Proof:
@@ -106,6 +107,8 @@ class Model:
                 route has `standard` alone.
             commit_input: states a commitment to the input instead of the input, on the Cairo route; `proof.blinding` opens it. Proofs
                 are not made to hide anything else.
+            context: binds the proof to this number as well (a job, a caller, a contract), on the tensor route: 32 bytes, big-endian, or
+                hexadecimal digits, below the Stark prime. With another context the proof does not verify.
             max_memory: the most bytes that the proof may be expected to take. Default: what the machine has free.
             progress: shows a progress bar.
 
@@ -120,7 +123,7 @@ class Model:
         """
         given = to_inputs(inputs, list(self.inputs))
         _warn(self._inner.examine(given))
-        settings = prove_settings(route, preset, commit_input=commit_input, max_memory=max_memory)
+        settings = prove_settings(route, preset, commit_input=commit_input, context=context, max_memory=max_memory)
         with Job("prove", progress) as observer:
             proof, outputs, key, blinding, prove_ms = self._inner.prove(given, settings, observer)
         unconfirmed = self._inner if self._inner.unconfirmed else None
@@ -253,8 +256,9 @@ class Model:
         rows |= {f"output {name}": _html.shape(shape) for name, shape in self.outputs.items()}
         rows |= {"parameters": self.parameters, "multiplications": self.macs}
         for output in accuracy.outputs:
-            agreement = f"{output.top1_agreement:.2%} agreement, {output.relative_error:.4%} relative error"
-            rows[f"accuracy of {output.name}"] = f"{agreement}, {accuracy.samples} samples"
+            error = f"{output.spread_error:.4%} of the spread, {output.relative_error:.4%} relative error, {accuracy.samples} samples"
+            agreement = "" if output.top1_agreement is None else f"{output.top1_agreement:.2%} agreement, "
+            rows[f"accuracy of {output.name}"] = f"{agreement}{error}"
         return _html.table(f"Ciro model {self.name}", rows)
 
 
@@ -374,9 +378,15 @@ def prove_settings(
     batch: int = 1,
     *,
     commit_input: bool = False,
+    context: Optional[Context] = None,
     max_memory: Optional[int] = None,
 ) -> _ciro.ProveSettings:
     """The settings of a proof; the limit of its memory is what the machine has free, unless it is set."""
     return _ciro.ProveSettings(
-        route=route, preset=preset, batch=batch, commit_input=commit_input, max_memory=max_memory
+        route=route,
+        preset=preset,
+        batch=batch,
+        commit_input=commit_input,
+        context=None if context is None else digits(context),
+        max_memory=max_memory,
     )

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: What a proof is verified against: a key, the file of one, or the model itself (compiled).
 KeyLike = Union[Key, "Model", str, "os.PathLike[str]", bytes]
 
+#: What a proof is bound to beside model, inputs and outputs: 32 bytes, big-endian, or hexadecimal digits; below the Stark prime.
+Context = Union[bytes, str]
+
 #: A proof, its file, or its bytes.
 ProofLike = Union["Proof", str, "os.PathLike[str]", bytes]
 
@@ -57,6 +60,8 @@ class Verified:
     clamped: Optional[int] = None
     #: How many inferences the model was run on again, with equal results; `None` if the proof was verified against a key.
     recomputed: Optional[int] = None
+    #: What the proof is bound to beside model, inputs and outputs, in hexadecimal digits; `None` if to nothing.
+    context: Optional[str] = None
 
     @property
     def output(self) -> NDArray[Any]:
@@ -121,6 +126,14 @@ class Proof:
         """
         self._inner.save(os.fspath(path))
 
+    @property
+    def context(self) -> Optional[str]:
+        """What the proof is bound to beside model, inputs and outputs, in hexadecimal digits; `None` if to nothing.
+
+        True once the proof is verified.
+        """
+        return self._inner.context
+
     def to_bytes(self) -> bytes:
         """The bytes of a `.ciro` file."""
         return self._inner.to_bytes()
@@ -132,6 +145,7 @@ class Proof:
         inputs: Optional[Inputs] = None,
         blinding: Optional[str] = None,
         allow_clamped: bool = False,
+        context: Optional[Context] = None,
         min_security_bits: int = 100,
         min_proven_bits: int = 0,
         route: str = "tensor",
@@ -147,7 +161,7 @@ class Proof:
         start = time.perf_counter()
         with Job("verify", progress) as observer:
             against = (trusted._inner, None if model is None else model._inner)
-            asked = (given, blinding, allow_clamped)
+            asked = (given, blinding, allow_clamped, None if context is None else digits(context))
             verified = _ciro.verify(self._inner, against, policy, asked, observer)
         verify_ms = (time.perf_counter() - start) * 1e3
         self._outputs, self._verified_with = to_values(verified.outputs), trusted
@@ -165,6 +179,7 @@ class Proof:
             inputs_checked=given is not None,
             clamped=verified.clamped,
             recomputed=verified.recomputed,
+            context=self.context,
         )
 
     @property
@@ -290,6 +305,7 @@ def verify(
     inputs: Optional[Inputs] = None,
     blinding: Optional[str] = None,
     allow_clamped: bool = False,
+    context: Optional[Context] = None,
     min_security_bits: int = 100,
     min_proven_bits: int = 0,
     route: str = "tensor",
@@ -308,6 +324,8 @@ def verify(
         blinding: what opens the proof's commitment to `inputs`, if it does not state them: `Proof.blinding` of whoever made it.
         allow_clamped: takes values of `inputs` outside of the calibrated range for its end, as the model does. Without it they are a
             mismatch: the proof is equally about other inputs.
+        context: what the proof has to be bound to, as `Model.prove` takes it; `bytes(32)` asks for a proof that is bound to nothing. Left
+            out, any context is accepted, and `Verified.context` says which it is.
         min_security_bits: bits of security to ask for, by the conjecture behind most deployed STARKs.
         min_proven_bits: bits of security to ask for that hold without a conjecture; 100 accepts the preset `proven` alone.
         route: whose proofs are accepted where `key` is a model; a key has one route. With `cairo` the model's program is compiled and
@@ -337,12 +355,22 @@ def verify(
         inputs=inputs,
         blinding=blinding,
         allow_clamped=allow_clamped,
+        context=context,
         min_security_bits=min_security_bits,
         min_proven_bits=min_proven_bits,
         route=route,
         max_memory=max_memory,
         progress=progress,
     )
+
+
+def digits(context: Context) -> str:
+    """A context in hexadecimal digits."""
+    if isinstance(context, str):
+        return context
+    if len(context) != 32:
+        raise ValueError(f"a context has 32 bytes, got {len(context)}")
+    return bytes(context).hex()
 
 
 def _resolve(key: KeyLike, proof: Proof, route: str, max_memory: Optional[int]) -> tuple[Key, Optional[Model]]:

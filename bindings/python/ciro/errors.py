@@ -72,7 +72,7 @@ class InvalidProofError(CiroError):
     """The proof does not convince."""
 
     #: The check that failed, in one word: `format`, `route`, `preset`, `model_key`, `committed_input`, `security`, `statement`, `batch`,
-    #: `structure`, `model_commitment`, `proof_of_work`, `public_values`, `wiring`, `products`, `constraints`, `opening`, `inputs`,
+    #: `structure`, `model_commitment`, `proof_of_work`, `public_values`, `context`, `constraints`, `opening`, `inputs`,
     #: `clamped`, `model_output` or `proof`.
     check: str
 

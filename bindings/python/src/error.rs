@@ -18,10 +18,10 @@ use ciro_sdk::inputs::InputError;
 use ciro_sdk::integer::ModelFileError;
 use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
-    CompileError, FileError, InputMismatch, InputRefusal, InvalidBlinding, KeyRingError,
-    LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError, OpenError, ProveError,
-    RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError, failed_check,
-    printable_message,
+    CompileError, ContextError, FileError, InputMismatch, InputRefusal, InvalidBlinding,
+    KeyRingError, LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError, OpenError,
+    ProveError, RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError,
+    failed_check, printable_message,
 };
 use pyo3::exceptions::{PyFileExistsError, PyMemoryError, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -47,6 +47,8 @@ pub(crate) enum Error {
     Bundle(#[from] LoadBundleError),
     #[error(transparent)]
     Compile(#[from] CompileError),
+    #[error(transparent)]
+    Context(#[from] ContextError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
@@ -83,6 +85,7 @@ impl Error {
             Self::Blinding(error) => error,
             Self::Bundle(error) => error,
             Self::Compile(error) => error,
+            Self::Context(error) => error,
             Self::File(error) => error,
             Self::Input(error) => error,
             Self::InputRefusal(error) => error,
@@ -147,6 +150,7 @@ impl From<Error> for PyErr {
             Error::InputRefusal(_) => value(text, hint),
             Error::Mismatch(_)
             | Error::Blinding(_)
+            | Error::Context(_)
             | Error::Preset(_)
             | Error::Ring(_)
             | Error::Route(_) => PyValueError::new_err(text),

@@ -50,7 +50,8 @@ impl Key {
 
     /// The key for such proofs alone.
     fn select(&self, proof: &Proof) -> PyResult<Self> {
-        Ok(Self(self.0.find(&proof.0).map_err(Error::from)?.clone().into()))
+        let key = self.0.find(&proof.0).map_err(Error::from)?.clone();
+        Ok(Self(KeyRing::new([key]).map_err(Error::Ring)?))
     }
 
     /// For every entry its digest, route, preset, batch, and bits of security: conjectured, proven.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_sdk::{Blinding, Concern, Opened, OutputFolder, Provers, proof_kinds};
+use ciro_sdk::{Blinding, Concern, KeyRing, Opened, OutputFolder, Provers, proof_kinds};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -260,8 +260,8 @@ impl Model {
     ) -> PyResult<Key> {
         let route = route.parse().map_err(Error::Route)?;
         let (model, bundle) = (Arc::clone(&self.model), Arc::clone(&proof.0));
-        job::run(py, observer, move || Ok(model.key_for(&bundle, route, max_memory)?.into()))
-            .map(Key)
+        let work = move || Ok(KeyRing::new([model.key_for(&bundle, route, max_memory)?])?);
+        job::run(py, observer, work).map(Key)
     }
 
     /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key,
@@ -280,13 +280,13 @@ impl Model {
         let settings = ciro_sdk::ProveSettings { batch, ..settings.0 };
         let work = move || {
             let prover = provers.get(&model, &settings)?;
-            let proven = prover.prove_within(&samples, settings.max_memory_bytes)?;
-            Ok((proven, prover.key()))
+            let proven = prover.prove_in(&samples, settings.context, settings.max_memory_bytes)?;
+            Ok((proven, KeyRing::new([prover.key()])?))
         };
         let (proven, key) = job::run(py, observer, work)?;
         let ciro_sdk::Proven { bundle, outputs, blinding, prove_ms, .. } = proven;
         let blinding = blinding.map(Blinding::to_hex);
-        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key.into()), blinding, prove_ms))
+        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key), blinding, prove_ms))
     }
 
     /// Writes the model as a Cairo package into a new or an empty folder, whole or not at all;

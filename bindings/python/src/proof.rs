@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::{Blinding, InputCheck, Policy, ProofBundle, verify_with};
+use ciro_sdk::{Blinding, Context, InputCheck, Policy, ProofBundle, verify_with};
 use pyo3::PyClass;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -73,6 +73,14 @@ impl Proof {
         self.0.claims()
     }
 
+    /// What the proof is bound to beside its key, inputs and outputs, in hexadecimal digits; `None`
+    /// if to nothing.
+    #[getter]
+    fn context(&self) -> Option<String> {
+        let context = self.0.context;
+        (!context.is_none()).then(|| context.to_string())
+    }
+
     /// The claimed outputs of every inference, for this key: shapes, and little-endian int32 in
     /// row-major order.
     fn integers<'py>(&self, py: Python<'py>, key: &Key) -> PyResult<Vec<Vec<Integers<'py>>>> {
@@ -108,16 +116,16 @@ pub(crate) struct Verified {
 /// What a proof is verified against: the key, and the model if there is one.
 type Against<'py> = (PyRef<'py, Key>, Option<PyRef<'py, Model>>);
 
-/// What the proof has to be about: the inputs, what opens a commitment to them, and whether values
-/// outside of the calibrated range count as its end.
-type Asked<'py> = (Option<PyRef<'py, Inputs>>, Option<String>, bool);
+/// What the proof has to be about: the inputs, what opens a commitment to them, whether values
+/// outside of the calibrated range count as its end, and the context.
+type Asked<'py> = (Option<PyRef<'py, Inputs>>, Option<String>, bool, Option<String>);
 
-/// Verifies a proof, that it is about these inputs if there are any, and that the model says the
-/// same if there is one.
+/// Verifies a proof, that it is about these inputs and bound to this context if there are any, and
+/// that the model says the same if there is one.
 ///
 /// `min_security` are the bits that are asked for: conjectured, proven.
 #[pyfunction]
-#[pyo3(signature = (proof, against, min_security, asked=(None, None, false), observer=None))]
+#[pyo3(signature = (proof, against, min_security, asked=(None, None, false, None), observer=None))]
 pub(crate) fn verify(
     py: Python<'_>,
     proof: &Proof,
@@ -131,13 +139,16 @@ pub(crate) fn verify(
     let model = model.map(|model| Arc::clone(&model.model));
     let (min_security_bits, min_proven_bits) = min_security;
     let policy = Policy { min_security_bits, min_proven_bits };
-    let (inputs, blinding, allow_clamped) = asked;
+    let (inputs, blinding, allow_clamped, context) = asked;
+    let context: Option<Context> =
+        context.map(|digits| digits.parse()).transpose().map_err(Error::from)?;
     let given = inputs.map(|inputs| inputs.samples(&key.input_specs())).transpose()?;
     let blinding: Option<Blinding> =
         blinding.map(|digits| digits.parse()).transpose().map_err(Error::from)?;
     let check = InputCheck { blinding, allow_clamped };
     let (verified, shown, clamped, recomputed) = job::run(py, observer, move || {
         let key = key.find(&bundle)?;
+        context.map(|context| bundle.check_context(context)).transpose()?;
         let verified = verify_with(&bundle, key, &policy)?;
         let compare = |given: Vec<Sample>| verified.compare_inputs(key, &given, &check);
         let clamped = given.map(compare).transpose()?;

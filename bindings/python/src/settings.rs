@@ -64,28 +64,37 @@ impl OpenSettings {
             (None, Some(path)) => CalibrateWith::File(path),
             (None, None) => CalibrateWith::Neighbour,
         };
-        Self(ciro_sdk::OpenSettings { compile: settings, calibrate, cache })
+        let compile = settings;
+        Self(ciro_sdk::OpenSettings { compile, calibrate, cache, ..Default::default() })
     }
 }
 
 #[pymethods]
 impl ProveSettings {
     /// Takes route and preset by their names, whether to commit to inputs instead of stating them,
-    /// and the most memory, in bytes, that a proof may be expected to take.
+    /// what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a
+    /// proof may be expected to take.
     #[new]
-    #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, max_memory=None))]
+    #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, context=None, max_memory=None))]
     fn new(
         route: &str,
         preset: &str,
         batch: u32,
         commit_input: bool,
+        context: Option<&str>,
         max_memory: Option<u64>,
     ) -> PyResult<Self> {
         let route = route.parse().map_err(Error::from)?;
         let preset = preset.parse().map_err(Error::from)?;
+        let context = context.map(str::parse).transpose().map_err(Error::from)?.unwrap_or_default();
         let max_memory_bytes = max_memory;
-        let settings =
-            ciro_sdk::ProveSettings { route, preset, batch, commit_input, max_memory_bytes };
-        Ok(Self(settings))
+        Ok(Self(ciro_sdk::ProveSettings {
+            route,
+            preset,
+            batch,
+            commit_input,
+            context,
+            max_memory_bytes,
+        }))
     }
 }

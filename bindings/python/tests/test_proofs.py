@@ -54,7 +54,7 @@ def test_models_keys_and_proofs_survive_pickling(iris, proof, remake):
 
 def test_exceptions_survive_pickling():
     refused = ciro.UnsupportedModelError("refused", [("n", "Op", "reason", None)])
-    invalid = ciro.InvalidProofError("invalid", "look", "wiring")
+    invalid = ciro.InvalidProofError("invalid", "look", "constraints")
     for error in (refused, invalid, ciro.CiroError("message", "hint")):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
@@ -68,6 +68,29 @@ def test_another_input_is_another_statement(iris, flowers, proof):
         assert error.value.check == "inputs"
     with pytest.raises(ValueError, match="expected shape"):
         proof.verify(iris.key, inputs=np.zeros(7))
+
+
+def test_a_context_binds_a_proof(iris, flowers, proof):
+    job = bytes(31) + b"\x07"
+    bound = iris.prove(flowers[0], context=job)
+    assert bound.context == "0x" + job.hex() and proof.context is None
+    verified = bound.verify(iris.key, context="7")
+    assert verified.context == bound.context and bound.verify(iris.key).context == bound.context
+    assert proof.verify(iris.key, context=bytes(32)).context is None
+    for given, asked in ((bound, "8"), (bound, bytes(32)), (proof, job)):
+        with pytest.raises(ciro.InvalidProofError) as error:
+            given.verify(iris.key, context=asked)
+        assert error.value.check == "context"
+    # A file that says another context is no proof of it.
+    data = bytearray(bound.to_bytes())
+    at = bytes(data).index(job)
+    data[at + 31] = 8
+    with pytest.raises(ciro.InvalidProofError) as error:
+        ciro.verify(bytes(data), iris.key, context="8")
+    assert error.value.check == "constraints"
+    for nonsense in ("", "0xg", "f" * 64, b"short"):
+        with pytest.raises(ValueError, match="context"):
+            iris.prove(flowers[0], context=nonsense)
 
 
 def test_every_tampered_byte_is_found(iris, proof):

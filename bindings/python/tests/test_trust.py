@@ -105,7 +105,7 @@ def test_the_proven_input_is_given_back(iris, flowers):
 def many(proof: ciro.Proof, count: int) -> bytes:
     """A bundle that claims the proof's one inference many times."""
     data = proof.to_bytes()
-    claims_at = 12 + len(proof.preset) + 32 + 4
+    claims_at = 12 + len(proof.preset) + 32 + 32 + 4
     # One claim: its tag, four integers, a label and three probabilities in their tensors.
     claim = data[claims_at : claims_at + 1 + 2 + 25 + 2 + 9 + 21]
     rest = data[claims_at + len(claim) :]

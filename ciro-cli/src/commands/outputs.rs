@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ciro_sdk::{RealInput, RealOutput, printable};
+use ciro_sdk::{Context, RealInput, RealOutput, printable};
 use serde::Serialize;
 
 use crate::format;
@@ -45,6 +45,11 @@ impl Lists {
             labels: (0..outputs).map(labels).filter(|labels| !labels.is_empty()).collect(),
         }
     }
+}
+
+/// The context of a proof; `None` if it is bound to nothing.
+pub(crate) fn named(context: Context) -> Option<String> {
+    (!context.is_none()).then(|| context.to_string())
 }
 
 /// Describes the outputs of all samples, at most the first eight.

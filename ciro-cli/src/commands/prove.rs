@@ -30,6 +30,10 @@ pub(crate) struct Args {
     /// opens it
     #[arg(long)]
     commit_input: bool,
+    /// Bind the proof to this number as well (a job, a caller, a contract): at most 64 hexadecimal
+    /// digits, below the Stark prime (route tensor)
+    #[arg(long, value_name = "HEX", default_value_t, hide_default_value = true)]
+    context: ciro_sdk::Context,
 }
 
 #[derive(Serialize)]
@@ -48,6 +52,9 @@ struct Report<'a> {
     cells: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<u64>,
+    /// What the proof is bound to; left out if to nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blinding: Option<String>,
     prove_ms: f64,
@@ -58,7 +65,8 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let (model, calibration) = model::opened(&args.model, Purpose::Use, &context.ui)?;
+    let (model, calibration) =
+        model::opened_for(&args.model, &args.input, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
     // What the model cannot take, and what it loses, is told before anything is proven.
     let examined = model.examine(&samples)?;
@@ -66,6 +74,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
     let settings = ProveSettings {
         commit_input: args.commit_input,
+        context: args.context,
         ..args.route.settings(batch, context.max_memory)
     };
     let prover = {
@@ -91,6 +100,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         calibration,
         cells: prover.cells(),
         steps,
+        context: outputs::named(bundle.context),
         blinding: blinding.map(Blinding::to_hex),
         prove_ms,
         proof_bytes: bytes.len(),
@@ -106,6 +116,8 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
     let blinding = report.blinding.as_ref().map(|blinding| {
         format!("{DIM}blinding{DIM:#}  {blinding} (opens the commitment to the input; keep it)\n")
     });
+    let context = report.context.as_ref();
+    let context = context.map(|context| format!("{DIM}context{DIM:#}   {context}\n"));
     let work = report.cells.map(|cells| format!("{} cells", format::count(cells)));
     let work = work.or_else(|| Some(format!("{} steps", format::count(report.steps?))));
     format!(
@@ -113,7 +125,7 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
          {DIM}proof{DIM:#}     {BOLD}{}{BOLD:#} ({})\n\
          {DIM}proved{DIM:#}    {} in {}, {}\n\
          {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {})\n\
-         {DIM}key{DIM:#}       {}\n{}{}",
+         {DIM}key{DIM:#}       {}\n{}{}{}",
         report.proof.display(),
         format::bytes(report.proof_bytes as u64),
         format::plural(report.samples, "inference"),
@@ -124,6 +136,7 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
         report.route,
         report.preset,
         report.model_key,
+        context.unwrap_or_default(),
         memory.unwrap_or_default(),
         blinding.unwrap_or_default(),
     )

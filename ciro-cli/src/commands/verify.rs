@@ -50,6 +50,10 @@ pub(crate) struct Args {
     /// The value that opens the commitment to the input, as `ciro prove --commit-input` printed it
     #[arg(long, value_name = "HEX", requires = "input")]
     blinding: Option<ciro_sdk::Blinding>,
+    /// Also check that the proof is bound to this number, as `ciro prove --context` had it; 0 asks
+    /// for a proof that is bound to nothing
+    #[arg(long, value_name = "HEX")]
+    context: Option<ciro_sdk::Context>,
     /// Bits of security that the proof must have, by the conjecture behind most STARKs
     #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_security_bits)]
     min_security_bits: u32,
@@ -80,6 +84,10 @@ struct Valid {
     #[serde(flatten)]
     outputs: outputs::Lists,
     samples: usize,
+    /// What the proof is bound to; `null` if to nothing.
+    context: Option<String>,
+    /// Whether the context was compared with `--context`.
+    context_checked: bool,
     /// The proven input as real numbers, one list for each input; `null` if the proof commits to
     /// it.
     input: Option<Vec<Option<Vec<f64>>>>,
@@ -151,6 +159,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         proven_security_bits: verified.proven_security_bits(),
         outputs: outputs::Lists::new(&samples),
         samples: samples.len(),
+        context: outputs::named(verified.context),
+        context_checked: args.context.is_some(),
         input: inputs.as_deref().map(outputs::input_lists),
         input_names: key.interface().inputs.iter().map(|port| port.name.clone()).collect(),
         input_checked: given.is_some(),
@@ -203,6 +213,7 @@ fn check(
 ) -> Result<(Verified, Option<usize>, Option<usize>)> {
     let policy =
         Policy { min_security_bits: args.min_security_bits, min_proven_bits: args.min_proven_bits };
+    args.context.map(|context| bundle.check_context(context)).transpose()?;
     let verified = verify_with(bundle, key, &policy)?;
     let check = InputCheck { blinding: args.blinding, allow_clamped: args.allow_clamped };
     let compare = |given| verified.compare_inputs(key, given, &check);
@@ -292,6 +303,13 @@ fn describe(
         _ => "with nothing: pass `--input` to check that it is yours".to_owned(),
     };
     line("compared", compared);
+    match (&report.context, report.context_checked) {
+        (Some(context), true) => line("context", format!("{context}, as asked for")),
+        (Some(context), false) => {
+            line("context", format!("{context}: pass `--context` to check that it is yours"));
+        }
+        (None, _) => {}
+    }
     let inferences = format::plural(report.samples, "inference");
     line("verified", format!("{inferences} in {}", format::duration(report.verify_ms)));
     line(
@@ -312,11 +330,13 @@ fn describe(
             line("calibrated", calibrated.unwrap_or_else(|| "with random numbers".to_owned()));
         }
     }
-    if let Some(runs) = report.recomputed {
-        line(
+    match report.recomputed {
+        None => {}
+        Some(0) => line("run again", "none: the inputs are committed to, not shown".to_owned()),
+        Some(runs) => line(
             "run again",
             format!("{}, equal to the proven outputs", format::plural(runs, "inference")),
-        );
+        ),
     }
     text
 }

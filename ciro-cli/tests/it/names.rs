@@ -34,7 +34,7 @@ fn hostile() -> Sandbox {
     let bundle = prover.prove(&[sample]).unwrap().bundle;
     let sandbox = Sandbox::new();
     model.save(&sandbox.path("m.ciro-model")).unwrap();
-    KeyRing::from(prover.key()).save(&sandbox.path("model.key")).unwrap();
+    KeyRing::new([prover.key()]).unwrap().save(&sandbox.path("model.key")).unwrap();
     bundle.save(&sandbox.path("proof.ciro")).unwrap();
     sandbox.write("input.json", r#"{"input_data": [[1.0, 2.0], [1]]}"#);
     sandbox.write("other.json", r#"{"input_data": [[2.0, 2.0], [1]]}"#);

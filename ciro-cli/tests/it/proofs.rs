@@ -43,6 +43,42 @@ fn a_proof_verifies_with_the_key_or_the_model() {
 }
 
 #[test]
+fn a_proof_is_bound_to_its_context() {
+    let sandbox = proven("logreg_iris");
+    let (job, context) = ("0x70b", format!("0x{}70b", "0".repeat(61)));
+    let prove = "prove model.onnx --input input_0.json";
+    let bound = sandbox.json(&format!("{prove} --context {job} -o bound.ciro"));
+    assert_eq!(bound["context"], context.as_str());
+    let verified = sandbox.json("verify bound.ciro --key model.key");
+    assert_eq!(
+        (&verified["context"], &verified["context_checked"]),
+        (&bound["context"], &false.into())
+    );
+    let verified = sandbox.json("verify bound.ciro --key model.key --context 0000070B");
+    assert_eq!(verified["context_checked"], true);
+    let text = sandbox.done("verify bound.ciro --key model.key").stdout;
+    assert!(text.contains(&format!("{context}: pass `--context`")), "{text}");
+    sandbox.done("verify proof.ciro --key model.key --context 0");
+
+    let cause = rejected(&sandbox, "verify bound.ciro --key model.key --context 70c");
+    assert!(cause.contains("bound to context 0x0"), "{cause}");
+    let cause = rejected(&sandbox, "verify proof.ciro --key model.key --context 70b");
+    assert!(cause.starts_with("the proof is bound to no context"), "{cause}");
+    // A file that says another context is no proof of it.
+    let mut bytes = sandbox.read("bound.ciro");
+    let at = bytes.windows(2).position(|pair| pair == [7, 0x0b]).unwrap();
+    bytes[at + 1] = 0x0c;
+    sandbox.write("moved.ciro", &bytes);
+    rejected(&sandbox, "verify moved.ciro --key model.key --context 70c");
+
+    for nonsense in ["0xfg", &"f".repeat(64)] {
+        let run = sandbox.run(&format!("{prove} --context {nonsense} -o none.ciro"));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains("context"), "{run:?}");
+    }
+}
+
+#[test]
 fn proving_twice_gives_equal_bytes() {
     let sandbox = proven("logreg_iris");
     sandbox.done("prove model.onnx --input input_0.json -o again.ciro");

@@ -180,7 +180,7 @@ fn a_bundle_with_many_claims_is_refused_before_it_is_laid_out() {
     let bytes = sandbox.read("proof.ciro");
     // The claim of one flower: its tag, four integers, one label and three probabilities in their
     // tensors.
-    let (header, rest) = bytes.split_at(52);
+    let (header, rest) = bytes.split_at(84);
     let (count, rest) = rest.split_at(4);
     assert_eq!(count, [1, 0, 0, 0]);
     let claim = 1 + 2 + (1 + 8 + 16) + 2 + (1 + 4 + 4) + (1 + 8 + 12);

@@ -1,5 +1,6 @@
 //! Facts of keys, and the verification of bundles as validators do it.
 
+use ciro_model::integer::Context;
 use ciro_protocol::id::{InputDigest, KeyDigest, OutputDigest};
 use ciro_protocol::model::KeyFacts;
 use ciro_protocol::order::Route as ProtocolRoute;
@@ -80,8 +81,9 @@ pub fn facts_of(key: &Key) -> KeyFacts {
 
 /// Verifies a bundle under a key and returns what it states.
 ///
-/// How many bits of security are enough is not asked here: orders compare [`KeyFacts`] with their
-/// policy when they are executed.
+/// Proofs for jobs are bound to no context: a lease says who may bring one. How many bits of
+/// security are enough is not asked here: orders compare [`KeyFacts`] with their policy when they
+/// are executed.
 ///
 /// # Errors
 /// [`NotProven`] if the proof does not hold; no bytes panic.
@@ -90,6 +92,7 @@ pub fn verify_stated(verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, 
     let (key, bundle) = (Key::from_bytes(key)?, ProofBundle::from_bytes(bundle)?);
     let any = Policy { min_security_bits: 0, min_proven_bits: 0 };
     verify_with(&bundle, &key, &any)?;
+    bundle.check_context(Context::NONE)?;
     let (input, output) = bundle.stated_digests(&key)?;
     Ok(Stated { key: key.digest().into(), input: InputDigest(input), output: OutputDigest(output) })
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ciro_model::Tensor;
+use ciro_model::integer::Context;
 
 use super::model::Model;
 use crate::advice::Advice;
@@ -23,6 +24,7 @@ use crate::verify::{
 pub struct Prover {
     model: Model,
     route: Box<dyn RouteProver>,
+    context: Context,
     max_memory_bytes: Option<u64>,
 }
 
@@ -75,8 +77,8 @@ impl Prover {
         let _span = tracing::info_span!("prepare", route = %settings.route).entered();
         check_batch(model, settings.batch)?;
         let route = backend(settings.route)?.prover(model.integer(), settings)?;
-        let max_memory_bytes = settings.max_memory_bytes;
-        Ok(Self { model: model.clone(), route, max_memory_bytes })
+        let ProveSettings { context, max_memory_bytes, .. } = *settings;
+        Ok(Self { model: model.clone(), route, context, max_memory_bytes })
     }
 
     /// The key that verifiers need.
@@ -96,16 +98,18 @@ impl Prover {
     /// [`ProveError`] if a sample does not fit the model, or there are more or fewer than the
     /// settings say.
     pub fn prove(&self, samples: &[Sample]) -> Result<Proven, ProveError> {
-        self.prove_within(samples, self.max_memory_bytes)
+        self.prove_in(samples, self.context, self.max_memory_bytes)
     }
 
-    /// As [`Self::prove`], under another limit of memory than the settings'.
+    /// As [`Self::prove`], in another context and under another limit of memory than the settings'.
     ///
     /// # Errors
-    /// As [`Self::prove`]; [`ProveError::Memory`] if the proof is expected to take more.
-    pub fn prove_within(
+    /// As [`Self::prove`]; [`ProveError::Memory`] if the proof is expected to take more,
+    /// [`ProveError::Context`] if the route binds proofs to none.
+    pub fn prove_in(
         &self,
         samples: &[Sample],
+        context: Context,
         max_memory_bytes: Option<u64>,
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
@@ -118,17 +122,17 @@ impl Prover {
             integers.push(encoded.tensors);
             clamped.push(encoded.clamped);
         }
-        let proven = self.prove_integers(&integers, max_memory_bytes)?;
+        let proven = self.prove_integers(&integers, context, max_memory_bytes)?;
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         Ok(Proven { clamped, prove_ms, ..proven })
     }
 
-    /// Proves the inferences of integers as an order states them; of these nothing is encoded, so
-    /// `clamped` stays empty.
+    /// Proves the inferences of integers as an order states them, in the settings' context; of these
+    /// nothing is encoded, so `clamped` stays empty.
     ///
     /// # Errors
     /// [`ProveError::Stated`] if the statement only commits to an input, otherwise as
-    /// [`Self::prove_within`].
+    /// [`Self::prove_in`].
     pub fn prove_stated(
         &self,
         statement: &InputStatement,
@@ -136,17 +140,19 @@ impl Prover {
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
         let integers = statement.integers().ok_or(ProveError::Stated)?;
-        self.prove_integers(&integers, max_memory_bytes)
+        self.prove_integers(&integers, self.context, max_memory_bytes)
     }
 
     fn prove_integers(
         &self,
         integers: &[Vec<Tensor<i32>>],
+        context: Context,
         max_memory_bytes: Option<u64>,
     ) -> Result<Proven, ProveError> {
         let start = Instant::now();
         let limit = memory_limit(max_memory_bytes);
-        let RouteProof { statement, proof, steps, blinding } = self.route.prove(integers, limit)?;
+        let RouteProof { statement, proof, steps, blinding } =
+            self.route.prove(integers, context, limit)?;
         if proof.len() > MAX_PROOF_BYTES {
             return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
@@ -255,13 +261,14 @@ impl Provers {
 
     /// The prover of a model for these settings, a new one if there is none.
     ///
-    /// The limit of memory decides whether to begin, not how to prove: it is for
-    /// [`Prover::prove_within`] to say.
+    /// The limit of memory decides whether to begin, not how to prove, and a context belongs to a
+    /// proof: both are for [`Prover::prove_in`] to say.
     ///
     /// # Errors
     /// As [`Prover::new`].
     pub fn get(&self, model: &Model, settings: &ProveSettings) -> Result<Arc<Prover>, ProveError> {
-        let wanted = ProveSettings { max_memory_bytes: None, ..*settings };
+        let context = Context::NONE;
+        let wanted = ProveSettings { context, max_memory_bytes: None, ..*settings };
         if let Some(prover) = self.known(model, &wanted) {
             return Ok(prover);
         }

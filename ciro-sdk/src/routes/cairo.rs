@@ -88,6 +88,11 @@ impl RouteKey for CairoKey {
         self.to_bytes()
     }
 
+    /// The program's output begins with the key's identity; it has no place for a context.
+    fn binds_context(&self) -> bool {
+        false
+    }
+
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected> {
         policy
             .check(PRESET, &self.security())
@@ -128,7 +133,7 @@ mod proving {
         CairoKey, Compiler, EmitError, EmitSettings, Execution, Felt, InputMode, Package, Program,
         STEPS_MAX, Subject,
     };
-    use ciro_model::integer::Statement;
+    use ciro_model::integer::{Context, Statement};
     use ciro_model::{IntegerModel, Tensor};
 
     use super::Cairo;
@@ -156,6 +161,7 @@ mod proving {
             settings: &ProveSettings,
         ) -> Result<Self, ProveError> {
             Cairo.admits(settings.kind())?;
+            check_context(settings.context)?;
             let package = package(model, "model")?;
             let program = compile(&package)?;
             let key = CairoKey::new(model, &program);
@@ -205,7 +211,13 @@ mod proving {
         }
 
         /// Runs the program on one sample, compares it with the model, and proves the run.
-        fn prove(&self, inputs: &[Vec<Tensor<i32>>], limit: u64) -> Result<RouteProof, ProveError> {
+        fn prove(
+            &self,
+            inputs: &[Vec<Tensor<i32>>],
+            context: Context,
+            limit: u64,
+        ) -> Result<RouteProof, ProveError> {
+            check_context(context)?;
             let [input] = inputs else {
                 let batch = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
                 return Err(ProveError::Batch { route: Route::Cairo, batch });
@@ -217,9 +229,14 @@ mod proving {
             let work = Work::of(package, &execution);
             check_memory(work.memory_bytes(), limit)?;
             let proof = ciro_cairo::prove(program, execution).map_err(failed)?.to_bytes();
-            let statement = Statement { claims: vec![stated] };
+            let statement = Statement::of(vec![stated]);
             Ok(RouteProof { statement, proof, steps: Some(work.steps), blinding })
         }
+    }
+
+    /// The program's output begins with the key's identity; it has no place for a context.
+    fn check_context(context: Context) -> Result<(), ProveError> {
+        if context.is_none() { Ok(()) } else { Err(ProveError::Context(Route::Cairo)) }
     }
 
     /// The most steps that a run may take: the virtual machine takes some hundred bytes for each.

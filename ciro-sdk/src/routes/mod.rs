@@ -94,7 +94,14 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     /// The key's one encoding.
     fn to_bytes(&self) -> Vec<u8>;
 
-    /// Checks that the proof shows every claim of the statement to be what the model computes.
+    /// Whether a proof of the route is bound to the statement's context. Where it is not, no
+    /// statement may have one.
+    fn binds_context(&self) -> bool {
+        true
+    }
+
+    /// Checks that the proof shows every claim of the statement to be what the model computes, and
+    /// that it is bound to the statement's context if the route [binds](Self::binds_context) one.
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected>;
 
     /// The commitment to an input under a blinding value; `None` if the route makes none.

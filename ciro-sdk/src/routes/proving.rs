@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use ciro_model::Tensor;
-use ciro_model::integer::{SampleMismatch, Statement};
+use ciro_model::integer::{Context, SampleMismatch, Statement};
 use ciro_stark::Preset;
 
 use super::{RouteError, RouteKey};
@@ -26,6 +26,9 @@ pub struct ProveSettings {
     /// Whether proofs state a commitment to the input instead of the input. Default: no; for the
     /// Cairo route alone.
     pub commit_input: bool,
+    /// What proofs are bound to beside model, input and output: a job, a caller, a contract.
+    /// Default: [nothing](Context::NONE), always so on the Cairo route.
+    pub context: Context,
     /// The most memory, in bytes, that a proof may be expected to take. Default: `None`, what the
     /// machine has [free](crate::available_memory); `u64::MAX` sets no limit.
     pub max_memory_bytes: Option<u64>,
@@ -51,6 +54,7 @@ impl Default for ProveSettings {
             preset: Preset::Standard,
             batch: 1,
             commit_input: false,
+            context: Context::NONE,
             max_memory_bytes: None,
         }
     }
@@ -78,9 +82,14 @@ pub(crate) trait RouteProver: Debug + Send + Sync {
     /// What a proof costs.
     fn estimate(&self) -> CostEstimate;
 
-    /// Runs the model on integer inputs and proves the results, if that is expected to take no more
-    /// than `limit` bytes of memory.
-    fn prove(&self, inputs: &[Vec<Tensor<i32>>], limit: u64) -> Result<RouteProof, ProveError>;
+    /// Runs the model on integer inputs and proves the results in a context, if that is expected to
+    /// take no more than `limit` bytes of memory.
+    fn prove(
+        &self,
+        inputs: &[Vec<Tensor<i32>>],
+        context: Context,
+        limit: u64,
+    ) -> Result<RouteProof, ProveError>;
 }
 
 /// A proof as a route makes it.
@@ -156,6 +165,7 @@ impl ProveError {
             Self::Memory { .. } => Some(Advice::FewerSamplesOrMoreMemory),
             Self::TooMany { .. } => Some(Advice::FewerSamples),
             Self::CommitInput(_) => Some(Advice::UseRoute(Route::Cairo)),
+            Self::Context(_) => Some(Advice::UseRoute(Route::Tensor)),
             Self::OtherRoute { found, .. } => Some(Advice::AcceptRoute(*found)),
             Self::Batch { .. } => Some(Advice::OneSample),
             Self::Preset { .. } => Some(Advice::DefaultPreset),
@@ -237,6 +247,9 @@ pub enum ProveError {
     /// The route states inputs as they are.
     #[error("the {0} route cannot commit to inputs")]
     CommitInput(Route),
+    /// The route binds proofs to nothing else.
+    #[error("the {0} route binds no proof to a context")]
+    Context(Route),
     /// A commitment would not say that the integer forms of an input come from one real input.
     #[error(
         "input `{0}` is read in several integer forms (by trees and by arithmetic, say), which a \

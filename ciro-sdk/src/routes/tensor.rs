@@ -92,9 +92,6 @@ fn check(error: &VerificationError) -> Check {
         VerificationError::ChallengeProofOfWork | VerificationError::QueryProofOfWork => {
             Check::ProofOfWork
         }
-        VerificationError::PublicValues => Check::PublicValues,
-        VerificationError::Wiring => Check::Wiring,
-        VerificationError::Products => Check::Products,
         VerificationError::Constraints => Check::Constraints,
         VerificationError::Opening(_) => Check::Opening,
         _ => Check::Proof,
@@ -105,6 +102,7 @@ fn check(error: &VerificationError) -> Check {
 mod proving {
     use std::sync::Arc;
 
+    use ciro_model::integer::Context;
     use ciro_model::{IntegerModel, Tensor};
     use ciro_stark::{LayoutError, Plan, TensorProver};
 
@@ -123,11 +121,16 @@ mod proving {
             figures(self.estimate())
         }
 
-        fn prove(&self, inputs: &[Vec<Tensor<i32>>], limit: u64) -> Result<RouteProof, ProveError> {
+        fn prove(
+            &self,
+            inputs: &[Vec<Tensor<i32>>],
+            context: Context,
+            limit: u64,
+        ) -> Result<RouteProof, ProveError> {
             check_memory(figures(self.estimate()).memory_bytes, limit)?;
             let failed =
                 |error| ProveError::Failed { route: Route::Tensor, source: RouteError::new(error) };
-            let (statement, proof) = self.prove(inputs).map_err(failed)?;
+            let (statement, proof) = self.prove_in(inputs, context).map_err(failed)?;
             Ok(RouteProof { statement, proof: proof.to_bytes(), steps: None, blinding: None })
         }
     }

@@ -1,6 +1,6 @@
 //! Why a proof bundle does not convince.
 
-use ciro_model::integer::ClaimError;
+use ciro_model::integer::{ClaimError, Context};
 use ciro_stark::Preset;
 
 use super::{BundleError, KeyDigest};
@@ -56,6 +56,17 @@ pub enum VerifyError {
         /// What the bundle claims.
         found: u32,
     },
+    /// The bundle is bound to another context than the one that was asked for.
+    #[error("the proof is bound to {}, not to {}", named(found), named(expected))]
+    Context {
+        /// What the verifier asks for.
+        expected: Context,
+        /// What the bundle says.
+        found: Context,
+    },
+    /// The route binds no proof to a context.
+    #[error("the {0} route binds no proof to a context")]
+    NoContext(Route),
     /// The route cannot prove claims about committed inputs.
     #[error("the {0} route proves no claims about committed inputs")]
     CommittedInput(Route),
@@ -95,6 +106,7 @@ impl VerifyError {
             Self::Batch { .. } => Check::Batch,
             Self::CommittedInput(_) => Check::CommittedInput,
             Self::Statement(_) | Self::Claim { .. } => Check::Statement,
+            Self::Context { .. } | Self::NoContext(_) => Check::Context,
             Self::Damaged(_) => Check::Format,
             Self::Invalid { check, .. } => *check,
         }
@@ -114,6 +126,7 @@ impl VerifyError {
             Self::Statement(_) | Self::Claim { .. } | Self::Invalid { .. } => {
                 Some(Advice::DoNotRely)
             }
+            Self::Context { .. } | Self::NoContext(_) => Some(Advice::DoNotRely),
             Self::CommittedInput(_) => None,
         }
     }
@@ -130,4 +143,8 @@ impl VerifyError {
 fn list(kinds: &[ProofKind]) -> String {
     let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
     kinds.join("; ")
+}
+
+fn named(context: &Context) -> String {
+    if context.is_none() { "no context".to_owned() } else { format!("context {context}") }
 }

@@ -9,7 +9,7 @@ mod real_input;
 mod ring;
 mod stated;
 
-use ciro_model::integer::{Claim, StatedInput};
+use ciro_model::integer::{Claim, Context, StatedInput};
 use ciro_stark::{Policy, Preset, Security};
 
 pub use bundle::{BundleError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
@@ -34,6 +34,9 @@ pub struct Verified {
     pub model_key: KeyDigest,
     /// The digest of the integer model.
     pub model_digest: [u8; 32],
+    /// What the proof is bound to beside the model and the samples: whether that is what it should
+    /// be bound to is for the caller to compare ([`ProofBundle::check_context`]).
+    pub context: Context,
     /// The security parameters.
     pub preset: Preset,
     /// What they are worth for this key, in bits.
@@ -90,14 +93,18 @@ pub fn verify_with(
     let route = key.route();
     let _span = tracing::info_span!("verify", %route).entered();
     let statement = bundle.statement(key)?;
+    if !statement.context.is_none() && !key.of_route().binds_context() {
+        return Err(VerifyError::NoContext(route));
+    }
     let verified = key.of_route().verify(&statement, &bundle.proof, policy);
     verified.map_err(|rejected| VerifyError::rejected(route, rejected))?;
+    let context = statement.context;
     let samples = statement.claims.into_iter().enumerate();
     let samples = samples.map(|(sample, claim)| decoded(key, sample, claim));
     let samples = samples.collect::<Result<_, _>>()?;
     let (preset, security) = (key.preset(), key.security());
     let (model_key, model_digest) = (key.digest(), key.model_digest());
-    Ok(Verified { route, model_key, model_digest, preset, security, samples })
+    Ok(Verified { route, model_key, model_digest, context, preset, security, samples })
 }
 
 fn decoded(key: &Key, sample: usize, claim: Claim) -> Result<VerifiedSample, VerifyError> {

@@ -164,12 +164,6 @@ impl LoadKeyError {
     }
 }
 
-impl From<Key> for KeyRing {
-    fn from(key: Key) -> Self {
-        Self { entries: BTreeMap::from([(key.kind(), Entry::Key(key))]) }
-    }
-}
-
 impl KeyRing {
     /// Gathers keys of one model. What is gathered is read again from its bytes.
     ///

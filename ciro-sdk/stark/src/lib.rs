@@ -3,6 +3,7 @@
 mod air;
 mod chips;
 mod field;
+mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
@@ -10,6 +11,9 @@ mod preset;
 mod proof;
 #[cfg(feature = "prove")]
 mod prover;
+#[cfg(test)]
+#[cfg(feature = "prove")]
+mod reveal;
 #[cfg(feature = "prove")]
 mod rows;
 mod security;

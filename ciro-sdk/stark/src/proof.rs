@@ -11,29 +11,12 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
+use crate::form::{Form, TREES};
 use crate::key::ModelKey;
-use crate::verify::form::{Form, TREES};
-
-/// What the prover claims of one chip; the constraints tie both figures to the trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChipClaim {
-    /// Sum of the chip's LogUp fractions.
-    pub(crate) logup: SecureField,
-    /// The chip's total, 0 for chips without one.
-    pub(crate) total: SecureField,
-}
-
-impl ChipClaim {
-    pub(crate) const ZERO: Self = Self {
-        logup: SecureField::from_u32_unchecked(0, 0, 0, 0),
-        total: SecureField::from_u32_unchecked(0, 0, 0, 0),
-    };
-}
 
 /// A tensor STARK: together with a model key and a statement it convinces a verifier.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    pub(crate) claims: Vec<ChipClaim>,
     /// Proofs of work before challenges, in the order of the transcript.
     pub(crate) nonces: Vec<u64>,
     pub(crate) stark: StarkProof<Blake2sMerkleHasher>,
@@ -50,7 +33,10 @@ pub enum DecodeError {
     #[error("{0} byte(s) follow the end of the proof")]
     TrailingBytes(usize),
     /// Not a proof of this format version.
-    #[error("not a tensor proof of format version {expected}, found version {found}")]
+    #[error(
+        "the proof has format version {found}, this is version {expected}: {}",
+        if found < expected { "have the inference proven again" } else { "use a newer program" }
+    )]
     Version {
         /// The version that this library reads.
         expected: u16,
@@ -73,7 +59,9 @@ pub enum DecodeError {
 }
 
 impl Proof {
-    const VERSION: u16 = 2;
+    /// The format's version, which counts apart from that of keys. Proofs of version 2 stated the
+    /// sums of every chip, and were bound to no context.
+    pub(crate) const VERSION: u16 = 3;
 
     /// Writes the proof, little-endian.
     ///
@@ -82,10 +70,6 @@ impl Proof {
     /// authentication paths and of the layers of FRI.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer(Self::VERSION.to_le_bytes().to_vec());
-        for claim in &self.claims {
-            w.extension(claim.logup);
-            w.extension(claim.total);
-        }
         self.nonces.iter().for_each(|&nonce| w.u64(nonce));
         let proof = &self.stark.0;
         proof.commitments.iter().for_each(|hash| w.hash(hash));
@@ -118,9 +102,6 @@ impl Proof {
         let form = Form::of(key);
         let parameters = form.parameters;
         let paths = form.path_hashes_max();
-        let claims = r.many(form.chips(), 32, |r| {
-            Ok(ChipClaim { logup: r.extension()?, total: r.extension()? })
-        })?;
         let nonces = r.many(parameters.nonces(form.log_rows), 8, Reader::u64)?;
         let commitments = TreeVec(r.many(TREES, 32, Reader::hash)?);
         let sampled_values = form
@@ -156,7 +137,7 @@ impl Proof {
             proof_of_work,
             fri_proof,
         });
-        Ok(Self { claims, nonces, stark })
+        Ok(Self { nonces, stark })
     }
 }
 
@@ -311,8 +292,7 @@ mod tests {
         let queried =
             stark.queried_values.iter().map(|tree| of(tree) + tree.iter().map(of).sum::<usize>());
         let fri = &stark.fri_proof;
-        of(&proof.claims)
-            + of(&proof.nonces)
+        of(&proof.nonces)
             + of(&stark.commitments.0)
             + sampled.sum::<usize>()
             + queried.sum::<usize>()
@@ -336,9 +316,9 @@ mod tests {
     fn lists_are_no_longer_than_the_key_allows() {
         let (key, bytes) = proven();
         let form = Form::of(&key);
-        // Claims, roots, opened values; then the first authentication path.
+        // Roots, opened values; then the first authentication path.
         let opened: usize = form.openings.iter().flatten().sum();
-        let at = 2 + 32 * form.chips() + 32 * TREES + 16 * opened;
+        let at = 2 + 32 * TREES + 16 * opened;
         let most = form.path_hashes_max();
         let length = most + 1;
         let mut longer = bytes;

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use libm::{exp2, log2};
+use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 
-use crate::air::{Chip as _, Relation, Shape};
+use crate::air::{Balance, Chip as _, Relation, Shape};
 use crate::chips::AnyChip;
 use crate::key::ModelKey;
 use crate::preset::Parameters;
@@ -127,19 +128,23 @@ impl Counts {
             openings: Self::COMPOSITION,
         };
         let mut selectors = BTreeSet::new();
-        for chip in chips {
+        let balance = Balance::of(chips);
+        for (number, chip) in chips.iter().enumerate() {
             let (shape, log_size) = (Shape::of(chip), chip.log_size());
             let columns = shape.fixed + shape.committed();
-            // Every fold and the last LogUp column look back at the row before, with four
-            // coordinates each.
-            let twice = shape.witness_twice + 4 * (shape.folds + shape.logup_columns().min(1));
-            let used = shape.selectors.into_iter().enumerate().filter(|(_, used)| *used);
+            // Every fold looks back at the row before, with four coordinates, and so does the
+            // running sum. Where a LogUp column shows that rows repeat it is opened there, too.
+            let logup = usize::from(balance.opens_twice((number, chip)));
+            let twice = shape.witness_twice + SECURE_EXTENSION_DEGREE * (shape.folds + logup);
+            let last = balance.reads_last((number, chip));
+            let used = [shape.first, last].into_iter().enumerate().filter(|(_, used)| *used);
             selectors.extend(used.map(|(selector, _)| (selector, log_size)));
             counts.log_rows = counts.log_rows.max(log_size);
             counts.cells = counts.cells.saturating_add((columns as u64) << log_size);
             counts.columns += columns as u64;
             counts.lookups = counts.lookups.saturating_add((shape.lookups as u64) << log_size);
-            counts.constraints += shape.all_constraints() as u64;
+            // A total is compared once: with the statement, or with all others.
+            counts.constraints += (shape.all_constraints() + usize::from(last)) as u64;
             let folding = u64::from(chip.folding_degree()) << log_size;
             counts.folding = counts.folding.saturating_add(folding);
             counts.openings += (columns + 2 * twice) as u64;

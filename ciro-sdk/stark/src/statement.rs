@@ -10,7 +10,7 @@ use ciro_model::integer::Statement;
 #[cfg(test)]
 pub(crate) fn empty() -> Statement {
     let claim = Claim::public(vec![], vec![Tensor::vector(vec![])]);
-    Statement { claims: vec![claim] }
+    Statement::of(vec![claim])
 }
 
 /// All public values in the order of the trace: inputs of all samples, then outputs of all samples.

@@ -9,7 +9,6 @@ use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleH
 
 use crate::field::embed;
 use crate::key::ModelKey;
-use crate::proof::ChipClaim;
 use crate::statement::public_values;
 
 /// A Blake2s channel that asks for proof of work before challenges.
@@ -157,15 +156,14 @@ impl MerkleChannel for Trees {
     }
 }
 
-/// Starts the transcript: protocol, model key, statement. Everything that follows is bound to them.
+/// Starts the transcript: protocol, model key, context, public values. Everything that follows is
+/// bound to them.
 pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statement: &Statement) {
-    let protocol = Blake2s256::digest(b"ciro tensor stark v2");
-    for digest in [protocol.into(), key.digest()] {
-        let digest: [u8; 32] = digest;
-        let words: Vec<u32> = digest
-            .chunks_exact(4)
-            .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
-            .collect();
+    let protocol = Blake2s256::digest(b"ciro tensor stark v3");
+    for bytes in [protocol.into(), key.digest(), statement.context.to_bytes()] {
+        let bytes: [u8; 32] = bytes;
+        let (words, _) = bytes.as_chunks::<4>();
+        let words: Vec<u32> = words.iter().map(|&word| u32::from_le_bytes(word)).collect();
         channel.mix_u32s(&words);
     }
     let values: Vec<i32> = public_values(statement).collect();
@@ -177,12 +175,6 @@ pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statem
             SecureField::from_m31_array([at(0), at(1), at(2), at(3)])
         })
         .collect();
-    channel.mix_felts(&felts);
-}
-
-/// Binds everything that follows to what chips claim.
-pub(crate) fn mix_claims(channel: &mut impl Channel, claims: &[ChipClaim]) {
-    let felts: Vec<_> = claims.iter().flat_map(|claim| [claim.logup, claim.total]).collect();
     channel.mix_felts(&felts);
 }
 

@@ -48,6 +48,16 @@ fn a_committed_input_is_proven_and_opened() {
     }
     assert_eq!(sample.check_inputs(&key, &samples[0]), Err(InputMismatch::Committed));
 
+    // The route has no place for a context.
+    let context = "0x7".parse().unwrap();
+    let refused = Prover::new(&model, &ProveSettings { context, ..cairo() }).unwrap_err();
+    assert!(matches!(refused, ProveError::Context(Route::Cairo)), "{refused}");
+    let refused = prover.prove_in(&samples[..1], context, None).unwrap_err();
+    assert!(matches!(refused, ProveError::Context(Route::Cairo)), "{refused}");
+    let mut bound = bundle.clone();
+    bound.context = context;
+    assert_eq!(verify(&bound, &key).unwrap_err(), VerifyError::NoContext(Route::Cairo));
+
     // Nobody can compute a committed input's output again without the input.
     assert_eq!(model.recompute(&verified), Ok(0));
     assert_eq!(verified.samples[0].real_inputs, None);

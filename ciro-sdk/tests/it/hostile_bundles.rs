@@ -7,8 +7,8 @@ use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    BundleError, Claim, CompileSettings, FloatModel, InputCheck, InputMismatch, Key, Model,
-    OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
+    BundleError, Check, Claim, CompileSettings, Context, FloatModel, InputCheck, InputMismatch,
+    Key, Model, OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
     SampleMismatch, StatedInput, Statement, Tensor, VerifyError, verify,
 };
 
@@ -49,7 +49,35 @@ fn held(statement: &Statement) -> usize {
 
 fn empty_claims(bundle: &ProofBundle, count: usize) -> ProofBundle {
     let claim = Claim { input: StatedInput::Public(Vec::new()), outputs: Vec::new() };
-    bundle.clone().with_statement(&Statement { claims: vec![claim; count] })
+    bundle.clone().with_statement(&Statement::of(vec![claim; count]))
+}
+
+#[test]
+fn a_proof_of_one_context_is_none_of_another() {
+    let (model, key, free) = line();
+    let context = |last: u8| {
+        Context::from_bytes([[0; 31].as_slice(), &[last]].concat().try_into().unwrap()).unwrap()
+    };
+    let settings = ProveSettings { context: context(1), ..ProveSettings::default() };
+    let prover = Prover::new(&model, &settings).unwrap();
+    let samples = [sample(&[4.0, -2.0])];
+    let bound = prover.prove(&samples).unwrap().bundle;
+    let other = prover.prove_in(&samples, context(2), None).unwrap().bundle;
+    for (bundle, is) in [(&free, Context::NONE), (&bound, context(1)), (&other, context(2))] {
+        let read = ProofBundle::from_bytes(&bundle.to_bytes()).unwrap();
+        assert_eq!((&read, read.context), (bundle, is));
+        assert_eq!(verify(bundle, &key).unwrap().context, is);
+        for asked in [Context::NONE, context(1), context(2)] {
+            let verdict = bundle.check_context(asked);
+            assert_eq!(verdict.is_ok(), asked == is, "{verdict:?}");
+            // A bundle that says what is asked for is no proof of it.
+            let mut said = bundle.clone();
+            said.context = asked;
+            let verdict = verify(&said, &key).map(|_| ()).map_err(|error| error.check());
+            let expected = if asked == is { Ok(()) } else { Err(Check::Constraints) };
+            assert_eq!(verdict, expected, "{is} as {asked}");
+        }
+    }
 }
 
 #[test]
@@ -81,7 +109,7 @@ fn claims_of_other_shapes_are_refused_before_memory_is_made() {
     let output = refused(&|claim| claim.outputs = vec![wide.clone()]);
     assert!(matches!(output, VerifyError::Statement(BundleError::OtherShape(_))), "{output}");
     let more = refused(&|claim| claim.outputs = vec![Tensor::scalar(0); 60_000]);
-    let count = BundleError::Count { at: 76, expected: 1, found: 60_000 };
+    let count = BundleError::Count { at: 108, expected: 1, found: 60_000 };
     assert_eq!(more, VerifyError::Statement(count));
     let committed = refused(&|claim| claim.input = StatedInput::Committed([0; 32]));
     assert_eq!(committed, VerifyError::CommittedInput(Route::Tensor));
@@ -105,7 +133,7 @@ fn decoded_claims_take_a_small_multiple_of_their_bytes() {
 fn a_batch_that_would_not_fit_is_refused_before_it_is_laid_out() {
     let (model, key, bundle) = line();
     let claim = bundle.statement(&key).unwrap().claims.remove(0);
-    let hostile = Statement { claims: vec![claim; 40_000] };
+    let hostile = Statement::of(vec![claim; 40_000]);
     let hostile = bundle.with_statement(&hostile);
     let refused = model.key_for(&hostile, Route::Tensor, Some(50_000_000)).unwrap_err();
     assert!(matches!(refused, ProveError::Memory { limit: 50, .. }), "{refused}");
@@ -174,7 +202,7 @@ fn of_two(outputs: i32, scale: f64, reads: usize) -> Model {
     for at in 0..outputs {
         let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, 2 + at]).unwrap());
         let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
-        builder.output(&format!("y{at}"), y, Decoding::Real { scale });
+        builder.output(format!("y{at}"), y, Decoding::Real { scale });
     }
     Model::from(builder.finish().unwrap())
 }

@@ -104,8 +104,7 @@ fn a_batch_of_a_strangers_choice_takes_a_bounded_amount_of_memory() {
     let (key, bundle) = proven(&model, 40);
     let claim = bundle.statement(&key).unwrap().claims.remove(0);
     for claims in [2_000, 20_000, 100_000] {
-        let hostile =
-            bundle.clone().with_statement(&Statement { claims: vec![claim.clone(); claims] });
+        let hostile = bundle.clone().with_statement(&Statement::of(vec![claim.clone(); claims]));
         let file = hostile.to_bytes();
         let result = bounded(&format!("{claims} claims"), || {
             let bundle = ProofBundle::from_bytes(&file).unwrap();
@@ -128,7 +127,7 @@ fn names_of_several_outputs_count_together() {
     let class = builder.push("class", ArgMax, &[x], 1.0).unwrap();
     for at in 0..2 {
         let names = Decoding::Names(names(count / 2 + 1, 0));
-        builder.output(&format!("class{at}"), class, names);
+        builder.output(format!("class{at}"), class, names);
     }
     let model = Model::from(builder.finish().unwrap());
     let file = Prover::new(&model, &ProveSettings::default()).unwrap().key().to_bytes();

@@ -39,6 +39,10 @@ fn entries(bytes: &[u8]) -> Vec<usize> {
     starts
 }
 
+fn single(key: Key) -> KeyRing {
+    KeyRing::new([key]).unwrap()
+}
+
 #[test]
 fn a_saved_ring_loads_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,8 +65,8 @@ fn the_key_of_a_proof_is_found_or_said_to_be_missing() {
     assert_eq!(ring().find(&bundle).unwrap(), &prover.key());
     assert_eq!(ring().verify(&bundle, &Policy::default()).unwrap().samples.len(), 8);
 
-    let single = KeyRing::from(model(2).key(&ProveSettings::default()).unwrap());
-    let missing = single.verify(&bundle, &Policy::default()).unwrap_err();
+    let one = single(model(2).key(&ProveSettings::default()).unwrap());
+    let missing = one.verify(&bundle, &Policy::default()).unwrap_err();
     let (wanted, held) = (kind(Preset::Standard, 8), vec![kind(Preset::Standard, 1)]);
     assert_eq!(missing, VerifyError::NoKey { wanted, held });
     assert_eq!(missing.check(), Check::ModelKey);
@@ -72,7 +76,7 @@ fn the_key_of_a_proof_is_found_or_said_to_be_missing() {
         "the key file has no entry for proofs of route `tensor`, preset `standard`, 8 inferences; it has route `tensor`, preset \
          `standard`, 1 inference"
     );
-    let other = KeyRing::from(model(3).key(&settings).unwrap());
+    let other = single(model(3).key(&settings).unwrap());
     let other = other.verify(&bundle, &Policy::default()).unwrap_err();
     assert!(matches!(other, VerifyError::OtherKey { .. }), "{other}");
 }
@@ -85,9 +89,9 @@ fn a_ring_is_of_one_model_and_has_one_key_for_each_kind() {
     assert_eq!(KeyRing::new([key(2, 1), key(3, 2)]), Err(KeyRingError::OtherModel));
     let twice = Err(KeyRingError::Twice(kind(Preset::Standard, 1)));
     assert_eq!(KeyRing::new([key(2, 1), key(3, 1)]), twice);
-    assert_eq!(KeyRing::from(key(2, 1)).with(key(3, 1).into()), twice);
+    assert_eq!(single(key(2, 1)).with(single(key(3, 1))), twice);
     assert_eq!(KeyRing::new([]), Err(KeyRingError::Count(0)));
-    let joined = KeyRing::from(key(2, 1)).with(KeyRing::new([key(2, 1), key(2, 2)]).unwrap());
+    let joined = single(key(2, 1)).with(KeyRing::new([key(2, 1), key(2, 2)]).unwrap());
     assert_eq!(joined, KeyRing::new([key(2, 2), key(2, 1)]));
 }
 
@@ -106,7 +110,7 @@ fn a_ring_has_one_encoding() {
     assert!(matches!(of(1, &[entry(1), entry(2)]), Err(KeyRingError::Damaged(_))));
     assert!(matches!(of(2, &[entry(1)]), Err(KeyRingError::Damaged(_))));
     assert_eq!(of(0, &[]), Err(KeyRingError::Count(0)));
-    let theirs = KeyRing::from(model(3).key(&ProveSettings::default()).unwrap()).to_bytes();
+    let theirs = single(model(3).key(&ProveSettings::default()).unwrap()).to_bytes();
     assert_eq!(of(2, &[&theirs[12..], entry(1)]), Err(KeyRingError::OtherModel));
 }
 
@@ -189,8 +193,7 @@ fn a_ring_that_nobody_would_read_is_not_made() {
     assert_eq!(KeyRing::from_bytes(&ring.to_bytes()).as_ref(), Ok(&ring));
     let refused = model.key_ring(kinds(4), None).unwrap_err();
     assert!(matches!(refused, MakeKeysError::Ring(KeyRingError::TooLong(_))), "{refused}");
-    let fourth =
-        KeyRing::from(model.key(&ProveSettings { batch: 4, ..Default::default() }).unwrap());
+    let fourth = single(model.key(&ProveSettings { batch: 4, ..Default::default() }).unwrap());
     assert!(matches!(ring.with(fourth), Err(KeyRingError::TooLong(_))));
     let long = vec![0; usize::try_from(ciro_sdk::MAX_KEY_FILE_BYTES).unwrap() + 1];
     assert_eq!(KeyRing::from_bytes(&long), Err(KeyRingError::TooLong(long.len())));

@@ -25,7 +25,7 @@ fn prove() -> Result<ProofBundle> {
     let settings = CompileSettings { calibration, ..CompileSettings::default() };
     let model = Model::compile_file(Path::new("model.onnx"), &settings)?;
     let prover = Prover::new(&model, &ProveSettings::default())?;
-    KeyRing::from(prover.key()).save(Path::new("model.key"))?;
+    KeyRing::new([prover.key()])?.save(Path::new("model.key"))?;
 
     let samples = Inputs::read(Path::new("input.json"))?.samples(&model.input_specs())?;
     Ok(prover.prove(&samples)?.bundle)

@@ -37,7 +37,7 @@ fn check(key: &Path) -> anyhow::Result<()> {
     // For every sample its input tensors, then its output tensors.
     let claims: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(&read("statement")?)?;
     let claims = claims.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
-    let statement = Statement { claims: claims.collect() };
+    let statement = Statement::of(claims.collect());
     let (proof, key) = (read("proof")?, ModelKey::from_bytes(&read("key")?)?);
     // Golden models are small: it is their presets' security that is measured elsewhere.
     let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };

@@ -2,6 +2,7 @@
 //! real input behind them.
 
 use super::Interval;
+use super::context::Context;
 use super::interface::{InputPort, Interface};
 use super::preimage::{Element, common_real};
 use crate::tensor::{Tensor, element_count};
@@ -11,6 +12,15 @@ use crate::tensor::{Tensor, element_count};
 pub struct Statement {
     /// One claim for each inference of the proof.
     pub claims: Vec<Claim>,
+    /// What the proof is bound to beside the claims.
+    pub context: Context,
+}
+
+impl Statement {
+    /// These claims, bound to nothing else.
+    pub fn of(claims: Vec<Claim>) -> Self {
+        Self { claims, context: Context::NONE }
+    }
 }
 
 /// One inference: this input gives these outputs.

@@ -1,6 +1,7 @@
 //! Fixed-width, little-endian reading and writing, bounded by the bytes that are there.
 
 use ciro_model::Tensor;
+use ciro_model::integer::ContextError;
 use ciro_model::tensor::element_count;
 
 /// The most axes of a tensor.
@@ -14,7 +15,10 @@ pub enum BundleError {
     #[error("the file does not begin with `CIROPROF`")]
     Magic,
     /// The file is of another version of the format.
-    #[error("the bundle has format version {found}, this program reads version {expected}")]
+    #[error(
+        "the bundle has format version {found}, this program reads version {expected}: {}",
+        if found < expected { "have the inference proven again" } else { "use a newer program" }
+    )]
     Version {
         /// The version that is read.
         expected: u16,
@@ -38,6 +42,9 @@ pub enum BundleError {
     /// No preset has this name.
     #[error("the bundle names the security preset {0:?}, which does not exist")]
     Preset(String),
+    /// The context is no number below the Stark prime.
+    #[error("the bundle's context cannot be")]
+    Context(#[source] ContextError),
     /// An input is neither public nor committed.
     #[error("the bundle shows an input in a way {0}, which does not exist")]
     Input(u8),

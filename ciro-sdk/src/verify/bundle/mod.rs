@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! "CIROPROF"   8 bytes
-//! version      u16: 1
+//! version      u16: 2
 //! route        u8: 0 tensor, 1 cairo
 //! preset       u8 length, name of the security preset in ASCII
 //! model key    32 bytes: digest of the key
+//! context      32 bytes, big-endian, below the Stark prime; zero binds to nothing
 //! claims       u32 count, then for each: input, outputs
 //!   input      u8: 0 public, then tensors; 1 committed, then 32 bytes
 //!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major order
@@ -22,7 +23,7 @@ mod form;
 
 use std::path::Path;
 
-use ciro_model::integer::{Claim, StatedInput, Statement};
+use ciro_model::integer::{Claim, Context, StatedInput, Statement};
 use ciro_stark::Preset;
 
 pub use codec::BundleError;
@@ -35,7 +36,8 @@ use crate::files::{self, FileError};
 use crate::route::{ProofKind, Route};
 
 const MAGIC: &[u8; 8] = b"CIROPROF";
-const VERSION: u16 = 1;
+/// Bundles of version 1 have no context.
+const VERSION: u16 = 2;
 
 /// The longest bundle that is read, in bytes: 64 MiB.
 pub const MAX_BUNDLE_BYTES: u64 = 1 << 26;
@@ -61,6 +63,8 @@ pub struct ProofBundle {
     pub preset: Preset,
     /// The key of the model that the statement is about.
     pub model_key: KeyDigest,
+    /// What the proof is bound to beside the model and the claims.
+    pub context: Context,
     /// The proof, in the encoding of its route.
     pub proof: Vec<u8>,
     /// How many claims the statement makes.
@@ -95,13 +99,24 @@ impl ProofBundle {
     /// A bundle of a statement and its proof for this key.
     pub fn new(key: &Key, statement: &Statement, proof: Vec<u8>) -> Self {
         let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
+        let context = statement.context;
         let (claims, statement) = encode(statement);
-        Self { route, preset, model_key, proof, claims, statement }
+        Self { route, preset, model_key, context, proof, claims, statement }
     }
 
     /// The kind of proof that the bundle says it is.
     pub fn kind(&self) -> ProofKind {
         ProofKind { route: self.route, preset: self.preset, batch: self.claims }
+    }
+
+    /// Whether the bundle says that it is bound to this context: to this job, caller or contract.
+    /// [`verify`](crate::verify) shows whether that is true.
+    ///
+    /// # Errors
+    /// [`VerifyError::Context`] if it says that it is bound to another, or to none.
+    pub fn check_context(&self, expected: Context) -> Result<(), VerifyError> {
+        let found = self.context;
+        if expected == found { Ok(()) } else { Err(VerifyError::Context { expected, found }) }
     }
 
     /// How many inferences the bundle claims to be about.
@@ -130,14 +145,15 @@ impl ProofBundle {
             claims.push(Claim { input, outputs: r.tensors(&form.outputs)? });
         }
         r.finish()?;
-        Ok(Statement { claims })
+        Ok(Statement { claims, context: self.context })
     }
 
     /// The bundle with another statement, which its proof does not prove.
     #[must_use]
     pub fn with_statement(self, statement: &Statement) -> Self {
+        let context = statement.context;
         let (claims, statement) = encode(statement);
-        Self { claims, statement, ..self }
+        Self { claims, context, statement, ..self }
     }
 
     /// Whether the claims have this form; makes no memory.
@@ -174,7 +190,7 @@ impl ProofBundle {
 
     /// Where the first claim lies in the file.
     fn claims_at(&self) -> usize {
-        MAGIC.len() + 2 + 1 + 1 + self.preset.name().len() + 32 + 4
+        MAGIC.len() + 2 + 1 + 1 + self.preset.name().len() + 32 + 32 + 4
     }
 
     /// The bytes of the `.ciro` file.
@@ -186,6 +202,7 @@ impl ProofBundle {
         w.u8(self.route.code());
         w.short_text(self.preset.name());
         w.bytes(&self.model_key.0);
+        w.bytes(&self.context.to_bytes());
         w.bytes(&self.claims.to_le_bytes());
         w.bytes(&self.statement);
         w.count_u32(self.proof.len());
@@ -213,6 +230,7 @@ impl ProofBundle {
         let name = r.short_text()?;
         let preset = name.parse().map_err(|_| BundleError::Preset(name))?;
         let model_key = KeyDigest(r.array()?);
+        let context = Context::from_bytes(r.array()?).map_err(BundleError::Context)?;
         let claims = r.u32()?;
         let start = r.position();
         for _ in 0..claims {
@@ -231,7 +249,7 @@ impl ProofBundle {
             return Err(BundleError::ProofTooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
         let (statement, proof) = (statement.to_vec(), proof.to_vec());
-        Ok(Self { route, preset, model_key, proof, claims, statement })
+        Ok(Self { route, preset, model_key, context, proof, claims, statement })
     }
 
     /// Writes the `.ciro` file, whole or not at all.

@@ -11,7 +11,8 @@ fn statement() -> Statement {
     let inputs = vec![tensor(vec![1, 2], vec![1, -3]), Tensor::scalar(i32::MIN)];
     let public = Claim { input: StatedInput::Public(inputs), outputs: outputs.clone() };
     let committed = Claim { input: StatedInput::Committed([9; 32]), outputs };
-    Statement { claims: vec![public, committed] }
+    let context = "0x1234".parse().unwrap();
+    Statement { claims: vec![public, committed], context }
 }
 
 fn form() -> ClaimForm {
@@ -24,6 +25,7 @@ fn sample() -> ProofBundle {
         route: Route::Tensor,
         preset: Preset::Standard,
         model_key: KeyDigest([7; 32]),
+        context: "0x1234".parse().unwrap(),
         claims,
         statement,
         proof: vec![1, 2, 3, 4],
@@ -50,7 +52,7 @@ fn tensors_have_as_many_axes_as_keys_allow() {
     for (rank, is_read) in [(most, true), (most + 1, false)] {
         let tensor = Tensor::new(vec![1; rank], vec![5]).unwrap();
         let claim = Claim { input: StatedInput::Committed([0; 32]), outputs: vec![tensor] };
-        let bundle = sample().with_statement(&Statement { claims: vec![claim] });
+        let bundle = sample().with_statement(&Statement::of(vec![claim]));
         let read = ProofBundle::from_bytes(&bundle.to_bytes());
         assert_eq!(read.is_ok(), is_read, "{rank} axes");
     }
@@ -75,10 +77,15 @@ fn other_files_and_versions_are_told_apart() {
     };
     assert_eq!(ProofBundle::from_bytes(b"PK\x03\x04"), Err(BundleError::Magic));
     assert_eq!(decode(0, b'X'), BundleError::Magic);
-    assert_eq!(decode(8, 2), BundleError::Version { expected: 1, found: 2 });
+    let old = decode(8, 1);
+    assert_eq!(old, BundleError::Version { expected: 2, found: 1 });
+    assert!(old.to_string().ends_with("have the inference proven again"), "{old}");
+    let new = decode(8, 3);
+    assert!(new.to_string().ends_with("use a newer program"), "{new}");
+    assert!(matches!(decode(53, 0xff), BundleError::Context(_)));
     assert_eq!(decode(10, 9), BundleError::Route(9));
     assert_eq!(decode(12, b'S'), BundleError::Preset("Standard".to_owned()));
-    assert_eq!(decode(56, 2), BundleError::Input(2));
+    assert_eq!(decode(88, 2), BundleError::Input(2));
 }
 
 #[test]

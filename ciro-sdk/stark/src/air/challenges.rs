@@ -1,7 +1,9 @@
 //! The verifier's random choices that constraints depend on.
 
+use std::sync::OnceLock;
+
 use num_traits::One;
-use stwo::core::channel::Channel;
+use stwo::core::channel::{Blake2sChannel, Channel};
 use stwo::core::fields::qm31::SecureField;
 
 use super::Relation;
@@ -38,9 +40,10 @@ impl Challenges {
         }
     }
 
-    /// Any challenges, for counting columns.
-    pub(crate) fn dummy() -> Self {
-        Self::draw(&mut stwo::core::channel::Blake2sChannel::default())
+    /// Any challenges, for counting columns: always the same, drawn once.
+    pub(crate) fn dummy() -> &'static Self {
+        static DUMMY: OnceLock<Challenges> = OnceLock::new();
+        DUMMY.get_or_init(|| Self::draw(&mut Blake2sChannel::default()))
     }
 }
 

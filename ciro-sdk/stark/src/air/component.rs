@@ -3,14 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stwo::core::fields::m31::BaseField;
-use stwo::core::fields::qm31::SecureField;
 use stwo_constraint_framework::preprocessed_columns::PreProcessedColumnId;
 use stwo_constraint_framework::{
     EvalAtRow, FrameworkEval, INTERACTION_TRACE_IDX, ORIGINAL_TRACE_IDX,
 };
 
-use super::{Challenges, Chip, Relation, Row};
+use super::{Challenges, Chip, Closing, Fractions, Kind, Relation, Row, Target};
 use crate::chips::AnyChip;
+
+/// Behind the trees that a chip reads: what other chips add to the sums that it closes. No tree of
+/// the proof; prover and verifier compute these columns from tree 2.
+const BALANCE_IDX: usize = INTERACTION_TRACE_IDX + 1;
 
 /// Name of the first-row selector.
 pub(crate) const FIRST: &str = "first";
@@ -33,25 +36,20 @@ pub(crate) struct Air {
     chip: AnyChip,
     index: usize,
     challenges: Challenges,
-    total: SecureField,
-    /// The LogUp sum of the chip, divided by its number of rows.
-    shift: SecureField,
+    closing: Closing,
     /// Column ids are asked for once, when the component is built; spelling them out for every row
     /// would cost more than the constraints.
     naming: AtomicBool,
 }
 
 impl Air {
-    /// Builds the component of chip number `index`, with its claimed total and LogUp sum.
+    /// Builds the component of chip number `index`.
     pub(crate) fn new(
-        chip: AnyChip,
-        index: usize,
+        (index, chip): (usize, AnyChip),
         challenges: Challenges,
-        claim: crate::proof::ChipClaim,
+        closing: Closing,
     ) -> Self {
-        let rows = BaseField::from(1u32 << chip.log_size());
-        let shift = claim.logup / rows;
-        Self { chip, index, challenges, total: claim.total, shift, naming: AtomicBool::new(true) }
+        Self { chip, index, challenges, closing, naming: AtomicBool::new(true) }
     }
 
     /// Stops spelling out column ids.
@@ -121,22 +119,44 @@ impl<E: EvalAtRow> ComponentRow<'_, E> {
         }
     }
 
-    /// Closes the LogUp sum of the row: the last column runs over rows, shifted so that it is
-    /// cyclic.
+    /// Closes the LogUp sum of the row.
+    ///
+    /// The last column of most chips holds the sum of the row. That of one runs over the rows of all
+    /// chips: what it grows by, less what the others add, is the sum of its own row. It is cyclic,
+    /// so all that it ever grows by is 0.
     fn finish(mut self) -> E {
         if let Some((multiplicity, denominator)) = self.open.take() {
             self.push_pair(Term { numerator: multiplicity.into(), denominator });
         }
-        if let Some(term) = self.pair.take() {
-            let [previous, now] =
-                self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [-1, 0]);
-            let mut step = now - previous + E::EF::from(self.air.shift);
-            if let Some(running) = self.running.take() {
-                step = step - running;
+        let Some(term) = self.pair.take() else { return self.eval };
+        let mut sum = match self.air.closing.wiring {
+            Fractions::OfRow => {
+                let [now] = self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [0]);
+                now
             }
-            self.eval.add_constraint(step * term.denominator - term.numerator);
+            Fractions::OfAll => {
+                let [previous, now] =
+                    self.eval.next_extension_interaction_mask(INTERACTION_TRACE_IDX, [-1, 0]);
+                let [others] = self.eval.next_extension_interaction_mask(BALANCE_IDX, [0]);
+                now - previous - others
+            }
+        };
+        if let Some(running) = self.running.take() {
+            sum = sum - running;
         }
+        self.close(Kind::Wiring, sum * term.denominator - term.numerator);
         self.eval
+    }
+
+    /// Demands that a value is 0, on which a balance hangs.
+    fn close(&mut self, kind: Kind, value: E::EF) {
+        #[cfg(test)]
+        let value = match self.air.closing.left_out == Some(kind) {
+            true => value * E::F::from(BaseField::from(0u32)),
+            false => value,
+        };
+        let _ = kind;
+        self.eval.add_constraint(value);
     }
 }
 
@@ -171,10 +191,19 @@ impl<E: EvalAtRow> Row for ComponentRow<'_, E> {
         now
     }
 
-    fn total(&mut self, value: E::EF) {
+    fn total(&mut self, multiplier: E::EF, addend: E::EF) {
+        let value = self.fold(multiplier, addend);
+        let target = match self.air.closing.total {
+            Target::Elsewhere => return,
+            Target::Value(target) => target.into(),
+            Target::Others => {
+                let [others] = self.eval.next_extension_interaction_mask(BALANCE_IDX, [0]);
+                others
+            }
+        };
         let log_size = self.air.chip.log_size();
         let last = self.preprocessed(|| named_column_id(LAST, log_size));
-        self.eval.add_constraint((value - E::EF::from(self.air.total)) * last);
+        self.close(Kind::Products, (value - target) * last);
     }
 
     fn constrain(&mut self, value: E::F) {

@@ -4,6 +4,7 @@
 //! extended domain (prover), at one point (verifier), row by row (to fill the columns that depend
 //! on challenges) and to count columns.
 
+mod balance;
 mod challenges;
 mod columns;
 mod component;
@@ -14,6 +15,7 @@ mod relation;
 mod row;
 mod shape;
 
+pub(crate) use balance::{Balance, Closing, Fractions, Kind, Sum, Target};
 pub(crate) use challenges::Challenges;
 #[cfg(feature = "prove")]
 pub(crate) use columns::Filled;

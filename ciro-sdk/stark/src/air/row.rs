@@ -20,7 +20,7 @@ pub(crate) trait Chip {
     /// trusted.
     fn is_sane(&self) -> bool;
 
-    /// Which total the chip claims.
+    /// Which total the chip has.
     fn total(&self) -> Total {
         Total::None
     }
@@ -40,7 +40,7 @@ pub(crate) trait Chip {
 /// What the total of a chip is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Total {
-    /// The chip has none: its claim is 0.
+    /// The chip has none.
     None,
     /// The public values of the statement.
     PublicValues,
@@ -90,9 +90,10 @@ pub(crate) trait Row {
     /// A chip makes `multiplier` 0 in the first row.
     fn fold(&mut self, multiplier: Self::EF, addend: Self::EF) -> Self::EF;
 
-    /// Declares that `value` in the last row is the chip's claimed total. At most once for each
-    /// chip.
-    fn total(&mut self, value: Self::EF);
+    /// A fold, the chip's last one, whose value in the last row is the chip's total.
+    fn total(&mut self, multiplier: Self::EF, addend: Self::EF) {
+        self.fold(multiplier, addend);
+    }
 
     /// Demands that `value` is 0.
     fn constrain(&mut self, value: Self::F);

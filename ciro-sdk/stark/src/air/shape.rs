@@ -11,8 +11,8 @@ use super::{Challenges, Chip, Relation, Row};
 pub(crate) struct Shape {
     /// Fixed columns of its own.
     pub(crate) fixed: usize,
-    /// Whether it reads the first-row and last-row selectors.
-    pub(crate) selectors: [bool; 2],
+    /// Whether it reads the first-row selector.
+    pub(crate) first: bool,
     /// Witness columns.
     pub(crate) witness: usize,
     /// Those of them that are read in two rows.
@@ -28,7 +28,7 @@ pub(crate) struct Shape {
 impl Shape {
     pub(crate) fn of(chip: &impl Chip) -> Self {
         let mut shape = Self::default();
-        chip.evaluate(&mut shape, &Challenges::dummy());
+        chip.evaluate(&mut shape, Challenges::dummy());
         shape
     }
 
@@ -37,9 +37,9 @@ impl Shape {
         self.lookups.div_ceil(2)
     }
 
-    /// Constraints of all kinds, the claimed total included.
+    /// Constraints of all kinds but what its total is compared with.
     pub(crate) fn all_constraints(&self) -> usize {
-        self.constraints + self.folds + self.logup_columns() + usize::from(self.selectors[1])
+        self.constraints + self.folds + self.logup_columns()
     }
 
     /// Base-field columns that the prover commits for each proof.
@@ -58,7 +58,7 @@ impl Row for Shape {
     }
 
     fn first(&mut self) -> BaseField {
-        self.selectors[0] = true;
+        self.first = true;
         BaseField::zero()
     }
 
@@ -77,10 +77,6 @@ impl Row for Shape {
         assert_eq!(self.lookups, 0, "folds come before lookups");
         self.folds += 1;
         SecureField::zero()
-    }
-
-    fn total(&mut self, _value: SecureField) {
-        self.selectors[1] = true;
     }
 
     fn constrain(&mut self, _value: BaseField) {

@@ -1,5 +1,5 @@
-//! Defects that this library has had, to be put back one at a time: whoever looks for forgeries
-//! must find one then. They exist in tests alone.
+//! Defects that this library has had or must not have, to be put in one at a time: whoever looks for
+//! forgeries must find one then. They exist in tests alone.
 
 use std::cell::Cell;
 
@@ -19,6 +19,18 @@ pub(crate) enum Defect {
     /// Products without terms have no row in the contraction, but a power of lambda in the
     /// accumulation.
     NoTerms,
+    /// The running sum of all lookups may be anything.
+    OpenWiring,
+    /// The first of the chips does not enter the running sum.
+    ForgottenChip,
+    /// Every copy of a short chip's rows enters the running sum as if it were the only one.
+    CountedCopies,
+    /// Results of products are not held against their operands.
+    OpenProducts,
+    /// Totals are compared in the row before the last.
+    EarlyTotals,
+    /// The total of the public values is not held against the statement.
+    OpenPublicValues,
 }
 
 impl Defect {

@@ -69,11 +69,10 @@ impl Chip for IoChip {
         let cells: Vec<_> = (0..lanes).map(|_| IoLane::read(row, self)).collect();
         let IoWitness { values } = IoWitness::read(row, self);
         let not_first = constant::<R>(1) - row.first();
-        let sum = row.fold(
+        row.total(
             R::EF::from(challenges.t[lanes]) * not_first,
             combine::<R>(&challenges.t, &values),
         );
-        row.total(sum);
         for (IoLane { address, multiplicity }, value) in cells.into_iter().zip(values) {
             row.lookup(Relation::Memory, multiplicity, &[address, value]);
         }

@@ -85,9 +85,7 @@ impl Chip for ContractChip {
             .fold(R::EF::from(challenges.s[left]) * keep.clone(), combine::<R>(&challenges.s, &x));
         let v = row.fold(R::EF::from(challenges.t[right]) * keep, combine::<R>(&challenges.t, &w));
         let stay = constant::<R>(1) - row.first() - next.clone();
-        let sum =
-            row.fold(R::EF::from(challenges.lambda) * next + R::EF::from(stay), u * v * close);
-        row.total(sum);
+        row.total(R::EF::from(challenges.lambda) * next + R::EF::from(stay), u * v * close);
         for (address, value) in at_x.into_iter().zip(x).chain(at_w.into_iter().zip(w)) {
             read_memory(row, address, value);
         }
@@ -182,8 +180,7 @@ impl Chip for AccumulateChip {
         let outer =
             row.fold(choose(s[1].into(), t[1].into()) * chain + R::EF::from(hold), inner * close);
         let stay = not_first - next.clone();
-        let sum = row.fold(R::EF::from(challenges.lambda) * next + R::EF::from(stay), outer * add);
-        row.total(sum);
+        row.total(R::EF::from(challenges.lambda) * next + R::EF::from(stay), outer * add);
 
         let mut address = address;
         for (readers, output) in readers.into_iter().zip(outputs) {

@@ -42,7 +42,7 @@ pub(crate) fn faults(
         };
         for at in 0..row.rows {
             (row.at, row.next) = (at, [0; 4]);
-            placed.chip.evaluate(&mut row, &challenges);
+            placed.chip.evaluate(&mut row, challenges);
             faults.extend(
                 row.violated.drain(..).map(|n| format!("{name}: row {at}: constraint {n}")),
             );
@@ -50,7 +50,7 @@ pub(crate) fn faults(
         match placed.chip.total() {
             Total::None => {}
             Total::PublicValues => {
-                if row.total != IoChip::public_total(public_values(statement), &challenges) {
+                if row.total != IoChip::public_total(public_values(statement), challenges) {
                     faults.push("public values are not the statement's".to_owned());
                 }
             }
@@ -124,8 +124,8 @@ impl Row for CheckRow<'_> {
         *fold
     }
 
-    fn total(&mut self, value: SecureField) {
-        self.total = value;
+    fn total(&mut self, multiplier: SecureField, addend: SecureField) {
+        self.total = self.fold(multiplier, addend);
     }
 
     fn constrain(&mut self, value: BaseField) {

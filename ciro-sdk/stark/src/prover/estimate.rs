@@ -1,8 +1,9 @@
 //! What a proof of a model will cost, before anything is proven.
 
 use ciro_model::IntegerModel;
+use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 
-use crate::air::Chip as _;
+use crate::air::{Balance, Chip as _};
 use crate::layout::{Layout, LayoutError};
 use crate::preset::{Parameters, Preset};
 use crate::security::{Counts, Security};
@@ -43,16 +44,17 @@ impl Estimate {
         let counts = Counts::of(&layout.shapes());
         let p = preset.parameters(&counts);
         let security = Security::of_counts(&counts, p);
-        let [mut cells, mut fixed_cells, mut columns, mut openings] = [0u64; 4];
-        for placed in &layout.chips {
+        let balance = Balance::of(&layout.shapes());
+        let [mut cells, mut fixed_cells, mut openings] = [0u64; 3];
+        for (number, placed) in layout.chips.iter().enumerate() {
             let (shape, rows) = (&placed.shape, 1u64 << placed.chip.log_size());
             cells += shape.committed() as u64 * rows;
             fixed_cells += shape.fixed as u64 * rows;
-            columns += (shape.fixed + shape.committed()) as u64;
-            // Folds and the last LogUp column are opened in two rows.
-            openings += 4 * (shape.folds as u64 + 1);
+            // Folds and some LogUp columns are opened in two rows.
+            let logup = usize::from(balance.opens_twice((number, &placed.chip)));
+            openings += (SECURE_EXTENSION_DEGREE * (shape.folds + logup)) as u64;
         }
-        columns += 8 + 2;
+        let columns = counts.columns + 8 + 2;
         openings += columns;
         let log_rows = layout.max_log_size();
         let work = to_f64(cells) + FIXED_WEIGHT * to_f64(fixed_cells);

@@ -8,22 +8,17 @@ use crate::air::{Challenges, Chip, Relation, Row, Shape};
 use crate::chips::AnyChip;
 use crate::rows::Column;
 
-/// The folded columns of a chip, four coordinates each, and the chip's total.
-pub(super) struct Folds {
-    pub(super) columns: Vec<Column>,
-    pub(super) total: SecureField,
-}
-
-/// Runs the chip's constraints over its rows, first to last.
+/// The folded columns of a chip, four coordinates each: runs the chip's constraints over its rows,
+/// first to last.
 pub(super) fn fill(
     chip: &AnyChip,
     shape: &Shape,
     [fixed, witness]: [&[Column]; 2],
     challenges: &Challenges,
-) -> Folds {
+) -> Vec<Column> {
     let rows = 1usize << chip.log_size();
     if shape.folds == 0 {
-        return Folds { columns: vec![], total: SecureField::zero() };
+        return vec![];
     }
     let mut columns = vec![Vec::with_capacity(rows); 4 * shape.folds];
     let mut row = FoldRow {
@@ -35,7 +30,6 @@ pub(super) fn fill(
         next_witness: 0,
         next_fold: 0,
         folds: vec![SecureField::zero(); shape.folds],
-        total: SecureField::zero(),
     };
     for at in 0..rows {
         (row.at, row.next_fixed, row.next_witness, row.next_fold) = (at, 0, 0, 0);
@@ -46,7 +40,7 @@ pub(super) fn fill(
             }
         }
     }
-    Folds { columns, total: row.total }
+    columns
 }
 
 struct FoldRow<'a> {
@@ -59,7 +53,6 @@ struct FoldRow<'a> {
     next_fold: usize,
     /// The folds of the previous row, replaced one by one with those of this row.
     folds: Vec<SecureField>,
-    total: SecureField,
 }
 
 impl Row for FoldRow<'_> {
@@ -94,10 +87,6 @@ impl Row for FoldRow<'_> {
         self.next_fold += 1;
         *fold = *fold * multiplier + addend;
         *fold
-    }
-
-    fn total(&mut self, value: SecureField) {
-        self.total = value;
     }
 
     fn constrain(&mut self, _value: BaseField) {}

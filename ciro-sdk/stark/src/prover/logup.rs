@@ -4,7 +4,7 @@ use num_traits::{One, Zero};
 use rayon::prelude::*;
 use stwo::core::fields::FieldExpOps;
 use stwo::core::fields::m31::BaseField;
-use stwo::core::fields::qm31::SecureField;
+use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 use stwo::prover::backend::simd::m31::{N_LANES, PackedBaseField};
 use stwo::prover::backend::simd::qm31::PackedSecureField;
 
@@ -12,24 +12,16 @@ use crate::air::{Challenges, Chip, Relation, Row, Shape};
 use crate::chips::AnyChip;
 use crate::rows::Column;
 
-/// The LogUp columns of a chip, four coordinates each, and the sum of all its fractions.
-pub(super) struct Logup {
-    pub(super) columns: Vec<Column>,
-    pub(super) sum: SecureField,
-}
-
-/// Runs the chip's lookups over its rows, inverts the denominators in batches, and sums up.
+/// The LogUp columns of a chip, four coordinates each: runs the chip's lookups over its rows, inverts
+/// the denominators in batches, and sums up along each row. The last column holds the rows' sums.
 pub(super) fn fill(
     chip: &AnyChip,
     shape: &Shape,
     [fixed, witness]: [&[Column]; 2],
     challenges: &Challenges,
-) -> Logup {
+) -> Vec<Column> {
     let rows = 1usize << chip.log_size();
     let width = shape.logup_columns();
-    if width == 0 {
-        return Logup { columns: vec![], sum: SecureField::zero() };
-    }
     let vectors = rows / N_LANES;
     let mut sums = vec![PackedSecureField::zero(); vectors * width];
     const CHUNK: usize = 16;
@@ -63,15 +55,11 @@ pub(super) fn fill(
     into_columns(&sums, rows, width)
 }
 
-/// Splits the row sums into columns; the last one runs over all rows and is shifted so that it ends
-/// at 0.
-fn into_columns(sums: &[PackedSecureField], rows: usize, width: usize) -> Logup {
-    let sum: SecureField =
-        sums.iter().skip(width - 1).step_by(width).map(|sum| sum.pointwise_sum()).sum();
-    let shift = sum / BaseField::from(u32::try_from(rows).expect("fewer than 2^31 rows"));
-    let mut columns = vec![vec![BaseField::zero(); rows]; 4 * width];
-    let (inner, last) = columns.split_at_mut(4 * (width - 1));
-    inner.par_chunks_mut(4).enumerate().for_each(|(position, coordinates)| {
+/// Splits the sums of vectors of rows into columns.
+fn into_columns(sums: &[PackedSecureField], rows: usize, width: usize) -> Vec<Column> {
+    let mut columns = vec![vec![BaseField::zero(); rows]; SECURE_EXTENSION_DEGREE * width];
+    let of_one = columns.par_chunks_mut(SECURE_EXTENSION_DEGREE).enumerate();
+    of_one.for_each(|(position, coordinates)| {
         for (vector, sums) in sums.chunks_exact(width).enumerate() {
             let packed = sums[position].into_packed_m31s();
             for (column, values) in coordinates.iter_mut().zip(packed) {
@@ -79,16 +67,7 @@ fn into_columns(sums: &[PackedSecureField], rows: usize, width: usize) -> Logup 
             }
         }
     });
-    let mut running = SecureField::zero();
-    for (vector, sums) in sums.chunks_exact(width).enumerate() {
-        for (lane, value) in sums[width - 1].to_array().into_iter().enumerate() {
-            running += value - shift;
-            for (column, coordinate) in last.iter_mut().zip(running.to_m31_array()) {
-                column[vector * N_LANES + lane] = coordinate;
-            }
-        }
-    }
-    Logup { columns, sum }
+    columns
 }
 
 type Pairs<'a> = std::iter::Zip<
@@ -158,8 +137,6 @@ impl Row for LogupRow<'_> {
     fn fold(&mut self, _: PackedSecureField, _: PackedSecureField) -> PackedSecureField {
         PackedSecureField::zero()
     }
-
-    fn total(&mut self, _value: PackedSecureField) {}
 
     fn constrain(&mut self, _value: PackedBaseField) {}
 

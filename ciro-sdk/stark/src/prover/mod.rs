@@ -1,8 +1,10 @@
-//! The prover: fills the columns, commits them, and lets stwo prove the constraints.
+//! The prover: fills the columns, commits them, and proves the constraints with stwo's parts.
 
+mod balance;
 #[cfg(test)]
 mod check;
 mod columns;
+mod conclude;
 mod estimate;
 mod folds;
 #[cfg(test)]
@@ -14,6 +16,10 @@ mod tree;
 pub use estimate::Estimate;
 pub use prove::{Plan, StarkProveError, TensorProver};
 
+#[cfg(test)]
+mod cheats;
+#[cfg(test)]
+mod lab;
 #[cfg(test)]
 mod lifted;
 #[cfg(test)]

@@ -2,32 +2,31 @@
 
 use std::sync::Arc;
 
-use ciro_model::integer::{Claim, RunError, Statement, Trace};
+use ciro_model::integer::{Claim, Context, RunError, Statement, Trace};
 use ciro_model::{IntegerModel, Tensor};
+use num_traits::Zero;
 use rayon::prelude::*;
-use stwo::core::fields::qm31::SecureField;
-#[cfg(test)]
-use stwo::core::proof::StarkProof;
 use stwo::core::utils::MaybeOwned;
-use stwo::prover::backend::simd::SimdBackend;
-use stwo::prover::{CommitmentSchemeProver, ComponentProver};
-use stwo_constraint_framework::{FrameworkComponent, TraceLocationAllocator};
 use tracing::info_span;
 
+use super::balance::{Residues, close};
 use super::columns::evaluations;
+use super::conclude::{Committed, Scheme};
 use super::estimate::Estimate;
 use super::tree::ModelTree;
 use super::{folds, logup};
-use crate::air::{Air, Challenges, Chip as _, Shape, fixed_columns};
-use crate::chips::AnyChip;
+use crate::air::{Balance, Challenges, Chip as _, Shape};
+use crate::chips::{AnyChip, IoChip};
+use crate::form::Form;
 use crate::key::ModelKey;
 use crate::layout::{Layout, LayoutError};
 use crate::preset::Preset;
-use crate::proof::{ChipClaim, Proof};
+use crate::proof::Proof;
 use crate::rows::table::Tables;
 use crate::rows::{Column, PlacedChip};
 use crate::security::{Counts, Security};
-use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
+use crate::statement::public_values;
+use crate::transcript::{Transcript, open_transcript};
 
 /// Why no proof was made.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +52,18 @@ pub enum StarkProveError {
         /// How many came.
         got: usize,
     },
+    /// A value was used that nothing made: a defect of this library.
+    #[error(
+        "the wiring does not balance: some value is used that was not produced; this is a defect \
+         of Ciro, please report the model"
+    )]
+    Wiring,
+    /// A result is not the product of its operands: a defect of this library.
+    #[error(
+        "the matrix products do not balance: some result is not the product of its operands; this \
+         is a defect of Ciro, please report the model"
+    )]
+    Products,
     /// The trace violates a constraint: a defect of this library.
     #[error("the trace violates a constraint; this is a defect of Ciro, please report the model")]
     Unsatisfied,
@@ -104,7 +115,8 @@ impl Plan {
         let parameters = layout.parameters(preset);
         let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
         let key = ModelKey::new(&model, (preset, batch), tree.root(), layout.shapes());
-        let prover = TensorProver { model, layout, tree, key };
+        let form = Form::of(&key);
+        let prover = TensorProver { model, layout, tree, key, form };
         prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
         prover
     }
@@ -116,6 +128,8 @@ pub struct TensorProver {
     layout: Layout,
     tree: ModelTree,
     key: ModelKey,
+    /// What proofs for the key look like.
+    form: Form,
 }
 
 impl std::fmt::Debug for TensorProver {
@@ -179,14 +193,28 @@ impl TensorProver {
         self.layout.chips.iter().map(line).collect()
     }
 
-    /// Runs the model on one input for each sample of the batch and proves the results.
+    /// Runs the model on one input for each sample of the batch and proves the results, bound to
+    /// nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::prove_in`].
+    pub fn prove(
+        &self,
+        inputs: &[Vec<Tensor<i32>>],
+    ) -> Result<(Statement, Proof), StarkProveError> {
+        self.prove_in(inputs, Context::NONE)
+    }
+
+    /// Runs the model on one input for each sample of the batch and proves the results in a context:
+    /// the proof is none in another.
     ///
     /// # Errors
     /// [`StarkProveError`] if the number of inputs is not the batch's, or the model does not take
     /// one of them.
-    pub fn prove(
+    pub fn prove_in(
         &self,
         inputs: &[Vec<Tensor<i32>>],
+        context: Context,
     ) -> Result<(Statement, Proof), StarkProveError> {
         if inputs.len() != self.key.batch as usize {
             return Err(StarkProveError::Batch { expected: self.key.batch, got: inputs.len() });
@@ -205,7 +233,8 @@ impl TensorProver {
             let outputs = outputs.map(|output| trace.value(output.node).clone()).collect();
             Claim::public(inputs.clone(), outputs)
         };
-        let statement = Statement { claims: inputs.iter().zip(&traces).map(claim).collect() };
+        let claims = inputs.iter().zip(&traces).map(claim).collect();
+        let statement = Statement { claims, context };
         let witness = self.witness(&self.layout.values(&traces));
         let proof = self.prove_witness(&statement, &witness)?;
         Ok((statement, proof))
@@ -235,26 +264,24 @@ impl TensorProver {
     }
 
     /// Proves a statement from witness columns.
-    fn prove_witness(
+    pub(super) fn prove_witness(
         &self,
         statement: &Statement,
         witness: &[Vec<Column>],
     ) -> Result<Proof, StarkProveError> {
-        let committed = self.commit(statement, witness);
-        let _span = info_span!("stark").entered();
-        let components = components(&self.key.chips, &committed.challenges, &committed.claims);
-        let provers: Vec<_> = components
-            .iter()
-            .map(|component| component as &dyn ComponentProver<SimdBackend>)
-            .collect();
-        let Committed { mut channel, scheme, claims, .. } = committed;
-        let stark = stwo::prover::prove(&provers, &mut channel, scheme)
-            .map_err(|_| StarkProveError::Unsatisfied)?;
-        Ok(Proof { claims, nonces: channel.into_nonces(), stark })
+        let (committed, residues) = self.commit(statement, witness);
+        if !residues.wiring.is_zero() {
+            return Err(StarkProveError::Wiring);
+        }
+        if !residues.products.is_zero() {
+            return Err(StarkProveError::Products);
+        }
+        let (proof, holds) = committed.conclude(&self.key.chips, &self.form);
+        if holds { Ok(proof) } else { Err(StarkProveError::Unsatisfied) }
     }
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
-    fn commit(&self, statement: &Statement, witness: &[Vec<Column>]) -> Committed<'_> {
+    fn commit(&self, statement: &Statement, witness: &[Vec<Column>]) -> (Committed<'_>, Residues) {
         let parameters = self.layout.parameters(self.key.preset);
         let config = parameters.pcs_config(self.layout.max_log_size());
         let ModelTree { tree, twiddles, pool } = &self.tree;
@@ -271,7 +298,7 @@ impl TensorProver {
         let span = info_span!("interaction").entered();
         channel.ask_for_work(parameters.challenge_pow_bits);
         let challenges = Challenges::draw(&mut channel);
-        let filled: Vec<(Vec<Column>, ChipClaim)> = self
+        let columns: Vec<Vec<Column>> = self
             .layout
             .chips
             .par_iter()
@@ -281,59 +308,23 @@ impl TensorProver {
                 interaction((&placed.chip, &placed.shape), sources, &challenges)
             })
             .collect();
+        let mut columns: Vec<Column> = columns.into_iter().flatten().collect();
+        let balance = Balance::of(&self.key.chips);
+        let residues = close(&balance, &mut columns);
         drop(span);
-        let claims: Vec<ChipClaim> = filled.iter().map(|(_, claim)| *claim).collect();
-        mix_claims(&mut channel, &claims);
-        commit(&mut scheme, filled.iter().flat_map(|(columns, _)| columns), &mut channel);
+        commit(&mut scheme, columns.iter(), &mut channel);
         channel.ask_for_work(parameters.round_pow_bits);
-        Committed { channel, scheme, challenges, claims }
+        let public = IoChip::public_total(public_values(statement), &challenges);
+        (Committed { channel, scheme, challenges, public, balance }, residues)
     }
 
     /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would:
-    /// stwo's own check before the end is left out.
+    /// nothing is checked on the way.
     #[cfg(test)]
     pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
-        use stwo::core::channel::Channel as _;
-        use stwo::core::circle::CirclePoint;
-
-        let committed = self.commit(statement, witness);
-        let components = components(&self.key.chips, &committed.challenges, &committed.claims);
-        let Committed { mut channel, mut scheme, claims, .. } = committed;
-        let provers = stwo::prover::ComponentProvers {
-            components: components
-                .iter()
-                .map(|component| component as &dyn ComponentProver<SimdBackend>)
-                .collect(),
-            n_preprocessed_columns: scheme.trees[0].polynomials.len(),
-        };
-        let composition = provers.compute_composition_polynomial(
-            channel.draw_secure_felt(),
-            &scheme.trace(),
-            scheme.twiddles,
-            scheme.config.fri_config.log_blowup_factor,
-        );
-        let (left, right) = composition.split_at_mid();
-        let mut builder = scheme.tree_builder();
-        builder.extend_polys(left.into_coordinate_polys());
-        builder.extend_polys(right.into_coordinate_polys());
-        builder.commit(&mut channel);
-        let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
-        let mut samples =
-            provers.components().mask_points(point, self.layout.max_log_size(), false);
-        samples.push(vec![vec![point]; 8]);
-        let stark = StarkProof(scheme.prove_values(samples, &mut channel).proof);
-        Proof { claims, nonces: channel.into_nonces(), stark }
+        let (committed, _) = self.commit(statement, witness);
+        committed.conclude(&self.key.chips, &self.form).0
     }
-}
-
-type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Trees>;
-
-/// A proof on the way: trees 0 to 2 are committed.
-struct Committed<'a> {
-    channel: Transcript,
-    scheme: Scheme<'a>,
-    challenges: Challenges,
-    claims: Vec<ChipClaim>,
 }
 
 fn chip_log(placed: &PlacedChip) -> u32 {
@@ -345,37 +336,15 @@ pub(super) fn interaction(
     (chip, shape): (&AnyChip, &Shape),
     sources: [&[Column]; 2],
     challenges: &Challenges,
-) -> (Vec<Column>, ChipClaim) {
+) -> Vec<Column> {
     let (folds, logup) = rayon::join(
         || folds::fill(chip, shape, sources, challenges),
         || logup::fill(chip, shape, sources, challenges),
     );
-    let claim = ChipClaim { logup: logup.sum, total: folds.total };
-    (folds.columns.into_iter().chain(logup.columns).collect(), claim)
+    folds.into_iter().chain(logup).collect()
 }
 
-/// Builds one component for each chip, in the order of the key.
-pub(super) fn components(
-    chips: &[AnyChip],
-    challenges: &Challenges,
-    claims: &[ChipClaim],
-) -> Vec<FrameworkComponent<Air>> {
-    let ids = fixed_columns(chips).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-    let mut allocator = TraceLocationAllocator::new_with_preprocessed_columns(&ids);
-    chips
-        .iter()
-        .zip(claims)
-        .enumerate()
-        .map(|(index, (&chip, &claim))| {
-            let air = Air::new(chip, index, challenges.clone(), claim);
-            let none = SecureField::from(0u32);
-            let component = FrameworkComponent::new(&mut allocator, air, none);
-            component.finish_naming();
-            component
-        })
-        .collect()
-}
-
+/// Commits columns as the next tree.
 pub(super) fn commit<'c>(
     scheme: &mut Scheme<'_>,
     columns: impl Iterator<Item = &'c Column>,

@@ -10,6 +10,9 @@ use stwo::prover::poly::twiddles::TwiddleTree;
 
 use super::columns::evaluations;
 use crate::air::{Chip as _, FIRST, fixed_columns, named_column_id};
+use crate::chips::AnyChip;
+#[cfg(test)]
+use crate::chips::defects::{Defect, is_back};
 use crate::layout::Layout;
 use crate::preset::Parameters;
 use crate::rows::Column;
@@ -35,16 +38,7 @@ impl ModelTree {
         );
         let chips: Vec<_> = layout.chips.iter().map(|placed| placed.chip).collect();
         let own: usize = layout.chips.iter().map(|placed| placed.fixed.len()).sum();
-        let selectors: Vec<Column> = fixed_columns(&chips)[own..]
-            .iter()
-            .map(|(id, log_size)| {
-                let rows = 1usize << log_size;
-                let mut column = vec![BaseField::from(0u32); rows];
-                let first = *id == named_column_id(FIRST, *log_size);
-                column[if first { 0 } else { rows - 1 }] = BaseField::from(1u32);
-                column
-            })
-            .collect();
+        let selectors = selectors(&chips, own);
         let columns: Vec<&[BaseField]> = layout
             .chips
             .iter()
@@ -74,4 +68,20 @@ impl ModelTree {
     pub(super) fn root(&self) -> [u8; 32] {
         self.tree.commitment.root().0
     }
+}
+
+/// The columns of tree 0 that stand behind the chips' `own` ones: 1 in the first row, or in the
+/// last, and 0 elsewhere.
+pub(super) fn selectors(chips: &[AnyChip], own: usize) -> Vec<Column> {
+    let selector = |(id, log_size): &(_, u32)| {
+        let rows = 1usize << log_size;
+        let is_first = *id == named_column_id(FIRST, *log_size);
+        let row = if is_first { 0 } else { rows - 1 };
+        #[cfg(test)]
+        let row = if !is_first && is_back(Defect::EarlyTotals) { row - 1 } else { row };
+        let mut column = vec![BaseField::from(0u32); rows];
+        column[row] = BaseField::from(1u32);
+        column
+    };
+    fixed_columns(chips)[own..].iter().map(selector).collect()
 }

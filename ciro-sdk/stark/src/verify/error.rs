@@ -53,17 +53,13 @@ pub enum VerificationError {
     /// A proof of work before challenges is missing.
     #[error("a proof of work before challenges is missing")]
     ChallengeProofOfWork,
-    /// The public values in the trace are not those of the statement.
-    #[error("the proof is made for other inputs or outputs")]
-    PublicValues,
-    /// Tensor elements, table entries or tree nodes were used that nobody produced.
-    #[error("the wiring does not balance: some value was used that was not produced")]
-    Wiring,
-    /// Results of matrix products are not the products of their operands.
-    #[error("the matrix products do not balance: some result is not the product of its operands")]
-    Products,
-    /// A constraint is violated, or an opened value is not the committed one.
-    #[error("a constraint does not hold at the point of evaluation")]
+    /// A constraint is violated, or an opened value is not the committed one: the proof is made for
+    /// other inputs or outputs, a value was used that nothing made, a product is wrong, or any other
+    /// rule of the model is broken.
+    #[error(
+        "a constraint does not hold at the point of evaluation: this is no proof of these inputs \
+         and outputs"
+    )]
     Constraints,
     /// The commitments do not open as claimed.
     #[error("the commitments do not open as claimed: {0}")]

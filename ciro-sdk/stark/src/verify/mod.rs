@@ -1,23 +1,25 @@
 //! The verifier: needs a model key, a statement and a proof, and trusts nothing in the proof.
 
-mod claims;
 mod error;
-pub(crate) mod form;
-mod openings;
+pub(crate) mod openings;
 mod policy;
 
 use ciro_model::integer::{StatedInput, Statement};
+use stwo::core::channel::Channel as _;
+use stwo::core::circle::CirclePoint;
+use stwo::core::fields::qm31::SecureField;
 use stwo::core::pcs::CommitmentSchemeVerifier;
 use stwo::core::verifier::VerificationError as StarkError;
 
-use self::claims::check_claims;
-use self::form::Form;
 use self::openings::check_openings;
 use crate::air::Challenges;
+use crate::chips::IoChip;
+use crate::form::{Form, Randomness, TREES};
 use crate::key::ModelKey;
 use crate::proof::Proof;
 use crate::security::Security;
-use crate::transcript::{Transcript, Trees, mix_claims, open_transcript};
+use crate::statement::public_values;
+use crate::transcript::{Transcript, Trees, open_transcript};
 
 pub use error::VerificationError;
 pub use policy::Policy;
@@ -38,7 +40,7 @@ pub fn verify(
     policy.check(key.preset, &Security::of(key))?;
     check_statement(key, statement)?;
     let form = Form::of(key);
-    form.check(proof)?;
+    form.check(proof).map_err(VerificationError::Structure)?;
     let mut stark = proof.stark.clone();
     let parameters = form.parameters;
     let config = parameters.pcs_config(form.log_rows);
@@ -48,7 +50,7 @@ pub fn verify(
     open_transcript(&mut channel, key, statement);
     config.mix_into(&mut channel);
     let mut scheme = CommitmentSchemeVerifier::<Trees>::new(config);
-    let roots = &stark.0.commitments;
+    let roots = stark.0.commitments.clone();
     if roots[0].0 != key.root {
         return Err(VerificationError::OtherModel);
     }
@@ -56,24 +58,26 @@ pub fn verify(
     scheme.commit(roots[1], &form.sizes[1], &mut channel);
     channel.ask_for_work(parameters.challenge_pow_bits);
     let challenges = Challenges::draw(&mut channel);
+    scheme.commit(roots[2], &form.sizes[2], &mut channel);
+    channel.ask_for_work(parameters.round_pow_bits);
+    let public = IoChip::public_total(public_values(statement), &challenges);
+    let composition = channel.draw_secure_felt();
+    let halves = form.openings[TREES - 1].len();
+    scheme.commit(roots[TREES - 1], &vec![form.log_rows; halves], &mut channel);
+    let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
     if !channel.is_paid() {
         return Err(VerificationError::ChallengeProofOfWork);
     }
-    check_claims(key, statement, &proof.claims, &challenges)?;
-    mix_claims(&mut channel, &proof.claims);
-    scheme.commit(roots[2], &form.sizes[2], &mut channel);
-    channel.ask_for_work(parameters.round_pow_bits);
 
+    let opened = &stark.0.sampled_values;
+    let randomness = Randomness { challenges: &challenges, public, composition };
+    if form.composition(point, opened) != form.constraints(point, opened, &randomness) {
+        return Err(VerificationError::Constraints);
+    }
     check_openings(&form, proof, &config, channel.clone())?;
-    let components = form.components(&challenges, &proof.claims);
-    let components: Vec<_> =
-        components.iter().map(|component| component as &dyn stwo::core::air::Component).collect();
-    stwo::core::verifier::verify(&components, &mut channel, &mut scheme, stark).map_err(|error| {
-        match error {
-            StarkError::OodsNotMatching => VerificationError::Constraints,
-            StarkError::ProofOfWork => VerificationError::QueryProofOfWork,
-            error => VerificationError::Opening(error.to_string()),
-        }
+    scheme.verify_values(form.points(point), stark.0, &mut channel).map_err(|error| match error {
+        StarkError::ProofOfWork => VerificationError::QueryProofOfWork,
+        error => VerificationError::Opening(error.to_string()),
     })
 }
 

@@ -1,32 +1,46 @@
 //! Whether a proof answers every query.
 
-use stwo::core::channel::{Channel, MerkleChannel as _};
-use stwo::core::circle::CirclePoint;
+use stwo::core::channel::Channel;
 use stwo::core::fields::m31::BaseField;
-use stwo::core::fields::qm31::SecureField;
 use stwo::core::fri::{CirclePolyDegreeBound, FriVerifier};
 use stwo::core::pcs::PcsConfig;
 use stwo::core::pcs::utils::prepare_preprocessed_query_positions;
 
 use super::error::VerificationError;
-use super::form::{Form, TREES};
+use crate::form::Form;
 use crate::proof::Proof;
 use crate::transcript::{Transcript, Trees};
 
-/// Finds the query positions and checks that the proof answers each of them, the same way where
-/// positions coincide.
+/// Checks that the proof answers each query, the same way where positions coincide.
 ///
-/// stwo asserts this where we want an error; `channel` is the transcript after tree 2.
+/// stwo asserts this where we want an error; `channel` is the transcript after the out-of-domain
+/// point.
 pub(super) fn check_openings(
     form: &Form,
     proof: &Proof,
     config: &PcsConfig,
-    mut channel: Transcript,
+    channel: Transcript,
 ) -> Result<(), VerificationError> {
+    let positions = query_positions(form, proof, config, channel)?;
+    let log_domain = form.log_rows + config.fri_config.log_blowup_factor;
+    let fixed = prepare_preprocessed_query_positions(&positions, log_domain, log_domain);
+    for (tree, queried) in proof.stark.0.queried_values.iter().enumerate() {
+        let positions = if tree == 0 { &fixed } else { &positions };
+        if queried.iter().any(|column| !answers(positions, column)) {
+            return Err(VerificationError::Structure("answers to queries"));
+        }
+    }
+    Ok(())
+}
+
+/// Finds the query positions of a proof; `channel` is the transcript after the out-of-domain point.
+pub(crate) fn query_positions(
+    form: &Form,
+    proof: &Proof,
+    config: &PcsConfig,
+    mut channel: Transcript,
+) -> Result<Vec<usize>, VerificationError> {
     let stark = &proof.stark.0;
-    let _composition = channel.draw_secure_felt();
-    Trees::mix_root(&mut channel, stark.commitments[TREES - 1]);
-    let _point = CirclePoint::<SecureField>::get_random_point(&mut channel);
     channel.mix_felts(&stark.sampled_values.clone().flatten_cols());
     let _quotients = channel.draw_secure_felt();
     let mut fri = FriVerifier::<Trees>::commit(
@@ -40,16 +54,7 @@ pub(super) fn check_openings(
         return Err(VerificationError::ChallengeProofOfWork);
     }
     channel.mix_u64(stark.proof_of_work);
-    let positions = fri.sample_query_positions(&mut channel);
-    let log_domain = form.log_rows + config.fri_config.log_blowup_factor;
-    let fixed = prepare_preprocessed_query_positions(&positions, log_domain, log_domain);
-    for (tree, queried) in stark.queried_values.iter().enumerate() {
-        let positions = if tree == 0 { &fixed } else { &positions };
-        if queried.iter().any(|column| !answers(positions, column)) {
-            return Err(VerificationError::Structure("answers to queries"));
-        }
-    }
-    Ok(())
+    Ok(fri.sample_query_positions(&mut channel))
 }
 
 /// Whether a column has one value for each position, equal ones for equal positions.

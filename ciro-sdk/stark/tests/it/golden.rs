@@ -1,9 +1,9 @@
-//! Proofs of the second version of the format verify for ever, and the prover still makes exactly
-//! those bytes.
+//! Proofs of the third version of the format verify for as long as it is read, and the prover still
+//! makes exactly those bytes.
 //!
 //! A change of the constraints, of the transcript or of the format makes these tests fail: it is a
 //! new version, with files of its own. Then write them with `CIRO_BLESS=1 cargo test -p ciro-stark
-//! golden` and keep the old ones as long as their version is supported.
+//! golden`. Older versions are refused, see `docs/adr/0008-proofs-without-claims.md`.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn fixture(name: &str, kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}_v2.{kind}"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}_v3.{kind}"))
 }
 
 pub(crate) fn read(name: &str, kind: &str) -> Vec<u8> {
@@ -34,7 +34,7 @@ pub(crate) fn statement(name: &str) -> Statement {
     let samples: Vec<[Vec<Tensor<i32>>; 2]> =
         postcard::from_bytes(&read(name, "statement")).unwrap();
     let claims = samples.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
-    Statement { claims: claims.collect() }
+    Statement::of(claims.collect())
 }
 
 fn proven(name: &str) -> (ModelKey, Statement, Proof) {
@@ -85,7 +85,7 @@ fn the_prover_still_makes_golden_proofs() {
             if std::env::var_os("CIRO_BLESS").is_some() {
                 std::fs::write(fixture(name, kind), &bytes).unwrap();
             }
-            assert!(bytes == read(name, kind), "{name}: another {kind} than version 2");
+            assert!(bytes == read(name, kind), "{name}: another {kind} than version 3");
         }
     }
 }

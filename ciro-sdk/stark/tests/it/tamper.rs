@@ -1,6 +1,6 @@
 //! Whatever is changed in a proof, a statement or a key, the verifier says no, and says why.
 
-use ciro_model::integer::{StatedInput, Statement};
+use ciro_model::integer::{Context, StatedInput, Statement};
 use ciro_stark::{ModelKey, Policy, Preset, Proof, TensorProver, VerificationError, verify};
 
 use crate::models::{self, Stream};
@@ -61,6 +61,46 @@ fn another_input_or_output_is_refused() {
         let verdict = verify(&key, &other, &proof, &TEST);
         assert!(matches!(verdict, Err(VerificationError::Statement { .. })), "{verdict:?}");
     }
+}
+
+#[test]
+fn another_context_is_refused() {
+    let model = models::mlp();
+    let inputs = [models::inputs(&model, 1)];
+    let context = |last: u8| {
+        let mut bytes = [0; 32];
+        bytes[31] = last;
+        Context::from_bytes(bytes).unwrap()
+    };
+    for preset in Preset::ALL {
+        let prover = TensorProver::new(model.clone(), preset, 1).unwrap();
+        for [given, other] in [[0, 1], [1, 0], [1, 2]] {
+            let (statement, proof) = prover.prove_in(&inputs, context(given)).unwrap();
+            assert_eq!(statement.context, context(given));
+            verify(prover.key(), &statement, &proof, &TEST).unwrap();
+            let other = Statement { context: context(other), ..statement };
+            let verdict = verify(prover.key(), &other, &proof, &TEST);
+            assert!(verdict.is_err(), "{preset}: {given} as {other:?}");
+        }
+    }
+}
+
+#[test]
+fn proofs_and_keys_of_older_versions_are_refused_with_what_to_do() {
+    let (key, _, proof) = proven(1, Preset::FastTest);
+    for (version, advice) in [(2, "have the inference proven again"), (4, "use a newer program")] {
+        let mut bytes = proof.to_bytes();
+        bytes[0] = version;
+        let error = Proof::from_bytes(&bytes, &key).unwrap_err().to_string();
+        assert!(error.contains("this is version 3") && error.ends_with(advice), "{error}");
+    }
+    let mut bytes = key.to_bytes();
+    bytes["CIROKEY".len()] = 2;
+    let error = ModelKey::from_bytes(&bytes).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "a model key of format version 2, this is version 3: ask the model's owner for a new one"
+    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Forge {
             let outputs = model.outputs().iter().map(|o| values[o.node.index()].clone()).collect();
             Claim::public(inputs.clone(), outputs)
         };
-        let statement = Statement { claims: inputs.iter().zip(&nodes).map(sample).collect() };
+        let statement = Statement::of(inputs.iter().zip(&nodes).map(sample).collect());
         let mut this =
             Self { model: Arc::clone(model), prover, inputs, nodes, witness: vec![], statement };
         this.witness = this.prover.witness(&this.memory());

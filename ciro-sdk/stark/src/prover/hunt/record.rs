@@ -48,7 +48,7 @@ pub(super) fn lookups(layout: &Layout, witness: &[Vec<Column>]) -> Vec<Lookup> {
         let fixed = &placed.fixed;
         for row in 0..rows {
             let mut recorder = Recorder { fixed, witness, chip, row, rows, next: [0; 2], all };
-            placed.chip.evaluate(&mut recorder, &challenges);
+            placed.chip.evaluate(&mut recorder, challenges);
             all = recorder.all;
         }
     }
@@ -118,8 +118,6 @@ impl Row for Recorder<'_> {
     fn fold(&mut self, _multiplier: Nothing, _addend: Nothing) -> Nothing {
         Nothing
     }
-
-    fn total(&mut self, _value: Nothing) {}
 
     fn constrain(&mut self, _value: Cell) {}
 

@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use num_traits::Zero;
 use stwo::core::ColumnVec;
-use stwo::core::air::Component;
 use stwo::core::air::accumulation::PointEvaluationAccumulator;
 use stwo::core::circle::CirclePoint;
 use stwo::core::constraints::coset_vanishing;
@@ -14,14 +13,15 @@ use stwo::core::fields::FieldExpOps;
 use stwo::core::fields::qm31::{SECURE_EXTENSION_DEGREE, SecureField};
 use stwo::core::pcs::TreeVec;
 use stwo::core::poly::circle::CanonicCoset;
-use stwo_constraint_framework::{FrameworkEval, InfoEvaluator, PointEvaluator};
+use stwo_constraint_framework::{
+    FrameworkEval, INTERACTION_TRACE_IDX, InfoEvaluator, PREPROCESSED_TRACE_IDX, PointEvaluator,
+};
 
-use super::error::VerificationError;
-use crate::air::{Air, Challenges, Chip as _, fixed_columns};
+use crate::air::{Air, Balance, Challenges, Chip as _, fixed_columns};
 use crate::chips::AnyChip;
 use crate::key::ModelKey;
 use crate::preset::Parameters;
-use crate::proof::{ChipClaim, Proof};
+use crate::proof::Proof;
 
 /// Number of trees: model, execution, LogUp and folds, composition.
 pub(crate) const TREES: usize = 4;
@@ -29,9 +29,13 @@ pub(crate) const TREES: usize = 4;
 /// In which rows a column is opened: this one, or the previous one and this one.
 type Offsets = Vec<isize>;
 
+/// For each tree and column, something about each of its openings.
+type ByOpening<T> = TreeVec<ColumnVec<Vec<T>>>;
+
 /// What proofs for a key look like.
 pub(crate) struct Form {
     places: Vec<Place>,
+    balance: Balance,
     /// For each tree but the last, the sizes of its columns as binary logarithms.
     pub(crate) sizes: [Vec<u32>; TREES - 1],
     /// For each tree, how often each column is opened.
@@ -47,41 +51,59 @@ struct Place {
     fixed: Vec<usize>,
     columns: [Range<usize>; 2],
     offsets: [Vec<Offsets>; 2],
-    constraints: usize,
+    /// Its last columns, which are opened in the previous row too though no constraint looks there:
+    /// that shows that a short chip's rows repeat.
+    repeating: usize,
+}
+
+/// What the constraints depend on beside the columns.
+pub(crate) struct Randomness<'a> {
+    pub(crate) challenges: &'a Challenges,
+    /// The total of the public values.
+    pub(crate) public: SecureField,
+    /// Separates the constraints from each other.
+    pub(crate) composition: SecureField,
 }
 
 impl Form {
     /// Runs the constraints of every chip once.
     ///
     /// # Panics
-    /// If a chip has no column that is opened in the previous row and in this one. Every chip has
-    /// one: each makes at least one lookup, and the last LogUp column is such a column. On it hangs
-    /// that a chip's rows repeat in the lifted trace, see `docs/soundness.md`.
+    /// If a short chip has no LogUp column that is opened in the previous row and in this one. Every
+    /// chip has one: each makes at least one lookup. On it hangs that a chip's rows repeat in the
+    /// lifted trace, see `docs/soundness.md`.
     pub(crate) fn of(key: &ModelKey) -> Self {
         let columns = fixed_columns(&key.chips);
         let indices: HashMap<_, _> =
             columns.iter().enumerate().map(|(index, (id, _))| (id, index)).collect();
-        let challenges = Challenges::dummy();
+        let (challenges, zero) = (Challenges::dummy(), SecureField::zero());
+        let balance = Balance::of(&key.chips);
         let mut sizes = [columns.iter().map(|(_, size)| *size).collect(), vec![], vec![]];
         let mut places: Vec<Place> = vec![];
         for (number, &chip) in key.chips.iter().enumerate() {
-            let air = Air::new(chip, number, challenges.clone(), ChipClaim::ZERO);
-            let zero = SecureField::zero();
+            let closing = balance.closing((number, &chip), zero);
+            let air = Air::new((number, chip), challenges.clone(), closing);
             let mut info = air.evaluate(InfoEvaluator::new(chip.log_size(), vec![], zero));
-            let offsets: [Vec<Offsets>; 2] = [1, 2].map(|tree| {
+            let mut offsets: [Vec<Offsets>; 2] = [1, 2].map(|tree| {
                 info.mask_offsets.get_mut(tree).map(std::mem::take).unwrap_or_default()
             });
-            assert!(
-                offsets.iter().flatten().any(|rows| rows[..] == [-1, 0]),
-                "chip {number} has no column that is opened in two rows"
-            );
+            let mut repeating = 0;
+            if balance.opens_twice((number, &chip)) {
+                for offsets in offsets[1].iter_mut().rev().take(SECURE_EXTENSION_DEGREE) {
+                    if offsets[..] == [0] {
+                        offsets.insert(0, -1);
+                        repeating += 1;
+                    }
+                    assert_eq!(offsets[..], [-1, 0], "chip {number}");
+                }
+            }
             let columns = [0, 1].map(|at| {
                 let start = sizes[at + 1].len();
                 sizes[at + 1].resize(start + offsets[at].len(), chip.log_size());
                 start..sizes[at + 1].len()
             });
             let fixed = info.preprocessed_columns.iter().map(|id| indices[id]).collect();
-            places.push(Place { chip, fixed, columns, offsets, constraints: info.n_constraints });
+            places.push(Place { chip, fixed, columns, offsets, repeating });
         }
         let opened = |tree: usize| {
             places.iter().flat_map(|place| place.offsets[tree].iter().map(Vec::len)).collect()
@@ -89,12 +111,7 @@ impl Form {
         let openings =
             [vec![1; columns.len()], opened(0), opened(1), vec![1; 2 * SECURE_EXTENSION_DEGREE]];
         let (parameters, log_rows) = (key.parameters(), key.max_log_size());
-        Self { places, sizes, openings, parameters, log_rows }
-    }
-
-    /// Number of chips, each of which has a claim.
-    pub(crate) fn chips(&self) -> usize {
-        self.places.len()
+        Self { places, balance, sizes, openings, parameters, log_rows }
     }
 
     /// The most hashes of an authentication path, for all queries together.
@@ -107,30 +124,95 @@ impl Form {
         self.parameters.queries << self.parameters.fold_step
     }
 
-    /// The chips at the out-of-domain point.
-    pub(crate) fn components<'a>(
-        &'a self,
-        challenges: &Challenges,
-        claims: &[ChipClaim],
-    ) -> Vec<PointComponent<'a>> {
-        let chips = self.places.iter().zip(claims).enumerate();
-        chips
-            .map(|(number, (place, &claim))| {
-                let air = Air::new(place.chip, number, challenges.clone(), claim);
-                air.finish_naming();
-                PointComponent { air, place }
-            })
-            .collect()
+    /// Where every column is opened, for an out-of-domain point.
+    pub(crate) fn points(
+        &self,
+        point: CirclePoint<SecureField>,
+    ) -> ByOpening<CirclePoint<SecureField>> {
+        let step = CanonicCoset::new(self.log_rows).step();
+        let shifted = |offset: &isize| point + step.mul_signed(*offset).into_ef();
+        let of_tree = |tree: usize| {
+            let offsets = self.places.iter().flat_map(move |place| &place.offsets[tree]);
+            offsets.map(|offsets| offsets.iter().map(shifted).collect()).collect()
+        };
+        let once = |tree: usize| vec![vec![point]; self.openings[tree].len()];
+        TreeVec(vec![once(0), of_tree(0), of_tree(1), once(TREES - 1)])
+    }
+
+    /// The composition polynomial out of domain, from its two halves' opened values: of `q0 + x q1`,
+    /// where `x` belongs to the point doubled as often as a half has dimensions.
+    ///
+    /// # Panics
+    /// If the values are not those of a proof of this form.
+    pub(crate) fn composition(
+        &self,
+        point: CirclePoint<SecureField>,
+        opened: &ByOpening<SecureField>,
+    ) -> SecureField {
+        let half = |at: usize| {
+            SecureField::from_partial_evals(std::array::from_fn(|coordinate| {
+                opened[TREES - 1][at * SECURE_EXTENSION_DEGREE + coordinate][0]
+            }))
+        };
+        half(0) + point.repeated_double(self.log_rows - 1).x * half(1)
+    }
+
+    /// All constraints out of domain, divided by what vanishes on the trace: what the composition
+    /// polynomial has to be there.
+    ///
+    /// # Panics
+    /// As [`Self::composition`].
+    pub(crate) fn constraints(
+        &self,
+        point: CirclePoint<SecureField>,
+        opened: &ByOpening<SecureField>,
+        randomness: &Randomness<'_>,
+    ) -> SecureField {
+        let vanishing = coset_vanishing(CanonicCoset::new(self.log_rows).coset, point).inverse();
+        let mut sum = PointEvaluationAccumulator::new(randomness.composition);
+        for (number, place) in self.places.iter().enumerate() {
+            let closing = self.balance.closing((number, &place.chip), randomness.public);
+            let air = Air::new((number, place.chip), randomness.challenges.clone(), closing);
+            air.finish_naming();
+            let columns = opened[PREPROCESSED_TRACE_IDX].as_slice();
+            let fixed = place.fixed.iter().map(|&column| &columns[column]).collect();
+            let [execution, all] = [0, 1].map(|at| &opened[at + 1][place.columns[at].clone()]);
+            // What constraints see of columns that are opened in the previous row in vain.
+            let (interaction, repeating) = all.split_at(all.len() - place.repeating);
+            let repeating: Vec<_> = repeating.iter().map(|rows| rows[1..].to_vec()).collect();
+            let others = self.others(number, &opened[INTERACTION_TRACE_IDX]);
+            air.evaluate(PointEvaluator::new(
+                TreeVec(vec![
+                    fixed,
+                    execution.iter().collect(),
+                    interaction.iter().chain(&repeating).collect(),
+                    others.iter().collect(),
+                ]),
+                &mut sum,
+                vanishing,
+                place.chip.log_size(),
+                SecureField::zero(),
+            ));
+        }
+        sum.finalize()
+    }
+
+    /// What other chips add to the sums that a chip closes, out of domain: one value in a list for
+    /// each coordinate.
+    fn others(&self, chip: usize, opened: &ColumnVec<Vec<SecureField>>) -> Vec<Vec<SecureField>> {
+        let now = |column: usize| opened[column].last().expect("every column is opened");
+        let sums = self.balance.sums().iter().filter(|sum| sum.closer == chip);
+        sums.flat_map(|sum| sum.at_point(now)).map(|value| vec![value]).collect()
     }
 
     /// Compares a proof's form with the key's, so that stwo, which asserts it, may take it for
     /// granted.
-    pub(crate) fn check(&self, proof: &Proof) -> Result<(), VerificationError> {
-        let wrong = |what| Err(VerificationError::Structure(what));
+    ///
+    /// # Errors
+    /// What is different.
+    pub(crate) fn check(&self, proof: &Proof) -> Result<(), &'static str> {
+        let wrong = Err;
         let stark = &proof.stark.0;
-        if proof.claims.len() != self.chips() {
-            return wrong("number of chips");
-        }
         if proof.nonces.len() != self.parameters.nonces(self.log_rows) {
             return wrong("number of nonces");
         }
@@ -163,69 +245,6 @@ impl Form {
     }
 }
 
-/// A chip's constraints at the out-of-domain point: what stwo's verifier needs of stwo's component.
-///
-/// stwo's own looks every fixed column up in a list of all, which takes a time that is quadratic in
-/// a key.
-pub(crate) struct PointComponent<'a> {
-    air: Air,
-    place: &'a Place,
-}
-
-impl Component for PointComponent<'_> {
-    fn n_constraints(&self) -> usize {
-        self.place.constraints
-    }
-
-    fn max_constraint_log_degree_bound(&self) -> u32 {
-        self.air.max_constraint_log_degree_bound()
-    }
-
-    fn trace_log_degree_bounds(&self) -> TreeVec<ColumnVec<u32>> {
-        let [execution, interaction] = self.place.offsets.each_ref().map(Vec::len);
-        let sizes = |columns| vec![self.air.log_size(); columns];
-        TreeVec(vec![sizes(self.place.fixed.len()), sizes(execution), sizes(interaction)])
-    }
-
-    fn mask_points(
-        &self,
-        point: CirclePoint<SecureField>,
-        max_log_degree_bound: u32,
-    ) -> TreeVec<ColumnVec<Vec<CirclePoint<SecureField>>>> {
-        let step = CanonicCoset::new(max_log_degree_bound).step();
-        let shifted = |offset: &isize| point + step.mul_signed(*offset).into_ef();
-        let points = |columns: &Vec<Offsets>| {
-            columns.iter().map(|offsets| offsets.iter().map(shifted).collect()).collect()
-        };
-        let [execution, interaction] = self.place.offsets.each_ref().map(points);
-        TreeVec(vec![vec![], execution, interaction])
-    }
-
-    fn preprocessed_column_indices(&self) -> ColumnVec<usize> {
-        self.place.fixed.clone()
-    }
-
-    fn evaluate_constraint_quotients_at_point(
-        &self,
-        point: CirclePoint<SecureField>,
-        mask: &TreeVec<ColumnVec<Vec<SecureField>>>,
-        evaluation_accumulator: &mut PointEvaluationAccumulator,
-        max_log_degree_bound: u32,
-    ) {
-        let fixed = self.place.fixed.iter().map(|&column| &mask[0][column]).collect();
-        let [execution, interaction] =
-            [1, 2].map(|tree| mask[tree][self.place.columns[tree - 1].clone()].iter().collect());
-        let vanishing = coset_vanishing(CanonicCoset::new(max_log_degree_bound).coset, point);
-        self.air.evaluate(PointEvaluator::new(
-            TreeVec(vec![fixed, execution, interaction]),
-            evaluation_accumulator,
-            vanishing.inverse(),
-            self.air.log_size(),
-            SecureField::zero(),
-        ));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,17 +270,12 @@ mod tests {
         let (parameters, log_rows) = (form.parameters, form.log_rows);
         let opened: usize = form.openings.iter().flatten().sum();
         let columns: usize = form.openings.iter().map(Vec::len).sum();
-        let before = 2
-            + 32 * form.chips()
-            + 8 * parameters.nonces(log_rows)
-            + 32 * TREES
-            + 16 * opened
-            + 4 * TREES;
+        let before = 2 + 8 * parameters.nonces(log_rows) + 32 * TREES + 16 * opened + 4 * TREES;
         let answers = 4 * columns * positions as usize;
         let layers = 40 * (1 + parameters.inner_layers(log_rows));
         let last = 16 << parameters.last_layer(log_rows);
         let mut bytes = vec![0; before + 4 + answers + 8 + layers + last];
-        bytes[0] = 2;
+        bytes[..2].copy_from_slice(&Proof::VERSION.to_le_bytes());
         bytes[before..before + 4].copy_from_slice(&positions.to_le_bytes());
         bytes
     }

@@ -1,0 +1,97 @@
+//! From committed columns to a proof: composition, out-of-domain point, openings.
+//!
+//! The same steps as stwo's own prover, from its parts: theirs opens what its components' constraints
+//! read, ours what [`Form`] says, and ours shows each chip what the others add to its sums.
+
+use stwo::core::channel::Channel as _;
+use stwo::core::circle::CirclePoint;
+use stwo::core::fields::qm31::SecureField;
+use stwo::core::pcs::TreeVec;
+use stwo::core::proof::StarkProof;
+use stwo::prover::backend::simd::SimdBackend;
+use stwo::prover::poly::circle::SecureCirclePoly;
+use stwo::prover::{CommitmentSchemeProver, ComponentProver, ComponentProvers, Trace};
+use stwo_constraint_framework::{FrameworkComponent, TraceLocationAllocator};
+use tracing::info_span;
+
+use super::balance::others;
+use crate::air::{Air, Balance, Challenges, fixed_columns};
+use crate::chips::AnyChip;
+use crate::form::{Form, Randomness};
+use crate::proof::Proof;
+use crate::transcript::{Transcript, Trees};
+
+/// Commits columns and opens them.
+pub(super) type Scheme<'a> = CommitmentSchemeProver<'a, SimdBackend, Trees>;
+
+/// A proof on the way: trees 0 to 2 are committed.
+pub(super) struct Committed<'a> {
+    pub(super) channel: Transcript,
+    pub(super) scheme: Scheme<'a>,
+    pub(super) challenges: Challenges,
+    /// The total of the public values.
+    pub(super) public: SecureField,
+    /// What chips add to each other's sums.
+    pub(super) balance: Balance,
+}
+
+impl Committed<'_> {
+    /// Proves the constraints of the chips, and says whether they hold: whether a verifier's check
+    /// at the out-of-domain point passes.
+    pub(super) fn conclude(self, chips: &[AnyChip], form: &Form) -> (Proof, bool) {
+        let _span = info_span!("stark").entered();
+        let components = self.components(chips);
+        let Self { mut channel, mut scheme, challenges, public, balance } = self;
+        let composition = channel.draw_secure_felt();
+        let (left, right) = compose(&components, &balance, &scheme, composition).split_at_mid();
+        let mut builder = scheme.tree_builder();
+        builder.extend_polys(left.into_coordinate_polys());
+        builder.extend_polys(right.into_coordinate_polys());
+        builder.commit(&mut channel);
+
+        let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
+        let stark = scheme.prove_values(form.points(point), &mut channel).proof;
+        let opened = &stark.sampled_values;
+        let randomness = Randomness { challenges: &challenges, public, composition };
+        let holds = form.composition(point, opened) == form.constraints(point, opened, &randomness);
+        (Proof { nonces: channel.into_nonces(), stark: StarkProof(stark) }, holds)
+    }
+
+    /// Builds one component for each chip, in the order of the key.
+    fn components(&self, chips: &[AnyChip]) -> Vec<FrameworkComponent<Air>> {
+        let ids = fixed_columns(chips).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let mut allocator = TraceLocationAllocator::new_with_preprocessed_columns(&ids);
+        let component = |(number, chip): (usize, &AnyChip)| {
+            let closing = self.balance.closing((number, chip), self.public);
+            let air = Air::new((number, *chip), self.challenges.clone(), closing);
+            let none = SecureField::from(0u32);
+            let component = FrameworkComponent::new(&mut allocator, air, none);
+            component.finish_naming();
+            component
+        };
+        chips.iter().enumerate().map(component).collect()
+    }
+}
+
+/// The composition polynomial. Behind the trees, each chip finds what others add to its sums, in the
+/// order of [`Balance::sums`], in which stwo hands the columns out.
+fn compose(
+    components: &[FrameworkComponent<Air>],
+    balance: &Balance,
+    scheme: &Scheme<'_>,
+    composition: SecureField,
+) -> SecureCirclePoly<SimdBackend> {
+    let log_blowup = scheme.config.fri_config.log_blowup_factor;
+    let trees = scheme.trace();
+    let others = info_span!("balance").in_scope(|| others(balance, &trees, log_blowup));
+    let mut polys: Vec<Vec<_>> = trees.polys.0;
+    polys.push(others.iter().collect());
+    let trace = Trace { polys: TreeVec(polys) };
+    let provers: Vec<_> =
+        components.iter().map(|component| component as &dyn ComponentProver<SimdBackend>).collect();
+    let provers = ComponentProvers {
+        components: provers,
+        n_preprocessed_columns: scheme.trees[0].polynomials.len(),
+    };
+    provers.compute_composition_polynomial(composition, &trace, scheme.twiddles, log_blowup)
+}
