@@ -3,6 +3,7 @@
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, JobId, OutputDigest};
 use ciro_protocol::receipt::{Outcome, Receipt, Settlement};
+use ciro_model::integer::Context;
 use ciro_stark::Policy;
 
 use crate::verify::{BundleError, Key, ProofBundle, Verified, VerifyError, verify_with};
@@ -61,6 +62,8 @@ pub fn check_result(
     }
     let bundle = ProofBundle::from_bytes(bundle)?;
     let verified = verify_with(&bundle, key, policy)?;
+    // Proofs for jobs are bound to no context: a lease says who may bring one.
+    bundle.check_context(Context::NONE)?;
     let (stated_input, stated_output) = bundle.stated_digests(key)?;
     if InputDigest(stated_input) != ordered {
         return Err(ResultError::Input);
