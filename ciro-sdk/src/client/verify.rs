@@ -1,9 +1,9 @@
 //! Whether what came back answers what was ordered. No node is asked.
 
+use ciro_model::integer::Context;
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, JobId, OutputDigest};
 use ciro_protocol::receipt::{Outcome, Receipt, Settlement};
-use ciro_model::integer::Context;
 use ciro_stark::Policy;
 
 use crate::verify::{BundleError, Key, ProofBundle, Verified, VerifyError, verify_with};
