@@ -46,10 +46,17 @@ pub(crate) struct CompileArgs {
     /// Shape of an input (x=1x3x32x32) or value of a symbol (seq=128)
     #[arg(long, value_name = "NAME=SHAPE")]
     pub(crate) shape: Vec<String>,
+    /// Fix an input to a number, which becomes part of the model (sr=16000)
+    #[arg(long, value_name = "INPUT=NUMBER")]
+    pub(crate) set: Vec<String>,
     /// Representative inputs (JSON, .npy, .npz) [default: calibration.* or inputs.* beside the
     /// model]
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
+    /// Inputs (JSON, .npy, .npz) that judge accuracy and do not calibrate [default: a third of the
+    /// calibration]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) test: Option<PathBuf>,
     /// Bits of the integers between layers, 4 to 16: fewer prove faster, more are more accurate
     #[arg(long, value_name = "BITS")]
     pub(crate) activation_bits: Option<u32>,
@@ -70,6 +77,9 @@ pub(crate) struct TrustedCompileArgs {
     /// Shape of an input (x=1x3x32x32) or value of a symbol (seq=128)
     #[arg(long, value_name = "NAME=SHAPE", conflicts_with = "key")]
     pub(crate) shape: Vec<String>,
+    /// Fix an input to a number, as for `ciro prove`
+    #[arg(long, value_name = "INPUT=NUMBER", conflicts_with = "key")]
+    pub(crate) set: Vec<String>,
     /// Bits of the integers between layers, as for `ciro prove`
     #[arg(long, value_name = "BITS", conflicts_with = "key")]
     pub(crate) activation_bits: Option<u32>,

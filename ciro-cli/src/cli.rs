@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::args::Global;
 use crate::commands::{
-    self, bench, check, compile, completions, demo, init, inspect, key, prove, run as run_model,
-    transpile, verify,
+    self, bench, check, compile, completions, demo, init, inspect, key, network, prove,
+    run as run_model, transpile, verify,
 };
 use crate::context::{Context, ErrorReport, Status};
 use crate::ui::Ui;
@@ -55,6 +55,26 @@ enum Command {
     Verify(commands::verify::Args),
     /// Measure proving and verifying
     Bench(commands::bench::Args),
+    /// Choose the network to work with, or show it
+    Network(commands::network::choose::Args),
+    /// Make accounts, show what they hold, send money
+    Account(commands::network::account::Args),
+    /// Take test money
+    Faucet(commands::network::account::FaucetArgs),
+    /// Register a model on the network
+    Deploy(commands::network::deploy::Args),
+    /// Order an inference on the network, and verify what comes back
+    Submit(commands::network::submit::Args),
+    /// Tell what an inference costs on the network
+    Quote(commands::network::submit::QuoteArgs),
+    /// Sign an order into a file
+    Order(commands::network::submit::OrderFileArgs),
+    /// List, watch, fetch and cancel jobs
+    Job(commands::network::job::Args),
+    /// Verify a receipt, from the network's genesis alone
+    VerifyReceipt(commands::network::receipt::Args),
+    /// Run a network on this machine
+    Devnet(commands::network::devnet::Args),
     /// Print completions for a shell
     Completions(commands::completions::Args),
 }
@@ -93,6 +113,16 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Prove(args) => prove::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Bench(args) => bench::run(&args, context),
+        Command::Network(args) => network::choose::run(&args, context),
+        Command::Account(args) => network::account::run(&args, context),
+        Command::Faucet(args) => network::account::faucet(&args, context),
+        Command::Deploy(args) => network::deploy::run(&args, context),
+        Command::Submit(args) => network::submit::run(&args, context),
+        Command::Quote(args) => network::submit::quote(&args, context),
+        Command::Order(args) => network::submit::order(&args, context),
+        Command::Job(args) => network::job::run(&args, context),
+        Command::VerifyReceipt(args) => network::receipt::run(&args, context),
+        Command::Devnet(args) => network::devnet::run(&args, context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), context),
     }
 }

@@ -50,8 +50,23 @@ pub(crate) fn opened(
     purpose: Purpose,
     ui: &Ui,
 ) -> Result<(Model, Option<CalibrationReport>)> {
+    opened_for(args, &[], purpose, ui)
+}
+
+/// As [`opened`], for these input files: what the model leaves open of its inputs' shapes is theirs.
+pub(crate) fn opened_for(
+    args: &ModelArgs,
+    files: &[PathBuf],
+    purpose: Purpose,
+    ui: &Ui,
+) -> Result<(Model, Option<CalibrationReport>)> {
     let name = args.path.display();
-    let settings = OpenSettings { cache: purpose == Purpose::Use, ..settings(&args.compile)? };
+    let inputs = match Model::is_compiled_file(&args.path) {
+        true => Vec::new(),
+        false => files.iter().map(|file| read(file)).collect::<Result<_>>()?,
+    };
+    let cache = purpose == Purpose::Use;
+    let settings = OpenSettings { cache, inputs, ..settings(&args.compile)? };
     let stage = ui.stage(format!("compiling {name}"));
     let Opened { model, origin, calibration, discovered, .. } = open(&args.path, &settings)?;
     drop(stage);
@@ -77,10 +92,12 @@ pub(crate) fn opened(
 
 /// Opens a model to check a proof against.
 pub(crate) fn trusted(path: &Path, args: &TrustedCompileArgs, ui: &Ui) -> Result<Trusted> {
-    let TrustedCompileArgs { calibration, uncalibrated, shape, activation_bits } = args;
+    let TrustedCompileArgs { calibration, uncalibrated, shape, set, activation_bits } = args;
     let compile = CompileArgs {
         shape: shape.clone(),
+        set: set.clone(),
         calibration: calibration.clone(),
+        test: None,
         activation_bits: *activation_bits,
     };
     let mut settings = settings(&compile)?;
@@ -103,11 +120,20 @@ pub(crate) fn settings(args: &CompileArgs) -> Result<OpenSettings> {
             Failure::new(error.to_string(), "`ciro inspect MODEL` shows inputs and symbols")
         })?;
     }
+    for fixed in &args.set {
+        compile.import.fix_input(fixed).map_err(|error| {
+            Failure::new(error.to_string(), "`ciro inspect MODEL` shows the inputs")
+        })?;
+    }
     if let Some(bits) = args.activation_bits {
         compile.quantize.activation_bits = bits;
     }
+    if let Some(file) = &args.test {
+        let read = Inputs::read(file);
+        compile.test = Some(read.with_context(|| format!("test file `{}`", file.display()))?);
+    }
     let calibrate = args.calibration.clone().map_or(CalibrateWith::Neighbour, CalibrateWith::File);
-    Ok(OpenSettings { compile, calibrate, cache: false })
+    Ok(OpenSettings { compile, calibrate, ..OpenSettings::default() })
 }
 
 /// Reads the samples of one or more input files.
@@ -115,8 +141,12 @@ pub(crate) fn samples(model: &Model, files: &[PathBuf]) -> Result<Vec<Sample>> {
     let specs = model.input_specs();
     let mut samples = Vec::new();
     for file in files {
-        let read = Inputs::read(file).and_then(|inputs| inputs.samples(&specs));
+        let read = read(file)?.samples(&specs);
         samples.extend(read.with_context(|| format!("input `{}`", file.display()))?);
     }
     Ok(samples)
+}
+
+fn read(file: &Path) -> Result<Inputs> {
+    Inputs::read(file).with_context(|| format!("input `{}`", file.display()))
 }

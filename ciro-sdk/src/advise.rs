@@ -61,6 +61,8 @@ type Adviser = fn(&(dyn Error + 'static)) -> Option<Advice>;
 /// The errors that know what to do. One that stands for its cause alone (`transparent`) is not
 /// above it in the chain but in its place, so it has the cause's advice itself.
 const KNOWN: &[Adviser] = &[
+    #[cfg(feature = "client")]
+    |e| e.downcast_ref().and_then(crate::client::ClientError::advice),
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
     |e| e.downcast_ref().and_then(LoadKeyError::advice),

@@ -3,9 +3,13 @@
 mod advice;
 mod advise;
 mod blinding;
+#[cfg(feature = "client")]
+pub mod client;
 mod files;
 pub mod inputs;
 mod machine;
+#[cfg(feature = "network")]
+pub mod network;
 mod printable;
 #[cfg(feature = "prove")]
 mod prove;
@@ -41,7 +45,8 @@ pub use routes::RouteError;
 pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode, proof_kinds};
 pub use verdict::Check;
 pub use verify::{
-    BundleError, InputCheck, InputMismatch, Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError,
-    LoadBundleError, LoadKeyError, MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, ProofBundle,
-    RealInput, RealOutput, Verified, VerifiedSample, VerifyError, verify, verify_with,
+    BundleError, EncodedInputs, InputCheck, InputMismatch, InputStatement, InputStatementError,
+    Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError, LoadKeyError,
+    MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, ProofBundle, RealInput, RealOutput, Verified,
+    VerifiedSample, VerifyError, verify, verify_with,
 };

@@ -256,8 +256,9 @@ class Model:
         rows |= {f"output {name}": _html.shape(shape) for name, shape in self.outputs.items()}
         rows |= {"parameters": self.parameters, "multiplications": self.macs}
         for output in accuracy.outputs:
-            agreement = f"{output.top1_agreement:.2%} agreement, {output.relative_error:.4%} relative error"
-            rows[f"accuracy of {output.name}"] = f"{agreement}, {accuracy.samples} samples"
+            error = f"{output.spread_error:.4%} of the spread, {output.relative_error:.4%} relative error, {accuracy.samples} samples"
+            agreement = "" if output.top1_agreement is None else f"{output.top1_agreement:.2%} agreement, "
+            rows[f"accuracy of {output.name}"] = f"{agreement}{error}"
         return _html.table(f"Ciro model {self.name}", rows)
 
 

@@ -64,7 +64,8 @@ impl OpenSettings {
             (None, Some(path)) => CalibrateWith::File(path),
             (None, None) => CalibrateWith::Neighbour,
         };
-        Self(ciro_sdk::OpenSettings { compile: settings, calibrate, cache })
+        let compile = settings;
+        Self(ciro_sdk::OpenSettings { compile, calibrate, cache, ..Default::default() })
     }
 }
 

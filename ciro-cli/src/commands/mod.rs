@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod network;
 mod outputs;
 pub(crate) mod prove;
 pub(crate) mod run;

@@ -65,7 +65,8 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let (model, calibration) = model::opened(&args.model, Purpose::Use, &context.ui)?;
+    let (model, calibration) =
+        model::opened_for(&args.model, &args.input, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
     // What the model cannot take, and what it loses, is told before anything is proven.
     let examined = model.examine(&samples)?;

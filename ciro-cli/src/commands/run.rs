@@ -30,7 +30,7 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
+    let (model, _) = model::opened_for(&args.model, &args.input, Purpose::Use, &context.ui)?;
     let samples = model::samples(&model, &args.input)?;
     let Ran { outputs, clamped, concerns } = model.run_all(&samples)?;
     context.ui.warn_of(&concerns);

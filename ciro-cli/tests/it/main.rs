@@ -7,6 +7,7 @@ mod bench;
 mod cairo;
 mod contract;
 mod demo;
+mod devnet;
 mod errors;
 mod help;
 mod init;

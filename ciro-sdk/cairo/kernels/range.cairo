@@ -37,3 +37,18 @@ pub fn take_limbs(ref input: Tensor, count: usize) -> Tensor {
     }
     values
 }
+
+/// As `take_limbs`, where a pair may also be the image of a missing value, the one NaN `0x7f800001`.
+pub fn take_limbs_or_missing(ref input: Tensor, count: usize) -> Tensor {
+    let values = input.slice(0, 2 * count);
+    let mut left = count;
+    while left != 0 {
+        if *input[0] == 0x7f80 && *input[1] == 1 {
+            input = input.slice(2, input.len() - 2);
+        } else {
+            take_limbs(ref input, 1);
+        }
+        left -= 1;
+    }
+    values
+}

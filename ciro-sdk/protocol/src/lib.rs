@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod amount;
+pub mod api;
 pub mod batch;
 pub mod blob;
 pub mod chain;

@@ -170,6 +170,24 @@ impl Class {
     /// All classes.
     pub const ALL: [Self; 5] = [Self::Xs, Self::S, Self::M, Self::L, Self::Cairo];
 
+    /// Returns the name, as in JSON and in the paths of queues.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xs => "xs",
+            Self::S => "s",
+            Self::M => "m",
+            Self::L => "l",
+            Self::Cairo => "cairo",
+        }
+    }
+
+    /// Reads a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+
     /// Returns the class of a proof.
     #[must_use]
     pub const fn of(route: Route, cells: u64) -> Self {

@@ -96,15 +96,25 @@ impl SecretKey {
     ///
     /// # Panics
     ///
+    /// Never, as [`scalar_from_seed`](Self::scalar_from_seed).
+    #[must_use]
+    pub fn from_seed(seed: &[u8]) -> Self {
+        Self::from_bytes(&Self::scalar_from_seed(seed)).expect("the scalar is one of a key")
+    }
+
+    /// Derives the secret scalar of [`from_seed`](Self::from_seed), to be kept in a file.
+    ///
+    /// # Panics
+    ///
     /// Never: a Poseidon hash below 2^251 is zero or above the curve's order with negligible
     /// probability, and then the next counter is taken.
     #[must_use]
-    pub fn from_seed(seed: &[u8]) -> Self {
+    pub fn scalar_from_seed(seed: &[u8]) -> [u8; 32] {
         let seed = Stark::hash_bytes(seed);
         let domain = Digest::short_string("CIRO_SEED_V1");
         (0..)
-            .map(|counter| Stark::hash(&[domain, seed, Digest::from_u64(counter)]))
-            .find_map(|word| Self::from_bytes(word.as_bytes()).ok())
+            .map(|counter| *Stark::hash(&[domain, seed, Digest::from_u64(counter)]).as_bytes())
+            .find(|scalar| Self::from_bytes(scalar).is_ok())
             .expect("some counter gives a key")
     }
 

@@ -111,7 +111,7 @@ pub enum InputError {
         /// Its samples.
         expected: usize,
     },
-    /// NaN or infinity.
+    /// Infinity.
     #[error(
         "input `{name}`, sample {sample}, element {element} is {value}: only finite numbers can be proven"
     )]
@@ -128,8 +128,8 @@ pub enum InputError {
 }
 
 /// What to do about values that are none.
-pub(crate) const MISSING_VALUES: &str =
-    "replace missing values before the model, as was done for its training";
+pub(crate) const MISSING_VALUES: &str = "replace missing values before the model, as was done for its training; trees and imputers of the model take them where \
+     the calibration samples hold some";
 
 impl InputError {
     /// What to do about it.

@@ -9,8 +9,11 @@ const MAX_DEPTH: usize = 16;
 
 /// Decodes the arrays of `input_data`; other keys are left to whoever wrote them.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<InputArray>, InputError> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| literal(bytes, &error).unwrap_or(InputError::Json(error)))?;
+    let value: Value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(first) => serde_json::from_slice(&missing_as_null(bytes))
+            .map_err(|_| literal(bytes, &first).unwrap_or(InputError::Json(first)))?,
+    };
     let Value::Object(mut object) = value else {
         return Err(InputError::Form(format!("the file holds {}", kind(&value))));
     };
@@ -59,6 +62,8 @@ impl Nested {
         let number = match value {
             Value::Number(number) => number.as_f64(),
             Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
+            // A missing value; whether the model takes such is for its encoding to say.
+            Value::Null => Some(f64::NAN),
             _ => None,
         };
         let number = number.ok_or_else(|| InputError::NotANumber {
@@ -82,7 +87,26 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Python writes NaN and infinities as literals that JSON does not know.
+/// The text with every literal `NaN`, as Python writes a missing value, as `null`.
+fn missing_as_null(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len());
+    let (mut quoted, mut escaped) = (false, false);
+    let mut rest = bytes;
+    while let [byte, tail @ ..] = rest {
+        if !quoted && let Some(behind) = rest.strip_prefix(b"NaN") {
+            text.extend(b"null");
+            rest = behind;
+            continue;
+        }
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = quoted && *byte == b'\\' && !escaped;
+        text.push(*byte);
+        rest = tail;
+    }
+    text
+}
+
+/// Python writes infinities as literals that JSON does not know.
 fn literal(bytes: &[u8], error: &serde_json::Error) -> Option<InputError> {
     let (line, column) = (error.line(), error.column());
     let text = bytes.split(|&byte| byte == b'\n').nth(line.checked_sub(1)?)?;
@@ -90,7 +114,7 @@ fn literal(bytes: &[u8], error: &serde_json::Error) -> Option<InputError> {
         .iter()
         .rposition(|byte| !byte.is_ascii_alphabetic() && *byte != b'-')
         .map_or(0, |before| before + 1);
-    let literal = ["NaN", "-Infinity", "Infinity"]
+    let literal = ["-Infinity", "Infinity"]
         .into_iter()
         .find(|literal| text[start..].starts_with(literal.as_bytes()))?;
     Some(InputError::NonFiniteLiteral { line, column: start + 1, literal })
@@ -124,8 +148,8 @@ mod tests {
 
     #[test]
     fn elements_that_are_no_numbers_are_located() {
-        let message = "input 1, element 2: expected a number, got null";
-        refused(r#"{"input_data": [[1], [1, 2, null]]}"#, message);
+        let message = "input 1, element 2: expected a number, got a string";
+        refused(r#"{"input_data": [[1], [1, 2, "3"]]}"#, message);
         let message = "input 0: the nested lists are not a rectangular array";
         for ragged in ["[[1, 2], [3]]", "[1, [2]]", "[[1], 2]", "[[], [[1]]]"] {
             refused(&format!(r#"{{"input_data": [{ragged}]}}"#), message);
@@ -133,9 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_value_is_null_or_the_literal_that_python_writes() {
+        let text = br#"{"a \" NaN": "NaN", "input_data": [[1, NaN, null]]}"#;
+        let data = parse(text).unwrap().remove(0).data;
+        assert!(data[0] > 0.0 && data[1].is_nan() && data[2].is_nan());
+        assert!(matches!(parse(br#"{"input_data": [[NaNa]]}"#), Err(InputError::Json(_))));
+    }
+
+    #[test]
     fn literals_of_python_are_named() {
-        let text = "{\"input_data\":\n [[1.0, NaN]]}";
-        refused(text, "line 2, column 9: `NaN` is not a number");
+        let text = "{\"input_data\":\n [[1.0, Infinity]]}";
+        refused(text, "line 2, column 9: `Infinity` is not a number");
         refused(
             r#"{"input_data": [[-Infinity]]}"#,
             "line 1, column 18: `-Infinity` is not a number",

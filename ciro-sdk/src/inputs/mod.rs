@@ -127,6 +127,11 @@ impl Inputs {
         hasher.finalize().into()
     }
 
+    /// The arrays, in their order.
+    pub fn arrays(&self) -> &[InputArray] {
+        &self.arrays
+    }
+
     /// The array of a name.
     pub fn array_named(&self, name: &str) -> Option<&InputArray> {
         self.arrays.iter().find(|array| array.name.as_deref() == Some(name))
@@ -198,7 +203,7 @@ fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, Input
         return Err(misfit(array, spec, count));
     }
     let parts = array.data.chunks(count).enumerate().map(|(sample, data)| {
-        if let Some(element) = data.iter().position(|value| !value.is_finite()) {
+        if let Some(element) = data.iter().position(|value| value.is_infinite()) {
             let value = data[element];
             return Err(InputError::NotFinite { name: spec.name.clone(), sample, element, value });
         }
@@ -328,8 +333,8 @@ mod tests {
     #[test]
     fn numbers_that_are_not_finite_are_located() {
         let mut nan = shaped(&[2, 3]);
-        nan.data[4] = f64::NAN;
-        let message = "input `x`, sample 1, element 1 is NaN: only finite numbers can be proven";
+        nan.data[4] = f64::INFINITY;
+        let message = "input `x`, sample 1, element 1 is inf: only finite numbers can be proven";
         check(vec![nan], &[spec("x", &[1, 3])], Err(message));
     }
 

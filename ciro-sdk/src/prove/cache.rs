@@ -154,14 +154,16 @@ fn request(onnx: &OnnxFile, settings: &CompileSettings) -> Option<[u8; 32]> {
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    part(b"ciro cache v2");
+    part(b"ciro cache v3");
     part(COMPILER.as_bytes());
     part(ciro_compiler::SOURCES.as_bytes());
     part(onnx.name().as_bytes());
     part(format!("{:?} {:?}", settings.import, settings.quantize).as_bytes());
-    match &settings.calibration {
-        Some(samples) => part(&samples.digest()),
-        None => part(b""),
+    for samples in [&settings.calibration, &settings.test] {
+        match samples {
+            Some(samples) => part(&samples.digest()),
+            None => part(b""),
+        }
     }
     part(&onnx.bytes);
     for (location, content) in onnx.external().iter() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use blake2::{Blake2s256, Digest};
 use ciro_compiler::float::Graph;
 use ciro_compiler::import::{self, Description, ExternalFiles, ImportError};
-use ciro_compiler::quantize::{self, QuantizeError, SampleError};
+use ciro_compiler::quantize::{self, QuantizeError, Quantized, SampleError};
 use ciro_model::IntegerModel;
 use ciro_model::integer::{AccuracyReport, SourceInfo};
 
@@ -27,6 +27,9 @@ pub struct CompileSettings {
     /// Representative inputs. Without them ranges are guessed from random numbers, which is seldom
     /// what a model is used on.
     pub calibration: Option<Inputs>,
+    /// Inputs that judge accuracy and do not calibrate. Without them about a third of the
+    /// calibration samples judge a model that the others calibrate.
+    pub test: Option<Inputs>,
 }
 
 /// A model that cannot be compiled.
@@ -42,6 +45,9 @@ pub enum CompileError {
     /// The calibration samples do not fit the model.
     #[error("cannot use the calibration samples")]
     Calibration(#[from] InputError),
+    /// The samples that judge do not fit the model.
+    #[error("cannot use the test samples")]
+    Test(#[source] InputError),
     /// The float model does not run on the calibration samples.
     #[error("cannot calibrate the model")]
     Sample(#[from] SampleError),
@@ -197,40 +203,49 @@ pub(super) fn measured(
     graph: &Graph,
     settings: &CompileSettings,
 ) -> Result<(IntegerModel, AccuracyReport), CompileError> {
-    let samples = samples(graph, settings)?;
-    let (model, calibration) = quantized(graph, &samples, settings)?;
-    let accuracy = if calibration.random {
+    let samples = samples(graph, settings.calibration.as_ref())?;
+    let test = samples_of_test(graph, settings)?;
+    let held_out = quantize::hold_out(&samples);
+    let _span = tracing::info_span!("quantize").entered();
+    let calibration = quantize::calibrate(graph, &samples)?;
+    let fewer = (held_out.apart && test.is_empty())
+        .then(|| quantize::calibrate(graph, &held_out.calibrate))
+        .transpose()?;
+    let Quantized { model, twin } =
+        quantize::quantize_with_twin(graph, &calibration, fewer.as_ref(), &settings.quantize)?;
+    if calibration.random {
         let drawn: Vec<Sample> = (0..calibration.samples as u64)
             .map(|seed| quantize::random_sample(graph, seed))
             .collect();
-        AccuracyReport { random: true, ..quantize::accuracy(graph, &model, &drawn)? }
-    } else {
-        quantize::accuracy(graph, &model, &samples)?
+        let accuracy = quantize::accuracy(graph, &model, &drawn)?;
+        return Ok((model, AccuracyReport { random: true, ..accuracy }));
+    }
+    let accuracy = quantize::accuracy(graph, &model, &samples)?;
+    let accuracy = match (twin, &test[..]) {
+        (_, [_, ..]) => accuracy.judged_by(quantize::accuracy(graph, &model, &test)?),
+        (Some(twin), _) => accuracy.judged_by(quantize::accuracy(graph, &twin, &held_out.judge)?),
+        (None, []) => accuracy,
     };
     Ok((model, accuracy))
 }
 
-/// The calibration samples; none if there are none.
-fn samples(graph: &Graph, settings: &CompileSettings) -> Result<Vec<Sample>, CompileError> {
-    let Some(inputs) = &settings.calibration else { return Ok(Vec::new()) };
+/// The samples that judge; none if none are given.
+fn samples_of_test(graph: &Graph, settings: &CompileSettings) -> Result<Vec<Sample>, CompileError> {
+    match samples(graph, settings.test.as_ref()) {
+        Err(CompileError::Calibration(error)) => Err(CompileError::Test(error)),
+        other => other,
+    }
+}
+
+/// The samples of a file; none if there is none.
+fn samples(graph: &Graph, inputs: Option<&Inputs>) -> Result<Vec<Sample>, CompileError> {
+    let Some(inputs) = inputs else { return Ok(Vec::new()) };
     let specs: Vec<InputSpec> = graph
         .inputs
         .iter()
         .map(|input| InputSpec { name: input.name.clone(), shape: input.shape.clone() })
         .collect();
     Ok(inputs.samples(&specs)?)
-}
-
-/// Calibrates and quantizes.
-fn quantized(
-    graph: &Graph,
-    samples: &[Sample],
-    settings: &CompileSettings,
-) -> Result<(IntegerModel, quantize::Calibration), CompileError> {
-    let _span = tracing::info_span!("quantize").entered();
-    let calibration = quantize::calibrate(graph, samples)?;
-    let model = quantize::quantize(graph, &calibration, &settings.quantize)?;
-    Ok((model, calibration))
 }
 
 /// The program that compiles, with its version.

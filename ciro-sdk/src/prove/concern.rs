@@ -22,10 +22,10 @@ pub enum Concern {
     Inaccurate {
         /// The output's name.
         output: String,
-        /// Mean relative error on the calibration samples.
-        relative_error: f64,
-        /// Share of rows with the same greatest element, or of equal labels.
-        top1_agreement: f64,
+        /// The greatest error, as a part of the output's spread.
+        spread_error: f64,
+        /// Share of rows of a softmax with the same greatest element, or of equal labels.
+        top1_agreement: Option<f64>,
     },
     /// Values of an input lie outside of the calibrated range; the model sees them moved to its
     /// end.
@@ -86,12 +86,17 @@ impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Guessed => write!(f, "the model was calibrated with random numbers"),
-            Self::Inaccurate { output, relative_error, top1_agreement } => write!(
-                f,
-                "output `{output}` is not close to the float model: {:.1}% mean relative error, {:.1}% top-1 agreement",
-                relative_error * 100.0,
-                top1_agreement * 100.0,
-            ),
+            Self::Inaccurate { output, spread_error, top1_agreement } => {
+                let error = spread_error * 100.0;
+                write!(
+                    f,
+                    "output `{output}` is not close to the float model: off by up to {error:.1}% of its spread"
+                )?;
+                match top1_agreement {
+                    Some(share) => write!(f, ", {:.1}% top-1 agreement", share * 100.0),
+                    None => Ok(()),
+                }
+            }
             Self::Clamped { input, sample, count, more } => {
                 let more = others(*more);
                 write!(
@@ -177,8 +182,8 @@ pub struct Examined {
 }
 
 impl Model {
-    /// The greatest mean relative error of an output that is no concern.
-    const MAX_RELATIVE_ERROR: f64 = 0.02;
+    /// The greatest error of an output, as a part of its spread, that is no concern.
+    const MAX_SPREAD_ERROR: f64 = 0.02;
     /// The least agreement of an output that is no concern.
     const MIN_AGREEMENT: f64 = 0.95;
 
@@ -193,13 +198,14 @@ impl Model {
             return vec![Concern::Guessed];
         }
         let outputs = accuracy.outputs.iter().filter(|output| {
-            output.relative_error > Self::MAX_RELATIVE_ERROR
-                || output.top1_agreement < Self::MIN_AGREEMENT
+            let labels = output.top1_agreement.is_some_and(|share| share < Self::MIN_AGREEMENT);
+            let error = output.spread_error();
+            labels || error > Self::MAX_SPREAD_ERROR || error.is_nan()
         });
         outputs
             .map(|output| Concern::Inaccurate {
                 output: output.name.clone(),
-                relative_error: output.relative_error,
+                spread_error: output.spread_error(),
                 top1_agreement: output.top1_agreement,
             })
             .collect()
@@ -335,11 +341,12 @@ mod tests {
 
     use super::*;
 
-    fn with_accuracy(random: bool, (agreement, error): (f64, f64)) -> Model {
+    fn with_accuracy(random: bool, (top1_agreement, error): (Option<f64>, f64)) -> Model {
         let output = OutputAccuracy {
             name: "y".to_owned(),
-            top1_agreement: agreement,
-            relative_error: error,
+            top1_agreement,
+            spread: 2.0,
+            worst_error: 2.0 * error,
             ..OutputAccuracy::default()
         };
         let accuracy = AccuracyReport { random, outputs: vec![output], ..Default::default() };
@@ -364,16 +371,17 @@ mod tests {
 
     #[test]
     fn what_the_user_should_know_of_the_accuracy_is_said() {
-        assert_eq!(with_accuracy(false, (0.96, 0.01)).concerns(), []);
-        for (agreement, error) in [(0.9, 0.01), (1.0, 0.5)] {
-            let concern = Concern::Inaccurate {
-                output: "y".to_owned(),
-                relative_error: error,
-                top1_agreement: agreement,
-            };
-            assert_eq!(with_accuracy(false, (agreement, error)).concerns(), [concern]);
+        for agreement in [None, Some(0.96)] {
+            assert_eq!(with_accuracy(false, (agreement, 0.0199)).concerns(), []);
         }
-        assert_eq!(with_accuracy(true, (1.0, 0.0)).concerns(), [Concern::Guessed]);
+        for (top1_agreement, spread_error) in [(Some(0.9), 0.0), (Some(1.0), 0.5), (None, 0.5)] {
+            let output = "y".to_owned();
+            let concern = Concern::Inaccurate { output, spread_error, top1_agreement };
+            let model = with_accuracy(false, (top1_agreement, spread_error));
+            assert_eq!(model.concerns(), [concern]);
+        }
+        assert_eq!(with_accuracy(false, (None, f64::NAN)).concerns().len(), 1);
+        assert_eq!(with_accuracy(true, (Some(1.0), 0.0)).concerns(), [Concern::Guessed]);
     }
 
     #[test]
@@ -401,7 +409,7 @@ mod tests {
         let input = "x".to_owned();
         let clamped = Concern::Clamped { input: input.clone(), sample: 1, count: 1, more: 1 };
         assert_eq!(examined.concerns[0], clamped);
-        let guessed = with_accuracy(true, (1.0, 0.0));
+        let guessed = with_accuracy(true, (Some(1.0), 0.0));
         let refused = InputRefusal::Guessed { input, sample: 1, count: 1 };
         assert_eq!(guessed.examine(&far), Err(refused.clone()));
         assert_eq!(guessed.run_all(&far), Err(refused));

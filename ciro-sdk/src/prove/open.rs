@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use ciro_compiler::import::GivenArray;
 use ciro_model::integer::CompiledModel;
 
 use super::cache::{Cache, Cached};
@@ -14,7 +15,7 @@ use super::inspect::{self, Inspection};
 use super::model::{LoadModelError, Model};
 use super::recompute::FloatModel;
 use crate::advice::Advice;
-use crate::inputs::{CalibrationSamples, InputError};
+use crate::inputs::{CalibrationSamples, InputError, Inputs};
 use crate::routes::ProveSettings;
 
 /// What an ONNX file is calibrated with.
@@ -40,6 +41,9 @@ pub struct OpenSettings {
     pub compile: CompileSettings,
     /// What it is calibrated with. Default: what lies beside it.
     pub calibrate: CalibrateWith,
+    /// What the model will be given. Default: nothing. Axes that the ONNX file and `compile` leave
+    /// open are those of the calibration samples, and without such those of these arrays.
+    pub inputs: Vec<Inputs>,
     /// Whether its compiled form may come from the user's cache. Default: no; for this run alone,
     /// never for what others rely on, such as a key, unless it is [confirmed](Opened::confirm).
     pub cache: bool,
@@ -197,9 +201,23 @@ impl OpenSettings {
         };
         let mut compile = self.compile.clone();
         compile.calibration = calibration.as_ref().map(|samples| samples.inputs.clone());
+        compile.import.given = match &compile.calibration {
+            Some(calibration) => given(calibration).collect(),
+            None => self.inputs.iter().flat_map(given).collect(),
+        };
         let discovered = calibration.is_some() && self.calibrate == CalibrateWith::Neighbour;
         Ok(Resolved { compile, calibration, discovered })
     }
+}
+
+/// What arrays say of shapes.
+fn given(inputs: &Inputs) -> impl Iterator<Item = GivenArray> {
+    inputs.arrays().iter().enumerate().map(|(position, array)| GivenArray {
+        name: array.name.clone(),
+        position,
+        shape: array.shape.clone(),
+        len: array.data.len(),
+    })
 }
 
 struct Resolved {

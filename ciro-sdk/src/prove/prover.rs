@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use ciro_model::Tensor;
 use ciro_model::integer::Context;
 
 use super::model::Model;
@@ -15,7 +16,7 @@ use crate::routes::{
     CairoPackage, ProveError, ProveSettings, RouteProof, RouteProver, backend, memory_limit,
 };
 use crate::verify::{
-    ClaimForm, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, ProofBundle, RealOutput,
+    ClaimForm, InputStatement, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, ProofBundle, RealOutput,
 };
 
 /// Proves inferences of one model; made once, used for many inputs.
@@ -113,7 +114,6 @@ impl Prover {
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
         let start = Instant::now();
-        let limit = memory_limit(max_memory_bytes);
         let mut integers = Vec::with_capacity(samples.len());
         let mut clamped = Vec::with_capacity(samples.len());
         for (sample, reals) in samples.iter().enumerate() {
@@ -122,8 +122,37 @@ impl Prover {
             integers.push(encoded.tensors);
             clamped.push(encoded.clamped);
         }
+        let proven = self.prove_integers(&integers, context, max_memory_bytes)?;
+        let prove_ms = start.elapsed().as_secs_f64() * 1e3;
+        Ok(Proven { clamped, prove_ms, ..proven })
+    }
+
+    /// Proves the inferences of integers as an order states them, in the settings' context; of these
+    /// nothing is encoded, so `clamped` stays empty.
+    ///
+    /// # Errors
+    /// [`ProveError::Stated`] if the statement only commits to an input, otherwise as
+    /// [`Self::prove_in`].
+    pub fn prove_stated(
+        &self,
+        statement: &InputStatement,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
+        let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
+        let integers = statement.integers().ok_or(ProveError::Stated)?;
+        self.prove_integers(&integers, self.context, max_memory_bytes)
+    }
+
+    fn prove_integers(
+        &self,
+        integers: &[Vec<Tensor<i32>>],
+        context: Context,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
+        let start = Instant::now();
+        let limit = memory_limit(max_memory_bytes);
         let RouteProof { statement, proof, steps, blinding } =
-            self.route.prove(&integers, context, limit)?;
+            self.route.prove(integers, context, limit)?;
         if proof.len() > MAX_PROOF_BYTES {
             return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
@@ -131,7 +160,7 @@ impl Prover {
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         let claims = statement.claims.into_iter();
         let outputs = claims.map(|claim| self.model.decode(claim.outputs)).collect();
-        Ok(Proven { bundle, outputs, clamped, blinding, steps, prove_ms })
+        Ok(Proven { bundle, outputs, clamped: Vec::new(), blinding, steps, prove_ms })
     }
 }
 

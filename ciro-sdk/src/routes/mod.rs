@@ -83,6 +83,11 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     /// What proofs for this key are worth.
     fn security(&self) -> Security;
 
+    /// Cells that a prover commits to for each proof; `None` if the key does not say.
+    fn cells(&self) -> Option<u64> {
+        None
+    }
+
     /// The digest of the key's bytes.
     fn digest(&self) -> [u8; 32];
 

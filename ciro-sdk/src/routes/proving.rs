@@ -172,6 +172,7 @@ impl ProveError {
             Self::TooLong { .. }
             | Self::Sample { .. }
             | Self::Statement
+            | Self::Stated
             | Self::CommitSeveralViews(_)
             | Self::Failed { .. } => None,
         }
@@ -240,6 +241,9 @@ pub enum ProveError {
     /// The bundle's inputs and outputs have other shapes than the model's.
     #[error("the proof is not about this model: its inputs or outputs have other shapes")]
     Statement,
+    /// A statement that does not show what is to be proven.
+    #[error("the statement only commits to its input: proving takes the integers themselves")]
+    Stated,
     /// The route states inputs as they are.
     #[error("the {0} route cannot commit to inputs")]
     CommitInput(Route),

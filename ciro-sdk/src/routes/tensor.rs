@@ -57,6 +57,10 @@ impl RouteKey for ModelKey {
         Security::of(self)
     }
 
+    fn cells(&self) -> Option<u64> {
+        Some(self.cells())
+    }
+
     fn digest(&self) -> [u8; 32] {
         self.digest()
     }

@@ -106,6 +106,12 @@ impl Key {
         self.0.interface()
     }
 
+    /// Cells that a prover commits to for each proof, the model's own columns not counted; `None`
+    /// on a route whose keys do not say.
+    pub fn cells(&self) -> Option<u64> {
+        self.0.cells()
+    }
+
     /// Names and shapes of the model's inputs.
     pub fn input_specs(&self) -> Vec<InputSpec> {
         InputSpec::all(self.interface())

@@ -7,6 +7,7 @@ mod key;
 mod output;
 mod real_input;
 mod ring;
+mod stated;
 
 use ciro_model::integer::{Claim, Context, StatedInput};
 use ciro_stark::{Policy, Preset, Security};
@@ -20,6 +21,7 @@ pub use key::{Key, KeyDecodeError, KeyDigest};
 pub use output::RealOutput;
 pub use real_input::RealInput;
 pub use ring::{KeyRing, KeyRingError, LoadKeyError, MAX_KEY_FILE_BYTES, MAX_KEYS};
+pub use stated::{EncodedInputs, InputStatement, InputStatementError};
 
 use crate::route::Route;
 

@@ -7,7 +7,7 @@ use ciro_model::Interface;
 use ciro_model::integer::InterfaceError;
 use serde::{Deserialize, Serialize};
 
-use crate::air::Chip as _;
+use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
 use crate::preset::{Parameters, Preset};
 use crate::security::Counts;
@@ -195,6 +195,13 @@ impl ModelKey {
     /// The security parameters: the preset's, for a model of this size.
     pub(crate) fn parameters(&self) -> Parameters {
         self.preset.parameters(&Counts::of(&self.chips))
+    }
+
+    /// Base-field cells that a prover commits to for each proof, the model's own columns not
+    /// counted: what `Estimate::cells` says of the model.
+    pub fn cells(&self) -> u64 {
+        let cells = |chip: &AnyChip| (Shape::of(chip).committed() as u64) << chip.log_size();
+        self.chips.iter().map(cells).sum()
     }
 
     /// Binary logarithm of the tallest chip's rows.

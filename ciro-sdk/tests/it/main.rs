@@ -11,7 +11,11 @@ mod cairo_route;
 mod hostile_bundles;
 mod memory;
 mod mutations;
+#[cfg(feature = "network")]
+mod orders;
 mod real_models;
+#[cfg(feature = "client")]
+mod results;
 mod rings;
 mod support;
 mod views;

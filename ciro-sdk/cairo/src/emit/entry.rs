@@ -7,6 +7,15 @@ use ciro_model::integer::Encoding;
 
 use super::{EmitError, Emitter, Function, comment, kernels};
 
+/// The function that takes an input and checks it.
+fn taker(encoding: &Encoding) -> &'static str {
+    match encoding {
+        Encoding::Ordered => "take_limbs",
+        Encoding::OrderedOrMissing => "take_limbs_or_missing",
+        _ => "take_checked",
+    }
+}
+
 impl Emitter<'_> {
     /// `src/lib.cairo`: the entry point and the sequence of layers.
     pub(super) fn lib(&self, name: &str, functions: &[Function]) -> Result<String, EmitError> {
@@ -22,12 +31,8 @@ impl Emitter<'_> {
         if committed {
             code.push_str("use crate::layouts::*;\n");
         }
-        let ordered = |encoding: &Encoding| matches!(encoding, Encoding::Ordered);
-        let takes: BTreeSet<&str> = self
-            .model
-            .input_nodes()
-            .map(|(_, encoding)| if ordered(encoding) { "take_limbs" } else { "take_checked" })
-            .collect();
+        let takes: BTreeSet<&str> =
+            self.model.input_nodes().map(|(_, encoding)| taker(encoding)).collect();
         code.push_str("use crate::ops::Tensor;\n");
         if !takes.is_empty() {
             code.push_str(&kernels::import("range", &takes));
@@ -73,12 +78,12 @@ impl Emitter<'_> {
             let (name, interval) = (comment(&node.name), node.interval);
             writeln!(code, "    // `{name}`: {:?}, values in {interval}.", node.shape)
                 .expect("writing to a string");
-            let taken = match encoding {
-                Encoding::Ordered => format!("take_limbs(ref input, {})", node.len() / 2),
-                _ => {
-                    let (count, width) = (node.len(), interval.width());
-                    format!("take_checked(ref input, {count}, {}, {width})", interval.lo)
-                }
+            let taker = taker(encoding);
+            let taken = if encoding.has_limbs() {
+                format!("{taker}(ref input, {})", node.len() / 2)
+            } else {
+                let (count, width) = (node.len(), interval.width());
+                format!("{taker}(ref input, {count}, {}, {width})", interval.lo)
             };
             writeln!(code, "    let {} = {taken};", self.names.of(id))
                 .expect("writing to a string");

@@ -94,10 +94,21 @@ fn a_program_that_stops_is_found() {
 
 #[test]
 fn limbs_that_no_float_has_stop_the_program() {
+    stops_at_limbs(Encoding::Ordered, &[[0x7f80, 1]]);
+}
+
+#[test]
+fn the_limbs_of_a_missing_value_are_taken_where_there_may_be_one() {
+    stops_at_limbs(Encoding::OrderedOrMissing, &[[0x7f80, 2], [0x7f81, 1], [-0x7f81, 0xffff]]);
+}
+
+/// Limbs of no float, and these others, stop the program; others do not.
+fn stops_at_limbs(encoding: Encoding, others: &[[i32; 2]]) {
+    let missing = encoding == Encoding::OrderedOrMissing;
     let mut builder = ModelBuilder::new();
     let input = builder.input("x", vec![1]);
-    let x = builder.view(input, Encoding::Ordered).unwrap();
-    let boundaries = vec![vec![-5, 70_000]];
+    let x = builder.view(input, encoding).unwrap();
+    let boundaries = vec![vec![-5, 70_000, ciro_model::integer::MISSING_BOUNDARY]];
     let y = builder.push("y", Bucketize { boundaries, limbs: true }, &[x], 1.0).unwrap();
     builder.output("y", y, Decoding::Integer);
     let model = builder.finish().unwrap();
@@ -111,10 +122,13 @@ fn limbs_that_no_float_has_stop_the_program() {
     for limbs in [[0x7f7f, 0xffff], [-0x7f80, 1], [0, 0], [-1, 0xffff]] {
         run(limbs).unwrap();
     }
+    if missing {
+        run([0x7f80, 1]).unwrap();
+    }
     // Infinity, a NaN, their negatives, and limbs past their 16 bits.
     let refused =
         [[0x7f80, 0], [0x7fff, 0xffff], [-0x7f80, 0], [-0x8000, 5], [0, 0x1_0000], [0, -1]];
-    for limbs in refused {
+    for limbs in refused.iter().chain(others).copied() {
         assert!(matches!(run(limbs), Err(ExecutionError::Stopped { .. })), "{limbs:?}");
     }
     compiled.subject().probe(STEPS_MAX).unwrap();

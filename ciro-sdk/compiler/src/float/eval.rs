@@ -1,5 +1,6 @@
 //! The float model's values, the reference that quantization is measured against.
 
+use super::scalar::single;
 use super::{Graph, GraphError, Op, ops};
 use ciro_model::movement::MovementError;
 use ciro_model::tensor::Tensor;
@@ -65,6 +66,37 @@ impl Graph {
     /// [`EvalError`] if the inputs do not fit, an index is outside its table, or the graph breaks a
     /// rule.
     pub fn eval(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>, EvalError> {
+        self.evaluate(inputs, |_, op, operands| ops::eval(op, operands))
+    }
+
+    /// As [`Self::eval`], with every value and every step of a function rounded to float32, as ONNX
+    /// computes it: how far that is from double precision says how well the model is conditioned.
+    /// Nodes that are `whole` hold integers, which are not rounded; inputs are as they come.
+    ///
+    /// # Errors
+    /// As [`Self::eval`].
+    pub fn eval_single(
+        &self,
+        inputs: &[Tensor<f64>],
+        whole: &[bool],
+    ) -> Result<Vec<Tensor<f64>>, EvalError> {
+        self.evaluate(inputs, |at, op, operands| {
+            if whole.get(at) == Some(&true) {
+                return ops::eval(op, operands);
+            }
+            let value = match (op, operands) {
+                (Op::Unary(f), [x]) => x.map(|&x| f.eval_single(x)),
+                _ => ops::eval(op, operands)?,
+            };
+            Ok(value.map(|&x| single(x)))
+        })
+    }
+
+    fn evaluate(
+        &self,
+        inputs: &[Tensor<f64>],
+        compute: impl Fn(usize, &Op, &[&Tensor<f64>]) -> Result<Tensor<f64>, EvalError>,
+    ) -> Result<Vec<Tensor<f64>>, EvalError> {
         self.check()?;
         if inputs.len() != self.inputs.len() {
             return Err(EvalError::Inputs { expected: self.inputs.len(), got: inputs.len() });
@@ -79,11 +111,11 @@ impl Graph {
             }
         }
         let mut values: Vec<Tensor<f64>> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
+        for (at, node) in self.nodes.iter().enumerate() {
             let operands: Vec<_> = node.operands.iter().map(|id| &values[id.index()]).collect();
             let value = match node.op {
                 Op::Input { index } => Ok(inputs[index].clone()),
-                ref op => ops::eval(op, &operands),
+                ref op => compute(at, op, &operands),
             };
             values.push(value.map_err(|source| EvalError::Node {
                 node: node.name.clone(),

@@ -161,6 +161,12 @@ impl BinaryFn {
     }
 }
 
+/// The nearest float32.
+#[expect(clippy::cast_possible_truncation, reason = "it is rounded")]
+pub(super) fn single(x: f64) -> f64 {
+    f64::from(x as f32)
+}
+
 impl ScalarFn {
     /// Computes the function at `x` in double precision.
     pub fn eval(&self, x: f64) -> f64 {
@@ -177,6 +183,23 @@ impl ScalarFn {
                 }
             }
         }
+    }
+
+    /// As [`Self::eval`], every step rounded to float32.
+    pub fn eval_single(&self, x: f64) -> f64 {
+        single(match self {
+            Self::X => x,
+            Self::Const(value) => *value,
+            Self::Unary(f, a) => f.eval(a.eval_single(x)),
+            Self::Binary(f, a, b) => f.eval(a.eval_single(x), b.eval_single(x)),
+            Self::Where(condition, a, b) => {
+                if condition.eval_single(x) != 0.0 {
+                    a.eval_single(x)
+                } else {
+                    b.eval_single(x)
+                }
+            }
+        })
     }
 
     /// The primitive `f` of the variable.

@@ -39,6 +39,8 @@ pub enum TreeNode {
         if_true: usize,
         /// Next node where it does not.
         if_false: usize,
+        /// Whether a missing value (NaN) goes where the comparison holds.
+        missing: bool,
     },
     /// A leaf.
     Leaf {
@@ -62,6 +64,21 @@ pub enum BranchMode {
     Eq,
     /// `x != threshold`
     Neq,
+}
+
+impl BranchMode {
+    /// Whether the comparison holds; of the comparisons with NaN only `Neq` does.
+    #[expect(clippy::float_cmp, reason = "the modes `Eq` and `Neq` compare exactly")]
+    pub fn holds(self, x: f32, threshold: f32) -> bool {
+        match self {
+            Self::Leq => x <= threshold,
+            Self::Lt => x < threshold,
+            Self::Gte => x >= threshold,
+            Self::Gt => x > threshold,
+            Self::Eq => x == threshold,
+            Self::Neq => x != threshold,
+        }
+    }
 }
 
 /// How the leaves of the trees are put together.

@@ -84,6 +84,9 @@ impl Builder {
     /// `condition ? a : b`, broadcast.
     pub(super) fn choose(&mut self, condition: NodeId, a: NodeId, b: NodeId) -> Made {
         let shape = self.broadcast(&[condition, a, b])?;
+        if a == b {
+            return self.expand(a, &shape);
+        }
         match self.uniform(condition) {
             Some(0.0) => return self.expand(b, &shape),
             Some(_) => return self.expand(a, &shape),

@@ -9,8 +9,9 @@ use super::builder::{Builder, Site};
 use super::data_type::{DataType, element_type};
 use super::translate::Translator;
 use super::value::{Binding, Value};
-use super::{ImportError, Settings, ShapeSetting, UnknownAxis};
-use crate::float::Input;
+use super::{GivenArray, ImportError, Reason, Settings, ShapeSetting, UnknownAxis};
+use crate::float::{ElementType, Input, NodeId};
+use ciro_model::tensor::{Tensor, element_count};
 
 /// An input with its static shape.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Resolved {
     name: String,
     kind: DataType,
     shape: Vec<usize>,
+    /// What it is fixed to.
+    fixed: Option<f64>,
 }
 
 /// One axis as the file describes it.
@@ -41,14 +44,16 @@ pub(super) fn resolve(
     settings: &Settings,
     translator: &mut Translator<'_>,
 ) -> Result<Vec<Resolved>, ImportError> {
-    let declared = declared(graph, translator);
+    let mut declared = declared(graph, translator);
+    solve(&mut declared, settings);
     let symbols = symbols(&declared, settings);
     check_names(&declared, settings)?;
     let mut open = Vec::new();
     let mut resolved = Vec::new();
     for input in declared {
         let shape = shape(&input, settings, &symbols, &mut open)?;
-        resolved.push(Resolved { name: input.name, kind: input.kind, shape });
+        let fixed = settings.fixed.get(&input.name).map(|number| number.0);
+        resolved.push(Resolved { name: input.name, kind: input.kind, shape, fixed });
     }
     if open.is_empty() { Ok(resolved) } else { Err(ImportError::UnknownShapes(open)) }
 }
@@ -57,11 +62,14 @@ pub(super) fn resolve(
 pub(super) fn declare(inputs: &[Resolved], builder: &mut Builder, translator: &mut Translator<'_>) {
     for input in inputs {
         builder.enter(Site { name: input.name.clone(), origin: "Input".to_owned() });
-        let made = builder.input(Input {
-            name: input.name.clone(),
-            shape: input.shape.clone(),
-            element_type: element_type(input.kind),
-        });
+        let made = match input.fixed {
+            Some(value) => fixed(builder, input, value),
+            None => builder.input(Input {
+                name: input.name.clone(),
+                shape: input.shape.clone(),
+                element_type: element_type(input.kind),
+            }),
+        };
         match made {
             Ok(id) => {
                 translator.bind(&input.name, Binding::Tensor(Value::new(id, input.kind)));
@@ -74,6 +82,23 @@ pub(super) fn declare(inputs: &[Resolved], builder: &mut Builder, translator: &m
     }
 }
 
+/// The constant that an input is fixed to.
+fn fixed(builder: &mut Builder, input: &Resolved, value: f64) -> Result<NodeId, Reason> {
+    let fits = match element_type(input.kind) {
+        ElementType::Float => true,
+        ElementType::Integer => value.fract() == 0.0,
+        ElementType::Bool => value.fract() == 0.0 && (0.0..=1.0).contains(&value),
+    };
+    if !fits {
+        return Err(Reason::Unsupported(
+            "the input is set to a number that its type does not hold",
+        ));
+    }
+    builder.allow(element_count(&input.shape).unwrap_or(usize::MAX))?;
+    let full = Tensor::full(input.shape.clone(), value);
+    builder.constant(full.map_err(|_| Reason::Unsupported("the input is too large"))?)
+}
+
 /// The inputs that are not initializers.
 fn declared(graph: &GraphProto, translator: &mut Translator<'_>) -> Vec<Declared> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
@@ -82,7 +107,7 @@ fn declared(graph: &GraphProto, translator: &mut Translator<'_>) -> Vec<Declared
     for input in graph.input.iter().filter(|input| !constants.contains(input.name.as_str())) {
         let name = input.name.clone();
         if !seen.insert(&input.name) {
-            translator.refuse(&name, "input", super::Reason::Duplicate(name.clone()));
+            translator.refuse(&name, "input", Reason::Duplicate(name.clone()));
             continue;
         }
         match Translator::tensor_type(input) {
@@ -107,6 +132,78 @@ fn axes(shape: &TensorShapeProto) -> Vec<Axis> {
         _ => Axis::Open,
     };
     shape.dim.iter().map(|dim| axis(&dim.value)).collect()
+}
+
+/// Closes axes that settings leave open by the arrays that are at hand.
+fn solve(inputs: &mut [Declared], settings: &Settings) {
+    let known = symbols(inputs, settings);
+    let mut solved: BTreeMap<String, usize> = BTreeMap::new();
+    let free = inputs.iter_mut().filter(|input| !settings.fixed.contains_key(&input.name));
+    for (position, input) in free.enumerate() {
+        let (Some(axes), None) = (&mut input.axes, setting(&input.name, settings)) else {
+            continue;
+        };
+        let names = [input.name.clone(), format!("in_{position}"), format!("arr_{position}")];
+        let is_its = |array: &&GivenArray| match &array.name {
+            Some(name) => names.contains(name),
+            None => array.position == position,
+        };
+        for array in settings.given.iter().filter(is_its) {
+            let Some(extents) = extents(axes, array, &known) else { continue };
+            for (at, extent) in extents.into_iter().enumerate() {
+                match &axes[at] {
+                    Axis::Symbol(symbol) if !known.contains_key(symbol) => {
+                        solved.entry(symbol.clone()).or_insert(extent);
+                    }
+                    Axis::Open if at > 0 => axes[at] = Axis::Fixed(extent),
+                    _ => {}
+                }
+            }
+        }
+    }
+    for axis in inputs.iter_mut().filter_map(|input| input.axes.as_mut()).flatten() {
+        if let Axis::Symbol(symbol) = axis
+            && let Some(&extent) = solved.get(symbol)
+        {
+            *axis = Axis::Fixed(extent);
+        }
+    }
+}
+
+/// The extents of one sample of an input that an array holds; `None` if it holds none or does not
+/// say.
+fn extents(
+    axes: &[Axis],
+    array: &GivenArray,
+    known: &BTreeMap<String, usize>,
+) -> Option<Vec<usize>> {
+    let extent = |at: usize| match &axes[at] {
+        Axis::Fixed(extent) => Some(*extent),
+        Axis::Symbol(symbol) => known.get(symbol).copied().or((at == 0).then_some(1)),
+        Axis::Open => (at == 0).then_some(1),
+    };
+    let Some(shape) = &array.shape else {
+        // One open axis alone can be told from the number of elements.
+        let fixed: Vec<Option<usize>> = (0..axes.len()).map(extent).collect();
+        let known =
+            fixed.iter().flatten().try_fold(1, |product: usize, &e| product.checked_mul(e))?;
+        let open = fixed.iter().filter(|extent| extent.is_none()).count();
+        let last = (open == 1 && known > 0).then(|| array.len / known)?;
+        return (last * known == array.len)
+            .then(|| fixed.into_iter().map(|extent| extent.unwrap_or(last)).collect());
+    };
+    let rank = axes.len();
+    let sample: Vec<usize> = if shape.len() == rank + 1 {
+        shape[1..].to_vec()
+    } else if shape.len() == rank && rank > 0 {
+        // Samples along the batch axis, or one that fills it.
+        [&[extent(0).unwrap_or(1)], &shape[1..]].concat()
+    } else if shape.len() + 1 == rank {
+        [&[1], &shape[..]].concat()
+    } else {
+        return None;
+    };
+    (0..rank).all(|at| extent(at).is_none_or(|extent| extent == sample[at])).then_some(sample)
 }
 
 /// The values of symbols: from the settings, from shapes that were set, and 1 for a symbol of a
@@ -150,7 +247,9 @@ fn check_names(inputs: &[Declared], settings: &Settings) -> Result<(), ImportErr
             known.insert(symbol.clone());
         }
     }
-    match settings.shapes.keys().find(|name| !known.contains(*name)) {
+    let is_input = |name: &&String| inputs.iter().any(|input| input.name == **name);
+    let unknown = settings.shapes.keys().find(|name| !known.contains(*name));
+    match unknown.or(settings.fixed.keys().find(|name| !is_input(name))) {
         Some(name) => {
             Err(ImportError::UnknownName { name: name.clone(), known: known.into_iter().collect() })
         }
@@ -216,4 +315,43 @@ fn describe(axes: &[Axis]) -> String {
         Axis::Open => "?".to_owned(),
     };
     format!("[{}]", axes.iter().map(axis).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solved(axes: &[Axis], shape: Option<&[usize]>, len: usize) -> Vec<Axis> {
+        let axes = Some(axes.to_vec());
+        let mut inputs = [Declared { name: "x".into(), kind: DataType::Float, axes }];
+        let shape = shape.map(<[usize]>::to_vec);
+        let given = vec![GivenArray { name: Some("in_0".into()), position: 0, shape, len }];
+        solve(&mut inputs, &Settings { given, ..Settings::default() });
+        inputs[0].axes.clone().expect("they were given")
+    }
+
+    fn symbol(name: &str) -> Axis {
+        Axis::Symbol(name.into())
+    }
+
+    #[test]
+    fn arrays_say_what_the_file_leaves_open() {
+        let axes = [symbol("batch"), symbol("length"), Axis::Fixed(4), Axis::Open];
+        let expected = [symbol("batch"), Axis::Fixed(7), Axis::Fixed(4), Axis::Fixed(0)];
+        for shape in [&[64, 7, 4, 0][..], &[64, 1, 7, 4, 0], &[7, 4, 0]] {
+            assert_eq!(solved(&axes, Some(shape), 0), expected, "{shape:?}");
+        }
+        // Another extent where the file has one, and too few axes, say nothing.
+        for shape in [&[64, 7, 5, 2][..], &[4, 2]] {
+            assert_eq!(solved(&axes, Some(shape), 0), axes, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn elements_in_a_row_close_one_axis() {
+        let axes = [Axis::Open, symbol("length"), Axis::Fixed(4)];
+        assert_eq!(solved(&axes, None, 12)[1], Axis::Fixed(3));
+        assert_eq!(solved(&axes, None, 13), axes);
+        assert_eq!(solved(&[Axis::Open, Axis::Open, symbol("length")], None, 12)[1], Axis::Open);
+    }
 }

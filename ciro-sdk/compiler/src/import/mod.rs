@@ -42,7 +42,9 @@ use std::path::Path;
 pub use describe::{DeclaredTensor, Description, Extent, describe};
 pub use error::{ImportError, Reason, Refused, UnknownAxis};
 pub use external::ExternalFiles;
-pub use settings::{InvalidShapeSetting, Settings, ShapeSetting};
+pub use settings::{
+    GivenArray, InvalidInputSetting, InvalidShapeSetting, Number, Settings, ShapeSetting,
+};
 
 use prost::Message;
 use tract_onnx::pb::{GraphProto, ModelProto};

@@ -10,6 +10,15 @@ pub struct Settings {
     /// Needed when an axis other than the first has no fixed extent. Without a setting the first
     /// axis, the batch, is 1.
     pub shapes: BTreeMap<String, ShapeSetting>,
+    /// Inputs that are fixed to one number, as `--set` gives them. Default: none.
+    ///
+    /// Such an input is a constant of the model (the sample rate of a voice detector) and no input
+    /// any more.
+    pub fixed: BTreeMap<String, Number>,
+    /// Arrays that are at hand for the inputs. Default: none.
+    ///
+    /// They say what [`Self::shapes`] and the file leave open; the first that says it counts.
+    pub given: Vec<GivenArray>,
     /// The greatest number of tensor elements, constants and computed values together. Default:
     /// 2^27.
     ///
@@ -20,6 +29,37 @@ pub struct Settings {
     /// The greatest size of the model file, and of all files of external weights together, in
     /// bytes. Default: 2^31.
     pub max_file_bytes: u64,
+}
+
+/// A number of a setting, which is equal to itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Number(pub f64);
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Number {}
+
+/// A `--set` argument of another form than `INPUT=NUMBER`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting `{0}`: expected `INPUT=NUMBER`")]
+pub struct InvalidInputSetting(pub String);
+
+/// An array that holds one or several samples of an input, as far as it says something of shapes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenArray {
+    /// The input's name, `in_K` or `arr_K`; without one it is for the input of its position.
+    pub name: Option<String>,
+    /// Its position among the arrays that were given together.
+    pub position: usize,
+    /// Its extents; samples lie along a first axis of their own, or along the batch axis. `None`
+    /// for one sample whose elements lie in a row.
+    pub shape: Option<Vec<usize>>,
+    /// The number of its elements.
+    pub len: usize,
 }
 
 /// What is set for one name.
@@ -40,6 +80,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             shapes: BTreeMap::new(),
+            fixed: BTreeMap::new(),
+            given: Vec::new(),
             max_elements: 1 << 27,
             max_nodes: 1 << 20,
             max_file_bytes: 1 << 31,
@@ -65,6 +107,25 @@ impl Settings {
         self.shapes.insert(name.to_owned(), setting);
         Ok(())
     }
+
+    /// Fixes an input by an argument of the form `INPUT=NUMBER`; a later one replaces an earlier one.
+    ///
+    /// # Errors
+    /// [`InvalidInputSetting`] if the argument has another form, or the number is not finite.
+    pub fn fix_input(&mut self, argument: &str) -> Result<(), InvalidInputSetting> {
+        let invalid = || InvalidInputSetting(argument.to_owned());
+        let (name, value) = argument.rsplit_once('=').ok_or_else(invalid)?;
+        let value: f64 = match value {
+            "true" => 1.0,
+            "false" => 0.0,
+            number => number.parse().map_err(|_| invalid())?,
+        };
+        if name.is_empty() || !value.is_finite() {
+            return Err(invalid());
+        }
+        self.fixed.insert(name.to_owned(), Number(value));
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +139,20 @@ mod tests {
         settings.add_shape("x=1x3x32x32").unwrap();
         assert_eq!(settings.shapes["seq"], ShapeSetting::Value(128));
         assert_eq!(settings.shapes["x"], ShapeSetting::Shape(vec![1, 3, 32, 32]));
+    }
+
+    #[test]
+    fn inputs_are_fixed_to_finite_numbers() {
+        let mut settings = Settings::default();
+        for (argument, value) in [("sr=16000", 16000.0), ("a=b=-1.5", -1.5), ("t=true", 1.0)] {
+            settings.fix_input(argument).unwrap();
+            let name = argument.rsplit_once('=').unwrap().0;
+            assert_eq!(settings.fixed[name], Number(value));
+        }
+        for argument in ["sr", "=3", "x=", "x=nan", "x=1x2"] {
+            let error = settings.fix_input(argument).unwrap_err();
+            assert_eq!(error, InvalidInputSetting(argument.to_owned()));
+        }
     }
 
     #[test]

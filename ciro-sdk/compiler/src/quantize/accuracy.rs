@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::calibrate::samples_or_random;
+use super::calibrate::{Range, samples_or_random};
 use super::error::SampleError;
-use crate::float::Graph;
+use super::facts;
+use crate::float::{Graph, Op};
 use ciro_model::integer::{
     AccuracyReport, Decoding, Encoding, IntegerModel, LayerAccuracy, NodeId, OutputAccuracy,
 };
@@ -25,32 +26,48 @@ pub fn accuracy(
 ) -> Result<AccuracyReport, SampleError> {
     let random = samples.is_empty();
     let samples = &samples_or_random(graph, samples)[..];
-    let mut outputs: Vec<Comparison> = vec![Comparison::default(); model.outputs().len()];
+    let kinds =
+        graph.outputs.iter().zip(model.outputs()).map(|(float, output)| match output.decoding {
+            Decoding::Real { .. } if is_scores(graph, float.node) => Kind::Scores,
+            Decoding::Real { .. } => Kind::Numbers,
+            _ => Kind::Labels,
+        });
+    let mut outputs: Vec<Comparison> = kinds.map(Comparison::of).collect();
     let layers = layers(graph, model);
-    let mut errors = vec![Comparison::default(); layers.len()];
+    let mut errors = vec![Comparison::of(Kind::Numbers); layers.len()];
     let mut clamped_samples = 0;
+    let whole = facts::whole_numbers(graph);
+    let probed = if graph.macs() <= SINGLE_MACS { SINGLE_SAMPLES } else { 0 };
     for (sample, inputs) in samples.iter().enumerate() {
         let expected = graph.eval(inputs).map_err(|source| SampleError::Eval { sample, source })?;
+        let singles = inputs.iter().flat_map(|input| input.data()).all(|&x| is_single(x));
+        let singles = (sample < probed && singles).then(|| graph.eval_single(inputs, &whole));
+        let singles = singles.and_then(Result::ok);
         let (integers, clamped) = encode(model, sample, inputs)?;
         clamped_samples += usize::from(clamped > 0);
         let trace = model.trace(&integers).expect("encoded inputs fit their model");
+        let cut = clamped > 0 || !model.clips(&trace).is_empty();
         for ((comparison, output), float) in
             outputs.iter_mut().zip(model.outputs()).zip(&graph.outputs)
         {
             let got = output.decoding.decode(trace.value(output.node));
-            let labels = !matches!(output.decoding, Decoding::Real { .. });
-            comparison.add(&got, &expected[float.node.index()], labels);
+            let at = float.node.index();
+            comparison.add(&got, &expected[at], cut);
+            if let (Some(singles), false) = (&singles, cut) {
+                comparison.compare(&got, &singles[at]);
+            }
         }
         for (comparison, &(float, id)) in errors.iter_mut().zip(&layers) {
             let scale = model.node(id).scale;
             let got = trace.value(id).map(|&v| f64::from(v) * scale);
-            comparison.add(&got, &expected[float], false);
+            comparison.add(&got, &expected[float], cut);
         }
     }
     let named = outputs.into_iter().zip(model.outputs());
     let layered = errors.iter().zip(&layers);
     Ok(AccuracyReport {
         samples: samples.len(),
+        held_out: 0,
         random,
         clamped_samples,
         outputs: named.map(|(comparison, output)| comparison.output(&output.name)).collect(),
@@ -91,7 +108,9 @@ fn layers(graph: &Graph, model: &IntegerModel) -> Vec<(usize, NodeId)> {
     // The integers of these inputs have no common scale.
     let views = model.inputs().iter().flat_map(|input| &input.views);
     let scaled: Vec<NodeId> = views
-        .filter(|(_, encoding)| matches!(encoding, Encoding::Columns { .. }))
+        .filter(|(_, encoding)| {
+            matches!(encoding, Encoding::Columns { .. } | Encoding::Imputed { .. })
+        })
         .map(|&(id, _)| id)
         .collect();
     let same = |(id, node): (NodeId, &ciro_model::integer::Node)| {
@@ -104,33 +123,115 @@ fn layers(graph: &Graph, model: &IntegerModel) -> Vec<(usize, NodeId)> {
     model.iter().filter_map(same).collect()
 }
 
+/// Whether a node's rows are those of a softmax, perhaps moved.
+fn is_scores(graph: &Graph, id: crate::float::NodeId) -> bool {
+    let node = graph.node(id);
+    match (&node.op, &node.operands[..]) {
+        (Op::Softmax, _) => node.shape.last().is_some_and(|&columns| columns > 1),
+        (Op::Move(_), &[operand]) => is_scores(graph, operand),
+        _ => false,
+    }
+}
+
+/// Graphs of more multiplications are not also computed in float32.
+const SINGLE_MACS: u64 = 1 << 22;
+/// The most samples that are computed in float32 too.
+const SINGLE_SAMPLES: usize = 256;
+
+/// Whether float32 holds a number: where an input is finer, the model is one of doubles.
+#[expect(clippy::cast_possible_truncation, reason = "that is the question")]
+fn is_single(x: f64) -> bool {
+    x.is_nan() || f64::from(x as f32).to_bits() == x.to_bits()
+}
+
+/// What an output's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Numbers that are not compared with each other.
+    Numbers,
+    /// Rows of scores, the greatest of which is the answer.
+    Scores,
+    /// Labels, positions and other integers.
+    Labels,
+}
+
+/// Scores that differ by at most this part of the spread are equally good answers.
+const TIE: f64 = 0.002;
+
 /// Errors gathered over samples.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Comparison {
+    kind: Kind,
     errors: Vec<f64>,
     magnitude: f64,
+    range: Range,
+    /// Greatest error of samples that lost no value, `None` if each lost some.
+    worst: Option<f64>,
     rows: usize,
     agreeing: usize,
+    /// By how much, in the float model, the greatest score of a row exceeds the integer model's.
+    missed: Vec<f64>,
 }
 
 impl Comparison {
-    fn add(&mut self, got: &Tensor<f64>, expected: &Tensor<f64>, labels: bool) {
+    fn of(kind: Kind) -> Self {
+        let (errors, missed) = (vec![], vec![]);
+        let range = Range::EMPTY;
+        Self { kind, errors, magnitude: 0.0, range, worst: None, rows: 0, agreeing: 0, missed }
+    }
+
+    /// Adds a sample; `cut` if it lost values to a calibrated range.
+    fn add(&mut self, got: &Tensor<f64>, expected: &Tensor<f64>, cut: bool) {
+        self.range = self.range.union(Range::of(expected.data()));
+        let mut worst = 0.0f64;
         for (got, expected) in got.data().iter().zip(expected.data()) {
             if expected.is_finite() {
-                self.errors.push((got - expected).abs());
+                let error = (got - expected).abs();
+                worst = worst.max(error);
+                self.errors.push(error);
                 self.magnitude += expected.abs();
             }
         }
-        let columns = if labels { 1 } else { expected.last_dim().max(1) };
-        let rows = got.data().chunks(columns).zip(expected.data().chunks(columns));
-        for (got, expected) in rows {
-            self.rows += 1;
-            let agree = match labels {
-                true => (got[0] - expected[0]).abs() < 0.5,
-                false => top(got) == top(expected),
-            };
-            self.agreeing += usize::from(agree);
+        if !cut {
+            self.worst = Some(self.worst.map_or(worst, |known| known.max(worst)));
         }
+        match self.kind {
+            Kind::Numbers => {}
+            Kind::Labels => {
+                let pairs = got.data().iter().zip(expected.data());
+                self.rows += expected.data().len();
+                self.agreeing +=
+                    pairs.filter(|(got, expected)| (*got - *expected).abs() < 0.5).count();
+            }
+            Kind::Scores => {
+                let columns = expected.last_dim().max(1);
+                let rows = got.data().chunks(columns).zip(expected.data().chunks(columns));
+                for (got, expected) in rows {
+                    self.rows += 1;
+                    self.missed.push(expected[top(expected)] - expected[top(got)]);
+                }
+            }
+        }
+    }
+
+    /// Adds a sample's values as float32 arithmetic has them: where those are far from the exact
+    /// ones, the model is right and nobody's reference says so.
+    fn compare(&mut self, got: &Tensor<f64>, expected: &Tensor<f64>) {
+        let pairs = got.data().iter().zip(expected.data()).filter(|(_, e)| e.is_finite());
+        let worst = pairs.map(|(got, expected)| (got - expected).abs()).fold(0.0, f64::max);
+        self.worst = Some(self.worst.map_or(worst, |known| known.max(worst)));
+    }
+
+    /// The share of rows with the same answer.
+    fn agreement(&self) -> Option<f64> {
+        let near = TIE * self.spread();
+        let missed = self.missed.iter().filter(|&&missed| missed <= near).count();
+        (self.rows > 0).then(|| share((self.agreeing + missed) as f64, self.rows as f64))
+    }
+
+    fn spread(&self) -> f64 {
+        let Range { lo, hi } = self.range;
+        if hi > lo { hi - lo } else { self.range.max_abs() }
     }
 
     fn mean(&self) -> f64 {
@@ -145,11 +246,16 @@ impl Comparison {
         self.errors.sort_by(f64::total_cmp);
         OutputAccuracy {
             name: name.to_owned(),
-            top1_agreement: share(self.agreeing as f64, self.rows as f64),
+            top1_agreement: self.agreement(),
             mean_absolute_error: self.mean(),
             max_absolute_error: self.errors.last().copied().unwrap_or(0.0),
             median_absolute_error: self.errors.get(self.errors.len() / 2).copied().unwrap_or(0.0),
             relative_error: self.relative(),
+            spread: self.spread(),
+            worst_error: match self.kind {
+                Kind::Labels => 0.0,
+                _ => self.worst.or(self.errors.last().copied()).unwrap_or(0.0),
+            },
         }
     }
 

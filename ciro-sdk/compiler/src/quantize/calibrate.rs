@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SampleError;
 use super::facts::is_truth;
+use super::hold_out::hold_out;
 use super::random::Random;
 use super::refine;
 use crate::float::{ElementType, Graph, Op};
@@ -82,14 +83,16 @@ pub struct Calibration {
     pub ranges: Vec<Range>,
     /// For each input, the range of each place along its last axis.
     pub columns: Vec<Vec<Range>>,
+    /// For each input, whether values were missing (NaN), for each place along its last axis.
+    pub missing: Vec<Vec<bool>>,
     /// For each input, whether it was 0 or 1 everywhere.
     pub binary: Vec<bool>,
     /// How many samples were run.
     pub samples: usize,
     /// Whether the samples were random because none were given.
     pub random: bool,
-    /// Samples on which bits are measured: the first of those that were given, as many as the
-    /// graph's size allows.
+    /// Samples on which bits are measured: the first of those that are not held out to judge, as
+    /// many as the graph's size allows.
     pub probes: Vec<Vec<Tensor<f64>>>,
 }
 
@@ -100,7 +103,8 @@ pub struct Calibration {
 /// calibration remembers it, and quantization then leaves more room.
 ///
 /// # Errors
-/// [`SampleError`] if a sample does not fit the graph or makes a node's value NaN.
+/// [`SampleError`] if a sample does not fit the graph or makes a node's value NaN; what is missing
+/// in an input may be moved, compared by trees and imputed.
 pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibration, SampleError> {
     let mut ranges = vec![Range::EMPTY; graph.nodes.len()];
     let random = samples.is_empty();
@@ -108,12 +112,15 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
     let width = |input: &crate::float::Input| input.shape.last().copied().unwrap_or(1);
     let mut columns: Vec<Vec<Range>> =
         graph.inputs.iter().map(|input| vec![Range::EMPTY; width(input)]).collect();
+    let mut missing: Vec<Vec<bool>> =
+        graph.inputs.iter().map(|input| vec![false; width(input)]).collect();
     let mut binary = vec![true; graph.inputs.len()];
     for (index, sample) in samples.iter().enumerate() {
         let values =
             graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;
         for ((range, value), node) in ranges.iter_mut().zip(&values).zip(&graph.nodes) {
-            if let Some(&value) = value.data().iter().find(|value| value.is_nan()) {
+            let moves = matches!(node.op, Op::Input { .. } | Op::Move(_));
+            if let Some(&value) = value.data().iter().find(|value| value.is_nan() && !moves) {
                 let (node, op) = (node.name.clone(), node.origin.clone());
                 return Err(SampleError::NotFinite { sample: index, node, op, value });
             }
@@ -122,18 +129,23 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
         for (binary, input) in binary.iter_mut().zip(sample) {
             *binary &= input.data().iter().all(|&x| is_truth(x));
         }
-        for (columns, input) in columns.iter_mut().zip(sample) {
+        for ((columns, missing), input) in columns.iter_mut().zip(&mut missing).zip(sample) {
             for (at, &value) in input.data().iter().enumerate() {
                 let column = at % columns.len();
+                missing[column] |= value.is_nan();
                 columns[column] = columns[column].union(Range::of(&[value]));
             }
         }
     }
     let probes = match random {
         true => vec![],
-        false => samples.iter().take(refine::probes(graph)).cloned().collect(),
+        false => {
+            let judged = hold_out(&samples);
+            judged.calibrate.into_iter().take(refine::probes(graph)).collect()
+        }
     };
-    Ok(Calibration { ranges, columns, binary, samples: samples.len(), random, probes })
+    let samples = samples.len();
+    Ok(Calibration { ranges, columns, missing, binary, samples, random, probes })
 }
 
 /// The samples, or random ones where there are none.

@@ -77,6 +77,10 @@ pub enum Refusal {
     NoRoom,
     #[error("integers from {lo} to {hi} are exact only between -2^30 and 2^30")]
     WideIntegers { lo: i64, hi: i64 },
+    #[error(
+        "input `{input}` misses values in column {column}, and this operator computes with them"
+    )]
+    MissingValues { input: String, column: usize },
     #[error("trees behind this operator cannot be compared exactly")]
     TreeOperand,
 }
@@ -104,6 +108,9 @@ impl Refusal {
             Self::NoRoom => "split the sum into smaller ones, or lower `activation_bits`",
             Self::WideIntegers { .. } => {
                 "reduce the integers before they meet (a modulus, a coarser unit), or calibrate with a narrower range"
+            }
+            Self::MissingValues { .. } => {
+                "replace missing values before this operator, in the model (an imputer) or before it"
             }
             Self::TreeOperand => "apply the trees to the model's input, or to scaled features",
         }

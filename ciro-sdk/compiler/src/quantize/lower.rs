@@ -10,6 +10,7 @@ use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Value, count};
 use super::facts;
 use super::grid::pow2;
+use super::missing::Missing;
 use super::ops;
 use super::plan::{self, Demand};
 use super::refine::Effort;
@@ -56,6 +57,8 @@ pub(super) struct Lowering<'g> {
     pub(super) columns: Vec<Vec<Range>>,
     /// The inputs that masks are made from, which are 0 or 1.
     pub(super) truths: Vec<bool>,
+    /// What missing values of inputs count as.
+    pub(super) missing: Missing,
     pub(super) demands: Vec<Demand>,
     /// How many bits more than others each node's tensor is worth.
     pub(super) extra_bits: Vec<u32>,
@@ -113,6 +116,7 @@ impl<'g> Lowering<'g> {
             own_ranges: calibration.ranges.clone(),
             columns: calibration.columns.clone(),
             truths: vec![],
+            missing: Missing::default(),
             demands: plan::demands(graph),
             extra_bits,
             effort: Effort::default(),
@@ -306,8 +310,11 @@ impl<'g> Lowering<'g> {
         let folds = demand.products == demand.uses
             && matches!(&expr.terms[..], [term] if term.moves.is_empty()
                 && matches!(term.core, Core::Value { .. } | Core::Scaled { .. }));
+        let scaled = matches!(&expr.terms[..], [term]
+            if matches!(term.core, Core::Value { .. } | Core::Scaled { .. }));
+        let turned = demand.turns == demand.uses && scaled;
         let ranked = demand.is_ranked() && ops::tree_ensemble::scaled(&expr).is_some();
-        if free || folds || ranked {
+        if free || folds || ranked || turned {
             return Ok(());
         }
         let elements = count(&node.shape);

@@ -15,6 +15,10 @@
 //! An addend that is 0 or at most -1e4 by a truth value hides positions of a softmax: it becomes
 //! that truth value, so that the constant enters no range.
 //!
+//! # Missing values
+//! A NaN of an input that reaches only comparisons of trees, thresholds and imputers has an integer
+//! form: a rank of its own, or the imputer's value; the encoding of the input says which.
+//!
 //! # Scales
 //! A tensor's scale is a power of two times the scales that come in (of quantized models: times the
 //! model's own scales), so sums have exact coefficients and every rounding is a shift. The interval
@@ -47,6 +51,7 @@ mod hold_out;
 mod limbs;
 mod lower;
 mod masks;
+mod missing;
 mod ops;
 mod plan;
 mod random;
@@ -74,6 +79,29 @@ pub fn quantize(
     calibration: &Calibration,
     settings: &Settings,
 ) -> Result<IntegerModel, QuantizeError> {
+    Ok(quantize_with_twin(graph, calibration, None, settings)?.model)
+}
+
+/// A quantized model, and its like for judging.
+#[derive(Clone, Debug)]
+pub struct Quantized {
+    /// The model.
+    pub model: IntegerModel,
+    /// The model of the same bits whose ranges are those of fewer samples: what the others say of
+    /// it is what fresh ones would say. `None` where those ranges give no such model.
+    pub twin: Option<IntegerModel>,
+}
+
+/// As [`quantize`], with a model of the same bits whose ranges are those of `fewer` samples.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn quantize_with_twin(
+    graph: &Graph,
+    calibration: &Calibration,
+    fewer: Option<&Calibration>,
+    settings: &Settings,
+) -> Result<Quantized, QuantizeError> {
     let (expected, got) = (graph.nodes.len(), calibration.ranges.len());
     if expected != got {
         return Err(QuantizeError::Calibration { expected, got });
@@ -81,10 +109,56 @@ pub fn quantize(
     // Before any attempt: settings that are none are no reason to try others.
     settings.check().map_err(QuantizeError::Setting)?;
     let judge = refine::Judge::new(graph, &calibration.probes);
-    let masked = masks::rewritten(graph, calibration);
-    let (graph, calibration, truths) = match &masked {
-        Some(masked) => (&masked.graph, &masked.calibration, &masked.truths[..]),
-        None => (graph, calibration, &[][..]),
-    };
-    refine::Subject { graph, calibration, truths, judge }.quantized(settings)
+    let form = Form::of(graph, calibration)?;
+    let refine::Found { model, bits } =
+        form.subject(graph, calibration, judge).quantized(settings)?;
+    let twin = fewer.and_then(|fewer| {
+        let twin = Form::of(graph, fewer).ok()?;
+        // Bits belong to the nodes of one graph.
+        if twin.graph(graph) != form.graph(graph) {
+            return None;
+        }
+        let judge = refine::Judge::new(graph, &[]);
+        twin.subject(graph, fewer, judge).lowered(&bits).ok()
+    });
+    Ok(Quantized { model, twin })
+}
+
+/// The form of a graph that is lowered: masks as truth values, imputers of inputs as movements.
+struct Form {
+    masked: Option<masks::Masked>,
+    imputed: Option<Graph>,
+    missing: missing::Missing,
+}
+
+impl Form {
+    fn of(graph: &Graph, calibration: &Calibration) -> Result<Self, QuantizeError> {
+        let masked = masks::rewritten(graph, calibration);
+        let graph = masked.as_ref().map_or(graph, |masked| &masked.graph);
+        let (imputed, missing) = match missing::rewritten(graph, calibration)? {
+            Some((graph, missing)) => (Some(graph), missing),
+            None => (None, missing::Missing::default()),
+        };
+        Ok(Self { masked, imputed, missing })
+    }
+
+    /// The graph, of which this is the form of `plain`.
+    fn graph<'s>(&'s self, plain: &'s Graph) -> &'s Graph {
+        let masked = self.masked.as_ref().map(|masked| &masked.graph);
+        self.imputed.as_ref().or(masked).unwrap_or(plain)
+    }
+
+    fn subject<'s>(
+        &'s self,
+        plain: &'s Graph,
+        calibration: &'s Calibration,
+        judge: refine::Judge<'s>,
+    ) -> refine::Subject<'s> {
+        let (graph, missing) = (self.graph(plain), &self.missing);
+        let (calibration, truths) = match &self.masked {
+            Some(masked) => (&masked.calibration, &masked.truths[..]),
+            None => (calibration, &[][..]),
+        };
+        refine::Subject { graph, calibration, truths, missing, judge }
+    }
 }

@@ -7,7 +7,7 @@ use super::calibrate::Range;
 use super::emit::exponent;
 use super::grid::{ceil_log2, pow2};
 use super::ops::threshold::Thresholds;
-use super::ops::tree_ensemble;
+use super::ops::{periodic, tree_ensemble};
 use super::scalar::{self, Shape, compares};
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer, ScalarFn};
 
@@ -32,6 +32,8 @@ pub(super) struct Demand {
     /// How many are trees that rank computed features, or movements and affine maps by constants
     /// that only such trees read.
     pub(super) ranks: usize,
+    /// How many are functions that repeat themselves, and count in turns of their own.
+    pub(super) turns: usize,
     /// Whether it is read at all by something that an output needs.
     pub(super) alive: bool,
 }
@@ -88,6 +90,7 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
                 Op::Unary(f) if matches!(Shape::of(f), Shape::Compare { .. }) => {
                     demand.exact = true
                 }
+                Op::Unary(f) => demand.turns += usize::from(periodic::period(f).is_some()),
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@
 use super::QuantizeError;
 use super::calibrate::Calibration;
 use super::lower::Lowering;
+use super::missing::Missing;
 use super::settings::Settings;
 use crate::float::{Graph, Op};
 use ciro_model::integer::{Decoding, IntegerModel};
@@ -31,7 +32,7 @@ const WORK_MAX: u64 = 1 << 28;
 /// Numbers that may be computed to measure one candidate.
 const PROBE_WORK: u64 = 1 << 27;
 /// The most samples that candidates are measured on.
-const PROBES_MAX: usize = 32;
+const PROBES_MAX: usize = 64;
 /// Fewer bits of activations, where nothing else fits below 2^30.
 const FEWER: [u32; 2] = [10, 8];
 
@@ -73,20 +74,24 @@ pub(super) struct Subject<'g> {
     pub(super) calibration: &'g Calibration,
     /// Which inputs are truth values.
     pub(super) truths: &'g [bool],
+    /// What missing values of inputs count as.
+    pub(super) missing: &'g Missing,
     /// Samples and the outputs that the graph as it was imported has for them.
     pub(super) judge: Judge<'g>,
 }
 
 impl Subject<'_> {
     /// The integer model, with as many bits as its outputs need.
-    pub(super) fn quantized(&self, settings: &Settings) -> Result<IntegerModel, QuantizeError> {
-        let first = self.lowered(settings, &Effort::default());
+    pub(super) fn quantized(&self, settings: &Settings) -> Result<Found, QuantizeError> {
+        let plain = Bits { settings: settings.clone(), effort: Effort::default() };
+        let first = self.lowered(&plain);
+        let kept = |model| Found { model, bits: plain.clone() };
         if self.judge.samples.is_empty() {
-            return first;
+            return first.map(kept);
         }
         let error = first.as_ref().map_or(f64::INFINITY, |model| self.judge.error(model));
         if error <= TARGET {
-            return first;
+            return first.map(kept);
         }
         let mut best = Best { error, found: None };
         let nodes = self.graph.nodes.len();
@@ -103,25 +108,28 @@ impl Subject<'_> {
         }
         self.one_by_one(settings, &mut best);
         match best.found {
-            Some((model, _)) => Ok(model),
-            None => first,
+            Some(found) => Ok(found),
+            None => first.map(kept),
         }
     }
 
-    fn lowered(&self, settings: &Settings, effort: &Effort) -> Result<IntegerModel, QuantizeError> {
-        let mut lowering = Lowering::new(self.graph, self.calibration, settings)?;
+    /// The integer model of given bits.
+    pub(super) fn lowered(&self, bits: &Bits) -> Result<IntegerModel, QuantizeError> {
+        let mut lowering = Lowering::new(self.graph, self.calibration, &bits.settings)?;
         lowering.truths = self.truths.to_vec();
-        lowering.effort = effort.clone();
+        lowering.missing = self.missing.clone();
+        lowering.effort = bits.effort.clone();
         lowering.run()?;
         lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
     }
 
     /// Keeps a candidate that is worth its bits.
     fn consider(&self, settings: &Settings, effort: Effort, best: &mut Best) {
-        let Ok(model) = self.lowered(settings, &effort) else { return };
+        let bits = Bits { settings: settings.clone(), effort };
+        let Ok(model) = self.lowered(&bits) else { return };
         let error = self.judge.error(&model);
         if error < WORTHWHILE * best.error {
-            *best = Best { error, found: Some((model, effort)) };
+            *best = Best { error, found: Some(Found { model, bits }) };
         }
     }
 
@@ -138,7 +146,7 @@ impl Subject<'_> {
                 if best.error <= TARGET || left == 0 {
                     return;
                 }
-                let known = best.found.as_ref().map(|(_, effort)| effort);
+                let known = best.found.as_ref().map(|found| &found.bits.effort);
                 let bits = |node| known.map_or(0, |effort| effort.of(node));
                 if bits(at) + ALONE > MOST {
                     continue;
@@ -158,7 +166,20 @@ impl Subject<'_> {
 /// The best model so far, unless it is the first.
 struct Best {
     error: f64,
-    found: Option<(IntegerModel, Effort)>,
+    found: Option<Found>,
+}
+
+/// How many bits a model's tensors have.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bits {
+    settings: Settings,
+    effort: Effort,
+}
+
+/// An integer model and its bits.
+pub(super) struct Found {
+    pub(super) model: IntegerModel,
+    pub(super) bits: Bits,
 }
 
 /// Samples with the outputs that they should have.

@@ -12,6 +12,7 @@ mod describe;
 mod effect;
 mod fixtures;
 mod masks;
+mod missing;
 mod models;
 mod operators;
 mod operators_page;

@@ -239,7 +239,7 @@ fn reports_compare_every_layer() {
     let integer = quantize(&graph, &calibration, &Settings::default()).unwrap();
     let report = accuracy(&graph, &integer, &samples).unwrap();
     assert_eq!((report.samples, report.random, report.clamped_samples), (4, false, 0));
-    assert!((report.outputs[0].top1_agreement - 1.0).abs() < 1e-12);
+    assert!(report.outputs[0].spread_error() < 0.02, "{report}");
     assert!(report.layers.len() >= 2, "{report}");
     assert!(report.layers.iter().all(|layer| layer.relative_error < 0.02), "{report}");
     assert!(accuracy(&graph, &integer, &[]).unwrap().random);

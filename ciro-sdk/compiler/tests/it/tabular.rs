@@ -81,7 +81,7 @@ proptest! {
         let features = b.binary(BinaryFn::Sub, scaled, means);
         let trees = gaps(&b, features).into_iter().enumerate().map(|(feature, threshold)| {
             let (weight, mode) = (f64::from(1 << feature), BranchMode::Leq);
-            let root = TreeNode::Branch { feature, mode, threshold, if_true: 1, if_false: 2 };
+            let root = TreeNode::Branch { feature, mode, threshold, if_true: 1, if_false: 2, missing: false };
             let leaf = |weight| TreeNode::Leaf { weights: vec![(0, weight)] };
             Tree { nodes: vec![root, leaf(weight), leaf(0.0)] }
         });

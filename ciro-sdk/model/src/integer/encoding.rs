@@ -44,10 +44,32 @@ pub enum Encoding {
         /// The greatest integer.
         hi: i32,
     },
+    /// As [`Self::Ordered`], where a missing value (NaN) has the image [`MISSING_IMAGE`], which is
+    /// greater than that of every number: a rank of its own.
+    OrderedOrMissing,
+    /// As [`Self::Columns`], where a missing value (NaN) counts as an integer of its column, as
+    /// the model's imputer has it.
+    Imputed {
+        /// The real value of one unit, for each place along the last axis.
+        scales: Vec<f64>,
+        /// What a missing value counts as, for each place along the last axis; `None` where it has
+        /// no integer form.
+        missing: Vec<Option<i32>>,
+        /// The least integer.
+        lo: i32,
+        /// The greatest integer.
+        hi: i32,
+    },
 }
 
 /// The image of the largest finite float32; greater ones are infinity's and those of NaN.
 pub const ORDERED_IMAGE_MAX: i64 = 0x7f7f_ffff;
+
+/// The image of a missing value where the encoding has one: that of the first NaN.
+pub const MISSING_IMAGE: i64 = 0x7f80_0001;
+
+/// What lies between the images of all numbers and that of a missing value: infinity's.
+pub const MISSING_BOUNDARY: i64 = 0x7f80_0000;
 
 /// The order-preserving integer image of a float32: `a < b` as floats if and only if the images are
 /// so ordered.
@@ -122,11 +144,18 @@ impl Encoding {
             return Err("the input's range leaves (-2^30, 2^30)");
         }
         match self {
-            Self::Columns { scales, .. } if real.last() != Some(&scales.len()) => {
+            Self::Columns { scales, .. } | Self::Imputed { scales, .. }
+                if real.last() != Some(&scales.len()) =>
+            {
                 Err("the input has another number of columns than scales")
             }
-            Self::Columns { scales, .. } if !scales.iter().all(positive) => {
+            Self::Columns { scales, .. } | Self::Imputed { scales, .. }
+                if !scales.iter().all(positive) =>
+            {
                 Err("a scale of the input is not a positive number")
+            }
+            Self::Imputed { scales, missing, .. } if scales.len() != missing.len() => {
+                Err("the input has another number of columns than values for missing ones")
             }
             Self::Affine { scale, .. } if !positive(scale) => {
                 Err("the input's scale is not a positive number")
@@ -134,9 +163,15 @@ impl Encoding {
             Self::Affine { lo, hi, .. }
             | Self::Integer { lo, hi }
             | Self::Columns { lo, hi, .. }
+            | Self::Imputed { lo, hi, .. }
                 if lo > hi =>
             {
                 Err("the bounds of the input's range are not in order")
+            }
+            Self::Imputed { missing, lo, hi, .. }
+                if !missing.iter().flatten().all(|value| (lo..=hi).contains(&value)) =>
+            {
+                Err("a value for missing ones lies outside of the input's range")
             }
             _ => Ok(()),
         }
@@ -144,10 +179,13 @@ impl Encoding {
 
     /// The shape of the integer tensor for a real tensor of shape `real`.
     pub fn integer_shape(&self, real: &[usize]) -> Vec<usize> {
-        match self {
-            Self::Ordered => real.iter().copied().chain([2]).collect(),
-            Self::Affine { .. } | Self::Integer { .. } | Self::Columns { .. } => real.to_vec(),
-        }
+        let limbs: &[usize] = if self.has_limbs() { &[2] } else { &[] };
+        [real, limbs].concat()
+    }
+
+    /// Whether the integers are the two limbs of order-preserving images.
+    pub fn has_limbs(&self) -> bool {
+        matches!(self, Self::Ordered | Self::OrderedOrMissing)
     }
 
     /// The interval of the integers.
@@ -155,8 +193,9 @@ impl Encoding {
         match self {
             Self::Affine { lo, hi, .. }
             | Self::Integer { lo, hi }
-            | Self::Columns { lo, hi, .. } => Interval::new(i64::from(*lo), i64::from(*hi)),
-            Self::Ordered => Interval::new(-0x8000, 0xffff),
+            | Self::Columns { lo, hi, .. }
+            | Self::Imputed { lo, hi, .. } => Interval::new(i64::from(*lo), i64::from(*hi)),
+            Self::Ordered | Self::OrderedOrMissing => Interval::new(-0x8000, 0xffff),
         }
     }
 
@@ -165,14 +204,16 @@ impl Encoding {
     /// The interval alone does not say it: the limbs of an [`Self::Ordered`] image have an interval
     /// each.
     pub fn first_inadmissible(&self, tensor: &Tensor<i32>) -> Option<usize> {
-        if matches!(self, Self::Ordered) {
+        if self.has_limbs() {
             let image = |limbs: &[i32]| match *limbs {
                 [high, low] if (0..=0xffff).contains(&low) => {
                     Some(i64::from(high) * 0x1_0000 + i64::from(low))
                 }
                 _ => None,
             };
-            let has_image = |limbs| image(limbs).is_some_and(|i| i.abs() <= ORDERED_IMAGE_MAX);
+            let missing = |i: i64| *self == Self::OrderedOrMissing && i == MISSING_IMAGE;
+            let has_image =
+                |limbs| image(limbs).is_some_and(|i| i.abs() <= ORDERED_IMAGE_MAX || missing(i));
             return tensor
                 .data()
                 .chunks(2)
@@ -186,7 +227,7 @@ impl Encoding {
     /// The integers of `count` elements, as `pick` chooses them from an interval.
     pub(super) fn draw(&self, count: usize, pick: &mut dyn FnMut(Interval) -> i64) -> Vec<i32> {
         let narrow = super::operator::narrow;
-        if matches!(self, Self::Ordered) {
+        if self.has_limbs() {
             let images = Interval::new(-ORDERED_IMAGE_MAX, ORDERED_IMAGE_MAX);
             let images = (0..count).map(|_| pick(images));
             return images
@@ -201,7 +242,7 @@ impl Encoding {
     pub fn scale(&self) -> f64 {
         match self {
             Self::Affine { scale, .. } => *scale,
-            Self::Integer { .. } | Self::Ordered | Self::Columns { .. } => 1.0,
+            _ => 1.0,
         }
     }
 
@@ -215,7 +256,9 @@ impl Encoding {
         let mut data = Vec::with_capacity(real.len());
         for (index, &value) in real.data().iter().enumerate() {
             if !value.is_finite() {
-                return Err(EncodingError::NotFinite { index, value });
+                let integers = self.missing(index).filter(|_| value.is_nan());
+                data.extend(integers.ok_or(EncodingError::NotFinite { index, value })?);
+                continue;
             }
             let mut scaled = |scale: f64, lo: i32, hi: i32| {
                 let exact = (value / scale).round_ties_even();
@@ -225,7 +268,7 @@ impl Encoding {
             };
             match *self {
                 Self::Affine { scale, lo, hi } => scaled(scale, lo, hi),
-                Self::Columns { ref scales, lo, hi } => {
+                Self::Columns { ref scales, lo, hi } | Self::Imputed { ref scales, lo, hi, .. } => {
                     scaled(scales[index % scales.len()], lo, hi);
                 }
                 Self::Integer { lo, hi } => {
@@ -237,7 +280,7 @@ impl Encoding {
                     }
                     data.push(float_to_i32(value));
                 }
-                Self::Ordered => {
+                Self::Ordered | Self::OrderedOrMissing => {
                     #[expect(
                         clippy::cast_possible_truncation,
                         reason = "ONNX compares float32 values"
@@ -246,8 +289,7 @@ impl Encoding {
                     if !single.is_finite() {
                         return Err(EncodingError::NotFinite { index, value });
                     }
-                    let image = ordered_image(single);
-                    data.extend([image >> 16, image & 0xffff].map(super::operator::narrow));
+                    data.extend(limbs(ordered_image(single)));
                 }
             }
         }
@@ -255,6 +297,22 @@ impl Encoding {
             .expect("one integer, or two limbs, for each element");
         Ok(Encoded { tensor, clamped })
     }
+
+    /// The integers of a missing value at an element; `None` where it has none.
+    fn missing(&self, index: usize) -> Option<Vec<i32>> {
+        match self {
+            Self::OrderedOrMissing => Some(limbs(MISSING_IMAGE).to_vec()),
+            Self::Imputed { missing, .. } => {
+                missing[index % missing.len()].map(|integer| vec![integer])
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The two limbs of an image.
+fn limbs(image: i64) -> [i32; 2] {
+    [image >> 16, image & 0xffff].map(super::operator::narrow)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "callers clamp to an i32 interval first")]
@@ -386,6 +444,32 @@ mod tests {
         affine(1e308).unwrap_err();
         let columns = Encoding::Columns { scales: vec![1.0, 1e308], lo: -8, hi: 8 };
         columns.check(&[2]).unwrap_err();
+    }
+
+    #[test]
+    fn a_missing_value_has_a_rank_of_its_own_or_counts_as_a_value_of_its_column() {
+        let nan = || Tensor::new(vec![1, 2], vec![f64::NAN, 1.0]).unwrap();
+        let encoded = Encoding::OrderedOrMissing.encode(&nan()).unwrap().tensor;
+        assert_eq!(encoded.data()[..2], [0x7f80, 1]);
+        assert_eq!(Encoding::OrderedOrMissing.first_inadmissible(&encoded), None);
+        assert_eq!(Encoding::Ordered.first_inadmissible(&encoded), Some(0));
+        // No other NaN, no infinity, and nothing negative.
+        for limbs in [[0x7f80, 0], [0x7f80, 2], [0x7fff, 0xffff], [-0x7f81, 0xffff]] {
+            let other = Tensor::new(vec![1, 2], limbs.to_vec()).unwrap();
+            assert_eq!(Encoding::OrderedOrMissing.first_inadmissible(&other), Some(0), "{limbs:?}");
+        }
+        let imputed = |missing| Encoding::Imputed { scales: vec![0.5; 2], missing, lo: -8, hi: 8 };
+        let encoding = imputed(vec![Some(3), None]);
+        assert_eq!(encoding.check(&[1, 2]), Ok(()));
+        assert_eq!(encoding.encode(&nan()).unwrap().tensor.data(), [3, 2]);
+        let other = Tensor::new(vec![1, 2], vec![1.0, f64::NAN]).unwrap();
+        let refused = EncodingError::NotFinite { index: 1, value: f64::NAN };
+        assert_eq!(encoding.encode(&other).unwrap_err().to_string(), refused.to_string());
+        for encoding in [Encoding::OrderedOrMissing, imputed(vec![Some(3); 2])] {
+            encoding.encode(&Tensor::new(vec![1, 2], vec![f64::INFINITY; 2]).unwrap()).unwrap_err();
+        }
+        imputed(vec![Some(9), None]).check(&[1, 2]).unwrap_err();
+        imputed(vec![Some(3)]).check(&[1, 2]).unwrap_err();
     }
 
     #[test]

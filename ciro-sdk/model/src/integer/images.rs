@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ops::Bucketize;
-use super::{Encoding, IntegerModel, ModelError, NodeId, Op};
+use super::{IntegerModel, ModelError, NodeId, Op};
 use crate::movement::Source;
 
 /// Elements of ordered inputs, by the node that holds them: `(input node, row-major index)`.
@@ -20,7 +20,7 @@ pub(super) fn check(model: &IntegerModel) -> Result<(), ModelError> {
     }
     let mut origins = Origins::new();
     for (id, encoding) in model.input_nodes() {
-        if matches!(encoding, Encoding::Ordered) {
+        if encoding.has_limbs() {
             let len = u32::try_from(model.node(id).len()).expect("at most 2^28 elements");
             origins.insert(id, (0..len).map(|at| Some((id, at))).collect());
         }
@@ -66,7 +66,7 @@ fn ranks_limbs(op: &Op) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::integer::{Decoding, ModelBuilder};
+    use crate::integer::{Decoding, Encoding, ModelBuilder};
     use crate::movement::Movement;
 
     fn ranked(

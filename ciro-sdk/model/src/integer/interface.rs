@@ -268,8 +268,8 @@ impl InputPort {
         // Integers say most of a number, and what trees compare more than what is rounded.
         let rank = |view: &&Encoding| match view {
             Encoding::Integer { .. } => 0,
-            Encoding::Ordered => 1,
-            Encoding::Affine { .. } | Encoding::Columns { .. } => 2,
+            Encoding::Ordered | Encoding::OrderedOrMissing => 1,
+            Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => 2,
         };
         let Some(first) = self.views.iter().min_by_key(rank) else { return vec![] };
         let count = element_count(&self.shape).unwrap_or(0);

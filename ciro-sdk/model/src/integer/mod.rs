@@ -20,7 +20,10 @@ pub mod room;
 pub use builder::ModelBuilder;
 pub use claim::{Claim, ClaimError, StatedInput, Statement};
 pub use context::{Context, ContextError};
-pub use encoding::{Decoding, Encoded, Encoding, EncodingError, ORDERED_IMAGE_MAX, ordered_image};
+pub use encoding::{
+    Decoding, Encoded, Encoding, EncodingError, MISSING_BOUNDARY, MISSING_IMAGE, ORDERED_IMAGE_MAX,
+    ordered_image,
+};
 pub use file::{CompiledModel, MAX_FILE_BYTES, ModelFileError, SourceInfo};
 pub use guard::{Clip, Guard};
 pub use interface::{

@@ -5,7 +5,7 @@
 //! real input exactly where the intervals of their elements meet.
 
 use super::Encoding;
-use super::encoding::{float32, ordered_image};
+use super::encoding::{MISSING_IMAGE, float32, ordered_image};
 
 /// One element of an input as one encoding sees it.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,16 @@ struct Reals {
 ///
 /// A float32 that trees compare is given back as it is; otherwise the number is in the middle of
 /// the rounding interval where the encodings allow it.
+///
+/// Where no number is, a missing value (NaN) may be that all of them stand for.
 pub(super) fn common_real<'e>(elements: impl Iterator<Item = Element<'e>> + Clone) -> Option<f64> {
+    let mut all = elements.clone().peekable();
+    let missing = all.peek().is_some() && all.all(Element::is_missing);
+    number(elements).or(missing.then_some(f64::NAN))
+}
+
+/// A finite number that is encoded as every one of these elements; `None` if there is none.
+fn number<'e>(elements: impl Iterator<Item = Element<'e>> + Clone) -> Option<f64> {
     let finest = elements.clone().min_by(|a, b| a.coarseness().total_cmp(&b.coarseness()))?;
     let middle = finest.middle();
     if elements.clone().all(|element| element.is_of(middle)) {
@@ -47,11 +56,13 @@ impl<'e> Element<'e> {
     /// Element number `index` of an integer tensor with these `data` in the encoding's shape.
     pub(super) fn new(encoding: &'e Encoding, data: &[i32], index: usize) -> Self {
         let (column, integer) = match encoding {
-            Encoding::Ordered => {
+            Encoding::Ordered | Encoding::OrderedOrMissing => {
                 let limb = |limb| i64::from(data[2 * index + limb]);
                 (0, 0x1_0000 * limb(0) + limb(1))
             }
-            Encoding::Columns { scales, .. } => (index % scales.len(), data[index].into()),
+            Encoding::Columns { scales, .. } | Encoding::Imputed { scales, .. } => {
+                (index % scales.len(), data[index].into())
+            }
             Encoding::Affine { .. } | Encoding::Integer { .. } => (0, data[index].into()),
         };
         Self { encoding, column, integer }
@@ -61,14 +72,18 @@ impl<'e> Element<'e> {
     fn coarseness(self) -> f64 {
         match self.encoding {
             Encoding::Integer { .. } => -1.0,
-            Encoding::Ordered => 0.0,
-            Encoding::Affine { .. } | Encoding::Columns { .. } => self.scale(),
+            Encoding::Ordered | Encoding::OrderedOrMissing => 0.0,
+            Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => {
+                self.scale()
+            }
         }
     }
 
     fn scale(self) -> f64 {
         match self.encoding {
-            Encoding::Columns { scales, .. } => scales[self.column],
+            Encoding::Columns { scales, .. } | Encoding::Imputed { scales, .. } => {
+                scales[self.column]
+            }
             encoding => encoding.scale(),
         }
     }
@@ -76,7 +91,9 @@ impl<'e> Element<'e> {
     /// The number that the element stands for when nothing else is known of it.
     fn middle(self) -> f64 {
         match self.encoding {
-            Encoding::Ordered => float32(self.integer).map_or(f64::NAN, f64::from),
+            Encoding::Ordered | Encoding::OrderedOrMissing => {
+                float32(self.integer).map_or(f64::NAN, f64::from)
+            }
             _ => self.integer as f64 * self.scale(),
         }
     }
@@ -86,8 +103,8 @@ impl<'e> Element<'e> {
         match self.encoding {
             Encoding::Integer { .. } => real,
             #[expect(clippy::cast_possible_truncation, reason = "ONNX compares float32 values")]
-            Encoding::Ordered => ordered_image(real as f32) as f64,
-            Encoding::Affine { .. } | Encoding::Columns { .. } => {
+            Encoding::Ordered | Encoding::OrderedOrMissing => ordered_image(real as f32) as f64,
+            Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => {
                 (real / self.scale()).round_ties_even()
             }
         }
@@ -104,16 +121,29 @@ impl<'e> Element<'e> {
     /// The integers that numbers beyond the calibrated range are clamped to.
     fn ends(self) -> [f64; 2] {
         match *self.encoding {
-            Encoding::Affine { lo, hi, .. } | Encoding::Columns { lo, hi, .. } => {
-                [lo.into(), hi.into()]
+            Encoding::Affine { lo, hi, .. }
+            | Encoding::Columns { lo, hi, .. }
+            | Encoding::Imputed { lo, hi, .. } => [lo.into(), hi.into()],
+            Encoding::Integer { .. } | Encoding::Ordered | Encoding::OrderedOrMissing => {
+                [f64::NEG_INFINITY, f64::INFINITY]
             }
-            Encoding::Integer { .. } | Encoding::Ordered => [f64::NEG_INFINITY, f64::INFINITY],
         }
     }
 
     /// Infinities have images too, which no encoder gives.
     fn is_finite(self) -> bool {
-        !matches!(self.encoding, Encoding::Ordered) || float32(self.integer).is_some()
+        !self.encoding.has_limbs() || float32(self.integer).is_some()
+    }
+
+    /// Whether [`Encoding::encode`] maps a missing value to this element.
+    fn is_missing(self) -> bool {
+        match self.encoding {
+            Encoding::OrderedOrMissing => self.integer == MISSING_IMAGE,
+            Encoding::Imputed { missing, .. } => {
+                missing[self.column].is_some_and(|integer| i64::from(integer) == self.integer)
+            }
+            _ => false,
+        }
     }
 
     /// Every real number that is encoded so; `None` if there is none.
@@ -123,7 +153,7 @@ impl<'e> Element<'e> {
         // Estimates of the ends, right up to a few units in the last place.
         let [below, above] = match self.encoding {
             Encoding::Integer { .. } => [integer; 2],
-            Encoding::Ordered => {
+            Encoding::Ordered | Encoding::OrderedOrMissing => {
                 let single = float32(self.integer)?;
                 let [down, up] = [single.next_down(), single.next_up()].map(f64::from);
                 let single = f64::from(single);
@@ -132,7 +162,7 @@ impl<'e> Element<'e> {
                 let up = if up.is_finite() { up } else { 2.0 * single - down };
                 [f64::midpoint(down, single), f64::midpoint(single, up)]
             }
-            Encoding::Affine { .. } | Encoding::Columns { .. } => {
+            Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => {
                 [(integer - 0.5) * self.scale(), (integer + 0.5) * self.scale()]
             }
         };
@@ -253,6 +283,29 @@ mod tests {
             let element = Element::new(&Encoding::Ordered, &limbs, 0);
             assert_eq!(common_real([element].into_iter()), None, "{limbs:?}");
         }
+    }
+
+    #[test]
+    fn a_missing_value_is_missing_in_every_view_or_in_none() {
+        let imputed =
+            Encoding::Imputed { scales: vec![0.5], missing: vec![Some(3)], lo: -8, hi: 8 };
+        let affine = Encoding::Affine { scale: 0.5, lo: -8, hi: 8 };
+        let ranked = Encoding::OrderedOrMissing;
+        let missing = Element::new(&ranked, &[0x7f80, 1], 0);
+        let is_nan = |real: Option<f64>| real.is_some_and(f64::is_nan);
+        let with = |element| common_real([missing, element].into_iter());
+        assert!(is_nan(common_real([missing].into_iter())));
+        assert!(is_nan(with(Element::new(&imputed, &[3], 0))));
+        // Missing here and another number there, or a view that knows no missing values.
+        assert_eq!(with(Element::new(&imputed, &[4], 0)), None);
+        assert_eq!(with(Element::new(&affine, &[3], 0)), None);
+        assert_eq!(with(Element::new(&ranked, &[0, 0], 0)), None);
+        // The imputed value itself may be meant.
+        let number = element(&ranked, 1.5).unwrap();
+        let both = [number, Element::new(&imputed, &[3], 0)];
+        assert_eq!(common_real(both.into_iter()), Some(1.5));
+        assert_eq!(common_real(both[1..].iter().copied()), Some(1.5));
+        assert_eq!(common_real([].into_iter()), None);
     }
 
     #[test]

@@ -141,11 +141,7 @@ impl ProofBundle {
         let mut r = Reader::part(&self.statement, self.claims_at());
         let mut claims = Vec::with_capacity(count);
         for _ in 0..count {
-            let input = match r.u8()? {
-                0 => StatedInput::Public(r.tensors(&form.inputs)?),
-                1 => StatedInput::Committed(r.array()?),
-                tag => return Err(BundleError::Input(tag).into()),
-            };
+            let input = read_input(&mut r, &form)?;
             claims.push(Claim { input, outputs: r.tensors(&form.outputs)? });
         }
         r.finish()?;
@@ -273,20 +269,34 @@ impl ProofBundle {
     }
 }
 
+/// Writes the input of a claim.
+pub(super) fn write_input(w: &mut Writer, input: &StatedInput) {
+    match input {
+        StatedInput::Public(tensors) => {
+            w.u8(0);
+            w.tensors(tensors);
+        }
+        StatedInput::Committed(commitment) => {
+            w.u8(1);
+            w.bytes(commitment);
+        }
+    }
+}
+
+/// Reads what [`write_input`] writes, as claims of this form have it.
+pub(super) fn read_input(r: &mut Reader<'_>, form: &ClaimForm) -> Result<StatedInput, BundleError> {
+    match r.u8()? {
+        0 => Ok(StatedInput::Public(r.tensors(&form.inputs)?)),
+        1 => Ok(StatedInput::Committed(r.array()?)),
+        tag => Err(BundleError::Input(tag)),
+    }
+}
+
 /// The number of claims, and the claims as a bundle holds them.
 fn encode(statement: &Statement) -> (u32, Vec<u8>) {
     let mut w = Writer::default();
     for claim in &statement.claims {
-        match &claim.input {
-            StatedInput::Public(tensors) => {
-                w.u8(0);
-                w.tensors(tensors);
-            }
-            StatedInput::Committed(commitment) => {
-                w.u8(1);
-                w.bytes(commitment);
-            }
-        }
+        write_input(&mut w, &claim.input);
         w.tensors(&claim.outputs);
     }
     let claims = u32::try_from(statement.claims.len()).expect("a batch is a 32-bit number");

@@ -49,7 +49,9 @@ pub(crate) fn inputs(model: &IntegerModel, seed: u64) -> Vec<Tensor<i32>> {
             let limbs = [(-0x7f7f, 0x7f7f), (0, 0xffff)];
             let data = (0..node.len())
                 .map(|at| match encoding {
-                    Encoding::Ordered => stream.within(limbs[at % 2].0, limbs[at % 2].1),
+                    encoding if encoding.has_limbs() => {
+                        stream.within(limbs[at % 2].0, limbs[at % 2].1)
+                    }
                     _ => stream.within(node.interval.lo, node.interval.hi),
                 })
                 .collect();
@@ -346,6 +348,28 @@ pub(crate) fn voters() -> Arc<IntegerModel> {
         TreeNode::Leaf { weights: vec![100_000] },
     ];
     let vote = b.push(TreeEnsemble { features: 4, base: vec![0], nodes, roots: vec![0] }, &[ranks]);
+    let y = b.push(Combine { coefficients: vec![1, 1], constant: 0 }, &[sum, vote]);
+    b.finish(&[y])
+}
+
+/// A linear model and a tree over one input of two numbers that may be missing: their sum, where a
+/// missing one counts as 2, and 100 if the first is missing.
+pub(crate) fn imputers() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let input = b.0.input("x", vec![1, 2]);
+    let missing = vec![Some(2000); 2];
+    let imputed = Encoding::Imputed { scales: vec![0.001; 2], missing, lo: -4000, hi: 4000 };
+    let numbers = b.0.view(input, imputed).unwrap();
+    let images = b.0.view(input, Encoding::OrderedOrMissing).unwrap();
+    let sum = b.linear(numbers, Tensor::full(vec![2, 1], 1).unwrap(), None);
+    let boundaries = vec![vec![ciro_model::integer::MISSING_BOUNDARY], vec![]];
+    let ranks = b.push(Bucketize { boundaries, limbs: true }, &[images]);
+    let nodes = vec![
+        TreeNode::Branch { feature: 0, threshold: 0, left: 1, right: 2 },
+        TreeNode::Leaf { weights: vec![0] },
+        TreeNode::Leaf { weights: vec![100_000] },
+    ];
+    let vote = b.push(TreeEnsemble { features: 2, base: vec![0], nodes, roots: vec![0] }, &[ranks]);
     let y = b.push(Combine { coefficients: vec![1, 1], constant: 0 }, &[sum, vote]);
     b.finish(&[y])
 }

@@ -1,7 +1,7 @@
 //! Decision trees. Features are rounded to float32 before they are compared, as onnxruntime does.
 
 use super::{Misfit, take, tensor};
-use crate::float::{Aggregate, BranchMode, Tree, TreeEnsemble, TreeNode};
+use crate::float::{Aggregate, Tree, TreeEnsemble, TreeNode};
 use ciro_model::tensor::Tensor;
 
 pub(super) fn shape(trees: &TreeEnsemble, operands: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
@@ -69,22 +69,14 @@ fn sample(trees: &TreeEnsemble, row: &[f64]) -> Vec<f64> {
     clippy::cast_possible_truncation,
     reason = "features are compared as float32, which is what the model was trained on"
 )]
-#[expect(clippy::float_cmp, reason = "the modes `Eq` and `Neq` compare exactly")]
 fn leaf<'a>(tree: &'a Tree, row: &[f64]) -> &'a [(usize, f64)] {
     let mut at = 0;
     loop {
         match &tree.nodes[at] {
             TreeNode::Leaf { weights } => return weights,
-            TreeNode::Branch { feature, mode, threshold, if_true, if_false } => {
+            TreeNode::Branch { feature, mode, threshold, if_true, if_false, missing } => {
                 let x = row[*feature] as f32;
-                let holds = match mode {
-                    BranchMode::Leq => x <= *threshold,
-                    BranchMode::Lt => x < *threshold,
-                    BranchMode::Gte => x >= *threshold,
-                    BranchMode::Gt => x > *threshold,
-                    BranchMode::Eq => x == *threshold,
-                    BranchMode::Neq => x != *threshold,
-                };
+                let holds = if x.is_nan() { *missing } else { mode.holds(x, *threshold) };
                 at = if holds { *if_true } else { *if_false };
             }
         }

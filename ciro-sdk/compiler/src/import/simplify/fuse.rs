@@ -35,6 +35,10 @@ pub(super) fn fuse(graph: &mut Graph) -> bool {
 fn chain(graph: &Graph, uses: &[usize], f: &ScalarFn, inner: NodeId) -> Option<(NodeId, ScalarFn)> {
     let node = graph.node(inner);
     let Op::Unary(g) = &node.op else { return None };
+    if tells_missing(g) {
+        // What is missing is replaced before anything is computed of it: by itself, that is free.
+        return None;
+    }
     let both_affine = f.affine().is_some() && g.affine().is_some();
     let exact = piecewise_linear(f) && piecewise_linear(g);
     if uses[inner.index()] > 1 || (exact && !both_affine) || f.size() * g.size() > SIZE_MAX {
@@ -103,6 +107,17 @@ fn history(graph: &Graph, id: NodeId) -> History {
         steps.push((id, f.clone()));
     }
     History::Variable(steps)
+}
+
+/// Whether a function depends on whether its variable is missing (NaN).
+fn tells_missing(f: &ScalarFn) -> bool {
+    match f {
+        ScalarFn::X | ScalarFn::Const(_) => false,
+        ScalarFn::Unary(UnaryFn::IsNaN, _) => true,
+        ScalarFn::Unary(_, a) => tells_missing(a),
+        ScalarFn::Binary(_, a, b) => tells_missing(a) || tells_missing(b),
+        ScalarFn::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| tells_missing(f)),
+    }
 }
 
 /// Whether a function is made of affine parts, maxima and minima, which integers compute exactly.

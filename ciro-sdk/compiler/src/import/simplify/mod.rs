@@ -5,6 +5,7 @@ mod columns;
 mod fuse;
 mod scale;
 mod softmax;
+mod tables;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +18,7 @@ const ROUNDS_MAX: usize = 8;
 
 /// Simplifies a graph without changing what its outputs compute.
 pub(in crate::import) fn simplify(graph: Graph) -> Graph {
-    let mut graph = without_dead_code(graph);
+    let mut graph = without_dead_code(tables::fold(graph));
     if columns::split(&mut graph) {
         graph = without_dead_code(graph);
     }

@@ -6,7 +6,7 @@ use crate::quantize::calibrate::table_rows;
 use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Core, Expr, Value, count, rebuilt};
+use crate::quantize::expr::{Core, Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{ceil_log2, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{Bucketize, Requantize};
@@ -36,6 +36,10 @@ pub(in crate::quantize) fn view(
     let input = &cx.graph.inputs[index];
     let shape = input.shape.clone();
     let range = cx.ranges[id.index()];
+    if let Some(missing) = cx.missing.columns(index) {
+        let missing = missing.to_vec();
+        return imputed(cx, index, &missing);
+    }
     let is_truth = cx.truths.get(index) == Some(&true);
     let encoding = match input.element_type {
         ElementType::Integer if is_truth => Encoding::Integer { lo: 0, hi: 1 },
@@ -122,6 +126,46 @@ fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Ve
     Some((Encoding::Columns { scales: scales.clone(), lo, hi: bound }, scales))
 }
 
+/// The view of an input that may miss values, for arithmetic: they count as what the model's imputer
+/// puts for them.
+fn imputed(
+    cx: &mut Lowering<'_>,
+    index: usize,
+    missing: &[Option<f64>],
+) -> Result<Expr, QuantizeError> {
+    let shape = cx.graph.inputs[index].shape.clone();
+    let bits = bits(cx, index);
+    let ranges: Vec<Range> = cx.columns[index]
+        .iter()
+        .zip(missing)
+        .map(|(range, value)| range.union(Range::of(value.as_slice())))
+        .collect();
+    let most = ranges.iter().map(|range| range.max_abs()).fold(0.0, f64::max);
+    let most = if most > 0.0 { most } else { 1.0 };
+    let row = ranges.len() == count(&shape) && ranges.len() <= COLUMNS_MAX;
+    let scale = |range: &Range| {
+        let own = if row && range.max_abs() > 0.0 { range.max_abs() } else { most };
+        step_at_least(1.0, own * pow2(-exponent(bits)))
+    };
+    let scales: Vec<f64> = ranges.iter().map(scale).collect();
+    let bound = 1i32 << (bits + 1);
+    let lo = if ranges.iter().any(|range| range.lo < 0.0) { -bound } else { 0 };
+    let integer = |(value, scale): (&Option<f64>, &f64)| {
+        value.map(|value| {
+            let (lo, hi) = (i64::from(lo), i64::from(bound));
+            narrow(round_to_i64((value / scale).round_ties_even()).clamp(lo, hi))
+        })
+    };
+    let missing = missing.iter().zip(&scales).map(integer).collect();
+    let factors = rebuilt(&shape, scales.iter().copied().cycle().take(count(&shape)).collect());
+    let x = cx.view(index, Encoding::Imputed { scales, missing, lo, hi: bound })?;
+    let core = match uniform(&factors) {
+        Some(factor) => Core::Value { x, factor },
+        None => Core::Scaled { x, factors },
+    };
+    Ok(Expr::core(shape, core))
+}
+
 /// Columns whose values vary by less than this part of their magnitude (times stamps, years) are
 /// counted from their least.
 const OFFSET: f64 = 1.0 / 64.0;
@@ -189,7 +233,16 @@ pub(super) fn rounded(
     cx.view(index, affine(scale, lo, hi))
 }
 
-/// The view as order-preserving images, which only trees read.
+/// The view as order-preserving images, with one of its own for missing values where there may be
+/// some: for what compares, and knows what to make of that image.
+pub(super) fn compared(cx: &mut Lowering<'_>, index: usize) -> Result<IntegerId, QuantizeError> {
+    match cx.missing.columns(index) {
+        Some(_) => cx.view(index, Encoding::OrderedOrMissing),
+        None => ordered(cx, index),
+    }
+}
+
+/// The view as order-preserving images of numbers.
 pub(super) fn ordered(cx: &mut Lowering<'_>, index: usize) -> Result<IntegerId, QuantizeError> {
     cx.view(index, Encoding::Ordered)
 }

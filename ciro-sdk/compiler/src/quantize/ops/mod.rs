@@ -9,6 +9,7 @@ pub(super) mod input;
 mod log_sum;
 mod mat_mul;
 mod movement;
+pub(super) mod periodic;
 mod ranked;
 mod reduce;
 mod select;

@@ -77,6 +77,7 @@ pub(super) fn of_input(
     let real = |x: f64| f.eval(x);
     if cx.graph.inputs[index].element_type != ElementType::Float
         || cx.truths.get(index) == Some(&true)
+        || cx.missing.columns(index).is_some()
         || !too_coarse(cx, id, (seen, step), &real)
     {
         return Ok(None);

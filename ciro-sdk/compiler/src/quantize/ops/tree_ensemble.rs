@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use super::input;
 use crate::float::{Aggregate, BranchMode, Graph, NodeId, Op, TreeEnsemble, TreeNode};
 use crate::quantize::casts::{narrow, round_to_i64};
-use crate::quantize::error::QuantizeError;
+use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, along, rebuilt};
 use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{
     Bucketize, Mul, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
 };
-use ciro_model::integer::{BOUND, Interval, NodeId as IntegerId, ordered_image, room};
+use ciro_model::integer::{
+    BOUND, Interval, MISSING_BOUNDARY, NodeId as IntegerId, ordered_image, room,
+};
 use ciro_model::movement::Movement;
 
 /// Trees that read an input, perhaps moved, compare the order-preserving images of its float32
@@ -25,9 +27,13 @@ pub(super) fn lower(
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let operand = node.operands[0];
+    let mut missing = None;
     let (x, images) = match features(cx.graph, operand) {
         Some((index, movements)) => {
-            let mut x = input::ordered(cx, index)?;
+            if cx.missing.columns(index).is_some() {
+                missing = Some(imputed(cx, operand)?);
+            }
+            let mut x = input::compared(cx, index)?;
             for movement in movements {
                 x = cx.push(&format!("{}.features", node.name), movement, &[x], 1.0)?;
             }
@@ -35,11 +41,18 @@ pub(super) fn lower(
         }
         None => computed(cx, operand, trees.features)?,
     };
-    let boundaries = boundaries(trees, &images);
-    let bucketize =
-        Bucketize { boundaries: boundaries.clone(), limbs: matches!(images, Images::Ordered) };
-    let ranks = cx.push(&format!("{}.ranks", node.name), bucketize, &[x], 1.0)?;
-    leaves(cx, id, trees, ranks, &Ranks { boundaries, images })
+    let limbs = matches!(images, Images::Ordered);
+    let ranks = Ranks::new(trees, images, missing);
+    let bucketize = Bucketize { boundaries: ranks.boundaries.clone(), limbs };
+    let x = cx.push(&format!("{}.ranks", node.name), bucketize, &[x], 1.0)?;
+    leaves(cx, id, trees, x, &ranks)
+}
+
+/// What missing values of features count as; empty where they stay missing.
+fn imputed(cx: &Lowering<'_>, operand: NodeId) -> Result<Vec<f64>, QuantizeError> {
+    let Some(values) = cx.missing.imputed(cx.graph, operand) else { return Ok(vec![]) };
+    let last = values.rank().saturating_sub(1);
+    along(&values, last).ok_or_else(|| cx.refuse(Refusal::TreeOperand))
 }
 
 /// The integers of computed features, and what they stand for.
@@ -176,6 +189,18 @@ struct Unit {
 struct Ranks {
     boundaries: Vec<Vec<i64>>,
     images: Images,
+    /// Whether features may miss values, and what those count as; empty where they stay missing.
+    missing: Option<Vec<f64>>,
+}
+
+/// A comparison of a tree.
+#[derive(Clone, Copy)]
+struct Comparison {
+    feature: usize,
+    mode: BranchMode,
+    threshold: f32,
+    /// Whether a missing value goes where the comparison holds.
+    missing: bool,
 }
 
 impl Images {
@@ -207,6 +232,33 @@ impl Images {
 }
 
 impl Ranks {
+    fn new(trees: &TreeEnsemble, images: Images, missing: Option<Vec<f64>>) -> Self {
+        let mut ranks = Self { boundaries: vec![], images, missing };
+        let mut sets = vec![BTreeSet::new(); trees.features];
+        for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
+            if let &TreeNode::Branch { feature, mode, threshold, missing, .. } = node {
+                let comparison = Comparison { feature, mode, threshold, missing };
+                sets[feature].extend(ranks.images.of(feature, mode, threshold));
+                sets[feature].extend(ranks.detour(comparison).map(|_| MISSING_BOUNDARY));
+            }
+        }
+        ranks.boundaries = sets.into_iter().map(|set| set.into_iter().collect()).collect();
+        ranks
+    }
+
+    /// Whether a missing value goes where the comparison holds, if its rank, which is greater than
+    /// that of every number, does not lead there.
+    fn detour(&self, comparison: Comparison) -> Option<bool> {
+        let imputed = self.missing.as_ref()?;
+        let Comparison { feature, mode, threshold, missing } = comparison;
+        let goes = match imputed.get(feature) {
+            Some(&value) => mode.holds(single(value), threshold),
+            None => missing,
+        };
+        let leads = matches!(mode, BranchMode::Gt | BranchMode::Gte | BranchMode::Neq);
+        (goes != leads).then_some(goes)
+    }
+
     /// The greatest rank of a feature that is at most a boundary.
     fn rank(&self, feature: usize, boundary: i64) -> u32 {
         let rank = self.boundaries[feature].binary_search(&boundary);
@@ -214,14 +266,9 @@ impl Ranks {
     }
 }
 
-fn boundaries(trees: &TreeEnsemble, images: &Images) -> Vec<Vec<i64>> {
-    let mut sets = vec![BTreeSet::new(); trees.features];
-    for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
-        if let TreeNode::Branch { feature, mode, threshold, .. } = node {
-            sets[*feature].extend(images.of(*feature, *mode, *threshold));
-        }
-    }
-    sets.into_iter().map(|set| set.into_iter().collect()).collect()
+#[expect(clippy::cast_possible_truncation, reason = "trees compare float32 values")]
+fn single(x: f64) -> f32 {
+    x as f32
 }
 
 /// Adds the leaves up, or takes the least or greatest of all trees.
@@ -304,32 +351,43 @@ fn unit(trees: &TreeEnsemble, divisor: f64) -> f64 {
 /// What a leaf adds to every output.
 type Leaf<'a> = dyn Fn(&[(usize, f64)]) -> Vec<i32> + 'a;
 
-/// Appends a tree; an equality takes two branches.
+/// Appends a tree; an equality takes two branches, and a missing value that ranks mislead one more.
 fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Leaf<'_>) {
     let mut places = Vec::with_capacity(nodes.len());
     let mut next = forest.nodes.len();
     for node in nodes {
         places.push(u32::try_from(next).expect("import bounds nodes"));
-        let twice = matches!(node, TreeNode::Branch { mode: BranchMode::Eq | BranchMode::Neq, .. });
-        next += if twice { 2 } else { 1 };
+        next += 1;
+        if let &TreeNode::Branch { feature, mode, threshold, missing, .. } = node {
+            let comparison = Comparison { feature, mode, threshold, missing };
+            next += usize::from(matches!(mode, BranchMode::Eq | BranchMode::Neq));
+            next += usize::from(ranks.detour(comparison).is_some());
+        }
     }
     forest.roots.extend(places.first());
     for (at, node) in nodes.iter().enumerate() {
-        let (mode, feature, threshold, yes, no) = match node {
+        let (comparison, yes, no) = match node {
             TreeNode::Leaf { weights } => {
                 forest.nodes.push(IntegerNode::Leaf { weights: leaf(weights) });
                 continue;
             }
-            TreeNode::Branch { mode, feature, threshold, if_true, if_false } => {
-                (*mode, *feature, *threshold, places[*if_true], places[*if_false])
+            &TreeNode::Branch { mode, feature, threshold, if_true, if_false, missing } => {
+                let comparison = Comparison { feature, mode, threshold, missing };
+                (comparison, places[if_true], places[if_false])
             }
         };
+        let Comparison { feature, mode, threshold, .. } = comparison;
         let branch = |boundary: i64, left: u32, right: u32| IntegerNode::Branch {
             feature: u32::try_from(feature).expect("import bounds features"),
             threshold: ranks.rank(feature, boundary),
             left,
             right,
         };
+        let mut place = places[at];
+        if let Some(goes) = ranks.detour(comparison) {
+            place += 1;
+            forest.nodes.push(branch(MISSING_BOUNDARY, place, if goes { yes } else { no }));
+        }
         let bounds = ranks.images.of(feature, mode, threshold);
         match (mode, &bounds[..]) {
             (BranchMode::Leq | BranchMode::Lt, [bound]) => {
@@ -340,7 +398,7 @@ fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Le
             }
             (_, [below, last]) => {
                 let (yes, no) = if mode == BranchMode::Eq { (yes, no) } else { (no, yes) };
-                forest.nodes.push(branch(*below, no, places[at] + 1));
+                forest.nodes.push(branch(*below, no, place + 1));
                 forest.nodes.push(branch(*last, yes, no));
             }
             _ => unreachable!("one boundary for an order, two for an equality"),

@@ -1,6 +1,6 @@
 //! Functions of one variable.
 
-use super::{compare, divide, input, ranked, table, whole};
+use super::{compare, divide, input, periodic, ranked, table, whole};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
@@ -29,6 +29,9 @@ pub(super) fn lower(
     let operand = cx.graph.node(id).operands[0];
     if let Some(exact) = whole::lower(cx, id, operand, f)? {
         return Ok(exact);
+    }
+    if let Some(periodic) = periodic::of(cx, id, f)? {
+        return Ok(periodic);
     }
     let shape = Shape::of(f);
     if let Some(ranked) = fine(cx, id, (operand, f), &shape)? {

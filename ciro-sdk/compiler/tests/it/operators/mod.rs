@@ -307,6 +307,7 @@ proptest! {
                 threshold,
                 if_true: 1,
                 if_false: 2,
+                missing: false,
             };
             Tree { nodes: vec![root, leaf(1.0 + at as f64), leaf(-0.25)] }
         };

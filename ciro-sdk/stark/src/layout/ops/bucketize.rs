@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ciro_model::integer::{Encoding, NodeId, Op};
+use ciro_model::integer::{NodeId, Op};
 
 use crate::layout::LayoutError;
 use crate::layout::collect::Collector;
@@ -48,7 +48,7 @@ fn images(
     cells: &[Address],
 ) -> Result<Vec<[Address; 2]>, LayoutError> {
     let inputs = collector.model.input_nodes();
-    let ordered = inputs.filter(|(_, encoding)| matches!(encoding, Encoding::Ordered));
+    let ordered = inputs.filter(|(_, encoding)| encoding.has_limbs());
     let ordered: Vec<Address> = ordered.flat_map(|(id, _)| collector.all_cells(id)).collect();
     let firsts: BTreeSet<Address> = ordered.into_iter().step_by(2).collect();
     let pairs = cells.chunks_exact(2).map(|pair| [pair[0], pair[1]]).enumerate();

@@ -8,7 +8,7 @@ use ciro_model::integer::ops::{
     ArgMax, Bucketize, Combine, DivFloor, Isqrt, Lookup, ReduceMax, Requantize, TreeEnsemble,
     TreeNode,
 };
-use ciro_model::integer::{Encoding, NodeId};
+use ciro_model::integer::{Encoding, MISSING_BOUNDARY, NodeId};
 use ciro_model::{IntegerModel, Interval, Movement, Tensor};
 
 use super::sketch::Sketch;
@@ -57,11 +57,15 @@ pub(super) fn inputs(model: &IntegerModel, random: &mut Stream) -> Vec<Tensor<i3
     let tensor = |(id, encoding): (NodeId, &Encoding)| {
         let node = model.node(id);
         let part = |at: usize| match (encoding, at % 2) {
-            (Encoding::Ordered, 0) => Interval::new(-0x7f7f, 0x7f7f),
-            (Encoding::Ordered, _) => Interval::new(0, 0xffff),
+            (encoding, 0) if encoding.has_limbs() => Interval::new(-0x7f7f, 0x7f7f),
+            (encoding, _) if encoding.has_limbs() => Interval::new(0, 0xffff),
             _ => node.interval,
         };
-        let data = (0..node.len()).map(|at| element(part(at), random)).collect();
+        let mut data: Vec<i32> = (0..node.len()).map(|at| element(part(at), random)).collect();
+        if *encoding == Encoding::OrderedOrMissing {
+            let missing = data.chunks_exact_mut(2).filter(|_| random.within(0, 2) == 0);
+            missing.for_each(|limbs| limbs.copy_from_slice(&[0x7f80, 1]));
+        }
         Tensor::new(node.shape.clone(), data).unwrap()
     };
     model.input_nodes().map(tensor).collect()
@@ -187,9 +191,10 @@ fn limbs(sketch: &mut Sketch) -> Option<Vec<NodeId>> {
             let x = sketch.view(&[1, features], Encoding::Ordered);
             sketch.push(Movement::Select { axis: 2, indices: vec![1, 0] }, &[x])?
         }
-        _ => sketch.view(&[1, features], Encoding::Ordered),
+        2 => sketch.view(&[1, features], Encoding::Ordered),
+        _ => sketch.view(&[1, features], Encoding::OrderedOrMissing),
     };
-    let near = [-0x8000_0000, -65_537, -2, -1, 0, 65_535, 65_536, 0x7f7f_ffff];
+    let near = [-0x8000_0000, -65_537, -2, -1, 0, 65_535, 0x7f7f_ffff, MISSING_BOUNDARY];
     let boundaries = (0..features)
         .map(|_| {
             let mut set: BTreeSet<i64> = (0..sketch.upto(3)).map(|_| sketch.pick(&near)).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::labels::Labels;
 use super::post::Post;
-use super::trees::{Features, Listed, always_scored, threshold, tree};
+use super::trees::{Features, Listed, always_scored, missing, threshold, tree};
 use crate::float::{Aggregate, BinaryFn, BranchMode, NodeId, Op, Tree, TreeEnsemble, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family, bad, count};
@@ -241,6 +241,7 @@ fn listed_trees(cx: &Cx<'_, '_>, leaves: &Leaves) -> Result<Vec<Tree>, Reason> {
         return Err(Reason::Unsupported("the lists of tree nodes differ in length"));
     }
     let compared = Features::of(cx)?;
+    let missing = missing(cx, modes.len())?;
     let mut nodes: HashMap<Key, Listed<Key>> = HashMap::new();
     let mut roots: Vec<Key> = Vec::new();
     let mut known = BTreeSet::new();
@@ -257,6 +258,7 @@ fn listed_trees(cx: &Cx<'_, '_>, leaves: &Leaves) -> Result<Vec<Tree>, Reason> {
                 threshold: threshold(values[at], mode, compared),
                 if_true: (trees[at], if_true[at]),
                 if_false: (trees[at], if_false[at]),
+                missing: missing[at] || mode == BranchMode::Neq,
             },
         };
         if nodes.insert(key, node).is_some() {

@@ -1,6 +1,6 @@
 //! The node lists of `TreeEnsemble` (`ai.onnx.ml` 5).
 
-use super::trees::{Features, MISSING, NODES_MAX, threshold};
+use super::trees::{Features, MISSING, NODES_MAX, missing, threshold};
 use crate::float::{BranchMode, Tree, TreeNode};
 use crate::import::Reason;
 use crate::import::context::Context;
@@ -22,6 +22,8 @@ struct Lists<'a> {
     targets: &'a [i64],
     weights: Vec<f64>,
     compared: Features,
+    /// Whether a missing value goes where the comparison holds.
+    missing: Vec<bool>,
 }
 
 /// A node that has its place in the tree and is not built yet.
@@ -66,6 +68,7 @@ impl<'a> Lists<'a> {
             targets: ints("leaf_targetids"),
             weights: values(cx, "leaf_weights")?,
             compared: Features::of(cx)?,
+            missing: missing(cx, modes.len())?,
             modes,
         };
         let nodes =
@@ -108,6 +111,7 @@ impl<'a> Lists<'a> {
                         threshold: threshold(split, mode, self.compared),
                         if_true: pending.len() - 2,
                         if_false: pending.len() - 1,
+                        missing: self.missing[at] || mode == BranchMode::Neq,
                     }
                 }
             };

@@ -10,8 +10,18 @@ use crate::import::data_type::DataType;
 /// A node as it is listed: children and leaves by key.
 #[derive(Clone, Debug)]
 pub(super) enum Listed<K> {
-    Branch { feature: usize, mode: BranchMode, threshold: f32, if_true: K, if_false: K },
-    Leaf { weights: Vec<(usize, f64)> },
+    Branch {
+        feature: usize,
+        mode: BranchMode,
+        threshold: f32,
+        if_true: K,
+        if_false: K,
+        /// Whether a missing value goes where the comparison holds.
+        missing: bool,
+    },
+    Leaf {
+        weights: Vec<(usize, f64)>,
+    },
 }
 
 /// Lays out the tree below `root`, parents first.
@@ -30,10 +40,10 @@ pub(super) fn tree<K: Copy + Eq + std::hash::Hash>(
         }
         tree.push(match nodes.get(key).ok_or(MISSING)? {
             Listed::Leaf { weights } => TreeNode::Leaf { weights: weights.clone() },
-            &Listed::Branch { feature, mode, threshold, if_true, if_false } => {
+            &Listed::Branch { feature, mode, threshold, if_true, if_false, missing } => {
                 order.extend([if_true, if_false]);
                 let (if_true, if_false) = (order.len() - 2, order.len() - 1);
-                TreeNode::Branch { feature, mode, threshold, if_true, if_false }
+                TreeNode::Branch { feature, mode, threshold, if_true, if_false, missing }
             }
         });
     }
@@ -103,6 +113,16 @@ impl Features {
     }
 }
 
+/// Which nodes send missing values where their comparison holds, of `count` nodes: those that say
+/// so, and inequalities, which hold for NaN.
+pub(super) fn missing(cx: &Context<'_, '_>, count: usize) -> Result<Vec<bool>, Reason> {
+    match cx.ints("nodes_missing_value_tracks_true") {
+        None | Some([]) => Ok(vec![false; count]),
+        Some(tracks) if tracks.len() == count => Ok(tracks.iter().map(|&t| t != 0).collect()),
+        Some(_) => Err(Reason::Unsupported("the lists of tree nodes differ in length")),
+    }
+}
+
 /// The outputs that get a weight from this tree whatever the features are.
 pub(super) fn always_scored(tree: &Tree, output: usize) -> bool {
     tree.nodes.iter().all(|node| match node {
@@ -129,7 +149,7 @@ mod tests {
 
     fn branch(if_true: i32, if_false: i32) -> Listed<i32> {
         let mode = BranchMode::Leq;
-        Listed::Branch { feature: 0, mode, threshold: 0.0, if_true, if_false }
+        Listed::Branch { feature: 0, mode, threshold: 0.0, if_true, if_false, missing: false }
     }
 
     #[test]

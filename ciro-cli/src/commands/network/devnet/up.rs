@@ -1,0 +1,259 @@
+//! `ciro devnet up`
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use ciro_protocol::api::Health;
+use ciro_protocol::sign::SecretKey;
+use ciro_protocol::tx::Body;
+use ciro_sdk::client::{Client, Home, Network, Passphrase};
+use serde::Serialize;
+
+use super::process::program;
+use super::{Account, Devnet, Folder, Process, down};
+use crate::commands::network::block_on;
+use crate::context::{Context, Failure, Status};
+use crate::ui::{BOLD, DIM, GOOD};
+
+/// How long processes have to become ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Arguments of `ciro devnet up`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    folder: Folder,
+    /// Providers, 0 to 16
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(0..=16))]
+    providers: u16,
+    /// Derive all keys from a text: for networks that are thrown away
+    #[arg(long, value_name = "TEXT", default_value = "ciro-devnet")]
+    seed: String,
+    /// Leave the network running and return
+    #[arg(long)]
+    detach: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    devnet: &'a Devnet,
+    ready_ms: f64,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let begun = Instant::now();
+    let dir = args.folder.path()?;
+    if dir.join("devnet.json").exists() {
+        let hint = "`ciro devnet down` stops it; delete the folder, or name another with `--dir`";
+        let message = format!("there is a devnet in `{}` already", dir.display());
+        return Err(Failure::new(message, hint).into());
+    }
+    let mut started = Started(Vec::new());
+    let devnet = start(args, &dir, &mut started, context)?;
+    devnet.write()?;
+    let ready_ms = begun.elapsed().as_secs_f64() * 1e3;
+    started.0.clear();
+    let report = Report { devnet: &devnet, ready_ms };
+    context.ui.result(&report, &describe(&devnet, ready_ms))?;
+    if !args.detach {
+        block_on(async {
+            tokio::signal::ctrl_c().await.context("no signals")?;
+            Ok(())
+        })?;
+        down(&devnet)?;
+    }
+    Ok(Status::Done)
+}
+
+/// Processes of a network that is not whole yet: they end with it.
+struct Started(Vec<Process>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for process in self.0.iter().rev().filter(|process| process.is_running()) {
+            // What went wrong before is what the user is told.
+            let _ = process.stop();
+        }
+    }
+}
+
+fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> Result<Devnet> {
+    let (node, prover) = (program("ciro-node")?, program("ciro-prover")?);
+    let folder = dir.join("node0");
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
+    let seed = format!("{} node0", args.seed);
+    quiet(&node, &["init", text(&folder)?, "--seed", &seed])?;
+    // The first start takes a free port, later ones the same.
+    let mut first = Process {
+        name: "node0".to_owned(),
+        pid: 0,
+        program: node.clone(),
+        arguments: ["start", "--listen", "127.0.0.1:0", text(&folder)?].map(str::to_owned).into(),
+        log: dir.join("node0.log"),
+    };
+    first.pid = first.start(None)?;
+    started.0.push(first.clone());
+    let address = wait_for(&first, || std::fs::read_to_string(folder.join("api.addr")).ok())?;
+    let address = address.trim().to_owned();
+    let url = format!("http://{address}");
+    first.arguments[2] = address;
+    wait_ready(&url, PATIENCE)?;
+    let genesis = folder.join("genesis.json");
+    let home = Home::at(dir.join("home"));
+    let (chain, accounts) = block_on(accounts(args, (&url, &genesis), &home))?;
+    let group = first.pid;
+    let mut processes = vec![first];
+    for number in 0..args.providers {
+        let _stage = context.ui.stage(format!("starting prover{number}"));
+        let config = configure(dir, &prover, (number, &url, &genesis))?;
+        quiet(&prover, &["register", "--config", text(&config)?])?;
+        let mut process = Process {
+            name: format!("prover{number}"),
+            pid: 0,
+            program: prover.clone(),
+            arguments: ["start", "--config", text(&config)?].map(str::to_owned).into(),
+            log: dir.join(format!("prover{number}.log")),
+        };
+        process.pid = process.start(Some(group))?;
+        started.0.push(process.clone());
+        processes.push(process);
+    }
+    let home = home.path().to_owned();
+    Ok(Devnet { dir: dir.to_owned(), url, chain, genesis, home, group, processes, accounts })
+}
+
+/// Makes the accounts of users and providers and gives them test money.
+async fn accounts(
+    args: &Args,
+    (url, genesis): (&str, &Path),
+    home: &Home,
+) -> Result<(String, Vec<Account>)> {
+    let genesis = Network::read_genesis(genesis)?;
+    let client = Client::connect(url, genesis.clone()).await?;
+    let mut made = Vec::new();
+    let file = home.path().join("passphrase");
+    std::fs::create_dir_all(home.path())?;
+    // The keys follow from the seed: the passphrase protects nothing that the seed does not tell.
+    let passphrase = Passphrase::new(format!("devnet {}", args.seed))?;
+    passphrase.write(&file)?;
+    let users = ["alice", "bob"].map(str::to_owned);
+    let providers = (0..args.providers).map(|number| format!("prover{number}"));
+    for name in users.into_iter().chain(providers) {
+        let scalar = SecretKey::scalar_from_seed(format!("{} {name}", args.seed).as_bytes());
+        let (store, key) = home.import_account(&name, &scalar, &passphrase)?;
+        client.execute(&key, Body::Faucet).await?;
+        made.push(Account { name, address: store.address.to_string() });
+    }
+    let network = Network {
+        url: url.to_owned(),
+        chain: client.chain(),
+        account: Some("alice".to_owned()),
+        passphrase_file: Some(file),
+    };
+    home.use_network(&network, &genesis)?;
+    Ok((client.chain().to_string(), made))
+}
+
+/// Writes a worker's folder, and returns its settings.
+fn configure(
+    dir: &Path,
+    prover: &Path,
+    (number, url, genesis): (u16, &str, &Path),
+) -> Result<PathBuf> {
+    let folder = dir.join(format!("prover{number}"));
+    quiet(prover, &["init", text(&folder)?])?;
+    let config = folder.join("prover.toml");
+    let home = dir.join("home");
+    for (from, to) in [
+        (genesis.to_owned(), "genesis.json"),
+        (home.join("accounts").join(format!("prover{number}.json")), "account.json"),
+        (home.join("passphrase"), "passphrase"),
+    ] {
+        // Copies keep the permissions.
+        std::fs::copy(&from, folder.join(to))
+            .with_context(|| format!("cannot copy `{}`", from.display()))?;
+    }
+    let written = std::fs::read_to_string(&config)?;
+    let replaced = written
+        .replace("http://127.0.0.1:26610", url)
+        .replace("name = \"prover\"", &format!("name = \"prover{number}\""));
+    if !replaced.contains(url) {
+        bail!("`{}` names no node", config.display());
+    }
+    std::fs::write(&config, replaced)?;
+    Ok(config)
+}
+
+/// Runs a program to its end; what it said is told if it fails.
+fn quiet(program: &Path, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("cannot run `{}`", program.display()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().last().unwrap_or_default();
+    bail!("`{} {}` failed: {said}", program.display(), arguments.join(" "))
+}
+
+/// Waits until a file is there, as long as the process runs.
+fn wait_for<T>(process: &Process, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        if !process.is_running() || begun.elapsed() > PATIENCE {
+            let hint = format!("its log is `{}`", process.log.display());
+            let message = format!("process `{}` does not become ready", process.name);
+            return Err(Failure::new(message, hint).into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until a node is ready.
+pub(super) fn wait_ready(url: &str, patience: Duration) -> Result<()> {
+    block_on(async {
+        let begun = Instant::now();
+        loop {
+            let error = match Client::health(url).await {
+                Ok(Health { ready: true, .. }) => return Ok(()),
+                Ok(health) => {
+                    let bad = health.checks.iter().find(|check| !check.ok);
+                    anyhow::anyhow!("{}", bad.map_or("not ready", |check| check.detail.as_str()))
+                }
+                Err(error) => error.into(),
+            };
+            if begun.elapsed() > patience {
+                return Err(error.context(format!("the node at {url} does not become ready")));
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    })
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("`{}` is no text", path.display()))
+}
+
+fn describe(devnet: &Devnet, ready_ms: f64) -> String {
+    let mut text = format!(
+        "{GOOD}ready{GOOD:#}     {} processes in {}\n{DIM}node{DIM:#}      {BOLD}{}{BOLD:#}\n{DIM}folder{DIM:#}    {}\n",
+        devnet.processes.len(),
+        crate::format::duration(ready_ms),
+        devnet.url,
+        devnet.dir.display(),
+    );
+    for account in &devnet.accounts {
+        text.push_str(&format!("{DIM}account{DIM:#}   {:8} {}\n", account.name, account.address));
+    }
+    text.push_str(&format!(
+        "\n{DIM}next{DIM:#}      export CIRO_HOME={}\n          ciro deploy MODEL.onnx\n          ciro submit MODEL.onnx --input INPUT.json\n",
+        devnet.home.display()
+    ));
+    text
+}

@@ -1,0 +1,118 @@
+//! `ciro verify-receipt`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use ciro_protocol::light::ReceiptProof;
+use ciro_protocol::receipt::{Outcome, Receipt};
+use ciro_protocol::wire::Message as _;
+use ciro_sdk::client::{Home, Network, check_result};
+use ciro_sdk::{KeyRing, Policy};
+use serde::Serialize;
+
+use super::explained;
+use crate::context::{Context, Status};
+use crate::ui::{BAD, BOLD, DIM, GOOD};
+
+/// Arguments of `ciro verify-receipt`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Nothing is asked of any node: the genesis alone decides whether validators certified the receipt.\n\
+With --proof and --key, the proof is verified too, and that it is the one of the receipt.")]
+pub(crate) struct Args {
+    /// The receipt, from `ciro submit --receipt` or `ciro job receipt`
+    #[arg(value_name = "RECEIPT")]
+    receipt: PathBuf,
+    /// The network's genesis, from whom you trust [default: that of the network in use]
+    #[arg(long, value_name = "FILE")]
+    genesis: Option<PathBuf>,
+    /// The proof that the receipt is about
+    #[arg(long, value_name = "PROOF", requires = "key")]
+    proof: Option<PathBuf>,
+    /// The key file that the proof is verified with
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    key: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    valid: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
+    proof: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// The longest file that is read.
+const RECEIPT_BYTES_MAX: u64 = ReceiptProof::BYTES_MAX as u64;
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let genesis = match &args.genesis {
+        Some(path) => Network::read_genesis(path)?,
+        None => Home::of_user()?.network().map_err(explained)?.1,
+    };
+    let bytes = read(&args.receipt, RECEIPT_BYTES_MAX)?;
+    let bundle = match &args.proof {
+        Some(path) => Some(read(path, ciro_sdk::MAX_BUNDLE_BYTES)?),
+        None => None,
+    };
+    let keys = args.key.as_deref().map(KeyRing::load).transpose()?;
+    let checked = ReceiptProof::from_bytes(&bytes).map_err(anyhow::Error::from).and_then(|proof| {
+        let height = proof.verify(&genesis)?;
+        if let (Some(bundle), Some(keys)) = (&bundle, &keys) {
+            let receipt = &proof.receipt;
+            let key = keys.keys().find(|key| receipt.key == key.digest().into());
+            let key = key.context("the key file has no key of the receipt's proof")?;
+            let ordered = (receipt.job, receipt.input);
+            check_result(ordered, key, receipt, (bundle, &Policy::default()))?;
+        }
+        Ok((height, proof.receipt))
+    });
+    let proof = bundle.is_some();
+    match checked {
+        Ok((height, receipt)) => {
+            let text = describe(&receipt, height, proof);
+            let (height, receipt) = (Some(height), Some(receipt));
+            let report = Report { valid: true, height, receipt, proof, error: None };
+            context.ui.result(&report, &text)?;
+            Ok(Status::Done)
+        }
+        Err(error) => {
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            let error = causes.join(": ");
+            let text = format!("{BAD}invalid{BAD:#}  {}\n", ciro_sdk::printable(&error));
+            let error = Some(error);
+            let report = Report { valid: false, height: None, receipt: None, proof, error };
+            context.ui.result(&report, &text)?;
+            Ok(Status::Invalid)
+        }
+    }
+}
+
+fn describe(receipt: &Receipt, height: u64, proof: bool) -> String {
+    let outcome = match &receipt.outcome {
+        Outcome::Settled(settled) => format!(
+            "{BOLD}settled{BOLD:#} by provider {} for {} CIRO",
+            settled.provider, settled.price
+        ),
+        Outcome::Refunded { .. } => format!("{BOLD}refunded{BOLD:#}"),
+    };
+    let checked = if proof { ", and its proof is verified" } else { "" };
+    format!(
+        "{GOOD}certified{GOOD:#}  by the validators, as of block {height}{checked}\n\
+         {DIM}job{DIM:#}        {}\n\
+         {DIM}outcome{DIM:#}    {outcome}\n\
+         {DIM}key{DIM:#}        {}\n\
+         {DIM}input{DIM:#}      {}\n",
+        receipt.job, receipt.key, receipt.input,
+    )
+}
+
+fn read(path: &std::path::Path, limit: u64) -> Result<Vec<u8>> {
+    let length = std::fs::metadata(path).with_context(|| format!("`{}`", path.display()))?.len();
+    anyhow::ensure!(length <= limit, "`{}` has more than {limit} bytes", path.display());
+    std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+}

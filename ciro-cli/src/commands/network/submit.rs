@@ -1,0 +1,346 @@
+//! `ciro submit`, `ciro order`, `ciro quote`
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use ciro_protocol::amount::Amount;
+use ciro_protocol::api::{JobInfo, JobState};
+use ciro_protocol::id::{ModelId, ProviderId};
+use ciro_protocol::order::Mode;
+use ciro_protocol::receipt::Outcome;
+use ciro_protocol::wire::Message as _;
+use ciro_sdk::client::{Settled, Submission, Terms};
+use ciro_sdk::{InputStatement, Key, OutputFile, Policy};
+use serde::Serialize;
+
+use super::{NetworkArgs, Session, block_on};
+use crate::args::{ModelArgs, RouteArgs};
+use crate::commands::outputs;
+use crate::context::{Context, Status};
+use crate::model::{self, Purpose};
+use crate::ui::{BOLD, DIM, GOOD};
+
+/// What is ordered, and for how much.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OrderArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Input (JSON, .npy, .npz) with one or more samples; may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    input: Vec<PathBuf>,
+    #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
+    terms: TermArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+/// What is paid.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Terms")]
+pub(crate) struct TermArgs {
+    /// The registered model [default: the one that has the key of MODEL]
+    #[arg(long, value_name = "ID")]
+    model_id: Option<ModelId>,
+    /// The highest price, in CIRO [default: twice what providers ask for]
+    #[arg(long, value_name = "AMOUNT")]
+    price_max: Option<Amount>,
+    /// The price at first, in CIRO; it rises to the highest within five seconds
+    #[arg(long, value_name = "AMOUNT")]
+    price_min: Option<Amount>,
+    /// Give the job to this provider at once, at its own price
+    #[arg(long, value_name = "PROVIDER")]
+    direct: Option<u32>,
+}
+
+/// Arguments of `ciro submit`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The proof that comes back is verified here, against the key that is computed from MODEL, before anything is shown.")]
+pub(crate) struct Args {
+    /// The proof
+    #[arg(short, long, value_name = "PROOF")]
+    output: Option<PathBuf>,
+    /// The receipt with all that proves it, for `ciro verify-receipt`
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// Seconds to wait for the result
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    patience: u64,
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
+/// Arguments of `ciro order`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OrderFileArgs {
+    /// The signed order
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
+/// Milliseconds since the command began to order.
+#[derive(Default, Serialize)]
+struct Stages {
+    opened: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<f64>,
+    verified: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certified: Option<f64>,
+}
+
+/// Milliseconds of ledger time since the block of the order.
+#[derive(Serialize)]
+struct LedgerStages {
+    claimed: u64,
+    settled: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    job: String,
+    model: String,
+    model_key: String,
+    provider: u32,
+    price: Amount,
+    refund: Amount,
+    #[serde(flatten)]
+    outputs: outputs::Lists,
+    security_bits: u32,
+    proven_security_bits: u32,
+    stages_ms: Stages,
+    ledger_ms: LedgerStages,
+    proof: Option<PathBuf>,
+    receipt: Option<PathBuf>,
+}
+
+/// An order that only lacks a network.
+struct Prepared {
+    key: Key,
+    input: InputStatement,
+}
+
+fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
+    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
+    let samples = model::samples(&model, &args.input)?;
+    context.ui.warn_of(&model.examine(&samples)?.concerns);
+    let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
+    let key = {
+        let _stage = context.ui.stage("committing to the model");
+        model.key(&args.route.settings(batch, context.max_memory))?
+    };
+    let input = InputStatement::encode(&key, &samples)?.statement;
+    Ok(Prepared { key, input })
+}
+
+async fn terms(session: &Session, args: &TermArgs, key: &Key) -> Result<(ModelId, Terms)> {
+    let info = match args.model_id {
+        Some(id) => session.client.model(id).await?,
+        None => session.client.model_of_key(key).await?,
+    };
+    let mut terms = session.client.quote(key.class(), info.listing.price_hint).await?;
+    if let Some(provider) = args.direct {
+        terms.mode = Mode::Direct(ProviderId(provider));
+    }
+    if let Some(most) = args.price_max {
+        terms.price_max = most;
+        terms.price_min = terms.price_min.min(most);
+    }
+    if let Some(least) = args.price_min {
+        terms.price_min = least;
+    }
+    Ok((info.card.id(), terms))
+}
+
+fn submission<'a>(prepared: &'a Prepared, (model, terms): (ModelId, Terms)) -> Submission<'a> {
+    Submission {
+        model,
+        key: &prepared.key,
+        input: &prepared.input,
+        terms,
+        policy: Policy::default(),
+        memo: &[],
+        salt: None,
+    }
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let proof = args.output.as_deref().map(OutputFile::create).transpose()?;
+    let receipt = args.receipt.as_deref().map(OutputFile::create).transpose()?;
+    let prepared = prepare(&args.order, context)?;
+    let patience = Duration::from_secs(args.patience);
+    let (report, bundle, certificate) = block_on(async {
+        let session = Session::open(&args.order.network).await?;
+        let account = session.key()?;
+        let begun = Instant::now();
+        let passed = || begun.elapsed().as_secs_f64() * 1e3;
+        let terms = terms(&session, &args.order.terms, &prepared.key).await?;
+        let ordered = submission(&prepared, terms);
+        let job = session.client.submit(&account, &ordered).await?;
+        let mut stages = Stages { opened: passed(), ..Stages::default() };
+        context.ui.note(format_args!("job {} is open", job.id));
+        let mut told = JobState::Open;
+        let seen = |info: &JobInfo| {
+            if info.state != told {
+                told = info.state;
+                if told == JobState::Claimed {
+                    stages.claimed = Some(passed());
+                    let held = info.held.as_ref();
+                    let price = held.map(|held| held.price).unwrap_or_default();
+                    context.ui.note(format_args!("a provider proves it for {price} CIRO"));
+                }
+            }
+        };
+        let settled = session.client.settled(&job, patience, seen).await?;
+        stages.verified = passed();
+        context.ui.note("settled; the proof is verified here");
+        let certificate = match args.receipt {
+            Some(_) => {
+                let proof = session.client.receipt(job.id, patience).await?;
+                stages.certified = Some(passed());
+                Some(proof.to_bytes())
+            }
+            None => None,
+        };
+        let bundle = settled.bundle.to_bytes();
+        Ok((report(args, &settled, stages)?, bundle, certificate))
+    })?;
+    if let Some(file) = proof {
+        file.finish(&bundle)?;
+    }
+    if let (Some(file), Some(bytes)) = (receipt, certificate) {
+        file.finish(&bytes)?;
+    }
+    context.ui.result(&report.0, &describe(&report))?;
+    Ok(Status::Done)
+}
+
+fn report(args: &Args, settled: &Settled, stages: Stages) -> Result<(Report, String)> {
+    let Settled { receipt, verified, .. } = settled;
+    let Outcome::Settled(settlement) = &receipt.outcome else {
+        anyhow::bail!("the receipt says that the job was refunded");
+    };
+    let outputs: Vec<_> = verified.samples.iter().map(|sample| sample.outputs.clone()).collect();
+    let report = Report {
+        job: receipt.job.to_string(),
+        model: receipt.model.to_string(),
+        model_key: verified.model_key.to_string(),
+        provider: settlement.provider.0,
+        price: settlement.price,
+        refund: receipt.refund,
+        outputs: outputs::Lists::new(&outputs),
+        security_bits: verified.security_bits(),
+        proven_security_bits: verified.proven_security_bits(),
+        stages_ms: stages,
+        ledger_ms: LedgerStages {
+            claimed: settlement.claimed_ms.saturating_sub(receipt.opened_ms),
+            settled: receipt.ended_ms.saturating_sub(receipt.opened_ms),
+        },
+        proof: args.output.clone(),
+        receipt: args.receipt.clone(),
+    };
+    Ok((report, outputs::describe(&outputs)))
+}
+
+fn describe((report, outputs): &(Report, String)) -> String {
+    let mut text = format!(
+        "{outputs}\n\
+         {GOOD}verified{GOOD:#}  here, against the key computed from the model\n\
+         {DIM}job{DIM:#}       {}\n\
+         {DIM}price{DIM:#}     {BOLD}{}{BOLD:#} CIRO to provider {}, {} back\n\
+         {DIM}security{DIM:#}  {} bits conjectured, {} proven\n\
+         {DIM}time{DIM:#}      {} from order to verified result\n",
+        report.job,
+        report.price,
+        report.provider,
+        report.refund,
+        report.security_bits,
+        report.proven_security_bits,
+        crate::format::duration(report.stages_ms.verified),
+    );
+    for (label, path) in [("proof", &report.proof), ("receipt", &report.receipt)] {
+        if let Some(path) = path {
+            text.push_str(&format!("{DIM}{label:10}{DIM:#}{}\n", path.display()));
+        }
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct OrderReport {
+    job: String,
+    valid_until_ms: u64,
+    file: PathBuf,
+}
+
+/// Signs an order into a file, for whoever sends it.
+pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
+    let file = OutputFile::create(&args.output)?;
+    let prepared = prepare(&args.order, context)?;
+    let order = block_on(async {
+        let session = Session::open(&args.order.network).await?;
+        let account = session.key()?;
+        let terms = terms(&session, &args.order.terms, &prepared.key).await?;
+        let order = session.client.order(&account, &submission(&prepared, terms)).await?;
+        session.client.upload(&prepared.input.to_bytes()).await?;
+        Ok(order)
+    })?;
+    file.finish(&order.to_bytes())?;
+    let report = OrderReport {
+        job: order.body.id().to_string(),
+        valid_until_ms: order.body.header.valid_until_ms,
+        file: args.output.clone(),
+    };
+    let text = format!(
+        "{DIM}job{DIM:#}    {}\n{DIM}order{DIM:#}  {}\n",
+        report.job,
+        report.file.display()
+    );
+    context.ui.result(&report, &text)?;
+    Ok(Status::Done)
+}
+
+#[derive(Serialize)]
+struct Quote {
+    model: String,
+    class: &'static str,
+    price_min: Amount,
+    price_max: Amount,
+    collateral: Amount,
+}
+
+/// Arguments of `ciro quote`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QuoteArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
+    terms: TermArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+/// Tells what an inference would cost.
+pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
+    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
+    let key = model.key(&args.route.settings(1, context.max_memory))?;
+    let (id, terms) = block_on(async {
+        let session = Session::open(&args.network).await?;
+        terms(&session, &args.terms, &key).await
+    })?;
+    let Terms { price_min, price_max, collateral, .. } = terms;
+    let class = key.class().name();
+    let quote = Quote { model: id.to_string(), class, price_min, price_max, collateral };
+    let text = format!(
+        "{DIM}price{DIM:#}  {BOLD}{price_min}{BOLD:#} to {price_max} CIRO (class {class})\n"
+    );
+    context.ui.result(&quote, &text)?;
+    Ok(Status::Done)
+}

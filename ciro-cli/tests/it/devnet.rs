@@ -1,0 +1,130 @@
+//! A network of real processes: deployed, ordered, verified, proven to somebody offline; and what
+//! crashes change.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A devnet in a folder of its own, which ends with it.
+struct Devnet {
+    folder: TempDir,
+}
+
+impl Devnet {
+    fn up() -> Self {
+        let own = Path::new(env!("CARGO_BIN_EXE_ciro")).parent().unwrap();
+        for name in ["ciro-node", "ciro-prover"] {
+            let path = own.join(name);
+            assert!(
+                path.is_file(),
+                "`{}` is missing: cargo build --workspace --bins",
+                path.display()
+            );
+        }
+        let devnet = Self { folder: tempfile::tempdir().unwrap() };
+        let ready = devnet.ciro("devnet up --detach");
+        assert_eq!(ready["processes"].as_array().unwrap().len(), 2);
+        devnet
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("net")
+    }
+
+    /// Runs a command that must be done, and reads what it prints.
+    fn ciro(&self, arguments: &str) -> Value {
+        let (code, output) = self.run(arguments);
+        assert_eq!(code, Some(0), "ciro {arguments}: {output}");
+        output
+    }
+
+    fn run(&self, arguments: &str) -> (Option<i32>, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ciro"));
+        command.arg("--json").args(arguments.split_whitespace());
+        if arguments.starts_with("devnet") {
+            command.arg("--dir").arg(self.dir());
+        }
+        command.env("CIRO_HOME", self.dir().join("home")).env("RUST_LOG", "info");
+        command.env("CIRO_CACHE_DIR", self.folder.path().join("cache"));
+        let output = command.current_dir(self.folder.path()).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let value = serde_json::from_str(&printed).unwrap_or(Value::Null);
+        (output.status.code(), value)
+    }
+}
+
+impl Drop for Devnet {
+    fn drop(&mut self) {
+        let _ = self.run("devnet down");
+    }
+}
+
+fn model(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models").join(name);
+    path.canonicalize().unwrap().to_str().unwrap().to_owned()
+}
+
+fn genesis(devnet: &Devnet) -> String {
+    devnet.dir().join("node0/genesis.json").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_model_is_deployed_and_an_inference_settled_verified_and_proven_offline() {
+    let devnet = Devnet::up();
+    let model = model("linreg_diabetes");
+    let deployed = devnet.ciro(&format!("deploy {model}/model.onnx"));
+    assert_eq!(deployed["known"], false);
+    let again = devnet.ciro(&format!("deploy {model}/model.onnx"));
+    assert_eq!((&again["known"], &again["model"]), (&Value::Bool(true), &deployed["model"]));
+    let submit = format!("submit {model}/model.onnx --input {model}/input_0.json");
+    let done = devnet.ciro(&format!("{submit} -o proof.ciro --receipt job.receipt"));
+    assert_eq!(done["model_key"], deployed["keys"][0]);
+    let local = devnet.ciro(&format!("run {model}/model.onnx --input {model}/input_0.json"));
+    assert_eq!(done["outputs"], local["outputs"]);
+    // The proof is an ordinary one.
+    devnet.ciro(&format!("key {model}/model.onnx -o model.key"));
+    devnet.ciro("verify proof.ciro --key model.key");
+    // The network is gone, the genesis stays: nothing else is needed.
+    devnet.ciro("devnet down");
+    let genesis = genesis(&devnet);
+    let verify = format!("verify-receipt job.receipt --genesis {genesis}");
+    let verified = devnet.ciro(&format!("{verify} --proof proof.ciro --key model.key"));
+    assert_eq!(verified["receipt"]["job"], done["job"]);
+    let path = devnet.folder.path().join("job.receipt");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(devnet.run(&verify).0, Some(3), "a receipt that was changed is invalid");
+}
+
+#[test]
+fn a_job_settles_once_though_worker_and_node_are_killed() {
+    let devnet = Devnet::up();
+    let model = model("linreg_diabetes");
+    devnet.ciro(&format!("deploy {model}/model.onnx"));
+    let submit = format!("submit {model}/model.onnx --input {model}/input_0.json");
+    // Without a worker the job stays open; without a node nobody hears of it.
+    devnet.ciro("devnet kill prover0");
+    let (code, _) = devnet.run(&format!("{submit} --patience 1"));
+    assert_eq!(code, Some(1));
+    let jobs = devnet.ciro("job list");
+    let job = jobs["jobs"][0]["job"].as_str().unwrap().to_owned();
+    assert_eq!(jobs["jobs"][0]["state"], "open");
+    devnet.ciro("devnet kill node0");
+    devnet.ciro("devnet restart node0");
+    devnet.ciro("devnet restart prover0");
+    // In the middle of whatever they do.
+    for _ in 0..2 {
+        devnet.ciro("devnet kill prover0");
+        devnet.ciro("devnet kill node0");
+        devnet.ciro("devnet restart node0");
+        devnet.ciro("devnet restart prover0");
+    }
+    let ended = devnet.ciro(&format!("job watch {job}"));
+    assert_eq!(ended["state"], "settled");
+    assert_eq!(ended["attempt"], 1, "what was held is gone on with, under the same attempt");
+    let provider = devnet.ciro("job list");
+    assert_eq!(provider["jobs"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,168 @@
+//! What the ledger holds.
+
+use axum::Json;
+use axum::extract::State;
+use ciro_ledger::state::{MODELS, ModelRecord, OWNERS, PROVIDERS, PURSES, ProviderRecord, TAKEN};
+use ciro_protocol::api::{
+    AccountInfo, BlockInfo, BlockTx, ChainInfo, Finality, ModelInfo, Page, ProviderInfo,
+};
+use ciro_protocol::chain::Word;
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::{ModelId, ProviderId};
+use ciro_protocol::sign::Address;
+use serde::Deserialize;
+
+use super::ApiState;
+use super::reply::ApiError;
+use super::request::{Names, Params, limit, name};
+use crate::store::{BlockTxRow, Snapshot, StoreError};
+
+/// `?after=…&limit=…`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn chain(State(state): State<ApiState>) -> Json<ChainInfo> {
+    let parts = &state.parts;
+    Json(ChainInfo {
+        chain: parts.chain,
+        genesis: (*parts.genesis).clone(),
+        head: *parts.shared.head().borrow(),
+        certified: state.certified(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+pub(super) async fn account(
+    State(state): State<ApiState>,
+    Names(address): Names<String>,
+) -> Result<Json<AccountInfo>, ApiError> {
+    let address: Address = name("address", &address)?;
+    let look = move |snapshot: &Snapshot| {
+        Ok(AccountInfo {
+            address,
+            balance: snapshot.entry(PURSES, &Purse::Account(address))?.unwrap_or_default(),
+            provider: snapshot.entry(OWNERS, &address)?,
+            faucet_taken: snapshot.entry(TAKEN, &address)?.is_some(),
+        })
+    };
+    state.read(look).await.map(Json)
+}
+
+pub(super) async fn models(
+    State(state): State<ApiState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<ModelInfo>>, ApiError> {
+    let after = paging.after.as_deref().map(|after| name::<ModelId>("after", after)).transpose()?;
+    let limit = limit(paging.limit)?;
+    let found = state.read(move |it| it.entries(MODELS, after.as_ref(), limit)).await?;
+    let last = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
+    let items = found.into_iter().map(|(id, record)| model_info(id, record)).collect();
+    Ok(Json(Page { items, next: last }))
+}
+
+pub(super) async fn model(
+    State(state): State<ApiState>,
+    Names(id): Names<String>,
+) -> Result<Json<ModelInfo>, ApiError> {
+    let id: ModelId = name("id", &id)?;
+    let record = state.read(move |snapshot| snapshot.entry(MODELS, &id)).await?;
+    let record = record.ok_or_else(|| ApiError::not_found(format!("model {id}")))?;
+    Ok(Json(model_info(id, record)))
+}
+
+fn model_info(model: ModelId, record: ModelRecord) -> ModelInfo {
+    let ModelRecord { card, listing, retired } = record;
+    ModelInfo { model, card, listing, retired }
+}
+
+pub(super) async fn providers(
+    State(state): State<ApiState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<ProviderInfo>>, ApiError> {
+    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
+    let limit = limit(paging.limit)?;
+    let look = move |snapshot: &Snapshot| {
+        // Their keys are little-endian numbers, so the store's order is not theirs.
+        let from = after.map_or(0, |after| after.saturating_add(1));
+        let mut found = Vec::new();
+        for id in (from..=u32::MAX).map(ProviderId) {
+            let Some(record) = snapshot.entry(PROVIDERS, &id)? else { break };
+            found.push(provider_info(snapshot, id, record)?);
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(found)
+    };
+    let items = state.read(look).await?;
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| last.provider.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+pub(super) async fn provider(
+    State(state): State<ApiState>,
+    Names(address): Names<String>,
+) -> Result<Json<ProviderInfo>, ApiError> {
+    let address: Address = name("address", &address)?;
+    let look = move |snapshot: &Snapshot| {
+        let Some(id) = snapshot.entry(OWNERS, &address)? else { return Ok(None) };
+        let Some(record) = snapshot.entry(PROVIDERS, &id)? else { return Ok(None) };
+        provider_info(snapshot, id, record).map(Some)
+    };
+    let found = state.read(look).await?;
+    found.map(Json).ok_or_else(|| ApiError::not_found(format!("provider of account {address}")))
+}
+
+fn provider_info(
+    snapshot: &Snapshot,
+    provider: ProviderId,
+    record: ProviderRecord,
+) -> Result<ProviderInfo, StoreError> {
+    let bond = snapshot.entry(PURSES, &Purse::Bond(provider))?.unwrap_or_default();
+    let ProviderRecord { account, profile, asks, held, locked, .. } = record;
+    let (jailed_until_ms, settled, lost) = (record.jailed_until_ms, record.settled, record.lost);
+    Ok(ProviderInfo {
+        provider,
+        account,
+        profile,
+        asks,
+        bond,
+        locked,
+        held,
+        jailed_until_ms,
+        settled,
+        lost,
+    })
+}
+
+pub(super) async fn block(
+    State(state): State<ApiState>,
+    Names(height): Names<String>,
+) -> Result<Json<BlockInfo>, ApiError> {
+    let height: u64 = name("height", &height)?;
+    let row = state.read(move |snapshot| snapshot.block(height)).await?;
+    let row = row.filter(|_| height > 0);
+    let row = row.ok_or_else(|| ApiError::not_found(format!("block {height}")))?;
+    let certified = height <= state.certified();
+    let tx = |BlockTxRow { kind, account, receipt }| BlockTx {
+        id: receipt.id,
+        kind,
+        account,
+        tally: receipt.tally,
+        fee: receipt.fee,
+        refused: receipt.refused,
+    };
+    Ok(Json(BlockInfo {
+        height,
+        state_root: Word(row.words.root()),
+        time_ms: row.words.time_ms,
+        finality: if certified { Finality::Certified } else { Finality::Committed },
+        batches: row.batches,
+        transactions: row.txs.into_iter().map(tx).collect(),
+    }))
+}

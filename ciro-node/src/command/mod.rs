@@ -1,0 +1,109 @@
+//! The commands of `ciro-node`.
+
+mod doctor;
+mod init;
+mod start;
+mod status;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use init::{InitError, InitSettings, init};
+
+/// Runs a node of Ciro's network.
+#[derive(Debug, Parser)]
+#[command(name = "ciro-node", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a node's folder: its key, its settings, and the genesis of its network.
+    Init {
+        /// The folder, which must be empty or absent.
+        folder: PathBuf,
+        /// The genesis of a network to join; without it, a devnet of this validator alone begins.
+        #[arg(long, value_name = "FILE", conflicts_with = "spec")]
+        genesis: Option<PathBuf>,
+        /// The specification of the new network (JSON), whose only validator becomes this node.
+        #[arg(long, value_name = "FILE")]
+        spec: Option<PathBuf>,
+        /// Derives the key from a text instead of drawing it: for networks that are thrown away.
+        #[arg(long, value_name = "TEXT")]
+        seed: Option<String>,
+    },
+    /// Runs the node of a folder until it is told to stop.
+    Start {
+        /// The folder.
+        folder: PathBuf,
+        /// Where the interface listens, before what `node.toml` says.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+    /// Prints the genesis of a folder's network: all that a light client trusts.
+    Genesis {
+        /// The folder.
+        folder: PathBuf,
+        /// Prints the specification alone, to make another network of.
+        #[arg(long)]
+        spec: bool,
+    },
+    /// Asks a running node how it is.
+    Status {
+        /// The folder.
+        folder: PathBuf,
+        /// Prints what the node answers, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Looks for what keeps the node of a folder from running well.
+    Doctor {
+        /// The folder.
+        folder: PathBuf,
+        /// Prints one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command that the arguments name. An error goes to standard error; the status is 1, and
+/// 2 for arguments that make no sense.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let done = match command {
+        Command::Init { folder, genesis, spec, seed } => {
+            let settings = InitSettings { genesis, spec, seed };
+            init(&folder, &settings).map_err(anyhow::Error::from).and_then(|made| print(&made))
+        }
+        Command::Start { folder, listen } => start::start(&folder, listen),
+        Command::Genesis { folder, spec } => init::genesis(&folder, spec).and_then(|it| print(&it)),
+        Command::Status { folder, json } => status::status(&folder, json).and_then(|it| print(&it)),
+        Command::Doctor { folder, json } => match doctor::doctor(&folder, json) {
+            Ok((text, true)) => print(&text),
+            Ok((text, false)) => {
+                return print(&text).map_or(ExitCode::FAILURE, |()| ExitCode::FAILURE);
+            }
+            Err(error) => Err(error),
+        },
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody hears it if standard error is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{}", text.trim_end())?;
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! `node.toml`: how one node runs. What a network is stands in its genesis.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The name of the file in a node's folder.
+pub const CONFIG_FILE: &str = "node.toml";
+/// The name of the genesis in a node's folder.
+pub const GENESIS_FILE: &str = "genesis.json";
+/// The name of the key in a node's folder.
+pub const KEY_FILE: &str = "node.key";
+/// The name of the file that says where the interface listens, written once it does.
+pub const ADDRESS_FILE: &str = "api.addr";
+
+/// The settings of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The HTTP interface.
+    pub api: ApiConfig,
+    /// Transactions that wait.
+    pub mempool: MempoolConfig,
+    /// Blobs on disk.
+    pub blobs: BlobConfig,
+    /// Verification.
+    pub verify: VerifyConfig,
+}
+
+/// The HTTP interface.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where it listens. Default `127.0.0.1:26610`; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Connections at once. Default 1,024, range 1 to 65,536.
+    pub connections_max: usize,
+    /// Requests that wait for something to happen at once. Default 512, range 1 to 65,536.
+    pub waiting_max: usize,
+    /// Origins of pages that may use the interface. Default none.
+    pub cors: Vec<String>,
+}
+
+/// Transactions that wait.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MempoolConfig {
+    /// Bytes of all of them. Default 16 MiB, range 64 KiB to 1 GiB.
+    pub bytes_max: usize,
+    /// Transactions of one account. Default 256, range 1 to 65,536.
+    pub per_account_max: usize,
+}
+
+/// Blobs on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlobConfig {
+    /// Bytes of all of them. Default 20 GB, range 1 MB to 1 EB.
+    pub bytes_max: u64,
+}
+
+/// Verification.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VerifyConfig {
+    /// Threads; 0 for one of each processor. Default 0, range 0 to 1,024.
+    pub threads: usize,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 26_610));
+        Self { listen, connections_max: 1_024, waiting_max: 512, cors: Vec::new() }
+    }
+}
+
+impl Default for MempoolConfig {
+    fn default() -> Self {
+        Self { bytes_max: 16 << 20, per_account_max: 256 }
+    }
+}
+
+impl Default for BlobConfig {
+    fn default() -> Self {
+        Self { bytes_max: 20_000_000_000 }
+    }
+}
+
+/// Why settings are refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no TOML, or holds a field that nobody knows.
+    #[error("`{}` is not usable: {reason}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the line.
+        reason: String,
+    },
+    /// A number is out of its range.
+    #[error("`{field}` is {value}, expected {min} to {max}")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least value.
+        min: u64,
+        /// The greatest value.
+        max: u64,
+    },
+}
+
+impl Config {
+    /// Reads `node.toml` of a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the first thing that is wrong.
+    pub fn read(folder: &Path) -> Result<Self, ConfigError> {
+        let path = folder.join(CONFIG_FILE);
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path,
+            reason: error.to_string().trim_end().to_owned(),
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Range`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        let ranges = [
+            ("api.connections_max", size(self.api.connections_max), 1, 65_536),
+            ("api.waiting_max", size(self.api.waiting_max), 1, 65_536),
+            ("mempool.bytes_max", size(self.mempool.bytes_max), 64 << 10, 1 << 30),
+            ("mempool.per_account_max", size(self.mempool.per_account_max), 1, 65_536),
+            ("blobs.bytes_max", self.blobs.bytes_max, 1_000_000, 1_000_000_000_000_000_000),
+            ("verify.threads", size(self.verify.threads), 0, 1_024),
+        ];
+        for (field, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::Range { field, value, min, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the file with every field, its default, unit and range.
+    #[must_use]
+    pub const fn template() -> &'static str {
+        include_str!("assets/node.toml")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_holds_the_defaults() {
+        assert_eq!(toml::from_str::<Config>(Config::template()).unwrap(), Config::default());
+        assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn unknown_fields_and_numbers_out_of_range_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(folder.path().join(CONFIG_FILE), text).unwrap();
+            Config::read(folder.path()).map_err(|error| error.to_string())
+        };
+        assert!(read("[api]\nlisten = \"0.0.0.0:1\"").is_ok());
+        assert!(read("[api]\nlistne = \"0.0.0.0:1\"").unwrap_err().contains("listne"));
+        let refused = read("[mempool]\nper_account_max = 0").unwrap_err();
+        assert_eq!(refused, "`mempool.per_account_max` is 0, expected 1 to 65536");
+    }
+}

@@ -1,0 +1,107 @@
+//! The specification of a network that is thrown away: short epochs, quick leases, test money.
+
+use ciro_protocol::amount::Amount;
+use ciro_protocol::chain::{
+    ChainSpec, ConsensusSpec, FaucetSpec, FeeSpec, GenesisValidator, JobSpec, LimitSpec,
+    ProviderSpec, TimeSpec,
+};
+use ciro_protocol::order::Route;
+use ciro_protocol::sign::Address;
+use ciro_protocol::text::Text;
+use ciro_protocol::wire::List;
+
+use crate::proofs::{VERIFIER, Verifier};
+
+/// An hour in ms.
+const HOUR: u64 = 3_600_000;
+
+/// Returns the specification of a devnet with these validators, in the order of their numbers and
+/// with one unit of stake each. It verifies what this build can verify.
+///
+/// # Panics
+///
+/// Never: 256 validators are cut off, and the name is short.
+#[must_use]
+pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
+    let micro = |count: u128| Amount::from_units(count * 10_u128.pow(12)).unwrap_or_default();
+    let ciro = |count: u64| Amount::CIRO.checked_mul(count).unwrap_or(Amount::SUPPLY);
+    let routes = [Route::Tensor, Route::Cairo].into_iter().filter(|it| Verifier::verifies(*it));
+    let validators = (0_u32..).zip(validators.iter().take(256));
+    let validators = validators.map(|(id, key)| GenesisValidator { id, key: *key, stake: 1 });
+    ChainSpec {
+        name: Text::new("ciro-devnet").unwrap_or_default(),
+        routes: List::new(routes.collect()).unwrap_or_default(),
+        verifier: VERIFIER,
+        security_bits_min: 100,
+        genesis_ms,
+        consensus: ConsensusSpec {
+            checkpoint_interval: 8,
+            epoch_length: 256,
+            operations_per_block: 64,
+            clients: 1024,
+            progress_timeout_ms: 1_000,
+        },
+        time: TimeSpec {
+            tick_ms: 1_000,
+            step_max_ms: 5_000,
+            validity_max_ms: 600_000,
+            unbonding_ms: 120_000,
+            jail_ms: 60_000,
+        },
+        limits: LimitSpec {
+            bundle_bytes: 4 << 20,
+            input_bytes: 256 << 20,
+            model_bytes: 16 << 30,
+            timers_per_block: 256,
+        },
+        fees: FeeSpec {
+            base: micro(10),
+            per_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
+            per_check: micro(100),
+            deposit_per_mib: micro(10_000),
+            market_bps: 200,
+            burn_bps: 5_000,
+        },
+        jobs: JobSpec {
+            attempts_max: 5,
+            renewals_max: 3,
+            lease_min_ms: 5_000,
+            lease_max_ms: HOUR,
+            deadline_max_ms: 24 * HOUR,
+            release_bps: 500,
+            expiry_burn_bps: 5_000,
+            fraud_bond_bps: 1_000,
+            reporter_bps: 500,
+        },
+        providers: ProviderSpec {
+            bond_min: ciro(100),
+            capacity_max: 1_024,
+            strikes_max: 3,
+            strike_window_ms: 24 * HOUR,
+        },
+        faucet: Some(FaucetSpec {
+            per_account: ciro(1_000),
+            per_day: ciro(1_000_000),
+            total: ciro(10_000_000),
+        }),
+        validators: List::new(validators.collect()).unwrap_or_default(),
+        accounts: List::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_protocol::SecretKey;
+
+    use super::*;
+
+    #[test]
+    fn a_devnet_is_a_network() {
+        let keys = ["a", "b", "c", "d"].map(|seed| SecretKey::from_seed(seed.as_bytes()).address());
+        for count in [1, 4] {
+            let spec = spec(&keys[..count], 1_700_000_000_000);
+            assert_eq!(spec.check(), Ok(()));
+            assert!(ciro_ledger::genesis(spec).is_ok());
+        }
+    }
+}

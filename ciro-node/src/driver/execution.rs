@@ -1,0 +1,245 @@
+//! The thread of execution: it owns the writing of the state.
+//!
+//! What consensus has committed stays as it is, so a block is executed once. After a restart
+//! consensus begins at its last checkpoint and asks for later blocks again: those that the state
+//! still holds are answered from it, the others are executed from their bodies.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ciro_consensus::{Block, Digest, Input, Params, Seq};
+use ciro_ledger::StateError;
+use ciro_protocol::api::Head;
+use ciro_protocol::batch::Batch;
+use ciro_protocol::chain::{ChainSpec, Word};
+use ciro_protocol::id::TxId;
+
+use super::shared::Shared;
+use crate::bodies::{Bodies, BodiesError};
+use crate::ingress::Pending;
+use crate::metrics::Metrics;
+use crate::store::{Executed, HeadRow, StateStore, StoreError};
+
+/// What consensus asks of the thread.
+#[derive(Debug)]
+pub enum Job {
+    /// Execute the next block.
+    Execute(Box<Block>),
+    /// Go back to the state after a block.
+    Restore {
+        /// The block.
+        seq: Seq,
+        /// The root of the state after it.
+        state_root: Digest,
+    },
+    /// A checkpoint became stable.
+    Stable(Seq),
+}
+
+/// Why a block is not executed. The node must stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecutionError {
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger finds its state broken.
+    #[error("the ledger's state is broken")]
+    State(#[from] StateError),
+    /// Bodies cannot be read.
+    #[error(transparent)]
+    Bodies(#[from] BodiesError),
+    /// A body that was durable is gone.
+    #[error("block {height} names a batch that is not here any more: `bodies` has lost a file")]
+    NoBody {
+        /// The block.
+        height: Seq,
+    },
+    /// The state after a block is another one than consensus knows.
+    #[error("the state after block {height} has the root {got}, consensus knows {expected}")]
+    Root {
+        /// The block.
+        height: Seq,
+        /// The root of the state.
+        got: Digest,
+        /// The root that consensus knows.
+        expected: Digest,
+    },
+    /// Another block was executed in this place.
+    #[error("block {height} was executed as {got}, consensus now says {expected}")]
+    Fork {
+        /// The block.
+        height: Seq,
+        /// The digest of what was executed.
+        got: String,
+        /// The digest of what consensus says.
+        expected: Digest,
+    },
+    /// The system gives no thread.
+    #[error("no thread for execution: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What the thread works with.
+#[derive(Debug)]
+pub struct ExecutionThread {
+    /// The network's specification.
+    pub spec: Arc<ChainSpec>,
+    /// The state.
+    pub store: Arc<StateStore>,
+    /// The bodies of batches.
+    pub bodies: Arc<Bodies>,
+    /// Transactions that wait.
+    pub pending: Arc<Pending>,
+    /// Where consensus hears of it.
+    pub answers: SyncSender<Input>,
+    /// What everybody may look at.
+    pub shared: Arc<Shared>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// The thread at work.
+struct Worker {
+    tools: ExecutionThread,
+    params: Params,
+    head: HeadRow,
+    /// Payloads of executed batches whose block is not durable yet.
+    unsettled: Vec<Digest>,
+    /// The stable checkpoint before the last one: trees before it are not asked for any more.
+    keep_from: Seq,
+    stable: Seq,
+}
+
+impl ExecutionThread {
+    /// Runs until consensus has left, or something fails.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutionError`] if the state cannot be read.
+    pub fn start(self, jobs: Receiver<Job>) -> Result<JoinHandle<()>, ExecutionError> {
+        let head = self.store.snapshot()?.head()?;
+        let params = self.spec.params();
+        let (keep_from, stable) = (Seq::ZERO, Seq::ZERO);
+        let unsettled = Vec::new();
+        let mut worker = Worker { tools: self, params, head, unsettled, keep_from, stable };
+        let thread = std::thread::Builder::new().name("execution".to_owned());
+        let run = move || {
+            for job in jobs {
+                if let Err(error) = worker.perform(job) {
+                    return worker.tools.shared.fail(crate::chain_of(&error));
+                }
+            }
+        };
+        thread.spawn(run).map_err(ExecutionError::Thread)
+    }
+}
+
+impl Worker {
+    fn perform(&mut self, job: Job) -> Result<(), ExecutionError> {
+        match job {
+            Job::Execute(block) => {
+                let state_root = self.execute(&block)?;
+                let seq = block.seq;
+                // Consensus has left if nobody takes it: the thread ends with its last job.
+                let _ = self.tools.answers.send(Input::Executed {
+                    seq,
+                    state_root,
+                    changes: Vec::new(),
+                });
+                Ok(())
+            }
+            Job::Restore { seq, state_root } => self.restore(seq, state_root),
+            Job::Stable(seq) => self.forget(seq),
+        }
+    }
+
+    /// Checks that the state has been where consensus begins.
+    fn restore(&self, seq: Seq, expected: Digest) -> Result<(), ExecutionError> {
+        let row = self.tools.store.snapshot()?.block(seq.0)?;
+        let got = row.ok_or(StoreError::NoBlock { height: seq.0 })?.words.root();
+        if got == expected {
+            Ok(())
+        } else {
+            Err(ExecutionError::Root { height: seq, got, expected })
+        }
+    }
+
+    /// Executes a block, or finds what executing it gave.
+    fn execute(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
+        let (height, expected) = (block.seq, block.digest);
+        if height.0 > self.head.height {
+            return self.execute_new(block);
+        }
+        let row = self.tools.store.snapshot()?.block(height.0)?;
+        let row = row.ok_or(StoreError::NoBlock { height: height.0 })?;
+        if row.digest != *expected.as_bytes() {
+            let got = hex::encode(row.digest);
+            return Err(ExecutionError::Fork { height, got, expected });
+        }
+        Ok(row.words.root())
+    }
+
+    fn execute_new(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
+        let started = Instant::now();
+        let height = block.seq;
+        let mut batches: Vec<Batch> = Vec::with_capacity(block.operations.len());
+        for operation in &block.operations {
+            let batch = self.tools.bodies.get(&operation.payload)?;
+            batches.push(batch.ok_or(ExecutionError::NoBody { height })?.body.clone());
+        }
+        let snapshot = self.tools.store.snapshot()?;
+        let ordered = ciro_ledger::Block { height: height.0, batches: &batches };
+        let outcome = ciro_ledger::execute(&self.tools.spec, &snapshot, &ordered);
+        snapshot.check()?;
+        let outcome = outcome?;
+        let durable = self.params.is_checkpoint(height);
+        let (batches, digest) = (&batches[..], block.digest);
+        let executed = Executed { height: height.0, digest, batches, outcome: &outcome, durable };
+        self.head = self.tools.store.commit(&snapshot, &executed)?;
+        drop(snapshot);
+        self.unsettled.extend(block.operations.iter().map(|operation| operation.payload));
+        if durable {
+            self.tools.bodies.settle(self.unsettled.drain(..))?;
+        }
+        let skew = i128::from(crate::clock::now_ms()) - i128::from(outcome.time_ms);
+        self.tools.metrics.executed(started.elapsed(), i64::try_from(skew).unwrap_or(i64::MAX));
+        self.announce(batches, &outcome);
+        Ok(self.head.words.root())
+    }
+
+    /// Tells everybody: whoever waited finds the block in the state.
+    fn announce(&self, batches: &[Batch], outcome: &ciro_ledger::Outcome) {
+        let txs = batches.iter().flat_map(|batch| batch.txs.iter()).zip(&outcome.receipts);
+        for (tx, receipt) in txs {
+            self.tools.metrics.op(tx.body.body.kind(), receipt);
+        }
+        outcome.events.iter().for_each(|event| self.tools.metrics.event(event));
+        let ids: Vec<TxId> = outcome.receipts.iter().map(|receipt| receipt.id).collect();
+        self.tools.pending.executed(&ids, &self.head.nonces);
+        self.tools.shared.set_head(head_of(&self.head, &self.params));
+    }
+
+    fn forget(&mut self, seq: Seq) -> Result<(), ExecutionError> {
+        if seq > self.stable {
+            self.keep_from = std::mem::replace(&mut self.stable, seq);
+        }
+        if self.keep_from > Seq::ZERO {
+            self.tools.store.prune(self.keep_from.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Says where the state is.
+pub(crate) fn head_of(head: &HeadRow, params: &Params) -> Head {
+    Head {
+        height: head.height,
+        state_root: Word(head.words.root()),
+        time_ms: head.words.time_ms,
+        epoch: params.epoch_of(Seq(head.height + 1)).0,
+        events: head.events,
+    }
+}

@@ -1,0 +1,12 @@
+//! The driver: one thread for consensus, one for execution, and what lies between them.
+
+mod consensus;
+mod execution;
+mod shared;
+mod transport;
+
+pub use consensus::{ConsensusError, ConsensusThread, Opening};
+pub(crate) use execution::head_of;
+pub use execution::{ExecutionError, ExecutionThread, Job};
+pub use shared::{Certified, Fatal, Shared};
+pub use transport::{Alone, Transport};

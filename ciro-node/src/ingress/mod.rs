@@ -1,0 +1,9 @@
+//! From a transaction to an operation of consensus: admission, waiting, batches.
+
+mod admission;
+mod batcher;
+mod pending;
+
+pub use admission::{Admission, Refused, Taken};
+pub use batcher::{BatchSettings, Batcher};
+pub use pending::{Full, Pending, PendingLimits, Stage};

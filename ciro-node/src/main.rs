@@ -1,0 +1,7 @@
+//! `ciro-node`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ciro_node::command::main()
+}

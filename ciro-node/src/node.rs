@@ -1,0 +1,438 @@
+//! A running node: its stores, its threads, and its interface.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use ciro_consensus::{Input, ReplicaId, Timer};
+use ciro_ledger::genesis::GenesisError;
+use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
+use ciro_protocol::id::{Chain, SubmitterId};
+use ciro_protocol::order::Route;
+use ciro_protocol::sign::{Address, SecretKey};
+use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::api::{self, ApiState};
+use crate::blobs::{BlobLimits, Blobs, StoreBlobError};
+use crate::bodies::{Bodies, BodiesError};
+use crate::config::{ADDRESS_FILE, Config, ConfigError, GENESIS_FILE, KEY_FILE};
+use crate::driver::{
+    Alone, ConsensusError, ConsensusThread, ExecutionError, ExecutionThread, Opening, Shared,
+};
+use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
+use crate::metrics::Metrics;
+use crate::proofs::{VERIFIER, Verifier};
+use crate::secret::SecretError;
+use crate::store::{StateStore, StoreError};
+use crate::validity::Validity;
+
+/// Inputs of consensus that wait at most.
+const INPUTS_MAX: usize = 4096;
+/// What consensus may have asked of execution at once: one block, and few words about checkpoints.
+const JOBS_MAX: usize = 64;
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings are not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The genesis is not usable.
+    #[error("the genesis `{}` is not usable: {reason}", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The specification is none.
+    #[error("the chain's specification is refused")]
+    Spec(#[from] SpecError),
+    /// The first state cannot be built.
+    #[error(transparent)]
+    FirstState(#[from] GenesisError),
+    /// The genesis names another first state than its specification gives.
+    #[error("the genesis names another first state than its specification gives: it was changed")]
+    GenesisRoot,
+    /// The network verifies proofs that this build does not.
+    #[error("the network settles proofs of the route `{0:?}`, which this build cannot verify")]
+    Route(Route),
+    /// The network has another verifier.
+    #[error("the network's verifier is {expected}, this build's is {VERIFIER}: take its release")]
+    Verifier {
+        /// The network's.
+        expected: u8,
+    },
+    /// The key is not usable.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The key is no validator's.
+    #[error("the key {0} is none of the network's validators")]
+    NoValidator(ciro_protocol::Address),
+    /// There are more validators, which this release cannot reach.
+    #[error("the network has {0} validators: this release runs networks of one")]
+    Validators(usize),
+    /// The log of consensus is not usable.
+    #[error("the log of consensus is not usable")]
+    Log(#[from] ciro_store::StoreError),
+    /// Consensus does not begin.
+    #[error(transparent)]
+    Consensus(#[from] ConsensusError),
+    /// Execution does not begin.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    /// The state is not usable.
+    #[error(transparent)]
+    State(#[from] StoreError),
+    /// Bodies of batches are not usable.
+    #[error(transparent)]
+    Bodies(#[from] BodiesError),
+    /// Blobs are not usable.
+    #[error(transparent)]
+    Blobs(#[from] StoreBlobError),
+    /// The system gives no threads.
+    #[error("no threads for verification: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// The interface cannot listen.
+    #[error("cannot listen at {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An origin is none.
+    #[error("`{0}` in `api.cors` is no origin")]
+    Origin(String),
+    /// The file that says where the interface listens cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Address {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    consensus: ConsensusThread,
+    execution: std::thread::JoinHandle<()>,
+    inputs: SyncSender<Input>,
+    batcher: JoinHandle<()>,
+    server: JoinHandle<()>,
+    stop_server: tokio::sync::watch::Sender<bool>,
+}
+
+/// Reads the genesis of a folder.
+///
+/// # Errors
+///
+/// [`StartError`] if it is not there, or none.
+pub fn read_genesis(folder: &Path) -> Result<Genesis, StartError> {
+    let path = folder.join(GENESIS_FILE);
+    let unusable = |reason: String| StartError::Genesis { path: folder.join(GENESIS_FILE), reason };
+    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
+}
+
+/// Returns which validator a key is, once the genesis is one that this build can run.
+///
+/// # Errors
+///
+/// [`StartError`] naming what does not fit.
+pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<ReplicaId, StartError> {
+    let spec = &genesis.spec;
+    spec.check()?;
+    if spec.verifier != VERIFIER {
+        return Err(StartError::Verifier { expected: spec.verifier });
+    }
+    if let Some(route) = spec.routes.iter().find(|route| !Verifier::verifies(**route)) {
+        return Err(StartError::Route(*route));
+    }
+    let address = key.address();
+    let mine = spec.validators.iter().find(|validator| validator.key == address);
+    let mine = mine.ok_or(StartError::NoValidator(address))?;
+    if spec.validators.len() != 1 {
+        return Err(StartError::Validators(spec.validators.len()));
+    }
+    Ok(ReplicaId(mine.id))
+}
+
+impl Node {
+    /// Starts the node of a folder and waits until its interface listens. `listen` goes before the
+    /// address of `node.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] naming what is not usable.
+    pub async fn start(folder: &Path, listen: Option<SocketAddr>) -> Result<Self, StartError> {
+        let mut config = Config::read(folder)?;
+        config.api.listen = listen.unwrap_or(config.api.listen);
+        let genesis = read_genesis(folder)?;
+        let key = crate::secret::read(&folder.join(KEY_FILE))?;
+        let id = check_genesis(&genesis, &key)?;
+        let parts = Parts::open(folder, &config, genesis)?;
+        parts.run(folder, config, (id, key)).await
+    }
+
+    /// Returns where the interface listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns what everybody may look at and wait for.
+    #[must_use]
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Waits until the node cannot go on, and returns why.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.shared.fatal();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(reason) => reason.as_ref().map_or_else(String::new, |fatal| fatal.0.clone()),
+            Err(_) => "the node has ended".to_owned(),
+        }
+    }
+
+    /// Stops: no more requests, no more batches, then the threads.
+    pub async fn stop(self) {
+        self.stop_server.send_replace(true);
+        self.batcher.abort();
+        // Whoever aborts a task gets its cancellation as an error.
+        let _ = self.batcher.await;
+        if tokio::time::timeout(Duration::from_secs(5), self.server).await.is_err() {
+            tracing::warn!("requests that were being served are cut off");
+        }
+        self.shared.stop();
+        // Any input wakes consensus up; a timer that nobody has set changes nothing.
+        let _ = self.inputs.try_send(Input::Timeout(Timer::Resend));
+        drop(self.inputs);
+        let (consensus, execution) = (self.consensus, self.execution);
+        let joined = tokio::task::spawn_blocking(move || {
+            let consensus = consensus.join();
+            consensus && execution.join().is_ok()
+        });
+        if !joined.await.unwrap_or(false) {
+            tracing::error!("a thread panicked");
+        }
+    }
+}
+
+/// What a node keeps on disk, opened.
+struct Parts {
+    genesis: Genesis,
+    chain: Chain,
+    store: Arc<StateStore>,
+    bodies: Arc<Bodies>,
+    /// Batches that may not be executed yet, in the order in which they were written.
+    batches: Vec<Arc<ciro_protocol::SignedBatch>>,
+    blobs: Arc<Blobs>,
+    validity: Arc<Validity>,
+    metrics: Metrics,
+    log: ciro_store::Opened<ciro_consensus::crypto::Stark, FileDisk>,
+}
+
+impl Parts {
+    fn open(folder: &Path, config: &Config, genesis: Genesis) -> Result<Self, StartError> {
+        let consensus = genesis.consensus()?;
+        let chain = Chain(consensus.chain);
+        let (computed, first) = ciro_ledger::genesis(genesis.spec.clone())?;
+        if computed.state_root != genesis.state_root {
+            return Err(StartError::GenesisRoot);
+        }
+        // The log's lock is the node's: whoever holds it may write everything else.
+        let disk =
+            FileDisk::open(&folder.join("consensus")).map_err(ciro_store::StoreError::from)?;
+        let options = StoreOptions { recovery: Recovery::Strict, ..StoreOptions::default() };
+        let log = Store::open(disk, consensus.message_domain(), options)?;
+        let metrics = Metrics::new();
+        let store = Arc::new(StateStore::open(&folder.join("ledger.redb"), &genesis, &first)?);
+        let nonces = store.snapshot()?.head()?.nonces;
+        let waits = |batch: &ciro_protocol::SignedBatch| {
+            let last = nonces.get(&batch.body.submitter.0).copied().unwrap_or(0);
+            batch.body.nonce > last
+        };
+        let (bodies, batches) = Bodies::open(&folder.join("bodies"), chain, waits)?;
+        let limits = &genesis.spec.limits;
+        let limits = BlobLimits {
+            total_bytes: config.blobs.bytes_max,
+            blob_bytes: limits.model_bytes.max(limits.input_bytes).max(limits.bundle_bytes),
+            judged_bytes: limits.bundle_bytes.max(10_240),
+        };
+        let blobs = Arc::new(Blobs::open(&folder.join("blobs"), limits)?);
+        metrics.blobs(blobs.bytes());
+        let threads = match config.verify.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let spec = Arc::new(genesis.spec.clone());
+        let proofs = Verifier::new(metrics.clone());
+        let validity = Validity::new((chain, spec), Arc::clone(&blobs), proofs, threads)?;
+        let (bodies, validity) = (Arc::new(bodies), Arc::new(validity));
+        Ok(Self { genesis, chain, store, bodies, batches, blobs, validity, metrics, log })
+    }
+
+    async fn run(
+        mut self,
+        folder: &Path,
+        config: Config,
+        (id, key): (ReplicaId, SecretKey),
+    ) -> Result<Node, StartError> {
+        let listener = TcpListener::bind(config.api.listen).await;
+        let listening = |source| StartError::Listen { address: config.api.listen, source };
+        let listener = listener.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        let signer = key.address();
+        let recovered = std::mem::take(&mut self.batches);
+        let signing = crate::secret::read(&folder.join(KEY_FILE))?;
+        let (threads, parts) = self.start_threads(&config, (id, signing))?;
+        let Threads { shared, pending, inputs, nonces, .. } = &threads;
+        let submitter = SubmitterId(u64::from(id.0));
+        for batch in &recovered {
+            pending.recover(&batch.body.txs);
+        }
+        let known = recovered.iter().map(|batch| batch.body.nonce);
+        let last = known.chain(nonces.get(&submitter.0).copied()).max().unwrap_or(0);
+        let tick = Duration::from_millis(parts.genesis.spec.time.tick_ms);
+        let (chain, next_nonce) = (parts.chain, last + 1);
+        let settings = BatchSettings { chain, submitter, key, next_nonce, tick };
+        let hurry = Arc::new(AtomicUsize::new(0));
+        let tools = (Arc::clone(&parts.bodies), Arc::clone(&parts.validity));
+        let driver = (inputs.clone(), Arc::clone(shared), Arc::clone(&hurry));
+        let batcher = Batcher::new(settings, Arc::clone(pending), tools, driver);
+        let batcher = tokio::spawn(batcher.run(recovered));
+        let (stop_server, stopped) = tokio::sync::watch::channel(false);
+        let state = parts.interface(&threads, (submitter, signer), (hurry, stopped), &config);
+        let router = api::router(state.clone(), &config.api.cors).map_err(StartError::Origin)?;
+        let server = tokio::spawn(api::serve(listener, router, state));
+        write_address(folder, address)?;
+        tracing::info!(%address, %chain, "the node runs");
+        let Threads { shared, consensus, execution, inputs, .. } = threads;
+        Ok(Node { address, shared, consensus, execution, inputs, batcher, server, stop_server })
+    }
+
+    /// Starts execution, and then consensus, which asks it for blocks at once.
+    fn start_threads(
+        self,
+        config: &Config,
+        (id, key): (ReplicaId, SecretKey),
+    ) -> Result<(Threads, Shown), StartError> {
+        let spec = Arc::new(self.genesis.spec.clone());
+        let head = self.store.snapshot()?.head()?;
+        let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
+        let limits = PendingLimits {
+            bytes: config.mempool.bytes_max,
+            per_account: config.mempool.per_account_max,
+        };
+        let nonces = head.nonces;
+        let pending = Pending::new(limits, nonces.clone(), self.metrics.clone());
+        let pending = Arc::new(pending);
+        let (inputs, input_queue) = sync_channel(INPUTS_MAX);
+        let (jobs, job_queue) = sync_channel(JOBS_MAX);
+        let execution = ExecutionThread {
+            spec: Arc::clone(&spec),
+            store: Arc::clone(&self.store),
+            bodies: Arc::clone(&self.bodies),
+            pending: Arc::clone(&pending),
+            answers: inputs.clone(),
+            shared: Arc::clone(&shared),
+            metrics: self.metrics.clone(),
+        }
+        .start(job_queue)?;
+        let consensus = ConsensusThread::start(Opening {
+            genesis: self.genesis.consensus()?,
+            id,
+            key: key.into_consensus(),
+            opened: self.log,
+            inputs: input_queue,
+            answers: inputs.clone(),
+            execution: jobs,
+            transport: Box::new(Alone),
+            bodies: Arc::clone(&self.bodies),
+            validity: Arc::clone(&self.validity),
+            shared: Arc::clone(&shared),
+            metrics: self.metrics.clone(),
+        })?;
+        let (genesis, chain, store, bodies) = (self.genesis, self.chain, self.store, self.bodies);
+        let (blobs, validity, metrics) = (self.blobs, self.validity, self.metrics);
+        let shown = Shown { genesis, chain, spec, store, bodies, blobs, validity, metrics };
+        Ok((Threads { shared, pending, consensus, execution, inputs, nonces }, shown))
+    }
+}
+
+/// The threads, and what lies between them.
+struct Threads {
+    shared: Arc<Shared>,
+    pending: Arc<Pending>,
+    consensus: ConsensusThread,
+    execution: std::thread::JoinHandle<()>,
+    inputs: SyncSender<Input>,
+    /// The last batch of each submitter that was executed before the start.
+    nonces: BTreeMap<u64, u64>,
+}
+
+/// What the interface shows.
+struct Shown {
+    genesis: Genesis,
+    chain: Chain,
+    spec: Arc<ChainSpec>,
+    store: Arc<StateStore>,
+    bodies: Arc<Bodies>,
+    blobs: Arc<Blobs>,
+    validity: Arc<Validity>,
+    metrics: Metrics,
+}
+
+impl Shown {
+    fn interface(
+        self,
+        threads: &Threads,
+        submitter: (SubmitterId, Address),
+        (hurry, stopped): (Arc<AtomicUsize>, tokio::sync::watch::Receiver<bool>),
+        config: &Config,
+    ) -> ApiState {
+        let admission = Admission {
+            chain: self.chain,
+            spec: self.spec,
+            submitter,
+            store: Arc::clone(&self.store),
+            validity: self.validity,
+            pending: Arc::clone(&threads.pending),
+        };
+        ApiState::new(api::Parts {
+            genesis: Arc::new(self.genesis),
+            chain: self.chain,
+            store: self.store,
+            blobs: self.blobs,
+            bodies: self.bodies,
+            admission: Arc::new(admission),
+            shared: Arc::clone(&threads.shared),
+            metrics: self.metrics,
+            hurry,
+            stopped,
+            config: config.api.clone(),
+        })
+    }
+}
+
+/// Says in a file where the interface listens.
+fn write_address(folder: &Path, address: SocketAddr) -> Result<(), StartError> {
+    let path = folder.join(ADDRESS_FILE);
+    let new = folder.join(format!("{ADDRESS_FILE}.new"));
+    let written = std::fs::write(&new, format!("{address}\n"));
+    let written = written.and_then(|()| std::fs::rename(&new, &path));
+    written.map_err(|source| StartError::Address { path, source })
+}

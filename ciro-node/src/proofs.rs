@@ -1,0 +1,122 @@
+//! The proof system of the network: the SDK's verifier, with a memory of what it has accepted.
+//!
+//! A proof is looked at when its transaction comes in, and again when its batch is judged. The
+//! second look finds the first one's answer. Only proofs that hold are remembered: they cost their
+//! provider something, others cost a sender nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use ciro_ledger::ProofSystem;
+use ciro_ledger::validity::{Refused, Stated};
+use ciro_protocol::model::KeyFacts;
+use ciro_protocol::order::Route;
+use ciro_sdk::network;
+pub use ciro_sdk::network::VERIFIER;
+use sha2::{Digest as _, Sha256};
+
+use crate::metrics::Metrics;
+
+/// Proofs that are remembered.
+const REMEMBERED: usize = 4096;
+
+/// The verifier.
+#[derive(Debug)]
+pub struct Verifier {
+    held: Mutex<Held>,
+    metrics: Metrics,
+}
+
+/// Proofs that held, the latest of them.
+#[derive(Debug, Default)]
+struct Held {
+    stated: BTreeMap<[u8; 32], (u64, Stated)>,
+    order: BTreeMap<u64, [u8; 32]>,
+    clock: u64,
+}
+
+impl Verifier {
+    /// Makes a verifier that has seen nothing.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self { held: Mutex::default(), metrics }
+    }
+
+    /// Whether this build verifies proofs of a route.
+    #[must_use]
+    pub fn verifies(route: Route) -> bool {
+        match route {
+            Route::Tensor => ciro_sdk::Route::Tensor.is_built(),
+            Route::Cairo => ciro_sdk::Route::Cairo.is_built(),
+        }
+    }
+
+    fn judge(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        let facts = self.facts(verifier, key)?;
+        let started = Instant::now();
+        let stated = network::verify_stated(verifier, key, bundle);
+        self.metrics.verified(route_name(facts.route), started.elapsed());
+        let network::Stated { key, input, output } = stated.map_err(|error| refused(&error))?;
+        Ok(Stated { key, input, output })
+    }
+}
+
+impl ProofSystem for Verifier {
+    fn facts(&self, verifier: u8, key: &[u8]) -> Result<KeyFacts, Refused> {
+        network::facts(verifier, key).map_err(|error| refused(&error))
+    }
+
+    fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        let name = name_of(verifier, key, bundle);
+        if let Some(stated) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(stated);
+        }
+        let judged = self.judge(verifier, key, bundle);
+        match &judged {
+            Ok(stated) => {
+                let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+                held.remember(name, *stated);
+            }
+            Err(_) => self.metrics.verify_rejected("proof"),
+        }
+        judged
+    }
+}
+
+impl Held {
+    fn get(&self, name: &[u8; 32]) -> Option<Stated> {
+        self.stated.get(name).map(|(_, stated)| *stated)
+    }
+
+    fn remember(&mut self, name: [u8; 32], stated: Stated) {
+        self.clock += 1;
+        if let Some((place, _)) = self.stated.insert(name, (self.clock, stated)) {
+            self.order.remove(&place);
+        }
+        self.order.insert(self.clock, name);
+        if self.stated.len() > REMEMBERED
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.stated.remove(&oldest);
+        }
+    }
+}
+
+const fn route_name(route: Route) -> &'static str {
+    match route {
+        Route::Tensor => "tensor",
+        Route::Cairo => "cairo",
+    }
+}
+
+/// Names a verifier with a pair of blobs.
+fn name_of(verifier: u8, key: &[u8], bundle: &[u8]) -> [u8; 32] {
+    let hashes = [key, bundle].map(Sha256::digest);
+    Sha256::new_with_prefix([verifier]).chain_update(hashes.concat()).finalize().into()
+}
+
+/// Puts an error and its causes into one line.
+fn refused(error: &dyn std::error::Error) -> Refused {
+    Refused(crate::chain_of(error))
+}

@@ -1,0 +1,108 @@
+//! The state on disk against the state in memory.
+
+use ciro_consensus::Digest;
+use ciro_ledger::{MemoryState, Outcome, View as _};
+use ciro_protocol::SecretKey;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Writes of one block: few keys, so that they meet.
+fn writes() -> impl Strategy<Value = Writes> {
+    let key = proptest::collection::vec(0_u8..3, 1..3);
+    let key = key.prop_map(|tail| [b"x".to_vec(), tail].concat());
+    let value = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..4));
+    proptest::collection::btree_map(key, value, 0..6)
+}
+
+fn first() -> (Genesis, Writes) {
+    let key = SecretKey::from_seed(b"validator").address();
+    ciro_ledger::genesis(crate::devnet::spec(&[key], 1_700_000_000_000)).unwrap()
+}
+
+fn commit(store: &StateStore, height: u64, writes: Writes, durable: bool) -> HeadRow {
+    let outcome = Outcome { writes, receipts: vec![], events: vec![], time_ms: height };
+    let digest = Digest::from_u64(height);
+    let block = Executed { height, digest, batches: &[], outcome: &outcome, durable };
+    store.commit(&store.snapshot().unwrap(), &block).unwrap()
+}
+
+/// Compares everything that the ledger may ask for.
+fn compare(store: &StateStore, memory: &MemoryState, height: u64) {
+    let snapshot = store.snapshot().unwrap();
+    let all = memory.range(b"", &[0xFF], usize::MAX);
+    assert_eq!(snapshot.range(b"", &[0xFF], usize::MAX), all);
+    assert_eq!(snapshot.range(b"x\x01", b"x\x02", 2), memory.range(b"x\x01", b"x\x02", 2));
+    assert_eq!(snapshot.range(b"y", b"x", 9), [], "nothing lies between");
+    let words = snapshot.head().unwrap().words;
+    for tail in [vec![0_u8], vec![1], vec![2, 1], vec![7, 7, 7]] {
+        let key = [b"x".to_vec(), tail].concat();
+        let value = memory.get(&key);
+        assert_eq!(snapshot.get(&key), value);
+        let proof = snapshot.prove(height, &key).unwrap();
+        assert_eq!(proof, memory.prove(&key).unwrap());
+        assert_eq!(proof.verify(words.tree, &key, value.as_deref()), Ok(()));
+    }
+    snapshot.check().unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_state_on_disk_is_the_state_in_memory(
+        blocks in proptest::collection::vec((writes(), any::<bool>()), 1..8),
+        pruned in 0_usize..8,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        let (genesis, first) = first();
+        let store = StateStore::open(&path, &genesis, &first).unwrap();
+        let mut memory = MemoryState::default();
+        let mut roots = vec![memory.commit(&first).unwrap()];
+        for (height, (writes, durable)) in (1..).zip(&blocks) {
+            let head = commit(&store, height, writes.clone(), *durable);
+            roots.push(memory.commit(writes).unwrap());
+            prop_assert_eq!(Some(&head.words.tree), roots.last());
+            compare(&store, &memory, height);
+        }
+        let last = blocks.len() as u64;
+        // What the tree after the last block needs stays, whatever is removed.
+        store.prune((pruned as u64).min(last)).unwrap();
+        compare(&store, &memory, last);
+        drop(store);
+        // An orderly end keeps blocks that were not made durable one by one.
+        let store = StateStore::open(&path, &genesis, &first).unwrap();
+        compare(&store, &memory, last);
+        for (height, root) in (0..).zip(&roots) {
+            let row = store.snapshot().unwrap().block(height).unwrap().unwrap();
+            prop_assert_eq!(&row.words.tree, root);
+        }
+    }
+}
+
+#[test]
+fn the_state_of_another_network_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let (genesis, writes) = first();
+    let store = StateStore::open(&path, &genesis, &writes).unwrap();
+    let in_use = StateStore::open(&path, &genesis, &writes);
+    assert!(matches!(in_use, Err(StoreError::Open { .. })));
+    drop(store);
+    let key = SecretKey::from_seed(b"another").address();
+    let (other, first) = ciro_ledger::genesis(crate::devnet::spec(&[key], 1)).unwrap();
+    let refused = StateStore::open(&path, &other, &first);
+    assert!(matches!(refused, Err(StoreError::OtherNetwork)));
+}
+
+#[test]
+fn no_file_stops_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let (genesis, first) = first();
+    for content in [&b"not a database at all"[..], &[0; 8192], &[0xFF; 100]] {
+        std::fs::write(&path, content).unwrap();
+        assert!(StateStore::open(&path, &genesis, &first).is_err());
+    }
+}

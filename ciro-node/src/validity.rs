@@ -1,0 +1,211 @@
+//! Judging batches and transactions, beside everything else: signatures and proofs take
+//! milliseconds each, on threads of their own.
+
+use std::sync::{Arc, Mutex, TryLockError};
+
+use ciro_ledger::validity::{Invalid, Judges, Refused, judge};
+use ciro_ledger::{ProofSystem as _, Submitters};
+use ciro_protocol::batch::SignedBatch;
+use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::id::{Chain, SubmitterId};
+use ciro_protocol::sign::{Address, KeyCache, SignError};
+use ciro_protocol::tx::{Body, Proven, SignedTx};
+use rayon::ThreadPool;
+
+use crate::blobs::Blobs;
+use crate::proofs::Verifier;
+
+/// Keys that each thread keeps at hand: 44 MB.
+const KEYS_PER_THREAD: usize = 256;
+
+/// The judge of a node.
+#[derive(Debug)]
+pub struct Validity {
+    chain: Chain,
+    spec: Arc<ChainSpec>,
+    blobs: Arc<Blobs>,
+    proofs: Verifier,
+    pool: ThreadPool,
+    keys: Vec<Mutex<KeyCache>>,
+}
+
+/// What a node says of a transaction before it takes it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TxInvalid {
+    /// It is not signed for this network by its account.
+    #[error(transparent)]
+    Signature(#[from] SignError),
+    /// It names a blob that is not here.
+    #[error("blob {0} is not here")]
+    Blob(ciro_protocol::BlobId),
+    /// It names the length of a blob, and the blob has another one.
+    #[error("blob {blob} has {got} bytes, the transaction says {said}")]
+    BlobBytes {
+        /// The blob.
+        blob: ciro_protocol::BlobId,
+        /// Its length.
+        got: u64,
+        /// The length named.
+        said: u64,
+    },
+    /// The proof does not hold.
+    #[error("{0}")]
+    Proof(String),
+    /// A key does not say what the card says.
+    #[error("{0}")]
+    Key(String),
+    /// The report is about a proof that holds, or that nobody signed.
+    #[error("the reported proof holds, or the provider has not signed it")]
+    Report,
+}
+
+impl Validity {
+    /// Makes a judge with so many threads.
+    ///
+    /// # Errors
+    ///
+    /// [`rayon::ThreadPoolBuildError`] if the system gives no threads.
+    pub fn new(
+        (chain, spec): (Chain, Arc<ChainSpec>),
+        blobs: Arc<Blobs>,
+        proofs: Verifier,
+        threads: usize,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|number| format!("validity-{number}"))
+            .build()?;
+        let caches = 0..pool.current_num_threads();
+        let keys = caches.map(|_| Mutex::new(KeyCache::new(KEYS_PER_THREAD))).collect();
+        Ok(Self { chain, spec, blobs, proofs, pool, keys })
+    }
+
+    /// Runs something on the judge's threads.
+    pub fn spawn(self: &Arc<Self>, work: impl FnOnce(&Self) + Send + 'static) {
+        let judge = Arc::clone(self);
+        self.pool.spawn(move || work(&judge));
+    }
+
+    /// Runs something on the judge's threads and waits for its answer; `None` if it panicked.
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        self.spawn(move |judge| {
+            // Whoever asked may have left.
+            let _ = done.send(work(judge));
+        });
+        answer.await.ok()
+    }
+
+    /// Judges a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] as the ledger says.
+    pub fn batch(&self, batch: &SignedBatch) -> Result<(), Invalid> {
+        self.with_keys(|keys| ciro_ledger::validate(&self.judges(), batch, keys))
+    }
+
+    /// Checks network and signature of a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`TxInvalid::Signature`].
+    pub fn signature(&self, tx: &SignedTx) -> Result<(), TxInvalid> {
+        Ok(self.with_keys(|keys| tx.verify(self.chain, keys))?)
+    }
+
+    /// Checks that the blobs that a transaction is about are here.
+    ///
+    /// # Errors
+    ///
+    /// [`TxInvalid`] naming the first that is not.
+    pub fn blobs(&self, tx: &SignedTx) -> Result<(), TxInvalid> {
+        let here = |blob| self.blobs.len(blob).ok_or(TxInvalid::Blob(blob));
+        let sized = |blob, said| match here(blob)? {
+            got if got == said => Ok(()),
+            got => Err(TxInvalid::BlobBytes { blob, got, said }),
+        };
+        match &tx.body.body {
+            Body::Order(order) => sized(order.input.blob, order.input.bytes),
+            Body::RegisterModel(model) => sized(model.card.blob, model.card.bytes),
+            Body::SubmitProof(body) => both(&body.proven, here),
+            Body::ReportFraud(body) => both(&body.submitted.proven, here),
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges the proofs and keys that a transaction brings, as validity will.
+    ///
+    /// # Errors
+    ///
+    /// [`TxInvalid`] in the verifier's own words.
+    pub fn proofs(&self, tx: &SignedTx) -> Result<(), TxInvalid> {
+        let judged = |proven: &Proven| match judge(&self.judges(), proven) {
+            Ok(judged) => Ok(judged),
+            Err(Invalid::Unavailable(blob)) => Err(TxInvalid::Blob(blob)),
+            Err(other) => Err(TxInvalid::Proof(crate::chain_of(&other))),
+        };
+        match &tx.body.body {
+            Body::SubmitProof(body) => judged(&body.proven)?
+                .map_err(|unproven| TxInvalid::Proof(crate::chain_of(&unproven))),
+            Body::ReportFraud(body) => {
+                let signed = self.signature(&body.signed()).is_ok();
+                let holds = judged(&body.submitted.proven)?.is_ok();
+                if signed && !holds { Ok(()) } else { Err(TxInvalid::Report) }
+            }
+            Body::RegisterModel(body) => {
+                for entry in body.card.keys.iter() {
+                    let facts = self.proofs.facts(self.spec.verifier, &entry.bytes);
+                    let facts = facts.map_err(|Refused(reason)| TxInvalid::Key(reason))?;
+                    if facts != entry.facts {
+                        let reason = format!("the card says {:?}, the key {facts:?}", entry.facts);
+                        return Err(TxInvalid::Key(reason));
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn judges(&self) -> Judges<'_> {
+        Judges {
+            chain: self.chain,
+            spec: &self.spec,
+            submitters: self,
+            blobs: &*self.blobs,
+            proofs: &self.proofs,
+        }
+    }
+
+    /// Lends a thread its keys. A thread that waits for a part of its work may take on other work
+    /// meanwhile: that gets keys of its own.
+    fn with_keys<T>(&self, work: impl FnOnce(&mut KeyCache) -> T) -> T {
+        let thread = self.pool.current_thread_index().unwrap_or(0);
+        match self.keys.get(thread).map(Mutex::try_lock) {
+            Some(Ok(mut keys)) => work(&mut keys),
+            Some(Err(TryLockError::Poisoned(keys))) => work(&mut keys.into_inner()),
+            Some(Err(TryLockError::WouldBlock)) | None => work(&mut KeyCache::new(16)),
+        }
+    }
+}
+
+fn both<T>(
+    proven: &Proven,
+    here: impl Fn(ciro_protocol::BlobId) -> Result<T, TxInvalid>,
+) -> Result<(), TxInvalid> {
+    here(proven.key_blob)?;
+    here(proven.bundle)?;
+    Ok(())
+}
+
+impl Submitters for Validity {
+    fn key(&self, id: SubmitterId) -> Option<Address> {
+        let validators = self.spec.validators.iter();
+        validators.filter(|it| u64::from(it.id) == id.0).map(|it| it.key).next()
+    }
+}

@@ -1,0 +1,10 @@
+//! The node as its users see it: a process that is started, spoken to over HTTP, and killed.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod commands;
+mod crash;
+mod http;
+mod market;
+mod refusals;
+mod world;

@@ -1,0 +1,212 @@
+//! `prover.toml`: how one worker runs.
+
+use std::path::{Path, PathBuf};
+
+use ciro_protocol::amount::Amount;
+use ciro_protocol::id::ModelId;
+use ciro_protocol::order::{Class, Region};
+use serde::Deserialize;
+
+/// The name of the file in a worker's folder.
+pub const CONFIG_FILE: &str = "prover.toml";
+
+/// The settings of a worker. Paths are relative to the folder of the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The node that the worker talks to.
+    pub node: String,
+    /// The genesis of the network.
+    pub genesis: PathBuf,
+    /// The keystore of the provider's account.
+    pub account: PathBuf,
+    /// The file with its passphrase, readable by its owner alone.
+    pub passphrase_file: PathBuf,
+    /// Where models, inputs, proofs and the table are.
+    pub data: PathBuf,
+    /// What the provider says of itself.
+    pub provider: ProviderConfig,
+    /// What it takes on.
+    pub work: WorkConfig,
+}
+
+/// What the provider says of itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// Its name, up to 64 bytes.
+    pub name: String,
+    /// ISO 3166-1 alpha-2 code of where it is.
+    pub region: Region,
+    /// What it puts at stake when it registers.
+    pub bond: Amount,
+    /// Its price of a direct order, by class. Classes that are left out are not taken.
+    pub prices: Prices,
+}
+
+/// Prices by class.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// Up to 2^20 cells.
+    pub xs: Option<Amount>,
+    /// Up to 2^23 cells.
+    pub s: Option<Amount>,
+    /// Up to 2^26 cells.
+    pub m: Option<Amount>,
+    /// More cells.
+    pub l: Option<Amount>,
+    /// The Cairo route.
+    pub cairo: Option<Amount>,
+}
+
+/// What a worker takes on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkConfig {
+    /// Jobs that are held at once, 1 to 1,024.
+    pub capacity: u16,
+    /// Children that prove at once, 1 to `capacity`.
+    pub children: u16,
+    /// Memory of one child, in MiB, 64 to 1,048,576.
+    pub memory_mb: u32,
+    /// Threads of one child, 0 to 1,024; 0 shares out the machine's.
+    pub threads: u16,
+    /// Cells that a child commits to in a second, 1 to 10^12.
+    pub cells_per_s: u64,
+    /// The least price for 2^30 cells.
+    pub price_per_gcell: Amount,
+    /// Models that are proven; empty for all that come.
+    #[serde(default)]
+    pub models: Vec<ModelId>,
+    /// Whether jobs are looked at and never claimed.
+    #[serde(default)]
+    pub listen_only: bool,
+}
+
+/// Why settings are refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no TOML, or holds a field that nobody knows.
+    #[error("`{}` is not usable: {reason}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the line.
+        reason: String,
+    },
+    /// A number is out of its range.
+    #[error("`{field}` is {value}, expected {min} to {max}")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least value.
+        min: u64,
+        /// The greatest value.
+        max: u64,
+    },
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the first thing that is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let reason = |error: toml::de::Error| error.to_string().trim_end().to_owned();
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: reason(error) })?;
+        config.check()?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for path in [
+            &mut config.genesis,
+            &mut config.account,
+            &mut config.passphrase_file,
+            &mut config.data,
+        ] {
+            *path = folder.join(&path);
+        }
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let work = &self.work;
+        let ranges = [
+            ("work.capacity", work.capacity.into(), 1, 1_024),
+            ("work.children", work.children.into(), 1, work.capacity.into()),
+            ("work.memory_mb", work.memory_mb.into(), 64, 1 << 20),
+            ("work.threads", work.threads.into(), 0, 1_024),
+            ("work.cells_per_s", work.cells_per_s, 1, 1_000_000_000_000),
+        ];
+        for (field, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                return Err(ConfigError::Range { field, value, min, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the file with every field, its default, unit and range.
+    #[must_use]
+    pub const fn template() -> &'static str {
+        include_str!("assets/prover.toml")
+    }
+}
+
+impl Prices {
+    /// Returns the classes that are taken, with their prices.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Class, Amount)> {
+        let Self { xs, s, m, l, cairo } = self;
+        let prices = [*xs, *s, *m, *l, *cairo];
+        Class::ALL
+            .into_iter()
+            .zip(prices)
+            .filter_map(|(class, price)| Some((class, price?)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_file_and_its_paths_are_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CONFIG_FILE);
+        std::fs::write(&path, Config::template()).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.data, folder.path().join("data"));
+        assert_eq!(config.provider.prices.all().len(), 4);
+    }
+
+    #[test]
+    fn unknown_fields_and_numbers_out_of_range_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CONFIG_FILE);
+        let refused = |from: &str, to: &str| {
+            assert!(Config::template().contains(from), "{from}");
+            std::fs::write(&path, Config::template().replace(from, to)).unwrap();
+            Config::read(&path).unwrap_err().to_string()
+        };
+        let range = refused("children = 1", "children = 9");
+        assert_eq!(range, "`work.children` is 9, expected 1 to 4");
+        assert!(refused("capacity = 4", "capacty = 4").contains("capacty"));
+        assert!(refused("bond = \"100\"", "bond = \"-1\"").contains("no amount"));
+    }
+}

@@ -1,0 +1,169 @@
+//! The parent's side: as many children as may prove at once, each used again.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::Semaphore;
+
+use super::protocol::{Fault, MESSAGE_BYTES_MAX, Prepared, Proof, Reply, Task, frame, read};
+
+/// How children are.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// The program: this one.
+    pub program: PathBuf,
+    /// Children at once.
+    pub children: usize,
+    /// Memory of each, in MiB.
+    pub memory_mb: u64,
+    /// Threads of each.
+    pub threads: usize,
+    /// The longest that a task may take: a last resort, since leases end before.
+    pub time_max: Duration,
+}
+
+/// Children, idle or at work. Clones are the same pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    settings: Arc<PoolSettings>,
+    places: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Worker>>>,
+}
+
+/// Why a child gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The input is not the order's, or none of the model's.
+    #[error("the input does not fit: {0}")]
+    Input(String),
+    /// The model cannot be proven here.
+    #[error("cannot prove: {0}")]
+    Machine(String),
+    /// The proof does not verify.
+    #[error("the proof does not verify: {0}")]
+    Unverified(String),
+    /// The child ended, or said what nobody understands.
+    #[error("the child ended without an answer: {0}")]
+    Child(String),
+}
+
+/// A child and its pipes. Dropping it kills it.
+#[derive(Debug)]
+struct Worker {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    /// Keys that it has prepared, roughly: a hint to whom to give what.
+    keys: Vec<Vec<u8>>,
+}
+
+impl Pool {
+    /// Makes a pool; children start when they are needed.
+    #[must_use]
+    pub fn new(settings: PoolSettings) -> Self {
+        let places = Arc::new(Semaphore::new(settings.children.max(1)));
+        Self { settings: Arc::new(settings), places, idle: Arc::default() }
+    }
+
+    /// Prepares the prover of a key, and says what its proofs take.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if the model is not that of the key, or cannot be proven here.
+    pub async fn prepare(&self, task: &Task) -> Result<Prepared, Failure> {
+        match self.run(task).await? {
+            Reply::Prepared(prepared) => Ok(prepared),
+            _ => Err(Failure::Child("it answered something else".to_owned())),
+        }
+    }
+
+    /// Proves. Dropping the future ends the child.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if there is no proof.
+    pub async fn prove(&self, task: &Task) -> Result<Proof, Failure> {
+        match self.run(task).await? {
+            Reply::Proven(proof) => Ok(proof),
+            _ => Err(Failure::Child("it answered something else".to_owned())),
+        }
+    }
+
+    async fn run(&self, task: &Task) -> Result<Reply, Failure> {
+        let place = self.places.acquire().await;
+        let _place = place.map_err(|error| Failure::Child(error.to_string()))?;
+        let mut worker = match self.take(&task.key) {
+            Some(worker) => worker,
+            None => self.spawn()?,
+        };
+        let asked = tokio::time::timeout(self.settings.time_max, worker.ask(task)).await;
+        let reply = match asked {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => {
+                // How it ended is worth a word; one that talks nonsense ends here.
+                let _ = worker.child.start_kill();
+                let ended =
+                    worker.child.wait().await.map_or_else(|_| String::new(), |it| it.to_string());
+                return Err(Failure::Child(format!("{error} ({ended})")));
+            }
+            Err(_) => return Err(Failure::Child("it took too long".to_owned())),
+        };
+        worker.keys.retain(|key| *key != task.key);
+        worker.keys.insert(0, task.key.clone());
+        worker.keys.truncate(4);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        match reply {
+            Reply::Failed(Fault::Input, reason) => Err(Failure::Input(reason)),
+            Reply::Failed(Fault::Machine, reason) => Err(Failure::Machine(reason)),
+            Reply::Failed(Fault::Unverified, reason) => Err(Failure::Unverified(reason)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// An idle child that lives: one that knows the key, if there is one.
+    fn take(&self, key: &[u8]) -> Option<Worker> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain_mut(|worker| matches!(worker.child.try_wait(), Ok(None)));
+        let place = idle.iter().position(|worker| worker.keys.iter().any(|known| known == key));
+        let place = place.or_else(|| idle.len().checked_sub(1))?;
+        Some(idle.swap_remove(place))
+    }
+
+    fn spawn(&self) -> Result<Worker, Failure> {
+        let failed = |reason: String| Failure::Child(reason);
+        let PoolSettings { program, memory_mb, threads, .. } = &*self.settings;
+        let mut child = Command::new(program)
+            .args(["child", "--memory-mb", &memory_mb.to_string()])
+            .env("RAYON_NUM_THREADS", threads.max(&1).to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(format!("cannot start `{}`: {error}", program.display())))?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let (Some(input), Some(output)) = (input, output) else {
+            return Err(failed("it has no pipes".to_owned()));
+        };
+        Ok(Worker { child, input, output, keys: Vec::new() })
+    }
+}
+
+impl Worker {
+    async fn ask(&mut self, task: &Task) -> std::io::Result<Reply> {
+        self.input.write_all(&frame(task)?).await?;
+        self.input.flush().await?;
+        let length = self.output.read_u32_le().await?;
+        if length > MESSAGE_BYTES_MAX {
+            return Err(std::io::Error::other("its answer is too long"));
+        }
+        let mut body = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        self.output.read_exact(&mut body).await?;
+        read(&body)
+    }
+}

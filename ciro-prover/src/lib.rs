@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod command;
+pub mod config;
+pub mod executor;
+pub mod files;
+pub mod journal;
+pub mod queue;
+pub mod shell;
+pub mod worker;

@@ -1,0 +1,153 @@
+//! What the ledger says, as it says it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ciro_protocol::api::{self, EventRecord, ProviderInfo};
+use ciro_protocol::event::Event;
+use ciro_protocol::id::ProviderId;
+use ciro_protocol::sign::Address;
+use ciro_sdk::client::{Client, ClientError};
+use tokio::sync::mpsc;
+
+use super::Message;
+use crate::worker::{Head, Input, Place, Sighting};
+
+/// The pause after a stream that broke off.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often the other providers are looked at.
+const PEERS: Duration = Duration::from_secs(10);
+/// Pages of providers at most.
+const PAGES_MAX: usize = 20;
+/// The longest line of a stream.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Reads the stream of events and heads for ever, and goes on where it broke off.
+pub(super) async fn listen(client: Client, account: Address, tx: mpsc::Sender<Message>) {
+    let mut listener = Listener { client, account, tx, after: None, provider: None };
+    while !listener.tx.is_closed() {
+        if let Err(error) = listener.read().await {
+            tracing::warn!(%error, "the stream of events broke off");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+struct Listener {
+    client: Client,
+    account: Address,
+    tx: mpsc::Sender<Message>,
+    after: Option<u64>,
+    /// What the ledger said of this provider; absent when it may have changed.
+    provider: Option<ProviderInfo>,
+}
+
+impl Listener {
+    async fn read(&mut self) -> Result<(), ClientError> {
+        let path = match self.after {
+            Some(after) => format!("{}?after={after}", api::EVENTS),
+            None => api::EVENTS.to_owned(),
+        };
+        let mut stream = self.client.stream(&path).await?;
+        let (mut buffer, mut event): (Vec<u8>, String) = (Vec::new(), String::new());
+        while let Some(chunk) = stream.chunk().await? {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line);
+                let line = line.trim_end();
+                if let Some(name) = line.strip_prefix("event:") {
+                    name.trim().clone_into(&mut event);
+                } else if let Some(data) = line.strip_prefix("data:") {
+                    self.told(&event, data.trim()).await?;
+                }
+            }
+            if buffer.len() > LINE_BYTES_MAX {
+                let reason = format!("a line has more than {LINE_BYTES_MAX} bytes");
+                return Err(ClientError::Answer { what: "events", reason });
+            }
+        }
+        Ok(())
+    }
+
+    async fn told(&mut self, event: &str, data: &str) -> Result<(), ClientError> {
+        let wrong = |error: serde_json::Error| ClientError::Answer {
+            what: "events",
+            reason: error.to_string(),
+        };
+        match event {
+            api::SSE_EVENT => {
+                let record: EventRecord = serde_json::from_str(data).map_err(wrong)?;
+                self.after = Some(record.seq);
+                if concerns_providers(&record.event) {
+                    self.provider = None;
+                }
+                // Within a block events are in order; so are their numbers.
+                let index = u32::try_from(record.seq & 0x7fff_ffff).unwrap_or_default();
+                let place = Place { height: record.height, index };
+                if let Some(sighting) = Sighting::of(&record.event, place, record.time_ms) {
+                    self.tell(Input::Ledger(sighting)).await;
+                }
+            }
+            api::SSE_HEAD => {
+                let head: api::Head = serde_json::from_str(data).map_err(wrong)?;
+                self.after.get_or_insert(head.events);
+                let info = match self.provider.take() {
+                    Some(info) => info,
+                    None => self.client.provider(self.account).await?,
+                };
+                let least = self.client.spec().providers.bond_min;
+                let whole = info.bond.checked_add(info.locked);
+                let head = Head {
+                    height: head.height,
+                    time_ms: head.time_ms,
+                    bond_free: info.bond,
+                    active: info.jailed_until_ms.is_none_or(|until| until <= head.time_ms)
+                        && whole.is_some_and(|whole| whole >= least),
+                };
+                self.provider = Some(info);
+                self.tell(Input::Head(head)).await;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, input: Input) {
+        // Nobody listens once the worker stops.
+        let _ = self.tx.send(Message::Input(Box::new(input))).await;
+    }
+}
+
+/// Whether an event may change what the ledger says of a provider.
+fn concerns_providers(event: &Event) -> bool {
+    !matches!(event, Event::ModelListed { .. } | Event::ModelRetired { .. })
+}
+
+/// Tells who else may claim, every few seconds.
+pub(super) async fn watch_peers(client: Client, tx: mpsc::Sender<Message>) {
+    while !tx.is_closed() {
+        match peers(&client).await {
+            Ok(peers) => {
+                let _ = tx.send(Message::Input(Box::new(Input::Peers(peers)))).await;
+            }
+            Err(error) => tracing::warn!(%error, "the other providers are not known"),
+        }
+        tokio::time::sleep(PEERS).await;
+    }
+}
+
+async fn peers(client: &Client) -> Result<BTreeMap<ProviderId, u16>, ClientError> {
+    let mut peers = BTreeMap::new();
+    let mut after = None;
+    for _ in 0..PAGES_MAX {
+        let page = client.providers(after.as_deref()).await?;
+        let active = page.items.iter().filter(|it| it.jailed_until_ms.is_none());
+        peers.extend(active.map(|it| (it.provider, it.asks.capacity)));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(peers)
+}

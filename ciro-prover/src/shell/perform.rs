@@ -1,0 +1,283 @@
+//! What the worker wants, done.
+
+use std::sync::Arc;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_protocol::api::{Code, JobState};
+use ciro_protocol::blob::BlobId;
+use ciro_protocol::id::JobId;
+use ciro_protocol::receipt::Outcome;
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::tx::{Body, Claim, Proven, Release, SignedTx, SubmitProof};
+use ciro_protocol::wire::Message as _;
+use ciro_sdk::client::{Client, ClientError};
+use ciro_sdk::network::VERIFIER;
+
+use super::{Shell, ShellError, Task};
+use crate::executor::{self, Failure, Pool};
+use crate::files;
+use crate::queue::JobQueue as _;
+use crate::worker::{
+    Answer, Deed, Effect, FetchError, Input, Place, ProveError, ProveTask, Sighting, Standing,
+};
+
+/// What makes equal transactions of a worker equal.
+#[derive(BorshSerialize, BorshDeserialize)]
+struct Salted {
+    job: JobId,
+    attempt: u8,
+    deed: u8,
+    until_ms: u64,
+}
+
+impl ciro_protocol::wire::Message for Salted {
+    const NAME: &'static str = "CIRO_WORKER_SALT_V1";
+    const BYTES_MAX: usize = 64;
+}
+
+impl Shell {
+    /// Performs one effect. Rows are durable before anything leaves that rests on them.
+    pub(super) async fn perform(&mut self, effect: Effect) -> Result<(), ShellError> {
+        match effect {
+            Effect::Save(row) => self.journal.save(&row)?,
+            Effect::Forget(job, attempt) => self.journal.forget(job, attempt)?,
+            Effect::Ack(position) => {
+                self.journal.sync()?;
+                if let Err(error) = self.queue.ack(position).await {
+                    tracing::warn!(%error, "a record will come again");
+                }
+            }
+            Effect::Ask(job) => {
+                let client = self.client.clone();
+                self.spawn(Task::Ask(job), async move { ask(&client, job).await });
+            }
+            Effect::Send { deed, job, attempt, until_ms } => {
+                self.journal.sync()?;
+                self.send((deed, job, attempt), until_ms);
+            }
+            Effect::Fetch(blob) => self.fetch(blob),
+            Effect::Prove(task) => self.prove(*task),
+            Effect::Kill(job, attempt) => {
+                if let Some(child) = self.running.remove(&Task::Prove(job, attempt)) {
+                    child.abort();
+                }
+            }
+            Effect::Store(bundle) => self.store(bundle),
+            Effect::Progress(job, attempt, state) => {
+                tracing::info!(%job, attempt, state = state.name(), "progress");
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, (deed, job, attempt): (Deed, JobId, u8), until_ms: u64) {
+        let body = match deed {
+            Deed::Claim => Body::Claim(Claim { job, attempt }),
+            Deed::Release(reason) => Body::Release(Release { job, attempt, reason }),
+            Deed::Submit(proven) => Body::SubmitProof(SubmitProof { job, attempt, proven }),
+        };
+        let kind = match deed {
+            Deed::Claim => 0,
+            Deed::Release(_) => 1,
+            Deed::Submit(_) => 2,
+        };
+        let digest = Salted { job, attempt, deed: kind, until_ms }.digest();
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&digest[..16]);
+        let tx = match self.client.sign(&self.key, body, (salt, until_ms)) {
+            Ok(tx) => tx,
+            Err(error) => {
+                tracing::error!(%error, %job, "a transaction cannot be signed");
+                return;
+            }
+        };
+        let client = self.client.clone();
+        let blobs = match deed {
+            Deed::Submit(proven) => self.blobs_of(&proven),
+            _ => Vec::new(),
+        };
+        self.spawn(Task::Send(tx.body.id()), async move {
+            match sent(&client, &tx, &blobs).await {
+                Ok(refused) => {
+                    vec![Input::Answered(Answer { deed, job, attempt, until_ms, refused })]
+                }
+                // The worker sends it again, for as long as it makes sense.
+                Err(error) => {
+                    tracing::warn!(%error, %job, attempt, "a transaction did not arrive");
+                    Vec::new()
+                }
+            }
+        });
+    }
+
+    fn fetch(&mut self, blob: BlobId) {
+        let (client, path) = (self.client.clone(), self.data.join("inputs").join(blob.to_string()));
+        let max = usize::try_from(client.spec().limits.input_bytes).unwrap_or(usize::MAX);
+        self.spawn(Task::Fetch(blob), async move {
+            let kept = std::fs::read(&path).ok().filter(|bytes| BlobId::of(bytes) == Ok(blob));
+            if kept.is_some() {
+                return vec![Input::Blob(blob, Ok(()))];
+            }
+            let result = match client.download(blob, max).await {
+                Ok(bytes) => files::write_durably(&path, &bytes).map_err(|error| {
+                    tracing::error!(%error, %blob, "an input cannot be kept");
+                    FetchError::Local
+                }),
+                // A node that does not answer says nothing of the input.
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, %blob, "an input is not here yet");
+                    return Vec::new();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, %blob, "an input cannot be had");
+                    Err(FetchError::Unavailable)
+                }
+            };
+            vec![Input::Blob(blob, result)]
+        });
+    }
+
+    fn prove(&mut self, task: ProveTask) {
+        let ProveTask { job, attempt, order } = task;
+        let Some(entry) = self.catalog.entry(order.key) else {
+            tracing::error!(%job, "the model of a job that is held is not here");
+            return;
+        };
+        let input = self.data.join("inputs").join(order.input.blob.to_string());
+        let limits = &self.client.spec().limits;
+        let child = executor::Task {
+            model: entry.model.to_string_lossy().into_owned(),
+            key: entry.key.clone(),
+            proof: Some(executor::ProofTask {
+                input: input.to_string_lossy().into_owned(),
+                statement: order.input.statement,
+                bundles: self.data.join("bundles").to_string_lossy().into_owned(),
+                bundle_bytes_max: limits.bundle_bytes,
+            }),
+        };
+        let pool = self.pool.clone();
+        self.spawn(Task::Prove(job, attempt), async move {
+            let result = proven(&pool, &child).await.map_err(|error| {
+                tracing::error!(%error, %job, attempt, "there is no proof");
+                match error {
+                    Failure::Input(_) => ProveError::Input,
+                    Failure::Unverified(_) => ProveError::Unverified,
+                    _ => ProveError::Child,
+                }
+            });
+            vec![Input::Proof(job, attempt, result)]
+        });
+    }
+
+    fn store(&mut self, bundle: BlobId) {
+        let row = self.worker.rows().find(|row| row.proven.is_some_and(|it| it.bundle == bundle));
+        let Some(proven) = row.and_then(|row| row.proven) else { return };
+        let (client, blobs) = (self.client.clone(), self.blobs_of(&proven));
+        self.spawn(Task::Store(bundle), async move {
+            match upload(&client, &blobs).await {
+                Ok(()) => vec![Input::Stored(bundle)],
+                Err(error) => {
+                    tracing::warn!(%error, %bundle, "a bundle is not at a node yet");
+                    Vec::new()
+                }
+            }
+        });
+    }
+
+    /// The blobs that a proof is judged by: its bundle and its key.
+    fn blobs_of(&self, proven: &Proven) -> Vec<Arc<[u8]>> {
+        let path = self.data.join("bundles").join(proven.bundle.to_string());
+        let bundle = std::fs::read(path).ok();
+        let key = self.catalog.entry(proven.key).map(|entry| entry.key);
+        bundle.into_iter().chain(key).map(Into::into).collect()
+    }
+}
+
+/// Sends a transaction and waits for what becomes of it: `Some` if it changed nothing.
+async fn sent(
+    client: &Client,
+    tx: &SignedTx,
+    blobs: &[Arc<[u8]>],
+) -> Result<Option<Refusal>, ClientError> {
+    let answer = |error: ClientError| match &error {
+        ClientError::Refused { refusal, .. } => Ok(Some(*refusal)),
+        ClientError::Expired(_) => Ok(Some(Refusal::Expired)),
+        _ => match error.code() {
+            Some(Code::Refused(refusal)) => Ok(Some(refusal)),
+            _ => Err(error),
+        },
+    };
+    match client.send(tx).await {
+        Ok(_) => {}
+        Err(error) if error.code() == Some(Code::BlobMissing) && !blobs.is_empty() => {
+            upload(client, blobs).await?;
+            return Err(error);
+        }
+        Err(error) => return answer(error),
+    }
+    match client.executed(tx).await {
+        Ok(_) => Ok(None),
+        Err(error) => answer(error),
+    }
+}
+
+async fn upload(client: &Client, blobs: &[Arc<[u8]>]) -> Result<(), ClientError> {
+    for blob in blobs {
+        client.upload(blob).await?;
+    }
+    Ok(())
+}
+
+async fn proven(pool: &Pool, task: &executor::Task) -> Result<Proven, Failure> {
+    let proof = pool.prove(task).await?;
+    let key_blob = BlobId::of(&task.key).map_err(|error| Failure::Machine(error.to_string()))?;
+    tracing::info!(prove_ms = proof.prove_ms, bundle = %proof.bundle, "proven and verified");
+    Ok(Proven {
+        verifier: VERIFIER,
+        key_blob,
+        bundle: proof.bundle,
+        key: proof.key,
+        input: proof.input,
+        output: proof.output,
+    })
+}
+
+/// Asks how a job stands. The place is the head from before the question: what happened up to it
+/// is part of the answer.
+async fn ask(client: &Client, job: JobId) -> Vec<Input> {
+    let standing = async {
+        let head = client.chain_info().await?.head;
+        let standing = match client.job_info(job).await {
+            Ok(info) => match (info.state, info.held, info.receipt) {
+                (JobState::Open, ..) => Standing::Open { attempt: info.attempt },
+                (JobState::Claimed, Some(held), _) => Standing::Claimed {
+                    attempt: info.attempt,
+                    provider: held.provider,
+                    lease_until_ms: held.lease_until_ms,
+                },
+                (JobState::Claimed, None, _) => {
+                    let reason = "it is claimed by nobody".to_owned();
+                    return Err(ClientError::Answer { what: "a job", reason });
+                }
+                (JobState::Settled | JobState::Refunded, _, receipt) => {
+                    let by = receipt.and_then(|receipt| match receipt.outcome {
+                        Outcome::Settled(settled) => Some(settled.provider),
+                        Outcome::Refunded { .. } => None,
+                    });
+                    Standing::Ended { by }
+                }
+            },
+            Err(error) if error.code() == Some(Code::NotFound) => Standing::Unknown,
+            Err(error) => return Err(error),
+        };
+        let place = Place { height: head.height, index: u32::MAX };
+        Ok(Sighting { place, time_ms: head.time_ms, job, standing })
+    };
+    match standing.await {
+        Ok(sighting) => vec![Input::Ledger(sighting)],
+        Err(error) => {
+            tracing::warn!(%error, %job, "the node does not say how a job stands");
+            Vec::new()
+        }
+    }
+}

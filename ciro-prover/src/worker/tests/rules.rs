@@ -1,0 +1,192 @@
+//! Single rules.
+
+use std::collections::BTreeMap;
+
+use ciro_protocol::id::{JobId, ModelId, ProviderId};
+use ciro_protocol::order::{JobOrder, Mode};
+use ciro_protocol::wire::{List, Message};
+
+use super::{order, settings, units};
+use crate::queue::{JobOffer, Position};
+use crate::worker::{
+    Deed, Denial, Effect, Head, Input, Place, Reason, Row, Settings, Sighting, Situation, Standing,
+    State, Worker, decide, rank,
+};
+
+const JOB: JobId = JobId([7; 32]);
+
+fn head(height: u64, time_ms: u64) -> Head {
+    Head { height, time_ms, bond_free: units(1_000), active: true }
+}
+
+#[test]
+fn each_reason_not_to_claim_has_its_name() {
+    let model = ModelId([1; 32]);
+    let situation =
+        Situation { head: Some(head(1, 10_000)), busy: 0, claiming: units(0), draining: false };
+    type Change = fn(&mut Settings, &mut JobOrder, &mut Situation);
+    let cases: [(Change, Result<(), Denial>); 18] = [
+        (|_, _, _| {}, Ok(())),
+        (|it, _, _| it.listen_only = true, Err(Denial::ListenOnly)),
+        (|_, _, it| it.draining = true, Err(Denial::Draining)),
+        (|_, it, _| it.offer.mode = Mode::Direct(ProviderId(1)), Err(Denial::OtherProvider)),
+        (
+            |_, it, _| it.input.recipients = List::new(vec![ProviderId(3)]).unwrap(),
+            Err(Denial::NotRecipient),
+        ),
+        (|it, _, _| it.models.clear(), Err(Denial::NotServed)),
+        (|_, it, _| it.model = ModelId([2; 32]), Err(Denial::NotServed)),
+        (|it, _, _| it.memory_mb = 99, Err(Denial::Memory)),
+        (|_, it, _| it.offer.lease_ms = 1_499, Err(Denial::Lease)),
+        (|it, _, _| it.cells_per_s = 0, Err(Denial::Lease)),
+        (|_, it, _| it.offer.deadline_ms = 11_499, Err(Denial::Deadline)),
+        (|_, it, _| it.offer.price_max = units(149), Err(Denial::PriceMax)),
+        (|_, it, _| it.offer.ramp_start_ms = 9_900, Err(Denial::PriceNow)),
+        (|_, _, it| it.head = None, Err(Denial::NoHead)),
+        (
+            |_, _, it| it.head = it.head.map(|head| Head { active: false, ..head }),
+            Err(Denial::Inactive),
+        ),
+        (|_, _, it| it.busy = 2, Err(Denial::Capacity)),
+        (|_, _, it| it.claiming = units(951), Err(Denial::Bond)),
+        (|_, order, it| (order.offer.lease_ms, it.busy) = (2_999, 1), Err(Denial::Queue)),
+    ];
+    for (change, expected) in cases {
+        let (mut settings, mut order, mut situation) = (settings(model), order(0), situation);
+        change(&mut settings, &mut order, &mut situation);
+        assert_eq!(decide(&settings, &order, &situation), expected);
+    }
+}
+
+#[test]
+fn the_provider_with_more_capacity_ranks_first_more_often_and_ranks_differ() {
+    let peers: BTreeMap<_, _> = [(ProviderId(0), 1), (ProviderId(1), 3), (ProviderId(2), 4)].into();
+    let mut first = [0_u32; 3];
+    for number in 0..200 {
+        let job = JobId([number; 32]);
+        let mut ranks = [0, 1, 2].map(|id| rank(job, ProviderId(id), &peers));
+        let winner = ranks.iter().position(|rank| *rank == 0).unwrap();
+        first[winner] += 1;
+        ranks.sort_unstable();
+        assert_eq!(ranks, [0, 1, 2]);
+    }
+    assert!(first[0] < first[1] && first[0] < first[2], "{first:?}");
+    assert_eq!(rank(JOB, ProviderId(9), &peers), 0, "who is not listed waits for nobody");
+}
+
+#[test]
+fn a_row_survives_its_encoding_within_its_bound() {
+    let mut largest = order(u64::MAX / 2);
+    largest.input.recipients = List::new(vec![ProviderId(u32::MAX); 16]).unwrap();
+    largest.memo = ciro_protocol::wire::Bytes::new(vec![1; 64]).unwrap();
+    let row = Row {
+        job: JOB,
+        attempt: 1,
+        order: largest,
+        state: State::GivenUp,
+        reason: Some(Reason::Denied(Denial::Queue)),
+        claim_until_ms: 1,
+        lease_until_ms: 2,
+        proven: None,
+        heard: Place { height: 3, index: 4 },
+    };
+    assert_eq!(Row::from_bytes(&row.to_bytes()), Ok(row));
+}
+
+/// Claims a job and wins it.
+fn holding(order: JobOrder) -> Worker {
+    let mut worker = Worker::new(settings(order.model), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let offer = JobOffer { job: JOB, attempt: 1, order };
+    let position = Position { partition: 0, offset: 9 };
+    let effects = worker.step(0, Input::Offer(Box::new(offer.clone()), position));
+    assert!(effects.contains(&Effect::Ack(position)));
+    let place = |effect: &Effect, effects: &[Effect]| effects.iter().position(|it| it == effect);
+    let claim = Effect::Send { deed: Deed::Claim, job: JOB, attempt: 1, until_ms: 14_000 };
+    let claimed = place(&claim, &effects).unwrap();
+    let saved = effects[..claimed].iter().rev().find_map(|effect| match effect {
+        Effect::Save(row) => Some(row.state),
+        _ => None,
+    });
+    assert_eq!(saved, Some(State::Claiming), "durable before it is sent");
+    let again = worker.step(0, Input::Offer(Box::new(offer), position));
+    assert_eq!(again, [Effect::Ack(position)], "twice is once");
+    worker.step(1, Input::Ledger(won(2)));
+    worker
+}
+
+fn won(height: u64) -> Sighting {
+    let (provider, lease_until_ms) = (ProviderId(0), 18_000);
+    let standing = Standing::Claimed { attempt: 1, provider, lease_until_ms };
+    Sighting { place: Place { height, index: 0 }, time_ms: 10_000, job: JOB, standing }
+}
+
+fn state(worker: &Worker) -> (State, Option<Reason>) {
+    let row = worker.rows().next().unwrap();
+    (row.state, row.reason)
+}
+
+#[test]
+fn a_child_is_killed_after_a_lease_and_a_fifth_and_the_job_goes_back() {
+    let mut worker = holding(order(0));
+    worker.step(1, Input::Blob(order(0).input.blob, Ok(())));
+    assert_eq!(state(&worker).0, State::Proving);
+    // Neither a clock that is set back nor a machine that slept counts for more than its step.
+    worker.step(0, Input::Tick);
+    worker.step(5_000, Input::Tick);
+    let before = worker.step(9_599, Input::Tick);
+    assert!(!before.contains(&Effect::Kill(JOB, 1)));
+    let effects = worker.step(9_600, Input::Tick);
+    assert!(effects.contains(&Effect::Kill(JOB, 1)));
+    assert_eq!(state(&worker), (State::Releasing, Some(Reason::Killed)));
+    assert_eq!(worker.busy(), 1, "until the ledger says that it is back");
+    let standing = Standing::Over { attempt: 1 };
+    let over = Sighting { place: Place { height: 3, index: 0 }, standing, ..won(3) };
+    worker.step(9_600, Input::Ledger(over));
+    assert_eq!((worker.busy(), state(&worker).0), (0, State::GivenUp));
+}
+
+#[test]
+fn draining_lets_go_of_what_is_not_claimed_and_finishes_what_is_held() {
+    let mut worker = holding(order(0));
+    worker.step(1, Input::Drain);
+    assert_eq!(state(&worker).0, State::Fetching);
+    let offer = JobOffer { job: JobId([8; 32]), attempt: 1, order: order(0) };
+    worker.step(1, Input::Offer(Box::new(offer), Position { partition: 0, offset: 10 }));
+    let other = worker.rows().last().unwrap();
+    assert_eq!(other.reason, Some(Reason::Denied(Denial::Draining)));
+}
+
+#[test]
+fn a_direct_order_that_cannot_be_done_goes_back() {
+    let mut direct = order(0);
+    direct.offer.mode = Mode::Direct(ProviderId(0));
+    direct.offer.lease_ms = 1_000;
+    let mut worker = Worker::new(settings(direct.model), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let offer = JobOffer { job: JOB, attempt: 1, order: direct };
+    let effects =
+        worker.step(0, Input::Offer(Box::new(offer), Position { partition: 0, offset: 0 }));
+    assert!(effects.contains(&Effect::Ask(JOB)));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Send { .. })));
+    worker.step(0, Input::Ledger(won(2)));
+    assert_eq!(state(&worker), (State::Releasing, Some(Reason::Denied(Denial::Lease))));
+}
+
+/// Whether the ledger says of an attempt that is over that it is held after all, any number of
+/// times, it takes one place among those that make room.
+#[test]
+fn an_attempt_that_ends_again_and_again_is_forgotten_once() {
+    let mut worker = holding(order(0));
+    for round in 1..=20 {
+        let standing = Standing::Over { attempt: 1 };
+        let over =
+            Sighting { place: Place { height: 2 * round + 1, index: 0 }, standing, ..won(0) };
+        worker.step(1, Input::Ledger(over));
+        assert_eq!(state(&worker).0, State::GivenUp);
+        assert_eq!(worker.over.len(), 1);
+        worker.step(1, Input::Ledger(won(2 * round + 2)));
+        assert_eq!(state(&worker).0, State::Releasing);
+        assert_eq!(worker.over.len(), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! Children prove what the order states and nothing else, and what goes wrong in one of them stays
+//! there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ciro_protocol::id::InputDigest;
+use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task};
+use ciro_sdk::inputs::Inputs;
+use ciro_sdk::network::{VERIFIER, verify_stated};
+use ciro_sdk::{CompileSettings, InputStatement, Model, ProveSettings};
+use tempfile::TempDir;
+
+struct Shop {
+    folder: TempDir,
+    pool: Pool,
+    task: Task,
+    statement: InputDigest,
+}
+
+fn compiled(name: &str) -> (Model, Inputs) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models").join(name);
+    let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
+    let calibration = Some(inputs.clone());
+    let settings = CompileSettings { calibration, ..CompileSettings::default() };
+    (Model::compile_file(&folder.join("model.onnx"), &settings).unwrap(), inputs)
+}
+
+fn shop(memory_mb: u64) -> Shop {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, inputs) = compiled("linreg_diabetes");
+    let samples = inputs.samples(&model.input_specs()).unwrap();
+    let key = model.key(&ProveSettings::default()).unwrap();
+    let input = InputStatement::encode(&key, &samples[..1]).unwrap().statement;
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    model.save(Path::new(&path("model"))).unwrap();
+    std::fs::write(path("input"), input.to_bytes()).unwrap();
+    std::fs::create_dir(path("bundles")).unwrap();
+    let statement = input.order_digest(&key);
+    let proof = ProofTask {
+        input: path("input"),
+        statement,
+        bundles: path("bundles"),
+        bundle_bytes_max: 4 << 20,
+    };
+    let task = Task { model: path("model"), key: key.to_bytes(), proof: Some(proof) };
+    let pool = Pool::new(PoolSettings {
+        program: env!("CARGO_BIN_EXE_ciro-prover").into(),
+        children: 1,
+        memory_mb,
+        threads: 1,
+        time_max: Duration::from_secs(120),
+    });
+    Shop { folder, pool, task, statement }
+}
+
+#[tokio::test]
+async fn a_child_proves_what_the_order_states_and_keeps_the_bundle_under_its_id() {
+    let Shop { folder, pool, task, statement } = shop(2048);
+    let prepared = pool.prepare(&Task { proof: None, ..task.clone() }).await.unwrap();
+    assert!(prepared.memory_mb > 0 && prepared.prove_ms > 0);
+    let proof = pool.prove(&task).await.unwrap();
+    assert_eq!(proof.input, statement);
+    let file = folder.path().join("bundles").join(proof.bundle.to_string());
+    let stated = verify_stated(VERIFIER, &task.key, &std::fs::read(file).unwrap()).unwrap();
+    assert_eq!((stated.input, stated.output), (proof.input, proof.output));
+    // The same question has the same answer: what is asked again is no second proof.
+    assert_eq!(pool.prove(&task).await.unwrap().bundle, proof.bundle);
+}
+
+#[tokio::test]
+async fn whatever_is_not_the_orders_is_refused_and_the_child_lives_on() {
+    let Shop { folder, pool, task, .. } = shop(2048);
+    let changed = |change: fn(&mut ProofTask)| {
+        let mut changed = task.clone();
+        change(changed.proof.as_mut().unwrap());
+        changed
+    };
+    let other = changed(|it| it.statement.0[0] ^= 1);
+    assert!(matches!(pool.prove(&other).await, Err(Failure::Input(_))));
+    let missing = changed(|it| it.input.push('x'));
+    assert!(matches!(pool.prove(&missing).await, Err(Failure::Machine(_))));
+    let short = changed(|it| it.bundle_bytes_max = 10);
+    assert!(matches!(pool.prove(&short).await, Err(Failure::Machine(_))));
+    // A card that promises another model than it brings.
+    let (wrong, _) = compiled("logreg_iris");
+    let path = folder.path().join("wrong");
+    wrong.save(&path).unwrap();
+    let lie = Task { model: path.to_str().unwrap().to_owned(), proof: None, ..task.clone() };
+    // The key is prepared already, from the right model: it is another child's to be lied to.
+    let fresh = shop(2048).pool;
+    let told = fresh.prepare(&lie).await.unwrap_err().to_string();
+    assert!(told.contains("another one than the key's"), "{told}");
+    assert!(pool.prove(&task).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_model_that_takes_more_memory_than_a_child_has_fails_one_task() {
+    let Shop { folder: _folder, pool, task, .. } = shop(1);
+    let refused = pool.prepare(&Task { proof: None, ..task }).await.unwrap_err().to_string();
+    assert!(refused.contains("memory"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_child_that_is_killed_fails_its_task_and_the_next_has_another() {
+    let Shop { folder: _folder, pool, task, .. } = shop(2048);
+    // Dropping what waits for a child ends the child.
+    let dropped = tokio::time::timeout(Duration::from_millis(1), pool.prove(&task)).await;
+    assert!(dropped.is_err());
+    pool.prove(&task).await.unwrap();
+}

@@ -1,0 +1,44 @@
+//! What the commands say when something is wrong.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ciro-prover")).args(arguments).output().unwrap()
+}
+
+fn error(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn settings_are_written_once_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run(&["init", text(folder.path())]);
+    assert!(made.status.success());
+    let again = error(&["init", text(folder.path())]);
+    assert!(again.contains("cannot write"), "{again}");
+    // The files that the settings name are not there yet.
+    let config = folder.path().join("prover.toml");
+    for command in ["start", "register", "status"] {
+        let missing = error(&[command, "--config", text(&config)]);
+        assert!(missing.contains("genesis.json"), "{command}: {missing}");
+    }
+}
+
+#[test]
+fn settings_that_nobody_knows_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("prover.toml");
+    std::fs::write(&config, "nodes = \"http://a\"\n").unwrap();
+    let unknown = error(&["start", "--config", text(&config)]);
+    assert!(unknown.contains("nodes"), "{unknown}");
+    let missing = error(&["start", "--config", text(&folder.path().join("none.toml"))]);
+    assert!(missing.contains("none.toml"), "{missing}");
+}

@@ -1,0 +1,317 @@
+//! Jobs: ordered, waited for, and verified before the user sees what came back.
+
+use std::time::{Duration, Instant};
+
+use ciro_protocol::amount::Amount;
+use ciro_protocol::api::{self, Code, JobInfo, JobState};
+use ciro_protocol::blob::BlobId;
+use ciro_protocol::id::{InputDigest, JobId, ModelId};
+use ciro_protocol::light::ReceiptProof;
+use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as OrderPolicy};
+use ciro_protocol::receipt::{Outcome, Receipt};
+use ciro_protocol::sign::SecretKey;
+use ciro_protocol::tx::{Body, Cancel, SignedTx};
+use ciro_protocol::wire::{Bytes, List, Message as _};
+use ciro_stark::Policy;
+
+use super::{Client, ClientError, Executed, check_result};
+use crate::network::facts_of;
+use crate::verify::{InputStatement, Key, ProofBundle, Verified};
+
+/// How often the node is asked for a job's state.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What is paid, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Who may take the job.
+    pub mode: Mode,
+    /// The price at first.
+    pub price_min: Amount,
+    /// The price at last; it goes to escrow.
+    pub price_max: Amount,
+    /// How long the price rises, in ms.
+    pub ramp_ms: u64,
+    /// How long a provider holds the job, in ms.
+    pub lease_ms: u64,
+    /// How long until the job is refunded, in ms.
+    pub deadline_in_ms: u64,
+    /// What a provider puts at stake.
+    pub collateral: Amount,
+    /// How many providers may try.
+    pub attempts_max: u8,
+}
+
+/// What is ordered.
+#[derive(Clone, Debug)]
+pub struct Submission<'a> {
+    /// The registered model.
+    pub model: ModelId,
+    /// The key that the user computed or pinned.
+    pub key: &'a Key,
+    /// The integers that go in.
+    pub input: &'a InputStatement,
+    /// What is paid.
+    pub terms: Terms,
+    /// What the proof must be worth.
+    pub policy: Policy,
+    /// Up to 64 bytes of the user's own.
+    pub memo: &'a [u8],
+    /// Makes equal orders different; the same salt and terms within a minute are one order.
+    pub salt: Option<[u8; 16]>,
+}
+
+/// A job, with what its result has to answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// The key that its proof is verified with.
+    pub key: Key,
+    /// The integers that were ordered.
+    pub input: InputDigest,
+    /// What the proof must be worth.
+    pub policy: Policy,
+}
+
+/// A result that was verified here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// What the ledger says of the job.
+    pub receipt: Receipt,
+    /// The proof.
+    pub bundle: ProofBundle,
+    /// What it establishes.
+    pub verified: Verified,
+}
+
+impl Client {
+    /// Terms that fit the network and what its providers ask for: from the cheapest ask for the
+    /// class up to twice the dearest, or the hint if nobody asks.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node does not answer.
+    pub async fn quote(&self, class: Class, hint: Amount) -> Result<Terms, ClientError> {
+        let mut asks: Vec<Amount> = Vec::new();
+        let mut after = None;
+        for _ in 0..10 {
+            let page = self.providers(after.as_deref()).await?;
+            let able = page.items.iter().filter(|it| it.jailed_until_ms.is_none());
+            asks.extend(able.filter_map(|it| it.asks.price(class)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let jobs = &self.spec().jobs;
+        let cheapest = asks.iter().min().copied().unwrap_or(hint);
+        let dearest = asks.iter().max().copied().unwrap_or(hint);
+        Ok(Terms {
+            mode: Mode::Open,
+            price_min: cheapest,
+            price_max: dearest.checked_mul(2).unwrap_or(dearest),
+            ramp_ms: 5_000,
+            lease_ms: 60_000.clamp(jobs.lease_min_ms, jobs.lease_max_ms),
+            deadline_in_ms: 300_000.min(jobs.deadline_max_ms / 4 * 3),
+            collateral: cheapest,
+            attempts_max: jobs.attempts_max.min(3),
+        })
+    }
+
+    /// Builds and signs an order, without sending it.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the input or the memo is too long, or the node does not tell the time.
+    pub async fn order(
+        &self,
+        account: &SecretKey,
+        submission: &Submission<'_>,
+    ) -> Result<SignedTx, ClientError> {
+        let bytes = submission.input.to_bytes();
+        let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
+        let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
+        if found > limit {
+            return Err(too_long("the input", found, limit));
+        }
+        let blob = BlobId::of(&bytes).map_err(|_| too_long("the input", found, limit))?;
+        let memo = Bytes::new(submission.memo.to_vec());
+        let memo = memo.map_err(|many| too_long("the memo", many.len as u64, 64))?;
+        let now = self.chain_info().await?.head.time_ms;
+        let Policy { min_security_bits, min_proven_bits } = submission.policy;
+        let wanted =
+            min_security_bits.max(min_proven_bits).max(self.spec().security_bits_min.into());
+        let terms = &submission.terms;
+        let order = JobOrder {
+            model: submission.model,
+            key: submission.key.digest().into(),
+            input: Input {
+                blob,
+                bytes: found,
+                statement: submission.input.order_digest(submission.key),
+                recipients: List::default(),
+            },
+            offer: Offer {
+                mode: terms.mode,
+                price_min: terms.price_min,
+                price_max: terms.price_max,
+                ramp_start_ms: now,
+                ramp_ms: terms.ramp_ms,
+                lease_ms: terms.lease_ms,
+                deadline_ms: now.saturating_add(terms.deadline_in_ms),
+                collateral: terms.collateral,
+                attempts_max: match terms.mode {
+                    Mode::Open => terms.attempts_max,
+                    Mode::Direct(_) => 1,
+                },
+            },
+            policy: OrderPolicy {
+                bits: u16::try_from(wanted).unwrap_or(u16::MAX),
+                proven: min_proven_bits > 0 && min_proven_bits >= min_security_bits,
+            },
+            needs: Needs::default(),
+            memo,
+        };
+        let mut salt = submission.salt.unwrap_or_default();
+        if submission.salt.is_none() {
+            getrandom::fill(&mut salt).map_err(ClientError::Random)?;
+        }
+        let until = self.valid_until().await?;
+        self.sign(account, Body::Order(Box::new(order)), (salt, until))
+    }
+
+    /// Uploads the input, orders, and waits until the ledger has opened the job.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the network does not take the order.
+    pub async fn submit(
+        &self,
+        account: &SecretKey,
+        submission: &Submission<'_>,
+    ) -> Result<Job, ClientError> {
+        let order = self.order(account, submission).await?;
+        self.upload(&submission.input.to_bytes()).await?;
+        self.send(&order).await?;
+        self.executed(&order).await?;
+        Ok(Job {
+            id: order.body.id().into(),
+            key: submission.key.clone(),
+            input: submission.input.order_digest(submission.key),
+            policy: submission.policy.clone(),
+        })
+    }
+
+    /// Takes an order back that nobody has claimed.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] if somebody has.
+    pub async fn cancel(&self, account: &SecretKey, job: JobId) -> Result<Executed, ClientError> {
+        self.execute(account, Body::Cancel(Cancel { job })).await
+    }
+
+    /// How a job stands, as the node says.
+    ///
+    /// # Errors
+    /// [`ClientError`] if there is none.
+    pub async fn job_info(&self, job: JobId) -> Result<JobInfo, ClientError> {
+        self.http.get(&api::job(job)).await
+    }
+
+    /// A page of an account's jobs, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node does not answer.
+    pub async fn jobs_of(
+        &self,
+        requester: ciro_protocol::sign::Address,
+        after: Option<&str>,
+    ) -> Result<api::Page<JobInfo>, ClientError> {
+        let path = format!("{}?requester={requester}", api::JOBS);
+        let path = after.map_or_else(|| path.clone(), |after| format!("{path}&after={after}"));
+        self.http.get(&path).await
+    }
+
+    /// Waits until a job is settled, fetches the proof, and verifies it here against the key and
+    /// the input of the order. `seen` is told every state on the way.
+    ///
+    /// # Errors
+    /// [`ClientError::Refunded`] if it was paid back, [`ClientError::Result`] if what came back is
+    /// no answer, [`ClientError::TimedOut`] after `patience`.
+    pub async fn settled(
+        &self,
+        job: &Job,
+        patience: Duration,
+        mut seen: impl FnMut(&JobInfo),
+    ) -> Result<Settled, ClientError> {
+        let path = format!("{}?wait={}", api::job(job.id), api::wait(LOOK));
+        let begun = Instant::now();
+        loop {
+            let info: JobInfo = self.http.get(&path).await?;
+            seen(&info);
+            if matches!(info.state, JobState::Settled | JobState::Refunded) {
+                let receipt = info.receipt.ok_or(ClientError::Answer {
+                    what: "a job",
+                    reason: "it ended without a receipt".to_owned(),
+                })?;
+                return self.result(job, receipt).await;
+            }
+            if begun.elapsed() > patience {
+                let seconds = patience.as_secs();
+                return Err(ClientError::TimedOut { what: "the job's end", seconds });
+            }
+        }
+    }
+
+    async fn result(&self, job: &Job, receipt: Receipt) -> Result<Settled, ClientError> {
+        let settlement = match &receipt.outcome {
+            Outcome::Refunded { reason } => {
+                return Err(ClientError::Refunded { job: job.id, reason: *reason });
+            }
+            Outcome::Settled(settlement) => settlement,
+        };
+        let max = usize::try_from(self.spec().limits.bundle_bytes).unwrap_or(usize::MAX);
+        let bundle = self.download(settlement.bundle, max).await?;
+        let checked = check_result((job.id, job.input), &job.key, &receipt, (&bundle, &job.policy));
+        let (bundle, verified) = checked
+            .map_err(|source| ClientError::Result { job: job.id, source: Box::new(source) })?;
+        Ok(Settled { receipt, bundle, verified })
+    }
+
+    /// Waits until validators certified a receipt, and verifies that against the genesis.
+    ///
+    /// # Errors
+    /// [`ClientError::Receipt`] if it is not proven, [`ClientError::TimedOut`] after `patience`.
+    pub async fn receipt(
+        &self,
+        job: JobId,
+        patience: Duration,
+    ) -> Result<ReceiptProof, ClientError> {
+        let path = format!("{}?wait={}", api::job_receipt(job), api::wait(Duration::from_secs(5)));
+        let begun = Instant::now();
+        let bytes = loop {
+            match self.http.bytes(&path, ReceiptProof::BYTES_MAX).await {
+                Ok(bytes) => break bytes,
+                Err(error) if error.code() == Some(Code::NotCertified) => {
+                    if begun.elapsed() > patience {
+                        let (what, seconds) = ("the receipt's certificate", patience.as_secs());
+                        return Err(ClientError::TimedOut { what, seconds });
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let proof = ReceiptProof::from_bytes(&bytes)?;
+        proof.verify(self.genesis()).map_err(|source| ClientError::Receipt { job, source })?;
+        if proof.receipt.job != job {
+            let reason = "it is about another job".to_owned();
+            return Err(ClientError::Answer { what: "a receipt", reason });
+        }
+        Ok(proof)
+    }
+}
+
+impl Key {
+    /// The class of jobs that are proven under this key.
+    pub fn class(&self) -> Class {
+        facts_of(self).class()
+    }
+}

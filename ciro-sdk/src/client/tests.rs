@@ -1,0 +1,164 @@
+//! Nodes that lie, fail and repeat themselves.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ciro_protocol::api::{BlobStatus, Code, Problem};
+use ciro_protocol::blob::BlobId;
+use ciro_protocol::text::Text;
+
+use super::http::Http;
+use super::*;
+
+/// A node with prepared answers: status and body, in order; it keeps what it was asked.
+struct Node {
+    url: String,
+    asked: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+}
+
+fn node(answers: Vec<(u16, Vec<u8>)>) -> Node {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (kept, mut answers) = (Arc::clone(&asked), VecDeque::from(answers));
+    std::thread::spawn(move || {
+        while let (Some((status, body)), Ok((stream, _))) = (answers.pop_front(), listener.accept())
+        {
+            let request = read(&stream);
+            kept.lock().unwrap().push(request);
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let mut stream = &stream;
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&body).unwrap();
+        }
+    });
+    Node { url, asked }
+}
+
+/// The first line of a request, and its body.
+fn read(stream: &TcpStream) -> (String, Vec<u8>) {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let first = first.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    (first, body)
+}
+
+fn problem(code: Code) -> (u16, Vec<u8>) {
+    (code.status(), serde_json::to_vec(&Problem::new(code, "told")).unwrap())
+}
+
+fn blob(bytes: &[u8]) -> (u16, Vec<u8>) {
+    let id = BlobId::of(bytes).unwrap();
+    let status = BlobStatus { id, bytes: bytes.len() as u64, complete: true, missing: vec![] };
+    (200, serde_json::to_vec(&status).unwrap())
+}
+
+/// A client that has not asked for the chain.
+fn client(url: &str) -> Client {
+    let genesis = serde_json::from_str(include_str!("test_genesis.json")).unwrap();
+    let chain = Genesis::chain(&genesis).unwrap();
+    let http = Http::new(url).unwrap().with_patience(Duration::from_secs(10));
+    Client { http, genesis, chain }
+}
+
+#[tokio::test]
+async fn what_fails_for_a_while_is_sent_again_unchanged_and_what_is_refused_is_not() {
+    let node = node(vec![
+        problem(Code::QueueFull),
+        (502, b"<html>".to_vec()),
+        blob(b"bytes"),
+        problem(Code::StorageFull),
+        blob(b"bytes"),
+        problem(Code::BadBlob),
+    ]);
+    let client = client(&node.url);
+    for _ in 0..2 {
+        assert_eq!(client.upload(b"bytes").await.unwrap(), BlobId::of(b"bytes").unwrap());
+    }
+    let refused = client.upload(b"bytes").await.unwrap_err();
+    assert_eq!(refused.code(), Some(Code::BadBlob));
+    let asked = node.asked.lock().unwrap();
+    assert_eq!(asked.len(), 6);
+    assert!(asked.iter().all(|request| *request == asked[0]), "each is the same request");
+    assert_eq!(asked[0].1, b"bytes");
+}
+
+#[tokio::test]
+async fn a_blob_that_is_another_one_or_too_long_is_refused() {
+    let node = node(vec![(200, b"other".to_vec()), (200, vec![0; 100]), (200, b"bytes".to_vec())]);
+    let (client, id) = (client(&node.url), BlobId::of(b"bytes").unwrap());
+    for _ in 0..2 {
+        let refused = client.download(id, 99).await.unwrap_err();
+        assert!(matches!(refused, ClientError::Answer { .. }), "{refused:?}");
+    }
+    assert_eq!(client.download(id, 99).await.unwrap(), b"bytes");
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_with_the_chunks_that_are_missing() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(5 << 20).collect();
+    let id = BlobId::of(&bytes).unwrap();
+    let status = |missing: Vec<u64>| {
+        let complete = missing.is_empty();
+        let status = BlobStatus { id, bytes: bytes.len() as u64, complete, missing };
+        (200, serde_json::to_vec(&status).unwrap())
+    };
+    let node = node(vec![status(vec![1, 4]), status(vec![4]), status(vec![])]);
+    assert_eq!(client(&node.url).upload(&bytes).await.unwrap(), id);
+    let asked = node.asked.lock().unwrap();
+    let paths: Vec<&str> = asked.iter().map(|(first, _)| first.as_str()).collect();
+    let [one, four] = [1, 4].map(|index| format!("PUT {}", api::blob_chunk(id, index)));
+    assert_eq!(paths, [&format!("POST {}", api::BLOBS), &one, &four]);
+    assert_eq!((asked[1].1.len(), asked[2].1.len()), (1 << 20, 1 << 20));
+}
+
+#[tokio::test]
+async fn a_node_of_another_network_is_refused_on_connecting() {
+    let genesis: Genesis = serde_json::from_str(include_str!("test_genesis.json")).unwrap();
+    let mut other = genesis.clone();
+    other.spec.name = Text::new("another").unwrap();
+    let info = |genesis: &Genesis| {
+        let head = api::Head {
+            height: 0,
+            state_root: genesis.state_root,
+            time_ms: 0,
+            epoch: 0,
+            events: 0,
+        };
+        let chain = genesis.chain().unwrap();
+        let info = ChainInfo {
+            chain,
+            genesis: genesis.clone(),
+            head,
+            certified: 0,
+            version: String::new(),
+        };
+        (200, serde_json::to_vec(&info).unwrap())
+    };
+    let node = node(vec![info(&other), info(&genesis), info(&other)]);
+    let refused = Client::connect(&node.url, genesis.clone()).await.unwrap_err();
+    assert!(matches!(refused, ClientError::OtherChain { .. }), "{refused:?}");
+    assert_eq!(Client::connect(&node.url, genesis).await.unwrap().chain(), client(&node.url).chain);
+    assert_eq!(Client::genesis_of(&node.url).await.unwrap(), other);
+}
