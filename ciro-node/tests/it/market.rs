@@ -28,7 +28,7 @@ use ciro_sdk::{Key, ProofBundle};
 
 use crate::world::{RICH, World};
 
-/// A proof that verifies for ever: a small network of neurons, with the parameters of tests.
+/// A golden proof: a small network of neurons, with the parameters of tests.
 pub(crate) struct Golden {
     pub(crate) key: Vec<u8>,
     pub(crate) bundle: Vec<u8>,
@@ -38,10 +38,10 @@ impl Golden {
     pub(crate) fn read() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = folder.join("../ciro-sdk/stark/tests/fixtures");
-        let read = |kind: &str| std::fs::read(folder.join(format!("mlp_v2.{kind}"))).unwrap();
+        let read = |kind: &str| std::fs::read(folder.join(format!("mlp_v3.{kind}"))).unwrap();
         let samples: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(&read("statement")).unwrap();
         let claims = samples.into_iter().map(|[input, outputs]| Claim::public(input, outputs));
-        let statement = Statement { claims: claims.collect() };
+        let statement = Statement::of(claims.collect());
         let key = Key::from_bytes(&read("key")).unwrap();
         let bundle = ProofBundle::new(&key, &statement, read("proof")).to_bytes();
         Self { key: key.to_bytes(), bundle }
