@@ -38,7 +38,7 @@ impl Golden {
     pub(crate) fn read() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = folder.join("../ciro-sdk/stark/tests/fixtures");
-        let read = |kind: &str| std::fs::read(folder.join(format!("mlp_v2.{kind}"))).unwrap();
+        let read = |kind: &str| std::fs::read(folder.join(format!("mlp_v3.{kind}"))).unwrap();
         let samples: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(&read("statement")).unwrap();
         let claims = samples.into_iter().map(|[input, outputs]| Claim::public(input, outputs));
         let statement = Statement { claims: claims.collect() };
