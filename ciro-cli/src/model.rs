@@ -53,7 +53,7 @@ pub(crate) fn opened(
     opened_for(args, &[], purpose, ui)
 }
 
-/// As [`opened`], for these input files: what the model leaves open of its inputs' shapes is theirs.
+/// As [`opened`], for these input files: shapes that the model leaves open are theirs.
 pub(crate) fn opened_for(
     args: &ModelArgs,
     files: &[PathBuf],

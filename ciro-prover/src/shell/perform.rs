@@ -65,6 +65,9 @@ impl Shell {
             Effect::Store(bundle) => self.store(bundle),
             Effect::Progress(job, attempt, state) => {
                 tracing::info!(%job, attempt, state = state.name(), "progress");
+                if state.is_end() {
+                    self.tidy((job, attempt));
+                }
             }
         }
         Ok(())
@@ -182,6 +185,30 @@ impl Shell {
                 }
             }
         });
+    }
+
+    /// Removes the files of an attempt that is over, unless another one that is not has the same.
+    fn tidy(&self, over: (JobId, u8)) {
+        let Some(row) = self.worker.rows().find(|row| (row.job, row.attempt) == over) else {
+            return;
+        };
+        let live = || self.worker.rows().filter(|row| !row.state.is_end());
+        let input = row.order.input.blob;
+        let needs_input = live().any(|row| row.order.input.blob == input);
+        let bundle = row.proven.map(|proven| proven.bundle);
+        let bundle = bundle.filter(|bundle| {
+            !live().any(|row| row.proven.is_some_and(|proven| proven.bundle == *bundle))
+        });
+        let input = (!needs_input).then(|| self.data.join("inputs").join(input.to_string()));
+        let bundle = bundle.map(|bundle| self.data.join("bundles").join(bundle.to_string()));
+        for path in input.into_iter().chain(bundle) {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, file = %path.display(), "a file that is done with stays");
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The blobs that a proof is judged by: its bundle and its key.

@@ -245,7 +245,15 @@ impl Client {
         let path = format!("{}?wait={}", api::job(job.id), api::wait(LOOK));
         let begun = Instant::now();
         loop {
-            let info: JobInfo = self.http.get(&path).await?;
+            let info: JobInfo = match self.http.get(&path).await {
+                Ok(info) => info,
+                // A node that has just been started again executes its last blocks anew.
+                Err(error) if unseen(&error) && begun.elapsed() < patience => {
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             seen(&info);
             if matches!(info.state, JobState::Settled | JobState::Refunded) {
                 let receipt = info.receipt.ok_or(ClientError::Answer {
@@ -290,11 +298,12 @@ impl Client {
         let bytes = loop {
             match self.http.bytes(&path, ReceiptProof::BYTES_MAX).await {
                 Ok(bytes) => break bytes,
-                Err(error) if error.code() == Some(Code::NotCertified) => {
+                Err(error) if error.code() == Some(Code::NotCertified) || unseen(&error) => {
                     if begun.elapsed() > patience {
                         let (what, seconds) = ("the receipt's certificate", patience.as_secs());
                         return Err(ClientError::TimedOut { what, seconds });
                     }
+                    tokio::time::sleep(LOOK).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -307,6 +316,11 @@ impl Client {
         }
         Ok(proof)
     }
+}
+
+/// Whether a node knows nothing of a job, or not yet that it has ended.
+fn unseen(error: &ClientError) -> bool {
+    matches!(error.code(), Some(Code::NotFound | Code::JobNotEnded))
 }
 
 impl Key {

@@ -95,6 +95,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             let file = OutputFile::create(output)?;
             let proof = block_on(async {
                 let session = Session::open(&job.network).await?;
+                session.client.job_info(job.job).await?;
                 Ok(session.client.receipt(job.job, Duration::from_secs(60)).await?)
             })?;
             file.finish(&proof.to_bytes())?;

@@ -108,7 +108,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Fixes an input by an argument of the form `INPUT=NUMBER`; a later one replaces an earlier one.
+    /// Fixes an input by an argument of the form `INPUT=NUMBER`; a later one replaces an earlier.
     ///
     /// # Errors
     /// [`InvalidInputSetting`] if the argument has another form, or the number is not finite.

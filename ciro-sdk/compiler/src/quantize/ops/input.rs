@@ -126,8 +126,8 @@ fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Ve
     Some((Encoding::Columns { scales: scales.clone(), lo, hi: bound }, scales))
 }
 
-/// The view of an input that may miss values, for arithmetic: they count as what the model's imputer
-/// puts for them.
+/// The view of an input that may miss values, for arithmetic: they count as what the model's
+/// imputer puts for them.
 fn imputed(
     cx: &mut Lowering<'_>,
     index: usize,
