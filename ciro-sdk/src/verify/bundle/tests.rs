@@ -82,7 +82,7 @@ fn other_files_and_versions_are_told_apart() {
     assert!(old.to_string().ends_with("have the inference proven again"), "{old}");
     let new = decode(8, 3);
     assert!(new.to_string().ends_with("use a newer program"), "{new}");
-    assert!(matches!(decode(53, 0xff), BundleError::Context(_)));
+    assert!(matches!(decode(52, 0xff), BundleError::Context(_)));
     assert_eq!(decode(10, 9), BundleError::Route(9));
     assert_eq!(decode(12, b'S'), BundleError::Preset("Standard".to_owned()));
     assert_eq!(decode(88, 2), BundleError::Input(2));
