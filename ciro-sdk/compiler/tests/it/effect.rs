@@ -142,3 +142,15 @@ fn whole_quotients_of_two_tensors_are_exact_and_whole() {
         b.check(0.0).unwrap_or_else(|problem| panic!("{f:?} from {least}: {problem}"));
     }
 }
+
+#[test]
+fn sines_of_many_turns_are_as_fine_as_their_operand() {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 8], (-1.0, 1.0), 5);
+    let turned = bin(BinaryFn::Mul, ScalarFn::X, c(256.0 * std::f64::consts::PI));
+    let sine = b.unary(ScalarFn::Unary(UnaryFn::Sin, Box::new(turned.clone())), x);
+    let cosine = b.unary(ScalarFn::Unary(UnaryFn::Cos, Box::new(turned)), x);
+    let y = b.binary(BinaryFn::Add, sine, cosine);
+    b.output(y);
+    b.check(0.025).unwrap();
+}

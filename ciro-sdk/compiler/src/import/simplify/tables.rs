@@ -185,3 +185,52 @@ fn push(graph: &mut Graph, node: Node) -> NodeId {
     graph.nodes.push(node);
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::{ElementType, Input, Labels, Output};
+
+    /// `table[i + 1] - table[i]` of positions that are an integer input, or all the first.
+    fn steps_of(first: bool) -> Graph {
+        let (shape, element_type) = (vec![2], ElementType::Integer);
+        let input = Input { name: "i".into(), shape, element_type };
+        let mut graph = Graph { inputs: vec![input], ..Graph::default() };
+        let node = |op, operands: &[u32], shape: &[usize]| Node {
+            name: "n".into(),
+            origin: "Test".into(),
+            op,
+            operands: operands.iter().map(|&id| NodeId(id)).collect(),
+            shape: shape.to_vec(),
+            unrolled: None,
+        };
+        let table = Tensor::new(vec![3, 1], vec![1.0, 3.0, 8.0]).expect("three rows");
+        let zero = ScalarFn::binary(BinaryFn::Mul, ScalarFn::X, ScalarFn::Const(0.0));
+        let f = if first { zero } else { ScalarFn::X };
+        let next = ScalarFn::binary(BinaryFn::Add, ScalarFn::X, ScalarFn::Const(1.0));
+        graph.nodes = vec![
+            node(Op::Input { index: 0 }, &[], &[2]),
+            node(Op::Unary(f), &[0], &[2]),
+            node(Op::Constant(Arc::new(table)), &[], &[3, 1]),
+            node(Op::Gather, &[2, 1], &[2, 1]),
+            node(Op::Unary(next), &[1], &[2]),
+            node(Op::Gather, &[2, 4], &[2, 1]),
+            node(Op::Binary(BinaryFn::Sub), &[5, 3], &[2, 1]),
+        ];
+        graph.outputs = vec![Output { name: "y".into(), node: NodeId(6), labels: Labels::Real }];
+        graph
+    }
+
+    #[test]
+    fn steps_between_the_rows_of_a_table_are_a_table() {
+        let folded = fold(steps_of(true));
+        let output = column(&folded, folded.outputs[0].node).expect("one lookup");
+        assert_eq!(output.values, [2.0, 5.0, 0.0]);
+    }
+
+    #[test]
+    fn positions_that_may_count_from_the_end_stay_apart() {
+        let folded = fold(steps_of(false));
+        assert!(column(&folded, folded.outputs[0].node).is_none());
+    }
+}
