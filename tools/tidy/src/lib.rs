@@ -4,6 +4,8 @@
 //! only shrinks, as an entry that is no longer needed fails too.
 
 #[cfg(test)]
+mod cores;
+#[cfg(test)]
 mod exceptions;
 #[cfg(test)]
 mod figures;
