@@ -181,8 +181,18 @@ pub(crate) fn refused(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// The program, which cargo builds before this test, two folders up.
+///
+/// A compiler wrapper that is a shell script loses `CARGO_BIN_EXE_ciro-node`: its name is none for a
+/// shell.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    folder.join(format!("ciro-node{}", std::env::consts::EXE_SUFFIX))
+}
+
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ciro-node"));
+    let mut command = Command::new(program());
     command.args(arguments);
     command
 }

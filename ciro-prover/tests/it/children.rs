@@ -45,7 +45,7 @@ fn shop(memory_mb: u64) -> Shop {
     };
     let task = Task { model: path("model"), key: key.to_bytes(), proof: Some(proof) };
     let pool = Pool::new(PoolSettings {
-        program: env!("CARGO_BIN_EXE_ciro-prover").into(),
+        program: crate::program(),
         children: 1,
         memory_mb,
         threads: 1,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ciro-prover")).args(arguments).output().unwrap()
+    Command::new(crate::program()).args(arguments).output().unwrap()
 }
 
 fn error(arguments: &[&str]) -> String {

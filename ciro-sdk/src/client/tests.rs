@@ -13,10 +13,13 @@ use ciro_protocol::text::Text;
 use super::http::Http;
 use super::*;
 
+/// Requests in order: method and path, and the body.
+type Asked = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// A node with prepared answers: status and body, in order; it keeps what it was asked.
 struct Node {
     url: String,
-    asked: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    asked: Asked,
 }
 
 fn node(answers: Vec<(u16, Vec<u8>)>) -> Node {

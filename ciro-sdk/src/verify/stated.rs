@@ -238,7 +238,7 @@ mod tests {
             (1, vec![public(&[tensor(&[1], &[1])]), public(&[tensor(&[1], &[2])])]),
             (1, vec![public(&[a.clone(), b.clone()])]),
             (1, vec![public(&[b.clone(), a.clone()])]),
-            (1, vec![public(&[a.clone()]), public(&[b])]),
+            (1, vec![public(std::slice::from_ref(&a)), public(&[b])]),
             (1, vec![public(&[a.clone(), empty.clone()])]),
             (1, vec![public(&[empty, a])]),
             (1, vec![]),
