@@ -96,9 +96,7 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
 
     /// Whether a proof of the route is bound to the statement's context. Where it is not, no
     /// statement may have one.
-    fn binds_context(&self) -> bool {
-        true
-    }
+    fn binds_context(&self) -> bool;
 
     /// Checks that the proof shows every claim of the statement to be what the model computes, and
     /// that it is bound to the statement's context if the route [binds](Self::binds_context) one.

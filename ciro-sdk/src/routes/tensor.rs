@@ -61,6 +61,11 @@ impl RouteKey for ModelKey {
         Some(self.cells())
     }
 
+    /// The transcript begins with the key and the context.
+    fn binds_context(&self) -> bool {
+        true
+    }
+
     fn digest(&self) -> [u8; 32] {
         self.digest()
     }

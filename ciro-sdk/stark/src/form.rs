@@ -247,8 +247,14 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use num_traits::One;
+    use stwo::core::circle::SECURE_FIELD_CIRCLE_GEN;
+    use stwo::core::fields::m31::BaseField;
+    use stwo::core::pcs::quotients::{PointSample, build_samples_with_randomness_and_periodicity};
+
     use super::*;
-    use crate::chips::{ConstantsChip, IoChip};
+    use crate::air::Shape;
+    use crate::chips::{AccumulateChip, ConstantsChip, ContractChip, IoChip};
     use crate::key::COLUMNS_MAX;
     use crate::preset::Preset;
     use crate::statement::empty;
@@ -294,6 +300,55 @@ mod tests {
         for tree in 1..TREES - 1 {
             let places = form.places.iter().flat_map(|place| place.columns[tree - 1].clone());
             assert!(places.eq(0..form.sizes[tree].len()));
+        }
+    }
+
+    /// The argument for lifted columns in `docs/soundness.md` rests on which columns stwo opens a
+    /// third time, and where.
+    #[test]
+    fn folds_and_last_lookups_of_short_chips_are_opened_one_period_further_on() {
+        let chips = vec![
+            AnyChip::Io(IoChip { log_size: 5, lanes: 1 }),
+            AnyChip::Contract(ContractChip { log_size: 6, left: 1, right: 1, dynamic: false }),
+            AnyChip::Constants(ConstantsChip { log_size: 9, lanes: 4 }),
+            AnyChip::Accumulate(AccumulateChip { log_size: 7, lanes: 1, limbs: None }),
+            AnyChip::Constants(ConstantsChip { log_size: 9, lanes: 1 }),
+        ];
+        let form = Form::of(&ModelKey::of_chips(Preset::FastTest, chips, [0; 32]));
+        let point = SECURE_FIELD_CIRCLE_GEN.mul(12_345);
+        let points = form.points(point);
+        let value = |at: usize| SecureField::from(BaseField::from(at)) + SecureField::one();
+        let samples = TreeVec(
+            points.0[..TREES - 1]
+                .iter()
+                .map(|tree| {
+                    let of = |points: &Vec<CirclePoint<SecureField>>| {
+                        let sample = |(at, &point)| PointSample { point, value: value(at) };
+                        points.iter().enumerate().map(sample).collect()
+                    };
+                    tree.iter().map(of).collect()
+                })
+                .collect(),
+        );
+        let sizes = form.sizes.iter().map(|sizes| sizes.iter().copied()).collect();
+        let opened =
+            build_samples_with_randomness_and_periodicity(&samples, sizes, form.log_rows, value(7));
+        for (number, place) in form.places.iter().enumerate() {
+            let (shape, log_size) = (Shape::of(&place.chip), place.chip.log_size());
+            let columns = &opened[INTERACTION_TRACE_IDX][place.columns[1].clone()];
+            let folds = SECURE_EXTENSION_DEGREE * shape.folds;
+            let last = columns.len() - SECURE_EXTENSION_DEGREE;
+            for (at, samples) in columns.iter().enumerate() {
+                let repeats = at < folds || (at >= last && (log_size < 9 || number == 2));
+                assert_eq!(samples.len(), if repeats { 3 } else { 1 }, "chip {number}, {at}");
+                if repeats {
+                    let (period, now) = (&samples[0].0, &samples[2].0);
+                    let step = CanonicCoset::new(form.log_rows).step().repeated_double(log_size);
+                    assert_eq!(now.point, point);
+                    assert_eq!(period.point, point + step.into_ef());
+                    assert_eq!(period.value, now.value);
+                }
+            }
         }
     }
 

@@ -224,6 +224,10 @@ pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
     if !chips.iter().all(is_sane) {
         return Err("a chip has an impossible shape");
     }
+    // What a chip gives and takes is in the sum of its lookups: without one, nothing would hold it.
+    if chips.iter().any(|chip| Shape::of(chip).lookups == 0) {
+        return Err("a chip makes no lookup");
+    }
     let counts = Counts::of(chips);
     if counts.columns > COLUMNS_MAX {
         return Err("the chips have more than 2^13 columns");

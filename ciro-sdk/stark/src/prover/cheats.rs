@@ -206,24 +206,6 @@ fn totals_stand_in_the_last_row_of_each_chip() {
 }
 
 #[test]
-fn a_total_that_only_the_last_copy_of_a_chips_rows_reaches_is_refused() {
-    // For this prover the contraction has twice the rows, and another product in each copy: the last
-    // row of the tall accumulation sees the second.
-    let mut lab = product([SHORT, TALL], 25);
-    let AnyChip::Contract(chip) = &mut lab.taken[2] else { unreachable!() };
-    chip.log_size = TALL;
-    assert_eq!(lab.log_rows(), TALL);
-    for column in lab.fixed[2].iter_mut().chain(&mut lab.witness[2]) {
-        column.extend_from_within(..);
-    }
-    *lab.witness[2][0].last_mut().unwrap() += BaseField::from(2u32);
-    for verdict in lab.verdicts(|_, _| {}) {
-        // Its reads do not balance either; what it claims of its rows is found out first.
-        assert!(verdict.is_err(), "{verdict:?}");
-    }
-}
-
-#[test]
 fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
     for preset in Preset::ALL {
         let mut case = Case::at(preset, &models::dense(), 1);

@@ -127,11 +127,6 @@ impl Lab {
     ) -> [Result<(), VerificationError>; 4] {
         Preset::ALL.map(|preset| said(self.prove(preset, &cheat)))
     }
-
-    /// The tallest chip's rows, as a binary logarithm.
-    pub(super) fn log_rows(&self) -> u32 {
-        self.chips.iter().map(|chip| chip.log_size()).max().unwrap()
-    }
 }
 
 /// What a verifier says of a proof.
