@@ -39,6 +39,10 @@ pub(crate) struct Sum {
     /// Its rows, as a binary logarithm.
     pub(crate) log_size: u32,
     /// The first of the four columns of tree 2 that it adds the others to.
+    #[cfg_attr(
+        not(feature = "prove"),
+        expect(dead_code, reason = "for provers, who add up columns")
+    )]
     pub(crate) column: usize,
     /// What the others add.
     pub(crate) terms: Vec<Term>,
@@ -51,6 +55,10 @@ pub(crate) struct Term {
     /// The first of its four columns in tree 2.
     pub(crate) column: usize,
     /// Its rows, as a binary logarithm.
+    #[cfg_attr(
+        not(feature = "prove"),
+        expect(dead_code, reason = "for provers, who add up columns")
+    )]
     pub(crate) log_size: u32,
     pub(crate) factor: BaseField,
 }

@@ -15,7 +15,9 @@ mod relation;
 mod row;
 mod shape;
 
-pub(crate) use balance::{Balance, Closing, Fractions, Kind, Sum, Target};
+#[cfg(feature = "prove")]
+pub(crate) use balance::Sum;
+pub(crate) use balance::{Balance, Closing, Fractions, Kind, Target};
 pub(crate) use challenges::Challenges;
 #[cfg(feature = "prove")]
 pub(crate) use columns::Filled;
