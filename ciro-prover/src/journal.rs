@@ -1,8 +1,8 @@
 //! The table on disk: an append-only journal of rows, written again when most of it is out of date.
 //!
-//! A frame is a 32-bit length, the CRC-32 of the payload, and the payload: a row, or the name of one
-//! that is forgotten. What a crash left of the last frame is cut off; a frame that is damaged with
-//! others behind it is an error, since the disk lost what it had promised to keep.
+//! A frame is a 32-bit length, the CRC-32 of the payload, and the payload: a row, or the name of
+//! one that is forgotten. What a crash left of the last frame is cut off; a frame that is damaged
+//! with others behind it is an error, since the disk lost what it had promised to keep.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

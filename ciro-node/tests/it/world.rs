@@ -183,8 +183,8 @@ pub(crate) fn refused(arguments: &[&str]) -> String {
 
 /// The program, which cargo builds before this test, two folders up.
 ///
-/// A compiler wrapper that is a shell script loses `CARGO_BIN_EXE_ciro-node`: its name is none for a
-/// shell.
+/// A compiler wrapper that is a shell script loses `CARGO_BIN_EXE_ciro-node`: its name is none for
+/// a shell.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();

@@ -127,8 +127,8 @@ impl Prover {
         Ok(Proven { clamped, prove_ms, ..proven })
     }
 
-    /// Proves the inferences of integers as an order states them, in the settings' context; of these
-    /// nothing is encoded, so `clamped` stays empty.
+    /// Proves the inferences of integers as an order states them, in the settings' context; of
+    /// these nothing is encoded, so `clamped` stays empty.
     ///
     /// # Errors
     /// [`ProveError::Stated`] if the statement only commits to an input, otherwise as

@@ -242,8 +242,8 @@ impl KeyRing {
     /// The key to verify a bundle against.
     ///
     /// The bundle only says what kind of proof it is; whether it is one is for
-    /// [`verify`](crate::verify) to find out. So whoever wrote the bundle chooses among the entries:
-    /// a verifier who wants the strength of one of them asks for it with a [`Policy`].
+    /// [`verify`](crate::verify) to find out. So whoever wrote the bundle chooses among the
+    /// entries: a verifier who wants the strength of one of them asks for it with a [`Policy`].
     ///
     /// # Errors
     /// [`VerifyError::NotBuilt`] if this build leaves out the route, [`VerifyError::NoKey`] if

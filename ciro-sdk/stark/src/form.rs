@@ -69,9 +69,9 @@ impl Form {
     /// Runs the constraints of every chip once.
     ///
     /// # Panics
-    /// If a short chip has no LogUp column that is opened in the previous row and in this one. Every
-    /// chip has one: each makes at least one lookup. On it hangs that a chip's rows repeat in the
-    /// lifted trace, see `docs/soundness.md`.
+    /// If a short chip has no LogUp column that is opened in the previous row and in this one.
+    /// Every chip has one: each makes at least one lookup. On it hangs that a chip's rows repeat in
+    /// the lifted trace, see `docs/soundness.md`.
     pub(crate) fn of(key: &ModelKey) -> Self {
         let columns = fixed_columns(&key.chips);
         let indices: HashMap<_, _> =
@@ -139,8 +139,8 @@ impl Form {
         TreeVec(vec![once(0), of_tree(0), of_tree(1), once(TREES - 1)])
     }
 
-    /// The composition polynomial out of domain, from its two halves' opened values: of `q0 + x q1`,
-    /// where `x` belongs to the point doubled as often as a half has dimensions.
+    /// The composition polynomial out of domain, from its two halves' opened values: of `q0 + x
+    /// q1`, where `x` belongs to the point doubled as often as a half has dimensions.
     ///
     /// # Panics
     /// If the values are not those of a proof of this form.

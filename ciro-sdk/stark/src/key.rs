@@ -83,9 +83,9 @@ pub enum KeyError {
 
 impl ModelKey {
     const MAGIC: [u8; 7] = *b"CIROKEY";
-    /// The format's version, which counts apart from that of proofs. Keys of version 1 could be made
-    /// for models whose range checks checked nothing, and listed the views of one input as inputs of
-    /// their own. Those of version 2 commit to selectors that no chip reads.
+    /// The format's version, which counts apart from that of proofs. Keys of version 1 could be
+    /// made for models whose range checks checked nothing, and listed the views of one input as
+    /// inputs of their own. Those of version 2 commit to selectors that no chip reads.
     const VERSION: u8 = 3;
 
     #[cfg(feature = "prove")]

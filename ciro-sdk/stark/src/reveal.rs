@@ -1,8 +1,8 @@
 //! What a proof gives away: an attack that needs the key, the statement and one proof.
 //!
-//! Every opened value of a column is a linear equation on its rows, since a column is the polynomial
-//! through them: one equation for a query, four for the out-of-domain point. A column with no more
-//! unknown rows than that is solved for.
+//! Every opened value of a column is a linear equation on its rows, since a column is the
+//! polynomial through them: one equation for a query, four for the out-of-domain point. A column
+//! with no more unknown rows than that is solved for.
 
 use ciro_model::Tensor;
 use ciro_model::integer::{Claim, Statement};

@@ -193,8 +193,8 @@ impl Interface {
         self.inputs.iter().find(|port| port.views.len() > 1)
     }
 
-    /// Whether the names that come with the claims of a batch take a bounded amount of memory: those
-    /// of classes, and those of inputs and outputs.
+    /// Whether the names that come with the claims of a batch take a bounded amount of memory:
+    /// those of classes, and those of inputs and outputs.
     pub fn has_room_for_names(&self, batch: u32) -> bool {
         let port = |name: &str, shape: &[usize]| PORT_BYTES + name.len() + size_of_val(shape);
         let inputs = self.inputs.iter().map(|input| port(&input.name, &input.shape));

@@ -121,9 +121,9 @@ impl<E: EvalAtRow> ComponentRow<'_, E> {
 
     /// Closes the LogUp sum of the row.
     ///
-    /// The last column of most chips holds the sum of the row. That of one runs over the rows of all
-    /// chips: what it grows by, less what the others add, is the sum of its own row. It is cyclic,
-    /// so all that it ever grows by is 0.
+    /// The last column of most chips holds the sum of the row. That of one runs over the rows of
+    /// all chips: what it grows by, less what the others add, is the sum of its own row. It is
+    /// cyclic, so all that it ever grows by is 0.
     fn finish(mut self) -> E {
         if let Some((multiplicity, denominator)) = self.open.take() {
             self.push_pair(Term { numerator: multiplicity.into(), denominator });

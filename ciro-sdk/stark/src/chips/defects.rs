@@ -1,5 +1,5 @@
-//! Defects that this library has had or must not have, to be put in one at a time: whoever looks for
-//! forgeries must find one then. They exist in tests alone.
+//! Defects that this library has had or must not have, to be put in one at a time: whoever looks
+//! for forgeries must find one then. They exist in tests alone.
 
 use std::cell::Cell;
 

@@ -118,8 +118,8 @@ fn a_running_sum_that_begins_with_what_is_missing_is_refused() {
     needs(Defect::OpenWiring, &lab, shift(1));
 }
 
-/// Checks that a proof is accepted by a verifier with a defect, and that neither it nor the proof of
-/// a prover without the defect is accepted by one without.
+/// Checks that a proof is accepted by a verifier with a defect, and that neither it nor the proof
+/// of a prover without the defect is accepted by one without.
 fn needs_all(defect: Defect, lab: &Lab) {
     for preset in Preset::ALL {
         let forged = {

@@ -1,7 +1,8 @@
 //! From committed columns to a proof: composition, out-of-domain point, openings.
 //!
-//! The same steps as stwo's own prover, from its parts: theirs opens what its components' constraints
-//! read, ours what [`Form`] says, and ours shows each chip what the others add to its sums.
+//! The same steps as stwo's own prover, from its parts: theirs opens what its components'
+//! constraints read, ours what [`Form`] says, and ours shows each chip what the others add to its
+//! sums.
 
 use stwo::core::channel::Channel as _;
 use stwo::core::circle::CirclePoint;
@@ -73,8 +74,8 @@ impl Committed<'_> {
     }
 }
 
-/// The composition polynomial. Behind the trees, each chip finds what others add to its sums, in the
-/// order of [`Balance::sums`], in which stwo hands the columns out.
+/// The composition polynomial. Behind the trees, each chip finds what others add to its sums, in
+/// the order of [`Balance::sums`], in which stwo hands the columns out.
 fn compose(
     components: &[FrameworkComponent<Air>],
     balance: &Balance,

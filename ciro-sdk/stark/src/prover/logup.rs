@@ -12,8 +12,9 @@ use crate::air::{Challenges, Chip, Relation, Row, Shape};
 use crate::chips::AnyChip;
 use crate::rows::Column;
 
-/// The LogUp columns of a chip, four coordinates each: runs the chip's lookups over its rows, inverts
-/// the denominators in batches, and sums up along each row. The last column holds the rows' sums.
+/// The LogUp columns of a chip, four coordinates each: runs the chip's lookups over its rows,
+/// inverts the denominators in batches, and sums up along each row. The last column holds the rows'
+/// sums.
 pub(super) fn fill(
     chip: &AnyChip,
     shape: &Shape,

@@ -205,8 +205,8 @@ impl TensorProver {
         self.prove_in(inputs, Context::NONE)
     }
 
-    /// Runs the model on one input for each sample of the batch and proves the results in a context:
-    /// the proof is none in another.
+    /// Runs the model on one input for each sample of the batch and proves the results in a
+    /// context: the proof is none in another.
     ///
     /// # Errors
     /// [`StarkProveError`] if the number of inputs is not the batch's, or the model does not take

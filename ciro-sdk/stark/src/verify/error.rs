@@ -54,8 +54,8 @@ pub enum VerificationError {
     #[error("a proof of work before challenges is missing")]
     ChallengeProofOfWork,
     /// A constraint is violated, or an opened value is not the committed one: the proof is made for
-    /// other inputs or outputs, a value was used that nothing made, a product is wrong, or any other
-    /// rule of the model is broken.
+    /// other inputs or outputs, a value was used that nothing made, a product is wrong, or any
+    /// other rule of the model is broken.
     #[error(
         "a constraint does not hold at the point of evaluation: this is no proof of these inputs \
          and outputs"
