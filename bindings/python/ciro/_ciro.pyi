@@ -308,7 +308,8 @@ class ProveSettings:
     def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
         """
         Takes route and preset by their names, whether to commit to inputs instead of stating them,
-        and the most memory, in bytes, that a proof may be expected to take.
+        what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a
+        proof may be expected to take.
         """
 
 @final
@@ -400,10 +401,10 @@ def target() -> str:
     Architecture and CPU features that the library is compiled for.
     """
 
-def verify(proof: Proof, against: tuple[Key, Model | None], min_security: tuple[int, int], asked: tuple[Inputs | None, str | None, bool] = ..., observer: Any | None = None) -> Verified:
+def verify(proof: Proof, against: tuple[Key, Model | None], min_security: tuple[int, int], asked: tuple[Inputs | None, str | None, bool, str | None] = ..., observer: Any | None = None) -> Verified:
     """
-    Verifies a proof, that it is about these inputs if there are any, and that the model says the
-    same if there is one.
+    Verifies a proof, that it is about these inputs and bound to this context if there are any, and
+    that the model says the same if there is one.
 
     `min_security` are the bits that are asked for: conjectured, proven.
     """

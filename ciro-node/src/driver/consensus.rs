@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -268,10 +268,9 @@ impl Host for Machine {
                 Ok(None) => return,
                 Err(error) => return shared.fail(crate::chain_of(&error)),
             };
-            if let Err(TrySendError::Full(_)) =
-                answers.try_send(Input::Verdict { seq, digest, valid })
-            {
-                tracing::warn!(%seq, "a verdict found the queue of consensus full");
+            // Consensus asks once: a verdict waits for room. The queue is closed when it has ended.
+            if answers.send(Input::Verdict { seq, digest, valid }).is_err() {
+                tracing::debug!(%seq, "a verdict came after consensus had ended");
             }
         });
     }
