@@ -50,23 +50,20 @@ pub(crate) fn opened(
     purpose: Purpose,
     ui: &Ui,
 ) -> Result<(Model, Option<CalibrationReport>)> {
-    opened_for(args, &[], purpose, ui)
+    opened_for(args, &InputFiles::default(), purpose, ui)
 }
 
-/// As [`opened`], for these input files: shapes that the model leaves open are theirs.
+/// As [`opened`], for these inputs: shapes that the model leaves open are theirs.
 pub(crate) fn opened_for(
     args: &ModelArgs,
-    files: &[PathBuf],
+    inputs: &InputFiles,
     purpose: Purpose,
     ui: &Ui,
 ) -> Result<(Model, Option<CalibrationReport>)> {
     let name = args.path.display();
-    let inputs = match Model::is_compiled_file(&args.path) {
-        true => Vec::new(),
-        false => files.iter().map(|file| read(file)).collect::<Result<_>>()?,
-    };
     let cache = purpose == Purpose::Use;
-    let settings = OpenSettings { cache, inputs, ..settings(&args.compile)? };
+    let given = inputs.0.iter().flat_map(|(_, arrays)| arrays.given()).collect();
+    let settings = OpenSettings { cache, given, ..settings(&args.compile)? };
     let stage = ui.stage(format!("compiling {name}"));
     let Opened { model, origin, calibration, discovered, .. } = open(&args.path, &settings)?;
     drop(stage);
@@ -136,17 +133,28 @@ pub(crate) fn settings(args: &CompileArgs) -> Result<OpenSettings> {
     Ok(OpenSettings { compile, calibrate, ..OpenSettings::default() })
 }
 
-/// Reads the samples of one or more input files.
-pub(crate) fn samples(model: &Model, files: &[PathBuf]) -> Result<Vec<Sample>> {
-    let specs = model.input_specs();
-    let mut samples = Vec::new();
-    for file in files {
-        let read = read(file)?.samples(&specs);
-        samples.extend(read.with_context(|| format!("input `{}`", file.display()))?);
-    }
-    Ok(samples)
-}
+/// Input files that were read, each once: one may be a pipe.
+#[derive(Debug, Default)]
+pub(crate) struct InputFiles(Vec<(PathBuf, Inputs)>);
 
-fn read(file: &Path) -> Result<Inputs> {
-    Inputs::read(file).with_context(|| format!("input `{}`", file.display()))
+impl InputFiles {
+    pub(crate) fn read(files: &[PathBuf]) -> Result<Self> {
+        let read = |file: &PathBuf| {
+            let arrays = Inputs::read(file);
+            let arrays = arrays.with_context(|| format!("input `{}`", file.display()))?;
+            Ok((file.clone(), arrays))
+        };
+        files.iter().map(read).collect::<Result<_>>().map(Self)
+    }
+
+    /// The samples that they hold for a model, in their order.
+    pub(crate) fn samples(&self, model: &Model) -> Result<Vec<Sample>> {
+        let specs = model.input_specs();
+        let mut samples = Vec::new();
+        for (file, arrays) in &self.0 {
+            let read = arrays.samples(&specs);
+            samples.extend(read.with_context(|| format!("input `{}`", file.display()))?);
+        }
+        Ok(samples)
+    }
 }

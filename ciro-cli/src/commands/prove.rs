@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::outputs;
 use crate::args::{ModelArgs, RouteArgs};
 use crate::context::{Context, Status};
-use crate::model::{CalibrationReport, Purpose};
+use crate::model::{CalibrationReport, InputFiles, Purpose};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
@@ -65,9 +65,9 @@ struct Report<'a> {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
-    let (model, calibration) =
-        model::opened_for(&args.model, &args.input, Purpose::Use, &context.ui)?;
-    let samples = model::samples(&model, &args.input)?;
+    let inputs = InputFiles::read(&args.input)?;
+    let (model, calibration) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
+    let samples = inputs.samples(&model)?;
     // What the model cannot take, and what it loses, is told before anything is proven.
     let examined = model.examine(&samples)?;
     context.ui.warn_of(&examined.concerns);

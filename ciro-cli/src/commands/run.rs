@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::outputs;
 use crate::args::ModelArgs;
 use crate::context::{Context, Status};
-use crate::model::{self, Purpose};
+use crate::model::{self, InputFiles, Purpose};
 
 /// Arguments of `ciro run`.
 #[derive(Debug, clap::Args)]
@@ -30,8 +30,9 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let (model, _) = model::opened_for(&args.model, &args.input, Purpose::Use, &context.ui)?;
-    let samples = model::samples(&model, &args.input)?;
+    let inputs = InputFiles::read(&args.input)?;
+    let (model, _) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
+    let samples = inputs.samples(&model)?;
     let Ran { outputs, clamped, concerns } = model.run_all(&samples)?;
     context.ui.warn_of(&concerns);
     let report = Report { outputs: outputs::Lists::new(&outputs), samples: samples.len(), clamped };

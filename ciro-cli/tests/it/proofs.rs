@@ -42,6 +42,24 @@ fn a_proof_verifies_with_the_key_or_the_model() {
     insta::assert_snapshot!("verified", text);
 }
 
+/// A pipe can be read once.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_input_may_come_through_a_pipe() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    let read = |arguments: &str| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, &sandbox.read("input_0.json")).unwrap();
+        drop(writer);
+        let run = sandbox.run_from(arguments, reader);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        run.json()["output"].clone()
+    };
+    let output = sandbox.json("run model.onnx --input input_0.json")["output"].clone();
+    assert_eq!(read("run model.onnx --input /dev/stdin --json"), output);
+    assert_eq!(read("prove model.onnx --input /dev/stdin -o proof.ciro --json"), output);
+}
+
 #[test]
 fn a_proof_is_bound_to_its_context() {
     let sandbox = proven("logreg_iris");

@@ -66,6 +66,11 @@ impl Sandbox {
 
     /// Runs the command with these words as arguments.
     pub(crate) fn run(&self, arguments: &str) -> Run {
+        self.run_from(arguments, Stdio::null())
+    }
+
+    /// As [`run`](Self::run), with something to read on standard input.
+    pub(crate) fn run_from(&self, arguments: &str, stdin: impl Into<Stdio>) -> Run {
         let cache = match self.own_cache {
             true => self.path("cache"),
             false => Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
@@ -77,7 +82,7 @@ impl Sandbox {
             .env_remove("CIRO_LOG")
             .env_remove("CLICOLOR_FORCE")
             .env("COLUMNS", "100")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .output()
             .unwrap();
         Run {

@@ -41,9 +41,10 @@ pub struct OpenSettings {
     pub compile: CompileSettings,
     /// What it is calibrated with. Default: what lies beside it.
     pub calibrate: CalibrateWith,
-    /// What the model will be given. Default: nothing. Axes that the ONNX file and `compile` leave
-    /// open are those of the calibration samples, and without such those of these arrays.
-    pub inputs: Vec<Inputs>,
+    /// What the model will be given ([`Inputs::given`]). Default: nothing. Axes that the ONNX file
+    /// and `compile` leave open are those of the calibration samples, and without such those of
+    /// these arrays.
+    pub given: Vec<GivenArray>,
     /// Whether its compiled form may come from the user's cache. Default: no; for this run alone,
     /// never for what others rely on, such as a key, unless it is [confirmed](Opened::confirm).
     pub cache: bool,
@@ -202,22 +203,24 @@ impl OpenSettings {
         let mut compile = self.compile.clone();
         compile.calibration = calibration.as_ref().map(|samples| samples.inputs.clone());
         compile.import.given = match &compile.calibration {
-            Some(calibration) => given(calibration).collect(),
-            None => self.inputs.iter().flat_map(given).collect(),
+            Some(calibration) => calibration.given().collect(),
+            None => self.given.clone(),
         };
         let discovered = calibration.is_some() && self.calibrate == CalibrateWith::Neighbour;
         Ok(Resolved { compile, calibration, discovered })
     }
 }
 
-/// What arrays say of shapes.
-fn given(inputs: &Inputs) -> impl Iterator<Item = GivenArray> {
-    inputs.arrays().iter().enumerate().map(|(position, array)| GivenArray {
-        name: array.name.clone(),
-        position,
-        shape: array.shape.clone(),
-        len: array.data.len(),
-    })
+impl Inputs {
+    /// What the arrays say of shapes.
+    pub fn given(&self) -> impl Iterator<Item = GivenArray> {
+        self.arrays().iter().enumerate().map(|(position, array)| GivenArray {
+            name: array.name.clone(),
+            position,
+            shape: array.shape.clone(),
+            len: array.data.len(),
+        })
+    }
 }
 
 struct Resolved {

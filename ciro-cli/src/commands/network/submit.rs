@@ -18,7 +18,7 @@ use super::{NetworkArgs, Session, block_on};
 use crate::args::{ModelArgs, RouteArgs};
 use crate::commands::outputs;
 use crate::context::{Context, Status};
-use crate::model::{self, Purpose};
+use crate::model::{self, InputFiles, Purpose};
 use crate::ui::{BOLD, DIM, GOOD};
 
 /// What is ordered, and for how much.
@@ -126,8 +126,9 @@ struct Prepared {
 }
 
 fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
-    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
-    let samples = model::samples(&model, &args.input)?;
+    let inputs = InputFiles::read(&args.input)?;
+    let (model, _) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
+    let samples = inputs.samples(&model)?;
     context.ui.warn_of(&model.examine(&samples)?.concerns);
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
     let key = {
