@@ -1,8 +1,9 @@
 //! `node.toml`: how one node runs. What a network is stands in its genesis.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
 /// The name of the file in a node's folder.
@@ -87,54 +88,14 @@ impl Default for BlobConfig {
     }
 }
 
-/// Why settings are refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is no TOML, or holds a field that nobody knows.
-    #[error("`{}` is not usable: {reason}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Why, with the line.
-        reason: String,
-    },
-    /// A number is out of its range.
-    #[error("`{field}` is {value}, expected {min} to {max}")]
-    Range {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: u64,
-        /// The least value.
-        min: u64,
-        /// The greatest value.
-        max: u64,
-    },
-}
-
 impl Config {
     /// Reads `node.toml` of a folder.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] naming the first thing that is wrong.
-    pub fn read(folder: &Path) -> Result<Self, ConfigError> {
-        let path = folder.join(CONFIG_FILE);
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Parse {
-            path,
-            reason: error.to_string().trim_end().to_owned(),
-        })?;
+    /// [`SettingsError`] naming the first thing that is wrong.
+    pub fn read(folder: &Path) -> Result<Self, SettingsError> {
+        let config: Self = read_settings(&folder.join(CONFIG_FILE))?;
         config.check()?;
         Ok(config)
     }
@@ -143,23 +104,17 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Range`].
-    pub fn check(&self) -> Result<(), ConfigError> {
+    /// [`SettingsError::Range`].
+    pub fn check(&self) -> Result<(), SettingsError> {
         let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
-        let ranges = [
+        check_ranges(&[
             ("api.connections_max", size(self.api.connections_max), 1, 65_536),
             ("api.waiting_max", size(self.api.waiting_max), 1, 65_536),
             ("mempool.bytes_max", size(self.mempool.bytes_max), 64 << 10, 1 << 30),
             ("mempool.per_account_max", size(self.mempool.per_account_max), 1, 65_536),
             ("blobs.bytes_max", self.blobs.bytes_max, 1_000_000, 1_000_000_000_000_000_000),
             ("verify.threads", size(self.verify.threads), 0, 1_024),
-        ];
-        for (field, value, min, max) in ranges {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::Range { field, value, min, max });
-            }
-        }
-        Ok(())
+        ])
     }
 
     /// Returns the file with every field, its default, unit and range.

@@ -14,6 +14,7 @@ use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::order::Route;
 use ciro_protocol::sign::{Address, SecretKey};
+use ciro_sdk::network::SettingsError;
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, ApiState};
 use crate::blobs::{BlobLimits, Blobs, StoreBlobError};
 use crate::bodies::{Bodies, BodiesError};
-use crate::config::{ADDRESS_FILE, Config, ConfigError, GENESIS_FILE, KEY_FILE};
+use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
 use crate::driver::{
     Alone, ConsensusError, ConsensusThread, ExecutionError, ExecutionThread, Opening, Shared,
 };
@@ -43,7 +44,7 @@ const JOBS_MAX: usize = 64;
 pub enum StartError {
     /// The settings are not usable.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] SettingsError),
     /// The genesis is not usable.
     #[error("the genesis `{}` is not usable: {reason}", path.display())]
     Genesis {
@@ -112,13 +113,8 @@ pub enum StartError {
     #[error("`{0}` in `api.cors` is no origin")]
     Origin(String),
     /// The file that says where the interface listens cannot be written.
-    #[error("cannot write `{}`", path.display())]
-    Address {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Address(#[from] ciro_sdk::FileError),
 }
 
 /// A running node.
@@ -430,9 +426,5 @@ impl Shown {
 
 /// Says in a file where the interface listens.
 fn write_address(folder: &Path, address: SocketAddr) -> Result<(), StartError> {
-    let path = folder.join(ADDRESS_FILE);
-    let new = folder.join(format!("{ADDRESS_FILE}.new"));
-    let written = std::fs::write(&new, format!("{address}\n"));
-    let written = written.and_then(|()| std::fs::rename(&new, &path));
-    written.map_err(|source| StartError::Address { path, source })
+    Ok(ciro_sdk::files::write(&folder.join(ADDRESS_FILE), format!("{address}\n").as_bytes())?)
 }

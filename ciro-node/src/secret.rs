@@ -1,11 +1,10 @@
 //! Key files: `0x`, 64 hexadecimal digits, a line end; readable by their owner alone.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ciro_protocol::SecretKey;
+use ciro_sdk::files;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +54,7 @@ pub fn create(path: &Path, seed: Option<&str>) -> Result<SecretKey, SecretError>
         let path = path.to_owned();
         move |source| SecretError::File { operation, path, source }
     };
-    let mut options = OpenOptions::new();
-    let mut opened =
-        options.write(true).create_new(true).mode(0o600).open(path).map_err(file("create"))?;
+    let mut opened = files::create_private(path).map_err(file("create"))?;
     writeln!(opened, "0x{}", hex::encode(bytes)).map_err(file("write"))?;
     opened.sync_all().map_err(file("write"))?;
     SecretKey::from_bytes(&bytes).map_err(|_| SecretError::Content(path.to_owned()))
@@ -70,8 +67,7 @@ pub fn create(path: &Path, seed: Option<&str>) -> Result<SecretKey, SecretError>
 /// [`SecretError`] if it is not there, others may read it, or it holds no key.
 pub fn read(path: &Path) -> Result<SecretKey, SecretError> {
     let file = |source| SecretError::File { operation: "read", path: path.to_owned(), source };
-    let mode = std::fs::metadata(path).map_err(file)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = files::shared_mode(path).map_err(file)? {
         return Err(SecretError::Mode { path: path.to_owned(), mode });
     }
     let text = std::fs::read_to_string(path).map_err(file)?;
@@ -83,16 +79,18 @@ pub fn read(path: &Path) -> Result<SecretKey, SecretError> {
         .ok_or_else(|| SecretError::Content(path.to_owned()))
 }
 
-/// Draws a scalar below 2^251, which is below the curve's order.
+/// Draws a scalar.
 fn random_scalar() -> Result<[u8; 32], SecretError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
-    bytes[0] &= 0b0000_0111;
+    SecretKey::make_scalar(&mut bytes);
     Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

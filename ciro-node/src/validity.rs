@@ -10,6 +10,7 @@ use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::sign::{Address, KeyCache, SignError};
 use ciro_protocol::tx::{Body, Proven, SignedTx};
+use ciro_sdk::error_chain;
 use rayon::ThreadPool;
 
 use crate::blobs::Blobs;
@@ -147,11 +148,12 @@ impl Validity {
         let judged = |proven: &Proven| match judge(&self.judges(), proven) {
             Ok(judged) => Ok(judged),
             Err(Invalid::Unavailable(blob)) => Err(TxInvalid::Blob(blob)),
-            Err(other) => Err(TxInvalid::Proof(crate::chain_of(&other))),
+            Err(other) => Err(TxInvalid::Proof(error_chain(&other))),
         };
         match &tx.body.body {
-            Body::SubmitProof(body) => judged(&body.proven)?
-                .map_err(|unproven| TxInvalid::Proof(crate::chain_of(&unproven))),
+            Body::SubmitProof(body) => {
+                judged(&body.proven)?.map_err(|unproven| TxInvalid::Proof(error_chain(&unproven)))
+            }
             Body::ReportFraud(body) => {
                 let signed = self.signature(&body.signed()).is_ok();
                 let holds = judged(&body.submitted.proven)?.is_ok();

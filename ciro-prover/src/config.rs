@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::ModelId;
 use ciro_protocol::order::{Class, Region};
+use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
 /// The name of the file in a worker's folder.
@@ -84,52 +85,14 @@ pub struct WorkConfig {
     pub listen_only: bool,
 }
 
-/// Why settings are refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is no TOML, or holds a field that nobody knows.
-    #[error("`{}` is not usable: {reason}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Why, with the line.
-        reason: String,
-    },
-    /// A number is out of its range.
-    #[error("`{field}` is {value}, expected {min} to {max}")]
-    Range {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: u64,
-        /// The least value.
-        min: u64,
-        /// The greatest value.
-        max: u64,
-    },
-}
-
 impl Config {
     /// Reads a file.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] naming the first thing that is wrong.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let reason = |error: toml::de::Error| error.to_string().trim_end().to_owned();
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: reason(error) })?;
+    /// [`SettingsError`] naming the first thing that is wrong.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let mut config: Self = read_settings(path)?;
         config.check()?;
         let folder = path.parent().unwrap_or(Path::new("."));
         for path in [
@@ -143,21 +106,15 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn check(&self) -> Result<(), SettingsError> {
         let work = &self.work;
-        let ranges = [
+        check_ranges(&[
             ("work.capacity", work.capacity.into(), 1, 1_024),
             ("work.children", work.children.into(), 1, work.capacity.into()),
             ("work.memory_mb", work.memory_mb.into(), 64, 1 << 20),
             ("work.threads", work.threads.into(), 0, 1_024),
             ("work.cells_per_s", work.cells_per_s, 1, 1_000_000_000_000),
-        ];
-        for (field, value, min, max) in ranges {
-            if !(min..=max).contains(&value) {
-                return Err(ConfigError::Range { field, value, min, max });
-            }
-        }
-        Ok(())
+        ])
     }
 
     /// Returns the file with every field, its default, unit and range.

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::id::JobId;
 use ciro_protocol::wire::Message as _;
+use ciro_sdk::files::{self, FileError};
 
-use crate::files;
 use crate::worker::Row;
 
 /// The longest payload.
@@ -45,6 +45,9 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
+    /// The table cannot be written again.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The disk lost something.
     #[error("the table `{}` is damaged at byte {at}", path.display())]
     Damaged {
@@ -152,8 +155,7 @@ impl Journal {
             let frame = frame(&Entry::Save(row.clone())).map_err(|source| self.failed(source))?;
             content.extend_from_slice(&frame);
         }
-        let written = files::write_durably(&self.path, &content);
-        written.map_err(|source| self.failed(source))?;
+        files::write_durably(&self.path, &content)?;
         let file = OpenOptions::new().append(true).open(&self.path);
         self.file = file.map_err(|source| self.failed(source))?;
         self.bytes = content.len() as u64;

@@ -3,7 +3,6 @@
 pub mod command;
 pub mod config;
 pub mod executor;
-pub mod files;
 pub mod journal;
 pub mod queue;
 pub mod shell;

@@ -58,7 +58,10 @@ impl FileError {
 }
 
 /// Reads a whole file of at most `limit` bytes.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+/// [`FileError`] if it cannot be read or is longer.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     // Room for exactly what is there, where the system knows it: growing by doubling would take
@@ -100,9 +103,15 @@ impl OutputFile {
             Some(name) => name,
             None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
         };
-        let temporary = path.with_file_name(temporary_name(name));
-        let file = File::create_new(&temporary).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), temporary, file: Some(file) })
+        loop {
+            let temporary = path.with_file_name(temporary_name(name));
+            match File::create_new(&temporary) {
+                Ok(file) => return Ok(Self { path: path.to_owned(), temporary, file: Some(file) }),
+                // What a process of this number left behind when it was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
     }
 
     /// Writes the content and gives the file its name.
@@ -207,8 +216,52 @@ impl Drop for OutputFile {
 }
 
 /// Writes a file whole or not at all.
-pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+///
+/// # Errors
+/// [`FileError::Write`] if the system refuses; what was there before stays.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
     OutputFile::create(path)?.finish(content)
+}
+
+/// Writes a file whole or not at all, and returns once it would outlast the machine.
+///
+/// # Errors
+/// As [`write`](fn@write).
+pub fn write_durably(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    write(path, content)?;
+    // An empty parent is the folder at hand.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+/// Makes a new file for a secret, which its owner alone can read.
+///
+/// # Errors
+/// What the system refuses, [`io::ErrorKind::AlreadyExists`] if something of this name is there.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The permissions of a file that others than its owner have a part in; `None` if nobody else may
+/// do anything with it, or the system knows no permissions.
+///
+/// # Errors
+/// What the system refuses.
+pub fn shared_mode(path: &Path) -> io::Result<Option<u32>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+        Ok((mode & 0o077 != 0).then_some(mode))
+    }
+    #[cfg(not(unix))]
+    std::fs::metadata(path).map(|_| None)
 }
 
 #[cfg(test)]
@@ -229,6 +282,33 @@ mod tests {
         write(&path, b"second").unwrap();
         assert_eq!(read(&path, 6).unwrap(), b"second");
         assert_eq!(names(folder.path()), ["proof.ciro"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proof.ciro");
+        // Names that this process would take next, or has taken.
+        for count in 0..64 {
+            let left = format!(".proof.ciro.{}.{count}.tmp", std::process::id());
+            std::fs::write(folder.path().join(left), b"half").unwrap();
+        }
+        write_durably(&path, b"whole").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"whole");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_new_and_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        create_private(&path).unwrap();
+        assert_eq!(shared_mode(&path).unwrap(), None);
+        let again = create_private(&path).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(shared_mode(&path).unwrap(), Some(0o640));
     }
 
     #[test]

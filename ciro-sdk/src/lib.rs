@@ -5,7 +5,8 @@ mod advise;
 mod blinding;
 #[cfg(feature = "client")]
 pub mod client;
-mod files;
+mod error_chain;
+pub mod files;
 pub mod inputs;
 mod machine;
 #[cfg(feature = "network")]
@@ -29,6 +30,7 @@ pub use ciro_model::integer::{
 };
 pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
 pub use ciro_stark::{Policy, Preset, Security, UnknownPreset};
+pub use error_chain::error_chain;
 pub use files::{FileError, OutputFile, OutputFolder};
 pub use machine::{available_memory, peak_memory, total_memory};
 pub use printable::{printable, printable_json, printable_message};

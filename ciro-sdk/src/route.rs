@@ -58,7 +58,7 @@ impl Route {
     }
 
     /// The route that a key belongs to, by its first bytes.
-    pub(crate) fn of_key(bytes: &[u8]) -> Option<Self> {
+    pub fn of_key(bytes: &[u8]) -> Option<Self> {
         Self::ALL.iter().copied().find(|route| bytes.starts_with(route.magic()))
     }
 }

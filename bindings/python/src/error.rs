@@ -20,7 +20,7 @@ use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
     CompileError, ContextError, FileError, InputMismatch, InputRefusal, InvalidBlinding,
     KeyRingError, LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError, OpenError,
-    ProveError, RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError,
+    ProveError, RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError, error_chain,
     failed_check, printable_message,
 };
 use pyo3::exceptions::{PyFileExistsError, PyMemoryError, PyOSError, PyValueError};
@@ -285,13 +285,7 @@ pub(crate) fn reported(refusal: RefusedNode) -> Refused {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
+fn chain(error: &(dyn StdError + 'static)) -> String {
     // Names from models, keys and proofs are in it, and tracebacks go to terminals.
-    printable_message(&text)
+    printable_message(&error_chain(error))
 }

@@ -15,6 +15,7 @@ use ciro_protocol::blob::{BlobId, BlobList, CHUNK_BYTES};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::tx::Body as TxBody;
 use ciro_protocol::wire::Message as _;
+use ciro_sdk::error_chain;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
@@ -175,7 +176,7 @@ fn needed(parts: &Parts) -> Option<BTreeSet<BlobId>> {
     match read {
         Ok(()) => Some(needed),
         Err(error) => {
-            tracing::error!(error = crate::chain_of(&error), "the state cannot be read");
+            tracing::error!(error = error_chain(&error), "the state cannot be read");
             None
         }
     }

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use ciro_protocol::api::{Code, OCTETS, PROBLEM, Problem};
+use ciro_sdk::error_chain;
 
 use crate::blobs::StoreBlobError;
 use crate::ingress::Refused;
@@ -40,14 +41,14 @@ impl From<Problem> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(&crate::chain_of(&error))
+        Self::internal(&error_chain(&error))
     }
 }
 
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         if matches!(refused, Refused::Store(_) | Refused::Judge) {
-            return Self::internal(&crate::chain_of(&refused));
+            return Self::internal(&error_chain(&refused));
         }
         Problem::from(refused).into()
     }
@@ -55,7 +56,7 @@ impl From<Refused> for ApiError {
 
 impl From<StoreBlobError> for ApiError {
     fn from(error: StoreBlobError) -> Self {
-        let text = crate::chain_of(&error);
+        let text = error_chain(&error);
         let problem = match error {
             StoreBlobError::Content(_) | StoreBlobError::OtherId { .. } => {
                 Problem::new(Code::BadBlob, text)

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ciro_protocol::api::{CHAIN, ChainInfo};
+use ciro_sdk::error_chain;
 use serde::Serialize;
 
 use super::status;
@@ -136,6 +137,6 @@ fn running(folder: &Path) -> Finding {
     }
 }
 
-fn failed(name: &'static str, error: &dyn std::error::Error) -> Finding {
-    Finding { name, verdict: Verdict::Fail, detail: crate::chain_of(error) }
+fn failed(name: &'static str, error: &(dyn std::error::Error + 'static)) -> Finding {
+    Finding { name, verdict: Verdict::Fail, detail: error_chain(error) }
 }

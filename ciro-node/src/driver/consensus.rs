@@ -14,6 +14,7 @@ use ciro_consensus::{
     Block, Digest, Effect, Epoch, Fault, Genesis, Host, Identity, Input, OpenError, Operation,
     Record, Replica, ReplicaId, Seq, StakeChange, Timer, ValidatorSet, Write, perform,
 };
+use ciro_sdk::error_chain;
 use ciro_store::{FileDisk, Opened, Store, StoreError};
 
 use super::execution::Job;
@@ -170,7 +171,7 @@ impl Runner {
             self.machine.metrics.consensus(height, view, self.replica.epoch().0);
         }
         if let Err(error) = done {
-            self.machine.shared.fail(crate::chain_of(&ConsensusError::Store(error)));
+            self.machine.shared.fail(error_chain(&ConsensusError::Store(error)));
         }
     }
 
@@ -266,7 +267,7 @@ impl Host for Machine {
             let valid = match judge(validity, &bodies, &operations) {
                 Ok(Some(valid)) => valid,
                 Ok(None) => return,
-                Err(error) => return shared.fail(crate::chain_of(&error)),
+                Err(error) => return shared.fail(error_chain(&error)),
             };
             // Consensus asks once: a verdict waits for room. The queue is closed when it has ended.
             if answers.send(Input::Verdict { seq, digest, valid }).is_err() {
@@ -309,7 +310,7 @@ impl Host for Machine {
     }
 
     fn halt(&mut self, fault: Fault) {
-        self.shared.fail(format!("consensus halted: {}", crate::chain_of(&fault)));
+        self.shared.fail(format!("consensus halted: {}", error_chain(&fault)));
         self.running = false;
     }
 }
@@ -329,7 +330,7 @@ fn judge(
             Ok(()) => {}
             Err(ciro_ledger::Invalid::Unavailable(_)) => return Ok(None),
             Err(invalid) => {
-                tracing::warn!(error = crate::chain_of(&invalid), "a batch is not valid");
+                tracing::warn!(error = error_chain(&invalid), "a batch is not valid");
                 return Ok(Some(false));
             }
         }

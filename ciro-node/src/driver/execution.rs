@@ -15,6 +15,7 @@ use ciro_protocol::api::Head;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::{ChainSpec, Word};
 use ciro_protocol::id::TxId;
+use ciro_sdk::error_chain;
 
 use super::shared::Shared;
 use crate::bodies::{Bodies, BodiesError};
@@ -129,7 +130,7 @@ impl ExecutionThread {
         let run = move || {
             for job in jobs {
                 if let Err(error) = worker.perform(job) {
-                    return worker.tools.shared.fail(crate::chain_of(&error));
+                    return worker.tools.shared.fail(error_chain(&error));
                 }
             }
         };

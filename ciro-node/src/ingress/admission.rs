@@ -11,6 +11,7 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::{Address, SignError};
 use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::List;
+use ciro_sdk::error_chain;
 use tokio::sync::watch;
 
 use super::pending::{Full, Pending, Stage};
@@ -138,7 +139,7 @@ const fn is_final(refused: Option<Refusal>) -> bool {
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        let text = crate::chain_of(&refused);
+        let text = error_chain(&refused);
         match refused {
             Refused::Ledger(refusal) => refusal.into(),
             Refused::Full(Full::Bytes { .. }) => Self::new(Code::QueueFull, text),

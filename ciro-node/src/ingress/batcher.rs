@@ -14,6 +14,7 @@ use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::List;
+use ciro_sdk::error_chain;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::pending::{Pending, Stage, Taken};
@@ -133,7 +134,7 @@ impl Batcher {
             // Each transaction was judged when it came. If one does not count any more, a blob has
             // gone since: nobody has heard of the batch, so its senders may try again.
             Some(Err(invalid)) => {
-                tracing::warn!(error = crate::chain_of(&invalid), "a batch is not valid any more");
+                tracing::warn!(error = error_chain(&invalid), "a batch is not valid any more");
                 self.pending.settle(&txs, &Stage::Failed);
                 return Ok(());
             }
@@ -143,7 +144,7 @@ impl Batcher {
         let written = tokio::task::spawn_blocking(move || bodies.append(body)).await;
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(crate::chain_of(&error)),
+            Ok(Err(error)) => return Err(error_chain(&error)),
             Err(_) => return Err("writing a batch panicked".to_owned()),
         }
         self.settings.next_nonce += 1;

@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use ciro_protocol::blob::BlobId;
 use ciro_sdk::network::{VERIFIER, verify_stated};
-use ciro_sdk::{CostEstimate, InputStatement, Key, Model, ProveSettings, Prover};
+use ciro_sdk::{
+    CostEstimate, InputStatement, Key, Model, ProveSettings, Prover, error_chain, files,
+};
 
 use super::protocol::{
     Fault, MESSAGE_BYTES_MAX, Prepared, Proof, ProofTask, Reply, Task, frame, read,
 };
-use crate::files;
 
 /// Provers that a child keeps: each holds a model and the columns that commit to it.
 const KEPT: usize = 4;
@@ -96,12 +97,14 @@ fn prepare<'k>(
 }
 
 fn make(task: &Task, max_memory: u64) -> Result<Kept, Failed> {
-    let key = Key::from_bytes(&task.key).map_err(|error| machine(chain(&error)))?;
-    let model = Model::load(Path::new(&task.model)).map_err(|error| machine(chain(&error)))?;
+    let key = Key::from_bytes(&task.key).map_err(|error| machine(error_chain(&error)))?;
+    let model =
+        Model::load(Path::new(&task.model)).map_err(|error| machine(error_chain(&error)))?;
     let settings =
         ProveSettings { max_memory_bytes: Some(max_memory), ..ProveSettings::of(key.kind()) };
-    let estimate = CostEstimate::of(&model, &settings).map_err(|error| machine(chain(&error)))?;
-    let prover = Prover::new(&model, &settings).map_err(|error| machine(chain(&error)))?;
+    let estimate =
+        CostEstimate::of(&model, &settings).map_err(|error| machine(error_chain(&error)))?;
+    let prover = Prover::new(&model, &settings).map_err(|error| machine(error_chain(&error)))?;
     if prover.key() != key {
         return Err(machine("the model is another one than the key's"));
     }
@@ -125,13 +128,13 @@ fn prove(
         .map_err(|error| machine(format!("cannot read the input: {error}")))?;
     let wrong = |reason: String| (Fault::Input, reason);
     let statement =
-        InputStatement::from_bytes(&input, key).map_err(|error| wrong(chain(&error)))?;
+        InputStatement::from_bytes(&input, key).map_err(|error| wrong(error_chain(&error)))?;
     if statement.order_digest(key) != task.statement {
         return Err(wrong("the input is another one than the order states".to_owned()));
     }
     let proven = prover
         .prove_stated(&statement, Some(max_memory))
-        .map_err(|error| machine(chain(&error)))?;
+        .map_err(|error| machine(error_chain(&error)))?;
     let bundle = proven.bundle.to_bytes();
     let length = u64::try_from(bundle.len()).unwrap_or(u64::MAX);
     if length > task.bundle_bytes_max {
@@ -140,10 +143,10 @@ fn prove(
     }
     // A proof that does not hold costs a part of the bond: it is shown to nobody.
     let stated = verify_stated(VERIFIER, bytes, &bundle)
-        .map_err(|error| (Fault::Unverified, chain(&error)))?;
+        .map_err(|error| (Fault::Unverified, error_chain(&error)))?;
     let id = BlobId::of(&bundle).map_err(|error| machine(error.to_string()))?;
     files::write_durably(&Path::new(&task.bundles).join(id.to_string()), &bundle)
-        .map_err(|error| machine(format!("cannot keep the bundle: {error}")))?;
+        .map_err(|error| machine(error_chain(&error)))?;
     Ok(Proof {
         key: stated.key,
         input: stated.input,
@@ -155,9 +158,4 @@ fn prove(
 
 fn machine(reason: impl Into<String>) -> Failed {
     (Fault::Machine, reason.into())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -71,28 +71,19 @@ async fn read(
     offers: &mpsc::Sender<Delivery>,
 ) -> Result<(), ciro_sdk::client::ClientError> {
     let mut stream = client.stream(path).await?;
-    let mut buffer: Vec<u8> = Vec::new();
-    while let Some(chunk) = stream.chunk().await? {
-        buffer.extend_from_slice(&chunk);
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            match serde_json::from_slice::<api::JobOffer>(&line) {
-                Ok(line) => {
-                    *after = line.position.max(*after);
-                    if offers.send(delivery(class, line)).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                // Without a position there is no way past it: the next answer begins behind it.
-                Err(error) => tracing::error!(%error, "a line of the queue is no offer"),
-            }
+    while let Some(line) = stream.line(LINE_BYTES_MAX).await? {
+        if line.trim_ascii().is_empty() {
+            continue;
         }
-        if buffer.len() > LINE_BYTES_MAX {
-            tracing::error!(bytes = buffer.len(), "a line of the queue is too long");
-            return Ok(());
+        match serde_json::from_slice::<api::JobOffer>(&line) {
+            Ok(line) => {
+                *after = line.position.max(*after);
+                if offers.send(delivery(class, line)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            // Without a position there is no way past it: the next answer begins behind it.
+            Err(error) => tracing::error!(%error, "a line of the queue is no offer"),
         }
     }
     Ok(())

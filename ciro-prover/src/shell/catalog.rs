@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{KeyDigest, ModelId};
 use ciro_protocol::model::ModelCard;
 use ciro_sdk::client::{Client, ClientError};
+use ciro_sdk::files::FileError;
 use ciro_sdk::network::KEY_CELLS_UNKNOWN;
 
 use crate::executor::{Failure, Pool, Task};
-use crate::files;
 use crate::worker::Served;
+
+use super::keep::{NotKept, keep};
 
 /// Models that are kept in memory at most: some hundred bytes each, and their keys.
 const MODELS_MAX: usize = 1024;
@@ -22,8 +23,8 @@ const MODELS_MAX: usize = 1024;
 pub(super) enum CatalogError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("cannot keep the model: {0}")]
-    File(#[from] std::io::Error),
+    #[error("cannot keep the model")]
+    File(#[from] FileError),
     #[error("the model does not fit into this machine's address space")]
     TooLong,
     #[error("as many models are known as may be: {MODELS_MAX}")]
@@ -144,14 +145,12 @@ impl Catalog {
     /// The file of a model, fetched if it is not here.
     async fn fetch(&self, card: &ModelCard) -> Result<PathBuf, CatalogError> {
         let path = self.folder.join(card.blob.to_string());
-        // What is here may be damaged: it is what its digest says, or it is fetched again.
-        let kept = std::fs::read(&path).ok().filter(|bytes| BlobId::of(bytes) == Ok(card.blob));
-        if kept.is_none() {
-            let length = usize::try_from(card.bytes).map_err(|_| CatalogError::TooLong)?;
-            let bytes = self.client.download(card.blob, length).await?;
-            files::write_durably(&path, &bytes)?;
+        let length = usize::try_from(card.bytes).map_err(|_| CatalogError::TooLong)?;
+        match keep(&self.client, &path, card.blob, length).await {
+            Ok(()) => Ok(path),
+            Err(NotKept::Client(error)) => Err(error.into()),
+            Err(NotKept::File(error)) => Err(error.into()),
         }
-        Ok(path)
     }
 
     /// No code panics while it holds the lock, so that a poisoned one is as good.

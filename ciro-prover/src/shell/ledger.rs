@@ -49,22 +49,13 @@ impl Listener {
             None => api::EVENTS.to_owned(),
         };
         let mut stream = self.client.stream(&path).await?;
-        let (mut buffer, mut event): (Vec<u8>, String) = (Vec::new(), String::new());
-        while let Some(chunk) = stream.chunk().await? {
-            buffer.extend_from_slice(&chunk);
-            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = buffer.drain(..=end).collect();
-                let line = String::from_utf8_lossy(&line);
-                let line = line.trim_end();
-                if let Some(name) = line.strip_prefix("event:") {
-                    name.trim().clone_into(&mut event);
-                } else if let Some(data) = line.strip_prefix("data:") {
-                    self.told(&event, data.trim()).await?;
-                }
-            }
-            if buffer.len() > LINE_BYTES_MAX {
-                let reason = format!("a line has more than {LINE_BYTES_MAX} bytes");
-                return Err(ClientError::Answer { what: "events", reason });
+        let mut event = String::new();
+        while let Some(line) = stream.line(LINE_BYTES_MAX).await? {
+            let line = String::from_utf8_lossy(&line);
+            if let Some(name) = line.strip_prefix("event:") {
+                name.trim().clone_into(&mut event);
+            } else if let Some(data) = line.strip_prefix("data:") {
+                self.told(&event, data.trim()).await?;
             }
         }
         Ok(())
@@ -138,16 +129,6 @@ pub(super) async fn watch_peers(client: Client, tx: mpsc::Sender<Message>) {
 }
 
 async fn peers(client: &Client) -> Result<BTreeMap<ProviderId, u16>, ClientError> {
-    let mut peers = BTreeMap::new();
-    let mut after = None;
-    for _ in 0..PAGES_MAX {
-        let page = client.providers(after.as_deref()).await?;
-        let active = page.items.iter().filter(|it| it.jailed_until_ms.is_none());
-        peers.extend(active.map(|it| (it.provider, it.asks.capacity)));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    Ok(peers)
+    let providers = client.free_providers(PAGES_MAX).await?;
+    Ok(providers.into_iter().map(|it| (it.provider, it.asks.capacity)).collect())
 }

@@ -1,6 +1,7 @@
 //! The shell around the worker: performs its effects, and tells it what happens.
 
 mod catalog;
+mod keep;
 mod ledger;
 mod perform;
 

@@ -1,6 +1,6 @@
 //! What the worker wants, done.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::api::{Code, JobState};
@@ -11,11 +11,12 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::{Body, Claim, Proven, Release, SignedTx, SubmitProof};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Client, ClientError};
+use ciro_sdk::error_chain;
 use ciro_sdk::network::VERIFIER;
 
+use super::keep::{NotKept, keep};
 use super::{Shell, ShellError, Task};
 use crate::executor::{self, Failure, Pool};
-use crate::files;
 use crate::queue::JobQueue as _;
 use crate::worker::{
     Answer, Deed, Effect, FetchError, Input, Place, ProveError, ProveTask, Sighting, Standing,
@@ -95,12 +96,12 @@ impl Shell {
             }
         };
         let client = self.client.clone();
-        let blobs = match deed {
-            Deed::Submit(proven) => self.blobs_of(&proven),
-            _ => Vec::new(),
+        let evidence = match deed {
+            Deed::Submit(proven) => Some(self.evidence(&proven)),
+            _ => None,
         };
         self.spawn(Task::Send(tx.body.id()), async move {
-            match sent(&client, &tx, &blobs).await {
+            match sent(&client, &tx, evidence.as_ref()).await {
                 Ok(refused) => {
                     vec![Input::Answered(Answer { deed, job, attempt, until_ms, refused })]
                 }
@@ -117,21 +118,19 @@ impl Shell {
         let (client, path) = (self.client.clone(), self.data.join("inputs").join(blob.to_string()));
         let max = usize::try_from(client.spec().limits.input_bytes).unwrap_or(usize::MAX);
         self.spawn(Task::Fetch(blob), async move {
-            let kept = std::fs::read(&path).ok().filter(|bytes| BlobId::of(bytes) == Ok(blob));
-            if kept.is_some() {
-                return vec![Input::Blob(blob, Ok(()))];
-            }
-            let result = match client.download(blob, max).await {
-                Ok(bytes) => files::write_durably(&path, &bytes).map_err(|error| {
-                    tracing::error!(%error, %blob, "an input cannot be kept");
-                    FetchError::Local
-                }),
+            let result = match keep(&client, &path, blob, max).await {
+                Ok(()) => Ok(()),
+                Err(NotKept::File(error)) => {
+                    let error = error_chain(&error);
+                    tracing::error!(error, %blob, "an input cannot be kept");
+                    Err(FetchError::Local)
+                }
                 // A node that does not answer says nothing of the input.
-                Err(error) if error.is_transient() => {
+                Err(NotKept::Client(error)) if error.is_transient() => {
                     tracing::warn!(%error, %blob, "an input is not here yet");
                     return Vec::new();
                 }
-                Err(error) => {
+                Err(NotKept::Client(error)) => {
                     tracing::warn!(%error, %blob, "an input cannot be had");
                     Err(FetchError::Unavailable)
                 }
@@ -175,9 +174,9 @@ impl Shell {
     fn store(&mut self, bundle: BlobId) {
         let row = self.worker.rows().find(|row| row.proven.is_some_and(|it| it.bundle == bundle));
         let Some(proven) = row.and_then(|row| row.proven) else { return };
-        let (client, blobs) = (self.client.clone(), self.blobs_of(&proven));
+        let (client, evidence) = (self.client.clone(), self.evidence(&proven));
         self.spawn(Task::Store(bundle), async move {
-            match upload(&client, &blobs).await {
+            match evidence.upload(&client).await {
                 Ok(()) => vec![Input::Stored(bundle)],
                 Err(error) => {
                     tracing::warn!(%error, %bundle, "a bundle is not at a node yet");
@@ -211,12 +210,26 @@ impl Shell {
         }
     }
 
-    /// The blobs that a proof is judged by: its bundle and its key.
-    fn blobs_of(&self, proven: &Proven) -> Vec<Arc<[u8]>> {
-        let path = self.data.join("bundles").join(proven.bundle.to_string());
-        let bundle = std::fs::read(path).ok();
-        let key = self.catalog.entry(proven.key).map(|entry| entry.key);
-        bundle.into_iter().chain(key).map(Into::into).collect()
+    fn evidence(&self, proven: &Proven) -> Evidence {
+        let bundle = self.data.join("bundles").join(proven.bundle.to_string());
+        Evidence { bundle, key: self.catalog.entry(proven.key).map(|entry| entry.key) }
+    }
+}
+
+/// What a proof is judged by: its bundle, in a file, and its key.
+struct Evidence {
+    bundle: PathBuf,
+    key: Option<Vec<u8>>,
+}
+
+impl Evidence {
+    /// Brings to the node what of it is here.
+    async fn upload(&self, client: &Client) -> Result<(), ClientError> {
+        let bundle = std::fs::read(&self.bundle).ok();
+        for blob in bundle.iter().chain(&self.key) {
+            client.upload(blob).await?;
+        }
+        Ok(())
     }
 }
 
@@ -224,7 +237,7 @@ impl Shell {
 async fn sent(
     client: &Client,
     tx: &SignedTx,
-    blobs: &[Arc<[u8]>],
+    evidence: Option<&Evidence>,
 ) -> Result<Option<Refusal>, ClientError> {
     let answer = |error: ClientError| match &error {
         ClientError::Refused { refusal, .. } => Ok(Some(*refusal)),
@@ -234,25 +247,17 @@ async fn sent(
             _ => Err(error),
         },
     };
-    match client.send(tx).await {
-        Ok(_) => {}
-        Err(error) if error.code() == Some(Code::BlobMissing) && !blobs.is_empty() => {
-            upload(client, blobs).await?;
+    if let Err(error) = client.send(tx).await {
+        if let (Some(Code::BlobMissing), Some(evidence)) = (error.code(), evidence) {
+            evidence.upload(client).await?;
             return Err(error);
         }
-        Err(error) => return answer(error),
+        return answer(error);
     }
     match client.executed(tx).await {
         Ok(_) => Ok(None),
         Err(error) => answer(error),
     }
-}
-
-async fn upload(client: &Client, blobs: &[Arc<[u8]>]) -> Result<(), ClientError> {
-    for blob in blobs {
-        client.upload(blob).await?;
-    }
-    Ok(())
 }
 
 async fn proven(pool: &Pool, task: &executor::Task) -> Result<Proven, Failure> {

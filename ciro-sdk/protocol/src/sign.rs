@@ -92,6 +92,12 @@ impl SecretKey {
         StarkSigningKey::from_bytes(bytes).map(Self)
     }
 
+    /// Makes 32 random bytes a secret scalar: the curve's order is just above 2^251, so that five
+    /// bits are too many.
+    pub const fn make_scalar(bytes: &mut [u8; 32]) {
+        bytes[0] &= 0b0000_0111;
+    }
+
     /// Derives a key from a seed: the same seed gives the same key, as devnets and tests want.
     ///
     /// # Panics

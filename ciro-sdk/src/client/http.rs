@@ -24,11 +24,13 @@ pub(super) struct Http {
     patience: Duration,
 }
 
-/// An answer that is read as it comes.
+/// An answer that is read as it comes, line by line.
 #[derive(Debug)]
 pub struct Stream {
     response: reqwest::Response,
     url: String,
+    /// What came of the line that is not whole yet, and of those behind it.
+    buffer: Vec<u8>,
 }
 
 impl Http {
@@ -91,7 +93,7 @@ impl Http {
         let response = self.client.get(&url).send().await;
         let response = response.map_err(|source| self.broken(source))?;
         if response.status().is_success() {
-            return Ok(Stream { response, url: self.base.clone() });
+            return Ok(Stream { response, url: self.base.clone(), buffer: Vec::new() });
         }
         let status = response.status().as_u16();
         let bytes = self.read(response, PROBLEM_BYTES_MAX).await?;
@@ -165,17 +167,35 @@ impl Http {
 }
 
 impl Stream {
-    /// Waits for the bytes that follow; `None` at the end.
+    /// Waits for the next line, without its end; `None` once no whole one follows.
     ///
     /// # Errors
-    /// [`ClientError::Transport`] if the connection breaks.
-    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
-        let chunk = self.response.chunk().await;
-        let broken = |source: reqwest::Error| ClientError::Transport {
-            url: self.url.clone(),
-            source: source.without_url(),
-        };
-        Ok(chunk.map_err(broken)?.map(|chunk| chunk.to_vec()))
+    /// [`ClientError::Transport`] if the connection breaks, [`ClientError::Answer`] if a line has
+    /// more than `max` bytes.
+    pub async fn line(&mut self, max: usize) -> Result<Option<Vec<u8>>, ClientError> {
+        let mut searched = 0;
+        loop {
+            let end = self.buffer[searched..].iter().position(|byte| *byte == b'\n');
+            if let Some(end) = end.map(|end| searched + end) {
+                let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+                line.pop();
+                return Ok(Some(line));
+            }
+            searched = self.buffer.len();
+            if searched > max {
+                let reason = format!("a line has more than {max} bytes");
+                return Err(ClientError::Answer { what: "the stream", reason });
+            }
+            let chunk = self.response.chunk().await;
+            let broken = |source: reqwest::Error| ClientError::Transport {
+                url: self.url.clone(),
+                source: source.without_url(),
+            };
+            match chunk.map_err(broken)? {
+                Some(chunk) => self.buffer.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
     }
 }
 

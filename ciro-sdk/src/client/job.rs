@@ -92,17 +92,9 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if the node does not answer.
     pub async fn quote(&self, class: Class, hint: Amount) -> Result<Terms, ClientError> {
-        let mut asks: Vec<Amount> = Vec::new();
-        let mut after = None;
-        for _ in 0..10 {
-            let page = self.providers(after.as_deref()).await?;
-            let able = page.items.iter().filter(|it| it.jailed_until_ms.is_none());
-            asks.extend(able.filter_map(|it| it.asks.price(class)));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let providers = self.free_providers(10).await?;
+        let asks: Vec<Amount> =
+            providers.iter().filter_map(|provider| provider.asks.price(class)).collect();
         let jobs = &self.spec().jobs;
         let cheapest = asks.iter().min().copied().unwrap_or(hint);
         let dearest = asks.iter().max().copied().unwrap_or(hint);
@@ -127,13 +119,22 @@ impl Client {
         account: &SecretKey,
         submission: &Submission<'_>,
     ) -> Result<SignedTx, ClientError> {
-        let bytes = submission.input.to_bytes();
+        self.order_of(account, submission, &submission.input.to_bytes()).await
+    }
+
+    /// Builds and signs an order; `bytes` are its input's.
+    async fn order_of(
+        &self,
+        account: &SecretKey,
+        submission: &Submission<'_>,
+        bytes: &[u8],
+    ) -> Result<SignedTx, ClientError> {
         let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
         let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
         if found > limit {
             return Err(too_long("the input", found, limit));
         }
-        let blob = BlobId::of(&bytes).map_err(|_| too_long("the input", found, limit))?;
+        let blob = BlobId::of(bytes).map_err(|_| too_long("the input", found, limit))?;
         let memo = Bytes::new(submission.memo.to_vec());
         let memo = memo.map_err(|many| too_long("the memo", many.len as u64, 64))?;
         let now = self.chain_info().await?.head.time_ms;
@@ -175,7 +176,7 @@ impl Client {
         if submission.salt.is_none() {
             getrandom::fill(&mut salt).map_err(ClientError::Random)?;
         }
-        let until = self.valid_until().await?;
+        let until = self.valid_from(now);
         self.sign(account, Body::Order(Box::new(order)), (salt, until))
     }
 
@@ -188,8 +189,9 @@ impl Client {
         account: &SecretKey,
         submission: &Submission<'_>,
     ) -> Result<Job, ClientError> {
-        let order = self.order(account, submission).await?;
-        self.upload(&submission.input.to_bytes()).await?;
+        let bytes = submission.input.to_bytes();
+        let order = self.order_of(account, submission, &bytes).await?;
+        self.upload(&bytes).await?;
         self.send(&order).await?;
         self.executed(&order).await?;
         Ok(Job {

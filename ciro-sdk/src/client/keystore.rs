@@ -128,8 +128,7 @@ impl Keystore {
         loop {
             let mut secret = Zeroizing::new([0; 32]);
             getrandom::fill(secret.as_mut()).map_err(KeystoreError::Random)?;
-            // The curve's order is just above 2^251: of 32 random bytes, five bits are too many.
-            secret[0] &= 0x07;
+            SecretKey::make_scalar(&mut secret);
             if SecretKey::from_bytes(&secret).is_ok() {
                 return Self::seal(&secret, passphrase);
             }
@@ -246,30 +245,21 @@ impl Keystore {
 
 /// Writes a new file that only its owner can read.
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::AlreadyExists => KeystoreError::Exists(path.to_owned()),
         _ => FileError::Write { path: path.to_owned(), source }.into(),
     };
-    let mut file = options.open(path).map_err(failed)?;
+    let mut file = files::create_private(path).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 /// Refuses a file that others can read.
 fn check_closed(path: &Path) -> Result<(), KeystoreError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let failed = |source| FileError::Read { path: path.to_owned(), source };
-        let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KeystoreError::Open(path.to_owned()));
-        }
+    match files::shared_mode(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(KeystoreError::Open(path.to_owned())),
+        Err(source) => Err(FileError::Read { path: path.to_owned(), source }.into()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -151,6 +151,23 @@ impl Client {
         self.http.get(&paged(api::PROVIDERS, after)).await
     }
 
+    /// The providers that may claim, from so many pages at most.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node does not answer.
+    pub async fn free_providers(&self, pages: usize) -> Result<Vec<ProviderInfo>, ClientError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        for _ in 0..pages {
+            let page = self.providers(after.as_deref()).await?;
+            found.extend(page.items.into_iter().filter(|it| it.jailed_until_ms.is_none()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     /// A page of models: those that follow `after`, or the first ones.
     ///
     /// # Errors

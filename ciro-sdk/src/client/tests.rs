@@ -86,6 +86,22 @@ fn client(url: &str) -> Client {
 }
 
 #[tokio::test]
+async fn a_stream_is_read_line_by_line_and_no_line_is_endless() {
+    let text = b"event: head\r\n\n{}\ncut off".to_vec();
+    let node = node(vec![(200, text), (200, vec![b'x'; 5000]), problem(Code::NotFound)]);
+    let client = client(&node.url);
+    let mut stream = client.stream(api::EVENTS).await.unwrap();
+    for line in [&b"event: head\r"[..], b"", b"{}"] {
+        assert_eq!(stream.line(20).await.unwrap().as_deref(), Some(line));
+    }
+    assert_eq!(stream.line(20).await.unwrap(), None);
+    let mut stream = client.stream(api::EVENTS).await.unwrap();
+    let endless = stream.line(4000).await.unwrap_err().to_string();
+    assert!(endless.contains("a line has more than 4000 bytes"), "{endless}");
+    assert_eq!(client.stream(api::EVENTS).await.unwrap_err().code(), Some(Code::NotFound));
+}
+
+#[tokio::test]
 async fn what_fails_for_a_while_is_sent_again_unchanged_and_what_is_refused_is_not() {
     let node = node(vec![
         problem(Code::QueueFull),

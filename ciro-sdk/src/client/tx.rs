@@ -55,15 +55,15 @@ impl Client {
     pub async fn sign_now(&self, key: &SecretKey, body: Body) -> Result<SignedTx, ClientError> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(ClientError::Random)?;
-        self.sign(key, body, (salt, self.valid_until().await?))
+        let now = self.chain_info().await?.head.time_ms;
+        self.sign(key, body, (salt, self.valid_from(now)))
     }
 
-    /// Until when a transaction of now is valid, by the ledger's time.
-    pub(super) async fn valid_until(&self) -> Result<u64, ClientError> {
-        let now = self.chain_info().await?.head.time_ms;
+    /// Until when a transaction is valid that is signed now, by the ledger's time.
+    pub(super) fn valid_from(&self, now: u64) -> u64 {
         // A quarter stays for the ledger's clock to differ from what the node has seen of it.
         let most = self.spec().time.validity_max_ms / 4 * 3;
-        Ok(now.saturating_add(VALIDITY_MS.min(most)))
+        now.saturating_add(VALIDITY_MS.min(most))
     }
 
     /// Sends a transaction; sending it again is harmless.

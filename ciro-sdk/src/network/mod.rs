@@ -1,8 +1,11 @@
-//! What the network's protocol says of keys and proofs, told from their bytes alone.
+//! What the network's programs share: what its protocol says of keys and proofs, told from their
+//! bytes alone, and how their settings are read.
 //!
-//! Validators must agree, so every answer here is a function of bytes: no time, no machine, no
-//! setting.
+//! Validators must agree, so every answer about keys and proofs is a function of bytes: no time, no
+//! machine, no setting.
 
 mod proofs;
+mod settings;
 
 pub use proofs::{KEY_CELLS_UNKNOWN, NotProven, Stated, VERIFIER, facts, facts_of, verify_stated};
+pub use settings::{SettingsError, check_ranges, read_settings};

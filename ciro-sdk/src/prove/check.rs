@@ -95,6 +95,6 @@ fn refusals(error: ProveError) -> Vec<RefusedNode> {
         return refused;
     }
     let advice = error.advice();
-    let (node, op, reason) = ("model".to_owned(), String::new(), compile::chain(&error));
+    let (node, op, reason) = ("model".to_owned(), String::new(), crate::error_chain(&error));
     vec![RefusedNode { node, op, reason, advice }]
 }

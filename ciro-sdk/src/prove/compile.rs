@@ -13,6 +13,7 @@ use ciro_model::integer::{AccuracyReport, SourceInfo};
 use super::model::Model;
 use super::recompute::FloatModel;
 use crate::advice::Advice;
+use crate::error_chain::error_chain;
 use crate::files::{self, FileError};
 use crate::inputs::{InputError, InputSpec, Inputs, Sample};
 use crate::routes::RefusedNode;
@@ -90,7 +91,7 @@ impl CompileError {
             Self::Quantize(error) => {
                 let (node, op, reason) = match error {
                     QuantizeError::Refused { node, op, reason } => (node, op, reason.to_string()),
-                    QuantizeError::Model { node, op, source } => (node, op, chain(&**source)),
+                    QuantizeError::Model { node, op, source } => (node, op, error_chain(&**source)),
                     _ => return None,
                 };
                 let advice = error.hint().map(Advice::of);
@@ -99,12 +100,6 @@ impl CompileError {
             _ => None,
         }
     }
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Model {

@@ -7,7 +7,7 @@ use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::receipt::{Outcome, Receipt};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Home, Network, check_result};
-use ciro_sdk::{KeyRing, Policy};
+use ciro_sdk::{KeyRing, MAX_BUNDLE_BYTES, Policy, files};
 use serde::Serialize;
 
 use super::explained;
@@ -54,11 +54,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         Some(path) => Network::read_genesis(path)?,
         None => Home::of_user()?.network().map_err(explained)?.1,
     };
-    let bytes = read(&args.receipt, RECEIPT_BYTES_MAX)?;
-    let bundle = match &args.proof {
-        Some(path) => Some(read(path, ciro_sdk::MAX_BUNDLE_BYTES)?),
-        None => None,
-    };
+    let bytes = files::read(&args.receipt, RECEIPT_BYTES_MAX)?;
+    let bundle = args.proof.as_ref().map(|path| files::read(path, MAX_BUNDLE_BYTES)).transpose()?;
     let keys = args.key.as_deref().map(KeyRing::load).transpose()?;
     let checked = ReceiptProof::from_bytes(&bytes).map_err(anyhow::Error::from).and_then(|proof| {
         let height = proof.verify(&genesis)?;
@@ -81,8 +78,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             Ok(Status::Done)
         }
         Err(error) => {
-            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-            let error = causes.join(": ");
+            let error = format!("{error:#}");
             let text = format!("{BAD}invalid{BAD:#}  {}\n", ciro_sdk::printable(&error));
             let error = Some(error);
             let report = Report { valid: false, height: None, receipt: None, proof, error };
@@ -109,10 +105,4 @@ fn describe(receipt: &Receipt, height: u64, proof: bool) -> String {
          {DIM}input{DIM:#}      {}\n",
         receipt.job, receipt.key, receipt.input,
     )
-}
-
-fn read(path: &std::path::Path, limit: u64) -> Result<Vec<u8>> {
-    let length = std::fs::metadata(path).with_context(|| format!("`{}`", path.display()))?.len();
-    anyhow::ensure!(length <= limit, "`{}` has more than {limit} bytes", path.display());
-    std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }

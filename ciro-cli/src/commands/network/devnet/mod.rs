@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::client::Home;
+use ciro_sdk::files;
 use serde::{Deserialize, Serialize};
 
 use crate::context::{Context, Failure, Status};
@@ -125,11 +126,7 @@ impl Devnet {
     }
 
     fn write(&self) -> Result<()> {
-        let path = Self::file(&self.dir);
-        let temporary = self.dir.join(".devnet.json");
-        std::fs::write(&temporary, serde_json::to_vec_pretty(self)?)
-            .and_then(|()| std::fs::rename(&temporary, &path))
-            .with_context(|| format!("cannot write `{}`", path.display()))
+        Ok(files::write(&Self::file(&self.dir), &serde_json::to_vec_pretty(self)?)?)
     }
 
     fn process(&self, name: &str) -> Result<usize> {
