@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::exceptions::{LONG_COMMENTS, LONG_FILES, MODULES_BESIDE_FOLDERS};
-use crate::sources::{all, check, root};
+use crate::sources::{all, check, root, written};
 
 const LINES_MAX: usize = 500;
 const WIDTH_MAX: usize = 100;
@@ -48,4 +48,18 @@ fn comments_are_at_most_100_columns_wide() {
         let here: Vec<&String> = places.iter().filter(|p| p.starts_with(folder)).collect();
         assert!(*count <= known, "{folder}: {count} comments are too wide, not {known}: {here:#?}");
     }
+}
+
+#[test]
+fn no_conflict_of_a_merge_is_left() {
+    let mut places = Vec::new();
+    for source in written() {
+        for (at, line) in source.text.lines().enumerate() {
+            let mark = line.split(' ').next().unwrap_or("");
+            if ["<", "|", ">"].iter().any(|sign| mark == sign.repeat(7)) {
+                places.push(format!("{}:{}", source.path, at + 1));
+            }
+        }
+    }
+    assert!(places.is_empty(), "conflicts are resolved before a merge is committed: {places:#?}");
 }

@@ -18,9 +18,19 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn rust(folders: &[&str]) -> Vec<Source> {
     let mut sources = Vec::new();
     for folder in folders {
-        collect(&root().join(folder), folder, &mut sources);
+        collect(&root().join(folder), folder, &["rs"], &mut sources);
     }
     sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+/// Everything that people write, in whatever language.
+pub(crate) fn written() -> Vec<Source> {
+    let mut sources = Vec::new();
+    let kinds = [
+        "rs", "md", "toml", "yaml", "yml", "py", "sh", "cairo", "java", "sql", "xml", "js", "html",
+    ];
+    collect(&root(), ".", &kinds, &mut sources);
     sources
 }
 
@@ -35,16 +45,18 @@ pub(crate) fn all() -> Vec<Source> {
     rust(&folders)
 }
 
-fn collect(folder: &Path, path: &str, sources: &mut Vec<Source>) {
+fn collect(folder: &Path, path: &str, kinds: &[&str], sources: &mut Vec<Source>) {
     for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{path}: {error}")) {
         let entry = entry.expect("an entry");
         let name = entry.file_name().into_string().expect("a name in UTF-8");
         let path = format!("{path}/{name}");
         if entry.path().is_dir() {
-            if name != "target" && !name.starts_with('.') {
-                collect(&entry.path(), &path, sources);
+            // A folder with this file holds what a compiler or an installer made.
+            let made = entry.path().join("CACHEDIR.TAG").exists() || name == "node_modules";
+            if name != "target" && !name.starts_with('.') && !made {
+                collect(&entry.path(), &path, kinds, sources);
             }
-        } else if name.ends_with(".rs") {
+        } else if name.rsplit_once('.').is_some_and(|(_, kind)| kinds.contains(&kind)) {
             let text = std::fs::read_to_string(entry.path()).expect("text in UTF-8");
             sources.push(Source { path, text });
         }
