@@ -3,12 +3,12 @@
 mod air;
 mod chips;
 mod field;
-mod form;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
 mod preset;
 mod proof;
+mod proof_shape;
 #[cfg(feature = "prove")]
 mod prover;
 #[cfg(test)]

@@ -11,8 +11,8 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 use stwo::core::vcs_lifted::verifier::MerkleDecommitmentLifted;
 
-use crate::form::{Form, TREES};
 use crate::key::ModelKey;
+use crate::proof_shape::{ProofShape, TREES};
 
 /// A tensor STARK: together with a model key and a statement it convinces a verifier.
 #[derive(Clone, Debug)]
@@ -92,36 +92,36 @@ impl Proof {
     ///
     /// # Errors
     /// [`DecodeError`] if the bytes are anything but what [`Self::to_bytes`] writes for a proof of
-    /// the key's form.
+    /// the key's shape.
     pub fn from_bytes(bytes: &[u8], key: &ModelKey) -> Result<Self, DecodeError> {
         let mut r = Reader { bytes, at: 0 };
         let found = u16::from_le_bytes(r.take()?);
         if found != Self::VERSION {
             return Err(DecodeError::Version { expected: Self::VERSION, found });
         }
-        let form = Form::of(key);
-        let parameters = form.parameters;
-        let paths = form.path_hashes_max();
-        let nonces = r.many(parameters.nonces(form.log_rows), 8, Reader::u64)?;
+        let shape = ProofShape::of(key);
+        let parameters = shape.parameters;
+        let paths = shape.path_hashes_max();
+        let nonces = r.many(parameters.nonces(shape.log_rows), 8, Reader::u64)?;
         let commitments = TreeVec(r.many(TREES, 32, Reader::hash)?);
-        let sampled_values = form
+        let sampled_values = shape
             .openings
             .iter()
             .map(|tree| tree.iter().map(|&rows| r.many(rows, 16, Reader::extension)).collect())
             .collect::<Result<_, _>>()?;
         let decommitments = TreeVec(r.many(TREES, 4, |r| r.hashes(paths))?);
         let positions = r.length(parameters.queries)?;
-        let queried_values = form
+        let queried_values = shape
             .openings
             .iter()
             .map(|tree| tree.iter().map(|_| r.many(positions, 4, Reader::base)).collect())
             .collect::<Result<_, _>>()?;
         let proof_of_work = r.u64()?;
-        let first_layer = r.layer(&form)?;
+        let first_layer = r.layer(&shape)?;
         let inner_layers =
-            r.many(parameters.inner_layers(form.log_rows), 40, |r| r.layer(&form))?;
+            r.many(parameters.inner_layers(shape.log_rows), 40, |r| r.layer(&shape))?;
         let last_layer =
-            r.many(1 << parameters.last_layer(form.log_rows), 16, Reader::extension)?;
+            r.many(1 << parameters.last_layer(shape.log_rows), 16, Reader::extension)?;
         if r.at != bytes.len() {
             return Err(DecodeError::TrailingBytes(bytes.len() - r.at));
         }
@@ -221,11 +221,14 @@ impl Reader<'_> {
         Ok(MerkleDecommitmentLifted { hash_witness: self.many(hashes, 32, Self::hash)? })
     }
 
-    fn layer(&mut self, form: &Form) -> Result<FriLayerProof<Blake2sMerkleHasher>, DecodeError> {
-        let values = self.length(form.layer_values_max())?;
+    fn layer(
+        &mut self,
+        shape: &ProofShape,
+    ) -> Result<FriLayerProof<Blake2sMerkleHasher>, DecodeError> {
+        let values = self.length(shape.layer_values_max())?;
         Ok(FriLayerProof {
             fri_witness: self.many(values, 16, Self::extension)?,
-            decommitment: self.hashes(form.path_hashes_max())?,
+            decommitment: self.hashes(shape.path_hashes_max())?,
             commitment: self.hash()?,
         })
     }
@@ -315,11 +318,11 @@ mod tests {
     #[test]
     fn lists_are_no_longer_than_the_key_allows() {
         let (key, bytes) = proven();
-        let form = Form::of(&key);
+        let shape = ProofShape::of(&key);
         // Roots, opened values; then the first authentication path.
-        let opened: usize = form.openings.iter().flatten().sum();
+        let opened: usize = shape.openings.iter().flatten().sum();
         let at = 2 + 32 * TREES + 16 * opened;
-        let most = form.path_hashes_max();
+        let most = shape.path_hashes_max();
         let length = most + 1;
         let mut longer = bytes;
         longer[at..at + 4].copy_from_slice(&u32::try_from(length).unwrap().to_le_bytes());

@@ -19,10 +19,10 @@ use stwo::prover::poly::circle::CircleEvaluation;
 
 use crate::air::{Challenges, Chip as _, Shape};
 use crate::chips::AnyChip;
-use crate::form::Form;
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
+use crate::proof_shape::ProofShape;
 use crate::prover::TensorProver;
 use crate::prover::tests::models;
 use crate::transcript::{Transcript, Trees, open_transcript};
@@ -42,22 +42,22 @@ type Equation = (Vec<BaseField>, BaseField);
 impl Seen {
     /// Replays the transcript.
     fn of(key: ModelKey, statement: &Statement, proof: Proof) -> Self {
-        let form = Form::of(&key);
-        let config = form.parameters.pcs_config(form.log_rows);
+        let shape = ProofShape::of(&key);
+        let config = shape.parameters.pcs_config(shape.log_rows);
         let roots = &proof.stark.0.commitments;
         let mut channel = Transcript::checking(proof.nonces.clone());
         open_transcript(&mut channel, &key, statement);
         config.mix_into(&mut channel);
         Trees::mix_root(&mut channel, roots[0]);
         Trees::mix_root(&mut channel, roots[1]);
-        channel.ask_for_work(form.parameters.challenge_pow_bits);
+        channel.ask_for_work(shape.parameters.challenge_pow_bits);
         Challenges::draw(&mut channel);
         Trees::mix_root(&mut channel, roots[2]);
-        channel.ask_for_work(form.parameters.round_pow_bits);
+        channel.ask_for_work(shape.parameters.round_pow_bits);
         channel.draw_secure_felt();
         Trees::mix_root(&mut channel, roots[3]);
         let point = CirclePoint::get_random_point(&mut channel);
-        let positions = query_positions(&form, &proof, &config, channel).unwrap();
+        let positions = query_positions(&shape, &proof, &config, channel).unwrap();
         Self { key, proof, point, positions }
     }
 

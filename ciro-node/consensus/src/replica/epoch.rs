@@ -136,7 +136,7 @@ impl<S: Scheme> Replica<S> {
         self.evidence.retain(|(fault, ..), _| fault.next() >= epoch);
         self.cancel_timer(Timer::NewView);
         self.stop_watching();
-        self.regain_patience();
+        self.reset_backoff();
     }
 
     /// Returns the phase in which every epoch begins: view 0 is active without a NewView.

@@ -47,7 +47,7 @@ impl<S: Scheme> Replica<S> {
         let content = known.map_or_else(|| proposal.content::<S>(), |(_, content)| content);
         let effective = self.tip.effective(self.params(), &proposal);
         if !effective.operations.is_empty() {
-            self.regain_patience();
+            self.reset_backoff();
         }
         self.effects.push(Effect::Execute(Box::new(Block {
             seq,

@@ -9,8 +9,8 @@ mod order;
 mod peers;
 mod propose;
 mod recover;
-mod speak;
-mod suspect;
+mod send;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ use crate::types::{ChainId, ClientId, Digest, Epoch, Nonce, ReplicaId, Seq, View
 use execute::{Executing, Installing};
 use hashes::Hashes;
 use peers::Peer;
-use suspect::Timers;
+use timers::Timers;
 
 /// What all replicas of a chain start from.
 #[derive(Clone, Debug)]

@@ -141,7 +141,7 @@ impl<S: Scheme> Replica<S> {
             hashes: Hashes::new(),
             peers: BTreeMap::new(),
             drops: Drops::default(),
-            timers: super::suspect::Timers::default(),
+            timers: super::timers::Timers::default(),
         };
         replica.phase = replica.first_view();
         replica

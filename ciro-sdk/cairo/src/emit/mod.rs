@@ -22,7 +22,7 @@ use self::layer::{Layer, Parts};
 use self::layouts::Layouts;
 use self::names::{Names, Namespace};
 use self::slots::hex;
-use self::weights::{Form, Use, Weights};
+use self::weights::{BlockLayout, Use, Weights};
 use crate::identity::Identity;
 use crate::package::{Origin, Package};
 
@@ -178,13 +178,13 @@ impl Emitter<'_> {
                 .comment(&format!("{} numbers in {felts} felts, as arguments.", block.elements));
             let name = &block.constant();
             self.data.value(name, "Commitment", &value);
-            let open = match committed.form {
-                Form::Rows(rows) => {
+            let open = match committed.layout {
+                BlockLayout::Rows(rows) => {
                     let rows = self.layouts.rows(rows)?;
                     format!("open::<{rows}>(ref arguments, {name})")
                 }
-                Form::Packed => format!("open_packed(ref arguments, {name})"),
-                Form::Values { least } => {
+                BlockLayout::Packed => format!("open_packed(ref arguments, {name})"),
+                BlockLayout::Values { least } => {
                     let slots = self.layouts.unpack(block.slots)?;
                     format!("open_values::<{slots}>(ref arguments, {name}, {least})")
                 }

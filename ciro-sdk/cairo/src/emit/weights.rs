@@ -63,11 +63,11 @@ pub(super) struct Committed {
     /// How many felts they expand to.
     pub(super) expanded: usize,
     /// How to expand them.
-    pub(super) form: Form,
+    pub(super) layout: BlockLayout,
 }
 
 /// How a committed block is laid out.
-pub(super) enum Form {
+pub(super) enum BlockLayout {
     /// Several rows a felt.
     Rows(Rows),
     /// One row a felt, as it is used.
@@ -80,9 +80,9 @@ pub(super) enum Form {
 }
 
 impl Committed {
-    fn new(mut felts: Vec<Felt>, expanded: usize, form: Form) -> Self {
+    fn new(mut felts: Vec<Felt>, expanded: usize, layout: BlockLayout) -> Self {
         felts.resize(felts.len().next_multiple_of(4), Felt::ZERO);
-        Self { felts, expanded, form }
+        Self { felts, expanded, layout }
     }
 
     /// The words that come, eight for each felt, the lowest first.
@@ -200,18 +200,18 @@ pub(super) fn committed(model: &IntegerModel, usage: Use, slots: Slots) -> Commi
         let digits = tensor.data().iter().map(|&value| i64::from(value) - i64::from(least));
         let digits: Vec<i64> = digits.collect();
         let felts = digits.chunks(slots.count).map(|chunk| slots.pack(chunk.iter().copied()));
-        let form = Form::Values { least };
-        return Committed::new(felts.collect(), tensor.len(), form);
+        let layout = BlockLayout::Values { least };
+        return Committed::new(felts.collect(), tensor.len(), layout);
     }
     let rows = packed_rows(tensor, usage, slots);
     let layout = Rows::new(slots, range);
     if layout.count() == 1 {
         let felts: Vec<Felt> = felts(model, usage, slots);
         let expanded = felts.len();
-        return Committed::new(felts, expanded, Form::Packed);
+        return Committed::new(felts, expanded, BlockLayout::Packed);
     }
     let felts = rows.chunks(layout.count()).map(|rows| layout.pack(rows.iter().map(|r| &r[..])));
-    Committed::new(felts.collect(), rows.len(), Form::Rows(layout))
+    Committed::new(felts.collect(), rows.len(), BlockLayout::Rows(layout))
 }
 
 /// The rows of a matrix, group after group and block of columns after block of columns; missing

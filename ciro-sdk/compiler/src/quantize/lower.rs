@@ -24,7 +24,7 @@ use ciro_model::tensor::Tensor;
 
 /// What a float node has become.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Form {
+pub(super) enum Lowered {
     /// An input of the model, encoded when it is first read.
     Input(usize),
     /// A linear expression.
@@ -69,7 +69,7 @@ pub(super) struct Lowering<'g> {
     pub(super) builder: ModelBuilder,
     /// The node that is being lowered, for errors.
     pub(super) at: NodeId,
-    forms: Vec<Option<Form>>,
+    lowered: Vec<Option<Lowered>>,
     narrow: Vec<Option<Value>>,
     names: BTreeSet<String>,
 }
@@ -123,7 +123,7 @@ impl<'g> Lowering<'g> {
             whole: facts::whole_numbers(graph),
             builder,
             at: NodeId(0),
-            forms: vec![None; nodes],
+            lowered: vec![None; nodes],
             narrow: vec![None; nodes],
             names: BTreeSet::new(),
         })
@@ -138,7 +138,7 @@ impl<'g> Lowering<'g> {
             }
             self.at = id;
             if let Some(form) = ops::lower(self, id)? {
-                self.forms[id.index()] = Some(form);
+                self.lowered[id.index()] = Some(form);
                 if demand.uses > 1 {
                     self.settle(id)?;
                 }
@@ -214,8 +214,8 @@ impl<'g> Lowering<'g> {
         self.effort.of(id.index())
     }
 
-    pub(super) fn form(&self, id: NodeId) -> Option<&Form> {
-        self.forms[id.index()].as_ref()
+    pub(super) fn lowered(&self, id: NodeId) -> Option<&Lowered> {
+        self.lowered[id.index()].as_ref()
     }
 
     /// The expression of a node.
@@ -223,14 +223,14 @@ impl<'g> Lowering<'g> {
         if let Op::Constant(value) = &self.graph.node(id).op {
             return Ok(Expr::constant(value.as_ref().clone()));
         }
-        match self.form(id) {
-            Some(Form::Expr(expr)) => Ok(expr.clone()),
-            Some(&Form::Input(index)) => {
+        match self.lowered(id) {
+            Some(Lowered::Expr(expr)) => Ok(expr.clone()),
+            Some(&Lowered::Input(index)) => {
                 let expr = ops::input::view(self, id, index)?;
-                self.forms[id.index()] = Some(Form::Expr(expr.clone()));
+                self.lowered[id.index()] = Some(Lowered::Expr(expr.clone()));
                 Ok(expr)
             }
-            Some(Form::Masked(..) | Form::Hidden(_)) => Err(self.refuse(Refusal::Infinity)),
+            Some(Lowered::Masked(..) | Lowered::Hidden(_)) => Err(self.refuse(Refusal::Infinity)),
             None => Err(self.refuse(Refusal::TreeOperand)),
         }
     }
@@ -244,7 +244,7 @@ impl<'g> Lowering<'g> {
         let value = match (&node.op, &node.operands[..]) {
             (Op::Move(movement), &[operand])
                 if count(&node.shape) > count(&self.graph.node(operand).shape)
-                    && self.form(operand).is_some()
+                    && self.lowered(operand).is_some()
                     && finite(movement) =>
             {
                 let inner = self.narrow(operand)?;
@@ -304,7 +304,7 @@ impl<'g> Lowering<'g> {
     fn settle(&mut self, id: NodeId) -> Result<(), QuantizeError> {
         let node = self.graph.node(id);
         let demand = self.demands[id.index()];
-        let Some(Form::Expr(expr)) = self.form(id) else { return Ok(()) };
+        let Some(Lowered::Expr(expr)) = self.lowered(id) else { return Ok(()) };
         let expr = expr.clone();
         let free = expr.as_value().is_some() || expr.terms.is_empty();
         let folds = demand.products == demand.uses
@@ -331,7 +331,7 @@ impl<'g> Lowering<'g> {
             self.narrow(id)?
         };
         let expr = Expr::value(node.shape.clone(), value);
-        self.forms[id.index()] = Some(Form::Expr(expr));
+        self.lowered[id.index()] = Some(Lowered::Expr(expr));
         Ok(())
     }
 

@@ -109,13 +109,13 @@ pub fn quantize_with_twin(
     // Before any attempt: settings that are none are no reason to try others.
     settings.check().map_err(QuantizeError::Setting)?;
     let judge = refine::Judge::new(graph, &calibration.probes);
-    let form = Form::of(graph, calibration)?;
+    let rewritten = Rewritten::of(graph, calibration)?;
     let refine::Found { model, bits } =
-        form.subject(graph, calibration, judge).quantized(settings)?;
+        rewritten.subject(graph, calibration, judge).quantized(settings)?;
     let twin = fewer.and_then(|fewer| {
-        let twin = Form::of(graph, fewer).ok()?;
+        let twin = Rewritten::of(graph, fewer).ok()?;
         // Bits belong to the nodes of one graph.
-        if twin.graph(graph) != form.graph(graph) {
+        if twin.graph(graph) != rewritten.graph(graph) {
             return None;
         }
         let judge = refine::Judge::new(graph, &[]);
@@ -125,13 +125,13 @@ pub fn quantize_with_twin(
 }
 
 /// The form of a graph that is lowered: masks as truth values, imputers of inputs as movements.
-struct Form {
+struct Rewritten {
     masked: Option<masks::Masked>,
     imputed: Option<Graph>,
     missing: missing::Missing,
 }
 
-impl Form {
+impl Rewritten {
     fn of(graph: &Graph, calibration: &Calibration) -> Result<Self, QuantizeError> {
         let masked = masks::rewritten(graph, calibration);
         let graph = masked.as_ref().map_or(graph, |masked| &masked.graph);

@@ -28,9 +28,9 @@ pub(crate) use extremum::{ArgMaxChip, MaxChip};
 pub(crate) use io::IoChip;
 pub(crate) use product::{AccumulateChip, ContractChip};
 pub(crate) use rank::RankChip;
-#[cfg(feature = "prove")]
-pub(crate) use table::Book;
 pub(crate) use table::TableChip;
+#[cfg(feature = "prove")]
+pub(crate) use table::TableKind;
 pub(crate) use tree::{LeafChip, PathChip};
 
 use serde::{Deserialize, Serialize};

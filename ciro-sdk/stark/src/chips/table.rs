@@ -7,7 +7,7 @@ use crate::air::{Challenges, Chip, Relation, Row, are_lanes, columns};
 columns! {
     /// One lane: an entry.
     fixed TableLane(chip: &TableChip) {
-        entry[chip.book.width()],
+        entry[chip.kind.width()],
     }
 }
 
@@ -26,12 +26,12 @@ columns! {
 pub(crate) struct TableChip {
     pub(crate) log_size: u32,
     pub(crate) lanes: u32,
-    pub(crate) book: Book,
+    pub(crate) kind: TableKind,
 }
 
 /// What a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum Book {
+pub(crate) enum TableKind {
     /// `(table, in, out)`: ranges and unary functions.
     Functions,
     /// `(feature, rank, lower high, lower low, upper high, upper low)`: boundaries between ranks.
@@ -42,7 +42,7 @@ pub(crate) enum Book {
     Leaves,
 }
 
-impl Book {
+impl TableKind {
     #[cfg(feature = "prove")]
     pub(crate) const ALL: [Self; 4] =
         [Self::Functions, Self::Boundaries, Self::TreeNodes, Self::Leaves];
@@ -72,11 +72,11 @@ impl Chip for TableChip {
     }
 
     fn name(&self) -> &'static str {
-        match self.book {
-            Book::Functions => "function tables",
-            Book::Boundaries => "boundary table",
-            Book::TreeNodes => "tree nodes",
-            Book::Leaves => "tree leaves",
+        match self.kind {
+            TableKind::Functions => "function tables",
+            TableKind::Boundaries => "boundary table",
+            TableKind::TreeNodes => "tree nodes",
+            TableKind::Leaves => "tree leaves",
         }
     }
 
@@ -88,7 +88,7 @@ impl Chip for TableChip {
         let lanes: Vec<_> = (0..self.lanes).map(|_| TableLane::read(row, self)).collect();
         let TableWitness { counts } = TableWitness::read(row, self);
         for (TableLane { entry }, count) in lanes.into_iter().zip(counts) {
-            row.lookup(self.book.relation(), count, &entry);
+            row.lookup(self.kind.relation(), count, &entry);
         }
     }
 }

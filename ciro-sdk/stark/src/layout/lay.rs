@@ -85,7 +85,7 @@ impl Collector<'_> {
         chips.push(constants::place(costs, &wiring));
         chips.push(public.place(costs, &wiring));
         let tallest = chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0);
-        chips.extend(tables.books().map(|book| tables.place(book, costs, tallest)));
+        chips.extend(tables.kinds().map(|kind| tables.place(kind, costs, tallest)));
         let (bases, extra) = wiring.into_parts();
         Ok(Layout { chips, extra, auxiliary, bases, tables })
     }

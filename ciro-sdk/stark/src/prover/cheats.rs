@@ -7,7 +7,9 @@ use super::lab::{Lab, column, only, said};
 use super::tests::{Case, forge_output, models};
 use crate::air::{Balance, Kind};
 use crate::chips::defects::Defect;
-use crate::chips::{AccumulateChip, AnyChip, Book, ConstantsChip, ContractChip, IoChip, TableChip};
+use crate::chips::{
+    AccumulateChip, AnyChip, ConstantsChip, ContractChip, IoChip, TableChip, TableKind,
+};
 use crate::preset::Preset;
 use crate::rows::Column;
 use crate::verify::VerificationError;
@@ -16,7 +18,7 @@ const SHORT: u32 = 5;
 const TALL: u32 = 6;
 
 fn table(log_size: u32) -> AnyChip {
-    AnyChip::Table(TableChip { log_size, lanes: 1, book: Book::Functions })
+    AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions })
 }
 
 fn io(log_size: u32) -> AnyChip {

@@ -1,8 +1,8 @@
 //! From committed columns to a proof: composition, out-of-domain point, openings.
 //!
 //! The same steps as stwo's own prover, from its parts: theirs opens what its components'
-//! constraints read, ours what [`Form`] says, and ours shows each chip what the others add to its
-//! sums.
+//! constraints read, ours what [`ProofShape`] says, and ours shows each chip what the others add to
+//! its sums.
 
 use stwo::core::channel::Channel as _;
 use stwo::core::circle::CirclePoint;
@@ -18,8 +18,8 @@ use tracing::info_span;
 use super::balance::others;
 use crate::air::{Air, Balance, Challenges, fixed_columns};
 use crate::chips::AnyChip;
-use crate::form::{Form, Randomness};
 use crate::proof::Proof;
+use crate::proof_shape::{ProofShape, Randomness};
 use crate::transcript::{Transcript, Trees};
 
 /// Commits columns and opens them.
@@ -39,7 +39,7 @@ pub(super) struct Committed<'a> {
 impl Committed<'_> {
     /// Proves the constraints of the chips, and says whether they hold: whether a verifier's check
     /// at the out-of-domain point passes.
-    pub(super) fn conclude(self, chips: &[AnyChip], form: &Form) -> (Proof, bool) {
+    pub(super) fn conclude(self, chips: &[AnyChip], shape: &ProofShape) -> (Proof, bool) {
         let _span = info_span!("stark").entered();
         let components = self.components(chips);
         let Self { mut channel, mut scheme, challenges, public, balance } = self;
@@ -51,10 +51,11 @@ impl Committed<'_> {
         builder.commit(&mut channel);
 
         let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
-        let stark = scheme.prove_values(form.points(point), &mut channel).proof;
+        let stark = scheme.prove_values(shape.points(point), &mut channel).proof;
         let opened = &stark.sampled_values;
         let randomness = Randomness { challenges: &challenges, public, composition };
-        let holds = form.composition(point, opened) == form.constraints(point, opened, &randomness);
+        let holds =
+            shape.composition(point, opened) == shape.constraints(point, opened, &randomness);
         (Proof { nonces: channel.into_nonces(), stark: StarkProof(stark) }, holds)
     }
 

@@ -15,10 +15,10 @@ use super::prove::{commit, interaction};
 use super::tree::selectors;
 use crate::air::{Balance, Challenges, Chip as _, Shape};
 use crate::chips::{AnyChip, IoChip};
-use crate::form::Form;
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
+use crate::proof_shape::ProofShape;
 use crate::rows::Column;
 use crate::statement::{empty, public_values};
 use crate::transcript::{Transcript, open_transcript};
@@ -100,7 +100,7 @@ impl Lab {
         channel.ask_for_work(parameters.round_pow_bits);
         let public = IoChip::public_total(public_values(&statement), &challenges);
         let committed = Committed { channel, scheme, challenges, public, balance };
-        let (proof, _) = committed.conclude(&self.taken, &Form::of(&key));
+        let (proof, _) = committed.conclude(&self.taken, &ProofShape::of(&key));
         (key, statement, proof)
     }
 

@@ -8,7 +8,7 @@
 //! balance comes out 0.
 
 use super::lab::{Lab, column, only};
-use crate::chips::{AnyChip, Book, IoChip, TableChip};
+use crate::chips::{AnyChip, IoChip, TableChip, TableKind};
 use crate::verify::VerificationError;
 
 /// Rows of the short chip and of the tall one, as binary logarithms.
@@ -17,7 +17,8 @@ const TALL: u32 = 6;
 
 /// A short table with so many counts in all rows of the tall chip, the public values.
 fn lab(counts: &[(usize, i32)]) -> Lab {
-    let table = |log_size| AnyChip::Table(TableChip { log_size, lanes: 1, book: Book::Functions });
+    let table =
+        |log_size| AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions });
     let io = AnyChip::Io(IoChip { log_size: TALL, lanes: 1 });
     // Entries that all differ, twice.
     let entries = |at: i32| column((0..1 << TALL).map(|row| 100 * at + row % (1 << SHORT)));

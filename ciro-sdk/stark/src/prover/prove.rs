@@ -17,11 +17,11 @@ use super::tree::ModelTree;
 use super::{folds, logup};
 use crate::air::{Balance, Challenges, Chip as _, Shape};
 use crate::chips::{AnyChip, IoChip};
-use crate::form::Form;
 use crate::key::ModelKey;
 use crate::layout::{Layout, LayoutError};
 use crate::preset::Preset;
 use crate::proof::Proof;
+use crate::proof_shape::ProofShape;
 use crate::rows::table::Tables;
 use crate::rows::{Column, PlacedChip};
 use crate::security::{Counts, Security};
@@ -115,8 +115,8 @@ impl Plan {
         let parameters = layout.parameters(preset);
         let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
         let key = ModelKey::new(&model, (preset, batch), tree.root(), layout.shapes());
-        let form = Form::of(&key);
-        let prover = TensorProver { model, layout, tree, key, form };
+        let shape = ProofShape::of(&key);
+        let prover = TensorProver { model, layout, tree, key, shape };
         prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
         prover
     }
@@ -129,7 +129,7 @@ pub struct TensorProver {
     tree: ModelTree,
     key: ModelKey,
     /// What proofs for the key look like.
-    form: Form,
+    shape: ProofShape,
 }
 
 impl std::fmt::Debug for TensorProver {
@@ -276,7 +276,7 @@ impl TensorProver {
         if !residues.products.is_zero() {
             return Err(StarkProveError::Products);
         }
-        let (proof, holds) = committed.conclude(&self.key.chips, &self.form);
+        let (proof, holds) = committed.conclude(&self.key.chips, &self.shape);
         if holds { Ok(proof) } else { Err(StarkProveError::Unsatisfied) }
     }
 
@@ -323,7 +323,7 @@ impl TensorProver {
     #[cfg(test)]
     pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
         let (committed, _) = self.commit(statement, witness);
-        committed.conclude(&self.key.chips, &self.form).0
+        committed.conclude(&self.key.chips, &self.shape).0
     }
 }
 

@@ -15,9 +15,9 @@ use super::{Plan, StarkProveError, TensorProver};
 use crate::air::{Air, Balance, Challenges, Chip as _, Places};
 use crate::chips::AnyChip;
 use crate::chips::product::AccumulateFixed;
-use crate::form::Form;
 use crate::preset::Preset;
 use crate::proof::Proof;
+use crate::proof_shape::ProofShape;
 use crate::rows::Column;
 use crate::security::{Counts, Security};
 use crate::verify::{Policy, VerificationError, verify};
@@ -189,7 +189,7 @@ fn the_ledger_counts_every_constraint_and_every_opening() {
         let counts = Counts::of(&key.chips);
         // Whatever is opened in two rows is opened a third time, one period further on.
         let terms = |&rows: &usize| if rows == 2 { 3 } else { rows };
-        let openings: usize = Form::of(&key).openings.iter().flatten().map(terms).sum();
+        let openings: usize = ProofShape::of(&key).openings.iter().flatten().map(terms).sum();
         assert_eq!(counts.openings, openings as u64, "{name}");
         let (balance, zero) = (Balance::of(&key.chips), SecureField::zero());
         let constraints = |(number, &chip): (usize, &AnyChip)| {

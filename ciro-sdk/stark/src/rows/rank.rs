@@ -9,7 +9,7 @@ use crate::air::{Filler, Shape};
 use crate::chips::limbs::Limbs;
 use crate::chips::rank::{RankChip, RankFixed, RankWitness};
 use crate::chips::unique::Width;
-use crate::chips::{AnyChip, Book};
+use crate::chips::{AnyChip, TableKind};
 use crate::field::embed;
 use crate::layout::cost::log_size;
 use crate::layout::wiring::{Address, Wiring};
@@ -87,7 +87,7 @@ impl RankWork {
                 let small = |value: usize| i32::try_from(value).expect("few boundaries");
                 let entry =
                     [small(feature as usize), small(rank), lower[0], lower[1], upper[0], upper[1]];
-                let position = tables.push(Book::Boundaries, &entry);
+                let position = tables.push(TableKind::Boundaries, &entry);
                 if rank == 0 {
                     node.first.push(position);
                 }
@@ -226,7 +226,7 @@ impl Witness for RankRows {
             let x = row.operand.map(|address| values[address as usize]);
             let index = row.node.rank(row.feature, x);
             let [lower, upper] = row.node.interval(&row.node.boundaries[row.feature], index);
-            counts.entry(Book::Boundaries, row.node.first[row.feature] + index);
+            counts.entry(TableKind::Boundaries, row.node.first[row.feature] + index);
             let mut ordered = |a: [i32; 2], b: [i32; 2], strict: i32| {
                 let equal = a[0] == b[0];
                 let gap = if equal { b[1] - a[1] - strict } else { b[0] - a[0] - 1 };

@@ -9,7 +9,7 @@ use super::{Column, NoRows, PlacedChip, pad};
 use crate::air::{Filler, Shape};
 use crate::chips::AnyChip;
 use crate::chips::limbs::{LimbCells, Limbs};
-use crate::chips::table::{Book, TableChip, TableLane};
+use crate::chips::table::{TableChip, TableKind, TableLane};
 use crate::chips::unique::Width;
 use crate::field::embed;
 use crate::layout::cost::{Costs, LANES, log_size};
@@ -30,32 +30,32 @@ pub(crate) struct Function {
     pub(crate) outputs: Vec<i32>,
 }
 
-/// The tables of a model, book by book.
+/// The tables of a model, kind by kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
-    /// Entries of every book, flat.
-    entries: BTreeMap<Book, Vec<i32>>,
+    /// Entries of every kind, flat.
+    entries: BTreeMap<TableKind, Vec<i32>>,
     /// Width in bits to position of the first entry.
     ranges: BTreeMap<u32, usize>,
     functions: Vec<(Function, usize)>,
 }
 
 impl Tables {
-    /// Appends an entry to a book; returns its position.
-    pub(crate) fn push(&mut self, book: Book, entry: &[i32]) -> usize {
-        debug_assert_eq!(entry.len(), book.width());
-        let entries = self.entries.entry(book).or_default();
+    /// Appends an entry to a kind; returns its position.
+    pub(crate) fn push(&mut self, kind: TableKind, entry: &[i32]) -> usize {
+        debug_assert_eq!(entry.len(), kind.width());
+        let entries = self.entries.entry(kind).or_default();
         entries.extend_from_slice(entry);
-        entries.len() / book.width() - 1
+        entries.len() / kind.width() - 1
     }
 
     /// Makes sure that there is a range table of `bits` bits; returns its number.
     pub(crate) fn range(&mut self, bits: u32) -> u32 {
         if !self.ranges.contains_key(&bits) {
             let number = i32::try_from(bits).expect("ranges are narrow");
-            let first = self.push(Book::Functions, &[number, 0, 0]);
+            let first = self.push(TableKind::Functions, &[number, 0, 0]);
             for value in 1..1 << bits {
-                self.push(Book::Functions, &[number, value, 0]);
+                self.push(TableKind::Functions, &[number, value, 0]);
             }
             self.ranges.insert(bits, first);
         }
@@ -82,7 +82,7 @@ impl Tables {
         for (argument, &output) in (function.domain.lo..=function.domain.hi).zip(&function.outputs)
         {
             let argument = i32::try_from(argument).expect("below 2^30");
-            let position = self.push(Book::Functions, &[tag, argument, output]);
+            let position = self.push(TableKind::Functions, &[tag, argument, output]);
             first.get_or_insert(position);
         }
         self.functions.push((function, first.unwrap_or(0)));
@@ -102,29 +102,29 @@ impl Tables {
         function.domain.contains((x + offset).shift_right(rounding.shift.bits()))
     }
 
-    /// The books that have entries.
-    pub(crate) fn books(&self) -> impl Iterator<Item = Book> {
-        Book::ALL.into_iter().filter(|book| self.len(*book) > 0)
+    /// The kinds that have entries.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = TableKind> {
+        TableKind::ALL.into_iter().filter(|kind| self.len(*kind) > 0)
     }
 
-    fn len(&self, book: Book) -> usize {
-        self.entries.get(&book).map_or(0, |entries| entries.len() / book.width())
+    fn len(&self, kind: TableKind) -> usize {
+        self.entries.get(&kind).map_or(0, |entries| entries.len() / kind.width())
     }
 
-    /// Lays the entries of a book into a chip, beside chips of up to `2^tallest` rows.
-    pub(crate) fn place(&self, book: Book, costs: Costs, tallest: u32) -> PlacedChip {
-        let entries = self.len(book);
+    /// Lays the entries of a kind into a chip, beside chips of up to `2^tallest` rows.
+    pub(crate) fn place(&self, kind: TableKind, costs: Costs, tallest: u32) -> PlacedChip {
+        let entries = self.len(kind);
         let candidates = LANES.iter().map(|&lanes| {
             let rows = entries.div_ceil(lanes as usize);
-            AnyChip::Table(TableChip { log_size: log_size(rows), lanes, book })
+            AnyChip::Table(TableChip { log_size: log_size(rows), lanes, kind })
         });
         let any = costs.cheapest_beside(tallest, candidates);
         let AnyChip::Table(chip) = any else { unreachable!("only table chips were offered") };
-        let (lanes, width) = (chip.lanes as usize, book.width());
+        let (lanes, width) = (chip.lanes as usize, kind.width());
         // Unused slots belong to table, feature or node -1, which nobody asks for.
         let mut unused = vec![0; width];
         unused[0] = -1;
-        let mut slots: Vec<&[i32]> = self.entries[&book].chunks_exact(width).collect();
+        let mut slots: Vec<&[i32]> = self.entries[&kind].chunks_exact(width).collect();
         slots.resize(slots.len().next_multiple_of(lanes), &unused);
         let mut rows: Vec<_> = slots.chunks(lanes).map(<[_]>::to_vec).collect();
         pad(&mut rows, chip.log_size, vec![&unused; lanes]);
@@ -145,7 +145,7 @@ impl Tables {
     pub(crate) fn columns(chip: &TableChip, counts: &TableCounts) -> Vec<Column> {
         let (rows, lanes) = (1usize << chip.log_size, chip.lanes as usize);
         let mut columns = vec![vec![embed(0); rows]; lanes];
-        for (slot, &count) in counts.0[&chip.book].iter().enumerate() {
+        for (slot, &count) in counts.0[&chip.kind].iter().enumerate() {
             columns[slot % lanes][slot / lanes] = count.into();
         }
         columns
@@ -153,7 +153,7 @@ impl Tables {
 
     /// No lookup counted yet.
     pub(crate) fn counts(&self) -> TableCounts {
-        TableCounts(self.books().map(|book| (book, vec![0; self.len(book)])).collect())
+        TableCounts(self.kinds().map(|kind| (kind, vec![0; self.len(kind)])).collect())
     }
 }
 
@@ -164,18 +164,18 @@ fn offset(function: &Function, argument: i32) -> usize {
 
 /// How often each table entry is looked up.
 #[derive(Clone, Debug)]
-pub(crate) struct TableCounts(BTreeMap<Book, Vec<u32>>);
+pub(crate) struct TableCounts(BTreeMap<TableKind, Vec<u32>>);
 
 impl TableCounts {
     /// Counts the lookup of one entry.
-    pub(crate) fn entry(&mut self, book: Book, position: usize) {
-        self.0.get_mut(&book).expect("the book has entries")[position] += 1;
+    pub(crate) fn entry(&mut self, kind: TableKind, position: usize) {
+        self.0.get_mut(&kind).expect("the kind has entries")[position] += 1;
     }
 
     /// Counts a range check.
     pub(crate) fn range(&mut self, tables: &Tables, bits: u32, value: u32) {
         debug_assert!(value < 1 << bits, "{value} is not below 2^{bits}");
-        self.entry(Book::Functions, tables.ranges[&bits] + value as usize);
+        self.entry(TableKind::Functions, tables.ranges[&bits] + value as usize);
     }
 
     /// The limbs of a value of some width, each counted in the range table of its own.
@@ -197,13 +197,13 @@ impl TableCounts {
     /// Counts the lookup of a function's value.
     pub(crate) fn function(&mut self, tables: &Tables, table: u32, argument: i32) {
         let (function, first) = &tables.functions[(table - FIRST_FUNCTION) as usize];
-        self.entry(Book::Functions, first + offset(function, argument));
+        self.entry(TableKind::Functions, first + offset(function, argument));
     }
 
     /// Adds what another part of the trace has counted.
     pub(crate) fn add(&mut self, other: &Self) {
-        for (book, counts) in &other.0 {
-            let sums = self.0.get_mut(book).expect("both count the same tables");
+        for (kind, counts) in &other.0 {
+            let sums = self.0.get_mut(kind).expect("both count the same tables");
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;
             }

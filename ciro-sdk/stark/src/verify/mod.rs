@@ -14,9 +14,9 @@ use stwo::core::verifier::VerificationError as StarkError;
 use self::openings::check_openings;
 use crate::air::Challenges;
 use crate::chips::IoChip;
-use crate::form::{Form, Randomness, TREES};
 use crate::key::ModelKey;
 use crate::proof::Proof;
+use crate::proof_shape::{ProofShape, Randomness, TREES};
 use crate::security::Security;
 use crate::statement::public_values;
 use crate::transcript::{Transcript, Trees, open_transcript};
@@ -39,11 +39,11 @@ pub fn verify(
 ) -> Result<(), VerificationError> {
     policy.check(key.preset, &Security::of(key))?;
     check_statement(key, statement)?;
-    let form = Form::of(key);
-    form.check(proof).map_err(VerificationError::Structure)?;
+    let shape = ProofShape::of(key);
+    shape.check(proof).map_err(VerificationError::Structure)?;
     let mut stark = proof.stark.clone();
-    let parameters = form.parameters;
-    let config = parameters.pcs_config(form.log_rows);
+    let parameters = shape.parameters;
+    let config = parameters.pcs_config(shape.log_rows);
     stark.0.config = config;
 
     let mut channel = Transcript::checking(proof.nonces.clone());
@@ -54,16 +54,16 @@ pub fn verify(
     if roots[0].0 != key.root {
         return Err(VerificationError::OtherModel);
     }
-    scheme.commit(roots[0], &form.sizes[0], &mut channel);
-    scheme.commit(roots[1], &form.sizes[1], &mut channel);
+    scheme.commit(roots[0], &shape.sizes[0], &mut channel);
+    scheme.commit(roots[1], &shape.sizes[1], &mut channel);
     channel.ask_for_work(parameters.challenge_pow_bits);
     let challenges = Challenges::draw(&mut channel);
-    scheme.commit(roots[2], &form.sizes[2], &mut channel);
+    scheme.commit(roots[2], &shape.sizes[2], &mut channel);
     channel.ask_for_work(parameters.round_pow_bits);
     let public = IoChip::public_total(public_values(statement), &challenges);
     let composition = channel.draw_secure_felt();
-    let halves = form.openings[TREES - 1].len();
-    scheme.commit(roots[TREES - 1], &vec![form.log_rows; halves], &mut channel);
+    let halves = shape.openings[TREES - 1].len();
+    scheme.commit(roots[TREES - 1], &vec![shape.log_rows; halves], &mut channel);
     let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
     if !channel.is_paid() {
         return Err(VerificationError::ChallengeProofOfWork);
@@ -71,11 +71,11 @@ pub fn verify(
 
     let opened = &stark.0.sampled_values;
     let randomness = Randomness { challenges: &challenges, public, composition };
-    if form.composition(point, opened) != form.constraints(point, opened, &randomness) {
+    if shape.composition(point, opened) != shape.constraints(point, opened, &randomness) {
         return Err(VerificationError::Constraints);
     }
-    check_openings(&form, proof, &config, channel.clone())?;
-    scheme.verify_values(form.points(point), stark.0, &mut channel).map_err(|error| match error {
+    check_openings(&shape, proof, &config, channel.clone())?;
+    scheme.verify_values(shape.points(point), stark.0, &mut channel).map_err(|error| match error {
         StarkError::ProofOfWork => VerificationError::QueryProofOfWork,
         error => VerificationError::Opening(error.to_string()),
     })

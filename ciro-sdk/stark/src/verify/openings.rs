@@ -7,8 +7,8 @@ use stwo::core::pcs::PcsConfig;
 use stwo::core::pcs::utils::prepare_preprocessed_query_positions;
 
 use super::error::VerificationError;
-use crate::form::Form;
 use crate::proof::Proof;
+use crate::proof_shape::ProofShape;
 use crate::transcript::{Transcript, Trees};
 
 /// Checks that the proof answers each query, the same way where positions coincide.
@@ -16,13 +16,13 @@ use crate::transcript::{Transcript, Trees};
 /// stwo asserts this where we want an error; `channel` is the transcript after the out-of-domain
 /// point.
 pub(super) fn check_openings(
-    form: &Form,
+    shape: &ProofShape,
     proof: &Proof,
     config: &PcsConfig,
     channel: Transcript,
 ) -> Result<(), VerificationError> {
-    let positions = query_positions(form, proof, config, channel)?;
-    let log_domain = form.log_rows + config.fri_config.log_blowup_factor;
+    let positions = query_positions(shape, proof, config, channel)?;
+    let log_domain = shape.log_rows + config.fri_config.log_blowup_factor;
     let fixed = prepare_preprocessed_query_positions(&positions, log_domain, log_domain);
     for (tree, queried) in proof.stark.0.queried_values.iter().enumerate() {
         let positions = if tree == 0 { &fixed } else { &positions };
@@ -35,7 +35,7 @@ pub(super) fn check_openings(
 
 /// Finds the query positions of a proof; `channel` is the transcript after the out-of-domain point.
 pub(crate) fn query_positions(
-    form: &Form,
+    shape: &ProofShape,
     proof: &Proof,
     config: &PcsConfig,
     mut channel: Transcript,
@@ -47,7 +47,7 @@ pub(crate) fn query_positions(
         &mut channel,
         config.fri_config,
         stark.fri_proof.clone(),
-        CirclePolyDegreeBound::new(form.log_rows),
+        CirclePolyDegreeBound::new(shape.log_rows),
     )
     .map_err(|error| VerificationError::Opening(error.to_string()))?;
     if !channel.is_paid() {

@@ -42,7 +42,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     if let (Op::Move(movement), &[base]) = (&divisor.op, &divisor.operands[..])
         && movement.fill().is_none()
         && count(&divisor.shape) > count(&cx.graph.node(base).shape)
-        && cx.form(base).is_some()
+        && cx.lowered(base).is_some()
     {
         let shape = cx.graph.node(base).shape.clone();
         let expr = cx.expr(base)?;
@@ -83,7 +83,7 @@ fn by_parts(
         (Op::Move(movement), &[base])
             if movement.fill().is_none()
                 && count(&divisor.shape) > count(&cx.graph.node(base).shape)
-                && cx.form(base).is_some() =>
+                && cx.lowered(base).is_some() =>
         {
             Some((movement, base))
         }

@@ -14,7 +14,7 @@ use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, rebuilt};
 use crate::quantize::grid::{ceil_log2, pow2};
-use crate::quantize::lower::{Form, Hidden, Lowering};
+use crate::quantize::lower::{Hidden, Lowered, Lowering};
 use ciro_model::integer::BOUND;
 use ciro_model::integer::NodeId as IntegerId;
 use ciro_model::integer::ops::{Combine, Lookup, ReduceMax, ReduceSum, Requantize};
@@ -116,9 +116,9 @@ pub(super) fn softmax(
 /// `ln sum exp(x)` over the last axis.
 pub(super) fn log_sum_exp(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let (operand, hidden, keep) = match cx.form(node.operands[0]) {
-        Some(Form::Masked(inner, keep)) => (*inner, None, Some(keep.clone())),
-        Some(Form::Hidden(hidden)) => (hidden.inner, Some(*hidden), None),
+    let (operand, hidden, keep) = match cx.lowered(node.operands[0]) {
+        Some(Lowered::Masked(inner, keep)) => (*inner, None, Some(keep.clone())),
+        Some(Lowered::Hidden(hidden)) => (hidden.inner, Some(*hidden), None),
         _ => (node.operands[0], None, None),
     };
     let shape = &cx.graph.node(node.operands[0]).shape;

@@ -21,22 +21,22 @@ mod unary;
 mod whole;
 
 use super::error::QuantizeError;
-use super::lower::{Form, Lowering};
+use super::lower::{Lowered, Lowering};
 use crate::float::{NodeId, Op};
 use threshold::Thresholds;
 
 /// Lowers one float node; `None` where the operators that read it look through it.
-pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Form>, QuantizeError> {
+pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Lowered>, QuantizeError> {
     let node = cx.graph.node(id);
     if cx.demands[id.index()].by_trees() {
         return Ok(None);
     }
     if let Some(thresholds) = Thresholds::of(cx.graph, node) {
-        return threshold::lower(cx, node, &thresholds).map(|expr| Some(Form::Expr(expr)));
+        return threshold::lower(cx, node, &thresholds).map(|expr| Some(Lowered::Expr(expr)));
     }
     let expr = match &node.op {
         Op::Constant(_) => return Ok(None),
-        Op::Input { index } => return Ok(Some(Form::Input(*index))),
+        Op::Input { index } => return Ok(Some(Lowered::Input(*index))),
         Op::MatMul => mat_mul::lower(cx, node)?,
         Op::Conv { strides, dilations, pads, groups } => {
             let geometry = super::expr::Geometry {
@@ -56,5 +56,5 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Form>, Q
         Op::Gather => gather::lower(cx, id)?,
         Op::TreeEnsemble(trees) => tree_ensemble::lower(cx, id, trees)?,
     };
-    Ok(Some(Form::Expr(expr)))
+    Ok(Some(Lowered::Expr(expr)))
 }

@@ -6,7 +6,7 @@ use crate::quantize::casts::narrow;
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Core, Expr, Term, Value, count, rebuilt, uniform};
 use crate::quantize::grid::step_at_least;
-use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::lower::{Lowered, Lowering};
 use ciro_model::integer::{ModelError, room};
 use ciro_model::movement::Movement;
 
@@ -17,24 +17,24 @@ pub(super) fn lower(
     cx: &mut Lowering<'_>,
     id: NodeId,
     movement: &Movement<f64>,
-) -> Result<Form, QuantizeError> {
+) -> Result<Lowered, QuantizeError> {
     let node = cx.graph.node(id);
     let &[operand] = &node.operands[..] else {
-        return joined(cx, node, movement).map(Form::Expr);
+        return joined(cx, node, movement).map(Lowered::Expr);
     };
     if movement.fill().is_some_and(|fill| fill.is_infinite() && *fill < 0.0) {
         // Padding of a maximum: the least integer never wins, as every window holds an element.
         let x = cx.narrow(operand)?;
         let least = narrow(cx.interval(x).lo);
         let moved = cx.push(&node.name, movement.map_fill(|_| least), &[x.id], x.scale)?;
-        return Ok(Form::Expr(Expr::value(
+        return Ok(Lowered::Expr(Expr::value(
             node.shape.clone(),
             Value { id: moved, scale: x.scale },
         )));
     }
     let expr = cx.expr(operand)?;
     let expr = match by_column(cx, node, &expr, movement)? {
-        Some(moved) => return Ok(Form::Expr(moved)),
+        Some(moved) => return Ok(Lowered::Expr(moved)),
         None => expr,
     };
     let grows = count(&node.shape) > count(&cx.graph.node(operand).shape);
@@ -44,7 +44,7 @@ pub(super) fn lower(
     } else {
         expr
     };
-    cx.moved(expr, movement).map(Form::Expr)
+    cx.moved(expr, movement).map(Lowered::Expr)
 }
 
 /// A tensor whose elements have scales of their own keeps them when it is moved.

@@ -5,7 +5,7 @@ use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::casts::narrow;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, rebuilt};
-use crate::quantize::lower::{Form, Hidden, Lowering};
+use crate::quantize::lower::{Hidden, Lowered, Lowering};
 use ciro_model::integer::ops::{ArgMax, Combine, Mul, ReduceMax, ReduceSum};
 use ciro_model::integer::{BOUND, room};
 use ciro_model::movement::Movement;
@@ -131,9 +131,9 @@ fn unmasked(cx: &mut Lowering<'_>, id: NodeId, exact: bool) -> Result<(Value, f6
     let read = |cx: &mut Lowering<'_>, id| {
         if exact { cx.wide(id, room::COMPARED as f64) } else { cx.narrow(id) }
     };
-    let (inner, keep) = match cx.form(id) {
-        Some(Form::Masked(inner, keep)) => (*inner, keep.clone()),
-        Some(&Form::Hidden(hidden)) => {
+    let (inner, keep) = match cx.lowered(id) {
+        Some(Lowered::Masked(inner, keep)) => (*inner, keep.clone()),
+        Some(&Lowered::Hidden(hidden)) => {
             let x = read(cx, hidden.inner)?;
             return above_hidden(cx, x, hidden, 1);
         }

@@ -6,13 +6,13 @@ use super::binary;
 use crate::float::{Node, NodeId, Op, Reducer};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, uniform};
-use crate::quantize::lower::{Form, Hidden, Lowering};
+use crate::quantize::lower::{Hidden, Lowered, Lowering};
 use ciro_model::movement::Movement;
 
 /// Constants from here down hide a position from a softmax.
 const HIDDEN: f64 = -1e4;
 
-pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Form, QuantizeError> {
+pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Lowered, QuantizeError> {
     let node = cx.graph.node(id);
     let &[condition, a, b] = &node.operands[..] else {
         unreachable!("the shape rule takes three operands")
@@ -25,21 +25,21 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Form, QuantizeE
         if masks(cx, id) && (hides(cx, a) || hides(cx, b)) {
             let negated = hides(cx, a);
             let inner = if negated { b } else { a };
-            return Ok(Form::Hidden(Hidden { inner, keep: condition, negated }));
+            return Ok(Lowered::Hidden(Hidden { inner, keep: condition, negated }));
         }
         let condition = binary::truth(cx, condition)?;
-        return Ok(Form::Expr(binary::choose(cx, node, condition)?));
+        return Ok(Lowered::Expr(binary::choose(cx, node, condition)?));
     };
     let takes_a: Vec<bool> = condition.data().iter().map(|&c| c != 0.0).collect();
     if masks(cx, id) {
         if hides(cx, a) {
-            return Ok(Form::Masked(b, Arc::new(takes_a.iter().map(|&takes| !takes).collect())));
+            return Ok(Lowered::Masked(b, Arc::new(takes_a.iter().map(|&takes| !takes).collect())));
         }
         if hides(cx, b) {
-            return Ok(Form::Masked(a, Arc::new(takes_a)));
+            return Ok(Lowered::Masked(a, Arc::new(takes_a)));
         }
     }
-    fixed(cx, node, &takes_a).map(Form::Expr)
+    fixed(cx, node, &takes_a).map(Lowered::Expr)
 }
 
 /// Whether everything that reads the node is a softmax or a maximum.

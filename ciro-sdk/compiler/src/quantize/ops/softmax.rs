@@ -9,7 +9,7 @@ use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::grid::{QUOTIENT_BITS_MAX, ceil_log2, pow2};
-use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::lower::{Lowered, Lowering};
 use crate::quantize::target::Target;
 use ciro_model::integer::NodeId as IntegerId;
 use ciro_model::integer::ops::{Combine, DivFloor, Lookup, Mul, ReduceMax, ReduceSum, Requantize};
@@ -48,9 +48,9 @@ pub(super) struct Places {
 /// inverted once and multiplied.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
-    let (operand, keep, hidden) = match cx.form(node.operands[0]) {
-        Some(Form::Masked(inner, keep)) => (*inner, Some(keep.clone()), None),
-        Some(Form::Hidden(hidden)) => (hidden.inner, None, Some(*hidden)),
+    let (operand, keep, hidden) = match cx.lowered(node.operands[0]) {
+        Some(Lowered::Masked(inner, keep)) => (*inner, Some(keep.clone()), None),
+        Some(Lowered::Hidden(hidden)) => (hidden.inner, None, Some(*hidden)),
         _ => (node.operands[0], None, None),
     };
     let places = Places::new(cx, &node.shape, keep)?;

@@ -8,7 +8,7 @@ use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
 use crate::quantize::grid::pow2;
-use crate::quantize::lower::{Form, Lowering};
+use crate::quantize::lower::{Lowered, Lowering};
 use crate::quantize::scalar::{Line, Shape, Steps, guards_zero};
 use crate::quantize::target::{Clamp, Target};
 use ciro_model::integer::ops::{Isqrt, Requantize};
@@ -199,7 +199,7 @@ fn hides_all(cx: &Lowering<'_>, mut id: NodeId) -> bool {
         match (&node.op, &node.operands[..]) {
             (Op::Move(_), &[inner]) => id = inner,
             (Op::Reduce(_), &[inner]) => {
-                return matches!(cx.form(inner), Some(Form::Masked(..) | Form::Hidden(_)));
+                return matches!(cx.lowered(inner), Some(Lowered::Masked(..) | Lowered::Hidden(_)));
             }
             _ => return false,
         }
@@ -255,7 +255,8 @@ fn steps(
         let value = cx.round_to(&expr, &target, &node.name)?;
         return Ok(along(Expr::value(node.shape.clone(), value), form.after));
     }
-    if let (Some(&Form::Input(index)), 1) = (cx.form(operand), cx.demands[operand.index()].uses)
+    if let (Some(&Lowered::Input(index)), 1) =
+        (cx.lowered(operand), cx.demands[operand.index()].uses)
         && form.before.offset == 0.0
         && form.before.slope > 0.0
         && form.lo.is_finite()

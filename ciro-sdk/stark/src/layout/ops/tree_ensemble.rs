@@ -8,7 +8,7 @@ use crate::layout::collect::Collector;
 use crate::rows::arithmetic::Elementwise;
 use crate::rows::rank::RankWork;
 use crate::rows::table::Tables;
-use crate::rows::tree::Forest;
+use crate::rows::tree::EnsemblePaths;
 
 /// Puts a node aside until all ranks are known; one of no features needs none.
 pub(super) fn collect(collector: &mut Collector<'_>, id: NodeId, op: &TreeEnsemble) {
@@ -24,7 +24,7 @@ pub(in crate::layout) fn forests(
     collector: &mut Collector<'_>,
     ranks: &RankWork,
     tables: &mut Tables,
-) -> Result<Vec<Forest>, LayoutError> {
+) -> Result<Vec<EnsemblePaths>, LayoutError> {
     let (mut forests, mut nodes) = (vec![], 0);
     for &id in &collector.ensembles {
         let node = collector.model.node(id);
@@ -35,7 +35,7 @@ pub(in crate::layout) fn forests(
         let read = read.ok_or_else(|| LayoutError::Ranks { node: node.name.clone() })?;
         let results = collector.all_cells(id);
         let (forest, products) =
-            Forest::new(op, read, &results, (nodes, tables, &mut collector.wiring));
+            EnsemblePaths::new(op, read, &results, (nodes, tables, &mut collector.wiring));
         nodes += forest.nodes();
         collector.products.extend(products);
         forests.push(forest);

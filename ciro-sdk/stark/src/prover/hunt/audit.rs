@@ -18,7 +18,7 @@ use crate::chips::limbs::Limbs;
 use crate::chips::product::AccumulateFixed;
 use crate::chips::rank::RankFixed;
 use crate::chips::rounding::RoundingFixed;
-use crate::chips::{AnyChip, Book};
+use crate::chips::{AnyChip, TableKind};
 use crate::rows::PlacedChip;
 
 const MODULUS: u64 = P as u64;
@@ -34,7 +34,7 @@ pub(super) fn audit(forge: &Forge) -> BTreeSet<String> {
     }
     let intervals = |address: u32| interval(forge, address);
     for placed in &layout.chips {
-        let sheet = Sheet { placed, entries: &entries, intervals: &intervals };
+        let sheet = ChipColumns { placed, entries: &entries, intervals: &intervals };
         let name = placed.chip.name();
         let mut note =
             |what: Option<String>| found.extend(what.map(|what| format!("{name}: {what}")));
@@ -103,8 +103,8 @@ type Entries = BTreeMap<i64, BTreeSet<Vec<u32>>>;
 /// Tables hold each key once.
 fn tables(placed: &PlacedChip, entries: &mut Entries, found: &mut BTreeSet<String>) {
     let AnyChip::Table(table) = placed.chip else { return };
-    let width = table.book.width();
-    let key = if table.book == Book::TreeNodes { 1 } else { 2 };
+    let width = table.kind.width();
+    let key = if table.kind == TableKind::TreeNodes { 1 } else { 2 };
     let mut seen = BTreeSet::new();
     for row in 0..1usize << table.log_size {
         for lane in 0..table.lanes as usize {
@@ -116,15 +116,15 @@ fn tables(placed: &PlacedChip, entries: &mut Entries, found: &mut BTreeSet<Strin
             if !seen.insert(entry[..key].to_vec()) {
                 found.insert(format!(
                     "{:?}: {:?} stands in two entries",
-                    table.book,
+                    table.kind,
                     &entry[..key]
                 ));
             }
             let number = i64::from(entry[0]);
-            match table.book {
-                Book::Functions => entries.entry(number).or_default().insert(entry),
-                Book::Boundaries => entries.entry(-1 - number).or_default().insert(entry),
-                Book::TreeNodes | Book::Leaves => false,
+            match table.kind {
+                TableKind::Functions => entries.entry(number).or_default().insert(entry),
+                TableKind::Boundaries => entries.entry(-1 - number).or_default().insert(entry),
+                TableKind::TreeNodes | TableKind::Leaves => false,
             };
         }
     }
@@ -150,13 +150,13 @@ fn interval(forge: &Forge, address: u32) -> Option<Interval> {
     layout.chips.iter().find_map(fixed)
 }
 
-struct Sheet<'a> {
+struct ChipColumns<'a> {
     placed: &'a PlacedChip,
     entries: &'a Entries,
     intervals: &'a dyn Fn(u32) -> Option<Interval>,
 }
 
-impl Sheet<'_> {
+impl ChipColumns<'_> {
     fn fixed(&self, column: usize, row: usize) -> u32 {
         self.placed.fixed[column][row].0
     }

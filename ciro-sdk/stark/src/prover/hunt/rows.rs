@@ -18,7 +18,9 @@ use crate::chips::product::AccumulateFixed;
 use crate::chips::rank::{RankFixed, RankWitness};
 use crate::chips::rounding::{RoundingFixed, RoundingLane};
 use crate::chips::tree::{PathFixed, PathWitness};
-use crate::chips::{AnyChip, ArgMaxChip, Book, DivideChip, MaxChip, PathChip, RankChip, RootChip};
+use crate::chips::{
+    AnyChip, ArgMaxChip, DivideChip, MaxChip, PathChip, RankChip, RootChip, TableKind,
+};
 use crate::field::embed;
 use crate::layout::{Address, Layout};
 use crate::rows::{Column, PlacedChip};
@@ -39,7 +41,7 @@ pub(super) fn others(layout: &Layout, witness: &[Vec<Column>], memory: &[i32]) -
     let tables = Tables::of(layout);
     let mut all = vec![];
     for (chip, (placed, witness)) in layout.chips.iter().zip(witness).enumerate() {
-        let sheet = Sheet { chip, placed, witness, memory, tables: &tables };
+        let sheet = ChipTrace { chip, placed, witness, memory, tables: &tables };
         match placed.chip {
             AnyChip::Rank(chip) => sheet.ranks(&chip, &mut all),
             AnyChip::Max(chip) => sheet.maxima(&chip, &mut all),
@@ -100,17 +102,17 @@ impl Tables {
             let AnyChip::Table(table) = placed.chip else { continue };
             for row in 0..1usize << table.log_size {
                 for lane in 0..table.lanes as usize {
-                    let at = |k: usize| placed.fixed[table.book.width() * lane + k][row];
-                    match table.book {
-                        Book::Functions => {
+                    let at = |k: usize| placed.fixed[table.kind.width() * lane + k][row];
+                    match table.kind {
+                        TableKind::Functions => {
                             let entries = this.functions.entry(at(0).0).or_default();
                             entries.insert(signed(at(1)), at(2));
                         }
-                        Book::Boundaries => {
+                        TableKind::Boundaries => {
                             let entry = (at(1), [at(2), at(3)], [at(4), at(5)]);
                             this.boundaries.entry(at(0).0).or_default().push(entry);
                         }
-                        Book::TreeNodes | Book::Leaves => {}
+                        TableKind::TreeNodes | TableKind::Leaves => {}
                     }
                 }
             }
@@ -120,7 +122,7 @@ impl Tables {
 }
 
 /// One chip with its trace.
-struct Sheet<'a> {
+struct ChipTrace<'a> {
     chip: usize,
     placed: &'a PlacedChip,
     witness: &'a [Column],
@@ -128,7 +130,7 @@ struct Sheet<'a> {
     tables: &'a Tables,
 }
 
-impl Sheet<'_> {
+impl ChipTrace<'_> {
     fn rows(&self) -> usize {
         1 << self.placed.chip.log_size()
     }

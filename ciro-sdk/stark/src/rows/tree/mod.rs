@@ -13,12 +13,12 @@ use super::rank::Ranks;
 use super::rounding::Rounding;
 use super::table::Tables;
 use super::{Auxiliary, count};
-use crate::chips::Book;
+use crate::chips::TableKind;
 use crate::layout::wiring::{Address, Wiring};
 
 /// The paths of one ensemble, for all samples.
 #[derive(Clone, Debug)]
-pub(crate) struct Forest {
+pub(crate) struct EnsemblePaths {
     ensemble: TreeEnsemble,
     /// Steps of every tree.
     depths: Vec<usize>,
@@ -41,7 +41,7 @@ struct Weight {
     weight: Address,
 }
 
-impl Forest {
+impl EnsemblePaths {
     /// Takes an ensemble that reads `ranks` apart; the sums of leaf weights become a matrix
     /// product.
     pub(crate) fn new(
@@ -89,7 +89,7 @@ impl Forest {
             let [feature, threshold, left, right] = self.entry(node);
             let entry = [node + self.node, feature, threshold, left, right]
                 .map(|value| i32::try_from(value).expect("few nodes"));
-            tables.push(Book::TreeNodes, &entry);
+            tables.push(TableKind::TreeNodes, &entry);
         }
     }
 
@@ -146,7 +146,7 @@ impl Forest {
             let entry = [signed((node + self.node) as usize), signed(output), weights[output]];
             self.leaf_entries
                 .entry((node, output))
-                .or_insert_with(|| tables.push(Book::Leaves, &entry));
+                .or_insert_with(|| tables.push(TableKind::Leaves, &entry));
         }
     }
 
@@ -192,7 +192,7 @@ fn depths(ensemble: &TreeEnsemble) -> Vec<usize> {
     ensemble.roots.iter().map(|&root| below[root as usize].max(1)).collect()
 }
 
-impl Auxiliary for Forest {
+impl Auxiliary for EnsemblePaths {
     fn fill(&self, values: &mut [i32]) {
         let features = self.ensemble.features;
         for sample in 0..self.samples {

@@ -1,11 +1,11 @@
 //! Rows of paths and of leaf weights.
 
-use super::{Forest, count};
+use super::{EnsemblePaths, count};
 use crate::air::{Filler, Shape};
 use crate::chips::limbs::Limbs;
 use crate::chips::tree::{LeafChip, LeafFixed, LeafWitness, PathChip, PathFixed, PathWitness};
 use crate::chips::unique::Width;
-use crate::chips::{AnyChip, Book};
+use crate::chips::{AnyChip, TableKind};
 use crate::field::embed;
 use crate::layout::cost::log_size;
 use crate::layout::wiring::{Address, Wiring};
@@ -14,7 +14,7 @@ use crate::rows::{Auxiliary, Column, PlacedChip, Witness, pad};
 
 /// Rows of the paths of all ensembles, before the readers of the leaves are known.
 pub(crate) struct PathRows {
-    forests: Vec<Forest>,
+    forests: Vec<EnsemblePaths>,
     /// Width of the gap between a rank and a threshold.
     width: Width,
     limbs: Limbs,
@@ -33,7 +33,11 @@ struct Path {
 
 impl PathRows {
     /// Lays all paths; `None` if there is none.
-    pub(crate) fn new(forests: &[Forest], limb_bits: u32, tables: &mut Tables) -> Option<Self> {
+    pub(crate) fn new(
+        forests: &[EnsemblePaths],
+        limb_bits: u32,
+        tables: &mut Tables,
+    ) -> Option<Self> {
         let most = forests
             .iter()
             .flat_map(|forest| &forest.ranks.boundaries)
@@ -114,7 +118,7 @@ impl Witness for PathRows {
             let features = forest.ensemble.features;
             let nodes = forest.path(values, path.sample, path.tree);
             let (node, next) = (nodes[step], nodes[step + 1]);
-            counts.entry(Book::TreeNodes, (node + forest.node) as usize);
+            counts.entry(TableKind::TreeNodes, (node + forest.node) as usize);
             let [feature, threshold, left, right] = forest.entry(node);
             let rank = forest.ranks.results[path.sample * features + feature as usize];
             let rank = u32::try_from(values[rank as usize]).expect("ranks are not negative");
@@ -154,7 +158,7 @@ impl Auxiliary for IdleVisits {
 
 /// Rows of the weights of reached leaves, before the readers of the weights are known.
 pub(crate) struct LeafRows {
-    forests: Vec<Forest>,
+    forests: Vec<EnsemblePaths>,
     log_size: u32,
     /// `(forest, weight)` for each row; rows without work repeat the first and write nothing.
     rows: Vec<(usize, usize, bool)>,
@@ -162,7 +166,7 @@ pub(crate) struct LeafRows {
 
 impl LeafRows {
     /// Lays all weights; `None` if there is none.
-    pub(crate) fn new(forests: &[Forest], wiring: &mut Wiring<'_>) -> Option<Self> {
+    pub(crate) fn new(forests: &[EnsemblePaths], wiring: &mut Wiring<'_>) -> Option<Self> {
         let mut rows: Vec<(usize, usize, bool)> = vec![];
         for (at, forest) in forests.iter().enumerate() {
             rows.extend((0..forest.weights.len()).map(|weight| (at, weight, true)));
@@ -204,7 +208,7 @@ impl Witness for LeafRows {
             let weight = &forest.weights[weight];
             let leaf = values[weight.leaf as usize];
             let node = u32::try_from(leaf).expect("a node number") - forest.node;
-            counts.entry(Book::Leaves, forest.leaf_entries[&(node, weight.output)]);
+            counts.entry(TableKind::Leaves, forest.leaf_entries[&(node, weight.output)]);
             let weight = embed(values[weight.weight as usize]);
             columns.row(|to| LeafWitness { leaf: embed(leaf), weight }.write(&chip, to));
         }

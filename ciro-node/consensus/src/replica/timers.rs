@@ -73,7 +73,7 @@ impl<S: Scheme> Replica<S> {
         self.timers.attempts = self.timers.attempts.saturating_add(1);
     }
 
-    pub(crate) const fn regain_patience(&mut self) {
+    pub(crate) const fn reset_backoff(&mut self) {
         self.timers.attempts = 0;
     }
 

@@ -1,4 +1,4 @@
-//! The form that proofs for a key have: everything about them that can be counted before one is
+//! The shape that proofs for a key have: everything about them that can be counted before one is
 //! seen.
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ type Offsets = Vec<isize>;
 type ByOpening<T> = TreeVec<ColumnVec<Vec<T>>>;
 
 /// What proofs for a key look like.
-pub(crate) struct Form {
+pub(crate) struct ProofShape {
     places: Vec<Place>,
     balance: Balance,
     /// For each tree but the last, the sizes of its columns as binary logarithms.
@@ -65,7 +65,7 @@ pub(crate) struct Randomness<'a> {
     pub(crate) composition: SecureField,
 }
 
-impl Form {
+impl ProofShape {
     /// Runs the constraints of every chip once.
     ///
     /// # Panics
@@ -143,7 +143,7 @@ impl Form {
     /// q1`, where `x` belongs to the point doubled as often as a half has dimensions.
     ///
     /// # Panics
-    /// If the values are not those of a proof of this form.
+    /// If the values are not those of a proof of this shape.
     pub(crate) fn composition(
         &self,
         point: CirclePoint<SecureField>,
@@ -205,7 +205,7 @@ impl Form {
         sums.flat_map(|sum| sum.at_point(now)).map(|value| vec![value]).collect()
     }
 
-    /// Compares a proof's form with the key's, so that stwo, which asserts it, may take it for
+    /// Compares a proof's shape with the key's, so that stwo, which asserts it, may take it for
     /// granted.
     ///
     /// # Errors
@@ -272,10 +272,10 @@ mod tests {
     /// As many zeros as a proof for a key has bytes, with `positions` answers to queries and empty
     /// paths.
     fn zeros(key: &ModelKey, positions: u32) -> Vec<u8> {
-        let form = Form::of(key);
-        let (parameters, log_rows) = (form.parameters, form.log_rows);
-        let opened: usize = form.openings.iter().flatten().sum();
-        let columns: usize = form.openings.iter().map(Vec::len).sum();
+        let shape = ProofShape::of(key);
+        let (parameters, log_rows) = (shape.parameters, shape.log_rows);
+        let opened: usize = shape.openings.iter().flatten().sum();
+        let columns: usize = shape.openings.iter().map(Vec::len).sum();
         let before = 2 + 8 * parameters.nonces(log_rows) + 32 * TREES + 16 * opened + 4 * TREES;
         let answers = 4 * columns * positions as usize;
         let layers = 40 * (1 + parameters.inner_layers(log_rows));
@@ -289,17 +289,17 @@ mod tests {
     #[test]
     fn every_column_of_the_largest_key_has_one_place() {
         let key = largest_key(Preset::Standard);
-        let form = Form::of(&key);
+        let shape = ProofShape::of(&key);
         let columns = fixed_columns(&key.chips).len();
         assert!(columns as u64 > COLUMNS_MAX / 2);
         let mut seen = vec![0; columns];
-        for place in &form.places {
+        for place in &shape.places {
             place.fixed.iter().for_each(|&column| seen[column] += 1);
         }
         assert_eq!(seen, vec![1; columns]);
         for tree in 1..TREES - 1 {
-            let places = form.places.iter().flat_map(|place| place.columns[tree - 1].clone());
-            assert!(places.eq(0..form.sizes[tree].len()));
+            let places = shape.places.iter().flat_map(|place| place.columns[tree - 1].clone());
+            assert!(places.eq(0..shape.sizes[tree].len()));
         }
     }
 
@@ -314,9 +314,9 @@ mod tests {
             AnyChip::Accumulate(AccumulateChip { log_size: 7, lanes: 1, limbs: None }),
             AnyChip::Constants(ConstantsChip { log_size: 9, lanes: 1 }),
         ];
-        let form = Form::of(&ModelKey::of_chips(Preset::FastTest, chips, [0; 32]));
+        let shape = ProofShape::of(&ModelKey::of_chips(Preset::FastTest, chips, [0; 32]));
         let point = SECURE_FIELD_CIRCLE_GEN.mul(12_345);
-        let points = form.points(point);
+        let points = shape.points(point);
         let value = |at: usize| SecureField::from(BaseField::from(at)) + SecureField::one();
         let samples = TreeVec(
             points.0[..TREES - 1]
@@ -330,10 +330,14 @@ mod tests {
                 })
                 .collect(),
         );
-        let sizes = form.sizes.iter().map(|sizes| sizes.iter().copied()).collect();
-        let opened =
-            build_samples_with_randomness_and_periodicity(&samples, sizes, form.log_rows, value(7));
-        for (number, place) in form.places.iter().enumerate() {
+        let sizes = shape.sizes.iter().map(|sizes| sizes.iter().copied()).collect();
+        let opened = build_samples_with_randomness_and_periodicity(
+            &samples,
+            sizes,
+            shape.log_rows,
+            value(7),
+        );
+        for (number, place) in shape.places.iter().enumerate() {
             let (shape, log_size) = (Shape::of(&place.chip), place.chip.log_size());
             let columns = &opened[INTERACTION_TRACE_IDX][place.columns[1].clone()];
             let folds = SECURE_EXTENSION_DEGREE * shape.folds;
@@ -343,7 +347,7 @@ mod tests {
                 assert_eq!(samples.len(), if repeats { 3 } else { 1 }, "chip {number}, {at}");
                 if repeats {
                     let (period, now) = (&samples[0].0, &samples[2].0);
-                    let step = CanonicCoset::new(form.log_rows).step().repeated_double(log_size);
+                    let step = CanonicCoset::new(shape.log_rows).step().repeated_double(log_size);
                     assert_eq!(now.point, point);
                     assert_eq!(period.point, point + step.into_ef());
                     assert_eq!(period.value, now.value);
