@@ -338,9 +338,9 @@ mod tests {
             value(7),
         );
         for (number, place) in shape.places.iter().enumerate() {
-            let (shape, log_size) = (Shape::of(&place.chip), place.chip.log_size());
+            let (chip, log_size) = (Shape::of(&place.chip), place.chip.log_size());
             let columns = &opened[INTERACTION_TRACE_IDX][place.columns[1].clone()];
-            let folds = SECURE_EXTENSION_DEGREE * shape.folds;
+            let folds = SECURE_EXTENSION_DEGREE * chip.folds;
             let last = columns.len() - SECURE_EXTENSION_DEGREE;
             for (at, samples) in columns.iter().enumerate() {
                 let repeats = at < folds || (at >= last && (log_size < 9 || number == 2));
