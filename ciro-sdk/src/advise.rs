@@ -63,6 +63,10 @@ type Adviser = fn(&(dyn Error + 'static)) -> Option<Advice>;
 const KNOWN: &[Adviser] = &[
     #[cfg(feature = "client")]
     |e| e.downcast_ref().and_then(crate::client::ClientError::advice),
+    #[cfg(feature = "client")]
+    |e| e.downcast_ref().and_then(crate::client::HomeError::advice),
+    #[cfg(feature = "client")]
+    |e| e.downcast_ref().and_then(crate::client::SessionError::advice),
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
     |e| e.downcast_ref().and_then(LoadKeyError::advice),

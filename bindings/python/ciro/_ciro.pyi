@@ -22,6 +22,49 @@ class Array:
         """
 
 @final
+class Client:
+    """
+    A user's connection to a node.
+    """
+    def __new__(cls, /, node: str | None = None, account: str | None = None, passphrase_file: str | PathLike[str] | None = None, home: str | PathLike[str] | None = None) -> Client:
+        """
+        Connects to a node of the network in use; `home` is the user's folder.
+        """
+    def address(self, /) -> str:
+        """
+        The address of the account that signs.
+        """
+    def balance(self, /) -> str:
+        """
+        What the account holds, in CIRO.
+        """
+    def deploy(self, /, model: Model, keys: Key, card: tuple[str | None, str, str, str], observer: Any | None = None) -> tuple[str, bool]:
+        """
+        Uploads a model and registers it with these keys: its id, and whether it was known.
+        """
+    def faucet(self, /) -> None:
+        """
+        Takes what the network's faucet gives.
+        """
+    def job(self, /, id: str, keys: Key) -> Job:
+        """
+        A job that was ordered before, whose proof is to verify under a key of the ring.
+        """
+    @property
+    def network(self, /) -> tuple[str, str]:
+        """
+        The network, and the node's address.
+        """
+    def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None]) -> tuple[str, str, str, str]:
+        """
+        What an inference would cost: the model's id, the lowest and the highest price, collateral.
+        """
+    def submit(self, /, model: Model, inputs: Inputs, settings: ProveSettings, asked: tuple[str | None, str | None, str | None, int | None], min_security: tuple[int, int] = ..., observer: Any | None = None) -> Job:
+        """
+        Orders an inference and waits until the ledger has opened the job.
+        """
+
+@final
 class Inputs:
     """
     Arrays that become samples of a model.
@@ -39,6 +82,38 @@ class Inputs:
     def read(path: str | PathLike[str]) -> Inputs:
         """
         Reads a JSON, `.npy` or `.npz` file.
+        """
+
+@final
+class Job:
+    """
+    A job that was ordered.
+    """
+    def cancel(self, /) -> None:
+        """
+        Takes the order back, if nobody has claimed it.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Its id.
+        """
+    def info(self, /) -> str:
+        """
+        How it stands, as the node says, as JSON.
+        """
+    @property
+    def key(self, /) -> Key:
+        """
+        The key that its proof is verified with.
+        """
+    def receipt(self, /, patience: float) -> bytes:
+        """
+        Waits until validators certified how it ended: the receipt with all that proves it.
+        """
+    def result(self, /, patience: float, observer: Any | None = None) -> tuple[Proof, list[list[Output]], str]:
+        """
+        Waits for the result, and verifies it.
         """
 
 @final
@@ -115,6 +190,10 @@ class Model:
         """
         Compiles a model from the cache anew and compares, once, before others rely on it: whoever
         can write into the cache decides what lies there.
+        """
+    def count(self, /, inputs: Inputs) -> int:
+        """
+        How many samples these inputs are.
         """
     def examine(self, /, inputs: Inputs) -> list[tuple[str, str]]:
         """
@@ -379,6 +458,11 @@ def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSet
 def check_model(model: Model, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
     Checks a model that is compiled already.
+    """
+
+def check_receipt(receipt: bytes, genesis: str | PathLike[str] | None = None, proof: Proof | None = None, keys: Key | None = None) -> tuple[int, str]:
+    """
+    Checks a receipt against a genesis: the block that it is certified by, and the receipt as JSON.
     """
 
 def is_compiled(data: bytes) -> bool:

@@ -29,7 +29,7 @@ type Calibration = (Option<String>, String, bool);
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) model: Arc<ciro_sdk::Model>,
-    provers: Arc<Provers>,
+    pub(crate) provers: Arc<Provers>,
     calibration: Option<Calibration>,
     /// What to compile again before others rely on the model, if it comes from the cache.
     unconfirmed: Arc<Mutex<Option<Opened>>>,
@@ -189,6 +189,11 @@ impl Model {
         let report = self.model.accuracy();
         // Numbers, names and lists always have a JSON form.
         (serde_json::to_string(report).unwrap_or_default(), self.model.accuracy_table())
+    }
+
+    /// How many samples these inputs are.
+    fn count(&self, inputs: &Inputs) -> PyResult<usize> {
+        Ok(inputs.samples(&self.model.input_specs())?.len())
     }
 
     /// What is lost when samples are proven, as `concerns`; raises if the model does not take one

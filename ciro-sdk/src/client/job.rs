@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{self, Code, JobInfo, JobState};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{InputDigest, JobId, ModelId};
+use ciro_protocol::id::{InputDigest, JobId, ModelId, ProviderId};
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as OrderPolicy};
 use ciro_protocol::receipt::{Outcome, Receipt};
@@ -40,6 +40,19 @@ pub struct Terms {
     pub collateral: Amount,
     /// How many providers may try.
     pub attempts_max: u8,
+}
+
+/// What the user asks of the terms; what is left out follows what providers ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The registered model; without it the one that has the key.
+    pub model: Option<ModelId>,
+    /// The price at first.
+    pub price_min: Option<Amount>,
+    /// The highest price.
+    pub price_max: Option<Amount>,
+    /// The provider that gets the job at once, at its own price.
+    pub direct: Option<ProviderId>,
 }
 
 /// What is ordered.
@@ -108,6 +121,29 @@ impl Client {
             collateral: cheapest,
             attempts_max: jobs.attempts_max.min(3),
         })
+    }
+
+    /// The registered model that has a key, and terms as the user wishes.
+    ///
+    /// # Errors
+    /// [`ClientError::NoModel`] if no model has the key, or any error of the connection.
+    pub async fn terms(&self, key: &Key, wish: &Wish) -> Result<(ModelId, Terms), ClientError> {
+        let info = match wish.model {
+            Some(id) => self.model(id).await?,
+            None => self.model_of_key(key).await?,
+        };
+        let mut terms = self.quote(key.class(), info.listing.price_hint).await?;
+        if let Some(provider) = wish.direct {
+            terms.mode = Mode::Direct(provider);
+        }
+        if let Some(most) = wish.price_max {
+            terms.price_max = most;
+            terms.price_min = terms.price_min.min(most);
+        }
+        if let Some(least) = wish.price_min {
+            terms.price_min = least;
+        }
+        Ok((info.card.id(), terms))
     }
 
     /// Builds and signs an order, without sending it.

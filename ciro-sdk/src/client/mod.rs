@@ -11,6 +11,8 @@ mod http;
 mod job;
 mod keystore;
 mod model;
+mod receipt;
+mod session;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -26,9 +28,11 @@ use ciro_protocol::sign::Address;
 pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
-pub use job::{Job, Settled, Submission, Terms};
+pub use job::{Job, Settled, Submission, Terms, Wish};
 pub use keystore::{Keystore, KeystoreError, Passphrase};
-pub use model::{Deployed, Deployment};
+pub use model::{Deployed, Deployment, default_name};
+pub use receipt::{CertificateError, Certified, verify_receipt};
+pub use session::{Choice, Session, SessionError};
 pub use tx::Executed;
 pub use verify::{ResultError, check_result};
 
