@@ -180,6 +180,19 @@ impl Client {
         self.http.get(&paged(api::MODELS, after)).await
     }
 
+    /// What the node counts and measures, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node does not answer.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let bytes = self.http.bytes(api::METRICS, ANSWER_BYTES_MAX).await?;
+        let wrong = |error: std::string::FromUtf8Error| ClientError::Answer {
+            what: "its metrics",
+            reason: error.to_string(),
+        };
+        String::from_utf8(bytes).map_err(wrong)
+    }
+
     /// Begins to read a long answer, such as server-sent events; `path` begins with `/v1/`.
     ///
     /// # Errors
