@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::ModelId;
 use ciro_protocol::order::{Class, Region};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms};
+use ciro_protocol::wire::{List, TooMany};
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
@@ -43,6 +45,16 @@ pub struct ProviderConfig {
     pub bond: Amount,
     /// Its price of a direct order, by class. Classes that are left out are not taken.
     pub prices: Prices,
+    /// What else it asks of direct orders; without it none is taken.
+    pub direct: Option<DirectConfig>,
+}
+
+/// What direct orders must keep, beside `work.collateral_max` and `work.input_mb_max`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectConfig {
+    /// The shortest lease, in seconds, 1 to 86,400.
+    pub lease_min_s: u32,
 }
 
 /// Prices by class.
@@ -77,6 +89,12 @@ pub struct WorkConfig {
     pub cells_per_s: u64,
     /// The least price for 2^30 cells.
     pub price_per_gcell: Amount,
+    /// The most collateral that is put at stake for one job.
+    pub collateral_max: Amount,
+    /// The longest input, in MiB, 1 to 65,536.
+    pub input_mb_max: u32,
+    /// Bytes of an input that come in a second, 1 to 10^12.
+    pub bytes_per_s: u64,
     /// Models that are proven; empty for all that come.
     #[serde(default)]
     pub models: Vec<ModelId>,
@@ -108,12 +126,16 @@ impl Config {
 
     fn check(&self) -> Result<(), SettingsError> {
         let work = &self.work;
+        let lease_min_s = self.provider.direct.map_or(1, |direct| direct.lease_min_s);
         check_ranges(&[
             ("work.capacity", work.capacity.into(), 1, 1_024),
             ("work.children", work.children.into(), 1, work.capacity.into()),
             ("work.memory_mb", work.memory_mb.into(), 64, 1 << 20),
             ("work.threads", work.threads.into(), 0, 1_024),
             ("work.cells_per_s", work.cells_per_s, 1, 1_000_000_000_000),
+            ("work.input_mb_max", work.input_mb_max.into(), 1, 1 << 16),
+            ("work.bytes_per_s", work.bytes_per_s, 1, 1_000_000_000_000),
+            ("provider.direct.lease_min_s", lease_min_s.into(), 1, 86_400),
         ])
     }
 
@@ -121,6 +143,32 @@ impl Config {
     #[must_use]
     pub const fn template() -> &'static str {
         include_str!("assets/prover.toml")
+    }
+}
+
+impl Config {
+    /// Returns what the provider takes on, as the ledger keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] never, as there are as many classes as places.
+    pub fn asks(&self) -> Result<Asks, TooMany> {
+        let prices = self.provider.prices.all();
+        let prices = prices.into_iter().map(|(class, price)| Ask { class, price }).collect();
+        let direct = self.provider.direct.map(|direct| DirectTerms {
+            collateral_max: self.work.collateral_max,
+            lease_min_ms: u64::from(direct.lease_min_s) * 1_000,
+            input_bytes_max: self.work.input_bytes_max(),
+        });
+        Ok(Asks { prices: List::new(prices)?, capacity: self.work.capacity, direct })
+    }
+}
+
+impl WorkConfig {
+    /// Returns the length of the longest input, in bytes.
+    #[must_use]
+    pub const fn input_bytes_max(&self) -> u64 {
+        (self.input_mb_max as u64) << 20
     }
 }
 

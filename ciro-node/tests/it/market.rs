@@ -99,7 +99,11 @@ pub(crate) fn register_provider(world: &mut World, seed: &[u8]) {
             region: Region::new(*b"DE").unwrap(),
             memory_mb: 1_000,
         },
-        asks: Asks { prices: List::new(vec![Ask { class, price: ciro(1) }]).unwrap(), capacity: 4 },
+        asks: Asks {
+            prices: List::new(vec![Ask { class, price: ciro(1) }]).unwrap(),
+            capacity: 4,
+            direct: None,
+        },
         bond: ciro(200),
     };
     assert_eq!(world.run(seed, Body::RegisterProvider(body)).1, None);
