@@ -39,8 +39,7 @@ pub(super) async fn begin(
     let bytes =
         body(state.rates.announcements.check(peer), &headers, content, BlobList::BYTES_MAX).await?;
     let list: BlobList = message(&bytes)?;
-    let parts = Arc::clone(&state.parts);
-    on_disk(&state, move |blobs| blobs.begin(list, || needed(&parts))).await
+    on_disk(&state, move |blobs| blobs.begin(list)).await
 }
 
 pub(super) async fn chunk(
@@ -53,7 +52,8 @@ pub(super) async fn chunk(
     let (id, index) = (name("id", &id)?, name("index", &index)?);
     let max = usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX);
     let bytes = body(state.rates.uploads.check(peer), &headers, content, max).await?;
-    on_disk(&state, move |blobs| blobs.put_chunk(id, index, &bytes)).await
+    let parts = Arc::clone(&state.parts);
+    on_disk(&state, move |blobs| blobs.put_chunk(id, index, &bytes, || needed(&parts))).await
 }
 
 pub(super) async fn whole(
