@@ -35,9 +35,10 @@ pub struct Config {
 pub struct ApiConfig {
     /// Where it listens. Default `127.0.0.1:26610`; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Connections at once. Default 1,024, range 1 to 65,536.
+    /// Connections at once; an address has an eighth of them. Default 1,024, range 1 to 65,536.
     pub connections_max: usize,
-    /// Requests that wait for something to happen at once. Default 512, range 1 to 65,536.
+    /// Requests that wait for something to happen at once, and twice as many as streams of events;
+    /// an address has an eighth of each. Default 512, range 1 to 65,536.
     pub waiting_max: usize,
     /// Origins of pages that may use the interface. Default none.
     pub cors: Vec<String>,

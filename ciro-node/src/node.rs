@@ -227,6 +227,9 @@ impl Node {
     }
 }
 
+/// The name of the ledger's file in a node's folder.
+pub(crate) const LEDGER_FILE: &str = "ledger.redb";
+
 /// What a node keeps on disk, opened.
 struct Parts {
     genesis: Genesis,
@@ -255,7 +258,7 @@ impl Parts {
         let options = StoreOptions { recovery: Recovery::Strict, ..StoreOptions::default() };
         let log = Store::open(disk, consensus.message_domain(), options)?;
         let metrics = Metrics::new();
-        let store = Arc::new(StateStore::open(&folder.join("ledger.redb"), &genesis, &first)?);
+        let store = Arc::new(StateStore::open(&folder.join(LEDGER_FILE), &genesis, &first)?);
         let nonces = store.snapshot()?.head()?.nonces;
         let waits = |batch: &ciro_protocol::SignedBatch| {
             let last = nonces.get(&batch.body.submitter.0).copied().unwrap_or(0);

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::reply::{ApiError, octets};
-use super::request::{Names, body, message, name};
+use super::request::{Names, Peer, body, message, name};
 use super::{ApiState, Parts};
 use crate::blobs::{Blobs, StoreBlobError};
 use crate::store::{Listed, Snapshot, StoreError};
@@ -32,35 +32,40 @@ const STEP: usize = 1_000;
 
 pub(super) async fn begin(
     State(state): State<ApiState>,
+    peer: Peer,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Json<BlobStatus>, ApiError> {
-    let bytes = body(&headers, content, BlobList::BYTES_MAX).await?;
+    let bytes =
+        body(state.rates.announcements.check(peer), &headers, content, BlobList::BYTES_MAX).await?;
     let list: BlobList = message(&bytes)?;
-    let parts = Arc::clone(&state.parts);
-    on_disk(&state, move |blobs| blobs.begin(list, || needed(&parts))).await
+    on_disk(&state, move |blobs| blobs.begin(list)).await
 }
 
 pub(super) async fn chunk(
     State(state): State<ApiState>,
+    peer: Peer,
     Names((id, index)): Names<(String, String)>,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Json<BlobStatus>, ApiError> {
     let (id, index) = (name("id", &id)?, name("index", &index)?);
     let max = usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX);
-    let bytes = body(&headers, content, max).await?;
-    on_disk(&state, move |blobs| blobs.put_chunk(id, index, &bytes)).await
+    let bytes = body(state.rates.uploads.check(peer), &headers, content, max).await?;
+    let parts = Arc::clone(&state.parts);
+    on_disk(&state, move |blobs| blobs.put_chunk(id, index, &bytes, || needed(&parts))).await
 }
 
 pub(super) async fn whole(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Json<BlobStatus>, ApiError> {
     let id = name("id", &id)?;
-    let bytes = body(&headers, content, WHOLE_BLOB_BYTES_MAX).await?;
+    let bytes =
+        body(state.rates.uploads.check(peer), &headers, content, WHOLE_BLOB_BYTES_MAX).await?;
     let parts = Arc::clone(&state.parts);
     on_disk(&state, move |blobs| blobs.put(id, &bytes, || needed(&parts))).await
 }

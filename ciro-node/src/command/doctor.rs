@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::status;
 use crate::config::{Config, KEY_FILE};
-use crate::node::{check_genesis, read_genesis};
+use crate::node::{LEDGER_FILE, check_genesis, read_genesis};
+use crate::store::{StateStore, StoreError};
 
 /// Flushes that are measured.
 const FLUSHES: usize = 20;
@@ -38,7 +39,8 @@ enum Verdict {
 
 /// Looks at a folder; false if something fails.
 pub(super) fn doctor(folder: &Path, json: bool) -> anyhow::Result<(String, bool)> {
-    let findings = [config(folder), genesis(folder), flushes(folder), running(folder)];
+    let findings =
+        [config(folder), genesis(folder), flushes(folder), ledger(folder), running(folder)];
     let well = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     if json {
         return Ok((serde_json::to_string_pretty(&findings)?, well));
@@ -113,6 +115,29 @@ fn measure(path: &Path) -> std::io::Result<Vec<Duration>> {
         times.push(started.elapsed());
     }
     Ok(times)
+}
+
+/// Whether every page of the ledger's file is what its checksum says.
+fn ledger(folder: &Path) -> Finding {
+    let name = "ledger";
+    let path = folder.join(LEDGER_FILE);
+    let ok = |detail: &str| Finding { name, verdict: Verdict::Ok, detail: detail.to_owned() };
+    if !path.exists() {
+        return ok("there is none yet");
+    }
+    match StateStore::check_file(&path) {
+        Ok(true) => ok("the file is sound"),
+        Ok(false) => {
+            let detail = "the file was not sound, and is mended".to_owned();
+            Finding { name, verdict: Verdict::Warn, detail }
+        }
+        Err(StoreError::Open { source, .. })
+            if matches!(*source, redb::Error::DatabaseAlreadyOpen) =>
+        {
+            ok("the node that runs has it, and checked it when it started")
+        }
+        Err(error) => failed(name, &error),
+    }
 }
 
 /// Whether the node runs, and how far its ledger's time is from this machine's.

@@ -16,6 +16,18 @@ pub enum StoreError {
         /// Why.
         source: Box<redb::Error>,
     },
+    /// The file is damaged.
+    #[error(
+        "the state `{}` is damaged ({reason}): put a recent copy of the file, or that of another \
+         node which was stopped in order, in its place, and leave the node's other files as they are",
+        path.display()
+    )]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Reading or writing failed.
     #[error("the state cannot be read or written")]
     Database(#[source] Box<redb::Error>),
