@@ -26,7 +26,7 @@ from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
-from ._proof import Proof, Verified, verify  # noqa: E402
+from ._proof import Opening, Proof, Verified, verify  # noqa: E402
 from ._sources import Calibration  # noqa: E402
 from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
 from .errors import (  # noqa: E402
@@ -49,6 +49,7 @@ __all__ = [
     "KeyEntry",
     "LayerAccuracy",
     "Model",
+    "Opening",
     "OutputAccuracy",
     "Proof",
     "Refusal",
