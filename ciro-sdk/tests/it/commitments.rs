@@ -27,9 +27,9 @@ fn sample(values: &[f64]) -> Sample {
     vec![Tensor::new(vec![1, values.len()], values.to_vec()).unwrap()]
 }
 
-fn showing(model: &Model, inputs: Committing, outputs: &[&str]) -> (Prover, Visibilities) {
+fn showing(model: &Model, inputs: &Committing, outputs: &[&str]) -> (Prover, Visibilities) {
     let outputs = Committing::Named(outputs.iter().map(|&name| name.to_owned()).collect());
-    let visibilities = model.interface().visibilities(&inputs, &outputs).unwrap();
+    let visibilities = model.interface().visibilities(inputs, &outputs).unwrap();
     let prover = Prover::showing(model, &ProveSettings::default(), &visibilities).unwrap();
     (prover, visibilities)
 }
@@ -93,7 +93,7 @@ fn a_committed_input_is_compared_and_outputs_are_opened_one_by_one() {
 #[test]
 fn outputs_that_are_shown_are_compared_and_committed_ones_are_not() {
     let model = model();
-    let (prover, _) = showing(&model, Committing::Nothing, &["double"]);
+    let (prover, _) = showing(&model, &Committing::Nothing, &["double"]);
     let bundle = prover.prove(&[sample(&[4.0, -2.0])]).unwrap().bundle;
     let mut verified = verify(&bundle, &prover.key()).unwrap();
     assert_eq!(verified.samples[0].outputs.len(), 1);
@@ -106,7 +106,7 @@ fn outputs_that_are_shown_are_compared_and_committed_ones_are_not() {
 #[test]
 fn whoever_has_the_model_needs_no_key_of_a_committing_proof() {
     let model = model();
-    let (prover, visibilities) = showing(&model, Committing::All, &["sum"]);
+    let (prover, visibilities) = showing(&model, &Committing::All, &["sum"]);
     let bundle = prover.prove(&[sample(&[1.0, 2.0])]).unwrap().bundle;
     let key = model.key_for(&bundle, bundle.route, None).unwrap();
     assert_eq!((&key, key.visibilities()), (&prover.key(), visibilities));
@@ -122,7 +122,7 @@ fn one_commitment_stands_in_several_proofs() {
     let double = &proven.openings[1];
     assert_eq!((&double.name[..], double.integers.data()), ("double", &[6, 2][..]));
     // What comes out goes in, under the same commitment.
-    let (second, _) = showing(&model, Committing::All, &[]);
+    let (second, _) = showing(&model, &Committing::All, &[]);
     let blindings = [(Side::Input, "x".to_owned(), double.blinding)];
     let none = (ciro_sdk::Context::NONE, None);
     let next = second.prove_blinded(&[sample(&[6.0, 2.0])], &blindings, none).unwrap();
@@ -141,7 +141,7 @@ fn one_commitment_stands_in_several_proofs() {
 #[test]
 fn another_commitment_or_a_shown_value_is_no_statement_of_the_proof() {
     let model = model();
-    let (prover, _) = showing(&model, Committing::All, &["sum"]);
+    let (prover, _) = showing(&model, &Committing::All, &["sum"]);
     let bundle = prover.prove(&[sample(&[4.0, -2.0])]).unwrap().bundle;
     let key = prover.key();
     let honest = bundle.statement(&key).unwrap();
@@ -164,7 +164,7 @@ fn another_commitment_or_a_shown_value_is_no_statement_of_the_proof() {
 fn rings_hold_keys_of_both_kinds_and_find_each() {
     let model = model();
     let open = Prover::new(&model, &ProveSettings::default()).unwrap();
-    let (committing, _) = showing(&model, Committing::All, &[]);
+    let (committing, _) = showing(&model, &Committing::All, &[]);
     let ring = KeyRing::new([committing.key(), open.key()]).unwrap();
     let ring = KeyRing::from_bytes(&ring.to_bytes()).unwrap();
     assert_eq!(ring.kinds().count(), 1);
@@ -179,7 +179,7 @@ fn rings_hold_keys_of_both_kinds_and_find_each() {
         let refused = single.verify(&bundle, &ciro_sdk::Policy::default()).unwrap_err();
         assert!(matches!(refused, VerifyError::OtherKey { .. }), "{refused}");
     }
-    let (outputs, _) = showing(&model, Committing::Nothing, &["sum"]);
+    let (outputs, _) = showing(&model, &Committing::Nothing, &["sum"]);
     let twice = KeyRing::new([committing.key(), outputs.key()]).unwrap_err();
     assert!(matches!(twice, KeyRingError::Twice(_)), "{twice}");
     // An entry says which of the two its key is.
@@ -194,7 +194,7 @@ fn rings_hold_keys_of_both_kinds_and_find_each() {
 fn bundles_have_the_version_that_they_need() {
     let model = model();
     let open = Prover::new(&model, &ProveSettings::default()).unwrap();
-    let (committing, _) = showing(&model, Committing::All, &["sum"]);
+    let (committing, _) = showing(&model, &Committing::All, &["sum"]);
     let bytes = |prover: &Prover| prover.prove(&[sample(&[1.0, 1.0])]).unwrap().bundle.to_bytes();
     let (open, committing) = (bytes(&open), bytes(&committing));
     assert_eq!((open[8], committing[8]), (2, 3));
