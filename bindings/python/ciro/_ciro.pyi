@@ -133,8 +133,8 @@ class Model:
         """
     def key(self, /, kinds: tuple[Sequence[str], Sequence[str], Sequence[int]], commit: tuple[bool, bool] = ..., max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
-        The keys of this model's proofs: of every combination of routes, presets and batch sizes that
-        a route has, for proofs that commit to inputs or outputs if `commit` says so.
+        The keys of this model's proofs: of every combination of routes, presets and batch sizes
+        that a route has, for proofs that commit to inputs or outputs if `commit` says so.
         """
     def key_for(self, /, proof: Proof, route: str, max_memory: int | None = None, observer: Any | None = None) -> Key:
         """

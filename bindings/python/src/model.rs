@@ -219,8 +219,8 @@ impl Model {
         Ok((Output::all(ran.outputs), told(&ran.concerns)))
     }
 
-    /// The keys of this model's proofs: of every combination of routes, presets and batch sizes that
-    /// a route has, for proofs that commit to inputs or outputs if `commit` says so.
+    /// The keys of this model's proofs: of every combination of routes, presets and batch sizes
+    /// that a route has, for proofs that commit to inputs or outputs if `commit` says so.
     #[pyo3(signature = (kinds, commit=(false, false), max_memory=None, observer=None))]
     fn key(
         &self,
