@@ -280,7 +280,9 @@ fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
         | ProveError::Batch { .. }
         | ProveError::TooMany { .. }
         | ProveError::Preset { .. }
-        | ProveError::CommitInput(_) => value(text, hint),
+        | ProveError::CommitOutput(_)
+        | ProveError::Visibility(_)
+        | ProveError::Blinding { .. } => value(text, hint),
         _ => failed(text, hint),
     }
 }
