@@ -11,6 +11,7 @@ mod devnet;
 mod errors;
 mod help;
 mod init;
+mod kafka;
 mod names;
 mod proofs;
 mod sandbox;

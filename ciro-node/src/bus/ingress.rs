@@ -171,11 +171,11 @@ async fn judge(common: &Common, kind: Kind, payload: &[u8], began: Instant) -> E
 fn read(kind: Kind, payload: &[u8]) -> Result<SignedTx, Failure> {
     let dead = |code, reason: String| Failure { code, reason, fate: Fate::Dead };
     let tx = SignedTx::from_bytes(payload).map_err(|error| dead("decode", error.to_string()))?;
-    let fits = match (&tx.body.body, kind) {
-        (Body::Order(_), Kind::Order) => true,
-        (Body::Claim(_) | Body::Release(_) | Body::SubmitProof(_), Kind::Result) => true,
-        _ => false,
-    };
+    let fits = matches!(
+        (&tx.body.body, kind),
+        (Body::Order(_), Kind::Order)
+            | (Body::Claim(_) | Body::Release(_) | Body::SubmitProof(_), Kind::Result)
+    );
     let expected = match kind {
         Kind::Order => "`order`",
         Kind::Result => "`claim`, `release` or `submit_proof`",

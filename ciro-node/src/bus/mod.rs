@@ -103,16 +103,8 @@ impl Bus {
 
 /// Makes the topics if it is to, then does all the rest until it is dropped.
 async fn run(common: Arc<Common>) {
-    while common.config.create_topics {
-        let replication = i32::from(common.config.replication);
-        match common.topics.create(&common.settings, replication).await {
-            Ok(created) => {
-                tracing::info!(created = created.len(), "the topics are there");
-                break;
-            }
-            Err(error) => tracing::warn!(%error, "the topics are not there"),
-        }
-        tokio::time::sleep(PAUSE).await;
+    if common.config.create_topics {
+        create_topics(&common).await;
     }
     let mut tasks = JoinSet::new();
     for sink in outbox::Sink::ALL {
@@ -130,6 +122,21 @@ async fn run(common: Arc<Common>) {
             Err(error) => format!("a task panicked: {error}"),
         };
         common.parts.shared.fail(format!("Kafka: {reason}"));
+    }
+}
+
+/// Creates topics, however long that takes.
+async fn create_topics(common: &Common) {
+    let replication = i32::from(common.config.replication);
+    loop {
+        match common.topics.create(&common.settings, replication).await {
+            Ok(created) => {
+                tracing::info!(created = created.len(), "the topics are there");
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "the topics are not there"),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -5,6 +5,7 @@
 //! saw it before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ciro_queue::kafka::{Outgoing, Topics};
 
@@ -39,6 +40,15 @@ impl Sink {
         }
     }
 
+    /// Returns how long what happens may wait for more, with which it shares a flush of the cursor.
+    /// Books are in no hurry; jobs are.
+    const fn rest(self) -> Duration {
+        match self {
+            Self::Offers => Duration::ZERO,
+            Self::Receipts | Self::Events | Self::Billing => Duration::from_millis(100),
+        }
+    }
+
     /// Returns what one event is to this sink.
     fn record(
         self,
@@ -70,6 +80,7 @@ async fn publish(common: &Common, sink: Sink) -> Result<std::convert::Infallible
     std::fs::create_dir_all(folder).map_err(failed)?;
     let path = folder.join(sink.name());
     let mut after = cursor::read(&path).map_err(|error| error.to_string())?;
+    let mut saved = after;
     let mut head = common.parts.shared.head();
     loop {
         head.mark_unchanged();
@@ -96,10 +107,13 @@ async fn publish(common: &Common, sink: Sink) -> Result<std::convert::Infallible
         }
         common.parts.metrics.published(sink.name(), batch.len(), last);
         after = last;
-        cursor::write(&path, after).map_err(|error| error.to_string())?;
-        if !full && !batch.is_empty() {
-            // What happens meanwhile shares the next write of the cursor.
-            tokio::task::yield_now().await;
+        // Looking at events again that are nothing to this sink costs less than a flush.
+        if !batch.is_empty() || after - saved >= BATCH as u64 {
+            cursor::write(&path, after).map_err(|error| error.to_string())?;
+            saved = after;
+        }
+        if !full {
+            tokio::time::sleep(sink.rest()).await;
         }
     }
 }

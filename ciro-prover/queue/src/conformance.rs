@@ -1,6 +1,8 @@
 //! What every backend must do, as one function that each backend's tests call. It panics where a
 //! backend does something else.
 
+#![allow(clippy::unwrap_used, reason = "a suite of tests fails as tests do")]
+
 use std::collections::BTreeMap;
 use std::future::Future;
 

@@ -1,6 +1,8 @@
 //! Where a worker's offers come from.
 
 mod node;
+#[cfg(test)]
+mod tests;
 
 use ciro_protocol::id::ProviderId;
 use ciro_protocol::order::Class;
@@ -16,7 +18,7 @@ pub use node::NodeQueue;
 #[derive(Debug)]
 pub enum AnyQueue {
     /// A node's.
-    Node(NodeQueue),
+    Node(Box<NodeQueue>),
     /// Kafka's.
     Kafka(Box<KafkaQueue>),
 }
@@ -34,7 +36,7 @@ impl AnyQueue {
     ) -> Result<Self, KafkaError> {
         Ok(match kafka {
             Some(settings) => Self::Kafka(Box::new(KafkaQueue::open(settings, provider, classes)?)),
-            None => Self::Node(NodeQueue::open(client, provider, classes)),
+            None => Self::Node(Box::new(NodeQueue::open(client, provider, classes))),
         })
     }
 }

@@ -3,6 +3,8 @@
 mod context;
 pub mod dead;
 mod headers;
+#[cfg(any(test, feature = "conformance"))]
+pub mod mock;
 mod queue;
 mod reader;
 mod settings;
