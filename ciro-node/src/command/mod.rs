@@ -97,7 +97,11 @@ pub fn main() -> ExitCode {
         Command::Start { folder, listen } => start::start(&folder, listen),
         Command::Genesis { folder, spec } => init::genesis(&folder, spec).and_then(|it| print(&it)),
         Command::Status { folder, json } => status::status(&folder, json).and_then(|it| print(&it)),
-        Command::Dlq { action } => dlq::run(&action).and_then(|it| print(&it)),
+        Command::Dlq { action } => dlq::run(&action).and_then(|it| match it.as_str() {
+            // No letters are no lines.
+            "" => Ok(()),
+            text => print(text),
+        }),
         Command::Kafka { action } => kafka::run(&action).and_then(|it| print(&it)),
         Command::Doctor { folder, json } => match doctor::doctor(&folder, json) {
             Ok((text, true)) => print(&text),
