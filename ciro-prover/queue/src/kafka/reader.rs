@@ -23,6 +23,11 @@ use crate::{Lag, QueueError};
 const POLL: Duration = Duration::from_millis(50);
 /// How often offsets are committed.
 const COMMIT: Duration = Duration::from_millis(200);
+/// How long a full table may stop the polling before partitions are paused, which throws away what
+/// was fetched ahead.
+const GRACE: Duration = Duration::from_secs(1);
+/// The pause between two looks at a full table.
+const LOOK: Duration = Duration::from_millis(1);
 /// A member that does not poll for so long is put out of its group.
 const POLL_MAX_MS: &str = "60000";
 
@@ -111,6 +116,7 @@ impl Reader {
             tx,
             overflow: VecDeque::new(),
             paused: false,
+            full: None,
             stop: Arc::clone(&stop),
         };
         let thread = std::thread::Builder::new()
@@ -210,6 +216,8 @@ struct PollThread {
     /// are few.
     overflow: VecDeque<Record>,
     paused: bool,
+    /// Since when the table is full, if it is.
+    full: Option<Instant>,
     stop: Arc<AtomicBool>,
 }
 
@@ -217,7 +225,13 @@ impl PollThread {
     fn run(mut self, mut consumer: BaseConsumer<ReaderContext>) {
         let mut committed = Instant::now();
         while !self.stop.load(Ordering::Acquire) && !self.tx.is_closed() {
-            match consumer.poll(POLL) {
+            let polled = if self.holds_back() {
+                std::thread::sleep(LOOK);
+                None
+            } else {
+                consumer.poll(POLL)
+            };
+            match polled {
                 None => {}
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) => match verdict(&error, self.may_fall_back) {
@@ -269,11 +283,21 @@ impl PollThread {
         }
     }
 
+    /// Whether polling waits for a full table to empty, as it may for a short time.
+    fn holds_back(&mut self) -> bool {
+        if self.context.table().waiting() < self.in_flight_max {
+            self.full = None;
+            return false;
+        }
+        !self.paused && self.full.get_or_insert_with(Instant::now).elapsed() < GRACE
+    }
+
     /// Stops fetching while too much waits, and goes on when half of it is done. A partition that
     /// comes while others are paused is paused after its first record.
     fn breathe(&mut self, consumer: &BaseConsumer<ReaderContext>) {
         let waiting = self.context.table().waiting();
-        let full = waiting >= self.in_flight_max;
+        let full = self.full.is_some_and(|since| since.elapsed() >= GRACE)
+            && waiting >= self.in_flight_max;
         let change = if full && (!self.paused || !self.overflow.is_empty()) {
             self.paused = true;
             consumer.assignment().and_then(|all| consumer.pause(&all))
