@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use ciro_queue::kafka::{KafkaSettings, KafkaSettingsError};
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
@@ -27,6 +28,23 @@ pub struct Config {
     pub blobs: BlobConfig,
     /// Verification.
     pub verify: VerifyConfig,
+    /// What is done with Kafka; of use with `kafka` alone.
+    pub bus: BusConfig,
+    /// How to reach Kafka. Default: not at all.
+    pub kafka: Option<KafkaSettings>,
+}
+
+/// What a node does with Kafka.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BusConfig {
+    /// Whether missing topics are created at the start. Default no: `ciro-node kafka topics` does.
+    pub create_topics: bool,
+    /// Brokers that each topic is on. Default 3, range 1 to 16.
+    pub replication: u16,
+    /// After how many ms a job that nobody claimed is offered again. Default 30,000, range 1,000 to
+    /// 3,600,000.
+    pub republish_ms: u64,
 }
 
 /// The HTTP interface.
@@ -89,6 +107,12 @@ impl Default for BlobConfig {
     }
 }
 
+impl Default for BusConfig {
+    fn default() -> Self {
+        Self { create_topics: false, replication: 3, republish_ms: 30_000 }
+    }
+}
+
 impl Config {
     /// Reads `node.toml` of a folder.
     ///
@@ -96,8 +120,17 @@ impl Config {
     ///
     /// [`SettingsError`] naming the first thing that is wrong.
     pub fn read(folder: &Path) -> Result<Self, SettingsError> {
-        let config: Self = read_settings(&folder.join(CONFIG_FILE))?;
+        let path = folder.join(CONFIG_FILE);
+        let mut config: Self = read_settings(&path)?;
         config.check()?;
+        if let Some(kafka) = &mut config.kafka {
+            let refused = |error: KafkaSettingsError| SettingsError::Parse {
+                path,
+                reason: error.to_string(),
+            };
+            kafka.check().map_err(refused)?;
+            kafka.beside(folder);
+        }
         Ok(config)
     }
 
@@ -115,6 +148,8 @@ impl Config {
             ("mempool.per_account_max", size(self.mempool.per_account_max), 1, 65_536),
             ("blobs.bytes_max", self.blobs.bytes_max, 1_000_000, 1_000_000_000_000_000_000),
             ("verify.threads", size(self.verify.threads), 0, 1_024),
+            ("bus.replication", self.bus.replication.into(), 1, 16),
+            ("bus.republish_ms", self.bus.republish_ms, 1_000, 3_600_000),
         ])
     }
 
@@ -146,5 +181,9 @@ mod tests {
         assert!(read("[api]\nlistne = \"0.0.0.0:1\"").unwrap_err().contains("listne"));
         let refused = read("[mempool]\nper_account_max = 0").unwrap_err();
         assert_eq!(refused, "`mempool.per_account_max` is 0, expected 1 to 65536");
+        assert!(read("[kafka]\nbrokers = \"a:1\"").unwrap().kafka.is_some());
+        let refused = read("[kafka]\nbrokers = \"a\"").unwrap_err();
+        assert!(refused.contains("`a` in `kafka.brokers` is no address"), "{refused}");
+        assert!(read("[kafka]").unwrap_err().contains("brokers"));
     }
 }

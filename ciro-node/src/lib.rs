@@ -3,6 +3,7 @@
 pub mod api;
 pub mod blobs;
 pub mod bodies;
+pub mod bus;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, ApiState};
 use crate::blobs::{BlobLimits, Blobs, StoreBlobError};
 use crate::bodies::{Bodies, BodiesError};
+use crate::bus::Bus;
 use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
 use crate::driver::{
     Alone, ConsensusError, ConsensusThread, ExecutionError, ExecutionThread, Opening, Shared,
@@ -112,6 +113,9 @@ pub enum StartError {
     /// An origin is none.
     #[error("`{0}` in `api.cors` is no origin")]
     Origin(String),
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] ciro_queue::kafka::KafkaError),
     /// The file that says where the interface listens cannot be written.
     #[error(transparent)]
     Address(#[from] ciro_sdk::FileError),
@@ -127,6 +131,7 @@ pub struct Node {
     inputs: SyncSender<Input>,
     batcher: JoinHandle<()>,
     server: JoinHandle<()>,
+    bus: Option<Bus>,
     stop_server: tokio::sync::watch::Sender<bool>,
 }
 
@@ -211,6 +216,9 @@ impl Node {
         let _ = self.batcher.await;
         if tokio::time::timeout(Duration::from_secs(5), self.server).await.is_err() {
             tracing::warn!("requests that were being served are cut off");
+        }
+        if let Some(bus) = self.bus {
+            bus.ended().await;
         }
         self.shared.stop();
         // Any input wakes consensus up; a timer that nobody has set changes nothing.
@@ -316,11 +324,26 @@ impl Parts {
         let (stop_server, stopped) = tokio::sync::watch::channel(false);
         let state = parts.interface(&threads, (submitter, signer), (hurry, stopped), &config);
         let router = api::router(state.clone(), &config.api.cors).map_err(StartError::Origin)?;
+        let bus = config
+            .kafka
+            .as_ref()
+            .map(|settings| Bus::start(folder, (settings, &config.bus), state.bus_parts()));
+        let bus = bus.transpose()?;
         let server = tokio::spawn(api::serve(listener, router, state));
         write_address(folder, address)?;
         tracing::info!(%address, %chain, "the node runs");
         let Threads { shared, consensus, execution, inputs, .. } = threads;
-        Ok(Node { address, shared, consensus, execution, inputs, batcher, server, stop_server })
+        Ok(Node {
+            address,
+            shared,
+            consensus,
+            execution,
+            inputs,
+            batcher,
+            server,
+            bus,
+            stop_server,
+        })
     }
 
     /// Starts execution, and then consensus, which asks it for blocks at once.

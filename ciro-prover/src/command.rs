@@ -211,6 +211,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         key,
         settings,
         classes: config.provider.prices.all().into_iter().map(|(class, _)| class).collect(),
+        kafka: config.kafka.clone(),
         models: work.models.iter().copied().collect(),
         pool,
         data: config.data.clone(),

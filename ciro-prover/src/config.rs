@@ -7,6 +7,7 @@ use ciro_protocol::id::ModelId;
 use ciro_protocol::order::{Class, Region};
 use ciro_protocol::provider::{Ask, Asks, DirectTerms};
 use ciro_protocol::wire::{List, TooMany};
+use ciro_queue::kafka::KafkaSettings;
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
@@ -27,10 +28,26 @@ pub struct Config {
     pub passphrase_file: PathBuf,
     /// Where models, inputs, proofs and the table are.
     pub data: PathBuf,
+    /// Where offers come from.
+    #[serde(default)]
+    pub queue: QueueKind,
+    /// How to reach Kafka, if offers come from there.
+    pub kafka: Option<KafkaSettings>,
     /// What the provider says of itself.
     pub provider: ProviderConfig,
     /// What it takes on.
     pub work: WorkConfig,
+}
+
+/// Where offers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueKind {
+    /// From the node.
+    #[default]
+    Node,
+    /// From Apache Kafka.
+    Kafka,
 }
 
 /// What the provider says of itself.
@@ -112,6 +129,9 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let mut config: Self = read_settings(path)?;
         config.check()?;
+        config
+            .check_queue()
+            .map_err(|reason| SettingsError::Parse { path: path.to_owned(), reason })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         for path in [
             &mut config.genesis,
@@ -121,7 +141,23 @@ impl Config {
         ] {
             *path = folder.join(&path);
         }
+        if let Some(kafka) = &mut config.kafka {
+            kafka.beside(folder);
+        }
         Ok(config)
+    }
+
+    fn check_queue(&self) -> Result<(), String> {
+        match (self.queue, &self.kafka) {
+            (QueueKind::Node, None) => Ok(()),
+            (QueueKind::Node, Some(_)) => {
+                Err("`[kafka]` has no use without `queue = \"kafka\"`".to_owned())
+            }
+            (QueueKind::Kafka, None) => {
+                Err("`queue = \"kafka\"` needs the table `[kafka]` with `brokers`".to_owned())
+            }
+            (QueueKind::Kafka, Some(kafka)) => kafka.check().map_err(|error| error.to_string()),
+        }
     }
 
     fn check(&self) -> Result<(), SettingsError> {
@@ -198,6 +234,25 @@ mod tests {
         let config = Config::read(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.provider.prices.all().len(), 4);
+    }
+
+    #[test]
+    fn settings_of_kafka_and_the_queue_that_is_named_must_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CONFIG_FILE);
+        let read = |begin: &str, end: &str| {
+            let text = format!("{begin}\n{}\n{end}", Config::template());
+            std::fs::write(&path, text.replace("queue = \"node\"\n", "")).unwrap();
+            Config::read(&path).map_err(|error| error.to_string())
+        };
+        let brokers = "[kafka]\nbrokers = \"a:1\"";
+        assert!(read("queue = \"kafka\"", brokers).unwrap().kafka.is_some());
+        assert!(read("queue = \"node\"", "").unwrap().kafka.is_none());
+        assert!(read("queue = \"kafka\"", "").unwrap_err().contains("needs the table `[kafka]`"));
+        assert!(read("", brokers).unwrap_err().contains("has no use without"));
+        assert!(read("queue = \"kafak\"", "").unwrap_err().contains("kafak"));
+        let bad = read("queue = \"kafka\"", "[kafka]\nbrokers = \"a\"").unwrap_err();
+        assert!(bad.contains("`a` in `kafka.brokers` is no address"), "{bad}");
     }
 
     #[test]

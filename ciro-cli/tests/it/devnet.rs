@@ -8,12 +8,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A devnet in a folder of its own, which ends with it.
-struct Devnet {
+pub(crate) struct Devnet {
     folder: TempDir,
 }
 
 impl Devnet {
     fn up() -> Self {
+        Self::up_with("")
+    }
+
+    /// Starts one with more arguments of `ciro devnet up`.
+    pub(crate) fn up_with(arguments: &str) -> Self {
         let own = Path::new(env!("CARGO_BIN_EXE_ciro")).parent().unwrap();
         for name in ["ciro-node", "ciro-prover"] {
             let path = own.join(name);
@@ -24,17 +29,27 @@ impl Devnet {
             );
         }
         let devnet = Self { folder: tempfile::tempdir().unwrap() };
-        let ready = devnet.ciro("devnet up --detach");
+        let ready = devnet.ciro(&format!("devnet up --detach {arguments}"));
         assert_eq!(ready["processes"].as_array().unwrap().len(), 2);
         devnet
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.folder.path().join("net")
     }
 
+    /// The folder that commands run in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns another program of the network.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        Path::new(env!("CARGO_BIN_EXE_ciro")).with_file_name(name)
+    }
+
     /// Runs a command that must be done, and reads what it prints.
-    fn ciro(&self, arguments: &str) -> Value {
+    pub(crate) fn ciro(&self, arguments: &str) -> Value {
         let (code, output) = self.run(arguments);
         assert_eq!(code, Some(0), "ciro {arguments}: {output}");
         output
@@ -61,7 +76,7 @@ impl Drop for Devnet {
     }
 }
 
-fn model(name: &str) -> String {
+pub(crate) fn model(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models").join(name);
     path.canonicalize().unwrap().to_str().unwrap().to_owned()
 }

@@ -12,6 +12,7 @@ mod devnet;
 mod errors;
 mod help;
 mod init;
+mod kafka;
 mod names;
 mod proofs;
 mod sandbox;

@@ -91,6 +91,17 @@ impl ApiState {
         Self { parts: Arc::new(parts), waiting, streams, rates: Arc::new(Rates::new()) }
     }
 
+    /// Returns what a bus works with: the same gate, and the same state.
+    pub(crate) fn bus_parts(&self) -> crate::bus::Parts {
+        crate::bus::Parts {
+            store: Arc::clone(&self.parts.store),
+            admission: Arc::clone(&self.parts.admission),
+            shared: Arc::clone(&self.parts.shared),
+            metrics: self.parts.metrics.clone(),
+            stopped: self.parts.stopped.clone(),
+        }
+    }
+
     /// Reads the state, away from the threads that serve connections.
     async fn read<T: Send + 'static>(
         &self,

@@ -1,7 +1,9 @@
 //! The commands of `ciro-node`.
 
+mod dlq;
 mod doctor;
 mod init;
+mod kafka;
 mod start;
 mod status;
 
@@ -70,6 +72,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Looks after records of Kafka that nobody could take care of.
+    Dlq {
+        #[command(subcommand)]
+        action: dlq::Action,
+    },
+    /// Makes topics, or the files of a Kafka cluster.
+    Kafka {
+        #[command(subcommand)]
+        action: kafka::Action,
+    },
 }
 
 /// Runs the command that the arguments name. An error goes to standard error; the status is 1, and
@@ -85,6 +97,12 @@ pub fn main() -> ExitCode {
         Command::Start { folder, listen } => start::start(&folder, listen),
         Command::Genesis { folder, spec } => init::genesis(&folder, spec).and_then(|it| print(&it)),
         Command::Status { folder, json } => status::status(&folder, json).and_then(|it| print(&it)),
+        Command::Dlq { action } => dlq::run(&action).and_then(|it| match it.as_str() {
+            // No letters are no lines.
+            "" => Ok(()),
+            text => print(text),
+        }),
+        Command::Kafka { action } => kafka::run(&action).and_then(|it| print(&it)),
         Command::Doctor { folder, json } => match doctor::doctor(&folder, json) {
             Ok((text, true)) => print(&text),
             Ok((text, false)) => {

@@ -5,6 +5,7 @@
 mod commands;
 mod crash;
 mod http;
+mod kafka;
 mod market;
 mod refusals;
 mod world;

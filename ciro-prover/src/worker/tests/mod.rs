@@ -2,7 +2,7 @@
 
 mod rules;
 mod schedule;
-mod world;
+pub(crate) mod world;
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::blob::BlobId;

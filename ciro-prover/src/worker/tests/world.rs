@@ -253,6 +253,12 @@ fn card(owner: Address) -> ModelCard {
     }
 }
 
+/// A network of strangers.
+pub(crate) fn test_spec() -> ChainSpec {
+    let [me, rival, requester] = ["me", "rival", "requester"].map(account);
+    spec(&People { me, rival, requester })
+}
+
 fn spec(people: &People) -> ChainSpec {
     let mut accounts = [people.me, people.rival, people.requester];
     accounts.sort_unstable();

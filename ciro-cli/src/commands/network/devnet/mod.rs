@@ -1,5 +1,6 @@
 //! `ciro devnet`: a network of real processes on this machine.
 
+mod kafka;
 mod process;
 mod up;
 
@@ -75,6 +76,9 @@ struct Devnet {
     group: u32,
     processes: Vec<Process>,
     accounts: Vec<Account>,
+    /// What jobs travel through, if it is Kafka.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kafka: Option<kafka::Kafka>,
 }
 
 /// One process.
@@ -208,7 +212,7 @@ fn down(devnet: &Devnet) -> Result<()> {
     for process in devnet.processes.iter().rev().filter(|process| process.is_running()) {
         process.stop()?;
     }
-    Ok(())
+    devnet.kafka.as_ref().map_or(Ok(()), kafka::Kafka::stop)
 }
 
 fn show(devnet: &Devnet, context: &Context) -> Result<()> {

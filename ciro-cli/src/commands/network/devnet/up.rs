@@ -11,6 +11,7 @@ use ciro_protocol::tx::Body;
 use ciro_sdk::client::{Client, Home, Network, Passphrase};
 use serde::Serialize;
 
+use super::kafka::Kafka;
 use super::process::program;
 use super::{Account, Devnet, Folder, Process, down};
 use crate::commands::network::block_on;
@@ -34,6 +35,10 @@ pub(super) struct Args {
     /// Leave the network running and return
     #[arg(long)]
     detach: bool,
+    /// Let jobs travel through Apache Kafka at these brokers (HOST:PORT, ...), or start one here
+    /// (`auto`: needs Java, Maven and tools/kafka of a checkout)
+    #[arg(long, value_name = "BROKERS|auto")]
+    kafka: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,11 +56,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
         let message = format!("there is a devnet in `{}` already", dir.display());
         return Err(Failure::new(message, hint).into());
     }
-    let mut started = Started(Vec::new());
+    let mut started = Started::default();
     let devnet = start(args, &dir, &mut started, context)?;
     devnet.write()?;
     let ready_ms = begun.elapsed().as_secs_f64() * 1e3;
-    started.0.clear();
+    started.keep();
     let report = Report { devnet: &devnet, ready_ms };
     context.ui.result(&report, &describe(&devnet, ready_ms))?;
     if !args.detach {
@@ -69,11 +74,26 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
 }
 
 /// Processes of a network that is not whole yet: they end with it.
-struct Started(Vec<Process>);
+#[derive(Default)]
+struct Started {
+    processes: Vec<Process>,
+    kafka: Option<Kafka>,
+}
+
+impl Started {
+    /// Lets all of it run on.
+    fn keep(&mut self) {
+        self.processes.clear();
+        self.kafka = None;
+    }
+}
 
 impl Drop for Started {
     fn drop(&mut self) {
-        for process in self.0.iter().rev().filter(|process| process.is_running()) {
+        if let Some(kafka) = &self.kafka {
+            let _ = kafka.stop();
+        }
+        for process in self.processes.iter().rev().filter(|process| process.is_running()) {
             // What went wrong before is what the user is told.
             let _ = process.stop();
         }
@@ -86,6 +106,15 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
     let seed = format!("{} node0", args.seed);
     quiet(&node, &["init", text(&folder)?, "--seed", &seed])?;
+    let kafka = args.kafka.as_deref().map(|brokers| {
+        let _stage = context.ui.stage("starting Kafka".to_owned());
+        Kafka::of(brokers, dir)
+    });
+    let kafka = kafka.transpose()?;
+    started.kafka.clone_from(&kafka);
+    if let Some(kafka) = &kafka {
+        kafka.configure_node(&folder.join("node.toml"))?;
+    }
     // The first start takes a free port, later ones the same.
     let mut first = Process {
         name: "node0".to_owned(),
@@ -95,7 +124,7 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
         log: dir.join("node0.log"),
     };
     first.pid = first.start(None)?;
-    started.0.push(first.clone());
+    started.processes.push(first.clone());
     let address = wait_for(&first, || std::fs::read_to_string(folder.join("api.addr")).ok())?;
     let address = address.trim().to_owned();
     let url = format!("http://{address}");
@@ -109,6 +138,9 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
     for number in 0..args.providers {
         let _stage = context.ui.stage(format!("starting prover{number}"));
         let config = configure(dir, &prover, (number, &url, &genesis))?;
+        if let Some(kafka) = &kafka {
+            kafka.configure_prover(&config)?;
+        }
         quiet(&prover, &["register", "--config", text(&config)?])?;
         let mut process = Process {
             name: format!("prover{number}"),
@@ -118,11 +150,12 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
             log: dir.join(format!("prover{number}.log")),
         };
         process.pid = process.start(Some(group))?;
-        started.0.push(process.clone());
+        started.processes.push(process.clone());
         processes.push(process);
     }
     let home = home.path().to_owned();
-    Ok(Devnet { dir: dir.to_owned(), url, chain, genesis, home, group, processes, accounts })
+    let dir = dir.to_owned();
+    Ok(Devnet { dir, url, chain, genesis, home, group, processes, accounts, kafka })
 }
 
 /// Makes the accounts of users and providers and gives them test money.
@@ -248,6 +281,9 @@ fn describe(devnet: &Devnet, ready_ms: f64) -> String {
         devnet.url,
         devnet.dir.display(),
     );
+    if let Some(kafka) = &devnet.kafka {
+        text.push_str(&format!("{DIM}kafka{DIM:#}     {}\n", kafka.brokers));
+    }
     for account in &devnet.accounts {
         text.push_str(&format!("{DIM}account{DIM:#}   {:8} {}\n", account.name, account.address));
     }
