@@ -45,6 +45,9 @@ struct All {
     mempool_bytes: Gauge,
     blob_bytes: Gauge,
     http: Family<Labels, Counter>,
+    net_peers: Gauge,
+    net_refused: Family<Labels, Counter>,
+    net_dropped: Family<Labels, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -87,6 +90,9 @@ impl Metrics {
             mempool_bytes: Gauge::default(),
             blob_bytes: Gauge::default(),
             http: Family::default(),
+            net_peers: Gauge::default(),
+            net_refused: Family::default(),
+            net_dropped: Family::default(),
         };
         let build: Labels = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -119,6 +125,12 @@ impl Metrics {
         r.register("ciro_mempool_bytes", "Their bytes", all.mempool_bytes.clone());
         r.register("ciro_blob_bytes", "Bytes of all blobs", all.blob_bytes.clone());
         r.register("ciro_http_requests", "Requests by route and status", all.http.clone());
+        let help = "Other validators that can be reached";
+        r.register("ciro_net_validators", help, all.net_peers.clone());
+        let help = "What other peers sent and was refused, by reason";
+        r.register("ciro_net_refused", help, all.net_refused.clone());
+        let help = "Messages of consensus that were dropped, by reason";
+        r.register("ciro_net_dropped", help, all.net_dropped.clone());
         Self(Arc::new(all))
     }
 
@@ -201,6 +213,18 @@ impl Metrics {
 
     pub(crate) fn blobs(&self, bytes: u64) {
         self.0.blob_bytes.set(signed(bytes));
+    }
+
+    pub(crate) fn net_peers(&self, validators: usize) {
+        self.0.net_peers.set(i64::try_from(validators).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn net_refused(&self, reason: &'static str) {
+        self.0.net_refused.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    pub(crate) fn net_dropped(&self, reason: &'static str) {
+        self.0.net_dropped.get_or_create(&vec![("reason", reason.to_owned())]).inc();
     }
 
     pub(crate) fn request(&self, route: &str, status: u16) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ciro_consensus::{Input, ReplicaId, Timer};
 use ciro_ledger::genesis::GenesisError;
+use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::order::Route;
@@ -20,14 +21,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState};
-use crate::blobs::{BlobLimits, Blobs, StoreBlobError};
+use crate::blobs::{BlobLimits, Blobs, Needed, StoreBlobError};
 use crate::bodies::{Bodies, BodiesError};
 use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
 use crate::driver::{
     Alone, ConsensusError, ConsensusThread, ExecutionError, ExecutionThread, Opening, Shared,
+    Transport,
 };
 use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
+use crate::links::{Links, Remoteness};
 use crate::metrics::Metrics;
+use crate::net::{Courier, Holding, Service};
 use crate::proofs::{VERIFIER, Verifier};
 use crate::secret::SecretError;
 use crate::store::{StateStore, StoreError};
@@ -77,9 +81,15 @@ pub enum StartError {
     /// The key is no validator's.
     #[error("the key {0} is none of the network's validators")]
     NoValidator(ciro_protocol::Address),
-    /// There are more validators, which this release cannot reach.
-    #[error("the network has {0} validators: this release runs networks of one")]
-    Validators(usize),
+    /// An address of other validators is none.
+    #[error("`{0}` in `net` of `node.toml` is no multiaddr, or one of `peers` without `/p2p/ID`")]
+    Multiaddr(String),
+    /// The node cannot say who it is.
+    #[error("the node's record cannot be signed")]
+    Record(#[from] ciro_protocol::sign::SignError),
+    /// The network does not begin.
+    #[error(transparent)]
+    Net(#[from] crate::net::NetError),
     /// The log of consensus is not usable.
     #[error("the log of consensus is not usable")]
     Log(#[from] ciro_store::StoreError),
@@ -128,6 +138,8 @@ pub struct Node {
     batcher: JoinHandle<()>,
     server: JoinHandle<()>,
     stop_server: tokio::sync::watch::Sender<bool>,
+    /// The way to other validators, if there are any.
+    net: Option<crate::net::Running>,
 }
 
 /// Reads the genesis of a folder.
@@ -158,11 +170,7 @@ pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<Replic
     }
     let address = key.address();
     let mine = spec.validators.iter().find(|validator| validator.key == address);
-    let mine = mine.ok_or(StartError::NoValidator(address))?;
-    if spec.validators.len() != 1 {
-        return Err(StartError::Validators(spec.validators.len()));
-    }
-    Ok(ReplicaId(mine.id))
+    Ok(ReplicaId(mine.ok_or(StartError::NoValidator(address))?.id))
 }
 
 impl Node {
@@ -224,6 +232,11 @@ impl Node {
         if !joined.await.unwrap_or(false) {
             tracing::error!("a thread panicked");
         }
+        if let Some(net) = self.net {
+            net.abort();
+            // Whoever aborts a task gets its cancellation as an error.
+            let _ = net.await;
+        }
     }
 }
 
@@ -234,7 +247,7 @@ struct Parts {
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
     /// Batches that may not be executed yet, in the order in which they were written.
-    batches: Vec<Arc<ciro_protocol::SignedBatch>>,
+    batches: Vec<Arc<SignedBatch>>,
     blobs: Arc<Blobs>,
     validity: Arc<Validity>,
     metrics: Metrics,
@@ -257,7 +270,7 @@ impl Parts {
         let metrics = Metrics::new();
         let store = Arc::new(StateStore::open(&folder.join("ledger.redb"), &genesis, &first)?);
         let nonces = store.snapshot()?.head()?.nonces;
-        let waits = |batch: &ciro_protocol::SignedBatch| {
+        let waits = |batch: &SignedBatch| {
             let last = nonces.get(&batch.body.submitter.0).copied().unwrap_or(0);
             batch.body.nonce > last
         };
@@ -294,13 +307,16 @@ impl Parts {
         let signer = key.address();
         let recovered = std::mem::take(&mut self.batches);
         let signing = crate::secret::read(&folder.join(KEY_FILE))?;
-        let (threads, parts) = self.start_threads(&config, (id, signing))?;
+        let remote = Remoteness::read(folder, &config, self.genesis.spec.validators.len())?;
+        let started = self.start_threads(&config, (id, signing), (&remote, &key, &recovered))?;
+        let (threads, parts, courier, net) = started;
         let Threads { shared, pending, inputs, nonces, .. } = &threads;
         let submitter = SubmitterId(u64::from(id.0));
-        for batch in &recovered {
+        let own = || recovered.iter().filter(|batch| batch.body.submitter == submitter);
+        for batch in own() {
             pending.recover(&batch.body.txs);
         }
-        let known = recovered.iter().map(|batch| batch.body.nonce);
+        let known = own().map(|batch| batch.body.nonce);
         let last = known.chain(nonces.get(&submitter.0).copied()).max().unwrap_or(0);
         let tick = Duration::from_millis(parts.genesis.spec.time.tick_ms);
         let (chain, next_nonce) = (parts.chain, last + 1);
@@ -309,6 +325,7 @@ impl Parts {
         let tools = (Arc::clone(&parts.bodies), Arc::clone(&parts.validity));
         let driver = (inputs.clone(), Arc::clone(shared), Arc::clone(&hurry));
         let batcher = Batcher::new(settings, Arc::clone(pending), tools, driver);
+        let batcher = batcher.with_courier(courier);
         let batcher = tokio::spawn(batcher.run(recovered));
         let (stop_server, stopped) = tokio::sync::watch::channel(false);
         let state = parts.interface(&threads, (submitter, signer), (hurry, stopped), &config);
@@ -317,15 +334,28 @@ impl Parts {
         write_address(folder, address)?;
         tracing::info!(%address, %chain, "the node runs");
         let Threads { shared, consensus, execution, inputs, .. } = threads;
-        Ok(Node { address, shared, consensus, execution, inputs, batcher, server, stop_server })
+        let node = Node {
+            address,
+            shared,
+            consensus,
+            execution,
+            inputs,
+            batcher,
+            server,
+            stop_server,
+            net,
+        };
+        Ok(node)
     }
 
-    /// Starts execution, and then consensus, which asks it for blocks at once.
+    /// Starts execution, and then consensus, which asks it for blocks at once, and the way to other
+    /// validators.
     fn start_threads(
         self,
         config: &Config,
         (id, key): (ReplicaId, SecretKey),
-    ) -> Result<(Threads, Shown), StartError> {
+        (remote, signer, held): (&Option<Remoteness>, &SecretKey, &[Arc<SignedBatch>]),
+    ) -> Result<(Threads, Shown, Option<Courier>, Option<crate::net::Running>), StartError> {
         let spec = Arc::new(self.genesis.spec.clone());
         let head = self.store.snapshot()?.head()?;
         let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
@@ -334,20 +364,34 @@ impl Parts {
             per_account: config.mempool.per_account_max,
         };
         let nonces = head.nonces;
-        let pending = Pending::new(limits, nonces.clone(), self.metrics.clone());
-        let pending = Arc::new(pending);
+        let pending = Arc::new(Pending::new(limits, nonces.clone(), self.metrics.clone()));
         let (inputs, input_queue) = sync_channel(INPUTS_MAX);
         let (jobs, job_queue) = sync_channel(JOBS_MAX);
+        let (store, pending_too) = (Arc::clone(&self.store), Arc::clone(&pending));
+        let needed = Arc::new(Needed { store, pending: pending_too });
+        let links = remote.as_ref().map(|remote| {
+            let holding = self.holding((&pending, &needed), (&inputs, &shared));
+            let metrics = self.metrics.clone();
+            remote.link((self.chain, &spec, id), holding, (held, metrics))
+        });
+        let supply = links.as_ref().map(|links| links.supply.clone());
         let execution = ExecutionThread {
             spec: Arc::clone(&spec),
             store: Arc::clone(&self.store),
             bodies: Arc::clone(&self.bodies),
             pending: Arc::clone(&pending),
+            supply: supply.clone(),
             answers: inputs.clone(),
             shared: Arc::clone(&shared),
             metrics: self.metrics.clone(),
         }
         .start(job_queue)?;
+        let (links, transport): (_, Box<dyn Transport>) = match links {
+            Some(Links { service, courier, transport, queues, .. }) => {
+                (Some((service, courier, queues)), Box::new(transport))
+            }
+            None => (None, Box::new(Alone)),
+        };
         let consensus = ConsensusThread::start(Opening {
             genesis: self.genesis.consensus()?,
             id,
@@ -356,16 +400,54 @@ impl Parts {
             inputs: input_queue,
             answers: inputs.clone(),
             execution: jobs,
-            transport: Box::new(Alone),
+            transport,
             bodies: Arc::clone(&self.bodies),
             validity: Arc::clone(&self.validity),
+            supply,
             shared: Arc::clone(&shared),
             metrics: self.metrics.clone(),
         })?;
+        let (service, courier, net) = match (links, remote) {
+            (Some((service, courier, queues)), Some(remote)) => {
+                let from = (Arc::clone(&service), queues, inputs.clone());
+                let net = remote.start((self.chain, id, signer), from)?;
+                (Some(service), Some(courier), Some(net))
+            }
+            _ => (None, None, None),
+        };
         let (genesis, chain, store, bodies) = (self.genesis, self.chain, self.store, self.bodies);
         let (blobs, validity, metrics) = (self.blobs, self.validity, self.metrics);
-        let shown = Shown { genesis, chain, spec, store, bodies, blobs, validity, metrics };
-        Ok((Threads { shared, pending, consensus, execution, inputs, nonces }, shown))
+        let shown = Shown {
+            genesis,
+            chain,
+            spec,
+            store,
+            bodies,
+            blobs,
+            needed,
+            service,
+            validity,
+            metrics,
+        };
+        Ok((Threads { shared, pending, consensus, execution, inputs, nonces }, shown, courier, net))
+    }
+
+    /// Returns what other validators may ask for.
+    fn holding(
+        &self,
+        (pending, needed): (&Arc<Pending>, &Arc<Needed>),
+        (inputs, shared): (&SyncSender<Input>, &Arc<Shared>),
+    ) -> Holding {
+        Holding {
+            bodies: Arc::clone(&self.bodies),
+            blobs: Arc::clone(&self.blobs),
+            needed: Arc::clone(needed),
+            store: Arc::clone(&self.store),
+            pending: Arc::clone(pending),
+            validity: Arc::clone(&self.validity),
+            inputs: inputs.clone(),
+            shared: Arc::clone(shared),
+        }
     }
 }
 
@@ -388,6 +470,8 @@ struct Shown {
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
     blobs: Arc<Blobs>,
+    needed: Arc<Needed>,
+    service: Option<Arc<Service>>,
     validity: Arc<Validity>,
     metrics: Metrics,
 }
@@ -413,6 +497,8 @@ impl Shown {
             chain: self.chain,
             store: self.store,
             blobs: self.blobs,
+            needed: self.needed,
+            service: self.service,
             bodies: self.bodies,
             admission: Arc::new(admission),
             shared: Arc::clone(&threads.shared),

@@ -6,6 +6,7 @@
 
 mod error;
 mod files;
+mod needed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,6 +18,7 @@ use ciro_protocol::blob::{BlobId, BlobList};
 
 pub use error::StoreBlobError;
 use files::Files;
+pub use needed::Needed;
 
 /// Uploads at once.
 const UPLOADS_MAX: usize = 256;

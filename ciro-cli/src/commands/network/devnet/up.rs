@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Args {
     #[command(flatten)]
     folder: Folder,
+    /// Validators, 1 to 16
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=16))]
+    validators: u8,
     /// Providers, 0 to 16
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(0..=16))]
     providers: u16,
@@ -82,33 +85,39 @@ impl Drop for Started {
 
 fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> Result<Devnet> {
     let (node, prover) = (program("ciro-node")?, program("ciro-prover")?);
-    let folder = dir.join("node0");
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
-    let seed = format!("{} node0", args.seed);
-    quiet(&node, &["init", text(&folder)?, "--seed", &seed])?;
-    // The first start takes a free port, later ones the same.
-    let mut first = Process {
-        name: "node0".to_owned(),
-        pid: 0,
-        program: node.clone(),
-        arguments: ["start", "--listen", "127.0.0.1:0", text(&folder)?].map(str::to_owned).into(),
-        log: dir.join("node0.log"),
-    };
-    first.pid = first.start(None)?;
-    started.0.push(first.clone());
-    let address = wait_for(&first, || std::fs::read_to_string(folder.join("api.addr")).ok())?;
-    let address = address.trim().to_owned();
-    let url = format!("http://{address}");
-    first.arguments[2] = address;
-    wait_ready(&url, PATIENCE)?;
-    let genesis = folder.join("genesis.json");
+    let count = args.validators.to_string();
+    quiet(&node, &["network", text(dir)?, "--validators", &count, "--seed", &args.seed])?;
+    let stage = context.ui.stage(format!("starting {count} validators"));
+    let mut processes = Vec::new();
+    for number in 0..args.validators {
+        let group = processes.first().map(|first: &Process| first.pid);
+        let process = start_node((&node, dir), number, group)?;
+        started.0.push(process.clone());
+        processes.push(process);
+    }
+    let mut urls = Vec::new();
+    for (number, process) in processes.iter_mut().enumerate() {
+        let told = dir.join(format!("node{number}")).join("api.addr");
+        let address = wait_for(process, || std::fs::read_to_string(&told).ok())?;
+        // The first start takes a free port, later ones the same.
+        process.arguments[2] = address.trim().to_owned();
+        urls.push(format!("http://{}", address.trim()));
+    }
+    for url in &urls {
+        wait_ready(url, PATIENCE)?;
+    }
+    drop(stage);
+    started.0.clone_from(&processes);
+    let url = urls[0].clone();
+    let genesis = dir.join("node0").join("genesis.json");
     let home = Home::at(dir.join("home"));
     let (chain, accounts) = block_on(accounts(args, (&url, &genesis), &home))?;
-    let group = first.pid;
-    let mut processes = vec![first];
+    let group = processes[0].pid;
     for number in 0..args.providers {
         let _stage = context.ui.stage(format!("starting prover{number}"));
-        let config = configure(dir, &prover, (number, &url, &genesis))?;
+        let own = &urls[usize::from(number) % urls.len()];
+        let config = configure(dir, &prover, (number, own, &genesis))?;
         quiet(&prover, &["register", "--config", text(&config)?])?;
         let mut process = Process {
             name: format!("prover{number}"),
@@ -122,7 +131,22 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
         processes.push(process);
     }
     let home = home.path().to_owned();
-    Ok(Devnet { dir: dir.to_owned(), url, chain, genesis, home, group, processes, accounts })
+    Ok(Devnet { dir: dir.to_owned(), url, urls, chain, genesis, home, group, processes, accounts })
+}
+
+/// Starts a validator whose interface takes a free port.
+fn start_node((program, dir): (&Path, &Path), number: u8, group: Option<u32>) -> Result<Process> {
+    let name = format!("node{number}");
+    let folder = dir.join(&name);
+    let mut process = Process {
+        pid: 0,
+        program: program.to_owned(),
+        arguments: ["start", "--listen", "127.0.0.1:0", text(&folder)?].map(str::to_owned).into(),
+        log: dir.join(format!("{name}.log")),
+        name,
+    };
+    process.pid = process.start(group)?;
+    Ok(process)
 }
 
 /// Makes the accounts of users and providers and gives them test money.
@@ -245,7 +269,7 @@ fn describe(devnet: &Devnet, ready_ms: f64) -> String {
         "{GOOD}ready{GOOD:#}     {} processes in {}\n{DIM}node{DIM:#}      {BOLD}{}{BOLD:#}\n{DIM}folder{DIM:#}    {}\n",
         devnet.processes.len(),
         crate::format::duration(ready_ms),
-        devnet.url,
+        devnet.urls.join(" "),
         devnet.dir.display(),
     );
     for account in &devnet.accounts {
