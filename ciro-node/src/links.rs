@@ -11,11 +11,12 @@ use ciro_protocol::id::Chain;
 use ciro_protocol::sign::SecretKey;
 
 use crate::config::{Config, PEER_KEY_FILE};
+use crate::driver::Transport;
 use crate::metrics::Metrics;
 use crate::net::{
-    self, Courier, Hello, Holding, Identity, Net, Peers, Queues, Remote, Running, Service, Supply,
+    self, Courier, Hello, Holding, Identity, Net, Peers, Queues, Running, Service, Supply,
 };
-use crate::node::StartError;
+use crate::start_error::StartError;
 
 /// How other validators are reached, as the settings say.
 #[derive(Debug)]
@@ -25,11 +26,16 @@ pub(crate) struct Remoteness {
 }
 
 /// The parts of a node that reach others.
-pub(crate) struct Links {
+pub(crate) struct Link {
     pub(crate) service: Arc<Service>,
     pub(crate) courier: Courier,
-    pub(crate) transport: Remote,
     pub(crate) supply: Supply,
+}
+
+/// The same with what is handed on at once.
+pub(crate) struct Linked {
+    pub(crate) link: Link,
+    pub(crate) transport: Box<dyn Transport>,
     pub(crate) queues: Queues,
 }
 
@@ -58,13 +64,14 @@ impl Remoteness {
         (chain, spec, id): (Chain, &ChainSpec, ReplicaId),
         holding: Holding,
         (held, metrics): (&[Arc<SignedBatch>], Metrics),
-    ) -> Links {
+    ) -> Linked {
         let peers = Arc::new(Peers::new(chain, spec, id));
         let (net, queues) = Net::new(peers, metrics);
         let service = Arc::new(Service::new(net, holding, held));
         let (courier, transport) = Courier::new(Arc::clone(&service));
         let supply = Supply::new(Arc::clone(&service), tokio::runtime::Handle::current());
-        Links { service, courier, transport, supply, queues }
+        let link = Link { service, courier, supply };
+        Linked { link, transport: Box::new(transport), queues }
     }
 
     /// Starts the network.

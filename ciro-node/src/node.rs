@@ -2,130 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use ciro_consensus::{Input, ReplicaId, Timer};
-use ciro_ledger::genesis::GenesisError;
 use ciro_protocol::batch::SignedBatch;
-use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
+use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, SubmitterId};
-use ciro_protocol::order::Route;
 use ciro_protocol::sign::{Address, SecretKey};
-use ciro_sdk::network::SettingsError;
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState};
-use crate::blobs::{BlobLimits, Blobs, Needed, StoreBlobError};
-use crate::bodies::{Bodies, BodiesError};
+use crate::blobs::{BlobLimits, Blobs, Needed};
+use crate::bodies::Bodies;
 use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
-use crate::driver::{
-    Alone, ConsensusError, ConsensusThread, ExecutionError, ExecutionThread, Opening, Shared,
-    Transport,
-};
+use crate::driver::{Alone, ConsensusThread, ExecutionThread, Opening, Shared, Transport};
 use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
-use crate::links::{Links, Remoteness};
+use crate::links::Remoteness;
 use crate::metrics::Metrics;
 use crate::net::{Courier, Holding, Service};
 use crate::proofs::{VERIFIER, Verifier};
-use crate::secret::SecretError;
-use crate::store::{StateStore, StoreError};
+use crate::start_error::StartError;
+use crate::store::StateStore;
 use crate::validity::Validity;
 
 /// Inputs of consensus that wait at most.
 const INPUTS_MAX: usize = 4096;
 /// What consensus may have asked of execution at once: one block, and few words about checkpoints.
 const JOBS_MAX: usize = 64;
-
-/// Why a node does not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The settings are not usable.
-    #[error(transparent)]
-    Config(#[from] SettingsError),
-    /// The genesis is not usable.
-    #[error("the genesis `{}` is not usable: {reason}", path.display())]
-    Genesis {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The specification is none.
-    #[error("the chain's specification is refused")]
-    Spec(#[from] SpecError),
-    /// The first state cannot be built.
-    #[error(transparent)]
-    FirstState(#[from] GenesisError),
-    /// The genesis names another first state than its specification gives.
-    #[error("the genesis names another first state than its specification gives: it was changed")]
-    GenesisRoot,
-    /// The network verifies proofs that this build does not.
-    #[error("the network settles proofs of the route `{0:?}`, which this build cannot verify")]
-    Route(Route),
-    /// The network has another verifier.
-    #[error("the network's verifier is {expected}, this build's is {VERIFIER}: take its release")]
-    Verifier {
-        /// The network's.
-        expected: u8,
-    },
-    /// The key is not usable.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// The key is no validator's.
-    #[error("the key {0} is none of the network's validators")]
-    NoValidator(ciro_protocol::Address),
-    /// An address of other validators is none.
-    #[error("`{0}` in `net` of `node.toml` is no multiaddr, or one of `peers` without `/p2p/ID`")]
-    Multiaddr(String),
-    /// The node cannot say who it is.
-    #[error("the node's record cannot be signed")]
-    Record(#[from] ciro_protocol::sign::SignError),
-    /// The network does not begin.
-    #[error(transparent)]
-    Net(#[from] crate::net::NetError),
-    /// The log of consensus is not usable.
-    #[error("the log of consensus is not usable")]
-    Log(#[from] ciro_store::StoreError),
-    /// Consensus does not begin.
-    #[error(transparent)]
-    Consensus(#[from] ConsensusError),
-    /// Execution does not begin.
-    #[error(transparent)]
-    Execution(#[from] ExecutionError),
-    /// The state is not usable.
-    #[error(transparent)]
-    State(#[from] StoreError),
-    /// Bodies of batches are not usable.
-    #[error(transparent)]
-    Bodies(#[from] BodiesError),
-    /// Blobs are not usable.
-    #[error(transparent)]
-    Blobs(#[from] StoreBlobError),
-    /// The system gives no threads.
-    #[error("no threads for verification: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// The interface cannot listen.
-    #[error("cannot listen at {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// An origin is none.
-    #[error("`{0}` in `api.cors` is no origin")]
-    Origin(String),
-    /// The file that says where the interface listens cannot be written.
-    #[error(transparent)]
-    Address(#[from] ciro_sdk::FileError),
-}
 
 /// A running node.
 #[derive(Debug)]
@@ -309,7 +218,7 @@ impl Parts {
         let signing = crate::secret::read(&folder.join(KEY_FILE))?;
         let remote = Remoteness::read(folder, &config, self.genesis.spec.validators.len())?;
         let started = self.start_threads(&config, (id, signing), (&remote, &key, &recovered))?;
-        let (threads, parts, courier, net) = started;
+        let (threads, parts, courier) = started;
         let Threads { shared, pending, inputs, nonces, .. } = &threads;
         let submitter = SubmitterId(u64::from(id.0));
         let own = || recovered.iter().filter(|batch| batch.body.submitter == submitter);
@@ -333,7 +242,7 @@ impl Parts {
         let server = tokio::spawn(api::serve(listener, router, state));
         write_address(folder, address)?;
         tracing::info!(%address, %chain, "the node runs");
-        let Threads { shared, consensus, execution, inputs, .. } = threads;
+        let Threads { shared, consensus, execution, inputs, net, .. } = threads;
         let node = Node {
             address,
             shared,
@@ -348,6 +257,23 @@ impl Parts {
         Ok(node)
     }
 
+    /// Makes what lies between the threads.
+    fn begin(&self, config: &Config) -> Result<Begun, StartError> {
+        let head = self.store.snapshot()?.head()?;
+        let params = self.genesis.spec.params();
+        let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &params)));
+        let limits = PendingLimits {
+            bytes: config.mempool.bytes_max,
+            per_account: config.mempool.per_account_max,
+        };
+        let nonces = head.nonces;
+        let pending = Arc::new(Pending::new(limits, nonces.clone(), self.metrics.clone()));
+        let (store, waiting) = (Arc::clone(&self.store), Arc::clone(&pending));
+        let needed = Arc::new(Needed { store, pending: waiting });
+        let (inputs, input_queue) = sync_channel(INPUTS_MAX);
+        Ok(Begun { shared, pending, needed, nonces, inputs, input_queue })
+    }
+
     /// Starts execution, and then consensus, which asks it for blocks at once, and the way to other
     /// validators.
     fn start_threads(
@@ -355,68 +281,59 @@ impl Parts {
         config: &Config,
         (id, key): (ReplicaId, SecretKey),
         (remote, signer, held): (&Option<Remoteness>, &SecretKey, &[Arc<SignedBatch>]),
-    ) -> Result<(Threads, Shown, Option<Courier>, Option<crate::net::Running>), StartError> {
+    ) -> Result<Started, StartError> {
+        let begun = self.begin(config)?;
         let spec = Arc::new(self.genesis.spec.clone());
-        let head = self.store.snapshot()?.head()?;
-        let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
-        let limits = PendingLimits {
-            bytes: config.mempool.bytes_max,
-            per_account: config.mempool.per_account_max,
+        let (link, transport) = match remote {
+            Some(remote) => {
+                let holding = self.holding(&begun);
+                let metrics = self.metrics.clone();
+                let made = remote.link((self.chain, &spec, id), holding, (held, metrics));
+                (Some((made.link, made.queues)), made.transport)
+            }
+            None => (None, Box::new(Alone) as Box<dyn Transport>),
         };
-        let nonces = head.nonces;
-        let pending = Arc::new(Pending::new(limits, nonces.clone(), self.metrics.clone()));
-        let (inputs, input_queue) = sync_channel(INPUTS_MAX);
+        let supply = link.as_ref().map(|(link, _)| link.supply.clone());
         let (jobs, job_queue) = sync_channel(JOBS_MAX);
-        let (store, pending_too) = (Arc::clone(&self.store), Arc::clone(&pending));
-        let needed = Arc::new(Needed { store, pending: pending_too });
-        let links = remote.as_ref().map(|remote| {
-            let holding = self.holding((&pending, &needed), (&inputs, &shared));
-            let metrics = self.metrics.clone();
-            remote.link((self.chain, &spec, id), holding, (held, metrics))
-        });
-        let supply = links.as_ref().map(|links| links.supply.clone());
         let execution = ExecutionThread {
             spec: Arc::clone(&spec),
             store: Arc::clone(&self.store),
             bodies: Arc::clone(&self.bodies),
-            pending: Arc::clone(&pending),
+            pending: Arc::clone(&begun.pending),
             supply: supply.clone(),
-            answers: inputs.clone(),
-            shared: Arc::clone(&shared),
+            answers: begun.inputs.clone(),
+            shared: Arc::clone(&begun.shared),
             metrics: self.metrics.clone(),
         }
         .start(job_queue)?;
-        let (links, transport): (_, Box<dyn Transport>) = match links {
-            Some(Links { service, courier, transport, queues, .. }) => {
-                (Some((service, courier, queues)), Box::new(transport))
-            }
-            None => (None, Box::new(Alone)),
-        };
         let consensus = ConsensusThread::start(Opening {
             genesis: self.genesis.consensus()?,
             id,
             key: key.into_consensus(),
             opened: self.log,
-            inputs: input_queue,
-            answers: inputs.clone(),
+            inputs: begun.input_queue,
+            answers: begun.inputs.clone(),
             execution: jobs,
             transport,
             bodies: Arc::clone(&self.bodies),
             validity: Arc::clone(&self.validity),
             supply,
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(&begun.shared),
             metrics: self.metrics.clone(),
         })?;
-        let (service, courier, net) = match (links, remote) {
-            (Some((service, courier, queues)), Some(remote)) => {
-                let from = (Arc::clone(&service), queues, inputs.clone());
-                let net = remote.start((self.chain, id, signer), from)?;
-                (Some(service), Some(courier), Some(net))
+        let (link, net) = match (link, remote) {
+            (Some((link, queues)), Some(remote)) => {
+                let from = (Arc::clone(&link.service), queues, begun.inputs.clone());
+                (Some(link), Some(remote.start((self.chain, id, signer), from)?))
             }
-            _ => (None, None, None),
+            _ => (None, None),
         };
+        let Begun { shared, pending, needed, nonces, inputs, .. } = begun;
+        let threads = Threads { shared, pending, consensus, execution, inputs, nonces, net };
         let (genesis, chain, store, bodies) = (self.genesis, self.chain, self.store, self.bodies);
         let (blobs, validity, metrics) = (self.blobs, self.validity, self.metrics);
+        let service = link.as_ref().map(|link| Arc::clone(&link.service));
+        let courier = link.map(|link| link.courier);
         let shown = Shown {
             genesis,
             chain,
@@ -429,30 +346,40 @@ impl Parts {
             validity,
             metrics,
         };
-        Ok((Threads { shared, pending, consensus, execution, inputs, nonces }, shown, courier, net))
+        Ok((threads, shown, courier))
     }
 
     /// Returns what other validators may ask for.
-    fn holding(
-        &self,
-        (pending, needed): (&Arc<Pending>, &Arc<Needed>),
-        (inputs, shared): (&SyncSender<Input>, &Arc<Shared>),
-    ) -> Holding {
+    fn holding(&self, begun: &Begun) -> Holding {
         Holding {
             bodies: Arc::clone(&self.bodies),
             blobs: Arc::clone(&self.blobs),
-            needed: Arc::clone(needed),
+            needed: Arc::clone(&begun.needed),
             store: Arc::clone(&self.store),
-            pending: Arc::clone(pending),
+            pending: Arc::clone(&begun.pending),
             validity: Arc::clone(&self.validity),
-            inputs: inputs.clone(),
-            shared: Arc::clone(shared),
+            inputs: begun.inputs.clone(),
+            shared: Arc::clone(&begun.shared),
         }
     }
 }
 
+/// What lies between the threads before they are started.
+struct Begun {
+    shared: Arc<Shared>,
+    pending: Arc<Pending>,
+    needed: Arc<Needed>,
+    nonces: BTreeMap<u64, u64>,
+    inputs: SyncSender<Input>,
+    input_queue: Receiver<Input>,
+}
+
+/// What runs, what the interface shows, and who brings batches to others.
+type Started = (Threads, Shown, Option<Courier>);
+
 /// The threads, and what lies between them.
 struct Threads {
+    net: Option<crate::net::Running>,
     shared: Arc<Shared>,
     pending: Arc<Pending>,
     consensus: ConsensusThread,

@@ -15,8 +15,9 @@ use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 
 use crate::config::{CONFIG_FILE, Config, GENESIS_FILE, KEY_FILE, PEER_KEY_FILE};
 use crate::net::{Addresses, Identity};
-use crate::node::{StartError, check_genesis, read_genesis};
+use crate::node::{check_genesis, read_genesis};
 use crate::secret::SecretError;
+use crate::start_error::StartError;
 
 /// What a new node is made of.
 #[derive(Clone, Debug, Default)]

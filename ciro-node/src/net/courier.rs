@@ -108,8 +108,8 @@ async fn deliver(service: Arc<Service>, batch: Arc<SignedBatch>) {
 }
 
 impl Parcel {
-    /// Brings the batch to a validator and, once enough hold it, has it ordered there. Goes on until
-    /// the batch is executed or refused.
+    /// Brings the batch to a validator and, once enough hold it, has it ordered there. Goes on
+    /// until the batch is executed or refused.
     async fn bring(self: Arc<Self>, to: ReplicaId) {
         let mut available = self.available.subscribe();
         let (mut tries, mut counted, mut holds) = (0, false, false);

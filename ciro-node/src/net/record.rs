@@ -58,7 +58,8 @@ impl Message for Hello {
 }
 
 impl Hello {
-    /// Signs who this node is. Addresses that are too long or too many are left out: they are hints.
+    /// Signs who this node is. Addresses that are too long or too many are left out: they are
+    /// hints.
     ///
     /// # Errors
     ///

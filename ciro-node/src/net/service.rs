@@ -320,7 +320,8 @@ impl Service {
                 let holding = &service.holding;
                 let stored = holding.blobs.put(id, bytes, || holding.needed.blobs());
                 stored.map_err(|error| {
-                    tracing::error!(blob = %id, error = error_chain(&error), "a blob is not stored");
+                    let error = error_chain(&error);
+                    tracing::error!(blob = %id, error, "a blob is not stored");
                     NotHeld::Later
                 })?;
             }

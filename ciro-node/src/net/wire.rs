@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::batch::{BATCH_BYTES_MAX, SignedBatch};
-use ciro_protocol::blob::{BlobId, CHUNK_BYTES};
+use ciro_protocol::blob::BlobId;
 use ciro_protocol::text::Text;
 use ciro_protocol::wire::{Bytes, List, Message};
 
@@ -18,6 +18,8 @@ pub(super) const BLOCKS_MAX: usize = 256;
 pub(super) const BLOCKS_BYTES_FULL: usize = 4 << 20;
 /// Bytes of one block at most: 64 batches.
 const BLOCK_BYTES_MAX: usize = 17 << 20;
+/// Bytes of a chunk at most, and of a blob's list.
+const PART_BYTES_MAX: usize = 1 << 20;
 /// Bytes that enclose a content.
 const OVERHEAD_BYTES: usize = 4096;
 
@@ -90,7 +92,7 @@ pub enum BlobAnswer {
     /// It is not here.
     Unknown,
     /// The encoded list, or the chunk.
-    Bytes(Bytes<{ CHUNK_BYTES as usize }>),
+    Bytes(Bytes<PART_BYTES_MAX>),
 }
 
 impl Message for BlobRequest {
@@ -100,7 +102,7 @@ impl Message for BlobRequest {
 
 impl Message for BlobAnswer {
     const NAME: &'static str = "CIRO_BLOB_ANSWER_V1";
-    const BYTES_MAX: usize = CHUNK_BYTES as usize + 64;
+    const BYTES_MAX: usize = PART_BYTES_MAX + 64;
 }
 
 /// `/ciro/block/1`, the request: executed blocks from a height on.
@@ -124,4 +126,33 @@ impl Message for BlockRequest {
 impl Message for BlockAnswer {
     const NAME: &'static str = "CIRO_BLOCK_ANSWER_V1";
     const BYTES_MAX: usize = BLOCKS_BYTES_FULL + BLOCK_BYTES_MAX + OVERHEAD_BYTES;
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_protocol::blob::{BlobList, CHUNK_BYTES};
+
+    use super::*;
+
+    #[test]
+    fn answers_have_room_for_what_they_carry() {
+        assert_eq!(u64::try_from(PART_BYTES_MAX), Ok(CHUNK_BYTES));
+        const { assert!(BlobList::BYTES_MAX <= PART_BYTES_MAX) };
+        let longest = BlobAnswer::Bytes(Bytes::new(vec![7; PART_BYTES_MAX]).unwrap()).to_bytes();
+        assert!(matches!(BlobAnswer::from_bytes(&longest), Ok(BlobAnswer::Bytes(_))));
+        const { assert!(SignedBatch::BYTES_MAX + 64 <= BatchAnswer::BYTES_MAX) };
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        for bytes in [&[][..], &[1, 0], &[2, 0, 1], &[1, 0, 9, 9], &[0xFF; 100]] {
+            assert!(BatchRequest::from_bytes(bytes).is_err());
+            assert!(BlobRequest::from_bytes(bytes).is_err());
+            assert!(BlockRequest::from_bytes(bytes).is_err());
+        }
+        let mut trailing = BlockRequest { from: 1, max: 2 }.to_bytes();
+        trailing.push(0);
+        assert!(BlockRequest::from_bytes(&trailing).is_err());
+        assert!(BlockRequest::from_bytes(&vec![0; BlockRequest::BYTES_MAX + 1]).is_err());
+    }
 }

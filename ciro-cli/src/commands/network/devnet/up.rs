@@ -86,33 +86,13 @@ impl Drop for Started {
 fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> Result<Devnet> {
     let (node, prover) = (program("ciro-node")?, program("ciro-prover")?);
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
-    let count = args.validators.to_string();
-    quiet(&node, &["network", text(dir)?, "--validators", &count, "--seed", &args.seed])?;
-    let stage = context.ui.stage(format!("starting {count} validators"));
-    let mut processes = Vec::new();
-    for number in 0..args.validators {
-        let group = processes.first().map(|first: &Process| first.pid);
-        let process = start_node((&node, dir), number, group)?;
-        started.0.push(process.clone());
-        processes.push(process);
-    }
-    let mut urls = Vec::new();
-    for (number, process) in processes.iter_mut().enumerate() {
-        let told = dir.join(format!("node{number}")).join("api.addr");
-        let address = wait_for(process, || std::fs::read_to_string(&told).ok())?;
-        // The first start takes a free port, later ones the same.
-        process.arguments[2] = address.trim().to_owned();
-        urls.push(format!("http://{}", address.trim()));
-    }
-    for url in &urls {
-        wait_ready(url, PATIENCE)?;
-    }
-    drop(stage);
-    started.0.clone_from(&processes);
+    let urls = start_nodes((args, dir), &node, started, context)?;
+    let mut processes = started.0.clone();
     let url = urls[0].clone();
     let genesis = dir.join("node0").join("genesis.json");
     let home = Home::at(dir.join("home"));
     let (chain, accounts) = block_on(accounts(args, (&url, &genesis), &home))?;
+    block_on(wait_equal(&urls, &genesis))?;
     let group = processes[0].pid;
     for number in 0..args.providers {
         let _stage = context.ui.stage(format!("starting prover{number}"));
@@ -132,6 +112,58 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
     }
     let home = home.path().to_owned();
     Ok(Devnet { dir: dir.to_owned(), url, urls, chain, genesis, home, group, processes, accounts })
+}
+
+/// Makes the validators' folders, starts them, and waits until all are ready. Returns where their
+/// interfaces listen.
+fn start_nodes(
+    (args, dir): (&Args, &Path),
+    node: &Path,
+    started: &mut Started,
+    context: &Context,
+) -> Result<Vec<String>> {
+    let count = args.validators.to_string();
+    quiet(node, &["network", text(dir)?, "--validators", &count, "--seed", &args.seed])?;
+    let _stage = context.ui.stage(format!("starting {count} validators"));
+    for number in 0..args.validators {
+        let group = started.0.first().map(|first| first.pid);
+        started.0.push(start_node((node, dir), number, group)?);
+    }
+    let mut urls = Vec::new();
+    for (number, process) in started.0.iter_mut().enumerate() {
+        let told = dir.join(format!("node{number}")).join("api.addr");
+        let address = wait_for(process, || std::fs::read_to_string(&told).ok())?;
+        // The first start takes a free port, later ones the same.
+        process.arguments[2] = address.trim().to_owned();
+        urls.push(format!("http://{}", address.trim()));
+    }
+    for url in &urls {
+        wait_ready(url, PATIENCE)?;
+    }
+    Ok(urls)
+}
+
+/// Waits until all nodes have executed what the first one has: what was paid there is there too.
+async fn wait_equal(urls: &[String], genesis: &Path) -> Result<()> {
+    let genesis = Network::read_genesis(genesis)?;
+    let mut expected = 0;
+    for url in urls {
+        let client = Client::connect(url, genesis.clone()).await?;
+        let begun = Instant::now();
+        loop {
+            let height = client.chain_info().await?.head.height;
+            if height >= expected {
+                // The first one says how far the others must be.
+                expected = if expected == 0 { height } else { expected };
+                break;
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the node at {url} does not come to block {expected}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    Ok(())
 }
 
 /// Starts a validator whose interface takes a free port.
