@@ -13,6 +13,8 @@ pub const CONFIG_FILE: &str = "node.toml";
 pub const GENESIS_FILE: &str = "genesis.json";
 /// The name of the key in a node's folder.
 pub const KEY_FILE: &str = "node.key";
+/// The name of the file with the secret behind the node's libp2p identity.
+pub const PEER_KEY_FILE: &str = "peer.key";
 /// The name of the file that says where the interface listens, written once it does.
 pub const ADDRESS_FILE: &str = "api.addr";
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub bus: BusConfig,
     /// How to reach Kafka. Default: not at all.
     pub kafka: Option<KafkaSettings>,
+    /// Other validators.
+    pub net: NetConfig,
 }
 
 /// What a node does with Kafka.
@@ -60,6 +64,16 @@ pub struct ApiConfig {
     pub waiting_max: usize,
     /// Origins of pages that may use the interface. Default none.
     pub cors: Vec<String>,
+}
+
+/// Other validators.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetConfig {
+    /// Where this node listens for them, as multiaddrs. Default TCP and QUIC on port 26611.
+    pub listen: Vec<String>,
+    /// Where they listen, as multiaddrs that end in `/p2p/` and their peer id. Default none.
+    pub peers: Vec<String>,
 }
 
 /// Transactions that wait.
@@ -92,6 +106,13 @@ impl Default for ApiConfig {
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 26_610));
         Self { listen, connections_max: 1_024, waiting_max: 512, cors: Vec::new() }
+    }
+}
+
+impl Default for NetConfig {
+    fn default() -> Self {
+        let listen = ["/ip4/0.0.0.0/tcp/26611", "/ip4/0.0.0.0/udp/26611/quic-v1"];
+        Self { listen: listen.map(str::to_owned).into(), peers: Vec::new() }
     }
 }
 
@@ -158,6 +179,25 @@ impl Config {
     pub const fn template() -> &'static str {
         include_str!("assets/node.toml")
     }
+
+    /// Returns the template with other addresses for validators; those stay that are not given.
+    #[must_use]
+    pub fn filled(listen: &[String], peers: &[String]) -> String {
+        let list = |texts: &[String]| {
+            let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+            quoted.join(", ")
+        };
+        let mut text = Self::template().to_owned();
+        if !listen.is_empty() {
+            let own = list(&Self::default().net.listen);
+            let (from, to) = (format!("listen = [{own}]"), format!("listen = [{}]", list(listen)));
+            text = text.replace(&from, &to);
+        }
+        if !peers.is_empty() {
+            text = text.replace("\npeers = []", &format!("\npeers = [{}]", list(peers)));
+        }
+        text
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +208,14 @@ mod tests {
     fn the_template_holds_the_defaults() {
         assert_eq!(toml::from_str::<Config>(Config::template()).unwrap(), Config::default());
         assert!(Config::default().check().is_ok());
+    }
+
+    #[test]
+    fn the_template_is_filled_with_addresses() {
+        let (listen, peers) = (["/ip4/127.0.0.1/tcp/1".to_owned()], ["/p2p/a".to_owned()]);
+        let config: Config = toml::from_str(&Config::filled(&listen, &peers)).unwrap();
+        assert_eq!((&config.net.listen[..], &config.net.peers[..]), (&listen[..], &peers[..]));
+        assert_eq!(Config::filled(&[], &[]), Config::template());
     }
 
     #[test]

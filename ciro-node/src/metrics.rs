@@ -50,6 +50,9 @@ struct All {
     ingress: Family<Labels, Counter>,
     lag: Family<Labels, Gauge>,
     lag_age: Family<Labels, Gauge>,
+    net_peers: Gauge,
+    net_refused: Family<Labels, Counter>,
+    net_dropped: Family<Labels, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -113,6 +116,9 @@ impl Metrics {
             ingress: Family::default(),
             lag: Family::default(),
             lag_age: Family::default(),
+            net_peers: Gauge::default(),
+            net_refused: Family::default(),
+            net_dropped: Family::default(),
         };
         let build: Labels = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -146,6 +152,12 @@ impl Metrics {
         r.register("ciro_blob_bytes", "Bytes of all blobs", all.blob_bytes.clone());
         r.register("ciro_http_requests", "Requests by route and status", all.http.clone());
         all.register_kafka();
+        let help = "Other validators that can be reached";
+        r.register("ciro_net_validators", help, all.net_peers.clone());
+        let help = "What other peers sent and was refused, by reason";
+        r.register("ciro_net_refused", help, all.net_refused.clone());
+        let help = "Messages of consensus that were dropped, by reason";
+        r.register("ciro_net_dropped", help, all.net_dropped.clone());
         Self(Arc::new(all))
     }
 
@@ -246,6 +258,18 @@ impl Metrics {
         let labels = vec![("topic", topic.to_owned())];
         self.0.lag.get_or_create(&labels).set(signed(lag.records));
         self.0.lag_age.get_or_create(&labels).set(signed(lag.oldest_ms / 1000));
+    }
+
+    pub(crate) fn net_peers(&self, validators: usize) {
+        self.0.net_peers.set(i64::try_from(validators).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn net_refused(&self, reason: &'static str) {
+        self.0.net_refused.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    pub(crate) fn net_dropped(&self, reason: &'static str) {
+        self.0.net_dropped.get_or_create(&vec![("reason", reason.to_owned())]).inc();
     }
 
     pub(crate) fn request(&self, route: &str, status: u16) {

@@ -31,12 +31,13 @@ use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Needed};
 use crate::bodies::Bodies;
 use crate::config::ApiConfig;
 use crate::driver::Shared;
 use crate::ingress::Admission;
 use crate::metrics::Metrics;
+use crate::net::Service;
 use crate::store::{Snapshot, StateStore, StoreError};
 use listener::Patience;
 use places::{Place, Places};
@@ -55,6 +56,10 @@ pub struct Parts {
     pub store: Arc<StateStore>,
     /// The blobs.
     pub blobs: Arc<Blobs>,
+    /// Which of them may not go.
+    pub needed: Arc<Needed>,
+    /// The way to other validators, if there are any.
+    pub service: Option<Arc<Service>>,
     /// The bodies of batches.
     pub bodies: Arc<Bodies>,
     /// The gate for transactions.

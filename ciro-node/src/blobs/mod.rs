@@ -11,6 +11,7 @@
 
 mod error;
 mod files;
+mod needed;
 mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use ciro_protocol::blob::{BlobId, BlobList};
 
 pub use error::StoreBlobError;
 use files::{Files, Staged, chunk_len};
+pub use needed::Needed;
 use room::Wanted;
 
 /// Uploads at once.

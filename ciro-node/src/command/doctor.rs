@@ -40,7 +40,14 @@ enum Verdict {
 /// Looks at a folder; false if something fails.
 pub(super) fn doctor(folder: &Path, json: bool) -> anyhow::Result<(String, bool)> {
     let findings =
-        [config(folder), genesis(folder), flushes(folder), ledger(folder), running(folder)];
+        [
+            config(folder),
+            genesis(folder),
+            others(folder),
+            flushes(folder),
+            ledger(folder),
+            running(folder),
+        ];
     let well = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     if json {
         return Ok((serde_json::to_string_pretty(&findings)?, well));
@@ -78,6 +85,27 @@ fn genesis(folder: &Path) -> Finding {
         Ok(id) => {
             let detail = format!("validator {id}, key {}", key.address());
             Finding { name, verdict: Verdict::Ok, detail }
+        }
+        Err(error) => failed(name, &error),
+    }
+}
+
+/// Whether the settings name all other validators, and the folder has an identity for them.
+fn others(folder: &Path) -> Finding {
+    let name = "validators";
+    let read = || {
+        let (config, genesis) = (Config::read(folder)?, read_genesis(folder)?);
+        let validators = genesis.spec.validators.len();
+        crate::links::Remoteness::read(folder, &config, validators)?;
+        Ok::<_, crate::StartError>((config.net.peers.len(), validators.saturating_sub(1)))
+    };
+    match read() {
+        Ok((named, expected)) => {
+            let few = named < expected;
+            let verdict = if few { Verdict::Warn } else { Verdict::Ok };
+            let mend = if few { "; name all of them in `net.peers`" } else { "" };
+            let detail = format!("{named} addresses for {expected} others{mend}");
+            Finding { name, verdict, detail }
         }
         Err(error) => failed(name, &error),
     }

@@ -82,6 +82,33 @@ proptest! {
 }
 
 #[test]
+fn what_was_written_since_a_mark_is_forgotten_durable_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let (genesis, first) = first();
+    let store = StateStore::open(&path, &genesis, &first).unwrap();
+    let block = |value: u8| Writes::from([(b"x".to_vec(), Some(vec![value]))]);
+    let before = commit(&store, 1, block(1), false);
+    let mark = store.mark().unwrap();
+    for durable in [false, true] {
+        commit(&store, 2, block(2), false);
+        commit(&store, 3, block(3), durable);
+        store.return_to(&mark).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        assert_eq!(snapshot.head().unwrap(), before);
+        assert_eq!(snapshot.get(b"x"), Some(vec![1]));
+        assert!(snapshot.block(2).unwrap().is_none() && snapshot.ordered(2).unwrap().is_none());
+    }
+    drop(mark);
+    // Other blocks take the places, and outlast the process.
+    let after = commit(&store, 2, block(9), true);
+    drop(store);
+    let store = StateStore::open(&path, &genesis, &first).unwrap();
+    assert_eq!(store.snapshot().unwrap().head().unwrap(), after);
+    assert_ne!(after.words, before.words);
+}
+
+#[test]
 fn the_state_of_another_network_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");

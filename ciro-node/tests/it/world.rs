@@ -199,7 +199,7 @@ fn program() -> PathBuf {
     folder.join(format!("ciro-node{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments);
     command
@@ -210,7 +210,7 @@ pub(crate) fn path(path: &Path) -> &str {
 }
 
 /// A devnet whose time goes fast and whose proofs may be those of tests.
-fn test_spec() -> ChainSpec {
+pub(crate) fn test_spec() -> ChainSpec {
     let mut spec = ciro_node::devnet::spec(&[SecretKey::from_seed(b"validator").address()], 1);
     spec.security_bits_min = 1;
     spec.time.tick_ms = 100;
