@@ -30,8 +30,8 @@ pub(crate) struct Args {
     route: RouteArgs,
     #[command(flatten)]
     commit: CommitArgs,
-    /// Write what opens the commitments to single inputs and outputs: JSON, one entry for each; keep
-    /// it secret, and hand entries on to whoever may know what they open
+    /// Write what opens the commitments to single inputs and outputs: JSON, one entry for each;
+    /// keep it secret, and hand entries on to whoever may know what they open
     #[arg(long, value_name = "FILE")]
     openings: Option<PathBuf>,
     /// Commit to this input with the blinding value of an earlier commitment instead of a new one,

@@ -38,8 +38,8 @@ pub struct Proven {
     pub outputs: Vec<Vec<RealOutput>>,
     /// For every sample, inputs with elements outside the calibrated range, and how many.
     pub clamped: Vec<Vec<(String, usize)>>,
-    /// What opens the commitment to the input, if there is one alone. Keep it: without it nobody can
-    /// show what was committed to.
+    /// What opens the commitment to the input, if there is one alone. Keep it: without it nobody
+    /// can show what was committed to.
     pub blinding: Option<Blinding>,
     /// What opens the commitments to single inputs and outputs, one by one. Keep it, and keep it
     /// secret.
@@ -252,10 +252,11 @@ impl Model {
     ///
     /// The verifier chooses the route: a key of the Cairo route takes a compiler and a run of the
     /// program, seconds and gigabytes that no bundle may ask for. Preset, batch and what is
-    /// committed are taken from the bundle: they only say which proof to expect. Whether its preset is strong enough remains
-    /// the policy's business. What they would take is estimated before it is laid out, since
-    /// whoever wrote the bundle chose them: without a limit in `max_memory_bytes`, one inference
-    /// may take what the machine has free, as the model asks for it, and several together 256 MB.
+    /// committed are taken from the bundle: they only say which proof to expect. Whether its preset
+    /// is strong enough remains the policy's business. What they would take is estimated before it
+    /// is laid out, since whoever wrote the bundle chose them: without a limit in
+    /// `max_memory_bytes`, one inference may take what the machine has free, as the model asks for
+    /// it, and several together 256 MB.
     ///
     /// # Errors
     /// [`ProveError::OtherRoute`] if the bundle is of another route, [`ProveError::Statement`] if

@@ -48,8 +48,8 @@ impl RecomputeError {
 
 impl Model {
     /// Runs the integer model again on the inputs that a proof shows, compares every integer of its
-    /// outputs, and says how many inferences that were; those with a committed input cannot be run, and
-    /// committed outputs are not compared.
+    /// outputs, and says how many inferences that were; those with a committed input cannot be run,
+    /// and committed outputs are not compared.
     ///
     /// A verified proof needs no second run as long as the proof system holds. Whoever has the
     /// model may want to depend on less.

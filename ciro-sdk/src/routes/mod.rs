@@ -54,8 +54,8 @@ pub(crate) trait Backend: Sync {
         settings.visibilities(interface)
     }
 
-    /// Prepares proofs of a model that show its inputs and outputs like this, if one is expected to take no more memory than the settings
-    /// allow.
+    /// Prepares proofs of a model that show its inputs and outputs like this, if one is expected to
+    /// take no more memory than the settings allow.
     #[cfg(feature = "prove")]
     fn prover(
         &self,

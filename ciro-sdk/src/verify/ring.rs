@@ -46,8 +46,8 @@ pub const MAX_KEYS: usize = 256;
 /// The longest key file that is read, in bytes; an entry of a real model has less than 10 kB.
 pub const MAX_KEY_FILE_BYTES: u64 = 2 * ciro_stark::KEY_BYTES_MAX as u64;
 
-/// Keys of one model, at most one for each kind of proof that shows everything, and one that commits
-/// to some inputs or outputs: what a model's owner publishes and a verifier holds.
+/// Keys of one model, at most one for each kind of proof that shows everything, and one that
+/// commits to some inputs or outputs: what a model's owner publishes and a verifier holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRing {
     /// At least one entry, not all of them sealed.

@@ -8,10 +8,10 @@
 //! model key    32 bytes: digest of the key
 //! context      32 bytes, big-endian, below the Stark prime; zero binds to nothing
 //! claims       u32 count, then for each: input, outputs
-//!   input      u8: 0 public, then tensors; 1 committed as a whole, then 32 bytes; in version 3 also
-//!              2 tensor by tensor, then tensors as the outputs of version 3
-//!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major order;
-//!              in version 3 before each a u8: 0 public; 1 committed, then 32 bytes instead
+//!   input      u8: 0 public, then tensors; 1 committed as a whole, then 32 bytes; in version 3
+//!              also 2 tensor by tensor, then tensors as the outputs of version 3
+//!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major
+//!              order; in version 3 before each a u8: 0 public; 1 committed, then 32 bytes instead
 //! proof        u32 length, bytes
 //! ```
 //!

@@ -49,8 +49,9 @@ impl Cells for Places {
 /// Declares neighbouring columns of one tree (`fixed` or `witness`), in their order.
 ///
 /// A column is a name; `name: twice` is read in the previous row too, `name(limbs)` stands for one
-/// column a limb, `name[count]` for `count` columns, `name: twice[count]` for both. Who reads the columns gets all of them, and
-/// who fills a row has to give all of them: a column that is forgotten does not compile.
+/// column a limb, `name[count]` for `count` columns, `name: twice[count]` for both. Who reads the
+/// columns gets all of them, and who fills a row has to give all of them: a column that is
+/// forgotten does not compile.
 macro_rules! columns {
     ($(#[$about:meta])* $tree:ident $name:ident($chip:ident: $of:ty) {
         $($(#[$doc:meta])* $field:ident

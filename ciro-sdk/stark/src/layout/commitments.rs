@@ -111,8 +111,8 @@ impl Collector<'_> {
     }
 }
 
-/// The intervals of the integers of one element: one, or those of an image's two limbs, of which one
-/// pair, both at their least, is excluded.
+/// The intervals of the integers of one element: one, or those of an image's two limbs, of which
+/// one pair, both at their least, is excluded.
 fn limbs(encoding: &Encoding) -> Result<Vec<Interval>, &'static str> {
     match encoding {
         Encoding::Affine { .. }

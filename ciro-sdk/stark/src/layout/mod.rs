@@ -49,8 +49,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out a model for proofs of `batch` inputs at once, which show its inputs and outputs like
-    /// this.
+    /// Lays out a model for proofs of `batch` inputs at once, which show its inputs and outputs
+    /// like this.
     ///
     /// # Errors
     /// [`LayoutError`] if a node cannot be proven, with its name.

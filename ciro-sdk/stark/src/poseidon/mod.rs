@@ -6,7 +6,6 @@
 
 mod constants;
 
-use num_traits::Zero;
 use stwo::core::fields::m31::BaseField;
 
 use self::constants::{MDS_ROW, ROUND_CONSTANTS};
@@ -52,10 +51,22 @@ pub(crate) fn squares(state: &State, round: usize) -> State {
 
 /// The state behind a round, from that before its S-box.
 pub(crate) fn mixed(state: &State, squares: &State) -> State {
-    let powers: State = std::array::from_fn(|at| state[at] * squares[at] * squares[at]);
+    // The matrix has small entries: a whole sum stays below 2^42 and is reduced once.
+    const ROW_TWICE: [u64; 2 * WIDTH] = {
+        let mut twice = [0; 2 * WIDTH];
+        let mut at = 0;
+        while at < 2 * WIDTH {
+            twice[at] = MDS_ROW[at % WIDTH] as u64;
+            at += 1;
+        }
+        twice
+    };
+    let powers: [u64; WIDTH] =
+        std::array::from_fn(|at| (state[at] * squares[at] * squares[at]).0.into());
     std::array::from_fn(|to| {
-        let terms = powers.iter().enumerate().map(|(from, &power)| factor(to, from) * power);
-        terms.fold(BaseField::zero(), |sum, term| sum + term)
+        let factors = &ROW_TWICE[WIDTH - to..2 * WIDTH - to];
+        let terms = factors.iter().zip(&powers).map(|(factor, power)| factor * power);
+        BaseField::reduce(terms.sum())
     })
 }
 

@@ -105,8 +105,8 @@ impl Plan {
         Self::showing(model, preset, batch, visibilities)
     }
 
-    /// Lays a model out for proofs of `batch` inputs at once, which show its inputs and outputs like
-    /// this.
+    /// Lays a model out for proofs of `batch` inputs at once, which show its inputs and outputs
+    /// like this.
     ///
     /// # Errors
     /// [`LayoutError`] if the model cannot be proven on this route, or an input cannot be
@@ -248,8 +248,8 @@ impl TensorProver {
         self.prove_committed(inputs, context, &[])
     }
 
-    /// As [`Self::prove_in`], with a salt for each tensor that the key commits to: sample by sample,
-    /// inputs before outputs, in the interface's order.
+    /// As [`Self::prove_in`], with a salt for each tensor that the key commits to: sample by
+    /// sample, inputs before outputs, in the interface's order.
     ///
     /// # Errors
     /// As [`Self::prove_in`]; [`StarkProveError::Salts`] if there are more salts or fewer.
