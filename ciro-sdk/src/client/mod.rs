@@ -14,7 +14,6 @@ mod model;
 #[cfg(test)]
 mod tests;
 mod tx;
-mod verify;
 
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, ModelId};
 use ciro_protocol::sign::Address;
 
+pub use crate::network::{ResultError, check_result};
 pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
@@ -30,7 +30,6 @@ pub use job::{Job, Settled, Submission, Terms};
 pub use keystore::{Keystore, KeystoreError, Passphrase};
 pub use model::{Deployed, Deployment};
 pub use tx::Executed;
-pub use verify::{ResultError, check_result};
 
 use http::Http;
 
