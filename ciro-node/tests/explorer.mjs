@@ -75,8 +75,8 @@ async function aJob(page, job) {
 }
 
 const browser = await open();
+const up = ciro('devnet', 'up', '--detach', '--dir', net);
 try {
-  const up = ciro('devnet', 'up', '--detach', '--dir', net);
   const site = process.env.EXPLORER_URL ? `${process.env.EXPLORER_URL}?${address(up)}` : `${address(up)}/`;
   ciro('deploy', onnx);
   const { job } = submit();
