@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         (0..count).try_for_each(|_| {
             let impossible = BundleError::Shape(self.start + self.at);
             let (extents, rank) = self.shape()?;
-            let bytes = element_count(&extents[..rank]).and_then(|count| count.checked_mul(4));
+            let bytes = tensor_bytes(&extents[..rank]);
             self.slice(bytes.ok_or(impossible)?).map(drop)
         })
     }
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         if extents.get(..rank) != Some(shape) {
             return Err(BundleError::OtherShape(at));
         }
-        let bytes = element_count(shape).and_then(|count| count.checked_mul(4));
+        let bytes = tensor_bytes(shape);
         self.slice(bytes.ok_or(BundleError::Shape(at))?)
     }
 
@@ -215,6 +215,13 @@ impl<'a> Reader<'a> {
         self.at += count;
         Ok(slice)
     }
+}
+
+/// How many bytes the elements of a tensor take; `None` if no bundle has as many, whatever the
+/// width of the machine's words.
+fn tensor_bytes(shape: &[usize]) -> Option<usize> {
+    let bytes = element_count(shape)?.checked_mul(4)?;
+    (bytes as u64 <= super::MAX_BUNDLE_BYTES).then_some(bytes)
 }
 
 /// Writes what [`Reader`] reads.
