@@ -2,6 +2,7 @@
 
 mod blob;
 mod events;
+mod explorer;
 mod health;
 mod job;
 mod ledger;
@@ -154,6 +155,7 @@ pub fn router(state: ApiState, cors: &[String]) -> Result<Router, String> {
         HeaderValue::from_static("nosniff"),
     );
     Ok(routes()
+        .merge(explorer::routes())
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), count))
@@ -197,7 +199,8 @@ pub async fn serve(listener: TcpListener, router: Router, state: ApiState) {
 
 /// Counts a request by the first two parts of its path: ids are no labels.
 async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    const ROUTES: [&str; 13] = [
+    const ROUTES: [&str; 14] = [
+        "/explorer",
         paths::CHAIN,
         paths::TRANSACTIONS,
         paths::BLOBS,

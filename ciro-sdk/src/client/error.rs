@@ -10,8 +10,8 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::SignError;
 use ciro_protocol::wire::DecodeError;
 
-use super::verify::ResultError;
 use crate::advice::Advice;
+use crate::network::ResultError;
 
 /// Why the network did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod tx;
-mod verify;
 
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, ModelId};
 use ciro_protocol::sign::Address;
 
+pub use crate::network::{ResultError, check_result};
 pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
@@ -34,7 +34,6 @@ pub use model::{Deployed, Deployment, default_name};
 pub use receipt::{CertificateError, Certified, verify_receipt};
 pub use session::{Choice, Session, SessionError};
 pub use tx::Executed;
-pub use verify::{ResultError, check_result};
 
 use http::Http;
 

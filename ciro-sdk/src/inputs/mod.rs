@@ -90,10 +90,20 @@ impl Inputs {
     /// # Errors
     /// As [`Inputs::read`].
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, InputError> {
+        if bytes.starts_with(b"PK") {
+            return Ok(Self { arrays: archive(bytes)? });
+        }
+        Self::from_plain_bytes(bytes, name)
+    }
+
+    /// Decodes the bytes of a JSON or `.npy` file, and no archive: what a verifier that has to be
+    /// small takes.
+    ///
+    /// # Errors
+    /// As [`Inputs::read`].
+    pub fn from_plain_bytes(bytes: &[u8], name: &str) -> Result<Self, InputError> {
         let arrays = if bytes.starts_with(npy::MAGIC) {
             vec![npy::parse(bytes, name)?]
-        } else if bytes.starts_with(b"PK") {
-            archive(bytes)?
         } else {
             json::parse(bytes)?
         };

@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
     fn skip_tensor(&mut self) -> Result<(), BundleError> {
         let impossible = BundleError::Shape(self.start + self.at);
         let (extents, rank) = self.shape()?;
-        let bytes = element_count(&extents[..rank]).and_then(|count| count.checked_mul(4));
+        let bytes = tensor_bytes(&extents[..rank]);
         self.slice(bytes.ok_or(impossible)?).map(drop)
     }
 
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         if extents.get(..rank) != Some(shape) {
             return Err(BundleError::OtherShape(at));
         }
-        let bytes = element_count(shape).and_then(|count| count.checked_mul(4));
+        let bytes = tensor_bytes(shape);
         self.slice(bytes.ok_or(BundleError::Shape(at))?)
     }
 
@@ -273,6 +273,13 @@ impl<'a> Reader<'a> {
         self.at += count;
         Ok(slice)
     }
+}
+
+/// How many bytes the elements of a tensor take; `None` if no bundle has as many, whatever the
+/// width of the machine's words.
+fn tensor_bytes(shape: &[usize]) -> Option<usize> {
+    let bytes = element_count(shape)?.checked_mul(4)?;
+    (bytes as u64 <= super::MAX_BUNDLE_BYTES).then_some(bytes)
 }
 
 /// Writes what [`Reader`] reads.

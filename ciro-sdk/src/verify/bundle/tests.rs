@@ -152,3 +152,15 @@ proptest! {
         }
     }
 }
+
+/// With words of 32 bits such a number of bytes overflows, and the reason has to be the same.
+#[test]
+fn a_tensor_that_no_bundle_holds_is_impossible_on_every_machine() {
+    let bundle = sample();
+    let mut bytes = bundle.to_bytes();
+    // Behind the tag of the input, the number of its tensors and the rank of the first.
+    let extent = bundle.claims_at() + 1 + 2 + 1;
+    bytes[extent..extent + 4].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    let expected = BundleError::Shape(extent - 1);
+    assert_eq!(ProofBundle::from_bytes(&bytes), Err(expected));
+}
