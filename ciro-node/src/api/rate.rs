@@ -61,7 +61,7 @@ impl Rate {
         }
         let (kind, rate) = (self.kind, self.per_second);
         let detail = format!("at most {rate} {kind} a second are taken from one address");
-        Err(Problem::new(Code::TooManyWaiting, detail).into())
+        Err(Problem::new(Code::RateLimited, detail).into())
     }
 
     fn admits(&self, address: IpAddr, now: Instant) -> bool {
