@@ -18,8 +18,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState};
-        let Threads { shared, consensus, execution, inputs, net, .. } = threads;
-        Ok(Node {
+use crate::blobs::{BlobLimits, Blobs, Needed};
+use crate::bodies::Bodies;
+use crate::bus::Bus;
 use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
 use crate::driver::{Alone, ConsensusThread, ExecutionThread, Opening, Shared, Transport};
 use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
@@ -36,10 +37,6 @@ const INPUTS_MAX: usize = 4096;
 /// What consensus may have asked of execution at once: one block, and few words about checkpoints.
 const JOBS_MAX: usize = 64;
 
-            bus,
-            stop_server,
-            net,
-        })
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
@@ -258,10 +255,8 @@ impl Parts {
         let server = tokio::spawn(api::serve(listener, router, state));
         write_address(folder, address)?;
         tracing::info!(%address, %chain, "the node runs");
-            bus,
-            stop_server,
-            net,
-        })
+        let Threads { shared, consensus, execution, inputs, net, .. } = threads;
+        Ok(Node {
             address,
             shared,
             consensus,

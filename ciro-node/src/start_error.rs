@@ -95,6 +95,9 @@ pub enum StartError {
     /// An origin is none.
     #[error("`{0}` in `api.cors` is no origin")]
     Origin(String),
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] ciro_queue::kafka::KafkaError),
     /// The file that says where the interface listens cannot be written.
     #[error(transparent)]
     Address(#[from] ciro_sdk::FileError),
