@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::devnet::{Devnet, model};
 
 /// Orders through Kafka, half of them by another client than ours.
-const ORDERS: usize = 24;
+const ORDERS: usize = 16;
 /// How long all of it may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -80,10 +80,10 @@ fn second_worker(devnet: &Devnet) -> Running {
     Running(child.unwrap())
 }
 
-/// Signs orders into files.
-fn orders(devnet: &Devnet, count: usize) -> Vec<PathBuf> {
+/// Signs orders into files. They are valid for a minute.
+fn orders(devnet: &Devnet, numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
     let model = model("linreg_diabetes");
-    (0..count)
+    numbers
         .map(|number| {
             let file = devnet.folder().join(format!("{number}.order"));
             let file_text = file.to_str().unwrap();
@@ -151,8 +151,10 @@ impl Gateway {
                     line.clear();
                 }
                 let mut body = vec![0; length];
-                reader.read_exact(&mut body).unwrap();
-                let row: Value = serde_json::from_slice(&body).unwrap();
+                // Connect is killed in the middle of a request.
+                let whole = reader.read_exact(&mut body).is_ok();
+                let row = serde_json::from_slice::<Value>(&body).ok().filter(|_| whole);
+                let Some(row) = row else { continue };
                 assert_eq!(key, format!("ciro.billing.v1:{}", row["event_seq"]));
                 count += 1;
                 let status = if count.is_multiple_of(3) {
@@ -164,7 +166,7 @@ impl Gateway {
                 };
                 let answer =
                     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                reader.get_mut().write_all(answer.as_bytes()).unwrap();
+                let _ = reader.get_mut().write_all(answer.as_bytes());
             }
         });
         format!("http://{address}/bills")
@@ -178,7 +180,6 @@ fn every_job_settles_once_though_worker_broker_and_connect_are_killed() {
     let devnet = Devnet::up_with(&format!("--kafka {brokers}"));
     let model = model("linreg_diabetes");
     devnet.ciro(&format!("deploy {model}/model.onnx"));
-    let files = orders(&devnet, ORDERS);
     let database = tool("postgres up").lines().last().unwrap().to_owned();
     tool("connect up");
     let gateway = Gateway::default();
@@ -186,7 +187,7 @@ fn every_job_settles_once_though_worker_broker_and_connect_are_killed() {
 
     // Two workers of one group; one of them ends in the middle, as do a broker and Connect.
     let second = second_worker(&devnet);
-    let (ours, others) = files.split_at(ORDERS / 2);
+    let ours = orders(&devnet, 0..ORDERS / 2);
     let payloads: Vec<Vec<u8>> = ours.iter().map(|it| std::fs::read(it).unwrap()).collect();
     send(&brokers, "ciro.submissions.v1", &payloads);
     // Twice, and what nobody can read.
@@ -198,7 +199,7 @@ fn every_job_settles_once_though_worker_broker_and_connect_are_killed() {
     tool("kill 1");
     tool("connect kill");
     tool("start 1");
-    send_by_another_client(&brokers, others);
+    send_by_another_client(&brokers, &orders(&devnet, ORDERS / 2..ORDERS));
     devnet.ciro("devnet kill node0");
     devnet.ciro("devnet restart node0");
     tool("connect up");

@@ -138,6 +138,8 @@ impl ConsumerContext for ReaderContext {
 
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        // One line for each partition and each look, while a broker comes back.
+        _ if facility == "METADATAUPDATE" => tracing::debug!(facility, message, "librdkafka"),
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical

@@ -7,7 +7,9 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.Map;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.AbstractConfig;
 import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.errors.ConnectException;
@@ -26,6 +28,8 @@ public final class HttpSinkTask extends SinkTask {
     private final JsonConverter json = new JsonConverter();
     private AbstractConfig config;
     private HttpClient client;
+    /** The offset after the last row that was taken, by partition: Connect calls again with the whole batch. */
+    private final Map<TopicPartition, Long> taken = new HashMap<>();
 
     @Override
     public void start(Map<String, String> settings) {
@@ -37,8 +41,18 @@ public final class HttpSinkTask extends SinkTask {
     @Override
     public void put(Collection<SinkRecord> records) {
         for (SinkRecord record : records) {
-            post(record);
+            TopicPartition partition = new TopicPartition(record.topic(), record.kafkaPartition());
+            if (record.kafkaOffset() >= taken.getOrDefault(partition, 0L)) {
+                post(record);
+                taken.put(partition, record.kafkaOffset() + 1);
+            }
         }
+    }
+
+    /** What these partitions bring next is what the group committed, which may be less than was taken. */
+    @Override
+    public void open(Collection<TopicPartition> partitions) {
+        taken.keySet().removeAll(partitions);
     }
 
     private void post(SinkRecord record) {
