@@ -95,7 +95,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         .with_quic()
         .with_dns()
         .map_err(|error| failed(&error))?
-        .with_behaviour(|key| Protocols::new(key))
+        .with_behaviour(Protocols::new)
         .map_err(|error| failed(&error))?
         .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX));
     let mut swarm = swarm.build();
@@ -284,11 +284,11 @@ impl Task {
                     Err(reason) => self.refuse(peer, reason),
                 }
             }
-            Event::Message { peer, message: Message::Response { response, .. }, .. } => {
-                if response == [1] {
-                    self.net.peers.welcomed(peer);
-                    self.metrics.net_peers(self.net.peers.reachable().len());
-                }
+            Event::Message { peer, message: Message::Response { response, .. }, .. }
+                if response == [1] =>
+            {
+                self.net.peers.welcomed(peer);
+                self.metrics.net_peers(self.net.peers.reachable().len());
             }
             Event::InboundFailure { peer, error, .. } => self.inbound_failure(peer, &error),
             _ => {}

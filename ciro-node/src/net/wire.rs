@@ -153,6 +153,6 @@ mod tests {
         let mut trailing = BlockRequest { from: 1, max: 2 }.to_bytes();
         trailing.push(0);
         assert!(BlockRequest::from_bytes(&trailing).is_err());
-        assert!(BlockRequest::from_bytes(&vec![0; BlockRequest::BYTES_MAX + 1]).is_err());
+        assert!(BlockRequest::from_bytes(&[0; BlockRequest::BYTES_MAX + 1]).is_err());
     }
 }
