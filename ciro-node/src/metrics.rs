@@ -151,13 +151,13 @@ impl Metrics {
         r.register("ciro_mempool_bytes", "Their bytes", all.mempool_bytes.clone());
         r.register("ciro_blob_bytes", "Bytes of all blobs", all.blob_bytes.clone());
         r.register("ciro_http_requests", "Requests by route and status", all.http.clone());
-        all.register_kafka();
         let help = "Other validators that can be reached";
         r.register("ciro_net_validators", help, all.net_peers.clone());
         let help = "What other peers sent and was refused, by reason";
         r.register("ciro_net_refused", help, all.net_refused.clone());
         let help = "Messages of consensus that were dropped, by reason";
         r.register("ciro_net_dropped", help, all.net_dropped.clone());
+        all.register_kafka();
         Self(Arc::new(all))
     }
 

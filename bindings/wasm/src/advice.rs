@@ -38,6 +38,9 @@ pub(crate) fn spell(advice: &Advice) -> String {
         | Advice::EmptyFolder
         | Advice::DefaultPreset
         | Advice::OneSample
+        | Advice::ChooseNetwork
+        | Advice::NameAccount
+        | Advice::GivePassphrase
         | Advice::FewerSamples
         | Advice::FewerSamplesOrMoreMemory => "ask whoever made the proof",
     };

@@ -75,13 +75,13 @@ async fn on_disk(
 }
 
 /// Fetches a blob from other validators if it is not here. Whether it then is, the caller sees.
-async fn bring(state: &ApiState, id: BlobId) {
+async fn bring(state: &ApiState, peer: Peer, id: BlobId) {
     let Some(service) = &state.parts.service else { return };
     if state.parts.blobs.len(id).is_some() {
         return;
     }
     // Without a place the blob is not looked for: it may be there on the next request.
-    let Ok(_permit) = state.wait_permit() else { return };
+    let Ok(_place) = state.place_to_wait(peer) else { return };
     if let Err(error) = service.bring(id).await {
         tracing::debug!(blob = %id, %error, "a blob is not at any validator");
     }
@@ -89,10 +89,11 @@ async fn bring(state: &ApiState, id: BlobId) {
 
 pub(super) async fn list(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
 ) -> Result<Response, ApiError> {
     let id: BlobId = name("id", &id)?;
-    bring(&state, id).await;
+    bring(&state, peer, id).await;
     let blobs = Arc::clone(&state.parts.blobs);
     let read = tokio::task::spawn_blocking(move || blobs.list(id)).await;
     let list = read.map_err(|_| ApiError::internal("reading a blob panicked"))??;
@@ -101,11 +102,12 @@ pub(super) async fn list(
 
 pub(super) async fn data(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id: BlobId = name("id", &id)?;
-    bring(&state, id).await;
+    bring(&state, peer, id).await;
     let blobs = Arc::clone(&state.parts.blobs);
     let opened = tokio::task::spawn_blocking(move || blobs.open_data(id)).await;
     let opened = opened.map_err(|_| ApiError::internal("opening a blob panicked"))??;

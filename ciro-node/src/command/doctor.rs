@@ -39,15 +39,14 @@ enum Verdict {
 
 /// Looks at a folder; false if something fails.
 pub(super) fn doctor(folder: &Path, json: bool) -> anyhow::Result<(String, bool)> {
-    let findings =
-        [
-            config(folder),
-            genesis(folder),
-            others(folder),
-            flushes(folder),
-            ledger(folder),
-            running(folder),
-        ];
+    let findings = [
+        config(folder),
+        genesis(folder),
+        others(folder),
+        flushes(folder),
+        ledger(folder),
+        running(folder),
+    ];
     let well = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     if json {
         return Ok((serde_json::to_string_pretty(&findings)?, well));

@@ -159,8 +159,10 @@ impl Net {
         })?;
         for index in missing {
             let bytes = self.blob_part(from, BlobRequest::Chunk { id, index }).await?;
-            let put =
-                store(holding, |holding| holding.blobs.put_chunk(id, index, &bytes).map(|_| ()));
+            let put = store(holding, |holding| {
+                let needed = || holding.needed.blobs();
+                holding.blobs.put_chunk(id, index, &bytes, needed).map(|_| ())
+            });
             put.inspect_err(|_| self.metrics.net_refused("blob_other"))?;
         }
         Ok(())
