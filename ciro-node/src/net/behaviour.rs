@@ -11,6 +11,7 @@ use super::codec::Frames;
 use super::outbox::FRAME_BYTES_MAX;
 use super::record::Hello;
 use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
+use crate::metrics::Metrics;
 
 /// Connections at once, to and from all peers.
 const CONNECTIONS_MAX: u32 = 512;
@@ -54,7 +55,7 @@ impl Protocol {
     }
 
     /// Returns the longest request and the longest answer in bytes.
-    const fn frames(self) -> Frames {
+    fn frames(self, metrics: &Metrics) -> Frames {
         let (request_max, answer_max) = match self {
             Self::Record => (Hello::BYTES_MAX, 1),
             Self::Consensus => (FRAME_BYTES_MAX, 0),
@@ -62,7 +63,7 @@ impl Protocol {
             Self::Blob => (BlobRequest::BYTES_MAX, BlobAnswer::BYTES_MAX),
             Self::Block => (BlockRequest::BYTES_MAX, BlockAnswer::BYTES_MAX),
         };
-        Frames { request_max, answer_max }
+        Frames { metrics: metrics.clone(), request_max, answer_max }
     }
 
     /// Returns how many requests of one connection are served at once.
@@ -74,7 +75,7 @@ impl Protocol {
         }
     }
 
-    fn behaviour(self) -> Behaviour<Frames> {
+    fn behaviour(self, metrics: &Metrics) -> Behaviour<Frames> {
         let patience = match self {
             Self::Batch | Self::Block => LONG_PATIENCE,
             Self::Record | Self::Consensus | Self::Blob => PATIENCE,
@@ -83,7 +84,7 @@ impl Protocol {
             .with_request_timeout(patience)
             .with_max_concurrent_streams(self.streams_max());
         let protocol = StreamProtocol::new(self.name());
-        Behaviour::with_codec(self.frames(), [(protocol, ProtocolSupport::Full)], config)
+        Behaviour::with_codec(self.frames(metrics), [(protocol, ProtocolSupport::Full)], config)
     }
 }
 
@@ -103,7 +104,7 @@ pub(super) struct Protocols {
 }
 
 impl Protocols {
-    pub(super) fn new(key: &libp2p::identity::Keypair) -> Self {
+    pub(super) fn new(key: &libp2p::identity::Keypair, metrics: &Metrics) -> Self {
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -115,11 +116,11 @@ impl Protocols {
             memory: memory_connection_limits::Behaviour::with_max_bytes(MEMORY_MAX),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
-            record: Protocol::Record.behaviour(),
-            consensus: Protocol::Consensus.behaviour(),
-            batch: Protocol::Batch.behaviour(),
-            blob: Protocol::Blob.behaviour(),
-            block: Protocol::Block.behaviour(),
+            record: Protocol::Record.behaviour(metrics),
+            consensus: Protocol::Consensus.behaviour(metrics),
+            batch: Protocol::Batch.behaviour(metrics),
+            blob: Protocol::Blob.behaviour(metrics),
+            block: Protocol::Block.behaviour(metrics),
         }
     }
 

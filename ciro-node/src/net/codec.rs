@@ -6,9 +6,13 @@ use libp2p::StreamProtocol;
 use libp2p::futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use libp2p::request_response::Codec;
 
+use crate::metrics::Metrics;
+
 /// The longest request and the longest answer of a protocol, in bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Frames {
+    /// Counts what is refused: of a request that is not read to its end nobody else hears.
+    pub(super) metrics: Metrics,
     pub(super) request_max: usize,
     pub(super) answer_max: usize,
 }
@@ -22,7 +26,13 @@ impl Codec for Frames {
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, self.request_max).await
+        let read = read(io, self.request_max).await;
+        read.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidData {
+                tracing::warn!(%error, "a frame is refused");
+                self.metrics.net_refused("frame_too_long");
+            }
+        })
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>

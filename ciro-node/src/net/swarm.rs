@@ -10,9 +10,7 @@ use ciro_protocol::sign::KeyCache;
 use ciro_protocol::wire::Message as _;
 use libp2p::core::transport::ListenerId;
 use libp2p::futures::StreamExt as _;
-use libp2p::request_response::{
-    Event, InboundFailure, Message, OutboundRequestId, ResponseChannel,
-};
+use libp2p::request_response::{Event, Message, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
@@ -88,6 +86,7 @@ pub type Running = JoinHandle<()>;
 /// [`NetError`] if it cannot listen.
 pub fn start(opening: Opening) -> Result<Running, NetError> {
     let failed = |error: &dyn std::fmt::Display| NetError::Transport(error.to_string());
+    let metrics = opening.service.net().metrics.clone();
     let swarm = SwarmBuilder::with_existing_identity(opening.identity.0)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
@@ -95,7 +94,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         .with_quic()
         .with_dns()
         .map_err(|error| failed(&error))?
-        .with_behaviour(Protocols::new)
+        .with_behaviour(|key| Protocols::new(key, &metrics))
         .map_err(|error| failed(&error))?
         .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX));
     let mut swarm = swarm.build();
@@ -290,7 +289,9 @@ impl Task {
                 self.net.peers.welcomed(peer);
                 self.metrics.net_peers(self.net.peers.reachable().len());
             }
-            Event::InboundFailure { peer, error, .. } => self.inbound_failure(peer, &error),
+            Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "an answer did not arrive");
+            }
             _ => {}
         }
     }
@@ -332,7 +333,9 @@ impl Task {
                 self.metrics.net_dropped("lost");
                 self.acked(peer);
             }
-            Event::InboundFailure { peer, error, .. } => self.inbound_failure(peer, &error),
+            Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "an answer did not arrive");
+            }
             Event::ResponseSent { .. } => {}
         }
     }
@@ -383,18 +386,10 @@ impl Task {
                 tracing::debug!(%peer, %error, protocol = protocol.name(), "no answer");
                 self.waiting.remove(&(protocol, request_id));
             }
-            Event::InboundFailure { peer, error, .. } => self.inbound_failure(peer, &error),
+            Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "an answer did not arrive");
+            }
             Event::ResponseSent { .. } => {}
-        }
-    }
-
-    /// A frame that is too long is no accident.
-    fn inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
-        if let InboundFailure::Io(error) = error
-            && error.kind() == std::io::ErrorKind::InvalidData
-        {
-            tracing::warn!(%peer, %error, "a frame is refused");
-            self.refuse(peer, "frame_too_long");
         }
     }
 

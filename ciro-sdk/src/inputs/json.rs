@@ -327,7 +327,7 @@ mod tests {
             Err(InputError::Json(error)) => (error.line, error.column),
             other => panic!("{other:?}"),
         };
-        assert_eq!(place("{\"input_data\": [[1, 2,,]]}"), (1, 24));
+        assert_eq!(place("{\"input_data\": [[1, 2,,]]}"), (1, 23));
         assert_eq!(place("{\"input_data\":\n [[NaN, NaN, 2,,]]}"), (2, 16));
         let text = "{\"input_data\": [[NaN, Infinity]]}";
         refused(text, "line 1, column 23: `Infinity` is not a number");
