@@ -1,5 +1,5 @@
 //! Jobs that travel through Apache Kafka, while whatever can be killed is killed. Runs where
-//! `.ci/run kafka` has started brokers, Connect and PostgreSQL, and is ignored elsewhere:
+//! `.ci/run kafka_e2e` has started brokers, Connect and PostgreSQL, and is ignored elsewhere:
 //!
 //! - `CIRO_KAFKA` names the brokers, `CIRO_KAFKA_TOOL` the script that kills and starts them,
 //! - `CIRO_PYTHON` a Python that has `confluent_kafka`, if there is one.
@@ -22,7 +22,7 @@ const ORDERS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(240);
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name}: `.ci/run kafka` sets it"))
+    std::env::var(name).unwrap_or_else(|_| panic!("{name}: `.ci/run kafka_e2e` sets it"))
 }
 
 /// Runs the script of `tools/kafka`, and returns what it prints.
@@ -174,7 +174,7 @@ impl Gateway {
 }
 
 #[test]
-#[ignore = "needs Apache Kafka, Connect and PostgreSQL: .ci/run kafka"]
+#[ignore = "needs Apache Kafka, Connect and PostgreSQL: .ci/run kafka_e2e"]
 fn every_job_settles_once_though_worker_broker_and_connect_are_killed() {
     let brokers = variable("CIRO_KAFKA");
     let devnet = Devnet::up_with(&format!("--kafka {brokers}"));
