@@ -27,9 +27,9 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// Returns the blobs that may not go: of transactions that wait, of models that take orders, and
-    /// of jobs that are not ended or ended not long ago. `None` if the state cannot be read: then
-    /// nothing is known to be free.
+    /// Returns the blobs that may not go: of transactions that wait, of models that take orders,
+    /// and of jobs that are not ended or ended not long ago. `None` if the state cannot be read:
+    /// then nothing is known to be free.
     #[must_use]
     pub fn blobs(&self) -> Option<BTreeSet<BlobId>> {
         let mut needed = self.pending.blobs();

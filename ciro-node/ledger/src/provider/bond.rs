@@ -23,8 +23,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Takes out of the bond of a provider that holds no job. It comes to the account when the unbonding
-    /// period is over.
+    /// Takes out of the bond of a provider that holds no job. It comes to the account when the
+    /// unbonding period is over.
     pub(crate) fn unbond(&mut self, account: Address, body: &Unbond) -> Result<(), Stop> {
         let (provider, record) = self.provider_of(account)?;
         if body.amount.is_zero() {
