@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ciro_model::Tensor;
-use ciro_model::integer::{Claim, Statement};
+use ciro_model::integer::{Claim, StatedInput, StatedTensor, Statement};
 use ciro_sdk::inputs::Inputs;
 use ciro_sdk::{CompileSettings, Key, KeyRing, Model, ProofBundle, ProveSettings, Prover};
 
@@ -29,16 +29,28 @@ pub(crate) fn golden() -> Vec<Pair> {
     assert!(!keys.is_empty(), "{} holds no golden keys", folder.display());
     let pair = |path: &std::path::PathBuf| {
         let read = |ending| std::fs::read(path.with_extension(ending)).unwrap();
-        // For every sample its input tensors, then its output tensors.
-        let claims: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(&read("statement")).unwrap();
-        let claims = claims.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
-        let statement = Statement::of(claims.collect());
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let statement = statement(&read("statement"), name.starts_with("committed"));
         let key = Key::from_bytes(&read("key")).unwrap();
         let proof = ProofBundle::new(&key, &statement, read("proof")).to_bytes();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         Pair { name, key: KeyRing::new([key]).unwrap().to_bytes(), proof }
     };
     keys.iter().map(pair).collect()
+}
+
+/// For every sample its input tensors, then its output tensors, shown or committed to.
+fn statement(bytes: &[u8], committing: bool) -> Statement {
+    if committing {
+        let claims: Vec<[Vec<StatedTensor>; 2]> = postcard::from_bytes(bytes).unwrap();
+        let claim = |[inputs, outputs]: [Vec<StatedTensor>; 2]| Claim {
+            input: StatedInput::Mixed(inputs),
+            outputs,
+        };
+        return Statement::of(claims.into_iter().map(claim).collect());
+    }
+    let claims: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(bytes).unwrap();
+    let claims = claims.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
+    Statement::of(claims.collect())
 }
 
 /// A proof of an example model about its first samples, and the input file of these.
