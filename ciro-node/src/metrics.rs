@@ -77,8 +77,7 @@ impl All {
         r.register("ciro_kafka_ingress", help, self.ingress.clone());
         let help = "Records of a topic that this node has not taken care of";
         r.register("ciro_kafka_lag_records", help, self.lag.clone());
-        let help =
-            "The age of the oldest record of a topic that was delivered and not taken care of";
+        let help = "The age of the oldest of a topic's records that this node has to take care of";
         r.register_with_unit("ciro_kafka_lag", help, Unit::Seconds, self.lag_age.clone());
     }
 }

@@ -148,7 +148,7 @@ def metrics() -> str:
     fields = {name: re.findall(r"Gauge|Counter|Histogram|Times", kind)[0]
               for name, kind in re.findall(r"^    (\w+): (.*),$", text, re.MULTILINE) if re.search("|".join(kinds), kind)}
     helps, found = {}, []
-    for line in re.finditer(r'let help = "(.+?)";|r\.register(_with_unit)?\(\s*"(\w+)",\s*(help|"(.+?)"),(.*?)\);', text, re.DOTALL):
+    for line in re.finditer(r'let help =\s+"(.+?)";|r\.register(_with_unit)?\(\s*"(\w+)",\s*(help|"(.+?)"),(.*?)\);', text, re.DOTALL):
         if line[1]:
             helps["help"] = line[1]
             continue
