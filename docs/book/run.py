@@ -12,6 +12,7 @@ What a page can say:
 - A block of kind `sh` is run by bash, which stops at the first command that fails. Variables and the folder last until the
   page's end.
 - A block of kind `text` right after it is what the command prints, `...` standing for anything.
+- Of documents that a page includes, those below `docs/research` are run with it; ELSEWHERE says what becomes of the others.
 - A block of kind `python,file=train.py` (or any other kind with a file) is that file.
 - `<!-- not run: reason -->` before a block leaves it out, and the reason is printed.
 - `<!-- cleanup: command -->` is run at the end, whatever happened.
@@ -30,9 +31,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pages import FENCE, INCLUDE, ROOT, SRC, chapters
+from pages import FENCE, INCLUDE, ROOT, SRC, chapters, expand
 
 LIMIT_S = 300
+#: Documents whose commands are run with the pages that include them.
+WITH_PAGES = "docs/research/"
 DIRECTIVE = re.compile(r"<!-- (needs|not run|cleanup): (.*?) -->")
 
 #: Documents that pages include, with commands that another step of `.ci/run` runs, or why none does.
@@ -162,7 +165,7 @@ def unexplained() -> list[str]:
     documents = {path for chapter in chapters() for path, _ in INCLUDE.findall((SRC / chapter).read_text())}
     return sorted(
         path for path in documents - ELSEWHERE.keys()
-        if any(block.kind == "sh" and not block.left_out for block in blocks((ROOT / path).read_text()))
+        if not path.startswith(WITH_PAGES) and any(block.kind == "sh" and not block.left_out for block in blocks((ROOT / path).read_text()))
     )
 
 
@@ -179,6 +182,8 @@ def main() -> int:
     given = {"wasm"} & {"wasm" if os.environ.get("CIRO_BOOK_WASM") else ""}
     for page in arguments.pages or chapters():
         text = (SRC / page).read_text()
+        if any(path.startswith(WITH_PAGES) for path, _ in INCLUDE.findall(text)):
+            text = expand(page, text)
         needs = {match[2] for match in DIRECTIVE.finditer(text) if match[1] == "needs"} - given
         if not any(block.kind == "sh" for block in blocks(text)):
             continue
