@@ -22,7 +22,8 @@ OPENINGS_MAX, QUERIES_MAX, HASHES_MAX = 4096, 93, 1 << 14
 
 def statement_and_proof(bundle: bytes) -> tuple[bytes, bytes]:
     """Takes a bundle apart: header with claims, and proof."""
-    assert bundle[:8] == b"CIROPROF", "the file is no bundle"
+    if bundle[:8] != b"CIROPROF":
+        raise ValueError("the file is no bundle")
     for at in range(8, len(bundle) - 4):
         # Claims are before the proof, whose length is the rest and which begins with its version.
         if at + 4 + struct.unpack_from("<I", bundle, at)[0] == len(bundle) and bundle[at + 4:at + 6] == b"\3\0":

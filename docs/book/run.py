@@ -9,8 +9,8 @@ folder that `tools/build-wasm` has filled, for pages that need `wasm`; they see 
 
 What a page can say:
 
-- A block of kind `sh` is run by bash, which stops at the first command that fails. Variables and the folder last until the
-  page's end.
+- A block of kind `sh` is run by bash, which stops at the first command that fails. Exported variables, functions and
+  the folder last until the page's end.
 - A block of kind `text` right after it is what the command prints, `...` standing for anything.
 - Of documents that a page includes, those below `docs/research` are run with it; ELSEWHERE says what becomes of the others.
 - A block of kind `python,file=train.py` (or any other kind with a file) is that file.
@@ -38,13 +38,11 @@ LIMIT_S = 300
 WITH_PAGES = "docs/research/"
 DIRECTIVE = re.compile(r"<!-- (needs|not run|cleanup): (.*?) -->")
 
-#: Documents that pages include, with commands that another step of `.ci/run` runs, or why none does.
+#: Documents that pages include, with commands that are run elsewhere.
 ELSEWHERE = {
-    "docs/browser.md": "the step `wasm` builds the modules and runs the pages",
-    "docs/kafka.md": "the step `kafka` runs brokers",
-    "docs/adding-an-operator.md": "a template of code, and the test command of the README",
-    "docs/models.md": "downloads public models, which CI does not",
-    "docs/operators.md": "how the page is made: the step `conformance`",
+    "docs/browser.md": "the step `wasm` builds the modules and the page, and tests them",
+    "docs/consensus.md": "longer runs of the simulator, whose short ones are tests of `ciro-sim`",
+    "docs/kafka.md": "the step `kafka` has the brokers that they need",
 }
 
 
@@ -98,7 +96,7 @@ class Shell:
             Failed: if a command fails, or takes too long.
         """
         resume = f'[ ! -e "{self.state}" ] || . "{self.state}"\n'
-        keep = f"""\n{{ export -p; printf 'cd %q\\n' "$PWD"; }} >"{self.state}"\n"""
+        keep = f"""\n{{ export -p; declare -f; printf 'cd %q\\n' "$PWD"; }} >"{self.state}"\n"""
         with open(self.folder / "output", "w+") as output:
             try:
                 done = subprocess.run(
@@ -160,13 +158,14 @@ def settle(folders: list[str], scratch: Path) -> dict[str, str]:
     }
 
 
-def unexplained() -> list[str]:
-    """Included documents with commands that nobody says are run."""
+def stray() -> set[str]:
+    """Included documents whose commands nobody runs, and entries of ELSEWHERE that are not needed."""
     documents = {path for chapter in chapters() for path, _ in INCLUDE.findall((SRC / chapter).read_text())}
-    return sorted(
-        path for path in documents - ELSEWHERE.keys()
+    with_commands = {
+        path for path in documents
         if not path.startswith(WITH_PAGES) and any(block.kind == "sh" and not block.left_out for block in blocks((ROOT / path).read_text()))
-    )
+    }
+    return with_commands ^ ELSEWHERE.keys()
 
 
 def main() -> int:
@@ -175,8 +174,8 @@ def main() -> int:
     parser.add_argument("--bin", action="append", default=[], help="a folder of programs, before those of PATH")
     parser.add_argument("--keep", type=Path, help="an empty folder to work in, which is left behind")
     arguments = parser.parse_args()
-    if not arguments.pages and (stray := unexplained()):
-        print(f"book: commands of {', '.join(stray)} are run by nobody: see ELSEWHERE", file=sys.stderr)
+    if not arguments.pages and (documents := stray()):
+        print(f"book: {', '.join(sorted(documents))}: ELSEWHERE in run.py has to say who runs their commands", file=sys.stderr)
         return 1
     failures = 0
     given = {"wasm"} & {"wasm" if os.environ.get("CIRO_BOOK_WASM") else ""}
