@@ -11,7 +11,8 @@ What a page can say:
 
 - A block of kind `sh` is run by bash, which stops at the first command that fails. Exported variables, functions and
   the folder last until the page's end.
-- A block of kind `text` right after it is what the command prints, `...` standing for anything.
+- A block of kind `text` right after it is what the command prints, `...` standing for anything. With `<!-- numbers vary -->` before
+  it a number, a digest or a duration may be another one, and so may the width of columns.
 - Of documents that a page includes, those below `docs/research` are run with it; ELSEWHERE says what becomes of the others.
 - A block of kind `python,file=train.py` (or any other kind with a file) is that file.
 - `<!-- not run: reason -->` before a block leaves it out, and the reason is printed.
@@ -34,6 +35,8 @@ from pathlib import Path
 from pages import FENCE, INCLUDE, ROOT, SRC, chapters, expand
 
 LIMIT_S = 300
+#: Digests, durations and other numbers.
+NUMBER = re.compile(r"(?:0x)?[0-9a-f]{32,}|-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?: (?:ns|µs|ms|s)\b)?")
 #: Documents whose commands are run with the pages that include them.
 WITH_PAGES = "docs/research/"
 DIRECTIVE = re.compile(r"<!-- (needs|not run|cleanup): (.*?) -->")
@@ -48,13 +51,14 @@ ELSEWHERE = {
 
 @dataclass
 class Block:
-    """A fenced block: its line, its kind, the file that it is, its text, and what a comment before it says."""
+    """A fenced block: its line, its kind, the file that it is, its text, and what comments before it say."""
 
     line: int
     kind: str
     file: str | None
     text: str
     left_out: str | None
+    numbers_vary: bool
 
 
 class Failed(Exception):
@@ -70,14 +74,16 @@ def blocks(text: str) -> Iterator[Block]:
         reason = DIRECTIVE.fullmatch(before[-1].strip()) if before else None
         line = text.count("\n", 0, match.start()) + 1
         left_out = reason[2] if reason and reason[1] == "not run" else None
-        yield Block(line, info[0], files[0] if files else None, match[4], left_out)
+        numbers_vary = bool(before) and before[-1].strip() == "<!-- numbers vary -->"
+        yield Block(line, info[0], files[0] if files else None, match[4], left_out, numbers_vary)
 
 
-def matches(expected: str, printed: str) -> bool:
+def matches(expected: str, printed: str, *, numbers_vary: bool = False) -> bool:
     """Whether what a page quotes is what was printed, `...` standing for anything."""
-    quoted = [line.rstrip() for line in expected.strip().splitlines()]
-    pattern = ".*?".join(re.escape(part) for part in "\n".join(quoted).split("..."))
-    seen = "\n".join(line.rstrip() for line in printed.strip().splitlines())
+    quoted, seen = ("\n".join(line.rstrip() for line in text.strip().splitlines()) for text in (expected, printed))
+    if numbers_vary:
+        quoted, seen = (re.sub(r" +", " ", NUMBER.sub("#", text)) for text in (quoted, seen))
+    pattern = ".*?".join(re.escape(part) for part in quoted.split("..."))
     return re.fullmatch(pattern, seen, re.DOTALL) is not None
 
 
@@ -136,7 +142,7 @@ def run(page: str, text: str, folder: Path, environment: dict[str, str]) -> int:
                 except Failed as failure:
                     raise Failed(f"{page}:{block.line}: {failure}\n--- the commands\n{block.text}") from None
             elif block.kind == "text" and printed is not None:
-                if not matches(block.text, printed):
+                if not matches(block.text, printed, numbers_vary=block.numbers_vary):
                     raise Failed(f"{page}:{block.line}: the page quotes\n{block.text}--- what was printed\n{printed}")
                 printed = None
     finally:

@@ -36,6 +36,14 @@ class Commands(unittest.TestCase):
         self.assertFalse(run.matches("a ... ms", "a 1.5 ms\nb"))
         self.assertFalse(run.matches("1.5", "1x5"))
 
+    def test_numbers_vary_where_the_page_says_so(self) -> None:
+        quoted = "prove  about 11.6 ms\nkey  3b958c3832094a0d47fad444cdcdae00c05c73bfe32e97c89ade6ef5c77c4707"
+        printed = "prove    about 1.2 s\nkey  0a958c3832094a0d47fad444cdcdae00c05c73bfe32e97c89ade6ef5c77c4700"
+        self.assertTrue(run.matches(quoted, printed, numbers_vary=True))
+        self.assertFalse(run.matches(quoted, printed))
+        self.assertFalse(run.matches(quoted, printed.replace("about", "exactly"), numbers_vary=True))
+        execute(fence("sh", "echo 1") + "<!-- numbers vary -->\n" + fence("text", "2"))
+
     def test_a_command_that_fails_fails_the_page(self) -> None:
         for command in ("false; true", "false | true", "echo $ABSENT"):
             with self.assertRaisesRegex(run.Failed, "exit code"):
