@@ -26,6 +26,7 @@ def main() -> int:
     bench = json.loads((BOOK / "figures" / "tensor.json").read_text())
     pictures = {
         "prove.svg": scatter(bench, "parameters", "params", "milliseconds to prove", lambda row: row["prove_ms"]),
+        "others.svg": others(bench, json.loads((BOOK / "figures" / "others.json").read_text())),
         "cells.svg": scatter(bench, "cells of the trace", "cells", "milliseconds to prove", lambda row: row["prove_ms"]),
         "size.svg": scatter(bench, "parameters", "params", "kB of proof", lambda row: row["proof_bytes"] / 1000),
         "accuracy.svg": accuracy(bench),
@@ -63,12 +64,7 @@ def scatter(bench: dict, across: str, field: str, up: str, height: Callable[[dic
     picture = Picture(760, 460, f"{up} against {across}, one point for each example model")
     x = Scale([row[field] for row in rows], LEFT, 760 - RIGHT)
     y = Scale([height(row) for row in rows], 460 - BOTTOM, TOP)
-    for tick in x.ticks():
-        picture.line(x(tick), TOP, x(tick), 460 - BOTTOM)
-        picture.text(x(tick), 460 - BOTTOM + 18, count(tick), size=12, colour=SOFT)
-    for tick in y.ticks():
-        picture.line(LEFT, y(tick), 760 - RIGHT, y(tick))
-        picture.text(LEFT - 8, y(tick) + 4, count(tick), size=12, anchor="end", colour=SOFT)
+    axes(picture, x, y)
     points = [(x(row[field]), y(height(row))) for row in rows]
     for point in points:
         picture.dot(*point)
@@ -83,11 +79,50 @@ def scatter(bench: dict, across: str, field: str, up: str, height: Callable[[dic
     return picture
 
 
+def others(bench: dict, rivals: list[dict]) -> Picture:
+    """Time to prove against parameters, beside what is known of other systems."""
+    colours = dict(zip((rival["who"] for rival in rivals), (ORANGE, "#b45309", GREEN), strict=True))
+    series = [(BLUE, "", row) for row in bench["rows"]]
+    series += [(colours[rival["who"]], rival["who"], point) for rival in rivals for point in rival["points"]]
+    picture = Picture(760, 480, "Milliseconds to prove against parameters: Ciro's example models, and figures of other systems on other models and machines")
+    x = Scale([row["params"] for _, _, row in series], LEFT, 760 - RIGHT)
+    y = Scale([row["prove_ms"] for _, _, row in series], 480 - BOTTOM, TOP)
+    axes(picture, x, y)
+    taken: list[tuple[float, float, float, float]] = []
+    for colour, who, row in series:
+        point = x(row["params"]), y(row["prove_ms"])
+        picture.dot(*point, colour)
+        taken.append((point[0] - 6, point[1] - 6, point[0] + 6, point[1] + 6))
+    for colour, who, row in series:
+        if who:
+            words = f"{who}: {row['model']}"
+            spot = label((x(row["params"]), y(row["prove_ms"])), 6.3 * len(words), taken)
+            taken.append(spot)
+            picture.text(spot[0], spot[3] - 3, words, size=11, anchor="start", colour=colour)
+    picture.text(x(100), y(2.2), "Ciro's example models", size=12, colour=BLUE, anchor="start")
+    picture.text((LEFT + 760 - RIGHT) / 2, 480 - 34, "parameters", bold=True)
+    picture.text(LEFT, 18, "milliseconds to prove", anchor="start", bold=True)
+    picture.text(760 - RIGHT, 480 - 20, "Other models on other machines: orders of magnitude, and no race. Sources are in the text.", size=11, anchor="end", colour=SOFT)
+    picture.text(760 - RIGHT, 480 - 6, f"Ciro: {origin(bench)}", size=11, anchor="end", colour=SOFT)
+    return picture
+
+
+def axes(picture: Picture, x: Scale, y: Scale) -> None:
+    """Lines at powers of ten, with their numbers."""
+    bottom, right = picture.height - BOTTOM, picture.width - RIGHT
+    for tick in x.ticks():
+        picture.line(x(tick), TOP, x(tick), bottom)
+        picture.text(x(tick), bottom + 18, count(tick), size=12, colour=SOFT)
+    for tick in y.ticks():
+        picture.line(LEFT, y(tick), right, y(tick))
+        picture.text(LEFT - 8, y(tick) + 4, count(tick), size=12, anchor="end", colour=SOFT)
+
+
 def label(point: tuple[float, float], width: float, taken: list[tuple[float, float, float, float]]) -> tuple[float, float, float, float]:
     """The rectangle of a point's name: the nearest place that is free, else the one to the right."""
     x, y = point
     places = [
-        (x + dx, y + dy) for dy in (-6, -17, 5, -28, 16, -39, 27) for dx in (8, -8 - width, -width / 2)
+        (x + dx, y + dy) for dy in (-6, -17, 5, -28, 16, -39, 27, -50, 38, -61) for dx in (8, -8 - width, -width / 2)
         if dx != -width / 2 or abs(dy + 6) > 10
     ]
     for left, top in sorted(places, key=lambda at: abs(at[1] - y + 6) + (0 if at[0] > x else 1)):
