@@ -139,7 +139,7 @@ def accuracy(bench: dict) -> Picture:
     top, step, begin, end = 52, 22, 190, 590
     picture = Picture(760, top + step * len(rows) + 44, "Mean error and share of the same decisions of each example model")
     most = max(row["accuracy"]["relative_error"] for row in rows)
-    picture.text(begin, 20, "mean error, part of the largest output", anchor="start", bold=True)
+    picture.text(begin, 20, "mean error, part of the outputs' mean size", anchor="start", bold=True)
     picture.text(700, 20, "same decision", bold=True)
     for tick in (0, 0.002, 0.004, 0.006):
         at = begin + (end - begin) * tick / most
