@@ -2,6 +2,8 @@
 
 mod air;
 mod chips;
+#[cfg(feature = "felts")]
+mod felts;
 mod field;
 mod key;
 #[cfg(feature = "prove")]
@@ -21,6 +23,8 @@ mod statement;
 mod transcript;
 mod verify;
 
+#[cfg(feature = "felts")]
+pub use felts::{Felt, FeltsError, PROOF_FELTS_MAX};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;
