@@ -102,6 +102,16 @@ fn proofs_that_are_cut_or_extended_are_refused() {
     }
 }
 
+#[test]
+fn a_hash_has_one_form() {
+    let proven = golden("affine_v3");
+    let mut felts = felts(&proven);
+    let (_, roots) = parts(&proven)[6];
+    // More than the 31 bytes that stand in a felt.
+    felts[roots].0[0] = 1;
+    assert_eq!(refused(&proven.0, &felts, "a root with 2^248 more"), "hash");
+}
+
 /// One changed felt in so many of the other proofs: `CIRO_MUTATIONS`, or 60.
 #[test]
 fn a_sample_of_felts_of_other_proofs_counts() {

@@ -204,7 +204,8 @@ pub impl HashesImpl of HashesTrait {
             U128sFromFelt252Result::Narrow(v) => (0, v),
             U128sFromFelt252Result::Wide(w) => w,
         };
-        // hi holds 120 bits
+        // 248 bits in all, so that a hash has one form.
+        assert(hi < 0x1000000000000000000000000000000, 'hash');
         let hi: felt252 = hi.into();
         let hi: u128 = match u128s_from_felt252(hi + t * 0x1000000000000000000000000000000) {
             U128sFromFelt252Result::Narrow(v) => v,

@@ -110,7 +110,8 @@ fn read_runs(ref data: Span<felt252>, n: u32) -> Span<Run> {
         let kind = digit(ref x, 0x100);
         let low = digit(ref x, 0x100000000);
         let width = digit(ref x, 0x100000000);
-        assert(x == 0 && kind < 3, 'key');
+        // Limbs come in pairs.
+        assert(x == 0 && kind < 3 && (kind == 0 || count % 2 == 0), 'key');
         runs.append(Run { count, kind, low, width });
         left -= 1;
     };
