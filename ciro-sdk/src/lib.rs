@@ -16,6 +16,8 @@ mod printable;
 mod prove;
 mod route;
 mod routes;
+#[cfg(feature = "starknet")]
+mod starknet;
 mod verdict;
 mod verify;
 
@@ -25,10 +27,12 @@ pub use blinding::{Blinding, InvalidBlinding};
 #[cfg(feature = "prove")]
 pub use ciro_compiler::{import, quantize};
 pub use ciro_model::integer::{
-    Claim, Context, ContextError, EncodedSample, InputPort, OutputPort, SampleMismatch,
-    StatedInput, Statement,
+    Claim, Committing, Context, ContextError, EncodedSample, InputPort, OutputPort, SampleMismatch,
+    StatedInput, StatedTensor, Statement, Visibilities, Visibility, VisibilityError,
 };
 pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
+#[cfg(feature = "starknet")]
+pub use ciro_stark::Felt;
 pub use ciro_stark::{Policy, Preset, Security, UnknownPreset};
 pub use error_chain::error_chain;
 pub use files::{FileError, OutputFile, OutputFolder};
@@ -45,10 +49,13 @@ pub use route::{ProofKind, Route, RouteNotBuilt, UnknownRoute};
 pub use routes::RouteError;
 #[cfg(feature = "prove")]
 pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode, proof_kinds};
+#[cfg(feature = "starknet")]
+pub use starknet::{Calldata, CalldataError};
 pub use verdict::Check;
 pub use verify::{
-    BundleError, EncodedInputs, InputCheck, InputMismatch, InputStatement, InputStatementError,
-    Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError, LoadKeyError,
-    MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, ProofBundle, RealInput, RealOutput, Verified,
-    VerifiedSample, VerifyError, verify, verify_with,
+    BundleError, CommittedTensor, EncodedInputs, InputCheck, InputMismatch, InputStatement,
+    InputStatementError, Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError,
+    LoadKeyError, MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, Opening, OpeningError,
+    ProofBundle, RealInput, RealOutput, Side, Verified, VerifiedSample, VerifyError, verify,
+    verify_with,
 };

@@ -7,5 +7,5 @@ mod sources;
 
 pub use class::{BYTECODE_FELTS_MAX, Class, ClassError};
 pub use compile::{CompileError, compile};
-pub use run::{Cost, RunError, Verdict, Verifier, model_id};
+pub use run::{Accepted, RunError, Verdict, Verifier, model_id};
 pub use sources::SOURCES;

@@ -16,14 +16,16 @@ pub struct Verifier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The proof convinces.
-    Accepted(Cost),
+    Accepted(Accepted),
     /// It does not; the words of the check that failed.
     Refused(String),
 }
 
-/// What a run costs.
+/// What a run that accepts returns, and what it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cost {
+pub struct Accepted {
+    /// The number 1, or the fact that the proof shows.
+    pub value: Felt252,
     /// Steps of the virtual machine.
     pub steps: usize,
     /// Sierra gas.
@@ -41,7 +43,7 @@ pub enum RunError {
     #[error("the virtual machine stopped")]
     Machine(#[from] Box<RunnerError>),
     /// The machine says something that is no verdict.
-    #[error("the verifier returned {0:?}, expected the number 1")]
+    #[error("the verifier returned {0:?}, expected one felt")]
     Result(Vec<Felt252>),
 }
 
@@ -76,12 +78,13 @@ impl Verifier {
         self.call("verifier::stark::verify", model, felts)
     }
 
-    /// As [`Self::verify`], as `Facts` does it: keys of the preset `chain` alone are taken.
+    /// As [`Self::verify`], as `Facts` does it: keys of the preset `chain` alone are taken, and the
+    /// value is the fact.
     ///
     /// # Errors
     /// As [`Self::verify`].
-    pub fn verify_strong(&self, model: Felt252, felts: &[Felt]) -> Result<Verdict, RunError> {
-        self.call("verifier::stark::verify_if_strong", model, felts)
+    pub fn fact(&self, model: Felt252, felts: &[Felt]) -> Result<Verdict, RunError> {
+        self.call("verifier::facts::fact_shown", model, felts)
     }
 
     fn call(&self, name: &str, model: Felt252, felts: &[Felt]) -> Result<Verdict, RunError> {
@@ -99,14 +102,15 @@ impl Verifier {
             )
             .map_err(Box::new)?;
         match run.value {
-            RunResultValue::Success(values) if values == [Felt252::ONE] => {
+            RunResultValue::Success(values) => {
+                let [value] = values[..] else { return Err(RunError::Result(values)) };
                 let left = run.gas_counter.and_then(|left| u64::try_from(left).ok());
-                Ok(Verdict::Accepted(Cost {
+                Ok(Verdict::Accepted(Accepted {
+                    value,
                     steps: run.used_resources.basic_resources.n_steps,
                     gas: GAS_MAX - left.unwrap_or(0),
                 }))
             }
-            RunResultValue::Success(values) => Err(RunError::Result(values)),
             RunResultValue::Panic(words) => Ok(Verdict::Refused(text(&words))),
         }
     }

@@ -32,7 +32,7 @@ from ._ciro import VERSION as __version__  # noqa: E402
 from ._client import Client, Job, JobStatus, Quote, RemoteModel, as_completed, verify_receipt  # noqa: E402
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
-from ._proof import Proof, Receipt, Verified, verify  # noqa: E402
+from ._proof import Opening, Proof, Receipt, Verified, verify  # noqa: E402
 from ._sources import Calibration  # noqa: E402
 from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
 from .errors import (  # noqa: E402
@@ -60,6 +60,7 @@ __all__ = [
     "LayerAccuracy",
     "Model",
     "NetworkError",
+    "Opening",
     "OutputAccuracy",
     "Proof",
     "Quote",

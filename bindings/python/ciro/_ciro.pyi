@@ -210,10 +210,10 @@ class Model:
         """
         Names and shapes of the inputs.
         """
-    def key(self, /, routes: Sequence[str], presets: Sequence[str], batches: Sequence[int], max_memory: int | None = None, observer: Any | None = None) -> Key:
+    def key(self, /, kinds: tuple[Sequence[str], Sequence[str], Sequence[int]], commit: tuple[bool, bool] = ..., max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
-        The keys of this model's proofs: of every combination of route, preset and batch size that a
-        route has.
+        The keys of this model's proofs: of every combination of routes, presets and batch sizes
+        that a route has, for proofs that commit to inputs or outputs if `commit` says so.
         """
     def key_for(self, /, proof: Proof, route: str, max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
@@ -241,10 +241,11 @@ class Model:
         """
         Names and shapes of the outputs.
         """
-    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, str | None, float]:
+    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, str | None, float, list[tuple[int, str, str, str]]]:
         """
         Proves what the model says about samples, all in one proof: the proof, the outputs, the key,
-        what opens the commitment to the input if there is one, and the milliseconds that it took.
+        what opens the commitment to the input if there is one, the milliseconds that it took, and
+        what opens the commitments to single inputs and outputs.
         """
     def run(self, /, inputs: Inputs, observer: Any | None = None) -> tuple[list[list[Output]], list[tuple[str, str]]]:
         """
@@ -384,7 +385,7 @@ class ProveSettings:
     """
     How inferences are proven.
     """
-    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
+    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, commit_output: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
         """
         Takes route and preset by their names, whether to commit to inputs instead of stating them,
         what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a

@@ -110,7 +110,7 @@ class Job:
             proof, outputs, text = self._inner.result(patience, observer)
         inner = None if self._model is None else self._model._inner
         unconfirmed = inner if inner is not None and inner.unconfirmed else None
-        made = Made(to_values(outputs), Key(self._inner.key), None, None, unconfirmed, Receipt._parse(text))
+        made = Made(to_values(outputs), Key(self._inner.key), None, None, unconfirmed, receipt=Receipt._parse(text))
         return Proof._made(proof, made)
 
     def receipt(self, *, patience: float = 60.0) -> bytes:

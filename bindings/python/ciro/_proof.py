@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
@@ -124,6 +125,19 @@ class Receipt:
         )
 
 
+class Opening(NamedTuple):
+    """What opens the commitment to one input or output: whoever has it and the integers can show what was committed to."""
+
+    #: The inference's position in the proof.
+    sample: int
+    #: `input` or `output`.
+    side: str
+    #: The tensor's name.
+    name: str
+    #: 64 hexadecimal digits, to be kept, and kept secret.
+    blinding: str
+
+
 class Made(NamedTuple):
     """What only whoever made a proof knows of it."""
 
@@ -134,6 +148,7 @@ class Made(NamedTuple):
     prove_ms: Optional[float]
     # The model, if it comes from the cache and nobody has compared it yet.
     unconfirmed: Optional[_ciro.Model] = None
+    openings: Sequence[Opening] = ()
     # What the ledger says of the job, if a provider made it.
     receipt: Optional[Receipt] = None
 
@@ -323,6 +338,11 @@ class Proof:
         Keep it, and keep it secret: without it nobody can show what was committed to, and with it anybody can test a guess.
         """
         return None if self._made_here is None else self._made_here.blinding
+
+    @property
+    def openings(self) -> list[Opening]:
+        """What opens the commitments to single inputs and outputs; empty if there are none, or the proof was not made here."""
+        return [] if self._made_here is None else list(self._made_here.openings)
 
     def __len__(self) -> int:
         """The proof's size in bytes."""

@@ -253,7 +253,9 @@ fn session(error: SessionError, text: String, hint: Option<String>) -> PyErr {
 fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
     let code = match error {
         ClientError::Transport { .. } => return PyConnectionError::new_err(hinted(text, hint)),
-        ClientError::TimedOut { .. } => return PyTimeoutError::new_err(hinted(text, hint)),
+        ClientError::Silent { .. } | ClientError::TimedOut { .. } => {
+            return PyTimeoutError::new_err(hinted(text, hint));
+        }
         ClientError::Url(_)
         | ClientError::TooLong { .. }
         | ClientError::Text { .. }
@@ -280,7 +282,9 @@ fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
         | ProveError::Batch { .. }
         | ProveError::TooMany { .. }
         | ProveError::Preset { .. }
-        | ProveError::CommitInput(_) => value(text, hint),
+        | ProveError::CommitOutput(_)
+        | ProveError::Visibility(_)
+        | ProveError::Blinding { .. } => value(text, hint),
         _ => failed(text, hint),
     }
 }

@@ -5,13 +5,16 @@
 mod bench;
 #[cfg(feature = "cairo")]
 mod cairo;
+mod commitments;
 mod contract;
 mod demo;
 mod devnet;
 mod errors;
 mod help;
 mod init;
+mod kafka;
 mod names;
 mod proofs;
 mod sandbox;
+mod starknet;
 mod trust;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::api::{self, Code, JobInfo, JobState};
+use ciro_protocol::api::{self, Code, JobInfo, JobState, ProviderInfo};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, JobId, ModelId, ProviderId};
 use ciro_protocol::light::ReceiptProof;
@@ -17,6 +17,9 @@ use ciro_stark::Policy;
 use super::{Client, ClientError, Executed, check_result};
 use crate::network::facts_of;
 use crate::verify::{InputStatement, Key, ProofBundle, Verified};
+
+/// Pages of providers that are looked at for a price.
+const PAGES_MAX: usize = 10;
 
 /// How often the node is asked for a job's state.
 const LOOK: Duration = Duration::from_millis(500);
@@ -105,13 +108,16 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if the node does not answer.
     pub async fn quote(&self, class: Class, hint: Amount) -> Result<Terms, ClientError> {
-        let providers = self.free_providers(10).await?;
+        Ok(self.terms_of(&self.free_providers(PAGES_MAX).await?, class, hint))
+    }
+
+    fn terms_of(&self, providers: &[ProviderInfo], class: Class, hint: Amount) -> Terms {
         let asks: Vec<Amount> =
             providers.iter().filter_map(|provider| provider.asks.price(class)).collect();
         let jobs = &self.spec().jobs;
         let cheapest = asks.iter().min().copied().unwrap_or(hint);
         let dearest = asks.iter().max().copied().unwrap_or(hint);
-        Ok(Terms {
+        Terms {
             mode: Mode::Open,
             price_min: cheapest,
             price_max: dearest.checked_mul(2).unwrap_or(dearest),
@@ -120,7 +126,7 @@ impl Client {
             deadline_in_ms: 300_000.min(jobs.deadline_max_ms / 4 * 3),
             collateral: cheapest,
             attempts_max: jobs.attempts_max.min(3),
-        })
+        }
     }
 
     /// The registered model that has a key, and terms as the user wishes.
@@ -132,9 +138,17 @@ impl Client {
             Some(id) => self.model(id).await?,
             None => self.model_of_key(key).await?,
         };
-        let mut terms = self.quote(key.class(), info.listing.price_hint).await?;
-        if let Some(provider) = wish.direct {
-            terms.mode = Mode::Direct(provider);
+        let providers = self.free_providers(PAGES_MAX).await?;
+        let mut terms = self.terms_of(&providers, key.class(), info.listing.price_hint);
+        if let Some(direct) = wish.direct {
+            terms.mode = Mode::Direct(direct);
+            let named = providers.iter().find(|provider| provider.provider == direct);
+            // A provider that is not there, or takes none, is for the ledger to name.
+            if let Some(takes) = named.and_then(|provider| provider.asks.direct) {
+                terms.collateral = terms.collateral.min(takes.collateral_max);
+                terms.lease_ms = terms.lease_ms.max(takes.lease_min_ms);
+                terms.deadline_in_ms = terms.deadline_in_ms.max(2 * terms.lease_ms);
+            }
         }
         if let Some(most) = wish.price_max {
             terms.price_max = most;

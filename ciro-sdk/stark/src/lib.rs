@@ -2,12 +2,14 @@
 
 mod air;
 mod chips;
+mod commitment;
 #[cfg(feature = "felts")]
 mod felts;
 mod field;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
+mod poseidon;
 mod preset;
 mod proof;
 mod proof_shape;
@@ -23,8 +25,9 @@ mod statement;
 mod transcript;
 mod verify;
 
+pub use commitment::{SALT_BYTES, Salt, commit};
 #[cfg(feature = "felts")]
-pub use felts::{Felt, FeltsError, PROOF_FELTS_MAX};
+pub use felts::{Felt, FeltsError, PROOF_FELTS_MAX, StatementFelts};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;

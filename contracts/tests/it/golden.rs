@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ciro_contracts::{Verdict, Verifier, model_id};
-use ciro_model::Tensor;
-use ciro_model::integer::{Claim, Context, Statement};
+use ciro_model::integer::{Claim, Context, StatedInput, StatedTensor, Statement};
 use ciro_stark::{Felt, ModelKey, Preset, Proof, TensorProver};
 
 use crate::models;
@@ -44,9 +43,19 @@ pub(crate) fn names() -> Vec<String> {
     names
 }
 
-pub(crate) fn statement(samples: Vec<[Vec<Tensor<i32>>; 2]>) -> Statement {
-    let claims = samples.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
-    Statement::of(claims.collect())
+/// A statement as files keep it: of keys that commit to something, the tensors as they are stated,
+/// otherwise their integers.
+fn statement(key: &ModelKey, bytes: &[u8]) -> Statement {
+    let claim = |[inputs, outputs]: [Vec<_>; 2]| Claim::public(inputs, outputs);
+    let stated = |[inputs, outputs]: [Vec<StatedTensor>; 2]| Claim {
+        input: StatedInput::Mixed(inputs),
+        outputs,
+    };
+    let claims = match key.visibilities().is_public() {
+        true => postcard::from_bytes::<Vec<_>>(bytes).unwrap().into_iter().map(claim).collect(),
+        false => postcard::from_bytes::<Vec<_>>(bytes).unwrap().into_iter().map(stated).collect(),
+    };
+    Statement::of(claims)
 }
 
 pub(crate) fn golden(name: &str) -> Proven {
@@ -61,7 +70,7 @@ pub(crate) fn read(folder: &Path, name: &str) -> Proven {
     };
     let key = ModelKey::from_bytes(&read("key")).unwrap();
     let proof = Proof::from_bytes(&read("proof"), &key).unwrap();
-    let statement = statement(postcard::from_bytes(&read("statement")).unwrap());
+    let statement = statement(&key, &read("statement"));
     (key, statement, proof)
 }
 

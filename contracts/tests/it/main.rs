@@ -1,5 +1,7 @@
 //! The verifier in Cairo, in process.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "../../../ciro-sdk/stark/tests/it/damage.rs"]
 #[allow(dead_code, reason = "the number of mutations is this crate's own")]
 mod damage;
@@ -11,5 +13,6 @@ mod chain;
 mod chips;
 mod class;
 mod differential;
+mod facts;
 mod golden;
 mod refusals;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use ciro_model::integer::Claim;
 use ciro_stark::{Felt, ModelKey};
 
 use crate::chain::chain;
@@ -26,12 +27,10 @@ fn parts(proven: &Proven) -> Vec<(&'static str, usize)> {
     let (key, statement, _) = proven;
     let felts = felts(proven);
     let of_key = key.to_felts().unwrap().len();
-    let count = |tensors: &[ciro_model::Tensor<i32>]| {
-        tensors.iter().map(|tensor| tensor.data().len()).sum::<usize>()
-    };
+    let count = |tensor: &ciro_model::Tensor<i32>| tensor.data().len();
     let claims = || statement.claims.iter();
-    let inputs: usize = claims().map(|claim| count(claim.input.public().unwrap())).sum();
-    let outputs: usize = claims().map(|claim| count(&claim.outputs)).sum();
+    let inputs: usize = claims().flat_map(|claim| claim.input.public().unwrap()).map(count).sum();
+    let outputs: usize = claims().flat_map(Claim::public_outputs).map(count).sum();
     let integers = of_key + 1;
     let nonces = integers + inputs.div_ceil(8) + outputs.div_ceil(8);
     // Keys of tests have one nonce, that before the queries.
@@ -110,6 +109,17 @@ fn a_hash_has_one_form() {
     // More than the 31 bytes that stand in a felt.
     felts[roots].0[0] = 1;
     assert_eq!(refused(&proven.0, &felts, "a root with 2^248 more"), "hash");
+}
+
+#[test]
+fn a_proof_without_its_work_is_refused() {
+    let proven = chain("affine");
+    let mut felts = felts(&proven);
+    let (what, nonce) = parts(&proven)[3];
+    assert_eq!(what, "nonce");
+    // Of so many nonces that follow, one in 2^26 fits.
+    felts[nonce] = next(felts[nonce]);
+    assert_eq!(refused(&proven.0, &felts, "another nonce"), "query work");
 }
 
 /// One changed felt in so many of the other proofs: `CIRO_MUTATIONS`, or 60.

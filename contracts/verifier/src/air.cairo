@@ -1,5 +1,6 @@
 //! The constraints of all chips at the point out of domain: a file for each of `chips/` of
 //! `ciro-stark`, and those of its `air/` that a verifier needs.
+pub mod admit;
 pub mod arithmetic;
 pub mod balance;
 pub mod columns;
@@ -8,6 +9,7 @@ pub mod division;
 pub mod embedding;
 pub mod events;
 pub mod extremum;
+pub mod hash;
 pub mod io;
 pub mod limbs;
 pub mod product;
@@ -42,6 +44,8 @@ fn demands(ref x: Cursor, chip: @Chip, c: C) -> Events {
         11 => rank::rank(ref x, ref ev, chip, c),
         12 => tree::path(ref x, ref ev, chip, c),
         13 => tree::leaf(ref x, ref ev, c),
+        14 => hash::hash(ref x, ref ev, c),
+        15 => admit::admit(ref x, ref ev, chip, c),
         _ => core::panic_with_felt252('chip'),
     }
     ev

@@ -5,6 +5,8 @@
 //! - nobody owns the contract: there is no upgrade, no pause, no parameter;
 //! - a fact names the hash of the whole key, and with it every parameter of the verifier.
 
+use core::poseidon::poseidon_hash_span;
+
 /// All that is left of the calldata, not copied.
 #[derive(Drop, Copy)]
 pub struct Rest {
@@ -24,6 +26,35 @@ impl RestSerde of Serde<Rest> {
     }
 }
 
+/// Keeps facts apart from other hashes of five felts.
+const DOMAIN: felt252 = 'ciro fact v1';
+
+/// What a proof shows.
+#[derive(Copy, Drop)]
+pub struct Shown {
+    pub fact: felt252,
+    pub context: felt252,
+    pub input_hash: felt252,
+    pub output_hash: felt252,
+}
+
+/// Verifies a key, a statement and a proof, whose key has to be strong and has to be the model's.
+#[inline(never)]
+pub fn show(model: felt252, data: Span<felt252>) -> Shown {
+    let verified = super::stark::verify_strong(model, data);
+    let context = verified.context;
+    let input_hash = poseidon_hash_span(verified.inputs);
+    let output_hash = poseidon_hash_span(verified.outputs);
+    Shown { fact: fact(model, context, input_hash, output_hash), context, input_hash, output_hash }
+}
+/// The fact that a proof shows.
+pub fn fact_shown(model: felt252, data: Array<felt252>) -> felt252 {
+    show(model, data.span()).fact
+}
+fn fact(model: felt252, context: felt252, input_hash: felt252, output_hash: felt252) -> felt252 {
+    poseidon_hash_span(array![DOMAIN, model, context, input_hash, output_hash].span())
+}
+
 #[starknet::interface]
 pub trait IFacts<T> {
     /// Verifies a key, a statement and a proof, and returns the fact.
@@ -35,7 +66,7 @@ pub trait IFacts<T> {
     /// The id of a model: the hash of its key's felts.
     fn model_of(self: @T, key: Rest) -> felt252;
     /// The fact that a model, bound to a context, gives outputs for inputs: both as hashes of the
-    /// felts that hold the integers, eight a felt.
+    /// felts that hold the integers, eight a felt, and behind them of commitments, one a felt.
     fn fact_of(
         self: @T, model: felt252, context: felt252, input_hash: felt252, output_hash: felt252,
     ) -> felt252;
@@ -45,10 +76,7 @@ pub trait IFacts<T> {
 pub mod Facts {
     use core::poseidon::poseidon_hash_span;
     use starknet::storage::{Map, StorageMapReadAccess, StorageMapWriteAccess};
-    use super::Rest;
-
-    /// Keeps facts apart from other hashes of five felts.
-    const DOMAIN: felt252 = 'ciro fact v1';
+    use super::{Rest, Shown, show};
 
     #[storage]
     struct Storage {
@@ -74,11 +102,7 @@ pub mod Facts {
     #[abi(embed_v0)]
     impl Impl of super::IFacts<ContractState> {
         fn prove(ref self: ContractState, model: felt252, proof: Rest) -> felt252 {
-            let verified = super::super::stark::verify_strong(model, proof.data);
-            let context = verified.context;
-            let input_hash = poseidon_hash_span(verified.inputs);
-            let output_hash = poseidon_hash_span(verified.outputs);
-            let fact = fact(model, context, input_hash, output_hash);
+            let Shown { fact, context, input_hash, output_hash } = show(model, proof.data);
             if self.proven.read(fact) == 0 {
                 self.proven.write(fact, starknet::get_block_timestamp());
             }
@@ -101,12 +125,7 @@ pub mod Facts {
             input_hash: felt252,
             output_hash: felt252,
         ) -> felt252 {
-            fact(model, context, input_hash, output_hash)
+            super::fact(model, context, input_hash, output_hash)
         }
-    }
-    fn fact(
-        model: felt252, context: felt252, input_hash: felt252, output_hash: felt252,
-    ) -> felt252 {
-        poseidon_hash_span(array![DOMAIN, model, context, input_hash, output_hash].span())
     }
 }

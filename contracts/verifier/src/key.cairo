@@ -43,7 +43,8 @@ pub struct Key {
 #[derive(Copy, Drop)]
 pub struct Run {
     pub count: u32,
-    /// 0: in an interval; 1: pairs of limbs of finite float32; 2: those, or a missing value's.
+    /// 0: in an interval; 1: pairs of limbs of finite float32; 2: those, or a missing value's; 3: a
+    /// commitment stands for them.
     pub kind: u32,
     /// The interval's least integer plus 2^30, and how many follow it.
     pub low: u32,
@@ -111,18 +112,31 @@ fn read_runs(ref data: Span<felt252>, n: u32) -> Span<Run> {
         let low = digit(ref x, 0x100000000);
         let width = digit(ref x, 0x100000000);
         // Limbs come in pairs.
-        assert(x == 0 && kind < 3 && (kind == 0 || count % 2 == 0), 'key');
+        let in_pairs = kind == 1 || kind == 2;
+        assert(x == 0 && kind < 4 && (!in_pairs || count % 2 == 0), 'key');
         runs.append(Run { count, kind, low, width });
         left -= 1;
     };
     runs.span()
 }
 
+/// How many tensors a commitment stands for.
 #[inline(never)]
-fn read_chips(ref data: Span<felt252>, n: u32) -> (Span<Chip>, u32) {
+pub fn committed(mut runs: Span<Run>) -> u32 {
+    let mut n: u32 = 0;
+    while let Option::Some(run) = runs.pop_front() {
+        if *run.kind == 3 {
+            n += 1;
+        }
+    };
+    n
+}
+
+#[inline(never)]
+fn read_chips(ref data: Span<felt252>, n: u32) -> (Span<Chip>, u32, u32) {
     let mut chips: Array<Chip> = array![];
     let mut log_rows: u32 = 0;
-    let mut public: felt252 = 0;
+    let (mut public, mut hashes): (felt252, u32) = (0, 0);
     let mut left = n;
     while left != 0 {
         let chip = read_chip(ref data);
@@ -132,11 +146,14 @@ fn read_chips(ref data: Span<felt252>, n: u32) -> (Span<Chip>, u32) {
         if chip.kind == 2 {
             public += 1;
         }
+        if chip.kind == 14 {
+            hashes += 1;
+        }
         chips.append(chip);
         left -= 1;
     };
     assert(public == 1, 'public values');
-    (chips.span(), log_rows)
+    (chips.span(), log_rows, hashes)
 }
 /// The chips' shapes, the powers they read and how many values are opened.
 #[inline(never)]
@@ -209,7 +226,7 @@ pub fn read(ref data: Span<felt252>) -> Box<Key> {
     assert(x == 0, 'key');
     let digest = read_digest(ref data);
     let root = read_digest(ref data);
-    let (chips, log_rows) = read_chips(ref data, n_chips);
+    let (chips, log_rows, hashes) = read_chips(ref data, n_chips);
     assert(1 <= log_blowup && log_blowup <= 6 && log_last + 3 <= log_rows, 'key');
     let closers = closers(chips, log_rows);
     let (shapes, lanes, opened) = shapes_of(chips, closers);
@@ -219,6 +236,14 @@ pub fn read(ref data: Span<felt252>) -> Box<Key> {
     add_selectors(ref selectors, chips, shapes, closers, true);
     let inputs = read_runs(ref data, n_inputs);
     let outputs = read_runs(ref data, n_outputs);
+    // What is committed is hashed.
+    let committed = committed(inputs) + committed(outputs);
+    let expected = if committed == 0 {
+        0
+    } else {
+        1
+    };
+    assert(hashes == expected, 'commitments');
     BoxTrait::new(
         Key {
             query_pow,

@@ -27,7 +27,8 @@ const PROTOCOL: [u32; 8] = [
 #[derive(Copy, Drop)]
 pub struct Verified {
     pub context: felt252,
-    /// The felts that hold the integers of inputs and of outputs, eight a felt.
+    /// The felts that hold the integers of inputs and of outputs, eight a felt, and behind them
+    /// their commitments, one a felt.
     pub inputs: Span<felt252>,
     pub outputs: Span<felt252>,
 }
@@ -43,13 +44,6 @@ pub fn verify(model: felt252, data: Array<felt252>) -> felt252 {
     let mut rest = data;
     let key = key::read(ref rest);
     verify_rest(model, key, data, rest);
-    1
-}
-
-/// As `verify`, of a key that is strong.
-#[inline(never)]
-pub fn verify_if_strong(model: felt252, data: Array<felt252>) -> felt252 {
-    verify_strong(model, data.span());
     1
 }
 

@@ -1,7 +1,8 @@
-//! The statement: a context, and the integers of inputs and outputs.
+//! The statement: a context, the integers of inputs and outputs, and commitments to those that are
+//! not shown.
 use super::blake::{Channel, ChannelTrait, Digest, append_digest, pad};
 use super::field::{Q, ZERO, mul, mul_add, pack, unpack_into, unpack_sum};
-use super::key::{Key, Run, pop, split};
+use super::key::{Key, Run, committed, pop, split};
 
 /// The statement, once it is read.
 #[derive(Copy, Drop)]
@@ -9,7 +10,8 @@ pub struct Values {
     /// In the order of the trace, with zeros behind them up to a multiple of eight.
     pub words: Span<u32>,
     pub context: felt252,
-    /// The felts that hold the integers of inputs and of outputs, eight a felt.
+    /// The felts that hold the integers of inputs and of outputs, eight a felt, and behind them
+    /// their commitments, one a felt.
     pub inputs: Span<felt252>,
     pub outputs: Span<felt252>,
 }
@@ -21,12 +23,16 @@ pub fn read(key: Box<Key>, ref data: Span<felt252>, ref channel: Channel) -> Val
     let context = pop(ref data);
     channel.mix_digest(context_bytes(context));
     let (inputs, outputs) = (k.batch * count(k.inputs), k.batch * count(k.outputs));
-    let n = inputs + outputs;
+    let (of_inputs, of_outputs) = (committed(k.inputs), committed(k.outputs));
+    let n = inputs + outputs + 8 * k.batch * (of_inputs + of_outputs);
     channel.mix_u64(n, 0);
     let mut out = array![];
     append_digest(ref out, channel.digest);
     let inputs = unpack_some(ref out, ref data, inputs);
     let outputs = unpack_some(ref out, ref data, outputs);
+    let (inputs, outputs) = commitments(
+        ref out, ref data, k.batch, (inputs, of_inputs), (outputs, of_outputs),
+    );
     pad(ref out);
     let words = out.span();
     // stwo mixes four values at a time.
@@ -63,9 +69,58 @@ fn swap(x: u128) -> u32 {
 fn count(mut runs: Span<Run>) -> u32 {
     let mut n: u32 = 0;
     while let Option::Some(run) = runs.pop_front() {
-        n += *run.count;
+        if *run.kind != 3 {
+            n += *run.count;
+        }
     };
     n
+}
+/// Appends what the trace hands out for commitments, sample by sample, inputs before outputs;
+/// returns the felts of inputs and of outputs with those of their commitments behind them.
+#[inline(never)]
+fn commitments(
+    ref out: Array<u32>,
+    ref data: Span<felt252>,
+    batch: u32,
+    inputs: (Span<felt252>, u32),
+    outputs: (Span<felt252>, u32),
+) -> (Span<felt252>, Span<felt252>) {
+    let (inputs, of_inputs) = inputs;
+    let (outputs, of_outputs) = outputs;
+    if of_inputs + of_outputs == 0 {
+        return (inputs, outputs);
+    }
+    let (mut all_inputs, mut all_outputs) = (array![], array![]);
+    all_inputs.append_span(inputs);
+    all_outputs.append_span(outputs);
+    let mut left = batch;
+    while left != 0 {
+        let felts = split(ref data, of_inputs);
+        all_inputs.append_span(felts);
+        negate(ref out, felts);
+        let felts = split(ref data, of_outputs);
+        all_outputs.append_span(felts);
+        negate(ref out, felts);
+        left -= 1;
+    };
+    (all_inputs.span(), all_outputs.span())
+}
+/// Appends the negated elements of commitments.
+#[inline(never)]
+fn negate(ref out: Array<u32>, mut felts: Span<felt252>) {
+    let mut words = array![];
+    while let Option::Some(x) = felts.pop_front() {
+        unpack_into(ref words, *x);
+    };
+    let mut words = words.span();
+    while let Option::Some(word) = words.pop_front() {
+        assert(*word != 0x7fffffff, 'canonical');
+        out.append(if *word == 0 {
+            0
+        } else {
+            0x7fffffff - *word
+        });
+    };
 }
 /// Appends `n` words of the next felts, which hold no others; returns those felts.
 #[inline(never)]
@@ -102,7 +157,7 @@ fn check_runs(ref values: Span<u32>, runs: Span<Run>, batch: u32) {
             let Run { count, kind, low, width } = *run;
             if kind == 0 {
                 check_interval(ref values, count, low, width);
-            } else {
+            } else if kind != 3 {
                 check_images(ref values, count / 2, kind == 2);
             }
         };

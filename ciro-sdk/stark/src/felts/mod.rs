@@ -8,7 +8,9 @@
 //! halves; root of the model's columns, in two halves; chips; what the integers of each tensor have
 //! to be.
 //!
-//! The statement: context; P(inputs of all samples); P(outputs of all samples).
+//! The statement: context; P(shown inputs of all samples); P(shown outputs of all samples); for
+//! every sample the commitments of its inputs, then those of its outputs, each P(its eight
+//! elements), which is one felt.
 //!
 //! The proof: nonces, that before the queries last; H(roots of trees 1 to 3 and of the layers of
 //! FRI, paths of trees 0 to 3 and of those layers); P(opened values); P(last layer); for each query
@@ -21,8 +23,10 @@
 mod key;
 mod pack;
 mod proof;
+mod statement;
 
 pub use proof::PROOF_FELTS_MAX;
+pub use statement::StatementFelts;
 
 /// An element of the Stark field, big-endian, as Starknet's calldata has it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,16 +39,23 @@ impl std::fmt::Debug for Felt {
     }
 }
 
+/// As tools for Starknet write it: hexadecimal digits without leading zeros.
+impl std::fmt::Display for Felt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        write!(f, "0x")?;
+        let mut digits = digits.skip_while(|&digit| digit == 0).peekable();
+        if digits.peek().is_none() {
+            return write!(f, "0");
+        }
+        digits.try_for_each(|digit| write!(f, "{digit:x}"))
+    }
+}
+
 /// A key, statement or proof that the verifier on the chain does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeltsError {
-    /// The verifier in `contracts/` has no constraints for a chip.
-    #[error(
-        "the verifier on the chain has no constraints for {0}: verify proofs of this model off the \
-         chain"
-    )]
-    Chip(&'static str),
     /// The domain has more points than the verifier takes.
     #[error(
         "the model's trace has 2^{log_rows} rows, the verifier on the chain takes at most 2^{most}: \
@@ -83,4 +94,21 @@ pub enum FeltsError {
         /// What would make them fewer.
         help: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn felts_are_written_without_leading_zeros() {
+        let felt = |end: &[u8]| {
+            let mut bytes = [0; 32];
+            bytes[32 - end.len()..].copy_from_slice(end);
+            Felt(bytes).to_string()
+        };
+        assert_eq!(felt(&[]), "0x0");
+        assert_eq!(felt(&[9]), "0x9");
+        assert_eq!(felt(&[0xa0, 0x0b]), "0xa00b");
+    }
 }

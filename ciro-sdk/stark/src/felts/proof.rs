@@ -1,11 +1,11 @@
 //! Statements and proofs in felts.
 
-use ciro_model::integer::{StatedInput, Statement};
+use ciro_model::integer::Statement;
 use stwo::core::vcs::blake2_hash::Blake2sHash;
 
 use super::pack::{WORDS, base, extension, hashes};
+use super::statement::Stated;
 use super::{Felt, FeltsError};
-use crate::field::embed;
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
@@ -25,47 +25,15 @@ impl Proof {
     /// key's form, or they do not fit into one transaction.
     pub fn to_felts(&self, key: &ModelKey, statement: &Statement) -> Result<Vec<Felt>, FeltsError> {
         let mut felts = key.to_felts()?;
-        let values = self.append_statement(&mut felts, key, statement)?;
+        let stated = Stated::of(key, statement)?;
+        let values = stated.values;
+        felts.extend(stated.into_felts());
         self.append_proof(&mut felts, key)?;
         if felts.len() > PROOF_FELTS_MAX {
             let help = help(key, values);
             return Err(FeltsError::TooLong { felts: felts.len(), help });
         }
         Ok(felts)
-    }
-
-    /// Appends the context and the public values; says how many values there are.
-    fn append_statement(
-        &self,
-        felts: &mut Vec<Felt>,
-        key: &ModelKey,
-        statement: &Statement,
-    ) -> Result<usize, FeltsError> {
-        if statement.claims.len() != key.batch() as usize {
-            return Err(FeltsError::Statement("number of inferences"));
-        }
-        let (mut inputs, mut outputs) = (vec![], vec![]);
-        for claim in &statement.claims {
-            let StatedInput::Public(tensors) = &claim.input else {
-                return Err(FeltsError::Statement("a committed input"));
-            };
-            let values = |tensor: &ciro_model::Tensor<i32>| tensor.data().to_vec();
-            let (of_inputs, of_outputs) = key.integers();
-            let before = [inputs.len(), outputs.len()];
-            inputs.extend(tensors.iter().flat_map(values));
-            outputs.extend(claim.outputs.iter().flat_map(values));
-            if inputs.len() - before[0] != of_inputs {
-                return Err(FeltsError::Statement("number of integers of the inputs"));
-            }
-            if outputs.len() - before[1] != of_outputs {
-                return Err(FeltsError::Statement("number of integers of the outputs"));
-            }
-        }
-        let count = inputs.len() + outputs.len();
-        felts.push(Felt(statement.context.to_bytes()));
-        felts.extend(base(inputs.into_iter().map(embed)));
-        felts.extend(base(outputs.into_iter().map(embed)));
-        Ok(count)
     }
 
     fn append_proof(&self, felts: &mut Vec<Felt>, key: &ModelKey) -> Result<(), FeltsError> {
@@ -109,17 +77,6 @@ impl Proof {
         stark.decommitments.iter().for_each(|path| hashes.extend(&path.hash_witness));
         layers().for_each(|layer| hashes.extend(&layer.decommitment.hash_witness));
         hashes
-    }
-}
-
-impl ModelKey {
-    /// Integers of one inference: of its inputs and of its outputs.
-    fn integers(&self) -> (usize, usize) {
-        let views = self.interface().views();
-        let views = views
-            .map(|(port, encoding)| encoding.integer_shape(&port.shape).iter().product::<usize>());
-        let outputs = self.interface().outputs.iter();
-        (views.sum(), outputs.map(|port| port.shape.iter().product::<usize>()).sum())
     }
 }
 
@@ -175,21 +132,6 @@ mod tests {
         assert_eq!(felts[of_key.len()], Felt([0; 32]), "no context");
         // Every felt is below 2^248 but the context: nothing wraps around the Stark prime.
         assert!(felts.iter().all(|felt| felt.0[0] == 0));
-    }
-
-    #[test]
-    fn statements_of_another_form_are_refused() {
-        let (key, statement, proof) = proven(Preset::FastTest, 1);
-        let refused = |statement: &Statement| proof.to_felts(&key, statement).unwrap_err();
-        let mut more = statement.clone();
-        more.claims.push(statement.claims[0].clone());
-        assert_eq!(refused(&more), FeltsError::Statement("number of inferences"));
-        let mut committed = statement.clone();
-        committed.claims[0].input = StatedInput::Committed([0; 32]);
-        assert_eq!(refused(&committed), FeltsError::Statement("a committed input"));
-        let mut less = statement;
-        less.claims[0].outputs.pop();
-        assert_eq!(refused(&less), FeltsError::Statement("number of integers of the outputs"));
     }
 
     #[test]

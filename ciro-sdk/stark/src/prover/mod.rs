@@ -19,6 +19,10 @@ pub use prove::{Plan, StarkProveError, TensorProver};
 #[cfg(test)]
 mod cheats;
 #[cfg(test)]
+mod commitments;
+#[cfg(test)]
+mod false_proofs;
+#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod lifted;

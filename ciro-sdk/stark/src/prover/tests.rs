@@ -15,6 +15,7 @@ use super::{Plan, StarkProveError, TensorProver};
 use crate::air::{Air, Balance, Challenges, Chip as _, Places};
 use crate::chips::AnyChip;
 use crate::chips::product::AccumulateFixed;
+use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
@@ -47,7 +48,7 @@ impl Case {
             Claim::public(inputs, outputs)
         };
         let claims = inputs.into_iter().map(claim).collect();
-        let witness = prover.witness(&prover.layout().values(&traces));
+        let witness = prover.witness(&prover.layout().values(&traces, &[]));
         Self { prover, statement: Statement::of(claims), witness }
     }
 
@@ -60,11 +61,17 @@ impl Case {
         self.prover.layout().chips.iter().position(|placed| find(&placed.chip)).unwrap()
     }
 
+    /// A proof of the witness as it stands, with its key and statement.
+    pub(super) fn proof(&self) -> (ModelKey, Statement, Proof) {
+        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        (self.prover.key().clone(), self.statement.clone(), proof)
+    }
+
     /// What a verifier says of a proof of the witness as it stands.
     pub(super) fn verdict(&self) -> Result<(), VerificationError> {
-        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        let (key, statement, proof) = self.proof();
         let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
-        verify(self.prover.key(), &self.statement, &proof, &policy)
+        verify(&key, &statement, &proof, &policy)
     }
 }
 
@@ -123,7 +130,7 @@ fn every_witness_cell_is_pinned() {
 /// Adds one to the only output, wherever it stands: in the chip that computes it, among the public
 /// values, and in the statement.
 pub(super) fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
-    let output = case.statement.claims[0].outputs[0].data_mut();
+    let output = case.statement.claims[0].outputs[0].public_mut().unwrap().data_mut();
     let honest = crate::field::embed(output[0]);
     output[0] += 1;
     let io = case.chip(|chip| matches!(chip, AnyChip::Io(_)));

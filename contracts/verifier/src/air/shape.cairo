@@ -183,6 +183,15 @@ fn counts(chip: @Chip) -> Counts {
             looking_back(5 + n, 8 + n, 3 + n, 1, 1)
         },
         13 => plain(4, 2, 3),
+        14 => looking_back(27, 40, 8, 0, 32),
+        15 => {
+            let n = limbs(a, b);
+            if c == 0 {
+                plain(4 + n, 2 * n, 1 + 2 * n)
+            } else {
+                looking_back(5 + n, 2 * n + 2, 1 + 2 * n, 2 * n, 1)
+            }
+        },
         _ => core::panic_with_felt252('chip'),
     }
 }
