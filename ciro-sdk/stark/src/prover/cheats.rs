@@ -14,8 +14,8 @@ use crate::preset::Preset;
 use crate::rows::Column;
 use crate::verify::VerificationError;
 
-pub(super) const SHORT: u32 = 5;
-pub(super) const TALL: u32 = 6;
+const SHORT: u32 = 5;
+const TALL: u32 = 6;
 
 fn table(log_size: u32) -> AnyChip {
     AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions })
@@ -27,7 +27,7 @@ fn io(log_size: u32) -> AnyChip {
 
 /// Two tables, a short one and one as tall as the public values, with the same entries in their
 /// first rows; so often is entry 3 of each counted.
-pub(super) fn tables(log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
+fn tables(log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
     let chips = vec![table(log_sizes[0]), table(log_sizes[1]), io(TALL)];
     let entries = |log_size: u32| {
         (0..3).map(|at| column((0..1 << log_size).map(|row| 100 * at + row))).collect()
@@ -42,7 +42,7 @@ pub(super) fn tables(log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
 }
 
 /// The running sum's four columns.
-pub(super) fn running<'a>(balance: &Balance, columns: &'a mut [Column]) -> &'a mut [Column] {
+fn running<'a>(balance: &Balance, columns: &'a mut [Column]) -> &'a mut [Column] {
     let at = balance.sum(Kind::Wiring).unwrap().column;
     &mut columns[at..at + 4]
 }
@@ -151,7 +151,7 @@ fn copies_of_a_short_chip_count_as_one() {
 
 /// A product of 3 and 5 in the last row of a contraction, and a result in the last row of an
 /// accumulation of another height.
-pub(super) fn product(log_sizes: [u32; 2], result: i32) -> Lab {
+fn product(log_sizes: [u32; 2], result: i32) -> Lab {
     let [contract, accumulate] = log_sizes;
     let last = |log_size: u32, value| only(log_size, (1 << log_size) - 1, value);
     let zero = |log_size: u32| only(log_size, 0, 0);

@@ -16,7 +16,7 @@ const SHORT: u32 = 5;
 const TALL: u32 = 6;
 
 /// A short table with so many counts in all rows of the tall chip, the public values.
-pub(super) fn lab(counts: &[(usize, i32)]) -> Lab {
+fn lab(counts: &[(usize, i32)]) -> Lab {
     let table =
         |log_size| AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions });
     let io = AnyChip::Io(IoChip { log_size: TALL, lanes: 1 });

@@ -21,8 +21,6 @@ mod cheats;
 #[cfg(test)]
 mod commitments;
 #[cfg(test)]
-mod false_proofs;
-#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod lifted;
