@@ -175,6 +175,7 @@ fn presets() -> impl TypedValueParser<Value = Preset> {
         PossibleValue::new("standard").help("100 conjectured bits, fast"),
         PossibleValue::new("compact").help("100 conjectured bits, smallest proofs"),
         PossibleValue::new("proven").help("100 bits without a conjecture, larger proofs"),
+        PossibleValue::new("chain").help("100 conjectured bits, for the verifier on Starknet"),
         PossibleValue::new("fast-test").hide(true),
     ];
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Preset>())

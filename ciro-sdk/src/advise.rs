@@ -70,6 +70,8 @@ const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(crate::client::HomeError::advice),
     #[cfg(feature = "client")]
     |e| e.downcast_ref().and_then(crate::client::SessionError::advice),
+    #[cfg(feature = "starknet")]
+    |e| e.downcast_ref().and_then(crate::starknet::CalldataError::advice),
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
     |e| e.downcast_ref().and_then(LoadKeyError::advice),

@@ -16,6 +16,8 @@ mod printable;
 mod prove;
 mod route;
 mod routes;
+#[cfg(feature = "starknet")]
+mod starknet;
 mod verdict;
 mod verify;
 
@@ -29,6 +31,8 @@ pub use ciro_model::integer::{
     StatedInput, StatedTensor, Statement, Visibilities, Visibility, VisibilityError,
 };
 pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
+#[cfg(feature = "starknet")]
+pub use ciro_stark::Felt;
 pub use ciro_stark::{Policy, Preset, Security, UnknownPreset};
 pub use error_chain::error_chain;
 pub use files::{FileError, OutputFile, OutputFolder};
@@ -45,6 +49,8 @@ pub use route::{ProofKind, Route, RouteNotBuilt, UnknownRoute};
 pub use routes::RouteError;
 #[cfg(feature = "prove")]
 pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode, proof_kinds};
+#[cfg(feature = "starknet")]
+pub use starknet::{Calldata, CalldataError};
 pub use verdict::Check;
 pub use verify::{
     BundleError, CommittedTensor, EncodedInputs, InputCheck, InputMismatch, InputStatement,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
     Check, Disagreement, InputCheck, Key, KeyRing, Opening, Policy, ProofBundle, ProveError,
-    RealInput, RealOutput, Route, Trusted, Verified, failed_check, printable, verify_with,
+    RealInput, RealOutput, Route, Trusted, Verified, failed_check, files, printable, verify_with,
 };
 use serde::Serialize;
 
@@ -65,6 +65,10 @@ pub(crate) struct Args {
     /// Ask for this many bits that hold without any conjecture; `--preset proven` has 100
     #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_proven_bits)]
     min_proven_bits: u32,
+    /// Also write the proof as the arguments of `prove` of the contract `Facts` on Starknet, one felt
+    /// a line; the key has to be one of the preset `chain`
+    #[arg(long, value_name = "FILE")]
+    calldata: Option<PathBuf>,
     #[command(flatten)]
     compile: TrustedCompileArgs,
 }
@@ -114,7 +118,29 @@ struct Valid {
     recomputed: Option<usize>,
     /// Rows in which the float model decides otherwise; `null` where it is not at hand.
     float_disagreements: Option<usize>,
+    /// What `--calldata` wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calldata: Option<Calldata>,
     verify_ms: f64,
+}
+
+/// The arguments of a call of the contract `Facts`, and what it proves.
+#[derive(Serialize)]
+struct Calldata {
+    /// The model's id there.
+    model: String,
+    fact: String,
+    felts: usize,
+    file: PathBuf,
+}
+
+impl Calldata {
+    fn describe(&self) -> [(&'static str, String); 3] {
+        let Self { model, fact, felts, file } = self;
+        let felts = format::plural(*felts, "felt");
+        let written = format!("{} ({felts}) for `prove` of the contract", file.display());
+        [("calldata", written), ("model id", model.clone()), ("fact", fact.clone())]
+    }
 }
 
 /// A commitment of the proof.
@@ -239,6 +265,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             .map(|calibration| CalibrationReport::new(&calibration)),
         recomputed,
         float_disagreements,
+        calldata: args.calldata.as_deref().map(|to| calldata((&bundle, &key), to)).transpose()?,
         verify_ms,
     };
     context.ui.result(&report, &describe(&report, args, inputs.as_deref(), &samples))?;
@@ -290,6 +317,14 @@ fn check(
     };
     let opened = openings.iter().map(open).collect::<Result<Vec<_>>>()?;
     Ok(Checked { verified, clamped, recomputed, opened })
+}
+
+/// Writes the proof as the arguments of a call.
+fn calldata((bundle, key): (&ProofBundle, &Key), to: &Path) -> Result<Calldata> {
+    let calldata = bundle.calldata(key)?;
+    files::write(to, calldata.to_text().as_bytes())?;
+    let (model, fact) = (calldata.model.to_string(), calldata.fact.to_string());
+    Ok(Calldata { model, fact, felts: calldata.felts.len(), file: to.to_owned() })
 }
 
 /// What a proof commits to, sample by sample.
@@ -424,5 +459,8 @@ fn describe(
             format!("{}, equal to the proven outputs", format::plural(runs, "inference")),
         ),
     }
+    report.calldata.iter().flat_map(Calldata::describe).for_each(|(label, value)| {
+        line(label, value);
+    });
     text
 }

@@ -16,4 +16,5 @@ mod kafka;
 mod names;
 mod proofs;
 mod sandbox;
+mod starknet;
 mod trust;

@@ -195,7 +195,12 @@ fn crate_input(name: &str) -> CrateInput {
     CrateInput::Real { name: name.to_owned(), discriminator: None }
 }
 
-fn core_config() -> Result<CrateConfigurationInput, ProgramError> {
+/// The embedded core library, as a compiler's database takes it: one library for whatever is
+/// compiled.
+///
+/// # Errors
+/// [`ProgramError::Setup`] if its version is none.
+pub fn core_config() -> Result<CrateConfigurationInput, ProgramError> {
     // The compiler compares it with its own; without a version it would take any library.
     let version = Version::parse(corelib::VERSION)
         .map_err(|error| ProgramError::Setup(format!("the core library's version: {error}")))?;

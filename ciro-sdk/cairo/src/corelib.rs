@@ -20,7 +20,7 @@ pub(crate) fn root() -> DirectoryInput {
 }
 
 /// Lays files out as a folder in memory; `label` prefixes the paths that diagnostics show.
-pub(crate) fn virtual_folder<'a>(
+pub fn virtual_folder<'a>(
     label: &str,
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> DirectoryInput {

@@ -34,7 +34,9 @@ pub use agreement::{AgreementError, Subject, probes};
 pub use arguments::arguments;
 pub use builtin::Builtin;
 #[cfg(feature = "prove")]
-pub use compile::{Compiler, Place, ProgramError};
+pub use compile::{Compiler, Place, ProgramError, core_config};
+#[cfg(feature = "prove")]
+pub use corelib::virtual_folder;
 #[cfg(feature = "prove")]
 pub use emit::{EmitError, EmitSettings, emit};
 pub use identity::Identity;

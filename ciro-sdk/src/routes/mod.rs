@@ -113,6 +113,16 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     /// that it is bound to the statement's context if the route [binds](Self::binds_context) one.
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected>;
 
+    /// The key, a statement and a proof in felts; `None` if the route has no verifier on Starknet.
+    #[cfg(feature = "starknet")]
+    fn felts(
+        &self,
+        _statement: &Statement,
+        _proof: &[u8],
+    ) -> Option<Result<crate::starknet::RouteFelts, RouteError>> {
+        None
+    }
+
     /// The commitment to the integers of one tensor under a blinding value; `None` if the route
     /// makes none.
     fn commit_tensor(&self, _integers: &Tensor<i32>, _blinding: Blinding) -> Option<[u8; 32]> {

@@ -88,6 +88,27 @@ impl RouteKey for ModelKey {
         self.visibilities().clone()
     }
 
+    #[cfg(feature = "starknet")]
+    fn felts(
+        &self,
+        statement: &Statement,
+        proof: &[u8],
+    ) -> Option<Result<crate::starknet::RouteFelts, RouteError>> {
+        let proof = match Proof::from_bytes(proof, self) {
+            Ok(proof) => proof,
+            Err(error) => return Some(Err(RouteError::new(error))),
+        };
+        let felts = || {
+            Ok(crate::starknet::RouteFelts {
+                key: self.to_felts()?,
+                statement: self.statement_to_felts(statement)?,
+                all: proof.to_felts(self, statement)?,
+            })
+        };
+        let felts: Result<_, ciro_stark::FeltsError> = felts();
+        Some(felts.map_err(RouteError::new))
+    }
+
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected> {
         let whole = |claim: &Claim| matches!(claim.input, StatedInput::Committed(_));
         if statement.claims.iter().any(whole) {

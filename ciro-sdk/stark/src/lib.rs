@@ -3,6 +3,8 @@
 mod air;
 mod chips;
 mod commitment;
+#[cfg(feature = "felts")]
+mod felts;
 mod field;
 mod key;
 #[cfg(feature = "prove")]
@@ -24,6 +26,8 @@ mod transcript;
 mod verify;
 
 pub use commitment::{SALT_BYTES, Salt, commit};
+#[cfg(feature = "felts")]
+pub use felts::{Felt, FeltsError, PROOF_FELTS_MAX, StatementFelts};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;

@@ -23,6 +23,10 @@ pub enum Preset {
     Proven,
     /// For tests alone: a default verifier refuses it.
     FastTest,
+    /// 100 conjectured bits, for the verifier on Starknet, which pays by the felt: blow-up 64, or 32
+    /// for more than 2^15 rows, and 26 bits of grinding before the queries. The prover takes four
+    /// times the memory of [`Self::Compact`].
+    Chain,
 }
 
 /// Models up to so many cells are proven with blow-up 8: their time goes to what does not depend on
@@ -56,8 +60,14 @@ pub(crate) struct Parameters {
 }
 
 impl Preset {
-    /// All presets, from the fastest to the smallest proofs.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::Compact, Self::Proven, Self::FastTest];
+    /// All presets, in the order of the key's encoding.
+    pub const ALL: [Self; 5] =
+        [Self::Standard, Self::Compact, Self::Proven, Self::FastTest, Self::Chain];
+
+    /// The presets at which tests make proofs by the dozen: [`Self::Chain`] grinds for seconds.
+    #[cfg(test)]
+    pub(crate) const QUICK: [Self; 4] =
+        [Self::Standard, Self::Compact, Self::Proven, Self::FastTest];
 
     /// The preset's name on the command line.
     pub fn name(self) -> &'static str {
@@ -66,6 +76,7 @@ impl Preset {
             Self::Compact => "compact",
             Self::Proven => "proven",
             Self::FastTest => "fast-test",
+            Self::Chain => "chain",
         }
     }
 
@@ -94,7 +105,22 @@ impl Preset {
             Self::FastTest => {
                 Parameters { query_pow_bits: 0, log_blowup: 1, queries: 3, ..standard }
             }
+            Self::Chain => {
+                Parameters { query_pow_bits: 26, log_blowup: chain_blowup(counts), ..standard }
+                    .reaching(Regime::Conjectured, counts)
+            }
         }
+    }
+}
+
+/// Blow-up of proofs for the chain: every query opens a whole row, so felts are saved by asking
+/// fewer of them, until the folds' errors, which grow with the domain, cost more grinding.
+fn chain_blowup(counts: &Counts) -> u32 {
+    match counts.log_rows {
+        ..=15 => 6,
+        // stwo has domains of up to 2^30 points.
+        16..=25 => 5,
+        _ => 4,
     }
 }
 
@@ -184,7 +210,7 @@ impl std::str::FromStr for Preset {
 
 /// No preset has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown preset `{0}`: expected `standard`, `compact`, `proven` or `fast-test`")]
+#[error("unknown preset `{0}`: expected `standard`, `compact`, `proven`, `chain` or `fast-test`")]
 pub struct UnknownPreset(String);
 
 #[cfg(test)]
@@ -222,7 +248,7 @@ mod tests {
     #[test]
     fn every_preset_holds_what_it_states_at_every_size() {
         for counts in sizes() {
-            for preset in [Preset::Standard, Preset::Compact, Preset::Proven] {
+            for preset in Preset::ALL.into_iter().filter(|preset| *preset != Preset::FastTest) {
                 let parameters = preset.parameters(&counts);
                 let security = Security::of_counts(&counts, parameters);
                 let bits = match preset {
@@ -242,6 +268,19 @@ mod tests {
             }
             let parameters = Preset::FastTest.parameters(&counts);
             assert!(Security::of_counts(&counts, parameters).conjectured_bits < 20.0);
+        }
+    }
+
+    #[test]
+    fn proofs_for_the_chain_have_few_queries() {
+        for (counts, at_most) in
+            sizes().map(|counts| (counts, if counts.log_rows <= 15 { 15 } else { 18 }))
+        {
+            let parameters = Preset::Chain.parameters(&counts);
+            assert_eq!(parameters.query_pow_bits, 26);
+            let rows = counts.log_rows;
+            assert!(rows + parameters.log_blowup <= 30, "{rows}");
+            assert!(rows > 20 || parameters.queries <= at_most, "{counts:?}: {parameters:?}");
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn written() -> Vec<Source> {
 
 /// Everything that is ours.
 pub(crate) fn all() -> Vec<Source> {
-    let mut folders = vec!["bindings", "examples", "fuzz", "templates", "tools"];
+    let mut folders = vec!["bindings", "contracts", "examples", "fuzz", "templates", "tools"];
     let entries = std::fs::read_dir(root()).expect("the root can be read");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
     let ours: Vec<String> =

@@ -45,7 +45,7 @@ impl Limbs {
     }
 
     /// Width of a full limb in bits.
-    #[cfg(feature = "prove")]
+    #[cfg(any(feature = "prove", feature = "felts"))]
     pub(crate) fn bits(self) -> u32 {
         self.bits
     }

@@ -49,7 +49,7 @@ fn running<'a>(balance: &Balance, columns: &'a mut [Column]) -> &'a mut [Column]
 
 /// Checks that a prover is refused, and accepted with a defect of the verifier.
 fn needs(defect: Defect, lab: &Lab, cheat: impl Fn(&Balance, &mut [Column])) {
-    for preset in Preset::ALL {
+    for preset in Preset::QUICK {
         let verdict = said(lab.prove(preset, &cheat));
         assert_eq!(verdict, Err(VerificationError::Constraints), "{preset}");
         let _back = defect.put_back();
@@ -123,7 +123,7 @@ fn a_running_sum_that_begins_with_what_is_missing_is_refused() {
 /// Checks that a proof is accepted by a verifier with a defect, and that neither it nor the proof
 /// of a prover without the defect is accepted by one without.
 fn needs_all(defect: Defect, lab: &Lab) {
-    for preset in Preset::ALL {
+    for preset in Preset::QUICK {
         let forged = {
             let _back = defect.put_back();
             let forged = lab.prove(preset, |_, _| {});
@@ -209,7 +209,7 @@ fn totals_stand_in_the_last_row_of_each_chip() {
 
 #[test]
 fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
-    for preset in Preset::ALL {
+    for preset in Preset::QUICK {
         let mut case = Case::at(preset, &models::dense(), 1);
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
         assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");
@@ -222,7 +222,7 @@ fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
 
 #[test]
 fn public_values_other_than_the_statements_need_their_total() {
-    for preset in Preset::ALL {
+    for preset in Preset::QUICK {
         let case = || {
             let mut case = Case::at(preset, &models::mlp(), 1);
             case.statement.claims[0].input.public_mut().unwrap()[0].data_mut()[3] ^= 1;
@@ -236,7 +236,7 @@ fn public_values_other_than_the_statements_need_their_total() {
 
 #[test]
 fn a_wrong_multiplicity_of_a_model_needs_the_running_sum() {
-    for preset in Preset::ALL {
+    for preset in Preset::QUICK {
         let case = || {
             let mut case = Case::at(preset, &models::mlp(), 1);
             let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));

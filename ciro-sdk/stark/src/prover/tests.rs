@@ -136,7 +136,7 @@ pub(super) fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bo
 
 #[test]
 fn a_violated_constraint_is_caught_out_of_domain() {
-    for preset in Preset::ALL {
+    for preset in Preset::QUICK {
         let mut case = Case::at(preset, &models::affine(), 1);
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
         assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");

@@ -1,0 +1,82 @@
+//! The contract's class, as it is declared.
+
+use cairo_lang_starknet_classes::allowed_libfuncs::ListSelector;
+use cairo_lang_starknet_classes::casm_contract_class::CasmContractClass;
+use cairo_lang_starknet_classes::contract_class::{ContractClass, ContractEntryPoint};
+use starknet_types_core::felt::Felt as Felt252;
+use starknet_types_core::hash::{Poseidon, StarkHash};
+
+use crate::compile::{CompileError, compile_class};
+
+/// Felts of bytecode that a class may have, as of Starknet 0.14.
+pub const BYTECODE_FELTS_MAX: usize = 81_920;
+
+/// A class in numbers: what a lock file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// The hash of its program in Sierra, in hexadecimal digits.
+    pub sierra_hash: String,
+    /// The hash of what the program compiles to.
+    pub casm_hash: String,
+    /// Felts of the program in Sierra.
+    pub sierra_felts: usize,
+    /// Felts of bytecode.
+    pub bytecode_felts: usize,
+}
+
+/// A class that cannot be declared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassError {
+    /// The package does not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Starknet would not take the program.
+    #[error("Starknet does not take the class: {0}")]
+    Refused(String),
+}
+
+impl Class {
+    /// Compiles `Facts` down to bytecode, with nothing but audited libfuncs.
+    ///
+    /// # Errors
+    /// [`ClassError`] if it does not compile or Starknet would not take it.
+    pub fn of_facts() -> Result<Self, ClassError> {
+        let class = compile_class("verifier::facts::Facts")?;
+        let refused = |error: &dyn std::fmt::Display| ClassError::Refused(error.to_string());
+        let extracted = class.extract_sierra_program(false).map_err(|error| refused(&error))?;
+        extracted
+            .validate_version_compatible(ListSelector::default())
+            .map_err(|error| refused(&error))?;
+        let (sierra_hash, sierra_felts) = (sierra_hash(&class), class.sierra_program.len());
+        let casm = CasmContractClass::from_contract_class(class, extracted, false, usize::MAX)
+            .map_err(|error| refused(&error))?;
+        Ok(Self {
+            sierra_hash: format!("{sierra_hash:#066x}"),
+            casm_hash: format!("{:#066x}", casm.compiled_class_hash()),
+            sierra_felts,
+            bytecode_felts: casm.bytecode.len(),
+        })
+    }
+}
+
+/// The hash of the program and of its entry points. The hash under which a node keeps the class
+/// covers its interface's text too, which tools spell differently.
+fn sierra_hash(class: &ContractClass) -> Felt252 {
+    let points = |points: &[ContractEntryPoint]| {
+        let felts: Vec<Felt252> = points
+            .iter()
+            .flat_map(|point| [Felt252::from(point.selector.clone()), point.function_idx.into()])
+            .collect();
+        Poseidon::hash_array(&felts)
+    };
+    let entry = &class.entry_points_by_type;
+    let program: Vec<Felt252> =
+        class.sierra_program.iter().map(|felt| Felt252::from(felt.value.clone())).collect();
+    Poseidon::hash_array(&[
+        points(&entry.external),
+        points(&entry.l1_handler),
+        points(&entry.constructor),
+        Poseidon::hash_array(&program),
+    ])
+}

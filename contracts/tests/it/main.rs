@@ -1,0 +1,18 @@
+//! The verifier in Cairo, in process.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[path = "../../../ciro-sdk/stark/tests/it/damage.rs"]
+#[allow(dead_code, reason = "the number of mutations is this crate's own")]
+mod damage;
+#[path = "../../../ciro-sdk/stark/tests/it/models.rs"]
+#[allow(dead_code, reason = "some models are refused, which the tests of ciro-stark look at")]
+mod models;
+
+mod chain;
+mod chips;
+mod class;
+mod differential;
+mod facts;
+mod golden;
+mod refusals;
