@@ -28,7 +28,11 @@ fuzz CRATE="" TARGET="":
     set -euo pipefail
     export RUSTC_BOOTSTRAP=1
     if [ -n "{{TARGET}}" ]; then
-      cargo fuzz run --fuzz-dir "fuzz/{{CRATE}}" "{{TARGET}}" -- -max_total_time=60
+      # What is found goes into the first folder; where there are seeds, they are read too.
+      folders=("fuzz/{{CRATE}}/corpus/{{TARGET}}")
+      mkdir -p "${folders[0]}"
+      if [ -d "fuzz/{{CRATE}}/seeds/{{TARGET}}" ]; then folders+=("fuzz/{{CRATE}}/seeds/{{TARGET}}"); fi
+      cargo fuzz run --fuzz-dir "fuzz/{{CRATE}}" "{{TARGET}}" "${folders[@]}" -- -max_total_time=60
     else
       for file in fuzz/{{ if CRATE == "" { "*" } else { CRATE } }}/*.rs; do
         target=${file#fuzz/}

@@ -22,7 +22,12 @@ impl Devnet {
         Self::with(&format!("devnet up --detach {arguments}"), 2)
     }
 
-    fn with(up: &str, processes: usize) -> Self {
+    pub(crate) fn with(up: &str, processes: usize) -> Self {
+        Self::without(None, up, processes)
+    }
+
+    /// Starts one whose processes leave a rule out.
+    pub(crate) fn without(rule: Option<&str>, up: &str, processes: usize) -> Self {
         let own = Path::new(env!("CARGO_BIN_EXE_ciro")).parent().unwrap();
         for name in ["ciro-node", "ciro-prover"] {
             let path = own.join(name);
@@ -33,7 +38,8 @@ impl Devnet {
             );
         }
         let devnet = Self { folder: tempfile::tempdir().unwrap() };
-        let ready = devnet.ciro(up);
+        let (code, ready) = devnet.run_without(rule, up);
+        assert_eq!(code, Some(0), "ciro {up}: {ready}");
         assert_eq!(ready["processes"].as_array().unwrap().len(), processes);
         devnet
     }
@@ -59,7 +65,12 @@ impl Devnet {
         output
     }
 
-    fn run(&self, arguments: &str) -> (Option<i32>, Value) {
+    pub(crate) fn run(&self, arguments: &str) -> (Option<i32>, Value) {
+        self.run_without(None, arguments)
+    }
+
+    /// Runs a command whose processes leave a rule out.
+    pub(crate) fn run_without(&self, rule: Option<&str>, arguments: &str) -> (Option<i32>, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ciro"));
         command.arg("--json").args(arguments.split_whitespace());
         if arguments.starts_with("devnet") {
@@ -67,6 +78,7 @@ impl Devnet {
         }
         command.env("CIRO_HOME", self.dir().join("home")).env("RUST_LOG", "info");
         command.env("CIRO_CACHE_DIR", self.folder.path().join("cache"));
+        command.envs(rule.map(|rule| (ciro_mutation::VARIABLE, rule)));
         let output = command.current_dir(self.folder.path()).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         let value = serde_json::from_str(&printed).unwrap_or(Value::Null);

@@ -5,6 +5,7 @@
 mod bench;
 #[cfg(feature = "cairo")]
 mod cairo;
+mod chaos;
 mod commitments;
 mod contract;
 mod demo;

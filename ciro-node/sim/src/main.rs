@@ -4,13 +4,17 @@ use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use ciro_sim::{Behaviour, Measurement, Plan, Profile, Sweep, SweepReport, World, html, text};
+use ciro_sim::{
+    Behaviour, MarketReport, Measurement, Plan, Profile, Sweep, SweepReport, UnknownProfile, World,
+    html, text,
+};
 use clap::Parser;
 
-/// Simulates Ciro's consensus: one seed, one run, every fault.
+/// Simulates Ciro's consensus, or its market: one seed, one run, every fault.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
@@ -26,9 +30,10 @@ struct Arguments {
     /// Blocks that every honest replica must execute
     #[arg(long, default_value_t = 20)]
     blocks: u64,
-    /// calm, jitter, crash, partition, byzantine, churn, mixed or fork
-    #[arg(long, default_value_t = Profile::Mixed)]
-    profile: Profile,
+    /// calm, jitter, crash, partition, byzantine, churn, mixed or fork; or market: ledger and
+    /// workers on one chain, with a provider and a gateway that misbehave
+    #[arg(long, default_value = "mixed")]
+    profile: Kind,
     /// Makes all who misbehave do it in one way, for instance `Strategist` (see
     /// `ciro_sim::Behaviour`)
     #[arg(long, value_name = "NAME", value_parser = behaviour)]
@@ -46,6 +51,24 @@ struct Arguments {
     #[cfg(feature = "mutations")]
     #[arg(long)]
     mutation: Option<String>,
+}
+
+/// What is simulated.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Consensus(Profile),
+    Market,
+}
+
+impl FromStr for Kind {
+    type Err = UnknownProfile;
+
+    fn from_str(name: &str) -> Result<Self, UnknownProfile> {
+        match name {
+            "market" => Ok(Self::Market),
+            name => name.parse().map(Self::Consensus),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -67,11 +90,29 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.measure {
         return measure();
     }
-    match (&arguments.seeds, arguments.replay) {
-        (_, Some(seed)) => replay(arguments, seed),
-        (Some(seeds), None) => sweep(arguments, seeds.clone()),
-        (None, None) => sweep(arguments, 0..100),
+    let seeds = arguments.seeds.clone().unwrap_or(0..100);
+    match (arguments.profile, arguments.replay) {
+        (Kind::Market, Some(seed)) => Ok(market(seed..seed.saturating_add(1), 1)),
+        (Kind::Market, None) => Ok(market(seeds, arguments.jobs)),
+        (Kind::Consensus(profile), Some(seed)) => replay(arguments, profile, seed),
+        (Kind::Consensus(profile), None) => sweep(arguments, profile, seeds),
     }
+}
+
+/// Runs the market; false if a rule was broken.
+fn market(seeds: Range<u64>, threads: usize) -> bool {
+    let started = Instant::now();
+    let report = MarketReport::of(seeds, threads);
+    let seconds = started.elapsed().as_secs_f64();
+    let broken = report.broken.len();
+    print(&format!("{} runs of the market in {seconds:.1} s: {broken} broken", report.runs));
+    for (what, times) in &report.seen {
+        print(&format!("{times:>10} {what}"));
+    }
+    for (seed, what) in &report.broken {
+        print(&format!("seed {seed}: {what}"));
+    }
+    report.broken.is_empty()
 }
 
 /// The least operations a second with four replicas.
@@ -92,15 +133,15 @@ fn measure() -> Result<bool> {
     Ok(fast_enough)
 }
 
-fn replay(arguments: &Arguments, seed: u64) -> Result<bool> {
-    let mut plan = Plan::new(seed, arguments.nodes, arguments.blocks, arguments.profile);
+fn replay(arguments: &Arguments, profile: Profile, seed: u64) -> Result<bool> {
+    let mut plan = Plan::new(seed, arguments.nodes, arguments.blocks, profile);
     behave(arguments, &mut plan);
     let genesis = plan.genesis().context("the plan's stakes make no validator set")?;
     let genesis = adapt(arguments, genesis)?;
     let report = World::with_genesis(plan, genesis).recording().run();
     match &arguments.timeline {
         Some(path) if path.extension().is_some_and(|extension| extension == "html") => {
-            let title = format!("{} seed {seed}, {} nodes", arguments.profile, arguments.nodes);
+            let title = format!("{profile} seed {seed}, {} nodes", arguments.nodes);
             fs::write(path, html(&title, &report.moments))
         }
         Some(path) => fs::write(path, text(&report.moments)),
@@ -120,8 +161,8 @@ fn replay(arguments: &Arguments, seed: u64) -> Result<bool> {
     Ok(report.violation.is_none())
 }
 
-fn sweep(arguments: &Arguments, seeds: Range<u64>) -> Result<bool> {
-    let Arguments { nodes, blocks, profile, jobs, .. } = *arguments;
+fn sweep(arguments: &Arguments, profile: Profile, seeds: Range<u64>) -> Result<bool> {
+    let Arguments { nodes, blocks, jobs, .. } = *arguments;
     let sweep = Sweep { seeds, nodes, blocks, profile, jobs, stop_early: false };
     let started = Instant::now();
     let report = sweep.run_with(|plan, genesis| {

@@ -16,6 +16,9 @@ pub(super) fn start(folder: &Path, listen: Option<SocketAddr>) -> anyhow::Result
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
     // A program that runs several nodes has chosen already.
     let _ = subscriber.with_writer(std::io::stderr).try_init();
+    if let Some(rule) = ciro_mutation::left_out() {
+        tracing::warn!(rule, "this process may leave a rule out: it is part of a test");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("the system gives no threads")?.block_on(run(folder, listen))
 }

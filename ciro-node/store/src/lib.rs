@@ -6,6 +6,7 @@ mod file_disk;
 mod guard;
 mod interchange;
 mod journal;
+mod mutation;
 mod options;
 mod refusal;
 mod store;

@@ -19,7 +19,9 @@ mod tx;
 
 use std::time::Duration;
 
-use ciro_protocol::api::{self, AccountInfo, ChainInfo, Health, ModelInfo, Page, ProviderInfo};
+use ciro_protocol::api::{
+    self, AccountInfo, BlockInfo, ChainInfo, Health, ModelInfo, Page, ProviderInfo,
+};
 use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, ModelId};
 use ciro_protocol::sign::Address;
@@ -115,6 +117,14 @@ impl Client {
     /// [`ClientError`] if it does not answer.
     pub async fn health(url: &str) -> Result<Health, ClientError> {
         Http::new(url)?.health().await
+    }
+
+    /// A block, by its height from 1.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node has none of this height yet.
+    pub async fn block(&self, height: u64) -> Result<BlockInfo, ClientError> {
+        self.http.get(&api::block(height)).await
     }
 
     /// An account.

@@ -1,7 +1,32 @@
-//! Rules that a crate's own tests leave out one at a time: a test of random runs must miss each.
+//! Rules that tests leave out one at a time: a test of random runs must miss each.
 //!
-//! The rules are an enum; whoever keeps one asks `Rule::chosen`. Only in the tests of the crate
-//! that names them can a rule be left out: everywhere else the answer is the constant `false`.
+//! The rules are an enum; whoever keeps one asks `Rule::chosen`. The tests of the crate that names
+//! them leave a rule out on their thread. Tests of whole processes leave one out by its name in the
+//! variable [`VARIABLE`], in programs that were built with the feature `processes`: only the
+//! packages' tests ask for it, and a release with it does not compile. Everywhere else the answer
+//! is the constant `false`.
+
+#[cfg(all(feature = "processes", not(debug_assertions)))]
+compile_error!("the feature `processes` lets rules be left out; it must not be part of a release");
+
+/// The variable that names the rule that a process leaves out.
+pub const VARIABLE: &str = "CIRO_MUTATION";
+
+/// Returns the rule that this process leaves out.
+#[cfg(feature = "processes")]
+#[must_use]
+pub fn left_out() -> Option<&'static str> {
+    static CHOSEN: std::sync::LazyLock<Option<String>> =
+        std::sync::LazyLock::new(|| std::env::var(VARIABLE).ok());
+    CHOSEN.as_deref()
+}
+
+/// Returns the rule that this process leaves out: none, in this build.
+#[cfg(not(feature = "processes"))]
+#[must_use]
+pub const fn left_out() -> Option<&'static str> {
+    None
+}
 
 /// Declares the rules of a crate that its tests leave out.
 ///
@@ -54,9 +79,10 @@ macro_rules! mutations {
 
         #[cfg(not(test))]
         impl $Mutation {
-            #[expect(clippy::unused_self, reason = "tests look at it")]
-            $vis const fn chosen(self) -> bool {
-                false
+            $vis fn chosen(self) -> bool {
+                $crate::left_out().is_some_and(|rule| match self {
+                    $(Self::$Rule => rule == stringify!($Rule),)+
+                })
             }
         }
     };

@@ -201,7 +201,7 @@ fn models(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// The model of a folder.
-fn inside(path: &Path) -> PathBuf {
+pub(crate) fn inside(path: &Path) -> PathBuf {
     match path.is_dir() {
         true => path.join("model.onnx"),
         false => path.to_owned(),
@@ -219,7 +219,7 @@ fn name(path: &Path) -> String {
 }
 
 /// The input beside a model.
-fn input(model: &Path) -> Result<PathBuf> {
+pub(crate) fn input(model: &Path) -> Result<PathBuf> {
     let names = ["inputs.npz", "input_0.json", "input.json", "input.npz", "input.npy"];
     let mut beside = names.iter().map(|name| model.with_file_name(name));
     let found = beside.find(|path| path.is_file());
@@ -228,7 +228,7 @@ fn input(model: &Path) -> Result<PathBuf> {
     })
 }
 
-fn command() -> String {
+pub(crate) fn command() -> String {
     let arguments = std::env::args_os().skip(1);
     let arguments: Vec<String> =
         arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -236,6 +236,6 @@ fn command() -> String {
 }
 
 /// The samples of an input file.
-fn read_inputs(path: &Path) -> Result<Inputs> {
+pub(crate) fn read_inputs(path: &Path) -> Result<Inputs> {
     Inputs::read(path).with_context(|| format!("input `{}`", path.display()))
 }

@@ -5,6 +5,7 @@
 mod determinism;
 mod endurance;
 mod forks;
+mod market;
 mod mutations;
 mod scenarios;
 mod sweeps;

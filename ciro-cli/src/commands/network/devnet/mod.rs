@@ -1,5 +1,6 @@
 //! `ciro devnet`: a network of real processes on this machine.
 
+mod chaos;
 mod kafka;
 mod process;
 mod up;
@@ -50,6 +51,8 @@ enum Action {
         #[command(flatten)]
         folder: Folder,
     },
+    /// Kill and stop processes while jobs flow, and check that everything holds
+    Chaos(Box<chaos::Args>),
     /// Stop all processes
     Down(Folder),
 }
@@ -175,6 +178,7 @@ struct Running {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     match &args.action {
         Action::Up(args) => return up::run(args, context),
+        Action::Chaos(args) => return chaos::run(args, context),
         Action::Status(folder) => show(&folder.devnet()?, context)?,
         Action::Logs { name, folder } => {
             let devnet = folder.devnet()?;

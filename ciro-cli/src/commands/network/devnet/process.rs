@@ -62,6 +62,35 @@ impl Process {
         }
     }
 
+    /// Stops it from doing anything, until it may go on.
+    pub(super) fn pause(&self) -> Result<()> {
+        signal("-STOP", self.pid)
+    }
+
+    /// Lets it go on.
+    pub(super) fn resume(&self) -> Result<()> {
+        signal("-CONT", self.pid)
+    }
+
+    /// The processes that it started and that run, by number.
+    pub(super) fn children(&self) -> Result<Vec<u32>> {
+        let mut children = Vec::new();
+        for entry in std::fs::read_dir("/proc").context("cannot list the processes")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
+            // It may have ended since.
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let (state, parent) = (fields.next(), fields.next());
+            if parent == Some(&self.pid.to_string()) && state != Some("Z") {
+                children.push(pid);
+            }
+        }
+        Ok(children)
+    }
+
     fn wait(&self, patience: Duration) -> Result<()> {
         let begun = Instant::now();
         while self.is_running() {
@@ -79,6 +108,12 @@ impl Devnet {
     pub(super) fn living_group(&self) -> Option<u32> {
         self.processes.iter().any(Process::is_running).then_some(self.group)
     }
+}
+
+/// Ends a process at once; one that has ended since is none.
+pub(super) fn kill(pid: u32) {
+    // It may have ended since, which is as good.
+    let _ = signal("-KILL", pid);
 }
 
 /// Sends a signal. The standard library sends none, and unsafe code is not for a command line.
