@@ -2,13 +2,17 @@
 
 pub mod block;
 pub mod genesis;
+mod governance;
 pub mod invariant;
 mod job;
 mod model;
 mod money;
 mod mutation;
 mod provider;
+mod slash;
+mod stake;
 pub mod state;
+mod supply;
 #[cfg(test)]
 mod tests;
 pub mod validity;

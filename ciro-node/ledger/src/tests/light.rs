@@ -120,7 +120,7 @@ impl Host for Node {
     fn execute(&mut self, block: Box<ciro_consensus::Block>) {
         let operations = block.operations.iter();
         let batches: Vec<Batch> = operations.map(|it| self.bodies[&it.payload].clone()).collect();
-        let block_of = Block { height: block.seq.0, batches: &batches };
+        let block_of = Block { height: block.seq.0, batches: &batches, punish: &[] };
         let outcome = execute(&self.genesis.spec, &self.state, &block_of).unwrap();
         let words = outcome.words(self.state.commit(&outcome.writes).unwrap());
         self.words = Some(words);
