@@ -13,6 +13,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Action, Choice, Propose, Vote};
 
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{
     BALLOTS, BallotRecord, DELEGATIONS, ECONOMY, PARAMS, PROPOSALS, ProposalRecord, StateError,
     TimerKind, VOTES,
@@ -95,6 +96,9 @@ impl Ledger<'_> {
         let open = self.state.expect(ECONOMY, &())?.open;
         for proposal in open.into_iter().flatten() {
             let Some(choice) = self.state.get(VOTES, &(proposal, validator, by))? else { continue };
+            if Rule::VotesStay.chosen() {
+                continue;
+            }
             let mut ballot = self.ballot(proposal, validator)?;
             ballot.change(choice, shares)?;
             self.state.put(BALLOTS, &(proposal, validator), &ballot);

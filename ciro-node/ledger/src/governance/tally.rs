@@ -6,6 +6,7 @@ use ciro_protocol::id::ProposalId;
 use ciro_protocol::tx::Choice;
 
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{BALLOTS, ECONOMY, PROPOSALS, TimerKind};
 
 /// Votes in units of stake, in the order of [`Choice::ALL`], and all stake.
@@ -45,7 +46,7 @@ impl Ledger<'_> {
         let from = Purse::Proposal(proposal);
         let amount = self.balance(from)?;
         let to = match status {
-            ProposalStatus::Vetoed => Purse::Burned,
+            ProposalStatus::Vetoed if !Rule::VetoIsFree.chosen() => Purse::Burned,
             _ => Purse::Account(record.account),
         };
         self.pay(Movement { from, to, amount, why: Why::Proposal })?;
@@ -67,7 +68,9 @@ impl Ledger<'_> {
             for choice in Choice::ALL {
                 let votes = stake.worth(ballot.shares[choice as usize])?.units();
                 tally.votes[choice as usize] += votes;
-                rest = rest.saturating_sub(votes);
+                if !Rule::VotesTwice.chosen() {
+                    rest = rest.saturating_sub(votes);
+                }
             }
             if let Some(choice) = ballot.own {
                 tally.votes[choice as usize] += rest;

@@ -19,6 +19,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::ReportOffence;
 
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::stake::shares::portion;
 use crate::state::{LEAVING, OFFENCES, POOLS, StateError, VALIDATORS};
 
@@ -60,10 +61,11 @@ impl Ledger<'_> {
         let params = self.params()?;
         let now = self.consensus_epoch();
         let pool = self.pool(offence.validator)?;
-        if self.state.get(OFFENCES, offence)?.is_some() {
+        if self.state.get(OFFENCES, offence)?.is_some() && !Rule::PunishedTwice.chosen() {
             return Err(Refusal::OffenceKnown.into());
         }
-        if offence.epoch > now || offence.epoch.saturating_add(1) < now {
+        let over = offence.epoch.saturating_add(1) < now && !Rule::EvidenceForEver.chosen();
+        if offence.epoch > now || over {
             return Err(Refusal::OffenceOutOfTime.into());
         }
         self.state.put(OFFENCES, offence, &());
@@ -92,7 +94,7 @@ impl Ledger<'_> {
         params: &EconomyParams,
     ) -> Result<Vec<(Purse, Amount)>, Stop> {
         let mut pool = self.state.expect(POOLS, &offence.validator)?;
-        pool.tombstoned = true;
+        pool.tombstoned = !Rule::NoTombstone.chosen();
         self.state.put(POOLS, &offence.validator, &pool);
         let mut total = 0;
         let mut convicts = Vec::new();
@@ -109,16 +111,17 @@ impl Ledger<'_> {
         let mut taken = Vec::new();
         for (reach, weight) in convicts {
             let others = together.saturating_sub(weight);
-            let level = if together.saturating_mul(3) >= total {
+            let level = if together.saturating_mul(3) >= total && !Rule::EachAlone.chosen() {
                 PPB
             } else {
+                let others = if Rule::EachAlone.chosen() { 0 } else { others };
                 let shared = others.saturating_mul(3 * u128::from(PPB)) / total;
                 let alone = u64::from(params.penalty.fork_bps) * (PPB / 10_000);
                 u64::try_from(shared).unwrap_or(PPB).max(alone).min(PPB)
             };
             taken.extend(self.reach(reach, |lost| Part {
                 part: level.saturating_sub(lost),
-                whole: PPB.saturating_sub(lost),
+                whole: if Rule::TakenAgain.chosen() { PPB } else { PPB.saturating_sub(lost) },
             })?);
             self.raise(reach, level)?;
         }
@@ -155,6 +158,9 @@ impl Ledger<'_> {
         let pool = self.state.expect(POOLS, &validator)?;
         let mut reached = vec![(Purse::Stake(validator), pool.lost_ppb)];
         for epoch in since..=self.consensus_epoch() {
+            if Rule::LeavingEscapes.chosen() {
+                break;
+            }
             if let Some(leaving) = self.state.get(LEAVING, &(validator, epoch))? {
                 reached.push((Purse::Leaving(validator, epoch), leaving.lost_ppb));
             }

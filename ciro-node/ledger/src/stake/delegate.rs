@@ -12,6 +12,7 @@ use ciro_protocol::tx::{ClaimRewards, Delegate};
 
 use super::shares::{INDEX_ONE, mul_div};
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{DELEGATIONS, DelegationRecord, POOLS, PoolRecord, StateError};
 
 impl Ledger<'_> {
@@ -63,6 +64,9 @@ impl Ledger<'_> {
         by: Address,
     ) -> Result<DelegationRecord, StateError> {
         let mut record = self.state.get(DELEGATIONS, &(validator, by))?.unwrap_or_default();
+        if Rule::PaidForThePast.chosen() && record.shares == 0 {
+            return Ok(record);
+        }
         let sum = || StateError::Sum("rewards");
         let since = pool.index.checked_sub(record.index).ok_or_else(sum)?;
         let earned = mul_div(record.shares, since, INDEX_ONE).and_then(Amount::from_units);

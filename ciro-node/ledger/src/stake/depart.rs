@@ -14,6 +14,7 @@ use ciro_protocol::tx::{Delegate, Redelegate, Undelegate};
 
 use super::shares::Pool;
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{
     DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, POOLS, StateError, TimerKind,
 };
@@ -107,7 +108,7 @@ impl Ledger<'_> {
     pub(crate) fn departed(&mut self, number: u64) -> Result<(), Stop> {
         let DepartureRecord { validator, epoch, account, shares, to } =
             self.state.expect(DEPARTURES, &number)?;
-        if self.consensus_epoch() < epoch.saturating_add(2) {
+        if self.consensus_epoch() < epoch.saturating_add(2) && !Rule::LeavesEarly.chosen() {
             let wait = self.params()?.stake.unbonding_ms / 16;
             let at_ms = self.chain.time_ms.saturating_add(wait).saturating_add(1);
             self.set_timer(at_ms, TimerKind::Departure(number))?;

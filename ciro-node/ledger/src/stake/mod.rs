@@ -14,6 +14,7 @@ use ciro_protocol::sign::Address;
 
 use self::shares::Pool;
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{DELEGATIONS, OPERATORS, POOLS, PoolRecord, StateError, VALIDATORS};
 
 impl Ledger<'_> {
@@ -52,7 +53,8 @@ impl Ledger<'_> {
         let mut paid = Vec::new();
         for (id, pool) in self.pools()? {
             let counted = self.state.get(VALIDATORS, &id.0)?.is_some();
-            if !counted || pool.tombstoned || pool.jailed_until_ms.is_some() {
+            let jailed = pool.jailed_until_ms.is_some() && !Rule::JailedArePaid.chosen();
+            if !counted || pool.tombstoned || jailed {
                 continue;
             }
             let stake = self.stake(id, &pool)?;

@@ -9,6 +9,7 @@ use ciro_protocol::event::{Event, Purse};
 use ciro_protocol::id::ValidatorId;
 
 use crate::block::{Block, Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{ECONOMY, POOLS, PRESENCE, Presence, StateError, VALIDATORS};
 
 /// Slots that an epoch must have for anybody to be judged: fewer say little.
@@ -60,7 +61,7 @@ impl Ledger<'_> {
 
     fn absent(&mut self, validator: ValidatorId, params: &EconomyParams) -> Result<(), Stop> {
         let mut pool = self.state.expect(POOLS, &validator)?;
-        if pool.tombstoned || pool.jailed_until_ms.is_some() {
+        if pool.tombstoned || pool.jailed_until_ms.is_some() || Rule::AbsenceIsFree.chosen() {
             return Ok(());
         }
         let until_ms = self.chain.time_ms.saturating_add(params.penalty.jail_ms);

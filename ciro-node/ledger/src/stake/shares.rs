@@ -4,6 +4,7 @@
 use ciro_protocol::amount::Amount;
 use num_bigint::BigUint;
 
+use crate::mutation::Rule;
 use crate::state::StateError;
 
 /// One, in the units of a reward index.
@@ -73,7 +74,8 @@ impl Pool {
         if amount >= worth {
             return Ok((amount == worth).then_some(held));
         }
-        let shares = mul_div_up(amount.units(), self.shares, self.money.units());
+        let round = if Rule::SoldTooCheap.chosen() { mul_div } else { mul_div_up };
+        let shares = round(amount.units(), self.shares, self.money.units());
         Ok(Some(shares.ok_or(StateError::Sum("shares"))?))
     }
 }

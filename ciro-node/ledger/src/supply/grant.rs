@@ -9,6 +9,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::ClaimGrant;
 
 use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
 use crate::state::{GRANTS, GrantRecord, StateError};
 
 impl Ledger<'_> {
@@ -20,7 +21,11 @@ impl Ledger<'_> {
         }
         let from = Purse::Vesting(body.grant);
         let elapsed = self.chain.time_ms.saturating_sub(grant.start_ms);
-        let bound = grant.amount.saturating_sub(economy.vesting.vested(grant.amount, elapsed));
+        let mut vesting = economy.vesting;
+        if Rule::NoCliff.chosen() {
+            vesting.cliff_ms = 0;
+        }
+        let bound = grant.amount.saturating_sub(vesting.vested(grant.amount, elapsed));
         let amount = self.balance(from)?.saturating_sub(bound);
         if amount.is_zero() {
             return Err(Refusal::NothingVested.into());

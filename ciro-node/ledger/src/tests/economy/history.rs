@@ -15,6 +15,7 @@ use super::super::support::{GENESIS_MS, chain};
 use super::naive::Naive;
 use super::play::Play;
 use super::world::{PEOPLE, Plain, network, unsigned};
+use crate::mutation::Rule;
 use crate::state::{PARAMS, POOLS, PROPOSALS, PURSES, StateError, Table, View};
 use crate::{Block, check_invariants, execute, genesis};
 
@@ -186,6 +187,19 @@ fn play_all(seeds: u64, least: u64) {
 #[test]
 fn random_histories_agree_with_the_naive_model_to_the_last_unit() {
     play_all(SEEDS, 5);
+}
+
+#[test]
+fn every_rule_of_the_economy_that_is_left_out_is_found() {
+    for rule in Rule::ALL {
+        let found = (0..SEEDS).find(|seed| rule.during(|| finds(*seed)));
+        assert!(found.is_some(), "{rule:?} is not found in {SEEDS} histories");
+    }
+}
+
+/// Whether a history differs, or leads to a state that the ledger or the model takes for broken.
+fn finds(seed: u64) -> bool {
+    std::panic::catch_unwind(|| play(seed, &mut Seen::default())).map_or(true, |it| it.is_err())
 }
 
 /// `cargo test --workspace --lib -- --ignored ten_thousand_histories`.

@@ -9,3 +9,5 @@ mod rules;
 mod slashing;
 mod votes;
 mod world;
+
+pub(super) use world::economy;

@@ -101,7 +101,7 @@ pub(super) fn params() -> EconomyParams {
     }
 }
 
-pub(super) fn economy() -> EconomySpec {
+pub(crate) fn economy() -> EconomySpec {
     let grant = |tranche, person: usize| GenesisGrant {
         tranche,
         to: PEOPLE[person],
