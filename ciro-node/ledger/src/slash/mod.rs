@@ -136,6 +136,10 @@ impl Ledger<'_> {
         epoch: u64,
         around: u64,
     ) -> Result<Option<u64>, StateError> {
+        // Who was convicted has a tombstone: the others need not be looked for.
+        if !self.state.expect(POOLS, &validator)?.tombstoned {
+            return Ok(None);
+        }
         for near in epoch.saturating_sub(around)..=epoch.saturating_add(around) {
             for rule in 1..=8 {
                 let offence = Offence { validator, epoch: near, rule };

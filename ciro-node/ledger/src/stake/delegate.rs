@@ -10,7 +10,7 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{ClaimRewards, Delegate};
 
-use super::shares::{INDEX_ONE, mul_div};
+use super::counted;
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{DELEGATIONS, DelegationRecord, POOLS, PoolRecord, StateError};
@@ -63,17 +63,11 @@ impl Ledger<'_> {
         pool: &PoolRecord,
         by: Address,
     ) -> Result<DelegationRecord, StateError> {
-        let mut record = self.state.get(DELEGATIONS, &(validator, by))?.unwrap_or_default();
+        let record = self.state.get(DELEGATIONS, &(validator, by))?.unwrap_or_default();
         if Rule::PaidForThePast.chosen() && record.shares == 0 {
             return Ok(record);
         }
-        let sum = || StateError::Sum("rewards");
-        let since = pool.index.checked_sub(record.index).ok_or_else(sum)?;
-        let earned = mul_div(record.shares, since, INDEX_ONE).and_then(Amount::from_units);
-        let earned = earned.and_then(|earned| record.earned.checked_add(earned));
-        record.earned = earned.ok_or_else(sum)?;
-        record.index = pool.index;
-        Ok(record)
+        counted(pool, record)
     }
 
     /// Writes a delegation, or forgets it when there is nothing left of it.

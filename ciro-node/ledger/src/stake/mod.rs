@@ -12,10 +12,54 @@ use ciro_protocol::id::ValidatorId;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 
-use self::shares::Pool;
+use self::shares::{INDEX_ONE, Pool, mul_div};
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
-use crate::state::{DELEGATIONS, OPERATORS, POOLS, PoolRecord, StateError, VALIDATORS};
+use crate::state::{
+    DELEGATIONS, DelegationRecord, OPERATORS, Overlay, POOLS, PURSES, PoolRecord, StateError,
+    VALIDATORS, View,
+};
+
+/// What an account has at a validator's stake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// What its shares are worth.
+    pub amount: Amount,
+    /// What they have earned and nobody has taken.
+    pub earned: Amount,
+}
+
+/// Returns what an account has at a validator's stake, in a state; `None` if that is nothing.
+///
+/// # Errors
+///
+/// [`StateError`] if the state is damaged.
+pub fn holding(
+    view: &dyn View,
+    validator: ValidatorId,
+    account: Address,
+) -> Result<Option<Holding>, StateError> {
+    let state = Overlay::new(view);
+    let Some(record) = state.get(DELEGATIONS, &(validator, account))? else { return Ok(None) };
+    let pool = state.expect(POOLS, &validator)?;
+    let money = state.get(PURSES, &Purse::Stake(validator))?.unwrap_or_default();
+    let amount = Pool { money, shares: pool.shares }.worth(record.shares)?;
+    Ok(Some(Holding { amount, earned: counted(&pool, record)?.earned }))
+}
+
+/// Counts what a delegation has earned up to now.
+fn counted(
+    pool: &PoolRecord,
+    mut record: DelegationRecord,
+) -> Result<DelegationRecord, StateError> {
+    let sum = || StateError::Sum("rewards");
+    let since = pool.index.checked_sub(record.index).ok_or_else(sum)?;
+    let earned = mul_div(record.shares, since, INDEX_ONE).and_then(Amount::from_units);
+    let earned = earned.and_then(|earned| record.earned.checked_add(earned));
+    record.earned = earned.ok_or_else(sum)?;
+    record.index = pool.index;
+    Ok(record)
+}
 
 impl Ledger<'_> {
     /// Returns a validator.

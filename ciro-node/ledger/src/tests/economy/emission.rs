@@ -50,8 +50,8 @@ fn check(pools: &[u128], emission_ppb: u32) {
 fn a_hundred_years_of_days_release_what_half_lives_of_four_years_say() {
     let pools = run(474_322, EPOCHS);
     check(&pools, 474_322);
-    for (years, halves) in [(4, 1), (8, 2), (40, 10), (100, 25)] {
-        let left = pools[(years * 36_525 / 100) as usize];
+    for (years, halves) in [(4_usize, 1), (8, 2), (40, 10), (100, 25)] {
+        let left = pools[years * 36_525 / 100];
         let expected = pools[0] >> halves;
         let off = left.abs_diff(expected);
         assert!(off < expected / 1_000, "after {years} years {left} are left, not {expected}");

@@ -8,6 +8,7 @@ use ciro_protocol::economy::Offence;
 use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::SubmitterId;
 use ciro_protocol::refusal::Refusal;
+use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::List;
 
 use super::super::play::Dice;
@@ -17,7 +18,7 @@ use super::play::Play;
 use super::world::{PEOPLE, Plain, network, unsigned};
 use crate::mutation::Rule;
 use crate::state::{PARAMS, POOLS, PROPOSALS, PURSES, StateError, Table, View};
-use crate::{Block, check_invariants, execute, genesis};
+use crate::{Block, check_invariants, execute, genesis, holding};
 
 /// Blocks of one history.
 const BLOCKS: u64 = 70;
@@ -41,24 +42,13 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
     let (_, writes) = genesis(spec.clone()).unwrap();
     let mut state = Plain::default();
     state.take(writes);
-    let mut naive = Naive::new(spec.clone());
+    let mut naive = Naive::new(&spec);
     let (mut salt, mut time) = (0, GENESIS_MS);
     // Some validators are often away for a while.
     let mut away = [false; 4];
     for height in 1..=BLOCKS {
         time += dice.below(4_500);
-        for member in &mut away {
-            if dice.one_in(12) {
-                *member = !*member && dice.one_in(2);
-            }
-        }
-        let clock = |dice: &mut Dice| time - dice.below(800);
-        let mut times: Vec<(u32, u64)> = Vec::new();
-        for (member, away) in (0..).zip(away) {
-            if !away {
-                times.push((member, clock(&mut dice)));
-            }
-        }
+        let times = ticks(&mut dice, time, &mut away);
         let mut punish: Vec<Offence> = Vec::new();
         // Consensus proves faults of those who vote.
         if dice.one_in(25) {
@@ -77,18 +67,7 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
             txs.push(tx);
         }
         naive.end();
-        let batch = |submitter: u32, time_ms, txs| Batch {
-            chain: chain(),
-            submitter: SubmitterId(submitter.into()),
-            signer: PEOPLE[0],
-            nonce: height,
-            time_ms,
-            txs: List::new(txs).unwrap(),
-            attachments: List::default(),
-        };
-        let ticks = times.iter().map(|(member, time)| batch(*member, *time, vec![]));
-        let mut batches: Vec<Batch> = ticks.collect();
-        batches.push(batch(99, 0, txs));
+        let batches = batches(height, &times, txs);
         let outcome = execute(&spec, &state, &Block { height, batches: &batches, punish: &punish });
         let outcome = outcome.map_err(|error| format!("block {height}: {error}"))?;
         state.take(outcome.writes);
@@ -110,6 +89,34 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
     }
     seen.slashed += u64::from(naive.has(Purse::Burned) > 0);
     Ok(())
+}
+
+/// Draws who is there, and what their clocks say.
+fn ticks(dice: &mut Dice, time: u64, away: &mut [bool; 4]) -> Vec<(u32, u64)> {
+    for member in away.iter_mut() {
+        if dice.one_in(12) {
+            *member = !*member && dice.one_in(2);
+        }
+    }
+    let there = (0..).zip(*away).filter(|(_, away)| !away);
+    there.map(|(member, _)| (member, time - dice.below(800))).collect()
+}
+
+/// Returns a batch of each validator that is there, and one of all transactions.
+fn batches(height: u64, times: &[(u32, u64)], txs: Vec<SignedTx>) -> Vec<Batch> {
+    let batch = |submitter: u32, time_ms, txs| Batch {
+        chain: chain(),
+        submitter: SubmitterId(submitter.into()),
+        signer: PEOPLE[0],
+        nonce: height,
+        time_ms,
+        txs: List::new(txs).unwrap(),
+        attachments: List::default(),
+    };
+    let ticks = times.iter().map(|(member, time)| batch(*member, *time, vec![]));
+    let mut batches: Vec<Batch> = ticks.collect();
+    batches.push(batch(99, 0, txs));
+    batches
 }
 
 fn all<K, V>(state: &Plain, table: Table<K, V>) -> Result<BTreeMap<K, V>, StateError>
@@ -142,6 +149,13 @@ fn compare(state: &Plain, naive: &Naive) -> Result<(), String> {
         let expected = &naive.validators[&id.0];
         if (pool.jailed_until_ms, pool.tombstoned) != (expected.jail, expected.dead) {
             return Err(format!("validator {id} stands elsewhere"));
+        }
+        for (account, member) in &expected.members {
+            let held = holding(state, id, *account).map_err(damaged)?;
+            let got = held.map_or((0, 0), |it| (it.amount.units(), it.earned.units()));
+            if got != (naive.worth(id.0, &member.shares), member.owed()) {
+                return Err(format!("{account} holds {got:?} at validator {id}"));
+            }
         }
     }
     let proposals = all(state, PROPOSALS).map_err(damaged)?;

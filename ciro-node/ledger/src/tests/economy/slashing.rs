@@ -117,7 +117,7 @@ fn delay_costs_a_thousandth_and_jail_each_time_and_shields_from_nothing() {
     let second = first - first / 1_000;
     assert_eq!(world.stake(2), second);
     world.block(&[offence(2, 0, 3)], vec![]);
-    assert_eq!(world.stake(2), second * 95 / 100 + u128::from(second % 20 != 0));
+    assert_eq!(world.stake(2), second - second / 20);
 }
 
 #[test]

@@ -57,18 +57,20 @@ pub(super) static KEYS: LazyLock<Vec<(Address, Signature)>> = LazyLock::new(|| {
     (0..16).map(key).collect()
 });
 
+/// A share of the airdrop, with its way to the root.
+type Claimable = (AirdropShare, Vec<AirdropNode>);
+
 /// The shares of the airdrop, with their ways to the root.
-pub(super) static SHARES: LazyLock<(AirdropNode, Vec<(AirdropShare, Vec<AirdropNode>)>)> =
-    LazyLock::new(|| {
-        let share = |index: u32| AirdropShare {
-            index,
-            to: PEOPLE[8 + index as usize],
-            amount: units(100 + u128::from(index)),
-        };
-        let shares: Vec<AirdropShare> = (0..6).map(share).collect();
-        let (root, paths) = airdrop_root(&shares);
-        (root, shares.into_iter().zip(paths).collect())
-    });
+pub(super) static SHARES: LazyLock<(AirdropNode, Vec<Claimable>)> = LazyLock::new(|| {
+    let share = |index: u32| AirdropShare {
+        index,
+        to: PEOPLE[8 + index as usize],
+        amount: units(100 + u128::from(index)),
+    };
+    let shares: Vec<AirdropShare> = (0..6).map(share).collect();
+    let (root, paths) = airdrop_root(&shares);
+    (root, shares.into_iter().zip(paths).collect())
+});
 
 pub(super) fn params() -> EconomyParams {
     EconomyParams {

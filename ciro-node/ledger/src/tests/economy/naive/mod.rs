@@ -101,7 +101,7 @@ pub(super) fn small(number: &BigUint) -> u128 {
 }
 
 impl Naive {
-    pub(super) fn new(spec: ChainSpec) -> Self {
+    pub(super) fn new(spec: &ChainSpec) -> Self {
         let economy = spec.economy.clone().unwrap();
         let supply = 10_u128.pow(27);
         let part = |bps: u16| supply / 10_000 * u128::from(bps);

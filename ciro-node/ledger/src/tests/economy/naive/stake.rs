@@ -15,6 +15,11 @@ impl Member {
         self.earned += &self.since >> 64;
         self.since = BigUint::ZERO;
     }
+
+    /// What it has earned and not taken.
+    pub(crate) fn owed(&self) -> u128 {
+        small(&(&self.earned + (&self.since >> 64_u32)))
+    }
 }
 
 impl Naive {
