@@ -5,6 +5,10 @@ use ciro_protocol::chain::{
     ChainSpec, ConsensusSpec, FaucetSpec, FeeSpec, GenesisValidator, JobSpec, LimitSpec,
     ProviderSpec, TimeSpec,
 };
+use ciro_protocol::economy::{
+    Allocation, Commission, EconomyParams, EconomySpec, GovernanceParams, PenaltyParams,
+    StakeParams, TallyParams, VestingSpec,
+};
 use ciro_protocol::order::Route;
 use ciro_protocol::sign::Address;
 use ciro_protocol::text::Text;
@@ -86,6 +90,62 @@ pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
         }),
         validators: List::new(validators.collect()).unwrap_or_default(),
         accounts: List::default(),
+        economy: None,
+    }
+}
+
+/// Returns an economy for a network that is thrown away: the supply divided as for good, epochs of
+/// an hour, and periods that a person can wait for.
+///
+/// Its validators need a weight of a billion for each CIRO of their own stake.
+#[must_use]
+pub fn economy(genesis_ms: u64) -> EconomySpec {
+    let ciro = |count: u64| Amount::CIRO.checked_mul(count).unwrap_or(Amount::SUPPLY);
+    let tally = TallyParams { quorum_bps: 3_340, threshold_bps: 5_000, veto_bps: 3_340 };
+    EconomySpec {
+        allocation: Allocation {
+            rewards_bps: 5_000,
+            team_bps: 1_500,
+            investors_bps: 1_500,
+            ecosystem_bps: 1_500,
+            public_bps: 500,
+        },
+        vesting: VestingSpec {
+            start_ms: genesis_ms,
+            cliff_ms: 365 * 24 * HOUR,
+            duration_ms: 1_461 * 24 * HOUR,
+        },
+        grants: List::default(),
+        airdrop: None,
+        commission: Commission { bps: 500, max_bps: 2_000, step_bps: 100 },
+        params: EconomyParams {
+            epoch_ms: HOUR,
+            emission_ppb: 19_768,
+            treasury_bps: 1_000,
+            stake: StakeParams {
+                self_bond_min: ciro(10_000),
+                validators_max: 256,
+                commission_ms: 24 * HOUR,
+                unbonding_ms: HOUR / 30,
+            },
+            penalty: PenaltyParams {
+                fork_bps: 500,
+                delay_bps: 10,
+                correlation_epochs: 2,
+                bounty_bps: 500,
+                slot_ms: 20_000,
+                presence_bps: 5_000,
+                downtime_bps: 1,
+                jail_ms: HOUR / 60,
+            },
+            governance: GovernanceParams {
+                deposit: ciro(1_000),
+                open_max: 16,
+                voting_ms: HOUR / 12,
+                timelock_ms: HOUR / 60,
+                tally,
+            },
+        },
     }
 }
 
@@ -103,5 +163,18 @@ mod tests {
             assert_eq!(spec.check(), Ok(()));
             assert!(ciro_ledger::genesis(spec).is_ok());
         }
+    }
+
+    #[test]
+    fn a_devnet_may_have_an_economy_whose_validators_have_stake() {
+        let key = SecretKey::from_seed(b"a").address();
+        let mut spec = spec(&[key], 1_700_000_000_000);
+        spec.economy = Some(economy(spec.genesis_ms));
+        assert!(spec.check().is_err(), "a unit of weight is no stake");
+        let mut validators = spec.validators.into_inner();
+        validators[0].stake = 10_000 * 1_000_000_000;
+        spec.validators = List::new(validators).unwrap();
+        assert_eq!(spec.check(), Ok(()));
+        assert!(ciro_ledger::genesis(spec).is_ok());
     }
 }

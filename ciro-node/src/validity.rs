@@ -7,6 +7,7 @@ use ciro_ledger::validity::{Invalid, Judges, Refused, judge};
 use ciro_ledger::{ProofSystem as _, Submitters};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::economy::{Offence, OffenceError};
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::sign::{Address, KeyCache, SignError};
 use ciro_protocol::tx::{Body, Proven, SignedTx};
@@ -59,6 +60,9 @@ pub enum TxInvalid {
     /// The report is about a proof that holds, or that nobody signed.
     #[error("the reported proof holds, or the provider has not signed it")]
     Report,
+    /// The evidence against a validator proves nothing.
+    #[error("the reported offence is none")]
+    Offence(#[from] OffenceError),
 }
 
 impl Validity {
@@ -159,6 +163,10 @@ impl Validity {
                 self.signature(&body.signed()).map_err(|_| TxInvalid::Report)?;
                 let holds = judged(&body.submitted.proven)?.is_ok();
                 if holds { Err(TxInvalid::Report) } else { Ok(()) }
+            }
+            Body::ReportOffence(body) => {
+                Offence::prove(&body.evidence, &self.spec, self.chain)?;
+                Ok(())
             }
             Body::RegisterModel(body) => {
                 for entry in body.card.keys.iter() {

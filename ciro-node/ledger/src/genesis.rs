@@ -2,12 +2,15 @@
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::chain::{ChainSpec, Genesis, SpecError, Word};
+use ciro_protocol::economy::{EconomySpec, GenesisGrant, Tranche};
 use ciro_protocol::event::Purse;
+use ciro_protocol::id::{GrantId, ValidatorId};
 use ciro_protocol::light::StateWords;
 
 use crate::state::{
-    CHAIN, ChainRecord, Day, MemoryState, PURSES, SPEC, StateError, TOTALS, Table, VALIDATORS,
-    ValidatorRecord, Writes,
+    CHAIN, ChainRecord, DELEGATIONS, Day, DelegationRecord, ECONOMY, EconomyRecord, GRANTS,
+    GrantRecord, KEYS, MemoryState, OPERATORS, PARAMS, POOLS, PURSES, PoolRecord, SPEC, StateError,
+    TOTALS, Table, VALIDATORS, ValidatorRecord, Writes,
 };
 
 /// Why there is no first state.
@@ -45,9 +48,60 @@ pub fn genesis(spec: ChainSpec) -> Result<(Genesis, Writes), GenesisError> {
     for (purse, amount) in accounts.chain(faucet).chain(treasury) {
         credit(&mut writes, purse, amount)?;
     }
+    if let Some(economy) = &spec.economy {
+        begin_economy(&mut writes, &spec, economy)?;
+    }
     let tree = MemoryState::default().commit(&writes)?;
     let state_root = Word(StateWords { tree, time_ms }.root());
     Ok((Genesis { spec, state_root }, writes))
+}
+
+/// Divides the supply, and gives every validator a pool with its own stake.
+fn begin_economy(
+    writes: &mut Writes,
+    spec: &ChainSpec,
+    economy: &EconomySpec,
+) -> Result<(), GenesisError> {
+    put(writes, PARAMS, &(), &economy.params);
+    credit(writes, Purse::Rewards, Amount::SUPPLY.share(economy.allocation.rewards_bps))?;
+    for tranche in [Tranche::Team, Tranche::Investors, Tranche::Public] {
+        let claimed = tranche == Tranche::Public && economy.airdrop.is_some();
+        let purse = if claimed { Purse::Airdrop } else { Purse::Reserve(tranche) };
+        credit(writes, purse, economy.reserve(tranche)?)?;
+    }
+    let mut record = EconomyRecord::default();
+    for (number, grant) in (0..).zip(economy.grants.iter()) {
+        let GenesisGrant { tranche, to, amount } = *grant;
+        let start_ms = economy.vesting.start_ms;
+        put(writes, GRANTS, &GrantId(number), &GrantRecord { tranche, to, amount, start_ms });
+        credit(writes, Purse::Vesting(GrantId(number)), amount)?;
+        record.next_grant = number + 1;
+    }
+    for member in spec.validators.iter() {
+        let (id, operator) = (ValidatorId(member.id), member.key);
+        let bond = EconomySpec::bond(member.stake)?;
+        let pool = PoolRecord {
+            operator,
+            key: member.key,
+            shares: bond.units(),
+            index: 0,
+            commission: economy.commission,
+            commission_ms: spec.genesis_ms,
+            jailed_until_ms: None,
+            tombstoned: false,
+            lost_ppb: 0,
+        };
+        put(writes, POOLS, &id, &pool);
+        put(writes, OPERATORS, &operator, &id);
+        put(writes, KEYS, &member.key, &id);
+        let delegation = DelegationRecord { shares: bond.units(), ..DelegationRecord::default() };
+        put(writes, DELEGATIONS, &(id, operator), &delegation);
+        credit(writes, Purse::Stake(id), bond)?;
+        record.validators += 1;
+        record.next_validator = record.next_validator.max(member.id.saturating_add(1));
+    }
+    put(writes, ECONOMY, &(), &record);
+    Ok(())
 }
 
 fn put<K, V>(writes: &mut Writes, table: Table<K, V>, name: &K, value: &V)

@@ -21,8 +21,8 @@ use crate::store::{BlockTxRow, Snapshot, StoreError};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
-    after: Option<String>,
-    limit: Option<usize>,
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
 }
 
 pub(super) async fn chain(State(state): State<ApiState>) -> Json<ChainInfo> {

@@ -1,6 +1,7 @@
 //! The HTTP interface. Paths and types are those of [`ciro_protocol::api`].
 
 mod blob;
+mod economy;
 mod events;
 mod explorer;
 mod health;
@@ -181,6 +182,10 @@ fn routes() -> Router<ApiState> {
         .route("/v1/jobs/{id}/receipt", get(job::receipt))
         .route(paths::PROVIDERS, get(ledger::providers))
         .route("/v1/providers/{address}", get(ledger::provider))
+        .route(paths::ECONOMY, get(economy::economy))
+        .route(paths::VALIDATORS, get(economy::validators))
+        .route("/v1/stake/{address}", get(economy::stake))
+        .route(paths::PROPOSALS, get(economy::proposals))
         .route("/v1/queue/{class}", get(queue::offers))
         .route(paths::EVENTS, get(events::stream))
         .route("/v1/blocks/{height}", get(ledger::block))
@@ -199,7 +204,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: ApiState) {
 
 /// Counts a request by the first two parts of its path: ids are no labels.
 async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    const ROUTES: [&str; 14] = [
+    const ROUTES: [&str; 18] = [
         "/explorer",
         paths::CHAIN,
         paths::TRANSACTIONS,
@@ -208,6 +213,10 @@ async fn count(State(state): State<ApiState>, request: Request, next: Next) -> R
         paths::JOBS,
         paths::PROVIDERS,
         paths::EVENTS,
+        paths::ECONOMY,
+        paths::VALIDATORS,
+        paths::PROPOSALS,
+        "/v1/stake",
         "/v1/accounts",
         "/v1/queue",
         "/v1/blocks",

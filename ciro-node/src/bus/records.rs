@@ -83,7 +83,12 @@ pub fn event(topics: &Topics, seq: u64, row: &EventRow) -> Outgoing {
         Event::ProviderChanged { provider } | Event::ProviderJailed { provider, .. } => {
             (None, Some(*provider))
         }
-        Event::ModelListed { .. } | Event::ModelRetired { .. } => (None, None),
+        Event::ModelListed { .. }
+        | Event::ModelRetired { .. }
+        | Event::ValidatorChanged { .. }
+        | Event::ValidatorJailed { .. }
+        | Event::ValidatorConvicted { .. }
+        | Event::ProposalChanged { .. } => (None, None),
     };
     let fields = [
         ("event_seq", Type::Number, false, json!(seq)),
@@ -135,6 +140,14 @@ fn purse(purse: Purse) -> (&'static str, Value) {
         Purse::Faucet => ("faucet", Value::Null),
         Purse::Treasury => ("treasury", Value::Null),
         Purse::Burned => ("burned", Value::Null),
+        Purse::Rewards => ("rewards", Value::Null),
+        Purse::Reserve(tranche) => ("reserve", name_of(&tranche)),
+        Purse::Vesting(grant) => ("vesting", json!(grant.0.to_string())),
+        Purse::Airdrop => ("airdrop", Value::Null),
+        Purse::Stake(validator) => ("stake", json!(validator.0.to_string())),
+        Purse::Leaving(validator, _) => ("leaving", json!(validator.0.to_string())),
+        Purse::Earned(validator) => ("earned", json!(validator.0.to_string())),
+        Purse::Proposal(proposal) => ("proposal", json!(proposal.0.to_string())),
     }
 }
 

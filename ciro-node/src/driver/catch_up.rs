@@ -10,7 +10,7 @@ use ciro_consensus::{Digest, Input, ReplicaId, Seq};
 use ciro_ledger::Outcome;
 use ciro_protocol::batch::Batch;
 
-use super::execution::{ExecutionError, Worker};
+use super::execution::{ExecutionError, Ordered, Worker};
 
 /// Blocks that were executed again and are not announced yet.
 type Replayed = Vec<(Vec<Batch>, Outcome)>;
@@ -84,7 +84,10 @@ impl Worker {
                 let digest = Digest::from_bytes(row.digest).filter(|_| row.height == next);
                 let Some(digest) = digest else { return Ok(None) };
                 let batches = row.batches.into_inner();
-                match self.apply((Seq(next), digest), &batches, next == to.0) {
+                let punish = row.punish.into_inner();
+                let height = Seq(next);
+                let ordered = Ordered { height, digest, batches: &batches, punish: &punish };
+                match self.apply(&ordered, next == to.0) {
                     Ok(outcome) => replayed.push((batches, outcome)),
                     // The ledger cannot do what no quorum ever ordered.
                     Err(ExecutionError::State(_)) => return Ok(None),

@@ -14,6 +14,7 @@ use ciro_ledger::StateError;
 use ciro_protocol::api::Head;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::{ChainSpec, Word};
+use ciro_protocol::economy::Offence;
 use ciro_protocol::id::TxId;
 use ciro_sdk::error_chain;
 
@@ -150,6 +151,15 @@ impl ExecutionThread {
     }
 }
 
+/// A block as it was ordered.
+#[derive(Clone, Copy)]
+pub(super) struct Ordered<'a> {
+    pub(super) height: Seq,
+    pub(super) digest: Digest,
+    pub(super) batches: &'a [Batch],
+    pub(super) punish: &'a [Offence],
+}
+
 impl Worker {
     fn perform(&mut self, job: Job) -> Result<(), ExecutionError> {
         match job {
@@ -203,7 +213,10 @@ impl Worker {
             batches.push(self.batch(height, operation)?);
         }
         let durable = self.params.is_checkpoint(height);
-        let outcome = self.apply((height, block.digest), &batches, durable)?;
+        // What is about no rule is no evidence, and consensus carries none such.
+        let punish: Vec<Offence> = block.punish.iter().filter_map(Offence::of).collect();
+        let ordered = Ordered { height, digest: block.digest, batches: &batches, punish: &punish };
+        let outcome = self.apply(&ordered, durable)?;
         if durable {
             self.tools.bodies.settle(self.unsettled.drain(..))?;
         }
@@ -221,20 +234,21 @@ impl Worker {
         got.ok_or(ExecutionError::NoBody { height })
     }
 
-    /// Executes batches as the next block and writes what they do.
+    /// Executes what was ordered as the next block and writes what it does.
     pub(super) fn apply(
         &mut self,
-        (height, digest): (Seq, Digest),
-        batches: &[Batch],
+        block: &Ordered<'_>,
         durable: bool,
     ) -> Result<ciro_ledger::Outcome, ExecutionError> {
+        let Ordered { height, digest, batches, punish } = *block;
         let started = Instant::now();
         let snapshot = self.tools.store.snapshot()?;
-        let ordered = ciro_ledger::Block { height: height.0, batches };
+        let ordered = ciro_ledger::Block { height: height.0, batches, punish };
         let outcome = ciro_ledger::execute(&self.tools.spec, &snapshot, &ordered);
         snapshot.check()?;
         let outcome = outcome?;
-        let executed = Executed { height: height.0, digest, batches, outcome: &outcome, durable };
+        let (height, outcome_of) = (height.0, &outcome);
+        let executed = Executed { height, digest, batches, punish, outcome: outcome_of, durable };
         self.head = self.tools.store.commit(&snapshot, &executed)?;
         drop(snapshot);
         self.unsettled.extend(batches.iter().map(|batch| batch.operation().payload));

@@ -124,7 +124,7 @@ impl Admission {
             txs: List::new(vec![tx.clone()]).unwrap_or_default(),
             attachments: List::default(),
         };
-        let block = Block { height: head.height + 1, batches: &[batch] };
+        let block = Block { height: head.height + 1, batches: &[batch], punish: &[] };
         let outcome = ciro_ledger::execute(&self.spec, snapshot, &block);
         snapshot.check()?;
         let outcome = outcome.map_err(StoreError::from)?;
@@ -165,7 +165,7 @@ impl From<Refused> for Problem {
                 TxInvalid::BlobBytes { .. } => Self::new(Code::BadBlob, text),
                 TxInvalid::Proof(_) => Self::new(Code::ProofInvalid, text),
                 TxInvalid::Key(_) => Self::new(Code::KeyInvalid, text),
-                TxInvalid::Report => Self::new(Code::ReportInvalid, text),
+                TxInvalid::Report | TxInvalid::Offence(_) => Self::new(Code::ReportInvalid, text),
             },
         }
     }

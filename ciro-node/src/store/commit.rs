@@ -5,6 +5,7 @@ use ciro_ledger::state::{MODELS, Writes, tree};
 use ciro_ledger::{Outcome, View};
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::Genesis;
+use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Event;
 use ciro_protocol::id::{JobId, TxId};
 use ciro_protocol::light::{StateWords, TreeRoot};
@@ -35,6 +36,8 @@ pub struct Executed<'a> {
     pub digest: Digest,
     /// Its batches.
     pub batches: &'a [Batch],
+    /// The offences that consensus had proven.
+    pub punish: &'a [Offence],
     /// What they did.
     pub outcome: &'a Outcome,
     /// Whether it must outlast the process before this returns: a checkpoint.
@@ -149,7 +152,7 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn write(&self, before: HeadRow, root: TreeRoot) -> Result<HeadRow, StoreError> {
-        let Executed { height, digest, batches, outcome, .. } = *self.block;
+        let Executed { height, digest, batches, punish, outcome, .. } = *self.block;
         let words = outcome.words(root);
         let txs = batches.iter().flat_map(|batch| batch.txs.iter()).zip(&outcome.receipts);
         let txs: Vec<(&SignedTx, &TxReceipt)> = txs.collect();
@@ -177,7 +180,8 @@ impl Rows<'_> {
         put(&mut self.transaction.open_table(BLOCKS)?, &height.to_be_bytes(), &row)?;
         let batches = List::new(batches.to_vec()).map_err(|_| StoreError::Batches { height })?;
         let (digest, key) = (*digest.as_bytes(), height.to_be_bytes());
-        let ordered = OrderedRow { height, digest, batches };
+        let punish = List::new(punish.to_vec()).map_err(|_| StoreError::Offences { height })?;
+        let ordered = OrderedRow { height, digest, batches, punish };
         put(&mut self.transaction.open_table(ORDERED)?, &key, &ordered)?;
         let batches = &ordered.batches;
         let mut nonces = before.nonces;

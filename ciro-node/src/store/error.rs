@@ -53,6 +53,12 @@ pub enum StoreError {
         /// The block.
         height: u64,
     },
+    /// More offences than a block may hold.
+    #[error("block {height} punishes more offences than any may")]
+    Offences {
+        /// The block.
+        height: u64,
+    },
     /// Something that must be there is not.
     #[error("the state has no block {height}: the file is older than the log of consensus")]
     NoBlock {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::batch::Batch;
+use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Event;
 use ciro_protocol::id::{JobId, ProviderId};
 use ciro_protocol::light::StateWords;
@@ -87,6 +88,8 @@ pub struct OrderedRow {
     pub digest: [u8; 32],
     /// The batches in order.
     pub batches: List<Batch, 4096>,
+    /// The offences that consensus had proven.
+    pub punish: List<Offence, 16>,
 }
 
 /// A transaction of a block.

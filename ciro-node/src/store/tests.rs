@@ -23,7 +23,7 @@ fn first() -> (Genesis, Writes) {
 fn commit(store: &StateStore, height: u64, writes: Writes, durable: bool) -> HeadRow {
     let outcome = Outcome { writes, receipts: vec![], events: vec![], time_ms: height };
     let digest = Digest::from_u64(height);
-    let block = Executed { height, digest, batches: &[], outcome: &outcome, durable };
+    let block = Executed { height, digest, batches: &[], punish: &[], outcome: &outcome, durable };
     store.commit(&store.snapshot().unwrap(), &block).unwrap()
 }
 

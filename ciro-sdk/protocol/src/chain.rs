@@ -11,6 +11,7 @@ use ciro_consensus::{
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
+use crate::economy::{EconomySpec, Tranche};
 use crate::id::Chain;
 use crate::order::{ATTEMPTS_MAX, Route};
 use crate::sign::Address;
@@ -49,8 +50,12 @@ pub struct ChainSpec {
     pub faucet: Option<FaucetSpec>,
     /// The first validators, who are the submitters too.
     pub validators: List<GenesisValidator, 256>,
-    /// Accounts with money; the rest of the supply is in the treasury.
+    /// Accounts with money; the rest of the supply, or of the ecosystem's part of it, is in the
+    /// treasury.
     pub accounts: List<GenesisAccount, 4096>,
+    /// Stake, emission, grants and governance; absent where validators are not paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub economy: Option<EconomySpec>,
 }
 
 /// Parameters of consensus that all replicas share.
@@ -243,8 +248,24 @@ pub enum SpecError {
     #[error("account {0} is listed twice")]
     Account(Address),
     /// More money than there is.
-    #[error("accounts and faucet hold more than the supply")]
+    #[error(
+        "accounts, faucet and bonds hold more than the supply, or than the ecosystem's part of it"
+    )]
     Supply,
+    /// More is granted than a tranche has, or the public's part is both granted and claimed.
+    #[error("`economy.grants` grants more of the tranche {0:?} than there is to grant")]
+    Grants(Tranche),
+    /// The terms of the first validators contradict each other.
+    #[error(
+        "`economy.commission` has a rate or a step above its maximum, or a maximum above 10000"
+    )]
+    Commission,
+    /// The least self-bond is too small to count rewards by.
+    #[error("`economy.stake.self_bond_min` is below 0.000000001")]
+    SelfBond,
+    /// A first validator has less stake than a validator must have.
+    #[error("validator {0} has less stake than `economy.stake.self_bond_min`")]
+    Bond(u32),
     /// A route is listed twice, or none is.
     #[error("`routes` names no route, or one twice")]
     Routes,
@@ -306,9 +327,7 @@ impl ChainSpec {
             ("providers.strike_window_ms", self.providers.strike_window_ms, 1, year),
         ];
         for (name, value, min, max) in ranges {
-            if !(min..=max).contains(&value) {
-                return Err(SpecError::Range { name, value, min, max });
-            }
+            range(name, value, min, max)?;
         }
         let distinct: BTreeSet<Route> = self.routes.iter().copied().collect();
         if distinct.is_empty() || distinct.len() != self.routes.len() {
@@ -316,6 +335,14 @@ impl ChainSpec {
         }
         self.params().validate()?;
         self.validators()?;
+        if let Some(economy) = &self.economy {
+            economy.check()?;
+            for validator in self.validators.iter() {
+                if EconomySpec::bond(validator.stake)? < economy.params.stake.self_bond_min {
+                    return Err(SpecError::Bond(validator.id));
+                }
+            }
+        }
         self.treasury()?;
         Ok(())
     }
@@ -361,14 +388,21 @@ impl ChainSpec {
         Ok(ValidatorSet::new(members)?)
     }
 
-    /// Returns what the treasury has at first: the supply without accounts and faucet.
+    /// Returns what the treasury has at first: the supply, or the ecosystem's part of it, without
+    /// accounts, faucet and bonds.
     ///
     /// # Errors
     ///
     /// [`SpecError`] if they hold more than the supply, or an account is listed twice.
     pub fn treasury(&self) -> Result<Amount, SpecError> {
         let faucet = self.faucet.map_or(Amount::ZERO, |faucet| faucet.total);
-        let mut rest = Amount::SUPPLY.saturating_sub(faucet);
+        let mut rest = self.endowment().checked_sub(faucet).ok_or(SpecError::Supply)?;
+        if self.economy.is_some() {
+            for validator in self.validators.iter() {
+                let bond = EconomySpec::bond(validator.stake)?;
+                rest = rest.checked_sub(bond).ok_or(SpecError::Supply)?;
+            }
+        }
         let mut seen = BTreeSet::new();
         for account in self.accounts.iter() {
             if !seen.insert(account.address) {
@@ -377,6 +411,20 @@ impl ChainSpec {
             rest = rest.checked_sub(account.amount).ok_or(SpecError::Supply)?;
         }
         Ok(rest)
+    }
+}
+
+/// Checks that a parameter is in its range.
+pub(crate) const fn range(
+    name: &'static str,
+    value: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), SpecError> {
+    if min <= value && value <= max {
+        Ok(())
+    } else {
+        Err(SpecError::Range { name, value, min, max })
     }
 }
 

@@ -4,7 +4,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::id::{JobId, ModelId, ProviderId};
+use crate::economy::{Offence, Tranche};
+use crate::id::{GrantId, JobId, ModelId, ProposalId, ProviderId, ValidatorId};
 use crate::order::Class;
 use crate::receipt::Receipt;
 use crate::sign::Address;
@@ -84,6 +85,52 @@ pub enum Event {
         /// Its receipt.
         receipt: Box<Receipt>,
     },
+    /// A validator was registered, or its terms or its standing changed.
+    ValidatorChanged {
+        /// The validator.
+        validator: ValidatorId,
+    },
+    /// A validator is not paid for some time.
+    ValidatorJailed {
+        /// The validator.
+        validator: ValidatorId,
+        /// Ledger time until which it is not.
+        until_ms: u64,
+    },
+    /// A validator was convicted: what it costs follows as movements.
+    ValidatorConvicted {
+        /// Of what.
+        offence: Offence,
+    },
+    /// A proposal was made, was decided, or was executed.
+    ProposalChanged {
+        /// The proposal.
+        proposal: ProposalId,
+        /// Where it stands.
+        status: ProposalStatus,
+    },
+}
+
+/// Where a proposal stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ProposalStatus {
+    /// It is voted on.
+    Voting,
+    /// Too little stake voted.
+    NoQuorum,
+    /// It did not find a majority.
+    Rejected,
+    /// It was vetoed, and its deposit is burned.
+    Vetoed,
+    /// It passed and waits for its execution.
+    Passed,
+    /// It was executed.
+    Executed,
+    /// It could not be executed: the money was not there any more.
+    Failed,
 }
 
 /// Why a provider no longer holds a job that it did not settle.
@@ -154,6 +201,22 @@ pub enum Purse {
     Treasury,
     /// What is gone for ever.
     Burned,
+    /// What stakers have not earned yet.
+    Rewards,
+    /// What of a tranche nobody has been granted.
+    Reserve(Tranche),
+    /// What of a grant its owner has not taken.
+    Vesting(GrantId),
+    /// What of the airdrop nobody has claimed.
+    Airdrop,
+    /// What is at a validator's stake.
+    Stake(ValidatorId),
+    /// What left a validator's stake in a consensus epoch and still answers for it.
+    Leaving(ValidatorId, u64),
+    /// What a validator's stake has earned and nobody has taken.
+    Earned(ValidatorId),
+    /// The deposit of a proposal.
+    Proposal(ProposalId),
 }
 
 /// What kind of purse: the supply is the sum of these.
@@ -190,6 +253,22 @@ pub enum Bucket {
     Treasury,
     /// All that was burned.
     Burned,
+    /// What stakers have not earned yet.
+    Rewards,
+    /// What nobody has been granted.
+    Reserve,
+    /// All grants.
+    Vesting,
+    /// The airdrop.
+    Airdrop,
+    /// All stake.
+    Stake,
+    /// All that left stake and is still bound.
+    Leaving,
+    /// All that stake has earned and nobody has taken.
+    Earned,
+    /// All deposits of proposals.
+    Proposals,
 }
 
 impl Purse {
@@ -206,6 +285,14 @@ impl Purse {
             Self::Faucet => Bucket::Faucet,
             Self::Treasury => Bucket::Treasury,
             Self::Burned => Bucket::Burned,
+            Self::Rewards => Bucket::Rewards,
+            Self::Reserve(_) => Bucket::Reserve,
+            Self::Vesting(_) => Bucket::Vesting,
+            Self::Airdrop => Bucket::Airdrop,
+            Self::Stake(_) => Bucket::Stake,
+            Self::Leaving(..) => Bucket::Leaving,
+            Self::Earned(_) => Bucket::Earned,
+            Self::Proposal(_) => Bucket::Proposals,
         }
     }
 }
@@ -252,6 +339,22 @@ pub enum Why {
     Compensation,
     /// What a provider that failed loses beyond.
     Slash,
-    /// What whoever reports fraud gets.
+    /// What whoever reports fraud or an offence gets.
     Reward,
+    /// What is released of the pool of rewards.
+    Emission,
+    /// A validator's part of the rewards of others.
+    Commission,
+    /// Rewards that are taken.
+    Rewards,
+    /// Stake that comes or leaves.
+    Stake,
+    /// A grant, or what has vested of it.
+    Vesting,
+    /// The airdrop.
+    Airdrop,
+    /// The deposit of a proposal, or its return.
+    Proposal,
+    /// What governance pays out of the treasury.
+    Spend,
 }

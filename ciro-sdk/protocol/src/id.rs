@@ -96,6 +96,10 @@ hash_id! {
     /// A receipt.
     ReceiptDigest
 }
+hash_id! {
+    /// A node of the tree over the airdrop's shares.
+    AirdropNode
+}
 
 impl From<TxId> for JobId {
     fn from(id: TxId) -> Self {
@@ -129,6 +133,19 @@ index_id! {
 index_id! {
     /// Whoever hands batches to consensus: its client.
     SubmitterId(u64)
+}
+
+index_id! {
+    /// A validator: the same number as in consensus, or one given at registration.
+    ValidatorId(u32)
+}
+index_id! {
+    /// A grant of money that becomes its owner's over time.
+    GrantId(u32)
+}
+index_id! {
+    /// A proposal to change what governance may change.
+    ProposalId(u32)
 }
 
 /// A network: the word that consensus signs under, which covers the whole genesis.

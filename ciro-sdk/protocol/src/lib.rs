@@ -5,6 +5,7 @@ pub mod api;
 pub mod batch;
 pub mod blob;
 pub mod chain;
+pub mod economy;
 pub mod event;
 pub mod id;
 pub mod light;

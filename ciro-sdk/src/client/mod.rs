@@ -5,6 +5,7 @@
 //! receipt counts once validators certified it, which the genesis alone decides.
 
 mod blob;
+mod economy;
 mod error;
 mod home;
 mod http;

@@ -1,4 +1,5 @@
-//! Executing a block: the clock, the transactions in order, then the timers that are due.
+//! Executing a block: the clock, what offenders lose, the transactions in order, then the timers
+//! that are due.
 //!
 //! Timers come after transactions: after an outage the proofs that waited are executed before their
 //! leases end.
@@ -9,6 +10,7 @@ mod transaction;
 
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Event;
 use ciro_protocol::light::{StateWords, TreeRoot};
 use ciro_protocol::receipt::TxReceipt;
@@ -23,6 +25,8 @@ pub struct Block<'a> {
     pub height: u64,
     /// The batches in order.
     pub batches: &'a [Batch],
+    /// Faults that consensus has proven and that no block before carried.
+    pub punish: &'a [Offence],
 }
 
 /// What a block does.
@@ -70,6 +74,9 @@ pub fn execute(
     let mut ledger = Ledger { spec, state, chain, events: Vec::new() };
     ledger.chain.height = block.height;
     ledger.advance_clock(block)?;
+    ledger.start_economy()?;
+    ledger.note_presence(block)?;
+    ledger.punish(block.punish)?;
     let mut receipts = Vec::new();
     for batch in block.batches {
         for tx in batch.txs.iter() {

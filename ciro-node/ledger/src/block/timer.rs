@@ -41,7 +41,7 @@ impl Ledger<'_> {
             }
             let timer = TIMERS.decode(&key, &value)?;
             self.cancel_timer(place);
-            self.fire(timer.kind).map_err(|stop| match stop {
+            self.fire(place.at_ms, timer.kind).map_err(|stop| match stop {
                 Stop::Broken(error) => error,
                 Stop::Refused(refusal) => StateError::Timer(refusal),
             })?;
@@ -50,11 +50,16 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    fn fire(&mut self, kind: TimerKind) -> Result<(), Stop> {
+    fn fire(&mut self, at_ms: u64, kind: TimerKind) -> Result<(), Stop> {
         match kind {
             TimerKind::Lease(job) => self.act(job, Act::LeaseEnded),
             TimerKind::Deadline(job) => self.act(job, Act::DeadlinePassed),
             TimerKind::Unbonded { provider, amount } => self.unbonded(provider, amount),
+            TimerKind::Emission => self.emission(at_ms),
+            TimerKind::AirdropEnds => self.airdrop_ends(),
+            TimerKind::Departure(number) => self.departed(number),
+            TimerKind::VoteEnds(proposal) => self.vote_ends(proposal),
+            TimerKind::Enact(proposal) => self.enact(proposal),
         }
     }
 

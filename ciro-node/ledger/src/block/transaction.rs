@@ -93,6 +93,20 @@ impl Ledger<'_> {
             Body::Renew(body) => self.act(body.job, Act::Renew { by, attempt: body.attempt }),
             Body::SubmitProof(body) => self.act(body.job, Act::Submit { by, tx: id, body }),
             Body::ReportFraud(body) => self.act(body.submitted.job, Act::Fraud { by, body }),
+            Body::ClaimGrant(body) => self.claim_grant(by, body),
+            Body::ClaimAirdrop(body) => self.claim_airdrop(body),
+            Body::RegisterValidator(body) => {
+                self.register_validator(tx.body.header.chain, by, body)
+            }
+            Body::SetCommission(body) => self.set_commission(by, body),
+            Body::Delegate(body) => self.delegate(by, body),
+            Body::Undelegate(body) => self.undelegate(by, body),
+            Body::Redelegate(body) => self.redelegate(by, body),
+            Body::ClaimRewards(body) => self.claim_rewards(by, body),
+            Body::UnjailValidator => self.unjail_validator(by),
+            Body::ReportOffence(body) => self.report_offence(by, body),
+            Body::Propose(body) => self.propose(by, body),
+            Body::Vote(body) => self.vote(by, body),
         }
     }
 }

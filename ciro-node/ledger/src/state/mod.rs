@@ -1,5 +1,6 @@
 //! What the ledger keeps, and what it asks of a store.
 
+mod economy;
 mod memory;
 mod overlay;
 mod record;
@@ -8,6 +9,10 @@ pub mod tree;
 
 use std::collections::BTreeMap;
 
+pub use economy::{
+    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LeavingRecord,
+    PoolRecord, Presence, ProposalRecord,
+};
 pub use memory::MemoryState;
 pub(crate) use overlay::Overlay;
 pub use record::{
@@ -15,8 +20,9 @@ pub use record::{
     TimerKey, TimerKind, ValidatorRecord,
 };
 pub use table::{
-    CHAIN, ENDED, JOBS, MODELS, OWNERS, PROVIDERS, PURSES, SEEN, SPEC, TAKEN, TIMERS, TOTALS,
-    Table, VALIDATORS,
+    AIRDROPPED, BALLOTS, CHAIN, DELEGATIONS, DEPARTURES, ECONOMY, ENDED, GRANTS, JOBS, KEYS,
+    LEAVING, MODELS, OFFENCES, OPERATORS, OWNERS, PARAMS, POOLS, PRESENCE, PROPOSALS, PROVIDERS,
+    PURSES, SEEN, SPEC, TAKEN, TIMERS, TOTALS, Table, VALIDATORS, VOTES,
 };
 
 /// An ordered store of keys and values, as it is after a block.

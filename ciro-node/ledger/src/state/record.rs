@@ -4,7 +4,7 @@ use std::io;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
-use ciro_protocol::id::{JobId, ProviderId, TxId};
+use ciro_protocol::id::{JobId, ProposalId, ProviderId, TxId};
 use ciro_protocol::model::{Listing, ModelCard};
 use ciro_protocol::order::{Class, JobOrder};
 use ciro_protocol::provider::{Asks, Profile};
@@ -147,6 +147,16 @@ pub enum TimerKind {
         /// How much.
         amount: Amount,
     },
+    /// An epoch of rewards ends.
+    Emission,
+    /// Nobody may claim of the airdrop any more.
+    AirdropEnds,
+    /// Stake that leaves is no longer bound, if evidence against it does not count any more.
+    Departure(u64),
+    /// The vote on a proposal ends.
+    VoteEnds(ProposalId),
+    /// A proposal that passed is executed.
+    Enact(ProposalId),
 }
 
 /// The place of a timer: its time, then its number. Big-endian, so that the store's order is

@@ -5,13 +5,19 @@ use std::marker::PhantomData;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::economy::{EconomyParams, Offence};
 use ciro_protocol::event::{Bucket, Purse};
-use ciro_protocol::id::{JobId, ModelId, ProviderId};
+use ciro_protocol::id::{GrantId, JobId, ModelId, ProposalId, ProviderId, ValidatorId};
 use ciro_protocol::light::EndedJob;
 use ciro_protocol::sign::Address;
+use ciro_protocol::tx::Choice;
 use ciro_protocol::wire::encode;
 
 use super::StateError;
+use super::economy::{
+    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LeavingRecord,
+    PoolRecord, Presence, ProposalRecord,
+};
 use super::record::{
     ChainRecord, Day, JobRecord, ModelRecord, ProviderRecord, SeenKey, Timer, TimerKey,
     ValidatorRecord,
@@ -62,6 +68,38 @@ pub const JOBS: Table<JobId, JobRecord> = Table::new("jobs", b'j');
 pub const ENDED: Table<JobId, EndedJob> = Table::new("ended", EndedJob::PREFIX);
 /// What happens at which time.
 pub const TIMERS: Table<TimerKey, Timer> = Table::new("timers", b't');
+/// What governance may change, under the empty name; absent without an economy.
+pub const PARAMS: Table<(), EconomyParams> = Table::new("params", b'P');
+/// Counters of the economy, under the empty name; absent without an economy.
+pub const ECONOMY: Table<(), EconomyRecord> = Table::new("economy", b'E');
+/// Validators with their stake.
+pub const POOLS: Table<ValidatorId, PoolRecord> = Table::new("pools", b'V');
+/// The validator of an operator.
+pub const OPERATORS: Table<Address, ValidatorId> = Table::new("operators", b'O');
+/// The validator of a key of consensus.
+pub const KEYS: Table<Address, ValidatorId> = Table::new("keys", b'K');
+/// What accounts have at validators' stake.
+pub const DELEGATIONS: Table<(ValidatorId, Address), DelegationRecord> =
+    Table::new("delegations", b'D');
+/// What left a validator's stake in a consensus epoch.
+pub const LEAVING: Table<(ValidatorId, u64), LeavingRecord> = Table::new("leaving", b'L');
+/// Stake of accounts that leaves.
+pub const DEPARTURES: Table<u64, DepartureRecord> = Table::new("departures", b'U');
+/// Where validators were there in the epoch of rewards at hand.
+pub const PRESENCE: Table<u32, Presence> = Table::new("presence", b'N');
+/// Offences that were punished, for ever.
+pub const OFFENCES: Table<Offence, ()> = Table::new("offences", b'X');
+/// Grants.
+pub const GRANTS: Table<GrantId, GrantRecord> = Table::new("grants", b'G');
+/// Shares of the airdrop that were paid out.
+pub const AIRDROPPED: Table<u32, ()> = Table::new("airdropped", b'A');
+/// Proposals, for ever.
+pub const PROPOSALS: Table<ProposalId, ProposalRecord> = Table::new("proposals", b'Q');
+/// What the stake with a validator votes on a proposal, while it is voted on.
+pub const BALLOTS: Table<(ProposalId, ValidatorId), BallotRecord> = Table::new("ballots", b'B');
+/// What an account votes on a proposal with its stake with a validator. Kept as long as the
+/// proposal is voted on; what stays after it has no effect.
+pub const VOTES: Table<(ProposalId, ValidatorId, Address), Choice> = Table::new("votes", b'W');
 
 impl<K: BorshSerialize, V: BorshSerialize + BorshDeserialize> Table<K, V> {
     const fn new(name: &'static str, prefix: u8) -> Self {

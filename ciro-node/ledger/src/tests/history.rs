@@ -53,7 +53,7 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
         }
         naive.end();
         let batches: [Batch; 1] = [batch(height, time, txs)];
-        let outcome = execute(&spec, &state, &Block { height, batches: &batches });
+        let outcome = execute(&spec, &state, &Block { height, batches: &batches, punish: &[] });
         let outcome = outcome.map_err(|error| format!("block {height}: {error}"))?;
         state.commit(&outcome.writes).unwrap();
         let answers = outcome.receipts.iter().zip(&expected).zip(batches[0].txs.iter());

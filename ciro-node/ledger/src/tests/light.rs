@@ -6,16 +6,19 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ciro_consensus::crypto::Stark;
-use ciro_consensus::evidence::Evidence;
+use ciro_consensus::crypto::{Scheme as _, Stark};
+use ciro_consensus::evidence::{DoubleSign, Evidence, SignedDigest};
 use ciro_consensus::message::Message;
 use ciro_consensus::{
-    Digest, Epoch, EpochProof, Fault, Finality, Host, Identity, Input, Operation, Replica,
-    ReplicaId, Seq, StakeChange, Timer, ValidatorSet, Write, perform,
+    Digest, Epoch, EpochProof, Fault, Finality, Host, Identity, Input, Kind, Operation, Replica,
+    ReplicaId, Seq, StakeChange, Statement, Timer, ValidatorSet, View as ConsensusView, Write,
+    perform,
 };
 use ciro_protocol::batch::Batch;
-use ciro_protocol::chain::Genesis;
-use ciro_protocol::event::Event;
+use ciro_protocol::chain::{ChainSpec, Genesis};
+use ciro_protocol::economy::{Offence, OffenceError};
+use ciro_protocol::event::{Event, Purse};
+use ciro_protocol::id::ValidatorId;
 use ciro_protocol::light::{EndedJob, ReceiptError, ReceiptProof, StateProofError, StateWords};
 use ciro_protocol::receipt::{Receipt, RefundReason};
 use ciro_protocol::sign::SecretKey;
@@ -25,7 +28,8 @@ use ciro_protocol::wire::{Bytes, Message as _};
 use super::naive::Naive;
 use super::play::{Dice, Play};
 use super::support::{GENESIS_MS, batch, card, key, spec, unsigned};
-use crate::{Block, MemoryState, execute, genesis};
+use crate::state::{OFFENCES, PURSES, View as _};
+use crate::{Block, MemoryState, check_invariants, execute, genesis};
 
 /// A validator that is a quorum alone.
 struct Node {
@@ -42,7 +46,11 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
-        let (genesis, writes) = genesis(spec()).unwrap();
+        Self::of(spec())
+    }
+
+    fn of(spec: ChainSpec) -> Self {
+        let (genesis, writes) = genesis(spec).unwrap();
         let mut state = MemoryState::default();
         state.commit(&writes).unwrap();
         let key = SecretKey::from_seed(b"validator").into_consensus();
@@ -120,7 +128,8 @@ impl Host for Node {
     fn execute(&mut self, block: Box<ciro_consensus::Block>) {
         let operations = block.operations.iter();
         let batches: Vec<Batch> = operations.map(|it| self.bodies[&it.payload].clone()).collect();
-        let block_of = Block { height: block.seq.0, batches: &batches };
+        let punish: Vec<Offence> = block.punish.iter().filter_map(Offence::of).collect();
+        let block_of = Block { height: block.seq.0, batches: &batches, punish: &punish };
         let outcome = execute(&self.genesis.spec, &self.state, &block_of).unwrap();
         let words = outcome.words(self.state.commit(&outcome.writes).unwrap());
         self.words = Some(words);
@@ -148,9 +157,8 @@ impl Host for Node {
         unreachable!("no stake changes");
     }
 
-    fn report(&mut self, _: Box<Evidence>) {
-        unreachable!("nobody to convict");
-    }
+    /// The block says it too.
+    fn report(&mut self, _: Box<Evidence>) {}
 
     fn halt(&mut self, fault: Fault) {
         unreachable!("{fault}");
@@ -224,4 +232,60 @@ fn a_receipt_is_proven_by_the_genesis_alone() {
     let mut elsewhere = node.genesis;
     elsewhere.spec.jobs.attempts_max = 99;
     assert!(matches!(proof.verify(&elsewhere), Err(ReceiptError::Genesis(_))));
+}
+
+/// Two Commits for one block, which no honest replica signs.
+fn equivocation(genesis: &Genesis) -> Evidence {
+    let key = SecretKey::from_seed(b"validator").into_consensus();
+    let chain = genesis.chain().unwrap().0;
+    let commit = |digest| {
+        let digest = Digest::from_u64(digest);
+        let (kind, view, seq) = (Kind::Commit, ConsensusView(0), Seq(3));
+        Statement { epoch: Epoch(0), kind, view, seq, digest }
+    };
+    let sign = |statement: &Statement| Stark::sign(&key, &statement.hash::<Stark>(chain)).unwrap();
+    let (one, other) = (commit(1), commit(2));
+    let signed = SignedDigest { digest: other.digest, signature: sign(&other) };
+    Evidence::DoubleSign(DoubleSign::new(ReplicaId(0), &one, sign(&one), signed))
+}
+
+fn with_economy() -> ChainSpec {
+    ChainSpec { economy: Some(super::economy::economy()), ..spec() }
+}
+
+#[test]
+fn what_consensus_proves_costs_stake_in_the_next_block() {
+    let mut node = Node::of(with_economy());
+    let stake = PURSES.key(&Purse::Stake(ValidatorId(0)));
+    node.submit(batch(1, GENESIS_MS + 1, vec![]));
+    assert!(node.state.get(&stake).is_some());
+    let evidence = equivocation(&node.genesis);
+    node.inputs.push_back(Input::Evidence(Box::new(evidence)));
+    node.submit(batch(2, GENESIS_MS + 2, vec![]));
+    node.submit(batch(3, GENESIS_MS + 3, vec![]));
+    let offence = Offence { validator: ValidatorId(0), epoch: 0, rule: 3 };
+    assert!(node.state.get(&OFFENCES.key(&offence)).is_some());
+    assert_eq!(node.state.get(&stake), None, "a validator alone is more than a third");
+    assert_eq!(check_invariants(&node.state), Ok(()));
+}
+
+#[test]
+fn evidence_that_an_account_brings_counts_if_it_holds_for_this_network() {
+    let genesis = genesis(with_economy()).unwrap().0;
+    let (spec, chain) = (&genesis.spec, genesis.chain().unwrap());
+    let evidence = equivocation(&genesis);
+    let offence = Offence { validator: ValidatorId(0), epoch: 0, rule: 3 };
+    assert_eq!(Offence::prove(&evidence.to_bytes(), spec, chain), Ok(offence));
+    assert!(matches!(Offence::prove(&[1, 2], spec, chain), Err(OffenceError::Encoding(_))));
+    let elsewhere = super::support::chain();
+    let refused = Offence::prove(&evidence.to_bytes(), spec, elsewhere);
+    assert!(matches!(refused, Err(OffenceError::Evidence(_))), "{refused:?}");
+    let Evidence::DoubleSign(mut other) = evidence else { unreachable!("it is two Commits") };
+    other.offender = ReplicaId(7);
+    let refused = Offence::prove(&Evidence::DoubleSign(other.clone()).to_bytes(), spec, chain);
+    assert_eq!(refused, Err(OffenceError::Validator(7)));
+    other.offender = ReplicaId(0);
+    other.seq = Seq(4);
+    let refused = Offence::prove(&Evidence::DoubleSign(other).to_bytes(), spec, chain);
+    assert!(matches!(refused, Err(OffenceError::Evidence(_))), "{refused:?}");
 }

@@ -1,5 +1,6 @@
 //! Tests of the whole ledger.
 
+mod economy;
 mod history;
 mod light;
 mod naive;

@@ -94,6 +94,7 @@ pub(super) fn spec() -> ChainSpec {
         }),
         validators: List::new(vec![GenesisValidator { id: 0, key, stake: 1 }]).unwrap(),
         accounts: List::new(rich.chain([(8, 600)]).map(account).collect()).unwrap(),
+        economy: None,
     }
 }
 

@@ -12,9 +12,9 @@ use ciro_protocol::model::{KeyFacts, Listing};
 use ciro_protocol::order::Route;
 use ciro_protocol::sign::{Address, KeyCache, SecretKey, Signed};
 use ciro_protocol::tx::{
-    Body, Proven, RegisterModel, ReportFraud, SignedTx, SubmitProof, Transaction,
+    Body, Proven, RegisterModel, ReportFraud, ReportOffence, SignedTx, SubmitProof, Transaction,
 };
-use ciro_protocol::wire::List;
+use ciro_protocol::wire::{Bytes, List};
 
 use super::support::{batch, card, chain, key, spec, unsigned};
 use crate::validity::{Judges, Refused, Stated, Unproven};
@@ -248,4 +248,12 @@ fn submitters_accounts_and_keys_are_checked() {
     let refused = judged(&shelf, &register(entry));
     let source = Unproven::Other("the facts");
     assert!(matches!(refused, Err(Invalid::Key { source: it, .. }) if it == source));
+}
+
+#[test]
+fn evidence_that_proves_nothing_is_in_no_block() {
+    let evidence = Bytes::new(vec![1, 2, 3]).unwrap();
+    let tx = sign(1, Body::ReportOffence(ReportOffence { evidence }));
+    let refused = judged(&Shelf::default(), &signed_batch(vec![tx], vec![]));
+    assert!(matches!(refused, Err(Invalid::Offence { .. })), "{refused:?}");
 }

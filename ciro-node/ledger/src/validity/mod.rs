@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ciro_protocol::batch::{BATCH_BYTES_MAX, Batch, SignedBatch};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::economy::{Offence, OffenceError};
 use ciro_protocol::id::{Chain, SubmitterId, TxId};
 use ciro_protocol::sign::{Address, KeyCache, SignError};
 use ciro_protocol::tx::{Body, RegisterModel};
@@ -81,6 +82,14 @@ pub enum Invalid {
         tx: TxId,
         /// Why.
         source: Unproven,
+    },
+    /// Evidence against a validator proves nothing.
+    #[error("transaction {tx} brings evidence that proves nothing")]
+    Offence {
+        /// The transaction.
+        tx: TxId,
+        /// Why.
+        source: OffenceError,
     },
     /// A report is about a proof that holds, or that its provider has not signed.
     #[error("transaction {tx} reports a proof that holds, or that nobody signed")]
@@ -164,6 +173,9 @@ fn judge_body(
         Body::RegisterModel(body) => {
             check_keys(judges, body).map_err(|source| Invalid::Key { tx, source })
         }
+        Body::ReportOffence(body) => Offence::prove(&body.evidence, judges.spec, judges.chain)
+            .map(|_| ())
+            .map_err(|source| Invalid::Offence { tx, source }),
         Body::ReportFraud(body) => {
             // The signature first: a proof that nobody signed is not worth a look.
             let signed = body.signed().verify(judges.chain, keys);

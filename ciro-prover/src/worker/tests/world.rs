@@ -126,7 +126,7 @@ impl Chronicle {
             attachments: List::default(),
         };
         let batches = [batch];
-        let block = Block { height: self.height, batches: &batches };
+        let block = Block { height: self.height, batches: &batches, punish: &[] };
         let outcome = execute(&self.spec, &self.state, &block).unwrap();
         self.state.commit(&outcome.writes).unwrap();
         check_invariants(&self.state).unwrap();
@@ -318,5 +318,6 @@ fn spec(people: &People) -> ChainSpec {
         faucet: None,
         validators: List::new(vec![validator]).unwrap(),
         accounts: List::new(accounts.to_vec()).unwrap(),
+        economy: None,
     }
 }

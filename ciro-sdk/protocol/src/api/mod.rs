@@ -7,6 +7,7 @@
 //! languages.
 
 mod answer;
+mod economy;
 mod problem;
 
 use std::time::Duration;
@@ -15,6 +16,9 @@ pub use answer::{
     Accepted, AccountInfo, BlobStatus, BlockInfo, BlockTx, ChainInfo, EventRecord, Finality, Head,
     Health, HealthCheck, HeldInfo, JobInfo, JobOffer, JobState, ModelInfo, Page, ProviderInfo,
     TxState, TxStatus,
+};
+pub use economy::{
+    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, ProposalInfo, StakeInfo, ValidatorInfo,
 };
 pub use problem::{Code, Problem};
 
@@ -35,6 +39,12 @@ pub const MODELS: &str = "/v1/models";
 pub const JOBS: &str = "/v1/jobs";
 /// Registered providers: a [`Page`] of [`ProviderInfo`].
 pub const PROVIDERS: &str = "/v1/providers";
+/// Where the supply is: an [`EconomyInfo`].
+pub const ECONOMY: &str = "/v1/economy";
+/// Validators with their stake: a [`Page`] of [`ValidatorInfo`].
+pub const VALIDATORS: &str = "/v1/validators";
+/// Proposals: a [`Page`] of [`ProposalInfo`].
+pub const PROPOSALS: &str = "/v1/proposals";
 /// What happens: server-sent events, each an [`EventRecord`] or a [`Head`].
 pub const EVENTS: &str = "/v1/events";
 /// Whether the process runs.
@@ -94,6 +104,12 @@ pub fn blob_chunk(id: BlobId, index: u64) -> String {
 #[must_use]
 pub fn account(address: Address) -> String {
     format!("/v1/accounts/{address}")
+}
+
+/// Returns the path of a [`StakeInfo`].
+#[must_use]
+pub fn stake(address: Address) -> String {
+    format!("/v1/stake/{address}")
 }
 
 /// Returns the path of a [`ModelInfo`].

@@ -1,6 +1,7 @@
 //! Transactions: what accounts do.
 
 mod account;
+mod economy;
 mod job;
 mod model;
 mod provider;
@@ -10,6 +11,10 @@ use ciro_consensus::Digest;
 use serde::{Deserialize, Serialize};
 
 pub use account::Transfer;
+pub use economy::{
+    Action, Choice, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, Propose, Redelegate,
+    RegisterValidator, ReportOffence, SetCommission, Undelegate, Vote,
+};
 pub use job::{Cancel, Claim, Proven, Release, ReleaseReason, Renew, ReportFraud, SubmitProof};
 pub use model::{RegisterModel, RetireModel, UpdateModel};
 pub use provider::{AddBond, RegisterProvider, SetAsks, Unbond};
@@ -91,6 +96,30 @@ pub enum Body {
     SubmitProof(SubmitProof),
     /// Shows that a provider signed a proof that is none.
     ReportFraud(Box<ReportFraud>),
+    /// Takes what has vested of a grant.
+    ClaimGrant(ClaimGrant),
+    /// Pays a share of the public's part out.
+    ClaimAirdrop(Box<ClaimAirdrop>),
+    /// Registers a validator.
+    RegisterValidator(Box<RegisterValidator>),
+    /// Changes a validator's commission.
+    SetCommission(SetCommission),
+    /// Puts money at a validator's stake.
+    Delegate(Delegate),
+    /// Takes money from a validator's stake.
+    Undelegate(Undelegate),
+    /// Moves money to another validator's stake.
+    Redelegate(Redelegate),
+    /// Takes what stake has earned.
+    ClaimRewards(ClaimRewards),
+    /// Lets a validator be paid again after its time in jail.
+    UnjailValidator,
+    /// Brings evidence against a validator.
+    ReportOffence(ReportOffence),
+    /// Proposes a change.
+    Propose(Box<Propose>),
+    /// Votes on a proposal.
+    Vote(Vote),
 }
 
 /// Which of two things a transaction is about. They are counted apart and never added up.
@@ -137,6 +166,18 @@ impl Body {
             Self::Renew(_) => "renew",
             Self::SubmitProof(_) => "submit_proof",
             Self::ReportFraud(_) => "report_fraud",
+            Self::ClaimGrant(_) => "claim_grant",
+            Self::ClaimAirdrop(_) => "claim_airdrop",
+            Self::RegisterValidator(_) => "register_validator",
+            Self::SetCommission(_) => "set_commission",
+            Self::Delegate(_) => "delegate",
+            Self::Undelegate(_) => "undelegate",
+            Self::Redelegate(_) => "redelegate",
+            Self::ClaimRewards(_) => "claim_rewards",
+            Self::UnjailValidator => "unjail_validator",
+            Self::ReportOffence(_) => "report_offence",
+            Self::Propose(_) => "propose",
+            Self::Vote(_) => "vote",
         }
     }
 
@@ -160,15 +201,30 @@ impl Body {
             | Self::SetAsks(_)
             | Self::AddBond(_)
             | Self::Unbond(_)
-            | Self::Unjail => Tally::Consensus,
+            | Self::Unjail
+            | Self::ClaimGrant(_)
+            | Self::ClaimAirdrop(_)
+            | Self::RegisterValidator(_)
+            | Self::SetCommission(_)
+            | Self::Delegate(_)
+            | Self::Undelegate(_)
+            | Self::Redelegate(_)
+            | Self::ClaimRewards(_)
+            | Self::UnjailValidator
+            | Self::ReportOffence(_)
+            | Self::Propose(_)
+            | Self::Vote(_) => Tally::Consensus,
         }
     }
 
-    /// Returns how many proofs or keys validators check for it.
+    /// Returns how many proofs, keys or signatures validators check for it, beside its own.
     #[must_use]
     pub fn checks(&self) -> u64 {
         match self {
-            Self::SubmitProof(_) | Self::ReportFraud(_) => 1,
+            Self::SubmitProof(_)
+            | Self::ReportFraud(_)
+            | Self::RegisterValidator(_)
+            | Self::ReportOffence(_) => 1,
             Self::RegisterModel(model) => u64::try_from(model.card.keys.len()).unwrap_or(u64::MAX),
             _ => 0,
         }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
+use ciro_protocol::economy::{EconomySpec, GenesisGrant, Tranche};
 use ciro_protocol::wire::List;
 use ciro_protocol::{
     Amount, BlobList, DecodeError, Message, ModelCard, Receipt, ReceiptProof, SignedBatch,
@@ -44,6 +45,7 @@ static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         values::receipt_proof().to_bytes(),
         values::blobs().to_bytes(),
         values::spec().to_bytes(),
+        ChainSpec { economy: Some(values::economy()), ..values::spec() }.to_bytes(),
         values::genesis().to_bytes(),
     ]);
     samples
@@ -66,6 +68,7 @@ fn values_come_back_from_bytes_and_from_json() {
     check(&values::receipt_proof());
     check(&values::blobs());
     check(&values::spec());
+    check(&ChainSpec { economy: Some(values::economy()), ..values::spec() });
     check(&values::genesis());
 }
 
@@ -146,6 +149,49 @@ fn specifications_are_checked() {
     let mut spec = good;
     spec.consensus.checkpoint_interval = 3;
     assert!(matches!(spec.check(), Err(SpecError::Consensus(_))));
+}
+
+#[test]
+fn economies_are_checked() {
+    let with = |change: fn(&mut EconomySpec)| {
+        let mut economy = values::economy();
+        change(&mut economy);
+        ChainSpec { economy: Some(economy), ..values::spec() }.check()
+    };
+    assert_eq!(with(|_| ()), Ok(()));
+    let range = |name, change: fn(&mut EconomySpec)| match with(change) {
+        Err(SpecError::Range { name: got, .. }) => assert_eq!(got, name),
+        other => panic!("{name}: {other:?}"),
+    };
+    range("economy.allocation", |it| it.allocation.team_bps += 1);
+    range("economy.vesting.cliff_ms", |it| it.vesting.cliff_ms = 4_001);
+    range("economy.vesting.duration_ms", |it| it.vesting.duration_ms = 0);
+    range("economy.epoch_ms", |it| it.params.epoch_ms = 0);
+    range("economy.emission_ppb", |it| it.params.emission_ppb = 100_000_001);
+    range("economy.penalty.bounty_bps", |it| it.params.penalty.bounty_bps = 5_001);
+    range("economy.governance.tally.threshold_bps", |it| {
+        it.params.governance.tally.threshold_bps = 4_999;
+    });
+    assert_eq!(with(|it| it.commission.bps = 2_001), Err(SpecError::Commission));
+    assert_eq!(with(|it| it.params.stake.self_bond_min = Amount::ZERO), Err(SpecError::SelfBond));
+    let much = |it: &mut EconomySpec| it.params.stake.self_bond_min = Amount::CIRO;
+    assert_eq!(with(much), Err(SpecError::Bond(0)));
+    let generous = |tranche, amount| {
+        let to = values::key(5).address();
+        List::new(vec![GenesisGrant { tranche, to, amount }; 2]).unwrap()
+    };
+    let mut economy = values::economy();
+    economy.grants = generous(Tranche::Team, Amount::SUPPLY.share(1_000));
+    let spec = ChainSpec { economy: Some(economy.clone()), ..values::spec() };
+    assert_eq!(spec.check(), Err(SpecError::Grants(Tranche::Team)), "20 % of 15 %");
+    economy.grants = generous(Tranche::Public, Amount::CIRO);
+    let spec = ChainSpec { economy: Some(economy), ..values::spec() };
+    assert_eq!(spec.check(), Err(SpecError::Grants(Tranche::Public)), "granted and claimed");
+    let mut spec = ChainSpec { economy: Some(values::economy()), ..values::spec() };
+    let mut account = spec.accounts[0];
+    account.amount = Amount::SUPPLY.share(1_500);
+    spec.accounts = List::new(vec![account]).unwrap();
+    assert_eq!(spec.check(), Err(SpecError::Supply), "faucet and stake are the ecosystem's too");
 }
 
 proptest! {

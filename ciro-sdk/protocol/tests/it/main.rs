@@ -6,6 +6,7 @@
     reason = "a test may fail, and vectors are in a file"
 )]
 
+mod documentation;
 mod encoding;
 mod signing;
 mod values;

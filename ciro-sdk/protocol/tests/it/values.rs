@@ -8,8 +8,14 @@ use ciro_protocol::chain::{
     ChainSpec, ConsensusSpec, FaucetSpec, FeeSpec, Genesis, GenesisAccount, GenesisValidator,
     JobSpec, LimitSpec, ProviderSpec, TimeSpec, Word,
 };
+use ciro_protocol::economy::{
+    AirdropShare, AirdropSpec, Allocation, Commission, EconomyParams, EconomySpec, GenesisGrant,
+    GovernanceParams, PenaltyParams, Possession, StakeParams, TallyParams, Tranche, VestingSpec,
+    airdrop_root,
+};
 use ciro_protocol::id::{
-    Chain, InputDigest, JobId, KeyDigest, ModelId, OutputDigest, ProviderId, SubmitterId,
+    Chain, GrantId, InputDigest, JobId, KeyDigest, ModelId, OutputDigest, ProposalId, ProviderId,
+    SubmitterId, ValidatorId,
 };
 use ciro_protocol::light::{Leaf, ReceiptProof, StateProof, StateWords, TreeNode, TreeRoot};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
@@ -19,9 +25,10 @@ use ciro_protocol::receipt::{Outcome, Receipt, RefundReason, Settlement};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
-    AddBond, Body, Cancel, Claim, Proven, RegisterModel, RegisterProvider, Release, ReleaseReason,
-    Renew, ReportFraud, RetireModel, SetAsks, SignedTx, SubmitProof, Transaction, Transfer,
-    TxHeader, Unbond, UpdateModel,
+    Action, AddBond, Body, Cancel, Choice, Claim, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate,
+    Propose, Proven, Redelegate, RegisterModel, RegisterProvider, RegisterValidator, Release,
+    ReleaseReason, Renew, ReportFraud, ReportOffence, RetireModel, SetAsks, SetCommission,
+    SignedTx, SubmitProof, Transaction, Transfer, TxHeader, Unbond, Undelegate, UpdateModel, Vote,
 };
 use ciro_protocol::wire::{Bytes, List};
 
@@ -160,7 +167,7 @@ pub(crate) fn transactions() -> Vec<SignedTx> {
             signature: fraud.signature,
         })),
     ];
-    bodies.into_iter().map(|body| signed(1, body)).collect()
+    bodies.into_iter().chain(of_economy()).map(|body| signed(1, body)).collect()
 }
 
 pub(crate) fn batch() -> SignedBatch {
@@ -283,7 +290,89 @@ pub(crate) fn spec() -> ChainSpec {
         }),
         validators: List::new(validators).unwrap(),
         accounts: List::new(accounts).unwrap(),
+        economy: None,
     }
+}
+
+pub(crate) fn economy() -> EconomySpec {
+    let amount = Amount::CIRO;
+    let grant = GenesisGrant { tranche: Tranche::Team, to: key(5).address(), amount };
+    EconomySpec {
+        allocation: Allocation {
+            rewards_bps: 5_000,
+            team_bps: 1_500,
+            investors_bps: 1_500,
+            ecosystem_bps: 1_500,
+            public_bps: 500,
+        },
+        vesting: VestingSpec { start_ms: 1_700_000_000_000, cliff_ms: 1_000, duration_ms: 4_000 },
+        grants: List::new(vec![grant]).unwrap(),
+        airdrop: Some(AirdropSpec { root: airdrop_root(&[share()]).0, until_ms: 1 << 42 }),
+        commission: Commission { bps: 500, max_bps: 2_000, step_bps: 100 },
+        params: params(),
+    }
+}
+
+fn params() -> EconomyParams {
+    EconomyParams {
+        epoch_ms: 86_400_000,
+        emission_ppb: 474_322,
+        treasury_bps: 1_000,
+        stake: StakeParams {
+            self_bond_min: units(1_000_000_000),
+            validators_max: 256,
+            commission_ms: 86_400_000,
+            unbonding_ms: 1_814_400_000,
+        },
+        penalty: PenaltyParams {
+            fork_bps: 500,
+            delay_bps: 10,
+            correlation_epochs: 2,
+            bounty_bps: 500,
+            slot_ms: 20_000,
+            presence_bps: 5_000,
+            downtime_bps: 1,
+            jail_ms: 3_600_000,
+        },
+        governance: GovernanceParams {
+            deposit: Amount::CIRO,
+            open_max: 16,
+            voting_ms: 604_800_000,
+            timelock_ms: 172_800_000,
+            tally: TallyParams { quorum_bps: 3_340, threshold_bps: 5_000, veto_bps: 3_340 },
+        },
+    }
+}
+
+fn share() -> AirdropShare {
+    AirdropShare { index: 0, to: key(6).address(), amount: units(12) }
+}
+
+/// One transaction of each kind that concerns supply, stake and governance.
+fn of_economy() -> Vec<Body> {
+    let (validator, to, amount) = (ValidatorId(3), ValidatorId(4), units(8));
+    let body = Possession { chain: chain(), key: key(7).address(), operator: key(1).address() };
+    let possession = Signed::new(body, &key(7)).unwrap().signature;
+    let commission = economy().commission;
+    let register =
+        RegisterValidator { key: key(7).address(), possession, commission, bond: amount };
+    let action = Action::SetParams { params: params() };
+    let propose = Propose { title: Text::new("longer epochs").unwrap(), action };
+    let (proposal, choice) = (ProposalId(2), Choice::Veto);
+    vec![
+        Body::ClaimGrant(ClaimGrant { grant: GrantId(1) }),
+        Body::ClaimAirdrop(Box::new(ClaimAirdrop { share: share(), path: List::default() })),
+        Body::RegisterValidator(Box::new(register)),
+        Body::SetCommission(SetCommission { bps: 600 }),
+        Body::Delegate(Delegate { validator, amount }),
+        Body::Undelegate(Undelegate { validator, amount }),
+        Body::Redelegate(Redelegate { from: validator, to, amount }),
+        Body::ClaimRewards(ClaimRewards { validator }),
+        Body::UnjailValidator,
+        Body::ReportOffence(ReportOffence { evidence: Bytes::new(vec![1, 2]).unwrap() }),
+        Body::Propose(Box::new(propose)),
+        Body::Vote(Vote { proposal, validator, choice }),
+    ]
 }
 
 pub(crate) fn genesis() -> Genesis {

@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::Path;
 
-use ciro_protocol::Message;
 use ciro_protocol::sign::Signable;
+use ciro_protocol::{ChainSpec, Message};
 use serde::{Deserialize, Serialize};
 
 use crate::values;
@@ -49,6 +49,8 @@ fn build() -> Vec<Vector> {
     vectors.push(vector("receipt proof", &values::receipt_proof()));
     vectors.push(vector("chain specification", &values::spec()));
     vectors.push(vector("genesis", &values::genesis()));
+    let with_economy = ChainSpec { economy: Some(values::economy()), ..values::spec() };
+    vectors.push(vector("chain specification: economy", &with_economy));
     vectors
 }
 

@@ -1,5 +1,7 @@
 //! What holds in every state. Slow: for simulations, audits and tests.
 
+mod economy;
+
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -56,6 +58,9 @@ pub enum Broken {
     /// A job is ended and is not.
     #[error("job {0} is both running and ended")]
     Twice(JobId),
+    /// Stake, grants or votes do not add up.
+    #[error("the economy does not add up: {0}")]
+    Economy(&'static str),
 }
 
 /// Checks that no money came or went, that escrow, collateral, deposits and what unbonds are those
@@ -72,6 +77,7 @@ pub fn check_invariants(view: &dyn View) -> Result<(), Broken> {
     check_purses(view, &purses, &jobs)?;
     check_providers(view, &jobs)?;
     check_timers(view, &jobs)?;
+    economy::check(view)?;
     let ended = all(view, ENDED)?;
     match jobs.keys().find(|job| ended.contains_key(job)) {
         Some(job) => Err(Broken::Twice(*job)),
@@ -179,7 +185,8 @@ fn check_timers(view: &dyn View, jobs: &BTreeMap<JobId, JobRecord>) -> Result<()
         }
     }
     let timers = all(view, TIMERS)?.into_iter().map(|(place, timer)| (place, timer.kind));
-    let of_jobs = timers.filter(|(_, kind)| !matches!(kind, TimerKind::Unbonded { .. }));
+    let of_jobs =
+        timers.filter(|(_, kind)| matches!(kind, TimerKind::Lease(_) | TimerKind::Deadline(_)));
     let of_jobs: BTreeMap<_, _> = of_jobs.collect();
     if of_jobs == expected { Ok(()) } else { Err(Broken::Timers) }
 }

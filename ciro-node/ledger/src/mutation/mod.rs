@@ -1,6 +1,10 @@
 //! Rules of the transition table to leave out, one at a time: the test of random histories must
 //! find each.
 
+mod economy;
+
+pub(crate) use economy::Rule;
+
 ciro_mutation::mutations! {
     /// A rule that is left out.
     pub(crate) enum Mutation {

@@ -1,0 +1,42 @@
+//! Rules of the economy to leave out, one at a time: the test of random histories of stake must
+//! find each.
+
+ciro_mutation::mutations! {
+    /// A rule that is left out.
+    pub(crate) enum Rule {
+        /// What left a validator's stake answers for nothing any more.
+        LeavingEscapes,
+        /// Stake leaves while evidence against it still counts.
+        LeavesEarly,
+        /// Whoever comes is paid for the time before.
+        PaidForThePast,
+        /// Votes stay as they were when stake comes or leaves.
+        VotesStay,
+        /// A validator votes with the stake of those, too, who voted themselves.
+        VotesTwice,
+        /// Faults of several validators do not count together.
+        EachAlone,
+        /// A later conviction takes its whole part again, whatever earlier ones have taken.
+        TakenAgain,
+        /// An offence is punished as often as it is brought.
+        PunishedTwice,
+        /// Evidence counts for ever.
+        EvidenceForEver,
+        /// A convict goes on.
+        NoTombstone,
+        /// Who is in jail is paid.
+        JailedArePaid,
+        /// Who was away is not jailed.
+        AbsenceIsFree,
+        /// A commission changes as far as it likes.
+        AnyCommission,
+        /// A grant vests from the start.
+        NoCliff,
+        /// A share of the airdrop is paid as often as it is claimed.
+        ClaimedTwice,
+        /// Shares that are sold are rounded down.
+        SoldTooCheap,
+        /// A deposit comes back whatever the vote says.
+        VetoIsFree,
+    }
+}

@@ -1,0 +1,112 @@
+//! Stake: validators, and those who put money at their stake without giving it away.
+
+mod delegate;
+mod depart;
+mod presence;
+mod register;
+pub(crate) mod shares;
+
+use ciro_protocol::amount::Amount;
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::ValidatorId;
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::sign::Address;
+
+use self::shares::{INDEX_ONE, Pool, mul_div};
+use crate::block::{Ledger, Stop};
+use crate::mutation::Rule;
+use crate::state::{
+    DELEGATIONS, DelegationRecord, OPERATORS, Overlay, POOLS, PURSES, PoolRecord, StateError,
+    VALIDATORS, View,
+};
+
+/// What an account has at a validator's stake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// What its shares are worth.
+    pub amount: Amount,
+    /// What they have earned and nobody has taken.
+    pub earned: Amount,
+}
+
+/// Returns what an account has at a validator's stake, in a state; `None` if that is nothing.
+///
+/// # Errors
+///
+/// [`StateError`] if the state is damaged.
+pub fn holding(
+    view: &dyn View,
+    validator: ValidatorId,
+    account: Address,
+) -> Result<Option<Holding>, StateError> {
+    let state = Overlay::new(view);
+    let Some(record) = state.get(DELEGATIONS, &(validator, account))? else { return Ok(None) };
+    let pool = state.expect(POOLS, &validator)?;
+    let money = state.get(PURSES, &Purse::Stake(validator))?.unwrap_or_default();
+    let amount = Pool { money, shares: pool.shares }.worth(record.shares)?;
+    Ok(Some(Holding { amount, earned: counted(&pool, record)?.earned }))
+}
+
+/// Counts what a delegation has earned up to now.
+fn counted(
+    pool: &PoolRecord,
+    mut record: DelegationRecord,
+) -> Result<DelegationRecord, StateError> {
+    let sum = || StateError::Sum("rewards");
+    let since = pool.index.checked_sub(record.index).ok_or_else(sum)?;
+    let earned = mul_div(record.shares, since, INDEX_ONE).and_then(Amount::from_units);
+    let earned = earned.and_then(|earned| record.earned.checked_add(earned));
+    record.earned = earned.ok_or_else(sum)?;
+    record.index = pool.index;
+    Ok(record)
+}
+
+impl Ledger<'_> {
+    /// Returns a validator.
+    pub(crate) fn pool(&self, id: ValidatorId) -> Result<PoolRecord, Stop> {
+        self.params()?;
+        Ok(self.state.get(POOLS, &id)?.ok_or(Refusal::ValidatorUnknown)?)
+    }
+
+    /// Returns the validator that an account speaks for.
+    pub(crate) fn validator_of(&self, by: Address) -> Result<(ValidatorId, PoolRecord), Stop> {
+        self.params()?;
+        let id = self.state.get(OPERATORS, &by)?.ok_or(Refusal::NotOperator)?;
+        Ok((id, self.state.expect(POOLS, &id)?))
+    }
+
+    /// Returns a validator's stake with its shares.
+    pub(crate) fn stake(&self, id: ValidatorId, pool: &PoolRecord) -> Result<Pool, StateError> {
+        Ok(Pool { money: self.balance(Purse::Stake(id))?, shares: pool.shares })
+    }
+
+    /// Returns all validators.
+    pub(crate) fn pools(&self) -> Result<Vec<(ValidatorId, PoolRecord)>, StateError> {
+        let (from, to) = ([POOLS.prefix], [POOLS.prefix + 1]);
+        let entries = self.state.range(&from, &to, usize::MAX);
+        let entries = entries.iter();
+        entries.map(|(key, value)| Ok((POOLS.name_of(key)?, POOLS.decode(key, value)?))).collect()
+    }
+
+    /// Returns the validators that are paid, each with its stake: those whom consensus counts, who
+    /// hold enough of their own stake and were not caught.
+    pub(crate) fn paid(
+        &self,
+        self_bond_min: Amount,
+    ) -> Result<Vec<(ValidatorId, PoolRecord, u128)>, StateError> {
+        let mut paid = Vec::new();
+        for (id, pool) in self.pools()? {
+            let counted = self.state.get(VALIDATORS, &id.0)?.is_some();
+            let jailed = pool.jailed_until_ms.is_some() && !Rule::JailedArePaid.chosen();
+            if !counted || pool.tombstoned || jailed {
+                continue;
+            }
+            let stake = self.stake(id, &pool)?;
+            let own = self.state.get(DELEGATIONS, &(id, pool.operator))?.unwrap_or_default();
+            if stake.worth(own.shares)? >= self_bond_min {
+                paid.push((id, pool, stake.money.units()));
+            }
+        }
+        Ok(paid)
+    }
+}

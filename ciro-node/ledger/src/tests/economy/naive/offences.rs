@@ -1,0 +1,114 @@
+//! What offences cost.
+
+use ciro_protocol::economy::Offence;
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::ValidatorId;
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::sign::Address;
+use num_bigint::BigUint;
+
+use super::{Done, Naive, big, small};
+
+const BILLION: u64 = 1_000_000_000;
+
+impl Naive {
+    pub(super) fn convict(&mut self, offence: Offence, reporter: Option<Address>) -> Done {
+        self.known(offence.validator.0)?;
+        if self.offences.contains(&offence) {
+            return Err(Refusal::OffenceKnown);
+        }
+        let now = self.epoch();
+        if !(offence.epoch == now || offence.epoch + 1 == now) {
+            return Err(Refusal::OffenceOutOfTime);
+        }
+        self.offences.insert(offence);
+        if offence.rule > 5 {
+            let until = self.now + self.params.penalty.jail_ms;
+            let validator = self.validators.get_mut(&offence.validator.0).unwrap();
+            validator.jail = Some(validator.jail.unwrap_or(0).max(until));
+            let delay = self.params.penalty.delay_bps;
+            for purse in self.answering(offence.validator.0, offence.epoch) {
+                let lost = self.has(purse) * u128::from(delay) / 10_000;
+                self.lose(purse, lost, reporter);
+            }
+            return Ok(());
+        }
+        self.validators.get_mut(&offence.validator.0).unwrap().dead = true;
+        let around = self.params.penalty.correlation_epochs;
+        // Everybody convicted of a fork about then, with its weight and its first fault.
+        let mut convicts: Vec<(u32, u64, u64)> = Vec::new();
+        for member in self.spec.validators.iter() {
+            let faults = self.offences.iter().filter(|it| it.validator.0 == member.id);
+            let near =
+                faults.filter(|it| it.rule < 6 && it.epoch.abs_diff(offence.epoch) <= around);
+            if let Some(first) = near.map(|it| it.epoch).min() {
+                convicts.push((member.id, member.stake, first));
+            }
+        }
+        let total: u64 = self.spec.validators.iter().map(|it| it.stake).sum();
+        let together: u64 = convicts.iter().map(|(_, weight, _)| weight).sum();
+        for (validator, weight, first) in convicts {
+            let level = if 3 * together >= total {
+                BILLION
+            } else {
+                let own = u64::from(self.params.penalty.fork_bps) * 100_000;
+                (3 * (together - weight) * BILLION / total).max(own).min(BILLION)
+            };
+            for purse in self.answering(validator, first) {
+                let known = self.level(purse);
+                if known < level {
+                    let left = BigUint::from(BILLION - known);
+                    let lost = small(&(big(self.has(purse)) * (level - known) / left));
+                    self.lose(purse, lost, reporter);
+                    self.set_level(purse, level);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The money that answers for a fault of an epoch.
+    fn answering(&self, validator: u32, epoch: u64) -> Vec<Purse> {
+        let mut epochs: Vec<u64> = self
+            .departures
+            .values()
+            .filter(|it| it.validator == validator && it.epoch >= epoch)
+            .map(|it| it.epoch)
+            .collect();
+        epochs.sort_unstable();
+        epochs.dedup();
+        let validator = ValidatorId(validator);
+        let leaving = epochs.into_iter().map(|epoch| Purse::Leaving(validator, epoch));
+        std::iter::once(Purse::Stake(validator)).chain(leaving).collect()
+    }
+
+    fn level(&self, purse: Purse) -> u64 {
+        match purse {
+            Purse::Stake(validator) => self.validators[&validator.0].lost,
+            Purse::Leaving(validator, epoch) => self.lost[&(validator.0, epoch)],
+            other => panic!("{other:?} loses nothing"),
+        }
+    }
+
+    fn set_level(&mut self, purse: Purse, level: u64) {
+        match purse {
+            Purse::Stake(validator) => {
+                self.validators.get_mut(&validator.0).unwrap().lost = level;
+            }
+            Purse::Leaving(validator, epoch) => {
+                self.lost.insert((validator.0, epoch), level);
+            }
+            other => panic!("{other:?} loses nothing"),
+        }
+    }
+
+    fn lose(&mut self, from: Purse, lost: u128, reporter: Option<Address>) {
+        let mut burned = lost;
+        if let Some(reporter) = reporter {
+            let bounty = lost * u128::from(self.params.penalty.bounty_bps) / 10_000;
+            self.give(from, Purse::Account(reporter), bounty).unwrap();
+            burned -= bounty;
+        }
+        self.give(from, Purse::Burned, burned).unwrap();
+    }
+}

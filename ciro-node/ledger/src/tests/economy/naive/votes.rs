@@ -1,0 +1,120 @@
+//! Proposals: every vote is looked up and weighed when the vote ends.
+
+use std::collections::BTreeMap;
+
+use ciro_protocol::event::{ProposalStatus, Purse};
+use ciro_protocol::id::ProposalId;
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::sign::Address;
+use ciro_protocol::tx::{Action, Choice, Vote};
+use num_bigint::BigUint;
+
+use super::{Alarm, Done, Naive, Proposal};
+
+fn purse(proposal: usize) -> Purse {
+    Purse::Proposal(ProposalId(u32::try_from(proposal).unwrap()))
+}
+
+impl Naive {
+    pub(super) fn propose(&mut self, by: Address, action: Action) -> Done {
+        let sound = match action {
+            Action::SetParams { params } => params.check().is_ok(),
+            Action::Spend { amount, .. } | Action::Grant { amount, .. } => amount.units() > 0,
+        };
+        if !sound {
+            return Err(Refusal::ProposalUnsound);
+        }
+        let voting = |it: &&Proposal| it.status == ProposalStatus::Voting;
+        let governance = self.params.governance;
+        if self.proposals.iter().filter(voting).count() >= governance.open_max.into() {
+            return Err(Refusal::ProposalsFull);
+        }
+        let number = self.proposals.len();
+        self.give(Purse::Account(by), purse(number), governance.deposit.units())?;
+        let (status, votes) = (ProposalStatus::Voting, BTreeMap::new());
+        self.proposals.push(Proposal { by, action, status, votes });
+        self.alarm(self.now + governance.voting_ms, Alarm::VoteEnds(number));
+        Ok(())
+    }
+
+    pub(super) fn vote(&mut self, by: Address, body: &Vote) -> Done {
+        let validator = self.known(body.validator.0)?;
+        let shares = validator.members.get(&by).is_some_and(|it| it.shares > BigUint::ZERO);
+        let number = body.proposal.0 as usize;
+        let proposal = self.proposals.get_mut(number).ok_or(Refusal::ProposalUnknown)?;
+        if proposal.status != ProposalStatus::Voting {
+            return Err(Refusal::VotingOver);
+        }
+        if !shares {
+            return Err(Refusal::NotDelegated);
+        }
+        let before = proposal.votes.insert((body.validator.0, by), body.choice);
+        if before == Some(body.choice) { Err(Refusal::VotedSo) } else { Ok(()) }
+    }
+
+    pub(super) fn vote_ends(&mut self, number: usize) {
+        let (mut votes, mut stake) = ([0_u128; 4], 0);
+        for (id, validator) in &self.validators {
+            stake += self.stake(*id);
+            let mut rest = self.stake(*id);
+            let given = &self.proposals[number].votes;
+            for choice in [Choice::Yes, Choice::No, Choice::Abstain, Choice::Veto] {
+                let theirs = validator.members.iter().filter(|(account, _)| {
+                    **account != validator.operator && given.get(&(*id, **account)) == Some(&choice)
+                });
+                let shares: BigUint = theirs.map(|(_, member)| &member.shares).sum();
+                let worth = self.worth(*id, &shares);
+                votes[choice as usize] += worth;
+                rest -= worth;
+            }
+            if let Some(choice) = given.get(&(*id, validator.operator)) {
+                votes[*choice as usize] += rest;
+            }
+        }
+        let governance = self.params.governance;
+        let tally = governance.tally;
+        let [yes, no, _, veto] = votes;
+        let all: u128 = votes.iter().sum();
+        let above = |part: u128, bps: u16, whole: u128| part * 10_000 > whole * u128::from(bps);
+        let missing = (stake * u128::from(tally.quorum_bps)).saturating_sub(all * 10_000);
+        let quorum = all > 0 && missing == 0;
+        let status = if !quorum {
+            ProposalStatus::NoQuorum
+        } else if above(veto, tally.veto_bps, all) {
+            ProposalStatus::Vetoed
+        } else if above(yes, tally.threshold_bps, yes + no + veto) {
+            ProposalStatus::Passed
+        } else {
+            ProposalStatus::Rejected
+        };
+        let by = Purse::Account(self.proposals[number].by);
+        let to = if status == ProposalStatus::Vetoed { Purse::Burned } else { by };
+        let deposit = self.has(purse(number));
+        self.give(purse(number), to, deposit).unwrap();
+        if status == ProposalStatus::Passed {
+            self.alarm(self.now + governance.timelock_ms, Alarm::Enact(number));
+        }
+        self.proposals[number].status = status;
+    }
+
+    pub(super) fn enact(&mut self, number: usize) {
+        let done = match self.proposals[number].action {
+            Action::SetParams { params } => {
+                self.params = params;
+                true
+            }
+            Action::Spend { to, amount } => {
+                self.give(Purse::Treasury, Purse::Account(to), amount.units()).is_ok()
+            }
+            Action::Grant { tranche, to, amount } => {
+                let there = self.has(Purse::Reserve(tranche)) >= amount.units();
+                if there {
+                    self.start_grant(tranche, to, amount.units());
+                }
+                there
+            }
+        };
+        let status = if done { ProposalStatus::Executed } else { ProposalStatus::Failed };
+        self.proposals[number].status = status;
+    }
+}

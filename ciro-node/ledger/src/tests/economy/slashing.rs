@@ -1,0 +1,157 @@
+//! What offences cost, whoever brings them.
+
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::ValidatorId;
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::tx::{Body, ReportOffence};
+use ciro_protocol::wire::Bytes;
+
+use super::world::{
+    WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, report, undelegate,
+};
+
+/// Weights 2, 3, 4 and 7 of 16: the last two are below a third each.
+fn world() -> World {
+    World::new()
+}
+
+#[test]
+fn one_fault_costs_a_twentieth_and_delegators_their_share_of_it() {
+    let mut world = world();
+    assert_eq!(world.act(8, delegate(2, 1_000_000_000)), None);
+    world.block(&[offence(2, 0, 3)], vec![]);
+    assert_eq!(world.stake(2), 4 * WEIGHT * 95 / 100);
+    assert_eq!(world.act(8, undelegate(2, 950_000_001)), Some(Refusal::NotDelegated));
+    assert_eq!(world.act(8, undelegate(2, 950_000_000)), None, "who is there may leave");
+    assert_eq!(world.act(9, delegate(2, 5)), Some(Refusal::ValidatorTombstoned));
+    assert_eq!(world.act(2, Body::UnjailValidator), Some(Refusal::ValidatorTombstoned));
+    world.wait(super::world::EPOCH_MS);
+    assert_eq!(world.has(Purse::Earned(ValidatorId(2))), 0, "it is paid no more");
+}
+
+#[test]
+fn an_offence_is_punished_once_however_often_it_is_brought() {
+    let mut world = world();
+    world.block(&[offence(2, 0, 3), offence(2, 0, 3)], vec![]);
+    world.block(&[offence(2, 0, 3)], vec![]);
+    assert_eq!(world.act(8, report(offence(2, 0, 3))), Some(Refusal::OffenceKnown));
+    // Another rule of the same kind is the same fault to the stake: it was taken already.
+    world.block(&[offence(2, 0, 1)], vec![]);
+    assert_eq!(world.stake(2), 3 * WEIGHT * 95 / 100);
+}
+
+#[test]
+fn two_at_about_the_same_time_pay_for_each_other() {
+    let mut world = world();
+    world.block(&[offence(3, 0, 1)], vec![]);
+    assert_eq!(world.stake(3), 2 * WEIGHT * 95 / 100);
+    world.block(&[offence(2, 0, 2)], vec![]);
+    // Three and two of sixteen are below a third: each loses three times the other's part.
+    assert_eq!(world.stake(3), 2 * WEIGHT - 2 * WEIGHT * 9 / 16);
+    assert_eq!(world.stake(2), 3 * WEIGHT - 3 * WEIGHT * 6 / 16);
+}
+
+#[test]
+fn a_third_of_the_weight_loses_everything_whoever_came_first() {
+    let mut world = world();
+    assert_eq!(world.act(8, delegate(3, 1_000)), None);
+    world.block(&[offence(3, 0, 1)], vec![]);
+    world.block(&[offence(1, 0, 5)], vec![]);
+    assert_eq!((world.stake(3), world.stake(1)), (0, 0), "six of sixteen");
+    assert_eq!((world.stake(0), world.stake(2)), (7 * WEIGHT, 3 * WEIGHT), "and nobody else");
+    let mut alone = World::new();
+    alone.block(&[offence(0, 0, 4)], vec![]);
+    assert_eq!(alone.stake(0), 0, "seven of sixteen alone can fork the chain");
+}
+
+#[test]
+fn faults_far_apart_do_not_count_together() {
+    let mut world = world();
+    world.block(&[offence(3, 0, 1)], vec![]);
+    world.until_epoch(2);
+    world.block(&[offence(2, 2, 1)], vec![]);
+    assert_eq!(world.stake(2), 3 * WEIGHT * 95 / 100);
+    assert_eq!(world.stake(3), 2 * WEIGHT * 95 / 100);
+}
+
+#[test]
+fn what_left_since_the_fault_answers_for_it_and_what_left_before_does_not() {
+    let mut world = world();
+    for person in [8, 9, 10] {
+        assert_eq!(world.act(person, delegate(2, 1_000_000)), None);
+    }
+    assert_eq!(world.act(8, undelegate(2, 1_000_000)), None);
+    world.until_epoch(1);
+    assert_eq!(world.act(9, undelegate(2, 1_000_000)), None);
+    world.until_epoch(2);
+    assert_eq!(world.act(10, undelegate(2, 1_000_000)), None);
+    world.block(&[offence(2, 1, 1)], vec![]);
+    let leaving = |epoch| world.has(Purse::Leaving(ValidatorId(2), epoch));
+    assert_eq!([leaving(0), leaving(1), leaving(2)], [1_000_000, 950_000, 950_000]);
+    world.wait(60_000);
+    let got = [8, 9, 10].map(|person| world.account(person));
+    let short = WEALTH - 50_000;
+    assert_eq!(got, [WEALTH, short, short]);
+}
+
+#[test]
+fn stake_that_leaves_after_a_conviction_pays_what_comes_later_and_no_more() {
+    let mut world = world();
+    assert_eq!(world.act(8, delegate(3, 1_000_000)), None);
+    world.block(&[offence(3, 0, 1)], vec![]);
+    assert_eq!(world.act(8, undelegate(3, 950_000)), None);
+    world.block(&[offence(2, 0, 1)], vec![]);
+    // Nine sixteenths in all, of what there was before the first conviction.
+    assert_eq!(world.has(Purse::Leaving(ValidatorId(3), 0)), 437_500);
+    assert_eq!(world.stake(3), 2 * WEIGHT * 7 / 16);
+}
+
+#[test]
+fn delay_costs_a_thousandth_and_jail_each_time_and_shields_from_nothing() {
+    let mut world = world();
+    world.block(&[offence(2, 0, 6)], vec![]);
+    let first = 3 * WEIGHT - 3 * WEIGHT / 1_000;
+    assert_eq!(world.stake(2), first);
+    assert_eq!(world.act(2, Body::UnjailValidator), Some(Refusal::JailNotOver));
+    world.block(&[offence(2, 0, 8)], vec![]);
+    let second = first - first / 1_000;
+    assert_eq!(world.stake(2), second);
+    world.block(&[offence(2, 0, 3)], vec![]);
+    assert_eq!(world.stake(2), second - second / 20);
+}
+
+#[test]
+fn whoever_brings_what_no_block_has_gets_a_bounty() {
+    let mut world = world();
+    let burned = world.has(Purse::Burned);
+    assert_eq!(world.act(9, report(offence(2, 0, 2))), None);
+    let taken = 3 * WEIGHT / 20;
+    assert_eq!(world.stake(2), 3 * WEIGHT - taken);
+    assert_eq!(world.account(9) - WEALTH, taken / 10);
+    assert_eq!(world.has(Purse::Burned) - burned, taken - taken / 10);
+    assert_eq!(world.act(9, report(offence(9, 0, 2))), Some(Refusal::ValidatorUnknown));
+    let nonsense = Body::ReportOffence(ReportOffence { evidence: Bytes::new(vec![1]).unwrap() });
+    assert_eq!(world.act(9, nonsense), Some(Refusal::ValidatorUnknown));
+}
+
+#[test]
+fn evidence_counts_in_the_epoch_of_the_fault_and_the_next() {
+    let mut world = world();
+    assert_eq!(world.act(9, report(offence(1, 1, 2))), Some(Refusal::OffenceOutOfTime));
+    world.until_epoch(2);
+    assert_eq!(world.act(9, report(offence(1, 0, 2))), Some(Refusal::OffenceOutOfTime));
+    world.block(&[offence(1, 0, 2), offence(1, 3, 2), offence(77, 2, 2)], vec![]);
+    for (validator, weight) in (0..).zip(WEIGHTS) {
+        assert_eq!(world.stake(validator), u128::from(weight) * WEIGHT);
+    }
+    assert_eq!(world.act(9, report(offence(1, 1, 2))), None);
+}
+
+#[test]
+fn a_validator_alone_is_more_than_a_third_of_itself() {
+    let mut spec = network();
+    spec.validators = ciro_protocol::wire::List::new(spec.validators[..1].to_vec()).unwrap();
+    let mut world = World::of(spec);
+    world.block(&[offence(0, 0, 1)], vec![]);
+    assert_eq!(world.stake(0), 0);
+}

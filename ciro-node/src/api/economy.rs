@@ -1,0 +1,116 @@
+//! Supply, stake and governance.
+
+use axum::Json;
+use axum::extract::State;
+use ciro_ledger::state::{
+    GRANTS, PARAMS, POOLS, PROPOSALS, PURSES, PoolRecord, ProposalRecord, TOTALS, VALIDATORS,
+};
+use ciro_protocol::api::{
+    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, Page, ProposalInfo, StakeInfo, ValidatorInfo,
+};
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::{ProposalId, ValidatorId};
+use ciro_protocol::sign::Address;
+
+use super::ApiState;
+use super::ledger::Paging;
+use super::reply::ApiError;
+use super::request::{Names, Params, limit, name};
+use crate::store::{Snapshot, StoreError};
+
+/// Validators at most, by the range of the parameter.
+const VALIDATORS_MAX: usize = 4_096;
+/// Grants that are looked through for those of an account.
+const GRANTS_MAX: usize = 65_536;
+
+pub(super) async fn economy(State(state): State<ApiState>) -> Result<Json<EconomyInfo>, ApiError> {
+    let vesting = state.parts.genesis.spec.economy.as_ref().map(|economy| economy.vesting);
+    let look = move |snapshot: &Snapshot| {
+        let totals = snapshot.entries(TOTALS, None, 64)?.into_iter();
+        let supply = totals.map(|(bucket, amount)| BucketInfo { bucket, amount }).collect();
+        Ok(EconomyInfo { params: snapshot.entry(PARAMS, &())?, vesting, supply })
+    };
+    state.read(look).await.map(Json)
+}
+
+pub(super) async fn validators(
+    State(state): State<ApiState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<ValidatorInfo>>, ApiError> {
+    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
+    let limit = limit(paging.limit)?;
+    let look = move |snapshot: &Snapshot| {
+        let found = snapshot.entries(POOLS, after.map(ValidatorId).as_ref(), limit)?.into_iter();
+        let items: Result<Vec<ValidatorInfo>, StoreError> =
+            found.map(|(id, pool)| validator_info(snapshot, id, pool)).collect();
+        snapshot.check()?;
+        items
+    };
+    let items: Vec<ValidatorInfo> = state.read(look).await?;
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| last.validator.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+fn validator_info(
+    snapshot: &Snapshot,
+    validator: ValidatorId,
+    pool: PoolRecord,
+) -> Result<ValidatorInfo, StoreError> {
+    let PoolRecord { operator, key, commission, jailed_until_ms, tombstoned, .. } = pool;
+    let own = ciro_ledger::holding(snapshot, validator, operator)?;
+    Ok(ValidatorInfo {
+        validator,
+        operator,
+        key,
+        stake: snapshot.entry(PURSES, &Purse::Stake(validator))?.unwrap_or_default(),
+        own: own.map(|own| own.amount).unwrap_or_default(),
+        commission,
+        jailed_until_ms,
+        tombstoned,
+        counted: snapshot.entry(VALIDATORS, &validator.0)?.is_some(),
+    })
+}
+
+pub(super) async fn stake(
+    State(state): State<ApiState>,
+    Names(address): Names<String>,
+) -> Result<Json<StakeInfo>, ApiError> {
+    let address: Address = name("address", &address)?;
+    let look = move |snapshot: &Snapshot| {
+        let mut stakes = Vec::new();
+        for (validator, _) in snapshot.entries(POOLS, None, VALIDATORS_MAX)? {
+            if let Some(held) = ciro_ledger::holding(snapshot, validator, address)? {
+                let (amount, earned) = (held.amount, held.earned);
+                stakes.push(HoldingInfo { validator, amount, earned });
+            }
+        }
+        snapshot.check()?;
+        let mut grants = Vec::new();
+        for (grant, record) in snapshot.entries(GRANTS, None, GRANTS_MAX)? {
+            if record.to == address {
+                let left = snapshot.entry(PURSES, &Purse::Vesting(grant))?.unwrap_or_default();
+                let (tranche, amount, start_ms) = (record.tranche, record.amount, record.start_ms);
+                grants.push(GrantInfo { grant, tranche, amount, left, start_ms });
+            }
+        }
+        Ok(StakeInfo { address, stakes, grants })
+    };
+    state.read(look).await.map(Json)
+}
+
+pub(super) async fn proposals(
+    State(state): State<ApiState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<ProposalInfo>>, ApiError> {
+    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
+    let limit = limit(paging.limit)?;
+    let look = move |it: &Snapshot| it.entries(PROPOSALS, after.map(ProposalId).as_ref(), limit);
+    let found = state.read(look).await?;
+    let last = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
+    let items = found.into_iter().map(|(proposal, record)| {
+        let ProposalRecord { account, title, action, until_ms, status } = record;
+        ProposalInfo { proposal, account, title, action, until_ms, status }
+    });
+    Ok(Json(Page { items: items.collect(), next: last }))
+}
