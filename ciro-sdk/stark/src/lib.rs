@@ -7,6 +7,7 @@ mod field;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
+mod mode;
 mod poseidon;
 mod preset;
 mod proof;
@@ -27,6 +28,7 @@ pub use commitment::{SALT_BYTES, Salt, commit};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;
+pub use mode::Mode;
 pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
