@@ -13,6 +13,7 @@ use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
 #[cfg(feature = "prove")]
 use crate::commitment::{Salt, commit};
+use crate::mode::{LOG_SIZE_MIN, Mode};
 use crate::preset::{Parameters, Preset};
 use crate::security::Counts;
 
@@ -27,11 +28,8 @@ pub(crate) const COLUMNS_MAX: u64 = 1 << 13;
 /// of times the modulus.
 pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
 
-/// The lowest chip that a key may name, as a binary logarithm.
-const LOG_SIZE_MIN: u32 = 5;
-
-/// The tallest chip that a key may name, as a binary logarithm.
-const LOG_SIZE_MAX: u32 = 26;
+/// The most coefficients that a column of a key may have, as a binary logarithm.
+const LOG_DEGREE_MAX: u32 = 26;
 
 /// No key is longer, in bytes: class names and scales of columns are all that makes keys long.
 pub const KEY_BYTES_MAX: usize = 1 << 22;
@@ -54,6 +52,19 @@ pub struct ModelKey {
     /// How proofs show them; stands in the file only where something is committed.
     #[serde(skip)]
     pub(crate) visibilities: Visibilities,
+    /// Whether they hide; stands in the file as its version.
+    #[serde(skip)]
+    pub(crate) mode: Mode,
+}
+
+/// What is asked of proofs when a key is made.
+#[cfg(feature = "prove")]
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) preset: Preset,
+    pub(crate) batch: u32,
+    pub(crate) visibilities: Visibilities,
+    pub(crate) mode: Mode,
 }
 
 /// Bytes that are no model key.
@@ -65,9 +76,9 @@ pub enum KeyError {
     Magic,
     /// A key file of another version.
     #[error(
-        "a model key of format version {found}, this program reads versions {} and {}: {}",
+        "a model key of format version {found}, this program reads versions {} to {}: {}",
         ModelKey::PUBLIC,
-        ModelKey::COMMITTING,
+        ModelKey::HIDING,
         if found < &ModelKey::PUBLIC {
             "ask the model's owner for a new one"
         } else {
@@ -106,16 +117,18 @@ impl ModelKey {
     /// The version of keys whose proofs commit to some inputs or outputs: behind what version 3
     /// holds stand the visibilities.
     const COMMITTING: u8 = 4;
+    /// The version of keys whose proofs hide: otherwise as version 4, whether anything is committed
+    /// or not.
+    const HIDING: u8 = 5;
 
     #[cfg(feature = "prove")]
     pub(crate) fn new(
         model: &IntegerModel,
-        (preset, batch): (Preset, u32),
-        visibilities: Visibilities,
+        Terms { preset, batch, visibilities, mode }: Terms,
         (root, chips): ([u8; 32], Vec<AnyChip>),
     ) -> Self {
         let interface = Interface::of(model);
-        Self { model: model.digest(), preset, batch, root, chips, interface, visibilities }
+        Self { model: model.digest(), preset, batch, root, chips, interface, visibilities, mode }
     }
 
     /// A key of chips without inputs, whose one output has no elements.
@@ -129,7 +142,8 @@ impl ModelKey {
         };
         let interface = Interface { inputs: vec![], outputs: vec![output] };
         let visibilities = Visibilities::public(&interface);
-        Self { model: [0; 32], preset, batch: 1, root, chips, interface, visibilities }
+        let mode = Mode::Plain;
+        Self { model: [0; 32], preset, batch: 1, root, chips, interface, visibilities, mode }
     }
 
     /// Digest of the integer model: operators, shapes, scales, intervals, weights.
@@ -155,6 +169,11 @@ impl ModelKey {
     /// How proofs show the inputs and outputs.
     pub fn visibilities(&self) -> &Visibilities {
         &self.visibilities
+    }
+
+    /// Whether proofs hide inputs and execution.
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// A statement of integers as proofs for this key make it: what the key says is committed is
@@ -212,11 +231,15 @@ impl ModelKey {
     /// Writes the key.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Self::MAGIC.to_vec();
-        let committing = !self.visibilities.is_public();
-        bytes.push(if committing { Self::COMMITTING } else { Self::PUBLIC });
+        let version = match self.mode {
+            Mode::Hiding => Self::HIDING,
+            Mode::Plain if self.visibilities.is_public() => Self::PUBLIC,
+            Mode::Plain => Self::COMMITTING,
+        };
+        bytes.push(version);
         let written = "a key holds nothing that cannot be written";
         bytes.extend(postcard::to_stdvec(self).expect(written));
-        if committing {
+        if version != Self::PUBLIC {
             bytes.extend(postcard::to_stdvec(&self.visibilities).expect(written));
         }
         bytes
@@ -230,7 +253,7 @@ impl ModelKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let versioned = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
         let (&found, payload) = versioned.split_first().ok_or(KeyError::Magic)?;
-        if ![Self::PUBLIC, Self::COMMITTING].contains(&found) {
+        if !(Self::PUBLIC..=Self::HIDING).contains(&found) {
             return Err(KeyError::Version { found });
         }
         if bytes.len() > KEY_BYTES_MAX {
@@ -239,7 +262,8 @@ impl ModelKey {
         let (mut key, mut rest) =
             postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
         key.visibilities = Visibilities::public(&key.interface);
-        if found == Self::COMMITTING {
+        key.mode = if found == Self::HIDING { Mode::Hiding } else { Mode::Plain };
+        if found != Self::PUBLIC {
             (key.visibilities, rest) =
                 postcard::take_from_bytes(rest).map_err(KeyError::Damaged)?;
         }
@@ -258,7 +282,7 @@ impl ModelKey {
         if self.batch == 0 {
             return wrong("the batch is empty");
         }
-        if let Some(what) = check_chips(&self.chips).err() {
+        if let Some(what) = check_chips(&self.chips, self.mode).err() {
             return wrong(what);
         }
         self.interface.check()?;
@@ -276,19 +300,26 @@ impl ModelKey {
         if hashes != usize::from(!self.visibilities.is_public()) {
             return wrong("its chips hash other inputs and outputs than it commits to");
         }
+        let log_size_min = self.parameters().log_size_min();
+        if self.chips.iter().any(|chip| chip.log_size() < log_size_min) {
+            return wrong("a chip has too few rows for the masks of its columns");
+        }
         Ok(())
     }
 
     /// The security parameters: the preset's, for a model of this size.
     pub(crate) fn parameters(&self) -> Parameters {
-        self.preset.parameters(&Counts::of(&self.chips))
+        self.preset.parameters(&Counts::of(&self.chips, self.mode))
     }
 
     /// Base-field cells that a prover commits to for each proof, the model's own columns not
     /// counted: what `Estimate::cells` says of the model.
     pub fn cells(&self) -> u64 {
-        let cells = |chip: &AnyChip| (Shape::of(chip).committed() as u64) << chip.log_size();
-        self.chips.iter().map(cells).sum()
+        let excess = self.mode.excess();
+        let cells =
+            |chip: &AnyChip| (Shape::of(chip).committed() as u64) << (chip.log_size() + excess);
+        let masks = self.mode.noise() << (self.max_log_size() + excess);
+        self.chips.iter().map(cells).sum::<u64>() + masks
     }
 
     /// Binary logarithm of the tallest chip's rows.
@@ -302,12 +333,12 @@ impl ModelKey {
 ///
 /// # Errors
 /// What is too large.
-pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
+pub(crate) fn check_chips(chips: &[AnyChip], mode: Mode) -> Result<(), &'static str> {
     if !(1..=CHIPS_MAX).contains(&chips.len()) {
         return Err("there are no chips, or more than 64");
     }
-    let is_sane =
-        |chip: &AnyChip| chip.is_sane() && (LOG_SIZE_MIN..=LOG_SIZE_MAX).contains(&chip.log_size());
+    let log_sizes = LOG_SIZE_MIN..=LOG_DEGREE_MAX - mode.excess();
+    let is_sane = |chip: &AnyChip| chip.is_sane() && log_sizes.contains(&chip.log_size());
     if !chips.iter().all(is_sane) {
         return Err("a chip has an impossible shape");
     }
@@ -315,7 +346,7 @@ pub(crate) fn check_chips(chips: &[AnyChip]) -> Result<(), &'static str> {
     if chips.iter().any(|chip| Shape::of(chip).lookups == 0) {
         return Err("a chip makes no lookup");
     }
-    let counts = Counts::of(chips);
+    let counts = Counts::of(chips, mode);
     if counts.columns > COLUMNS_MAX {
         return Err("the chips have more than 2^13 columns");
     }

@@ -9,6 +9,7 @@ mod field;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
+mod mode;
 mod poseidon;
 mod preset;
 mod proof;
@@ -31,6 +32,7 @@ pub use felts::{Felt, FeltsError, PROOF_FELTS_MAX, StatementFelts};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;
+pub use mode::Mode;
 pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use stwo::core::fri::FriConfig;
 use stwo::core::pcs::PcsConfig;
 
+use crate::mode::Mode;
 use crate::security::{Counts, Ledger, Regime, query_bits, total, whole};
 
 /// A set of security parameters. A verifier chooses which presets it accepts; a proof only names
@@ -46,6 +47,8 @@ const CHALLENGE_BITS: f64 = TARGET_BITS + 5.0;
 /// The parameters behind a preset, for models of some size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
+    /// Whether proofs hide.
+    pub(crate) mode: Mode,
     /// Zero bits of the proof of work before the queries.
     pub(crate) query_pow_bits: u32,
     /// Zero bits of the proof of work before the challenges that LogUp and folding depend on.
@@ -83,6 +86,7 @@ impl Preset {
     /// The parameters for chips of this size.
     pub(crate) fn parameters(self, counts: &Counts) -> Parameters {
         let standard = Parameters {
+            mode: counts.mode,
             query_pow_bits: 16,
             challenge_pow_bits: 0,
             round_pow_bits: 0,
@@ -136,7 +140,8 @@ impl Parameters {
         };
         // The queries must reach the target, and a little more to leave room for the rest.
         let needed = TARGET_BITS - f64::from(self.query_pow_bits);
-        let least = whole(needed / query_bits(regime, counts.log_rows, self.log_blowup)) as usize;
+        let least =
+            whole(needed / query_bits(regime, counts.log_degree(), self.log_blowup)) as usize;
         let reached = |parameters: &Self| {
             let ledger = Ledger::new(regime, counts, *parameters);
             total(&ledger.terms(*parameters)) >= TARGET_BITS
@@ -150,36 +155,47 @@ impl Parameters {
         parameters
     }
 
-    /// Rounds of FRI after the first one, for columns of `2^log_rows` rows.
-    pub(crate) fn inner_layers(self, log_rows: u32) -> usize {
-        let left = log_rows.saturating_sub(self.fold_step);
-        (left - self.last_layer(log_rows)).div_ceil(self.fold_step) as usize
+    /// Random coefficients of the mask of a column.
+    #[cfg(feature = "prove")]
+    pub(crate) fn mask(self) -> usize {
+        self.mode.mask(self.queries)
+    }
+
+    /// The fewest rows of a chip, as a binary logarithm.
+    pub(crate) fn log_size_min(self) -> u32 {
+        self.mode.log_size_min(self.queries)
+    }
+
+    /// Rounds of FRI after the first one, for columns of `2^log_degree` coefficients.
+    pub(crate) fn inner_layers(self, log_degree: u32) -> usize {
+        let left = log_degree.saturating_sub(self.fold_step);
+        (left - self.last_layer(log_degree)).div_ceil(self.fold_step) as usize
     }
 
     /// Coefficients of the last layer of FRI, as a binary logarithm.
-    pub(crate) fn last_layer(self, log_rows: u32) -> u32 {
-        self.log_last_layer.min(log_rows.saturating_sub(self.fold_step))
+    pub(crate) fn last_layer(self, log_degree: u32) -> u32 {
+        self.log_last_layer.min(log_degree.saturating_sub(self.fold_step))
     }
 
     /// Nonces of a proof, that before the queries not counted.
-    pub(crate) fn nonces(self, log_rows: u32) -> usize {
+    pub(crate) fn nonces(self, log_degree: u32) -> usize {
         // Composition, out-of-domain point, batching, first round of FRI.
-        let rounds = 4 + self.inner_layers(log_rows);
+        let rounds = 4 + self.inner_layers(log_degree);
         usize::from(self.challenge_pow_bits > 0) + if self.round_pow_bits > 0 { rounds } else { 0 }
     }
 
-    /// The parameters in stwo's form. `log_rows` is the height of the tallest column; every tree is
-    /// lifted to it, whatever a proof says.
-    pub(crate) fn pcs_config(self, log_rows: u32) -> PcsConfig {
+    /// The parameters in stwo's form. The tallest column has `2^log_degree` coefficients; every
+    /// tree is lifted to it, whatever a proof says.
+    pub(crate) fn pcs_config(self, log_degree: u32) -> PcsConfig {
         PcsConfig {
             pow_bits: self.query_pow_bits,
             fri_config: FriConfig::new(
-                self.last_layer(log_rows),
+                self.last_layer(log_degree),
                 self.log_blowup,
                 self.queries,
                 self.fold_step,
             ),
-            lifting_log_size: Some(log_rows + self.log_blowup),
+            lifting_log_size: Some(log_degree + self.log_blowup),
         }
     }
 }
@@ -220,11 +236,15 @@ mod tests {
 
     /// Models from the smallest to the largest that a key may name, of every height.
     fn sizes() -> impl Iterator<Item = Counts> {
-        (4..=26).flat_map(|log_rows: u32| {
+        let modes = [Mode::Plain, Mode::Hiding];
+        let heights =
+            modes.into_iter().flat_map(|mode| (4..=26).map(move |log_rows| (mode, log_rows)));
+        heights.flat_map(|(mode, log_rows): (_, u32)| {
             let columns = [20, 300, 3000, crate::key::COLUMNS_MAX];
             columns.into_iter().map(move |columns| {
                 let cells = columns << log_rows;
                 Counts {
+                    mode,
                     log_rows,
                     cells,
                     columns,
@@ -287,6 +307,7 @@ mod tests {
     #[test]
     fn small_models_grind_before_the_queries_alone() {
         let counts = Counts {
+            mode: Mode::Plain,
             log_rows: 10,
             cells: 1 << 17,
             columns: 128,

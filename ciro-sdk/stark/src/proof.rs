@@ -102,7 +102,7 @@ impl Proof {
         let shape = ProofShape::of(key);
         let parameters = shape.parameters;
         let paths = shape.path_hashes_max();
-        let nonces = r.many(parameters.nonces(shape.log_rows), 8, Reader::u64)?;
+        let nonces = r.many(parameters.nonces(shape.log_degree), 8, Reader::u64)?;
         let commitments = TreeVec(r.many(TREES, 32, Reader::hash)?);
         let sampled_values = shape
             .openings
@@ -119,9 +119,9 @@ impl Proof {
         let proof_of_work = r.u64()?;
         let first_layer = r.layer(&shape)?;
         let inner_layers =
-            r.many(parameters.inner_layers(shape.log_rows), 40, |r| r.layer(&shape))?;
+            r.many(parameters.inner_layers(shape.log_degree), 40, |r| r.layer(&shape))?;
         let last_layer =
-            r.many(1 << parameters.last_layer(shape.log_rows), 16, Reader::extension)?;
+            r.many(1 << parameters.last_layer(shape.log_degree), 16, Reader::extension)?;
         if r.at != bytes.len() {
             return Err(DecodeError::TrailingBytes(bytes.len() - r.at));
         }

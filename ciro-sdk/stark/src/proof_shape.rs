@@ -36,13 +36,15 @@ type ByOpening<T> = TreeVec<ColumnVec<Vec<T>>>;
 pub(crate) struct ProofShape {
     places: Vec<Place>,
     balance: Balance,
-    /// For each tree but the last, the sizes of its columns as binary logarithms.
-    pub(crate) sizes: [Vec<u32>; TREES - 1],
-    /// For each tree, how often each column is opened.
+    /// For each tree, how many coefficients its columns have, as binary logarithms.
+    pub(crate) sizes: [Vec<u32>; TREES],
+    /// For each tree, how often each column is opened out of domain.
     pub(crate) openings: [Vec<usize>; TREES],
     pub(crate) parameters: Parameters,
-    /// Rows of the tallest column, as a binary logarithm.
-    pub(crate) log_rows: u32,
+    /// Rows of the tallest chip, as a binary logarithm.
+    log_rows: u32,
+    /// Coefficients of the tallest column, as a binary logarithm.
+    pub(crate) log_degree: u32,
 }
 
 /// Where a chip's columns stand in the trees, and how they are opened.
@@ -78,7 +80,12 @@ impl ProofShape {
             columns.iter().enumerate().map(|(index, (id, _))| (id, index)).collect();
         let (challenges, zero) = (Challenges::dummy(), SecureField::zero());
         let balance = Balance::of(&key.chips);
-        let mut sizes = [columns.iter().map(|(_, size)| *size).collect(), vec![], vec![]];
+        let (parameters, log_rows) = (key.parameters(), key.max_log_size());
+        let mode = parameters.mode;
+        let (excess, log_degree) = (mode.excess(), log_rows + mode.excess());
+        let fixed = columns.iter().map(|(_, log_size)| log_size + excess).collect();
+        let last = SECURE_EXTENSION_DEGREE * mode.pieces().iter().sum::<usize>();
+        let mut sizes = [fixed, vec![], vec![], vec![log_degree; last]];
         let mut places: Vec<Place> = vec![];
         for (number, &chip) in key.chips.iter().enumerate() {
             let closing = balance.closing((number, &chip), zero);
@@ -99,7 +106,7 @@ impl ProofShape {
             }
             let columns = [0, 1].map(|at| {
                 let start = sizes[at + 1].len();
-                sizes[at + 1].resize(start + offsets[at].len(), chip.log_size());
+                sizes[at + 1].resize(start + offsets[at].len(), chip.log_size() + excess);
                 start..sizes[at + 1].len()
             });
             let fixed = info.preprocessed_columns.iter().map(|id| indices[id]).collect();
@@ -108,15 +115,17 @@ impl ProofShape {
         let opened = |tree: usize| {
             places.iter().flat_map(|place| place.offsets[tree].iter().map(Vec::len)).collect()
         };
-        let openings =
-            [vec![1; columns.len()], opened(0), opened(1), vec![1; 2 * SECURE_EXTENSION_DEGREE]];
-        let (parameters, log_rows) = (key.parameters(), key.max_log_size());
-        Self { places, balance, sizes, openings, parameters, log_rows }
+        let mut openings = [vec![1; columns.len()], opened(0), opened(1), vec![1; last]];
+        for ((sizes, openings), salts) in sizes.iter_mut().zip(&mut openings).zip(mode.salts()) {
+            sizes.resize(sizes.len() + salts, log_degree);
+            openings.resize(openings.len() + salts, 0);
+        }
+        Self { places, balance, sizes, openings, parameters, log_rows, log_degree }
     }
 
     /// The most hashes of an authentication path, for all queries together.
     pub(crate) fn path_hashes_max(&self) -> usize {
-        self.parameters.queries * (self.log_rows + self.parameters.log_blowup) as usize
+        self.parameters.queries * (self.log_degree + self.parameters.log_blowup) as usize
     }
 
     /// The most values of a layer of FRI that the verifier cannot compute.
@@ -124,7 +133,7 @@ impl ProofShape {
         self.parameters.queries << self.parameters.fold_step
     }
 
-    /// Where every column is opened, for an out-of-domain point.
+    /// Where every column is opened, for an out-of-domain point; salts are opened nowhere.
     pub(crate) fn points(
         &self,
         point: CirclePoint<SecureField>,
@@ -133,14 +142,18 @@ impl ProofShape {
         let shifted = |offset: &isize| point + step.mul_signed(*offset).into_ef();
         let of_tree = |tree: usize| {
             let offsets = self.places.iter().flat_map(move |place| &place.offsets[tree]);
-            offsets.map(|offsets| offsets.iter().map(shifted).collect()).collect()
+            offsets.map(|offsets| offsets.iter().map(shifted).collect()).collect::<Vec<_>>()
         };
         let once = |tree: usize| vec![vec![point]; self.openings[tree].len()];
-        TreeVec(vec![once(0), of_tree(0), of_tree(1), once(TREES - 1)])
+        let mut points = vec![once(0), of_tree(0), of_tree(1), once(TREES - 1)];
+        points.iter_mut().zip(&self.openings).for_each(|(tree, openings)| {
+            tree.resize(openings.len(), vec![]);
+        });
+        TreeVec(points)
     }
 
-    /// The composition polynomial out of domain, from its two halves' opened values: of `q0 + x
-    /// q1`, where `x` belongs to the point doubled as often as a half has dimensions.
+    /// The composition polynomial at a point, from its pieces' values there: `q0 + v q1 + ..`,
+    /// where `v` vanishes on the rows of the tallest chip.
     ///
     /// # Panics
     /// If the values are not those of a proof of this shape.
@@ -149,15 +162,18 @@ impl ProofShape {
         point: CirclePoint<SecureField>,
         opened: &ByOpening<SecureField>,
     ) -> SecureField {
-        let half = |at: usize| {
+        let piece = |at: usize| {
             SecureField::from_partial_evals(std::array::from_fn(|coordinate| {
                 opened[TREES - 1][at * SECURE_EXTENSION_DEGREE + coordinate][0]
             }))
         };
-        half(0) + point.repeated_double(self.log_rows - 1).x * half(1)
+        let vanishing = point.repeated_double(self.log_rows - 1).x;
+        let [pieces, _] = self.parameters.mode.pieces();
+        let zero = SecureField::zero();
+        (0..pieces).rev().fold(zero, |sum, at| sum * vanishing + piece(at))
     }
 
-    /// All constraints out of domain, divided by what vanishes on the trace: what the composition
+    /// All constraints at a point, divided by what vanishes on the trace: what the composition
     /// polynomial has to be there.
     ///
     /// # Panics
@@ -197,7 +213,7 @@ impl ProofShape {
         sum.finalize()
     }
 
-    /// What other chips add to the sums that a chip closes, out of domain: one value in a list for
+    /// What other chips add to the sums that a chip closes, at a point: one value in a list for
     /// each coordinate.
     fn others(&self, chip: usize, opened: &ColumnVec<Vec<SecureField>>) -> Vec<Vec<SecureField>> {
         let now = |column: usize| opened[column].last().expect("every column is opened");
@@ -213,7 +229,7 @@ impl ProofShape {
     pub(crate) fn check(&self, proof: &Proof) -> Result<(), &'static str> {
         let wrong = Err;
         let stark = &proof.stark.0;
-        if proof.nonces.len() != self.parameters.nonces(self.log_rows) {
+        if proof.nonces.len() != self.parameters.nonces(self.log_degree) {
             return wrong("number of nonces");
         }
         let trees = [
@@ -235,10 +251,11 @@ impl ProofShape {
                 return wrong("number of columns");
             }
         }
-        if stark.fri_proof.inner_layers.len() != self.parameters.inner_layers(self.log_rows) {
+        if stark.fri_proof.inner_layers.len() != self.parameters.inner_layers(self.log_degree) {
             return wrong("number of FRI layers");
         }
-        if stark.fri_proof.last_layer_poly.len() != 1 << self.parameters.last_layer(self.log_rows) {
+        if stark.fri_proof.last_layer_poly.len() != 1 << self.parameters.last_layer(self.log_degree)
+        {
             return wrong("length of the last FRI layer");
         }
         Ok(())
@@ -273,13 +290,13 @@ mod tests {
     /// paths.
     fn zeros(key: &ModelKey, positions: u32) -> Vec<u8> {
         let shape = ProofShape::of(key);
-        let (parameters, log_rows) = (shape.parameters, shape.log_rows);
+        let (parameters, log_degree) = (shape.parameters, shape.log_degree);
         let opened: usize = shape.openings.iter().flatten().sum();
         let columns: usize = shape.openings.iter().map(Vec::len).sum();
-        let before = 2 + 8 * parameters.nonces(log_rows) + 32 * TREES + 16 * opened + 4 * TREES;
+        let before = 2 + 8 * parameters.nonces(log_degree) + 32 * TREES + 16 * opened + 4 * TREES;
         let answers = 4 * columns * positions as usize;
-        let layers = 40 * (1 + parameters.inner_layers(log_rows));
-        let last = 16 << parameters.last_layer(log_rows);
+        let layers = 40 * (1 + parameters.inner_layers(log_degree));
+        let last = 16 << parameters.last_layer(log_degree);
         let mut bytes = vec![0; before + 4 + answers + 8 + layers + last];
         bytes[..2].copy_from_slice(&Proof::VERSION.to_le_bytes());
         bytes[before..before + 4].copy_from_slice(&positions.to_le_bytes());
@@ -330,7 +347,7 @@ mod tests {
                 })
                 .collect(),
         );
-        let sizes = shape.sizes.iter().map(|sizes| sizes.iter().copied()).collect();
+        let sizes = shape.sizes[..TREES - 1].iter().map(|sizes| sizes.iter().copied()).collect();
         let opened = build_samples_with_randomness_and_periodicity(
             &samples,
             sizes,

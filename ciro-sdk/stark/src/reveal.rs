@@ -15,16 +15,17 @@ use stwo::core::poly::circle::CanonicCoset;
 use stwo::core::utils::{bit_reverse_coset_to_circle_domain_order, bit_reverse_index};
 use stwo::prover::backend::CpuBackend;
 use stwo::prover::poly::BitReversedOrder;
-use stwo::prover::poly::circle::CircleEvaluation;
+use stwo::prover::poly::circle::{CircleCoefficients, CircleEvaluation};
 
 use crate::air::{Challenges, Chip as _, Shape};
 use crate::chips::AnyChip;
+use crate::chips::defects::Defect;
 use crate::commitment::{SALT_BYTES, Salt};
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
-use crate::prover::tests::models;
+use crate::prover::tests::{hiding, models};
 use crate::prover::{Plan, TensorProver};
 use crate::transcript::{Transcript, Trees, open_transcript};
 use crate::verify::openings::query_positions;
@@ -44,7 +45,7 @@ impl Seen {
     /// Replays the transcript.
     fn of(key: ModelKey, statement: &Statement, proof: Proof) -> Self {
         let shape = ProofShape::of(&key);
-        let config = shape.parameters.pcs_config(shape.log_rows);
+        let config = shape.parameters.pcs_config(shape.log_degree);
         let roots = &proof.stark.0.commitments;
         let mut channel = Transcript::checking(proof.nonces.clone());
         open_transcript(&mut channel, &key, statement);
@@ -75,11 +76,8 @@ impl Seen {
         panic!("the model has no product");
     }
 
-    /// All that the proof says about some rows of a column, if the others are 0.
-    fn equations(&self, [tree, column]: [usize; 2], log_size: u32, rows: usize) -> Vec<Equation> {
-        let log_blowup = self.key.parameters().log_blowup;
-        let log_copies = self.key.max_log_size() - log_size;
-        let stark = &self.proof.stark.0;
+    /// All that the proof says about some rows of a column, if the others are 0 and it is bare.
+    fn equations(&self, column: [usize; 2], log_size: u32, rows: usize) -> Vec<Equation> {
         // The polynomials that are 1 in one row.
         let units: Vec<_> = (0..rows)
             .map(|row| {
@@ -91,14 +89,28 @@ impl Seen {
                     .interpolate()
             })
             .collect();
+        self.equations_of(&units, column, log_size)
+    }
+
+    /// All that the proof says about a column that is a sum of some polynomials.
+    fn equations_of(
+        &self,
+        units: &[CircleCoefficients<CpuBackend>],
+        [tree, column]: [usize; 2],
+        log_size: u32,
+    ) -> Vec<Equation> {
+        let parameters = self.key.parameters();
+        let log_extended = log_size + parameters.mode.excess() + parameters.log_blowup;
+        let log_copies = self.key.max_log_size() - log_size;
+        let stark = &self.proof.stark.0;
         let at = |point: CirclePoint<SecureField>| -> Vec<[BaseField; 4]> {
             units.iter().map(|unit| unit.eval_at_point(point).to_m31_array()).collect()
         };
-        let domain = CanonicCoset::new(log_size + log_blowup).circle_domain();
+        let domain = CanonicCoset::new(log_extended).circle_domain();
         let mut equations: Vec<Equation> = vec![];
         for (&position, &value) in self.positions.iter().zip(&stark.queried_values[tree][column]) {
             let position = ((position >> (log_copies + 1)) << 1) + (position & 1);
-            let place = bit_reverse_index(position, log_size + log_blowup);
+            let place = bit_reverse_index(position, log_extended);
             let row = at(domain.at(place).into_ef());
             equations.push((row.iter().map(|coordinates| coordinates[0]).collect(), value));
         }
@@ -206,4 +218,93 @@ fn a_committed_input_is_as_easy_to_compute_as_a_public_one() {
     let [_, input] = truth(&Statement::of(vec![Claim::public(inputs, vec![])]));
     let found = solve(seen.equations([1, witness], log_size, input.len()), input.len());
     assert_eq!(found, Some(input));
+}
+
+/// A hiding proof, and what the first input column of the product holds.
+fn hidden(preset: Preset) -> (Seen, Vec<i64>) {
+    let model = models::dense();
+    let prover = hiding(&model, preset).commit();
+    let (statement, proof) = prover.prove(&[models::inputs(&model, 7)]).unwrap();
+    let [_, input] = truth(&statement);
+    (Seen::of(prover.key().clone(), &statement, proof), input)
+}
+
+#[test]
+fn hiding_proofs_do_not_reveal_the_input() {
+    for preset in [Preset::FastTest, Preset::Standard] {
+        let attack = |seen: &Seen, rows: usize| {
+            let (log_size, [_, witness]) = seen.contraction();
+            solve(seen.equations([1, witness], log_size, rows), rows)
+        };
+        let (seen, input) = hidden(preset);
+        // Known idle rows contradict the openings; unknown ones leave too much open.
+        assert_eq!(attack(&seen, input.len()), None, "{preset}");
+        assert_eq!(attack(&seen, 1 << seen.contraction().0), None, "{preset}");
+        let _back = Defect::BareColumns.put_back();
+        let (seen, input) = hidden(preset);
+        assert_eq!(attack(&seen, input.len()), Some(input), "{preset}, bare");
+    }
+}
+
+/// The polynomials that a mask is a sum of: what stands in the upper half of the coefficients.
+fn mask(log_size: u32, length: usize) -> Vec<CircleCoefficients<CpuBackend>> {
+    let unit = |at: usize| {
+        let mut coefficients = vec![BaseField::zero(); 2 << log_size];
+        coefficients[(1 << log_size) + at] = BaseField::one();
+        CircleCoefficients::new(coefficients)
+    };
+    (0..length).map(unit).collect()
+}
+
+/// Whoever knows every row of a column but one, and how it is masked, is left with as many
+/// solutions as there are values of that row.
+#[test]
+fn a_row_of_a_hiding_proof_may_hold_anything_even_if_all_others_are_known() {
+    let attack = |(seen, input): (Seen, Vec<i64>)| {
+        let (log_size, [_, witness]) = seen.contraction();
+        // Unknown are the first row and the mask; what is known of the others is subtracted.
+        let known = input.len();
+        let mask = mask(log_size, seen.key.parameters().mask());
+        let of_mask = seen.equations_of(&mask, [1, witness], log_size);
+        let of_rows = seen.equations([1, witness], log_size, known);
+        let embed = |value: i64| crate::field::embed(i32::try_from(value).unwrap());
+        let left = of_mask.into_iter().zip(of_rows).map(|((mut mask, right), (rows, _))| {
+            let given = rows[1..].iter().zip(&input[1..]).map(|(&row, &x)| row * embed(x));
+            let right = right - given.sum::<BaseField>();
+            mask.insert(0, rows[0]);
+            (mask, right)
+        });
+        let equations: Vec<Equation> = left.collect();
+        // Every guess of the row can be completed with a mask: without the row, the equations of
+        // the mask alone are independent.
+        [0, 1, input[0], 77].map(|guess| {
+            let guessed = equations
+                .iter()
+                .map(|(left, right)| (left[1..].to_vec(), *right - left[0] * embed(guess)));
+            is_solvable(guessed.collect())
+        })
+    };
+    assert_eq!(attack(hidden(Preset::Standard)), [true; 4]);
+}
+
+/// Whether there is any solution.
+fn is_solvable(mut equations: Vec<Equation>) -> bool {
+    let unknowns = equations[0].0.len();
+    let mut rank = 0;
+    for column in 0..unknowns {
+        let Some(pivot) = (rank..equations.len()).find(|&row| !equations[row].0[column].is_zero())
+        else {
+            continue;
+        };
+        equations.swap(rank, pivot);
+        let inverse = equations[rank].0[column].inverse();
+        let (left, right) = equations[rank].clone();
+        for equation in &mut equations[rank + 1..] {
+            let factor = equation.0[column] * inverse;
+            equation.0.iter_mut().zip(&left).for_each(|(x, &y)| *x -= factor * y);
+            equation.1 -= factor * right;
+        }
+        rank += 1;
+    }
+    equations[rank..].iter().all(|(_, right)| right.is_zero())
 }

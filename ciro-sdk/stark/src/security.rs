@@ -12,6 +12,7 @@ use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 use crate::air::{Balance, Chip as _, Relation, Shape};
 use crate::chips::AnyChip;
 use crate::key::ModelKey;
+use crate::mode::Mode;
 use crate::preset::Parameters;
 
 /// Binary logarithm of the size of the secure field, QM31, rounded down: challenges come from it.
@@ -42,7 +43,7 @@ pub struct Security {
 impl Security {
     /// The security of proofs for a key.
     pub fn of(key: &ModelKey) -> Self {
-        Self::of_counts(&Counts::of(&key.chips), key.parameters())
+        Self::of_counts(&Counts::of(&key.chips, key.mode), key.parameters())
     }
 
     pub(crate) fn of_counts(counts: &Counts, parameters: Parameters) -> Self {
@@ -95,6 +96,8 @@ pub enum Regime {
 /// What the ledger counts of a key's chips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
+    /// Whether proofs hide.
+    pub(crate) mode: Mode,
     /// Rows of the tallest chip, as a binary logarithm.
     pub(crate) log_rows: u32,
     /// Cells of all chips, the model's own included.
@@ -114,18 +117,18 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Columns of the composition polynomial.
-    const COMPOSITION: u64 = 8;
-
-    pub(crate) fn of(chips: &[AnyChip]) -> Self {
+    pub(crate) fn of(chips: &[AnyChip], mode: Mode) -> Self {
+        // The composition polynomial, and the masks of FRI.
+        let last_tree = SECURE_EXTENSION_DEGREE * mode.pieces().iter().sum::<usize>();
         let mut counts = Self {
+            mode,
             log_rows: 0,
             cells: 0,
             columns: 0,
             lookups: 0,
             constraints: 0,
             folding: 0,
-            openings: Self::COMPOSITION,
+            openings: last_tree as u64,
         };
         let mut selectors = BTreeSet::new();
         let balance = Balance::of(chips);
@@ -152,6 +155,11 @@ impl Counts {
         counts.openings += selectors.len() as u64;
         counts
     }
+
+    /// Coefficients of the tallest column, as a binary logarithm.
+    pub(crate) fn log_degree(&self) -> u32 {
+        self.log_rows + self.mode.excess()
+    }
 }
 
 /// The ways to cheat, each in bits, grinding not yet counted.
@@ -167,8 +175,8 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(regime: Regime, counts: &Counts, parameters: Parameters) -> Self {
-        let log_rows = f64::from(counts.log_rows);
-        let log_domain = log_rows + f64::from(parameters.log_blowup);
+        let log_degree = f64::from(counts.log_degree());
+        let log_domain = log_degree + f64::from(parameters.log_blowup);
         let lucky = |count: f64| FIELD_BITS - log2(count);
         // A multiset that does not balance: its tuples fall together (degree 7 in alpha), its sum
         // vanishes or has a pole (each of degree 1 in z).
@@ -182,13 +190,13 @@ impl Ledger {
             };
         Self {
             queries: parameters.queries as f64
-                * query_bits(regime, counts.log_rows, parameters.log_blowup),
+                * query_bits(regime, counts.log_degree(), parameters.log_blowup),
             challenges: [("LogUp", lucky(fractions)), ("folding", lucky(to_f64(counts.folding)))],
             rounds: [
                 ("composition", lucky(to_f64(counts.constraints))),
                 // Constraints have degree 3; a function of that degree on the circle has twice as
                 // many zeros.
-                ("out-of-domain point", lucky(6.0 * exp2(log_rows))),
+                ("out-of-domain point", lucky(6.0 * exp2(log_degree))),
                 ("batching of columns", lucky(batching)),
                 ("FRI folding", lucky(2.0 * exp2(log_domain))),
             ],
@@ -208,12 +216,12 @@ impl Ledger {
     }
 }
 
-/// Bits of one query of FRI, for columns of `2^log_rows` values over M31 that are extended by a
-/// factor of `2^log_blowup`.
-pub fn query_bits(regime: Regime, log_rows: u32, log_blowup: u32) -> f64 {
+/// Bits of one query of FRI, for columns of `2^log_degree` coefficients over M31 that are extended
+/// by a factor of `2^log_blowup`.
+pub fn query_bits(regime: Regime, log_degree: u32, log_blowup: u32) -> f64 {
     // Quotients by an opening have two more zeros than columns have.
-    let rows = exp2(f64::from(log_rows));
-    let rate = (rows + 2.0) / (rows * exp2(f64::from(log_blowup)));
+    let degree = exp2(f64::from(log_degree));
+    let rate = (degree + 2.0) / (degree * exp2(f64::from(log_blowup)));
     let pass = match regime {
         Regime::Conjectured => capacity(rate),
         // Words outside the unique-decoding radius.

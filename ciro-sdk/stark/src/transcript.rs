@@ -9,6 +9,7 @@ use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleH
 
 use crate::field::embed;
 use crate::key::ModelKey;
+use crate::mode::Mode;
 use crate::statement::public_values;
 
 /// A Blake2s channel that asks for proof of work before challenges.
@@ -24,6 +25,9 @@ pub(crate) struct Transcript {
     /// Whether anything came in since the last challenge.
     fresh: bool,
     work: Work,
+    /// What is drawn, whatever came in, where a simulator may say so.
+    #[cfg(test)]
+    program: Program,
 }
 
 /// What is done where a proof of work is due.
@@ -46,13 +50,20 @@ impl Transcript {
     /// A verifier's transcript, which expects these nonces.
     pub(crate) fn checking(nonces: Vec<u64>) -> Self {
         let work = Work::Check { nonces: nonces.into_iter(), lacking: false };
+        #[cfg(test)]
+        return Self { work, program: Program::running(), ..Self::default() };
+        #[cfg(not(test))]
         Self { work, ..Self::default() }
     }
 
     /// A prover's transcript, which finds nonces.
     #[cfg(feature = "prove")]
     pub(crate) fn searching() -> Self {
-        Self { work: Work::Search(vec![]), ..Self::default() }
+        let work = Work::Search(vec![]);
+        #[cfg(test)]
+        return Self { work, program: Program::running(), ..Self::default() };
+        #[cfg(not(test))]
+        Self { work, ..Self::default() }
     }
 
     /// From here on, challenges cost so many zero bits.
@@ -67,6 +78,18 @@ impl Transcript {
             Work::Search(_) => true,
             Work::Check { lacking, .. } => !lacking,
         }
+    }
+
+    /// A prover's transcript as it stands, as a verifier's that expects the rest of the nonces
+    /// which the prover went on to find.
+    #[cfg(feature = "prove")]
+    pub(crate) fn replaying(self, nonces: &[u64]) -> Self {
+        let found = match &self.work {
+            Work::Search(found) => found.len(),
+            Work::Check { .. } => 0,
+        };
+        let rest: Vec<u64> = nonces.iter().skip(found).copied().collect();
+        Self { work: Work::Check { nonces: rest.into_iter(), lacking: false }, ..self }
     }
 
     /// The nonces that a prover's transcript found.
@@ -128,7 +151,10 @@ impl Channel for Transcript {
 
     fn draw_secure_felt(&mut self) -> SecureField {
         self.pay();
-        self.hash.draw_secure_felt()
+        let drawn = self.hash.draw_secure_felt();
+        #[cfg(test)]
+        let drawn = self.program.challenges.next().unwrap_or(drawn);
+        drawn
     }
 
     fn draw_secure_felts(&mut self, n_felts: usize) -> Vec<SecureField> {
@@ -138,8 +164,45 @@ impl Channel for Transcript {
 
     /// Query positions: stwo puts a proof of work of its own before them.
     fn draw_u32s(&mut self) -> Vec<u32> {
-        self.hash.draw_u32s()
+        let drawn = self.hash.draw_u32s();
+        #[cfg(test)]
+        let drawn =
+            drawn.into_iter().map(|word| self.program.words.next().unwrap_or(word)).collect();
+        drawn
     }
+}
+
+/// What transcripts draw while a simulator runs: it may choose a random oracle's answers.
+#[cfg(test)]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    challenges: std::vec::IntoIter<SecureField>,
+    words: std::vec::IntoIter<u32>,
+}
+
+#[cfg(test)]
+impl Program {
+    /// Challenges, and the words that query positions are made of.
+    pub(crate) fn new(challenges: Vec<SecureField>, words: Vec<u32>) -> Self {
+        Self { challenges: challenges.into_iter(), words: words.into_iter() }
+    }
+
+    /// Lets every transcript that begins on this thread within `run` draw these.
+    pub(crate) fn within<T>(self, run: impl FnOnce() -> T) -> T {
+        PROGRAM.set(self);
+        let result = run();
+        PROGRAM.set(Self::default());
+        result
+    }
+
+    fn running() -> Self {
+        PROGRAM.with_borrow(Self::clone)
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    static PROGRAM: std::cell::RefCell<Program> = std::cell::RefCell::default();
 }
 
 /// Blake2s trees, whose roots go into a [`Transcript`].
@@ -159,7 +222,10 @@ impl MerkleChannel for Trees {
 /// Starts the transcript: protocol, model key, context, public values. Everything that follows is
 /// bound to them.
 pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statement: &Statement) {
-    let protocol = Blake2s256::digest(b"ciro tensor stark v3");
+    let protocol = Blake2s256::digest(match key.mode {
+        Mode::Plain => &b"ciro tensor stark v3"[..],
+        Mode::Hiding => b"ciro tensor stark v3, hiding",
+    });
     for bytes in [protocol.into(), key.digest(), statement.context.to_bytes()] {
         let bytes: [u8; 32] = bytes;
         let (words, _) = bytes.as_chunks::<4>();

@@ -37,6 +37,8 @@ pub(crate) struct Air {
     index: usize,
     challenges: Challenges,
     closing: Closing,
+    /// How many more coefficients its columns have than rows, as a binary logarithm.
+    excess: u32,
     /// Column ids are asked for once, when the component is built; spelling them out for every row
     /// would cost more than the constraints.
     naming: AtomicBool,
@@ -49,7 +51,13 @@ impl Air {
         challenges: Challenges,
         closing: Closing,
     ) -> Self {
-        Self { chip, index, challenges, closing, naming: AtomicBool::new(true) }
+        Self { chip, index, challenges, closing, excess: 0, naming: AtomicBool::new(true) }
+    }
+
+    /// The same over columns of `2^excess` times as many coefficients as rows.
+    #[cfg(feature = "prove")]
+    pub(crate) fn masked(self, excess: u32) -> Self {
+        Self { excess, ..self }
     }
 
     /// Stops spelling out column ids.
@@ -64,7 +72,7 @@ impl FrameworkEval for Air {
     }
 
     fn max_constraint_log_degree_bound(&self) -> u32 {
-        self.chip.log_size() + 1
+        self.chip.log_size() + 1 + self.excess
     }
 
     fn evaluate<E: EvalAtRow>(&self, eval: E) -> E {

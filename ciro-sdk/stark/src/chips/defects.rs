@@ -35,6 +35,14 @@ pub(crate) enum Defect {
     AnyImage,
     /// The total of the public values is not held against the statement.
     OpenPublicValues,
+    /// Columns are not masked, though the key says that proofs hide.
+    BareColumns,
+    /// Nor are the pieces of the composition polynomial.
+    BarePieces,
+    /// Nor is what FRI is about.
+    BareBatch,
+    /// Leaves have no salts.
+    BareLeaves,
 }
 
 impl Defect {

@@ -37,6 +37,9 @@ impl ModelKey {
     /// # Errors
     /// [`FeltsError`] if that verifier does not take the model.
     pub fn to_felts(&self) -> Result<Vec<Felt>, FeltsError> {
+        if self.mode.hides() {
+            return Err(FeltsError::Hiding);
+        }
         let log_rows = self.max_log_size();
         if log_rows > LOG_ROWS_MAX {
             return Err(FeltsError::TooTall { log_rows, most: LOG_ROWS_MAX });

@@ -56,6 +56,12 @@ impl std::fmt::Display for Felt {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeltsError {
+    /// Proofs for the key are masked.
+    #[error(
+        "proofs for the key hide inputs and execution, and the verifier on the chain knows plain \
+         ones alone: make a key without hiding"
+    )]
+    Hiding,
     /// The domain has more points than the verifier takes.
     #[error(
         "the model's trace has 2^{log_rows} rows, the verifier on the chain takes at most 2^{most}: \

@@ -172,6 +172,12 @@ mod tests {
     }
 
     #[test]
+    fn keys_whose_proofs_hide_have_no_felts() {
+        let plan = crate::prover::tests::hiding(&models::mlp(), Preset::FastTest);
+        assert_eq!(plan.commit().key().to_felts(), Err(FeltsError::Hiding));
+    }
+
+    #[test]
     fn statements_of_another_form_are_refused() {
         let (key, statement) = stated(&Committing::Nothing, &Committing::Nothing);
         let refused = |change: &dyn Fn(&mut Statement)| {

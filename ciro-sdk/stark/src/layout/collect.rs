@@ -49,7 +49,12 @@ pub(super) struct Collector<'m> {
 }
 
 impl<'m> Collector<'m> {
-    pub(super) fn new(model: &'m IntegerModel, batch: u32) -> Result<Self, LayoutError> {
+    /// No chip will have fewer than `2^log_size_min` rows.
+    pub(super) fn new(
+        model: &'m IntegerModel,
+        batch: u32,
+        log_size_min: u32,
+    ) -> Result<Self, LayoutError> {
         const MOST: u64 = 1 << 30;
         let elements = model.nodes().iter().map(|node| node.len() as u64).sum::<u64>();
         let elements = elements.saturating_mul(batch.into());
@@ -72,7 +77,7 @@ impl<'m> Collector<'m> {
             }
         }
         let wiring = Wiring::new(model, batch);
-        let costs = Costs::of(elements);
+        let costs = Costs::of(elements, log_size_min);
         let mut this = Self {
             model,
             wiring,

@@ -7,19 +7,13 @@ use crate::chips::AnyChip;
 use crate::chips::limbs::Limbs;
 use crate::chips::unique::Width;
 
-/// The fewest rows a chip may have: one vector of the prover's widest evaluator.
-pub(crate) const MIN_LOG_SIZE: u32 = 5;
-
-/// The number of rows, as a binary logarithm, that holds `rows` rows.
-pub(crate) fn log_size(rows: usize) -> u32 {
-    rows.max(1).next_power_of_two().ilog2().max(MIN_LOG_SIZE)
-}
-
 /// What shapes cost, in committed cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Costs {
     /// A column of any height: queries open it, transforms and hashes begin and end.
     column: u32,
+    /// The fewest rows of a chip, as a binary logarithm.
+    log_size_min: u32,
 }
 
 impl Costs {
@@ -32,11 +26,18 @@ impl Costs {
 
     /// The costs for a model of so many tensor elements. The larger a model, the less of its
     /// proving time, but not of its proof's size, is in a column.
-    pub(crate) fn of(elements: u64) -> Self {
+    ///
+    /// No chip has fewer than `2^log_size_min` rows.
+    pub(crate) fn of(elements: u64, log_size_min: u32) -> Self {
         const COLUMN: u32 = 2500;
         const ELEMENTS_OF_ONE: u32 = 400;
         let elements = u32::try_from(elements).unwrap_or(u32::MAX);
-        Self { column: COLUMN + elements / ELEMENTS_OF_ONE }
+        Self { column: COLUMN + elements / ELEMENTS_OF_ONE, log_size_min }
+    }
+
+    /// The number of rows of a chip, as a binary logarithm, that holds `rows` rows.
+    pub(crate) fn log_size(self, rows: usize) -> u32 {
+        rows.max(1).next_power_of_two().ilog2().max(self.log_size_min)
     }
 
     /// What a column costs beside its cells.

@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_model::integer::Visibilities;
-
 use super::collect::Collector;
 use super::commitments::Shown;
-use super::cost::{Costs, log_size};
+use super::cost::Costs;
 use super::error::LayoutError;
 use super::wiring::Wiring;
 use super::{Layout, ops};
 use crate::air::Chip as _;
 use crate::chips::limbs::Limbs;
 use crate::chips::unique::Width;
+use crate::key::Terms;
 use crate::rows::admit::AdmitRows;
 use crate::rows::arithmetic::Arithmetic;
 use crate::rows::division::{DivisionRows, RootRows};
@@ -27,7 +26,7 @@ use crate::rows::{Auxiliary, PlacedChip, constants};
 
 impl Collector<'_> {
     /// Lays all work into chips.
-    pub(super) fn lay(mut self, visibilities: &Visibilities) -> Result<Layout, LayoutError> {
+    pub(super) fn lay(mut self, terms: &Terms) -> Result<Layout, LayoutError> {
         let costs = self.costs;
         let mut tables = Tables::default();
         tables.range(0);
@@ -40,7 +39,7 @@ impl Collector<'_> {
         // Products of one kind stand together, so that few rows only separate others.
         self.products.sort_by_key(|product| (product.is_dynamic(), product.is_rounded()));
 
-        let Shown { public, committed, admitted } = self.show(visibilities)?;
+        let Shown { public, committed, admitted } = self.show(&terms.visibilities)?;
         let Self {
             mut wiring,
             products,
@@ -64,12 +63,12 @@ impl Collector<'_> {
         let divisions = DivisionRows::new(&divisions, costs, (&mut tables, &mut wiring));
         let roots = RootRows::new(&roots, costs, (&mut tables, &mut wiring));
         let embeddings = Embeddings::new(&embeddings, costs, &mut wiring);
-        let ranks = RankRows::new(&ranks, limbs.bits(), (&mut tables, &mut wiring));
-        let paths = PathRows::new(&forests, limbs.bits(), &mut tables);
-        let leaves = LeafRows::new(&forests, &mut wiring);
+        let ranks = RankRows::new(&ranks, (limbs.bits(), costs), (&mut tables, &mut wiring));
+        let paths = PathRows::new(&forests, (limbs.bits(), costs), &mut tables);
+        let leaves = LeafRows::new(&forests, costs, &mut wiring);
         let admitted = AdmitRows::new(&admitted, costs, &mut tables);
         let salts = committed.iter().map(|tensor| tensor.salt).collect();
-        let hashes = HashRows::new(committed, &mut wiring);
+        let hashes = HashRows::new(committed, costs, &mut wiring);
         let mut auxiliary: Vec<Box<dyn Auxiliary>> = vec![];
         auxiliary.extend(steps.into_iter().map(|steps| Box::new(steps) as Box<dyn Auxiliary>));
         auxiliary.extend(paths.as_ref().map(PathRows::idle_visits));
@@ -95,7 +94,7 @@ impl Collector<'_> {
         let tallest = chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0);
         chips.extend(tables.kinds().map(|kind| tables.place(kind, costs, tallest)));
         let (bases, extra) = wiring.into_parts();
-        Ok(Layout { chips, extra, auxiliary, bases, tables, salts })
+        Ok(Layout { chips, extra, auxiliary, bases, tables, salts, mode: terms.mode })
     }
 
     /// Replaces draft numbers by table numbers, and makes the range tables of remainders.
@@ -120,7 +119,7 @@ fn place_extrema(
     tables: &mut Tables,
     wiring: &mut Wiring<'_>,
 ) -> Vec<Extrema> {
-    let log_size = log_size(groups.iter().map(|group| group.elements.len()).sum());
+    let log_size = costs.log_size(groups.iter().map(|group| group.elements.len()).sum());
     let widths = groups.iter().map(|group| group.width).collect();
     let has_range = |bits| tables.has_range(bits);
     let bits = costs.cheapest_limbs(&widths, has_range, |limbs| kind.chip(log_size, limbs)).bits();
@@ -136,7 +135,7 @@ fn place_extrema(
         for group in &groups {
             tables.ranges(limbs, [group.width]);
         }
-        placed.extend(Extrema::new(kind, &groups, limbs, wiring));
+        placed.extend(Extrema::new(kind, &groups, limbs, (costs, wiring)));
     }
     placed
 }

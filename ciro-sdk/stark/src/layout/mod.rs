@@ -19,12 +19,13 @@ mod role;
 mod roundings;
 pub(crate) mod wiring;
 
-use ciro_model::integer::Visibilities;
 use ciro_model::{IntegerModel, Interface};
 
 use crate::air::Chip as _;
 use crate::chips::AnyChip;
 use crate::commitment::Salt;
+use crate::key::Terms;
+use crate::mode::{LOG_SIZE_MIN, Mode};
 use crate::preset::{Parameters, Preset};
 use crate::rows::table::Tables;
 use crate::rows::{Auxiliary, PlacedChip};
@@ -46,23 +47,28 @@ pub(crate) struct Layout {
     pub(crate) tables: Tables,
     /// Where the salt of every committed tensor begins, sample by sample, inputs before outputs.
     pub(crate) salts: Vec<Address>,
+    /// Whether proofs hide.
+    pub(crate) mode: Mode,
 }
 
 impl Layout {
-    /// Lays out a model for proofs of `batch` inputs at once, which show its inputs and outputs
-    /// like this.
+    /// Lays out a model for proofs on these terms.
     ///
     /// # Errors
     /// [`LayoutError`] if a node cannot be proven, with its name.
-    pub(crate) fn new(
-        model: &IntegerModel,
-        batch: u32,
-        visibilities: &Visibilities,
-    ) -> Result<Self, LayoutError> {
-        visibilities.check(&Interface::of(model))?;
-        let layout = collect::Collector::new(model, batch)?.lay(visibilities)?;
-        crate::key::check_chips(&layout.shapes()).map_err(LayoutError::Chips)?;
-        Ok(layout)
+    pub(crate) fn new(model: &IntegerModel, terms: &Terms) -> Result<Self, LayoutError> {
+        terms.visibilities.check(&Interface::of(model))?;
+        let mut log_size_min = LOG_SIZE_MIN;
+        loop {
+            let layout = collect::Collector::new(model, terms.batch, log_size_min)?.lay(terms)?;
+            crate::key::check_chips(&layout.shapes(), terms.mode).map_err(LayoutError::Chips)?;
+            // Masks follow from the number of queries, which follows from the size.
+            let needed = layout.parameters(terms.preset).log_size_min();
+            if needed <= log_size_min {
+                return Ok(layout);
+            }
+            log_size_min = needed;
+        }
     }
 
     /// The value of every address, from the values of the model's nodes for each sample
@@ -104,7 +110,7 @@ impl Layout {
 
     /// The security parameters of a preset for this layout's size.
     pub(crate) fn parameters(&self, preset: Preset) -> Parameters {
-        preset.parameters(&Counts::of(&self.shapes()))
+        preset.parameters(&Counts::of(&self.shapes(), self.mode))
     }
 
     /// The largest number of rows of a chip, as a binary logarithm.

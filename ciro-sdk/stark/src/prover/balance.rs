@@ -20,9 +20,10 @@ use crate::rows::Column;
 enum Order {
     /// Rows of the trace: a short column repeats.
     Rows,
-    /// Points of the domain of twice the rows that constraints are evaluated on, as stwo orders
-    /// them: bit by bit reversed, neighbours are mirror images of each other.
-    Points,
+    /// Points of the domain that constraints are evaluated on, so many for each row as a binary
+    /// logarithm, as stwo orders them: bit by bit reversed, neighbours are mirror images of each
+    /// other.
+    Points(u32),
 }
 
 impl Order {
@@ -30,7 +31,7 @@ impl Order {
     fn log_values_per_row(self) -> u32 {
         match self {
             Self::Rows => 0,
-            Self::Points => 1,
+            Self::Points(log_values_per_row) => log_values_per_row,
         }
     }
 
@@ -39,7 +40,7 @@ impl Order {
     fn place(self, at: usize, length: usize, log_copies: u32) -> usize {
         match self {
             Self::Rows => at % length,
-            Self::Points => ((at >> (log_copies + 1)) << 1) + (at & 1),
+            Self::Points(_) => ((at >> (log_copies + 1)) << 1) + (at & 1),
         }
     }
 
@@ -128,20 +129,21 @@ fn run(sum: &Sum, columns: &mut [Column]) -> SecureField {
     SecureField::from_m31_array(end)
 }
 
-/// What other chips add to each sum, on the domain that constraints are evaluated on.
+/// What other chips add to each sum, on the domain that constraints are evaluated on: twice as
+/// large as a column has coefficients, which are `2^excess` times as many as rows.
 pub(super) fn others(
     balance: &Balance,
     trace: &Trace<'_, SimdBackend>,
-    log_blowup: u32,
+    [log_blowup, excess]: [u32; 2],
 ) -> Vec<Poly<SimdBackend>> {
     let tree = &trace.polys[INTERACTION_TRACE_IDX];
     // Committed columns are evaluated on a larger domain, of which this one is the first part.
     let read = |column: usize| tree[column].evals.values.as_slice();
     let of_sum = |sum: &Sum| {
-        let committed = CanonicCoset::new(sum.log_size + log_blowup).circle_domain();
+        let committed = CanonicCoset::new(sum.log_size + excess + log_blowup).circle_domain();
         let domain = committed.split(log_blowup - 1).0;
         coordinates(|coordinate| {
-            let values = Order::Points.add_up(sum, coordinate, &read);
+            let values = Order::Points(1 + excess).add_up(sum, coordinate, &read);
             Poly::new(None, CircleEvaluation::new(domain, values.into_iter().collect()))
         })
     };

@@ -3,19 +3,19 @@
 
 use stwo::core::fields::m31::BaseField;
 
-use super::lab::{Lab, column, only, said};
+use super::lab::{Lab, column, heights, only, said};
 use super::tests::{Case, forge_output, models};
 use crate::air::{Balance, Kind};
 use crate::chips::defects::Defect;
 use crate::chips::{
     AccumulateChip, AnyChip, ConstantsChip, ContractChip, IoChip, TableChip, TableKind,
 };
+use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::rows::Column;
 use crate::verify::VerificationError;
 
-const SHORT: u32 = 5;
-const TALL: u32 = 6;
+const MODES: [Mode; 2] = [Mode::Plain, Mode::Hiding];
 
 fn table(log_size: u32) -> AnyChip {
     AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions })
@@ -27,17 +27,19 @@ fn io(log_size: u32) -> AnyChip {
 
 /// Two tables, a short one and one as tall as the public values, with the same entries in their
 /// first rows; so often is entry 3 of each counted.
-fn tables(log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
-    let chips = vec![table(log_sizes[0]), table(log_sizes[1]), io(TALL)];
+fn tables(mode: Mode, log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
+    let [_, tall] = heights(mode);
+    let chips = vec![table(log_sizes[0]), table(log_sizes[1]), io(tall)];
     let entries = |log_size: u32| {
         (0..3).map(|at| column((0..1 << log_size).map(|row| 100 * at + row))).collect()
     };
     let counts = |at: usize| vec![only(log_sizes[at], 3, counts[at])];
     Lab {
+        mode,
         taken: chips.clone(),
         chips,
-        fixed: vec![entries(log_sizes[0]), entries(log_sizes[1]), vec![only(TALL, 0, 0); 2]],
-        witness: vec![counts(0), counts(1), vec![only(TALL, 0, 0)]],
+        fixed: vec![entries(log_sizes[0]), entries(log_sizes[1]), vec![only(tall, 0, 0); 2]],
+        witness: vec![counts(0), counts(1), vec![only(tall, 0, 0)]],
     }
 }
 
@@ -59,65 +61,84 @@ fn needs(defect: Defect, lab: &Lab, cheat: impl Fn(&Balance, &mut [Column])) {
 
 #[test]
 fn sums_that_cancel_are_accepted_whatever_the_heights_of_their_chips() {
-    for log_sizes in [[SHORT, SHORT], [SHORT, TALL], [TALL, SHORT], [TALL, TALL]] {
-        let lab = tables(log_sizes, [5, -5]);
-        assert_eq!(lab.verdicts(|_, _| {}), [const { Ok(()) }; 4], "{log_sizes:?}");
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        for log_sizes in [[short, short], [short, tall], [tall, short], [tall, tall]] {
+            let lab = tables(mode, log_sizes, [5, -5]);
+            assert_eq!(lab.verdicts(|_, _| {}), [const { Ok(()) }; 4], "{log_sizes:?}");
+        }
     }
 }
 
 #[test]
 fn one_chip_alone_balances_itself() {
-    let lab = |count| Lab {
-        chips: vec![io(SHORT)],
-        taken: vec![io(SHORT)],
-        fixed: vec![vec![only(SHORT, 0, 9), only(SHORT, 0, count)]],
-        witness: vec![vec![only(SHORT, 0, 0)]],
-    };
-    assert_eq!(lab(0).verdicts(|_, _| {}), [const { Ok(()) }; 4]);
-    needs(Defect::OpenWiring, &lab(1), |_, _| {});
+    for mode in MODES {
+        let [short, _] = heights(mode);
+        let lab = |count| Lab {
+            mode,
+            chips: vec![io(short)],
+            taken: vec![io(short)],
+            fixed: vec![vec![only(short, 0, 9), only(short, 0, count)]],
+            witness: vec![vec![only(short, 0, 0)]],
+        };
+        assert_eq!(lab(0).verdicts(|_, _| {}), [const { Ok(()) }; 4]);
+        needs(Defect::OpenWiring, &lab(1), |_, _| {});
+    }
 }
 
 #[test]
 fn sums_that_do_not_cancel_are_refused() {
-    for log_sizes in [[SHORT, SHORT], [SHORT, TALL], [TALL, TALL]] {
-        needs(Defect::OpenWiring, &tables(log_sizes, [5, -4]), |_, _| {});
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        for log_sizes in [[short, short], [short, tall], [tall, tall]] {
+            needs(Defect::OpenWiring, &tables(mode, log_sizes, [5, -4]), |_, _| {});
+        }
     }
 }
 
 #[test]
 fn a_running_sum_that_ends_elsewhere_is_refused() {
-    let cheat = |balance: &Balance, columns: &mut [Column]| {
-        let last = running(balance, columns)[2].last_mut().unwrap();
-        *last += BaseField::from(1u32);
-    };
-    needs(Defect::OpenWiring, &tables([SHORT, TALL], [5, -5]), cheat);
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        let cheat = |balance: &Balance, columns: &mut [Column]| {
+            let last = running(balance, columns)[2].last_mut().unwrap();
+            *last += BaseField::from(1u32);
+        };
+        needs(Defect::OpenWiring, &tables(mode, [short, tall], [5, -5]), cheat);
+    }
 }
 
 #[test]
 fn a_running_sum_that_is_reset_on_the_way_is_refused() {
-    // What does not cancel is taken back in row 40.
-    let cheat = |balance: &Balance, columns: &mut [Column]| {
-        for column in running(balance, columns) {
-            let end = *column.last().unwrap();
-            column[40..].iter_mut().for_each(|sum| *sum -= end);
-        }
-    };
-    needs(Defect::OpenWiring, &tables([SHORT, TALL], [1, 0]), cheat);
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        // What does not cancel is taken back in row 40.
+        let cheat = |balance: &Balance, columns: &mut [Column]| {
+            for column in running(balance, columns) {
+                let end = *column.last().unwrap();
+                column[40..].iter_mut().for_each(|sum| *sum -= end);
+            }
+        };
+        needs(Defect::OpenWiring, &tables(mode, [short, tall], [1, 0]), cheat);
+    }
 }
 
 #[test]
 fn a_running_sum_that_begins_with_what_is_missing_is_refused() {
-    // Shifted as a whole it is as good as before; shifted from row 1 on it is not.
-    let shift = |from: usize| {
-        move |balance: &Balance, columns: &mut [Column]| {
-            for column in running(balance, columns) {
-                column[from..].iter_mut().for_each(|sum| *sum += BaseField::from(77u32));
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        // Shifted as a whole it is as good as before; shifted from row 1 on it is not.
+        let shift = |from: usize| {
+            move |balance: &Balance, columns: &mut [Column]| {
+                for column in running(balance, columns) {
+                    column[from..].iter_mut().for_each(|sum| *sum += BaseField::from(77u32));
+                }
             }
-        }
-    };
-    let lab = tables([SHORT, TALL], [5, -5]);
-    assert_eq!(lab.verdicts(shift(0)), [const { Ok(()) }; 4]);
-    needs(Defect::OpenWiring, &lab, shift(1));
+        };
+        let lab = tables(mode, [short, tall], [5, -5]);
+        assert_eq!(lab.verdicts(shift(0)), [const { Ok(()) }; 4]);
+        needs(Defect::OpenWiring, &lab, shift(1));
+    }
 }
 
 /// Checks that a proof is accepted by a verifier with a defect, and that neither it nor the proof
@@ -138,33 +159,40 @@ fn needs_all(defect: Defect, lab: &Lab) {
 
 #[test]
 fn sums_that_cancel_without_one_chip_are_refused() {
-    // The first table that does not close the sum itself is forgotten, the others' sums are 0.
-    for (log_sizes, counts) in [([SHORT, TALL], [1, 0]), ([TALL, SHORT], [0, 1])] {
-        needs_all(Defect::ForgottenChip, &tables(log_sizes, counts));
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        // The first table that does not close the sum itself is forgotten, the others' sums are 0.
+        for (log_sizes, counts) in [([short, tall], [1, 0]), ([tall, short], [0, 1])] {
+            needs_all(Defect::ForgottenChip, &tables(mode, log_sizes, counts));
+        }
     }
 }
 
 #[test]
 fn copies_of_a_short_chip_count_as_one() {
-    needs_all(Defect::CountedCopies, &tables([SHORT, TALL], [1, -2]));
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        needs_all(Defect::CountedCopies, &tables(mode, [short, tall], [1, -2]));
+    }
 }
 
 /// A product of 3 and 5 in the last row of a contraction, and a result in the last row of an
 /// accumulation of another height.
-fn product(log_sizes: [u32; 2], result: i32) -> Lab {
+fn product(mode: Mode, log_sizes: [u32; 2], result: i32) -> Lab {
+    let [short, _] = heights(mode);
     let [contract, accumulate] = log_sizes;
     let last = |log_size: u32, value| only(log_size, (1 << log_size) - 1, value);
     let zero = |log_size: u32| only(log_size, 0, 0);
     let chips = vec![
-        io(SHORT),
-        AnyChip::Constants(ConstantsChip { log_size: SHORT, lanes: 1 }),
+        io(short),
+        AnyChip::Constants(ConstantsChip { log_size: short, lanes: 1 }),
         AnyChip::Contract(ContractChip { log_size: contract, left: 1, right: 1, dynamic: false }),
         AnyChip::Accumulate(AccumulateChip { log_size: accumulate, lanes: 1, limbs: None }),
     ];
     // Address 0 holds 0, address 1 holds the operand; each row of the contraction reads one.
-    let mut readers = only(SHORT, 0, (1 << contract) - 1);
+    let mut readers = only(short, 0, (1 << contract) - 1);
     readers[1] = BaseField::from(1u32);
-    let constants = vec![only(SHORT, 1, 1), only(SHORT, 1, 3), readers];
+    let constants = vec![only(short, 1, 1), only(short, 1, 3), readers];
     let of_contract = vec![
         zero(contract),
         last(contract, 1),
@@ -178,11 +206,12 @@ fn product(log_sizes: [u32; 2], result: i32) -> Lab {
         of_accumulate[flag] = last(accumulate, 1);
     }
     Lab {
+        mode,
         taken: chips.clone(),
         chips,
-        fixed: vec![vec![zero(SHORT); 2], constants, of_contract, of_accumulate],
+        fixed: vec![vec![zero(short); 2], constants, of_contract, of_accumulate],
         witness: vec![
-            vec![zero(SHORT)],
+            vec![zero(short)],
             vec![],
             vec![last(contract, 3)],
             vec![last(accumulate, result)],
@@ -192,29 +221,35 @@ fn product(log_sizes: [u32; 2], result: i32) -> Lab {
 
 #[test]
 fn products_are_held_against_results_whatever_the_heights_of_their_chips() {
-    for log_sizes in [[SHORT, SHORT], [SHORT, TALL], [TALL, SHORT], [TALL, TALL]] {
-        let honest = product(log_sizes, 15);
-        assert_eq!(honest.verdicts(|_, _| {}), [const { Ok(()) }; 4], "{log_sizes:?}");
-        needs(Defect::OpenProducts, &product(log_sizes, 16), |_, _| {});
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        for log_sizes in [[short, short], [short, tall], [tall, short], [tall, tall]] {
+            let honest = product(mode, log_sizes, 15);
+            assert_eq!(honest.verdicts(|_, _| {}), [const { Ok(()) }; 4], "{log_sizes:?}");
+            needs(Defect::OpenProducts, &product(mode, log_sizes, 16), |_, _| {});
+        }
     }
 }
 
 #[test]
 fn totals_stand_in_the_last_row_of_each_chip() {
-    // In the row before, both totals are still 0.
-    for log_sizes in [[SHORT, SHORT], [SHORT, TALL], [TALL, SHORT]] {
-        needs(Defect::EarlyTotals, &product(log_sizes, 16), |_, _| {});
+    for mode in MODES {
+        let [short, tall] = heights(mode);
+        // In the row before, both totals are still 0.
+        for log_sizes in [[short, short], [short, tall], [tall, short]] {
+            needs(Defect::EarlyTotals, &product(mode, log_sizes, 16), |_, _| {});
+        }
     }
 }
 
 #[test]
 fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
-    for preset in Preset::QUICK {
-        let mut case = Case::at(preset, &models::dense(), 1);
+    for (mode, preset) in MODES.into_iter().flat_map(|mode| Preset::QUICK.map(|p| (mode, p))) {
+        let mut case = Case::of(mode, preset, &models::dense());
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
         assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");
         let _back = Defect::OpenProducts.put_back();
-        let mut case = Case::at(preset, &models::dense(), 1);
+        let mut case = Case::of(mode, preset, &models::dense());
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
         assert_eq!(case.verdict(), Ok(()), "{preset}");
     }
@@ -222,9 +257,9 @@ fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
 
 #[test]
 fn public_values_other_than_the_statements_need_their_total() {
-    for preset in Preset::QUICK {
+    for (mode, preset) in MODES.into_iter().flat_map(|mode| Preset::QUICK.map(|p| (mode, p))) {
         let case = || {
-            let mut case = Case::at(preset, &models::mlp(), 1);
+            let mut case = Case::of(mode, preset, &models::mlp());
             case.statement.claims[0].input.public_mut().unwrap()[0].data_mut()[3] ^= 1;
             case
         };
@@ -236,9 +271,9 @@ fn public_values_other_than_the_statements_need_their_total() {
 
 #[test]
 fn a_wrong_multiplicity_of_a_model_needs_the_running_sum() {
-    for preset in Preset::QUICK {
+    for (mode, preset) in MODES.into_iter().flat_map(|mode| Preset::QUICK.map(|p| (mode, p))) {
         let case = || {
-            let mut case = Case::at(preset, &models::mlp(), 1);
+            let mut case = Case::of(mode, preset, &models::mlp());
             let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
             case.witness[chip][0][0] += BaseField::from(1u32);
             case

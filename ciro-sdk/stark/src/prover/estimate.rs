@@ -5,7 +5,9 @@ use ciro_model::{IntegerModel, Interface};
 use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 
 use crate::air::{Balance, Chip as _};
+use crate::key::Terms;
 use crate::layout::{Layout, LayoutError};
+use crate::mode::Mode;
 use crate::preset::{Parameters, Preset};
 use crate::security::{Counts, Security};
 
@@ -39,32 +41,39 @@ impl Estimate {
     /// [`LayoutError`] if the model cannot be proven on this route.
     pub fn of(model: &IntegerModel, preset: Preset, batch: u32) -> Result<Self, LayoutError> {
         let visibilities = Visibilities::public(&Interface::of(model));
-        Ok(Self::of_layout(&Layout::new(model, batch, &visibilities)?, preset))
+        let terms = Terms { preset, batch, visibilities, mode: Mode::Plain };
+        Ok(Self::of_layout(&Layout::new(model, &terms)?, preset))
     }
 
     pub(crate) fn of_layout(layout: &Layout, preset: Preset) -> Self {
-        let counts = Counts::of(&layout.shapes());
+        let (mode, log_degree) = (layout.mode, layout.max_log_size() + layout.mode.excess());
+        let counts = Counts::of(&layout.shapes(), mode);
         let p = preset.parameters(&counts);
         let security = Security::of_counts(&counts, p);
         let balance = Balance::of(&layout.shapes());
         let [mut cells, mut fixed_cells, mut openings] = [0u64; 3];
         for (number, placed) in layout.chips.iter().enumerate() {
-            let (shape, rows) = (&placed.shape, 1u64 << placed.chip.log_size());
+            let (shape, rows) = (&placed.shape, 1u64 << (placed.chip.log_size() + mode.excess()));
             cells += shape.committed() as u64 * rows;
             fixed_cells += shape.fixed as u64 * rows;
             // Folds and some LogUp columns are opened in two rows.
             let logup = usize::from(balance.opens_twice((number, &placed.chip)));
             openings += (SECURE_EXTENSION_DEGREE * (shape.folds + logup)) as u64;
         }
-        let columns = counts.columns + 8 + 2;
+        // The last tree, and two columns' worth of everything else.
+        let last_tree = SECURE_EXTENSION_DEGREE * mode.pieces().iter().sum::<usize>();
+        let columns = counts.columns + last_tree as u64 + 2;
         openings += columns;
+        let salts = mode.salts().iter().sum::<usize>() as u64;
+        let columns = columns + salts;
+        cells += mode.noise() << log_degree;
         let log_rows = layout.max_log_size();
         let work = to_f64(cells) + FIXED_WEIGHT * to_f64(fixed_cells);
         let extension = f64::from(1u32 << p.log_blowup);
         let prove_ms = BASE_MS
             + to_f64(columns) * COLUMN_MS
             + work * CELL_NS * 1e-6 * extension / 2.0
-            + f64::from(1u32 << (log_rows + p.log_blowup)) * DOMAIN_NS * 1e-6;
+            + f64::from(1u32 << (log_degree + p.log_blowup)) * DOMAIN_NS * 1e-6;
         let bytes = (to_f64(cells) + to_f64(fixed_cells)) * 4.0 * (2.0 + extension) * MEMORY_FACTOR;
         Self {
             cells,
@@ -73,7 +82,7 @@ impl Estimate {
             log_rows,
             prove_ms,
             memory_mb: BASE_MB + bytes / 1_048_576.0,
-            proof_bytes: proof_bytes(p, log_rows, columns, openings),
+            proof_bytes: proof_bytes(p, log_degree, columns, openings),
             security_bits: security.whole_conjectured_bits(),
             proven_security_bits: security.whole_proven_bits(),
         }
@@ -92,7 +101,7 @@ const MEMORY_FACTOR: f64 = 1.8;
 
 /// Bytes of a proof: opened values, the columns' values at the queries, and authentication paths of
 /// four trees and of the FRI layers.
-fn proof_bytes(p: Parameters, log_rows: u32, columns: u64, openings: u64) -> u64 {
+fn proof_bytes(p: Parameters, log_degree: u32, columns: u64, openings: u64) -> u64 {
     let queries = p.queries as f64;
     // Distinct positions among uniformly drawn ones, and the nodes that their paths do not share.
     let distinct = |log_size: u32| {
@@ -109,7 +118,7 @@ fn proof_bytes(p: Parameters, log_rows: u32, columns: u64, openings: u64) -> u64
             .sum::<f64>()
             .max(0.0)
     };
-    let domain = log_rows + p.log_blowup;
+    let domain = log_degree + p.log_blowup;
     let mut bytes = to_f64(openings) * 16.0
         + to_f64(columns) * distinct(domain) * 4.0
         + 4.0 * path_nodes(domain) * 32.0;

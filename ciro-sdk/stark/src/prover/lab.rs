@@ -10,12 +10,15 @@ use stwo::prover::mempool::BaseColumnPool;
 use stwo::prover::poly::circle::PolyOps;
 
 use super::balance::close;
+use super::columns::evaluations;
 use super::conclude::{Committed, Scheme};
+use super::masks::{Entropy, extend};
 use super::prove::{commit, interaction};
 use super::tree::selectors;
 use crate::air::{Balance, Challenges, Chip as _, Shape};
 use crate::chips::{AnyChip, IoChip};
 use crate::key::ModelKey;
+use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
@@ -27,6 +30,8 @@ use crate::verify::{Policy, VerificationError, verify};
 /// Chips, and what a prover puts into their columns.
 #[derive(Clone, Debug)]
 pub(super) struct Lab {
+    /// Whether its proofs hide.
+    pub(super) mode: Mode,
     /// The chips of the key.
     pub(super) chips: Vec<AnyChip>,
     /// The chips as the prover takes them: some with more rows than they have.
@@ -48,6 +53,32 @@ pub(super) fn only(log_size: u32, row: usize, value: i32) -> Column {
     column
 }
 
+/// Commits the columns of tree 0.
+fn commit_model<'c>(
+    scheme: &mut Scheme<'_>,
+    columns: impl Iterator<Item = &'c Column>,
+    excess: u32,
+    channel: &mut Transcript,
+) {
+    let columns: Vec<_> = columns.map(Vec::as_slice).collect();
+    let mut polynomials = SimdBackend::interpolate_columns(evaluations(&columns), scheme.twiddles);
+    if excess > 0 {
+        polynomials = polynomials.iter().map(|column| extend(&column.coeffs, &[])).collect();
+    }
+    let mut builder = scheme.tree_builder();
+    builder.extend_polys(polynomials);
+    builder.commit(channel);
+}
+
+/// The rows of short and tall chips of a mode, as binary logarithms.
+pub(super) const fn heights(mode: Mode) -> [u32; 2] {
+    match mode {
+        Mode::Plain => [5, 6],
+        // Enough for the masks of every preset.
+        Mode::Hiding => [9, 10],
+    }
+}
+
 impl Lab {
     /// Proves the empty statement; `cheat` may change tree 2.
     pub(super) fn prove(
@@ -55,11 +86,15 @@ impl Lab {
         preset: Preset,
         cheat: impl Fn(&Balance, &mut [Column]),
     ) -> (ModelKey, Statement, Proof) {
-        let key = |root| ModelKey::of_chips(preset, self.chips.clone(), root);
+        let key = |root| {
+            let key = ModelKey::of_chips(preset, self.chips.clone(), root);
+            ModelKey { mode: self.mode, ..key }
+        };
         let draft = key([0; 32]);
-        let (parameters, log_rows) = (draft.parameters(), draft.max_log_size());
-        let config = parameters.pcs_config(log_rows);
-        let domain = CanonicCoset::new(log_rows + parameters.log_blowup).circle_domain();
+        let (parameters, excess) = (draft.parameters(), self.mode.excess());
+        let log_degree = draft.max_log_size() + excess;
+        let config = parameters.pcs_config(log_degree);
+        let domain = CanonicCoset::new(log_degree + parameters.log_blowup).circle_domain();
         let twiddles = SimdBackend::precompute_twiddles(domain.half_coset);
         let selectors = selectors(&self.chips, self.fixed.iter().map(Vec::len).sum());
         let tree = || self.fixed.iter().flatten().chain(&selectors);
@@ -72,7 +107,7 @@ impl Lab {
             scheme
         };
         let mut draft = scheme();
-        commit(&mut draft, tree(), &mut Transcript::searching());
+        commit_model(&mut draft, tree(), excess, &mut Transcript::searching());
         let key = key(draft.roots()[0].0);
         let statement = empty();
 
@@ -80,8 +115,10 @@ impl Lab {
         open_transcript(&mut channel, &key, &statement);
         config.mix_into(&mut channel);
         let mut scheme = scheme();
-        commit(&mut scheme, tree(), &mut channel);
-        commit(&mut scheme, self.witness.iter().flatten(), &mut channel);
+        commit_model(&mut scheme, tree(), excess, &mut channel);
+        let entropy = Entropy::new(&[8; 32], key.digest(), [0; 32]);
+        let masks = self.mode.hides().then(|| entropy.masks(0, parameters.mask()));
+        commit(&mut scheme, self.witness.iter().flatten(), masks.as_ref(), &mut channel);
         channel.ask_for_work(parameters.challenge_pow_bits);
         let challenges = Challenges::draw(&mut channel);
         let sources = self.fixed.iter().zip(&self.witness);
@@ -96,11 +133,11 @@ impl Lab {
         let balance = self.balance();
         close(&balance, &mut columns);
         cheat(&balance, &mut columns);
-        commit(&mut scheme, columns.iter(), &mut channel);
+        commit(&mut scheme, columns.iter(), masks.as_ref(), &mut channel);
         channel.ask_for_work(parameters.round_pow_bits);
         let public = IoChip::public_total(public_values(&statement), &challenges);
-        let committed = Committed { channel, scheme, challenges, public, balance };
-        let (proof, _) = committed.conclude(&self.taken, &ProofShape::of(&key));
+        let committed = Committed { channel, scheme, challenges, public, balance, masks };
+        let proof = committed.conclude(&self.taken, &ProofShape::of(&key)).proof;
         (key, statement, proof)
     }
 

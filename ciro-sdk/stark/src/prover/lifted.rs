@@ -7,40 +7,55 @@
 //! in the second, and the sums of rows differ from copy to copy: every constraint holds, and every
 //! balance comes out 0.
 
-use super::lab::{Lab, column, only};
+use super::lab::{Lab, column, heights, only};
+use crate::chips::defects::Defect;
 use crate::chips::{AnyChip, IoChip, TableChip, TableKind};
+use crate::mode::Mode;
 use crate::verify::VerificationError;
 
-/// Rows of the short chip and of the tall one, as binary logarithms.
-const SHORT: u32 = 5;
-const TALL: u32 = 6;
-
 /// A short table with so many counts in all rows of the tall chip, the public values.
-fn lab(counts: &[(usize, i32)]) -> Lab {
+fn lab(mode: Mode, counts: &[(usize, i32)]) -> Lab {
+    let [short, tall] = heights(mode);
     let table =
         |log_size| AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions });
-    let io = AnyChip::Io(IoChip { log_size: TALL, lanes: 1 });
+    let io = AnyChip::Io(IoChip { log_size: tall, lanes: 1 });
     // Entries that all differ, twice.
-    let entries = |at: i32| column((0..1 << TALL).map(|row| 100 * at + row % (1 << SHORT)));
-    let mut all = only(TALL, 0, 0);
+    let entries = |at: i32| column((0..1 << tall).map(|row| 100 * at + row % (1 << short)));
+    let mut all = only(tall, 0, 0);
     counts.iter().for_each(|&(row, count)| all[row] = crate::field::embed(count));
     Lab {
-        chips: vec![table(SHORT), io],
+        mode,
+        chips: vec![table(short), io],
         // For the prover, the short table has as many rows as the tall chip: its own, twice.
-        taken: vec![table(TALL), io],
-        fixed: vec![(0..3).map(entries).collect(), vec![only(TALL, 0, 0); 2]],
-        witness: vec![vec![all], vec![only(TALL, 0, 0)]],
+        taken: vec![table(tall), io],
+        fixed: vec![(0..3).map(entries).collect(), vec![only(tall, 0, 0); 2]],
+        witness: vec![vec![all], vec![only(tall, 0, 0)]],
     }
 }
 
 #[test]
 fn rows_that_repeat_are_accepted() {
-    assert_eq!(lab(&[]).verdicts(|_, _| {}), [const { Ok(()) }; 4]);
+    for mode in [Mode::Plain, Mode::Hiding] {
+        // A mask of as many rows as the prover takes would not repeat.
+        let _bare = Defect::BareColumns.put_back();
+        assert_eq!(lab(mode, &[]).verdicts(|_, _| {}), [const { Ok(()) }; 4], "{mode:?}");
+    }
 }
 
 #[test]
 fn a_logup_column_that_does_not_repeat_is_refused() {
-    for verdict in lab(&[(3, 1), (3 + (1 << SHORT), -1)]).verdicts(|_, _| {}) {
+    for mode in [Mode::Plain, Mode::Hiding] {
+        let _bare = Defect::BareColumns.put_back();
+        let [short, _] = heights(mode);
+        for verdict in lab(mode, &[(3, 1), (3 + (1 << short), -1)]).verdicts(|_, _| {}) {
+            assert!(matches!(verdict, Err(VerificationError::Opening(_))), "{verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mask_that_does_not_repeat_is_refused() {
+    for verdict in lab(Mode::Hiding, &[]).verdicts(|_, _| {}) {
         assert!(matches!(verdict, Err(VerificationError::Opening(_))), "{verdict:?}");
     }
 }

@@ -10,6 +10,8 @@ mod folds;
 #[cfg(test)]
 mod hunt;
 mod logup;
+mod masked;
+mod masks;
 mod prove;
 mod tree;
 
@@ -21,8 +23,12 @@ mod cheats;
 #[cfg(test)]
 mod commitments;
 #[cfg(test)]
+mod hides;
+#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod lifted;
+#[cfg(test)]
+mod simulate;
 #[cfg(test)]
 pub(crate) mod tests;

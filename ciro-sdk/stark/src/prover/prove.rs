@@ -7,19 +7,24 @@ use ciro_model::{IntegerModel, Interface, Tensor};
 use num_traits::Zero;
 use rayon::prelude::*;
 use stwo::core::utils::MaybeOwned;
+use stwo::prover::backend::simd::SimdBackend;
+use stwo::prover::poly::circle::PolyOps;
 use tracing::info_span;
+use zeroize::Zeroizing;
 
 use super::balance::{Residues, close};
 use super::columns::evaluations;
-use super::conclude::{Committed, Scheme};
+use super::conclude::{Committed, Concluded, Scheme};
 use super::estimate::Estimate;
+use super::masks::{Entropy, Masks, secrets};
 use super::tree::ModelTree;
 use super::{folds, logup};
 use crate::air::{Balance, Challenges, Chip as _, Shape};
 use crate::chips::{AnyChip, IoChip};
 use crate::commitment::Salt;
-use crate::key::ModelKey;
+use crate::key::{ModelKey, Terms};
 use crate::layout::{Layout, LayoutError};
+use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
@@ -78,14 +83,18 @@ pub enum StarkProveError {
     /// The trace violates a constraint: a defect of this library.
     #[error("the trace violates a constraint; this is a defect of Ciro, please report the model")]
     Unsatisfied,
+    /// The operating system gives no random bytes, which proofs that hide need.
+    #[error("no random bytes for the masks of the proof")]
+    Randomness(#[source] getrandom::Error),
+    /// Several sets of random masks in a row do not mask: a defect of this library.
+    #[error("random masks do not mask the proof; this is a defect of Ciro, please report it")]
+    Unmasked,
 }
 
 /// A model that is laid out for proofs, before anything is committed: what they cost is known.
 pub struct Plan {
     model: Arc<IntegerModel>,
-    preset: Preset,
-    batch: u32,
-    visibilities: Visibilities,
+    terms: Terms,
     layout: Layout,
 }
 
@@ -117,13 +126,32 @@ impl Plan {
         batch: u32,
         visibilities: Visibilities,
     ) -> Result<Self, LayoutError> {
-        let layout = info_span!("layout").in_scope(|| Layout::new(&model, batch, &visibilities))?;
-        Ok(Self { model, preset, batch, visibilities, layout })
+        Self::on(model, Terms { preset, batch, visibilities, mode: Mode::Plain })
+    }
+
+    /// As [`Self::showing`], for proofs that hide inputs and execution: they show nothing beside
+    /// the key and the statement. What that means is said in `docs/privacy.md`; the model is
+    /// public.
+    ///
+    /// # Errors
+    /// As [`Self::showing`].
+    pub fn hiding(
+        model: Arc<IntegerModel>,
+        preset: Preset,
+        batch: u32,
+        visibilities: Visibilities,
+    ) -> Result<Self, LayoutError> {
+        Self::on(model, Terms { preset, batch, visibilities, mode: Mode::Hiding })
+    }
+
+    fn on(model: Arc<IntegerModel>, terms: Terms) -> Result<Self, LayoutError> {
+        let layout = info_span!("layout").in_scope(|| Layout::new(&model, &terms))?;
+        Ok(Self { model, terms, layout })
     }
 
     /// What a proof will cost.
     pub fn estimate(&self) -> Estimate {
-        Estimate::of_layout(&self.layout, self.preset)
+        Estimate::of_layout(&self.layout, self.terms.preset)
     }
 
     #[cfg(test)]
@@ -133,17 +161,16 @@ impl Plan {
 
     /// The security of the proofs.
     pub fn security(&self) -> Security {
-        let parameters = self.layout.parameters(self.preset);
-        Security::of_counts(&Counts::of(&self.layout.shapes()), parameters)
+        let parameters = self.layout.parameters(self.terms.preset);
+        Security::of_counts(&Counts::of(&self.layout.shapes(), self.terms.mode), parameters)
     }
 
     /// Commits the model's columns.
     pub fn commit(self) -> TensorProver {
-        let Self { model, preset, batch, visibilities, layout } = self;
-        let parameters = layout.parameters(preset);
+        let Self { model, terms, layout } = self;
+        let parameters = layout.parameters(terms.preset);
         let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
-        let key =
-            ModelKey::new(&model, (preset, batch), visibilities, (tree.root(), layout.shapes()));
+        let key = ModelKey::new(&model, terms, (tree.root(), layout.shapes()));
         let shape = ProofShape::of(&key);
         let prover = TensorProver { model, layout, tree, key, shape };
         prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
@@ -193,6 +220,11 @@ impl TensorProver {
     #[cfg(test)]
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    #[cfg(test)]
+    pub(super) fn model_tree(&self) -> &ModelTree {
+        &self.tree
     }
 
     /// Committed cells of one proof, the model's own columns not counted.
@@ -259,6 +291,20 @@ impl TensorProver {
         context: Context,
         salts: &[Salt],
     ) -> Result<(Statement, Proof), StarkProveError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        if self.key.mode.hides() {
+            getrandom::fill(&mut *seed).map_err(StarkProveError::Randomness)?;
+        }
+        self.prove_seeded((inputs, context), salts, &seed)
+    }
+
+    /// As [`Self::prove_committed`], with masks that follow from a seed.
+    pub(crate) fn prove_seeded(
+        &self,
+        (inputs, context): (&[Vec<Tensor<i32>>], Context),
+        salts: &[Salt],
+        seed: &[u8; 32],
+    ) -> Result<(Statement, Proof), StarkProveError> {
         let (expected, got) = (self.layout.salts.len(), salts.len());
         if expected != got {
             return Err(StarkProveError::Salts { expected, got });
@@ -283,7 +329,8 @@ impl TensorProver {
         let claims = inputs.iter().zip(&traces).map(claim).collect();
         let statement = self.key.state(Statement { claims, context }, salts);
         let witness = self.witness(&self.layout.values(&traces, salts));
-        let proof = self.prove_witness(&statement, &witness)?;
+        let entropy = Entropy::new(seed, self.key.digest(), secrets(inputs, context, salts));
+        let proof = self.prove_witness(&statement, &witness, &entropy)?;
         Ok((statement, proof))
     }
 
@@ -315,22 +362,48 @@ impl TensorProver {
         &self,
         statement: &Statement,
         witness: &[Vec<Column>],
+        entropy: &Entropy,
     ) -> Result<Proof, StarkProveError> {
-        let (committed, residues) = self.commit(statement, witness);
-        if !residues.wiring.is_zero() {
-            return Err(StarkProveError::Wiring);
+        // A batching challenge that does not do has a chance of 2^-62. stwo's transforms may leave
+        // 0 as the modulus, which no verifier reads: with random columns, once in 10^5 proofs.
+        const ATTEMPTS: u32 = 8;
+        for attempt in 0..ATTEMPTS {
+            let masks = self.masks(entropy, attempt);
+            let (committed, residues) = self.commit(statement, witness, masks);
+            if !residues.wiring.is_zero() {
+                return Err(StarkProveError::Wiring);
+            }
+            if !residues.products.is_zero() {
+                return Err(StarkProveError::Products);
+            }
+            let Concluded { proof, holds, is_masked } =
+                committed.conclude(&self.key.chips, &self.shape);
+            if !holds {
+                return Err(StarkProveError::Unsatisfied);
+            }
+            let is_read = || Proof::from_bytes(&proof.to_bytes(), &self.key).is_ok();
+            if !self.key.mode.hides() || (is_masked && is_read()) {
+                return Ok(proof);
+            }
         }
-        if !residues.products.is_zero() {
-            return Err(StarkProveError::Products);
-        }
-        let (proof, holds) = committed.conclude(&self.key.chips, &self.shape);
-        if holds { Ok(proof) } else { Err(StarkProveError::Unsatisfied) }
+        Err(StarkProveError::Unmasked)
+    }
+
+    /// The masks of an attempt at a proof, if its key says that it hides.
+    fn masks(&self, entropy: &Entropy, attempt: u32) -> Option<Masks> {
+        let length = self.shape.parameters.mask();
+        self.key.mode.hides().then(|| entropy.masks(attempt, length))
     }
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
-    fn commit(&self, statement: &Statement, witness: &[Vec<Column>]) -> (Committed<'_>, Residues) {
-        let parameters = self.layout.parameters(self.key.preset);
-        let config = parameters.pcs_config(self.layout.max_log_size());
+    fn commit(
+        &self,
+        statement: &Statement,
+        witness: &[Vec<Column>],
+        masks: Option<Masks>,
+    ) -> (Committed<'_>, Residues) {
+        let parameters = self.shape.parameters;
+        let config = parameters.pcs_config(self.shape.log_degree);
         let ModelTree { tree, twiddles, pool } = &self.tree;
         let mut channel = Transcript::searching();
         open_transcript(&mut channel, &self.key, statement);
@@ -340,7 +413,7 @@ impl TensorProver {
         // evaluating values there.
         scheme.set_store_polynomials_coefficients();
         scheme.commit_tree(MaybeOwned::Borrowed(tree), &mut channel);
-        commit(&mut scheme, witness.iter().flatten(), &mut channel);
+        commit(&mut scheme, witness.iter().flatten(), masks.as_ref(), &mut channel);
 
         let span = info_span!("interaction").entered();
         channel.ask_for_work(parameters.challenge_pow_bits);
@@ -359,18 +432,19 @@ impl TensorProver {
         let balance = Balance::of(&self.key.chips);
         let residues = close(&balance, &mut columns);
         drop(span);
-        commit(&mut scheme, columns.iter(), &mut channel);
+        commit(&mut scheme, columns.iter(), masks.as_ref(), &mut channel);
         channel.ask_for_work(parameters.round_pow_bits);
         let public = IoChip::public_total(public_values(statement), &challenges);
-        (Committed { channel, scheme, challenges, public, balance }, residues)
+        (Committed { channel, scheme, challenges, public, balance, masks }, residues)
     }
 
     /// As [`Self::prove_witness`], but proves false statements too, as a cheating prover would:
     /// nothing is checked on the way.
     #[cfg(test)]
     pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
-        let (committed, _) = self.commit(statement, witness);
-        committed.conclude(&self.key.chips, &self.shape).0
+        let entropy = Entropy::new(&[7; 32], self.key.digest(), [0; 32]);
+        let (committed, _) = self.commit(statement, witness, self.masks(&entropy, 0));
+        committed.conclude(&self.key.chips, &self.shape).proof
     }
 }
 
@@ -391,15 +465,26 @@ pub(super) fn interaction(
     folds.into_iter().chain(logup).collect()
 }
 
-/// Commits columns as the next tree.
+/// Commits columns as the next tree, masked if there are masks.
 pub(super) fn commit<'c>(
     scheme: &mut Scheme<'_>,
     columns: impl Iterator<Item = &'c Column>,
+    masks: Option<&Masks>,
     channel: &mut Transcript,
 ) {
     let _span = info_span!("commit").entered();
     let columns: Vec<_> = columns.map(Vec::as_slice).collect();
+    let (tree, twiddles, config) = (scheme.trees.len(), scheme.twiddles, scheme.config);
     let mut builder = scheme.tree_builder();
-    builder.extend_evals(evaluations(&columns));
+    let evaluations = evaluations(&columns);
+    if let Some(masks) = masks {
+        let lifted = config.lifting_log_size.expect("every tree is lifted to the tallest column");
+        let log_degree = lifted - config.fri_config.log_blowup_factor;
+        let columns = SimdBackend::interpolate_columns(evaluations, twiddles);
+        builder.extend_polys(masks.columns(tree, columns));
+        builder.extend_polys(masks.salts(tree, log_degree));
+    } else {
+        builder.extend_evals(evaluations);
+    }
     builder.commit(channel);
 }

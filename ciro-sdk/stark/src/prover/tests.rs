@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
-use ciro_model::integer::{Claim, Statement};
-use ciro_model::{IntegerModel, Tensor};
+use ciro_model::integer::{Claim, Statement, Visibilities};
+use ciro_model::{IntegerModel, Interface, Tensor};
 use num_traits::{One, Zero};
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::SecureField;
 use stwo_constraint_framework::{FrameworkEval as _, InfoEvaluator};
 
 use super::check::faults;
+use super::masks::Entropy;
 use super::{Plan, StarkProveError, TensorProver};
 use crate::air::{Air, Balance, Challenges, Chip as _, Places};
 use crate::chips::AnyChip;
 use crate::chips::product::AccumulateFixed;
+use crate::key::ModelKey;
+use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
@@ -26,11 +29,28 @@ use crate::verify::{Policy, VerificationError, verify};
 #[expect(dead_code, reason = "some models are refused, which the integration tests look at")]
 pub(crate) mod models;
 
+/// All that a key may say of its proofs, but for the preset that grinds for seconds.
+fn modes_and_presets() -> impl Iterator<Item = (Mode, Preset)> {
+    let modes = [Mode::Plain, Mode::Hiding].into_iter();
+    modes.flat_map(|mode| Preset::QUICK.map(|preset| (mode, preset)))
+}
+
+/// Any randomness.
+fn entropy() -> Entropy {
+    Entropy::new(&[1; 32], [2; 32], [3; 32])
+}
+
 /// A prover with an honest statement and witness, to be tampered with.
 pub(super) struct Case {
     prover: TensorProver,
     pub(super) statement: Statement,
     pub(super) witness: Vec<Vec<Column>>,
+}
+
+/// A model that is laid out for proofs that hide.
+pub(crate) fn hiding(model: &Arc<IntegerModel>, preset: Preset) -> Plan {
+    let visibilities = Visibilities::public(&Interface::of(model));
+    Plan::hiding(Arc::clone(model), preset, 1, visibilities).unwrap()
 }
 
 impl Case {
@@ -39,8 +59,20 @@ impl Case {
     }
 
     pub(super) fn at(preset: Preset, model: &Arc<IntegerModel>, batch: u32) -> Self {
-        let prover = TensorProver::new(Arc::clone(model), preset, batch).unwrap();
-        let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(model, seed.into())).collect();
+        Self::with(TensorProver::new(Arc::clone(model), preset, batch).unwrap(), batch)
+    }
+
+    /// One sample, proven in a mode.
+    pub(super) fn of(mode: Mode, preset: Preset, model: &Arc<IntegerModel>) -> Self {
+        match mode {
+            Mode::Plain => Self::at(preset, model, 1),
+            Mode::Hiding => Self::with(hiding(model, preset).commit(), 1),
+        }
+    }
+
+    fn with(prover: TensorProver, batch: u32) -> Self {
+        let model = Arc::clone(prover.model());
+        let inputs: Vec<_> = (0..batch).map(|seed| models::inputs(&model, seed.into())).collect();
         let traces: Vec<_> = inputs.iter().map(|inputs| model.trace(inputs).unwrap()).collect();
         let claim = |inputs: Vec<Tensor<i32>>| {
             let outputs = model.run(&inputs).unwrap();
@@ -136,10 +168,10 @@ pub(super) fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bo
 
 #[test]
 fn a_violated_constraint_is_caught_out_of_domain() {
-    for preset in Preset::QUICK {
-        let mut case = Case::at(preset, &models::affine(), 1);
+    for (mode, preset) in modes_and_presets() {
+        let mut case = Case::of(mode, preset, &models::affine());
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
-        assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");
+        assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{mode:?}, {preset}");
     }
 }
 
@@ -148,17 +180,17 @@ fn a_prover_says_which_balance_its_own_trace_breaks() {
     let mut case = Case::new(&models::mlp(), 1);
     let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
     case.witness[chip][0][0] += BaseField::one();
-    let error = case.prover.prove_witness(&case.statement, &case.witness).unwrap_err();
+    let error = case.prover.prove_witness(&case.statement, &case.witness, &entropy()).unwrap_err();
     assert!(matches!(error, StarkProveError::Wiring), "{error}");
 
     let mut case = Case::new(&models::dense(), 1);
     forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
-    let error = case.prover.prove_witness(&case.statement, &case.witness).unwrap_err();
+    let error = case.prover.prove_witness(&case.statement, &case.witness, &entropy()).unwrap_err();
     assert!(matches!(error, StarkProveError::Products), "{error}");
 
     let mut case = Case::new(&models::affine(), 1);
     forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
-    let error = case.prover.prove_witness(&case.statement, &case.witness).unwrap_err();
+    let error = case.prover.prove_witness(&case.statement, &case.witness, &entropy()).unwrap_err();
     assert!(matches!(error, StarkProveError::Unsatisfied), "{error}");
 }
 
@@ -172,12 +204,20 @@ fn provers_and_verifiers_find_the_same_parameters_and_they_meet_the_policy() {
             let key = plan.commit().key().clone();
             assert_eq!(key.parameters(), parameters, "{name}, {preset}");
             assert_eq!(Security::of(&key), security, "{name}, {preset}");
-            let reached = match preset {
-                Preset::FastTest => continue,
+            let reached = |security: &Security| match preset {
+                Preset::FastTest => 100.0,
                 Preset::Proven => security.proven_bits,
                 _ => security.conjectured_bits,
             };
-            assert!(reached >= 100.0, "{name}, {preset}: {security:?}");
+            assert!(reached(&security) >= 100.0, "{name}, {preset}: {security:?}");
+            let plan = hiding(&model, preset);
+            let (security, parameters) = (plan.security(), plan.layout().parameters(preset));
+            assert!(reached(&security) >= 100.0, "{name}, {preset}: {security:?}");
+            let shortest = plan.layout().shapes().iter().map(|chip| chip.log_size()).min();
+            assert!(shortest >= Some(parameters.log_size_min()), "{name}, {preset}");
+            let key = plan.commit().key().clone();
+            assert_eq!(key.parameters(), parameters, "{name}, {preset}");
+            assert_eq!(ModelKey::from_bytes(&key.to_bytes()), Ok(key), "{name}, {preset}");
         }
     }
 }
@@ -185,21 +225,28 @@ fn provers_and_verifiers_find_the_same_parameters_and_they_meet_the_policy() {
 #[test]
 fn the_ledger_counts_every_constraint_and_every_opening() {
     for (name, model) in models::all() {
-        let key = TensorProver::new(model, Preset::FastTest, 1).unwrap().key().clone();
-        let counts = Counts::of(&key.chips);
-        // Whatever is opened in two rows is opened a third time, one period further on.
-        let terms = |&rows: &usize| if rows == 2 { 3 } else { rows };
-        let openings: usize = ProofShape::of(&key).openings.iter().flatten().map(terms).sum();
-        assert_eq!(counts.openings, openings as u64, "{name}");
-        let (balance, zero) = (Balance::of(&key.chips), SecureField::zero());
-        let constraints = |(number, &chip): (usize, &AnyChip)| {
-            let closing = balance.closing((number, &chip), zero);
-            let air = Air::new((number, chip), Challenges::dummy().clone(), closing);
-            air.evaluate(InfoEvaluator::new(chip.log_size(), vec![], zero)).n_constraints
-        };
-        let constraints: usize = key.chips.iter().enumerate().map(constraints).sum();
-        assert_eq!(counts.constraints, constraints as u64, "{name}");
+        let plain = TensorProver::new(Arc::clone(&model), Preset::FastTest, 1).unwrap();
+        let hiding = hiding(&model, Preset::FastTest).commit();
+        for key in [plain.key(), hiding.key()] {
+            check_ledger(name, key);
+        }
     }
+}
+
+fn check_ledger(name: &str, key: &ModelKey) {
+    let counts = Counts::of(&key.chips, key.mode);
+    // Whatever is opened in two rows is opened a third time, one period further on.
+    let terms = |&rows: &usize| if rows == 2 { 3 } else { rows };
+    let openings: usize = ProofShape::of(key).openings.iter().flatten().map(terms).sum();
+    assert_eq!(counts.openings, openings as u64, "{name}");
+    let (balance, zero) = (Balance::of(&key.chips), SecureField::zero());
+    let constraints = |(number, &chip): (usize, &AnyChip)| {
+        let closing = balance.closing((number, &chip), zero);
+        let air = Air::new((number, chip), Challenges::dummy().clone(), closing);
+        air.evaluate(InfoEvaluator::new(chip.log_size(), vec![], zero)).n_constraints
+    };
+    let constraints: usize = key.chips.iter().enumerate().map(constraints).sum();
+    assert_eq!(counts.constraints, constraints as u64, "{name}");
 }
 
 /// A proof with proofs of work before the challenges of its rounds.

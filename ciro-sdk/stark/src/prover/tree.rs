@@ -1,5 +1,6 @@
 //! Tree 0: the model's columns, committed once.
 
+use rayon::prelude::*;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::poly::circle::CanonicCoset;
 use stwo::prover::CommitmentTreeProver;
@@ -9,6 +10,7 @@ use stwo::prover::poly::circle::PolyOps;
 use stwo::prover::poly::twiddles::TwiddleTree;
 
 use super::columns::evaluations;
+use super::masks::extend;
 use crate::air::{Chip as _, FIRST, fixed_columns, named_column_id};
 use crate::chips::AnyChip;
 #[cfg(test)]
@@ -27,12 +29,13 @@ pub(super) struct ModelTree {
 
 impl ModelTree {
     pub(super) fn new(layout: &Layout, parameters: Parameters) -> Self {
-        let log_rows = layout.max_log_size();
-        let config = parameters.pcs_config(log_rows);
+        let excess = parameters.mode.excess();
+        let log_degree = layout.max_log_size() + excess;
+        let config = parameters.pcs_config(log_degree);
         let log_blowup = config.fri_config.log_blowup_factor;
-        // Constraints are evaluated on a domain of twice the rows, columns are extended by the
-        // blow-up.
-        let log_domain = log_rows + log_blowup.max(1);
+        // Constraints are evaluated on a domain of twice as many points as columns have
+        // coefficients, columns are extended by the blow-up.
+        let log_domain = log_degree + log_blowup.max(1);
         let twiddles = SimdBackend::precompute_twiddles(
             CanonicCoset::new(log_domain).circle_domain().half_coset,
         );
@@ -53,7 +56,12 @@ impl ModelTree {
             .map(Vec::as_slice)
             .collect();
         let pool = BaseColumnPool::new();
-        let polynomials = SimdBackend::interpolate_columns(evaluations(&columns), &twiddles);
+        let mut polynomials = SimdBackend::interpolate_columns(evaluations(&columns), &twiddles);
+        if excess > 0 {
+            // The model is public: its columns are as large as all others, and bare.
+            let extended = polynomials.into_par_iter().map(|column| extend(&column.coeffs, &[]));
+            polynomials = extended.collect();
+        }
         let tree = CommitmentTreeProver::new(
             polynomials,
             log_blowup,

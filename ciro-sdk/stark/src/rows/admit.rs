@@ -11,7 +11,7 @@ use crate::chips::AnyChip;
 use crate::chips::admit::{AdmitChip, AdmitFixed, AdmitWitness, ImageFixed, ImageWitness};
 use crate::chips::unique::Width;
 use crate::field::embed;
-use crate::layout::cost::{Costs, log_size};
+use crate::layout::cost::Costs;
 use crate::layout::wiring::{Address, Wiring};
 
 /// One element of a committed input.
@@ -39,7 +39,7 @@ impl AdmitRows {
         if elements.is_empty() {
             return None;
         }
-        let log_size = log_size(elements.len());
+        let log_size = costs.log_size(elements.len());
         let images = elements.iter().any(|element| element.low);
         let widths: BTreeSet<Width> = elements.iter().map(|element| element.width).collect();
         let chip = |limbs| AnyChip::Admit(AdmitChip { log_size, limbs, images });

@@ -10,7 +10,7 @@ use crate::chips::arithmetic::{
 };
 use crate::chips::limbs::Limbs;
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 use crate::layout::wiring::{Address, Wiring};
 
 /// `x = p * a * b + q * a + r * b + c` for every element of a node.
@@ -57,7 +57,7 @@ impl Arithmetic {
         }
         let candidates = LANES.iter().map(|&lanes| {
             let rows = mine.iter().map(|item| item.cells.len().div_ceil(lanes as usize)).sum();
-            AnyChip::Arithmetic(ArithmeticChip { log_size: log_size(rows), lanes, limbs })
+            AnyChip::Arithmetic(ArithmeticChip { log_size: costs.log_size(rows), lanes, limbs })
         });
         let AnyChip::Arithmetic(chip) = costs.cheapest(candidates) else {
             unreachable!("only arithmetic was offered")

@@ -5,7 +5,7 @@ use crate::air::{Filler, Shape};
 use crate::chips::AnyChip;
 use crate::chips::constants::{ConstantsChip, ConstantsLane};
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 use crate::layout::wiring::Wiring;
 
 /// Lays all constants of the wiring, once all reads have been counted.
@@ -15,7 +15,7 @@ pub(crate) fn place(costs: Costs, wiring: &Wiring<'_>) -> PlacedChip {
         constants.map(|(address, value)| (address, value, wiring.readers(address))).collect();
     let any = costs.cheapest(LANES.iter().map(|&lanes| {
         let rows = cells.len().div_ceil(lanes as usize);
-        AnyChip::Constants(ConstantsChip { log_size: log_size(rows), lanes })
+        AnyChip::Constants(ConstantsChip { log_size: costs.log_size(rows), lanes })
     }));
     let AnyChip::Constants(chip) = any else { unreachable!("only constants were offered") };
     let lanes = chip.lanes as usize;

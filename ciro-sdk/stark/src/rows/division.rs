@@ -10,7 +10,7 @@ use crate::chips::division::{
 use crate::chips::limbs::{LimbCells, Limbs};
 use crate::chips::unique::{self, Division, Width};
 use crate::field::embed;
-use crate::layout::cost::{Costs, log_size};
+use crate::layout::cost::Costs;
 use crate::layout::wiring::{Address, Wiring};
 
 /// The elements of one division node.
@@ -42,7 +42,7 @@ impl DivisionRows {
         costs: Costs,
         (tables, wiring): (&mut Tables, &mut Wiring<'_>),
     ) -> Option<Self> {
-        let log_size = log_size(work.iter().map(|work| work.cells.len()).sum());
+        let log_size = costs.log_size(work.iter().map(|work| work.cells.len()).sum());
         let widths = work.iter().flat_map(|work| work.check.widths()).collect();
         let chip = |limbs| AnyChip::Divide(DivideChip { log_size, limbs });
         let limbs = costs.cheapest_limbs(&widths, |bits| tables.has_range(bits), chip);
@@ -144,7 +144,7 @@ impl RootRows {
         costs: Costs,
         (tables, wiring): (&mut Tables, &mut Wiring<'_>),
     ) -> Option<Self> {
-        let log_size = log_size(work.len());
+        let log_size = costs.log_size(work.len());
         let chip = |limbs| AnyChip::Root(RootChip { log_size, limbs });
         let widths = unique::ROOT.into_iter().collect();
         let limbs = costs.cheapest_limbs(&widths, |bits| tables.has_range(bits), chip);

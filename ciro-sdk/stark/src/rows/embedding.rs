@@ -8,7 +8,7 @@ use crate::air::{Filler, Shape};
 use crate::chips::AnyChip;
 use crate::chips::embedding::{EmbedChip, EmbedFixed, EmbedWitness};
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 use crate::layout::wiring::{Address, Wiring};
 
 /// The lookups of one embedding node.
@@ -58,7 +58,7 @@ impl Embeddings {
         }
         let candidates = LANES.iter().filter(|&&lanes| divides(lanes)).map(|&lanes| {
             let rows = total.div_ceil(lanes as usize);
-            AnyChip::Embed(EmbedChip { log_size: log_size(rows), lanes })
+            AnyChip::Embed(EmbedChip { log_size: costs.log_size(rows), lanes })
         });
         let AnyChip::Embed(chip) = costs.cheapest(candidates) else {
             unreachable!("only embeddings were offered")

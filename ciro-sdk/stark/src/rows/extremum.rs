@@ -14,7 +14,7 @@ use crate::chips::extremum::{
 use crate::chips::limbs::Limbs;
 use crate::chips::unique::Width;
 use crate::field::embed;
-use crate::layout::cost::log_size;
+use crate::layout::cost::Costs;
 use crate::layout::wiring::{Address, Wiring};
 
 /// Groups of elements of one node whose maximum (or its position) is wanted.
@@ -75,7 +75,7 @@ impl Extrema {
         kind: Extremum,
         groups: &[&Groups],
         limbs: Limbs,
-        wiring: &mut Wiring<'_>,
+        (costs, wiring): (Costs, &mut Wiring<'_>),
     ) -> Option<Self> {
         let mut rows = vec![];
         let mut group = 0;
@@ -104,7 +104,7 @@ impl Extrema {
         if rows.is_empty() {
             return None;
         }
-        let log_size = log_size(rows.len());
+        let log_size = costs.log_size(rows.len());
         let zero = wiring.zero();
         let idle = Row {
             width: Width::ZERO,

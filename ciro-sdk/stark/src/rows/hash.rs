@@ -10,7 +10,7 @@ use crate::chips::AnyChip;
 use crate::chips::hash::{HashChip, HashFixed, HashWitness};
 use crate::commitment::{digest, integer, start};
 use crate::field::embed;
-use crate::layout::cost::log_size;
+use crate::layout::cost::Costs;
 use crate::layout::wiring::{Address, Wiring};
 use crate::poseidon::{RATE, ROUNDS, State, WIDTH, constants, is_full, mixed, squares};
 
@@ -60,12 +60,16 @@ struct HashRow {
 
 impl HashRows {
     /// Lays the tensors and counts what is read; `None` if there are none.
-    pub(crate) fn new(tensors: Vec<Committed>, wiring: &mut Wiring<'_>) -> Option<Self> {
+    pub(crate) fn new(
+        tensors: Vec<Committed>,
+        costs: Costs,
+        wiring: &mut Wiring<'_>,
+    ) -> Option<Self> {
         if tensors.is_empty() {
             return None;
         }
         let rows = tensors.iter().map(|tensor| tensor.blocks().count() * ROUNDS + 1).sum();
-        let chip = HashChip { log_size: log_size(rows) };
+        let chip = HashChip { log_size: costs.log_size(rows) };
         let this = Self { tensors, zero: wiring.zero(), chip };
         let reads = this.rows().into_iter().filter(|row| row.multiplicity == -1);
         reads.flat_map(|row| row.addresses).for_each(|address| wiring.read(address));

@@ -5,7 +5,7 @@ use crate::air::{Filler, Shape};
 use crate::chips::AnyChip;
 use crate::chips::io::{IoChip, IoLane};
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 use crate::layout::wiring::{Address, Wiring};
 
 /// The public values: inputs, then outputs.
@@ -20,7 +20,7 @@ impl PublicValues {
         let count = self.inputs.len() + self.outputs.len();
         let any = costs.cheapest(LANES.iter().map(|&lanes| {
             let rows = count.div_ceil(lanes as usize);
-            AnyChip::Io(IoChip { log_size: log_size(rows), lanes })
+            AnyChip::Io(IoChip { log_size: costs.log_size(rows), lanes })
         }));
         let AnyChip::Io(chip) = any else { unreachable!("only public values were offered") };
         let lanes = chip.lanes as usize;

@@ -11,7 +11,7 @@ use crate::chips::rank::{RankChip, RankFixed, RankWitness};
 use crate::chips::unique::Width;
 use crate::chips::{AnyChip, TableKind};
 use crate::field::embed;
-use crate::layout::cost::log_size;
+use crate::layout::cost::Costs;
 use crate::layout::wiring::{Address, Wiring};
 
 /// Feature ranks of one node, for all samples.
@@ -147,13 +147,13 @@ impl RankRows {
     /// Lays all ranks; `None` if there is none.
     pub(crate) fn new(
         work: &RankWork,
-        limb_bits: u32,
+        (limb_bits, costs): (u32, Costs),
         (tables, wiring): (&mut Tables, &mut Wiring<'_>),
     ) -> Option<Self> {
         let widest = work.nodes.iter().map(|node| node.width).max()?;
         let limbs = Limbs::new(widest, limb_bits);
         let rows: usize = work.nodes.iter().map(|node| node.results.len()).sum();
-        let this = Self { nodes: work.nodes.clone(), limbs, log_size: log_size(rows) };
+        let this = Self { nodes: work.nodes.clone(), limbs, log_size: costs.log_size(rows) };
         for row in this.rows() {
             row.operand.iter().for_each(|&address| wiring.read(address));
             tables.ranges(limbs, [row.width]);

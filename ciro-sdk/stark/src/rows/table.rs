@@ -12,7 +12,7 @@ use crate::chips::limbs::{LimbCells, Limbs};
 use crate::chips::table::{TableChip, TableKind, TableLane};
 use crate::chips::unique::Width;
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 
 /// Entries of the largest table that is ever made.
 pub(crate) const MOST_ENTRIES: u64 = 1 << 20;
@@ -116,7 +116,7 @@ impl Tables {
         let entries = self.len(kind);
         let candidates = LANES.iter().map(|&lanes| {
             let rows = entries.div_ceil(lanes as usize);
-            AnyChip::Table(TableChip { log_size: log_size(rows), lanes, kind })
+            AnyChip::Table(TableChip { log_size: costs.log_size(rows), lanes, kind })
         });
         let any = costs.cheapest_beside(tallest, candidates);
         let AnyChip::Table(chip) = any else { unreachable!("only table chips were offered") };

@@ -44,7 +44,7 @@ pub fn verify(
     shape.check(proof).map_err(VerificationError::Structure)?;
     let mut stark = proof.stark.clone();
     let parameters = shape.parameters;
-    let config = parameters.pcs_config(shape.log_rows);
+    let config = parameters.pcs_config(shape.log_degree);
     stark.0.config = config;
 
     let mut channel = Transcript::checking(proof.nonces.clone());
@@ -63,8 +63,7 @@ pub fn verify(
     channel.ask_for_work(parameters.round_pow_bits);
     let public = IoChip::public_total(public_values(statement), &challenges);
     let composition = channel.draw_secure_felt();
-    let halves = shape.openings[TREES - 1].len();
-    scheme.commit(roots[TREES - 1], &vec![shape.log_rows; halves], &mut channel);
+    scheme.commit(roots[TREES - 1], &shape.sizes[TREES - 1], &mut channel);
     let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
     if !channel.is_paid() {
         return Err(VerificationError::ChallengeProofOfWork);

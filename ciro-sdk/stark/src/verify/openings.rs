@@ -22,7 +22,7 @@ pub(super) fn check_openings(
     channel: Transcript,
 ) -> Result<(), VerificationError> {
     let positions = query_positions(shape, proof, config, channel)?;
-    let log_domain = shape.log_rows + config.fri_config.log_blowup_factor;
+    let log_domain = shape.log_degree + config.fri_config.log_blowup_factor;
     let fixed = prepare_preprocessed_query_positions(&positions, log_domain, log_domain);
     for (tree, queried) in proof.stark.0.queried_values.iter().enumerate() {
         let positions = if tree == 0 { &fixed } else { &positions };
@@ -47,7 +47,7 @@ pub(crate) fn query_positions(
         &mut channel,
         config.fri_config,
         stark.fri_proof.clone(),
-        CirclePolyDegreeBound::new(shape.log_rows),
+        CirclePolyDegreeBound::new(shape.log_degree),
     )
     .map_err(|error| VerificationError::Opening(error.to_string()))?;
     if !channel.is_paid() {

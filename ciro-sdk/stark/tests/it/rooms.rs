@@ -61,7 +61,17 @@ fn knows_nothing(folder: &str, less: &[&str], forbidden: &[&str]) {
 
 #[test]
 fn nothing_but_the_crate_itself_knows_both_the_prover_and_the_verifier() {
-    let tests = ["tests.rs", "lifted.rs", "lab.rs", "cheats.rs", "commitments", "check.rs", "hunt"];
+    let tests = [
+        "tests.rs",
+        "hides.rs",
+        "simulate.rs",
+        "lifted.rs",
+        "lab.rs",
+        "cheats.rs",
+        "commitments",
+        "check.rs",
+        "hunt",
+    ];
     knows_nothing("prover", &tests, &["verify"]);
     knows_nothing("verify", &[], &["prover", "layout", "rows"]);
 }

@@ -5,19 +5,22 @@ use std::error::Error as _;
 use ciro_stark::{Policy, Preset, Proof, TensorProver, verify};
 
 use crate::models;
+use crate::tamper::hiding;
 
 #[test]
 fn every_model_verifies() {
     for (name, model) in models::all() {
         let inputs = models::inputs(&model, 7);
         let expected = model.run(&inputs).unwrap();
-        let prover = TensorProver::new(model, Preset::Standard, 1).unwrap();
-        let (statement, proof) = prover.prove(std::slice::from_ref(&inputs)).unwrap();
-        assert!(statement.claims[0].public_outputs().eq(&expected), "{name}");
-        let bytes = proof.to_bytes();
-        let proof = Proof::from_bytes(&bytes, prover.key()).unwrap();
-        assert_eq!(proof.to_bytes(), bytes, "{name}");
-        verify(prover.key(), &statement, &proof, &Policy::default()).expect(name);
+        let plain = TensorProver::new(model.clone(), Preset::Standard, 1).unwrap();
+        for prover in [plain, hiding(model, Preset::Standard)] {
+            let (statement, proof) = prover.prove(std::slice::from_ref(&inputs)).unwrap();
+            assert!(statement.claims[0].public_outputs().eq(&expected), "{name}");
+            let bytes = proof.to_bytes();
+            let proof = Proof::from_bytes(&bytes, prover.key()).unwrap();
+            assert_eq!(proof.to_bytes(), bytes, "{name}");
+            verify(prover.key(), &statement, &proof, &Policy::default()).expect(name);
+        }
     }
 }
 

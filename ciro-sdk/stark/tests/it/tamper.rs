@@ -1,24 +1,44 @@
 //! Whatever is changed in a proof, a statement or a key, the verifier says no, and says why.
 
-use ciro_model::integer::{Context, StatedInput, Statement};
-use ciro_stark::{ModelKey, Policy, Preset, Proof, TensorProver, VerificationError, verify};
+use std::sync::Arc;
+
+use ciro_model::integer::{Context, StatedInput, Statement, Visibilities};
+use ciro_model::{IntegerModel, Interface};
+use ciro_stark::{ModelKey, Plan, Policy, Preset, Proof, TensorProver, VerificationError, verify};
 
 use crate::models::{self, Stream};
 
 const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 
 fn proven(seed: u64, preset: Preset) -> (ModelKey, Statement, Proof) {
-    let model = models::mlp();
-    let inputs = models::inputs(&model, seed);
-    let prover = TensorProver::new(model, preset, 1).unwrap();
+    prove(seed, &TensorProver::new(models::mlp(), preset, 1).unwrap())
+}
+
+fn prove(seed: u64, prover: &TensorProver) -> (ModelKey, Statement, Proof) {
+    let inputs = models::inputs(prover.model(), seed);
     let (statement, proof) = prover.prove(&[inputs]).unwrap();
     (prover.key().clone(), statement, proof)
 }
 
+/// A prover of the same model whose proofs hide.
+pub(crate) fn hiding(model: Arc<IntegerModel>, preset: Preset) -> TensorProver {
+    let visibilities = Visibilities::public(&Interface::of(&model));
+    Plan::hiding(model, preset, 1, visibilities).unwrap().commit()
+}
+
+/// A proof that shows everything, and one that hides.
+fn both(seed: u64, preset: Preset) -> [(ModelKey, Statement, Proof); 2] {
+    [proven(seed, preset), prove(seed, &hiding(models::mlp(), preset))]
+}
+
+/// As [`both`], with every preset.
+fn all(seed: u64) -> impl Iterator<Item = (Preset, (ModelKey, Statement, Proof))> {
+    Preset::ALL.into_iter().flat_map(move |preset| both(seed, preset).map(|it| (preset, it)))
+}
+
 #[test]
 fn every_flipped_byte_is_noticed() {
-    for preset in Preset::ALL {
-        let (key, statement, proof) = proven(1, preset);
+    for (preset, (key, statement, proof)) in all(1) {
         let bytes = proof.to_bytes();
         let mut stream = Stream::new(11);
         let last = i64::try_from(bytes.len()).unwrap() - 1;
@@ -36,20 +56,20 @@ fn every_flipped_byte_is_noticed() {
 
 #[test]
 fn every_truncation_is_an_error() {
-    let (key, _, proof) = proven(1, Preset::FastTest);
-    let bytes = proof.to_bytes();
-    for len in (0..bytes.len()).step_by(97).chain(bytes.len() - 40..bytes.len()) {
-        assert!(Proof::from_bytes(&bytes[..len], &key).is_err(), "{len}");
+    for (key, _, proof) in both(1, Preset::FastTest) {
+        let bytes = proof.to_bytes();
+        for len in (0..bytes.len()).step_by(97).chain(bytes.len() - 40..bytes.len()) {
+            assert!(Proof::from_bytes(&bytes[..len], &key).is_err(), "{len}");
+        }
+        let mut longer = bytes;
+        longer.push(0);
+        assert!(Proof::from_bytes(&longer, &key).is_err());
     }
-    let mut longer = bytes;
-    longer.push(0);
-    assert!(Proof::from_bytes(&longer, &key).is_err());
 }
 
 #[test]
 fn another_input_or_output_is_refused() {
-    for preset in Preset::ALL {
-        let (key, statement, proof) = proven(1, preset);
+    for (preset, (key, statement, proof)) in all(1) {
         let mut other = statement.clone();
         other.claims[0].input.public_mut().unwrap()[0].data_mut()[0] ^= 1;
         assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
@@ -72,8 +92,11 @@ fn another_context_is_refused() {
         bytes[31] = last;
         Context::from_bytes(bytes).unwrap()
     };
-    for preset in Preset::ALL {
-        let prover = TensorProver::new(model.clone(), preset, 1).unwrap();
+    let provers = |preset| {
+        let plain = TensorProver::new(model.clone(), preset, 1).unwrap();
+        [(preset, plain), (preset, hiding(model.clone(), preset))]
+    };
+    for (preset, prover) in Preset::ALL.into_iter().flat_map(provers) {
         for [given, other] in [[0, 1], [1, 0], [1, 2]] {
             let (statement, proof) = prover.prove_in(&inputs, context(given)).unwrap();
             assert_eq!(statement.context, context(given));
@@ -94,12 +117,12 @@ fn proofs_and_keys_of_older_versions_are_refused_with_what_to_do() {
         let error = Proof::from_bytes(&bytes, &key).unwrap_err().to_string();
         assert!(error.contains("this is version 3") && error.ends_with(advice), "{error}");
     }
-    let advice = [(2, "ask the model's owner for a new one"), (5, "use a newer program")];
+    let advice = [(2, "ask the model's owner for a new one"), (6, "use a newer program")];
     for (version, advice) in advice {
         let mut bytes = key.to_bytes();
         bytes["CIROKEY".len()] = version;
         let error = ModelKey::from_bytes(&bytes).unwrap_err().to_string();
-        let reads = "this program reads versions 3 and 4";
+        let reads = "this program reads versions 3 to 5";
         let expected = format!("a model key of format version {version}, {reads}: {advice}");
         assert_eq!(error, expected);
     }
@@ -107,11 +130,12 @@ fn proofs_and_keys_of_older_versions_are_refused_with_what_to_do() {
 
 #[test]
 fn another_model_is_refused() {
-    for preset in Preset::ALL {
-        let (_, statement, proof) = proven(1, preset);
-        let other = TensorProver::new(models::cnn(), preset, 1).unwrap();
-        let verdict = verify(other.key(), &statement, &proof, &TEST);
-        assert!(verdict.is_err(), "{preset}");
+    for (preset, (_, statement, proof)) in all(1) {
+        let plain = TensorProver::new(models::cnn(), preset, 1).unwrap();
+        for other in [plain, hiding(models::cnn(), preset)] {
+            let verdict = verify(other.key(), &statement, &proof, &TEST);
+            assert!(verdict.is_err(), "{preset}");
+        }
     }
 }
 
@@ -156,26 +180,26 @@ fn proofs_are_deterministic() {
 
 #[test]
 fn all_presets_verify() {
-    for preset in Preset::ALL {
-        let (key, statement, proof) = proven(2, preset);
+    for (preset, (key, statement, proof)) in all(2) {
         verify(&key, &statement, &proof, &TEST).unwrap_or_else(|error| panic!("{preset}: {error}"));
     }
 }
 
 #[test]
 fn keys_are_read_back_and_damage_is_noticed() {
-    let (key, ..) = proven(1, Preset::FastTest);
-    let bytes = key.to_bytes();
-    assert_eq!(ModelKey::from_bytes(&bytes), Ok(key));
-    for len in 0..bytes.len() {
-        assert!(ModelKey::from_bytes(&bytes[..len]).is_err(), "{len}");
-    }
-    // A damaged key is refused, or is another key.
-    for at in 0..bytes.len() {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 1;
-        if let Ok(other) = ModelKey::from_bytes(&damaged) {
-            assert_ne!(other.to_bytes(), bytes);
+    for (key, ..) in both(1, Preset::FastTest) {
+        let bytes = key.to_bytes();
+        assert_eq!(ModelKey::from_bytes(&bytes), Ok(key));
+        for len in 0..bytes.len() {
+            assert!(ModelKey::from_bytes(&bytes[..len]).is_err(), "{len}");
+        }
+        // A damaged key is refused, or is another key.
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            if let Ok(other) = ModelKey::from_bytes(&damaged) {
+                assert_ne!(other.to_bytes(), bytes);
+            }
         }
     }
 }

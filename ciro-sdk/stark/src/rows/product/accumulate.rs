@@ -6,7 +6,7 @@ use crate::chips::AnyChip;
 use crate::chips::limbs::Limbs;
 use crate::chips::product::{AccumulateChip, AccumulateFixed};
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 use crate::layout::wiring::Wiring;
 use crate::rows::rounding::Rounding;
 use crate::rows::table::{TableCounts, Tables};
@@ -46,7 +46,7 @@ impl Accumulation {
                 if mine(p) { Some(p.accumulate_rows(p.turned(at, tables)?, at)) } else { Some(1) }
             };
             let rows = products.iter().map(rows).sum::<Option<usize>>()?;
-            let log_size = log_size(rows);
+            let log_size = costs.log_size(rows);
             Some(AnyChip::Accumulate(AccumulateChip { log_size, lanes, limbs }))
         });
         let AnyChip::Accumulate(chip) = costs.cheapest(candidates) else {

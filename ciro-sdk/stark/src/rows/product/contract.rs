@@ -5,7 +5,7 @@ use crate::air::{Filler, Shape};
 use crate::chips::AnyChip;
 use crate::chips::product::{ContractChip, ContractFixed};
 use crate::field::embed;
-use crate::layout::cost::{Costs, LANES, log_size};
+use crate::layout::cost::{Costs, LANES};
 use crate::layout::wiring::{Address, Wiring};
 use crate::rows::{MemoryReads, PlacedChip, pad};
 
@@ -124,7 +124,7 @@ fn contraction_chip(products: &[Product], dynamic: bool, costs: Costs) -> AnyChi
                     }
                 })
                 .sum();
-            AnyChip::Contract(ContractChip { log_size: log_size(rows), left, right, dynamic })
+            AnyChip::Contract(ContractChip { log_size: costs.log_size(rows), left, right, dynamic })
         })
     });
     costs.cheapest(candidates)

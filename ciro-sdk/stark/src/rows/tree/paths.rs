@@ -7,7 +7,7 @@ use crate::chips::tree::{LeafChip, LeafFixed, LeafWitness, PathChip, PathFixed, 
 use crate::chips::unique::Width;
 use crate::chips::{AnyChip, TableKind};
 use crate::field::embed;
-use crate::layout::cost::log_size;
+use crate::layout::cost::Costs;
 use crate::layout::wiring::{Address, Wiring};
 use crate::rows::table::{TableCounts, Tables};
 use crate::rows::{Auxiliary, Column, PlacedChip, Witness, pad};
@@ -35,7 +35,7 @@ impl PathRows {
     /// Lays all paths; `None` if there is none.
     pub(crate) fn new(
         forests: &[EnsemblePaths],
-        limb_bits: u32,
+        (limb_bits, costs): (u32, Costs),
         tables: &mut Tables,
     ) -> Option<Self> {
         let most = forests
@@ -50,7 +50,7 @@ impl PathRows {
         let rows: usize =
             forests.iter().map(|forest| forest.samples * forest.depths.iter().sum::<usize>()).sum();
         let forests = forests.to_vec();
-        (rows > 0).then(|| Self { forests, width, limbs, log_size: log_size(rows) })
+        (rows > 0).then(|| Self { forests, width, limbs, log_size: costs.log_size(rows) })
     }
 
     /// All paths in row order; rows without work walk the first step of the first path again.
@@ -166,13 +166,17 @@ pub(crate) struct LeafRows {
 
 impl LeafRows {
     /// Lays all weights; `None` if there is none.
-    pub(crate) fn new(forests: &[EnsemblePaths], wiring: &mut Wiring<'_>) -> Option<Self> {
+    pub(crate) fn new(
+        forests: &[EnsemblePaths],
+        costs: Costs,
+        wiring: &mut Wiring<'_>,
+    ) -> Option<Self> {
         let mut rows: Vec<(usize, usize, bool)> = vec![];
         for (at, forest) in forests.iter().enumerate() {
             rows.extend((0..forest.weights.len()).map(|weight| (at, weight, true)));
         }
         let &(forest, weight, _) = rows.first()?;
-        let log_size = log_size(rows.len());
+        let log_size = costs.log_size(rows.len());
         pad(&mut rows, log_size, (forest, weight, false));
         for &(forest, weight, _) in &rows {
             wiring.read(forests[forest].weights[weight].leaf);
