@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{InputArray, InputError};
+use super::{Elements, InputArray, InputError};
 
 /// The deepest nesting of lists.
 const MAX_DEPTH: usize = 16;
@@ -30,10 +30,14 @@ fn array(position: usize, input: &Value) -> Result<InputArray, InputError> {
     let Value::Array(_) = input else {
         return Err(InputError::Form(format!("entry {position} is {}", kind(input))));
     };
-    let mut nested = Nested { input: position, shape: Vec::new(), data: Vec::new() };
+    let mut nested = Nested { input: position, shape: vec![], data: vec![], texts: vec![] };
     nested.collect(input, 0)?;
     let shape = (nested.shape.len() > 1).then_some(nested.shape);
-    Ok(InputArray { name: None, shape, data: nested.data })
+    let data = match nested.texts.is_empty() {
+        true => Elements::Numbers(nested.data),
+        false => Elements::Texts(nested.texts),
+    };
+    Ok(InputArray { name: None, shape, data })
 }
 
 /// A nested list on its way to an array.
@@ -42,6 +46,8 @@ struct Nested {
     /// Extents as the first list of every depth has them.
     shape: Vec<usize>,
     data: Vec<f64>,
+    /// The elements if they are texts; numbers and texts do not mix.
+    texts: Vec<String>,
 }
 
 impl Nested {
@@ -51,13 +57,22 @@ impl Nested {
             match self.shape.get(depth) {
                 Some(&extent) if extent != items.len() => return Err(ragged),
                 Some(_) => {}
-                None if depth == MAX_DEPTH || !self.data.is_empty() => return Err(ragged),
+                None if depth == MAX_DEPTH || self.len() > 0 => return Err(ragged),
                 None => self.shape.push(items.len()),
             }
             return items.iter().try_for_each(|item| self.collect(item, depth + 1));
         }
         if depth != self.shape.len() {
             return Err(ragged);
+        }
+        let not_a_number =
+            InputError::NotANumber { input: self.input, element: self.len(), found: kind(value) };
+        if let Value::String(text) = value {
+            if !self.data.is_empty() {
+                return Err(not_a_number);
+            }
+            self.texts.push(text.clone());
+            return Ok(());
         }
         let number = match value {
             Value::Number(number) => number.as_f64(),
@@ -66,13 +81,19 @@ impl Nested {
             Value::Null => Some(f64::NAN),
             _ => None,
         };
-        let number = number.ok_or_else(|| InputError::NotANumber {
-            input: self.input,
-            element: self.data.len(),
-            found: kind(value),
-        })?;
-        self.data.push(number);
+        if !self.texts.is_empty() {
+            return Err(InputError::NotText {
+                input: self.input,
+                element: self.len(),
+                found: kind(value),
+            });
+        }
+        self.data.push(number.ok_or(not_a_number)?);
         Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.data.len() + self.texts.len()
     }
 }
 
@@ -132,9 +153,12 @@ mod tests {
     #[test]
     fn flat_lists_have_no_shape_and_nested_ones_do() {
         let arrays = parse(br#"{"input_data": [[1, 2.5, true], [[1, 2], [3, 4]]]}"#).unwrap();
-        assert_eq!(arrays[0], InputArray { name: None, shape: None, data: vec![1.0, 2.5, 1.0] });
+        assert_eq!(
+            arrays[0],
+            InputArray { name: None, shape: None, data: vec![1.0, 2.5, 1.0].into() }
+        );
         assert_eq!(arrays[1].shape, Some(vec![2, 2]));
-        assert_eq!(arrays[1].data, [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(arrays[1].data, vec![1.0, 2.0, 3.0, 4.0].into());
     }
 
     #[test]
@@ -157,9 +181,28 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_read_as_they_are_and_do_not_mix_with_numbers() {
+        let arrays = parse(br#"{"input_data": [["a", "1"], [["x"], [""]]]}"#).unwrap();
+        let texts = |texts: [&str; 2]| Elements::Texts(texts.map(str::to_owned).to_vec());
+        assert_eq!(arrays[0].data, texts(["a", "1"]));
+        assert_eq!((&arrays[1].shape, &arrays[1].data), (&Some(vec![2, 1]), &texts(["x", ""])));
+        let message = "input 0, element 1: expected a text like those before, got ";
+        for (value, found) in [("1", "a number"), ("null", "null"), ("true", "a truth value")] {
+            let text = format!("{{\"input_data\": [[\"a\", {value}]]}}");
+            refused(&text, &format!("{message}{found}"));
+        }
+        refused(
+            r#"{"input_data": [["a", ["b"]]]}"#,
+            "input 0: the nested lists are not a rectangular array",
+        );
+    }
+
+    #[test]
     fn a_missing_value_is_null_or_the_literal_that_python_writes() {
         let text = br#"{"a \" NaN": "NaN", "input_data": [[1, NaN, null]]}"#;
-        let data = parse(text).unwrap().remove(0).data;
+        let Elements::Numbers(data) = parse(text).unwrap().remove(0).data else {
+            panic!("numbers")
+        };
         assert!(data[0] > 0.0 && data[1].is_nan() && data[2].is_nan());
         assert!(matches!(parse(br#"{"input_data": [[NaNa]]}"#), Err(InputError::Json(_))));
     }

@@ -18,5 +18,6 @@ mod real_models;
 mod results;
 mod rings;
 mod support;
+mod text;
 mod views;
 mod vocabulary;
