@@ -114,7 +114,9 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
         graph.inputs.iter().map(|input| vec![Range::EMPTY; width(input)]).collect();
     let mut missing: Vec<Vec<bool>> =
         graph.inputs.iter().map(|input| vec![false; width(input)]).collect();
-    let mut binary = vec![true; graph.inputs.len()];
+    // Two codes of a text are no truth values: other samples hold other texts.
+    let numbers = |input: &crate::float::Input| !matches!(input.element_type, ElementType::Text(_));
+    let mut binary: Vec<bool> = graph.inputs.iter().map(numbers).collect();
     for (index, sample) in samples.iter().enumerate() {
         let values =
             graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;

@@ -190,6 +190,8 @@ fn text_is_looked_up_in_lists_of_the_model() {
             AttributeProto { name: "zeros".to_owned(), i: zeros, ..AttributeProto::default() },
         ];
         let mut text = model().node(encoder);
+        text.0.opset_import[0].domain = "ai.onnx.ml".to_owned();
+        text.0.opset_import[0].version = 3;
         text.graph().input = vec![info("x", DataType::String, vec![Dim::DimValue(3)])];
         text
     };
