@@ -60,6 +60,9 @@ export PYTHONPATH="$scratch" PYTHONDONTWRITEBYTECODE=1 IPYTHONDIR="$scratch/ipyt
   echo 'ci.sh: the stub is not that of the module; run `bindings/python/ci.sh --stubs`' >&2
   exit 1
 }
+# The client is tested against real programs, which the same build has made.
+CIRO_PROGRAMS=$(realpath "$built")
+export CIRO_PROGRAMS
 cp tests/stubtest-allowlist.txt "$scratch"
 (
   cd "$scratch"

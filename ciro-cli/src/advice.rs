@@ -60,6 +60,9 @@ pub(crate) fn spell(advice: &Advice) -> String {
         Advice::OpenCommitment => {
             "open the commitment with `--blinding`, which `ciro prove` printed"
         }
+        Advice::ChooseNetwork => CHOOSE_NETWORK,
+        Advice::NameAccount => NAME_ACCOUNT,
+        Advice::GivePassphrase => GIVE_PASSPHRASE,
         Advice::OtherInput => "the proof may be valid, but for another input",
         Advice::AllowClamped => {
             "the model moves such values to the end of their range, so the proof is equally about others; `--allow-clamped` accepts that"
@@ -67,6 +70,12 @@ pub(crate) fn spell(advice: &Advice) -> String {
     };
     fixed.to_owned()
 }
+
+const CHOOSE_NETWORK: &str =
+    "`ciro devnet up` starts one, `ciro network use URL --genesis FILE` chooses one";
+const NAME_ACCOUNT: &str =
+    "`--account NAME` names one, `ciro account new NAME --passphrase-file FILE` makes one";
+const GIVE_PASSPHRASE: &str = "write it into a file of mode 600 and name that: `--passphrase-file FILE` or CIRO_PASSPHRASE_FILE";
 
 fn use_route(route: Route) -> String {
     format!("try `--route {route}`")

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use ciro_sdk::{Preset, ProveSettings, Route};
+use ciro_sdk::{
+    Committing, Interface, Preset, ProveSettings, Route, Visibilities, VisibilityError,
+};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice};
 
@@ -101,6 +103,47 @@ impl RouteArgs {
     pub(crate) fn settings(&self, batch: u32, max_memory_bytes: Option<u64>) -> ProveSettings {
         let (route, preset) = (self.route, self.preset);
         ProveSettings { route, preset, batch, max_memory_bytes, ..ProveSettings::default() }
+    }
+}
+
+/// Which inputs and outputs proofs commit to instead of showing them.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CommitArgs {
+    /// State commitments to the inputs instead of the inputs, to all or to those named (route
+    /// cairo: to all); binds, and hides nothing by itself
+    #[arg(long, value_name = "NAME,...", num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
+    pub(crate) commit_input: Option<Vec<String>>,
+    /// State commitments to the outputs instead of the outputs, to all or to those named (route
+    /// tensor)
+    #[arg(long, value_name = "NAME,...", num_args = 0..=1, require_equals = true, default_missing_value = "", value_delimiter = ',')]
+    pub(crate) commit_output: Option<Vec<String>>,
+}
+
+impl CommitArgs {
+    /// The settings with what is committed as a whole, and the visibilities if single inputs or
+    /// outputs are named.
+    ///
+    /// # Errors
+    /// `VisibilityError` if a name is none of the model's, or an input cannot be committed.
+    pub(crate) fn apply(
+        &self,
+        settings: ProveSettings,
+        interface: &Interface,
+    ) -> Result<(ProveSettings, Option<Visibilities>), VisibilityError> {
+        let [inputs, outputs] = [&self.commit_input, &self.commit_output].map(committing);
+        let named = [&inputs, &outputs].iter().any(|of| matches!(of, Committing::Named(_)));
+        let visibilities = named.then(|| interface.visibilities(&inputs, &outputs)).transpose()?;
+        let (commit_input, commit_output) = (!inputs.is_nothing(), !outputs.is_nothing());
+        Ok((ProveSettings { commit_input, commit_output, ..settings }, visibilities))
+    }
+}
+
+/// What a flag asks for: an empty name stands for all.
+fn committing(names: &Option<Vec<String>>) -> Committing {
+    match names {
+        None => Committing::Nothing,
+        Some(names) if names.iter().all(String::is_empty) => Committing::All,
+        Some(names) => Committing::Named(names.clone()),
     }
 }
 

@@ -10,6 +10,7 @@ mod context;
 mod format;
 mod machine;
 mod model;
+mod openings;
 mod ui;
 
 /// Provers allocate and free large columns again and again.

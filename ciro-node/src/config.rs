@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use ciro_queue::kafka::{KafkaSettings, KafkaSettingsError};
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
@@ -12,6 +13,8 @@ pub const CONFIG_FILE: &str = "node.toml";
 pub const GENESIS_FILE: &str = "genesis.json";
 /// The name of the key in a node's folder.
 pub const KEY_FILE: &str = "node.key";
+/// The name of the file with the secret behind the node's libp2p identity.
+pub const PEER_KEY_FILE: &str = "peer.key";
 /// The name of the file that says where the interface listens, written once it does.
 pub const ADDRESS_FILE: &str = "api.addr";
 
@@ -27,6 +30,25 @@ pub struct Config {
     pub blobs: BlobConfig,
     /// Verification.
     pub verify: VerifyConfig,
+    /// What is done with Kafka; of use with `kafka` alone.
+    pub bus: BusConfig,
+    /// How to reach Kafka. Default: not at all.
+    pub kafka: Option<KafkaSettings>,
+    /// Other validators.
+    pub net: NetConfig,
+}
+
+/// What a node does with Kafka.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BusConfig {
+    /// Whether missing topics are created at the start. Default no: `ciro-node kafka topics` does.
+    pub create_topics: bool,
+    /// Brokers that each topic is on. Default 3, range 1 to 16.
+    pub replication: u16,
+    /// After how many ms a job that nobody claimed is offered again. Default 30,000, range 1,000 to
+    /// 3,600,000.
+    pub republish_ms: u64,
 }
 
 /// The HTTP interface.
@@ -35,12 +57,23 @@ pub struct Config {
 pub struct ApiConfig {
     /// Where it listens. Default `127.0.0.1:26610`; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Connections at once. Default 1,024, range 1 to 65,536.
+    /// Connections at once; an address has an eighth of them. Default 1,024, range 1 to 65,536.
     pub connections_max: usize,
-    /// Requests that wait for something to happen at once. Default 512, range 1 to 65,536.
+    /// Requests that wait for something to happen at once, and twice as many as streams of events;
+    /// an address has an eighth of each. Default 512, range 1 to 65,536.
     pub waiting_max: usize,
     /// Origins of pages that may use the interface. Default none.
     pub cors: Vec<String>,
+}
+
+/// Other validators.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetConfig {
+    /// Where this node listens for them, as multiaddrs. Default TCP and QUIC on port 26611.
+    pub listen: Vec<String>,
+    /// Where they listen, as multiaddrs that end in `/p2p/` and their peer id. Default none.
+    pub peers: Vec<String>,
 }
 
 /// Transactions that wait.
@@ -76,6 +109,13 @@ impl Default for ApiConfig {
     }
 }
 
+impl Default for NetConfig {
+    fn default() -> Self {
+        let listen = ["/ip4/0.0.0.0/tcp/26611", "/ip4/0.0.0.0/udp/26611/quic-v1"];
+        Self { listen: listen.map(str::to_owned).into(), peers: Vec::new() }
+    }
+}
+
 impl Default for MempoolConfig {
     fn default() -> Self {
         Self { bytes_max: 16 << 20, per_account_max: 256 }
@@ -88,6 +128,12 @@ impl Default for BlobConfig {
     }
 }
 
+impl Default for BusConfig {
+    fn default() -> Self {
+        Self { create_topics: false, replication: 3, republish_ms: 30_000 }
+    }
+}
+
 impl Config {
     /// Reads `node.toml` of a folder.
     ///
@@ -95,8 +141,17 @@ impl Config {
     ///
     /// [`SettingsError`] naming the first thing that is wrong.
     pub fn read(folder: &Path) -> Result<Self, SettingsError> {
-        let config: Self = read_settings(&folder.join(CONFIG_FILE))?;
+        let path = folder.join(CONFIG_FILE);
+        let mut config: Self = read_settings(&path)?;
         config.check()?;
+        if let Some(kafka) = &mut config.kafka {
+            let refused = |error: KafkaSettingsError| SettingsError::Parse {
+                path,
+                reason: error.to_string(),
+            };
+            kafka.check().map_err(refused)?;
+            kafka.beside(folder);
+        }
         Ok(config)
     }
 
@@ -114,6 +169,8 @@ impl Config {
             ("mempool.per_account_max", size(self.mempool.per_account_max), 1, 65_536),
             ("blobs.bytes_max", self.blobs.bytes_max, 1_000_000, 1_000_000_000_000_000_000),
             ("verify.threads", size(self.verify.threads), 0, 1_024),
+            ("bus.replication", self.bus.replication.into(), 1, 16),
+            ("bus.republish_ms", self.bus.republish_ms, 1_000, 3_600_000),
         ])
     }
 
@@ -121,6 +178,25 @@ impl Config {
     #[must_use]
     pub const fn template() -> &'static str {
         include_str!("assets/node.toml")
+    }
+
+    /// Returns the template with other addresses for validators; those stay that are not given.
+    #[must_use]
+    pub fn filled(listen: &[String], peers: &[String]) -> String {
+        let list = |texts: &[String]| {
+            let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+            quoted.join(", ")
+        };
+        let mut text = Self::template().to_owned();
+        if !listen.is_empty() {
+            let own = list(&Self::default().net.listen);
+            let (from, to) = (format!("listen = [{own}]"), format!("listen = [{}]", list(listen)));
+            text = text.replace(&from, &to);
+        }
+        if !peers.is_empty() {
+            text = text.replace("\npeers = []", &format!("\npeers = [{}]", list(peers)));
+        }
+        text
     }
 }
 
@@ -135,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn the_template_is_filled_with_addresses() {
+        let (listen, peers) = (["/ip4/127.0.0.1/tcp/1".to_owned()], ["/p2p/a".to_owned()]);
+        let config: Config = toml::from_str(&Config::filled(&listen, &peers)).unwrap();
+        assert_eq!((&config.net.listen[..], &config.net.peers[..]), (&listen[..], &peers[..]));
+        assert_eq!(Config::filled(&[], &[]), Config::template());
+    }
+
+    #[test]
     fn unknown_fields_and_numbers_out_of_range_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let read = |text: &str| {
@@ -145,5 +229,9 @@ mod tests {
         assert!(read("[api]\nlistne = \"0.0.0.0:1\"").unwrap_err().contains("listne"));
         let refused = read("[mempool]\nper_account_max = 0").unwrap_err();
         assert_eq!(refused, "`mempool.per_account_max` is 0, expected 1 to 65536");
+        assert!(read("[kafka]\nbrokers = \"a:1\"").unwrap().kafka.is_some());
+        let refused = read("[kafka]\nbrokers = \"a\"").unwrap_err();
+        assert!(refused.contains("`a` in `kafka.brokers` is no address"), "{refused}");
+        assert!(read("[kafka]").unwrap_err().contains("brokers"));
     }
 }

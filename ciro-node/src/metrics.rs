@@ -45,6 +45,14 @@ struct All {
     mempool_bytes: Gauge,
     blob_bytes: Gauge,
     http: Family<Labels, Counter>,
+    published: Family<Labels, Counter>,
+    cursor: Family<Labels, Gauge>,
+    ingress: Family<Labels, Counter>,
+    lag: Family<Labels, Gauge>,
+    lag_age: Family<Labels, Gauge>,
+    net_peers: Gauge,
+    net_refused: Family<Labels, Counter>,
+    net_dropped: Family<Labels, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -56,6 +64,22 @@ impl fmt::Debug for Metrics {
 /// Buckets from 100 µs to 26 s.
 fn times() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 19))
+}
+
+impl All {
+    fn register_kafka(&mut self) {
+        let r = &mut self.registry;
+        let help = "Records that were published, by sink";
+        r.register("ciro_kafka_published", help, self.published.clone());
+        let help = "The last event that a sink has";
+        r.register("ciro_kafka_cursor", help, self.cursor.clone());
+        let help = "Records that were read, by topic and what became of them";
+        r.register("ciro_kafka_ingress", help, self.ingress.clone());
+        let help = "Records of a topic that this node has not taken care of";
+        r.register("ciro_kafka_lag_records", help, self.lag.clone());
+        let help = "The age of the oldest of them that was delivered";
+        r.register_with_unit("ciro_kafka_lag", help, Unit::Seconds, self.lag_age.clone());
+    }
 }
 
 impl Default for Metrics {
@@ -87,6 +111,14 @@ impl Metrics {
             mempool_bytes: Gauge::default(),
             blob_bytes: Gauge::default(),
             http: Family::default(),
+            published: Family::default(),
+            cursor: Family::default(),
+            ingress: Family::default(),
+            lag: Family::default(),
+            lag_age: Family::default(),
+            net_peers: Gauge::default(),
+            net_refused: Family::default(),
+            net_dropped: Family::default(),
         };
         let build: Labels = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -119,6 +151,13 @@ impl Metrics {
         r.register("ciro_mempool_bytes", "Their bytes", all.mempool_bytes.clone());
         r.register("ciro_blob_bytes", "Bytes of all blobs", all.blob_bytes.clone());
         r.register("ciro_http_requests", "Requests by route and status", all.http.clone());
+        let help = "Other validators that can be reached";
+        r.register("ciro_net_validators", help, all.net_peers.clone());
+        let help = "What other peers sent and was refused, by reason";
+        r.register("ciro_net_refused", help, all.net_refused.clone());
+        let help = "Messages of consensus that were dropped, by reason";
+        r.register("ciro_net_dropped", help, all.net_dropped.clone());
+        all.register_kafka();
         Self(Arc::new(all))
     }
 
@@ -201,6 +240,36 @@ impl Metrics {
 
     pub(crate) fn blobs(&self, bytes: u64) {
         self.0.blob_bytes.set(signed(bytes));
+    }
+
+    pub(crate) fn published(&self, sink: &'static str, records: usize, cursor: u64) {
+        let labels = vec![("sink", sink.to_owned())];
+        let records = u64::try_from(records).unwrap_or(u64::MAX);
+        self.0.published.get_or_create(&labels).inc_by(records);
+        self.0.cursor.get_or_create(&labels).set(signed(cursor));
+    }
+
+    pub(crate) fn ingress(&self, topic: &str, end: &'static str) {
+        let labels = vec![("topic", topic.to_owned()), ("end", end.to_owned())];
+        self.0.ingress.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn lag(&self, topic: &str, lag: ciro_queue::Lag) {
+        let labels = vec![("topic", topic.to_owned())];
+        self.0.lag.get_or_create(&labels).set(signed(lag.records));
+        self.0.lag_age.get_or_create(&labels).set(signed(lag.oldest_ms / 1000));
+    }
+
+    pub(crate) fn net_peers(&self, validators: usize) {
+        self.0.net_peers.set(i64::try_from(validators).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn net_refused(&self, reason: &'static str) {
+        self.0.net_refused.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    pub(crate) fn net_dropped(&self, reason: &'static str) {
+        self.0.net_dropped.get_or_create(&vec![("reason", reason.to_owned())]).inc();
     }
 
     pub(crate) fn request(&self, route: &str, status: u16) {

@@ -2,120 +2,40 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use ciro_consensus::{Input, ReplicaId, Timer};
-use ciro_ledger::genesis::GenesisError;
-use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
+use ciro_protocol::batch::SignedBatch;
+use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, SubmitterId};
-use ciro_protocol::order::Route;
 use ciro_protocol::sign::{Address, SecretKey};
-use ciro_sdk::network::SettingsError;
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState};
-use crate::blobs::{BlobLimits, Blobs, StoreBlobError};
-use crate::bodies::{Bodies, BodiesError};
+use crate::blobs::{BlobLimits, Blobs, Needed};
+use crate::bodies::Bodies;
+use crate::bus::Bus;
 use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
-use crate::driver::{
-    Alone, ConsensusError, ConsensusThread, ExecutionError, ExecutionThread, Opening, Shared,
-};
+use crate::driver::{Alone, ConsensusThread, ExecutionThread, Opening, Shared, Transport};
 use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
+use crate::links::Remoteness;
 use crate::metrics::Metrics;
+use crate::net::{Courier, Holding, Service};
 use crate::proofs::{VERIFIER, Verifier};
-use crate::secret::SecretError;
-use crate::store::{StateStore, StoreError};
+use crate::start_error::StartError;
+use crate::store::StateStore;
 use crate::validity::Validity;
 
 /// Inputs of consensus that wait at most.
 const INPUTS_MAX: usize = 4096;
 /// What consensus may have asked of execution at once: one block, and few words about checkpoints.
 const JOBS_MAX: usize = 64;
-
-/// Why a node does not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The settings are not usable.
-    #[error(transparent)]
-    Config(#[from] SettingsError),
-    /// The genesis is not usable.
-    #[error("the genesis `{}` is not usable: {reason}", path.display())]
-    Genesis {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The specification is none.
-    #[error("the chain's specification is refused")]
-    Spec(#[from] SpecError),
-    /// The first state cannot be built.
-    #[error(transparent)]
-    FirstState(#[from] GenesisError),
-    /// The genesis names another first state than its specification gives.
-    #[error("the genesis names another first state than its specification gives: it was changed")]
-    GenesisRoot,
-    /// The network verifies proofs that this build does not.
-    #[error("the network settles proofs of the route `{0:?}`, which this build cannot verify")]
-    Route(Route),
-    /// The network has another verifier.
-    #[error("the network's verifier is {expected}, this build's is {VERIFIER}: take its release")]
-    Verifier {
-        /// The network's.
-        expected: u8,
-    },
-    /// The key is not usable.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// The key is no validator's.
-    #[error("the key {0} is none of the network's validators")]
-    NoValidator(ciro_protocol::Address),
-    /// There are more validators, which this release cannot reach.
-    #[error("the network has {0} validators: this release runs networks of one")]
-    Validators(usize),
-    /// The log of consensus is not usable.
-    #[error("the log of consensus is not usable")]
-    Log(#[from] ciro_store::StoreError),
-    /// Consensus does not begin.
-    #[error(transparent)]
-    Consensus(#[from] ConsensusError),
-    /// Execution does not begin.
-    #[error(transparent)]
-    Execution(#[from] ExecutionError),
-    /// The state is not usable.
-    #[error(transparent)]
-    State(#[from] StoreError),
-    /// Bodies of batches are not usable.
-    #[error(transparent)]
-    Bodies(#[from] BodiesError),
-    /// Blobs are not usable.
-    #[error(transparent)]
-    Blobs(#[from] StoreBlobError),
-    /// The system gives no threads.
-    #[error("no threads for verification: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// The interface cannot listen.
-    #[error("cannot listen at {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// An origin is none.
-    #[error("`{0}` in `api.cors` is no origin")]
-    Origin(String),
-    /// The file that says where the interface listens cannot be written.
-    #[error(transparent)]
-    Address(#[from] ciro_sdk::FileError),
-}
 
 /// A running node.
 #[derive(Debug)]
@@ -127,7 +47,10 @@ pub struct Node {
     inputs: SyncSender<Input>,
     batcher: JoinHandle<()>,
     server: JoinHandle<()>,
+    bus: Option<Bus>,
     stop_server: tokio::sync::watch::Sender<bool>,
+    /// The way to other validators, if there are any.
+    net: Option<crate::net::Running>,
 }
 
 /// Reads the genesis of a folder.
@@ -158,11 +81,7 @@ pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<Replic
     }
     let address = key.address();
     let mine = spec.validators.iter().find(|validator| validator.key == address);
-    let mine = mine.ok_or(StartError::NoValidator(address))?;
-    if spec.validators.len() != 1 {
-        return Err(StartError::Validators(spec.validators.len()));
-    }
-    Ok(ReplicaId(mine.id))
+    Ok(ReplicaId(mine.ok_or(StartError::NoValidator(address))?.id))
 }
 
 impl Node {
@@ -212,6 +131,9 @@ impl Node {
         if tokio::time::timeout(Duration::from_secs(5), self.server).await.is_err() {
             tracing::warn!("requests that were being served are cut off");
         }
+        if let Some(bus) = self.bus {
+            bus.ended().await;
+        }
         self.shared.stop();
         // Any input wakes consensus up; a timer that nobody has set changes nothing.
         let _ = self.inputs.try_send(Input::Timeout(Timer::Resend));
@@ -224,8 +146,16 @@ impl Node {
         if !joined.await.unwrap_or(false) {
             tracing::error!("a thread panicked");
         }
+        if let Some(net) = self.net {
+            net.abort();
+            // Whoever aborts a task gets its cancellation as an error.
+            let _ = net.await;
+        }
     }
 }
+
+/// The name of the ledger's file in a node's folder.
+pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 
 /// What a node keeps on disk, opened.
 struct Parts {
@@ -234,7 +164,7 @@ struct Parts {
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
     /// Batches that may not be executed yet, in the order in which they were written.
-    batches: Vec<Arc<ciro_protocol::SignedBatch>>,
+    batches: Vec<Arc<SignedBatch>>,
     blobs: Arc<Blobs>,
     validity: Arc<Validity>,
     metrics: Metrics,
@@ -255,9 +185,9 @@ impl Parts {
         let options = StoreOptions { recovery: Recovery::Strict, ..StoreOptions::default() };
         let log = Store::open(disk, consensus.message_domain(), options)?;
         let metrics = Metrics::new();
-        let store = Arc::new(StateStore::open(&folder.join("ledger.redb"), &genesis, &first)?);
+        let store = Arc::new(StateStore::open(&folder.join(LEDGER_FILE), &genesis, &first)?);
         let nonces = store.snapshot()?.head()?.nonces;
-        let waits = |batch: &ciro_protocol::SignedBatch| {
+        let waits = |batch: &SignedBatch| {
             let last = nonces.get(&batch.body.submitter.0).copied().unwrap_or(0);
             batch.body.nonce > last
         };
@@ -294,13 +224,16 @@ impl Parts {
         let signer = key.address();
         let recovered = std::mem::take(&mut self.batches);
         let signing = crate::secret::read(&folder.join(KEY_FILE))?;
-        let (threads, parts) = self.start_threads(&config, (id, signing))?;
+        let remote = Remoteness::read(folder, &config, self.genesis.spec.validators.len())?;
+        let started = self.start_threads(&config, (id, signing), (&remote, &key, &recovered))?;
+        let (threads, parts, courier) = started;
         let Threads { shared, pending, inputs, nonces, .. } = &threads;
         let submitter = SubmitterId(u64::from(id.0));
-        for batch in &recovered {
+        let own = || recovered.iter().filter(|batch| batch.body.submitter == submitter);
+        for batch in own() {
             pending.recover(&batch.body.txs);
         }
-        let known = recovered.iter().map(|batch| batch.body.nonce);
+        let known = own().map(|batch| batch.body.nonce);
         let last = known.chain(nonces.get(&submitter.0).copied()).max().unwrap_or(0);
         let tick = Duration::from_millis(parts.genesis.spec.time.tick_ms);
         let (chain, next_nonce) = (parts.chain, last + 1);
@@ -309,42 +242,80 @@ impl Parts {
         let tools = (Arc::clone(&parts.bodies), Arc::clone(&parts.validity));
         let driver = (inputs.clone(), Arc::clone(shared), Arc::clone(&hurry));
         let batcher = Batcher::new(settings, Arc::clone(pending), tools, driver);
+        let batcher = batcher.with_courier(courier);
         let batcher = tokio::spawn(batcher.run(recovered));
         let (stop_server, stopped) = tokio::sync::watch::channel(false);
         let state = parts.interface(&threads, (submitter, signer), (hurry, stopped), &config);
         let router = api::router(state.clone(), &config.api.cors).map_err(StartError::Origin)?;
+        let bus = config
+            .kafka
+            .as_ref()
+            .map(|settings| Bus::start(folder, (settings, &config.bus), state.bus_parts()));
+        let bus = bus.transpose()?;
         let server = tokio::spawn(api::serve(listener, router, state));
         write_address(folder, address)?;
         tracing::info!(%address, %chain, "the node runs");
-        let Threads { shared, consensus, execution, inputs, .. } = threads;
-        Ok(Node { address, shared, consensus, execution, inputs, batcher, server, stop_server })
+        let Threads { shared, consensus, execution, inputs, net, .. } = threads;
+        Ok(Node {
+            address,
+            shared,
+            consensus,
+            execution,
+            inputs,
+            batcher,
+            server,
+            bus,
+            stop_server,
+            net,
+        })
     }
 
-    /// Starts execution, and then consensus, which asks it for blocks at once.
-    fn start_threads(
-        self,
-        config: &Config,
-        (id, key): (ReplicaId, SecretKey),
-    ) -> Result<(Threads, Shown), StartError> {
-        let spec = Arc::new(self.genesis.spec.clone());
+    /// Makes what lies between the threads.
+    fn begin(&self, config: &Config) -> Result<Begun, StartError> {
         let head = self.store.snapshot()?.head()?;
-        let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
+        let params = self.genesis.spec.params();
+        let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &params)));
         let limits = PendingLimits {
             bytes: config.mempool.bytes_max,
             per_account: config.mempool.per_account_max,
         };
         let nonces = head.nonces;
-        let pending = Pending::new(limits, nonces.clone(), self.metrics.clone());
-        let pending = Arc::new(pending);
+        let pending = Arc::new(Pending::new(limits, nonces.clone(), self.metrics.clone()));
+        let (store, waiting) = (Arc::clone(&self.store), Arc::clone(&pending));
+        let needed = Arc::new(Needed { store, pending: waiting });
         let (inputs, input_queue) = sync_channel(INPUTS_MAX);
+        Ok(Begun { shared, pending, needed, nonces, inputs, input_queue })
+    }
+
+    /// Starts execution, and then consensus, which asks it for blocks at once, and the way to other
+    /// validators.
+    fn start_threads(
+        self,
+        config: &Config,
+        (id, key): (ReplicaId, SecretKey),
+        (remote, signer, held): (&Option<Remoteness>, &SecretKey, &[Arc<SignedBatch>]),
+    ) -> Result<Started, StartError> {
+        let begun = self.begin(config)?;
+        let spec = Arc::new(self.genesis.spec.clone());
+        let (link, transport) = match remote {
+            Some(remote) => {
+                let holding = self.holding(&begun);
+                let metrics = self.metrics.clone();
+                let made = remote.link((self.chain, &spec, id), holding, (held, metrics));
+                (Some((made.link, made.queues)), made.transport)
+            }
+            None => (None, Box::new(Alone) as Box<dyn Transport>),
+        };
+        let supply = link.as_ref().map(|(link, _)| link.supply.clone());
         let (jobs, job_queue) = sync_channel(JOBS_MAX);
         let execution = ExecutionThread {
             spec: Arc::clone(&spec),
             store: Arc::clone(&self.store),
             bodies: Arc::clone(&self.bodies),
-            pending: Arc::clone(&pending),
-            answers: inputs.clone(),
-            shared: Arc::clone(&shared),
+            pending: Arc::clone(&begun.pending),
+            supply: supply.clone(),
+            answers: begun.inputs.clone(),
+            shared: Arc::clone(&begun.shared),
             metrics: self.metrics.clone(),
         }
         .start(job_queue)?;
@@ -353,24 +324,75 @@ impl Parts {
             id,
             key: key.into_consensus(),
             opened: self.log,
-            inputs: input_queue,
-            answers: inputs.clone(),
+            inputs: begun.input_queue,
+            answers: begun.inputs.clone(),
             execution: jobs,
-            transport: Box::new(Alone),
+            transport,
             bodies: Arc::clone(&self.bodies),
             validity: Arc::clone(&self.validity),
-            shared: Arc::clone(&shared),
+            supply,
+            shared: Arc::clone(&begun.shared),
             metrics: self.metrics.clone(),
         })?;
+        let (link, net) = match (link, remote) {
+            (Some((link, queues)), Some(remote)) => {
+                let from = (Arc::clone(&link.service), queues, begun.inputs.clone());
+                (Some(link), Some(remote.start((self.chain, id, signer), from)?))
+            }
+            _ => (None, None),
+        };
+        let Begun { shared, pending, needed, nonces, inputs, .. } = begun;
+        let threads = Threads { shared, pending, consensus, execution, inputs, nonces, net };
         let (genesis, chain, store, bodies) = (self.genesis, self.chain, self.store, self.bodies);
         let (blobs, validity, metrics) = (self.blobs, self.validity, self.metrics);
-        let shown = Shown { genesis, chain, spec, store, bodies, blobs, validity, metrics };
-        Ok((Threads { shared, pending, consensus, execution, inputs, nonces }, shown))
+        let service = link.as_ref().map(|link| Arc::clone(&link.service));
+        let courier = link.map(|link| link.courier);
+        let shown = Shown {
+            genesis,
+            chain,
+            spec,
+            store,
+            bodies,
+            blobs,
+            needed,
+            service,
+            validity,
+            metrics,
+        };
+        Ok((threads, shown, courier))
+    }
+
+    /// Returns what other validators may ask for.
+    fn holding(&self, begun: &Begun) -> Holding {
+        Holding {
+            bodies: Arc::clone(&self.bodies),
+            blobs: Arc::clone(&self.blobs),
+            needed: Arc::clone(&begun.needed),
+            store: Arc::clone(&self.store),
+            pending: Arc::clone(&begun.pending),
+            validity: Arc::clone(&self.validity),
+            inputs: begun.inputs.clone(),
+            shared: Arc::clone(&begun.shared),
+        }
     }
 }
 
+/// What lies between the threads before they are started.
+struct Begun {
+    shared: Arc<Shared>,
+    pending: Arc<Pending>,
+    needed: Arc<Needed>,
+    nonces: BTreeMap<u64, u64>,
+    inputs: SyncSender<Input>,
+    input_queue: Receiver<Input>,
+}
+
+/// What runs, what the interface shows, and who brings batches to others.
+type Started = (Threads, Shown, Option<Courier>);
+
 /// The threads, and what lies between them.
 struct Threads {
+    net: Option<crate::net::Running>,
     shared: Arc<Shared>,
     pending: Arc<Pending>,
     consensus: ConsensusThread,
@@ -388,6 +410,8 @@ struct Shown {
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
     blobs: Arc<Blobs>,
+    needed: Arc<Needed>,
+    service: Option<Arc<Service>>,
     validity: Arc<Validity>,
     metrics: Metrics,
 }
@@ -413,6 +437,8 @@ impl Shown {
             chain: self.chain,
             store: self.store,
             blobs: self.blobs,
+            needed: self.needed,
+            service: self.service,
             bodies: self.bodies,
             admission: Arc::new(admission),
             shared: Arc::clone(&threads.shared),

@@ -66,6 +66,16 @@ pub fn create(path: &Path, seed: Option<&str>) -> Result<SecretKey, SecretError>
 ///
 /// [`SecretError`] if it is not there, others may read it, or it holds no key.
 pub fn read(path: &Path) -> Result<SecretKey, SecretError> {
+    let bytes = read_bytes(path)?;
+    SecretKey::from_bytes(&bytes).map_err(|_| SecretError::Content(path.to_owned()))
+}
+
+/// Reads the bytes of a key file.
+///
+/// # Errors
+///
+/// [`SecretError`] if it is not there, others may read it, or it holds no 32 bytes.
+pub fn read_bytes(path: &Path) -> Result<[u8; 32], SecretError> {
     let file = |source| SecretError::File { operation: "read", path: path.to_owned(), source };
     if let Some(mode) = files::shared_mode(path).map_err(file)? {
         return Err(SecretError::Mode { path: path.to_owned(), mode });
@@ -74,9 +84,7 @@ pub fn read(path: &Path) -> Result<SecretKey, SecretError> {
     let mut bytes = [0; 32];
     let digits = text.trim_end().strip_prefix("0x");
     let decoded = digits.and_then(|digits| hex::decode_to_slice(digits, &mut bytes).ok());
-    decoded
-        .and_then(|()| SecretKey::from_bytes(&bytes).ok())
-        .ok_or_else(|| SecretError::Content(path.to_owned()))
+    decoded.map(|()| bytes).ok_or_else(|| SecretError::Content(path.to_owned()))
 }
 
 /// Draws a scalar.

@@ -155,9 +155,10 @@ impl Validity {
                 judged(&body.proven)?.map_err(|unproven| TxInvalid::Proof(error_chain(&unproven)))
             }
             Body::ReportFraud(body) => {
-                let signed = self.signature(&body.signed()).is_ok();
+                // The signature first: a proof that nobody signed is not worth a look.
+                self.signature(&body.signed()).map_err(|_| TxInvalid::Report)?;
                 let holds = judged(&body.submitted.proven)?.is_ok();
-                if signed && !holds { Ok(()) } else { Err(TxInvalid::Report) }
+                if holds { Err(TxInvalid::Report) } else { Ok(()) }
             }
             Body::RegisterModel(body) => {
                 for entry in body.card.keys.iter() {
@@ -209,5 +210,72 @@ impl Submitters for Validity {
     fn key(&self, id: SubmitterId) -> Option<Address> {
         let validators = self.spec.validators.iter();
         validators.filter(|it| u64::from(it.id) == id.0).map(|it| it.key).next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ciro_protocol::blob::BlobId;
+    use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest};
+    use ciro_protocol::sign::{SecretKey, Signed};
+    use ciro_protocol::tx::{ReportFraud, SubmitProof, Transaction, TxHeader};
+
+    use super::*;
+    use crate::blobs::BlobLimits;
+    use crate::metrics::Metrics;
+
+    const LIMITS: BlobLimits =
+        BlobLimits { total_bytes: 1 << 20, blob_bytes: 1 << 20, judged_bytes: 1 << 20 };
+
+    /// Proofs that were looked at and do not hold.
+    fn looked_at(metrics: &Metrics) -> bool {
+        let text = metrics.text().unwrap();
+        text.lines().any(|line| line.starts_with("ciro_verify_rejected_total{"))
+    }
+
+    #[test]
+    fn a_report_that_nobody_signed_costs_no_verification() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Arc::new(Blobs::open(folder.path(), LIMITS).unwrap());
+        let put = |bytes: &[u8]| {
+            let id = BlobId::of(bytes).unwrap();
+            blobs.put(id, bytes, || Some(BTreeSet::new())).unwrap();
+            id
+        };
+        let proven = Proven {
+            verifier: 1,
+            key_blob: put(b"no key"),
+            bundle: put(b"no bundle"),
+            key: KeyDigest([1; 32]),
+            input: InputDigest([2; 32]),
+            output: OutputDigest([3; 32]),
+        };
+        let provider = SecretKey::from_seed(b"provider");
+        let spec = crate::devnet::spec(&[provider.address()], 1_700_000_000_000);
+        let chain = ciro_ledger::genesis(spec.clone()).unwrap().0.chain().unwrap();
+        let sign = |key: &SecretKey, body| {
+            let account = key.address();
+            let (salt, fee_max) = ([0; 16], ciro_protocol::amount::Amount::CIRO);
+            let header = TxHeader { chain, account, salt, valid_until_ms: 1, fee_max };
+            Signed::new(Transaction { header, body }, key).unwrap()
+        };
+        let submitted = SubmitProof { job: JobId([1; 32]), attempt: 1, proven };
+        let by_provider: SignedTx = sign(&provider, Body::SubmitProof(submitted));
+        let report = |attempt| {
+            let header = by_provider.body.header;
+            let submitted = SubmitProof { attempt, ..submitted };
+            let report = ReportFraud { header, submitted, signature: by_provider.signature };
+            sign(&SecretKey::from_seed(b"reporter"), Body::ReportFraud(Box::new(report)))
+        };
+        let metrics = Metrics::new();
+        let proofs = Verifier::new(metrics.clone());
+        let validity = Validity::new((chain, Arc::new(spec)), Arc::clone(&blobs), proofs, 1);
+        let validity = validity.unwrap();
+        assert!(matches!(validity.proofs(&report(2)), Err(TxInvalid::Report)));
+        assert!(!looked_at(&metrics));
+        assert!(validity.proofs(&report(1)).is_ok(), "signed, and it does not hold");
+        assert!(looked_at(&metrics));
     }
 }

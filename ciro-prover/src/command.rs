@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ciro_protocol::api::Code;
-use ciro_protocol::provider::{Ask, Asks, Profile};
+use ciro_protocol::provider::Profile;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{Body, RegisterProvider, SetAsks};
-use ciro_protocol::wire::List;
 use ciro_sdk::client::{Client, Keystore, Network, Passphrase};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -131,9 +130,7 @@ async fn connect(config: &Config) -> anyhow::Result<(Client, SecretKey)> {
 
 async fn register(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let prices = config.provider.prices.all();
-    let prices = prices.into_iter().map(|(class, price)| Ask { class, price }).collect();
-    let asks = Asks { prices: List::new(prices)?, capacity: config.work.capacity };
+    let asks = config.asks()?;
     let known = match client.provider(key.address()).await {
         Ok(info) => Some(info),
         Err(error) if error.code() == Some(Code::NotFound) => None,
@@ -191,6 +188,9 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         memory_mb: work.memory_mb,
         cells_per_s: work.cells_per_s,
         price_per_gcell: work.price_per_gcell,
+        collateral_max: work.collateral_max,
+        input_bytes_max: work.input_bytes_max(),
+        bytes_per_s: work.bytes_per_s,
         models: BTreeMap::new(),
         listen_only: work.listen_only,
         validity_ms: (client.spec().time.validity_max_ms / 2).min(30_000),
@@ -211,6 +211,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         key,
         settings,
         classes: config.provider.prices.all().into_iter().map(|(class, _)| class).collect(),
+        kafka: config.kafka.clone(),
         models: work.models.iter().copied().collect(),
         pool,
         data: config.data.clone(),

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::ModelId;
 use ciro_protocol::order::{Class, Region};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms};
+use ciro_protocol::wire::{List, TooMany};
+use ciro_queue::kafka::KafkaSettings;
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
@@ -25,10 +28,26 @@ pub struct Config {
     pub passphrase_file: PathBuf,
     /// Where models, inputs, proofs and the table are.
     pub data: PathBuf,
+    /// Where offers come from.
+    #[serde(default)]
+    pub queue: QueueKind,
+    /// How to reach Kafka, if offers come from there.
+    pub kafka: Option<KafkaSettings>,
     /// What the provider says of itself.
     pub provider: ProviderConfig,
     /// What it takes on.
     pub work: WorkConfig,
+}
+
+/// Where offers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueKind {
+    /// From the node.
+    #[default]
+    Node,
+    /// From Apache Kafka.
+    Kafka,
 }
 
 /// What the provider says of itself.
@@ -43,6 +62,16 @@ pub struct ProviderConfig {
     pub bond: Amount,
     /// Its price of a direct order, by class. Classes that are left out are not taken.
     pub prices: Prices,
+    /// What else it asks of direct orders; without it none is taken.
+    pub direct: Option<DirectConfig>,
+}
+
+/// What direct orders must keep, beside `work.collateral_max` and `work.input_mb_max`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectConfig {
+    /// The shortest lease, in seconds, 1 to 86,400.
+    pub lease_min_s: u32,
 }
 
 /// Prices by class.
@@ -77,6 +106,12 @@ pub struct WorkConfig {
     pub cells_per_s: u64,
     /// The least price for 2^30 cells.
     pub price_per_gcell: Amount,
+    /// The most collateral that is put at stake for one job.
+    pub collateral_max: Amount,
+    /// The longest input, in MiB, 1 to 65,536.
+    pub input_mb_max: u32,
+    /// Bytes of an input that come in a second, 1 to 10^12.
+    pub bytes_per_s: u64,
     /// Models that are proven; empty for all that come.
     #[serde(default)]
     pub models: Vec<ModelId>,
@@ -94,6 +129,9 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let mut config: Self = read_settings(path)?;
         config.check()?;
+        config
+            .check_queue()
+            .map_err(|reason| SettingsError::Parse { path: path.to_owned(), reason })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         for path in [
             &mut config.genesis,
@@ -103,17 +141,37 @@ impl Config {
         ] {
             *path = folder.join(&path);
         }
+        if let Some(kafka) = &mut config.kafka {
+            kafka.beside(folder);
+        }
         Ok(config)
+    }
+
+    fn check_queue(&self) -> Result<(), String> {
+        match (self.queue, &self.kafka) {
+            (QueueKind::Node, None) => Ok(()),
+            (QueueKind::Node, Some(_)) => {
+                Err("`[kafka]` has no use without `queue = \"kafka\"`".to_owned())
+            }
+            (QueueKind::Kafka, None) => {
+                Err("`queue = \"kafka\"` needs the table `[kafka]` with `brokers`".to_owned())
+            }
+            (QueueKind::Kafka, Some(kafka)) => kafka.check().map_err(|error| error.to_string()),
+        }
     }
 
     fn check(&self) -> Result<(), SettingsError> {
         let work = &self.work;
+        let lease_min_s = self.provider.direct.map_or(1, |direct| direct.lease_min_s);
         check_ranges(&[
             ("work.capacity", work.capacity.into(), 1, 1_024),
             ("work.children", work.children.into(), 1, work.capacity.into()),
             ("work.memory_mb", work.memory_mb.into(), 64, 1 << 20),
             ("work.threads", work.threads.into(), 0, 1_024),
             ("work.cells_per_s", work.cells_per_s, 1, 1_000_000_000_000),
+            ("work.input_mb_max", work.input_mb_max.into(), 1, 1 << 16),
+            ("work.bytes_per_s", work.bytes_per_s, 1, 1_000_000_000_000),
+            ("provider.direct.lease_min_s", lease_min_s.into(), 1, 86_400),
         ])
     }
 
@@ -121,6 +179,32 @@ impl Config {
     #[must_use]
     pub const fn template() -> &'static str {
         include_str!("assets/prover.toml")
+    }
+}
+
+impl Config {
+    /// Returns what the provider takes on, as the ledger keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] never, as there are as many classes as places.
+    pub fn asks(&self) -> Result<Asks, TooMany> {
+        let prices = self.provider.prices.all();
+        let prices = prices.into_iter().map(|(class, price)| Ask { class, price }).collect();
+        let direct = self.provider.direct.map(|direct| DirectTerms {
+            collateral_max: self.work.collateral_max,
+            lease_min_ms: u64::from(direct.lease_min_s) * 1_000,
+            input_bytes_max: self.work.input_bytes_max(),
+        });
+        Ok(Asks { prices: List::new(prices)?, capacity: self.work.capacity, direct })
+    }
+}
+
+impl WorkConfig {
+    /// Returns the length of the longest input, in bytes.
+    #[must_use]
+    pub const fn input_bytes_max(&self) -> u64 {
+        (self.input_mb_max as u64) << 20
     }
 }
 
@@ -150,6 +234,25 @@ mod tests {
         let config = Config::read(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.provider.prices.all().len(), 4);
+    }
+
+    #[test]
+    fn settings_of_kafka_and_the_queue_that_is_named_must_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CONFIG_FILE);
+        let read = |begin: &str, end: &str| {
+            let text = format!("{begin}\n{}\n{end}", Config::template());
+            std::fs::write(&path, text.replace("queue = \"node\"\n", "")).unwrap();
+            Config::read(&path).map_err(|error| error.to_string())
+        };
+        let brokers = "[kafka]\nbrokers = \"a:1\"";
+        assert!(read("queue = \"kafka\"", brokers).unwrap().kafka.is_some());
+        assert!(read("queue = \"node\"", "").unwrap().kafka.is_none());
+        assert!(read("queue = \"kafka\"", "").unwrap_err().contains("needs the table `[kafka]`"));
+        assert!(read("", brokers).unwrap_err().contains("has no use without"));
+        assert!(read("queue = \"kafak\"", "").unwrap_err().contains("kafak"));
+        let bad = read("queue = \"kafka\"", "[kafka]\nbrokers = \"a\"").unwrap_err();
+        assert!(bad.contains("`a` in `kafka.brokers` is no address"), "{bad}");
     }
 
     #[test]

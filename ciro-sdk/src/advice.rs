@@ -70,6 +70,12 @@ pub enum Advice {
     Report,
     /// Open the commitment to the input with the blinding value that the prover has.
     OpenCommitment,
+    /// Start a network, or choose one.
+    ChooseNetwork,
+    /// Name the account that signs, or make one.
+    NameAccount,
+    /// Write the passphrase into a file that only its owner can read, and name that.
+    GivePassphrase,
     /// The proof may be valid for another input.
     OtherInput,
     /// Accept that values outside of the calibrated range count as its end.

@@ -16,7 +16,7 @@ use crate::prove::{
 #[cfg(feature = "prove")]
 use crate::routes::ProveError;
 use crate::verdict::Check;
-use crate::verify::{InputMismatch, LoadBundleError, LoadKeyError, VerifyError};
+use crate::verify::{InputMismatch, LoadBundleError, LoadKeyError, OpeningError, VerifyError};
 
 /// What to do about an error: the advice of the first one in the chain of causes that has some.
 pub fn advice(error: &(dyn Error + 'static)) -> Option<Advice> {
@@ -34,6 +34,9 @@ fn check(error: &(dyn Error + 'static)) -> Option<Check> {
         return Some(error.check());
     }
     if let Some(error) = error.downcast_ref::<InputMismatch>() {
+        return error.check();
+    }
+    if let Some(error) = error.downcast_ref::<OpeningError>() {
         return error.check();
     }
     #[cfg(feature = "prove")]
@@ -63,6 +66,10 @@ type Adviser = fn(&(dyn Error + 'static)) -> Option<Advice>;
 const KNOWN: &[Adviser] = &[
     #[cfg(feature = "client")]
     |e| e.downcast_ref().and_then(crate::client::ClientError::advice),
+    #[cfg(feature = "client")]
+    |e| e.downcast_ref().and_then(crate::client::HomeError::advice),
+    #[cfg(feature = "client")]
+    |e| e.downcast_ref().and_then(crate::client::SessionError::advice),
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
     |e| e.downcast_ref().and_then(LoadKeyError::advice),

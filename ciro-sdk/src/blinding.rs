@@ -1,9 +1,9 @@
-//! What opens a commitment to an input.
+//! What opens a commitment.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What hides a committed input from whoever guesses it: the commitment is opened by the input and
+/// What makes a commitment say nothing to whoever guesses the integers: it is opened by them and
 /// this value together.
 ///
 /// Secret until then; 31 random bytes behind a zero byte, so that it is a number below Cairo's
@@ -33,6 +33,14 @@ impl FromStr for Blinding {
 }
 
 impl Blinding {
+    /// A value from the operating system's random numbers.
+    #[cfg(feature = "prove")]
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes[1..])?;
+        Ok(Self(bytes))
+    }
+
     /// The value as hexadecimal digits.
     pub fn to_hex(self) -> String {
         hex::encode(self.0)

@@ -25,8 +25,8 @@ pub use blinding::{Blinding, InvalidBlinding};
 #[cfg(feature = "prove")]
 pub use ciro_compiler::{import, quantize};
 pub use ciro_model::integer::{
-    Claim, Context, ContextError, EncodedSample, InputPort, OutputPort, SampleMismatch,
-    StatedInput, Statement,
+    Claim, Committing, Context, ContextError, EncodedSample, InputPort, OutputPort, SampleMismatch,
+    StatedInput, StatedTensor, Statement, Visibilities, Visibility, VisibilityError,
 };
 pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
 pub use ciro_stark::{Policy, Preset, Security, UnknownPreset};
@@ -47,8 +47,9 @@ pub use routes::RouteError;
 pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode, proof_kinds};
 pub use verdict::Check;
 pub use verify::{
-    BundleError, EncodedInputs, InputCheck, InputMismatch, InputStatement, InputStatementError,
-    Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError, LoadKeyError,
-    MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, ProofBundle, RealInput, RealOutput, Verified,
-    VerifiedSample, VerifyError, verify, verify_with,
+    BundleError, CommittedTensor, EncodedInputs, InputCheck, InputMismatch, InputStatement,
+    InputStatementError, Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError,
+    LoadKeyError, MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, Opening, OpeningError,
+    ProofBundle, RealInput, RealOutput, Side, Verified, VerifiedSample, VerifyError, verify,
+    verify_with,
 };

@@ -14,6 +14,11 @@ The long path, for many inputs of one model::
     proof = model.prove(X[:8])        # eight inferences in one proof
     proof.verify(model.key)
 
+On a network, where providers prove::
+
+    client = ciro.Client()            # the network of `ciro network use`
+    proof = client.prove_inference("model.onnx", x)
+
 Models of scikit-learn, XGBoost, LightGBM, PyTorch and Keras come in through `from_sklearn`, `from_xgboost`, `from_lightgbm`,
 `from_torch` and `from_keras`.
 """
@@ -24,15 +29,17 @@ _load()  # before anything else loads the extension module
 
 from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402
+from ._client import Client, Job, JobStatus, Quote, RemoteModel, as_completed, verify_receipt  # noqa: E402
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
-from ._proof import Proof, Verified, verify  # noqa: E402
+from ._proof import Opening, Proof, Receipt, Verified, verify  # noqa: E402
 from ._sources import Calibration  # noqa: E402
 from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
 from .errors import (  # noqa: E402
     CalibrationWarning,
     CiroError,
     InvalidProofError,
+    NetworkError,
     Refusal,
     UnsupportedModelError,
 )
@@ -43,19 +50,28 @@ __all__ = [
     "Calibration",
     "CalibrationWarning",
     "CiroError",
+    "Client",
     "Estimate",
     "InvalidProofError",
+    "Job",
+    "JobStatus",
     "Key",
     "KeyEntry",
     "LayerAccuracy",
     "Model",
+    "NetworkError",
+    "Opening",
     "OutputAccuracy",
     "Proof",
+    "Quote",
+    "Receipt",
     "Refusal",
+    "RemoteModel",
     "Report",
     "UnsupportedModelError",
     "Verified",
     "__version__",
+    "as_completed",
     "check",
     "compile",
     "from_keras",
@@ -65,4 +81,5 @@ __all__ = [
     "from_xgboost",
     "prove_inference",
     "verify",
+    "verify_receipt",
 ]

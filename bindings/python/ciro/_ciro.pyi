@@ -27,6 +27,49 @@ class Array:
         """
 
 @final
+class Client:
+    """
+    A user's connection to a node.
+    """
+    def __new__(cls, /, node: str | None = None, account: str | None = None, passphrase_file: str | PathLike[str] | None = None, home: str | PathLike[str] | None = None) -> Client:
+        """
+        Connects to a node of the network in use; `home` is the user's folder.
+        """
+    def address(self, /) -> str:
+        """
+        The address of the account that signs.
+        """
+    def balance(self, /) -> str:
+        """
+        What the account holds, in CIRO.
+        """
+    def deploy(self, /, model: Model, keys: Key, card: tuple[str | None, str, str, str], observer: Any | None = None) -> tuple[str, bool]:
+        """
+        Uploads a model and registers it with these keys: its id, and whether it was known.
+        """
+    def faucet(self, /) -> None:
+        """
+        Takes what the network's faucet gives.
+        """
+    def job(self, /, id: str, keys: Key) -> Job:
+        """
+        A job that was ordered before, whose proof is to verify under a key of the ring.
+        """
+    @property
+    def network(self, /) -> tuple[str, str]:
+        """
+        The network, and the node's address.
+        """
+    def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None]) -> tuple[str, str, str, str]:
+        """
+        What an inference would cost: the model's id, the lowest and the highest price, collateral.
+        """
+    def submit(self, /, model: Model, inputs: Inputs, settings: ProveSettings, asked: tuple[str | None, str | None, str | None, int | None], min_security: tuple[int, int] = ..., observer: Any | None = None) -> Job:
+        """
+        Orders an inference and waits until the ledger has opened the job.
+        """
+
+@final
 class Inputs:
     """
     Arrays that become samples of a model.
@@ -44,6 +87,38 @@ class Inputs:
     def read(path: str | PathLike[str]) -> Inputs:
         """
         Reads a JSON, `.npy` or `.npz` file.
+        """
+
+@final
+class Job:
+    """
+    A job that was ordered.
+    """
+    def cancel(self, /) -> None:
+        """
+        Takes the order back, if nobody has claimed it.
+        """
+    @property
+    def id(self, /) -> str:
+        """
+        Its id.
+        """
+    def info(self, /) -> str:
+        """
+        How it stands, as the node says, as JSON.
+        """
+    @property
+    def key(self, /) -> Key:
+        """
+        The key that its proof is verified with.
+        """
+    def receipt(self, /, patience: float) -> bytes:
+        """
+        Waits until validators certified how it ended: the receipt with all that proves it.
+        """
+    def result(self, /, patience: float, observer: Any | None = None) -> tuple[Proof, list[list[Output]], str]:
+        """
+        Waits for the result, and verifies it.
         """
 
 @final
@@ -121,6 +196,10 @@ class Model:
         Compiles a model from the cache anew and compares, once, before others rely on it: whoever
         can write into the cache decides what lies there.
         """
+    def count(self, /, inputs: Inputs) -> int:
+        """
+        How many samples these inputs are.
+        """
     def examine(self, /, inputs: Inputs) -> list[tuple[str, str]]:
         """
         What is lost when samples are proven, as `concerns`; raises if the model does not take one
@@ -136,10 +215,10 @@ class Model:
         """
         Names and shapes of the inputs.
         """
-    def key(self, /, routes: Sequence[str], presets: Sequence[str], batches: Sequence[int], max_memory: int | None = None, observer: Any | None = None) -> Key:
+    def key(self, /, kinds: tuple[Sequence[str], Sequence[str], Sequence[int]], commit: tuple[bool, bool] = ..., max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
-        The keys of this model's proofs: of every combination of route, preset and batch size that a
-        route has.
+        The keys of this model's proofs: of every combination of routes, presets and batch sizes
+        that a route has, for proofs that commit to inputs or outputs if `commit` says so.
         """
     def key_for(self, /, proof: Proof, route: str, max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
@@ -167,10 +246,11 @@ class Model:
         """
         Names and shapes of the outputs.
         """
-    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, str | None, float]:
+    def prove(self, /, inputs: Inputs, settings: ProveSettings, observer: Any | None = None) -> tuple[Proof, list[list[Output]], Key, str | None, float, list[tuple[int, str, str, str]]]:
         """
         Proves what the model says about samples, all in one proof: the proof, the outputs, the key,
-        what opens the commitment to the input if there is one, and the milliseconds that it took.
+        what opens the commitment to the input if there is one, the milliseconds that it took, and
+        what opens the commitments to single inputs and outputs.
         """
     def run(self, /, inputs: Inputs, observer: Any | None = None) -> tuple[list[list[Output]], list[tuple[str, str]]]:
         """
@@ -310,7 +390,7 @@ class ProveSettings:
     """
     How inferences are proven.
     """
-    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
+    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, commit_output: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
         """
         Takes route and preset by their names, whether to commit to inputs instead of stating them,
         what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a
@@ -389,6 +469,11 @@ def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSet
 def check_model(model: Model, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
     Checks a model that is compiled already.
+    """
+
+def check_receipt(receipt: bytes, genesis: str | PathLike[str] | None = None, proof: Proof | None = None, keys: Key | None = None) -> tuple[int, str]:
+    """
+    Checks a receipt against a genesis: the block that it is certified by, and the receipt as JSON.
     """
 
 def is_compiled(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from . import _ciro, _html
 from ._arrays import Inputs, Values, is_path, to_inputs, to_values
 from ._jobs import Job, logger
 from ._key import Key, Tensors
-from ._proof import Context, Made, Proof, digits
+from ._proof import Context, Made, Opening, Proof, digits
 from ._sources import Calibration, ModelSource, is_compiled, onnx_bytes
 from .accuracy import Accuracy
 from .errors import CalibrationWarning
@@ -92,6 +92,7 @@ class Model:
         route: str = "tensor",
         preset: str = "standard",
         commit_input: bool = False,
+        commit_output: bool = False,
         context: Optional[Context] = None,
         max_memory: Optional[int] = None,
         progress: bool = False,
@@ -105,15 +106,17 @@ class Model:
             route: `tensor`, in milliseconds, or `cairo`: a Cairo program, one sample at a time, in seconds.
             preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture. The Cairo
                 route has `standard` alone.
-            commit_input: states a commitment to the input instead of the input, on the Cairo route; `proof.blinding` opens it. Proofs
-                are not made to hide anything else.
+            commit_input: states commitments to the inputs instead of the inputs, on the Cairo route one to all of them;
+                `proof.blinding` opens the only one, `proof.openings` each of several. A commitment binds; the proof around it hides
+                nothing by design.
+            commit_output: states commitments to the outputs instead of the outputs, on the tensor route; `proof.openings` opens them.
             context: binds the proof to this number as well (a job, a caller, a contract), on the tensor route: 32 bytes, big-endian, or
                 hexadecimal digits, below the Stark prime. With another context the proof does not verify.
             max_memory: the most bytes that the proof may be expected to take. Default: what the machine has free.
             progress: shows a progress bar.
 
         Returns:
-            The proof, with its outputs. Its key is `make_key` with the same route, preset and number of samples.
+            The proof, with its outputs. Its key is `make_key` with the same route, preset, number of samples and commitments.
 
         Raises:
             TypeError: for anything but numbers.
@@ -123,11 +126,14 @@ class Model:
         """
         given = to_inputs(inputs, list(self.inputs))
         _warn(self._inner.examine(given))
-        settings = prove_settings(route, preset, commit_input=commit_input, context=context, max_memory=max_memory)
+        settings = prove_settings(
+            route, preset, commit_input=commit_input, commit_output=commit_output, context=context, max_memory=max_memory
+        )
         with Job("prove", progress) as observer:
-            proof, outputs, key, blinding, prove_ms = self._inner.prove(given, settings, observer)
+            proof, outputs, key, blinding, prove_ms, openings = self._inner.prove(given, settings, observer)
         unconfirmed = self._inner if self._inner.unconfirmed else None
-        return Proof._made(proof, Made(to_values(outputs), Key(key), blinding, prove_ms, unconfirmed))
+        opened = [Opening(*opening) for opening in openings]
+        return Proof._made(proof, Made(to_values(outputs), Key(key), blinding, prove_ms, unconfirmed, opened))
 
     @property
     def key(self) -> Key:
@@ -147,6 +153,8 @@ class Model:
         batch: Union[int, Iterable[int]] = 1,
         route: Union[str, Iterable[str]] = "tensor",
         preset: Union[str, Iterable[str]] = "standard",
+        commit_input: bool = False,
+        commit_output: bool = False,
         max_memory: Optional[int] = None,
         progress: bool = False,
     ) -> Key:
@@ -156,6 +164,8 @@ class Model:
             batch: how many inferences a proof is about, at least 1, or several such numbers: `[1, 8, 64]`.
             route: as for `prove`, or several of them: `["tensor", "cairo"]`.
             preset: as for `prove`, or several of them.
+            commit_input: as for `prove`; such proofs have keys of their own on the tensor route.
+            commit_output: likewise.
             max_memory: as for `prove`.
             progress: shows a progress bar.
 
@@ -171,7 +181,7 @@ class Model:
         presets = [preset] if isinstance(preset, str) else list(preset)
         self._inner.confirm()
         with Job("key", progress) as observer:
-            return Key(self._inner.key(routes, presets, batches, max_memory, observer))
+            return Key(self._inner.key((routes, presets, batches), (commit_input, commit_output), max_memory, observer))
 
     def transpile(
         self, folder: Union[str, os.PathLike[str]], *, name: Optional[str] = None, progress: bool = False
@@ -378,6 +388,7 @@ def prove_settings(
     batch: int = 1,
     *,
     commit_input: bool = False,
+    commit_output: bool = False,
     context: Optional[Context] = None,
     max_memory: Optional[int] = None,
 ) -> _ciro.ProveSettings:
@@ -387,6 +398,7 @@ def prove_settings(
         preset=preset,
         batch=batch,
         commit_input=commit_input,
+        commit_output=commit_output,
         context=None if context is None else digits(context),
         max_memory=max_memory,
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
@@ -69,15 +72,85 @@ class Verified:
         return self.outputs[0]
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """What the ledger of a network says of a job that ended."""
+
+    #: The job.
+    job: str
+    #: Who ordered it.
+    requester: str
+    #: The model.
+    model: str
+    #: The identity of the key that the proof is verified against.
+    model_key: str
+    #: `settled` or `refunded`.
+    state: str
+    #: Why it was refunded: `cancelled`, `expired`, `attempts_spent` or `input_unavailable`.
+    reason: Optional[str]
+    #: Who proved it.
+    provider: Optional[int]
+    #: What that cost, in CIRO.
+    price: Optional[Decimal]
+    #: What came back of the escrow, in CIRO.
+    refund: Decimal
+    #: Providers that tried.
+    attempts: int
+    #: Ledger time from the order to the end, in milliseconds.
+    ledger_ms: int
+    #: The block of the end.
+    height: int
+    #: The block by which validators certified this, if that was verified.
+    certified_height: Optional[int] = None
+
+    @classmethod
+    def _parse(cls, text: str, certified_height: Optional[int] = None) -> Receipt:
+        found = json.loads(text)
+        outcome = found["outcome"]
+        price = outcome.get("price")
+        return cls(
+            job=found["job"],
+            requester=found["requester"],
+            model=found["model"],
+            model_key=found["key"].removeprefix("0x"),
+            state=outcome["state"],
+            reason=outcome.get("reason"),
+            provider=outcome.get("provider"),
+            price=None if price is None else Decimal(price),
+            refund=Decimal(found["refund"]),
+            attempts=found["attempts"],
+            ledger_ms=found["ended_ms"] - found["opened_ms"],
+            height=found["height"],
+            certified_height=certified_height,
+        )
+
+
+class Opening(NamedTuple):
+    """What opens the commitment to one input or output: whoever has it and the integers can show what was committed to."""
+
+    #: The inference's position in the proof.
+    sample: int
+    #: `input` or `output`.
+    side: str
+    #: The tensor's name.
+    name: str
+    #: 64 hexadecimal digits, to be kept, and kept secret.
+    blinding: str
+
+
 class Made(NamedTuple):
     """What only whoever made a proof knows of it."""
 
     outputs: Values
     key: Key
     blinding: Optional[str]
-    prove_ms: float
+    # `None` if a provider made it.
+    prove_ms: Optional[float]
     # The model, if it comes from the cache and nobody has compared it yet.
     unconfirmed: Optional[_ciro.Model] = None
+    openings: Sequence[Opening] = ()
+    # What the ledger says of the job, if a provider made it.
+    receipt: Optional[Receipt] = None
 
 
 class Proof:
@@ -254,12 +327,22 @@ class Proof:
         return None if self._made_here is None else self._made_here.prove_ms
 
     @property
+    def receipt(self) -> Optional[Receipt]:
+        """What the ledger says of the job, if a provider of a network made the proof; on the node's word. See `Job.receipt`."""
+        return None if self._made_here is None else self._made_here.receipt
+
+    @property
     def blinding(self) -> Optional[str]:
         """What opens the commitment to the input: 64 hexadecimal digits. `None` if the input is stated, or the proof was not made here.
 
         Keep it, and keep it secret: without it nobody can show what was committed to, and with it anybody can test a guess.
         """
         return None if self._made_here is None else self._made_here.blinding
+
+    @property
+    def openings(self) -> list[Opening]:
+        """What opens the commitments to single inputs and outputs; empty if there are none, or the proof was not made here."""
+        return [] if self._made_here is None else list(self._made_here.openings)
 
     def __len__(self) -> int:
         """The proof's size in bytes."""
@@ -344,13 +427,7 @@ def verify(
         ValueError: if `inputs` does not fit the model.
         MemoryError: before anything is done, if the model would take too much for a proof of so many inferences.
     """
-    if isinstance(proof, Proof):
-        given = proof
-    elif isinstance(proof, (bytes, bytearray, memoryview)):
-        given = Proof.from_bytes(bytes(proof))
-    else:
-        given = Proof.load(proof)
-    return given.verify(
+    return as_proof(proof).verify(
         key,
         inputs=inputs,
         blinding=blinding,
@@ -362,6 +439,15 @@ def verify(
         max_memory=max_memory,
         progress=progress,
     )
+
+
+def as_proof(proof: ProofLike) -> Proof:
+    """A proof, from itself, a file or bytes."""
+    if isinstance(proof, Proof):
+        return proof
+    if isinstance(proof, (bytes, bytearray, memoryview)):
+        return Proof.from_bytes(bytes(proof))
+    return Proof.load(proof)
 
 
 def digits(context: Context) -> str:

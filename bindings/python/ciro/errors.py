@@ -1,7 +1,8 @@
 """What can go wrong.
 
 Files that cannot be read or written raise `OSError`, arguments that do not fit raise `ValueError` or `TypeError`, proofs that would not
-fit into memory raise `MemoryError`. Everything else is a `CiroError`.
+fit into memory raise `MemoryError`, a node that cannot be reached `ConnectionError`, and what does not happen in time `TimeoutError`.
+Everything else is a `CiroError`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
-__all__ = ["CalibrationWarning", "CiroError", "InvalidProofError", "Refusal", "UnsupportedModelError"]
+__all__ = ["CalibrationWarning", "CiroError", "InvalidProofError", "NetworkError", "Refusal", "UnsupportedModelError"]
 
 
 class CalibrationWarning(UserWarning):
@@ -73,10 +74,23 @@ class InvalidProofError(CiroError):
 
     #: The check that failed, in one word: `format`, `route`, `preset`, `model_key`, `committed_input`, `security`, `statement`, `batch`,
     #: `structure`, `model_commitment`, `proof_of_work`, `public_values`, `context`, `constraints`, `opening`, `inputs`,
-    #: `clamped`, `model_output` or `proof`.
+    #: `clamped`, `model_output` or `proof`; of what a network returned also `result` and `receipt`.
     check: str
 
     def __init__(self, message: str, hint: Optional[str] = None, check: str = "proof") -> None:
         super().__init__(message, hint)
         self.args = (message, hint, check)
         self.check = check
+
+
+class NetworkError(CiroError):
+    """A network refuses what was asked, or paid a job back."""
+
+    #: Why, in one word: the `code` of the node's answer, the name of the ledger's refusal, `refunded`, `expired`, `model_unknown`,
+    #: `wrong_chain` or `answer`.
+    code: str
+
+    def __init__(self, message: str, hint: Optional[str] = None, code: str = "answer") -> None:
+        super().__init__(message, hint)
+        self.args = (message, hint, code)
+        self.code = code

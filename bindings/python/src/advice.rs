@@ -59,6 +59,13 @@ pub(crate) fn spell(advice: &Advice) -> String {
         Advice::DoNotRely => "do not rely on this result: the claim is not what was proven",
         Advice::Report => "report it: a proof verified that should not exist",
         Advice::OpenCommitment => "open the commitment with `blinding`, which the prover has",
+        Advice::ChooseNetwork => {
+            "`ciro devnet up` starts one, `ciro network use URL --genesis FILE` chooses one"
+        }
+        Advice::NameAccount => "name one, `ciro.Client(account=...)`; `ciro account new` makes one",
+        Advice::GivePassphrase => {
+            "write it into a file of mode 600 and name that: `ciro.Client(passphrase_file=...)`"
+        }
         Advice::OtherInput => "the proof may be valid, but for another input",
         Advice::AllowClamped => {
             "the model moves such values to the end of their range, so the proof is equally about others; `allow_clamped=True` accepts that"

@@ -7,23 +7,29 @@
 //! | a model that has no proof | `ciro.UnsupportedModelError`, with what is refused |
 //! | a proof that does not convince | `ciro.InvalidProofError`, with the check that failed |
 //! | a proof that would not fit into memory | `MemoryError` |
+//! | the connection to a node | `ConnectionError`, `TimeoutError` |
+//! | what a network refuses | `ciro.NetworkError`, with its code |
 //! | anything else | `ciro.CiroError` |
 
 use std::error::Error as StdError;
 use std::io;
 use std::path::Path;
 
+use ciro_protocol::amount::AmountError;
+use ciro_sdk::client::{CertificateError, ClientError, HomeError, SessionError};
 use ciro_sdk::import::ImportError;
 use ciro_sdk::inputs::InputError;
 use ciro_sdk::integer::ModelFileError;
 use ciro_sdk::quantize::{QuantizeError, SampleError};
 use ciro_sdk::{
-    CompileError, ContextError, FileError, InputMismatch, InputRefusal, InvalidBlinding,
-    KeyRingError, LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError, OpenError,
-    ProveError, RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError, error_chain,
-    failed_check, printable_message,
+    CompileError, ContextError, FileError, InputMismatch, InputRefusal, InputStatementError,
+    InvalidBlinding, KeyRingError, LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError,
+    OpenError, ProveError, RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError,
+    error_chain, failed_check, printable_message,
 };
-use pyo3::exceptions::{PyFileExistsError, PyMemoryError, PyOSError, PyValueError};
+use pyo3::exceptions::{
+    PyConnectionError, PyFileExistsError, PyMemoryError, PyOSError, PyTimeoutError, PyValueError,
+};
 use pyo3::prelude::*;
 
 use crate::advice;
@@ -32,6 +38,7 @@ use crate::advice;
 mod exceptions {
     pyo3::import_exception!(ciro.errors, CiroError);
     pyo3::import_exception!(ciro.errors, InvalidProofError);
+    pyo3::import_exception!(ciro.errors, NetworkError);
     pyo3::import_exception!(ciro.errors, UnsupportedModelError);
 }
 
@@ -42,9 +49,18 @@ pub(crate) type Refused = (String, String, String, Option<String>);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// An argument that is not what it should be.
+    #[error("{0}")]
+    Argument(String),
+    #[error(transparent)]
     Blinding(#[from] InvalidBlinding),
     #[error(transparent)]
     Bundle(#[from] LoadBundleError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error(transparent)]
     Compile(#[from] CompileError),
     #[error(transparent)]
@@ -55,6 +71,8 @@ pub(crate) enum Error {
     Input(#[from] InputError),
     #[error(transparent)]
     InputRefusal(#[from] InputRefusal),
+    #[error(transparent)]
+    InputStatement(#[from] InputStatementError),
     #[error(transparent)]
     Key(#[from] LoadKeyError),
     #[error(transparent)]
@@ -75,6 +93,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Route(#[from] UnknownRoute),
     #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
     Verify(#[from] VerifyError),
 }
 
@@ -82,13 +102,18 @@ impl Error {
     /// The library's error, which says what to do.
     fn inner(&self) -> &(dyn StdError + 'static) {
         match self {
+            Self::Amount(error) => error,
+            Self::Argument(_) => self,
             Self::Blinding(error) => error,
             Self::Bundle(error) => error,
+            Self::Certificate(error) => error,
+            Self::Client(error) => error,
             Self::Compile(error) => error,
             Self::Context(error) => error,
             Self::File(error) => error,
             Self::Input(error) => error,
             Self::InputRefusal(error) => error,
+            Self::InputStatement(error) => error,
             Self::Key(error) => error,
             Self::Mismatch(error) => error,
             Self::Model(error) => error,
@@ -98,6 +123,7 @@ impl Error {
             Self::Recompute(error) => error,
             Self::Ring(error) => error,
             Self::Route(error) => error,
+            Self::Session(error) => error,
             Self::Verify(error) => error,
         }
     }
@@ -147,8 +173,13 @@ impl From<Error> for PyErr {
             Error::Compile(error) => compile(&error, text, hint),
             Error::Input(error) => input(&error, text, hint),
             Error::Model(error) => model(&error, text, hint),
-            Error::InputRefusal(_) => value(text, hint),
-            Error::Mismatch(_)
+            Error::InputRefusal(_) | Error::InputStatement(_) => value(text, hint),
+            Error::Certificate(_) => invalid(text, "receipt", hint),
+            Error::Client(error) => network(&error, text, hint),
+            Error::Session(error) => session(error, text, hint),
+            Error::Amount(_)
+            | Error::Argument(_)
+            | Error::Mismatch(_)
             | Error::Blinding(_)
             | Error::Context(_)
             | Error::Preset(_)
@@ -211,6 +242,38 @@ fn input(error: &InputError, text: String, hint: Option<String>) -> PyErr {
     }
 }
 
+fn session(error: SessionError, text: String, hint: Option<String>) -> PyErr {
+    match error {
+        SessionError::Client(error) => network(&error, text, hint),
+        SessionError::Home(HomeError::File(error)) => file(&error, text),
+        _ => failed(text, hint),
+    }
+}
+
+fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
+    let code = match error {
+        ClientError::Transport { .. } => return PyConnectionError::new_err(hinted(text, hint)),
+        ClientError::Silent { .. } | ClientError::TimedOut { .. } => {
+            return PyTimeoutError::new_err(hinted(text, hint));
+        }
+        ClientError::Url(_)
+        | ClientError::TooLong { .. }
+        | ClientError::Text { .. }
+        | ClientError::Keys { .. } => return value(text, hint),
+        ClientError::Result { .. } => return invalid(text, "result", hint),
+        ClientError::Receipt { .. } => return invalid(text, "receipt", hint),
+        ClientError::Problem(problem) => problem.code.clone(),
+        ClientError::Refused { refusal, .. } => refusal.name().to_owned(),
+        ClientError::Refunded { .. } => "refunded".to_owned(),
+        ClientError::Expired(_) => "expired".to_owned(),
+        ClientError::NoModel(_) => "model_unknown".to_owned(),
+        ClientError::OtherChain { .. } => "wrong_chain".to_owned(),
+        _ => "answer".to_owned(),
+    };
+    let hint = hint.as_deref().map(printable_message);
+    exceptions::NetworkError::new_err((text, hint, code))
+}
+
 fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
     match error {
         ProveError::Refused { refused, .. } => unsupported(text, refused),
@@ -219,7 +282,9 @@ fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
         | ProveError::Batch { .. }
         | ProveError::TooMany { .. }
         | ProveError::Preset { .. }
-        | ProveError::CommitInput(_) => value(text, hint),
+        | ProveError::CommitOutput(_)
+        | ProveError::Visibility(_)
+        | ProveError::Blinding { .. } => value(text, hint),
         _ => failed(text, hint),
     }
 }

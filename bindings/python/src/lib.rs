@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `model`, `key`, `proof` | the classes |
 //! | `check` | can a model be proven, at what cost |
+//! | `network` | a node's client |
 //! | `settings` | how models are compiled and proven |
 //! | `tensor` | arrays in, outputs out |
 //! | `job` | work without the GIL that Ctrl-C stops |
@@ -22,6 +23,7 @@ mod events;
 mod job;
 mod key;
 mod model;
+mod network;
 mod proof;
 mod settings;
 mod tensor;
@@ -41,6 +43,8 @@ mod _ciro {
     use crate::key::Key;
     #[pymodule_export]
     use crate::model::Model;
+    #[pymodule_export]
+    use crate::network::{Client, Job, check_receipt};
     #[pymodule_export]
     use crate::proof::{Proof, Verified, verify};
     #[pymodule_export]

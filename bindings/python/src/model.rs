@@ -15,8 +15,12 @@ use crate::proof::Proof;
 use crate::settings::{OpenSettings, ProveSettings};
 use crate::tensor::{Inputs, Output};
 
-/// Proof, outputs, key, blinding value, milliseconds.
-type Proven = (Proof, Vec<Vec<Output>>, Key, Option<String>, f64);
+/// Proof, outputs, key, blinding value, milliseconds, openings.
+type Proven = (Proof, Vec<Vec<Output>>, Key, Option<String>, f64, Vec<Opening>);
+
+/// What opens the commitment to one input or output: inference, `input` or `output`, name, blinding
+/// value.
+type Opening = (usize, &'static str, String, String);
 
 /// What the user should know: a word for it, and a sentence with what to do.
 type Told = (&'static str, String);
@@ -29,7 +33,7 @@ type Calibration = (Option<String>, String, bool);
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) model: Arc<ciro_sdk::Model>,
-    provers: Arc<Provers>,
+    pub(crate) provers: Arc<Provers>,
     calibration: Option<Calibration>,
     /// What to compile again before others rely on the model, if it comes from the cache.
     unconfirmed: Arc<Mutex<Option<Opened>>>,
@@ -191,6 +195,11 @@ impl Model {
         (serde_json::to_string(report).unwrap_or_default(), self.model.accuracy_table())
     }
 
+    /// How many samples these inputs are.
+    fn count(&self, inputs: &Inputs) -> PyResult<usize> {
+        Ok(inputs.samples(&self.model.input_specs())?.len())
+    }
+
     /// What is lost when samples are proven, as `concerns`; raises if the model does not take one
     /// of them.
     fn examine(&self, py: Python<'_>, inputs: &Inputs) -> PyResult<Vec<Told>> {
@@ -215,18 +224,19 @@ impl Model {
         Ok((Output::all(ran.outputs), told(&ran.concerns)))
     }
 
-    /// The keys of this model's proofs: of every combination of route, preset and batch size that a
-    /// route has.
-    #[pyo3(signature = (routes, presets, batches, max_memory=None, observer=None))]
+    /// The keys of this model's proofs: of every combination of routes, presets and batch sizes
+    /// that a route has, for proofs that commit to inputs or outputs if `commit` says so.
+    #[pyo3(signature = (kinds, commit=(false, false), max_memory=None, observer=None))]
     fn key(
         &self,
         py: Python<'_>,
-        routes: Vec<String>,
-        presets: Vec<String>,
-        batches: Vec<u32>,
+        kinds: (Vec<String>, Vec<String>, Vec<u32>),
+        commit: (bool, bool),
         max_memory: Option<u64>,
         observer: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Key> {
+        let (routes, presets, batches) = kinds;
+        let (commit_input, commit_output) = commit;
         let parsed = routes.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
         let routes = parsed.map_err(Error::Route)?;
         let parsed = presets.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
@@ -237,6 +247,8 @@ impl Model {
             let key = |kind| {
                 let max_memory_bytes = max_memory;
                 let settings = ciro_sdk::ProveSettings {
+                    commit_input,
+                    commit_output,
                     max_memory_bytes,
                     ..ciro_sdk::ProveSettings::of(kind)
                 };
@@ -265,7 +277,8 @@ impl Model {
     }
 
     /// Proves what the model says about samples, all in one proof: the proof, the outputs, the key,
-    /// what opens the commitment to the input if there is one, and the milliseconds that it took.
+    /// what opens the commitment to the input if there is one, the milliseconds that it took, and
+    /// what opens the commitments to single inputs and outputs.
     #[pyo3(signature = (inputs, settings, observer=None))]
     fn prove(
         &self,
@@ -284,9 +297,12 @@ impl Model {
             Ok((proven, KeyRing::new([prover.key()])?))
         };
         let (proven, key) = job::run(py, observer, work)?;
-        let ciro_sdk::Proven { bundle, outputs, blinding, prove_ms, .. } = proven;
+        let ciro_sdk::Proven { bundle, outputs, blinding, prove_ms, openings, .. } = proven;
         let blinding = blinding.map(Blinding::to_hex);
-        Ok((Proof(Arc::new(bundle)), Output::all(outputs), Key(key), blinding, prove_ms))
+        let openings = openings.into_iter();
+        let openings = openings.map(|o| (o.sample, o.side.name(), o.name, o.blinding.to_hex()));
+        let (proof, openings) = (Proof(Arc::new(bundle)), openings.collect());
+        Ok((proof, Output::all(outputs), Key(key), blinding, prove_ms, openings))
     }
 
     /// Writes the model as a Cairo package into a new or an empty folder, whole or not at all;

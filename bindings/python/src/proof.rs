@@ -87,7 +87,7 @@ impl Proof {
         let key = key.0.find(&self.0).map_err(Error::from)?;
         let statement = self.0.statement(key).map_err(Error::from)?;
         let outputs = |claim: &ciro_sdk::Claim| {
-            let tensors = claim.outputs.iter();
+            let tensors = claim.public_outputs();
             tensors
                 .map(|tensor| Ok((tensor.shape().to_vec(), integer_bytes(py, tensor)?)))
                 .collect()

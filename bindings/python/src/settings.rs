@@ -75,12 +75,13 @@ impl ProveSettings {
     /// what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a
     /// proof may be expected to take.
     #[new]
-    #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, context=None, max_memory=None))]
+    #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, commit_output=false, context=None, max_memory=None))]
     fn new(
         route: &str,
         preset: &str,
         batch: u32,
         commit_input: bool,
+        commit_output: bool,
         context: Option<&str>,
         max_memory: Option<u64>,
     ) -> PyResult<Self> {
@@ -93,6 +94,7 @@ impl ProveSettings {
             preset,
             batch,
             commit_input,
+            commit_output,
             context,
             max_memory_bytes,
         }))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +53,21 @@ def digits() -> np.ndarray:
     """Sixteen digits, `[16, 1, 28, 28]` float32."""
     with np.load(MODELS / "lenet5_mnist" / "inputs.npz") as file:
         return file[file.files[0]]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """The folder of a user of a network that was just started."""
+    programs = os.environ.get("CIRO_PROGRAMS")
+    if programs is None:
+        pytest.skip("CIRO_PROGRAMS does not say where the programs of the network are: no client is tested")
+    folder = tmp_path_factory.mktemp("devnet") / "network"
+
+    def devnet(*arguments: str) -> str:
+        command = [str(Path(programs) / "ciro"), "devnet", *arguments, "--dir", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    yield Path(json.loads(devnet("up", "--detach", "--json"))["home"])
+    devnet("down")

@@ -48,8 +48,8 @@ def test_what_a_route_does_not_have_is_an_argument_error(iris, flowers):
         iris.prove(flowers[:2], route="cairo")
     with pytest.raises(ValueError, match="no preset `compact`"):
         iris.prove(flowers[0], route="cairo", preset="compact")
-    with pytest.raises(ValueError, match="cannot commit to inputs"):
-        iris.prove(flowers[0], commit_input=True)
+    with pytest.raises(ValueError, match="cannot commit to single inputs or to outputs"):
+        iris.prove(flowers[0], route="cairo", commit_output=True)
 
 
 def test_keys_of_the_routes_are_not_mixed_up(iris, flowers, committed):

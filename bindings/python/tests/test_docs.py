@@ -14,11 +14,12 @@ README = Path(__file__).parents[1] / "README.md"
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
 
-def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
-    """All blocks in one namespace, in a folder that has a model and its samples."""
+def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, home):
+    """All blocks in one namespace, in a folder that has a model and its samples, with a network in use."""
     for file in ("model.onnx", "inputs.npz"):
         shutil.copy(MODELS / "logreg_iris" / file, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CIRO_HOME", str(home))
     blocks = BLOCK.findall(README.read_text())
     assert len(blocks) >= 4
     names: dict[str, object] = {}

@@ -114,7 +114,8 @@ impl Clock {
 fn forge(bundle: &ProofBundle, key: &Key, (digit, claimed): (usize, usize)) -> Result<ProofBundle> {
     let mut statement = bundle.statement(key)?;
     let claim = statement.claims.first_mut().context("no claim")?;
-    let scores = claim.outputs.first_mut().context("no scores")?;
+    let scores =
+        claim.outputs.first_mut().and_then(|output| output.public_mut()).context("no scores")?;
     scores.data_mut().swap(digit, claimed);
     Ok(bundle.clone().with_statement(&statement))
 }

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::{Key, OutputFile, proof_kinds};
+use ciro_sdk::{Key, KeyRing, OutputFile, ProveError, ProveSettings, Prover, proof_kinds};
 use serde::Serialize;
 
-use crate::args::{KindArgs, ModelArgs};
+use crate::args::{CommitArgs, KindArgs, ModelArgs};
 use crate::context::{Context, Status};
 use crate::model::{CalibrationReport, Purpose};
 use crate::ui::{BOLD, DIM};
@@ -26,6 +26,8 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     kinds: KindArgs,
+    #[command(flatten)]
+    commit: CommitArgs,
 }
 
 #[derive(Serialize)]
@@ -69,7 +71,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let (model, calibration) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
     let ring = {
         let _stage = context.ui.stage("committing to the model");
-        model.key_ring(kinds, context.max_memory)?
+        let interface = model.interface();
+        let (settings, named) = args.commit.apply(ProveSettings::default(), &interface)?;
+        let keys = kinds.into_iter().map(|kind| {
+            let max_memory_bytes = context.max_memory;
+            let ProveSettings { commit_input, commit_output, .. } = settings;
+            let of_kind = ProveSettings::of(kind);
+            let settings =
+                ProveSettings { commit_input, commit_output, max_memory_bytes, ..of_kind };
+            match &named {
+                Some(visibilities) => Ok(Prover::showing(&model, &settings, visibilities)?.key()),
+                None => model.key(&settings),
+            }
+        });
+        KeyRing::new(keys.collect::<Result<Vec<_>, ProveError>>()?)?
     };
     let bytes = ring.to_bytes();
     if let Some(file) = file {

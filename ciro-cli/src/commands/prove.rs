@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::{Blinding, OutputFile, ProveSettings, Proven, Prover, peak_memory};
+use ciro_sdk::{
+    Blinding, Key, Opening, OutputFile, ProveSettings, Proven, Prover, Side, peak_memory, printable,
+};
 use serde::Serialize;
 
 use super::outputs;
-use crate::args::{ModelArgs, RouteArgs};
+use crate::args::{CommitArgs, ModelArgs, RouteArgs};
 use crate::context::{Context, Status};
 use crate::model::{CalibrationReport, InputFiles, Purpose};
 use crate::ui::{BOLD, DIM};
-use crate::{format, model};
+use crate::{format, model, openings};
 
 /// Arguments of `ciro prove`.
 #[derive(Debug, clap::Args)]
@@ -26,10 +28,16 @@ pub(crate) struct Args {
     output: PathBuf,
     #[command(flatten)]
     route: RouteArgs,
-    /// State a commitment to the input instead of the input (route cairo); prints the value that
-    /// opens it
-    #[arg(long)]
-    commit_input: bool,
+    #[command(flatten)]
+    commit: CommitArgs,
+    /// Write what opens the commitments to single inputs and outputs: JSON, one entry for each;
+    /// keep it secret, and hand entries on to whoever may know what they open
+    #[arg(long, value_name = "FILE")]
+    openings: Option<PathBuf>,
+    /// Commit to this input with the blinding value of an earlier commitment instead of a new one,
+    /// so that both are the same: an input of another proof, or an output of another model
+    #[arg(long, value_name = "NAME=HEX", value_parser = named_blinding)]
+    blinding: Vec<(String, Blinding)>,
     /// Bind the proof to this number as well (a job, a caller, a contract): at most 64 hexadecimal
     /// digits, below the Stark prime (route tensor)
     #[arg(long, value_name = "HEX", default_value_t, hide_default_value = true)]
@@ -57,10 +65,42 @@ struct Report<'a> {
     context: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blinding: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commitments: Vec<Committed>,
     prove_ms: f64,
     proof_bytes: usize,
     peak_memory_mb: Option<u64>,
     proof: &'a PathBuf,
+}
+
+/// What opens the commitment to one input or output.
+#[derive(Serialize)]
+struct Committed {
+    side: &'static str,
+    name: String,
+    sample: usize,
+    commitment: String,
+    blinding: String,
+}
+
+impl Committed {
+    fn new(key: &Key, opening: &Opening) -> Self {
+        let Opening { sample, side, name, integers, blinding } = opening;
+        let commitment = key.commit_tensor(integers, *blinding).map(hex::encode);
+        Self {
+            side: side.name(),
+            name: name.clone(),
+            sample: *sample,
+            commitment: commitment.unwrap_or_default(),
+            blinding: blinding.to_hex(),
+        }
+    }
+}
+
+/// A name and a blinding value.
+fn named_blinding(text: &str) -> Result<(String, Blinding)> {
+    let (name, digits) = text.rsplit_once('=').context("expected NAME=HEX")?;
+    Ok((name.to_owned(), digits.parse()?))
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
@@ -72,22 +112,32 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let examined = model.examine(&samples)?;
     context.ui.warn_of(&examined.concerns);
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
-    let settings = ProveSettings {
-        commit_input: args.commit_input,
-        context: args.context,
-        ..args.route.settings(batch, context.max_memory)
-    };
+    let settings =
+        ProveSettings { context: args.context, ..args.route.settings(batch, context.max_memory) };
+    let (settings, visibilities) = args.commit.apply(settings, &model.interface())?;
     let prover = {
         let _stage = context.ui.stage("committing to the model");
-        Prover::new(&model, &settings)?
+        match &visibilities {
+            Some(visibilities) => Prover::showing(&model, &settings, visibilities)?,
+            None => Prover::new(&model, &settings)?,
+        }
     };
-    let Proven { bundle, outputs, blinding, steps, prove_ms, .. } = {
+    let Proven { bundle, outputs, blinding, openings, steps, prove_ms, .. } = {
         let _stage = context.ui.stage("proving");
-        prover.prove(&samples)?
+        let blindings = args.blinding.iter();
+        let blindings: Vec<_> =
+            blindings.map(|(name, value)| (Side::Input, name.clone(), *value)).collect();
+        prover.prove_blinded(&samples, &blindings, (args.context, context.max_memory))?
     };
+    // What opens the commitments is kept before there is a proof that needs it.
+    if let Some(path) = &args.openings {
+        openings::write(path, &openings)?;
+    }
+    let key = prover.key();
+    let commitments = openings.iter().map(|opening| Committed::new(&key, opening)).collect();
     let bytes = bundle.to_bytes();
     file.finish(&bytes)?;
-    let security = prover.key().security();
+    let security = key.security();
     let report = Report {
         route: bundle.route.name(),
         model_key: bundle.model_key.to_string(),
@@ -102,6 +152,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         steps,
         context: outputs::named(bundle.context),
         blinding: blinding.map(Blinding::to_hex),
+        commitments,
         prove_ms,
         proof_bytes: bytes.len(),
         peak_memory_mb: peak_memory().map(|bytes| bytes.div_ceil(1_000_000)),
@@ -116,6 +167,12 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
     let blinding = report.blinding.as_ref().map(|blinding| {
         format!("{DIM}blinding{DIM:#}  {blinding} (opens the commitment to the input; keep it)\n")
     });
+    let committed = report.commitments.iter().map(|committed| {
+        let Committed { side, name, sample, commitment, .. } = committed;
+        let name = printable(name);
+        format!("{DIM}committed{DIM:#} {side} `{name}` of sample {sample}: {commitment}\n")
+    });
+    let committed: String = committed.collect();
     let context = report.context.as_ref();
     let context = context.map(|context| format!("{DIM}context{DIM:#}   {context}\n"));
     let work = report.cells.map(|cells| format!("{} cells", format::count(cells)));
@@ -125,7 +182,7 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
          {DIM}proof{DIM:#}     {BOLD}{}{BOLD:#} ({})\n\
          {DIM}proved{DIM:#}    {} in {}, {}\n\
          {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {})\n\
-         {DIM}key{DIM:#}       {}\n{}{}{}",
+         {DIM}key{DIM:#}       {}\n{}{}{committed}{}",
         report.proof.display(),
         format::bytes(report.proof_bytes as u64),
         format::plural(report.samples, "inference"),

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
-    Check, Disagreement, InputCheck, Key, KeyRing, Policy, ProofBundle, ProveError, RealInput,
-    RealOutput, Route, Trusted, Verified, failed_check, verify_with,
+    Check, Disagreement, InputCheck, Key, KeyRing, Opening, Policy, ProofBundle, ProveError,
+    RealInput, RealOutput, Route, Trusted, Verified, failed_check, printable, verify_with,
 };
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use crate::args::{self, TrustedCompileArgs};
 use crate::context::{Context, ErrorReport, Status};
 use crate::format;
 use crate::model::{self, CalibrationReport};
+use crate::openings;
 use crate::ui::{BAD, DIM, GOOD, Warning};
 
 /// Arguments of `ciro verify`.
@@ -50,6 +51,10 @@ pub(crate) struct Args {
     /// The value that opens the commitment to the input, as `ciro prove --commit-input` printed it
     #[arg(long, value_name = "HEX", requires = "input")]
     blinding: Option<ciro_sdk::Blinding>,
+    /// Also open commitments of the proof: entries of the file that `ciro prove --openings` wrote,
+    /// in a list
+    #[arg(long, value_name = "FILE")]
+    open: Option<PathBuf>,
     /// Also check that the proof is bound to this number, as `ciro prove --context` had it; 0 asks
     /// for a proof that is bound to nothing
     #[arg(long, value_name = "HEX")]
@@ -92,6 +97,12 @@ struct Valid {
     /// it.
     input: Option<Vec<Option<Vec<outputs::InputElement>>>>,
     input_names: Vec<String>,
+    /// What the proof commits to instead of showing it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    committed: Vec<Committed>,
+    /// What `--open` opened, one entry for each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    opened: Vec<Opened>,
     /// Whether the input was compared with `--input`.
     input_checked: bool,
     /// Values of `--input` that the model sees moved to the end of their range; `null` without
@@ -104,6 +115,55 @@ struct Valid {
     /// Rows in which the float model decides otherwise; `null` where it is not at hand.
     float_disagreements: Option<usize>,
     verify_ms: f64,
+}
+
+/// A commitment of the proof.
+#[derive(Serialize)]
+struct Committed {
+    side: &'static str,
+    name: String,
+    sample: usize,
+    commitment: String,
+}
+
+/// An opened commitment.
+#[derive(Serialize)]
+struct Opened {
+    side: &'static str,
+    name: String,
+    sample: usize,
+    integers: Vec<i32>,
+    values: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<String>>,
+}
+
+impl Committed {
+    fn describe(&self) -> String {
+        let Self { side, name, sample, commitment } = self;
+        format!("{side} `{}` of sample {sample}: {commitment}", printable(name))
+    }
+}
+
+impl Opened {
+    fn describe(&self) -> String {
+        let Self { side, name, sample, values, labels, .. } = self;
+        let shown = match labels {
+            Some(labels) => printable(&labels.join(", ")).into_owned(),
+            None => format::values(values),
+        };
+        format!("{side} `{}` of sample {sample}: {shown}", printable(name))
+    }
+}
+
+/// What a check of a proof finds.
+struct Checked {
+    verified: Verified,
+    /// How many given values lie outside of their range.
+    clamped: Option<usize>,
+    /// How many inferences were run again.
+    recomputed: Option<usize>,
+    opened: Vec<Opened>,
 }
 
 #[derive(Serialize)]
@@ -134,9 +194,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     let given = args.input.as_deref().map(|path| given(path, &key)).transpose()?;
     let start = Instant::now();
-    let checked = check(args, trusted.as_ref(), &bundle, &key, given.as_deref());
+    let openings = args.open.as_deref().map(openings::read).transpose()?.unwrap_or_default();
+    let asked = (given.as_deref(), &openings[..]);
+    let checked = check(args, trusted.as_ref(), (&bundle, &key), asked);
     let verify_ms = start.elapsed().as_secs_f64() * 1e3;
-    let (verified, clamped, recomputed) = match checked {
+    let Checked { verified, clamped, recomputed, opened } = match checked {
         Ok(checked) => checked,
         Err(error) => return invalid(error, verify_ms, args, context),
     };
@@ -162,6 +224,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         context: outputs::named(verified.context),
         context_checked: args.context.is_some(),
         input: inputs.as_deref().map(outputs::input_lists),
+        committed: committed(&verified),
+        opened,
         input_names: key.interface().inputs.iter().map(|port| port.name.clone()).collect(),
         input_checked: given.is_some(),
         clamped,
@@ -202,15 +266,14 @@ fn key(
     }
 }
 
-/// Verifies the proof, compares its input with the given one, and runs the model again: what is
-/// verified, how many given values lie outside of their range, and how many inferences were run.
+/// Verifies the proof, compares its input with the given one, opens commitments, and runs the model
+/// again.
 fn check(
     args: &Args,
     trusted: Option<&Trusted>,
-    bundle: &ProofBundle,
-    key: &Key,
-    given: Option<&[Sample]>,
-) -> Result<(Verified, Option<usize>, Option<usize>)> {
+    (bundle, key): (&ProofBundle, &Key),
+    (given, openings): (Option<&[Sample]>, &[Opening]),
+) -> Result<Checked> {
     let policy =
         Policy { min_security_bits: args.min_security_bits, min_proven_bits: args.min_proven_bits };
     args.context.map(|context| bundle.check_context(context)).transpose()?;
@@ -219,7 +282,28 @@ fn check(
     let compare = |given| verified.compare_inputs(key, given, &check);
     let clamped = given.map(compare).transpose()?;
     let recomputed = trusted.map(|trusted| trusted.model.recompute(&verified)).transpose()?;
-    Ok((verified, clamped, recomputed))
+    let open = |opening: &Opening| {
+        let RealOutput { name, integers, values, labels } = verified.open(key, opening)?;
+        let (integers, values) = (integers.data().to_vec(), values.data().to_vec());
+        let (side, sample) = (opening.side.name(), opening.sample);
+        Ok(Opened { side, name, sample, integers, values, labels })
+    };
+    let opened = openings.iter().map(open).collect::<Result<Vec<_>>>()?;
+    Ok(Checked { verified, clamped, recomputed, opened })
+}
+
+/// What a proof commits to, sample by sample.
+fn committed(verified: &Verified) -> Vec<Committed> {
+    let samples = verified.samples.iter().enumerate();
+    let tensors = samples.flat_map(|(at, sample)| sample.committed.iter().map(move |it| (at, it)));
+    tensors
+        .map(|(sample, tensor)| Committed {
+            side: tensor.side.name(),
+            name: tensor.name.clone(),
+            sample,
+            commitment: hex::encode(tensor.commitment),
+        })
+        .collect()
 }
 
 /// The samples of `--input`.
@@ -294,6 +378,8 @@ fn describe(
         }
         None => line("input", "not shown: the proof commits to it".to_owned()),
     }
+    report.committed.iter().for_each(|tensor| line("committed", tensor.describe()));
+    report.opened.iter().for_each(|tensor| line("opened", tensor.describe()));
     let compared = match (&args.input, report.clamped) {
         (Some(path), Some(clamped)) => format!(
             "with {}: the same, {} outside the calibrated range",

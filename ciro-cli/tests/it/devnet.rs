@@ -8,12 +8,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A devnet in a folder of its own, which ends with it.
-struct Devnet {
+pub(crate) struct Devnet {
     folder: TempDir,
 }
 
 impl Devnet {
     fn up() -> Self {
+        Self::up_with("")
+    }
+
+    /// Starts one with more arguments of `ciro devnet up`.
+    pub(crate) fn up_with(arguments: &str) -> Self {
+        Self::with(&format!("devnet up --detach {arguments}"), 2)
+    }
+
+    fn with(up: &str, processes: usize) -> Self {
         let own = Path::new(env!("CARGO_BIN_EXE_ciro")).parent().unwrap();
         for name in ["ciro-node", "ciro-prover"] {
             let path = own.join(name);
@@ -24,17 +33,27 @@ impl Devnet {
             );
         }
         let devnet = Self { folder: tempfile::tempdir().unwrap() };
-        let ready = devnet.ciro("devnet up --detach");
-        assert_eq!(ready["processes"].as_array().unwrap().len(), 2);
+        let ready = devnet.ciro(up);
+        assert_eq!(ready["processes"].as_array().unwrap().len(), processes);
         devnet
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.folder.path().join("net")
     }
 
+    /// The folder that commands run in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns another program of the network.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        Path::new(env!("CARGO_BIN_EXE_ciro")).with_file_name(name)
+    }
+
     /// Runs a command that must be done, and reads what it prints.
-    fn ciro(&self, arguments: &str) -> Value {
+    pub(crate) fn ciro(&self, arguments: &str) -> Value {
         let (code, output) = self.run(arguments);
         assert_eq!(code, Some(0), "ciro {arguments}: {output}");
         output
@@ -61,7 +80,7 @@ impl Drop for Devnet {
     }
 }
 
-fn model(name: &str) -> String {
+pub(crate) fn model(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models").join(name);
     path.canonicalize().unwrap().to_str().unwrap().to_owned()
 }
@@ -127,4 +146,27 @@ fn a_job_settles_once_though_worker_and_node_are_killed() {
     assert_eq!(ended["attempt"], 1, "what was held is gone on with, under the same attempt");
     let provider = devnet.ciro("job list");
     assert_eq!(provider["jobs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn four_validators_settle_jobs_though_one_is_killed_and_wait_though_two_are() {
+    let devnet = Devnet::with("devnet up --detach --validators 4 --providers 2", 6);
+    let model = model("linreg_diabetes");
+    devnet.ciro(&format!("deploy {model}/model.onnx"));
+    let submit = format!("submit {model}/model.onnx --input {model}/input_0.json");
+    // What comes back is settled and verified, or the command fails.
+    devnet.ciro(&submit);
+    // Neither the node that is spoken to nor one that a provider uses.
+    devnet.ciro("devnet kill node3");
+    devnet.ciro(&submit);
+    devnet.ciro("devnet kill node2");
+    assert_eq!(devnet.run(&format!("{submit} --patience 3")).0, Some(1));
+    devnet.ciro("devnet restart node2");
+    devnet.ciro("devnet restart node3");
+    devnet.ciro(&submit);
+    let jobs = devnet.ciro("job list");
+    for job in jobs["jobs"].as_array().unwrap() {
+        let id = job["job"].as_str().unwrap();
+        assert_eq!(devnet.ciro(&format!("job watch {id}"))["state"], "settled");
+    }
 }

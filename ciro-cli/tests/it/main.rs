@@ -5,12 +5,14 @@
 mod bench;
 #[cfg(feature = "cairo")]
 mod cairo;
+mod commitments;
 mod contract;
 mod demo;
 mod devnet;
 mod errors;
 mod help;
 mod init;
+mod kafka;
 mod names;
 mod proofs;
 mod sandbox;

@@ -204,7 +204,19 @@ fn every_flag_that_a_hint_names_exists() {
         include_str!("../../src/commands/verify.rs"),
     ];
     let sandbox = Sandbox::new();
-    let commands = ["prove", "verify", "key", "check", "compile", "transpile", "bench", "inspect"];
+    let commands = [
+        "prove",
+        "verify",
+        "key",
+        "check",
+        "compile",
+        "transpile",
+        "bench",
+        "inspect",
+        "submit",
+        "network use",
+        "account new",
+    ];
     let help: String =
         commands.map(|command| sandbox.done(&format!("{command} --help")).stdout).concat();
     for source in sources {

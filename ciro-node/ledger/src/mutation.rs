@@ -20,5 +20,9 @@ ciro_mutation::mutations! {
         EndlessAttempts,
         /// The provider gets all that is in escrow.
         PaidInFull,
+        /// A direct order chooses what it puts at the provider's stake.
+        DirectOnAnyTerms,
+        /// A bond leaves while its provider holds a job.
+        UnbondWhileHeld,
     }
 }

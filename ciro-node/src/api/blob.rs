@@ -1,6 +1,5 @@
 //! Blobs.
 
-use std::collections::BTreeSet;
 use std::io::SeekFrom;
 use std::sync::Arc;
 
@@ -9,60 +8,55 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use ciro_ledger::state::{MODELS, ModelRecord};
 use ciro_protocol::api::{BlobStatus, Code, Problem, WHOLE_BLOB_BYTES_MAX};
 use ciro_protocol::blob::{BlobId, BlobList, CHUNK_BYTES};
-use ciro_protocol::receipt::Outcome;
-use ciro_protocol::tx::Body as TxBody;
 use ciro_protocol::wire::Message as _;
-use ciro_sdk::error_chain;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
+use super::ApiState;
 use super::reply::{ApiError, octets};
-use super::request::{Names, body, message, name};
-use super::{ApiState, Parts};
+use super::request::{Names, Peer, body, message, name};
 use crate::blobs::{Blobs, StoreBlobError};
-use crate::store::{Listed, Snapshot, StoreError};
-
-/// How long the blobs of an ended job are kept for sure, in ms of ledger time: a week.
-const KEPT_MS: u64 = 7 * 86_400_000;
-/// Entries read at once.
-const STEP: usize = 1_000;
 
 pub(super) async fn begin(
     State(state): State<ApiState>,
+    peer: Peer,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Json<BlobStatus>, ApiError> {
-    let bytes = body(&headers, content, BlobList::BYTES_MAX).await?;
+    let bytes =
+        body(state.rates.announcements.check(peer), &headers, content, BlobList::BYTES_MAX).await?;
     let list: BlobList = message(&bytes)?;
-    let parts = Arc::clone(&state.parts);
-    on_disk(&state, move |blobs| blobs.begin(list, || needed(&parts))).await
+    on_disk(&state, move |blobs| blobs.begin(list)).await
 }
 
 pub(super) async fn chunk(
     State(state): State<ApiState>,
+    peer: Peer,
     Names((id, index)): Names<(String, String)>,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Json<BlobStatus>, ApiError> {
     let (id, index) = (name("id", &id)?, name("index", &index)?);
     let max = usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX);
-    let bytes = body(&headers, content, max).await?;
-    on_disk(&state, move |blobs| blobs.put_chunk(id, index, &bytes)).await
+    let bytes = body(state.rates.uploads.check(peer), &headers, content, max).await?;
+    let needed = Arc::clone(&state.parts.needed);
+    on_disk(&state, move |blobs| blobs.put_chunk(id, index, &bytes, || needed.blobs())).await
 }
 
 pub(super) async fn whole(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Json<BlobStatus>, ApiError> {
     let id = name("id", &id)?;
-    let bytes = body(&headers, content, WHOLE_BLOB_BYTES_MAX).await?;
-    let parts = Arc::clone(&state.parts);
-    on_disk(&state, move |blobs| blobs.put(id, &bytes, || needed(&parts))).await
+    let bytes =
+        body(state.rates.uploads.check(peer), &headers, content, WHOLE_BLOB_BYTES_MAX).await?;
+    let needed = Arc::clone(&state.parts.needed);
+    on_disk(&state, move |blobs| blobs.put(id, &bytes, || needed.blobs())).await
 }
 
 async fn on_disk(
@@ -80,11 +74,26 @@ async fn on_disk(
     Ok(Json(status))
 }
 
+/// Fetches a blob from other validators if it is not here. Whether it then is, the caller sees.
+async fn bring(state: &ApiState, peer: Peer, id: BlobId) {
+    let Some(service) = &state.parts.service else { return };
+    if state.parts.blobs.len(id).is_some() {
+        return;
+    }
+    // Without a place the blob is not looked for: it may be there on the next request.
+    let Ok(_place) = state.place_to_wait(peer) else { return };
+    if let Err(error) = service.bring(id).await {
+        tracing::debug!(blob = %id, %error, "a blob is not at any validator");
+    }
+}
+
 pub(super) async fn list(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
 ) -> Result<Response, ApiError> {
     let id: BlobId = name("id", &id)?;
+    bring(&state, peer, id).await;
     let blobs = Arc::clone(&state.parts.blobs);
     let read = tokio::task::spawn_blocking(move || blobs.list(id)).await;
     let list = read.map_err(|_| ApiError::internal("reading a blob panicked"))??;
@@ -93,10 +102,12 @@ pub(super) async fn list(
 
 pub(super) async fn data(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id: BlobId = name("id", &id)?;
+    bring(&state, peer, id).await;
     let blobs = Arc::clone(&state.parts.blobs);
     let opened = tokio::task::spawn_blocking(move || blobs.open_data(id)).await;
     let opened = opened.map_err(|_| ApiError::internal("opening a blob panicked"))??;
@@ -161,67 +172,6 @@ fn range(text: &str, len: u64) -> Wanted {
         }
         (None, Some(_)) if from.is_empty() => Wanted::Nothing,
         _ => Wanted::All,
-    }
-}
-
-/// Returns the blobs that may not go: of transactions that wait, of models that take orders, and of
-/// jobs that are not ended or ended not long ago. `None` if the state cannot be read: then nothing
-/// is known to be free.
-fn needed(parts: &Parts) -> Option<BTreeSet<BlobId>> {
-    let mut needed = parts.admission.pending.blobs();
-    let read = parts.store.snapshot().and_then(|snapshot| {
-        needed_by_models(&snapshot, &mut needed)?;
-        needed_by_jobs(&snapshot, &mut needed)
-    });
-    match read {
-        Ok(()) => Some(needed),
-        Err(error) => {
-            tracing::error!(error = error_chain(&error), "the state cannot be read");
-            None
-        }
-    }
-}
-
-fn needed_by_models(snapshot: &Snapshot, needed: &mut BTreeSet<BlobId>) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let found = snapshot.entries(MODELS, after.as_ref(), STEP)?;
-        let listed = found.iter().filter(|(_, ModelRecord { retired, .. })| !retired);
-        needed.extend(listed.map(|(_, record)| record.card.blob));
-        match found.last() {
-            Some((id, _)) if found.len() == STEP => after = Some(*id),
-            _ => return Ok(()),
-        }
-    }
-}
-
-fn needed_by_jobs(snapshot: &Snapshot, needed: &mut BTreeSet<BlobId>) -> Result<(), StoreError> {
-    let now = snapshot.head()?.words.time_ms;
-    let longest = snapshot.entry(ciro_ledger::state::SPEC, &())?;
-    let longest = longest.map_or(0, |spec| spec.jobs.deadline_max_ms);
-    let mut before = None;
-    loop {
-        let found = snapshot.jobs(Listed::All, before, STEP)?;
-        for (_, job) in &found {
-            let Some(row) = snapshot.job(*job)? else { continue };
-            if row.time_ms.saturating_add(longest).saturating_add(KEPT_MS) < now {
-                return Ok(());
-            }
-            let recent = |at: u64| at.saturating_add(KEPT_MS) >= now;
-            if row.receipt.as_ref().is_some_and(|receipt| !recent(receipt.ended_ms)) {
-                continue;
-            }
-            if let TxBody::Order(order) = &row.order.body.body {
-                needed.insert(order.input.blob);
-            }
-            if let Some(Outcome::Settled(settled)) = row.receipt.map(|it| it.outcome) {
-                needed.insert(settled.bundle);
-            }
-        }
-        match found.last() {
-            Some((place, _)) if found.len() == STEP => before = Some(*place),
-            _ => return Ok(()),
-        }
     }
 }
 

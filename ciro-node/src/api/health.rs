@@ -42,12 +42,22 @@ fn checks(state: &ApiState) -> Vec<HealthCheck> {
     let disk = if written { "bodies are written" } else { "a write of bodies failed" };
     let stopping = *parts.stopped.borrow();
     let accepts = if stopping { "the node stops" } else { "transactions are taken" };
-    vec![
+    let mut checks = vec![
         check("consensus", fatal.is_none(), running),
         check("blocks", moving, blocks),
         check("disk", written, disk.to_owned()),
         check("api", !stopping, accepts.to_owned()),
-    ]
+    ];
+    if let Some(service) = &parts.service {
+        let peers = service.net().peers();
+        let reachable = peers.reachable();
+        let stake = reachable
+            .iter()
+            .fold(peers.stake(peers.own()), |sum, id| sum.saturating_add(peers.stake(*id)));
+        let detail = format!("{} of {} other validators", reachable.len(), peers.others().len());
+        checks.push(check("validators", peers.is_quorum(stake), detail));
+    }
+    checks
 }
 
 pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, ApiError> {

@@ -19,7 +19,7 @@ use tokio::time::timeout_at;
 
 use super::ApiState;
 use super::reply::{ApiError, octets};
-use super::request::{Names, Params, deadline, limit, name};
+use super::request::{Names, Params, Peer, deadline, limit, name};
 use super::transaction::Wait;
 use crate::driver::Certified;
 use crate::store::{JobRow, Listed, Snapshot, StoreError};
@@ -80,12 +80,13 @@ pub(super) async fn list(
 
 pub(super) async fn one(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     Params(Wait { wait }): Params<Wait>,
 ) -> Result<Json<JobInfo>, ApiError> {
     let id: JobId = name("id", &id)?;
     let deadline = deadline(wait.as_deref())?;
-    let _place = deadline.map(|_| state.wait_permit()).transpose()?;
+    let _place = deadline.map(|_| state.place_to_wait(peer)).transpose()?;
     let (mut head, mut stopped) = (state.parts.shared.head(), state.parts.stopped.clone());
     loop {
         head.mark_unchanged();
@@ -113,12 +114,13 @@ fn found(id: JobId, info: Option<JobInfo>) -> Result<Json<JobInfo>, ApiError> {
 /// Proves the receipt of an ended job by the last certified state.
 pub(super) async fn receipt(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     Params(Wait { wait }): Params<Wait>,
 ) -> Result<Response, ApiError> {
     let id: JobId = name("id", &id)?;
     let deadline = deadline(wait.as_deref())?;
-    let _place = deadline.map(|_| state.wait_permit()).transpose()?;
+    let _place = deadline.map(|_| state.place_to_wait(peer)).transpose()?;
     let mut hurry = None;
     let (mut head, mut stopped) = (state.parts.shared.head(), state.parts.stopped.clone());
     let mut certified = state.parts.shared.certified();

@@ -2,11 +2,14 @@
 
 mod blob;
 mod events;
+mod explorer;
 mod health;
 mod job;
 mod ledger;
 mod listener;
+mod places;
 mod queue;
+mod rate;
 mod reply;
 mod request;
 mod transaction;
@@ -25,19 +28,23 @@ use ciro_protocol::api::{Code, Problem};
 use ciro_protocol::chain::Genesis;
 use ciro_protocol::id::Chain;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Needed};
 use crate::bodies::Bodies;
 use crate::config::ApiConfig;
 use crate::driver::Shared;
 use crate::ingress::Admission;
 use crate::metrics::Metrics;
+use crate::net::Service;
 use crate::store::{Snapshot, StateStore, StoreError};
-use listener::Limited;
+use listener::Patience;
+use places::{Place, Places};
+use rate::Rates;
 use reply::ApiError;
+use request::Peer;
 
 /// What the interface shows.
 #[derive(Debug)]
@@ -50,6 +57,10 @@ pub struct Parts {
     pub store: Arc<StateStore>,
     /// The blobs.
     pub blobs: Arc<Blobs>,
+    /// Which of them may not go.
+    pub needed: Arc<Needed>,
+    /// The way to other validators, if there are any.
+    pub service: Option<Arc<Service>>,
     /// The bodies of batches.
     pub bodies: Arc<Bodies>,
     /// The gate for transactions.
@@ -70,15 +81,31 @@ pub struct Parts {
 #[derive(Clone, Debug)]
 pub struct ApiState {
     parts: Arc<Parts>,
-    waiting: Arc<Semaphore>,
+    /// Requests that wait.
+    waiting: Arc<Places>,
+    /// Streams of events: they stay for long, so they have places of their own.
+    streams: Arc<Places>,
+    rates: Arc<Rates>,
 }
 
 impl ApiState {
     /// Makes the state of an interface.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let waiting = Arc::new(Semaphore::new(parts.config.waiting_max));
-        Self { parts: Arc::new(parts), waiting }
+        let waiting = Places::new(parts.config.waiting_max);
+        let streams = Places::new(parts.config.waiting_max.div_ceil(2));
+        Self { parts: Arc::new(parts), waiting, streams, rates: Arc::new(Rates::new()) }
+    }
+
+    /// Returns what a bus works with: the same gate, and the same state.
+    pub(crate) fn bus_parts(&self) -> crate::bus::Parts {
+        crate::bus::Parts {
+            store: Arc::clone(&self.parts.store),
+            admission: Arc::clone(&self.parts.admission),
+            shared: Arc::clone(&self.parts.shared),
+            metrics: self.parts.metrics.clone(),
+            stopped: self.parts.stopped.clone(),
+        }
     }
 
     /// Reads the state, away from the threads that serve connections.
@@ -92,10 +119,18 @@ impl ApiState {
     }
 
     /// Takes a place among those who wait.
-    fn wait_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| {
-            let max = self.parts.config.waiting_max;
-            Problem::new(Code::TooManyWaiting, format!("{max} requests are waiting already")).into()
+    fn place_to_wait(&self, Peer(address): Peer) -> Result<Place, ApiError> {
+        self.waiting.take(address).ok_or_else(|| {
+            let detail = "as many requests as may are waiting already, in all or of this address";
+            Problem::new(Code::TooManyWaiting, detail).into()
+        })
+    }
+
+    /// Takes a place among those who read events.
+    fn place_to_read(&self, Peer(address): Peer) -> Result<Place, ApiError> {
+        self.streams.take(address).ok_or_else(|| {
+            let detail = "as many streams as may are open already, in all or of this address";
+            Problem::new(Code::TooManyWaiting, detail).into()
         })
     }
 
@@ -120,6 +155,7 @@ pub fn router(state: ApiState, cors: &[String]) -> Result<Router, String> {
         HeaderValue::from_static("nosniff"),
     );
     Ok(routes()
+        .merge(explorer::routes())
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), count))
@@ -155,20 +191,16 @@ fn routes() -> Router<ApiState> {
 
 /// Serves connections until the node stops.
 pub async fn serve(listener: TcpListener, router: Router, state: ApiState) {
-    let mut stopped = state.parts.stopped.clone();
-    let listener = Limited::new(listener, state.parts.config.connections_max);
-    let until = async move {
-        // Whoever could say so has left: the node has ended.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-        state.parts.shared.fail(format!("the interface failed: {error}"));
-    }
+    let places = Places::new(state.parts.config.connections_max);
+    let stopped = state.parts.stopped.clone();
+    drop(state);
+    listener::serve(listener, router, (places, Patience::DEFAULT), stopped).await;
 }
 
 /// Counts a request by the first two parts of its path: ids are no labels.
 async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    const ROUTES: [&str; 13] = [
+    const ROUTES: [&str; 14] = [
+        "/explorer",
         paths::CHAIN,
         paths::TRANSACTIONS,
         paths::BLOBS,

@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 use super::ApiState;
 use super::job::held_info;
 use super::reply::ApiError;
-use super::request::{Names, Params, deadline};
+use super::request::{Names, Params, Peer, deadline};
 use crate::store::{Snapshot, StoreError};
 
 /// `?after=…&provider=…&wait=…`.
@@ -28,6 +28,7 @@ pub(super) struct From {
 
 pub(super) async fn offers(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(class): Names<String>,
     Params(from): Params<From>,
 ) -> Result<Response, ApiError> {
@@ -36,7 +37,7 @@ pub(super) async fn offers(
         ApiError::parameter("class", format!("expected one of `{names}`"))
     })?;
     let deadline = deadline(from.wait.as_deref())?;
-    let _place = deadline.map(|_| state.wait_permit()).transpose()?;
+    let _place = deadline.map(|_| state.place_to_wait(peer)).transpose()?;
     let (after, provider) = (from.after, from.provider.map(ProviderId));
     let (mut head, mut stopped) = (state.parts.shared.head(), state.parts.stopped.clone());
     loop {

@@ -1,6 +1,7 @@
 //! Reading requests: names, parameters, bodies. Whatever is not what belongs there gets one clear
 //! error.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,6 +21,19 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much is read of a body that is refused already, and for how long.
 const HEAR_OUT_BYTES: usize = 1 << 20;
 const HEAR_OUT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who asks, as the connection says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let peer = parts.extensions.get::<Self>().copied();
+        peer.ok_or_else(|| ApiError::internal("a request has no connection"))
+    }
+}
 
 /// Parts of the path.
 pub(super) struct Names<T>(pub(super) T);
@@ -77,11 +91,20 @@ pub(super) fn limit(limit: Option<usize>) -> Result<usize, ApiError> {
     }
 }
 
-/// Reads a body of at most `max` bytes. A sender whose body is refused is heard out for a moment:
-/// one that still writes when the connection closes may never see the answer.
-pub(super) async fn body(headers: &HeaderMap, body: Body, max: usize) -> Result<Vec<u8>, ApiError> {
+/// Reads a body of at most `max` bytes, if its sender is admitted. A sender whose body is refused
+/// is heard out for a moment: one that still writes when the connection closes may never see the
+/// answer.
+pub(super) async fn body(
+    admitted: Result<(), ApiError>,
+    headers: &HeaderMap,
+    body: Body,
+    max: usize,
+) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
-    let read = read(headers, &mut stream, max).await;
+    let read = match admitted {
+        Ok(()) => read(headers, &mut stream, max).await,
+        Err(refused) => Err(refused),
+    };
     if read.is_err() {
         hear_out(&mut stream).await;
     }

@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 
 use super::ApiState;
 use super::reply::ApiError;
-use super::request::{Names, Params, body, deadline, message, name};
+use super::request::{Names, Params, Peer, body, deadline, message, name};
 use crate::ingress::{Stage, Taken};
 
 /// `?wait=20s`.
@@ -27,10 +27,12 @@ pub(super) struct Wait {
 /// Takes a transaction. It is acknowledged once it is durable.
 pub(super) async fn submit(
     State(state): State<ApiState>,
+    peer: Peer,
     headers: HeaderMap,
     content: Body,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
-    let bytes = body(&headers, content, SignedTx::BYTES_MAX).await?;
+    let bytes =
+        body(state.rates.transactions.check(peer), &headers, content, SignedTx::BYTES_MAX).await?;
     let tx: SignedTx = message(&bytes)?;
     if state.parts.shared.fatal().borrow().is_some() || *state.parts.stopped.borrow() {
         return Err(Problem::new(Code::NotReady, "the node stops").into());
@@ -63,12 +65,13 @@ async fn durable(state: &ApiState, mut stage: watch::Receiver<Stage>) -> Result<
 /// Says what became of a transaction.
 pub(super) async fn status(
     State(state): State<ApiState>,
+    peer: Peer,
     Names(id): Names<String>,
     Params(Wait { wait }): Params<Wait>,
 ) -> Result<Json<TxStatus>, ApiError> {
     let id: TxId = name("id", &id)?;
     let deadline = deadline(wait.as_deref())?;
-    let _place = deadline.map(|_| state.wait_permit()).transpose()?;
+    let _place = deadline.map(|_| state.place_to_wait(peer)).transpose()?;
     let (mut head, mut stopped) = (state.parts.shared.head(), state.parts.stopped.clone());
     loop {
         head.mark_unchanged();

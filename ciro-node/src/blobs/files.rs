@@ -3,12 +3,14 @@
 //! ```text
 //! blobs/ab/<id>.list, <id>.data    a whole blob: its list is there before its data
 //! blobs/uploads/<id>.list, .data   one that is half here
+//! blobs/uploads/<id>.<n>.tmp       a file on its way to its place, under a name nobody else has
 //! ```
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ciro_protocol::blob::{BlobId, BlobList, CHUNK_BYTES};
 use ciro_protocol::wire::Message as _;
@@ -18,17 +20,30 @@ use super::error::{StoreBlobError, failed};
 /// The folder of blobs that are half here.
 const UPLOADS: &str = "uploads";
 
-/// The files of all blobs.
-#[derive(Clone, Debug)]
+/// The bytes of a block, as the system counts what a file takes.
+const BLOCK_BYTES: u64 = 512;
+
+/// The files of all blobs. Whatever moves or removes files of a blob runs under the lock of
+/// [`Blobs`](super::Blobs), so that files and what is known of them agree.
+#[derive(Debug)]
 pub(super) struct Files {
     folder: PathBuf,
+    /// How many names of files on their way were given.
+    named: AtomicU64,
+}
+
+/// The files of a whole blob, durable and not in their place yet.
+#[derive(Debug)]
+pub(super) struct Staged {
+    list: PathBuf,
+    data: PathBuf,
 }
 
 impl Files {
     pub(super) fn open(folder: &Path) -> Result<Self, StoreBlobError> {
         let uploads = folder.join(UPLOADS);
         fs::create_dir_all(&uploads).map_err(failed("create", &uploads))?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), named: AtomicU64::new(0) })
     }
 
     fn name(&self, folder: &str, id: BlobId, ending: &str) -> PathBuf {
@@ -41,6 +56,18 @@ impl Files {
 
     fn upload(&self, id: BlobId, ending: &str) -> PathBuf {
         self.name(UPLOADS, id, ending)
+    }
+
+    /// Returns a name that nobody else has.
+    fn unique(&self, id: BlobId) -> PathBuf {
+        let number = self.named.fetch_add(1, Ordering::Relaxed);
+        self.name(UPLOADS, id, &format!("{number}.tmp"))
+    }
+
+    /// Whether both files of a whole blob are there, of the length that they should have.
+    pub(super) fn are_there(&self, id: BlobId, bytes: u64) -> bool {
+        let len = |ending| fs::metadata(self.whole(id, ending)).map(|it| it.len());
+        len("data").is_ok_and(|len| len == bytes) && len("list").is_ok()
     }
 
     /// Opens a whole blob.
@@ -89,40 +116,75 @@ impl Files {
         let here = |index: u64| {
             let Ok(file) = &file else { return false };
             let start = index.saturating_mul(CHUNK_BYTES);
-            let len = list.bytes.saturating_sub(start).min(CHUNK_BYTES);
+            let len = chunk_len(list.bytes, index);
             let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
             file.read_exact_at(&mut bytes, start).is_ok() && list.check_chunk(index, &bytes).is_ok()
         };
         (0..).take(list.chunks.len()).map(here).collect()
     }
 
-    /// Makes an upload that is all here a whole blob, durably.
-    pub(super) fn finish(&self, id: BlobId) -> Result<(), StoreBlobError> {
+    /// Makes an upload that is all here durable.
+    pub(super) fn stage_upload(
+        &self,
+        id: BlobId,
+        list: &BlobList,
+    ) -> Result<Staged, StoreBlobError> {
+        let data = self.upload(id, "data");
+        sync(&data)?;
+        Ok(Staged { list: self.write_unique(id, &list.to_bytes())?, data })
+    }
+
+    /// Writes a whole blob that came at once.
+    pub(super) fn stage(
+        &self,
+        id: BlobId,
+        list: &BlobList,
+        bytes: &[u8],
+    ) -> Result<Staged, StoreBlobError> {
+        let list = self.write_unique(id, &list.to_bytes())?;
+        match self.write_unique(id, bytes) {
+            Ok(data) => Ok(Staged { list, data }),
+            Err(error) => {
+                remove(&[list])?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a file under a name that nobody else has, durably; nothing is left of one that fails.
+    fn write_unique(&self, id: BlobId, bytes: &[u8]) -> Result<PathBuf, StoreBlobError> {
+        let path = self.unique(id);
+        let written = File::create_new(&path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        });
+        match written.map_err(failed("write", &path)) {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                remove(&[path])?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a whole blob in its place, durably. What is there already is replaced.
+    pub(super) fn publish(&self, id: BlobId, staged: &Staged) -> Result<(), StoreBlobError> {
         let folder = self.folder.join(hex::encode(&id.0[..1]));
         if !folder.is_dir() {
             fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
             sync(&self.folder)?;
         }
-        for ending in ["list", "data"] {
-            let (from, to) = (self.upload(id, ending), self.whole(id, ending));
-            sync(&from)?;
-            fs::rename(&from, &to).map_err(failed("rename", &from))?;
+        for (from, ending) in [(&staged.list, "list"), (&staged.data, "data")] {
+            fs::rename(from, self.whole(id, ending)).map_err(failed("rename", from))?;
         }
         sync(&folder)
     }
 
-    /// Stores a whole blob that came at once.
-    pub(super) fn store(
-        &self,
-        id: BlobId,
-        list: &BlobList,
-        bytes: &[u8],
-    ) -> Result<(), StoreBlobError> {
-        self.begin(id, list)?;
-        let path = self.upload(id, "data");
-        let file = OpenOptions::new().write(true).open(&path);
-        file.and_then(|mut file| file.write_all(bytes)).map_err(failed("write", &path))?;
-        self.finish(id)
+    /// Removes what was staged and does not go to its place. Data of an upload stay the upload's.
+    pub(super) fn discard(&self, staged: &Staged) -> Result<(), StoreBlobError> {
+        remove(&[&staged.list])?;
+        let ours = staged.data.extension().is_some_and(|ending| ending == "tmp");
+        if ours { remove(&[&staged.data]) } else { Ok(()) }
     }
 
     pub(super) fn remove(&self, id: BlobId) -> Result<(), StoreBlobError> {
@@ -134,7 +196,7 @@ impl Files {
         remove(&[self.upload(id, "data"), self.upload(id, "list")])
     }
 
-    /// Lists whole blobs with their lengths.
+    /// Lists whole blobs with their lengths; what is not whole is removed.
     pub(super) fn all(&self) -> Result<Vec<(BlobId, u64)>, StoreBlobError> {
         let mut found = Vec::new();
         for folder in list_folder(&self.folder)? {
@@ -142,11 +204,18 @@ impl Files {
                 continue;
             }
             for path in list_folder(&folder)? {
+                if let Some(id) = id_of(&path, "list") {
+                    if !self.whole(id, "data").is_file() {
+                        self.remove(id)?;
+                    }
+                    continue;
+                }
                 let Some(id) = id_of(&path, "data") else { continue };
                 let bytes = fs::metadata(&path).map_err(failed("read", &path))?.len();
-                if self.whole(id, "list").is_file() {
+                if self.listed(id)? == Some(bytes) {
                     found.push((id, bytes));
                 } else {
+                    tracing::warn!(blob = %id, bytes, "a blob on disk is damaged: it is removed");
                     self.remove(id)?;
                 }
             }
@@ -154,19 +223,47 @@ impl Files {
         Ok(found)
     }
 
-    /// Lists uploads that were not finished; what is none is removed.
-    pub(super) fn uploads(&self) -> Result<Vec<(BlobId, BlobList)>, StoreBlobError> {
+    /// Returns the length that the list of a whole blob says, if it is the blob's list.
+    fn listed(&self, id: BlobId) -> Result<Option<u64>, StoreBlobError> {
+        let path = self.whole(id, "list");
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bytes = fs::read(&path).map_err(failed("read", &path))?;
+        let list = BlobList::from_bytes(&bytes).ok();
+        Ok(list.filter(|list| list.id() == id && list.check().is_ok()).map(|list| list.bytes))
+    }
+
+    /// Lists uploads that were not finished, with the bytes that they take; what is none is
+    /// removed.
+    pub(super) fn uploads(&self) -> Result<Vec<(BlobId, BlobList, u64)>, StoreBlobError> {
         let mut found = Vec::new();
-        for path in list_folder(&self.folder.join(UPLOADS))? {
-            let Some(id) = id_of(&path, "list") else { continue };
-            let bytes = fs::read(&path).map_err(failed("read", &path))?;
+        let paths = list_folder(&self.folder.join(UPLOADS))?;
+        for path in &paths {
+            let Some(id) = id_of(path, "list") else { continue };
+            let bytes = fs::read(path).map_err(failed("read", path))?;
             match BlobList::from_bytes(&bytes) {
-                Ok(list) if list.id() == id && list.check().is_ok() => found.push((id, list)),
+                Ok(list) if list.id() == id && list.check().is_ok() => {
+                    let blocks = fs::metadata(self.upload(id, "data")).map_or(0, |it| it.blocks());
+                    let taken = blocks.saturating_mul(BLOCK_BYTES).min(list.bytes);
+                    found.push((id, list, taken));
+                }
                 _ => self.remove_upload(id)?,
+            }
+        }
+        for path in paths {
+            let ours = ["list", "data"].into_iter().find_map(|ending| id_of(&path, ending));
+            if ours.is_none_or(|id| found.iter().all(|(upload, ..)| *upload != id)) {
+                remove(&[path])?;
             }
         }
         Ok(found)
     }
+}
+
+/// Returns the length of a chunk of a blob of so many bytes.
+pub(super) fn chunk_len(bytes: u64, index: u64) -> u64 {
+    bytes.saturating_sub(index.saturating_mul(CHUNK_BYTES)).min(CHUNK_BYTES)
 }
 
 fn id_of(path: &Path, ending: &str) -> Option<BlobId> {
@@ -182,8 +279,9 @@ fn list_folder(folder: &Path) -> Result<Vec<PathBuf>, StoreBlobError> {
     entries.map(|entry| entry.map(|it| it.path()).map_err(failed("list", folder))).collect()
 }
 
-fn remove(paths: &[PathBuf]) -> Result<(), StoreBlobError> {
+fn remove(paths: &[impl AsRef<Path>]) -> Result<(), StoreBlobError> {
     for path in paths {
+        let path = path.as_ref();
         match fs::remove_file(path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -3,9 +3,16 @@
 //! A blob is whole once all its chunks are here and flushed; only then can a transaction name it.
 //! Beyond the bound the blobs that were asked for least recently go, except for those that the
 //! ledger still needs. An upload that stops goes on where it was, after a restart too.
+//!
+//! Anybody may upload, so an upload takes room for the bytes that it has brought and for no others,
+//! all unfinished ones together have a part of the whole room, and further ones replace those that
+//! have brought nothing. A blob whose files are not what they were is forgotten, so that the next
+//! upload stores it anew.
 
 mod error;
 mod files;
+mod needed;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,7 +23,9 @@ use ciro_protocol::api::BlobStatus;
 use ciro_protocol::blob::{BlobId, BlobList};
 
 pub use error::StoreBlobError;
-use files::Files;
+use files::{Files, Staged, chunk_len};
+pub use needed::Needed;
+use room::Wanted;
 
 /// Uploads at once.
 const UPLOADS_MAX: usize = 256;
@@ -44,7 +53,7 @@ pub struct Blobs {
 struct Inner {
     whole: BTreeMap<BlobId, Whole>,
     uploads: BTreeMap<BlobId, Upload>,
-    /// Bytes of both.
+    /// Bytes of whole blobs, those that uploads have brought, and those that are being written.
     bytes: u64,
     clock: u64,
 }
@@ -53,6 +62,8 @@ struct Inner {
 struct Whole {
     bytes: u64,
     used: u64,
+    /// When it came, by the clock: another one of the same id came at another time.
+    came: u64,
 }
 
 #[derive(Debug)]
@@ -60,7 +71,11 @@ struct Upload {
     list: BlobList,
     /// Which chunks are here; unknown after a restart, until somebody goes on.
     here: Option<Vec<bool>>,
+    /// Bytes that it has brought.
+    arrived: u64,
     used: u64,
+    /// When it was announced, by the clock: what was written for an earlier one is gone.
+    begun: u64,
     /// Whether somebody makes it whole just now.
     finishing: bool,
 }
@@ -76,85 +91,106 @@ impl Blobs {
         let mut inner = Inner::default();
         for (id, bytes) in files.all()? {
             inner.bytes = inner.bytes.saturating_add(bytes);
-            inner.whole.insert(id, Whole { bytes, used: 0 });
+            inner.whole.insert(id, Whole { bytes, used: 0, came: 0 });
         }
-        for (id, list) in files.uploads()? {
+        for (id, list, arrived) in files.uploads()? {
             if inner.whole.contains_key(&id) {
                 files.remove_upload(id)?;
                 continue;
             }
-            inner.bytes = inner.bytes.saturating_add(list.bytes);
-            inner.uploads.insert(id, Upload { list, here: None, used: 0, finishing: false });
+            inner.bytes = inner.bytes.saturating_add(arrived);
+            let upload = Upload { list, here: None, arrived, used: 0, begun: 0, finishing: false };
+            inner.uploads.insert(id, upload);
         }
         Ok(Self { files, limits, inner: Mutex::new(inner) })
     }
 
-    /// Announces a blob and says which chunks of it are missing. `needed` says which blobs may not
-    /// go to make room, if it is known.
+    /// Announces a blob and says which chunks of it are missing. That takes no room yet.
     ///
     /// # Errors
     ///
-    /// [`StoreBlobError`] if the list contradicts itself, or there is no room.
-    pub fn begin(
-        &self,
-        list: BlobList,
-        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
-    ) -> Result<BlobStatus, StoreBlobError> {
+    /// [`StoreBlobError`] if the list contradicts itself, or there can be no room for it.
+    pub fn begin(&self, list: BlobList) -> Result<BlobStatus, StoreBlobError> {
         list.check()?;
         let id = list.id();
         {
             let mut inner = self.lock();
-            if let Some(status) = inner.status(id) {
+            if let Some(status) = self.status(&mut inner, id)? {
                 return Ok(status);
             }
             if !inner.uploads.contains_key(&id) {
-                self.make_room(&mut inner, list.bytes, needed)?;
-                if inner.uploads.len() >= UPLOADS_MAX {
-                    return Err(StoreBlobError::Uploads(UPLOADS_MAX));
-                }
+                self.check_length(list.bytes)?;
+                self.make_place(&mut inner)?;
                 self.files.begin(id, &list)?;
                 let here = Some(vec![false; list.chunks.len()]);
-                inner.bytes = inner.bytes.saturating_add(list.bytes);
                 let used = inner.tick();
-                let upload = Upload { list, here, used, finishing: false };
+                let upload = Upload { list, here, arrived: 0, used, begun: used, finishing: false };
                 inner.uploads.insert(id, upload);
             }
         }
-        self.look(id)?;
+        self.look(id);
         self.finish_if_whole(id)
     }
 
-    /// Takes a chunk of an announced blob.
+    /// Takes a chunk of an announced blob. `needed` says which blobs may not go to make room, if it
+    /// is known.
     ///
     /// # Errors
     ///
-    /// [`StoreBlobError`] if it is not that chunk, or the blob was not announced.
+    /// [`StoreBlobError`] if it is not that chunk, the blob was not announced, or there is no room.
     pub fn put_chunk(
         &self,
         id: BlobId,
         index: u64,
         bytes: &[u8],
+        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
     ) -> Result<BlobStatus, StoreBlobError> {
         {
             let mut inner = self.lock();
-            if let Some(status) = inner.status(id) {
+            if let Some(status) = self.status(&mut inner, id)? {
                 return Ok(status);
             }
-            let used = inner.tick();
-            let upload = inner.uploads.get_mut(&id).ok_or(StoreBlobError::Unknown(id))?;
-            upload.used = used;
+            let upload = inner.uploads.get(&id).ok_or(StoreBlobError::Unknown(id))?;
             upload.list.check_chunk(index, bytes)?;
         }
-        self.look(id)?;
-        self.files.write_chunk(id, index, bytes)?;
-        {
+        self.look(id);
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let begun = {
             let mut inner = self.lock();
-            let upload = inner.uploads.get_mut(&id).ok_or(StoreBlobError::Unknown(id))?;
-            let place = usize::try_from(index).ok();
-            let here = place.and_then(|place| upload.here.as_mut()?.get_mut(place));
-            if let Some(here) = here {
-                *here = true;
+            let used = inner.tick();
+            let Some(upload) = inner.uploads.get_mut(&id) else {
+                return self.status(&mut inner, id)?.ok_or(StoreBlobError::Unknown(id));
+            };
+            upload.used = used;
+            if upload.has(index) {
+                None
+            } else {
+                let begun = upload.begun;
+                let left = upload.list.bytes.saturating_sub(upload.arrived);
+                // As much again as it has brought: `needed` is asked seldom, and nothing goes for
+                // an upload that brings little.
+                let ahead = left.min(upload.arrived.saturating_add(len));
+                let wanted = Wanted { bytes: len, ahead, upload: Some(id) };
+                self.make_room(&mut inner, &wanted, needed)?;
+                inner.bytes = inner.bytes.saturating_add(len);
+                Some(begun)
             }
+        };
+        if let Some(begun) = begun {
+            let written = self.files.write_chunk(id, index, bytes);
+            let mut inner = self.lock();
+            let kept = written.is_ok() && inner.arrive((id, begun), index, len);
+            if !kept {
+                inner.bytes = inner.bytes.saturating_sub(len);
+            }
+            if let Some(status) = self.status(&mut inner, id)? {
+                return Ok(status);
+            }
+            // An upload that had to go meanwhile has no files.
+            if inner.uploads.get(&id).is_none_or(|upload| upload.begun != begun) {
+                return Err(StoreBlobError::Unknown(id));
+            }
+            written?;
         }
         self.finish_if_whole(id)
     }
@@ -175,30 +211,37 @@ impl Blobs {
         if got != id {
             return Err(StoreBlobError::OtherId { got });
         }
-        let mut inner = self.lock();
-        if let Some(status) = inner.status(id) {
+        if let Some(status) = self.compare(id, bytes)? {
             return Ok(status);
         }
-        if let Some(upload) = inner.uploads.remove(&id) {
-            inner.bytes = inner.bytes.saturating_sub(upload.list.bytes);
+        self.check_length(list.bytes)?;
+        {
+            let mut inner = self.lock();
+            let wanted = Wanted { bytes: list.bytes, ahead: list.bytes, upload: None };
+            self.make_room(&mut inner, &wanted, needed)?;
+            inner.bytes = inner.bytes.saturating_add(list.bytes);
         }
-        self.make_room(&mut inner, list.bytes, needed)?;
-        // Under the lock, as nobody else may write the same files: a few flushes of 4 MiB at most.
-        self.files.store(id, &list, bytes)?;
-        let used = inner.tick();
-        inner.bytes = inner.bytes.saturating_add(list.bytes);
-        inner.whole.insert(id, Whole { bytes: list.bytes, used });
+        let staged = self.files.stage(id, &list, bytes);
+        let mut inner = self.lock();
+        let came = staged.and_then(|staged| self.publish(&mut inner, (id, list.bytes), &staged));
+        if !matches!(came, Ok(true)) {
+            inner.bytes = inner.bytes.saturating_sub(list.bytes);
+        }
+        came?;
+        if inner.uploads.get(&id).is_some_and(|upload| !upload.finishing) {
+            self.drop_upload(&mut inner, id)?;
+        }
         Ok(BlobStatus { id, bytes: list.bytes, complete: true, missing: Vec::new() })
     }
 
     /// Returns the length of a whole blob.
     #[must_use]
     pub fn len(&self, id: BlobId) -> Option<u64> {
-        let mut inner = self.lock();
-        let used = inner.tick();
-        let whole = inner.whole.get_mut(&id)?;
-        whole.used = used;
-        Some(whole.bytes)
+        let status = self.status(&mut self.lock(), id);
+        let status = status.inspect_err(|error| {
+            tracing::error!(blob = %id, %error, "a damaged blob cannot be removed");
+        });
+        status.ok()?.map(|status| status.bytes)
     }
 
     /// Opens a whole blob.
@@ -227,26 +270,28 @@ impl Blobs {
     }
 
     /// Finds which chunks of an upload are here, if nobody knows.
-    fn look(&self, id: BlobId) -> Result<(), StoreBlobError> {
+    fn look(&self, id: BlobId) {
         let list = {
             let inner = self.lock();
-            let upload = inner.uploads.get(&id).ok_or(StoreBlobError::Unknown(id))?;
-            if upload.here.is_some() {
-                return Ok(());
-            }
+            let unknown = inner.uploads.get(&id).filter(|upload| upload.here.is_none());
+            let Some(upload) = unknown else { return };
             upload.list.clone()
         };
         let here = self.files.chunks_here(id, &list);
-        if let Some(upload) = self.lock().uploads.get_mut(&id) {
-            upload.here.get_or_insert(here);
+        let lens = (0..).zip(&here).filter(|(_, here)| **here);
+        let arrived = lens.map(|(index, _)| chunk_len(list.bytes, index)).sum();
+        let mut inner = self.lock();
+        if let Some(upload) = inner.uploads.get_mut(&id).filter(|upload| upload.here.is_none()) {
+            upload.here = Some(here);
+            let before = std::mem::replace(&mut upload.arrived, arrived);
+            inner.bytes = inner.bytes.saturating_sub(before).saturating_add(arrived);
         }
-        Ok(())
     }
 
     fn finish_if_whole(&self, id: BlobId) -> Result<BlobStatus, StoreBlobError> {
         let (status, mine) = {
             let mut inner = self.lock();
-            if let Some(status) = inner.status(id) {
+            if let Some(status) = self.status(&mut inner, id)? {
                 return Ok(status);
             }
             let upload = inner.uploads.get_mut(&id).ok_or(StoreBlobError::Unknown(id))?;
@@ -255,63 +300,85 @@ impl Blobs {
             let missing: Vec<u64> = missing.collect();
             let mine = missing.is_empty() && !upload.finishing;
             upload.finishing |= mine;
-            (BlobStatus { id, bytes: upload.list.bytes, complete: false, missing }, mine)
+            let status = BlobStatus { id, bytes: upload.list.bytes, complete: false, missing };
+            (status, mine.then(|| upload.list.clone()))
         };
-        if !mine {
-            return Ok(status);
-        }
-        let finished = self.files.finish(id);
+        let Some(list) = mine else { return Ok(status) };
+        // Nobody removes the files of an upload that is being finished.
+        let staged = self.files.stage_upload(id, &list);
         let mut inner = self.lock();
-        if let Err(error) = finished {
-            if let Some(upload) = inner.uploads.get_mut(&id) {
-                upload.finishing = false;
-            }
-            return Err(error);
+        let published =
+            staged.and_then(|staged| self.publish(&mut inner, (id, status.bytes), &staged));
+        // Whatever became of it: what a flush that failed has left on disk, nobody knows.
+        self.drop_upload(&mut inner, id)?;
+        if published? {
+            inner.bytes = inner.bytes.saturating_add(status.bytes);
         }
-        inner.uploads.remove(&id);
-        let used = inner.tick();
-        inner.whole.insert(id, Whole { bytes: status.bytes, used });
         Ok(BlobStatus { complete: true, ..status })
     }
 
-    /// Lets blobs go until there is room for so many bytes: uploads that rest longest and blobs
-    /// that were asked for least recently.
-    fn make_room(
+    /// Puts a blob that is durable in its place; false if it was there already.
+    fn publish(
         &self,
         inner: &mut Inner,
-        bytes: u64,
-        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
-    ) -> Result<(), StoreBlobError> {
-        let BlobLimits { total_bytes: max, blob_bytes, .. } = self.limits;
-        if bytes > blob_bytes {
-            return Err(StoreBlobError::TooLong { bytes, max: blob_bytes });
+        (id, bytes): (BlobId, u64),
+        staged: &Staged,
+    ) -> Result<bool, StoreBlobError> {
+        if self.status(inner, id)?.is_some() {
+            self.files.discard(staged)?;
+            return Ok(false);
         }
-        if inner.bytes.saturating_add(bytes) <= max {
-            return Ok(());
+        if let Err(error) = self.files.publish(id, staged) {
+            self.files.discard(staged)?;
+            self.files.remove(id)?;
+            return Err(error);
         }
-        let needed = needed().ok_or(StoreBlobError::Full { bytes, max })?;
-        let whole = inner.whole.iter().filter(|(id, _)| !needed.contains(id));
-        let whole = whole.map(|(id, whole)| (whole.used, *id));
-        let uploads = inner.uploads.iter().filter(|(_, upload)| !upload.finishing);
-        let uploads = uploads.map(|(id, upload)| (upload.used, *id));
-        let candidates: BTreeSet<(u64, BlobId)> = whole.chain(uploads).collect();
-        for (_, id) in candidates {
-            if inner.bytes.saturating_add(bytes) <= max {
-                break;
-            }
-            if let Some(whole) = inner.whole.remove(&id) {
-                inner.bytes = inner.bytes.saturating_sub(whole.bytes);
-                self.files.remove(id)?;
-            } else if let Some(upload) = inner.uploads.remove(&id) {
-                inner.bytes = inner.bytes.saturating_sub(upload.list.bytes);
-                self.files.remove_upload(id)?;
-            }
+        let used = inner.tick();
+        inner.whole.insert(id, Whole { bytes, used, came: used });
+        Ok(true)
+    }
+
+    /// Returns the status of a whole blob whose files are there; one whose files are not as long as
+    /// they were is forgotten.
+    fn status(&self, inner: &mut Inner, id: BlobId) -> Result<Option<BlobStatus>, StoreBlobError> {
+        let used = inner.tick();
+        let Some(whole) = inner.whole.get_mut(&id) else { return Ok(None) };
+        whole.used = used;
+        let bytes = whole.bytes;
+        if self.files.are_there(id, bytes) {
+            return Ok(Some(BlobStatus { id, bytes, complete: true, missing: Vec::new() }));
         }
-        if inner.bytes.saturating_add(bytes) <= max {
-            Ok(())
-        } else {
-            Err(StoreBlobError::Full { bytes, max })
+        self.drop_damaged(inner, id)?;
+        Ok(None)
+    }
+
+    /// Compares a whole blob with its bytes; one whose file has others is forgotten.
+    fn compare(&self, id: BlobId, bytes: &[u8]) -> Result<Option<BlobStatus>, StoreBlobError> {
+        let (status, came) = {
+            let mut inner = self.lock();
+            let Some(status) = self.status(&mut inner, id)? else { return Ok(None) };
+            (status, inner.whole.get(&id).map(|whole| whole.came))
+        };
+        let max = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if self.files.read(id, max).is_ok_and(|read| read == bytes) {
+            return Ok(Some(status));
         }
+        self.forget(id, came)?;
+        Ok(None)
+    }
+
+    /// Forgets a damaged blob, unless another copy of it has come since.
+    fn forget(&self, id: BlobId, came: Option<u64>) -> Result<(), StoreBlobError> {
+        let mut inner = self.lock();
+        if came.is_some() && inner.whole.get(&id).map(|whole| whole.came) == came {
+            self.drop_damaged(&mut inner, id)?;
+        }
+        Ok(())
+    }
+
+    fn drop_damaged(&self, inner: &mut Inner, id: BlobId) -> Result<(), StoreBlobError> {
+        tracing::error!(blob = %id, "a blob on disk is damaged: it is forgotten");
+        self.drop_whole(inner, id)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -325,12 +392,23 @@ impl Inner {
         self.clock
     }
 
-    /// Returns the status of a whole blob.
-    fn status(&mut self, id: BlobId) -> Option<BlobStatus> {
-        let used = self.tick();
-        let whole = self.whole.get_mut(&id)?;
-        whole.used = used;
-        Some(BlobStatus { id, bytes: whole.bytes, complete: true, missing: Vec::new() })
+    /// Takes note of a chunk; false if it was here already, or its upload is another one now.
+    fn arrive(&mut self, (id, begun): (BlobId, u64), index: u64, len: u64) -> bool {
+        let upload = self.uploads.get_mut(&id).filter(|upload| upload.begun == begun);
+        let Some(upload) = upload else { return false };
+        let place = usize::try_from(index).ok();
+        let here = place.and_then(|place| upload.here.as_mut()?.get_mut(place));
+        let Some(here) = here.filter(|here| !**here) else { return false };
+        *here = true;
+        upload.arrived = upload.arrived.saturating_add(len);
+        true
+    }
+}
+
+impl Upload {
+    fn has(&self, index: u64) -> bool {
+        let place = usize::try_from(index).ok();
+        place.and_then(|place| self.here.as_ref()?.get(place).copied()).unwrap_or(false)
     }
 }
 
@@ -339,16 +417,19 @@ impl ciro_ledger::Blobs for Blobs {
     /// so much that its length is seen to be too great.
     fn get(&self, id: BlobId) -> Option<Arc<[u8]>> {
         let bytes = self.len(id)?;
+        let came = self.lock().whole.get(&id).map(|whole| whole.came);
         let max = self.limits.judged_bytes.saturating_add(1);
         let read = self.files.read(id, max).inspect_err(|error| {
             tracing::error!(blob = %id, %error, "a blob that is here cannot be read");
         });
-        let read = read.ok()?;
-        if bytes < max && BlobId::of(&read).ok() != Some(id) {
-            tracing::error!(blob = %id, "a blob on disk is damaged");
-            return None;
+        let whole = |read: &Vec<u8>| bytes >= max || BlobId::of(read).ok() == Some(id);
+        let read = read.ok().filter(whole);
+        if read.is_none()
+            && let Err(error) = self.forget(id, came)
+        {
+            tracing::error!(blob = %id, %error, "a damaged blob cannot be removed");
         }
-        Some(read.into())
+        read.map(Into::into)
     }
 }
 

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::status;
 use crate::config::{Config, KEY_FILE};
-use crate::node::{check_genesis, read_genesis};
+use crate::node::{LEDGER_FILE, check_genesis, read_genesis};
+use crate::store::{StateStore, StoreError};
 
 /// Flushes that are measured.
 const FLUSHES: usize = 20;
@@ -38,7 +39,14 @@ enum Verdict {
 
 /// Looks at a folder; false if something fails.
 pub(super) fn doctor(folder: &Path, json: bool) -> anyhow::Result<(String, bool)> {
-    let findings = [config(folder), genesis(folder), flushes(folder), running(folder)];
+    let findings = [
+        config(folder),
+        genesis(folder),
+        others(folder),
+        flushes(folder),
+        ledger(folder),
+        running(folder),
+    ];
     let well = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     if json {
         return Ok((serde_json::to_string_pretty(&findings)?, well));
@@ -81,6 +89,27 @@ fn genesis(folder: &Path) -> Finding {
     }
 }
 
+/// Whether the settings name all other validators, and the folder has an identity for them.
+fn others(folder: &Path) -> Finding {
+    let name = "validators";
+    let read = || {
+        let (config, genesis) = (Config::read(folder)?, read_genesis(folder)?);
+        let validators = genesis.spec.validators.len();
+        crate::links::Remoteness::read(folder, &config, validators)?;
+        Ok::<_, crate::StartError>((config.net.peers.len(), validators.saturating_sub(1)))
+    };
+    match read() {
+        Ok((named, expected)) => {
+            let few = named < expected;
+            let verdict = if few { Verdict::Warn } else { Verdict::Ok };
+            let mend = if few { "; name all of them in `net.peers`" } else { "" };
+            let detail = format!("{named} addresses for {expected} others{mend}");
+            Finding { name, verdict, detail }
+        }
+        Err(error) => failed(name, &error),
+    }
+}
+
 /// How long the disk takes to make 4 KiB durable.
 fn flushes(folder: &Path) -> Finding {
     let name = "disk";
@@ -113,6 +142,29 @@ fn measure(path: &Path) -> std::io::Result<Vec<Duration>> {
         times.push(started.elapsed());
     }
     Ok(times)
+}
+
+/// Whether every page of the ledger's file is what its checksum says.
+fn ledger(folder: &Path) -> Finding {
+    let name = "ledger";
+    let path = folder.join(LEDGER_FILE);
+    let ok = |detail: &str| Finding { name, verdict: Verdict::Ok, detail: detail.to_owned() };
+    if !path.exists() {
+        return ok("there is none yet");
+    }
+    match StateStore::check_file(&path) {
+        Ok(true) => ok("the file is sound"),
+        Ok(false) => {
+            let detail = "the file was not sound, and is mended".to_owned();
+            Finding { name, verdict: Verdict::Warn, detail }
+        }
+        Err(StoreError::Open { source, .. })
+            if matches!(*source, redb::Error::DatabaseAlreadyOpen) =>
+        {
+            ok("the node that runs has it, and checked it when it started")
+        }
+        Err(error) => failed(name, &error),
+    }
 }
 
 /// Whether the node runs, and how far its ledger's time is from this machine's.

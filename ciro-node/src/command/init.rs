@@ -1,19 +1,23 @@
 //! `ciro-node init`, `ciro-node genesis`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use ciro_consensus::ReplicaId;
 use ciro_ledger::genesis::GenesisError;
 use ciro_protocol::chain::{ChainSpec, Genesis, GenesisValidator};
-use ciro_protocol::sign::Address;
+use ciro_protocol::sign::{Address, SecretKey};
 use ciro_protocol::wire::List;
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 
-use crate::config::{CONFIG_FILE, Config, GENESIS_FILE, KEY_FILE};
-use crate::node::{StartError, check_genesis, read_genesis};
+use crate::config::{CONFIG_FILE, Config, GENESIS_FILE, KEY_FILE, PEER_KEY_FILE};
+use crate::net::{Addresses, Identity};
+use crate::node::{check_genesis, read_genesis};
 use crate::secret::SecretError;
+use crate::start_error::StartError;
 
 /// What a new node is made of.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,10 @@ pub struct InitSettings {
     pub spec: Option<PathBuf>,
     /// What the key is derived from.
     pub seed: Option<String>,
+    /// Where other validators listen.
+    pub peers: Vec<String>,
+    /// Where this node listens for them.
+    pub listen: Vec<String>,
 }
 
 /// Why a node's folder is not made.
@@ -60,6 +68,9 @@ pub enum InitError {
     /// The genesis is none that this node can run.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// There are no ports for validators on this machine.
+    #[error("no free ports on this machine: {0}")]
+    Ports(io::Error),
     /// The log of consensus cannot be begun.
     #[error("the log of consensus cannot be begun")]
     Log(#[from] ciro_store::StoreError),
@@ -71,32 +82,13 @@ pub enum InitError {
 ///
 /// [`InitError`]; a folder that is half made must be removed before the next try.
 pub fn init(folder: &Path, settings: &InitSettings) -> Result<String, InitError> {
-    let failed = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| InitError::File { operation, path, source }
-    };
-    fs::create_dir_all(folder).map_err(failed("create", folder))?;
-    let mut entries = fs::read_dir(folder).map_err(failed("list", folder))?;
-    if entries.next().is_some() {
-        return Err(InitError::NotEmpty(folder.to_owned()));
-    }
-    let key = crate::secret::create(&folder.join(KEY_FILE), settings.seed.as_deref())?;
+    let key = make_keys(folder, settings.seed.as_deref())?;
     let genesis: Genesis = match &settings.genesis {
         Some(path) => read_json(path)?,
-        None => new_network(settings.spec.as_deref(), key.address())?,
+        None => new_network(settings.spec.as_deref(), &[key.address()])?,
     };
-    let id = check_genesis(&genesis, &key)?;
-    let write = |name: &str, text: &str| {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(failed("write", &path))
-    };
-    write(GENESIS_FILE, &json(&genesis, &folder.join(GENESIS_FILE))?)?;
-    write(CONFIG_FILE, Config::template())?;
-    // The key is new: it has signed nothing. From now on an empty log means that one was lost.
-    let disk = FileDisk::open(&folder.join("consensus")).map_err(ciro_store::StoreError::from)?;
+    let id = finish(folder, &key, &genesis, (&settings.listen, &settings.peers))?;
     let consensus = genesis.consensus().map_err(StartError::from)?;
-    let options = StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() };
-    Store::<ciro_consensus::crypto::Stark, _>::open(disk, consensus.message_domain(), options)?;
     Ok(format!(
         "network    {} ({})\nvalidator  {id}, key {}\nfolder     {}\nnext       ciro-node start {}",
         &*genesis.spec.name,
@@ -105,6 +97,77 @@ pub fn init(folder: &Path, settings: &InitSettings) -> Result<String, InitError>
         folder.display(),
         folder.display(),
     ))
+}
+
+/// Makes the keys of a folder, or reads those that [`keys`] made: nothing else may be there.
+pub(super) fn make_keys(folder: &Path, seed: Option<&str>) -> Result<SecretKey, InitError> {
+    fs::create_dir_all(folder).map_err(failed("create", folder))?;
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
+        found.insert(entry.map_err(failed("list", folder))?.file_name());
+    }
+    let (key, peer) = (folder.join(KEY_FILE), folder.join(PEER_KEY_FILE));
+    if seed.is_none() && found == [KEY_FILE, PEER_KEY_FILE].map(Into::into).into() {
+        return Ok(crate::secret::read(&key)?);
+    }
+    if !found.is_empty() {
+        return Err(InitError::NotEmpty(folder.to_owned()));
+    }
+    let made = crate::secret::create(&key, seed)?;
+    let seed = seed.map(|seed| format!("{seed} peer"));
+    crate::secret::create(&peer, seed.as_deref())?;
+    Ok(made)
+}
+
+/// Makes the keys of a folder, before there is a genesis that names them, and says what others must
+/// know of them.
+///
+/// # Errors
+///
+/// [`InitError`] if the folder holds something else.
+pub fn keys(folder: &Path, seed: Option<&str>) -> Result<String, InitError> {
+    let key = make_keys(folder, seed)?;
+    let peer = peer_of(folder)?;
+    Ok(format!("key   {}\npeer  {peer}", key.address()))
+}
+
+/// Returns the name of a folder's libp2p identity.
+pub(super) fn peer_of(folder: &Path) -> Result<String, InitError> {
+    let path = folder.join(PEER_KEY_FILE);
+    let identity = Identity::from_secret(crate::secret::read_bytes(&path)?);
+    let identity = identity.ok_or(SecretError::Content(path))?;
+    Ok(identity.peer().to_string())
+}
+
+/// Writes everything but the keys, and begins the log of consensus.
+pub(super) fn finish(
+    folder: &Path,
+    key: &SecretKey,
+    genesis: &Genesis,
+    (listen, peers): (&[String], &[String]),
+) -> Result<ReplicaId, InitError> {
+    let id = check_genesis(genesis, key)?;
+    Addresses::parse(listen, peers).map_err(StartError::Multiaddr)?;
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(failed("write", &path))
+    };
+    write(GENESIS_FILE, &json(genesis, &folder.join(GENESIS_FILE))?)?;
+    write(CONFIG_FILE, &Config::filled(listen, peers))?;
+    // The key is new: it has signed nothing. From now on an empty log means that one was lost.
+    let disk = FileDisk::open(&folder.join("consensus")).map_err(ciro_store::StoreError::from)?;
+    let consensus = genesis.consensus().map_err(StartError::from)?;
+    let options = StoreOptions { recovery: Recovery::NewKey, ..StoreOptions::default() };
+    Store::<ciro_consensus::crypto::Stark, _>::open(disk, consensus.message_domain(), options)?;
+    Ok(id)
+}
+
+pub(super) fn failed(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> InitError + use<> {
+    let path = path.to_owned();
+    move |source| InitError::File { operation, path, source }
 }
 
 /// Returns the genesis of a folder as JSON, or the specification alone.
@@ -118,14 +181,14 @@ pub(super) fn genesis(folder: &Path, spec: bool) -> anyhow::Result<String> {
     text.context("the genesis does not encode")
 }
 
-/// Begins a network of one validator.
-fn new_network(spec: Option<&Path>, key: Address) -> Result<Genesis, InitError> {
+/// Begins a network of these validators, with one unit of stake each.
+pub(super) fn new_network(spec: Option<&Path>, keys: &[Address]) -> Result<Genesis, InitError> {
     let mut spec: ChainSpec = match spec {
         Some(path) => read_json(path)?,
-        None => crate::devnet::spec(&[key], crate::clock::now_ms()),
+        None => crate::devnet::spec(keys, crate::clock::now_ms()),
     };
-    let validator = GenesisValidator { id: 0, key, stake: 1 };
-    spec.validators = List::new(vec![validator]).unwrap_or_default();
+    let validators = (0..).zip(keys).map(|(id, key)| GenesisValidator { id, key: *key, stake: 1 });
+    spec.validators = List::new(validators.collect()).unwrap_or_default();
     Ok(ciro_ledger::genesis(spec)?.0)
 }
 

@@ -1,7 +1,10 @@
 //! The commands of `ciro-node`.
 
+mod dlq;
 mod doctor;
 mod init;
+mod kafka;
+mod network;
 mod start;
 mod status;
 
@@ -12,7 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use init::{InitError, InitSettings, init};
+pub use init::{InitError, InitSettings, init, keys};
+pub use network::network;
 
 /// Runs a node of Ciro's network.
 #[derive(Debug, Parser)]
@@ -35,6 +39,35 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         spec: Option<PathBuf>,
         /// Derives the key from a text instead of drawing it: for networks that are thrown away.
+        #[arg(long, value_name = "TEXT")]
+        seed: Option<String>,
+        /// Where another validator listens: a multiaddr that ends in `/p2p/` and its peer id.
+        #[arg(long = "peer", value_name = "ADDRESS")]
+        peers: Vec<String>,
+        /// Where this node listens for other validators: a multiaddr.
+        #[arg(long = "net-listen", value_name = "ADDRESS")]
+        listen: Vec<String>,
+    },
+    /// Makes the keys of a node's folder, and prints what the genesis and other nodes say of them.
+    Keys {
+        /// The folder, which must be empty or absent.
+        folder: PathBuf,
+        /// Derives the keys from a text instead of drawing them: for networks that are thrown away.
+        #[arg(long, value_name = "TEXT")]
+        seed: Option<String>,
+    },
+    /// Makes the folders of a network whose validators all run on this machine.
+    Network {
+        /// Where the folders `node0`, `node1` and so on are made.
+        folder: PathBuf,
+        /// How many validators.
+        #[arg(long, value_name = "N", default_value = "4",
+              value_parser = clap::value_parser!(u8).range(1..=64))]
+        validators: u8,
+        /// The specification of the network (JSON), whose validators become these.
+        #[arg(long, value_name = "FILE")]
+        spec: Option<PathBuf>,
+        /// Derives all keys from a text instead of drawing them: for networks that are thrown away.
         #[arg(long, value_name = "TEXT")]
         seed: Option<String>,
     },
@@ -70,6 +103,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Looks after records of Kafka that nobody could take care of.
+    Dlq {
+        #[command(subcommand)]
+        action: dlq::Action,
+    },
+    /// Makes topics, or the files of a Kafka cluster.
+    Kafka {
+        #[command(subcommand)]
+        action: kafka::Action,
+    },
 }
 
 /// Runs the command that the arguments name. An error goes to standard error; the status is 1, and
@@ -78,13 +121,26 @@ enum Command {
 pub fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let done = match command {
-        Command::Init { folder, genesis, spec, seed } => {
-            let settings = InitSettings { genesis, spec, seed };
+        Command::Init { folder, genesis, spec, seed, peers, listen } => {
+            let settings = InitSettings { genesis, spec, seed, peers, listen };
             init(&folder, &settings).map_err(anyhow::Error::from).and_then(|made| print(&made))
+        }
+        Command::Keys { folder, seed } => {
+            keys(&folder, seed.as_deref()).map_err(Into::into).and_then(|it| print(&it))
+        }
+        Command::Network { folder, validators, spec, seed } => {
+            let made = network(&folder, validators, (spec.as_deref(), seed.as_deref()));
+            made.map_err(Into::into).and_then(|it| print(&it))
         }
         Command::Start { folder, listen } => start::start(&folder, listen),
         Command::Genesis { folder, spec } => init::genesis(&folder, spec).and_then(|it| print(&it)),
         Command::Status { folder, json } => status::status(&folder, json).and_then(|it| print(&it)),
+        Command::Dlq { action } => dlq::run(&action).and_then(|it| match it.as_str() {
+            // No letters are no lines.
+            "" => Ok(()),
+            text => print(text),
+        }),
+        Command::Kafka { action } => kafka::run(&action).and_then(|it| print(&it)),
         Command::Doctor { folder, json } => match doctor::doctor(&folder, json) {
             Ok((text, true)) => print(&text),
             Ok((text, false)) => {

@@ -20,9 +20,10 @@ use ciro_store::{FileDisk, Opened, Store, StoreError};
 use super::execution::Job;
 use super::shared::Shared;
 use super::transport::Transport;
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, BodiesError};
 use crate::clock::Monotonic;
 use crate::metrics::Metrics;
+use crate::net::Supply;
 use crate::validity::Validity;
 
 /// Inputs that share one write at most.
@@ -67,6 +68,8 @@ pub struct Opening {
     pub bodies: Arc<Bodies>,
     /// Who judges them.
     pub validity: Arc<Validity>,
+    /// What others have, if there are any.
+    pub supply: Option<Supply>,
     /// What everybody may look at.
     pub shared: Arc<Shared>,
     /// What is counted.
@@ -128,6 +131,7 @@ struct Machine {
     transport: Box<dyn Transport>,
     bodies: Arc<Bodies>,
     validity: Arc<Validity>,
+    supply: Option<Supply>,
     shared: Arc<Shared>,
     metrics: Metrics,
     running: bool,
@@ -151,6 +155,7 @@ impl Runner {
             transport: opening.transport,
             bodies: opening.bodies,
             validity: opening.validity,
+            supply: opening.supply,
             shared: opening.shared,
             metrics: opening.metrics,
             running: true,
@@ -259,20 +264,23 @@ impl Host for Machine {
         self.timers.remove(&timer);
     }
 
-    /// Judges what is here. Without a body there is no verdict: unavailable is not invalid.
+    /// Judges what a proposal orders. Batches that are here were judged before they were written;
+    /// others are got from those who have them. Without a batch there is no verdict: unavailable is
+    /// not invalid.
     fn validate(&mut self, seq: Seq, digest: Digest, operations: Vec<Operation>) {
         let (bodies, answers) = (Arc::clone(&self.bodies), self.answers.clone());
-        let shared = Arc::clone(&self.shared);
-        self.validity.spawn(move |validity| {
-            let valid = match judge(validity, &bodies, &operations) {
-                Ok(Some(valid)) => valid,
-                Ok(None) => return,
-                Err(error) => return shared.fail(error_chain(&error)),
-            };
-            // Consensus asks once: a verdict waits for room. The queue is closed when it has ended.
+        let (shared, supply) = (Arc::clone(&self.shared), self.supply.clone());
+        let answer = move |valid| {
+            // Consensus asks once: a verdict waits for room. The queue closes when it has ended.
             if answers.send(Input::Verdict { seq, digest, valid }).is_err() {
                 tracing::debug!(%seq, "a verdict came after consensus had ended");
             }
+        };
+        self.validity.spawn(move |_| match (judge(&bodies, &operations), supply) {
+            (Ok(Some(valid)), _) => answer(valid),
+            (Ok(None), Some(supply)) => supply.judge(seq, operations, answer),
+            (Ok(None), None) => {}
+            (Err(error), _) => shared.fail(error_chain(&error)),
         });
     }
 
@@ -284,11 +292,8 @@ impl Host for Machine {
         self.ask(Job::Restore { seq, state_root });
     }
 
-    /// Nobody has a state to give to a validator that is a quorum alone.
-    fn fetch_state(&mut self, seq: Seq, _: Digest, _: Vec<ReplicaId>) {
-        if self.answers.try_send(Input::StateUnavailable { seq }).is_err() {
-            tracing::warn!(%seq, "a refusal to fetch a state found the queue of consensus full");
-        }
+    fn fetch_state(&mut self, seq: Seq, state_root: Digest, sources: Vec<ReplicaId>) {
+        self.ask(Job::Fetch { seq, state_root, sources });
     }
 
     fn stable(&mut self, seq: Seq, _: Seq) {
@@ -315,24 +320,12 @@ impl Host for Machine {
     }
 }
 
-/// Judges the batches behind operations; `None` while one is not here.
-fn judge(
-    validity: &Validity,
-    bodies: &Bodies,
-    operations: &[Operation],
-) -> Result<Option<bool>, crate::bodies::BodiesError> {
+/// Whether the batches behind operations are valid; `None` while one is not here.
+fn judge(bodies: &Bodies, operations: &[Operation]) -> Result<Option<bool>, BodiesError> {
     for operation in operations {
         let Some(batch) = bodies.get(&operation.payload)? else { return Ok(None) };
         if batch.body.operation() != *operation {
             return Ok(Some(false));
-        }
-        match validity.batch(&batch) {
-            Ok(()) => {}
-            Err(ciro_ledger::Invalid::Unavailable(_)) => return Ok(None),
-            Err(invalid) => {
-                tracing::warn!(error = error_chain(&invalid), "a batch is not valid");
-                return Ok(Some(false));
-            }
         }
     }
     Ok(Some(true))

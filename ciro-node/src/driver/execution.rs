@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use ciro_consensus::{Block, Digest, Input, Params, Seq};
+use ciro_consensus::{Block, Digest, Input, Operation, Params, ReplicaId, Seq};
 use ciro_ledger::StateError;
 use ciro_protocol::api::Head;
 use ciro_protocol::batch::Batch;
@@ -21,6 +21,7 @@ use super::shared::Shared;
 use crate::bodies::{Bodies, BodiesError};
 use crate::ingress::Pending;
 use crate::metrics::Metrics;
+use crate::net::Supply;
 use crate::store::{Executed, HeadRow, StateStore, StoreError};
 
 /// What consensus asks of the thread.
@@ -34,6 +35,15 @@ pub enum Job {
         seq: Seq,
         /// The root of the state after it.
         state_root: Digest,
+    },
+    /// Come to the state after a certified block with what others have executed.
+    Fetch {
+        /// The block.
+        seq: Seq,
+        /// The root of the state after it.
+        state_root: Digest,
+        /// Who says they have it.
+        sources: Vec<ReplicaId>,
     },
     /// A checkpoint became stable.
     Stable(Seq),
@@ -94,6 +104,8 @@ pub struct ExecutionThread {
     pub bodies: Arc<Bodies>,
     /// Transactions that wait.
     pub pending: Arc<Pending>,
+    /// What others have, if there are any.
+    pub supply: Option<Supply>,
     /// Where consensus hears of it.
     pub answers: SyncSender<Input>,
     /// What everybody may look at.
@@ -103,12 +115,12 @@ pub struct ExecutionThread {
 }
 
 /// The thread at work.
-struct Worker {
-    tools: ExecutionThread,
+pub(super) struct Worker {
+    pub(super) tools: ExecutionThread,
     params: Params,
-    head: HeadRow,
+    pub(super) head: HeadRow,
     /// Payloads of executed batches whose block is not durable yet.
-    unsettled: Vec<Digest>,
+    pub(super) unsettled: Vec<Digest>,
     /// The stable checkpoint before the last one: trees before it are not asked for any more.
     keep_from: Seq,
     stable: Seq,
@@ -153,12 +165,13 @@ impl Worker {
                 Ok(())
             }
             Job::Restore { seq, state_root } => self.restore(seq, state_root),
+            Job::Fetch { seq, state_root, sources } => self.fetch(seq, state_root, &sources),
             Job::Stable(seq) => self.forget(seq),
         }
     }
 
     /// Checks that the state has been where consensus begins.
-    fn restore(&self, seq: Seq, expected: Digest) -> Result<(), ExecutionError> {
+    pub(super) fn restore(&self, seq: Seq, expected: Digest) -> Result<(), ExecutionError> {
         let row = self.tools.store.snapshot()?.block(seq.0)?;
         let got = row.ok_or(StoreError::NoBlock { height: seq.0 })?.words.root();
         if got == expected {
@@ -184,35 +197,54 @@ impl Worker {
     }
 
     fn execute_new(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
-        let started = Instant::now();
         let height = block.seq;
         let mut batches: Vec<Batch> = Vec::with_capacity(block.operations.len());
         for operation in &block.operations {
-            let batch = self.tools.bodies.get(&operation.payload)?;
-            batches.push(batch.ok_or(ExecutionError::NoBody { height })?.body.clone());
+            batches.push(self.batch(height, operation)?);
         }
-        let snapshot = self.tools.store.snapshot()?;
-        let ordered = ciro_ledger::Block { height: height.0, batches: &batches };
-        let outcome = ciro_ledger::execute(&self.tools.spec, &snapshot, &ordered);
-        snapshot.check()?;
-        let outcome = outcome?;
         let durable = self.params.is_checkpoint(height);
-        let (batches, digest) = (&batches[..], block.digest);
-        let executed = Executed { height: height.0, digest, batches, outcome: &outcome, durable };
-        self.head = self.tools.store.commit(&snapshot, &executed)?;
-        drop(snapshot);
-        self.unsettled.extend(block.operations.iter().map(|operation| operation.payload));
+        let outcome = self.apply((height, block.digest), &batches, durable)?;
         if durable {
             self.tools.bodies.settle(self.unsettled.drain(..))?;
         }
-        let skew = i128::from(crate::clock::now_ms()) - i128::from(outcome.time_ms);
-        self.tools.metrics.executed(started.elapsed(), i64::try_from(skew).unwrap_or(i64::MAX));
-        self.announce(batches, &outcome);
+        self.announce(&batches, &outcome);
         Ok(self.head.words.root())
     }
 
+    /// Returns a batch that a block orders: from here, or else from others.
+    fn batch(&self, height: Seq, operation: &Operation) -> Result<Batch, ExecutionError> {
+        if let Some(batch) = self.tools.bodies.get(&operation.payload)? {
+            return Ok(batch.body.clone());
+        }
+        let others = self.tools.supply.as_ref();
+        let got = others.and_then(|supply| supply.ordered(height, operation));
+        got.ok_or(ExecutionError::NoBody { height })
+    }
+
+    /// Executes batches as the next block and writes what they do.
+    pub(super) fn apply(
+        &mut self,
+        (height, digest): (Seq, Digest),
+        batches: &[Batch],
+        durable: bool,
+    ) -> Result<ciro_ledger::Outcome, ExecutionError> {
+        let started = Instant::now();
+        let snapshot = self.tools.store.snapshot()?;
+        let ordered = ciro_ledger::Block { height: height.0, batches };
+        let outcome = ciro_ledger::execute(&self.tools.spec, &snapshot, &ordered);
+        snapshot.check()?;
+        let outcome = outcome?;
+        let executed = Executed { height: height.0, digest, batches, outcome: &outcome, durable };
+        self.head = self.tools.store.commit(&snapshot, &executed)?;
+        drop(snapshot);
+        self.unsettled.extend(batches.iter().map(|batch| batch.operation().payload));
+        let skew = i128::from(crate::clock::now_ms()) - i128::from(outcome.time_ms);
+        self.tools.metrics.executed(started.elapsed(), i64::try_from(skew).unwrap_or(i64::MAX));
+        Ok(outcome)
+    }
+
     /// Tells everybody: whoever waited finds the block in the state.
-    fn announce(&self, batches: &[Batch], outcome: &ciro_ledger::Outcome) {
+    pub(super) fn announce(&self, batches: &[Batch], outcome: &ciro_ledger::Outcome) {
         let txs = batches.iter().flat_map(|batch| batch.txs.iter()).zip(&outcome.receipts);
         for (tx, receipt) in txs {
             self.tools.metrics.op(tx.body.body.kind(), receipt);

@@ -1,5 +1,6 @@
 //! The driver: one thread for consensus, one for execution, and what lies between them.
 
+mod catch_up;
 mod consensus;
 mod execution;
 mod shared;

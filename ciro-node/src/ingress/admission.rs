@@ -65,6 +65,14 @@ pub enum Taken {
     Executed,
 }
 
+/// What the judge says of a transaction that is not refused.
+enum Judged {
+    /// It came before.
+    Known(Taken),
+    /// It may be taken.
+    New(Box<SignedTx>),
+}
+
 impl Admission {
     /// Takes a transaction, after everything that could be said against it: the cheap first, so
     /// that a proof is looked at only where it could be paid.
@@ -73,26 +81,26 @@ impl Admission {
     ///
     /// [`Refused`] with the first objection.
     pub async fn admit(self: &Arc<Self>, tx: SignedTx) -> Result<(Taken, bool), Refused> {
-        let id = tx.body.id();
-        if let Some(stage) = self.pending.stage(id) {
-            return Ok((Taken::Waiting(stage), true));
-        }
         let gate = Arc::clone(self);
         let judged = self.validity.run(move |validity| gate.judge(validity, tx)).await;
         match judged.ok_or(Refused::Judge)?? {
-            None => Ok((Taken::Executed, true)),
-            Some(tx) => Ok((Taken::Waiting(self.pending.add(tx)?), false)),
+            Judged::Known(taken) => Ok((taken, true)),
+            Judged::New(tx) => Ok((Taken::Waiting(self.pending.add(*tx)?), false)),
         }
     }
 
-    /// Judges a transaction; `None` if it was executed.
-    fn judge(&self, validity: &Validity, tx: SignedTx) -> Result<Option<SignedTx>, Refused> {
+    /// Judges a transaction. An id says nothing of the signature, so that comes first.
+    fn judge(&self, validity: &Validity, tx: SignedTx) -> Result<Judged, Refused> {
         validity.signature(&tx)?;
+        // In this order: a transaction is in the state before it is no longer pending.
+        if let Some(stage) = self.pending.stage(tx.body.id()) {
+            return Ok(Judged::Known(Taken::Waiting(stage)));
+        }
         let snapshot = self.store.snapshot()?;
         // It came before, and what became of it is known: sending it again is harmless.
         let before = snapshot.transaction(tx.body.id())?;
         if before.is_some_and(|row| is_final(row.receipt.refused)) {
-            return Ok(None);
+            return Ok(Judged::Known(Taken::Executed));
         }
         if let Some(refusal) = self.simulate(&snapshot, &tx)? {
             return Err(Refused::Ledger(refusal));
@@ -100,7 +108,7 @@ impl Admission {
         drop(snapshot);
         validity.blobs(&tx)?;
         validity.proofs(&tx)?;
-        Ok(Some(tx))
+        Ok(Judged::New(Box::new(tx)))
     }
 
     /// Executes a transaction on the last state, as the next block would, and forgets it.
@@ -160,5 +168,53 @@ impl From<Refused> for Problem {
                 TxInvalid::Report => Self::new(Code::ReportInvalid, text),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_protocol::amount::Amount;
+    use ciro_protocol::sign::{SecretKey, Signed};
+    use ciro_protocol::tx::{Body, Transaction, Transfer, TxHeader};
+
+    use super::super::pending::PendingLimits;
+    use super::*;
+    use crate::blobs::{BlobLimits, Blobs};
+    use crate::metrics::Metrics;
+    use crate::proofs::Verifier;
+
+    #[tokio::test]
+    async fn a_known_transaction_with_a_wrong_signature_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SecretKey::from_seed(b"validator");
+        let spec = crate::devnet::spec(&[key.address()], 1_700_000_000_000);
+        let (genesis, first) = ciro_ledger::genesis(spec.clone()).unwrap();
+        let (chain, spec) = (genesis.chain().unwrap(), Arc::new(spec));
+        let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first);
+        let limits =
+            BlobLimits { total_bytes: 1 << 20, blob_bytes: 1 << 20, judged_bytes: 1 << 20 };
+        let blobs = Arc::new(Blobs::open(&folder.path().join("blobs"), limits).unwrap());
+        let metrics = Metrics::new();
+        let proofs = Verifier::new(metrics.clone());
+        let validity = Validity::new((chain, Arc::clone(&spec)), blobs, proofs, 1).unwrap();
+        let limits = PendingLimits { bytes: 1 << 20, per_account: 9 };
+        let admission = Arc::new(Admission {
+            chain,
+            spec,
+            submitter: (SubmitterId(0), key.address()),
+            store: Arc::new(store.unwrap()),
+            validity: Arc::new(validity),
+            pending: Arc::new(Pending::new(limits, [].into(), metrics)),
+        });
+        let (salt, valid_until_ms, fee_max) = ([0; 16], 1, Amount::CIRO);
+        let header = TxHeader { chain, account: key.address(), salt, valid_until_ms, fee_max };
+        let body = Body::Transfer(Transfer { to: key.address(), amount: Amount::CIRO });
+        let good = Signed::new(Transaction { header, body }, &key).unwrap();
+        admission.pending.add(good.clone()).unwrap();
+        let mut forged = good.clone();
+        forged.signature.0.s[31] ^= 1;
+        let refused = admission.admit(forged).await;
+        assert!(matches!(refused, Err(Refused::Invalid(TxInvalid::Signature(_)))), "{refused:?}");
+        assert!(matches!(admission.admit(good).await, Ok((Taken::Waiting(_), true))));
     }
 }

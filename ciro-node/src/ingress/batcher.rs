@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::pending::{Pending, Stage, Taken};
 use crate::bodies::Bodies;
 use crate::driver::Shared;
+use crate::net::Courier;
 use crate::validity::Validity;
 
 /// How long a batch waits for company.
@@ -58,6 +59,8 @@ pub struct Batcher {
     consensus: SyncSender<Input>,
     shared: Arc<Shared>,
     hurry: Arc<AtomicUsize>,
+    /// Who brings batches to other validators before they are ordered, if there are any.
+    courier: Option<Courier>,
 }
 
 impl Batcher {
@@ -69,14 +72,20 @@ impl Batcher {
         (bodies, validity): (Arc<Bodies>, Arc<Validity>),
         (consensus, shared, hurry): (SyncSender<Input>, Arc<Shared>, Arc<AtomicUsize>),
     ) -> Self {
-        Self { settings, pending, bodies, validity, consensus, shared, hurry }
+        Self { settings, pending, bodies, validity, consensus, shared, hurry, courier: None }
+    }
+
+    /// Lets batches be held by a quorum before they are ordered.
+    #[must_use]
+    pub fn with_courier(self, courier: Option<Courier>) -> Self {
+        Self { courier, ..self }
     }
 
     /// Runs until something fails that the node cannot go on without, or its future is dropped.
     /// Begins with batches that were durable when the node stopped.
     pub async fn run(mut self, recovered: Vec<Arc<SignedBatch>>) {
         for batch in recovered {
-            if let Err(reason) = self.hand_over(&batch).await {
+            if let Err(reason) = self.hand_over(batch).await {
                 return self.shared.fail(reason);
             }
         }
@@ -149,7 +158,7 @@ impl Batcher {
         }
         self.settings.next_nonce += 1;
         self.pending.settle(&txs, &Stage::Durable);
-        self.hand_over(&batch).await
+        self.hand_over(batch).await
     }
 
     fn sign(
@@ -171,8 +180,15 @@ impl Batcher {
         Signed::new(body, &settings.key).map_err(|error| error.to_string())
     }
 
-    /// Waits for room in the queue of consensus: what is durable must get there.
-    async fn hand_over(&self, batch: &SignedBatch) -> Result<(), String> {
+    /// Gives a durable batch to the courier. Where there is none, and for another's batch, which
+    /// was held here and may be ordered already, waits for room in the queue of consensus: what is
+    /// durable must get there.
+    async fn hand_over(&self, batch: Arc<SignedBatch>) -> Result<(), String> {
+        let own = batch.body.submitter == self.settings.submitter;
+        if let Some(courier) = self.courier.as_ref().filter(|_| own) {
+            courier.deliver(batch);
+            return Ok(());
+        }
         let mut input = Input::Operation(batch.body.operation());
         loop {
             match self.consensus.try_send(input) {

@@ -214,8 +214,14 @@ impl Pending {
         self.nonces.send_replace(nonces.clone());
     }
 
+    /// Returns the nonce of a submitter's last executed batch.
+    #[must_use]
+    pub fn executed_nonce(&self, submitter: u64) -> u64 {
+        self.nonces.borrow().get(&submitter).copied().unwrap_or(0)
+    }
+
     /// Waits until the batch of this nonce of a submitter is executed.
-    pub(super) async fn executed_up_to(&self, submitter: u64, nonce: u64) {
+    pub(crate) async fn executed_up_to(&self, submitter: u64, nonce: u64) {
         let reached =
             |nonces: &BTreeMap<u64, u64>| nonces.get(&submitter).copied().unwrap_or(0) >= nonce;
         // The sender is this value itself: waiting ends with it at the latest.
@@ -231,12 +237,7 @@ impl Inner {
     fn know(&mut self, tx: &SignedTx, stage: Stage) -> watch::Receiver<Stage> {
         let (sender, receiver) = watch::channel(stage);
         let (account, bytes) = (tx.body.header.account, tx.to_bytes().len());
-        let mut blobs = attachments(&tx.body.body);
-        match &tx.body.body {
-            Body::Order(order) => blobs.push(order.input.blob),
-            Body::RegisterModel(model) => blobs.push(model.card.blob),
-            _ => {}
-        }
+        let blobs = blobs_of(&tx.body.body);
         let known = Known { account, bytes, stage: sender, blobs };
         if self.known.insert(tx.body.id(), known).is_none() {
             self.bytes += bytes;
@@ -255,6 +256,18 @@ impl Inner {
             }
         }
     }
+}
+
+/// Returns the blobs that a transaction is about.
+#[must_use]
+pub fn blobs_of(body: &Body) -> Vec<BlobId> {
+    let mut blobs = attachments(body);
+    match body {
+        Body::Order(order) => blobs.push(order.input.blob),
+        Body::RegisterModel(model) => blobs.push(model.card.blob),
+        _ => {}
+    }
+    blobs
 }
 
 /// Returns the blobs that a transaction's validity depends on.

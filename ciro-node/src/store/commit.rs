@@ -12,14 +12,15 @@ use ciro_protocol::order::{Class, JobOrder};
 use ciro_protocol::receipt::{Outcome as Ended, TxReceipt};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::{Body, SignedTx};
+use ciro_protocol::wire::List;
 use jmt::storage::TreeUpdateBatch;
 use redb::{Durability, ReadableTable, Table, WriteTransaction};
 
 use super::snapshot::{Snapshot, history_key};
 use super::tables::{
     BLOCKS, BlockRow, BlockTxRow, EVENTS, EventRow, HEAD, HISTORY, HeadRow, JOBS, JobRow, LISTS,
-    Listed, NODES, QUEUE, STALE, STALE_NODE, STALE_VALUE, STATE, TXS, TxRow, borsh_of, queue_key,
-    read,
+    Listed, NODES, ORDERED, OrderedRow, QUEUE, STALE, STALE_NODE, STALE_VALUE, STATE, TXS, TxRow,
+    borsh_of, queue_key, read,
 };
 use super::{StateStore, StoreError};
 
@@ -174,6 +175,11 @@ impl Rows<'_> {
         let row =
             BlockRow { digest: *digest.as_bytes(), words, batches: count, txs: txs.collect() };
         put(&mut self.transaction.open_table(BLOCKS)?, &height.to_be_bytes(), &row)?;
+        let batches = List::new(batches.to_vec()).map_err(|_| StoreError::Batches { height })?;
+        let (digest, key) = (*digest.as_bytes(), height.to_be_bytes());
+        let ordered = OrderedRow { height, digest, batches };
+        put(&mut self.transaction.open_table(ORDERED)?, &key, &ordered)?;
+        let batches = &ordered.batches;
         let mut nonces = before.nonces;
         nonces.extend(batches.iter().map(|batch| (batch.submitter.0, batch.nonce)));
         let head = HeadRow { height, words, events, nonces };

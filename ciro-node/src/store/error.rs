@@ -16,6 +16,18 @@ pub enum StoreError {
         /// Why.
         source: Box<redb::Error>,
     },
+    /// The file is damaged.
+    #[error(
+        "the state `{}` is damaged ({reason}): put a recent copy of the file, or that of another \
+         node which was stopped in order, in its place, and leave the node's other files as they are",
+        path.display()
+    )]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Reading or writing failed.
     #[error("the state cannot be read or written")]
     Database(#[source] Box<redb::Error>),
@@ -35,6 +47,12 @@ pub enum StoreError {
     /// The file belongs to another network.
     #[error("the state is one of another network than the genesis: take another directory")]
     OtherNetwork,
+    /// More batches than a block may hold.
+    #[error("block {height} holds more batches than any may")]
+    Batches {
+        /// The block.
+        height: u64,
+    },
     /// Something that must be there is not.
     #[error("the state has no block {height}: the file is older than the log of consensus")]
     NoBlock {
@@ -56,5 +74,5 @@ macro_rules! from_redb {
 
 from_redb! {
     redb::StorageError redb::TableError redb::TransactionError redb::CommitError
-    redb::SetDurabilityError redb::DatabaseError
+    redb::SetDurabilityError redb::DatabaseError redb::SavepointError
 }

@@ -10,16 +10,17 @@ mod error;
 mod snapshot;
 mod tables;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ciro_ledger::state::Writes;
 use ciro_protocol::chain::Genesis;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable};
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable};
 
 pub use commit::Executed;
 pub use error::StoreError;
 pub use snapshot::Snapshot;
-pub use tables::{BlockRow, BlockTxRow, EventRow, HeadRow, JobRow, Listed, TxRow};
+pub use tables::{BlockRow, BlockTxRow, EventRow, HeadRow, JobRow, Listed, OrderedRow, TxRow};
 
 use tables::{ALL, BLOCKS, STALE, STALE_NODE};
 
@@ -32,18 +33,34 @@ pub struct StateStore {
     database: Database,
 }
 
+/// The state as it once was.
+pub(crate) struct Mark(redb::Savepoint);
+
 impl StateStore {
-    /// Opens the state, or begins it with the genesis.
+    /// Opens the state, or begins it with the genesis. The whole file is read, and every page
+    /// compared with its checksum: one that is damaged is found here rather than while the node
+    /// runs.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the file is in use, damaged, or of another network.
     pub fn open(path: &Path, genesis: &Genesis, first: &Writes) -> Result<Self, StoreError> {
-        let database = Database::create(path).map_err(|error| StoreError::Open {
-            path: path.to_owned(),
-            source: Box::new(error.into()),
-        })?;
-        let store = Self { database };
+        unbroken(path, || {
+            let (database, _) = checked(path, Database::create(path))?;
+            Self::begun(Self { database }, genesis, first)
+        })
+    }
+
+    /// Checks the file of a node that does not run; false if it was not sound and has been mended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the file is in use or damaged.
+    pub fn check_file(path: &Path) -> Result<bool, StoreError> {
+        unbroken(path, || Ok(checked(path, Database::open(path))?.1))
+    }
+
+    fn begun(store: Self, genesis: &Genesis, first: &Writes) -> Result<Self, StoreError> {
         let transaction = store.database.begin_write()?;
         for table in ALL {
             transaction.open_table(table)?;
@@ -64,6 +81,29 @@ impl StateStore {
     /// [`StoreError`] if the database fails.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Snapshot::new(self.database.begin_read()?)
+    }
+
+    /// Returns a mark of the state as it is, to which [`return_to`](Self::return_to) leads back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database fails.
+    pub(crate) fn mark(&self) -> Result<Mark, StoreError> {
+        let transaction = self.database.begin_write()?;
+        let savepoint = transaction.ephemeral_savepoint()?;
+        transaction.abort()?;
+        Ok(Mark(savepoint))
+    }
+
+    /// Forgets all that was written since a mark.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database fails.
+    pub(crate) fn return_to(&self, mark: &Mark) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.restore_savepoint(&mark.0)?;
+        Ok(transaction.commit()?)
     }
 
     /// Removes what trees after blocks before `from` need alone.
@@ -93,6 +133,40 @@ impl StateStore {
         }
         transaction.commit()?;
         Ok(())
+    }
+}
+
+/// Checks a database that was opened, and says whether it was sound.
+fn checked(
+    path: &Path,
+    opened: Result<Database, DatabaseError>,
+) -> Result<(Database, bool), StoreError> {
+    let mut database = opened.map_err(|error| StoreError::Open {
+        path: path.to_owned(),
+        source: Box::new(error.into()),
+    })?;
+    let sound = database.check_integrity().map_err(|error| StoreError::Broken {
+        path: path.to_owned(),
+        reason: ciro_sdk::error_chain(&error),
+    })?;
+    if !sound {
+        tracing::warn!(path = %path.display(), "the state was not sound, and is mended");
+    }
+    Ok((database, sound))
+}
+
+/// Works on a database that may be damaged: it panics about pages that are none.
+fn unbroken<T>(path: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let broken = |reason| StoreError::Broken { path: path.to_owned(), reason };
+    // Nothing of the database is used after a panic.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Err(StoreError::Database(error))) => Err(broken(ciro_sdk::error_chain(&*error))),
+        Ok(done) => done,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(broken(text.unwrap_or("a page is none").to_owned()))
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 use super::StoreError;
 use super::tables::{
     BLOCKS, BlockRow, Definition, EVENTS, EventRow, HEAD, HISTORY, HeadRow, JOBS, JobRow, LISTS,
-    Listed, NODES, QUEUE, STATE, TXS, TxRow, job_id, number, queue_key, read,
+    Listed, NODES, ORDERED, OrderedRow, QUEUE, STATE, TXS, TxRow, job_id, number, queue_key, read,
 };
 
 type Opened = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -70,6 +70,20 @@ impl Snapshot {
     /// [`StoreError`] if it cannot be read.
     pub fn block(&self, height: u64) -> Result<Option<BlockRow>, StoreError> {
         self.row(BLOCKS, "blocks", &height.to_be_bytes())
+    }
+
+    /// Returns what was executed in a block, and the bytes that it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it cannot be read.
+    pub fn ordered(&self, height: u64) -> Result<Option<(OrderedRow, usize)>, StoreError> {
+        let key = height.to_be_bytes();
+        let table = self.transaction.open_table(ORDERED)?;
+        let value = table.get(&key[..])?;
+        value
+            .map(|value| Ok((read("ordered", &key, value.value())?, value.value().len())))
+            .transpose()
     }
 
     /// Returns a transaction that was executed.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_protocol::batch::Batch;
 use ciro_protocol::event::Event;
 use ciro_protocol::id::{JobId, ProviderId};
 use ciro_protocol::light::StateWords;
@@ -12,6 +13,7 @@ use ciro_protocol::order::Class;
 use ciro_protocol::receipt::{Receipt, TxReceipt};
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::SignedTx;
+use ciro_protocol::wire::List;
 use redb::TableDefinition;
 
 use super::StoreError;
@@ -31,6 +33,8 @@ pub(super) const HISTORY: Definition = TableDefinition::new("history");
 pub(super) const STALE: Definition = TableDefinition::new("stale");
 /// Blocks by height.
 pub(super) const BLOCKS: Definition = TableDefinition::new("blocks");
+/// What was executed in each block.
+pub(super) const ORDERED: Definition = TableDefinition::new("ordered");
 /// Events by number.
 pub(super) const EVENTS: Definition = TableDefinition::new("events");
 /// Transactions by id.
@@ -42,8 +46,8 @@ pub(super) const LISTS: Definition = TableDefinition::new("lists");
 /// Jobs that may be taken, by class and place.
 pub(super) const QUEUE: Definition = TableDefinition::new("queue");
 
-pub(super) const ALL: [Definition; 11] =
-    [HEAD, STATE, NODES, HISTORY, STALE, BLOCKS, EVENTS, TXS, JOBS, LISTS, QUEUE];
+pub(super) const ALL: [Definition; 12] =
+    [HEAD, STATE, NODES, HISTORY, STALE, BLOCKS, ORDERED, EVENTS, TXS, JOBS, LISTS, QUEUE];
 
 pub(super) const STALE_NODE: u8 = 0;
 pub(super) const STALE_VALUE: u8 = 1;
@@ -72,6 +76,17 @@ pub struct BlockRow {
     pub batches: u32,
     /// Transactions in order.
     pub txs: Vec<BlockTxRow>,
+}
+
+/// What was executed in a block: whoever was away executes it again and comes to the same state.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct OrderedRow {
+    /// The block.
+    pub height: u64,
+    /// The proposal's digest.
+    pub digest: [u8; 32],
+    /// The batches in order.
+    pub batches: List<Batch, 4096>,
 }
 
 /// A transaction of a block.

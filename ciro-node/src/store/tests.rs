@@ -82,6 +82,33 @@ proptest! {
 }
 
 #[test]
+fn what_was_written_since_a_mark_is_forgotten_durable_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let (genesis, first) = first();
+    let store = StateStore::open(&path, &genesis, &first).unwrap();
+    let block = |value: u8| Writes::from([(b"x".to_vec(), Some(vec![value]))]);
+    let before = commit(&store, 1, block(1), false);
+    let mark = store.mark().unwrap();
+    for durable in [false, true] {
+        commit(&store, 2, block(2), false);
+        commit(&store, 3, block(3), durable);
+        store.return_to(&mark).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        assert_eq!(snapshot.head().unwrap(), before);
+        assert_eq!(snapshot.get(b"x"), Some(vec![1]));
+        assert!(snapshot.block(2).unwrap().is_none() && snapshot.ordered(2).unwrap().is_none());
+    }
+    drop(mark);
+    // Other blocks take the places, and outlast the process.
+    let after = commit(&store, 2, block(9), true);
+    drop(store);
+    let store = StateStore::open(&path, &genesis, &first).unwrap();
+    assert_eq!(store.snapshot().unwrap().head().unwrap(), after);
+    assert_ne!(after.words, before.words);
+}
+
+#[test]
 fn the_state_of_another_network_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
@@ -105,4 +132,66 @@ fn no_file_stops_the_process() {
         std::fs::write(&path, content).unwrap();
         assert!(StateStore::open(&path, &genesis, &first).is_err());
     }
+}
+
+/// A file with a few blocks, closed in order.
+fn written(folder: &Path) -> (std::path::PathBuf, Genesis, Writes) {
+    let path = folder.join("ledger.redb");
+    let (genesis, first) = first();
+    let store = StateStore::open(&path, &genesis, &first).unwrap();
+    for height in 1..20_u8 {
+        let key = [b"x".to_vec(), vec![height]].concat();
+        let writes = [(key, Some(vec![height; 300]))].into();
+        commit(&store, height.into(), writes, height % 4 == 0);
+    }
+    drop(store);
+    (path, genesis, first)
+}
+
+#[test]
+fn flipped_bits_are_found_and_never_stop_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, genesis, first) = written(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let written: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+    // The same places each time: those of the header, then some of what is written at all.
+    let mut state = 1_u64;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap()
+    };
+    let mut found = 0;
+    for round in 0..160 {
+        let mut damaged = whole.clone();
+        for flip in 0..=round % 3 {
+            let at = if round < 40 { round * 8 + flip } else { written[next() % written.len()] };
+            damaged[at] ^= 1 << (next() % 8);
+        }
+        std::fs::write(&path, damaged).unwrap();
+        match StateStore::open(&path, &genesis, &first) {
+            // Nothing that is in use was hit, or it could be mended: all can be read.
+            Ok(store) => {
+                let snapshot = store.snapshot().unwrap();
+                let all = snapshot.range(b"", &[0xFF], usize::MAX);
+                let height = snapshot.head().unwrap().height;
+                for (key, _) in all {
+                    snapshot.prove(height, &key).unwrap();
+                }
+                for height in 0..=height {
+                    snapshot.block(height).unwrap();
+                }
+                snapshot.check().unwrap();
+                let writes = [(b"y".to_vec(), Some(vec![1; 300]))].into();
+                commit(&store, height + 1, writes, true);
+                store.prune(height).unwrap();
+            }
+            Err(error) => {
+                let text = ciro_sdk::error_chain(&error);
+                assert!(text.contains("ledger.redb"), "{text}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0);
 }

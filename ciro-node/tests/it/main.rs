@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod cluster;
 mod commands;
 mod crash;
 mod http;
+mod kafka;
 mod market;
+mod peers;
 mod refusals;
+mod validators;
 mod world;

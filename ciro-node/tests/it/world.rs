@@ -32,6 +32,11 @@ pub(crate) struct World {
 impl World {
     /// Makes a network and starts its node.
     pub(crate) fn new() -> Self {
+        Self::with_settings("")
+    }
+
+    /// Makes a network whose node has more settings than usual.
+    pub(crate) fn with_settings(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let spec = folder.path().join("spec.json");
         std::fs::write(&spec, serde_json::to_string(&test_spec()).unwrap()).unwrap();
@@ -39,6 +44,9 @@ impl World {
         let init = node(&["init", path(&data), "--spec", path(&spec), "--seed", "validator"]);
         assert!(init.contains("ciro-node start"), "{init}");
         let genesis = serde_json::from_str(&node(&["genesis", path(&data)])).unwrap();
+        let file = data.join("node.toml");
+        let template = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{template}\n{settings}")).unwrap();
         let (process, address) = start(&data);
         Self { folder, process, address, genesis, salt: 0 }
     }
@@ -191,7 +199,7 @@ fn program() -> PathBuf {
     folder.join(format!("ciro-node{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(arguments);
     command
@@ -202,7 +210,7 @@ pub(crate) fn path(path: &Path) -> &str {
 }
 
 /// A devnet whose time goes fast and whose proofs may be those of tests.
-fn test_spec() -> ChainSpec {
+pub(crate) fn test_spec() -> ChainSpec {
     let mut spec = ciro_node::devnet::spec(&[SecretKey::from_seed(b"validator").address()], 1);
     spec.security_bits_min = 1;
     spec.time.tick_ms = 100;

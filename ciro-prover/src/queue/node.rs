@@ -13,7 +13,7 @@ use ciro_sdk::client::Client;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Delivery, JobOffer, JobQueue, Lag, Poison, Position, QueueError};
+use ciro_queue::{Delivery, JobOffer, JobQueue, Lag, Poison, Position, QueueError};
 
 /// How long a node may hold a request.
 const WAIT: Duration = Duration::from_secs(20);
@@ -118,6 +118,6 @@ impl JobQueue for NodeQueue {
     }
 
     fn lag(&self) -> Lag {
-        Lag { records: self.offers.len() as u64 }
+        Lag { records: self.offers.len() as u64, oldest_ms: 0 }
     }
 }

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{JobId, ModelId, TxId};
 use ciro_protocol::sign::SecretKey;
+use ciro_queue::kafka::{KafkaError, KafkaSettings};
 use ciro_sdk::client::{Client, ClientError};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::executor::Pool;
 use crate::journal::{Journal, JournalError};
-use crate::queue::{Delivery, JobOffer, JobQueue as _, NodeQueue, Position};
+use crate::queue::{AnyQueue, Delivery, JobOffer, JobQueue as _, Position, QueueError};
 use crate::worker::{Input, Settings, Worker};
 
 use catalog::Catalog;
@@ -28,6 +29,8 @@ use catalog::Catalog;
 const MESSAGES_MAX: usize = 1024;
 /// How often the worker looks at its clock.
 const TICK: Duration = Duration::from_millis(100);
+/// How often the lag is told.
+const TELL: Duration = Duration::from_secs(30);
 /// How often the operator's wish to drain is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -50,6 +53,12 @@ pub enum ShellError {
         #[source]
         source: std::io::Error,
     },
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// Offers come no more. A worker that went on would idle for ever.
+    #[error("offers come no more")]
+    Queue(#[from] QueueError),
     /// Another worker has the folder.
     #[error("another worker runs on `{}`", .0.display())]
     Locked(PathBuf),
@@ -66,6 +75,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The classes that are taken.
     pub classes: Vec<ciro_protocol::order::Class>,
+    /// Where offers come from; without it, from the node.
+    pub kafka: Option<KafkaSettings>,
     /// Models that are proven; empty for all.
     pub models: BTreeSet<ModelId>,
     /// The children.
@@ -96,7 +107,7 @@ enum Message {
 struct Shell {
     worker: Worker,
     journal: Journal,
-    queue: NodeQueue,
+    queue: AnyQueue,
     key: Arc<SecretKey>,
     client: Client,
     pool: Pool,
@@ -114,7 +125,7 @@ struct Shell {
 ///
 /// [`ShellError`] if it cannot begin, or its disk fails.
 pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), ShellError> {
-    let Parts { client, key, settings, classes, models, pool, data } = parts;
+    let Parts { client, key, settings, classes, kafka, models, pool, data } = parts;
     for name in ["", "models", "inputs", "bundles"] {
         let path = data.join(name);
         std::fs::create_dir_all(&path)
@@ -139,7 +150,7 @@ pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), She
     let mut shell = Shell {
         worker: Worker::new(settings, rows),
         journal,
-        queue: NodeQueue::open(&client, provider, &classes),
+        queue: AnyQueue::open(&client, kafka.as_ref(), (provider, &classes))?,
         key: Arc::new(key),
         client,
         pool,
@@ -178,19 +189,20 @@ impl Shell {
     ) -> Result<(), ShellError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut looked = Instant::now();
+        let (mut looked, mut told) = (Instant::now(), Instant::now());
         let mut draining = false;
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
                 Some(message) = rx.recv() => self.hear(message).await?,
-                delivery = self.queue.next() => match delivery {
-                    Ok(delivery) => self.offered(delivery).await?,
-                    // Its polls live as long as the queue.
-                    Err(error) => tracing::error!(%error, "the queue ended"),
-                },
+                delivery = self.queue.next() => self.offered(delivery?).await?,
                 _ = tick.tick() => self.step(Input::Tick).await?,
+            }
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                let lag = self.queue.lag();
+                tracing::info!(records = lag.records, oldest_ms = lag.oldest_ms, "lag");
             }
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();

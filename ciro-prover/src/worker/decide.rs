@@ -27,6 +27,12 @@ pub struct Settings {
     pub cells_per_s: u64,
     /// The least price for 2^30 cells.
     pub price_per_gcell: Amount,
+    /// The most collateral that is put at stake for one job.
+    pub collateral_max: Amount,
+    /// The longest input, in bytes.
+    pub input_bytes_max: u64,
+    /// Bytes of an input that come in a second; zero claims nothing.
+    pub bytes_per_s: u64,
     /// Keys that are proven here.
     pub models: BTreeMap<KeyDigest, Served>,
     /// Whether offers are looked at and never claimed.
@@ -96,7 +102,14 @@ pub enum Denial {
     /// A child would need more memory than it has.
     #[error("a proof needs more memory than a child has")]
     Memory,
-    /// Half as much time again as the proof is expected to take does not fit into the lease.
+    /// More collateral is asked for than this worker puts at stake.
+    #[error("the collateral is more than this worker puts at stake")]
+    Collateral,
+    /// The input is longer than this worker fetches.
+    #[error("the input is longer than this worker fetches")]
+    Input,
+    /// The time to fetch the input, and half as much time again as the proof is expected to take,
+    /// do not fit into the lease.
     #[error("a proof takes too much of the lease")]
     Lease,
     /// The same for the deadline.
@@ -155,7 +168,7 @@ pub fn decide(settings: &Settings, order: &JobOrder, situation: &Situation) -> R
     }
     let served = able(settings, order)?;
     let head = situation.head.ok_or(Denial::NoHead)?;
-    let ms = prove_ms(settings, served.cells);
+    let ms = work_ms(settings, order, served.cells);
     if head.time_ms.saturating_add(ms) > order.offer.deadline_ms {
         return Err(Denial::Deadline);
     }
@@ -202,10 +215,25 @@ pub fn able(settings: &Settings, order: &JobOrder) -> Result<Served, Denial> {
     if served.memory_mb > settings.memory_mb {
         return Err(Denial::Memory);
     }
-    if prove_ms(settings, served.cells) > order.offer.lease_ms {
+    if order.offer.collateral > settings.collateral_max {
+        return Err(Denial::Collateral);
+    }
+    if order.input.bytes > settings.input_bytes_max {
+        return Err(Denial::Input);
+    }
+    if work_ms(settings, order, served.cells) > order.offer.lease_ms {
         return Err(Denial::Lease);
     }
     Ok(served)
+}
+
+/// Returns the time that is set aside for a job: to fetch its input and to prove.
+fn work_ms(settings: &Settings, order: &JobOrder, cells: u64) -> u64 {
+    let bytes = u128::from(order.input.bytes) * 1_000;
+    let fetch = bytes
+        .checked_div(settings.bytes_per_s.into())
+        .map_or(u64::MAX, |ms| u64::try_from(ms).unwrap_or(u64::MAX));
+    fetch.saturating_add(prove_ms(settings, cells))
 }
 
 /// Returns the time that is set aside for a proof: half as much again as the measured speed says,

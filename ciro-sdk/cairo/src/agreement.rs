@@ -111,7 +111,8 @@ impl Subject<'_> {
         if expected.input != stated.input {
             return Err(AgreementError::Input);
         }
-        let outputs = self.model.outputs().iter().zip(&expected.outputs).zip(&stated.outputs);
+        let outputs = self.model.outputs().iter();
+        let outputs = outputs.zip(expected.public_outputs()).zip(stated.public_outputs());
         for ((output, model), program) in outputs {
             let pairs = model.data().iter().zip(program.data());
             if let Some((index, (&model, &program))) =

@@ -1,6 +1,6 @@
 //! What a proof states: the input or a commitment to it, and the output.
 
-use ciro_model::integer::{Claim, ClaimError, IntegerModel, Interval, StatedInput};
+use ciro_model::integer::{Claim, ClaimError, IntegerModel, Interval, StatedInput, StatedTensor};
 use ciro_model::tensor::{Tensor, element_count};
 use starknet_types_core::felt::Felt;
 use starknet_types_core::hash::{Poseidon, StarkHash};
@@ -99,7 +99,8 @@ pub fn expected_claim(
             StatedInput::Committed(commit_input(Identity::of(model), input, blinding).to_bytes_be())
         }
     };
-    Ok(Claim { input, outputs: output })
+    let outputs = output.into_iter().map(StatedTensor::Public).collect();
+    Ok(Claim { input, outputs })
 }
 
 /// Reads the output segment of a program: `[identity, flag, #input, input.., #output, output..]`.
@@ -148,7 +149,8 @@ pub fn parse_claim(key: &CairoKey, segment: &[Felt]) -> Result<Claim, StatementE
         shape: output.shape.clone(),
         interval: output.interval,
     });
-    Ok(Claim { input, outputs: tensors("output", outputs, output)? })
+    let outputs = tensors("output", outputs, output)?;
+    Ok(Claim { input, outputs: outputs.into_iter().map(StatedTensor::Public).collect() })
 }
 
 /// A tensor that a part of the statement must fit.

@@ -132,8 +132,12 @@ impl<T: Clone> Tensor<T> {
 }
 
 /// The number of elements of a shape, or `None` if it overflows.
+///
+/// It is counted in 64 bits: a shape with an extent of zero behind large ones has no elements on
+/// machines of 32 bits too.
 pub fn element_count(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim))
+    let count = shape.iter().try_fold(1u64, |count, &dim| count.checked_mul(dim as u64))?;
+    usize::try_from(count).ok()
 }
 
 /// Row-major strides of a shape, in elements.
@@ -154,6 +158,12 @@ mod tests {
         let error = Tensor::new(vec![2, 3], vec![0; 5]).unwrap_err();
         assert_eq!(error.to_string(), "shape [2, 3] holds 6 elements, got 5");
         assert!(Tensor::new(vec![usize::MAX, 2], vec![0]).is_err());
+    }
+
+    #[test]
+    fn a_shape_without_elements_has_none_whatever_its_other_extents() {
+        assert_eq!(element_count(&[1 << 31, 1 << 31, 0]), Some(0));
+        assert_eq!(element_count(&[usize::MAX, 2]), None);
     }
 
     #[test]

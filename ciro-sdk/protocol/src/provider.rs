@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::order::{Class, Region};
+use crate::order::{Class, JobOrder, Region};
 use crate::text::Text;
 use crate::wire::List;
 
@@ -30,6 +30,23 @@ pub struct Asks {
     pub prices: List<Ask, 5>,
     /// Jobs it holds at once at most.
     pub capacity: u16,
+    /// What a direct order must keep, since it is held without a claim; without it none is taken.
+    pub direct: Option<DirectTerms>,
+}
+
+/// What a provider asks of direct orders. Whoever orders chooses collateral, lease, deadline and
+/// input, and all of them put the provider's bond at stake: nothing beyond these terms does.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct DirectTerms {
+    /// The most collateral.
+    pub collateral_max: Amount,
+    /// The shortest lease, in ms; the whole lease ends before the deadline.
+    pub lease_min_ms: u64,
+    /// The longest input, in bytes.
+    pub input_bytes_max: u64,
 }
 
 /// The price of a direct order.
@@ -42,6 +59,19 @@ pub struct Ask {
     pub class: Class,
     /// The price.
     pub price: Amount,
+}
+
+impl DirectTerms {
+    /// Whether an order that is executed at a ledger time in ms keeps the terms.
+    #[must_use]
+    pub fn admit(&self, order: &JobOrder, now_ms: u64) -> bool {
+        let offer = &order.offer;
+        let whole = now_ms.checked_add(offer.lease_ms).is_some_and(|end| end <= offer.deadline_ms);
+        whole
+            && offer.lease_ms >= self.lease_min_ms
+            && offer.collateral <= self.collateral_max
+            && order.input.bytes <= self.input_bytes_max
+    }
 }
 
 impl Asks {

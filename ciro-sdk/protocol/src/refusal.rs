@@ -92,6 +92,9 @@ refusals! {
     WrongKey "wrong_key" "the proof is for another key than the order's"
     WrongInput "wrong_input" "the proof is about another input than the order's"
     VerifierInactive "verifier_inactive" "the proof is judged by a verifier that is not in force"
+    DirectNotOffered "direct_not_offered" "the provider takes no direct orders"
+    DirectTermsUnmet "direct_terms_unmet" "the direct order has more collateral, a shorter lease, an earlier deadline or a longer input than the provider takes"
+    ProviderHolds "provider_holds" "the provider holds jobs: its bond answers for them until they end"
 }
 
 #[cfg(test)]

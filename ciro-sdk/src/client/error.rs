@@ -10,8 +10,8 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::SignError;
 use ciro_protocol::wire::DecodeError;
 
-use super::verify::ResultError;
 use crate::advice::Advice;
+use crate::network::ResultError;
 
 /// Why the network did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,14 @@ pub enum ClientError {
         /// Why not.
         #[source]
         source: reqwest::Error,
+    },
+    /// The node has the connection and says nothing.
+    #[error("the node at `{url}` said nothing for {seconds} s")]
+    Silent {
+        /// Its address.
+        url: String,
+        /// How long.
+        seconds: u64,
     },
     /// The node refuses.
     #[error(transparent)]
@@ -161,6 +169,7 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Transport { source, .. } => !source.is_builder(),
+            Self::Silent { .. } => true,
             Self::Problem(problem) => {
                 problem.known().map_or(problem.status >= 500, Code::is_transient)
             }
@@ -180,7 +189,9 @@ impl ClientError {
     pub fn advice(&self) -> Option<Advice> {
         let text = match self {
             Self::Problem(problem) => problem.hint.clone()?,
-            Self::Transport { .. } => "check the address and that the node runs".to_owned(),
+            Self::Transport { .. } | Self::Silent { .. } => {
+                "check the address and that the node runs".to_owned()
+            }
             Self::OtherChain { .. } => {
                 "use the genesis of the node's network, or a node of the genesis' one".to_owned()
             }

@@ -76,6 +76,9 @@ pub enum HomeError {
     /// No account was named.
     #[error("no account is named")]
     NoAccount,
+    /// No passphrase was given.
+    #[error("no passphrase")]
+    NoPassphrase,
     /// A keystore cannot be used.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),

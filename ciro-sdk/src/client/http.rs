@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::{ANSWER_BYTES_MAX, ClientError};
 
+/// How long a stream may say nothing: a node gives a sign of life every 15 s, and lets nobody wait
+/// for longer than [`api::WAIT_MAX`].
+const SILENCE_MAX: Duration = Duration::from_secs(45);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than a node lets anybody wait.
 const REQUEST_TIMEOUT: Duration = api::WAIT_MAX.saturating_add(Duration::from_secs(15));
@@ -22,6 +25,8 @@ pub(super) struct Http {
     client: reqwest::Client,
     base: String,
     patience: Duration,
+    /// How long a stream may say nothing.
+    silence: Duration,
 }
 
 /// An answer that is read as it comes, line by line.
@@ -29,6 +34,7 @@ pub(super) struct Http {
 pub struct Stream {
     response: reqwest::Response,
     url: String,
+    silence: Duration,
     /// What came of the line that is not whole yet, and of those behind it.
     buffer: Vec<u8>,
 }
@@ -52,11 +58,16 @@ impl Http {
         let client = client
             .build()
             .map_err(|source| ClientError::Transport { url: base.clone(), source })?;
-        Ok(Self { client, base, patience: Duration::from_secs(20) })
+        Ok(Self { client, base, patience: Duration::from_secs(20), silence: SILENCE_MAX })
     }
 
     pub(super) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
     }
 
     /// Gets a value.
@@ -90,13 +101,14 @@ impl Http {
     /// Begins to read an answer of any length.
     pub(super) async fn stream(&self, path: &str) -> Result<Stream, ClientError> {
         let url = format!("{}{path}", self.base);
-        let response = self.client.get(&url).send().await;
+        let (base, silence) = (&self.base, self.silence);
+        let response = heard(base, silence, self.client.get(&url).send()).await?;
         let response = response.map_err(|source| self.broken(source))?;
         if response.status().is_success() {
-            return Ok(Stream { response, url: self.base.clone(), buffer: Vec::new() });
+            return Ok(Stream { response, url: base.clone(), silence, buffer: Vec::new() });
         }
         let status = response.status().as_u16();
-        let bytes = self.read(response, PROBLEM_BYTES_MAX).await?;
+        let bytes = heard(base, silence, self.read(response, PROBLEM_BYTES_MAX)).await??;
         Err(problem(status, &bytes))
     }
 
@@ -167,11 +179,16 @@ impl Http {
 }
 
 impl Stream {
+    #[cfg(test)]
+    pub(super) fn with_silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
     /// Waits for the next line, without its end; `None` once no whole one follows.
     ///
     /// # Errors
-    /// [`ClientError::Transport`] if the connection breaks, [`ClientError::Answer`] if a line has
-    /// more than `max` bytes.
+    /// [`ClientError::Transport`] if the connection breaks, [`ClientError::Silent`] if the node
+    /// says nothing for 45 s, [`ClientError::Answer`] if a line has more than `max` bytes.
     pub async fn line(&mut self, max: usize) -> Result<Option<Vec<u8>>, ClientError> {
         let mut searched = 0;
         loop {
@@ -186,7 +203,7 @@ impl Stream {
                 let reason = format!("a line has more than {max} bytes");
                 return Err(ClientError::Answer { what: "the stream", reason });
             }
-            let chunk = self.response.chunk().await;
+            let chunk = heard(&self.url, self.silence, self.response.chunk()).await?;
             let broken = |source: reqwest::Error| ClientError::Transport {
                 url: self.url.clone(),
                 source: source.without_url(),
@@ -197,6 +214,16 @@ impl Stream {
             }
         }
     }
+}
+
+/// Waits for what a node says, for so long.
+async fn heard<T>(
+    url: &str,
+    silence: Duration,
+    said: impl Future<Output = T>,
+) -> Result<T, ClientError> {
+    let silent = |_| ClientError::Silent { url: url.to_owned(), seconds: silence.as_secs() };
+    tokio::time::timeout(silence, said).await.map_err(silent)
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ClientError> {

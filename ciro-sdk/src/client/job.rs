@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::api::{self, Code, JobInfo, JobState};
+use ciro_protocol::api::{self, Code, JobInfo, JobState, ProviderInfo};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{InputDigest, JobId, ModelId};
+use ciro_protocol::id::{InputDigest, JobId, ModelId, ProviderId};
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as OrderPolicy};
 use ciro_protocol::receipt::{Outcome, Receipt};
@@ -17,6 +17,9 @@ use ciro_stark::Policy;
 use super::{Client, ClientError, Executed, check_result};
 use crate::network::facts_of;
 use crate::verify::{InputStatement, Key, ProofBundle, Verified};
+
+/// Pages of providers that are looked at for a price.
+const PAGES_MAX: usize = 10;
 
 /// How often the node is asked for a job's state.
 const LOOK: Duration = Duration::from_millis(500);
@@ -40,6 +43,19 @@ pub struct Terms {
     pub collateral: Amount,
     /// How many providers may try.
     pub attempts_max: u8,
+}
+
+/// What the user asks of the terms; what is left out follows what providers ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The registered model; without it the one that has the key.
+    pub model: Option<ModelId>,
+    /// The price at first.
+    pub price_min: Option<Amount>,
+    /// The highest price.
+    pub price_max: Option<Amount>,
+    /// The provider that gets the job at once, at its own price.
+    pub direct: Option<ProviderId>,
 }
 
 /// What is ordered.
@@ -92,13 +108,16 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if the node does not answer.
     pub async fn quote(&self, class: Class, hint: Amount) -> Result<Terms, ClientError> {
-        let providers = self.free_providers(10).await?;
+        Ok(self.terms_of(&self.free_providers(PAGES_MAX).await?, class, hint))
+    }
+
+    fn terms_of(&self, providers: &[ProviderInfo], class: Class, hint: Amount) -> Terms {
         let asks: Vec<Amount> =
             providers.iter().filter_map(|provider| provider.asks.price(class)).collect();
         let jobs = &self.spec().jobs;
         let cheapest = asks.iter().min().copied().unwrap_or(hint);
         let dearest = asks.iter().max().copied().unwrap_or(hint);
-        Ok(Terms {
+        Terms {
             mode: Mode::Open,
             price_min: cheapest,
             price_max: dearest.checked_mul(2).unwrap_or(dearest),
@@ -107,7 +126,38 @@ impl Client {
             deadline_in_ms: 300_000.min(jobs.deadline_max_ms / 4 * 3),
             collateral: cheapest,
             attempts_max: jobs.attempts_max.min(3),
-        })
+        }
+    }
+
+    /// The registered model that has a key, and terms as the user wishes.
+    ///
+    /// # Errors
+    /// [`ClientError::NoModel`] if no model has the key, or any error of the connection.
+    pub async fn terms(&self, key: &Key, wish: &Wish) -> Result<(ModelId, Terms), ClientError> {
+        let info = match wish.model {
+            Some(id) => self.model(id).await?,
+            None => self.model_of_key(key).await?,
+        };
+        let providers = self.free_providers(PAGES_MAX).await?;
+        let mut terms = self.terms_of(&providers, key.class(), info.listing.price_hint);
+        if let Some(direct) = wish.direct {
+            terms.mode = Mode::Direct(direct);
+            let named = providers.iter().find(|provider| provider.provider == direct);
+            // A provider that is not there, or takes none, is for the ledger to name.
+            if let Some(takes) = named.and_then(|provider| provider.asks.direct) {
+                terms.collateral = terms.collateral.min(takes.collateral_max);
+                terms.lease_ms = terms.lease_ms.max(takes.lease_min_ms);
+                terms.deadline_in_ms = terms.deadline_in_ms.max(2 * terms.lease_ms);
+            }
+        }
+        if let Some(most) = wish.price_max {
+            terms.price_max = most;
+            terms.price_min = terms.price_min.min(most);
+        }
+        if let Some(least) = wish.price_min {
+            terms.price_min = least;
+        }
+        Ok((info.card.id(), terms))
     }
 
     /// Builds and signs an order, without sending it.

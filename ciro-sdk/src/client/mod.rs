@@ -11,10 +11,11 @@ mod http;
 mod job;
 mod keystore;
 mod model;
+mod receipt;
+mod session;
 #[cfg(test)]
 mod tests;
 mod tx;
-mod verify;
 
 use std::time::Duration;
 
@@ -23,14 +24,16 @@ use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, ModelId};
 use ciro_protocol::sign::Address;
 
+pub use crate::network::{ResultError, check_result};
 pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
-pub use job::{Job, Settled, Submission, Terms};
+pub use job::{Job, Settled, Submission, Terms, Wish};
 pub use keystore::{Keystore, KeystoreError, Passphrase};
-pub use model::{Deployed, Deployment};
+pub use model::{Deployed, Deployment, default_name};
+pub use receipt::{CertificateError, Certified, verify_receipt};
+pub use session::{Choice, Session, SessionError};
 pub use tx::Executed;
-pub use verify::{ResultError, check_result};
 
 use http::Http;
 
@@ -174,6 +177,19 @@ impl Client {
     /// [`ClientError`] if the node does not answer.
     pub async fn models(&self, after: Option<&str>) -> Result<Page<ModelInfo>, ClientError> {
         self.http.get(&paged(api::MODELS, after)).await
+    }
+
+    /// What the node counts and measures, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node does not answer.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let bytes = self.http.bytes(api::METRICS, ANSWER_BYTES_MAX).await?;
+        let wrong = |error: std::string::FromUtf8Error| ClientError::Answer {
+            what: "its metrics",
+            reason: error.to_string(),
+        };
+        String::from_utf8(bytes).map_err(wrong)
     }
 
     /// Begins to read a long answer, such as server-sent events; `path` begins with `/v1/`.

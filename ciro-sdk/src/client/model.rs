@@ -1,5 +1,7 @@
 //! Models on the network.
 
+use std::path::Path;
+
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{Code, ModelInfo};
 use ciro_protocol::blob::{BlobId, CHUNKS_MAX};
@@ -12,6 +14,7 @@ use ciro_protocol::tx::{Body, RegisterModel};
 use ciro_protocol::wire::{Bytes, List};
 
 use super::{Client, ClientError};
+use crate::files::FileError;
 use crate::network::facts_of;
 use crate::verify::Key;
 
@@ -138,6 +141,22 @@ impl Client {
             keys: List::new(keys).map_err(|_| wrong())?,
         })
     }
+}
+
+/// The name that a model's file gives it: the file's own, or that of its folder for a file that is
+/// called `model`.
+///
+/// # Errors
+/// [`FileError`] if there is no such file.
+pub fn default_name(path: &Path) -> Result<String, FileError> {
+    let found = path.canonicalize();
+    let path = found.map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = path.parent().and_then(|folder| folder.file_name());
+    Ok(match folder {
+        Some(folder) if stem == "model" => folder.to_string_lossy().into_owned(),
+        _ => stem,
+    })
 }
 
 /// Whether somebody, or an earlier try, has registered the model meanwhile.

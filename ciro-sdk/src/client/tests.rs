@@ -102,6 +102,33 @@ async fn a_stream_is_read_line_by_line_and_no_line_is_endless() {
 }
 
 #[tokio::test]
+async fn a_node_that_goes_silent_is_noticed_before_and_after_its_first_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let short = Duration::from_millis(50);
+    let mut client = client(&url);
+    client.http = client.http.with_silence(short);
+    // Nobody accepts: the system makes the connection, and nothing is ever said.
+    let silent = client.stream(api::EVENTS).await.unwrap_err();
+    assert!(matches!(silent, ClientError::Silent { .. }) && silent.is_transient(), "{silent}");
+    let (_first, _) = listener.accept().unwrap();
+    // The head and a line come, and then nothing. The limit is long until that line has come.
+    let speaks = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read(&stream);
+        stream.write_all(b"HTTP/1.1 200 X\r\n\r\nevent: head\n").unwrap();
+        stream
+    });
+    client.http = client.http.with_silence(Duration::from_secs(3600));
+    let mut stream = client.stream(api::EVENTS).await.unwrap();
+    assert_eq!(stream.line(20).await.unwrap().as_deref(), Some(&b"event: head"[..]));
+    let mut stream = stream.with_silence(short);
+    let _open = speaks.join().unwrap();
+    let silent = stream.line(20).await.unwrap_err();
+    assert!(matches!(silent, ClientError::Silent { .. }), "{silent}");
+}
+
+#[tokio::test]
 async fn what_fails_for_a_while_is_sent_again_unchanged_and_what_is_refused_is_not() {
     let node = node(vec![
         problem(Code::QueueFull),

@@ -1,5 +1,6 @@
 //! Elements of arrays: numbers, or texts that a model's dictionary turns into numbers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
@@ -61,11 +62,17 @@ impl Elements {
     /// # Errors
     /// [`InputError`] for texts where numbers are taken, numbers where texts are, and texts that
     /// the model refuses where they stand.
-    pub(super) fn numbers(&self, spec: &InputSpec, count: usize) -> Result<Vec<f64>, InputError> {
+    pub(super) fn numbers(
+        &self,
+        spec: &InputSpec,
+        count: usize,
+    ) -> Result<Cow<'_, [f64]>, InputError> {
         let name = || spec.name.clone();
         match (self, &spec.takes) {
-            (Self::Numbers(numbers), Takes::Numbers | Takes::Anything) => Ok(numbers.clone()),
-            (Self::Texts(texts), Takes::Anything) => Ok(vec![0.0; texts.len()]),
+            (Self::Numbers(numbers), Takes::Numbers | Takes::Anything) => {
+                Ok(Cow::Borrowed(numbers))
+            }
+            (Self::Texts(texts), Takes::Anything) => Ok(vec![0.0; texts.len()].into()),
             (Self::Texts(_), Takes::Numbers) => Err(InputError::Text { name: name() }),
             (Self::Numbers(_), Takes::Text(_)) => Err(InputError::NoText { name: name() }),
             (Self::Texts(texts), Takes::Text(dictionary)) => {

@@ -1,5 +1,6 @@
 //! Why inputs are not taken.
 
+use super::json::JsonError;
 use crate::advice::Advice;
 use crate::files::FileError;
 
@@ -12,7 +13,7 @@ pub enum InputError {
     File(#[from] FileError),
     /// Not JSON, though it is neither `.npy` nor `.npz`.
     #[error("not valid JSON (nor `.npy` or `.npz`)")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] JsonError),
     /// A literal that Python writes and JSON does not have.
     #[error("line {line}, column {column}: `{literal}` is not a number")]
     NonFiniteLiteral {
@@ -109,6 +110,20 @@ pub enum InputError {
         /// How many numbers came.
         got: usize,
     },
+    /// An archive with two arrays of one name.
+    #[error("the `.npz` archive has two arrays of one name")]
+    DuplicateArrays,
+    /// An array of more samples than a file may hold.
+    #[error(
+        "input `{name}` holds {samples} samples, more than {}: cut the file",
+        super::MAX_SAMPLES
+    )]
+    TooManySamples {
+        /// The input's name.
+        name: String,
+        /// How many samples it holds.
+        samples: usize,
+    },
     /// Inputs that hold different numbers of samples.
     #[error("input `{name}` holds {got} sample(s), input `{first}` holds {expected}")]
     Samples {
@@ -191,7 +206,11 @@ impl InputError {
             Self::NotText { .. } => {
                 Some(Advice::of("write every element of an input of text as a text"))
             }
-            Self::Npy { .. } | Self::Npz(_) | Self::Samples { .. } => None,
+            Self::Npy { .. }
+            | Self::Npz(_)
+            | Self::DuplicateArrays
+            | Self::TooManySamples { .. }
+            | Self::Samples { .. } => None,
         }
     }
 }

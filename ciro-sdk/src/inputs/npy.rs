@@ -12,7 +12,13 @@ pub(super) fn parse(bytes: &[u8], name: &str) -> Result<InputArray, InputError> 
     Ok(InputArray { name: None, ..array })
 }
 
-fn decode(bytes: &[u8]) -> Result<InputArray, String> {
+/// How many elements an array has by its header; `None` if that is damaged.
+pub(super) fn elements(bytes: &[u8]) -> Option<usize> {
+    ciro_model::tensor::element_count(&opened(bytes).ok()?.0.shape)
+}
+
+/// The header and what follows it.
+fn opened(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
     let cut = || "the file is cut short".to_owned();
     let rest = bytes.strip_prefix(MAGIC).ok_or("not a `.npy` array")?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
@@ -29,8 +35,13 @@ fn decode(bytes: &[u8]) -> Result<InputArray, String> {
     };
     let (header, data) = rest.split_at_checked(length).ok_or_else(cut)?;
     let header = std::str::from_utf8(header).map_err(|_| "the header is no text")?;
-    let Header { descr, fortran_order, shape } =
+    let header =
         Header::parse(header).ok_or_else(|| format!("the header {header:?} is not understood"))?;
+    Ok((header, data))
+}
+
+fn decode(bytes: &[u8]) -> Result<InputArray, String> {
+    let (Header { descr, fortran_order, shape }, data) = opened(bytes)?;
     let element = Element::of(&descr).ok_or_else(|| {
         format!("element type `{descr}` is not a real number, integer, truth value or text")
     })?;
@@ -63,6 +74,12 @@ impl Header {
         let (mut descr, mut fortran_order, mut shape) = (None, None, None);
         while !rest.is_empty() {
             let (key, after) = quoted(rest)?;
+            // Other readers take the first of two, or the last.
+            if [descr.is_some(), fortran_order.is_some(), shape.is_some()]
+                [["descr", "fortran_order", "shape"].iter().position(|&it| it == key)?]
+            {
+                return None;
+            }
             let value = after.trim_start().strip_prefix(':')?.trim_start();
             let after = match key {
                 "descr" => {
@@ -264,6 +281,8 @@ mod tests {
         assert!(array("<c8", "(1,)", &[0; 8]).is_err());
         let problem = array("<f4", "(2,)", &[0; 4]).unwrap_err();
         assert_eq!(problem, "shape [2] of `<f4` does not fit 4 byte(s)");
+        let twice = "{'descr': '|u1', 'shape': (1,), 'fortran_order': False, 'shape': (1,)}";
+        assert!(decode(&npy(twice, &[0])).unwrap_err().ends_with("is not understood"));
         let huge = format!("({0}, {0})", usize::MAX);
         assert!(array("<f4", &huge, &[]).is_err());
     }

@@ -5,7 +5,9 @@
 //! machine, no setting.
 
 mod proofs;
+mod result;
 mod settings;
 
 pub use proofs::{KEY_CELLS_UNKNOWN, NotProven, Stated, VERIFIER, facts, facts_of, verify_stated};
+pub use result::{ResultError, check_result};
 pub use settings::{SettingsError, check_ranges, read_settings};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ciro_model::Tensor;
-use ciro_model::integer::Context;
+use ciro_model::integer::{Claim, Context, StatedTensor, Visibilities};
 
 use super::model::Model;
 use crate::advice::Advice;
@@ -13,10 +13,11 @@ use crate::blinding::Blinding;
 use crate::inputs::Sample;
 use crate::route::{ProofKind, Route, RouteNotBuilt};
 use crate::routes::{
-    CairoPackage, ProveError, ProveSettings, RouteProof, RouteProver, backend, memory_limit,
+    Asked, CairoPackage, ProveError, ProveSettings, RouteProof, RouteProver, backend, memory_limit,
 };
 use crate::verify::{
-    ClaimForm, InputStatement, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, ProofBundle, RealOutput,
+    ClaimForm, InputStatement, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, Opening, ProofBundle,
+    RealOutput, Side,
 };
 
 /// Proves inferences of one model; made once, used for many inputs.
@@ -37,9 +38,12 @@ pub struct Proven {
     pub outputs: Vec<Vec<RealOutput>>,
     /// For every sample, inputs with elements outside the calibrated range, and how many.
     pub clamped: Vec<Vec<(String, usize)>>,
-    /// What opens the commitment to the input, if there is one. Keep it: without it nobody can show
-    /// what was committed to.
+    /// What opens the commitment to the input, if there is one alone. Keep it: without it nobody
+    /// can show what was committed to.
     pub blinding: Option<Blinding>,
+    /// What opens the commitments to single inputs and outputs, one by one. Keep it, and keep it
+    /// secret.
+    pub openings: Vec<Opening>,
     /// How many steps the Cairo program took; `None` on the tensor route.
     pub steps: Option<u64>,
     /// Milliseconds from samples to proof, the run of the model included.
@@ -74,9 +78,25 @@ impl Prover {
     /// [`ProveError`] if the model cannot be proven on this route, or a proof would take too much
     /// memory.
     pub fn new(model: &Model, settings: &ProveSettings) -> Result<Self, ProveError> {
+        let visibilities = backend(settings.route)?.visibilities(settings, &model.interface())?;
+        Self::showing(model, settings, &visibilities)
+    }
+
+    /// As [`Self::new`], for proofs that show each input and output as `visibilities` say, whatever
+    /// the settings commit to: [`Interface::visibilities`](crate::Interface::visibilities) makes
+    /// them of names.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`ProveError::CommitOutput`] on a route that does not commit to single
+    /// tensors.
+    pub fn showing(
+        model: &Model,
+        settings: &ProveSettings,
+        visibilities: &Visibilities,
+    ) -> Result<Self, ProveError> {
         let _span = tracing::info_span!("prepare", route = %settings.route).entered();
         check_batch(model, settings.batch)?;
-        let route = backend(settings.route)?.prover(model.integer(), settings)?;
+        let route = backend(settings.route)?.prover(model.integer(), settings, visibilities)?;
         let ProveSettings { context, max_memory_bytes, .. } = *settings;
         Ok(Self { model: model.clone(), route, context, max_memory_bytes })
     }
@@ -112,6 +132,23 @@ impl Prover {
         context: Context,
         max_memory_bytes: Option<u64>,
     ) -> Result<Proven, ProveError> {
+        self.prove_blinded(samples, &[], (context, max_memory_bytes))
+    }
+
+    /// As [`Self::prove_in`], with the blinding values of some committed tensors, in every
+    /// inference; for the others new ones are drawn. With that of an earlier proof, a commitment is
+    /// the same as there: an input is shown to be the output of another model, or the input of an
+    /// earlier proof.
+    ///
+    /// # Errors
+    /// As [`Self::prove_in`]; [`ProveError::Blinding`] if proofs do not commit to one of the
+    /// tensors.
+    pub fn prove_blinded(
+        &self,
+        samples: &[Sample],
+        blindings: &[(Side, String, Blinding)],
+        (context, max_memory_bytes): (Context, Option<u64>),
+    ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = samples.len()).entered();
         let start = Instant::now();
         let mut integers = Vec::with_capacity(samples.len());
@@ -122,7 +159,8 @@ impl Prover {
             integers.push(encoded.tensors);
             clamped.push(encoded.clamped);
         }
-        let proven = self.prove_integers(&integers, context, max_memory_bytes)?;
+        let limit = memory_limit(max_memory_bytes);
+        let proven = self.prove_integers(&integers, &Asked { context, limit, blindings })?;
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         Ok(Proven { clamped, prove_ms, ..proven })
     }
@@ -140,27 +178,39 @@ impl Prover {
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
         let integers = statement.integers().ok_or(ProveError::Stated)?;
-        self.prove_integers(&integers, self.context, max_memory_bytes)
+        let limit = memory_limit(max_memory_bytes);
+        self.prove_integers(&integers, &Asked { context: self.context, limit, blindings: &[] })
     }
 
     fn prove_integers(
         &self,
         integers: &[Vec<Tensor<i32>>],
-        context: Context,
-        max_memory_bytes: Option<u64>,
+        asked: &Asked<'_>,
     ) -> Result<Proven, ProveError> {
         let start = Instant::now();
-        let limit = memory_limit(max_memory_bytes);
-        let RouteProof { statement, proof, steps, blinding } =
-            self.route.prove(integers, context, limit)?;
+        let RouteProof { statement, proof, steps, blinding, openings } =
+            self.route.prove(integers, asked)?;
         if proof.len() > MAX_PROOF_BYTES {
             return Err(ProveError::TooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
         let bundle = ProofBundle::new(&self.key(), &statement, proof);
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
-        let claims = statement.claims.into_iter();
-        let outputs = claims.map(|claim| self.model.decode(claim.outputs)).collect();
-        Ok(Proven { bundle, outputs, clamped: Vec::new(), blinding, steps, prove_ms })
+        let outputs = statement.claims.into_iter().enumerate();
+        let outputs = outputs.map(|(sample, claim)| self.outputs(sample, claim, &openings));
+        let outputs = outputs.collect();
+        let clamped = Vec::new();
+        Ok(Proven { bundle, outputs, clamped, blinding, openings, steps, prove_ms })
+    }
+
+    /// The outputs of one inference, committed ones from their openings.
+    fn outputs(&self, sample: usize, claim: Claim, openings: &[Opening]) -> Vec<RealOutput> {
+        let opened = openings.iter().filter(|opening| opening.sample == sample);
+        let mut opened = opened.filter(|opening| opening.side == Side::Output);
+        let integers = claim.outputs.into_iter().filter_map(|output| match output {
+            StatedTensor::Public(integers) => Some(integers),
+            StatedTensor::Committed(_) => opened.next().map(|opening| opening.integers.clone()),
+        });
+        self.model.decode(integers.collect())
     }
 }
 
@@ -201,11 +251,12 @@ impl Model {
     /// The key to verify a bundle against, for a verifier who holds the whole model.
     ///
     /// The verifier chooses the route: a key of the Cairo route takes a compiler and a run of the
-    /// program, seconds and gigabytes that no bundle may ask for. Preset and batch are taken from
-    /// the bundle: they only say which proof to expect. Whether its preset is strong enough remains
-    /// the policy's business. What they would take is estimated before it is laid out, since
-    /// whoever wrote the bundle chose them: without a limit in `max_memory_bytes`, one inference
-    /// may take what the machine has free, as the model asks for it, and several together 256 MB.
+    /// program, seconds and gigabytes that no bundle may ask for. Preset, batch and what is
+    /// committed are taken from the bundle: they only say which proof to expect. Whether its preset
+    /// is strong enough remains the policy's business. What they would take is estimated before it
+    /// is laid out, since whoever wrote the bundle chose them: without a limit in
+    /// `max_memory_bytes`, one inference may take what the machine has free, as the model asks for
+    /// it, and several together 256 MB.
     ///
     /// # Errors
     /// [`ProveError::OtherRoute`] if the bundle is of another route, [`ProveError::Statement`] if
@@ -225,9 +276,11 @@ impl Model {
         if batch == 0 || !bundle.has_form(&ClaimForm::of(&self.interface())) {
             return Err(ProveError::Statement);
         }
+        let visibilities = bundle.visibilities(&self.interface()).ok_or(ProveError::Statement)?;
         let unasked = (batch > 1).then(|| memory_limit(None).min(UNASKED_BATCH_BYTES));
         let max_memory_bytes = max_memory_bytes.or(unasked);
-        self.key(&ProveSettings { max_memory_bytes, ..ProveSettings::of(kind) })
+        let settings = ProveSettings { max_memory_bytes, ..ProveSettings::of(kind) };
+        Ok(Prover::showing(self, &settings, &visibilities)?.key())
     }
 }
 

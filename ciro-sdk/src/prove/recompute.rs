@@ -7,7 +7,7 @@ use ciro_model::integer::RunError;
 
 use super::model::Model;
 use crate::advice::Advice;
-use crate::verify::{RealOutput, Verified};
+use crate::verify::{RealOutput, Side, Verified};
 
 /// The integer model does not compute what was proven: the proof system is broken, or the model is
 /// another one than the key's.
@@ -48,7 +48,8 @@ impl RecomputeError {
 
 impl Model {
     /// Runs the integer model again on the inputs that a proof shows, compares every integer of its
-    /// outputs, and says how many inferences that were; those with a committed input cannot be run.
+    /// outputs, and says how many inferences that were; those with a committed input cannot be run,
+    /// and committed outputs are not compared.
     ///
     /// A verified proof needs no second run as long as the proof system holds. Whoever has the
     /// model may want to depend on less.
@@ -61,8 +62,13 @@ impl Model {
             let Some(input) = sample.input.public() else { continue };
             let outputs = self.integer().run(input);
             let outputs = outputs.map_err(|source| RecomputeError::Run { inference, source })?;
+            let committed = |name: &str| {
+                let mut outputs = sample.committed.iter();
+                outputs.any(|tensor| tensor.side == Side::Output && tensor.name == name)
+            };
             let mut proven = sample.outputs.iter().map(|output| &output.integers);
-            for (output, computed) in self.integer().outputs().iter().zip(&outputs) {
+            let computed = self.integer().outputs().iter().zip(&outputs);
+            for (output, computed) in computed.filter(|(output, _)| !committed(&output.name)) {
                 if proven.next() != Some(computed) {
                     let output = output.name.clone();
                     return Err(RecomputeError::Output { inference, output });
@@ -109,7 +115,9 @@ impl FloatModel {
     ) -> Result<Vec<Disagreement>, EvalError> {
         let values = self.0.eval(input)?;
         let mut found = Vec::new();
-        for (proven, float) in outputs.iter().zip(&self.0.outputs) {
+        for proven in outputs {
+            let named = self.0.outputs.iter().find(|float| float.name == proven.name);
+            let Some(float) = named else { continue };
             let Some(value) = values.get(float.node.index()) else { continue };
             let columns = match float.labels {
                 Labels::Real => value.last_dim(),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use ciro_cairo::{CairoKey, CairoProof, CairoVerificationError, Felt};
 use ciro_model::Tensor;
+#[cfg(feature = "prove")]
+use ciro_model::integer::Visibilities;
 use ciro_model::integer::{Interface, Statement};
 use ciro_stark::{Policy, Preset, Security};
 
@@ -35,12 +37,29 @@ impl Backend for Cairo {
         }
     }
 
+    /// One commitment is to the whole input, which is no matter of single tensors.
+    #[cfg(feature = "prove")]
+    fn visibilities(
+        &self,
+        settings: &ProveSettings,
+        interface: &Interface,
+    ) -> Result<Visibilities, ProveError> {
+        match settings.commit_output {
+            true => Err(ProveError::CommitOutput(Route::Cairo)),
+            false => Ok(Visibilities::public(interface)),
+        }
+    }
+
     #[cfg(feature = "prove")]
     fn prover(
         &self,
         model: &Arc<ciro_model::IntegerModel>,
         settings: &ProveSettings,
+        visibilities: &Visibilities,
     ) -> Result<Box<dyn RouteProver>, ProveError> {
+        if !visibilities.is_public() {
+            return Err(ProveError::CommitOutput(Route::Cairo));
+        }
         Ok(Box::new(proving::Prover::new(model, settings)?))
     }
 
@@ -140,7 +159,7 @@ mod proving {
     use crate::blinding::Blinding;
     use crate::route::Route;
     use crate::routes::{
-        Backend as _, CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode,
+        Asked, Backend as _, CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode,
         RouteError, RouteKey, RouteProof, RouteProver, check_memory, memory_limit,
     };
 
@@ -185,7 +204,7 @@ mod proving {
             if !self.commit_input {
                 return Ok((InputMode::Public, None));
             }
-            let blinding = random()?;
+            let blinding = Blinding::random().map_err(failed)?;
             Ok((InputMode::Committed(Felt::from_bytes_be(&blinding.0)), Some(blinding)))
         }
     }
@@ -214,10 +233,12 @@ mod proving {
         fn prove(
             &self,
             inputs: &[Vec<Tensor<i32>>],
-            context: Context,
-            limit: u64,
+            asked: &Asked<'_>,
         ) -> Result<RouteProof, ProveError> {
-            check_context(context)?;
+            check_context(asked.context)?;
+            if let Some((side, name, _)) = asked.blindings.first() {
+                return Err(ProveError::Blinding { side: *side, name: name.clone() });
+            }
             let [input] = inputs else {
                 let batch = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
                 return Err(ProveError::Batch { route: Route::Cairo, batch });
@@ -227,10 +248,11 @@ mod proving {
             let subject = Subject { model, package, program, key };
             let (stated, execution) = subject.run(input, mode).map_err(failed)?;
             let work = Work::of(package, &execution);
-            check_memory(work.memory_bytes(), limit)?;
+            check_memory(work.memory_bytes(), asked.limit)?;
             let proof = ciro_cairo::prove(program, execution).map_err(failed)?.to_bytes();
             let statement = Statement::of(vec![stated]);
-            Ok(RouteProof { statement, proof, steps: Some(work.steps), blinding })
+            let (steps, openings) = (Some(work.steps), Vec::new());
+            Ok(RouteProof { statement, proof, steps, blinding, openings })
         }
     }
 
@@ -244,13 +266,6 @@ mod proving {
         const BYTES_OF_STEP: u64 = 128;
         let limit = memory_limit(settings.max_memory_bytes) / BYTES_OF_STEP;
         usize::try_from(limit).unwrap_or(usize::MAX).min(STEPS_MAX)
-    }
-
-    /// A value from the operating system's random numbers.
-    fn random() -> Result<Blinding, ProveError> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes[1..]).map_err(failed)?;
-        Ok(Blinding(bytes))
     }
 
     /// What decides the cost of a proof.

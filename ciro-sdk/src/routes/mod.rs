@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[cfg(feature = "prove")]
 use ciro_model::IntegerModel;
 use ciro_model::Tensor;
-use ciro_model::integer::{Interface, Statement};
+use ciro_model::integer::{Interface, Statement, Visibilities};
 #[cfg(feature = "prove")]
 use ciro_stark::Preset;
 use ciro_stark::{Policy, Security};
@@ -24,9 +24,9 @@ use ciro_stark::{Policy, Security};
 pub(crate) use error::Rejected;
 pub use error::RouteError;
 #[cfg(feature = "prove")]
-pub use proving::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode};
+pub(crate) use proving::{Asked, RouteProof, RouteProver, check_memory, memory_limit};
 #[cfg(feature = "prove")]
-pub(crate) use proving::{RouteProof, RouteProver, check_memory, memory_limit};
+pub use proving::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode};
 
 #[cfg(feature = "prove")]
 use crate::advice::Advice;
@@ -44,13 +44,24 @@ pub(crate) trait Backend: Sync {
         Ok(())
     }
 
-    /// Prepares proofs of a model, if one is expected to take no more memory than the settings
-    /// allow.
+    /// How proofs with these settings show the inputs and outputs of a model, tensor by tensor.
+    #[cfg(feature = "prove")]
+    fn visibilities(
+        &self,
+        settings: &ProveSettings,
+        interface: &Interface,
+    ) -> Result<Visibilities, ProveError> {
+        settings.visibilities(interface)
+    }
+
+    /// Prepares proofs of a model that show its inputs and outputs like this, if one is expected to
+    /// take no more memory than the settings allow.
     #[cfg(feature = "prove")]
     fn prover(
         &self,
         model: &Arc<IntegerModel>,
         settings: &ProveSettings,
+        visibilities: &Visibilities,
     ) -> Result<Box<dyn RouteProver>, ProveError>;
 
     /// Predicts what a proof costs.
@@ -101,6 +112,17 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     /// Checks that the proof shows every claim of the statement to be what the model computes, and
     /// that it is bound to the statement's context if the route [binds](Self::binds_context) one.
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected>;
+
+    /// The commitment to the integers of one tensor under a blinding value; `None` if the route
+    /// makes none.
+    fn commit_tensor(&self, _integers: &Tensor<i32>, _blinding: Blinding) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// How proofs for this key show inputs and outputs, tensor by tensor.
+    fn visibilities(&self) -> Visibilities {
+        Visibilities::public(self.interface())
+    }
 
     /// The commitment to an input under a blinding value; `None` if the route makes none.
     fn commit(&self, _input: &[Tensor<i32>], _blinding: Blinding) -> Option<[u8; 32]> {

@@ -3,8 +3,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use ciro_model::Tensor;
-use ciro_model::integer::{Context, SampleMismatch, Statement};
+use ciro_model::integer::{
+    Committing, Context, SampleMismatch, Statement, Visibilities, VisibilityError,
+};
+use ciro_model::{Interface, Tensor};
 use ciro_stark::Preset;
 
 use super::{RouteError, RouteKey};
@@ -12,6 +14,7 @@ use crate::advice::Advice;
 use crate::blinding::Blinding;
 use crate::machine::available_memory;
 use crate::route::{ProofKind, Route, RouteNotBuilt};
+use crate::verify::{Opening, Side};
 
 /// How inferences are proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +26,12 @@ pub struct ProveSettings {
     /// How many inferences one proof is about. Default: 1, valid from 1; always 1 on the Cairo
     /// route.
     pub batch: u32,
-    /// Whether proofs state a commitment to the input instead of the input. Default: no; for the
-    /// Cairo route alone.
+    /// Whether proofs state a commitment to the input instead of the input: on the tensor route one
+    /// to each input, on the Cairo route one to all. Default: no.
     pub commit_input: bool,
+    /// Whether proofs state commitments to the outputs instead of the outputs. Default: no; for the
+    /// tensor route alone.
+    pub commit_output: bool,
     /// What proofs are bound to beside model, input and output: a job, a caller, a contract.
     /// Default: [nothing](Context::NONE), always so on the Cairo route.
     pub context: Context,
@@ -41,6 +47,17 @@ impl ProveSettings {
         Self { route, preset, batch, ..Self::default() }
     }
 
+    /// How proofs show the inputs and outputs of a model on a route that commits to tensors one by
+    /// one.
+    ///
+    /// # Errors
+    /// [`ProveError::Visibility`] if an input cannot be committed.
+    pub(crate) fn visibilities(&self, interface: &Interface) -> Result<Visibilities, ProveError> {
+        let all = |all| if all { Committing::All } else { Committing::Nothing };
+        let (inputs, outputs) = (all(self.commit_input), all(self.commit_output));
+        Ok(interface.visibilities(&inputs, &outputs)?)
+    }
+
     /// The kind of proof that is made.
     pub fn kind(&self) -> ProofKind {
         ProofKind { route: self.route, preset: self.preset, batch: self.batch }
@@ -54,6 +71,7 @@ impl Default for ProveSettings {
             preset: Preset::Standard,
             batch: 1,
             commit_input: false,
+            commit_output: false,
             context: Context::NONE,
             max_memory_bytes: None,
         }
@@ -82,14 +100,24 @@ pub(crate) trait RouteProver: Debug + Send + Sync {
     /// What a proof costs.
     fn estimate(&self) -> CostEstimate;
 
-    /// Runs the model on integer inputs and proves the results in a context, if that is expected to
-    /// take no more than `limit` bytes of memory.
+    /// Runs the model on integer inputs and proves the results.
     fn prove(
         &self,
         inputs: &[Vec<Tensor<i32>>],
-        context: Context,
-        limit: u64,
+        asked: &Asked<'_>,
     ) -> Result<RouteProof, ProveError>;
+}
+
+/// What is asked of one proof beside its inputs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// What it is bound to.
+    pub(crate) context: Context,
+    /// The most memory that it may be expected to take, in bytes.
+    pub(crate) limit: u64,
+    /// Blinding values of tensors, in every inference; for those that are not named new ones are
+    /// drawn.
+    pub(crate) blindings: &'a [(Side, String, Blinding)],
 }
 
 /// A proof as a route makes it.
@@ -99,8 +127,10 @@ pub(crate) struct RouteProof {
     pub(crate) proof: Vec<u8>,
     /// Steps of the program that ran, if one did.
     pub(crate) steps: Option<u64>,
-    /// What opens the commitment to the input, if there is one.
+    /// What opens the commitment to the input, if there is one alone.
     pub(crate) blinding: Option<Blinding>,
+    /// What opens the commitments to single tensors.
+    pub(crate) openings: Vec<Opening>,
 }
 
 /// The predicted cost of a proof.
@@ -164,7 +194,7 @@ impl ProveError {
             Self::Refused { .. } => Some(Advice::CheckModel),
             Self::Memory { .. } => Some(Advice::FewerSamplesOrMoreMemory),
             Self::TooMany { .. } => Some(Advice::FewerSamples),
-            Self::CommitInput(_) => Some(Advice::UseRoute(Route::Cairo)),
+            Self::CommitOutput(_) => Some(Advice::UseRoute(Route::Tensor)),
             Self::Context(_) => Some(Advice::UseRoute(Route::Tensor)),
             Self::OtherRoute { found, .. } => Some(Advice::AcceptRoute(*found)),
             Self::Batch { .. } => Some(Advice::OneSample),
@@ -174,6 +204,8 @@ impl ProveError {
             | Self::Statement
             | Self::Stated
             | Self::CommitSeveralViews(_)
+            | Self::Visibility(_)
+            | Self::Blinding { .. }
             | Self::Failed { .. } => None,
         }
     }
@@ -244,9 +276,20 @@ pub enum ProveError {
     /// A statement that does not show what is to be proven.
     #[error("the statement only commits to its input: proving takes the integers themselves")]
     Stated,
-    /// The route states inputs as they are.
-    #[error("the {0} route cannot commit to inputs")]
-    CommitInput(Route),
+    /// The route commits to whole inputs alone.
+    #[error("the {0} route cannot commit to single inputs or to outputs")]
+    CommitOutput(Route),
+    /// The model's inputs and outputs cannot be shown like this.
+    #[error(transparent)]
+    Visibility(#[from] VisibilityError),
+    /// A blinding value for what is not committed.
+    #[error("there is a blinding value for {} `{name}`, to which proofs do not commit", .side.name())]
+    Blinding {
+        /// Input or output.
+        side: Side,
+        /// Its name.
+        name: String,
+    },
     /// The route binds proofs to nothing else.
     #[error("the {0} route binds no proof to a context")]
     Context(Route),

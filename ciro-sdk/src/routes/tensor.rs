@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use ciro_model::integer::{Interface, Statement};
-use ciro_stark::{ModelKey, Policy, Proof, Security, VerificationError};
+use ciro_model::integer::{Claim, Interface, StatedInput, Statement, Visibilities};
+use ciro_stark::{ModelKey, Policy, Proof, SALT_BYTES, Salt, Security, VerificationError};
 
 #[cfg(feature = "prove")]
 use self::proving::{estimate, prover};
 use super::{Backend, Rejected, RouteError, RouteKey};
 #[cfg(feature = "prove")]
 use super::{CostEstimate, ProveError, ProveSettings, RouteProver};
+use crate::blinding::Blinding;
 use crate::route::{ProofKind, Route};
 use crate::verdict::Check;
 
@@ -26,8 +27,9 @@ impl Backend for Tensor {
         &self,
         model: &Arc<ciro_model::IntegerModel>,
         settings: &ProveSettings,
+        visibilities: &Visibilities,
     ) -> Result<Box<dyn RouteProver>, ProveError> {
-        Ok(Box::new(prover(model, settings)?))
+        Ok(Box::new(prover(model, settings, visibilities)?))
     }
 
     #[cfg(feature = "prove")]
@@ -74,8 +76,21 @@ impl RouteKey for ModelKey {
         self.to_bytes()
     }
 
+    fn commit_tensor(
+        &self,
+        integers: &ciro_model::Tensor<i32>,
+        blinding: Blinding,
+    ) -> Option<[u8; 32]> {
+        Some(ciro_stark::commit(integers.data(), salt(blinding)))
+    }
+
+    fn visibilities(&self) -> Visibilities {
+        self.visibilities().clone()
+    }
+
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected> {
-        if statement.claims.iter().any(|claim| claim.input.public().is_none()) {
+        let whole = |claim: &Claim| matches!(claim.input, StatedInput::Committed(_));
+        if statement.claims.iter().any(whole) {
             return Err(Rejected::CommittedInput);
         }
         let proof = Proof::from_bytes(proof, self)
@@ -85,11 +100,20 @@ impl RouteKey for ModelKey {
     }
 }
 
+/// The salt of a commitment: the random bytes of its blinding value.
+fn salt(Blinding(bytes): Blinding) -> Salt {
+    let mut salt = [0; SALT_BYTES];
+    salt.copy_from_slice(&bytes[1..]);
+    Salt::from_bytes(salt)
+}
+
 /// The word for what fails.
 fn check(error: &VerificationError) -> Check {
     match error {
         VerificationError::TooWeak { .. } => Check::Security,
-        VerificationError::Statement { .. } => Check::Statement,
+        VerificationError::Statement { .. }
+        | VerificationError::Visibility { .. }
+        | VerificationError::Commitment { .. } => Check::Statement,
         VerificationError::CommittedInput { .. } => Check::CommittedInput,
         VerificationError::Batch { .. } => Check::Batch,
         VerificationError::Structure(_) => Check::Structure,
@@ -107,15 +131,18 @@ fn check(error: &VerificationError) -> Check {
 mod proving {
     use std::sync::Arc;
 
-    use ciro_model::integer::Context;
-    use ciro_model::{IntegerModel, Tensor};
-    use ciro_stark::{LayoutError, Plan, TensorProver};
+    use ciro_model::integer::Visibilities;
+    use ciro_model::{IntegerModel, Interface, Tensor};
+    use ciro_stark::{LayoutError, Plan, Salt, TensorProver};
 
+    use super::salt;
+    use crate::blinding::Blinding;
     use crate::route::Route;
     use crate::routes::{
-        CostEstimate, ProveError, ProveSettings, RefusedNode, RouteError, RouteKey, RouteProof,
-        RouteProver, check_memory, memory_limit, other_route,
+        Asked, CostEstimate, ProveError, ProveSettings, RefusedNode, RouteError, RouteKey,
+        RouteProof, RouteProver, check_memory, memory_limit, other_route,
     };
+    use crate::verify::{Opening, Side};
 
     impl RouteProver for TensorProver {
         fn key(&self) -> Arc<dyn RouteKey> {
@@ -129,27 +156,105 @@ mod proving {
         fn prove(
             &self,
             inputs: &[Vec<Tensor<i32>>],
-            context: Context,
-            limit: u64,
+            asked: &Asked<'_>,
         ) -> Result<RouteProof, ProveError> {
-            check_memory(figures(self.estimate()).memory_bytes, limit)?;
+            check_memory(figures(self.estimate()).memory_bytes, asked.limit)?;
+            let key = self.key();
             let failed =
                 |error| ProveError::Failed { route: Route::Tensor, source: RouteError::new(error) };
-            let (statement, proof) = self.prove_in(inputs, context).map_err(failed)?;
-            Ok(RouteProof { statement, proof: proof.to_bytes(), steps: None, blinding: None })
+            let mut openings = openings(key.interface(), key.visibilities(), asked, inputs.len())?;
+            let salts: Vec<Salt> = openings.iter().map(|opening| salt(opening.blinding)).collect();
+            let (statement, proof) =
+                self.prove_committed(inputs, asked.context, &salts).map_err(failed)?;
+            fill(self.model(), inputs, &mut openings);
+            let (proof, steps, blinding) = (proof.to_bytes(), None, only_input(&openings));
+            Ok(RouteProof { statement, proof, steps, blinding, openings })
+        }
+    }
+
+    /// Blinding values for all committed tensors in the order of salts, those that are given and
+    /// new ones; the integers are filled in later.
+    fn openings(
+        interface: &Interface,
+        visibilities: &Visibilities,
+        asked: &Asked<'_>,
+        samples: usize,
+    ) -> Result<Vec<Opening>, ProveError> {
+        let inputs = interface.inputs.iter().enumerate();
+        let inputs = inputs.filter(|(at, _)| visibilities.commits_input(*at));
+        let inputs = inputs.map(|(_, port)| (Side::Input, &port.name));
+        let outputs = interface.outputs.iter().enumerate();
+        let outputs = outputs.filter(|(at, _)| visibilities.commits_output(*at));
+        let tensors: Vec<_> =
+            inputs.chain(outputs.map(|(_, port)| (Side::Output, &port.name))).collect();
+        for (side, name, _) in asked.blindings {
+            if !tensors.contains(&(*side, name)) {
+                return Err(ProveError::Blinding { side: *side, name: name.clone() });
+            }
+        }
+        let mut openings = vec![];
+        for sample in 0..samples {
+            for &(side, name) in &tensors {
+                let given = asked.blindings.iter().find(|(s, n, _)| (*s, n) == (side, name));
+                let blinding = match given {
+                    Some((_, _, blinding)) => *blinding,
+                    None => Blinding::random().map_err(|error| ProveError::Failed {
+                        route: Route::Tensor,
+                        source: RouteError::new(error),
+                    })?,
+                };
+                let (name, integers) = (name.clone(), Tensor::vector(vec![]));
+                openings.push(Opening { sample, side, name, integers, blinding });
+            }
+        }
+        Ok(openings)
+    }
+
+    /// What opens the commitment to the input, where one input alone is committed.
+    fn only_input(openings: &[Opening]) -> Option<Blinding> {
+        let mut inputs = openings.iter().filter(|opening| opening.side == Side::Input);
+        let blinding = inputs.next()?.blinding;
+        inputs.next().is_none().then_some(blinding)
+    }
+
+    /// Fills in the integers of openings.
+    fn fill(model: &IntegerModel, inputs: &[Vec<Tensor<i32>>], openings: &mut [Opening]) {
+        let views = || {
+            let ports = model.inputs().iter();
+            ports.flat_map(|input| input.views.iter().map(|_| &input.name))
+        };
+        for (sample, inputs) in inputs.iter().enumerate() {
+            let of_sample = openings.iter_mut().filter(|opening| opening.sample == sample);
+            let mut outputs = None;
+            for opening in of_sample {
+                let found = match opening.side {
+                    Side::Input => views()
+                        .zip(inputs)
+                        .find(|(name, _)| **name == opening.name)
+                        .map(|(_, integers)| integers.clone()),
+                    Side::Output => {
+                        let outputs =
+                            outputs.get_or_insert_with(|| model.run(inputs).unwrap_or_default());
+                        let named = model.outputs().iter().zip(outputs.iter());
+                        named
+                            .into_iter()
+                            .find(|(output, _)| output.name == opening.name)
+                            .map(|(_, integers)| integers.clone())
+                    }
+                };
+                opening.integers = found.expect("committed tensors are the model's");
+            }
         }
     }
 
     pub(super) fn prover(
         model: &Arc<IntegerModel>,
         settings: &ProveSettings,
+        visibilities: &Visibilities,
     ) -> Result<TensorProver, ProveError> {
-        if settings.commit_input {
-            return Err(ProveError::CommitInput(Route::Tensor));
-        }
         let limit = memory_limit(settings.max_memory_bytes);
         let plan = |batch| {
-            let plan = plan(model, settings, batch)?;
+            let plan = plan(model, (settings, batch), visibilities)?;
             check_memory(figures(plan.estimate()).memory_bytes, limit)?;
             Ok(plan)
         };
@@ -160,15 +265,17 @@ mod proving {
         model: &Arc<IntegerModel>,
         settings: &ProveSettings,
     ) -> Result<CostEstimate, ProveError> {
-        Ok(figures(plan(model, settings, settings.batch)?.estimate()))
+        let visibilities = settings.visibilities(&Interface::of(model))?;
+        Ok(figures(plan(model, (settings, settings.batch), &visibilities)?.estimate()))
     }
 
     fn plan(
         model: &Arc<IntegerModel>,
-        settings: &ProveSettings,
-        batch: u32,
+        (settings, batch): (&ProveSettings, u32),
+        visibilities: &Visibilities,
     ) -> Result<Plan, ProveError> {
-        Plan::new(Arc::clone(model), settings.preset, batch).map_err(refused)
+        let visibilities = visibilities.clone();
+        Plan::showing(Arc::clone(model), settings.preset, batch, visibilities).map_err(refused)
     }
 
     #[expect(
@@ -217,6 +324,7 @@ mod proving {
             LayoutError::WideRanks { node, .. } | LayoutError::Images { node, .. } => {
                 (node.as_str(), "Bucketize", error.to_string())
             }
+            LayoutError::CommitInput { name, .. } => (name.as_str(), "Input", error.to_string()),
             LayoutError::Ranks { node } => (node.as_str(), "TreeEnsemble", error.to_string()),
             _ => ("model", "", error.to_string()),
         };

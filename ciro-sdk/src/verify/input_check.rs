@@ -1,7 +1,7 @@
 //! Whether proven inputs are the ones that were asked about.
 
 use ciro_model::Tensor;
-use ciro_model::integer::{SampleMismatch, StatedInput};
+use ciro_model::integer::{SampleMismatch, StatedInput, StatedTensor};
 
 use super::{Key, Verified, VerifiedSample};
 use crate::advice::Advice;
@@ -64,7 +64,9 @@ pub enum InputMismatch {
 /// How inputs are compared with proven ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InputCheck {
-    /// What opens the commitment to the input, for proofs that do not show it. Default: none.
+    /// What opens the commitment to the input, for proofs that do not show it; where several inputs
+    /// are committed one by one, each has its own, and [`Verified::open`] compares them. Default:
+    /// none.
     pub blinding: Option<Blinding>,
     /// Whether values outside of the calibrated range count as the end of the range that the model
     /// moves them to. Default: no, since the same proof is then about all inputs out there.
@@ -137,6 +139,33 @@ impl Verified {
     }
 }
 
+/// Compares tensors that are shown or committed with given ones, the committed ones all under one
+/// blinding value.
+fn compare_stated(
+    key: &Key,
+    stated: &[StatedTensor],
+    given: &[Tensor<i32>],
+    blinding: Blinding,
+) -> Result<(), InputMismatch> {
+    if stated.len() != given.len() {
+        return Err(InputMismatch::OtherKey);
+    }
+    for ((port, _), (stated, given)) in key.interface().views().zip(stated.iter().zip(given)) {
+        match stated {
+            StatedTensor::Public(proven) if proven != given => {
+                return Err(InputMismatch::Value { name: port.name.clone() });
+            }
+            StatedTensor::Committed(commitment)
+                if key.commit_tensor(given, blinding) != Some(*commitment) =>
+            {
+                return Err(InputMismatch::Commitment);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 impl VerifiedSample {
     /// Checks that the inference was made on these real inputs: `inputs` holds one tensor for each
     /// input of the model.
@@ -179,7 +208,12 @@ impl VerifiedSample {
         let encoded = key.interface().encode(inputs)?;
         match (&self.input, check.blinding) {
             (StatedInput::Public(_), Some(_)) => return Err(InputMismatch::Public),
-            (StatedInput::Committed(_), None) => return Err(InputMismatch::Committed),
+            (StatedInput::Committed(_) | StatedInput::Mixed(_), None) => {
+                return Err(InputMismatch::Committed);
+            }
+            (StatedInput::Mixed(stated), Some(blinding)) => {
+                compare_stated(key, stated, &encoded.tensors, blinding)?;
+            }
             (StatedInput::Public(proven), None) if proven.len() != encoded.tensors.len() => {
                 return Err(InputMismatch::OtherKey);
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ciro_model::integer::Visibilities;
 use ciro_model::{Interface, Tensor};
 use ciro_stark::{Preset, Security};
 
@@ -120,6 +121,17 @@ impl Key {
     /// The commitment to an input under a blinding value; `None` if the route makes none.
     pub(crate) fn commit(&self, input: &[Tensor<i32>], blinding: Blinding) -> Option<[u8; 32]> {
         self.0.commit(input, blinding)
+    }
+
+    /// The commitment to the integers of one tensor under a blinding value; `None` if the route
+    /// makes none. It is the same for every model and every key of the route.
+    pub fn commit_tensor(&self, integers: &Tensor<i32>, blinding: Blinding) -> Option<[u8; 32]> {
+        self.0.commit_tensor(integers, blinding)
+    }
+
+    /// How proofs show the inputs and outputs.
+    pub fn visibilities(&self) -> Visibilities {
+        self.0.visibilities()
     }
 
     /// The bytes of the key, which are an entry of a key file.

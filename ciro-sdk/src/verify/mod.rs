@@ -4,12 +4,13 @@ mod bundle;
 mod error;
 mod input_check;
 mod key;
+mod opening;
 mod output;
 mod real_input;
 mod ring;
 mod stated;
 
-use ciro_model::integer::{Claim, Context, StatedInput};
+use ciro_model::integer::{Claim, Context, StatedInput, StatedTensor};
 use ciro_stark::{Policy, Preset, Security};
 
 pub use bundle::{BundleError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
@@ -18,6 +19,7 @@ pub(crate) use bundle::{ClaimForm, MAX_PROOF_BYTES};
 pub use error::VerifyError;
 pub use input_check::{InputCheck, InputMismatch};
 pub use key::{Key, KeyDecodeError, KeyDigest};
+pub use opening::{CommittedTensor, Opening, OpeningError, Side};
 pub use output::RealOutput;
 pub use real_input::RealInput;
 pub use ring::{KeyRing, KeyRingError, LoadKeyError, MAX_KEY_FILE_BYTES, MAX_KEYS};
@@ -52,10 +54,12 @@ pub struct VerifiedSample {
     /// or a commitment.
     pub input: StatedInput,
     /// The input as real numbers, one entry for each ONNX input; `None` if the proof only commits
-    /// to it.
+    /// to it or to a part of it.
     pub real_inputs: Option<Vec<RealInput>>,
-    /// The outputs, in the model's order.
+    /// The outputs that the proof shows, in the model's order.
     pub outputs: Vec<RealOutput>,
+    /// The inputs and outputs that the proof commits to instead, one by one.
+    pub committed: Vec<CommittedTensor>,
 }
 
 impl Verified {
@@ -112,9 +116,15 @@ fn decoded(key: &Key, sample: usize, claim: Claim) -> Result<VerifiedSample, Ver
     let real_inputs = claim.input.public().map(|input| RealInput::all(interface, input));
     let real_inputs = real_inputs.transpose();
     let real_inputs = real_inputs.map_err(|source| VerifyError::Claim { sample, source })?;
+    let committed = key.committed(&claim.input, &claim.outputs);
     let outputs = interface.outputs.iter().zip(claim.outputs);
     let outputs = outputs
-        .map(|(port, integers)| RealOutput::new(&port.name, &port.decoding, integers))
+        .filter_map(|(port, output)| match output {
+            StatedTensor::Public(integers) => {
+                Some(RealOutput::new(&port.name, &port.decoding, integers))
+            }
+            StatedTensor::Committed(_) => None,
+        })
         .collect();
-    Ok(VerifiedSample { input: claim.input, real_inputs, outputs })
+    Ok(VerifiedSample { input: claim.input, real_inputs, outputs, committed })
 }

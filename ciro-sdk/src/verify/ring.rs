@@ -7,7 +7,8 @@
 //!   route      u8: 0 tensor, 1 cairo
 //!   preset     u8 length, name of the security preset in ASCII
 //!   batch      u32: inferences in one proof
-//!   mode       u8: 0, the only one; room for hiding and for the visibility of tensors
+//!   mode       u8: 0 proofs that show everything, 1 proofs that commit to some inputs or outputs,
+//!              of which the key says which; room for hiding
 //!   key        u32 length, bytes of the route's own key
 //! ```
 //!
@@ -34,8 +35,10 @@ use crate::route::{ProofKind, Route};
 const MAGIC: &[u8; 8] = b"CIRORING";
 const VERSION: u16 = 1;
 
-/// The only mode of an entry.
+/// The mode of entries whose proofs show everything.
 const PLAIN: u8 = 0;
+/// The mode of entries whose proofs commit to some inputs or outputs.
+const COMMITTING: u8 = 1;
 
 /// The most entries of a key file.
 pub const MAX_KEYS: usize = 256;
@@ -43,12 +46,12 @@ pub const MAX_KEYS: usize = 256;
 /// The longest key file that is read, in bytes; an entry of a real model has less than 10 kB.
 pub const MAX_KEY_FILE_BYTES: u64 = 2 * ciro_stark::KEY_BYTES_MAX as u64;
 
-/// Keys of one model, at most one for each kind of proof: what a model's owner publishes and a
-/// verifier holds.
+/// Keys of one model, at most one for each kind of proof that shows everything, and one that
+/// commits to some inputs or outputs: what a model's owner publishes and a verifier holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRing {
     /// At least one entry, not all of them sealed.
-    entries: BTreeMap<ProofKind, Entry>,
+    entries: BTreeMap<(ProofKind, u8), Entry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +129,9 @@ pub enum KeyRingError {
     /// Entries that are not in ascending order, or are there twice.
     #[error("entry {0} is not behind the one before it")]
     Order(usize),
+    /// An entry's mode is not its key's.
+    #[error("entry {0} has the mode of other proofs than its key is for")]
+    OtherMode(usize),
     /// Two keys for the same proofs.
     #[error("two different keys for {0}")]
     Twice(ProofKind),
@@ -176,7 +182,8 @@ impl KeyRing {
             Key::from_bytes(&key.to_bytes())
                 .map_err(|source| KeyRingError::Key { entry, source })?;
             let kind = key.kind();
-            if let Some(other) = entries.insert(kind, Entry::Key(key.clone()))
+            let place = (kind, mode_of(&key));
+            if let Some(other) = entries.insert(place, Entry::Key(key.clone()))
                 && other != Entry::Key(key)
             {
                 return Err(KeyRingError::Twice(kind));
@@ -190,10 +197,10 @@ impl KeyRing {
     /// # Errors
     /// As [`KeyRing::new`].
     pub fn with(mut self, other: Self) -> Result<Self, KeyRingError> {
-        for (kind, entry) in other.entries {
-            match self.entries.get(&kind) {
-                Some(known) if *known != entry => return Err(KeyRingError::Twice(kind)),
-                _ => drop(self.entries.insert(kind, entry)),
+        for (place, entry) in other.entries {
+            match self.entries.get(&place) {
+                Some(known) if *known != entry => return Err(KeyRingError::Twice(place.0)),
+                _ => drop(self.entries.insert(place, entry)),
             }
         }
         self.checked()?.within_a_file()
@@ -228,12 +235,14 @@ impl KeyRing {
     /// The kinds of proofs that the ring has entries for, also those of routes that this build
     /// leaves out.
     pub fn kinds(&self) -> impl Iterator<Item = ProofKind> {
-        self.entries.keys().copied()
+        let mut kinds: Vec<ProofKind> = self.entries.keys().map(|(kind, _)| *kind).collect();
+        kinds.dedup();
+        kinds.into_iter()
     }
 
-    /// The key for proofs of a kind.
+    /// The key for proofs of a kind that show everything.
     pub fn get(&self, kind: ProofKind) -> Option<&Key> {
-        match self.entries.get(&kind)? {
+        match self.entries.get(&(kind, PLAIN))? {
             Entry::Key(key) => Some(key),
             Entry::Sealed(_) => None,
         }
@@ -250,7 +259,16 @@ impl KeyRing {
     /// there is no entry for such proofs.
     pub fn find(&self, bundle: &ProofBundle) -> Result<&Key, VerifyError> {
         let wanted = bundle.kind();
-        match self.entries.get(&wanted) {
+        // Where both modes have a key, the bundle names its own; one that names neither is refused
+        // by whichever it is held against.
+        let entry = |mode| self.entries.get(&(wanted, mode));
+        let named = |entry: &&Entry| match entry {
+            Entry::Key(key) => key.digest() == bundle.model_key,
+            Entry::Sealed(_) => false,
+        };
+        let committing = entry(COMMITTING);
+        let found = committing.filter(named).or_else(|| entry(PLAIN)).or(committing);
+        match found {
             Some(Entry::Key(key)) => Ok(key),
             Some(Entry::Sealed(_)) => Err(crate::route::RouteNotBuilt(wanted.route).into()),
             None => Err(VerifyError::NoKey { wanted, held: self.kinds().collect() }),
@@ -290,11 +308,11 @@ impl KeyRing {
         w.bytes(MAGIC);
         w.u16(VERSION);
         w.u16(u16::try_from(self.entries.len()).expect("a ring has at most 256 entries"));
-        for (kind, entry) in &self.entries {
+        for ((kind, mode), entry) in &self.entries {
             w.u8(kind.route.code());
             w.short_text(kind.preset.name());
             w.bytes(&kind.batch.to_le_bytes());
-            w.u8(PLAIN);
+            w.u8(*mode);
             let key = match entry {
                 Entry::Key(key) => key.to_bytes(),
                 Entry::Sealed(bytes) => bytes.clone(),
@@ -329,11 +347,11 @@ impl KeyRing {
         }
         let mut entries = BTreeMap::new();
         for position in 0..count {
-            let (kind, entry) = read_entry(&mut r, position)?;
-            if entries.last_key_value().is_some_and(|(last, _)| *last >= kind) {
+            let (place, entry) = read_entry(&mut r, position)?;
+            if entries.last_key_value().is_some_and(|(last, _)| *last >= place) {
                 return Err(KeyRingError::Order(position));
             }
-            entries.insert(kind, entry);
+            entries.insert(place, entry);
         }
         r.finish().map_err(damaged)?;
         Self { entries }.checked()
@@ -361,8 +379,13 @@ fn check_length(length: usize) -> Result<(), KeyRingError> {
     if length as u64 <= MAX_KEY_FILE_BYTES { Ok(()) } else { Err(KeyRingError::TooLong(length)) }
 }
 
-/// An entry and the proofs that it is for.
-fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<(ProofKind, Entry), KeyRingError> {
+/// The mode of a key's entry.
+fn mode_of(key: &Key) -> u8 {
+    if key.visibilities().is_public() { PLAIN } else { COMMITTING }
+}
+
+/// An entry, the proofs that it is for, and its mode.
+fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<((ProofKind, u8), Entry), KeyRingError> {
     let damaged = KeyRingError::Damaged;
     let code = r.u8().map_err(damaged)?;
     let route = Route::of_code(code).ok_or(KeyRingError::Route { entry, code })?;
@@ -371,7 +394,7 @@ fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<(ProofKind, Entry), Ke
     let preset = preset.map_err(|_| KeyRingError::Preset { entry, name })?;
     let batch = r.u32().map_err(damaged)?;
     let mode = r.u8().map_err(damaged)?;
-    if mode != PLAIN {
+    if ![PLAIN, COMMITTING].contains(&mode) {
         return Err(KeyRingError::Mode { entry, mode });
     }
     let length = r.u32().map_err(damaged)?;
@@ -381,7 +404,7 @@ fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<(ProofKind, Entry), Ke
         Ok(key) => key,
         // Nobody can say of it more than that it is there.
         Err(KeyDecodeError::NotBuilt(left_out)) if left_out.0 == route => {
-            return Ok((announced, Entry::Sealed(bytes.to_vec())));
+            return Ok(((announced, mode), Entry::Sealed(bytes.to_vec())));
         }
         Err(source) => return Err(KeyRingError::Key { entry, source }),
     };
@@ -389,5 +412,8 @@ fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<(ProofKind, Entry), Ke
     if held != announced {
         return Err(KeyRingError::Mislabelled { entry, announced, held });
     }
-    Ok((announced, Entry::Key(key)))
+    if mode != mode_of(&key) {
+        return Err(KeyRingError::OtherMode(entry));
+    }
+    Ok(((announced, mode), Entry::Key(key)))
 }

@@ -173,7 +173,7 @@ impl Key {
     /// The 32 bytes that stand for the outputs of a statement under this key.
     pub fn output_digest(&self, statement: &Statement) -> [u8; 32] {
         digest(OUTPUT, self.digest().0, statement.claims.len(), |w| {
-            statement.claims.iter().for_each(|claim| w.tensors(&claim.outputs));
+            statement.claims.iter().for_each(|claim| bundle::write_outputs(w, &claim.outputs));
         })
     }
 }

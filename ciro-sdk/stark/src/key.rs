@@ -4,11 +4,15 @@ use blake2::{Blake2s256, Digest};
 #[cfg(feature = "prove")]
 use ciro_model::IntegerModel;
 use ciro_model::Interface;
-use ciro_model::integer::InterfaceError;
+use ciro_model::integer::{InterfaceError, Visibilities, Visibility, VisibilityError};
+#[cfg(feature = "prove")]
+use ciro_model::integer::{StatedInput, StatedTensor, Statement};
 use serde::{Deserialize, Serialize};
 
 use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
+#[cfg(feature = "prove")]
+use crate::commitment::{Salt, commit};
 use crate::preset::{Parameters, Preset};
 use crate::security::Counts;
 
@@ -47,6 +51,9 @@ pub struct ModelKey {
     pub(crate) chips: Vec<AnyChip>,
     /// Inputs and outputs.
     pub(crate) interface: Interface,
+    /// How proofs show them; stands in the file only where something is committed.
+    #[serde(skip)]
+    pub(crate) visibilities: Visibilities,
 }
 
 /// Bytes that are no model key.
@@ -58,9 +65,14 @@ pub enum KeyError {
     Magic,
     /// A key file of another version.
     #[error(
-        "a model key of format version {found}, this is version {}: ask the model's owner for a \
-         new one",
-        ModelKey::VERSION
+        "a model key of format version {found}, this program reads versions {} and {}: {}",
+        ModelKey::PUBLIC,
+        ModelKey::COMMITTING,
+        if found < &ModelKey::PUBLIC {
+            "ask the model's owner for a new one"
+        } else {
+            "use a newer program"
+        }
     )]
     Version {
         /// The file's version.
@@ -72,6 +84,9 @@ pub enum KeyError {
     /// The bytes decode to a key that no model has.
     #[error("the model key contradicts itself: {0}")]
     Inconsistent(&'static str),
+    /// The inputs and outputs cannot be shown as the key says.
+    #[error("the model key contradicts itself")]
+    Visibility(#[from] VisibilityError),
     /// The inputs or outputs are none that a model has.
     #[error("the model key contradicts itself")]
     Interface(#[from] InterfaceError),
@@ -83,20 +98,24 @@ pub enum KeyError {
 
 impl ModelKey {
     const MAGIC: [u8; 7] = *b"CIROKEY";
-    /// The format's version, which counts apart from that of proofs. Keys of version 1 could be
-    /// made for models whose range checks checked nothing, and listed the views of one input as
-    /// inputs of their own. Those of version 2 commit to selectors that no chip reads.
-    const VERSION: u8 = 3;
+    /// The version of keys whose proofs show everything. Versions count apart from those of proofs.
+    /// Keys of version 1 could be made for models whose range checks checked nothing, and listed
+    /// the views of one input as inputs of their own. Those of version 2 commit to selectors that
+    /// no chip reads.
+    const PUBLIC: u8 = 3;
+    /// The version of keys whose proofs commit to some inputs or outputs: behind what version 3
+    /// holds stand the visibilities.
+    const COMMITTING: u8 = 4;
 
     #[cfg(feature = "prove")]
     pub(crate) fn new(
         model: &IntegerModel,
         (preset, batch): (Preset, u32),
-        root: [u8; 32],
-        chips: Vec<AnyChip>,
+        visibilities: Visibilities,
+        (root, chips): ([u8; 32], Vec<AnyChip>),
     ) -> Self {
         let interface = Interface::of(model);
-        Self { model: model.digest(), preset, batch, root, chips, interface }
+        Self { model: model.digest(), preset, batch, root, chips, interface, visibilities }
     }
 
     /// A key of chips without inputs, whose one output has no elements.
@@ -109,7 +128,8 @@ impl ModelKey {
             decoding: ciro_model::integer::Decoding::Integer,
         };
         let interface = Interface { inputs: vec![], outputs: vec![output] };
-        Self { model: [0; 32], preset, batch: 1, root, chips, interface }
+        let visibilities = Visibilities::public(&interface);
+        Self { model: [0; 32], preset, batch: 1, root, chips, interface, visibilities }
     }
 
     /// Digest of the integer model: operators, shapes, scales, intervals, weights.
@@ -132,6 +152,58 @@ impl ModelKey {
         &self.interface
     }
 
+    /// How proofs show the inputs and outputs.
+    pub fn visibilities(&self) -> &Visibilities {
+        &self.visibilities
+    }
+
+    /// A statement of integers as proofs for this key make it: what the key says is committed is
+    /// replaced by a commitment under the next of the salts.
+    ///
+    /// # Panics
+    /// If there are fewer salts than committed tensors.
+    #[cfg(feature = "prove")]
+    pub(crate) fn state(&self, mut statement: Statement, salts: &[Salt]) -> Statement {
+        let mut salts = salts.iter();
+        let mut commit = |tensor: &mut StatedTensor| {
+            let salt = salts.next().expect("every committed tensor has a salt");
+            if let StatedTensor::Public(integers) = tensor {
+                *tensor = StatedTensor::Committed(commit(integers.data(), *salt));
+            }
+        };
+        for claim in &mut statement.claims {
+            if let Some(mut tensors) = claim.input.tensors().filter(|_| self.commits_inputs()) {
+                let committed = self.views().map(|(_, committed)| committed);
+                tensors.iter_mut().zip(committed).for_each(|(tensor, committed)| {
+                    if committed {
+                        commit(tensor);
+                    }
+                });
+                claim.input = StatedInput::Mixed(tensors);
+            }
+            for (at, output) in claim.outputs.iter_mut().enumerate() {
+                if self.visibilities.commits_output(at) {
+                    commit(output);
+                }
+            }
+        }
+        statement
+    }
+
+    /// Whether some inputs are committed.
+    pub(crate) fn commits_inputs(&self) -> bool {
+        self.visibilities.inputs.contains(&Visibility::Committed)
+    }
+
+    /// The name of the input of each integer tensor, and whether it is committed.
+    pub(crate) fn views(&self) -> impl Iterator<Item = (&str, bool)> {
+        let inputs = self.interface.inputs.iter().enumerate();
+        inputs.flat_map(|(at, port)| {
+            let committed = self.visibilities.commits_input(at);
+            port.views.iter().map(move |_| (port.name.as_str(), committed))
+        })
+    }
+
     /// Digest of the whole key: the identity of a model for everybody who verifies.
     pub fn digest(&self) -> [u8; 32] {
         Blake2s256::digest(self.to_bytes()).into()
@@ -140,9 +212,13 @@ impl ModelKey {
     /// Writes the key.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Self::MAGIC.to_vec();
-        bytes.push(Self::VERSION);
-        bytes
-            .extend(postcard::to_stdvec(self).expect("a key holds nothing that cannot be written"));
+        let committing = !self.visibilities.is_public();
+        bytes.push(if committing { Self::COMMITTING } else { Self::PUBLIC });
+        let written = "a key holds nothing that cannot be written";
+        bytes.extend(postcard::to_stdvec(self).expect(written));
+        if committing {
+            bytes.extend(postcard::to_stdvec(&self.visibilities).expect(written));
+        }
         bytes
     }
 
@@ -154,13 +230,19 @@ impl ModelKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let versioned = bytes.strip_prefix(&Self::MAGIC).ok_or(KeyError::Magic)?;
         let (&found, payload) = versioned.split_first().ok_or(KeyError::Magic)?;
-        if found != Self::VERSION {
+        if ![Self::PUBLIC, Self::COMMITTING].contains(&found) {
             return Err(KeyError::Version { found });
         }
         if bytes.len() > KEY_BYTES_MAX {
             return Err(KeyError::Inconsistent("it has more than 4 MiB"));
         }
-        let (key, rest) = postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
+        let (mut key, mut rest) =
+            postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
+        key.visibilities = Visibilities::public(&key.interface);
+        if found == Self::COMMITTING {
+            (key.visibilities, rest) =
+                postcard::take_from_bytes(rest).map_err(KeyError::Damaged)?;
+        }
         if !rest.is_empty() {
             return Err(KeyError::Inconsistent("bytes follow its end"));
         }
@@ -180,14 +262,19 @@ impl ModelKey {
             return wrong(what);
         }
         self.interface.check()?;
+        self.visibilities.check(&self.interface)?;
         if !self.interface.has_room_for_names(self.batch) {
             return wrong(
                 "the names of a batch's inputs, outputs and classes take more than 64 MiB",
             );
         }
-        let io = self.chips.iter().filter(|chip| matches!(chip, AnyChip::Io(_))).count();
-        if io != 1 {
+        let count = |is: fn(&AnyChip) -> bool| self.chips.iter().filter(|chip| is(chip)).count();
+        if count(|chip| matches!(chip, AnyChip::Io(_))) != 1 {
             return wrong("there is not exactly one chip of public values");
+        }
+        let hashes = count(|chip| matches!(chip, AnyChip::Hash(_)));
+        if hashes != usize::from(!self.visibilities.is_public()) {
+            return wrong("its chips hash other inputs and outputs than it commits to");
         }
         Ok(())
     }

@@ -2,10 +2,12 @@
 
 mod air;
 mod chips;
+mod commitment;
 mod field;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
+mod poseidon;
 mod preset;
 mod proof;
 mod proof_shape;
@@ -21,6 +23,7 @@ mod statement;
 mod transcript;
 mod verify;
 
+pub use commitment::{SALT_BYTES, Salt, commit};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;

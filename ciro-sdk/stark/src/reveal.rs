@@ -4,8 +4,8 @@
 //! polynomial through them: one equation for a query, four for the out-of-domain point. A column
 //! with no more unknown rows than that is solved for.
 
-use ciro_model::Tensor;
-use ciro_model::integer::{Claim, Statement};
+use ciro_model::integer::{Claim, Committing, Context, Statement};
+use ciro_model::{Interface, Tensor};
 use num_traits::{One, Zero};
 use stwo::core::channel::{Channel as _, MerkleChannel as _};
 use stwo::core::circle::CirclePoint;
@@ -19,12 +19,13 @@ use stwo::prover::poly::circle::CircleEvaluation;
 
 use crate::air::{Challenges, Chip as _, Shape};
 use crate::chips::AnyChip;
+use crate::commitment::{SALT_BYTES, Salt};
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
-use crate::prover::TensorProver;
 use crate::prover::tests::models;
+use crate::prover::{Plan, TensorProver};
 use crate::transcript::{Transcript, Trees, open_transcript};
 use crate::verify::openings::query_positions;
 
@@ -186,4 +187,23 @@ fn proofs_of_small_models_reveal_the_weights_to_whoever_knows_nothing_of_the_lay
     let [weights, _] = truth(&statement);
     assert_eq!(found[..weights.len()], weights);
     assert!(found[weights.len()..].iter().all(|&weight| weight == 0));
+}
+
+/// The statement holds a commitment, and the input comes out of the columns all the same.
+#[test]
+fn a_committed_input_is_as_easy_to_compute_as_a_public_one() {
+    let model = models::dense();
+    let (all, none) = (Committing::All, Committing::Nothing);
+    let visibilities = Interface::of(&model).visibilities(&all, &none).unwrap();
+    let plan = Plan::showing(model.clone(), Preset::Standard, 1, visibilities).unwrap();
+    let (prover, inputs) = (plan.commit(), models::inputs(&model, 7));
+    let salt = [Salt::from_bytes([9; SALT_BYTES])];
+    let (statement, proof) =
+        prover.prove_committed(std::slice::from_ref(&inputs), Context::NONE, &salt).unwrap();
+    assert!(statement.claims[0].input.public().is_none());
+    let seen = Seen::of(prover.key().clone(), &statement, proof);
+    let (log_size, [_, witness]) = seen.contraction();
+    let [_, input] = truth(&Statement::of(vec![Claim::public(inputs, vec![])]));
+    let found = solve(seen.equations([1, witness], log_size, input.len()), input.len());
+    assert_eq!(found, Some(input));
 }

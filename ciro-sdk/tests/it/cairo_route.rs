@@ -101,7 +101,7 @@ fn forgeries_are_refused(model: &Model, key: &Key, bundle: &ProofBundle) {
         change(&mut statement);
         verify(&bundle.clone().with_statement(&statement), key).unwrap_err()
     };
-    let output = refused(&|s| s.claims[0].outputs[0].data_mut()[0] ^= 1);
+    let output = refused(&|s| s.claims[0].outputs[0].public_mut().unwrap().data_mut()[0] ^= 1);
     assert_eq!(
         (output.check(), said(&output)),
         (Check::PublicValues, "the proof states another output".to_owned())
@@ -139,8 +139,8 @@ fn what_a_route_cannot_do_is_refused_before_it_proves() {
     assert!(matches!(batch, ProveError::Batch { batch: 2, .. }), "{batch}");
     let preset = refused(ProveSettings { preset: Preset::Compact, ..cairo() });
     assert!(matches!(preset, ProveError::Preset { preset: Preset::Compact, .. }), "{preset}");
-    let commit = refused(ProveSettings { commit_input: true, ..ProveSettings::default() });
-    assert!(matches!(commit, ProveError::CommitInput(Route::Tensor)), "{commit}");
+    let commit = refused(ProveSettings { commit_output: true, ..cairo() });
+    assert!(matches!(commit, ProveError::CommitOutput(Route::Cairo)), "{commit}");
 
     let settings = ProveSettings { max_memory_bytes: Some(1 << 30), ..cairo() };
     let memory = Prover::new(&model, &settings).unwrap().prove(&samples[..1]).unwrap_err();

@@ -9,7 +9,7 @@ use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
     BundleError, Check, Claim, CompileSettings, Context, FloatModel, InputCheck, InputMismatch,
     Key, Model, OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
-    SampleMismatch, StatedInput, Statement, Tensor, VerifyError, verify,
+    SampleMismatch, StatedInput, StatedTensor, Statement, Tensor, VerifyError, verify,
 };
 
 /// `y = [1, 2] . x + 3` of one number in [-9, 9], and a proof for x = 4.
@@ -41,7 +41,7 @@ fn held(statement: &Statement) -> usize {
     };
     let claim = |claim: &Claim| {
         let input = claim.input.public().unwrap_or_default().iter().map(tensor).sum::<usize>();
-        input + claim.outputs.iter().map(tensor).sum::<usize>()
+        input + claim.public_outputs().map(tensor).sum::<usize>()
     };
     statement.claims.capacity() * size_of::<Claim>()
         + statement.claims.iter().map(claim).sum::<usize>()
@@ -106,9 +106,10 @@ fn claims_of_other_shapes_are_refused_before_memory_is_made() {
     let wide = Tensor::new(vec![1, 1 << 20], vec![0; 1 << 20]).unwrap();
     let input = refused(&|claim| claim.input = StatedInput::Public(vec![wide.clone()]));
     assert!(matches!(input, VerifyError::Statement(BundleError::OtherShape(_))), "{input}");
-    let output = refused(&|claim| claim.outputs = vec![wide.clone()]);
+    let output = refused(&|claim| claim.outputs = vec![StatedTensor::Public(wide.clone())]);
     assert!(matches!(output, VerifyError::Statement(BundleError::OtherShape(_))), "{output}");
-    let more = refused(&|claim| claim.outputs = vec![Tensor::scalar(0); 60_000]);
+    let scalar = StatedTensor::Public(Tensor::scalar(0));
+    let more = refused(&|claim| claim.outputs = vec![scalar.clone(); 60_000]);
     let count = BundleError::Count { at: 108, expected: 1, found: 60_000 };
     assert_eq!(more, VerifyError::Statement(count));
     let committed = refused(&|claim| claim.input = StatedInput::Committed([0; 32]));

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "cairo")]
 mod cairo_route;
+mod commitments;
 mod hostile_bundles;
 mod memory;
 mod mutations;

@@ -56,7 +56,8 @@ fn proofs_that_state_other_integers_have_other_digests_and_do_not_hold() {
     };
     let (input, output) = changed(|claim| claim.input.public_mut().unwrap()[0].data_mut()[0] ^= 1);
     assert!(input != of_input && output == of_output);
-    let (input, output) = changed(|claim| claim.outputs[0].data_mut()[0] ^= 1);
+    let (input, output) =
+        changed(|claim| claim.outputs[0].public_mut().unwrap().data_mut()[0] ^= 1);
     assert!(input == of_input && output != of_output);
 }
 

@@ -49,7 +49,7 @@ fn proves(model: &str) {
     verified.samples[0].check_inputs(&key, &samples[1]).unwrap_err();
 
     let mut statement = bundle.statement(&key).unwrap();
-    statement.claims[0].outputs[0].data_mut()[0] ^= 1;
+    statement.claims[0].outputs[0].public_mut().unwrap().data_mut()[0] ^= 1;
     let forged = bundle.with_statement(&statement);
     assert!(matches!(verify(&forged, &key), Err(VerifyError::Invalid { .. })), "{model}");
 }

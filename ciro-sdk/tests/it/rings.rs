@@ -126,7 +126,9 @@ fn entries_are_what_they_say() {
     let mislabelled = changed(1 + 1 + 8, 2);
     let (announced, held) = (kind(Preset::Standard, 2), kind(Preset::Standard, 1));
     assert_eq!(mislabelled, KeyRingError::Mislabelled { entry: 0, announced, held });
-    assert_eq!(changed(1 + 1 + 8 + 4, 1), KeyRingError::Mode { entry: 0, mode: 1 });
+    let mode = |value| changed(1 + 1 + 8 + 4, value);
+    assert_eq!(mode(1), KeyRingError::OtherMode(0));
+    assert_eq!(mode(2), KeyRingError::Mode { entry: 0, mode: 2 });
     let preset = changed(2, b'S');
     assert_eq!(preset, KeyRingError::Preset { entry: 0, name: "Standard".to_owned() });
     let other_route = changed(0, 1);

@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(verified.samples.len(), APPLICANTS);
 
         let mut statement = proof.statement(&key).unwrap();
-        statement.claims[0].outputs[1].data_mut()[0] -= 1;
+        statement.claims[0].outputs[1].public_mut().unwrap().data_mut()[0] -= 1;
         let forged = proof.with_statement(&statement);
         regulator(&key, &forged.to_bytes()).unwrap_err();
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use ciro_model::Tensor;
-use ciro_model::integer::{Claim, Statement};
+use ciro_model::integer::{Claim, StatedInput, StatedTensor, Statement};
 use ciro_stark::{ModelKey, Policy, Proof, verify};
 
 /// Positions of a proof at which a bit is flipped, spread over all of it.
@@ -28,17 +28,30 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A golden statement: for every sample its input tensors, then its output tensors, shown or stated
+/// one by one.
+fn statement(bytes: &[u8], committing: bool) -> anyhow::Result<Statement> {
+    if committing {
+        let claims: Vec<[Vec<StatedTensor>; 2]> = postcard::from_bytes(bytes)?;
+        let claim = |[inputs, outputs]: [Vec<StatedTensor>; 2]| Claim {
+            input: StatedInput::Mixed(inputs),
+            outputs,
+        };
+        return Ok(Statement::of(claims.into_iter().map(claim).collect()));
+    }
+    let claims: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(bytes)?;
+    let claims = claims.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
+    Ok(Statement::of(claims.collect()))
+}
+
 /// Checks that a golden proof verifies, and that none does in which a bit is flipped.
 fn check(key: &Path) -> anyhow::Result<()> {
     let read = |ending| {
         let path = key.with_extension(ending);
         std::fs::read(&path).with_context(|| format!("{}", path.display()))
     };
-    // For every sample its input tensors, then its output tensors.
-    let claims: Vec<[Vec<Tensor<i32>>; 2]> = postcard::from_bytes(&read("statement")?)?;
-    let claims = claims.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
-    let statement = Statement::of(claims.collect());
     let (proof, key) = (read("proof")?, ModelKey::from_bytes(&read("key")?)?);
+    let statement = statement(&read("statement")?, !key.visibilities().is_public())?;
     // Golden models are small: it is their presets' security that is measured elsewhere.
     let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
     let verdict = |bytes: &[u8]| -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod child;
+mod network;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -20,10 +21,15 @@ pub(crate) use accuracy::Accuracy;
 
 /// Arguments of `ciro bench`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Every model is proven in a process of its own, with inputs.npz (or input_0.json) beside it; where expected.npz lies there too,\n\
-outputs are compared with it. Times are the best of all runs: proving includes the run of the model, the key is made before.")]
+outputs are compared with it. Times are the best of all runs: proving includes the run of the model, the key is made before."
+)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// ONNX files, compiled models, or folders that hold model.onnx [default: the folders of
     /// examples/models]
     #[arg(value_name = "MODEL")]
@@ -38,6 +44,12 @@ pub(crate) struct Args {
     /// Measure one compiled model in this process, on this input
     #[arg(long, value_name = "INPUT", hide = true)]
     in_process: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Measure a network: how many jobs, how fast, how evenly
+    Network(network::Args),
 }
 
 /// The measurements of all models.
@@ -98,6 +110,9 @@ struct Prediction {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    if let Some(What::Network(args)) = &args.what {
+        return network::run(args, context);
+    }
     if let Some(input) = &args.in_process {
         return child::run(args, input, context);
     }
@@ -160,12 +175,8 @@ fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) 
 /// The models to measure: those named, or all of `examples/models` that are not there to be
 /// refused.
 fn models(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let inside = |path: &PathBuf| match path.is_dir() {
-        true => path.join("model.onnx"),
-        false => path.clone(),
-    };
     if !named.is_empty() {
-        return Ok(named.iter().map(inside).collect());
+        return Ok(named.iter().map(|path| inside(path)).collect());
     }
     let folder = Path::new("examples/models");
     let entries = std::fs::read_dir(folder).map_err(|_| {
@@ -187,6 +198,14 @@ fn models(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
         bail!("`{}` holds no models", folder.display());
     }
     Ok(models)
+}
+
+/// The model of a folder.
+fn inside(path: &Path) -> PathBuf {
+    match path.is_dir() {
+        true => path.join("model.onnx"),
+        false => path.to_owned(),
+    }
 }
 
 /// The name of a model: its folder's for `model.onnx`, else its file's.

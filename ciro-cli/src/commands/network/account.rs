@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Body, Transfer};
-use ciro_sdk::client::Home;
+use ciro_sdk::client::{Home, Session};
 use serde::Serialize;
 
-use super::{NetworkArgs, Session, block_on, passphrase};
+use super::{NetworkArgs, block_on, passphrase};
 use crate::context::{Context, Status};
 use crate::ui::{BOLD, DIM};
 
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         }
         Action::Show { address, network } => {
             let balance = block_on(async {
-                let session = Session::open(network).await?;
+                let session = network.open().await?;
                 let address = match address {
                     Some(address) => *address,
                     None => session.key()?.address(),
@@ -124,7 +124,7 @@ pub(crate) fn faucet(args: &FaucetArgs, context: &Context) -> Result<Status> {
 
 fn pay(network: &NetworkArgs, body: Body, context: &Context) -> Result<()> {
     let balance = block_on(async {
-        let session = Session::open(network).await?;
+        let session = network.open().await?;
         let key = session.key()?;
         let done = session.client.execute(&key, body).await?;
         balance(&session, key.address(), Some((done.id.to_string(), done.receipt.fee))).await

@@ -6,7 +6,7 @@ use anyhow::Result;
 use ciro_sdk::client::{Client, Home, Network};
 use serde::Serialize;
 
-use super::{Session, block_on};
+use super::block_on;
 use crate::context::{Context, Status};
 use crate::ui::DIM;
 
@@ -67,9 +67,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             })?
         }
         Action::Show(args) => block_on(async {
-            let session = Session::open(args).await?;
-            let url = args.node.as_deref().unwrap_or(&session.network.url);
-            report(&session.client, url).await
+            let session = args.open().await?;
+            report(&session.client, session.url()).await
         })?,
     };
     let text = format!(

@@ -1,11 +1,11 @@
 //! `ciro deploy`
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ciro_protocol::amount::Amount;
-use ciro_sdk::client::Deployment;
+use ciro_sdk::client::{self, Deployment};
 use serde::Serialize;
 
-use super::{NetworkArgs, Session, block_on};
+use super::{NetworkArgs, block_on};
 use crate::args::{KindArgs, ModelArgs};
 use crate::context::{Context, Status};
 use crate::model::{self, Purpose};
@@ -55,10 +55,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let bytes = model.to_bytes();
     let name = match &args.name {
         Some(name) => name.clone(),
-        None => default_name(&args.model.path)?,
+        None => client::default_name(&args.model.path)?,
     };
     let deployed = block_on(async {
-        let session = Session::open(&args.network).await?;
+        let session = args.network.open().await?;
         let key = session.key()?;
         let deployment = Deployment {
             model: &bytes,
@@ -90,15 +90,4 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     }
     context.ui.result(&report, &text)?;
     Ok(Status::Done)
-}
-
-/// The name of the folder for a file that is called `model`, else that of the file.
-fn default_name(path: &std::path::Path) -> Result<String> {
-    let path = path.canonicalize().with_context(|| format!("`{}`", path.display()))?;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = path.parent().and_then(|folder| folder.file_name());
-    Ok(match folder {
-        Some(folder) if stem == "model" => folder.to_string_lossy().into_owned(),
-        _ => stem,
-    })
 }

@@ -12,7 +12,7 @@ use ciro_sdk::client::{Job, Settled};
 use ciro_sdk::{KeyRing, OutputFile, Policy};
 use serde::Serialize;
 
-use super::{NetworkArgs, Session, block_on};
+use super::{NetworkArgs, block_on};
 use crate::commands::outputs;
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BOLD, DIM, GOOD};
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     match &args.action {
         Action::List(network) => {
             let jobs = block_on(async {
-                let session = Session::open(network).await?;
+                let session = network.open().await?;
                 let address = session.key()?.address();
                 Ok(session.client.jobs_of(address, None).await?.items)
             })?;
@@ -81,9 +81,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             context.ui.result(&Jobs { jobs }, &text)?;
         }
         Action::Status(job) => {
-            let info = block_on(async {
-                Ok(Session::open(&job.network).await?.client.job_info(job.job).await?)
-            })?;
+            let info =
+                block_on(async { Ok(job.network.open().await?.client.job_info(job.job).await?) })?;
             context.ui.result(&info, &line(&info))?;
         }
         Action::Watch(job) => {
@@ -94,7 +93,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         Action::Receipt { job, output } => {
             let file = OutputFile::create(output)?;
             let proof = block_on(async {
-                let session = Session::open(&job.network).await?;
+                let session = job.network.open().await?;
                 session.client.job_info(job.job).await?;
                 Ok(session.client.receipt(job.job, Duration::from_secs(60)).await?)
             })?;
@@ -104,7 +103,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         }
         Action::Cancel(job) => {
             let info = block_on(async {
-                let session = Session::open(&job.network).await?;
+                let session = job.network.open().await?;
                 session.client.cancel(&session.key()?, job.job).await?;
                 Ok(session.client.job_info(job.job).await?)
             })?;
@@ -137,7 +136,7 @@ fn state(state: JobState) -> &'static str {
 
 async fn watch(job: &JobArgs, context: &Context) -> Result<JobInfo> {
     const PATIENCE: Duration = Duration::from_secs(3600);
-    let session = Session::open(&job.network).await?;
+    let session = job.network.open().await?;
     let (begun, mut told) = (Instant::now(), None);
     loop {
         let info = session.client.job_info(job.job).await?;
@@ -171,7 +170,7 @@ fn result(
     let file = OutputFile::create(output)?;
     let ring = KeyRing::load(keys)?;
     let Settled { bundle, verified, .. } = block_on(async {
-        let session = Session::open(&job.network).await?;
+        let session = job.network.open().await?;
         let info = session.client.job_info(job.job).await?;
         let key = ring.keys().find(|key| info.order.key == key.digest().into());
         let key = key.cloned().ok_or_else(|| {

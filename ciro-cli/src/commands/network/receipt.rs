@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::receipt::{Outcome, Receipt};
 use ciro_protocol::wire::Message as _;
-use ciro_sdk::client::{Home, Network, check_result};
-use ciro_sdk::{KeyRing, MAX_BUNDLE_BYTES, Policy, files};
+use ciro_sdk::client::{Certified, Home, Network, verify_receipt};
+use ciro_sdk::{KeyRing, MAX_BUNDLE_BYTES, error_chain, files};
 use serde::Serialize;
 
-use super::explained;
 use crate::context::{Context, Status};
 use crate::ui::{BAD, BOLD, DIM, GOOD};
 
@@ -52,25 +51,16 @@ const RECEIPT_BYTES_MAX: u64 = ReceiptProof::BYTES_MAX as u64;
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let genesis = match &args.genesis {
         Some(path) => Network::read_genesis(path)?,
-        None => Home::of_user()?.network().map_err(explained)?.1,
+        None => Home::of_user()?.network()?.1,
     };
     let bytes = files::read(&args.receipt, RECEIPT_BYTES_MAX)?;
     let bundle = args.proof.as_ref().map(|path| files::read(path, MAX_BUNDLE_BYTES)).transpose()?;
     let keys = args.key.as_deref().map(KeyRing::load).transpose()?;
-    let checked = ReceiptProof::from_bytes(&bytes).map_err(anyhow::Error::from).and_then(|proof| {
-        let height = proof.verify(&genesis)?;
-        if let (Some(bundle), Some(keys)) = (&bundle, &keys) {
-            let receipt = &proof.receipt;
-            let key = keys.keys().find(|key| receipt.key == key.digest().into());
-            let key = key.context("the key file has no key of the receipt's proof")?;
-            let ordered = (receipt.job, receipt.input);
-            check_result(ordered, key, receipt, (bundle, &Policy::default()))?;
-        }
-        Ok((height, proof.receipt))
-    });
+    let against = keys.as_ref().zip(bundle.as_deref());
+    let checked = verify_receipt(&genesis, &bytes, against);
     let proof = bundle.is_some();
     match checked {
-        Ok((height, receipt)) => {
+        Ok(Certified { height, receipt }) => {
             let text = describe(&receipt, height, proof);
             let (height, receipt) = (Some(height), Some(receipt));
             let report = Report { valid: true, height, receipt, proof, error: None };
@@ -78,7 +68,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             Ok(Status::Done)
         }
         Err(error) => {
-            let error = format!("{error:#}");
+            let error = error_chain(&error);
             let text = format!("{BAD}invalid{BAD:#}  {}\n", ciro_sdk::printable(&error));
             let error = Some(error);
             let report = Report { valid: false, height: None, receipt: None, proof, error };

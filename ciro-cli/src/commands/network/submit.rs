@@ -7,14 +7,13 @@ use anyhow::{Context as _, Result};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{JobInfo, JobState};
 use ciro_protocol::id::{ModelId, ProviderId};
-use ciro_protocol::order::Mode;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::wire::Message as _;
-use ciro_sdk::client::{Settled, Submission, Terms};
+use ciro_sdk::client::{Settled, Submission, Terms, Wish};
 use ciro_sdk::{InputStatement, Key, OutputFile, Policy};
 use serde::Serialize;
 
-use super::{NetworkArgs, Session, block_on};
+use super::{NetworkArgs, block_on};
 use crate::args::{ModelArgs, RouteArgs};
 use crate::commands::outputs;
 use crate::context::{Context, Status};
@@ -53,6 +52,17 @@ pub(crate) struct TermArgs {
     /// Give the job to this provider at once, at its own price
     #[arg(long, value_name = "PROVIDER")]
     direct: Option<u32>,
+}
+
+impl TermArgs {
+    fn wish(&self) -> Wish {
+        Wish {
+            model: self.model_id,
+            price_min: self.price_min,
+            price_max: self.price_max,
+            direct: self.direct.map(ProviderId),
+        }
+    }
 }
 
 /// Arguments of `ciro submit`.
@@ -139,25 +149,6 @@ fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
     Ok(Prepared { key, input })
 }
 
-async fn terms(session: &Session, args: &TermArgs, key: &Key) -> Result<(ModelId, Terms)> {
-    let info = match args.model_id {
-        Some(id) => session.client.model(id).await?,
-        None => session.client.model_of_key(key).await?,
-    };
-    let mut terms = session.client.quote(key.class(), info.listing.price_hint).await?;
-    if let Some(provider) = args.direct {
-        terms.mode = Mode::Direct(ProviderId(provider));
-    }
-    if let Some(most) = args.price_max {
-        terms.price_max = most;
-        terms.price_min = terms.price_min.min(most);
-    }
-    if let Some(least) = args.price_min {
-        terms.price_min = least;
-    }
-    Ok((info.card.id(), terms))
-}
-
 fn submission<'a>(prepared: &'a Prepared, (model, terms): (ModelId, Terms)) -> Submission<'a> {
     Submission {
         model,
@@ -176,11 +167,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let prepared = prepare(&args.order, context)?;
     let patience = Duration::from_secs(args.patience);
     let (report, bundle, certificate) = block_on(async {
-        let session = Session::open(&args.order.network).await?;
+        let session = args.order.network.open().await?;
         let account = session.key()?;
         let begun = Instant::now();
         let passed = || begun.elapsed().as_secs_f64() * 1e3;
-        let terms = terms(&session, &args.order.terms, &prepared.key).await?;
+        let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
         let ordered = submission(&prepared, terms);
         let job = session.client.submit(&account, &ordered).await?;
         let mut stages = Stages { opened: passed(), ..Stages::default() };
@@ -284,9 +275,9 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
     let prepared = prepare(&args.order, context)?;
     let order = block_on(async {
-        let session = Session::open(&args.order.network).await?;
+        let session = args.order.network.open().await?;
         let account = session.key()?;
-        let terms = terms(&session, &args.order.terms, &prepared.key).await?;
+        let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
         let order = session.client.order(&account, &submission(&prepared, terms)).await?;
         session.client.upload(&prepared.input.to_bytes()).await?;
         Ok(order)
@@ -333,8 +324,8 @@ pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
     let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
     let key = model.key(&args.route.settings(1, context.max_memory))?;
     let (id, terms) = block_on(async {
-        let session = Session::open(&args.network).await?;
-        terms(&session, &args.terms, &key).await
+        let session = args.network.open().await?;
+        Ok(session.client.terms(&key, &args.terms.wish()).await?)
     })?;
     let Terms { price_min, price_max, collateral, .. } = terms;
     let class = key.class().name();

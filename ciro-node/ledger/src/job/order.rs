@@ -10,6 +10,7 @@ use ciro_protocol::sign::Address;
 
 use super::{Job, State};
 use crate::block::{Ledger, Stop};
+use crate::mutation::Mutation;
 use crate::state::{JOBS, JobRecord, MODELS, PROVIDERS, Phase, TimerKind};
 
 impl Ledger<'_> {
@@ -46,6 +47,11 @@ impl Ledger<'_> {
                 let named = self.state.get(PROVIDERS, &provider)?;
                 let named = named.ok_or(Refusal::ProviderUnknown)?;
                 self.eligible(&job, provider, &named)?;
+                // Nobody but the provider puts its bond at stake: by a claim, or by these terms.
+                let terms = named.asks.direct.ok_or(Refusal::DirectNotOffered)?;
+                if !terms.admit(order, self.chain.time_ms) && !Mutation::DirectOnAnyTerms.chosen() {
+                    return Err(Refusal::DirectTermsUnmet.into());
+                }
                 let ask = named.asks.price(job.record.class).ok_or(Refusal::ClassNotOffered)?;
                 if ask > order.offer.price_max {
                     return Err(Refusal::AskAbovePrice.into());

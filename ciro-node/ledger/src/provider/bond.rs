@@ -8,6 +8,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{AddBond, Unbond};
 
 use crate::block::{Ledger, Stop};
+use crate::mutation::Mutation;
 use crate::state::{PROVIDERS, TimerKind};
 
 impl Ledger<'_> {
@@ -22,8 +23,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Takes out of the bond what no job has locked. It comes to the account when the unbonding
-    /// period is over.
+    /// Takes out of the bond of a provider that holds no job. It comes to the account when the
+    /// unbonding period is over.
     pub(crate) fn unbond(&mut self, account: Address, body: &Unbond) -> Result<(), Stop> {
         let (provider, record) = self.provider_of(account)?;
         if body.amount.is_zero() {
@@ -31,6 +32,10 @@ impl Ledger<'_> {
         }
         if record.jailed_until_ms.is_some() {
             return Err(Refusal::ProviderJailed.into());
+        }
+        // A fraud costs a part of the bond, and what unbonds is out of reach.
+        if record.held > 0 && !Mutation::UnbondWhileHeld.chosen() {
+            return Err(Refusal::ProviderHolds.into());
         }
         let (from, to) = (Purse::Bond(provider), Purse::Unbonding(provider));
         if self.balance(from)? < body.amount {

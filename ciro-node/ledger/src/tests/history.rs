@@ -199,7 +199,8 @@ fn of_members() -> Vec<(&'static str, Vec<Refusal>)> {
     use Refusal as R;
     let own = vec![R::ModelUnknown, R::NotOwner, R::ModelRetired];
     let model = vec![R::NotOwner, R::NoKeys, R::RouteClosed, R::ModelTooLarge, R::ModelExists];
-    let unbond = vec![R::ProviderUnknown, R::ZeroAmount, R::ProviderJailed, R::BondLocked];
+    let unbond =
+        vec![R::ProviderUnknown, R::ZeroAmount, R::ProviderJailed, R::ProviderHolds, R::BondLocked];
     vec![
         ("transfer", vec![R::ZeroAmount, R::InsufficientFunds]),
         ("faucet", vec![R::FaucetTaken, R::FaucetDry]),
@@ -230,6 +231,8 @@ fn of_jobs() -> Vec<(&'static str, Vec<Refusal>)> {
         R::InputTooLarge,
         R::InsufficientFunds,
         R::AskAbovePrice,
+        R::DirectNotOffered,
+        R::DirectTermsUnmet,
     ];
     let ended = [R::JobUnknown, R::JobClaimed, R::JobSettled, R::JobRefunded];
     let claim = with(&ended, &[R::WrongAttempt, R::DeadlinePassed, R::FailedBefore]);

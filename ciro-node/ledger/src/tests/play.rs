@@ -5,7 +5,7 @@ use ciro_protocol::event::Purse;
 use ciro_protocol::id::{InputDigest, JobId, KeyDigest, ModelId, OutputDigest, ProviderId};
 use ciro_protocol::model::Listing;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
 use ciro_protocol::sign::Signature;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
@@ -191,7 +191,13 @@ impl Play<'_> {
         };
         let capacity = u16::try_from(1 + self.dice.below(4)).unwrap();
         let capacity = self.dice.usually(capacity, 5);
-        Asks { prices: List::new(prices).unwrap(), capacity }
+        let direct = DirectTerms {
+            collateral_max: units(self.dice.usually(1_500, 300)),
+            lease_min_ms: self.dice.usually(2_000, 9_000),
+            input_bytes_max: self.dice.usually(1_000, 999),
+        };
+        let direct = (!self.dice.one_in(4)).then_some(direct);
+        Asks { prices: List::new(prices).unwrap(), capacity, direct }
     }
 
     fn register_provider(&mut self) -> Body {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ciro_protocol::batch::{Batch, SignedBatch};
 use ciro_protocol::blob::BlobId;
@@ -84,10 +85,28 @@ fn signed_batch(txs: Vec<SignedTx>, mut attachments: Vec<BlobId>) -> SignedBatch
     Signed::new(body, &SecretKey::from_seed(b"validator")).unwrap()
 }
 
+/// Proofs for tests, whose verifications are counted.
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl ProofSystem for Counted {
+    fn facts(&self, verifier: u8, bytes: &[u8]) -> Result<KeyFacts, Refused> {
+        Words.facts(verifier, bytes)
+    }
+
+    fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Words.verify(verifier, key, bundle)
+    }
+}
+
 fn judged(shelf: &Shelf, batch: &SignedBatch) -> Result<(), Invalid> {
+    judged_by(&Words, shelf, batch)
+}
+
+fn judged_by(proofs: &dyn ProofSystem, shelf: &Shelf, batch: &SignedBatch) -> Result<(), Invalid> {
     let spec = spec();
-    let judges =
-        Judges { chain: chain(), spec: &spec, submitters: &One, blobs: shelf, proofs: &Words };
+    let judges = Judges { chain: chain(), spec: &spec, submitters: &One, blobs: shelf, proofs };
     validate(&judges, batch, &mut KeyCache::new(4))
 }
 
@@ -154,6 +173,25 @@ fn a_report_needs_the_providers_own_signature() {
     let attachments = vec![broken.proven.key_blob, broken.proven.bundle];
     let batch = signed_batch(vec![sign(5, Body::ReportFraud(framed))], attachments);
     assert!(matches!(judged(&shelf, &batch), Err(Invalid::Report { .. })));
+}
+
+#[test]
+fn a_report_that_nobody_signed_costs_no_verification_and_needs_no_blob() {
+    let mut shelf = Shelf::default();
+    let broken = proof(&mut shelf, b"nonsense");
+    let attachments = vec![broken.proven.key_blob, broken.proven.bundle];
+    let honest = report(&broken);
+    let Body::ReportFraud(mut framed) = honest.clone() else { unreachable!() };
+    framed.submitted.attempt += 1;
+    for (body, verifications) in [(Body::ReportFraud(framed), 0), (honest, 1)] {
+        let batch = signed_batch(vec![sign(5, body)], attachments.clone());
+        let counted = Counted::default();
+        let verdict = judged_by(&counted, &shelf, &batch);
+        assert_eq!(counted.0.load(Ordering::Relaxed), verifications, "{verdict:?}");
+        let unseen = judged(&Shelf::default(), &batch);
+        let unavailable = matches!(unseen, Err(Invalid::Unavailable(_)));
+        assert_eq!(unavailable, verifications == 1, "{unseen:?}");
+    }
 }
 
 #[test]

@@ -165,10 +165,12 @@ fn judge_body(
             check_keys(judges, body).map_err(|source| Invalid::Key { tx, source })
         }
         Body::ReportFraud(body) => {
-            let signed = body.signed().verify(judges.chain, keys).is_ok();
+            // The signature first: a proof that nobody signed is not worth a look.
+            let signed = body.signed().verify(judges.chain, keys);
+            signed.map_err(|_| Invalid::Report { tx })?;
             match judge(judges, &body.submitted.proven)? {
-                Err(_) if signed => Ok(()),
-                _ => Err(Invalid::Report { tx }),
+                Err(_) => Ok(()),
+                Ok(()) => Err(Invalid::Report { tx }),
             }
         }
         _ => Ok(()),

@@ -2,7 +2,7 @@
 
 mod rules;
 mod schedule;
-mod world;
+pub(crate) mod world;
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::blob::BlobId;
@@ -55,6 +55,9 @@ pub(crate) fn settings(model: ModelId) -> Settings {
         memory_mb: 100,
         cells_per_s: 1 << 10,
         price_per_gcell: units(150 << 20),
+        collateral_max: Amount::SUPPLY,
+        input_bytes_max: 1 << 28,
+        bytes_per_s: 1 << 30,
         models: [(KeyDigest([1; 32]), served)].into(),
         listen_only: false,
         validity_ms: 4_000,

@@ -25,7 +25,7 @@ fn each_reason_not_to_claim_has_its_name() {
     let situation =
         Situation { head: Some(head(1, 10_000)), busy: 0, claiming: units(0), draining: false };
     type Change = fn(&mut Settings, &mut JobOrder, &mut Situation);
-    let cases: [(Change, Result<(), Denial>); 18] = [
+    let cases: [(Change, Result<(), Denial>); 21] = [
         (|_, _, _| {}, Ok(())),
         (|it, _, _| it.listen_only = true, Err(Denial::ListenOnly)),
         (|_, _, it| it.draining = true, Err(Denial::Draining)),
@@ -38,6 +38,9 @@ fn each_reason_not_to_claim_has_its_name() {
         (|_, it, _| it.model = ModelId([2; 32]), Err(Denial::NotServed)),
         (|it, _, _| it.memory_mb = 99, Err(Denial::Memory)),
         (|_, it, _| it.offer.lease_ms = 1_499, Err(Denial::Lease)),
+        (|it, _, _| it.bytes_per_s = 0, Err(Denial::Lease)),
+        (|it, _, _| it.collateral_max = units(49), Err(Denial::Collateral)),
+        (|_, it, _| it.input.bytes = (1 << 28) + 1, Err(Denial::Input)),
         (|it, _, _| it.cells_per_s = 0, Err(Denial::Lease)),
         (|_, it, _| it.offer.deadline_ms = 11_499, Err(Denial::Deadline)),
         (|_, it, _| it.offer.price_max = units(149), Err(Denial::PriceMax)),

@@ -17,7 +17,7 @@ use ciro_protocol::event::{Event, Purse};
 use ciro_protocol::id::{Chain, JobId, KeyDigest, ModelId, ProviderId, SubmitterId};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::order::{Class, JobOrder, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
 use ciro_protocol::receipt::TxReceipt;
 use ciro_protocol::sign::{Address, SecretKey, Signature, Signed};
 use ciro_protocol::text::Text;
@@ -91,7 +91,12 @@ impl Chronicle {
                 memory_mb: 1_000,
             };
             let asks = List::new(vec![Ask { class: Class::Xs, price: units(200) }]).unwrap();
-            let asks = Asks { prices: asks, capacity: 8 };
+            let direct = DirectTerms {
+                collateral_max: Amount::SUPPLY,
+                lease_min_ms: 0,
+                input_bytes_max: u64::MAX,
+            };
+            let asks = Asks { prices: asks, capacity: 8, direct: Some(direct) };
             let body = RegisterProvider { profile, asks, bond: units(100_000) };
             txs.push(new.tx(account, Body::RegisterProvider(body)));
         }
@@ -246,6 +251,12 @@ fn card(owner: Address) -> ModelCard {
         bytes: 1,
         keys: List::new(keys).unwrap(),
     }
+}
+
+/// A network of strangers.
+pub(crate) fn test_spec() -> ChainSpec {
+    let [me, rival, requester] = ["me", "rival", "requester"].map(account);
+    spec(&People { me, rival, requester })
 }
 
 fn spec(people: &People) -> ChainSpec {

@@ -104,9 +104,9 @@ fn another_model_input_or_output_is_refused(proven: &Proven) {
     assert!(matches!(error, CairoVerificationError::Stated("input")), "{error}");
 
     let mut expected = proven.statement.clone();
-    let mut output = expected.outputs[0].data().to_vec();
+    let mut output = expected.outputs[0].public().unwrap().data().to_vec();
     output[0] += 1;
-    expected.outputs[0] = Tensor::new(vec![2, 4], output).unwrap();
+    *expected.outputs[0].public_mut().unwrap() = Tensor::new(vec![2, 4], output).unwrap();
     let error = verify_statement(&proven.compiled.key, proven.proof(), &expected).unwrap_err();
     assert!(matches!(error, CairoVerificationError::Stated("output")), "{error}");
 }

@@ -158,6 +158,12 @@ enum Kind {
 /// Scores that differ by at most this part of the spread are equally good answers.
 const TIE: f64 = 0.002;
 
+/// Values are spread by outliers if all of them are so many times as wide as half of them.
+const OUTLYING: f64 = 20.0;
+
+/// The least half of the samples that says what ordinary values are.
+const ORDINARY_SAMPLES: usize = 8;
+
 /// Errors gathered over samples.
 #[derive(Clone, Debug)]
 struct Comparison {
@@ -167,6 +173,8 @@ struct Comparison {
     range: Range,
     /// Greatest error of samples that lost no value, `None` if each lost some.
     worst: Option<f64>,
+    /// The values of each sample, and its greatest error if it lost none of its own.
+    samples: Vec<(Range, Option<f64>)>,
     rows: usize,
     agreeing: usize,
     /// By how much, in the float model, the greatest score of a row exceeds the integer model's.
@@ -175,9 +183,9 @@ struct Comparison {
 
 impl Comparison {
     fn of(kind: Kind) -> Self {
-        let (errors, missed) = (vec![], vec![]);
-        let range = Range::EMPTY;
-        Self { kind, errors, magnitude: 0.0, range, worst: None, rows: 0, agreeing: 0, missed }
+        let (range, worst) = (Range::EMPTY, None);
+        let (errors, samples, missed) = (vec![], vec![], vec![]);
+        Self { kind, errors, magnitude: 0.0, range, worst, samples, rows: 0, agreeing: 0, missed }
     }
 
     /// Adds a sample; `cut` if it lost values to a calibrated range.
@@ -192,6 +200,7 @@ impl Comparison {
                 self.magnitude += expected.abs();
             }
         }
+        self.samples.push((Range::of(expected.data()), (!cut).then_some(worst)));
         if !cut {
             self.worst = Some(self.worst.map_or(worst, |known| known.max(worst)));
         }
@@ -234,6 +243,28 @@ impl Comparison {
         if hi > lo { hi - lo } else { self.range.max_abs() }
     }
 
+    /// Spread and greatest error of the half of all samples whose values are nearest to the median,
+    /// if the values of all are more than [`OUTLYING`] times as wide: what is a small part of the
+    /// distance to an outlier may be more than ordinary values differ by.
+    fn ordinary(&self) -> Option<(f64, f64)> {
+        let mut samples: Vec<_> =
+            self.samples.iter().filter(|(range, _)| range.hi >= range.lo).collect();
+        let half = samples.len() / 2;
+        if half < ORDINARY_SAMPLES {
+            return None;
+        }
+        let middle = |range: &Range| range.lo / 2.0 + range.hi / 2.0;
+        samples.sort_by(|a, b| middle(&a.0).total_cmp(&middle(&b.0)));
+        let median = middle(&samples[half].0);
+        let distance = |range: &Range| (range.hi - median).max(median - range.lo);
+        samples.sort_by(|a, b| distance(&a.0).total_cmp(&distance(&b.0)));
+        samples.truncate(half);
+        let range = samples.iter().fold(Range::EMPTY, |all, (range, _)| all.union(*range));
+        let spread = range.hi - range.lo;
+        let error = samples.iter().filter_map(|(_, worst)| *worst).fold(0.0, f64::max);
+        (spread > 0.0 && spread * OUTLYING < self.spread()).then_some((spread, error))
+    }
+
     fn mean(&self) -> f64 {
         share(self.errors.iter().sum(), self.errors.len() as f64)
     }
@@ -244,6 +275,14 @@ impl Comparison {
 
     fn output(mut self, name: &str) -> OutputAccuracy {
         self.errors.sort_by(f64::total_cmp);
+        let worst = self.worst.or(self.errors.last().copied()).unwrap_or(0.0);
+        let (spread, worst_error) = match self.kind {
+            Kind::Labels => (self.spread(), 0.0),
+            _ => self
+                .ordinary()
+                .filter(|&(spread, error)| share(error, spread) > share(worst, self.spread()))
+                .unwrap_or((self.spread(), worst)),
+        };
         OutputAccuracy {
             name: name.to_owned(),
             top1_agreement: self.agreement(),
@@ -251,11 +290,8 @@ impl Comparison {
             max_absolute_error: self.errors.last().copied().unwrap_or(0.0),
             median_absolute_error: self.errors.get(self.errors.len() / 2).copied().unwrap_or(0.0),
             relative_error: self.relative(),
-            spread: self.spread(),
-            worst_error: match self.kind {
-                Kind::Labels => 0.0,
-                _ => self.worst.or(self.errors.last().copied()).unwrap_or(0.0),
-            },
+            spread,
+            worst_error,
         }
     }
 

@@ -244,3 +244,19 @@ fn reports_compare_every_layer() {
     assert!(report.layers.iter().all(|layer| layer.relative_error < 0.02), "{report}");
     assert!(accuracy(&graph, &integer, &[]).unwrap().random);
 }
+
+#[test]
+fn an_outlier_hides_no_error_of_ordinary_samples() {
+    let graph = import("linreg_diabetes");
+    let mut samples = inputs("linreg_diabetes", &graph, 16);
+    let judge = |samples: &[Vec<Tensor<f64>>]| {
+        let calibration = calibrate(&graph, samples).unwrap();
+        let integer = quantize(&graph, &calibration, &Settings::default()).unwrap();
+        accuracy(&graph, &integer, samples).unwrap().outputs.remove(0)
+    };
+    assert!(judge(&samples).spread_error() < 0.02);
+    // One value of a million times the size takes all steps of the integers for itself.
+    samples.push(samples[0].iter().map(|input| input.map(|x| x * 1e6)).collect());
+    let judged = judge(&samples);
+    assert!(judged.spread_error() > 0.02, "{judged:?}");
+}

@@ -1,9 +1,11 @@
 //! What a proof claims, and whether its integers are an inference of a model: shapes, ranges, and a
 //! real input behind them.
 
+use serde::{Deserialize, Serialize};
+
 use super::Interval;
 use super::context::Context;
-use super::interface::{InputPort, Interface};
+use super::interface::{InputPort, Interface, OutputPort};
 use super::preimage::{Element, common_real};
 use crate::tensor::{Tensor, element_count};
 
@@ -29,7 +31,17 @@ pub struct Claim {
     /// The input, or a commitment to it.
     pub input: StatedInput,
     /// The integer outputs, in the model's order.
-    pub outputs: Vec<Tensor<i32>>,
+    pub outputs: Vec<StatedTensor>,
+}
+
+/// How a claim shows one integer tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StatedTensor {
+    /// As it is.
+    Public(Tensor<i32>),
+    /// As a commitment: the tensor is fixed, but not shown. The proof around it hides nothing by
+    /// design.
+    Committed([u8; 32]),
 }
 
 /// How a claim shows its input.
@@ -37,15 +49,50 @@ pub struct Claim {
 pub enum StatedInput {
     /// As it is: one integer tensor for each input view of the model.
     Public(Vec<Tensor<i32>>),
-    /// As a commitment: the input is fixed, but not shown. The proof around it hides nothing by
-    /// design.
+    /// As one commitment to all of it, on routes that make such: the input is fixed, but not shown.
+    /// The proof around it hides nothing by design.
     Committed([u8; 32]),
+    /// View by view, at least one of them as a commitment; inputs that are shown whole are
+    /// [`Self::Public`].
+    Mixed(Vec<StatedTensor>),
 }
 
 impl Claim {
-    /// A claim that shows its input.
+    /// A claim that shows its input and its outputs.
     pub fn public(input: Vec<Tensor<i32>>, outputs: Vec<Tensor<i32>>) -> Self {
+        let outputs = outputs.into_iter().map(StatedTensor::Public).collect();
         Self { input: StatedInput::Public(input), outputs }
+    }
+
+    /// The outputs that are shown, in the model's order.
+    pub fn public_outputs(&self) -> impl DoubleEndedIterator<Item = &Tensor<i32>> {
+        self.outputs.iter().filter_map(StatedTensor::public)
+    }
+}
+
+impl StatedTensor {
+    /// The integers, unless they are committed.
+    pub fn public(&self) -> Option<&Tensor<i32>> {
+        match self {
+            Self::Public(tensor) => Some(tensor),
+            Self::Committed(_) => None,
+        }
+    }
+
+    /// The integers, to be changed.
+    pub fn public_mut(&mut self) -> Option<&mut Tensor<i32>> {
+        match self {
+            Self::Public(tensor) => Some(tensor),
+            Self::Committed(_) => None,
+        }
+    }
+
+    /// The commitment, unless the integers are shown.
+    pub fn commitment(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Public(_) => None,
+            Self::Committed(commitment) => Some(commitment),
+        }
     }
 }
 
@@ -54,7 +101,19 @@ impl StatedInput {
     pub fn public(&self) -> Option<&[Tensor<i32>]> {
         match self {
             Self::Public(tensors) => Some(tensors),
+            Self::Committed(_) | Self::Mixed(_) => None,
+        }
+    }
+
+    /// The tensors of an input that is stated view by view, committed or not; `None` where one
+    /// commitment is to all of it.
+    pub fn tensors(&self) -> Option<Vec<StatedTensor>> {
+        match self {
+            Self::Public(tensors) => {
+                Some(tensors.iter().cloned().map(StatedTensor::Public).collect())
+            }
             Self::Committed(_) => None,
+            Self::Mixed(tensors) => Some(tensors.clone()),
         }
     }
 
@@ -62,7 +121,7 @@ impl StatedInput {
     pub fn public_mut(&mut self) -> Option<&mut [Tensor<i32>]> {
         match self {
             Self::Public(tensors) => Some(tensors),
-            Self::Committed(_) => None,
+            Self::Committed(_) | Self::Mixed(_) => None,
         }
     }
 }
@@ -105,6 +164,12 @@ pub enum ClaimError {
         /// The integer.
         value: i32,
     },
+    /// An input of which some integer forms are shown and others committed to.
+    #[error("input `{name}` is shown in some of its integer forms and committed in others")]
+    PartlyCommitted {
+        /// The input's name.
+        name: String,
+    },
     /// No real number becomes these integers, so the claim is about no input.
     #[error(
         "input `{name}`: no real number is encoded as element {index} of its integer tensor(s)"
@@ -134,23 +199,43 @@ impl Interface {
         self.real_inputs(inputs).map(drop)
     }
 
+    /// As [`Self::check_claim`], where some tensors are only committed to: of those nothing is
+    /// checked, which is for a proof to do.
+    ///
+    /// # Errors
+    /// As [`Self::check_claim`]; [`ClaimError::PartlyCommitted`] if an input shows some of its
+    /// views and not others.
+    pub fn check_stated(
+        &self,
+        inputs: &[StatedTensor],
+        outputs: &[StatedTensor],
+    ) -> Result<(), ClaimError> {
+        check_count("output", self.outputs.len(), outputs.len())?;
+        for (port, output) in self.outputs.iter().zip(outputs) {
+            output.public().map_or(Ok(()), |tensor| port.check_tensor(tensor))?;
+        }
+        check_count("input", self.views().count(), inputs.len())?;
+        let mut rest = inputs;
+        for port in &self.inputs {
+            let (views, others) = rest.split_at(port.views.len());
+            rest = others;
+            let shown: Vec<_> = views.iter().filter_map(StatedTensor::public).cloned().collect();
+            if shown.len() == views.len() {
+                port.real(&shown)?;
+            } else if !shown.is_empty() {
+                return Err(ClaimError::PartlyCommitted { name: port.name.clone() });
+            }
+        }
+        Ok(())
+    }
+
     /// Checks the outputs of a claim alone.
     ///
     /// # Errors
     /// As [`Self::check_claim`].
     pub fn check_outputs(&self, outputs: &[Tensor<i32>]) -> Result<(), ClaimError> {
-        let (what, expected, got) = ("output", self.outputs.len(), outputs.len());
-        if expected != got {
-            return Err(ClaimError::Count { what, expected, got });
-        }
-        for (port, tensor) in self.outputs.iter().zip(outputs) {
-            check_shape(what, &port.name, &port.shape, tensor)?;
-            let inside = |&value: &i32| port.interval.contains(Interval::point(value.into()));
-            if let Some(index) = tensor.data().iter().position(|value| !inside(value)) {
-                return Err(out_of_range(what, &port.name, index, tensor));
-            }
-        }
-        Ok(())
+        check_count("output", self.outputs.len(), outputs.len())?;
+        self.outputs.iter().zip(outputs).try_for_each(|(port, tensor)| port.check_tensor(tensor))
     }
 
     /// The real inputs that integers stand for, `None` for an input that no output depends on.
@@ -165,10 +250,7 @@ impl Interface {
         &self,
         inputs: &[Tensor<i32>],
     ) -> Result<Vec<Option<Tensor<f64>>>, ClaimError> {
-        let (what, expected, got) = ("input", self.views().count(), inputs.len());
-        if expected != got {
-            return Err(ClaimError::Count { what, expected, got });
-        }
+        check_count("input", self.views().count(), inputs.len())?;
         let mut rest = inputs;
         let mut reals = Vec::with_capacity(self.inputs.len());
         for port in &self.inputs {
@@ -180,9 +262,27 @@ impl Interface {
     }
 }
 
+impl OutputPort {
+    /// Checks that integers have the output's shape and lie in its interval.
+    ///
+    /// # Errors
+    /// [`ClaimError`] with the first that does not.
+    pub fn check_tensor(&self, tensor: &Tensor<i32>) -> Result<(), ClaimError> {
+        check_shape("output", &self.name, &self.shape, tensor)?;
+        let inside = |&value: &i32| self.interval.contains(Interval::point(value.into()));
+        match tensor.data().iter().position(|value| !inside(value)) {
+            Some(index) => Err(out_of_range("output", &self.name, index, tensor)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl InputPort {
     /// The real tensor behind the integers of every view.
-    fn real(&self, views: &[Tensor<i32>]) -> Result<Option<Tensor<f64>>, ClaimError> {
+    ///
+    /// # Errors
+    /// [`ClaimError`] if the integers are no input.
+    pub fn real(&self, views: &[Tensor<i32>]) -> Result<Option<Tensor<f64>>, ClaimError> {
         for (encoding, tensor) in self.views.iter().zip(views) {
             check_shape("input", &self.name, &encoding.integer_shape(&self.shape), tensor)?;
             if let Some(index) = encoding.first_inadmissible(tensor) {
@@ -202,6 +302,10 @@ impl InputPort {
         let data = (0..count).map(real).collect::<Result<Vec<f64>, _>>()?;
         Ok(Tensor::new(self.shape.clone(), data).ok())
     }
+}
+
+fn check_count(what: &'static str, expected: usize, got: usize) -> Result<(), ClaimError> {
+    if expected == got { Ok(()) } else { Err(ClaimError::Count { what, expected, got }) }
 }
 
 fn check_shape(

@@ -72,6 +72,11 @@ impl Dictionary {
         !both.is_empty()
     }
 
+    /// Whether every element takes any text: each integer of the interval is then some text's.
+    pub fn is_open(&self) -> bool {
+        self.required.is_empty()
+    }
+
     /// The pairs of an element; none if it takes any text.
     fn allowed(&self, element: u32) -> &[(u32, u32)] {
         let from = self.required.partition_point(|&(at, _)| at < element);

@@ -110,7 +110,7 @@ pub struct InterfaceError {
 }
 
 /// The most inputs, outputs, views of an input, or axes of a tensor that an interface may have.
-const MAX_PORTS: usize = 1 << 12;
+pub(super) const MAX_PORTS: usize = 1 << 12;
 const MAX_VIEWS: usize = 64;
 
 /// The most axes that a tensor of an interface, and so of a claim, may have.

@@ -18,9 +18,10 @@ pub mod ops;
 mod preimage;
 mod report;
 pub mod room;
+mod visibility;
 
 pub use builder::ModelBuilder;
-pub use claim::{Claim, ClaimError, StatedInput, Statement};
+pub use claim::{Claim, ClaimError, StatedInput, StatedTensor, Statement};
 pub use context::{Context, ContextError};
 pub use decoding::Decoding;
 pub use dictionary::Dictionary;
@@ -41,3 +42,4 @@ pub use model::{
 pub use operator::{Operator, OperatorError};
 pub use ops::Op;
 pub use report::{AccuracyReport, LayerAccuracy, OutputAccuracy};
+pub use visibility::{Committing, Visibilities, Visibility, VisibilityError};

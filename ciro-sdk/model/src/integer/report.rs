@@ -42,7 +42,9 @@ pub struct OutputAccuracy {
     /// Mean absolute error divided by the mean of `|float model|`; 0 where both are 0.
     pub relative_error: f64,
     /// The greatest value of the float model less the least, over all samples; the greatest
-    /// magnitude where it does not vary.
+    /// magnitude where it does not vary. Where outliers make it more than twenty times that of the
+    /// ordinary half of the samples, and the worst error of those is a greater part of theirs, both
+    /// are theirs.
     pub spread: f64,
     /// Greatest of `|integer model - float model|` over all samples that lost no value to a
     /// calibrated range, which is told where it happens: those that calibrated and those that did
@@ -69,7 +71,14 @@ impl AccuracyReport {
         for (output, judged) in self.outputs.iter_mut().zip(held_out.outputs) {
             let spread = output.spread.max(judged.spread);
             let worst_error = output.worst_error.max(judged.worst_error);
-            *output = OutputAccuracy { spread, worst_error, ..judged };
+            let both = OutputAccuracy { spread, worst_error, ..judged };
+            // What is wrong by the spread of those that calibrated alone is wrong too.
+            *output = if output.spread_error() > both.spread_error() {
+                let (spread, worst_error) = (output.spread, output.worst_error);
+                OutputAccuracy { spread, worst_error, ..both }
+            } else {
+                both
+            };
         }
         self
     }

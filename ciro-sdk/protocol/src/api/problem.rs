@@ -72,6 +72,7 @@ codes! {
     ReportInvalid "report_invalid" 422 "the reported proof holds, or nobody signed it"
     AccountBusy "account_busy" 429 "the account has too many transactions waiting"
     TooManyWaiting "too_many_waiting" 429 "too many requests wait for something to happen"
+    RateLimited "rate_limited" 429 "the address asks too often"
     Internal "internal" 500 "the node failed"
     QueueFull "queue_full" 503 "too much is waiting, come again"
     NotReady "not_ready" 503 "the node does not accept transactions now"

@@ -14,7 +14,7 @@ use ciro_protocol::id::{
 use ciro_protocol::light::{Leaf, ReceiptProof, StateProof, StateWords, TreeNode, TreeRoot};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
 use ciro_protocol::receipt::{Outcome, Receipt, RefundReason, Settlement};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
@@ -50,7 +50,12 @@ pub(crate) fn signed(seed: u8, body: Body) -> SignedTx {
 
 fn asks() -> Asks {
     let prices = vec![Ask { class: Class::Xs, price: units(5) }];
-    Asks { prices: List::new(prices).unwrap(), capacity: 3 }
+    let direct = DirectTerms {
+        collateral_max: Amount::CIRO,
+        lease_min_ms: 10_000,
+        input_bytes_max: 1 << 20,
+    };
+    Asks { prices: List::new(prices).unwrap(), capacity: 3, direct: Some(direct) }
 }
 
 fn listing() -> Listing {

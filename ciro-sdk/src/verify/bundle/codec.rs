@@ -1,7 +1,7 @@
 //! Fixed-width, little-endian reading and writing, bounded by the bytes that are there.
 
 use ciro_model::Tensor;
-use ciro_model::integer::ContextError;
+use ciro_model::integer::{ContextError, StatedTensor};
 use ciro_model::tensor::element_count;
 
 /// The most axes of a tensor.
@@ -16,11 +16,11 @@ pub enum BundleError {
     Magic,
     /// The file is of another version of the format.
     #[error(
-        "the bundle has format version {found}, this program reads version {expected}: {}",
+        "the bundle has format version {found}, this program reads versions up to {expected}: {}",
         if found < expected { "have the inference proven again" } else { "use a newer program" }
     )]
     Version {
-        /// The version that is read.
+        /// The newest version that is read.
         expected: u16,
         /// The file's version.
         found: u16,
@@ -48,6 +48,12 @@ pub enum BundleError {
     /// An input is neither public nor committed.
     #[error("the bundle shows an input in a way {0}, which does not exist")]
     Input(u8),
+    /// A tensor is neither public nor committed.
+    #[error("the bundle shows a tensor in a way {0}, which does not exist")]
+    Visibility(u8),
+    /// A bundle of the version that commits to single tensors, which commits to none.
+    #[error("the bundle commits to no tensor, though its format version is for those that do")]
+    NothingCommitted,
     /// A tensor that cannot be.
     #[error("the tensor at byte {0} has an impossible shape")]
     Shape(usize),
@@ -142,6 +148,56 @@ impl<'a> Reader<'a> {
         shapes.iter().map(|shape| self.tensor(shape)).collect()
     }
 
+    /// The next byte, if there is one.
+    pub(in crate::verify) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Tensors of these shapes, each of them shown or committed.
+    pub(in crate::verify) fn stated(
+        &mut self,
+        shapes: &[Vec<usize>],
+    ) -> Result<Vec<StatedTensor>, BundleError> {
+        self.count(shapes)?;
+        let stated = |shape: &Vec<usize>| match self.u8()? {
+            0 => Ok(StatedTensor::Public(self.tensor(shape)?)),
+            1 => Ok(StatedTensor::Committed(self.array()?)),
+            tag => Err(BundleError::Visibility(tag)),
+        };
+        shapes.iter().map(stated).collect()
+    }
+
+    /// Whether tensors of these shapes follow, each of them shown or committed; makes no memory.
+    #[cfg(feature = "prove")]
+    pub(in crate::verify) fn pass_stated(
+        &mut self,
+        shapes: &[Vec<usize>],
+    ) -> Result<(), BundleError> {
+        self.count(shapes)?;
+        shapes.iter().try_for_each(|shape| match self.u8()? {
+            0 => self.elements(shape).map(drop),
+            1 => self.array::<32>().map(drop),
+            tag => Err(BundleError::Visibility(tag)),
+        })
+    }
+
+    /// Reads over tensors of any shape that are shown or committed; says how many are committed.
+    pub(in crate::verify) fn skip_stated(&mut self) -> Result<usize, BundleError> {
+        let count = self.u16()?;
+        let mut committed = 0;
+        for _ in 0..count {
+            match self.u8()? {
+                0 => self.skip_tensor()?,
+                1 => {
+                    self.array::<32>()?;
+                    committed += 1;
+                }
+                tag => return Err(BundleError::Visibility(tag)),
+            }
+        }
+        Ok(committed)
+    }
+
     /// Whether tensors of these shapes follow; makes no memory.
     #[cfg(feature = "prove")]
     pub(in crate::verify) fn pass_tensors(
@@ -155,12 +211,14 @@ impl<'a> Reader<'a> {
     /// Reads over tensors of any shape; makes no memory.
     pub(in crate::verify) fn skip_tensors(&mut self) -> Result<(), BundleError> {
         let count = self.u16()?;
-        (0..count).try_for_each(|_| {
-            let impossible = BundleError::Shape(self.start + self.at);
-            let (extents, rank) = self.shape()?;
-            let bytes = element_count(&extents[..rank]).and_then(|count| count.checked_mul(4));
-            self.slice(bytes.ok_or(impossible)?).map(drop)
-        })
+        (0..count).try_for_each(|_| self.skip_tensor())
+    }
+
+    fn skip_tensor(&mut self) -> Result<(), BundleError> {
+        let impossible = BundleError::Shape(self.start + self.at);
+        let (extents, rank) = self.shape()?;
+        let bytes = tensor_bytes(&extents[..rank]);
+        self.slice(bytes.ok_or(impossible)?).map(drop)
     }
 
     fn count(&mut self, shapes: &[Vec<usize>]) -> Result<(), BundleError> {
@@ -183,7 +241,7 @@ impl<'a> Reader<'a> {
         if extents.get(..rank) != Some(shape) {
             return Err(BundleError::OtherShape(at));
         }
-        let bytes = element_count(shape).and_then(|count| count.checked_mul(4));
+        let bytes = tensor_bytes(shape);
         self.slice(bytes.ok_or(BundleError::Shape(at))?)
     }
 
@@ -215,6 +273,13 @@ impl<'a> Reader<'a> {
         self.at += count;
         Ok(slice)
     }
+}
+
+/// How many bytes the elements of a tensor take; `None` if no bundle has as many, whatever the
+/// width of the machine's words.
+fn tensor_bytes(shape: &[usize]) -> Option<usize> {
+    let bytes = element_count(shape)?.checked_mul(4)?;
+    (bytes as u64 <= super::MAX_BUNDLE_BYTES).then_some(bytes)
 }
 
 /// Writes what [`Reader`] reads.
@@ -254,10 +319,28 @@ impl Writer {
 
     pub(in crate::verify) fn tensors(&mut self, tensors: &[Tensor<i32>]) {
         self.u16(u16::try_from(tensors.len()).expect("a model has less than 2^16 inputs"));
+        tensors.iter().for_each(|tensor| self.tensor(tensor));
+    }
+
+    pub(in crate::verify) fn stated(&mut self, tensors: &[StatedTensor]) {
+        self.u16(u16::try_from(tensors.len()).expect("a model has less than 2^16 inputs"));
         for tensor in tensors {
-            self.u8(u8::try_from(tensor.rank()).expect("a tensor has at most 16 axes"));
-            tensor.shape().iter().for_each(|&extent| self.count_u32(extent));
-            tensor.data().iter().for_each(|element| self.bytes(&element.to_le_bytes()));
+            match tensor {
+                StatedTensor::Public(tensor) => {
+                    self.u8(0);
+                    self.tensor(tensor);
+                }
+                StatedTensor::Committed(commitment) => {
+                    self.u8(1);
+                    self.bytes(commitment);
+                }
+            }
         }
+    }
+
+    fn tensor(&mut self, tensor: &Tensor<i32>) {
+        self.u8(u8::try_from(tensor.rank()).expect("a tensor has at most 16 axes"));
+        tensor.shape().iter().for_each(|&extent| self.count_u32(extent));
+        tensor.data().iter().for_each(|element| self.bytes(&element.to_le_bytes()));
     }
 }

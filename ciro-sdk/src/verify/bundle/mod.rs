@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! "CIROPROF"   8 bytes
-//! version      u16: 2
+//! version      u16: 2, or 3 if single inputs or outputs are committed
 //! route        u8: 0 tensor, 1 cairo
 //! preset       u8 length, name of the security preset in ASCII
 //! model key    32 bytes: digest of the key
 //! context      32 bytes, big-endian, below the Stark prime; zero binds to nothing
 //! claims       u32 count, then for each: input, outputs
-//!   input      u8: 0 public, then tensors; 1 committed, then 32 bytes
-//!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major order
+//!   input      u8: 0 public, then tensors; 1 committed as a whole, then 32 bytes; in version 3
+//!              also 2 tensor by tensor, then tensors as the outputs of version 3
+//!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major
+//!              order; in version 3 before each a u8: 0 public; 1 committed, then 32 bytes instead
 //! proof        u32 length, bytes
 //! ```
 //!
@@ -23,7 +25,11 @@ mod form;
 
 use std::path::Path;
 
-use ciro_model::integer::{Claim, Context, StatedInput, Statement};
+#[cfg(feature = "prove")]
+use ciro_model::Interface;
+use ciro_model::integer::{Claim, Context, StatedInput, StatedTensor, Statement};
+#[cfg(feature = "prove")]
+use ciro_model::integer::{Visibilities, Visibility};
 use ciro_stark::Preset;
 
 pub use codec::BundleError;
@@ -36,8 +42,10 @@ use crate::files::{self, FileError};
 use crate::route::{ProofKind, Route};
 
 const MAGIC: &[u8; 8] = b"CIROPROF";
-/// Bundles of version 1 have no context.
-const VERSION: u16 = 2;
+/// The version of bundles that show their outputs. Bundles of version 1 have no context.
+const PUBLIC: u16 = 2;
+/// The version of bundles that commit to single inputs or outputs.
+const COMMITTING: u16 = 3;
 
 /// The longest bundle that is read, in bytes: 64 MiB.
 pub const MAX_BUNDLE_BYTES: u64 = 1 << 26;
@@ -71,6 +79,8 @@ pub struct ProofBundle {
     claims: u32,
     /// The claims as the file has them.
     statement: Vec<u8>,
+    /// The version in which it has them.
+    version: u16,
 }
 
 /// A bundle file that cannot be used.
@@ -100,8 +110,8 @@ impl ProofBundle {
     pub fn new(key: &Key, statement: &Statement, proof: Vec<u8>) -> Self {
         let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
         let context = statement.context;
-        let (claims, statement) = encode(statement);
-        Self { route, preset, model_key, context, proof, claims, statement }
+        let (claims, statement, version) = encode(statement);
+        Self { route, preset, model_key, context, proof, claims, statement, version }
     }
 
     /// The kind of proof that the bundle says it is.
@@ -141,8 +151,12 @@ impl ProofBundle {
         let mut r = Reader::part(&self.statement, self.claims_at());
         let mut claims = Vec::with_capacity(count);
         for _ in 0..count {
-            let input = read_input(&mut r, &form)?;
-            claims.push(Claim { input, outputs: r.tensors(&form.outputs)? });
+            let input = read_stated(&mut r, &form, self.version)?;
+            let outputs = match self.version {
+                COMMITTING => r.stated(&form.outputs)?,
+                _ => r.tensors(&form.outputs)?.into_iter().map(StatedTensor::Public).collect(),
+            };
+            claims.push(Claim { input, outputs });
         }
         r.finish()?;
         Ok(Statement { claims, context: self.context })
@@ -152,8 +166,39 @@ impl ProofBundle {
     #[must_use]
     pub fn with_statement(self, statement: &Statement) -> Self {
         let context = statement.context;
-        let (claims, statement) = encode(statement);
-        Self { claims, context, statement, ..self }
+        let (claims, statement, version) = encode(statement);
+        Self { claims, context, statement, version, ..self }
+    }
+
+    /// Which inputs and outputs the first claim commits to one by one, for claims of this
+    /// interface's form; `None` if it has another form, or an input is committed in some of its
+    /// integer forms and shown in others.
+    #[cfg(feature = "prove")]
+    pub(crate) fn visibilities(&self, interface: &Interface) -> Option<Visibilities> {
+        let mut r = Reader::part(&self.statement, self.claims_at());
+        let form = ClaimForm::of(interface);
+        let mut visibilities = Visibilities::public(interface);
+        if self.version != COMMITTING {
+            return Some(visibilities);
+        }
+        let visibility = |tensor: &StatedTensor| match tensor {
+            StatedTensor::Public(_) => Visibility::Public,
+            StatedTensor::Committed(_) => Visibility::Committed,
+        };
+        if let StatedInput::Mixed(tensors) = read_stated(&mut r, &form, self.version).ok()? {
+            let mut rest = &tensors[..];
+            for (port, shown) in interface.inputs.iter().zip(&mut visibilities.inputs) {
+                let (views, others) = rest.split_at_checked(port.views.len())?;
+                rest = others;
+                let mut seen = views.iter().map(visibility);
+                *shown = seen.next().unwrap_or_default();
+                if seen.any(|other| other != *shown) {
+                    return None;
+                }
+            }
+        }
+        visibilities.outputs = r.stated(&form.outputs).ok()?.iter().map(visibility).collect();
+        Some(visibilities)
     }
 
     /// Whether the claims have this form; makes no memory.
@@ -161,12 +206,16 @@ impl ProofBundle {
     pub(crate) fn has_form(&self, form: &ClaimForm) -> bool {
         let mut r = Reader::part(&self.statement, self.claims_at());
         let pass = |r: &mut Reader<'_>| -> Result<(), BundleError> {
-            match r.u8()? {
-                0 => r.pass_tensors(&form.inputs)?,
-                1 => drop(r.array::<32>()?),
-                tag => return Err(BundleError::Input(tag)),
+            match (r.u8()?, self.version) {
+                (0, _) => r.pass_tensors(&form.inputs)?,
+                (1, _) => drop(r.array::<32>()?),
+                (2, COMMITTING) => r.pass_stated(&form.inputs)?,
+                (tag, _) => return Err(BundleError::Input(tag)),
             }
-            r.pass_tensors(&form.outputs)
+            match self.version {
+                COMMITTING => r.pass_stated(&form.outputs),
+                _ => r.pass_tensors(&form.outputs),
+            }
         };
         (0..self.claims).all(|_| pass(&mut r).is_ok()) && r.finish().is_ok()
     }
@@ -198,7 +247,7 @@ impl ProofBundle {
         let length = self.claims_at() + self.statement.len() + 4 + self.proof.len();
         let mut w = Writer::with_capacity(length);
         w.bytes(MAGIC);
-        w.u16(VERSION);
+        w.u16(self.version);
         w.u8(self.route.code());
         w.short_text(self.preset.name());
         w.bytes(&self.model_key.0);
@@ -221,9 +270,9 @@ impl ProofBundle {
         if r.array::<8>().ok().as_ref() != Some(MAGIC) {
             return Err(BundleError::Magic);
         }
-        let found = r.u16()?;
-        if found != VERSION {
-            return Err(BundleError::Version { expected: VERSION, found });
+        let version = r.u16()?;
+        if ![PUBLIC, COMMITTING].contains(&version) {
+            return Err(BundleError::Version { expected: COMMITTING, found: version });
         }
         let code = r.u8()?;
         let route = Route::of_code(code).ok_or(BundleError::Route(code))?;
@@ -233,13 +282,25 @@ impl ProofBundle {
         let context = Context::from_bytes(r.array()?).map_err(BundleError::Context)?;
         let claims = r.u32()?;
         let start = r.position();
+        let mut commitments = 0;
         for _ in 0..claims {
-            match r.u8()? {
-                0 => r.skip_tensors()?,
-                1 => drop(r.array::<32>()?),
-                tag => return Err(BundleError::Input(tag)),
+            match (r.u8()?, version) {
+                (0, _) => r.skip_tensors()?,
+                (1, _) => drop(r.array::<32>()?),
+                (2, COMMITTING) => match r.skip_stated()? {
+                    // Inputs of which none is committed are public.
+                    0 => return Err(BundleError::Input(2)),
+                    found => commitments += found,
+                },
+                (tag, _) => return Err(BundleError::Input(tag)),
             }
-            r.skip_tensors()?;
+            match version {
+                COMMITTING => commitments += r.skip_stated()?,
+                _ => r.skip_tensors()?,
+            }
+        }
+        if version == COMMITTING && commitments == 0 {
+            return Err(BundleError::NothingCommitted);
         }
         let statement = &bytes[start..r.position()];
         let length = r.u32()?;
@@ -249,7 +310,7 @@ impl ProofBundle {
             return Err(BundleError::ProofTooLong { found: proof.len(), limit: MAX_PROOF_BYTES });
         }
         let (statement, proof) = (statement.to_vec(), proof.to_vec());
-        Ok(Self { route, preset, model_key, context, proof, claims, statement })
+        Ok(Self { route, preset, model_key, context, proof, claims, statement, version })
     }
 
     /// Writes the `.ciro` file, whole or not at all.
@@ -280,10 +341,37 @@ pub(super) fn write_input(w: &mut Writer, input: &StatedInput) {
             w.u8(1);
             w.bytes(commitment);
         }
+        StatedInput::Mixed(tensors) => {
+            w.u8(2);
+            w.stated(tensors);
+        }
     }
 }
 
-/// Reads what [`write_input`] writes, as claims of this form have it.
+/// Writes the outputs of a claim: as version 2 has them if none is committed.
+pub(super) fn write_outputs(w: &mut Writer, outputs: &[StatedTensor]) {
+    let public: Option<Vec<_>> = outputs.iter().map(|output| output.public().cloned()).collect();
+    match public {
+        Some(public) => w.tensors(&public),
+        None => w.stated(outputs),
+    }
+}
+
+/// Reads the input of a claim of this form in a bundle of this version.
+fn read_stated(
+    r: &mut Reader<'_>,
+    form: &ClaimForm,
+    version: u16,
+) -> Result<StatedInput, BundleError> {
+    if version == COMMITTING && r.peek() == Some(2) {
+        r.u8()?;
+        return Ok(StatedInput::Mixed(r.stated(&form.inputs)?));
+    }
+    read_input(r, form)
+}
+
+/// Reads what [`write_input`] writes of inputs that are shown or committed as a whole, as claims of
+/// this form have it.
 pub(super) fn read_input(r: &mut Reader<'_>, form: &ClaimForm) -> Result<StatedInput, BundleError> {
     match r.u8()? {
         0 => Ok(StatedInput::Public(r.tensors(&form.inputs)?)),
@@ -292,15 +380,23 @@ pub(super) fn read_input(r: &mut Reader<'_>, form: &ClaimForm) -> Result<StatedI
     }
 }
 
-/// The number of claims, and the claims as a bundle holds them.
-fn encode(statement: &Statement) -> (u32, Vec<u8>) {
+/// The number of claims, the claims as a bundle holds them, and the bundle's version.
+fn encode(statement: &Statement) -> (u32, Vec<u8>, u16) {
+    let committing = |claim: &Claim| {
+        matches!(claim.input, StatedInput::Mixed(_))
+            || claim.outputs.iter().any(|output| output.public().is_none())
+    };
+    let version = if statement.claims.iter().any(committing) { COMMITTING } else { PUBLIC };
     let mut w = Writer::default();
     for claim in &statement.claims {
         write_input(&mut w, &claim.input);
-        w.tensors(&claim.outputs);
+        match version {
+            COMMITTING => w.stated(&claim.outputs),
+            _ => write_outputs(&mut w, &claim.outputs),
+        }
     }
     let claims = u32::try_from(statement.claims.len()).expect("a batch is a 32-bit number");
-    (claims, w.into_bytes())
+    (claims, w.into_bytes(), version)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ fn statement() -> Statement {
     let tensor = |shape: Vec<usize>, data| Tensor::new(shape, data).unwrap();
     let outputs = vec![tensor(vec![3], vec![-2, 0, i32::MAX])];
     let inputs = vec![tensor(vec![1, 2], vec![1, -3]), Tensor::scalar(i32::MIN)];
-    let public = Claim { input: StatedInput::Public(inputs), outputs: outputs.clone() };
-    let committed = Claim { input: StatedInput::Committed([9; 32]), outputs };
+    let public = Claim::public(inputs, outputs);
+    let committed = Claim { input: StatedInput::Committed([9; 32]), ..public.clone() };
     let context = "0x1234".parse().unwrap();
     Statement { claims: vec![public, committed], context }
 }
@@ -20,7 +20,7 @@ fn form() -> ClaimForm {
 }
 
 fn sample() -> ProofBundle {
-    let (claims, statement) = encode(&statement());
+    let (claims, statement, version) = encode(&statement());
     ProofBundle {
         route: Route::Tensor,
         preset: Preset::Standard,
@@ -28,6 +28,7 @@ fn sample() -> ProofBundle {
         context: "0x1234".parse().unwrap(),
         claims,
         statement,
+        version,
         proof: vec![1, 2, 3, 4],
     }
 }
@@ -51,7 +52,10 @@ fn tensors_have_as_many_axes_as_keys_allow() {
     let most = ciro_model::integer::MAX_RANK;
     for (rank, is_read) in [(most, true), (most + 1, false)] {
         let tensor = Tensor::new(vec![1; rank], vec![5]).unwrap();
-        let claim = Claim { input: StatedInput::Committed([0; 32]), outputs: vec![tensor] };
+        let claim = Claim {
+            input: StatedInput::Committed([0; 32]),
+            outputs: vec![StatedTensor::Public(tensor)],
+        };
         let bundle = sample().with_statement(&Statement::of(vec![claim]));
         let read = ProofBundle::from_bytes(&bundle.to_bytes());
         assert_eq!(read.is_ok(), is_read, "{rank} axes");
@@ -78,9 +82,9 @@ fn other_files_and_versions_are_told_apart() {
     assert_eq!(ProofBundle::from_bytes(b"PK\x03\x04"), Err(BundleError::Magic));
     assert_eq!(decode(0, b'X'), BundleError::Magic);
     let old = decode(8, 1);
-    assert_eq!(old, BundleError::Version { expected: 2, found: 1 });
+    assert_eq!(old, BundleError::Version { expected: 3, found: 1 });
     assert!(old.to_string().ends_with("have the inference proven again"), "{old}");
-    let new = decode(8, 3);
+    let new = decode(8, 4);
     assert!(new.to_string().ends_with("use a newer program"), "{new}");
     assert!(matches!(decode(52, 0xff), BundleError::Context(_)));
     assert_eq!(decode(10, 9), BundleError::Route(9));
@@ -147,4 +151,16 @@ proptest! {
             prop_assert_eq!(bundle.to_bytes(), bytes);
         }
     }
+}
+
+/// With words of 32 bits such a number of bytes overflows, and the reason has to be the same.
+#[test]
+fn a_tensor_that_no_bundle_holds_is_impossible_on_every_machine() {
+    let bundle = sample();
+    let mut bytes = bundle.to_bytes();
+    // Behind the tag of the input, the number of its tensors and the rank of the first.
+    let extent = bundle.claims_at() + 1 + 2 + 1;
+    bytes[extent..extent + 4].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    let expected = BundleError::Shape(extent - 1);
+    assert_eq!(ProofBundle::from_bytes(&bytes), Err(expected));
 }

@@ -49,8 +49,9 @@ impl Cells for Places {
 /// Declares neighbouring columns of one tree (`fixed` or `witness`), in their order.
 ///
 /// A column is a name; `name: twice` is read in the previous row too, `name(limbs)` stands for one
-/// column a limb, `name[count]` for `count` columns. Who reads the columns gets all of them, and
-/// who fills a row has to give all of them: a column that is forgotten does not compile.
+/// column a limb, `name[count]` for `count` columns, `name: twice[count]` for both. Who reads the
+/// columns gets all of them, and who fills a row has to give all of them: a column that is
+/// forgotten does not compile.
 macro_rules! columns {
     ($(#[$about:meta])* $tree:ident $name:ident($chip:ident: $of:ty) {
         $($(#[$doc:meta])* $field:ident
@@ -103,16 +104,23 @@ macro_rules! columns {
     };
     (@type $c:ident) => { $c::Cell };
     (@type $c:ident : twice) => { $c::Twice };
+    (@type $c:ident : twice [$($list:tt)+]) => { Vec<$c::Twice> };
     (@type $c:ident [$($list:tt)+]) => { Vec<$c::Cell> };
     (@type $c:ident ($($limbs:tt)+)) => { $c::Limbs };
     (@read $row:ident $tree:ident) => { $row.$tree() };
     (@read $row:ident witness : twice) => { $row.witness_with_previous() };
+    (@read $row:ident witness : twice [$($list:tt)+]) => {
+        (0..$($list)+).map(|_| $row.witness_with_previous()).collect()
+    };
     (@read $row:ident $tree:ident [$($list:tt)+]) => { (0..$($list)+).map(|_| $row.$tree()).collect() };
     (@read $row:ident $tree:ident ($($limbs:tt)+)) => {
         (0..$($limbs)+.count()).map(|_| $row.$tree()).collect()
     };
     (@write $to:ident $field:ident) => { $to.push($field) };
     (@write $to:ident $field:ident : twice) => { $to.push($field) };
+    (@write $to:ident $field:ident : twice [$($list:tt)+]) => {
+        columns!(@write $to $field [$($list)+])
+    };
     (@write $to:ident $field:ident [$($list:tt)+]) => {
         $field.into_iter().for_each(|value| $to.push(value))
     };
@@ -121,6 +129,7 @@ macro_rules! columns {
     };
     (@place $next:ident) => { $next() };
     (@place $next:ident : twice) => { $next() };
+    (@place $next:ident : twice [$($list:tt)+]) => { columns!(@place $next [$($list)+]) };
     (@place $next:ident [$($list:tt)+]) => { (0..$($list)+).map(|_| $next()).collect() };
     (@place $next:ident ($($limbs:tt)+)) => { (0..$($limbs)+.count()).map(|_| $next()).collect() };
 }

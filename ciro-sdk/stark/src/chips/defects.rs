@@ -29,6 +29,10 @@ pub(crate) enum Defect {
     OpenProducts,
     /// Totals are compared in the row before the last.
     EarlyTotals,
+    /// Elements of committed inputs are range-checked at any width.
+    WideAdmission,
+    /// Both limbs of a committed image may be at their least.
+    AnyImage,
     /// The total of the public values is not held against the statement.
     OpenPublicValues,
 }

@@ -3,6 +3,7 @@
 //! What a chip's columns are called is declared beside its constraints; `rows/` fills them, in a
 //! file of the same name.
 
+pub(crate) mod admit;
 pub(crate) mod arithmetic;
 pub(crate) mod constants;
 #[cfg(test)]
@@ -10,6 +11,7 @@ pub(crate) mod defects;
 pub(crate) mod division;
 pub(crate) mod embedding;
 pub(crate) mod extremum;
+pub(crate) mod hash;
 pub(crate) mod io;
 pub(crate) mod limbs;
 pub(crate) mod product;
@@ -20,11 +22,13 @@ pub(crate) mod tree;
 #[cfg(feature = "prove")]
 pub(crate) mod unique;
 
+pub(crate) use admit::AdmitChip;
 pub(crate) use arithmetic::ArithmeticChip;
 pub(crate) use constants::ConstantsChip;
 pub(crate) use division::{DivideChip, RootChip};
 pub(crate) use embedding::EmbedChip;
 pub(crate) use extremum::{ArgMaxChip, MaxChip};
+pub(crate) use hash::HashChip;
 pub(crate) use io::IoChip;
 pub(crate) use product::{AccumulateChip, ContractChip};
 pub(crate) use rank::RankChip;
@@ -89,4 +93,6 @@ chips! {
     Rank(RankChip),
     Path(PathChip),
     Leaf(LeafChip),
+    Hash(HashChip),
+    Admit(AdmitChip),
 }

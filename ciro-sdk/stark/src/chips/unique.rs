@@ -33,6 +33,17 @@ impl Width {
         room::difference(spread, spread).map(Self)
     }
 
+    /// A value less the least of an interval, and the greatest less the value: both are
+    /// range-checked, and together they are what the ends are apart.
+    pub(crate) fn of_interval(interval: Interval) -> Option<Self> {
+        #[cfg(test)]
+        if is_back(Defect::WideAdmission) {
+            return Some(Self(31));
+        }
+        let spread = interval.hi.abs_diff(interval.lo);
+        room::difference(spread, spread).map(Self)
+    }
+
     /// As [`Self::of_maximum`], less 1 for elements before the greatest: it must exceed them.
     pub(crate) fn of_first_maximum(interval: Interval) -> Option<Self> {
         let spread = interval.hi.abs_diff(interval.lo);

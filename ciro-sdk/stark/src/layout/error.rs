@@ -1,7 +1,7 @@
 //! Models that cannot be laid out.
 
 use ciro_model::Interval;
-use ciro_model::integer::room;
+use ciro_model::integer::{VisibilityError, room};
 
 use super::roundings::NoRoom;
 
@@ -9,6 +9,17 @@ use super::roundings::NoRoom;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutError {
+    /// The model's inputs and outputs cannot be shown like this.
+    #[error(transparent)]
+    Visibility(#[from] VisibilityError),
+    /// An input whose admissible integers no constraint describes.
+    #[error("input `{name}` cannot be committed: {reason}")]
+    CommitInput {
+        /// The input's name.
+        name: String,
+        /// What stands in the way.
+        reason: &'static str,
+    },
     /// Intermediate values are too large for a sound rounding check.
     #[error("node `{node}` ({op})")]
     NoRoom {

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_model::integer::NodeId;
+use ciro_model::integer::Visibilities;
 
 use super::collect::Collector;
+use super::commitments::Shown;
 use super::cost::{Costs, log_size};
 use super::error::LayoutError;
-use super::wiring::{Address, Wiring};
+use super::wiring::Wiring;
 use super::{Layout, ops};
 use crate::air::Chip as _;
 use crate::chips::limbs::Limbs;
 use crate::chips::unique::Width;
+use crate::rows::admit::AdmitRows;
 use crate::rows::arithmetic::Arithmetic;
 use crate::rows::division::{DivisionRows, RootRows};
 use crate::rows::embedding::Embeddings;
 use crate::rows::extremum::{Extrema, Extremum, Groups};
-use crate::rows::io::PublicValues;
+use crate::rows::hash::HashRows;
 use crate::rows::product::{Accumulation, Product, place_contraction};
 use crate::rows::rank::RankRows;
 use crate::rows::table::Tables;
@@ -25,7 +27,7 @@ use crate::rows::{Auxiliary, PlacedChip, constants};
 
 impl Collector<'_> {
     /// Lays all work into chips.
-    pub(super) fn lay(mut self) -> Result<Layout, LayoutError> {
+    pub(super) fn lay(mut self, visibilities: &Visibilities) -> Result<Layout, LayoutError> {
         let costs = self.costs;
         let mut tables = Tables::default();
         tables.range(0);
@@ -38,7 +40,7 @@ impl Collector<'_> {
         // Products of one kind stand together, so that few rows only separate others.
         self.products.sort_by_key(|product| (product.is_dynamic(), product.is_rounded()));
 
-        let public = self.public_values();
+        let Shown { public, committed, admitted } = self.show(visibilities)?;
         let Self {
             mut wiring,
             products,
@@ -65,10 +67,14 @@ impl Collector<'_> {
         let ranks = RankRows::new(&ranks, limbs.bits(), (&mut tables, &mut wiring));
         let paths = PathRows::new(&forests, limbs.bits(), &mut tables);
         let leaves = LeafRows::new(&forests, &mut wiring);
+        let admitted = AdmitRows::new(&admitted, costs, &mut tables);
+        let salts = committed.iter().map(|tensor| tensor.salt).collect();
+        let hashes = HashRows::new(committed, &mut wiring);
         let mut auxiliary: Vec<Box<dyn Auxiliary>> = vec![];
         auxiliary.extend(steps.into_iter().map(|steps| Box::new(steps) as Box<dyn Auxiliary>));
         auxiliary.extend(paths.as_ref().map(PathRows::idle_visits));
         auxiliary.extend(forests.into_iter().map(|forest| Box::new(forest) as Box<dyn Auxiliary>));
+        auxiliary.extend(hashes.clone().map(|hashes| Box::new(hashes) as Box<dyn Auxiliary>));
         // From here on every read has been counted.
         let accumulations = [Some(limbs), None]
             .into_iter()
@@ -82,12 +88,14 @@ impl Collector<'_> {
         chips.extend(ranks.map(|rows| rows.place(&wiring)));
         chips.extend(paths.map(|rows| rows.place(&wiring)));
         chips.extend(leaves.map(|rows| rows.place(&wiring)));
+        chips.extend(admitted.map(|rows| rows.place(&wiring)));
+        chips.extend(hashes.map(HashRows::place));
         chips.push(constants::place(costs, &wiring));
         chips.push(public.place(costs, &wiring));
         let tallest = chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0);
         chips.extend(tables.kinds().map(|kind| tables.place(kind, costs, tallest)));
         let (bases, extra) = wiring.into_parts();
-        Ok(Layout { chips, extra, auxiliary, bases, tables })
+        Ok(Layout { chips, extra, auxiliary, bases, tables, salts })
     }
 
     /// Replaces draft numbers by table numbers, and makes the range tables of remainders.
@@ -101,23 +109,6 @@ impl Collector<'_> {
             shifts.insert(rounding.shift);
         }
         tables.ranges(limbs, shifts);
-    }
-
-    fn public_values(&mut self) -> PublicValues {
-        let model = self.model;
-        let inputs: Vec<NodeId> = model.input_nodes().map(|(id, _)| id).collect();
-        let outputs: Vec<NodeId> = model.outputs().iter().map(|output| output.node).collect();
-        let cells = |nodes: &[NodeId]| -> Vec<Address> {
-            self.samples()
-                .flat_map(|sample| nodes.iter().map(move |&id| (id, sample)))
-                .flat_map(|(id, sample)| self.wiring.cells(id, sample))
-                .collect()
-        };
-        let public = PublicValues { inputs: cells(&inputs), outputs: cells(&outputs) };
-        for &address in &public.outputs {
-            self.wiring.read(address);
-        }
-        public
     }
 }
 

@@ -9,6 +9,7 @@
 //! 4. Once all reads are counted, the fixed columns are written: they are tree 0 of the proof.
 
 mod collect;
+mod commitments;
 pub(crate) mod cost;
 mod error;
 mod lay;
@@ -18,10 +19,12 @@ mod role;
 mod roundings;
 pub(crate) mod wiring;
 
-use ciro_model::IntegerModel;
+use ciro_model::integer::Visibilities;
+use ciro_model::{IntegerModel, Interface};
 
 use crate::air::Chip as _;
 use crate::chips::AnyChip;
+use crate::commitment::Salt;
 use crate::preset::{Parameters, Preset};
 use crate::rows::table::Tables;
 use crate::rows::{Auxiliary, PlacedChip};
@@ -41,21 +44,33 @@ pub(crate) struct Layout {
     /// The address of the first element of every node; movements have none of their own.
     pub(crate) bases: Vec<Option<Address>>,
     pub(crate) tables: Tables,
+    /// Where the salt of every committed tensor begins, sample by sample, inputs before outputs.
+    pub(crate) salts: Vec<Address>,
 }
 
 impl Layout {
-    /// Lays out a model for proofs of `batch` inputs at once.
+    /// Lays out a model for proofs of `batch` inputs at once, which show its inputs and outputs
+    /// like this.
     ///
     /// # Errors
     /// [`LayoutError`] if a node cannot be proven, with its name.
-    pub(crate) fn new(model: &IntegerModel, batch: u32) -> Result<Self, LayoutError> {
-        let layout = collect::Collector::new(model, batch)?.lay()?;
+    pub(crate) fn new(
+        model: &IntegerModel,
+        batch: u32,
+        visibilities: &Visibilities,
+    ) -> Result<Self, LayoutError> {
+        visibilities.check(&Interface::of(model))?;
+        let layout = collect::Collector::new(model, batch)?.lay(visibilities)?;
         crate::key::check_chips(&layout.shapes()).map_err(LayoutError::Chips)?;
         Ok(layout)
     }
 
-    /// The value of every address, from the values of the model's nodes for each sample.
-    pub(crate) fn values(&self, traces: &[ciro_model::integer::Trace]) -> Vec<i32> {
+    /// The value of every address, from the values of the model's nodes for each sample
+    /// and the salts of the committed tensors.
+    ///
+    /// # Panics
+    /// If there are not as many salts as committed tensors.
+    pub(crate) fn values(&self, traces: &[ciro_model::integer::Trace], salts: &[Salt]) -> Vec<i32> {
         let mut values = vec![];
         for trace in traces {
             for (base, tensor) in self.bases.iter().zip(trace.values()) {
@@ -65,8 +80,21 @@ impl Layout {
             }
         }
         values.extend_from_slice(&self.extra);
-        self.auxiliary.iter().for_each(|auxiliary| auxiliary.fill(&mut values));
+        self.fill(&mut values, salts);
         values
+    }
+
+    /// Fills in the salts and what else no node computes.
+    ///
+    /// # Panics
+    /// As [`Self::values`].
+    pub(crate) fn fill(&self, values: &mut [i32], salts: &[Salt]) {
+        assert_eq!(salts.len(), self.salts.len(), "every committed tensor has a salt");
+        for (&first, salt) in self.salts.iter().zip(salts) {
+            let places = &mut values[first as usize..];
+            places.iter_mut().zip(salt.integers()).for_each(|(place, value)| *place = value);
+        }
+        self.auxiliary.iter().for_each(|auxiliary| auxiliary.fill(values));
     }
 
     /// The chips' shapes, in order.

@@ -1,6 +1,7 @@
 //! What a proof of a model will cost, before anything is proven.
 
-use ciro_model::IntegerModel;
+use ciro_model::integer::Visibilities;
+use ciro_model::{IntegerModel, Interface};
 use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 
 use crate::air::{Balance, Chip as _};
@@ -32,12 +33,13 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Lays a model out and counts.
+    /// Lays a model out whose inputs and outputs are all shown, and counts.
     ///
     /// # Errors
     /// [`LayoutError`] if the model cannot be proven on this route.
     pub fn of(model: &IntegerModel, preset: Preset, batch: u32) -> Result<Self, LayoutError> {
-        Ok(Self::of_layout(&Layout::new(model, batch)?, preset))
+        let visibilities = Visibilities::public(&Interface::of(model));
+        Ok(Self::of_layout(&Layout::new(model, batch, &visibilities)?, preset))
     }
 
     pub(crate) fn of_layout(layout: &Layout, preset: Preset) -> Self {

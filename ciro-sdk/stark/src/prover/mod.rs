@@ -19,6 +19,8 @@ pub use prove::{Plan, StarkProveError, TensorProver};
 #[cfg(test)]
 mod cheats;
 #[cfg(test)]
+mod commitments;
+#[cfg(test)]
 mod lab;
 #[cfg(test)]
 mod lifted;

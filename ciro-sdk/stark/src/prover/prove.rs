@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ciro_model::integer::{Claim, Context, RunError, Statement, Trace};
-use ciro_model::{IntegerModel, Tensor};
+use ciro_model::integer::{Claim, Context, RunError, Statement, Trace, Visibilities};
+use ciro_model::{IntegerModel, Interface, Tensor};
 use num_traits::Zero;
 use rayon::prelude::*;
 use stwo::core::utils::MaybeOwned;
@@ -17,6 +17,7 @@ use super::tree::ModelTree;
 use super::{folds, logup};
 use crate::air::{Balance, Challenges, Chip as _, Shape};
 use crate::chips::{AnyChip, IoChip};
+use crate::commitment::Salt;
 use crate::key::ModelKey;
 use crate::layout::{Layout, LayoutError};
 use crate::preset::Preset;
@@ -52,6 +53,16 @@ pub enum StarkProveError {
         /// How many came.
         got: usize,
     },
+    /// Another number of salts than the key commits to tensors.
+    #[error(
+        "proofs for this key commit to {expected} tensor(s), each of which takes a salt, got {got}"
+    )]
+    Salts {
+        /// Committed tensors of all samples.
+        expected: usize,
+        /// Salts that came.
+        got: usize,
+    },
     /// A value was used that nothing made: a defect of this library.
     #[error(
         "the wiring does not balance: some value is used that was not produced; this is a defect \
@@ -74,6 +85,7 @@ pub struct Plan {
     model: Arc<IntegerModel>,
     preset: Preset,
     batch: u32,
+    visibilities: Visibilities,
     layout: Layout,
 }
 
@@ -84,13 +96,29 @@ impl std::fmt::Debug for Plan {
 }
 
 impl Plan {
-    /// Lays a model out for proofs of `batch` inputs at once.
+    /// Lays a model out for proofs of `batch` inputs at once, which show everything.
     ///
     /// # Errors
     /// [`LayoutError`] if the model cannot be proven on this route.
     pub fn new(model: Arc<IntegerModel>, preset: Preset, batch: u32) -> Result<Self, LayoutError> {
-        let layout = info_span!("layout").in_scope(|| Layout::new(&model, batch))?;
-        Ok(Self { model, preset, batch, layout })
+        let visibilities = Visibilities::public(&Interface::of(&model));
+        Self::showing(model, preset, batch, visibilities)
+    }
+
+    /// Lays a model out for proofs of `batch` inputs at once, which show its inputs and outputs
+    /// like this.
+    ///
+    /// # Errors
+    /// [`LayoutError`] if the model cannot be proven on this route, or an input cannot be
+    /// committed.
+    pub fn showing(
+        model: Arc<IntegerModel>,
+        preset: Preset,
+        batch: u32,
+        visibilities: Visibilities,
+    ) -> Result<Self, LayoutError> {
+        let layout = info_span!("layout").in_scope(|| Layout::new(&model, batch, &visibilities))?;
+        Ok(Self { model, preset, batch, visibilities, layout })
     }
 
     /// What a proof will cost.
@@ -111,10 +139,11 @@ impl Plan {
 
     /// Commits the model's columns.
     pub fn commit(self) -> TensorProver {
-        let Self { model, preset, batch, layout } = self;
+        let Self { model, preset, batch, visibilities, layout } = self;
         let parameters = layout.parameters(preset);
         let tree = info_span!("commit_model").in_scope(|| ModelTree::new(&layout, parameters));
-        let key = ModelKey::new(&model, (preset, batch), tree.root(), layout.shapes());
+        let key =
+            ModelKey::new(&model, (preset, batch), visibilities, (tree.root(), layout.shapes()));
         let shape = ProofShape::of(&key);
         let prover = TensorProver { model, layout, tree, key, shape };
         prover.describe().iter().for_each(|chip| tracing::debug!("{chip}"));
@@ -216,6 +245,24 @@ impl TensorProver {
         inputs: &[Vec<Tensor<i32>>],
         context: Context,
     ) -> Result<(Statement, Proof), StarkProveError> {
+        self.prove_committed(inputs, context, &[])
+    }
+
+    /// As [`Self::prove_in`], with a salt for each tensor that the key commits to: sample by
+    /// sample, inputs before outputs, in the interface's order.
+    ///
+    /// # Errors
+    /// As [`Self::prove_in`]; [`StarkProveError::Salts`] if there are more salts or fewer.
+    pub fn prove_committed(
+        &self,
+        inputs: &[Vec<Tensor<i32>>],
+        context: Context,
+        salts: &[Salt],
+    ) -> Result<(Statement, Proof), StarkProveError> {
+        let (expected, got) = (self.layout.salts.len(), salts.len());
+        if expected != got {
+            return Err(StarkProveError::Salts { expected, got });
+        }
         if inputs.len() != self.key.batch as usize {
             return Err(StarkProveError::Batch { expected: self.key.batch, got: inputs.len() });
         }
@@ -234,8 +281,8 @@ impl TensorProver {
             Claim::public(inputs.clone(), outputs)
         };
         let claims = inputs.iter().zip(&traces).map(claim).collect();
-        let statement = Statement { claims, context };
-        let witness = self.witness(&self.layout.values(&traces));
+        let statement = self.key.state(Statement { claims, context }, salts);
+        let witness = self.witness(&self.layout.values(&traces, salts));
         let proof = self.prove_witness(&statement, &witness)?;
         Ok((statement, proof))
     }

@@ -47,7 +47,7 @@ impl Case {
             Claim::public(inputs, outputs)
         };
         let claims = inputs.into_iter().map(claim).collect();
-        let witness = prover.witness(&prover.layout().values(&traces));
+        let witness = prover.witness(&prover.layout().values(&traces, &[]));
         Self { prover, statement: Statement::of(claims), witness }
     }
 
@@ -123,7 +123,7 @@ fn every_witness_cell_is_pinned() {
 /// Adds one to the only output, wherever it stands: in the chip that computes it, among the public
 /// values, and in the statement.
 pub(super) fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bool) {
-    let output = case.statement.claims[0].outputs[0].data_mut();
+    let output = case.statement.claims[0].outputs[0].public_mut().unwrap().data_mut();
     let honest = crate::field::embed(output[0]);
     output[0] += 1;
     let io = case.chip(|chip| matches!(chip, AnyChip::Io(_)));

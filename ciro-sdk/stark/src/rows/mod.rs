@@ -1,11 +1,13 @@
 //! What stands in the rows of every chip: its fixed columns and its witness, one file for each file
 //! of `chips/`, through the names of the columns there.
 
+pub(crate) mod admit;
 pub(crate) mod arithmetic;
 pub(crate) mod constants;
 pub(crate) mod division;
 pub(crate) mod embedding;
 pub(crate) mod extremum;
+pub(crate) mod hash;
 pub(crate) mod io;
 pub(crate) mod product;
 pub(crate) mod rank;

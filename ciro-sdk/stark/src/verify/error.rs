@@ -30,11 +30,37 @@ pub enum VerificationError {
         #[source]
         source: ClaimError,
     },
-    /// This proof system proves no claims about committed inputs.
-    #[error("the input of sample {sample} is committed, and only public inputs are proven here")]
+    /// The input is committed as a whole, or though the key's proofs show it.
+    #[error("the input of sample {sample} is committed, proofs for this key show it")]
     CommittedInput {
         /// Position in the batch.
         sample: usize,
+    },
+    /// A tensor is shown that the key's proofs commit to, or the other way round.
+    #[error(
+        "sample {sample}: {what} `{name}` is shown where proofs for this key commit to it, or the \
+         other way round"
+    )]
+    Visibility {
+        /// Position in the batch.
+        sample: usize,
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// Bytes that no tensor has as its commitment.
+    #[error(
+        "sample {sample}: what stands for {what} `{name}` is no commitment: it has numbers of 2^31 \
+         - 1 or more"
+    )]
+    Commitment {
+        /// Position in the batch.
+        sample: usize,
+        /// Input or output.
+        what: &'static str,
+        /// Its name.
+        name: String,
     },
     /// Another number of samples than the key is made for.
     #[error("the key is made for {expected} inference(s) in a proof, the statement holds {got}")]

@@ -4,7 +4,7 @@ mod error;
 pub(crate) mod openings;
 mod policy;
 
-use ciro_model::integer::{StatedInput, Statement};
+use ciro_model::integer::{StatedTensor, Statement};
 use stwo::core::channel::Channel as _;
 use stwo::core::circle::CirclePoint;
 use stwo::core::fields::qm31::SecureField;
@@ -14,6 +14,7 @@ use stwo::core::verifier::VerificationError as StarkError;
 use self::openings::check_openings;
 use crate::air::Challenges;
 use crate::chips::IoChip;
+use crate::commitment::elements;
 use crate::key::ModelKey;
 use crate::proof::Proof;
 use crate::proof_shape::{ProofShape, Randomness, TREES};
@@ -87,12 +88,47 @@ fn check_statement(key: &ModelKey, statement: &Statement) -> Result<(), Verifica
         return Err(VerificationError::Batch { expected: key.batch, got });
     }
     for (sample, claim) in statement.claims.iter().enumerate() {
-        let StatedInput::Public(inputs) = &claim.input else {
+        let Some(inputs) = claim.input.tensors() else {
             return Err(VerificationError::CommittedInput { sample });
         };
+        // A claim has one form: inputs of which none is committed are stated as a whole.
+        if claim.input.public().is_some() == key.commits_inputs() {
+            let name = key.views().find(|(_, committed)| *committed).map(|(name, _)| name);
+            let name = name.unwrap_or_default().to_owned();
+            return Err(match key.commits_inputs() {
+                true => VerificationError::Visibility { sample, what: "input", name },
+                false => VerificationError::CommittedInput { sample },
+            });
+        }
         key.interface
-            .check_claim(inputs, &claim.outputs)
+            .check_stated(&inputs, &claim.outputs)
             .map_err(|source| VerificationError::Statement { sample, source })?;
+        let outputs = key.interface.outputs.iter().enumerate();
+        let outputs =
+            outputs.map(|(at, port)| (port.name.as_str(), key.visibilities.commits_output(at)));
+        check_shown(("input", sample), key.views(), &inputs)?;
+        check_shown(("output", sample), outputs, &claim.outputs)?;
+    }
+    Ok(())
+}
+
+/// Checks that tensors are shown or committed as the key says, and that commitments are some.
+fn check_shown<'k>(
+    (what, sample): (&'static str, usize),
+    expected: impl Iterator<Item = (&'k str, bool)>,
+    stated: &[StatedTensor],
+) -> Result<(), VerificationError> {
+    for ((name, committed), tensor) in expected.zip(stated) {
+        let name = || name.to_owned();
+        match tensor.commitment() {
+            commitment if commitment.is_some() != committed => {
+                return Err(VerificationError::Visibility { sample, what, name: name() });
+            }
+            Some(commitment) if elements(commitment).is_none() => {
+                return Err(VerificationError::Commitment { sample, what, name: name() });
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -7,17 +7,20 @@
 
 use std::path::{Path, PathBuf};
 
-use ciro_model::Tensor;
-use ciro_model::integer::{Claim, Statement};
-use ciro_stark::{ModelKey, Policy, Preset, Proof, TensorProver, verify};
+use ciro_model::integer::{Claim, Committing, Context, StatedInput, StatedTensor, Statement};
+use ciro_model::{Interface, Tensor};
+use ciro_stark::{ModelKey, Plan, Policy, Preset, Proof, SALT_BYTES, Salt, TensorProver, verify};
 
 use crate::models;
 
 const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
 
+/// The model whose input and outputs are all committed: a forest, which reads images.
+const COMMITTED: &str = "committed";
+
 /// The models that together use every chip.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    models::all().into_iter().map(|(name, _)| name)
+    models::all().into_iter().map(|(name, _)| name).chain([COMMITTED])
 }
 
 fn fixture(name: &str, kind: &str) -> PathBuf {
@@ -29,34 +32,68 @@ pub(crate) fn read(name: &str, kind: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A golden statement: for every sample its input tensors, then its output tensors.
+/// A golden statement: for every sample its input tensors, then its output tensors, shown or, where
+/// the key commits to some, one by one as they are stated.
 pub(crate) fn statement(name: &str) -> Statement {
+    if name == COMMITTED {
+        let samples: Vec<[Vec<StatedTensor>; 2]> =
+            postcard::from_bytes(&read(name, "statement")).unwrap();
+        let claim = |[inputs, outputs]: [Vec<StatedTensor>; 2]| Claim {
+            input: StatedInput::Mixed(inputs),
+            outputs,
+        };
+        return Statement::of(samples.into_iter().map(claim).collect());
+    }
     let samples: Vec<[Vec<Tensor<i32>>; 2]> =
         postcard::from_bytes(&read(name, "statement")).unwrap();
     let claims = samples.into_iter().map(|[inputs, outputs]| Claim::public(inputs, outputs));
     Statement::of(claims.collect())
 }
 
-fn proven(name: &str) -> (ModelKey, Statement, Proof) {
+/// The prover of a golden model, with its input and salts.
+fn prover(name: &str) -> (TensorProver, Vec<Tensor<i32>>, Vec<Salt>) {
+    if name == COMMITTED {
+        let model = models::forest();
+        let all = Committing::All;
+        let visibilities = Interface::of(&model).visibilities(&all, &all).unwrap();
+        let inputs = models::inputs(&model, 7);
+        let prover = Plan::showing(model, Preset::FastTest, 1, visibilities).unwrap().commit();
+        return (prover, inputs, [1, 2].map(|byte| Salt::from_bytes([byte; SALT_BYTES])).to_vec());
+    }
     let (_, model) = models::all().into_iter().find(|(other, _)| *other == name).unwrap();
     let inputs = models::inputs(&model, 7);
-    let prover = TensorProver::new(model, Preset::FastTest, 1).unwrap();
-    let (statement, proof) = prover.prove(&[inputs]).unwrap();
+    (TensorProver::new(model, Preset::FastTest, 1).unwrap(), inputs, vec![])
+}
+
+fn proven(name: &str) -> (ModelKey, Statement, Proof) {
+    let (prover, inputs, salts) = prover(name);
+    let (statement, proof) = prover.prove_committed(&[inputs], Context::NONE, &salts).unwrap();
     (prover.key().clone(), statement, proof)
+}
+
+/// The bytes of a golden statement.
+fn written(statement: &Statement) -> Vec<u8> {
+    let claims = statement.claims.iter();
+    if let Some(StatedInput::Mixed(_)) = statement.claims.first().map(|claim| &claim.input) {
+        let samples: Vec<_> =
+            claims.map(|claim| (claim.input.tensors().unwrap(), &claim.outputs)).collect();
+        return postcard::to_allocvec(&samples).unwrap();
+    }
+    let outputs = |claim: &Claim| claim.public_outputs().cloned().collect::<Vec<_>>();
+    let samples: Vec<_> =
+        claims.map(|claim| (claim.input.public().unwrap(), outputs(claim))).collect();
+    postcard::to_allocvec(&samples).unwrap()
 }
 
 #[test]
 fn every_chip_is_in_a_golden_proof() {
     let mut chips: Vec<String> = names()
-        .flat_map(|name| {
-            let (_, model) = models::all().into_iter().find(|(other, _)| *other == name).unwrap();
-            TensorProver::new(model, Preset::FastTest, 1).unwrap().describe()
-        })
+        .flat_map(|name| prover(name).0.describe())
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
         .collect();
     chips.sort_unstable();
     chips.dedup();
-    let all = "boundary constants divisions embeddings feature function leaf maxima positions products public raw \
+    let all = "admitted boundary commitments constants divisions embeddings feature function leaf maxima positions products public raw \
                rounded square tree";
     assert_eq!(chips.join(" "), all);
 }
@@ -75,10 +112,7 @@ fn golden_proofs_verify() {
 fn the_prover_still_makes_golden_proofs() {
     for name in names() {
         let (key, statement, proof) = proven(name);
-        let samples = statement.claims.iter();
-        let samples: Vec<_> =
-            samples.map(|claim| (claim.input.public().unwrap(), &claim.outputs)).collect();
-        let statement = postcard::to_allocvec(&samples).unwrap();
+        let statement = written(&statement);
         let files =
             [("key", key.to_bytes()), ("statement", statement), ("proof", proof.to_bytes())];
         for (kind, bytes) in files {

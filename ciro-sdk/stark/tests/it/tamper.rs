@@ -54,7 +54,7 @@ fn another_input_or_output_is_refused() {
         other.claims[0].input.public_mut().unwrap()[0].data_mut()[0] ^= 1;
         assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
         let mut other = statement.clone();
-        other.claims[0].outputs[0].data_mut()[0] ^= 1;
+        other.claims[0].outputs[0].public_mut().unwrap().data_mut()[0] ^= 1;
         assert!(verify(&key, &other, &proof, &TEST).is_err(), "{preset}");
         let mut other = statement;
         other.claims[0].input.public_mut().unwrap()[0].data_mut()[0] = 101;
@@ -94,13 +94,15 @@ fn proofs_and_keys_of_older_versions_are_refused_with_what_to_do() {
         let error = Proof::from_bytes(&bytes, &key).unwrap_err().to_string();
         assert!(error.contains("this is version 3") && error.ends_with(advice), "{error}");
     }
-    let mut bytes = key.to_bytes();
-    bytes["CIROKEY".len()] = 2;
-    let error = ModelKey::from_bytes(&bytes).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "a model key of format version 2, this is version 3: ask the model's owner for a new one"
-    );
+    let advice = [(2, "ask the model's owner for a new one"), (5, "use a newer program")];
+    for (version, advice) in advice {
+        let mut bytes = key.to_bytes();
+        bytes["CIROKEY".len()] = version;
+        let error = ModelKey::from_bytes(&bytes).unwrap_err().to_string();
+        let reads = "this program reads versions 3 and 4";
+        let expected = format!("a model key of format version {version}, {reads}: {advice}");
+        assert_eq!(error, expected);
+    }
 }
 
 #[test]

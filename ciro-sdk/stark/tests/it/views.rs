@@ -68,7 +68,7 @@ fn imputed(linear: [f64; 2], tree: [f64; 2]) -> Result<i32, VerificationError> {
     let integers = vec![encode(linear, 0), encode(tree, 1)];
     let (statement, proof) = prover.prove(&[integers]).unwrap();
     verify(prover.key(), &statement, &proof, &Policy::default())?;
-    Ok(statement.claims[0].outputs[0].data()[0])
+    Ok(statement.claims[0].outputs[0].public().unwrap().data()[0])
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_proof_of_a_number_says_nothing_of_a_missing_value() {
     for outputs in [1000, 101_000] {
         let mut forged = honest.clone();
         forged.claims[0].input.public_mut().unwrap().clone_from_slice(&missing);
-        forged.claims[0].outputs[0].data_mut()[0] = outputs;
+        forged.claims[0].outputs[0].public_mut().unwrap().data_mut()[0] = outputs;
         verify(prover.key(), &forged, &proof, &Policy::default()).unwrap_err();
     }
     // Images that are neither of a number nor the one of a missing value.

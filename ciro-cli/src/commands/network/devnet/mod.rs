@@ -1,5 +1,6 @@
 //! `ciro devnet`: a network of real processes on this machine.
 
+mod kafka;
 mod process;
 mod up;
 
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Start a network: a validator and providers, with funded accounts
+    /// Start a network: validators and providers, with funded accounts
     Up(up::Args),
     /// Show which processes run
     Status(Folder),
@@ -67,6 +68,8 @@ struct Folder {
 struct Devnet {
     dir: PathBuf,
     url: String,
+    /// The interfaces of all validators, in the order of their numbers.
+    urls: Vec<String>,
     chain: String,
     genesis: PathBuf,
     /// What CIRO_HOME is set to, to use this network.
@@ -75,6 +78,9 @@ struct Devnet {
     group: u32,
     processes: Vec<Process>,
     accounts: Vec<Account>,
+    /// What jobs travel through, if it is Kafka.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kafka: Option<kafka::Kafka>,
 }
 
 /// One process.
@@ -129,6 +135,16 @@ impl Devnet {
         Ok(files::write(&Self::file(&self.dir), &serde_json::to_vec_pretty(self)?)?)
     }
 
+    fn url_of(&self, number: &str) -> Option<&str> {
+        self.urls.get(number.parse::<usize>().ok()?).map(String::as_str)
+    }
+
+    /// Whether more than two thirds of the validators run.
+    fn has_quorum(&self) -> bool {
+        let nodes = self.processes.iter().filter(|process| process.name.starts_with("node"));
+        3 * nodes.filter(|process| process.is_running()).count() > 2 * self.urls.len()
+    }
+
     fn process(&self, name: &str) -> Result<usize> {
         let place = self.processes.iter().position(|process| process.name == name);
         place.ok_or_else(|| {
@@ -143,6 +159,7 @@ impl Devnet {
 struct StatusReport {
     dir: PathBuf,
     url: String,
+    urls: Vec<String>,
     home: PathBuf,
     ready: bool,
     processes: Vec<Running>,
@@ -189,8 +206,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             devnet.processes[place].pid = pid;
             devnet.group = group.unwrap_or(pid);
             devnet.write()?;
-            if name.starts_with("node") {
-                up::wait_ready(&devnet.url, Duration::from_secs(30))?;
+            // A node whose network has no quorum runs, and is ready once others are back.
+            if let Some(url) = name.strip_prefix("node").and_then(|number| devnet.url_of(number))
+                && devnet.has_quorum()
+            {
+                up::wait_ready(url, Duration::from_secs(30))?;
             }
             show(&devnet, context)?;
         }
@@ -208,7 +228,7 @@ fn down(devnet: &Devnet) -> Result<()> {
     for process in devnet.processes.iter().rev().filter(|process| process.is_running()) {
         process.stop()?;
     }
-    Ok(())
+    devnet.kafka.as_ref().map_or(Ok(()), kafka::Kafka::stop)
 }
 
 fn show(devnet: &Devnet, context: &Context) -> Result<()> {
@@ -223,10 +243,11 @@ fn show(devnet: &Devnet, context: &Context) -> Result<()> {
         };
         text.push_str(&format!("{BOLD}{name:10}{BOLD:#}{state}\n"));
     }
-    text.push_str(&format!("{DIM}node{DIM:#}      {}\n", devnet.url));
+    text.push_str(&format!("{DIM}node{DIM:#}      {}\n", devnet.urls.join(" ")));
     text.push_str(&format!("{DIM}use it{DIM:#}    export CIRO_HOME={}\n", devnet.home.display()));
     let (dir, url, home) = (devnet.dir.clone(), devnet.url.clone(), devnet.home.clone());
-    context.ui.result(&StatusReport { dir, url, home, ready, processes }, &text)
+    let urls = devnet.urls.clone();
+    context.ui.result(&StatusReport { dir, url, urls, home, ready, processes }, &text)
 }
 
 impl Running {

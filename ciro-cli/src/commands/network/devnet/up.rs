@@ -11,6 +11,7 @@ use ciro_protocol::tx::Body;
 use ciro_sdk::client::{Client, Home, Network, Passphrase};
 use serde::Serialize;
 
+use super::kafka::Kafka;
 use super::process::program;
 use super::{Account, Devnet, Folder, Process, down};
 use crate::commands::network::block_on;
@@ -25,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Args {
     #[command(flatten)]
     folder: Folder,
+    /// Validators, 1 to 16
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=16))]
+    validators: u8,
     /// Providers, 0 to 16
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(0..=16))]
     providers: u16,
@@ -34,6 +38,10 @@ pub(super) struct Args {
     /// Leave the network running and return
     #[arg(long)]
     detach: bool,
+    /// Let jobs travel through Apache Kafka at these brokers (HOST:PORT, ...), or start one here
+    /// (`auto`: needs Java, Maven and tools/kafka of a checkout)
+    #[arg(long, value_name = "BROKERS|auto")]
+    kafka: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -51,11 +59,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
         let message = format!("there is a devnet in `{}` already", dir.display());
         return Err(Failure::new(message, hint).into());
     }
-    let mut started = Started(Vec::new());
+    let mut started = Started::default();
     let devnet = start(args, &dir, &mut started, context)?;
     devnet.write()?;
     let ready_ms = begun.elapsed().as_secs_f64() * 1e3;
-    started.0.clear();
+    started.keep();
     let report = Report { devnet: &devnet, ready_ms };
     context.ui.result(&report, &describe(&devnet, ready_ms))?;
     if !args.detach {
@@ -69,11 +77,26 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
 }
 
 /// Processes of a network that is not whole yet: they end with it.
-struct Started(Vec<Process>);
+#[derive(Default)]
+struct Started {
+    processes: Vec<Process>,
+    kafka: Option<Kafka>,
+}
+
+impl Started {
+    /// Lets all of it run on.
+    fn keep(&mut self) {
+        self.processes.clear();
+        self.kafka = None;
+    }
+}
 
 impl Drop for Started {
     fn drop(&mut self) {
-        for process in self.0.iter().rev().filter(|process| process.is_running()) {
+        if let Some(kafka) = &self.kafka {
+            let _ = kafka.stop();
+        }
+        for process in self.processes.iter().rev().filter(|process| process.is_running()) {
             // What went wrong before is what the user is told.
             let _ = process.stop();
         }
@@ -82,33 +105,28 @@ impl Drop for Started {
 
 fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> Result<Devnet> {
     let (node, prover) = (program("ciro-node")?, program("ciro-prover")?);
-    let folder = dir.join("node0");
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{}`", dir.display()))?;
-    let seed = format!("{} node0", args.seed);
-    quiet(&node, &["init", text(&folder)?, "--seed", &seed])?;
-    // The first start takes a free port, later ones the same.
-    let mut first = Process {
-        name: "node0".to_owned(),
-        pid: 0,
-        program: node.clone(),
-        arguments: ["start", "--listen", "127.0.0.1:0", text(&folder)?].map(str::to_owned).into(),
-        log: dir.join("node0.log"),
-    };
-    first.pid = first.start(None)?;
-    started.0.push(first.clone());
-    let address = wait_for(&first, || std::fs::read_to_string(folder.join("api.addr")).ok())?;
-    let address = address.trim().to_owned();
-    let url = format!("http://{address}");
-    first.arguments[2] = address;
-    wait_ready(&url, PATIENCE)?;
-    let genesis = folder.join("genesis.json");
+    let kafka = args.kafka.as_deref().map(|brokers| {
+        let _stage = context.ui.stage("starting Kafka".to_owned());
+        Kafka::of(brokers, dir)
+    });
+    let kafka = kafka.transpose()?;
+    started.kafka.clone_from(&kafka);
+    let urls = start_nodes((args, dir), &node, started, context)?;
+    let mut processes = started.processes.clone();
+    let url = urls[0].clone();
+    let genesis = dir.join("node0").join("genesis.json");
     let home = Home::at(dir.join("home"));
     let (chain, accounts) = block_on(accounts(args, (&url, &genesis), &home))?;
-    let group = first.pid;
-    let mut processes = vec![first];
+    block_on(wait_equal(&urls, &genesis))?;
+    let group = processes[0].pid;
     for number in 0..args.providers {
         let _stage = context.ui.stage(format!("starting prover{number}"));
-        let config = configure(dir, &prover, (number, &url, &genesis))?;
+        let own = &urls[usize::from(number) % urls.len()];
+        let config = configure(dir, &prover, (number, own, &genesis))?;
+        if let Some(kafka) = &kafka {
+            kafka.configure_prover(&config)?;
+        }
         quiet(&prover, &["register", "--config", text(&config)?])?;
         let mut process = Process {
             name: format!("prover{number}"),
@@ -118,11 +136,84 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
             log: dir.join(format!("prover{number}.log")),
         };
         process.pid = process.start(Some(group))?;
-        started.0.push(process.clone());
+        started.processes.push(process.clone());
         processes.push(process);
     }
     let home = home.path().to_owned();
-    Ok(Devnet { dir: dir.to_owned(), url, chain, genesis, home, group, processes, accounts })
+    let dir = dir.to_owned();
+    Ok(Devnet { dir, url, urls, chain, genesis, home, group, processes, accounts, kafka })
+}
+
+/// Makes the validators' folders, starts them, and waits until all are ready. Returns where their
+/// interfaces listen.
+fn start_nodes(
+    (args, dir): (&Args, &Path),
+    node: &Path,
+    started: &mut Started,
+    context: &Context,
+) -> Result<Vec<String>> {
+    let count = args.validators.to_string();
+    quiet(node, &["network", text(dir)?, "--validators", &count, "--seed", &args.seed])?;
+    if let Some(kafka) = &started.kafka {
+        for number in 0..args.validators {
+            kafka.configure_node(&dir.join(format!("node{number}")).join("node.toml"))?;
+        }
+    }
+    let _stage = context.ui.stage(format!("starting {count} validators"));
+    for number in 0..args.validators {
+        let group = started.processes.first().map(|first| first.pid);
+        started.processes.push(start_node((node, dir), number, group)?);
+    }
+    let mut urls = Vec::new();
+    for (number, process) in started.processes.iter_mut().enumerate() {
+        let told = dir.join(format!("node{number}")).join("api.addr");
+        let address = wait_for(process, || std::fs::read_to_string(&told).ok())?;
+        // The first start takes a free port, later ones the same.
+        process.arguments[2] = address.trim().to_owned();
+        urls.push(format!("http://{}", address.trim()));
+    }
+    for url in &urls {
+        wait_ready(url, PATIENCE)?;
+    }
+    Ok(urls)
+}
+
+/// Waits until all nodes have executed what the first one has: what was paid there is there too.
+async fn wait_equal(urls: &[String], genesis: &Path) -> Result<()> {
+    let genesis = Network::read_genesis(genesis)?;
+    let mut expected = 0;
+    for url in urls {
+        let client = Client::connect(url, genesis.clone()).await?;
+        let begun = Instant::now();
+        loop {
+            let height = client.chain_info().await?.head.height;
+            if height >= expected {
+                // The first one says how far the others must be.
+                expected = if expected == 0 { height } else { expected };
+                break;
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the node at {url} does not come to block {expected}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Starts a validator whose interface takes a free port.
+fn start_node((program, dir): (&Path, &Path), number: u8, group: Option<u32>) -> Result<Process> {
+    let name = format!("node{number}");
+    let folder = dir.join(&name);
+    let mut process = Process {
+        pid: 0,
+        program: program.to_owned(),
+        arguments: ["start", "--listen", "127.0.0.1:0", text(&folder)?].map(str::to_owned).into(),
+        log: dir.join(format!("{name}.log")),
+        name,
+    };
+    process.pid = process.start(group)?;
+    Ok(process)
 }
 
 /// Makes the accounts of users and providers and gives them test money.
@@ -245,9 +336,12 @@ fn describe(devnet: &Devnet, ready_ms: f64) -> String {
         "{GOOD}ready{GOOD:#}     {} processes in {}\n{DIM}node{DIM:#}      {BOLD}{}{BOLD:#}\n{DIM}folder{DIM:#}    {}\n",
         devnet.processes.len(),
         crate::format::duration(ready_ms),
-        devnet.url,
+        devnet.urls.join(" "),
         devnet.dir.display(),
     );
+    if let Some(kafka) = &devnet.kafka {
+        text.push_str(&format!("{DIM}kafka{DIM:#}     {}\n", kafka.brokers));
+    }
     for account in &devnet.accounts {
         text.push_str(&format!("{DIM}account{DIM:#}   {:8} {}\n", account.name, account.address));
     }

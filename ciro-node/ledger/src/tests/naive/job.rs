@@ -50,6 +50,18 @@ impl Naive {
                 return Err(Refusal::ProviderUnknown);
             }
             self.may_hold(id, provider.0)?;
+            let offer = &self.jobs[&id].order.offer;
+            let terms = self.providers[provider.0 as usize].direct;
+            let (collateral, lease, bytes) = terms.ok_or(Refusal::DirectNotOffered)?;
+            let unmet = [
+                offer.collateral.units() > collateral,
+                offer.lease_ms < lease,
+                self.now + offer.lease_ms > offer.deadline_ms,
+                self.jobs[&id].order.input.bytes > bytes,
+            ];
+            if unmet.contains(&true) {
+                return Err(Refusal::DirectTermsUnmet);
+            }
             let ask = self.providers[provider.0 as usize].classes[&class];
             if ask > self.jobs[&id].order.offer.price_max.units() {
                 return Err(Refusal::AskAbovePrice);

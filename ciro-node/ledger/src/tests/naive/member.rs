@@ -53,6 +53,7 @@ impl Naive {
                 self.providers[mine].classes =
                     prices.map(|it| (it.class, it.price.units())).collect();
                 self.providers[mine].capacity = body.asks.capacity;
+                self.providers[mine].direct = direct(&body.asks);
                 Ok(())
             }
             Body::AddBond(body) => {
@@ -70,6 +71,9 @@ impl Naive {
                 }
                 if self.providers[mine].jail.is_some() {
                     return Err(Refusal::ProviderJailed);
+                }
+                if self.jobs.values().any(|job| job.holder() == Some(id.0)) {
+                    return Err(Refusal::ProviderHolds);
                 }
                 let free = self.give(Purse::Bond(id), Purse::Unbonding(id), amount);
                 free.map_err(|_| Refusal::BondLocked)?;
@@ -108,6 +112,7 @@ impl Naive {
             region: body.profile.region.code(),
             classes: prices.map(|it| (it.class, it.price.units())).collect(),
             capacity: body.asks.capacity,
+            direct: direct(&body.asks),
             strikes: Vec::new(),
             jail: None,
             settled: 0,
@@ -174,6 +179,12 @@ impl Naive {
         }
         if model.retired { Err(Refusal::ModelRetired) } else { Ok(model) }
     }
+}
+
+/// The most collateral, the shortest lease, the longest input.
+fn direct(asks: &ciro_protocol::provider::Asks) -> Option<(u128, u64, u64)> {
+    let terms = asks.direct.as_ref()?;
+    Some((terms.collateral_max.units(), terms.lease_min_ms, terms.input_bytes_max))
 }
 
 fn asks_fit(asks: &ciro_protocol::provider::Asks) -> Result {

@@ -56,6 +56,7 @@ pub(crate) struct Provider {
     region: [u8; 2],
     classes: BTreeMap<Class, u128>,
     capacity: u16,
+    direct: Option<(u128, u64, u64)>,
     strikes: Vec<u64>,
     pub(crate) jail: Option<u64>,
     pub(crate) settled: u64,

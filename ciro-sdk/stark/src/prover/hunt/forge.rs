@@ -4,17 +4,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ciro_model::integer::{Claim, NodeId, Statement};
-use ciro_model::{IntegerModel, Tensor};
+use ciro_model::integer::{Claim, NodeId, Statement, Visibilities};
+use ciro_model::{IntegerModel, Interface, Tensor};
 use stwo::core::fields::m31::P;
 
 use super::record::{lookups, rebalance};
 use crate::air::Relation;
+use crate::commitment::{SALT_BYTES, Salt};
 use crate::field::embed;
 use crate::layout::Address;
 use crate::preset::Preset;
-use crate::prover::TensorProver;
 use crate::prover::check::faults;
+use crate::prover::{Plan, TensorProver};
 use crate::rows::Column;
 use crate::verify::{Policy, VerificationError, verify};
 
@@ -37,6 +38,8 @@ pub(super) struct Forge {
     pub(super) nodes: Vec<Vec<Tensor<i32>>>,
     pub(super) witness: Vec<Vec<Column>>,
     pub(super) statement: Statement,
+    /// Those of committed tensors.
+    salts: Vec<Salt>,
 }
 
 impl Forge {
@@ -55,9 +58,19 @@ impl Forge {
         model: &Arc<IntegerModel>,
         inputs: Vec<Vec<Tensor<i32>>>,
     ) -> Result<Self, String> {
+        Self::showing(preset, model, inputs, Visibilities::public(&Interface::of(model)))
+    }
+
+    /// The honest prover of proofs that show inputs and outputs like this.
+    pub(super) fn showing(
+        preset: Preset,
+        model: &Arc<IntegerModel>,
+        inputs: Vec<Vec<Tensor<i32>>>,
+        visibilities: Visibilities,
+    ) -> Result<Self, String> {
         let batch = u32::try_from(inputs.len()).unwrap();
-        let prover = TensorProver::new(Arc::clone(model), preset, batch);
-        let prover = Arc::new(prover.map_err(|error| error.to_string())?);
+        let plan = Plan::showing(Arc::clone(model), preset, batch, visibilities);
+        let prover = Arc::new(plan.map_err(|error| error.to_string())?.commit());
         let nodes = evaluate(model, &inputs, &[]);
         Ok(Self::of(model, prover, inputs, nodes))
     }
@@ -82,8 +95,11 @@ impl Forge {
             Claim::public(inputs.clone(), outputs)
         };
         let statement = Statement::of(inputs.iter().zip(&nodes).map(sample).collect());
-        let mut this =
-            Self { model: Arc::clone(model), prover, inputs, nodes, witness: vec![], statement };
+        let salts = prover.layout().salts.iter().zip(1..);
+        let salts: Vec<Salt> = salts.map(|(_, at)| Salt::from_bytes([at; SALT_BYTES])).collect();
+        let statement = prover.key().state(statement, &salts);
+        let (model, witness) = (Arc::clone(model), vec![]);
+        let mut this = Self { model, prover, inputs, nodes, witness, statement, salts };
         this.witness = this.prover.witness(&this.memory());
         this
     }
@@ -100,7 +116,7 @@ impl Forge {
             }
         }
         values.extend_from_slice(&layout.extra);
-        layout.auxiliary.iter().for_each(|auxiliary| auxiliary.fill(&mut values));
+        layout.fill(&mut values, &self.salts);
         values
     }
 
@@ -121,6 +137,14 @@ impl Forge {
             let base = layout.bases[id.index()]? as usize;
             (base..base + node.len()).contains(&at).then(|| (sample, id, at - base))
         })
+    }
+
+    /// The nodes of committed inputs.
+    pub(super) fn committed_inputs(&self) -> Vec<NodeId> {
+        let visibilities = self.prover.key().visibilities();
+        let inputs = self.model.inputs().iter().enumerate();
+        let committed = inputs.filter(|(at, _)| visibilities.commits_input(*at));
+        committed.flat_map(|(_, input)| input.views.iter().map(|(id, _)| *id)).collect()
     }
 
     /// Lets every producer write what its readers read.
@@ -156,11 +180,14 @@ impl Forge {
         verify(self.prover.key(), &self.statement, &proof, &policy)
     }
 
-    /// Whether the statement is false.
+    /// Whether the statement is false: about an output, or about a committed input, which the
+    /// statement has as it is and the trace as the prover says.
     pub(super) fn lies(&self) -> bool {
         let honest = evaluate(&self.model, &self.inputs, &[]);
-        self.model.outputs().iter().any(|output| {
-            let at = output.node.index();
+        let outputs = self.model.outputs().iter().map(|output| output.node);
+        let inputs = self.model.input_nodes().map(|(id, _)| id);
+        outputs.chain(inputs).any(|node| {
+            let at = node.index();
             honest.iter().zip(&self.nodes).any(|(honest, said)| honest[at] != said[at])
         })
     }

@@ -5,6 +5,7 @@
 //! - no row has another witness for the same operands ([`rows`]): another rank, position, maximum,
 //!   quotient, root, rounding or branch. If one had, it would be tried as a forgery at once;
 //! - no result of a product can be moved to another product;
+//! - some tensors of every third model are committed, and lies are told about committed inputs too;
 //! - lies about up to three values at once, with everything behind them computed from the lie and
 //!   every multiplicity chosen anew ([`forge`]), leave a constraint or a balance violated; one such
 //!   proof for each model goes through the real verifier.
@@ -24,13 +25,15 @@ mod sketch;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ciro_model::Interval;
-use ciro_model::integer::{NodeId, Op};
+use ciro_model::integer::{Encoding, NodeId, Op, Visibilities, Visibility};
+use ciro_model::{IntegerModel, Interface, Interval};
 
 use self::forge::{Forge, Lie};
+pub(super) use self::record::rebalance;
 use super::tests::models::{Stream, all, inputs};
 use crate::air::Chip as _;
 use crate::chips::defects::Defect;
+use crate::preset::Preset;
 
 /// How many models are looked at, all tests together.
 const MODELS: u64 = 2_000;
@@ -41,6 +44,8 @@ const PARTS: u64 = 4;
 /// What a search found.
 #[derive(Debug, Default)]
 struct Found {
+    /// Models whose proofs commit to some tensors, whether or not they were laid out.
+    committing: usize,
     proven: usize,
     lies: usize,
     /// Why layouts were refused, and how often.
@@ -60,7 +65,9 @@ fn hunt(seed: u64, lies: usize, found: &mut Found) {
     let mut random = Stream::new(seed ^ 0xab_cdef);
     let batch = random.within(1, 2);
     let samples = (0..batch).map(|_| bounds::inputs(&model, &mut random)).collect();
-    let honest = match Forge::honest(&model, samples) {
+    let visibilities = visibilities(&model, &mut random);
+    found.committing += usize::from(!visibilities.is_public());
+    let honest = match Forge::showing(Preset::FastTest, &model, samples, visibilities) {
         Ok(honest) => honest,
         Err(error) => {
             let kind = error.split("): ").last().unwrap_or_default();
@@ -114,6 +121,28 @@ fn hunt(seed: u64, lies: usize, found: &mut Found) {
     }
 }
 
+/// How proofs of a model show its inputs and outputs: some tensors are committed in every third
+/// model, of the inputs those that can be.
+fn visibilities(model: &IntegerModel, random: &mut Stream) -> Visibilities {
+    let interface = Interface::of(model);
+    let mut visibilities = Visibilities::public(&interface);
+    if random.within(0, 2) > 0 {
+        return visibilities;
+    }
+    for (port, visibility) in interface.inputs.iter().zip(&mut visibilities.inputs) {
+        let can_be = matches!(&port.views[..], [view] if *view != Encoding::OrderedOrMissing);
+        if can_be && random.within(0, 1) == 0 {
+            *visibility = Visibility::Committed;
+        }
+    }
+    for visibility in &mut visibilities.outputs {
+        if random.within(0, 1) == 0 {
+            *visibility = Visibility::Committed;
+        }
+    }
+    visibilities
+}
+
 /// A prover that takes the other result of a row, and computes everything behind it.
 fn substituted(honest: &Forge, other: &rows::Other) -> Option<Forge> {
     let (sample, node, element) = honest.element(other.address)?;
@@ -158,10 +187,12 @@ fn moved(honest: &Forge, from: NodeId, to: NodeId) -> Option<Forge> {
 /// Up to three values that nodes could have by their intervals, but do not have.
 fn random_lies(honest: &Forge, random: &mut Stream) -> Option<Vec<Lie>> {
     let computed = |op: &Op| !matches!(op, Op::Input(_) | Op::Constant(_) | Op::Move(_));
+    let committed = honest.committed_inputs();
     let nodes: Vec<NodeId> = honest
         .model
         .iter()
-        .filter(|(_, node)| computed(&node.op) && !node.is_empty())
+        .filter(|(id, node)| computed(&node.op) || committed.contains(id))
+        .filter(|(_, node)| !node.is_empty())
         .map(|(id, _)| id)
         .collect();
     let mut upto =
@@ -188,11 +219,13 @@ fn no_forgery(part: u64) {
     for seed in (0..models / PARTS).map(|at| first + at * PARTS + part) {
         hunt(seed, 3, &mut found);
     }
-    println!("{} proven, {} lies, refused: {:#?}", found.proven, found.lies, found.refused);
+    let Found { committing, proven, lies, refused, .. } = &found;
+    println!("{proven} proven, {committing} committing, {lies} lies, refused: {refused:#?}");
     assert!(found.forgeries.is_empty(), "{:#?}", found.forgeries);
     assert!(found.problems.is_empty(), "{:#?}", found.problems);
     let tried = usize::try_from(models / PARTS).unwrap();
     assert!(2 * found.proven > tried, "{} of {tried} models were proven", found.proven);
+    assert!(8 * found.committing > tried, "{} of {tried} models commit", found.committing);
     assert!(found.lies > tried / 2, "{} lies about {tried} models", found.lies);
 }
 

@@ -56,7 +56,7 @@ pub(super) fn lookups(layout: &Layout, witness: &[Vec<Column>]) -> Vec<Lookup> {
 }
 
 /// Sets every multiplicity that a prover chooses so that tables and slots balance.
-pub(super) fn rebalance(layout: &Layout, witness: &mut [Vec<Column>]) {
+pub(in crate::prover) fn rebalance(layout: &Layout, witness: &mut [Vec<Column>]) {
     let all = lookups(layout, witness);
     let mut taken: BTreeMap<(u32, Vec<u32>), BaseField> = BTreeMap::new();
     let chosen = |lookup: &&Lookup| lookup.multiplicity.column.is_some();

@@ -188,6 +188,9 @@ impl JobQueue for MemoryQueue {
     }
 
     fn lag(&self) -> Lag {
-        Lag { records: self.broker.log().records.len() as u64 }
+        Lag { records: self.broker.log().records.len() as u64, oldest_ms: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! A node's client: models are deployed, inferences ordered, and what comes back is verified here.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ciro_protocol::amount::Amount;
+use ciro_protocol::id::{JobId, ModelId, ProviderId};
+use ciro_protocol::sign::SecretKey;
+use ciro_protocol::tx::Body;
+use ciro_protocol::wire::Message as _;
+use ciro_sdk::client::{
+    self, Choice, Deployment, Home, Network, Session, Settled, Submission, Wish, verify_receipt,
+};
+use ciro_sdk::{InputStatement, KeyRing, Policy};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tokio::runtime::{Builder, Runtime};
+use tracing::info_span;
+
+use crate::error::Error;
+use crate::job;
+use crate::key::Key;
+use crate::model::Model;
+use crate::proof::Proof;
+use crate::settings::ProveSettings;
+use crate::tensor::{Inputs, Output};
+
+/// Model, lowest and highest price, provider: as text, since Python has the parser of numbers.
+type Asked = (Option<String>, Option<String>, Option<String>, Option<u32>);
+
+/// Name, version, licence, price that is hinted at.
+type Card = (Option<String>, String, String, String);
+
+/// Proof, outputs, receipt as JSON.
+type Answer = (Proof, Vec<Vec<Output>>, String);
+
+/// A user's connection to a node.
+#[pyclass(frozen, module = "ciro._ciro")]
+#[derive(Debug)]
+pub(crate) struct Client(Arc<Connection>);
+
+#[derive(Debug)]
+struct Connection {
+    /// Its threads serve the connection; they do not survive a fork.
+    runtime: Runtime,
+    process: u32,
+    session: Session,
+    /// Opened when it is first needed, since that takes its time.
+    key: Mutex<Option<Arc<SecretKey>>>,
+}
+
+impl Connection {
+    /// # Errors
+    /// `RuntimeError` in a process that was forked after the connection was made.
+    fn here(self: &Arc<Self>) -> PyResult<Arc<Self>> {
+        if self.process == std::process::id() {
+            return Ok(Arc::clone(self));
+        }
+        let text =
+            "the connection belongs to the process that this one was forked from: connect again";
+        Err(PyRuntimeError::new_err(text))
+    }
+
+    fn key(&self) -> Result<Arc<SecretKey>, Error> {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if key.is_none() {
+            *key = Some(Arc::new(self.session.key()?));
+        }
+        key.clone().ok_or(Error::Session(client::HomeError::NoAccount.into()))
+    }
+}
+
+fn wish((model, price_min, price_max, direct): &Asked) -> Result<Wish, Error> {
+    let amount = |text: &Option<String>| text.as_deref().map(str::parse::<Amount>).transpose();
+    let model = model.as_deref().map(str::parse::<ModelId>).transpose();
+    Ok(Wish {
+        model: model.map_err(|error| Error::Argument(error.to_string()))?,
+        price_min: amount(price_min)?,
+        price_max: amount(price_max)?,
+        direct: direct.map(ProviderId),
+    })
+}
+
+#[pymethods]
+impl Client {
+    /// Connects to a node of the network in use; `home` is the user's folder.
+    #[new]
+    #[pyo3(signature = (node=None, account=None, passphrase_file=None, home=None))]
+    fn new(
+        py: Python<'_>,
+        node: Option<String>,
+        account: Option<String>,
+        passphrase_file: Option<PathBuf>,
+        home: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let choice = Choice { node, account, passphrase_file };
+        job::run(py, None, move || {
+            let home = home.map_or_else(Home::of_user, |path| Ok(Home::at(path)));
+            let home = home.map_err(client::SessionError::from)?;
+            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let runtime = runtime.map_err(|error| Error::Argument(error.to_string()))?;
+            let session = runtime.block_on(Session::open(home, choice))?;
+            let (process, key) = (std::process::id(), Mutex::default());
+            Ok(Self(Arc::new(Connection { runtime, process, session, key })))
+        })
+    }
+
+    /// The network, and the node's address.
+    #[getter]
+    fn network(&self) -> (String, String) {
+        let session = &self.0.session;
+        (session.client.chain().to_string(), session.url().to_owned())
+    }
+
+    /// The address of the account that signs.
+    fn address(&self, py: Python<'_>) -> PyResult<String> {
+        let at = self.0.here()?;
+        job::run(py, None, move || Ok(at.key()?.address().to_string()))
+    }
+
+    /// What the account holds, in CIRO.
+    fn balance(&self, py: Python<'_>) -> PyResult<String> {
+        let at = self.0.here()?;
+        job::run(py, None, move || {
+            let address = at.key()?.address();
+            let account = at.runtime.block_on(at.session.client.account(address))?;
+            Ok(account.balance.to_string())
+        })
+    }
+
+    /// Takes what the network's faucet gives.
+    fn faucet(&self, py: Python<'_>) -> PyResult<()> {
+        let at = self.0.here()?;
+        job::run(py, None, move || {
+            let key = at.key()?;
+            at.runtime.block_on(at.session.client.execute(&key, Body::Faucet))?;
+            Ok(())
+        })
+    }
+
+    /// Uploads a model and registers it with these keys: its id, and whether it was known.
+    #[pyo3(signature = (model, keys, card, observer=None))]
+    fn deploy(
+        &self,
+        py: Python<'_>,
+        model: &Model,
+        keys: &Key,
+        card: Card,
+        observer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<(String, bool)> {
+        let (at, model) = (self.0.here()?, Arc::clone(&model.model));
+        let keys: Vec<_> = keys.0.keys().cloned().collect();
+        job::run(py, observer, move || {
+            let (name, version, licence, price_hint) = card;
+            let name = name.unwrap_or_else(|| model.source().file_name.clone());
+            let bytes = model.to_bytes();
+            let deployment = Deployment {
+                model: &bytes,
+                keys: &keys,
+                name: &name,
+                version: &version,
+                licence: &licence,
+                providers: &[],
+                price_hint: price_hint.parse()?,
+            };
+            let key = at.key()?;
+            let deployed = at.runtime.block_on(at.session.client.deploy(&key, &deployment))?;
+            Ok((deployed.model.to_string(), deployed.known))
+        })
+    }
+
+    /// What an inference would cost: the model's id, the lowest and the highest price, collateral.
+    fn quote(
+        &self,
+        py: Python<'_>,
+        key: &Key,
+        asked: Asked,
+    ) -> PyResult<(String, String, String, String)> {
+        let (at, keys) = (self.0.here()?, key.0.clone());
+        job::run(py, None, move || {
+            let key = only(&keys)?;
+            let asked = wish(&asked)?;
+            let (id, terms) = at.runtime.block_on(at.session.client.terms(key, &asked))?;
+            let [least, most, collateral] =
+                [terms.price_min, terms.price_max, terms.collateral].map(|it| it.to_string());
+            Ok((id.to_string(), least, most, collateral))
+        })
+    }
+
+    /// Orders an inference and waits until the ledger has opened the job.
+    #[pyo3(signature = (model, inputs, settings, asked, min_security=(100, 0), observer=None))]
+    #[expect(clippy::too_many_arguments, reason = "one call of the package, whose names are there")]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        model: &Model,
+        inputs: &Inputs,
+        settings: &ProveSettings,
+        asked: Asked,
+        min_security: (u32, u32),
+        observer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Job> {
+        let at = self.0.here()?;
+        let samples = inputs.samples(&model.model.input_specs())?;
+        let batch = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        let settings = ciro_sdk::ProveSettings { batch, ..settings.0 };
+        let (provers, model) = (Arc::clone(&model.provers), Arc::clone(&model.model));
+        job::run(py, observer, move || {
+            let key = provers.get(&model, &settings)?.key();
+            let input = InputStatement::encode(&key, &samples)?.statement;
+            let account = at.key()?;
+            let asked = wish(&asked)?;
+            let (min_security_bits, min_proven_bits) = min_security;
+            let policy = Policy { min_security_bits, min_proven_bits };
+            let client = &at.session.client;
+            let job = at.runtime.block_on(async {
+                let (model, terms) = client.terms(&key, &asked).await?;
+                let (key, input) = (&key, &input);
+                let ordered =
+                    Submission { model, key, input, terms, policy, memo: &[], salt: None };
+                client.submit(&account, &ordered).await
+            })?;
+            Ok(Job { at: Arc::clone(&at), job })
+        })
+    }
+
+    /// A job that was ordered before, whose proof is to verify under a key of the ring.
+    fn job(&self, py: Python<'_>, id: &str, keys: &Key) -> PyResult<Job> {
+        let (at, keys) = (self.0.here()?, keys.0.clone());
+        let id: JobId = id.parse().map_err(|error| Error::Argument(format!("{error}")))?;
+        job::run(py, None, move || {
+            let info = at.runtime.block_on(at.session.client.job_info(id))?;
+            let found = keys.keys().find(|key| info.order.key == key.digest().into());
+            let key = found.cloned().ok_or(client::CertificateError::NoKey(info.order.key))?;
+            let (input, policy) = (info.order.input.statement, Policy::default());
+            Ok(Job { at: Arc::clone(&at), job: client::Job { id, key, input, policy } })
+        })
+    }
+}
+
+/// The only key of a ring.
+fn only(keys: &KeyRing) -> Result<&ciro_sdk::Key, Error> {
+    let mut all = keys.keys();
+    match (all.next(), all.next()) {
+        (Some(key), None) => Ok(key),
+        _ => Err(Error::Argument(
+            "a price is for one kind of proof: pass a key with one entry".into(),
+        )),
+    }
+}
+
+/// A job that was ordered.
+#[pyclass(frozen, module = "ciro._ciro")]
+#[derive(Debug)]
+pub(crate) struct Job {
+    at: Arc<Connection>,
+    job: client::Job,
+}
+
+#[pymethods]
+impl Job {
+    /// Its id.
+    #[getter]
+    fn id(&self) -> String {
+        self.job.id.to_string()
+    }
+
+    /// The key that its proof is verified with.
+    #[getter]
+    fn key(&self) -> PyResult<Key> {
+        Ok(Key(KeyRing::new([self.job.key.clone()]).map_err(Error::Ring)?))
+    }
+
+    /// How it stands, as the node says, as JSON.
+    fn info(&self, py: Python<'_>) -> PyResult<String> {
+        let (at, id) = (self.at.here()?, self.job.id);
+        job::run(py, None, move || {
+            let info = at.runtime.block_on(at.session.client.job_info(id))?;
+            // Names, numbers and lists always have a JSON form.
+            Ok(serde_json::to_string(&info).unwrap_or_default())
+        })
+    }
+
+    /// Waits for the result, and verifies it.
+    #[pyo3(signature = (patience, observer=None))]
+    fn result(
+        &self,
+        py: Python<'_>,
+        patience: f64,
+        observer: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Answer> {
+        let (at, job) = (self.at.here()?, self.job.clone());
+        let patience = seconds(patience)?;
+        let settled = job::run(py, observer, move || {
+            // A stage for every look, at which an abandoned job ends.
+            let seen = |_: &_| drop(info_span!("wait").entered());
+            Ok(at.runtime.block_on(at.session.client.settled(&job, patience, seen))?)
+        })?;
+        let Settled { receipt, bundle, verified } = settled;
+        let outputs = verified.samples.into_iter().map(|sample| sample.outputs).collect();
+        let receipt = serde_json::to_string(&receipt).unwrap_or_default();
+        Ok((Proof(Arc::new(bundle)), Output::all(outputs), receipt))
+    }
+
+    /// Waits until validators certified how it ended: the receipt with all that proves it.
+    fn receipt<'py>(&self, py: Python<'py>, patience: f64) -> PyResult<Bound<'py, PyBytes>> {
+        let (at, id) = (self.at.here()?, self.job.id);
+        let patience = seconds(patience)?;
+        let bytes = job::run(py, None, move || {
+            let proof = at.runtime.block_on(at.session.client.receipt(id, patience))?;
+            Ok(proof.to_bytes())
+        })?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Takes the order back, if nobody has claimed it.
+    fn cancel(&self, py: Python<'_>) -> PyResult<()> {
+        let (at, id) = (self.at.here()?, self.job.id);
+        job::run(py, None, move || {
+            let key = at.key()?;
+            at.runtime.block_on(at.session.client.cancel(&key, id))?;
+            Ok(())
+        })
+    }
+}
+
+/// # Errors
+/// `ValueError` for a time that is none.
+fn seconds(patience: f64) -> PyResult<Duration> {
+    let text = || Error::Argument(format!("{patience} s is no time to wait"));
+    Ok(Duration::try_from_secs_f64(patience).map_err(|_| text())?)
+}
+
+/// Checks a receipt against a genesis: the block that it is certified by, and the receipt as JSON.
+#[pyfunction]
+#[pyo3(signature = (receipt, genesis=None, proof=None, keys=None))]
+pub(crate) fn check_receipt(
+    py: Python<'_>,
+    receipt: &[u8],
+    genesis: Option<PathBuf>,
+    proof: Option<&Proof>,
+    keys: Option<&Key>,
+) -> PyResult<(u64, String)> {
+    let receipt = receipt.to_vec();
+    let against = keys.zip(proof).map(|(keys, proof)| (keys.0.clone(), proof.0.to_bytes()));
+    job::run(py, None, move || {
+        let genesis = match genesis {
+            Some(path) => Network::read_genesis(&path),
+            None => Home::of_user().and_then(|home| Ok(home.network()?.1)),
+        };
+        let genesis = genesis.map_err(client::SessionError::from)?;
+        let against = against.as_ref().map(|(keys, bundle)| (keys, &bundle[..]));
+        let certified = verify_receipt(&genesis, &receipt, against)?;
+        let text = serde_json::to_string(&certified.receipt).unwrap_or_default();
+        Ok((certified.height, text))
+    })
+}

@@ -1,0 +1,83 @@
+//! Who this node is to libp2p, and where nodes are.
+
+use std::fmt;
+
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+
+/// The libp2p identity of a node. It encrypts connections; what a validator says is signed with
+/// another key.
+#[derive(Clone)]
+pub struct Identity(pub(super) Keypair);
+
+impl Identity {
+    /// Makes the identity of a secret; `None` if it makes none.
+    #[must_use]
+    pub fn from_secret(secret: [u8; 32]) -> Option<Self> {
+        Keypair::ed25519_from_bytes(secret).ok().map(Self)
+    }
+
+    /// Returns its name.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.0.public().to_peer_id()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.peer())
+    }
+}
+
+/// Where a node listens, and where it looks for others.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    pub(super) listen: Vec<Multiaddr>,
+    pub(super) peers: Vec<(PeerId, Multiaddr)>,
+}
+
+impl Addresses {
+    /// Reads settings. Each of `peers` must end with the identity that is expected there.
+    ///
+    /// # Errors
+    ///
+    /// The first that is no address, or names nobody.
+    pub fn parse(listen: &[String], peers: &[String]) -> Result<Self, String> {
+        let plain = |text: &String| text.parse().map_err(|_| text.clone());
+        let named = |text: &String| {
+            let address: Multiaddr = text.parse().ok()?;
+            match address.iter().last()? {
+                Protocol::P2p(peer) => Some((peer, address)),
+                _ => None,
+            }
+        };
+        Ok(Self {
+            listen: listen.iter().map(plain).collect::<Result<_, _>>()?,
+            peers: peers
+                .iter()
+                .map(|text| named(text).ok_or_else(|| text.clone()))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_without_an_identity_are_refused() {
+        let peer = Identity::from_secret([7; 32]).unwrap().peer();
+        let good = format!("/ip4/127.0.0.1/tcp/1/p2p/{peer}");
+        let parse = |peers: &[&str]| {
+            let peers: Vec<String> = peers.iter().map(|it| (*it).to_owned()).collect();
+            Addresses::parse(&["/ip4/127.0.0.1/udp/0/quic-v1".to_owned()], &peers)
+        };
+        assert_eq!(parse(&[&good]).unwrap().peers[0].0, peer);
+        for bad in ["/ip4/127.0.0.1/tcp/1", "127.0.0.1:1", "", "/p2p/zz"] {
+            assert_eq!(parse(&[&good, bad]).unwrap_err(), bad);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Which validators can be reached, and which connection speaks for whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ciro_consensus::ReplicaId;
+use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::id::Chain;
+use ciro_protocol::sign::{Address, KeyCache, SignError};
+use libp2p::PeerId;
+use tokio::sync::watch;
+
+use super::record::Hello;
+
+/// Why a record does not bind its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It is not signed for this network by its key.
+    #[error(transparent)]
+    Signature(#[from] SignError),
+    /// The key is no validator's, or another validator's.
+    #[error("validator {validator} of the network has another key")]
+    Key {
+        /// The number that the record names.
+        validator: u32,
+    },
+    /// Another identity speaks than the one that the record names.
+    #[error("the record is about another peer than the one that sent it")]
+    Peer,
+    /// It is this node's own.
+    #[error("the record is this node's own: two nodes have its key")]
+    Own,
+    /// A newer record is known.
+    #[error("a newer record of validator {validator} is known")]
+    Old {
+        /// The validator.
+        validator: u32,
+    },
+}
+
+impl RecordError {
+    /// Returns the label under which it is counted.
+    pub(super) const fn label(&self) -> &'static str {
+        match self {
+            Self::Signature(_) => "record_signature",
+            Self::Key { .. } => "record_key",
+            Self::Peer => "record_peer",
+            Self::Own => "record_own",
+            Self::Old { .. } => "record_old",
+        }
+    }
+}
+
+/// A validator of the committee.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    key: Address,
+    stake: u64,
+}
+
+/// The committee, and who of it is connected.
+///
+/// The ledger has no operation that changes stake, so the validators of the genesis are those of
+/// every epoch.
+#[derive(Debug)]
+pub struct Peers {
+    chain: Chain,
+    own: ReplicaId,
+    members: BTreeMap<ReplicaId, Member>,
+    inner: Mutex<Inner>,
+    connected: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    bound: BTreeMap<ReplicaId, PeerId>,
+    /// Peers that have taken this node's record.
+    welcome: BTreeSet<PeerId>,
+    /// When the last record of each validator was signed.
+    issued: BTreeMap<ReplicaId, u64>,
+}
+
+impl Peers {
+    /// Begins with the validators of a network.
+    #[must_use]
+    pub fn new(chain: Chain, spec: &ChainSpec, own: ReplicaId) -> Self {
+        let members = spec.validators.iter();
+        let members = members.map(|it| (ReplicaId(it.id), Member { key: it.key, stake: it.stake }));
+        let members = members.collect();
+        Self { chain, own, members, inner: Mutex::default(), connected: watch::channel(0).0 }
+    }
+
+    /// Checks a record and binds the connection's identity to its validator.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`] if the record does not say that this peer speaks for a validator.
+    pub fn bind(
+        &self,
+        peer: PeerId,
+        hello: &Hello,
+        keys: &mut KeyCache,
+    ) -> Result<ReplicaId, RecordError> {
+        let record = &hello.0.body;
+        let validator = record.validator;
+        let id = ReplicaId(validator);
+        // Before the signature, which costs: only a validator's key is looked at.
+        let member = self.members.get(&id).filter(|member| member.key == record.key);
+        member.ok_or(RecordError::Key { validator })?;
+        if id == self.own {
+            return Err(RecordError::Own);
+        }
+        if *record.peer != *peer.to_bytes() {
+            return Err(RecordError::Peer);
+        }
+        hello.0.verify(self.chain, keys)?;
+        let mut inner = self.lock();
+        if inner.issued.get(&id).is_some_and(|issued| *issued > record.issued_ms) {
+            return Err(RecordError::Old { validator });
+        }
+        inner.issued.insert(id, record.issued_ms);
+        inner.bound.insert(id, peer);
+        self.tell(&inner);
+        Ok(id)
+    }
+
+    /// Takes note that a peer has taken this node's record.
+    pub(super) fn welcomed(&self, peer: PeerId) {
+        let mut inner = self.lock();
+        inner.welcome.insert(peer);
+        self.tell(&inner);
+    }
+
+    /// Whether a peer has taken this node's record.
+    pub(super) fn is_welcome(&self, peer: PeerId) -> bool {
+        self.lock().welcome.contains(&peer)
+    }
+
+    /// Takes note that the last connection to a peer is gone.
+    pub(super) fn gone(&self, peer: PeerId) {
+        let mut inner = self.lock();
+        inner.bound.retain(|_, bound| *bound != peer);
+        inner.welcome.remove(&peer);
+        self.tell(&inner);
+    }
+
+    /// Returns the validator that a connected peer speaks for.
+    pub(super) fn validator(&self, peer: PeerId) -> Option<ReplicaId> {
+        let inner = self.lock();
+        inner.bound.iter().find(|(_, bound)| **bound == peer).map(|(id, _)| *id)
+    }
+
+    /// Returns the peer that speaks for a validator, once both have taken the other's record.
+    pub(super) fn reach(&self, id: ReplicaId) -> Option<PeerId> {
+        let inner = self.lock();
+        inner.bound.get(&id).copied().filter(|bound| inner.welcome.contains(bound))
+    }
+
+    /// Returns this node's number.
+    #[must_use]
+    pub const fn own(&self) -> ReplicaId {
+        self.own
+    }
+
+    /// Returns all other validators.
+    #[must_use]
+    pub fn others(&self) -> Vec<ReplicaId> {
+        self.members.keys().copied().filter(|id| *id != self.own).collect()
+    }
+
+    /// Returns the voting weight of a validator.
+    #[must_use]
+    pub fn stake(&self, id: ReplicaId) -> u64 {
+        self.members.get(&id).map_or(0, |member| member.stake)
+    }
+
+    /// Whether so much stake is more than two thirds of all.
+    #[must_use]
+    pub fn is_quorum(&self, stake: u64) -> bool {
+        let total: u128 = self.members.values().map(|member| u128::from(member.stake)).sum();
+        3 * u128::from(stake) > 2 * total
+    }
+
+    /// Returns the validators that can be reached.
+    #[must_use]
+    pub fn reachable(&self) -> Vec<ReplicaId> {
+        self.others().into_iter().filter(|id| self.reach(*id).is_some()).collect()
+    }
+
+    /// Follows how many validators can be reached.
+    #[must_use]
+    pub fn connected(&self) -> watch::Receiver<usize> {
+        self.connected.subscribe()
+    }
+
+    fn tell(&self, inner: &Inner) {
+        let reachable = inner.bound.values().filter(|it| inner.welcome.contains(*it)).count();
+        self.connected.send_replace(reachable);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::identity::{Addresses, Identity};
+    use ciro_protocol::SecretKey;
+
+    const SEEDS: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
+
+    fn peers() -> Peers {
+        let keys = SEEDS.map(|seed| SecretKey::from_seed(seed).address());
+        let spec = crate::devnet::spec(&keys, 1_700_000_000_000);
+        Peers::new(chain(), &spec, ReplicaId(0))
+    }
+
+    fn chain() -> Chain {
+        Chain(ciro_consensus::ChainId::new("a test"))
+    }
+
+    fn hello(id: u32, seed: &[u8], who: &Identity) -> Hello {
+        signed(chain(), id, seed, who)
+    }
+
+    fn signed(chain: Chain, id: u32, seed: &[u8], who: &Identity) -> Hello {
+        let key = SecretKey::from_seed(seed);
+        Hello::new(chain, (ReplicaId(id), &key), who, &Addresses::default()).unwrap()
+    }
+
+    fn identity(byte: u8) -> Identity {
+        Identity::from_secret([byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_record_binds_its_peer_and_no_other() {
+        let (peers, mut keys) = (peers(), KeyCache::new(4));
+        let (first, second) = (identity(1), identity(2));
+        let record = hello(1, b"b", &first);
+        let (first, second) = (first.peer(), second.peer());
+        assert_eq!(peers.bind(second, &record, &mut keys), Err(RecordError::Peer));
+        assert_eq!(peers.bind(first, &record, &mut keys), Ok(ReplicaId(1)));
+        assert_eq!((peers.validator(first), peers.validator(second)), (Some(ReplicaId(1)), None));
+        assert_eq!(peers.reach(ReplicaId(1)), None, "it has not taken our record yet");
+        peers.welcomed(first);
+        assert_eq!(peers.reach(ReplicaId(1)), Some(first));
+        peers.gone(first);
+        assert_eq!((peers.reach(ReplicaId(1)), peers.validator(first)), (None, None));
+    }
+
+    #[test]
+    fn records_of_others_of_this_node_and_of_other_networks_are_refused() {
+        let (peers, mut keys, who) = (peers(), KeyCache::new(4), identity(1));
+        let mut bind = |record: &Hello| peers.bind(who.peer(), record, &mut keys).unwrap_err();
+        assert_eq!(bind(&hello(2, b"b", &who)), RecordError::Key { validator: 2 });
+        assert_eq!(bind(&hello(9, b"b", &who)), RecordError::Key { validator: 9 });
+        assert_eq!(bind(&hello(0, b"a", &who)), RecordError::Own);
+        let mut forged = hello(1, b"b", &who);
+        forged.0.body.issued_ms += 1;
+        assert!(matches!(bind(&forged), RecordError::Signature(SignError::Signature { .. })));
+        let other = Chain(ciro_consensus::ChainId::new("another"));
+        let foreign = signed(other, 1, b"b", &who);
+        assert!(matches!(bind(&foreign), RecordError::Signature(SignError::Chain { .. })));
+    }
+
+    #[test]
+    fn a_quorum_is_more_than_two_thirds_of_the_stake() {
+        let peers = peers();
+        assert!(!peers.is_quorum(2));
+        assert!(peers.is_quorum(3));
+    }
+}

@@ -1,0 +1,452 @@
+//! What this node does for other validators: it takes batches, and hands out batches, blobs and
+//! blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ciro_consensus::{Digest, Input, ReplicaId};
+use ciro_ledger::Invalid;
+use ciro_protocol::batch::SignedBatch;
+use ciro_protocol::blob::{BlobId, CHUNK_BYTES};
+use ciro_protocol::text::Text;
+use ciro_protocol::wire::{Bytes, List, Message};
+use ciro_sdk::error_chain;
+use tokio::sync::Semaphore;
+
+use super::behaviour::Protocol;
+use super::wire::{
+    BLOCKS_BYTES_FULL, BLOCKS_MAX, BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer,
+    BlockRequest,
+};
+use super::{FetchError, Net};
+use crate::blobs::{Blobs, Needed};
+use crate::bodies::Bodies;
+use crate::driver::Shared;
+use crate::ingress::{Pending, blobs_of};
+use crate::store::{StateStore, StoreError};
+use crate::validity::Validity;
+
+/// How far ahead of its last executed batch a submitter may be: twice what an honest one has
+/// outstanding.
+const AHEAD_MAX: u64 = 128;
+/// Batches of one validator that are judged at once; further ones wait for their turn.
+const SERVED_MAX: usize = 16;
+/// Blobs that are fetched at once because a batch names them and its validity does not need them.
+const PREFETCHED_MAX: usize = 4;
+
+/// What a node holds for others, and what it needs to judge what comes.
+#[derive(Debug)]
+pub struct Holding {
+    /// The bodies of batches.
+    pub bodies: Arc<Bodies>,
+    /// The blobs.
+    pub blobs: Arc<Blobs>,
+    /// Which blobs may not go.
+    pub needed: Arc<Needed>,
+    /// The state and all blocks.
+    pub store: Arc<StateStore>,
+    /// Transactions that wait here, and how far each submitter is.
+    pub pending: Arc<Pending>,
+    /// Who judges batches.
+    pub validity: Arc<Validity>,
+    /// Where operations go.
+    pub inputs: SyncSender<Input>,
+    /// What the threads tell.
+    pub shared: Arc<Shared>,
+}
+
+/// Why a batch is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Somebody asks for it before it is ordered: what a submitter may show is bounded.
+    Pushed,
+    /// A proposal orders it: whether it is valid must not depend on what was shown before.
+    Proposed,
+}
+
+/// Why a batch is not held.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotHeld {
+    /// It never will be.
+    #[error("{reason}")]
+    Invalid {
+        /// The label under which it is counted.
+        label: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Not now.
+    #[error("something that the batch needs is not here")]
+    Later,
+    /// The node cannot go on.
+    #[error("the node stops")]
+    Fatal,
+}
+
+/// Serves other validators.
+#[derive(Debug)]
+pub struct Service {
+    net: Net,
+    pub(crate) holding: Holding,
+    /// Which batch a submitter has shown for a position that is not executed yet. One that shows
+    /// two is refused the second.
+    shown: Mutex<BTreeMap<(u64, u64), Digest>>,
+    /// Batches that are being judged.
+    judging: Mutex<BTreeSet<Digest>>,
+    served: BTreeMap<ReplicaId, Semaphore>,
+    prefetches: Arc<Semaphore>,
+}
+
+impl Service {
+    /// Makes a service. `held` are the batches that were on disk at the start.
+    #[must_use]
+    pub fn new(net: Net, holding: Holding, held: &[Arc<SignedBatch>]) -> Self {
+        let others = net.peers().others().into_iter();
+        let served = others.map(|id| (id, Semaphore::new(SERVED_MAX))).collect();
+        let shown = held.iter().map(|batch| (place(batch), batch.body.operation().payload));
+        let (shown, judging) = (Mutex::new(shown.collect()), Mutex::default());
+        let prefetches = Arc::new(Semaphore::new(PREFETCHED_MAX));
+        Self { net, holding, shown, judging, served, prefetches }
+    }
+
+    /// Answers a validator; `None` if what it asks is not understood.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        from: ReplicaId,
+        protocol: Protocol,
+        request: Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        match protocol {
+            Protocol::Batch => {
+                // Whoever waits here may need a blob of the other: those have their own limit.
+                let _turn = self.served.get(&from)?.acquire().await.ok()?;
+                let request = self.decode::<BatchRequest>(from, &request)?;
+                Some(self.batch(from, request).await.to_bytes())
+            }
+            Protocol::Blob => {
+                let request = self.decode::<BlobRequest>(from, &request)?;
+                let service = Arc::clone(&self);
+                let read = tokio::task::spawn_blocking(move || service.blob(request));
+                Some(read.await.ok()?.to_bytes())
+            }
+            Protocol::Block => {
+                let request = self.decode::<BlockRequest>(from, &request)?;
+                let store = Arc::clone(&self.holding.store);
+                let read =
+                    tokio::task::spawn_blocking(move || blocks(&store, request)).await.ok()?;
+                let blocks = read.inspect_err(|error| {
+                    tracing::error!(error = error_chain(error), "blocks cannot be read");
+                });
+                Some(blocks.ok()?.to_bytes())
+            }
+            Protocol::Record | Protocol::Consensus => None,
+        }
+    }
+
+    fn decode<T: Message>(&self, from: ReplicaId, bytes: &[u8]) -> Option<T> {
+        let decoded = T::from_bytes(bytes).inspect_err(|error| {
+            tracing::warn!(validator = %from, %error, "a request is refused");
+            self.net.metrics.net_refused("request_malformed");
+        });
+        decoded.ok()
+    }
+
+    async fn batch(self: &Arc<Self>, from: ReplicaId, request: BatchRequest) -> BatchAnswer {
+        match request {
+            BatchRequest::Push { batch, blobs } => {
+                let taken = self.take_blobs(&batch, blobs).await;
+                let held = match taken {
+                    Ok(()) => self.hold(Arc::new((*batch).clone()), from, Why::Pushed).await,
+                    Err(not) => Err(not),
+                };
+                match held {
+                    Ok(()) => {
+                        self.prefetch(&batch, from);
+                        BatchAnswer::Accepted
+                    }
+                    Err(NotHeld::Invalid { label, reason }) => {
+                        self.net.metrics.net_refused(label);
+                        tracing::warn!(validator = %from, reason, "a batch is refused");
+                        let short: String = reason.chars().take(60).collect();
+                        BatchAnswer::Refused(Text::new(&short).unwrap_or_default())
+                    }
+                    Err(NotHeld::Later | NotHeld::Fatal) => BatchAnswer::Busy,
+                }
+            }
+            BatchRequest::Order { payload } => self.order(payload).await,
+            BatchRequest::Get { payload } => match self.body(payload) {
+                Some(batch) => BatchAnswer::Batch(Box::new((*batch).clone())),
+                None => BatchAnswer::Unknown,
+            },
+        }
+    }
+
+    fn body(&self, payload: [u8; 32]) -> Option<Arc<SignedBatch>> {
+        self.held(&Digest::from_bytes(payload)?).ok().flatten()
+    }
+
+    /// Hands a batch that is here to consensus.
+    async fn order(&self, payload: [u8; 32]) -> BatchAnswer {
+        let Some(batch) = self.body(payload) else { return BatchAnswer::Unknown };
+        match self.input(Input::Operation(batch.body.operation())).await {
+            true => BatchAnswer::Ordered,
+            false => BatchAnswer::Busy,
+        }
+    }
+
+    /// Waits for room in the queue of consensus; false if it has ended.
+    pub(crate) async fn input(&self, mut input: Input) -> bool {
+        loop {
+            match self.holding.inputs.try_send(input) {
+                Ok(()) => return true,
+                Err(TrySendError::Full(back)) => {
+                    input = back;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(TrySendError::Disconnected(_)) => return false,
+            }
+        }
+    }
+
+    /// Whether a batch is executed.
+    pub(crate) fn is_executed(&self, batch: &SignedBatch) -> bool {
+        let (submitter, nonce) = place(batch);
+        self.holding.pending.executed_nonce(submitter) >= nonce
+    }
+
+    /// Judges a batch and makes it durable. Whoever gets `Ok` may count on it being here until its
+    /// block is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotHeld`] with whether trying again helps.
+    pub(crate) async fn hold(
+        self: &Arc<Self>,
+        batch: Arc<SignedBatch>,
+        from: ReplicaId,
+        why: Why,
+    ) -> Result<(), NotHeld> {
+        let payload = batch.body.operation().payload;
+        let executed = why == Why::Pushed && self.is_executed(&batch);
+        if executed || self.held(&payload)?.is_some() {
+            return Ok(());
+        }
+        if why == Why::Pushed {
+            self.check_place(&batch, payload)?;
+        }
+        if !lock(&self.judging).insert(payload) {
+            return Err(NotHeld::Later);
+        }
+        let _judging = Judging { service: self, payload };
+        self.fetch_missing(&batch, from).await?;
+        let judged = Arc::clone(&batch);
+        let valid = self.holding.validity.run(move |validity| validity.batch(&judged)).await;
+        match valid.ok_or(NotHeld::Fatal)? {
+            Ok(()) => {}
+            Err(Invalid::Unavailable(_)) => return Err(NotHeld::Later),
+            Err(invalid) => {
+                let reason = error_chain(&invalid);
+                return Err(NotHeld::Invalid { label: "batch_invalid", reason });
+            }
+        }
+        // Only now: whoever is not the submitter must not take its places.
+        if why == Why::Pushed {
+            self.show(&batch, payload)?;
+        }
+        let bodies = Arc::clone(&self.holding.bodies);
+        let written = tokio::task::spawn_blocking(move || bodies.append(batch)).await;
+        match written.map_err(|_| NotHeld::Fatal)? {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.holding.shared.fail(error_chain(&error));
+                Err(NotHeld::Fatal)
+            }
+        }
+    }
+
+    /// Returns a batch that is here: it was judged before it was written.
+    pub(crate) fn held(&self, payload: &Digest) -> Result<Option<Arc<SignedBatch>>, NotHeld> {
+        self.holding.bodies.get(payload).map_err(|error| {
+            self.holding.shared.fail(error_chain(&error));
+            NotHeld::Fatal
+        })
+    }
+
+    /// Bounds what a submitter can make others store.
+    fn check_place(&self, batch: &SignedBatch, payload: Digest) -> Result<(), NotHeld> {
+        let (submitter, nonce) = place(batch);
+        let executed = self.holding.pending.executed_nonce(submitter);
+        if nonce > executed.saturating_add(AHEAD_MAX) {
+            return Err(NotHeld::Later);
+        }
+        let shown = lock(&self.shown);
+        if shown.get(&(submitter, nonce)).is_some_and(|other| *other != payload) {
+            let reason = format!("submitter {submitter} has another batch {nonce}");
+            return Err(NotHeld::Invalid { label: "batch_conflict", reason });
+        }
+        Ok(())
+    }
+
+    fn show(&self, batch: &SignedBatch, payload: Digest) -> Result<(), NotHeld> {
+        self.check_place(batch, payload)?;
+        let mut shown = lock(&self.shown);
+        let pending = &self.holding.pending;
+        shown.retain(|(submitter, nonce), _| *nonce > pending.executed_nonce(*submitter));
+        shown.insert(place(batch), payload);
+        Ok(())
+    }
+
+    /// Stores blobs that came with their batch. Others than it names are not taken.
+    async fn take_blobs<const BYTES: usize, const MAX: usize>(
+        self: &Arc<Self>,
+        batch: &SignedBatch,
+        blobs: List<Bytes<BYTES>, MAX>,
+    ) -> Result<(), NotHeld> {
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let named = named(batch);
+        let service = Arc::clone(self);
+        let stored = tokio::task::spawn_blocking(move || {
+            for bytes in blobs.iter() {
+                let id = BlobId::of(bytes).ok().filter(|id| named.contains(id));
+                let id = id.ok_or_else(|| NotHeld::Invalid {
+                    label: "blob_not_named",
+                    reason: "a blob came along that the batch does not name".to_owned(),
+                })?;
+                let holding = &service.holding;
+                let stored = holding.blobs.put(id, bytes, || holding.needed.blobs());
+                stored.map_err(|error| {
+                    let error = error_chain(&error);
+                    tracing::error!(blob = %id, error, "a blob is not stored");
+                    NotHeld::Later
+                })?;
+            }
+            Ok(())
+        });
+        stored.await.map_err(|_| NotHeld::Fatal)?
+    }
+
+    /// Fetches the blobs that a batch's validity depends on.
+    async fn fetch_missing(&self, batch: &SignedBatch, from: ReplicaId) -> Result<(), NotHeld> {
+        for id in batch.body.attachments.iter() {
+            let fetched = self.net.blob(&self.holding, *id, &self.sources(from)).await;
+            fetched.map_err(|error| {
+                tracing::debug!(blob = %id, %error, "a blob that a batch names is not here");
+                NotHeld::Later
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns all others, one of them first.
+    pub(crate) fn sources(&self, first: ReplicaId) -> Vec<ReplicaId> {
+        let mut others = self.net.peers().others();
+        others.sort_by_key(|id| *id != first);
+        others
+    }
+
+    /// Fetches what jobs need beside validity, so that it is at hand here too: inputs and models.
+    fn prefetch(self: &Arc<Self>, batch: &SignedBatch, from: ReplicaId) {
+        for id in named(batch) {
+            if self.holding.blobs.len(id).is_some() {
+                continue;
+            }
+            // Beyond the bound whoever asks this node for the blob makes it fetch it.
+            let Ok(permit) = Arc::clone(&self.prefetches).try_acquire_owned() else { return };
+            let service = Arc::clone(self);
+            tokio::spawn(async move {
+                let _permit = permit;
+                let sources = service.sources(from);
+                if let Err(error) = service.net.blob(&service.holding, id, &sources).await {
+                    tracing::debug!(blob = %id, %error, "a blob is not fetched");
+                }
+            });
+        }
+    }
+
+    /// Fetches a blob that somebody asks this node for.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] if nobody has it.
+    pub async fn bring(&self, id: BlobId) -> Result<(), FetchError> {
+        self.net.blob(&self.holding, id, &self.net.peers().others()).await
+    }
+
+    /// Returns the handle of the network.
+    #[must_use]
+    pub const fn net(&self) -> &Net {
+        &self.net
+    }
+
+    fn blob(&self, request: BlobRequest) -> BlobAnswer {
+        let read = match request {
+            BlobRequest::List(id) => self
+                .holding
+                .blobs
+                .list(id)
+                .map_err(|error| std::io::Error::other(error_chain(&error))),
+            BlobRequest::Chunk { id, index } => chunk(&self.holding.blobs, id, index),
+        };
+        let read = read.inspect_err(|error| tracing::error!(%error, "a blob cannot be read"));
+        let bytes = read.ok().flatten().and_then(|bytes| Bytes::new(bytes).ok());
+        bytes.map_or(BlobAnswer::Unknown, BlobAnswer::Bytes)
+    }
+}
+
+/// A batch that is being judged.
+struct Judging<'s> {
+    service: &'s Service,
+    payload: Digest,
+}
+
+impl Drop for Judging<'_> {
+    fn drop(&mut self) {
+        lock(&self.service.judging).remove(&self.payload);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn place(batch: &SignedBatch) -> (u64, u64) {
+    (batch.body.submitter.0, batch.body.nonce)
+}
+
+/// Returns all blobs that a batch is about.
+pub(super) fn named(batch: &SignedBatch) -> BTreeSet<BlobId> {
+    let of_txs = batch.body.txs.iter().flat_map(|tx| blobs_of(&tx.body.body));
+    batch.body.attachments.iter().copied().chain(of_txs).collect()
+}
+
+fn chunk(blobs: &Blobs, id: BlobId, index: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let opened = blobs.open_data(id).map_err(|error| std::io::Error::other(error_chain(&error)))?;
+    let Some((mut file, bytes)) = opened else { return Ok(None) };
+    let from = index.saturating_mul(CHUNK_BYTES);
+    if from >= bytes {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let mut chunk = Vec::new();
+    file.take(CHUNK_BYTES).read_to_end(&mut chunk)?;
+    Ok(Some(chunk))
+}
+
+/// Returns blocks from a height on, as far as they fit.
+fn blocks(store: &StateStore, request: BlockRequest) -> Result<BlockAnswer, StoreError> {
+    let snapshot = store.snapshot()?;
+    let (mut found, mut bytes) = (List::<_, BLOCKS_MAX>::default(), 0);
+    for height in (request.from..).take(usize::from(request.max).min(BLOCKS_MAX)) {
+        let Some((row, size)) = snapshot.ordered(height)? else { break };
+        bytes += size;
+        if found.push(row).is_err() || bytes >= BLOCKS_BYTES_FULL {
+            break;
+        }
+    }
+    Ok(BlockAnswer(found))
+}

@@ -1,0 +1,428 @@
+//! The task that owns the swarm.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+use ciro_consensus::{Input, ReplicaId};
+use ciro_protocol::sign::KeyCache;
+use ciro_protocol::wire::Message as _;
+use libp2p::core::transport::ListenerId;
+use libp2p::futures::StreamExt as _;
+use libp2p::request_response::{Event, Message, OutboundRequestId, ResponseChannel};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::behaviour::{Protocol, Protocols, ProtocolsEvent};
+use super::identity::{Addresses, Identity};
+use super::outbox::{Outbox, messages};
+use super::record::Hello;
+use super::service::Service;
+use super::{Net, Outgoing, Queues, Request};
+use crate::metrics::Metrics;
+
+/// How often connections are looked after.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a peer has to say who it is.
+const RECORD_PATIENCE: Duration = Duration::from_secs(10);
+/// Peers that have not said who they are, at most.
+const STRANGERS_MAX: usize = 8;
+/// The longest pause between two tries to reach a peer.
+const DIAL_PAUSE_MAX: Duration = Duration::from_secs(4);
+/// How long a connection lives on which nothing is said.
+const IDLE_MAX: Duration = Duration::from_secs(86_400);
+
+/// Why the network does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetError {
+    /// A transport cannot be set up.
+    #[error("the network cannot be set up: {0}")]
+    Transport(String),
+    /// An address is in use or none of this machine.
+    #[error("cannot listen at `{address}`: {reason}")]
+    Listen {
+        /// Where.
+        address: Multiaddr,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the network begins with.
+pub struct Opening {
+    /// Who answers peers.
+    pub service: Arc<Service>,
+    /// The queues behind its handle.
+    pub queues: Queues,
+    /// This node's identity.
+    pub identity: Identity,
+    /// What it says about itself.
+    pub hello: Hello,
+    /// Where it listens, and whom it dials.
+    pub addresses: Addresses,
+    /// Where messages of consensus go.
+    pub inputs: SyncSender<Input>,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opening").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// The running network.
+pub type Running = JoinHandle<()>;
+
+/// Starts the network.
+///
+/// # Errors
+///
+/// [`NetError`] if it cannot listen.
+pub fn start(opening: Opening) -> Result<Running, NetError> {
+    let failed = |error: &dyn std::fmt::Display| NetError::Transport(error.to_string());
+    let metrics = opening.service.net().metrics.clone();
+    let swarm = SwarmBuilder::with_existing_identity(opening.identity.0)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .map_err(|error| failed(&error))?
+        .with_quic()
+        .with_dns()
+        .map_err(|error| failed(&error))?
+        .with_behaviour(|key| Protocols::new(key, &metrics))
+        .map_err(|error| failed(&error))?
+        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX));
+    let mut swarm = swarm.build();
+    for address in opening.addresses.listen {
+        let listening: Result<ListenerId, _> = swarm.listen_on(address.clone());
+        listening.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
+    }
+    let own = *swarm.local_peer_id();
+    let mut targets: BTreeMap<PeerId, Target> = BTreeMap::new();
+    for (peer, address) in opening.addresses.peers.into_iter().filter(|(peer, _)| *peer != own) {
+        let target = targets.entry(peer).or_insert_with(|| Target::new(own, peer));
+        target.addresses.push(address);
+    }
+    let hello = opening.hello.to_bytes();
+    let task = Task {
+        swarm,
+        metrics: opening.service.net().metrics.clone(),
+        net: opening.service.net().clone(),
+        service: opening.service,
+        hello,
+        inputs: opening.inputs,
+        targets,
+        outboxes: BTreeMap::new(),
+        strangers: BTreeMap::new(),
+        waiting: HashMap::new(),
+        keys: KeyCache::new(16),
+    };
+    Ok(tokio::spawn(task.run(opening.queues)))
+}
+
+/// Somebody whom this node wants to be connected with.
+#[derive(Debug)]
+struct Target {
+    addresses: Vec<Multiaddr>,
+    due: Instant,
+    pause: Duration,
+}
+
+impl Target {
+    /// The one with the smaller identity dials at once, the other only if that did not help: so the
+    /// two rarely have two connections.
+    fn new(own: PeerId, peer: PeerId) -> Self {
+        let pause = if own < peer { Duration::ZERO } else { Duration::from_secs(1) };
+        Self { addresses: Vec::new(), due: Instant::now() + pause, pause: TICK }
+    }
+}
+
+struct Task {
+    swarm: Swarm<Protocols>,
+    net: Net,
+    metrics: Metrics,
+    service: Arc<Service>,
+    hello: Vec<u8>,
+    inputs: SyncSender<Input>,
+    targets: BTreeMap<PeerId, Target>,
+    outboxes: BTreeMap<ReplicaId, Outbox>,
+    /// Connected peers that have not said who they are, and since when.
+    strangers: BTreeMap<PeerId, Instant>,
+    waiting: HashMap<(Protocol, OutboundRequestId), oneshot::Sender<Vec<u8>>>,
+    keys: KeyCache,
+}
+
+impl Task {
+    async fn run(mut self, mut queues: Queues) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                outgoing = queues.outgoing.recv() => match outgoing {
+                    Some(outgoing) => self.send(&outgoing),
+                    None => return,
+                },
+                request = queues.requests.recv() => match request {
+                    Some(request) => self.request(request),
+                    None => return,
+                },
+                event = self.swarm.select_next_some() => self.event(event),
+                _ = tick.tick() => self.tick(),
+            }
+        }
+    }
+
+    /// Puts a message of consensus on its way.
+    fn send(&mut self, outgoing: &Outgoing) {
+        let to = outgoing.to.map_or_else(|| self.net.peers.others(), |to| vec![to]);
+        for id in to {
+            let outbox = self.outboxes.entry(id).or_default();
+            if self.net.peers.reach(id).is_none() {
+                self.metrics.net_dropped("unreachable");
+            } else if !outbox.push(Arc::clone(&outgoing.bytes)) {
+                self.metrics.net_dropped("peer_slow");
+            }
+            self.flush(id);
+        }
+    }
+
+    fn flush(&mut self, id: ReplicaId) {
+        let Some(peer) = self.net.peers.reach(id) else { return };
+        let Some(outbox) = self.outboxes.get_mut(&id) else { return };
+        while let Some(frame) = outbox.frame() {
+            self.swarm.behaviour_mut().consensus.send_request(&peer, frame);
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Ask { peer, protocol, bytes, answer } => {
+                let id = self.swarm.behaviour_mut().of(protocol).send_request(&peer, bytes);
+                self.waiting.insert((protocol, id), answer);
+            }
+            Request::Answer { protocol, channel, bytes } => self.answer(protocol, channel, bytes),
+        }
+    }
+
+    fn answer(&mut self, protocol: Protocol, channel: ResponseChannel<Vec<u8>>, bytes: Vec<u8>) {
+        // The peer may have left meanwhile: it asks again.
+        let _ = self.swarm.behaviour_mut().of(protocol).send_response(channel, bytes);
+    }
+
+    fn event(&mut self, event: SwarmEvent<ProtocolsEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.behaviour_event(event),
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => self.connected(peer_id),
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                self.strangers.remove(&peer_id);
+                if let Some(id) = self.net.peers.validator(peer_id) {
+                    tracing::info!(validator = %id, "a validator is gone");
+                    self.outboxes.entry(id).or_default().clear();
+                }
+                self.net.peers.gone(peer_id);
+                self.metrics.net_peers(self.net.peers.reachable().len());
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                tracing::info!(%address, "listening for validators");
+            }
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                tracing::error!(%error, "listening for validators failed");
+            }
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, peer: PeerId) {
+        if let Some(target) = self.targets.get_mut(&peer) {
+            target.pause = TICK;
+        }
+        if self.net.peers.validator(peer).is_none() && !self.strangers.contains_key(&peer) {
+            if self.strangers.len() >= STRANGERS_MAX && !self.targets.contains_key(&peer) {
+                return self.refuse(peer, "too_many_strangers");
+            }
+            self.strangers.insert(peer, Instant::now());
+        }
+        let hello = self.hello.clone();
+        self.swarm.behaviour_mut().record.send_request(&peer, hello);
+    }
+
+    /// Counts why a peer is refused and closes its connections.
+    fn refuse(&mut self, peer: PeerId, reason: &'static str) {
+        tracing::debug!(%peer, reason, "a peer is refused");
+        self.metrics.net_refused(reason);
+        // It may have left by itself.
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    fn behaviour_event(&mut self, event: ProtocolsEvent) {
+        match event {
+            ProtocolsEvent::Record(event) => self.record_event(event),
+            ProtocolsEvent::Consensus(event) => self.consensus_event(event),
+            ProtocolsEvent::Batch(event) => self.served_event(Protocol::Batch, event),
+            ProtocolsEvent::Blob(event) => self.served_event(Protocol::Blob, event),
+            ProtocolsEvent::Block(event) => self.served_event(Protocol::Block, event),
+            _ => {}
+        }
+    }
+
+    fn record_event(&mut self, event: Event<Vec<u8>, Vec<u8>>) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                match self.bind(peer, &request) {
+                    Ok(id) => {
+                        self.answer(Protocol::Record, channel, vec![1]);
+                        self.strangers.remove(&peer);
+                        tracing::info!(validator = %id, %peer, "a validator is connected");
+                        self.metrics.net_peers(self.net.peers.reachable().len());
+                    }
+                    Err(reason) => self.refuse(peer, reason),
+                }
+            }
+            Event::Message { peer, message: Message::Response { response, .. }, .. }
+                if response == [1] =>
+            {
+                self.net.peers.welcomed(peer);
+                self.metrics.net_peers(self.net.peers.reachable().len());
+            }
+            Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "an answer did not arrive");
+            }
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, peer: PeerId, bytes: &[u8]) -> Result<ReplicaId, &'static str> {
+        let hello = Hello::from_bytes(bytes).map_err(|_| "record_malformed")?;
+        let id = self.net.peers.bind(peer, &hello, &mut self.keys).map_err(|error| {
+            tracing::warn!(%peer, %error, "a record is refused");
+            error.label()
+        })?;
+        let own = *self.swarm.local_peer_id();
+        let target = self.targets.entry(peer).or_insert_with(|| Target::new(own, peer));
+        // Settings go before what a validator says about itself.
+        if target.addresses.is_empty() {
+            target.addresses = hello.0.body.multiaddrs();
+        }
+        Ok(id)
+    }
+
+    fn consensus_event(&mut self, event: Event<Vec<u8>, Vec<u8>>) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let Some(id) = self.net.peers.validator(peer) else {
+                    return self.metrics.net_refused("stranger");
+                };
+                match messages(&request) {
+                    Ok(messages) => {
+                        self.answer(Protocol::Consensus, channel, Vec::new());
+                        self.take(id, messages);
+                    }
+                    Err(error) => {
+                        tracing::warn!(validator = %id, %error, "a frame is refused");
+                        self.refuse(peer, "consensus_malformed");
+                    }
+                }
+            }
+            Event::Message { peer, message: Message::Response { .. }, .. } => self.acked(peer),
+            Event::OutboundFailure { peer, .. } => {
+                self.metrics.net_dropped("lost");
+                self.acked(peer);
+            }
+            Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "an answer did not arrive");
+            }
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn acked(&mut self, peer: PeerId) {
+        if let Some(id) = self.net.peers.validator(peer) {
+            self.outboxes.entry(id).or_default().ended();
+            self.flush(id);
+        }
+    }
+
+    /// Hands messages to consensus. If it has no room they are lost, and its replicas ask again.
+    fn take(&self, peer: ReplicaId, messages: Vec<ciro_consensus::message::Message>) {
+        for message in messages {
+            let input = Input::Message { peer, message: Arc::new(message) };
+            match self.inputs.try_send(input) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => self.metrics.net_dropped("consensus_busy"),
+                // The node stops.
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+    }
+
+    fn served_event(&mut self, protocol: Protocol, event: Event<Vec<u8>, Vec<u8>>) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let Some(id) = self.net.peers.validator(peer) else {
+                    return self.metrics.net_refused("stranger");
+                };
+                let (service, requests) = (Arc::clone(&self.service), self.net.requests.clone());
+                tokio::spawn(async move {
+                    // Without an answer the channel closes, and the peer sees that.
+                    if let Some(bytes) = service.serve(id, protocol, request).await {
+                        let answer = Request::Answer { protocol, channel, bytes };
+                        // The node stops if nobody takes it.
+                        let _ = requests.send(answer).await;
+                    }
+                });
+            }
+            Event::Message { message: Message::Response { request_id, response }, .. } => {
+                if let Some(answer) = self.waiting.remove(&(protocol, request_id)) {
+                    // Whoever asked may have left.
+                    let _ = answer.send(response);
+                }
+            }
+            Event::OutboundFailure { request_id, error, peer, .. } => {
+                tracing::debug!(%peer, %error, protocol = protocol.name(), "no answer");
+                self.waiting.remove(&(protocol, request_id));
+            }
+            Event::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "an answer did not arrive");
+            }
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    /// Dials whoever is missing, says again who this node is, and sends strangers away.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        let silent = self.strangers.iter().filter(|(_, since)| now - **since > RECORD_PATIENCE);
+        for peer in silent.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            self.strangers.remove(&peer);
+            self.refuse(peer, "no_record");
+        }
+        for (peer, target) in &mut self.targets {
+            if now < target.due {
+                continue;
+            }
+            if self.swarm.is_connected(peer) {
+                if !self.net.peers.is_welcome(*peer) {
+                    let hello = self.hello.clone();
+                    self.swarm.behaviour_mut().record.send_request(peer, hello);
+                    target.due = now + Duration::from_secs(1);
+                }
+                continue;
+            }
+            let dial = DialOpts::peer_id(*peer)
+                .addresses(target.addresses.clone())
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .build();
+            // What fails is tried again.
+            if let Err(error) = self.swarm.dial(dial) {
+                tracing::debug!(%peer, %error, "cannot dial");
+            }
+            target.pause = (2 * target.pause).min(DIAL_PAUSE_MAX);
+            target.due = now + target.pause;
+        }
+    }
+}
