@@ -27,11 +27,11 @@ def to_inputs(inputs: Inputs, names: Optional[Sequence[str]] = None) -> _ciro.In
     """Converts inputs.
 
     Args:
-        inputs: arrays of any numeric or boolean dtype, or a file.
+        inputs: arrays of any numeric or boolean dtype, or of text for inputs of text, or a file.
         names: the model's input names, if they are known.
 
     Raises:
-        TypeError: for text, objects, complex numbers, dates.
+        TypeError: for objects, complex numbers, dates, and text beside what is none.
         ValueError: for ragged lists, integers that float64 does not hold, and files without numbers.
         OSError: if a file cannot be read.
     """
@@ -92,6 +92,8 @@ def _arrays(inputs: Any, names: Optional[Sequence[str]]) -> list[_ciro.Array]:
 def _decode(output: Union[_ciro.Output, _ciro.RealInput]) -> NDArray[Any]:
     if isinstance(output, _ciro.Output) and output.labels is not None:
         return np.array(output.labels, dtype=np.str_).reshape(output.shape)
+    if isinstance(output, _ciro.RealInput) and output.texts is not None:
+        return np.array(output.texts, dtype=np.object_).reshape(output.shape)
     return np.frombuffer(output.values, dtype="<f8").astype(np.float64).reshape(output.shape)
 
 
@@ -100,6 +102,8 @@ def _to_array(name: Optional[str], value: Any) -> _ciro.Array:
         value = value.detach().cpu()
     array = np.asarray(value)
     what = f"input `{name}`" if name else "the input"
+    if array.dtype.kind in "UT" or (array.dtype.kind == "O" and array.size and isinstance(array.flat[0], str)):
+        return _to_texts(name, array, what)
     if array.dtype.kind == "O":
         # A column of pandas with missing values; objects that are no numbers are refused here.
         try:
@@ -113,6 +117,14 @@ def _to_array(name: Optional[str], value: Any) -> _ciro.Array:
             raise ValueError(f"{what}: integers beyond 2^53 are not exact in float64")
     data = np.ascontiguousarray(array, dtype="<f8")
     return _ciro.Array(name, list(array.shape), data.tobytes())
+
+
+def _to_texts(name: Optional[str], array: NDArray[Any], what: str) -> _ciro.Array:
+    texts = array.ravel().tolist()
+    for at, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"{what}: element {at} is `{type(text).__name__}` beside texts")
+    return _ciro.Array.texts(name, list(array.shape), texts)
 
 
 def _kind(array: NDArray[Any]) -> str:

@@ -14,11 +14,16 @@ Version of the library.
 @final
 class Array:
     """
-    An array of real numbers that has yet to be matched with an input.
+    An array of numbers or texts that has yet to be matched with an input.
     """
     def __new__(cls, /, name: str | None, shape: Sequence[int], data: bytes) -> Array:
         """
         Takes the elements as little-endian float64, in row-major order.
+        """
+    @staticmethod
+    def texts(name: str | None, shape: Sequence[int], texts: Sequence[str]) -> Array:
+        """
+        Takes texts in row-major order.
         """
 
 @final
@@ -406,6 +411,11 @@ class RealInput:
     def shape(self, /) -> list[int]:
         """
         Its shape.
+        """
+    @property
+    def texts(self, /) -> list[str | None] | None:
+        """
+        Its texts in row-major order, if it is text; none for a text that the model does not know.
         """
     @property
     def values(self, /) -> bytes:

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use ciro_sdk::Tensor;
-use ciro_sdk::inputs::{InputArray, InputSpec, Sample};
+use ciro_sdk::inputs::{Elements, InputArray, InputSpec, Sample};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::Error;
 
-/// An array of real numbers that has yet to be matched with an input.
+/// An array of numbers or texts that has yet to be matched with an input.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
 pub(crate) struct Array(InputArray);
@@ -27,7 +27,18 @@ impl Array {
             return Err(PyValueError::new_err(message));
         }
         let data = elements.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
-        Ok(Self(InputArray { name, shape: Some(shape), data }))
+        Ok(Self(InputArray { name, shape: Some(shape), data: Elements::Numbers(data) }))
+    }
+
+    /// Takes texts in row-major order.
+    #[staticmethod]
+    fn texts(name: Option<String>, shape: Vec<usize>, texts: Vec<String>) -> PyResult<Self> {
+        let expected = shape.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
+        if expected != Some(texts.len()) {
+            let message = format!("{} texts do not fill shape {shape:?}", texts.len());
+            return Err(PyValueError::new_err(message));
+        }
+        Ok(Self(InputArray { name, shape: Some(shape), data: Elements::Texts(texts) }))
     }
 }
 
@@ -149,6 +160,12 @@ impl RealInput {
     #[getter]
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         real_bytes(py, &self.0.values_or_zeros())
+    }
+
+    /// Its texts in row-major order, if it is text; none for a text that the model does not know.
+    #[getter]
+    fn texts(&self) -> Option<Vec<Option<String>>> {
+        self.0.texts.clone()
     }
 }
 

@@ -71,7 +71,8 @@ def test_files_are_inputs(tmp_path, iris, flowers):
 @pytest.mark.parametrize(
     ("inputs", "exception", "message"),
     [
-        (["a", "b", "c", "d"], TypeError, "expected numbers, got dtype <U1"),
+        (["a", "b", "c", "d"], ValueError, "takes numbers, got text"),
+        (np.array(["a", None], object), TypeError, "element 1 is `NoneType` beside texts"),
         ([[1.0, None, 2.0, 3.0]], ValueError, "element 1 is NaN"),
         ([{}, 1, 2, 3], TypeError, "expected numbers, got `dict`"),
         (np.zeros(4, complex), TypeError, "expected numbers, got dtype complex128"),

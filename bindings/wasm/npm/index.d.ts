@@ -87,7 +87,9 @@ export function verifyReceipt(genesis: File, receipt: File, { key, proof, ...res
  * @property {string} name The ONNX input's name.
  * @property {number[]} shape Its shape.
  * @property {Float64Array | null} values Its elements in row-major order, `NaN` where one is
- *   missing; `null` if no output depends on it.
+ *   missing; `null` if no output depends on it. Texts are codes here.
+ * @property {(string | null)[]} [texts] Its texts, if it is text; `null` for one that the model does
+ *   not know.
  */
 /**
  * An output of one inference.
@@ -338,9 +340,14 @@ export type ProvenInput = {
     shape: number[];
     /**
      * Its elements in row-major order, `NaN` where one is
-     * missing; `null` if no output depends on it.
+     * missing; `null` if no output depends on it. Texts are codes here.
      */
     values: Float64Array | null;
+    /**
+     * Its texts, if it is text; `null` for one that the model does
+     * not know.
+     */
+    texts?: (string | null)[] | undefined;
 };
 /**
  * An output of one inference.

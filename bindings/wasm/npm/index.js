@@ -50,7 +50,9 @@
  * @property {string} name The ONNX input's name.
  * @property {number[]} shape Its shape.
  * @property {Float64Array | null} values Its elements in row-major order, `NaN` where one is
- *   missing; `null` if no output depends on it.
+ *   missing; `null` if no output depends on it. Texts are codes here.
+ * @property {(string | null)[]} [texts] Its texts, if it is text; `null` for one that the model does
+ *   not know.
  */
 
 /**

@@ -51,6 +51,9 @@ pub(crate) struct Input {
     shape: Vec<usize>,
     /// `null` if no output depends on it. An element that is `null` is a missing value.
     values: Option<Vec<f64>>,
+    /// What each element is, if the input is text; `null` for one that is none of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    texts: Option<Vec<Option<String>>>,
 }
 
 /// An output, and what its integers stand for.
@@ -159,9 +162,9 @@ impl Valid {
 
 impl Sample {
     fn new(sample: ciro_sdk::VerifiedSample) -> Self {
-        let input = |RealInput { name, shape, values }| {
+        let input = |RealInput { name, shape, values, texts }| {
             let values = values.map(Tensor::into_data);
-            Input { name, shape, values }
+            Input { name, shape, values, texts }
         };
         let output = |RealOutput { name, integers, values, labels }| Output {
             name,

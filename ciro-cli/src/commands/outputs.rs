@@ -79,14 +79,40 @@ pub(crate) fn describe(samples: &[Vec<RealOutput>]) -> String {
 
 /// The proven inputs of all samples, as `--json` prints them: one list for each input, samples one
 /// behind the other, `null` for an input that no output depends on.
-pub(crate) fn input_lists(samples: &[Vec<RealInput>]) -> Vec<Option<Vec<f64>>> {
+pub(crate) fn input_lists(samples: &[Vec<RealInput>]) -> Vec<Option<Vec<InputElement>>> {
     let inputs = samples.first().map_or(0, Vec::len);
     let of = |position: usize| samples.iter().filter_map(move |sample| sample.get(position));
     let values = |position: usize| {
-        let parts = of(position).map(|input| Some(input.values.as_ref()?.data().to_vec()));
+        let parts = of(position).map(|input| Some(elements(input, input.values.as_ref()?.data())));
         Some(parts.collect::<Option<Vec<_>>>()?.concat())
     };
     (0..inputs).map(values).collect()
+}
+
+/// An element of a proven input.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum InputElement {
+    Number(f64),
+    /// `null` for a text that the model does not know.
+    Text(Option<String>),
+}
+
+fn elements(input: &RealInput, values: &[f64]) -> Vec<InputElement> {
+    match &input.texts {
+        Some(texts) => texts.iter().cloned().map(InputElement::Text).collect(),
+        None => values.iter().copied().map(InputElement::Number).collect(),
+    }
+}
+
+/// The texts of an input, at most the first eight.
+fn texts(texts: &[Option<String>]) -> String {
+    let shown = texts.iter().take(SHOWN).map(|text| match text {
+        Some(text) => format!("`{}`", printable(text)),
+        None => "a text that the model does not know".to_owned(),
+    });
+    let more = (texts.len() > SHOWN).then(|| "...".to_owned());
+    shown.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// Describes the proven inputs of all samples, one line for each, at most the first eight samples.
@@ -94,9 +120,10 @@ pub(crate) fn describe_inputs(samples: &[Vec<RealInput>]) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, sample) in samples.iter().take(SHOWN).enumerate() {
         let sample_of = if samples.len() > 1 { format!("sample {index}: ") } else { String::new() };
-        for RealInput { name, shape, values } in sample {
+        for RealInput { name, shape, values, texts: words } in sample {
             let (name, shape) = (printable(name), format::shape(shape));
-            let values = values.as_ref().map(|values| format::values(values.data()));
+            let words = words.as_ref().map(|words| texts(words));
+            let values = words.or(values.as_ref().map(|values| format::values(values.data())));
             let values = values.unwrap_or_else(|| "any: no output depends on it".to_owned());
             lines.push(format!("{sample_of}{name} {shape}  {values}"));
         }

@@ -99,7 +99,7 @@ struct Valid {
     context_checked: bool,
     /// The proven input as real numbers, one list for each input; `null` if the proof commits to
     /// it.
-    input: Option<Vec<Option<Vec<f64>>>>,
+    input: Option<Vec<Option<Vec<outputs::InputElement>>>>,
     input_names: Vec<String>,
     /// What the proof commits to instead of showing it.
     #[serde(skip_serializing_if = "Vec::is_empty")]

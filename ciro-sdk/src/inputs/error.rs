@@ -37,6 +37,16 @@ pub enum InputError {
         /// What stands there.
         found: &'static str,
     },
+    /// A value that is no text, behind texts.
+    #[error("input {input}, element {element}: expected a text like those before, got {found}")]
+    NotText {
+        /// Position of the input.
+        input: usize,
+        /// Position of the element in reading order.
+        element: usize,
+        /// What stands there.
+        found: &'static str,
+    },
     /// Lists of different lengths, or lists beside numbers.
     #[error("input {input}: the nested lists are not a rectangular array")]
     Ragged {
@@ -126,6 +136,32 @@ pub enum InputError {
         /// Its samples.
         expected: usize,
     },
+    /// Texts for an input of numbers.
+    #[error("input `{name}` takes numbers, got text")]
+    Text {
+        /// The input's name.
+        name: String,
+    },
+    /// Numbers for an input of text.
+    #[error("input `{name}` takes text, got numbers")]
+    NoText {
+        /// The input's name.
+        name: String,
+    },
+    /// A text that the model's encoders refuse.
+    #[error(
+        "input `{name}`, sample {sample}, element {element}: `{text}` is none of the categories that the model takes there"
+    )]
+    UnknownText {
+        /// The input's name.
+        name: String,
+        /// Which sample.
+        sample: usize,
+        /// Row-major position in the sample.
+        element: usize,
+        /// The text, its first 64 characters.
+        text: String,
+    },
     /// Infinity.
     #[error(
         "input `{name}`, sample {sample}, element {element} is {value}: only finite numbers can be proven"
@@ -159,8 +195,17 @@ impl InputError {
             Self::Count { .. } | Self::Missing { .. } => Some(Advice::of(
                 "numpy.savez(\"input.npz\", in_0=..., in_1=...) writes one array for each input",
             )),
-            Self::Shape { .. } | Self::Length { .. } => Some(Advice::InspectModel),
+            Self::Shape { .. } | Self::Length { .. } | Self::Text { .. } | Self::NoText { .. } => {
+                Some(Advice::InspectModel)
+            }
+            Self::UnknownText { .. } => Some(Advice::of(
+                "export the model with an encoder that ignores what it does not know \
+                 (`handle_unknown=\"ignore\"`), or give a category that it was trained with",
+            )),
             Self::File(error) => error.advice(),
+            Self::NotText { .. } => {
+                Some(Advice::of("write every element of an input of text as a text"))
+            }
             Self::Npy { .. }
             | Self::Npz(_)
             | Self::DuplicateArrays

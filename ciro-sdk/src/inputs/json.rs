@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{InputArray, InputError};
+use super::{Elements, InputArray, InputError};
 
 /// The deepest nesting of lists.
 const MAX_DEPTH: usize = 16;
@@ -79,10 +79,14 @@ fn array(position: usize, input: &RawValue) -> Result<InputArray, InputError> {
     if kind(input) != "a list" {
         return Err(InputError::Form(format!("entry {position} is {}", kind(input))));
     }
-    let mut nested = Nested { input: position, shape: Vec::new(), data: Vec::new() };
+    let mut nested = Nested { input: position, shape: vec![], data: vec![], texts: vec![] };
     nested.collect(input, 0)?;
     let shape = (nested.shape.len() > 1).then_some(nested.shape);
-    Ok(InputArray { name: None, shape, data: nested.data })
+    let data = match nested.texts.is_empty() {
+        true => Elements::Numbers(nested.data),
+        false => Elements::Texts(nested.texts),
+    };
+    Ok(InputArray { name: None, shape, data })
 }
 
 /// A nested list on its way to an array.
@@ -91,6 +95,8 @@ struct Nested {
     /// Extents as the first list of every depth has them.
     shape: Vec<usize>,
     data: Vec<f64>,
+    /// The elements if they are texts; numbers and texts do not mix.
+    texts: Vec<String>,
 }
 
 impl Nested {
@@ -98,7 +104,7 @@ impl Nested {
         if kind(value) == "a list" {
             self.list(value, depth)
         } else if depth == self.shape.len() {
-            self.number(value)
+            self.element(value)
         } else {
             Err(self.ragged())
         }
@@ -106,7 +112,7 @@ impl Nested {
 
     fn list(&mut self, list: &RawValue, depth: usize) -> Result<(), InputError> {
         if depth == self.shape.len() {
-            if depth == MAX_DEPTH || !self.data.is_empty() {
+            if depth == MAX_DEPTH || self.len() > 0 {
                 return Err(self.ragged());
             }
             self.shape.push(OPEN);
@@ -118,19 +124,31 @@ impl Nested {
         if self.shape[depth] == extent { Ok(()) } else { Err(self.ragged()) }
     }
 
-    fn number(&mut self, value: &RawValue) -> Result<(), InputError> {
+    fn element(&mut self, value: &RawValue) -> Result<(), InputError> {
+        let (input, element, kind) = (self.input, self.len(), kind(value));
+        if !self.texts.is_empty() && kind != "a string" {
+            return Err(InputError::NotText { input, element, found: kind });
+        }
         let text = value.get();
-        let (number, found) = match kind(value) {
+        let (number, found) = match kind {
             "a number" => (text.parse().ok(), "a number beyond the range of float64"),
             "a truth value" => (Some(f64::from(u8::from(text == "true"))), ""),
             // A missing value; whether the model takes such is for its encoding to say.
             "null" => (Some(f64::NAN), ""),
+            "a string" if self.data.is_empty() => {
+                let json = |error| InputError::Json(JsonError::new(&error));
+                self.texts.push(serde_json::from_str(text).map_err(json)?);
+                return Ok(());
+            }
             other => (None, other),
         };
         let number = number.filter(|number: &f64| !number.is_infinite());
-        let (input, element) = (self.input, self.data.len());
         self.data.push(number.ok_or(InputError::NotANumber { input, element, found })?);
         Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.data.len() + self.texts.len()
     }
 
     fn ragged(&self) -> InputError {
@@ -264,9 +282,10 @@ mod tests {
     #[test]
     fn flat_lists_have_no_shape_and_nested_ones_do() {
         let arrays = parse(br#"{"input_data": [[1, 2.5, true], [[1, 2], [3, 4]]]}"#).unwrap();
-        assert_eq!(arrays[0], InputArray { name: None, shape: None, data: vec![1.0, 2.5, 1.0] });
+        let data = vec![1.0, 2.5, 1.0].into();
+        assert_eq!(arrays[0], InputArray { name: None, shape: None, data });
         assert_eq!(arrays[1].shape, Some(vec![2, 2]));
-        assert_eq!(arrays[1].data, [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(arrays[1].data, vec![1.0, 2.0, 3.0, 4.0].into());
     }
 
     #[test]
@@ -289,9 +308,28 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_read_as_they_are_and_do_not_mix_with_numbers() {
+        let arrays = parse(br#"{"input_data": [["a", "1"], [["x"], [""]]]}"#).unwrap();
+        let texts = |texts: [&str; 2]| Elements::Texts(texts.map(str::to_owned).to_vec());
+        assert_eq!(arrays[0].data, texts(["a", "1"]));
+        assert_eq!((&arrays[1].shape, &arrays[1].data), (&Some(vec![2, 1]), &texts(["x", ""])));
+        let message = "input 0, element 1: expected a text like those before, got ";
+        for (value, found) in [("1", "a number"), ("null", "null"), ("true", "a truth value")] {
+            let text = format!("{{\"input_data\": [[\"a\", {value}]]}}");
+            refused(&text, &format!("{message}{found}"));
+        }
+        refused(
+            r#"{"input_data": [["a", ["b"]]]}"#,
+            "input 0: the nested lists are not a rectangular array",
+        );
+    }
+
+    #[test]
     fn a_missing_value_is_null_or_the_literal_that_python_writes() {
         let text = br#"{"a \" NaN": "NaN", "input_data": [[1, NaN, null]]}"#;
-        let data = parse(text).unwrap().remove(0).data;
+        let Elements::Numbers(data) = parse(text).unwrap().remove(0).data else {
+            panic!("numbers")
+        };
         assert!(data[0] > 0.0 && data[1].is_nan() && data[2].is_nan());
         assert!(matches!(parse(br#"{"input_data": [[NaNa]]}"#), Err(InputError::Json(_))));
     }

@@ -2,7 +2,7 @@
 //!
 //! | form | content |
 //! |---|---|
-//! | JSON | `{"input_data": [[flat or nested numbers of input 0], ...]}`, as EZKL writes it |
+//! | JSON | `{"input_data": [[numbers or texts of input 0, flat or nested], ...]}`, as for EZKL |
 //! | `.npy` | the one input of a model |
 //! | `.npz` | arrays named like the ONNX inputs, or `in_0`, `in_1`, ... |
 //!
@@ -10,17 +10,21 @@
 //! where that is 1).
 
 mod calibration;
+mod elements;
 mod error;
 mod json;
 mod npy;
 
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
 pub use calibration::CalibrationSamples;
+use ciro_model::integer::InputPort;
 use ciro_model::tensor::element_count;
 use ciro_model::{Interface, Tensor};
+pub use elements::{Elements, Takes};
 pub use error::InputError;
 pub(crate) use error::MISSING_VALUES;
 pub use json::JsonError;
@@ -43,17 +47,28 @@ pub struct InputSpec {
     pub name: String,
     /// Its shape.
     pub shape: Vec<usize>,
+    /// What its elements are.
+    pub takes: Takes,
 }
 
 impl InputSpec {
     /// What a model with this interface takes.
     pub fn all(interface: &Interface) -> Vec<Self> {
         let ports = interface.inputs.iter();
-        ports.map(|port| Self { name: port.name.clone(), shape: port.shape.clone() }).collect()
+        let spec = |port: &InputPort| Self {
+            name: port.name.clone(),
+            shape: port.shape.clone(),
+            takes: match port.dictionary() {
+                Some(dictionary) => Takes::Text(Arc::new(dictionary.clone())),
+                None if port.views.is_empty() => Takes::Anything,
+                None => Takes::Numbers,
+            },
+        };
+        ports.map(spec).collect()
     }
 }
 
-/// An array of numbers that has yet to be matched with an input.
+/// An array that has yet to be matched with an input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputArray {
     /// Its name, if it has one.
@@ -61,7 +76,7 @@ pub struct InputArray {
     /// Its shape; `None` for a flat list, whose shape is the input's.
     pub shape: Option<Vec<usize>>,
     /// Its elements in row-major order.
-    pub data: Vec<f64>,
+    pub data: Elements,
 }
 
 /// Arrays from a file or from the caller, which become samples of a model.
@@ -114,9 +129,7 @@ impl Inputs {
     /// the files look like.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Blake2s256::new();
-        let number = |hasher: &mut Blake2s256, value: usize| {
-            hasher.update((value as u64).to_le_bytes());
-        };
+        let number = elements::number;
         number(&mut hasher, self.arrays.len());
         for InputArray { name, shape, data } in &self.arrays {
             match name {
@@ -135,8 +148,7 @@ impl Inputs {
                 }
                 None => hasher.update([0]),
             }
-            number(&mut hasher, data.len());
-            data.iter().for_each(|value| hasher.update(value.to_bits().to_le_bytes()));
+            data.hash(&mut hasher);
         }
         hasher.finalize().into()
     }
@@ -209,6 +221,9 @@ impl Inputs {
 /// Cuts an array into samples of an input.
 fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, InputError> {
     let count = element_count(&spec.shape).unwrap_or(usize::MAX);
+    if count == 0 {
+        return empty(array, spec);
+    }
     let fits = match &array.shape {
         None => count > 0 && !array.data.is_empty() && array.data.len().is_multiple_of(count),
         Some(shape) => fits(shape, &spec.shape) && !array.data.is_empty(),
@@ -220,7 +235,8 @@ fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, Input
     if samples > MAX_SAMPLES {
         return Err(InputError::TooManySamples { name: spec.name.clone(), samples });
     }
-    let parts = array.data.chunks(count).enumerate().map(|(sample, data)| {
+    let data = array.data.numbers(spec, count)?;
+    let parts = data.chunks(count).enumerate().map(|(sample, data)| {
         if let Some(element) = data.iter().position(|value| value.is_infinite()) {
             let value = data[element];
             return Err(InputError::NotFinite { name: spec.name.clone(), sample, element, value });
@@ -230,6 +246,35 @@ fn split(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, Input
     });
     parts.collect()
 }
+
+/// The samples of an input without elements, such as the empty past of a decoder's first step.
+///
+/// Nested lists end where nothing is left: what their shape lacks behind an axis of length 0 is the
+/// input's.
+fn empty(array: &InputArray, spec: &InputSpec) -> Result<Vec<Tensor<f64>>, InputError> {
+    let shape = array.shape.clone().unwrap_or_else(|| vec![0]);
+    let longer = |rank: usize| {
+        let rest = spec.shape.get(rank..).unwrap_or(&[]);
+        [&shape[..], if shape.last() == Some(&0) { rest } else { &[] }].concat()
+    };
+    let rank = shape.len();
+    let forms = [shape.clone(), longer(rank), longer(rank.saturating_sub(1)), longer(rank + 1)];
+    let held = forms.iter().find(|form| fits(form, &spec.shape));
+    let samples = match held {
+        _ if array.shape.is_none() && array.data.is_empty() => 1,
+        Some(form) if *form == spec.shape || form.len() < spec.shape.len() => 1,
+        Some(form) => form[0],
+        None => return Err(misfit(array, spec, 0)),
+    };
+    if samples > MAX_EMPTY_SAMPLES || !array.data.is_empty() {
+        return Err(misfit(array, spec, 0));
+    }
+    let sample = Tensor::new(spec.shape.clone(), Vec::new()).expect("the shape has no elements");
+    Ok(vec![sample; samples])
+}
+
+/// The most samples of an input without elements, whose file need not be large to hold many.
+const MAX_EMPTY_SAMPLES: usize = 1 << 20;
 
 /// Whether an array of shape `got` holds samples of shape `want`: one, or several along a new axis
 /// or the batch axis.
@@ -315,14 +360,16 @@ fn entries(bytes: &[u8], directory: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use ciro_model::integer::Dictionary;
+
     use super::*;
 
     fn spec(name: &str, shape: &[usize]) -> InputSpec {
-        InputSpec { name: name.to_owned(), shape: shape.to_vec() }
+        InputSpec { name: name.to_owned(), shape: shape.to_vec(), takes: Takes::Numbers }
     }
 
     fn array(name: Option<&str>, shape: Option<&[usize]>, count: usize) -> InputArray {
-        let data = (0u32..).map(f64::from).take(count).collect();
+        let data = Elements::Numbers((0u32..).map(f64::from).take(count).collect());
         InputArray { name: name.map(str::to_owned), shape: shape.map(<[usize]>::to_vec), data }
     }
 
@@ -380,7 +427,9 @@ mod tests {
     #[test]
     fn numbers_that_are_not_finite_are_located() {
         let mut nan = shaped(&[2, 3]);
-        nan.data[4] = f64::INFINITY;
+        let mut numbers = vec![0.0; 6];
+        numbers[4] = f64::INFINITY;
+        nan.data = numbers.into();
         let message = "input `x`, sample 1, element 1 is inf: only finite numbers can be proven";
         check(vec![nan], &[spec("x", &[1, 3])], Err(message));
     }
@@ -394,7 +443,10 @@ mod tests {
             array(Some("a"), Some(&[2, 3]), 6),
             array(Some("a"), Some(&[3, 2]), 6),
             array(Some("a"), None, 7),
-            InputArray { data: vec![0.0; 6], ..one() },
+            InputArray { data: vec![0.0; 6].into(), ..one() },
+            InputArray { data: texts(&[""; 6]), ..one() },
+            InputArray { data: texts(&["a", "", "", "", "", ""]), ..one() },
+            InputArray { data: texts(&["", "a", "", "", "", ""]), ..one() },
         ];
         let digest = |arrays: Vec<InputArray>| Inputs::new(arrays).digest();
         let mut digests: Vec<_> = others.into_iter().map(|other| digest(vec![other])).collect();
@@ -403,6 +455,59 @@ mod tests {
         digests.sort_unstable();
         digests.dedup();
         assert_eq!((digests.len(), digest(vec![one()])), (count, digest(vec![one()])));
+    }
+
+    fn texts(texts: &[&str]) -> Elements {
+        Elements::Texts(texts.iter().map(|&text| text.to_owned()).collect())
+    }
+
+    #[test]
+    fn texts_become_codes_and_only_where_the_model_takes_text() {
+        let mut dictionary = Dictionary::new(["red", "blue"].map(str::to_owned));
+        assert!(dictionary.restrict(1, &[0, 1].into()));
+        let takes = Takes::Text(Arc::new(dictionary));
+        let text = InputSpec { takes, ..spec("c", &[1, 2]) };
+        let given = |elements| vec![InputArray { name: None, shape: None, data: elements }];
+        let samples = |elements, spec: &InputSpec| {
+            let samples = Inputs::new(given(elements)).samples(std::slice::from_ref(spec));
+            samples.map_err(|error| error.to_string())
+        };
+        let two = samples(texts(&["blue", "red", "green", "blue"]), &text).unwrap();
+        assert_eq!(two[0][0].data(), [1.0, 0.0]);
+        assert_eq!(two[1][0].data(), [2.0, 1.0]);
+        let message = "input `c`, sample 1, element 1: `green` is none of the categories that the \
+                       model takes there";
+        let refused = samples(texts(&["red", "red", "red", "green"]), &text);
+        assert_eq!(refused, Err(message.to_owned()));
+        let numbers = samples(vec![0.0, 1.0].into(), &text);
+        assert_eq!(numbers, Err("input `c` takes text, got numbers".to_owned()));
+        let unread = InputSpec { takes: Takes::Anything, ..spec("c", &[1, 2]) };
+        assert_eq!(samples(texts(&["a", "b"]), &unread).unwrap()[0][0].data(), [0.0, 0.0]);
+        let refused = samples(texts(&["a", "b"]), &spec("c", &[1, 2]));
+        assert_eq!(refused, Err("input `c` takes numbers, got text".to_owned()));
+    }
+
+    #[test]
+    fn an_input_without_elements_has_as_many_samples_as_its_shape_says() {
+        let specs = [spec("past", &[1, 2, 0, 16])];
+        let forms: [(&[usize], usize); 6] = [
+            (&[1, 2, 0, 16], 1),
+            (&[4, 2, 0, 16], 4),
+            (&[4, 1, 2, 0, 16], 4),
+            (&[2, 0, 16], 1),
+            // Nested lists say nothing of what lies behind an empty one.
+            (&[1, 2, 0], 1),
+            (&[4, 1, 2, 0], 4),
+        ];
+        for (shape, count) in forms {
+            check(vec![array(None, Some(shape), 0)], &specs, Ok(count));
+        }
+        check(vec![array(None, None, 0)], &specs, Ok(1));
+        for shape in [&[1, 3, 0, 16][..], &[1, 2, 1, 16], &[1 << 40, 2, 0, 16]] {
+            let count = shape.iter().product::<usize>().min(64);
+            let refused = Inputs::new(vec![array(None, Some(shape), count)]).samples(&specs);
+            assert!(refused.is_err(), "{shape:?}");
+        }
     }
 
     /// An archive of arrays of bytes that are zero.
@@ -440,7 +545,7 @@ mod tests {
 
     #[test]
     fn a_file_has_a_bounded_number_of_samples() {
-        let zeros = InputArray { name: None, shape: None, data: vec![0.0; MAX_SAMPLES + 1] };
+        let zeros = InputArray { name: None, shape: None, data: vec![0.0; MAX_SAMPLES + 1].into() };
         let error = Inputs::new(vec![zeros]).samples(&[spec("x", &[1])]).unwrap_err();
         let message = "input `x` holds 4194305 samples, more than 4194304: cut the file";
         assert_eq!(error.to_string(), message);

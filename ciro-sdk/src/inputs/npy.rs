@@ -1,11 +1,11 @@
 //! Arrays in numpy's `.npy` format, versions 1 to 3.
 
-use super::{InputArray, InputError};
+use super::{Elements, InputArray, InputError};
 
 /// What every `.npy` file begins with.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Decodes an array of real numbers, integers or truth values; `name` is for errors.
+/// Decodes an array of real numbers, integers, truth values or texts; `name` is for errors.
 pub(super) fn parse(bytes: &[u8], name: &str) -> Result<InputArray, InputError> {
     let array =
         decode(bytes).map_err(|problem| InputError::Npy { name: name.to_owned(), problem })?;
@@ -43,14 +43,20 @@ fn opened(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
 fn decode(bytes: &[u8]) -> Result<InputArray, String> {
     let (Header { descr, fortran_order, shape }, data) = opened(bytes)?;
     let element = Element::of(&descr).ok_or_else(|| {
-        format!("element type `{descr}` is not a real number, integer or truth value")
+        format!("element type `{descr}` is not a real number, integer, truth value or text")
     })?;
     let count = ciro_model::tensor::element_count(&shape);
     if count.and_then(|count| count.checked_mul(element.size)) != Some(data.len()) {
         return Err(format!("shape {shape:?} of `{descr}` does not fit {} byte(s)", data.len()));
     }
-    let values: Vec<f64> = data.chunks(element.size).map(|bytes| element.value(bytes)).collect();
-    let data = if fortran_order { row_major(&values, &shape) } else { values };
+    let chunks = data.chunks(element.size);
+    let data = if element.is_text() {
+        let texts = chunks.map(|bytes| element.text(bytes)).collect::<Result<Vec<_>, _>>()?;
+        Elements::Texts(if fortran_order { row_major(&texts, &shape) } else { texts })
+    } else {
+        let values: Vec<f64> = chunks.map(|bytes| element.value(bytes)).collect();
+        Elements::Numbers(if fortran_order { row_major(&values, &shape) } else { values })
+    };
     Ok(InputArray { name: None, shape: Some(shape), data })
 }
 
@@ -111,6 +117,9 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     text[1..].split_once(quote)
 }
 
+/// The most bytes of a text: numpy gives every element the room of the longest.
+const MAX_TEXT: usize = 1 << 20;
+
 /// How one element lies in the file.
 struct Element {
     kind: char,
@@ -119,12 +128,17 @@ struct Element {
 }
 
 impl Element {
-    /// Reads a type such as `<f4`; only plain numbers are known.
+    /// Reads a type such as `<f4` or `<U12`; objects are not known.
     fn of(descr: &str) -> Option<Self> {
         let mut chars = descr.chars();
         let order = chars.next()?;
         let kind = chars.next()?;
         let size: usize = chars.as_str().parse().ok()?;
+        if kind == 'U' || kind == 'S' {
+            let size = if kind == 'U' { size.checked_mul(4)? } else { size };
+            let big_endian = order == '>';
+            return (1..=MAX_TEXT).contains(&size).then_some(Self { kind, size, big_endian });
+        }
         let known = match kind {
             'f' => matches!(size, 2 | 4 | 8),
             'i' | 'u' => matches!(size, 1 | 2 | 4 | 8),
@@ -136,6 +150,29 @@ impl Element {
             size,
             big_endian: order == '>',
         })
+    }
+
+    /// Whether elements are texts: `U`, of four bytes a character, or `S`, in UTF-8; zeros fill
+    /// both.
+    fn is_text(&self) -> bool {
+        matches!(self.kind, 'U' | 'S')
+    }
+
+    fn text(&self, bytes: &[u8]) -> Result<String, String> {
+        let text = match self.kind {
+            'U' => bytes
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|&four| match self.big_endian {
+                    true => char::from_u32(u32::from_be_bytes(four)),
+                    false => char::from_u32(u32::from_le_bytes(four)),
+                })
+                .collect(),
+            _ => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        };
+        let text: String = text.ok_or("a text holds what is no character")?;
+        Ok(text.trim_end_matches('\0').to_owned())
     }
 
     #[expect(
@@ -175,12 +212,12 @@ fn half(bits: u16) -> f64 {
 }
 
 /// Turns column-major elements into row-major ones.
-fn row_major(values: &[f64], shape: &[usize]) -> Vec<f64> {
+fn row_major<T: Clone>(values: &[T], shape: &[usize]) -> Vec<T> {
     let mut index = vec![0; shape.len()];
     let mut ordered = Vec::with_capacity(values.len());
     for _ in 0..values.len() {
         let position = index.iter().zip(shape).rev().fold(0, |at, (&i, &extent)| at * extent + i);
-        ordered.push(values[position]);
+        ordered.push(values[position].clone());
         for axis in (0..shape.len()).rev() {
             index[axis] += 1;
             if index[axis] < shape[axis] {
@@ -225,7 +262,7 @@ mod tests {
             ("<u8", &u64::MAX.to_le_bytes(), 18_446_744_073_709_551_616.0),
         ];
         for (descr, data, expected) in cases {
-            assert_eq!(array(descr, "()", data).unwrap().data, [expected], "{descr}");
+            assert_eq!(array(descr, "()", data).unwrap().data, vec![expected].into(), "{descr}");
         }
     }
 
@@ -234,13 +271,13 @@ mod tests {
         let header = "{\"shape\": (2, 3), \"descr\": \"|u1\", \"fortran_order\": True}";
         let array = decode(&npy(header, &[1, 4, 2, 5, 3, 6])).unwrap();
         assert_eq!(array.shape, Some(vec![2, 3]));
-        assert_eq!(array.data, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(array.data, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0].into());
     }
 
     #[test]
     fn arrays_of_other_kinds_are_refused() {
         let problem = array("|O", "(1,)", &[0]).unwrap_err();
-        assert_eq!(problem, "element type `|O` is not a real number, integer or truth value");
+        assert_eq!(problem, "element type `|O` is not a real number, integer, truth value or text");
         assert!(array("<c8", "(1,)", &[0; 8]).is_err());
         let problem = array("<f4", "(2,)", &[0; 4]).unwrap_err();
         assert_eq!(problem, "shape [2] of `<f4` does not fit 4 byte(s)");
@@ -248,6 +285,27 @@ mod tests {
         assert!(decode(&npy(twice, &[0])).unwrap_err().ends_with("is not understood"));
         let huge = format!("({0}, {0})", usize::MAX);
         assert!(array("<f4", &huge, &[]).is_err());
+    }
+
+    #[test]
+    fn texts_are_read_without_what_fills_them() {
+        let wide = |text: &str, big: bool| -> Vec<u8> {
+            let code =
+                |c| if big { u32::from(c).to_be_bytes() } else { u32::from(c).to_le_bytes() };
+            text.chars().flat_map(code).collect()
+        };
+        let cases = [
+            ("<U3", wide("né\0ab\0", false)),
+            (">U3", wide("né\0ab\0", true)),
+            ("|S3", "né".bytes().chain(*b"ab\0").collect()),
+        ];
+        for (descr, data) in cases {
+            let texts = Elements::Texts(vec!["né".to_owned(), "ab".to_owned()]);
+            assert_eq!(array(descr, "(2,)", &data).unwrap().data, texts, "{descr}");
+        }
+        assert!(array("<U1", "(1,)", &[0, 0xd8, 0, 0]).is_err());
+        assert!(array("|S1", "(1,)", &[0xff]).is_err());
+        assert!(array("<U0", "(1,)", &[]).is_err());
     }
 
     proptest! {

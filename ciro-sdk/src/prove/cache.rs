@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn settings(value: f64) -> CompileSettings {
-        let array = InputArray { name: None, shape: None, data: vec![value; 4] };
+        let array = InputArray { name: None, shape: None, data: vec![value; 4].into() };
         let calibration = Some(Inputs::new(vec![array]));
         CompileSettings { calibration, ..CompileSettings::default() }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
-use ciro_compiler::float::Graph;
+use ciro_compiler::float::{ElementType, Graph};
 use ciro_compiler::import::{self, Description, ExternalFiles, ImportError};
 use ciro_compiler::quantize::{self, QuantizeError, Quantized, SampleError};
 use ciro_model::IntegerModel;
@@ -15,7 +15,7 @@ use super::recompute::FloatModel;
 use crate::advice::Advice;
 use crate::error_chain::error_chain;
 use crate::files::{self, FileError};
-use crate::inputs::{InputError, InputSpec, Inputs, Sample};
+use crate::inputs::{InputError, InputSpec, Inputs, Sample, Takes};
 use crate::routes::RefusedNode;
 
 /// How a model is compiled: what the user decides.
@@ -238,7 +238,14 @@ fn samples(graph: &Graph, inputs: Option<&Inputs>) -> Result<Vec<Sample>, Compil
     let specs: Vec<InputSpec> = graph
         .inputs
         .iter()
-        .map(|input| InputSpec { name: input.name.clone(), shape: input.shape.clone() })
+        .map(|input| InputSpec {
+            name: input.name.clone(),
+            shape: input.shape.clone(),
+            takes: match &input.element_type {
+                ElementType::Text(dictionary) => Takes::Text(dictionary.clone()),
+                _ => Takes::Numbers,
+            },
+        })
         .collect();
     Ok(inputs.samples(&specs)?)
 }

@@ -13,7 +13,12 @@ pub struct RealInput {
     /// One real number for each element, which the model takes for exactly the proven integers:
     /// what trees compare as it is, otherwise the middle of the numbers that the model cannot tell
     /// apart. `None` if no output depends on the input, so that the proof says nothing of it.
+    ///
+    /// Texts are their codes here.
     pub values: Option<Tensor<f64>>,
+    /// For an input of text, the text of each element; `None` for one that the model tells from no
+    /// other text that it does not know.
+    pub texts: Option<Vec<Option<String>>>,
 }
 
 impl RealInput {
@@ -30,9 +35,12 @@ impl RealInput {
     ) -> Result<Vec<Self>, ClaimError> {
         let reals = interface.real_inputs(integers)?;
         let named = interface.inputs.iter().zip(reals);
-        let real = |(port, values): (&InputPort, _)| {
+        let real = |(port, values): (&InputPort, Option<Tensor<f64>>)| {
             let (name, shape) = (port.name.clone(), port.shape.clone());
-            Self { name, shape, values }
+            let texts = port.dictionary().zip(values.as_ref()).map(|(dictionary, codes)| {
+                codes.data().iter().map(|&code| dictionary.word(code).cloned()).collect()
+            });
+            Self { name, shape, values, texts }
         };
         Ok(named.map(real).collect())
     }

@@ -87,7 +87,7 @@ fn another_model_of_equal_size_is_another_key(
 
 fn narrow() -> Inputs {
     let data = vec![5.0, 3.0, 1.0, 0.2];
-    Inputs::new(vec![ciro_sdk::inputs::InputArray { name: None, shape: None, data }])
+    Inputs::new(vec![ciro_sdk::inputs::InputArray { name: None, shape: None, data: data.into() }])
 }
 
 /// The first cause of an error.

@@ -247,7 +247,7 @@ fn the_float_model_tells_when_it_decides_otherwise() {
     let small = Inputs::new(vec![ciro_sdk::inputs::InputArray {
         name: None,
         shape: None,
-        data: vec![5.0, 3.0, 1.0, 0.2],
+        data: vec![5.0, 3.0, 1.0, 0.2].into(),
     }]);
     let settings = CompileSettings { calibration: Some(small), ..CompileSettings::default() };
     let narrow = onnx.compile(&settings).unwrap();

@@ -19,5 +19,6 @@ mod real_models;
 mod results;
 mod rings;
 mod support;
+mod text;
 mod views;
 mod vocabulary;

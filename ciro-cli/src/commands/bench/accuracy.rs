@@ -45,7 +45,9 @@ impl Accuracy {
                 let all =
                     expected.array_named(&name).with_context(|| format!("no array `{name}`"))?;
                 let count = output.values.len();
-                let row = all.data.get(index * count..(index + 1) * count);
+                let numbers = all.data.as_numbers();
+                let numbers = numbers.with_context(|| format!("array `{name}` holds text"))?;
+                let row = numbers.get(index * count..(index + 1) * count);
                 let row = row.with_context(|| format!("array `{name}` holds too few samples"))?;
                 sums.add(output, row);
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{BinaryFn, ScalarFn, TreeEnsemble};
+use ciro_model::integer::Dictionary;
 use ciro_model::movement::{Movement, MovementError};
 use ciro_model::tensor::Tensor;
 
@@ -100,7 +101,7 @@ pub struct Node {
 }
 
 /// The element type of an ONNX input, as far as it matters for encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ElementType {
     /// Floating point.
     Float,
@@ -108,6 +109,8 @@ pub enum ElementType {
     Integer,
     /// Truth values.
     Bool,
+    /// Text, as the codes that its texts have in a dictionary.
+    Text(Arc<Dictionary>),
 }
 
 /// An input of the graph.

@@ -174,6 +174,14 @@ pub enum Reason {
     /// Strings that are data, not labels.
     #[error("strings as data have no integer meaning")]
     Strings,
+    /// Text of an input where a model may tell any text from any other.
+    #[error(
+        "text of an input is used for more than to look it up in the model's lists of categories"
+    )]
+    TextLeaves,
+    /// A list of categories that leaves a text of an input without any meaning.
+    #[error("no text is a category of every encoder that reads the input")]
+    NoCategory,
     /// A type other than a tensor.
     #[error("{0} is not a tensor")]
     NotATensor(&'static str),
@@ -245,7 +253,9 @@ impl Reason {
             ),
             Self::UnboundedLoop => Some("export the model with a fixed number of turns"),
             Self::NonFinite { .. } => Some("train or export the model again"),
-            Self::Strings => Some("encode strings as numbers before the model"),
+            Self::Strings | Self::TextLeaves | Self::NoCategory => Some(
+                "encode strings as numbers before the model; text that OneHotEncoder, LabelEncoder or CategoryMapper looks up in lists of the model may be an input",
+            ),
             Self::ExternalData { .. } => Some("put the file of weights beside the model"),
             Self::TooManyElements { .. } => Some("raise `max_elements`, or use a smaller model"),
             Self::TooManyNodes { .. } => Some("raise `max_nodes`, or use a smaller model"),

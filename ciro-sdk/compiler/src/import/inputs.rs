@@ -7,6 +7,7 @@ use tract_onnx::pb::{GraphProto, TensorShapeProto};
 
 use super::builder::{Builder, Site};
 use super::data_type::{DataType, element_type};
+use super::text::Text;
 use super::translate::Translator;
 use super::value::{Binding, Value};
 use super::{GivenArray, ImportError, Reason, Settings, ShapeSetting, UnknownAxis};
@@ -59,20 +60,27 @@ pub(super) fn resolve(
 }
 
 /// Adds the inputs to the graph in the making.
-pub(super) fn declare(inputs: &[Resolved], builder: &mut Builder, translator: &mut Translator<'_>) {
+pub(super) fn declare(
+    graph: &GraphProto,
+    inputs: &[Resolved],
+    builder: &mut Builder,
+    translator: &mut Translator<'_>,
+) {
+    let text = Text::of(graph);
     for input in inputs {
         builder.enter(Site { name: input.name.clone(), origin: "Input".to_owned() });
-        let made = match input.fixed {
-            Some(value) => fixed(builder, input, value),
-            None => builder.input(Input {
-                name: input.name.clone(),
-                shape: input.shape.clone(),
-                element_type: element_type(input.kind),
-            }),
+        let is_text = input.kind == DataType::String;
+        let made = match (input.fixed, &text) {
+            (Some(value), _) => fixed(builder, input, value),
+            (None, Some(text)) if is_text => add(builder, input, text.element_type()),
+            (None, None) if is_text => Err(Reason::Strings),
+            (None, _) => add(builder, input, element_type(input.kind)),
         };
         match made {
             Ok(id) => {
-                translator.bind(&input.name, Binding::Tensor(Value::new(id, input.kind)));
+                let names = text.as_ref().filter(|_| is_text).map(Text::names);
+                let value = Value { names, ..Value::new(id, input.kind) };
+                translator.bind(&input.name, Binding::Tensor(value));
             }
             Err(reason) => {
                 translator.refuse(&input.name, "input", reason);
@@ -82,12 +90,25 @@ pub(super) fn declare(inputs: &[Resolved], builder: &mut Builder, translator: &m
     }
 }
 
+fn add(
+    builder: &mut Builder,
+    input: &Resolved,
+    element_type: ElementType,
+) -> Result<NodeId, Reason> {
+    let (name, shape) = (input.name.clone(), input.shape.clone());
+    builder.input(Input { name, shape, element_type })
+}
+
 /// The constant that an input is fixed to.
 fn fixed(builder: &mut Builder, input: &Resolved, value: f64) -> Result<NodeId, Reason> {
+    if input.kind == DataType::String {
+        return Err(Reason::Unsupported("the input is set to a number and holds text"));
+    }
     let fits = match element_type(input.kind) {
         ElementType::Float => true,
         ElementType::Integer => value.fract() == 0.0,
         ElementType::Bool => value.fract() == 0.0 && (0.0..=1.0).contains(&value),
+        ElementType::Text(_) => false,
     };
     if !fits {
         return Err(Reason::Unsupported(

@@ -32,6 +32,7 @@ mod literal;
 mod ops;
 mod settings;
 mod simplify;
+mod text;
 mod translate;
 mod value;
 
@@ -144,7 +145,7 @@ pub fn import_bytes_with(
     let mut translator = Translator::new(ops::find, &model, bytes, settings, external)?;
     let inputs = inputs::resolve(proto, settings, &mut translator)?;
     translator.initializers(&mut builder, proto);
-    inputs::declare(&inputs, &mut builder, &mut translator);
+    inputs::declare(proto, &inputs, &mut builder, &mut translator);
     translator.nodes(&mut builder, &proto.node);
     let outputs = outputs(proto, &mut builder, &mut translator);
     let graph = Graph { nodes: builder.nodes, inputs: builder.inputs, outputs };
@@ -205,6 +206,10 @@ fn outputs(
                 continue;
             }
         };
+        if value.names.as_ref().is_some_and(|names| text::is_open(names)) {
+            translator.refuse(&name, "output", Reason::TextLeaves);
+            continue;
+        }
         let labels = match (value.names, value.kind) {
             (Some(names), _) => Labels::Names(names.to_vec()),
             (None, DataType::Bool) => Labels::Integer,

@@ -298,10 +298,7 @@ impl<'m> Translator<'m> {
         let Some(TypeValue::TensorType(tensor)) = value else {
             return Err(Reason::NotATensor("an input of another type"));
         };
-        match data_type(tensor.elem_type)? {
-            DataType::String => Err(Reason::Strings),
-            kind => Ok((kind, tensor.shape.as_ref())),
-        }
+        Ok((data_type(tensor.elem_type)?, tensor.shape.as_ref()))
     }
 }
 

@@ -114,7 +114,9 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
         graph.inputs.iter().map(|input| vec![Range::EMPTY; width(input)]).collect();
     let mut missing: Vec<Vec<bool>> =
         graph.inputs.iter().map(|input| vec![false; width(input)]).collect();
-    let mut binary = vec![true; graph.inputs.len()];
+    // Two codes of a text are no truth values: other samples hold other texts.
+    let numbers = |input: &crate::float::Input| !matches!(input.element_type, ElementType::Text(_));
+    let mut binary: Vec<bool> = graph.inputs.iter().map(numbers).collect();
     for (index, sample) in samples.iter().enumerate() {
         let values =
             graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;
@@ -166,7 +168,11 @@ pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
     let draw = |(index, input): (usize, &crate::float::Input)| {
         let rows = table_rows(graph, index).map(|(least, _)| least);
         let count = input.shape.iter().product();
-        let data = (0..count).map(|_| match (input.element_type, rows) {
+        let data = (0..count).map(|element| match (&input.element_type, rows) {
+            (ElementType::Text(dictionary), _) => {
+                let code = i64::try_from(random.below(dictionary.other() + 1)).unwrap_or(0);
+                dictionary.nearest(element, code) as f64
+            }
             (ElementType::Integer, Some(rows)) => random.below(rows) as f64,
             (ElementType::Integer | ElementType::Bool, _) => random.below(2) as f64,
             (ElementType::Float, _) => 2.0 * random.unit() - 1.0,

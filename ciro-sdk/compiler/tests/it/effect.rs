@@ -134,8 +134,9 @@ fn whole_quotients_of_two_tensors_are_exact_and_whole() {
         [(UnaryFn::Truncate, 0.0), (UnaryFn::Truncate, -100.0), (UnaryFn::Floor, -100.0)]
     {
         let mut b = Builder::default();
-        let x = b.draw(&[3, 20], integer, 1, |unit| (least + (100.0 - least) * unit).round());
-        let y = b.draw(&[3, 20], integer, 2, |unit| 1.0 + (23.0 * unit).round());
+        let x =
+            b.draw(&[3, 20], integer.clone(), 1, |unit| (least + (100.0 - least) * unit).round());
+        let y = b.draw(&[3, 20], integer.clone(), 2, |unit| 1.0 + (23.0 * unit).round());
         let quotient = b.push(Op::Binary(BinaryFn::Div), &[x, y], &[3, 20]);
         let rounded = b.unary(ScalarFn::unary(f), quotient);
         b.label(rounded);

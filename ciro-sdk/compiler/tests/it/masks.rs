@@ -73,7 +73,7 @@ fn masked_attention_is_as_accurate_as_attention() {
     for element_type in [ElementType::Bool, ElementType::Integer, ElementType::Float] {
         for (name, idiom) in IDIOMS {
             println!("{name}, {element_type:?}");
-            attention(idiom, element_type).check(5e-3).unwrap();
+            attention(idiom, element_type.clone()).check(5e-3).unwrap();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ciro_compiler::float::ElementType;
 use ciro_compiler::import::{
     ExternalFiles, ImportError, Reason, Refused, Settings, import_bytes, import_bytes_in,
     import_bytes_with, import_file,
@@ -173,6 +174,58 @@ fn strings_as_data_are_refused() {
     let mut text = model().node(node("Identity", "n", &["x"], "y"));
     text.graph().input = vec![info("x", DataType::String, vec![Dim::DimValue(1)])];
     text.refuses("x", "input", &Reason::Strings);
+}
+
+#[test]
+fn text_is_looked_up_in_lists_of_the_model() {
+    let encoder = |zeros| {
+        let mut encoder = node("OneHotEncoder", "n", &["x"], "y");
+        encoder.domain = "ai.onnx.ml".to_owned();
+        encoder.attribute = vec![
+            AttributeProto {
+                name: "cats_strings".to_owned(),
+                strings: vec![b"a".to_vec(), b"b".to_vec()],
+                ..AttributeProto::default()
+            },
+            AttributeProto { name: "zeros".to_owned(), i: zeros, ..AttributeProto::default() },
+        ];
+        let mut text = model().node(encoder);
+        text.0.opset_import[0].domain = "ai.onnx.ml".to_owned();
+        text.0.opset_import[0].version = 3;
+        text.graph().input = vec![info("x", DataType::String, vec![Dim::DimValue(3)])];
+        text
+    };
+    for zeros in [0, 1] {
+        let graph = import_bytes(&encoder(zeros).0.encode_to_vec(), &Settings::default()).unwrap();
+        let codes = ciro_model::Tensor::vector(vec![1.0, 0.0, 2.0]);
+        let values = graph.eval(&[codes]).unwrap();
+        let y = values[graph.outputs[0].node.index()].data();
+        assert_eq!(y, [0.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
+        let ElementType::Text(dictionary) = &graph.inputs[0].element_type else { panic!("text") };
+        assert_eq!(dictionary.words(), ["a", "b"]);
+        assert_eq!(dictionary.admits(0, 2), zeros == 1);
+    }
+}
+
+#[test]
+fn text_that_leaves_the_lists_of_a_model_is_refused() {
+    let mut text =
+        model().node(node("Equal", "e", &["x", "z"], "y")).node(node("Identity", "i", &["x"], "w"));
+    text.graph().initializer.push(TensorProto {
+        name: "c".to_owned(),
+        dims: vec![1],
+        data_type: DataType::String as i32,
+        string_data: vec![b"a".to_vec()],
+        ..TensorProto::default()
+    });
+    let input = |name| info(name, DataType::String, vec![Dim::DimValue(1)]);
+    text.graph().input = vec![input("x"), input("z")];
+    // Two texts that the model does not know may be equal or not.
+    text.refuses("e", "Equal", &Reason::TextLeaves);
+    text.graph().node[0].input[1] = "c".to_owned();
+    import_bytes(&text.0.encode_to_vec(), &Settings::default()).unwrap();
+    text.graph().output[0].name = "w".to_owned();
+    text.refuses("w", "output", &Reason::TextLeaves);
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BOUND, Interval};
-use crate::bounded;
+use super::{Dictionary, Interval};
 use crate::tensor::Tensor;
 
 /// How one real-valued input tensor becomes an integer tensor.
@@ -60,6 +59,9 @@ pub enum Encoding {
         /// The greatest integer.
         hi: i32,
     },
+    /// The input holds text: the integer is the position of a text in a dictionary, and the number
+    /// of its texts for any other.
+    Text(Dictionary),
 }
 
 /// The image of the largest finite float32; greater ones are infinity's and those of NaN.
@@ -129,6 +131,16 @@ pub enum EncodingError {
         /// The greatest integer allowed.
         hi: i32,
     },
+    /// A text where the model takes some texts alone.
+    #[error(
+        "element {index} is a text that is none of the {known} categories that the model takes there"
+    )]
+    OtherText {
+        /// Row-major index.
+        index: usize,
+        /// How many texts the model takes there.
+        known: usize,
+    },
 }
 
 impl Encoding {
@@ -173,6 +185,7 @@ impl Encoding {
             {
                 Err("a value for missing ones lies outside of the input's range")
             }
+            Self::Text(dictionary) => dictionary.check(real),
             _ => Ok(()),
         }
     }
@@ -196,6 +209,7 @@ impl Encoding {
             | Self::Columns { lo, hi, .. }
             | Self::Imputed { lo, hi, .. } => Interval::new(i64::from(*lo), i64::from(*hi)),
             Self::Ordered | Self::OrderedOrMissing => Interval::new(-0x8000, 0xffff),
+            Self::Text(dictionary) => dictionary.interval(),
         }
     }
 
@@ -220,6 +234,10 @@ impl Encoding {
                 .position(|limbs| !has_image(limbs))
                 .map(|pair| 2 * pair);
         }
+        if let Self::Text(dictionary) = self {
+            let mut codes = tensor.data().iter().enumerate();
+            return codes.position(|(element, &code)| !dictionary.admits(element, code.into()));
+        }
         let interval = self.interval();
         tensor.data().iter().position(|&value| !interval.contains(Interval::point(value.into())))
     }
@@ -234,6 +252,11 @@ impl Encoding {
                 .flat_map(|image| [narrow(image >> 16), narrow(image & 0xffff)])
                 .collect();
         }
+        if let Self::Text(dictionary) = self {
+            let interval = self.interval();
+            let drawn = (0..count).map(|element| dictionary.nearest(element, pick(interval)));
+            return drawn.map(narrow).collect();
+        }
         (0..count).map(|_| narrow(pick(self.interval()))).collect()
     }
 
@@ -246,11 +269,11 @@ impl Encoding {
         }
     }
 
-    /// Encodes a real tensor.
+    /// Encodes a real tensor; texts come as their codes in the dictionary.
     ///
     /// # Errors
-    /// [`EncodingError`] for NaN, infinities, fractions where integers are taken, and integers out
-    /// of range.
+    /// [`EncodingError`] for NaN, infinities, fractions where integers are taken, integers out of
+    /// range, and texts that the model does not take.
     pub fn encode(&self, real: &Tensor<f64>) -> Result<Encoded, EncodingError> {
         let mut clamped = 0;
         let mut data = Vec::with_capacity(real.len());
@@ -280,6 +303,7 @@ impl Encoding {
                     }
                     data.push(float_to_i32(value));
                 }
+                Self::Text(ref dictionary) => data.push(dictionary.encode(index, value)?),
                 Self::Ordered | Self::OrderedOrMissing => {
                     #[expect(
                         clippy::cast_possible_truncation,
@@ -316,76 +340,8 @@ fn limbs(image: i64) -> [i32; 2] {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "callers clamp to an i32 interval first")]
-fn float_to_i32(value: f64) -> i32 {
+pub(super) fn float_to_i32(value: f64) -> i32 {
     value as i32
-}
-
-/// What the integers of an output mean.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Decoding {
-    /// `real = scale * integer`.
-    Real {
-        /// The real value of one unit.
-        scale: f64,
-    },
-    /// Integers as they are (indices, integer labels).
-    Integer,
-    /// The integer is a position in a list of class names, at most [`Self::MAX_NAMES`].
-    Names(
-        #[serde(deserialize_with = "bounded::sequence::<{ Decoding::MAX_NAMES }, _, _>")]
-        Vec<String>,
-    ),
-}
-
-impl Decoding {
-    /// The most class names of one output: more than any vocabulary has words.
-    pub const MAX_NAMES: usize = 1 << 18;
-
-    /// The class names; none for numbers.
-    pub fn names(&self) -> &[String] {
-        match self {
-            Self::Names(names) => names,
-            Self::Real { .. } | Self::Integer => &[],
-        }
-    }
-
-    /// The real values of an output tensor; class names decode to their position.
-    pub fn decode(&self, integers: &Tensor<i32>) -> Tensor<f64> {
-        match self {
-            Self::Real { scale } => integers.map(|&v| f64::from(v) * scale),
-            Self::Integer | Self::Names(_) => integers.map(|&v| f64::from(v)),
-        }
-    }
-
-    /// Whether every class name can be shown as it is.
-    pub fn is_plain(&self) -> bool {
-        match self {
-            Self::Names(names) => names.iter().all(|name| crate::is_plain(name)),
-            Self::Real { .. } | Self::Integer => true,
-        }
-    }
-
-    /// Checks what [`Self::decode`] relies on, for integers of an interval.
-    ///
-    /// # Errors
-    /// What is wrong with the decoding.
-    pub fn check(&self, interval: Interval) -> Result<(), &'static str> {
-        match self {
-            Self::Real { scale } if !(scale.is_finite() && *scale > 0.0) => {
-                Err("the output's scale is not a positive number")
-            }
-            Self::Names(names) if names.len() > Self::MAX_NAMES => {
-                Err("the output has more than 262,144 class names")
-            }
-            Self::Names(names)
-                if interval.lo < 0
-                    || interval.hi >= i64::try_from(names.len()).unwrap_or(BOUND) =>
-            {
-                Err("the output's integers may point past its class names")
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::preimage::{Element, common_real};
 use super::{
-    Decoding, Encoded, Encoding, EncodingError, IntegerModel, Interval, MAX_ELEMENTS, RunError,
+    Decoding, Dictionary, Encoded, Encoding, EncodingError, IntegerModel, Interval, MAX_ELEMENTS,
+    RunError,
 };
 use crate::tensor::{Tensor, element_count};
 use crate::{bounded, is_plain};
@@ -248,14 +249,28 @@ impl Interface {
 }
 
 impl InputPort {
+    /// The texts that the model tells apart, if the input is text.
+    pub fn dictionary(&self) -> Option<&Dictionary> {
+        self.views.iter().find_map(|view| match view {
+            Encoding::Text(dictionary) => Some(dictionary),
+            _ => None,
+        })
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         check_name(&self.name)?;
         check_size(&self.shape)?;
         if self.views.len() > MAX_VIEWS {
             return Err("more than 64 views");
         }
+        if self.dictionary().is_some() && self.views.len() > 1 {
+            return Err("an input of text has more than one view");
+        }
         for (at, view) in self.views.iter().enumerate() {
             view.check(&self.shape)?;
+            if let Encoding::Text(dictionary) = view {
+                dictionary.words().iter().try_for_each(|word| check_name(word))?;
+            }
             check_size(&view.integer_shape(&self.shape))?;
             if self.views[..at].contains(view) {
                 return Err("two views are equal");
@@ -267,7 +282,7 @@ impl InputPort {
     fn draw(&self, pick: &mut dyn FnMut(Interval) -> i64) -> Vec<Tensor<i32>> {
         // Integers say most of a number, and what trees compare more than what is rounded.
         let rank = |view: &&Encoding| match view {
-            Encoding::Integer { .. } => 0,
+            Encoding::Integer { .. } | Encoding::Text(_) => 0,
             Encoding::Ordered | Encoding::OrderedOrMissing => 1,
             Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => 2,
         };

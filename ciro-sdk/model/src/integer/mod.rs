@@ -3,6 +3,8 @@
 mod builder;
 mod claim;
 mod context;
+mod decoding;
+mod dictionary;
 mod encoding;
 mod file;
 mod guard;
@@ -21,8 +23,10 @@ mod visibility;
 pub use builder::ModelBuilder;
 pub use claim::{Claim, ClaimError, StatedInput, StatedTensor, Statement};
 pub use context::{Context, ContextError};
+pub use decoding::Decoding;
+pub use dictionary::Dictionary;
 pub use encoding::{
-    Decoding, Encoded, Encoding, EncodingError, MISSING_BOUNDARY, MISSING_IMAGE, ORDERED_IMAGE_MAX,
+    Encoded, Encoding, EncodingError, MISSING_BOUNDARY, MISSING_IMAGE, ORDERED_IMAGE_MAX,
     ordered_image,
 };
 pub use file::{CompiledModel, MAX_FILE_BYTES, ModelFileError, SourceInfo};

@@ -63,7 +63,9 @@ impl<'e> Element<'e> {
             Encoding::Columns { scales, .. } | Encoding::Imputed { scales, .. } => {
                 (index % scales.len(), data[index].into())
             }
-            Encoding::Affine { .. } | Encoding::Integer { .. } => (0, data[index].into()),
+            Encoding::Affine { .. } | Encoding::Integer { .. } | Encoding::Text(_) => {
+                (0, data[index].into())
+            }
         };
         Self { encoding, column, integer }
     }
@@ -71,7 +73,7 @@ impl<'e> Element<'e> {
     /// Elements of lower coarseness say more of the real number.
     fn coarseness(self) -> f64 {
         match self.encoding {
-            Encoding::Integer { .. } => -1.0,
+            Encoding::Integer { .. } | Encoding::Text(_) => -1.0,
             Encoding::Ordered | Encoding::OrderedOrMissing => 0.0,
             Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => {
                 self.scale()
@@ -101,7 +103,7 @@ impl<'e> Element<'e> {
     /// The integer of a real number before it is clamped: monotone in the number.
     fn level(self, real: f64) -> f64 {
         match self.encoding {
-            Encoding::Integer { .. } => real,
+            Encoding::Integer { .. } | Encoding::Text(_) => real,
             #[expect(clippy::cast_possible_truncation, reason = "ONNX compares float32 values")]
             Encoding::Ordered | Encoding::OrderedOrMissing => ordered_image(real as f32) as f64,
             Encoding::Affine { .. } | Encoding::Columns { .. } | Encoding::Imputed { .. } => {
@@ -124,9 +126,10 @@ impl<'e> Element<'e> {
             Encoding::Affine { lo, hi, .. }
             | Encoding::Columns { lo, hi, .. }
             | Encoding::Imputed { lo, hi, .. } => [lo.into(), hi.into()],
-            Encoding::Integer { .. } | Encoding::Ordered | Encoding::OrderedOrMissing => {
-                [f64::NEG_INFINITY, f64::INFINITY]
-            }
+            Encoding::Integer { .. }
+            | Encoding::Text(_)
+            | Encoding::Ordered
+            | Encoding::OrderedOrMissing => [f64::NEG_INFINITY, f64::INFINITY],
         }
     }
 
@@ -152,7 +155,7 @@ impl<'e> Element<'e> {
         let [lo, hi] = self.ends();
         // Estimates of the ends, right up to a few units in the last place.
         let [below, above] = match self.encoding {
-            Encoding::Integer { .. } => [integer; 2],
+            Encoding::Integer { .. } | Encoding::Text(_) => [integer; 2],
             Encoding::Ordered | Encoding::OrderedOrMissing => {
                 let single = float32(self.integer)?;
                 let [down, up] = [single.next_down(), single.next_up()].map(f64::from);

@@ -125,6 +125,8 @@ fn limbs(encoding: &Encoding) -> Result<Vec<Interval>, &'static str> {
         Encoding::OrderedOrMissing => {
             Err("values may be missing in it, which has no constraint yet")
         }
+        Encoding::Text(dictionary) if dictionary.is_open() => Ok(vec![encoding.interval()]),
+        Encoding::Text(_) => Err("it takes its own categories alone, which has no constraint yet"),
     }
 }
 

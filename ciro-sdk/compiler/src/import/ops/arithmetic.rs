@@ -6,6 +6,7 @@ use crate::float::{BinaryFn, NodeId, ScalarFn, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family};
 use crate::import::data_type::{DataType, data_type, integer_range, is_float};
+use crate::import::text;
 use crate::import::value::{Outputs, Value, one};
 use ciro_model::tensor::Tensor;
 
@@ -50,6 +51,10 @@ fn equal(cx: &mut Cx<'_, '_>) -> Outputs {
     let (a, b) = (cx.tensor(0)?, cx.tensor(1)?);
     if a.kind != DataType::String {
         return predicate(cx, BinaryFn::Equal);
+    }
+    let is_open = |value: &Value| value.names.as_ref().is_some_and(|names| text::is_open(names));
+    if is_open(&a) && is_open(&b) {
+        return Err(Reason::TextLeaves.into());
     }
     let [a, b] = same_names(cx, [a, b])?;
     Context::give(cx.g.binary(BinaryFn::Equal, a.id, b.id)?, DataType::Bool)
@@ -148,6 +153,12 @@ pub(super) fn same_names(cx: &mut Cx<'_, '_>, [a, b]: [Value; 2]) -> Result<[Val
     };
     if names_a == names_b {
         return Ok([a, b]);
+    }
+    // What is not in the list of an input's texts is one code, whatever text it is.
+    for (open, other) in [(names_a, names_b), (names_b, names_a)] {
+        if text::is_open(open) && !other.iter().all(|name| open.contains(name)) {
+            return Err(Reason::TextLeaves);
+        }
     }
     let mut names = names_a.to_vec();
     let mut positions = Vec::with_capacity(names_b.len());

@@ -16,7 +16,7 @@ pub(super) const OPS: Family = &[
 
 /// Padding by a constant, by the edge, by reflection, or around.
 fn pad(cx: &mut Cx<'_, '_>) -> Outputs {
-    let x = cx.tensor(0)?;
+    let x = cx.number(0)?;
     let rank = cx.g.rank(x.id);
     let (pads, fill) = if cx.opset < 11 {
         let pads = cx.ints("pads").or_else(|| cx.ints("paddings"));

@@ -121,7 +121,7 @@ fn gather_nd(cx: &mut Cx<'_, '_>) -> Outputs {
 /// `out = x`, then `out[p with p[axis] = indices[p]]` takes `updates[p]`, added or otherwise
 /// combined.
 fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
-    let (x, indices, updates) = (cx.tensor(0)?, cx.number(1)?, cx.tensor(2)?);
+    let (x, indices, updates) = (cx.number(0)?, cx.number(1)?, cx.number(2)?);
     let rank = cx.g.rank(x.id);
     let axis = cx.axis(0, rank)?;
     let (to, shape) = (cx.g.shape(x.id).to_vec(), cx.g.shape(indices.id).to_vec());
@@ -140,7 +140,7 @@ fn scatter_elements(cx: &mut Cx<'_, '_>) -> Outputs {
 
 /// `out = x`, then the block `out[indices[i..]]` takes `updates[i..]`, added or otherwise combined.
 fn scatter_nd(cx: &mut Cx<'_, '_>) -> Outputs {
-    let (x, indices, updates) = (cx.tensor(0)?, cx.number(1)?, cx.tensor(2)?);
+    let (x, indices, updates) = (cx.number(0)?, cx.number(1)?, cx.number(2)?);
     let (to, at) = (cx.g.shape(x.id).to_vec(), cx.g.shape(indices.id).to_vec());
     let depth = at.last().copied().unwrap_or(usize::MAX);
     if depth > to.len() {

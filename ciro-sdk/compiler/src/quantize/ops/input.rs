@@ -41,7 +41,8 @@ pub(in crate::quantize) fn view(
         return imputed(cx, index, &missing);
     }
     let is_truth = cx.truths.get(index) == Some(&true);
-    let encoding = match input.element_type {
+    let encoding = match &input.element_type {
+        ElementType::Text(dictionary) => Encoding::Text(dictionary.as_ref().clone()),
         ElementType::Integer if is_truth => Encoding::Integer { lo: 0, hi: 1 },
         ElementType::Float if is_truth => affine(1.0, 0.0, 1.0),
         ElementType::Bool => Encoding::Integer { lo: 0, hi: 1 },

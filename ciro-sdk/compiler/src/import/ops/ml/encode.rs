@@ -7,6 +7,7 @@ use crate::import::Reason;
 use crate::import::context::{Context, Cx, Family, bad};
 use crate::import::data_type::DataType;
 use crate::import::ops::gather::gather_axis;
+use crate::import::text;
 use crate::import::value::{Outputs, Value, one};
 use ciro_model::tensor::Tensor;
 
@@ -32,6 +33,10 @@ fn one_hot(cx: &mut Cx<'_, '_>) -> Outputs {
     };
     let (positions, keys) = match (&categories, &x.names) {
         (List::Names(cats), Some(names)) => {
+            text::look_up(names, cats)?;
+            if text::is_open(names) && !cx.flag("zeros", true) {
+                text::require(cx.g, x.id, names, cats)?;
+            }
             let key = |cat: &String| names.iter().position(|n| n == cat).map_or(-1.0, |p| p as f64);
             (x.id, cats.iter().map(key).collect())
         }
@@ -121,6 +126,7 @@ fn encode(cx: &mut Cx<'_, '_>, keys: &List, values: &List, default: &List) -> Ou
     };
     let id = match (keys, &x.names) {
         (List::Names(keys), Some(known)) if keys.len() == values.len() => {
+            text::look_up(known, keys)?;
             let value = |name: &String| {
                 keys.iter().position(|key| key == name).map_or(default, |at| values[at])
             };
