@@ -4,6 +4,7 @@
 #   cargo build --workspace --all-targets && bindings/python/ci.sh [ARGUMENTS OF PYTEST]
 #   bindings/python/ci.sh --stubs         writes ciro/_ciro.pyi anew from the built module
 #   bindings/python/ci.sh --environment   makes the virtual environment, and prints its interpreter
+#   bindings/python/ci.sh --package DIR   puts the package into a folder, as a wheel would hold it
 #
 #   CARGO_TARGET_DIR   where that build is. Default: target/ of the checkout
 #   PYTHON             the interpreter, CPython 3.11 or newer. Default: python3
@@ -30,6 +31,12 @@ if [ "${1-}" = --environment ]; then
   exit
 fi
 
+# The checkout stays as it is: the package lies in a folder of its own.
+package() {
+  cp -R ciro pyproject.toml "$1"
+  cp "$library" "$1/ciro/_ciro.abi3.so"
+}
+
 built="${CARGO_TARGET_DIR:-../../target}/debug"
 case $(uname -s) in
   Darwin) library="$built/lib_ciro.dylib" ;;
@@ -47,13 +54,16 @@ if [ "${1-}" = --stubs ]; then
   exit
 fi
 
+if [ "${1-}" = --package ]; then
+  package "$2"
+  exit
+fi
+
 environment
 
-# The package as a wheel would hold it, in a folder of its own: the checkout stays as it is.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-cp -R ciro pyproject.toml "$scratch"
-cp "$library" "$scratch/ciro/_ciro.abi3.so"
+package "$scratch"
 export PYTHONPATH="$scratch" PYTHONDONTWRITEBYTECODE=1 IPYTHONDIR="$scratch/ipython" MPLCONFIGDIR="$scratch/matplotlib"
 
 "$built/examples/python-stubs" "$library" | diff ciro/_ciro.pyi - || {

@@ -49,7 +49,7 @@ pub(crate) fn spell(advice: &Advice) -> String {
             "ask the model's owner for a new key file, or make one from the model: `ciro key MODEL -o model.key`"
         }
         Advice::CompareKeys => {
-            "keys depend on the model, its calibration, the route, the preset and the batch; see `ciro key --help`"
+            "keys depend on the model, its calibration, the route, the preset, the batch and what is committed to; see `ciro key --help`"
         }
         Advice::AskForProof => "ask for the proof again; it did not arrive as it was made",
         Advice::StrongerPreset => "ask for a proof with `--preset standard`",

@@ -174,8 +174,7 @@ fn presets() -> impl TypedValueParser<Value = Preset> {
     let values = [
         PossibleValue::new("standard").help("100 conjectured bits, fast"),
         PossibleValue::new("compact").help("100 conjectured bits, smallest proofs"),
-        PossibleValue::new("proven")
-            .help("100 bits without a conjecture, some fewer for large models"),
+        PossibleValue::new("proven").help("100 bits without a conjecture, larger proofs"),
         PossibleValue::new("chain").help("100 conjectured bits, for the verifier on Starknet"),
         PossibleValue::new("fast-test").hide(true),
     ];

@@ -77,7 +77,7 @@ impl All {
         r.register("ciro_kafka_ingress", help, self.ingress.clone());
         let help = "Records of a topic that this node has not taken care of";
         r.register("ciro_kafka_lag_records", help, self.lag.clone());
-        let help = "The age of the oldest of them that was delivered";
+        let help = "The age of the oldest of a topic's records that this node has to take care of";
         r.register_with_unit("ciro_kafka_lag", help, Unit::Seconds, self.lag_age.clone());
     }
 }
@@ -148,7 +148,8 @@ impl Metrics {
         let help = "This machine's clock minus ledger time after the last block";
         r.register_with_unit("ciro_ledger_clock_skew", help, seconds(), all.skew.clone());
         r.register("ciro_mempool_txs", "Transactions that wait", all.mempool_txs.clone());
-        r.register("ciro_mempool_bytes", "Their bytes", all.mempool_bytes.clone());
+        let help = "Bytes of the transactions that wait";
+        r.register("ciro_mempool_bytes", help, all.mempool_bytes.clone());
         r.register("ciro_blob_bytes", "Bytes of all blobs", all.blob_bytes.clone());
         r.register("ciro_http_requests", "Requests by route and status", all.http.clone());
         let help = "Other validators that can be reached";

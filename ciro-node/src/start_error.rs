@@ -82,10 +82,10 @@ pub enum StartError {
     #[error(transparent)]
     Blobs(#[from] StoreBlobError),
     /// The system gives no threads.
-    #[error("no threads for verification: {0}")]
+    #[error("no threads for verification")]
     Threads(#[from] rayon::ThreadPoolBuildError),
     /// The interface cannot listen.
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}")]
     Listen {
         /// Where.
         address: SocketAddr,

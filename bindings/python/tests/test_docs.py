@@ -40,4 +40,4 @@ def test_notebooks_run(path):
 
 
 def test_there_is_a_notebook_for_each_promise():
-    assert len(NOTEBOOKS) == 6
+    assert len(NOTEBOOKS) == 9

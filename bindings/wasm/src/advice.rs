@@ -13,7 +13,7 @@ pub(crate) fn spell(advice: &Advice) -> String {
         Advice::InspectModel => "`inspectKey` shows what the model takes",
         Advice::MakeKey => "ask the model's owner for a new key file",
         Advice::CompareKeys => {
-            "keys depend on the model, its calibration, the route, the preset and the batch"
+            "keys depend on the model, its calibration, the route, the preset, the batch and what is committed to"
         }
         Advice::AskForProof => "ask for the proof again; it did not arrive as it was made",
         Advice::StrongerPreset => "ask for a proof with the preset `standard` or stronger",

@@ -16,8 +16,8 @@ use crate::{format, model};
 /// Arguments of `ciro key`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The file holds a key for every combination of --route, --preset and --batch that the routes have, such as\n\
-`--route tensor,cairo --batch 1,8,64`; `ciro verify` finds the one that a proof needs.")]
+The file holds a key for every combination of --route, --preset and --batch that the routes have,\n\
+such as `--route tensor,cairo --batch 1,8,64`; `ciro verify` finds the one that a proof needs.")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,

@@ -15,8 +15,9 @@ use crate::ui::{BOLD, DIM};
 /// Arguments of `ciro transpile`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The package compiles with Scarb as it does in `ciro prove --route cairo`. Weights beyond a few thousand are no part of the\n\
-program: it knows a commitment to them and takes them as arguments, from weights.json.")]
+The package compiles with Scarb as it does in `ciro prove --route cairo`. Weights beyond a few\n\
+thousand are no part of the program: it knows a commitment to them and takes them as arguments,\n\
+from weights.json.")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,

@@ -80,7 +80,7 @@ fn second_worker(devnet: &Devnet) -> Running {
     Running(child.unwrap())
 }
 
-/// Signs orders into files. They are valid for a minute.
+/// Signs orders into files.
 fn orders(devnet: &Devnet, numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
     let model = model("linreg_diabetes");
     numbers

@@ -42,7 +42,9 @@ pub fn network(
         let id = finish(folder, key, &genesis, (&listen, &others))?;
         lines.push(format!("validator  {id}, key {}, {}", key.address(), folder.display()));
     }
-    lines.push("next       ciro-node start FOLDER, for each of them".to_owned());
+    lines.push(
+        "next       ciro-node start FOLDER --listen 127.0.0.1:0, for each of them".to_owned(),
+    );
     Ok(lines.join("\n"))
 }
 

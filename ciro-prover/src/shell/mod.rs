@@ -27,6 +27,10 @@ use catalog::Catalog;
 
 /// Messages that wait for the worker at most.
 const MESSAGES_MAX: usize = 1024;
+/// Models that are fetched at once at most.
+const FETCHED_MAX: usize = 4;
+/// Offers of one model that wait for it at most.
+const WAITING_MAX: usize = 256;
 /// How often the worker looks at its clock.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the lag is told.
@@ -250,7 +254,9 @@ impl Shell {
             }
         };
         let model = offer.order.model;
-        if self.catalog.knows(model) || !self.catalog.wants(model) {
+        let known = self.catalog.knows(model) || !self.catalog.wants(model);
+        // The worker declines what it does not know: others may take it.
+        if known || !self.may_wait(model) {
             return self.step(Input::Offer(Box::new(offer), position)).await;
         }
         self.waiting.entry(model).or_default().push((offer, position));
@@ -265,6 +271,15 @@ impl Shell {
             }
         });
         Ok(())
+    }
+
+    /// Whether one more offer may wait for a model to be fetched. Whoever orders pays little for
+    /// it, and models are large.
+    fn may_wait(&self, model: ModelId) -> bool {
+        match self.waiting.get(&model) {
+            Some(offers) => offers.len() < WAITING_MAX,
+            None => self.waiting.len() < FETCHED_MAX,
+        }
     }
 
     /// Lets the worker take a step and performs what it wants.

@@ -14,6 +14,7 @@ use ciro_protocol::tx::{Body, Cancel, SignedTx};
 use ciro_protocol::wire::{Bytes, List, Message as _};
 use ciro_stark::Policy;
 
+use super::tx::AT_ONCE;
 use super::{Client, ClientError, Executed, check_result};
 use crate::network::facts_of;
 use crate::verify::{InputStatement, Key, ProofBundle, Verified};
@@ -160,7 +161,8 @@ impl Client {
         Ok((info.card.id(), terms))
     }
 
-    /// Builds and signs an order, without sending it.
+    /// Builds and signs an order for somebody else to send, who has `valid_for` to do it; less
+    /// where the network allows less. The job's own time begins when that ends.
     ///
     /// # Errors
     /// [`ClientError`] if the input or the memo is too long, or the node does not tell the time.
@@ -168,16 +170,22 @@ impl Client {
         &self,
         account: &SecretKey,
         submission: &Submission<'_>,
+        valid_for: Duration,
     ) -> Result<SignedTx, ClientError> {
-        self.order_of(account, submission, &submission.input.to_bytes()).await
+        let valid_ms = self.validity_ms(valid_for);
+        let latest = self.spec().jobs.deadline_max_ms / 4 * 3;
+        let mut submission = submission.clone();
+        let terms = &mut submission.terms;
+        terms.deadline_in_ms = terms.deadline_in_ms.saturating_add(valid_ms).min(latest);
+        self.order_of(account, &submission, (&submission.input.to_bytes(), valid_ms)).await
     }
 
-    /// Builds and signs an order; `bytes` are its input's.
+    /// Builds and signs an order that is valid for `valid_ms`; `bytes` are its input's.
     async fn order_of(
         &self,
         account: &SecretKey,
         submission: &Submission<'_>,
-        bytes: &[u8],
+        (bytes, valid_ms): (&[u8], u64),
     ) -> Result<SignedTx, ClientError> {
         let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
         let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
@@ -226,7 +234,7 @@ impl Client {
         if submission.salt.is_none() {
             getrandom::fill(&mut salt).map_err(ClientError::Random)?;
         }
-        let until = self.valid_from(now);
+        let until = now.saturating_add(valid_ms);
         self.sign(account, Body::Order(Box::new(order)), (salt, until))
     }
 
@@ -240,7 +248,7 @@ impl Client {
         submission: &Submission<'_>,
     ) -> Result<Job, ClientError> {
         let bytes = submission.input.to_bytes();
-        let order = self.order_of(account, submission, &bytes).await?;
+        let order = self.order_of(account, submission, (&bytes, self.validity_ms(AT_ONCE))).await?;
         self.upload(&bytes).await?;
         self.send(&order).await?;
         self.executed(&order).await?;

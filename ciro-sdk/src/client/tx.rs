@@ -14,8 +14,9 @@ use reqwest::Method;
 
 use super::{Client, ClientError};
 
-/// How long a transaction is valid, in ms of ledger time; less where the network allows less.
-const VALIDITY_MS: u64 = 60_000;
+/// How long a transaction that is sent at once is valid, by the ledger's time; less where the
+/// network allows less.
+pub(super) const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// A transaction that a block holds and that changed what it was to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,14 +57,15 @@ impl Client {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(ClientError::Random)?;
         let now = self.chain_info().await?.head.time_ms;
-        self.sign(key, body, (salt, self.valid_from(now)))
+        self.sign(key, body, (salt, now.saturating_add(self.validity_ms(AT_ONCE))))
     }
 
-    /// Until when a transaction is valid that is signed now, by the ledger's time.
-    pub(super) fn valid_from(&self, now: u64) -> u64 {
+    /// For how long a transaction is valid that is to be valid for `wanted`, in ms of the ledger's
+    /// time.
+    pub(super) fn validity_ms(&self, wanted: Duration) -> u64 {
         // A quarter stays for the ledger's clock to differ from what the node has seen of it.
         let most = self.spec().time.validity_max_ms / 4 * 3;
-        now.saturating_add(VALIDITY_MS.min(most))
+        u64::try_from(wanted.as_millis()).unwrap_or(u64::MAX).min(most)
     }
 
     /// Sends a transaction; sending it again is harmless.

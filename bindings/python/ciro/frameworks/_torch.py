@@ -40,7 +40,8 @@ def from_torch(
     try:
         with tempfile.TemporaryDirectory(prefix="ciro-") as folder, torch.no_grad():
             path = Path(folder) / f"{type(module).__name__}.onnx"
-            torch.onnx.export(module, examples, str(path))
+            # Its progress would go to standard output.
+            torch.onnx.export(module, examples, str(path), verbose=False)
             samples = list(examples) if calibration is None else calibration
             # A file: large weights lie beside it.
             return compile(path, calibration=samples, cache=False, progress=progress, **quantization)

@@ -89,6 +89,9 @@ pub(crate) struct OrderFileArgs {
     /// The signed order
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Seconds within which the ledger has to see the order [default: all that the network allows]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    valid_for: Option<u64>,
     #[command(flatten)]
     order: OrderArgs,
 }
@@ -278,7 +281,9 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
         let session = args.order.network.open().await?;
         let account = session.key()?;
         let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
-        let order = session.client.order(&account, &submission(&prepared, terms)).await?;
+        let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
+        let ordered = submission(&prepared, terms);
+        let order = session.client.order(&account, &ordered, valid_for).await?;
         session.client.upload(&prepared.input.to_bytes()).await?;
         Ok(order)
     })?;

@@ -332,9 +332,10 @@ fn text(path: &Path) -> Result<&str> {
 }
 
 fn describe(devnet: &Devnet, ready_ms: f64) -> String {
+    let count = devnet.processes.len();
+    let noun = if count == 1 { "process" } else { "processes" };
     let mut text = format!(
-        "{GOOD}ready{GOOD:#}     {} processes in {}\n{DIM}node{DIM:#}      {BOLD}{}{BOLD:#}\n{DIM}folder{DIM:#}    {}\n",
-        devnet.processes.len(),
+        "{GOOD}ready{GOOD:#}     {count} {noun} in {}\n{DIM}node{DIM:#}      {BOLD}{}{BOLD:#}\n{DIM}folder{DIM:#}    {}\n",
         crate::format::duration(ready_ms),
         devnet.urls.join(" "),
         devnet.dir.display(),
