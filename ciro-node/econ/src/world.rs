@@ -79,8 +79,8 @@ impl World {
         self.now
     }
 
-    /// Executes a day and returns what became of each transaction. Orders are claimed and settled at
-    /// once, by this provider.
+    /// Executes a day and returns what became of each transaction. Orders are claimed and settled
+    /// at once, by this provider.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use ciro_protocol::event::{Event, Movement, ProposalStatus, Purse, Why};
 use ciro_protocol::id::{ProposalId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
-use ciro_protocol::tx::{Action, Choice, Propose, Vote};
+use ciro_protocol::tx::{Action, Propose, Vote, VoteOption};
 
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
@@ -152,7 +152,7 @@ impl Ledger<'_> {
 
 impl BallotRecord {
     /// Counts a vote with other shares than before.
-    fn change(&mut self, choice: Choice, (from, to): (u128, u128)) -> Result<(), StateError> {
+    fn change(&mut self, choice: VoteOption, (from, to): (u128, u128)) -> Result<(), StateError> {
         let counted = &mut self.shares[choice as usize];
         let changed = counted.checked_sub(from).and_then(|rest| rest.checked_add(to));
         *counted = changed.ok_or(StateError::Sum("ballots"))?;

@@ -3,13 +3,13 @@
 use ciro_protocol::economy::TallyParams;
 use ciro_protocol::event::{Movement, ProposalStatus, Purse, Why};
 use ciro_protocol::id::ProposalId;
-use ciro_protocol::tx::Choice;
+use ciro_protocol::tx::VoteOption;
 
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{BALLOTS, ECONOMY, PROPOSALS, TimerKind};
 
-/// Votes in units of stake, in the order of [`Choice::ALL`], and all stake.
+/// Votes in units of stake, in the order of [`VoteOption::ALL`], and all stake.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     votes: [u128; 4],
@@ -65,7 +65,7 @@ impl Ledger<'_> {
             let ballot = self.ballot(proposal, validator)?;
             let mut rest = stake.money.units();
             tally.stake += rest;
-            for choice in Choice::ALL {
+            for choice in VoteOption::ALL {
                 let votes = stake.worth(ballot.shares[choice as usize])?.units();
                 tally.votes[choice as usize] += votes;
                 if !Rule::VotesTwice.chosen() {

@@ -7,7 +7,7 @@ use ciro_protocol::event::ProposalStatus;
 use ciro_protocol::id::{ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
 use ciro_protocol::text::Text;
-use ciro_protocol::tx::{Action, Choice};
+use ciro_protocol::tx::{Action, VoteOption};
 
 /// Counters of the economy, and what the network did in the epoch of rewards at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -126,8 +126,8 @@ pub struct ProposalRecord {
 /// Shares of one validator's stake that voted on a proposal, by their votes, and its own vote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct BallotRecord {
-    /// Shares of those who voted for themselves, in the order of [`Choice::ALL`].
+    /// Shares of those who voted for themselves, in the order of [`VoteOption::ALL`].
     pub shares: [u128; 4],
     /// The operator's vote, which is that of all others.
-    pub own: Option<Choice>,
+    pub own: Option<VoteOption>,
 }

@@ -10,7 +10,7 @@ use ciro_protocol::event::{Bucket, Purse};
 use ciro_protocol::id::{GrantId, JobId, ModelId, ProposalId, ProviderId, ValidatorId};
 use ciro_protocol::light::EndedJob;
 use ciro_protocol::sign::Address;
-use ciro_protocol::tx::Choice;
+use ciro_protocol::tx::VoteOption;
 use ciro_protocol::wire::encode;
 
 use super::StateError;
@@ -99,7 +99,7 @@ pub const PROPOSALS: Table<ProposalId, ProposalRecord> = Table::new("proposals",
 pub const BALLOTS: Table<(ProposalId, ValidatorId), BallotRecord> = Table::new("ballots", b'B');
 /// What an account votes on a proposal with its stake with a validator. Kept as long as the
 /// proposal is voted on; what stays after it has no effect.
-pub const VOTES: Table<(ProposalId, ValidatorId, Address), Choice> = Table::new("votes", b'W');
+pub const VOTES: Table<(ProposalId, ValidatorId, Address), VoteOption> = Table::new("votes", b'W');
 
 impl<K: BorshSerialize, V: BorshSerialize + BorshDeserialize> Table<K, V> {
     const fn new(name: &'static str, prefix: u8) -> Self {

@@ -166,7 +166,7 @@ pub struct Vote {
     /// The validator that has the stake.
     pub validator: ValidatorId,
     /// The vote. An operator's is also that of everybody who has stake with it and does not vote.
-    pub choice: Choice,
+    pub choice: VoteOption,
 }
 
 /// A vote.
@@ -184,7 +184,7 @@ pub struct Vote {
     Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Choice {
+pub enum VoteOption {
     /// For it.
     Yes,
     /// Against it.
@@ -195,7 +195,7 @@ pub enum Choice {
     Veto,
 }
 
-impl Choice {
+impl VoteOption {
     /// All votes.
     pub const ALL: [Self; 4] = [Self::Yes, Self::No, Self::Abstain, Self::Veto];
 }

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use account::Transfer;
 pub use economy::{
-    Action, Choice, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, Propose, Redelegate,
-    RegisterValidator, ReportOffence, SetCommission, Undelegate, Vote,
+    Action, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, Propose, Redelegate,
+    RegisterValidator, ReportOffence, SetCommission, Undelegate, Vote, VoteOption,
 };
 pub use job::{Cancel, Claim, Proven, Release, ReleaseReason, Renew, ReportFraud, SubmitProof};
 pub use model::{RegisterModel, RetireModel, UpdateModel};

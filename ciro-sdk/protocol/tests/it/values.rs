@@ -25,10 +25,11 @@ use ciro_protocol::receipt::{Outcome, Receipt, RefundReason, Settlement};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
-    Action, AddBond, Body, Cancel, Choice, Claim, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate,
+    Action, AddBond, Body, Cancel, Claim, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate,
     Propose, Proven, Redelegate, RegisterModel, RegisterProvider, RegisterValidator, Release,
     ReleaseReason, Renew, ReportFraud, ReportOffence, RetireModel, SetAsks, SetCommission,
     SignedTx, SubmitProof, Transaction, Transfer, TxHeader, Unbond, Undelegate, UpdateModel, Vote,
+    VoteOption,
 };
 use ciro_protocol::wire::{Bytes, List};
 
@@ -358,7 +359,7 @@ fn of_economy() -> Vec<Body> {
         RegisterValidator { key: key(7).address(), possession, commission, bond: amount };
     let action = Action::SetParams { params: params() };
     let propose = Propose { title: Text::new("longer epochs").unwrap(), action };
-    let (proposal, choice) = (ProposalId(2), Choice::Veto);
+    let (proposal, choice) = (ProposalId(2), VoteOption::Veto);
     vec![
         Body::ClaimGrant(ClaimGrant { grant: GrantId(1) }),
         Body::ClaimAirdrop(Box::new(ClaimAirdrop { share: share(), path: List::default() })),

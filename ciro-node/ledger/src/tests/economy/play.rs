@@ -4,7 +4,8 @@ use ciro_protocol::economy::{Offence, Tranche};
 use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{GrantId, ProposalId, ValidatorId};
 use ciro_protocol::tx::{
-    Action, Body, Choice, ClaimAirdrop, ClaimGrant, ClaimRewards, Redelegate, SetCommission, Vote,
+    Action, Body, ClaimAirdrop, ClaimGrant, ClaimRewards, Redelegate, SetCommission, Vote,
+    VoteOption,
 };
 use ciro_protocol::wire::List;
 
@@ -195,8 +196,14 @@ impl Play<'_> {
             _ if self.dice.one_in(10) => any,
             len => open[self.place(len)],
         };
-        let choices =
-            [Choice::Yes, Choice::Yes, Choice::Yes, Choice::No, Choice::Abstain, Choice::Veto];
+        let choices = [
+            VoteOption::Yes,
+            VoteOption::Yes,
+            VoteOption::Yes,
+            VoteOption::No,
+            VoteOption::Abstain,
+            VoteOption::Veto,
+        ];
         let choice = choices[self.place(6)];
         let (proposal, validator) = (ProposalId(proposal), ValidatorId(validator));
         (person, Body::Vote(Vote { proposal, validator, choice }))

@@ -60,7 +60,7 @@ fn a_network_without_an_economy_refuses_all_of_it() {
         Body::UnjailValidator,
         report(offence(0, 0, 1)),
         super::votes::spend(5, 5),
-        super::votes::vote(0, 0, ciro_protocol::tx::Choice::Yes),
+        super::votes::vote(0, 0, ciro_protocol::tx::VoteOption::Yes),
     ];
     for body in bodies {
         let kind = body.kind();

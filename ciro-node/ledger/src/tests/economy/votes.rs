@@ -5,7 +5,7 @@ use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{GrantId, ProposalId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::text::Text;
-use ciro_protocol::tx::{Action, Body, Choice, Propose, Vote};
+use ciro_protocol::tx::{Action, Body, Propose, Vote, VoteOption};
 
 use super::super::support::units;
 use super::world::{PEOPLE, WEALTH, WEIGHT, World, delegate, params, undelegate};
@@ -19,7 +19,7 @@ pub(super) fn spend(person: usize, amount: u128) -> Body {
     propose(Action::Spend { to: PEOPLE[person], amount: units(amount) })
 }
 
-pub(super) fn vote(proposal: u32, validator: u32, choice: Choice) -> Body {
+pub(super) fn vote(proposal: u32, validator: u32, choice: VoteOption) -> Body {
     let (proposal, validator) = (ProposalId(proposal), ValidatorId(validator));
     Body::Vote(Vote { proposal, validator, choice })
 }
@@ -58,18 +58,18 @@ fn what_cannot_be_executed_is_not_proposed() {
 #[test]
 fn only_stake_votes_while_the_vote_lasts() {
     let mut world = World::new();
-    assert_eq!(world.act(0, vote(0, 0, Choice::Yes)), Some(Refusal::ProposalUnknown));
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), Some(Refusal::ProposalUnknown));
     assert_eq!(world.act(8, spend(9, 5)), None);
-    assert_eq!(world.act(0, vote(0, 9, Choice::Yes)), Some(Refusal::ValidatorUnknown));
-    assert_eq!(world.act(8, vote(0, 0, Choice::Yes)), Some(Refusal::NotDelegated));
-    assert_eq!(world.act(0, vote(0, 0, Choice::Yes)), None);
-    assert_eq!(world.act(0, vote(0, 0, Choice::Yes)), Some(Refusal::VotedSo));
+    assert_eq!(world.act(0, vote(0, 9, VoteOption::Yes)), Some(Refusal::ValidatorUnknown));
+    assert_eq!(world.act(8, vote(0, 0, VoteOption::Yes)), Some(Refusal::NotDelegated));
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), None);
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), Some(Refusal::VotedSo));
     assert_eq!(world.act(8, delegate(0, 5)), None);
-    assert_eq!(world.act(8, vote(0, 0, Choice::No)), None);
-    assert_eq!(world.act(8, vote(0, 0, Choice::No)), Some(Refusal::VotedSo));
-    assert_eq!(world.act(8, vote(0, 0, Choice::Veto)), None, "a mind may change");
+    assert_eq!(world.act(8, vote(0, 0, VoteOption::No)), None);
+    assert_eq!(world.act(8, vote(0, 0, VoteOption::No)), Some(Refusal::VotedSo));
+    assert_eq!(world.act(8, vote(0, 0, VoteOption::Veto)), None, "a mind may change");
     world.wait(26_000);
-    assert_eq!(world.act(8, vote(0, 0, Choice::No)), Some(Refusal::VotingOver));
+    assert_eq!(world.act(8, vote(0, 0, VoteOption::No)), Some(Refusal::VotingOver));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_parameter_changes_after_vote_and_timelock() {
     let mut changed = params();
     changed.emission_ppb = 7;
     assert_eq!(world.act(8, propose(Action::SetParams { params: changed })), None);
-    assert_eq!(world.act(0, vote(0, 0, Choice::Yes)), None);
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), None);
     world.wait(26_000);
     assert_eq!(status(&world, 0), ProposalStatus::Passed);
     assert_eq!(world.account(8), WEALTH, "the deposit is back");
@@ -95,7 +95,7 @@ fn the_treasury_spends_what_it_has_and_grants_vest() {
     let grant = Action::Grant { tranche: Tranche::Team, to, amount };
     assert_eq!(world.act(8, propose(grant)), None);
     for proposal in [0, 1] {
-        assert_eq!(world.act(0, vote(proposal, 0, Choice::Yes)), None);
+        assert_eq!(world.act(0, vote(proposal, 0, VoteOption::Yes)), None);
     }
     world.wait(32_000);
     assert_eq!(world.account(15), 77);
@@ -105,7 +105,7 @@ fn the_treasury_spends_what_it_has_and_grants_vest() {
     let grant = Action::Grant { tranche: Tranche::Public, to, amount };
     assert_eq!(world.act(8, propose(grant)), None);
     for proposal in [2, 3] {
-        assert_eq!(world.act(0, vote(proposal, 0, Choice::Yes)), None);
+        assert_eq!(world.act(0, vote(proposal, 0, VoteOption::Yes)), None);
     }
     world.wait(32_000);
     assert_eq!([status(&world, 2), status(&world, 3)], [ProposalStatus::Failed; 2]);
@@ -118,9 +118,9 @@ fn validators_vote_for_those_who_do_not() {
     assert_eq!(world.act(8, spend(15, 77)), None);
     assert_eq!(world.act(8, spend(15, 78)), None);
     for proposal in [0, 1] {
-        assert_eq!(world.act(3, vote(proposal, 3, Choice::Yes)), None);
+        assert_eq!(world.act(3, vote(proposal, 3, VoteOption::Yes)), None);
     }
-    assert_eq!(world.act(8, vote(1, 3, Choice::No)), None);
+    assert_eq!(world.act(8, vote(1, 3, VoteOption::No)), None);
     world.wait(26_000);
     assert_eq!(status(&world, 0), ProposalStatus::Passed, "with the stake of others");
     assert_eq!(status(&world, 1), ProposalStatus::Rejected, "who may speak for themselves");
@@ -131,14 +131,14 @@ fn votes_follow_the_stake_so_that_none_counts_twice() {
     let mut world = World::new();
     assert_eq!(world.act(8, delegate(2, 6 * WEIGHT)), None);
     assert_eq!(world.act(8, spend(15, 77)), None);
-    assert_eq!(world.act(8, vote(0, 2, Choice::Yes)), None);
-    assert_eq!(world.act(1, vote(0, 1, Choice::No)), None);
+    assert_eq!(world.act(8, vote(0, 2, VoteOption::Yes)), None);
+    assert_eq!(world.act(1, vote(0, 1, VoteOption::No)), None);
     assert_eq!(world.act(8, undelegate(2, 3 * WEIGHT)), None);
     world.wait(26_000);
     assert_eq!(status(&world, 0), ProposalStatus::Rejected, "three to four");
     assert_eq!(world.act(8, spend(15, 77)), None);
-    assert_eq!(world.act(8, vote(1, 2, Choice::Yes)), None);
-    assert_eq!(world.act(1, vote(1, 1, Choice::No)), None);
+    assert_eq!(world.act(8, vote(1, 2, VoteOption::Yes)), None);
+    assert_eq!(world.act(1, vote(1, 1, VoteOption::No)), None);
     assert_eq!(world.act(8, delegate(2, 2 * WEIGHT)), None);
     world.wait(26_000);
     assert_eq!(status(&world, 1), ProposalStatus::Passed, "five to four");
@@ -149,8 +149,8 @@ fn a_veto_burns_the_deposit_and_silence_returns_it() {
     let mut world = World::new();
     assert_eq!(world.act(8, spend(15, 77)), None);
     assert_eq!(world.act(8, spend(15, 78)), None);
-    assert_eq!(world.act(0, vote(0, 0, Choice::Yes)), None);
-    assert_eq!(world.act(1, vote(0, 1, Choice::Veto)), None);
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), None);
+    assert_eq!(world.act(1, vote(0, 1, VoteOption::Veto)), None);
     let burned = world.has(Purse::Burned);
     world.wait(26_000);
     assert_eq!(

@@ -14,7 +14,7 @@ use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{GrantId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
-use ciro_protocol::tx::{Action, Body, Choice, ClaimAirdrop, SignedTx};
+use ciro_protocol::tx::{Action, Body, ClaimAirdrop, SignedTx, VoteOption};
 use num_bigint::BigUint;
 
 use super::world::KEYS;
@@ -80,7 +80,7 @@ pub(super) struct Proposal {
     by: Address,
     action: Action,
     pub(super) status: ProposalStatus,
-    votes: BTreeMap<(u32, Address), Choice>,
+    votes: BTreeMap<(u32, Address), VoteOption>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::ProposalId;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
-use ciro_protocol::tx::{Action, Choice, Vote};
+use ciro_protocol::tx::{Action, Vote, VoteOption};
 use num_bigint::BigUint;
 
 use super::{Alarm, Done, Naive, Proposal};
@@ -58,7 +58,7 @@ impl Naive {
             stake += self.stake(*id);
             let mut rest = self.stake(*id);
             let given = &self.proposals[number].votes;
-            for choice in [Choice::Yes, Choice::No, Choice::Abstain, Choice::Veto] {
+            for choice in [VoteOption::Yes, VoteOption::No, VoteOption::Abstain, VoteOption::Veto] {
                 let theirs = validator.members.iter().filter(|(account, _)| {
                     **account != validator.operator && given.get(&(*id, **account)) == Some(&choice)
                 });
