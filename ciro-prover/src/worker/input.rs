@@ -185,7 +185,11 @@ impl Sighting {
             | Event::ModelListed { .. }
             | Event::ModelRetired { .. }
             | Event::ProviderChanged { .. }
-            | Event::ProviderJailed { .. } => return None,
+            | Event::ProviderJailed { .. }
+            | Event::ValidatorChanged { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorConvicted { .. }
+            | Event::ProposalChanged { .. } => return None,
         };
         Some(Self { place, time_ms, job, standing })
     }

@@ -13,8 +13,8 @@ use crate::air::{Chip as _, Shape};
 use crate::chips::AnyChip;
 #[cfg(feature = "prove")]
 use crate::commitment::{Salt, commit};
-use crate::mode::{LOG_SIZE_MIN, Mode};
 use crate::preset::{Parameters, Preset};
+use crate::secrecy::{LOG_SIZE_MIN, Secrecy};
 use crate::security::Counts;
 
 /// Chips that a key may name. A layout has at most one of each kind, which are fewer than 20.
@@ -54,7 +54,7 @@ pub struct ModelKey {
     pub(crate) visibilities: Visibilities,
     /// Whether they hide; stands in the file as its version.
     #[serde(skip)]
-    pub(crate) mode: Mode,
+    pub(crate) secrecy: Secrecy,
 }
 
 /// What is asked of proofs when a key is made.
@@ -64,7 +64,7 @@ pub(crate) struct Terms {
     pub(crate) preset: Preset,
     pub(crate) batch: u32,
     pub(crate) visibilities: Visibilities,
-    pub(crate) mode: Mode,
+    pub(crate) secrecy: Secrecy,
 }
 
 /// Bytes that are no model key.
@@ -124,11 +124,11 @@ impl ModelKey {
     #[cfg(feature = "prove")]
     pub(crate) fn new(
         model: &IntegerModel,
-        Terms { preset, batch, visibilities, mode }: Terms,
+        Terms { preset, batch, visibilities, secrecy }: Terms,
         (root, chips): ([u8; 32], Vec<AnyChip>),
     ) -> Self {
         let interface = Interface::of(model);
-        Self { model: model.digest(), preset, batch, root, chips, interface, visibilities, mode }
+        Self { model: model.digest(), preset, batch, root, chips, interface, visibilities, secrecy }
     }
 
     /// A key of chips without inputs, whose one output has no elements.
@@ -142,8 +142,8 @@ impl ModelKey {
         };
         let interface = Interface { inputs: vec![], outputs: vec![output] };
         let visibilities = Visibilities::public(&interface);
-        let mode = Mode::Plain;
-        Self { model: [0; 32], preset, batch: 1, root, chips, interface, visibilities, mode }
+        let secrecy = Secrecy::Plain;
+        Self { model: [0; 32], preset, batch: 1, root, chips, interface, visibilities, secrecy }
     }
 
     /// Digest of the integer model: operators, shapes, scales, intervals, weights.
@@ -172,8 +172,8 @@ impl ModelKey {
     }
 
     /// Whether proofs hide inputs and execution.
-    pub fn mode(&self) -> Mode {
-        self.mode
+    pub fn secrecy(&self) -> Secrecy {
+        self.secrecy
     }
 
     /// A statement of integers as proofs for this key make it: what the key says is committed is
@@ -231,10 +231,10 @@ impl ModelKey {
     /// Writes the key.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Self::MAGIC.to_vec();
-        let version = match self.mode {
-            Mode::Hiding => Self::HIDING,
-            Mode::Plain if self.visibilities.is_public() => Self::PUBLIC,
-            Mode::Plain => Self::COMMITTING,
+        let version = match self.secrecy {
+            Secrecy::Hiding => Self::HIDING,
+            Secrecy::Plain if self.visibilities.is_public() => Self::PUBLIC,
+            Secrecy::Plain => Self::COMMITTING,
         };
         bytes.push(version);
         let written = "a key holds nothing that cannot be written";
@@ -262,7 +262,7 @@ impl ModelKey {
         let (mut key, mut rest) =
             postcard::take_from_bytes::<Self>(payload).map_err(KeyError::Damaged)?;
         key.visibilities = Visibilities::public(&key.interface);
-        key.mode = if found == Self::HIDING { Mode::Hiding } else { Mode::Plain };
+        key.secrecy = if found == Self::HIDING { Secrecy::Hiding } else { Secrecy::Plain };
         if found != Self::PUBLIC {
             (key.visibilities, rest) =
                 postcard::take_from_bytes(rest).map_err(KeyError::Damaged)?;
@@ -282,7 +282,7 @@ impl ModelKey {
         if self.batch == 0 {
             return wrong("the batch is empty");
         }
-        if let Some(what) = check_chips(&self.chips, self.mode).err() {
+        if let Some(what) = check_chips(&self.chips, self.secrecy).err() {
             return wrong(what);
         }
         self.interface.check()?;
@@ -309,16 +309,16 @@ impl ModelKey {
 
     /// The security parameters: the preset's, for a model of this size.
     pub(crate) fn parameters(&self) -> Parameters {
-        self.preset.parameters(&Counts::of(&self.chips, self.mode))
+        self.preset.parameters(&Counts::of(&self.chips, self.secrecy))
     }
 
     /// Base-field cells that a prover commits to for each proof, the model's own columns not
     /// counted: what `Estimate::cells` says of the model.
     pub fn cells(&self) -> u64 {
-        let excess = self.mode.excess();
+        let excess = self.secrecy.excess();
         let cells =
             |chip: &AnyChip| (Shape::of(chip).committed() as u64) << (chip.log_size() + excess);
-        let masks = self.mode.noise() << (self.max_log_size() + excess);
+        let masks = u64::from(self.secrecy.noise()) << (self.max_log_size() + excess);
         self.chips.iter().map(cells).sum::<u64>() + masks
     }
 
@@ -333,11 +333,11 @@ impl ModelKey {
 ///
 /// # Errors
 /// What is too large.
-pub(crate) fn check_chips(chips: &[AnyChip], mode: Mode) -> Result<(), &'static str> {
+pub(crate) fn check_chips(chips: &[AnyChip], secrecy: Secrecy) -> Result<(), &'static str> {
     if !(1..=CHIPS_MAX).contains(&chips.len()) {
         return Err("there are no chips, or more than 64");
     }
-    let log_sizes = LOG_SIZE_MIN..=LOG_DEGREE_MAX - mode.excess();
+    let log_sizes = LOG_SIZE_MIN..=LOG_DEGREE_MAX - secrecy.excess();
     let is_sane = |chip: &AnyChip| chip.is_sane() && log_sizes.contains(&chip.log_size());
     if !chips.iter().all(is_sane) {
         return Err("a chip has an impossible shape");
@@ -346,7 +346,7 @@ pub(crate) fn check_chips(chips: &[AnyChip], mode: Mode) -> Result<(), &'static 
     if chips.iter().any(|chip| Shape::of(chip).lookups == 0) {
         return Err("a chip makes no lookup");
     }
-    let counts = Counts::of(chips, mode);
+    let counts = Counts::of(chips, secrecy);
     if counts.columns > COLUMNS_MAX {
         return Err("the chips have more than 2^13 columns");
     }

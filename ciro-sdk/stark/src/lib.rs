@@ -9,7 +9,6 @@ mod field;
 mod key;
 #[cfg(feature = "prove")]
 mod layout;
-mod mode;
 mod poseidon;
 mod preset;
 mod proof;
@@ -21,6 +20,7 @@ mod prover;
 mod reveal;
 #[cfg(feature = "prove")]
 mod rows;
+mod secrecy;
 mod security;
 mod statement;
 mod transcript;
@@ -32,10 +32,10 @@ pub use felts::{Felt, FeltsError, PROOF_FELTS_MAX, StatementFelts};
 pub use key::{KEY_BYTES_MAX, KeyError, ModelKey};
 #[cfg(feature = "prove")]
 pub use layout::LayoutError;
-pub use mode::Mode;
 pub use preset::{Preset, UnknownPreset};
 pub use proof::{DecodeError, Proof};
 #[cfg(feature = "prove")]
 pub use prover::{Estimate, Plan, StarkProveError, TensorProver};
+pub use secrecy::Secrecy;
 pub use security::{Regime, Security, query_bits};
 pub use verify::{Policy, VerificationError, verify};

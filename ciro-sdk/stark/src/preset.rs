@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stwo::core::fri::FriConfig;
 use stwo::core::pcs::PcsConfig;
 
-use crate::mode::Mode;
+use crate::secrecy::Secrecy;
 use crate::security::{Counts, Ledger, Regime, query_bits, total, whole};
 
 /// A set of security parameters. A verifier chooses which presets it accepts; a proof only names
@@ -48,7 +48,7 @@ const CHALLENGE_BITS: f64 = TARGET_BITS + 5.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parameters {
     /// Whether proofs hide.
-    pub(crate) mode: Mode,
+    pub(crate) secrecy: Secrecy,
     /// Zero bits of the proof of work before the queries.
     pub(crate) query_pow_bits: u32,
     /// Zero bits of the proof of work before the challenges that LogUp and folding depend on.
@@ -86,7 +86,7 @@ impl Preset {
     /// The parameters for chips of this size.
     pub(crate) fn parameters(self, counts: &Counts) -> Parameters {
         let standard = Parameters {
-            mode: counts.mode,
+            secrecy: counts.secrecy,
             query_pow_bits: 16,
             challenge_pow_bits: 0,
             round_pow_bits: 0,
@@ -158,12 +158,12 @@ impl Parameters {
     /// Random coefficients of the mask of a column.
     #[cfg(feature = "prove")]
     pub(crate) fn mask(self) -> usize {
-        self.mode.mask(self.queries)
+        self.secrecy.mask(self.queries)
     }
 
     /// The fewest rows of a chip, as a binary logarithm.
     pub(crate) fn log_size_min(self) -> u32 {
-        self.mode.log_size_min(self.queries)
+        self.secrecy.log_size_min(self.queries)
     }
 
     /// Rounds of FRI after the first one, for columns of `2^log_degree` coefficients.
@@ -236,15 +236,15 @@ mod tests {
 
     /// Models from the smallest to the largest that a key may name, of every height.
     fn sizes() -> impl Iterator<Item = Counts> {
-        let modes = [Mode::Plain, Mode::Hiding];
+        let both = [Secrecy::Plain, Secrecy::Hiding];
         let heights =
-            modes.into_iter().flat_map(|mode| (4..=26).map(move |log_rows| (mode, log_rows)));
-        heights.flat_map(|(mode, log_rows): (_, u32)| {
+            both.into_iter().flat_map(|secrecy| (4..=26).map(move |log_rows| (secrecy, log_rows)));
+        heights.flat_map(|(secrecy, log_rows): (_, u32)| {
             let columns = [20, 300, 3000, crate::key::COLUMNS_MAX];
             columns.into_iter().map(move |columns| {
                 let cells = columns << log_rows;
                 Counts {
-                    mode,
+                    secrecy,
                     log_rows,
                     cells,
                     columns,
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn small_models_grind_before_the_queries_alone() {
         let counts = Counts {
-            mode: Mode::Plain,
+            secrecy: Secrecy::Plain,
             log_rows: 10,
             cells: 1 << 17,
             columns: 128,

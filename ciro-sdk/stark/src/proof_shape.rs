@@ -81,10 +81,10 @@ impl ProofShape {
         let (challenges, zero) = (Challenges::dummy(), SecureField::zero());
         let balance = Balance::of(&key.chips);
         let (parameters, log_rows) = (key.parameters(), key.max_log_size());
-        let mode = parameters.mode;
-        let (excess, log_degree) = (mode.excess(), log_rows + mode.excess());
+        let secrecy = parameters.secrecy;
+        let (excess, log_degree) = (secrecy.excess(), log_rows + secrecy.excess());
         let fixed = columns.iter().map(|(_, log_size)| log_size + excess).collect();
-        let last = SECURE_EXTENSION_DEGREE * mode.pieces().iter().sum::<usize>();
+        let last = SECURE_EXTENSION_DEGREE * secrecy.pieces().iter().sum::<usize>();
         let mut sizes = [fixed, vec![], vec![], vec![log_degree; last]];
         let mut places: Vec<Place> = vec![];
         for (number, &chip) in key.chips.iter().enumerate() {
@@ -116,7 +116,7 @@ impl ProofShape {
             places.iter().flat_map(|place| place.offsets[tree].iter().map(Vec::len)).collect()
         };
         let mut openings = [vec![1; columns.len()], opened(0), opened(1), vec![1; last]];
-        for ((sizes, openings), salts) in sizes.iter_mut().zip(&mut openings).zip(mode.salts()) {
+        for ((sizes, openings), salts) in sizes.iter_mut().zip(&mut openings).zip(secrecy.salts()) {
             sizes.resize(sizes.len() + salts, log_degree);
             openings.resize(openings.len() + salts, 0);
         }
@@ -168,7 +168,7 @@ impl ProofShape {
             }))
         };
         let vanishing = point.repeated_double(self.log_rows - 1).x;
-        let [pieces, _] = self.parameters.mode.pieces();
+        let [pieces, _] = self.parameters.secrecy.pieces();
         let zero = SecureField::zero();
         (0..pieces).rev().fold(zero, |sum, at| sum * vanishing + piece(at))
     }

@@ -29,6 +29,7 @@ use crate::prover::tests::{hiding, models};
 use crate::prover::{Plan, TensorProver};
 use crate::transcript::{Transcript, Trees, open_transcript};
 use crate::verify::openings::query_positions;
+use crate::verify::{Policy, verify};
 
 /// A proof, and where it is opened.
 struct Seen {
@@ -100,7 +101,7 @@ impl Seen {
         log_size: u32,
     ) -> Vec<Equation> {
         let parameters = self.key.parameters();
-        let log_extended = log_size + parameters.mode.excess() + parameters.log_blowup;
+        let log_extended = log_size + parameters.secrecy.excess() + parameters.log_blowup;
         let log_copies = self.key.max_log_size() - log_size;
         let stark = &self.proof.stark.0;
         let at = |point: CirclePoint<SecureField>| -> Vec<[BaseField; 4]> {
@@ -307,4 +308,27 @@ fn is_solvable(mut equations: Vec<Equation>) -> bool {
         rank += 1;
     }
     equations[rank..].iter().all(|(_, right)| right.is_zero())
+}
+
+/// The same attack as on the plain proof above: beside a hiding proof, a commitment is private.
+#[test]
+fn a_committed_input_of_a_hiding_proof_is_not_computed() {
+    let model = models::dense();
+    let (all, none) = (Committing::All, Committing::Nothing);
+    let inputs = models::inputs(&model, 7);
+    let attack = || {
+        let visibilities = Interface::of(&model).visibilities(&all, &none).unwrap();
+        let plan = Plan::hiding(model.clone(), Preset::Standard, 1, visibilities).unwrap();
+        let (prover, salt) = (plan.commit(), [Salt::from_bytes([9; SALT_BYTES])]);
+        let inputs = std::slice::from_ref(&inputs);
+        let (statement, proof) = prover.prove_committed(inputs, Context::NONE, &salt).unwrap();
+        verify(prover.key(), &statement, &proof, &Policy::default()).unwrap();
+        let seen = Seen::of(prover.key().clone(), &statement, proof);
+        let (log_size, [_, witness]) = seen.contraction();
+        solve(seen.equations([1, witness], log_size, 6), 6)
+    };
+    assert_eq!(attack(), None);
+    let [_, input] = truth(&Statement::of(vec![Claim::public(inputs.clone(), vec![])]));
+    let _back = Defect::BareColumns.put_back();
+    assert_eq!(attack(), Some(input));
 }

@@ -12,8 +12,8 @@ use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 use crate::air::{Balance, Chip as _, Relation, Shape};
 use crate::chips::AnyChip;
 use crate::key::ModelKey;
-use crate::mode::Mode;
 use crate::preset::Parameters;
+use crate::secrecy::Secrecy;
 
 /// Binary logarithm of the size of the secure field, QM31, rounded down: challenges come from it.
 const FIELD_BITS: f64 = 123.999_999_99;
@@ -43,7 +43,7 @@ pub struct Security {
 impl Security {
     /// The security of proofs for a key.
     pub fn of(key: &ModelKey) -> Self {
-        Self::of_counts(&Counts::of(&key.chips, key.mode), key.parameters())
+        Self::of_counts(&Counts::of(&key.chips, key.secrecy), key.parameters())
     }
 
     pub(crate) fn of_counts(counts: &Counts, parameters: Parameters) -> Self {
@@ -97,7 +97,7 @@ pub enum Regime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Whether proofs hide.
-    pub(crate) mode: Mode,
+    pub(crate) secrecy: Secrecy,
     /// Rows of the tallest chip, as a binary logarithm.
     pub(crate) log_rows: u32,
     /// Cells of all chips, the model's own included.
@@ -117,11 +117,11 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn of(chips: &[AnyChip], mode: Mode) -> Self {
+    pub(crate) fn of(chips: &[AnyChip], secrecy: Secrecy) -> Self {
         // The composition polynomial, and the masks of FRI.
-        let last_tree = SECURE_EXTENSION_DEGREE * mode.pieces().iter().sum::<usize>();
+        let last_tree = SECURE_EXTENSION_DEGREE * secrecy.pieces().iter().sum::<usize>();
         let mut counts = Self {
-            mode,
+            secrecy,
             log_rows: 0,
             cells: 0,
             columns: 0,
@@ -158,7 +158,7 @@ impl Counts {
 
     /// Coefficients of the tallest column, as a binary logarithm.
     pub(crate) fn log_degree(&self) -> u32 {
-        self.log_rows + self.mode.excess()
+        self.log_rows + self.secrecy.excess()
     }
 }
 

@@ -9,7 +9,7 @@ use stwo::core::vcs_lifted::blake2_merkle::{Blake2sMerkleChannel, Blake2sMerkleH
 
 use crate::field::embed;
 use crate::key::ModelKey;
-use crate::mode::Mode;
+use crate::secrecy::Secrecy;
 use crate::statement::public_values;
 
 /// A Blake2s channel that asks for proof of work before challenges.
@@ -222,9 +222,9 @@ impl MerkleChannel for Trees {
 /// Starts the transcript: protocol, model key, context, public values. Everything that follows is
 /// bound to them.
 pub(crate) fn open_transcript(channel: &mut impl Channel, key: &ModelKey, statement: &Statement) {
-    let protocol = Blake2s256::digest(match key.mode {
-        Mode::Plain => &b"ciro tensor stark v3"[..],
-        Mode::Hiding => b"ciro tensor stark v3, hiding",
+    let protocol = Blake2s256::digest(match key.secrecy {
+        Secrecy::Plain => &b"ciro tensor stark v3"[..],
+        Secrecy::Hiding => b"ciro tensor stark v3, hiding",
     });
     for bytes in [protocol.into(), key.digest(), statement.context.to_bytes()] {
         let bytes: [u8; 32] = bytes;

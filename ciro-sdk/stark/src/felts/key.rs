@@ -37,7 +37,7 @@ impl ModelKey {
     /// # Errors
     /// [`FeltsError`] if that verifier does not take the model.
     pub fn to_felts(&self) -> Result<Vec<Felt>, FeltsError> {
-        if self.mode.hides() {
+        if self.secrecy.hides() {
             return Err(FeltsError::Hiding);
         }
         let log_rows = self.max_log_size();

@@ -19,6 +19,7 @@ use crate::rows::division::Divisions;
 use crate::rows::extremum::Groups;
 use crate::rows::product::{Outcome, Product, Results, Right};
 use crate::rows::rounding::Rounding;
+use crate::secrecy::Secrecy;
 
 /// Gathers the work that a model's nodes make.
 pub(super) struct Collector<'m> {
@@ -52,7 +53,7 @@ impl<'m> Collector<'m> {
     /// No chip will have fewer than `2^log_size_min` rows.
     pub(super) fn new(
         model: &'m IntegerModel,
-        batch: u32,
+        (secrecy, batch): (Secrecy, u32),
         log_size_min: u32,
     ) -> Result<Self, LayoutError> {
         const MOST: u64 = 1 << 30;
@@ -77,7 +78,7 @@ impl<'m> Collector<'m> {
             }
         }
         let wiring = Wiring::new(model, batch);
-        let costs = Costs::of(elements, log_size_min);
+        let costs = Costs::of(elements, (secrecy, log_size_min));
         let mut this = Self {
             model,
             wiring,

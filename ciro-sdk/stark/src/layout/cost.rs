@@ -6,6 +6,7 @@ use crate::air::{Chip, Shape};
 use crate::chips::AnyChip;
 use crate::chips::limbs::Limbs;
 use crate::chips::unique::Width;
+use crate::secrecy::Secrecy;
 
 /// What shapes cost, in committed cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +15,8 @@ pub(crate) struct Costs {
     column: u32,
     /// The fewest rows of a chip, as a binary logarithm.
     log_size_min: u32,
+    /// Whether proofs hide.
+    secrecy: Secrecy,
 }
 
 impl Costs {
@@ -28,11 +31,11 @@ impl Costs {
     /// proving time, but not of its proof's size, is in a column.
     ///
     /// No chip has fewer than `2^log_size_min` rows.
-    pub(crate) fn of(elements: u64, log_size_min: u32) -> Self {
+    pub(crate) fn of(elements: u64, (secrecy, log_size_min): (Secrecy, u32)) -> Self {
         const COLUMN: u32 = 2500;
         const ELEMENTS_OF_ONE: u32 = 400;
         let elements = u32::try_from(elements).unwrap_or(u32::MAX);
-        Self { column: COLUMN + elements / ELEMENTS_OF_ONE, log_size_min }
+        Self { column: COLUMN + elements / ELEMENTS_OF_ONE, log_size_min, secrecy }
     }
 
     /// The number of rows of a chip, as a binary logarithm, that holds `rows` rows.
@@ -48,7 +51,7 @@ impl Costs {
     /// What a chip costs.
     pub(crate) fn chip(self, chip: &AnyChip) -> f64 {
         let shape = Shape::of(chip);
-        let rows = f64::from(1u32 << chip.log_size());
+        let rows = f64::from(1u32 << (chip.log_size() + self.secrecy.excess()));
         let (committed, fixed) = (to_f64(shape.committed()), to_f64(shape.fixed));
         rows * (committed + Self::FIXED_CELL * fixed) + f64::from(self.column) * (committed + fixed)
     }
@@ -65,8 +68,10 @@ impl Costs {
         tallest: u32,
         candidates: impl IntoIterator<Item = AnyChip>,
     ) -> AnyChip {
-        let domain = |chip: &AnyChip| f64::from(1u32 << chip.log_size().max(tallest));
-        cheapest(candidates, |chip| self.chip(chip) + Self::DOMAIN_ROW * domain(chip))
+        let rows = |chip: &AnyChip| chip.log_size().max(tallest) + self.secrecy.excess();
+        let domain = |chip: &AnyChip| f64::from(1u32 << rows(chip));
+        let row = Self::DOMAIN_ROW + f64::from(self.secrecy.noise());
+        cheapest(candidates, |chip| self.chip(chip) + row * domain(chip))
     }
 
     /// The limbs that make a chip cheapest whose rows check values of these `widths`: wide limbs

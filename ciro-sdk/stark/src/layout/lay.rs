@@ -94,7 +94,7 @@ impl Collector<'_> {
         let tallest = chips.iter().map(|placed| placed.chip.log_size()).max().unwrap_or(0);
         chips.extend(tables.kinds().map(|kind| tables.place(kind, costs, tallest)));
         let (bases, extra) = wiring.into_parts();
-        Ok(Layout { chips, extra, auxiliary, bases, tables, salts, mode: terms.mode })
+        Ok(Layout { chips, extra, auxiliary, bases, tables, salts, secrecy: terms.secrecy })
     }
 
     /// Replaces draft numbers by table numbers, and makes the range tables of remainders.

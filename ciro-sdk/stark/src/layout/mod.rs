@@ -25,10 +25,10 @@ use crate::air::Chip as _;
 use crate::chips::AnyChip;
 use crate::commitment::Salt;
 use crate::key::Terms;
-use crate::mode::{LOG_SIZE_MIN, Mode};
 use crate::preset::{Parameters, Preset};
 use crate::rows::table::Tables;
 use crate::rows::{Auxiliary, PlacedChip};
+use crate::secrecy::{LOG_SIZE_MIN, Secrecy};
 use crate::security::Counts;
 
 pub use error::LayoutError;
@@ -48,7 +48,7 @@ pub(crate) struct Layout {
     /// Where the salt of every committed tensor begins, sample by sample, inputs before outputs.
     pub(crate) salts: Vec<Address>,
     /// Whether proofs hide.
-    pub(crate) mode: Mode,
+    pub(crate) secrecy: Secrecy,
 }
 
 impl Layout {
@@ -60,8 +60,9 @@ impl Layout {
         terms.visibilities.check(&Interface::of(model))?;
         let mut log_size_min = LOG_SIZE_MIN;
         loop {
-            let layout = collect::Collector::new(model, terms.batch, log_size_min)?.lay(terms)?;
-            crate::key::check_chips(&layout.shapes(), terms.mode).map_err(LayoutError::Chips)?;
+            let size = (terms.secrecy, terms.batch);
+            let layout = collect::Collector::new(model, size, log_size_min)?.lay(terms)?;
+            crate::key::check_chips(&layout.shapes(), terms.secrecy).map_err(LayoutError::Chips)?;
             // Masks follow from the number of queries, which follows from the size.
             let needed = layout.parameters(terms.preset).log_size_min();
             if needed <= log_size_min {
@@ -110,7 +111,7 @@ impl Layout {
 
     /// The security parameters of a preset for this layout's size.
     pub(crate) fn parameters(&self, preset: Preset) -> Parameters {
-        preset.parameters(&Counts::of(&self.shapes(), self.mode))
+        preset.parameters(&Counts::of(&self.shapes(), self.secrecy))
     }
 
     /// The largest number of rows of a chip, as a binary logarithm.

@@ -10,12 +10,12 @@ use crate::chips::defects::Defect;
 use crate::chips::{
     AccumulateChip, AnyChip, ConstantsChip, ContractChip, IoChip, TableChip, TableKind,
 };
-use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::rows::Column;
+use crate::secrecy::Secrecy;
 use crate::verify::VerificationError;
 
-const MODES: [Mode; 2] = [Mode::Plain, Mode::Hiding];
+const BOTH: [Secrecy; 2] = [Secrecy::Plain, Secrecy::Hiding];
 
 fn table(log_size: u32) -> AnyChip {
     AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions })
@@ -27,15 +27,15 @@ fn io(log_size: u32) -> AnyChip {
 
 /// Two tables, a short one and one as tall as the public values, with the same entries in their
 /// first rows; so often is entry 3 of each counted.
-fn tables(mode: Mode, log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
-    let [_, tall] = heights(mode);
+fn tables(secrecy: Secrecy, log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
+    let [_, tall] = heights(secrecy);
     let chips = vec![table(log_sizes[0]), table(log_sizes[1]), io(tall)];
     let entries = |log_size: u32| {
         (0..3).map(|at| column((0..1 << log_size).map(|row| 100 * at + row))).collect()
     };
     let counts = |at: usize| vec![only(log_sizes[at], 3, counts[at])];
     Lab {
-        mode,
+        secrecy,
         taken: chips.clone(),
         chips,
         fixed: vec![entries(log_sizes[0]), entries(log_sizes[1]), vec![only(tall, 0, 0); 2]],
@@ -61,10 +61,10 @@ fn needs(defect: Defect, lab: &Lab, cheat: impl Fn(&Balance, &mut [Column])) {
 
 #[test]
 fn sums_that_cancel_are_accepted_whatever_the_heights_of_their_chips() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         for log_sizes in [[short, short], [short, tall], [tall, short], [tall, tall]] {
-            let lab = tables(mode, log_sizes, [5, -5]);
+            let lab = tables(secrecy, log_sizes, [5, -5]);
             assert_eq!(lab.verdicts(|_, _| {}), [const { Ok(()) }; 4], "{log_sizes:?}");
         }
     }
@@ -72,10 +72,10 @@ fn sums_that_cancel_are_accepted_whatever_the_heights_of_their_chips() {
 
 #[test]
 fn one_chip_alone_balances_itself() {
-    for mode in MODES {
-        let [short, _] = heights(mode);
+    for secrecy in BOTH {
+        let [short, _] = heights(secrecy);
         let lab = |count| Lab {
-            mode,
+            secrecy,
             chips: vec![io(short)],
             taken: vec![io(short)],
             fixed: vec![vec![only(short, 0, 9), only(short, 0, count)]],
@@ -88,30 +88,30 @@ fn one_chip_alone_balances_itself() {
 
 #[test]
 fn sums_that_do_not_cancel_are_refused() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         for log_sizes in [[short, short], [short, tall], [tall, tall]] {
-            needs(Defect::OpenWiring, &tables(mode, log_sizes, [5, -4]), |_, _| {});
+            needs(Defect::OpenWiring, &tables(secrecy, log_sizes, [5, -4]), |_, _| {});
         }
     }
 }
 
 #[test]
 fn a_running_sum_that_ends_elsewhere_is_refused() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         let cheat = |balance: &Balance, columns: &mut [Column]| {
             let last = running(balance, columns)[2].last_mut().unwrap();
             *last += BaseField::from(1u32);
         };
-        needs(Defect::OpenWiring, &tables(mode, [short, tall], [5, -5]), cheat);
+        needs(Defect::OpenWiring, &tables(secrecy, [short, tall], [5, -5]), cheat);
     }
 }
 
 #[test]
 fn a_running_sum_that_is_reset_on_the_way_is_refused() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         // What does not cancel is taken back in row 40.
         let cheat = |balance: &Balance, columns: &mut [Column]| {
             for column in running(balance, columns) {
@@ -119,14 +119,14 @@ fn a_running_sum_that_is_reset_on_the_way_is_refused() {
                 column[40..].iter_mut().for_each(|sum| *sum -= end);
             }
         };
-        needs(Defect::OpenWiring, &tables(mode, [short, tall], [1, 0]), cheat);
+        needs(Defect::OpenWiring, &tables(secrecy, [short, tall], [1, 0]), cheat);
     }
 }
 
 #[test]
 fn a_running_sum_that_begins_with_what_is_missing_is_refused() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         // Shifted as a whole it is as good as before; shifted from row 1 on it is not.
         let shift = |from: usize| {
             move |balance: &Balance, columns: &mut [Column]| {
@@ -135,7 +135,7 @@ fn a_running_sum_that_begins_with_what_is_missing_is_refused() {
                 }
             }
         };
-        let lab = tables(mode, [short, tall], [5, -5]);
+        let lab = tables(secrecy, [short, tall], [5, -5]);
         assert_eq!(lab.verdicts(shift(0)), [const { Ok(()) }; 4]);
         needs(Defect::OpenWiring, &lab, shift(1));
     }
@@ -159,27 +159,27 @@ fn needs_all(defect: Defect, lab: &Lab) {
 
 #[test]
 fn sums_that_cancel_without_one_chip_are_refused() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         // The first table that does not close the sum itself is forgotten, the others' sums are 0.
         for (log_sizes, counts) in [([short, tall], [1, 0]), ([tall, short], [0, 1])] {
-            needs_all(Defect::ForgottenChip, &tables(mode, log_sizes, counts));
+            needs_all(Defect::ForgottenChip, &tables(secrecy, log_sizes, counts));
         }
     }
 }
 
 #[test]
 fn copies_of_a_short_chip_count_as_one() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
-        needs_all(Defect::CountedCopies, &tables(mode, [short, tall], [1, -2]));
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
+        needs_all(Defect::CountedCopies, &tables(secrecy, [short, tall], [1, -2]));
     }
 }
 
 /// A product of 3 and 5 in the last row of a contraction, and a result in the last row of an
 /// accumulation of another height.
-fn product(mode: Mode, log_sizes: [u32; 2], result: i32) -> Lab {
-    let [short, _] = heights(mode);
+fn product(secrecy: Secrecy, log_sizes: [u32; 2], result: i32) -> Lab {
+    let [short, _] = heights(secrecy);
     let [contract, accumulate] = log_sizes;
     let last = |log_size: u32, value| only(log_size, (1 << log_size) - 1, value);
     let zero = |log_size: u32| only(log_size, 0, 0);
@@ -206,7 +206,7 @@ fn product(mode: Mode, log_sizes: [u32; 2], result: i32) -> Lab {
         of_accumulate[flag] = last(accumulate, 1);
     }
     Lab {
-        mode,
+        secrecy,
         taken: chips.clone(),
         chips,
         fixed: vec![vec![zero(short); 2], constants, of_contract, of_accumulate],
@@ -221,35 +221,37 @@ fn product(mode: Mode, log_sizes: [u32; 2], result: i32) -> Lab {
 
 #[test]
 fn products_are_held_against_results_whatever_the_heights_of_their_chips() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         for log_sizes in [[short, short], [short, tall], [tall, short], [tall, tall]] {
-            let honest = product(mode, log_sizes, 15);
+            let honest = product(secrecy, log_sizes, 15);
             assert_eq!(honest.verdicts(|_, _| {}), [const { Ok(()) }; 4], "{log_sizes:?}");
-            needs(Defect::OpenProducts, &product(mode, log_sizes, 16), |_, _| {});
+            needs(Defect::OpenProducts, &product(secrecy, log_sizes, 16), |_, _| {});
         }
     }
 }
 
 #[test]
 fn totals_stand_in_the_last_row_of_each_chip() {
-    for mode in MODES {
-        let [short, tall] = heights(mode);
+    for secrecy in BOTH {
+        let [short, tall] = heights(secrecy);
         // In the row before, both totals are still 0.
         for log_sizes in [[short, short], [short, tall], [tall, short]] {
-            needs(Defect::EarlyTotals, &product(mode, log_sizes, 16), |_, _| {});
+            needs(Defect::EarlyTotals, &product(secrecy, log_sizes, 16), |_, _| {});
         }
     }
 }
 
 #[test]
 fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
-    for (mode, preset) in MODES.into_iter().flat_map(|mode| Preset::QUICK.map(|p| (mode, p))) {
-        let mut case = Case::of(mode, preset, &models::dense());
+    for (secrecy, preset) in
+        BOTH.into_iter().flat_map(|secrecy| Preset::QUICK.map(|p| (secrecy, p)))
+    {
+        let mut case = Case::of(secrecy, preset, &models::dense());
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
         assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{preset}");
         let _back = Defect::OpenProducts.put_back();
-        let mut case = Case::of(mode, preset, &models::dense());
+        let mut case = Case::of(secrecy, preset, &models::dense());
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
         assert_eq!(case.verdict(), Ok(()), "{preset}");
     }
@@ -257,9 +259,11 @@ fn a_wrong_result_of_a_model_needs_the_balance_of_products() {
 
 #[test]
 fn public_values_other_than_the_statements_need_their_total() {
-    for (mode, preset) in MODES.into_iter().flat_map(|mode| Preset::QUICK.map(|p| (mode, p))) {
+    for (secrecy, preset) in
+        BOTH.into_iter().flat_map(|secrecy| Preset::QUICK.map(|p| (secrecy, p)))
+    {
         let case = || {
-            let mut case = Case::of(mode, preset, &models::mlp());
+            let mut case = Case::of(secrecy, preset, &models::mlp());
             case.statement.claims[0].input.public_mut().unwrap()[0].data_mut()[3] ^= 1;
             case
         };
@@ -271,9 +275,11 @@ fn public_values_other_than_the_statements_need_their_total() {
 
 #[test]
 fn a_wrong_multiplicity_of_a_model_needs_the_running_sum() {
-    for (mode, preset) in MODES.into_iter().flat_map(|mode| Preset::QUICK.map(|p| (mode, p))) {
+    for (secrecy, preset) in
+        BOTH.into_iter().flat_map(|secrecy| Preset::QUICK.map(|p| (secrecy, p)))
+    {
         let case = || {
-            let mut case = Case::of(mode, preset, &models::mlp());
+            let mut case = Case::of(secrecy, preset, &models::mlp());
             let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
             case.witness[chip][0][0] += BaseField::from(1u32);
             case

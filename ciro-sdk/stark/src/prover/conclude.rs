@@ -55,7 +55,7 @@ impl Committed<'_> {
     /// Proves the constraints of the chips.
     pub(super) fn conclude(self, chips: &[AnyChip], shape: &ProofShape) -> Concluded {
         let _span = info_span!("stark").entered();
-        let components = self.components(chips, shape.parameters.mode.excess());
+        let components = self.components(chips, shape.parameters.secrecy.excess());
         let Self { mut channel, mut scheme, challenges, public, balance, masks } = self;
         let composition = channel.draw_secure_felt();
         let composed = compose(&components, &balance, &scheme, composition);

@@ -7,8 +7,8 @@ use stwo::core::fields::qm31::SECURE_EXTENSION_DEGREE;
 use crate::air::{Balance, Chip as _};
 use crate::key::Terms;
 use crate::layout::{Layout, LayoutError};
-use crate::mode::Mode;
 use crate::preset::{Parameters, Preset};
+use crate::secrecy::Secrecy;
 use crate::security::{Counts, Security};
 
 /// Predicted cost of one proof.
@@ -41,19 +41,21 @@ impl Estimate {
     /// [`LayoutError`] if the model cannot be proven on this route.
     pub fn of(model: &IntegerModel, preset: Preset, batch: u32) -> Result<Self, LayoutError> {
         let visibilities = Visibilities::public(&Interface::of(model));
-        let terms = Terms { preset, batch, visibilities, mode: Mode::Plain };
+        let terms = Terms { preset, batch, visibilities, secrecy: Secrecy::Plain };
         Ok(Self::of_layout(&Layout::new(model, &terms)?, preset))
     }
 
     pub(crate) fn of_layout(layout: &Layout, preset: Preset) -> Self {
-        let (mode, log_degree) = (layout.mode, layout.max_log_size() + layout.mode.excess());
-        let counts = Counts::of(&layout.shapes(), mode);
+        let (secrecy, log_degree) =
+            (layout.secrecy, layout.max_log_size() + layout.secrecy.excess());
+        let counts = Counts::of(&layout.shapes(), secrecy);
         let p = preset.parameters(&counts);
         let security = Security::of_counts(&counts, p);
         let balance = Balance::of(&layout.shapes());
         let [mut cells, mut fixed_cells, mut openings] = [0u64; 3];
         for (number, placed) in layout.chips.iter().enumerate() {
-            let (shape, rows) = (&placed.shape, 1u64 << (placed.chip.log_size() + mode.excess()));
+            let (shape, rows) =
+                (&placed.shape, 1u64 << (placed.chip.log_size() + secrecy.excess()));
             cells += shape.committed() as u64 * rows;
             fixed_cells += shape.fixed as u64 * rows;
             // Folds and some LogUp columns are opened in two rows.
@@ -61,12 +63,12 @@ impl Estimate {
             openings += (SECURE_EXTENSION_DEGREE * (shape.folds + logup)) as u64;
         }
         // The last tree, and two columns' worth of everything else.
-        let last_tree = SECURE_EXTENSION_DEGREE * mode.pieces().iter().sum::<usize>();
+        let last_tree = SECURE_EXTENSION_DEGREE * secrecy.pieces().iter().sum::<usize>();
         let columns = counts.columns + last_tree as u64 + 2;
         openings += columns;
-        let salts = mode.salts().iter().sum::<usize>() as u64;
+        let salts = secrecy.salts().iter().sum::<usize>() as u64;
         let columns = columns + salts;
-        cells += mode.noise() << log_degree;
+        cells += u64::from(secrecy.noise()) << log_degree;
         let log_rows = layout.max_log_size();
         let work = to_f64(cells) + FIXED_WEIGHT * to_f64(fixed_cells);
         let extension = f64::from(1u32 << p.log_blowup);

@@ -153,7 +153,7 @@ fn no_column_is_opened_in_more_than_two_rows_out_of_domain() {
             let most = if tree == TREES - 1 { 1 } else { 2 };
             assert!(openings.iter().all(|&rows| rows <= most), "{name}, tree {tree}");
             let salts = openings.iter().filter(|&&rows| rows == 0).count();
-            assert_eq!(salts, shape.parameters.mode.salts()[tree], "{name}, tree {tree}");
+            assert_eq!(salts, shape.parameters.secrecy.salts()[tree], "{name}, tree {tree}");
         }
     }
 }
@@ -264,6 +264,6 @@ fn hiding_and_plain_keys_do_not_take_each_others_proofs() {
     }
     // The same chips, roots and bytes under a key that says otherwise are another key.
     let mut key = hiding.key().clone();
-    key.mode = crate::mode::Mode::Plain;
+    key.secrecy = crate::secrecy::Secrecy::Plain;
     assert!(verify(&key, &statement, &hidden, &TEST).is_err());
 }

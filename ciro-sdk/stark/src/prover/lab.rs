@@ -18,11 +18,11 @@ use super::tree::selectors;
 use crate::air::{Balance, Challenges, Chip as _, Shape};
 use crate::chips::{AnyChip, IoChip};
 use crate::key::ModelKey;
-use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
 use crate::rows::Column;
+use crate::secrecy::Secrecy;
 use crate::statement::{empty, public_values};
 use crate::transcript::{Transcript, open_transcript};
 use crate::verify::{Policy, VerificationError, verify};
@@ -31,7 +31,7 @@ use crate::verify::{Policy, VerificationError, verify};
 #[derive(Clone, Debug)]
 pub(super) struct Lab {
     /// Whether its proofs hide.
-    pub(super) mode: Mode,
+    pub(super) secrecy: Secrecy,
     /// The chips of the key.
     pub(super) chips: Vec<AnyChip>,
     /// The chips as the prover takes them: some with more rows than they have.
@@ -70,12 +70,12 @@ fn commit_model<'c>(
     builder.commit(channel);
 }
 
-/// The rows of short and tall chips of a mode, as binary logarithms.
-pub(super) const fn heights(mode: Mode) -> [u32; 2] {
-    match mode {
-        Mode::Plain => [5, 6],
+/// The rows of short and tall chips of plain and of hiding keys, as binary logarithms.
+pub(super) const fn heights(secrecy: Secrecy) -> [u32; 2] {
+    match secrecy {
+        Secrecy::Plain => [5, 6],
         // Enough for the masks of every preset.
-        Mode::Hiding => [9, 10],
+        Secrecy::Hiding => [9, 10],
     }
 }
 
@@ -88,10 +88,10 @@ impl Lab {
     ) -> (ModelKey, Statement, Proof) {
         let key = |root| {
             let key = ModelKey::of_chips(preset, self.chips.clone(), root);
-            ModelKey { mode: self.mode, ..key }
+            ModelKey { secrecy: self.secrecy, ..key }
         };
         let draft = key([0; 32]);
-        let (parameters, excess) = (draft.parameters(), self.mode.excess());
+        let (parameters, excess) = (draft.parameters(), self.secrecy.excess());
         let log_degree = draft.max_log_size() + excess;
         let config = parameters.pcs_config(log_degree);
         let domain = CanonicCoset::new(log_degree + parameters.log_blowup).circle_domain();
@@ -117,7 +117,7 @@ impl Lab {
         let mut scheme = scheme();
         commit_model(&mut scheme, tree(), excess, &mut channel);
         let entropy = Entropy::new(&[8; 32], key.digest(), [0; 32]);
-        let masks = self.mode.hides().then(|| entropy.masks(0, parameters.mask()));
+        let masks = self.secrecy.hides().then(|| entropy.masks(0, parameters.mask()));
         commit(&mut scheme, self.witness.iter().flatten(), masks.as_ref(), &mut channel);
         channel.ask_for_work(parameters.challenge_pow_bits);
         let challenges = Challenges::draw(&mut channel);

@@ -10,12 +10,12 @@
 use super::lab::{Lab, column, heights, only};
 use crate::chips::defects::Defect;
 use crate::chips::{AnyChip, IoChip, TableChip, TableKind};
-use crate::mode::Mode;
+use crate::secrecy::Secrecy;
 use crate::verify::VerificationError;
 
 /// A short table with so many counts in all rows of the tall chip, the public values.
-fn lab(mode: Mode, counts: &[(usize, i32)]) -> Lab {
-    let [short, tall] = heights(mode);
+fn lab(secrecy: Secrecy, counts: &[(usize, i32)]) -> Lab {
+    let [short, tall] = heights(secrecy);
     let table =
         |log_size| AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions });
     let io = AnyChip::Io(IoChip { log_size: tall, lanes: 1 });
@@ -24,7 +24,7 @@ fn lab(mode: Mode, counts: &[(usize, i32)]) -> Lab {
     let mut all = only(tall, 0, 0);
     counts.iter().for_each(|&(row, count)| all[row] = crate::field::embed(count));
     Lab {
-        mode,
+        secrecy,
         chips: vec![table(short), io],
         // For the prover, the short table has as many rows as the tall chip: its own, twice.
         taken: vec![table(tall), io],
@@ -35,19 +35,19 @@ fn lab(mode: Mode, counts: &[(usize, i32)]) -> Lab {
 
 #[test]
 fn rows_that_repeat_are_accepted() {
-    for mode in [Mode::Plain, Mode::Hiding] {
+    for secrecy in [Secrecy::Plain, Secrecy::Hiding] {
         // A mask of as many rows as the prover takes would not repeat.
         let _bare = Defect::BareColumns.put_back();
-        assert_eq!(lab(mode, &[]).verdicts(|_, _| {}), [const { Ok(()) }; 4], "{mode:?}");
+        assert_eq!(lab(secrecy, &[]).verdicts(|_, _| {}), [const { Ok(()) }; 4], "{secrecy:?}");
     }
 }
 
 #[test]
 fn a_logup_column_that_does_not_repeat_is_refused() {
-    for mode in [Mode::Plain, Mode::Hiding] {
+    for secrecy in [Secrecy::Plain, Secrecy::Hiding] {
         let _bare = Defect::BareColumns.put_back();
-        let [short, _] = heights(mode);
-        for verdict in lab(mode, &[(3, 1), (3 + (1 << short), -1)]).verdicts(|_, _| {}) {
+        let [short, _] = heights(secrecy);
+        for verdict in lab(secrecy, &[(3, 1), (3 + (1 << short), -1)]).verdicts(|_, _| {}) {
             assert!(matches!(verdict, Err(VerificationError::Opening(_))), "{verdict:?}");
         }
     }
@@ -55,7 +55,7 @@ fn a_logup_column_that_does_not_repeat_is_refused() {
 
 #[test]
 fn a_mask_that_does_not_repeat_is_refused() {
-    for verdict in lab(Mode::Hiding, &[]).verdicts(|_, _| {}) {
+    for verdict in lab(Secrecy::Hiding, &[]).verdicts(|_, _| {}) {
         assert!(matches!(verdict, Err(VerificationError::Opening(_))), "{verdict:?}");
     }
 }

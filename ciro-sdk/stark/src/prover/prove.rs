@@ -24,12 +24,12 @@ use crate::chips::{AnyChip, IoChip};
 use crate::commitment::Salt;
 use crate::key::{ModelKey, Terms};
 use crate::layout::{Layout, LayoutError};
-use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
 use crate::rows::table::Tables;
 use crate::rows::{Column, PlacedChip};
+use crate::secrecy::Secrecy;
 use crate::security::{Counts, Security};
 use crate::statement::public_values;
 use crate::transcript::{Transcript, open_transcript};
@@ -126,7 +126,7 @@ impl Plan {
         batch: u32,
         visibilities: Visibilities,
     ) -> Result<Self, LayoutError> {
-        Self::on(model, Terms { preset, batch, visibilities, mode: Mode::Plain })
+        Self::on(model, Terms { preset, batch, visibilities, secrecy: Secrecy::Plain })
     }
 
     /// As [`Self::showing`], for proofs that hide inputs and execution: they show nothing beside
@@ -141,7 +141,7 @@ impl Plan {
         batch: u32,
         visibilities: Visibilities,
     ) -> Result<Self, LayoutError> {
-        Self::on(model, Terms { preset, batch, visibilities, mode: Mode::Hiding })
+        Self::on(model, Terms { preset, batch, visibilities, secrecy: Secrecy::Hiding })
     }
 
     fn on(model: Arc<IntegerModel>, terms: Terms) -> Result<Self, LayoutError> {
@@ -162,7 +162,7 @@ impl Plan {
     /// The security of the proofs.
     pub fn security(&self) -> Security {
         let parameters = self.layout.parameters(self.terms.preset);
-        Security::of_counts(&Counts::of(&self.layout.shapes(), self.terms.mode), parameters)
+        Security::of_counts(&Counts::of(&self.layout.shapes(), self.terms.secrecy), parameters)
     }
 
     /// Commits the model's columns.
@@ -292,7 +292,7 @@ impl TensorProver {
         salts: &[Salt],
     ) -> Result<(Statement, Proof), StarkProveError> {
         let mut seed = Zeroizing::new([0; 32]);
-        if self.key.mode.hides() {
+        if self.key.secrecy.hides() {
             getrandom::fill(&mut *seed).map_err(StarkProveError::Randomness)?;
         }
         self.prove_seeded((inputs, context), salts, &seed)
@@ -382,7 +382,7 @@ impl TensorProver {
                 return Err(StarkProveError::Unsatisfied);
             }
             let is_read = || Proof::from_bytes(&proof.to_bytes(), &self.key).is_ok();
-            if !self.key.mode.hides() || (is_masked && is_read()) {
+            if !self.key.secrecy.hides() || (is_masked && is_read()) {
                 return Ok(proof);
             }
         }
@@ -392,7 +392,7 @@ impl TensorProver {
     /// The masks of an attempt at a proof, if its key says that it hides.
     fn masks(&self, entropy: &Entropy, attempt: u32) -> Option<Masks> {
         let length = self.shape.parameters.mask();
-        self.key.mode.hides().then(|| entropy.masks(attempt, length))
+        self.key.secrecy.hides().then(|| entropy.masks(attempt, length))
     }
 
     /// Commits the model's tree, the witness, and what follows from the challenges.

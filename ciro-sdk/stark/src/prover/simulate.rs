@@ -175,7 +175,7 @@ impl Simulator<'_> {
     /// Makes the last piece of the composition polynomial what the constraints ask for, at the
     /// queries and out of domain.
     fn compose(&mut self, randomness: &Randomness<'_>) {
-        let [pieces, _] = self.shape.parameters.mode.pieces();
+        let [pieces, _] = self.shape.parameters.secrecy.pieces();
         let last = SECURE_EXTENSION_DEGREE * (pieces - 1);
         let log_domain = self.shape.log_degree + self.log_blowup();
         let log_rows = self.shape.log_degree - 1;

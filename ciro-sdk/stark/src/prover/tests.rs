@@ -17,11 +17,11 @@ use crate::air::{Air, Balance, Challenges, Chip as _, Places};
 use crate::chips::AnyChip;
 use crate::chips::product::AccumulateFixed;
 use crate::key::ModelKey;
-use crate::mode::Mode;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::ProofShape;
 use crate::rows::Column;
+use crate::secrecy::Secrecy;
 use crate::security::{Counts, Security};
 use crate::verify::{Policy, VerificationError, verify};
 
@@ -30,9 +30,9 @@ use crate::verify::{Policy, VerificationError, verify};
 pub(crate) mod models;
 
 /// All that a key may say of its proofs, but for the preset that grinds for seconds.
-fn modes_and_presets() -> impl Iterator<Item = (Mode, Preset)> {
-    let modes = [Mode::Plain, Mode::Hiding].into_iter();
-    modes.flat_map(|mode| Preset::QUICK.map(|preset| (mode, preset)))
+fn secrecies_and_presets() -> impl Iterator<Item = (Secrecy, Preset)> {
+    let both = [Secrecy::Plain, Secrecy::Hiding].into_iter();
+    both.flat_map(|secrecy| Preset::QUICK.map(|preset| (secrecy, preset)))
 }
 
 /// Any randomness.
@@ -62,11 +62,11 @@ impl Case {
         Self::with(TensorProver::new(Arc::clone(model), preset, batch).unwrap(), batch)
     }
 
-    /// One sample, proven in a mode.
-    pub(super) fn of(mode: Mode, preset: Preset, model: &Arc<IntegerModel>) -> Self {
-        match mode {
-            Mode::Plain => Self::at(preset, model, 1),
-            Mode::Hiding => Self::with(hiding(model, preset).commit(), 1),
+    /// One sample, that is proven plainly or hides.
+    pub(super) fn of(secrecy: Secrecy, preset: Preset, model: &Arc<IntegerModel>) -> Self {
+        match secrecy {
+            Secrecy::Plain => Self::at(preset, model, 1),
+            Secrecy::Hiding => Self::with(hiding(model, preset).commit(), 1),
         }
     }
 
@@ -168,10 +168,10 @@ pub(super) fn forge_output(case: &mut Case, computed_in: impl Fn(&AnyChip) -> bo
 
 #[test]
 fn a_violated_constraint_is_caught_out_of_domain() {
-    for (mode, preset) in modes_and_presets() {
-        let mut case = Case::of(mode, preset, &models::affine());
+    for (secrecy, preset) in secrecies_and_presets() {
+        let mut case = Case::of(secrecy, preset, &models::affine());
         forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
-        assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{mode:?}, {preset}");
+        assert_eq!(case.verdict(), Err(VerificationError::Constraints), "{secrecy:?}, {preset}");
     }
 }
 
@@ -234,7 +234,7 @@ fn the_ledger_counts_every_constraint_and_every_opening() {
 }
 
 fn check_ledger(name: &str, key: &ModelKey) {
-    let counts = Counts::of(&key.chips, key.mode);
+    let counts = Counts::of(&key.chips, key.secrecy);
     // Whatever is opened in two rows is opened a third time, one period further on.
     let terms = |&rows: &usize| if rows == 2 { 3 } else { rows };
     let openings: usize = ProofShape::of(key).openings.iter().flatten().map(terms).sum();

@@ -29,7 +29,7 @@ pub(super) struct ModelTree {
 
 impl ModelTree {
     pub(super) fn new(layout: &Layout, parameters: Parameters) -> Self {
-        let excess = parameters.mode.excess();
+        let excess = parameters.secrecy.excess();
         let log_degree = layout.max_log_size() + excess;
         let config = parameters.pcs_config(log_degree);
         let log_blowup = config.fri_config.log_blowup_factor;

@@ -7,7 +7,7 @@ use crate::proof_shape::TREES;
 /// What proofs for a key show of inputs and execution beside the statement. It is a property of the
 /// key: its proofs are of one kind, and verifiers ask nothing else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub enum Secrecy {
     /// Opened values are equations on the trace; see `docs/privacy.md`.
     #[default]
     Plain,
@@ -15,7 +15,7 @@ pub enum Mode {
     Hiding,
 }
 
-impl Mode {
+impl Secrecy {
     /// What a mask has more coefficients for than the openings of a column: one is needed, and
     /// this pays for a mistake.
     const SPARE: usize = 8;
@@ -63,10 +63,11 @@ impl Mode {
 
     /// Columns as tall as the tallest that a proof commits to because it hides: pieces, masks of
     /// FRI, salts.
-    pub(crate) fn noise(self) -> u64 {
+    pub(crate) fn noise(self) -> u32 {
         let pieces = SECURE_EXTENSION_DEGREE * self.pieces().iter().sum::<usize>();
         let columns = pieces + self.salts().iter().sum::<usize>();
-        if self.hides() { columns as u64 } else { 0 }
+        let columns = u32::try_from(columns).expect("a few dozen columns");
+        if self.hides() { columns } else { 0 }
     }
 
     /// For each tree, columns that are never opened out of domain: with what else is masked they
