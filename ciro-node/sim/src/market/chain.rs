@@ -147,7 +147,7 @@ impl Chain {
             attachments: List::default(),
         };
         let batches = [batch];
-        let block = Block { height: self.height, batches: &batches };
+        let block = Block { height: self.height, batches: &batches, punish: &[] };
         let outcome = execute(&self.spec, &self.state, &block).map_err(|it| it.to_string())?;
         let root = self.state.commit(&outcome.writes).map_err(|error| error.to_string())?;
         self.time_ms = outcome.time_ms;
@@ -171,7 +171,7 @@ impl Chain {
                 let Some((batch, root)) = behind.pop_front() else { break };
                 let height = batch.nonce;
                 let batches = [batch];
-                let block = Block { height, batches: &batches };
+                let block = Block { height, batches: &batches, punish: &[] };
                 let outcome = execute(&self.spec, state, &block).map_err(|it| it.to_string())?;
                 if state.commit(&outcome.writes) != Ok(root) {
                     return Err(format!("two ledgers differ after block {height}"));

@@ -136,7 +136,11 @@ impl Books {
             | Event::ModelListed { .. }
             | Event::ModelRetired { .. }
             | Event::ProviderChanged { .. }
-            | Event::ProviderJailed { .. } => {}
+            | Event::ProviderJailed { .. }
+            | Event::ValidatorChanged { .. }
+            | Event::ValidatorJailed { .. }
+            | Event::ValidatorConvicted { .. }
+            | Event::ProposalChanged { .. } => {}
         }
     }
 

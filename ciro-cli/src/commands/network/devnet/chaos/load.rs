@@ -32,6 +32,8 @@ const VERIFIED: u64 = 500;
 const CERTIFIED: u64 = 10;
 /// Ledger time after an order's validity after which it is not coming any more, in ms.
 const GONE_MS: u64 = 10_000;
+/// How long an order is valid, by the ledger's time.
+pub(super) const VALID_FOR: Duration = Duration::from_secs(20);
 
 /// A model whose inferences are ordered.
 #[derive(Debug)]
@@ -187,7 +189,7 @@ impl Load {
         let bytes = ordered.input.to_bytes();
         loop {
             let order = self.fleet.ask("an order", async |client| {
-                client.order(&self.account, &submission(ordered, (*id, *terms))).await
+                client.order(&self.account, &submission(ordered, (*id, *terms)), VALID_FOR).await
             });
             let order = order.await?;
             let job: JobId = order.body.id().into();

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use super::fleet::Fleet;
 use super::invariant::{Invariant, Violations};
-use super::load::{Load, submission};
+use super::load::{Load, VALID_FOR, submission};
 
 /// How long a provider holds such a job, in ms.
 const LEASE_MS: u64 = 30_000;
@@ -140,7 +140,7 @@ impl Latecomers {
         let (ordered, chosen) = load.models.first().context("there is no model")?;
         let signed = fleet
             .ask("an order", async |client| {
-                client.order(&load.account, &submission(ordered, *chosen)).await
+                client.order(&load.account, &submission(ordered, *chosen), VALID_FOR).await
             })
             .await?;
         let Body::Order(mut order) = signed.body.body else { anyhow::bail!("this is no order") };
