@@ -329,8 +329,12 @@ impl TensorProver {
         let claims = inputs.iter().zip(&traces).map(claim).collect();
         let statement = self.key.state(Statement { claims, context }, salts);
         let witness = self.witness(&self.layout.values(&traces, salts));
-        let entropy = Entropy::new(seed, self.key.digest(), secrets(inputs, context, salts));
-        let proof = self.prove_witness(&statement, &witness, &entropy)?;
+        let entropy = self
+            .key
+            .secrecy
+            .hides()
+            .then(|| Entropy::new(seed, self.key.digest(), secrets(inputs, context, salts)));
+        let proof = self.prove_witness(&statement, &witness, entropy.as_ref())?;
         Ok((statement, proof))
     }
 
@@ -362,7 +366,7 @@ impl TensorProver {
         &self,
         statement: &Statement,
         witness: &[Vec<Column>],
-        entropy: &Entropy,
+        entropy: Option<&Entropy>,
     ) -> Result<Proof, StarkProveError> {
         // A batching challenge that does not do has a chance of 2^-62. stwo's transforms may leave
         // 0 as the modulus, which no verifier reads: with random columns, once in 10^5 proofs.
@@ -390,9 +394,10 @@ impl TensorProver {
     }
 
     /// The masks of an attempt at a proof, if its key says that it hides.
-    fn masks(&self, entropy: &Entropy, attempt: u32) -> Option<Masks> {
+    fn masks(&self, entropy: Option<&Entropy>, attempt: u32) -> Option<Masks> {
         let length = self.shape.parameters.mask();
-        self.key.secrecy.hides().then(|| entropy.masks(attempt, length))
+        let masks = || entropy.expect("what hides has a seed").masks(attempt, length);
+        self.key.secrecy.hides().then(masks)
     }
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
@@ -443,7 +448,7 @@ impl TensorProver {
     #[cfg(test)]
     pub(crate) fn prove_unchecked(&self, statement: &Statement, witness: &[Vec<Column>]) -> Proof {
         let entropy = Entropy::new(&[7; 32], self.key.digest(), [0; 32]);
-        let (committed, _) = self.commit(statement, witness, self.masks(&entropy, 0));
+        let (committed, _) = self.commit(statement, witness, self.masks(Some(&entropy), 0));
         committed.conclude(&self.key.chips, &self.shape).proof
     }
 }

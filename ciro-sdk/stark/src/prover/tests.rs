@@ -180,17 +180,20 @@ fn a_prover_says_which_balance_its_own_trace_breaks() {
     let mut case = Case::new(&models::mlp(), 1);
     let chip = case.chip(|chip| matches!(chip, AnyChip::Table(_)));
     case.witness[chip][0][0] += BaseField::one();
-    let error = case.prover.prove_witness(&case.statement, &case.witness, &entropy()).unwrap_err();
+    let error =
+        case.prover.prove_witness(&case.statement, &case.witness, Some(&entropy())).unwrap_err();
     assert!(matches!(error, StarkProveError::Wiring), "{error}");
 
     let mut case = Case::new(&models::dense(), 1);
     forge_output(&mut case, |chip| matches!(chip, AnyChip::Accumulate(_)));
-    let error = case.prover.prove_witness(&case.statement, &case.witness, &entropy()).unwrap_err();
+    let error =
+        case.prover.prove_witness(&case.statement, &case.witness, Some(&entropy())).unwrap_err();
     assert!(matches!(error, StarkProveError::Products), "{error}");
 
     let mut case = Case::new(&models::affine(), 1);
     forge_output(&mut case, |chip| matches!(chip, AnyChip::Arithmetic(_)));
-    let error = case.prover.prove_witness(&case.statement, &case.witness, &entropy()).unwrap_err();
+    let error =
+        case.prover.prove_witness(&case.statement, &case.witness, Some(&entropy())).unwrap_err();
     assert!(matches!(error, StarkProveError::Unsatisfied), "{error}");
 }
 
