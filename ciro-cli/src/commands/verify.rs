@@ -65,8 +65,8 @@ pub(crate) struct Args {
     /// Ask for this many bits that hold without any conjecture; `--preset proven` has 100
     #[arg(long, value_name = "BITS", default_value_t = Policy::default().min_proven_bits)]
     min_proven_bits: u32,
-    /// Also write the proof as the arguments of `prove` of the contract `Facts` on Starknet, one felt
-    /// a line; the key has to be one of the preset `chain`
+    /// Also write the proof as the arguments of `prove` of the contract `Facts` on Starknet, one
+    /// felt a line; the key has to be one of the preset `chain`
     #[arg(long, value_name = "FILE")]
     calldata: Option<PathBuf>,
     #[command(flatten)]
