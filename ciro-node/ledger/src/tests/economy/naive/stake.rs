@@ -7,6 +7,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::RegisterValidator;
 use num_bigint::BigUint;
 
+use super::super::world::WEIGHT;
 use super::{Alarm, Departure, Done, Member, Naive, Validator, big, small};
 
 impl Member {
@@ -164,7 +165,14 @@ impl Naive {
         }
         let exact = big(amount) * self.all_shares(number);
         let stake = big(self.stake(number));
-        let sold = if worth == amount { held } else { (exact + &stake - 1_u32) / stake };
+        let sold = if worth == amount { held.clone() } else { (exact + &stake - 1_u32) / stake };
+        // Weight in consensus has a bond of its operator behind it.
+        let weight = self.spec.validators.iter().find(|it| it.id == number && it.key == by);
+        if let Some(weight) = weight
+            && held < &sold + big(WEIGHT) * weight.stake
+        {
+            return Err(Refusal::BondHeld);
+        }
         let validator = self.validators.get_mut(&number).unwrap();
         let level = validator.lost;
         let member = validator.members.get_mut(&by).unwrap();
