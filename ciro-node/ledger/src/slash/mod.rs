@@ -208,8 +208,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Takes money and divides it: the bounty is the reporter's, the rest is burned. The bounty is a
-    /// part of what the operator itself loses, so that an offender gains nothing who reports
+    /// Takes money and divides it: the bounty is the reporter's, the rest is burned. The bounty is
+    /// a part of what the operator itself loses, so that an offender gains nothing who reports
     /// itself, however much of others' stake it loses.
     fn divide(
         &mut self,

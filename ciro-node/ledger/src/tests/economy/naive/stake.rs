@@ -38,7 +38,7 @@ impl Naive {
         if all == BigUint::ZERO { 0 } else { small(&(shares * self.stake(validator) / all)) }
     }
 
-    fn shares_of(&self, validator: u32, by: Address) -> BigUint {
+    pub(super) fn shares_of(&self, validator: u32, by: Address) -> BigUint {
         let member = self.validators[&validator].members.get(&by);
         member.map_or(BigUint::ZERO, |it| it.shares.clone())
     }

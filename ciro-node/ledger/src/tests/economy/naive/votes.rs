@@ -68,7 +68,10 @@ impl Naive {
                 rest -= worth;
             }
             if let Some(choice) = given.get(&(*id, validator.operator)) {
-                votes[*choice as usize] += rest;
+                let own = self.worth(*id, &self.shares_of(*id, validator.operator));
+                let bonded = own >= self.params.stake.self_bond_min.units();
+                let silent = if bonded && !validator.dead { 0 } else { rest.saturating_sub(own) };
+                votes[*choice as usize] += rest - silent;
             }
         }
         let governance = self.params.governance;
