@@ -127,6 +127,16 @@ fn validators_vote_for_those_who_do_not() {
 }
 
 #[test]
+fn a_vote_in_the_block_that_ends_the_vote_is_late() {
+    let mut world = World::new();
+    assert_eq!(world.act(8, spend(9, 5)), None);
+    world.wait(24_999);
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), None);
+    world.now += 1;
+    assert_eq!(world.act(1, vote(0, 1, VoteOption::Yes)), Some(Refusal::VotingOver));
+}
+
+#[test]
 fn a_convict_speaks_for_itself_alone() {
     let mut world = World::new();
     assert_eq!(world.act(8, delegate(3, 20 * WEIGHT)), None);
