@@ -280,6 +280,10 @@ pub enum SpecError {
     Consensus(#[from] ParamsError),
 }
 
+/// The greatest number of a first validator in a network with an economy: later ones get the
+/// numbers after it.
+pub const VALIDATOR_ID_MAX: u32 = u32::MAX / 2;
+
 impl Message for ChainSpec {
     const NAME: &'static str = "CIRO_SPEC_V1";
     const BYTES_MAX: usize = 1 << 20;
@@ -338,6 +342,9 @@ impl ChainSpec {
         if let Some(economy) = &self.economy {
             economy.check()?;
             for validator in self.validators.iter() {
+                // Whoever registers later is numbered from the greatest on.
+                let id = u64::from(validator.id);
+                range("validators.id", id, 0, VALIDATOR_ID_MAX.into())?;
                 if EconomySpec::bond(validator.stake)? < economy.params.stake.self_bond_min {
                     return Err(SpecError::Bond(validator.id));
                 }

@@ -123,6 +123,7 @@ refusals! {
     ProposalUnsound "proposal_unsound" "what is proposed cannot be executed: a parameter is out of its range, or the amount is nothing"
     VotingOver "voting_over" "the proposal is not voted on any more"
     VotedSo "voted_so" "the stake has this vote already"
+    BondHeld "bond_held" "the bond stands behind the validator's weight in consensus: it stays while consensus counts that"
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ impl Ledger<'_> {
         let Vote { proposal, validator, choice } = *body;
         let pool = self.pool(validator)?;
         let record = self.state.get(PROPOSALS, &proposal)?.ok_or(Refusal::ProposalUnknown)?;
-        if record.status != ProposalStatus::Voting {
+        // The timer that counts may be late: votes are not.
+        if record.status != ProposalStatus::Voting || self.chain.time_ms >= record.until_ms {
             return Err(Refusal::VotingOver.into());
         }
         let delegation = self.state.get(DELEGATIONS, &(validator, by))?;

@@ -7,7 +7,7 @@ use ciro_protocol::tx::VoteOption;
 
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
-use crate::state::{BALLOTS, ECONOMY, PROPOSALS, TimerKind};
+use crate::state::{BALLOTS, DELEGATIONS, ECONOMY, PROPOSALS, TimerKind};
 
 /// Votes in units of stake, in the order of [`VoteOption::ALL`], and all stake.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +59,7 @@ impl Ledger<'_> {
     }
 
     fn count_votes(&mut self, proposal: ProposalId) -> Result<Tally, Stop> {
+        let self_bond_min = self.params()?.stake.self_bond_min;
         let mut tally = Tally::default();
         for (validator, pool) in self.pools()? {
             let stake = self.stake(validator, &pool)?;
@@ -73,7 +74,11 @@ impl Ledger<'_> {
                 }
             }
             if let Some(choice) = ballot.own {
-                tally.votes[choice as usize] += rest;
+                // Who was convicted, or has too little to lose, speaks for itself alone.
+                let own = self.state.get(DELEGATIONS, &(validator, pool.operator))?;
+                let own = stake.worth(own.unwrap_or_default().shares)?;
+                let trusted = !pool.tombstoned && own >= self_bond_min;
+                tally.votes[choice as usize] += if trusted { rest } else { rest.min(own.units()) };
             }
             self.state.remove(BALLOTS, &(proposal, validator));
         }

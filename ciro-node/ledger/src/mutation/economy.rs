@@ -8,6 +8,10 @@ ciro_mutation::mutations! {
         LeavingEscapes,
         /// Stake leaves while evidence against it still counts.
         LeavesEarly,
+        /// The bond behind a weight in consensus leaves.
+        BondLeaves,
+        /// A reporter's bounty is out of what delegators lose, too.
+        BountyOfAll,
         /// Whoever comes is paid for the time before.
         PaidForThePast,
         /// Votes stay as they were when stake comes or leaves.

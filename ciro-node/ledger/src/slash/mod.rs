@@ -21,7 +21,7 @@ use ciro_protocol::tx::ReportOffence;
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::stake::shares::portion;
-use crate::state::{LEAVING, OFFENCES, POOLS, StateError, VALIDATORS};
+use crate::state::{DELEGATIONS, LEAVING, OFFENCES, POOLS, StateError, VALIDATORS};
 
 /// A part of something.
 #[derive(Clone, Copy)]
@@ -79,11 +79,24 @@ impl Ledger<'_> {
                 self.events.push(Event::ValidatorJailed { validator: offence.validator, until_ms });
                 let cost = Part { part: params.penalty.delay_bps.into(), whole: 10_000 };
                 let reach = Reach { validator: offence.validator, since: offence.epoch };
-                self.reach(reach, |_| cost)?
+                let taken = self.reach(reach, |_| cost)?;
+                // Such a fault is easily made: a bounty would be a price for making it.
+                return self.divide(taken, None, 0);
             }
             Severity::Fork => self.forked(offence, &params)?,
         };
         self.divide(taken, reporter, params.penalty.bounty_bps)
+    }
+
+    /// Returns what of a loss of a validator's stake its operator bears, rounded down.
+    fn own_loss(&self, from: Purse, amount: Amount) -> Result<Amount, StateError> {
+        let Purse::Stake(validator) = from else { return Ok(Amount::ZERO) };
+        let pool = self.state.expect(POOLS, &validator)?;
+        if Rule::BountyOfAll.chosen() || pool.shares == 0 {
+            return Ok(amount);
+        }
+        let own = self.state.get(DELEGATIONS, &(validator, pool.operator))?.unwrap_or_default();
+        portion(amount, own.shares, pool.shares)
     }
 
     /// Punishes a fault that can fork the chain, and raises what earlier ones of about the same
@@ -195,7 +208,9 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Takes money and divides it: the bounty is the reporter's, the rest is burned.
+    /// Takes money and divides it: the bounty is the reporter's, the rest is burned. The bounty is
+    /// a part of what the operator itself loses, so that an offender gains nothing who reports
+    /// itself, however much of others' stake it loses.
     fn divide(
         &mut self,
         taken: Vec<(Purse, Amount)>,
@@ -203,8 +218,9 @@ impl Ledger<'_> {
         bounty_bps: u16,
     ) -> Result<(), Stop> {
         for (from, amount) in taken {
-            let bounty = reporter.map_or(Amount::ZERO, |_| amount.share(bounty_bps));
+            let mut bounty = Amount::ZERO;
             if let Some(reporter) = reporter {
+                bounty = self.own_loss(from, amount)?.share(bounty_bps);
                 let to = Purse::Account(reporter);
                 self.pay(Movement { from, to, amount: bounty, why: Why::Reward })?;
             }

@@ -4,8 +4,11 @@
 //! What leaves a validator in one consensus epoch is one pool of its own, so that a fault costs all
 //! of it in one step. Stake that goes to another validator goes the same way: it answers for the
 //! one that it leaves, and arrives when it no longer does.
+//!
+//! The bond behind a weight in consensus does not leave.
 
 use ciro_protocol::amount::Amount;
+use ciro_protocol::economy::EconomySpec;
 use ciro_protocol::event::{Event, Movement, Purse, Why};
 use ciro_protocol::id::ValidatorId;
 use ciro_protocol::refusal::Refusal;
@@ -16,7 +19,7 @@ use super::shares::Pool;
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{
-    DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, POOLS, StateError, TimerKind,
+    DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, POOLS, StateError, TimerKind, VALIDATORS,
 };
 
 /// Where stake goes.
@@ -56,6 +59,9 @@ impl Ledger<'_> {
         let less = |shares: u128| shares.checked_sub(sold).ok_or(StateError::Sum("shares"));
         let before = delegation.shares;
         delegation.shares = less(before)?;
+        if by == pool.operator && delegation.shares < self.bonded(validator)? {
+            return Err(Refusal::BondHeld.into());
+        }
         pool.shares = less(pool.shares)?;
         self.state.put(POOLS, &validator, &pool);
         self.set_delegation(validator, by, &delegation);
@@ -82,6 +88,18 @@ impl Ledger<'_> {
         self.set_timer(at_ms, TimerKind::Departure(number))?;
         self.events.push(Event::ValidatorChanged { validator });
         Ok(())
+    }
+
+    /// Returns the shares of its operator that stand behind a validator's weight in consensus:
+    /// those of the bond of the genesis, whatever slashes have left of what they are worth. Consensus
+    /// counts the weight as long as the chain lives, so that a fault must always cost something.
+    fn bonded(&self, validator: ValidatorId) -> Result<u128, StateError> {
+        let Some(member) = self.state.get(VALIDATORS, &validator.0)? else { return Ok(0) };
+        if Rule::BondLeaves.chosen() {
+            return Ok(0);
+        }
+        let bond = EconomySpec::bond(member.stake).map_err(|_| StateError::Sum("bonds"))?;
+        Ok(bond.units())
     }
 
     /// Adds to what leaves a validator in an epoch and returns the shares of it. Before money

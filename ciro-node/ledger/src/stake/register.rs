@@ -39,11 +39,11 @@ impl Ledger<'_> {
         }
         let max = params.stake.validators_max;
         let number = self.with_economy(|record| {
-            if record.validators >= max {
-                return Some(None);
-            }
             let number = record.next_validator;
-            record.next_validator = number.checked_add(1)?;
+            // Numbers end, too: no one is used twice.
+            let next = number.checked_add(1).filter(|_| record.validators < max);
+            let Some(next) = next else { return Some(None) };
+            record.next_validator = next;
             record.validators = record.validators.checked_add(1)?;
             Some(Some(number))
         })?;

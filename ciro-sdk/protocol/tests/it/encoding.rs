@@ -187,6 +187,11 @@ fn economies_are_checked() {
     economy.grants = generous(Tranche::Public, Amount::CIRO);
     let spec = ChainSpec { economy: Some(economy), ..values::spec() };
     assert_eq!(spec.check(), Err(SpecError::Grants(Tranche::Public)), "granted and claimed");
+    let mut members = values::spec().validators.to_vec();
+    members[0].id = u32::MAX - 1;
+    let validators = List::new(members).unwrap();
+    let spec = ChainSpec { economy: Some(values::economy()), validators, ..values::spec() };
+    assert!(matches!(spec.check(), Err(SpecError::Range { name: "validators.id", .. })));
     let mut spec = ChainSpec { economy: Some(values::economy()), ..values::spec() };
     let mut account = spec.accounts[0];
     account.amount = Amount::SUPPLY.share(1_500);

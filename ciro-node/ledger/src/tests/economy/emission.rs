@@ -4,8 +4,7 @@ use ciro_protocol::event::Purse;
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
-use super::super::support::units;
-use super::world::{EPOCH_MS, PEOPLE, WEIGHTS, World, economy, network};
+use super::world::{EPOCH_MS, PEOPLE, WEIGHTS, World, economy, network, offence};
 
 /// Days of a hundred years: an epoch of rewards is a day where money is worth something.
 const EPOCHS: u32 = 36_525;
@@ -98,18 +97,10 @@ fn releases_are_divided_by_stake_and_commission_to_the_last_unit() {
 
 #[test]
 fn nothing_is_released_when_nobody_can_be_paid() {
-    let mut spec = network();
-    let mut economy = economy();
-    economy.params.stake.self_bond_min = units(2_000_000_000);
-    spec.economy = Some(economy);
-    let mut world = World::of(spec);
-    for (validator, weight) in (0..).zip(WEIGHTS) {
-        let amount = u128::from(weight) * 1_000_000_000;
-        assert_eq!(
-            world.act(validator as usize, super::world::undelegate(validator, amount)),
-            None
-        );
-    }
+    let mut world = World::new();
+    // All are in jail, and nobody asks to come out.
+    let delays: Vec<_> = (0..4).map(|validator| offence(validator, 0, 6)).collect();
+    world.block(&delays, vec![]);
     let pool = world.has(Purse::Rewards);
     world.wait(2 * EPOCH_MS);
     assert_eq!(world.has(Purse::Rewards), pool);

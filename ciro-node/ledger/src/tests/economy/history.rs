@@ -246,7 +246,7 @@ fn expected_answers() -> BTreeSet<(&'static str, Option<Refusal>)> {
             "delegate",
             &[R::ValidatorUnknown, R::ZeroAmount, R::ValidatorTombstoned, R::InsufficientFunds],
         ),
-        ("undelegate", &[R::ValidatorUnknown, R::ZeroAmount, R::NotDelegated]),
+        ("undelegate", &[R::ValidatorUnknown, R::ZeroAmount, R::NotDelegated, R::BondHeld]),
         (
             "redelegate",
             &[
@@ -255,6 +255,7 @@ fn expected_answers() -> BTreeSet<(&'static str, Option<Refusal>)> {
                 R::ValidatorTombstoned,
                 R::ZeroAmount,
                 R::NotDelegated,
+                R::BondHeld,
             ],
         ),
         ("claim_rewards", &[R::ValidatorUnknown, R::NothingEarned]),

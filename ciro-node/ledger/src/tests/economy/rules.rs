@@ -7,13 +7,14 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::{
     Body, ClaimAirdrop, ClaimGrant, ClaimRewards, Redelegate, RegisterValidator, SetCommission,
 };
-use ciro_protocol::wire::List;
+use ciro_protocol::wire::{List, encode};
 
 use super::super::support::units;
 use super::world::{
     EPOCH_MS, KEYS, PEOPLE, SHARES, WEALTH, WEIGHT, World, delegate, network, offence, register,
     report, undelegate,
 };
+use crate::state::{ECONOMY, View};
 
 fn grant(number: u32) -> Body {
     Body::ClaimGrant(ClaimGrant { grant: GrantId(number) })
@@ -151,6 +152,17 @@ fn validators_register_with_their_own_key_and_bond() {
     // Consensus does not count them: they are not paid.
     world.wait(EPOCH_MS);
     assert_eq!(world.act(4, rewards(4)), Some(Refusal::NothingEarned));
+}
+
+#[test]
+fn whoever_registers_when_numbers_end_is_refused_and_the_chain_goes_on() {
+    let mut world = World::new();
+    let key = ECONOMY.key(&());
+    let mut record = ECONOMY.decode(&key, &world.state.get(&key).unwrap()).unwrap();
+    record.next_validator = u32::MAX;
+    world.state.take([(key, Some(encode(&record)))].into());
+    assert_eq!(world.act(4, registered(4, |_| ())), Some(Refusal::ValidatorsFull));
+    assert_eq!(world.act(8, delegate(1, 5)), None);
 }
 
 #[test]

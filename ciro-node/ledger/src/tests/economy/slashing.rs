@@ -3,11 +3,12 @@
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::ValidatorId;
 use ciro_protocol::refusal::Refusal;
-use ciro_protocol::tx::{Body, ReportOffence};
+use ciro_protocol::tx::{Body, Redelegate, ReportOffence};
 use ciro_protocol::wire::Bytes;
 
+use super::super::support::units;
 use super::world::{
-    WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, report, undelegate,
+    WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, register, report, undelegate,
 };
 
 /// Weights 2, 3, 4 and 7 of 16: the last two are below a third each.
@@ -132,6 +133,43 @@ fn whoever_brings_what_no_block_has_gets_a_bounty() {
     assert_eq!(world.act(9, report(offence(9, 0, 2))), Some(Refusal::ValidatorUnknown));
     let nonsense = Body::ReportOffence(ReportOffence { evidence: Bytes::new(vec![1]).unwrap() });
     assert_eq!(world.act(9, nonsense), Some(Refusal::ValidatorUnknown));
+}
+
+#[test]
+fn an_operator_and_its_accomplice_never_end_richer_by_a_report() {
+    for (rule, delegated) in [(3, 500), (3, 0), (6, 500)] {
+        let mut world = world();
+        if delegated > 0 {
+            assert_eq!(world.act(8, delegate(2, delegated * WEIGHT)), None);
+        }
+        assert_eq!(world.act(9, report(offence(2, 0, rule))), None);
+        let bounty = world.account(9) - WEALTH;
+        let lost = 3 * WEIGHT / if rule == 3 { 20 } else { 1_000 };
+        assert!(bounty < lost, "rule {rule}: {bounty} for a loss of {lost}");
+        let expected = if rule == 3 { lost / 10 } else { 0 };
+        assert_eq!(bounty, expected, "rule {rule}, {delegated} delegated");
+    }
+}
+
+#[test]
+fn the_bond_behind_a_weight_stays_and_loses_whenever_its_validator_forks() {
+    let mut world = world();
+    assert_eq!(world.act(2, undelegate(2, 1)), Some(Refusal::BondHeld));
+    let moved = Redelegate { from: ValidatorId(2), to: ValidatorId(1), amount: units(1) };
+    assert_eq!(world.act(2, Body::Redelegate(moved)), Some(Refusal::BondHeld));
+    assert_eq!(world.act(2, delegate(2, 1_000)), None);
+    assert_eq!(world.act(2, undelegate(2, 1_001)), Some(Refusal::BondHeld));
+    assert_eq!(world.act(2, undelegate(2, 1_000)), None, "what is above it may leave");
+    world.block(&[offence(2, 0, 3)], vec![]);
+    let rest = 3 * WEIGHT * 95 / 100;
+    assert_eq!(world.act(2, undelegate(2, rest)), Some(Refusal::BondHeld), "a convict's, too");
+    world.until_epoch(9);
+    assert_eq!((world.act(2, undelegate(2, 1)), world.stake(2)), (Some(Refusal::BondHeld), rest));
+    // Whoever registered later is not counted by consensus, and leaves as it came.
+    let mut later = World::new();
+    let body = Body::RegisterValidator(Box::new(register(4, WEIGHT)));
+    assert_eq!(later.act(4, body), None);
+    assert_eq!(later.act(4, undelegate(4, WEIGHT)), None);
 }
 
 #[test]

@@ -127,6 +127,28 @@ fn validators_vote_for_those_who_do_not() {
 }
 
 #[test]
+fn a_vote_in_the_block_that_ends_the_vote_is_late() {
+    let mut world = World::new();
+    assert_eq!(world.act(8, spend(9, 5)), None);
+    world.wait(24_999);
+    assert_eq!(world.act(0, vote(0, 0, VoteOption::Yes)), None);
+    world.now += 1;
+    assert_eq!(world.act(1, vote(0, 1, VoteOption::Yes)), Some(Refusal::VotingOver));
+}
+
+#[test]
+fn a_convict_speaks_for_itself_alone() {
+    let mut world = World::new();
+    assert_eq!(world.act(8, delegate(3, 20 * WEIGHT)), None);
+    assert_eq!(world.act(8, spend(15, 77)), None);
+    assert_eq!(world.act(3, vote(0, 3, VoteOption::Yes)), None);
+    assert_eq!(world.act(1, vote(0, 1, VoteOption::No)), None);
+    world.block(&[super::world::offence(3, 0, 3)], vec![]);
+    world.wait(26_000);
+    assert_eq!(status(&world, 0), ProposalStatus::NoQuorum, "six of thirty-five, not all");
+}
+
+#[test]
 fn votes_follow_the_stake_so_that_none_counts_twice() {
     let mut world = World::new();
     assert_eq!(world.act(8, delegate(2, 6 * WEIGHT)), None);

@@ -29,7 +29,7 @@ impl Naive {
             let delay = self.params.penalty.delay_bps;
             for purse in self.answering(offence.validator.0, offence.epoch) {
                 let lost = self.has(purse) * u128::from(delay) / 10_000;
-                self.lose(purse, lost, reporter);
+                self.lose(purse, lost, None);
             }
             return Ok(());
         }
@@ -105,7 +105,17 @@ impl Naive {
     fn lose(&mut self, from: Purse, lost: u128, reporter: Option<Address>) {
         let mut burned = lost;
         if let Some(reporter) = reporter {
-            let bounty = lost * u128::from(self.params.penalty.bounty_bps) / 10_000;
+            let own = match from {
+                Purse::Stake(ValidatorId(number)) => {
+                    let members = &self.validators[&number].members;
+                    let all: BigUint = members.values().map(|it| &it.shares).sum();
+                    let operator = members.get(&self.validators[&number].operator);
+                    let held = operator.map_or(BigUint::ZERO, |it| it.shares.clone());
+                    if all == BigUint::ZERO { 0 } else { small(&(held * lost / all)) }
+                }
+                _ => 0,
+            };
+            let bounty = own * u128::from(self.params.penalty.bounty_bps) / 10_000;
             self.give(from, Purse::Account(reporter), bounty).unwrap();
             burned -= bounty;
         }

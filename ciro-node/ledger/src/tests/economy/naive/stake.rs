@@ -7,6 +7,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::RegisterValidator;
 use num_bigint::BigUint;
 
+use super::super::world::WEIGHT;
 use super::{Alarm, Departure, Done, Member, Naive, Validator, big, small};
 
 impl Member {
@@ -37,7 +38,7 @@ impl Naive {
         if all == BigUint::ZERO { 0 } else { small(&(shares * self.stake(validator) / all)) }
     }
 
-    fn shares_of(&self, validator: u32, by: Address) -> BigUint {
+    pub(super) fn shares_of(&self, validator: u32, by: Address) -> BigUint {
         let member = self.validators[&validator].members.get(&by);
         member.map_or(BigUint::ZERO, |it| it.shares.clone())
     }
@@ -164,7 +165,14 @@ impl Naive {
         }
         let exact = big(amount) * self.all_shares(number);
         let stake = big(self.stake(number));
-        let sold = if worth == amount { held } else { (exact + &stake - 1_u32) / stake };
+        let sold = if worth == amount { held.clone() } else { (exact + &stake - 1_u32) / stake };
+        // Weight in consensus has a bond of its operator behind it.
+        let weight = self.spec.validators.iter().find(|it| it.id == number && it.key == by);
+        if let Some(weight) = weight
+            && held < &sold + big(WEIGHT) * weight.stake
+        {
+            return Err(Refusal::BondHeld);
+        }
         let validator = self.validators.get_mut(&number).unwrap();
         let level = validator.lost;
         let member = validator.members.get_mut(&by).unwrap();

@@ -42,7 +42,9 @@ impl Naive {
         let shares = validator.members.get(&by).is_some_and(|it| it.shares > BigUint::ZERO);
         let number = body.proposal.0 as usize;
         let proposal = self.proposals.get_mut(number).ok_or(Refusal::ProposalUnknown)?;
-        if proposal.status != ProposalStatus::Voting {
+        let ends = Alarm::VoteEnds(number);
+        let lasts = self.timers.iter().any(|(at, _, it)| *it == ends && *at > self.now);
+        if proposal.status != ProposalStatus::Voting || !lasts {
             return Err(Refusal::VotingOver);
         }
         if !shares {
@@ -68,7 +70,10 @@ impl Naive {
                 rest -= worth;
             }
             if let Some(choice) = given.get(&(*id, validator.operator)) {
-                votes[*choice as usize] += rest;
+                let own = self.worth(*id, &self.shares_of(*id, validator.operator));
+                let bonded = own >= self.params.stake.self_bond_min.units();
+                let silent = if bonded && !validator.dead { 0 } else { rest.saturating_sub(own) };
+                votes[*choice as usize] += rest - silent;
             }
         }
         let governance = self.params.governance;
