@@ -166,7 +166,8 @@ mod tests {
             .flat_map(|output| base(elements(output.commitment().unwrap()).unwrap()))
             .collect();
         assert_eq!(outputs, committed);
-        assert_eq!(committed.len(), 2);
+        // Of two inferences, each with two outputs.
+        assert_eq!(committed.len(), 4);
         let felts = Stated::of(&key, &statement).unwrap().into_felts();
         assert_eq!(felts, [vec![context], inputs, outputs].concat());
     }
