@@ -148,10 +148,10 @@ mod tests {
 
     #[test]
     fn proofs_that_do_not_fit_say_what_would_help() {
-        let (key, statement, proof) = proven(Preset::Proven, 16);
+        let (key, statement, proof) = proven(Preset::Proven, 64);
         let error = proof.to_felts(&key, &statement).unwrap_err();
         let FeltsError::TooLong { felts, help } = error else { panic!("{error}") };
         assert!(felts > PROOF_FELTS_MAX);
-        assert_eq!(help, "use the preset `chain`; prove fewer than 16 inferences at once");
+        assert_eq!(help, "use the preset `chain`; prove fewer than 64 inferences at once");
     }
 }

@@ -27,7 +27,7 @@ fn io(log_size: u32) -> AnyChip {
 
 /// Two tables, a short one and one as tall as the public values, with the same entries in their
 /// first rows; so often is entry 3 of each counted.
-fn tables(secrecy: Secrecy, log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
+pub(super) fn tables(secrecy: Secrecy, log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
     let [_, tall] = heights(secrecy);
     let chips = vec![table(log_sizes[0]), table(log_sizes[1]), io(tall)];
     let entries = |log_size: u32| {
@@ -44,7 +44,7 @@ fn tables(secrecy: Secrecy, log_sizes: [u32; 2], counts: [i32; 2]) -> Lab {
 }
 
 /// The running sum's four columns.
-fn running<'a>(balance: &Balance, columns: &'a mut [Column]) -> &'a mut [Column] {
+pub(super) fn running<'a>(balance: &Balance, columns: &'a mut [Column]) -> &'a mut [Column] {
     let at = balance.sum(Kind::Wiring).unwrap().column;
     &mut columns[at..at + 4]
 }
@@ -178,7 +178,7 @@ fn copies_of_a_short_chip_count_as_one() {
 
 /// A product of 3 and 5 in the last row of a contraction, and a result in the last row of an
 /// accumulation of another height.
-fn product(secrecy: Secrecy, log_sizes: [u32; 2], result: i32) -> Lab {
+pub(super) fn product(secrecy: Secrecy, log_sizes: [u32; 2], result: i32) -> Lab {
     let [short, _] = heights(secrecy);
     let [contract, accumulate] = log_sizes;
     let last = |log_size: u32, value| only(log_size, (1 << log_size) - 1, value);

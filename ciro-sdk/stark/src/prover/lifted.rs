@@ -14,7 +14,7 @@ use crate::secrecy::Secrecy;
 use crate::verify::VerificationError;
 
 /// A short table with so many counts in all rows of the tall chip, the public values.
-fn lab(secrecy: Secrecy, counts: &[(usize, i32)]) -> Lab {
+pub(super) fn lab(secrecy: Secrecy, counts: &[(usize, i32)]) -> Lab {
     let [short, tall] = heights(secrecy);
     let table =
         |log_size| AnyChip::Table(TableChip { log_size, lanes: 1, kind: TableKind::Functions });

@@ -23,6 +23,8 @@ mod cheats;
 #[cfg(test)]
 mod commitments;
 #[cfg(test)]
+mod false_proofs;
+#[cfg(test)]
 mod hides;
 #[cfg(test)]
 mod lab;

@@ -92,11 +92,17 @@ impl Case {
         self.prover.layout().chips.iter().position(|placed| find(&placed.chip)).unwrap()
     }
 
+    /// A proof of the witness as it stands, with its key and statement.
+    pub(super) fn proof(&self) -> (ModelKey, Statement, Proof) {
+        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        (self.prover.key().clone(), self.statement.clone(), proof)
+    }
+
     /// What a verifier says of a proof of the witness as it stands.
     pub(super) fn verdict(&self) -> Result<(), VerificationError> {
-        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        let (key, statement, proof) = self.proof();
         let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
-        verify(self.prover.key(), &self.statement, &proof, &policy)
+        verify(&key, &statement, &proof, &policy)
     }
 }
 

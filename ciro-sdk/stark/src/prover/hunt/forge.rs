@@ -12,8 +12,10 @@ use super::record::{lookups, rebalance};
 use crate::air::Relation;
 use crate::commitment::{SALT_BYTES, Salt};
 use crate::field::embed;
+use crate::key::ModelKey;
 use crate::layout::Address;
 use crate::preset::Preset;
+use crate::proof::Proof;
 use crate::prover::check::faults;
 use crate::prover::{Plan, TensorProver};
 use crate::rows::Column;
@@ -173,11 +175,17 @@ impl Forge {
         faults(&self.prover.layout().chips, &self.witness, &self.statement)
     }
 
+    /// A proof of the trace as it stands, with its key and statement.
+    pub(super) fn proof(&self) -> (ModelKey, Statement, Proof) {
+        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        (self.prover.key().clone(), self.statement.clone(), proof)
+    }
+
     /// What a verifier says of a proof of the trace as it stands.
     pub(super) fn verdict(&self) -> Result<(), VerificationError> {
-        let proof = self.prover.prove_unchecked(&self.statement, &self.witness);
+        let (key, statement, proof) = self.proof();
         let policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
-        verify(self.prover.key(), &self.statement, &proof, &policy)
+        verify(&key, &statement, &proof, &policy)
     }
 
     /// Whether the statement is false: about an output, or about a committed input, which the

@@ -25,7 +25,7 @@ mod sketch;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ciro_model::integer::{Encoding, NodeId, Op, Visibilities, Visibility};
+use ciro_model::integer::{Encoding, NodeId, Op, Statement, Visibilities, Visibility};
 use ciro_model::{IntegerModel, Interface, Interval};
 
 use self::forge::{Forge, Lie};
@@ -33,7 +33,9 @@ pub(super) use self::record::rebalance;
 use super::tests::models::{Stream, all, inputs};
 use crate::air::Chip as _;
 use crate::chips::defects::Defect;
+use crate::key::ModelKey;
 use crate::preset::Preset;
+use crate::proof::Proof;
 
 /// How many models are looked at, all tests together.
 const MODELS: u64 = 2_000;
@@ -119,6 +121,26 @@ fn hunt(seed: u64, lies: usize, found: &mut Found) {
             found.forgeries.push(format!("model {seed}: {lie:?}"));
         }
     }
+}
+
+/// Proofs of `count` lies about models at the bounds, each consistent but for what it breaks, with
+/// the seed of its model. The models are such as the verifier in `contracts/` takes.
+pub(super) fn false_proofs(count: usize) -> Vec<(u64, (ModelKey, Statement, Proof))> {
+    let forged = (0..).filter_map(|seed: u64| {
+        let model = bounds::model(seed);
+        if Interface::of(&model).first_with_several_views().is_some() {
+            return None;
+        }
+        let mut random = Stream::new(seed ^ 0xfa_15e);
+        let samples = vec![bounds::inputs(&model, &mut random)];
+        let visibilities = visibilities(&model, &mut random);
+        let honest = Forge::showing(Preset::FastTest, &model, samples, visibilities).ok()?;
+        let mut forged = honest.lying(&random_lies(&honest, &mut random)?)?;
+        forged.settle();
+        forged.rebalance();
+        forged.lies().then(|| (seed, forged.proof()))
+    });
+    forged.take(count).collect()
 }
 
 /// How proofs of a model show its inputs and outputs: some tensors are committed in every third
