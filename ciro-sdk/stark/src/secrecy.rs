@@ -70,11 +70,11 @@ impl Secrecy {
         if self.hides() { columns } else { 0 }
     }
 
-    /// For each tree, columns that are never opened out of domain: with what else is masked they
-    /// make 248 random bits in every leaf, so that no leaf can be guessed.
+    /// For each tree, columns that are never opened out of domain, so that no leaf can be guessed.
     ///
-    /// Tree 2 has the running sum in every leaf, four masked coordinates; the last tree has more.
-    /// Tree 0 is public.
+    /// Those of tree 1 are 248 random bits in every leaf by themselves. Tree 2 counts on the four
+    /// masked coordinates of the running sum for half of them, which other values tie in rare
+    /// keys. The last tree has 12 elements that nothing else ties. Tree 0 is public.
     pub(crate) fn salts(self) -> [usize; TREES] {
         match self {
             Self::Plain => [0; TREES],

@@ -369,7 +369,8 @@ impl TensorProver {
         entropy: Option<&Entropy>,
     ) -> Result<Proof, StarkProveError> {
         // A batching challenge that does not do has a chance of 2^-62. stwo's transforms may leave
-        // 0 as the modulus, which no verifier reads: with random columns, once in 10^5 proofs.
+        // 0 as the modulus, which no verifier reads. That depends on how the 0 came about, not on
+        // its value alone: the simulation does not cover this choice (`docs/privacy.md`).
         const ATTEMPTS: u32 = 8;
         for attempt in 0..ATTEMPTS {
             let masks = self.masks(entropy, attempt);
