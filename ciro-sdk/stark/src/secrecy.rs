@@ -72,13 +72,13 @@ impl Secrecy {
 
     /// For each tree, columns that are never opened out of domain, so that no leaf can be guessed.
     ///
-    /// Those of tree 1 are 248 random bits in every leaf by themselves. Tree 2 counts on the four
-    /// masked coordinates of the running sum for half of them, which other values tie in rare
-    /// keys. The last tree has 12 elements that nothing else ties. Tree 0 is public.
+    /// Those of trees 1 and 2 are 248 random bits in every leaf by themselves: masked columns may
+    /// be tied by other values. The last tree has 12 elements that nothing else ties. Tree 0 is
+    /// public.
     pub(crate) fn salts(self) -> [usize; TREES] {
         match self {
             Self::Plain => [0; TREES],
-            Self::Hiding => [0, 8, 4, 0],
+            Self::Hiding => [0, 8, 8, 0],
         }
     }
 }

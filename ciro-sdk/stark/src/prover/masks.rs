@@ -323,11 +323,39 @@ mod tests {
         });
         let values: Vec<_> = values.collect();
         let sum = values.iter().rev().fold(SecureField::zero(), |sum, &value| sum * v + value);
-        let random = pieces.iter().map(|piece| {
-            let (_, high) = SimdBackend::split_at_mid(piece.clone());
-            high.coeffs.to_cpu().iter().filter(|value| !value.is_zero()).count()
-        });
-        (sum == whole, random.collect())
+        (sum == whole, pieces.iter().map(random_above).collect())
+    }
+
+    /// Random coefficients in the upper half of a polynomial.
+    fn random_above(polynomial: &Coefficients) -> usize {
+        let (_, high) = SimdBackend::split_at_mid(polynomial.clone());
+        high.coeffs.to_cpu().iter().filter(|value| !value.is_zero()).count()
+    }
+
+    #[test]
+    fn every_column_has_a_whole_mask_of_its_own() {
+        let zeros = || CircleCoefficients::new([BaseField::zero(); 1 << 7].into_iter().collect());
+        let mut seen = BTreeSet::new();
+        for tree in [1, 2] {
+            for column in masks(22).columns(tree, (0..3).map(|_| zeros()).collect()) {
+                assert_eq!(random_above(&column), 22);
+                seen.insert(column.coeffs.to_cpu().iter().map(|it| it.0).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(seen.len(), 6);
+    }
+
+    #[test]
+    fn every_mask_of_fri_and_every_salt_is_random_from_end_to_end() {
+        let masks = masks(22);
+        let mut seen = BTreeSet::new();
+        for column in [masks.batch(8), masks.salts(1, 8), masks.salts(2, 8)].concat() {
+            let values: Vec<u32> = column.coeffs.to_cpu().iter().map(|it| it.0).collect();
+            assert_eq!(values.iter().filter(|&&value| value != 0).count(), 1 << 8);
+            seen.insert(values);
+        }
+        let salts: usize = Secrecy::Hiding.salts().iter().sum();
+        assert_eq!(seen.len(), SECURE_EXTENSION_DEGREE + salts);
     }
 
     #[test]
