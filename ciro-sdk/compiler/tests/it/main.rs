@@ -7,7 +7,6 @@
 )]
 
 mod altered;
-mod columns;
 mod conformance;
 mod describe;
 mod effect;

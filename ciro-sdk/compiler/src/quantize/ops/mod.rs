@@ -1,11 +1,9 @@
 //! One file for each family of float operators; this is the registry.
 
 mod binary;
-pub(super) mod columns;
 mod compare;
 mod conv;
 mod divide;
-pub(super) mod features;
 mod gather;
 pub(super) mod input;
 mod log_sum;
@@ -18,7 +16,7 @@ mod select;
 mod softmax;
 mod table;
 pub(super) mod threshold;
-mod tree_ensemble;
+pub(super) mod tree_ensemble;
 mod unary;
 mod whole;
 
