@@ -24,9 +24,9 @@ pub enum Preset {
     Proven,
     /// For tests alone: a default verifier refuses it.
     FastTest,
-    /// 100 conjectured bits, for the verifier on Starknet, which pays by the felt: blow-up 64, or 32
-    /// for more than 2^15 rows, and 26 bits of grinding before the queries. The prover takes four
-    /// times the memory of [`Self::Compact`].
+    /// 100 conjectured bits, for the verifier on Starknet, which pays by the felt: blow-up 64, or
+    /// 32 for more than 2^15 rows, and 26 bits of grinding before the queries. The prover takes
+    /// four times the memory of [`Self::Compact`].
     Chain,
 }
 

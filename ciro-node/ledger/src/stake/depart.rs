@@ -91,8 +91,9 @@ impl Ledger<'_> {
     }
 
     /// Returns the shares of its operator that stand behind a validator's weight in consensus:
-    /// those of the bond of the genesis, whatever slashes have left of what they are worth. Consensus
-    /// counts the weight as long as the chain lives, so that a fault must always cost something.
+    /// those of the bond of the genesis, whatever slashes have left of what they are worth.
+    /// Consensus counts the weight as long as the chain lives, so that a fault must always cost
+    /// something.
     fn bonded(&self, validator: ValidatorId) -> Result<u128, StateError> {
         let Some(member) = self.state.get(VALIDATORS, &validator.0)? else { return Ok(0) };
         if Rule::BondLeaves.chosen() {
