@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ciro_model::IntegerModel;
 use ciro_model::integer::{Context, Statement};
+use ciro_model::{IntegerModel, Tensor};
 use num_traits::Zero;
 use stwo::core::channel::{Channel as _, MerkleChannel as _};
 use stwo::core::circle::CirclePoint;
@@ -235,7 +235,16 @@ fn golden_hiding_proofs_verify_and_are_still_made() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     for name in ["dense", "mlp", "forest"] {
         let (prover, statement, proof) = proven(&golden(name), Preset::FastTest);
-        let files = [("key", prover.key().to_bytes()), ("proof", proof.to_bytes())];
+        let claims = statement.claims.iter().map(|claim| {
+            let outputs = claim.public_outputs().cloned().collect();
+            [claim.input.public().unwrap().to_vec(), outputs]
+        });
+        let stated: Vec<[Vec<Tensor<i32>>; 2]> = claims.collect();
+        let files = [
+            ("key", prover.key().to_bytes()),
+            ("proof", proof.to_bytes()),
+            ("statement", postcard::to_allocvec(&stated).unwrap()),
+        ];
         let read = files.map(|(kind, bytes)| {
             let path = folder.join(format!("{name}_hiding_v3.{kind}"));
             if std::env::var_os("CIRO_BLESS").is_some() {
