@@ -45,6 +45,7 @@ DIRECTIVE = re.compile(r"<!-- (needs|not run|cleanup): (.*?) -->")
 ELSEWHERE = {
     "docs/browser.md": "the step `wasm` builds the modules and the page, and tests them",
     "docs/consensus.md": "longer runs of the simulator, whose short ones are tests of `ciro-sim`",
+    "docs/models.md": "models with columns of text are tested by `ciro-sdk/tests/it/text.rs`; the page has no model of its own",
     "docs/kafka.md": "the step `kafka` has the brokers that they need",
 }
 
