@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use borsh::BorshDeserialize as _;
-use ciro_ledger::state::{PURSES, TOTALS, Writes};
+use ciro_ledger::state::{PURSES, PlainState, TOTALS};
 use ciro_ledger::{Block, Holding, View, execute, genesis, holding};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::batch::{Batch, TXS_MAX};
@@ -24,37 +24,11 @@ use crate::run::settle;
 pub struct World {
     spec: ChainSpec,
     chain: Chain,
-    state: Plain,
+    state: PlainState,
     height: u64,
     now: u64,
     salt: u128,
     signature: Signature,
-}
-
-/// A state without a tree over it.
-#[derive(Debug, Default)]
-struct Plain(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Plain {
-    fn take(&mut self, writes: Writes) {
-        for (key, value) in writes {
-            match value {
-                Some(value) => self.0.insert(key, value),
-                None => self.0.remove(&key),
-            };
-        }
-    }
-}
-
-impl View for Plain {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).cloned()
-    }
-
-    fn range(&self, from: &[u8], to: &[u8], max: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let found = self.0.range(from.to_vec()..to.to_vec()).take(max);
-        found.map(|(key, value)| (key.clone(), value.clone())).collect()
-    }
 }
 
 impl World {
@@ -66,8 +40,8 @@ impl World {
     pub fn new(spec: ChainSpec) -> Result<Self> {
         let (begun, writes) = genesis(spec.clone())?;
         let chain = begun.chain()?;
-        let mut state = Plain::default();
-        state.take(writes);
+        let mut state = PlainState::default();
+        state.apply(&writes);
         // Execution looks at no signature: that is validity's, before the vote.
         let signature = Signature::try_from_slice(&[0; 64])?;
         Ok(Self { spec, chain, state, height: 0, now: GENESIS_MS, salt: 0, signature })
@@ -112,7 +86,7 @@ impl World {
         }
         let block = Block { height: self.height, batches: &batches, punish: &[] };
         let outcome = execute(&self.spec, &self.state, &block)?;
-        self.state.take(outcome.writes);
+        self.state.apply(&outcome.writes);
         let total = self.totals()?.values().map(|amount| amount.units()).sum::<u128>();
         if total != Amount::SUPPLY.units() {
             bail!("day {}: all purses hold {total} units, not the supply", self.height);

@@ -86,7 +86,7 @@ pub fn check_invariants(view: &dyn View) -> Result<(), Broken> {
 }
 
 /// Returns all entries of a table.
-fn all<K, V>(view: &dyn View, table: Table<K, V>) -> Result<BTreeMap<K, V>, StateError>
+pub(crate) fn all<K, V>(view: &dyn View, table: Table<K, V>) -> Result<BTreeMap<K, V>, StateError>
 where
     K: BorshSerialize + BorshDeserialize + Ord,
     V: BorshSerialize + BorshDeserialize,

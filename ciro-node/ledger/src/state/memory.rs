@@ -1,18 +1,17 @@
 //! A state in memory, for simulations and tests.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use ciro_protocol::light::{StateProof, TreeRoot};
 use jmt::KeyHash;
 use jmt::storage::{LeafNode, Node, NodeKey, TreeReader};
 
-use super::{StateError, View, Writes, tree};
+use super::{PlainState, StateError, View, Writes, tree};
 
 /// All keys and values with the tree over them, after each block.
 #[derive(Debug, Default)]
 pub struct MemoryState {
-    values: BTreeMap<Vec<u8>, Vec<u8>>,
+    values: PlainState,
     nodes: BTreeMap<NodeKey, Node>,
     /// Values by hashed key and version, as the tree asks for them.
     history: BTreeMap<(KeyHash, u64), Option<Vec<u8>>>,
@@ -32,12 +31,7 @@ impl MemoryState {
         for ((version, key), value) in update.node_batch.values() {
             self.history.insert((*key, *version), value.clone());
         }
-        for (key, value) in writes {
-            match value {
-                Some(value) => self.values.insert(key.clone(), value.clone()),
-                None => self.values.remove(key),
-            };
-        }
+        self.values.apply(writes);
         self.version = Some(version);
         Ok(root)
     }
@@ -55,13 +49,11 @@ impl MemoryState {
 
 impl View for MemoryState {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.values.get(key).cloned()
+        self.values.get(key)
     }
 
     fn range(&self, from: &[u8], to: &[u8], max: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let within = (Bound::Included(from), Bound::Excluded(to));
-        let found = self.values.range::<[u8], _>(within).take(max);
-        found.map(|(key, value)| (key.clone(), value.clone())).collect()
+        self.values.range(from, to, max)
     }
 }
 

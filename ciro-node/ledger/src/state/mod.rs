@@ -3,6 +3,7 @@
 mod economy;
 mod memory;
 mod overlay;
+mod plain;
 mod record;
 mod table;
 pub mod tree;
@@ -15,6 +16,7 @@ pub use economy::{
 };
 pub use memory::MemoryState;
 pub(crate) use overlay::Overlay;
+pub use plain::PlainState;
 pub use record::{
     ChainRecord, Day, Held, JobRecord, ModelRecord, Phase, ProviderRecord, SeenKey, Timer,
     TimerKey, TimerKind, ValidatorRecord,

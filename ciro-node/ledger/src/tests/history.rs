@@ -12,11 +12,10 @@ use ciro_protocol::tx::SignedTx;
 use super::naive::{Job, Naive, Status};
 use super::play::{Dice, Play, nonzero};
 use super::support::{GENESIS_MS, batch, spec};
+use crate::invariant::all;
 use crate::job::State;
 use crate::mutation::Mutation;
-use crate::state::{
-    ENDED, JOBS, MemoryState, PROVIDERS, PURSES, Phase, SPEC, StateError, Table, View,
-};
+use crate::state::{ENDED, JOBS, MemoryState, PROVIDERS, PURSES, Phase, SPEC, StateError};
 use crate::{Block, check_invariants, execute, genesis};
 
 /// Blocks of one history.
@@ -67,16 +66,6 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
         check_invariants(&state).map_err(|broken| format!("block {height}: {broken}"))?;
     }
     Ok(())
-}
-
-fn all<K, V>(state: &MemoryState, table: Table<K, V>) -> Result<BTreeMap<K, V>, StateError>
-where
-    K: borsh::BorshSerialize + borsh::BorshDeserialize + Ord,
-    V: borsh::BorshSerialize + borsh::BorshDeserialize,
-{
-    let entries = state.range(&[table.prefix], &[table.prefix + 1], usize::MAX);
-    let entries = entries.iter();
-    entries.map(|(key, value)| Ok((table.name_of(key)?, table.decode(key, value)?))).collect()
 }
 
 /// Compares money, jobs and providers.

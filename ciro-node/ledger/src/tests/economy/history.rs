@@ -15,9 +15,10 @@ use super::super::play::Dice;
 use super::super::support::{GENESIS_MS, chain};
 use super::naive::Naive;
 use super::play::Play;
-use super::world::{PEOPLE, Plain, network, unsigned};
+use super::world::{PEOPLE, network, unsigned};
+use crate::invariant::all;
 use crate::mutation::Rule;
-use crate::state::{PARAMS, POOLS, PROPOSALS, PURSES, StateError, Table, View};
+use crate::state::{PARAMS, POOLS, PROPOSALS, PURSES, PlainState, StateError};
 use crate::{Block, check_invariants, execute, genesis, holding};
 
 /// Blocks of one history.
@@ -40,8 +41,8 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
     let mut dice = Dice::new(seed ^ 0x65_636f_6e6f_6d79);
     let spec = network();
     let (_, writes) = genesis(spec.clone()).unwrap();
-    let mut state = Plain::default();
-    state.take(writes);
+    let mut state = PlainState::default();
+    state.apply(&writes);
     let mut naive = Naive::new(&spec);
     let (mut salt, mut time) = (0, GENESIS_MS);
     // Some validators are often away for a while.
@@ -70,7 +71,7 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
         let batches = batches(height, &times, txs);
         let outcome = execute(&spec, &state, &Block { height, batches: &batches, punish: &punish });
         let outcome = outcome.map_err(|error| format!("block {height}: {error}"))?;
-        state.take(outcome.writes);
+        state.apply(&outcome.writes);
         let sent = batches.last().unwrap().txs.iter();
         for ((receipt, refused), tx) in outcome.receipts.iter().zip(&expected).zip(sent) {
             let kind = tx.body.body.kind();
@@ -119,18 +120,8 @@ fn batches(height: u64, times: &[(u32, u64)], txs: Vec<SignedTx>) -> Vec<Batch> 
     batches
 }
 
-fn all<K, V>(state: &Plain, table: Table<K, V>) -> Result<BTreeMap<K, V>, StateError>
-where
-    K: borsh::BorshSerialize + borsh::BorshDeserialize + Ord,
-    V: borsh::BorshSerialize + borsh::BorshDeserialize,
-{
-    let entries = state.range(&[table.prefix], &[table.prefix + 1], usize::MAX);
-    let entries = entries.iter();
-    entries.map(|(key, value)| Ok((table.name_of(key)?, table.decode(key, value)?))).collect()
-}
-
 /// Compares all money, and where validators and proposals stand.
-fn compare(state: &Plain, naive: &Naive) -> Result<(), String> {
+fn compare(state: &PlainState, naive: &Naive) -> Result<(), String> {
     let damaged = |error: StateError| error.to_string();
     let purses = all(state, PURSES).map_err(damaged)?;
     let purses: BTreeMap<Purse, u128> =

@@ -160,7 +160,7 @@ fn whoever_registers_when_numbers_end_is_refused_and_the_chain_goes_on() {
     let key = ECONOMY.key(&());
     let mut record = ECONOMY.decode(&key, &world.state.get(&key).unwrap()).unwrap();
     record.next_validator = u32::MAX;
-    world.state.take([(key, Some(encode(&record)))].into());
+    world.state.apply(&[(key, Some(encode(&record)))].into());
     assert_eq!(world.act(4, registered(4, |_| ())), Some(Refusal::ValidatorsFull));
     assert_eq!(world.act(8, delegate(1, 5)), None);
 }

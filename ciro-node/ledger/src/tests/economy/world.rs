@@ -1,6 +1,5 @@
 //! A small network with an economy.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use ciro_consensus::crypto::Signature as RawSignature;
@@ -25,7 +24,7 @@ use ciro_protocol::tx::{
 use ciro_protocol::wire::{Bytes, List};
 
 use super::super::support::{GENESIS_MS, chain, spec, units};
-use crate::state::{PURSES, View, Writes};
+use crate::state::{PURSES, PlainState, View as _};
 use crate::{Block, check_invariants, execute, genesis};
 
 /// One unit of weight in consensus.
@@ -143,36 +142,10 @@ pub(super) fn network() -> ChainSpec {
     spec
 }
 
-/// A state without a tree over it.
-#[derive(Debug, Default)]
-pub(super) struct Plain(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Plain {
-    pub(super) fn take(&mut self, writes: Writes) {
-        for (key, value) in writes {
-            match value {
-                Some(value) => self.0.insert(key, value),
-                None => self.0.remove(&key),
-            };
-        }
-    }
-}
-
-impl View for Plain {
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).cloned()
-    }
-
-    fn range(&self, from: &[u8], to: &[u8], max: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let found = self.0.range(from.to_vec()..to.to_vec()).take(max);
-        found.map(|(key, value)| (key.clone(), value.clone())).collect()
-    }
-}
-
 /// A network whose every state keeps the invariants.
 pub(super) struct World {
     pub(super) spec: ChainSpec,
-    pub(super) state: Plain,
+    pub(super) state: PlainState,
     pub(super) height: u64,
     pub(super) now: u64,
     salt: u64,
@@ -186,8 +159,8 @@ impl World {
     pub(super) fn of(spec: ChainSpec) -> Self {
         assert_eq!(spec.check(), Ok(()));
         let (_, writes) = genesis(spec.clone()).unwrap();
-        let mut state = Plain::default();
-        state.take(writes);
+        let mut state = PlainState::default();
+        state.apply(&writes);
         let mut world = Self { spec, state, height: 0, now: GENESIS_MS, salt: 0 };
         world.block(&[], vec![]);
         world
@@ -229,7 +202,7 @@ impl World {
         batches.push(batch(txs, 99));
         let block = Block { height: self.height, batches: &batches, punish };
         let outcome = execute(&self.spec, &self.state, &block).unwrap();
-        self.state.take(outcome.writes);
+        self.state.apply(&outcome.writes);
         assert_eq!(check_invariants(&self.state), Ok(()));
         outcome.receipts
     }
