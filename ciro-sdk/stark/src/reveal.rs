@@ -42,25 +42,34 @@ struct Seen {
 /// One equation: coefficients of the unknown rows, and what they come to.
 type Equation = (Vec<BaseField>, BaseField);
 
+/// Out of which point and at which positions a proof is opened: a replay of the transcript.
+pub(crate) fn places(
+    key: &ModelKey,
+    statement: &Statement,
+    proof: &Proof,
+) -> (CirclePoint<SecureField>, Vec<usize>) {
+    let shape = ProofShape::of(key);
+    let config = shape.parameters.pcs_config(shape.log_degree);
+    let roots = &proof.stark.0.commitments;
+    let mut channel = Transcript::checking(proof.nonces.clone());
+    open_transcript(&mut channel, key, statement);
+    config.mix_into(&mut channel);
+    Trees::mix_root(&mut channel, roots[0]);
+    Trees::mix_root(&mut channel, roots[1]);
+    channel.ask_for_work(shape.parameters.challenge_pow_bits);
+    Challenges::draw(&mut channel);
+    Trees::mix_root(&mut channel, roots[2]);
+    channel.ask_for_work(shape.parameters.round_pow_bits);
+    channel.draw_secure_felt();
+    Trees::mix_root(&mut channel, roots[3]);
+    let point = CirclePoint::get_random_point(&mut channel);
+    let positions = query_positions(&shape, proof, &config, channel).unwrap();
+    (point, positions)
+}
+
 impl Seen {
-    /// Replays the transcript.
     fn of(key: ModelKey, statement: &Statement, proof: Proof) -> Self {
-        let shape = ProofShape::of(&key);
-        let config = shape.parameters.pcs_config(shape.log_degree);
-        let roots = &proof.stark.0.commitments;
-        let mut channel = Transcript::checking(proof.nonces.clone());
-        open_transcript(&mut channel, &key, statement);
-        config.mix_into(&mut channel);
-        Trees::mix_root(&mut channel, roots[0]);
-        Trees::mix_root(&mut channel, roots[1]);
-        channel.ask_for_work(shape.parameters.challenge_pow_bits);
-        Challenges::draw(&mut channel);
-        Trees::mix_root(&mut channel, roots[2]);
-        channel.ask_for_work(shape.parameters.round_pow_bits);
-        channel.draw_secure_felt();
-        Trees::mix_root(&mut channel, roots[3]);
-        let point = CirclePoint::get_random_point(&mut channel);
-        let positions = query_positions(&shape, &proof, &config, channel).unwrap();
+        let (point, positions) = places(&key, statement, &proof);
         Self { key, proof, point, positions }
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use ciro_model::integer::{Context, Statement};
 use ciro_model::{IntegerModel, Tensor};
 use num_traits::Zero;
-use stwo::core::channel::{Channel as _, MerkleChannel as _};
 use stwo::core::circle::CirclePoint;
 use stwo::core::fields::m31::BaseField;
 use stwo::core::fields::qm31::{SECURE_EXTENSION_DEGREE, SecureField};
@@ -16,14 +15,12 @@ use stwo::core::utils::bit_reverse_index;
 
 use super::TensorProver;
 use super::tests::{hiding, models};
-use crate::air::Challenges;
 use crate::chips::defects::Defect;
 use crate::key::ModelKey;
 use crate::preset::Preset;
 use crate::proof::Proof;
 use crate::proof_shape::{ProofShape, TREES};
-use crate::transcript::{Transcript, Trees, open_transcript};
-use crate::verify::openings::query_positions;
+use crate::reveal::places;
 use crate::verify::{Policy, verify};
 
 const TEST: Policy = Policy { min_security_bits: 0, min_proven_bits: 0 };
@@ -37,31 +34,6 @@ fn proven(model: &Arc<IntegerModel>, preset: Preset) -> (TensorProver, Statement
 fn seeded(prover: &TensorProver, seed: [u8; 32]) -> (Statement, Proof) {
     let inputs = [models::inputs(prover.model(), 7)];
     prover.prove_seeded((&inputs, Context::NONE), &[], &seed).unwrap()
-}
-
-/// Out of which point and at which positions a proof is opened.
-fn places(
-    key: &ModelKey,
-    statement: &Statement,
-    proof: &Proof,
-) -> (CirclePoint<SecureField>, Vec<usize>) {
-    let shape = ProofShape::of(key);
-    let config = shape.parameters.pcs_config(shape.log_degree);
-    let roots = &proof.stark.0.commitments;
-    let mut channel = Transcript::checking(proof.nonces.clone());
-    open_transcript(&mut channel, key, statement);
-    config.mix_into(&mut channel);
-    Trees::mix_root(&mut channel, roots[0]);
-    Trees::mix_root(&mut channel, roots[1]);
-    channel.ask_for_work(shape.parameters.challenge_pow_bits);
-    Challenges::draw(&mut channel);
-    Trees::mix_root(&mut channel, roots[2]);
-    channel.ask_for_work(shape.parameters.round_pow_bits);
-    channel.draw_secure_felt();
-    Trees::mix_root(&mut channel, roots[3]);
-    let point = CirclePoint::get_random_point(&mut channel);
-    let positions = query_positions(&shape, proof, &config, channel).unwrap();
-    (point, positions)
 }
 
 /// The values at a point of what a mask is a sum of: the vanishing polynomial of the rows times
