@@ -28,7 +28,6 @@ const HOUR: u64 = 3_600_000;
 #[must_use]
 pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
     let micro = |count: u128| Amount::from_units(count * 10_u128.pow(12)).unwrap_or_default();
-    let ciro = |count: u64| Amount::CIRO.checked_mul(count).unwrap_or(Amount::SUPPLY);
     let routes = [Route::Tensor, Route::Cairo].into_iter().filter(|it| Verifier::verifies(*it));
     let validators = (0_u32..).zip(validators.iter().take(256));
     let validators = validators.map(|(id, key)| GenesisValidator { id, key: *key, stake: 1 });
@@ -78,15 +77,15 @@ pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
             reporter_bps: 500,
         },
         providers: ProviderSpec {
-            bond_min: ciro(100),
+            bond_min: Amount::ciro(100),
             capacity_max: 1_024,
             strikes_max: 3,
             strike_window_ms: 24 * HOUR,
         },
         faucet: Some(FaucetSpec {
-            per_account: ciro(1_000),
-            per_day: ciro(1_000_000),
-            total: ciro(10_000_000),
+            per_account: Amount::ciro(1_000),
+            per_day: Amount::ciro(1_000_000),
+            total: Amount::ciro(10_000_000),
         }),
         validators: List::new(validators.collect()).unwrap_or_default(),
         accounts: List::default(),
@@ -100,16 +99,9 @@ pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
 /// Its validators need a weight of a billion for each CIRO of their own stake.
 #[must_use]
 pub fn economy(genesis_ms: u64) -> EconomySpec {
-    let ciro = |count: u64| Amount::CIRO.checked_mul(count).unwrap_or(Amount::SUPPLY);
     let tally = TallyParams { quorum_bps: 3_340, threshold_bps: 5_000, veto_bps: 3_340 };
     EconomySpec {
-        allocation: Allocation {
-            rewards_bps: 5_000,
-            team_bps: 1_500,
-            investors_bps: 1_500,
-            ecosystem_bps: 1_500,
-            public_bps: 500,
-        },
+        allocation: Allocation::CIRO,
         vesting: VestingSpec {
             start_ms: genesis_ms,
             cliff_ms: 365 * 24 * HOUR,
@@ -123,7 +115,7 @@ pub fn economy(genesis_ms: u64) -> EconomySpec {
             emission_ppb: 19_768,
             treasury_bps: 1_000,
             stake: StakeParams {
-                self_bond_min: ciro(10_000),
+                self_bond_min: Amount::ciro(10_000),
                 validators_max: 256,
                 commission_ms: 24 * HOUR,
                 unbonding_ms: HOUR / 30,
@@ -139,7 +131,7 @@ pub fn economy(genesis_ms: u64) -> EconomySpec {
                 jail_ms: HOUR / 60,
             },
             governance: GovernanceParams {
-                deposit: ciro(1_000),
+                deposit: Amount::ciro(1_000),
                 open_max: 16,
                 voting_ms: HOUR / 12,
                 timelock_ms: HOUR / 60,

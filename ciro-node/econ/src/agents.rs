@@ -12,7 +12,7 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Body, ClaimGrant, ClaimRewards, Delegate, Transfer, Undelegate};
 
 use crate::dice::Dice;
-use crate::network::{People, ciro};
+use crate::network::People;
 use crate::scenario::Day;
 use crate::world::World;
 
@@ -90,7 +90,7 @@ impl Agents {
                 }
             }
             let asks = holder.asks_bps * fear;
-            let free = world.has(Purse::Account(holder.address))?.saturating_sub(ciro(10));
+            let free = world.has(Purse::Account(holder.address))?.saturating_sub(Amount::ciro(10));
             let amount = free.share(5_000);
             if yield_bps >= asks && !amount.is_zero() {
                 deed(Body::Delegate(Delegate { validator, amount }));

@@ -37,11 +37,6 @@ pub struct People {
     pub exchange: Address,
 }
 
-/// Returns so many CIRO.
-pub(crate) fn ciro(count: u64) -> Amount {
-    Amount::CIRO.checked_mul(count).unwrap_or(Amount::SUPPLY)
-}
-
 /// Returns the specification.
 ///
 /// # Errors
@@ -95,7 +90,7 @@ pub fn spec(people: &People) -> Result<ChainSpec, TooMany> {
             reporter_bps: 500,
         },
         providers: ProviderSpec {
-            bond_min: ciro(100),
+            bond_min: Amount::ciro(100),
             capacity_max: 1_024,
             strikes_max: 3,
             strike_window_ms: DAY_MS,
@@ -117,8 +112,10 @@ fn validators(people: &People) -> Vec<GenesisValidator> {
 }
 
 fn accounts(people: &People) -> Vec<GenesisAccount> {
-    let account =
-        |address: &Address, count| GenesisAccount { address: *address, amount: ciro(count) };
+    let account = |address: &Address, count| GenesisAccount {
+        address: *address,
+        amount: Amount::ciro(count),
+    };
     let mut accounts: Vec<GenesisAccount> =
         people.holders.iter().map(|it| account(it, 400_000)).collect();
     accounts.extend(people.operators.iter().map(|it| account(it, 10_000)));
@@ -135,16 +132,10 @@ fn economy(people: &People) -> Result<EconomySpec, TooMany> {
     let grant = |(place, to): (usize, &Address)| GenesisGrant {
         tranche: if place < half { Tranche::Team } else { Tranche::Investors },
         to: *to,
-        amount: ciro(150_000_000 / count),
+        amount: Amount::ciro(150_000_000 / count),
     };
     Ok(EconomySpec {
-        allocation: Allocation {
-            rewards_bps: 5_000,
-            team_bps: 1_500,
-            investors_bps: 1_500,
-            ecosystem_bps: 1_500,
-            public_bps: 500,
-        },
+        allocation: Allocation::CIRO,
         vesting: VestingSpec {
             start_ms: GENESIS_MS,
             cliff_ms: 365 * DAY_MS,
@@ -158,7 +149,7 @@ fn economy(people: &People) -> Result<EconomySpec, TooMany> {
             emission_ppb: 474_322,
             treasury_bps: 1_000,
             stake: StakeParams {
-                self_bond_min: ciro(10_000),
+                self_bond_min: Amount::ciro(10_000),
                 validators_max: 256,
                 commission_ms: 7 * DAY_MS,
                 unbonding_ms: 21 * DAY_MS,
@@ -174,7 +165,7 @@ fn economy(people: &People) -> Result<EconomySpec, TooMany> {
                 jail_ms: 2_500,
             },
             governance: GovernanceParams {
-                deposit: ciro(10_000),
+                deposit: Amount::ciro(10_000),
                 open_max: 16,
                 voting_ms: 7 * DAY_MS,
                 timelock_ms: 7 * DAY_MS,

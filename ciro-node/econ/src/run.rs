@@ -15,7 +15,7 @@ use ciro_protocol::tx::{Body, Proven, RegisterModel, RegisterProvider, SubmitPro
 use ciro_protocol::wire::{Bytes, List};
 
 use crate::agents::Agents;
-use crate::network::{DAY_MS, People, ciro, spec};
+use crate::network::{DAY_MS, People, spec};
 use crate::scenario::{Day, Scenario, Weather};
 use crate::world::World;
 
@@ -175,7 +175,7 @@ impl Market {
             memory_mb: 1_000,
         };
         let asks = Asks { prices, capacity: 4, direct: None };
-        let register = RegisterProvider { profile, asks, bond: ciro(1_000) };
+        let register = RegisterProvider { profile, asks, bond: Amount::ciro(1_000) };
         let receipts = world.day(
             vec![
                 (people.requester, Body::RegisterModel(Box::new(RegisterModel { card, listing }))),
@@ -197,7 +197,8 @@ impl Market {
         // Nine tenths at most: sellers do not empty the book.
         let volume = wanted.min(self.world.has(Purse::Account(exchange))?.share(9_000));
         let unmet = wanted.saturating_sub(volume);
-        let earned = self.world.has(Purse::Account(provider))?.saturating_sub(ciro(500_000));
+        let earned =
+            self.world.has(Purse::Account(provider))?.saturating_sub(Amount::ciro(500_000));
         let mut sell = |by, to, amount: Amount| {
             if !amount.is_zero() {
                 deeds.push((by, Body::Transfer(Transfer { to, amount })));

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_consensus::EVIDENCE_PER_BLOCK_MAX;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Event;
@@ -89,7 +90,7 @@ pub struct OrderedRow {
     /// The batches in order.
     pub batches: List<Batch, 4096>,
     /// The offences that consensus had proven.
-    pub punish: List<Offence, 16>,
+    pub punish: List<Offence, EVIDENCE_PER_BLOCK_MAX>,
 }
 
 /// A transaction of a block.

@@ -34,6 +34,15 @@ impl Amount {
     /// All that there is: 10^9 CIRO.
     pub const SUPPLY: Self = Self(1_000_000_000 * UNITS);
 
+    /// Returns so many CIRO, at most all that there are.
+    #[must_use]
+    pub const fn ciro(count: u64) -> Self {
+        match Self::CIRO.checked_mul(count) {
+            Some(amount) => amount,
+            None => Self::SUPPLY,
+        }
+    }
+
     /// Returns so many units, or `None` if there are not as many.
     #[must_use]
     pub const fn from_units(units: u128) -> Option<Self> {

@@ -61,6 +61,17 @@ pub struct Allocation {
     pub public_bps: u16,
 }
 
+impl Allocation {
+    /// As $CIRO is divided.
+    pub const CIRO: Self = Self {
+        rewards_bps: 5_000,
+        team_bps: 1_500,
+        investors_bps: 1_500,
+        ecosystem_bps: 1_500,
+        public_bps: 500,
+    };
+}
+
 /// When granted money becomes its owner's: nothing before the cliff, then what is due since the
 /// start, in proportion to time.
 #[derive(
