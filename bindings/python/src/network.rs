@@ -216,10 +216,8 @@ impl Client {
             let policy = Policy { min_security_bits, min_proven_bits };
             let client = &at.session.client;
             let job = at.runtime.block_on(async {
-                let (model, terms) = client.terms(&key, &asked).await?;
-                let (key, input) = (&key, &input);
-                let ordered =
-                    Submission { model, key, input, terms, policy, memo: &[], salt: None };
+                let terms = client.terms(&key, &asked).await?;
+                let ordered = Submission { policy, ..Submission::new(terms, &key, &input) };
                 client.submit(&account, &ordered).await
             })?;
             Ok(Job { at: Arc::clone(&at), job })

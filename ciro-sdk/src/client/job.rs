@@ -78,6 +78,13 @@ pub struct Submission<'a> {
     pub salt: Option<[u8; 16]>,
 }
 
+impl<'a> Submission<'a> {
+    /// An order under the default policy, without a memo, different from all others.
+    pub fn new((model, terms): (ModelId, Terms), key: &'a Key, input: &'a InputStatement) -> Self {
+        Self { model, key, input, terms, policy: Policy::default(), memo: &[], salt: None }
+    }
+}
+
 /// A job, with what its result has to answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {

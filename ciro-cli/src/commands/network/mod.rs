@@ -5,6 +5,7 @@ pub(crate) mod choose;
 pub(crate) mod deploy;
 pub(crate) mod devnet;
 pub(crate) mod job;
+pub(crate) mod ordered;
 pub(crate) mod receipt;
 pub(crate) mod submit;
 

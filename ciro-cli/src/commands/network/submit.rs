@@ -10,7 +10,7 @@ use ciro_protocol::id::{ModelId, ProviderId};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Settled, Submission, Terms, Wish};
-use ciro_sdk::{InputStatement, Key, OutputFile, Policy};
+use ciro_sdk::{InputStatement, Key, OutputFile};
 use serde::Serialize;
 
 use super::{NetworkArgs, block_on};
@@ -152,18 +152,6 @@ fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
     Ok(Prepared { key, input })
 }
 
-fn submission<'a>(prepared: &'a Prepared, (model, terms): (ModelId, Terms)) -> Submission<'a> {
-    Submission {
-        model,
-        key: &prepared.key,
-        input: &prepared.input,
-        terms,
-        policy: Policy::default(),
-        memo: &[],
-        salt: None,
-    }
-}
-
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let proof = args.output.as_deref().map(OutputFile::create).transpose()?;
     let receipt = args.receipt.as_deref().map(OutputFile::create).transpose()?;
@@ -175,7 +163,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let begun = Instant::now();
         let passed = || begun.elapsed().as_secs_f64() * 1e3;
         let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
-        let ordered = submission(&prepared, terms);
+        let ordered = Submission::new(terms, &prepared.key, &prepared.input);
         let job = session.client.submit(&account, &ordered).await?;
         let mut stages = Stages { opened: passed(), ..Stages::default() };
         context.ui.note(format_args!("job {} is open", job.id));
@@ -282,7 +270,7 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
         let account = session.key()?;
         let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
         let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
-        let ordered = submission(&prepared, terms);
+        let ordered = Submission::new(terms, &prepared.key, &prepared.input);
         let order = session.client.order(&account, &ordered, valid_for).await?;
         session.client.upload(&prepared.input.to_bytes()).await?;
         Ok(order)

@@ -6,15 +6,16 @@ use std::time::Duration;
 use ciro_protocol::id::ModelId;
 use ciro_protocol::receipt::{Outcome, Receipt};
 use ciro_protocol::sign::SecretKey;
-use ciro_sdk::client::{Client, ClientError, Submission, Terms};
-use ciro_sdk::{InputStatement, Key, Policy};
+use ciro_sdk::client::{Client, ClientError, Terms};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::commands::network::ordered::Ordered;
+
 /// What is ordered, in turn.
 pub(super) struct Plan {
-    pub(super) orders: Vec<(Key, InputStatement, (ModelId, Terms))>,
+    pub(super) orders: Vec<(Ordered, (ModelId, Terms))>,
     pub(super) patience: Duration,
     pub(super) account: SecretKey,
 }
@@ -116,16 +117,8 @@ async fn ordered(
     number: u32,
     arrival: Instant,
 ) -> Result<Stages, ClientError> {
-    let (key, input, (model, terms)) = &plan.orders[number as usize % plan.orders.len()];
-    let submission = Submission {
-        model: *model,
-        key,
-        input,
-        terms: *terms,
-        policy: Policy::default(),
-        memo: &[],
-        salt: None,
-    };
+    let (ordered, chosen) = &plan.orders[number as usize % plan.orders.len()];
+    let submission = ordered.submission(*chosen);
     let passed = || arrival.elapsed().as_secs_f64() * 1e3;
     let job = client.submit(&plan.account, &submission).await?;
     let ordering = passed();

@@ -8,19 +8,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ciro_protocol::amount::Amount;
-use ciro_sdk::client::{ClientError, Deployment, Wish, default_name};
-use ciro_sdk::{InputStatement, Key, OutputFolder};
+use ciro_sdk::OutputFolder;
+use ciro_sdk::client::{ClientError, Wish};
 use serde::Serialize;
 
 use self::figures::{Latencies, Ops, Throughput};
 use self::load::{Plan, Sample};
-use super::{command, input, inside, read_inputs};
-use crate::args::{ModelArgs, RouteArgs};
+use super::command;
+use crate::args::RouteArgs;
+use crate::commands::network::ordered::Ordered;
 use crate::commands::network::{NetworkArgs, block_on};
 use crate::context::{Context, Status};
 use crate::machine::{self, Machine};
-use crate::model::{self, Purpose};
 use crate::ui::{BOLD, DIM};
 
 /// Arguments of `ciro bench network`.
@@ -57,15 +56,6 @@ pub(crate) struct Args {
     network: NetworkArgs,
 }
 
-/// A model whose inferences are ordered.
-#[derive(Debug)]
-struct Ordered {
-    name: String,
-    bytes: Vec<u8>,
-    key: Key,
-    input: InputStatement,
-}
-
 /// What was measured.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -95,9 +85,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let rate = Some(args.rate).filter(|rate| (0.001..=100_000.0).contains(rate));
     let rate = rate.with_context(|| format!("{} jobs a second is no rate", args.rate))?;
     let folder = args.report.as_deref().map(OutputFolder::create).transpose()?;
-    let models = args.models.iter().map(|path| prepared(path, args, context));
-    let models = models.collect::<Result<Vec<_>>>()?;
-    let report = block_on(measured(args, rate, &models, context))?;
+    let open = |path: &PathBuf| Ok(Ordered::open(path, &args.route, context)?.0);
+    let models = args.models.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let report = block_on(measured(args, rate, models, context))?;
     if let Some(folder) = folder {
         let json = serde_json::to_string_pretty(&report)?;
         let html = page::page(&report);
@@ -107,41 +97,27 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     Ok(if report.settled == report.jobs { Status::Done } else { Status::Failed })
 }
 
-fn prepared(path: &std::path::Path, args: &Args, context: &Context) -> Result<Ordered> {
-    let path = inside(path);
-    let model_args = ModelArgs { path: path.clone(), compile: Default::default() };
-    let (model, _) = model::opened(&model_args, Purpose::Publish, &context.ui)?;
-    let key = model.key(&args.route.settings(1, context.max_memory))?;
-    let samples = read_inputs(&input(&path)?)?.samples(&model.input_specs())?;
-    let one = samples.get(..1).context("the input file has no sample")?;
-    let input = InputStatement::encode(&key, one)?.statement;
-    Ok(Ordered { name: default_name(&path)?, bytes: model.to_bytes(), key, input })
-}
-
-async fn measured(args: &Args, rate: f64, models: &[Ordered], context: &Context) -> Result<Report> {
+async fn measured(
+    args: &Args,
+    rate: f64,
+    models: Vec<Ordered>,
+    context: &Context,
+) -> Result<Report> {
     let session = args.network.open().await?;
     let (client, account) = (&session.client, session.key()?);
     let direct = args.direct.map(ciro_protocol::id::ProviderId);
+    let names = models.iter().map(|model| model.name.clone()).collect();
     let mut plans = Vec::new();
     for model in models {
         let wish = Wish { direct, ..Wish::default() };
         let terms = match client.terms(&model.key, &wish).await {
             Err(ClientError::NoModel(_)) => {
-                let deployment = Deployment {
-                    model: &model.bytes,
-                    keys: std::slice::from_ref(&model.key),
-                    name: &model.name,
-                    version: "1",
-                    licence: "unspecified",
-                    providers: &[],
-                    price_hint: Amount::from_units(10_u128.pow(16)).unwrap_or_default(),
-                };
-                client.deploy(&account, &deployment).await?;
+                client.deploy(&account, &model.deployment()).await?;
                 client.terms(&model.key, &wish).await?
             }
             found => found?,
         };
-        plans.push((model.key.clone(), model.input.clone(), terms));
+        plans.push((model, terms));
     }
     let patience = Duration::from_secs(args.patience);
     let plan = Plan { orders: plans, patience, account };
@@ -157,7 +133,7 @@ async fn measured(args: &Args, rate: f64, models: &[Ordered], context: &Context)
         network: client.spec().name.to_string(),
         node: session.url().to_owned(),
         loopback: is_loopback(session.url()),
-        models: models.iter().map(|model| model.name.clone()).collect(),
+        models: names,
         direct: args.direct,
         rate_per_s: rate,
         jobs: samples.len(),

@@ -11,8 +11,8 @@ use ciro_protocol::receipt::Outcome;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::tx::SignedTx;
-use ciro_sdk::client::{ClientError, Job, Settled, Submission, Terms};
-use ciro_sdk::{InputStatement, Key, Policy, RealOutput};
+use ciro_sdk::client::{ClientError, Job, Settled, Terms};
+use ciro_sdk::{Policy, RealOutput};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -21,6 +21,7 @@ use super::fleet::{Fleet, refusal};
 use super::invariant::{Invariant, Violations};
 use super::seeds::Seeds;
 use super::witness::Witness;
+use crate::commands::network::ordered::Ordered;
 
 /// How often the books are looked at.
 const LOOK: Duration = Duration::from_millis(25);
@@ -35,14 +36,10 @@ const GONE_MS: u64 = 10_000;
 /// How long an order is valid, by the ledger's time.
 pub(super) const VALID_FOR: Duration = Duration::from_secs(20);
 
-/// A model whose inferences are ordered.
+/// A model whose inferences are ordered, and what the interpreter computes.
 #[derive(Debug)]
-pub(super) struct Ordered {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) key: Key,
-    pub(super) input: InputStatement,
-    /// What the interpreter computes.
+pub(super) struct Expected {
+    pub(super) ordered: Ordered,
     pub(super) outputs: Vec<RealOutput>,
 }
 
@@ -80,7 +77,7 @@ pub(super) struct Load {
     pub(super) fleet: Fleet,
     pub(super) witness: Witness,
     pub(super) account: SecretKey,
-    pub(super) models: Vec<(Ordered, (ModelId, Terms))>,
+    pub(super) models: Vec<(Expected, (ModelId, Terms))>,
     kept: Mutex<Kept>,
 }
 
@@ -99,7 +96,7 @@ impl Load {
         fleet: Fleet,
         witness: Witness,
         account: SecretKey,
-        models: Vec<(Ordered, (ModelId, Terms))>,
+        models: Vec<(Expected, (ModelId, Terms))>,
     ) -> Self {
         Self { fleet, witness, account, models, kept: Mutex::default() }
     }
@@ -185,11 +182,11 @@ impl Load {
 
     /// Orders until a node has acknowledged it. An order whose validity ends first is none.
     async fn acknowledged(&self, model: usize) -> Result<SignedTx> {
-        let (ordered, (id, terms)) = &self.models[model];
+        let (Expected { ordered, .. }, chosen) = &self.models[model];
         let bytes = ordered.input.to_bytes();
         loop {
             let order = self.fleet.ask("an order", async |client| {
-                client.order(&self.account, &submission(ordered, (*id, *terms)), VALID_FOR).await
+                client.order(&self.account, &ordered.submission(*chosen), VALID_FOR).await
             });
             let order = order.await?;
             let job: JobId = order.body.id().into();
@@ -249,8 +246,8 @@ impl Load {
 
     /// Fetches a result, verifies it, and compares it with the interpreter's.
     async fn verify(&self, model: usize, job: JobId, certify: bool) {
-        let (ordered, _) = &self.models[model];
-        let Ordered { key, input, .. } = ordered;
+        let (Expected { ordered, outputs: expected }, _) = &self.models[model];
+        let Ordered { key, input, name, .. } = ordered;
         let wanted = Job {
             id: job,
             key: key.clone(),
@@ -262,8 +259,8 @@ impl Load {
         match settled.await {
             Ok(Settled { verified, .. }) => {
                 let outputs = verified.samples.first().map(|sample| &sample.outputs);
-                if outputs != Some(&ordered.outputs) {
-                    let what = format!("job {job} of {} has another result", ordered.name);
+                if outputs != Some(expected) {
+                    let what = format!("job {job} of {name} has another result");
                     self.kept().violations.add(Invariant::I4, what);
                 }
                 self.kept().counts.verified += 1;
@@ -287,18 +284,5 @@ impl Load {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What is ordered of a model.
-pub(super) fn submission(ordered: &Ordered, (model, terms): (ModelId, Terms)) -> Submission<'_> {
-    Submission {
-        model,
-        key: &ordered.key,
-        input: &ordered.input,
-        terms,
-        policy: Policy::default(),
-        memo: &[],
-        salt: None,
     }
 }

@@ -18,28 +18,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use ciro_protocol::amount::Amount;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::tx::Body;
-use ciro_sdk::client::{Deployment, Network, Wish, default_name};
-use ciro_sdk::{InputStatement, OutputFile, Ran};
+use ciro_sdk::client::{Network, Wish};
+use ciro_sdk::{OutputFile, Ran};
 
 use self::audit::Logs;
 use self::fire::{Blows, Fire};
 use self::fleet::Fleet;
 use self::invariant::{Invariant, Violations};
-use self::load::{Load, Ordered};
+use self::load::{Expected, Load};
 use self::report::Report;
 use self::seeds::Seeds;
 use self::stale::{Latecomers, Spoken};
 use self::witness::Witness;
 use super::{Devnet, Folder};
-use crate::args::{ModelArgs, RouteArgs};
-use crate::commands::bench::{command, input, inside, read_inputs};
+use crate::args::RouteArgs;
+use crate::commands::bench::command;
 use crate::commands::network::block_on;
+use crate::commands::network::ordered::Ordered;
 use crate::context::{Context, Failure, Status};
 use crate::machine::{self, Machine};
-use crate::model::{self, Purpose};
 
 /// Arguments of `ciro devnet chaos`.
 #[derive(Debug, clap::Args)]
@@ -93,7 +92,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
         let message = format!("process `{}` of the devnet does not run", stopped.name);
         return Err(Failure::new(message, hint).into());
     }
-    let models = args.models.iter().map(|path| prepared(path, args, context));
+    let models = args.models.iter().map(|path| expected(path, args, context));
     let models = models.collect::<Result<Vec<_>>>()?;
     let report = block_on(fought(args, devnet, models, context))?;
     if let Some(file) = file {
@@ -104,17 +103,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Status> {
 }
 
 /// A model with its first input, and what the interpreter makes of that.
-fn prepared(path: &Path, args: &Args, context: &Context) -> Result<Ordered> {
-    let path = inside(path);
-    let model_args = ModelArgs { path: path.clone(), compile: Default::default() };
-    let (model, _) = model::opened(&model_args, Purpose::Publish, &context.ui)?;
-    let key = model.key(&args.route.settings(1, context.max_memory))?;
-    let samples = read_inputs(&input(&path)?)?.samples(&model.input_specs())?;
-    let one = samples.get(..1).context("the input file has no sample")?;
-    let input = InputStatement::encode(&key, one)?.statement;
-    let Ran { outputs, .. } = model.run_all(one)?;
+fn expected(path: &Path, args: &Args, context: &Context) -> Result<Expected> {
+    let (ordered, model, samples) = Ordered::open(path, &args.route, context)?;
+    let Ran { outputs, .. } = model.run_all(&samples)?;
     let outputs = outputs.into_iter().next().context("the model gives no output")?;
-    Ok(Ordered { name: default_name(&path)?, bytes: model.to_bytes(), key, input, outputs })
+    Ok(Expected { ordered, outputs })
 }
 
 /// What happened under fire.
@@ -129,7 +122,7 @@ struct Fought {
 async fn fought(
     args: &Args,
     devnet: Devnet,
-    models: Vec<Ordered>,
+    models: Vec<Expected>,
     context: &Context,
 ) -> Result<Report> {
     let begun = Instant::now();
@@ -143,7 +136,7 @@ async fn fought(
         .enumerate()
         .map(|(node, client)| tokio::spawn(witness.clone().follow(node, client.clone())))
         .collect();
-    let names = models.iter().map(|model| model.name.clone()).collect();
+    let names = models.iter().map(|model| model.ordered.name.clone()).collect();
     let (load, latecomers) = opened(&fleet, &witness, models).await?;
     let (load, logs) = (Arc::new(load), Logs::now(&devnet));
     let fought = under_fire(args, devnet, (&load, &latecomers), context).await?;
@@ -186,34 +179,28 @@ async fn fought(
 async fn opened(
     fleet: &Fleet,
     witness: &Witness,
-    models: Vec<Ordered>,
+    models: Vec<Expected>,
 ) -> Result<(Load, Latecomers)> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).context("the system gives no random numbers")?;
     let key = |name: &str| SecretKey::from_seed(&[name.as_bytes(), &salt].concat());
     let account = key("requester");
     fleet.must(&account, Body::Faucet, "test money").await?;
-    let price_hint = Amount::from_units(10_u128.pow(16)).unwrap_or_default();
     let mut chosen = Vec::new();
     for model in models {
-        let deployment = Deployment {
-            model: &model.bytes,
-            keys: std::slice::from_ref(&model.key),
-            name: &model.name,
-            version: "1",
-            licence: "unspecified",
-            providers: &[],
-            price_hint,
-        };
+        let deployment = model.ordered.deployment();
         let deploy =
             fleet.ask("deploying", async |client| client.deploy(&account, &deployment).await);
         let wish = Wish { model: Some(deploy.await?.model), ..Wish::default() };
-        let terms = fleet.ask("terms", async |client| client.terms(&model.key, &wish).await);
+        let terms =
+            fleet.ask("terms", async |client| client.terms(&model.ordered.key, &wish).await);
         let terms = terms.await?;
         chosen.push((model, terms));
     }
-    let mut asks: Vec<_> =
-        chosen.iter().map(|(model, (_, terms))| (model.key.class(), terms.price_min)).collect();
+    let mut asks: Vec<_> = chosen
+        .iter()
+        .map(|(model, (_, terms))| (model.ordered.key.class(), terms.price_min))
+        .collect();
     asks.sort_unstable();
     asks.dedup_by_key(|(class, _)| *class);
     let keys = [key("first latecomer"), key("second latecomer")];

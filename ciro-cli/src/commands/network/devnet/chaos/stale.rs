@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use super::fleet::Fleet;
 use super::invariant::{Invariant, Violations};
-use super::load::{Load, VALID_FOR, submission};
+use super::load::{Expected, Load, VALID_FOR};
 
 /// How long a provider holds such a job, in ms.
 const LEASE_MS: u64 = 30_000;
@@ -137,10 +137,11 @@ impl Latecomers {
     /// Orders a job that only these two may claim.
     async fn order(&self, load: &Load) -> Result<JobId> {
         let fleet = &load.fleet;
-        let (ordered, chosen) = load.models.first().context("there is no model")?;
+        let (Expected { ordered, .. }, chosen) =
+            load.models.first().context("there is no model")?;
         let signed = fleet
             .ask("an order", async |client| {
-                client.order(&load.account, &submission(ordered, *chosen), VALID_FOR).await
+                client.order(&load.account, &ordered.submission(*chosen), VALID_FOR).await
             })
             .await?;
         let Body::Order(mut order) = signed.body.body else { anyhow::bail!("this is no order") };
