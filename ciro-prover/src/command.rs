@@ -11,7 +11,7 @@ use ciro_protocol::api::Code;
 use ciro_protocol::provider::Profile;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
-use ciro_protocol::tx::{Body, RegisterProvider, SetAsks};
+use ciro_protocol::tx::{AddBond, Body, RegisterProvider, SetAsks};
 use ciro_sdk::client::{Client, Keystore, Network, Passphrase};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,10 +43,13 @@ enum Command {
         /// The folder.
         folder: PathBuf,
     },
-    /// Registers the account as a provider, or changes what a registered one takes on.
+    /// Registers the account as a provider, or changes what a registered one takes on and fills up its
+    /// bond.
     Register(ConfigArgs),
     /// Claims jobs and proves them until it is told to stop.
     Start(ConfigArgs),
+    /// Ends the provider's jail once its time is over, for those who set `unjail = false`.
+    Unjail(ConfigArgs),
     /// Shows what the ledger and the table say of the worker.
     Status(ConfigArgs),
     /// Lets the running worker finish what it holds, claim nothing more, and stop.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Init { folder } => init(&folder),
         Command::Register(args) => block_on(async { register(&read(&args)?).await }),
         Command::Start(args) => block_on(async { start(&read(&args)?).await }),
+        Command::Unjail(args) => block_on(async { unjail(&read(&args)?).await }),
         Command::Status(args) => block_on(async { status(&read(&args)?).await }),
         Command::Drain(args) => read(&args).and_then(|config| drain(&config)),
     };
@@ -130,17 +134,27 @@ async fn connect(config: &Config) -> anyhow::Result<(Client, SecretKey)> {
 
 async fn register(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let asks = config.asks()?;
+    let (asks, bond) = (config.asks()?, config.provider.bond);
     let known = match client.provider(key.address()).await {
         Ok(info) => Some(info),
         Err(error) if error.code() == Some(Code::NotFound) => None,
         Err(error) => return Err(error.into()),
     };
-    let done = match &known {
-        Some(info) if info.asks == asks => "was registered before",
-        Some(_) => {
-            client.execute(&key, Body::SetAsks(SetAsks { asks })).await?;
-            "takes on what the settings say from now on"
+    let done = match known {
+        Some(info) => {
+            let missing = bond.saturating_sub(info.bond.checked_add(info.locked).unwrap_or(bond));
+            let same = info.asks == asks;
+            if !same {
+                client.execute(&key, Body::SetAsks(SetAsks { asks })).await?;
+            }
+            if !missing.is_zero() {
+                client.execute(&key, Body::AddBond(AddBond { amount: missing })).await?;
+            }
+            match (same, missing.is_zero()) {
+                (true, true) => "was registered before",
+                (true, false) => "has filled up its bond",
+                (false, _) => "takes on what the settings say from now on",
+            }
         }
         None => {
             let profile = Profile {
@@ -148,7 +162,6 @@ async fn register(config: &Config) -> anyhow::Result<()> {
                 region: config.provider.region,
                 memory_mb: config.work.memory_mb,
             };
-            let bond = config.provider.bond;
             let body = RegisterProvider { profile, asks, bond };
             client.execute(&key, Body::RegisterProvider(body)).await?;
             "is registered"
@@ -193,6 +206,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         bytes_per_s: work.bytes_per_s,
         models: BTreeMap::new(),
         listen_only: work.listen_only,
+        unjail: work.unjail,
         validity_ms: (client.spec().time.validity_max_ms / 2).min(30_000),
         retry_ms: 1_000,
         rank_ms: 25,
@@ -226,6 +240,20 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn unjail(config: &Config) -> anyhow::Result<()> {
+    let (client, key) = connect(config).await?;
+    let info = client.provider(key.address()).await?;
+    let Some(until) = info.jailed_until_ms else {
+        return print(&format!("provider {} is not in jail", info.provider));
+    };
+    let left = until.saturating_sub(client.chain_info().await?.head.time_ms);
+    if left > 0 {
+        bail!("provider {} is in jail for {} s more", info.provider, left.div_ceil(1_000));
+    }
+    client.execute(&key, Body::Unjail).await?;
+    print(&format!("provider {} may claim again", info.provider))
+}
+
 async fn status(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
     let info = client.provider(key.address()).await?;
@@ -234,8 +262,17 @@ async fn status(config: &Config) -> anyhow::Result<()> {
         format!("bond      {} CIRO free, {} CIRO locked", info.bond, info.locked),
         format!("jobs      {} held, {} settled, {} lost", info.held, info.settled, info.lost),
     ];
+    let least = client.spec().providers.bond_min;
+    if info.bond.checked_add(info.locked).is_some_and(|bond| bond < least) {
+        let what = "nothing is claimed: raise `provider.bond` and run `ciro-prover register`";
+        lines.push(format!("bond      is below the network's least, {least} CIRO: {what}"));
+    }
     if let Some(until) = info.jailed_until_ms {
-        lines.push(format!("jail      until {until} ms of ledger time"));
+        let time_ms = client.chain_info().await?.head.time_ms;
+        lines.push(match until.saturating_sub(time_ms) {
+            0 => "jail      its time is over; `ciro-prover unjail` ends it".to_owned(),
+            left => format!("jail      for {} s more of ledger time", left.div_ceil(1_000)),
+        });
     }
     let table = config.data.join("table");
     if table.exists() {

@@ -118,6 +118,13 @@ pub struct WorkConfig {
     /// Whether jobs are looked at and never claimed.
     #[serde(default)]
     pub listen_only: bool,
+    /// Whether jail is left as soon as its time is over.
+    #[serde(default = "yes")]
+    pub unjail: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Config {
@@ -267,6 +274,6 @@ mod tests {
         let range = refused("children = 1", "children = 9");
         assert_eq!(range, "`work.children` is 9, expected 1 to 4");
         assert!(refused("capacity = 4", "capacty = 4").contains("capacty"));
-        assert!(refused("bond = \"100\"", "bond = \"-1\"").contains("no amount"));
+        assert!(refused("bond = \"500\"", "bond = \"-1\"").contains("no amount"));
     }
 }

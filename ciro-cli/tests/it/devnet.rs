@@ -182,3 +182,24 @@ fn four_validators_settle_jobs_though_one_is_killed_and_wait_though_two_are() {
         assert_eq!(devnet.ciro(&format!("job watch {id}"))["state"], "settled");
     }
 }
+
+#[test]
+fn a_provider_fills_up_its_bond_and_is_told_what_keeps_it_from_claiming() {
+    let devnet = Devnet::up();
+    let config = devnet.dir().join("prover0/prover.toml");
+    let prover = |command: &str| {
+        let mut it = Command::new(devnet.program("ciro-prover"));
+        let output = it.arg(command).arg("--config").arg(&config).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(prover("unjail"), (Some(0), "provider 0 is not in jail\n".to_owned()));
+    let (_, said) = prover("register");
+    assert_eq!(said, "provider 0 was registered before, with a bond of 500 CIRO\n");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("bond = \"500\"", "bond = \"600.5\"")).unwrap();
+    let (_, said) = prover("register");
+    assert_eq!(said, "provider 0 has filled up its bond, with a bond of 600.5 CIRO\n");
+    let (_, status) = prover("status");
+    assert!(status.contains("bond      600.5 CIRO free, 0 CIRO locked"), "{status}");
+    assert!(!status.contains("least"), "{status}");
+}

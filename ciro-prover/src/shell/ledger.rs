@@ -24,7 +24,7 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Reads the stream of events and heads for ever, and goes on where it broke off.
 pub(super) async fn listen(client: Client, account: Address, tx: mpsc::Sender<Message>) {
-    let mut listener = Listener { client, account, tx, after: None, provider: None };
+    let mut listener = Listener { client, account, tx, after: None, provider: None, active: true };
     while !listener.tx.is_closed() {
         if let Err(error) = listener.read().await {
             tracing::warn!(%error, "the stream of events broke off");
@@ -40,6 +40,8 @@ struct Listener {
     after: Option<u64>,
     /// What the ledger said of this provider; absent when it may have changed.
     provider: Option<ProviderInfo>,
+    /// Whether the provider could claim, as the last head said.
+    active: bool,
 }
 
 impl Listener {
@@ -93,15 +95,38 @@ impl Listener {
                     height: head.height,
                     time_ms: head.time_ms,
                     bond_free: info.bond,
-                    active: info.jailed_until_ms.is_none_or(|until| until <= head.time_ms)
+                    active: info.jailed_until_ms.is_none()
                         && whole.is_some_and(|whole| whole >= least),
+                    jail_over: info.jailed_until_ms.is_some_and(|until| until <= head.time_ms),
                 };
+                self.warn(&info, head.active);
                 self.provider = Some(info);
                 self.tell(Input::Head(head)).await;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Says it once when the provider may claim no longer, or again.
+    fn warn(&mut self, info: &ProviderInfo, active: bool) {
+        if std::mem::replace(&mut self.active, active) == active {
+            return;
+        }
+        let least = self.client.spec().providers.bond_min;
+        match info.jailed_until_ms {
+            _ if active => tracing::info!("the provider may claim again"),
+            Some(until_ms) => {
+                tracing::warn!(until_ms, "nothing is claimed: the provider is in jail");
+            }
+            None => tracing::warn!(
+                bond = %info.bond,
+                locked = %info.locked,
+                %least,
+                "nothing is claimed: the bond is below the network's least; raise `provider.bond` \
+                 and run `ciro-prover register`"
+            ),
+        }
     }
 
     async fn tell(&self, input: Input) {

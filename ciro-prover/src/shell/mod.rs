@@ -94,6 +94,7 @@ pub struct Parts {
 enum Task {
     Ask(JobId),
     Send(TxId),
+    Unjail,
     Fetch(BlobId),
     Store(BlobId),
     Prove(JobId, u8),

@@ -56,6 +56,7 @@ impl Shell {
                 self.journal.sync()?;
                 self.send((deed, job, attempt), until_ms);
             }
+            Effect::Unjail { until_ms } => self.unjail(until_ms),
             Effect::Fetch(blob) => self.fetch(blob),
             Effect::Prove(task) => self.prove(*task),
             Effect::Kill(job, attempt) => {
@@ -111,6 +112,29 @@ impl Shell {
                     Vec::new()
                 }
             }
+        });
+    }
+
+    fn unjail(&mut self, until_ms: u64) {
+        let mut salt = [0; 16];
+        salt[..8].copy_from_slice(&until_ms.to_be_bytes());
+        let tx = match self.client.sign(&self.key, Body::Unjail, (salt, until_ms)) {
+            Ok(tx) => tx,
+            Err(error) => {
+                tracing::error!(%error, "a transaction cannot be signed");
+                return;
+            }
+        };
+        let client = self.client.clone();
+        self.spawn(Task::Unjail, async move {
+            match sent(&client, &tx, None).await {
+                Ok(None) => tracing::info!("the provider has left jail"),
+                Ok(Some(refused)) => {
+                    tracing::warn!(refused = refused.name(), "the provider stays in jail");
+                }
+                Err(error) => tracing::warn!(%error, "a transaction did not arrive"),
+            }
+            Vec::new()
         });
     }
 

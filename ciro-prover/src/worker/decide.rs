@@ -37,6 +37,8 @@ pub struct Settings {
     pub models: BTreeMap<KeyDigest, Served>,
     /// Whether offers are looked at and never claimed.
     pub listen_only: bool,
+    /// Whether jail is left as soon as its time is over.
+    pub unjail: bool,
     /// How long a transaction is valid, in ms of ledger time; below the network's
     /// `validity_max_ms`.
     pub validity_ms: u64,

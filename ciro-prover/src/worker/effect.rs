@@ -37,6 +37,12 @@ pub enum Effect {
         /// Ledger time until which it is valid, in ms.
         until_ms: u64,
     },
+    /// Signs and sends a transaction that ends this provider's jail. It is repeated for as long as
+    /// heads say that it is in jail.
+    Unjail {
+        /// Ledger time until which it is valid, in ms.
+        until_ms: u64,
+    },
     /// Fetches a blob.
     Fetch(BlobId),
     /// Proves in a child. A child that is at it goes on, and a proof that is there is reported

@@ -5,6 +5,7 @@ use ciro_protocol::order::Mode;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::Proven;
 
+use super::decide::Settings;
 use super::effect::{Deed, Effect, Reason, Row};
 use super::input::{Answer, FetchError, Head, Place, ProveError, Sighting, Standing};
 use super::mutation::Mutation;
@@ -74,6 +75,18 @@ impl Worker {
             if first {
                 self.wake(&[State::Claiming, State::Submitting, State::Releasing]);
             }
+            self.leave_jail(head);
+        }
+    }
+
+    /// Asks to leave jail where its time is over and there is work to come back for.
+    fn leave_jail(&mut self, head: Head) {
+        let Settings { unjail, listen_only, retry_ms, validity_ms, .. } = self.settings;
+        let wanted = unjail && !listen_only && !self.draining && head.jail_over;
+        if wanted && self.jailed_before <= self.clock && !Mutation::EndlessJail.chosen() {
+            self.jailed_before = self.clock.saturating_add(retry_ms);
+            let until_ms = head.time_ms.saturating_add(validity_ms);
+            self.effects.push(Effect::Unjail { until_ms });
         }
     }
 

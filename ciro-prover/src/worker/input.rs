@@ -54,6 +54,8 @@ pub struct Head {
     pub bond_free: Amount,
     /// Whether this provider may claim: neither in jail nor below the least bond.
     pub active: bool,
+    /// Whether it is in jail and its time is over: it stays there until it asks to leave.
+    pub jail_over: bool,
 }
 
 /// The place of a statement about the ledger in its history.

@@ -44,6 +44,8 @@ pub struct Worker {
     head: Option<Head>,
     peers: BTreeMap<ProviderId, u16>,
     draining: bool,
+    /// Not asked to leave jail before, by the worker's own clock.
+    jailed_before: u64,
     /// Milliseconds since the start; never goes back.
     clock: u64,
     /// The last time that came in.
@@ -78,6 +80,7 @@ impl Worker {
             head: None,
             peers: BTreeMap::new(),
             draining: false,
+            jailed_before: 0,
             clock: 0,
             now: None,
             effects: Vec::new(),

@@ -21,6 +21,8 @@ ciro_mutation::mutations! {
         KeptFailure,
         /// Nothing is repeated.
         NoRepeats,
+        /// Jail is not left.
+        EndlessJail,
         /// A child may run for ever.
         EndlessChild,
     }

@@ -189,8 +189,10 @@ impl Chain {
         let key = PROVIDERS.key(&provider);
         let record = self.state.get(&key).map(|value| PROVIDERS.decode(&key, &value)).transpose();
         let record = record.map_err(|error| error.to_string())?;
-        let active = record.is_some_and(|record| record.jailed_until_ms.is_none());
-        Ok(Head { height: self.height, time_ms: self.time_ms, bond_free, active })
+        let active = record.as_ref().is_some_and(|record| record.jailed_until_ms.is_none());
+        let until = record.and_then(|record| record.jailed_until_ms);
+        let jail_over = until.is_some_and(|until| until <= self.time_ms);
+        Ok(Head { height: self.height, time_ms: self.time_ms, bond_free, active, jail_over })
     }
 
     /// What a node answers who asks how a job stands.
@@ -252,7 +254,7 @@ fn spec(providers: &[(&str, u16)]) -> ChainSpec {
     spec.jobs.lease_min_ms = 1_000;
     spec.time.validity_max_ms = 60_000;
     spec.time.jail_ms = 5_000;
-    spec.providers.strikes_max = 64;
+    spec.providers.strikes_max = 6;
     spec.providers.bond_min = units(5_000);
     spec.limits.timers_per_block = 3;
     spec.fees.base = units(7);

@@ -167,6 +167,11 @@ impl Honest {
                 self.sent.insert(tx.body.id(), (deed, job, attempt, until_ms));
                 sends.push(tx);
             }
+            Effect::Unjail { until_ms } => {
+                let mut salt = [4; 16];
+                salt[..8].copy_from_slice(&until_ms.to_be_bytes());
+                sends.push(sight.chain.salted(self.name, (salt, until_ms), Body::Unjail));
+            }
             Effect::Fetch(blob) => {
                 let result = match sight.rng.below(12) {
                     0 => Err(FetchError::Unavailable),
@@ -223,6 +228,7 @@ fn settings(provider: ProviderId, chain: &Chain) -> Settings {
         bytes_per_s: 1 << 30,
         models: [(KEY, served)].into(),
         listen_only: false,
+        unjail: true,
         validity_ms: 4_000,
         retry_ms: 500,
         rank_ms: 25,

@@ -61,6 +61,7 @@ pub(crate) fn settings(model: ModelId) -> Settings {
         models: [(KeyDigest([1; 32]), served)].into(),
         listen_only: false,
         validity_ms: 4_000,
+        unjail: true,
         retry_ms: 500,
         rank_ms: 25,
     }

@@ -16,7 +16,7 @@ use crate::worker::{
 const JOB: JobId = JobId([7; 32]);
 
 fn head(height: u64, time_ms: u64) -> Head {
-    Head { height, time_ms, bond_free: units(1_000), active: true }
+    Head { height, time_ms, bond_free: units(1_000), active: true, jail_over: false }
 }
 
 #[test]

@@ -203,6 +203,12 @@ impl Play<'_> {
             Effect::Send { deed, job, attempt, until_ms } => {
                 self.send((deed, job, attempt, until_ms))?;
             }
+            Effect::Unjail { until_ms } => {
+                self.count("unjail");
+                let mut salt = [4; 16];
+                salt[..8].copy_from_slice(&until_ms.to_be_bytes());
+                self.pool.push(tx(self.people.me, salt, until_ms, Body::Unjail));
+            }
             Effect::Fetch(blob) => {
                 let result = match self.dice.below(12) {
                     0 => Err(FetchError::Unavailable),
@@ -409,8 +415,12 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// After the faults: nothing is held, and nothing is left undone.
+    /// After the faults: nothing is held, nothing is left undone, and the provider is not in jail
+    /// for longer than it has to be.
     fn ended(&mut self) -> Result<(), String> {
+        if self.chain.overstays_ms() > 5_000 {
+            return Err("the provider stays in jail".to_owned());
+        }
         let held = self.chain.held_by(ME);
         let live: Vec<(State, Option<Reason>)> = self
             .worker
@@ -447,7 +457,7 @@ fn no_schedule_breaks_the_worker() {
         play(seed, &mut seen).unwrap();
     }
     println!("{seen:#?}");
-    let wanted = ["crash", "executed", "duplicate", "expired", "wrong_attempt"];
+    let wanted = ["crash", "executed", "unjail", "duplicate", "expired", "wrong_attempt"];
     let reached = State::ALL.map(State::name);
     for what in wanted.iter().chain(&reached) {
         // Rows begin as `seen` without an event, and come back to it by others.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ciro_consensus::ChainId;
-use ciro_ledger::state::{ENDED, JOBS, OWNERS, PROVIDERS, PURSES, Phase, View};
+use ciro_ledger::state::{ENDED, JOBS, OWNERS, PROVIDERS, PURSES, Phase, ProviderRecord, View};
 use ciro_ledger::{Block, MemoryState, check_invariants, execute, genesis};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::batch::Batch;
@@ -146,13 +146,23 @@ impl Chronicle {
         (outcome.receipts, outcome.events)
     }
 
+    /// For how long the provider could have left jail and did not.
+    pub(super) fn overstays_ms(&self) -> u64 {
+        let until = self.provider().jailed_until_ms;
+        until.map_or(0, |until| self.time_ms.saturating_sub(until))
+    }
+
+    fn provider(&self) -> ProviderRecord {
+        let provider = self.state.get(&PROVIDERS.key(&ME)).unwrap();
+        PROVIDERS.decode(&[], &provider).unwrap()
+    }
+
     pub(super) fn head(&self) -> Head {
         let bond = self.state.get(&PURSES.key(&Purse::Bond(ME)));
         let bond_free = bond.map_or(Amount::ZERO, |value| PURSES.decode(&[], &value).unwrap());
-        let provider = self.state.get(&PROVIDERS.key(&ME)).unwrap();
-        let provider = PROVIDERS.decode(&[], &provider).unwrap();
-        let active = provider.jailed_until_ms.is_none();
-        Head { height: self.height, time_ms: self.time_ms, bond_free, active }
+        let jailed = self.provider().jailed_until_ms;
+        let (active, jail_over) = (jailed.is_none(), jailed.is_some_and(|it| it <= self.time_ms));
+        Head { height: self.height, time_ms: self.time_ms, bond_free, active, jail_over }
     }
 
     /// Returns how a job stands now.
@@ -312,8 +322,8 @@ fn spec(people: &People) -> ChainSpec {
         providers: ProviderSpec {
             bond_min: units(5_000),
             capacity_max: 8,
-            strikes_max: 64,
-            strike_window_ms: 1_000,
+            strikes_max: 5,
+            strike_window_ms: 20_000,
         },
         faucet: None,
         validators: List::new(vec![validator]).unwrap(),

@@ -77,13 +77,15 @@ impl Fire {
                 std::thread::sleep(NAP);
                 continue;
             }
-            next = Instant::now() + self.every;
             self.roll_call();
             let blow = self.draw();
+            let struck = Instant::now();
             if let Err(error) = self.strike(&blow) {
                 self.violations.add(Invariant::I8, format!("{error:#}"));
                 self.restore();
             }
+            // A slow machine has as long to work as it took to come back.
+            next = Instant::now() + self.every.max(struck.elapsed());
         }
         self.roll_call();
         self.restore();

@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// Jobs that are on their way at once
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=200))]
     at_once: u16,
-    /// Time from one blow to the next, such as 2s or 500ms
+    /// Time from when all runs again to the next blow, such as 2s or 500ms; at least as long as that took
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     kill_every: Duration,
     /// What is hit and when, and which inferences are ordered
@@ -186,6 +186,7 @@ async fn opened(
     let key = |name: &str| SecretKey::from_seed(&[name.as_bytes(), &salt].concat());
     let account = key("requester");
     fleet.must(&account, Body::Faucet, "test money").await?;
+    let lease_min_ms = fleet.clients()[0].spec().jobs.lease_min_ms;
     let mut chosen = Vec::new();
     for model in models {
         let deployment = model.ordered.deployment();
@@ -194,8 +195,12 @@ async fn opened(
         let wish = Wish { model: Some(deploy.await?.model), ..Wish::default() };
         let terms =
             fleet.ask("terms", async |client| client.terms(&model.ordered.key, &wish).await);
-        let terms = terms.await?;
-        chosen.push((model, terms));
+        let (id, mut terms) = terms.await?;
+        // What no provider settles is refunded well before it counts as broken.
+        let half_ms = u64::try_from(fleet.patience().as_millis() / 2).unwrap_or(u64::MAX);
+        terms.deadline_in_ms = terms.deadline_in_ms.min(half_ms);
+        terms.lease_ms = terms.lease_ms.min(half_ms / 2).max(lease_min_ms);
+        chosen.push((model, (id, terms)));
     }
     let mut asks: Vec<_> = chosen
         .iter()
