@@ -1,4 +1,4 @@
-//! The contract's class, as it is declared.
+//! The contracts' classes, as they are declared.
 
 use cairo_lang_starknet_classes::allowed_libfuncs::ListSelector;
 use cairo_lang_starknet_classes::casm_contract_class::CasmContractClass;
@@ -10,6 +10,41 @@ use crate::compile::{CompileError, compile_class};
 
 /// Felts of bytecode that a class may have, as of Starknet 0.14.
 pub const BYTECODE_FELTS_MAX: usize = 81_920;
+
+/// A contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contract {
+    /// Verifies proofs and remembers what they prove.
+    Facts,
+    /// A directory of models.
+    Models,
+    /// Pays for proven inferences.
+    JobEscrow,
+}
+
+impl Contract {
+    /// All contracts.
+    pub const ALL: [Self; 3] = [Self::Facts, Self::Models, Self::JobEscrow];
+
+    /// The contract's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Facts => "Facts",
+            Self::Models => "Models",
+            Self::JobEscrow => "JobEscrow",
+        }
+    }
+
+    /// The module of the package.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Facts => "verifier::facts::Facts",
+            Self::Models => "verifier::models::Models",
+            Self::JobEscrow => "verifier::escrow::JobEscrow",
+        }
+    }
+}
 
 /// A class in numbers: what a lock file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +72,12 @@ pub enum ClassError {
 }
 
 impl Class {
-    /// Compiles `Facts` down to bytecode, with nothing but audited libfuncs.
+    /// Compiles a contract down to bytecode, with nothing but audited libfuncs.
     ///
     /// # Errors
     /// [`ClassError`] if it does not compile or Starknet would not take it.
-    pub fn of_facts() -> Result<Self, ClassError> {
-        let class = compile_class("verifier::facts::Facts")?;
+    pub fn of(contract: Contract) -> Result<Self, ClassError> {
+        let class = compile_class(contract.path())?;
         let refused = |error: &dyn std::fmt::Display| ClassError::Refused(error.to_string());
         let extracted = class.extract_sierra_program(false).map_err(|error| refused(&error))?;
         extracted

@@ -5,19 +5,27 @@ use cairo_lang_compiler::diagnostics::DiagnosticsReporter;
 use cairo_lang_compiler::{CompilerConfig, compile_prepared_db_program};
 use cairo_lang_filesystem::cfg::{Cfg, CfgSet};
 use cairo_lang_filesystem::db::{
-    CORELIB_CRATE_NAME, CrateConfigurationInput, CrateSettings, Edition, set_crate_configs_input,
+    CORELIB_CRATE_NAME, CrateConfigurationInput, CrateSettings, DependencySettings, Edition,
+    set_crate_configs_input,
 };
-use cairo_lang_filesystem::ids::{CrateId, CrateInput, DirectoryInput};
+use cairo_lang_filesystem::ids::{CrateId, CrateInput};
 use cairo_lang_sierra::program::Program;
+use cairo_lang_sierra_generator::replace_ids::DebugReplacer;
 use cairo_lang_starknet::compile::compile_contract_in_prepared_db;
+use cairo_lang_starknet::contract::{ContractInfo, find_contracts, get_contracts_info};
 use cairo_lang_starknet::starknet_plugin_suite;
 use cairo_lang_starknet_classes::contract_class::ContractClass;
+use cairo_lang_utils::ordered_hash_map::OrderedHashMap;
 use ciro_cairo::{ProgramError, core_config, virtual_folder};
+
+use starknet_types_core::felt::Felt as Felt252;
 
 use crate::sources::SOURCES;
 
 /// The name of the Cairo package.
 const PACKAGE: &str = "verifier";
+/// The name of the package of scenarios.
+const SCENARIOS: &str = "scenarios";
 
 /// A package that does not compile.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +53,24 @@ pub enum CompileError {
 /// # Errors
 /// [`CompileError`] with the compiler's messages.
 pub fn compile() -> Result<Program, CompileError> {
-    with_package(|db, crates, config| compile_prepared_db_program(db, crates, config))
+    with_package(&[], |db, crates, config| compile_prepared_db_program(db, crates, config))
+}
+
+/// Contracts that can be deployed, by the hash of their class.
+pub(crate) type Contracts = OrderedHashMap<Felt252, ContractInfo>;
+
+/// Compiles the package together with another one that plays with its contracts.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_scenarios(
+    sources: &[(&'static str, &'static str)],
+) -> Result<(Program, Contracts), CompileError> {
+    with_package(sources, |db, crates, config| {
+        let program = compile_prepared_db_program(db, crates.clone(), config)?;
+        let contracts = find_contracts(db, &crates);
+        Ok((program, get_contracts_info(db, contracts, &DebugReplacer { db })?))
+    })
 }
 
 /// Compiles one contract of the package.
@@ -53,26 +78,27 @@ pub fn compile() -> Result<Program, CompileError> {
 /// # Errors
 /// As [`compile`].
 pub(crate) fn compile_class(contract: &str) -> Result<ContractClass, CompileError> {
-    with_package(|db, crates, config| {
+    with_package(&[], |db, crates, config| {
         compile_contract_in_prepared_db(db, Some(contract), crates, config)
     })
 }
 
-/// Hands the package to a compiler, and reports what it finds wrong.
+/// Hands the package to a compiler, with that of scenarios if there are any, and reports what it
+/// finds wrong.
 fn with_package<T>(
+    scenarios: &[(&'static str, &'static str)],
     compile: impl for<'db> FnOnce(
         &'db RootDatabase,
         Vec<CrateId<'db>>,
         CompilerConfig<'_>,
     ) -> anyhow::Result<T>,
 ) -> Result<T, CompileError> {
-    let root = virtual_folder("src", SOURCES.iter().copied());
-    let (db, package) = database(root)?;
+    let (db, packages) = database(scenarios)?;
     let mut diagnostics = String::new();
     let reporter = DiagnosticsReporter::write_to_string(&mut diagnostics)
-        .with_crates(std::slice::from_ref(&package))
+        .with_crates(&packages)
         .allow_warnings();
-    let crates = CrateInput::into_crate_ids(&db, vec![package]);
+    let crates = CrateInput::into_crate_ids(&db, packages);
     let config = CompilerConfig {
         diagnostics_reporter: reporter,
         replace_ids: true,
@@ -85,22 +111,39 @@ fn with_package<T>(
     })
 }
 
-/// The compiler with the core library and the package.
-fn database(root: DirectoryInput) -> Result<(RootDatabase, CrateInput), CompileError> {
+/// The compiler with the core library and the packages, and the packages' names.
+fn database(
+    scenarios: &[(&'static str, &'static str)],
+) -> Result<(RootDatabase, Vec<CrateInput>), CompileError> {
+    let mut cfg = vec![Cfg::kv("sierra", "future"), Cfg::kv("target", "starknet-contract")];
+    if !scenarios.is_empty() {
+        // Contracts say the hashes of their classes.
+        cfg.push(Cfg::kv("target", "test"));
+    }
     let mut db = RootDatabase::builder()
-        .with_cfg(CfgSet::from_iter([
-            Cfg::kv("sierra", "future"),
-            Cfg::kv("target", "starknet-contract"),
-        ]))
+        .with_cfg(CfgSet::from_iter(cfg))
         .with_default_plugin_suite(starknet_plugin_suite())
         .build()
         .map_err(|error| CompileError::Setup(format!("{error:#}")))?;
     let named = |name: &str| CrateInput::Real { name: name.to_owned(), discriminator: None };
     // The first edition: integers with bounds are no public part of the core library yet.
     let settings = CrateSettings { edition: Edition::V2023_01, ..CrateSettings::default() };
-    let package = CrateConfigurationInput { root, settings, cache_file: None };
-    let crates = [(named(CORELIB_CRATE_NAME), core_config()?), (named(PACKAGE), package)];
+    let mut packages = vec![(PACKAGE, SOURCES)];
+    if !scenarios.is_empty() {
+        packages.push((SCENARIOS, scenarios));
+    }
+    let mut crates = vec![(named(CORELIB_CRATE_NAME), core_config()?)];
+    for (name, sources) in &packages {
+        let root = virtual_folder("src", sources.iter().copied());
+        let others = packages.iter().filter(|(other, _)| other != name);
+        let dependency = DependencySettings { discriminator: None };
+        let dependencies =
+            others.map(|(other, _)| ((*other).to_owned(), dependency.clone())).collect();
+        let settings = CrateSettings { dependencies, ..settings.clone() };
+        let package = CrateConfigurationInput { root, settings, cache_file: None };
+        crates.push((named(name), package));
+    }
     set_crate_configs_input(&mut db, Some(crates.into_iter().collect()));
     validate_corelib(&db).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
-    Ok((db, named(PACKAGE)))
+    Ok((db, packages.into_iter().map(|(name, _)| named(name)).collect()))
 }

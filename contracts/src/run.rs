@@ -48,7 +48,7 @@ pub enum RunError {
 }
 
 /// Sierra gas that one call may use, as of Starknet 0.14: execution of a transaction.
-const GAS_MAX: u64 = 1_110_000_000;
+pub(crate) const GAS_MAX: u64 = 1_110_000_000;
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -123,7 +123,7 @@ pub fn model_id(key: &[Felt]) -> Felt252 {
 }
 
 /// The short strings that a panic carries.
-fn text(words: &[Felt252]) -> String {
+pub(crate) fn text(words: &[Felt252]) -> String {
     let text = |word: &Felt252| {
         let bytes = word.to_bytes_be();
         let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());

@@ -1,7 +1,7 @@
 //! The network under fire: processes are killed and stopped while jobs flow, and nothing breaks;
 //! where a rule is left out, something does.
 //!
-//! The long ones are asked for by `.ci/run chaos`.
+//! 500 jobs are a step of their own, `.ci/run chaos`; what is longer is `.ci/run chaos_long`.
 
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ fn what_is_killed_comes_back_and_every_job_ends_once() {
 }
 
 #[test]
-#[ignore = "minutes: .ci/run chaos"]
+#[ignore = "a minute: .ci/run chaos"]
 fn five_hundred_jobs_of_four_validators_end_once_each() {
     let devnet = Devnet::with(FOUR, 6);
     let (code, report) = chaos(&devnet, None, "--jobs 500 --kill-every 2s --seed 1");
@@ -59,24 +59,38 @@ fn five_hundred_jobs_of_four_validators_end_once_each() {
     assert_eq!(code, Some(0), "{:?}", broken(&report));
 }
 
-#[test]
-#[ignore = "minutes: .ci/run chaos"]
-fn a_ledger_that_ignores_the_fencing_token_is_found() {
-    let rule = Some("AnyAttempt");
-    let devnet = Devnet::without(rule, FOUR, 6);
-    let (code, report) = chaos(&devnet, rule, "--jobs 40 --kill-every 2s --patience 150");
-    assert_eq!(code, Some(1), "{report}");
-    assert!(broken(&report).contains(&"Fencing"), "{report}");
-}
+/// What takes many minutes.
+mod long {
+    use super::*;
 
-#[test]
-#[ignore = "minutes: .ci/run chaos"]
-fn validators_whose_votes_are_not_flushed_are_found() {
-    let rule = Some("UnflushedVotes");
-    let devnet = Devnet::without(rule, FOUR, 6);
-    let (code, report) = chaos(&devnet, rule, "--jobs 300 --kill-every 1s --patience 60");
-    println!("{:?}", broken(&report));
-    assert_eq!(code, Some(1), "{report}");
-    let expected = ["I5", "I6", "I7", "I8", "I9"];
-    assert!(broken(&report).iter().any(|it| expected.contains(it)), "{report}");
+    #[test]
+    #[ignore = "a quarter of an hour: .ci/run chaos_long"]
+    fn ten_thousand_jobs_of_four_validators_end_once_each() {
+        let devnet = Devnet::with(FOUR, 6);
+        let (code, report) = chaos(&devnet, None, "--jobs 10000 --kill-every 2s --seed 1");
+        println!("{}", serde_json::to_string_pretty(&report).unwrap());
+        assert_eq!(code, Some(0), "{:?}", broken(&report));
+    }
+
+    #[test]
+    #[ignore = "minutes: .ci/run chaos_long"]
+    fn a_ledger_that_ignores_the_fencing_token_is_found() {
+        let rule = Some("AnyAttempt");
+        let devnet = Devnet::without(rule, FOUR, 6);
+        let (code, report) = chaos(&devnet, rule, "--jobs 40 --kill-every 2s --patience 150");
+        assert_eq!(code, Some(1), "{report}");
+        assert!(broken(&report).contains(&"Fencing"), "{report}");
+    }
+
+    #[test]
+    #[ignore = "minutes: .ci/run chaos_long"]
+    fn validators_whose_votes_are_not_flushed_are_found() {
+        let rule = Some("UnflushedVotes");
+        let devnet = Devnet::without(rule, FOUR, 6);
+        let (code, report) = chaos(&devnet, rule, "--jobs 300 --kill-every 1s --patience 60");
+        println!("{:?}", broken(&report));
+        assert_eq!(code, Some(1), "{report}");
+        let expected = ["I5", "I6", "I7", "I8", "I9"];
+        assert!(broken(&report).iter().any(|it| expected.contains(it)), "{report}");
+    }
 }

@@ -87,7 +87,7 @@ enum Command {
         #[arg(long)]
         spec: bool,
     },
-    /// Asks a running node how it is.
+    /// Asks a running node how it is; fails while it is not ready.
     Status {
         /// The folder.
         folder: PathBuf,
@@ -134,23 +134,27 @@ pub fn main() -> ExitCode {
         }
         Command::Start { folder, listen } => start::start(&folder, listen),
         Command::Genesis { folder, spec } => init::genesis(&folder, spec).and_then(|it| print(&it)),
-        Command::Status { folder, json } => status::status(&folder, json).and_then(|it| print(&it)),
+        Command::Status { folder, json } => return told(status::status(&folder, json)),
         Command::Dlq { action } => dlq::run(&action).and_then(|it| match it.as_str() {
             // No letters are no lines.
             "" => Ok(()),
             text => print(text),
         }),
         Command::Kafka { action } => kafka::run(&action).and_then(|it| print(&it)),
-        Command::Doctor { folder, json } => match doctor::doctor(&folder, json) {
-            Ok((text, true)) => print(&text),
-            Ok((text, false)) => {
-                return print(&text).map_or(ExitCode::FAILURE, |()| ExitCode::FAILURE);
-            }
-            Err(error) => Err(error),
-        },
+        Command::Doctor { folder, json } => return told(doctor::doctor(&folder, json)),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    told(done.map(|()| (String::new(), true)))
+}
+
+/// Prints what a command has to say, and makes the exit code of whether all is well.
+fn told(done: anyhow::Result<(String, bool)>) -> ExitCode {
+    let printed = done.and_then(|(text, well)| match text.as_str() {
+        "" => Ok(well),
+        text => print(text).map(|()| well),
+    });
+    match printed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // Nobody hears it if standard error is closed.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");

@@ -16,7 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer that is read: a genesis has 1 MiB at most, and JSON is longer.
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
 
-pub(super) fn status(folder: &Path, as_json: bool) -> anyhow::Result<String> {
+/// Returns what is printed, and whether the node is ready.
+pub(super) fn status(folder: &Path, as_json: bool) -> anyhow::Result<(String, bool)> {
     let address = address(folder)?;
     let chain = get(address, CHAIN)?;
     let health = get(address, READY)?;
@@ -27,7 +28,7 @@ pub(super) fn status(folder: &Path, as_json: bool) -> anyhow::Result<String> {
             "address": address, "chain": chain.chain, "head": chain.head,
             "certified": chain.certified, "version": chain.version, "health": health,
         });
-        return Ok(serde_json::to_string_pretty(&status)?);
+        return Ok((serde_json::to_string_pretty(&status)?, health.ready));
     }
     let mut text = format!(
         "network    {} ({})\naddress    {address}\nheight     {} (certified {}), epoch {}\n",
@@ -42,7 +43,7 @@ pub(super) fn status(folder: &Path, as_json: bool) -> anyhow::Result<String> {
         let mark = if check.ok { "ok  " } else { "fail" };
         text += &format!("  {mark} {}: {}\n", check.name, check.detail);
     }
-    Ok(text)
+    Ok((text, health.ready))
 }
 
 /// Reads where the node of a folder listens.

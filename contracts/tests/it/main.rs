@@ -16,3 +16,4 @@ mod differential;
 mod facts;
 mod golden;
 mod refusals;
+mod scenarios;

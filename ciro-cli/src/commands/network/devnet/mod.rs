@@ -65,6 +65,9 @@ struct Folder {
     dir: Option<PathBuf>,
 }
 
+/// What CIRO_HOME is set to, within the network's folder.
+const HOME: &str = "home";
+
 /// Everything about a running network: `devnet.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,12 +112,20 @@ impl Folder {
     fn path(&self) -> Result<PathBuf> {
         match &self.dir {
             Some(dir) => std::path::absolute(dir).context("the folder has no absolute path"),
-            None => Ok(Home::of_user()?.path().join("devnet")),
+            None => Ok(of_home(Home::of_user()?.path())),
         }
     }
 
     fn devnet(&self) -> Result<Devnet> {
         Devnet::read(&self.path()?)
+    }
+}
+
+/// The devnet's folder that belongs to a home: what `ciro devnet up` tells to export is within it.
+fn of_home(home: &Path) -> PathBuf {
+    match home.parent() {
+        Some(dir) if home.ends_with(HOME) && Devnet::file(dir).is_file() => dir.to_owned(),
+        _ => home.join("devnet"),
     }
 }
 
@@ -274,4 +285,19 @@ fn tail(path: &Path) -> Result<String> {
         Some((_, rest)) if length > BYTES => rest.to_owned(),
         _ => text,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_devnet_names_it_and_another_has_one_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join(HOME);
+        assert_eq!(of_home(&home), home.join("devnet"), "there is no devnet beside it");
+        std::fs::write(Devnet::file(folder.path()), "{}").unwrap();
+        assert_eq!(of_home(&home), folder.path());
+        assert_eq!(of_home(folder.path()), folder.path().join("devnet"));
+    }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::kafka::Kafka;
 use super::process::program;
-use super::{Account, Devnet, Folder, Process, down};
+use super::{Account, Devnet, Folder, HOME, Process, down};
 use crate::commands::network::block_on;
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BOLD, DIM, GOOD};
@@ -116,7 +116,7 @@ fn start(args: &Args, dir: &Path, started: &mut Started, context: &Context) -> R
     let mut processes = started.processes.clone();
     let url = urls[0].clone();
     let genesis = dir.join("node0").join("genesis.json");
-    let home = Home::at(dir.join("home"));
+    let home = Home::at(dir.join(HOME));
     let (chain, accounts) = block_on(accounts(args, (&url, &genesis), &home))?;
     block_on(wait_equal(&urls, &genesis))?;
     let group = processes[0].pid;
@@ -257,7 +257,7 @@ fn configure(
     let folder = dir.join(format!("prover{number}"));
     quiet(prover, &["init", text(&folder)?])?;
     let config = folder.join("prover.toml");
-    let home = dir.join("home");
+    let home = dir.join(HOME);
     for (from, to) in [
         (genesis.to_owned(), "genesis.json"),
         (home.join("accounts").join(format!("prover{number}.json")), "account.json"),

@@ -1,0 +1,61 @@
+//! Histories of contracts in a Cairo virtual machine with a state.
+
+use cairo_lang_runner::{Arg, RunResultValue, SierraCasmRunner, StarknetState};
+use starknet_types_core::felt::Felt as Felt252;
+
+use crate::compile::compile_scenarios;
+use crate::run::{GAS_MAX, RunError, text};
+
+/// The package together with functions that deploy its contracts and call them.
+pub struct Scenarios {
+    runner: SierraCasmRunner,
+}
+
+impl std::fmt::Debug for Scenarios {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scenarios").finish_non_exhaustive()
+    }
+}
+
+impl Scenarios {
+    /// Compiles the package with another one, `scenarios`, given as paths and texts: some seconds.
+    ///
+    /// # Errors
+    /// [`RunError::Compile`] if one of them does not compile.
+    pub fn new(sources: &[(&'static str, &'static str)]) -> Result<Self, RunError> {
+        let (program, contracts) = compile_scenarios(sources)?;
+        let metadata = Some(Default::default());
+        let runner = SierraCasmRunner::new(program, metadata, contracts, None).map_err(Box::new)?;
+        Ok(Self { runner })
+    }
+
+    /// Plays one function in a new state, with arrays of felts for arguments. Returns what it
+    /// returns, or the words with which it panicked.
+    ///
+    /// # Errors
+    /// [`RunError::Machine`] if there is no such function or the machine stops.
+    pub fn play(
+        &self,
+        name: &str,
+        arguments: &[&[Felt252]],
+    ) -> Result<Result<Vec<Felt252>, String>, RunError> {
+        let array =
+            |felts: &&[Felt252]| Arg::Array(felts.iter().copied().map(Arg::Value).collect());
+        // A history has many transactions.
+        let gas = usize::try_from(16 * GAS_MAX).unwrap_or(usize::MAX);
+        let function = self.runner.find_function(name).map_err(Box::new)?;
+        let run = self
+            .runner
+            .run_function_with_starknet_context(
+                function,
+                arguments.iter().map(array).collect(),
+                Some(gas),
+                StarknetState::default(),
+            )
+            .map_err(Box::new)?;
+        Ok(match run.value {
+            RunResultValue::Success(values) => Ok(values),
+            RunResultValue::Panic(words) => Err(text(&words)),
+        })
+    }
+}
