@@ -26,49 +26,47 @@ fn plays(name: &str, arguments: &[&[Felt252]]) -> Vec<Felt252> {
     }
 }
 
-#[test]
-fn a_proof_pays_its_worker_once() {
-    plays("escrow::a_proof_pays_its_worker_once", &[]);
+/// Plays the histories of jobs with these names, each as a test of its own.
+macro_rules! escrow {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                plays(concat!("escrow::", stringify!($name)), &[]);
+            }
+        )*
+    };
 }
 
-#[test]
-fn a_proof_is_for_one_job() {
-    plays("escrow::a_proof_is_for_one_job", &[]);
+escrow! {
+    a_proof_pays_its_worker_once
+    a_proof_is_for_one_job
+    an_id_names_the_terms
+    after_the_deadline_the_client_has_its_price_back
+    a_claim_stands_that_nobody_doubts
+    a_claim_that_is_proven_is_paid_at_once
+    a_right_claim_survives_a_challenge
+    a_false_claim_costs_its_bond
+    who_challenges_itself_pays
+    a_claim_does_not_shut_out_a_proof
+    a_proof_beats_a_false_claim
+    a_copied_result_gains_nothing
+    who_cannot_be_paid_stands_in_nobodys_way
+    a_token_that_calls_back_is_refused
+    terms_that_cannot_be_kept_are_refused
 }
 
+/// No history is left out.
 #[test]
-fn after_the_deadline_the_client_has_its_price_back() {
-    plays("escrow::after_the_deadline_the_client_has_its_price_back", &[]);
-}
-
-#[test]
-fn a_claim_stands_that_nobody_doubts() {
-    plays("escrow::a_claim_stands_that_nobody_doubts", &[]);
-}
-
-#[test]
-fn a_right_claim_survives_a_challenge() {
-    plays("escrow::a_right_claim_survives_a_challenge", &[]);
-}
-
-#[test]
-fn a_false_claim_costs_its_bond() {
-    plays("escrow::a_false_claim_costs_its_bond", &[]);
-}
-
-#[test]
-fn who_challenges_itself_pays() {
-    plays("escrow::who_challenges_itself_pays", &[]);
-}
-
-#[test]
-fn who_cannot_be_paid_stands_in_nobodys_way() {
-    plays("escrow::who_cannot_be_paid_stands_in_nobodys_way", &[]);
-}
-
-#[test]
-fn terms_that_cannot_be_kept_are_refused() {
-    plays("escrow::terms_that_cannot_be_kept_are_refused", &[]);
+fn every_history_of_jobs_is_played() {
+    let text = include_str!("../scenarios/escrow.cairo");
+    let written = text.lines().filter(|line| line.starts_with("fn ") && line.contains("()"));
+    let played = include_str!("scenarios.rs").lines().filter(|line| !line.contains('('));
+    let played: Vec<&str> = played.map(str::trim).collect();
+    for line in written {
+        let name = line.trim_start_matches("fn ").split('(').next().unwrap();
+        assert!(played.contains(&name), "{name}");
+    }
 }
 
 #[test]

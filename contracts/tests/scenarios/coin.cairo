@@ -1,4 +1,4 @@
-//! A token that may keep a fee of each transfer.
+//! A token that may keep a fee, refuse a recipient, or call back.
 use starknet::ContractAddress;
 
 #[starknet::interface]
@@ -7,6 +7,8 @@ pub trait ICoin<T> {
     fn give(ref self: T, to: ContractAddress, amount: u256);
     fn set_fee(ref self: T, fee: u256);
     fn refuse(ref self: T, who: ContractAddress);
+    /// The next transfer first has a worker paid for a job.
+    fn call(ref self: T, escrow: ContractAddress, job: felt252, worker: ContractAddress);
 }
 
 #[starknet::contract]
@@ -15,7 +17,10 @@ pub mod Coin {
         Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
         StoragePointerWriteAccess,
     };
+    use core::num::traits::Zero;
     use starknet::{ContractAddress, get_caller_address};
+    use super::super::stage::OUTPUT;
+    use verifier::escrow::{IJobEscrowDispatcher, IJobEscrowDispatcherTrait};
 
     #[storage]
     struct Storage {
@@ -23,6 +28,9 @@ pub mod Coin {
         allowances: Map<(ContractAddress, ContractAddress), u256>,
         refused: Map<ContractAddress, bool>,
         fee: u256,
+        escrow: ContractAddress,
+        job: felt252,
+        worker: ContractAddress,
     }
 
     #[abi(embed_v0)]
@@ -39,6 +47,13 @@ pub mod Coin {
         }
         fn refuse(ref self: ContractState, who: ContractAddress) {
             self.refused.write(who, true);
+        }
+        fn call(
+            ref self: ContractState, escrow: ContractAddress, job: felt252, worker: ContractAddress,
+        ) {
+            self.escrow.write(escrow);
+            self.job.write(job);
+            self.worker.write(worker);
         }
     }
 
@@ -71,6 +86,12 @@ pub mod Coin {
         fn shift(
             ref self: ContractState, from: ContractAddress, to: ContractAddress, amount: u256,
         ) -> bool {
+            let contract_address = self.escrow.read();
+            if contract_address != Zero::zero() {
+                self.escrow.write(Zero::zero());
+                let escrow = IJobEscrowDispatcher { contract_address };
+                escrow.claim_proven(self.job.read(), self.worker.read(), OUTPUT);
+            }
             let has = self.balances.read(from);
             if has < amount || self.refused.read(to) {
                 return false;

@@ -19,12 +19,20 @@ fn a_strong_key_is_registered_once(key: Array<felt252>, weak: Array<felt252>) ->
     assert(models.registrant_of(model) == client(), 'another registrant');
     assert(models.registered_at(model) == 77, 'another time');
     set_contract_address(rival());
-    refused(safe.register("", Rest { data: key.span() }), 'model: registered');
+    assert(models.register("ipfs://other", Rest { data: key.span() }) == model, 'another id');
     refused(safe.register("", Rest { data: weak.span() }), 'weak key: blow-up');
     let mut longer = key.clone();
     longer.append(0);
     refused(safe.register("", Rest { data: longer.span() }), 'key: too long');
     refused(safe.register("", Rest { data: key.span().slice(0, key.len() - 1) }), 'short');
+    let mut uri: ByteArray = "";
+    for _ in 0..2049_u32 {
+        uri.append_byte(1);
+    };
+    refused(safe.register(uri, Rest { data: key.span() }), 'uri: too long');
+    set_block_timestamp(78);
+    models.register("", Rest { data: key.span() });
     assert(models.registrant_of(model) == client(), 'registrant changed');
+    assert(models.registered_at(model) == 77, 'time changed');
     model
 }

@@ -63,9 +63,10 @@ pub const INPUT: felt252 = 'input';
 pub const OUTPUT: felt252 = 'output';
 pub const PRICE: u256 = 1000;
 pub const BOND: u256 = 301;
-pub const WINDOW: u64 = 100;
-pub const DEADLINE: u64 = 5000;
-const START: u64 = 1000;
+pub const WINDOW: u64 = 3_600;
+pub const DEADLINE: u64 = 90_000;
+pub const GRACE: u64 = 3_600;
+pub const START: u64 = 1_000;
 const MONEY: u256 = 1_000_000;
 
 #[derive(Copy, Drop)]
@@ -130,6 +131,15 @@ pub impl StageImpl of StageTrait {
     }
     fn job(self: Stage, job: felt252) -> Job {
         self.escrow.job(job)
+    }
+    /// Somebody claims without a proof.
+    fn claimed(self: Stage, job: felt252, by: ContractAddress, output: felt252) {
+        set_contract_address(by);
+        self.escrow.claim_bonded(job, output);
+    }
+    fn challenged(self: Stage, job: felt252, by: ContractAddress) {
+        set_contract_address(by);
+        self.escrow.challenge(job);
     }
     fn held(self: Stage) -> u256 {
         self.balance(self.escrow.contract_address)

@@ -5,22 +5,29 @@
 //! instead: it is paid when a window has passed, unless somebody challenges it with a bond of the
 //! same size; then the worker needs the fact within another window.
 //!
-//! Invariants:
-//! - of each token the contract holds at least the prices, bonds and penalties of jobs that are not
-//!   over;
+//! Invariants, for tokens that move what they are asked to and change no balance by themselves:
+//! - of each token the contract holds at least the prices and bonds of jobs that are not over, and
+//!   what it owes;
 //! - a price is paid once: to who proved, to whose claim stood, or back to the client;
-//! - a proof pays whom it is bound to, whoever sends it: who copies it from a pool gains nothing;
-//! - a false claim costs its bond: half to the challenger and half to the client, so that who
-//!   challenges itself pays too;
-//! - what one party's token refuses keeps no other party from its own;
+//! - a fact of before the deadline pays whom it is bound to, whoever sends it and whatever is
+//!   claimed meanwhile: a claim keeps no proof out but one of the same result that came later;
+//! - a claim that a proof or the end of a challenge shows to be false costs its worker half of the
+//!   bond at least, which is the client's;
+//! - what the token refuses to pay to one party keeps no other party from its own;
 //! - nobody owns the contract: there is no upgrade, no pause, no fee, no judge but `Facts`.
 use starknet::ContractAddress;
 
 /// Keeps job ids and contexts apart from other hashes.
 const JOB: felt252 = 'ciro job v1';
 const CONTEXT: felt252 = 'ciro job context v1';
-/// The longest window, in seconds: what keeps money of others in here ends.
+/// The shortest and the longest window, in seconds: somebody has to be able to doubt, and what keeps
+/// money of others in here ends.
+const WINDOW_MIN: u64 = 3_600;
 const WINDOW_MAX: u64 = 2_592_000;
+/// The latest deadline, in seconds from now.
+const DEADLINE_MAX: u64 = 31_536_000;
+/// Seconds after the deadline in which who has a fact of before it comes first.
+const GRACE: u64 = 3_600;
 
 /// What a client offers.
 #[derive(Copy, Drop, Serde, starknet::Store)]
@@ -31,12 +38,12 @@ pub struct Terms {
     pub input_hash: felt252,
     pub token: ContractAddress,
     pub price: u256,
-    /// The last second in which a claim counts.
+    /// The last second in which a fact or a claim counts.
     pub deadline: u64,
     /// How long a bonded claim may be challenged, and then has for its proof, in seconds; zero
     /// allows no bonded claims.
     pub window: u64,
-    /// What a worker puts up for a claim without a proof, and a challenger against it.
+    /// What a worker puts up for a claim without a proof, and a challenger against it; at least 2.
     pub bond: u256,
 }
 
@@ -64,17 +71,18 @@ pub struct Job {
     pub worker: ContractAddress,
     pub challenger: ContractAddress,
     pub output_hash: felt252,
+    /// When the claim was made.
+    pub since: u64,
     /// The last second of the window at hand.
     pub until: u64,
-    /// What false claims left for the client.
-    pub penalty: u256,
 }
 
 #[starknet::interface]
 pub trait IJobEscrow<T> {
     /// Opens a job and takes its price from the caller. Returns the job's id.
     fn open(ref self: T, terms: Terms) -> felt252;
-    /// Pays the worker to whom a fact about this job's input is bound.
+    /// Pays the worker to whom a fact of before the deadline is bound. A claim of something else
+    /// is over then, and one of the same result that came after the fact.
     fn claim_proven(ref self: T, job: felt252, worker: ContractAddress, output_hash: felt252);
     /// Claims without a proof, for a bond of the caller's.
     fn claim_bonded(ref self: T, job: felt252, output_hash: felt252);
@@ -82,11 +90,16 @@ pub trait IJobEscrow<T> {
     fn challenge(ref self: T, job: felt252);
     /// Ends a claim that nobody doubted in time, or that was proven, or that was not.
     fn settle(ref self: T, job: felt252);
-    /// Gives the client back the price of a job that nobody claimed in time.
+    /// Gives the client back the price of a job that nobody claimed in time, an hour after the
+    /// deadline.
     fn refund(ref self: T, job: felt252);
-    /// Pays the client what false claims have left.
-    fn compensate(ref self: T, job: felt252);
+    /// Pays somebody what claims and challenges that are over have left for them.
+    fn collect(ref self: T, job: felt252, who: ContractAddress);
     fn job(self: @T, job: felt252) -> Job;
+    /// What `collect` would pay.
+    fn owed(self: @T, job: felt252, who: ContractAddress) -> u256;
+    /// The only judge. Its class hash says what it is.
+    fn facts(self: @T) -> ContractAddress;
     /// The context that a worker's proof for a job is bound to.
     fn context_of(self: @T, job: felt252, worker: ContractAddress) -> felt252;
 }
@@ -111,6 +124,8 @@ pub mod JobEscrow {
         facts: ContractAddress,
         opened: felt252,
         jobs: Map<felt252, Job>,
+        /// By job and recipient.
+        owed: Map<(felt252, ContractAddress), u256>,
     }
     #[event]
     #[derive(Drop, starknet::Event)]
@@ -145,13 +160,14 @@ pub mod JobEscrow {
         challenger: ContractAddress,
         until: u64,
     }
-    /// A claim was doubted and not proven: the job is open again.
+    /// A claim was not proven in time, or something else was.
     #[derive(Drop, starknet::Event)]
     struct Rejected {
         #[key]
         job: felt252,
         worker: ContractAddress,
-        challenger: ContractAddress,
+        /// Who challenged it, or proved something else.
+        by: ContractAddress,
     }
     #[derive(Drop, starknet::Event)]
     struct Paid {
@@ -181,20 +197,26 @@ pub mod JobEscrow {
         fn open(ref self: ContractState, terms: Terms) -> felt252 {
             assert(terms.price != 0, 'no price');
             assert(terms.deadline >= get_block_timestamp(), 'deadline passed');
-            assert(terms.window <= super::WINDOW_MAX, 'window too long');
-            // A claim without a bond could not be doubted.
-            assert(terms.window == 0 || terms.bond != 0, 'no bond');
+            assert(terms.deadline <= get_block_timestamp() + super::DEADLINE_MAX, 'deadline too far');
+            if terms.window != 0 {
+                assert(terms.window >= super::WINDOW_MIN, 'window too short');
+                assert(terms.window <= super::WINDOW_MAX, 'window too long');
+                // Half of it has to hurt.
+                assert(terms.bond >= 2, 'no bond');
+            }
             // Nothing that is paid later may overflow.
             let _most = terms.price + terms.bond + terms.bond;
             let (client, this) = (get_caller_address(), get_contract_address());
             let number = self.opened.read();
             self.opened.write(number + 1);
-            let job = poseidon_hash_span(array![super::JOB, this.into(), number].span());
+            let mut named = array![super::JOB, this.into(), number, client.into()];
+            terms.serialize(ref named);
+            let job = poseidon_hash_span(named.span());
             let nobody = Zero::zero();
             let phase = Phase::Open;
             let new = Job {
-                client, terms, phase, worker: nobody, challenger: nobody, output_hash: 0, until: 0,
-                penalty: 0,
+                client, terms, phase, worker: nobody, challenger: nobody, output_hash: 0, since: 0,
+                until: 0,
             };
             self.jobs.write(job, new);
             self.emit(Opened { job, client, terms });
@@ -205,19 +227,27 @@ pub mod JobEscrow {
         fn claim_proven(
             ref self: ContractState, job: felt252, worker: ContractAddress, output_hash: felt252,
         ) {
-            let entry = self.claimable(job);
-            assert(self.proven_at(job, entry, worker, output_hash) != 0, 'not proven');
+            let entry = self.entry(job);
+            let at = self.proven_at(job, entry, worker, output_hash);
+            assert(at != 0, 'not proven');
+            assert(at <= entry.terms.deadline, 'deadline passed');
+            if entry.phase != Phase::Open {
+                assert(entry.phase == Phase::Claimed || entry.phase == Phase::Challenged, 'not open');
+                self.beat(job, entry, worker, output_hash, at);
+            }
             let price = entry.terms.price;
             self.end(job, Job { worker, output_hash, ..entry }, true, price);
         }
 
         fn claim_bonded(ref self: ContractState, job: felt252, output_hash: felt252) {
-            let entry = self.claimable(job);
-            let terms = entry.terms;
+            let entry = self.entry(job);
+            let (terms, since) = (entry.terms, get_block_timestamp());
+            assert(entry.phase == Phase::Open, 'not open');
+            assert(since <= terms.deadline, 'deadline passed');
             assert(terms.window != 0, 'no bonded claims');
-            let (worker, until) = (get_caller_address(), get_block_timestamp() + terms.window);
+            let (worker, until) = (get_caller_address(), since + terms.window);
             let phase = Phase::Claimed;
-            self.jobs.write(job, Job { phase, worker, output_hash, until, ..entry });
+            self.jobs.write(job, Job { phase, worker, output_hash, since, until, ..entry });
             self.emit(Claimed { job, worker, output_hash, until });
             take(terms.token, worker, get_contract_address(), terms.bond);
         }
@@ -237,51 +267,57 @@ pub mod JobEscrow {
         fn settle(ref self: ContractState, job: felt252) {
             let entry = self.entry(job);
             let passed = get_block_timestamp() > entry.until;
-            let Terms { price, bond, token, .. } = entry.terms;
+            let Terms { price, bond, .. } = entry.terms;
+            let at = self.proven_at(job, entry, entry.worker, entry.output_hash);
             if entry.phase == Phase::Claimed {
-                assert(passed, 'window not passed');
-                self.end(job, entry, false, price + bond);
+                assert(at != 0 || passed, 'window not passed');
+                self.end(job, entry, at != 0, price + bond);
                 return;
             }
             assert(entry.phase == Phase::Challenged, 'not claimed');
             // A fact of before the end counts, whenever somebody looks.
-            let at = self.proven_at(job, entry, entry.worker, entry.output_hash);
             if at != 0 && at <= entry.until {
                 self.end(job, entry, true, price + bond + bond);
                 return;
             }
             assert(passed, 'window not passed');
-            let Job { worker, challenger, .. } = entry;
-            let half = bond / 2;
             let nobody = Zero::zero();
             let open = Job {
-                phase: Phase::Open, worker: nobody, challenger: nobody, output_hash: 0, until: 0,
-                penalty: entry.penalty + half, ..entry
+                phase: Phase::Open, worker: nobody, challenger: nobody, output_hash: 0, since: 0,
+                until: 0, ..entry
             };
             self.jobs.write(job, open);
-            self.emit(Rejected { job, worker, challenger });
-            pay(token, challenger, bond + bond - half);
+            self.reject(job, entry, entry.challenger);
         }
 
         fn refund(ref self: ContractState, job: felt252) {
             let entry = self.entry(job);
             assert(entry.phase == Phase::Open, 'not open');
-            assert(get_block_timestamp() > entry.terms.deadline, 'deadline not passed');
-            let paid = entry.terms.price + entry.penalty;
-            self.jobs.write(job, Job { phase: Phase::Refunded, penalty: 0, ..entry });
+            let Terms { token, price, deadline, .. } = entry.terms;
+            assert(get_block_timestamp() > deadline + super::GRACE, 'deadline not passed');
+            self.jobs.write(job, Job { phase: Phase::Refunded, ..entry });
             self.emit(Refunded { job, client: entry.client });
-            pay(entry.terms.token, entry.client, paid);
+            pay(token, entry.client, price);
         }
 
-        fn compensate(ref self: ContractState, job: felt252) {
+        fn collect(ref self: ContractState, job: felt252, who: ContractAddress) {
             let entry = self.entry(job);
-            assert(entry.penalty != 0, 'nothing left');
-            self.jobs.write(job, Job { penalty: 0, ..entry });
-            pay(entry.terms.token, entry.client, entry.penalty);
+            let amount = self.owed.read((job, who));
+            assert(amount != 0, 'nothing left');
+            self.owed.write((job, who), 0);
+            pay(entry.terms.token, who, amount);
         }
 
         fn job(self: @ContractState, job: felt252) -> Job {
             self.entry(job)
+        }
+
+        fn owed(self: @ContractState, job: felt252, who: ContractAddress) -> u256 {
+            self.owed.read((job, who))
+        }
+
+        fn facts(self: @ContractState) -> ContractAddress {
+            self.facts.read()
         }
 
         fn context_of(self: @ContractState, job: felt252, worker: ContractAddress) -> felt252 {
@@ -300,11 +336,48 @@ pub mod JobEscrow {
             assert(entry.phase != Phase::Unknown, 'no such job');
             entry
         }
-        fn claimable(self: @ContractState, job: felt252) -> Job {
-            let entry = self.entry(job);
-            assert(entry.phase == Phase::Open, 'not open');
-            assert(get_block_timestamp() <= entry.terms.deadline, 'deadline passed');
-            entry
+        fn owe(ref self: ContractState, job: felt252, who: ContractAddress, amount: u256) {
+            let place = (job, who);
+            self.owed.write(place, self.owed.read(place) + amount);
+        }
+        /// What becomes of the bonds of a claim when somebody else's fact comes.
+        fn beat(
+            ref self: ContractState,
+            job: felt252,
+            entry: Job,
+            worker: ContractAddress,
+            output_hash: felt252,
+            at: u64,
+        ) {
+            let is_doubted = entry.phase == Phase::Challenged;
+            if output_hash == entry.output_hash {
+                // Who claimed first and right is paid by `settle`.
+                let is_later = at > entry.since || worker == entry.worker;
+                assert(!is_later, 'claimed first');
+                let bond = entry.terms.bond;
+                let own = if is_doubted {
+                    bond + bond
+                } else {
+                    bond
+                };
+                self.owe(job, entry.worker, own);
+            } else if is_doubted {
+                self.reject(job, entry, entry.challenger);
+            } else {
+                self.reject(job, entry, worker);
+            }
+        }
+        /// Half of a false claim's bond is the client's, the rest is for who showed it; a
+        /// challenger has the own bond back.
+        fn reject(ref self: ContractState, job: felt252, entry: Job, by: ContractAddress) {
+            let bond = entry.terms.bond;
+            let half = bond / 2;
+            self.owe(job, entry.client, half);
+            self.owe(job, by, bond - half);
+            if entry.phase == Phase::Challenged {
+                self.owe(job, entry.challenger, bond);
+            }
+            self.emit(Rejected { job, worker: entry.worker, by });
         }
         /// When `Facts` was shown a worker's result; zero if it was not.
         fn proven_at(

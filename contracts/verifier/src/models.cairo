@@ -3,13 +3,15 @@
 //! Invariants:
 //! - a model's id is the hash of its key, so that an entry cannot be about another key;
 //! - only strong keys have entries, which are never changed or removed;
-//! - who registers a key first is said to have done so, which does not make it theirs.
+//! - who registers a key first is said to have done so, which does not make it theirs, and keeps
+//!   nobody else from saying where its files are.
 use starknet::ContractAddress;
 use super::facts::Rest;
 
 #[starknet::interface]
 pub trait IModels<T> {
-    /// Adds a model by the felts of its key, and returns its id. `uri` says where its files are.
+    /// Adds a model by the felts of its key, and returns its id. `uri`, of at most 2,048 bytes, says
+    /// where its files are: an event, as the caller's word.
     fn register(ref self: T, uri: ByteArray, key: Rest) -> felt252;
     /// Who registered a model first; zero if nobody did.
     fn registrant_of(self: @T, model: felt252) -> ContractAddress;
@@ -49,18 +51,20 @@ pub mod Models {
         #[key]
         registrant: ContractAddress,
         uri: ByteArray,
-        key: Span<felt252>,
     }
 
     #[abi(embed_v0)]
     impl Impl of super::IModels<ContractState> {
         fn register(ref self: ContractState, uri: ByteArray, key: Rest) -> felt252 {
+            // An event has room for 300 felts: the key is in the calldata alone.
+            assert(uri.len() <= 2048, 'uri: too long');
             let model = strong_model(key.data);
-            assert(self.times.read(model) == 0, 'model: registered');
             let registrant = get_caller_address();
-            self.registrants.write(model, registrant);
-            self.times.write(model, get_block_timestamp());
-            self.emit(Registered { model, registrant, uri, key: key.data });
+            if self.times.read(model) == 0 {
+                self.registrants.write(model, registrant);
+                self.times.write(model, get_block_timestamp());
+            }
+            self.emit(Registered { model, registrant, uri });
             model
         }
         fn registrant_of(self: @ContractState, model: felt252) -> ContractAddress {
