@@ -346,7 +346,7 @@ mod proving {
                 (node.as_str(), "Bucketize", error.to_string())
             }
             LayoutError::CommitInput { name, .. } => (name.as_str(), "Input", error.to_string()),
-            LayoutError::Ranks { node } => (node.as_str(), "TreeEnsemble", error.to_string()),
+            LayoutError::Ranks { node, .. } => (node.as_str(), "TreeEnsemble", error.to_string()),
             _ => ("model", "", error.to_string()),
         };
         let (node, op) = (node.to_owned(), op.to_owned());

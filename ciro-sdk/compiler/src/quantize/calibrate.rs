@@ -8,8 +8,8 @@ use super::error::SampleError;
 use super::facts::is_truth;
 use super::hold_out::hold_out;
 use super::random::Random;
-use super::refine;
-use crate::float::{ElementType, Graph, Op};
+use super::{ops, refine};
+use crate::float::{ElementType, Graph, NodeId, Op};
 use ciro_model::tensor::Tensor;
 
 /// How many random samples stand in for missing ones.
@@ -120,13 +120,12 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
     for (index, sample) in samples.iter().enumerate() {
         let values =
             graph.eval(sample).map_err(|source| SampleError::Eval { sample: index, source })?;
-        for ((range, value), node) in ranges.iter_mut().zip(&values).zip(&graph.nodes) {
-            let moves = matches!(node.op, Op::Input { .. } | Op::Move(_));
-            if let Some(&value) = value.data().iter().find(|value| value.is_nan() && !moves) {
+        for ((id, node), range) in graph.iter().zip(&mut ranges) {
+            if let Some(value) = undefined(graph, id, &values) {
                 let (node, op) = (node.name.clone(), node.origin.clone());
                 return Err(SampleError::NotFinite { sample: index, node, op, value });
             }
-            *range = range.union(Range::of(value.data()));
+            *range = range.union(Range::of(values[id.index()].data()));
         }
         for (binary, input) in binary.iter_mut().zip(sample) {
             *binary &= input.data().iter().all(|&x| is_truth(x));
@@ -148,6 +147,19 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
     };
     let samples = samples.len();
     Ok(Calibration { ranges, columns, missing, binary, samples, random, probes })
+}
+
+/// A NaN that a node makes of numbers, or of a missing value that nothing looks through it.
+fn undefined(graph: &Graph, id: NodeId, values: &[Tensor<f64>]) -> Option<f64> {
+    let node = graph.node(id);
+    let own = values[id.index()].data();
+    if matches!(node.op, Op::Input { .. } | Op::Move(_)) || !own.iter().any(|y| y.is_nan()) {
+        return None;
+    }
+    let looked_through = ops::columns::looked_through(graph, id);
+    let missing = looked_through.map_or(&[][..], |operand| values[operand.index()].data());
+    let is_missing = |at: usize| missing.get(at).is_some_and(|x| x.is_nan());
+    own.iter().enumerate().find(|&(at, y)| y.is_nan() && !is_missing(at)).map(|(_, &y)| y)
 }
 
 /// The samples, or random ones where there are none.

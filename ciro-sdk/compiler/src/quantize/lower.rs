@@ -313,7 +313,7 @@ impl<'g> Lowering<'g> {
         let scaled = matches!(&expr.terms[..], [term]
             if matches!(term.core, Core::Value { .. } | Core::Scaled { .. }));
         let turned = demand.turns == demand.uses && scaled;
-        let ranked = demand.is_ranked() && ops::tree_ensemble::scaled(&expr).is_some();
+        let ranked = demand.is_ranked() && ops::features::scaled(&expr).is_some();
         if free || folds || ranked || turned {
             return Ok(());
         }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use super::calibrate::Calibration;
 use super::error::{QuantizeError, Refusal};
+use super::ops::columns::{Column, columns, looked_through};
+use super::ops::features::of_input;
 use super::ops::threshold::Thresholds;
-use super::ops::tree_ensemble::features;
 use crate::float::{ElementType, Graph, Node, NodeId, Op, ScalarFn, UnaryFn};
 use ciro_model::movement::{Movement, Source};
 use ciro_model::tensor::Tensor;
@@ -30,6 +31,11 @@ impl Missing {
     /// the last axis; `None` if the input has none.
     pub(super) fn columns(&self, input: usize) -> Option<&[Option<f64>]> {
         self.inputs.get(input)?.as_deref()
+    }
+
+    /// The columns of a tree's features.
+    pub(super) fn features<'g>(&self, graph: &'g Graph, id: NodeId) -> Option<Vec<Column<'g>>> {
+        columns(graph, &self.imputed, id)
     }
 
     /// What a missing value of an input counts as at each element of a node that moves the input;
@@ -66,13 +72,28 @@ pub(super) fn rewritten(
 ) -> Result<Option<(Graph, Missing)>, QuantizeError> {
     let mut copy = graph.clone();
     let mut imputed = BTreeMap::new();
+    let mut fused = BTreeMap::new();
     for (id, node) in graph.iter() {
-        let Some((x, values)) = imputer(graph, node) else { continue };
-        if float_input(&copy, x).is_some() {
-            let shape = node.shape.clone();
-            copy.nodes[id.index()].op = Op::Move(Movement::Reshape { shape });
-            copy.nodes[id.index()].operands = vec![x];
-            imputed.insert(id, values);
+        if let Some((x, values)) = imputer(graph, node) {
+            if float_input(&copy, x).is_some() {
+                let shape = node.shape.clone();
+                copy.nodes[id.index()].op = Op::Move(Movement::Reshape { shape });
+                copy.nodes[id.index()].operands = vec![x];
+                imputed.insert(id, values);
+            }
+        } else if let Some((f, value)) = fused_imputer(node)
+            && float_input(&copy, node.operands[0]).is_some()
+        {
+            let plain = Node { op: Op::Unary(f.clone()), ..node.clone() };
+            // Comparisons know what is missing by themselves.
+            if Thresholds::of(&copy, &plain).is_some() {
+                continue;
+            }
+            let all = |value| Tensor::full(node.shape.clone(), value).ok();
+            let (Some(put), Some(result)) = (all(value), all(f.eval(value))) else { continue };
+            copy.nodes[id.index()] = plain;
+            imputed.insert(id, result);
+            fused.insert(id, put);
         }
     }
     let seen = |input: usize| calibration.missing.get(input).is_some_and(|m| m.contains(&true));
@@ -80,9 +101,11 @@ pub(super) fn rewritten(
         return Ok(None);
     }
     let mut may: Vec<bool> = (0..graph.inputs.len()).map(seen).collect();
-    imputed.keys().filter_map(|&id| float_input(&copy, id)).for_each(|index| may[index] = true);
+    let replaced =
+        imputed.keys().map(|&id| if fused.contains_key(&id) { operand(&copy, id) } else { id });
+    replaced.filter_map(|id| float_input(&copy, id)).for_each(|index| may[index] = true);
     let mut flow = Flow::new(&copy, &may);
-    flow.follow(&imputed);
+    flow.follow(&imputed, &fused);
     let inputs = (0..graph.inputs.len()).map(|index| flow.columns(index, calibration));
     let inputs = inputs.collect::<Result<_, _>>()?;
     Ok(Some((copy, Missing { inputs, imputed })))
@@ -90,7 +113,7 @@ pub(super) fn rewritten(
 
 /// The float input that a node moves.
 fn float_input(graph: &Graph, id: NodeId) -> Option<usize> {
-    let (index, _) = features(graph, id)?;
+    let (index, _) = of_input(graph, id)?;
     (graph.inputs[index].element_type == ElementType::Float).then_some(index)
 }
 
@@ -120,6 +143,42 @@ fn imputer(graph: &Graph, node: &Node) -> Option<(NodeId, Tensor<f64>)> {
             (**kept == ScalarFn::X && is_finite(&values)).then_some((x, values))
         }
         _ => None,
+    }
+}
+
+/// The first operand of a node.
+fn operand(graph: &Graph, id: NodeId) -> NodeId {
+    graph.node(id).operands[0]
+}
+
+/// A function of an imputer's result, where import made one function of both: the function itself,
+/// and what the imputer puts for what is missing.
+fn fused_imputer(node: &Node) -> Option<(ScalarFn, f64)> {
+    let Op::Unary(f) = &node.op else { return None };
+    let mut value = None;
+    let f = without_imputer(f, &mut value)?;
+    Some((f, value?))
+}
+
+/// A function with its variable for each imputer of it; `None` if it reads the variable elsewhere,
+/// or imputers of unlike values.
+fn without_imputer(f: &ScalarFn, value: &mut Option<f64>) -> Option<ScalarFn> {
+    let mut inner = |f: &ScalarFn| without_imputer(f, value).map(Box::new);
+    match f {
+        ScalarFn::X => None,
+        ScalarFn::Const(_) => Some(f.clone()),
+        ScalarFn::Unary(f, a) => Some(ScalarFn::Unary(*f, inner(a)?)),
+        ScalarFn::Binary(f, a, b) => Some(ScalarFn::Binary(*f, inner(a)?, inner(b)?)),
+        ScalarFn::Where(condition, a, b) => {
+            let Some(missing) = tells_missing(condition) else {
+                return Some(ScalarFn::Where(inner(condition)?, inner(a)?, inner(b)?));
+            };
+            let (put, kept) = if missing { (a, b) } else { (b, a) };
+            let (ScalarFn::Const(put), ScalarFn::X) = (&**put, &**kept) else { return None };
+            let alike = value.is_none_or(|value| value.to_bits() == put.to_bits());
+            *value = Some(*put);
+            (alike && put.is_finite()).then_some(ScalarFn::X)
+        }
     }
 }
 
@@ -184,7 +243,13 @@ impl<'g> Flow<'g> {
         }
     }
 
-    fn follow(&mut self, imputed: &BTreeMap<NodeId, Tensor<f64>>) {
+    /// Follows them through a graph with what imputers put, and those that are one function with
+    /// what comes after them.
+    fn follow(
+        &mut self,
+        imputed: &BTreeMap<NodeId, Tensor<f64>>,
+        fused: &BTreeMap<NodeId, Tensor<f64>>,
+    ) {
         let graph = self.graph;
         let alive = alive(graph);
         for (id, node) in graph.iter() {
@@ -204,8 +269,14 @@ impl<'g> Flow<'g> {
                         }
                     }
                 }
+                _ if fused.contains_key(&id) => {
+                    let origins = self.origins.get(&node.operands[0]).cloned().unwrap_or_default();
+                    self.impute(id, &origins, &fused[&id]);
+                }
                 _ if !alive[id.index()] || Thresholds::of(graph, node).is_some() => {}
-                Op::TreeEnsemble(_) if features(graph, node.operands[0]).is_some() => {}
+                Op::TreeEnsemble(_) if of_input(graph, node.operands[0]).is_some() => {}
+                Op::TreeEnsemble(_) => self.rank(node.operands[0], id),
+                _ if self.passes(id) => {}
                 _ => node.operands.iter().for_each(|&operand| self.read(operand, id)),
             }
         }
@@ -244,9 +315,37 @@ impl<'g> Flow<'g> {
 
     /// Notes that a node computes with a tensor as it is.
     fn read(&mut self, operand: NodeId, reader: NodeId) {
-        for &(input, at) in self.origins.get(&operand).into_iter().flatten().flatten() {
+        let origins = self.origins.get(&operand).into_iter().flatten().flatten();
+        let origins: Vec<Origin> = origins.copied().collect();
+        self.note(&origins, reader);
+    }
+
+    fn note(&mut self, origins: &[Origin], reader: NodeId) {
+        for &(input, at) in origins {
             let column = at as usize % self.readers[input].len();
             self.readers[input][column].get_or_insert(reader);
+        }
+    }
+
+    /// Whether a node hands missing values on to trees that look through it.
+    fn passes(&mut self, id: NodeId) -> bool {
+        let origins = looked_through(self.graph, id).and_then(|x| self.origins.get(&x)).cloned();
+        let passes = origins.is_some();
+        self.origins.extend(origins.map(|origins| (id, origins)));
+        passes
+    }
+
+    /// Notes what a tree compares but not as it came in.
+    fn rank(&mut self, operand: NodeId, tree: NodeId) {
+        let nothing = BTreeMap::new();
+        let Some(columns) = columns(self.graph, &nothing, operand) else {
+            return self.read(operand, tree);
+        };
+        for column in columns.iter().filter(|column| column.input.is_none()) {
+            let origins = self.origins.get(&column.source);
+            let origin = |&at: &u32| origins.and_then(|all| all[at as usize]);
+            let origins: Vec<Origin> = column.elements.iter().filter_map(origin).collect();
+            self.note(&origins, tree);
         }
     }
 
@@ -271,7 +370,8 @@ impl<'g> Flow<'g> {
                     Err(QuantizeError::refused(self.graph.node(reader), reason))
                 }
                 Some(_) => Ok(None),
-                None => Ok(value),
+                // Nothing computes with the column: any number will do.
+                None => Ok(value.or(seen(at).then_some(0.0))),
             };
         columns.map(column).collect::<Result<_, _>>().map(Some)
     }

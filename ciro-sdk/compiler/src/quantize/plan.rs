@@ -1,13 +1,13 @@
 //! What is known of a float graph before anything is lowered: which nodes count, who reads them,
 //! which share their ranges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::calibrate::Range;
 use super::emit::exponent;
 use super::grid::{ceil_log2, pow2};
 use super::ops::threshold::Thresholds;
-use super::ops::{periodic, tree_ensemble};
+use super::ops::{columns, features, periodic};
 use super::scalar::{self, Shape, compares};
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer, ScalarFn};
 
@@ -65,6 +65,14 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
         if !own.alive {
             continue;
         }
+        if let Some(sources) = features_of(graph, node) {
+            for source in sources {
+                let demand = &mut demands[source.index()];
+                (demand.uses, demand.ranks, demand.alive) =
+                    (demand.uses + 1, demand.ranks + 1, true);
+            }
+            continue;
+        }
         let thresholds = Thresholds::of(graph, node).is_some();
         for (position, operand) in node.operands.iter().enumerate() {
             let demand = &mut demands[operand.index()];
@@ -73,7 +81,7 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
             demand.ranks += usize::from(ranks(graph, node, own));
             match &node.op {
                 _ if thresholds => demand.trees += 1,
-                Op::TreeEnsemble(_) if tree_ensemble::features(graph, *operand).is_some() => {
+                Op::TreeEnsemble(_) if features::of_input(graph, *operand).is_some() => {
                     demand.trees += 1;
                 }
                 Op::Move(_) => {
@@ -96,6 +104,18 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
         }
     }
     demands
+}
+
+/// The nodes whose tensors a tree reads that takes its features from several, column by column: it
+/// looks through all that is between.
+fn features_of(graph: &Graph, node: &Node) -> Option<BTreeSet<NodeId>> {
+    let (Op::TreeEnsemble(_), &[operand]) = (&node.op, &node.operands[..]) else { return None };
+    if features::of_input(graph, operand).is_some() {
+        return None;
+    }
+    let columns = columns::columns(graph, &BTreeMap::new(), operand)?;
+    let computed = columns.iter().filter(|column| column.input.is_none());
+    Some(computed.map(|column| column.source).collect())
 }
 
 /// Whether trees alone read what a node makes of an operand, element by element.

@@ -7,6 +7,7 @@
 )]
 
 mod altered;
+mod columns;
 mod conformance;
 mod describe;
 mod effect;

@@ -23,7 +23,7 @@ const MODES: [BranchMode; 6] = [
 ];
 
 /// Whole numbers from -2 to 2, of which a fifth is missing.
-fn holes(b: &mut Builder, shape: &[usize], seed: u32) -> NodeId {
+pub(crate) fn holes(b: &mut Builder, shape: &[usize], seed: u32) -> NodeId {
     b.draw(shape, ElementType::Float, seed.into(), |unit| match unit {
         unit if unit < 0.2 => f64::NAN,
         unit => ((unit - 0.2) / 0.8 * 5.0).floor() - 2.0,
@@ -31,7 +31,7 @@ fn holes(b: &mut Builder, shape: &[usize], seed: u32) -> NodeId {
 }
 
 /// Trees of two levels, of every mode, whose missing values go either way.
-fn forest(seed: u32) -> TreeEnsemble {
+pub(crate) fn forest(seed: u32) -> TreeEnsemble {
     let tree = |at: usize| {
         let mode = MODES[at % 6];
         let threshold = f32::from(i8::try_from(at % 4).unwrap()) - 1.0;
@@ -62,7 +62,7 @@ fn forest(seed: u32) -> TreeEnsemble {
 }
 
 /// `where(x is missing, values, x)`
-fn imputed(b: &mut Builder, x: NodeId, values: Vec<f64>) -> NodeId {
+pub(crate) fn imputed(b: &mut Builder, x: NodeId, values: Vec<f64>) -> NodeId {
     let shape = b.graph.node(x).shape.clone();
     let missing = b.unary(ScalarFn::Unary(UnaryFn::IsNaN, Box::new(X)), x);
     let values = b.constant(&shape, values);
@@ -112,6 +112,39 @@ proptest! {
         let y = b.push(Op::MatMul, &[joined, w], &[1, 2]);
         b.output(y);
         b.check(1e-3)?;
+    }
+
+    #[test]
+    fn functions_that_are_one_with_an_imputer_see_its_values(seed: u32) {
+        let mut b = Builder::default();
+        let x = holes(&mut b, &[1, 3], seed);
+        let missing = ScalarFn::Unary(UnaryFn::IsNaN, Box::new(X));
+        let filled = ScalarFn::Where(Box::new(missing), Box::new(c(0.5)), Box::new(X));
+        let above = bin(BinaryFn::Add, filled.clone(), c(3.0));
+        let curved = b.unary(bin(BinaryFn::Mul, filled, above), x);
+        b.output(curved);
+        b.check(2e-3)?;
+        // Trees behind them too, where they are monotone.
+        let mut b = Builder::default();
+        let x = holes(&mut b, &[1, 3], seed);
+        let missing = ScalarFn::Unary(UnaryFn::IsNaN, Box::new(X));
+        let filled = ScalarFn::Where(Box::new(missing), Box::new(c(0.5)), Box::new(X));
+        let scaled = b.unary(bin(BinaryFn::Mul, filled, c(-2.0)), x);
+        let y = b.push(Op::TreeEnsemble(Arc::new(forest(seed))), &[scaled], &[1, 1]);
+        b.output(y);
+        b.check(1e-9)?;
+    }
+
+    #[test]
+    fn a_column_that_nothing_reads_may_miss_values(seed: u32) {
+        let mut b = Builder::default();
+        let x = holes(&mut b, &[1, 2], seed);
+        let column = Op::Move(Movement::Select { axis: 1, indices: vec![1] });
+        let last = b.push(column, &[x], &[1, 1]);
+        let filled = imputed(&mut b, last, vec![1.0]);
+        let y = b.unary(bin(BinaryFn::Mul, X, X), filled);
+        b.output(y);
+        b.check(2e-3)?;
     }
 
     #[test]

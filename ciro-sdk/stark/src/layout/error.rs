@@ -86,13 +86,16 @@ pub enum LayoutError {
         /// Which element, row-major.
         element: usize,
     },
-    /// A tree ensemble that does not read the ranks of a `Bucketize` node.
+    /// A tree ensemble that reads what is no rank of a `Bucketize` node.
     #[error(
-        "node `{node}` (TreeEnsemble): the operand is not the result of a Bucketize node, or a reshaped one"
+        "node `{node}` (TreeEnsemble): element {element} of the operand is no result of a Bucketize node; \
+         rank it, and move results of Bucketize nodes only"
     )]
     Ranks {
         /// The node's name.
         node: String,
+        /// Which element, row-major, of the samples one after the other.
+        element: usize,
     },
     /// The model has more tensor elements than addresses.
     #[error(

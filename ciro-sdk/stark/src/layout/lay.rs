@@ -35,7 +35,7 @@ impl Collector<'_> {
         self.number_tables(&numbers, limbs, &mut tables);
         let embeddings = ops::embed::embeddings(&self, &mut tables);
         let ranks = ops::bucketize::ranks(&mut self, &mut tables)?;
-        let forests = ops::tree_ensemble::forests(&mut self, &ranks, &mut tables)?;
+        let forests = ops::tree_ensemble::forests(&mut self, &ranks, &mut tables);
         // Products of one kind stand together, so that few rows only separate others.
         self.products.sort_by_key(|product| (product.is_dynamic(), product.is_rounded()));
 

@@ -1,5 +1,7 @@
 //! Rows of feature ranks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ciro_model::Interval;
 use ciro_model::integer::ops::Bucketize;
 
@@ -16,8 +18,8 @@ use crate::layout::wiring::{Address, Wiring};
 
 /// Feature ranks of one node, for all samples.
 #[derive(Clone, Debug)]
-pub(crate) struct Ranks {
-    pub(crate) boundaries: Vec<Vec<i64>>,
+struct Ranks {
+    boundaries: Vec<Vec<i64>>,
     limbs: bool,
     /// What every high part of a boundary or an operand lies in.
     high: Interval,
@@ -27,22 +29,47 @@ pub(crate) struct Ranks {
     first: Vec<usize>,
     /// Number of feature 0 in the boundary table.
     feature: u32,
-    /// Slot of the first value.
-    pub(crate) slot: u32,
-    /// Address of the number of visits of the first slot.
-    pub(crate) visits: Address,
     /// `(high, low)` of every value.
     operands: Vec<[Address; 2]>,
     /// Address of every rank.
+    results: Vec<Address>,
+}
+
+/// Ranks that trees ask for by their positions: those of one node in its order, or of several, as
+/// movements join and select them.
+#[derive(Clone, Debug)]
+pub(crate) struct RankGroup {
+    /// Slot of the first rank.
+    pub(crate) slot: u32,
+    /// Address of the number of visits of the first slot.
+    pub(crate) visits: Address,
+    /// Address of every rank.
     pub(crate) results: Vec<Address>,
+    /// The most boundaries that one of the features has.
+    pub(crate) most: usize,
+    members: Vec<Member>,
+}
+
+/// Where one rank of a group is computed.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    node: usize,
+    /// Which of the node's values.
+    at: usize,
+    /// Whether it is the first of all groups' that computes this rank: that one writes it.
+    writes: bool,
 }
 
 /// All rank work of a model, with the numbers that features and slots share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RankWork {
-    pub(crate) nodes: Vec<Ranks>,
+    nodes: Vec<Ranks>,
+    groups: Vec<RankGroup>,
     features: u32,
     slots: u32,
+    /// The node and the value of every rank's address.
+    origins: BTreeMap<Address, (usize, usize)>,
+    written: BTreeSet<Address>,
 }
 
 /// Operands so far from the boundaries that no range check of their gaps is sound.
@@ -51,14 +78,14 @@ pub(crate) struct TooFar {
 }
 
 impl RankWork {
-    /// Adds a node; returns its position.
+    /// Adds a node. Its ranks are computed by groups that hold them.
     pub(crate) fn push(
         &mut self,
         op: &Bucketize,
         operand: Interval,
         (operands, results): (Vec<[Address; 2]>, Vec<Address>),
-        (tables, wiring): (&mut Tables, &mut Wiring<'_>),
-    ) -> Result<usize, TooFar> {
+        tables: &mut Tables,
+    ) -> Result<(), TooFar> {
         let boundaries = Interval::of(op.boundaries.iter().flatten().copied());
         let (high, low) = if op.limbs {
             (Interval::new(-0x8000, 0x8000), Interval::new(0, 0xffff))
@@ -68,7 +95,6 @@ impl RankWork {
         let widths = Width::of_rank(high).zip(Width::of_rank(low)).map(|(high, low)| high.max(low));
         let boundaries = boundaries.unwrap_or(operand);
         let width = widths.ok_or(TooFar { boundaries })?;
-        let visits = wiring.auxiliary(results.len());
         let mut node = Ranks {
             boundaries: op.boundaries.clone(),
             limbs: op.limbs,
@@ -76,8 +102,6 @@ impl RankWork {
             width,
             first: vec![],
             feature: self.features,
-            slot: self.slots,
-            visits,
             operands,
             results,
         };
@@ -94,9 +118,45 @@ impl RankWork {
             }
         }
         self.features += count(op.boundaries.len());
-        self.slots += count(node.results.len());
+        let origin = |(at, &address): (usize, &Address)| (address, (self.nodes.len(), at));
+        self.origins.extend(node.results.iter().enumerate().map(origin));
         self.nodes.push(node);
-        Ok(self.nodes.len() - 1)
+        Ok(())
+    }
+
+    /// Lets trees ask for ranks by their positions among `results`.
+    ///
+    /// # Errors
+    /// The position of the first that is no rank.
+    pub(crate) fn group(
+        &mut self,
+        results: Vec<Address>,
+        wiring: &mut Wiring<'_>,
+    ) -> Result<(), usize> {
+        if self.find(&results).is_some() {
+            return Ok(());
+        }
+        let origins = results.iter().enumerate();
+        let origins = origins.map(|(at, rank)| self.origins.get(rank).copied().ok_or(at));
+        let origins = origins.collect::<Result<Vec<_>, _>>()?;
+        let member = |(&(node, at), &rank)| Member { node, at, writes: self.written.insert(rank) };
+        let members: Vec<Member> = origins.iter().zip(&results).map(member).collect();
+        let boundaries = members.iter().map(|&member| self.boundaries(member).len());
+        let most = boundaries.max().unwrap_or(0);
+        let (slot, visits) = (self.slots, wiring.auxiliary(results.len()));
+        self.slots += count(results.len());
+        self.groups.push(RankGroup { slot, visits, results, most, members });
+        Ok(())
+    }
+
+    /// The group of exactly these ranks, in this order.
+    pub(crate) fn find(&self, results: &[Address]) -> Option<&RankGroup> {
+        self.groups.iter().find(|group| group.results == results)
+    }
+
+    fn boundaries(&self, member: Member) -> &[i64] {
+        let node = &self.nodes[member.node];
+        &node.boundaries[member.at % node.features()]
     }
 }
 
@@ -138,7 +198,7 @@ impl Ranks {
 
 /// Rows of all ranks, before the readers of the results are known.
 pub(crate) struct RankRows {
-    nodes: Vec<Ranks>,
+    work: RankWork,
     limbs: Limbs,
     log_size: u32,
 }
@@ -152,8 +212,8 @@ impl RankRows {
     ) -> Option<Self> {
         let widest = work.nodes.iter().map(|node| node.width).max()?;
         let limbs = Limbs::new(widest, limb_bits);
-        let rows: usize = work.nodes.iter().map(|node| node.results.len()).sum();
-        let this = Self { nodes: work.nodes.clone(), limbs, log_size: costs.log_size(rows) };
+        let rows: usize = work.groups.iter().map(|group| group.members.len()).sum();
+        let this = Self { work: work.clone(), limbs, log_size: costs.log_size(rows) };
         for row in this.rows() {
             row.operand.iter().for_each(|&address| wiring.read(address));
             tables.ranges(limbs, [row.width]);
@@ -161,23 +221,25 @@ impl RankRows {
         Some(this)
     }
 
-    /// One row for each value; rows without work repeat the first and write nothing.
+    /// One row for each value of a group; rows without work repeat the first and write nothing.
     fn rows(&self) -> Vec<RankRow<'_>> {
         let mut rows = Vec::with_capacity(1 << self.log_size);
-        for node in &self.nodes {
-            for (at, (&operand, &result)) in node.operands.iter().zip(&node.results).enumerate() {
+        for group in &self.work.groups {
+            for (position, &Member { node, at, writes }) in (0u32..).zip(&group.members) {
+                let node = &self.work.nodes[node];
                 rows.push(RankRow {
                     node,
                     feature: at % node.features(),
-                    slot: node.slot + count(at),
-                    visits: Some(node.visits + count(at)),
+                    slot: group.slot + position,
+                    visits: Some(group.visits + position),
                     width: node.width,
-                    operand,
-                    result,
+                    operand: node.operands[at],
+                    result: node.results[at],
+                    writes,
                 });
             }
         }
-        let idle = RankRow { visits: None, ..rows[0].clone() };
+        let idle = RankRow { visits: None, writes: false, ..rows[0].clone() };
         pad(&mut rows, self.log_size, idle);
         rows
     }
@@ -192,7 +254,7 @@ impl RankRows {
         let shape = Shape::of(&chip);
         let mut fixed = Filler::new(shape.fixed, 1 << self.log_size);
         for row in self.rows() {
-            let readers = row.visits.map_or(0, |_| wiring.readers(row.result));
+            let readers = if row.writes { wiring.readers(row.result) } else { 0 };
             let [at_high, at_low] = row.operand.map(Into::into);
             let feature = row.node.feature + count(row.feature);
             let [feature, slot, at_rank, readers] =
@@ -216,6 +278,8 @@ struct RankRow<'a> {
     width: Width,
     operand: [Address; 2],
     result: Address,
+    /// Whether readers of the result take it from this row.
+    writes: bool,
 }
 
 impl Witness for RankRows {

@@ -297,6 +297,38 @@ pub(crate) fn ranked() -> Arc<IntegerModel> {
     b.finish(&[z, y])
 }
 
+/// A forest over ranks of integers and of float images, joined in another order, for two rows.
+pub(crate) fn joined() -> Arc<IntegerModel> {
+    let mut b = Sketch::new();
+    let x = b.input(&[2, 2], -100, 100);
+    let boundaries = vec![vec![-40, 7], vec![9]];
+    let integers = b.push(Bucketize { boundaries, limbs: false }, &[x]);
+    let input = b.0.input("images", vec![2, 1]);
+    let images = b.0.view(input, Encoding::Ordered).unwrap();
+    let boundaries = vec![vec![ciro_model::integer::ordered_image(0.5), 1 << 30]];
+    let images = b.push(Bucketize { boundaries, limbs: true }, &[images]);
+    let index = Movement::Index { shape: vec![2, 3], indices: vec![4, 1, 0, 5, 3, 2] };
+    let ranks = b.push(index, &[integers, images]);
+    let branch =
+        |feature, threshold, left, right| TreeNode::Branch { feature, threshold, left, right };
+    let leaf = |weight| TreeNode::Leaf { weights: vec![weight] };
+    let nodes = vec![
+        branch(0, 0, 1, 2),
+        leaf(3),
+        branch(2, 1, 3, 4),
+        leaf(8),
+        leaf(-5),
+        branch(1, 0, 6, 7),
+        leaf(100),
+        branch(0, 1, 8, 9),
+        leaf(200),
+        leaf(300),
+    ];
+    let ensemble = TreeEnsemble { features: 3, base: vec![0], nodes, roots: vec![0, 5] };
+    let y = b.push(ensemble, &[ranks]);
+    b.finish(&[y])
+}
+
 /// Clamps of a few widely spread values: below, above, on both sides, and none at all.
 pub(crate) fn clamped() -> Arc<IntegerModel> {
     let mut b = Sketch::new();
@@ -388,5 +420,6 @@ pub(crate) fn all() -> Vec<(&'static str, Arc<IntegerModel>)> {
         ("recurrent", recurrent()),
         ("forest", forest()),
         ("ranked", ranked()),
+        ("joined", joined()),
     ]
 }

@@ -1,9 +1,11 @@
 //! One file for each family of float operators; this is the registry.
 
 mod binary;
+pub(super) mod columns;
 mod compare;
 mod conv;
 mod divide;
+pub(super) mod features;
 mod gather;
 pub(super) mod input;
 mod log_sum;
@@ -16,7 +18,7 @@ mod select;
 mod softmax;
 mod table;
 pub(super) mod threshold;
-pub(super) mod tree_ensemble;
+mod tree_ensemble;
 mod unary;
 mod whole;
 

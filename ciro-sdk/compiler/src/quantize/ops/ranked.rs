@@ -8,7 +8,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{input, table, tree_ensemble};
+use super::{features, input, table};
 use crate::float::{ElementType, NodeId, ScalarFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::{narrow, round_to_i64};
@@ -69,7 +69,7 @@ pub(super) fn of_input(
     operand: NodeId,
     f: &ScalarFn,
 ) -> Result<Option<Expr>, QuantizeError> {
-    let Some((index, movements)) = tree_ensemble::features(cx.graph, operand) else {
+    let Some((index, movements)) = features::of_input(cx.graph, operand) else {
         return Ok(None);
     };
     let seen = cx.ranges[operand.index()];

@@ -1,6 +1,6 @@
 //! Comparisons of the model's inputs with constants.
 
-use super::{input, tree_ensemble};
+use super::{features, input};
 use crate::float::{BinaryFn, ElementType, Graph, Node, NodeId, Op};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value, count, rebuilt};
@@ -71,7 +71,7 @@ impl Thresholds {
 
     fn if_it_reads_a_float(self, graph: &Graph) -> Option<Self> {
         let elements = count(&graph.node(self.input).shape);
-        let (index, _) = tree_ensemble::features(graph, self.input)?;
+        let (index, _) = features::of_input(graph, self.input)?;
         let is_float = graph.inputs[index].element_type == ElementType::Float;
         (is_float && (1..=ELEMENTS_MAX).contains(&elements)).then_some(self)
     }
@@ -125,7 +125,7 @@ pub(super) fn lower(
     node: &Node,
     thresholds: &Thresholds,
 ) -> Result<Expr, QuantizeError> {
-    let Some((index, movements)) = tree_ensemble::features(cx.graph, thresholds.input) else {
+    let Some((index, movements)) = features::of_input(cx.graph, thresholds.input) else {
         unreachable!("thresholds are of inputs")
     };
     let elements = count(&node.shape);

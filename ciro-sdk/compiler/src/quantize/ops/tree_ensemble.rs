@@ -2,195 +2,71 @@
 
 use std::collections::BTreeSet;
 
-use super::input;
-use crate::float::{Aggregate, BranchMode, Graph, NodeId, Op, TreeEnsemble, TreeNode};
+use super::features::{self, Features, Image, Part, place};
+use crate::float::{Aggregate, BranchMode, NodeId, TreeEnsemble, TreeNode};
 use crate::quantize::casts::{narrow, round_to_i64};
-use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Core, Expr, Term, Value, along, rebuilt};
+use crate::quantize::error::QuantizeError;
+use crate::quantize::expr::{Expr, Value, rebuilt};
 use crate::quantize::grid::step_at_least;
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{
-    Bucketize, Mul, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
+    Bucketize, ReduceMax, TreeEnsemble as IntegerTrees, TreeNode as IntegerNode,
 };
-use ciro_model::integer::{
-    BOUND, Interval, MISSING_BOUNDARY, NodeId as IntegerId, ordered_image, room,
-};
+use ciro_model::integer::{BOUND, MISSING_BOUNDARY, NodeId as IntegerId};
 use ciro_model::movement::Movement;
 
-/// Trees that read an input, perhaps moved, compare the order-preserving images of its float32
-/// values and take exactly the branches that onnxruntime takes. Computed features are compared as
-/// integers, as fine as they come, each in a unit of its own.
+/// Trees compare the order-preserving images of an input's float32 values wherever a feature is an
+/// element of it, perhaps moved, imputed or scaled: they take the branches that onnxruntime takes.
+/// Computed features are compared as integers, as fine as they come, each in a unit of its own.
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     id: NodeId,
     trees: &TreeEnsemble,
 ) -> Result<Expr, QuantizeError> {
-    let node = cx.graph.node(id);
-    let operand = node.operands[0];
-    let mut missing = None;
-    let (x, images) = match features(cx.graph, operand) {
-        Some((index, movements)) => {
-            if cx.missing.columns(index).is_some() {
-                missing = Some(imputed(cx, operand)?);
-            }
-            let mut x = input::compared(cx, index)?;
-            for movement in movements {
-                x = cx.push(&format!("{}.features", node.name), movement, &[x], 1.0)?;
-            }
-            (x, Images::Ordered)
-        }
-        None => computed(cx, operand, trees.features)?,
-    };
-    let limbs = matches!(images, Images::Ordered);
+    let operand = cx.graph.node(id).operands[0];
+    let Features { parts, images, missing } = features::of(cx, operand, trees.features)?;
     let ranks = Ranks::new(trees, images, missing);
-    let bucketize = Bucketize { boundaries: ranks.boundaries.clone(), limbs };
-    let x = cx.push(&format!("{}.ranks", node.name), bucketize, &[x], 1.0)?;
+    let x = ranked(cx, operand, &parts, &ranks.boundaries)?;
     leaves(cx, id, trees, x, &ranks)
 }
 
-/// What missing values of features count as; empty where they stay missing.
-fn imputed(cx: &Lowering<'_>, operand: NodeId) -> Result<Vec<f64>, QuantizeError> {
-    let Some(values) = cx.missing.imputed(cx.graph, operand) else { return Ok(vec![]) };
-    let last = values.rank().saturating_sub(1);
-    along(&values, last).ok_or_else(|| cx.refuse(Refusal::TreeOperand))
-}
-
-/// The integers of computed features, and what they stand for.
-fn computed(
+/// The ranks of all features, those of each part by itself.
+fn ranked(
     cx: &mut Lowering<'_>,
     operand: NodeId,
-    features: usize,
-) -> Result<(IntegerId, Images), QuantizeError> {
-    let expr = cx.expr(operand)?;
-    if let Some((x, scales)) = scaled(&expr)
-        && scales.len() == features
-        && cx.builder.node(x).interval.max_abs() < room::RANKED
-    {
-        let x = oriented(cx, x, &scales)?;
-        let values = cx.builder.node(x).interval;
-        // A column that does not count is 0, and its values are the offset.
-        let unit = |factor: f64| if factor == 0.0 { 1.0 } else { factor.abs() };
-        let units = scales.iter().map(|scale| Unit {
-            unit: unit(scale.factor),
-            offset: scale.offset,
-            values,
-        });
-        return Ok((x, Images::Units(units.collect())));
-    }
-    let value = cx.wide(operand, room::RANKED as f64)?;
-    let unit = Unit { unit: value.scale, offset: 0.0, values: cx.interval(value) };
-    Ok((value.id, Images::Units(vec![unit; features])))
-}
-
-/// What the integers of one column stand for: `factor * x + offset`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::quantize) struct Scale {
-    factor: f64,
-    offset: f64,
-}
-
-/// The tensor of an expression that is one tensor, scaled and shifted column by column, and the
-/// scale of each column.
-pub(in crate::quantize) fn scaled(expr: &Expr) -> Option<(IntegerId, Vec<Scale>)> {
-    let [Term { core, moves }] = &expr.terms[..] else { return None };
-    if !moves.is_empty() {
-        return None;
-    }
-    let last = expr.shape.len().checked_sub(1)?;
-    let columns = *expr.shape.last()?;
-    let (x, factors) = match core {
-        Core::Value { x, factor } => (*x, vec![*factor; columns]),
-        Core::Scaled { x, factors } => (*x, along(factors, last)?),
-        Core::Linear { .. } | Core::Conv { .. } => return None,
-    };
-    let offsets = match &expr.offset {
-        Some(offset) => along(offset, last)?,
-        None => vec![0.0; columns],
-    };
-    let scales = factors.into_iter().zip(offsets);
-    Some((x, scales.map(|(factor, offset)| Scale { factor, offset }).collect()))
-}
-
-/// The tensor with the columns of negative factors negated: features grow with their integers.
-fn oriented(
-    cx: &mut Lowering<'_>,
-    x: IntegerId,
-    scales: &[Scale],
+    parts: &[Part],
+    boundaries: &[Vec<i64>],
 ) -> Result<IntegerId, QuantizeError> {
-    if scales.iter().all(|scale| scale.factor > 0.0) {
-        return Ok(x);
+    let name = format!("{}.ranks", cx.node().name);
+    let mut ranks = vec![];
+    for Part { x, limbs, columns } in parts {
+        let boundaries = columns.iter().map(|&at| boundaries[at].clone()).collect();
+        ranks.push(cx.push(&name, Bucketize { boundaries, limbs: *limbs }, &[*x], 1.0)?);
     }
-    let sign = |scale: &Scale| match scale.factor {
-        factor if factor > 0.0 => 1,
-        factor if factor < 0.0 => -1,
-        _ => 0,
-    };
-    let node = cx.builder.node(x);
-    let (shape, scale, name) = (node.shape.clone(), node.scale, node.name.clone());
-    let signs = scales.iter().map(sign).cycle().take(shape.iter().product()).collect();
-    let label = format!("{name}.signs");
-    let signs = cx.constant(rebuilt(&shape, signs), 1.0, &label)?;
-    cx.push(&format!("{name}.oriented"), Mul, &[x, signs], scale)
-}
-
-/// The input behind a node that only moves its elements, and the movements of its two-limb images.
-pub(in crate::quantize) fn features(
-    graph: &Graph,
-    id: NodeId,
-) -> Option<(usize, Vec<Movement<i32>>)> {
-    let node = graph.node(id);
-    match (&node.op, &node.operands[..]) {
-        (Op::Input { index }, _) => Some((*index, vec![])),
-        (Op::Move(movement), &[operand]) => {
-            let (index, mut movements) = features(graph, operand)?;
-            movements.push(limbs(movement, graph.node(operand).shape.len())?);
-            Some((index, movements))
-        }
-        _ => None,
+    if let [one] = ranks[..] {
+        return Ok(one);
     }
-}
-
-/// The same movement of a tensor with one more axis, of two limbs; `None` where it fills.
-fn limbs(movement: &Movement<f64>, rank: usize) -> Option<Movement<i32>> {
-    let with_limbs = |shape: &[usize]| [shape, &[2]].concat();
-    match movement {
-        Movement::Reshape { shape } => Some(Movement::Reshape { shape: with_limbs(shape) }),
-        Movement::Expand { shape } if shape.len() == rank => {
-            Some(Movement::Expand { shape: with_limbs(shape) })
+    let shape = cx.graph.node(operand).shape.clone();
+    let rows = shape.iter().product::<usize>() / boundaries.len().max(1);
+    let mut indices = vec![0; rows * boundaries.len()];
+    let mut before = 0;
+    for Part { columns, .. } in parts {
+        for (row, (at, &column)) in
+            (0..rows).flat_map(|row| columns.iter().enumerate().map(move |it| (row, it)))
+        {
+            indices[row * boundaries.len() + column] = place(before + row * columns.len() + at);
         }
-        Movement::Transpose { perm } => {
-            Some(Movement::Transpose { perm: perm.iter().copied().chain([perm.len()]).collect() })
-        }
-        Movement::Select { axis, indices } => {
-            Some(Movement::Select { axis: *axis, indices: indices.clone() })
-        }
-        _ => None,
+        before += rows * columns.len();
     }
-}
-
-/// What the integers of a feature stand for.
-enum Images {
-    /// Order-preserving images of float32.
-    Ordered,
-    /// Multiples of a unit, for each feature its own.
-    Units(Vec<Unit>),
-}
-
-/// What the integers of one computed feature stand for: `unit * integer + offset`.
-#[derive(Clone, Copy)]
-struct Unit {
-    unit: f64,
-    offset: f64,
-    /// The integers that the feature can be.
-    values: Interval,
+    cx.push(&name, Movement::Index { shape, indices }, &ranks, 1.0)
 }
 
 /// The sorted boundaries of every feature.
-struct Ranks {
+struct Ranks<'g> {
     boundaries: Vec<Vec<i64>>,
-    images: Images,
-    /// Whether features may miss values, and what those count as; empty where they stay missing.
-    missing: Option<Vec<f64>>,
+    images: Vec<Image<'g>>,
+    /// As in [`Features`].
+    missing: Vec<Option<f64>>,
 }
 
 /// A comparison of a tree.
@@ -203,42 +79,14 @@ struct Comparison {
     missing: bool,
 }
 
-impl Images {
-    /// The greatest integer of a feature that stands for at most `threshold` (below it if
-    /// `strict`).
-    fn last(&self, feature: usize, threshold: f32, strict: bool) -> i64 {
-        match self {
-            Self::Ordered => ordered_image(threshold) - i64::from(strict),
-            Self::Units(features) => {
-                let Unit { unit, offset, values } = features[feature];
-                let units = (f64::from(threshold) - offset) / unit;
-                let last = if strict { units.ceil() - 1.0 } else { units.floor() };
-                // Below all values, or at the greatest of them, a boundary decides as it does
-                // beyond.
-                round_to_i64(last).clamp(values.lo - 1, values.hi)
-            }
-        }
-    }
-
-    /// The boundaries that a comparison needs.
-    fn of(&self, feature: usize, mode: BranchMode, threshold: f32) -> Vec<i64> {
-        let last = |strict| self.last(feature, threshold, strict);
-        match mode {
-            BranchMode::Leq | BranchMode::Gt => vec![last(false)],
-            BranchMode::Lt | BranchMode::Gte => vec![last(true)],
-            BranchMode::Eq | BranchMode::Neq => vec![last(true), last(false)],
-        }
-    }
-}
-
-impl Ranks {
-    fn new(trees: &TreeEnsemble, images: Images, missing: Option<Vec<f64>>) -> Self {
+impl<'g> Ranks<'g> {
+    fn new(trees: &TreeEnsemble, images: Vec<Image<'g>>, missing: Vec<Option<f64>>) -> Self {
         let mut ranks = Self { boundaries: vec![], images, missing };
         let mut sets = vec![BTreeSet::new(); trees.features];
         for node in trees.trees.iter().flat_map(|tree| &tree.nodes) {
             if let &TreeNode::Branch { feature, mode, threshold, missing, .. } = node {
                 let comparison = Comparison { feature, mode, threshold, missing };
-                sets[feature].extend(ranks.images.of(feature, mode, threshold));
+                sets[feature].extend(ranks.images[feature].boundaries(mode, threshold));
                 sets[feature].extend(ranks.detour(comparison).map(|_| MISSING_BOUNDARY));
             }
         }
@@ -249,14 +97,20 @@ impl Ranks {
     /// Whether a missing value goes where the comparison holds, if its rank, which is greater than
     /// that of every number, does not lead there.
     fn detour(&self, comparison: Comparison) -> Option<bool> {
-        let imputed = self.missing.as_ref()?;
         let Comparison { feature, mode, threshold, missing } = comparison;
-        let goes = match imputed.get(feature) {
-            Some(&value) => mode.holds(single(value), threshold),
-            None => missing,
-        };
-        let leads = matches!(mode, BranchMode::Gt | BranchMode::Gte | BranchMode::Neq);
-        (goes != leads).then_some(goes)
+        let counted = self.missing[feature]?;
+        let goes = if counted.is_nan() { missing } else { mode.holds(single(counted), threshold) };
+        (goes != self.leads(feature, mode)).then_some(goes)
+    }
+
+    /// Whether a comparison holds for the greatest rank of all.
+    fn leads(&self, feature: usize, mode: BranchMode) -> bool {
+        match mode {
+            BranchMode::Gt | BranchMode::Gte => !self.images[feature].falls(),
+            BranchMode::Leq | BranchMode::Lt => self.images[feature].falls(),
+            BranchMode::Eq => false,
+            BranchMode::Neq => true,
+        }
     }
 
     /// The greatest rank of a feature that is at most a boundary.
@@ -277,7 +131,7 @@ fn leaves(
     id: NodeId,
     trees: &TreeEnsemble,
     ranks: IntegerId,
-    boundaries: &Ranks,
+    boundaries: &Ranks<'_>,
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
     let count = trees.trees.len().max(1);
@@ -352,7 +206,7 @@ fn unit(trees: &TreeEnsemble, divisor: f64) -> f64 {
 type Leaf<'a> = dyn Fn(&[(usize, f64)]) -> Vec<i32> + 'a;
 
 /// Appends a tree; an equality takes two branches, and a missing value that ranks mislead one more.
-fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Leaf<'_>) {
+fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks<'_>, leaf: &Leaf<'_>) {
     let mut places = Vec::with_capacity(nodes.len());
     let mut next = forest.nodes.len();
     for node in nodes {
@@ -388,14 +242,12 @@ fn plant(forest: &mut IntegerTrees, nodes: &[TreeNode], ranks: &Ranks, leaf: &Le
             place += 1;
             forest.nodes.push(branch(MISSING_BOUNDARY, place, if goes { yes } else { no }));
         }
-        let bounds = ranks.images.of(feature, mode, threshold);
+        let bounds = ranks.images[feature].boundaries(mode, threshold);
         match (mode, &bounds[..]) {
-            (BranchMode::Leq | BranchMode::Lt, [bound]) => {
-                forest.nodes.push(branch(*bound, yes, no))
+            (_, [bound]) if ranks.leads(feature, mode) => {
+                forest.nodes.push(branch(*bound, no, yes));
             }
-            (BranchMode::Gt | BranchMode::Gte, [bound]) => {
-                forest.nodes.push(branch(*bound, no, yes))
-            }
+            (_, [bound]) => forest.nodes.push(branch(*bound, yes, no)),
             (_, [below, last]) => {
                 let (yes, no) = if mode == BranchMode::Eq { (yes, no) } else { (no, yes) };
                 forest.nodes.push(branch(*below, no, place + 1));

@@ -10,7 +10,7 @@ use crate::layout::wiring::Address;
 use crate::rows::rank::{RankWork, TooFar};
 use crate::rows::table::Tables;
 
-/// The ranks of all nodes.
+/// The ranks of all nodes, grouped as trees read them.
 pub(in crate::layout) fn ranks(
     collector: &mut Collector<'_>,
     tables: &mut Tables,
@@ -27,9 +27,8 @@ pub(in crate::layout) fn ranks(
             let zero = collector.wiring.zero();
             cells.into_iter().map(|cell| [cell, zero]).collect()
         };
-        let cells = (operands, collector.all_cells(id));
         let values = model.node(operand).interval;
-        let pushed = work.push(op, values, cells, (tables, &mut collector.wiring));
+        let pushed = work.push(op, values, (operands, collector.all_cells(id)), tables);
         let wide = |TooFar { boundaries }| LayoutError::WideRanks {
             node: node.name.clone(),
             values,
@@ -37,7 +36,34 @@ pub(in crate::layout) fn ranks(
         };
         pushed.map_err(wide)?;
     }
+    group(collector, &mut work)?;
     Ok(work)
+}
+
+/// One group for each node that trees read as it is, or some ranks of which no tree reads; one for
+/// the ranks of several that an ensemble's operand joins, or selects of one.
+fn group(collector: &mut Collector<'_>, work: &mut RankWork) -> Result<(), LayoutError> {
+    let whole = |&id: &NodeId| collector.all_cells(id);
+    let wholes: Vec<Vec<Address>> = collector.bucketizes.iter().map(whole).collect();
+    let operand = |&id: &NodeId| (id, collector.all_cells(collector.model.node(id).operands[0]));
+    let operands: Vec<(NodeId, Vec<Address>)> = collector.ensembles.iter().map(operand).collect();
+    let as_they_are: BTreeSet<&[Address]> = wholes.iter().map(Vec::as_slice).collect();
+    let joined = || operands.iter().filter(|(_, cells)| !as_they_are.contains(&cells[..]));
+    let joins: BTreeSet<Address> = joined().flat_map(|(_, cells)| cells).copied().collect();
+    let read: BTreeSet<&[Address]> = operands.iter().map(|(_, cells)| &cells[..]).collect();
+    let alone = |cells: &&Vec<Address>| {
+        read.contains(&cells[..]) || !cells.iter().all(|cell| joins.contains(cell))
+    };
+    let own = wholes.iter().filter(alone).cloned();
+    for cells in own {
+        work.group(cells, &mut collector.wiring).expect("a node's results are its ranks");
+    }
+    for (id, cells) in joined() {
+        let grouped = work.group(cells.clone(), &mut collector.wiring);
+        let node = || collector.model.node(*id).name.clone();
+        grouped.map_err(|element| LayoutError::Ranks { node: node(), element })?;
+    }
+    Ok(())
 }
 
 /// The `(high, low)` limbs of every operand: two neighbouring elements of an input whose limbs the

@@ -3,7 +3,6 @@
 use ciro_model::integer::ops::{TreeEnsemble, TreeNode};
 use ciro_model::integer::{NodeId, Op};
 
-use crate::layout::LayoutError;
 use crate::layout::collect::Collector;
 use crate::rows::arithmetic::Elementwise;
 use crate::rows::rank::RankWork;
@@ -24,15 +23,13 @@ pub(in crate::layout) fn forests(
     collector: &mut Collector<'_>,
     ranks: &RankWork,
     tables: &mut Tables,
-) -> Result<Vec<EnsemblePaths>, LayoutError> {
+) -> Vec<EnsemblePaths> {
     let (mut forests, mut nodes) = (vec![], 0);
     for &id in &collector.ensembles {
         let node = collector.model.node(id);
         let Op::TreeEnsemble(op) = &node.op else { unreachable!("collected by operator") };
-        // A movement that leaves all ranks in their order has the same cells.
         let cells = collector.all_cells(node.operands[0]);
-        let read = ranks.nodes.iter().find(|node| node.results == cells);
-        let read = read.ok_or_else(|| LayoutError::Ranks { node: node.name.clone() })?;
+        let read = ranks.find(&cells).expect("grouped with the ranks");
         let results = collector.all_cells(id);
         let (forest, products) =
             EnsemblePaths::new(op, read, &results, (nodes, tables, &mut collector.wiring));
@@ -40,7 +37,7 @@ pub(in crate::layout) fn forests(
         collector.products.extend(products);
         forests.push(forest);
     }
-    Ok(forests)
+    forests
 }
 
 /// An ensemble of no features is a sum of leaves.

@@ -40,6 +40,10 @@ pub(super) fn model(seed: u64) -> Arc<IntegerModel> {
     let steps = sketch.upto(5);
     sketch.wander(steps);
     outputs.extend(sketch.pool.last());
+    // Behind all others, which are what they are without it.
+    if seed % 5 == 4 {
+        outputs.extend(joined(&mut sketch).unwrap_or_default());
+    }
     outputs.sort_unstable();
     outputs.dedup();
     sketch.unchecked(&outputs)
@@ -97,6 +101,30 @@ fn ranks(sketch: &mut Sketch) -> Option<Vec<NodeId>> {
     let boundaries = (0..features).map(|_| boundaries(sketch, lo, hi)).collect();
     let ranks = sketch.push(Bucketize { boundaries, limbs: false }, &[x])?;
     trees(sketch, ranks, features)
+}
+
+/// Trees over ranks of integers and of images, joined in any order, perhaps beside trees that read
+/// one node's as they are.
+fn joined(sketch: &mut Sketch) -> Option<Vec<NodeId>> {
+    let (rows, features) = (1 + sketch.upto(1), 1 + sketch.upto(1));
+    let (lo, hi) = (-(1 << 20), (1 << 20) - 1);
+    let x = sketch.input(&[rows, features], lo, hi);
+    let integers = (0..features).map(|_| boundaries(sketch, lo, hi)).collect();
+    let integers = sketch.push(Bucketize { boundaries: integers, limbs: false }, &[x])?;
+    let x = sketch.view(&[rows, features], Encoding::OrderedOrMissing);
+    let images = (0..features).map(|_| image_boundaries(sketch)).collect();
+    let images = sketch.push(Bucketize { boundaries: images, limbs: true }, &[x])?;
+    let both = 2 * rows * features;
+    let joined = 1 + sketch.upto(3);
+    let place = |_| u32::try_from(sketch.upto(both - 1)).unwrap();
+    let indices = (0..rows * joined).map(place).collect();
+    let index = Movement::Index { shape: vec![rows, joined], indices };
+    let ranks = sketch.push(index, &[integers, images])?;
+    let mut outputs = trees(sketch, ranks, joined)?;
+    if sketch.upto(1) == 0 {
+        outputs.extend(trees(sketch, images, features)?);
+    }
+    Some(outputs)
 }
 
 fn boundaries(sketch: &mut Sketch, lo: i64, hi: i64) -> Vec<i64> {
@@ -194,16 +222,16 @@ fn limbs(sketch: &mut Sketch) -> Option<Vec<NodeId>> {
         2 => sketch.view(&[1, features], Encoding::Ordered),
         _ => sketch.view(&[1, features], Encoding::OrderedOrMissing),
     };
-    let near = [-0x8000_0000, -65_537, -2, -1, 0, 65_535, 0x7f7f_ffff, MISSING_BOUNDARY];
-    let boundaries = (0..features)
-        .map(|_| {
-            let mut set: BTreeSet<i64> = (0..sketch.upto(3)).map(|_| sketch.pick(&near)).collect();
-            set.insert(-1);
-            set.into_iter().collect()
-        })
-        .collect();
+    let boundaries = (0..features).map(|_| image_boundaries(sketch)).collect();
     let ranks = sketch.push(Bucketize { boundaries, limbs: true }, &[x])?;
     trees(sketch, ranks, features)
+}
+
+fn image_boundaries(sketch: &mut Sketch) -> Vec<i64> {
+    let near = [-0x8000_0000, -65_537, -2, -1, 0, 65_535, 0x7f7f_ffff, MISSING_BOUNDARY];
+    let mut set: BTreeSet<i64> = (0..sketch.upto(3)).map(|_| sketch.pick(&near)).collect();
+    set.insert(-1);
+    set.into_iter().collect()
 }
 
 /// Products one after the other, some without terms or without results.

@@ -18,6 +18,7 @@ mod audit;
 mod bounds;
 mod exploits;
 mod forge;
+mod joined;
 mod record;
 mod rows;
 mod sketch;

@@ -381,7 +381,7 @@ impl ChipTrace<'_> {
 
 /// Solves `a + (0, strict) <= b` of the rank chip: whether the first parts are equal, and a gap of
 /// so many bits.
-fn ordered(
+pub(super) fn ordered(
     a: [BaseField; 2],
     b: [BaseField; 2],
     strict: BaseField,
@@ -393,7 +393,7 @@ fn ordered(
     apart.or_else(equal)
 }
 
-fn limbs_at(
+pub(super) fn limbs_at(
     limbs: Limbs,
     value: u32,
     columns: &[usize],

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use ciro_model::integer::ops::{TreeEnsemble, TreeNode};
 
 use super::product::{Outcome, Product, Results, Right};
-use super::rank::Ranks;
+use super::rank::RankGroup;
 use super::rounding::Rounding;
 use super::table::Tables;
 use super::{Auxiliary, count};
@@ -24,7 +24,7 @@ pub(crate) struct EnsemblePaths {
     depths: Vec<usize>,
     /// Number of node 0 among the nodes of all ensembles, and its position in the node table.
     node: u32,
-    ranks: Ranks,
+    ranks: RankGroup,
     samples: usize,
     /// Address of the reached leaf of tree 0 of sample 0.
     leaves: Address,
@@ -46,7 +46,7 @@ impl EnsemblePaths {
     /// product.
     pub(crate) fn new(
         ensemble: &TreeEnsemble,
-        ranks: &Ranks,
+        ranks: &RankGroup,
         results: &[Address],
         (node, tables, wiring): (u32, &mut Tables, &mut Wiring<'_>),
     ) -> (Self, Vec<Product>) {
@@ -75,7 +75,7 @@ impl EnsemblePaths {
     /// `[feature, threshold, left, right]` of a node; a leaf leads to itself, whatever the rank of
     /// feature 0.
     fn entry(&self, node: u32) -> [u32; 4] {
-        let most = self.ranks.boundaries.iter().map(Vec::len).max().unwrap_or(0);
+        let most = self.ranks.most;
         match self.ensemble.nodes[node as usize] {
             TreeNode::Branch { feature, threshold, left, right } => {
                 [feature, threshold.min(count(most)), left + self.node, right + self.node]

@@ -38,11 +38,7 @@ impl PathRows {
         (limb_bits, costs): (u32, Costs),
         tables: &mut Tables,
     ) -> Option<Self> {
-        let most = forests
-            .iter()
-            .flat_map(|forest| &forest.ranks.boundaries)
-            .map(|boundaries| boundaries.len() as u64)
-            .max()?;
+        let most = forests.iter().map(|forest| forest.ranks.most as u64).max()?;
         let width =
             Width::of_branch(most).expect("boundaries are fewer than 2^30: each is in a table");
         let limbs = Limbs::new(width, limb_bits);
