@@ -48,12 +48,11 @@ fn combined(graph: &Graph, node: &Node) -> Option<Column> {
     }
     let columns: Vec<Option<Column>> =
         node.operands.iter().map(|&operand| column(graph, operand)).collect();
-    let first = columns.iter().flatten().next()?;
-    let (index, rows) = (first.index, first.values.len());
+    let index = columns.iter().flatten().next()?.index;
+    // Where one of the columns has no such position, neither has what is made of them.
+    let rows = columns.iter().flatten().map(|column| column.values.len()).min()?;
     let operand = |(column, &id): (&Option<Column>, &NodeId)| match column {
-        Some(column) => {
-            (column.index == index && column.values.len() == rows).then(|| column.values.clone())
-        }
+        Some(column) => (column.index == index).then(|| column.values[..rows].to_vec()),
         None => uniform(graph, id).map(|value| vec![value; rows]),
     };
     let operands: Vec<Vec<f64>> =
@@ -86,8 +85,8 @@ fn column(graph: &Graph, id: NodeId) -> Option<Column> {
         index = unshaped(graph, operand);
     }
     // Beyond the last row there is no position.
-    let values = (0..rows).map(|row| table.data()[(row + shift).min(rows - 1)]);
-    Some(Column { index, values: values.collect() })
+    let values = table.data().get(shift..).filter(|values| !values.is_empty())?.to_vec();
+    Some(Column { index, values })
 }
 
 /// How many rows further a position is moved by `slope * x + offset`.
@@ -225,7 +224,8 @@ mod tests {
     fn steps_between_the_rows_of_a_table_are_a_table() {
         let folded = fold(steps_of(true));
         let output = column(&folded, folded.outputs[0].node).expect("one lookup");
-        assert_eq!(output.values, [2.0, 5.0, 0.0]);
+        // Behind the last row there is none.
+        assert_eq!(output.values, [2.0, 5.0]);
     }
 
     #[test]
