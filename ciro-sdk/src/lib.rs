@@ -40,8 +40,8 @@ pub use machine::{available_memory, peak_memory, total_memory};
 pub use printable::{printable, printable_json, printable_message};
 #[cfg(feature = "prove")]
 pub use prove::{
-    Cache, Cached, CalibrateWith, CompileError, CompileSettings, Concern, Disagreement, Examined,
-    FloatModel, InputRefusal, Inspection, LoadModelError, MakeKeysError, Model, OnnxFile,
+    Cache, Cached, CalibrateWith, CompileError, CompileSettings, Concern, Difference, Disagreement,
+    Examined, FloatModel, InputRefusal, Inspection, LoadModelError, MakeKeysError, Model, OnnxFile,
     OpenError, OpenSettings, Opened, OpenedFrom, Proven, Prover, Provers, Ran, RecomputeError,
     Report, Trusted, check, check_bytes, check_model, inspect, open, open_bytes, open_trusted,
 };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ciro_sdk::Ran;
+use ciro_sdk::{CostEstimate, ProveSettings, Ran};
 use serde::Serialize;
 
 use super::outputs;
@@ -33,6 +33,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let inputs = InputFiles::read(&args.input)?;
     let (model, _) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
     let samples = inputs.samples(&model)?;
+    // What no proof can state is refused here as it is by `ciro prove`.
+    CostEstimate::of(&model, &ProveSettings::default())?;
     let Ran { outputs, clamped, concerns } = model.run_all(&samples)?;
     context.ui.warn_of(&concerns);
     let report = Report { outputs: outputs::Lists::new(&outputs), samples: samples.len(), clamped };

@@ -1,6 +1,7 @@
 //! A cache of compiled models on disk, addressed by content.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use blake2::{Blake2s256, Digest};
@@ -128,7 +129,9 @@ impl Cache {
         let entry = self.folder.join("models").join(hex::encode(request));
         if let Some(model) = load(&entry, &request, &onnx) {
             touch(&entry);
-            return found(model, true, request);
+            // What answers are held against is made anew: it is no part of an entry.
+            let float = Some(Arc::new(onnx.float_model(&settings.import)?));
+            return found(Model { float, ..model }, true, request);
         }
         let model = onnx.compile(settings)?;
         let folder = entry.parent().unwrap_or(&self.folder);

@@ -49,6 +49,10 @@ pub enum CompileError {
     /// The samples that judge do not fit the model.
     #[error("cannot use the test samples")]
     Test(#[source] InputError),
+    /// The float model does not run on the samples that judge, or the integer model does not take
+    /// them.
+    #[error("cannot judge the model by the test samples")]
+    Judge(#[source] SampleError),
     /// The float model does not run on the calibration samples.
     #[error("cannot calibrate the model")]
     Sample(#[from] SampleError),
@@ -122,7 +126,7 @@ impl Model {
         settings: &CompileSettings,
     ) -> Result<Self, CompileError> {
         let graph = import::import_bytes(bytes, &settings.import)?;
-        compile(&graph, source(bytes, name)?, settings)
+        compile(graph, source(bytes, name)?, settings)
     }
 }
 
@@ -158,7 +162,7 @@ impl OnnxFile {
     /// # Errors
     /// As [`Model::compile_file`].
     pub fn compile(&self, settings: &CompileSettings) -> Result<Model, CompileError> {
-        compile(&self.graph(&settings.import)?, self.source()?, settings)
+        compile(self.graph(&settings.import)?, self.source()?, settings)
     }
 
     /// The float model, to compare its answers with proven ones.
@@ -184,13 +188,14 @@ impl OnnxFile {
 }
 
 /// Calibrates, quantizes and measures.
-fn compile(
-    graph: &Graph,
+pub(super) fn compile(
+    graph: Graph,
     source: SourceInfo,
     settings: &CompileSettings,
 ) -> Result<Model, CompileError> {
-    let (integer, accuracy) = measured(graph, settings)?;
-    Ok(Model { integer: Arc::new(integer), source, accuracy })
+    let (integer, accuracy) = measured(&graph, settings)?;
+    let float = Some(Arc::new(FloatModel(graph)));
+    Ok(Model { integer: Arc::new(integer), source, accuracy, float })
 }
 
 /// Quantizes a model and measures how close it stays to the float model.
@@ -217,7 +222,10 @@ pub(super) fn measured(
     }
     let accuracy = quantize::accuracy(graph, &model, &samples)?;
     let accuracy = match (twin, &test[..]) {
-        (_, [_, ..]) => accuracy.judged_by(quantize::accuracy(graph, &model, &test)?),
+        (_, [_, ..]) => {
+            let judged = quantize::accuracy(graph, &model, &test);
+            accuracy.judged_by(judged.map_err(CompileError::Judge)?)
+        }
         (Some(twin), _) => accuracy.judged_by(quantize::accuracy(graph, &twin, &held_out.judge)?),
         (None, []) => accuracy,
     };

@@ -4,8 +4,10 @@
 use std::fmt;
 
 use ciro_model::Tensor;
-use ciro_model::integer::{AccuracyReport, Clip, EncodedSample, SampleMismatch, Trace};
+use ciro_model::integer::{AccuracyReport, Clip, EncodedSample, Loss, SampleMismatch, Trace};
 
+use super::differences::{Difference, Differences};
+use super::losses::Losses;
 use super::model::Model;
 use crate::advice::Advice;
 use crate::inputs::Sample;
@@ -49,6 +51,36 @@ pub enum Concern {
         /// How many more samples lost values at the node.
         more: usize,
     },
+    /// Values inside of the model came closer to a pole or a jump of a function than calibration
+    /// has judged it, to where a step of the function's variable decides what it is.
+    Steep {
+        /// What is uncertain in the first such sample.
+        clip: Clip,
+        /// That sample.
+        sample: usize,
+        /// How many more samples have such values at the node.
+        more: usize,
+    },
+    /// An output of a sample is not what the float model gives for it.
+    Differs {
+        /// The output's name.
+        output: String,
+        /// How it differs where it does most.
+        difference: Difference,
+        /// The sample where it does.
+        sample: usize,
+        /// How many more samples differ.
+        more: usize,
+    },
+    /// The float model has no answer for a sample.
+    Undefined {
+        /// Why not.
+        reason: String,
+        /// The first such sample.
+        sample: usize,
+        /// How many more there are.
+        more: usize,
+    },
 }
 
 impl Concern {
@@ -59,16 +91,19 @@ impl Concern {
             Self::Inaccurate { .. } => "inaccurate",
             Self::Clamped { .. } => "input_outside_range",
             Self::Clipped { .. } => "value_outside_range",
+            Self::Steep { .. } => "steep_function",
+            Self::Differs { .. } => "differs_from_float",
+            Self::Undefined { .. } => "undefined",
         }
     }
 
     /// The node, input or output that it is about.
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::Guessed => None,
-            Self::Inaccurate { output, .. } => Some(output),
+            Self::Guessed | Self::Undefined { .. } => None,
+            Self::Inaccurate { output, .. } | Self::Differs { output, .. } => Some(output),
             Self::Clamped { input, .. } => Some(input),
-            Self::Clipped { clip, .. } => Some(&clip.node),
+            Self::Clipped { clip, .. } | Self::Steep { clip, .. } => Some(&clip.node),
         }
     }
 
@@ -77,7 +112,13 @@ impl Concern {
         match self {
             Self::Guessed => Advice::CalibrateWithRealInputs,
             Self::Inaccurate { .. } => Advice::MoreBits,
-            Self::Clamped { .. } | Self::Clipped { .. } => Advice::CalibrateLikeThis,
+            Self::Clamped { .. }
+            | Self::Clipped { .. }
+            | Self::Steep { .. }
+            | Self::Differs { .. } => Advice::CalibrateLikeThis,
+            Self::Undefined { .. } => {
+                Advice::of("ask about an input for which the model is defined")
+            }
         }
     }
 }
@@ -105,13 +146,32 @@ impl fmt::Display for Concern {
                 )
             }
             Self::Clipped { clip, sample, more } => {
-                let Clip { node, count, of, worst, kept: [lo, hi] } = clip;
+                let Clip { node, count, of, worst, kept: [lo, hi], .. } = clip;
                 let more = others(*more);
                 write!(
                     f,
                     "node `{node}` in sample {sample}{more}: {count} of {of} value(s) outside the calibrated range, {worst} the furthest \
                      from [{lo}, {hi}]: the result may be wrong"
                 )
+            }
+            Self::Steep { clip: Clip { node, count, of, .. }, sample, more } => {
+                let more = others(*more);
+                write!(
+                    f,
+                    "node `{node}` in sample {sample}{more}: {count} of {of} value(s) where its function is steeper than calibration \
+                     has seen: the result may be wrong"
+                )
+            }
+            Self::Differs { output, difference, sample, more } => {
+                let more = others(*more);
+                write!(
+                    f,
+                    "output `{output}` of sample {sample}{more} is not what the float model gives: {difference}"
+                )
+            }
+            Self::Undefined { reason, sample, more } => {
+                let more = others(*more);
+                write!(f, "the float model has no answer for sample {sample}{more}: {reason}")
             }
         }
     }
@@ -183,7 +243,7 @@ pub struct Examined {
 
 impl Model {
     /// The greatest error of an output, as a part of its spread, that is no concern.
-    const MAX_SPREAD_ERROR: f64 = 0.02;
+    pub(super) const MAX_SPREAD_ERROR: f64 = 0.02;
     /// The least agreement of an output that is no concern.
     const MIN_AGREEMENT: f64 = 0.95;
 
@@ -218,38 +278,40 @@ impl Model {
     /// [`InputRefusal`] if the model does not take one of them.
     pub fn run_all(&self, samples: &[Sample]) -> Result<Ran, InputRefusal> {
         let mut losses = Losses::default();
+        let mut differences = Differences::of(self);
         let mut outputs = Vec::with_capacity(samples.len());
         for (sample, reals) in samples.iter().enumerate() {
             let encoded = self.admit(&mut losses, sample, reals)?;
             let trace = self.trace_of(sample, &encoded)?;
-            losses.clipped(sample, self.integer().clips(&trace));
+            self.compare(&mut losses, &mut differences, (sample, &reals[..]), &trace);
             let integers = self.integer().outputs().iter();
             let integers = integers.map(|output| trace.value(output.node).clone()).collect();
             outputs.push(self.decode(integers));
         }
-        let Examined { clamped, concerns } = losses.finish()?;
+        let Examined { clamped, concerns } = losses.finish(differences)?;
         Ok(Ran { outputs, clamped, concerns })
     }
 
     /// What is lost when samples are proven: values outside of the calibrated ranges, of inputs and
-    /// inside of the model.
+    /// inside of the model, and outputs that are not what the float model gives, if it is at hand.
     ///
     /// A proof states what the integer model computes, also where that is not what the float model
-    /// would say: this is to be asked before. It costs one run of the integer model for each
-    /// sample, if it has clamps of the calibration.
+    /// would say: this is to be asked before. It costs one run of both models for each sample; of a
+    /// compiled model, one run if it has clamps of the calibration.
     ///
     /// # Errors
     /// As [`Model::run_all`].
     pub fn examine(&self, samples: &[Sample]) -> Result<Examined, InputRefusal> {
         let mut losses = Losses::default();
+        let mut differences = Differences::of(self);
         for (sample, reals) in samples.iter().enumerate() {
             let encoded = self.admit(&mut losses, sample, reals)?;
-            if !self.integer().guards().is_empty() {
+            if !self.integer().guards().is_empty() || differences.is_some() {
                 let trace = self.trace_of(sample, &encoded)?;
-                losses.clipped(sample, self.integer().clips(&trace));
+                self.compare(&mut losses, &mut differences, (sample, &reals[..]), &trace);
             }
         }
-        losses.finish()
+        losses.finish(differences)
     }
 
     /// Turns a sample into integers; refuses what lies outside of a range that is a guess.
@@ -270,67 +332,27 @@ impl Model {
         Ok(encoded)
     }
 
+    /// Gathers what a run lost, and where it differs from the float model. Whether something is
+    /// wrong at a steep place needs no guess where the float model says it.
+    fn compare(
+        &self,
+        losses: &mut Losses,
+        differences: &mut Option<Differences<'_>>,
+        (sample, reals): (usize, &[Tensor<f64>]),
+        trace: &Trace,
+    ) {
+        let mut clips = self.integer().clips(trace);
+        if let Some(differences) = differences {
+            clips.retain(|clip| clip.loss != Loss::Steep);
+            differences.add(sample, reals, trace);
+        }
+        losses.clipped(sample, clips);
+    }
+
     fn trace_of(&self, sample: usize, encoded: &EncodedSample) -> Result<Trace, InputRefusal> {
         let trace = self.integer().trace(&encoded.tensors);
         trace.map_err(|error| InputRefusal::Sample { sample, source: error.into() })
     }
-}
-
-/// What samples lose, gathered by input and by node: as long as the model, not as the list of
-/// samples.
-#[derive(Default)]
-struct Losses {
-    samples: usize,
-    values: usize,
-    inputs: Vec<Concern>,
-    nodes: Vec<Concern>,
-}
-
-impl Losses {
-    fn clamped(&mut self, sample: usize, clamped: &[(String, usize)]) {
-        for (name, count) in clamped {
-            self.values += count;
-            let known = self.inputs.iter_mut().find_map(|concern| match concern {
-                Concern::Clamped { input, more, .. } if input == name => Some(more),
-                _ => None,
-            });
-            match known {
-                Some(more) => *more += 1,
-                None => {
-                    let (input, count) = (name.clone(), *count);
-                    self.inputs.push(Concern::Clamped { input, sample, count, more: 0 });
-                }
-            }
-        }
-    }
-
-    fn clipped(&mut self, sample: usize, clips: Vec<Clip>) {
-        for clip in clips {
-            let known = self.nodes.iter_mut().find(|concern| concern.node() == Some(&clip.node));
-            match known {
-                Some(Concern::Clipped { clip: worst, sample: of, more }) => {
-                    *more += 1;
-                    if excess(&clip) > excess(worst) {
-                        (*worst, *of) = (clip, sample);
-                    }
-                }
-                _ => self.nodes.push(Concern::Clipped { clip, sample, more: 0 }),
-            }
-        }
-    }
-
-    fn finish(self) -> Result<Examined, InputRefusal> {
-        if self.samples == 0 {
-            return Err(InputRefusal::NoSample);
-        }
-        let concerns = self.inputs.into_iter().chain(self.nodes).collect();
-        Ok(Examined { clamped: self.values, concerns })
-    }
-}
-
-/// How far outside of what is kept the furthest value lies.
-fn excess(clip: &Clip) -> f64 {
-    (clip.kept[0] - clip.worst).max(clip.worst - clip.kept[1])
 }
 
 #[cfg(test)]

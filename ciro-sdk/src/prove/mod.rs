@@ -4,7 +4,9 @@ mod cache;
 mod check;
 mod compile;
 mod concern;
+mod differences;
 mod inspect;
+mod losses;
 mod model;
 mod open;
 mod prover;
@@ -14,6 +16,7 @@ pub use cache::{Cache, Cached};
 pub use check::{Report, check_model};
 pub use compile::{CompileError, CompileSettings, OnnxFile};
 pub use concern::{Concern, Examined, InputRefusal, Ran};
+pub use differences::Difference;
 pub use inspect::Inspection;
 pub use model::{LoadModelError, Model};
 pub use open::{

@@ -9,6 +9,7 @@ use ciro_model::integer::{
 };
 use ciro_model::{IntegerModel, Interface, Tensor};
 
+use super::recompute::FloatModel;
 use crate::advice::Advice;
 use crate::files::{self, FileError};
 use crate::inputs::InputSpec;
@@ -16,11 +17,22 @@ use crate::printable::printable;
 use crate::verify::RealOutput;
 
 /// A quantized model, where it comes from, and how accurate it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Model {
     pub(super) integer: Arc<IntegerModel>,
     pub(super) source: SourceInfo,
     pub(super) accuracy: AccuracyReport,
+    /// What it was made from, which answers are held against; `None` for a compiled model that was
+    /// read from a file.
+    pub(super) float: Option<Arc<FloatModel>>,
+}
+
+/// Two models are one if their compiled forms are.
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { integer, source, accuracy, float: _ } = self;
+        (integer, source, accuracy) == (&other.integer, &other.source, &other.accuracy)
+    }
 }
 
 /// A `.ciro-model` file that cannot be used.
@@ -146,7 +158,7 @@ impl Model {
 impl From<CompiledModel> for Model {
     fn from(compiled: CompiledModel) -> Self {
         let CompiledModel { model, source, accuracy } = compiled;
-        Self { integer: Arc::new(model), source, accuracy }
+        Self { integer: Arc::new(model), source, accuracy, float: None }
     }
 }
 
@@ -154,6 +166,6 @@ impl From<IntegerModel> for Model {
     /// A model whose source and accuracy are not known.
     fn from(integer: IntegerModel) -> Self {
         let (source, accuracy) = (SourceInfo::default(), AccuracyReport::default());
-        Self { integer: Arc::new(integer), source, accuracy }
+        Self { integer: Arc::new(integer), source, accuracy, float: None }
     }
 }

@@ -141,7 +141,7 @@ impl FloatModel {
 }
 
 /// What a row of an output decides.
-fn decision(row: &[f64], labels: &Labels) -> String {
+pub(super) fn decision(row: &[f64], labels: &Labels) -> String {
     let greatest =
         || (0..row.len()).reduce(|best, next| if row[next] > row[best] { next } else { best });
     let first = row.first().copied().unwrap_or(0.0).round();

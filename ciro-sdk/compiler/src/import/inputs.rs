@@ -6,7 +6,7 @@ use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 use tract_onnx::pb::{GraphProto, TensorShapeProto};
 
 use super::builder::{Builder, Site};
-use super::data_type::{DataType, element_type};
+use super::data_type::{DataType, element_type, integer_range};
 use super::text::Text;
 use super::translate::Translator;
 use super::value::{Binding, Value};
@@ -105,8 +105,11 @@ fn fixed(builder: &mut Builder, input: &Resolved, value: f64) -> Result<NodeId, 
         return Err(Reason::Unsupported("the input is set to a number and holds text"));
     }
     let fits = match element_type(input.kind) {
-        ElementType::Float => true,
-        ElementType::Integer => value.fract() == 0.0,
+        ElementType::Float => input.kind != DataType::Float || value.abs() <= f64::from(f32::MAX),
+        ElementType::Integer => {
+            let range = integer_range(input.kind);
+            value.fract() == 0.0 && range.is_none_or(|(lo, hi)| (lo..=hi).contains(&value))
+        }
         ElementType::Bool => value.fract() == 0.0 && (0.0..=1.0).contains(&value),
         ElementType::Text(_) => false,
     };
@@ -155,6 +158,11 @@ fn axes(shape: &TensorShapeProto) -> Vec<Axis> {
     shape.dim.iter().map(|dim| axis(&dim.value)).collect()
 }
 
+/// Whether the first axis is no batch, as another one has the same extent: `[n, n]`.
+fn is_square(axes: &[Axis]) -> bool {
+    matches!(axes, [first @ Axis::Symbol(_), rest @ ..] if rest.contains(first))
+}
+
 /// Closes axes that settings leave open by the arrays that are at hand.
 fn solve(inputs: &mut [Declared], settings: &Settings) {
     let known = symbols(inputs, settings);
@@ -198,9 +206,10 @@ fn extents(
     array: &GivenArray,
     known: &BTreeMap<String, usize>,
 ) -> Option<Vec<usize>> {
+    let square = is_square(axes);
     let extent = |at: usize| match &axes[at] {
         Axis::Fixed(extent) => Some(*extent),
-        Axis::Symbol(symbol) => known.get(symbol).copied().or((at == 0).then_some(1)),
+        Axis::Symbol(symbol) => known.get(symbol).copied().or((at == 0 && !square).then_some(1)),
         Axis::Open => (at == 0).then_some(1),
     };
     let Some(shape) = &array.shape else {
@@ -216,15 +225,23 @@ fn extents(
     let rank = axes.len();
     let sample: Vec<usize> = if shape.len() == rank + 1 {
         shape[1..].to_vec()
+    } else if square && shape.len() == rank {
+        shape.clone()
     } else if shape.len() == rank && rank > 0 {
         // Samples along the batch axis, or one that fills it.
         [&[extent(0).unwrap_or(1)], &shape[1..]].concat()
-    } else if shape.len() + 1 == rank {
+    } else if shape.len() + 1 == rank && !square {
         [&[1], &shape[..]].concat()
     } else {
         return None;
     };
-    (0..rank).all(|at| extent(at).is_none_or(|extent| extent == sample[at])).then_some(sample)
+    // One symbol has one extent.
+    let agrees = |at: usize| {
+        let first = axes.iter().position(|axis| *axis == axes[at]).unwrap_or(at);
+        !matches!(axes[at], Axis::Symbol(_)) || sample[first] == sample[at]
+    };
+    let fits = |at: usize| agrees(at) && extent(at).is_none_or(|extent| extent == sample[at]);
+    (0..rank).all(fits).then_some(sample)
 }
 
 /// The values of symbols: from the settings, from shapes that were set, and 1 for a symbol of a
@@ -232,7 +249,7 @@ fn extents(
 fn symbols(inputs: &[Declared], settings: &Settings) -> BTreeMap<String, usize> {
     let mut symbols = BTreeMap::new();
     let first = |input: &Declared| match input.axes.as_deref() {
-        Some([Axis::Symbol(symbol), ..]) => Some(symbol.clone()),
+        Some(axes @ [Axis::Symbol(symbol), ..]) if !is_square(axes) => Some(symbol.clone()),
         _ => None,
     };
     symbols.extend(inputs.iter().filter_map(first).map(|symbol| (symbol, 1)));
@@ -310,7 +327,7 @@ fn shape(
         };
         match symbol.and_then(|symbol| symbols.get(symbol)) {
             Some(&extent) => shape.push(extent),
-            None if position == 0 => shape.push(1),
+            None if position == 0 && !is_square(axes) => shape.push(1),
             None => open.push(UnknownAxis {
                 input: input.name.clone(),
                 axis: Some(position),
@@ -366,6 +383,24 @@ mod tests {
         for shape in [&[64, 7, 5, 2][..], &[4, 2]] {
             assert_eq!(solved(&axes, Some(shape), 0), axes, "{shape:?}");
         }
+    }
+
+    #[test]
+    fn a_first_axis_whose_symbol_comes_again_is_no_batch() {
+        let axes = [symbol("n"), symbol("n"), Axis::Fixed(2)];
+        let expected = [Axis::Fixed(3), Axis::Fixed(3), Axis::Fixed(2)];
+        for shape in [&[3, 3, 2][..], &[64, 3, 3, 2]] {
+            assert_eq!(solved(&axes, Some(shape), 0), expected, "{shape:?}");
+        }
+        for shape in [&[3, 4, 2][..], &[3, 2], &[64, 3, 4, 2]] {
+            assert_eq!(solved(&axes, Some(shape), 0), axes, "{shape:?}");
+        }
+        let axes = Some(axes.to_vec());
+        let input = Declared { name: "x".into(), kind: DataType::Float, axes };
+        let mut open = vec![];
+        let known = symbols(std::slice::from_ref(&input), &Settings::default());
+        shape(&input, &Settings::default(), &known, &mut open).expect("nothing conflicts");
+        assert_eq!(open.len(), 2, "{open:?}");
     }
 
     #[test]

@@ -43,10 +43,20 @@ impl PartialEq for Number {
 
 impl Eq for Number {}
 
-/// A `--set` argument of another form than `INPUT=NUMBER`.
+/// A `--set` argument that fixes no input to a number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("setting `{0}`: expected `INPUT=NUMBER`")]
-pub struct InvalidInputSetting(pub String);
+#[non_exhaustive]
+pub enum InvalidInputSetting {
+    /// It has another form than `INPUT=NUMBER`.
+    #[error("setting `{0}`: expected `INPUT=NUMBER`, or `true` or `false` for the number")]
+    Form(String),
+    /// The number is infinite, NaN, or beyond what a number can be.
+    #[error("setting `{0}`: an input is fixed to a finite number")]
+    NotFinite(String),
+    /// The input is fixed already.
+    #[error("setting `{0}`: the input is set to a number already")]
+    Twice(String),
+}
 
 /// An array that holds one or several samples of an input, as far as it says something of shapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,23 +118,29 @@ impl Settings {
         Ok(())
     }
 
-    /// Fixes an input by an argument of the form `INPUT=NUMBER`; a later one replaces an earlier.
+    /// Fixes an input by an argument of the form `INPUT=NUMBER`, each once.
     ///
     /// # Errors
-    /// [`InvalidInputSetting`] if the argument has another form, or the number is not finite.
+    /// [`InvalidInputSetting`] if the argument has another form, the number is not finite, or the
+    /// input is fixed already.
     pub fn fix_input(&mut self, argument: &str) -> Result<(), InvalidInputSetting> {
-        let invalid = || InvalidInputSetting(argument.to_owned());
+        let invalid = || InvalidInputSetting::Form(argument.to_owned());
         let (name, value) = argument.rsplit_once('=').ok_or_else(invalid)?;
         let value: f64 = match value {
             "true" => 1.0,
             "false" => 0.0,
             number => number.parse().map_err(|_| invalid())?,
         };
-        if name.is_empty() || !value.is_finite() {
+        if name.is_empty() {
             return Err(invalid());
         }
-        self.fixed.insert(name.to_owned(), Number(value));
-        Ok(())
+        if !value.is_finite() {
+            return Err(InvalidInputSetting::NotFinite(argument.to_owned()));
+        }
+        match self.fixed.insert(name.to_owned(), Number(value)) {
+            None => Ok(()),
+            Some(_) => Err(InvalidInputSetting::Twice(argument.to_owned())),
+        }
     }
 }
 
@@ -149,10 +165,16 @@ mod tests {
             let name = argument.rsplit_once('=').unwrap().0;
             assert_eq!(settings.fixed[name], Number(value));
         }
-        for argument in ["sr", "=3", "x=", "x=nan", "x=1x2"] {
+        for argument in ["sr", "=3", "x=", "x=1x2"] {
             let error = settings.fix_input(argument).unwrap_err();
-            assert_eq!(error, InvalidInputSetting(argument.to_owned()));
+            assert_eq!(error, InvalidInputSetting::Form(argument.to_owned()));
         }
+        for argument in ["x=nan", "x=-inf", "x=1e400"] {
+            let error = settings.fix_input(argument).unwrap_err();
+            assert_eq!(error, InvalidInputSetting::NotFinite(argument.to_owned()));
+        }
+        let error = settings.fix_input("sr=8000").unwrap_err();
+        assert_eq!(error, InvalidInputSetting::Twice("sr=8000".to_owned()));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::calibrate::{Range, samples_or_random};
 use super::error::SampleError;
-use super::facts;
+use super::reference::Reference;
 use crate::float::{Graph, Op};
 use ciro_model::integer::{
-    AccuracyReport, Decoding, Encoding, IntegerModel, LayerAccuracy, NodeId, OutputAccuracy,
+    AccuracyReport, Clip, Decoding, Encoding, IntegerModel, LayerAccuracy, Loss, NodeId,
+    OutputAccuracy,
 };
 use ciro_model::tensor::Tensor;
 
@@ -36,17 +37,17 @@ pub fn accuracy(
     let layers = layers(graph, model);
     let mut errors = vec![Comparison::of(Kind::Numbers); layers.len()];
     let mut clamped_samples = 0;
-    let whole = facts::whole_numbers(graph);
-    let probed = if graph.macs() <= SINGLE_MACS { SINGLE_SAMPLES } else { 0 };
+    let reference = Reference::of(graph);
     for (sample, inputs) in samples.iter().enumerate() {
         let expected = graph.eval(inputs).map_err(|source| SampleError::Eval { sample, source })?;
-        let singles = inputs.iter().flat_map(|input| input.data()).all(|&x| is_single(x));
-        let singles = (sample < probed && singles).then(|| graph.eval_single(inputs, &whole));
-        let singles = singles.and_then(Result::ok);
+        let singles =
+            if sample < SINGLE_SAMPLES { reference.in_single_precision(inputs) } else { None };
         let (integers, clamped) = encode(model, sample, inputs)?;
         clamped_samples += usize::from(clamped > 0);
         let trace = model.trace(&integers).expect("encoded inputs fit their model");
-        let cut = clamped > 0 || !model.clips(&trace).is_empty();
+        // Values at steep places are no less judged for being told.
+        let outside = |clip: &Clip| clip.loss == Loss::Outside;
+        let cut = clamped > 0 || model.clips(&trace).iter().any(outside);
         for ((comparison, output), float) in
             outputs.iter_mut().zip(model.outputs()).zip(&graph.outputs)
         {
@@ -133,16 +134,8 @@ fn is_scores(graph: &Graph, id: crate::float::NodeId) -> bool {
     }
 }
 
-/// Graphs of more multiplications are not also computed in float32.
-const SINGLE_MACS: u64 = 1 << 22;
 /// The most samples that are computed in float32 too.
 const SINGLE_SAMPLES: usize = 256;
-
-/// Whether float32 holds a number: where an input is finer, the model is one of doubles.
-#[expect(clippy::cast_possible_truncation, reason = "that is the question")]
-fn is_single(x: f64) -> bool {
-    x.is_nan() || f64::from(x as f32).to_bits() == x.to_bits()
-}
 
 /// What an output's values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

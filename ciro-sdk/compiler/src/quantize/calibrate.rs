@@ -8,6 +8,7 @@ use super::error::SampleError;
 use super::facts::is_truth;
 use super::hold_out::hold_out;
 use super::random::Random;
+use super::steep::Slopes;
 use super::{ops, refine};
 use crate::float::{ElementType, Graph, NodeId, Op};
 use ciro_model::tensor::Tensor;
@@ -91,6 +92,8 @@ pub struct Calibration {
     pub samples: usize,
     /// Whether the samples were random because none were given.
     pub random: bool,
+    /// How steep functions were.
+    pub slopes: Slopes,
     /// Samples on which bits are measured: the first of those that are not held out to judge, as
     /// many as the graph's size allows.
     pub probes: Vec<Vec<Tensor<f64>>>,
@@ -107,6 +110,7 @@ pub struct Calibration {
 /// in an input may be moved, compared by trees and imputed.
 pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibration, SampleError> {
     let mut ranges = vec![Range::EMPTY; graph.nodes.len()];
+    let mut slopes = Slopes::default();
     let random = samples.is_empty();
     let samples = samples_or_random(graph, samples);
     let width = |input: &crate::float::Input| input.shape.last().copied().unwrap_or(1);
@@ -127,6 +131,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             }
             *range = range.union(Range::of(values[id.index()].data()));
         }
+        slopes.add(graph, &values);
         for (binary, input) in binary.iter_mut().zip(sample) {
             *binary &= input.data().iter().all(|&x| is_truth(x));
         }
@@ -146,7 +151,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
         }
     };
     let samples = samples.len();
-    Ok(Calibration { ranges, columns, missing, binary, samples, random, probes })
+    Ok(Calibration { ranges, columns, missing, binary, samples, random, slopes, probes })
 }
 
 /// A NaN that a node makes of numbers, or of a missing value that nothing looks through it.

@@ -15,6 +15,7 @@ use super::ops;
 use super::plan::{self, Demand};
 use super::refine::Effort;
 use super::settings::Settings;
+use super::steep::Slopes;
 use super::target::Target;
 use crate::float::{self, Graph, Labels, NodeId, Op};
 use ciro_model::integer::ops::Requantize;
@@ -53,6 +54,8 @@ pub(super) struct Lowering<'g> {
     pub(super) ranges: Vec<Range>,
     /// The ranges that the nodes themselves took, not those of their kind: what decides on signs.
     pub(super) own_ranges: Vec<Range>,
+    /// How steep functions were.
+    pub(super) slopes: &'g Slopes,
     /// For each input, the calibrated range of each column.
     pub(super) columns: Vec<Vec<Range>>,
     /// The inputs that masks are made from, which are 0 or 1.
@@ -92,7 +95,7 @@ const RANDOM_MARGIN: f64 = 1.0;
 impl<'g> Lowering<'g> {
     pub(super) fn new(
         graph: &'g Graph,
-        calibration: &Calibration,
+        calibration: &'g Calibration,
         settings: &Settings,
     ) -> Result<Self, QuantizeError> {
         let nodes = graph.nodes.len();
@@ -114,6 +117,7 @@ impl<'g> Lowering<'g> {
             settings,
             ranges,
             own_ranges: calibration.ranges.clone(),
+            slopes: &calibration.slopes,
             columns: calibration.columns.clone(),
             truths: vec![],
             missing: Missing::default(),

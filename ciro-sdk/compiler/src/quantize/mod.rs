@@ -55,9 +55,11 @@ mod missing;
 mod ops;
 mod plan;
 mod random;
+mod reference;
 mod refine;
 mod scalar;
 mod settings;
+mod steep;
 mod target;
 mod unit;
 
@@ -65,7 +67,9 @@ pub use accuracy::accuracy;
 pub use calibrate::{Calibration, Range, calibrate, random_sample};
 pub use error::{QuantizeError, Refusal, SampleError};
 pub use hold_out::{HeldOut, hold_out};
+pub use reference::Reference;
 pub use settings::Settings;
+pub use steep::Slopes;
 
 use crate::float::Graph;
 use ciro_model::integer::IntegerModel;

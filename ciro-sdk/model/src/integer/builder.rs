@@ -2,8 +2,8 @@
 
 use super::model::infer;
 use super::{
-    ConstId, Constants, Decoding, Encoding, Guard, Input, IntegerModel, Interval, ModelError, Node,
-    NodeId, Op, Output,
+    BOUND, ConstId, Constants, Decoding, Encoding, Guard, Input, IntegerModel, Interval,
+    ModelError, Node, NodeId, Op, Output,
 };
 use crate::name::escape;
 use crate::tensor::Tensor;
@@ -106,7 +106,22 @@ impl ModelBuilder {
     /// Declares that a node cuts what is outside `kept`, shifted but not clamped, because
     /// calibration never saw it.
     pub fn guard(&mut self, node: NodeId, kept: Interval) {
-        self.guards.push(Guard { node, kept });
+        match self.guards.iter_mut().find(|guard| guard.node == node) {
+            Some(guard) => guard.kept = kept,
+            None => self.guards.push(Guard { node, kept, steep: vec![] }),
+        }
+    }
+
+    /// Declares that what a node makes of `steep`, shifted but not clamped, may be wrong, because
+    /// calibration has judged its function only where it is less steep.
+    pub fn steep(&mut self, node: NodeId, steep: Vec<Interval>) {
+        if steep.is_empty() {
+            return;
+        }
+        match self.guards.iter_mut().find(|guard| guard.node == node) {
+            Some(guard) => guard.steep = steep,
+            None => self.guards.push(Guard { node, kept: Interval::new(-BOUND, BOUND), steep }),
+        }
     }
 
     /// Finishes the model: nodes and constants that no output needs are left out, and the others

@@ -111,6 +111,14 @@ pub enum EncodingError {
         /// The offending value.
         value: f64,
     },
+    /// Beyond what float32 holds, as which the model compares it.
+    #[error("element {index} is {value:e}, beyond the range of float32 (about 3.4e38)")]
+    BeyondFloat32 {
+        /// Row-major index.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
     /// A fraction where the model takes integers.
     #[error("element {index} is {value}, but the model takes integers here")]
     NotInteger {
@@ -157,7 +165,8 @@ impl Encoding {
         }
         match self {
             Self::Columns { scales, .. } | Self::Imputed { scales, .. }
-                if real.last() != Some(&scales.len()) =>
+                // A single number is one column.
+                if real.last().copied().unwrap_or(1) != scales.len() =>
             {
                 Err("the input has another number of columns than scales")
             }
@@ -311,7 +320,7 @@ impl Encoding {
                     )]
                     let single = value as f32;
                     if !single.is_finite() {
-                        return Err(EncodingError::NotFinite { index, value });
+                        return Err(EncodingError::BeyondFloat32 { index, value });
                     }
                     data.extend(limbs(ordered_image(single)));
                 }
@@ -426,6 +435,17 @@ mod tests {
         }
         imputed(vec![Some(9), None]).check(&[1, 2]).unwrap_err();
         imputed(vec![Some(3)]).check(&[1, 2]).unwrap_err();
+        // A single number is one column.
+        let single = |scales| Encoding::Imputed { scales, missing: vec![Some(3)], lo: -8, hi: 8 };
+        assert_eq!(single(vec![0.5]).check(&[]), Ok(()));
+        imputed(vec![Some(3); 2]).check(&[]).unwrap_err();
+    }
+
+    #[test]
+    fn what_float32_does_not_hold_is_said_to_be_too_large() {
+        let error = Encoding::Ordered.encode(&Tensor::vector(vec![3.5e38])).unwrap_err();
+        let text = "element 0 is 3.5e38, beyond the range of float32 (about 3.4e38)";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

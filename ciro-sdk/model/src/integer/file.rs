@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{AccuracyReport, IntegerModel, ModelError};
 
 const MAGIC: &[u8; 8] = b"CIROMODL";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER: usize = 20;
 const CHECKSUM: usize = 32;
 
@@ -198,7 +198,7 @@ mod tests {
         assert!(matches!(load(MAGIC), ModelFileError::Length { .. }));
         let mut other = bytes.clone();
         other[8] = 1;
-        assert!(matches!(load(&reseal(other)), ModelFileError::Version { expected: 3, got: 1 }));
+        assert!(matches!(load(&reseal(other)), ModelFileError::Version { expected: 4, got: 1 }));
         assert!(matches!(load(&bytes[..bytes.len() - 1]), ModelFileError::Length { .. }));
         let mut damaged = bytes.clone();
         damaged[HEADER + 3] ^= 1;

@@ -10,12 +10,25 @@ use super::{IntegerModel, Interval, Node, NodeId, Op, Trace};
 ///
 /// A clamp that is the operator's own (`Relu`, `Clip`, an exponential that vanishes) is none: what
 /// it cuts is meant to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// The node that cuts, a `Requantize` or `Lookup`.
     pub node: NodeId,
     /// The integers, shifted but not clamped, that are kept as they are.
     pub kept: Interval,
+    /// The integers, shifted but not clamped, at which the node's function is so much steeper than
+    /// calibration has seen that a step of its operand decides: nobody has judged what it makes of
+    /// them.
+    pub steep: Vec<Interval>,
+}
+
+/// What a run lost at a guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Loss {
+    /// Values outside of what is kept.
+    Outside,
+    /// Values where the function is steeper than calibration has seen.
+    Steep,
 }
 
 /// Values that a run cut at one node: the result may be wrong.
@@ -23,11 +36,13 @@ pub struct Guard {
 pub struct Clip {
     /// The node's name, which begins with the name of the ONNX node.
     pub node: String,
+    /// Why they are lost.
+    pub loss: Loss,
     /// How many elements were cut.
     pub count: u64,
     /// How many elements the node has.
     pub of: u64,
-    /// The value, in real units, that lay furthest outside.
+    /// The value, in real units, that lay furthest outside; if none did, the first.
     pub worst: f64,
     /// The least and the greatest value, in real units, that are kept.
     pub kept: [f64; 2],
@@ -38,20 +53,36 @@ impl IntegerModel {
     ///
     /// One comparison for each element of each guard; the trace must be one of this model.
     pub fn clips(&self, trace: &Trace) -> Vec<Clip> {
-        self.guards().iter().filter_map(|guard| self.clip(guard, trace)).collect()
+        let losses = |guard| {
+            let lost = [Loss::Outside, Loss::Steep].map(|loss| self.clip(guard, loss, trace));
+            lost.into_iter().flatten()
+        };
+        self.guards().iter().flat_map(losses).collect()
     }
 
-    fn clip(&self, guard: &Guard, trace: &Trace) -> Option<Clip> {
+    fn clip(&self, guard: &Guard, loss: Loss, trace: &Trace) -> Option<Clip> {
+        if loss == Loss::Steep && guard.steep.is_empty() {
+            return None;
+        }
         let node = self.node(guard.node);
         let operand = *node.operands.first()?;
         let shift = Shift::of(&node.op)?;
         let quotients = trace.value(operand).data().iter().map(|&x| shift.apply(x));
-        let excess = |q: i64| (guard.kept.lo - q).max(q - guard.kept.hi);
-        let cut: Vec<i64> = quotients.filter(|&q| excess(q) > 0).collect();
-        let worst = cut.iter().copied().max_by_key(|&q| excess(q))?;
+        let excess = |q: i64| (guard.kept.lo - q).max(q - guard.kept.hi).max(0);
+        let steep = |q: i64| {
+            let at = guard.steep.partition_point(|run| run.hi < q);
+            guard.steep.get(at).is_some_and(|run| run.lo <= q)
+        };
+        let lost = |q: i64| match loss {
+            Loss::Outside => excess(q) > 0,
+            Loss::Steep => excess(q) == 0 && steep(q),
+        };
+        let cut: Vec<i64> = quotients.filter(|&q| lost(q)).collect();
+        let worst = cut.iter().copied().rev().max_by_key(|&q| excess(q))?;
         let unit = shift.unit(node, self.node(operand));
         Some(Clip {
             node: node.name.clone(),
+            loss,
             count: cut.len() as u64,
             of: node.len() as u64,
             worst: worst as f64 * unit,
@@ -94,7 +125,10 @@ impl Shift {
 pub(super) fn check(guard: &Guard, nodes: &[Node]) -> Result<(), &'static str> {
     let node = nodes.get(guard.node.index()).ok_or("a guard is on no node")?;
     match node.op {
-        Op::Requantize(_) | Op::Lookup(_) => Ok(()),
+        Op::Requantize(_) | Op::Lookup(_) => {
+            let ordered = guard.steep.windows(2).all(|pair| pair[0].hi < pair[1].lo);
+            if ordered { Ok(()) } else { Err("the steep places of a guard are not in order") }
+        }
         _ => Err("a guard is on a node that cuts nothing"),
     }
 }
@@ -126,6 +160,22 @@ mod tests {
         let clip = &clips[0];
         assert_eq!((clip.node.as_str(), clip.count, clip.of), ("y", 2, 3));
         assert!((clip.worst - 45.0).abs() < 1e-9 && (clip.kept[1] - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn steep_places_are_told_from_values_outside() {
+        let mut model = model();
+        model.guards[0].steep = vec![Interval::new(-9, -8), Interval::new(3, 12)];
+        let clips = |values: [i32; 3]| {
+            let trace = model.trace(&[Tensor::vector(values.to_vec())]).unwrap();
+            let clips = model.clips(&trace).into_iter();
+            clips.map(|clip| (clip.loss, clip.count, clip.worst)).collect::<Vec<_>>()
+        };
+        assert_eq!(clips([4, -14, -20]), []);
+        assert_eq!(clips([6, -16, 0]), [(Loss::Steep, 2, 3.0)]);
+        assert_eq!(clips([6, 22, 26]), [(Loss::Outside, 2, 13.0), (Loss::Steep, 1, 3.0)]);
+        model.guards[0].steep.reverse();
+        assert!(model.check().is_err());
     }
 
     #[test]

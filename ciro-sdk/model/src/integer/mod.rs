@@ -30,7 +30,7 @@ pub use encoding::{
     ordered_image,
 };
 pub use file::{CompiledModel, MAX_FILE_BYTES, ModelFileError, SourceInfo};
-pub use guard::{Clip, Guard};
+pub use guard::{Clip, Guard, Loss};
 pub use interface::{
     EncodedSample, InputPort, Interface, InterfaceError, MAX_RANK, OutputPort, SampleMismatch,
 };

@@ -49,7 +49,7 @@ fn combined(graph: &Graph, node: &Node) -> Option<Column> {
     let columns: Vec<Option<Column>> =
         node.operands.iter().map(|&operand| column(graph, operand)).collect();
     let index = columns.iter().flatten().next()?.index;
-    // A position that one of the columns does not have is none of the table's.
+    // Where one of the columns has no such position, neither has what is made of them.
     let rows = columns.iter().flatten().map(|column| column.values.len()).min()?;
     let operand = |(column, &id): (&Option<Column>, &NodeId)| match column {
         Some(column) => (column.index == index).then(|| column.values[..rows].to_vec()),
@@ -85,8 +85,8 @@ fn column(graph: &Graph, id: NodeId) -> Option<Column> {
         index = unshaped(graph, operand);
     }
     // Beyond the last row there is no position.
-    let values = table.data().get(shift..).filter(|values| !values.is_empty())?;
-    Some(Column { index, values: values.to_vec() })
+    let values = table.data().get(shift..).filter(|values| !values.is_empty())?.to_vec();
+    Some(Column { index, values })
 }
 
 /// How many rows further a position is moved by `slope * x + offset`.
@@ -224,7 +224,7 @@ mod tests {
     fn steps_between_the_rows_of_a_table_are_a_table() {
         let folded = fold(steps_of(true));
         let output = column(&folded, folded.outputs[0].node).expect("one lookup");
-        // The last row has none after it.
+        // Behind the last row there is none.
         assert_eq!(output.values, [2.0, 5.0]);
     }
 

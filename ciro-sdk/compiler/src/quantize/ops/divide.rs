@@ -3,15 +3,16 @@
 use super::ranked;
 use crate::float::{Graph, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::calibrate::Range;
-use crate::quantize::casts::narrow;
+use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::grid::{ceil_log2, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use crate::quantize::steep::TOLERABLE;
 use crate::quantize::target::Target;
 use ciro_model::integer::ops::{Combine, DivFloor, Mul, Requantize};
-use ciro_model::integer::{BOUND, room};
+use ciro_model::integer::{BOUND, Interval, Op as IntegerOp, room};
 
 /// Bits of the greatest reciprocal.
 pub(super) const RECIPROCAL_BITS: u32 = 16;
@@ -192,6 +193,15 @@ fn divisor(
     if interval.lo < 1 {
         let op = Requantize { shift: 0, lo: 1, hi: narrow(interval.hi.max(1)) };
         value.id = cx.push(name, op, &[value.id], value.scale)?;
+    }
+    if matches!(cx.builder.node(value.id).op, IntegerOp::Requantize(_)) {
+        // A divisor below all that were seen, of which half a unit is a good part, moves a
+        // quotient by more than is tolerable.
+        let least = range.lo / value.scale;
+        let limit = least.min((least / (2.0 * TOLERABLE)).sqrt());
+        let (from, limit) = (cx.interval(value).lo, round_to_i64(limit.ceil()) - 1);
+        let steep = (from <= limit).then(|| Interval::new(from, limit));
+        cx.builder.steep(value.id, steep.into_iter().collect());
     }
     Ok(value)
 }

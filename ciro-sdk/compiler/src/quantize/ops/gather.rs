@@ -9,6 +9,7 @@ use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value};
 use crate::quantize::grid::{pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use ciro_model::integer::Interval;
 use ciro_model::integer::ops::{Embed, Requantize};
 
 /// Bits of a table's entries beyond those of activations: they are constants, and cost nothing
@@ -38,8 +39,8 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     Ok(Expr::value(node.shape.clone(), Value { id: embedded, scale }))
 }
 
-/// Positions inside a table of `rows` rows; those outside, which ONNX does not define, take the
-/// nearest.
+/// Positions inside a table of `rows` rows; those outside, which ONNX refuses, take the nearest,
+/// and that is told.
 ///
 /// Elements of one input may index tables of unlike heights, so that the input's own range is that
 /// of the highest.
@@ -63,5 +64,7 @@ fn inside(cx: &mut Lowering<'_>, indices: Value, rows: usize) -> Result<Value, Q
         indices.id = cx.emit(&counted, 1.0, &format!("{name}.counted"))?;
     }
     let op = Requantize { shift: 0, lo: 0, hi: narrow(last) };
-    Ok(Value { id: cx.push(&name, op, &[indices.id], 1.0)?, ..indices })
+    let id = cx.push(&name, op, &[indices.id], 1.0)?;
+    cx.builder.guard(id, Interval::new(0, last));
+    Ok(Value { id, ..indices })
 }

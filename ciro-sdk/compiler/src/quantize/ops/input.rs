@@ -88,7 +88,7 @@ pub(in crate::quantize) fn view(
 }
 
 /// The bits of a float input's interval.
-pub(super) fn bits(cx: &Lowering<'_>, index: usize) -> u32 {
+pub(in crate::quantize) fn bits(cx: &Lowering<'_>, index: usize) -> u32 {
     let shape = &cx.graph.inputs[index].shape;
     let row = shape.last().copied().unwrap_or(1);
     let small = row <= SMALL_ROW && count(shape) <= 16 * SMALL_ROW;

@@ -10,6 +10,7 @@ use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::Expr;
 use crate::quantize::grid::{Reach, ceil_log2, pow2};
 use crate::quantize::lower::Lowering;
+use crate::quantize::steep::Steepness;
 use ciro_model::integer::ConstId;
 use ciro_model::integer::ops::{Combine, Lookup, Requantize};
 
@@ -55,7 +56,15 @@ pub(super) fn of(
     let rest = cx.push(&format!("{name}.inside"), inside, &[rest], 1.0)?;
     let values: Vec<f64> =
         (-half..=half).map(|part| f.eval(f64::from(part) / parts * period)).collect();
-    let told = Told { hull: 0..=values.len() - 1, values: &values };
+    let steep = match Steepness::of(cx, id, false) {
+        Some(known) => {
+            let entries = (-half..=half).map(|part| f64::from(part) / parts * period).zip(&values);
+            let cell = 0.5 * period / parts;
+            entries.map(|(x, &y)| known.uncertain(x - cell, x + cell, y)).collect()
+        }
+        None => vec![],
+    };
+    let told = Told { hull: 0..=values.len() - 1, values: &values, steep: &steep };
     let op = Lookup { offset: 0, shift: 0, lo: -half, table: ConstId(0) };
     table::emit(cx, id, rest, &told, &op).map(Some)
 }

@@ -17,6 +17,7 @@ use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use crate::quantize::steep::Steepness;
 use ciro_model::integer::ops::{Bucketize, Lookup};
 use ciro_model::integer::{
     ConstId, Interval, NodeId as IntegerId, ORDERED_IMAGE_MAX, ordered_image, room,
@@ -95,7 +96,8 @@ pub(super) fn of_input(
     for movement in movements.into_iter().chain([flat]) {
         x = cx.push_move(movement, x, 1.0, &name)?;
     }
-    steps.emit(cx, id, x, true).map(Some)
+    let steep = steps.steep(cx, id, &domain, true);
+    steps.emit(cx, id, (x, true), &steep).map(Some)
 }
 
 /// A function of an expression, as fine as integers hold it; `None` where too many boundaries would
@@ -116,7 +118,8 @@ pub(super) fn of(
     let elements = count(&cx.graph.node(id).shape);
     let flat = Movement::Reshape { shape: vec![elements, 1] };
     let x = cx.push_move(flat, x.id, x.scale, &format!("{name}.column"))?;
-    steps.emit(cx, id, x, false).map(Some)
+    let steep = steps.steep(cx, id, &domain, false);
+    steps.emit(cx, id, (x, false), &steep).map(Some)
 }
 
 /// Bits of each part of an inverse.
@@ -305,13 +308,25 @@ impl Steps {
         }
     }
 
-    /// The rank of every element of `x`, one in a row, and the value of each.
+    /// For each step, whether what it stands for may be wrong, as the function is steeper there
+    /// than it was seen; `exact` if the variable is not rounded before.
+    fn steep(&self, cx: &Lowering<'_>, id: NodeId, domain: &Domain<'_>, exact: bool) -> Vec<bool> {
+        let Some(known) = Steepness::of(cx, id, exact) else { return vec![] };
+        let begins = self.boundaries.iter().map(|boundary| boundary + 1);
+        let begins = std::iter::once(domain.all.lo).chain(begins);
+        let ends = self.boundaries.iter().copied().chain([domain.all.hi]);
+        let real = domain.value;
+        let steps = begins.zip(ends).zip(&self.values);
+        steps.map(|((from, to), &y)| known.uncertain(real(from), real(to), y)).collect()
+    }
+
+    /// The rank of every element of `x`, one in a row and perhaps in limbs, and the value of each.
     fn emit(
         self,
         cx: &mut Lowering<'_>,
         id: NodeId,
-        x: IntegerId,
-        limbs: bool,
+        (x, limbs): (IntegerId, bool),
+        steep: &[bool],
     ) -> Result<Expr, QuantizeError> {
         let node = cx.graph.node(id);
         if let Some(value) = uniform(&Tensor::vector(self.values.clone())) {
@@ -322,7 +337,7 @@ impl Steps {
         let ranks = cx.push(&name, bucketize, &[x], 1.0)?;
         let shape = Movement::Reshape { shape: node.shape.clone() };
         let ranks = cx.push_move(shape, ranks, 1.0, &format!("{name}.shaped"))?;
-        let told = table::Told { values: &self.values, hull: self.seen };
+        let told = table::Told { values: &self.values, hull: self.seen, steep };
         let op = Lookup { offset: 0, shift: 0, lo: 0, table: ConstId(0) };
         table::emit(cx, id, ranks, &told, &op)
     }

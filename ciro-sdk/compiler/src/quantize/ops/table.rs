@@ -11,6 +11,7 @@ use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use crate::quantize::steep::{self, Steepness};
 use crate::quantize::target::Clamp;
 use ciro_model::integer::ops::{Lookup, Requantize};
 use ciro_model::integer::{BOUND, ConstId, Interval, NodeId as IntegerId};
@@ -57,6 +58,7 @@ pub(super) fn of(
     let step = grid.step();
     let direct = reach.width() / step
         < pow2(exponent((cx.settings.table_bits + steep.max(2)).min(QUOTIENT_BITS_MAX)));
+    let cell = if direct && grid.shift == 0 { 0.0 } else { 0.5 * step };
     let (operand, shift) = if direct {
         (
             Value { id: cx.emit(&expr, grid.unit, &format!("{}.sum", node.name))?, scale: step },
@@ -79,7 +81,14 @@ pub(super) fn of(
         usize::try_from(q - quotient.lo).unwrap_or(0)
     };
     let hull = at(seen.lo)..=at(seen.hi);
-    let told = Told { values: &values, hull };
+    let steep = match Steepness::of(cx, id, false) {
+        Some(known) => {
+            let entries = (quotient.lo..=quotient.hi).map(|q| q as f64 * step).zip(&values);
+            entries.map(|(x, &y)| known.uncertain(x - cell, x + cell, y)).collect()
+        }
+        None => vec![],
+    };
+    let told = Told { values: &values, hull, steep: &steep };
     let op = Lookup { offset, shift, lo: narrow(quotient.lo), table: ConstId(0) };
     emit(cx, id, operand.id, &told, &op)
 }
@@ -88,6 +97,9 @@ pub(super) fn of(
 pub(super) struct Told<'v> {
     pub(super) values: &'v [f64],
     pub(super) hull: RangeInclusive<usize>,
+    /// Which values may be wrong, as the function is steeper there than it was seen; empty for
+    /// none.
+    pub(super) steep: &'v [bool],
 }
 
 /// A table with its values rounded, and what tells where it cuts; `op.table` is filled in.
@@ -111,6 +123,7 @@ pub(super) fn emit(
         if kept != Interval::new(0, last) {
             cx.builder.guard(value.id, Interval::new(first + kept.lo, first + kept.hi));
         }
+        cx.builder.steep(value.id, steep::runs(told.steep, first));
         return Ok(Expr::value(node.shape.clone(), value));
     }
     // It cuts between variables that were seen, so that no interval of them tells where: the values
@@ -126,6 +139,7 @@ pub(super) fn emit(
     let name = format!("{}.value", node.name);
     let op = Lookup { table: beyond, ..*op };
     let value = cx.push(&name, op, &[operand], scale)?;
+    cx.builder.steep(value, steep::runs(told.steep, first));
     let clamp = Requantize { shift: 0, lo: least, hi: most };
     let value = Value { id: cx.push(&node.name, clamp, &[value], scale)?, scale };
     cx.builder.guard(value.id, Interval::new(least.into(), most.into()));
