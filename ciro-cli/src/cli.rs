@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::args::Global;
 use crate::commands::{
-    self, bench, check, compile, completions, demo, init, inspect, key, network, prove,
+    self, bench, check, compile, completions, demo, econ, init, inspect, key, network, prove,
     run as run_model, transpile, verify,
 };
 use crate::context::{Context, ErrorReport, Status};
@@ -73,6 +73,16 @@ enum Command {
     Job(commands::network::job::Args),
     /// Verify a receipt, from the network's genesis alone
     VerifyReceipt(commands::network::receipt::Args),
+    /// Put money at a validator's stake, take what it earns, and take it back
+    Stake(commands::network::economy::stake::Args),
+    /// List validators, register one, and look after it
+    Validator(commands::network::economy::validator::Args),
+    /// Propose changes to those who hold stake, and vote
+    Gov(commands::network::economy::gov::Args),
+    /// Show where the supply is, and claim what is due
+    Token(commands::network::economy::token::Args),
+    /// Play the economy before anybody has to believe it
+    Econ(commands::econ::Args),
     /// Run a network on this machine
     Devnet(commands::network::devnet::Args),
     /// Print completions for a shell
@@ -122,6 +132,11 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Order(args) => network::submit::order(&args, context),
         Command::Job(args) => network::job::run(&args, context),
         Command::VerifyReceipt(args) => network::receipt::run(&args, context),
+        Command::Stake(args) => network::economy::stake::run(&args, context),
+        Command::Validator(args) => network::economy::validator::run(&args, context),
+        Command::Gov(args) => network::economy::gov::run(&args, context),
+        Command::Token(args) => network::economy::token::run(&args, context),
+        Command::Econ(args) => econ::run(&args, context),
         Command::Devnet(args) => network::devnet::run(&args, context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), context),
     }

@@ -131,10 +131,11 @@ pub fn economy(genesis_ms: u64) -> EconomySpec {
                 jail_ms: HOUR / 60,
             },
             governance: GovernanceParams {
-                deposit: Amount::ciro(1_000),
+                deposit: Amount::ciro(100),
                 open_max: 16,
                 voting_ms: HOUR / 12,
                 timelock_ms: HOUR / 60,
+                spend_bps: 50,
                 tally,
             },
         },
@@ -164,7 +165,7 @@ mod tests {
         spec.economy = Some(economy(spec.genesis_ms));
         assert!(spec.check().is_err(), "a unit of weight is no stake");
         let mut validators = spec.validators.into_inner();
-        validators[0].stake = 10_000 * 1_000_000_000;
+        validators[0].stake = spec.economy.as_ref().unwrap().weight_min();
         spec.validators = List::new(validators).unwrap();
         assert_eq!(spec.check(), Ok(()));
         assert!(ciro_ledger::genesis(spec).is_ok());

@@ -30,6 +30,7 @@ _load()  # before anything else loads the extension module
 from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402
 from ._client import Client, Job, JobStatus, Quote, RemoteModel, as_completed, verify_receipt  # noqa: E402
+from ._economy import Grant, Holding, Leaving, Proposal, Stake, Transaction, Validator, Votes  # noqa: E402
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
 from ._proof import Opening, Proof, Receipt, Verified, verify  # noqa: E402
@@ -52,24 +53,32 @@ __all__ = [
     "CiroError",
     "Client",
     "Estimate",
+    "Grant",
+    "Holding",
     "InvalidProofError",
     "Job",
     "JobStatus",
     "Key",
     "KeyEntry",
     "LayerAccuracy",
+    "Leaving",
     "Model",
     "NetworkError",
     "Opening",
     "OutputAccuracy",
     "Proof",
+    "Proposal",
     "Quote",
     "Receipt",
     "Refusal",
     "RemoteModel",
     "Report",
+    "Stake",
+    "Transaction",
     "UnsupportedModelError",
+    "Validator",
     "Verified",
+    "Votes",
     "__version__",
     "as_completed",
     "check",

@@ -43,9 +43,21 @@ class Client:
         """
         What the account holds, in CIRO.
         """
+    def claim_airdrop(self, /, shares: str, index: int) -> tuple[str, int, str]:
+        """
+        Pays a share of the airdrop out, of a list of all of them as JSON.
+        """
     def deploy(self, /, model: Model, keys: Key, card: tuple[str | None, str, str, str], observer: Any | None = None) -> tuple[str, bool]:
         """
         Uploads a model and registers it with these keys: its id, and whether it was known.
+        """
+    def economy(self, /) -> tuple[str, str, str]:
+        """
+        What a node says of the economy, as JSON: supply and parameters, validators, proposals.
+        """
+    def execute(self, /, body: str) -> tuple[str, int, str]:
+        """
+        Executes a transaction, whose body is JSON: its id, its block and its fee.
         """
     def faucet(self, /) -> None:
         """
@@ -60,9 +72,23 @@ class Client:
         """
         The network, and the node's address.
         """
+    def propose(self, /, title: str, action: str) -> str:
+        """
+        Proposes a change, given as JSON, and returns the proposal as JSON.
+        """
     def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None]) -> tuple[str, str, str, str]:
         """
         What an inference would cost: the model's id, the lowest and the highest price, collateral.
+        """
+    def register_validator(self, /, key: str | PathLike[str], terms: tuple[int, int, int], bond: str) -> tuple[str, int, str]:
+        """
+        Registers the account as a validator's operator: the file of its key, the terms of its
+        commission and its bond.
+        """
+    def stake(self, /, address: str | None = None) -> tuple[str, int]:
+        """
+        What an account has at stake, what leaves, and what is granted to it, as JSON, and the
+        ledger's time in ms.
         """
     def submit(self, /, model: Model, inputs: Inputs, settings: ProveSettings, asked: tuple[str | None, str | None, str | None, int | None], min_security: tuple[int, int] = ..., observer: Any | None = None) -> Job:
         """

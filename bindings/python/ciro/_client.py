@@ -11,7 +11,9 @@ from decimal import Decimal
 from typing import Any, Optional, Union
 
 from . import _ciro
+from ._amount import Amount, amount
 from ._arrays import Inputs, to_inputs, to_values
+from ._economy import Economy
 from ._jobs import Job as Observed
 from ._jobs import logger
 from ._key import Key
@@ -19,9 +21,6 @@ from ._model import Model, _warn, compile, prove_settings
 from ._proof import Made, Proof, ProofLike, Receipt, as_proof
 from ._sources import ModelSource, is_compiled
 from .errors import NetworkError
-
-#: CIRO: a `Decimal`, an `int`, or a text such as `"0.01"`; at most 18 places. No `float`: money is exact.
-Amount = Union[Decimal, int, str]
 
 #: A model that is deployed, a compiled one, or anything that `compile` takes.
 AnyModel = Union["RemoteModel", Model, ModelSource]
@@ -133,7 +132,7 @@ class Job:
         return f"<ciro.Job {self.id}>"
 
 
-class Client:
+class Client(Economy):
     """A connection to a node of the network in use, for an account of the user's.
 
     `ciro network use` chooses network and account, and `ciro devnet up` prints the folder of such a choice; arguments choose otherwise. Nothing that a node says is
@@ -400,17 +399,6 @@ def verify_receipt(
     bundle = None if proof is None else as_proof(proof)._inner
     height, text = _ciro.check_receipt(data, path, bundle, None if key is None else key._inner)
     return Receipt._parse(text, height)
-
-
-def amount(value: Amount) -> str:
-    """An amount as the ledger reads it.
-
-    Raises:
-        TypeError: for a `float`, which is not exact.
-    """
-    if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
-        raise TypeError(f"an amount is a `Decimal`, an `int` or a text, not `{type(value).__name__}`: money is exact")
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _compiled(model: AnyModel, calibration: Optional[Inputs], progress: bool) -> Model:

@@ -266,6 +266,8 @@ fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
         ClientError::Refused { refusal, .. } => refusal.name().to_owned(),
         ClientError::Refunded { .. } => "refunded".to_owned(),
         ClientError::Expired(_) => "expired".to_owned(),
+        ClientError::NotThere { .. } => "not_found".to_owned(),
+        ClientError::Airdrop(_) => "no_share".to_owned(),
         ClientError::NoModel(_) => "model_unknown".to_owned(),
         ClientError::OtherChain { .. } => "wrong_chain".to_owned(),
         _ => "answer".to_owned(),

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ciro_protocol::amount::Amount;
+use ciro_protocol::economy::{AirdropShare, Commission};
 use ciro_protocol::id::{JobId, ModelId, ProviderId};
-use ciro_protocol::sign::SecretKey;
-use ciro_protocol::tx::Body;
+use ciro_protocol::sign::{Address, SecretKey};
+use ciro_protocol::tx::{Action, Body};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{
     self, Choice, Deployment, Home, Network, Session, Settled, Submission, Wish, verify_receipt,
@@ -117,14 +118,14 @@ impl Client {
     /// The address of the account that signs.
     fn address(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
-        job::run(py, None, move || Ok(at.key()?.address().to_string()))
+        job::run(py, None, move || Ok(at.session.address()?.to_string()))
     }
 
     /// What the account holds, in CIRO.
     fn balance(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
         job::run(py, None, move || {
-            let address = at.key()?.address();
+            let address = at.session.address()?;
             let account = at.runtime.block_on(at.session.client.account(address))?;
             Ok(account.balance.to_string())
         })
@@ -137,6 +138,98 @@ impl Client {
             let key = at.key()?;
             at.runtime.block_on(at.session.client.execute(&key, Body::Faucet))?;
             Ok(())
+        })
+    }
+
+    /// What a node says of the economy, as JSON: supply and parameters, validators, proposals.
+    fn economy(&self, py: Python<'_>) -> PyResult<(String, String, String)> {
+        let at = self.0.here()?;
+        job::run(py, None, move || {
+            let client = &at.session.client;
+            let (info, validators, proposals) = at.runtime.block_on(async {
+                let info = client.economy().await?;
+                let validators = client.all_validators().await?;
+                Ok::<_, client::ClientError>((info, validators, client.all_proposals().await?))
+            })?;
+            Ok((json(&info), json(&validators), json(&proposals)))
+        })
+    }
+
+    /// What an account has at stake, what leaves, and what is granted to it, as JSON, and the
+    /// ledger's time in ms.
+    #[pyo3(signature = (address=None))]
+    fn stake(&self, py: Python<'_>, address: Option<&str>) -> PyResult<(String, u64)> {
+        let at = self.0.here()?;
+        let address = address.map(str::parse::<Address>).transpose();
+        let address = address.map_err(|error| Error::Argument(error.to_string()))?;
+        job::run(py, None, move || {
+            let address = address.map_or_else(|| at.session.address(), Ok)?;
+            let client = &at.session.client;
+            let info = at.runtime.block_on(client.stake(address))?;
+            let now_ms = at.runtime.block_on(client.chain_info())?.head.time_ms;
+            Ok((json(&info), now_ms))
+        })
+    }
+
+    /// Executes a transaction, whose body is JSON: its id, its block and its fee.
+    fn execute(&self, py: Python<'_>, body: &str) -> PyResult<(String, u64, String)> {
+        let at = self.0.here()?;
+        let body: Result<Body, _> = serde_json::from_str(body);
+        let body = body.map_err(|error| Error::Argument(error.to_string()))?;
+        job::run(py, None, move || {
+            let key = at.key()?;
+            Ok(sent(&at.runtime.block_on(at.session.client.execute(&key, body))?))
+        })
+    }
+
+    /// Proposes a change, given as JSON, and returns the proposal as JSON.
+    fn propose(&self, py: Python<'_>, title: String, action: &str) -> PyResult<String> {
+        let at = self.0.here()?;
+        let action: Result<Action, _> = serde_json::from_str(action);
+        let action = action.map_err(|error| Error::Argument(error.to_string()))?;
+        job::run(py, None, move || {
+            let key = at.key()?;
+            let done = at.runtime.block_on(at.session.client.propose(&key, &title, action))?;
+            Ok(json(&done.1))
+        })
+    }
+
+    /// Pays a share of the airdrop out, of a list of all of them as JSON.
+    fn claim_airdrop(
+        &self,
+        py: Python<'_>,
+        shares: &str,
+        index: u32,
+    ) -> PyResult<(String, u64, String)> {
+        let at = self.0.here()?;
+        let shares: Result<Vec<AirdropShare>, _> = serde_json::from_str(shares);
+        let shares = shares.map_err(|error| Error::Argument(error.to_string()))?;
+        job::run(py, None, move || {
+            let key = at.key()?;
+            let claim = at.session.client.claim_airdrop(&key, &shares, index);
+            Ok(sent(&at.runtime.block_on(claim)?))
+        })
+    }
+
+    /// Registers the account as a validator's operator: the file of its key, the terms of its
+    /// commission and its bond.
+    fn register_validator(
+        &self,
+        py: Python<'_>,
+        key: PathBuf,
+        terms: (u16, u16, u16),
+        bond: &str,
+    ) -> PyResult<(String, u64, String)> {
+        let at = self.0.here()?;
+        let bond: Amount = bond.parse().map_err(Error::from)?;
+        job::run(py, None, move || {
+            let key = client::read_key(&key).map_err(client::HomeError::from);
+            let key = key.map_err(client::SessionError::from)?;
+            let (bps, max_bps, step_bps) = terms;
+            let (account, terms) = (at.key()?, Commission { bps, max_bps, step_bps });
+            let client = &at.session.client;
+            let done = client.register_validator(&account, &key, (terms, bond));
+            Ok(sent(&at.runtime.block_on(done)?))
         })
     }
 
@@ -238,6 +331,16 @@ impl Client {
     }
 }
 
+/// Numbers, names and lists always have a JSON form.
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The id of a transaction, its block and its fee.
+fn sent(done: &client::Executed) -> (String, u64, String) {
+    (done.id.to_string(), done.height, done.receipt.fee.to_string())
+}
+
 /// The only key of a ring.
 fn only(keys: &KeyRing) -> Result<&ciro_sdk::Key, Error> {
     let mut all = keys.keys();
@@ -276,8 +379,7 @@ impl Job {
         let (at, id) = (self.at.here()?, self.job.id);
         job::run(py, None, move || {
             let info = at.runtime.block_on(at.session.client.job_info(id))?;
-            // Names, numbers and lists always have a JSON form.
-            Ok(serde_json::to_string(&info).unwrap_or_default())
+            Ok(json(&info))
         })
     }
 
@@ -298,7 +400,7 @@ impl Job {
         })?;
         let Settled { receipt, bundle, verified } = settled;
         let outputs = verified.samples.into_iter().map(|sample| sample.outputs).collect();
-        let receipt = serde_json::to_string(&receipt).unwrap_or_default();
+        let receipt = json(&receipt);
         Ok((Proof(Arc::new(bundle)), Output::all(outputs), receipt))
     }
 
@@ -351,7 +453,6 @@ pub(crate) fn check_receipt(
         let genesis = genesis.map_err(client::SessionError::from)?;
         let against = against.as_ref().map(|(keys, bundle)| (keys, &bundle[..]));
         let certified = verify_receipt(&genesis, &receipt, against)?;
-        let text = serde_json::to_string(&certified.receipt).unwrap_or_default();
-        Ok((certified.height, text))
+        Ok((certified.height, json(&certified.receipt)))
     })
 }

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod econ;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod key;

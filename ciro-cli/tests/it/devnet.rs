@@ -28,6 +28,34 @@ impl Devnet {
 
     /// Starts one whose processes leave a rule out.
     pub(crate) fn without(rule: Option<&str>, up: &str, processes: usize) -> Self {
+        let devnet = Self::new();
+        devnet.start(rule, up, processes);
+        devnet
+    }
+
+    /// Starts one of a validator alone, whose specification is a devnet's with changes.
+    pub(crate) fn of_spec(change: impl FnOnce(&mut Value)) -> Self {
+        let devnet = Self::new();
+        devnet.node("init pattern");
+        let spec = devnet.node("genesis pattern --spec");
+        let mut spec = serde_json::from_slice(&spec).unwrap();
+        change(&mut spec);
+        std::fs::write(devnet.folder().join("spec.json"), spec.to_string()).unwrap();
+        devnet.start(None, "devnet up --detach --providers 0 --spec spec.json", 1);
+        devnet
+    }
+
+    /// Runs a command of the node that must be done, and returns what it prints.
+    pub(crate) fn node(&self, arguments: &str) -> Vec<u8> {
+        let mut command = Command::new(self.program("ciro-node"));
+        command.args(arguments.split_whitespace()).current_dir(self.folder());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Makes the folder of one.
+    fn new() -> Self {
         let own = Path::new(env!("CARGO_BIN_EXE_ciro")).parent().unwrap();
         for name in ["ciro-node", "ciro-prover"] {
             let path = own.join(name);
@@ -37,11 +65,13 @@ impl Devnet {
                 path.display()
             );
         }
-        let devnet = Self { folder: tempfile::tempdir().unwrap() };
-        let (code, ready) = devnet.run_without(rule, up);
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn start(&self, rule: Option<&str>, up: &str, processes: usize) {
+        let (code, ready) = self.run_without(rule, up);
         assert_eq!(code, Some(0), "ciro {up}: {ready}");
         assert_eq!(ready["processes"].as_array().unwrap().len(), processes);
-        devnet
     }
 
     pub(crate) fn dir(&self) -> PathBuf {

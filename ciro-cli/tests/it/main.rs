@@ -10,6 +10,7 @@ mod commitments;
 mod contract;
 mod demo;
 mod devnet;
+mod economy;
 mod errors;
 mod help;
 mod init;

@@ -169,6 +169,7 @@ fn economy(people: &People) -> Result<EconomySpec, TooMany> {
                 open_max: 16,
                 voting_ms: 7 * DAY_MS,
                 timelock_ms: 7 * DAY_MS,
+                spend_bps: 50,
                 tally: TallyParams { quorum_bps: 3_340, threshold_bps: 5_000, veto_bps: 3_340 },
             },
         },

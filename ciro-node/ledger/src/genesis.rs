@@ -2,7 +2,7 @@
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::chain::{ChainSpec, Genesis, SpecError, Word};
-use ciro_protocol::economy::{EconomySpec, GenesisGrant, Tranche};
+use ciro_protocol::economy::{EconomySpec, GenesisGrant};
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::{GrantId, ValidatorId};
 use ciro_protocol::light::StateWords;
@@ -42,10 +42,7 @@ pub fn genesis(spec: ChainSpec) -> Result<(Genesis, Writes), GenesisError> {
         let (key, stake) = (validator.key, validator.stake);
         put(&mut writes, VALIDATORS, &validator.id, &ValidatorRecord { key, stake, time_ms: 0 });
     }
-    let accounts = spec.accounts.iter().map(|it| (Purse::Account(it.address), it.amount));
-    let faucet = spec.faucet.map(|faucet| (Purse::Faucet, faucet.total));
-    let treasury = [(Purse::Treasury, spec.treasury()?)];
-    for (purse, amount) in accounts.chain(faucet).chain(treasury) {
+    for (purse, amount) in spec.purses()? {
         credit(&mut writes, purse, amount)?;
     }
     if let Some(economy) = &spec.economy {
@@ -56,25 +53,18 @@ pub fn genesis(spec: ChainSpec) -> Result<(Genesis, Writes), GenesisError> {
     Ok((Genesis { spec, state_root }, writes))
 }
 
-/// Divides the supply, and gives every validator a pool with its own stake.
+/// Begins the grants, and gives every validator a pool with its own stake.
 fn begin_economy(
     writes: &mut Writes,
     spec: &ChainSpec,
     economy: &EconomySpec,
 ) -> Result<(), GenesisError> {
     put(writes, PARAMS, &(), &economy.params);
-    credit(writes, Purse::Rewards, Amount::SUPPLY.share(economy.allocation.rewards_bps))?;
-    for tranche in [Tranche::Team, Tranche::Investors, Tranche::Public] {
-        let claimed = tranche == Tranche::Public && economy.airdrop.is_some();
-        let purse = if claimed { Purse::Airdrop } else { Purse::Reserve(tranche) };
-        credit(writes, purse, economy.reserve(tranche)?)?;
-    }
     let mut record = EconomyRecord::default();
     for (number, grant) in (0..).zip(economy.grants.iter()) {
         let GenesisGrant { tranche, to, amount } = *grant;
         let start_ms = economy.vesting.start_ms;
         put(writes, GRANTS, &GrantId(number), &GrantRecord { tranche, to, amount, start_ms });
-        credit(writes, Purse::Vesting(GrantId(number)), amount)?;
         record.next_grant = number + 1;
     }
     for member in spec.validators.iter() {
@@ -96,7 +86,6 @@ fn begin_economy(
         put(writes, KEYS, &member.key, &id);
         let delegation = DelegationRecord { shares: bond.units(), ..DelegationRecord::default() };
         put(writes, DELEGATIONS, &(id, operator), &delegation);
-        credit(writes, Purse::Stake(id), bond)?;
         record.validators += 1;
         record.next_validator = record.next_validator.max(member.id.saturating_add(1));
     }
@@ -113,9 +102,6 @@ where
 }
 
 fn credit(writes: &mut Writes, purse: Purse, amount: Amount) -> Result<(), StateError> {
-    if amount.is_zero() {
-        return Ok(());
-    }
     put(writes, PURSES, &purse, &amount);
     let bucket = purse.bucket();
     let key = TOTALS.key(&bucket);

@@ -19,8 +19,9 @@ pub mod validity;
 
 pub use block::{Block, Outcome, execute};
 pub use genesis::genesis;
+pub use governance::{Tally, tally};
 pub use invariant::{Broken, check_invariants};
 pub use job::{Event as JobEvent, State as JobState, Step, TABLE, Target, step};
-pub use stake::{Holding, holding};
+pub use stake::{Holding, departing, holding};
 pub use state::{MemoryState, StateError, View};
 pub use validity::{Blobs, Invalid, Judges, ProofSystem, Submitters, validate};

@@ -3,12 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use ciro_ledger::state::{
-    GRANTS, PARAMS, POOLS, PROPOSALS, PURSES, PoolRecord, ProposalRecord, TOTALS, VALIDATORS,
+    DEPARTURES, GRANTS, PARAMS, POOLS, PROPOSALS, PURSES, PoolRecord, ProposalRecord, TIMERS,
+    TOTALS, TimerKind, VALIDATORS,
 };
+use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{
-    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, Page, ProposalInfo, StakeInfo, ValidatorInfo,
+    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LeavingInfo, Page, ProposalInfo, StakeInfo,
+    TallyInfo, ValidatorInfo,
 };
-use ciro_protocol::event::Purse;
+use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
 
@@ -20,8 +23,8 @@ use crate::store::{Snapshot, StoreError};
 
 /// Validators at most, by the range of the parameter.
 const VALIDATORS_MAX: usize = 4_096;
-/// Grants that are looked through for those of an account.
-const GRANTS_MAX: usize = 65_536;
+/// Grants, departures and timers that are looked through for those of an account.
+const LOOKED_THROUGH_MAX: usize = 65_536;
 
 pub(super) async fn economy(State(state): State<ApiState>) -> Result<Json<EconomyInfo>, ApiError> {
     let vesting = state.parts.genesis.spec.economy.as_ref().map(|economy| economy.vesting);
@@ -87,16 +90,38 @@ pub(super) async fn stake(
         }
         snapshot.check()?;
         let mut grants = Vec::new();
-        for (grant, record) in snapshot.entries(GRANTS, None, GRANTS_MAX)? {
+        for (grant, record) in snapshot.entries(GRANTS, None, LOOKED_THROUGH_MAX)? {
             if record.to == address {
                 let left = snapshot.entry(PURSES, &Purse::Vesting(grant))?.unwrap_or_default();
                 let (tranche, amount, start_ms) = (record.tranche, record.amount, record.start_ms);
                 grants.push(GrantInfo { grant, tranche, amount, left, start_ms });
             }
         }
-        Ok(StakeInfo { address, stakes, grants })
+        Ok(StakeInfo { address, stakes, leaving: leaving(snapshot, address)?, grants })
     };
     state.read(look).await.map(Json)
+}
+
+/// Returns what of an account's stake leaves, in the order in which it left.
+fn leaving(snapshot: &Snapshot, address: Address) -> Result<Vec<LeavingInfo>, StoreError> {
+    let mut found = Vec::new();
+    for (number, departure) in snapshot.entries(DEPARTURES, None, LOOKED_THROUGH_MAX)? {
+        if departure.account == address {
+            let amount = ciro_ledger::departing(snapshot, &departure)?;
+            let (validator, to) = (departure.validator, departure.to);
+            found.push((number, LeavingInfo { validator, to, amount, until_ms: 0 }));
+        }
+    }
+    snapshot.check()?;
+    if !found.is_empty() {
+        for (key, timer) in snapshot.entries(TIMERS, None, LOOKED_THROUGH_MAX)? {
+            let TimerKind::Departure(number) = timer.kind else { continue };
+            if let Some((_, info)) = found.iter_mut().find(|(name, _)| *name == number) {
+                info.until_ms = key.at_ms;
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(_, info)| info).collect())
 }
 
 pub(super) async fn proposals(
@@ -105,12 +130,31 @@ pub(super) async fn proposals(
 ) -> Result<Json<Page<ProposalInfo>>, ApiError> {
     let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
     let limit = limit(paging.limit)?;
-    let look = move |it: &Snapshot| it.entries(PROPOSALS, after.map(ProposalId).as_ref(), limit);
-    let found = state.read(look).await?;
-    let last = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
-    let items = found.into_iter().map(|(proposal, record)| {
-        let ProposalRecord { account, title, action, until_ms, status } = record;
-        ProposalInfo { proposal, account, title, action, until_ms, status }
-    });
-    Ok(Json(Page { items: items.collect(), next: last }))
+    let look = move |snapshot: &Snapshot| {
+        let found = snapshot.entries(PROPOSALS, after.map(ProposalId).as_ref(), limit)?.into_iter();
+        let items: Result<Vec<ProposalInfo>, StoreError> =
+            found.map(|(id, record)| proposal_info(snapshot, id, record)).collect();
+        snapshot.check()?;
+        items
+    };
+    let items: Vec<ProposalInfo> = state.read(look).await?;
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| last.proposal.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+fn proposal_info(
+    snapshot: &Snapshot,
+    proposal: ProposalId,
+    record: ProposalRecord,
+) -> Result<ProposalInfo, StoreError> {
+    let ProposalRecord { account, title, action, until_ms, status, .. } = record;
+    let mut tally = None;
+    if status == ProposalStatus::Voting {
+        let counted = ciro_ledger::tally(snapshot, proposal)?;
+        let amount = |units| Amount::from_units(units).unwrap_or(Amount::SUPPLY);
+        let [yes, no, abstain, veto] = counted.votes.map(amount);
+        tally = Some(TallyInfo { yes, no, abstain, veto, stake: amount(counted.stake) });
+    }
+    Ok(ProposalInfo { proposal, account, title, action, until_ms, status, tally })
 }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use ciro_consensus::ReplicaId;
 use ciro_ledger::genesis::GenesisError;
 use ciro_protocol::chain::{ChainSpec, Genesis, GenesisValidator};
+use ciro_protocol::economy::EconomySpec;
 use ciro_protocol::sign::{Address, SecretKey};
 use ciro_protocol::wire::List;
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
@@ -181,13 +182,19 @@ pub(super) fn genesis(folder: &Path, spec: bool) -> anyhow::Result<String> {
     text.context("the genesis does not encode")
 }
 
-/// Begins a network of these validators, with one unit of stake each.
+/// Begins a network of these validators, of equal weight: one unit each, or the least bond that a
+/// validator of the economy has.
 pub(super) fn new_network(spec: Option<&Path>, keys: &[Address]) -> Result<Genesis, InitError> {
     let mut spec: ChainSpec = match spec {
         Some(path) => read_json(path)?,
-        None => crate::devnet::spec(keys, crate::clock::now_ms()),
+        None => {
+            let now = crate::clock::now_ms();
+            let economy = Some(crate::devnet::economy(now));
+            ChainSpec { economy, ..crate::devnet::spec(keys, now) }
+        }
     };
-    let validators = (0..).zip(keys).map(|(id, key)| GenesisValidator { id, key: *key, stake: 1 });
+    let stake = spec.economy.as_ref().map_or(1, EconomySpec::weight_min);
+    let validators = (0..).zip(keys).map(|(id, key)| GenesisValidator { id, key: *key, stake });
     spec.validators = List::new(validators.collect()).unwrap_or_default();
     Ok(ciro_ledger::genesis(spec)?.0)
 }

@@ -9,7 +9,7 @@ use super::init::{InitError, finish, make_keys, new_network, peer_of};
 const TRIES_MAX: usize = 64;
 
 /// Makes the folders `node0`, `node1` and so on of a network whose validators all run on this
-/// machine, each with one unit of stake, and lets them know each other.
+/// machine, all of equal weight, and lets them know each other.
 ///
 /// # Errors
 ///

@@ -260,9 +260,12 @@ pub enum SpecError {
         "`economy.commission` has a rate or a step above its maximum, or a maximum above 10000"
     )]
     Commission,
-    /// The least self-bond is too small to count rewards by.
-    #[error("`economy.stake.self_bond_min` is below 0.000000001")]
+    /// The least self-bond is too small to count rewards by, or more than operators can have.
+    #[error("`economy.stake.self_bond_min` is not between 0.000000001 and 1000000")]
     SelfBond,
+    /// The deposit of a proposal is more than anybody may pay.
+    #[error("`economy.governance.deposit` is above 1000000")]
+    Deposit,
     /// A first validator has less stake than a validator must have.
     #[error("validator {0} has less stake than `economy.stake.self_bond_min`")]
     Bond(u32),
@@ -340,7 +343,7 @@ impl ChainSpec {
         self.params().validate()?;
         self.validators()?;
         if let Some(economy) = &self.economy {
-            economy.check()?;
+            economy.check(time.tick_ms)?;
             for validator in self.validators.iter() {
                 // Whoever registers later is numbered from the greatest on.
                 let id = u64::from(validator.id);

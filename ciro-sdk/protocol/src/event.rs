@@ -129,7 +129,8 @@ pub enum ProposalStatus {
     Passed,
     /// It was executed.
     Executed,
-    /// It could not be executed: the money was not there any more.
+    /// It could not be executed: the money was not there any more or exceeds what may be paid in
+    /// an epoch, or the parameters were replaced since it was made.
     Failed,
 }
 

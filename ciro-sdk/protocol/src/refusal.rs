@@ -124,6 +124,7 @@ refusals! {
     VotingOver "voting_over" "the proposal is not voted on any more"
     VotedSo "voted_so" "the stake has this vote already"
     BondHeld "bond_held" "the bond stands behind the validator's weight in consensus: it stays while consensus counts that"
+    StakeTooLate "stake_too_late" "the stake came while the proposal was voted on: it votes on later ones"
 }
 
 #[cfg(test)]

@@ -87,8 +87,8 @@ pub enum ClientError {
         /// The limit.
         limit: u64,
     },
-    /// A text of a card has another form than the protocol allows.
-    #[error("the {what} of a model cannot be `{value}`: {reason}")]
+    /// A text of a card or a proposal has another form than the protocol allows.
+    #[error("the {what} cannot be `{value}`: {reason}")]
     Text {
         /// Which text.
         what: &'static str,
@@ -108,6 +108,17 @@ pub enum ClientError {
     /// No model has such a key.
     #[error("no registered model has the key {0}")]
     NoModel(ciro_protocol::id::KeyDigest),
+    /// The network has nothing of this number.
+    #[error("there is no {what} {number}")]
+    NotThere {
+        /// What it would be.
+        what: &'static str,
+        /// Its number.
+        number: u32,
+    },
+    /// A list of shares does not serve for a claim.
+    #[error("the share of the airdrop cannot be claimed: {0}")]
+    Airdrop(&'static str),
     /// The ledger refused a transaction.
     #[error("the ledger refused transaction {tx}: {refusal} (`{}`)", refusal.name())]
     Refused {
@@ -188,7 +199,17 @@ impl ClientError {
     /// What to do about it.
     pub fn advice(&self) -> Option<Advice> {
         let text = match self {
-            Self::Problem(problem) => problem.hint.clone()?,
+            Self::Problem(problem) => match problem.known() {
+                Some(Code::Refused(refusal)) if problem.hint.is_none() => {
+                    super::refused::advice(refusal)?.to_owned()
+                }
+                _ => problem.hint.clone()?,
+            },
+            Self::Refused { refusal, .. } => super::refused::advice(*refusal)?.to_owned(),
+            Self::NotThere { what, .. } => format!("choose one of the list of {what}s"),
+            Self::Airdrop(_) => {
+                "take the list of shares as whoever began the network published it".to_owned()
+            }
             Self::Transport { .. } | Self::Silent { .. } => {
                 "check the address and that the node runs".to_owned()
             }

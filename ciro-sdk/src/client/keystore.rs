@@ -70,6 +70,9 @@ pub enum KeystoreError {
     /// The file is none.
     #[error("not a keystore of version 1: {0}")]
     Form(String),
+    /// The file holds no key.
+    #[error("`{}` does not hold `0x` and 64 hexadecimal digits of a key", .0.display())]
+    NoKey(PathBuf),
     /// The passphrase is empty.
     #[error("the passphrase is empty")]
     Empty,
@@ -243,6 +246,20 @@ impl Keystore {
     }
 }
 
+/// Reads the key of a node: `0x` and 64 hexadecimal digits in a file that only its owner can read.
+///
+/// # Errors
+/// [`KeystoreError`] if it cannot be read, is open to others, or holds no key.
+pub fn read_key(path: &Path) -> Result<SecretKey, KeystoreError> {
+    check_closed(path)?;
+    let bytes = Zeroizing::new(files::read(path, FILE_BYTES_MAX)?);
+    let digits = bytes.trim_ascii().strip_prefix(b"0x").unwrap_or_default();
+    let mut scalar = Zeroizing::new([0; 32]);
+    let decoded = hex::decode_to_slice(digits, scalar.as_mut_slice()).is_ok();
+    let key = decoded.then(|| SecretKey::from_bytes(&scalar).ok()).flatten();
+    key.ok_or_else(|| KeystoreError::NoKey(path.to_owned()))
+}
+
 /// Writes a new file that only its owner can read.
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
     let failed = |source: std::io::Error| match source.kind() {
@@ -307,6 +324,18 @@ mod tests {
     }
 
     #[cfg(unix)]
+    #[test]
+    fn keys_of_nodes_are_read_from_files_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.key");
+        let scalar = SecretKey::scalar_from_seed(b"node0");
+        write_secret(&path, format!("0x{}\n", hex::encode(scalar)).as_bytes()).unwrap();
+        assert_eq!(read_key(&path).unwrap().address(), SecretKey::from_seed(b"node0").address());
+        let other = folder.path().join("other.key");
+        write_secret(&other, b"0x12").unwrap();
+        assert!(matches!(read_key(&other), Err(KeystoreError::NoKey(_))));
+    }
+
     #[test]
     fn files_that_others_can_read_are_refused() {
         use std::os::unix::fs::PermissionsExt as _;

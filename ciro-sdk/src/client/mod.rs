@@ -13,6 +13,7 @@ mod job;
 mod keystore;
 mod model;
 mod receipt;
+mod refused;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
 pub use job::{Job, Settled, Submission, Terms, Wish};
-pub use keystore::{Keystore, KeystoreError, Passphrase};
+pub use keystore::{Keystore, KeystoreError, Passphrase, read_key};
 pub use model::{Deployed, Deployment, default_name};
 pub use receipt::{CertificateError, Certified, verify_receipt};
 pub use session::{Choice, Session, SessionError};

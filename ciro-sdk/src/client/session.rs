@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use ciro_protocol::sign::SecretKey;
+use ciro_protocol::sign::{Address, SecretKey};
 
-use super::{Client, ClientError, Home, HomeError, Network, Passphrase};
+use super::{Client, ClientError, Home, HomeError, Keystore, Network, Passphrase};
 use crate::advice::Advice;
 
 /// What the user says; the user's folder says the rest.
@@ -66,20 +66,35 @@ impl Session {
         self.choice.node.as_deref().unwrap_or(&self.network.url)
     }
 
+    /// The address of the account that signs, which no passphrase protects.
+    ///
+    /// # Errors
+    /// [`SessionError`] if no account is named, or there is none of this name.
+    pub fn address(&self) -> Result<Address, SessionError> {
+        let (name, store) = self.keystore()?;
+        let store = store.map_err(|source| SessionError::Account { name, source })?;
+        Ok(store.address)
+    }
+
+    /// The name of the account that signs, and its keystore.
+    fn keystore(&self) -> Result<(String, Result<Keystore, HomeError>), HomeError> {
+        let named = self.choice.account.as_deref().or(self.network.account.as_deref());
+        let name = named.ok_or(HomeError::NoAccount)?;
+        Ok((name.to_owned(), self.home.account(name)))
+    }
+
     /// Opens the key of the account that signs; takes the better part of a second, on purpose.
     ///
     /// # Errors
     /// [`SessionError`] if no account or passphrase is named, or they do not fit.
     pub fn key(&self) -> Result<SecretKey, SessionError> {
-        let named = self.choice.account.as_deref().or(self.network.account.as_deref());
-        let name = named.ok_or(HomeError::NoAccount)?;
+        let (name, store) = self.keystore()?;
         let kept = self.network.passphrase_file.as_ref();
         let file = self.choice.passphrase_file.as_ref().or(kept).ok_or(HomeError::NoPassphrase)?;
         let passphrase = Passphrase::read(file).map_err(HomeError::from)?;
-        let store = self.home.account(name);
         store
             .and_then(|store| Ok(store.open(&passphrase)?))
-            .map_err(|source| SessionError::Account { name: name.to_owned(), source })
+            .map_err(|source| SessionError::Account { name, source })
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
                 let session = network.open().await?;
                 let address = match address {
                     Some(address) => *address,
-                    None => session.key()?.address(),
+                    None => session.address()?,
                 };
                 balance(&session, address, None).await
             })?;

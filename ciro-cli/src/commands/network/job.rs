@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         Action::List(network) => {
             let jobs = block_on(async {
                 let session = network.open().await?;
-                let address = session.key()?.address();
+                let address = session.address()?;
                 Ok(session.client.jobs_of(address, None).await?.items)
             })?;
             let text: String = jobs.iter().map(line).collect();

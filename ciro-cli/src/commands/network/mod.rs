@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod choose;
 pub(crate) mod deploy;
 pub(crate) mod devnet;
+pub(crate) mod economy;
 pub(crate) mod job;
 pub(crate) mod ordered;
 pub(crate) mod receipt;
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::client::{Choice, Home, HomeError, Passphrase, Session};
+
+pub(super) use devnet::program;
 
 /// Which node, and who signs.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -1,29 +1,32 @@
 //! Governance: whoever has stake proposes and votes; what passes waits, and is executed.
 //!
 //! Votes are counted in shares of each validator's stake and follow every change of them, so that
-//! what is counted at the end is the stake of that moment, each unit once, without a walk over all
-//! who voted. Who does not vote is voted for by its validator.
+//! what is counted at the end is the least that was there since the vote began, each unit once,
+//! without a walk over all who voted. Who does not vote is voted for by its validator.
 
 mod tally;
 
+use ciro_protocol::amount::Amount;
 use ciro_protocol::event::{Event, Movement, ProposalStatus, Purse, Why};
 use ciro_protocol::id::{ProposalId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Action, Propose, Vote, VoteOption};
 
+pub use tally::{Tally, tally};
+
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{
-    BALLOTS, BallotRecord, DELEGATIONS, ECONOMY, PARAMS, PROPOSALS, ProposalRecord, StateError,
-    TimerKind, VOTES,
+    BALLOTS, BallotRecord, DELEGATIONS, DelegationRecord, ECONOMY, PARAMS, PROPOSALS,
+    ProposalRecord, StateError, TimerKind, VOTES,
 };
 
 impl Ledger<'_> {
     pub(crate) fn propose(&mut self, by: Address, body: &Propose) -> Result<(), Stop> {
         let governance = self.params()?.governance;
         let sound = match &body.action {
-            Action::SetParams { params } => params.check().is_ok(),
+            Action::SetParams { params } => params.check(self.spec.time.tick_ms).is_ok(),
             Action::Spend { amount, .. } | Action::Grant { amount, .. } => !amount.is_zero(),
         };
         if !sound {
@@ -46,6 +49,7 @@ impl Ledger<'_> {
             action: body.action,
             until_ms,
             status: ProposalStatus::Voting,
+            params_version: economy.params_version,
         };
         self.set_status(proposal, record, ProposalStatus::Voting);
         self.set_timer(until_ms, TimerKind::VoteEnds(proposal))?;
@@ -61,9 +65,10 @@ impl Ledger<'_> {
             return Err(Refusal::VotingOver.into());
         }
         let delegation = self.state.get(DELEGATIONS, &(validator, by))?;
-        let shares = delegation.unwrap_or_default().shares;
+        let delegation = delegation.filter(|it| it.shares > 0).ok_or(Refusal::NotDelegated)?;
+        let shares = delegation.voice(proposal);
         if shares == 0 {
-            return Err(Refusal::NotDelegated.into());
+            return Err(Refusal::StakeTooLate.into());
         }
         let mut ballot = self.ballot(proposal, validator)?;
         if by == pool.operator {
@@ -87,21 +92,38 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Lets votes follow the shares of whoever gave them, from so many to so many.
-    pub(crate) fn revote(
+    /// Changes the shares of a delegation, and what votes count of them: what comes does not vote
+    /// on proposals that are open, and leaves first.
+    pub(crate) fn set_shares(
         &mut self,
-        validator: ValidatorId,
-        by: Address,
-        shares: (u128, u128),
+        (validator, by): (ValidatorId, Address),
+        delegation: &mut DelegationRecord,
+        shares: u128,
     ) -> Result<(), StateError> {
+        let before = std::mem::replace(&mut delegation.shares, shares);
+        let (more, less) = (shares.saturating_sub(before), before.saturating_sub(shares));
+        let old = std::mem::take(&mut delegation.late);
+        let old = DelegationRecord { shares: before, late: old, ..DelegationRecord::default() };
         let open = self.state.expect(ECONOMY, &())?.open;
         for proposal in open.into_iter().flatten() {
-            let Some(choice) = self.state.get(VOTES, &(proposal, validator, by))? else { continue };
-            if Rule::VotesStay.chosen() {
+            let was = old.late(proposal);
+            let late = was.checked_add(more).ok_or(StateError::Sum("late shares"))?;
+            let late = late.saturating_sub(less);
+            if late > 0 && !Rule::LateStakeVotes.chosen() {
+                delegation.late.push((proposal, late));
+            }
+            let (late, voice) = (delegation.late(proposal), delegation.voice(proposal));
+            let choice = self.state.get(VOTES, &(proposal, validator, by))?;
+            let choice = choice.filter(|_| !Rule::VotesStay.chosen());
+            if late == was && choice.is_none() {
                 continue;
             }
             let mut ballot = self.ballot(proposal, validator)?;
-            ballot.change(choice, shares)?;
+            let all = ballot.late.checked_sub(was).and_then(|rest| rest.checked_add(late));
+            ballot.late = all.ok_or(StateError::Sum("late shares"))?;
+            if let Some(choice) = choice {
+                ballot.change(choice, (old.voice(proposal), voice))?;
+            }
             self.state.put(BALLOTS, &(proposal, validator), &ballot);
         }
         Ok(())
@@ -120,23 +142,44 @@ impl Ledger<'_> {
         let record = self.state.expect(PROPOSALS, &proposal)?;
         let done = match record.action {
             Action::SetParams { params } => {
-                self.state.put(PARAMS, &(), &params);
-                true
-            }
-            Action::Spend { to, amount } => {
-                let from = Purse::Treasury;
-                let there = self.balance(from)? >= amount;
-                if there {
-                    let to = Purse::Account(to);
-                    self.pay(Movement { from, to, amount, why: Why::Spend })?;
+                let mut economy = self.state.expect(ECONOMY, &())?;
+                // Whoever voted for it saw other parameters, which it would bring back.
+                let seen = economy.params_version == record.params_version;
+                if seen || Rule::StaleParams.chosen() {
+                    let next = economy.params_version.checked_add(1);
+                    economy.params_version = next.ok_or(StateError::Sum("parameters"))?;
+                    self.state.put(ECONOMY, &(), &economy);
+                    self.state.put(PARAMS, &(), &params);
                 }
-                there
+                seen || Rule::StaleParams.chosen()
             }
+            Action::Spend { to, amount } => self.spend(to, amount)?,
             Action::Grant { tranche, to, amount } => self.grant(tranche, to, amount)?,
         };
         let status = if done { ProposalStatus::Executed } else { ProposalStatus::Failed };
         self.set_status(proposal, record, status);
         Ok(())
+    }
+
+    /// Pays out of the treasury, no more in an epoch of rewards than a part of it: `false` if that
+    /// would be more.
+    fn spend(&mut self, to: Address, amount: Amount) -> Result<bool, Stop> {
+        let from = Purse::Treasury;
+        let there = self.balance(from)?;
+        let mut economy = self.state.expect(ECONOMY, &())?;
+        let sum = || StateError::Sum("spent");
+        let whole = there.checked_add(economy.spent).ok_or_else(sum)?;
+        let most = match self.params()?.governance.spend_bps {
+            _ if Rule::SpendsAll.chosen() => whole,
+            part => whole.share(part),
+        };
+        let Some(spent) = economy.spent.checked_add(amount).filter(|it| *it <= most) else {
+            return Ok(false);
+        };
+        economy.spent = spent;
+        self.state.put(ECONOMY, &(), &economy);
+        self.pay(Movement { from, to: Purse::Account(to), amount, why: Why::Spend })?;
+        Ok(true)
     }
 
     pub(crate) fn set_status(

@@ -7,13 +7,54 @@ use ciro_protocol::tx::VoteOption;
 
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
-use crate::state::{BALLOTS, DELEGATIONS, ECONOMY, PROPOSALS, TimerKind};
+use crate::stake::{pools, stake_of};
+use crate::state::{
+    BALLOTS, DELEGATIONS, ECONOMY, Overlay, PARAMS, PROPOSALS, StateError, TimerKind, View,
+};
 
-/// Votes in units of stake, in the order of [`VoteOption::ALL`], and all stake.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    votes: [u128; 4],
-    stake: u128,
+/// Votes in units of stake, in the order of [`VoteOption::ALL`], and all stake that may vote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Votes.
+    pub votes: [u128; 4],
+    /// All stake that was there since the vote began.
+    pub stake: u128,
+}
+
+/// Returns how the vote on a proposal would end now, in a state; of one that has ended, nothing.
+///
+/// # Errors
+///
+/// [`StateError`] if the state is damaged.
+pub fn tally(view: &dyn View, proposal: ProposalId) -> Result<Tally, StateError> {
+    count(&Overlay::new(view), proposal)
+}
+
+fn count(state: &Overlay<'_>, proposal: ProposalId) -> Result<Tally, StateError> {
+    let self_bond_min = state.expect(PARAMS, &())?.stake.self_bond_min;
+    let mut tally = Tally::default();
+    for (validator, pool) in pools(state)? {
+        let stake = stake_of(state, validator, &pool)?;
+        let ballot = state.get(BALLOTS, &(proposal, validator))?.unwrap_or_default();
+        let voices = pool.shares.checked_sub(ballot.late).ok_or(StateError::Sum("late shares"))?;
+        let mut rest = stake.worth(voices)?.units();
+        tally.stake += rest;
+        for choice in VoteOption::ALL {
+            let votes = stake.worth(ballot.shares[choice as usize])?.units();
+            tally.votes[choice as usize] += votes;
+            if !Rule::VotesTwice.chosen() {
+                rest = rest.saturating_sub(votes);
+            }
+        }
+        if let Some(choice) = ballot.own {
+            // Who was convicted, or has too little to lose, speaks for itself alone.
+            let own = state.get(DELEGATIONS, &(validator, pool.operator))?.unwrap_or_default();
+            let trusted = !pool.tombstoned && stake.worth(own.shares)? >= self_bond_min;
+            let own = stake.worth(own.voice(proposal))?.units();
+            tally.votes[choice as usize] += if trusted { rest } else { rest.min(own) };
+        }
+    }
+    Ok(tally)
 }
 
 impl Tally {
@@ -59,27 +100,8 @@ impl Ledger<'_> {
     }
 
     fn count_votes(&mut self, proposal: ProposalId) -> Result<Tally, Stop> {
-        let self_bond_min = self.params()?.stake.self_bond_min;
-        let mut tally = Tally::default();
-        for (validator, pool) in self.pools()? {
-            let stake = self.stake(validator, &pool)?;
-            let ballot = self.ballot(proposal, validator)?;
-            let mut rest = stake.money.units();
-            tally.stake += rest;
-            for choice in VoteOption::ALL {
-                let votes = stake.worth(ballot.shares[choice as usize])?.units();
-                tally.votes[choice as usize] += votes;
-                if !Rule::VotesTwice.chosen() {
-                    rest = rest.saturating_sub(votes);
-                }
-            }
-            if let Some(choice) = ballot.own {
-                // Who was convicted, or has too little to lose, speaks for itself alone.
-                let own = self.state.get(DELEGATIONS, &(validator, pool.operator))?;
-                let own = stake.worth(own.unwrap_or_default().shares)?;
-                let trusted = !pool.tombstoned && own >= self_bond_min;
-                tally.votes[choice as usize] += if trusted { rest } else { rest.min(own.units()) };
-            }
+        let tally = count(&self.state, proposal)?;
+        for (validator, _) in self.pools()? {
             self.state.remove(BALLOTS, &(proposal, validator));
         }
         Ok(tally)

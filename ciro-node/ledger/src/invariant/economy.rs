@@ -98,18 +98,24 @@ fn check_votes(view: &dyn View) -> Result<(), Broken> {
         return broken("proposals that are voted on are not those that are open");
     }
     let delegations = all(view, DELEGATIONS)?;
-    let mut sums: BTreeMap<_, [u128; 4]> = BTreeMap::new();
+    let mut sums: BTreeMap<_, ([u128; 4], u128)> = BTreeMap::new();
+    for ((validator, _), delegation) in &delegations {
+        for (proposal, late) in delegation.late.iter().filter(|(id, _)| voting(id)) {
+            add(&mut sums.entry((*proposal, *validator)).or_default().1, *late)?;
+        }
+    }
     for ((proposal, validator, account), choice) in all(view, VOTES)? {
         if !voting(&proposal) {
             continue;
         }
-        let shares = delegations.get(&(validator, account)).copied().unwrap_or_default().shares;
+        let delegation = delegations.get(&(validator, account));
+        let shares = delegation.map_or(0, |it| it.voice(proposal));
         let sum = sums.entry((proposal, validator)).or_default();
-        add(&mut sum[choice as usize], shares)?;
+        add(&mut sum.0[choice as usize], shares)?;
     }
     for (name, ballot) in all(view, BALLOTS)? {
-        if sums.remove(&name).unwrap_or_default() != ballot.shares {
-            return broken("ballots do not count the shares of those who voted");
+        if sums.remove(&name).unwrap_or_default() != (ballot.shares, ballot.late) {
+            return broken("ballots do not count the shares of those who voted or came late");
         }
     }
     if sums.is_empty() { Ok(()) } else { broken("votes are in no ballot") }

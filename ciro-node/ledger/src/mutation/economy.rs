@@ -16,6 +16,12 @@ ciro_mutation::mutations! {
         PaidForThePast,
         /// Votes stay as they were when stake comes or leaves.
         VotesStay,
+        /// Stake that comes during a vote votes.
+        LateStakeVotes,
+        /// A vote may pay all of the treasury at once.
+        SpendsAll,
+        /// A proposal replaces parameters that it has not seen.
+        StaleParams,
         /// A validator votes with the stake of those, too, who voted themselves.
         VotesTwice,
         /// Faults of several validators do not count together.

@@ -30,13 +30,12 @@ impl Ledger<'_> {
         let (from, to) = (Purse::Account(by), Purse::Stake(validator));
         self.pay(Movement { from, to, amount, why: Why::Stake })?;
         let mut delegation = self.settle(validator, &pool, by)?;
-        let before = delegation.shares;
         let more = |shares: u128| shares.checked_add(bought).ok_or(StateError::Sum("shares"));
-        delegation.shares = more(before)?;
         pool.shares = more(pool.shares)?;
         self.state.put(POOLS, &validator, &pool);
+        let shares = more(delegation.shares)?;
+        self.set_shares((validator, by), &mut delegation, shares)?;
         self.set_delegation(validator, by, &delegation);
-        self.revote(validator, by, (before, delegation.shares))?;
         self.events.push(Event::ValidatorChanged { validator });
         Ok(())
     }

@@ -19,8 +19,22 @@ use super::shares::Pool;
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{
-    DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, POOLS, StateError, TimerKind, VALIDATORS,
+    DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, Overlay, POOLS, PURSES, StateError,
+    TimerKind, VALIDATORS, View,
 };
+
+/// Returns what stake that leaves is worth, in a state.
+///
+/// # Errors
+///
+/// [`StateError`] if the state is damaged.
+pub fn departing(view: &dyn View, departure: &DepartureRecord) -> Result<Amount, StateError> {
+    let state = Overlay::new(view);
+    let (validator, epoch) = (departure.validator, departure.epoch);
+    let leaving = state.expect(LEAVING, &(validator, epoch))?;
+    let money = state.get(PURSES, &Purse::Leaving(validator, epoch))?.unwrap_or_default();
+    Pool { money, shares: leaving.shares }.worth(departure.shares)
+}
 
 /// Where stake goes.
 #[derive(Clone, Copy)]
@@ -57,15 +71,14 @@ impl Ledger<'_> {
         let sold = self.stake(validator, &pool)?.sold(amount, delegation.shares)?;
         let sold = sold.ok_or(Refusal::NotDelegated)?;
         let less = |shares: u128| shares.checked_sub(sold).ok_or(StateError::Sum("shares"));
-        let before = delegation.shares;
-        delegation.shares = less(before)?;
-        if by == pool.operator && delegation.shares < self.bonded(validator)? {
+        let shares = less(delegation.shares)?;
+        if by == pool.operator && shares < self.bonded(validator)? {
             return Err(Refusal::BondHeld.into());
         }
         pool.shares = less(pool.shares)?;
         self.state.put(POOLS, &validator, &pool);
+        self.set_shares((validator, by), &mut delegation, shares)?;
         self.set_delegation(validator, by, &delegation);
-        self.revote(validator, by, (before, delegation.shares))?;
 
         let epoch = self.consensus_epoch();
         let shares = self.join_leaving(validator, epoch, (amount, pool.lost_ppb))?;

@@ -12,6 +12,8 @@ use ciro_protocol::id::ValidatorId;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 
+pub use depart::departing;
+
 use self::shares::{INDEX_ONE, Pool, mul_div};
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
@@ -42,9 +44,26 @@ pub fn holding(
     let state = Overlay::new(view);
     let Some(record) = state.get(DELEGATIONS, &(validator, account))? else { return Ok(None) };
     let pool = state.expect(POOLS, &validator)?;
-    let money = state.get(PURSES, &Purse::Stake(validator))?.unwrap_or_default();
-    let amount = Pool { money, shares: pool.shares }.worth(record.shares)?;
+    let amount = stake_of(&state, validator, &pool)?.worth(record.shares)?;
     Ok(Some(Holding { amount, earned: counted(&pool, record)?.earned }))
+}
+
+/// Returns a validator's stake with its shares.
+pub(crate) fn stake_of(
+    state: &Overlay<'_>,
+    id: ValidatorId,
+    pool: &PoolRecord,
+) -> Result<Pool, StateError> {
+    let money = state.get(PURSES, &Purse::Stake(id))?.unwrap_or_default();
+    Ok(Pool { money, shares: pool.shares })
+}
+
+/// Returns all validators.
+pub(crate) fn pools(state: &Overlay<'_>) -> Result<Vec<(ValidatorId, PoolRecord)>, StateError> {
+    let (from, to) = ([POOLS.prefix], [POOLS.prefix + 1]);
+    let entries = state.range(&from, &to, usize::MAX);
+    let entries = entries.iter();
+    entries.map(|(key, value)| Ok((POOLS.name_of(key)?, POOLS.decode(key, value)?))).collect()
 }
 
 /// Counts what a delegation has earned up to now.
@@ -77,15 +96,12 @@ impl Ledger<'_> {
 
     /// Returns a validator's stake with its shares.
     pub(crate) fn stake(&self, id: ValidatorId, pool: &PoolRecord) -> Result<Pool, StateError> {
-        Ok(Pool { money: self.balance(Purse::Stake(id))?, shares: pool.shares })
+        stake_of(&self.state, id, pool)
     }
 
     /// Returns all validators.
     pub(crate) fn pools(&self) -> Result<Vec<(ValidatorId, PoolRecord)>, StateError> {
-        let (from, to) = ([POOLS.prefix], [POOLS.prefix + 1]);
-        let entries = self.state.range(&from, &to, usize::MAX);
-        let entries = entries.iter();
-        entries.map(|(key, value)| Ok((POOLS.name_of(key)?, POOLS.decode(key, value)?))).collect()
+        pools(&self.state)
     }
 
     /// Returns the validators that are paid, each with its stake: those whom consensus counts, who

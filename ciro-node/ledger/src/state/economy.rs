@@ -26,6 +26,10 @@ pub struct EconomyRecord {
     pub open: [Option<ProposalId>; 32],
     /// Slots of the epoch in which there were blocks.
     pub slots: Presence,
+    /// What votes have paid out of the treasury in the epoch.
+    pub spent: Amount,
+    /// How often governance has replaced the parameters.
+    pub params_version: u32,
 }
 
 /// In how many slots of an epoch of rewards somebody was there.
@@ -61,7 +65,7 @@ pub struct PoolRecord {
 }
 
 /// What an account has at a validator's stake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct DelegationRecord {
     /// Its shares.
     pub shares: u128,
@@ -69,6 +73,24 @@ pub struct DelegationRecord {
     pub index: u128,
     /// What it has earned and not taken.
     pub earned: Amount,
+    /// Which of its shares came while a proposal was voted on: they do not vote on it. In the order
+    /// of proposals; those that are decided are forgotten with the next change.
+    pub late: Vec<(ProposalId, u128)>,
+}
+
+impl DelegationRecord {
+    /// Returns the shares that came while a proposal was voted on.
+    #[must_use]
+    pub fn late(&self, proposal: ProposalId) -> u128 {
+        let found = self.late.iter().find(|(name, _)| *name == proposal);
+        found.map_or(0, |(_, shares)| *shares)
+    }
+
+    /// Returns the shares that vote on a proposal: the least that were there since it was made.
+    #[must_use]
+    pub fn voice(&self, proposal: ProposalId) -> u128 {
+        self.shares.saturating_sub(self.late(proposal))
+    }
 }
 
 /// What left a validator's stake in one consensus epoch. Its money is its purse.
@@ -121,6 +143,8 @@ pub struct ProposalRecord {
     pub until_ms: u64,
     /// Where it stands.
     pub status: ProposalStatus,
+    /// How often the parameters had been replaced when it was made.
+    pub params_version: u32,
 }
 
 /// Shares of one validator's stake that voted on a proposal, by their votes, and its own vote.
@@ -128,6 +152,8 @@ pub struct ProposalRecord {
 pub struct BallotRecord {
     /// Shares of those who voted for themselves, in the order of [`VoteOption::ALL`].
     pub shares: [u128; 4],
+    /// Shares that came since the vote began, voted or not: they do not count.
+    pub late: u128,
     /// The operator's vote, which is that of all others.
     pub own: Option<VoteOption>,
 }

@@ -4,6 +4,7 @@
 //! A part of what is left can never be more than what is left, and is less each time: the pool is
 //! never overdrawn and emission falls, whatever the parameters become.
 
+use ciro_protocol::amount::Amount;
 use ciro_protocol::economy::PPB;
 use ciro_protocol::event::{Movement, Purse, Why};
 use ciro_protocol::id::ValidatorId;
@@ -18,6 +19,10 @@ impl Ledger<'_> {
     pub(crate) fn emission(&mut self, at_ms: u64) -> Result<(), Stop> {
         let params = self.params()?;
         self.set_timer(at_ms.saturating_add(params.epoch_ms), TimerKind::Emission)?;
+        self.with_economy(|economy| {
+            economy.spent = Amount::ZERO;
+            Some(())
+        })?;
         self.judge_presence(&params)?;
         let paid = self.paid(params.stake.self_bond_min)?;
         let total: u128 = paid.iter().map(|(_, _, stake)| stake).sum();
@@ -37,12 +42,7 @@ impl Ledger<'_> {
     }
 
     /// Pays a validator its commission, and counts what every share of its stake has earned.
-    fn reward(
-        &mut self,
-        id: ValidatorId,
-        mut pool: PoolRecord,
-        part: ciro_protocol::Amount,
-    ) -> Result<(), Stop> {
+    fn reward(&mut self, id: ValidatorId, mut pool: PoolRecord, part: Amount) -> Result<(), Stop> {
         let commission = part.share(pool.commission.bps);
         let (from, to) = (Purse::Rewards, Purse::Account(pool.operator));
         self.pay(Movement { from, to, amount: commission, why: Why::Commission })?;

@@ -60,6 +60,8 @@ pub struct StakeInfo {
     pub address: Address,
     /// Its stake, by validator.
     pub stakes: Vec<HoldingInfo>,
+    /// What of it leaves and is still bound.
+    pub leaving: Vec<LeavingInfo>,
     /// Its grants.
     pub grants: Vec<GrantInfo>,
 }
@@ -73,6 +75,19 @@ pub struct HoldingInfo {
     pub amount: Amount,
     /// What it has earned and nobody has taken.
     pub earned: Amount,
+}
+
+/// Stake that leaves a validator. It comes to the account, or to the other validator, by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavingInfo {
+    /// The validator that it leaves, and answers for.
+    pub validator: ValidatorId,
+    /// The validator that it goes to; absent if it comes to the account.
+    pub to: Option<ValidatorId>,
+    /// What it is worth now.
+    pub amount: Amount,
+    /// When it is looked at next, in ms: then it comes, unless evidence against it may still come.
+    pub until_ms: u64,
 }
 
 /// Money that vests.
@@ -90,6 +105,15 @@ pub struct GrantInfo {
     pub start_ms: u64,
 }
 
+impl GrantInfo {
+    /// Returns what its owner may take at a ledger time.
+    #[must_use]
+    pub const fn claimable(&self, vesting: &VestingSpec, now_ms: u64) -> Amount {
+        let vested = vesting.vested(self.amount, now_ms.saturating_sub(self.start_ms));
+        self.left.saturating_sub(self.amount.saturating_sub(vested))
+    }
+}
+
 /// A proposal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProposalInfo {
@@ -105,4 +129,38 @@ pub struct ProposalInfo {
     pub until_ms: u64,
     /// Where it stands.
     pub status: ProposalStatus,
+    /// How the vote would end now; absent when it is over.
+    pub tally: Option<TallyInfo>,
+}
+
+/// Votes, in CIRO of stake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TallyInfo {
+    /// For it.
+    pub yes: Amount,
+    /// Against it.
+    pub no: Amount,
+    /// For the quorum alone.
+    pub abstain: Amount,
+    /// Against it and its deposit.
+    pub veto: Amount,
+    /// All stake that may vote.
+    pub stake: Amount,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_taken_of_a_grant_is_what_has_vested_and_was_not_taken() {
+        let vesting = VestingSpec { start_ms: 0, cliff_ms: 10, duration_ms: 100 };
+        let amount = Amount::ciro(100);
+        let (grant, tranche) = (GrantId(0), Tranche::Team);
+        let info = GrantInfo { grant, tranche, amount, left: Amount::ciro(70), start_ms: 1_000 };
+        for (now, expected) in [(999, 0), (1_009, 0), (1_029, 0), (1_030, 0), (1_050, 20)] {
+            assert_eq!(info.claimable(&vesting, now), Amount::ciro(expected), "{now}");
+        }
+        assert_eq!(info.claimable(&vesting, 5_000), info.left);
+    }
 }

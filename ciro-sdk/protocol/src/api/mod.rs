@@ -18,7 +18,8 @@ pub use answer::{
     TxState, TxStatus,
 };
 pub use economy::{
-    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, ProposalInfo, StakeInfo, ValidatorInfo,
+    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LeavingInfo, ProposalInfo, StakeInfo,
+    TallyInfo, ValidatorInfo,
 };
 pub use problem::{Code, Problem};
 

@@ -8,6 +8,8 @@ mod airdrop;
 mod offence;
 mod params;
 
+use std::collections::BTreeMap;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_consensus::Seq;
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,8 @@ pub use params::{EconomyParams, GovernanceParams, PPB, PenaltyParams, StakeParam
 
 use crate::amount::Amount;
 use crate::chain::{ChainSpec, SpecError};
-use crate::id::AirdropNode;
+use crate::event::Purse;
+use crate::id::{AirdropNode, GrantId, ValidatorId};
 use crate::sign::Address;
 use crate::wire::List;
 
@@ -171,12 +174,13 @@ impl VestingSpec {
 }
 
 impl EconomySpec {
-    /// Checks every range and sum but those that concern the rest of the specification.
+    /// Checks every range and sum but those that concern the rest of the specification, for a
+    /// network of such ticks.
     ///
     /// # Errors
     ///
     /// [`SpecError`] naming the first thing that is wrong.
-    pub fn check(&self) -> Result<(), SpecError> {
+    pub fn check(&self, tick_ms: u64) -> Result<(), SpecError> {
         const YEARS: u64 = 20 * 366 * 86_400_000;
         let Allocation { rewards_bps, team_bps, investors_bps, ecosystem_bps, public_bps } =
             self.allocation;
@@ -196,7 +200,7 @@ impl EconomySpec {
         if self.airdrop.is_some() && self.grants.iter().any(|it| it.tranche == Tranche::Public) {
             return Err(SpecError::Grants(Tranche::Public));
         }
-        self.params.check()
+        self.params.check(tick_ms)
     }
 
     /// Returns a tranche's part of the supply.
@@ -222,6 +226,13 @@ impl EconomySpec {
         Ok(rest)
     }
 
+    /// Returns the least weight in consensus whose bond is what a validator must have.
+    #[must_use]
+    pub fn weight_min(&self) -> u64 {
+        let units = self.params.stake.self_bond_min.units();
+        u64::try_from(units.div_ceil(UNITS_PER_WEIGHT.into())).unwrap_or(u64::MAX)
+    }
+
     /// Returns the bond that stands behind a weight in consensus.
     ///
     /// # Errors
@@ -238,6 +249,36 @@ impl ChainSpec {
     #[must_use]
     pub fn epoch_of(&self, height: u64) -> u64 {
         self.params().epoch_of(Seq(height)).0
+    }
+
+    /// Returns where the whole supply is before the first block.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if more is given out than there is, or an account is listed twice.
+    pub fn purses(&self) -> Result<BTreeMap<Purse, Amount>, SpecError> {
+        let accounts = self.accounts.iter().map(|it| (Purse::Account(it.address), it.amount));
+        let faucet = self.faucet.map(|faucet| (Purse::Faucet, faucet.total));
+        let treasury = [(Purse::Treasury, self.treasury()?)];
+        let mut purses: BTreeMap<_, _> = accounts.chain(faucet).chain(treasury).collect();
+        if let Some(economy) = &self.economy {
+            let rewards = Amount::SUPPLY.share(economy.allocation.rewards_bps);
+            purses.insert(Purse::Rewards, rewards);
+            for tranche in [Tranche::Team, Tranche::Investors, Tranche::Public] {
+                let claimed = tranche == Tranche::Public && economy.airdrop.is_some();
+                let purse = if claimed { Purse::Airdrop } else { Purse::Reserve(tranche) };
+                purses.insert(purse, economy.reserve(tranche)?);
+            }
+            for (number, grant) in (0..).zip(economy.grants.iter()) {
+                purses.insert(Purse::Vesting(GrantId(number)), grant.amount);
+            }
+            for member in self.validators.iter() {
+                let bond = EconomySpec::bond(member.stake)?;
+                purses.insert(Purse::Stake(ValidatorId(member.id)), bond);
+            }
+        }
+        purses.retain(|_, amount| !amount.is_zero());
+        Ok(purses)
     }
 
     /// Returns the part of the supply that accounts, faucet and bonds of the genesis come out of.

@@ -85,6 +85,8 @@ pub struct GovernanceParams {
     pub voting_ms: u64,
     /// How long a proposal that passed waits for its execution, in ms.
     pub timelock_ms: u64,
+    /// The part of the treasury that proposals may pay out in an epoch of rewards, in basis points.
+    pub spend_bps: u16,
     /// What counts as passed.
     pub tally: TallyParams,
 }
@@ -104,15 +106,17 @@ pub struct TallyParams {
 }
 
 impl EconomyParams {
-    /// Checks every range.
+    /// Checks every range, for a network of such ticks. Within them governance can still decide, so
+    /// that what it changed it can change again.
     ///
     /// # Errors
     ///
     /// [`SpecError::Range`] naming the first parameter that is out of its range.
-    pub fn check(&self) -> Result<(), SpecError> {
+    pub fn check(&self, tick_ms: u64) -> Result<(), SpecError> {
         const DAY: u64 = 86_400_000;
         const YEAR: u64 = 366 * DAY;
         const ALL: u64 = 10_000;
+        const TWO_THIRDS: u64 = 6_667;
         let (stake, penalty, governance) = (&self.stake, &self.penalty, &self.governance);
         let tally = &governance.tally;
         let ranges = [
@@ -121,30 +125,38 @@ impl EconomyParams {
             ("economy.treasury_bps", self.treasury_bps.into(), 0, ALL),
             ("economy.stake.validators_max", stake.validators_max.into(), 1, 4_096),
             ("economy.stake.commission_ms", stake.commission_ms, 1, YEAR),
-            ("economy.stake.unbonding_ms", stake.unbonding_ms, 1, YEAR),
+            ("economy.stake.unbonding_ms", stake.unbonding_ms, 1_000, YEAR),
             ("economy.penalty.fork_bps", penalty.fork_bps.into(), 1, ALL),
-            ("economy.penalty.delay_bps", penalty.delay_bps.into(), 0, ALL),
+            ("economy.penalty.delay_bps", penalty.delay_bps.into(), 0, ALL / 10),
             ("economy.penalty.correlation_epochs", penalty.correlation_epochs, 0, 64),
             // A reporter who is the offender must not get most of it back.
             ("economy.penalty.bounty_bps", penalty.bounty_bps.into(), 0, ALL / 2),
-            ("economy.penalty.slot_ms", penalty.slot_ms, 1, self.epoch_ms),
+            // Who is there submits once in a tick, which is in every slot then.
+            ("economy.penalty.slot_ms", penalty.slot_ms, 2 * tick_ms, self.epoch_ms),
             ("economy.penalty.presence_bps", penalty.presence_bps.into(), 0, ALL),
-            ("economy.penalty.downtime_bps", penalty.downtime_bps.into(), 0, ALL),
+            ("economy.penalty.downtime_bps", penalty.downtime_bps.into(), 0, ALL / 10),
             ("economy.penalty.jail_ms", penalty.jail_ms, 1, YEAR),
             ("economy.governance.open_max", governance.open_max.into(), 1, 32),
-            ("economy.governance.voting_ms", governance.voting_ms, 1, YEAR),
-            ("economy.governance.timelock_ms", governance.timelock_ms, 1, YEAR),
-            ("economy.governance.tally.quorum_bps", tally.quorum_bps.into(), 1, ALL),
+            ("economy.governance.voting_ms", governance.voting_ms, 1, 31 * DAY),
+            ("economy.governance.timelock_ms", governance.timelock_ms, 1, 31 * DAY),
+            ("economy.governance.spend_bps", governance.spend_bps.into(), 0, ALL),
+            ("economy.governance.tally.quorum_bps", tally.quorum_bps.into(), 1, TWO_THIRDS),
             (
                 "economy.governance.tally.threshold_bps",
                 tally.threshold_bps.into(),
                 ALL / 2,
-                ALL - 1,
+                TWO_THIRDS,
             ),
-            ("economy.governance.tally.veto_bps", tally.veto_bps.into(), 1, ALL),
+            ("economy.governance.tally.veto_bps", tally.veto_bps.into(), ALL / 5, ALL),
         ];
         for (name, value, min, max) in ranges {
             range(name, value, min, max)?;
+        }
+        if stake.self_bond_min > Amount::ciro(1_000_000) {
+            return Err(SpecError::SelfBond);
+        }
+        if governance.deposit > Amount::ciro(1_000_000) {
+            return Err(SpecError::Deposit);
         }
         // Rewards of a share are counted in 128 bits: a pool that is paid has enough shares for it.
         let least = Amount::from_units(UNITS_PER_WEIGHT.into()).unwrap_or_default();

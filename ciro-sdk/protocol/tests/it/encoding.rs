@@ -174,6 +174,9 @@ fn economies_are_checked() {
     });
     assert_eq!(with(|it| it.commission.bps = 2_001), Err(SpecError::Commission));
     assert_eq!(with(|it| it.params.stake.self_bond_min = Amount::ZERO), Err(SpecError::SelfBond));
+    let dear = |it: &mut EconomySpec| it.params.governance.deposit = Amount::ciro(1_000_001);
+    assert_eq!(with(dear), Err(SpecError::Deposit));
+    range("economy.penalty.slot_ms", |it| it.params.penalty.slot_ms = 1);
     let much = |it: &mut EconomySpec| it.params.stake.self_bond_min = Amount::CIRO;
     assert_eq!(with(much), Err(SpecError::Bond(0)));
     let generous = |tranche, amount| {

@@ -340,6 +340,7 @@ fn params() -> EconomyParams {
             open_max: 16,
             voting_ms: 604_800_000,
             timelock_ms: 172_800_000,
+            spend_bps: 50,
             tally: TallyParams { quorum_bps: 3_340, threshold_bps: 5_000, veto_bps: 3_340 },
         },
     }

@@ -14,6 +14,8 @@ use ciro_sdk::client::Home;
 use ciro_sdk::files;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::commands) use process::program;
+
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BAD, BOLD, DIM, GOOD};
 

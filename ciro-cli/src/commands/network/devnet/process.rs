@@ -124,13 +124,14 @@ fn signal(signal: &str, pid: u32) -> Result<()> {
 }
 
 /// A program of the network: beside this one, or in PATH.
-pub(super) fn program(name: &str) -> Result<PathBuf> {
+pub(in crate::commands) fn program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(name)));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let others = std::env::split_paths(&path).map(|folder| folder.join(name));
     let found = own.into_iter().chain(others).find(|path| path.is_file());
     found.ok_or_else(|| {
-        let hint = format!("install it beside `ciro` or in PATH: `cargo install --path {name}`");
+        let folder = if name == "ciro-econ" { "ciro-node/econ" } else { name };
+        let hint = format!("install it beside `ciro` or in PATH: `cargo install --path {folder}`");
         Failure::new(format!("there is no program `{name}`"), hint).into()
     })
 }

@@ -35,6 +35,10 @@ pub(super) struct Args {
     /// Derive all keys from a text: for networks that are thrown away
     #[arg(long, value_name = "TEXT", default_value = "ciro-devnet")]
     seed: String,
+    /// The network's specification (JSON), as `ciro-node genesis FOLDER --spec` prints one, whose
+    /// validators become these [default: a devnet with an economy]
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
     /// Leave the network running and return
     #[arg(long)]
     detach: bool,
@@ -153,7 +157,11 @@ fn start_nodes(
     context: &Context,
 ) -> Result<Vec<String>> {
     let count = args.validators.to_string();
-    quiet(node, &["network", text(dir)?, "--validators", &count, "--seed", &args.seed])?;
+    let mut make = vec!["network", text(dir)?, "--validators", &count, "--seed", &args.seed];
+    if let Some(spec) = &args.spec {
+        make.extend(["--spec", text(spec)?]);
+    }
+    quiet(node, &make)?;
     if let Some(kafka) = &started.kafka {
         for number in 0..args.validators {
             kafka.configure_node(&dir.join(format!("node{number}")).join("node.toml"))?;
@@ -216,7 +224,7 @@ fn start_node((program, dir): (&Path, &Path), number: u8, group: Option<u32>) ->
     Ok(process)
 }
 
-/// Makes the accounts of users and providers and gives them test money.
+/// Makes the accounts of users, operators and providers and gives them test money.
 async fn accounts(
     args: &Args,
     (url, genesis): (&str, &Path),
@@ -230,10 +238,15 @@ async fn accounts(
     // The keys follow from the seed: the passphrase protects nothing that the seed does not tell.
     let passphrase = Passphrase::new(format!("devnet {}", args.seed))?;
     passphrase.write(&file)?;
-    let users = ["alice", "bob"].map(str::to_owned);
-    let providers = (0..args.providers).map(|number| format!("prover{number}"));
-    for name in users.into_iter().chain(providers) {
-        let scalar = SecretKey::scalar_from_seed(format!("{} {name}", args.seed).as_bytes());
+    let users = ["alice", "bob"].map(|name| (name.to_owned(), name.to_owned()));
+    let own = |name: String| (name.clone(), name);
+    let providers = (0..args.providers).map(|number| own(format!("prover{number}")));
+    // Validators of the genesis are operated by the keys of their nodes.
+    let staked = genesis.spec.economy.is_some().then_some(args.validators);
+    let operators = (0..staked.unwrap_or(0))
+        .map(|number| (format!("validator{number}"), format!("node{number}")));
+    for (name, seed) in users.into_iter().chain(providers).chain(operators) {
+        let scalar = SecretKey::scalar_from_seed(format!("{} {seed}", args.seed).as_bytes());
         let (store, key) = home.import_account(&name, &scalar, &passphrase)?;
         client.execute(&key, Body::Faucet).await?;
         made.push(Account { name, address: store.address.to_string() });
@@ -344,7 +357,7 @@ fn describe(devnet: &Devnet, ready_ms: f64) -> String {
         text.push_str(&format!("{DIM}kafka{DIM:#}     {}\n", kafka.brokers));
     }
     for account in &devnet.accounts {
-        text.push_str(&format!("{DIM}account{DIM:#}   {:8} {}\n", account.name, account.address));
+        text.push_str(&format!("{DIM}account{DIM:#}   {:10} {}\n", account.name, account.address));
     }
     text.push_str(&format!(
         "\n{DIM}next{DIM:#}      export CIRO_HOME={}\n          ciro deploy MODEL.onnx\n          ciro submit MODEL.onnx --input INPUT.json\n",

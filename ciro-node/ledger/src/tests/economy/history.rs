@@ -258,7 +258,14 @@ fn expected_answers() -> BTreeSet<(&'static str, Option<Refusal>)> {
         ("propose", &[R::ProposalUnsound, R::ProposalsFull, R::InsufficientFunds]),
         (
             "vote",
-            &[R::ValidatorUnknown, R::ProposalUnknown, R::VotingOver, R::NotDelegated, R::VotedSo],
+            &[
+                R::ValidatorUnknown,
+                R::ProposalUnknown,
+                R::VotingOver,
+                R::NotDelegated,
+                R::StakeTooLate,
+                R::VotedSo,
+            ],
         ),
     ];
     let each = by_kind.into_iter().flat_map(|(kind, refusals)| {

@@ -158,11 +158,15 @@ impl Play<'_> {
 
     fn proposal(&mut self) -> Body {
         let person = self.place(16);
-        match self.dice.below(6) {
+        match self.dice.below(10) {
             0 => spend(person, 0),
-            1 => spend(person, 10_u128.pow(27)),
+            6 => spend(person, 10_u128.pow(27)),
+            1 => {
+                let part = if self.dice.one_in(2) { 2 } else { 4 };
+                spend(person, self.naive.has(Purse::Treasury) / part)
+            }
             2 => spend(person, u128::from(self.dice.below(1_000_000))),
-            3 => {
+            3 | 7..=9 => {
                 let mut params = params();
                 params.emission_ppb = self.number(5_000_000);
                 params.stake.unbonding_ms = 10_000 + self.dice.below(30_000);

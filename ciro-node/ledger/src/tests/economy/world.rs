@@ -97,6 +97,7 @@ pub(super) fn params() -> EconomyParams {
             open_max: 2,
             voting_ms: 25_000,
             timelock_ms: 5_000,
+            spend_bps: 4_000,
             tally: TallyParams { quorum_bps: 2_000, threshold_bps: 5_000, veto_bps: 3_340 },
         },
     }

@@ -37,6 +37,10 @@ pub(super) struct Naive {
     grants: Vec<(Address, u128, u64)>,
     taken: BTreeSet<u32>,
     pub(super) proposals: Vec<Proposal>,
+    /// How many proposals have replaced the parameters.
+    replaced: usize,
+    /// What was paid out of the treasury since the epoch of rewards began.
+    spent: u128,
     offences: BTreeSet<Offence>,
     clocks: BTreeMap<u32, u64>,
     slots: BTreeSet<u64>,
@@ -81,6 +85,10 @@ pub(super) struct Proposal {
     action: Action,
     pub(super) status: ProposalStatus,
     votes: BTreeMap<(u32, Address), VoteOption>,
+    /// The least that everybody who was there when it was made has had since.
+    least: BTreeMap<(u32, Address), BigUint>,
+    /// The parameters when it was made.
+    seen: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,6 +132,8 @@ impl Naive {
             grants: Vec::new(),
             taken: BTreeSet::new(),
             proposals: Vec::new(),
+            replaced: 0,
+            spent: 0,
             offences: BTreeSet::new(),
             clocks: BTreeMap::new(),
             slots: BTreeSet::new(),
@@ -238,6 +248,7 @@ impl Naive {
                 Alarm::VoteEnds(proposal) => self.vote_ends(proposal),
                 Alarm::Enact(proposal) => self.enact(proposal),
             }
+            self.watch();
         }
     }
 
@@ -248,6 +259,7 @@ impl Naive {
         if refused.is_some() {
             *self = before;
         }
+        self.watch();
         refused
     }
 

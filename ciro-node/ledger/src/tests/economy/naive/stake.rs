@@ -233,6 +233,7 @@ impl Naive {
     /// Ends an epoch of rewards.
     pub(super) fn end_epoch(&mut self, at: u64) {
         self.alarm(at + self.params.epoch_ms, Alarm::Epoch);
+        self.spent = 0;
         let members: Vec<u32> = self.clocks.keys().copied().collect();
         let penalty = self.params.penalty;
         let slots = self.slots.len() as u64;

@@ -18,7 +18,7 @@ fn purse(proposal: usize) -> Purse {
 impl Naive {
     pub(super) fn propose(&mut self, by: Address, action: Action) -> Done {
         let sound = match action {
-            Action::SetParams { params } => params.check().is_ok(),
+            Action::SetParams { params } => params.check(self.spec.time.tick_ms).is_ok(),
             Action::Spend { amount, .. } | Action::Grant { amount, .. } => amount.units() > 0,
         };
         if !sound {
@@ -31,8 +31,12 @@ impl Naive {
         }
         let number = self.proposals.len();
         self.give(Purse::Account(by), purse(number), governance.deposit.units())?;
+        let members = self.validators.iter().flat_map(|(id, validator)| {
+            validator.members.iter().map(|(account, it)| ((*id, *account), it.shares.clone()))
+        });
+        let (least, seen) = (members.collect(), self.replaced);
         let (status, votes) = (ProposalStatus::Voting, BTreeMap::new());
-        self.proposals.push(Proposal { by, action, status, votes });
+        self.proposals.push(Proposal { by, action, status, votes, least, seen });
         self.alarm(self.now + governance.voting_ms, Alarm::VoteEnds(number));
         Ok(())
     }
@@ -50,21 +54,37 @@ impl Naive {
         if !shares {
             return Err(Refusal::NotDelegated);
         }
+        let least = proposal.least.get(&(body.validator.0, by));
+        if least.is_none_or(|it| *it == BigUint::ZERO) {
+            return Err(Refusal::StakeTooLate);
+        }
         let before = proposal.votes.insert((body.validator.0, by), body.choice);
         if before == Some(body.choice) { Err(Refusal::VotedSo) } else { Ok(()) }
+    }
+
+    /// Looks at what everybody has, for the least of it.
+    pub(super) fn watch(&mut self) {
+        for proposal in &mut self.proposals {
+            for ((validator, account), least) in &mut proposal.least {
+                let shares = &self.validators[validator].members[account].shares;
+                *least = shares.min(least).clone();
+            }
+        }
     }
 
     pub(super) fn vote_ends(&mut self, number: usize) {
         let (mut votes, mut stake) = ([0_u128; 4], 0);
         for (id, validator) in &self.validators {
-            stake += self.stake(*id);
-            let mut rest = self.stake(*id);
-            let given = &self.proposals[number].votes;
+            let Proposal { votes: given, least, .. } = &self.proposals[number];
+            let least = |by: Address| least.get(&(*id, by)).cloned().unwrap_or_default();
+            let all: BigUint = validator.members.keys().map(|account| least(*account)).sum();
+            let mut rest = self.worth(*id, &all);
+            stake += rest;
             for choice in [VoteOption::Yes, VoteOption::No, VoteOption::Abstain, VoteOption::Veto] {
-                let theirs = validator.members.iter().filter(|(account, _)| {
+                let theirs = validator.members.keys().filter(|account| {
                     **account != validator.operator && given.get(&(*id, **account)) == Some(&choice)
                 });
-                let shares: BigUint = theirs.map(|(_, member)| &member.shares).sum();
+                let shares: BigUint = theirs.map(|account| least(*account)).sum();
                 let worth = self.worth(*id, &shares);
                 votes[choice as usize] += worth;
                 rest -= worth;
@@ -72,6 +92,7 @@ impl Naive {
             if let Some(choice) = given.get(&(*id, validator.operator)) {
                 let own = self.worth(*id, &self.shares_of(*id, validator.operator));
                 let bonded = own >= self.params.stake.self_bond_min.units();
+                let own = self.worth(*id, &least(validator.operator));
                 let silent = if bonded && !validator.dead { 0 } else { rest.saturating_sub(own) };
                 votes[*choice as usize] += rest - silent;
             }
@@ -105,11 +126,22 @@ impl Naive {
     pub(super) fn enact(&mut self, number: usize) {
         let done = match self.proposals[number].action {
             Action::SetParams { params } => {
-                self.params = params;
-                true
+                let seen = self.proposals[number].seen == self.replaced;
+                if seen {
+                    self.params = params;
+                    self.replaced += 1;
+                }
+                seen
             }
             Action::Spend { to, amount } => {
-                self.give(Purse::Treasury, Purse::Account(to), amount.units()).is_ok()
+                let (amount, part) = (amount.units(), self.params.governance.spend_bps);
+                let most = (self.has(Purse::Treasury) + self.spent) * u128::from(part) / 10_000;
+                let within = self.spent + amount <= most;
+                if within {
+                    self.give(Purse::Treasury, Purse::Account(to), amount).unwrap();
+                    self.spent += amount;
+                }
+                within
             }
             Action::Grant { tranche, to, amount } => {
                 let there = self.has(Purse::Reserve(tranche)) >= amount.units();

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ciro_protocol::amount::Amount;
 use ciro_protocol::api::EventRecord;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::event::{Event, Movement, Purse, Why};
@@ -58,16 +57,9 @@ pub(super) struct Entry {
 impl Books {
     /// Begins before the first block.
     pub(super) fn new(spec: &ChainSpec) -> Self {
-        let mut purses = BTreeMap::new();
-        let faucet = spec.faucet.map_or(0, |faucet| faucet.total.units());
-        purses.insert(Purse::Faucet, faucet);
-        let mut given = faucet;
-        for account in spec.accounts.iter() {
-            let amount = account.amount.units();
-            *purses.entry(Purse::Account(account.address)).or_default() += amount;
-            given += amount;
-        }
-        purses.insert(Purse::Treasury, Amount::SUPPLY.units().saturating_sub(given));
+        // No network runs whose genesis gives out more than there is.
+        let purses = spec.purses().unwrap_or_default();
+        let purses = purses.into_iter().map(|(purse, amount)| (purse, amount.units())).collect();
         Self {
             seq: 0,
             height: 0,

@@ -1,3 +1,4 @@
+use ciro_protocol::amount::Amount;
 use ciro_protocol::id::{KeyDigest, ModelId, OutputDigest, TxId};
 use ciro_protocol::order::Class;
 use ciro_protocol::receipt::{RefundReason, Settlement};

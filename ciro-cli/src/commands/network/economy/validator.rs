@@ -1,0 +1,178 @@
+//! `ciro validator`
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use ciro_protocol::amount::Amount;
+use ciro_protocol::api::ValidatorInfo;
+use ciro_protocol::economy::Commission;
+use ciro_protocol::id::ValidatorId;
+use ciro_sdk::client::{Session, read_key};
+use serde::Serialize;
+
+use super::super::{NetworkArgs, block_on};
+use super::{Sent, ciro, now_ms, params_of, percent, when};
+use crate::context::{Context, Failure, Status};
+use crate::ui::{BAD, BOLD, DIM, GOOD};
+
+/// Arguments of `ciro validator`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List all validators with their stake
+    List(NetworkArgs),
+    /// Show a validator
+    Show {
+        /// The validator [default: the one of the account that signs]
+        validator: Option<ValidatorId>,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Register the account as the operator of a new validator
+    Register {
+        /// The key that signs in consensus: the file `node.key` of the node's folder
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Its own stake, in CIRO
+        #[arg(long, value_name = "AMOUNT")]
+        bond: Amount,
+        /// What it takes of the rewards of others, in basis points
+        #[arg(long, value_name = "BPS", default_value = "500")]
+        commission: u16,
+        /// The most that it will ever take
+        #[arg(long, value_name = "BPS", default_value = "2000")]
+        commission_max: u16,
+        /// The most that a change changes
+        #[arg(long, value_name = "BPS", default_value = "100")]
+        commission_step: u16,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Change what the account's validator takes of the rewards of others
+    SetCommission {
+        /// What it takes from now on, in basis points
+        bps: u16,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Lead the account's validator out of jail, after its time there
+    Unjail(NetworkArgs),
+}
+
+#[derive(Serialize)]
+struct List {
+    validators: Vec<ValidatorInfo>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<Sent>,
+    #[serde(flatten)]
+    validator: ValidatorInfo,
+}
+
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    if let Action::List(network) = &args.action {
+        let (validators, now) = block_on(async {
+            let session = network.open().await?;
+            params_of(&session.client).await?;
+            Ok((session.client.all_validators().await?, now_ms(&session.client).await?))
+        })?;
+        let text: String = validators.iter().map(|it| line(it, now)).collect();
+        context.ui.result(&List { validators }, &text)?;
+        return Ok(Status::Done);
+    }
+    let (report, now) = block_on(act(&args.action))?;
+    let sent = report.sent.as_ref().map(Sent::line).unwrap_or_default();
+    context.ui.result(&report, &format!("{sent}{}", describe(&report.validator, now)))?;
+    Ok(Status::Done)
+}
+
+async fn act(action: &Action) -> Result<(Report, u64)> {
+    let (Action::List(network)
+    | Action::Show { network, .. }
+    | Action::Register { network, .. }
+    | Action::SetCommission { network, .. }
+    | Action::Unjail(network)) = action;
+    let session = network.open().await?;
+    params_of(&session.client).await?;
+    let client = &session.client;
+    let done = match action {
+        Action::List(_) | Action::Show { .. } => None,
+        Action::Register { key, bond, commission, commission_max, commission_step, .. } => {
+            let (bps, max_bps, step_bps) = (*commission, *commission_max, *commission_step);
+            let terms = Commission { bps, max_bps, step_bps };
+            let key = read_key(key).map_err(|error| {
+                let hint = "name the file that `ciro-node init` or `ciro-node keys` made";
+                Failure::new(ciro_sdk::error_chain(&error), hint)
+            })?;
+            Some(client.register_validator(&session.key()?, &key, (terms, *bond)).await?)
+        }
+        Action::SetCommission { bps, .. } => {
+            Some(client.set_commission(&session.key()?, *bps).await?)
+        }
+        Action::Unjail(_) => Some(client.unjail_validator(&session.key()?).await?),
+    };
+    let validator = match action {
+        Action::Show { validator: Some(id), .. } => client.validator(*id).await?,
+        _ => own(&session).await?,
+    };
+    Ok((Report { sent: done.as_ref().map(Sent::of), validator }, now_ms(client).await?))
+}
+
+/// The validator that the account speaks for.
+async fn own(session: &Session) -> Result<ValidatorInfo> {
+    let found = session.client.validator_of(session.address()?).await?;
+    found.ok_or_else(|| {
+        let hint = "name one (`ciro validator list`), or register one: `ciro validator register`";
+        Failure::new("the account is no validator's operator", hint).into()
+    })
+}
+
+fn line(info: &ValidatorInfo, now_ms: u64) -> String {
+    format!(
+        "{BOLD}{:>4}{BOLD:#}  {} CIRO, takes {}, {}\n",
+        info.validator,
+        info.stake,
+        percent(info.commission.bps),
+        standing(info, now_ms)
+    )
+}
+
+fn standing(info: &ValidatorInfo, now_ms: u64) -> String {
+    match info.jailed_until_ms {
+        _ if info.tombstoned => format!("{BAD}convicted{BAD:#}"),
+        Some(until) if until > now_ms => {
+            format!("{BAD}in jail{BAD:#}, may leave {}", when(until, now_ms))
+        }
+        Some(_) => format!("{BAD}in jail{BAD:#}, may leave"),
+        None if info.counted => format!("{GOOD}in consensus{GOOD:#}"),
+        None => "waits".to_owned(),
+    }
+}
+
+fn describe(info: &ValidatorInfo, now_ms: u64) -> String {
+    let Commission { bps, max_bps, step_bps } = info.commission;
+    format!(
+        "{DIM}validator{DIM:#}   {BOLD}{}{BOLD:#}, {}\n\
+         {DIM}operator{DIM:#}    {}\n\
+         {DIM}key{DIM:#}         {}\n\
+         {DIM}stake{DIM:#}       {}, {} CIRO of it its operator's\n\
+         {DIM}commission{DIM:#}  {}, never above {}, by {} at a time\n",
+        info.validator,
+        standing(info, now_ms),
+        info.operator,
+        info.key,
+        ciro(info.stake),
+        info.own,
+        percent(bps),
+        percent(max_bps),
+        percent(step_bps),
+    )
+}
