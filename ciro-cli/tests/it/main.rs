@@ -12,6 +12,7 @@ mod demo;
 mod devnet;
 mod errors;
 mod help;
+mod hiding;
 mod init;
 mod kafka;
 mod names;
