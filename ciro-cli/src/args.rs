@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use ciro_sdk::{
-    Committing, Interface, Preset, ProveSettings, Route, Visibilities, VisibilityError,
+    Committing, Interface, Preset, ProofKind, ProveError, ProveSettings, Route, Secrecy,
+    Visibilities, VisibilityError, proof_kinds,
 };
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice};
@@ -96,13 +97,18 @@ pub(crate) struct RouteArgs {
     /// Security parameters
     #[arg(long, value_name = "PRESET", default_value = "standard", value_parser = presets())]
     pub(crate) preset: Preset,
+    /// Hide the execution, and inputs and outputs that are committed to: the proof shows nothing
+    /// beside the key and what it states (route tensor); the model stays public
+    #[arg(long)]
+    pub(crate) private: bool,
 }
 
 impl RouteArgs {
     /// The settings for proofs of `batch` inferences.
     pub(crate) fn settings(&self, batch: u32, max_memory_bytes: Option<u64>) -> ProveSettings {
-        let (route, preset) = (self.route, self.preset);
-        ProveSettings { route, preset, batch, max_memory_bytes, ..ProveSettings::default() }
+        let (route, preset, secrecy) = (self.route, self.preset, secrecy(self.private));
+        let kind = ProofKind { route, preset, batch, secrecy };
+        ProveSettings { max_memory_bytes, ..ProveSettings::of(kind) }
     }
 }
 
@@ -159,6 +165,28 @@ pub(crate) struct KindArgs {
     /// Inferences in one proof
     #[arg(long, value_name = "N,...", default_value = "1", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch: Vec<u32>,
+    /// Whether proofs hide the execution, and inputs and outputs that are committed to (route
+    /// tensor): `--private` for keys of such proofs, `--private=no,yes` for keys of both kinds
+    #[arg(long, value_name = "YES,...", num_args = 0..=1, require_equals = true, default_missing_value = "yes", default_value = "no", hide_default_value = true, value_delimiter = ',', value_parser = secrecies())]
+    pub(crate) private: Vec<Secrecy>,
+}
+
+impl KindArgs {
+    /// Every combination that a route has.
+    ///
+    /// # Errors
+    /// `ProveError` if a route has none, or is not part of this build.
+    pub(crate) fn kinds(&self) -> Result<Vec<ProofKind>, ProveError> {
+        proof_kinds(&self.route, &self.preset, &self.batch, &self.private)
+    }
+}
+
+fn secrecies() -> impl TypedValueParser<Value = Secrecy> {
+    PossibleValuesParser::new(["no", "yes"]).map(|word| secrecy(word == "yes"))
+}
+
+fn secrecy(private: bool) -> Secrecy {
+    if private { Secrecy::Hiding } else { Secrecy::Plain }
 }
 
 /// The names of routes on the command line.

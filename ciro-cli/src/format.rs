@@ -24,6 +24,11 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// What is said behind a preset of proofs that hide.
+pub(crate) fn hiding(hides: bool) -> &'static str {
+    if hides { ", hiding" } else { "" }
+}
+
 /// A count with its thousands apart: `416,520`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();

@@ -33,7 +33,7 @@ pub use ciro_model::integer::{
 pub use ciro_model::{IntegerModel, Interface, Tensor, integer};
 #[cfg(feature = "starknet")]
 pub use ciro_stark::Felt;
-pub use ciro_stark::{Policy, Preset, Security, UnknownPreset};
+pub use ciro_stark::{Policy, Preset, Secrecy, Security, UnknownPreset};
 pub use error_chain::error_chain;
 pub use files::{FileError, OutputFile, OutputFolder};
 pub use machine::{available_memory, peak_memory, total_memory};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ciro_stark::Preset;
+use ciro_stark::{Preset, Secrecy};
 
 /// Declares the routes, one line for each: variant, code in files, name, what its keys begin with.
 macro_rules! routes {
@@ -107,13 +107,16 @@ pub struct ProofKind {
     pub preset: Preset,
     /// How many inferences one proof is about, at least 1.
     pub batch: u32,
+    /// Whether they hide inputs and execution.
+    pub secrecy: Secrecy,
 }
 
 impl fmt::Display for ProofKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { route, preset, batch } = self;
+        let Self { route, preset, batch, secrecy } = self;
         let plural = if *batch == 1 { "" } else { "s" };
-        write!(f, "route `{route}`, preset `{preset}`, {batch} inference{plural}")
+        write!(f, "route `{route}`, preset `{preset}`, {batch} inference{plural}")?;
+        if secrecy.hides() { f.write_str(", hiding") } else { Ok(()) }
     }
 }
 

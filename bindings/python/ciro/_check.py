@@ -70,6 +70,7 @@ def check(
     route: str = "tensor",
     preset: str = "standard",
     batch: int = 1,
+    private: bool = False,
     progress: bool = False,
     **quantization: Any,
 ) -> Report:
@@ -82,6 +83,7 @@ def check(
         route: as for `Model.prove`.
         preset: as for `Model.prove`.
         batch: inferences in one proof.
+        private: as for `Model.prove`.
         progress: shows a progress bar.
         **quantization: as for `ciro.compile`.
 
@@ -93,7 +95,7 @@ def check(
         ValueError: if the samples or settings do not fit the model, or it leaves shapes open.
         CiroError: if the file is no model at all.
     """
-    proving = prove_settings(route, preset, batch)
+    proving = prove_settings(route, preset, batch, private=private)
     with Job("check", progress) as observer:
         if isinstance(model, Model):
             refused, cost = _ciro.check_model(model._inner, proving, observer)

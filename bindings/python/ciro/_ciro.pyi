@@ -153,9 +153,10 @@ class Key:
     What a verifier holds instead of the model: keys, one for each kind of proof.
     """
     @property
-    def entries(self, /) -> list[tuple[str, str, str, int, tuple[int, int]]]:
+    def entries(self, /) -> list[tuple[str, str, str, int, tuple[int, int], bool]]:
         """
-        For every entry its digest, route, preset, batch, and bits of security: conjectured, proven.
+        For every entry its digest, route, preset, batch, bits of security (conjectured, proven),
+        and whether proofs hide.
         """
     @staticmethod
     def from_bytes(data: bytes) -> Key:
@@ -241,10 +242,11 @@ class Model:
         """
         Names and shapes of the inputs.
         """
-    def key(self, /, kinds: tuple[Sequence[str], Sequence[str], Sequence[int]], commit: tuple[bool, bool] = ..., max_memory: int | None = None, observer: Any | None = None) -> Key:
+    def key(self, /, kinds: tuple[Sequence[str], Sequence[str], Sequence[int], Sequence[bool]], commit: tuple[bool, bool] = ..., max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
-        The keys of this model's proofs: of every combination of routes, presets and batch sizes
-        that a route has, for proofs that commit to inputs or outputs if `commit` says so.
+        The keys of this model's proofs: of every combination of routes, presets, batch sizes and
+        whether they hide that a route has, for proofs that commit to inputs or outputs if `commit`
+        says so.
         """
     def key_for(self, /, proof: Proof, route: str, max_memory: int | None = None, observer: Any | None = None) -> Key:
         """
@@ -377,6 +379,11 @@ class Proof:
         """
         Decodes the bytes of a `.ciro` file.
         """
+    @property
+    def hides(self, /) -> bool:
+        """
+        Whether the proof says that it hides what it does not state of inputs and execution.
+        """
     def integers(self, /, key: Key) -> list[list[tuple[list[int], bytes]]]:
         """
         The claimed outputs of every inference, for this key: shapes, and little-endian int32 in
@@ -416,11 +423,11 @@ class ProveSettings:
     """
     How inferences are proven.
     """
-    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, commit_input: bool = False, commit_output: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
+    def __new__(cls, /, *, route: str, preset: str, batch: int = 1, private: bool = False, commit_input: bool = False, commit_output: bool = False, context: str | None = None, max_memory: int | None = None) -> ProveSettings:
         """
-        Takes route and preset by their names, whether to commit to inputs instead of stating them,
-        what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a
-        proof may be expected to take.
+        Takes route and preset by their names, whether proofs hide, whether to commit to inputs
+        instead of stating them, what else to bind proofs to, in hexadecimal digits, and the most
+        memory, in bytes, that a proof may be expected to take.
         """
 
 @final

@@ -204,6 +204,7 @@ class Client(Economy):
         batch: Union[int, Iterable[int]] = 1,
         route: Union[str, Iterable[str]] = "tensor",
         preset: Union[str, Iterable[str]] = "standard",
+        private: Union[bool, Iterable[bool]] = False,
         progress: bool = False,
     ) -> RemoteModel:
         """Uploads a model and registers it; the same model is registered once, however often it is deployed.
@@ -218,6 +219,7 @@ class Client(Economy):
             batch: how many inferences a proof is about, or several such numbers; at most four keys come of the lists.
             route: `tensor`, `cairo`, or both.
             preset: as for `Model.make_key`.
+            private: as for `Model.make_key`.
             progress: shows a progress bar.
 
         Raises:
@@ -225,7 +227,7 @@ class Client(Economy):
             As `ciro.compile` and `Model.make_key`.
         """
         compiled = _compiled(model, calibration, progress)
-        key = compiled.make_key(batch=batch, route=route, preset=preset, progress=progress)
+        key = compiled.make_key(batch=batch, route=route, preset=preset, private=private, progress=progress)
         card = (name, version, licence, amount(price_hint))
         with Observed("deploy", progress) as observer:
             found, known = self._inner.deploy(compiled._inner, key._inner, card, observer)
@@ -257,6 +259,7 @@ class Client(Economy):
         calibration: Optional[Inputs] = None,
         route: str = "tensor",
         preset: str = "standard",
+        private: bool = False,
         price_min: Optional[Amount] = None,
         price_max: Optional[Amount] = None,
         provider: Optional[int] = None,
@@ -272,6 +275,8 @@ class Client(Economy):
             calibration: as for `ciro.compile`.
             route: as for `Model.prove`.
             preset: as for `Model.prove`.
+            private: has the provider make a proof that hides the execution. The provider sees the input, and so does everybody who
+                asks the network for the proof: orders state their inputs.
             price_min: the price at first, in CIRO. Default: the least that a provider asks for.
             price_max: the highest price. Default: twice the most that a provider asks for.
             provider: gives the job to this provider at once, at its own price.
@@ -286,7 +291,7 @@ class Client(Economy):
         compiled = _compiled(model, calibration, progress)
         given = to_inputs(inputs, list(compiled.inputs))
         _warn(compiled._inner.examine(given))
-        settings = prove_settings(route, preset)
+        settings = prove_settings(route, preset, private=private)
         named = model.id if isinstance(model, RemoteModel) else None
         prices = [None if price is None else amount(price) for price in (price_min, price_max)]
         asked = (named, prices[0], prices[1], provider)
@@ -324,7 +329,7 @@ class Client(Economy):
             if error.code != "model_unknown" or isinstance(compiled, RemoteModel):
                 raise
             logger.info("the network does not know the model: it is deployed first")
-            kinds = {name: options[name] for name in ("route", "preset") if name in options}
+            kinds = {name: options[name] for name in ("route", "preset", "private") if name in options}
             samples = compiled._inner.count(to_inputs(inputs, list(compiled.inputs)))
             remote = self.deploy(compiled, batch=samples, progress=progress, **kinds)
             job = self.submit(remote, inputs, progress=progress, **options)

@@ -28,12 +28,14 @@ class KeyEntry:
     security_bits: int
     #: Bits of security that hold without a conjecture.
     proven_security_bits: int
+    #: Whether the proofs hide what they do not state of inputs and execution.
+    hides: bool = False
 
 
 class Key:
     """What a verifier holds instead of the model: a commitment to its graph, weights and scales.
 
-    It has an entry of less than 10 kB for every kind of proof (route, preset, number of inferences) that it was made for; most have one,
+    It has an entry of less than 10 kB for every kind of proof (route, preset, number of inferences, hiding or not) that it was made for; most have one,
     whose properties are those of the key. Whoever trusts a model makes its key (`Model.key`, `Model.make_key`) and publishes it. A
     verifier never takes it from the prover.
     """
@@ -76,8 +78,8 @@ class Key:
     def entries(self) -> list[KeyEntry]:
         """The keys that it holds, one for each kind of proof."""
         return [
-            KeyEntry(digest, route, preset, batch, *security)
-            for digest, route, preset, batch, security in self._inner.entries
+            KeyEntry(digest, route, preset, batch, *security, hides)
+            for digest, route, preset, batch, security, hides in self._inner.entries
         ]
 
     def __or__(self, other: Key) -> Key:
@@ -123,6 +125,11 @@ class Key:
         return self._only.proven_security_bits
 
     @property
+    def hides(self) -> bool:
+        """Whether proofs for the only entry hide what they do not state of inputs and execution."""
+        return self._only.hides
+
+    @property
     def _only(self) -> KeyEntry:
         entries = self.entries
         if len(entries) != 1:
@@ -149,13 +156,16 @@ class Key:
         return (Key.from_bytes, (self.to_bytes(),))
 
     def __repr__(self) -> str:
-        kinds = [f"{e.digest[:16]} route={e.route} preset={e.preset} batch={e.batch}" for e in self.entries]
+        kinds = [
+            f"{e.digest[:16]} route={e.route} preset={e.preset} batch={e.batch}{' hiding' if e.hides else ''}"
+            for e in self.entries
+        ]
         return f"<ciro.Key {', '.join(kinds)}>"
 
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {}
         for entry in self.entries:
             bits = f"{entry.security_bits} bits, {entry.proven_security_bits} of them proven"
-            kind = f"{entry.route}, {entry.preset}, {entry.batch} inference(s)"
+            kind = f"{entry.route}, {entry.preset}, {entry.batch} inference(s){', hiding' if entry.hides else ''}"
             rows[kind] = f"{entry.digest}, {bits}"
         return _html.table("Ciro model key", rows)

@@ -91,6 +91,7 @@ class Model:
         *,
         route: str = "tensor",
         preset: str = "standard",
+        private: bool = False,
         commit_input: bool = False,
         commit_output: bool = False,
         context: Optional[Context] = None,
@@ -106,9 +107,11 @@ class Model:
             route: `tensor`, in milliseconds, or `cairo`: a Cairo program, one sample at a time, in seconds.
             preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture. The Cairo
                 route has `standard` alone.
+            private: the proof hides the execution, and of the inputs what it does not state: of those that `commit_input` commits to
+                everything. The model is public, and so is every output without `commit_output`. On the tensor route.
             commit_input: states commitments to the inputs instead of the inputs, on the Cairo route one to all of them;
-                `proof.blinding` opens the only one, `proof.openings` each of several. A commitment binds; the proof around it hides
-                nothing by design.
+                `proof.blinding` opens the only one, `proof.openings` each of several. A commitment binds; only a proof that is
+                `private` hides what is committed.
             commit_output: states commitments to the outputs instead of the outputs, on the tensor route; `proof.openings` opens them.
             context: binds the proof to this number as well (a job, a caller, a contract), on the tensor route: 32 bytes, big-endian, or
                 hexadecimal digits, below the Stark prime. With another context the proof does not verify.
@@ -116,7 +119,7 @@ class Model:
             progress: shows a progress bar.
 
         Returns:
-            The proof, with its outputs. Its key is `make_key` with the same route, preset, number of samples and commitments.
+            The proof, with its outputs. Its key is `make_key` with the same route, preset, number of samples, `private` and commitments.
 
         Raises:
             TypeError: for anything but numbers.
@@ -127,7 +130,13 @@ class Model:
         given = to_inputs(inputs, list(self.inputs))
         _warn(self._inner.examine(given))
         settings = prove_settings(
-            route, preset, commit_input=commit_input, commit_output=commit_output, context=context, max_memory=max_memory
+            route,
+            preset,
+            private=private,
+            commit_input=commit_input,
+            commit_output=commit_output,
+            context=context,
+            max_memory=max_memory,
         )
         with Job("prove", progress) as observer:
             proof, outputs, key, blinding, prove_ms, openings = self._inner.prove(given, settings, observer)
@@ -153,6 +162,7 @@ class Model:
         batch: Union[int, Iterable[int]] = 1,
         route: Union[str, Iterable[str]] = "tensor",
         preset: Union[str, Iterable[str]] = "standard",
+        private: Union[bool, Iterable[bool]] = False,
         commit_input: bool = False,
         commit_output: bool = False,
         max_memory: Optional[int] = None,
@@ -164,6 +174,7 @@ class Model:
             batch: how many inferences a proof is about, at least 1, or several such numbers: `[1, 8, 64]`.
             route: as for `prove`, or several of them: `["tensor", "cairo"]`.
             preset: as for `prove`, or several of them.
+            private: as for `prove`, or both: `[False, True]`. Proofs that hide have keys of their own.
             commit_input: as for `prove`; such proofs have keys of their own on the tensor route.
             commit_output: likewise.
             max_memory: as for `prove`.
@@ -179,9 +190,11 @@ class Model:
             raise ValueError(f"a proof is about at least 1 inference, not {min(batches)}")
         routes = [route] if isinstance(route, str) else list(route)
         presets = [preset] if isinstance(preset, str) else list(preset)
+        secrecies = [private] if isinstance(private, bool) else list(private)
+        kinds, commit = (routes, presets, batches, secrecies), (commit_input, commit_output)
         self._inner.confirm()
         with Job("key", progress) as observer:
-            return Key(self._inner.key((routes, presets, batches), (commit_input, commit_output), max_memory, observer))
+            return Key(self._inner.key(kinds, commit, max_memory, observer))
 
     def transpile(
         self, folder: Union[str, os.PathLike[str]], *, name: Optional[str] = None, progress: bool = False
@@ -329,6 +342,9 @@ def prove_inference(
     calibration: Optional[Inputs] = None,
     route: str = "tensor",
     preset: str = "standard",
+    private: bool = False,
+    commit_input: bool = False,
+    commit_output: bool = False,
     max_memory: Optional[int] = None,
     progress: bool = False,
 ) -> Proof:
@@ -343,6 +359,9 @@ def prove_inference(
         calibration: as for `compile`.
         route: as for `Model.prove`.
         preset: as for `Model.prove`.
+        private: as for `Model.prove`.
+        commit_input: as for `Model.prove`.
+        commit_output: as for `Model.prove`.
         max_memory: as for `Model.prove`.
         progress: shows a progress bar.
 
@@ -355,7 +374,16 @@ def prove_inference(
         compiled = Model.from_bytes(model) if isinstance(model, bytes) else Model.load(model)
     else:
         compiled = compile(model, calibration=calibration, progress=progress)
-    return compiled.prove(inputs, route=route, preset=preset, max_memory=max_memory, progress=progress)
+    return compiled.prove(
+        inputs,
+        route=route,
+        preset=preset,
+        private=private,
+        commit_input=commit_input,
+        commit_output=commit_output,
+        max_memory=max_memory,
+        progress=progress,
+    )
 
 
 def _warn(told: Sequence[tuple[str, str]]) -> None:
@@ -387,6 +415,7 @@ def prove_settings(
     preset: str,
     batch: int = 1,
     *,
+    private: bool = False,
     commit_input: bool = False,
     commit_output: bool = False,
     context: Optional[Context] = None,
@@ -397,6 +426,7 @@ def prove_settings(
         route=route,
         preset=preset,
         batch=batch,
+        private=private,
         commit_input=commit_input,
         commit_output=commit_output,
         context=None if context is None else digits(context),

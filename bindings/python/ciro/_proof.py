@@ -65,6 +65,8 @@ class Verified:
     recomputed: Optional[int] = None
     #: What the proof is bound to beside model, inputs and outputs, in hexadecimal digits; `None` if to nothing.
     context: Optional[str] = None
+    #: Whether the proof hides what it does not state of inputs and execution. The model is public in any case.
+    hides: bool = False
 
     @property
     def output(self) -> NDArray[Any]:
@@ -253,6 +255,7 @@ class Proof:
             clamped=verified.clamped,
             recomputed=verified.recomputed,
             context=self.context,
+            hides=self.hides,
         )
 
     @property
@@ -320,6 +323,11 @@ class Proof:
     def batch(self) -> int:
         """How many inferences the proof is about."""
         return self._inner.batch
+
+    @property
+    def hides(self) -> bool:
+        """Whether it hides what it does not state of inputs and execution. A claim until it is verified."""
+        return self._inner.hides
 
     @property
     def prove_ms(self) -> Optional[float]:

@@ -75,9 +75,10 @@ pub(crate) fn spell(advice: &Advice) -> String {
 }
 
 fn ask_for_key(kind: ProofKind) -> String {
-    let ProofKind { route, preset, batch } = kind;
+    let ProofKind { route, preset, batch, secrecy } = kind;
+    let private = if secrecy.hides() { ", private=True" } else { "" };
     format!(
         "ask the model's owner for a key with an entry for such proofs: `model.make_key(route=\"{route}\", preset=\"{preset}\", \
-         batch={batch})`"
+         batch={batch}{private})`"
     )
 }

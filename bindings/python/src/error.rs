@@ -285,6 +285,8 @@ fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
         | ProveError::TooMany { .. }
         | ProveError::Preset { .. }
         | ProveError::CommitOutput(_)
+        | ProveError::HidingRoute(_)
+        | ProveError::HidingPreset(_)
         | ProveError::Visibility(_)
         | ProveError::Blinding { .. } => value(text, hint),
         _ => failed(text, hint),

@@ -9,8 +9,8 @@ use pyo3::types::PyBytes;
 use crate::error::Error;
 use crate::proof::Proof;
 
-/// Digest, route, preset, batch, and bits of security: conjectured, proven.
-type Entry = (String, &'static str, &'static str, u32, (u32, u32));
+/// Digest, route, preset, batch, bits of security (conjectured, proven), and whether proofs hide.
+type Entry = (String, &'static str, &'static str, u32, (u32, u32), bool);
 
 /// What a verifier holds instead of the model: keys, one for each kind of proof.
 #[pyclass(frozen, module = "ciro._ciro")]
@@ -54,14 +54,16 @@ impl Key {
         Ok(Self(KeyRing::new([key]).map_err(Error::Ring)?))
     }
 
-    /// For every entry its digest, route, preset, batch, and bits of security: conjectured, proven.
+    /// For every entry its digest, route, preset, batch, bits of security (conjectured, proven),
+    /// and whether proofs hide.
     #[getter]
     fn entries(&self) -> Vec<Entry> {
         let entry = |key: &ciro_sdk::Key| {
             let security = key.security();
             let bits = (security.whole_conjectured_bits(), security.whole_proven_bits());
             let (route, preset) = (key.route().name(), key.preset().name());
-            (key.digest().to_string(), route, preset, key.batch(), bits)
+            let hides = key.secrecy().hides();
+            (key.digest().to_string(), route, preset, key.batch(), bits, hides)
         };
         self.0.keys().map(entry).collect()
     }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::job;
 use crate::key::Key;
 use crate::proof::Proof;
-use crate::settings::{OpenSettings, ProveSettings};
+use crate::settings::{OpenSettings, ProveSettings, secrecy};
 use crate::tensor::{Inputs, Output};
 
 /// Proof, outputs, key, blinding value, milliseconds, openings.
@@ -224,24 +224,26 @@ impl Model {
         Ok((Output::all(ran.outputs), told(&ran.concerns)))
     }
 
-    /// The keys of this model's proofs: of every combination of routes, presets and batch sizes
-    /// that a route has, for proofs that commit to inputs or outputs if `commit` says so.
+    /// The keys of this model's proofs: of every combination of routes, presets, batch sizes and
+    /// whether they hide that a route has, for proofs that commit to inputs or outputs if `commit`
+    /// says so.
     #[pyo3(signature = (kinds, commit=(false, false), max_memory=None, observer=None))]
     fn key(
         &self,
         py: Python<'_>,
-        kinds: (Vec<String>, Vec<String>, Vec<u32>),
+        kinds: (Vec<String>, Vec<String>, Vec<u32>, Vec<bool>),
         commit: (bool, bool),
         max_memory: Option<u64>,
         observer: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Key> {
-        let (routes, presets, batches) = kinds;
+        let (routes, presets, batches, private) = kinds;
+        let secrecies: Vec<_> = private.into_iter().map(secrecy).collect();
         let (commit_input, commit_output) = commit;
         let parsed = routes.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
         let routes = parsed.map_err(Error::Route)?;
         let parsed = presets.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
         let presets = parsed.map_err(Error::Preset)?;
-        let kinds = proof_kinds(&routes, &presets, &batches).map_err(Error::from)?;
+        let kinds = proof_kinds(&routes, &presets, &batches, &secrecies).map_err(Error::from)?;
         let (model, provers) = (Arc::clone(&self.model), Arc::clone(&self.provers));
         let keys = move || {
             let key = |kind| {

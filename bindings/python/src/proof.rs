@@ -73,6 +73,12 @@ impl Proof {
         self.0.claims()
     }
 
+    /// Whether the proof says that it hides what it does not state of inputs and execution.
+    #[getter]
+    fn hides(&self) -> bool {
+        self.0.secrecy().hides()
+    }
+
     /// What the proof is bound to beside its key, inputs and outputs, in hexadecimal digits; `None`
     /// if to nothing.
     #[getter]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use ciro_sdk::CalibrateWith;
 use ciro_sdk::import::ShapeSetting;
 use ciro_sdk::inputs::CalibrationSamples;
+use ciro_sdk::{CalibrateWith, Secrecy};
 use pyo3::prelude::*;
 
 use crate::error::Error;
@@ -71,15 +71,17 @@ impl OpenSettings {
 
 #[pymethods]
 impl ProveSettings {
-    /// Takes route and preset by their names, whether to commit to inputs instead of stating them,
-    /// what else to bind proofs to, in hexadecimal digits, and the most memory, in bytes, that a
-    /// proof may be expected to take.
+    /// Takes route and preset by their names, whether proofs hide, whether to commit to inputs
+    /// instead of stating them, what else to bind proofs to, in hexadecimal digits, and the most
+    /// memory, in bytes, that a proof may be expected to take.
     #[new]
-    #[pyo3(signature = (*, route, preset, batch=1, commit_input=false, commit_output=false, context=None, max_memory=None))]
+    #[pyo3(signature = (*, route, preset, batch=1, private=false, commit_input=false, commit_output=false, context=None, max_memory=None))]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn new(
         route: &str,
         preset: &str,
         batch: u32,
+        private: bool,
         commit_input: bool,
         commit_output: bool,
         context: Option<&str>,
@@ -93,10 +95,16 @@ impl ProveSettings {
             route,
             preset,
             batch,
+            secrecy: secrecy(private),
             commit_input,
             commit_output,
             context,
             max_memory_bytes,
         }))
     }
+}
+
+/// Whether proofs hide, for an argument `private`.
+pub(crate) fn secrecy(private: bool) -> Secrecy {
+    if private { Secrecy::Hiding } else { Secrecy::Plain }
 }

@@ -48,9 +48,10 @@ pub(crate) fn spell(advice: &Advice) -> String {
 }
 
 fn ask_for_key(kind: ProofKind) -> String {
-    let ProofKind { route, preset, batch } = kind;
+    let ProofKind { route, preset, batch, secrecy } = kind;
+    let private = if secrecy.hides() { " --private" } else { "" };
     format!(
         "ask the model's owner for a key file with an entry for such proofs: `ciro key MODEL --route {route} --preset {preset} \
-         --batch {batch} -o model.key`"
+         --batch {batch}{private} -o model.key`"
     )
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::{Key, KeyRing, OutputFile, ProveError, ProveSettings, Prover, proof_kinds};
+use ciro_sdk::{Key, KeyRing, OutputFile, ProveError, ProveSettings, Prover};
 use serde::Serialize;
 
 use crate::args::{CommitArgs, KindArgs, ModelArgs};
@@ -16,8 +16,9 @@ use crate::{format, model};
 /// Arguments of `ciro key`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The file holds a key for every combination of --route, --preset and --batch that the routes have,\n\
-such as `--route tensor,cairo --batch 1,8,64`; `ciro verify` finds the one that a proof needs.")]
+The file holds a key for every combination of --route, --preset, --batch and --private that the\n\
+routes have, such as `--route tensor,cairo --batch 1,8,64`; `ciro verify` finds the one that a\n\
+proof needs.")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -47,6 +48,8 @@ struct KeyReport {
     route: &'static str,
     preset: &'static str,
     batch: u32,
+    /// Whether the key's proofs hide inputs and execution.
+    hides: bool,
     security_bits: u32,
     proven_security_bits: u32,
 }
@@ -59,6 +62,7 @@ impl KeyReport {
             route: key.route().name(),
             preset: key.preset().name(),
             batch: key.batch(),
+            hides: key.secrecy().hides(),
             security_bits: security.whole_conjectured_bits(),
             proven_security_bits: security.whole_proven_bits(),
         }
@@ -66,7 +70,7 @@ impl KeyReport {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let kinds = proof_kinds(&args.kinds.route, &args.kinds.preset, &args.kinds.batch)?;
+    let kinds = args.kinds.kinds()?;
     let file = args.output.as_deref().map(OutputFile::create).transpose()?;
     let (model, calibration) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
     let ring = {
@@ -112,8 +116,13 @@ fn describe(report: &Report<'_>) -> String {
         line(
             "security",
             format!(
-                "{} bits conjectured, {} proven (route {}, preset {}, batch {})",
-                key.security_bits, key.proven_security_bits, key.route, key.preset, key.batch
+                "{} bits conjectured, {} proven (route {}, preset {}, batch {}{})",
+                key.security_bits,
+                key.proven_security_bits,
+                key.route,
+                key.preset,
+                key.batch,
+                format::hiding(key.hides)
             ),
         );
     }

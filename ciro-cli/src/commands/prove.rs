@@ -49,6 +49,8 @@ struct Report<'a> {
     route: &'static str,
     model_key: String,
     preset: &'static str,
+    /// Whether the proof hides what it does not state of inputs and execution.
+    hides: bool,
     security_bits: u32,
     proven_security_bits: u32,
     #[serde(flatten)]
@@ -142,6 +144,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         route: bundle.route.name(),
         model_key: bundle.model_key.to_string(),
         preset: bundle.preset.name(),
+        hides: key.secrecy().hides(),
         security_bits: security.whole_conjectured_bits(),
         proven_security_bits: security.whole_proven_bits(),
         outputs: outputs::Lists::new(&outputs),
@@ -181,7 +184,7 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
         "{outputs}\n\
          {DIM}proof{DIM:#}     {BOLD}{}{BOLD:#} ({})\n\
          {DIM}proved{DIM:#}    {} in {}, {}\n\
-         {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {})\n\
+         {DIM}security{DIM:#}  {} bits conjectured, {} proven (route {}, preset {}{})\n\
          {DIM}key{DIM:#}       {}\n{}{}{committed}{}",
         report.proof.display(),
         format::bytes(report.proof_bytes as u64),
@@ -192,6 +195,7 @@ fn describe(report: &Report<'_>, outputs: &str) -> String {
         report.proven_security_bits,
         report.route,
         report.preset,
+        format::hiding(report.hides),
         report.model_key,
         context.unwrap_or_default(),
         memory.unwrap_or_default(),

@@ -88,6 +88,8 @@ struct Valid {
     route: &'static str,
     model_key: String,
     preset: &'static str,
+    /// Whether the proof hides what it does not state of inputs and execution.
+    hides: bool,
     security_bits: u32,
     proven_security_bits: u32,
     #[serde(flatten)]
@@ -243,6 +245,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         route: verified.route.name(),
         model_key: verified.model_key.to_string(),
         preset: verified.preset.name(),
+        hides: verified.secrecy.hides(),
         security_bits: verified.security_bits(),
         proven_security_bits: verified.proven_security_bits(),
         outputs: outputs::Lists::new(&samples),
@@ -433,13 +436,9 @@ fn describe(
     }
     let inferences = format::plural(report.samples, "inference");
     line("verified", format!("{inferences} in {}", format::duration(report.verify_ms)));
-    line(
-        "security",
-        format!(
-            "{} bits conjectured, {} proven (route {}, preset {})",
-            report.security_bits, report.proven_security_bits, report.route, report.preset
-        ),
-    );
+    let Valid { security_bits: bits, proven_security_bits: proven, route, preset, .. } = report;
+    let kind = format!("route {route}, preset {preset}{}", format::hiding(report.hides));
+    line("security", format!("{bits} bits conjectured, {proven} proven ({kind})"));
     line("key", report.model_key.clone());
     let calibrated = report.calibration.as_ref().map(CalibrationReport::describe);
     match report.against {

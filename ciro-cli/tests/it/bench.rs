@@ -28,3 +28,24 @@ fn models_that_cannot_be_measured_do_not_stop_the_others() {
     assert_eq!(report["rows"].as_array().unwrap().len(), 1);
     assert_eq!(report["failed"][0]["model"], "broken");
 }
+
+#[test]
+fn private_proofs_are_measured_beside_plain_ones() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    let report = sandbox.json("bench model.onnx --private --runs 1");
+    let row = &report["rows"][0];
+    assert_eq!((&row["hides"], &row["plain"]["hides"]), (&true.into(), &false.into()), "{row}");
+    for (ratio, figure) in
+        [("prove", "prove_ms"), ("verify", "verify_ms"), ("proof_bytes", "proof_bytes")]
+    {
+        let [hiding, plain] = [&row[figure], &row["plain"][figure]].map(|it| it.as_f64().unwrap());
+        let ratio = row["ratios"][ratio].as_f64().unwrap();
+        assert!((ratio - hiding / plain).abs() < 1e-9, "{row}");
+    }
+    assert!(row["ratios"]["proof_bytes"].as_f64() > Some(1.0), "{row}");
+    assert!(row["predicted"]["proof_bytes"].as_u64() > Some(0), "{row}");
+    let text = sandbox.done("bench model.onnx model.onnx --private --runs 1").stdout;
+    for label in ["  plain", "  ratio", "mean"] {
+        assert!(text.lines().any(|line| line.contains(label)), "{label} in {text}");
+    }
+}

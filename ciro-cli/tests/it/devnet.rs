@@ -161,6 +161,23 @@ fn a_model_is_deployed_and_an_inference_settled_verified_and_proven_offline() {
 }
 
 #[test]
+fn a_private_proof_is_deployed_for_ordered_settled_and_verified() {
+    let devnet = Devnet::up();
+    let model = model("linreg_diabetes");
+    let deployed = devnet.ciro(&format!("deploy {model}/model.onnx --private=no,yes"));
+    assert_eq!(deployed["keys"].as_array().unwrap().len(), 2);
+    let submit = format!("submit {model}/model.onnx --input {model}/input_0.json");
+    let plain = devnet.ciro(&format!("{submit} -o plain.ciro"));
+    let hiding = devnet.ciro(&format!("{submit} --private -o hiding.ciro"));
+    assert_eq!(plain["outputs"], hiding["outputs"]);
+    assert_ne!(plain["model_key"], hiding["model_key"]);
+    devnet.ciro(&format!("key {model}/model.onnx --private -o hiding.key"));
+    let verified = devnet.ciro("verify hiding.ciro --key hiding.key");
+    assert_eq!(verified["hides"], true);
+    assert_eq!(devnet.run("verify plain.ciro --key hiding.key").0, Some(3));
+}
+
+#[test]
 fn a_job_settles_once_though_worker_and_node_are_killed() {
     let devnet = Devnet::up();
     let model = model("linreg_diabetes");

@@ -13,6 +13,7 @@ mod devnet;
 mod economy;
 mod errors;
 mod help;
+mod hiding;
 mod init;
 mod kafka;
 mod names;

@@ -8,7 +8,7 @@ use ciro_protocol::id::InputDigest;
 use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task};
 use ciro_sdk::inputs::Inputs;
 use ciro_sdk::network::{VERIFIER, verify_stated};
-use ciro_sdk::{CompileSettings, InputStatement, Model, ProveSettings};
+use ciro_sdk::{CompileSettings, InputStatement, Model, ProofBundle, ProveSettings, Secrecy};
 use tempfile::TempDir;
 
 struct Shop {
@@ -27,10 +27,15 @@ fn compiled(name: &str) -> (Model, Inputs) {
 }
 
 fn shop(memory_mb: u64) -> Shop {
+    shop_for(ProveSettings::default(), memory_mb)
+}
+
+/// A shop that is asked for proofs for this key.
+fn shop_for(settings: ProveSettings, memory_mb: u64) -> Shop {
     let folder = tempfile::tempdir().unwrap();
     let (model, inputs) = compiled("linreg_diabetes");
     let samples = inputs.samples(&model.input_specs()).unwrap();
-    let key = model.key(&ProveSettings::default()).unwrap();
+    let key = model.key(&settings).unwrap();
     let input = InputStatement::encode(&key, &samples[..1]).unwrap().statement;
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     model.save(Path::new(&path("model"))).unwrap();
@@ -66,6 +71,23 @@ async fn a_child_proves_what_the_order_states_and_keeps_the_bundle_under_its_id(
     assert_eq!((stated.input, stated.output), (proof.input, proof.output));
     // The same question has the same answer: what is asked again is no second proof.
     assert_eq!(pool.prove(&task).await.unwrap().bundle, proof.bundle);
+}
+
+#[tokio::test]
+async fn a_key_whose_proofs_hide_is_proven_so_and_the_same_question_has_two_answers() {
+    let hiding = ProveSettings { secrecy: Secrecy::Hiding, ..ProveSettings::default() };
+    let Shop { folder, pool, task, statement } = shop_for(hiding, 2048);
+    let proofs = [pool.prove(&task).await.unwrap(), pool.prove(&task).await.unwrap()];
+    for proof in &proofs {
+        assert_eq!(proof.input, statement);
+        let file = folder.path().join("bundles").join(proof.bundle.to_string());
+        let bytes = std::fs::read(file).unwrap();
+        let stated = verify_stated(VERIFIER, &task.key, &bytes).unwrap();
+        assert_eq!((stated.input, stated.output), (proof.input, proof.output));
+        assert!(ProofBundle::from_bytes(&bytes).unwrap().secrecy().hides());
+    }
+    assert_ne!(proofs[0].bundle, proofs[1].bundle);
+    assert_eq!(proofs[0].output, proofs[1].output);
 }
 
 #[tokio::test]

@@ -251,12 +251,12 @@ impl Model {
     /// The key to verify a bundle against, for a verifier who holds the whole model.
     ///
     /// The verifier chooses the route: a key of the Cairo route takes a compiler and a run of the
-    /// program, seconds and gigabytes that no bundle may ask for. Preset, batch and what is
-    /// committed are taken from the bundle: they only say which proof to expect. Whether its preset
-    /// is strong enough remains the policy's business. What they would take is estimated before it
-    /// is laid out, since whoever wrote the bundle chose them: without a limit in
-    /// `max_memory_bytes`, one inference may take what the machine has free, as the model asks for
-    /// it, and several together 256 MB.
+    /// program, seconds and gigabytes that no bundle may ask for. Preset, batch, whether the proof
+    /// hides and what is committed are taken from the bundle: they only say which proof to expect.
+    /// Whether its preset is strong enough remains the policy's business. What they would take is
+    /// estimated before it is laid out, since whoever wrote the bundle chose them: without a limit
+    /// in `max_memory_bytes`, one inference may take what the machine has free, as the model asks
+    /// for it, and several together 256 MB.
     ///
     /// # Errors
     /// [`ProveError::OtherRoute`] if the bundle is of another route, [`ProveError::Statement`] if

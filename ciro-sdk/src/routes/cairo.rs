@@ -7,7 +7,7 @@ use ciro_model::Tensor;
 #[cfg(feature = "prove")]
 use ciro_model::integer::Visibilities;
 use ciro_model::integer::{Interface, Statement};
-use ciro_stark::{Policy, Preset, Security};
+use ciro_stark::{Policy, Preset, Secrecy, Security};
 
 use super::{Backend, Rejected, RouteError, RouteKey};
 #[cfg(feature = "prove")]
@@ -29,8 +29,9 @@ impl Backend for Cairo {
 
     #[cfg(feature = "prove")]
     fn admits(&self, kind: ProofKind) -> Result<(), ProveError> {
-        let ProofKind { route, preset, batch } = kind;
+        let ProofKind { route, preset, batch, secrecy } = kind;
         match (batch, preset) {
+            _ if secrecy.hides() => Err(ProveError::HidingRoute(route)),
             (1, PRESET) => Ok(()),
             (1, preset) => Err(ProveError::Preset { route, preset }),
             (batch, _) => Err(ProveError::Batch { route, batch }),
@@ -84,7 +85,7 @@ impl Backend for Cairo {
 
 impl RouteKey for CairoKey {
     fn kind(&self) -> ProofKind {
-        ProofKind { route: Route::Cairo, preset: PRESET, batch: 1 }
+        ProofKind { route: Route::Cairo, preset: PRESET, batch: 1, secrecy: Secrecy::Plain }
     }
 
     fn model(&self) -> [u8; 32] {

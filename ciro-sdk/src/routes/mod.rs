@@ -17,9 +17,9 @@ use std::sync::Arc;
 use ciro_model::IntegerModel;
 use ciro_model::Tensor;
 use ciro_model::integer::{Interface, Statement, Visibilities};
-#[cfg(feature = "prove")]
-use ciro_stark::Preset;
 use ciro_stark::{Policy, Security};
+#[cfg(feature = "prove")]
+use ciro_stark::{Preset, Secrecy};
 
 pub(crate) use error::Rejected;
 pub use error::RouteError;
@@ -162,8 +162,8 @@ pub(crate) fn other_route(route: Route) -> Option<Advice> {
     others.find(|other| other.is_built()).map(Advice::UseRoute)
 }
 
-/// The kinds of proofs that these routes have of these presets and batch sizes, in ascending order;
-/// what a route does not have of them is left out, unless it has none.
+/// The kinds of proofs that these routes have of these presets, batch sizes and secrecies, in
+/// ascending order; what a route does not have of them is left out, unless it has none.
 ///
 /// # Errors
 /// [`ProveError`] if a route has none of them, or is not part of this build.
@@ -172,13 +172,16 @@ pub fn proof_kinds(
     routes: &[Route],
     presets: &[Preset],
     batches: &[u32],
+    secrecies: &[Secrecy],
 ) -> Result<Vec<ProofKind>, ProveError> {
     let mut kinds = Vec::new();
     for &route in routes {
         let backend = backend(route)?;
         let (mut found, mut refused) = (false, None);
-        for (&preset, &batch) in presets.iter().flat_map(|p| batches.iter().map(move |b| (p, b))) {
-            let kind = ProofKind { route, preset, batch };
+        let sizes = presets.iter().flat_map(|preset| batches.iter().map(move |b| (preset, b)));
+        let all = sizes.flat_map(|size| secrecies.iter().map(move |secrecy| (size, secrecy)));
+        for ((&preset, &batch), &secrecy) in all {
+            let kind = ProofKind { route, preset, batch, secrecy };
             match backend.admits(kind) {
                 Ok(()) => {
                     kinds.push(kind);

@@ -7,7 +7,7 @@ use ciro_model::integer::{
     Committing, Context, SampleMismatch, Statement, Visibilities, VisibilityError,
 };
 use ciro_model::{Interface, Tensor};
-use ciro_stark::Preset;
+use ciro_stark::{Preset, Secrecy};
 
 use super::{RouteError, RouteKey};
 use crate::advice::Advice;
@@ -26,6 +26,11 @@ pub struct ProveSettings {
     /// How many inferences one proof is about. Default: 1, valid from 1; always 1 on the Cairo
     /// route.
     pub batch: u32,
+    /// Whether proofs hide inputs and execution, so that they show nothing beside the key and the
+    /// statement: an input that shall be hidden is also committed to. The model is public, and so
+    /// are outputs that are not committed to. Default: plain, always so on the Cairo route and with
+    /// the preset `chain`.
+    pub secrecy: Secrecy,
     /// Whether proofs state a commitment to the input instead of the input: on the tensor route one
     /// to each input, on the Cairo route one to all. Default: no.
     pub commit_input: bool,
@@ -43,8 +48,8 @@ pub struct ProveSettings {
 impl ProveSettings {
     /// The settings for proofs of one kind.
     pub fn of(kind: ProofKind) -> Self {
-        let ProofKind { route, preset, batch } = kind;
-        Self { route, preset, batch, ..Self::default() }
+        let ProofKind { route, preset, batch, secrecy } = kind;
+        Self { route, preset, batch, secrecy, ..Self::default() }
     }
 
     /// How proofs show the inputs and outputs of a model on a route that commits to tensors one by
@@ -60,7 +65,8 @@ impl ProveSettings {
 
     /// The kind of proof that is made.
     pub fn kind(&self) -> ProofKind {
-        ProofKind { route: self.route, preset: self.preset, batch: self.batch }
+        let Self { route, preset, batch, secrecy, .. } = *self;
+        ProofKind { route, preset, batch, secrecy }
     }
 }
 
@@ -70,6 +76,7 @@ impl Default for ProveSettings {
             route: Route::Tensor,
             preset: Preset::Standard,
             batch: 1,
+            secrecy: Secrecy::Plain,
             commit_input: false,
             commit_output: false,
             context: Context::NONE,
@@ -194,11 +201,12 @@ impl ProveError {
             Self::Refused { .. } => Some(Advice::CheckModel),
             Self::Memory { .. } => Some(Advice::FewerSamplesOrMoreMemory),
             Self::TooMany { .. } => Some(Advice::FewerSamples),
-            Self::CommitOutput(_) => Some(Advice::UseRoute(Route::Tensor)),
-            Self::Context(_) => Some(Advice::UseRoute(Route::Tensor)),
+            Self::CommitOutput(_) | Self::HidingRoute(_) | Self::Context(_) => {
+                Some(Advice::UseRoute(Route::Tensor))
+            }
             Self::OtherRoute { found, .. } => Some(Advice::AcceptRoute(*found)),
             Self::Batch { .. } => Some(Advice::OneSample),
-            Self::Preset { .. } => Some(Advice::DefaultPreset),
+            Self::Preset { .. } | Self::HidingPreset(_) => Some(Advice::DefaultPreset),
             Self::TooLong { .. }
             | Self::Sample { .. }
             | Self::Statement
@@ -315,6 +323,15 @@ pub enum ProveError {
         /// The preset that was asked for.
         preset: Preset,
     },
+    /// The route has no proofs that hide.
+    #[error("the {0} route has no proofs that hide inputs and execution")]
+    HidingRoute(Route),
+    /// The preset has no proofs that hide.
+    #[error(
+        "the preset `{0}` has no proofs that hide inputs and execution: the verifier on Starknet \
+         knows plain ones alone"
+    )]
+    HidingPreset(Preset),
     /// The prover stopped.
     #[error("the {route} route failed")]
     Failed {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use ciro_model::integer::{Claim, Interface, StatedInput, Statement, Visibilities};
+#[cfg(feature = "prove")]
+use ciro_stark::Preset;
 use ciro_stark::{ModelKey, Policy, Proof, SALT_BYTES, Salt, Security, VerificationError};
 
 #[cfg(feature = "prove")]
@@ -20,6 +22,15 @@ pub(super) struct Tensor;
 impl Backend for Tensor {
     fn key(&self, bytes: &[u8]) -> Result<Arc<dyn RouteKey>, RouteError> {
         Ok(Arc::new(ModelKey::from_bytes(bytes).map_err(RouteError::new)?))
+    }
+
+    #[cfg(feature = "prove")]
+    fn admits(&self, kind: ProofKind) -> Result<(), ProveError> {
+        let ProofKind { preset, secrecy, .. } = kind;
+        match preset {
+            Preset::Chain if secrecy.hides() => Err(ProveError::HidingPreset(preset)),
+            _ => Ok(()),
+        }
     }
 
     #[cfg(feature = "prove")]
@@ -44,7 +55,8 @@ impl Backend for Tensor {
 
 impl RouteKey for ModelKey {
     fn kind(&self) -> ProofKind {
-        ProofKind { route: Route::Tensor, preset: self.preset(), batch: self.batch() }
+        let (preset, batch, secrecy) = (self.preset(), self.batch(), self.secrecy());
+        ProofKind { route: Route::Tensor, preset, batch, secrecy }
     }
 
     fn model(&self) -> [u8; 32] {
@@ -154,14 +166,14 @@ mod proving {
 
     use ciro_model::integer::Visibilities;
     use ciro_model::{IntegerModel, Interface, Tensor};
-    use ciro_stark::{LayoutError, Plan, Salt, TensorProver};
+    use ciro_stark::{LayoutError, Plan, Salt, Secrecy, TensorProver};
 
-    use super::salt;
+    use super::{Tensor as Here, salt};
     use crate::blinding::Blinding;
     use crate::route::Route;
     use crate::routes::{
-        Asked, CostEstimate, ProveError, ProveSettings, RefusedNode, RouteError, RouteKey,
-        RouteProof, RouteProver, check_memory, memory_limit, other_route,
+        Asked, Backend as _, CostEstimate, ProveError, ProveSettings, RefusedNode, RouteError,
+        RouteKey, RouteProof, RouteProver, check_memory, memory_limit, other_route,
     };
     use crate::verify::{Opening, Side};
 
@@ -295,8 +307,14 @@ mod proving {
         (settings, batch): (&ProveSettings, u32),
         visibilities: &Visibilities,
     ) -> Result<Plan, ProveError> {
+        Here.admits(settings.kind())?;
+        let (model, preset) = (Arc::clone(model), settings.preset);
         let visibilities = visibilities.clone();
-        Plan::showing(Arc::clone(model), settings.preset, batch, visibilities).map_err(refused)
+        let plan = match settings.secrecy {
+            Secrecy::Plain => Plan::showing(model, preset, batch, visibilities),
+            Secrecy::Hiding => Plan::hiding(model, preset, batch, visibilities),
+        };
+        plan.map_err(refused)
     }
 
     #[expect(

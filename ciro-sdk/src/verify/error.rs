@@ -1,7 +1,7 @@
 //! Why a proof bundle does not convince.
 
 use ciro_model::integer::{ClaimError, Context};
-use ciro_stark::Preset;
+use ciro_stark::{Preset, Secrecy};
 
 use super::{BundleError, KeyDigest};
 use crate::advice::Advice;
@@ -47,6 +47,15 @@ pub enum VerifyError {
         expected: Preset,
         /// The bundle's preset.
         found: Preset,
+    },
+    /// The bundle says that its proof hides where the key is for plain ones, or the other way
+    /// round.
+    #[error("the proof is said to be {}, the key is made for {}", word(*found), word(*expected))]
+    Secrecy {
+        /// The key's.
+        expected: Secrecy,
+        /// The bundle's.
+        found: Secrecy,
     },
     /// The bundle claims more or fewer inferences than the key is made for.
     #[error("the key is made for {expected} inference(s) in a proof, the bundle claims {found}")]
@@ -101,7 +110,7 @@ impl VerifyError {
     pub fn check(&self) -> Check {
         match self {
             Self::NotBuilt(_) | Self::Route { .. } => Check::Route,
-            Self::NoKey { .. } | Self::OtherKey { .. } => Check::ModelKey,
+            Self::NoKey { .. } | Self::OtherKey { .. } | Self::Secrecy { .. } => Check::ModelKey,
             Self::Preset { .. } => Check::Preset,
             Self::Batch { .. } => Check::Batch,
             Self::CommittedInput(_) => Check::CommittedInput,
@@ -117,10 +126,11 @@ impl VerifyError {
         match self {
             Self::NotBuilt(RouteNotBuilt(route)) => Some(Advice::BuildWithRoute(*route)),
             Self::NoKey { wanted, .. } => Some(Advice::AskForKey(*wanted)),
-            Self::OtherKey { .. } | Self::Route { .. } | Self::Preset { .. } => {
-                Some(Advice::CompareKeys)
-            }
-            Self::Batch { .. } => Some(Advice::CompareKeys),
+            Self::OtherKey { .. }
+            | Self::Route { .. }
+            | Self::Preset { .. }
+            | Self::Secrecy { .. }
+            | Self::Batch { .. } => Some(Advice::CompareKeys),
             Self::Damaged(_) => Some(Advice::AskForProof),
             Self::Invalid { check: Check::Security, .. } => Some(Advice::StrongerPreset),
             Self::Statement(_) | Self::Claim { .. } | Self::Invalid { .. } => {
@@ -143,6 +153,11 @@ impl VerifyError {
 fn list(kinds: &[ProofKind]) -> String {
     let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
     kinds.join("; ")
+}
+
+/// What proofs are called.
+fn word(secrecy: Secrecy) -> &'static str {
+    if secrecy.hides() { "a hiding one" } else { "a plain one" }
 }
 
 fn named(context: &Context) -> String {

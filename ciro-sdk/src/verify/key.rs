@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ciro_model::integer::Visibilities;
 use ciro_model::{Interface, Tensor};
-use ciro_stark::{Preset, Security};
+use ciro_stark::{Preset, Secrecy, Security};
 
 use crate::blinding::Blinding;
 use crate::inputs::InputSpec;
@@ -85,6 +85,11 @@ impl Key {
     /// The number of inferences in one proof.
     pub fn batch(&self) -> u32 {
         self.kind().batch
+    }
+
+    /// Whether the key's proofs hide inputs and execution.
+    pub fn secrecy(&self) -> Secrecy {
+        self.kind().secrecy
     }
 
     /// The identity of the key.

@@ -11,7 +11,7 @@ mod ring;
 mod stated;
 
 use ciro_model::integer::{Claim, Context, StatedInput, StatedTensor};
-use ciro_stark::{Policy, Preset, Security};
+use ciro_stark::{Policy, Preset, Secrecy, Security};
 
 pub use bundle::{BundleError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
 #[cfg(feature = "prove")]
@@ -41,6 +41,8 @@ pub struct Verified {
     pub context: Context,
     /// The security parameters.
     pub preset: Preset,
+    /// Whether the proof hides what it does not state of inputs and execution.
+    pub secrecy: Secrecy,
     /// What they are worth for this key, in bits.
     pub security: Security,
     /// One entry for each inference.
@@ -106,9 +108,9 @@ pub fn verify_with(
     let samples = statement.claims.into_iter().enumerate();
     let samples = samples.map(|(sample, claim)| decoded(key, sample, claim));
     let samples = samples.collect::<Result<_, _>>()?;
-    let (preset, security) = (key.preset(), key.security());
+    let (preset, secrecy, security) = (key.preset(), key.secrecy(), key.security());
     let (model_key, model_digest) = (key.digest(), key.model_digest());
-    Ok(Verified { route, model_key, model_digest, context, preset, security, samples })
+    Ok(Verified { route, model_key, model_digest, context, preset, secrecy, security, samples })
 }
 
 fn decoded(key: &Key, sample: usize, claim: Claim) -> Result<VerifiedSample, VerifyError> {

@@ -7,8 +7,8 @@
 //!   route      u8: 0 tensor, 1 cairo
 //!   preset     u8 length, name of the security preset in ASCII
 //!   batch      u32: inferences in one proof
-//!   mode       u8: 0 proofs that show everything, 1 proofs that commit to some inputs or outputs,
-//!              of which the key says which; room for hiding
+//!   mode       u8: 1 if proofs commit to some inputs or outputs, of which the key says which; 2
+//!              more if they hide inputs and execution
 //!   key        u32 length, bytes of the route's own key
 //! ```
 //!
@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ciro_model::Interface;
-use ciro_stark::{Policy, Preset};
+use ciro_stark::{Policy, Preset, Secrecy};
 
 use super::bundle::codec::{Reader, Writer};
 use super::{BundleError, Key, KeyDecodeError, ProofBundle, Verified, VerifyError, verify_with};
@@ -35,10 +35,10 @@ use crate::route::{ProofKind, Route};
 const MAGIC: &[u8; 8] = b"CIRORING";
 const VERSION: u16 = 1;
 
-/// The mode of entries whose proofs show everything.
-const PLAIN: u8 = 0;
-/// The mode of entries whose proofs commit to some inputs or outputs.
+/// What the mode of entries has whose proofs commit to some inputs or outputs.
 const COMMITTING: u8 = 1;
+/// What the mode of entries has whose proofs hide.
+const HIDING: u8 = 2;
 
 /// The most entries of a key file.
 pub const MAX_KEYS: usize = 256;
@@ -46,12 +46,20 @@ pub const MAX_KEYS: usize = 256;
 /// The longest key file that is read, in bytes; an entry of a real model has less than 10 kB.
 pub const MAX_KEY_FILE_BYTES: u64 = 2 * ciro_stark::KEY_BYTES_MAX as u64;
 
-/// Keys of one model, at most one for each kind of proof that shows everything, and one that
-/// commits to some inputs or outputs: what a model's owner publishes and a verifier holds.
+/// Keys of one model, for each kind of proof at most one that shows all inputs and outputs, and one
+/// that commits to some of them: what a model's owner publishes and a verifier holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRing {
     /// At least one entry, not all of them sealed.
-    entries: BTreeMap<(ProofKind, u8), Entry>,
+    entries: BTreeMap<Place, Entry>,
+}
+
+/// What tells the entries of a ring apart, in the order of their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    kind: ProofKind,
+    /// Whether proofs commit to some inputs or outputs.
+    commits: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,12 +189,11 @@ impl KeyRing {
         for (entry, key) in keys.into_iter().enumerate() {
             Key::from_bytes(&key.to_bytes())
                 .map_err(|source| KeyRingError::Key { entry, source })?;
-            let kind = key.kind();
-            let place = (kind, mode_of(&key));
+            let place = Place::of(&key);
             if let Some(other) = entries.insert(place, Entry::Key(key.clone()))
                 && other != Entry::Key(key)
             {
-                return Err(KeyRingError::Twice(kind));
+                return Err(KeyRingError::Twice(place.kind));
             }
         }
         Self { entries }.checked()?.within_a_file()
@@ -199,7 +206,7 @@ impl KeyRing {
     pub fn with(mut self, other: Self) -> Result<Self, KeyRingError> {
         for (place, entry) in other.entries {
             match self.entries.get(&place) {
-                Some(known) if *known != entry => return Err(KeyRingError::Twice(place.0)),
+                Some(known) if *known != entry => return Err(KeyRingError::Twice(place.kind)),
                 _ => drop(self.entries.insert(place, entry)),
             }
         }
@@ -235,14 +242,16 @@ impl KeyRing {
     /// The kinds of proofs that the ring has entries for, also those of routes that this build
     /// leaves out.
     pub fn kinds(&self) -> impl Iterator<Item = ProofKind> {
-        let mut kinds: Vec<ProofKind> = self.entries.keys().map(|(kind, _)| *kind).collect();
+        let mut kinds: Vec<ProofKind> = self.entries.keys().map(|place| place.kind).collect();
         kinds.dedup();
         kinds.into_iter()
     }
 
-    /// The key for proofs of a kind that show everything.
+    /// The key for proofs of a kind: for those that show all inputs and outputs, or where there is
+    /// none, for those that commit to some.
     pub fn get(&self, kind: ProofKind) -> Option<&Key> {
-        match self.entries.get(&(kind, PLAIN))? {
+        let entry = |commits| self.entries.get(&Place { kind, commits });
+        match entry(false).or_else(|| entry(true))? {
             Entry::Key(key) => Some(key),
             Entry::Sealed(_) => None,
         }
@@ -259,15 +268,15 @@ impl KeyRing {
     /// there is no entry for such proofs.
     pub fn find(&self, bundle: &ProofBundle) -> Result<&Key, VerifyError> {
         let wanted = bundle.kind();
-        // Where both modes have a key, the bundle names its own; one that names neither is refused
-        // by whichever it is held against.
-        let entry = |mode| self.entries.get(&(wanted, mode));
+        // Where there is a key of either, the bundle names its own; one that names neither is
+        // refused by whichever it is held against.
+        let entry = |commits| self.entries.get(&Place { kind: wanted, commits });
         let named = |entry: &&Entry| match entry {
             Entry::Key(key) => key.digest() == bundle.model_key,
             Entry::Sealed(_) => false,
         };
-        let committing = entry(COMMITTING);
-        let found = committing.filter(named).or_else(|| entry(PLAIN)).or(committing);
+        let committing = entry(true);
+        let found = committing.filter(named).or_else(|| entry(false)).or(committing);
         match found {
             Some(Entry::Key(key)) => Ok(key),
             Some(Entry::Sealed(_)) => Err(crate::route::RouteNotBuilt(wanted.route).into()),
@@ -308,11 +317,12 @@ impl KeyRing {
         w.bytes(MAGIC);
         w.u16(VERSION);
         w.u16(u16::try_from(self.entries.len()).expect("a ring has at most 256 entries"));
-        for ((kind, mode), entry) in &self.entries {
+        for (place, entry) in &self.entries {
+            let kind = place.kind;
             w.u8(kind.route.code());
             w.short_text(kind.preset.name());
             w.bytes(&kind.batch.to_le_bytes());
-            w.u8(*mode);
+            w.u8(place.mode());
             let key = match entry {
                 Entry::Key(key) => key.to_bytes(),
                 Entry::Sealed(bytes) => bytes.clone(),
@@ -379,13 +389,20 @@ fn check_length(length: usize) -> Result<(), KeyRingError> {
     if length as u64 <= MAX_KEY_FILE_BYTES { Ok(()) } else { Err(KeyRingError::TooLong(length)) }
 }
 
-/// The mode of a key's entry.
-fn mode_of(key: &Key) -> u8 {
-    if key.visibilities().is_public() { PLAIN } else { COMMITTING }
+impl Place {
+    /// The place of a key's entry.
+    fn of(key: &Key) -> Self {
+        Self { kind: key.kind(), commits: !key.visibilities().is_public() }
+    }
+
+    fn mode(self) -> u8 {
+        let hides = if self.kind.secrecy.hides() { HIDING } else { 0 };
+        hides | if self.commits { COMMITTING } else { 0 }
+    }
 }
 
-/// An entry, the proofs that it is for, and its mode.
-fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<((ProofKind, u8), Entry), KeyRingError> {
+/// An entry, and its place.
+fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<(Place, Entry), KeyRingError> {
     let damaged = KeyRingError::Damaged;
     let code = r.u8().map_err(damaged)?;
     let route = Route::of_code(code).ok_or(KeyRingError::Route { entry, code })?;
@@ -394,17 +411,19 @@ fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<((ProofKind, u8), Entr
     let preset = preset.map_err(|_| KeyRingError::Preset { entry, name })?;
     let batch = r.u32().map_err(damaged)?;
     let mode = r.u8().map_err(damaged)?;
-    if ![PLAIN, COMMITTING].contains(&mode) {
+    if mode > (COMMITTING | HIDING) {
         return Err(KeyRingError::Mode { entry, mode });
     }
     let length = r.u32().map_err(damaged)?;
     let bytes = r.take(length).map_err(damaged)?;
-    let announced = ProofKind { route, preset, batch };
+    let secrecy = if mode & HIDING == 0 { Secrecy::Plain } else { Secrecy::Hiding };
+    let announced = ProofKind { route, preset, batch, secrecy };
+    let place = Place { kind: announced, commits: mode & COMMITTING != 0 };
     let key = match Key::from_bytes(bytes) {
         Ok(key) => key,
         // Nobody can say of it more than that it is there.
         Err(KeyDecodeError::NotBuilt(left_out)) if left_out.0 == route => {
-            return Ok(((announced, mode), Entry::Sealed(bytes.to_vec())));
+            return Ok((place, Entry::Sealed(bytes.to_vec())));
         }
         Err(source) => return Err(KeyRingError::Key { entry, source }),
     };
@@ -412,8 +431,8 @@ fn read_entry(r: &mut Reader<'_>, entry: usize) -> Result<((ProofKind, u8), Entr
     if held != announced {
         return Err(KeyRingError::Mislabelled { entry, announced, held });
     }
-    if mode != mode_of(&key) {
+    if place != Place::of(&key) {
         return Err(KeyRingError::OtherMode(entry));
     }
-    Ok(((announced, mode), Entry::Key(key)))
+    Ok((place, Entry::Key(key)))
 }

@@ -4,7 +4,9 @@
 //! polynomial through them: one equation for a query, four for the out-of-domain point. A column
 //! with no more unknown rows than that is solved for.
 
-use ciro_model::integer::{Claim, Committing, Context, Statement};
+use std::collections::BTreeSet;
+
+use ciro_model::integer::{Claim, Committing, Context, StatedInput, StatedTensor, Statement};
 use ciro_model::{Interface, Tensor};
 use num_traits::{One, Zero};
 use stwo::core::channel::{Channel as _, MerkleChannel as _};
@@ -266,35 +268,64 @@ fn mask(log_size: u32, length: usize) -> Vec<CircleCoefficients<CpuBackend>> {
     (0..length).map(unit).collect()
 }
 
+/// Which values the first row of a column may have, for whoever knows all others and that its mask
+/// has so many coefficients: of 0, 1, the true one and 77.
+fn guesses((seen, input): &(Seen, Vec<i64>), length: usize) -> [bool; 4] {
+    assert!(![0, 1, 77].contains(&input[0]));
+    let (log_size, [_, witness]) = seen.contraction();
+    // Unknown are the first row and the mask; what is known of the others is subtracted.
+    let of_mask = seen.equations_of(&mask(log_size, length), [1, witness], log_size);
+    let of_rows = seen.equations([1, witness], log_size, input.len());
+    let embed = |value: i64| crate::field::embed(i32::try_from(value).unwrap());
+    let equations = || of_mask.iter().zip(&of_rows);
+    [0, 1, input[0], 77].map(|guess| {
+        let guessed = equations().map(|((mask, right), (rows, _))| {
+            let given = rows[1..].iter().zip(&input[1..]).map(|(&row, &x)| row * embed(x));
+            (mask.clone(), *right - given.sum::<BaseField>() - rows[0] * embed(guess))
+        });
+        is_solvable(guessed.collect())
+    })
+}
+
 /// Whoever knows every row of a column but one, and how it is masked, is left with as many
-/// solutions as there are values of that row.
+/// solutions as there are values of that row: every guess can be completed with a mask.
 #[test]
 fn a_row_of_a_hiding_proof_may_hold_anything_even_if_all_others_are_known() {
-    let attack = |(seen, input): (Seen, Vec<i64>)| {
-        let (log_size, [_, witness]) = seen.contraction();
-        // Unknown are the first row and the mask; what is known of the others is subtracted.
-        let known = input.len();
-        let mask = mask(log_size, seen.key.parameters().mask());
-        let of_mask = seen.equations_of(&mask, [1, witness], log_size);
-        let of_rows = seen.equations([1, witness], log_size, known);
-        let embed = |value: i64| crate::field::embed(i32::try_from(value).unwrap());
-        let left = of_mask.into_iter().zip(of_rows).map(|((mut mask, right), (rows, _))| {
-            let given = rows[1..].iter().zip(&input[1..]).map(|(&row, &x)| row * embed(x));
-            let right = right - given.sum::<BaseField>();
-            mask.insert(0, rows[0]);
-            (mask, right)
-        });
-        let equations: Vec<Equation> = left.collect();
-        // Every guess of the row can be completed with a mask: without the row, the equations of
-        // the mask alone are independent.
-        [0, 1, input[0], 77].map(|guess| {
-            let guessed = equations
-                .iter()
-                .map(|(left, right)| (left[1..].to_vec(), *right - left[0] * embed(guess)));
-            is_solvable(guessed.collect())
-        })
+    let proven = hidden(Preset::Standard);
+    let length = proven.0.key.parameters().mask();
+    assert_eq!(guesses(&proven, length), [true; 4]);
+}
+
+/// One coefficient less than a column has openings, and the row comes out: masks have to be as long
+/// as they are, or nearly.
+#[test]
+fn a_mask_with_fewer_coefficients_than_openings_leaves_one_value_of_a_row() {
+    let model = models::dense();
+    let prover = hiding(&model, Preset::Standard).commit();
+    let parameters = prover.key().parameters();
+    let length = parameters.queries + 3;
+    // Queries that fall on one row of a short column are one opening of it.
+    let is_spread = |(seen, _): &(Seen, Vec<i64>)| {
+        let log_copies = seen.key.max_log_size() - seen.contraction().0;
+        let lifted = seen.positions.iter().map(|at| ((at >> (log_copies + 1)) << 1) + (at & 1));
+        lifted.collect::<BTreeSet<_>>().len() == parameters.queries
     };
-    assert_eq!(attack(hidden(Preset::Standard)), [true; 4]);
+    let proven = |seed: u8| {
+        let inputs = [models::inputs(&model, 7)];
+        let made = prover.prove_seeded((&inputs, Context::NONE), &[], &[seed; 32]);
+        let (statement, proof) = made.unwrap();
+        let [_, input] = truth(&statement);
+        (Seen::of(prover.key().clone(), &statement, proof), input)
+    };
+    let short = {
+        let _back = Defect::ShortMasks.put_back();
+        (0..100).map(proven).find(is_spread).unwrap()
+    };
+    assert_eq!(guesses(&short, length), [false, false, true, false]);
+    // Whoever is wrong about the length finds nothing: a mask as long as it should be leaves all.
+    let whole = (0..100).map(proven).find(is_spread).unwrap();
+    assert_eq!(guesses(&whole, length), [false; 4]);
+    assert_eq!(guesses(&whole, parameters.mask()), [true; 4]);
 }
 
 /// Whether there is any solution.
@@ -340,4 +371,70 @@ fn a_committed_input_of_a_hiding_proof_is_not_computed() {
     let [_, input] = truth(&Statement::of(vec![Claim::public(inputs.clone(), vec![])]));
     let _back = Defect::BareColumns.put_back();
     assert_eq!(attack(), Some(input));
+}
+
+/// What the command makes of `examples/models/logreg_iris`: `ciro key` and `ciro prove`, with
+/// `--commit-input`, and with `--private` or without. Three numbers of a bundle's statement are
+/// read, as `ciro-sdk/src/verify/bundle` writes them.
+fn commanded(name: &str) -> Seen {
+    let read = |kind: &str| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        std::fs::read(folder.join(format!("{name}.{kind}"))).unwrap()
+    };
+    // The only entry of a key file ends where the file does.
+    let ring = read("ring");
+    let entry = ring.windows(7).position(|bytes| bytes == b"CIROKEY").unwrap();
+    let key = ModelKey::from_bytes(&ring[entry..]).unwrap();
+    let bundle = read("ciro");
+    let mut rest = &bundle[..];
+    let mut take = |count: usize| {
+        let (taken, left) = rest.split_at(count);
+        rest = left;
+        taken
+    };
+    let number =
+        |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+    take(8 + 2 + 1);
+    let preset = number(take(1));
+    take(preset + 32 + 32);
+    assert_eq!(number(take(4)), 1);
+    // Behind a tag for all inputs: each of them, then each output, is shown or committed to.
+    assert_eq!(take(1), [2]);
+    let [inputs, outputs] = [(); 2].map(|()| {
+        let count = number(take(2));
+        let mut tensor = || match take(1)[0] {
+            0 => {
+                let rank = number(take(1));
+                let shape: Vec<usize> = (0..rank).map(|_| number(take(4))).collect();
+                let bytes = take(4 * shape.iter().product::<usize>());
+                let (words, _) = bytes.as_chunks();
+                let data = words.iter().map(|&word| i32::from_le_bytes(word)).collect();
+                StatedTensor::Public(Tensor::new(shape, data).unwrap())
+            }
+            _ => StatedTensor::Committed(take(32).try_into().unwrap()),
+        };
+        (0..count).map(|_| tensor()).collect::<Vec<_>>()
+    });
+    let length = number(take(4));
+    let proof = Proof::from_bytes(take(length), &key).unwrap();
+    let statement = Statement::of(vec![Claim { input: StatedInput::Mixed(inputs), outputs }]);
+    verify(&key, &statement, &proof, &Policy::default()).unwrap();
+    Seen::of(key, &statement, proof)
+}
+
+#[test]
+fn an_input_that_the_command_commits_to_is_computed_unless_the_proof_is_private() {
+    // Behind fewer rows than openings, the chip is idle.
+    const USED: usize = 20;
+    let attack = |seen: &Seen| {
+        let (log_size, [_, witness]) = seen.contraction();
+        [USED, 1 << log_size].map(|rows| solve(seen.equations([1, witness], log_size, rows), rows))
+    };
+    let [found, _] = attack(&commanded("iris_committed_v3"));
+    let found = found.unwrap();
+    // `input_0.json`, in the key's scale.
+    assert!([5222, 3482, 1536, 205].iter().all(|integer| found.contains(integer)), "{found:?}");
+    let seen = commanded("iris_private_v4");
+    assert!(seen.key.secrecy().hides());
+    assert_eq!(attack(&seen), [None, None]);
 }

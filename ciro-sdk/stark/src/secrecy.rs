@@ -6,7 +6,7 @@ use crate::proof_shape::TREES;
 
 /// What proofs for a key show of inputs and execution beside the statement. It is a property of the
 /// key: its proofs are of one kind, and verifiers ask nothing else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Secrecy {
     /// Opened values are equations on the trace; see `docs/privacy.md`.
     #[default]

@@ -198,7 +198,7 @@ fn bundles_have_the_version_that_they_need() {
     let bytes = |prover: &Prover| prover.prove(&[sample(&[1.0, 1.0])]).unwrap().bundle.to_bytes();
     let (open, committing) = (bytes(&open), bytes(&committing));
     assert_eq!((open[8], committing[8]), (2, 3));
-    for (bytes, version) in [(&open, 3), (&committing, 2), (&committing, 4), (&open, 1)] {
+    for (bytes, version) in [(&open, 3), (&committing, 2), (&open, 4), (&open, 1)] {
         let mut other = bytes.clone();
         other[8] = version;
         ProofBundle::from_bytes(&other).unwrap_err();
@@ -207,8 +207,8 @@ fn bundles_have_the_version_that_they_need() {
         ProofBundle::from_bytes(&committing[..end]).unwrap_err();
     }
     let mut newer = committing;
-    newer[8] = 4;
+    newer[8] = 5;
     let refused = ProofBundle::from_bytes(&newer).unwrap_err();
-    assert_eq!(refused, BundleError::Version { expected: 3, found: 4 });
+    assert_eq!(refused, BundleError::Version { expected: 4, found: 5 });
     assert!(refused.to_string().ends_with("use a newer program"));
 }

@@ -9,6 +9,7 @@
 #[cfg(feature = "cairo")]
 mod cairo_route;
 mod commitments;
+mod hiding;
 mod hostile_bundles;
 mod memory;
 mod mutations;

@@ -4,7 +4,7 @@ use ciro_sdk::integer::ops::{ArgMax, Linear};
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
     Advice, Check, Key, KeyRing, KeyRingError, LoadKeyError, MakeKeysError, Model, Policy, Preset,
-    ProofKind, ProveSettings, Prover, Route, Tensor, VerifyError, advice,
+    ProofKind, ProveSettings, Prover, Route, Secrecy, Tensor, VerifyError, advice,
 };
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn model(weight: i32) -> Model {
 }
 
 fn kind(preset: Preset, batch: u32) -> ProofKind {
-    ProofKind { route: Route::Tensor, preset, batch }
+    ProofKind { route: Route::Tensor, preset, batch, secrecy: Secrecy::Plain }
 }
 
 fn ring() -> KeyRing {
@@ -128,7 +128,7 @@ fn entries_are_what_they_say() {
     assert_eq!(mislabelled, KeyRingError::Mislabelled { entry: 0, announced, held });
     let mode = |value| changed(1 + 1 + 8 + 4, value);
     assert_eq!(mode(1), KeyRingError::OtherMode(0));
-    assert_eq!(mode(2), KeyRingError::Mode { entry: 0, mode: 2 });
+    assert_eq!(mode(4), KeyRingError::Mode { entry: 0, mode: 4 });
     let preset = changed(2, b'S');
     assert_eq!(preset, KeyRingError::Preset { entry: 0, name: "Standard".to_owned() });
     let other_route = changed(0, 1);
@@ -152,7 +152,7 @@ fn other_files_are_told_apart() {
 #[cfg(feature = "cairo")]
 #[test]
 fn one_file_holds_keys_of_every_route() {
-    let cairo = ProofKind { route: Route::Cairo, preset: Preset::Standard, batch: 1 };
+    let cairo = ProofKind { route: Route::Cairo, ..kind(Preset::Standard, 1) };
     let ring = model(2).key_ring([cairo, kind(Preset::Standard, 1)], None).unwrap();
     assert_eq!(KeyRing::from_bytes(&ring.to_bytes()), Ok(ring.clone()));
     assert_eq!(ring.get(cairo).map(Key::route), Some(Route::Cairo));

@@ -5,22 +5,25 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use ciro_sdk::{Model, Prover, peak_memory, verify_with};
+use ciro_sdk::{Model, Prover, Secrecy, peak_memory, verify_with};
 
 use super::{Args, Measured, read_inputs};
 use crate::context::{Context, Status};
 
-/// Runs this program again on one compiled model.
+/// Runs this program again on one compiled model, for proofs that hide or for plain ones.
 pub(super) fn spawn(
     compiled: &Path,
     input: &Path,
-    args: &Args,
+    (args, secrecy): (&Args, Secrecy),
     context: &Context,
 ) -> Result<Measured> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(program);
     command.args(["bench", "--json", "--quiet", "--in-process"]).arg(input).arg(compiled);
     command.args(["--route", args.route.route.name(), "--preset", args.route.preset.name()]);
+    if secrecy.hides() {
+        command.arg("--private");
+    }
     command.args(["--runs", &args.runs.to_string()]);
     command.args(["--threads", &rayon::current_num_threads().to_string()]);
     if let Some(limit) = context.max_memory {
@@ -61,6 +64,7 @@ pub(super) fn run(args: &Args, input: &Path, context: &Context) -> Result<Status
     let measured = Measured {
         route: key.route().name().to_owned(),
         preset: key.preset().name().to_owned(),
+        hides: key.secrecy().hides(),
         security_bits: key.security().whole_conjectured_bits(),
         runs: args.runs,
         cells: prover.cells(),

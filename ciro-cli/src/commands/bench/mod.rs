@@ -3,13 +3,14 @@
 mod accuracy;
 mod child;
 mod network;
+mod ratios;
 mod table;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ciro_sdk::CostEstimate;
 use ciro_sdk::inputs::Inputs;
+use ciro_sdk::{CostEstimate, Secrecy};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{CompileArgs, ModelArgs, RouteArgs};
@@ -18,6 +19,7 @@ use crate::context::{Context, Status};
 use crate::machine::{self, Machine};
 use crate::model::{self, Purpose};
 pub(crate) use accuracy::Accuracy;
+use ratios::Ratios;
 
 /// Arguments of `ciro bench`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +27,8 @@ pub(crate) use accuracy::Accuracy;
     args_conflicts_with_subcommands = true,
     after_help = "\
 Every model is proven in a process of its own, with inputs.npz (or input_0.json) beside it; where expected.npz lies there too,\n\
-outputs are compared with it. Times are the best of all runs: proving includes the run of the model, the key is made before."
+outputs are compared with it. Times are the best of all runs: proving includes the run of the model, the key is made before.\n\
+With --private, plain proofs are measured too, in one more process for each model, and compared."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -71,6 +74,12 @@ struct Row {
     macs: u64,
     #[serde(flatten)]
     measured: Measured,
+    /// The same for plain proofs, beside those that hide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plain: Option<Measured>,
+    /// What hiding takes, as multiples of `plain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratios: Option<Ratios>,
     accuracy: Option<Accuracy>,
     predicted: Option<Prediction>,
 }
@@ -87,6 +96,9 @@ struct Failed {
 struct Measured {
     route: String,
     preset: String,
+    /// Whether the proofs hide what they do not state of inputs and execution.
+    #[serde(default)]
+    hides: bool,
     security_bits: u32,
     runs: u32,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -152,7 +164,10 @@ fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) 
     let predicted = CostEstimate::of(&model, &settings)?;
     let compiled = scratch.join(name).with_extension("ciro-model");
     model.save(&compiled)?;
-    let measured = child::spawn(&compiled, &input, args, context)?;
+    let measure = |secrecy| child::spawn(&compiled, &input, (args, secrecy), context);
+    let plain = args.route.private.then(|| measure(Secrecy::Plain)).transpose()?;
+    let measured = measure(settings.secrecy)?;
+    let ratios = plain.as_ref().map(|plain| Ratios::new(&measured, plain));
     let expected = path.with_file_name("expected.npz");
     let accuracy = match expected.is_file() {
         true => Some(Accuracy::measure(&model, &input, &expected)?),
@@ -163,6 +178,8 @@ fn row(name: &str, path: &Path, args: &Args, context: &Context, scratch: &Path) 
         params: model.integer().parameters(),
         macs: model.integer().macs(),
         measured,
+        plain,
+        ratios,
         accuracy,
         predicted: Some(Prediction {
             prove_ms: predicted.prove_ms,

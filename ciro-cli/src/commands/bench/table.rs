@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ciro_sdk::printable_message;
 
-use super::{Measured, Report, Row};
+use super::{Measured, Ratios, Report, Row};
 use crate::format;
 use crate::ui::{BAD, BOLD, DIM};
 
@@ -27,7 +27,7 @@ pub(super) fn describe(report: &Report) -> String {
         "bits",
     );
     for row in &report.rows {
-        let Row { model, params, macs, measured, accuracy, predicted } = row;
+        let Row { model, params, macs, measured, plain, ratios, accuracy, predicted } = row;
         let top1 = accuracy.and_then(|accuracy| accuracy.top1);
         let error = accuracy.map(|accuracy| format!("{:.3}%", 100.0 * accuracy.relative_error));
         let _ = writeln!(
@@ -45,19 +45,21 @@ pub(super) fn describe(report: &Report) -> String {
             measured.security_bits,
         );
         if let Some(predicted) = predicted {
-            let _ = writeln!(
-                text,
-                "{DIM}{:width$}  {:>9}  {:>11}  {:>11}  {:>9}  {:>8}  {:>8}  {:>8}{DIM:#}",
-                "  predicted",
-                "",
-                "",
-                "",
-                format::duration(predicted.prove_ms),
-                "",
-                format::bytes(predicted.proof_bytes),
-                format!("{} MB", predicted.memory_mb),
-            );
+            let (prove, memory) = (predicted.prove_ms, format!("{} MB", predicted.memory_mb));
+            let (prove, bytes) = (format::duration(prove), format::bytes(predicted.proof_bytes));
+            let figures = [String::new(), prove, String::new(), bytes, memory];
+            beside(&mut text, width, "  predicted", &figures);
         }
+        if let Some(plain) = plain {
+            beside(&mut text, width, "  plain", &figures(plain));
+        }
+        if let Some(ratios) = ratios {
+            beside(&mut text, width, "  ratio", &multiples(ratios));
+        }
+    }
+    let ratios = report.rows.iter().filter_map(|row| row.ratios.as_ref());
+    if let Some(mean) = Ratios::mean(ratios) {
+        beside(&mut text, width, "mean", &multiples(&mean));
     }
     for failed in &report.failed {
         let error = printable_message(&failed.error);
@@ -70,6 +72,34 @@ pub(super) fn describe(report: &Report) -> String {
         report.machine, report.version, report.command,
     );
     text
+}
+
+/// A line below a model's: work, times of prover and verifier, size, memory.
+fn beside(text: &mut String, width: usize, label: &str, figures: &[String; 5]) {
+    let [work, prove, verify, proof, memory] = figures;
+    let _ = writeln!(
+        text,
+        "{DIM}{label:width$}  {:>9}  {:>11}  {work:>11}  {prove:>9}  {verify:>8}  {proof:>8}  {memory:>8}{DIM:#}",
+        "", "",
+    );
+}
+
+fn figures(measured: &Measured) -> [String; 5] {
+    let memory = measured.peak_memory_mb.map(|mb| format!("{mb} MB"));
+    [
+        work(measured),
+        format::duration(measured.prove_ms),
+        format::duration(measured.verify_ms),
+        format::bytes(measured.proof_bytes as u64),
+        memory.unwrap_or_default(),
+    ]
+}
+
+fn multiples(ratios: &Ratios) -> [String; 5] {
+    let Ratios { prove, verify, proof_bytes, memory } = *ratios;
+    let [prove, verify, bytes] = [prove, verify, proof_bytes].map(|ratio| format!("{ratio:.2}x"));
+    let memory = memory.map(|ratio| format!("{ratio:.2}x"));
+    [String::new(), prove, verify, bytes, memory.unwrap_or_default()]
 }
 
 /// Cells of the tensor route, steps of the Cairo route.

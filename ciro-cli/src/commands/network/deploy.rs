@@ -45,7 +45,7 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let kinds = ciro_sdk::proof_kinds(&args.kinds.route, &args.kinds.preset, &args.kinds.batch)?;
+    let kinds = args.kinds.kinds()?;
     let (model, _) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
     let ring = {
         let _stage = context.ui.stage("committing to the model");

@@ -39,8 +39,8 @@ pub struct Claim {
 pub enum StatedTensor {
     /// As it is.
     Public(Tensor<i32>),
-    /// As a commitment: the tensor is fixed, but not shown. The proof around it hides nothing by
-    /// design.
+    /// As a commitment: the tensor is fixed, but not shown. Only a proof that hides, for a key that
+    /// says so, keeps it hidden.
     Committed([u8; 32]),
 }
 

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! "CIROPROF"   8 bytes
-//! version      u16: 2, or 3 if single inputs or outputs are committed
+//! version      u16: 2, or 3 if single inputs or outputs are committed, or 4 if the proof hides,
+//!              whatever is committed
 //! route        u8: 0 tensor, 1 cairo
 //! preset       u8 length, name of the security preset in ASCII
 //! model key    32 bytes: digest of the key
 //! context      32 bytes, big-endian, below the Stark prime; zero binds to nothing
 //! claims       u32 count, then for each: input, outputs
-//!   input      u8: 0 public, then tensors; 1 committed as a whole, then 32 bytes; in version 3
-//!              also 2 tensor by tensor, then tensors as the outputs of version 3
+//!   input      u8: 0 public, then tensors; 1 committed as a whole, then 32 bytes; from version 3
+//!              on also 2 tensor by tensor, then tensors as the outputs of version 3
 //!   outputs    tensors: u16 count, then for each: u8 rank, u32 extents, i32 elements in row-major
-//!              order; in version 3 before each a u8: 0 public; 1 committed, then 32 bytes instead
+//!              order; from version 3 on before each a u8: 0 public; 1 committed, then 32 bytes
+//!              instead
 //! proof        u32 length, bytes
 //! ```
 //!
@@ -30,7 +32,7 @@ use ciro_model::Interface;
 use ciro_model::integer::{Claim, Context, StatedInput, StatedTensor, Statement};
 #[cfg(feature = "prove")]
 use ciro_model::integer::{Visibilities, Visibility};
-use ciro_stark::Preset;
+use ciro_stark::{Preset, Secrecy};
 
 pub use codec::BundleError;
 use codec::{Reader, Writer};
@@ -46,6 +48,8 @@ const MAGIC: &[u8; 8] = b"CIROPROF";
 const PUBLIC: u16 = 2;
 /// The version of bundles that commit to single inputs or outputs.
 const COMMITTING: u16 = 3;
+/// The version of bundles whose proofs hide.
+const HIDING: u16 = 4;
 
 /// The longest bundle that is read, in bytes: 64 MiB.
 pub const MAX_BUNDLE_BYTES: u64 = 1 << 26;
@@ -110,13 +114,19 @@ impl ProofBundle {
     pub fn new(key: &Key, statement: &Statement, proof: Vec<u8>) -> Self {
         let (route, preset, model_key) = (key.route(), key.preset(), key.digest());
         let context = statement.context;
-        let (claims, statement, version) = encode(statement);
+        let (claims, statement, version) = encode(statement, key.secrecy());
         Self { route, preset, model_key, context, proof, claims, statement, version }
     }
 
     /// The kind of proof that the bundle says it is.
     pub fn kind(&self) -> ProofKind {
-        ProofKind { route: self.route, preset: self.preset, batch: self.claims }
+        let (route, preset, batch) = (self.route, self.preset, self.claims);
+        ProofKind { route, preset, batch, secrecy: self.secrecy() }
+    }
+
+    /// Whether the bundle says that its proof hides inputs and execution.
+    pub fn secrecy(&self) -> Secrecy {
+        if self.version == HIDING { Secrecy::Hiding } else { Secrecy::Plain }
     }
 
     /// Whether the bundle says that it is bound to this context: to this job, caller or contract.
@@ -153,8 +163,8 @@ impl ProofBundle {
         for _ in 0..count {
             let input = read_stated(&mut r, &form, self.version)?;
             let outputs = match self.version {
-                COMMITTING => r.stated(&form.outputs)?,
-                _ => r.tensors(&form.outputs)?.into_iter().map(StatedTensor::Public).collect(),
+                PUBLIC => r.tensors(&form.outputs)?.into_iter().map(StatedTensor::Public).collect(),
+                _ => r.stated(&form.outputs)?,
             };
             claims.push(Claim { input, outputs });
         }
@@ -166,7 +176,7 @@ impl ProofBundle {
     #[must_use]
     pub fn with_statement(self, statement: &Statement) -> Self {
         let context = statement.context;
-        let (claims, statement, version) = encode(statement);
+        let (claims, statement, version) = encode(statement, self.secrecy());
         Self { claims, context, statement, version, ..self }
     }
 
@@ -178,14 +188,15 @@ impl ProofBundle {
         let mut r = Reader::part(&self.statement, self.claims_at());
         let form = ClaimForm::of(interface);
         let mut visibilities = Visibilities::public(interface);
-        if self.version != COMMITTING {
+        if self.version == PUBLIC {
             return Some(visibilities);
         }
         let visibility = |tensor: &StatedTensor| match tensor {
             StatedTensor::Public(_) => Visibility::Public,
             StatedTensor::Committed(_) => Visibility::Committed,
         };
-        if let StatedInput::Mixed(tensors) = read_stated(&mut r, &form, self.version).ok()? {
+        let input = read_stated(&mut r, &form, self.version).ok()?;
+        if let StatedInput::Mixed(tensors) = input {
             let mut rest = &tensors[..];
             for (port, shown) in interface.inputs.iter().zip(&mut visibilities.inputs) {
                 let (views, others) = rest.split_at_checked(port.views.len())?;
@@ -209,12 +220,12 @@ impl ProofBundle {
             match (r.u8()?, self.version) {
                 (0, _) => r.pass_tensors(&form.inputs)?,
                 (1, _) => drop(r.array::<32>()?),
-                (2, COMMITTING) => r.pass_stated(&form.inputs)?,
+                (2, COMMITTING | HIDING) => r.pass_stated(&form.inputs)?,
                 (tag, _) => return Err(BundleError::Input(tag)),
             }
             match self.version {
-                COMMITTING => r.pass_stated(&form.outputs),
-                _ => r.pass_tensors(&form.outputs),
+                PUBLIC => r.pass_tensors(&form.outputs),
+                _ => r.pass_stated(&form.outputs),
             }
         };
         (0..self.claims).all(|_| pass(&mut r).is_ok()) && r.finish().is_ok()
@@ -232,6 +243,10 @@ impl ProofBundle {
         let (expected, found) = (key.digest(), self.model_key);
         if expected != found {
             return Err(VerifyError::OtherKey { expected, found });
+        }
+        let (expected, found) = (key.secrecy(), self.secrecy());
+        if expected != found {
+            return Err(VerifyError::Secrecy { expected, found });
         }
         let (expected, found) = (key.batch(), self.claims);
         if expected == found { Ok(()) } else { Err(VerifyError::Batch { expected, found }) }
@@ -271,8 +286,8 @@ impl ProofBundle {
             return Err(BundleError::Magic);
         }
         let version = r.u16()?;
-        if ![PUBLIC, COMMITTING].contains(&version) {
-            return Err(BundleError::Version { expected: COMMITTING, found: version });
+        if !(PUBLIC..=HIDING).contains(&version) {
+            return Err(BundleError::Version { expected: HIDING, found: version });
         }
         let code = r.u8()?;
         let route = Route::of_code(code).ok_or(BundleError::Route(code))?;
@@ -287,7 +302,7 @@ impl ProofBundle {
             match (r.u8()?, version) {
                 (0, _) => r.skip_tensors()?,
                 (1, _) => drop(r.array::<32>()?),
-                (2, COMMITTING) => match r.skip_stated()? {
+                (2, COMMITTING | HIDING) => match r.skip_stated()? {
                     // Inputs of which none is committed are public.
                     0 => return Err(BundleError::Input(2)),
                     found => commitments += found,
@@ -295,8 +310,8 @@ impl ProofBundle {
                 (tag, _) => return Err(BundleError::Input(tag)),
             }
             match version {
-                COMMITTING => commitments += r.skip_stated()?,
-                _ => r.skip_tensors()?,
+                PUBLIC => r.skip_tensors()?,
+                _ => commitments += r.skip_stated()?,
             }
         }
         if version == COMMITTING && commitments == 0 {
@@ -363,7 +378,7 @@ fn read_stated(
     form: &ClaimForm,
     version: u16,
 ) -> Result<StatedInput, BundleError> {
-    if version == COMMITTING && r.peek() == Some(2) {
+    if version != PUBLIC && r.peek() == Some(2) {
         r.u8()?;
         return Ok(StatedInput::Mixed(r.stated(&form.inputs)?));
     }
@@ -381,18 +396,22 @@ pub(super) fn read_input(r: &mut Reader<'_>, form: &ClaimForm) -> Result<StatedI
 }
 
 /// The number of claims, the claims as a bundle holds them, and the bundle's version.
-fn encode(statement: &Statement) -> (u32, Vec<u8>, u16) {
+fn encode(statement: &Statement, secrecy: Secrecy) -> (u32, Vec<u8>, u16) {
     let committing = |claim: &Claim| {
         matches!(claim.input, StatedInput::Mixed(_))
             || claim.outputs.iter().any(|output| output.public().is_none())
     };
-    let version = if statement.claims.iter().any(committing) { COMMITTING } else { PUBLIC };
+    let version = match secrecy {
+        Secrecy::Hiding => HIDING,
+        Secrecy::Plain if statement.claims.iter().any(committing) => COMMITTING,
+        Secrecy::Plain => PUBLIC,
+    };
     let mut w = Writer::default();
     for claim in &statement.claims {
         write_input(&mut w, &claim.input);
         match version {
-            COMMITTING => w.stated(&claim.outputs),
-            _ => write_outputs(&mut w, &claim.outputs),
+            PUBLIC => write_outputs(&mut w, &claim.outputs),
+            _ => w.stated(&claim.outputs),
         }
     }
     let claims = u32::try_from(statement.claims.len()).expect("a batch is a 32-bit number");

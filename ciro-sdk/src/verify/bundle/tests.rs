@@ -20,7 +20,7 @@ fn form() -> ClaimForm {
 }
 
 fn sample() -> ProofBundle {
-    let (claims, statement, version) = encode(&statement());
+    let (claims, statement, version) = encode(&statement(), Secrecy::Plain);
     ProofBundle {
         route: Route::Tensor,
         preset: Preset::Standard,
@@ -82,9 +82,9 @@ fn other_files_and_versions_are_told_apart() {
     assert_eq!(ProofBundle::from_bytes(b"PK\x03\x04"), Err(BundleError::Magic));
     assert_eq!(decode(0, b'X'), BundleError::Magic);
     let old = decode(8, 1);
-    assert_eq!(old, BundleError::Version { expected: 3, found: 1 });
+    assert_eq!(old, BundleError::Version { expected: 4, found: 1 });
     assert!(old.to_string().ends_with("have the inference proven again"), "{old}");
-    let new = decode(8, 4);
+    let new = decode(8, 5);
     assert!(new.to_string().ends_with("use a newer program"), "{new}");
     assert!(matches!(decode(52, 0xff), BundleError::Context(_)));
     assert_eq!(decode(10, 9), BundleError::Route(9));

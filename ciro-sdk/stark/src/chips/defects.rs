@@ -37,9 +37,11 @@ pub(crate) enum Defect {
     OpenPublicValues,
     /// Columns are not masked, though the key says that proofs hide.
     BareColumns,
-    /// Nor are the pieces of the composition polynomial.
+    /// Columns are masked with as many coefficients as they have openings, less one.
+    ShortMasks,
+    /// The pieces of the composition polynomial are not masked.
     BarePieces,
-    /// Nor is what FRI is about.
+    /// What FRI is about is not masked.
     BareBatch,
     /// Leaves have no salts.
     BareLeaves,

@@ -7,9 +7,13 @@
 use num_traits::Zero as _;
 use stwo::core::channel::Channel as _;
 use stwo::core::circle::CirclePoint;
+use stwo::core::fields::m31::{BaseField, P};
 use stwo::core::fields::qm31::SecureField;
+use stwo::core::fri::FriProofAux;
 use stwo::core::pcs::TreeVec;
+use stwo::core::pcs::quotients::{CommitmentSchemeProof, ExtendedCommitmentSchemeProof};
 use stwo::core::proof::StarkProof;
+use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher as Hasher;
 use stwo::prover::backend::simd::SimdBackend;
 use stwo::prover::poly::circle::SecureCirclePoly;
 use stwo::prover::{CommitmentSchemeProver, ComponentProver, ComponentProvers, Trace};
@@ -46,15 +50,31 @@ pub(super) struct Concluded {
     pub(super) proof: Proof,
     /// Whether the constraints hold: whether a verifier's check at the out-of-domain point passes.
     pub(super) holds: bool,
-    /// Whether the masks of FRI mask all of it, where there are any: their four coordinates do if
-    /// the powers of the batching challenge are a basis of the field.
+    /// Whether a simulator makes such a proof too, where there are masks: those of FRI mask all of
+    /// it, as their four coordinates do if the powers of the batching challenge are a basis of the
+    /// field, and [no 0](shows_zero) is shown.
     pub(super) is_masked: bool,
 }
 
-impl Committed<'_> {
+/// Trees 0 to 3 are committed.
+pub(super) struct Composed<'a> {
+    pub(super) channel: Transcript,
+    pub(super) scheme: Scheme<'a>,
+    challenges: Challenges,
+    public: SecureField,
+    composition: SecureField,
+    hides: bool,
+}
+
+impl<'a> Committed<'a> {
     /// Proves the constraints of the chips.
     pub(super) fn conclude(self, chips: &[AnyChip], shape: &ProofShape) -> Concluded {
         let _span = info_span!("stark").entered();
+        self.compose(chips, shape).open(shape)
+    }
+
+    /// Commits the composition polynomial, and the masks of FRI where there are any.
+    pub(super) fn compose(self, chips: &[AnyChip], shape: &ProofShape) -> Composed<'a> {
         let components = self.components(chips, shape.parameters.secrecy.excess());
         let Self { mut channel, mut scheme, challenges, public, balance, masks } = self;
         let composition = channel.draw_secure_felt();
@@ -69,21 +89,7 @@ impl Committed<'_> {
             builder.extend_polys(right.into_coordinate_polys());
         }
         builder.commit(&mut channel);
-
-        let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
-        let before = masks.is_some().then(|| channel.clone());
-        let stark = scheme.prove_values(shape.points(point), &mut channel).proof;
-        let opened = &stark.sampled_values;
-        let randomness = Randomness { challenges: &challenges, public, composition };
-        let holds =
-            shape.composition(point, opened) == shape.constraints(point, opened, &randomness);
-        let nonces = channel.into_nonces();
-        let is_masked = before.is_none_or(|transcript| {
-            let mut transcript = transcript.replaying(&nonces);
-            transcript.mix_felts(&opened.clone().flatten_cols());
-            !transcript.draw_secure_felt().1.is_zero()
-        });
-        Concluded { proof: Proof { nonces, stark: StarkProof(stark) }, holds, is_masked }
+        Composed { channel, scheme, challenges, public, composition, hides: masks.is_some() }
     }
 
     /// Builds one component for each chip, in the order of the key.
@@ -99,6 +105,29 @@ impl Committed<'_> {
             Masked { component, excess }
         };
         chips.iter().enumerate().map(component).collect()
+    }
+}
+
+impl Composed<'_> {
+    /// Opens all columns out of domain, and shows that they are polynomials.
+    fn open(self, shape: &ProofShape) -> Concluded {
+        let Self { mut channel, scheme, challenges, public, composition, hides } = self;
+        let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
+        let before = hides.then(|| channel.clone());
+        let ExtendedCommitmentSchemeProof { proof: stark, aux } =
+            scheme.prove_values(shape.points(point), &mut channel);
+        let opened = &stark.sampled_values;
+        let randomness = Randomness { challenges: &challenges, public, composition };
+        let holds =
+            shape.composition(point, opened) == shape.constraints(point, opened, &randomness);
+        let nonces = channel.into_nonces();
+        let is_masked = before.is_none_or(|transcript| {
+            let mut transcript = transcript.replaying(&nonces);
+            transcript.mix_felts(&opened.clone().flatten_cols());
+            let is_basis = !transcript.draw_secure_felt().1.is_zero();
+            is_basis && (is_bare() || !shows_zero(&stark, &aux.fri))
+        });
+        Concluded { proof: Proof { nonces, stark: StarkProof(stark) }, holds, is_masked }
     }
 }
 
@@ -124,4 +153,92 @@ fn compose(
         n_preprocessed_columns: scheme.trees[0].polynomials.len(),
     };
     provers.compute_composition_polynomial(composition, &trace, scheme.twiddles, log_blowup)
+}
+
+/// Whether a masked element is 0 that a verifier reads or computes: opened values of all trees but
+/// the model's, values of FRI in the leaves that queries open, the last layer.
+///
+/// stwo's transforms may leave a 0 as the modulus, which no verifier reads and which has another
+/// hash. Whether they did depends on how the 0 came about, on the witness too. So whoever hides
+/// makes no proof that shows any 0, however it is written: that is a matter of what is shown alone.
+pub(super) fn shows_zero(stark: &CommitmentSchemeProof<Hasher>, fri: &FriProofAux<Hasher>) -> bool {
+    let base = |value: &BaseField| value.0.is_multiple_of(P);
+    let extension = |value: &SecureField| value.to_m31_array().iter().any(base);
+    let layers = std::iter::once(&fri.first_layer).chain(&fri.inner_layers);
+    let mut values = layers.flat_map(|layer| &layer.all_values).flat_map(|values| values.values());
+    stark.sampled_values.iter().skip(1).flatten().flatten().any(extension)
+        || stark.queried_values.iter().skip(1).flatten().flatten().any(base)
+        || values.any(extension)
+        || stark.fri_proof.last_layer_poly.iter().any(extension)
+}
+
+/// Whether a test has left masks out, to look at what is shown then: zeros, among other things.
+#[cfg(test)]
+fn is_bare() -> bool {
+    use crate::chips::defects::{Defect, is_back};
+    let masks = [Defect::BareColumns, Defect::BarePieces, Defect::BareBatch, Defect::BareLeaves];
+    masks.into_iter().any(is_back)
+}
+
+#[cfg(not(test))]
+const fn is_bare() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use stwo::core::poly::line::LinePoly;
+
+    use super::*;
+    use crate::preset::Preset;
+    use crate::prover::batch::composed;
+    use crate::prover::tests::{hiding, models};
+
+    /// What a prover opens, before anybody looks at it.
+    fn opened(seed: u8) -> ExtendedCommitmentSchemeProof<Hasher> {
+        let prover = hiding(&models::mlp(), Preset::FastTest).commit();
+        let shape = ProofShape::of(prover.key());
+        let Composed { mut channel, scheme, .. } = composed(&prover, [seed; 32]);
+        let point = CirclePoint::<SecureField>::get_random_point(&mut channel);
+        scheme.prove_values(shape.points(point), &mut channel)
+    }
+
+    /// A change that makes some element 0.
+    type Change = fn(&mut ExtendedCommitmentSchemeProof<Hasher>, BaseField);
+
+    #[test]
+    fn a_zero_is_seen_wherever_it_is_shown_and_however_it_is_written() {
+        let ExtendedCommitmentSchemeProof { proof, aux } = opened(1);
+        assert!(!shows_zero(&proof, &aux.fri));
+        let changes: [(bool, Change); 10] = [
+            (true, |it, zero| it.proof.sampled_values[1][0][0].0.0 = zero),
+            (true, |it, zero| it.proof.sampled_values[2][1][0].0.1 = zero),
+            (true, |it, zero| it.proof.sampled_values[3][2][0].1.0 = zero),
+            (true, |it, zero| it.proof.queried_values[1][0][0] = zero),
+            (true, |it, zero| {
+                *it.proof.queried_values[3].last_mut().unwrap().last_mut().unwrap() = zero
+            }),
+            (true, |it, zero| {
+                it.aux.fri.first_layer.all_values[0].values_mut().next().unwrap().1.1 = zero;
+            }),
+            (true, |it, zero| {
+                it.aux.fri.inner_layers[0].all_values[0].values_mut().next().unwrap().0.0 = zero;
+            }),
+            (true, |it, zero| {
+                let last: Vec<_> = it.proof.fri_proof.last_layer_poly.iter().copied().collect();
+                let with_zero = [&[SecureField::from(zero)], &last[1..]].concat();
+                it.proof.fri_proof.last_layer_poly = LinePoly::new(with_zero);
+            }),
+            // The model is public.
+            (false, |it, zero| it.proof.sampled_values[0][0][0].0.0 = zero),
+            (false, |it, zero| it.proof.queried_values[0][0][0] = zero),
+        ];
+        for zero in [BaseField::zero(), BaseField::from_u32_unchecked(P)] {
+            for (at, (expected, change)) in changes.iter().enumerate() {
+                let mut other = opened(1);
+                change(&mut other, zero);
+                assert_eq!(shows_zero(&other.proof, &other.aux.fri), *expected, "{at}, {zero}");
+            }
+        }
+    }
 }

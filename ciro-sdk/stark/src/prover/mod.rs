@@ -19,6 +19,8 @@ pub use estimate::Estimate;
 pub use prove::{Plan, StarkProveError, TensorProver};
 
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod cheats;
 #[cfg(test)]
 mod commitments;

@@ -368,9 +368,8 @@ impl TensorProver {
         witness: &[Vec<Column>],
         entropy: Option<&Entropy>,
     ) -> Result<Proof, StarkProveError> {
-        // A batching challenge that does not do has a chance of 2^-62. stwo's transforms may leave
-        // 0 as the modulus, which no verifier reads. That depends on how the 0 came about, not on
-        // its value alone: the simulation does not cover this choice (`docs/privacy.md`).
+        // A batching challenge that does not do has a chance of 2^-62, a 0 among what is shown one
+        // of 2^-31 for each element. What is not read then has one in the model's tree, as all see.
         const ATTEMPTS: u32 = 8;
         for attempt in 0..ATTEMPTS {
             let masks = self.masks(entropy, attempt);
@@ -395,14 +394,14 @@ impl TensorProver {
     }
 
     /// The masks of an attempt at a proof, if its key says that it hides.
-    fn masks(&self, entropy: Option<&Entropy>, attempt: u32) -> Option<Masks> {
+    pub(super) fn masks(&self, entropy: Option<&Entropy>, attempt: u32) -> Option<Masks> {
         let length = self.shape.parameters.mask();
         let masks = || entropy.expect("what hides has a seed").masks(attempt, length);
         self.key.secrecy.hides().then(masks)
     }
 
     /// Commits the model's tree, the witness, and what follows from the challenges.
-    fn commit(
+    pub(super) fn commit(
         &self,
         statement: &Statement,
         witness: &[Vec<Column>],

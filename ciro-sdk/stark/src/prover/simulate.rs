@@ -36,6 +36,7 @@ use stwo::prover::secure_column::SecureColumnByCoords;
 use stwo::prover::vcs_lifted::prover::MerkleProverLifted;
 
 use super::TensorProver;
+use super::conclude::shows_zero;
 use super::masks::Coefficients;
 use super::tests::{hiding, models};
 use crate::air::Challenges;
@@ -311,8 +312,13 @@ fn step_back(log_degree: u32, log_blowup: u32, place: usize) -> usize {
     bit_reverse_index(places[&before.reduce().0], log_domain)
 }
 
-/// Makes a proof of a statement, true or not, with the challenges that it holds for.
+/// Makes a proof of a statement, true or not, with the challenges that it holds for; as a prover
+/// does, it draws again where a proof shows a 0.
 fn simulate(prover: &TensorProver, statement: &Statement, seed: u8) -> (Proof, Program) {
+    (seed..).find_map(|seed| attempt(prover, statement, seed)).unwrap()
+}
+
+fn attempt(prover: &TensorProver, statement: &Statement, seed: u8) -> Option<(Proof, Program)> {
     let key = prover.key();
     let shape = ProofShape::of(key);
     let mut random = Random(ChaCha20Rng::from_seed([seed; 32]));
@@ -320,7 +326,7 @@ fn simulate(prover: &TensorProver, statement: &Statement, seed: u8) -> (Proof, P
     let words: Vec<u32> = (0..shape.parameters.queries).map(|_| random.0.next_u32()).collect();
     let program = Program::new(challenges, words.clone());
     let proof = program.clone().within(|| run((prover, &shape), statement, random, &words));
-    (proof, program)
+    proof.map(|proof| (proof, program))
 }
 
 fn run(
@@ -328,7 +334,7 @@ fn run(
     statement: &Statement,
     mut random: Random,
     words: &[u32],
-) -> Proof {
+) -> Option<Proof> {
     let parameters = shape.parameters;
     let log_domain = shape.log_degree + parameters.log_blowup;
     let mut positions: Vec<usize> =
@@ -397,13 +403,13 @@ impl Simulator<'_> {
         SecureEvaluation::new(domain, SecureColumnByCoords { columns })
     }
 
-    /// The rest is what a prover does.
+    /// The rest is what a prover does; no proof if it would show a 0.
     fn conclude(
         self,
         statement: &Statement,
         word: &SecureEvaluation<SimdBackend, BitReversedOrder>,
         (queried_values, decommitments, roots): Decommitments,
-    ) -> Proof {
+    ) -> Option<Proof> {
         let parameters = self.shape.parameters;
         let config = parameters.pcs_config(self.shape.log_degree);
         let mut channel = Transcript::searching();
@@ -431,16 +437,18 @@ impl Simulator<'_> {
         channel.mix_u64(proof_of_work);
         let fri = fri.decommit(&mut channel);
         assert_eq!(fri.query_positions, self.positions);
-        let stark = StarkProof(CommitmentSchemeProof {
+        let fri = fri.fri_proof;
+        let stark = CommitmentSchemeProof {
             config,
             commitments: TreeVec(roots),
             sampled_values: self.opened,
             decommitments: TreeVec(decommitments),
             queried_values,
             proof_of_work,
-            fri_proof: fri.fri_proof.proof,
-        });
-        Proof { nonces: channel.into_nonces(), stark }
+            fri_proof: fri.proof,
+        };
+        let nonces = channel.into_nonces();
+        (!shows_zero(&stark, &fri.aux)).then_some(Proof { nonces, stark: StarkProof(stark) })
     }
 
     /// Hashes all words, and opens them at the queries.
