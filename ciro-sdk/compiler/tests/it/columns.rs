@@ -135,6 +135,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_computed_of_great_integers_is_not_rounded(seed: u32) {
+        let mut b = Builder::default();
+        let of = |unit: f64| 16_777_214.0 + (unit * 5.0).floor();
+        let x = b.draw(&[1, 2], ElementType::Integer, seed.into(), of);
+        let centred = b.unary(bin(BinaryFn::Sub, X, c(16_777_216.0)), x);
+        let z = fine(&mut b, &[1, 1], seed);
+        let features = joined(&mut b, &[centred, z]);
+        let trees = on_values(&b, features);
+        planted(&mut b, trees, features);
+        b.check(1e-9)?;
+    }
+
+    #[test]
     fn computed_columns_beside_them_keep_a_unit_of_their_own(seed: u32) {
         let mut b = Builder::default();
         let x = holes(&mut b, &[2, 3], seed);

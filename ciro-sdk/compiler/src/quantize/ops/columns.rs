@@ -291,7 +291,9 @@ impl<'g> Walk<'g, '_> {
         let (x, _) = step(graph, id, 0)?;
         let elements = self.elements(x, depth + 1);
         let stepped = |(at, mut element): (usize, Element<'g>)| {
-            let step = step(graph, id, at).filter(|_| element.input.is_some());
+            // What is computed of great integers is exact, and would not be of their float32.
+            let is_float = |index: usize| graph.inputs[index].element_type == ElementType::Float;
+            let step = step(graph, id, at).filter(|_| element.input.is_some_and(is_float));
             let Some((step, falls)) = step.and_then(|(_, step)| Some((step, step.falls()?))) else {
                 return self.own(id, at);
             };
