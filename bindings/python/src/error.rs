@@ -62,7 +62,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
-    Compile(#[from] CompileError),
+    Compile(Box<CompileError>),
     #[error(transparent)]
     Context(#[from] ContextError),
     #[error(transparent)]
@@ -98,6 +98,12 @@ pub(crate) enum Error {
     Verify(#[from] VerifyError),
 }
 
+impl From<CompileError> for Error {
+    fn from(error: CompileError) -> Self {
+        Self::Compile(Box::new(error))
+    }
+}
+
 impl Error {
     /// The library's error, which says what to do.
     fn inner(&self) -> &(dyn StdError + 'static) {
@@ -108,7 +114,7 @@ impl Error {
             Self::Bundle(error) => error,
             Self::Certificate(error) => error,
             Self::Client(error) => error,
-            Self::Compile(error) => error,
+            Self::Compile(error) => &**error,
             Self::Context(error) => error,
             Self::File(error) => error,
             Self::Input(error) => error,

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::context::Failure;
 
+/// Where to read on.
+const RANGES: &str = "docs/economy.md has the range of every parameter";
+
 /// A parameter and its new value: `NAME=VALUE`.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
@@ -65,14 +68,16 @@ pub(super) fn changed(
             Value::String(_) => Value::String(change.value.clone()),
             _ => number(change)?,
         };
+        // One after the other, so that the one that is wrong is named.
+        serde_json::from_value::<EconomyParams>(value.clone()).map_err(|error| {
+            let Change { name, value } = change;
+            Failure::new(format!("`{value}` is no value of `{name}`: {error}"), RANGES)
+        })?;
     }
-    let refused = |reason: String| {
-        let hint = "docs/economy.md has the range of every parameter";
-        Failure::new(format!("the parameters cannot be proposed: {reason}"), hint)
-    };
-    let changed: EconomyParams =
-        serde_json::from_value(value).map_err(|error| refused(error.to_string()))?;
-    changed.check(tick_ms).map_err(|error| refused(error.to_string()))?;
+    let changed: EconomyParams = serde_json::from_value(value)?;
+    changed.check(tick_ms).map_err(|error| {
+        Failure::new(format!("the parameters cannot be proposed: {error}"), RANGES)
+    })?;
     Ok(changed)
 }
 
@@ -119,7 +124,7 @@ mod tests {
             ("epoch_ms=soon", "`soon` is no value of `epoch_ms`"),
             ("governance.deposit=much", "`much` is no amount"),
             ("treasury_bps=10001", "economy.treasury_bps"),
-            ("treasury_bps=70000", "invalid value"),
+            ("treasury_bps=70000", "`70000` is no value of `treasury_bps`"),
         ] {
             let error = changed(&params(), &[change(text)], 1_000).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
