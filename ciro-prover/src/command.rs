@@ -43,8 +43,8 @@ enum Command {
         /// The folder.
         folder: PathBuf,
     },
-    /// Registers the account as a provider, or changes what a registered one takes on and fills up its
-    /// bond.
+    /// Registers the account as a provider, or changes what a registered one takes on and fills up
+    /// its bond.
     Register(ConfigArgs),
     /// Claims jobs and proves them until it is told to stop.
     Start(ConfigArgs),

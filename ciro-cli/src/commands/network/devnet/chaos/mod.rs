@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// Jobs that are on their way at once
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=200))]
     at_once: u16,
-    /// Time from when all runs again to the next blow, such as 2s or 500ms; at least as long as that took
+    /// Calm before each blow, such as 2s or 500ms; at least as long as coming back took
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     kill_every: Duration,
     /// What is hit and when, and which inferences are ordered
