@@ -48,8 +48,8 @@ fn prover(name: &str) -> (Arc<IntegerModel>, TensorProver, Vec<Salt>) {
     (model, plan.commit(), salts)
 }
 
-/// The proof of work takes seconds: proofs are made again with `CIRO_BLESS=1` alone and where the key
-/// is another one, keys always.
+/// The proof of work takes seconds: proofs are made again with `CIRO_BLESS=1` alone and where the
+/// key is another one, keys always.
 #[test]
 fn keys_for_the_chain_are_those_that_are_kept() {
     for name in names() {
