@@ -89,8 +89,9 @@ pub enum KeyError {
         /// The file's version.
         found: u8,
     },
-    /// The bytes do not decode.
-    #[error("the model key is damaged: {0}")]
+    /// The bytes do not decode. The decoder's words are left out: they differ between machines of 32
+    /// and of 64 bits, and say little.
+    #[error("the model key is damaged: its bytes are no encoding of a key")]
     Damaged(postcard::Error),
     /// The bytes decode to a key that no model has.
     #[error("the model key contradicts itself: {0}")]
