@@ -89,8 +89,8 @@ pub enum KeyError {
         /// The file's version.
         found: u8,
     },
-    /// The bytes do not decode. The decoder's words are left out: they differ between machines of 32
-    /// and of 64 bits, and say little.
+    /// The bytes do not decode. The decoder's words are left out: they differ between machines of
+    /// 32 and of 64 bits, and say little.
     #[error("the model key is damaged: its bytes are no encoding of a key")]
     Damaged(postcard::Error),
     /// The bytes decode to a key that no model has.
