@@ -51,9 +51,9 @@ class Client:
         """
         Uploads a model and registers it with these keys: its id, and whether it was known.
         """
-    def economy(self, /) -> tuple[str, str, str]:
+    def economy(self, /) -> str:
         """
-        What a node says of the economy, as JSON: supply and parameters, validators, proposals.
+        Supply and parameters, as JSON.
         """
     def execute(self, /, body: str) -> tuple[str, int, str]:
         """
@@ -71,6 +71,10 @@ class Client:
     def network(self, /) -> tuple[str, str]:
         """
         The network, and the node's address.
+        """
+    def proposals(self, /) -> str:
+        """
+        All proposals, as JSON.
         """
     def propose(self, /, title: str, action: str) -> str:
         """
@@ -93,6 +97,10 @@ class Client:
     def submit(self, /, model: Model, inputs: Inputs, settings: ProveSettings, asked: tuple[str | None, str | None, str | None, int | None], min_security: tuple[int, int] = ..., observer: Any | None = None) -> Job:
         """
         Orders an inference and waits until the ledger has opened the job.
+        """
+    def validators(self, /) -> str:
+        """
+        All validators, as JSON.
         """
 
 @final

@@ -136,21 +136,21 @@ class Economy:
 
     def supply(self) -> dict[str, Decimal]:
         """Where all CIRO are, by kinds of purses; their sum is the supply, 10^9."""
-        info = json.loads(self._inner.economy()[0])
+        info = json.loads(self._inner.economy())
         return {it["bucket"]: Decimal(it["amount"]) for it in info["supply"]}
 
     def parameters(self) -> Optional[dict[str, Any]]:
         """The parameters of the economy in force, or `None` where there is none; `docs/economy.md` explains each."""
-        found: Optional[dict[str, Any]] = json.loads(self._inner.economy()[0])["params"]
+        found: Optional[dict[str, Any]] = json.loads(self._inner.economy())["params"]
         return found
 
     def validators(self) -> list[Validator]:
         """All validators, in the order of their numbers."""
-        return [_validator(it) for it in json.loads(self._inner.economy()[1])]
+        return [_validator(it) for it in json.loads(self._inner.validators())]
 
     def proposals(self) -> list[Proposal]:
         """All proposals, in the order of their numbers; those that are decided too."""
-        return [_proposal(it) for it in json.loads(self._inner.economy()[2])]
+        return [_proposal(it) for it in json.loads(self._inner.proposals())]
 
     def stake(self, address: Optional[str] = None) -> Stake:
         """What an account has at stake.

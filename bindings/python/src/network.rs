@@ -141,17 +141,25 @@ impl Client {
         })
     }
 
-    /// What a node says of the economy, as JSON: supply and parameters, validators, proposals.
-    fn economy(&self, py: Python<'_>) -> PyResult<(String, String, String)> {
+    /// Supply and parameters, as JSON.
+    fn economy(&self, py: Python<'_>) -> PyResult<String> {
+        let at = self.0.here()?;
+        job::run(py, None, move || Ok(json(&at.runtime.block_on(at.session.client.economy())?)))
+    }
+
+    /// All validators, as JSON.
+    fn validators(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
         job::run(py, None, move || {
-            let client = &at.session.client;
-            let (info, validators, proposals) = at.runtime.block_on(async {
-                let info = client.economy().await?;
-                let validators = client.all_validators().await?;
-                Ok::<_, client::ClientError>((info, validators, client.all_proposals().await?))
-            })?;
-            Ok((json(&info), json(&validators), json(&proposals)))
+            Ok(json(&at.runtime.block_on(at.session.client.all_validators())?))
+        })
+    }
+
+    /// All proposals, as JSON.
+    fn proposals(&self, py: Python<'_>) -> PyResult<String> {
+        let at = self.0.here()?;
+        job::run(py, None, move || {
+            Ok(json(&at.runtime.block_on(at.session.client.all_proposals())?))
         })
     }
 
