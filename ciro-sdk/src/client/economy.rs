@@ -13,7 +13,7 @@ use ciro_protocol::tx::{
 use ciro_protocol::wire::List;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, Executed};
+use super::{Client, ClientError, Executed, paged};
 
 /// Pages of validators or proposals that are read at most.
 const PAGES_MAX: usize = 64;
@@ -25,17 +25,6 @@ impl Client {
     /// [`ClientError`] if the node does not answer.
     pub async fn economy(&self) -> Result<EconomyInfo, ClientError> {
         self.http.get(api::ECONOMY).await
-    }
-
-    /// A page of validators: those that follow `after`, or the first ones.
-    ///
-    /// # Errors
-    /// [`ClientError`] if the node does not answer.
-    pub async fn validators(
-        &self,
-        after: Option<ValidatorId>,
-    ) -> Result<Page<ValidatorInfo>, ClientError> {
-        self.http.get(&paged(api::VALIDATORS, after.map(|it| it.0))).await
     }
 
     /// All validators, in the order of their numbers.
@@ -75,17 +64,6 @@ impl Client {
         self.http.get(&api::stake(address)).await
     }
 
-    /// A page of proposals: those that follow `after`, or the first ones.
-    ///
-    /// # Errors
-    /// [`ClientError`] if the node does not answer.
-    pub async fn proposals(
-        &self,
-        after: Option<ProposalId>,
-    ) -> Result<Page<ProposalInfo>, ClientError> {
-        self.http.get(&paged(api::PROPOSALS, after.map(|it| it.0))).await
-    }
-
     /// All proposals, in the order of their numbers.
     ///
     /// # Errors
@@ -116,13 +94,13 @@ impl Client {
     }
 
     async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
-        let (mut found, mut next) = (Vec::new(), String::new());
+        let (mut found, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
-            let page: Page<T> = self.http.get(&format!("{path}{next}")).await?;
+            let page: Page<T> = self.http.get(&paged(path, after.as_deref())).await?;
             found.extend(page.items);
-            match page.next {
-                Some(after) => next = format!("?after={after}"),
-                None => return Ok(found),
+            after = page.next;
+            if after.is_none() {
+                return Ok(found);
             }
         }
         let reason = format!("it has more than {PAGES_MAX} pages");
@@ -296,8 +274,4 @@ impl Client {
     ) -> Result<Executed, ClientError> {
         self.execute(account, Body::Vote(Vote { proposal, validator, choice })).await
     }
-}
-
-fn paged(path: &str, after: Option<u32>) -> String {
-    after.map_or_else(|| path.to_owned(), |after| format!("{path}?after={after}"))
 }
