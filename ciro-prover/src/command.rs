@@ -142,7 +142,7 @@ async fn register(config: &Config) -> anyhow::Result<()> {
     };
     let done = match known {
         Some(info) => {
-            let missing = bond.saturating_sub(info.bond.checked_add(info.locked).unwrap_or(bond));
+            let missing = bond.saturating_sub(info.whole_bond());
             let same = info.asks == asks;
             if !same {
                 client.execute(&key, Body::SetAsks(SetAsks { asks })).await?;
@@ -263,7 +263,7 @@ async fn status(config: &Config) -> anyhow::Result<()> {
         format!("jobs      {} held, {} settled, {} lost", info.held, info.settled, info.lost),
     ];
     let least = client.spec().providers.bond_min;
-    if info.bond.checked_add(info.locked).is_some_and(|bond| bond < least) {
+    if info.whole_bond() < least {
         let what = "nothing is claimed: raise `provider.bond` and run `ciro-prover register`";
         lines.push(format!("bond      is below the network's least, {least} CIRO: {what}"));
     }

@@ -90,13 +90,11 @@ impl Listener {
                     None => self.client.provider(self.account).await?,
                 };
                 let least = self.client.spec().providers.bond_min;
-                let whole = info.bond.checked_add(info.locked);
                 let head = Head {
                     height: head.height,
                     time_ms: head.time_ms,
                     bond_free: info.bond,
-                    active: info.jailed_until_ms.is_none()
-                        && whole.is_some_and(|whole| whole >= least),
+                    active: info.jailed_until_ms.is_none() && info.whole_bond() >= least,
                     jail_over: info.jailed_until_ms.is_some_and(|until| until <= head.time_ms),
                 };
                 self.warn(&info, head.active);

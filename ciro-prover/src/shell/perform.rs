@@ -89,13 +89,7 @@ impl Shell {
         let digest = Salted { job, attempt, deed: kind, until_ms }.digest();
         let mut salt = [0; 16];
         salt.copy_from_slice(&digest[..16]);
-        let tx = match self.client.sign(&self.key, body, (salt, until_ms)) {
-            Ok(tx) => tx,
-            Err(error) => {
-                tracing::error!(%error, %job, "a transaction cannot be signed");
-                return;
-            }
-        };
+        let Some(tx) = self.signed(body, (salt, until_ms)) else { return };
         let client = self.client.clone();
         let evidence = match deed {
             Deed::Submit(proven) => Some(self.evidence(&proven)),
@@ -115,16 +109,18 @@ impl Shell {
         });
     }
 
+    fn signed(&self, body: Body, salted: ([u8; 16], u64)) -> Option<SignedTx> {
+        let kind = body.kind();
+        let signed = self.client.sign(&self.key, body, salted);
+        signed
+            .inspect_err(|error| tracing::error!(%error, kind, "a transaction cannot be signed"))
+            .ok()
+    }
+
     fn unjail(&mut self, until_ms: u64) {
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&until_ms.to_be_bytes());
-        let tx = match self.client.sign(&self.key, Body::Unjail, (salt, until_ms)) {
-            Ok(tx) => tx,
-            Err(error) => {
-                tracing::error!(%error, "a transaction cannot be signed");
-                return;
-            }
-        };
+        let Some(tx) = self.signed(Body::Unjail, (salt, until_ms)) else { return };
         let client = self.client.clone();
         self.spawn(Task::Unjail, async move {
             match sent(&client, &tx, None).await {

@@ -153,6 +153,14 @@ pub struct ProviderInfo {
     pub lost: u64,
 }
 
+impl ProviderInfo {
+    /// All of its bond: what is free, and what is collateral.
+    #[must_use]
+    pub fn whole_bond(&self) -> Amount {
+        self.bond.checked_add(self.locked).unwrap_or(Amount::SUPPLY)
+    }
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobInfo {
