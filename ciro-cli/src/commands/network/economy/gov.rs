@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::super::{NetworkArgs, block_on};
 use super::params::{self, Change};
-use super::{Sent, now_ms, params_of, when};
+use super::{Sent, now_ms, open, params_of, when};
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BAD, BOLD, DIM, GOOD};
 
@@ -143,8 +143,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let report = match &args.action {
         Action::List { open, network } => {
             let (mut proposals, now) = block_on(async {
-                let session = network.open().await?;
-                params_of(&session.client).await?;
+                let session = super::open(network).await?;
                 Ok((session.client.all_proposals().await?, now_ms(&session.client).await?))
             })?;
             proposals.retain(|it| !open || it.status == ProposalStatus::Voting);
@@ -161,13 +160,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             return Ok(Status::Done);
         }
         Action::Show { proposal, network } => block_on(async {
-            let session = network.open().await?;
-            params_of(&session.client).await?;
+            let session = open(network).await?;
             report(&session, *proposal, Vec::new()).await
         })?,
         Action::Propose { what } => block_on(propose(what))?,
         Action::Vote { proposal, choice, validator, network } => block_on(async {
-            let session = network.open().await?;
+            let session = open(network).await?;
             let sent = vote(&session, *proposal, (*validator, choice.option())).await?;
             report(&session, *proposal, sent).await
         })?,
@@ -210,7 +208,6 @@ async fn vote(
     proposal: ProposalId,
     (validator, choice): (Option<ValidatorId>, VoteOption),
 ) -> Result<Vec<Sent>> {
-    params_of(&session.client).await?;
     let validators = match validator {
         Some(validator) => vec![validator],
         None => {

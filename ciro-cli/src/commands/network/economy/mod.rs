@@ -15,6 +15,7 @@ use ciro_protocol::sign::Address;
 use ciro_sdk::client::{Client, Executed, Session};
 use serde::Serialize;
 
+use super::NetworkArgs;
 use crate::context::Failure;
 use crate::ui::{BOLD, DIM};
 
@@ -50,6 +51,13 @@ impl FromStr for Part {
     fn from_str(text: &str) -> Result<Self, AmountError> {
         if text == "all" { Ok(Self::All) } else { text.parse().map(Self::Amount) }
     }
+}
+
+/// Opens a network that has an economy.
+async fn open(network: &NetworkArgs) -> Result<Session> {
+    let session = network.open().await?;
+    params_of(&session.client).await?;
+    Ok(session)
 }
 
 /// The parameters in force, where there are any.

@@ -9,7 +9,7 @@ use ciro_sdk::client::{Executed, Session};
 use serde::Serialize;
 
 use super::super::{NetworkArgs, block_on};
-use super::{Part, Sent, address_of, ciro, now_ms, params_of, when};
+use super::{Part, Sent, address_of, ciro, now_ms, open, when};
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BOLD, DIM};
 
@@ -92,8 +92,7 @@ async fn act(action: &Action) -> Result<Report> {
         | Action::Redelegate { network, .. }
         | Action::Claim { network, .. } => (network, None),
     };
-    let session = network.open().await?;
-    params_of(&session.client).await?;
+    let session = open(network).await?;
     let address = address_of(&session, named)?;
     let done = send(action, &session, address).await?;
     Ok(Report {

@@ -13,7 +13,7 @@ use ciro_sdk::files;
 use serde::Serialize;
 
 use super::super::{NetworkArgs, block_on};
-use super::{Sent, address_of, ciro, now_ms, params_of, percent};
+use super::{Sent, address_of, ciro, now_ms, open, params_of, percent};
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BOLD, DIM};
 
@@ -84,8 +84,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     match &args.action {
         Action::Supply(network) => {
             let info = block_on(async {
-                let session = network.open().await?;
-                params_of(&session.client).await?;
+                let session = open(network).await?;
                 Ok(session.client.economy().await?)
             })?;
             context.ui.result(&info, &supply(&info))?;

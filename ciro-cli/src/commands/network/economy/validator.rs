@@ -11,7 +11,7 @@ use ciro_sdk::client::{Session, read_key};
 use serde::Serialize;
 
 use super::super::{NetworkArgs, block_on};
-use super::{Sent, ciro, now_ms, params_of, percent, when};
+use super::{Sent, ciro, now_ms, open, percent, when};
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BAD, BOLD, DIM, GOOD};
 
@@ -80,8 +80,7 @@ struct Report {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     if let Action::List(network) = &args.action {
         let (validators, now) = block_on(async {
-            let session = network.open().await?;
-            params_of(&session.client).await?;
+            let session = open(network).await?;
             Ok((session.client.all_validators().await?, now_ms(&session.client).await?))
         })?;
         let text: String = validators.iter().map(|it| line(it, now)).collect();
@@ -100,8 +99,7 @@ async fn act(action: &Action) -> Result<(Report, u64)> {
     | Action::Register { network, .. }
     | Action::SetCommission { network, .. }
     | Action::Unjail(network)) = action;
-    let session = network.open().await?;
-    params_of(&session.client).await?;
+    let session = open(network).await?;
     let client = &session.client;
     let done = match action {
         Action::List(_) | Action::Show { .. } => None,

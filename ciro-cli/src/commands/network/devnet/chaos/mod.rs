@@ -187,6 +187,8 @@ async fn opened(
     let account = key("requester");
     fleet.must(&account, Body::Faucet, "test money").await?;
     let lease_min_ms = fleet.clients()[0].spec().jobs.lease_min_ms;
+    // What no provider settles is refunded well before it counts as broken.
+    let half_ms = u64::try_from(fleet.patience().as_millis() / 2).unwrap_or(u64::MAX);
     let mut chosen = Vec::new();
     for model in models {
         let deployment = model.ordered.deployment();
@@ -196,8 +198,6 @@ async fn opened(
         let terms =
             fleet.ask("terms", async |client| client.terms(&model.ordered.key, &wish).await);
         let (id, mut terms) = terms.await?;
-        // What no provider settles is refunded well before it counts as broken.
-        let half_ms = u64::try_from(fleet.patience().as_millis() / 2).unwrap_or(u64::MAX);
         terms.deadline_in_ms = terms.deadline_in_ms.min(half_ms);
         terms.lease_ms = terms.lease_ms.min(half_ms / 2).max(lease_min_ms);
         chosen.push((model, (id, terms)));
