@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use ciro_compiler::float::{
-    Aggregate, BinaryFn, BranchMode, ElementType, Movement, NodeId, Op, ScalarFn, Tree,
-    TreeEnsemble, TreeNode, UnaryFn,
+    Aggregate, BinaryFn, ElementType, Movement, NodeId, Op, ScalarFn, Tree, TreeEnsemble, TreeNode,
+    UnaryFn,
 };
 use ciro_model::integer::Encoding;
 use proptest::prelude::*;
 
 use crate::missing::{forest, holes, imputed};
-use crate::operators::{Builder, X, bin, c};
+use crate::operators::{Builder, MODES, X, bin, c};
 
 /// Multiples of 1 / 1024, which float32 holds.
 fn fine(b: &mut Builder, shape: &[usize], seed: u32) -> NodeId {
@@ -31,20 +31,12 @@ fn joined(b: &mut Builder, parts: &[NodeId]) -> NodeId {
 
 /// One comparison of each mode at a value that every sample's feature takes, for every feature.
 fn on_values(b: &Builder, features: NodeId) -> TreeEnsemble {
-    let modes = [
-        BranchMode::Leq,
-        BranchMode::Lt,
-        BranchMode::Gte,
-        BranchMode::Gt,
-        BranchMode::Eq,
-        BranchMode::Neq,
-    ];
     let width = b.graph.node(features).shape[1];
     let (mut trees, mut weight) = (vec![], 1.0);
     for (at, sample) in b.samples.iter().enumerate() {
         let values = b.graph.eval(sample).unwrap()[features.index()].clone();
         for (feature, &value) in values.data().iter().take(width).enumerate() {
-            let (mode, threshold) = (modes[(at + feature) % 6], single(value));
+            let (mode, threshold) = (MODES[(at + feature) % 6], single(value));
             let root = TreeNode::Branch {
                 feature,
                 mode,

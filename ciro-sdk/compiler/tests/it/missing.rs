@@ -121,14 +121,12 @@ proptest! {
         let missing = ScalarFn::Unary(UnaryFn::IsNaN, Box::new(X));
         let filled = ScalarFn::Where(Box::new(missing), Box::new(c(0.5)), Box::new(X));
         let above = bin(BinaryFn::Add, filled.clone(), c(3.0));
-        let curved = b.unary(bin(BinaryFn::Mul, filled, above), x);
+        let curved = b.unary(bin(BinaryFn::Mul, filled.clone(), above), x);
         b.output(curved);
         b.check(2e-3)?;
         // Trees behind them too, where they are monotone.
         let mut b = Builder::default();
         let x = holes(&mut b, &[1, 3], seed);
-        let missing = ScalarFn::Unary(UnaryFn::IsNaN, Box::new(X));
-        let filled = ScalarFn::Where(Box::new(missing), Box::new(c(0.5)), Box::new(X));
         let scaled = b.unary(bin(BinaryFn::Mul, filled, c(-2.0)), x);
         let y = b.push(Op::TreeEnsemble(Arc::new(forest(seed))), &[scaled], &[1, 1]);
         b.output(y);

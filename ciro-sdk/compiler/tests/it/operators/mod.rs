@@ -17,6 +17,16 @@ pub(crate) use builder::{Builder, X, bin, c, run};
 
 use builder::un;
 
+/// How trees compare, each way once.
+pub(crate) const MODES: [BranchMode; 6] = [
+    BranchMode::Leq,
+    BranchMode::Lt,
+    BranchMode::Gte,
+    BranchMode::Gt,
+    BranchMode::Eq,
+    BranchMode::Neq,
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
@@ -290,20 +300,12 @@ proptest! {
 
     #[test]
     fn trees_take_every_branch_exactly(seed: u32, thresholds in prop::collection::vec(-2i16..3, 6)) {
-        let modes = [
-            BranchMode::Leq,
-            BranchMode::Lt,
-            BranchMode::Gte,
-            BranchMode::Gt,
-            BranchMode::Eq,
-            BranchMode::Neq,
-        ];
         let tree = |at: usize| {
             let threshold = f32::from(thresholds[at]);
             let leaf = |weight: f64| TreeNode::Leaf { weights: vec![(0, weight), (1, -0.5)] };
             let root = TreeNode::Branch {
                 feature: at % 3,
-                mode: modes[at],
+                mode: MODES[at],
                 threshold,
                 if_true: 1,
                 if_false: 2,
