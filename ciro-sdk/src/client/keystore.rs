@@ -323,7 +323,6 @@ mod tests {
         assert!(matches!(greedy.open(&phrase("p")), Err(KeystoreError::Form(_))));
     }
 
-    #[cfg(unix)]
     #[test]
     fn keys_of_nodes_are_read_from_files_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
@@ -336,6 +335,7 @@ mod tests {
         assert!(matches!(read_key(&other), Err(KeystoreError::NoKey(_))));
     }
 
+    #[cfg(unix)]
     #[test]
     fn files_that_others_can_read_are_refused() {
         use std::os::unix::fs::PermissionsExt as _;

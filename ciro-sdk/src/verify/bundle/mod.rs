@@ -195,8 +195,7 @@ impl ProofBundle {
             StatedTensor::Public(_) => Visibility::Public,
             StatedTensor::Committed(_) => Visibility::Committed,
         };
-        let input = read_stated(&mut r, &form, self.version).ok()?;
-        if let StatedInput::Mixed(tensors) = input {
+        if let StatedInput::Mixed(tensors) = read_stated(&mut r, &form, self.version).ok()? {
             let mut rest = &tensors[..];
             for (port, shown) in interface.inputs.iter().zip(&mut visibilities.inputs) {
                 let (views, others) = rest.split_at_checked(port.views.len())?;
