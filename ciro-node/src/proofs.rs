@@ -5,6 +5,7 @@
 //! provider something, others cost a sender nothing.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -55,19 +56,31 @@ impl Verifier {
 
     fn judge(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
         let started = Instant::now();
-        let stated = network::verify_stated(verifier, key, bundle);
+        let stated = guarded(|| network::verify_stated(verifier, key, bundle));
         // Bytes that are no key have no route, and take no time.
         if let Some(route) = ciro_sdk::Route::of_key(key) {
             self.metrics.verified(route.name(), started.elapsed());
         }
-        let network::Stated { key, input, output } = stated.map_err(|error| refused(&error))?;
+        let network::Stated { key, input, output } = stated?;
         Ok(Stated { key, input, output })
+    }
+}
+
+/// Asks the verifier. Bytes at which it panics are no proof and no key: it is a function of them,
+/// so that all nodes of one build say the same.
+fn guarded<T>(ask: impl FnOnce() -> Result<T, network::NotProven>) -> Result<T, Refused> {
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(answer) => answer.map_err(|error| refused(&error)),
+        Err(_) => {
+            tracing::error!("the verifier panicked: this is a fault of the node");
+            Err(Refused("the verifier panicked".to_owned()))
+        }
     }
 }
 
 impl ProofSystem for Verifier {
     fn facts(&self, verifier: u8, key: &[u8]) -> Result<KeyFacts, Refused> {
-        network::facts(verifier, key).map_err(|error| refused(&error))
+        guarded(|| network::facts(verifier, key))
     }
 
     fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {

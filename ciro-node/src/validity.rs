@@ -1,6 +1,7 @@
 //! Judging batches and transactions, beside everything else: signatures and proofs take
 //! milliseconds each, on threads of their own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
 
 use ciro_ledger::validity::{Invalid, Judges, Refused, judge};
@@ -86,10 +87,15 @@ impl Validity {
         Ok(Self { chain, spec, blobs, proofs, pool, keys })
     }
 
-    /// Runs something on the judge's threads.
+    /// Runs something on the judge's threads. If it panics, the node goes on without its answer.
     pub fn spawn(self: &Arc<Self>, work: impl FnOnce(&Self) + Send + 'static) {
         let judge = Arc::clone(self);
-        self.pool.spawn(move || work(&judge));
+        self.pool.spawn(move || {
+            // What a panic leaves behind is locks, all of which are taken poisoned or not.
+            if catch_unwind(AssertUnwindSafe(|| work(&judge))).is_err() {
+                tracing::error!("a judge panicked: this is a fault of the node");
+            }
+        });
     }
 
     /// Runs something on the judge's threads and waits for its answer; `None` if it panicked.
@@ -241,6 +247,20 @@ mod tests {
     fn looked_at(metrics: &Metrics) -> bool {
         let text = metrics.text().unwrap();
         text.lines().any(|line| line.starts_with("ciro_verify_rejected_total{"))
+    }
+
+    #[tokio::test]
+    async fn a_judge_that_panics_gives_no_answer_and_the_node_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Arc::new(Blobs::open(folder.path(), LIMITS).unwrap());
+        let key = SecretKey::from_seed(b"validator");
+        let spec = crate::devnet::spec(&[key.address()], 1_700_000_000_000);
+        let chain = ciro_ledger::genesis(spec.clone()).unwrap().0.chain().unwrap();
+        let proofs = Verifier::new(Metrics::new());
+        let validity = Validity::new((chain, Arc::new(spec)), blobs, proofs, 1);
+        let validity = Arc::new(validity.unwrap());
+        assert_eq!(validity.run(|_| -> u8 { panic!("a fault of ours") }).await, None);
+        assert_eq!(validity.run(|_| 7).await, Some(7));
     }
 
     #[test]

@@ -88,7 +88,9 @@ pub(crate) fn answer(rooms: &Rooms) -> Result<Certified, Failure> {
             let key = key.ok_or(ReceiptFailure::OtherKey)?;
             let ordered = (receipt.job, receipt.input);
             let checked = check_result(ordered, key, &receipt, (bundle, &asked.policy()));
-            let (_, verified) = checked.map_err(ReceiptFailure::from)?;
+            let (bundle, verified) = checked.map_err(ReceiptFailure::from)?;
+            // Proofs for jobs are bound to nothing, which has been checked; asking for more fails.
+            asked.context()?.map(|context| bundle.check_context(context)).transpose()?;
             Some(Valid { context_checked: true, ..Valid::new(verified) })
         }
     };

@@ -54,6 +54,11 @@ pub enum StatementError {
         "input `{0}` is read in several integer forms, which a commitment does not tie together"
     )]
     SeveralViews(String),
+    /// A commitment does not say that each element is one of its own texts.
+    #[error(
+        "elements of input `{0}` take some texts each, to which a commitment does not hold them"
+    )]
+    Texts(String),
     /// The statement is about another model, or about other meanings of its inputs and outputs.
     #[error("the statement is about another model than the key")]
     Identity,
@@ -132,6 +137,9 @@ pub fn parse_claim(key: &CairoKey, segment: &[Felt]) -> Result<Claim, StatementE
     } else if *flag == Felt::ONE {
         if let Some(port) = key.interface.first_with_several_views() {
             return Err(StatementError::SeveralViews(port.name.clone()));
+        }
+        if let Some(port) = key.interface.first_with_texts_of_its_own() {
+            return Err(StatementError::Texts(port.name.clone()));
         }
         match input {
             &[commitment] => StatedInput::Committed(commitment.to_bytes_be()),

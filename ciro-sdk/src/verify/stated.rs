@@ -65,6 +65,12 @@ pub enum InputStatementError {
     /// The integers have another form than the key's model takes.
     #[error("the integers do not fit the model")]
     Form(#[from] BundleError),
+    /// A commitment stands for the integers, which nobody can run the model on.
+    #[error("inference {sample}: a commitment stands in place of the integers")]
+    Committed {
+        /// Its position.
+        sample: usize,
+    },
     /// The integers are none that the model's inputs become.
     #[error("inference {sample}")]
     Claim {
@@ -152,10 +158,9 @@ impl InputStatement {
         let mut inputs = Vec::new();
         for sample in 0..count {
             let input = bundle::read_input(&mut r, &form)?;
-            if let Some(tensors) = input.public() {
-                let real = key.interface().real_inputs(tensors);
-                real.map_err(|source| InputStatementError::Claim { sample, source })?;
-            }
+            let tensors = input.public().ok_or(InputStatementError::Committed { sample })?;
+            let real = key.interface().real_inputs(tensors);
+            real.map_err(|source| InputStatementError::Claim { sample, source })?;
             inputs.push(input);
         }
         r.finish()?;

@@ -30,6 +30,8 @@ pub(crate) const LOOKUPS_MAX: u64 = (1 << 31) - 2;
 
 /// The most coefficients that a column of a key may have, as a binary logarithm.
 const LOG_DEGREE_MAX: u32 = 26;
+/// Binary logarithm of the points of the largest domain that stwo's circle has.
+const LOG_DOMAIN_MAX: u32 = 30;
 
 /// No key is longer, in bytes: class names and scales of columns are all that makes keys long.
 pub const KEY_BYTES_MAX: usize = 1 << 22;
@@ -301,7 +303,15 @@ impl ModelKey {
         if hashes != usize::from(!self.visibilities.is_public()) {
             return wrong("its chips hash other inputs and outputs than it commits to");
         }
-        let log_size_min = self.parameters().log_size_min();
+        // The verifier on the chain knows plain proofs alone, and nobody else needs the preset.
+        if self.preset == Preset::Chain && self.secrecy.hides() {
+            return wrong("its proofs hide, and the preset `chain` has none that do");
+        }
+        let parameters = self.parameters();
+        if self.max_log_size() + self.secrecy.excess() + parameters.log_blowup > LOG_DOMAIN_MAX {
+            return wrong("a proof's domain has more than 2^30 points");
+        }
+        let log_size_min = parameters.log_size_min();
         if self.chips.iter().any(|chip| chip.log_size() < log_size_min) {
             return wrong("a chip has too few rows for the masks of its columns");
         }
@@ -407,6 +417,27 @@ mod tests {
         with(vec![constants(25, 60)]).unwrap();
         let lookups = with(vec![constants(26, 64)]);
         assert_eq!(lookups, Err(KeyError::Inconsistent("the chips make 2^31 lookups or more")));
+    }
+
+    /// A verifier makes the domain before it knows whether a proof holds, and the circle has no
+    /// larger one.
+    #[test]
+    fn no_key_has_a_domain_of_more_than_2_to_the_30_points() {
+        for secrecy in [Secrecy::Plain, Secrecy::Hiding] {
+            let highest = LOG_DEGREE_MAX - secrecy.excess();
+            for preset in Preset::ALL {
+                for log_size in LOG_SIZE_MIN..=highest {
+                    let chip = AnyChip::Io(IoChip { log_size, lanes: 1 });
+                    let key =
+                        ModelKey { secrecy, ..ModelKey::of_chips(preset, vec![chip], [0; 32]) };
+                    let domain = log_size + secrecy.excess() + key.parameters().log_blowup;
+                    let read = ModelKey::from_bytes(&key.to_bytes());
+                    assert!(domain <= LOG_DOMAIN_MAX || read.is_err(), "{preset:?}, {log_size}");
+                    let never = preset == Preset::Chain && secrecy.hides();
+                    assert!(!never || read.is_err(), "{log_size}");
+                }
+            }
+        }
     }
 
     #[test]

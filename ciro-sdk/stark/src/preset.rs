@@ -120,7 +120,7 @@ impl Preset {
 /// Blow-up of proofs for the chain: every query opens a whole row, so felts are saved by asking
 /// fewer of them, until the folds' errors, which grow with the domain, cost more grinding.
 fn chain_blowup(counts: &Counts) -> u32 {
-    match counts.log_rows {
+    match counts.log_degree() {
         ..=15 => 6,
         // stwo has domains of up to 2^30 points.
         16..=25 => 5,

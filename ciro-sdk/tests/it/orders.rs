@@ -80,6 +80,8 @@ fn inputs_of_another_form_number_or_range_are_refused_by_name() {
     assert!(matches!(refused, Err(InputStatementError::Claim { sample: 0, .. })), "{refused:?}");
     let committed = InputStatement::new(vec![StatedInput::Committed([7; 32])]);
     assert_eq!(committed.integers(), None);
+    let refused = InputStatement::from_bytes(&committed.to_bytes(), &key);
+    assert_eq!(refused, Err(InputStatementError::Committed { sample: 0 }));
     assert_ne!(committed.digest(&key), input.digest(&key));
 }
 

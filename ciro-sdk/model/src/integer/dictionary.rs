@@ -87,8 +87,8 @@ impl Dictionary {
     /// Whether an element may have a code.
     pub fn admits(&self, element: usize, code: i64) -> bool {
         let allowed = u32::try_from(element).map_or(&[][..], |element| self.allowed(element));
-        self.interval().contains(Interval::point(code))
-            && (allowed.is_empty() || allowed.iter().any(|&(_, own)| i64::from(own) == code))
+        let own = || allowed.binary_search_by_key(&code, |&(_, own)| own.into()).is_ok();
+        self.interval().contains(Interval::point(code)) && (allowed.is_empty() || own())
     }
 
     /// The code itself if an element may have it, else one that it may have.

@@ -194,8 +194,17 @@ impl Interface {
         self.inputs.iter().find(|port| port.views.len() > 1)
     }
 
+    /// The first input of text some of whose elements take some texts alone, if any.
+    ///
+    /// A claim about such an input holds only beside its codes in clear: proofs hold them to the
+    /// interval of all codes.
+    pub fn first_with_texts_of_its_own(&self) -> Option<&InputPort> {
+        let own = |port: &&InputPort| port.dictionary().is_some_and(|it| !it.is_open());
+        self.inputs.iter().find(own)
+    }
+
     /// Whether the names that come with the claims of a batch take a bounded amount of memory:
-    /// those of classes, and those of inputs and outputs.
+    /// those of classes, those of inputs and outputs, and the texts that codes of inputs stand for.
     pub fn has_room_for_names(&self, batch: u32) -> bool {
         let port = |name: &str, shape: &[usize]| PORT_BYTES + name.len() + size_of_val(shape);
         let inputs = self.inputs.iter().map(|input| port(&input.name, &input.shape));
@@ -203,8 +212,10 @@ impl Interface {
         let ports: usize = inputs.chain(outputs).sum();
         let labels = self.outputs.iter().map(OutputPort::label_bytes);
         let labels = labels.fold(0, usize::saturating_add);
+        let texts = self.inputs.iter().map(InputPort::text_bytes);
+        let texts = texts.fold(0, usize::saturating_add);
         let fits = |one: usize| one.saturating_mul(batch as usize) <= MAX_NAMES_BYTES;
-        fits(ports) && fits(labels)
+        fits(ports) && fits(labels) && fits(texts)
     }
 
     /// The integers of an input that the model takes, drawn element by element: `pick` chooses an
@@ -255,6 +266,14 @@ impl InputPort {
             Encoding::Text(dictionary) => Some(dictionary),
             _ => None,
         })
+    }
+
+    /// The most bytes that the texts of one inference take; saturates.
+    fn text_bytes(&self) -> usize {
+        let Some(dictionary) = self.dictionary() else { return 0 };
+        let longest = dictionary.words().iter().map(String::len).max().unwrap_or(0);
+        let elements = element_count(&self.shape).unwrap_or(usize::MAX);
+        elements.saturating_mul(longest + size_of::<Option<String>>())
     }
 
     fn check(&self) -> Result<(), &'static str> {
@@ -409,6 +428,18 @@ pub(super) mod tests {
         named.outputs[0].shape = vec![1];
         named.outputs[0].decoding = Decoding::Names(vec!["a".repeat(5000), "b".into()]);
         named.check().unwrap_err();
+    }
+
+    #[test]
+    fn texts_take_a_bounded_amount_of_memory() {
+        let text = |words: &[String]| Encoding::Text(Dictionary::new(words.iter().cloned()));
+        let long = "a".repeat(4000);
+        let mut port = interface(vec![text(&[long, "b".into()])]);
+        port.inputs[0].shape = vec![1000];
+        port.check().unwrap();
+        assert!(port.has_room_for_names(16) && !port.has_room_for_names(17));
+        port.inputs[0].shape = vec![1_000_000];
+        port.check().unwrap_err();
     }
 
     #[test]

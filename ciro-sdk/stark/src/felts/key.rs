@@ -51,6 +51,11 @@ impl ModelKey {
         let views = self.interface().views().zip(self.views());
         let inputs = views.map(|((port, encoding), (_, committed))| {
             let count = encoding.integer_shape(&port.shape).iter().product();
+            if let Encoding::Text(dictionary) = encoding
+                && !dictionary.is_open()
+            {
+                return Err(FeltsError::Texts(port.name.clone()));
+            }
             run(count, if committed { Run::Committed } else { Run::of(encoding) })
         });
         let outputs = self.interface().outputs.iter().enumerate().map(|(at, port)| {
@@ -156,4 +161,35 @@ fn kind(chip: &AnyChip) -> [u32; 4] {
 
 fn with_limbs(kind: u32, [count, bits]: [u32; 2]) -> [u32; 4] {
     [kind, count, bits, 0]
+}
+
+#[cfg(all(test, feature = "prove"))]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use ciro_model::integer::ops::Combine;
+    use ciro_model::integer::{Decoding, Dictionary, Encoding, ModelBuilder};
+
+    use super::*;
+    use crate::{Preset, TensorProver};
+
+    /// The contract holds codes to an interval, not each element to its own texts.
+    #[test]
+    fn texts_that_elements_must_be_have_no_felts() {
+        let felts = |strict: bool| {
+            let mut dictionary = Dictionary::new(["a", "b", "c"].map(str::to_owned));
+            assert!(!strict || dictionary.restrict(1, &BTreeSet::from([0, 2])));
+            let mut builder = ModelBuilder::new();
+            let input = builder.input("city", vec![2]);
+            let codes = builder.view(input, Encoding::Text(dictionary)).unwrap();
+            let double = Combine { coefficients: vec![2], constant: 1 };
+            let y = builder.push("y", double, &[codes], 1.0).unwrap();
+            builder.output("y", y, Decoding::Real { scale: 1.0 });
+            let model = Arc::new(builder.finish().unwrap());
+            TensorProver::new(model, Preset::FastTest, 1).unwrap().key().to_felts()
+        };
+        felts(false).unwrap();
+        assert_eq!(felts(true), Err(FeltsError::Texts("city".to_owned())));
+    }
 }

@@ -80,6 +80,12 @@ pub enum FeltsError {
          inputs"
     )]
     Views(String),
+    /// That each element of an input is one of its own texts is not checked there.
+    #[error(
+        "elements of input `{0}` take some texts each, and the verifier on the chain does not check \
+         which: encode the texts outside of the model"
+    )]
+    Texts(String),
     /// A count that has no room in the key's felts.
     #[error("the key's {0} do not fit its felts: the verifier on the chain takes no such model")]
     Count(&'static str),
