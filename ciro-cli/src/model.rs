@@ -82,7 +82,9 @@ pub(crate) fn opened_for(
         }
     }
     if origin != OpenedFrom::File {
-        ui.warn_of(&model.concerns());
+        let concerns =
+            if inputs.0.is_empty() { model.concerns() } else { model.concerns_before_samples() };
+        ui.warn_of(&concerns);
     }
     Ok((model, calibration))
 }

@@ -252,6 +252,17 @@ impl Model {
         Self::concerns_of(self.accuracy())
     }
 
+    /// What the user should know before samples are [run](Self::run_all) or
+    /// [examined](Self::examine). Where the float model is at hand, every sample is held against
+    /// it, and how close the model is in general is told only if one of them differs.
+    pub fn concerns_before_samples(&self) -> Vec<Concern> {
+        let mut concerns = self.concerns();
+        if self.float.is_some() {
+            concerns.retain(|concern| !matches!(concern, Concern::Inaccurate { .. }));
+        }
+        concerns
+    }
+
     /// What the user should know before relying on a model of this accuracy.
     pub(super) fn concerns_of(accuracy: &AccuracyReport) -> Vec<Concern> {
         if accuracy.random {
@@ -332,8 +343,9 @@ impl Model {
         Ok(encoded)
     }
 
-    /// Gathers what a run lost, and where it differs from the float model. Whether something is
-    /// wrong at a steep place needs no guess where the float model says it.
+    /// Gathers what a run lost, and where it differs from the float model. Where that says that the
+    /// outputs are right, whatever was lost on the way did no harm; and whether something is wrong
+    /// at a steep place needs no guess.
     fn compare(
         &self,
         losses: &mut Losses,
@@ -343,8 +355,8 @@ impl Model {
     ) {
         let mut clips = self.integer().clips(trace);
         if let Some(differences) = differences {
-            clips.retain(|clip| clip.loss != Loss::Steep);
-            differences.add(sample, reals, trace);
+            let right = differences.add(sample, reals, trace);
+            clips.retain(|clip| !right && clip.loss != Loss::Steep);
         }
         losses.clipped(sample, clips);
     }

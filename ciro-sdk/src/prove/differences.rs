@@ -71,24 +71,30 @@ impl<'m> Differences<'m> {
         Some(Self { model, float, reference, outputs, failed: vec![] })
     }
 
-    /// Compares what a sample gave.
-    pub(super) fn add(&mut self, sample: usize, reals: &[Tensor<f64>], trace: &Trace) {
+    /// Compares what a sample gave. Returns whether it is right: it may turn out to be later, as
+    /// the spread of outputs grows with every sample, and never to be wrong.
+    pub(super) fn add(&mut self, sample: usize, reals: &[Tensor<f64>], trace: &Trace) -> bool {
         let exact = match self.float.0.eval(reals) {
             Ok(values) => values,
             Err(error) => {
                 self.failed.push((sample, crate::error_chain::error_chain(&error)));
-                return;
+                return false;
             }
         };
+        let mut right = true;
         let single = self.reference.in_single_precision(reals);
         let outputs = self.model.integer().outputs().iter().zip(&self.float.0.outputs);
-        for ((integer, float), known) in outputs.zip(&mut self.outputs) {
+        let reports = self.model.accuracy().outputs.iter().map(|report| report.spread);
+        let spreads = reports.chain(std::iter::repeat(0.0));
+        for (((integer, float), known), calibrated) in outputs.zip(&mut self.outputs).zip(spreads) {
             let got = integer.decoding.decode(trace.value(integer.node));
             let at = float.node.index();
             let expected = [Some(&exact), single.as_ref()].into_iter().flatten();
             let expected: Vec<&[f64]> = expected.map(|values| values[at].data()).collect();
             if matches!(integer.decoding, Decoding::Real { .. }) {
-                known.number(sample, got.data(), &expected);
+                right &= known.number(sample, got.data(), &expected);
+                let part = known.part(calibrated, known.errors.last().map_or(0.0, |it| it.1));
+                right &= part <= Model::MAX_SPREAD_ERROR;
                 continue;
             }
             // Two labels between which even the precision of the float model decides are both
@@ -99,8 +105,10 @@ impl<'m> Differences<'m> {
                 let label = |x: f64| decision(&[x], &float.labels);
                 let (integer, float) = (label(got.data()[place]), label(expected[0][place]));
                 known.others.push((sample, Difference::Label { integer, float }));
+                right = false;
             }
         }
+        right
     }
 
     /// What the user should know.
@@ -109,9 +117,8 @@ impl<'m> Differences<'m> {
         let named = self.outputs.into_iter().zip(self.model.integer().outputs());
         let outputs = named.enumerate().filter_map(|(place, (output, integer))| {
             let calibrated = reports.get(place).map_or(0.0, |report| report.spread);
-            let spread = calibrated.max(output.hi - output.lo);
-            let part = |error: f64| if spread > 0.0 { error / spread } else { error };
-            let errors = output.errors.into_iter().map(|(sample, error)| (sample, part(error)));
+            let errors = output.errors.iter();
+            let errors = errors.map(|&(sample, error)| (sample, output.part(calibrated, error)));
             let far = errors.filter(|&(_, part)| part > Model::MAX_SPREAD_ERROR);
             let mut found: Vec<_> =
                 far.map(|(sample, part)| (sample, Difference::Error(part))).collect();
@@ -129,14 +136,30 @@ impl<'m> Differences<'m> {
         let more = self.failed.len().saturating_sub(1);
         let failed = self.failed.into_iter().next();
         let failed = failed.map(|(sample, reason)| Concern::Undefined { reason, sample, more });
-        failed.into_iter().chain(outputs).collect()
+        let found: Vec<_> = failed.into_iter().chain(outputs).collect();
+        if found.is_empty() {
+            return found;
+        }
+        // A sample that differs may be one of many.
+        let general = self.model.concerns().into_iter();
+        let general = general.filter(|concern| matches!(concern, Concern::Inaccurate { .. }));
+        general.chain(found).collect()
     }
 }
 
 impl Output {
-    fn number(&mut self, sample: usize, got: &[f64], expected: &[&[f64]]) {
-        let [exact, ..] = expected else { return };
-        if exact.iter().zip(got).any(|(exact, got)| !exact.is_finite() && got.is_finite()) {
+    /// An error as a part of the spread of all that is known of the output.
+    fn part(&self, calibrated: f64, error: f64) -> f64 {
+        let spread = calibrated.max(self.hi - self.lo);
+        if spread > 0.0 { error / spread } else { error }
+    }
+
+    /// Compares numbers; returns whether all of them are.
+    fn number(&mut self, sample: usize, got: &[f64], expected: &[&[f64]]) -> bool {
+        let [exact, ..] = expected else { return true };
+        let finite =
+            !exact.iter().zip(got).any(|(exact, got)| !exact.is_finite() && got.is_finite());
+        if !finite {
             self.others.push((sample, Difference::NoNumber));
         }
         for &x in exact.iter().filter(|x| x.is_finite()) {
@@ -147,6 +170,7 @@ impl Output {
             pairs.map(|(x, got)| (x - got).abs())
         });
         self.errors.push((sample, errors.fold(0.0, f64::max)));
+        finite
     }
 }
 
@@ -157,7 +181,9 @@ mod tests {
     use ciro_compiler::float::{
         self, BinaryFn, ElementType, Graph, Labels, Node, NodeId, Op, ScalarFn, UnaryFn,
     };
-    use ciro_model::integer::SourceInfo;
+    use ciro_model::Interval;
+    use ciro_model::integer::ops::Requantize;
+    use ciro_model::integer::{AccuracyReport, Encoding, ModelBuilder, OutputAccuracy, SourceInfo};
 
     use super::super::compile::{CompileSettings, compile};
     use super::*;
@@ -271,6 +297,52 @@ mod tests {
             ("quotient", quotient(1.001), (-1.0, 1.0)),
             ("quotient around 0", quotient(0.0), (-1.0, 1.0)),
         ]
+    }
+
+    /// `min(x, 10)` in integers, where 10 is all that calibration has seen, made from a function.
+    fn guarded(f: ScalarFn, spread_error: f64) -> Model {
+        let mut builder = ModelBuilder::new();
+        builder.input("x", vec![1, 3]);
+        let x = builder.view(0, Encoding::Affine { scale: 0.5, lo: -100, hi: 100 }).unwrap();
+        let op = Requantize { shift: 1, lo: -100, hi: 10 };
+        let y = builder.push("cut", op, &[x], 1.0).unwrap();
+        builder.guard(y, Interval::new(i64::from(i32::MIN), 10));
+        builder.output("y", y, Decoding::Real { scale: 1.0 });
+        let model = Model::from(builder.finish().unwrap());
+        let name = "y".to_owned();
+        let output =
+            OutputAccuracy { name, spread: 1.0, worst_error: spread_error, ..Default::default() };
+        let accuracy = AccuracyReport { outputs: vec![output], ..Default::default() };
+        let float = Some(Arc::new(FloatModel(unary(f))));
+        Model { accuracy, float, ..model }
+    }
+
+    #[test]
+    fn what_was_cut_is_told_unless_the_float_model_confirms_the_result() {
+        let row = |x: f64| vec![Tensor::new(vec![1, 3], vec![1.0, 2.0, x]).unwrap()];
+        let codes = |model: &Model, samples: &[Sample]| {
+            let concerns = model.run_all(samples).unwrap().concerns;
+            assert_eq!(model.examine(samples).unwrap().concerns, concerns);
+            concerns.iter().map(Concern::code).collect::<Vec<_>>()
+        };
+        let same = guarded(ScalarFn::X.min(ScalarFn::Const(10.0)), 0.5);
+        let other = guarded(ScalarFn::X, 0.5);
+        assert_eq!(codes(&same, &[row(30.0)]), [""; 0]);
+        let told = ["value_outside_range", "inaccurate", "differs_from_float"];
+        assert_eq!(codes(&other, &[row(30.0)]), told);
+        // In one of two samples nothing was cut, and the other one is still told.
+        let Concern::Clipped { sample, more, .. } =
+            &other.run_all(&[row(3.0), row(30.0)]).unwrap().concerns[0]
+        else {
+            panic!("what was cut comes first")
+        };
+        assert_eq!((*sample, *more), (1, 0));
+        // What is known in general is for those who publish a model, or have no float model.
+        assert_eq!(same.concerns().len(), 1);
+        assert_eq!(same.concerns_before_samples(), []);
+        let stored = Model { float: None, ..same };
+        assert_eq!(stored.concerns_before_samples().len(), 1);
+        assert_eq!(codes(&stored, &[row(30.0)]), ["value_outside_range"]);
     }
 
     #[test]

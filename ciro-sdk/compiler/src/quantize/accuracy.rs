@@ -154,6 +154,10 @@ const TIE: f64 = 0.002;
 /// Values are spread by outliers if all of them are so many times as wide as half of them.
 const OUTLYING: f64 = 20.0;
 
+/// An error of ordinary values matters from this part of their magnitude: values that hardly differ
+/// from each other are right if they are right as numbers.
+const ORDINARY_ERROR: f64 = 0.01;
+
 /// The least half of the samples that says what ordinary values are.
 const ORDINARY_SAMPLES: usize = 8;
 
@@ -238,7 +242,8 @@ impl Comparison {
 
     /// Spread and greatest error of the half of all samples whose values are nearest to the median,
     /// if the values of all are more than [`OUTLYING`] times as wide: what is a small part of the
-    /// distance to an outlier may be more than ordinary values differ by.
+    /// distance to an outlier may be more than ordinary values differ by. `None` as well if the
+    /// error is below [`ORDINARY_ERROR`].
     fn ordinary(&self) -> Option<(f64, f64)> {
         let mut samples: Vec<_> =
             self.samples.iter().filter(|(range, _)| range.hi >= range.lo).collect();
@@ -255,7 +260,8 @@ impl Comparison {
         let range = samples.iter().fold(Range::EMPTY, |all, (range, _)| all.union(*range));
         let spread = range.hi - range.lo;
         let error = samples.iter().filter_map(|(_, worst)| *worst).fold(0.0, f64::max);
-        (spread > 0.0 && spread * OUTLYING < self.spread()).then_some((spread, error))
+        let outlying = spread > 0.0 && spread * OUTLYING < self.spread();
+        (outlying && error > ORDINARY_ERROR * range.max_abs()).then_some((spread, error))
     }
 
     fn mean(&self) -> f64 {

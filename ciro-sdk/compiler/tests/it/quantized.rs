@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ciro_compiler::float::Graph;
+use ciro_compiler::float::{self, ElementType, Graph, Labels, ScalarFn};
 use ciro_compiler::import::{self, import_file};
 use ciro_compiler::quantize::{Settings, accuracy, calibrate, quantize, random_sample};
 use ciro_model::Tensor;
@@ -259,4 +259,41 @@ fn an_outlier_hides_no_error_of_ordinary_samples() {
     samples.push(samples[0].iter().map(|input| input.map(|x| x * 1e6)).collect());
     let judged = judge(&samples);
     assert!(judged.spread_error() > 0.02, "{judged:?}");
+}
+
+#[test]
+fn ordinary_values_that_hardly_differ_are_right_as_numbers() {
+    // 1 + x / 10^6, and once 100: steps of a thousandth are a thousand times what others differ by.
+    let x = |x: f64| vec![Tensor::new(vec![1, 1], vec![x]).unwrap()];
+    let node = |name: &str, op, operands: &[u32]| float::Node {
+        name: name.to_owned(),
+        origin: "Test".to_owned(),
+        op,
+        operands: operands.iter().map(|&id| float::NodeId(id)).collect(),
+        shape: vec![1, 1],
+        unrolled: None,
+    };
+    let slope = ScalarFn::X * ScalarFn::Const(1e-6) + ScalarFn::Const(1.0);
+    let graph = Graph {
+        nodes: vec![
+            node("x", float::Op::Input { index: 0 }, &[]),
+            node("y", float::Op::Unary(slope), &[0]),
+        ],
+        inputs: vec![float::Input {
+            name: "x".to_owned(),
+            shape: vec![1, 1],
+            element_type: ElementType::Float,
+        }],
+        outputs: vec![float::Output {
+            name: "y".to_owned(),
+            node: float::NodeId(1),
+            labels: Labels::Real,
+        }],
+    };
+    let ordinary = (0..32).map(|at| x(f64::from(at)));
+    let samples: Vec<_> = ordinary.chain([x(99e6)]).collect();
+    let calibration = calibrate(&graph, &samples).unwrap();
+    let integer = quantize(&graph, &calibration, &Settings::default()).unwrap();
+    let output = accuracy(&graph, &integer, &samples).unwrap().outputs.remove(0);
+    assert!(output.spread_error() < 0.02, "{output:?}");
 }
