@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::args::Global;
 use crate::commands::{
-    self, bench, check, compile, completions, demo, econ, init, inspect, key, network, prove,
+    self, bench, check, compile, completions, demo, econ, init, inspect, key, man, network, prove,
     run as run_model, transpile, verify,
 };
 use crate::context::{Context, ErrorReport, Status};
@@ -87,6 +87,8 @@ enum Command {
     Devnet(commands::network::devnet::Args),
     /// Print completions for a shell
     Completions(commands::completions::Args),
+    /// Write manual pages into a folder
+    Man(commands::man::Args),
 }
 
 /// Reads the command line; usage errors and help end the process here.
@@ -139,6 +141,7 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Econ(args) => econ::run(&args, context),
         Command::Devnet(args) => network::devnet::run(&args, context),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), context),
+        Command::Man(args) => man::run(&args, Cli::command(), context),
     }
 }
 

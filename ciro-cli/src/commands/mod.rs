@@ -9,6 +9,7 @@ pub(crate) mod econ;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod man;
 pub(crate) mod network;
 mod outputs;
 pub(crate) mod prove;

@@ -10,10 +10,11 @@ mod status;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use init::{InitError, InitSettings, init, keys};
 pub use network::network;
@@ -103,6 +104,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes manual pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// The folder, which is made if it is missing.
+        folder: PathBuf,
+    },
     /// Looks after records of Kafka that nobody could take care of.
     Dlq {
         #[command(subcommand)]
@@ -132,6 +139,7 @@ pub fn main() -> ExitCode {
             let made = network(&folder, validators, (spec.as_deref(), seed.as_deref()));
             made.map_err(Into::into).and_then(|it| print(&it))
         }
+        Command::Man { folder } => man(&folder),
         Command::Start { folder, listen } => start::start(&folder, listen),
         Command::Genesis { folder, spec } => init::genesis(&folder, spec).and_then(|it| print(&it)),
         Command::Status { folder, json } => return told(status::status(&folder, json)),
@@ -166,4 +174,10 @@ fn told(done: anyhow::Result<(String, bool)>) -> ExitCode {
 fn print(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{}", text.trim_end())?;
     Ok(())
+}
+
+fn man(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+        .with_context(|| format!("cannot write manual pages to `{}`", folder.display()))
 }
