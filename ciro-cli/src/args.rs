@@ -126,6 +126,11 @@ pub(crate) struct CommitArgs {
 }
 
 impl CommitArgs {
+    /// What is committed of inputs and of outputs.
+    pub(crate) fn committing(&self) -> [Committing; 2] {
+        [&self.commit_input, &self.commit_output].map(committing)
+    }
+
     /// The settings with what is committed as a whole, and the visibilities if single inputs or
     /// outputs are named.
     ///
@@ -136,7 +141,7 @@ impl CommitArgs {
         settings: ProveSettings,
         interface: &Interface,
     ) -> Result<(ProveSettings, Option<Visibilities>), VisibilityError> {
-        let [inputs, outputs] = [&self.commit_input, &self.commit_output].map(committing);
+        let [inputs, outputs] = self.committing();
         let named = [&inputs, &outputs].iter().any(|of| matches!(of, Committing::Named(_)));
         let visibilities = named.then(|| interface.visibilities(&inputs, &outputs)).transpose()?;
         let (commit_input, commit_output) = (!inputs.is_nothing(), !outputs.is_nothing());

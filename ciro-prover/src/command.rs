@@ -13,7 +13,7 @@ use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{AddBond, Body, RegisterProvider, SetAsks};
 use ciro_sdk::client::{Client, Keystore, Network, Passphrase};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -54,6 +54,12 @@ enum Command {
     Status(ConfigArgs),
     /// Lets the running worker finish what it holds, claim nothing more, and stop.
     Drain(ConfigArgs),
+    /// Writes manual pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// The folder, which is made if it is missing.
+        folder: PathBuf,
+    },
     /// Proves what the parent asks for on standard input.
     #[command(hide = true)]
     Child {
@@ -76,6 +82,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Child { memory_mb } => child_main(memory_mb).map_err(anyhow::Error::from),
         Command::Init { folder } => init(&folder),
+        Command::Man { folder } => man(&folder),
         Command::Register(args) => block_on(async { register(&read(&args)?).await }),
         Command::Start(args) => block_on(async { start(&read(&args)?).await }),
         Command::Unjail(args) => block_on(async { unjail(&read(&args)?).await }),
@@ -134,7 +141,7 @@ async fn connect(config: &Config) -> anyhow::Result<(Client, SecretKey)> {
 
 async fn register(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let (asks, bond) = (config.asks()?, config.provider.bond);
+    let (asks, bond) = (config.asks(client.sealing_card(&key)?)?, config.provider.bond);
     let known = match client.provider(key.address()).await {
         Ok(info) => Some(info),
         Err(error) if error.code() == Some(Code::NotFound) => None,
@@ -287,4 +294,10 @@ fn drain(config: &Config) -> anyhow::Result<()> {
     let path = config.data.join("drain");
     std::fs::write(&path, "").with_context(|| format!("cannot write `{}`", path.display()))?;
     print("the worker claims nothing more, and stops once it holds nothing")
+}
+
+fn man(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Arguments::command(), folder))
+        .with_context(|| format!("cannot write manual pages to `{}`", folder.display()))
 }

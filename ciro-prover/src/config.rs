@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::ModelId;
 use ciro_protocol::order::{Class, Region};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms, SealingCard};
+use ciro_protocol::sign::Signed;
 use ciro_protocol::wire::{List, TooMany};
 use ciro_queue::kafka::KafkaSettings;
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
@@ -195,7 +196,7 @@ impl Config {
     /// # Errors
     ///
     /// [`TooMany`] never, as there are as many classes as places.
-    pub fn asks(&self) -> Result<Asks, TooMany> {
+    pub fn asks(&self, sealing: Signed<SealingCard>) -> Result<Asks, TooMany> {
         let prices = self.provider.prices.all();
         let prices = prices.into_iter().map(|(class, price)| Ask { class, price }).collect();
         let direct = self.provider.direct.map(|direct| DirectTerms {
@@ -203,7 +204,8 @@ impl Config {
             lease_min_ms: u64::from(direct.lease_min_s) * 1_000,
             input_bytes_max: self.work.input_bytes_max(),
         });
-        Ok(Asks { prices: List::new(prices)?, capacity: self.work.capacity, direct })
+        let sealing = Some(sealing);
+        Ok(Asks { prices: List::new(prices)?, capacity: self.work.capacity, direct, sealing })
     }
 }
 

@@ -23,7 +23,7 @@ mod verify;
 
 pub use advice::Advice;
 pub use advise::{advice, failed_check};
-pub use blinding::{Blinding, InvalidBlinding};
+pub use blinding::{Blinding, BlindingSeed, InvalidBlinding};
 #[cfg(feature = "prove")]
 pub use ciro_compiler::{import, quantize};
 pub use ciro_model::integer::{

@@ -80,7 +80,7 @@ class Client:
         """
         Proposes a change, given as JSON, and returns the proposal as JSON.
         """
-    def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None]) -> tuple[str, str, str, str]:
+    def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None, Sequence[str]]) -> tuple[str, str, str, str]:
         """
         What an inference would cost: the model's id, the lowest and the highest price, collateral.
         """
@@ -94,7 +94,7 @@ class Client:
         What an account has at stake, what leaves, and what is granted to it, as JSON, and the
         ledger's time in ms.
         """
-    def submit(self, /, model: Model, inputs: Inputs, settings: ProveSettings, asked: tuple[str | None, str | None, str | None, int | None], min_security: tuple[int, int] = ..., observer: Any | None = None) -> Job:
+    def submit(self, /, model: Model, inputs: Inputs, settings: ProveSettings, asked: tuple[str | None, str | None, str | None, int | None, Sequence[str]], min_security: tuple[int, int] = ..., observer: Any | None = None) -> Job:
         """
         Orders an inference and waits until the ledger has opened the job.
         """

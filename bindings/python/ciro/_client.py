@@ -205,6 +205,8 @@ class Client(Economy):
         route: Union[str, Iterable[str]] = "tensor",
         preset: Union[str, Iterable[str]] = "standard",
         private: Union[bool, Iterable[bool]] = False,
+        commit_input: bool = False,
+        commit_output: bool = False,
         progress: bool = False,
     ) -> RemoteModel:
         """Uploads a model and registers it; the same model is registered once, however often it is deployed.
@@ -220,6 +222,8 @@ class Client(Economy):
             route: `tensor`, `cairo`, or both.
             preset: as for `Model.make_key`.
             private: as for `Model.make_key`.
+            commit_input: as for `Model.make_key`; sealed inputs need keys with `private=True, commit_input=True`.
+            commit_output: as for `Model.make_key`.
             progress: shows a progress bar.
 
         Raises:
@@ -227,7 +231,15 @@ class Client(Economy):
             As `ciro.compile` and `Model.make_key`.
         """
         compiled = _compiled(model, calibration, progress)
-        key = compiled.make_key(batch=batch, route=route, preset=preset, private=private, progress=progress)
+        key = compiled.make_key(
+            batch=batch,
+            route=route,
+            preset=preset,
+            private=private,
+            commit_input=commit_input,
+            commit_output=commit_output,
+            progress=progress,
+        )
         card = (name, version, licence, amount(price_hint))
         with Observed("deploy", progress) as observer:
             found, known = self._inner.deploy(compiled._inner, key._inner, card, observer)
@@ -248,7 +260,7 @@ class Client(Economy):
             key = model
         else:
             key = (model.model if isinstance(model, RemoteModel) else model).make_key(batch=batch)
-        found, least, most, collateral = self._inner.quote(key._inner, (named, None, None, None))
+        found, least, most, collateral = self._inner.quote(key._inner, (named, None, None, None, []))
         return Quote(found, Decimal(least), Decimal(most), Decimal(collateral))
 
     def submit(
@@ -260,6 +272,8 @@ class Client(Economy):
         route: str = "tensor",
         preset: str = "standard",
         private: bool = False,
+        sealed: Iterable[Union[int, str]] = (),
+        commit_output: bool = False,
         price_min: Optional[Amount] = None,
         price_max: Optional[Amount] = None,
         provider: Optional[int] = None,
@@ -276,7 +290,10 @@ class Client(Economy):
             route: as for `Model.prove`.
             preset: as for `Model.prove`.
             private: has the provider make a proof that hides the execution. The provider sees the input, and so does everybody who
-                asks the network for the proof: orders state their inputs.
+                asks the network for the proof, unless it is `sealed`: orders state their inputs.
+            sealed: seals the input for these providers, by account (`0x` and 64 digits) or by number: they alone read it, and may prove it.
+                The order commits to the input, and the proof hides it. Whose account a number is, is the node's word.
+            commit_output: lets the proof of a sealed input commit to the outputs too; the result shows them here alone.
             price_min: the price at first, in CIRO. Default: the least that a provider asks for.
             price_max: the highest price. Default: twice the most that a provider asks for.
             provider: gives the job to this provider at once, at its own price.
@@ -291,10 +308,14 @@ class Client(Economy):
         compiled = _compiled(model, calibration, progress)
         given = to_inputs(inputs, list(compiled.inputs))
         _warn(compiled._inner.examine(given))
-        settings = prove_settings(route, preset, private=private)
+        recipients = [str(it) for it in sealed]
+        if commit_output and not recipients:
+            raise ValueError("`commit_output` is for sealed inputs: name the providers in `sealed`")
+        private, secret = private or bool(recipients), bool(recipients)
+        settings = prove_settings(route, preset, private=private, commit_input=secret, commit_output=commit_output)
         named = model.id if isinstance(model, RemoteModel) else None
         prices = [None if price is None else amount(price) for price in (price_min, price_max)]
-        asked = (named, prices[0], prices[1], provider)
+        asked = (named, prices[0], prices[1], provider, recipients)
         policy = (min_security_bits, min_proven_bits)
         with Observed("submit", progress) as observer:
             job = self._inner.submit(compiled._inner, given, settings, asked, policy, observer)

@@ -11,9 +11,11 @@ use ciro_protocol::sign::{Address, SecretKey};
 use ciro_protocol::tx::{Action, Body};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{
-    self, Choice, Deployment, Home, Network, Session, Settled, Submission, Wish, verify_receipt,
+    self, Choice, Deployment, Home, Network, OrderInput, ProviderNameError, Recipient, Session,
+    Settled, Submission, Wish, verify_receipt,
 };
-use ciro_sdk::{InputStatement, KeyRing, Policy};
+use ciro_sdk::network::SecretInput;
+use ciro_sdk::{BlindingSeed, InputStatement, KeyRing, Opening, Policy};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -29,7 +31,7 @@ use crate::settings::ProveSettings;
 use crate::tensor::{Inputs, Output};
 
 /// Model, lowest and highest price, provider: as text, since Python has the parser of numbers.
-type Asked = (Option<String>, Option<String>, Option<String>, Option<u32>);
+type Asked = (Option<String>, Option<String>, Option<String>, Option<u32>, Vec<String>);
 
 /// Name, version, licence, price that is hinted at.
 type Card = (Option<String>, String, String, String);
@@ -73,7 +75,10 @@ impl Connection {
     }
 }
 
-fn wish((model, price_min, price_max, direct): &Asked) -> Result<Wish, Error> {
+fn wish(
+    (model, price_min, price_max, direct, _): &Asked,
+    recipients: &[Recipient],
+) -> Result<Wish, Error> {
     let amount = |text: &Option<String>| text.as_deref().map(str::parse::<Amount>).transpose();
     let model = model.as_deref().map(str::parse::<ModelId>).transpose();
     Ok(Wish {
@@ -81,6 +86,7 @@ fn wish((model, price_min, price_max, direct): &Asked) -> Result<Wish, Error> {
         price_min: amount(price_min)?,
         price_max: amount(price_max)?,
         direct: direct.map(ProviderId),
+        recipients: recipients.iter().map(|it| it.provider).collect(),
     })
 }
 
@@ -282,7 +288,7 @@ impl Client {
         let (at, keys) = (self.0.here()?, key.0.clone());
         job::run(py, None, move || {
             let key = only(&keys)?;
-            let asked = wish(&asked)?;
+            let asked = wish(&asked, &[])?;
             let (id, terms) = at.runtime.block_on(at.session.client.terms(key, &asked))?;
             let [least, most, collateral] =
                 [terms.price_min, terms.price_max, terms.collateral].map(|it| it.to_string());
@@ -312,16 +318,28 @@ impl Client {
             let key = provers.get(&model, &settings)?.key();
             let input = InputStatement::encode(&key, &samples)?.statement;
             let account = at.key()?;
-            let asked = wish(&asked)?;
+            let sealed = asked.4.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
+            let sealed =
+                sealed.map_err(|error: ProviderNameError| Error::Argument(error.to_string()))?;
             let (min_security_bits, min_proven_bits) = min_security;
             let policy = Policy { min_security_bits, min_proven_bits };
             let client = &at.session.client;
+            let recipients = at.runtime.block_on(client.recipients(&sealed))?;
+            let asked = wish(&asked, &recipients)?;
+            let (input, openings) = if sealed.is_empty() {
+                (OrderInput::open(input), Vec::new())
+            } else {
+                let seed = BlindingSeed::random().map_err(client::ClientError::Random)?;
+                let input = SecretInput::new(input, seed).map_err(client::ClientError::from)?;
+                let openings = input.openings(&model, &key).map_err(client::ClientError::from)?;
+                (OrderInput::sealed(&input, &key, &recipients)?, openings)
+            };
             let job = at.runtime.block_on(async {
                 let terms = client.terms(&key, &asked).await?;
                 let ordered = Submission { policy, ..Submission::new(terms, &key, &input) };
                 client.submit(&account, &ordered).await
             })?;
-            Ok(Job { at: Arc::clone(&at), job })
+            Ok(Job { at: Arc::clone(&at), job, openings })
         })
     }
 
@@ -334,7 +352,8 @@ impl Client {
             let found = keys.keys().find(|key| info.order.key == key.digest().into());
             let key = found.cloned().ok_or(client::CertificateError::NoKey(info.order.key))?;
             let (input, policy) = (info.order.input.statement, Policy::default());
-            Ok(Job { at: Arc::clone(&at), job: client::Job { id, key, input, policy } })
+            let job = client::Job { id, key, input, policy };
+            Ok(Job { at: Arc::clone(&at), job, openings: Vec::new() })
         })
     }
 }
@@ -366,6 +385,8 @@ fn only(keys: &KeyRing) -> Result<&ciro_sdk::Key, Error> {
 pub(crate) struct Job {
     at: Arc<Connection>,
     job: client::Job,
+    /// What opens the commitments of its proof.
+    openings: Vec<Opening>,
 }
 
 #[pymethods]
@@ -406,8 +427,8 @@ impl Job {
             let seen = |_: &_| drop(info_span!("wait").entered());
             Ok(at.runtime.block_on(at.session.client.settled(&job, patience, seen))?)
         })?;
-        let Settled { receipt, bundle, verified } = settled;
-        let outputs = verified.samples.into_iter().map(|sample| sample.outputs).collect();
+        let outputs = settled.outputs(&self.job.key, &self.openings).map_err(Error::from)?;
+        let Settled { receipt, bundle, .. } = settled;
         let receipt = json(&receipt);
         Ok((Proof(Arc::new(bundle)), Output::all(outputs), receipt))
     }

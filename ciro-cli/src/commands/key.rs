@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ciro_sdk::{Key, KeyRing, OutputFile, ProveError, ProveSettings, Prover};
+use ciro_sdk::{Key, OutputFile};
 use serde::Serialize;
 
 use crate::args::{CommitArgs, KindArgs, ModelArgs};
@@ -75,20 +75,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let (model, calibration) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
     let ring = {
         let _stage = context.ui.stage("committing to the model");
-        let interface = model.interface();
-        let (settings, named) = args.commit.apply(ProveSettings::default(), &interface)?;
-        let keys = kinds.into_iter().map(|kind| {
-            let max_memory_bytes = context.max_memory;
-            let ProveSettings { commit_input, commit_output, .. } = settings;
-            let of_kind = ProveSettings::of(kind);
-            let settings =
-                ProveSettings { commit_input, commit_output, max_memory_bytes, ..of_kind };
-            match &named {
-                Some(visibilities) => Ok(Prover::showing(&model, &settings, visibilities)?.key()),
-                None => model.key(&settings),
-            }
-        });
-        KeyRing::new(keys.collect::<Result<Vec<_>, ProveError>>()?)?
+        let [inputs, outputs] = args.commit.committing();
+        model.key_ring(kinds, [&inputs, &outputs], context.max_memory)?
     };
     let bytes = ring.to_bytes();
     if let Some(file) = file {

@@ -178,6 +178,63 @@ fn a_private_proof_is_deployed_for_ordered_settled_and_verified() {
 }
 
 #[test]
+fn nobody_but_its_recipient_reads_a_sealed_input() {
+    let devnet = Devnet::up();
+    let model = model("linreg_diabetes");
+    let secret = "--private --commit-input";
+    devnet.ciro(&format!("deploy {model}/model.onnx --name open"));
+    devnet.ciro(&format!("deploy {model}/model.onnx --name sealed {secret}"));
+    devnet.ciro(&format!("deploy {model}/model.onnx --name silent {secret} --commit-output"));
+    let submit = format!("submit {model}/model.onnx --input {model}/input_0.json");
+    let sealed = devnet.ciro(&format!("{submit} --sealed 0 --openings sealed.json -o sealed.ciro"));
+    let silent = devnet.ciro(&format!(
+        "{submit} --sealed 0 --commit-output --openings silent.json -o silent.ciro"
+    ));
+    let input = integers(&devnet, "sealed.json");
+    assert!(!found(&devnet, &input));
+    assert_eq!(devnet.run(&format!("{submit} --sealed 7")).0, Some(1));
+
+    // What would be found if it were there: an open order leaves its input everywhere.
+    let open = devnet.ciro(&submit);
+    assert_eq!([&open["outputs"], &open["outputs"]], [&sealed["outputs"], &silent["outputs"]]);
+    assert!(found(&devnet, &input));
+
+    devnet.ciro(&format!("key {model}/model.onnx {secret} --commit-output -o silent.key"));
+    let verified = devnet.ciro("verify silent.ciro --key silent.key --open silent.json");
+    assert_eq!(verified["hides"], true);
+    let other = devnet.run("verify silent.ciro --key silent.key --open sealed.json");
+    assert_eq!(other.0, Some(3));
+}
+
+/// The integers of the first input that is opened, as files hold them.
+fn integers(devnet: &Devnet, openings: &str) -> Vec<u8> {
+    let text = std::fs::read_to_string(devnet.folder().join(openings)).unwrap();
+    let entries: Value = serde_json::from_str(&text).unwrap();
+    let entry = entries.as_array().unwrap().iter().find(|entry| entry["side"] == "input").unwrap();
+    let integers = entry["integers"].as_array().unwrap().iter();
+    let integers = integers.map(|value| i32::try_from(value.as_i64().unwrap()).unwrap());
+    integers.flat_map(i32::to_le_bytes).collect()
+}
+
+/// Whether a file of the network, the provider's included, holds these bytes.
+fn found(devnet: &Devnet, bytes: &[u8]) -> bool {
+    let mut folders = vec![devnet.dir()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read(&path)
+                .is_ok_and(|held| held.windows(bytes.len()).any(|window| window == bytes))
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[test]
 fn a_job_settles_once_though_worker_and_node_are_killed() {
     let devnet = Devnet::up();
     let model = model("linreg_diabetes");

@@ -174,7 +174,7 @@ impl Market {
             region: Region::new(*b"DE").context("a region")?,
             memory_mb: 1_000,
         };
-        let asks = Asks { prices, capacity: 4, direct: None };
+        let asks = Asks { prices, capacity: 4, direct: None, sealing: None };
         let register = RegisterProvider { profile, asks, bond: Amount::ciro(1_000) };
         let receipts = world.day(
             vec![

@@ -107,6 +107,7 @@ pub(crate) fn register_provider(world: &mut World, seed: &[u8]) {
                 lease_min_ms: 1,
                 input_bytes_max: 1 << 30,
             }),
+            sealing: None,
         },
         bond: ciro(200),
     };

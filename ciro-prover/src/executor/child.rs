@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use ciro_protocol::blob::BlobId;
-use ciro_sdk::network::{VERIFIER, verify_stated};
-use ciro_sdk::{
-    CostEstimate, InputStatement, Key, Model, ProveSettings, Prover, error_chain, files,
-};
+use ciro_sdk::client::SealingSecret;
+use ciro_sdk::network::{SecretInput, VERIFIER, verify_stated};
+use ciro_sdk::{InputStatement, Key, Model, ProveError, ProveSettings, Prover, error_chain, files};
+use zeroize::Zeroizing;
 
 use super::protocol::{
-    Fault, MESSAGE_BYTES_MAX, Prepared, Proof, ProofTask, Reply, Task, frame, read,
+    Fault, MESSAGE_BYTES_MAX, Prepared, Proof, ProofTask, Reply, Task, Unsealing, frame, read,
 };
 
 /// Provers that a child keeps: each holds a model and the columns that commit to it.
@@ -100,13 +100,17 @@ fn make(task: &Task, max_memory: u64) -> Result<Kept, Failed> {
     let key = Key::from_bytes(&task.key).map_err(|error| machine(error_chain(&error)))?;
     let model =
         Model::load(Path::new(&task.model)).map_err(|error| machine(error_chain(&error)))?;
+    let other = || machine("the model is another one than the key's");
+    if model.interface() != *key.interface() {
+        return Err(other());
+    }
     let settings =
         ProveSettings { max_memory_bytes: Some(max_memory), ..ProveSettings::of(key.kind()) };
-    let estimate =
-        CostEstimate::of(&model, &settings).map_err(|error| machine(error_chain(&error)))?;
-    let prover = Prover::new(&model, &settings).map_err(|error| machine(error_chain(&error)))?;
+    let prover = Prover::showing(&model, &settings, &key.visibilities())
+        .map_err(|error| machine(error_chain(&error)))?;
+    let estimate = prover.estimate();
     if prover.key() != key {
-        return Err(machine("the model is another one than the key's"));
+        return Err(other());
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -127,14 +131,33 @@ fn prove(
     let input = std::fs::read(&task.input)
         .map_err(|error| machine(format!("cannot read the input: {error}")))?;
     let wrong = |reason: String| (Fault::Input, reason);
-    let statement =
-        InputStatement::from_bytes(&input, key).map_err(|error| wrong(error_chain(&error)))?;
-    if statement.order_digest(key) != task.statement {
-        return Err(wrong("the input is another one than the order states".to_owned()));
-    }
-    let proven = prover
-        .prove_stated(&statement, Some(max_memory))
-        .map_err(|error| machine(error_chain(&error)))?;
+    let other = || wrong("the input is another one than the order states".to_owned());
+    let proven = match &task.sealed {
+        None => {
+            let stated = InputStatement::from_bytes(&input, key);
+            let stated = stated.map_err(|error| wrong(error_chain(&error)))?;
+            if stated.order_digest(key) != task.statement {
+                return Err(other());
+            }
+            prover.prove_stated(&stated, Some(max_memory))
+        }
+        Some(Unsealing { provider, secret }) => {
+            let opened = SealingSecret::from_bytes(secret).open(*provider, &input);
+            let opened = Zeroizing::new(opened.map_err(|error| wrong(error_chain(&error)))?);
+            let secret = SecretInput::from_bytes(&opened, key);
+            let secret = secret.map_err(|error| wrong(error_chain(&error)))?;
+            let stated = secret.stated(key).map_err(|error| wrong(error_chain(&error)))?;
+            if stated.order_digest(key) != task.statement {
+                return Err(other());
+            }
+            prover.prove_secret(&secret, Some(max_memory))
+        }
+    };
+    let proven = proven.map_err(|error| match error {
+        // What is no matter of this machine costs no provider anything.
+        ProveError::Stated => wrong(error_chain(&error)),
+        error => machine(error_chain(&error)),
+    })?;
     let bundle = proven.bundle.to_bytes();
     let length = u64::try_from(bundle.len()).unwrap_or(u64::MAX);
     if length > task.bundle_bytes_max {

@@ -10,4 +10,4 @@ mod protocol;
 
 pub use child::main as child_main;
 pub use pool::{Failure, Pool, PoolSettings};
-pub use protocol::{Prepared, Proof, ProofTask, Task};
+pub use protocol::{Prepared, Proof, ProofTask, Task, Unsealing};

@@ -1,10 +1,11 @@
 //! What parent and child say to each other: a 32-bit length, then borsh.
 
+use std::fmt;
 use std::io;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{InputDigest, KeyDigest, OutputDigest};
+use ciro_protocol::id::{InputDigest, KeyDigest, OutputDigest, ProviderId};
 
 /// The longest message, in bytes: a key and some paths.
 pub(super) const MESSAGE_BYTES_MAX: u32 = 1 << 20;
@@ -27,10 +28,27 @@ pub struct ProofTask {
     pub input: String,
     /// What the order says that it holds.
     pub statement: InputDigest,
+    /// Who opens it, and with what, if it is sealed.
+    pub sealed: Option<Unsealing>,
     /// The folder that the bundle goes to, under its id.
     pub bundles: String,
     /// The longest bundle that the network takes.
     pub bundle_bytes_max: u64,
+}
+
+/// What opens a sealed input.
+#[derive(Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Unsealing {
+    /// The provider that it is sealed for.
+    pub provider: ProviderId,
+    /// The bytes that the provider's secret follows from: not the key of its account.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for Unsealing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unsealing({})", self.provider)
+    }
 }
 
 /// What a child answers.

@@ -14,11 +14,11 @@ use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{JobId, ModelId, TxId};
 use ciro_protocol::sign::SecretKey;
 use ciro_queue::kafka::{KafkaError, KafkaSettings};
-use ciro_sdk::client::{Client, ClientError};
+use ciro_sdk::client::{Client, ClientError, SealingSecret};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::executor::Pool;
+use crate::executor::{Pool, Unsealing};
 use crate::journal::{Journal, JournalError};
 use crate::queue::{AnyQueue, Delivery, JobOffer, JobQueue as _, Position, QueueError};
 use crate::worker::{Input, Settings, Worker};
@@ -114,6 +114,7 @@ struct Shell {
     journal: Journal,
     queue: AnyQueue,
     key: Arc<SecretKey>,
+    unsealing: Unsealing,
     client: Client,
     pool: Pool,
     catalog: Arc<Catalog>,
@@ -152,11 +153,13 @@ pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), She
     let (tx, mut rx) = mpsc::channel(MESSAGES_MAX);
     let listener = tokio::spawn(ledger::listen(client.clone(), key.address(), tx.clone()));
     let peers = tokio::spawn(ledger::watch_peers(client.clone(), tx.clone()));
+    let unsealing = Unsealing { provider, secret: *SealingSecret::bytes_of(&key) };
     let mut shell = Shell {
         worker: Worker::new(settings, rows),
         journal,
         queue: AnyQueue::open(&client, kafka.as_ref(), (provider, &classes))?,
         key: Arc::new(key),
+        unsealing,
         client,
         pool,
         catalog,

@@ -173,6 +173,7 @@ impl Shell {
             proof: Some(executor::ProofTask {
                 input: input.to_string_lossy().into_owned(),
                 statement: order.input.statement,
+                sealed: (!order.input.recipients.is_empty()).then(|| self.unsealing.clone()),
                 bundles: self.data.join("bundles").to_string_lossy().into_owned(),
                 bundle_bytes_max: limits.bundle_bytes,
             }),

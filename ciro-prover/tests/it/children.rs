@@ -1,14 +1,18 @@
 //! Children prove what the order states and nothing else, and what goes wrong in one of them stays
 //! there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ciro_protocol::id::InputDigest;
-use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task};
+use ciro_protocol::SecretKey;
+use ciro_protocol::id::{InputDigest, ProviderId};
+use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task, Unsealing};
+use ciro_sdk::client::{SealingSecret, seal};
 use ciro_sdk::inputs::Inputs;
-use ciro_sdk::network::{VERIFIER, verify_stated};
-use ciro_sdk::{CompileSettings, InputStatement, Model, ProofBundle, ProveSettings, Secrecy};
+use ciro_sdk::network::{SecretInput, VERIFIER, verify_stated};
+use ciro_sdk::{
+    BlindingSeed, CompileSettings, InputStatement, Key, Model, ProofBundle, ProveSettings, Secrecy,
+};
 use tempfile::TempDir;
 
 struct Shop {
@@ -45,6 +49,7 @@ fn shop_for(settings: ProveSettings, memory_mb: u64) -> Shop {
     let proof = ProofTask {
         input: path("input"),
         statement,
+        sealed: None,
         bundles: path("bundles"),
         bundle_bytes_max: 4 << 20,
     };
@@ -88,6 +93,45 @@ async fn a_key_whose_proofs_hide_is_proven_so_and_the_same_question_has_two_answ
     }
     assert_ne!(proofs[0].bundle, proofs[1].bundle);
     assert_eq!(proofs[0].output, proofs[1].output);
+}
+
+#[tokio::test]
+async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
+    let Shop { folder, pool, task, .. } = shop_for(ProveSettings::default().sealed(), 2048);
+    let key = Key::from_bytes(&task.key).unwrap();
+    let path = PathBuf::from(&task.proof.as_ref().unwrap().input);
+    let open = InputStatement::from_bytes(&std::fs::read(&path).unwrap(), &key).unwrap();
+    let secret = SecretInput::new(open, BlindingSeed([9; 32])).unwrap();
+    let account = SecretKey::from_seed(b"provider");
+    let recipient = SealingSecret::of(&account).key();
+    let sealed = seal(&secret.to_bytes(), &[(ProviderId(4), recipient)]).unwrap();
+    let statement = secret.stated(&key).unwrap().order_digest(&key);
+    let sealed_for = |provider, account: &SecretKey, file: &[u8]| {
+        std::fs::write(&path, file).unwrap();
+        let secret = *SealingSecret::bytes_of(account);
+        let sealed = Some(Unsealing { provider: ProviderId(provider), secret });
+        let proof = ProofTask { statement, sealed, ..task.proof.clone().unwrap() };
+        Task { proof: Some(proof), ..task.clone() }
+    };
+
+    let proof = pool.prove(&sealed_for(4, &account, &sealed)).await.unwrap();
+    assert_eq!(proof.input, statement);
+    let file = folder.path().join("bundles").join(proof.bundle.to_string());
+    let bundle = ProofBundle::from_bytes(&std::fs::read(file).unwrap()).unwrap();
+    assert!(bundle.secrecy().hides());
+
+    let stranger = SecretKey::from_seed(b"stranger");
+    let unsealed = secret.to_bytes();
+    for (provider, account, file) in
+        [(4, &stranger, &sealed), (5, &account, &sealed), (4, &account, &unsealed)]
+    {
+        let refused = pool.prove(&sealed_for(provider, account, file)).await;
+        assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
+    }
+    // The order commits to another input than the one that is sealed.
+    let mut other = sealed_for(4, &account, &sealed);
+    other.proof.as_mut().unwrap().statement.0[0] ^= 1;
+    assert!(matches!(pool.prove(&other).await, Err(Failure::Input(_))));
 }
 
 #[tokio::test]

@@ -1,12 +1,20 @@
 //! What a provider says of itself.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_consensus::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
+use crate::id::Chain;
 use crate::order::{Class, JobOrder, Region};
+use crate::sign::{Address, Signable, Signed};
 use crate::text::Text;
-use crate::wire::List;
+use crate::wire::{List, Message};
+
+crate::id::hash_id! {
+    /// An X25519 key that inputs are sealed for, so that its holder alone reads them.
+    SealingKey
+}
 
 /// A provider's name, place and size.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -32,6 +40,38 @@ pub struct Asks {
     pub capacity: u16,
     /// What a direct order must keep, since it is held without a claim; without it none is taken.
     pub direct: Option<DirectTerms>,
+    /// What inputs are sealed with for this provider; without it, it takes open ones alone.
+    pub sealing: Option<Signed<SealingCard>>,
+}
+
+/// The key that inputs are sealed with for an account, in its own words: no node can put another
+/// key in its place.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealingCard {
+    /// The network.
+    pub chain: Chain,
+    /// The account.
+    pub account: Address,
+    /// The key.
+    pub key: SealingKey,
+}
+
+impl Message for SealingCard {
+    const NAME: &'static str = "CIRO_SEALING_V1";
+    const BYTES_MAX: usize = 128;
+}
+
+impl Signable for SealingCard {
+    const DOMAIN: Digest = Digest::short_string("CIRO_SEALING_V1");
+
+    fn signer(&self) -> Address {
+        self.account
+    }
+
+    fn chain(&self) -> Chain {
+        self.chain
+    }
 }
 
 /// What a provider asks of direct orders. Whoever orders chooses collateral, lease, deadline and

@@ -124,6 +124,13 @@ impl SecretKey {
             .expect("some counter gives a key")
     }
 
+    /// Derives 32 secret bytes for another use than signatures, one for each name: none tells
+    /// anything of the others, or of the key.
+    #[must_use]
+    pub fn derive(&self, name: &str) -> [u8; 32] {
+        self.0.derive(name)
+    }
+
     /// Returns the account of the key.
     #[must_use]
     pub fn address(&self) -> Address {

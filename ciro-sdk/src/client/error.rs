@@ -3,15 +3,16 @@
 use ciro_protocol::api::{Code, Problem};
 use ciro_protocol::blob::{BlobError, BlobId};
 use ciro_protocol::chain::SpecError;
-use ciro_protocol::id::{Chain, JobId, TxId};
+use ciro_protocol::id::{Chain, JobId, ProviderId, TxId};
 use ciro_protocol::light::ReceiptError;
 use ciro_protocol::receipt::RefundReason;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::SignError;
 use ciro_protocol::wire::DecodeError;
 
+use super::sealing::SealError;
 use crate::advice::Advice;
-use crate::network::ResultError;
+use crate::network::{ResultError, SecretInputError};
 
 /// Why the network did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +117,24 @@ pub enum ClientError {
         /// Its number.
         number: u32,
     },
+    /// A provider takes no sealed inputs.
+    #[error("provider {0} publishes no key that inputs could be sealed with")]
+    NoSealing(ProviderId),
+    /// The key that a provider publishes is not its own.
+    #[error("provider {provider}'s account does not vouch for the key that inputs are sealed with")]
+    Sealing {
+        /// The provider.
+        provider: ProviderId,
+        /// Why not.
+        #[source]
+        source: SignError,
+    },
+    /// An input cannot be sealed.
+    #[error("cannot seal the input")]
+    Seal(#[from] SealError),
+    /// An input would not stay secret.
+    #[error("the input would not stay secret")]
+    SecretInput(#[from] SecretInputError),
     /// A list of shares does not serve for a claim.
     #[error("the share of the airdrop cannot be claimed: {0}")]
     Airdrop(&'static str),

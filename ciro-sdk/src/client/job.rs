@@ -11,16 +11,13 @@ use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as
 use ciro_protocol::receipt::{Outcome, Receipt};
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::tx::{Body, Cancel, SignedTx};
-use ciro_protocol::wire::{Bytes, List, Message as _};
+use ciro_protocol::wire::{Bytes, Message as _};
 use ciro_stark::Policy;
 
 use super::tx::AT_ONCE;
-use super::{Client, ClientError, Executed, check_result};
-use crate::network::facts_of;
-use crate::verify::{InputStatement, Key, ProofBundle, Verified};
-
-/// Pages of providers that are looked at for a price.
-const PAGES_MAX: usize = 10;
+use super::{Client, ClientError, Executed, OrderInput, PROVIDER_PAGES_MAX, check_result};
+use crate::network::{ResultError, facts_of};
+use crate::verify::{Key, Opening, ProofBundle, RealOutput, Side, Verified};
 
 /// How often the node is asked for a job's state.
 const LOOK: Duration = Duration::from_millis(500);
@@ -47,7 +44,7 @@ pub struct Terms {
 }
 
 /// What the user asks of the terms; what is left out follows what providers ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
     /// The registered model; without it the one that has the key.
     pub model: Option<ModelId>,
@@ -57,6 +54,9 @@ pub struct Wish {
     pub price_max: Option<Amount>,
     /// The provider that gets the job at once, at its own price.
     pub direct: Option<ProviderId>,
+    /// The providers that the input is sealed for, who alone may take the job; none for an open
+    /// input.
+    pub recipients: Vec<ProviderId>,
 }
 
 /// What is ordered.
@@ -66,8 +66,8 @@ pub struct Submission<'a> {
     pub model: ModelId,
     /// The key that the user computed or pinned.
     pub key: &'a Key,
-    /// The integers that go in.
-    pub input: &'a InputStatement,
+    /// What goes in.
+    pub input: &'a OrderInput,
     /// What is paid.
     pub terms: Terms,
     /// What the proof must be worth.
@@ -80,7 +80,7 @@ pub struct Submission<'a> {
 
 impl<'a> Submission<'a> {
     /// An order under the default policy, without a memo, different from all others.
-    pub fn new((model, terms): (ModelId, Terms), key: &'a Key, input: &'a InputStatement) -> Self {
+    pub fn new((model, terms): (ModelId, Terms), key: &'a Key, input: &'a OrderInput) -> Self {
         Self { model, key, input, terms, policy: Policy::default(), memo: &[], salt: None }
     }
 }
@@ -109,6 +109,32 @@ pub struct Settled {
     pub verified: Verified,
 }
 
+impl Settled {
+    /// The outputs of each inference: those that the proof shows, and those that it commits to, as
+    /// far as they are opened.
+    ///
+    /// # Errors
+    /// [`ClientError::Result`] if an opening opens nothing of the proof.
+    pub fn outputs(
+        &self,
+        key: &Key,
+        openings: &[Opening],
+    ) -> Result<Vec<Vec<RealOutput>>, ClientError> {
+        let job = self.receipt.job;
+        let samples = self.verified.samples.iter();
+        let mut outputs: Vec<_> = samples.map(|sample| sample.outputs.clone()).collect();
+        for opening in openings {
+            let opened = self.verified.open(key, opening).map_err(ResultError::from);
+            let opened =
+                opened.map_err(|source| ClientError::Result { job, source: Box::new(source) })?;
+            if let (Side::Output, Some(of)) = (opening.side, outputs.get_mut(opening.sample)) {
+                of.push(opened);
+            }
+        }
+        Ok(outputs)
+    }
+}
+
 impl Client {
     /// Terms that fit the network and what its providers ask for: from the cheapest ask for the
     /// class up to twice the dearest, or the hint if nobody asks.
@@ -116,7 +142,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if the node does not answer.
     pub async fn quote(&self, class: Class, hint: Amount) -> Result<Terms, ClientError> {
-        Ok(self.terms_of(&self.free_providers(PAGES_MAX).await?, class, hint))
+        Ok(self.terms_of(&self.free_providers(PROVIDER_PAGES_MAX).await?, class, hint))
     }
 
     fn terms_of(&self, providers: &[ProviderInfo], class: Class, hint: Amount) -> Terms {
@@ -146,7 +172,10 @@ impl Client {
             Some(id) => self.model(id).await?,
             None => self.model_of_key(key).await?,
         };
-        let providers = self.free_providers(PAGES_MAX).await?;
+        let mut providers = self.free_providers(PROVIDER_PAGES_MAX).await?;
+        if !wish.recipients.is_empty() {
+            providers.retain(|it| wish.recipients.contains(&it.provider));
+        }
         let mut terms = self.terms_of(&providers, key.class(), info.listing.price_hint);
         if let Some(direct) = wish.direct {
             terms.mode = Mode::Direct(direct);
@@ -184,16 +213,17 @@ impl Client {
         let mut submission = submission.clone();
         let terms = &mut submission.terms;
         terms.deadline_in_ms = terms.deadline_in_ms.saturating_add(valid_ms).min(latest);
-        self.order_of(account, &submission, (&submission.input.to_bytes(), valid_ms)).await
+        self.order_of(account, &submission, valid_ms).await
     }
 
-    /// Builds and signs an order that is valid for `valid_ms`; `bytes` are its input's.
+    /// Builds and signs an order that is valid for `valid_ms`.
     async fn order_of(
         &self,
         account: &SecretKey,
         submission: &Submission<'_>,
-        (bytes, valid_ms): (&[u8], u64),
+        valid_ms: u64,
     ) -> Result<SignedTx, ClientError> {
+        let OrderInput { statement, bytes, recipients } = submission.input;
         let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
         let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
         if found > limit {
@@ -213,8 +243,8 @@ impl Client {
             input: Input {
                 blob,
                 bytes: found,
-                statement: submission.input.order_digest(submission.key),
-                recipients: List::default(),
+                statement: statement.order_digest(submission.key),
+                recipients: recipients.clone(),
             },
             offer: Offer {
                 mode: terms.mode,
@@ -254,15 +284,14 @@ impl Client {
         account: &SecretKey,
         submission: &Submission<'_>,
     ) -> Result<Job, ClientError> {
-        let bytes = submission.input.to_bytes();
-        let order = self.order_of(account, submission, (&bytes, self.validity_ms(AT_ONCE))).await?;
-        self.upload(&bytes).await?;
+        let order = self.order_of(account, submission, self.validity_ms(AT_ONCE)).await?;
+        self.upload(&submission.input.bytes).await?;
         self.send(&order).await?;
         self.executed(&order).await?;
         Ok(Job {
             id: order.body.id().into(),
             key: submission.key.clone(),
-            input: submission.input.order_digest(submission.key),
+            input: submission.input.statement.order_digest(submission.key),
             policy: submission.policy.clone(),
         })
     }
@@ -301,7 +330,8 @@ impl Client {
     /// the input of the order. `seen` is told every state on the way.
     ///
     /// # Errors
-    /// [`ClientError::Refunded`] if it was paid back, [`ClientError::Result`] if what came back is
+    /// [`ClientError::Refunded`] if it was paid back, as the node says
+    /// ([`Self::receipt`] proves it), [`ClientError::Result`] if what came back is
     /// no answer, [`ClientError::TimedOut`] after `patience`.
     pub async fn settled(
         &self,
@@ -337,7 +367,13 @@ impl Client {
     }
 
     async fn result(&self, job: &Job, receipt: Receipt) -> Result<Settled, ClientError> {
+        let other = |what| {
+            let source = Box::new(ResultError::Other(what));
+            Err(ClientError::Result { job: job.id, source })
+        };
         let settlement = match &receipt.outcome {
+            Outcome::Refunded { .. } if receipt.job != job.id => return other("job"),
+            Outcome::Refunded { .. } if receipt.input != job.input => return other("input"),
             Outcome::Refunded { reason } => {
                 return Err(ClientError::Refunded { job: job.id, reason: *reason });
             }

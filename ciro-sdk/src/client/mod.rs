@@ -9,11 +9,13 @@ mod economy;
 mod error;
 mod home;
 mod http;
+mod input;
 mod job;
 mod keystore;
 mod model;
 mod receipt;
 mod refused;
+mod sealing;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -32,14 +34,19 @@ pub use crate::network::{ResultError, check_result};
 pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
+pub use input::{OrderInput, ProviderName, ProviderNameError, Recipient};
 pub use job::{Job, Settled, Submission, Terms, Wish};
 pub use keystore::{Keystore, KeystoreError, Passphrase, read_key};
 pub use model::{Deployed, Deployment, default_name};
 pub use receipt::{CertificateError, Certified, verify_receipt};
+pub use sealing::{SealError, SealingSecret, seal, sealed_bytes};
 pub use session::{Choice, Session, SessionError};
 pub use tx::Executed;
 
 use http::Http;
+
+/// Pages of providers that are read at most.
+const PROVIDER_PAGES_MAX: usize = 10;
 
 /// The longest answer that is no blob, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;

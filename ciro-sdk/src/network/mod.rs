@@ -6,8 +6,10 @@
 
 mod proofs;
 mod result;
+mod secret_input;
 mod settings;
 
 pub use proofs::{KEY_CELLS_UNKNOWN, NotProven, Stated, VERIFIER, facts, facts_of, verify_stated};
 pub use result::{ResultError, check_result};
+pub use secret_input::{SecretInput, SecretInputError};
 pub use settings::{SettingsError, check_ranges, read_settings};

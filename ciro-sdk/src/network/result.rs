@@ -6,7 +6,9 @@ use ciro_protocol::id::{InputDigest, JobId, OutputDigest};
 use ciro_protocol::receipt::{Outcome, Receipt, Settlement};
 use ciro_stark::Policy;
 
-use crate::verify::{BundleError, Key, ProofBundle, Verified, VerifyError, verify_with};
+use crate::verify::{
+    BundleError, Key, OpeningError, ProofBundle, Verified, VerifyError, verify_with,
+};
 
 /// Why a result does not answer what was ordered.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,9 @@ pub enum ResultError {
     /// The proof states another input than the order.
     #[error("the proof is about another input than the one that was ordered")]
     Input,
+    /// The proof commits to something else than what was ordered, or what the model gives for it.
+    #[error("the proof commits to something else than what the model takes and gives")]
+    Opening(#[from] OpeningError),
     /// The proof states another output than the receipt.
     #[error("the proof states another output than the receipt")]
     Output,

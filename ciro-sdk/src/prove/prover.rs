@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use ciro_model::Tensor;
-use ciro_model::integer::{Claim, Context, StatedTensor, Visibilities};
+use ciro_model::integer::{Claim, Committing, Context, StatedTensor, Visibilities};
 
 use super::model::Model;
 use crate::advice::Advice;
 use crate::blinding::Blinding;
 use crate::inputs::Sample;
+#[cfg(feature = "network")]
+use crate::network::SecretInput;
 use crate::route::{ProofKind, Route, RouteNotBuilt};
 use crate::routes::{
-    Asked, CairoPackage, ProveError, ProveSettings, RouteProof, RouteProver, backend, memory_limit,
+    Asked, Blindings, CairoPackage, CostEstimate, ProveError, ProveSettings, RouteProof,
+    RouteProver, backend, memory_limit,
 };
 use crate::verify::{
     ClaimForm, InputStatement, Key, KeyRing, KeyRingError, MAX_PROOF_BYTES, Opening, ProofBundle,
@@ -106,6 +109,11 @@ impl Prover {
         Key::new(self.route.key())
     }
 
+    /// What a proof is expected to cost.
+    pub fn estimate(&self) -> CostEstimate {
+        self.route.estimate()
+    }
+
     /// Committed cells of one proof, the model's own columns not counted; `None` on a route that
     /// counts steps ([`Proven::steps`]).
     pub fn cells(&self) -> Option<u64> {
@@ -160,7 +168,10 @@ impl Prover {
             clamped.push(encoded.clamped);
         }
         let limit = memory_limit(max_memory_bytes);
-        let proven = self.prove_integers(&integers, &Asked { context, limit, blindings })?;
+        let proven = self.prove_integers(
+            &integers,
+            &Asked { context, limit, blindings: Blindings::Named(blindings) },
+        )?;
         let prove_ms = start.elapsed().as_secs_f64() * 1e3;
         Ok(Proven { clamped, prove_ms, ..proven })
     }
@@ -179,7 +190,26 @@ impl Prover {
         let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
         let integers = statement.integers().ok_or(ProveError::Stated)?;
         let limit = memory_limit(max_memory_bytes);
-        self.prove_integers(&integers, &Asked { context: self.context, limit, blindings: &[] })
+        let blindings = Blindings::Named(&[]);
+        self.prove_integers(&integers, &Asked { context: self.context, limit, blindings })
+    }
+
+    /// As [`Self::prove_stated`], for integers that the proof commits to, under the blinding values
+    /// that follow from their seed.
+    ///
+    /// # Errors
+    /// As [`Self::prove_in`]; [`ProveError::CommitOutput`] on a route that does not commit to
+    /// single tensors.
+    #[cfg(feature = "network")]
+    pub fn prove_secret(
+        &self,
+        input: &SecretInput,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
+        let _span = tracing::info_span!("prove", samples = input.integers().len()).entered();
+        let limit = memory_limit(max_memory_bytes);
+        let blindings = Blindings::Seeded(input.seed());
+        self.prove_integers(input.integers(), &Asked { context: self.context, limit, blindings })
     }
 
     fn prove_integers(
@@ -233,19 +263,32 @@ impl Model {
         Ok(Prover::new(self, settings)?.key())
     }
 
-    /// The keys that verifiers of several kinds of proofs need, as one key file holds them.
+    /// The keys that verifiers of several kinds of proofs need, as one key file holds them: of
+    /// proofs that commit to these inputs and outputs.
     ///
     /// # Errors
     /// [`MakeKeysError`] if one of them cannot be made, or there are none, or too many.
     pub fn key_ring(
         &self,
         kinds: impl IntoIterator<Item = ProofKind>,
+        [inputs, outputs]: [&Committing; 2],
         max_memory_bytes: Option<u64>,
     ) -> Result<KeyRing, MakeKeysError> {
-        let settings = |kind| ProveSettings { max_memory_bytes, ..ProveSettings::of(kind) };
-        let keys = kinds.into_iter().map(|kind| self.key(&settings(kind)));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        Ok(KeyRing::new(keys)?)
+        let named = [inputs, outputs].iter().any(|of| matches!(of, Committing::Named(_)));
+        let interface = named.then(|| self.interface());
+        let named = interface.map(|interface| interface.visibilities(inputs, outputs));
+        let named = named.transpose().map_err(ProveError::from)?;
+        let (commit_input, commit_output) = (!inputs.is_nothing(), !outputs.is_nothing());
+        let keys = kinds.into_iter().map(|kind| {
+            let of_kind = ProveSettings::of(kind);
+            let settings =
+                ProveSettings { commit_input, commit_output, max_memory_bytes, ..of_kind };
+            match &named {
+                Some(visibilities) => Ok(Prover::showing(self, &settings, visibilities)?.key()),
+                None => self.key(&settings),
+            }
+        });
+        Ok(KeyRing::new(keys.collect::<Result<Vec<_>, ProveError>>()?)?)
     }
 
     /// The key to verify a bundle against, for a verifier who holds the whole model.

@@ -160,8 +160,8 @@ mod proving {
     use crate::blinding::Blinding;
     use crate::route::Route;
     use crate::routes::{
-        Asked, Backend as _, CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode,
-        RouteError, RouteKey, RouteProof, RouteProver, check_memory, memory_limit,
+        Asked, Backend as _, Blindings, CairoPackage, CostEstimate, ProveError, ProveSettings,
+        RefusedNode, RouteError, RouteKey, RouteProof, RouteProver, check_memory, memory_limit,
     };
 
     /// A model's program, ready to run.
@@ -189,6 +189,11 @@ mod proving {
                 (settings.commit_input, key.interface.first_with_several_views())
             {
                 return Err(ProveError::CommitSeveralViews(port.name.clone()));
+            }
+            if let (true, Some(port)) =
+                (settings.commit_input, key.interface.first_with_texts_of_its_own())
+            {
+                return Err(ProveError::CommitTexts(port.name.clone()));
             }
             let model = Arc::clone(model);
             let subject =
@@ -237,8 +242,11 @@ mod proving {
             asked: &Asked<'_>,
         ) -> Result<RouteProof, ProveError> {
             check_context(asked.context)?;
-            if let Some((side, name, _)) = asked.blindings.first() {
+            if let Some((side, name, _)) = asked.blindings.named().first() {
                 return Err(ProveError::Blinding { side: *side, name: name.clone() });
+            }
+            if let Blindings::Seeded(_) = asked.blindings {
+                return Err(ProveError::CommitOutput(Route::Cairo));
             }
             let [input] = inputs else {
                 let batch = u32::try_from(inputs.len()).unwrap_or(u32::MAX);

@@ -11,7 +11,7 @@ use ciro_stark::{Preset, Secrecy};
 
 use super::{RouteError, RouteKey};
 use crate::advice::Advice;
-use crate::blinding::Blinding;
+use crate::blinding::{Blinding, BlindingSeed};
 use crate::machine::available_memory;
 use crate::route::{ProofKind, Route, RouteNotBuilt};
 use crate::verify::{Opening, Side};
@@ -50,6 +50,13 @@ impl ProveSettings {
     pub fn of(kind: ProofKind) -> Self {
         let ProofKind { route, preset, batch, secrecy } = kind;
         Self { route, preset, batch, secrecy, ..Self::default() }
+    }
+
+    /// The settings for proofs of inputs that are sealed for whoever proves: they hide, and commit
+    /// to all inputs.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self { secrecy: Secrecy::Hiding, commit_input: true, ..self }
     }
 
     /// How proofs show the inputs and outputs of a model on a route that commits to tensors one by
@@ -122,9 +129,38 @@ pub(crate) struct Asked<'a> {
     pub(crate) context: Context,
     /// The most memory that it may be expected to take, in bytes.
     pub(crate) limit: u64,
-    /// Blinding values of tensors, in every inference; for those that are not named new ones are
-    /// drawn.
-    pub(crate) blindings: &'a [(Side, String, Blinding)],
+    /// Blinding values of tensors that proofs commit to.
+    pub(crate) blindings: Blindings<'a>,
+}
+
+/// Where blinding values come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Blindings<'a> {
+    /// These, in every inference; for tensors that are not named new ones are drawn.
+    Named(&'a [(Side, String, Blinding)]),
+    /// All are computed from a seed.
+    Seeded(BlindingSeed),
+}
+
+impl Blindings<'_> {
+    /// Those of tensors that are named.
+    pub(crate) fn named(&self) -> &[(Side, String, Blinding)] {
+        match self {
+            Self::Named(named) => named,
+            Self::Seeded(_) => &[],
+        }
+    }
+
+    /// The value of a tensor of an inference; `None` if a new one is to be drawn.
+    pub(crate) fn of(&self, sample: usize, (side, name): (Side, &str)) -> Option<Blinding> {
+        match self {
+            Self::Named(named) => {
+                let found = named.iter().find(|(s, n, _)| (*s, n.as_str()) == (side, name));
+                found.map(|(_, _, blinding)| *blinding)
+            }
+            Self::Seeded(seed) => Some(seed.blinding(sample, side, name)),
+        }
+    }
 }
 
 /// A proof as a route makes it.
@@ -212,6 +248,7 @@ impl ProveError {
             | Self::Statement
             | Self::Stated
             | Self::CommitSeveralViews(_)
+            | Self::CommitTexts(_)
             | Self::Visibility(_)
             | Self::Blinding { .. }
             | Self::Failed { .. } => None,
@@ -307,6 +344,12 @@ pub enum ProveError {
          commitment does not tie together: prove it with a public input"
     )]
     CommitSeveralViews(String),
+    /// A commitment would not say that each element is one of its own texts.
+    #[error(
+        "elements of input `{0}` take some texts each, to which a commitment does not hold them: \
+         prove it with a public input"
+    )]
+    CommitTexts(String),
     /// The route proves one inference at a time.
     #[error("the {route} route proves one inference at a time, not {batch}")]
     Batch {

@@ -220,7 +220,7 @@ mod proving {
         let outputs = outputs.filter(|(at, _)| visibilities.commits_output(*at));
         let tensors: Vec<_> =
             inputs.chain(outputs.map(|(_, port)| (Side::Output, &port.name))).collect();
-        for (side, name, _) in asked.blindings {
+        for (side, name, _) in asked.blindings.named() {
             if !tensors.contains(&(*side, name)) {
                 return Err(ProveError::Blinding { side: *side, name: name.clone() });
             }
@@ -228,9 +228,8 @@ mod proving {
         let mut openings = vec![];
         for sample in 0..samples {
             for &(side, name) in &tensors {
-                let given = asked.blindings.iter().find(|(s, n, _)| (*s, n) == (side, name));
-                let blinding = match given {
-                    Some((_, _, blinding)) => *blinding,
+                let blinding = match asked.blindings.of(sample, (side, name)) {
+                    Some(blinding) => blinding,
                     None => Blinding::random().map_err(|error| ProveError::Failed {
                         route: Route::Tensor,
                         source: RouteError::new(error),

@@ -19,6 +19,7 @@ mod real_models;
 #[cfg(feature = "client")]
 mod results;
 mod rings;
+mod secrets;
 mod support;
 mod text;
 mod views;

@@ -3,10 +3,12 @@
 use ciro_sdk::integer::ops::{ArgMax, Linear};
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    Advice, Check, Key, KeyRing, KeyRingError, LoadKeyError, MakeKeysError, Model, Policy, Preset,
-    ProofKind, ProveSettings, Prover, Route, Secrecy, Tensor, VerifyError, advice,
+    Advice, Check, Committing, Key, KeyRing, KeyRingError, LoadKeyError, MakeKeysError, Model,
+    Policy, Preset, ProofKind, ProveSettings, Prover, Route, Secrecy, Tensor, VerifyError, advice,
 };
 use proptest::prelude::*;
+
+const NOTHING: [&Committing; 2] = [&Committing::Nothing; 2];
 
 /// `y = [1, weight] . x`.
 fn model(weight: i32) -> Model {
@@ -25,7 +27,7 @@ fn kind(preset: Preset, batch: u32) -> ProofKind {
 
 fn ring() -> KeyRing {
     let kinds = [(Preset::Proven, 1), (Preset::Standard, 8), (Preset::Standard, 1)];
-    model(2).key_ring(kinds.map(|(preset, batch)| kind(preset, batch)), None).unwrap()
+    model(2).key_ring(kinds.map(|(preset, batch)| kind(preset, batch)), NOTHING, None).unwrap()
 }
 
 /// Where the entries of a key file begin, and its end.
@@ -153,7 +155,7 @@ fn other_files_are_told_apart() {
 #[test]
 fn one_file_holds_keys_of_every_route() {
     let cairo = ProofKind { route: Route::Cairo, ..kind(Preset::Standard, 1) };
-    let ring = model(2).key_ring([cairo, kind(Preset::Standard, 1)], None).unwrap();
+    let ring = model(2).key_ring([cairo, kind(Preset::Standard, 1)], NOTHING, None).unwrap();
     assert_eq!(KeyRing::from_bytes(&ring.to_bytes()), Ok(ring.clone()));
     assert_eq!(ring.get(cairo).map(Key::route), Some(Route::Cairo));
     assert_eq!(ring.keys().count(), 2);
@@ -191,9 +193,9 @@ fn a_ring_that_nobody_would_read_is_not_made() {
     builder.output("class", class, Decoding::Names(vec!["n".repeat(11); 200_000]));
     let model = Model::from(builder.finish().unwrap());
     let kinds = |most| (1..=most).map(|batch| kind(Preset::Standard, batch));
-    let ring = model.key_ring(kinds(3), None).unwrap();
+    let ring = model.key_ring(kinds(3), NOTHING, None).unwrap();
     assert_eq!(KeyRing::from_bytes(&ring.to_bytes()).as_ref(), Ok(&ring));
-    let refused = model.key_ring(kinds(4), None).unwrap_err();
+    let refused = model.key_ring(kinds(4), NOTHING, None).unwrap_err();
     assert!(matches!(refused, MakeKeysError::Ring(KeyRingError::TooLong(_))), "{refused}");
     let fourth = single(model.key(&ProveSettings { batch: 4, ..Default::default() }).unwrap());
     assert!(matches!(ring.with(fourth), Err(KeyRingError::TooLong(_))));

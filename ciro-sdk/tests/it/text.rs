@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ciro_sdk::inputs::{Elements, InputError, Inputs};
-use ciro_sdk::{CompileSettings, Model, ProveSettings, Prover, verify};
+use ciro_sdk::{CompileSettings, Model, ProveError, ProveSettings, Prover, Route, verify};
 
 use crate::support::compiled;
 
@@ -38,6 +38,19 @@ fn columns_of_text_count_as_onnxruntime_has_them() {
 fn row(city: &str, plan: &str) -> Inputs {
     let text = format!(r#"{{"input_data": [["{city}"], ["{plan}"], [33.5]]}}"#);
     Inputs::from_bytes(text.as_bytes(), "row").unwrap()
+}
+
+/// What holds elements to texts of their own is a check of public codes alone.
+#[test]
+fn no_commitment_stands_for_texts_that_elements_must_be() {
+    let (model, _) = compiled(&folder("text_strict"));
+    let settings = ProveSettings { commit_input: true, ..ProveSettings::default() };
+    Prover::new(&model, &settings).unwrap_err();
+    let settings = ProveSettings { route: Route::Cairo, ..settings };
+    if Route::Cairo.is_built() {
+        let refused = Prover::new(&model, &settings).unwrap_err();
+        assert!(matches!(refused, ProveError::CommitTexts(_)), "{refused:?}");
+    }
 }
 
 #[test]

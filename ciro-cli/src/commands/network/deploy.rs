@@ -6,7 +6,7 @@ use ciro_sdk::client::{self, Deployment};
 use serde::Serialize;
 
 use super::{NetworkArgs, block_on};
-use crate::args::{KindArgs, ModelArgs};
+use crate::args::{CommitArgs, KindArgs, ModelArgs};
 use crate::context::{Context, Status};
 use crate::model::{self, Purpose};
 use crate::ui::{BOLD, DIM};
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     kinds: KindArgs,
     #[command(flatten)]
+    commit: CommitArgs,
+    #[command(flatten)]
     network: NetworkArgs,
 }
 
@@ -49,7 +51,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let (model, _) = model::opened(&args.model, Purpose::Publish, &context.ui)?;
     let ring = {
         let _stage = context.ui.stage("committing to the model");
-        model.key_ring(kinds, context.max_memory)?
+        let [inputs, outputs] = args.commit.committing();
+        model.key_ring(kinds, [&inputs, &outputs], context.max_memory)?
     };
     let keys: Vec<_> = ring.keys().cloned().collect();
     let bytes = model.to_bytes();

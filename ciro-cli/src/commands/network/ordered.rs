@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::ModelId;
-use ciro_sdk::client::{Deployment, Submission, Terms, default_name};
+use ciro_sdk::client::{Deployment, OrderInput, Submission, Terms, default_name};
 use ciro_sdk::inputs::Sample;
 use ciro_sdk::{InputStatement, Key, Model};
 
@@ -21,7 +21,7 @@ pub(crate) struct Ordered {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
     pub(crate) key: Key,
-    pub(crate) input: InputStatement,
+    pub(crate) input: OrderInput,
 }
 
 impl Ordered {
@@ -38,7 +38,7 @@ impl Ordered {
         let mut samples = read_inputs(&input(&path)?)?.samples(&model.input_specs())?;
         samples.truncate(1);
         anyhow::ensure!(!samples.is_empty(), "the input file has no sample");
-        let input = InputStatement::encode(&key, &samples)?.statement;
+        let input = OrderInput::open(InputStatement::encode(&key, &samples)?.statement);
         let name = default_name(&path)?;
         Ok((Self { name, bytes: model.to_bytes(), key, input }, model, samples))
     }

@@ -9,8 +9,11 @@ use ciro_protocol::api::{JobInfo, JobState};
 use ciro_protocol::id::{ModelId, ProviderId};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::wire::Message as _;
-use ciro_sdk::client::{Settled, Submission, Terms, Wish};
-use ciro_sdk::{InputStatement, Key, OutputFile};
+use ciro_sdk::client::{
+    Client, OrderInput, ProviderName, Recipient, Settled, Submission, Terms, Wish,
+};
+use ciro_sdk::network::SecretInput;
+use ciro_sdk::{BlindingSeed, InputStatement, Key, Opening, OutputFile, ProveSettings, RealOutput};
 use serde::Serialize;
 
 use super::{NetworkArgs, block_on};
@@ -18,6 +21,7 @@ use crate::args::{ModelArgs, RouteArgs};
 use crate::commands::outputs;
 use crate::context::{Context, Status};
 use crate::model::{self, InputFiles, Purpose};
+use crate::openings;
 use crate::ui::{BOLD, DIM, GOOD};
 
 /// What is ordered, and for how much.
@@ -30,6 +34,8 @@ pub(crate) struct OrderArgs {
     input: Vec<PathBuf>,
     #[command(flatten)]
     route: RouteArgs,
+    #[command(flatten)]
+    seal: SealArgs,
     #[command(flatten)]
     terms: TermArgs,
     #[command(flatten)]
@@ -55,13 +61,41 @@ pub(crate) struct TermArgs {
 }
 
 impl TermArgs {
-    fn wish(&self) -> Wish {
+    fn wish(&self, recipients: &[Recipient]) -> Wish {
         Wish {
             model: self.model_id,
             price_min: self.price_min,
             price_max: self.price_max,
             direct: self.direct.map(ProviderId),
+            recipients: recipients.iter().map(|it| it.provider).collect(),
         }
+    }
+}
+
+/// Who may read the input.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sealed inputs")]
+pub(crate) struct SealArgs {
+    /// Seal the input for these providers, by account (0x...) or number: they alone read it, and
+    /// may prove it; the order commits to it and the proof hides it (route tensor). Whose account
+    /// a number is, is the node's word
+    #[arg(long, value_name = "PROVIDER,...", value_delimiter = ',')]
+    sealed: Vec<ProviderName>,
+    /// Let the proof commit to the outputs as well
+    #[arg(long, requires = "sealed")]
+    commit_output: bool,
+    /// Write what opens the commitments, for `ciro verify --open`: JSON, one entry for each
+    #[arg(long, value_name = "FILE", requires = "sealed")]
+    openings: Option<PathBuf>,
+}
+
+impl SealArgs {
+    /// The settings for proofs of a sealed input, if it is to be sealed.
+    fn settings(&self, settings: ProveSettings) -> ProveSettings {
+        if self.sealed.is_empty() {
+            return settings;
+        }
+        ProveSettings { commit_output: self.commit_output, ..settings.sealed() }
     }
 }
 
@@ -135,7 +169,14 @@ struct Report {
 /// An order that only lacks a network.
 struct Prepared {
     key: Key,
-    input: InputStatement,
+    given: Given,
+}
+
+/// What goes in.
+enum Given {
+    Open(InputStatement),
+    /// With what opens the proof's commitments.
+    Secret(SecretInput, Vec<Opening>),
 }
 
 fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
@@ -144,12 +185,52 @@ fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
     let samples = inputs.samples(&model)?;
     context.ui.warn_of(&model.examine(&samples)?.concerns);
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
+    let settings = args.seal.settings(args.route.settings(batch, context.max_memory));
     let key = {
         let _stage = context.ui.stage("committing to the model");
-        model.key(&args.route.settings(batch, context.max_memory))?
+        model.key(&settings)?
     };
     let input = InputStatement::encode(&key, &samples)?.statement;
-    Ok(Prepared { key, input })
+    let given = if args.seal.sealed.is_empty() {
+        Given::Open(input)
+    } else {
+        let seed = BlindingSeed::random().context("the system gives no random bytes")?;
+        let input = SecretInput::new(input, seed)?;
+        let openings = input.openings(&model, &key)?;
+        // What opens the commitments is kept before there is a proof that needs it.
+        if let Some(path) = &args.seal.openings {
+            openings::write(path, &openings)?;
+        }
+        Given::Secret(input, openings)
+    };
+    Ok(Prepared { key, given })
+}
+
+impl Prepared {
+    /// The input as it travels, and for whom it is sealed.
+    async fn input(
+        &self,
+        client: &Client,
+        args: &SealArgs,
+        context: &Context,
+    ) -> Result<(OrderInput, Vec<Recipient>)> {
+        let input = match &self.given {
+            Given::Open(input) => return Ok((OrderInput::open(input.clone()), Vec::new())),
+            Given::Secret(input, _) => input,
+        };
+        let recipients = client.recipients(&args.sealed).await?;
+        for Recipient { provider, account, .. } in &recipients {
+            context.ui.note(format_args!("sealed for provider {provider}, account {account}"));
+        }
+        Ok((OrderInput::sealed(input, &self.key, &recipients)?, recipients))
+    }
+
+    fn openings(&self) -> &[Opening] {
+        match &self.given {
+            Given::Open(_) => &[],
+            Given::Secret(_, openings) => openings,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
@@ -162,8 +243,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let account = session.key()?;
         let begun = Instant::now();
         let passed = || begun.elapsed().as_secs_f64() * 1e3;
-        let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
-        let ordered = Submission::new(terms, &prepared.key, &prepared.input);
+        let input = prepared.input(&session.client, &args.order.seal, context).await?;
+        let wish = args.order.terms.wish(&input.1);
+        let terms = session.client.terms(&prepared.key, &wish).await?;
+        let ordered = Submission::new(terms, &prepared.key, &input.0);
         let job = session.client.submit(&account, &ordered).await?;
         let mut stages = Stages { opened: passed(), ..Stages::default() };
         context.ui.note(format_args!("job {} is open", job.id));
@@ -191,7 +274,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             None => None,
         };
         let bundle = settled.bundle.to_bytes();
-        Ok((report(args, &settled, stages)?, bundle, certificate))
+        let outputs = settled.outputs(&prepared.key, prepared.openings())?;
+        Ok((report(args, (&settled, outputs), stages)?, bundle, certificate))
     })?;
     if let Some(file) = proof {
         file.finish(&bundle)?;
@@ -203,12 +287,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     Ok(Status::Done)
 }
 
-fn report(args: &Args, settled: &Settled, stages: Stages) -> Result<(Report, String)> {
+fn report(
+    args: &Args,
+    (settled, outputs): (&Settled, Vec<Vec<RealOutput>>),
+    stages: Stages,
+) -> Result<(Report, String)> {
     let Settled { receipt, verified, .. } = settled;
     let Outcome::Settled(settlement) = &receipt.outcome else {
         anyhow::bail!("the receipt says that the job was refunded");
     };
-    let outputs: Vec<_> = verified.samples.iter().map(|sample| sample.outputs.clone()).collect();
     let report = Report {
         job: receipt.job.to_string(),
         model: receipt.model.to_string(),
@@ -268,11 +355,13 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
     let order = block_on(async {
         let session = args.order.network.open().await?;
         let account = session.key()?;
-        let terms = session.client.terms(&prepared.key, &args.order.terms.wish()).await?;
+        let input = prepared.input(&session.client, &args.order.seal, context).await?;
+        let wish = args.order.terms.wish(&input.1);
+        let terms = session.client.terms(&prepared.key, &wish).await?;
         let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
-        let ordered = Submission::new(terms, &prepared.key, &prepared.input);
+        let ordered = Submission::new(terms, &prepared.key, &input.0);
         let order = session.client.order(&account, &ordered, valid_for).await?;
-        session.client.upload(&prepared.input.to_bytes()).await?;
+        session.client.upload(input.0.bytes()).await?;
         Ok(order)
     })?;
     file.finish(&order.to_bytes())?;
@@ -318,7 +407,7 @@ pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
     let key = model.key(&args.route.settings(1, context.max_memory))?;
     let (id, terms) = block_on(async {
         let session = args.network.open().await?;
-        Ok(session.client.terms(&key, &args.terms.wish()).await?)
+        Ok(session.client.terms(&key, &args.terms.wish(&[])).await?)
     })?;
     let Terms { price_min, price_max, collateral, .. } = terms;
     let class = key.class().name();

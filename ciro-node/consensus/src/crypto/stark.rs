@@ -48,6 +48,14 @@ impl StarkSigningKey {
         }
         Ok(Self { secret, public: PublicKey(digest(&get_public_key(&secret))) })
     }
+
+    /// Derives a secret for another use than signatures, one for each name: none tells anything of
+    /// another, or of the key.
+    #[must_use]
+    pub fn derive(&self, name: &str) -> [u8; 32] {
+        let hasher = Blake2s256::new().chain_update("CIRO_DERIVE_V1").chain_update([0]);
+        hasher.chain_update(self.secret.to_bytes_be()).chain_update(name).finalize().into()
+    }
 }
 
 impl fmt::Debug for StarkSigningKey {

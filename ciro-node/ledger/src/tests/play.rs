@@ -197,7 +197,7 @@ impl Play<'_> {
             input_bytes_max: self.dice.usually(1_000, 999),
         };
         let direct = (!self.dice.one_in(4)).then_some(direct);
-        Asks { prices: List::new(prices).unwrap(), capacity, direct }
+        Asks { prices: List::new(prices).unwrap(), capacity, direct, sealing: None }
     }
 
     fn register_provider(&mut self) -> Body {

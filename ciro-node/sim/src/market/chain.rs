@@ -93,6 +93,7 @@ impl Chain {
                 prices: list(vec![Ask { class: Class::Xs, price: units(200) }]),
                 capacity: *capacity,
                 direct: None,
+                sealing: None,
             };
             let profile = Profile {
                 name: Text::new("provider").unwrap_or_default(),

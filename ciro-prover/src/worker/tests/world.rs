@@ -96,7 +96,7 @@ impl Chronicle {
                 lease_min_ms: 0,
                 input_bytes_max: u64::MAX,
             };
-            let asks = Asks { prices: asks, capacity: 8, direct: Some(direct) };
+            let asks = Asks { prices: asks, capacity: 8, direct: Some(direct), sealing: None };
             let body = RegisterProvider { profile, asks, bond: units(100_000) };
             txs.push(new.tx(account, Body::RegisterProvider(body)));
         }

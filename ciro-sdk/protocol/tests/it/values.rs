@@ -20,7 +20,7 @@ use ciro_protocol::id::{
 use ciro_protocol::light::{Leaf, ReceiptProof, StateProof, StateWords, TreeNode, TreeRoot};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile, SealingCard, SealingKey};
 use ciro_protocol::receipt::{Outcome, Receipt, RefundReason, Settlement};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
@@ -63,7 +63,9 @@ fn asks() -> Asks {
         lease_min_ms: 10_000,
         input_bytes_max: 1 << 20,
     };
-    Asks { prices: List::new(prices).unwrap(), capacity: 3, direct: Some(direct) }
+    let card = SealingCard { chain: chain(), account: key(1).address(), key: SealingKey([7; 32]) };
+    let sealing = Some(Signed::new(card, &key(1)).unwrap());
+    Asks { prices: List::new(prices).unwrap(), capacity: 3, direct: Some(direct), sealing }
 }
 
 fn listing() -> Listing {

@@ -183,7 +183,7 @@ impl Load {
     /// Orders until a node has acknowledged it. An order whose validity ends first is none.
     async fn acknowledged(&self, model: usize) -> Result<SignedTx> {
         let (Expected { ordered, .. }, chosen) = &self.models[model];
-        let bytes = ordered.input.to_bytes();
+        let bytes = ordered.input.bytes().to_vec();
         loop {
             let order = self.fleet.ask("an order", async |client| {
                 client.order(&self.account, &ordered.submission(*chosen), VALID_FOR).await
@@ -251,7 +251,7 @@ impl Load {
         let wanted = Job {
             id: job,
             key: key.clone(),
-            input: input.order_digest(key),
+            input: input.statement().order_digest(key),
             policy: Policy::default(),
         };
         let settled =

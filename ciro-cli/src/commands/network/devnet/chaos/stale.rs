@@ -57,7 +57,8 @@ impl Latecomers {
         for key in &keys {
             fleet.must(key, Body::Faucet, "test money").await?;
             let prices = asks.iter().map(|&(class, price)| Ask { class, price }).collect();
-            let asks = Asks { prices: List::new(prices)?, capacity: CAPACITY, direct: None };
+            let prices = List::new(prices)?;
+            let asks = Asks { prices, capacity: CAPACITY, direct: None, sealing: None };
             let region = Region::new(*b"ZZ").context("two capital letters")?;
             let name = Text::new("latecomer")?;
             let bond = fleet.clients()[0].spec().providers.bond_min;
@@ -152,7 +153,7 @@ impl Latecomers {
         let header = signed.body.header;
         let salted = (header.salt, header.valid_until_ms);
         let tx = fleet.clients()[0].sign(&load.account, Body::Order(order), salted)?;
-        let bytes = ordered.input.to_bytes();
+        let bytes = ordered.input.bytes().to_vec();
         fleet.ask("an input", async |client| client.upload(&bytes).await).await?;
         match fleet.execute(&tx).await? {
             Ok(_) => Ok(tx.body.id().into()),

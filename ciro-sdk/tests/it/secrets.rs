@@ -1,0 +1,124 @@
+//! Inputs that orders and proofs commit to, under blinding values that follow from one seed.
+
+use ciro_sdk::integer::ops::Linear;
+use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
+use ciro_sdk::network::{NotProven, SecretInput, SecretInputError, VERIFIER, verify_stated};
+use ciro_sdk::{
+    BlindingSeed, InputStatement, Model, ProveError, ProveSettings, Prover, Secrecy, Side, Tensor,
+    verify,
+};
+
+const SEED: BlindingSeed = BlindingSeed([3; 32]);
+
+/// `y = [1, 2] . x` of two numbers in [-9, 9].
+fn model() -> Model {
+    let mut builder = ModelBuilder::new();
+    let input = builder.input("x", vec![1, 2]);
+    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
+    let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, 2]).unwrap());
+    let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
+    builder.output("y", y, Decoding::Real { scale: 1.0 });
+    Model::from(builder.finish().unwrap())
+}
+
+fn settings() -> ProveSettings {
+    ProveSettings { batch: 2, commit_output: true, ..ProveSettings::default().sealed() }
+}
+
+fn secret(prover: &Prover) -> SecretInput {
+    let row = |values: [f64; 2]| vec![Tensor::new(vec![1, 2], values.to_vec()).unwrap()];
+    let samples = [row([4.0, -2.0]), row([4.0, -2.0])];
+    let input = InputStatement::encode(&prover.key(), &samples).unwrap().statement;
+    SecretInput::new(input, SEED).unwrap()
+}
+
+#[test]
+fn a_proof_states_what_the_order_committed_to_and_its_owner_opens_it() {
+    let (model, settings) = (model(), settings());
+    let prover = Prover::new(&model, &settings).unwrap();
+    let key = prover.key();
+    let secret = secret(&prover);
+    let read = SecretInput::from_bytes(&secret.to_bytes(), &key).unwrap();
+    assert_eq!(read, secret);
+
+    let ordered = secret.stated(&key).unwrap();
+    assert_eq!(ordered.integers(), None, "an order shows nothing");
+    let proven = prover.prove_secret(&read, None).unwrap();
+    let stated = verify_stated(VERIFIER, &key.to_bytes(), &proven.bundle.to_bytes()).unwrap();
+    assert_eq!(stated.input, ordered.order_digest(&key));
+
+    let verified = verify(&proven.bundle, &key).unwrap();
+    let openings = secret.openings(&model, &key).unwrap();
+    assert_eq!(openings, proven.openings);
+    for opening in &openings {
+        let opened = verified.open(&key, opening).unwrap();
+        let expected: &[f64] = if opening.side == Side::Input { &[4.0, -2.0] } else { &[0.0] };
+        assert_eq!(opened.values.data(), expected);
+    }
+    // Equal inferences in one proof look different.
+    let [first, second] = &verified.samples[..] else { panic!("two inferences") };
+    for (one, other) in first.committed.iter().zip(&second.committed) {
+        assert_ne!(one.commitment, other.commitment);
+    }
+}
+
+#[test]
+fn another_seed_or_another_input_is_another_order() {
+    let prover = Prover::new(&model(), &settings()).unwrap();
+    let key = prover.key();
+    let digest = |secret: &SecretInput| secret.stated(&key).unwrap().order_digest(&key);
+    let secret = secret(&prover);
+    let input = InputStatement::from_bytes(&secret.to_bytes()[42..], &key).unwrap();
+    let reseeded = SecretInput::new(input, BlindingSeed([4; 32])).unwrap();
+    assert_ne!(digest(&secret), digest(&reseeded));
+    let row = vec![Tensor::new(vec![1, 2], vec![4.0, -1.0]).unwrap()];
+    let input = InputStatement::encode(&key, &[row.clone(), row]).unwrap().statement;
+    assert_ne!(digest(&secret), digest(&SecretInput::new(input, SEED).unwrap()));
+}
+
+#[test]
+fn a_key_that_would_show_the_input_is_refused() {
+    let model = model();
+    let sealed = settings();
+    let secret = secret(&Prover::new(&model, &sealed).unwrap());
+    let stated = |settings| secret.stated(&model.key(&settings).unwrap());
+    let shown = stated(ProveSettings { commit_input: false, ..sealed });
+    assert_eq!(shown, Err(SecretInputError::Shown("x".to_owned())));
+    let plain = stated(ProveSettings { secrecy: Secrecy::Plain, ..sealed });
+    assert_eq!(plain, Err(SecretInputError::Plain));
+}
+
+#[test]
+fn damaged_secrets_are_refused_and_proven_by_nobody() {
+    let prover = Prover::new(&model(), &settings()).unwrap();
+    let key = prover.key();
+    let secret = secret(&prover);
+    let bytes = secret.to_bytes();
+    for end in 0..bytes.len() {
+        SecretInput::from_bytes(&bytes[..end], &key).unwrap_err();
+    }
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x40;
+        if let Ok(read) = SecretInput::from_bytes(&changed, &key) {
+            assert_ne!(read.stated(&key).unwrap(), secret.stated(&key).unwrap(), "byte {at}");
+        }
+    }
+    let committed = secret.stated(&key).unwrap();
+    assert_eq!(SecretInput::new(committed.clone(), SEED), Err(SecretInputError::Committed));
+    let proven = prover.prove_stated(&committed, None);
+    assert!(matches!(proven, Err(ProveError::Stated)), "{proven:?}");
+}
+
+#[test]
+fn an_open_proof_is_no_answer_to_a_sealed_order() {
+    let model = model();
+    let prover = Prover::new(&model, &settings()).unwrap();
+    let secret = secret(&prover);
+    let open =
+        Prover::new(&model, &ProveSettings { batch: 2, ..ProveSettings::default() }).unwrap();
+    let input = InputStatement::from_bytes(&secret.to_bytes()[42..], &open.key()).unwrap();
+    let bundle = open.prove_stated(&input, None).unwrap().bundle.to_bytes();
+    let refused = verify_stated(VERIFIER, &prover.key().to_bytes(), &bundle);
+    assert!(matches!(refused, Err(NotProven::Verify(_))), "{refused:?}");
+}
