@@ -47,6 +47,7 @@ ELSEWHERE = {
     "docs/consensus.md": "longer runs of the simulator, whose short ones are tests of `ciro-sim`",
     "docs/models.md": "models with columns of text are tested by `ciro-sdk/tests/it/text.rs`; the page has no model of its own",
     "docs/kafka.md": "the step `kafka` has the brokers that they need",
+    "docs/network.md": "sealed inputs are ordered by `ciro-cli/tests/it/devnet.rs`; the page names no model and no account of its own",
     "docs/privacy.md": "keys, proofs and verdicts of `--private` are tested by `ciro-cli/tests/it/hiding.rs`; the page has no model of its own",
 }
 
