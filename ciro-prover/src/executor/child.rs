@@ -155,7 +155,7 @@ fn prove(
     };
     let proven = proven.map_err(|error| match error {
         // What is no matter of this machine costs no provider anything.
-        ProveError::Stated => wrong(error_chain(&error)),
+        ProveError::StatesCommitment(_) => wrong(error_chain(&error)),
         error => machine(error_chain(&error)),
     })?;
     let bundle = proven.bundle.to_bytes();

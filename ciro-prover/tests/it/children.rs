@@ -100,7 +100,8 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     let Shop { folder, pool, task, .. } = shop_for(ProveSettings::default().sealed(), 2048);
     let key = Key::from_bytes(&task.key).unwrap();
     let path = PathBuf::from(&task.proof.as_ref().unwrap().input);
-    let open = InputStatement::from_bytes(&std::fs::read(&path).unwrap(), &key).unwrap();
+    let open_file = std::fs::read(&path).unwrap();
+    let open = InputStatement::from_bytes(&open_file, &key).unwrap();
     let secret = SecretInput::new(open, BlindingSeed([9; 32])).unwrap();
     let account = SecretKey::from_seed(b"provider");
     let recipient = SealingSecret::of(&account).key();
@@ -128,6 +129,10 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
         let refused = pool.prove(&sealed_for(provider, account, file)).await;
         assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
     }
+    // An open order under the same key: its proof would state something else than the order.
+    std::fs::write(&path, &open_file).unwrap();
+    let refused = pool.prove(&task).await;
+    assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
     // The order commits to another input than the one that is sealed.
     let mut other = sealed_for(4, &account, &sealed);
     other.proof.as_mut().unwrap().statement.0[0] ^= 1;

@@ -180,8 +180,8 @@ impl Prover {
     /// these nothing is encoded, so `clamped` stays empty.
     ///
     /// # Errors
-    /// [`ProveError::Stated`] if the statement only commits to an input, otherwise as
-    /// [`Self::prove_in`].
+    /// [`ProveError::Stated`] if the statement only commits to an input,
+    /// [`ProveError::StatesCommitment`] if the proof would, otherwise as [`Self::prove_in`].
     pub fn prove_stated(
         &self,
         statement: &InputStatement,
@@ -189,6 +189,12 @@ impl Prover {
     ) -> Result<Proven, ProveError> {
         let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
         let integers = statement.integers().ok_or(ProveError::Stated)?;
+        let key = self.key();
+        let shown = key.visibilities();
+        let mut inputs = key.interface().inputs.iter().enumerate();
+        if let Some((_, port)) = inputs.find(|(at, _)| shown.commits_input(*at)) {
+            return Err(ProveError::StatesCommitment(port.name.clone()));
+        }
         let limit = memory_limit(max_memory_bytes);
         let blindings = Blindings::Named(&[]);
         self.prove_integers(&integers, &Asked { context: self.context, limit, blindings })

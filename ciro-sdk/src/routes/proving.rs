@@ -247,6 +247,7 @@ impl ProveError {
             | Self::Sample { .. }
             | Self::Statement
             | Self::Stated
+            | Self::StatesCommitment(_)
             | Self::CommitSeveralViews(_)
             | Self::CommitTexts(_)
             | Self::Visibility(_)
@@ -321,6 +322,9 @@ pub enum ProveError {
     /// A statement that does not show what is to be proven.
     #[error("the statement only commits to its input: proving takes the integers themselves")]
     Stated,
+    /// A statement that shows what proofs of the prover commit to.
+    #[error("the statement shows input `{0}`, to which proofs for this key commit")]
+    StatesCommitment(String),
     /// The route commits to whole inputs alone.
     #[error("the {0} route cannot commit to single inputs or to outputs")]
     CommitOutput(Route),

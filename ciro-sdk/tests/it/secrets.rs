@@ -104,6 +104,9 @@ fn damaged_secrets_are_refused_and_proven_by_nobody() {
             assert_ne!(read.stated(&key).unwrap(), secret.stated(&key).unwrap(), "byte {at}");
         }
     }
+    let open = InputStatement::from_bytes(&bytes[42..], &key).unwrap();
+    let proven = prover.prove_stated(&open, None);
+    assert!(matches!(proven, Err(ProveError::StatesCommitment(_))), "{proven:?}");
     let committed = secret.stated(&key).unwrap();
     assert_eq!(SecretInput::new(committed.clone(), SEED), Err(SecretInputError::Committed));
     let proven = prover.prove_stated(&committed, None);
