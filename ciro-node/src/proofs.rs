@@ -128,3 +128,15 @@ fn name_of(verifier: u8, key: &[u8], bundle: &[u8]) -> [u8; 32] {
 fn refused(error: &(dyn std::error::Error + 'static)) -> Refused {
     Refused(error_chain(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_at_which_the_verifier_panics_are_refused() {
+        let refused = guarded(|| -> Result<(), _> { panic!("a fault of ours") });
+        assert!(matches!(refused, Err(Refused(reason)) if reason.contains("panicked")));
+        assert!(guarded(|| Ok(7)).is_ok_and(|answer| answer == 7));
+    }
+}

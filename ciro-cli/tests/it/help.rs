@@ -50,3 +50,14 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
         assert_eq!(sandbox.run(arguments).code, Some(2), "ciro {arguments}");
     }
 }
+
+#[test]
+fn manual_pages_are_written_or_the_folder_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.done("man pages/man1");
+    let page = String::from_utf8(sandbox.read("pages/man1/ciro-prove.1")).unwrap();
+    assert!(page.contains(".SH SYNOPSIS") && page.contains("PROOF"), "{page}");
+    let refused = sandbox.run("man pages/man1/ciro.1/man1");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("cannot write manual pages to"), "{}", refused.stderr);
+}

@@ -106,3 +106,14 @@ fn the_description_names_every_route() {
         assert!(codes.contains(&format!("`{}`", code.name())), "{code:?} is not described");
     }
 }
+
+#[test]
+fn manual_pages_are_written_or_the_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    node(&["man", path(&pages)]);
+    let page = std::fs::read_to_string(pages.join("ciro-node-start.1")).unwrap();
+    assert!(page.contains("Runs the node"), "{page}");
+    let told = refused(&["man", path(&pages.join("ciro-node.1").join("man1"))]);
+    assert!(told.contains("cannot write manual pages to"), "{told}");
+}

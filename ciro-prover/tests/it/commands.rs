@@ -42,3 +42,15 @@ fn settings_that_nobody_knows_are_named() {
     let missing = error(&["start", "--config", text(&folder.path().join("none.toml"))]);
     assert!(missing.contains("none.toml"), "{missing}");
 }
+
+#[test]
+fn manual_pages_are_written_or_the_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    assert!(run(&["man", text(&pages)]).status.success());
+    let page = std::fs::read_to_string(pages.join("ciro-prover-start.1")).unwrap();
+    assert!(page.contains("Claims jobs"), "{page}");
+    let inside = pages.join("ciro-prover.1").join("man1");
+    let refused = error(&["man", text(&inside)]);
+    assert!(refused.contains("cannot write manual pages to"), "{refused}");
+}

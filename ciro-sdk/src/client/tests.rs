@@ -6,8 +6,13 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{BlobStatus, Code, Problem};
 use ciro_protocol::blob::BlobId;
+use ciro_protocol::id::ProviderId;
+use ciro_protocol::order::Region;
+use ciro_protocol::provider::{Asks, Profile, SealingCard};
+use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
 
 use super::http::Http;
@@ -207,4 +212,64 @@ async fn a_node_of_another_network_is_refused_on_connecting() {
     assert!(matches!(refused, ClientError::OtherChain { .. }), "{refused:?}");
     assert_eq!(Client::connect(&node.url, genesis).await.unwrap().chain(), client(&node.url).chain);
     assert_eq!(Client::genesis_of(&node.url).await.unwrap(), other);
+}
+
+/// A provider as a node tells of it.
+fn provider(account: Address, sealing: Option<Signed<SealingCard>>) -> ProviderInfo {
+    ProviderInfo {
+        provider: ProviderId(3),
+        account,
+        profile: Profile {
+            name: Text::new("p").unwrap(),
+            region: Region::new(*b"CH").unwrap(),
+            memory_mb: 1,
+        },
+        asks: Asks { sealing, ..Asks::default() },
+        bond: Amount::ZERO,
+        locked: Amount::ZERO,
+        held: 0,
+        jailed_until_ms: None,
+        settled: 0,
+        lost: 0,
+    }
+}
+
+#[tokio::test]
+async fn inputs_are_sealed_with_a_key_that_the_providers_account_vouches_for() {
+    let [own, other] = [b"own", b"oth"].map(|seed| SecretKey::from_seed(seed));
+    let here = client("http://127.0.0.1:1");
+    let [honest, theirs] = [&own, &other].map(|key| here.sealing_card(key).unwrap());
+    let forged = SealingCard { key: theirs.body.key, ..honest.body.clone() };
+    let forged = Signed { body: forged, signature: honest.signature };
+    let chain: Chain = serde_json::from_str(&format!("\"0x{:064x}\"", 7)).unwrap();
+    let elsewhere = SealingCard { chain, ..honest.body.clone() };
+    let elsewhere = Signed::new(elsewhere, &own).unwrap();
+
+    let named = ProviderName::Account(own.address());
+    let told = async |name, info: ProviderInfo| {
+        let page = Page { items: vec![info.clone()], next: None };
+        let body = match name {
+            ProviderName::Account(_) => serde_json::to_vec(&info),
+            ProviderName::Number(_) => serde_json::to_vec(&page),
+        };
+        client(&node(vec![(200, body.unwrap())]).url).recipients(&[name]).await
+    };
+    let of_own = |card| provider(own.address(), Some(card));
+    let key = honest.body.key;
+    let expected = vec![Recipient { provider: ProviderId(3), account: own.address(), key }];
+    assert_eq!(told(named, of_own(honest.clone())).await.unwrap(), expected);
+    let number = ProviderName::Number(ProviderId(3));
+    assert_eq!(told(number, of_own(honest)).await.unwrap(), expected);
+
+    for card in [theirs.clone(), forged, elsewhere] {
+        let refused = told(named, of_own(card)).await;
+        assert!(matches!(refused, Err(ClientError::Sealing { .. })), "{refused:?}");
+    }
+    // Another provider in the place of the one that was asked for.
+    let refused = told(named, provider(other.address(), Some(theirs.clone()))).await;
+    assert!(matches!(refused, Err(ClientError::Sealing { .. })), "{refused:?}");
+    let refused = told(ProviderName::Number(ProviderId(4)), of_own(theirs)).await;
+    assert!(matches!(refused, Err(ClientError::NotThere { number: 4, .. })), "{refused:?}");
+    let refused = told(named, provider(own.address(), None)).await;
+    assert!(matches!(refused, Err(ClientError::NoSealing(ProviderId(3)))), "{refused:?}");
 }
