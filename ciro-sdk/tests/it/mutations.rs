@@ -4,9 +4,9 @@
 //! the Cairo route, whose proofs take longer to verify, one for every hundred.
 
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::integer::ops::Linear;
-use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
-use ciro_sdk::{Key, Model, ProofBundle, ProveSettings, Prover, Route, Tensor, verify};
+use ciro_sdk::{Key, ProofBundle, ProveSettings, Prover, Route, Tensor, verify};
+
+use crate::support::weighted;
 
 #[path = "../../stark/tests/it/damage.rs"]
 mod damage;
@@ -24,13 +24,7 @@ impl Stream {
 
 /// A key and a bundle of `batch` inferences of `y = [1, 2] . x`.
 fn proven(route: Route, batch: u32) -> (Key, ProofBundle) {
-    let mut builder = ModelBuilder::new();
-    let input = builder.input("x", vec![1, 2]);
-    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
-    let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, 2]).unwrap());
-    let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
-    builder.output("y", y, Decoding::Real { scale: 1.0 });
-    let model = Model::from(builder.finish().unwrap());
+    let model = weighted(2);
     let settings = ProveSettings { route, batch, ..ProveSettings::default() };
     let prover = Prover::new(&model, &settings).unwrap();
     let sample = |at| vec![Tensor::new(vec![1, 2], vec![f64::from(at % 9), -2.0]).unwrap()];

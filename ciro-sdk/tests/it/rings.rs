@@ -1,6 +1,6 @@
 //! Key files: one encoding, one model, one entry for each kind of proof, and nothing that panics.
 
-use ciro_sdk::integer::ops::{ArgMax, Linear};
+use ciro_sdk::integer::ops::ArgMax;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
     Advice, Check, Committing, Key, KeyRing, KeyRingError, LoadKeyError, MakeKeysError, Model,
@@ -8,18 +8,9 @@ use ciro_sdk::{
 };
 use proptest::prelude::*;
 
-const NOTHING: [&Committing; 2] = [&Committing::Nothing; 2];
+use crate::support::weighted;
 
-/// `y = [1, weight] . x`.
-fn model(weight: i32) -> Model {
-    let mut builder = ModelBuilder::new();
-    let input = builder.input("x", vec![1, 2]);
-    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
-    let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, weight]).unwrap());
-    let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
-    builder.output("y", y, Decoding::Real { scale: 1.0 });
-    Model::from(builder.finish().unwrap())
-}
+const NOTHING: [&Committing; 2] = [&Committing::Nothing; 2];
 
 fn kind(preset: Preset, batch: u32) -> ProofKind {
     ProofKind { route: Route::Tensor, preset, batch, secrecy: Secrecy::Plain }
@@ -27,7 +18,7 @@ fn kind(preset: Preset, batch: u32) -> ProofKind {
 
 fn ring() -> KeyRing {
     let kinds = [(Preset::Proven, 1), (Preset::Standard, 8), (Preset::Standard, 1)];
-    model(2).key_ring(kinds.map(|(preset, batch)| kind(preset, batch)), NOTHING, None).unwrap()
+    weighted(2).key_ring(kinds.map(|(preset, batch)| kind(preset, batch)), NOTHING, None).unwrap()
 }
 
 /// Where the entries of a key file begin, and its end.
@@ -55,19 +46,19 @@ fn a_saved_ring_loads_as_it_was() {
     let kinds: Vec<ProofKind> = ring.kinds().collect();
     let ascending = [(Preset::Standard, 1), (Preset::Standard, 8), (Preset::Proven, 1)];
     assert_eq!(kinds, ascending.map(|(preset, batch)| kind(preset, batch)));
-    assert!(ring.keys().all(|key| key.model_digest() == model(2).integer().digest()));
+    assert!(ring.keys().all(|key| key.model_digest() == weighted(2).integer().digest()));
 }
 
 #[test]
 fn the_key_of_a_proof_is_found_or_said_to_be_missing() {
     let settings = ProveSettings { batch: 8, ..ProveSettings::default() };
-    let prover = Prover::new(&model(2), &settings).unwrap();
+    let prover = Prover::new(&weighted(2), &settings).unwrap();
     let sample = vec![Tensor::new(vec![1, 2], vec![4.0, -2.0]).unwrap()];
     let bundle = prover.prove(&vec![sample; 8]).unwrap().bundle;
     assert_eq!(ring().find(&bundle).unwrap(), &prover.key());
     assert_eq!(ring().verify(&bundle, &Policy::default()).unwrap().samples.len(), 8);
 
-    let one = single(model(2).key(&ProveSettings::default()).unwrap());
+    let one = single(weighted(2).key(&ProveSettings::default()).unwrap());
     let missing = one.verify(&bundle, &Policy::default()).unwrap_err();
     let (wanted, held) = (kind(Preset::Standard, 8), vec![kind(Preset::Standard, 1)]);
     assert_eq!(missing, VerifyError::NoKey { wanted, held });
@@ -78,7 +69,7 @@ fn the_key_of_a_proof_is_found_or_said_to_be_missing() {
         "the key file has no entry for proofs of route `tensor`, preset `standard`, 8 inferences; it has route `tensor`, preset \
          `standard`, 1 inference"
     );
-    let other = single(model(3).key(&settings).unwrap());
+    let other = single(weighted(3).key(&settings).unwrap());
     let other = other.verify(&bundle, &Policy::default()).unwrap_err();
     assert!(matches!(other, VerifyError::OtherKey { .. }), "{other}");
 }
@@ -86,7 +77,7 @@ fn the_key_of_a_proof_is_found_or_said_to_be_missing() {
 #[test]
 fn a_ring_is_of_one_model_and_has_one_key_for_each_kind() {
     let key = |weight, batch| {
-        model(weight).key(&ProveSettings { batch, ..ProveSettings::default() }).unwrap()
+        weighted(weight).key(&ProveSettings { batch, ..ProveSettings::default() }).unwrap()
     };
     assert_eq!(KeyRing::new([key(2, 1), key(3, 2)]), Err(KeyRingError::OtherModel));
     let twice = Err(KeyRingError::Twice(kind(Preset::Standard, 1)));
@@ -112,7 +103,7 @@ fn a_ring_has_one_encoding() {
     assert!(matches!(of(1, &[entry(1), entry(2)]), Err(KeyRingError::Damaged(_))));
     assert!(matches!(of(2, &[entry(1)]), Err(KeyRingError::Damaged(_))));
     assert_eq!(of(0, &[]), Err(KeyRingError::Count(0)));
-    let theirs = single(model(3).key(&ProveSettings::default()).unwrap()).to_bytes();
+    let theirs = single(weighted(3).key(&ProveSettings::default()).unwrap()).to_bytes();
     assert_eq!(of(2, &[&theirs[12..], entry(1)]), Err(KeyRingError::OtherModel));
 }
 
@@ -139,7 +130,7 @@ fn entries_are_what_they_say() {
 
 #[test]
 fn other_files_are_told_apart() {
-    let single = model(2).key(&ProveSettings::default()).unwrap().to_bytes();
+    let single = weighted(2).key(&ProveSettings::default()).unwrap().to_bytes();
     assert_eq!(KeyRing::from_bytes(&single), Err(KeyRingError::SingleKey));
     assert_eq!(KeyRing::from_bytes(b"PK\x03\x04"), Err(KeyRingError::Magic));
     let mut bytes = ring().to_bytes();
@@ -155,7 +146,7 @@ fn other_files_are_told_apart() {
 #[test]
 fn one_file_holds_keys_of_every_route() {
     let cairo = ProofKind { route: Route::Cairo, ..kind(Preset::Standard, 1) };
-    let ring = model(2).key_ring([cairo, kind(Preset::Standard, 1)], NOTHING, None).unwrap();
+    let ring = weighted(2).key_ring([cairo, kind(Preset::Standard, 1)], NOTHING, None).unwrap();
     assert_eq!(KeyRing::from_bytes(&ring.to_bytes()), Ok(ring.clone()));
     assert_eq!(ring.get(cairo).map(Key::route), Some(Route::Cairo));
     assert_eq!(ring.keys().count(), 2);

@@ -1,25 +1,13 @@
 //! Inputs that orders and proofs commit to, under blinding values that follow from one seed.
 
-use ciro_sdk::integer::ops::Linear;
-use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::network::{NotProven, SecretInput, SecretInputError, VERIFIER, verify_stated};
 use ciro_sdk::{
-    BlindingSeed, InputStatement, Model, ProveError, ProveSettings, Prover, Secrecy, Side, Tensor,
-    verify,
+    BlindingSeed, InputStatement, ProveError, ProveSettings, Prover, Secrecy, Side, Tensor, verify,
 };
 
-const SEED: BlindingSeed = BlindingSeed([3; 32]);
+use crate::support::weighted;
 
-/// `y = [1, 2] . x` of two numbers in [-9, 9].
-fn model() -> Model {
-    let mut builder = ModelBuilder::new();
-    let input = builder.input("x", vec![1, 2]);
-    let x = builder.view(input, Encoding::Affine { scale: 1.0, lo: -9, hi: 9 }).unwrap();
-    let weight = builder.constant(Tensor::new(vec![2, 1], vec![1, 2]).unwrap());
-    let y = builder.push("y", Linear { weight, bias: None }, &[x], 1.0).unwrap();
-    builder.output("y", y, Decoding::Real { scale: 1.0 });
-    Model::from(builder.finish().unwrap())
-}
+const SEED: BlindingSeed = BlindingSeed([3; 32]);
 
 fn settings() -> ProveSettings {
     ProveSettings { batch: 2, commit_output: true, ..ProveSettings::default().sealed() }
@@ -34,7 +22,7 @@ fn secret(prover: &Prover) -> SecretInput {
 
 #[test]
 fn a_proof_states_what_the_order_committed_to_and_its_owner_opens_it() {
-    let (model, settings) = (model(), settings());
+    let (model, settings) = (weighted(2), settings());
     let prover = Prover::new(&model, &settings).unwrap();
     let key = prover.key();
     let secret = secret(&prover);
@@ -64,7 +52,7 @@ fn a_proof_states_what_the_order_committed_to_and_its_owner_opens_it() {
 
 #[test]
 fn another_seed_or_another_input_is_another_order() {
-    let prover = Prover::new(&model(), &settings()).unwrap();
+    let prover = Prover::new(&weighted(2), &settings()).unwrap();
     let key = prover.key();
     let digest = |secret: &SecretInput| secret.stated(&key).unwrap().order_digest(&key);
     let secret = secret(&prover);
@@ -78,7 +66,7 @@ fn another_seed_or_another_input_is_another_order() {
 
 #[test]
 fn a_key_that_would_show_the_input_is_refused() {
-    let model = model();
+    let model = weighted(2);
     let sealed = settings();
     let secret = secret(&Prover::new(&model, &sealed).unwrap());
     let stated = |settings| secret.stated(&model.key(&settings).unwrap());
@@ -90,7 +78,7 @@ fn a_key_that_would_show_the_input_is_refused() {
 
 #[test]
 fn damaged_secrets_are_refused_and_proven_by_nobody() {
-    let prover = Prover::new(&model(), &settings()).unwrap();
+    let prover = Prover::new(&weighted(2), &settings()).unwrap();
     let key = prover.key();
     let secret = secret(&prover);
     let bytes = secret.to_bytes();
@@ -115,7 +103,7 @@ fn damaged_secrets_are_refused_and_proven_by_nobody() {
 
 #[test]
 fn an_open_proof_is_no_answer_to_a_sealed_order() {
-    let model = model();
+    let model = weighted(2);
     let prover = Prover::new(&model, &settings()).unwrap();
     let secret = secret(&prover);
     let open =
