@@ -16,7 +16,7 @@ use ciro_stark::Policy;
 
 use super::tx::AT_ONCE;
 use super::{Client, ClientError, Executed, OrderInput, PROVIDER_PAGES_MAX, check_result};
-use crate::network::{ResultError, facts_of};
+use crate::network::{ResultError, check_about, facts_of};
 use crate::verify::{Key, Opening, ProofBundle, RealOutput, Side, Verified};
 
 /// How often the node is asked for a job's state.
@@ -367,23 +367,19 @@ impl Client {
     }
 
     async fn result(&self, job: &Job, receipt: Receipt) -> Result<Settled, ClientError> {
-        let other = |what| {
-            let source = Box::new(ResultError::Other(what));
-            Err(ClientError::Result { job: job.id, source })
-        };
+        let wrong = |source| ClientError::Result { job: job.id, source: Box::new(source) };
+        let ordered = (job.id, job.input);
         let settlement = match &receipt.outcome {
-            Outcome::Refunded { .. } if receipt.job != job.id => return other("job"),
-            Outcome::Refunded { .. } if receipt.input != job.input => return other("input"),
             Outcome::Refunded { reason } => {
+                check_about(ordered, &job.key, &receipt).map_err(wrong)?;
                 return Err(ClientError::Refunded { job: job.id, reason: *reason });
             }
             Outcome::Settled(settlement) => settlement,
         };
         let max = usize::try_from(self.spec().limits.bundle_bytes).unwrap_or(usize::MAX);
         let bundle = self.download(settlement.bundle, max).await?;
-        let checked = check_result((job.id, job.input), &job.key, &receipt, (&bundle, &job.policy));
-        let (bundle, verified) = checked
-            .map_err(|source| ClientError::Result { job: job.id, source: Box::new(source) })?;
+        let checked = check_result(ordered, &job.key, &receipt, (&bundle, &job.policy));
+        let (bundle, verified) = checked.map_err(wrong)?;
         Ok(Settled { receipt, bundle, verified })
     }
 

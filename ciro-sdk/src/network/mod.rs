@@ -10,6 +10,8 @@ mod secret_input;
 mod settings;
 
 pub use proofs::{KEY_CELLS_UNKNOWN, NotProven, Stated, VERIFIER, facts, facts_of, verify_stated};
+#[cfg(feature = "client")]
+pub(crate) use result::check_about;
 pub use result::{ResultError, check_result};
 pub use secret_input::{SecretInput, SecretInputError};
 pub use settings::{SettingsError, check_ranges, read_settings};

@@ -50,15 +50,7 @@ pub fn check_result(
     receipt: &Receipt,
     (bundle, policy): (&[u8], &Policy),
 ) -> Result<(ProofBundle, Verified), ResultError> {
-    if receipt.job != job {
-        return Err(ResultError::Other("job"));
-    }
-    if receipt.key != key.digest().into() {
-        return Err(ResultError::Other("key"));
-    }
-    if receipt.input != ordered {
-        return Err(ResultError::Other("input"));
-    }
+    check_about((job, ordered), key, receipt)?;
     let Outcome::Settled(Settlement { output, bundle: named, .. }) = &receipt.outcome else {
         return Err(ResultError::Refunded);
     };
@@ -77,4 +69,22 @@ pub fn check_result(
         return Err(ResultError::Output);
     }
     Ok((bundle, verified))
+}
+
+/// Checks that a receipt is about a job, the user's own key, and the integers that were ordered.
+///
+/// # Errors
+/// [`ResultError::Other`] with the first that is another one.
+pub(crate) fn check_about(
+    (job, ordered): (JobId, InputDigest),
+    key: &Key,
+    receipt: &Receipt,
+) -> Result<(), ResultError> {
+    let own = [
+        ("job", receipt.job == job),
+        ("key", receipt.key == key.digest().into()),
+        ("input", receipt.input == ordered),
+    ];
+    let other = own.into_iter().find(|(_, own)| !own);
+    other.map_or(Ok(()), |(what, _)| Err(ResultError::Other(what)))
 }

@@ -49,6 +49,8 @@ pub(super) struct Differences<'m> {
 
 /// What is known of one output.
 struct Output {
+    /// The spread that calibration has seen.
+    calibrated: f64,
     lo: f64,
     hi: f64,
     /// Each sample's greatest error.
@@ -61,7 +63,9 @@ impl<'m> Differences<'m> {
     /// `None` for a model whose float model is not at hand.
     pub(super) fn of(model: &'m Model) -> Option<Self> {
         let float = model.float.as_deref()?;
-        let outputs = model.integer().outputs().iter().map(|_| Output {
+        let reports = &model.accuracy().outputs;
+        let outputs = (0..model.integer().outputs().len()).map(|place| Output {
+            calibrated: reports.get(place).map_or(0.0, |report| report.spread),
             lo: f64::INFINITY,
             hi: f64::NEG_INFINITY,
             errors: vec![],
@@ -84,17 +88,13 @@ impl<'m> Differences<'m> {
         let mut right = true;
         let single = self.reference.in_single_precision(reals);
         let outputs = self.model.integer().outputs().iter().zip(&self.float.0.outputs);
-        let reports = self.model.accuracy().outputs.iter().map(|report| report.spread);
-        let spreads = reports.chain(std::iter::repeat(0.0));
-        for (((integer, float), known), calibrated) in outputs.zip(&mut self.outputs).zip(spreads) {
+        for ((integer, float), known) in outputs.zip(&mut self.outputs) {
             let got = integer.decoding.decode(trace.value(integer.node));
             let at = float.node.index();
             let expected = [Some(&exact), single.as_ref()].into_iter().flatten();
             let expected: Vec<&[f64]> = expected.map(|values| values[at].data()).collect();
             if matches!(integer.decoding, Decoding::Real { .. }) {
                 right &= known.number(sample, got.data(), &expected);
-                let part = known.part(calibrated, known.errors.last().map_or(0.0, |it| it.1));
-                right &= part <= Model::MAX_SPREAD_ERROR;
                 continue;
             }
             // Two labels between which even the precision of the float model decides are both
@@ -113,12 +113,10 @@ impl<'m> Differences<'m> {
 
     /// What the user should know.
     pub(super) fn concerns(self) -> Vec<Concern> {
-        let reports = &self.model.accuracy().outputs;
         let named = self.outputs.into_iter().zip(self.model.integer().outputs());
-        let outputs = named.enumerate().filter_map(|(place, (output, integer))| {
-            let calibrated = reports.get(place).map_or(0.0, |report| report.spread);
+        let outputs = named.filter_map(|(output, integer)| {
             let errors = output.errors.iter();
-            let errors = errors.map(|&(sample, error)| (sample, output.part(calibrated, error)));
+            let errors = errors.map(|&(sample, error)| (sample, output.part(error)));
             let far = errors.filter(|&(_, part)| part > Model::MAX_SPREAD_ERROR);
             let mut found: Vec<_> =
                 far.map(|(sample, part)| (sample, Difference::Error(part))).collect();
@@ -149,12 +147,12 @@ impl<'m> Differences<'m> {
 
 impl Output {
     /// An error as a part of the spread of all that is known of the output.
-    fn part(&self, calibrated: f64, error: f64) -> f64 {
-        let spread = calibrated.max(self.hi - self.lo);
+    fn part(&self, error: f64) -> f64 {
+        let spread = self.calibrated.max(self.hi - self.lo);
         if spread > 0.0 { error / spread } else { error }
     }
 
-    /// Compares numbers; returns whether all of them are.
+    /// Compares numbers; returns whether all of them are right.
     fn number(&mut self, sample: usize, got: &[f64], expected: &[&[f64]]) -> bool {
         let [exact, ..] = expected else { return true };
         let finite =
@@ -169,8 +167,9 @@ impl Output {
             let pairs = values.iter().zip(got).filter(|(x, _)| x.is_finite());
             pairs.map(|(x, got)| (x - got).abs())
         });
-        self.errors.push((sample, errors.fold(0.0, f64::max)));
-        finite
+        let error = errors.fold(0.0, f64::max);
+        self.errors.push((sample, error));
+        finite && self.part(error) <= Model::MAX_SPREAD_ERROR
     }
 }
 

@@ -47,15 +47,13 @@ impl ModelKey {
         if let Some(port) = self.interface().first_with_several_views() {
             return Err(FeltsError::Views(port.name.clone()));
         }
+        if let Some(port) = self.interface().first_with_texts_of_its_own() {
+            return Err(FeltsError::Texts(port.name.clone()));
+        }
         let parameters = self.parameters();
         let views = self.interface().views().zip(self.views());
         let inputs = views.map(|((port, encoding), (_, committed))| {
             let count = encoding.integer_shape(&port.shape).iter().product();
-            if let Encoding::Text(dictionary) = encoding
-                && !dictionary.is_open()
-            {
-                return Err(FeltsError::Texts(port.name.clone()));
-            }
             run(count, if committed { Run::Committed } else { Run::of(encoding) })
         });
         let outputs = self.interface().outputs.iter().enumerate().map(|(at, port)| {
