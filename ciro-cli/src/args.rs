@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use ciro_sdk::{
-    Committing, Interface, Preset, ProofKind, ProveError, ProveSettings, Route, Secrecy,
-    Visibilities, VisibilityError, proof_kinds,
+    Committing, Preset, ProofKind, ProveError, ProveSettings, Route, Secrecy, proof_kinds,
 };
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ColorChoice};
@@ -129,23 +128,6 @@ impl CommitArgs {
     /// What is committed of inputs and of outputs.
     pub(crate) fn committing(&self) -> [Committing; 2] {
         [&self.commit_input, &self.commit_output].map(committing)
-    }
-
-    /// The settings with what is committed as a whole, and the visibilities if single inputs or
-    /// outputs are named.
-    ///
-    /// # Errors
-    /// `VisibilityError` if a name is none of the model's, or an input cannot be committed.
-    pub(crate) fn apply(
-        &self,
-        settings: ProveSettings,
-        interface: &Interface,
-    ) -> Result<(ProveSettings, Option<Visibilities>), VisibilityError> {
-        let [inputs, outputs] = self.committing();
-        let named = [&inputs, &outputs].iter().any(|of| matches!(of, Committing::Named(_)));
-        let visibilities = named.then(|| interface.visibilities(&inputs, &outputs)).transpose()?;
-        let (commit_input, commit_output) = (!inputs.is_nothing(), !outputs.is_nothing());
-        Ok((ProveSettings { commit_input, commit_output, ..settings }, visibilities))
     }
 }
 

@@ -14,8 +14,7 @@ use ciro_sdk::client::{
     self, Choice, Deployment, Home, Network, OrderInput, ProviderNameError, Recipient, Session,
     Settled, Submission, Wish, verify_receipt,
 };
-use ciro_sdk::network::SecretInput;
-use ciro_sdk::{BlindingSeed, InputStatement, KeyRing, Opening, Policy};
+use ciro_sdk::{InputStatement, KeyRing, Opening, Policy};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -30,7 +29,7 @@ use crate::proof::Proof;
 use crate::settings::ProveSettings;
 use crate::tensor::{Inputs, Output};
 
-/// Model, lowest and highest price, provider: as text, since Python has the parser of numbers.
+/// Model, lowest and highest price, provider, those that the input is sealed for: as text, since Python has the parser of numbers.
 type Asked = (Option<String>, Option<String>, Option<String>, Option<u32>, Vec<String>);
 
 /// Name, version, licence, price that is hinted at.
@@ -329,10 +328,7 @@ impl Client {
             let (input, openings) = if sealed.is_empty() {
                 (OrderInput::open(input), Vec::new())
             } else {
-                let seed = BlindingSeed::random().map_err(client::ClientError::Random)?;
-                let input = SecretInput::new(input, seed).map_err(client::ClientError::from)?;
-                let openings = input.openings(&model, &key).map_err(client::ClientError::from)?;
-                (OrderInput::sealed(&input, &key, &recipients)?, openings)
+                OrderInput::seal(input, (&model, &key), &recipients)?
             };
             let job = at.runtime.block_on(async {
                 let terms = client.terms(&key, &asked).await?;

@@ -116,13 +116,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
     let settings =
         ProveSettings { context: args.context, ..args.route.settings(batch, context.max_memory) };
-    let (settings, visibilities) = args.commit.apply(settings, &model.interface())?;
+    let [inputs, outputs] = args.commit.committing();
     let prover = {
         let _stage = context.ui.stage("committing to the model");
-        match &visibilities {
-            Some(visibilities) => Prover::showing(&model, &settings, visibilities)?,
-            None => Prover::new(&model, &settings)?,
-        }
+        Prover::committing(&model, &settings, [&inputs, &outputs])?
     };
     let Proven { bundle, outputs, blinding, openings, steps, prove_ms, .. } = {
         let _stage = context.ui.stage("proving");

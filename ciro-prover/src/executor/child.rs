@@ -131,14 +131,15 @@ fn prove(
     let input = std::fs::read(&task.input)
         .map_err(|error| machine(format!("cannot read the input: {error}")))?;
     let wrong = |reason: String| (Fault::Input, reason);
-    let other = || wrong("the input is another one than the order states".to_owned());
+    let ordered = |stated: &InputStatement| match stated.order_digest(key) == task.statement {
+        true => Ok(()),
+        false => Err(wrong("the input is another one than the order states".to_owned())),
+    };
     let proven = match &task.sealed {
         None => {
             let stated = InputStatement::from_bytes(&input, key);
             let stated = stated.map_err(|error| wrong(error_chain(&error)))?;
-            if stated.order_digest(key) != task.statement {
-                return Err(other());
-            }
+            ordered(&stated)?;
             prover.prove_stated(&stated, Some(max_memory))
         }
         Some(Unsealing { provider, secret }) => {
@@ -147,9 +148,7 @@ fn prove(
             let secret = SecretInput::from_bytes(&opened, key);
             let secret = secret.map_err(|error| wrong(error_chain(&error)))?;
             let stated = secret.stated(key).map_err(|error| wrong(error_chain(&error)))?;
-            if stated.order_digest(key) != task.statement {
-                return Err(other());
-            }
+            ordered(&stated)?;
             prover.prove_secret(&secret, Some(max_memory))
         }
     };

@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// What follows the number before this one.
-    async fn one<T: DeserializeOwned>(
+    pub(super) async fn one<T: DeserializeOwned>(
         &self,
         path: &str,
         number: u32,

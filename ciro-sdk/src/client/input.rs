@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ciro_protocol::api::ProviderInfo;
+use ciro_protocol::api::{self, ProviderInfo};
 use ciro_protocol::id::ProviderId;
 use ciro_protocol::order::LISTED_MAX;
 use ciro_protocol::provider::{SealingCard, SealingKey};
@@ -11,8 +11,14 @@ use ciro_protocol::sign::{Address, KeyCache, SecretKey, Signed};
 use ciro_protocol::wire::List;
 
 use super::sealing::{SealError, SealingSecret, seal};
-use super::{Client, ClientError, PROVIDER_PAGES_MAX};
+use super::{Client, ClientError};
+#[cfg(feature = "prove")]
+use crate::blinding::BlindingSeed;
 use crate::network::SecretInput;
+#[cfg(feature = "prove")]
+use crate::prove::Model;
+#[cfg(feature = "prove")]
+use crate::verify::Opening;
 use crate::verify::{InputStatement, Key};
 
 /// An input of an order, with the bytes that are uploaded.
@@ -67,6 +73,22 @@ impl OrderInput {
         let numbers = keys.iter().map(|(provider, _)| *provider).collect();
         let recipients = List::new(numbers).map_err(|_| SealError::Recipients(keys.len()))?;
         Ok(Self { statement, bytes, recipients })
+    }
+
+    /// As [`Self::sealed`], of integers, under blinding values that nobody has used; with what
+    /// opens the proof's commitments, for which the model is run.
+    ///
+    /// # Errors
+    /// As [`Self::sealed`]; [`ClientError::Random`] if there are no random numbers.
+    #[cfg(feature = "prove")]
+    pub fn seal(
+        input: InputStatement,
+        (model, key): (&Model, &Key),
+        recipients: &[Recipient],
+    ) -> Result<(Self, Vec<Opening>), ClientError> {
+        let seed = BlindingSeed::random().map_err(ClientError::Random)?;
+        let input = SecretInput::new(input, seed)?;
+        Ok((Self::sealed(&input, key, recipients)?, input.openings(model, key)?))
     }
 
     /// What is uploaded.
@@ -128,18 +150,9 @@ impl Client {
     }
 
     async fn provider_of(&self, number: ProviderId) -> Result<ProviderInfo, ClientError> {
-        let mut after = None;
-        for _ in 0..PROVIDER_PAGES_MAX {
-            let page = self.providers(after.as_deref()).await?;
-            if let Some(found) = page.items.into_iter().find(|it| it.provider == number) {
-                return Ok(found);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        Err(ClientError::NotThere { what: "provider", number: number.0 })
+        let found: Option<ProviderInfo> = self.one(api::PROVIDERS, number.0).await?;
+        let found = found.filter(|it| it.provider == number);
+        found.ok_or(ClientError::NotThere { what: "provider", number: number.0 })
     }
 }
 

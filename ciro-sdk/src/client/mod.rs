@@ -39,7 +39,7 @@ pub use job::{Job, Settled, Submission, Terms, Wish};
 pub use keystore::{Keystore, KeystoreError, Passphrase, read_key};
 pub use model::{Deployed, Deployment, default_name};
 pub use receipt::{CertificateError, Certified, verify_receipt};
-pub use sealing::{SealError, SealingSecret, seal, sealed_bytes};
+pub use sealing::{SealError, SealingSecret, seal};
 pub use session::{Choice, Session, SessionError};
 pub use tx::Executed;
 

@@ -130,7 +130,7 @@ impl SealingSecret {
 }
 
 /// How long an input of so many bytes is once it is sealed.
-pub fn sealed_bytes(bytes: usize, recipients: usize) -> usize {
+fn sealed_bytes(bytes: usize, recipients: usize) -> usize {
     HEAD_BYTES + recipients * RECIPIENT_BYTES + bytes + TAG_BYTES
 }
 

@@ -85,6 +85,25 @@ impl Prover {
         Self::showing(model, settings, &visibilities)
     }
 
+    /// As [`Self::new`], for proofs that commit to these inputs and outputs, whatever the settings
+    /// commit to.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`ProveError::Visibility`] if a name is none of the model's.
+    pub fn committing(
+        model: &Model,
+        settings: &ProveSettings,
+        [inputs, outputs]: [&Committing; 2],
+    ) -> Result<Self, ProveError> {
+        let (commit_input, commit_output) = (!inputs.is_nothing(), !outputs.is_nothing());
+        let settings = ProveSettings { commit_input, commit_output, ..*settings };
+        if [inputs, outputs].iter().any(|of| matches!(of, Committing::Named(_))) {
+            let visibilities = model.interface().visibilities(inputs, outputs)?;
+            return Self::showing(model, &settings, &visibilities);
+        }
+        Self::new(model, &settings)
+    }
+
     /// As [`Self::new`], for proofs that show each input and output as `visibilities` say, whatever
     /// the settings commit to: [`Interface::visibilities`](crate::Interface::visibilities) makes
     /// them of names.
@@ -187,7 +206,6 @@ impl Prover {
         statement: &InputStatement,
         max_memory_bytes: Option<u64>,
     ) -> Result<Proven, ProveError> {
-        let _span = tracing::info_span!("prove", samples = statement.inputs().len()).entered();
         let integers = statement.integers().ok_or(ProveError::Stated)?;
         let key = self.key();
         let shown = key.visibilities();
@@ -195,9 +213,7 @@ impl Prover {
         if let Some((_, port)) = inputs.find(|(at, _)| shown.commits_input(*at)) {
             return Err(ProveError::StatesCommitment(port.name.clone()));
         }
-        let limit = memory_limit(max_memory_bytes);
-        let blindings = Blindings::Named(&[]);
-        self.prove_integers(&integers, &Asked { context: self.context, limit, blindings })
+        self.prove_ordered(&integers, Blindings::Named(&[]), max_memory_bytes)
     }
 
     /// As [`Self::prove_stated`], for integers that the proof commits to, under the blinding values
@@ -212,10 +228,19 @@ impl Prover {
         input: &SecretInput,
         max_memory_bytes: Option<u64>,
     ) -> Result<Proven, ProveError> {
-        let _span = tracing::info_span!("prove", samples = input.integers().len()).entered();
+        self.prove_ordered(input.integers(), Blindings::Seeded(input.seed()), max_memory_bytes)
+    }
+
+    /// Proves integers in the settings' context.
+    fn prove_ordered(
+        &self,
+        integers: &[Vec<Tensor<i32>>],
+        blindings: Blindings<'_>,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<Proven, ProveError> {
+        let _span = tracing::info_span!("prove", samples = integers.len()).entered();
         let limit = memory_limit(max_memory_bytes);
-        let blindings = Blindings::Seeded(input.seed());
-        self.prove_integers(input.integers(), &Asked { context: self.context, limit, blindings })
+        self.prove_integers(integers, &Asked { context: self.context, limit, blindings })
     }
 
     fn prove_integers(
@@ -277,22 +302,12 @@ impl Model {
     pub fn key_ring(
         &self,
         kinds: impl IntoIterator<Item = ProofKind>,
-        [inputs, outputs]: [&Committing; 2],
+        committed: [&Committing; 2],
         max_memory_bytes: Option<u64>,
     ) -> Result<KeyRing, MakeKeysError> {
-        let named = [inputs, outputs].iter().any(|of| matches!(of, Committing::Named(_)));
-        let interface = named.then(|| self.interface());
-        let named = interface.map(|interface| interface.visibilities(inputs, outputs));
-        let named = named.transpose().map_err(ProveError::from)?;
-        let (commit_input, commit_output) = (!inputs.is_nothing(), !outputs.is_nothing());
         let keys = kinds.into_iter().map(|kind| {
-            let of_kind = ProveSettings::of(kind);
-            let settings =
-                ProveSettings { commit_input, commit_output, max_memory_bytes, ..of_kind };
-            match &named {
-                Some(visibilities) => Ok(Prover::showing(self, &settings, visibilities)?.key()),
-                None => self.key(&settings),
-            }
+            let settings = ProveSettings { max_memory_bytes, ..ProveSettings::of(kind) };
+            Ok(Prover::committing(self, &settings, committed)?.key())
         });
         Ok(KeyRing::new(keys.collect::<Result<Vec<_>, ProveError>>()?)?)
     }

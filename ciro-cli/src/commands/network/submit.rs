@@ -12,8 +12,7 @@ use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{
     Client, OrderInput, ProviderName, Recipient, Settled, Submission, Terms, Wish,
 };
-use ciro_sdk::network::SecretInput;
-use ciro_sdk::{BlindingSeed, InputStatement, Key, Opening, OutputFile, ProveSettings, RealOutput};
+use ciro_sdk::{InputStatement, Key, Model, Opening, OutputFile, ProveSettings, RealOutput};
 use serde::Serialize;
 
 use super::{NetworkArgs, block_on};
@@ -168,15 +167,18 @@ struct Report {
 
 /// An order that only lacks a network.
 struct Prepared {
+    model: Model,
     key: Key,
-    given: Given,
+    input: InputStatement,
 }
 
-/// What goes in.
-enum Given {
-    Open(InputStatement),
-    /// With what opens the proof's commitments.
-    Secret(SecretInput, Vec<Opening>),
+/// What goes in, as it travels.
+struct Given {
+    input: OrderInput,
+    /// For whom it is sealed.
+    recipients: Vec<Recipient>,
+    /// What opens the commitments of the proof.
+    openings: Vec<Opening>,
 }
 
 fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
@@ -191,45 +193,26 @@ fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
         model.key(&settings)?
     };
     let input = InputStatement::encode(&key, &samples)?.statement;
-    let given = if args.seal.sealed.is_empty() {
-        Given::Open(input)
-    } else {
-        let seed = BlindingSeed::random().context("the system gives no random bytes")?;
-        let input = SecretInput::new(input, seed)?;
-        let openings = input.openings(&model, &key)?;
-        // What opens the commitments is kept before there is a proof that needs it.
-        if let Some(path) = &args.seal.openings {
-            openings::write(path, &openings)?;
-        }
-        Given::Secret(input, openings)
-    };
-    Ok(Prepared { key, given })
+    Ok(Prepared { model, key, input })
 }
 
 impl Prepared {
-    /// The input as it travels, and for whom it is sealed.
-    async fn input(
-        &self,
-        client: &Client,
-        args: &SealArgs,
-        context: &Context,
-    ) -> Result<(OrderInput, Vec<Recipient>)> {
-        let input = match &self.given {
-            Given::Open(input) => return Ok((OrderInput::open(input.clone()), Vec::new())),
-            Given::Secret(input, _) => input,
-        };
+    async fn given(&self, client: &Client, args: &SealArgs, context: &Context) -> Result<Given> {
+        if args.sealed.is_empty() {
+            let input = OrderInput::open(self.input.clone());
+            return Ok(Given { input, recipients: Vec::new(), openings: Vec::new() });
+        }
         let recipients = client.recipients(&args.sealed).await?;
         for Recipient { provider, account, .. } in &recipients {
             context.ui.note(format_args!("sealed for provider {provider}, account {account}"));
         }
-        Ok((OrderInput::sealed(input, &self.key, &recipients)?, recipients))
-    }
-
-    fn openings(&self) -> &[Opening] {
-        match &self.given {
-            Given::Open(_) => &[],
-            Given::Secret(_, openings) => openings,
+        let of = (&self.model, &self.key);
+        let (input, openings) = OrderInput::seal(self.input.clone(), of, &recipients)?;
+        // What opens the commitments is kept before there is a proof that needs it.
+        if let Some(path) = &args.openings {
+            openings::write(path, &openings)?;
         }
+        Ok(Given { input, recipients, openings })
     }
 }
 
@@ -243,10 +226,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let account = session.key()?;
         let begun = Instant::now();
         let passed = || begun.elapsed().as_secs_f64() * 1e3;
-        let input = prepared.input(&session.client, &args.order.seal, context).await?;
-        let wish = args.order.terms.wish(&input.1);
+        let given = prepared.given(&session.client, &args.order.seal, context).await?;
+        let wish = args.order.terms.wish(&given.recipients);
         let terms = session.client.terms(&prepared.key, &wish).await?;
-        let ordered = Submission::new(terms, &prepared.key, &input.0);
+        let ordered = Submission::new(terms, &prepared.key, &given.input);
         let job = session.client.submit(&account, &ordered).await?;
         let mut stages = Stages { opened: passed(), ..Stages::default() };
         context.ui.note(format_args!("job {} is open", job.id));
@@ -274,7 +257,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             None => None,
         };
         let bundle = settled.bundle.to_bytes();
-        let outputs = settled.outputs(&prepared.key, prepared.openings())?;
+        let outputs = settled.outputs(&prepared.key, &given.openings)?;
         Ok((report(args, (&settled, outputs), stages)?, bundle, certificate))
     })?;
     if let Some(file) = proof {
@@ -355,13 +338,13 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
     let order = block_on(async {
         let session = args.order.network.open().await?;
         let account = session.key()?;
-        let input = prepared.input(&session.client, &args.order.seal, context).await?;
-        let wish = args.order.terms.wish(&input.1);
+        let given = prepared.given(&session.client, &args.order.seal, context).await?;
+        let wish = args.order.terms.wish(&given.recipients);
         let terms = session.client.terms(&prepared.key, &wish).await?;
         let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
-        let ordered = Submission::new(terms, &prepared.key, &input.0);
+        let ordered = Submission::new(terms, &prepared.key, &given.input);
         let order = session.client.order(&account, &ordered, valid_for).await?;
-        session.client.upload(input.0.bytes()).await?;
+        session.client.upload(given.input.bytes()).await?;
         Ok(order)
     })?;
     file.finish(&order.to_bytes())?;
