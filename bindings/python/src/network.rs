@@ -29,7 +29,8 @@ use crate::proof::Proof;
 use crate::settings::ProveSettings;
 use crate::tensor::{Inputs, Output};
 
-/// Model, lowest and highest price, provider, those that the input is sealed for: as text, since Python has the parser of numbers.
+/// Model, lowest and highest price, provider, those that the input is sealed for: as text, since
+/// Python has the parser of numbers.
 type Asked = (Option<String>, Option<String>, Option<String>, Option<u32>, Vec<String>);
 
 /// Name, version, licence, price that is hinted at.
