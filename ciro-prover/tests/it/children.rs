@@ -102,7 +102,7 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     let path = PathBuf::from(&task.proof.as_ref().unwrap().input);
     let open_file = std::fs::read(&path).unwrap();
     let open = InputStatement::from_bytes(&open_file, &key).unwrap();
-    let secret = SecretInput::new(open, BlindingSeed([9; 32])).unwrap();
+    let secret = SecretInput::new(&key, open, BlindingSeed([9; 32])).unwrap();
     let account = SecretKey::from_seed(b"provider");
     let recipient = SealingSecret::of(&account).key();
     let sealed = seal(&secret.to_bytes(), &[(ProviderId(4), recipient)]).unwrap();
@@ -132,6 +132,16 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     // An open order under the same key: its proof would state something else than the order.
     std::fs::write(&path, &open_file).unwrap();
     let refused = pool.prove(&task).await;
+    assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
+    // Somebody else's order for the same bytes and commitments, under a key that shows outputs.
+    let (model, _) = compiled("linreg_diabetes");
+    let settings = ProveSettings { commit_output: true, ..ProveSettings::default().sealed() };
+    let another = model.key(&settings).unwrap();
+    let mut replayed = sealed_for(4, &account, &sealed);
+    replayed.key = another.to_bytes();
+    let stated = secret.stated(&key).unwrap().order_digest(&another);
+    replayed.proof.as_mut().unwrap().statement = stated;
+    let refused = pool.prove(&replayed).await;
     assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
     // The order commits to another input than the one that is sealed.
     let mut other = sealed_for(4, &account, &sealed);

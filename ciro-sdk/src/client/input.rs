@@ -87,7 +87,7 @@ impl OrderInput {
         recipients: &[Recipient],
     ) -> Result<(Self, Vec<Opening>), ClientError> {
         let seed = BlindingSeed::random().map_err(ClientError::Random)?;
-        let input = SecretInput::new(input, seed)?;
+        let input = SecretInput::new(key, input, seed)?;
         Ok((Self::sealed(&input, key, recipients)?, input.openings(model, key)?))
     }
 

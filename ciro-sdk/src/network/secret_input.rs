@@ -4,9 +4,14 @@
 //! ```text
 //! "CIROSECR"   8 bytes
 //! version      u16: 1
+//! key          32 bytes: digest of the only key that it is proven under
 //! seed         32 bytes, of which all blinding values are computed
 //! input        an input statement, with the integers in clear
 //! ```
+//!
+//! Commitments are the same under every key. Whoever could have a recipient prove the same sealed
+//! bytes under another key, of a model that gives its input back, would read the input there: so
+//! the key is part of what is sealed.
 
 use ciro_model::Tensor;
 use ciro_model::integer::{RunError, StatedInput, StatedTensor};
@@ -16,16 +21,17 @@ use crate::blinding::BlindingSeed;
 use crate::prove::Model;
 #[cfg(feature = "prove")]
 use crate::verify::Opening;
-use crate::verify::{InputStatement, InputStatementError, Key, Side};
+use crate::verify::{InputStatement, InputStatementError, Key, KeyDigest, Side};
 
 const MAGIC: &[u8; 8] = b"CIROSECR";
 const VERSION: [u8; 2] = 1_u16.to_le_bytes();
-/// Magic, version and seed.
-const HEAD_BYTES: usize = 8 + 2 + 32;
+/// Magic and version, the key's digest, and the seed.
+const HEAD_BYTES: usize = 8 + 2 + 32 + 32;
 
-/// Integers, and the seed of what hides them.
+/// Integers for one key, and the seed of what hides them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretInput {
+    key: KeyDigest,
     input: InputStatement,
     integers: Vec<Vec<Tensor<i32>>>,
     seed: BlindingSeed,
@@ -38,6 +44,14 @@ pub enum SecretInputError {
     /// Another kind of file.
     #[error("not a secret input of version 1")]
     Magic,
+    /// It is for another key than the order's.
+    #[error("the input is for the key {expected}, not for {found}")]
+    OtherKey {
+        /// What its owner chose.
+        expected: KeyDigest,
+        /// The order's.
+        found: KeyDigest,
+    },
     /// The integers do not fit the key's model.
     #[error(transparent)]
     Input(#[from] InputStatementError),
@@ -56,14 +70,18 @@ pub enum SecretInputError {
 }
 
 impl SecretInput {
-    /// Takes integers and the seed of their blinding values, which must be used for no other
-    /// input.
+    /// Takes integers for proofs under a key, and the seed of their blinding values, which must be
+    /// used for no other input.
     ///
     /// # Errors
     /// [`SecretInputError::Committed`] if the statement has no integers.
-    pub fn new(input: InputStatement, seed: BlindingSeed) -> Result<Self, SecretInputError> {
+    pub fn new(
+        key: &Key,
+        input: InputStatement,
+        seed: BlindingSeed,
+    ) -> Result<Self, SecretInputError> {
         let integers = input.integers().ok_or(SecretInputError::Committed)?;
-        Ok(Self { input, integers, seed })
+        Ok(Self { key: key.digest(), input, integers, seed })
     }
 
     /// The integers of each inference.
@@ -79,9 +97,10 @@ impl SecretInput {
     /// What orders and proofs state of it under a key: a commitment to every input.
     ///
     /// # Errors
-    /// [`SecretInputError`] if the key's proofs show an input or do not hide: then it would be no
-    /// secret.
+    /// [`SecretInputError`] if it is for another key, or the key's proofs show an input or do not
+    /// hide: then it would be no secret.
     pub fn stated(&self, key: &Key) -> Result<InputStatement, SecretInputError> {
+        check_key(self.key, key)?;
         let (interface, shown) = (key.interface(), key.visibilities());
         let open = interface.inputs.iter().enumerate().find(|(at, _)| !shown.commits_input(*at));
         if let Some((_, port)) = open {
@@ -138,7 +157,8 @@ impl SecretInput {
 
     /// The bytes, in clear.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [&MAGIC[..], &VERSION, &self.seed.0, &self.input.to_bytes()].concat()
+        let Self { key, seed, input, .. } = self;
+        [&MAGIC[..], &VERSION, &key.0, &seed.0, &input.to_bytes()].concat()
     }
 
     /// Reads the bytes as the key's model takes them.
@@ -148,8 +168,17 @@ impl SecretInput {
     /// memory than they are long.
     pub fn from_bytes(bytes: &[u8], key: &Key) -> Result<Self, SecretInputError> {
         let (head, input) = bytes.split_at_checked(HEAD_BYTES).ok_or(SecretInputError::Magic)?;
-        let seed = head.strip_prefix(&[&MAGIC[..], &VERSION].concat()[..]);
-        let seed = seed.and_then(|seed| seed.try_into().ok()).ok_or(SecretInputError::Magic)?;
-        Self::new(InputStatement::from_bytes(input, key)?, BlindingSeed(seed))
+        let known = head.strip_prefix(&[&MAGIC[..], &VERSION].concat()[..]);
+        let (own, seed) =
+            known.and_then(<[u8]>::split_first_chunk).ok_or(SecretInputError::Magic)?;
+        let seed = seed.try_into().map_err(|_| SecretInputError::Magic)?;
+        check_key(KeyDigest(*own), key)?;
+        Self::new(key, InputStatement::from_bytes(input, key)?, BlindingSeed(seed))
     }
+}
+
+/// Refuses an order under another key than the owner's.
+fn check_key(expected: KeyDigest, key: &Key) -> Result<(), SecretInputError> {
+    let found = key.digest();
+    if expected == found { Ok(()) } else { Err(SecretInputError::OtherKey { expected, found }) }
 }

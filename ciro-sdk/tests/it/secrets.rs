@@ -7,6 +7,8 @@ use ciro_sdk::{
 
 use crate::support::weighted;
 
+/// The bytes before the integers.
+const HEAD: usize = 74;
 const SEED: BlindingSeed = BlindingSeed([3; 32]);
 
 fn settings() -> ProveSettings {
@@ -17,7 +19,7 @@ fn secret(prover: &Prover) -> SecretInput {
     let row = |values: [f64; 2]| vec![Tensor::new(vec![1, 2], values.to_vec()).unwrap()];
     let samples = [row([4.0, -2.0]), row([4.0, -2.0])];
     let input = InputStatement::encode(&prover.key(), &samples).unwrap().statement;
-    SecretInput::new(input, SEED).unwrap()
+    SecretInput::new(&prover.key(), input, SEED).unwrap()
 }
 
 #[test]
@@ -56,20 +58,26 @@ fn another_seed_or_another_input_is_another_order() {
     let key = prover.key();
     let digest = |secret: &SecretInput| secret.stated(&key).unwrap().order_digest(&key);
     let secret = secret(&prover);
-    let input = InputStatement::from_bytes(&secret.to_bytes()[42..], &key).unwrap();
-    let reseeded = SecretInput::new(input, BlindingSeed([4; 32])).unwrap();
+    let input = InputStatement::from_bytes(&secret.to_bytes()[HEAD..], &key).unwrap();
+    let reseeded = SecretInput::new(&key, input, BlindingSeed([4; 32])).unwrap();
     assert_ne!(digest(&secret), digest(&reseeded));
     let row = vec![Tensor::new(vec![1, 2], vec![4.0, -1.0]).unwrap()];
     let input = InputStatement::encode(&key, &[row.clone(), row]).unwrap().statement;
-    assert_ne!(digest(&secret), digest(&SecretInput::new(input, SEED).unwrap()));
+    assert_ne!(digest(&secret), digest(&SecretInput::new(&key, input, SEED).unwrap()));
 }
 
 #[test]
 fn a_key_that_would_show_the_input_is_refused() {
     let model = weighted(2);
     let sealed = settings();
-    let secret = secret(&Prover::new(&model, &sealed).unwrap());
-    let stated = |settings| secret.stated(&model.key(&settings).unwrap());
+    let input = {
+        let bytes = secret(&Prover::new(&model, &sealed).unwrap()).to_bytes();
+        InputStatement::from_bytes(&bytes[HEAD..], &model.key(&sealed).unwrap()).unwrap()
+    };
+    let stated = |settings| {
+        let key = model.key(&settings).unwrap();
+        SecretInput::new(&key, input.clone(), SEED).unwrap().stated(&key)
+    };
     let shown = stated(ProveSettings { commit_input: false, ..sealed });
     assert_eq!(shown, Err(SecretInputError::Shown("x".to_owned())));
     let plain = stated(ProveSettings { secrecy: Secrecy::Plain, ..sealed });
@@ -92,11 +100,11 @@ fn damaged_secrets_are_refused_and_proven_by_nobody() {
             assert_ne!(read.stated(&key).unwrap(), secret.stated(&key).unwrap(), "byte {at}");
         }
     }
-    let open = InputStatement::from_bytes(&bytes[42..], &key).unwrap();
+    let open = InputStatement::from_bytes(&bytes[HEAD..], &key).unwrap();
     let proven = prover.prove_stated(&open, None);
     assert!(matches!(proven, Err(ProveError::StatesCommitment(_))), "{proven:?}");
     let committed = secret.stated(&key).unwrap();
-    assert_eq!(SecretInput::new(committed.clone(), SEED), Err(SecretInputError::Committed));
+    assert_eq!(SecretInput::new(&key, committed.clone(), SEED), Err(SecretInputError::Committed));
     let proven = prover.prove_stated(&committed, None);
     assert!(matches!(proven, Err(ProveError::Stated)), "{proven:?}");
 }
@@ -108,8 +116,24 @@ fn an_open_proof_is_no_answer_to_a_sealed_order() {
     let secret = secret(&prover);
     let open =
         Prover::new(&model, &ProveSettings { batch: 2, ..ProveSettings::default() }).unwrap();
-    let input = InputStatement::from_bytes(&secret.to_bytes()[42..], &open.key()).unwrap();
+    let input = InputStatement::from_bytes(&secret.to_bytes()[HEAD..], &open.key()).unwrap();
     let bundle = open.prove_stated(&input, None).unwrap().bundle.to_bytes();
     let refused = verify_stated(VERIFIER, &prover.key().to_bytes(), &bundle);
     assert!(matches!(refused, Err(NotProven::Verify(_))), "{refused:?}");
+}
+
+/// A model that gives its input back, ordered with somebody's sealed bytes: the commitments would be
+/// the same, and the proof would show what they are to.
+#[test]
+fn a_secret_for_one_key_is_stated_under_no_other() {
+    let model = weighted(2);
+    let prover = Prover::new(&model, &settings()).unwrap();
+    let secret = secret(&prover);
+    let showing = ProveSettings { commit_output: false, ..settings() };
+    for other in [model.key(&showing).unwrap(), weighted(3).key(&settings()).unwrap()] {
+        let (expected, found) = (prover.key().digest(), other.digest());
+        let refused = SecretInputError::OtherKey { expected, found };
+        assert_eq!(SecretInput::from_bytes(&secret.to_bytes(), &other), Err(refused.clone()));
+        assert_eq!(secret.stated(&other), Err(refused));
+    }
 }
