@@ -107,6 +107,13 @@ impl Concern {
         }
     }
 
+    /// Whether the float model says of each sample if it is so there: not of labels, a few of which
+    /// differ in every set of samples.
+    pub(super) fn is_settled_by_samples(&self) -> bool {
+        let few = |share: &f64| *share >= Model::MIN_AGREEMENT;
+        matches!(self, Self::Inaccurate { top1_agreement, .. } if top1_agreement.as_ref().is_none_or(few))
+    }
+
     /// What to do about it.
     pub fn advice(&self) -> Advice {
         match self {
@@ -254,11 +261,11 @@ impl Model {
 
     /// What the user should know before samples are [run](Self::run_all) or
     /// [examined](Self::examine). Where the float model is at hand, every sample is held against
-    /// it, and how close the model is in general is told only if one of them differs.
+    /// it, and how close numbers are in general is told only if one of them is not confirmed.
     pub fn concerns_before_samples(&self) -> Vec<Concern> {
         let mut concerns = self.concerns();
         if self.float.is_some() {
-            concerns.retain(|concern| !matches!(concern, Concern::Inaccurate { .. }));
+            concerns.retain(|concern| !concern.is_settled_by_samples());
         }
         concerns
     }

@@ -45,12 +45,16 @@ pub(super) struct Differences<'m> {
     reference: Reference<'m>,
     outputs: Vec<Output>,
     failed: Vec<(usize, String)>,
+    /// Whether every sample so far is right.
+    confirmed: bool,
 }
 
 /// What is known of one output.
 struct Output {
-    /// The spread that calibration has seen.
+    /// The spread that calibration has seen: of ordinary values, where outliers hide them.
     calibrated: f64,
+    /// Whether the greatest value of a row is the answer.
+    scores: bool,
     lo: f64,
     hi: f64,
     /// Each sample's greatest error.
@@ -66,18 +70,25 @@ impl<'m> Differences<'m> {
         let reports = &model.accuracy().outputs;
         let outputs = (0..model.integer().outputs().len()).map(|place| Output {
             calibrated: reports.get(place).map_or(0.0, |report| report.spread),
+            scores: reports.get(place).is_some_and(|report| report.top1_agreement.is_some()),
             lo: f64::INFINITY,
             hi: f64::NEG_INFINITY,
             errors: vec![],
             others: vec![],
         });
         let (reference, outputs) = (Reference::of(&float.0), outputs.collect());
-        Some(Self { model, float, reference, outputs, failed: vec![] })
+        Some(Self { model, float, reference, outputs, failed: vec![], confirmed: true })
     }
 
-    /// Compares what a sample gave. Returns whether it is right: it may turn out to be later, as
-    /// the spread of outputs grows with every sample, and never to be wrong.
+    /// Compares what a sample gave. Returns whether the float model confirms it, whatever other
+    /// samples there are.
     pub(super) fn add(&mut self, sample: usize, reals: &[Tensor<f64>], trace: &Trace) -> bool {
+        let right = self.compare(sample, reals, trace);
+        self.confirmed &= right;
+        right
+    }
+
+    fn compare(&mut self, sample: usize, reals: &[Tensor<f64>], trace: &Trace) -> bool {
         let exact = match self.float.0.eval(reals) {
             Ok(values) => values,
             Err(error) => {
@@ -95,6 +106,7 @@ impl<'m> Differences<'m> {
             let expected: Vec<&[f64]> = expected.map(|values| values[at].data()).collect();
             if matches!(integer.decoding, Decoding::Real { .. }) {
                 right &= known.number(sample, got.data(), &expected);
+                right &= !known.scores || same_top(&got, &expected);
                 continue;
             }
             // Two labels between which even the precision of the float model decides are both
@@ -134,14 +146,10 @@ impl<'m> Differences<'m> {
         let more = self.failed.len().saturating_sub(1);
         let failed = self.failed.into_iter().next();
         let failed = failed.map(|(sample, reason)| Concern::Undefined { reason, sample, more });
-        let found: Vec<_> = failed.into_iter().chain(outputs).collect();
-        if found.is_empty() {
-            return found;
-        }
-        // A sample that differs may be one of many.
-        let general = self.model.concerns().into_iter();
-        let general = general.filter(|concern| matches!(concern, Concern::Inaccurate { .. }));
-        general.chain(found).collect()
+        // A sample that is not confirmed may be one of many.
+        let general = if self.confirmed { vec![] } else { self.model.concerns() };
+        let general = general.into_iter().filter(Concern::is_settled_by_samples);
+        general.chain(failed).chain(outputs).collect()
     }
 }
 
@@ -152,7 +160,8 @@ impl Output {
         if spread > 0.0 { error / spread } else { error }
     }
 
-    /// Compares numbers; returns whether all of them are right.
+    /// Compares numbers; returns whether all of them are right by the calibrated spread: that of
+    /// these samples may be an outlier's.
     fn number(&mut self, sample: usize, got: &[f64], expected: &[&[f64]]) -> bool {
         let [exact, ..] = expected else { return true };
         let finite =
@@ -169,8 +178,21 @@ impl Output {
         });
         let error = errors.fold(0.0, f64::max);
         self.errors.push((sample, error));
-        finite && self.part(error) <= Model::MAX_SPREAD_ERROR
+        let spread = if self.calibrated > 0.0 { self.calibrated } else { self.hi - self.lo };
+        finite && error <= Model::MAX_SPREAD_ERROR * spread
     }
+}
+
+/// Whether one of the float model's answers has the same greatest element in every row.
+fn same_top(got: &Tensor<f64>, expected: &[&[f64]]) -> bool {
+    let columns = got.last_dim().max(1);
+    let tops = |values: &[f64]| -> Vec<Option<usize>> {
+        let greatest =
+            |row: &[f64]| (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
+        values.chunks(columns).map(greatest).collect()
+    };
+    let own = tops(got.data());
+    expected.iter().any(|values| tops(values) == own)
 }
 
 #[cfg(test)]
@@ -342,6 +364,37 @@ mod tests {
         let stored = Model { float: None, ..same };
         assert_eq!(stored.concerns_before_samples().len(), 1);
         assert_eq!(codes(&stored, &[row(30.0)]), ["value_outside_range"]);
+    }
+
+    #[test]
+    fn an_outlier_among_samples_confirms_none_of_them() {
+        let row = |x: f64| vec![Tensor::new(vec![1, 3], vec![x; 3]).unwrap()];
+        let codes = |samples: &[Sample]| {
+            // Half of what ordinary values differ by.
+            let model = guarded(ScalarFn::X + ScalarFn::Const(0.5), 0.5);
+            let concerns = model.run_all(samples).unwrap().concerns;
+            concerns.iter().map(Concern::code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&[row(1.0)]), ["inaccurate", "differs_from_float"]);
+        assert_eq!(codes(&[row(1.0), row(-50.0)]), ["inaccurate"]);
+        assert_eq!(codes(&[row(-50.0), row(1.0)]), ["inaccurate"]);
+    }
+
+    #[test]
+    fn scores_with_another_greatest_element_are_not_confirmed() {
+        let mut model = guarded(ScalarFn::X, 0.0);
+        let output = &mut model.accuracy.outputs[0];
+        (output.spread, output.top1_agreement) = (1e4, Some(1.0));
+        let codes = |model: &Model, row: [f64; 3]| {
+            let sample = vec![Tensor::new(vec![1, 3], row.to_vec()).unwrap()];
+            let concerns = model.run_all(&[sample]).unwrap().concerns;
+            concerns.iter().map(Concern::code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&model, [1.0, 2.0, 30.0]), [""; 0]);
+        assert_eq!(codes(&model, [20.0, 30.0, 1.0]), ["value_outside_range"]);
+        // Labels that often differ are told before any sample.
+        model.accuracy.outputs[0].top1_agreement = Some(0.9);
+        assert_eq!(model.concerns_before_samples().len(), 1);
     }
 
     #[test]

@@ -156,7 +156,7 @@ const OUTLYING: f64 = 20.0;
 
 /// An error of ordinary values matters from this part of their magnitude: values that hardly differ
 /// from each other are right if they are right as numbers.
-const ORDINARY_ERROR: f64 = 0.01;
+const ORDINARY_ERROR: f64 = 0.001;
 
 /// The least half of the samples that says what ordinary values are.
 const ORDINARY_SAMPLES: usize = 8;
