@@ -19,6 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{CONFIG_FILE, Config};
 use crate::executor::{Pool, PoolSettings, child_main};
+use crate::init::{InitArgs, init};
 use crate::journal::Journal;
 use crate::shell::{self, Parts};
 use crate::worker::Settings;
@@ -39,10 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Writes `prover.toml`, with every setting explained, into a folder.
-    Init {
-        /// The folder.
-        folder: PathBuf,
-    },
+    Init(InitArgs),
     /// Registers the account as a provider, or changes what a registered one takes on and fills up
     /// its bond.
     Register(ConfigArgs),
@@ -81,7 +79,7 @@ struct ConfigArgs {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Child { memory_mb } => child_main(memory_mb).map_err(anyhow::Error::from),
-        Command::Init { folder } => init(&folder),
+        Command::Init(args) => init(&args).and_then(|done| print(&done)),
         Command::Man { folder } => man(&folder),
         Command::Register(args) => block_on(async { register(&read(&args)?).await }),
         Command::Start(args) => block_on(async { start(&read(&args)?).await }),
@@ -115,20 +113,6 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 fn read(args: &ConfigArgs) -> anyhow::Result<Config> {
     Ok(Config::read(&args.config)?)
-}
-
-fn init(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create `{}`", folder.display()))?;
-    let path = folder.join(CONFIG_FILE);
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create_new(true).open(&path);
-    let mut file = file.with_context(|| format!("cannot write `{}`", path.display()))?;
-    file.write_all(Config::template().as_bytes())?;
-    print(&format!(
-        "settings  {}\nnext      put genesis, account and passphrase beside it, then ciro-prover register",
-        path.display()
-    ))
 }
 
 /// Opens the provider's key and connects to its node.

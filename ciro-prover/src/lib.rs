@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod executor;
+mod init;
 pub mod journal;
 pub mod queue;
 pub mod shell;

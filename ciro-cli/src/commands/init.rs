@@ -27,8 +27,14 @@ pub(crate) struct Args {
 pub(crate) enum Template {
     /// A model and the commands that prove and verify it
     Model,
+    /// A Python program that proves and verifies
+    Python,
     /// A Rust program that proves and verifies with `ciro-sdk`
     Rust,
+    /// A Python program that orders a proof from a network
+    Client,
+    /// A provider of a network: its account, its settings, and what starts it
+    Provider,
 }
 
 /// A file of a template.
@@ -52,27 +58,80 @@ macro_rules! template {
     };
 }
 
-const MODEL: [File; 6] = [
+const ONNX: File = file("model.onnx", template!("model/model.onnx"));
+const SAMPLES: File = file("inputs.npz", template!("model/inputs.npz"));
+const INPUT: File = file("input.json", template!("model/input.json"));
+
+const MODEL: &[File] = &[
     file("README.md", template!("model/README.md")),
     script("run.sh", template!("model/run.sh")),
-    file("model.onnx", template!("model/model.onnx")),
-    file("inputs.npz", template!("model/inputs.npz")),
-    file("input.json", template!("model/input.json")),
+    ONNX,
+    SAMPLES,
+    INPUT,
     file(".gitignore", template!("model/gitignore")),
 ];
 
-const RUST: [File; 10] = [
+const PYTHON: &[File] = &[
+    file("README.md", template!("python/README.md")),
+    file("prove.py", template!("python/prove.py")),
+    file("requirements.txt", template!("python/requirements.txt")),
+    ONNX,
+    SAMPLES,
+    INPUT,
+    file(".gitignore", template!("python/gitignore")),
+];
+
+const RUST: &[File] = &[
     file("README.md", template!("rust/README.md")),
     file("Cargo.toml", template!("rust/Cargo.toml")),
     file("src/main.rs", template!("rust/src/main.rs")),
-    file("model.onnx", template!("model/model.onnx")),
-    file("inputs.npz", template!("model/inputs.npz")),
-    file("input.json", template!("model/input.json")),
+    ONNX,
+    SAMPLES,
+    INPUT,
     file(".cargo/config.toml", template!("rust/.cargo/config.toml")),
     script("tools/rustc-compat", include_bytes!("../../../tools/rustc-compat")),
     file("rust-toolchain.toml", include_bytes!("../../../rust-toolchain.toml")),
     file(".gitignore", template!("rust/gitignore")),
 ];
+
+const CLIENT: &[File] = &[
+    file("README.md", template!("client/README.md")),
+    file("order.py", template!("client/order.py")),
+    file("requirements.txt", template!("client/requirements.txt")),
+    ONNX,
+    SAMPLES,
+    INPUT,
+    file(".gitignore", template!("client/gitignore")),
+];
+
+const PROVIDER: &[File] = &[
+    file("README.md", template!("provider/README.md")),
+    script("run.sh", template!("provider/run.sh")),
+    file("ciro-prover.service", include_bytes!("../../../tools/packages/ciro-prover.service")),
+    file(".gitignore", template!("provider/gitignore")),
+];
+
+impl Template {
+    const fn files(self) -> &'static [File] {
+        match self {
+            Self::Model => MODEL,
+            Self::Python => PYTHON,
+            Self::Rust => RUST,
+            Self::Client => CLIENT,
+            Self::Provider => PROVIDER,
+        }
+    }
+
+    /// The command that comes next.
+    const fn next(self) -> &'static str {
+        match self {
+            Self::Model | Self::Provider => "./run.sh",
+            Self::Python => "python prove.py",
+            Self::Rust => "cargo run",
+            Self::Client => "python order.py",
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -81,10 +140,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let files: &[File] = match args.template {
-        Template::Model => &MODEL,
-        Template::Rust => &RUST,
-    };
+    let files = args.template.files();
     if let Some(file) = files.iter().find(|file| args.dir.join(file.path).exists()) {
         let path = args.dir.join(file.path);
         let message = format!("`{}` exists already", path.display());
@@ -96,10 +152,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
             .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     let report = Report { dir: &args.dir, files: files.iter().map(|file| file.path).collect() };
-    let next = match args.template {
-        Template::Model => "./run.sh",
-        Template::Rust => "cargo run",
-    };
+    let next = args.template.next();
     let dir = args.dir.display();
     let text = format!(
         "{BOLD}{dir}{BOLD:#}: {}\n{DIM}next{DIM:#}  cd {dir} && {next}\n",

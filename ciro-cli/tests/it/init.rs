@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::devnet::{Devnet, model};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -39,4 +40,28 @@ fn existing_files_are_never_overwritten() {
         (sandbox.names(), sandbox.read("README.md")),
         (vec!["README.md".to_owned()], b"mine".to_vec())
     );
+}
+
+#[test]
+fn a_provider_project_registers_proves_and_goes_on_after_a_stop() {
+    let devnet = Devnet::with("devnet up --detach --providers 0", 1);
+    let project = devnet.folder().join("provider");
+    devnet.ciro("init provider --template provider");
+    let start = || {
+        let mut run = Command::new(project.join("run.sh"));
+        run.env("CIRO", env!("CARGO_BIN_EXE_ciro")).env("CIRO_HOME", devnet.dir().join("home"));
+        run.env("CIRO_PROVER", devnet.program("ciro-prover")).spawn().unwrap()
+    };
+    let iris = model("linreg_diabetes");
+    devnet.ciro(&format!("deploy {iris}/model.onnx"));
+    for round in 1..=2 {
+        let mut worker = start();
+        devnet.ciro(&format!("submit {iris}/model.onnx --input {iris}/input_0.json"));
+        let mut drain = Command::new(devnet.program("ciro-prover"));
+        drain.args(["drain", "--config", "worker/prover.toml"]).current_dir(&project);
+        assert!(drain.status().unwrap().success());
+        assert!(worker.wait().unwrap().success(), "round {round}");
+    }
+    let settled = devnet.ciro("job list")["jobs"].as_array().unwrap().len();
+    assert_eq!(settled, 2);
 }

@@ -18,6 +18,18 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
+fn an_account_needs_a_network_in_use_and_nothing_is_written_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let worker = folder.path().join("worker");
+    let mut command = Command::new(crate::program());
+    command.args(["init", text(&worker), "--account", "provider"]);
+    let output = command.env("CIRO_HOME", folder.path()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("`ciro network use` chooses one"), "{error}");
+    assert!(output.status.code() == Some(1) && !worker.exists());
+}
+
+#[test]
 fn settings_are_written_once_and_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let made = run(&["init", text(folder.path())]);
