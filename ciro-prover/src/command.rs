@@ -17,7 +17,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{CONFIG_FILE, Config};
+use crate::calibrate::calibrate;
+use crate::config::{CONFIG_FILE, Config, WorkConfig};
 use crate::executor::{Pool, PoolSettings, child_main};
 use crate::init::{InitArgs, init};
 use crate::journal::Journal;
@@ -41,6 +42,14 @@ struct Arguments {
 enum Command {
     /// Writes `prover.toml`, with every setting explained, into a folder.
     Init(InitArgs),
+    /// Proves three models, and says how fast this machine is: `cells_per_s` of the settings.
+    Calibrate {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Put it into the settings, whose comments stay.
+        #[arg(long)]
+        write: bool,
+    },
     /// Registers the account as a provider, or changes what a registered one takes on and fills up
     /// its bond.
     Register(ConfigArgs),
@@ -81,6 +90,11 @@ pub fn main() -> ExitCode {
         Command::Child { memory_mb } => child_main(memory_mb).map_err(anyhow::Error::from),
         Command::Init(args) => init(&args).and_then(|done| print(&done)),
         Command::Man { folder } => man(&folder),
+        Command::Calibrate { config: args, write } => block_on(async {
+            let config = read(&args)?;
+            let settings = write.then_some(args.config.as_path());
+            print(&calibrate(&config, &pool(&config.work)?, settings).await?)
+        }),
         Command::Register(args) => block_on(async { register(&read(&args)?).await }),
         Command::Start(args) => block_on(async { start(&read(&args)?).await }),
         Command::Unjail(args) => block_on(async { unjail(&read(&args)?).await }),
@@ -162,6 +176,22 @@ async fn register(config: &Config) -> anyhow::Result<()> {
     print(&format!("provider {} {done}, with a bond of {} CIRO", info.provider, info.bond))
 }
 
+/// The children that prove.
+fn pool(work: &WorkConfig) -> anyhow::Result<Pool> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match work.threads {
+        0 => (cores / usize::from(work.children)).max(1),
+        threads => threads.into(),
+    };
+    Ok(Pool::new(PoolSettings {
+        program: std::env::current_exe().context("this program does not know its own file")?,
+        children: work.children.into(),
+        memory_mb: work.memory_mb.into(),
+        threads,
+        time_max: CHILD_TIME_MAX,
+    }))
+}
+
 async fn start(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
     let provider = match client.provider(key.address()).await {
@@ -172,18 +202,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     };
     let work = &config.work;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = match work.threads {
-        0 => (cores / usize::from(work.children)).max(1),
-        threads => threads.into(),
-    };
-    let pool = Pool::new(PoolSettings {
-        program: std::env::current_exe().context("this program does not know its own file")?,
-        children: work.children.into(),
-        memory_mb: work.memory_mb.into(),
-        threads,
-        time_max: CHILD_TIME_MAX,
-    });
+    let pool = pool(work)?;
     let settings = Settings {
         provider,
         capacity: work.capacity,

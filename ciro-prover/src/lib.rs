@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod calibrate;
 pub mod command;
 pub mod config;
 pub mod executor;

@@ -66,3 +66,19 @@ fn manual_pages_are_written_or_the_folder_is_named() {
     let refused = error(&["man", text(&inside)]);
     assert!(refused.contains("cannot write manual pages to"), "{refused}");
 }
+
+#[test]
+fn a_machine_is_measured_and_its_speed_written_into_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(run(&["init", text(folder.path())]).status.success());
+    let config = folder.path().join("prover.toml");
+    let measured = run(&["calibrate", "--write", "--config", text(&config)]);
+    assert!(measured.status.success(), "{}", String::from_utf8_lossy(&measured.stderr));
+    let told = String::from_utf8(measured.stdout).unwrap();
+    let line = told.lines().find(|line| line.starts_with("cells_per_s = ")).unwrap();
+    let setting = line.split("    ").next().unwrap();
+    let settings = std::fs::read_to_string(&config).unwrap();
+    assert!(settings.lines().any(|line| line == setting), "{told}");
+    assert_eq!(told.matches(" cells/s").count(), 3, "{told}");
+    assert!(!folder.path().join("data/calibration").exists());
+}
