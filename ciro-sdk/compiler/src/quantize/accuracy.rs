@@ -151,14 +151,14 @@ enum Kind {
 /// Scores that differ by at most this part of the spread are equally good answers.
 const TIE: f64 = 0.002;
 
-/// Values are spread by outliers if all of them are so many times as wide as half of them.
+/// Values are spread by outliers if all of them are so many times as wide as three quarters of them.
 const OUTLYING: f64 = 20.0;
 
 /// An error of ordinary values matters from this part of their magnitude: values that hardly differ
 /// from each other are right if they are right as numbers.
 const ORDINARY_ERROR: f64 = 0.001;
 
-/// The least half of the samples that says what ordinary values are.
+/// The fewest samples that say what ordinary values are.
 const ORDINARY_SAMPLES: usize = 8;
 
 /// Errors gathered over samples.
@@ -240,23 +240,23 @@ impl Comparison {
         if hi > lo { hi - lo } else { self.range.max_abs() }
     }
 
-    /// Spread and greatest error of the half of all samples whose values are nearest to the median,
-    /// if the values of all are more than [`OUTLYING`] times as wide: what is a small part of the
-    /// distance to an outlier may be more than ordinary values differ by. `None` as well if the
+    /// Spread and greatest error of the three quarters of all samples whose values are nearest to the
+    /// median, if the values of all are more than [`OUTLYING`] times as wide: what is a small part of
+    /// the distance to an outlier may be more than ordinary values differ by. `None` as well if the
     /// error is below [`ORDINARY_ERROR`].
     fn ordinary(&self) -> Option<(f64, f64)> {
         let mut samples: Vec<_> =
             self.samples.iter().filter(|(range, _)| range.hi >= range.lo).collect();
-        let half = samples.len() / 2;
-        if half < ORDINARY_SAMPLES {
+        let ordinary = samples.len() * 3 / 4;
+        if ordinary < ORDINARY_SAMPLES {
             return None;
         }
         let middle = |range: &Range| range.lo / 2.0 + range.hi / 2.0;
         samples.sort_by(|a, b| middle(&a.0).total_cmp(&middle(&b.0)));
-        let median = middle(&samples[half].0);
+        let median = middle(&samples[samples.len() / 2].0);
         let distance = |range: &Range| (range.hi - median).max(median - range.lo);
         samples.sort_by(|a, b| distance(&a.0).total_cmp(&distance(&b.0)));
-        samples.truncate(half);
+        samples.truncate(ordinary);
         let range = samples.iter().fold(Range::EMPTY, |all, (range, _)| all.union(*range));
         let spread = range.hi - range.lo;
         let error = samples.iter().filter_map(|(_, worst)| *worst).fold(0.0, f64::max);

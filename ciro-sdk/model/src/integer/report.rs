@@ -43,8 +43,8 @@ pub struct OutputAccuracy {
     pub relative_error: f64,
     /// The greatest value of the float model less the least, over all samples; the greatest
     /// magnitude where it does not vary. Where outliers make it more than twenty times that of the
-    /// ordinary half of the samples, and the worst error of those is a greater part of theirs, both
-    /// are theirs.
+    /// ordinary three quarters of the samples, and the worst error of those is a greater part of
+    /// theirs, both are theirs.
     pub spread: f64,
     /// Greatest of `|integer model - float model|` over all samples that lost no value to a
     /// calibrated range, which is told where it happens: those that calibrated and those that did
