@@ -39,6 +39,8 @@ pub(crate) enum Defect {
     BareColumns,
     /// Columns are masked with as many coefficients as they have openings, less one.
     ShortMasks,
+    /// All columns of a tree are masked with one mask.
+    OneMask,
     /// The pieces of the composition polynomial are not masked.
     BarePieces,
     /// What FRI is about is not masked.

@@ -76,9 +76,19 @@ fn is_like_masks(
     highest.is_zero() && even * embed(y) + odd * embed(x) == SecureField::zero()
 }
 
-/// As [`is_like_masks`], for the batch of one column alone, opened at a point and perhaps in the
-/// row before it.
-fn is_column_like_masks(column: &Coefficients, is_opened_twice: bool) -> bool {
+/// Where else a column is opened than at the point out of domain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Else {
+    Nowhere,
+    /// In the row before.
+    Before,
+    /// Anywhere, as pins of keys would be.
+    Anywhere,
+}
+
+/// As [`is_like_masks`], for the batch of one column alone, opened at a point and perhaps somewhere
+/// else.
+fn is_column_like_masks(column: &Coefficients, other: Else) -> bool {
     const LOG_BLOWUP: u32 = 1;
     let log_degree = column.log_size();
     let domain = CanonicCoset::new(log_degree + LOG_BLOWUP).circle_domain();
@@ -86,7 +96,11 @@ fn is_column_like_masks(column: &Coefficients, is_opened_twice: bool) -> bool {
     let values = SimdBackend::evaluate(column, domain, &twiddles);
     let point = SECURE_FIELD_CIRCLE_GEN.mul(31_415);
     let before = point - CanonicCoset::new(log_degree - 1).step().into_ef();
-    let points = if is_opened_twice { vec![before, point] } else { vec![point] };
+    let points = match other {
+        Else::Nowhere => vec![point],
+        Else::Before => vec![before, point],
+        Else::Anywhere => vec![SECURE_FIELD_CIRCLE_GEN.mul(27_182), point],
+    };
     let sample = |point| PointSample { point, value: column.eval_at_point(point) };
     let columns: Columns<'_> = TreeVec(vec![vec![&values]]);
     let batch = compute_fri_quotients(
@@ -110,11 +124,11 @@ fn what_columns_add_to_the_batch_of_fri_is_what_its_masks_can_be() {
     let bare = SimdBackend::interpolate_columns(evaluations(&[&rows]), &twiddles);
     let masked = masks.columns(1, bare).remove(0);
     let noise = masks.batch(log_size + 1).remove(0);
-    assert!(is_column_like_masks(&masked, false));
-    assert!(is_column_like_masks(&masked, true));
-    assert!(is_column_like_masks(&noise, false));
-    // A column whose highest coefficient is not 0 may not be opened in a second row.
-    assert!(!is_column_like_masks(&noise, true));
+    for other in [Else::Nowhere, Else::Before, Else::Anywhere] {
+        assert!(is_column_like_masks(&masked, other), "{other:?}");
+        // A column whose highest coefficient is not 0 may not be opened anywhere else.
+        assert_eq!(is_column_like_masks(&noise, other), other == Else::Nowhere, "{other:?}");
+    }
 }
 
 /// The word of FRI that a proof is about, and the point out of domain; `proof` is that proof, made

@@ -14,6 +14,7 @@ use stwo::core::poly::circle::CanonicCoset;
 use stwo::core::utils::bit_reverse_index;
 
 use super::TensorProver;
+use super::algebra::rank;
 use super::tests::{hiding, models};
 use crate::chips::defects::Defect;
 use crate::key::ModelKey;
@@ -49,24 +50,6 @@ fn mask(point: CirclePoint<SecureField>, log_size: u32, length: usize) -> Vec<Se
     }
     values.truncate(length);
     values
-}
-
-/// The number of independent equations.
-fn rank(mut rows: Vec<Vec<BaseField>>) -> usize {
-    let mut rank = 0;
-    for column in 0..rows[0].len() {
-        let Some(pivot) = (rank..rows.len()).find(|&row| !rows[row][column].is_zero()) else {
-            continue;
-        };
-        rows.swap(rank, pivot);
-        let (inverse, left) = (rows[rank][column].inverse(), rows[rank].clone());
-        for row in &mut rows[rank + 1..] {
-            let factor = row[column] * inverse;
-            row.iter_mut().zip(&left).for_each(|(x, &y)| *x -= factor * y);
-        }
-        rank += 1;
-    }
-    rank
 }
 
 /// A proof shows of a column its values at the queries and out of domain; the composition there

@@ -124,7 +124,11 @@ impl Masks {
         // Of `2 q + 16`, as many as openings at queries and at the point out of domain, less one.
         #[cfg(test)]
         let length = if is_back(Defect::ShortMasks) { length / 2 - 5 } else { length };
+        #[cfg(test)]
+        let one = is_back(Defect::OneMask);
         let mask = |(at, column): (usize, Coefficients)| {
+            #[cfg(test)]
+            let at = if one { 0 } else { at };
             extend(&column.coeffs, &self.elements(Kind::Column, [tree, at], length))
         };
         columns.into_par_iter().enumerate().map(mask).collect()

@@ -19,11 +19,15 @@ pub use estimate::Estimate;
 pub use prove::{Plan, StarkProveError, TensorProver};
 
 #[cfg(test)]
+mod algebra;
+#[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod cheats;
 #[cfg(test)]
 mod commitments;
+#[cfg(test)]
+mod distribution;
 #[cfg(test)]
 mod false_proofs;
 #[cfg(test)]

@@ -4,18 +4,15 @@
 //! It chooses the challenges first, as it may where a random oracle gives them; whoever draws them
 //! from a hash is convinced by no such proof. The statements here are even false.
 
-use std::collections::HashMap;
-
 use ciro_model::integer::Statement;
 use num_traits::{One, Zero};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use stwo::core::channel::{Channel, MerkleChannel as _};
-use stwo::core::circle::CirclePoint;
+use stwo::core::circle::{CirclePoint, CirclePointIndex};
 use stwo::core::fields::FieldExpOps;
-use stwo::core::fields::cm31::CM31;
 use stwo::core::fields::m31::{BaseField, P};
-use stwo::core::fields::qm31::{QM31, SECURE_EXTENSION_DEGREE, SecureField};
+use stwo::core::fields::qm31::{SECURE_EXTENSION_DEGREE, SecureField};
 use stwo::core::pcs::TreeVec;
 use stwo::core::pcs::quotients::{
     ColumnSampleBatch, CommitmentSchemeProof, PointSample,
@@ -36,6 +33,7 @@ use stwo::prover::secure_column::SecureColumnByCoords;
 use stwo::prover::vcs_lifted::prover::MerkleProverLifted;
 
 use super::TensorProver;
+use super::algebra::{basis, conjugate, conjugate_point, embed, solve};
 use super::conclude::shows_zero;
 use super::masks::Coefficients;
 use super::tests::{hiding, models};
@@ -51,9 +49,13 @@ use crate::verify::{Policy, VerificationError, verify};
 type Opened = TreeVec<Vec<Vec<SecureField>>>;
 
 /// Uniformly random numbers.
-struct Random(ChaCha20Rng);
+pub(super) struct Random(ChaCha20Rng);
 
 impl Random {
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self(ChaCha20Rng::from_seed(seed))
+    }
+
     fn base(&mut self) -> BaseField {
         loop {
             let value = self.0.next_u32() >> 1;
@@ -63,71 +65,13 @@ impl Random {
         }
     }
 
-    fn extension(&mut self) -> SecureField {
+    pub(super) fn extension(&mut self) -> SecureField {
         SecureField::from_m31_array(std::array::from_fn(|_| self.base()))
     }
 
     fn word(&mut self, log_size: u32) -> BaseColumn {
         (0..1usize << log_size).map(|_| self.base()).collect()
     }
-}
-
-/// `x` to the power of `p^times`: the conjugates of an element.
-fn conjugate(x: SecureField, times: usize) -> SecureField {
-    (0..times).fold(x, |x, _| x.pow(u128::from(P)))
-}
-
-fn conjugate_point(point: CirclePoint<SecureField>, times: usize) -> CirclePoint<SecureField> {
-    CirclePoint { x: conjugate(point.x, times), y: conjugate(point.y, times) }
-}
-
-/// An element of CM31 in QM31.
-fn embed(value: CM31) -> SecureField {
-    QM31(value, CM31::zero())
-}
-
-/// Solves as many equations for their first unknowns as there are equations; the others become 0.
-fn solve(mut rows: Vec<(Vec<SecureField>, SecureField)>) -> Vec<SecureField> {
-    let mut solution = vec![SecureField::zero(); rows[0].0.len()];
-    let mut pivots = vec![];
-    for column in 0..solution.len() {
-        let at = pivots.len();
-        let Some(found) = (at..rows.len()).find(|&row| !rows[row].0[column].is_zero()) else {
-            continue;
-        };
-        rows.swap(at, found);
-        let inverse = rows[at].0[column].inverse();
-        rows[at].0.iter_mut().for_each(|x| *x *= inverse);
-        rows[at].1 *= inverse;
-        let (left, right) = rows[at].clone();
-        for (row, equation) in rows.iter_mut().enumerate().filter(|(row, _)| *row != at) {
-            let _ = row;
-            let factor = equation.0[column];
-            equation.0.iter_mut().zip(&left).for_each(|(x, &y)| *x -= factor * y);
-            equation.1 -= factor * right;
-        }
-        pivots.push(column);
-        if pivots.len() == rows.len() {
-            break;
-        }
-    }
-    assert_eq!(pivots.len(), rows.len(), "the equations are independent");
-    pivots.iter().zip(&rows).for_each(|(&column, (_, right))| solution[column] = *right);
-    solution
-}
-
-/// The values of stwo's first basis polynomials at a point: products of `y, x, pi(x), ..`.
-fn basis(point: CirclePoint<SecureField>, count: usize) -> Vec<SecureField> {
-    let mut factors = vec![point.y, point.x];
-    while 1usize << factors.len() < count {
-        let last = factors[factors.len() - 1];
-        factors.push(CirclePoint::double_x(last));
-    }
-    let value = |at: usize| {
-        let used = factors.iter().enumerate().filter(|(bit, _)| at >> bit & 1 == 1);
-        used.fold(SecureField::one(), |product, (_, &factor)| product * factor)
-    };
-    (0..count).map(value).collect()
 }
 
 /// A simulator's state: what it shows, tree by tree.
@@ -305,11 +249,16 @@ impl Simulator<'_> {
 fn step_back(log_degree: u32, log_blowup: u32, place: usize) -> usize {
     let log_domain = log_degree + log_blowup;
     let domain = CanonicCoset::new(log_domain).circle_domain();
-    let places: HashMap<usize, usize> =
-        (0..domain.size()).map(|at| (domain.index_at(at).0, at)).collect();
     let step = CanonicCoset::new(log_degree - 1).step_size();
     let before = domain.index_at(bit_reverse_index(place, log_domain)) - step;
-    bit_reverse_index(places[&before.reduce().0], log_domain)
+    let half = domain.half_coset;
+    let find = |index: CirclePointIndex| {
+        let distance = (index - half.initial_index).reduce().0;
+        let at = distance / half.step_size.0;
+        (distance.is_multiple_of(half.step_size.0) && at < half.size()).then_some(at)
+    };
+    let found = find(before).or_else(|| find(-before).map(|at| half.size() + at));
+    bit_reverse_index(found.expect("a step of a row stays in the domain"), log_domain)
 }
 
 /// Makes a proof of a statement, true or not, with the challenges that it holds for; as a prover
@@ -319,14 +268,35 @@ fn simulate(prover: &TensorProver, statement: &Statement, seed: u8) -> (Proof, P
 }
 
 fn attempt(prover: &TensorProver, statement: &Statement, seed: u8) -> Option<(Proof, Program)> {
-    let key = prover.key();
-    let shape = ProofShape::of(key);
-    let mut random = Random(ChaCha20Rng::from_seed([seed; 32]));
-    let challenges: Vec<_> = (0..64).map(|_| random.extension()).collect();
-    let words: Vec<u32> = (0..shape.parameters.queries).map(|_| random.0.next_u32()).collect();
-    let program = Program::new(challenges, words.clone());
-    let proof = program.clone().within(|| run((prover, &shape), statement, random, &words));
-    proof.map(|proof| (proof, program))
+    let shape = ProofShape::of(prover.key());
+    let mut random = Random::new([seed; 32]);
+    let chosen = Chosen::new(&mut random, &shape);
+    let proof = chosen.answer((prover, &shape), statement, random);
+    proof.map(|proof| (proof, chosen.program))
+}
+
+/// Challenges, and the words that query positions are made of.
+pub(super) struct Chosen {
+    pub(super) program: Program,
+    words: Vec<u32>,
+}
+
+impl Chosen {
+    pub(super) fn new(random: &mut Random, shape: &ProofShape) -> Self {
+        let challenges: Vec<_> = (0..64).map(|_| random.extension()).collect();
+        let words: Vec<u32> = (0..shape.parameters.queries).map(|_| random.0.next_u32()).collect();
+        Self { program: Program::new(challenges, words.clone()), words }
+    }
+
+    /// A simulated proof that holds for these challenges; none if it would show a 0.
+    pub(super) fn answer(
+        &self,
+        of: (&TensorProver, &ProofShape),
+        statement: &Statement,
+        random: Random,
+    ) -> Option<Proof> {
+        self.program.clone().within(|| run(of, statement, random, &self.words))
+    }
 }
 
 fn run(
