@@ -43,7 +43,7 @@ pub(crate) struct ModelArgs {
 }
 
 /// How an ONNX file is compiled.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct CompileArgs {
     /// Shape of an input (x=1x3x32x32) or value of a symbol (seq=128)
     #[arg(long, value_name = "NAME=SHAPE")]

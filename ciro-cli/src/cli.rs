@@ -37,7 +37,7 @@ enum Command {
     Demo(commands::demo::Args),
     /// Start a project that proves and verifies as it stands
     Init(commands::init::Args),
-    /// Show a model's operators, shapes and size
+    /// Show what a model is made of, or what proofs for a key show
     Inspect(commands::inspect::Args),
     /// Tell whether a model can be proven, and at what cost
     Check(commands::check::Args),

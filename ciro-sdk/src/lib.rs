@@ -53,9 +53,9 @@ pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedN
 pub use starknet::{Calldata, CalldataError};
 pub use verdict::Check;
 pub use verify::{
-    BundleError, CommittedTensor, EncodedInputs, InputCheck, InputMismatch, InputStatement,
-    InputStatementError, Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError, LoadBundleError,
-    LoadKeyError, MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, Opening, OpeningError,
-    ProofBundle, RealInput, RealOutput, Side, Verified, VerifiedSample, VerifyError, verify,
-    verify_with,
+    BundleError, CommittedTensor, Disclosure, EncodedInputs, InputCheck, InputMismatch,
+    InputStatement, InputStatementError, Key, KeyDecodeError, KeyDigest, KeyRing, KeyRingError,
+    LoadBundleError, LoadKeyError, MAX_BUNDLE_BYTES, MAX_KEY_FILE_BYTES, MAX_KEYS, Opening,
+    OpeningError, ProofBundle, RealInput, RealOutput, Shown, ShownTensor, Side, Verified,
+    VerifiedSample, VerifyError, verify, verify_with,
 };

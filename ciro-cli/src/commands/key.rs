@@ -42,20 +42,21 @@ struct Report<'a> {
     key_bytes: usize,
 }
 
+/// One key of a key file.
 #[derive(Clone, Serialize)]
-struct KeyReport {
-    model_key: String,
-    route: &'static str,
-    preset: &'static str,
-    batch: u32,
+pub(super) struct KeyReport {
+    pub(super) model_key: String,
+    pub(super) route: &'static str,
+    pub(super) preset: &'static str,
+    pub(super) batch: u32,
     /// Whether the key's proofs hide inputs and execution.
-    hides: bool,
-    security_bits: u32,
-    proven_security_bits: u32,
+    pub(super) hides: bool,
+    pub(super) security_bits: u32,
+    pub(super) proven_security_bits: u32,
 }
 
 impl KeyReport {
-    fn new(key: &Key) -> Self {
+    pub(super) fn new(key: &Key) -> Self {
         let security = key.security();
         Self {
             model_key: key.digest().to_string(),

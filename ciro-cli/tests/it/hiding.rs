@@ -1,5 +1,7 @@
 //! Proofs that hide inputs and execution, on the command line.
 
+use serde_json::Value;
+
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -59,6 +61,70 @@ fn a_committed_input_is_hidden_and_opened() {
     let input = "verify proof.ciro --key model.key --input input_0.json";
     sandbox.done(&format!("{input} --blinding {blinding}"));
     assert_eq!(sandbox.run(input).code, Some(3));
+}
+
+/// What the report of `ciro inspect` says that proofs for an entry show: the word, and whether a
+/// commitment stands in the place.
+fn shown<'a>(entry: &'a Value, what: &str, name: Option<&str>) -> (&'a str, bool) {
+    let shows = entry["shows"].as_array().unwrap();
+    let is_it = |it: &&Value| it["what"] == what && it["name"].as_str() == name;
+    let it = shows.iter().find(is_it).unwrap_or_else(|| panic!("no {what} in {entry}"));
+    (it["shown"].as_str().unwrap(), it["committed"].as_bool().unwrap())
+}
+
+#[test]
+fn inspect_says_what_proofs_for_each_key_of_a_file_show() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    let input = sandbox.json("inspect model.onnx")["inputs"][0]["name"].clone();
+    let input = input.as_str();
+    let flags = "--private=no,yes --commit-output=probabilities";
+    sandbox.done(&format!("key model.onnx {flags} -o committing.key"));
+    let made = sandbox.json("key model.onnx --private=no,yes --commit-input -o model.key");
+    let report = sandbox.json("inspect model.key");
+    assert_eq!(report["key_bytes"], made["key_bytes"]);
+    assert_eq!(report["keys"].as_array().map(Vec::len), Some(2), "{report}");
+    for (entry, made) in
+        report["keys"].as_array().unwrap().iter().zip(made["keys"].as_array().unwrap())
+    {
+        for field in ["model_key", "route", "preset", "batch", "hides", "security_bits"] {
+            assert_eq!(entry[field], made[field], "{field}");
+        }
+        let kept = if entry["hides"] == true { "hidden" } else { "computable" };
+        assert_eq!(shown(entry, "input", input), (kept, true));
+        assert_eq!(shown(entry, "output", Some("probabilities")), ("stated", false));
+        assert_eq!(shown(entry, "execution", None), (kept, false));
+        // No proof hides the model.
+        assert_eq!(shown(entry, "model", None), ("computable", false));
+    }
+    let report = sandbox.json("inspect committing.key");
+    for entry in report["keys"].as_array().unwrap() {
+        let kept = if entry["hides"] == true { "hidden" } else { "computable" };
+        assert_eq!(shown(entry, "input", input), ("stated", false));
+        assert_eq!(shown(entry, "output", Some("probabilities")), (kept, true));
+    }
+    let text = sandbox.done("inspect model.key").stdout;
+    let hidden = format!("hidden      input `{}`, the execution\n", input.unwrap());
+    assert!(text.contains(&hidden) && text.contains("batch 1, hiding\n"), "{text}");
+}
+
+#[test]
+fn inspect_refuses_key_files_that_are_none_and_settings_of_models() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    sandbox.done("key model.onnx -o model.key");
+    let run = sandbox.run("inspect model.key --shape x=1");
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("`model.key` is a key file"), "{run:?}");
+    let mut bytes = sandbox.read("model.key");
+    let middle = bytes.len() / 2;
+    sandbox.write("cut.key", &bytes[..middle]);
+    // The version of the format.
+    bytes[8] += 1;
+    sandbox.write("newer.key", &bytes);
+    for name in ["cut.key", "newer.key"] {
+        let run = sandbox.run(&format!("inspect {name}"));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("not a usable key file"), "{run:?}");
+    }
 }
 
 #[test]

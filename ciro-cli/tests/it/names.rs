@@ -73,6 +73,7 @@ fn no_command_shows_a_hostile_name_as_it_is() {
     let verify = "verify proof.ciro --key model.key";
     for (arguments, code) in [
         ("inspect m.ciro-model", 0),
+        ("inspect model.key", 0),
         ("check m.ciro-model", 0),
         ("check m.ciro-model --route cairo", 0),
         ("compile m.ciro-model -o again.ciro-model", 0),

@@ -127,6 +127,10 @@ impl RouteKey for CairoKey {
             .map_err(|error| Rejected::Invalid(check(&error), RouteError::new(error)))
     }
 
+    fn proofs_may_commit(&self) -> bool {
+        true
+    }
+
     fn commit(&self, input: &[Tensor<i32>], blinding: Blinding) -> Option<[u8; 32]> {
         let blinding = Felt::from_bytes_be(&blinding.0);
         Some(ciro_cairo::commit_input(self.identity(), input, blinding).to_bytes_be())

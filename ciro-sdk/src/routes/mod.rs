@@ -134,6 +134,11 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
         Visibilities::public(self.interface())
     }
 
+    /// Whether a proof may commit to its whole input though the key does not say so.
+    fn proofs_may_commit(&self) -> bool {
+        false
+    }
+
     /// The commitment to an input under a blinding value; `None` if the route makes none.
     fn commit(&self, _input: &[Tensor<i32>], _blinding: Blinding) -> Option<[u8; 32]> {
         None

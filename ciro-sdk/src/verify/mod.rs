@@ -1,6 +1,7 @@
 //! Verification of proof bundles: no feature is needed, and nothing in a bundle is trusted.
 
 mod bundle;
+mod disclosure;
 mod error;
 mod input_check;
 mod key;
@@ -16,6 +17,7 @@ use ciro_stark::{Policy, Preset, Secrecy, Security};
 pub use bundle::{BundleError, LoadBundleError, MAX_BUNDLE_BYTES, ProofBundle};
 #[cfg(feature = "prove")]
 pub(crate) use bundle::{ClaimForm, MAX_PROOF_BYTES};
+pub use disclosure::{Disclosure, Shown, ShownTensor};
 pub use error::VerifyError;
 pub use input_check::{InputCheck, InputMismatch};
 pub use key::{Key, KeyDecodeError, KeyDigest};

@@ -20,6 +20,8 @@
 //! panics or takes more memory than a small multiple of its bytes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use ciro_model::Interface;
@@ -331,6 +333,26 @@ impl KeyRing {
             w.bytes(&key);
         }
         w.into_bytes()
+    }
+
+    /// Whether a file begins as key files do, whatever their version, or as a single key, which is
+    /// none by itself.
+    pub fn is_key_file(path: &Path) -> bool {
+        const HEAD: u64 = 64;
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+        read.is_ok() && (head.starts_with(MAGIC) || Route::of_key(&head).is_some())
+    }
+
+    /// The kinds of proofs that the ring has entries for, of routes that this build leaves out.
+    pub fn left_out(&self) -> impl Iterator<Item = ProofKind> {
+        let sealed = |(place, entry): (&Place, &Entry)| match entry {
+            Entry::Key(_) => None,
+            Entry::Sealed(_) => Some(place.kind),
+        };
+        let mut kinds: Vec<ProofKind> = self.entries.iter().filter_map(sealed).collect();
+        kinds.dedup();
+        kinds.into_iter()
     }
 
     /// Decodes the bytes of a key file.

@@ -1,12 +1,12 @@
 //! Proofs that hide inputs and execution: keys of their own, found and derived like others.
 
 use ciro_sdk::inputs::Sample;
-use ciro_sdk::integer::ops::Linear;
+use ciro_sdk::integer::ops::{Linear, MatMul};
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    Advice, BundleError, Key, KeyRing, KeyRingError, Model, Policy, Preset, ProofBundle, ProofKind,
-    ProveError, ProveSettings, Prover, Route, Secrecy, Side, Tensor, VerifyError, advice,
-    proof_kinds, verify,
+    Advice, Blinding, BundleError, Committing, Context, Key, KeyRing, KeyRingError, Model, Policy,
+    Preset, ProofBundle, ProofKind, ProveError, ProveSettings, Prover, Route, Secrecy, Shown,
+    ShownTensor, Side, Tensor, VerifyError, advice, proof_kinds, verify,
 };
 
 /// `sum = [1, weight] . x` of two numbers in [-9, 9].
@@ -57,6 +57,65 @@ fn a_plain_and_a_hiding_key_of_one_model_are_two_entries_and_each_proof_finds_it
         assert_eq!(verified.samples[0].real_inputs.is_none(), settings.commit_input);
     }
     assert_eq!(ring.get(hiding().kind()), Some(&proven[1].0));
+}
+
+#[test]
+fn a_key_says_what_its_proofs_show() {
+    let plain = ProveSettings::default();
+    for (settings, unstated) in [(plain, Shown::Computable), (hiding(), Shown::Hidden)] {
+        for commit_input in [false, true] {
+            let prover = Prover::new(&model(2), &ProveSettings { commit_input, ..settings });
+            let disclosure = prover.unwrap().key().disclosure();
+            let shown = if commit_input { unstated } else { Shown::Stated };
+            let name = || "x".to_owned();
+            let x = ShownTensor { side: Side::Input, name: name(), committed: commit_input, shown };
+            let (side, name, shown) = (Side::Output, "sum".to_owned(), Shown::Stated);
+            let sum = ShownTensor { side, name, committed: false, shown };
+            assert_eq!(disclosure.tensors, [x, sum]);
+            assert_eq!((disclosure.execution, disclosure.model), (unstated, Shown::Computable));
+            assert!(!disclosure.input_may_be_committed);
+        }
+    }
+}
+
+/// `y = x . w` of two inputs: a model whose weights are its owner's.
+fn architecture() -> Model {
+    let mut builder = ModelBuilder::new();
+    let encoding = || Encoding::Affine { scale: 1.0, lo: -9, hi: 9 };
+    let [x, w] = [("x", vec![1, 2]), ("w", vec![2, 1])].map(|(name, shape)| {
+        let input = builder.input(name, shape);
+        builder.view(input, encoding()).unwrap()
+    });
+    let y = builder.push("y", MatMul, &[x, w], 1.0).unwrap();
+    builder.output("y", y, Decoding::Real { scale: 1.0 });
+    Model::from(builder.finish().unwrap())
+}
+
+#[test]
+fn weights_that_are_committed_inputs_are_the_same_in_every_proof_and_shown_in_none() {
+    let weights = Committing::Named(vec!["w".to_owned()]);
+    let committed = [&weights, &Committing::Nothing];
+    let prover = Prover::committing(&architecture(), &hiding(), committed).unwrap();
+    let key = prover.key();
+    let blinding: Blinding = format!("00{}", "07".repeat(31)).parse().unwrap();
+    let prove = |x: [f64; 2], w: [f64; 2]| {
+        let tensor = |shape, data: [f64; 2]| Tensor::new(shape, data.to_vec()).unwrap();
+        let sample = vec![tensor(vec![1, 2], x), tensor(vec![2, 1], w)];
+        let blindings = [(Side::Input, "w".to_owned(), blinding)];
+        let proven = prover.prove_blinded(&[sample], &blindings, (Context::NONE, None)).unwrap();
+        let verified = verify(&proven.bundle, &key).unwrap();
+        let [sample] = &verified.samples[..] else { panic!("{verified:?}") };
+        let [weights] = &sample.committed[..] else { panic!("{sample:?}") };
+        (weights.commitment, sample.outputs[0].integers.data().to_vec())
+    };
+    let (first, y) = prove([4.0, -2.0], [1.0, 3.0]);
+    assert_eq!(y, [-2]);
+    let (second, y) = prove([0.0, 5.0], [1.0, 3.0]);
+    assert_eq!((second, &y[..]), (first, &[15][..]));
+    assert_ne!(prove([4.0, -2.0], [1.0, 2.0]).0, first);
+    let tensors = key.disclosure().tensors;
+    let weights = tensors.iter().find(|tensor| tensor.name == "w").unwrap();
+    assert_eq!((weights.committed, weights.shown), (true, Shown::Hidden));
 }
 
 #[test]

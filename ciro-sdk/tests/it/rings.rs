@@ -149,6 +149,11 @@ fn one_file_holds_keys_of_every_route() {
     let ring = weighted(2).key_ring([cairo, kind(Preset::Standard, 1)], NOTHING, None).unwrap();
     assert_eq!(KeyRing::from_bytes(&ring.to_bytes()), Ok(ring.clone()));
     assert_eq!(ring.get(cairo).map(Key::route), Some(Route::Cairo));
+    let disclosure = ring.get(cairo).unwrap().disclosure();
+    assert!(
+        disclosure.input_may_be_committed && disclosure.execution == ciro_sdk::Shown::Computable
+    );
+    assert_eq!(ring.left_out().count(), 0);
     assert_eq!(ring.keys().count(), 2);
 }
 

@@ -1,23 +1,29 @@
 //! `ciro inspect`
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use ciro_sdk::import::{DeclaredTensor, Extent};
-use ciro_sdk::{Inspection, inspect, printable};
+use ciro_sdk::{Inspection, KeyRing, inspect, printable};
 use serde::Serialize;
 
-use crate::args::ModelArgs;
-use crate::context::{Context, Status};
+use crate::args::CompileArgs;
+use crate::context::{Context, Failure, Status};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
 
 /// Arguments of `ciro inspect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// ONNX file, a `.ciro-model` from `ciro compile`, or a key file from `ciro key`
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
     #[command(flatten)]
-    model: ModelArgs,
+    compile: CompileArgs,
 }
 
 #[derive(Serialize)]
@@ -47,7 +53,14 @@ enum Axis<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    let inspection = inspect(&args.model.path, &model::settings(&args.model.compile)?)?;
+    if KeyRing::is_key_file(&args.path) {
+        if args.compile != CompileArgs::default() {
+            let what = format!("`{}` is a key file, which is not compiled", args.path.display());
+            return Err(Failure::new(what, "leave the settings of the compilation out").into());
+        }
+        return keys::run(&args.path, context);
+    }
+    let inspection = inspect(&args.path, &model::settings(&args.compile)?)?;
     let Inspection { producer, opsets, ops, params, macs, inputs, outputs } = &inspection;
     let report = Report {
         producer,
