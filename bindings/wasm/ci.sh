@@ -43,7 +43,11 @@ for name in logreg_iris mlp_mnist xgb_credit_50; do
   "$ciro" --quiet prove "$model/model.onnx" --calibration "$model/inputs.npz" --input "$model/input_0.json" \
     -o "$scratch/proofs/$name.ciro"
 done
-cp examples/models/logreg_iris/input_0.json "$scratch/proofs/logreg_iris.json"
+iris=examples/models/logreg_iris
+"$ciro" --quiet key "$iris/model.onnx" --calibration "$iris/inputs.npz" --private --commit-input -o "$scratch/proofs/hiding.key"
+"$ciro" --quiet prove "$iris/model.onnx" --calibration "$iris/inputs.npz" --private --commit-input --input "$iris/input_0.json" \
+  -o "$scratch/proofs/hiding.ciro"
+cp "$iris/input_0.json" "$scratch/proofs/logreg_iris.json"
 
 node bindings/wasm/tests/package.mjs "$scratch/package" "$scratch/proofs"
 node examples/web/build.mjs "$scratch/package/ciro.wasm" "$scratch/proofs" "$scratch/page.html"

@@ -104,13 +104,17 @@ export function verifyReceipt(genesis: File, receipt: File, { key, proof, ...res
  * One inference.
  * @typedef {object} Sample
  * @property {ProvenInput[] | null} inputs `null` if the proof only commits to the input.
- * @property {ProvenOutput[]} outputs The outputs, in the model's order.
+ * @property {ProvenOutput[]} outputs The outputs that are shown, in the model's order.
+ * @property {{ side: 'input' | 'output', name: string, commitment: string }[]} committed What the
+ *   proof commits to instead of showing it, 64 hexadecimal digits each.
  */
 /**
  * What a valid proof establishes: the model of this key gave these outputs to these inputs.
  * @typedef {object} Verified
  * @property {string} route How it was proven.
  * @property {string} preset The security parameters, by name.
+ * @property {boolean} hides Whether the proof hides what it does not state of inputs and execution. The
+ *   model is public in any case.
  * @property {string} modelKey The digest of the key.
  * @property {string} modelDigest The digest of the integer model.
  * @property {number} securityBits By the conjecture behind most deployed STARKs.
@@ -130,6 +134,7 @@ export function verifyReceipt(genesis: File, receipt: File, { key, proof, ...res
  * @property {string} route How such proofs are made.
  * @property {string} preset Their security parameters.
  * @property {number} batch How many inferences one proof is about.
+ * @property {boolean} hides Whether such proofs hide what they do not state of inputs and execution.
  * @property {number} securityBits By the conjecture behind most deployed STARKs.
  * @property {number} provenSecurityBits Without any conjecture.
  */
@@ -141,7 +146,7 @@ export function verifyReceipt(genesis: File, receipt: File, { key, proof, ...res
  * @property {{ name: string, shape: number[], kind: 'real' | 'integer' | 'names', names: string[] }[]} outputs
  *   What the model gives; `names` are the class names of the kind `names`.
  * @property {KeyEntry[]} entries The kinds of proofs that can be verified here.
- * @property {[route: string, preset: string, batch: number][]} leftOut Those that cannot.
+ * @property {[route: string, preset: string, batch: number, hides: boolean][]} leftOut Those that cannot.
  */
 /**
  * An input as the integers that a proof is about.
@@ -383,9 +388,18 @@ export type Sample = {
      */
     inputs: ProvenInput[] | null;
     /**
-     * The outputs, in the model's order.
+     * The outputs that are shown, in the model's order.
      */
     outputs: ProvenOutput[];
+    /**
+     * What the
+     * proof commits to instead of showing it, 64 hexadecimal digits each.
+     */
+    committed: {
+        side: "input" | "output";
+        name: string;
+        commitment: string;
+    }[];
 };
 /**
  * What a valid proof establishes: the model of this key gave these outputs to these inputs.
@@ -399,6 +413,11 @@ export type Verified = {
      * The security parameters, by name.
      */
     preset: string;
+    /**
+     * Whether the proof hides what it does not state of inputs and execution. The
+     * model is public in any case.
+     */
+    hides: boolean;
     /**
      * The digest of the key.
      */
@@ -462,6 +481,10 @@ export type KeyEntry = {
      */
     batch: number;
     /**
+     * Whether such proofs hide what they do not state of inputs and execution.
+     */
+    hides: boolean;
+    /**
      * By the conjecture behind most deployed STARKs.
      */
     securityBits: number;
@@ -501,7 +524,7 @@ export type KeyFile = {
     /**
      * Those that cannot.
      */
-    leftOut: [route: string, preset: string, batch: number][];
+    leftOut: [route: string, preset: string, batch: number, hides: boolean][];
 };
 /**
  * An input as the integers that a proof is about.

@@ -69,7 +69,9 @@
  * One inference.
  * @typedef {object} Sample
  * @property {ProvenInput[] | null} inputs `null` if the proof only commits to the input.
- * @property {ProvenOutput[]} outputs The outputs, in the model's order.
+ * @property {ProvenOutput[]} outputs The outputs that are shown, in the model's order.
+ * @property {{ side: 'input' | 'output', name: string, commitment: string }[]} committed What the
+ *   proof commits to instead of showing it, 64 hexadecimal digits each.
  */
 
 /**
@@ -77,6 +79,8 @@
  * @typedef {object} Verified
  * @property {string} route How it was proven.
  * @property {string} preset The security parameters, by name.
+ * @property {boolean} hides Whether the proof hides what it does not state of inputs and execution. The
+ *   model is public in any case.
  * @property {string} modelKey The digest of the key.
  * @property {string} modelDigest The digest of the integer model.
  * @property {number} securityBits By the conjecture behind most deployed STARKs.
@@ -97,6 +101,7 @@
  * @property {string} route How such proofs are made.
  * @property {string} preset Their security parameters.
  * @property {number} batch How many inferences one proof is about.
+ * @property {boolean} hides Whether such proofs hide what they do not state of inputs and execution.
  * @property {number} securityBits By the conjecture behind most deployed STARKs.
  * @property {number} provenSecurityBits Without any conjecture.
  */
@@ -109,7 +114,7 @@
  * @property {{ name: string, shape: number[], kind: 'real' | 'integer' | 'names', names: string[] }[]} outputs
  *   What the model gives; `names` are the class names of the kind `names`.
  * @property {KeyEntry[]} entries The kinds of proofs that can be verified here.
- * @property {[route: string, preset: string, batch: number][]} leftOut Those that cannot.
+ * @property {[route: string, preset: string, batch: number, hides: boolean][]} leftOut Those that cannot.
  */
 
 /**

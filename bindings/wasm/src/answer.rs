@@ -1,7 +1,7 @@
 //! Answers as the host reads them.
 
 use ciro_sdk::integer::Decoding;
-use ciro_sdk::{Key, RealInput, RealOutput, Tensor, Verified};
+use ciro_sdk::{CommittedTensor, Key, RealInput, RealOutput, Tensor, Verified};
 use serde::Serialize;
 
 /// What a call gives.
@@ -21,6 +21,8 @@ pub(crate) enum Answer {
 pub(crate) struct Valid {
     pub(crate) route: &'static str,
     pub(crate) preset: &'static str,
+    /// Whether the proof hides what it does not state of inputs and execution.
+    pub(crate) hides: bool,
     pub(crate) model_key: String,
     pub(crate) model_digest: String,
     pub(crate) security_bits: u32,
@@ -42,6 +44,17 @@ pub(crate) struct Sample {
     /// The input; `null` if the proof only commits to it.
     inputs: Option<Vec<Input>>,
     outputs: Vec<Output>,
+    /// What the proof commits to instead of showing it.
+    committed: Vec<Committed>,
+}
+
+/// A commitment of the proof.
+#[derive(Debug, Serialize)]
+pub(crate) struct Committed {
+    /// `input` or `output`.
+    side: &'static str,
+    name: String,
+    commitment: String,
 }
 
 /// An input as real numbers.
@@ -75,8 +88,9 @@ pub(crate) struct Inspected {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<OutputPort>,
     pub(crate) entries: Vec<Entry>,
-    /// Entries of routes that this build cannot verify: route, preset, inferences in a proof.
-    pub(crate) left_out: Vec<(&'static str, &'static str, u32)>,
+    /// Entries of routes that this build cannot verify: route, preset, inferences in a proof,
+    /// whether it hides.
+    pub(crate) left_out: Vec<(&'static str, &'static str, u32, bool)>,
 }
 
 /// Name and shape of an input.
@@ -105,6 +119,8 @@ pub(crate) struct Entry {
     route: &'static str,
     preset: &'static str,
     batch: u32,
+    /// Whether such proofs hide what they do not state of inputs and execution.
+    hides: bool,
     security_bits: u32,
     proven_security_bits: u32,
 }
@@ -147,6 +163,7 @@ impl Valid {
         Self {
             route: verified.route.name(),
             preset: verified.preset.name(),
+            hides: verified.secrecy.hides(),
             model_key: verified.model_key.to_string(),
             model_digest: hex::encode(verified.model_digest),
             security_bits,
@@ -174,7 +191,16 @@ impl Sample {
             labels,
         };
         let inputs = sample.real_inputs.map(|inputs| inputs.into_iter().map(input).collect());
-        Self { inputs, outputs: sample.outputs.into_iter().map(output).collect() }
+        let committed = |CommittedTensor { side, name, commitment }| Committed {
+            side: side.name(),
+            name,
+            commitment: hex::encode(commitment),
+        };
+        Self {
+            inputs,
+            outputs: sample.outputs.into_iter().map(output).collect(),
+            committed: sample.committed.into_iter().map(committed).collect(),
+        }
     }
 }
 
@@ -186,6 +212,7 @@ impl Entry {
             route: key.route().name(),
             preset: key.preset().name(),
             batch: key.batch(),
+            hides: key.secrecy().hides(),
             security_bits: security.whole_conjectured_bits(),
             proven_security_bits: security.whole_proven_bits(),
         }

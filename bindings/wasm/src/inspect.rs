@@ -1,6 +1,6 @@
 //! What a key file says of its model.
 
-use ciro_sdk::KeyRing;
+use ciro_sdk::{KeyRing, ProofKind};
 
 use crate::answer::{Entry, Inspected, OutputPort, Port};
 use crate::ask::{Room, Rooms};
@@ -12,14 +12,17 @@ pub(crate) fn answer(rooms: &Rooms) -> Result<Inspected, Failure> {
     let interface = keys.interface();
     let port =
         |port: &ciro_sdk::InputPort| Port { name: port.name.clone(), shape: port.shape.clone() };
-    let left_out = keys.kinds().filter(|&kind| keys.get(kind).is_none());
     Ok(Inspected {
         model_digest: hex::encode(keys.model_digest()),
         inputs: interface.inputs.iter().map(port).collect(),
         outputs: interface.outputs.iter().map(OutputPort::new).collect(),
         entries: keys.keys().map(Entry::new).collect(),
-        left_out: left_out
-            .map(|kind| (kind.route.name(), kind.preset.name(), kind.batch))
-            .collect(),
+        left_out: keys.left_out().map(left_out).collect(),
     })
+}
+
+/// Route, preset and size of a proof, and whether it hides.
+fn left_out(kind: ProofKind) -> (&'static str, &'static str, u32, bool) {
+    let ProofKind { route, preset, batch, secrecy } = kind;
+    (route.name(), preset.name(), batch, secrecy.hides())
 }

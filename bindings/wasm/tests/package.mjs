@@ -2,7 +2,8 @@
 //
 //   node package.mjs PACKAGE FOLDER
 //
-// PACKAGE is the folder of the package, FOLDER holds NAME.key and NAME.ciro, and logreg_iris.json.
+// PACKAGE is the folder of the package, FOLDER holds NAME.key and NAME.ciro, hiding.key and hiding.ciro
+// among them, and logreg_iris.json.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -60,6 +61,7 @@ for (const [name, most] of Object.entries(BROTLI_MAX)) {
 test('a valid proof says what went in and came out', async () => {
   const verified = await verify(key, proof, { input });
   assert.deepEqual([verified.route, verified.preset, verified.inputChecked, verified.clamped], ['tensor', 'standard', true, 0]);
+  assert.deepEqual([verified.hides, verified.samples[0].committed], [false, []]);
   const [{ inputs, outputs }] = verified.samples;
   assert.ok(inputs[0].values instanceof Float64Array && outputs[0].integers instanceof Int32Array);
   assert.ok(verified.securityBits >= 100);
@@ -102,6 +104,15 @@ test('a key says what its model takes, and an input becomes its integers', async
   assert.equal(samples[0].tensors[0].integers.length, 4);
   assert.equal(digest.length, 64);
   assert.equal(new TextDecoder().decode(statement.subarray(0, 8)), 'CIROINPT');
+});
+
+test('a proof and a key say whether they hide, and what is committed', async () => {
+  const { hides, samples } = await verify(file('hiding.key'), file('hiding.ciro'));
+  assert.deepEqual([hides, samples[0].inputs, samples[0].committed.length], [true, null, 1]);
+  assert.match(samples[0].committed[0].commitment, /^[0-9a-f]{64}$/);
+  const { entries, leftOut } = await inspectKey(file('hiding.key'));
+  assert.deepEqual([entries.map((entry) => entry.hides), leftOut], [[true], []]);
+  await assert.rejects(verify(key, file('hiding.ciro')), refused('invalid_proof', 'model_key'));
 });
 
 test('a receipt is decided by the genesis', async () => {

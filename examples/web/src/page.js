@@ -85,6 +85,7 @@ function showValid(verified) {
     ['security', `${verified.securityBits} bits${verified.provenSecurityBits >= 100 ? ', proven' : ''}`],
     ['inferences', String(verified.samples.length)],
     ['preset', verified.preset],
+    ['execution', verified.hides ? 'hidden' : 'not hidden'],
   ];
   if (verified.clamped) facts.push(['clamped', plural(verified.clamped, 'value')]);
   if (verified.context) facts.push(['context', `${verified.context.slice(0, 16)}…${verified.contextChecked ? ', as asked' : ''}`]);
@@ -155,8 +156,8 @@ async function describeModel() {
     const port = (/** @type {{ name: string, shape: number[] }} */ { name, shape }) =>
       element('div', {}, element('code', {}, name), ` ${shape.join(' × ') || 'one number'}`);
     const row = (/** @type {string} */ name, /** @type {(Node | string)[]} */ ...values) => [element('dt', {}, name), element('dd', {}, ...values)];
-    const kinds = entries.map(({ preset, batch, securityBits }) =>
-      element('div', {}, `${preset}, ${plural(batch, 'inference')} in a proof, ${securityBits} bits`),
+    const kinds = entries.map(({ preset, batch, hides, securityBits }) =>
+      element('div', {}, `${preset}, ${plural(batch, 'inference')} in a proof, ${securityBits} bits${hides ? ', hiding' : ''}`),
     );
     const list = element(
       'dl',

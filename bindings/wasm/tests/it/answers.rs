@@ -3,7 +3,7 @@
 use ciro_wasm::{Call, Room, Rooms};
 use serde_json::Value;
 
-use crate::proofs::{Pair, example};
+use crate::proofs::{Pair, example, golden};
 
 /// Arguments, the code that they give, and the check of the proof that fails.
 type Case<'a> = (&'a [(Room, &'a [u8])], &'a str, Option<&'a str>);
@@ -84,6 +84,27 @@ fn a_key_says_what_its_model_takes_and_gives() {
     assert_eq!(answer["inputs"][0]["shape"], serde_json::json!([1, 4]));
     assert_eq!(answer["entries"][0]["preset"], "standard");
     assert_eq!(answer["entries"][0]["batch"], 1);
+}
+
+#[test]
+fn a_proof_and_a_key_say_whether_they_hide_and_what_is_committed() {
+    let asked = br#"{"minSecurityBits":0}"#;
+    let mut seen = [0; 2];
+    for Pair { name, key, proof } in golden() {
+        let hides = name.contains("hiding");
+        seen[usize::from(hides)] += 1;
+        let given = [(Room::Asked, &asked[..]), (Room::Key, &key), (Room::Proof, &proof)];
+        let answer = &ask(Call::Verify, &given)["ok"];
+        assert_eq!(answer["hides"], hides, "{name}: {answer}");
+        let committed = answer["samples"][0]["committed"].as_array().unwrap();
+        assert_eq!(committed.is_empty(), !name.starts_with("committed"), "{name}");
+        let is_one = |it: &Value| it["commitment"].as_str().map(str::len) == Some(64);
+        assert!(committed.iter().all(is_one), "{name}: {committed:?}");
+        let answer = &ask(Call::InspectKey, &[(Room::Key, &key)])["ok"];
+        assert_eq!(answer["entries"][0]["hides"], hides, "{name}: {answer}");
+        assert_eq!(answer["leftOut"], serde_json::json!([]), "{name}");
+    }
+    assert!(seen.iter().all(|&count| count > 0), "{seen:?}");
 }
 
 #[test]
