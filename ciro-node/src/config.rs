@@ -90,8 +90,11 @@ pub struct MempoolConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BlobConfig {
-    /// Bytes of all of them. Default 20 GB, range 1 MB to 1 EB.
+    /// Bytes of all of them, in whole blocks of 4 KiB. Default 20 GB, range 1 MB to 1 EB.
     pub bytes_max: u64,
+    /// Their files, two for each: inodes of the disk. Default 1,000,000, range 1,000 to
+    /// 1,000,000,000.
+    pub files_max: u64,
 }
 
 /// Verification.
@@ -124,7 +127,7 @@ impl Default for MempoolConfig {
 
 impl Default for BlobConfig {
     fn default() -> Self {
-        Self { bytes_max: 20_000_000_000 }
+        Self { bytes_max: 20_000_000_000, files_max: 1_000_000 }
     }
 }
 
@@ -168,6 +171,7 @@ impl Config {
             ("mempool.bytes_max", size(self.mempool.bytes_max), 64 << 10, 1 << 30),
             ("mempool.per_account_max", size(self.mempool.per_account_max), 1, 65_536),
             ("blobs.bytes_max", self.blobs.bytes_max, 1_000_000, 1_000_000_000_000_000_000),
+            ("blobs.files_max", self.blobs.files_max, 1_000, 1_000_000_000),
             ("verify.threads", size(self.verify.threads), 0, 1_024),
             ("bus.replication", self.bus.replication.into(), 1, 16),
             ("bus.republish_ms", self.bus.republish_ms, 1_000, 3_600_000),
@@ -229,6 +233,8 @@ mod tests {
         assert!(read("[api]\nlistne = \"0.0.0.0:1\"").unwrap_err().contains("listne"));
         let refused = read("[mempool]\nper_account_max = 0").unwrap_err();
         assert_eq!(refused, "`mempool.per_account_max` is 0, expected 1 to 65536");
+        let refused = read("[blobs]\nfiles_max = 999").unwrap_err();
+        assert_eq!(refused, "`blobs.files_max` is 999, expected 1000 to 1000000000");
         assert!(read("[kafka]\nbrokers = \"a:1\"").unwrap().kafka.is_some());
         let refused = read("[kafka]\nbrokers = \"a\"").unwrap_err();
         assert!(refused.contains("`a` in `kafka.brokers` is no address"), "{refused}");

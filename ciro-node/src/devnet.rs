@@ -61,6 +61,7 @@ pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
             base: micro(10),
             per_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
             per_check: micro(100),
+            per_input_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
             deposit_per_mib: micro(10_000),
             market_bps: 200,
             burn_bps: 5_000,

@@ -18,6 +18,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::blobs::Space;
+
 /// Labels of one metric.
 type Labels = Vec<(&'static str, String)>;
 type Times = Family<Labels, Histogram, fn() -> Histogram>;
@@ -44,6 +46,7 @@ struct All {
     mempool_txs: Gauge,
     mempool_bytes: Gauge,
     blob_bytes: Gauge,
+    blob_files: Gauge,
     http: Family<Labels, Counter>,
     published: Family<Labels, Counter>,
     cursor: Family<Labels, Gauge>,
@@ -67,6 +70,16 @@ fn times() -> Histogram {
 }
 
 impl All {
+    fn register_net(&mut self) {
+        let r = &mut self.registry;
+        let help = "Other validators that can be reached";
+        r.register("ciro_net_validators", help, self.net_peers.clone());
+        let help = "What other peers sent and was refused, by reason";
+        r.register("ciro_net_refused", help, self.net_refused.clone());
+        let help = "Messages of consensus that were dropped, by reason";
+        r.register("ciro_net_dropped", help, self.net_dropped.clone());
+    }
+
     fn register_kafka(&mut self) {
         let r = &mut self.registry;
         let help = "Records that were published, by sink";
@@ -110,6 +123,7 @@ impl Metrics {
             mempool_txs: Gauge::default(),
             mempool_bytes: Gauge::default(),
             blob_bytes: Gauge::default(),
+            blob_files: Gauge::default(),
             http: Family::default(),
             published: Family::default(),
             cursor: Family::default(),
@@ -150,14 +164,11 @@ impl Metrics {
         r.register("ciro_mempool_txs", "Transactions that wait", all.mempool_txs.clone());
         let help = "Bytes of the transactions that wait";
         r.register("ciro_mempool_bytes", help, all.mempool_bytes.clone());
-        r.register("ciro_blob_bytes", "Bytes of all blobs", all.blob_bytes.clone());
+        let help = "Bytes of all blobs, in whole blocks";
+        r.register("ciro_blob_bytes", help, all.blob_bytes.clone());
+        r.register("ciro_blob_files", "Files of all blobs", all.blob_files.clone());
         r.register("ciro_http_requests", "Requests by route and status", all.http.clone());
-        let help = "Other validators that can be reached";
-        r.register("ciro_net_validators", help, all.net_peers.clone());
-        let help = "What other peers sent and was refused, by reason";
-        r.register("ciro_net_refused", help, all.net_refused.clone());
-        let help = "Messages of consensus that were dropped, by reason";
-        r.register("ciro_net_dropped", help, all.net_dropped.clone());
+        all.register_net();
         all.register_kafka();
         Self(Arc::new(all))
     }
@@ -239,8 +250,9 @@ impl Metrics {
         self.0.mempool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn blobs(&self, bytes: u64) {
-        self.0.blob_bytes.set(signed(bytes));
+    pub(crate) fn blobs(&self, taken: Space) {
+        self.0.blob_bytes.set(signed(taken.bytes));
+        self.0.blob_files.set(signed(taken.files));
     }
 
     pub(crate) fn published(&self, sink: &'static str, records: usize, cursor: u64) {

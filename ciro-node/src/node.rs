@@ -195,11 +195,12 @@ impl Parts {
         let limits = &genesis.spec.limits;
         let limits = BlobLimits {
             total_bytes: config.blobs.bytes_max,
+            files: config.blobs.files_max,
             blob_bytes: limits.model_bytes.max(limits.input_bytes).max(limits.bundle_bytes),
             judged_bytes: limits.bundle_bytes.max(10_240),
         };
         let blobs = Arc::new(Blobs::open(&folder.join("blobs"), limits)?);
-        metrics.blobs(blobs.bytes());
+        metrics.blobs(blobs.taken());
         let threads = match config.verify.threads {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             threads => threads,

@@ -229,8 +229,6 @@ impl Submitters for Validity {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use ciro_protocol::blob::BlobId;
     use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest};
     use ciro_protocol::sign::{SecretKey, Signed};
@@ -241,7 +239,7 @@ mod tests {
     use crate::metrics::Metrics;
 
     const LIMITS: BlobLimits =
-        BlobLimits { total_bytes: 1 << 20, blob_bytes: 1 << 20, judged_bytes: 1 << 20 };
+        BlobLimits { total_bytes: 1 << 21, files: 100, blob_bytes: 1 << 20, judged_bytes: 1 << 20 };
 
     /// Proofs that were looked at and do not hold.
     fn looked_at(metrics: &Metrics) -> bool {
@@ -269,7 +267,7 @@ mod tests {
         let blobs = Arc::new(Blobs::open(folder.path(), LIMITS).unwrap());
         let put = |bytes: &[u8]| {
             let id = BlobId::of(bytes).unwrap();
-            blobs.put(id, bytes, || Some(BTreeSet::new())).unwrap();
+            blobs.put(id, bytes, || Some(Vec::new())).unwrap();
             id
         };
         let proven = Proven {

@@ -1,6 +1,6 @@
 //! The commands of `ciro-prover`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,21 +8,23 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ciro_protocol::api::Code;
-use ciro_protocol::provider::Profile;
+use ciro_protocol::id::ModelId;
+use ciro_protocol::provider::{DirectKeys, Profile};
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{AddBond, Body, RegisterProvider, SetAsks};
+use ciro_protocol::wire::List;
 use ciro_sdk::client::{Client, Keystore, Network, Passphrase};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::calibrate::calibrate;
-use crate::config::{CONFIG_FILE, Config, WorkConfig};
+use crate::config::{CONFIG_FILE, Config, DirectModels, WorkConfig};
 use crate::executor::{Pool, PoolSettings, child_main};
 use crate::init::{InitArgs, init};
 use crate::journal::Journal;
-use crate::shell::{self, Parts};
+use crate::shell::{self, Direct, Parts};
 use crate::worker::Settings;
 
 /// Attempts that the table keeps.
@@ -139,7 +141,8 @@ async fn connect(config: &Config) -> anyhow::Result<(Client, SecretKey)> {
 
 async fn register(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let (asks, bond) = (config.asks(client.sealing_card(&key)?)?, config.provider.bond);
+    let keys = direct_keys(&client, config).await?;
+    let (asks, bond) = (config.asks(client.sealing_card(&key)?, keys)?, config.provider.bond);
     let known = match client.provider(key.address()).await {
         Ok(info) => Some(info),
         Err(error) if error.code() == Some(Code::NotFound) => None,
@@ -192,10 +195,36 @@ fn pool(work: &WorkConfig) -> anyhow::Result<Pool> {
     }))
 }
 
+/// Returns the keys that direct orders may be for: those of the chosen models that have a price.
+async fn direct_keys(client: &Client, config: &Config) -> anyhow::Result<DirectKeys> {
+    let direct = config.provider.direct.as_ref().map(|direct| &direct.models);
+    let models: &[ModelId] = match direct {
+        Some(DirectModels::Any(_)) => return Ok(DirectKeys::Any),
+        Some(DirectModels::Listed(models)) => models,
+        None => &[],
+    };
+    let priced: Vec<_> = config.provider.prices.all().into_iter().map(|(class, _)| class).collect();
+    let mut keys = BTreeSet::new();
+    for model in models {
+        let card = client.model(*model).await?.card;
+        let facts = card.keys.iter().map(|key| key.facts);
+        let offered: Vec<_> = facts.filter(|it| priced.contains(&it.class())).collect();
+        if offered.is_empty() {
+            bail!(
+                "model {model} of `provider.direct.models` has no key of a class that has a price \
+                 in `provider.prices`"
+            );
+        }
+        keys.extend(offered.into_iter().map(|it| it.digest));
+    }
+    let keys = List::new(keys.into_iter().collect());
+    Ok(DirectKeys::Listed(keys.context("the keys of `provider.direct.models` are too many")?))
+}
+
 async fn start(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let provider = match client.provider(key.address()).await {
-        Ok(info) => info.provider,
+    let (provider, terms) = match client.provider(key.address()).await {
+        Ok(info) => (info.provider, info.asks.direct),
         Err(error) if error.code() == Some(Code::NotFound) => {
             bail!("account {} is no provider: `ciro-prover register` first", key.address())
         }
@@ -237,6 +266,13 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         classes: config.provider.prices.all().into_iter().map(|(class, _)| class).collect(),
         kafka: config.kafka.clone(),
         models: work.models.iter().copied().collect(),
+        direct: Direct {
+            models: match config.provider.direct.as_ref().map(|direct| &direct.models) {
+                Some(DirectModels::Listed(models)) => models.clone(),
+                Some(DirectModels::Any(_)) | None => Vec::new(),
+            },
+            keys: terms.map_or(DirectKeys::Listed(List::default()), |terms| terms.keys),
+        },
         pool,
         data: config.data.clone(),
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::ModelId;
 use ciro_protocol::order::{Class, Region};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms, SealingCard};
+use ciro_protocol::provider::{Ask, Asks, DirectKeys, DirectTerms, SealingCard};
 use ciro_protocol::sign::Signed;
 use ciro_protocol::wire::{List, TooMany};
 use ciro_queue::kafka::KafkaSettings;
@@ -68,11 +68,31 @@ pub struct ProviderConfig {
 }
 
 /// What direct orders must keep, beside `work.collateral_max` and `work.input_mb_max`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectConfig {
+    /// The models that they may be for.
+    pub models: DirectModels,
     /// The shortest lease, in seconds, 1 to 86,400.
     pub lease_min_s: u32,
+}
+
+/// The models that direct orders may be for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "`models` is neither \"any\" nor a list of ids of models")]
+pub enum DirectModels {
+    /// Whatever is registered.
+    Any(Any),
+    /// These.
+    Listed(Vec<ModelId>),
+}
+
+/// The word for all models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Any {
+    /// All of them.
+    Any,
 }
 
 /// Prices by class.
@@ -170,7 +190,7 @@ impl Config {
 
     fn check(&self) -> Result<(), SettingsError> {
         let work = &self.work;
-        let lease_min_s = self.provider.direct.map_or(1, |direct| direct.lease_min_s);
+        let lease_min_s = self.provider.direct.as_ref().map_or(1, |direct| direct.lease_min_s);
         check_ranges(&[
             ("work.capacity", work.capacity.into(), 1, 1_024),
             ("work.children", work.children.into(), 1, work.capacity.into()),
@@ -191,15 +211,16 @@ impl Config {
 }
 
 impl Config {
-    /// Returns what the provider takes on, as the ledger keeps it.
+    /// Returns what the provider takes on, as the ledger keeps it; direct orders for these keys.
     ///
     /// # Errors
     ///
     /// [`TooMany`] never, as there are as many classes as places.
-    pub fn asks(&self, sealing: Signed<SealingCard>) -> Result<Asks, TooMany> {
+    pub fn asks(&self, sealing: Signed<SealingCard>, keys: DirectKeys) -> Result<Asks, TooMany> {
         let prices = self.provider.prices.all();
         let prices = prices.into_iter().map(|(class, price)| Ask { class, price }).collect();
-        let direct = self.provider.direct.map(|direct| DirectTerms {
+        let direct = self.provider.direct.as_ref().map(|direct| DirectTerms {
+            keys,
             collateral_max: self.work.collateral_max,
             lease_min_ms: u64::from(direct.lease_min_s) * 1_000,
             input_bytes_max: self.work.input_bytes_max(),
@@ -243,6 +264,29 @@ mod tests {
         let config = Config::read(&path).unwrap();
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.provider.prices.all().len(), 4);
+        let direct = config.provider.direct.unwrap();
+        assert_eq!(direct.models, DirectModels::Listed(vec![]), "what is taken unseen is named");
+    }
+
+    #[test]
+    fn models_of_direct_orders_are_named_or_any_in_so_many_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CONFIG_FILE);
+        let read = |models: &str| {
+            let text = Config::template().replacen("models = []", models, 1);
+            std::fs::write(&path, text).unwrap();
+            let config = Config::read(&path).map_err(|error| error.to_string());
+            config.map(|config| config.provider.direct.unwrap().models)
+        };
+        assert_eq!(read("models = \"any\""), Ok(DirectModels::Any(Any::Any)));
+        let id = ModelId([7; 32]);
+        assert_eq!(read(&format!("models = [\"{id}\"]")), Ok(DirectModels::Listed(vec![id])));
+        for bad in ["models = \"all\"", "models = [\"any\"]", "models = 1"] {
+            let error = read(bad).unwrap_err();
+            assert!(error.contains("neither \"any\" nor a list"), "{error}");
+        }
+        let missing = read("").unwrap_err();
+        assert!(missing.contains("models"), "{missing}");
     }
 
     #[test]

@@ -52,6 +52,8 @@ class Quote:
     price_max: Decimal
     #: What the provider puts at stake.
     collateral: Decimal
+    #: What the ledger takes for an order, by its length and that of an open input; it does not come back.
+    fee: Decimal
 
 
 @dataclass(frozen=True)
@@ -260,8 +262,9 @@ class Client(Economy):
             key = model
         else:
             key = (model.model if isinstance(model, RemoteModel) else model).make_key(batch=batch)
-        found, least, most, collateral = self._inner.quote(key._inner, (named, None, None, None, []))
-        return Quote(found, Decimal(least), Decimal(most), Decimal(collateral))
+        found, *amounts = self._inner.quote(key._inner, (named, None, None, None, []))
+        least, most, collateral, fee = map(Decimal, amounts)
+        return Quote(found, least, most, collateral, fee)
 
     def submit(
         self,

@@ -88,7 +88,8 @@ class Receipt:
     model_key: str
     #: `settled` or `refunded`.
     state: str
-    #: Why it was refunded: `cancelled`, `expired`, `attempts_spent` or `input_unavailable`.
+    #: Why it was refunded: `cancelled`, `expired`, `attempts_spent`, or of a direct order
+    #: `input_unavailable` or `not_served`.
     reason: Optional[str]
     #: Who proved it.
     provider: Optional[int]

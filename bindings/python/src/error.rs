@@ -93,7 +93,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Route(#[from] UnknownRoute),
     #[error(transparent)]
-    Session(#[from] SessionError),
+    Session(Box<SessionError>),
     #[error(transparent)]
     Verify(#[from] VerifyError),
 }
@@ -101,6 +101,12 @@ pub(crate) enum Error {
 impl From<CompileError> for Error {
     fn from(error: CompileError) -> Self {
         Self::Compile(Box::new(error))
+    }
+}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        Self::Session(Box::new(error))
     }
 }
 
@@ -129,7 +135,7 @@ impl Error {
             Self::Recompute(error) => error,
             Self::Ring(error) => error,
             Self::Route(error) => error,
-            Self::Session(error) => error,
+            Self::Session(error) => &**error,
             Self::Verify(error) => error,
         }
     }
@@ -182,7 +188,7 @@ impl From<Error> for PyErr {
             Error::InputRefusal(_) | Error::InputStatement(_) => value(text, hint),
             Error::Certificate(_) => invalid(text, "receipt", hint),
             Error::Client(error) => network(&error, text, hint),
-            Error::Session(error) => session(error, text, hint),
+            Error::Session(error) => session(*error, text, hint),
             Error::Amount(_)
             | Error::Argument(_)
             | Error::Mismatch(_)

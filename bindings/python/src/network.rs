@@ -71,7 +71,7 @@ impl Connection {
         if key.is_none() {
             *key = Some(Arc::new(self.session.key()?));
         }
-        key.clone().ok_or(Error::Session(client::HomeError::NoAccount.into()))
+        key.clone().ok_or_else(|| client::SessionError::from(client::HomeError::NoAccount).into())
     }
 }
 
@@ -177,7 +177,10 @@ impl Client {
         let address = address.map(str::parse::<Address>).transpose();
         let address = address.map_err(|error| Error::Argument(error.to_string()))?;
         job::run(py, None, move || {
-            let address = address.map_or_else(|| at.session.address(), Ok)?;
+            let address = match address {
+                Some(address) => address,
+                None => at.session.address()?,
+            };
             let client = &at.session.client;
             let info = at.runtime.block_on(client.stake(address))?;
             let now_ms = at.runtime.block_on(client.chain_info())?.head.time_ms;
@@ -278,21 +281,24 @@ impl Client {
         })
     }
 
-    /// What an inference would cost: the model's id, the lowest and the highest price, collateral.
+    /// What an inference would cost: the model's id, the lowest and the highest price, collateral,
+    /// the fee of an order.
     fn quote(
         &self,
         py: Python<'_>,
         key: &Key,
         asked: Asked,
-    ) -> PyResult<(String, String, String, String)> {
+    ) -> PyResult<(String, String, String, String, String)> {
         let (at, keys) = (self.0.here()?, key.0.clone());
         job::run(py, None, move || {
             let key = only(&keys)?;
             let asked = wish(&asked, &[])?;
-            let (id, terms) = at.runtime.block_on(at.session.client.terms(key, &asked))?;
-            let [least, most, collateral] =
-                [terms.price_min, terms.price_max, terms.collateral].map(|it| it.to_string());
-            Ok((id.to_string(), least, most, collateral))
+            let client = &at.session.client;
+            let (id, terms) = at.runtime.block_on(client.terms(key, &asked))?;
+            let fee = client.fee(&Submission::new((id, terms), key, &OrderInput::sample(key)))?;
+            let [least, most, collateral, fee] =
+                [terms.price_min, terms.price_max, terms.collateral, fee].map(|it| it.to_string());
+            Ok((id.to_string(), least, most, collateral, fee))
         })
     }
 

@@ -93,6 +93,10 @@ def test_prices_are_exact(client, deployed, flowers):
     with pytest.raises(ValueError, match="a key with one entry"):
         client.quote(deployed.key)
     assert quote.model == deployed.id and Decimal(0) < quote.price_min <= quote.price_max
+    before = client.balance()
+    job = client.submit(deployed, flowers[0])
+    price = job.result().receipt.price
+    assert before - client.balance() == price + quote.fee
     with pytest.raises(TypeError, match="money is exact"):
         client.submit(deployed, flowers[0], price_max=0.1)
     for text in ("", "-1", "1e3", "0.0000000000000000001", "2000000000"):

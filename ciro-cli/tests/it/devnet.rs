@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ciro_protocol::amount::Amount;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -140,8 +141,15 @@ fn a_model_is_deployed_and_an_inference_settled_verified_and_proven_offline() {
     let again = devnet.ciro(&format!("deploy {model}/model.onnx"));
     assert_eq!((&again["known"], &again["model"]), (&Value::Bool(true), &deployed["model"]));
     let submit = format!("submit {model}/model.onnx --input {model}/input_0.json");
+    let quote = devnet.ciro(&format!("quote {model}/model.onnx"));
+    let before = devnet.ciro("account show");
     let done = devnet.ciro(&format!("{submit} -o proof.ciro --receipt job.receipt"));
-    assert_eq!(done["model_key"], deployed["keys"][0]);
+    assert_eq!((&done["fee"], &done["model_key"]), (&quote["fee"], &deployed["keys"][0]));
+    let after = devnet.ciro("account show");
+    let [before, after, price, fee] =
+        [&before["balance"], &after["balance"], &done["price"], &done["fee"]]
+            .map(|it| it.as_str().unwrap().parse::<Amount>().unwrap().units());
+    assert_eq!(before - after, price + fee, "what was quoted is all that it costs");
     let local = devnet.ciro(&format!("run {model}/model.onnx --input {model}/input_0.json"));
     assert_eq!(done["outputs"], local["outputs"]);
     // The proof is an ordinary one.

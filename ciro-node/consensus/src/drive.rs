@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::block::Operation;
 use crate::evidence::Evidence;
-use crate::io::{Block, Effect, Fault, Timer};
+use crate::io::{Block, Effect, Fault, StateRequest, Timer};
 use crate::message::Message;
 use crate::record::Record;
 use crate::snapshot::EpochProof;
@@ -71,7 +71,7 @@ pub trait Host {
     fn restore_state(&mut self, seq: Seq, state_root: Digest);
 
     /// Performs [`Effect::FetchState`].
-    fn fetch_state(&mut self, seq: Seq, state_root: Digest, sources: Vec<ReplicaId>);
+    fn fetch_state(&mut self, request: StateRequest);
 
     /// Performs [`Effect::Stable`].
     fn stable(&mut self, seq: Seq, keep_from: Seq);
@@ -133,9 +133,7 @@ fn perform_one(effect: Effect, host: &mut impl Host) {
         Effect::Validate { seq, digest, operations } => host.validate(seq, digest, operations),
         Effect::Execute(block) => host.execute(block),
         Effect::RestoreState { seq, state_root } => host.restore_state(seq, state_root),
-        Effect::FetchState { seq, state_root, sources } => {
-            host.fetch_state(seq, state_root, sources);
-        }
+        Effect::FetchState(request) => host.fetch_state(request),
         Effect::Stable { seq, keep_from } => host.stable(seq, keep_from),
         Effect::Validators { epoch, set } => host.validators(epoch, set),
         Effect::StakeRefused { seq, changes } => host.stake_refused(seq, changes),

@@ -142,15 +142,7 @@ pub enum Effect {
     /// Get the application's state after a certified block from other replicas, keep it aside, and
     /// answer with [`Input::StateFetched`]; [`Effect::RestoreState`] follows if it is still of use.
     /// Execution goes on meanwhile. A later request replaces an earlier one.
-    FetchState {
-        /// The block.
-        seq: Seq,
-        /// The state's root, which whatever is fetched must match.
-        state_root: Digest,
-        /// Replicas that say they have it, the one that showed it first; each may serve badly, or
-        /// parts of it.
-        sources: Vec<ReplicaId>,
-    },
+    FetchState(StateRequest),
     /// The log now begins at this checkpoint.
     Stable {
         /// The checkpoint.
@@ -168,6 +160,22 @@ pub enum Effect {
     Report(Box<Evidence>),
     /// Stop: what happened can only be resolved by people.
     Halt(Fault),
+}
+
+/// A certified state that the application lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateRequest {
+    /// The block after which it holds.
+    pub seq: Seq,
+    /// The state's root, which whatever is fetched must match.
+    pub state_root: Digest,
+    /// The digests of certified headers on the way there, in order: those of the last blocks of the
+    /// epochs between, and that of the block itself. Each is an epoch or less after the one before,
+    /// and the first after the last executed block.
+    pub headers: Vec<(Seq, Digest)>,
+    /// Replicas that say they have it, the one that showed it first; each may serve badly, or parts
+    /// of it.
+    pub sources: Vec<ReplicaId>,
 }
 
 /// The timers of a replica.
@@ -196,6 +204,8 @@ pub struct Block {
     pub operations: Vec<Operation>,
     /// Offenders to punish, each for the first time in the epoch of the fault.
     pub punish: Vec<Evidence>,
+    /// What the header will have of both: see [`executed_digest`](crate::executed_digest).
+    pub executed: Digest,
 }
 
 /// A state that the protocol cannot leave by itself. More than a third of the stake, or the

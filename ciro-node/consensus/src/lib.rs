@@ -27,19 +27,21 @@ mod statement;
 mod types;
 pub mod wire;
 
-pub use block::{CommittedBlock, Content, Header, Operation, Proposal};
+pub use block::{
+    Breach, CommittedBlock, Content, Header, Link, Operation, Proposal, executed_digest,
+};
 pub use certificate::{Certificate, CertificateError, Committee};
 pub use drive::{Host, Write, perform};
 pub use drops::Dropped;
 pub use forensics::{ForensicReport, Forensics};
 pub use fork::{Contradiction, ForkProof, ForkProofError};
-pub use io::{Block, Effect, Fault, Input, Timer};
+pub use io::{Block, Effect, Fault, Input, StateRequest, Timer};
 pub use light::{FINALITY_BYTES_MAX, Finality, LightClient, LightError};
 #[cfg(feature = "mutations")]
 pub use mutation::Mutation;
 pub use params::{
-    CHECKPOINT_INTERVAL_MAX, CLIENTS_MAX, EVIDENCE_PER_BLOCK_MAX, OPERATIONS_PER_BLOCK_MAX, Params,
-    ParamsError,
+    CHECKPOINT_INTERVAL_MAX, CLIENTS_MAX, EPOCH_LENGTH_MAX, EVIDENCE_PER_BLOCK_MAX,
+    OPERATIONS_PER_BLOCK_MAX, Params, ParamsError,
 };
 pub use record::{Accepted, Base, RECORD_BYTES_MAX, Record};
 pub use replica::{Footprint, Genesis, Identity, OpenError, Replica};

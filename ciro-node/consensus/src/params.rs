@@ -6,6 +6,8 @@ use crate::types::{Digest, Epoch, Seq};
 
 /// The most blocks between two checkpoints; it bounds the window and with it every message.
 pub const CHECKPOINT_INTERVAL_MAX: u64 = 256;
+/// The most blocks of an epoch; it bounds what leads from one certified header to the next.
+pub const EPOCH_LENGTH_MAX: u64 = 1 << 16;
 /// The most operations a block may hold.
 pub const OPERATIONS_PER_BLOCK_MAX: usize = 4096;
 /// The most pieces of evidence a block may hold.
@@ -23,7 +25,8 @@ pub struct Params {
     /// The window is `2K` blocks. Smaller values bound a slow primary's harm and the size of view
     /// changes more tightly and cost more checkpoints.
     pub checkpoint_interval: u64,
-    /// Blocks of one epoch, a multiple of `checkpoint_interval`. Default 4,096.
+    /// Blocks of one epoch, a multiple of `checkpoint_interval` up to [`EPOCH_LENGTH_MAX`]. Default
+    /// 4,096.
     ///
     /// A stake change takes effect after one to two epochs; evidence is accepted for the epoch it
     /// arose in and the next.
@@ -119,7 +122,7 @@ impl Params {
     pub fn validate(&self) -> Result<(), ParamsError> {
         let ranges = [
             ("checkpoint_interval", self.checkpoint_interval, CHECKPOINT_INTERVAL_MAX),
-            ("epoch_length", self.epoch_length, u64::MAX / 4),
+            ("epoch_length", self.epoch_length, EPOCH_LENGTH_MAX),
             ("pipeline_depth", self.pipeline_depth, self.checkpoint_interval),
             ("operations_per_block", count(self.operations_per_block), 4096),
             ("evidence_per_block", count(self.evidence_per_block), 16),
@@ -239,6 +242,8 @@ mod tests {
         assert_eq!(bad.validate(), Err(ParamsError::CheckpointInterval(48)));
         let bad = Params { epoch_length: 100, ..Params::default() };
         assert!(matches!(bad.validate(), Err(ParamsError::EpochLength { .. })));
+        let bad = Params { epoch_length: EPOCH_LENGTH_MAX + 64, ..Params::default() };
+        assert!(matches!(bad.validate(), Err(ParamsError::Range { name: "epoch_length", .. })));
         let bad = Params { resend_interval: Duration::ZERO, ..Params::default() };
         assert!(matches!(bad.validate(), Err(ParamsError::ZeroTimeout { .. })));
     }

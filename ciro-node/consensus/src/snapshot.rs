@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::block::{Content, Header, Operation, Proposal};
+use crate::block::{
+    Breach, Content, Header, Operation, Proposal, breach_word, count, executed_under,
+    operations_root,
+};
 use crate::certificate::Certificate;
 use crate::crypto::Scheme;
 use crate::evidence::{Evidence, Rule};
@@ -36,7 +39,7 @@ pub struct Snapshot {
     pub clients: BTreeMap<ClientId, Nonce>,
     /// Who was punished already, for faults against which rule in which epoch: a cheap fault
     /// shields from nothing.
-    pub punished: BTreeSet<(Epoch, ReplicaId, Rule)>,
+    pub punished: BTreeSet<Breach>,
 }
 
 /// What execution of one block must do after duplicates are left out.
@@ -46,11 +49,27 @@ pub(crate) struct Effective {
     pub(crate) punish: Vec<Evidence>,
 }
 
+impl Effective {
+    /// Returns the digest that the header has of it, after a proposal with this content.
+    pub(crate) fn digest<S: Scheme>(&self, content: &Content) -> Digest {
+        let operations = count(&self.operations);
+        // What counts is a part of the proposal, and as many operations are all of it.
+        let root = if operations == content.operations {
+            content.operations_root
+        } else {
+            operations_root::<S>(&self.operations)
+        };
+        executed_under::<S>((operations, root), self.punish.iter().filter_map(Evidence::fault))
+    }
+}
+
 /// A block with what executing it gave.
 #[derive(Debug)]
 pub(crate) struct Executed<'a> {
     pub(crate) content: Content,
     pub(crate) effective: &'a Effective,
+    /// The digest of what was executed.
+    pub(crate) digest: Digest,
     pub(crate) state_root: Digest,
     pub(crate) changes: &'a [StakeChange],
 }
@@ -99,11 +118,7 @@ impl Snapshot {
             |high: u64, low: u64| Digest::from_u128(u128::from(high) << 64 | u128::from(low));
         rest.extend(self.clients.iter().map(|(client, nonce)| pack(client.0, nonce.0)));
         rest.push(Digest::short_string("PUNISHED"));
-        rest.extend(
-            self.punished.iter().map(|(epoch, id, rule)| {
-                pack(epoch.0, u64::from(id.0) << 8 | u64::from(*rule as u8))
-            }),
-        );
+        rest.extend(self.punished.iter().copied().map(breach_word));
         CheckpointRoots {
             header: self.header.map_or(self.state_root, |header| header.digest::<S>()),
             epoch: self.epoch,
@@ -156,9 +171,8 @@ impl Snapshot {
     ) -> Vec<StakeChange> {
         let height = self.seq().next();
         let parent = self.header.map_or(Digest::ZERO, |header| header.digest::<S>());
-        let content = executed.content;
-        let state_root = executed.state_root;
-        self.header = Some(Header { height, parent, content, state_root });
+        let Executed { content, digest, state_root, .. } = *executed;
+        self.header = Some(Header { height, parent, content, executed: digest, state_root });
         self.state_root = state_root;
         for operation in &executed.effective.operations {
             self.clients.insert(operation.client, operation.nonce);

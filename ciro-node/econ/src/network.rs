@@ -74,6 +74,7 @@ pub fn spec(people: &People) -> Result<ChainSpec, TooMany> {
             base: micro(10),
             per_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
             per_check: micro(100),
+            per_input_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
             deposit_per_mib: micro(10_000),
             market_bps: 200,
             burn_bps: 5_000,

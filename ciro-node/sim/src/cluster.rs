@@ -10,7 +10,7 @@ use ciro_consensus::evidence::Evidence;
 use ciro_consensus::message::Message;
 use ciro_consensus::{
     Block, Digest, Effect, Epoch, Fault, Genesis, Host, Identity, Input, OpenError, Operation,
-    Replica, ReplicaId, Seq, StakeChange, Timer, ValidatorSet, Write, perform,
+    Replica, ReplicaId, Seq, StakeChange, StateRequest, Timer, ValidatorSet, Write, perform,
 };
 
 /// Replicas joined by queues. Messages arrive at once and in order; applications do nothing and
@@ -208,8 +208,9 @@ impl<S: Scheme> Host for Port<'_, S> {
 
     fn stake_refused(&mut self, _: Seq, _: Vec<StakeChange>) {}
 
-    fn fetch_state(&mut self, seq: Seq, _: Digest, _: Vec<ReplicaId>) {
-        self.cluster.trouble = Some(ClusterError::Behind { replica: self.id(), seq });
+    fn fetch_state(&mut self, request: StateRequest) {
+        let (replica, seq) = (self.id(), request.seq);
+        self.cluster.trouble = Some(ClusterError::Behind { replica, seq });
     }
 
     fn report(&mut self, evidence: Box<Evidence>) {

@@ -17,7 +17,7 @@ use tokio_util::io::ReaderStream;
 use super::ApiState;
 use super::reply::{ApiError, octets};
 use super::request::{Names, Peer, body, message, name};
-use crate::blobs::{Blobs, StoreBlobError};
+use crate::blobs::{Blobs, Origin, StoreBlobError};
 
 pub(super) async fn begin(
     State(state): State<ApiState>,
@@ -28,7 +28,7 @@ pub(super) async fn begin(
     let bytes =
         body(state.rates.announcements.check(peer), &headers, content, BlobList::BYTES_MAX).await?;
     let list: BlobList = message(&bytes)?;
-    on_disk(&state, move |blobs| blobs.begin(list)).await
+    on_disk(&state, move |blobs| blobs.begin(list, Origin::Client)).await
 }
 
 pub(super) async fn chunk(
@@ -67,7 +67,7 @@ async fn on_disk(
     let metrics = state.parts.metrics.clone();
     let done = tokio::task::spawn_blocking(move || {
         let status = work(&blobs)?;
-        metrics.blobs(blobs.bytes());
+        metrics.blobs(blobs.taken());
         Ok::<_, StoreBlobError>(status)
     });
     let status = done.await.map_err(|_| ApiError::internal("storing a blob panicked"))??;

@@ -42,6 +42,7 @@ use crate::metrics::Metrics;
 use crate::net::Service;
 use crate::store::{Snapshot, StateStore, StoreError};
 use listener::Patience;
+pub(crate) use places::origin;
 use places::{Place, Places};
 use rate::Rates;
 use reply::ApiError;

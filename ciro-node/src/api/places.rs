@@ -82,7 +82,7 @@ impl Drop for Place {
 }
 
 /// Returns what an address is counted as.
-pub(super) fn origin(address: IpAddr) -> IpAddr {
+pub(crate) fn origin(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             let mask = u128::MAX << (u128::BITS - NETWORK_BITS);

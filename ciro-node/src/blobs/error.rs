@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ciro_protocol::blob::{BlobError, BlobId};
 
+use super::Space;
+
 /// Why a blob is not stored or not read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -40,12 +42,18 @@ pub enum StoreBlobError {
     #[error("blob {0} was not announced")]
     Unknown(BlobId),
     /// There is no room.
-    #[error("no room for {bytes} bytes: all {max} are taken by blobs that are needed")]
+    #[error(
+        "no room for {} bytes on disk in {} files: of {} bytes and {} files nothing may go",
+        wanted.bytes,
+        wanted.files,
+        room.bytes,
+        room.files
+    )]
     Full {
         /// What was to be stored.
-        bytes: u64,
-        /// What the node may store.
-        max: u64,
+        wanted: Space,
+        /// What all blobs may take.
+        room: Space,
     },
     /// Too many blobs are half here.
     #[error("{0} blobs are being uploaded already")]

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! blobs/ab/<id>.list, <id>.data    a whole blob: its list is there before its data
-//! blobs/uploads/<id>.list, .data   one that is half here
+//! blobs/uploads/<id>.list, .data   one that is half here, from its first chunk on
 //! blobs/uploads/<id>.<n>.tmp       a file on its way to its place, under a name nobody else has
 //! ```
+//!
+//! What the node is stopped over in `uploads/` and cannot go on with is removed when it starts.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -15,13 +17,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ciro_protocol::blob::{BlobId, BlobList, CHUNK_BYTES};
 use ciro_protocol::wire::Message as _;
 
+use super::Space;
 use super::error::{StoreBlobError, failed};
 
 /// The folder of blobs that are half here.
 const UPLOADS: &str = "uploads";
 
-/// The bytes of a block, as the system counts what a file takes.
-const BLOCK_BYTES: u64 = 512;
+/// The bytes of the unit in which the system tells what a file takes.
+const SECTOR_BYTES: u64 = 512;
 
 /// The files of all blobs. Whatever moves or removes files of a blob runs under the lock of
 /// [`Blobs`](super::Blobs), so that files and what is known of them agree.
@@ -37,6 +40,13 @@ pub(super) struct Files {
 pub(super) struct Staged {
     list: PathBuf,
     data: PathBuf,
+}
+
+impl Staged {
+    /// Removes what does not go to its place.
+    pub(super) fn discard(&self) -> Result<(), StoreBlobError> {
+        remove(&[&self.list, &self.data])
+    }
 }
 
 impl Files {
@@ -124,14 +134,11 @@ impl Files {
     }
 
     /// Makes an upload that is all here durable.
-    pub(super) fn stage_upload(
-        &self,
-        id: BlobId,
-        list: &BlobList,
-    ) -> Result<Staged, StoreBlobError> {
-        let data = self.upload(id, "data");
-        sync(&data)?;
-        Ok(Staged { list: self.write_unique(id, &list.to_bytes())?, data })
+    pub(super) fn stage_upload(&self, id: BlobId) -> Result<Staged, StoreBlobError> {
+        let staged = Staged { list: self.upload(id, "list"), data: self.upload(id, "data") };
+        sync(&staged.list)?;
+        sync(&staged.data)?;
+        Ok(staged)
     }
 
     /// Writes a whole blob that came at once.
@@ -178,13 +185,6 @@ impl Files {
             fs::rename(from, self.whole(id, ending)).map_err(failed("rename", from))?;
         }
         sync(&folder)
-    }
-
-    /// Removes what was staged and does not go to its place. Data of an upload stay the upload's.
-    pub(super) fn discard(&self, staged: &Staged) -> Result<(), StoreBlobError> {
-        remove(&[&staged.list])?;
-        let ours = staged.data.extension().is_some_and(|ending| ending == "tmp");
-        if ours { remove(&[&staged.data]) } else { Ok(()) }
     }
 
     pub(super) fn remove(&self, id: BlobId) -> Result<(), StoreBlobError> {
@@ -234,19 +234,19 @@ impl Files {
         Ok(list.filter(|list| list.id() == id && list.check().is_ok()).map(|list| list.bytes))
     }
 
-    /// Lists uploads that were not finished, with the bytes that they take; what is none is
-    /// removed.
-    pub(super) fn uploads(&self) -> Result<Vec<(BlobId, BlobList, u64)>, StoreBlobError> {
+    /// Lists uploads that were not finished, with what they take; what is none is removed.
+    pub(super) fn uploads(&self) -> Result<Vec<(BlobId, BlobList, Space)>, StoreBlobError> {
         let mut found = Vec::new();
         let paths = list_folder(&self.folder.join(UPLOADS))?;
         for path in &paths {
             let Some(id) = id_of(path, "list") else { continue };
             let bytes = fs::read(path).map_err(failed("read", path))?;
-            match BlobList::from_bytes(&bytes) {
-                Ok(list) if list.id() == id && list.check().is_ok() => {
-                    let blocks = fs::metadata(self.upload(id, "data")).map_or(0, |it| it.blocks());
-                    let taken = blocks.saturating_mul(BLOCK_BYTES).min(list.bytes);
-                    found.push((id, list, taken));
+            match (BlobList::from_bytes(&bytes), fs::metadata(self.upload(id, "data"))) {
+                (Ok(list), Ok(data)) if list.id() == id && list.check().is_ok() => {
+                    // A file has holes for the chunks that have not come.
+                    let brought = Space::chunk(data.blocks().saturating_mul(SECTOR_BYTES));
+                    let (begun, all) = (Space::begun(list.bytes), Space::blob(list.bytes));
+                    found.push((id, list, begun.plus(brought).min(all)));
                 }
                 _ => self.remove_upload(id)?,
             }

@@ -1,20 +1,25 @@
-//! Blobs on disk: content-addressed, checked chunk by chunk as they come, bounded in sum.
+//! Blobs on disk: content-addressed, checked chunk by chunk, bounded in sum and number.
 //!
 //! A blob is whole once all its chunks are here and flushed; only then can a transaction name it.
 //! Beyond the bound the blobs that were asked for least recently go, except for those that the
 //! ledger still needs. An upload that stops goes on where it was, after a restart too.
 //!
-//! Anybody may upload, so an upload takes room for the bytes that it has brought and for no others,
-//! all unfinished ones together have a part of the whole room, and further ones replace those that
-//! have brought nothing. A blob whose files are not what they were is forgotten, so that the next
-//! upload stores it anew.
+//! Anybody may upload. So everything is counted as what its files take of a disk, at least a block
+//! of 4 KiB and an inode each; an upload takes room for what it has brought and nothing for what it
+//! announced; all unfinished ones together have a part of the whole room, and further ones replace
+//! those that have brought nothing. What may not go never takes the whole room, so that there is
+//! some for what comes; and what validators bring each other has places of its own.
+//!
+//! A blob whose files are not what they were is forgotten, so that the next upload stores it anew.
 
 mod error;
 mod files;
 mod needed;
 mod room;
+mod space;
+mod upload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,17 +29,22 @@ use ciro_protocol::blob::{BlobId, BlobList};
 
 pub use error::StoreBlobError;
 use files::{Files, Staged, chunk_len};
-pub use needed::Needed;
+pub use needed::{Need, Needed};
 use room::Wanted;
+pub use space::Space;
+pub use upload::Origin;
+use upload::Upload;
 
-/// Uploads at once.
+/// Uploads of one origin at once.
 const UPLOADS_MAX: usize = 256;
 
 /// How much a node stores.
 #[derive(Clone, Copy, Debug)]
 pub struct BlobLimits {
-    /// Bytes of all blobs.
+    /// Bytes of the blocks that the files of all blobs take.
     pub total_bytes: u64,
+    /// Files of all blobs: a blob has two.
+    pub files: u64,
     /// Bytes of the longest blob.
     pub blob_bytes: u64,
     /// Bytes of the longest blob that validity looks at.
@@ -53,8 +63,8 @@ pub struct Blobs {
 struct Inner {
     whole: BTreeMap<BlobId, Whole>,
     uploads: BTreeMap<BlobId, Upload>,
-    /// Bytes of whole blobs, those that uploads have brought, and those that are being written.
-    bytes: u64,
+    /// What whole blobs take, what uploads have brought, and what is being written.
+    taken: Space,
     clock: u64,
 }
 
@@ -64,20 +74,6 @@ struct Whole {
     used: u64,
     /// When it came, by the clock: another one of the same id came at another time.
     came: u64,
-}
-
-#[derive(Debug)]
-struct Upload {
-    list: BlobList,
-    /// Which chunks are here; unknown after a restart, until somebody goes on.
-    here: Option<Vec<bool>>,
-    /// Bytes that it has brought.
-    arrived: u64,
-    used: u64,
-    /// When it was announced, by the clock: what was written for an earlier one is gone.
-    begun: u64,
-    /// Whether somebody makes it whole just now.
-    finishing: bool,
 }
 
 impl Blobs {
@@ -90,16 +86,17 @@ impl Blobs {
         let files = Files::open(folder)?;
         let mut inner = Inner::default();
         for (id, bytes) in files.all()? {
-            inner.bytes = inner.bytes.saturating_add(bytes);
+            inner.taken = inner.taken.plus(Space::blob(bytes));
             inner.whole.insert(id, Whole { bytes, used: 0, came: 0 });
         }
-        for (id, list, arrived) in files.uploads()? {
+        for (id, list, space) in files.uploads()? {
             if inner.whole.contains_key(&id) {
                 files.remove_upload(id)?;
                 continue;
             }
-            inner.bytes = inner.bytes.saturating_add(arrived);
-            let upload = Upload { list, here: None, arrived, used: 0, begun: 0, finishing: false };
+            inner.taken = inner.taken.plus(space);
+            let (here, origin) = (None, Origin::Client);
+            let upload = Upload { list, here, origin, space, used: 0, begun: 0, finishing: false };
             inner.uploads.insert(id, upload);
         }
         Ok(Self { files, limits, inner: Mutex::new(inner) })
@@ -110,23 +107,28 @@ impl Blobs {
     /// # Errors
     ///
     /// [`StoreBlobError`] if the list contradicts itself, or there can be no room for it.
-    pub fn begin(&self, list: BlobList) -> Result<BlobStatus, StoreBlobError> {
+    pub fn begin(&self, list: BlobList, origin: Origin) -> Result<BlobStatus, StoreBlobError> {
         list.check()?;
         let id = list.id();
+        if list.bytes == 0 {
+            return self.put(id, &[], || None);
+        }
         {
             let mut inner = self.lock();
             if let Some(status) = self.status(&mut inner, id)? {
                 return Ok(status);
             }
-            if !inner.uploads.contains_key(&id) {
+            let known = inner.uploads.get(&id).map(|upload| upload.origin);
+            if known.is_none() {
                 self.check_length(list.bytes)?;
-                self.make_place(&mut inner)?;
-                self.files.begin(id, &list)?;
-                let here = Some(vec![false; list.chunks.len()]);
-                let used = inner.tick();
-                let upload = Upload { list, here, arrived: 0, used, begun: used, finishing: false };
-                inner.uploads.insert(id, upload);
             }
+            // What a validator brings is no longer anybody's, and takes one of its places.
+            if known < Some(origin) {
+                self.make_place(&mut inner, origin)?;
+            }
+            let used = inner.tick();
+            let upload = inner.uploads.entry(id).or_insert_with(|| Upload::new(list, used));
+            upload.origin = upload.origin.max(origin);
         }
         self.look(id);
         self.finish_if_whole(id)
@@ -143,7 +145,7 @@ impl Blobs {
         id: BlobId,
         index: u64,
         bytes: &[u8],
-        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
+        needed: impl FnOnce() -> Option<Vec<Need>>,
     ) -> Result<BlobStatus, StoreBlobError> {
         {
             let mut inner = self.lock();
@@ -162,26 +164,14 @@ impl Blobs {
                 return self.status(&mut inner, id)?.ok_or(StoreBlobError::Unknown(id));
             };
             upload.used = used;
-            if upload.has(index) {
-                None
-            } else {
-                let begun = upload.begun;
-                let left = upload.list.bytes.saturating_sub(upload.arrived);
-                // As much again as it has brought: `needed` is asked seldom, and nothing goes for
-                // an upload that brings little.
-                let ahead = left.min(upload.arrived.saturating_add(len));
-                let wanted = Wanted { bytes: len, ahead, upload: Some(id) };
-                self.make_room(&mut inner, &wanted, needed)?;
-                inner.bytes = inner.bytes.saturating_add(len);
-                Some(begun)
-            }
+            if upload.has(index) { None } else { Some(self.admit(&mut inner, id, len, needed)?) }
         };
         if let Some(begun) = begun {
             let written = self.files.write_chunk(id, index, bytes);
             let mut inner = self.lock();
             let kept = written.is_ok() && inner.arrive((id, begun), index, len);
             if !kept {
-                inner.bytes = inner.bytes.saturating_sub(len);
+                inner.taken = inner.taken.minus(Space::chunk(len));
             }
             if let Some(status) = self.status(&mut inner, id)? {
                 return Ok(status);
@@ -204,7 +194,7 @@ impl Blobs {
         &self,
         id: BlobId,
         bytes: &[u8],
-        needed: impl FnOnce() -> Option<BTreeSet<BlobId>>,
+        needed: impl FnOnce() -> Option<Vec<Need>>,
     ) -> Result<BlobStatus, StoreBlobError> {
         let list = BlobList::of(bytes)?;
         let got = list.id();
@@ -215,17 +205,18 @@ impl Blobs {
             return Ok(status);
         }
         self.check_length(list.bytes)?;
+        let space = Space::blob(list.bytes);
         {
             let mut inner = self.lock();
-            let wanted = Wanted { bytes: list.bytes, ahead: list.bytes, upload: None };
+            let wanted = Wanted { space, ahead: space, upload: None };
             self.make_room(&mut inner, &wanted, needed)?;
-            inner.bytes = inner.bytes.saturating_add(list.bytes);
+            inner.taken = inner.taken.plus(space);
         }
         let staged = self.files.stage(id, &list, bytes);
         let mut inner = self.lock();
         let came = staged.and_then(|staged| self.publish(&mut inner, (id, list.bytes), &staged));
         if !matches!(came, Ok(true)) {
-            inner.bytes = inner.bytes.saturating_sub(list.bytes);
+            inner.taken = inner.taken.minus(space);
         }
         came?;
         if inner.uploads.get(&id).is_some_and(|upload| !upload.finishing) {
@@ -263,10 +254,36 @@ impl Blobs {
         self.len(id).map(|_| self.files.list(id)).transpose()
     }
 
-    /// Returns the bytes of all blobs.
+    /// Returns what all blobs take.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.lock().bytes
+    pub fn taken(&self) -> Space {
+        self.lock().taken
+    }
+
+    /// Makes room for a chunk of an upload, and files for its first one; returns which upload that
+    /// is.
+    fn admit(
+        &self,
+        inner: &mut Inner,
+        id: BlobId,
+        len: u64,
+        needed: impl FnOnce() -> Option<Vec<Need>>,
+    ) -> Result<u64, StoreBlobError> {
+        let upload = inner.uploads.get(&id).ok_or(StoreBlobError::Unknown(id))?;
+        let (bytes, has, begun) = (upload.list.bytes, upload.space, upload.begun);
+        let files = if upload.has_files() { Space::default() } else { Space::begun(bytes) };
+        let space = files.plus(Space::chunk(len));
+        // As much again as it has brought: `needed` is asked seldom, and nothing goes for an upload
+        // that brings little.
+        let ahead = has.plus(space).min(Space::blob(bytes).minus(has));
+        self.make_room(inner, &Wanted { space, ahead, upload: Some(id) }, needed)?;
+        if let Some(upload) = inner.uploads.get_mut(&id).filter(|upload| !upload.has_files()) {
+            let made = self.files.begin(id, &upload.list);
+            made.or_else(|error| self.files.remove_upload(id).and(Err(error)))?;
+            upload.space = files;
+        }
+        inner.taken = inner.taken.plus(space);
+        Ok(begun)
     }
 
     /// Finds which chunks of an upload are here, if nobody knows.
@@ -279,12 +296,13 @@ impl Blobs {
         };
         let here = self.files.chunks_here(id, &list);
         let lens = (0..).zip(&here).filter(|(_, here)| **here);
-        let arrived = lens.map(|(index, _)| chunk_len(list.bytes, index)).sum();
+        let lens = lens.map(|(index, _)| chunk_len(list.bytes, index));
+        let space = lens.fold(Space::begun(list.bytes), |sum, len| sum.plus(Space::chunk(len)));
         let mut inner = self.lock();
         if let Some(upload) = inner.uploads.get_mut(&id).filter(|upload| upload.here.is_none()) {
             upload.here = Some(here);
-            let before = std::mem::replace(&mut upload.arrived, arrived);
-            inner.bytes = inner.bytes.saturating_sub(before).saturating_add(arrived);
+            let before = std::mem::replace(&mut upload.space, space);
+            inner.taken = inner.taken.minus(before).plus(space);
         }
     }
 
@@ -300,19 +318,20 @@ impl Blobs {
             let missing: Vec<u64> = missing.collect();
             let mine = missing.is_empty() && !upload.finishing;
             upload.finishing |= mine;
-            let status = BlobStatus { id, bytes: upload.list.bytes, complete: false, missing };
-            (status, mine.then(|| upload.list.clone()))
+            (BlobStatus { id, bytes: upload.list.bytes, complete: false, missing }, mine)
         };
-        let Some(list) = mine else { return Ok(status) };
+        if !mine {
+            return Ok(status);
+        }
         // Nobody removes the files of an upload that is being finished.
-        let staged = self.files.stage_upload(id, &list);
+        let staged = self.files.stage_upload(id);
         let mut inner = self.lock();
         let published =
             staged.and_then(|staged| self.publish(&mut inner, (id, status.bytes), &staged));
         // Whatever became of it: what a flush that failed has left on disk, nobody knows.
         self.drop_upload(&mut inner, id)?;
         if published? {
-            inner.bytes = inner.bytes.saturating_add(status.bytes);
+            inner.taken = inner.taken.plus(Space::blob(status.bytes));
         }
         Ok(BlobStatus { complete: true, ..status })
     }
@@ -325,11 +344,11 @@ impl Blobs {
         staged: &Staged,
     ) -> Result<bool, StoreBlobError> {
         if self.status(inner, id)?.is_some() {
-            self.files.discard(staged)?;
+            staged.discard()?;
             return Ok(false);
         }
         if let Err(error) = self.files.publish(id, staged) {
-            self.files.discard(staged)?;
+            staged.discard()?;
             self.files.remove(id)?;
             return Err(error);
         }
@@ -400,15 +419,14 @@ impl Inner {
         let here = place.and_then(|place| upload.here.as_mut()?.get_mut(place));
         let Some(here) = here.filter(|here| !**here) else { return false };
         *here = true;
-        upload.arrived = upload.arrived.saturating_add(len);
+        upload.space = upload.space.plus(Space::chunk(len));
         true
     }
 }
 
-impl Upload {
-    fn has(&self, index: u64) -> bool {
-        let place = usize::try_from(index).ok();
-        place.and_then(|place| self.here.as_ref()?.get(place).copied()).unwrap_or(false)
+impl BlobLimits {
+    fn room(&self) -> Space {
+        Space { bytes: self.total_bytes, files: self.files }
     }
 }
 

@@ -1,12 +1,39 @@
 use ciro_ledger::Blobs as _;
+use ciro_protocol::blob::BlobChunk;
+use ciro_protocol::wire::List;
 
+use super::space::BLOCK_BYTES;
 use super::*;
 
 const LIMITS: BlobLimits =
-    BlobLimits { total_bytes: 6 << 20, blob_bytes: 4 << 20, judged_bytes: 1 << 20 };
+    BlobLimits { total_bytes: 7 << 20, files: 2_000, blob_bytes: 4 << 20, judged_bytes: 1 << 20 };
 
-fn nothing() -> Option<BTreeSet<BlobId>> {
-    Some(BTreeSet::new())
+fn nothing() -> Option<Vec<Need>> {
+    Some(Vec::new())
+}
+
+fn need(ids: &[BlobId]) -> Option<Vec<Need>> {
+    Some(ids.iter().map(|blob| Need { blob: *blob, bytes_max: u64::MAX }).collect())
+}
+
+fn announce(blobs: &Blobs, list: &BlobList) -> BlobStatus {
+    blobs.begin(list.clone(), Origin::Client).unwrap()
+}
+
+/// Uploads a blob that is its number, whole at once.
+fn put_small(blobs: &Blobs, number: u64, needed: &[BlobId]) -> Result<BlobId, StoreBlobError> {
+    let content = number.to_le_bytes();
+    let id = BlobId::of(&content).unwrap();
+    blobs.put(id, &content, || need(needed)).map(|_| id)
+}
+
+/// Sums up what the files of a folder and those below take, as the disk has them.
+fn on_disk(folder: &Path) -> Space {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.fold(Space::default(), |sum, path| match std::fs::metadata(&path).unwrap() {
+        it if it.is_dir() => sum.plus(on_disk(&path)),
+        it => sum.plus(Space::file(it.len())),
+    })
 }
 
 fn bytes(seed: u8, len: usize) -> Vec<u8> {
@@ -21,17 +48,17 @@ fn an_upload_goes_on_where_it_was_after_a_restart() {
     let list = BlobList::of(&content).unwrap();
     let id = list.id();
     let chunks: Vec<&[u8]> = content.chunks(1 << 20).collect();
-    let status = blobs.begin(list.clone()).unwrap();
+    let status = announce(&blobs, &list);
     assert_eq!((status.complete, &status.missing[..]), (false, &[0, 1, 2][..]));
     assert!(blobs.put_chunk(id, 1, chunks[0], nothing).is_err(), "not that chunk");
     assert_eq!(blobs.put_chunk(id, 1, chunks[1], nothing).unwrap().missing, [0, 2]);
     drop(blobs);
     let blobs = Blobs::open(folder.path(), LIMITS).unwrap();
     assert_eq!(blobs.len(id), None);
-    assert_eq!(blobs.begin(list.clone()).unwrap().missing, [0, 2]);
+    assert_eq!(announce(&blobs, &list).missing, [0, 2]);
     assert_eq!(blobs.put_chunk(id, 2, chunks[2], nothing).unwrap().missing, [0]);
     assert!(blobs.put_chunk(id, 0, chunks[0], nothing).unwrap().complete);
-    assert!(blobs.begin(list).unwrap().complete);
+    assert!(announce(&blobs, &list).complete);
     drop(blobs);
     let blobs = Blobs::open(folder.path(), LIMITS).unwrap();
     assert_eq!(blobs.len(id), Some(content.len() as u64));
@@ -48,16 +75,15 @@ fn what_is_needed_stays_and_the_least_recent_goes() {
         blobs.put(ids[at], &contents[at], nothing).unwrap();
     }
     assert!(blobs.len(ids[1]).is_some(), "asked for");
-    blobs.put(ids[3], &contents[3], || Some(BTreeSet::from([ids[0]]))).unwrap();
+    blobs.put(ids[3], &contents[3], || need(&ids[..1])).unwrap();
     let here = |id: &BlobId| blobs.len(*id).is_some();
     assert_eq!(ids.iter().map(here).collect::<Vec<_>>(), [true, true, false, true]);
-    let all = || Some(ids.iter().copied().collect());
-    let refused = blobs.put(ids[2], &contents[2], all);
+    let refused = blobs.put(ids[2], &contents[2], || need(&ids));
     assert!(matches!(refused, Err(StoreBlobError::Full { .. })));
     let refused = blobs.put(ids[2], &contents[2], || None);
     assert!(matches!(refused, Err(StoreBlobError::Full { .. })), "nothing goes unasked");
     let long = BlobList::of(&bytes(9, (4 << 20) + 1)).unwrap();
-    assert!(matches!(blobs.begin(long), Err(StoreBlobError::TooLong { .. })));
+    assert!(matches!(blobs.begin(long, Origin::Client), Err(StoreBlobError::TooLong { .. })));
 }
 
 #[test]
@@ -69,9 +95,10 @@ fn bytes_of_another_blob_are_refused() {
     assert!(matches!(blobs.put_chunk(id, 0, b"one", nothing), Err(StoreBlobError::Unknown(_))));
     let mut list = BlobList::of(b"one").unwrap();
     list.bytes = 1 << 40;
-    assert!(matches!(blobs.begin(list), Err(StoreBlobError::Content(_))));
+    assert!(matches!(blobs.begin(list, Origin::Client), Err(StoreBlobError::Content(_))));
     let empty = BlobList::of(b"").unwrap();
-    assert!(blobs.begin(empty).unwrap().complete, "nothing is whole at once");
+    assert!(announce(&blobs, &empty).complete, "nothing is whole at once");
+    assert_eq!(blobs.taken(), on_disk(folder.path()));
 }
 
 #[test]
@@ -111,7 +138,7 @@ fn the_last_chunk_and_the_whole_blob_at_once_make_one_blob_that_is_right() {
         let list = BlobList::of(&content).unwrap();
         let id = list.id();
         let chunks: Vec<&[u8]> = content.chunks(1 << 20).collect();
-        blobs.begin(list).unwrap();
+        announce(&blobs, &list);
         blobs.put_chunk(id, 0, chunks[0], nothing).unwrap();
         let both = std::sync::Barrier::new(3);
         let put = || {
@@ -131,7 +158,7 @@ fn the_last_chunk_and_the_whole_blob_at_once_make_one_blob_that_is_right() {
         assert_eq!(blobs.files.read(id, u64::MAX).unwrap(), content, "round {round}");
         assert_eq!(left(folder.path()), [""; 0], "round {round}");
         ids.push((id, content.len() as u64));
-        assert_eq!(blobs.bytes(), ids.iter().map(|(_, bytes)| bytes).sum::<u64>());
+        assert_eq!(blobs.taken(), on_disk(folder.path()));
     }
     drop(blobs);
     let blobs = Blobs::open(folder.path(), limits).unwrap();
@@ -159,8 +186,8 @@ fn a_blob_that_was_cut_off_or_changed_on_disk_is_stored_anew() {
         std::fs::write(&path, damaged).unwrap();
         assert_eq!(blobs.get(id), None);
         assert_eq!(blobs.len(id), None, "it is not here");
-        assert_eq!(blobs.bytes(), 0);
-        assert_eq!(blobs.begin(list.clone()).unwrap().missing, [0]);
+        assert_eq!(blobs.taken(), Space::default());
+        assert_eq!(announce(&blobs, &list).missing, [0]);
         assert!(blobs.put_chunk(id, 0, &content, nothing).unwrap().complete);
         assert_eq!(blobs.get(id).as_deref(), Some(&content[..]));
     }
@@ -168,12 +195,12 @@ fn a_blob_that_was_cut_off_or_changed_on_disk_is_stored_anew() {
     assert!(blobs.open_data(id).unwrap().is_none(), "too short to be served");
     blobs.put(id, &content, nothing).unwrap();
     std::fs::write(&path, b"short").unwrap();
-    assert!(!blobs.begin(list).unwrap().complete, "not by an announcement either");
+    assert!(!announce(&blobs, &list).complete, "not by an announcement either");
     blobs.put(id, &content, nothing).unwrap();
     std::fs::write(&path, b"short").unwrap();
     drop(blobs);
     let blobs = Blobs::open(folder.path(), LIMITS).unwrap();
-    assert_eq!((blobs.len(id), blobs.bytes()), (None, 0), "nor after a restart");
+    assert_eq!((blobs.len(id), blobs.taken()), (None, Space::default()), "nor after a restart");
     assert_eq!(left(folder.path()), [""; 0]);
 }
 
@@ -189,21 +216,22 @@ fn announcing_alone_takes_no_room_and_lets_nothing_go() {
         .map(|content| (BlobList::of(&content).unwrap(), content))
         .collect();
     for (list, _) in &long {
-        assert_eq!(blobs.begin(list.clone()).unwrap().missing, [0, 1, 2, 3]);
+        assert_eq!(announce(&blobs, list).missing, [0, 1, 2, 3]);
     }
     assert_eq!(blobs.len(id), Some(4 << 20));
-    assert_eq!(blobs.bytes(), 4 << 20);
+    assert_eq!((blobs.taken(), on_disk(folder.path())), (Space::blob(4 << 20), blobs.taken()));
+    assert_eq!(left(folder.path()), [""; 0], "an announcement leaves no file");
     // What is brought takes room, and what was brought least recently goes for it.
     for (list, content) in &long {
         blobs.put_chunk(list.id(), 0, &content[..1 << 20], nothing).unwrap();
-        assert!(blobs.bytes() <= LIMITS.total_bytes, "{}", blobs.bytes());
+        assert!(blobs.taken().fits(LIMITS.room()), "{:?}", blobs.taken());
     }
     let (list, content) = &long[9];
     for (index, chunk) in (0..).zip(content.chunks(1 << 20)) {
         blobs.put_chunk(list.id(), index, chunk, nothing).unwrap();
     }
     assert_eq!(blobs.len(list.id()), Some(4 << 20));
-    assert!(blobs.bytes() <= LIMITS.total_bytes);
+    assert!(blobs.taken().fits(LIMITS.room()));
 }
 
 #[test]
@@ -212,13 +240,127 @@ fn announcements_beyond_the_bound_replace_those_that_brought_nothing() {
     let blobs = Blobs::open(folder.path(), LIMITS).unwrap();
     let content = bytes(0, (1 << 20) + 1);
     let list = BlobList::of(&content).unwrap();
-    blobs.begin(list.clone()).unwrap();
+    announce(&blobs, &list);
     blobs.put_chunk(list.id(), 1, &content[1 << 20..], nothing).unwrap();
     for number in 0..UPLOADS_MAX + 9 {
         let list = BlobList::of(&number.to_le_bytes()).unwrap();
-        assert_eq!(blobs.begin(list).unwrap().missing, [0]);
+        assert_eq!(announce(&blobs, &list).missing, [0]);
     }
-    assert_eq!(blobs.begin(list.clone()).unwrap().missing, [0], "it has brought a chunk");
+    assert_eq!(announce(&blobs, &list).missing, [0], "it has brought a chunk");
     assert!(blobs.put_chunk(list.id(), 0, &content[..1 << 20], nothing).unwrap().complete);
     assert!(blobs.lock().uploads.len() <= UPLOADS_MAX);
+}
+
+#[test]
+fn blobs_of_one_byte_fill_the_room_as_the_blocks_that_they_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { total_bytes: 64 * BLOCK_BYTES, blob_bytes: 100, ..LIMITS };
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    for number in 0..100 {
+        put_small(&blobs, number, &[]).unwrap();
+        assert!(blobs.taken().fits(limits.room()), "{:?}", blobs.taken());
+        assert_eq!(blobs.taken(), on_disk(folder.path()));
+    }
+    assert_eq!(blobs.lock().whole.len(), 32, "each takes two blocks");
+}
+
+#[test]
+fn the_number_of_files_is_bounded_and_outlasts_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { files: 64, ..LIMITS };
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    for number in 0..100 {
+        put_small(&blobs, number, &[]).unwrap();
+    }
+    assert_eq!(blobs.taken().files, 64);
+    let content = bytes(1, (1 << 20) + 1);
+    let list = BlobList::of(&content).unwrap();
+    announce(&blobs, &list);
+    blobs.put_chunk(list.id(), 1, &content[1 << 20..], nothing).unwrap();
+    let taken = blobs.taken();
+    assert!(taken.files <= 64, "files of uploads count: {taken:?}");
+    drop(blobs);
+    std::fs::write(folder.path().join("uploads").join("left.tmp"), b"of a kill").unwrap();
+    let other = hex::encode(BlobId::of(b"other").unwrap().0);
+    std::fs::write(folder.path().join("uploads").join(format!("{other}.data")), b"o").unwrap();
+    std::fs::create_dir_all(folder.path().join(&other[..2])).unwrap();
+    std::fs::write(folder.path().join(&other[..2]).join(format!("{other}.list")), b"o").unwrap();
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    assert_eq!(announce(&blobs, &list).missing, [0]);
+    assert_eq!(blobs.taken(), taken, "what was left over is gone, all else is counted");
+    assert_eq!(blobs.taken().files, on_disk(folder.path()).files);
+    for number in 100..200 {
+        put_small(&blobs, number, &[]).unwrap();
+        assert!(blobs.taken().files <= 64, "{:?}", blobs.taken());
+    }
+}
+
+#[test]
+fn what_is_needed_leaves_room_for_what_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { files: 64, ..LIMITS };
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    let ids: Vec<BlobId> = (0..32).map(|it| put_small(&blobs, it, &[]).unwrap()).collect();
+    assert_eq!(blobs.taken().files, 64, "everything is taken by what is needed");
+    for number in 32..40 {
+        let id = put_small(&blobs, number, &ids).unwrap();
+        assert!(blobs.len(id).is_some(), "a proof finds room");
+    }
+    let here = ids.iter().filter(|id| blobs.len(**id).is_some()).count();
+    assert_eq!(here, 28, "an eighth is free of what may not go");
+    assert!(ids[..28].iter().all(|id| blobs.len(*id).is_some()), "the first ones stay");
+    let strangers: Vec<BlobId> = (40..200).map(|it| put_small(&blobs, it, &ids).unwrap()).collect();
+    assert!(ids[..28].iter().all(|id| blobs.len(*id).is_some()), "whatever strangers upload");
+    assert!(blobs.len(strangers[159]).is_some() && blobs.len(strangers[0]).is_none());
+}
+
+#[test]
+fn a_blob_that_is_longer_than_was_paid_for_may_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(folder.path(), LIMITS).unwrap();
+    let contents: Vec<Vec<u8>> = (0..4).map(|seed| bytes(seed, 2 << 20)).collect();
+    let ids: Vec<BlobId> = contents.iter().map(|it| BlobId::of(it).unwrap()).collect();
+    let paid = [(2 << 20) - 1, 2 << 20, 2 << 20];
+    let needed = || ids.iter().zip(paid).map(|(id, max)| Need { blob: *id, bytes_max: max });
+    for (id, content) in ids.iter().zip(&contents) {
+        blobs.put(*id, content, || Some(needed().collect())).unwrap();
+    }
+    let here = |id: &BlobId| blobs.len(*id).is_some();
+    assert_eq!(ids.iter().map(here).collect::<Vec<_>>(), [false, true, true, true]);
+}
+
+#[test]
+fn uploads_of_clients_take_no_place_and_no_room_of_those_of_validators() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { total_bytes: 64 << 20, ..LIMITS };
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    let content = bytes(0, 4 << 20);
+    let list = BlobList::of(&content).unwrap();
+    // A client may have announced it before.
+    announce(&blobs, &list);
+    blobs.begin(list.clone(), Origin::Validator).unwrap();
+    blobs.put_chunk(list.id(), 0, &content[..1 << 20], nothing).unwrap();
+    let long = |number: u32| {
+        let (first, last) = (bytes(7, 1 << 20), number.to_le_bytes());
+        let chunks = List::new(vec![BlobChunk::of(&first), BlobChunk::of(&last)]).unwrap();
+        (BlobList { bytes: (1 << 20) + 4, chunks }, [first, last.to_vec()])
+    };
+    let places = u32::try_from(UPLOADS_MAX).unwrap();
+    for number in 0..2 * places {
+        let (list, chunks) = long(number);
+        announce(&blobs, &list);
+        blobs.put_chunk(list.id(), 1, &chunks[1], nothing).unwrap();
+    }
+    assert_eq!(announce(&blobs, &list).missing, [1, 2, 3], "it has a place of its own");
+    for number in 0..20 {
+        let (list, chunks) = long(2 * places + number);
+        announce(&blobs, &list);
+        blobs.put_chunk(list.id(), 0, &chunks[0], nothing).unwrap();
+    }
+    assert_eq!(announce(&blobs, &list).missing, [1, 2, 3], "and room of its own");
+    for number in 0..places + 9 {
+        let list = BlobList::of(&number.to_be_bytes()).unwrap();
+        blobs.begin(list, Origin::Validator).unwrap();
+    }
+    assert_eq!(announce(&blobs, &list).missing, [1, 2, 3], "nor does one that brings nothing");
 }

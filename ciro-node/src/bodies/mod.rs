@@ -143,7 +143,8 @@ impl Bodies {
         Ok((Self { inner: Mutex::new(inner) }, batches))
     }
 
-    /// Makes a batch durable.
+    /// Makes a batch durable; one that is already is not written again, whatever the spelling of
+    /// its signature.
     ///
     /// # Errors
     ///
@@ -152,6 +153,9 @@ impl Bodies {
         let mut inner = self.lock();
         if inner.poisoned {
             return Err(BodiesError::Poisoned);
+        }
+        if inner.places.contains_key(&batch.body.operation().payload) {
+            return Ok(());
         }
         inner.poisoned = true;
         inner.append(batch)?;

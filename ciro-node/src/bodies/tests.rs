@@ -63,6 +63,18 @@ fn bodies_outlast_the_process_until_they_are_settled() {
 }
 
 #[test]
+fn a_body_that_comes_twice_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bodies, _) = open(folder.path()).unwrap();
+    // Two validators bring it at once: each has judged it before the other has written it.
+    bodies.append(batch(1)).unwrap();
+    let once = fs::metadata(written(folder.path())).unwrap().len();
+    bodies.append(batch(1)).unwrap();
+    assert_eq!(fs::metadata(written(folder.path())).unwrap().len(), once);
+    assert_eq!(bodies.lock().needed.values().sum::<usize>(), 1, "and settled once");
+}
+
+#[test]
 fn a_torn_frame_is_cut_off_and_its_place_is_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let (bodies, _) = open(folder.path()).unwrap();

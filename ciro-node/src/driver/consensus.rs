@@ -12,7 +12,8 @@ use ciro_consensus::evidence::Evidence;
 use ciro_consensus::message::Message;
 use ciro_consensus::{
     Block, Digest, Effect, Epoch, Fault, Genesis, Host, Identity, Input, OpenError, Operation,
-    Record, Replica, ReplicaId, Seq, StakeChange, Timer, ValidatorSet, Write, perform,
+    Record, Replica, ReplicaId, Seq, StakeChange, StateRequest, Timer, ValidatorSet, Write,
+    perform,
 };
 use ciro_sdk::error_chain;
 use ciro_store::{FileDisk, Opened, Store, StoreError};
@@ -292,8 +293,8 @@ impl Host for Machine {
         self.ask(Job::Restore { seq, state_root });
     }
 
-    fn fetch_state(&mut self, seq: Seq, state_root: Digest, sources: Vec<ReplicaId>) {
-        self.ask(Job::Fetch { seq, state_root, sources });
+    fn fetch_state(&mut self, request: StateRequest) {
+        self.ask(Job::Fetch(request));
     }
 
     fn stable(&mut self, seq: Seq, _: Seq) {

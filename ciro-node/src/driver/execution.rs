@@ -4,12 +4,13 @@
 //! consensus begins at its last checkpoint and asks for later blocks again: those that the state
 //! still holds are answered from it, the others are executed from their bodies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use ciro_consensus::{Block, Digest, Input, Operation, Params, ReplicaId, Seq};
+use ciro_consensus::{Block, Digest, Input, Operation, Params, ReplicaId, Seq, StateRequest};
 use ciro_ledger::StateError;
 use ciro_protocol::api::Head;
 use ciro_protocol::batch::Batch;
@@ -38,14 +39,7 @@ pub enum Job {
         state_root: Digest,
     },
     /// Come to the state after a certified block with what others have executed.
-    Fetch {
-        /// The block.
-        seq: Seq,
-        /// The root of the state after it.
-        state_root: Digest,
-        /// Who says they have it.
-        sources: Vec<ReplicaId>,
-    },
+    Fetch(StateRequest),
     /// A checkpoint became stable.
     Stable(Seq),
 }
@@ -122,6 +116,8 @@ pub(super) struct Worker {
     pub(super) head: HeadRow,
     /// Payloads of executed batches whose block is not durable yet.
     pub(super) unsettled: Vec<Digest>,
+    /// Validators that served history badly or slowly: they are asked last.
+    pub(super) doubted: BTreeSet<ReplicaId>,
     /// The stable checkpoint before the last one: trees before it are not asked for any more.
     keep_from: Seq,
     stable: Seq,
@@ -134,11 +130,7 @@ impl ExecutionThread {
     ///
     /// [`ExecutionError`] if the state cannot be read.
     pub fn start(self, jobs: Receiver<Job>) -> Result<JoinHandle<()>, ExecutionError> {
-        let head = self.store.snapshot()?.head()?;
-        let params = self.spec.params();
-        let (keep_from, stable) = (Seq::ZERO, Seq::ZERO);
-        let unsettled = Vec::new();
-        let mut worker = Worker { tools: self, params, head, unsettled, keep_from, stable };
+        let mut worker = Worker::new(self)?;
         let thread = std::thread::Builder::new().name("execution".to_owned());
         let run = move || {
             for job in jobs {
@@ -155,12 +147,30 @@ impl ExecutionThread {
 #[derive(Clone, Copy)]
 pub(super) struct Ordered<'a> {
     pub(super) height: Seq,
-    pub(super) digest: Digest,
+    /// The proposal's digest.
+    pub(super) proposal: Digest,
+    /// The digest of what is executed of it.
+    pub(super) executed: Digest,
+    /// The root of the state after it, if that is certified already.
+    pub(super) certified: Option<Digest>,
     pub(super) batches: &'a [Batch],
     pub(super) punish: &'a [Offence],
 }
 
 impl Worker {
+    /// Begins where the state is.
+    pub(super) fn new(tools: ExecutionThread) -> Result<Self, StoreError> {
+        Ok(Self {
+            head: tools.store.snapshot()?.head()?,
+            params: tools.spec.params(),
+            tools,
+            unsettled: Vec::new(),
+            doubted: BTreeSet::new(),
+            keep_from: Seq::ZERO,
+            stable: Seq::ZERO,
+        })
+    }
+
     fn perform(&mut self, job: Job) -> Result<(), ExecutionError> {
         match job {
             Job::Execute(block) => {
@@ -175,7 +185,7 @@ impl Worker {
                 Ok(())
             }
             Job::Restore { seq, state_root } => self.restore(seq, state_root),
-            Job::Fetch { seq, state_root, sources } => self.fetch(seq, state_root, &sources),
+            Job::Fetch(request) => self.fetch(&request),
             Job::Stable(seq) => self.forget(seq),
         }
     }
@@ -215,13 +225,25 @@ impl Worker {
         let durable = self.params.is_checkpoint(height);
         // What is about no rule is no evidence, and consensus carries none such.
         let punish: Vec<Offence> = block.punish.iter().filter_map(Offence::of).collect();
-        let ordered = Ordered { height, digest: block.digest, batches: &batches, punish: &punish };
+        let ordered = Ordered {
+            height,
+            proposal: block.digest,
+            executed: block.executed,
+            certified: None,
+            batches: &batches,
+            punish: &punish,
+        };
         let outcome = self.apply(&ordered, durable)?;
         if durable {
-            self.tools.bodies.settle(self.unsettled.drain(..))?;
+            self.settle()?;
         }
         self.announce(&batches, &outcome);
         Ok(self.head.words.root())
+    }
+
+    /// Forgets bodies whose blocks are durable.
+    pub(super) fn settle(&mut self) -> Result<(), BodiesError> {
+        self.tools.bodies.settle(self.unsettled.drain(..))
     }
 
     /// Returns a batch that a block orders: from here, or else from others.
@@ -240,16 +262,24 @@ impl Worker {
         block: &Ordered<'_>,
         durable: bool,
     ) -> Result<ciro_ledger::Outcome, ExecutionError> {
-        let Ordered { height, digest, batches, punish } = *block;
+        let Ordered { height, proposal, executed, certified, batches, punish } = *block;
         let started = Instant::now();
         let snapshot = self.tools.store.snapshot()?;
         let ordered = ciro_ledger::Block { height: height.0, batches, punish };
         let outcome = ciro_ledger::execute(&self.tools.spec, &snapshot, &ordered);
         snapshot.check()?;
         let outcome = outcome?;
-        let (height, outcome_of) = (height.0, &outcome);
-        let executed = Executed { height, digest, batches, punish, outcome: outcome_of, durable };
-        self.head = self.tools.store.commit(&snapshot, &executed)?;
+        let block = Executed {
+            height: height.0,
+            proposal,
+            executed,
+            certified,
+            batches,
+            punish,
+            outcome: &outcome,
+            durable,
+        };
+        self.head = self.tools.store.commit(&snapshot, &block)?;
         drop(snapshot);
         self.unsettled.extend(batches.iter().map(|batch| batch.operation().payload));
         let skew = i128::from(crate::clock::now_ms()) - i128::from(outcome.time_ms);

@@ -99,7 +99,7 @@ impl Admission {
         let snapshot = self.store.snapshot()?;
         // It came before, and what became of it is known: sending it again is harmless.
         let before = snapshot.transaction(tx.body.id())?;
-        if before.is_some_and(|row| is_final(row.receipt.refused)) {
+        if before.is_some_and(|row| row.receipt.is_final()) {
             return Ok(Judged::Known(Taken::Executed));
         }
         if let Some(refusal) = self.simulate(&snapshot, &tx)? {
@@ -130,19 +130,6 @@ impl Admission {
         let outcome = outcome.map_err(StoreError::from)?;
         Ok(outcome.receipts.first().and_then(|receipt| receipt.refused))
     }
-}
-
-/// Whether what became of a transaction stays: what is refused before its fee may come again.
-const fn is_final(refused: Option<Refusal>) -> bool {
-    !matches!(
-        refused,
-        Some(
-            Refusal::Expired
-                | Refusal::ValidityTooLong
-                | Refusal::FeeAboveMax
-                | Refusal::FeeUnaffordable
-        )
-    )
 }
 
 impl From<Refused> for Problem {
@@ -191,8 +178,8 @@ mod tests {
         let (genesis, first) = ciro_ledger::genesis(spec.clone()).unwrap();
         let (chain, spec) = (genesis.chain().unwrap(), Arc::new(spec));
         let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first);
-        let limits =
-            BlobLimits { total_bytes: 1 << 20, blob_bytes: 1 << 20, judged_bytes: 1 << 20 };
+        let (total_bytes, blob_bytes, judged_bytes) = (1 << 21, 1 << 20, 1 << 20);
+        let limits = BlobLimits { total_bytes, files: 100, blob_bytes, judged_bytes };
         let blobs = Arc::new(Blobs::open(&folder.path().join("blobs"), limits).unwrap());
         let metrics = Metrics::new();
         let proofs = Verifier::new(metrics.clone());

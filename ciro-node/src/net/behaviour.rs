@@ -1,30 +1,26 @@
 //! The protocols between validators, and their limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ciro_protocol::wire::Message as _;
 use libp2p::request_response::{Behaviour, Config, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, connection_limits, identify, memory_connection_limits, ping};
+use libp2p::{StreamProtocol, identify, ping};
 
+use super::admitted::Admitted;
 use super::codec::Frames;
+use super::gate::Gate;
 use super::outbox::FRAME_BYTES_MAX;
+use super::peers::Peers;
 use super::record::Hello;
 use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
 use crate::metrics::Metrics;
 
-/// Connections at once, to and from all peers.
-const CONNECTIONS_MAX: u32 = 512;
-/// Connections with one peer: both may have dialled, over TCP and QUIC.
-const CONNECTIONS_PER_PEER_MAX: u32 = 4;
-/// Connections that are being set up.
-const PENDING_MAX: u32 = 64;
-/// Memory of the process beyond which nobody new is let in, in bytes.
-const MEMORY_MAX: usize = 8 << 30;
 /// How long a peer has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer has to judge a batch, which may hold many proofs, and to send blocks.
-const LONG_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What validators say to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,39 +84,38 @@ impl Protocol {
     }
 }
 
-/// All of them.
+/// All of them. Whoever has not said who it is can use those alone that tell nothing.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(super) struct Protocols {
-    limits: connection_limits::Behaviour,
-    memory: memory_connection_limits::Behaviour,
+    pub(super) gate: Gate,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(super) record: Behaviour<Frames>,
-    pub(super) consensus: Behaviour<Frames>,
-    pub(super) batch: Behaviour<Frames>,
-    pub(super) blob: Behaviour<Frames>,
-    pub(super) block: Behaviour<Frames>,
+    consensus: Admitted<Behaviour<Frames>>,
+    batch: Admitted<Behaviour<Frames>>,
+    blob: Admitted<Behaviour<Frames>>,
+    block: Admitted<Behaviour<Frames>>,
 }
 
 impl Protocols {
-    pub(super) fn new(key: &libp2p::identity::Keypair, metrics: &Metrics) -> Self {
-        let limits = connection_limits::ConnectionLimits::default()
-            .with_max_pending_incoming(Some(PENDING_MAX))
-            .with_max_pending_outgoing(Some(PENDING_MAX))
-            .with_max_established(Some(CONNECTIONS_MAX))
-            .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
+    pub(super) fn new(
+        key: &libp2p::identity::Keypair,
+        peers: &Arc<Peers>,
+        metrics: &Metrics,
+    ) -> Self {
         let identify = identify::Config::new("/ciro/1".to_owned(), key.public());
+        let admitted =
+            |protocol: Protocol| Admitted::new(protocol.behaviour(metrics), Arc::clone(peers));
         Self {
-            limits: connection_limits::Behaviour::new(limits),
-            memory: memory_connection_limits::Behaviour::with_max_bytes(MEMORY_MAX),
+            gate: Gate::new(metrics),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             record: Protocol::Record.behaviour(metrics),
-            consensus: Protocol::Consensus.behaviour(metrics),
-            batch: Protocol::Batch.behaviour(metrics),
-            blob: Protocol::Blob.behaviour(metrics),
-            block: Protocol::Block.behaviour(metrics),
+            consensus: admitted(Protocol::Consensus),
+            batch: admitted(Protocol::Batch),
+            blob: admitted(Protocol::Blob),
+            block: admitted(Protocol::Block),
         }
     }
 
@@ -128,10 +123,10 @@ impl Protocols {
     pub(super) const fn of(&mut self, protocol: Protocol) -> &mut Behaviour<Frames> {
         match protocol {
             Protocol::Record => &mut self.record,
-            Protocol::Consensus => &mut self.consensus,
-            Protocol::Batch => &mut self.batch,
-            Protocol::Blob => &mut self.blob,
-            Protocol::Block => &mut self.block,
+            Protocol::Consensus => &mut self.consensus.inner,
+            Protocol::Batch => &mut self.batch.inner,
+            Protocol::Blob => &mut self.blob.inner,
+            Protocol::Block => &mut self.block.inner,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! two thirds of the stake hold and accept it, this node's own included, is its operation handed to
 //! consensus, here and at those who hold it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ciro_consensus::{Input, Operation, ReplicaId};
@@ -12,14 +13,14 @@ use ciro_ledger::Blobs as _;
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::wire::{Bytes, List, Message as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::fetch::pause;
 use super::service::{Service, named};
 use super::transport::{Relayed, Remote};
 use super::wire::{ATTACHED_BYTES_MAX, BatchAnswer, BatchRequest};
 
-/// Relayed operations that wait at most.
+/// Lists of relayed operations that wait to be looked at, at most.
 const RELAYED_MAX: usize = 16;
 
 /// Brings batches to other validators.
@@ -57,12 +58,23 @@ impl Courier {
     }
 
     /// Hands operations that wait here to the validator whose turn it is to propose, with the
-    /// batches behind them. They come from a quorum or from this node's own disk.
+    /// batches behind them. They come from a quorum or from this node's own disk. A validator that
+    /// takes them slowly holds up nothing for the next one; consensus relays again.
     async fn relay(self, mut queue: mpsc::Receiver<Relayed>) {
+        let mut turns: BTreeMap<ReplicaId, Arc<Semaphore>> = BTreeMap::new();
         while let Some((to, operations)) = queue.recv().await {
-            for operation in operations {
-                self.relay_one(to, operation).await;
-            }
+            let turn = turns.entry(to).or_insert_with(|| Arc::new(Semaphore::new(1)));
+            let Ok(turn) = Arc::clone(turn).try_acquire_owned() else {
+                self.service.net().metrics.net_dropped("relay_busy");
+                continue;
+            };
+            let courier = self.clone();
+            tokio::spawn(async move {
+                let _turn = turn;
+                for operation in operations {
+                    courier.relay_one(to, operation).await;
+                }
+            });
         }
     }
 

@@ -10,10 +10,11 @@ use ciro_sdk::error_chain;
 
 use super::behaviour::Protocol;
 use super::service::Holding;
+use super::sources::Sources;
 use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
 use super::{AskError, Net};
-use crate::blobs::StoreBlobError;
-use crate::store::OrderedRow;
+use crate::blobs::{Origin, StoreBlobError};
+use crate::store::{LinkRow, OrderedRow};
 
 /// Why something is not fetched.
 #[derive(Debug, thiserror::Error)]
@@ -74,108 +75,133 @@ impl Net {
         payload: Digest,
         sources: &[ReplicaId],
     ) -> Result<(SignedBatch, ReplicaId), FetchError> {
-        let request = BatchRequest::Get { payload: *payload.as_bytes() }.to_bytes();
-        for from in sources {
-            match self.about_batch(*from, request.clone()).await {
-                Ok(BatchAnswer::Batch(batch)) if batch.body.operation().payload == payload => {
-                    return Ok((*batch, *from));
-                }
-                Ok(BatchAnswer::Batch(_)) => self.metrics.net_refused("batch_other"),
-                _ => {}
-            }
-        }
-        Err(FetchError::Nobody)
+        let got = Sources::new(sources.to_vec()).first(|from| self.batch_from(from, payload)).await;
+        got.ok_or(FetchError::Nobody)
     }
 
-    /// Gets executed blocks from a height on. What they hold is only believed once the state that
-    /// they lead to is the certified one.
+    async fn batch_from(&self, from: ReplicaId, payload: Digest) -> Option<SignedBatch> {
+        let request = BatchRequest::Get { payload: *payload.as_bytes() }.to_bytes();
+        match self.about_batch(from, request).await {
+            Ok(BatchAnswer::Batch(batch)) if batch.body.operation().payload == payload => {
+                Some(*batch)
+            }
+            Ok(BatchAnswer::Batch(_)) => {
+                self.metrics.net_refused("batch_other");
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Gets links of the chain of headers from a height on, which prove nothing by themselves.
     ///
     /// # Errors
     ///
     /// [`FetchError`] if the validator does not answer.
-    pub(crate) async fn blocks(
+    pub(crate) async fn links(
+        &self,
+        from: u64,
+        max: u16,
+        source: ReplicaId,
+    ) -> Result<Vec<LinkRow>, FetchError> {
+        let request = BlockRequest::Links { from, max };
+        match self.exchange(source, Protocol::Block, &request).await? {
+            BlockAnswer::Links(links) => Ok(links.into_inner()),
+            BlockAnswer::Rows(_) => Err(FetchError::Answer { from: source }),
+        }
+    }
+
+    /// Gets what was executed in blocks from a height on, which proves nothing by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] if the validator does not answer.
+    pub(crate) async fn rows(
         &self,
         from: u64,
         max: u16,
         source: ReplicaId,
     ) -> Result<Vec<OrderedRow>, FetchError> {
-        let request = BlockRequest { from, max };
-        let BlockAnswer(rows) = self.exchange(source, Protocol::Block, &request).await?;
-        Ok(rows.into_inner())
+        let request = BlockRequest::Rows { from, max };
+        match self.exchange(source, Protocol::Block, &request).await? {
+            BlockAnswer::Rows(rows) => Ok(rows.into_inner()),
+            BlockAnswer::Links(_) => Err(FetchError::Answer { from: source }),
+        }
     }
 
-    /// Gets a blob, chunk by chunk, each checked against the blob's id.
+    /// Gets a blob, chunk by chunk, each checked against the blob's id. No source can hold up more
+    /// than a moment of it.
     ///
     /// # Errors
     ///
-    /// [`FetchError`] of the last source.
+    /// [`FetchError::Nobody`] if none of the sources has it, or it cannot be stored.
     pub(crate) async fn blob(
         &self,
         holding: &Holding,
         id: BlobId,
-        sources: &[ReplicaId],
+        sources: &mut Sources,
     ) -> Result<(), FetchError> {
-        let mut last = FetchError::Nobody;
-        for source in sources {
-            if holding.blobs.len(id).is_some() {
-                return Ok(());
-            }
-            match self.blob_from(holding, id, *source).await {
-                Ok(()) => return Ok(()),
-                Err(error) => last = error,
-            }
+        if holding.blobs.len(id).is_some() {
+            return Ok(());
         }
-        if holding.blobs.len(id).is_some() { Ok(()) } else { Err(last) }
-    }
-
-    async fn blob_from(
-        &self,
-        holding: &Holding,
-        id: BlobId,
-        from: ReplicaId,
-    ) -> Result<(), FetchError> {
-        let refused = || {
-            self.metrics.net_refused("blob_other");
-            FetchError::Answer { from }
-        };
-        let list = self.blob_part(from, BlobRequest::List(id)).await?;
-        let list = BlobList::from_bytes(&list).map_err(|_| refused())?;
-        if list.id() != id {
-            return Err(refused());
-        }
-        let small = list.bytes <= CHUNK_BYTES;
-        if small && list.check().is_ok() && list.bytes > 0 {
+        let list = sources.first(|from| self.list(from, id)).await;
+        let (list, _) = &list.ok_or(FetchError::Nobody)?;
+        if list.bytes > 0 && list.bytes <= CHUNK_BYTES && list.check().is_ok() {
             // In one piece: one write instead of three.
-            let bytes = self.blob_part(from, BlobRequest::Chunk { id, index: 0 }).await?;
-            list.check_chunk(0, &bytes).map_err(|_| refused())?;
+            let bytes = sources.first(|from| self.chunk(from, list, 0)).await;
+            let (bytes, _) = bytes.ok_or(FetchError::Nobody)?;
             return store(holding, move |holding| {
                 holding.blobs.put(id, &bytes, || holding.needed.blobs()).map(|_| ())
             });
         }
         let mut missing = Vec::new();
         store(holding, |holding| {
-            missing = holding.blobs.begin(list)?.missing;
+            missing = holding.blobs.begin(list.clone(), Origin::Validator)?.missing;
             Ok(())
         })?;
         for index in missing {
-            let bytes = self.blob_part(from, BlobRequest::Chunk { id, index }).await?;
-            let put = store(holding, |holding| {
+            // Somebody else may have brought it.
+            if holding.blobs.len(id).is_some() {
+                return Ok(());
+            }
+            let bytes = sources.first(|from| self.chunk(from, list, index)).await;
+            let (bytes, _) = bytes.ok_or(FetchError::Nobody)?;
+            store(holding, |holding| {
                 let needed = || holding.needed.blobs();
                 holding.blobs.put_chunk(id, index, &bytes, needed).map(|_| ())
-            });
-            put.inspect_err(|_| self.metrics.net_refused("blob_other"))?;
+            })?;
         }
         Ok(())
     }
 
-    async fn blob_part(
-        &self,
-        from: ReplicaId,
-        request: BlobRequest,
-    ) -> Result<Vec<u8>, FetchError> {
-        match self.exchange(from, Protocol::Blob, &request).await? {
-            BlobAnswer::Bytes(bytes) => Ok(bytes.to_vec()),
-            BlobAnswer::Unknown => Err(FetchError::Nobody),
+    /// Gets the list of a blob's chunks; `None` if the validator does not give it.
+    async fn list(&self, from: ReplicaId, id: BlobId) -> Option<BlobList> {
+        let bytes = self.blob_part(from, BlobRequest::List(id)).await?;
+        let list = BlobList::from_bytes(&bytes).ok().filter(|list| list.id() == id);
+        if list.is_none() {
+            self.metrics.net_refused("blob_other");
+        }
+        list
+    }
+
+    /// Gets a chunk of a blob; `None` if the validator does not give it.
+    async fn chunk(&self, from: ReplicaId, list: &BlobList, index: u64) -> Option<Vec<u8>> {
+        let bytes = self.blob_part(from, BlobRequest::Chunk { id: list.id(), index }).await?;
+        if list.check_chunk(index, &bytes).is_err() {
+            self.metrics.net_refused("blob_other");
+            return None;
+        }
+        Some(bytes)
+    }
+
+    async fn blob_part(&self, from: ReplicaId, request: BlobRequest) -> Option<Vec<u8>> {
+        match self.exchange(from, Protocol::Blob, &request).await {
+            Ok(BlobAnswer::Bytes(bytes)) => Some(bytes.to_vec()),
+            Ok(BlobAnswer::Unknown) => None,
+            Err(error) => {
+                tracing::debug!(validator = %from, %error, "a part of a blob does not come");
+                None
+            }
         }
     }
 }

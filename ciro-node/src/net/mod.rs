@@ -5,23 +5,32 @@
 //! is, `/ciro/consensus/1` carries frames of messages, `/ciro/batch/1` batches before they are
 //! ordered, `/ciro/blob/1` blobs chunk by chunk, `/ciro/block/1` executed blocks to whoever was
 //! away. Whatever a peer sends is bounded before memory is taken for it and decoded strictly; what
-//! is refused is counted by its reason. Only peers that speak for a validator are answered.
+//! is refused is counted by its reason. Whoever has not said for which validator it speaks can say
+//! that and nothing else, and is sent away after a few seconds.
 //!
 //! Messages of consensus may be lost, replicas ask again. Everything else is asked for until it is
 //! answered by whoever needs it: the [`Courier`] brings batches, [`Net`] fetches.
 
+mod admitted;
+mod allowance;
 mod behaviour;
 mod codec;
 mod courier;
 mod fetch;
+mod gate;
+mod handout;
 mod identity;
 mod outbox;
 mod peers;
+mod places;
 mod record;
 mod service;
+mod sources;
 mod supply;
 mod swarm;
+mod targets;
 mod transport;
+mod turns;
 mod wire;
 
 use std::sync::Arc;
@@ -41,6 +50,7 @@ pub use service::{Holding, Service};
 pub use supply::Supply;
 pub use swarm::{NetError, Opening, Running, start};
 pub use transport::Remote;
+pub(crate) use wire::{BLOCKS_BYTES_FULL, BLOCKS_MAX, LINKS_MAX};
 pub use wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
 
 use crate::metrics::Metrics;

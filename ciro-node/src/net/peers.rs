@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use ciro_consensus::ReplicaId;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::id::Chain;
 use ciro_protocol::sign::{Address, KeyCache, SignError};
+use ciro_protocol::wire::Message as _;
 use libp2p::PeerId;
 use tokio::sync::watch;
 
 use super::record::Hello;
+
+/// How long the last record of a validator stands before another one is looked at: a node signs one
+/// when it starts, and looking costs a verification on the task that owns the swarm.
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a record does not bind its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +43,12 @@ pub enum RecordError {
         /// The validator.
         validator: u32,
     },
+    /// Another record came a moment ago.
+    #[error("another record of validator {validator} came a moment ago")]
+    Soon {
+        /// The validator.
+        validator: u32,
+    },
 }
 
 impl RecordError {
@@ -48,6 +60,7 @@ impl RecordError {
             Self::Peer => "record_peer",
             Self::Own => "record_own",
             Self::Old { .. } => "record_old",
+            Self::Soon { .. } => "record_soon",
         }
     }
 }
@@ -77,8 +90,16 @@ struct Inner {
     bound: BTreeMap<ReplicaId, PeerId>,
     /// Peers that have taken this node's record.
     welcome: BTreeSet<PeerId>,
-    /// When the last record of each validator was signed.
-    issued: BTreeMap<ReplicaId, u64>,
+    /// The last record of each validator.
+    records: BTreeMap<ReplicaId, Accepted>,
+}
+
+/// A record that was verified.
+#[derive(Clone, Copy, Debug)]
+struct Accepted {
+    digest: [u8; 32],
+    issued_ms: u64,
+    at: Instant,
 }
 
 impl Peers {
@@ -114,12 +135,22 @@ impl Peers {
         if *record.peer != *peer.to_bytes() {
             return Err(RecordError::Peer);
         }
-        hello.0.verify(self.chain, keys)?;
-        let mut inner = self.lock();
-        if inner.issued.get(&id).is_some_and(|issued| *issued > record.issued_ms) {
-            return Err(RecordError::Old { validator });
+        let (digest, issued_ms, at) = (hello.digest(), record.issued_ms, Instant::now());
+        let last = self.lock().records.get(&id).copied();
+        let known = last.is_some_and(|last| last.digest == digest);
+        if !known {
+            if last.is_some_and(|last| last.issued_ms > issued_ms) {
+                return Err(RecordError::Old { validator });
+            }
+            if last.is_some_and(|last| at.saturating_duration_since(last.at) < RECORD_PAUSE) {
+                return Err(RecordError::Soon { validator });
+            }
+            hello.0.verify(self.chain, keys)?;
         }
-        inner.issued.insert(id, record.issued_ms);
+        let mut inner = self.lock();
+        if !known {
+            inner.records.insert(id, Accepted { digest, issued_ms, at });
+        }
         inner.bound.insert(id, peer);
         self.tell(&inner);
         Ok(id)
@@ -264,6 +295,30 @@ mod tests {
         let other = Chain(ciro_consensus::ChainId::new("another"));
         let foreign = signed(other, 1, b"b", &who);
         assert!(matches!(bind(&foreign), RecordError::Signature(SignError::Chain { .. })));
+    }
+
+    #[test]
+    fn records_of_one_validator_cost_one_verification_a_second() {
+        let (peers, mut keys) = (peers(), KeyCache::new(4));
+        let (first, second) = (identity(1), identity(2));
+        let record = hello(1, b"b", &first);
+        assert_eq!(peers.bind(first.peer(), &record, &mut keys), Ok(ReplicaId(1)));
+        // The same one again is known, also on another connection.
+        peers.gone(first.peer());
+        assert_eq!(peers.bind(first.peer(), &record, &mut keys), Ok(ReplicaId(1)));
+        // Another one is not looked at, be it forged or not.
+        let mut other = hello(1, b"b", &second);
+        other.0.body.issued_ms += 1;
+        let soon = RecordError::Soon { validator: 1 };
+        assert_eq!(peers.bind(second.peer(), &other, &mut keys), Err(soon));
+        std::thread::sleep(RECORD_PAUSE);
+        let refused = peers.bind(second.peer(), &other, &mut keys);
+        assert!(matches!(refused, Err(RecordError::Signature(_))));
+        let later = hello(1, b"b", &second);
+        assert_eq!(peers.bind(second.peer(), &later, &mut keys), Ok(ReplicaId(1)));
+        assert_eq!(peers.validator(first.peer()), None);
+        let old = RecordError::Old { validator: 1 };
+        assert_eq!(peers.bind(first.peer(), &record, &mut keys), Err(old));
     }
 
     #[test]

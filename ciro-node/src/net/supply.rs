@@ -1,15 +1,22 @@
 //! What consensus and execution need of others, for threads that are no tasks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ciro_consensus::{Operation, ReplicaId, Seq};
 use ciro_protocol::batch::Batch;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
+use super::FetchError;
 use super::fetch::pause;
 use super::service::{NotHeld, Service, Why};
-use super::wire::BLOCKS_MAX;
-use crate::store::OrderedRow;
+use crate::driver::History;
+use crate::store::{LinkRow, OrderedRow};
+
+/// How long a validator has for one part of history. The longest parts have 21 MiB: whoever cannot
+/// send 9 Mbit/s may be passed over then, and for nearly all parts a fifth of that will do.
+const PART_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Gets batches and blocks from other validators.
 #[derive(Clone, Debug)]
@@ -66,7 +73,7 @@ impl Supply {
         }
         // Whoever has executed the block keeps what it holds.
         for source in sources {
-            let Ok(rows) = self.service.net().blocks(height.0, 1, source).await else { continue };
+            let Ok(rows) = self.service.net().rows(height.0, 1, source).await else { continue };
             let batches = rows.into_iter().flat_map(|row| row.batches.into_inner());
             let found = batches.into_iter().find(|batch| batch.operation() == *operation);
             if found.is_some() {
@@ -76,23 +83,46 @@ impl Supply {
         None
     }
 
-    /// Gets executed blocks from one validator; none if it has none.
-    pub(crate) fn blocks(&self, from: u64, source: ReplicaId) -> Vec<OrderedRow> {
-        let max = u16::try_from(BLOCKS_MAX).unwrap_or(u16::MAX);
-        let got = self.runtime.block_on(self.service.net().blocks(from, max, source));
-        got.unwrap_or_else(|error| {
-            tracing::debug!(%source, %error, "no blocks");
-            Vec::new()
-        })
+    /// Waits for a part of history, but not for long; nothing if it does not come.
+    fn part<T>(
+        &self,
+        source: ReplicaId,
+        part: impl Future<Output = Result<Vec<T>, FetchError>>,
+    ) -> Vec<T> {
+        let waited = self.runtime.block_on(async { timeout(PART_PATIENCE, part).await });
+        match waited {
+            Ok(Ok(part)) => part,
+            Ok(Err(error)) => {
+                tracing::debug!(%source, %error, "no part of history");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!(%source, "a part of history does not come in time");
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl History for Supply {
+    fn links(&self, from: u64, max: usize, source: ReplicaId) -> Vec<LinkRow> {
+        self.part(source, self.service.net().links(from, saturated(max), source))
     }
 
-    /// Returns all other validators, those named first.
-    pub(crate) fn sources(&self, first: &[ReplicaId]) -> Vec<ReplicaId> {
+    fn rows(&self, from: u64, max: usize, source: ReplicaId) -> Vec<OrderedRow> {
+        self.part(source, self.service.net().rows(from, saturated(max), source))
+    }
+
+    fn sources(&self, first: &[ReplicaId]) -> Vec<ReplicaId> {
         let mut others = self.service.net().peers().others();
         let rank = |id: &ReplicaId| first.iter().position(|it| it == id).unwrap_or(usize::MAX);
         others.sort_by_key(rank);
         others
     }
+}
+
+fn saturated(max: usize) -> u16 {
+    u16::try_from(max).unwrap_or(u16::MAX)
 }
 
 /// Submitters are validators, under the same number.

@@ -13,27 +13,25 @@ use libp2p::futures::StreamExt as _;
 use libp2p::request_response::{Event, Message, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, ping, tcp, yamux};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::allowance::Allowance;
 use super::behaviour::{Protocol, Protocols, ProtocolsEvent};
 use super::identity::{Addresses, Identity};
 use super::outbox::{Outbox, messages};
 use super::record::Hello;
 use super::service::Service;
+use super::targets::Targets;
 use super::{Net, Outgoing, Queues, Request};
 use crate::metrics::Metrics;
 
 /// How often connections are looked after.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a peer has to say who it is.
-const RECORD_PATIENCE: Duration = Duration::from_secs(10);
-/// Peers that have not said who they are, at most.
-const STRANGERS_MAX: usize = 8;
-/// The longest pause between two tries to reach a peer.
-const DIAL_PAUSE_MAX: Duration = Duration::from_secs(4);
+/// How long a connection has to be set up: to show who it is to libp2p.
+const SETUP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection lives on which nothing is said.
 const IDLE_MAX: Duration = Duration::from_secs(86_400);
 
@@ -86,7 +84,7 @@ pub type Running = JoinHandle<()>;
 /// [`NetError`] if it cannot listen.
 pub fn start(opening: Opening) -> Result<Running, NetError> {
     let failed = |error: &dyn std::fmt::Display| NetError::Transport(error.to_string());
-    let metrics = opening.service.net().metrics.clone();
+    let net = opening.service.net().clone();
     let swarm = SwarmBuilder::with_existing_identity(opening.identity.0)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
@@ -94,52 +92,33 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         .with_quic()
         .with_dns()
         .map_err(|error| failed(&error))?
-        .with_behaviour(|key| Protocols::new(key, &metrics))
+        .with_behaviour(|key| Protocols::new(key, net.peers(), &net.metrics))
         .map_err(|error| failed(&error))?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX));
+        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX))
+        .with_connection_timeout(SETUP_PATIENCE);
     let mut swarm = swarm.build();
     for address in opening.addresses.listen {
         let listening: Result<ListenerId, _> = swarm.listen_on(address.clone());
         listening.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
     }
-    let own = *swarm.local_peer_id();
-    let mut targets: BTreeMap<PeerId, Target> = BTreeMap::new();
-    for (peer, address) in opening.addresses.peers.into_iter().filter(|(peer, _)| *peer != own) {
-        let target = targets.entry(peer).or_insert_with(|| Target::new(own, peer));
-        target.addresses.push(address);
+    let targets = Targets::new(*swarm.local_peer_id(), opening.addresses.peers);
+    for (peer, addresses) in targets.iter() {
+        swarm.behaviour_mut().gate.places.expect(peer, addresses);
     }
-    let hello = opening.hello.to_bytes();
     let task = Task {
         swarm,
-        metrics: opening.service.net().metrics.clone(),
-        net: opening.service.net().clone(),
+        metrics: net.metrics.clone(),
+        net,
         service: opening.service,
-        hello,
+        hello: opening.hello.to_bytes(),
         inputs: opening.inputs,
         targets,
         outboxes: BTreeMap::new(),
-        strangers: BTreeMap::new(),
+        allowances: BTreeMap::new(),
         waiting: HashMap::new(),
         keys: KeyCache::new(16),
     };
     Ok(tokio::spawn(task.run(opening.queues)))
-}
-
-/// Somebody whom this node wants to be connected with.
-#[derive(Debug)]
-struct Target {
-    addresses: Vec<Multiaddr>,
-    due: Instant,
-    pause: Duration,
-}
-
-impl Target {
-    /// The one with the smaller identity dials at once, the other only if that did not help: so the
-    /// two rarely have two connections.
-    fn new(own: PeerId, peer: PeerId) -> Self {
-        let pause = if own < peer { Duration::ZERO } else { Duration::from_secs(1) };
-        Self { addresses: Vec::new(), due: Instant::now() + pause, pause: TICK }
-    }
 }
 
 struct Task {
@@ -149,10 +128,9 @@ struct Task {
     service: Arc<Service>,
     hello: Vec<u8>,
     inputs: SyncSender<Input>,
-    targets: BTreeMap<PeerId, Target>,
+    targets: Targets,
     outboxes: BTreeMap<ReplicaId, Outbox>,
-    /// Connected peers that have not said who they are, and since when.
-    strangers: BTreeMap<PeerId, Instant>,
+    allowances: BTreeMap<ReplicaId, Allowance>,
     waiting: HashMap<(Protocol, OutboundRequestId), oneshot::Sender<Vec<u8>>>,
     keys: KeyCache,
 }
@@ -195,7 +173,7 @@ impl Task {
         let Some(peer) = self.net.peers.reach(id) else { return };
         let Some(outbox) = self.outboxes.get_mut(&id) else { return };
         while let Some(frame) = outbox.frame() {
-            self.swarm.behaviour_mut().consensus.send_request(&peer, frame);
+            self.swarm.behaviour_mut().of(Protocol::Consensus).send_request(&peer, frame);
         }
     }
 
@@ -219,7 +197,6 @@ impl Task {
             SwarmEvent::Behaviour(event) => self.behaviour_event(event),
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.connected(peer_id),
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
-                self.strangers.remove(&peer_id);
                 if let Some(id) = self.net.peers.validator(peer_id) {
                     tracing::info!(validator = %id, "a validator is gone");
                     self.outboxes.entry(id).or_default().clear();
@@ -238,15 +215,12 @@ impl Task {
     }
 
     fn connected(&mut self, peer: PeerId) {
-        if let Some(target) = self.targets.get_mut(&peer) {
-            target.pause = TICK;
-        }
-        if self.net.peers.validator(peer).is_none() && !self.strangers.contains_key(&peer) {
-            if self.strangers.len() >= STRANGERS_MAX && !self.targets.contains_key(&peer) {
-                return self.refuse(peer, "too_many_strangers");
-            }
-            self.strangers.insert(peer, Instant::now());
-        }
+        self.targets.connected(peer);
+        self.introduce(peer);
+    }
+
+    /// Says who this node is.
+    fn introduce(&mut self, peer: PeerId) {
         let hello = self.hello.clone();
         self.swarm.behaviour_mut().record.send_request(&peer, hello);
     }
@@ -266,7 +240,16 @@ impl Task {
             ProtocolsEvent::Batch(event) => self.served_event(Protocol::Batch, event),
             ProtocolsEvent::Blob(event) => self.served_event(Protocol::Blob, event),
             ProtocolsEvent::Block(event) => self.served_event(Protocol::Block, event),
+            ProtocolsEvent::Ping(event) => self.ping_event(&event),
             _ => {}
+        }
+    }
+
+    /// Closes a connection whose other end has gone without a word, so that nothing waits for it.
+    fn ping_event(&mut self, event: &ping::Event) {
+        if matches!(event.result, Err(ping::Failure::Timeout | ping::Failure::Other { .. })) {
+            tracing::debug!(peer = %event.peer, "a connection is dead");
+            self.swarm.close_connection(event.connection);
         }
     }
 
@@ -276,7 +259,6 @@ impl Task {
                 match self.bind(peer, &request) {
                     Ok(id) => {
                         self.answer(Protocol::Record, channel, vec![1]);
-                        self.strangers.remove(&peer);
                         tracing::info!(validator = %id, %peer, "a validator is connected");
                         self.metrics.net_peers(self.net.peers.reachable().len());
                     }
@@ -297,18 +279,30 @@ impl Task {
     }
 
     fn bind(&mut self, peer: PeerId, bytes: &[u8]) -> Result<ReplicaId, &'static str> {
+        if !self.swarm.behaviour_mut().gate.places.may_speak(peer, Instant::now()) {
+            return Err("too_many_records");
+        }
         let hello = Hello::from_bytes(bytes).map_err(|_| "record_malformed")?;
         let id = self.net.peers.bind(peer, &hello, &mut self.keys).map_err(|error| {
             tracing::warn!(%peer, %error, "a record is refused");
             error.label()
         })?;
-        let own = *self.swarm.local_peer_id();
-        let target = self.targets.entry(peer).or_insert_with(|| Target::new(own, peer));
-        // Settings go before what a validator says about itself.
-        if target.addresses.is_empty() {
-            target.addresses = hello.0.body.multiaddrs();
+        let before = self.targets.speaks(peer, id, hello.0.body.multiaddrs());
+        self.swarm.behaviour_mut().gate.places.said(peer);
+        if let Some(before) = before {
+            self.replace(id, before);
         }
         Ok(id)
+    }
+
+    /// Closes the connections of a peer that spoke for a validator until another one did: whoever
+    /// signs many records has no more connections than whoever signs one.
+    fn replace(&mut self, id: ReplicaId, before: PeerId) {
+        if !self.targets.contains(before) {
+            self.swarm.behaviour_mut().gate.places.forget(before);
+        }
+        self.outboxes.entry(id).or_default().clear();
+        self.refuse(before, "replaced");
     }
 
     fn consensus_event(&mut self, event: Event<Vec<u8>, Vec<u8>>) {
@@ -348,8 +342,14 @@ impl Task {
     }
 
     /// Hands messages to consensus. If it has no room they are lost, and its replicas ask again.
-    fn take(&self, peer: ReplicaId, messages: Vec<ciro_consensus::message::Message>) {
+    fn take(&mut self, peer: ReplicaId, messages: Vec<ciro_consensus::message::Message>) {
+        let now = Instant::now();
+        let allowance = self.allowances.entry(peer).or_insert_with(|| Allowance::new(now));
         for message in messages {
+            if !allowance.take(now) {
+                self.metrics.net_dropped("peer_fast");
+                continue;
+            }
             let input = Input::Message { peer, message: Arc::new(message) };
             match self.inputs.try_send(input) {
                 Ok(()) => {}
@@ -369,10 +369,11 @@ impl Task {
                 let (service, requests) = (Arc::clone(&self.service), self.net.requests.clone());
                 tokio::spawn(async move {
                     // Without an answer the channel closes, and the peer sees that.
-                    if let Some(bytes) = service.serve(id, protocol, request).await {
+                    if let Some((bytes, turn)) = service.serve(id, protocol, request).await {
                         let answer = Request::Answer { protocol, channel, bytes };
                         // The node stops if nobody takes it.
                         let _ = requests.send(answer).await;
+                        drop(turn);
                     }
                 });
             }
@@ -393,36 +394,30 @@ impl Task {
         }
     }
 
-    /// Dials whoever is missing, says again who this node is, and sends strangers away.
+    /// Dials whoever is missing, says again who this node is, and sends away who says nothing.
     fn tick(&mut self) {
         let now = Instant::now();
-        let silent = self.strangers.iter().filter(|(_, since)| now - **since > RECORD_PATIENCE);
-        for peer in silent.map(|(peer, _)| *peer).collect::<Vec<_>>() {
-            self.strangers.remove(&peer);
-            self.refuse(peer, "no_record");
+        for connection in self.swarm.behaviour_mut().gate.places.silent(now) {
+            self.metrics.net_refused("no_record");
+            self.swarm.close_connection(connection);
         }
-        for (peer, target) in &mut self.targets {
-            if now < target.due {
-                continue;
-            }
-            if self.swarm.is_connected(peer) {
-                if !self.net.peers.is_welcome(*peer) {
-                    let hello = self.hello.clone();
-                    self.swarm.behaviour_mut().record.send_request(peer, hello);
-                    target.due = now + Duration::from_secs(1);
+        for peer in self.targets.due(now) {
+            if self.swarm.is_connected(&peer) {
+                if !self.net.peers.is_welcome(peer) {
+                    self.introduce(peer);
+                    self.targets.postpone(peer, now + Duration::from_secs(1));
                 }
                 continue;
             }
-            let dial = DialOpts::peer_id(*peer)
-                .addresses(target.addresses.clone())
+            let dial = DialOpts::peer_id(peer)
+                .addresses(self.targets.addresses(peer))
                 .condition(PeerCondition::DisconnectedAndNotDialing)
                 .build();
             // What fails is tried again.
             if let Err(error) = self.swarm.dial(dial) {
                 tracing::debug!(%peer, %error, "cannot dial");
             }
-            target.pause = (2 * target.pause).min(DIAL_PAUSE_MAX);
-            target.due = now + target.pause;
+            self.targets.dialled(peer, now);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing a block: the state, the tree, and what is known of the block, at once.
 
-use ciro_consensus::Digest;
+use ciro_consensus::crypto::Stark;
+use ciro_consensus::{Digest, Link, Seq};
 use ciro_ledger::state::{MODELS, Writes, tree};
 use ciro_ledger::{Outcome, View};
 use ciro_protocol::batch::Batch;
@@ -8,10 +9,9 @@ use ciro_protocol::chain::Genesis;
 use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Event;
 use ciro_protocol::id::{JobId, TxId};
-use ciro_protocol::light::{StateWords, TreeRoot};
+use ciro_protocol::light::StateWords;
 use ciro_protocol::order::{Class, JobOrder};
 use ciro_protocol::receipt::{Outcome as Ended, TxReceipt};
-use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::{Body, SignedTx};
 use ciro_protocol::wire::List;
 use jmt::storage::TreeUpdateBatch;
@@ -19,9 +19,9 @@ use redb::{Durability, ReadableTable, Table, WriteTransaction};
 
 use super::snapshot::{Snapshot, history_key};
 use super::tables::{
-    BLOCKS, BlockRow, BlockTxRow, EVENTS, EventRow, HEAD, HISTORY, HeadRow, JOBS, JobRow, LISTS,
-    Listed, NODES, ORDERED, OrderedRow, QUEUE, STALE, STALE_NODE, STALE_VALUE, STATE, TXS, TxRow,
-    borsh_of, queue_key, read,
+    BLOCKS, BlockRow, BlockTxRow, EVENTS, EventRow, HEAD, HISTORY, HeadRow, JOBS, JobRow, LINKS,
+    LISTS, LinkRow, Listed, NODES, ORDERED, OrderedRow, QUEUE, STALE, STALE_NODE, STALE_VALUE,
+    STATE, TXS, TxRow, borsh_of, queue_key, read,
 };
 use super::{StateStore, StoreError};
 
@@ -33,7 +33,11 @@ pub struct Executed<'a> {
     /// Its height.
     pub height: u64,
     /// The proposal's digest.
-    pub digest: Digest,
+    pub proposal: Digest,
+    /// The digest of what is executed of it.
+    pub executed: Digest,
+    /// The root of the state after it, if a quorum has certified that already.
+    pub certified: Option<Digest>,
     /// Its batches.
     pub batches: &'a [Batch],
     /// The offences that consensus had proven.
@@ -56,7 +60,8 @@ impl StateStore {
         let transaction = self.database.begin_write()?;
         write_state(&transaction, first)?;
         write_tree(&transaction, 0, &update)?;
-        let head = HeadRow { height: 0, words, events: 0, nonces: Default::default() };
+        let (header, nonces) = ([0; 32], Default::default());
+        let head = HeadRow { height: 0, words, header, events: 0, nonces };
         let row = BlockRow { digest: [0; 32], words, batches: 0, txs: Vec::new() };
         put(&mut transaction.open_table(HEAD)?, &[], &head)?;
         put(&mut transaction.open_table(BLOCKS)?, &0_u64.to_be_bytes(), &row)?;
@@ -67,9 +72,15 @@ impl StateStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what is on disk is the state before or after the block.
+    /// [`StoreError::OtherState`] if it leads to another state than the certified one, and others;
+    /// what is on disk is the state before or after the block.
     pub fn commit(&self, snapshot: &Snapshot, block: &Executed<'_>) -> Result<HeadRow, StoreError> {
         let (root, update) = tree::update(snapshot, block.height, &block.outcome.writes)?;
+        let words = block.outcome.words(root);
+        let (height, got) = (block.height, words.root());
+        if let Some(expected) = block.certified.filter(|expected| *expected != got) {
+            return Err(StoreError::OtherState { height, got, expected });
+        }
         let before = snapshot.head()?;
         let mut transaction = self.database.begin_write()?;
         if block.durable {
@@ -80,7 +91,7 @@ impl StateStore {
         }
         write_state(&transaction, &block.outcome.writes)?;
         write_tree(&transaction, block.height, &update)?;
-        let head = Rows { transaction: &transaction, snapshot, block }.write(before, root)?;
+        let head = Rows { transaction: &transaction, snapshot, block }.write(before, words)?;
         transaction.commit()?;
         Ok(head)
     }
@@ -151,9 +162,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn write(&self, before: HeadRow, root: TreeRoot) -> Result<HeadRow, StoreError> {
-        let Executed { height, digest, batches, punish, outcome, .. } = *self.block;
-        let words = outcome.words(root);
+    fn write(&self, before: HeadRow, words: StateWords) -> Result<HeadRow, StoreError> {
+        let Executed { height, batches, punish, outcome, .. } = *self.block;
         let txs = batches.iter().flat_map(|batch| batch.txs.iter()).zip(&outcome.receipts);
         let txs: Vec<(&SignedTx, &TxReceipt)> = txs.collect();
         self.transactions(&txs)?;
@@ -174,31 +184,41 @@ impl Rows<'_> {
             account: tx.body.header.account,
             receipt: (*receipt).clone(),
         });
+        let (digest, key) = (*self.block.proposal.as_bytes(), height.to_be_bytes());
         let count = u32::try_from(batches.len()).unwrap_or(u32::MAX);
-        let row =
-            BlockRow { digest: *digest.as_bytes(), words, batches: count, txs: txs.collect() };
-        put(&mut self.transaction.open_table(BLOCKS)?, &height.to_be_bytes(), &row)?;
+        let row = BlockRow { digest, words, batches: count, txs: txs.collect() };
+        put(&mut self.transaction.open_table(BLOCKS)?, &key, &row)?;
+        let header = self.link(&before, words)?;
         let batches = List::new(batches.to_vec()).map_err(|_| StoreError::Batches { height })?;
-        let (digest, key) = (*digest.as_bytes(), height.to_be_bytes());
         let punish = List::new(punish.to_vec()).map_err(|_| StoreError::Offences { height })?;
-        let ordered = OrderedRow { height, digest, batches, punish };
+        let ordered = OrderedRow { height, batches, punish };
         put(&mut self.transaction.open_table(ORDERED)?, &key, &ordered)?;
         let batches = &ordered.batches;
         let mut nonces = before.nonces;
         nonces.extend(batches.iter().map(|batch| (batch.submitter.0, batch.nonce)));
-        let head = HeadRow { height, words, events, nonces };
+        let head = HeadRow { height, words, header, events, nonces };
         put(&mut self.transaction.open_table(HEAD)?, &[], &head)?;
         Ok(head)
     }
 
-    /// Remembers what became of transactions. That one came a second time says nothing about it.
+    /// Writes the block's link of the chain of headers and returns the header's digest.
+    fn link(&self, before: &HeadRow, words: StateWords) -> Result<[u8; 32], StoreError> {
+        let Executed { height, proposal, executed, .. } = *self.block;
+        let link = Link { proposal, executed, state_root: words.root() };
+        let key = height.to_be_bytes();
+        put(&mut self.transaction.open_table(LINKS)?, &key, &LinkRow::from(link))?;
+        Ok(*link.header::<Stark>(Seq(height), before.header()?).as_bytes())
+    }
+
+    /// Remembers what became of transactions. What came to its end stays so, whoever brings it once
+    /// more and whenever: a second time in time is a duplicate, a later one has expired.
     fn transactions(&self, txs: &[(&SignedTx, &TxReceipt)]) -> Result<(), StoreError> {
         let mut table = self.transaction.open_table(TXS)?;
         for (_, receipt) in txs {
             let TxId(id) = receipt.id;
-            let again =
-                receipt.refused == Some(Refusal::Duplicate) && table.get(&id[..])?.is_some();
-            if !again {
+            let before = table.get(&id[..])?.map(|row| read("transactions", &id, row.value()));
+            let before: Option<TxRow> = before.transpose()?;
+            if !before.is_some_and(|row| row.receipt.is_final()) {
                 let receipt = (*receipt).clone();
                 put(&mut table, &id, &TxRow { height: self.block.height, receipt })?;
             }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ciro_consensus::Digest;
 use ciro_ledger::StateError;
 
 /// Why a node's state cannot be used. After an error while writing, the node must stop.
@@ -59,6 +60,19 @@ pub enum StoreError {
         /// The block.
         height: u64,
     },
+    /// A block leads to another state than the certified one. Nothing of it is written.
+    #[error(
+        "block {height} leads to the state {got} here, a quorum certified {expected}: this node's \
+         state or program is not that of the network"
+    )]
+    OtherState {
+        /// The block.
+        height: u64,
+        /// The root here.
+        got: Digest,
+        /// The certified root.
+        expected: Digest,
+    },
     /// Something that must be there is not.
     #[error("the state has no block {height}: the file is older than the log of consensus")]
     NoBlock {
@@ -80,5 +94,5 @@ macro_rules! from_redb {
 
 from_redb! {
     redb::StorageError redb::TableError redb::TransactionError redb::CommitError
-    redb::SetDurabilityError redb::DatabaseError redb::SavepointError
+    redb::SetDurabilityError redb::DatabaseError
 }

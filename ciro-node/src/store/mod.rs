@@ -20,7 +20,10 @@ use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable}
 pub use commit::Executed;
 pub use error::StoreError;
 pub use snapshot::Snapshot;
-pub use tables::{BlockRow, BlockTxRow, EventRow, HeadRow, JobRow, Listed, OrderedRow, TxRow};
+pub(crate) use tables::borsh_of;
+pub use tables::{
+    BlockRow, BlockTxRow, EventRow, HeadRow, JobRow, LinkRow, Listed, OrderedRow, TxRow,
+};
 
 use tables::{ALL, BLOCKS, STALE, STALE_NODE};
 
@@ -32,9 +35,6 @@ const PRUNED_PER_BLOCK: usize = 1 << 16;
 pub struct StateStore {
     database: Database,
 }
-
-/// The state as it once was.
-pub(crate) struct Mark(redb::Savepoint);
 
 impl StateStore {
     /// Opens the state, or begins it with the genesis. The whole file is read, and every page
@@ -81,29 +81,6 @@ impl StateStore {
     /// [`StoreError`] if the database fails.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Snapshot::new(self.database.begin_read()?)
-    }
-
-    /// Returns a mark of the state as it is, to which [`return_to`](Self::return_to) leads back.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database fails.
-    pub(crate) fn mark(&self) -> Result<Mark, StoreError> {
-        let transaction = self.database.begin_write()?;
-        let savepoint = transaction.ephemeral_savepoint()?;
-        transaction.abort()?;
-        Ok(Mark(savepoint))
-    }
-
-    /// Forgets all that was written since a mark.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database fails.
-    pub(crate) fn return_to(&self, mark: &Mark) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin_write()?;
-        transaction.restore_savepoint(&mark.0)?;
-        Ok(transaction.commit()?)
     }
 
     /// Removes what trees after blocks before `from` need alone.

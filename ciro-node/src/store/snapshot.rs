@@ -14,8 +14,9 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::StoreError;
 use super::tables::{
-    BLOCKS, BlockRow, Definition, EVENTS, EventRow, HEAD, HISTORY, HeadRow, JOBS, JobRow, LISTS,
-    Listed, NODES, ORDERED, OrderedRow, QUEUE, STATE, TXS, TxRow, job_id, number, queue_key, read,
+    BLOCKS, BlockRow, Definition, EVENTS, EventRow, HEAD, HISTORY, HeadRow, JOBS, JobRow, LINKS,
+    LISTS, LinkRow, Listed, NODES, ORDERED, OrderedRow, QUEUE, STATE, TXS, TxRow, job_id, number,
+    queue_key, read,
 };
 
 type Opened = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -70,6 +71,17 @@ impl Snapshot {
     /// [`StoreError`] if it cannot be read.
     pub fn block(&self, height: u64) -> Result<Option<BlockRow>, StoreError> {
         self.row(BLOCKS, "blocks", &height.to_be_bytes())
+    }
+
+    /// Returns up to `max` links of the chain of headers from a height on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they cannot be read.
+    pub fn links(&self, from: u64, max: usize) -> Result<Vec<LinkRow>, StoreError> {
+        self.scan(LINKS, (&from.to_be_bytes(), &[0xFF; 9]), max, |key, value| {
+            read("links", key, value)
+        })
     }
 
     /// Returns what was executed in a block, and the bytes that it takes.

@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use ciro_consensus::EVIDENCE_PER_BLOCK_MAX;
+use ciro_consensus::crypto::Stark;
+use ciro_consensus::{Breach, Digest, EVIDENCE_PER_BLOCK_MAX, Link, Operation, executed_digest};
 use ciro_protocol::batch::Batch;
+use ciro_protocol::chain::OPERATIONS_PER_BLOCK_MAX;
 use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Event;
 use ciro_protocol::id::{JobId, ProviderId};
@@ -35,6 +37,8 @@ pub(super) const HISTORY: Definition = TableDefinition::new("history");
 pub(super) const STALE: Definition = TableDefinition::new("stale");
 /// Blocks by height.
 pub(super) const BLOCKS: Definition = TableDefinition::new("blocks");
+/// The chain of headers by height.
+pub(super) const LINKS: Definition = TableDefinition::new("links");
 /// What was executed in each block.
 pub(super) const ORDERED: Definition = TableDefinition::new("ordered");
 /// Events by number.
@@ -48,8 +52,8 @@ pub(super) const LISTS: Definition = TableDefinition::new("lists");
 /// Jobs that may be taken, by class and place.
 pub(super) const QUEUE: Definition = TableDefinition::new("queue");
 
-pub(super) const ALL: [Definition; 12] =
-    [HEAD, STATE, NODES, HISTORY, STALE, BLOCKS, ORDERED, EVENTS, TXS, JOBS, LISTS, QUEUE];
+pub(super) const ALL: [Definition; 13] =
+    [HEAD, STATE, NODES, HISTORY, STALE, BLOCKS, LINKS, ORDERED, EVENTS, TXS, JOBS, LISTS, QUEUE];
 
 pub(super) const STALE_NODE: u8 = 0;
 pub(super) const STALE_VALUE: u8 = 1;
@@ -61,10 +65,27 @@ pub struct HeadRow {
     pub height: u64,
     /// What its state root is made of.
     pub words: StateWords,
+    /// The digest of its header, which names all of history; zero before the first block.
+    pub header: [u8; 32],
     /// The number of the last event.
     pub events: u64,
     /// The last executed batch of each submitter.
     pub nonces: BTreeMap<u64, u64>,
+}
+
+impl HeadRow {
+    /// Returns the digest of the last header.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if it is none.
+    pub(crate) fn header(&self) -> Result<Digest, StoreError> {
+        Digest::from_bytes(self.header).ok_or_else(|| StoreError::Damaged {
+            table: "head",
+            key: String::new(),
+            reason: "the header's digest is above the field's prime".to_owned(),
+        })
+    }
 }
 
 /// A block.
@@ -80,17 +101,56 @@ pub struct BlockRow {
     pub txs: Vec<BlockTxRow>,
 }
 
+/// A link of the chain of headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LinkRow {
+    /// The proposal's digest.
+    pub proposal: [u8; 32],
+    /// The digest of what was executed.
+    pub executed: [u8; 32],
+    /// The root of the state after the block.
+    pub state_root: [u8; 32],
+}
+
+impl LinkRow {
+    /// Returns the link; `None` if a word of it is no digest.
+    #[must_use]
+    pub fn link(&self) -> Option<Link> {
+        let [proposal, executed, state_root] =
+            [self.proposal, self.executed, self.state_root].map(Digest::from_bytes);
+        Some(Link { proposal: proposal?, executed: executed?, state_root: state_root? })
+    }
+}
+
+impl From<Link> for LinkRow {
+    fn from(link: Link) -> Self {
+        let Link { proposal, executed, state_root } = link;
+        let [proposal, executed, state_root] =
+            [proposal, executed, state_root].map(|word| *word.as_bytes());
+        Self { proposal, executed, state_root }
+    }
+}
+
 /// What was executed in a block: whoever was away executes it again and comes to the same state.
+/// The block's link says what this must be.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct OrderedRow {
     /// The block.
     pub height: u64,
-    /// The proposal's digest.
-    pub digest: [u8; 32],
     /// The batches in order.
-    pub batches: List<Batch, 4096>,
+    pub batches: List<Batch, OPERATIONS_PER_BLOCK_MAX>,
     /// The offences that consensus had proven.
     pub punish: List<Offence, EVIDENCE_PER_BLOCK_MAX>,
+}
+
+impl OrderedRow {
+    /// Returns the digest of what was executed; `None` if an offence is against no rule.
+    #[must_use]
+    pub fn executed(&self) -> Option<Digest> {
+        let operations: Vec<Operation> = self.batches.iter().map(Batch::operation).collect();
+        let punish: Option<Vec<Breach>> = self.punish.iter().map(Offence::breach).collect();
+        Some(executed_digest::<Stark>(&operations, punish?))
+    }
 }
 
 /// A transaction of a block.
@@ -182,7 +242,7 @@ pub(super) fn queue_key(class: Class, position: u64) -> Vec<u8> {
 }
 
 /// Encodes a value.
-pub(super) fn borsh_of<T: BorshSerialize>(value: &T) -> Vec<u8> {
+pub(crate) fn borsh_of<T: BorshSerialize>(value: &T) -> Vec<u8> {
     ciro_protocol::wire::encode(value)
 }
 

@@ -1,8 +1,16 @@
 //! The state on disk against the state in memory.
 
-use ciro_consensus::Digest;
+use ciro_consensus::crypto::Stark;
+use ciro_consensus::{Digest, Seq};
 use ciro_ledger::{MemoryState, Outcome, View as _};
-use ciro_protocol::SecretKey;
+use ciro_protocol::amount::Amount;
+use ciro_protocol::batch::Batch;
+use ciro_protocol::id::SubmitterId;
+use ciro_protocol::receipt::TxReceipt;
+use ciro_protocol::refusal::Refusal;
+use ciro_protocol::sign::{SecretKey, Signed};
+use ciro_protocol::tx::{Body, Transaction, TxHeader};
+use ciro_protocol::wire::List;
 use proptest::prelude::*;
 
 use super::*;
@@ -20,10 +28,23 @@ fn first() -> (Genesis, Writes) {
     ciro_ledger::genesis(crate::devnet::spec(&[key], 1_700_000_000_000)).unwrap()
 }
 
+/// A block without batches.
+fn empty(height: u64, outcome: &Outcome) -> Executed<'_> {
+    Executed {
+        height,
+        proposal: Digest::from_u64(height),
+        executed: Digest::ZERO,
+        certified: None,
+        batches: &[],
+        punish: &[],
+        outcome,
+        durable: false,
+    }
+}
+
 fn commit(store: &StateStore, height: u64, writes: Writes, durable: bool) -> HeadRow {
     let outcome = Outcome { writes, receipts: vec![], events: vec![], time_ms: height };
-    let digest = Digest::from_u64(height);
-    let block = Executed { height, digest, batches: &[], punish: &[], outcome: &outcome, durable };
+    let block = Executed { durable, ..empty(height, &outcome) };
     store.commit(&store.snapshot().unwrap(), &block).unwrap()
 }
 
@@ -82,30 +103,99 @@ proptest! {
 }
 
 #[test]
-fn what_was_written_since_a_mark_is_forgotten_durable_or_not() {
+fn a_block_that_leads_to_another_state_than_the_certified_one_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (genesis, first) = first();
+    let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first).unwrap();
+    let before = store.snapshot().unwrap().head().unwrap();
+    let writes = Writes::from([(b"x".to_vec(), Some(vec![1]))]);
+    let outcome = Outcome { writes, receipts: vec![], events: vec![], time_ms: 1 };
+    let expected = before.words.root();
+    let block = Executed { certified: Some(expected), ..empty(1, &outcome) };
+    let snapshot = store.snapshot().unwrap();
+    let refused = store.commit(&snapshot, &block);
+    assert!(
+        matches!(refused, Err(StoreError::OtherState { height: 1, expected: it, .. }) if it == expected)
+    );
+    let after = store.snapshot().unwrap();
+    assert_eq!((after.head().unwrap(), after.get(b"x")), (before, None));
+    assert!(after.block(1).unwrap().is_none() && after.links(1, 9).unwrap().is_empty());
+    // The state that it does lead to is no other.
+    let StoreError::OtherState { got, .. } = refused.unwrap_err() else { unreachable!() };
+    store.commit(&snapshot, &Executed { certified: Some(got), ..block }).unwrap();
+}
+
+#[test]
+fn links_lead_to_the_head_whatever_is_pruned_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let (genesis, first) = first();
     let store = StateStore::open(&path, &genesis, &first).unwrap();
-    let block = |value: u8| Writes::from([(b"x".to_vec(), Some(vec![value]))]);
-    let before = commit(&store, 1, block(1), false);
-    let mark = store.mark().unwrap();
-    for durable in [false, true] {
-        commit(&store, 2, block(2), false);
-        commit(&store, 3, block(3), durable);
-        store.return_to(&mark).unwrap();
-        let snapshot = store.snapshot().unwrap();
-        assert_eq!(snapshot.head().unwrap(), before);
-        assert_eq!(snapshot.get(b"x"), Some(vec![1]));
-        assert!(snapshot.block(2).unwrap().is_none() && snapshot.ordered(2).unwrap().is_none());
+    for height in 1..=5 {
+        commit(&store, height, [(b"x".to_vec(), Some(vec![1]))].into(), height == 5);
     }
-    drop(mark);
-    // Other blocks take the places, and outlast the process.
-    let after = commit(&store, 2, block(9), true);
+    store.prune(5).unwrap();
     drop(store);
     let store = StateStore::open(&path, &genesis, &first).unwrap();
-    assert_eq!(store.snapshot().unwrap().head().unwrap(), after);
-    assert_ne!(after.words, before.words);
+    let snapshot = store.snapshot().unwrap();
+    let links = snapshot.links(1, 9).unwrap();
+    assert_eq!(links.len(), 5);
+    assert_eq!(snapshot.links(2, 3).unwrap(), links[1..4]);
+    let mut header = Digest::ZERO;
+    for (height, row) in (1..).zip(links) {
+        let link = row.link().unwrap();
+        let words = snapshot.block(height).unwrap().unwrap().words;
+        assert_eq!((link.proposal, link.state_root), (Digest::from_u64(height), words.root()));
+        header = link.header::<Stark>(Seq(height), header);
+    }
+    assert_eq!(snapshot.head().unwrap().header().unwrap(), header);
+}
+
+#[test]
+fn an_end_that_is_final_is_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (genesis, first) = first();
+    let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first).unwrap();
+    let key = SecretKey::from_seed(b"validator");
+    let (chain, account) = (genesis.chain().unwrap(), key.address());
+    let header =
+        TxHeader { chain, account, salt: [0; 16], valid_until_ms: 1, fee_max: Amount::CIRO };
+    let tx = Signed::new(Transaction { header, body: Body::Faucet }, &key).unwrap();
+    let (id, tally) = (tx.body.id(), tx.body.body.tally());
+    let txs = List::new(vec![tx]).unwrap();
+    let batch = Batch {
+        chain,
+        submitter: SubmitterId(0),
+        signer: account,
+        nonce: 1,
+        time_ms: 1,
+        txs,
+        attachments: List::default(),
+    };
+    // What is refused before its fee may come again, and then has its end; nothing later has one.
+    let ends = [
+        (Some(Refusal::FeeUnaffordable), 1),
+        (Some(Refusal::FeeAboveMax), 2),
+        (None, 3),
+        (Some(Refusal::Duplicate), 3),
+        (Some(Refusal::Expired), 3),
+        (Some(Refusal::ValidityTooLong), 3),
+    ];
+    for (height, (refused, shown)) in (1..).zip(ends) {
+        let receipt = TxReceipt { id, tally, fee: Amount::ZERO, refused };
+        let (writes, events) = (Writes::new(), vec![]);
+        let outcome = Outcome { writes, receipts: vec![receipt], events, time_ms: height };
+        let batches = std::slice::from_ref(&batch);
+        let block = Executed { batches, ..empty(height, &outcome) };
+        store.commit(&store.snapshot().unwrap(), &block).unwrap();
+        let row = store.snapshot().unwrap().transaction(id).unwrap().unwrap();
+        assert_eq!(row.height, shown, "after {refused:?}");
+        assert_eq!(
+            row.receipt.refused,
+            ends[usize::try_from(shown).unwrap() - 1].0,
+            "after {refused:?}"
+        );
+    }
 }
 
 #[test]

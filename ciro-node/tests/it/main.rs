@@ -10,5 +10,6 @@ mod kafka;
 mod market;
 mod peers;
 mod refusals;
+mod room;
 mod validators;
 mod world;

@@ -15,7 +15,7 @@ use ciro_protocol::id::{JobId, ModelId};
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::model::{KeyEntry, Listing, ModelCard};
 use ciro_protocol::order::{Input, JobOrder, Mode, Needs, Offer, Policy, Region};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectKeys, DirectTerms, Profile};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
@@ -103,6 +103,7 @@ pub(crate) fn register_provider(world: &mut World, seed: &[u8]) {
             prices: List::new(vec![Ask { class, price: ciro(1) }]).unwrap(),
             capacity: 4,
             direct: Some(DirectTerms {
+                keys: DirectKeys::Listed(List::new(vec![Golden::read().stated().key]).unwrap()),
                 collateral_max: ciro(200),
                 lease_min_ms: 1,
                 input_bytes_max: 1 << 30,

@@ -126,7 +126,17 @@ impl Peer {
         (id, key): (u32, &SecretKey),
         claim: Option<u32>,
     ) -> Self {
-        let secret = [u8::try_from(id).unwrap() + 100; 32];
+        let secret = u8::try_from(id).unwrap() + 100;
+        Self::with_secret(cluster, number, ((id, key), secret), claim).await
+    }
+
+    async fn with_secret(
+        cluster: &Cluster,
+        number: usize,
+        ((id, key), secret): ((u32, &SecretKey), u8),
+        claim: Option<u32>,
+    ) -> Self {
+        let secret = [secret; 32];
         let identity = Identity::from_secret(secret).unwrap();
         let pair = libp2p::identity::Keypair::ed25519_from_bytes(secret).unwrap();
         let chain = cluster.genesis.chain().unwrap();
@@ -267,8 +277,9 @@ fn strangers_and_liars_are_refused_and_counted() {
         // Somebody whose key is none of the network's.
         let stranger = SecretKey::from_seed(b"stranger");
         let mut peer = Peer::connect(&cluster, 0, (3, &stranger)).await;
+        // It can say who it is, and nothing else is even read.
         assert_eq!(peer.ask(To::Consensus, vec![0; 9]).await, None);
-        counted("stranger", 1);
+        assert_eq!(peer.ask(To::Batch, vec![0; 9]).await, None);
         let hello = peer.hello.clone();
         assert_eq!(peer.ask(To::Record, hello).await, None);
         counted("record_key", 1);
@@ -290,6 +301,82 @@ fn strangers_and_liars_are_refused_and_counted() {
         counted("frame_too_long", 1);
         goes_on(&cluster);
     });
+}
+
+/// Opens connections that say nothing, from another address of this machine than validators have.
+async fn silent_connections(address: &str, count: usize) -> Vec<tokio::net::TcpStream> {
+    let address: Multiaddr = address.parse().unwrap();
+    let port = address.iter().find_map(|part| match part {
+        libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        open.push(socket.connect(([127, 0, 0, 1], port.unwrap()).into()).await.unwrap());
+    }
+    open
+}
+
+#[test]
+fn silent_connections_and_strangers_keep_no_validator_out() {
+    let mut cluster = Cluster::new(&[0, 1, 2]);
+    (0..3).for_each(|number| cluster.wait_ready(number));
+    let runtime = runtime();
+    let counted = |cluster: &Cluster, reason, least| {
+        cluster.until(&format!("{reason} is not counted {least} times"), || {
+            (cluster.metric(0, "ciro_net_refused", reason) >= least).then_some(())
+        });
+    };
+    let silent = runtime.block_on(silent_connections(&cluster.peer_address(0), 200));
+    counted(&cluster, "too_many_pending", 100);
+    let _strangers = runtime.block_on(async {
+        let stranger = SecretKey::from_seed(b"stranger");
+        let mut strangers = Vec::new();
+        for number in 10..50 {
+            strangers.push(Peer::connect(&cluster, 0, (number, &stranger)).await);
+        }
+        // Somebody whom this node has never seen speaks for a validator.
+        let mut peer = Peer::connect(&cluster, 0, (3, &Cluster::key(3))).await;
+        let hello = peer.hello.clone();
+        assert_eq!(peer.ask(To::Record, hello).await, Some(vec![1]));
+        strangers
+    });
+    // One that comes back, without which there is no quorum.
+    cluster.kill(1);
+    let more = runtime.block_on(silent_connections(&cluster.peer_address(0), 200));
+    cluster.start(1);
+    cluster.wait_ready(1);
+    goes_on(&cluster);
+    // Those that were let in have said nothing in time.
+    counted(&cluster, "no_record", 1);
+    drop((silent, more));
+}
+
+#[test]
+fn a_validator_that_signs_for_many_peers_is_connected_with_one() {
+    let cluster = Cluster::new(&[0, 1, 2]);
+    (0..3).for_each(|number| cluster.wait_ready(number));
+    runtime().block_on(async {
+        let key = Cluster::key(3);
+        let mut peers = Vec::new();
+        for secret in 1..=4 {
+            let mut peer = Peer::with_secret(&cluster, 0, ((3, &key), secret), None).await;
+            let hello = peer.hello.clone();
+            assert_eq!(peer.ask(To::Record, hello).await, Some(vec![1]));
+            peers.push(peer);
+            // Records of one validator are looked at once a second.
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+        }
+        wait_counted(&cluster, "replaced", 3);
+        let mut last = peers.pop().unwrap();
+        let mut first = peers.swap_remove(0);
+        first.run(|event| matches!(event, SwarmEvent::ConnectionClosed { .. })).await;
+        let answer = last.push(batch(&cluster, 1, |_| {}), Vec::new()).await;
+        assert!(matches!(answer, Some(BatchAnswer::Accepted)));
+    });
+    goes_on(&cluster);
 }
 
 #[test]

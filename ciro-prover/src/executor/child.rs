@@ -6,13 +6,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use ciro_protocol::blob::BlobId;
-use ciro_sdk::client::SealingSecret;
-use ciro_sdk::network::{SecretInput, VERIFIER, verify_stated};
-use ciro_sdk::{InputStatement, Key, Model, ProveError, ProveSettings, Prover, error_chain, files};
-use zeroize::Zeroizing;
+use ciro_sdk::network::{VERIFIER, verify_stated};
+use ciro_sdk::{Key, Model, ProveSettings, Prover, error_chain, files};
 
+use super::input::{self, Ordered};
 use super::protocol::{
-    Fault, MESSAGE_BYTES_MAX, Prepared, Proof, ProofTask, Reply, Task, Unsealing, frame, read,
+    Fault, MESSAGE_BYTES_MAX, Prepared, Proof, ProofTask, Reply, Task, frame, read,
 };
 
 /// Provers that a child keeps: each holds a model and the columns that commit to it.
@@ -119,7 +118,7 @@ fn make(task: &Task, max_memory: u64) -> Result<Kept, Failed> {
     )]
     let prove_ms = estimate.prove_ms.ceil() as u64;
     let memory_mb = u32::try_from(estimate.memory_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-    let prepared = Prepared { memory_mb, prove_ms };
+    let prepared = Prepared { memory_mb, prove_ms, proof_bytes: estimate.proof_bytes };
     Ok(Kept { bytes: task.key.clone(), key, prover, prepared })
 }
 
@@ -130,33 +129,12 @@ fn prove(
 ) -> Result<Proof, Failed> {
     let input = std::fs::read(&task.input)
         .map_err(|error| machine(format!("cannot read the input: {error}")))?;
-    let wrong = |reason: String| (Fault::Input, reason);
-    let ordered = |stated: &InputStatement| match stated.order_digest(key) == task.statement {
-        true => Ok(()),
-        false => Err(wrong("the input is another one than the order states".to_owned())),
+    let ordered = input::read(&input, key, (task.statement, task.sealed.as_ref()));
+    let proven = match ordered.map_err(|reason| (Fault::Input, reason))? {
+        Ordered::Open(stated) => prover.prove_stated(&stated, Some(max_memory)),
+        Ordered::Sealed(secret) => prover.prove_secret(&secret, Some(max_memory)),
     };
-    let proven = match &task.sealed {
-        None => {
-            let stated = InputStatement::from_bytes(&input, key);
-            let stated = stated.map_err(|error| wrong(error_chain(&error)))?;
-            ordered(&stated)?;
-            prover.prove_stated(&stated, Some(max_memory))
-        }
-        Some(Unsealing { provider, secret }) => {
-            let opened = SealingSecret::from_bytes(secret).open(*provider, &input);
-            let opened = Zeroizing::new(opened.map_err(|error| wrong(error_chain(&error)))?);
-            let secret = SecretInput::from_bytes(&opened, key);
-            let secret = secret.map_err(|error| wrong(error_chain(&error)))?;
-            let stated = secret.stated(key).map_err(|error| wrong(error_chain(&error)))?;
-            ordered(&stated)?;
-            prover.prove_secret(&secret, Some(max_memory))
-        }
-    };
-    let proven = proven.map_err(|error| match error {
-        // What is no matter of this machine costs no provider anything.
-        ProveError::StatesCommitment(_) => wrong(error_chain(&error)),
-        error => machine(error_chain(&error)),
-    })?;
+    let proven = proven.map_err(|error| machine(error_chain(&error)))?;
     let bundle = proven.bundle.to_bytes();
     let length = u64::try_from(bundle.len()).unwrap_or(u64::MAX);
     if length > task.bundle_bytes_max {

@@ -5,9 +5,11 @@
 //! fails the one attempt that it was at.
 
 mod child;
+mod input;
 mod pool;
 mod protocol;
 
 pub use child::main as child_main;
+pub use input::look;
 pub use pool::{Failure, Pool, PoolSettings};
 pub use protocol::{Prepared, Proof, ProofTask, Task, Unsealing};

@@ -69,6 +69,8 @@ pub struct Prepared {
     pub memory_mb: u32,
     /// Time of a proof on the machine that the estimate is made for, in ms.
     pub prove_ms: u64,
+    /// What a proof is expected to have, in bytes.
+    pub proof_bytes: u64,
 }
 
 /// A proof that is there.

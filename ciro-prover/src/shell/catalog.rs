@@ -6,11 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ciro_protocol::id::{KeyDigest, ModelId};
 use ciro_protocol::model::ModelCard;
+use ciro_protocol::provider::DirectKeys;
 use ciro_sdk::client::{Client, ClientError};
 use ciro_sdk::files::FileError;
 use ciro_sdk::network::KEY_CELLS_UNKNOWN;
 
-use crate::executor::{Failure, Pool, Task};
+use crate::executor::{Failure, Pool, Prepared, Task};
 use crate::worker::Served;
 
 use super::keep::{NotKept, keep};
@@ -86,6 +87,13 @@ impl Catalog {
         self.known().entries.iter().map(|(key, entry)| (*key, entry.served)).collect()
     }
 
+    /// Those of some keys that are not proven.
+    pub(super) fn missing(&self, keys: &DirectKeys) -> Vec<KeyDigest> {
+        let DirectKeys::Listed(keys) = keys else { return Vec::new() };
+        let known = self.known();
+        keys.iter().filter(|key| !known.entries.contains_key(key)).copied().collect()
+    }
+
     /// A key that is proven.
     pub(super) fn entry(&self, key: KeyDigest) -> Option<Entry> {
         self.known().entries.get(&key).cloned()
@@ -93,6 +101,7 @@ impl Catalog {
 
     /// Fetches a model, prepares it in a child under each of its keys, and adds those that it can
     /// be proven under: a card that promises another model than it brings would cost collateral.
+    /// A key that is known stays as it is, whoever registers it once more.
     pub(super) async fn learn(&self, model: ModelId) -> Result<(), CatalogError> {
         if self.knows(model) {
             return Ok(());
@@ -105,15 +114,21 @@ impl Catalog {
         let mut failure = None;
         let mut entries = Vec::new();
         for key in card.keys.iter() {
+            if self.entry(key.facts.digest).is_some() {
+                continue;
+            }
             let task = Task {
                 model: path.to_string_lossy().into_owned(),
                 key: key.bytes.to_vec(),
                 proof: None,
             };
-            match self.pool.prepare(&task).await {
+            let limit = self.client.spec().limits.bundle_bytes;
+            let prepared =
+                self.pool.prepare(&task).await.and_then(|prepared| fits(prepared, limit));
+            match prepared {
                 Ok(prepared) => {
                     let cells = self.cells(key.facts.cells, prepared.prove_ms);
-                    let served = Served { model, cells, memory_mb: prepared.memory_mb };
+                    let served = Served { cells, memory_mb: prepared.memory_mb };
                     let entry = Entry { served, key: key.bytes.to_vec(), model: path.clone() };
                     entries.push((key.facts.digest, entry));
                 }
@@ -129,7 +144,9 @@ impl Catalog {
         tracing::info!(%model, name = &*card.name, keys = entries.len(), "a model can be proven");
         let mut known = self.known();
         known.models.insert(model);
-        known.entries.extend(entries);
+        for (key, entry) in entries {
+            known.entries.entry(key).or_insert(entry);
+        }
         Ok(())
     }
 
@@ -156,5 +173,26 @@ impl Catalog {
     /// No code panics while it holds the lock, so that a poisoned one is as good.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Proofs that the network does not take would be made in vain, and cost collateral.
+fn fits(prepared: Prepared, limit: u64) -> Result<Prepared, Failure> {
+    let bytes = prepared.proof_bytes;
+    if bytes <= limit {
+        return Ok(prepared);
+    }
+    Err(Failure::Machine(format!("its proofs have about {bytes} bytes, the network takes {limit}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_whose_proofs_are_too_long_for_the_network_is_not_served() {
+        let prepared = |proof_bytes| Prepared { memory_mb: 1, prove_ms: 1, proof_bytes };
+        assert_eq!(fits(prepared(4 << 20), 4 << 20), Ok(prepared(4 << 20)));
+        assert!(matches!(fits(prepared((4 << 20) + 1), 4 << 20), Err(Failure::Machine(_))));
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{JobId, ModelId, TxId};
+use ciro_protocol::provider::DirectKeys;
 use ciro_protocol::sign::SecretKey;
 use ciro_queue::kafka::{KafkaError, KafkaSettings};
 use ciro_sdk::client::{Client, ClientError, SealingSecret};
@@ -83,10 +84,21 @@ pub struct Parts {
     pub kafka: Option<KafkaSettings>,
     /// Models that are proven; empty for all.
     pub models: BTreeSet<ModelId>,
+    /// What direct orders may be for.
+    pub direct: Direct,
     /// The children.
     pub pool: Pool,
     /// Where everything is kept.
     pub data: PathBuf,
+}
+
+/// What direct orders may be for.
+#[derive(Clone, Debug)]
+pub struct Direct {
+    /// The models that the operator names, which must be known before such an order comes.
+    pub models: Vec<ModelId>,
+    /// The keys that the provider's terms name on the ledger.
+    pub keys: DirectKeys,
 }
 
 /// One thing that is being done; doing it twice at once is of no use.
@@ -95,6 +107,7 @@ enum Task {
     Ask(JobId),
     Send(TxId),
     Unjail,
+    Look(JobId, u8),
     Fetch(BlobId),
     Store(BlobId),
     Prove(JobId, u8),
@@ -131,7 +144,7 @@ struct Shell {
 ///
 /// [`ShellError`] if it cannot begin, or its disk fails.
 pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), ShellError> {
-    let Parts { client, key, settings, classes, kafka, models, pool, data } = parts;
+    let Parts { client, key, settings, classes, kafka, models, direct, pool, data } = parts;
     for name in ["", "models", "inputs", "bundles"] {
         let path = data.join(name);
         std::fs::create_dir_all(&path)
@@ -149,6 +162,7 @@ pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), She
             tracing::warn!(%error, job = %row.job, "the model of a job that was begun is not there");
         }
     }
+    learn_direct(&catalog, &direct).await;
     let settings = Settings { models: catalog.served(), ..settings };
     let (tx, mut rx) = mpsc::channel(MESSAGES_MAX);
     let listener = tokio::spawn(ledger::listen(client.clone(), key.address(), tx.clone()));
@@ -169,12 +183,29 @@ pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), She
         begun: Instant::now(),
         data,
     };
+    shell.sweep();
     let done = shell.turn(&mut rx, stop).await;
     listener.abort();
     peers.abort();
     shell.running.values().for_each(AbortHandle::abort);
     shell.journal.sync()?;
     done
+}
+
+/// Prepares what direct orders may be for: they are held before anybody asks this worker.
+async fn learn_direct(catalog: &Catalog, direct: &Direct) {
+    for model in &direct.models {
+        if let Err(error) = catalog.learn(*model).await {
+            tracing::error!(%error, %model, "a model of `provider.direct.models` is not proven here");
+        }
+    }
+    for key in catalog.missing(&direct.keys) {
+        tracing::error!(
+            %key,
+            "direct orders may be for a key that is not proven here, and giving one back costs \
+             collateral: change `provider.direct.models` and run `ciro-prover register`"
+        );
+    }
 }
 
 /// Takes the folder for this process alone, for as long as the file is open.
@@ -258,7 +289,9 @@ impl Shell {
             }
         };
         let model = offer.order.model;
-        let known = self.catalog.knows(model) || !self.catalog.wants(model);
+        let known = self.catalog.entry(offer.order.key).is_some()
+            || self.catalog.knows(model)
+            || !self.catalog.wants(model);
         // The worker declines what it does not know: others may take it.
         if known || !self.may_wait(model) {
             return self.step(Input::Offer(Box::new(offer), position)).await;

@@ -1,11 +1,12 @@
 //! What the worker wants, done.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::api::{Code, JobState};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::JobId;
+use ciro_protocol::id::{InputDigest, JobId};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::{Body, Claim, Proven, Release, SignedTx, SubmitProof};
@@ -16,10 +17,11 @@ use ciro_sdk::network::VERIFIER;
 
 use super::keep::{NotKept, keep};
 use super::{Shell, ShellError, Task};
-use crate::executor::{self, Failure, Pool};
+use crate::executor::{self, Failure, Pool, Unsealing};
 use crate::queue::JobQueue as _;
 use crate::worker::{
-    Answer, Deed, Effect, FetchError, Input, Place, ProveError, ProveTask, Sighting, Standing,
+    Answer, Deed, Effect, FetchError, Input, Place, ProveError, ProveTask, Row, Sighting, Standing,
+    State,
 };
 
 /// What makes equal transactions of a worker equal.
@@ -41,7 +43,10 @@ impl Shell {
     pub(super) async fn perform(&mut self, effect: Effect) -> Result<(), ShellError> {
         match effect {
             Effect::Save(row) => self.journal.save(&row)?,
-            Effect::Forget(job, attempt) => self.journal.forget(job, attempt)?,
+            Effect::Forget(job, attempt) => {
+                self.journal.forget(job, attempt)?;
+                self.sweep();
+            }
             Effect::Ack(position) => {
                 self.journal.sync()?;
                 if let Err(error) = self.queue.ack(position).await {
@@ -57,6 +62,7 @@ impl Shell {
                 self.send((deed, job, attempt), until_ms);
             }
             Effect::Unjail { until_ms } => self.unjail(until_ms),
+            Effect::Look(task) => self.look(*task),
             Effect::Fetch(blob) => self.fetch(blob),
             Effect::Prove(task) => self.prove(*task),
             Effect::Kill(job, attempt) => {
@@ -67,7 +73,7 @@ impl Shell {
             Effect::Store(bundle) => self.store(bundle),
             Effect::Progress(job, attempt, state) => {
                 tracing::info!(%job, attempt, state = state.name(), "progress");
-                if state.is_end() {
+                if state.is_end() || state == State::Seen {
                     self.tidy((job, attempt));
                 }
             }
@@ -135,27 +141,38 @@ impl Shell {
     }
 
     fn fetch(&mut self, blob: BlobId) {
-        let (client, path) = (self.client.clone(), self.data.join("inputs").join(blob.to_string()));
-        let max = usize::try_from(client.spec().limits.input_bytes).unwrap_or(usize::MAX);
+        let (client, path) = (self.client.clone(), self.input_file(blob));
+        let rows = self.worker.rows().filter(|row| row.order.input.blob == blob);
+        let max = rows.map(|row| row.order.input.bytes).max().unwrap_or(0);
         self.spawn(Task::Fetch(blob), async move {
-            let result = match keep(&client, &path, blob, max).await {
-                Ok(()) => Ok(()),
-                Err(NotKept::File(error)) => {
-                    let error = error_chain(&error);
-                    tracing::error!(error, %blob, "an input cannot be kept");
-                    Err(FetchError::Local)
-                }
-                // A node that does not answer says nothing of the input.
-                Err(NotKept::Client(error)) if error.is_transient() => {
-                    tracing::warn!(%error, %blob, "an input is not here yet");
-                    return Vec::new();
-                }
-                Err(NotKept::Client(error)) => {
-                    tracing::warn!(%error, %blob, "an input cannot be had");
-                    Err(FetchError::Unavailable)
+            let fetched = fetched(&client, &path, (blob, max)).await;
+            fetched.map(|result| Input::Blob(blob, result)).into_iter().collect()
+        });
+    }
+
+    /// Fetches the input of a job that is not claimed yet, and reads it.
+    fn look(&mut self, task: ProveTask) {
+        let ProveTask { job, attempt, order } = task;
+        let Some(entry) = self.catalog.entry(order.key) else {
+            tracing::error!(%job, "the key of a job that is looked at is not proven here");
+            return;
+        };
+        let (client, blob) = (self.client.clone(), order.input.blob);
+        let path = self.input_file(blob);
+        let sealed = (!order.input.recipients.is_empty()).then(|| self.unsealing.clone());
+        self.spawn(Task::Look(job, attempt), async move {
+            let result = match fetched(&client, &path, (blob, order.input.bytes)).await {
+                None => return Vec::new(),
+                Some(Err(error)) => Err(error),
+                Some(Ok(())) => {
+                    let statement = order.input.statement;
+                    read(path, entry.key, (statement, sealed)).await
                 }
             };
-            vec![Input::Blob(blob, result)]
+            if let Err(error) = result {
+                tracing::warn!(%error, %job, attempt, "the input of a job is not here");
+            }
+            vec![Input::Looked(job, attempt, result)]
         });
     }
 
@@ -165,7 +182,7 @@ impl Shell {
             tracing::error!(%job, "the model of a job that is held is not here");
             return;
         };
-        let input = self.data.join("inputs").join(order.input.blob.to_string());
+        let input = self.input_file(order.input.blob);
         let limits = &self.client.spec().limits;
         let child = executor::Task {
             model: entry.model.to_string_lossy().into_owned(),
@@ -207,27 +224,51 @@ impl Shell {
         });
     }
 
-    /// Removes the files of an attempt that is over, unless another one that is not has the same.
-    fn tidy(&self, over: (JobId, u8)) {
+    fn input_file(&self, blob: BlobId) -> PathBuf {
+        self.data.join("inputs").join(blob.to_string())
+    }
+
+    /// Removes all inputs that no attempt needs: of attempts that were forgotten before they were
+    /// claimed, and what arrived after its attempt was over.
+    pub(super) fn sweep(&self) {
+        let live = self.worker.rows().filter(|row| needs_files(row));
+        let needed: BTreeSet<BlobId> = live.map(|row| row.order.input.blob).collect();
+        let files = match std::fs::read_dir(self.data.join("inputs")) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!(%error, "the folder of inputs cannot be read");
+                return;
+            }
+        };
+        for file in files.flatten() {
+            // Another name is that of a file that is being written.
+            let blob = file.file_name().to_str().and_then(|name| name.parse::<BlobId>().ok());
+            if blob.is_some_and(|blob| !needed.contains(&blob)) {
+                remove(&file.path());
+            }
+        }
+    }
+
+    /// Removes the files of an attempt that is over, or waits to be looked at again, unless another
+    /// one has the same.
+    fn tidy(&mut self, over: (JobId, u8)) {
+        if let Some(look) = self.running.remove(&Task::Look(over.0, over.1)) {
+            look.abort();
+        }
         let Some(row) = self.worker.rows().find(|row| (row.job, row.attempt) == over) else {
             return;
         };
-        let live = || self.worker.rows().filter(|row| !row.state.is_end());
+        let live = || self.worker.rows().filter(|row| needs_files(row));
         let input = row.order.input.blob;
         let needs_input = live().any(|row| row.order.input.blob == input);
         let bundle = row.proven.map(|proven| proven.bundle);
         let bundle = bundle.filter(|bundle| {
             !live().any(|row| row.proven.is_some_and(|proven| proven.bundle == *bundle))
         });
-        let input = (!needs_input).then(|| self.data.join("inputs").join(input.to_string()));
+        let input = (!needs_input).then(|| self.input_file(input));
         let bundle = bundle.map(|bundle| self.data.join("bundles").join(bundle.to_string()));
         for path in input.into_iter().chain(bundle) {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, file = %path.display(), "a file that is done with stays");
-                }
-                _ => {}
-            }
+            remove(&path);
         }
     }
 
@@ -235,6 +276,67 @@ impl Shell {
         let bundle = self.data.join("bundles").join(proven.bundle.to_string());
         Evidence { bundle, key: self.catalog.entry(proven.key).map(|entry| entry.key) }
     }
+}
+
+/// Whether an attempt goes on with its files: it is not over, nor is its input to be looked at.
+fn needs_files(row: &Row) -> bool {
+    !row.state.is_end() && row.state != State::Seen
+}
+
+fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, file = %path.display(), "a file that is done with stays");
+        }
+        _ => {}
+    }
+}
+
+/// Sees to it that an input of at most so many bytes is in a file; `None` if nobody knows yet.
+async fn fetched(
+    client: &Client,
+    path: &Path,
+    (blob, bytes): (BlobId, u64),
+) -> Option<Result<(), FetchError>> {
+    let max = bytes.min(client.spec().limits.input_bytes);
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    Some(match keep(client, path, blob, max).await {
+        Ok(()) => Ok(()),
+        Err(NotKept::File(error)) => {
+            let error = error_chain(&error);
+            tracing::error!(error, %blob, "an input cannot be kept");
+            Err(FetchError::Local)
+        }
+        // A node that does not answer says nothing of the input.
+        Err(NotKept::Client(error)) if error.is_transient() => {
+            tracing::warn!(%error, %blob, "an input is not here yet");
+            return None;
+        }
+        Err(NotKept::Client(error)) => {
+            tracing::warn!(%error, %blob, "an input cannot be had");
+            Err(FetchError::Unavailable)
+        }
+    })
+}
+
+/// Reads whether a file holds the input that an order states.
+async fn read(
+    path: PathBuf,
+    key: Vec<u8>,
+    (statement, sealed): (InputDigest, Option<Unsealing>),
+) -> Result<(), FetchError> {
+    let read = tokio::task::spawn_blocking(move || {
+        let bytes = std::fs::read(&path).map_err(|error| {
+            tracing::error!(%error, file = %path.display(), "an input cannot be read");
+            FetchError::Local
+        })?;
+        executor::look(&bytes, &key, (statement, sealed.as_ref())).map_err(|reason| {
+            tracing::warn!(reason, "an input is not the order's");
+            FetchError::Unreadable
+        })
+    });
+    // Whatever makes a reader panic is not claimed.
+    read.await.unwrap_or(Err(FetchError::Unreadable))
 }
 
 /// What a proof is judged by: its bundle, in a file, and its key.

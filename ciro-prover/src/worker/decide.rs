@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
-use ciro_protocol::id::{JobId, KeyDigest, ModelId, ProviderId};
+use ciro_protocol::id::{JobId, KeyDigest, ProviderId};
 use ciro_protocol::order::{JobOrder, Mode};
 use ciro_protocol::wire::Message;
 
@@ -33,7 +33,7 @@ pub struct Settings {
     pub input_bytes_max: u64,
     /// Bytes of an input that come in a second; zero claims nothing.
     pub bytes_per_s: u64,
-    /// Keys that are proven here.
+    /// Keys that are proven here, of whatever model an order names: a proof is judged by its key.
     pub models: BTreeMap<KeyDigest, Served>,
     /// Whether offers are looked at and never claimed.
     pub listen_only: bool,
@@ -51,8 +51,6 @@ pub struct Settings {
 /// A key that is proven here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// Its model.
-    pub model: ModelId,
     /// Cells that a prover commits to.
     pub cells: u64,
     /// Memory that this takes, in MiB.
@@ -64,7 +62,7 @@ pub struct Served {
 pub struct Situation {
     /// The end of the chain, once one was heard of.
     pub head: Option<Head>,
-    /// Jobs claimed or held.
+    /// Jobs claimed or held, and inputs that are looked at for a claim.
     pub busy: usize,
     /// Collateral of claims that are on their way.
     pub claiming: Amount,
@@ -99,7 +97,7 @@ pub enum Denial {
     #[error("the input is sealed for other providers")]
     NotRecipient,
     /// The key is not among `models`.
-    #[error("the model or its key is not served here")]
+    #[error("the key is not served here")]
     NotServed,
     /// A child would need more memory than it has.
     #[error("a proof needs more memory than a child has")]
@@ -212,8 +210,7 @@ pub fn able(settings: &Settings, order: &JobOrder) -> Result<Served, Denial> {
     if !recipients.is_empty() && !recipients.contains(&settings.provider) {
         return Err(Denial::NotRecipient);
     }
-    let served = settings.models.get(&order.key).filter(|served| served.model == order.model);
-    let served = *served.ok_or(Denial::NotServed)?;
+    let served = *settings.models.get(&order.key).ok_or(Denial::NotServed)?;
     if served.memory_mb > settings.memory_mb {
         return Err(Denial::Memory);
     }

@@ -43,7 +43,10 @@ pub enum Effect {
         /// Ledger time until which it is valid, in ms.
         until_ms: u64,
     },
-    /// Fetches a blob.
+    /// Looks at the input of a job that is to be claimed: fetches it, and reads whether it is the
+    /// order's. Comes back as [`Input::Looked`](super::Input::Looked).
+    Look(Box<ProveTask>),
+    /// Fetches the input of a job that is held. One that was looked at is there.
     Fetch(BlobId),
     /// Proves in a child. A child that is at it goes on, and a proof that is there is reported
     /// again.
@@ -67,7 +70,7 @@ pub enum Deed {
     Submit(Proven),
 }
 
-/// What a child needs to know.
+/// What is needed to look at an input, and to prove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProveTask {
     /// The job.
@@ -134,11 +137,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Returns what the ledger is told when a held job goes back.
+    /// Returns what the ledger is told when a held job goes back. What that costs is the ledger's
+    /// to judge.
     #[must_use]
     pub const fn release(self) -> ReleaseReason {
         match self {
             Self::Input => ReleaseReason::InputUnavailable,
+            Self::Denied(_) => ReleaseReason::NotServed,
             _ => ReleaseReason::Unable,
         }
     }

@@ -10,7 +10,7 @@ use super::effect::{Deed, Effect, Reason, Row};
 use super::input::{Answer, FetchError, Head, Place, ProveError, Sighting, Standing};
 use super::mutation::Mutation;
 use super::table::{Event, State};
-use super::{Key, Worker};
+use super::{Key, Look, Worker};
 use crate::queue::{JobOffer, Position};
 
 impl Worker {
@@ -197,6 +197,31 @@ impl Worker {
         }
     }
 
+    /// Takes what came of a look at an input: what is not the order's is not claimed, and a direct
+    /// order for it goes back.
+    pub(super) fn looked(&mut self, key: Key, result: Result<(), FetchError>) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let held = match entry.row.state {
+            State::Waiting => false,
+            State::Held => true,
+            _ => return,
+        };
+        if !matches!(entry.look, Look::Begun(_)) {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                entry.look = Look::Done;
+                self.set_timer(key, self.clock);
+            }
+            Err(FetchError::Local) if held => entry.look = Look::Ahead,
+            Err(_) if held => self.fail(key, Reason::Input),
+            Err(FetchError::Unreadable) => self.deny(key, Reason::Input),
+            // It may be there later.
+            Err(FetchError::Unavailable | FetchError::Local) => self.postpone(key),
+        }
+    }
+
     pub(super) fn fetched(&mut self, blob: BlobId, result: Result<(), FetchError>) {
         for key in self.among(State::Fetching, |row| row.order.input.blob == blob) {
             match result {
@@ -207,7 +232,9 @@ impl Worker {
                         entry.started = now;
                     }
                 }
-                Err(FetchError::Unavailable) => self.fail(key, Reason::Input),
+                Err(FetchError::Unavailable | FetchError::Unreadable) => {
+                    self.fail(key, Reason::Input);
+                }
                 Err(FetchError::Local) => self.fail(key, Reason::Machine),
             }
         }

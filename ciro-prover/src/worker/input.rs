@@ -26,6 +26,8 @@ pub enum Input {
     Ledger(Sighting),
     /// What became of a transaction of this worker.
     Answered(Answer),
+    /// The input of a job that is to be claimed is the order's, or is not.
+    Looked(JobId, u8, Result<(), FetchError>),
     /// A blob is there, or cannot be had.
     Blob(BlobId, Result<(), FetchError>),
     /// A child's result.
@@ -138,12 +140,15 @@ pub struct Answer {
     pub refused: Option<Refusal>,
 }
 
-/// Why a blob is not there.
+/// Why an input is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Nobody has it, or its bytes are not an input of the model.
-    #[error("the input cannot be had or read")]
+    /// Nobody has it.
+    #[error("the input cannot be had")]
     Unavailable,
+    /// Its bytes are not what the order states, or none that the model takes.
+    #[error("the input is not the one of the order")]
+    Unreadable,
     /// The disk is full, or fails.
     #[error("this machine cannot keep the input")]
     Local,

@@ -65,6 +65,20 @@ struct Entry {
     started: u64,
     /// Whether the ledger spoke of it since the start.
     heard: bool,
+    /// Whether its input was looked at for a claim.
+    look: Look,
+}
+
+/// How far the look at an input is, before its job is claimed. What cannot be had or read is not
+/// claimed: giving it back would cost as much as failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// It is still to come.
+    Ahead,
+    /// It began at this time of the worker's own clock.
+    Begun(u64),
+    /// The input is here, and it is the order's.
+    Done,
 }
 
 impl Worker {
@@ -102,6 +116,7 @@ impl Worker {
             Input::Head(head) => self.moved(head),
             Input::Ledger(sighting) => self.sighted(&sighting),
             Input::Answered(answer) => self.answered(&answer),
+            Input::Looked(job, attempt, result) => self.looked((job, attempt), result),
             Input::Blob(blob, result) => self.fetched(blob, result),
             Input::Proof(job, attempt, result) => self.proved((job, attempt), result),
             Input::Stored(blob) => self.stored(blob),
@@ -145,7 +160,7 @@ impl Worker {
             self.timers.insert((self.clock, key));
         }
         let (due, not_before) = (self.clock, 0);
-        let entry = Entry { row, due, not_before, started: 0, heard: false };
+        let entry = Entry { row, due, not_before, started: 0, heard: false, look: Look::Ahead };
         self.entries.insert(key, entry);
     }
 
@@ -155,8 +170,12 @@ impl Worker {
         let Some(entry) = self.entries.get_mut(&key) else { return false };
         let from = entry.row.state;
         let Some(to) = step(from, event) else { return false };
+        let looked = from == State::Waiting && entry.look != Look::Ahead;
         change(&mut entry.row);
         entry.row.state = to;
+        if to == State::Seen {
+            entry.look = Look::Ahead;
+        }
         if to != State::Claiming || !Mutation::UnsavedClaim.chosen() {
             self.effects.push(Effect::Save(Box::new(entry.row.clone())));
         }
@@ -172,7 +191,7 @@ impl Worker {
         if to.is_end() {
             self.over.push_back(key);
         }
-        if from.is_busy() && !to.is_busy() {
+        if (from.is_busy() || looked) && !to.is_busy() {
             self.wake(&[State::Seen]);
         }
         if matches!(from, State::Fetching | State::Proving) && to != State::Proving {
@@ -264,7 +283,10 @@ impl Worker {
         let claiming = claims.fold(Amount::ZERO, |sum, entry| {
             sum.checked_add(entry.row.order.offer.collateral).unwrap_or(Amount::SUPPLY)
         });
-        let (head, busy, draining) = (self.head, self.busy(), self.draining);
+        let others = self.entries.iter().filter(|(other, _)| **other != key);
+        let looks = others
+            .filter(|(_, entry)| entry.row.state == State::Waiting && entry.look != Look::Ahead);
+        let (head, busy, draining) = (self.head, self.busy() + looks.count(), self.draining);
         decide(&self.settings, &entry.row.order, &Situation { head, busy, claiming, draining })
     }
 
@@ -286,10 +308,10 @@ impl Worker {
         self.turn(key, Event::Denied, |row| row.reason = Some(reason));
     }
 
-    /// Claims an attempt that has waited, if it is still worth it.
+    /// Claims an attempt that has waited, if it is still worth it, once its input was looked at.
     fn claim(&mut self, key: Key) {
         match (self.decide(key), self.until()) {
-            (Ok(()), Some(until)) => {
+            (Ok(()), Some(until)) if self.look(key) => {
                 // Each claim has an end of its own: the ledger executes equal transactions once.
                 let next = |row: &Row| until.max(row.claim_until_ms.saturating_add(1));
                 self.turn(key, Event::Waited, |row| row.claim_until_ms = next(row));
@@ -297,9 +319,33 @@ impl Worker {
                     entry.heard = true;
                 }
             }
+            (Ok(()), Some(_)) => {}
             (Err(denial), _) if !denial.can_pass() => self.deny(key, Reason::Denied(denial)),
             _ => self.postpone(key),
         }
+    }
+
+    /// Returns whether the input was looked at, and otherwise begins to, or asks again. An input
+    /// that takes longer than a lease makes room for others.
+    fn look(&mut self, key: Key) -> bool {
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let since = match entry.look {
+            Look::Done => return true,
+            Look::Begun(since) => since,
+            Look::Ahead => self.clock,
+        };
+        if Mutation::UnseenClaim.chosen() {
+            return true;
+        }
+        entry.look = Look::Begun(since);
+        let order = entry.row.order.clone();
+        if self.clock.saturating_sub(since) > order.offer.lease_ms {
+            self.postpone(key);
+        } else {
+            let (job, attempt) = key;
+            self.effects.push(Effect::Look(Box::new(ProveTask { job, attempt, order })));
+        }
+        false
     }
 
     fn postpone(&mut self, key: Key) {
@@ -323,6 +369,9 @@ impl Worker {
         let children = self.entries.values().filter(at_work).count();
         if children < usize::from(self.settings.children) {
             self.turn(key, Event::Started, |_| {});
+        } else {
+            // A direct order was looked at by nobody: a bad one makes room at once.
+            self.look(key);
         }
     }
 

@@ -9,6 +9,8 @@ ciro_mutation::mutations! {
         ForgottenClaim,
         /// A refusal that leaves no trace counts as the last word on a claim.
         HastyRefusal,
+        /// A job is claimed before its input was looked at.
+        UnseenClaim,
         /// A row is not saved before its claim is sent.
         UnsavedClaim,
         /// What is heard late counts as if it were new.

@@ -8,7 +8,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 pub enum State {
     /// It is known, and not claimed yet: no capacity, or the price is still too low.
     Seen,
-    /// It is to be claimed once those who rank before have had their time.
+    /// It is to be claimed once those who rank before have had their time, and its input was looked
+    /// at.
     Waiting,
     /// A claim is on its way, or may be.
     Claiming,
@@ -35,7 +36,7 @@ pub enum State {
 pub enum Event {
     /// It is worth claiming.
     Chosen,
-    /// The time of those who rank before is over.
+    /// The time of those who rank before is over, and its input is here.
     Waited,
     /// It is not worth claiming any more, or the claim can no longer be executed.
     Postponed,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ciro_protocol::SecretKey;
 use ciro_protocol::id::{InputDigest, ProviderId};
-use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task, Unsealing};
+use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task, Unsealing, look};
 use ciro_sdk::client::{SealingSecret, seal};
 use ciro_sdk::inputs::Inputs;
 use ciro_sdk::network::{SecretInput, VERIFIER, verify_stated};
@@ -64,11 +64,26 @@ fn shop_for(settings: ProveSettings, memory_mb: u64) -> Shop {
     Shop { folder, pool, task, statement }
 }
 
+/// What a worker finds that looks at the input of a task before it claims the job.
+fn looked(task: &Task) -> Result<(), String> {
+    let proof = task.proof.as_ref().unwrap();
+    let bytes = std::fs::read(&proof.input).unwrap();
+    look(&bytes, &task.key, (proof.statement, proof.sealed.as_ref()))
+}
+
+/// Looks at an input, and asks a child for a proof of it: neither takes it.
+async fn refused(pool: &Pool, task: &Task) {
+    let proven = pool.prove(task).await;
+    assert!(matches!(proven, Err(Failure::Input(_))), "{proven:?}");
+    assert!(looked(task).is_err(), "a worker claims what its child does not prove");
+}
+
 #[tokio::test]
 async fn a_child_proves_what_the_order_states_and_keeps_the_bundle_under_its_id() {
     let Shop { folder, pool, task, statement } = shop(2048);
     let prepared = pool.prepare(&Task { proof: None, ..task.clone() }).await.unwrap();
     assert!(prepared.memory_mb > 0 && prepared.prove_ms > 0);
+    assert_eq!(looked(&task), Ok(()));
     let proof = pool.prove(&task).await.unwrap();
     assert_eq!(proof.input, statement);
     let file = folder.path().join("bundles").join(proof.bundle.to_string());
@@ -115,6 +130,7 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
         Task { proof: Some(proof), ..task.clone() }
     };
 
+    assert_eq!(looked(&sealed_for(4, &account, &sealed)), Ok(()));
     let proof = pool.prove(&sealed_for(4, &account, &sealed)).await.unwrap();
     assert_eq!(proof.input, statement);
     let file = folder.path().join("bundles").join(proof.bundle.to_string());
@@ -126,13 +142,11 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     for (provider, account, file) in
         [(4, &stranger, &sealed), (5, &account, &sealed), (4, &account, &unsealed)]
     {
-        let refused = pool.prove(&sealed_for(provider, account, file)).await;
-        assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
+        refused(&pool, &sealed_for(provider, account, file)).await;
     }
     // An open order under the same key: its proof would state something else than the order.
     std::fs::write(&path, &open_file).unwrap();
-    let refused = pool.prove(&task).await;
-    assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
+    refused(&pool, &task).await;
     // Somebody else's order for the same bytes and commitments, under a key that shows outputs.
     let (model, _) = compiled("linreg_diabetes");
     let settings = ProveSettings { commit_output: true, ..ProveSettings::default().sealed() };
@@ -141,12 +155,11 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     replayed.key = another.to_bytes();
     let stated = secret.stated(&key).unwrap().order_digest(&another);
     replayed.proof.as_mut().unwrap().statement = stated;
-    let refused = pool.prove(&replayed).await;
-    assert!(matches!(refused, Err(Failure::Input(_))), "{refused:?}");
+    refused(&pool, &replayed).await;
     // The order commits to another input than the one that is sealed.
     let mut other = sealed_for(4, &account, &sealed);
     other.proof.as_mut().unwrap().statement.0[0] ^= 1;
-    assert!(matches!(pool.prove(&other).await, Err(Failure::Input(_))));
+    refused(&pool, &other).await;
 }
 
 #[tokio::test]
@@ -158,7 +171,7 @@ async fn whatever_is_not_the_orders_is_refused_and_the_child_lives_on() {
         changed
     };
     let other = changed(|it| it.statement.0[0] ^= 1);
-    assert!(matches!(pool.prove(&other).await, Err(Failure::Input(_))));
+    refused(&pool, &other).await;
     let missing = changed(|it| it.input.push('x'));
     assert!(matches!(pool.prove(&missing).await, Err(Failure::Machine(_))));
     let short = changed(|it| it.bundle_bytes_max = 10);

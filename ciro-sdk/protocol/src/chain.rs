@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::economy::{EconomySpec, Tranche};
+pub use crate::fees::{FeeSpec, PER_INPUT_BYTE_MAX};
 use crate::id::Chain;
 use crate::order::{ATTEMPTS_MAX, Route};
 use crate::sign::Address;
 use crate::text::Text;
-use crate::tx::{Body, SignedTx};
 use crate::wire::{List, Message};
 
 /// The specification of a network. Its digest is part of the first state, and so of the network's
@@ -68,7 +68,7 @@ pub struct ConsensusSpec {
     pub checkpoint_interval: u64,
     /// Blocks of an epoch.
     pub epoch_length: u64,
-    /// Batches of a block.
+    /// Batches of a block, 1 to [`OPERATIONS_PER_BLOCK_MAX`].
     pub operations_per_block: u32,
     /// Submitters at most.
     pub clients: u32,
@@ -108,26 +108,6 @@ pub struct LimitSpec {
     pub model_bytes: u64,
     /// Timers that fire after a block, in number.
     pub timers_per_block: u32,
-}
-
-/// What transactions and jobs cost.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-#[serde(deny_unknown_fields)]
-pub struct FeeSpec {
-    /// Each transaction.
-    pub base: Amount,
-    /// Each byte of it.
-    pub per_byte: Amount,
-    /// Each proof or key that validators check for it.
-    pub per_check: Amount,
-    /// A model's deposit, for each MiB begun.
-    pub deposit_per_mib: Amount,
-    /// The market's part of a price, in basis points.
-    pub market_bps: u16,
-    /// The part of all fees that is burned, in basis points; the rest is the treasury's.
-    pub burn_bps: u16,
 }
 
 /// How jobs are leased and ended.
@@ -266,6 +246,9 @@ pub enum SpecError {
     /// The deposit of a proposal is more than anybody may pay.
     #[error("`economy.governance.deposit` is above 1000000")]
     Deposit,
+    /// An input costs more than anybody may be asked for.
+    #[error("`fees.per_input_byte` is {0}, expected at most {PER_INPUT_BYTE_MAX}")]
+    InputFee(Amount),
     /// A first validator has less stake than a validator must have.
     #[error("validator {0} has less stake than `economy.stake.self_bond_min`")]
     Bond(u32),
@@ -282,6 +265,10 @@ pub enum SpecError {
     #[error("bad `consensus`")]
     Consensus(#[from] ParamsError),
 }
+
+/// The most batches of a block. Whoever was away gets a block in one answer, so that all of them
+/// together must fit into it, each as long as a batch may be: 16 MiB.
+pub const OPERATIONS_PER_BLOCK_MAX: usize = 64;
 
 /// The greatest number of a first validator in a network with an economy: later ones get the
 /// numbers after it.
@@ -306,10 +293,11 @@ impl ChainSpec {
     pub fn check(&self) -> Result<(), SpecError> {
         const DAY: u64 = 86_400_000;
         let (time, jobs, limits) = (&self.time, &self.jobs, &self.limits);
-        let year = 366 * DAY;
+        let (year, operations) = (366 * DAY, self.consensus.operations_per_block.into());
         let ranges = [
             ("security_bits_min", self.security_bits_min.into(), 1, 256),
             ("genesis_ms", self.genesis_ms, 0, 1 << 48),
+            ("consensus.operations_per_block", operations, 1, OPERATIONS_PER_BLOCK_MAX as u64),
             ("time.tick_ms", time.tick_ms, 1, 60_000),
             ("time.step_max_ms", time.step_max_ms, 1, 60_000),
             ("time.validity_max_ms", time.validity_max_ms, 1_000, 3_600_000),
@@ -335,6 +323,9 @@ impl ChainSpec {
         ];
         for (name, value, min, max) in ranges {
             range(name, value, min, max)?;
+        }
+        if self.fees.per_input_byte > PER_INPUT_BYTE_MAX {
+            return Err(SpecError::InputFee(self.fees.per_input_byte));
         }
         let distinct: BTreeSet<Route> = self.routes.iter().copied().collect();
         if distinct.is_empty() || distinct.len() != self.routes.len() {
@@ -435,22 +426,6 @@ pub(crate) const fn range(
         Ok(())
     } else {
         Err(SpecError::Range { name, value, min, max })
-    }
-}
-
-impl FeeSpec {
-    /// Returns the fee of a transaction: a base, its bytes, and the proofs or keys that validators
-    /// check for it. Test money is free, since whoever asks for it has none. `None` if it exceeds
-    /// the supply.
-    #[must_use]
-    pub fn of(&self, tx: &SignedTx) -> Option<Amount> {
-        if matches!(tx.body.body, Body::Faucet) {
-            return Some(Amount::ZERO);
-        }
-        let bytes = u64::try_from(tx.to_bytes().len()).ok()?;
-        let for_bytes = self.per_byte.checked_mul(bytes)?;
-        let for_checks = self.per_check.checked_mul(tx.body.body.checks())?;
-        self.base.checked_add(for_bytes)?.checked_add(for_checks)
     }
 }
 

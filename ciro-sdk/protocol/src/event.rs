@@ -144,6 +144,8 @@ pub enum LossReason {
     Released,
     /// It gave it back for want of the input.
     InputUnavailable,
+    /// It gave it back as not served.
+    NotServed,
     /// Its lease ended.
     LeaseEnded,
     /// The job's deadline passed.

@@ -7,6 +7,7 @@ pub mod blob;
 pub mod chain;
 pub mod economy;
 pub mod event;
+mod fees;
 pub mod id;
 pub mod light;
 pub mod model;

@@ -5,11 +5,14 @@ use ciro_consensus::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::id::Chain;
+use crate::id::{Chain, KeyDigest};
 use crate::order::{Class, JobOrder, Region};
 use crate::sign::{Address, Signable, Signed};
 use crate::text::Text;
 use crate::wire::{List, Message};
+
+/// The most keys that a provider names in its terms of direct orders.
+pub const DIRECT_KEYS_MAX: usize = 64;
 
 crate::id::hash_id! {
     /// An X25519 key that inputs are sealed for, so that its holder alone reads them.
@@ -74,19 +77,30 @@ impl Signable for SealingCard {
     }
 }
 
-/// What a provider asks of direct orders. Whoever orders chooses collateral, lease, deadline and
-/// input, and all of them put the provider's bond at stake: nothing beyond these terms does.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
+/// What a provider asks of direct orders. Whoever orders chooses key, collateral, lease, deadline
+/// and input, and all of them put the provider's bond at stake: nothing beyond these terms does.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectTerms {
+    /// What is served.
+    pub keys: DirectKeys,
     /// The most collateral.
     pub collateral_max: Amount,
     /// The shortest lease, in ms; the whole lease ends before the deadline.
     pub lease_min_ms: u64,
     /// The longest input, in bytes.
     pub input_bytes_max: u64,
+}
+
+/// The keys that direct orders may be for.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirectKeys {
+    /// Whatever is registered, by whomever. The provider cannot know what comes: it may give such
+    /// an order back as [not served](crate::tx::ReleaseReason::NotServed) for nothing.
+    Any,
+    /// These, of whatever model: a proof is judged by its key alone.
+    Listed(List<KeyDigest, DIRECT_KEYS_MAX>),
 }
 
 /// The price of a direct order.
@@ -101,8 +115,20 @@ pub struct Ask {
     pub price: Amount,
 }
 
+impl DirectKeys {
+    /// Whether a direct order may be for a key.
+    #[must_use]
+    pub fn admit(&self, key: KeyDigest) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(keys) => keys.contains(&key),
+        }
+    }
+}
+
 impl DirectTerms {
-    /// Whether an order that is executed at a ledger time in ms keeps the terms.
+    /// Whether an order for a key [that is served](DirectKeys::admit) keeps the other terms, if it
+    /// is executed at a ledger time in ms.
     #[must_use]
     pub fn admit(&self, order: &JobOrder, now_ms: u64) -> bool {
         let offer = &order.offer;

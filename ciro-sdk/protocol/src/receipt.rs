@@ -100,8 +100,10 @@ pub enum RefundReason {
     Expired,
     /// As many providers failed as may try.
     AttemptsSpent,
-    /// Two providers could not get or read its input.
+    /// The provider that was asked directly could not get or read its input.
     InputUnavailable,
+    /// The provider that was asked directly does not serve such orders.
+    NotServed,
 }
 
 /// What became of one transaction of a block.
@@ -116,6 +118,22 @@ pub struct TxReceipt {
     pub fee: Amount,
     /// Why it changed nothing but the fee; absent if it was executed.
     pub refused: Option<Refusal>,
+}
+
+impl TxReceipt {
+    /// Whether this end stays: what is refused before its fee leaves no trace and may come again.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        !matches!(
+            self.refused,
+            Some(
+                Refusal::Expired
+                    | Refusal::ValidityTooLong
+                    | Refusal::FeeAboveMax
+                    | Refusal::FeeUnaffordable
+            )
+        )
+    }
 }
 
 impl Message for Receipt {

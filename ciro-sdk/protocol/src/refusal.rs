@@ -94,6 +94,7 @@ refusals! {
     VerifierInactive "verifier_inactive" "the proof is judged by a verifier that is not in force"
     DirectNotOffered "direct_not_offered" "the provider takes no direct orders"
     DirectTermsUnmet "direct_terms_unmet" "the direct order has more collateral, a shorter lease, an earlier deadline or a longer input than the provider takes"
+    DirectNotServed "direct_not_served" "the provider takes no direct orders for this key"
     ProviderHolds "provider_holds" "the provider holds jobs: its bond answers for them until they end"
     EconomyClosed "economy_closed" "the network has no stake, emission or governance"
     GrantUnknown "grant_unknown" "there is no such grant"

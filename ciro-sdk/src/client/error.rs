@@ -190,7 +190,10 @@ fn refund(reason: RefundReason) -> &'static str {
         RefundReason::Cancelled => "it was cancelled",
         RefundReason::Expired => "its deadline passed",
         RefundReason::AttemptsSpent => "as many providers failed as may try",
-        RefundReason::InputUnavailable => "two providers could not get or read its input",
+        RefundReason::InputUnavailable => {
+            "the provider that it names could not get or read its input"
+        }
+        RefundReason::NotServed => "the provider that it names does not serve such orders",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ciro_model::integer::StatedInput;
 use ciro_protocol::api::{self, ProviderInfo};
 use ciro_protocol::id::ProviderId;
 use ciro_protocol::order::LISTED_MAX;
@@ -54,6 +55,13 @@ impl OrderInput {
     pub fn open(statement: InputStatement) -> Self {
         let bytes = statement.to_bytes();
         Self { statement, bytes, recipients: List::default() }
+    }
+
+    /// Some open input of a key's proofs: as long as every other one, and so for the same fee.
+    pub fn sample(key: &Key) -> Self {
+        let draw = || key.interface().draw(&mut |interval| interval.lo);
+        let inputs = (0..key.batch()).map(|_| StatedInput::Public(draw()));
+        Self::open(InputStatement::new(inputs.collect()))
     }
 
     /// An input that the recipients alone can read: they prove it under this key, whose proofs

@@ -145,7 +145,7 @@ impl Client {
         Ok(self.terms_of(&self.free_providers(PROVIDER_PAGES_MAX).await?, class, hint))
     }
 
-    fn terms_of(&self, providers: &[ProviderInfo], class: Class, hint: Amount) -> Terms {
+    pub(super) fn terms_of(&self, providers: &[ProviderInfo], class: Class, hint: Amount) -> Terms {
         let asks: Vec<Amount> =
             providers.iter().filter_map(|provider| provider.asks.price(class)).collect();
         let jobs = &self.spec().jobs;
@@ -180,8 +180,9 @@ impl Client {
         if let Some(direct) = wish.direct {
             terms.mode = Mode::Direct(direct);
             let named = providers.iter().find(|provider| provider.provider == direct);
-            // A provider that is not there, or takes none, is for the ledger to name.
-            if let Some(takes) = named.and_then(|provider| provider.asks.direct) {
+            // A provider that is not there, takes none, or none for this key, is for the ledger to
+            // name.
+            if let Some(takes) = named.and_then(|provider| provider.asks.direct.as_ref()) {
                 terms.collateral = terms.collateral.min(takes.collateral_max);
                 terms.lease_ms = terms.lease_ms.max(takes.lease_min_ms);
                 terms.deadline_in_ms = terms.deadline_in_ms.max(2 * terms.lease_ms);
@@ -216,6 +217,19 @@ impl Client {
         self.order_of(account, &submission, valid_ms).await
     }
 
+    /// What the ledger takes for an order once a block holds it, beside the price: for the
+    /// transaction, and for each byte of the input. It does not come back, whatever becomes of the
+    /// job.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the input or the memo is too long.
+    pub fn fee(&self, submission: &Submission<'_>) -> Result<Amount, ClientError> {
+        let order = Body::Order(Box::new(self.job_order(submission, 0)?));
+        // It is the same whoever signs.
+        let anybody = SecretKey::from_seed(b"a quote");
+        Ok(self.sign(&anybody, order, ([0; 16], 0))?.body.header.fee_max)
+    }
+
     /// Builds and signs an order that is valid for `valid_ms`.
     async fn order_of(
         &self,
@@ -223,6 +237,22 @@ impl Client {
         submission: &Submission<'_>,
         valid_ms: u64,
     ) -> Result<SignedTx, ClientError> {
+        let now = self.chain_info().await?.head.time_ms;
+        let order = self.job_order(submission, now)?;
+        let mut salt = submission.salt.unwrap_or_default();
+        if submission.salt.is_none() {
+            getrandom::fill(&mut salt).map_err(ClientError::Random)?;
+        }
+        let until = now.saturating_add(valid_ms);
+        self.sign(account, Body::Order(Box::new(order)), (salt, until))
+    }
+
+    /// Builds an order of a moment.
+    pub(super) fn job_order(
+        &self,
+        submission: &Submission<'_>,
+        now: u64,
+    ) -> Result<JobOrder, ClientError> {
         let OrderInput { statement, bytes, recipients } = submission.input;
         let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
         let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
@@ -232,12 +262,11 @@ impl Client {
         let blob = BlobId::of(bytes).map_err(|_| too_long("the input", found, limit))?;
         let memo = Bytes::new(submission.memo.to_vec());
         let memo = memo.map_err(|many| too_long("the memo", many.len as u64, 64))?;
-        let now = self.chain_info().await?.head.time_ms;
         let Policy { min_security_bits, min_proven_bits } = submission.policy;
         let wanted =
             min_security_bits.max(min_proven_bits).max(self.spec().security_bits_min.into());
         let terms = &submission.terms;
-        let order = JobOrder {
+        Ok(JobOrder {
             model: submission.model,
             key: submission.key.digest().into(),
             input: Input {
@@ -266,13 +295,7 @@ impl Client {
             },
             needs: Needs::default(),
             memo,
-        };
-        let mut salt = submission.salt.unwrap_or_default();
-        if submission.salt.is_none() {
-            getrandom::fill(&mut salt).map_err(ClientError::Random)?;
-        }
-        let until = now.saturating_add(valid_ms);
-        self.sign(account, Body::Order(Box::new(order)), (salt, until))
+        })
     }
 
     /// Uploads the input, orders, and waits until the ledger has opened the job.

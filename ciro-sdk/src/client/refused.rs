@@ -42,6 +42,11 @@ pub(super) fn advice(refusal: Refusal) -> Option<&'static str> {
         R::VotingOver => "look at how the vote ended",
         R::VotedSo => "nothing is to be done, or vote otherwise",
         R::BondHeld => "take no more than what is above the bond of the genesis",
+        R::DirectNotOffered => {
+            "order without naming a provider, or name one that takes such orders"
+        }
+        R::DirectNotServed => "order without naming a provider, or name one that lists the key",
+        R::DirectTermsUnmet => "keep the provider's terms, or order without naming one",
         R::StakeTooLate => "vote with stake that was there when the proposal was made",
         _ => return None,
     })

@@ -14,9 +14,11 @@ use ciro_protocol::order::Region;
 use ciro_protocol::provider::{Asks, Profile, SealingCard};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
+use ciro_protocol::tx::Body;
 
 use super::http::Http;
 use super::*;
+use crate::verify::{InputStatement, Key};
 
 /// Requests in order: method and path, and the body.
 type Asked = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
@@ -272,4 +274,24 @@ async fn inputs_are_sealed_with_a_key_that_the_providers_account_vouches_for() {
     assert!(matches!(refused, Err(ClientError::NotThere { number: 4, .. })), "{refused:?}");
     let refused = told(named, provider(own.address(), None)).await;
     assert!(matches!(refused, Err(ClientError::NoSealing(ProviderId(3)))), "{refused:?}");
+}
+
+#[test]
+fn an_order_is_quoted_and_signed_with_what_its_input_costs() {
+    let key = include_bytes!("../../stark/tests/fixtures/mlp_v3.key");
+    let key = Key::from_bytes(key).unwrap();
+    let client = client("http://127.0.0.1:1");
+    let terms = client.terms_of(&[], key.class(), Amount::CIRO);
+    let submission = |input| Submission::new((ModelId([1; 32]), terms), &key, input);
+    let sample = OrderInput::sample(&key);
+    assert_eq!(InputStatement::from_bytes(sample.bytes(), &key).as_ref(), Ok(sample.statement()));
+    let bytes = [sample.bytes(), &[0; 1000]].concat();
+    let longer = OrderInput { bytes, ..sample.clone() };
+    let fees = [&sample, &longer].map(|input| client.fee(&submission(input)).unwrap());
+    let per_byte = client.spec().fees.per_input_byte;
+    assert_eq!(fees[1].checked_sub(fees[0]), per_byte.checked_mul(1000));
+    let order = client.job_order(&submission(&longer), 1_700_000_000_000).unwrap();
+    let account = SecretKey::from_seed(b"somebody");
+    let signed = client.sign(&account, Body::Order(Box::new(order)), ([7; 16], 1)).unwrap();
+    assert_eq!(signed.body.header.fee_max, fees[1]);
 }

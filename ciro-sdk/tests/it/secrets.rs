@@ -122,8 +122,8 @@ fn an_open_proof_is_no_answer_to_a_sealed_order() {
     assert!(matches!(refused, Err(NotProven::Verify(_))), "{refused:?}");
 }
 
-/// A model that gives its input back, ordered with somebody's sealed bytes: the commitments would be
-/// the same, and the proof would show what they are to.
+/// A model that gives its input back, ordered with somebody's sealed bytes: the commitments would
+/// be the same, and the proof would show what they are to.
 #[test]
 fn a_secret_for_one_key_is_stated_under_no_other() {
     let model = weighted(2);

@@ -170,7 +170,10 @@ fn describe(report: &Report) -> String {
             line(label, format!("{BOLD}{name}{BOLD:#} {shape}{classes}"));
         }
     }
-    line("key shows", "names, shapes, scales and classes of these; sizes of what is proven".to_owned());
+    line(
+        "key shows",
+        "names, shapes, scales and classes of these; sizes of what is proven".to_owned(),
+    );
     line("", "and a digest of the model, by which a guess of it can be tested".to_owned());
     report.keys.iter().for_each(|entry| entry.describe(&mut line));
     for Kind { route, preset, batch, hides } in &report.left_out {

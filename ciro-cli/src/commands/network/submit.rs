@@ -155,6 +155,7 @@ struct Report {
     provider: u32,
     price: Amount,
     refund: Amount,
+    fee: Amount,
     #[serde(flatten)]
     outputs: outputs::Lists,
     security_bits: u32,
@@ -230,9 +231,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let wish = args.order.terms.wish(&given.recipients);
         let terms = session.client.terms(&prepared.key, &wish).await?;
         let ordered = Submission::new(terms, &prepared.key, &given.input);
+        let fee = session.client.fee(&ordered)?;
         let job = session.client.submit(&account, &ordered).await?;
         let mut stages = Stages { opened: passed(), ..Stages::default() };
-        context.ui.note(format_args!("job {} is open", job.id));
+        context.ui.note(format_args!("job {} is open, for a fee of {fee} CIRO", job.id));
         let mut told = JobState::Open;
         let seen = |info: &JobInfo| {
             if info.state != told {
@@ -258,7 +260,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         };
         let bundle = settled.bundle.to_bytes();
         let outputs = settled.outputs(&prepared.key, &given.openings)?;
-        Ok((report(args, (&settled, outputs), stages)?, bundle, certificate))
+        Ok((report(args, (&settled, outputs), (fee, stages))?, bundle, certificate))
     })?;
     if let Some(file) = proof {
         file.finish(&bundle)?;
@@ -273,7 +275,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
 fn report(
     args: &Args,
     (settled, outputs): (&Settled, Vec<Vec<RealOutput>>),
-    stages: Stages,
+    (fee, stages): (Amount, Stages),
 ) -> Result<(Report, String)> {
     let Settled { receipt, verified, .. } = settled;
     let Outcome::Settled(settlement) = &receipt.outcome else {
@@ -286,6 +288,7 @@ fn report(
         provider: settlement.provider.0,
         price: settlement.price,
         refund: receipt.refund,
+        fee,
         outputs: outputs::Lists::new(&outputs),
         security_bits: verified.security_bits(),
         proven_security_bits: verified.proven_security_bits(),
@@ -306,12 +309,14 @@ fn describe((report, outputs): &(Report, String)) -> String {
          {GOOD}verified{GOOD:#}  here, against the key computed from the model\n\
          {DIM}job{DIM:#}       {}\n\
          {DIM}price{DIM:#}     {BOLD}{}{BOLD:#} CIRO to provider {}, {} back\n\
+         {DIM}fee{DIM:#}       {} CIRO for the order\n\
          {DIM}security{DIM:#}  {} bits conjectured, {} proven\n\
          {DIM}time{DIM:#}      {} from order to verified result\n",
         report.job,
         report.price,
         report.provider,
         report.refund,
+        report.fee,
         report.security_bits,
         report.proven_security_bits,
         crate::format::duration(report.stages_ms.verified),
@@ -327,6 +332,7 @@ fn describe((report, outputs): &(Report, String)) -> String {
 #[derive(Serialize)]
 struct OrderReport {
     job: String,
+    fee: Amount,
     valid_until_ms: u64,
     file: PathBuf,
 }
@@ -350,12 +356,14 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
     file.finish(&order.to_bytes())?;
     let report = OrderReport {
         job: order.body.id().to_string(),
+        fee: order.body.header.fee_max,
         valid_until_ms: order.body.header.valid_until_ms,
         file: args.output.clone(),
     };
     let text = format!(
-        "{DIM}job{DIM:#}    {}\n{DIM}order{DIM:#}  {}\n",
+        "{DIM}job{DIM:#}    {}\n{DIM}fee{DIM:#}    {} CIRO\n{DIM}order{DIM:#}  {}\n",
         report.job,
+        report.fee,
         report.file.display()
     );
     context.ui.result(&report, &text)?;
@@ -369,6 +377,8 @@ struct Quote {
     price_min: Amount,
     price_max: Amount,
     collateral: Amount,
+    fee: Amount,
+    input_bytes: usize,
 }
 
 /// Arguments of `ciro quote`.
@@ -388,15 +398,19 @@ pub(crate) struct QuoteArgs {
 pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
     let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
     let key = model.key(&args.route.settings(1, context.max_memory))?;
-    let (id, terms) = block_on(async {
+    let input = OrderInput::sample(&key);
+    let ((id, terms), fee) = block_on(async {
         let session = args.network.open().await?;
-        Ok(session.client.terms(&key, &args.terms.wish(&[])).await?)
+        let terms = session.client.terms(&key, &args.terms.wish(&[])).await?;
+        Ok((terms, session.client.fee(&Submission::new(terms, &key, &input))?))
     })?;
     let Terms { price_min, price_max, collateral, .. } = terms;
-    let class = key.class().name();
-    let quote = Quote { model: id.to_string(), class, price_min, price_max, collateral };
+    let (class, input_bytes) = (key.class().name(), input.bytes().len());
+    let model = id.to_string();
+    let quote = Quote { model, class, price_min, price_max, collateral, fee, input_bytes };
     let text = format!(
-        "{DIM}price{DIM:#}  {BOLD}{price_min}{BOLD:#} to {price_max} CIRO (class {class})\n"
+        "{DIM}price{DIM:#}  {BOLD}{price_min}{BOLD:#} to {price_max} CIRO (class {class})\n\
+         {DIM}fee{DIM:#}    {fee} CIRO for an order with an input of {input_bytes} bytes\n"
     );
     context.ui.result(&quote, &text)?;
     Ok(Status::Done)

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use verify::{EvidenceDomain, EvidenceError, verify_evidence};
 
+use crate::block::Breach;
 use crate::crypto::{Scheme, Signature};
 use crate::statement::{Kind, Statement};
 use crate::types::{Digest, Epoch, ReplicaId, Seq, View};
@@ -265,7 +266,7 @@ impl Evidence {
     /// A judge must count by this and never by the evidence's bytes: ECDSA signatures have a second
     /// form that anybody can compute, and a fault may be proven by many pairs.
     #[must_use]
-    pub fn fault(&self) -> Option<(Epoch, ReplicaId, Rule)> {
+    pub fn fault(&self) -> Option<Breach> {
         Some((self.epoch(), self.offender(), self.rule()?))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Replica;
 use crate::block::{Content, Proposal};
 use crate::crypto::Scheme;
-use crate::io::{Block, Effect, Fault};
+use crate::io::{Block, Effect, Fault, StateRequest};
 use crate::message::{Body, CheckpointVote};
 use crate::slot::Ballot;
 use crate::snapshot::{Effective, Executed, Snapshot, StableCheckpoint};
@@ -22,6 +22,8 @@ pub(crate) struct Executing {
     proposal: Arc<Proposal>,
     content: Content,
     effective: Effective,
+    /// The digest of what is executed.
+    executed: Digest,
 }
 
 /// A certified state that the application is fetching.
@@ -46,6 +48,7 @@ impl<S: Scheme> Replica<S> {
         let known = slot.roots.filter(|(known, _)| *known == digest);
         let content = known.map_or_else(|| proposal.content::<S>(), |(_, content)| content);
         let effective = self.tip.effective(self.params(), &proposal);
+        let executed = effective.digest::<S>(&content);
         if !effective.operations.is_empty() {
             self.reset_backoff();
         }
@@ -55,14 +58,15 @@ impl<S: Scheme> Replica<S> {
             digest,
             operations: effective.operations.clone(),
             punish: effective.punish.clone(),
+            executed,
         })));
-        self.executing = Some(Executing { seq, proposal, content, effective });
+        self.executing = Some(Executing { seq, proposal, content, effective, executed });
     }
 
     pub(crate) fn on_executed(&mut self, seq: Seq, state_root: Digest, changes: &[StakeChange]) {
-        let Some(executed) = self.executing.take_if(|block| block.seq == seq) else { return };
-        let Executing { proposal, content, effective, .. } = executed;
-        let executed = Executed { content, effective: &effective, state_root, changes };
+        let Some(block) = self.executing.take_if(|block| block.seq == seq) else { return };
+        let Executing { proposal, content, effective, executed: digest, .. } = block;
+        let executed = Executed { content, effective: &effective, digest, state_root, changes };
         let refused = self.tip.advance::<S>(&self.genesis.params, &executed);
         if !refused.is_empty() {
             self.effects.push(Effect::StakeRefused { seq, changes: refused });
@@ -147,8 +151,12 @@ impl<S: Scheme> Replica<S> {
         let others = self.positions().filter(|(id, it)| *id != from && it.status.stable >= seq);
         let others = others.map(|(id, _)| id).take(SOURCES_MAX - 1);
         let sources = std::iter::once(from).chain(others).collect();
+        let epochs = self.trail.iter().map(|(proof, _)| (proof.checkpoint.seq, proof.roots.header));
+        let last = snapshot.header.map(|header| (seq, header.digest::<S>()));
+        let headers = epochs.filter(|(end, _)| *end < seq).chain(last).collect();
         self.installing = Some(Installing { snapshot, checkpoint, since });
-        self.effects.push(Effect::FetchState { seq, state_root, sources });
+        let request = StateRequest { seq, state_root, headers, sources };
+        self.effects.push(Effect::FetchState(request));
     }
 
     pub(crate) fn on_state_unavailable(&mut self, seq: Seq) {

@@ -8,8 +8,8 @@ use ciro_consensus::message::{
     Body, Fetch, Message, NewView, PrePrepare, State, Status, Summary, ViewChange, Vote,
 };
 use ciro_consensus::{
-    Certificate, Digest, Dropped, Effect, Params, ReplicaId, Seq, Timer, Validator, ValidatorSet,
-    View,
+    Certificate, Digest, Dropped, Effect, Params, ReplicaId, Seq, StateRequest, Timer, Validator,
+    ValidatorSet, View,
 };
 
 use crate::support::{Lab, Proofs, Subject, checkpoint, operation, pre_prepare, proposal};
@@ -257,7 +257,7 @@ fn a_state_that_never_comes_stops_nobody() {
     };
     let effects = behind.receive(&lab.message(0, 0, Body::State(Arc::new(state))));
     let fetched = effects.iter().find_map(|effect| match effect {
-        Effect::FetchState { seq, sources, .. } => Some((*seq, sources.clone())),
+        Effect::FetchState(request) => Some((request.seq, request.sources.clone())),
         _ => None,
     });
     assert_eq!(fetched, Some((Seq(4), vec![ReplicaId(0)])));
@@ -291,7 +291,7 @@ fn converse(lab: &Lab, behind: &mut Subject, ahead: &mut Subject) {
                         }
                     }
                 }
-                Effect::FetchState { seq, .. } => {
+                Effect::FetchState(StateRequest { seq, .. }) => {
                     next.extend(behind.step(ciro_consensus::Input::StateFetched { seq }));
                 }
                 _ => {}

@@ -157,6 +157,7 @@ fn a_replica_that_missed_everything_follows_proofs_and_a_snapshot() {
         run_to(&mut ahead, &lab, last);
         stabilise(&mut ahead, &lab, last, 0);
     }
+    let end_of_epoch = ahead.replica.snapshot().header.unwrap().digest::<Stark>();
     run_to(&mut ahead, &lab, 12);
     stabilise(&mut ahead, &lab, 12, 1);
     assert_eq!((ahead.replica.epoch(), ahead.replica.executed()), (Epoch(1), Seq(12)));
@@ -172,11 +173,15 @@ fn a_replica_that_missed_everything_follows_proofs_and_a_snapshot() {
     assert_eq!(asked.body, Body::Fetch(Fetch::Snapshot { epoch: Epoch(1), from: Seq(12) }));
     let snapshot = answer(&ahead.receive(&asked)).expect("the state comes");
     let effects = behind.receive(&snapshot);
-    let sources = effects.iter().find_map(|effect| match effect {
-        Effect::FetchState { seq: Seq(12), sources, .. } => Some(sources.clone()),
+    let request = effects.iter().find_map(|effect| match effect {
+        Effect::FetchState(request) => Some(request.clone()),
         _ => None,
     });
-    assert_eq!(sources, Some(vec![ReplicaId(3)]));
+    let request = request.expect("the application is asked for it");
+    assert_eq!((request.seq, request.sources), (Seq(12), vec![ReplicaId(3)]));
+    // The end of the first epoch is on the way.
+    let last = ahead.replica.snapshot().header.unwrap().digest::<Stark>();
+    assert_eq!(request.headers, [(Seq(8), end_of_epoch), (Seq(12), last)]);
     behind.step(ciro_consensus::Input::StateFetched { seq: Seq(12) });
     assert_eq!(behind.replica.snapshot(), ahead.replica.snapshot());
     assert_eq!((behind.replica.epoch(), behind.replica.executed()), (Epoch(1), Seq(12)));
@@ -204,12 +209,12 @@ fn a_snapshot_that_nobody_certified_is_ignored() {
         let digest = ahead.replica.stable().digest;
         let mut behind = Subject::wanting_snapshot(&lab, 2, digest);
         let effects = behind.receive(&lab.message(1, 0, Body::State(Arc::new(state))));
-        let fetches = |effect: &Effect| matches!(effect, Effect::FetchState { .. });
+        let fetches = |effect: &Effect| matches!(effect, Effect::FetchState(_));
         assert!(!effects.iter().any(fetches));
     }
     let mut behind = Subject::wanting_snapshot(&lab, 2, ahead.replica.stable().digest);
     let effects = behind.receive(&good);
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::FetchState { .. })));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::FetchState(_))));
 }
 
 #[test]

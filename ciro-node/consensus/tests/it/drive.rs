@@ -7,7 +7,7 @@ use ciro_consensus::evidence::Evidence;
 use ciro_consensus::message::Message;
 use ciro_consensus::{
     Block, Digest, Effect, Epoch, Fault, Host, Input, Operation, ReplicaId, Seq, StakeChange,
-    Timer, ValidatorSet, Write, perform,
+    StateRequest, Timer, ValidatorSet, Write, perform,
 };
 
 use crate::support::{Lab, operation, pre_prepare, proposal};
@@ -79,8 +79,8 @@ impl Host for Diary {
         self.note(format!("restore {seq}"));
     }
 
-    fn fetch_state(&mut self, seq: Seq, _: Digest, sources: Vec<ReplicaId>) {
-        self.note(format!("fetch {seq} from {}", sources.len()));
+    fn fetch_state(&mut self, request: StateRequest) {
+        self.note(format!("fetch {} from {}", request.seq, request.sources.len()));
     }
 
     fn stable(&mut self, seq: Seq, keep_from: Seq) {

@@ -1,8 +1,11 @@
 //! The three phases without a failure (PBFT §4.2), seen from one replica.
 
+use ciro_consensus::crypto::Stark;
 use ciro_consensus::evidence::{Evidence, Rule};
 use ciro_consensus::message::{Body, Vote};
-use ciro_consensus::{ChainId, Digest, Effect, Genesis, Kind, Proposal, Seq, View};
+use ciro_consensus::{
+    ChainId, Digest, Effect, Genesis, Kind, Operation, Proposal, Seq, View, executed_digest,
+};
 
 use crate::support::{Lab, operation, pre_prepare, proposal, said, votes};
 
@@ -212,11 +215,17 @@ fn an_operation_proposed_again_is_not_executed_again() {
         .done
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Execute(block) => Some(block.operations.clone()),
+            Effect::Execute(block) => Some((block.operations.clone(), block.executed)),
             _ => None,
         })
         .collect();
-    assert_eq!(executed, [vec![operation(1, 1)], vec![operation(1, 2)]]);
+    let expected = [[operation(1, 1)], [operation(1, 2)]];
+    let digest = |operations: &[Operation]| executed_digest::<Stark>(operations, []);
+    assert_eq!(executed, expected.map(|it| (it.to_vec(), digest(&it))));
+    // The header says what counted, whatever was proposed.
+    let header = backup.replica.snapshot().header.unwrap();
+    assert_eq!(header.content, again.content::<Stark>());
+    assert_eq!(header.executed, digest(&expected[1]));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use ciro_consensus::new_view::select;
 use ciro_consensus::{
     Block, Certificate, ChainId, ClientId, CommittedBlock, Digest, Effect, Epoch, Fault, Genesis,
     Host, Identity, Input, Kind, Nonce, Operation, Params, Proposal, Record, Replica, ReplicaId,
-    Seq, StakeChange, Statement, Timer, Validator, ValidatorSet, View, Write, perform,
+    Seq, StakeChange, StateRequest, Statement, Timer, Validator, ValidatorSet, View, Write,
+    perform,
 };
 
 pub(crate) type TestReplica = Replica<Stark>;
@@ -227,8 +228,8 @@ impl Host for Witness<'_> {
         self.rest.push(Effect::RestoreState { seq, state_root });
     }
 
-    fn fetch_state(&mut self, seq: Seq, state_root: Digest, sources: Vec<ReplicaId>) {
-        self.rest.push(Effect::FetchState { seq, state_root, sources });
+    fn fetch_state(&mut self, request: StateRequest) {
+        self.rest.push(Effect::FetchState(request));
     }
 
     fn stable(&mut self, seq: Seq, keep_from: Seq) {

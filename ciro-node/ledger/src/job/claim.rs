@@ -3,6 +3,8 @@
 use ciro_protocol::amount::Amount;
 use ciro_protocol::event::{Event, Movement, Purse, Why};
 use ciro_protocol::id::ProviderId;
+use ciro_protocol::order::Mode;
+use ciro_protocol::provider::{DirectKeys, DirectTerms};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 
@@ -36,15 +38,17 @@ impl Ledger<'_> {
         let (collateral, lease_ms) = (offer.collateral, offer.lease_ms);
         let (from, to) = (Purse::Bond(provider), Purse::Collateral(job.id));
         self.pay(Movement { from, to, amount: collateral, why: Why::Collateral })?;
-        self.with_provider(provider, |record| {
+        let direct = matches!(offer.mode, Mode::Direct(_));
+        let any_key = self.with_provider(provider, |record| {
             record.held = record.held.checked_add(1).ok_or(StateError::Sum("held"))?;
             let locked = record.locked.checked_add(collateral);
             record.locked = locked.ok_or(StateError::Sum("locked"))?;
-            Ok(())
+            let any = |terms: &DirectTerms| terms.keys == DirectKeys::Any;
+            Ok(direct && record.asks.direct.as_ref().is_some_and(any))
         })?;
         let lease_until_ms = now.saturating_add(lease_ms);
         let lease = self.set_timer(lease_until_ms, TimerKind::Lease(job.id))?;
-        let held = Held { provider, price, claimed_ms: now, renewals: 0, lease };
+        let held = Held { provider, price, claimed_ms: now, renewals: 0, any_key, lease };
         job.record.phase = Phase::Claimed(held);
         self.state.put(JOBS, &job.id, &job.record);
         let (attempt, job) = (job.record.attempt, job.id);

@@ -32,7 +32,6 @@ impl Ledger<'_> {
             opened_ms: self.chain.time_ms,
             attempt: 1,
             failed: Vec::new(),
-            input_unavailable: 0,
             phase: Phase::Open,
             deadline,
         };
@@ -48,7 +47,10 @@ impl Ledger<'_> {
                 let named = named.ok_or(Refusal::ProviderUnknown)?;
                 self.eligible(&job, provider, &named)?;
                 // Nobody but the provider puts its bond at stake: by a claim, or by these terms.
-                let terms = named.asks.direct.ok_or(Refusal::DirectNotOffered)?;
+                let terms = named.asks.direct.as_ref().ok_or(Refusal::DirectNotOffered)?;
+                if !terms.keys.admit(order.key) && !Mutation::DirectForAnyKey.chosen() {
+                    return Err(Refusal::DirectNotServed.into());
+                }
                 if !terms.admit(order, self.chain.time_ms) && !Mutation::DirectOnAnyTerms.chosen() {
                     return Err(Refusal::DirectTermsUnmet.into());
                 }

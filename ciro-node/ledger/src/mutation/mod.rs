@@ -26,6 +26,12 @@ ciro_mutation::mutations! {
         PaidInFull,
         /// A direct order chooses what it puts at the provider's stake.
         DirectOnAnyTerms,
+        /// A direct order may be for a key that the provider does not list.
+        DirectForAnyKey,
+        /// Whoever says that an input cannot be had gives a job back for nothing, and ends it.
+        InputsForNothing,
+        /// A direct order for a key that the provider lists goes back for nothing.
+        ListedForNothing,
         /// A bond leaves while its provider holds a job.
         UnbondWhileHeld,
     }

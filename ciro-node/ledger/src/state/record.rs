@@ -94,8 +94,6 @@ pub struct JobRecord {
     pub attempt: u8,
     /// Providers whose attempt is over.
     pub failed: Vec<ProviderId>,
-    /// How many of them could not have the input.
-    pub input_unavailable: u8,
     /// Whether somebody holds it.
     pub phase: Phase,
     /// The timer of the deadline.
@@ -122,6 +120,9 @@ pub struct Held {
     pub claimed_ms: u64,
     /// Renewals of the lease.
     pub renewals: u8,
+    /// Whether it is a direct order under terms that named no keys: it may be given back as not
+    /// served.
+    pub any_key: bool,
     /// The timer of the lease.
     pub lease: TimerKey,
 }

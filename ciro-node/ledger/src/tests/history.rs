@@ -221,6 +221,7 @@ fn of_jobs() -> Vec<(&'static str, Vec<Refusal>)> {
         R::InsufficientFunds,
         R::AskAbovePrice,
         R::DirectNotOffered,
+        R::DirectNotServed,
         R::DirectTermsUnmet,
     ];
     let ended = [R::JobUnknown, R::JobClaimed, R::JobSettled, R::JobRefunded];

@@ -11,8 +11,8 @@ use ciro_consensus::evidence::{DoubleSign, Evidence, SignedDigest};
 use ciro_consensus::message::Message;
 use ciro_consensus::{
     Digest, Epoch, EpochProof, Fault, Finality, Host, Identity, Input, Kind, Operation, Replica,
-    ReplicaId, Seq, StakeChange, Statement, Timer, ValidatorSet, View as ConsensusView, Write,
-    perform,
+    ReplicaId, Seq, StakeChange, StateRequest, Statement, Timer, ValidatorSet,
+    View as ConsensusView, Write, perform,
 };
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::{ChainSpec, Genesis};
@@ -145,7 +145,7 @@ impl Host for Node {
         unreachable!("a validator that was never restarted");
     }
 
-    fn fetch_state(&mut self, _: Seq, _: Digest, _: Vec<ReplicaId>) {
+    fn fetch_state(&mut self, _: StateRequest) {
         unreachable!("a validator that is never behind");
     }
 

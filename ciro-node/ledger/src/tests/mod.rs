@@ -5,6 +5,7 @@ mod history;
 mod light;
 mod naive;
 mod play;
+mod release;
 mod support;
 mod tree;
 mod validity;

@@ -5,7 +5,7 @@ use ciro_protocol::event::Purse;
 use ciro_protocol::id::{InputDigest, JobId, KeyDigest, ModelId, OutputDigest, ProviderId};
 use ciro_protocol::model::Listing;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectKeys, DirectTerms, Profile};
 use ciro_protocol::sign::Signature;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
@@ -191,7 +191,17 @@ impl Play<'_> {
         };
         let capacity = u16::try_from(1 + self.dice.below(4)).unwrap();
         let capacity = self.dice.usually(capacity, 5);
+        let listed = |numbers: &[u8]| {
+            let keys = numbers.iter().map(|number| KeyDigest([*number; 32])).collect();
+            DirectKeys::Listed(List::new(keys).unwrap())
+        };
+        let keys = match self.dice.below(4) {
+            0 => DirectKeys::Any,
+            1 => listed(&[2]),
+            _ => listed(&[2, 1]),
+        };
         let direct = DirectTerms {
+            keys,
             collateral_max: units(self.dice.usually(1_500, 300)),
             lease_min_ms: self.dice.usually(2_000, 9_000),
             input_bytes_max: self.dice.usually(1_000, 999),
@@ -318,8 +328,31 @@ impl Play<'_> {
         (self.dice.usually(provider, 0), Body::Claim(Claim { job, attempt }))
     }
 
+    /// A direct order that its provider gives back before it has renewed the lease: rare, and with
+    /// rules of its own.
+    fn given_back(&mut self) -> Option<(usize, Body)> {
+        let fresh = self.naive.jobs.iter().find_map(|(id, job)| match job.status {
+            Status::Held { provider, renewals: 0, .. } => {
+                let direct = matches!(job.order.offer.mode, Mode::Direct(_));
+                direct.then_some((*id, job.attempt, provider))
+            }
+            _ => None,
+        });
+        let (job, attempt, provider) = fresh.filter(|_| !self.dice.one_in(4))?;
+        let by = number(&self.naive.providers[provider as usize].account)?;
+        let reason = match self.dice.below(4) {
+            0 => ReleaseReason::Unable,
+            1 => ReleaseReason::InputUnavailable,
+            _ => ReleaseReason::NotServed,
+        };
+        Some((by, Body::Release(Release { job, attempt, reason })))
+    }
+
     /// What the holder of a job does, or somebody in its place.
     fn of_holder(&mut self) -> (usize, Body) {
+        if let Some(given_back) = self.given_back() {
+            return given_back;
+        }
         let job = self.job(|status| matches!(status, Status::Held { .. }));
         let attempt = self.attempt(job);
         let holder = self.naive.jobs.get(&job).and_then(|job| job.holder());
@@ -329,9 +362,11 @@ impl Play<'_> {
         let by = self.dice.usually(by, other);
         let body = match self.dice.below(12) {
             0..=1 => {
-                let missing = self.dice.one_in(2);
-                let reason =
-                    if missing { ReleaseReason::InputUnavailable } else { ReleaseReason::Unable };
+                let reason = match self.dice.below(3) {
+                    0 => ReleaseReason::Unable,
+                    1 => ReleaseReason::InputUnavailable,
+                    _ => ReleaseReason::NotServed,
+                };
                 Body::Release(Release { job, attempt, reason })
             }
             2..=5 => Body::Renew(Renew { job, attempt }),

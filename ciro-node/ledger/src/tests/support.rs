@@ -66,6 +66,7 @@ pub(super) fn spec() -> ChainSpec {
             base: units(7),
             per_byte: units(1),
             per_check: units(50),
+            per_input_byte: units(2),
             deposit_per_mib: units(1_000),
             market_bps: 1_000,
             burn_bps: 5_000,

@@ -13,7 +13,7 @@ use ciro_protocol::id::{Chain as ChainWord, JobId, KeyDigest, ModelId, ProviderI
 use ciro_protocol::light::TreeRoot;
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::order::{Class, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectKeys, DirectTerms, Profile};
 use ciro_protocol::receipt::TxReceipt;
 use ciro_protocol::sign::{Address, SecretKey, Signature, Signed};
 use ciro_protocol::text::Text;
@@ -26,8 +26,9 @@ use crate::rng::Rng;
 
 /// Ledger time before the first block, in ms.
 pub(super) const GENESIS_MS: u64 = 1_000_000_000;
-/// The key of the one model.
+/// The keys of the one model: what honest providers prove, and what they do not.
 pub(super) const KEY: KeyDigest = KeyDigest([1; 32]);
+pub(super) const UNSERVED: KeyDigest = KeyDigest([2; 32]);
 /// Ledgers beside the first.
 const FOLLOWERS: usize = 1;
 const VALIDATORS: u32 = 4;
@@ -66,8 +67,9 @@ pub(super) fn account(name: &str) -> Address {
 }
 
 impl Chain {
-    /// Begins with a model and these providers, each with what it holds at once at most.
-    pub(super) fn new(providers: &[(&str, u16)]) -> Result<Self, String> {
+    /// Begins with a model and these providers, each with what it holds at once at most, and the
+    /// keys that direct orders may be for.
+    pub(super) fn new(providers: &[(&str, u16, DirectKeys)]) -> Result<Self, String> {
         let spec = spec(providers);
         let (genesis, writes) = genesis(spec.clone()).map_err(|error| error.to_string())?;
         let begin = || {
@@ -81,18 +83,25 @@ impl Chain {
         let card = card(account("requester"));
         let model = card.id();
         let word = genesis.chain().map_err(|error| error.to_string())?;
-        let (height, time_ms, rules, salt) = (0, GENESIS_MS, Rules::default(), 0);
+        let rules = Rules::of(&spec);
+        let (height, time_ms, salt) = (0, GENESIS_MS, 0);
         let clock = time_ms;
         let mut new =
             Self { word, spec, state, followers, rules, height, time_ms, clock, model, salt };
         let listing = Listing { providers: List::default(), price_hint: units(1) };
         let register = RegisterModel { card, listing };
         let mut txs = vec![new.tx("requester", Body::RegisterModel(Box::new(register)))];
-        for (number, (name, capacity)) in (0..).zip(providers) {
+        for (number, (name, capacity, keys)) in (0..).zip(providers) {
+            let direct = DirectTerms {
+                keys: keys.clone(),
+                collateral_max: Amount::SUPPLY,
+                lease_min_ms: 0,
+                input_bytes_max: u64::MAX,
+            };
             let asks = Asks {
                 prices: list(vec![Ask { class: Class::Xs, price: units(200) }]),
                 capacity: *capacity,
-                direct: None,
+                direct: Some(direct),
                 sealing: None,
             };
             let profile = Profile {
@@ -103,6 +112,7 @@ impl Chain {
             let body = RegisterProvider { profile, asks, bond: units(100_000) };
             txs.push(new.tx(name, Body::RegisterProvider(body)));
             new.rules.providers.insert(account(name), ProviderId(number));
+            new.rules.terms.insert(ProviderId(number), keys.clone());
         }
         let done = new.block(txs, 100, &mut Rng::new(0))?;
         match done.receipts.iter().find_map(|receipt| receipt.refused) {
@@ -226,15 +236,11 @@ fn list<T, const MAX: usize>(items: Vec<T>) -> List<T, MAX> {
 }
 
 fn card(owner: Address) -> ModelCard {
-    let facts = KeyFacts {
-        digest: KEY,
-        route: Route::Tensor,
-        bits: 100,
-        proven_bits: 60,
-        batch: 1,
-        cells: 1 << 10,
+    let key = |digest: KeyDigest| {
+        let (route, batch, cells) = (Route::Tensor, 1, 1 << 10);
+        let facts = KeyFacts { digest, route, bits: 100, proven_bits: 60, batch, cells };
+        KeyEntry { bytes: Bytes::new(digest.0.to_vec()).unwrap_or_default(), facts }
     };
-    let bytes = Bytes::new(vec![1; 20]).unwrap_or_default();
     ModelCard {
         owner,
         name: Text::new("model").unwrap_or_default(),
@@ -242,12 +248,12 @@ fn card(owner: Address) -> ModelCard {
         licence: Text::new("MIT").unwrap_or_default(),
         blob: BlobId([1; 32]),
         bytes: 1,
-        keys: list(vec![KeyEntry { bytes, facts }]),
+        keys: list(vec![key(KEY), key(UNSERVED)]),
     }
 }
 
 /// The specification of a devnet, with short leases and everybody's money.
-fn spec(providers: &[(&str, u16)]) -> ChainSpec {
+fn spec(providers: &[(&str, u16, DirectKeys)]) -> ChainSpec {
     let text = include_str!("../../../../ciro-sdk/src/client/test_genesis.json");
     let genesis: Genesis = serde_json::from_str(text).expect("a genesis");
     let mut spec = genesis.spec;
@@ -261,11 +267,12 @@ fn spec(providers: &[(&str, u16)]) -> ChainSpec {
     spec.fees.base = units(7);
     spec.fees.per_byte = units(1);
     spec.fees.per_check = units(50);
+    spec.fees.per_input_byte = units(2);
     spec.fees.deposit_per_mib = units(1_000);
     let stakes =
         (0..VALIDATORS).map(|id| GenesisValidator { id, key: account(&validator(id)), stake: 1 });
     spec.validators = list(stakes.collect());
-    let mut names: Vec<Address> = providers.iter().map(|(name, _)| account(name)).collect();
+    let mut names: Vec<Address> = providers.iter().map(|(name, ..)| account(name)).collect();
     names.push(account("requester"));
     names.sort_unstable();
     let amount = units(500_000_000);

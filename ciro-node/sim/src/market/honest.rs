@@ -19,6 +19,8 @@ use crate::rng::Rng;
 /// Jobs that it takes at once.
 pub(super) const CAPACITY: u16 = 3;
 const ROWS_MAX: usize = 12;
+/// An input that nobody has: whoever ordered has not brought it.
+pub(super) const MISSING: BlobId = BlobId([9; 32]);
 /// The most that waits to be heard.
 const INBOX_MAX: usize = 200;
 
@@ -50,11 +52,11 @@ pub(super) struct Honest {
 }
 
 impl Honest {
-    pub(super) fn new(name: &'static str, id: ProviderId, chain: &Chain) -> Self {
+    pub(super) fn new(name: &'static str, id: ProviderId) -> Self {
         Self {
             name,
             id,
-            worker: Worker::new(settings(id, chain), Vec::new()),
+            worker: Worker::new(settings(id), Vec::new()),
             disk: BTreeMap::new(),
             offers: BTreeMap::new(),
             offset: 0,
@@ -124,19 +126,19 @@ impl Honest {
     fn hear(&mut self, input: Input, sight: &mut Sight<'_>, sends: &mut Vec<SignedTx>) {
         for effect in self.worker.step(sight.now, input) {
             if sight.faults && sight.rng.chance(5) {
-                self.crash(sight.chain);
+                self.crash();
                 return;
             }
             self.perform(effect, sight, sends);
         }
     }
 
-    fn crash(&mut self, chain: &Chain) {
+    fn crash(&mut self) {
         self.inbox.clear();
         self.children.clear();
         self.reported.clear();
         let rows = self.disk.values().cloned().collect();
-        self.worker = Worker::new(settings(self.id, chain), rows);
+        self.worker = Worker::new(settings(self.id), rows);
         for (offset, offer) in &self.offers {
             let position = Position { partition: 0, offset: *offset };
             self.inbox.push(Input::Offer(Box::new(offer.clone()), position));
@@ -172,12 +174,12 @@ impl Honest {
                 salt[..8].copy_from_slice(&until_ms.to_be_bytes());
                 sends.push(sight.chain.salted(self.name, (salt, until_ms), Body::Unjail));
             }
+            Effect::Look(task) => {
+                let result = fetched(task.order.input.blob, sight.rng);
+                self.inbox.push(Input::Looked(task.job, task.attempt, result));
+            }
             Effect::Fetch(blob) => {
-                let result = match sight.rng.below(12) {
-                    0 => Err(FetchError::Unavailable),
-                    1 => Err(FetchError::Local),
-                    _ => Ok(()),
-                };
+                let result = fetched(blob, sight.rng);
                 self.inbox.push(Input::Blob(blob, result));
             }
             Effect::Prove(task) => self.prove(&task, sight),
@@ -201,6 +203,14 @@ impl Honest {
     }
 }
 
+fn fetched(blob: BlobId, rng: &mut Rng) -> Result<(), FetchError> {
+    if blob == MISSING {
+        return Err(FetchError::Unavailable);
+    }
+    // The disk is full at times.
+    if rng.chance(80) { Err(FetchError::Local) } else { Ok(()) }
+}
+
 /// A proof about an input.
 pub(super) const fn proven(input: ciro_protocol::id::InputDigest) -> Proven {
     Proven {
@@ -213,8 +223,8 @@ pub(super) const fn proven(input: ciro_protocol::id::InputDigest) -> Proven {
     }
 }
 
-fn settings(provider: ProviderId, chain: &Chain) -> Settings {
-    let served = Served { model: chain.model, cells: 1 << 10, memory_mb: 100 };
+fn settings(provider: ProviderId) -> Settings {
+    let served = Served { cells: 1 << 10, memory_mb: 100 };
     Settings {
         provider,
         capacity: CAPACITY,

@@ -11,8 +11,9 @@ mod sweep;
 
 use std::collections::BTreeMap;
 
-use ciro_protocol::id::{InputDigest, JobId, ProviderId};
+use ciro_protocol::id::{InputDigest, JobId, KeyDigest, ProviderId};
 use ciro_protocol::order::{Input, JobOrder, Mode, Needs, Offer, Policy};
+use ciro_protocol::provider::DirectKeys;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::tx::{
     Body, Cancel, Claim, Release, ReleaseReason, Renew, SignedTx, SubmitProof, Unbond,
@@ -21,9 +22,9 @@ use ciro_protocol::wire::{Bytes, List};
 use ciro_protocol::{blob::BlobId, event::Event};
 use ciro_prover::queue::JobOffer;
 
-use self::chain::{Chain, Executed, GENESIS_MS, KEY, units};
-use self::honest::{CAPACITY, Honest, Sight, proven};
-use self::rules::Stands;
+use self::chain::{Chain, Executed, GENESIS_MS, KEY, UNSERVED, units};
+use self::honest::{CAPACITY, Honest, MISSING, Sight, proven};
+use self::rules::{Job, Stands};
 use crate::rng::Rng;
 
 pub use self::sweep::MarketReport;
@@ -47,10 +48,15 @@ pub type MarketSeen = BTreeMap<String, u64>;
 /// # Errors
 /// The rule that was broken.
 pub fn market(seed: u64, seen: &mut MarketSeen) -> Result<(), String> {
-    let providers = [("ann", CAPACITY + 1), ("ben", CAPACITY + 1), (MALLORY, 8)];
-    let chain = Chain::new(&providers)?;
-    let workers = [("ann", ProviderId(0)), ("ben", ProviderId(1))]
-        .map(|(name, id)| Honest::new(name, id, &chain));
+    let listed = |keys: &[KeyDigest]| List::new(keys.to_vec()).map(DirectKeys::Listed);
+    let named = listed(&[KEY]).map_err(|many| many.to_string())?;
+    let all = listed(&[UNSERVED, KEY]).map_err(|many| many.to_string())?;
+    let providers =
+        [("ann", CAPACITY + 1, named), ("ben", CAPACITY + 1, DirectKeys::Any), (MALLORY, 8, all)];
+    let mut chain = Chain::new(&providers)?;
+    chain.rules.honest = [ProviderId(0), ProviderId(1)].into();
+    let workers =
+        [("ann", ProviderId(0)), ("ben", ProviderId(1))].map(|(name, id)| Honest::new(name, id));
     let mut market = Market {
         rng: Rng::new(seed),
         chain,
@@ -118,17 +124,20 @@ impl Market<'_> {
     fn order(&mut self) -> JobOrder {
         let now = self.chain.time_ms;
         let price_min = units(u128::from(self.rng.between(160, 260)));
+        let to = ProviderId(u32::try_from(self.rng.below(3)).unwrap_or(0));
+        let mode = if self.rng.chance(300) { Mode::Direct(to) } else { Mode::Open };
+        let attempts = u8::try_from(self.rng.between(1, 4)).unwrap_or(1);
         JobOrder {
             model: self.chain.model,
-            key: KEY,
+            key: if self.rng.chance(250) { UNSERVED } else { KEY },
             input: Input {
-                blob: BlobId([3; 32]),
+                blob: if self.rng.chance(150) { MISSING } else { BlobId([3; 32]) },
                 bytes: 10,
                 statement: InputDigest([4; 32]),
                 recipients: List::default(),
             },
             offer: Offer {
-                mode: Mode::Open,
+                mode,
                 price_min,
                 price_max: units(500),
                 ramp_start_ms: now,
@@ -136,7 +145,7 @@ impl Market<'_> {
                 lease_ms: self.rng.between(2_000, 6_000),
                 deadline_ms: now + self.rng.between(4_000, 24_000),
                 collateral: units(50),
-                attempts_max: u8::try_from(self.rng.between(1, 4)).unwrap_or(1),
+                attempts_max: if mode == Mode::Open { attempts } else { 1 },
             },
             policy: Policy { bits: 100, proven: false },
             needs: Needs::default(),
@@ -152,7 +161,11 @@ impl Market<'_> {
             let stale = attempt.saturating_sub(u8::from(self.rng.chance(400)));
             let attempt = if self.rng.chance(60) { attempt.saturating_add(1) } else { stale };
             let statement = if self.rng.chance(200) { [5; 32] } else { [4; 32] };
-            let reason = ReleaseReason::Unable;
+            let reason = match self.rng.below(3) {
+                0 => ReleaseReason::Unable,
+                1 => ReleaseReason::InputUnavailable,
+                _ => ReleaseReason::NotServed,
+            };
             let body = match self.rng.below(12) {
                 0..4 => Body::Claim(Claim { job, attempt }),
                 4..7 => {
@@ -216,6 +229,9 @@ impl Market<'_> {
     /// Everybody hears of a block, and the queue offers what is open; with faults twice, or late.
     fn tell(&mut self, block: &Executed, faults: bool) -> Result<(), String> {
         for (tx, receipt) in block.txs.iter().zip(&block.receipts) {
+            if let (Body::Release(release), None) = (&tx.body.body, receipt.refused) {
+                self.count(&format!("given back: {:?}", release.reason));
+            }
             let what = receipt.refused.map_or("executed", |refusal| refusal.name());
             self.count(&format!("{} {what}", tx.body.body.kind()));
         }
@@ -233,14 +249,20 @@ impl Market<'_> {
             }
         }
         let open = self.chain.rules.jobs.iter().filter(|(_, job)| job.phase == Stands::Open);
-        let open: Vec<JobOffer> = open
-            .map(|(id, job)| JobOffer { job: *id, attempt: job.attempt, order: job.order.clone() })
-            .collect();
+        let offer = |(id, job): (&JobId, &Job)| {
+            let offer = JobOffer { job: *id, attempt: job.attempt, order: job.order.clone() };
+            (job.phase, offer)
+        };
+        let held = self.chain.rules.jobs.iter().filter(|(_, job)| job.is_direct_and_held());
+        let offers: Vec<(Stands, JobOffer)> = open.chain(held).map(offer).collect();
         for worker in &mut self.workers {
             if !faults || !self.rng.chance(100) {
                 worker.told(block, &self.chain)?;
             }
-            for offer in &open {
+            // A direct order is in the queue of its provider alone.
+            let mine = |stands: Stands| stands == Stands::Open || stands == Stands::Held(worker.id);
+            let mine: Vec<_> = offers.iter().filter(|(stands, _)| mine(*stands)).collect();
+            for (_, offer) in mine {
                 // A queue delivers at least once, and what is open is published again.
                 if self.rng.chance(300) {
                     worker.offer(offer.clone());

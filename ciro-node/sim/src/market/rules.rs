@@ -1,16 +1,18 @@
 //! What the ledger may do, written down once more and apart from it: each executed transaction is
 //! checked against this, and after each block the ledger's jobs are compared with these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ciro_ledger::state::{ENDED, JOBS, Phase, View};
 use ciro_protocol::amount::Amount;
+use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::event::{Event, LossReason, Movement, Purse, Why};
 use ciro_protocol::id::{JobId, ProviderId};
 use ciro_protocol::order::{JobOrder, Mode};
+use ciro_protocol::provider::DirectKeys;
 use ciro_protocol::receipt::{Outcome, TxReceipt};
 use ciro_protocol::sign::Address;
-use ciro_protocol::tx::{Body, ReleaseReason, SignedTx, SubmitProof};
+use ciro_protocol::tx::{Body, Release, ReleaseReason, SignedTx, SubmitProof};
 
 /// Ledger time after a deadline within which a job must have ended while blocks go on, in ms.
 pub(super) const LATE_MS: u64 = 10_000;
@@ -22,8 +24,10 @@ pub(super) struct Job {
     requester: Address,
     pub(super) attempt: u8,
     failed: Vec<ProviderId>,
-    /// Providers that could not have the input.
-    blind: u8,
+    /// Renewals of the lease at hand.
+    renewals: u8,
+    /// What the job's holders owe that gave it back, the first first, in units.
+    owed: VecDeque<u128>,
     /// For what it is held.
     price: Amount,
     pub(super) phase: Stands,
@@ -43,15 +47,27 @@ pub(super) enum Stands {
 }
 
 /// All jobs, and who speaks for which provider.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rules {
     pub(super) jobs: BTreeMap<JobId, Job>,
     pub(super) providers: BTreeMap<Address, ProviderId>,
+    /// The keys that direct orders may be for.
+    pub(super) terms: BTreeMap<ProviderId, DirectKeys>,
+    /// Providers whose worker is the real one.
+    pub(super) honest: BTreeSet<ProviderId>,
+    /// The part of the collateral that giving a job back costs, in basis points.
+    release_bps: u16,
 }
 
 type Checked = Result<(), String>;
 
 impl Rules {
+    /// Begins with nobody.
+    pub(super) fn of(spec: &ChainSpec) -> Self {
+        let (jobs, providers, terms, honest) = Default::default();
+        Self { jobs, providers, terms, honest, release_bps: spec.jobs.release_bps }
+    }
+
     /// Checks a block: its executed transactions in order, then its events.
     pub(super) fn block(
         &mut self,
@@ -128,20 +144,16 @@ impl Rules {
                 if job.failed.contains(&provider) {
                     return Err(format!("{provider:?} failed job {} and claims it", body.job));
                 }
-                job.phase = Stands::Held(provider);
+                (job.phase, job.renewals) = (Stands::Held(provider), 0);
                 Ok(())
             }
-            Body::Release(body) => {
-                let provider = provider.ok_or("somebody releases who is no provider")?;
-                let job = self.job(body.job)?;
-                job.expect(Stands::Held(provider), body.attempt, "given back")?;
-                job.blind += u8::from(body.reason == ReleaseReason::InputUnavailable);
-                job.over(provider);
-                Ok(())
-            }
+            Body::Release(body) => self.released(provider, body),
             Body::Renew(body) => {
                 let provider = provider.ok_or("somebody renews who is no provider")?;
-                self.job(body.job)?.expect(Stands::Held(provider), body.attempt, "renewed")
+                let job = self.job(body.job)?;
+                job.expect(Stands::Held(provider), body.attempt, "renewed")?;
+                job.renewals += 1;
+                Ok(())
             }
             Body::SubmitProof(body) => {
                 let provider = provider.ok_or("somebody submits who is no provider")?;
@@ -161,9 +173,11 @@ impl Rules {
     fn ordered(&mut self, id: JobId, by: Address, order: &JobOrder, time_ms: u64) -> Checked {
         let phase = match order.offer.mode {
             Mode::Open => Stands::Open,
-            // No provider of this world states terms on which it takes direct orders.
-            Mode::Direct(provider) => {
-                return Err(format!("{provider:?} holds job {id}, which it did not offer to take"));
+            Mode::Direct(to) if self.terms.get(&to).is_some_and(|it| it.admit(order.key)) => {
+                Stands::Held(to)
+            }
+            Mode::Direct(to) => {
+                return Err(format!("{to:?} holds job {id}, which it did not offer to take"));
             }
         };
         if order.offer.deadline_ms <= time_ms.saturating_sub(LATE_MS) {
@@ -174,7 +188,8 @@ impl Rules {
             requester: by,
             attempt: 1,
             failed: Vec::new(),
-            blind: 0,
+            renewals: 0,
+            owed: VecDeque::new(),
             price: Amount::ZERO,
             phase,
             ends: 0,
@@ -185,6 +200,28 @@ impl Rules {
             Some(_) => Err(format!("job {id} is ordered twice")),
             None => Ok(()),
         }
+    }
+
+    /// What was claimed, or is listed in terms, costs a part of the collateral whatever is said.
+    fn released(&mut self, provider: Option<ProviderId>, body: &Release) -> Checked {
+        let provider = provider.ok_or("somebody releases who is no provider")?;
+        let honest = self.honest.contains(&provider);
+        let (any, bps) = (self.terms.get(&provider) == Some(&DirectKeys::Any), self.release_bps);
+        let job = self.job(body.job)?;
+        job.expect(Stands::Held(provider), body.attempt, "given back")?;
+        let asked = job.order.offer.mode == Mode::Open;
+        if honest && asked && body.reason == ReleaseReason::InputUnavailable {
+            return Err(format!("{provider:?} claims job {}, whose input it has not", body.job));
+        }
+        let nothing = match body.reason {
+            ReleaseReason::Unable => false,
+            ReleaseReason::InputUnavailable => !asked && job.renewals == 0,
+            ReleaseReason::NotServed => !asked && job.renewals == 0 && any,
+        };
+        let part = job.order.offer.collateral.units() * u128::from(bps) / 10_000;
+        job.owed.push_back(if nothing { 0 } else { part });
+        job.over(provider);
+        Ok(())
     }
 
     fn happened(&mut self, event: &Event) -> Checked {
@@ -203,6 +240,9 @@ impl Rules {
                         return Err(format!("a lease of job {id} ends and costs nothing"));
                     }
                     job.over(*provider);
+                } else if job.owed.pop_front() != Some(job.forfeited) {
+                    let paid = job.forfeited;
+                    return Err(format!("job {id} is given back as {reason:?} for {paid} units"));
                 }
                 job.forfeited = 0;
                 Ok(())
@@ -247,6 +287,11 @@ impl Rules {
 }
 
 impl Job {
+    /// Whether a provider holds it that has not claimed it.
+    pub(super) fn is_direct_and_held(&self) -> bool {
+        self.order.offer.mode != Mode::Open && matches!(self.phase, Stands::Held(_))
+    }
+
     const fn is_late(&self, time_ms: u64) -> bool {
         !matches!(self.phase, Stands::Ended)
             && time_ms > self.order.offer.deadline_ms.saturating_add(LATE_MS)
@@ -263,7 +308,7 @@ impl Job {
     /// The attempt is over: another may try, as long as one is left.
     fn over(&mut self, provider: ProviderId) {
         self.failed.push(provider);
-        if self.attempt < self.order.offer.attempts_max && self.blind < 2 {
+        if self.attempt < self.order.offer.attempts_max {
             self.attempt += 1;
             self.phase = Stands::Open;
         } else {

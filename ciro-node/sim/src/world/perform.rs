@@ -7,7 +7,7 @@ use ciro_consensus::evidence::Evidence;
 use ciro_consensus::message::Message;
 use ciro_consensus::{
     Block, Digest, Effect, Epoch, Fault, Host, Input, Operation, ReplicaId, Seq, StakeChange,
-    Timer, ValidatorSet, Write, perform,
+    StateRequest, Timer, ValidatorSet, Write, perform,
 };
 use ciro_store::StoreError;
 
@@ -107,7 +107,8 @@ impl Host for Machine<'_> {
         self.world.restore(self.node, seq, state_root);
     }
 
-    fn fetch_state(&mut self, seq: Seq, root: Digest, sources: Vec<ReplicaId>) {
+    fn fetch_state(&mut self, request: StateRequest) {
+        let StateRequest { seq, state_root: root, sources, .. } = request;
         let Self { world, node } = self;
         let (node, incarnation) = (*node, world.nodes[*node].incarnation);
         let at = world.now + world.rng.between(5, 100) * MILLISECOND;

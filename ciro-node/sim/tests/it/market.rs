@@ -10,8 +10,9 @@ const SEEDS: u64 = 10;
 /// Runs within which a rule that is left out must be missed: the first that breaks is the last.
 const MISSED: u64 = 60;
 
-/// Rules of the transition table, by the names of `ciro_ledger`'s mutations.
-const RULES: [&str; 8] = [
+/// Rules of the transition table and of the worker, by the names of the mutations of `ciro_ledger`
+/// and `ciro_prover`.
+const RULES: [&str; 12] = [
     "AnyAttempt",
     "AnyHolder",
     "CancelClaimed",
@@ -20,6 +21,10 @@ const RULES: [&str; 8] = [
     "HeldForEver",
     "EndlessAttempts",
     "PaidInFull",
+    "DirectForAnyKey",
+    "InputsForNothing",
+    "ListedForNothing",
+    "UnseenClaim",
 ];
 
 /// The program, as it was built with this test.
@@ -43,6 +48,10 @@ fn no_seed_breaks_the_market_and_everything_happens() {
         "submit_proof not_holder",
         "order duplicate",
         "cancel job_claimed",
+        "order direct_not_served",
+        "given back: Unable",
+        "given back: InputUnavailable",
+        "given back: NotServed",
     ];
     for what in wanted {
         assert!(report.seen.contains_key(what), "`{what}` never happened: {:#?}", report.seen);

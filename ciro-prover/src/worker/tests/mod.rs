@@ -45,8 +45,8 @@ pub(crate) fn order(now: u64) -> JobOrder {
 }
 
 /// A worker that asks for 150 units and 1.5 seconds.
-pub(crate) fn settings(model: ModelId) -> Settings {
-    let served = Served { model, cells: 1 << 10, memory_mb: 100 };
+pub(crate) fn settings() -> Settings {
+    let served = Served { cells: 1 << 10, memory_mb: 100 };
     Settings {
         provider: ProviderId(0),
         capacity: 2,

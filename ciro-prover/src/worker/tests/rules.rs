@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use ciro_protocol::id::{JobId, ModelId, ProviderId};
+use ciro_protocol::id::{JobId, KeyDigest, ModelId, ProviderId};
 use ciro_protocol::order::{JobOrder, Mode};
+use ciro_protocol::tx::ReleaseReason;
 use ciro_protocol::wire::{List, Message};
 
 use super::{order, settings, units};
 use crate::queue::{JobOffer, Position};
 use crate::worker::{
-    Deed, Denial, Effect, Head, Input, Place, Reason, Row, Settings, Sighting, Situation, Standing,
-    State, Worker, decide, rank,
+    Deed, Denial, Effect, FetchError, Head, Input, Place, ProveTask, Reason, Row, Settings,
+    Sighting, Situation, Standing, State, Worker, decide, rank,
 };
 
 const JOB: JobId = JobId([7; 32]);
@@ -21,12 +22,13 @@ fn head(height: u64, time_ms: u64) -> Head {
 
 #[test]
 fn each_reason_not_to_claim_has_its_name() {
-    let model = ModelId([1; 32]);
     let situation =
         Situation { head: Some(head(1, 10_000)), busy: 0, claiming: units(0), draining: false };
     type Change = fn(&mut Settings, &mut JobOrder, &mut Situation);
-    let cases: [(Change, Result<(), Denial>); 21] = [
+    let cases: [(Change, Result<(), Denial>); 22] = [
         (|_, _, _| {}, Ok(())),
+        // Whoever registers a key once more: a proof is judged by its key.
+        (|_, it, _| it.model = ModelId([2; 32]), Ok(())),
         (|it, _, _| it.listen_only = true, Err(Denial::ListenOnly)),
         (|_, _, it| it.draining = true, Err(Denial::Draining)),
         (|_, it, _| it.offer.mode = Mode::Direct(ProviderId(1)), Err(Denial::OtherProvider)),
@@ -35,7 +37,7 @@ fn each_reason_not_to_claim_has_its_name() {
             Err(Denial::NotRecipient),
         ),
         (|it, _, _| it.models.clear(), Err(Denial::NotServed)),
-        (|_, it, _| it.model = ModelId([2; 32]), Err(Denial::NotServed)),
+        (|_, it, _| it.key = KeyDigest([2; 32]), Err(Denial::NotServed)),
         (|it, _, _| it.memory_mb = 99, Err(Denial::Memory)),
         (|_, it, _| it.offer.lease_ms = 1_499, Err(Denial::Lease)),
         (|it, _, _| it.bytes_per_s = 0, Err(Denial::Lease)),
@@ -55,7 +57,7 @@ fn each_reason_not_to_claim_has_its_name() {
         (|_, order, it| (order.offer.lease_ms, it.busy) = (2_999, 1), Err(Denial::Queue)),
     ];
     for (change, expected) in cases {
-        let (mut settings, mut order, mut situation) = (settings(model), order(0), situation);
+        let (mut settings, mut order, mut situation) = (settings(), order(0), situation);
         change(&mut settings, &mut order, &mut situation);
         assert_eq!(decide(&settings, &order, &situation), expected);
     }
@@ -96,14 +98,28 @@ fn a_row_survives_its_encoding_within_its_bound() {
     assert_eq!(Row::from_bytes(&row.to_bytes()), Ok(row));
 }
 
-/// Claims a job and wins it.
-fn holding(order: JobOrder) -> Worker {
-    let mut worker = Worker::new(settings(order.model), vec![]);
+/// Is offered a job, and looks at its input before anything else.
+fn looking(order: JobOrder) -> (Worker, JobOffer, Position) {
+    let mut worker = Worker::new(settings(), vec![]);
     worker.step(0, Input::Head(head(1, 10_000)));
-    let offer = JobOffer { job: JOB, attempt: 1, order };
+    let offer = JobOffer { job: JOB, attempt: 1, order: order.clone() };
     let position = Position { partition: 0, offset: 9 };
     let effects = worker.step(0, Input::Offer(Box::new(offer.clone()), position));
     assert!(effects.contains(&Effect::Ack(position)));
+    let task = ProveTask { job: JOB, attempt: 1, order };
+    assert!(effects.contains(&Effect::Look(Box::new(task))));
+    assert!(!sends(&effects), "nothing is claimed unseen");
+    (worker, offer, position)
+}
+
+fn sends(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Send { .. }))
+}
+
+/// Claims a job and wins it.
+fn holding(order: JobOrder) -> Worker {
+    let (mut worker, offer, position) = looking(order);
+    let effects = worker.step(0, Input::Looked(JOB, 1, Ok(())));
     let place = |effect: &Effect, effects: &[Effect]| effects.iter().position(|it| it == effect);
     let claim = Effect::Send { deed: Deed::Claim, job: JOB, attempt: 1, until_ms: 14_000 };
     let claimed = place(&claim, &effects).unwrap();
@@ -165,15 +181,84 @@ fn a_direct_order_that_cannot_be_done_goes_back() {
     let mut direct = order(0);
     direct.offer.mode = Mode::Direct(ProviderId(0));
     direct.offer.lease_ms = 1_000;
-    let mut worker = Worker::new(settings(direct.model), vec![]);
+    let mut worker = Worker::new(settings(), vec![]);
     worker.step(0, Input::Head(head(1, 10_000)));
     let offer = JobOffer { job: JOB, attempt: 1, order: direct };
     let effects =
         worker.step(0, Input::Offer(Box::new(offer), Position { partition: 0, offset: 0 }));
     assert!(effects.contains(&Effect::Ask(JOB)));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Send { .. })));
-    worker.step(0, Input::Ledger(won(2)));
+    assert!(!sends(&effects));
+    let effects = worker.step(0, Input::Ledger(won(2)));
     assert_eq!(state(&worker), (State::Releasing, Some(Reason::Denied(Denial::Lease))));
+    let (deed, until_ms) = (Deed::Release(ReleaseReason::NotServed), 14_000);
+    assert!(effects.contains(&Effect::Send { deed, job: JOB, attempt: 1, until_ms }));
+}
+
+#[test]
+fn an_input_that_cannot_be_had_or_read_is_not_claimed() {
+    let (mut worker, ..) = looking(order(0));
+    let effects = worker.step(1, Input::Looked(JOB, 1, Err(FetchError::Unreadable)));
+    assert_eq!(state(&worker), (State::GivenUp, Some(Reason::Input)));
+    assert!(!sends(&effects));
+    // What is missing may come, and a disk that is full says nothing: it is looked at again.
+    for later in [FetchError::Unavailable, FetchError::Local] {
+        let (mut worker, ..) = looking(order(0));
+        let effects = worker.step(1, Input::Looked(JOB, 1, Err(later)));
+        assert_eq!(state(&worker), (State::Seen, None));
+        assert!(!sends(&effects));
+        let effects = worker.step(501, Input::Tick);
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Look(_))), "{effects:?}");
+    }
+}
+
+#[test]
+fn a_look_that_takes_longer_than_the_lease_ends() {
+    let (mut worker, ..) = looking(order(0));
+    worker.step(8_000, Input::Tick);
+    assert_eq!(state(&worker).0, State::Waiting);
+    worker.step(8_501, Input::Tick);
+    assert_eq!(state(&worker).0, State::Seen);
+    let effects = worker.step(8_502, Input::Looked(JOB, 1, Ok(())));
+    assert_eq!((state(&worker).0, effects), (State::Seen, vec![]), "late is never");
+    worker.step(9_001, Input::Tick);
+    assert_eq!(state(&worker).0, State::Waiting, "it is looked at once more");
+}
+
+/// Whoever orders directly could fill a provider's places with inputs that nobody can read.
+#[test]
+fn a_direct_order_with_a_bad_input_does_not_wait_for_a_child() {
+    let mut worker = holding(order(0));
+    assert_eq!(state(&worker).0, State::Fetching, "the one child is taken");
+    let (job, mut direct) = (JobId([8; 32]), order(0));
+    direct.offer.mode = Mode::Direct(ProviderId(0));
+    let offer = JobOffer { job, attempt: 1, order: direct.clone() };
+    worker.step(1, Input::Offer(Box::new(offer), Position { partition: 0, offset: 10 }));
+    let effects = worker.step(1, Input::Ledger(Sighting { job, ..won(2) }));
+    let task = ProveTask { job, attempt: 1, order: direct };
+    assert!(effects.contains(&Effect::Look(Box::new(task))));
+    let effects = worker.step(2, Input::Looked(job, 1, Err(FetchError::Unreadable)));
+    let (deed, until_ms) = (Deed::Release(ReleaseReason::InputUnavailable), 14_000);
+    assert!(effects.contains(&Effect::Send { deed, job, attempt: 1, until_ms }));
+}
+
+/// Whoever orders pays little for it, and inputs are long: no more of them are fetched than jobs
+/// could be held.
+#[test]
+fn as_many_inputs_are_looked_at_as_there_are_places() {
+    let mut worker = Worker::new(settings(), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let mut looks = 0;
+    for number in 0..5 {
+        let offer = JobOffer { job: JobId([number; 32]), attempt: 1, order: order(0) };
+        let position = Position { partition: 0, offset: number.into() };
+        let effects = worker.step(0, Input::Offer(Box::new(offer), position));
+        looks += effects.iter().filter(|effect| matches!(effect, Effect::Look(_))).count();
+    }
+    assert_eq!(looks, 2);
+    // A place that becomes free is the next one's.
+    let effects = worker.step(0, Input::Looked(JobId([0; 32]), 1, Err(FetchError::Unavailable)));
+    let looks = effects.iter().filter(|effect| matches!(effect, Effect::Look(_))).count();
+    assert_eq!(looks, 1);
 }
 
 /// Whether the ledger says of an attempt that is over that it is held after all, any number of

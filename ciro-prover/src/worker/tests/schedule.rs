@@ -56,6 +56,8 @@ struct Play<'a> {
     /// What outlives a crash.
     disk: BTreeMap<(JobId, u8), Row>,
     offers: BTreeMap<u64, JobOffer>,
+    /// Attempts whose input was looked at.
+    looked: BTreeSet<(JobId, u8)>,
     offset: u64,
     pool: Vec<SignedTx>,
     sent: BTreeMap<TxId, (Deed, JobId, u8, u64)>,
@@ -71,7 +73,7 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
         People { me: account("me"), rival: account("rival"), requester: account("requester") };
     let chain = Chronicle::new(&people);
     assert_eq!(chain.provider_of(people.me), ME);
-    let worker = Worker::new(settings(chain.model), vec![]);
+    let worker = Worker::new(settings(), vec![]);
     let mut play = Play {
         dice: Dice(seed.wrapping_mul(0xd134_2543_de82_ef95)),
         seen,
@@ -84,6 +86,7 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
         clock: 0,
         disk: BTreeMap::new(),
         offers: BTreeMap::new(),
+        looked: BTreeSet::new(),
         offset: 0,
         pool: Vec::new(),
         sent: BTreeMap::new(),
@@ -177,7 +180,7 @@ impl Play<'_> {
         self.told.clear();
         (self.before, self.clock) = (None, 0);
         let rows = self.disk.values().cloned().collect();
-        self.worker = Worker::new(settings(self.chain.model), rows);
+        self.worker = Worker::new(settings(), rows);
         for (offset, offer) in &self.offers {
             let position = Position { partition: 0, offset: *offset };
             self.inbox.push(Input::Offer(Box::new(offer.clone()), position));
@@ -209,6 +212,18 @@ impl Play<'_> {
                 salt[..8].copy_from_slice(&until_ms.to_be_bytes());
                 self.pool.push(tx(self.people.me, salt, until_ms, Body::Unjail));
             }
+            Effect::Look(task) => {
+                let result = match self.dice.below(16) {
+                    0 => Err(FetchError::Unavailable),
+                    1 => Err(FetchError::Unreadable),
+                    2 => Err(FetchError::Local),
+                    _ => Ok(()),
+                };
+                if result.is_ok() {
+                    self.looked.insert((task.job, task.attempt));
+                }
+                self.inbox.push(Input::Looked(task.job, task.attempt, result));
+            }
             Effect::Fetch(blob) => {
                 let result = match self.dice.below(12) {
                     0 => Err(FetchError::Unavailable),
@@ -231,6 +246,9 @@ impl Play<'_> {
         let (deed, job, attempt, until_ms) = sent;
         if self.told.contains(&(job, attempt)) {
             return Err(format!("{deed:?} for an attempt that is known to be over"));
+        }
+        if deed == Deed::Claim && !self.looked.contains(&(job, attempt)) {
+            return Err("a job is claimed whose input nobody looked at".to_owned());
         }
         let submits = matches!(deed, Deed::Submit(_));
         if submits && !self.heard.contains(&job) {
@@ -408,7 +426,7 @@ impl Play<'_> {
                 row => return Err(format!("held, but its row is {:?}", row.map(|it| it.state))),
             }
         }
-        let capacity = usize::from(settings(self.chain.model).capacity);
+        let capacity = usize::from(settings().capacity);
         if claimed > capacity {
             return Err(format!("{claimed} jobs are held, the capacity is {capacity}"));
         }

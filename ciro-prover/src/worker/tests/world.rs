@@ -17,7 +17,7 @@ use ciro_protocol::event::{Event, Purse};
 use ciro_protocol::id::{Chain, JobId, KeyDigest, ModelId, ProviderId, SubmitterId};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::order::{Class, JobOrder, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile};
+use ciro_protocol::provider::{Ask, Asks, DirectKeys, DirectTerms, Profile};
 use ciro_protocol::receipt::TxReceipt;
 use ciro_protocol::sign::{Address, SecretKey, Signature, Signed};
 use ciro_protocol::text::Text;
@@ -92,6 +92,7 @@ impl Chronicle {
             };
             let asks = List::new(vec![Ask { class: Class::Xs, price: units(200) }]).unwrap();
             let direct = DirectTerms {
+                keys: DirectKeys::Any,
                 collateral_max: Amount::SUPPLY,
                 lease_min_ms: 0,
                 input_bytes_max: u64::MAX,
@@ -304,6 +305,7 @@ fn spec(people: &People) -> ChainSpec {
             base: units(7),
             per_byte: units(1),
             per_check: units(50),
+            per_input_byte: units(2),
             deposit_per_mib: units(1_000),
             market_bps: 1_000,
             burn_bps: 5_000,

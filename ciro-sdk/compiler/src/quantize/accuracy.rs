@@ -151,7 +151,7 @@ enum Kind {
 /// Scores that differ by at most this part of the spread are equally good answers.
 const TIE: f64 = 0.002;
 
-/// Values are spread by outliers if all of them are so many times as wide as three quarters of them.
+/// Values are spread by outliers if all of them are so many times as wide as three quarters are.
 const OUTLYING: f64 = 20.0;
 
 /// An error of ordinary values matters from this part of their magnitude: values that hardly differ
@@ -240,10 +240,10 @@ impl Comparison {
         if hi > lo { hi - lo } else { self.range.max_abs() }
     }
 
-    /// Spread and greatest error of the three quarters of all samples whose values are nearest to the
-    /// median, if the values of all are more than [`OUTLYING`] times as wide: what is a small part of
-    /// the distance to an outlier may be more than ordinary values differ by. `None` as well if the
-    /// error is below [`ORDINARY_ERROR`].
+    /// Spread and greatest error of the three quarters of all samples whose values are nearest to
+    /// the median, if the values of all are more than [`OUTLYING`] times as wide: what is a small
+    /// part of the distance to an outlier may be more than ordinary values differ by. `None` as
+    /// well if the error is below [`ORDINARY_ERROR`].
     fn ordinary(&self) -> Option<(f64, f64)> {
         let mut samples: Vec<_> =
             self.samples.iter().filter(|(range, _)| range.hi >= range.lo).collect();

@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_consensus::crypto::{Scheme as _, Stark};
 use ciro_consensus::evidence::{Evidence, EvidenceDomain, EvidenceError, Rule, verify_evidence};
-use ciro_consensus::{Digest, WireError};
+use ciro_consensus::{Breach, Digest, Epoch, ReplicaId, WireError};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::ChainSpec;
@@ -70,6 +70,13 @@ impl Offence {
         Some(Self { validator: ValidatorId(offender.0), epoch: epoch.0, rule: rule as u8 })
     }
 
+    /// Returns how consensus names it; `None` if there is no such rule.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        let rule = Rule::ALL.into_iter().find(|rule| *rule as u8 == self.rule)?;
+        Some((Epoch(self.epoch), ReplicaId(self.validator.0), rule))
+    }
+
     /// Returns what encoded evidence is about, verified or not.
     #[must_use]
     pub fn claimed(bytes: &[u8]) -> Option<Self> {
@@ -127,5 +134,20 @@ impl Signable for Possession {
 
     fn chain(&self) -> Chain {
         self.chain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offences_are_named_as_consensus_names_them_and_no_others() {
+        let offence = |rule| Offence { validator: ValidatorId(7), epoch: 3, rule };
+        for rule in Rule::ALL {
+            let breach = offence(rule as u8).breach();
+            assert_eq!(breach, Some((Epoch(3), ReplicaId(7), rule)));
+        }
+        assert_eq!([0, 9, 255].map(|rule| offence(rule).breach()), [None; 3]);
     }
 }

@@ -45,7 +45,8 @@ pub struct Release {
     pub reason: ReleaseReason,
 }
 
-/// Why a provider gives a job back.
+/// Why a provider gives a job back. A job that it claimed costs it the same part of the collateral
+/// for any reason: it could have looked before. Nobody asks it before a direct order.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
@@ -53,9 +54,11 @@ pub struct Release {
 pub enum ReleaseReason {
     /// It cannot do it: part of the collateral goes to the requester.
     Unable,
-    /// The input cannot be had or read: costs nothing, and ends the job when a second provider says
-    /// so.
+    /// The input cannot be had or read: costs nothing for a direct order, within its first lease.
     InputUnavailable,
+    /// It does not serve the key, or not such orders for it: costs nothing for a direct order that
+    /// was taken under terms which name no keys, within its first lease.
+    NotServed,
 }
 
 /// Holds a job for another lease.

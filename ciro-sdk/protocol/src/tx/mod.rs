@@ -229,6 +229,15 @@ impl Body {
             _ => 0,
         }
     }
+
+    /// Returns how many bytes of an input nodes keep for it.
+    #[must_use]
+    pub const fn input_bytes(&self) -> u64 {
+        match self {
+            Self::Order(order) => order.input.bytes,
+            _ => 0,
+        }
+    }
 }
 
 impl Message for Transaction {

@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use ciro_protocol::chain::{ChainSpec, Genesis, SpecError};
+use ciro_protocol::chain::{ChainSpec, FeeSpec, Genesis, PER_INPUT_BYTE_MAX, SpecError};
 use ciro_protocol::economy::{EconomySpec, GenesisGrant, Tranche};
+use ciro_protocol::tx::Body;
 use ciro_protocol::wire::List;
 use ciro_protocol::{
     Amount, BlobList, DecodeError, Message, ModelCard, Receipt, ReceiptProof, SignedBatch,
@@ -129,6 +130,13 @@ fn specifications_are_checked() {
     let mut spec = good.clone();
     spec.jobs.attempts_max = 9;
     assert_eq!(spec.check().unwrap_err().to_string(), "`jobs.attempts_max` is 9, expected 1 to 8");
+    for operations in [0, 65, 4096] {
+        let mut spec = good.clone();
+        spec.consensus.operations_per_block = operations;
+        let name = "consensus.operations_per_block";
+        let expected = SpecError::Range { name, value: operations.into(), min: 1, max: 64 };
+        assert_eq!(spec.check(), Err(expected), "a block that no answer has room for");
+    }
     let mut spec = good.clone();
     spec.routes = List::default();
     assert_eq!(spec.check(), Err(SpecError::Routes));
@@ -146,9 +154,35 @@ fn specifications_are_checked() {
     let mut spec = good.clone();
     spec.validators = List::default();
     assert!(matches!(spec.check(), Err(SpecError::Validators(_))));
+    let mut spec = good.clone();
+    spec.fees.per_input_byte = PER_INPUT_BYTE_MAX;
+    assert_eq!(spec.check(), Ok(()));
+    let dear = PER_INPUT_BYTE_MAX.checked_add(Amount::from_units(1).unwrap()).unwrap();
+    spec.fees.per_input_byte = dear;
+    assert_eq!(spec.check(), Err(SpecError::InputFee(dear)));
     let mut spec = good;
     spec.consensus.checkpoint_interval = 3;
     assert!(matches!(spec.check(), Err(SpecError::Consensus(_))));
+}
+
+#[test]
+fn an_order_costs_what_its_input_takes_and_nothing_else_does() {
+    let fees = values::spec().fees;
+    let mut longest = None;
+    for tx in values::transactions() {
+        let mut input = 0;
+        if let Body::Order(order) = &tx.body.body {
+            input = order.input.bytes;
+            let mut order = order.clone();
+            order.input.bytes = u64::MAX;
+            longest = Some(values::signed(1, Body::Order(order)));
+        }
+        let without = FeeSpec { per_input_byte: Amount::ZERO, ..fees }.of(&tx).unwrap();
+        let more = fees.of(&tx).unwrap().checked_sub(without).unwrap();
+        assert_eq!(more.units(), 2 * u128::from(input), "{}", tx.body.body.kind());
+    }
+    let fees = FeeSpec { per_input_byte: PER_INPUT_BYTE_MAX, ..fees };
+    assert_eq!(fees.of(&longest.unwrap()), None, "more than there is");
 }
 
 #[test]

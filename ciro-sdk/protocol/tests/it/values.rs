@@ -20,7 +20,9 @@ use ciro_protocol::id::{
 use ciro_protocol::light::{Leaf, ReceiptProof, StateProof, StateWords, TreeNode, TreeRoot};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy, Region, Route};
-use ciro_protocol::provider::{Ask, Asks, DirectTerms, Profile, SealingCard, SealingKey};
+use ciro_protocol::provider::{
+    Ask, Asks, DirectKeys, DirectTerms, Profile, SealingCard, SealingKey,
+};
 use ciro_protocol::receipt::{Outcome, Receipt, RefundReason, Settlement};
 use ciro_protocol::sign::{SecretKey, Signed};
 use ciro_protocol::text::Text;
@@ -58,7 +60,9 @@ pub(crate) fn signed(seed: u8, body: Body) -> SignedTx {
 
 fn asks() -> Asks {
     let prices = vec![Ask { class: Class::Xs, price: units(5) }];
+    let keys = List::new(vec![KeyDigest([1; 32]), KeyDigest([2; 32])]).unwrap();
     let direct = DirectTerms {
+        keys: DirectKeys::Listed(keys),
         collateral_max: Amount::CIRO,
         lease_min_ms: 10_000,
         input_bytes_max: 1 << 20,
@@ -265,6 +269,7 @@ pub(crate) fn spec() -> ChainSpec {
             base: units(10),
             per_byte: units(1),
             per_check: units(5),
+            per_input_byte: units(2),
             deposit_per_mib: units(100),
             market_bps: 200,
             burn_bps: 5_000,

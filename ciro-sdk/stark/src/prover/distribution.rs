@@ -1,8 +1,8 @@
 //! Real hiding proofs beside simulated ones, number by number: `simulate.rs` shows that a simulator
 //! can make what proofs show, this that it makes it as often.
 //!
-//! For given challenges and queries, which all proofs here share, two things are compared: how often
-//! every single number that is shown falls into which part of the field, and how many linear
+//! For given challenges and queries, which all proofs here share, two things are compared: how
+//! often every single number that is shown falls into which part of the field, and how many linear
 //! relations hold in all proofs between the numbers that belong together: what is opened of one
 //! column, all columns at one query, a layer of FRI. Masks that are too short, or used twice, show
 //! in relations alone.

@@ -283,9 +283,11 @@ fn configure(
     let written = std::fs::read_to_string(&config)?;
     let replaced = written
         .replace("http://127.0.0.1:26610", url)
-        .replace("name = \"prover\"", &format!("name = \"prover{number}\""));
-    if !replaced.contains(url) {
-        bail!("`{}` names no node", config.display());
+        .replace("name = \"prover\"", &format!("name = \"prover{number}\""))
+        // Nobody knows yet what will be deployed here. The first of these is of direct orders.
+        .replacen("models = []", "models = \"any\"", 1);
+    if !replaced.contains(url) || !replaced.contains("models = \"any\"") {
+        bail!("`{}` names no node, or no models of direct orders", config.display());
     }
     std::fs::write(&config, replaced)?;
     Ok(config)

@@ -71,7 +71,10 @@ async fn params_of(client: &Client) -> Result<EconomyParams> {
 
 /// The address that was named, or the one of the account that signs.
 fn address_of(session: &Session, named: Option<Address>) -> Result<Address> {
-    Ok(named.map_or_else(|| session.address(), Ok)?)
+    match named {
+        Some(named) => Ok(named),
+        None => Ok(session.address()?),
+    }
 }
 
 /// A ledger time as a person reads it: how far away it is.

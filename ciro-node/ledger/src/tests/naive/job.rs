@@ -42,8 +42,9 @@ impl Naive {
         }
         self.give(Purse::Account(by), Purse::Escrow(id), offer.price_max.units())?;
         self.alarm(offer.deadline_ms, Alarm::Deadline(id));
+        let order_key = order.key.0;
         let (order, status) = (order.clone(), Status::Open);
-        let job = Job { by, order, class, attempt: 1, failed: vec![], no_input: 0, status };
+        let job = Job { by, order, class, attempt: 1, failed: vec![], status };
         self.jobs.insert(id, job);
         if let Mode::Direct(provider) = self.jobs[&id].order.offer.mode {
             if provider.0 as usize >= self.providers.len() {
@@ -51,13 +52,17 @@ impl Naive {
             }
             self.may_hold(id, provider.0)?;
             let offer = &self.jobs[&id].order.offer;
-            let terms = self.providers[provider.0 as usize].direct;
-            let (collateral, lease, bytes) = terms.ok_or(Refusal::DirectNotOffered)?;
+            let terms = self.providers[provider.0 as usize].direct.clone();
+            let terms = terms.ok_or(Refusal::DirectNotOffered)?;
+            if terms.keys.as_ref().is_some_and(|keys| !keys.contains(&order_key)) {
+                return Err(Refusal::DirectNotServed);
+            }
+            let any_key = terms.keys.is_none();
             let unmet = [
-                offer.collateral.units() > collateral,
-                offer.lease_ms < lease,
+                offer.collateral.units() > terms.collateral,
+                offer.lease_ms < terms.lease,
                 self.now + offer.lease_ms > offer.deadline_ms,
-                self.jobs[&id].order.input.bytes > bytes,
+                self.jobs[&id].order.input.bytes > terms.bytes,
             ];
             if unmet.contains(&true) {
                 return Err(Refusal::DirectTermsUnmet);
@@ -67,6 +72,8 @@ impl Naive {
                 return Err(Refusal::AskAbovePrice);
             }
             self.hold(id, provider.0, ask);
+            let job = self.jobs.get_mut(&id).unwrap();
+            job.status = Status::Held { provider: provider.0, price: ask, renewals: 0, any_key };
         }
         Ok(())
     }
@@ -99,7 +106,8 @@ impl Naive {
         let offer = self.jobs[&id].order.offer.clone();
         let bond = Purse::Bond(ProviderId(provider));
         self.give(bond, Purse::Collateral(id), offer.collateral.units()).unwrap();
-        self.jobs.get_mut(&id).unwrap().status = Status::Held { provider, price, renewals: 0 };
+        let status = Status::Held { provider, price, renewals: 0, any_key: false };
+        self.jobs.get_mut(&id).unwrap().status = status;
         self.alarm(self.now + offer.lease_ms, Alarm::Lease(id));
     }
 
@@ -211,19 +219,19 @@ impl Naive {
     ) -> Result {
         let (provider, _) = self.holder(id, by, attempt)?;
         let requester = Purse::Account(self.jobs[&id].by);
-        if why == ReleaseReason::Unable {
+        let direct = matches!(self.jobs[&id].order.offer.mode, Mode::Direct(_));
+        let Status::Held { renewals, any_key, .. } = self.jobs[&id].status else { unreachable!() };
+        let for_nothing = direct
+            && renewals == 0
+            && (why == ReleaseReason::InputUnavailable
+                || (why == ReleaseReason::NotServed && any_key));
+        if !for_nothing {
             let part = self.has(Purse::Collateral(id)) * 5 / 100;
             self.give(Purse::Collateral(id), requester, part)?;
-        } else {
-            self.jobs.get_mut(&id).unwrap().no_input += 1;
         }
         self.collateral_back(id, provider);
         self.providers[provider as usize].lost += 1;
-        if self.jobs[&id].no_input == 2 {
-            self.refund(id);
-        } else {
-            self.next_attempt(id, provider);
-        }
+        self.next_attempt(id, provider);
         Ok(())
     }
 

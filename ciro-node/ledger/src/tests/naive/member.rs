@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::{ModelId, ProviderId};
 use ciro_protocol::order::Class;
+use ciro_protocol::provider::DirectKeys;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::Body;
 
-use super::{Alarm, Model, Naive, Provider, Result};
+use super::{Alarm, Direct, Model, Naive, Provider, Result};
 
 impl Naive {
     pub(super) fn perform_other(&mut self, by: Address, body: &Body) -> Result {
@@ -181,10 +182,14 @@ impl Naive {
     }
 }
 
-/// The most collateral, the shortest lease, the longest input.
-fn direct(asks: &ciro_protocol::provider::Asks) -> Option<(u128, u64, u64)> {
+fn direct(asks: &ciro_protocol::provider::Asks) -> Option<Direct> {
     let terms = asks.direct.as_ref()?;
-    Some((terms.collateral_max.units(), terms.lease_min_ms, terms.input_bytes_max))
+    let keys = match &terms.keys {
+        DirectKeys::Any => None,
+        DirectKeys::Listed(keys) => Some(keys.iter().map(|key| key.0).collect()),
+    };
+    let (collateral, lease) = (terms.collateral_max.units(), terms.lease_min_ms);
+    Some(Direct { keys, collateral, lease, bytes: terms.input_bytes_max })
 }
 
 fn asks_fit(asks: &ciro_protocol::provider::Asks) -> Result {

@@ -37,14 +37,13 @@ pub(crate) struct Job {
     class: Class,
     pub(crate) attempt: u8,
     failed: Vec<u32>,
-    no_input: u8,
     pub(crate) status: Status,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Status {
     Open,
-    Held { provider: u32, price: u128, renewals: u8 },
+    Held { provider: u32, price: u128, renewals: u8, any_key: bool },
     Settled,
     Refunded,
 }
@@ -56,11 +55,21 @@ pub(crate) struct Provider {
     region: [u8; 2],
     classes: BTreeMap<Class, u128>,
     capacity: u16,
-    direct: Option<(u128, u64, u64)>,
+    direct: Option<Direct>,
     strikes: Vec<u64>,
     pub(crate) jail: Option<u64>,
     pub(crate) settled: u64,
     pub(crate) lost: u64,
+}
+
+/// What a provider asks of direct orders.
+#[derive(Clone, Debug)]
+struct Direct {
+    /// Its keys; without them any.
+    keys: Option<Vec<[u8; 32]>>,
+    collateral: u128,
+    lease: u64,
+    bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -138,12 +147,17 @@ impl Naive {
             Body::RegisterModel(model) => model.card.keys.len(),
             _ => 0,
         };
+        let input_bytes = match body {
+            Body::Order(order) => order.input.bytes,
+            _ => 0,
+        };
         let fee = match body {
             Body::Faucet => 0,
             _ => {
                 fees.base.units()
                     + tx.to_bytes().len() as u128 * fees.per_byte.units()
                     + checks as u128 * fees.per_check.units()
+                    + u128::from(input_bytes) * fees.per_input_byte.units()
             }
         };
         let account = Purse::Account(header.account);

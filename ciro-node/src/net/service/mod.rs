@@ -2,40 +2,38 @@
 //! blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ciro_consensus::{Digest, Input, ReplicaId};
 use ciro_ledger::Invalid;
 use ciro_protocol::batch::SignedBatch;
-use ciro_protocol::blob::{BlobId, CHUNK_BYTES};
+use ciro_protocol::blob::BlobId;
 use ciro_protocol::text::Text;
 use ciro_protocol::wire::{Bytes, List, Message};
 use ciro_sdk::error_chain;
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::behaviour::Protocol;
-use super::wire::{
-    BLOCKS_BYTES_FULL, BLOCKS_MAX, BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer,
-    BlockRequest,
-};
+use super::sources::Sources;
+use super::turns::{Turn, Turns};
+use super::wire::{BatchAnswer, BatchRequest, BlobRequest, BlockRequest};
 use super::{FetchError, Net};
 use crate::blobs::{Blobs, Needed};
 use crate::bodies::Bodies;
 use crate::driver::Shared;
 use crate::ingress::{Pending, blobs_of};
-use crate::store::{StateStore, StoreError};
+use crate::store::StateStore;
 use crate::validity::Validity;
 
 /// How far ahead of its last executed batch a submitter may be: twice what an honest one has
 /// outstanding.
 const AHEAD_MAX: u64 = 128;
-/// Batches of one validator that are judged at once; further ones wait for their turn.
-const SERVED_MAX: usize = 16;
-/// Blobs that are fetched at once because a batch names them and its validity does not need them.
-const PREFETCHED_MAX: usize = 4;
+/// How long it may take to fetch what a batch needs: then whoever pushes it has given up, and what
+/// has come is kept for the next try.
+const FETCHED_MAX: Duration = Duration::from_secs(25);
 
 /// What a node holds for others, and what it needs to judge what comes.
 #[derive(Debug)]
@@ -78,6 +76,12 @@ pub(crate) enum NotHeld {
         /// What is wrong.
         reason: String,
     },
+    /// Another batch of the submitter has its place: whose fault that is cannot be said.
+    #[error("{reason}")]
+    Conflict {
+        /// What is in its place.
+        reason: String,
+    },
     /// Not now.
     #[error("something that the batch needs is not here")]
     Later,
@@ -94,10 +98,10 @@ pub struct Service {
     /// Which batch a submitter has shown for a position that is not executed yet. One that shows
     /// two is refused the second.
     shown: Mutex<BTreeMap<(u64, u64), Digest>>,
-    /// Batches that are being judged.
-    judging: Mutex<BTreeSet<Digest>>,
-    served: BTreeMap<ReplicaId, Semaphore>,
-    prefetches: Arc<Semaphore>,
+    /// Batches that are being judged, by the digest of every byte: the signature is not part of the
+    /// payload, and whoever brings a batch under a bad one must not be in the way of the good one.
+    judging: Mutex<BTreeSet<[u8; 32]>>,
+    turns: BTreeMap<ReplicaId, Turns>,
 }
 
 impl Service {
@@ -105,45 +109,47 @@ impl Service {
     #[must_use]
     pub fn new(net: Net, holding: Holding, held: &[Arc<SignedBatch>]) -> Self {
         let others = net.peers().others().into_iter();
-        let served = others.map(|id| (id, Semaphore::new(SERVED_MAX))).collect();
+        let turns = others.map(|id| (id, Turns::new())).collect();
         let shown = held.iter().map(|batch| (place(batch), batch.body.operation().payload));
         let (shown, judging) = (Mutex::new(shown.collect()), Mutex::default());
-        let prefetches = Arc::new(Semaphore::new(PREFETCHED_MAX));
-        Self { net, holding, shown, judging, served, prefetches }
+        Self { net, holding, shown, judging, turns }
     }
 
-    /// Answers a validator; `None` if what it asks is not understood.
+    /// Answers a validator, whose turn lasts until the answer is on its way; `None` if what it asks
+    /// is not understood, or too much.
     pub(crate) async fn serve(
         self: Arc<Self>,
         from: ReplicaId,
         protocol: Protocol,
         request: Vec<u8>,
-    ) -> Option<Vec<u8>> {
-        match protocol {
+    ) -> Option<(Vec<u8>, Option<Turn>)> {
+        let Some(turn) = self.turns.get(&from)?.take(protocol, request.len()).await else {
+            self.net.metrics.net_refused("too_many_requests");
+            let busy = (protocol == Protocol::Batch).then(|| BatchAnswer::Busy.to_bytes());
+            return busy.map(|busy| (busy, None));
+        };
+        let answer = match protocol {
             Protocol::Batch => {
-                // Whoever waits here may need a blob of the other: those have their own limit.
-                let _turn = self.served.get(&from)?.acquire().await.ok()?;
                 let request = self.decode::<BatchRequest>(from, &request)?;
-                Some(self.batch(from, request).await.to_bytes())
+                let (answer, turn) = self.batch(from, request, turn).await;
+                return Some((answer.to_bytes(), turn));
             }
             Protocol::Blob => {
                 let request = self.decode::<BlobRequest>(from, &request)?;
-                let service = Arc::clone(&self);
-                let read = tokio::task::spawn_blocking(move || service.blob(request));
-                Some(read.await.ok()?.to_bytes())
+                let read = tokio::task::spawn_blocking(move || self.holding.blob(request));
+                read.await.ok()?.to_bytes()
             }
             Protocol::Block => {
                 let request = self.decode::<BlockRequest>(from, &request)?;
-                let store = Arc::clone(&self.holding.store);
-                let read =
-                    tokio::task::spawn_blocking(move || blocks(&store, request)).await.ok()?;
-                let blocks = read.inspect_err(|error| {
+                let read = tokio::task::spawn_blocking(move || self.holding.blocks(request));
+                let blocks = read.await.ok()?.inspect_err(|error| {
                     tracing::error!(error = error_chain(error), "blocks cannot be read");
                 });
-                Some(blocks.ok()?.to_bytes())
+                blocks.ok()?.to_bytes()
             }
-            Protocol::Record | Protocol::Consensus => None,
-        }
+            Protocol::Record | Protocol::Consensus => return None,
+        };
+        Some((answer, Some(turn)))
     }
 
     fn decode<T: Message>(&self, from: ReplicaId, bytes: &[u8]) -> Option<T> {
@@ -154,24 +160,23 @@ impl Service {
         decoded.ok()
     }
 
-    async fn batch(self: &Arc<Self>, from: ReplicaId, request: BatchRequest) -> BatchAnswer {
-        match request {
+    async fn batch(
+        self: &Arc<Self>,
+        from: ReplicaId,
+        request: BatchRequest,
+        turn: Turn,
+    ) -> (BatchAnswer, Option<Turn>) {
+        let answer = match request {
             BatchRequest::Push { batch, blobs } => {
-                let taken = self.take_blobs(&batch, blobs).await;
-                let held = match taken {
-                    Ok(()) => self.hold(Arc::new((*batch).clone()), from, Why::Pushed).await,
-                    Err(not) => Err(not),
-                };
-                match held {
-                    Ok(()) => {
-                        self.prefetch(&batch, from);
-                        BatchAnswer::Accepted
-                    }
+                let begun = Instant::now();
+                match self.push(from, Arc::new(*batch), blobs).await {
+                    Ok(()) => BatchAnswer::Accepted,
                     Err(NotHeld::Invalid { label, reason }) => {
-                        self.net.metrics.net_refused(label);
-                        tracing::warn!(validator = %from, reason, "a batch is refused");
-                        let short: String = reason.chars().take(60).collect();
-                        BatchAnswer::Refused(Text::new(&short).unwrap_or_default())
+                        turn.rest(begun.elapsed());
+                        return (self.refuse(from, label, &reason), None);
+                    }
+                    Err(NotHeld::Conflict { reason }) => {
+                        self.refuse(from, "batch_conflict", &reason)
                     }
                     Err(NotHeld::Later | NotHeld::Fatal) => BatchAnswer::Busy,
                 }
@@ -181,7 +186,33 @@ impl Service {
                 Some(batch) => BatchAnswer::Batch(Box::new((*batch).clone())),
                 None => BatchAnswer::Unknown,
             },
+        };
+        (answer, Some(turn))
+    }
+
+    fn refuse(&self, from: ReplicaId, label: &'static str, reason: &str) -> BatchAnswer {
+        self.net.metrics.net_refused(label);
+        tracing::warn!(validator = %from, reason, "a batch is refused");
+        let short: String = reason.chars().take(60).collect();
+        BatchAnswer::Refused(Text::new(&short).unwrap_or_default())
+    }
+
+    /// Holds a batch that somebody asks for before it is ordered.
+    async fn push<const BYTES: usize, const MAX: usize>(
+        self: &Arc<Self>,
+        from: ReplicaId,
+        batch: Arc<SignedBatch>,
+        blobs: List<Bytes<BYTES>, MAX>,
+    ) -> Result<(), NotHeld> {
+        // What is not wanted stores nothing.
+        let payload = batch.body.operation().payload;
+        if !self.is_executed(&batch) && self.held(&payload)?.is_none() {
+            self.check_place(&lock(&self.shown), &batch, payload)?;
+            self.take_blobs(&batch, blobs).await?;
+            self.hold(Arc::clone(&batch), from, Why::Pushed).await?;
         }
+        self.prefetch(&batch, from);
+        Ok(())
     }
 
     fn body(&self, payload: [u8; 32]) -> Option<Arc<SignedBatch>> {
@@ -235,13 +266,17 @@ impl Service {
             return Ok(());
         }
         if why == Why::Pushed {
-            self.check_place(&batch, payload)?;
+            self.check_place(&lock(&self.shown), &batch, payload)?;
         }
-        if !lock(&self.judging).insert(payload) {
+        // Before anybody else has to wait for it: each gets what a batch needs for itself, so that
+        // whoever hands it out slowly is in nobody's way.
+        let fetched = timeout(FETCHED_MAX, self.fetch_missing(&batch, from)).await;
+        fetched.map_err(|_| NotHeld::Later)??;
+        let signed = batch.digest();
+        if !lock(&self.judging).insert(signed) {
             return Err(NotHeld::Later);
         }
-        let _judging = Judging { service: self, payload };
-        self.fetch_missing(&batch, from).await?;
+        let _judging = Judging { service: self, signed };
         let judged = Arc::clone(&batch);
         let valid = self.holding.validity.run(move |validity| validity.batch(&judged)).await;
         match valid.ok_or(NotHeld::Fatal)? {
@@ -276,23 +311,27 @@ impl Service {
     }
 
     /// Bounds what a submitter can make others store.
-    fn check_place(&self, batch: &SignedBatch, payload: Digest) -> Result<(), NotHeld> {
+    fn check_place(
+        &self,
+        shown: &BTreeMap<(u64, u64), Digest>,
+        batch: &SignedBatch,
+        payload: Digest,
+    ) -> Result<(), NotHeld> {
         let (submitter, nonce) = place(batch);
         let executed = self.holding.pending.executed_nonce(submitter);
         if nonce > executed.saturating_add(AHEAD_MAX) {
             return Err(NotHeld::Later);
         }
-        let shown = lock(&self.shown);
         if shown.get(&(submitter, nonce)).is_some_and(|other| *other != payload) {
             let reason = format!("submitter {submitter} has another batch {nonce}");
-            return Err(NotHeld::Invalid { label: "batch_conflict", reason });
+            return Err(NotHeld::Conflict { reason });
         }
         Ok(())
     }
 
     fn show(&self, batch: &SignedBatch, payload: Digest) -> Result<(), NotHeld> {
-        self.check_place(batch, payload)?;
         let mut shown = lock(&self.shown);
+        self.check_place(&shown, batch, payload)?;
         let pending = &self.holding.pending;
         shown.retain(|(submitter, nonce), _| *nonce > pending.executed_nonce(*submitter));
         shown.insert(place(batch), payload);
@@ -332,8 +371,9 @@ impl Service {
 
     /// Fetches the blobs that a batch's validity depends on.
     async fn fetch_missing(&self, batch: &SignedBatch, from: ReplicaId) -> Result<(), NotHeld> {
+        let mut sources = Sources::new(self.sources(from));
         for id in batch.body.attachments.iter() {
-            let fetched = self.net.blob(&self.holding, *id, &self.sources(from)).await;
+            let fetched = self.net.blob(&self.holding, *id, &mut sources).await;
             fetched.map_err(|error| {
                 tracing::debug!(blob = %id, %error, "a blob that a batch names is not here");
                 NotHeld::Later
@@ -342,10 +382,11 @@ impl Service {
         Ok(())
     }
 
-    /// Returns all others, one of them first.
+    /// Returns all others, one of them first and the rest in an order that nobody can foresee.
     pub(crate) fn sources(&self, first: ReplicaId) -> Vec<ReplicaId> {
         let mut others = self.net.peers().others();
-        others.sort_by_key(|id| *id != first);
+        let order = RandomState::new();
+        others.sort_by_cached_key(|id| (*id != first, order.hash_one(id)));
         others
     }
 
@@ -356,12 +397,13 @@ impl Service {
                 continue;
             }
             // Beyond the bound whoever asks this node for the blob makes it fetch it.
-            let Ok(permit) = Arc::clone(&self.prefetches).try_acquire_owned() else { return };
+            let permit = self.turns.get(&from).and_then(Turns::prefetch);
+            let Some(permit) = permit else { return };
             let service = Arc::clone(self);
             tokio::spawn(async move {
                 let _permit = permit;
-                let sources = service.sources(from);
-                if let Err(error) = service.net.blob(&service.holding, id, &sources).await {
+                let mut sources = Sources::new(service.sources(from));
+                if let Err(error) = service.net.blob(&service.holding, id, &mut sources).await {
                     tracing::debug!(blob = %id, %error, "a blob is not fetched");
                 }
             });
@@ -374,7 +416,8 @@ impl Service {
     ///
     /// [`FetchError`] if nobody has it.
     pub async fn bring(&self, id: BlobId) -> Result<(), FetchError> {
-        self.net.blob(&self.holding, id, &self.net.peers().others()).await
+        let mut sources = Sources::new(self.sources(self.net.peers().own()));
+        self.net.blob(&self.holding, id, &mut sources).await
     }
 
     /// Returns the handle of the network.
@@ -382,31 +425,17 @@ impl Service {
     pub const fn net(&self) -> &Net {
         &self.net
     }
-
-    fn blob(&self, request: BlobRequest) -> BlobAnswer {
-        let read = match request {
-            BlobRequest::List(id) => self
-                .holding
-                .blobs
-                .list(id)
-                .map_err(|error| std::io::Error::other(error_chain(&error))),
-            BlobRequest::Chunk { id, index } => chunk(&self.holding.blobs, id, index),
-        };
-        let read = read.inspect_err(|error| tracing::error!(%error, "a blob cannot be read"));
-        let bytes = read.ok().flatten().and_then(|bytes| Bytes::new(bytes).ok());
-        bytes.map_or(BlobAnswer::Unknown, BlobAnswer::Bytes)
-    }
 }
 
 /// A batch that is being judged.
 struct Judging<'s> {
     service: &'s Service,
-    payload: Digest,
+    signed: [u8; 32],
 }
 
 impl Drop for Judging<'_> {
     fn drop(&mut self) {
-        lock(&self.service.judging).remove(&self.payload);
+        lock(&self.service.judging).remove(&self.signed);
     }
 }
 
@@ -424,29 +453,5 @@ pub(super) fn named(batch: &SignedBatch) -> BTreeSet<BlobId> {
     batch.body.attachments.iter().copied().chain(of_txs).collect()
 }
 
-fn chunk(blobs: &Blobs, id: BlobId, index: u64) -> std::io::Result<Option<Vec<u8>>> {
-    let opened = blobs.open_data(id).map_err(|error| std::io::Error::other(error_chain(&error)))?;
-    let Some((mut file, bytes)) = opened else { return Ok(None) };
-    let from = index.saturating_mul(CHUNK_BYTES);
-    if from >= bytes {
-        return Ok(None);
-    }
-    file.seek(SeekFrom::Start(from))?;
-    let mut chunk = Vec::new();
-    file.take(CHUNK_BYTES).read_to_end(&mut chunk)?;
-    Ok(Some(chunk))
-}
-
-/// Returns blocks from a height on, as far as they fit.
-fn blocks(store: &StateStore, request: BlockRequest) -> Result<BlockAnswer, StoreError> {
-    let snapshot = store.snapshot()?;
-    let (mut found, mut bytes) = (List::<_, BLOCKS_MAX>::default(), 0);
-    for height in (request.from..).take(usize::from(request.max).min(BLOCKS_MAX)) {
-        let Some((row, size)) = snapshot.ordered(height)? else { break };
-        bytes += size;
-        if found.push(row).is_err() || bytes >= BLOCKS_BYTES_FULL {
-            break;
-        }
-    }
-    Ok(BlockAnswer(found))
-}
+#[cfg(test)]
+mod tests;
