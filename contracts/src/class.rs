@@ -7,6 +7,7 @@ use starknet_types_core::felt::Felt as Felt252;
 use starknet_types_core::hash::{Poseidon, StarkHash};
 
 use crate::compile::{CompileError, compile_class};
+use crate::sources::{BOND, CONSUMERS, Package, TOKEN, VERIFIER};
 
 /// Felts of bytecode that a class may have, as of Starknet 0.14.
 pub const BYTECODE_FELTS_MAX: usize = 81_920;
@@ -20,11 +21,39 @@ pub enum Contract {
     Models,
     /// Pays for proven inferences.
     JobEscrow,
+    /// The token.
+    CiroToken,
+    /// Pays a grant over four years.
+    Vesting,
+    /// Gives test money.
+    Faucet,
+    /// What validators have at stake.
+    ValidatorBond,
+    /// An example: lends for a score.
+    Loan,
+    /// An example: publishes what a model makes of readings.
+    Oracle,
+    /// An example: plays against a model.
+    Game,
+    /// An example: records what a model finds in data that are not shown.
+    Diagnosis,
 }
 
 impl Contract {
     /// All contracts.
-    pub const ALL: [Self; 3] = [Self::Facts, Self::Models, Self::JobEscrow];
+    pub const ALL: [Self; 11] = [
+        Self::Facts,
+        Self::Models,
+        Self::JobEscrow,
+        Self::CiroToken,
+        Self::Vesting,
+        Self::Faucet,
+        Self::ValidatorBond,
+        Self::Loan,
+        Self::Oracle,
+        Self::Game,
+        Self::Diagnosis,
+    ];
 
     /// The contract's name.
     #[must_use]
@@ -33,15 +62,31 @@ impl Contract {
             Self::Facts => "Facts",
             Self::Models => "Models",
             Self::JobEscrow => "JobEscrow",
+            Self::CiroToken => "CiroToken",
+            Self::Vesting => "Vesting",
+            Self::Faucet => "Faucet",
+            Self::ValidatorBond => "ValidatorBond",
+            Self::Loan => "Loan",
+            Self::Oracle => "Oracle",
+            Self::Game => "Game",
+            Self::Diagnosis => "Diagnosis",
         }
     }
 
-    /// The module of the package.
-    const fn path(self) -> &'static str {
+    /// The package that it is in, and its file there.
+    const fn place(self) -> (Package, &'static str) {
         match self {
-            Self::Facts => "verifier::facts::Facts",
-            Self::Models => "verifier::models::Models",
-            Self::JobEscrow => "verifier::escrow::JobEscrow",
+            Self::Facts => (VERIFIER, "facts"),
+            Self::Models => (VERIFIER, "models"),
+            Self::JobEscrow => (VERIFIER, "escrow"),
+            Self::CiroToken => (TOKEN, "ciro_token"),
+            Self::Vesting => (TOKEN, "vesting"),
+            Self::Faucet => (TOKEN, "faucet"),
+            Self::ValidatorBond => (BOND, "validator_bond"),
+            Self::Loan => (CONSUMERS, "loan"),
+            Self::Oracle => (CONSUMERS, "oracle"),
+            Self::Game => (CONSUMERS, "game"),
+            Self::Diagnosis => (CONSUMERS, "diagnosis"),
         }
     }
 }
@@ -77,7 +122,9 @@ impl Class {
     /// # Errors
     /// [`ClassError`] if it does not compile or Starknet would not take it.
     pub fn of(contract: Contract) -> Result<Self, ClassError> {
-        let class = compile_class(contract.path())?;
+        let (package, file) = contract.place();
+        let path = format!("{}::{file}::{}", package.name, contract.name());
+        let class = compile_class(package, &path)?;
         let refused = |error: &dyn std::fmt::Display| ClassError::Refused(error.to_string());
         let extracted = class.extract_sierra_program(false).map_err(|error| refused(&error))?;
         extracted

@@ -20,12 +20,7 @@ use ciro_cairo::{ProgramError, core_config, virtual_folder};
 
 use starknet_types_core::felt::Felt as Felt252;
 
-use crate::sources::SOURCES;
-
-/// The name of the Cairo package.
-const PACKAGE: &str = "verifier";
-/// The name of the package of scenarios.
-const SCENARIOS: &str = "scenarios";
+use crate::sources::{PACKAGES, Package, VERIFIER};
 
 /// A package that does not compile.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +33,7 @@ pub enum CompileError {
     #[error("the Cairo compiler has no core library")]
     CoreLibrary(#[from] ProgramError),
     /// The compiler found fault with the sources.
-    #[error("the package `{PACKAGE}` does not compile: {reason}\n{diagnostics}")]
+    #[error("the Cairo sources do not compile: {reason}\n{diagnostics}")]
     Diagnostics {
         /// The compiler's words.
         reason: String,
@@ -47,58 +42,73 @@ pub enum CompileError {
     },
 }
 
-/// Compiles the package to Sierra as contracts are compiled: with gas, and with the libfuncs of the
+/// What is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Programs and classes as they are declared.
+    Chain,
+    /// Histories, where contracts say the hashes of their classes.
+    Histories,
+}
+
+/// Compiles the verifier to Sierra as contracts are compiled: with gas, and with the libfuncs of the
 /// release.
 ///
 /// # Errors
 /// [`CompileError`] with the compiler's messages.
 pub fn compile() -> Result<Program, CompileError> {
-    with_package(&[], |db, crates, config| compile_prepared_db_program(db, crates, config))
+    with_packages(&[VERIFIER], Purpose::Chain, |db, crates, config| {
+        compile_prepared_db_program(db, crates, config)
+    })
 }
 
 /// Contracts that can be deployed, by the hash of their class.
 pub(crate) type Contracts = OrderedHashMap<Felt252, ContractInfo>;
 
-/// Compiles the package together with another one that plays with its contracts.
+/// Compiles packages of contracts together with those that play with them.
 ///
 /// # Errors
 /// As [`compile`].
 pub(crate) fn compile_scenarios(
-    sources: &[(&'static str, &'static str)],
+    packages: &[Package],
 ) -> Result<(Program, Contracts), CompileError> {
-    with_package(sources, |db, crates, config| {
+    with_packages(packages, Purpose::Histories, |db, crates, config| {
         let program = compile_prepared_db_program(db, crates.clone(), config)?;
         let contracts = find_contracts(db, &crates);
         Ok((program, get_contracts_info(db, contracts, &DebugReplacer { db })?))
     })
 }
 
-/// Compiles one contract of the package.
+/// Compiles one contract of a package.
 ///
 /// # Errors
 /// As [`compile`].
-pub(crate) fn compile_class(contract: &str) -> Result<ContractClass, CompileError> {
-    with_package(&[], |db, crates, config| {
+pub(crate) fn compile_class(
+    package: Package,
+    contract: &str,
+) -> Result<ContractClass, CompileError> {
+    with_packages(&[package], Purpose::Chain, |db, crates, config| {
         compile_contract_in_prepared_db(db, Some(contract), crates, config)
     })
 }
 
-/// Hands the package to a compiler, with that of scenarios if there are any, and reports what it
-/// finds wrong.
-fn with_package<T>(
-    scenarios: &[(&'static str, &'static str)],
+/// Hands packages to a compiler, and reports what it finds wrong.
+fn with_packages<T>(
+    packages: &[Package],
+    purpose: Purpose,
     compile: impl for<'db> FnOnce(
         &'db RootDatabase,
         Vec<CrateId<'db>>,
         CompilerConfig<'_>,
     ) -> anyhow::Result<T>,
 ) -> Result<T, CompileError> {
-    let (db, packages) = database(scenarios)?;
+    let db = database(packages, purpose)?;
+    let crates: Vec<CrateInput> = packages.iter().map(|package| named(package.name)).collect();
     let mut diagnostics = String::new();
     let reporter = DiagnosticsReporter::write_to_string(&mut diagnostics)
-        .with_crates(&packages)
+        .with_crates(&crates)
         .allow_warnings();
-    let crates = CrateInput::into_crate_ids(&db, packages);
+    let crates = CrateInput::into_crate_ids(&db, crates);
     let config = CompilerConfig {
         diagnostics_reporter: reporter,
         replace_ids: true,
@@ -111,13 +121,14 @@ fn with_package<T>(
     })
 }
 
-/// The compiler with the core library and the packages, and the packages' names.
-fn database(
-    scenarios: &[(&'static str, &'static str)],
-) -> Result<(RootDatabase, Vec<CrateInput>), CompileError> {
+fn named(name: &str) -> CrateInput {
+    CrateInput::Real { name: name.to_owned(), discriminator: None }
+}
+
+/// The compiler with the core library, the packages, and those of this crate, which they may use.
+fn database(packages: &[Package], purpose: Purpose) -> Result<RootDatabase, CompileError> {
     let mut cfg = vec![Cfg::kv("sierra", "future"), Cfg::kv("target", "starknet-contract")];
-    if !scenarios.is_empty() {
-        // Contracts say the hashes of their classes.
+    if purpose == Purpose::Histories {
         cfg.push(Cfg::kv("target", "test"));
     }
     let mut db = RootDatabase::builder()
@@ -125,25 +136,23 @@ fn database(
         .with_default_plugin_suite(starknet_plugin_suite())
         .build()
         .map_err(|error| CompileError::Setup(format!("{error:#}")))?;
-    let named = |name: &str| CrateInput::Real { name: name.to_owned(), discriminator: None };
     // The first edition: integers with bounds are no public part of the core library yet.
     let settings = CrateSettings { edition: Edition::V2023_01, ..CrateSettings::default() };
-    let mut packages = vec![(PACKAGE, SOURCES)];
-    if !scenarios.is_empty() {
-        packages.push((SCENARIOS, scenarios));
-    }
+    let own =
+        PACKAGES.into_iter().filter(|own| packages.iter().all(|other| other.name != own.name));
+    let all: Vec<Package> = packages.iter().copied().chain(own).collect();
     let mut crates = vec![(named(CORELIB_CRATE_NAME), core_config()?)];
-    for (name, sources) in &packages {
-        let root = virtual_folder("src", sources.iter().copied());
-        let others = packages.iter().filter(|(other, _)| other != name);
+    for package in &all {
+        let root = virtual_folder(package.name, package.sources.iter().copied());
+        let others = all.iter().filter(|other| other.name != package.name);
         let dependency = DependencySettings { discriminator: None };
         let dependencies =
-            others.map(|(other, _)| ((*other).to_owned(), dependency.clone())).collect();
+            others.map(|other| (other.name.to_owned(), dependency.clone())).collect();
         let settings = CrateSettings { dependencies, ..settings.clone() };
-        let package = CrateConfigurationInput { root, settings, cache_file: None };
-        crates.push((named(name), package));
+        let package_config = CrateConfigurationInput { root, settings, cache_file: None };
+        crates.push((named(package.name), package_config));
     }
     set_crate_configs_input(&mut db, Some(crates.into_iter().collect()));
     validate_corelib(&db).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
-    Ok((db, packages.into_iter().map(|(name, _)| named(name)).collect()))
+    Ok(db)
 }

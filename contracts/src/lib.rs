@@ -10,4 +10,4 @@ pub use class::{BYTECODE_FELTS_MAX, Class, ClassError, Contract};
 pub use compile::{CompileError, compile};
 pub use run::{Accepted, RunError, Verdict, Verifier, model_id};
 pub use scenario::Scenarios;
-pub use sources::SOURCES;
+pub use sources::{BOND, CONSUMERS, Package, TOKEN, VERIFIER};

@@ -5,8 +5,9 @@ use starknet_types_core::felt::Felt as Felt252;
 
 use crate::compile::compile_scenarios;
 use crate::run::{GAS_MAX, RunError, text};
+use crate::sources::Package;
 
-/// The package together with functions that deploy its contracts and call them.
+/// Packages of contracts together with functions that deploy them and call them.
 pub struct Scenarios {
     runner: SierraCasmRunner,
 }
@@ -18,12 +19,13 @@ impl std::fmt::Debug for Scenarios {
 }
 
 impl Scenarios {
-    /// Compiles the package with another one, `scenarios`, given as paths and texts: some seconds.
+    /// Compiles packages: some seconds. They may use those of this crate that are not among them,
+    /// but not deploy their contracts.
     ///
     /// # Errors
     /// [`RunError::Compile`] if one of them does not compile.
-    pub fn new(sources: &[(&'static str, &'static str)]) -> Result<Self, RunError> {
-        let (program, contracts) = compile_scenarios(sources)?;
+    pub fn new(packages: &[Package]) -> Result<Self, RunError> {
+        let (program, contracts) = compile_scenarios(packages)?;
         let metadata = Some(Default::default());
         let runner = SierraCasmRunner::new(program, metadata, contracts, None).map_err(Box::new)?;
         Ok(Self { runner })

@@ -1,14 +1,26 @@
-//! The Cairo package, embedded: what is compiled depends on no folder.
+//! The Cairo packages, embedded: what is compiled depends on no folder.
 
-macro_rules! sources {
-    ($($path:literal),* $(,)?) => {
-        /// Paths below `verifier/src` and texts of the package's files.
-        pub static SOURCES: &[(&str, &str)] =
-            &[$(($path, include_str!(concat!("../verifier/src/", $path)))),*];
+/// A Cairo package.
+#[derive(Clone, Copy, Debug)]
+pub struct Package {
+    /// Its name, by which others use it.
+    pub name: &'static str,
+    /// Paths below its folder of sources, and texts, of its files.
+    pub sources: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! package {
+    ($name:literal: $($path:literal),* $(,)?) => {
+        Package {
+            name: $name,
+            sources: &[$(($path, include_str!(concat!("../", $name, "/src/", $path)))),*],
+        }
     };
 }
 
-sources! {
+/// The verifier, and the contracts that verify and pay.
+pub const VERIFIER: Package = package! {
+    "verifier":
     "lib.cairo",
     "field.cairo",
     "blake.cairo",
@@ -42,4 +54,37 @@ sources! {
     "policy.cairo",
     "stark.cairo",
     "statement.cairo",
-}
+};
+
+/// The token, and what hands it out.
+pub const TOKEN: Package = package! {
+    "token":
+    "lib.cairo",
+    "ciro_token.cairo",
+    "faucet.cairo",
+    "vesting.cairo",
+};
+
+/// What validators have at stake, and the judge.
+pub const BOND: Package = package! {
+    "bond":
+    "lib.cairo",
+    "evidence.cairo",
+    "judge.cairo",
+    "validator_bond.cairo",
+};
+
+/// Contracts that rely on facts: examples.
+pub const CONSUMERS: Package = package! {
+    "consumers":
+    "lib.cairo",
+    "diagnosis.cairo",
+    "game.cairo",
+    "integers.cairo",
+    "loan.cairo",
+    "noughts.cairo",
+    "oracle.cairo",
+};
+
+/// All packages of this crate.
+pub(crate) const PACKAGES: [Package; 4] = [VERIFIER, TOKEN, BOND, CONSUMERS];

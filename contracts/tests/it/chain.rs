@@ -33,7 +33,7 @@ pub(crate) fn chain(name: &str) -> Proven {
     read(&fixtures(), &format!("chain_{name}_v3"))
 }
 
-fn id(key: &ModelKey) -> Felt252 {
+pub(crate) fn id(key: &ModelKey) -> Felt252 {
     model_id(&key.to_felts().unwrap())
 }
 

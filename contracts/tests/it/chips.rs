@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ciro_contracts::SOURCES;
+use ciro_contracts::VERIFIER;
 
 fn source(path: &str) -> &'static str {
-    SOURCES.iter().find(|(name, _)| *name == path).unwrap().1
+    VERIFIER.sources.iter().find(|(name, _)| *name == path).unwrap().1
 }
 
 fn chips_folder() -> std::path::PathBuf {
@@ -50,7 +50,8 @@ fn the_files_of_chips_have_the_names_of_those_in_rust() {
         .filter(|name| !less.contains(&name.as_str()))
         .collect();
     let common = ["balance", "columns", "events", "shape"];
-    let cairo: BTreeSet<String> = SOURCES
+    let cairo: BTreeSet<String> = VERIFIER
+        .sources
         .iter()
         .filter_map(|(path, _)| path.strip_prefix("air/")?.strip_suffix(".cairo"))
         .filter(|name| !common.contains(name))

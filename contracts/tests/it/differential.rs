@@ -1,9 +1,9 @@
 //! Both verifiers say the same of damaged proofs, keys and statements, and of consistent proofs of
 //! false statements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ciro_model::integer::{Claim, StatedInput, StatedTensor, Statement};
 use ciro_stark::{ModelKey, Policy, Proof, VerificationError, verify};
@@ -39,13 +39,15 @@ const STAGES: [&str; 7] =
     ["constraints", "interval", "root 0", "root 1", "root 2", "root 3", "fri root"];
 
 /// So many proofs, `CIRO_MUTATIONS` or 150, of which three in ten are consistent proofs of false
-/// statements, made by a prover that does not check itself; the others are damaged.
+/// statements, made by a prover that does not check itself; the others are damaged. With many, take
+/// more false ones from a file that `CIRO_FALSE` names, which tests of `ciro-stark` write.
 #[test]
 fn false_and_damaged_proofs_have_one_verdict() {
     let golden: Vec<Proven> = names().iter().map(|name| golden(name)).collect();
     let mut stream = Stream::new(2026);
     let trials: usize = std::env::var("CIRO_MUTATIONS").map_or(150, |count| count.parse().unwrap());
     let mut reasons = BTreeMap::<(&str, String), usize>::new();
+    let mut lies = BTreeSet::new();
     // Each is looked at once before any is again; those that another stage than the constraints
     // refuses come first.
     let mut forged = vec![];
@@ -68,12 +70,15 @@ fn false_and_damaged_proofs_have_one_verdict() {
             Some(reason) => *reasons.entry((origin, reason)).or_default() += 1,
             None => assert!(!is_forged, "{how} is accepted"),
         }
+        if is_forged {
+            lies.insert(how);
+        }
     }
     let mut table = String::new();
     for ((origin, reason), count) in &reasons {
         writeln!(table, "{origin}: {reason}: {count}").unwrap();
     }
-    println!("{trials} proofs\n{table}");
+    println!("{trials} proofs, {} false statements\n{table}", lies.len());
     for stage in STAGES {
         assert!(reasons.keys().any(|(_, reason)| reason == stage), "{stage}:\n{table}");
     }
@@ -84,8 +89,9 @@ fn false_and_damaged_proofs_have_one_verdict() {
 type Kept = (String, Vec<u8>, Vec<[Vec<StatedTensor>; 2]>, Vec<u8>);
 
 fn false_proofs() -> Vec<(String, Proven)> {
-    let path = "tests/fixtures/false_v3.postcard";
-    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/false_v3.postcard");
+    let path = std::env::var_os("CIRO_FALSE").map_or(path, PathBuf::from);
+    let bytes = std::fs::read(path).unwrap();
     let kept: Vec<Kept> = postcard::from_bytes(&bytes).unwrap();
     let proven = |(how, key, claims, proof): Kept| {
         let key = ModelKey::from_bytes(&key).unwrap();

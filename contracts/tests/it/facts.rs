@@ -10,13 +10,13 @@ use starknet_types_core::felt::Felt as Felt252;
 use crate::chain::chain;
 use crate::golden::{Proven, golden, verifier};
 
-fn bundle((key, statement, proof): &Proven) -> (Key, ProofBundle) {
+pub(crate) fn bundle((key, statement, proof): &Proven) -> (Key, ProofBundle) {
     let key = Key::from_bytes(&key.to_bytes()).unwrap();
     let bundle = ProofBundle::new(&key, statement, proof.to_bytes());
     (key, bundle)
 }
 
-fn felt(felt: &Felt) -> Felt252 {
+pub(crate) fn felt(felt: &Felt) -> Felt252 {
     Felt252::from_bytes_be(&felt.0)
 }
 

@@ -2,25 +2,46 @@
 
 use std::sync::LazyLock;
 
-use ciro_contracts::{Scenarios, model_id};
+use ciro_contracts::{Package, Scenarios, VERIFIER, model_id};
 use starknet_types_core::felt::Felt as Felt252;
 
 use crate::chain::chain;
 use crate::golden::golden;
 
-const SOURCES: &[(&str, &str)] = &[
-    ("lib.cairo", include_str!("../scenarios/lib.cairo")),
-    ("coin.cairo", include_str!("../scenarios/coin.cairo")),
-    ("escrow.cairo", include_str!("../scenarios/escrow.cairo")),
-    ("models.cairo", include_str!("../scenarios/models.cairo")),
-    ("stage.cairo", include_str!("../scenarios/stage.cairo")),
-];
+/// What all histories begin with.
+pub(crate) const PROPS: Package = Package {
+    name: "props",
+    sources: &[
+        ("lib.cairo", include_str!("../scenarios/props/lib.cairo")),
+        ("judge.cairo", include_str!("../scenarios/props/judge.cairo")),
+    ],
+};
 
-static SCENARIOS: LazyLock<Scenarios> = LazyLock::new(|| Scenarios::new(SOURCES).unwrap());
+const SCENARIOS: Package = Package {
+    name: "scenarios",
+    sources: &[
+        ("lib.cairo", include_str!("../scenarios/lib.cairo")),
+        ("coin.cairo", include_str!("../scenarios/coin.cairo")),
+        ("escrow.cairo", include_str!("../scenarios/escrow.cairo")),
+        ("models.cairo", include_str!("../scenarios/models.cairo")),
+        ("proven.cairo", include_str!("../scenarios/proven.cairo")),
+        ("stage.cairo", include_str!("../scenarios/stage.cairo")),
+    ],
+};
 
+static STAGE: LazyLock<Scenarios> =
+    LazyLock::new(|| Scenarios::new(&[VERIFIER, PROPS, SCENARIOS]).unwrap());
+
+/// Plays a history to its end.
 #[track_caller]
-fn plays(name: &str, arguments: &[&[Felt252]]) -> Vec<Felt252> {
-    match SCENARIOS.play(&format!("scenarios::{name}"), arguments).unwrap() {
+pub(crate) fn plays(name: &str, arguments: &[&[Felt252]]) -> Vec<Felt252> {
+    played(&STAGE, &format!("scenarios::{name}"), arguments)
+}
+
+/// Plays a history of these packages to its end.
+#[track_caller]
+pub(crate) fn played(stage: &Scenarios, name: &str, arguments: &[&[Felt252]]) -> Vec<Felt252> {
+    match stage.play(name, arguments).unwrap() {
         Ok(values) => values,
         Err(words) => panic!("{name}: {words}"),
     }

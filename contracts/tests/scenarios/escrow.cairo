@@ -1,9 +1,10 @@
 //! Jobs that are paid, refunded, claimed, doubted.
+use props::refused;
 use starknet::testing::{set_block_timestamp, set_contract_address};
 use super::coin::{ICoinDispatcher, ICoinDispatcherTrait};
 use super::stage::{
-    BOND, DEADLINE, GRACE, OUTPUT, PRICE, START, Stage, StageTrait, WINDOW, begin, client, refused,
-    rival, worker,
+    BOND, DEADLINE, GRACE, OUTPUT, PRICE, START, Stage, StageTrait, WINDOW, begin, client, rival,
+    worker,
 };
 use verifier::escrow::{
     IJobEscrowDispatcherTrait, IJobEscrowSafeDispatcherTrait, Phase, Terms,

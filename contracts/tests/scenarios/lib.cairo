@@ -3,4 +3,5 @@
 pub mod coin;
 pub mod escrow;
 pub mod models;
+pub mod proven;
 pub mod stage;

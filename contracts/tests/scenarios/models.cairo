@@ -1,6 +1,7 @@
 //! A directory that knows strong keys alone.
+use props::{deploy, refused};
 use starknet::testing::{set_block_timestamp, set_contract_address};
-use super::stage::{client, deploy, refused, rival};
+use super::stage::{client, rival};
 use verifier::facts::Rest;
 use verifier::models::{
     IModelsDispatcher, IModelsDispatcherTrait, IModelsSafeDispatcher, IModelsSafeDispatcherTrait,

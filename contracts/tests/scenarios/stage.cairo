@@ -1,62 +1,13 @@
 //! What histories begin with: a judge who is told what to say, a token, an escrow, and people.
-use core::starknet::SyscallResultTrait;
+use props::deploy;
+use props::judge::{IJudgeDispatcher, IJudgeDispatcherTrait, Judge};
 use starknet::ContractAddress;
-use starknet::syscalls::deploy_syscall;
 use starknet::testing::{set_block_timestamp, set_contract_address};
 use super::coin::{Coin, ICoinDispatcher, ICoinDispatcherTrait};
 use verifier::erc20::{IERC20Dispatcher, IERC20DispatcherTrait};
 use verifier::escrow::{
     IJobEscrowDispatcher, IJobEscrowDispatcherTrait, IJobEscrowSafeDispatcher, Job, JobEscrow, Terms,
 };
-
-/// Who knows which facts are proven.
-#[starknet::interface]
-pub trait IJudge<T> {
-    fn tell(ref self: T, fact: felt252, at: u64);
-}
-
-#[starknet::contract]
-pub mod Judge {
-    use starknet::storage::{Map, StorageMapReadAccess, StorageMapWriteAccess};
-    use verifier::facts::Rest;
-
-    #[storage]
-    struct Storage {
-        proven: Map<felt252, u64>,
-    }
-
-    #[abi(embed_v0)]
-    impl Telling of super::IJudge<ContractState> {
-        fn tell(ref self: ContractState, fact: felt252, at: u64) {
-            self.proven.write(fact, at);
-        }
-    }
-
-    #[abi(embed_v0)]
-    impl Facts of verifier::facts::IFacts<ContractState> {
-        fn prove(ref self: ContractState, model: felt252, proof: Rest) -> felt252 {
-            core::panic_with_felt252('a judge proves nothing')
-        }
-        fn is_valid(self: @ContractState, fact: felt252) -> bool {
-            self.proven.read(fact) != 0
-        }
-        fn proven_at(self: @ContractState, fact: felt252) -> u64 {
-            self.proven.read(fact)
-        }
-        fn model_of(self: @ContractState, key: Rest) -> felt252 {
-            core::poseidon::poseidon_hash_span(key.data)
-        }
-        fn fact_of(
-            self: @ContractState,
-            model: felt252,
-            context: felt252,
-            input_hash: felt252,
-            output_hash: felt252,
-        ) -> felt252 {
-            verifier::facts::fact(model, context, input_hash, output_hash)
-        }
-    }
-}
 
 pub const MODEL: felt252 = 'model';
 pub const INPUT: felt252 = 'input';
@@ -87,15 +38,13 @@ pub fn rival() -> ContractAddress {
     'rival'.try_into().unwrap()
 }
 
-pub fn deploy(class: starknet::ClassHash, calldata: Array<felt252>) -> ContractAddress {
-    let (address, _) = deploy_syscall(class, 0, calldata.span(), false).unwrap_syscall();
-    address
-}
-
-/// Everybody has the same money and lets the escrow take it.
+/// With a judge who is told what to say.
 pub fn begin() -> Stage {
+    begin_before(deploy(Judge::TEST_CLASS_HASH, array![]))
+}
+/// Everybody has the same money and lets the escrow take it.
+pub fn begin_before(judge: ContractAddress) -> Stage {
     set_block_timestamp(START);
-    let judge = deploy(Judge::TEST_CLASS_HASH, array![]);
     let token = deploy(Coin::TEST_CLASS_HASH, array![]);
     let address = deploy(JobEscrow::TEST_CLASS_HASH, array![judge.into()]);
     let coin = ICoinDispatcher { contract_address: token };
@@ -153,17 +102,5 @@ pub impl StageImpl of StageTrait {
     }
     fn lost(self: Stage, who: ContractAddress, amount: u256) {
         assert(self.balance(who) + amount == MONEY, 'another loss');
-    }
-}
-
-/// A call was refused with this word.
-pub fn refused<T, +Drop<T>>(result: Result<T, Array<felt252>>, word: felt252) {
-    match result {
-        Result::Ok(_) => core::panic_with_felt252('not refused'),
-        Result::Err(words) => {
-            if *words.at(0) != word {
-                core::panic_with_felt252(*words.at(0));
-            }
-        },
     }
 }

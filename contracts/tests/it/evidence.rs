@@ -1,0 +1,288 @@
+//! The judge in Cairo says of evidence what `verify_evidence` says, and bonds are taken by it:
+//! `tests/scenarios/bond`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use ciro_consensus::Digest;
+use ciro_consensus::crypto::{PublicKey, Scheme, Signature, Stark, StarkSigningKey};
+use ciro_consensus::evidence::{
+    Amnesia, ClaimChange, ClaimOpening, DoubleSign, DoubleView, Evidence, OpenedViewChange, Rule,
+    SignedDigest, SignedStart,
+};
+use ciro_contracts::{BOND, Package, Scenarios, TOKEN};
+use serde::Deserialize;
+use starknet_types_core::felt::Felt as Felt252;
+
+use crate::scenarios::{PROPS, played};
+
+pub(crate) const COURT: Package = Package {
+    name: "court",
+    sources: &[
+        ("lib.cairo", include_str!("../scenarios/bond/lib.cairo")),
+        ("bonds.cairo", include_str!("../scenarios/bond/bonds.cairo")),
+    ],
+};
+
+static STAGE: LazyLock<Scenarios> =
+    LazyLock::new(|| Scenarios::new(&[TOKEN, BOND, PROPS, COURT]).unwrap());
+
+/// The vectors of the version of the day.
+static VECTORS: LazyLock<Vectors> = LazyLock::new(|| {
+    let path = "../ciro-node/consensus/tests/vectors/evidence_v1.json";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+});
+
+#[derive(Deserialize)]
+struct Vectors {
+    chain: Digest,
+    window: u64,
+    key: PublicKey,
+    vectors: Vec<Vector>,
+}
+
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    refused: Option<String>,
+    evidence: Evidence,
+}
+
+impl Vectors {
+    /// The chain's word, its window, the offender's key.
+    fn about(&self) -> Vec<Felt252> {
+        vec![word(&self.chain), self.window.into(), word(&self.key.0)]
+    }
+
+    /// The first evidence of a rule, in felts.
+    fn of(&self, rule: Rule) -> Vec<Felt252> {
+        let is_of =
+            |vector: &&Vector| vector.refused.is_none() && vector.evidence.rule() == Some(rule);
+        felts(&self.vectors.iter().find(is_of).unwrap().evidence).unwrap()
+    }
+}
+
+fn word(digest: &Digest) -> Felt252 {
+    Felt252::from_bytes_be(digest.as_bytes())
+}
+
+/// A number as a felt, if it is one.
+fn number(bytes: &[u8; 32]) -> Option<Felt252> {
+    let felt = Felt252::from_bytes_be(bytes);
+    (felt.to_bytes_be() == *bytes).then_some(felt)
+}
+
+fn signature(signature: &Signature) -> Option<[Felt252; 2]> {
+    Some([number(&signature.r)?, number(&signature.s)?])
+}
+
+fn signed(of: &SignedDigest) -> Option<Vec<Felt252>> {
+    Some([vec![word(&of.digest)], signature(&of.signature)?.to_vec()].concat())
+}
+
+fn start(of: &SignedStart) -> Option<Vec<Felt252>> {
+    let SignedStart { seq, digest, signature: by } = of;
+    Some([vec![seq.0.into(), word(digest)], signature(by)?.to_vec()].concat())
+}
+
+/// An option as Cairo has it: 0 before something, 1 for nothing.
+fn option(of: Option<Vec<Felt252>>) -> Vec<Felt252> {
+    match of {
+        Some(felts) => [vec![Felt252::ZERO], felts].concat(),
+        None => vec![Felt252::ONE],
+    }
+}
+
+fn opening(of: &ClaimOpening) -> Vec<Felt252> {
+    let claim = of.claim.map(|(view, digest)| vec![view.0.into(), word(&digest)]);
+    let path: Vec<Felt252> = of.path.iter().map(word).collect();
+    [option(claim), vec![path.len().into()], path].concat()
+}
+
+fn view_change(of: &OpenedViewChange) -> Option<Vec<Felt252>> {
+    let numbers = vec![of.view.0.into(), of.stable_seq.0.into()];
+    let digests = vec![word(&of.stable_digest), word(&of.claims_root)];
+    let by = signature(&of.signature)?.to_vec();
+    Some([numbers, digests, by, option(of.opening.as_ref().map(opening))].concat())
+}
+
+/// Evidence as the contract takes it; `None` if a number of it is no felt.
+fn felts(evidence: &Evidence) -> Option<Vec<Felt252>> {
+    let kind = |kind: ciro_consensus::Kind| Felt252::from(kind as u8);
+    let (variant, parts): (u8, Vec<Vec<Felt252>>) = match evidence {
+        Evidence::DoubleSign(DoubleSign { epoch, kind: of, view, seq, first, second, .. }) => {
+            let numbers = vec![epoch.0.into(), kind(*of), view.0.into(), seq.0.into()];
+            (0, vec![numbers, signed(first)?, signed(second)?])
+        }
+        Evidence::Amnesia(evidence) => {
+            let Amnesia { epoch, commit_view, commit_seq, commit, .. } = evidence;
+            let later = OpenedViewChange {
+                view: evidence.view,
+                stable_seq: evidence.stable_seq,
+                stable_digest: evidence.stable_digest,
+                claims_root: evidence.claims_root,
+                signature: evidence.signature,
+                opening: evidence.opening.clone(),
+            };
+            let numbers = vec![epoch.0.into(), commit_view.0.into(), commit_seq.0.into()];
+            (1, vec![numbers, signed(commit)?, view_change(&later)?])
+        }
+        Evidence::DoubleView(DoubleView { epoch, kind: of, view, first, second, .. }) => {
+            let numbers = vec![epoch.0.into(), kind(*of), view.0.into()];
+            (2, vec![numbers, start(first)?, start(second)?])
+        }
+        Evidence::ClaimChange(ClaimChange { epoch, seq, earlier, later, .. }) => {
+            let numbers = vec![epoch.0.into(), seq.0.into()];
+            (3, vec![numbers, view_change(earlier)?, view_change(later)?])
+        }
+    };
+    Some([vec![variant.into()], parts.concat()].concat())
+}
+
+/// What the judge of these packages says of evidence in felts: the rule, or why it refuses.
+fn judged(stage: &Scenarios, evidence: &[Felt252]) -> Result<Felt252, String> {
+    let said = stage.play("court::verdict", &[&VECTORS.about(), evidence]).unwrap();
+    said.map(|values| values[0])
+}
+
+fn verdict(evidence: &[Felt252]) -> Result<Felt252, String> {
+    judged(&STAGE, evidence)
+}
+
+/// The judge's word for what `verify_evidence` says.
+fn expected(reason: &str) -> &'static str {
+    WORDS.iter().find(|(start, _)| reason.starts_with(start)).expect("a reason of the judge's").1
+}
+
+/// How reasons of `verify_evidence` begin, and the judge's words.
+const WORDS: [(&str, &str); 11] = [
+    ("signing two messages", "kind"),
+    ("a Checkpoint has view 0", "checkpoint view"),
+    ("digests must differ", "digests"),
+    ("ViewChange to view", "not later"),
+    ("stable checkpoint", "covered"),
+    ("prepared set has an entry", "remembered"),
+    ("the opening of the prepared set has", "opening shape"),
+    ("the opening does not lead", "opening"),
+    ("the later ViewChange may follow", "consistent"),
+    ("the first signature", "first signature"),
+    ("the second signature", "second signature"),
+];
+
+/// What the judge has to say of a vector: nothing of numbers that are no felts.
+fn due(vector: &Vector) -> Option<(Vec<Felt252>, Result<Felt252, String>)> {
+    let Vector { name, refused, evidence } = vector;
+    let Some(felts) = felts(evidence) else {
+        assert_eq!(refused.as_deref(), Some("the first signature is invalid"), "{name}");
+        return None;
+    };
+    let said = match refused {
+        None => Ok((evidence.rule().unwrap() as u8).into()),
+        Some(reason) => Err(expected(reason).to_owned()),
+    };
+    Some((felts, said))
+}
+
+#[test]
+fn the_judge_passes_every_vector() {
+    let mut said = BTreeSet::new();
+    for vector in &VECTORS.vectors {
+        let Some((felts, due)) = due(vector) else { continue };
+        assert_eq!(verdict(&felts), due, "{}", vector.name);
+        said.insert(due);
+    }
+    // A rule without a vector fails here, and so does a reason.
+    let rules = Rule::ALL.map(|rule| Ok((rule as u8).into()));
+    assert!(rules.iter().all(|rule| said.contains(rule)), "{said:?}");
+    assert_eq!(said.len(), rules.len() + WORDS.len(), "{said:?}");
+}
+
+#[test]
+fn every_felt_of_evidence_counts() {
+    for rule in Rule::ALL {
+        let honest = VECTORS.of(rule);
+        for at in 0..honest.len() {
+            let mut felts = honest.clone();
+            felts[at] += Felt252::ONE;
+            assert!(verdict(&felts).is_err(), "{rule:?}: felt {at}");
+        }
+        assert!(verdict(&honest[..honest.len() - 1]).is_err(), "{rule:?}: cut");
+        let longer = [honest, vec![Felt252::ZERO]].concat();
+        assert_eq!(verdict(&longer), Err("too long".to_owned()), "{rule:?}");
+    }
+}
+
+/// The secret of a validator of the vectors; the offender is the third.
+fn secret(id: u64) -> StarkSigningKey {
+    let secret = Stark::hash(&[Digest::short_string("test secret"), Digest::from_u64(id)]);
+    StarkSigningKey::from_bytes(secret.as_bytes()).unwrap()
+}
+
+/// About the chain and the keys of three validators, and their signatures for their owners, which
+/// the first play of these packages asks for.
+fn validators(stage: &Scenarios) -> [Vec<Felt252>; 2] {
+    let secrets = [3, 1, 2].map(secret);
+    let keys = secrets.iter().map(|secret| word(&Stark::public_key(secret).0)).collect();
+    let about = [VECTORS.about()[..2].to_vec(), keys].concat();
+    assert_eq!(about[..3], VECTORS.about());
+    let messages = played(stage, "court::bonds::possessions", &[&about]);
+    let signed = secrets.iter().zip(messages).flat_map(|(secret, message)| {
+        let message = Digest::from_bytes(message.to_bytes_be()).unwrap();
+        // A number that is not below 2^251 cannot be signed.
+        let by = Stark::sign(secret, &message).unwrap_or(Signature { r: [0; 32], s: [0; 32] });
+        signature(&by).unwrap()
+    });
+    let signatures = signed.collect();
+    [about, signatures]
+}
+
+/// Plays a history of bonds with evidence of these rules.
+fn bonds(stage: &Scenarios, name: &str, rules: &[Rule]) -> Result<(), String> {
+    let [about, signatures] = validators(stage);
+    let evidence = rules.iter().map(|&rule| VECTORS.of(rule));
+    let arguments: Vec<Vec<Felt252>> = [about, signatures].into_iter().chain(evidence).collect();
+    let arguments: Vec<&[Felt252]> = arguments.iter().map(Vec::as_slice).collect();
+    let end = stage.play(&format!("court::bonds::{name}"), &arguments).unwrap();
+    end.map(drop)
+}
+
+/// Every history of bonds, with evidence of which rules it is played.
+const HISTORIES: [(&str, &[Rule]); 7] = [
+    ("a_fork_costs_a_twentieth", &[Rule::E1, Rule::E2]),
+    ("a_fork_costs_a_twentieth", &[Rule::E3, Rule::E4]),
+    ("a_fork_costs_a_twentieth", &[Rule::E5, Rule::E1]),
+    ("a_third_loses_everything", &[Rule::E3]),
+    ("a_delay_costs_a_hundredth", &[Rule::E6, Rule::E7]),
+    ("a_delay_costs_a_hundredth", &[Rule::E8, Rule::E6]),
+    ("bonds_that_cannot_be_are_refused", &[Rule::E1]),
+];
+
+#[test]
+fn bonds_are_taken_for_faults_alone() {
+    for (name, rules) in HISTORIES {
+        assert_eq!(bonds(&STAGE, name, rules), Ok(()), "{name}, {rules:?}");
+    }
+}
+
+/// Whether what is signed of the greatest number that is a felt is what consensus signs.
+fn signs_what_consensus_signs(stage: &Scenarios) -> bool {
+    let most = -Felt252::ONE;
+    let expected = word(&Digest::from_bytes_truncated(most.to_bytes_be()));
+    assert_ne!(most, expected);
+    stage.play("court::signed_of", &[&[most]]).unwrap() == Ok(vec![expected])
+}
+
+#[test]
+fn hashes_are_signed_without_their_top_bits() {
+    assert!(signs_what_consensus_signs(&STAGE));
+}
+
+/// Whether the judge of these packages passes every vector, and every history comes to its end.
+pub(crate) fn all_is_well(stage: &Scenarios) -> bool {
+    let mut dues = VECTORS.vectors.iter().filter_map(due);
+    signs_what_consensus_signs(stage)
+        && dues.all(|(felts, due)| judged(stage, &felts) == due)
+        && HISTORIES.iter().all(|(name, rules)| bonds(stage, name, rules).is_ok())
+}
