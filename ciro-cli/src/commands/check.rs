@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use ciro_sdk::{CostEstimate, RefusedNode, Report, check, printable, printable_message};
+use ciro_sdk::{CostEstimate, RefusedNode, Report, check, printable, printable_message, refusals};
 use serde::Serialize;
 
 use crate::args::{ModelArgs, RouteArgs};
@@ -21,6 +21,10 @@ pub(crate) struct Args {
     /// Inferences in one proof
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
+    /// Only look for what has no meaning here: quick, whatever the model weighs, and without ranges
+    /// and cost
+    #[arg(long)]
+    fast: bool,
 }
 
 #[derive(Serialize)]
@@ -55,7 +59,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let path = &args.model.path;
     let prove = args.route.settings(args.batch, None);
     let stage = context.ui.stage(format!("checking {}", path.display()));
-    let report = check(path, &model::settings(&args.model.compile)?, &prove)?;
+    let settings = model::settings(&args.model.compile)?;
+    let report = match args.fast {
+        true => {
+            Report { refused: refusals(path, &settings)?, estimate: None, concerns: Vec::new() }
+        }
+        false => check(path, &settings, &prove)?,
+    };
     drop(stage);
     context.ui.warn_of(&report.concerns);
     let supported = report.refused.is_empty();
@@ -100,6 +110,9 @@ fn describe(report: &Report) -> String {
         line("memory", format!("about {}", format::bytes(memory_bytes)));
         line("proof", format!("about {}", format::bytes(proof_bytes)));
         line("security", format!("{bits} bits conjectured, {proven} proven"));
+    } else if report.refused.is_empty() {
+        let _ = writeln!(text, "{GOOD}nothing refused{GOOD:#}: every operator has a meaning");
+        let _ = writeln!(text, "{DIM}without --fast, ranges and cost are checked too{DIM:#}");
     } else {
         let nodes = format::plural(report.refused.len(), "node");
         let _ = writeln!(text, "{BAD}not supported{BAD:#}: {nodes} cannot be proven");

@@ -57,6 +57,24 @@ fn check_predicts_or_refuses() {
 }
 
 #[test]
+fn a_fast_check_finds_what_has_no_meaning_and_predicts_nothing() {
+    for model in ["mlp_mnist", "nanogpt_shakespeare", "qop_int8_lenet5", "rf_cancer_30"] {
+        let sandbox = Sandbox::with_model(model);
+        let report = sandbox.json("check model.onnx --fast");
+        let found = (&report["supported"], &report["estimate"]);
+        assert_eq!(found, (&true.into(), &Value::Null), "{model}");
+        let text = sandbox.done("check model.onnx --fast").stdout;
+        assert!(text.starts_with("nothing refused"), "{text}");
+    }
+    let sandbox = Sandbox::new();
+    let model = example("bad_nonmaxsuppression").join("model.onnx");
+    std::fs::copy(model, sandbox.path("model.onnx")).unwrap();
+    let fast = sandbox.run("check model.onnx --fast --json");
+    let slow = sandbox.run("check model.onnx --json");
+    assert_eq!((fast.code, fast.json()), (Some(1), slow.json()));
+}
+
+#[test]
 fn compile_and_key_agree_on_the_key() {
     let sandbox = Sandbox::with_model("logreg_iris");
     let compiled = sandbox.json("compile model.onnx -o m.ciro-model --calibration inputs.npz");

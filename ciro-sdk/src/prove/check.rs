@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ciro_compiler::float::Graph;
-use ciro_compiler::import::{import_bytes, import_file};
+use ciro_compiler::import::{ImportError, Reason, Settings, Weights, import_bytes, import_file};
 
 use super::compile::{self, CompileError, CompileSettings};
 use super::concern::Concern;
@@ -54,6 +54,33 @@ pub(super) fn check_onnx_bytes(
     prove: &ProveSettings,
 ) -> Result<Report, CompileError> {
     report(|| Ok(import_bytes(bytes, &settings.import)?), settings, prove)
+}
+
+/// What an ONNX file has that has no meaning here, without its weights: neither ranges nor the cost
+/// of a proof are asked for.
+pub(super) fn refusals_onnx(
+    path: &Path,
+    settings: &Settings,
+) -> Result<Vec<RefusedNode>, CompileError> {
+    let import = |weights| import_file(path, &Settings { weights, ..settings.clone() }).map(drop);
+    let imported = match import(Weights::Skipped) {
+        Err(error) if asks_for_weights(&error) => import(Weights::Read),
+        imported => imported,
+    };
+    let Err(error) = imported else { return Ok(Vec::new()) };
+    let error = CompileError::from(error);
+    error.refused().ok_or(error)
+}
+
+/// Whether something was refused that weights may have a part in.
+fn asks_for_weights(error: &ImportError) -> bool {
+    let weighs = |reason: &Reason| {
+        !matches!(
+            reason,
+            Reason::Unsupported(_) | Reason::UnknownOperator | Reason::UnknownDomain(_)
+        )
+    };
+    matches!(error, ImportError::Refused(refused) if refused.iter().any(|r| weighs(&r.reason)))
 }
 
 fn report(

@@ -21,7 +21,7 @@ pub use inspect::Inspection;
 pub use model::{LoadModelError, Model};
 pub use open::{
     CalibrateWith, OpenError, OpenSettings, Opened, OpenedFrom, Trusted, check, check_bytes,
-    inspect, open, open_bytes, open_trusted,
+    inspect, open, open_bytes, open_trusted, refusals,
 };
 pub use prover::{MakeKeysError, Proven, Prover, Provers};
 pub use recompute::{Disagreement, FloatModel, RecomputeError};

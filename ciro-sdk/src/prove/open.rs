@@ -16,7 +16,7 @@ use super::model::{LoadModelError, Model};
 use super::recompute::FloatModel;
 use crate::advice::Advice;
 use crate::inputs::{CalibrationSamples, InputError, Inputs};
-use crate::routes::ProveSettings;
+use crate::routes::{ProveSettings, RefusedNode};
 
 /// What an ONNX file is calibrated with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -316,6 +316,21 @@ pub fn check(
     }
     let Resolved { compile, .. } = settings.resolve(path)?;
     check::check_onnx(path, &compile, prove)
+        .map_err(|source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Everything in a model that has no meaning here, in the time and memory that it takes to read it:
+/// large weights are passed over, and nothing is calibrated. An empty list says nothing of ranges,
+/// accuracy and cost; [`check`] does.
+///
+/// # Errors
+/// As [`check`].
+pub fn refusals(path: &Path, settings: &OpenSettings) -> Result<Vec<RefusedNode>, OpenError> {
+    if Model::is_compiled_file(path) {
+        return load(path, settings).map(|_| Vec::new());
+    }
+    let Resolved { compile, .. } = settings.resolve(path)?;
+    check::refusals_onnx(path, &compile.import)
         .map_err(|source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) })
 }
 

@@ -7,8 +7,8 @@ use ciro_sdk::inputs::Sample;
 use ciro_sdk::integer::ops::ArgMax;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
-    Key, KeyDecodeError, Model, ProofBundle, ProveError, ProveSettings, Prover, Route, Statement,
-    Tensor, VerifyError, verify,
+    CalibrateWith, Key, KeyDecodeError, Model, OpenSettings, ProofBundle, ProveError,
+    ProveSettings, Prover, Route, Statement, Tensor, VerifyError, refusals, verify,
 };
 
 /// The most bytes that any file may make a verifier hold at once.
@@ -153,4 +153,41 @@ fn long_names_of_ports_do_not_multiply_with_the_batch() {
     let many = key(batch).to_bytes();
     let read = bounded("a batch of them", || Key::from_bytes(&many));
     assert!(matches!(read, Err(KeyDecodeError::Route { .. })), "{read:?}");
+}
+
+/// A field of protobuf: its number, and bytes with their length before them.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut length = content.len();
+    let mut bytes = vec![number << 3 | 2];
+    while length > 127 {
+        bytes.push(u8::try_from(length & 127).unwrap() | 128);
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).unwrap());
+    bytes.extend(content);
+    bytes
+}
+
+#[test]
+fn what_has_no_meaning_is_found_in_three_times_the_size_of_a_model() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models");
+    // Weights beside those of an example, in a second part of the same graph: 2^23 of them.
+    let (dims, kind) = ([8, 128, 128, 128, 4], [16, 1]);
+    let raw = field(9, &vec![0; 1 << 25]);
+    let weights = [&dims[..], &kind, &field(8, b"heavy"), &raw].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    for (example, found) in [("mlp_mnist", 0), ("bad_nonmaxsuppression", 1)] {
+        let mut file = std::fs::read(examples.join(example).join("model.onnx")).unwrap();
+        file.extend(field(7, &field(5, &weights)));
+        std::fs::write(&path, &file).unwrap();
+        let settings =
+            OpenSettings { calibrate: CalibrateWith::Nothing, ..OpenSettings::default() };
+        let mut refused = None;
+        let counted =
+            allocation_counter::measure(|| refused = Some(refusals(&path, &settings).unwrap()));
+        assert_eq!(refused.map(|refused| refused.len()), Some(found));
+        let limit = 3 * file.len() as u64;
+        assert!(counted.bytes_max < limit, "{} of {limit}", counted.bytes_max);
+    }
 }

@@ -297,7 +297,7 @@ impl Builder {
 
     /// `table: [V, D], indices: [..] -> [.., D]`.
     pub(super) fn rows(&mut self, table: NodeId, indices: NodeId) -> Made {
-        if self.value(table).is_some() {
+        if self.is_fixed(table) {
             return self.push(Op::Gather, &[table, indices]);
         }
         let hot = self.one_hot(indices, self.shape(table)[0])?;

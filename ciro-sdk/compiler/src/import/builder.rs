@@ -1,13 +1,13 @@
 //! Builds the float graph node by node; what can be computed from constants is computed at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
 use std::sync::Arc;
 
 use super::Reason;
 use crate::float::ops::{self, Misfit};
-use crate::float::{Input, Movement, Node, NodeId, Op, ScalarFn};
+use crate::float::{ElementType, Input, Movement, Node, NodeId, Op, ScalarFn};
 use ciro_model::tensor::{Tensor, element_count};
 
 /// Constants that cost more multiplications than this to compute stay operators.
@@ -23,6 +23,8 @@ pub(super) struct Builder {
     unrolling: Option<u32>,
     loops: u32,
     known: HashMap<u64, Vec<NodeId>>,
+    /// Inputs that stand for weights which are not read.
+    weights: HashSet<NodeId>,
     elements: usize,
     limits: Limits,
 }
@@ -50,6 +52,7 @@ impl Builder {
             unrolling: None,
             loops: 0,
             known: HashMap::new(),
+            weights: HashSet::new(),
             elements: 0,
             limits,
         }
@@ -117,6 +120,24 @@ impl Builder {
         let id = self.insert(Op::Input { index }, &[], shape.clone())?;
         // What has no elements is known: the first step of a decoder has an empty past.
         if is_empty(&shape) { self.empty(shape) } else { Ok(id) }
+    }
+
+    /// Adds an input that stands for weights which are not read.
+    pub(super) fn weights(&mut self, name: &str, shape: Vec<usize>) -> Result<NodeId, Reason> {
+        let (name, element_type) = (name.to_owned(), ElementType::Float);
+        let id = self.input(Input { name, shape, element_type })?;
+        self.weights.insert(id);
+        Ok(id)
+    }
+
+    /// Whether a node is a constant, or weights that are not read.
+    pub(super) fn is_fixed(&self, mut id: NodeId) -> bool {
+        while let (Op::Move(_), &[operand]) =
+            (&self.nodes[id.index()].op, &self.nodes[id.index()].operands[..])
+        {
+            id = operand;
+        }
+        self.value(id).is_some() || self.weights.contains(&id)
     }
 
     /// The tensor of a shape without elements.

@@ -60,7 +60,11 @@ pub enum Extent {
 /// # Errors
 /// [`ImportError::Decode`] or [`ImportError::NoGraph`] if the bytes are no ONNX model.
 pub fn describe(bytes: &[u8]) -> Result<Description, ImportError> {
-    let model = ModelProto::decode(bytes)?;
+    described(&ModelProto::decode(bytes)?)
+}
+
+/// What a model says of itself.
+pub(super) fn described(model: &ModelProto) -> Result<Description, ImportError> {
     let graph = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
     let domain = |domain: &str| if domain.is_empty() { "ai.onnx" } else { domain }.to_owned();
     let opsets = model.opset_import.iter();

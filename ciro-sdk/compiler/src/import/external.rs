@@ -5,9 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use tract_onnx::pb::StringStringEntryProto;
+use prost::Message;
+use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
-use super::{ImportError, Reason, Settings, describe};
+use super::describe::described;
+use super::{ImportError, Reason, Settings, Weights};
+
+/// Larger files are not read where weights are skipped.
+const UNREAD_MIN: u64 = 1 << 20;
 
 /// The files of external weights that a model names, each read once.
 ///
@@ -30,10 +35,22 @@ impl ExternalFiles {
     /// # Source
     /// ONNX `ExternalData.md`: the location is relative to the model's folder and stays inside it.
     pub fn read(bytes: &[u8], folder: &Path, settings: &Settings) -> Result<Self, ImportError> {
+        Self::of(&ModelProto::decode(bytes)?, folder, settings)
+    }
+
+    /// As [`Self::read`], of a model that is decoded.
+    pub(super) fn of(
+        model: &ModelProto,
+        folder: &Path,
+        settings: &Settings,
+    ) -> Result<Self, ImportError> {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let mut left = settings.max_file_bytes;
+        let mut left = match settings.weights {
+            Weights::Read => settings.max_file_bytes,
+            Weights::Skipped => settings.max_file_bytes.min(UNREAD_MIN),
+        };
         let mut files = BTreeMap::new();
-        for location in describe(bytes)?.external_files {
+        for location in described(model)?.external_files {
             let content = resolve(folder, &location).and_then(|path| read(&path, left));
             if let Ok(content) = &content {
                 left = left.saturating_sub(content.len() as u64);

@@ -44,7 +44,7 @@ pub use describe::{DeclaredTensor, Description, Extent, describe};
 pub use error::{ImportError, Reason, Refused, UnknownAxis};
 pub use external::ExternalFiles;
 pub use settings::{
-    GivenArray, InvalidInputSetting, InvalidShapeSetting, Number, Settings, ShapeSetting,
+    GivenArray, InvalidInputSetting, InvalidShapeSetting, Number, Settings, ShapeSetting, Weights,
 };
 
 use prost::Message;
@@ -92,8 +92,10 @@ pub fn operators() -> impl Iterator<Item = OnnxOperator> {
 /// here.
 pub fn import_file(path: &Path, settings: &Settings) -> Result<Graph, ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     let file = File::open(path).map_err(read)?;
+    let length = file.metadata().map_err(read)?.len().min(settings.max_file_bytes);
+    // One more, so that nothing grows at the end.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
     file.take(settings.max_file_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(read)?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > settings.max_file_bytes) {
         let limit = settings.max_file_bytes;
@@ -121,7 +123,8 @@ pub fn import_bytes_in(
     folder: &Path,
     settings: &Settings,
 ) -> Result<Graph, ImportError> {
-    import_bytes_with(bytes, &ExternalFiles::read(bytes, folder, settings)?, settings)
+    let model = ModelProto::decode(bytes)?;
+    import_model((&model, bytes), &ExternalFiles::of(&model, folder, settings)?, settings)
 }
 
 /// Imports the bytes of an ONNX file whose external weights are read already.
@@ -134,15 +137,23 @@ pub fn import_bytes_with(
     external: &ExternalFiles,
     settings: &Settings,
 ) -> Result<Graph, ImportError> {
-    let model = ModelProto::decode(bytes)?;
+    import_model((&ModelProto::decode(bytes)?, bytes), external, settings)
+}
+
+/// Imports a model that was decoded from `bytes`.
+fn import_model(
+    (model, bytes): (&ModelProto, &[u8]),
+    external: &ExternalFiles,
+    settings: &Settings,
+) -> Result<Graph, ImportError> {
     let proto = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
     if proto.node.is_empty() && proto.output.is_empty() {
         return Err(ImportError::NoGraph);
     }
-    known_versions(&model)?;
+    known_versions(model)?;
     let limits = Limits { elements: settings.max_elements, nodes: settings.max_nodes };
     let mut builder = Builder::new(limits);
-    let mut translator = Translator::new(ops::find, &model, bytes, settings, external)?;
+    let mut translator = Translator::new(ops::find, model, bytes, settings, external)?;
     let inputs = inputs::resolve(proto, settings, &mut translator)?;
     translator.initializers(&mut builder, proto);
     inputs::declare(proto, &inputs, &mut builder, &mut translator);

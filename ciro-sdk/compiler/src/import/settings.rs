@@ -26,9 +26,22 @@ pub struct Settings {
     pub max_elements: usize,
     /// The greatest number of graph nodes after unrolling loops. Default: 2^20.
     pub max_nodes: usize,
+    /// What becomes of weights. Default: they are read.
+    pub weights: Weights,
     /// The greatest size of the model file, and of all files of external weights together, in
     /// bytes. Default: 2^31.
     pub max_file_bytes: u64,
+}
+
+/// What an import makes of the weights in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weights {
+    /// They are constants of the graph.
+    #[default]
+    Read,
+    /// Large ones are inputs of the graph, whatever they hold: for whoever asks which operators
+    /// have no meaning, in the time and memory that it takes to read the file.
+    Skipped,
 }
 
 /// A number of a setting, which is equal to itself.
@@ -94,6 +107,7 @@ impl Default for Settings {
             given: Vec::new(),
             max_elements: 1 << 27,
             max_nodes: 1 << 20,
+            weights: Weights::Read,
             max_file_bytes: 1 << 31,
         }
     }

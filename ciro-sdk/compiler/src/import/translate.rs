@@ -4,17 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, ValueInfoProto,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
+    ValueInfoProto,
 };
 
 use super::builder::{Builder, Site};
 use super::context::{Context, Translate};
-use super::data_type::{DataType, data_type};
+use super::data_type::{DataType, data_type, integer_bits, is_float};
 use super::external::ExternalFiles;
 use super::functions::{Function, FunctionKey, functions, specialise};
 use super::literal::{Literal, literal, sparse};
 use super::value::{Binding, Outputs, Stop, Value};
-use super::{Reason, Refused, Settings};
+use super::{Reason, Refused, Settings, Weights};
+
+/// Weights of more elements may be left unread.
+const SKIPPED_MIN: usize = 1 << 12;
 
 /// Graphs and functions may be this deep inside each other.
 const DEPTH_MAX: usize = 32;
@@ -37,6 +41,8 @@ pub(super) struct Translator<'m> {
     /// How many ONNX nodes may still be translated, those in loops and functions counted each time.
     nodes_left: usize,
     nodes_max: usize,
+    /// What becomes of weights.
+    weights: Weights,
     /// External weights.
     pub(super) external: &'m ExternalFiles,
 }
@@ -60,6 +66,7 @@ impl<'m> Translator<'m> {
             reported: HashSet::new(),
             nodes_left: settings.max_nodes,
             nodes_max: settings.max_nodes,
+            weights: settings.weights,
             external,
         })
     }
@@ -86,6 +93,11 @@ impl<'m> Translator<'m> {
     pub(super) fn initializers(&mut self, g: &mut Builder, graph: &GraphProto) {
         let mut seen = HashSet::new();
         for tensor in &graph.initializer {
+            if let Some(shape) = self.skipped(tensor) {
+                g.enter(Site { name: tensor.name.clone(), origin: "initializer".to_owned() });
+                self.stand_in(g, tensor, shape);
+                continue;
+            }
             let read = literal(tensor, self.external);
             self.initializer(g, &tensor.name, read, &mut seen);
         }
@@ -94,6 +106,31 @@ impl<'m> Translator<'m> {
             let read = sparse(tensor, self.external);
             self.initializer(g, name, read, &mut seen);
         }
+    }
+
+    /// The shape of a tensor that is not read: large ones whose elements can be no shape.
+    pub(super) fn skipped(&self, tensor: &TensorProto) -> Option<Vec<usize>> {
+        let outside = tensor.data_location == Some(1);
+        let kind = data_type(tensor.data_type).ok()?;
+        let bytes = integer_bits(kind).is_some_and(|bits| bits <= 8);
+        let shape = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok());
+        let shape = shape.collect::<Option<Vec<usize>>>()?;
+        let count = shape.iter().fold(1, |count: usize, &dim| count.saturating_mul(dim));
+        let large = outside || count > SKIPPED_MIN;
+        let skipped = self.weights == Weights::Skipped && large && (bytes || is_float(kind));
+        skipped.then_some(shape)
+    }
+
+    fn stand_in(&mut self, g: &mut Builder, tensor: &TensorProto, shape: Vec<usize>) {
+        let kind = data_type(tensor.data_type).unwrap_or(DataType::Float);
+        let binding = match g.weights(&tensor.name, shape) {
+            Ok(id) => Binding::Tensor(Value::new(id, kind)),
+            Err(reason) => {
+                self.refuse(&tensor.name, "initializer", reason);
+                Binding::Poisoned
+            }
+        };
+        self.bind(&tensor.name, binding);
     }
 
     fn initializer(

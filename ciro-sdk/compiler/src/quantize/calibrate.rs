@@ -10,8 +10,11 @@ use super::hold_out::hold_out;
 use super::random::Random;
 use super::steep::Slopes;
 use super::{ops, refine};
-use crate::float::{ElementType, Graph, NodeId, Op};
+use crate::float::{ElementType, Graph, NodeId, Op, ScalarFn, UnaryFn};
 use ciro_model::tensor::Tensor;
+
+/// How many positions a sequence has, where nothing says so.
+const POSITIONS: usize = 128;
 
 /// How many random samples stand in for missing ones.
 const RANDOM_SAMPLES: u64 = 16;
@@ -102,7 +105,7 @@ pub struct Calibration {
 /// Runs the float graph on samples, one tensor for each input, and records the range of every node.
 ///
 /// Without samples, 16 random ones are used: floats uniform in `[-1, 1]`, integers uniform in the
-/// rows of the table that they index, else 0 or 1. That says little about real data; the
+/// rows of the table that they index, positions (whose sines are taken) below 128, else 0 or 1. That says little about real data; the
 /// calibration remembers it, and quantization then leaves more room.
 ///
 /// # Errors
@@ -184,6 +187,7 @@ pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
     let mut random = Random::new(seed);
     let draw = |(index, input): (usize, &crate::float::Input)| {
         let rows = table_rows(graph, index).map(|(least, _)| least);
+        let rows = rows.or_else(|| is_angle(graph, index).then_some(POSITIONS));
         let count = input.shape.iter().product();
         let data = (0..count).map(|element| match (&input.element_type, rows) {
             (ElementType::Text(dictionary), _) => {
@@ -197,6 +201,38 @@ pub fn random_sample(graph: &Graph, seed: u64) -> Vec<Tensor<f64>> {
         Tensor::new(input.shape.clone(), data.collect()).expect("one number for each element")
     };
     graph.inputs.iter().enumerate().map(draw).collect()
+}
+
+/// Whether sines or cosines of an input are taken, perhaps moved and scaled by constants: positions
+/// of a sequence.
+fn is_angle(graph: &Graph, input: usize) -> bool {
+    let mut reached = vec![false; graph.nodes.len()];
+    for (id, node) in graph.iter() {
+        let comes = node.operands.iter().any(|operand| reached[operand.index()]);
+        let alone = || {
+            let known = |id: &NodeId| reached[id.index()] || graph.constant(*id).is_some();
+            node.operands.iter().all(known)
+        };
+        reached[id.index()] = match &node.op {
+            Op::Input { index } => *index == input,
+            Op::Unary(f) if comes && turns(f) => return true,
+            Op::Unary(f) => comes && f.affine().is_some(),
+            Op::Binary(_) | Op::MatMul | Op::Move(_) => comes && alone(),
+            _ => false,
+        };
+    }
+    false
+}
+
+/// Whether a function takes a sine or a cosine.
+fn turns(f: &ScalarFn) -> bool {
+    match f {
+        ScalarFn::X | ScalarFn::Const(_) => false,
+        ScalarFn::Unary(UnaryFn::Sin | UnaryFn::Cos, _) => true,
+        ScalarFn::Unary(_, a) => turns(a),
+        ScalarFn::Binary(_, a, b) => turns(a) || turns(b),
+        ScalarFn::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| turns(f)),
+    }
 }
 
 /// The rows of the smallest and of the largest constant table that an input indexes, possibly
@@ -220,4 +256,34 @@ pub(super) fn table_rows(graph: &Graph, input: usize) -> Option<(usize, usize)> 
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::scalar::{c, x};
+    use crate::float::{Input, Labels, Node, Output};
+
+    fn integers(f: ScalarFn) -> Graph {
+        let mut g = Graph::default();
+        let (name, shape) = ("i".to_owned(), vec![4]);
+        g.inputs.push(Input { name, shape, element_type: ElementType::Integer });
+        for (op, operands) in [(Op::Input { index: 0 }, vec![]), (Op::Unary(f), vec![NodeId(0)])] {
+            let (name, origin) = (format!("n{}", g.nodes.len()), "Test".to_owned());
+            g.nodes.push(Node { name, origin, op, operands, shape: vec![4], unrolled: None });
+        }
+        g.outputs.push(Output { name: "y".into(), node: NodeId(1), labels: Labels::Real });
+        g
+    }
+
+    #[test]
+    fn positions_are_guessed_to_be_many_and_flags_two() {
+        let greatest = |f: ScalarFn| {
+            let graph = integers(f);
+            let drawn = (0..RANDOM_SAMPLES).flat_map(|seed| random_sample(&graph, seed));
+            drawn.flat_map(|tensor| tensor.data().to_vec()).fold(0.0, f64::max)
+        };
+        assert!(greatest((x() * c(0.5)).then(UnaryFn::Cos)) > 64.0);
+        assert!(greatest(c(1.0) - x()) <= 1.0);
+    }
 }

@@ -21,8 +21,13 @@ impl Lowering<'_> {
     /// The parts of a factor of a product with weights: the tensor itself, unless it has been found
     /// worth so many bits that two parts are better.
     pub(super) fn parts(&mut self, id: NodeId, x: Value) -> Result<Vec<Value>, QuantizeError> {
+        if self.effort(id) == 0 { Ok(vec![x]) } else { self.halves(x) }
+    }
+
+    /// A tensor as `[high, low]`, unless it is narrow.
+    pub(super) fn halves(&mut self, x: Value) -> Result<Vec<Value>, QuantizeError> {
         let most = self.interval(x).max_abs() as f64;
-        if self.effort(id) == 0 || most <= NARROW {
+        if most <= NARROW {
             return Ok(vec![x]);
         }
         let shift = u32::try_from(ceil_log2(most) / 2).unwrap_or(0);

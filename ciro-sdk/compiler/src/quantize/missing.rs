@@ -97,15 +97,19 @@ pub(super) fn rewritten(
         }
     }
     let seen = |input: usize| calibration.missing.get(input).is_some_and(|m| m.contains(&true));
-    if imputed.is_empty() && !(0..graph.inputs.len()).any(seen) {
+    let mut may: Vec<bool> = (0..graph.inputs.len()).map(seen).collect();
+    if calibration.random {
+        // Nobody has said what is never missing.
+        let compared = Flow::of(&copy, &vec![true; may.len()], &imputed, &fused).compared();
+        may.iter_mut().zip(compared).for_each(|(may, compared)| *may |= compared);
+    }
+    if imputed.is_empty() && !may.contains(&true) {
         return Ok(None);
     }
-    let mut may: Vec<bool> = (0..graph.inputs.len()).map(seen).collect();
     let replaced =
         imputed.keys().map(|&id| if fused.contains_key(&id) { operand(&copy, id) } else { id });
     replaced.filter_map(|id| float_input(&copy, id)).for_each(|index| may[index] = true);
-    let mut flow = Flow::new(&copy, &may);
-    flow.follow(&imputed, &fused);
+    let flow = Flow::of(&copy, &may, &imputed, &fused);
     let inputs = (0..graph.inputs.len()).map(|index| flow.columns(index, calibration));
     let inputs = inputs.collect::<Result<_, _>>()?;
     Ok(Some((copy, Missing { inputs, imputed })))
@@ -243,8 +247,32 @@ impl<'g> Flow<'g> {
         }
     }
 
-    /// Follows them through a graph with what imputers put, and those that are one function with
-    /// what comes after them.
+    /// Where they go in a graph with what imputers put, and those that are one function with what
+    /// comes after them.
+    fn of(
+        graph: &'g Graph,
+        may: &'g [bool],
+        imputed: &BTreeMap<NodeId, Tensor<f64>>,
+        fused: &BTreeMap<NodeId, Tensor<f64>>,
+    ) -> Self {
+        let mut flow = Self::new(graph, may);
+        flow.follow(imputed, fused);
+        flow
+    }
+
+    /// The inputs of floats that trees or thresholds read, and that nothing computes with.
+    fn compared(&self) -> Vec<bool> {
+        let graph = self.graph;
+        let compares = |node: &Node| {
+            matches!(node.op, Op::TreeEnsemble(_)) || Thresholds::of(graph, node).is_some()
+        };
+        let compares = graph.nodes.iter().any(compares);
+        let float = |index: usize| graph.inputs[index].element_type == ElementType::Float;
+        let unread = |readers: &Vec<Option<NodeId>>| readers.iter().all(Option::is_none);
+        let each = self.readers.iter().enumerate();
+        each.map(|(index, readers)| compares && float(index) && unread(readers)).collect()
+    }
+
     fn follow(
         &mut self,
         imputed: &BTreeMap<NodeId, Tensor<f64>>,

@@ -148,6 +148,66 @@ fn reciprocal(inner: &ScalarFn, outer: Line) -> Option<Shape> {
     Some(Shape::ReciprocalSqrt { inner: Line { slope, offset }, outer })
 }
 
+/// Where a function made of parts passes from one to the next: after everything below a number,
+/// and with `included` after that number too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Break {
+    pub(super) at: f64,
+    pub(super) included: bool,
+}
+
+/// A function that is made of parts: choices by comparisons of the variable with constants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Parts<'f> {
+    /// In their order.
+    pub(super) breaks: Vec<Break>,
+    /// One more than breaks.
+    pub(super) each: Vec<&'f ScalarFn>,
+}
+
+impl<'f> Parts<'f> {
+    /// The parts of a function, of which there may be one.
+    pub(super) fn of(f: &'f ScalarFn) -> Self {
+        // What is missing stays so in any case.
+        let f = match f {
+            ScalarFn::Where(missing, x, f)
+                if **missing == ScalarFn::unary(UnaryFn::IsNaN) && **x == ScalarFn::X =>
+            {
+                &**f
+            }
+            f => f,
+        };
+        let mut parts = Self::default();
+        parts.add(f);
+        let ordered = |pair: &[Break]| {
+            pair[0].at < pair[1].at
+                || (pair[0].at <= pair[1].at && pair[1].included && !pair[0].included)
+        };
+        if parts.breaks.windows(2).all(ordered) {
+            return parts;
+        }
+        Self { breaks: vec![], each: vec![f] }
+    }
+
+    fn add(&mut self, f: &'f ScalarFn) {
+        if let ScalarFn::Where(condition, a, b) = f
+            && let ScalarFn::Binary(f @ (BinaryFn::Less | BinaryFn::LessOrEqual), x, c) =
+                &**condition
+            && let (ScalarFn::X, &ScalarFn::Const(at)) = (&**x, &**c)
+        {
+            self.add(a);
+            self.breaks.push(Break { at, included: *f == BinaryFn::LessOrEqual });
+            return self.add(b);
+        }
+        self.each.push(f);
+    }
+
+    /// Whether all parts are numbers, and there are several.
+    pub(super) fn are_steps(&self) -> bool {
+        !self.breaks.is_empty() && self.each.iter().all(|f| matches!(f, ScalarFn::Const(_)))
+    }
+}
+
 /// Splits `f` into an affine function of a core.
 pub(super) fn peel(f: &ScalarFn) -> (Line, &ScalarFn) {
     let constant = |f: &ScalarFn| match f.affine() {
@@ -348,6 +408,26 @@ mod tests {
         assert_eq!((outer.slope, outer.offset), (2.0, 5.0));
         let guard = bin(BinaryFn::Add, ScalarFn::X, bin(BinaryFn::Equal, ScalarFn::X, c(0.0)));
         assert!(guards_zero(&guard) && !guards_zero(&chosen));
+    }
+
+    #[test]
+    fn choices_in_the_order_of_the_variable_are_parts() {
+        let choice = |f, at, a, b| {
+            ScalarFn::Where(Box::new(bin(f, ScalarFn::X, c(at))), Box::new(a), Box::new(b))
+        };
+        let above = choice(BinaryFn::LessOrEqual, 3.0, ScalarFn::X, c(9.0));
+        let f = choice(BinaryFn::Less, 1.0, c(2.0), above.clone());
+        let parts = Parts::of(&f);
+        let breaks = [(1.0, false), (3.0, true)].map(|(at, included)| Break { at, included });
+        assert_eq!(parts.breaks, breaks);
+        assert_eq!(parts.each, [&c(2.0), &ScalarFn::X, &c(9.0)]);
+        assert!(
+            !parts.are_steps()
+                && Parts::of(&choice(BinaryFn::Less, 1.0, c(2.0), c(3.0))).are_steps()
+        );
+        // Of a choice that is never made nothing is known.
+        let f = choice(BinaryFn::Less, 5.0, c(2.0), above);
+        assert_eq!(Parts::of(&f), Parts { breaks: vec![], each: vec![&f] });
     }
 
     #[test]

@@ -30,6 +30,15 @@ pub(crate) fn values(proto: &TensorProto) -> Option<Tensor<f64>> {
         DataType::Uint16 => each(raw, |b| f64::from(u16::from_le_bytes(b))),
         DataType::Int8 => each(raw, |b| f64::from(i8::from_le_bytes(b))),
         DataType::Uint8 | DataType::Bool => each(raw, |[b]| f64::from(b)),
+        kind @ (DataType::Int4 | DataType::Uint4) => {
+            let bytes: Vec<u8> = match raw.is_empty() {
+                true => proto.int32_data.iter().map(|&x| u8::try_from(x & 255).unwrap()).collect(),
+                false => raw.clone(),
+            };
+            let nibbles = bytes.iter().flat_map(|b| [b & 15, b >> 4]).map(f64::from);
+            let value = |x: f64| if kind == DataType::Int4 && x >= 8.0 { x - 16.0 } else { x };
+            nibbles.map(value).take(shape.iter().product()).collect()
+        }
         DataType::Float16 => each(raw, |b| half(u16::from_le_bytes(b))),
         DataType::Bfloat16 => {
             each(raw, |b| f64::from(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)))

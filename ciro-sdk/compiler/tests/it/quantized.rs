@@ -220,7 +220,7 @@ fn extreme(integer: &IntegerModel, highest: bool) -> Vec<Tensor<i32>> {
         input.views.iter().map(move |(id, encoding)| (&input.shape, integer.node(*id), encoding))
     });
     let extreme = |(shape, node, encoding): (&Vec<usize>, &Node, &Encoding)| {
-        if let Encoding::Ordered = encoding {
+        if let Encoding::Ordered | Encoding::OrderedOrMissing = encoding {
             let real = f64::from(if highest { f32::MAX } else { f32::MIN });
             return encoding.encode(&Tensor::full(shape.clone(), real).unwrap()).unwrap().tensor;
         }

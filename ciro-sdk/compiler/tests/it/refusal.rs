@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use ciro_compiler::float::ElementType;
+use ciro_compiler::float::{ElementType, Node, Op};
 use ciro_compiler::import::{
-    ExternalFiles, ImportError, Reason, Refused, Settings, import_bytes, import_bytes_in,
+    ExternalFiles, ImportError, Reason, Refused, Settings, Weights, import_bytes, import_bytes_in,
     import_bytes_with, import_file,
 };
 use prost::Message;
@@ -324,6 +324,39 @@ fn external_data_is_what_was_read_first() {
     let files = ExternalFiles::read(&bytes, folder.path(), &small).unwrap();
     let error = import_bytes_with(&bytes, &files, &settings).unwrap_err().to_string();
     assert!(error.contains("has more than the 11 bytes that are left"), "{error}");
+}
+
+/// What is refused is refused without weights too, and what is not needs none.
+#[test]
+fn weights_may_be_passed_over() {
+    let skipped = Settings { weights: Weights::Skipped, ..Settings::default() };
+    let outside = |raw: Vec<u8>| {
+        let weights = TensorProto { dims: vec![3, 2000], float_data: vec![], ..floats("w", &[]) };
+        let at = StringStringEntryProto { key: "location".into(), value: "none.bin".into() };
+        match raw.is_empty() {
+            true => TensorProto { external_data: vec![at], data_location: Some(1), ..weights },
+            false => TensorProto { raw_data: raw, ..weights },
+        }
+    };
+    for weights in [outside(vec![]), outside(vec![0; 24_000])] {
+        let product =
+            || model().weights(weights.clone()).node(node("MatMul", "n", &["x", "w"], "z"));
+        let fine = product().node(node("Relu", "r", &["z"], "y")).0.encode_to_vec();
+        let graph = import_bytes(&fine, &skipped).unwrap();
+        let inputs: Vec<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+        assert_eq!(inputs, ["w", "x"]);
+        let elements = |node: &Node| node.shape.iter().product::<usize>();
+        let constant = |node: &&Node| matches!(node.op, Op::Constant(_));
+        assert_eq!(graph.nodes.iter().filter(constant).map(elements).max(), None);
+        let refused = product().node(node("Unique", "u", &["z"], "y")).0.encode_to_vec();
+        let error = import_bytes(&refused, &skipped).unwrap_err();
+        let ImportError::Refused(refused) = error else { panic!("{error}") };
+        let refused: Vec<&str> = refused.iter().map(|refused| refused.node.as_str()).collect();
+        assert_eq!(refused, ["u"]);
+    }
+    // Small constants are read: shapes hang on them.
+    let small = model().weights(floats("w", &[0.5; 3])).node(node("Mul", "n", &["x", "w"], "y"));
+    assert_eq!(import_bytes(&small.0.encode_to_vec(), &skipped).unwrap().inputs.len(), 1);
 }
 
 #[test]

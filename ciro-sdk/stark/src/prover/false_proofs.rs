@@ -2,7 +2,8 @@
 //! has to refuse what this one refuses.
 //!
 //! They are kept in a file, as other crates have no prover that cheats. Write it again with
-//! `CIRO_BLESS=1 cargo test --workspace --lib false_proofs`.
+//! `CIRO_BLESS=1 cargo test --workspace --lib false_proofs`; more of them into another file with
+//! `CIRO_FALSE=FILE cargo test --workspace --lib many_false_proofs -- --ignored`.
 
 use std::path::Path;
 
@@ -30,8 +31,10 @@ type Named = (String, (ModelKey, Statement, Proof));
 /// How a proof is kept: how it cheats, its key, its statement, its bytes.
 type Kept = (String, Vec<u8>, Vec<[Vec<StatedTensor>; 2]>, Vec<u8>);
 
-/// How many lies about random models are told, and how many bytes all proofs may take.
+/// How many lies about random models are told, and how many bytes all proofs may take; and how many
+/// lies for a file that is not kept.
 const LIES: usize = 250;
+const MANY: usize = 300;
 const BYTES_MAX: usize = 1_000_000;
 
 /// Provers that cheat at what ties chips together.
@@ -97,10 +100,10 @@ fn of_models() -> Vec<Named> {
     proofs
 }
 
-#[test]
-fn false_proofs_for_the_chain_are_those_that_this_verifier_refuses() {
+/// All proofs that fit into so many bytes, each refused as it should be, for a file.
+fn kept(lies: usize, bytes_max: usize) -> Vec<u8> {
     let (mut kept, mut size): (Vec<Kept>, _) = (vec![], 0);
-    let lies = hunt::false_proofs(LIES).into_iter();
+    let lies = hunt::false_proofs(lies).into_iter();
     let lies = lies.map(|(seed, proof)| (format!("a lie about model {seed}"), proof));
     for (name, (key, statement, proof)) in
         of_the_balance().into_iter().chain(of_models()).chain(lies)
@@ -116,16 +119,28 @@ fn false_proofs_for_the_chain_are_those_that_this_verifier_refuses() {
         let claims = claims.map(|claim| [claim.input.tensors().unwrap(), claim.outputs]);
         let proof = proof.to_bytes();
         size += proof.len();
-        if size > BYTES_MAX {
+        if size > bytes_max {
             break;
         }
         kept.push((name, key.to_bytes(), claims.collect(), proof));
     }
-    let bytes = postcard::to_allocvec(&kept).unwrap();
+    postcard::to_allocvec(&kept).unwrap()
+}
+
+#[test]
+fn false_proofs_for_the_chain_are_those_that_this_verifier_refuses() {
+    let bytes = kept(LIES, BYTES_MAX);
     let path = "../../contracts/tests/fixtures/false_v3.postcard";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("CIRO_BLESS").is_some() {
         std::fs::write(&path, &bytes).unwrap();
     }
     assert!(bytes == std::fs::read(&path).unwrap(), "other proofs than in {}", path.display());
+}
+
+#[test]
+#[ignore = "writes a file that CIRO_FALSE names"]
+fn many_false_proofs_are_written() {
+    let path = std::env::var_os("CIRO_FALSE").expect("CIRO_FALSE names a file");
+    std::fs::write(path, kept(MANY, usize::MAX)).unwrap();
 }

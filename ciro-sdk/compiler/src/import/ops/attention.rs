@@ -5,7 +5,7 @@ use crate::float::{BinaryFn, NodeId, Reducer};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
 use crate::import::data_type::DataType;
-use crate::import::value::{Binding, Outputs, Value, one};
+use crate::import::value::{Binding, Outputs, one};
 
 pub(super) const OPS: Family = &[
     ("Attention", 23, attention),
@@ -15,17 +15,19 @@ pub(super) const OPS: Family = &[
 ];
 
 /// Queries, keys and values as `[N, heads, length, width]`.
-struct Heads {
-    q: NodeId,
-    k: NodeId,
-    v: NodeId,
+pub(super) struct Heads {
+    pub(super) q: NodeId,
+    pub(super) k: NodeId,
+    pub(super) v: NodeId,
 }
 
 /// What hides scores: 1 where a score counts, and what is added to it.
 #[derive(Default)]
-struct Masks {
-    keep: Vec<NodeId>,
-    bias: Vec<NodeId>,
+pub(super) struct Masks {
+    pub(super) keep: Vec<NodeId>,
+    pub(super) bias: Vec<NodeId>,
+    /// Whether no row is hidden altogether, or it does not matter what becomes of one.
+    pub(super) alive: bool,
 }
 
 /// `softmax(q k^T * scale + mask) v`, for each head.
@@ -41,12 +43,11 @@ fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
         k: if flat { split_heads(cx, k.id, kv_heads)? } else { k.id },
         v: if flat { split_heads(cx, v.id, kv_heads)? } else { v.id },
     };
-    let mut past = 0;
-    if let (Some(key), Some(value)) = (cx.optional(4)?, cx.optional(5)?) {
-        past = cx.g.shape(key.id).get(2).copied().unwrap_or(0);
-        heads.k = cx.g.concat(2, &[key.id, heads.k])?;
-        heads.v = cx.g.concat(2, &[value.id, heads.v])?;
-    }
+    let cached = match (cx.optional(4)?, cx.optional(5)?) {
+        (Some(key), Some(value)) => Some([key.id, value.id]),
+        _ => None,
+    };
+    let past = remember(cx, &mut heads, cached)?;
     let present = (heads.k, heads.v);
     share_heads(cx, &mut heads)?;
     let width = cx.g.shape(heads.q).last().copied().unwrap_or(1);
@@ -62,13 +63,13 @@ fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
     Ok(values.map(Binding::Tensor).to_vec())
 }
 
-/// `com.microsoft.MultiHeadAttention` without packed or cached keys: `query, key, value, bias,
-/// padding mask, bias`.
+/// `com.microsoft.MultiHeadAttention` without packed keys: `query, key, value, bias, padding mask,
+/// bias, past key, past value`.
 fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
     let q = cx.number(0)?;
     let count = cx.int("num_heads", 0);
-    if (5..cx.inputs.len()).any(|index| index != 5 && cx.has(index)) {
-        return Err(Reason::Unsupported("cached keys and values are not supported").into());
+    if (8..cx.inputs.len()).any(|index| cx.has(index)) {
+        return Err(Reason::Unsupported("caches of another length are not supported").into());
     }
     let (mut query, mut key, mut value) = (q.id, cx.number(1)?.id, cx.number(2)?.id);
     if let Some(bias) = cx.optional(3)? {
@@ -80,21 +81,37 @@ fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
             start += width;
         }
     }
-    let heads = Heads {
+    let mut heads = Heads {
         q: split_heads(cx, query, count)?,
         k: split_heads(cx, key, count)?,
         v: split_heads(cx, value, count)?,
     };
-    contrib(cx, &q, &heads, [4, 5])
+    let past = match (cx.optional(6)?, cx.optional(7)?) {
+        (Some(key), Some(value)) => Some([key.id, value.id]),
+        _ => None,
+    };
+    let offset = remember(cx, &mut heads, past)?;
+    let y = contrib(cx, &heads, [4, 5], offset)?;
+    Ok([y, heads.k, heads.v].map(|id| Binding::Tensor(q.with(id))).to_vec())
 }
 
-/// `com.microsoft.Attention` without a cache: `input, weights, bias, mask, past, bias`.
+/// Puts cached keys and values before those of the queries; gives the number of places before.
+pub(super) fn remember(
+    cx: &mut Cx<'_, '_>,
+    heads: &mut Heads,
+    past: Option<[NodeId; 2]>,
+) -> Result<usize, Reason> {
+    let Some([key, value]) = past else { return Ok(0) };
+    let places = cx.g.shape(key).get(2).copied().unwrap_or(0);
+    heads.k = cx.g.concat(2, &[key, heads.k])?;
+    heads.v = cx.g.concat(2, &[value, heads.v])?;
+    Ok(places)
+}
+
+/// `com.microsoft.Attention`: `input, weights, bias, mask, past, bias`.
 fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
     let input = cx.number(0)?;
     let count = cx.int("num_heads", 0);
-    if cx.has(4) {
-        return Err(Reason::Unsupported("cached keys and values are not supported").into());
-    }
     let weights = cx.number(1)?.id;
     let mut product = cx.g.mat_mul(input.id, weights)?;
     if let Some(bias) = cx.optional(2)? {
@@ -117,20 +134,39 @@ fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
         start += width;
         split_heads(cx, part, count)
     };
-    let heads = Heads { q: part(cx, widths[0])?, k: part(cx, widths[1])?, v: part(cx, widths[2])? };
-    contrib(cx, &input, &heads, [3, 5])
+    let mut heads =
+        Heads { q: part(cx, widths[0])?, k: part(cx, widths[1])?, v: part(cx, widths[2])? };
+    let past = match cx.optional(4)? {
+        Some(past) => {
+            let [key, value] = [0, 1].map(|at| cx.g.slice(past.id, 0, at, 1));
+            Some([cx.g.squeeze(key?, 0)?, cx.g.squeeze(value?, 0)?])
+        }
+        None => None,
+    };
+    let offset = remember(cx, &mut heads, past)?;
+    let y = contrib(cx, &heads, [3, 5], offset)?;
+    let (key, value) = (cx.g.unsqueeze(heads.k, 0)?, cx.g.unsqueeze(heads.v, 0)?);
+    let present = cx.g.concat(0, &[key, value])?;
+    Ok([y, present].map(|id| Binding::Tensor(input.with(id))).to_vec())
 }
 
 /// The operators of onnxruntime: a padding mask `[N, length]` or wider, and an additive bias.
-fn contrib(cx: &mut Cx<'_, '_>, input: &Value, heads: &Heads, [mask, bias]: [usize; 2]) -> Outputs {
-    let mut masks = Masks::default();
+///
+/// What they hide has a score of -1e4, so that rows which are hidden altogether are no exception.
+fn contrib(
+    cx: &mut Cx<'_, '_>,
+    heads: &Heads,
+    [mask, bias]: [usize; 2],
+    offset: usize,
+) -> Result<NodeId, Reason> {
+    let mut masks = Masks { alive: true, ..Masks::default() };
     if let Some(mask) = cx.optional(mask)? {
         let shape = cx.g.shape(mask.id).to_vec();
         let wide = match shape.as_slice() {
             &[n, length] if length == cx.g.shape(heads.k)[2] => vec![n, 1, 1, length],
             &[n, rows, length] => vec![n, 1, rows, length],
             [_, _, _, _] => shape.clone(),
-            _ => return Err(Reason::Unsupported("a mask of lengths is not supported").into()),
+            _ => return Err(Reason::Unsupported("a mask of lengths is not supported")),
         };
         masks.keep.push(cx.g.reshape(mask.id, &wide)?);
     }
@@ -139,7 +175,7 @@ fn contrib(cx: &mut Cx<'_, '_>, input: &Value, heads: &Heads, [mask, bias]: [usi
     }
     if cx.flag("unidirectional", false) {
         let shape = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
-        let distance = distances(cx, shape, 0)?;
+        let distance = distances(cx, shape, offset)?;
         masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
     }
     let width = cx.g.shape(heads.q)[3];
@@ -148,7 +184,7 @@ fn contrib(cx: &mut Cx<'_, '_>, input: &Value, heads: &Heads, [mask, bias]: [usi
         scale => scale,
     };
     let (y, _) = attend(cx, heads, scale, 0.0, &masks)?;
-    one(input.with(merge_heads(cx, y)?))
+    merge_heads(cx, y)
 }
 
 /// The masks of ONNX's operator: causal, windowed, given, and the lengths of keys.
@@ -207,7 +243,7 @@ fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, past: usize) -> Result<Masks, Reaso
 }
 
 /// `row + offset - column`, a constant.
-fn distances(
+pub(super) fn distances(
     cx: &mut Cx<'_, '_>,
     (rows, columns): (usize, usize),
     offset: usize,
@@ -219,7 +255,7 @@ fn distances(
 }
 
 /// The result, and the scores that the attribute `qk_matmul_output_mode` asks for.
-fn attend(
+pub(super) fn attend(
     cx: &mut Cx<'_, '_>,
     heads: &Heads,
     scale: f64,
@@ -248,7 +284,9 @@ fn attend(
     }
     let last = cx.g.rank(masked) - 1;
     let mut weights = cx.g.softmax(masked, last)?;
-    if let Some(alive) = alive_rows(cx, keep, &masks.bias)? {
+    if !masks.alive
+        && let Some(alive) = alive_rows(cx, keep, &masks.bias)?
+    {
         let zero = cx.g.scalar(0.0)?;
         weights = cx.g.choose(alive, weights, zero)?;
     }
@@ -295,7 +333,7 @@ fn alive_rows(
 }
 
 /// `[N, length, heads * width]` to `[N, heads, length, width]`.
-fn split_heads(cx: &mut Cx<'_, '_>, x: NodeId, count: i64) -> Result<NodeId, Reason> {
+pub(super) fn split_heads(cx: &mut Cx<'_, '_>, x: NodeId, count: i64) -> Result<NodeId, Reason> {
     let shape = cx.g.shape(x).to_vec();
     let count = usize::try_from(count).unwrap_or(0);
     match *shape.as_slice() {
@@ -309,7 +347,7 @@ fn split_heads(cx: &mut Cx<'_, '_>, x: NodeId, count: i64) -> Result<NodeId, Rea
 }
 
 /// `[N, heads, length, width]` to `[N, length, heads * width]`.
-fn merge_heads(cx: &mut Cx<'_, '_>, x: NodeId) -> Result<NodeId, Reason> {
+pub(super) fn merge_heads(cx: &mut Cx<'_, '_>, x: NodeId) -> Result<NodeId, Reason> {
     let &[n, heads, length, width] = cx.g.shape(x) else {
         return Err(cx.g.misfit("attention needs [N, heads, length, width]", &[x]));
     };
@@ -318,7 +356,7 @@ fn merge_heads(cx: &mut Cx<'_, '_>, x: NodeId) -> Result<NodeId, Reason> {
 }
 
 /// Repeats each head of keys and values for the group of queries that reads it.
-fn share_heads(cx: &mut Cx<'_, '_>, heads: &mut Heads) -> Result<(), Reason> {
+pub(super) fn share_heads(cx: &mut Cx<'_, '_>, heads: &mut Heads) -> Result<(), Reason> {
     let ranks = [heads.q, heads.k, heads.v].map(|id| cx.g.rank(id));
     if ranks != [4; 3] {
         return Err(cx.g.misfit("attention needs [N, heads, length, width]", &[heads.q, heads.k]));
@@ -356,13 +394,35 @@ fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
         turned if turned <= width && turned % 2 == 0 => turned,
         _ => return Err(bad("rotary_embedding_dim", "must be even and at most the width").into()),
     };
-    let [cos, sin] = [cache(cx, 1)?, cache(cx, 2)?];
-    let (first, second) = halves(cx, heads, turned)?;
+    let caches = [cache(cx, 1)?, cache(cx, 2)?];
+    if cx.g.shape(caches[0]).last().map(|pairs| 2 * pairs) != Some(turned) {
+        return Err(bad("rotary_embedding_dim", "is not that of the cache").into());
+    }
+    let y = rotate(cx, heads, caches, cx.flag("interleaved", false))?;
+    let y =
+        if shape.len() == 4 { cx.g.transpose(y, &[0, 2, 1, 3])? } else { cx.g.reshape(y, &shape)? };
+    one(x.with(y))
+}
+
+/// The first features of `heads: [N, length, heads, width]`, in pairs, turned by the angles whose
+/// cosines and sines are `[N, length, 1, pairs]`; the others as they are.
+pub(super) fn rotate(
+    cx: &mut Cx<'_, '_>,
+    heads: NodeId,
+    [cos, sin]: [NodeId; 2],
+    interleaved: bool,
+) -> Result<NodeId, Reason> {
+    let width = cx.g.shape(heads)[3];
+    let turned = 2 * cx.g.shape(cos).last().copied().unwrap_or(0);
+    if turned > width {
+        return Err(cx.g.misfit("there are more angles than pairs of features", &[heads, cos]));
+    }
+    let (first, second) = halves(cx, heads, turned, interleaved)?;
     let (a, b) = (cx.g.mul(first, cos)?, cx.g.mul(second, sin)?);
     let real = cx.g.sub(a, b)?;
     let (a, b) = (cx.g.mul(first, sin)?, cx.g.mul(second, cos)?);
     let imaginary = cx.g.add(a, b)?;
-    let mut y = if cx.flag("interleaved", false) {
+    let mut y = if interleaved {
         let real = cx.g.unsqueeze(real, 4)?;
         let imaginary = cx.g.unsqueeze(imaginary, 4)?;
         let pairs = cx.g.concat(4, &[real, imaginary])?;
@@ -376,9 +436,7 @@ fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
         let rest = cx.g.slice(heads, 3, turned, width - turned)?;
         y = cx.g.concat(3, &[y, rest])?;
     }
-    let y =
-        if shape.len() == 4 { cx.g.transpose(y, &[0, 2, 1, 3])? } else { cx.g.reshape(y, &shape)? };
-    one(x.with(y))
+    Ok(y)
 }
 
 /// The cosines or sines of input `index` for each position, `[N, length, 1, width / 2]`.
@@ -395,8 +453,13 @@ fn cache(cx: &mut Cx<'_, '_>, index: usize) -> Result<NodeId, Reason> {
 }
 
 /// Both members of every pair of the first `turned` features.
-fn halves(cx: &mut Cx<'_, '_>, x: NodeId, turned: usize) -> Result<(NodeId, NodeId), Reason> {
-    if !cx.flag("interleaved", false) {
+fn halves(
+    cx: &mut Cx<'_, '_>,
+    x: NodeId,
+    turned: usize,
+    interleaved: bool,
+) -> Result<(NodeId, NodeId), Reason> {
+    if !interleaved {
         let half = turned / 2;
         return Ok((cx.g.slice(x, 3, 0, half)?, cx.g.slice(x, 3, half, half)?));
     }

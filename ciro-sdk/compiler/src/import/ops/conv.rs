@@ -54,8 +54,8 @@ fn convolve(
     windows: Windows<f64>,
     groups: usize,
 ) -> Result<NodeId, Reason> {
-    let computed_bias = bias.is_some_and(|bias| cx.g.value(bias).is_none());
-    if cx.g.value(w).is_some() && !computed_bias {
+    let computed_bias = bias.is_some_and(|bias| !cx.g.is_fixed(bias));
+    if cx.g.is_fixed(w) && !computed_bias {
         let Windows { strides, dilations, pads, .. } = windows;
         let op = Op::Conv { strides, dilations, pads, groups };
         let operands: Vec<NodeId> = [x, w].into_iter().chain(bias).collect();
@@ -68,7 +68,7 @@ fn convolve(
     if !fits {
         return Err(cx.g.misfit("the channels do not fit the kernel", &[x, w]));
     }
-    let (channels, filters, taps) = (w_shape[1], w_shape[0] / groups, windows.window_len());
+    let (channels, taps) = (w_shape[1], windows.window_len());
     let split = cx.g.push(Op::Move(Movement::Windows(windows)), &[x])?;
     let split_shape = cx.g.shape(split).to_vec();
     let spatial = &split_shape[2..split_shape.len() - 1];
@@ -76,14 +76,29 @@ fn convolve(
     let rows = cx.g.reshape(split, &[x_shape[0], groups, channels, places, taps])?;
     let rows = cx.g.transpose(rows, &[0, 1, 3, 2, 4])?;
     let rows = cx.g.reshape(rows, &[x_shape[0], groups, places, channels * taps])?;
-    let kernel = cx.g.reshape(w, &[1, groups, filters, channels * taps])?;
+    products(cx, [rows, w], bias, spatial)
+}
+
+/// `rows: [N, groups, places, C / groups * taps]` times the kernel `w: [O, C / groups, taps..]`:
+/// `[N, O, spatial..]`.
+pub(super) fn products(
+    cx: &mut Cx<'_, '_>,
+    [rows, w]: [NodeId; 2],
+    bias: Option<NodeId>,
+    spatial: &[usize],
+) -> Result<NodeId, Reason> {
+    let &[n, groups, _, width] = cx.g.shape(rows) else {
+        return Err(cx.g.misfit("rows are [N, groups, places, width]", &[rows]));
+    };
+    let outputs = cx.g.shape(w)[0];
+    let kernel = cx.g.reshape(w, &[1, groups, outputs / groups, width])?;
     let kernel = cx.g.transpose(kernel, &[0, 1, 3, 2])?;
     let sums = cx.g.mat_mul(rows, kernel)?;
     let sums = cx.g.transpose(sums, &[0, 1, 3, 2])?;
-    let sums = cx.g.reshape(sums, &[&[x_shape[0], groups * filters], spatial].concat())?;
+    let sums = cx.g.reshape(sums, &[&[n, outputs], spatial].concat())?;
     let Some(bias) = bias else { return Ok(sums) };
-    let mut shape = vec![1; x_shape.len()];
-    shape[1] = groups * filters;
+    let mut shape = vec![1; spatial.len() + 2];
+    shape[1] = outputs;
     let bias = cx.g.reshape(bias, &shape)?;
     cx.g.add(sums, bias)
 }
@@ -212,7 +227,7 @@ fn settle_transposed(
     Ok(())
 }
 
-fn groups(cx: &Cx<'_, '_>) -> Result<usize, Reason> {
+pub(super) fn groups(cx: &Cx<'_, '_>) -> Result<usize, Reason> {
     match usize::try_from(cx.int("group", 1)) {
         Ok(groups) if groups > 0 => Ok(groups),
         _ => Err(bad("group", "must be at least 1")),

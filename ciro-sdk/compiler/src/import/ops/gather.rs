@@ -335,13 +335,17 @@ fn write_flat(
             if reduction == "add" {
                 cx.g.add(old, sum)?
             } else {
-                let touched = cx.g.reduce(Reducer::Sum, hot, &[1])?;
+                let touched = cx.g.reduce(Reducer::Max, hot, &[1])?;
                 cx.g.choose(touched, sum, old)?
             }
         }
         _ => {
             let (f, reducer, neutral) = combine(reduction)?;
-            let neutral = cx.g.scalar(neutral)?;
+            // What is not updated is combined with itself where that changes nothing.
+            let neutral = match neutral {
+                Some(neutral) => cx.g.scalar(neutral)?,
+                None => old,
+            };
             let spread = cx.g.choose(hot, updates, neutral)?;
             let combined = cx.g.reduce(reducer, spread, &[0])?;
             cx.g.binary(f, old, combined)?
@@ -371,32 +375,43 @@ fn write_static(
     let (f, _, neutral) = combine(reduction)?;
     // Updates of one position are combined one round after the other.
     let number = u32::try_from(at.len()).map_err(|_| Reason::Unsupported("below 2^32 elements"))?;
-    let neutral = cx.g.vector(vec![neutral])?;
+    if number.checked_add(first).is_none() {
+        return Err(Reason::Unsupported("below 2^32 elements"));
+    }
+    let neutral = match neutral {
+        Some(neutral) => Some(cx.g.vector(vec![neutral])?),
+        None => None,
+    };
     let mut rest: Vec<(u32, u32)> = at.iter().copied().zip(0..number).collect();
     let mut value = x;
     while !rest.is_empty() {
-        let mut indices = vec![number; count];
+        // Behind the updates: the neutral element, or what there is by now.
+        let mut indices: Vec<u32> = match neutral {
+            Some(_) => vec![number; count],
+            None => (0..first).map(|at| number + at).collect(),
+        };
         rest.retain(|&(to, update)| {
-            let free = indices[to as usize] == number;
+            let free = indices[to as usize] >= number;
             if free {
                 indices[to as usize] = update;
             }
             !free
         });
         let spread = Op::Move(Movement::Index { shape: shape.clone(), indices });
-        let round = cx.g.push(spread, &[updates, neutral])?;
+        let round = cx.g.push(spread, &[updates, neutral.unwrap_or(value)])?;
         value = cx.g.binary(f, value, round)?;
     }
     Ok(value)
 }
 
-/// How a reduction of `Scatter` combines, and its neutral element.
-fn combine(reduction: &str) -> Result<(BinaryFn, Reducer, f64), Reason> {
+/// How a reduction of `Scatter` combines, and its neutral element; `None` where every element is
+/// neutral to itself.
+fn combine(reduction: &str) -> Result<(BinaryFn, Reducer, Option<f64>), Reason> {
     match reduction {
-        "add" => Ok((BinaryFn::Add, Reducer::Sum, 0.0)),
-        "mul" => Ok((BinaryFn::Mul, Reducer::Prod, 1.0)),
-        "max" => Ok((BinaryFn::Max, Reducer::Max, f64::NEG_INFINITY)),
-        "min" => Ok((BinaryFn::Min, Reducer::Min, f64::INFINITY)),
+        "add" => Ok((BinaryFn::Add, Reducer::Sum, Some(0.0))),
+        "mul" => Ok((BinaryFn::Mul, Reducer::Prod, Some(1.0))),
+        "max" => Ok((BinaryFn::Max, Reducer::Max, None)),
+        "min" => Ok((BinaryFn::Min, Reducer::Min, None)),
         _ => Err(bad("reduction", "is not one of ONNX's values")),
     }
 }

@@ -23,12 +23,14 @@ mod pool;
 mod quantize;
 mod recurrent;
 mod reduce;
+mod region;
 mod resize;
 mod sample;
 mod shape;
 mod signal;
 mod spatial;
 mod state;
+mod transformer;
 
 use super::context::{Family, Translate};
 use super::{OnnxOperator, Reason};
@@ -58,11 +60,13 @@ const FAMILIES: &[(&str, Family)] = &[
     ("quantize", quantize::OPS),
     ("recurrent", recurrent::OPS),
     ("reduce", reduce::OPS),
+    ("region", region::OPS),
     ("resize", resize::OPS),
     ("sample", sample::OPS),
     ("shape", shape::OPS),
     ("signal", signal::OPS),
     ("state", state::OPS),
+    ("transformer", transformer::OPS),
 ];
 
 /// Domains other than the default one, as written before the names of their operators.

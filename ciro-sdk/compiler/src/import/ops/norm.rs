@@ -260,13 +260,17 @@ fn lrn(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// `x - mean(x)` over axes.
-fn centre(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Reason> {
+pub(super) fn centre(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Reason> {
     let mean = cx.g.reduce_keep(Reducer::Mean, x, axes)?;
     cx.g.sub(x, mean)
 }
 
 /// `1 / sqrt(mean(x^2) + epsilon)` over axes, which stay with extent 1.
-fn inverse_deviation(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize]) -> Result<NodeId, Reason> {
+pub(super) fn inverse_deviation(
+    cx: &mut Cx<'_, '_>,
+    x: NodeId,
+    axes: &[usize],
+) -> Result<NodeId, Reason> {
     let squares = cx.g.map(scalar::x() * scalar::x(), x)?;
     let mean = cx.g.reduce_keep(Reducer::Mean, squares, axes)?;
     let epsilon = cx.float("epsilon", 1e-5);

@@ -54,6 +54,11 @@ fn dropout(cx: &mut Cx<'_, '_>) -> Outputs {
 
 /// The tensor of an attribute.
 fn constant(cx: &mut Cx<'_, '_>) -> Outputs {
+    if let Some(tensor) = cx.attribute("value").and_then(|a| a.t.as_ref())
+        && let Some(shape) = cx.translator.skipped(tensor)
+    {
+        return Context::give(cx.g.weights(&tensor.name, shape)?, data_type(tensor.data_type)?);
+    }
     if let Some(literal) = cx.literal("value")? {
         return one(cx.constant_of(literal)?);
     }

@@ -1,7 +1,11 @@
 //! Splits powers with an exponent for each column into one function for each column.
 
+use std::collections::BTreeMap;
+
+use super::imputers::imputed;
+use super::symbol::{in_parts, keeps_missing};
 use super::uses;
-use crate::float::{BinaryFn, Graph, Movement, Node, NodeId, Op, ScalarFn};
+use crate::float::{BinaryFn, Graph, Movement, Node, NodeId, Op, ScalarFn, UnaryFn};
 
 /// Expressions do not grow beyond this many parts.
 const SIZE_MAX: usize = 200;
@@ -43,13 +47,25 @@ pub(super) fn split(graph: &mut Graph) -> bool {
                 usize::from(functions[operand.index()].as_ref().is_some_and(same));
         }
     }
-    let ends: Vec<bool> = (0..graph.nodes.len())
-        .map(|at| functions[at].as_ref().is_some_and(|f| f.power) && inside[at] < uses[at])
-        .collect();
-    if !ends.contains(&true) {
+    let ends = functions.into_iter().enumerate().filter_map(|(at, functions)| {
+        let Functions { root, each, .. } =
+            functions.filter(|f| f.power && inside[at] < uses[at])?;
+        // Behind an imputer nothing is missing.
+        let known = imputed(graph, graph.node(root)).is_some();
+        let each = each.into_iter().map(|f| match (in_parts(&f), f.eval(f64::NAN)) {
+            (Some(parts), missing) if known || missing.is_nan() => keeps_missing(parts),
+            (Some(parts), missing) => {
+                ScalarFn::unary(UnaryFn::IsNaN).choose(ScalarFn::Const(missing), parts)
+            }
+            (None, _) => f,
+        });
+        Some((at, Split { root, each: (0..).zip(each).collect() }))
+    });
+    let splits: BTreeMap<usize, Split> = ends.collect();
+    if splits.is_empty() {
         return false;
     }
-    rebuild(graph, &functions, &ends);
+    rebuild(graph, &splits);
     true
 }
 
@@ -58,6 +74,10 @@ fn elementwise(graph: &Graph, known: &[Option<Functions>], at: usize) -> Option<
     let node = &graph.nodes[at];
     let count: usize = node.shape.iter().product();
     if count > ELEMENTS_MAX || !matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Where) {
+        return None;
+    }
+    // What is missing is replaced before anything is computed of it.
+    if imputed(graph, node).is_some_and(|x| known[x.index()].is_none()) {
         return None;
     }
     let root = node
@@ -92,15 +112,22 @@ fn elementwise(graph: &Graph, known: &[Option<Functions>], at: usize) -> Option<
     Some(Functions { root, each, power })
 }
 
-/// Replaces the nodes at which a chain ends.
-fn rebuild(graph: &mut Graph, functions: &[Option<Functions>], ends: &[bool]) {
+/// A node as functions of elements of another one.
+pub(super) struct Split {
+    pub(super) root: NodeId,
+    /// For each element, that of the root, and what is made of it.
+    pub(super) each: Vec<(u32, ScalarFn)>,
+}
+
+/// Replaces nodes by functions, one for each group of elements that share it.
+pub(super) fn rebuild(graph: &mut Graph, splits: &BTreeMap<usize, Split>) {
     let mut nodes: Vec<Node> = Vec::with_capacity(graph.nodes.len());
     let mut moved = Vec::with_capacity(graph.nodes.len());
     for (at, mut node) in std::mem::take(&mut graph.nodes).into_iter().enumerate() {
         node.operands.iter_mut().for_each(|id| *id = moved_to(&moved, *id));
-        match &functions[at] {
-            Some(f) if ends[at] => columns(&mut nodes, node, moved_to(&moved, f.root), &f.each),
-            _ => nodes.push(node),
+        match splits.get(&at) {
+            Some(split) => columns(&mut nodes, node, moved_to(&moved, split.root), &split.each),
+            None => nodes.push(node),
         }
         moved.push(nodes.len() - 1);
     }
@@ -114,9 +141,9 @@ fn moved_to(moved: &[usize], id: NodeId) -> NodeId {
 
 /// One function for each group of elements that share it, side by side, then every element back to
 /// its place.
-fn columns(nodes: &mut Vec<Node>, node: Node, root: NodeId, each: &[ScalarFn]) {
-    let mut groups: Vec<(&ScalarFn, Vec<u32>)> = Vec::new();
-    for (f, at) in each.iter().zip(0..) {
+fn columns(nodes: &mut Vec<Node>, node: Node, root: NodeId, each: &[(u32, ScalarFn)]) {
+    let mut groups: Vec<(&ScalarFn, Vec<usize>)> = Vec::new();
+    for (at, (_, f)) in each.iter().enumerate() {
         match groups.iter_mut().find(|(known, _)| *known == f) {
             Some((_, elements)) => elements.push(at),
             None => groups.push((f, vec![at])),
@@ -131,14 +158,15 @@ fn columns(nodes: &mut Vec<Node>, node: Node, root: NodeId, each: &[ScalarFn]) {
     let mut parts = Vec::with_capacity(groups.len());
     for (f, elements) in &groups {
         let part = vec![elements.len()];
-        let taken = Movement::Index { shape: part.clone(), indices: elements.clone() };
+        let indices = elements.iter().map(|&at| each[at].0).collect();
+        let taken = Movement::Index { shape: part.clone(), indices };
         let taken = push(Op::Move(taken), vec![root], part.clone());
         parts.push(push(Op::Unary((*f).clone()), vec![taken], part));
     }
     let joined = push(Op::Move(Movement::Concat { axis: 0 }), parts, vec![each.len()]);
     let mut places = vec![0; each.len()];
     let order = groups.iter().flat_map(|(_, elements)| elements);
-    order.zip(0..).for_each(|(&element, at)| places[element as usize] = at);
+    order.zip(0..).for_each(|(&element, at)| places[element] = at);
     let places = Movement::Index { shape: shape.clone(), indices: places };
     push(Op::Move(places), vec![joined], shape);
 }
@@ -148,7 +176,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::float::{ElementType, Input, Labels, Output, UnaryFn};
+    use crate::float::{ElementType, Input, Labels, Output};
     use crate::import::simplify::{name, without_dead_code};
     use ciro_model::tensor::Tensor;
 

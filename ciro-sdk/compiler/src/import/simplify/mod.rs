@@ -2,9 +2,14 @@
 //! weights, dead code goes.
 
 mod columns;
+mod dominators;
 mod fuse;
+mod imputers;
 mod scale;
+mod search;
 mod softmax;
+mod squares;
+mod symbol;
 mod tables;
 
 use std::collections::{HashMap, HashSet};
@@ -17,11 +22,16 @@ use crate::import::translate::Translator;
 const ROUNDS_MAX: usize = 8;
 
 /// Simplifies a graph without changing what its outputs compute.
-pub(in crate::import) fn simplify(graph: Graph) -> Graph {
+pub(in crate::import) fn simplify(mut graph: Graph) -> Graph {
+    graph = imputers::before_scales(graph);
+    if search::unfold(&mut graph) {
+        graph = without_dead_code(graph);
+    }
     let mut graph = without_dead_code(tables::fold(graph));
     if columns::split(&mut graph) {
         graph = without_dead_code(graph);
     }
+    graph = without_dead_code(squares::scaled_before(graph));
     for _ in 0..ROUNDS_MAX {
         let fused = fuse::fuse(&mut graph);
         let scaled = scale::into_weights(&mut graph);

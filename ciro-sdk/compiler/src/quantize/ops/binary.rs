@@ -1,6 +1,6 @@
 //! Functions of two variables: sums, products, maxima, logic.
 
-use super::{compare, divide};
+use super::{compare, divide, remainder};
 use crate::float::{BinaryFn, Node, NodeId};
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, uniform};
@@ -38,9 +38,8 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId, f: BinaryFn) -> Result<Ex
         | BinaryFn::Greater
         | BinaryFn::GreaterOrEqual
         | BinaryFn::Equal => compare::lower(cx, node, f),
-        BinaryFn::Pow | BinaryFn::Mod | BinaryFn::Fmod => {
-            Err(cx.refuse(Refusal::Function { function: format!("{f:?}") }))
-        }
+        BinaryFn::Mod | BinaryFn::Fmod => remainder::lower(cx, node, f),
+        BinaryFn::Pow => Err(cx.refuse(Refusal::Function { function: format!("{f:?}") })),
     }
 }
 

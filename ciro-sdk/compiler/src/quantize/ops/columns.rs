@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::float::{BinaryFn, ElementType, Graph, NodeId, Op, ScalarFn, UnaryFn};
 use crate::quantize::expr::count;
+use crate::quantize::scalar::Parts;
 use ciro_model::integer::{ORDERED_IMAGE_MAX, ordered_image};
 use ciro_model::movement::{Movement, Source};
 use ciro_model::tensor::Tensor;
@@ -18,6 +19,9 @@ const ELEMENTS_MAX: usize = 1 << 14;
 
 /// The most operators that columns are followed through.
 const DEPTH_MAX: usize = 64;
+
+/// A part of a function may begin this part of its value before the end of the one before it.
+const SLACK: f64 = 1e-9;
 
 /// One column of a tensor of features.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,9 +159,21 @@ impl Step<'_> {
 
 /// Whether a function of all real numbers falls; `None` if it does not only rise or only fall.
 fn falls(f: &ScalarFn) -> Option<bool> {
+    falls_within(f, (f64::NEG_INFINITY, f64::INFINITY))
+}
+
+/// Whether a function falls between two numbers.
+fn falls_within(f: &ScalarFn, within: (f64, f64)) -> Option<bool> {
+    let falls = |f: &ScalarFn| falls_within(f, within);
+    let positive = |f: &ScalarFn| [within.0, within.1].iter().all(|&end| f.eval(end) >= 0.0);
     match f {
         ScalarFn::X => Some(false),
         ScalarFn::Unary(UnaryFn::Neg, x) => falls(x).map(|falls| !falls),
+        ScalarFn::Unary(UnaryFn::Log | UnaryFn::Sqrt, x) if positive(x) => falls(x),
+        ScalarFn::Binary(BinaryFn::Pow, x, power) if positive(x) => match **power {
+            ScalarFn::Const(power) if power != 0.0 => Some(falls(x)? != (power < 0.0)),
+            _ => None,
+        },
         ScalarFn::Unary(
             UnaryFn::Relu
             | UnaryFn::Exp
@@ -179,8 +195,39 @@ fn falls(f: &ScalarFn) -> Option<bool> {
             (x, ScalarFn::Const(c)) => Some(binary_falls(*f, *c, false)? != falls(x)?),
             _ => None,
         },
-        _ => None,
+        _ => parts_fall(&Parts::of(f)),
     }
+}
+
+/// Whether a function made of parts falls; numbers do neither.
+fn parts_fall(parts: &Parts<'_>) -> Option<bool> {
+    let varies = |f: &&&ScalarFn| !matches!(f, ScalarFn::Const(_));
+    let end = |at: Option<usize>, beyond| {
+        at.and_then(|at| parts.breaks.get(at)).map_or(beyond, |part| part.at)
+    };
+    let within =
+        |at: usize| (end(at.checked_sub(1), f64::NEG_INFINITY), end(Some(at), f64::INFINITY));
+    let each = parts.each.iter().enumerate().filter(|(_, f)| varies(f));
+    let mut known = each.map(|(at, f)| falls_within(f, within(at)));
+    let ends = |at: usize| {
+        let x = parts.breaks[at].at;
+        (parts.each[at].eval(x), parts.each[at + 1].eval(x))
+    };
+    if parts.breaks.is_empty() {
+        return None;
+    }
+    let all = || 0..parts.breaks.len();
+    let falls = match known.next() {
+        Some(first) => first?,
+        None => all().any(|at| ends(at).0 > ends(at).1),
+    };
+    // What rounding leaves between two parts is no step back.
+    let follows = |at: usize| {
+        let (before, after) = ends(at);
+        let slack = SLACK * before.abs().max(after.abs());
+        if falls { after <= before + slack } else { after + slack >= before }
+    };
+    (known.all(|own| own == Some(falls)) && all().all(follows)).then_some(falls)
 }
 
 fn binary_falls(f: BinaryFn, constant: f64, first: bool) -> Option<bool> {

@@ -1,14 +1,22 @@
 //! Matrix products.
 
-use crate::float::Node;
+use crate::float::{Node, NodeId, Op, ScalarFn, UnaryFn};
 use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Core, Expr, Value, along, count, rebuilt};
 use crate::quantize::facts::whole;
+use crate::quantize::grid::{Reach, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::BOUND;
 use ciro_model::integer::ops::MatMul;
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
+
+/// Extra bits from which on a product is taken for steep.
+const STEEP_BITS: u32 = 4;
+/// Bits of sums of such products.
+const SUM_BITS: i32 = 28;
+/// Their operands stay below this.
+const WIDE_MAX: f64 = (1u32 << 28) as f64;
 
 /// Rows whose integers are wider are rounded before they meet weights.
 const ROW_MAX: i64 = 1 << 15;
@@ -25,8 +33,20 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, Quantize
         return linear(cx, node, &weight);
     }
     if let Some(weight) = matrix(a) {
+        if is_steep(cx) {
+            let x = cx.wide(b, WIDE_MAX)?;
+            return in_halves(cx, x, |cx, part| left(cx, node, part, &weight));
+        }
         let x = cx.narrow(b)?;
-        return left(cx, node, x, &weight);
+        let mut sum: Option<Expr> = None;
+        for part in cx.parts(b, x)? {
+            let part = left(cx, node, part, &weight)?;
+            sum = Some(match sum {
+                Some(sum) => sum.plus(part),
+                None => part,
+            });
+        }
+        return Ok(sum.expect("there is a part"));
     }
     product(cx, node)
 }
@@ -38,6 +58,14 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
     let expr = cx.expr(operand)?;
     if let Some(product) = chained(&expr, &node.shape, weight) {
         return Ok(product);
+    }
+    if is_steep(cx) {
+        let x = cx.wide(operand, WIDE_MAX)?;
+        return in_halves(cx, x, |_, part| {
+            let weight = weight.map(|w| w * part.scale);
+            let core = Core::Linear { x: part.id, weight, bias: None };
+            Ok(Expr::core(node.shape.clone(), core))
+        });
     }
     let (x, factors, offset) = match folded(cx, &expr, ROW_MAX << cx.effort(operand)) {
         Some((x, factors)) => (x, factors, expr.offset),
@@ -75,6 +103,46 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
         product = product.plus_constant(rebuilt(&node.shape, shifted.collect()));
     }
     Ok(product)
+}
+
+/// Whether the logarithm of the product is taken (of energies of many decades), so that no bit of
+/// the operand is to spare.
+fn is_steep(cx: &Lowering<'_>) -> bool {
+    let at = cx.at.index();
+    let read = |(_, node): &(NodeId, &Node)| {
+        node.operands.contains(&cx.at) && matches!(&node.op, Op::Unary(f) if takes_log(f))
+    };
+    cx.extra_bits[at] >= STEEP_BITS
+        && !cx.whole[at]
+        && cx.graph.iter().skip(at).any(|reader| read(&reader))
+}
+
+/// Whether a function takes a logarithm.
+fn takes_log(f: &ScalarFn) -> bool {
+    match f {
+        ScalarFn::X | ScalarFn::Const(_) => false,
+        ScalarFn::Unary(UnaryFn::Log, _) => true,
+        ScalarFn::Unary(_, a) => takes_log(a),
+        ScalarFn::Binary(_, a, b) => takes_log(a) || takes_log(b),
+        ScalarFn::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| takes_log(f)),
+    }
+}
+
+/// The sum of both halves' products. That of the low half has weights as fine as the other, and is
+/// rounded to the unit of the sum before it is added: small sums keep their bits.
+fn in_halves(
+    cx: &mut Lowering<'_>,
+    x: Value,
+    product: impl Fn(&mut Lowering<'_>, Value) -> Result<Expr, QuantizeError>,
+) -> Result<Expr, QuantizeError> {
+    let [high, low] = cx.halves(x)?[..] else { return product(cx, x) };
+    let (high, low) = (product(cx, high)?, product(cx, low)?);
+    let reach = Reach::of(&high, &cx.builder).range.max_abs();
+    let step = step_at_least(x.scale, reach * pow2(-SUM_BITS));
+    let name = format!("{}.low", cx.node().name);
+    let low = cx.round_at(&low, step, None, &name)?;
+    let shape = high.shape.clone();
+    Ok(high.plus(Expr::value(shape, low)))
 }
 
 /// `(x V + b) W = x (V W) + b W`, where the product of the weights is no larger than both: nothing

@@ -14,12 +14,14 @@ mod movement;
 pub(super) mod periodic;
 mod ranked;
 mod reduce;
+mod remainder;
 mod select;
 mod softmax;
 mod table;
 pub(super) mod threshold;
 mod tree_ensemble;
 mod unary;
+mod walk;
 mod whole;
 
 use super::error::QuantizeError;

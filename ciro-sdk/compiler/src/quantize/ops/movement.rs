@@ -13,6 +13,9 @@ use ciro_model::movement::Movement;
 /// Integers beside others stay below this, so that weights have room.
 const COLUMN_MAX: f64 = 32767.0;
 
+/// The most elements that keep scales of their own where they are repeated.
+const REPEATED_MAX: usize = 1 << 10;
+
 pub(super) fn lower(
     cx: &mut Lowering<'_>,
     id: NodeId,
@@ -67,7 +70,8 @@ fn by_column(
     }
     let Ok(factors) = movement.apply(&[factors]) else { return Ok(None) };
     let common = uniform(&factors);
-    if count(&node.shape) > count(&expr.shape) && common.is_none() {
+    let elements = count(&node.shape);
+    if elements > count(&expr.shape) && elements > REPEATED_MAX && common.is_none() {
         return Ok(None);
     }
     let scale = cx.builder.node(*x).scale;

@@ -8,8 +8,9 @@
 
 use std::ops::RangeInclusive;
 
+use super::walk::{Tolerance, Walk};
 use super::{features, input, table};
-use crate::float::{ElementType, NodeId, ScalarFn};
+use crate::float::{ElementType, NodeId, Op, ScalarFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::emit::exponent;
@@ -17,6 +18,7 @@ use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value, count, rebuilt, uniform};
 use crate::quantize::grid::{pow2, step_at_least};
 use crate::quantize::lower::Lowering;
+use crate::quantize::scalar::{Break, Parts};
 use crate::quantize::steep::Steepness;
 use ciro_model::integer::ops::{Bucketize, Lookup};
 use ciro_model::integer::{
@@ -76,17 +78,17 @@ pub(super) fn of_input(
     let seen = cx.ranges[operand.index()];
     let step = seen.width() * pow2(1 - exponent(input::bits(cx, index)));
     let real = |x: f64| f.eval(x);
+    let parts = Parts::of(f);
     if cx.graph.inputs[index].element_type != ElementType::Float
         || cx.truths.get(index) == Some(&true)
         || cx.missing.columns(index).is_some()
-        || !too_coarse(cx, id, (seen, step), &real)
+        || !(parts.are_steps() || too_coarse(cx, id, (seen, step), &real))
     {
         return Ok(None);
     }
-    let domain = Domain {
-        all: Interval::new(-ORDERED_IMAGE_MAX, ORDERED_IMAGE_MAX),
-        value: &|image| f64::from(float32(image)),
-    };
+    let all = Interval::new(-ORDERED_IMAGE_MAX, ORDERED_IMAGE_MAX);
+    let value = |image: i64| f64::from(float32(image));
+    let domain = Domain::of(all, &value, &parts);
     let at = |x: f64| ordered_image(single(x));
     let Some(steps) = Steps::of(cx, id, &domain, (seen, &at), &real) else { return Ok(None) };
     let elements = count(&cx.graph.node(id).shape);
@@ -112,7 +114,12 @@ pub(super) fn of(
     let name = format!("{}.operand", cx.graph.node(id).name);
     let x = cx.plain(expr, room::RANKED as f64, &name)?;
     let all = cx.interval(x);
-    let domain = Domain { all, value: &|q| q as f64 * x.scale };
+    let parts = match &cx.graph.node(id).op {
+        Op::Unary(f) => Parts::of(f),
+        _ => Parts::default(),
+    };
+    let value = |q: i64| q as f64 * x.scale;
+    let domain = Domain::of(all, &value, &parts);
     let at = |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo, all.hi);
     let Some(steps) = Steps::of(cx, id, &domain, (seen, &at), f) else { return Ok(None) };
     let elements = count(&cx.graph.node(id).shape);
@@ -195,6 +202,37 @@ pub(super) fn inverse(
 struct Domain<'a> {
     all: Interval,
     value: &'a dyn Fn(i64) -> f64,
+    /// The last integers of the function's parts, but for the last part.
+    cuts: Vec<i64>,
+    /// Whether the function is a number within each part.
+    steps: bool,
+}
+
+impl<'a> Domain<'a> {
+    fn of(all: Interval, value: &'a dyn Fn(i64) -> f64, parts: &Parts<'_>) -> Self {
+        let last = |part: &Break| {
+            let before = |q: i64| {
+                let x = value(q);
+                x < part.at || (part.included && x <= part.at)
+            };
+            let (mut last, mut beyond) = (all.lo - 1, all.hi + 1);
+            while beyond - last > 1 {
+                let middle = last.midpoint(beyond);
+                *(if before(middle) { &mut last } else { &mut beyond }) = middle;
+            }
+            last
+        };
+        let mut cuts: Vec<i64> = parts.breaks.iter().map(last).collect();
+        cuts.retain(|cut| (all.lo..all.hi).contains(cut));
+        cuts.dedup();
+        Self { all, value, cuts, steps: parts.are_steps() }
+    }
+
+    /// The end of the part that begins at an integer.
+    fn end_of_part(&self, from: i64) -> i64 {
+        let next = self.cuts.partition_point(|&cut| cut < from);
+        self.cuts.get(next).copied().unwrap_or(self.all.hi)
+    }
 }
 
 /// Boundaries, and the function's value between them.
@@ -213,6 +251,9 @@ impl Steps {
         (seen, at): (Range, &dyn Fn(f64) -> i64),
         f: &dyn Fn(f64) -> f64,
     ) -> Option<Self> {
+        if domain.steps {
+            return Self::exact(domain, (seen, at), f);
+        }
         // Whole numbers stay whole: the middle of a step that a tolerance allows is none.
         if cx.whole[id.index()] {
             return None;
@@ -235,6 +276,23 @@ impl Steps {
         let spare = BOUNDARIES_MAX / (coarse.boundaries.len() + 1);
         let most = finest.min(coarsest + spare.max(1).ilog2());
         (coarsest + 1..=most).rev().find_map(at_bits).or(Some(coarse))
+    }
+
+    /// The parts of a function that is a number within each; `None` if they are too many.
+    fn exact(
+        domain: &Domain<'_>,
+        (seen, at): (Range, &dyn Fn(f64) -> i64),
+        f: &dyn Fn(f64) -> f64,
+    ) -> Option<Self> {
+        if domain.cuts.len() > BOUNDARIES_MAX || seen.lo > seen.hi {
+            return None;
+        }
+        let begins = domain.cuts.iter().map(|cut| cut + 1);
+        let begins = std::iter::once(domain.all.lo).chain(begins);
+        let values = begins.map(|from| f((domain.value)(from))).collect();
+        let part = |x: f64| domain.cuts.partition_point(|&cut| cut < at(x));
+        let seen = part(seen.lo)..=part(seen.hi);
+        Some(Self { boundaries: domain.cuts.clone(), values, seen })
     }
 
     /// The steps within which the function stays inside a tolerance; `None` if they are too many.
@@ -272,6 +330,7 @@ impl Steps {
             // once: probes would miss it.
             let cuts = [first - 1, first, zero - 1, zero, last, all.hi];
             let cut = cuts.into_iter().filter(|&cut| cut >= from).min().unwrap_or(all.hi);
+            let cut = cut.min(domain.end_of_part(from));
             let stride =
                 if (first..=last).contains(&from) { last - first } else { all.hi - all.lo };
             walk.last = cut.min(from + stride / STRIDES);
@@ -343,97 +402,10 @@ impl Steps {
     }
 }
 
-/// How far a step's values may be from its middle.
-#[derive(Clone, Copy, Debug)]
-struct Tolerance {
-    /// In the function's own units.
-    absolute: f64,
-    /// As a part of the least magnitude within the step, where that is more.
-    relative: f64,
-}
-
-impl Tolerance {
-    fn of(self, lo: f64, hi: f64) -> f64 {
-        self.absolute.max(self.relative * lo.abs().min(hi.abs()))
-    }
-}
-
 /// Whether it is a value's own magnitude that its rounding has to be small beside, as something
 /// divides by it or takes its logarithm, and whether that has been found to matter.
 pub(super) fn relative(cx: &Lowering<'_>, id: NodeId) -> bool {
     cx.effort(id) > 0 && cx.extra_bits[id.index()] > 1
-}
-
-/// A walk through a domain in steps within which the function stays inside twice a tolerance.
-struct Walk<'a> {
-    value: &'a dyn Fn(i64) -> f64,
-    last: i64,
-    tolerance: Tolerance,
-    /// The length of the step before, where the next search begins.
-    length: i64,
-}
-
-impl Walk<'_> {
-    /// The last integer of the step that begins at `from`, and the middle of the function's values
-    /// within it.
-    fn step(&mut self, from: i64) -> (i64, f64) {
-        let room = self.last - from + 1;
-        let mut good = 1;
-        let mut next = (self.length / 8).clamp(2, room.max(2));
-        while next <= room && self.fits(from, next) {
-            good = next;
-            if good == room {
-                break;
-            }
-            next = (next * 2).min(room);
-        }
-        let mut bad = next.min(room + 1);
-        while bad - good > 1 {
-            let middle = good + (bad - good) / 2;
-            if self.fits(from, middle) { good = middle } else { bad = middle }
-        }
-        self.length = good;
-        let middle = match self.span(from, good) {
-            Span::Within(lo, hi) => 0.5 * (lo + hi),
-            Span::Undefined | Span::Mixed => f64::NAN,
-        };
-        (from + good - 1, middle)
-    }
-
-    fn fits(&self, from: i64, length: i64) -> bool {
-        match self.span(from, length) {
-            Span::Undefined => true,
-            Span::Within(lo, hi) => hi - lo <= 2.0 * self.tolerance.of(lo, hi),
-            Span::Mixed => false,
-        }
-    }
-
-    /// What the function takes on probes of a step.
-    fn span(&self, from: i64, length: i64) -> Span {
-        const INNER: i64 = 6;
-        let probes = (0..=INNER).map(|i| from + (length - 1) / INNER * i);
-        let values: Vec<f64> = probes.chain([from + length - 1]).map(|q| (self.value)(q)).collect();
-        let known = || values.iter().copied().filter(|y| !y.is_nan());
-        match known().count() {
-            0 => Span::Undefined,
-            count if count < values.len() => Span::Mixed,
-            _ => Span::Within(
-                known().fold(f64::INFINITY, f64::min),
-                known().fold(-f64::INFINITY, f64::max),
-            ),
-        }
-    }
-}
-
-/// The values of a function on a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Span {
-    /// It has none.
-    Undefined,
-    /// The least and the greatest.
-    Within(f64, f64),
-    /// It has some, but not everywhere.
-    Mixed,
 }
 
 /// The float32 of an ordered image.
@@ -450,30 +422,16 @@ fn single(x: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn steps_follow_the_function() {
-        let value = |q: i64| (q as f64 / 1e6).ln();
-        let tolerance = Tolerance { absolute: 1e-3, relative: 0.0 };
-        let mut walk = Walk { value: &value, last: 1 << 29, tolerance, length: 1 };
-        let (mut from, mut steps) = (1, 0);
-        while from <= 1 << 29 {
-            let (to, y) = walk.step(from);
-            for q in [from, (from + to) / 2, to] {
-                assert!((value(q) - y).abs() <= 1.001e-3, "{q}");
-            }
-            (from, steps) = (to + 1, steps + 1);
-        }
-        // Fourteen nepers in steps of two thousandths, but for the first integers.
-        assert!((6_000..15_000).contains(&steps), "{steps}");
-    }
+    use crate::float::BinaryFn;
 
     #[test]
     fn a_narrow_turn_is_not_passed_over() {
         // Saturated everywhere but within a thousandth of the domain around zero.
         let value = |q: f64| (q.abs() / 1e3).min(1.0);
         let at = |x: f64| round_to_i64(x);
-        let domain = Domain { all: Interval::new(-1_000_000, 1_000_000), value: &|q| q as f64 };
+        let all = Interval::new(-1_000_000, 1_000_000);
+        let whole = |q: i64| q as f64;
+        let domain = Domain::of(all, &whole, &Parts::default());
         let kept = Range { lo: -0.2, hi: 1.2 };
         let tolerance = Tolerance { absolute: 1e-2, relative: 0.0 };
         let seen = Range { lo: -2e4, hi: 2e4 };
@@ -482,6 +440,41 @@ mod tests {
             let rank = steps.boundaries.partition_point(|&boundary| boundary < q);
             let error = (steps.values[rank] - value(q as f64)).abs();
             assert!(error <= 1.001e-2, "{q}: {error}");
+        }
+    }
+
+    #[test]
+    fn steps_end_where_parts_of_the_function_do() {
+        let choice = |f, at: f64, a, b| {
+            let condition = ScalarFn::binary(f, ScalarFn::X, ScalarFn::Const(at));
+            ScalarFn::Where(Box::new(condition), Box::new(a), Box::new(b))
+        };
+        let [low, high] = [3.0, 8.0].map(ScalarFn::Const);
+        let all = Interval::new(-100, 100);
+        let half = |q: i64| 0.5 * q as f64;
+        let at = |x: f64| round_to_i64(2.0 * x);
+        let seen = Range { lo: -2.0, hi: 7.0 };
+        for (f, last) in [(BinaryFn::Less, 9), (BinaryFn::LessOrEqual, 10)] {
+            let f = choice(f, 5.0, low.clone(), high.clone());
+            let domain = Domain::of(all, &half, &Parts::of(&f));
+            let steps = Steps::exact(&domain, (seen, &at), &|x| f.eval(x)).unwrap();
+            assert_eq!((steps.boundaries, steps.values), (vec![last], vec![3.0, 8.0]));
+            assert_eq!(steps.seen, 0..=1);
+        }
+        // A part that is narrower than anything that is probed.
+        let spike =
+            choice(BinaryFn::Less, 5.0, low.clone(), choice(BinaryFn::LessOrEqual, 5.0, high, low));
+        let all = Interval::new(-1_000_000, 1_000_000);
+        let domain = Domain::of(all, &half, &Parts::of(&spike));
+        assert_eq!(domain.cuts, [9, 10]);
+        let kept = Range { lo: 3.0, hi: 8.0 };
+        let tolerance = Tolerance { absolute: 1e-2, relative: 0.0 };
+        let seen = Range { lo: -400_000.0, hi: 400_000.0 };
+        let steps =
+            Steps::resolved(kept, tolerance, &domain, (seen, &at), &|x| spike.eval(x)).unwrap();
+        for q in [-1_000_000, 9, 10, 11, 400_000] {
+            let rank = steps.boundaries.partition_point(|&boundary| boundary < q);
+            assert!((steps.values[rank] - spike.eval(half(q))).abs() < 1e-9, "{q}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
 use crate::quantize::grid::pow2;
 use crate::quantize::lower::{Lowered, Lowering};
-use crate::quantize::scalar::{Line, Shape, Steps, guards_zero};
+use crate::quantize::scalar::{Line, Parts, Shape, Steps, guards_zero};
 use crate::quantize::target::{Clamp, Target};
 use ciro_model::integer::ops::{Isqrt, Requantize};
 use ciro_model::integer::room;
@@ -128,6 +128,10 @@ fn fine(
         return Ok(Some(ranked));
     }
     let seen = cx.ranges[operand.index()];
+    if *shape == Shape::Other && Parts::of(f).are_steps() {
+        let expr = cx.expr(operand)?;
+        return ranked::of(cx, id, &expr, seen, &|x| f.eval(x));
+    }
     let (inner, bits) = match shape {
         Shape::Sqrt { inner, .. } | Shape::ReciprocalSqrt { inner, .. } => (inner, ROOT_BITS),
         Shape::Reciprocal { inner, .. } => (inner, divide::DIVISOR_BITS),

@@ -1,0 +1,226 @@
+//! Operators that onnxruntime's tools for transformers make: embeddings, rotations, attention with a
+//! cache.
+
+use super::attention::{
+    Heads, Masks, attend, distances, merge_heads, remember, rotate, share_heads, split_heads,
+};
+use super::gather::gather_axis;
+use super::norm::{centre, inverse_deviation};
+use crate::float::{BinaryFn, NodeId};
+use crate::import::Reason;
+use crate::import::context::{Cx, Family, bad, count, integer};
+use crate::import::value::{Binding, Outputs, one};
+
+pub(super) const OPS: Family = &[
+    ("com.microsoft.BiasAdd", 1, bias_add),
+    ("com.microsoft.EmbedLayerNormalization", 1, embed_layer_norm),
+    ("com.microsoft.GroupQueryAttention", 1, group_query_attention),
+    ("com.microsoft.RotaryEmbedding", 1, rotary_embedding),
+];
+
+/// `x + bias + skip`.
+fn bias_add(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (x, bias, skip) = (cx.number(0)?, cx.id(1)?, cx.id(2)?);
+    let sum = cx.g.add(x.id, bias)?;
+    one(x.with(cx.g.add(sum, skip)?))
+}
+
+/// The normalized sum of the embeddings of words, positions and segments: inputs `word ids, segment
+/// ids`, three tables, `gamma, beta, mask, position ids`.
+///
+/// The second output, how many places of each row count, is not given.
+fn embed_layer_norm(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (ids, words) = (cx.number(0)?, cx.number(2)?);
+    let &[_, length] = cx.g.shape(ids.id) else {
+        return Err(cx.g.misfit("word ids are [N, length]", &[ids.id]).into());
+    };
+    let mut sum = gather_axis(cx, words.id, ids.id, 0)?;
+    let places = cx.id(3)?;
+    let places = match cx.optional(8)? {
+        Some(positions) => gather_axis(cx, places, positions.id, 0)?,
+        None => cx.g.slice(places, 0, 0, length)?,
+    };
+    sum = cx.g.add(sum, places)?;
+    if let (Some(segments), Some(table)) = (cx.optional(1)?, cx.optional(4)?) {
+        let segments = gather_axis(cx, table.id, segments.id, 0)?;
+        sum = cx.g.add(sum, segments)?;
+    }
+    let axes = [2];
+    let middle = centre(cx, sum, &axes)?;
+    let inverse = inverse_deviation(cx, middle, &axes)?;
+    let y = cx.g.mul(middle, inverse)?;
+    let (gamma, beta) = (cx.id(5)?, cx.id(6)?);
+    let y = cx.g.mul(y, gamma)?;
+    let y = cx.g.add(y, beta)?;
+    let [y, sum] = [y, sum].map(|id| Binding::Tensor(words.with(id)));
+    Ok(vec![y, Binding::Absent, sum])
+}
+
+/// Rotates pairs of features of `x: [N, length, heads * width]` or `[N, heads, length, width]` by
+/// angles that depend on the position.
+///
+/// # Source
+/// onnxruntime, `com.microsoft.RotaryEmbedding`: positions are those of each place, or the first.
+fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
+    let (x, positions) = (cx.number(0)?, cx.id(1)?);
+    let shape = cx.g.shape(x.id).to_vec();
+    let tables = [cx.id(2)?, cx.id(3)?];
+    let given = count(cx.int("num_heads", 0) as f64)?;
+    let heads = match *shape.as_slice() {
+        [_, _, _, _] => cx.g.transpose(x.id, &[0, 2, 1, 3])?,
+        [n, length, width] => {
+            let turned = count(cx.int("rotary_embedding_dim", 0) as f64)?;
+            let pairs = cx.g.shape(tables[0]).last().copied().unwrap_or(1);
+            let own = if turned > 0 && given > 0 { width / given } else { 2 * pairs };
+            if own == 0 || width % own != 0 {
+                return Err(bad("num_heads", "must divide the width of the operand").into());
+            }
+            cx.g.reshape(x.id, &[n, length, width / own, own])?
+        }
+        _ => return Err(cx.g.misfit("a rotation needs three or four axes", &[x.id]).into()),
+    };
+    let length = cx.g.shape(heads)[1];
+    let positions = match cx.g.shape(positions) {
+        [1] if length != 1 => {
+            let places = cx.g.iota(length)?;
+            let places = cx.g.add(places, positions)?;
+            cx.g.unsqueeze(places, 0)?
+        }
+        [1] => cx.g.unsqueeze(positions, 0)?,
+        _ => positions,
+    };
+    let angles = angles(cx, tables, positions)?;
+    let y = rotate(cx, heads, angles, cx.flag("interleaved", false))?;
+    let y =
+        if shape.len() == 4 { cx.g.transpose(y, &[0, 2, 1, 3])? } else { cx.g.reshape(y, &shape)? };
+    one(x.with(y))
+}
+
+/// Cosines and sines, `[N, length, 1, pairs]`, at positions `[N, length]`.
+fn angles(
+    cx: &mut Cx<'_, '_>,
+    [cos, sin]: [NodeId; 2],
+    positions: NodeId,
+) -> Result<[NodeId; 2], Reason> {
+    let mut read = |table| {
+        let rows = gather_axis(cx, table, positions, 0)?;
+        if cx.g.rank(rows) != 3 {
+            return Err(cx.g.misfit("positions are [N, length]", &[positions]));
+        }
+        cx.g.unsqueeze(rows, 2)
+    };
+    Ok([read(cos)?, read(sin)?])
+}
+
+/// Attention of groups of queries that share keys and values, with a cache: inputs `query, key,
+/// value, past key, past value, last place of each row, number of places, cosines, sines, positions,
+/// bias`.
+///
+/// # Source
+/// onnxruntime, `com.microsoft.GroupQueryAttention`. The cache is as long as what it holds; without
+/// keys, the query holds all three.
+fn group_query_attention(cx: &mut Cx<'_, '_>) -> Outputs {
+    let query = cx.number(0)?;
+    let (queries, keys) = (cx.int("num_heads", 0), cx.int("kv_num_heads", 0));
+    if cx.has(11) || cx.flag("smooth_softmax", false) {
+        return Err(
+            Reason::Unsupported("scores of nothing beside the keys are not supported").into()
+        );
+    }
+    let mut parts = parts(cx, query.id, [queries, keys])?;
+    let past = match (cx.optional(3)?, cx.optional(4)?) {
+        (Some(key), Some(value)) => Some([key.id, value.id]),
+        _ => None,
+    };
+    let before = past.map_or(0, |[key, _]| cx.g.shape(key).get(2).copied().unwrap_or(0));
+    let length = cx.g.shape(query.id)[1];
+    if cx.flag("do_rotary", false) {
+        let places = match cx.optional(9)? {
+            Some(places) => places.id,
+            None => {
+                let places =
+                    cx.g.vector((before..before + length).map(|at| at as f64).collect())?;
+                cx.g.unsqueeze(places, 0)?
+            }
+        };
+        let tables = [cx.id(7)?, cx.id(8)?];
+        let angles = angles(cx, tables, places)?;
+        let interleaved = cx.flag("rotary_interleaved", false);
+        for (part, heads) in parts.iter_mut().zip([queries, keys]) {
+            let &[n, length, width] = cx.g.shape(*part) else { continue };
+            let heads = count(heads as f64)?.max(1);
+            let split = cx.g.reshape(*part, &[n, length, heads, width / heads])?;
+            let turned = rotate(cx, split, angles, interleaved)?;
+            *part = cx.g.reshape(turned, &[n, length, width])?;
+        }
+    }
+    let [q, k, v] = parts;
+    let mut heads = Heads {
+        q: split_heads(cx, q, queries)?,
+        k: split_heads(cx, k, keys)?,
+        v: split_heads(cx, v, keys)?,
+    };
+    remember(cx, &mut heads, past)?;
+    let present = [heads.k, heads.v];
+    share_heads(cx, &mut heads)?;
+    let masks = masks(cx, &heads, before)?;
+    let width = cx.g.shape(heads.q)[3];
+    let scale = match cx.float("scale", 0.0) {
+        0.0 => 1.0 / (width as f64).sqrt(),
+        scale => scale,
+    };
+    let (y, _) = attend(cx, &heads, scale, cx.float("softcap", 0.0), &masks)?;
+    let y = merge_heads(cx, y)?;
+    Ok([y, present[0], present[1]].map(|id| Binding::Tensor(query.with(id))).to_vec())
+}
+
+/// Queries, keys and values, `[N, length, heads * width]` each.
+fn parts(
+    cx: &mut Cx<'_, '_>,
+    query: NodeId,
+    [queries, keys]: [i64; 2],
+) -> Result<[NodeId; 3], Reason> {
+    let &[_, _, width] = cx.g.shape(query) else {
+        return Err(cx.g.misfit("queries are [N, length, heads * width]", &[query]));
+    };
+    if let (Some(key), Some(value)) = (cx.optional(1)?, cx.optional(2)?) {
+        return Ok([query, key.id, value.id]);
+    }
+    let (queries, keys) = (count(queries as f64)?, count(keys as f64)?);
+    let all = queries.saturating_add(2 * keys);
+    if all == 0 || width % all != 0 {
+        return Err(bad("num_heads", "and `kv_num_heads` must divide the width of the operand"));
+    }
+    let each = width / all;
+    let (q, kv) = (queries * each, keys * each);
+    Ok([
+        cx.g.slice(query, 2, 0, q)?,
+        cx.g.slice(query, 2, q, kv)?,
+        cx.g.slice(query, 2, q + kv, kv)?,
+    ])
+}
+
+/// Every query reads the places up to its own, perhaps not those too far back, and no row more
+/// places than it has.
+fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, before: usize) -> Result<Masks, Reason> {
+    let (rows, columns) = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
+    let distance = distances(cx, (rows, columns), before)?;
+    let mut masks = Masks { alive: true, ..Masks::default() };
+    masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
+    let window = cx.int("local_window_size", -1);
+    if window > 0 {
+        masks.keep.push(cx.g.with(BinaryFn::Less, distance, window as f64)?);
+    }
+    if let Some(last) = cx.optional(5)? {
+        let full = |last: &f64| usize::try_from(integer(*last)) == Ok(columns - 1);
+        let whole = cx.g.value(last.id).is_some_and(|value| value.data().iter().all(full));
+        if !whole {
+            let rows: usize = cx.g.shape(last.id).iter().product();
+            let last = cx.g.reshape(last.id, &[rows, 1, 1, 1])?;
+            let places = cx.g.iota(columns)?;
+            masks.keep.push(cx.g.binary(BinaryFn::LessOrEqual, places, last)?);
+        }
+    }
+    masks.bias.extend(cx.optional(10)?.map(|bias| bias.id));
+    Ok(masks)
+}

@@ -1,0 +1,491 @@
+//! Searches in constant tables are functions of what is searched for.
+//!
+//! A search among sorted entries (the quantiles of a column) compares an element with an entry, and
+//! the result leads to the next one. Whatever it finds and whatever is made of that, in the end
+//! there is a function of one element: between the values at which a comparison turns it is one
+//! expression. Each is found by following the graph with the element as a variable, so that nothing
+//! is sampled and nothing rounded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::columns::{self, Split};
+use super::dominators::{computed, dominators};
+use super::symbol::{Place, Symbol, Unknown, joined, keeps_missing, reduced};
+use crate::float::{Graph, Node, NodeId, Op, ScalarFn};
+use ciro_model::movement::Source;
+
+/// The most elements of what is searched for.
+const ELEMENTS_MAX: usize = 1 << 10;
+/// The most elements of all that is made of it.
+const REGION_MAX: usize = 1 << 17;
+/// The most places that the range of one element is divided into.
+const PLACES_MAX: usize = 1 << 13;
+/// The most values that are followed, all in all.
+const WORK_MAX: usize = 1 << 25;
+/// How many operators may turn out to have no expression.
+const BLOCKED_MAX: usize = 16;
+
+/// Replaces what is made of searches by functions; returns whether there were any.
+pub(super) fn unfold(graph: &mut Graph) -> bool {
+    let mut splits = BTreeMap::new();
+    let mut inside: BTreeSet<usize> = BTreeSet::new();
+    for root in roots(graph) {
+        if inside.contains(&root.index()) {
+            continue;
+        }
+        let Some((region, functions)) = functions(graph, root) else { continue };
+        inside.extend(region.members.keys());
+        splits.extend(functions);
+    }
+    if splits.is_empty() {
+        return false;
+    }
+    columns::rebuild(graph, &splits);
+    true
+}
+
+/// What tables are searched for: the nearest node that all ways to a position come through, where
+/// there are several.
+fn roots(graph: &Graph) -> BTreeSet<NodeId> {
+    let is_search = |node: &Node| {
+        node.op == Op::Gather
+            && node.operands.first().is_some_and(|&id| graph.constant(id).is_some())
+    };
+    if !graph.nodes.iter().any(is_search) {
+        return BTreeSet::new();
+    }
+    let dominators = dominators(graph);
+    let searches = graph.nodes.iter().filter(|node| is_search(node));
+    searches.filter_map(|node| root(graph, &dominators, node.operands[1])).collect()
+}
+
+fn root(graph: &Graph, dominators: &[Option<NodeId>], mut at: NodeId) -> Option<NodeId> {
+    loop {
+        let node = graph.node(at);
+        if !Region::takes(&node.op) {
+            return None;
+        }
+        let operands = computed(graph, node);
+        match operands.len() {
+            0 => return None,
+            1 => at = *operands.first()?,
+            _ => return dominators[at.index()],
+        }
+    }
+}
+
+/// Everything that is a function of the root, element by element.
+struct Region<'g> {
+    graph: &'g Graph,
+    root: NodeId,
+    members: BTreeMap<usize, Member>,
+}
+
+/// A node each of whose elements depends on one element of the root, or on none.
+struct Member {
+    /// That element.
+    of: Vec<Option<u32>>,
+    /// Where a movement's elements come from.
+    moved: Vec<Source>,
+    /// Whether a search has been made on the way.
+    searched: bool,
+}
+
+/// One element that is followed.
+struct Task {
+    at: usize,
+    element: usize,
+    reads: Vec<Read>,
+}
+
+/// What an element is computed from.
+enum Read {
+    Known(f64),
+    Variable,
+    /// The value of an earlier task.
+    Task(usize),
+}
+
+/// Why an element has no expression in a place.
+enum Stop {
+    Turns(f64),
+    /// The node has none.
+    At(usize),
+}
+
+/// Why a region has no functions.
+enum Halt {
+    /// The node has no expression.
+    At(usize),
+    TooLarge,
+}
+
+/// The functions of a search's root that others read, by their nodes.
+fn functions(graph: &Graph, root: NodeId) -> Option<(Region<'_>, BTreeMap<usize, Split>)> {
+    let mut blocked = BTreeSet::new();
+    while blocked.len() < BLOCKED_MAX {
+        let region = Region::of(graph, root, &blocked)?;
+        match region.splits() {
+            Ok(splits) if splits.is_empty() => return None,
+            Ok(splits) => return Some((region, splits)),
+            Err(Halt::At(node)) => blocked.insert(node),
+            Err(Halt::TooLarge) => return None,
+        };
+    }
+    None
+}
+
+impl<'g> Region<'g> {
+    fn takes(op: &Op) -> bool {
+        matches!(
+            op,
+            Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Move(_) | Op::Gather | Op::Reduce(_)
+        )
+    }
+
+    fn of(graph: &'g Graph, root: NodeId, blocked: &BTreeSet<usize>) -> Option<Self> {
+        let elements = |node: &Node| node.shape.iter().product::<usize>();
+        if elements(graph.node(root)) > ELEMENTS_MAX {
+            return None;
+        }
+        let mut region = Self { graph, root, members: BTreeMap::new() };
+        let mut total = 0;
+        for (at, node) in graph.nodes.iter().enumerate().skip(root.index() + 1) {
+            let inside = |id: &NodeId| *id == root || region.members.contains_key(&id.index());
+            let operands = computed(graph, node);
+            if !Self::takes(&node.op)
+                || blocked.contains(&at)
+                || operands.is_empty()
+                || !operands.iter().all(inside)
+            {
+                continue;
+            }
+            if let Some(member) = region.member(node) {
+                total += elements(node);
+                region.members.insert(at, member);
+            }
+            if total > REGION_MAX {
+                return None;
+            }
+        }
+        Some(region)
+    }
+
+    /// The node as a member; `None` if one of its elements depends on two elements of the root.
+    fn member(&self, node: &Node) -> Option<Member> {
+        let shapes = node.operands.iter().map(|&id| &self.graph.node(id).shape[..]);
+        let moved = match &node.op {
+            Op::Move(movement) => movement.plan(&shapes.collect::<Vec<_>>()).ok()?.sources,
+            Op::Gather => {
+                self.graph.constant(node.operands[0])?;
+                vec![]
+            }
+            _ => vec![],
+        };
+        let mut member = Member { of: vec![], moved, searched: node.op == Op::Gather };
+        for element in 0..node.shape.iter().product() {
+            let mut of = None;
+            for (operand, index) in self.reads(node, &member.moved, element) {
+                let own = self.depends(operand, index);
+                if of.is_some() && own.is_some() && of != own {
+                    return None;
+                }
+                of = of.or(own);
+            }
+            member.of.push(of);
+        }
+        let searched = |id: &NodeId| self.members.get(&id.index()).is_some_and(|m| m.searched);
+        member.searched |= node.operands.iter().any(searched);
+        Some(member)
+    }
+
+    /// The element of the root that an element of a node depends on.
+    fn depends(&self, id: NodeId, index: usize) -> Option<u32> {
+        if id == self.root {
+            return u32::try_from(index).ok();
+        }
+        *self.members.get(&id.index())?.of.get(index)?
+    }
+
+    /// The elements that an element is computed from.
+    fn reads(&self, node: &Node, moved: &[Source], element: usize) -> Vec<(NodeId, usize)> {
+        let operands = &node.operands;
+        match &node.op {
+            Op::Move(_) => match moved.get(element) {
+                Some(&Source::Element { operand, index }) => {
+                    vec![(operands[operand as usize], index as usize)]
+                }
+                _ => vec![],
+            },
+            Op::Gather => {
+                let width = self.graph.node(operands[0]).shape.get(1).copied().unwrap_or(1);
+                vec![(operands[1], element / width.max(1))]
+            }
+            Op::Reduce(_) => {
+                let row = self.graph.node(operands[0]).shape.last().copied().unwrap_or(1);
+                (element * row..(element + 1) * row).map(|at| (operands[0], at)).collect()
+            }
+            _ => operands.iter().map(|&operand| (operand, element)).collect(),
+        }
+    }
+
+    /// The functions that something outside reads.
+    fn splits(&self) -> Result<BTreeMap<usize, Split>, Halt> {
+        let mut read = vec![false; self.graph.nodes.len()];
+        for (at, node) in self.graph.nodes.iter().enumerate() {
+            if !self.members.contains_key(&at) {
+                node.operands.iter().for_each(|id| read[id.index()] = true);
+            }
+        }
+        self.graph.outputs.iter().for_each(|output| read[output.node.index()] = true);
+        let ends: Vec<usize> = self
+            .members
+            .iter()
+            .filter(|(at, member)| member.searched && read[**at])
+            .map(|(&at, _)| at)
+            .collect();
+        let mut functions: BTreeMap<(usize, usize), ScalarFn> = BTreeMap::new();
+        let of = |end: &usize| self.members[end].of.iter().copied();
+        let sources: BTreeSet<u32> =
+            ends.iter().flat_map(of).map(Option::unwrap_or_default).collect();
+        for source in sources {
+            let own = |end: &usize| {
+                let of = self.members[end].of.iter().enumerate();
+                let own = of.filter(|(_, of)| of.unwrap_or_default() == source);
+                own.map(|(element, _)| (*end, element)).collect::<Vec<_>>()
+            };
+            let own: Vec<(usize, usize)> = ends.iter().flat_map(own).collect();
+            let places = self.places(source, &own)?;
+            let missing = self.missing(source, &own);
+            for (position, &(end, element)) in own.iter().enumerate() {
+                let values =
+                    places.iter().map(|(place, values)| (*place, values[position].clone()));
+                let f = joined(values.collect()).ok_or(Halt::At(end))?;
+                let f = if missing[position] { keeps_missing(f) } else { f };
+                functions.insert((end, element), f);
+            }
+        }
+        let split = |&end: &usize| {
+            let of = self.members[&end].of.iter().enumerate();
+            let each = of
+                .map(|(element, of)| (of.unwrap_or_default(), functions[&(end, element)].clone()));
+            (end, Split { root: self.root, each: each.collect() })
+        };
+        Ok(ends.iter().map(split).collect())
+    }
+
+    /// The values of some elements in every place of one element of the root, in its order.
+    fn places(
+        &self,
+        source: u32,
+        wanted: &[(usize, usize)],
+    ) -> Result<Vec<(Place, Vec<Symbol>)>, Halt> {
+        let tasks = self.tasks(source, wanted);
+        let number = |task: &Task| wanted.iter().position(|w| *w == (task.at, task.element));
+        let numbers: Vec<Option<usize>> = tasks.iter().map(number).collect();
+        let mut left = vec![Place::Between(f64::NEG_INFINITY, f64::INFINITY)];
+        let (mut found, mut work) = (vec![], 0);
+        while let Some(place) = left.pop() {
+            work += tasks.len();
+            if work > WORK_MAX || found.len() + left.len() > PLACES_MAX {
+                return Err(Halt::TooLarge);
+            }
+            match (self.values(place, &tasks), place) {
+                (Ok(values), _) => {
+                    let mut kept = vec![Symbol::Known(f64::NAN); wanted.len()];
+                    for (number, value) in numbers.iter().zip(values) {
+                        if let Some(number) = *number {
+                            kept[number] = value;
+                        }
+                    }
+                    found.push((place, kept));
+                }
+                (Err(Stop::Turns(t)), Place::Between(lo, hi)) => {
+                    left.extend([Place::Between(t, hi), Place::At(t), Place::Between(lo, t)]);
+                }
+                (Err(Stop::Turns(_)), Place::At(_)) => return Err(Halt::TooLarge),
+                (Err(Stop::At(node)), _) => return Err(Halt::At(node)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether each of some elements is missing where that of the root is.
+    fn missing(&self, source: u32, wanted: &[(usize, usize)]) -> Vec<bool> {
+        let tasks = self.tasks(source, wanted);
+        let values = self.values(Place::At(f64::NAN), &tasks).unwrap_or_default();
+        let of = |wanted: &(usize, usize)| {
+            let known =
+                tasks.iter().zip(&values).find(|(task, _)| (task.at, task.element) == *wanted);
+            matches!(known, Some((_, Symbol::Known(value))) if value.is_nan())
+        };
+        wanted.iter().map(of).collect()
+    }
+
+    /// What has to be followed for some elements, in an order in which each reads only what comes
+    /// before.
+    fn tasks(&self, source: u32, wanted: &[(usize, usize)]) -> Vec<Task> {
+        let (mut places, mut left) = (BTreeMap::new(), wanted.to_vec());
+        while let Some((at, element)) = left.pop() {
+            let Some(member) = self.members.get(&at) else { continue };
+            let foreign = member.of[element].is_some_and(|of| of != source);
+            if foreign || places.insert((at, element), 0).is_some() {
+                continue;
+            }
+            let reads = self.reads(&self.graph.nodes[at], &member.moved, element);
+            left.extend(reads.into_iter().map(|(id, index)| (id.index(), index)));
+        }
+        places.values_mut().enumerate().for_each(|(number, place)| *place = number);
+        let read = |(id, index): (NodeId, usize)| match self.graph.constant(id) {
+            Some(value) => Read::Known(value.data()[index]),
+            None if id == self.root => Read::Variable,
+            None => Read::Task(places[&(id.index(), index)]),
+        };
+        let task = |&(at, element): &(usize, usize)| {
+            let reads = self.reads(&self.graph.nodes[at], &self.members[&at].moved, element);
+            Task { at, element, reads: reads.into_iter().map(read).collect() }
+        };
+        places.keys().map(task).collect()
+    }
+
+    /// The value of each task.
+    fn values(&self, place: Place, tasks: &[Task]) -> Result<Vec<Symbol>, Stop> {
+        let mut known: Vec<Symbol> = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let read = |read: &Read| match *read {
+                Read::Known(value) => Symbol::Known(value),
+                Read::Variable => place.variable(),
+                Read::Task(number) => known[number].clone(),
+            };
+            let operands: Vec<Symbol> = task.reads.iter().map(read).collect();
+            let node = &self.graph.nodes[task.at];
+            let value = self.value(place, node, task.element, &operands);
+            known.push(value.map_err(|unknown| match unknown {
+                Unknown::Turns(t) => Stop::Turns(t),
+                Unknown::Never => Stop::At(task.at),
+            })?);
+        }
+        Ok(known)
+    }
+
+    /// The value of one element.
+    fn value(
+        &self,
+        place: Place,
+        node: &Node,
+        element: usize,
+        operands: &[Symbol],
+    ) -> Result<Symbol, Unknown> {
+        match (&node.op, operands) {
+            (Op::Unary(f), [x]) => place.apply(f, x),
+            (Op::Binary(f), [a, b]) => place.binary(*f, a.clone(), b.clone()),
+            (Op::Where, [Symbol::Known(c), a, b]) => Ok(if *c != 0.0 { a } else { b }.clone()),
+            (Op::Move(_), [x]) => Ok(x.clone()),
+            (Op::Move(movement), []) => {
+                let fill = movement.fill().copied();
+                fill.map(Symbol::Known).ok_or(Unknown::Never)
+            }
+            (Op::Gather, [Symbol::Known(row)]) => self.entry(node, element, *row),
+            (Op::Reduce(reducer), row) => reduced(place, *reducer, row),
+            _ => Err(Unknown::Never),
+        }
+    }
+
+    /// The entry of a constant table.
+    fn entry(&self, node: &Node, element: usize, row: f64) -> Result<Symbol, Unknown> {
+        let table = self.graph.constant(node.operands[0]).ok_or(Unknown::Never)?;
+        let &[rows, width] = table.shape() else { return Err(Unknown::Never) };
+        let row = if row < 0.0 { row + rows as f64 } else { row };
+        let row = crate::import::literal::usize_from(row).filter(|&row| row < rows);
+        let row = row.ok_or(Unknown::Never)?;
+        Ok(Symbol::Known(table.data()[row * width + element % width.max(1)]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::float::scalar::{c, x};
+    use crate::float::{BinaryFn, ElementType, Input, Labels, Output, UnaryFn};
+    use crate::import::simplify::without_dead_code;
+    use ciro_model::movement::Movement;
+    use ciro_model::tensor::Tensor;
+
+    const ENTRIES: [f64; 4] = [0.0, 1.0, 3.0, 7.0];
+
+    fn push(graph: &mut Graph, op: Op, operands: &[NodeId], shape: &[usize]) -> NodeId {
+        let id = NodeId(u32::try_from(graph.nodes.len()).unwrap());
+        let (name, origin) = (format!("n{}", id.0), "Test".to_owned());
+        let (operands, shape) = (operands.to_vec(), shape.to_vec());
+        graph.nodes.push(Node { name, origin, op, operands, shape, unrolled: None });
+        id
+    }
+
+    fn entry(graph: &mut Graph, table: &[f64], index: NodeId) -> NodeId {
+        let table = Tensor::new(vec![table.len(), 1], table.to_vec()).unwrap();
+        let table = push(graph, Op::Constant(Arc::new(table)), &[], &[ENTRIES.len(), 1]);
+        let entry = push(graph, Op::Gather, &[table, index], &[2, 1]);
+        push(graph, Op::Move(Movement::Reshape { shape: vec![2] }), &[entry], &[2])
+    }
+
+    /// The greatest entry that is at most `x`, found by halves, plus a function of `x`.
+    fn found(rest: ScalarFn) -> Graph {
+        let mut g = Graph::default();
+        let (name, shape) = ("x".to_owned(), vec![2]);
+        g.inputs.push(Input { name, shape, element_type: ElementType::Float });
+        let input = push(&mut g, Op::Input { index: 0 }, &[], &[2]);
+        let first = Op::Unary(c(0.0) * x().then(UnaryFn::Truncate));
+        let mut position = push(&mut g, first, &[input], &[2]);
+        for step in [2.0, 1.0] {
+            let next = push(&mut g, Op::Unary(x() + c(step)), &[position], &[2]);
+            let entry = entry(&mut g, &ENTRIES, next);
+            let above = push(&mut g, Op::Binary(BinaryFn::GreaterOrEqual), &[input, entry], &[2]);
+            position = push(&mut g, Op::Where, &[above, next, position], &[2]);
+        }
+        let entry = entry(&mut g, &ENTRIES, position);
+        let rest = push(&mut g, Op::Unary(rest), &[input], &[2]);
+        let y = push(&mut g, Op::Binary(BinaryFn::Add), &[entry, rest], &[2]);
+        g.outputs.push(Output { name: "y".to_owned(), node: y, labels: Labels::Real });
+        g
+    }
+
+    fn values(graph: &Graph, x: f64) -> Vec<f64> {
+        let values = graph.eval(&[Tensor::vector(vec![x, -x])]).unwrap();
+        values[graph.outputs[0].node.index()].data().to_vec()
+    }
+
+    #[test]
+    fn a_search_is_one_function_of_what_is_searched_for() {
+        for rest in [x() * c(0.5), x().then(UnaryFn::Tanh)] {
+            let before = found(rest);
+            let mut after = before.clone();
+            assert!(unfold(&mut after));
+            let mut after = without_dead_code(after);
+            super::super::name(&mut after);
+            after.check().unwrap();
+            assert!(!after.nodes.iter().any(|node| matches!(node.op, Op::Gather | Op::Where)));
+            for x in [-9.0, -1e-9, 0.0, 0.5, 1.0, 1.5, 2.9999, 3.0, 6.0, 7.0, 1e9] {
+                let (old, new) = (values(&before, x), values(&after, x));
+                let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
+                assert!(old.iter().zip(&new).all(near), "{x}: {old:?} {new:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lookups_of_positions_that_come_in_stay() {
+        let mut g = Graph::default();
+        let (name, shape) = ("i".to_owned(), vec![2]);
+        g.inputs.push(Input { name, shape, element_type: ElementType::Integer });
+        let input = push(&mut g, Op::Input { index: 0 }, &[], &[2]);
+        let next = push(&mut g, Op::Unary(x() + c(1.0)), &[input], &[2]);
+        let sum = push(&mut g, Op::Binary(BinaryFn::Min), &[next, input], &[2]);
+        let y = entry(&mut g, &ENTRIES, sum);
+        g.outputs.push(Output { name: "y".to_owned(), node: y, labels: Labels::Real });
+        let before = g.clone();
+        assert!(!unfold(&mut g));
+        assert_eq!(g, before);
+    }
+}
