@@ -62,6 +62,7 @@ pub(crate) fn spell(advice: &Advice) -> String {
         }
         Advice::ChooseNetwork => CHOOSE_NETWORK,
         Advice::NameAccount => NAME_ACCOUNT,
+        Advice::NameModel => NAME_MODEL,
         Advice::GivePassphrase => GIVE_PASSPHRASE,
         Advice::OtherInput => "the proof may be valid, but for another input",
         Advice::AllowClamped => {
@@ -75,6 +76,7 @@ const CHOOSE_NETWORK: &str =
     "`ciro devnet up` starts one, `ciro network use URL --genesis FILE` chooses one";
 const NAME_ACCOUNT: &str =
     "`--account NAME` names one, `ciro account new NAME --passphrase-file FILE` makes one";
+const NAME_MODEL: &str = "`ciro deploy MODEL` registers one that every provider may prove; `--model-id ID` names one, if its owner's choice suits you";
 const GIVE_PASSPHRASE: &str = "write it into a file of mode 600 and name that: `--passphrase-file FILE` or CIRO_PASSPHRASE_FILE";
 
 fn use_route(route: Route) -> String {

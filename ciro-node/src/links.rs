@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use ciro_consensus::{Input, ReplicaId};
-use ciro_protocol::batch::SignedBatch;
+use ciro_consensus::{Input, Operation, ReplicaId};
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::id::Chain;
 use ciro_protocol::sign::SecretKey;
@@ -63,7 +62,7 @@ impl Remoteness {
         &self,
         (chain, spec, id): (Chain, &ChainSpec, ReplicaId),
         holding: Holding,
-        (held, metrics): (&[Arc<SignedBatch>], Metrics),
+        (held, metrics): (&[Operation], Metrics),
     ) -> Linked {
         let peers = Arc::new(Peers::new(chain, spec, id));
         let (net, queues) = Net::new(peers, metrics);

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use ciro_consensus::{Input, ReplicaId, Timer};
+use ciro_consensus::{Input, Operation, Record, ReplicaId, Timer};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, SubmitterId};
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{self, ApiState};
 use crate::blobs::{BlobLimits, Blobs, Needed};
-use crate::bodies::Bodies;
+use crate::bodies::{self, Bodies, Recovered};
 use crate::bus::Bus;
 use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
 use crate::driver::{Alone, ConsensusThread, ExecutionThread, Opening, Shared, Transport};
@@ -97,7 +97,7 @@ impl Node {
         let genesis = read_genesis(folder)?;
         let key = crate::secret::read(&folder.join(KEY_FILE))?;
         let id = check_genesis(&genesis, &key)?;
-        let parts = Parts::open(folder, &config, genesis)?;
+        let parts = Parts::open(folder, &config, (genesis, id))?;
         parts.run(folder, config, (id, key)).await
     }
 
@@ -163,16 +163,23 @@ struct Parts {
     chain: Chain,
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
-    /// Batches that may not be executed yet, in the order in which they were written.
-    batches: Vec<Arc<SignedBatch>>,
+    /// Batches that may not be executed yet.
+    recovered: Recovered,
     blobs: Arc<Blobs>,
     validity: Arc<Validity>,
     metrics: Metrics,
-    log: ciro_store::Opened<ciro_consensus::crypto::Stark, FileDisk>,
+    log: Log,
 }
 
+/// The log of consensus.
+type Log = ciro_store::Opened<ciro_consensus::crypto::Stark, FileDisk>;
+
 impl Parts {
-    fn open(folder: &Path, config: &Config, genesis: Genesis) -> Result<Self, StartError> {
+    fn open(
+        folder: &Path,
+        config: &Config,
+        (genesis, id): (Genesis, ReplicaId),
+    ) -> Result<Self, StartError> {
         let consensus = genesis.consensus()?;
         let chain = Chain(consensus.chain);
         let (computed, first) = ciro_ledger::genesis(genesis.spec.clone())?;
@@ -186,12 +193,11 @@ impl Parts {
         let log = Store::open(disk, consensus.message_domain(), options)?;
         let metrics = Metrics::new();
         let store = Arc::new(StateStore::open(&folder.join(LEDGER_FILE), &genesis, &first)?);
-        let nonces = store.snapshot()?.head()?.nonces;
-        let waits = |batch: &SignedBatch| {
-            let last = nonces.get(&batch.body.submitter.0).copied().unwrap_or(0);
-            batch.body.nonce > last
-        };
-        let (bodies, batches) = Bodies::open(&folder.join("bodies"), chain, waits)?;
+        let (head, own) = (store.snapshot()?.head()?, SubmitterId(u64::from(id.0)));
+        let after = (head.height.max(stable(&log)), &head.nonces);
+        let recovery = bodies::Recovery::new(after, &genesis.spec.params(), own);
+        let waits = |batch: &SignedBatch, kind| recovery.keep(batch, kind);
+        let (bodies, recovered) = Bodies::open(&folder.join("bodies"), (chain, own), waits)?;
         let limits = &genesis.spec.limits;
         let limits = BlobLimits {
             total_bytes: config.blobs.bytes_max,
@@ -209,7 +215,7 @@ impl Parts {
         let proofs = Verifier::new(metrics.clone());
         let validity = Validity::new((chain, spec), Arc::clone(&blobs), proofs, threads)?;
         let (bodies, validity) = (Arc::new(bodies), Arc::new(validity));
-        Ok(Self { genesis, chain, store, bodies, batches, blobs, validity, metrics, log })
+        Ok(Self { genesis, chain, store, bodies, recovered, blobs, validity, metrics, log })
     }
 
     async fn run(
@@ -223,18 +229,18 @@ impl Parts {
         let listener = listener.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         let signer = key.address();
-        let recovered = std::mem::take(&mut self.batches);
+        let recovered = std::mem::take(&mut self.recovered);
+        let held: Vec<Operation> = recovered.operations().collect();
         let signing = crate::secret::read(&folder.join(KEY_FILE))?;
         let remote = Remoteness::read(folder, &config, self.genesis.spec.validators.len())?;
-        let started = self.start_threads(&config, (id, signing), (&remote, &key, &recovered))?;
+        let started = self.start_threads(&config, (id, signing), (&remote, &key, &held))?;
         let (threads, parts, courier) = started;
         let Threads { shared, pending, inputs, nonces, .. } = &threads;
         let submitter = SubmitterId(u64::from(id.0));
-        let own = || recovered.iter().filter(|batch| batch.body.submitter == submitter);
-        for batch in own() {
+        for batch in &recovered.own {
             pending.recover(&batch.body.txs);
         }
-        let known = own().map(|batch| batch.body.nonce);
+        let known = recovered.own.iter().map(|batch| batch.body.nonce);
         let last = known.chain(nonces.get(&submitter.0).copied()).max().unwrap_or(0);
         let tick = Duration::from_millis(parts.genesis.spec.time.tick_ms);
         let (chain, next_nonce) = (parts.chain, last + 1);
@@ -283,7 +289,8 @@ impl Parts {
         let nonces = head.nonces;
         let pending = Arc::new(Pending::new(limits, nonces.clone(), self.metrics.clone()));
         let (store, waiting) = (Arc::clone(&self.store), Arc::clone(&pending));
-        let needed = Arc::new(Needed { store, pending: waiting });
+        let needed = Arc::new(Needed::new(store, waiting));
+        needed.look_ahead();
         let (inputs, input_queue) = sync_channel(INPUTS_MAX);
         Ok(Begun { shared, pending, needed, nonces, inputs, input_queue })
     }
@@ -294,7 +301,7 @@ impl Parts {
         self,
         config: &Config,
         (id, key): (ReplicaId, SecretKey),
-        (remote, signer, held): (&Option<Remoteness>, &SecretKey, &[Arc<SignedBatch>]),
+        (remote, signer, held): (&Option<Remoteness>, &SecretKey, &[Operation]),
     ) -> Result<Started, StartError> {
         let begun = self.begin(config)?;
         let spec = Arc::new(self.genesis.spec.clone());
@@ -376,6 +383,16 @@ impl Parts {
             shared: Arc::clone(&begun.shared),
         }
     }
+}
+
+/// Returns the last stable checkpoint of a log.
+fn stable(log: &Log) -> u64 {
+    let stable = log.records.iter().filter_map(|record| match record {
+        Record::Base(base) => Some(base.checkpoint.seq.0),
+        Record::Stable(checkpoint) => Some(checkpoint.seq.0),
+        _ => None,
+    });
+    stable.max().unwrap_or(0)
 }
 
 /// What lies between the threads before they are started.

@@ -2,16 +2,21 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ciro_sdk::inputs::Inputs;
 use ciro_sdk::{CompileSettings, InputStatement, Model, ProveSettings, files};
+use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::executor::{Pool, ProofTask, Task};
 
-/// Proofs of each model: the fastest counts, as whatever else runs here slows the others down.
-const PROOFS: usize = 3;
+/// How often each model is proven by all children at once. The slowest proof counts: while a lease
+/// runs, nobody waits until the machine is quiet.
+const ROUNDS: usize = 3;
+/// The longest that the preparation of a model may take.
+const PREPARE_MAX: Duration = Duration::from_secs(600);
 /// The setting that it is about.
 const SETTING: &str = "cells_per_s";
 
@@ -49,8 +54,9 @@ impl Measured {
     }
 }
 
-/// Proves the reference models one after the other, and says what `cells_per_s` should be: what the
-/// slowest of them reaches. With `settings`, a file of settings, it is written there.
+/// Proves the reference models one after the other, each in all children at once as when it counts,
+/// and says what `cells_per_s` should be: what the slowest proof reaches. With `settings`, a file
+/// of settings, it is written there.
 ///
 /// # Errors
 ///
@@ -66,7 +72,7 @@ pub(crate) async fn calibrate(
     let mut least = u64::MAX;
     for reference in &REFERENCES {
         let folder = config.data.join("calibration");
-        let measured = measure(reference, pool, &folder).await;
+        let measured = measure(reference, (pool, config.work.children), &folder).await;
         // Left behind by a run that was killed, it is in nobody's way.
         let _ = std::fs::remove_dir_all(&folder);
         let measured = measured.with_context(|| format!("model `{}`", reference.name))?;
@@ -88,7 +94,11 @@ pub(crate) async fn calibrate(
     Ok(text)
 }
 
-async fn measure(reference: &Reference, pool: &Pool, folder: &Path) -> anyhow::Result<Measured> {
+async fn measure(
+    reference: &Reference,
+    (pool, children): (&Pool, u16),
+    folder: &Path,
+) -> anyhow::Result<Measured> {
     std::fs::create_dir_all(folder.join("bundles"))?;
     let path = |name: &str| -> anyhow::Result<String> {
         let path = folder.join(name);
@@ -112,13 +122,29 @@ async fn measure(reference: &Reference, pool: &Pool, folder: &Path) -> anyhow::R
         bundle_bytes_max: u64::MAX,
     };
     let task = Task { model: path("model")?, key: key.to_bytes(), proof: Some(proof) };
-    let prepared = pool.prepare(&Task { proof: None, ..task.clone() }).await?;
-    let mut prove_ms = u64::MAX;
-    for _ in 0..PROOFS {
-        prove_ms = prove_ms.min(pool.prove(&task).await?.prove_ms);
+    let prepared = pool.prepare(&Task { proof: None, ..task.clone() }, PREPARE_MAX).await?;
+    // In the first round children prepare, and not all at the same time.
+    prove_at_once(pool, &task, children).await?;
+    let mut prove_ms = 0;
+    for _ in 0..ROUNDS {
+        prove_ms = prove_ms.max(prove_at_once(pool, &task, children).await?);
     }
     let cells = key.cells().context("the tensor route counts cells")?;
     Ok(Measured { cells, prove_ms, memory_mb: prepared.memory_mb })
+}
+
+/// Proves a task once in each child, and returns how long the slowest took, in ms.
+async fn prove_at_once(pool: &Pool, task: &Task, children: u16) -> anyhow::Result<u64> {
+    let mut proofs = JoinSet::new();
+    for _ in 0..children {
+        let (pool, task) = (pool.clone(), task.clone());
+        proofs.spawn(async move { pool.prove(&task).await });
+    }
+    let mut slowest = 0;
+    while let Some(proof) = proofs.join_next().await {
+        slowest = slowest.max(proof??.prove_ms);
+    }
+    Ok(slowest)
 }
 
 /// Puts the setting into a file, whose comments stay.

@@ -1,6 +1,6 @@
 //! The commands of `ciro-prover`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use ciro_protocol::api::Code;
-use ciro_protocol::id::ModelId;
+use ciro_protocol::id::ProviderId;
 use ciro_protocol::provider::{DirectKeys, Profile};
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::calibrate::calibrate;
 use crate::config::{CONFIG_FILE, Config, DirectModels, WorkConfig};
+use crate::direct::{self, Preparation};
 use crate::executor::{Pool, PoolSettings, child_main};
 use crate::init::{InitArgs, init};
 use crate::journal::Journal;
@@ -141,8 +142,10 @@ async fn connect(config: &Config) -> anyhow::Result<(Client, SecretKey)> {
 
 async fn register(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let keys = direct_keys(&client, config).await?;
+    let facts = direct::facts(&client, config).await?;
+    let keys = direct::keys(config, &facts)?;
     let (asks, bond) = (config.asks(client.sealing_card(&key)?, keys)?, config.provider.bond);
+    direct::open_ms_max(&config.work, &asks, (&facts, Preparation::Ahead))?;
     let known = match client.provider(key.address()).await {
         Ok(info) => Some(info),
         Err(error) if error.code() == Some(Code::NotFound) => None,
@@ -195,36 +198,10 @@ fn pool(work: &WorkConfig) -> anyhow::Result<Pool> {
     }))
 }
 
-/// Returns the keys that direct orders may be for: those of the chosen models that have a price.
-async fn direct_keys(client: &Client, config: &Config) -> anyhow::Result<DirectKeys> {
-    let direct = config.provider.direct.as_ref().map(|direct| &direct.models);
-    let models: &[ModelId] = match direct {
-        Some(DirectModels::Any(_)) => return Ok(DirectKeys::Any),
-        Some(DirectModels::Listed(models)) => models,
-        None => &[],
-    };
-    let priced: Vec<_> = config.provider.prices.all().into_iter().map(|(class, _)| class).collect();
-    let mut keys = BTreeSet::new();
-    for model in models {
-        let card = client.model(*model).await?.card;
-        let facts = card.keys.iter().map(|key| key.facts);
-        let offered: Vec<_> = facts.filter(|it| priced.contains(&it.class())).collect();
-        if offered.is_empty() {
-            bail!(
-                "model {model} of `provider.direct.models` has no key of a class that has a price \
-                 in `provider.prices`"
-            );
-        }
-        keys.extend(offered.into_iter().map(|it| it.digest));
-    }
-    let keys = List::new(keys.into_iter().collect());
-    Ok(DirectKeys::Listed(keys.context("the keys of `provider.direct.models` are too many")?))
-}
-
 async fn start(config: &Config) -> anyhow::Result<()> {
     let (client, key) = connect(config).await?;
-    let (provider, terms) = match client.provider(key.address()).await {
-        Ok(info) => (info.provider, info.asks.direct),
+    let (provider, asks) = match client.provider(key.address()).await {
+        Ok(info) => (info.provider, info.asks),
         Err(error) if error.code() == Some(Code::NotFound) => {
             bail!("account {} is no provider: `ciro-prover register` first", key.address())
         }
@@ -232,23 +209,11 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     };
     let work = &config.work;
     let pool = pool(work)?;
+    let facts = direct::facts(&client, config).await?;
     let settings = Settings {
-        provider,
-        capacity: work.capacity,
-        children: work.children,
-        rows_max: ROWS_MAX,
-        memory_mb: work.memory_mb,
-        cells_per_s: work.cells_per_s,
-        price_per_gcell: work.price_per_gcell,
-        collateral_max: work.collateral_max,
-        input_bytes_max: work.input_bytes_max(),
-        bytes_per_s: work.bytes_per_s,
-        models: BTreeMap::new(),
-        listen_only: work.listen_only,
-        unjail: work.unjail,
         validity_ms: (client.spec().time.validity_max_ms / 2).min(30_000),
-        retry_ms: 1_000,
-        rank_ms: 25,
+        open_ms_max: direct::open_ms_max(work, &asks, (&facts, Preparation::Measured))?,
+        ..settings(work, provider)
     };
     let mut terminated = signal(SignalKind::terminate()).context("no signals")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("no signals")?;
@@ -266,12 +231,14 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         classes: config.provider.prices.all().into_iter().map(|(class, _)| class).collect(),
         kafka: config.kafka.clone(),
         models: work.models.iter().copied().collect(),
+        model_bytes_max: work.model_bytes_max(),
         direct: Direct {
             models: match config.provider.direct.as_ref().map(|direct| &direct.models) {
                 Some(DirectModels::Listed(models)) => models.clone(),
                 Some(DirectModels::Any(_)) | None => Vec::new(),
             },
-            keys: terms.map_or(DirectKeys::Listed(List::default()), |terms| terms.keys),
+            input_bytes_max: asks.direct.as_ref().map_or(0, |terms| terms.input_bytes_max),
+            keys: asks.direct.map_or(DirectKeys::Listed(List::default()), |terms| terms.keys),
         },
         pool,
         data: config.data.clone(),
@@ -284,6 +251,29 @@ async fn start(config: &Config) -> anyhow::Result<()> {
     shell::run(parts, stop).await?;
     tracing::info!("the worker stops");
     Ok(())
+}
+
+/// What the operator decides, for a network and direct orders that are still to be asked.
+fn settings(work: &WorkConfig, provider: ProviderId) -> Settings {
+    Settings {
+        provider,
+        capacity: work.capacity,
+        children: work.children,
+        rows_max: ROWS_MAX,
+        memory_mb: work.memory_mb,
+        cells_per_s: work.cells_per_s,
+        price_per_gcell: work.price_per_gcell,
+        collateral_max: work.collateral_max,
+        input_bytes_max: work.input_bytes_max(),
+        bytes_per_s: work.bytes_per_s,
+        models: BTreeMap::new(),
+        listen_only: work.listen_only,
+        unjail: work.unjail,
+        validity_ms: 0,
+        retry_ms: 1_000,
+        rank_ms: 25,
+        open_ms_max: u64::MAX,
+    }
 }
 
 async fn unjail(config: &Config) -> anyhow::Result<()> {

@@ -12,6 +12,8 @@ use ciro_queue::kafka::KafkaSettings;
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
 
+use crate::worker::Speed;
+
 /// The name of the file in a worker's folder.
 pub const CONFIG_FILE: &str = "prover.toml";
 
@@ -136,6 +138,9 @@ pub struct WorkConfig {
     /// Models that are proven; empty for all that come.
     #[serde(default)]
     pub models: Vec<ModelId>,
+    /// The longest model that is fetched, in MiB, 1 to 2,048. Default 512.
+    #[serde(default = "model_mb")]
+    pub model_mb_max: u32,
     /// Whether jobs are looked at and never claimed.
     #[serde(default)]
     pub listen_only: bool,
@@ -146,6 +151,10 @@ pub struct WorkConfig {
 
 const fn yes() -> bool {
     true
+}
+
+const fn model_mb() -> u32 {
+    512
 }
 
 impl Config {
@@ -199,6 +208,7 @@ impl Config {
             ("work.cells_per_s", work.cells_per_s, 1, 1_000_000_000_000),
             ("work.input_mb_max", work.input_mb_max.into(), 1, 1 << 16),
             ("work.bytes_per_s", work.bytes_per_s, 1, 1_000_000_000_000),
+            ("work.model_mb_max", work.model_mb_max.into(), 1, 2_048),
             ("provider.direct.lease_min_s", lease_min_s.into(), 1, 86_400),
         ])
     }
@@ -235,6 +245,18 @@ impl WorkConfig {
     #[must_use]
     pub const fn input_bytes_max(&self) -> u64 {
         (self.input_mb_max as u64) << 20
+    }
+
+    /// Returns the length of the longest model, in bytes.
+    #[must_use]
+    pub const fn model_bytes_max(&self) -> u64 {
+        (self.model_mb_max as u64) << 20
+    }
+
+    /// Returns how fast the machine is.
+    #[must_use]
+    pub const fn speed(&self) -> Speed {
+        Speed { cells_per_s: self.cells_per_s, bytes_per_s: self.bytes_per_s }
     }
 }
 

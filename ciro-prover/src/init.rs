@@ -47,11 +47,24 @@ impl Parts {
         Ok(Self { node: network.url, genesis, account, passphrase })
     }
 
-    /// Writes them as the settings name them.
+    /// Writes them as the settings name them. What is there of the same account belongs to a run
+    /// that did not come to its end, and stays.
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let genesis = serde_json::to_vec_pretty(&self.genesis)?;
-        self.account.save(&folder.join("account.json"))?;
-        self.passphrase.write(&folder.join("passphrase"))?;
+        let (account, passphrase) = (folder.join("account.json"), folder.join("passphrase"));
+        if !account.exists() {
+            self.account.save(&account)?;
+        }
+        let found = Keystore::load(&account)?;
+        if found.address != self.account.address {
+            let path = account.display();
+            bail!("`{path}` holds another account, {}: choose another folder", found.address);
+        }
+        if !passphrase.exists() {
+            self.passphrase.write(&passphrase)?;
+        }
+        let opened = found.open(&Passphrase::read(&passphrase)?);
+        opened.with_context(|| format!("`{}` with `passphrase` beside it", account.display()))?;
         Ok(files::write(&folder.join("genesis.json"), &genesis)?)
     }
 
@@ -66,7 +79,7 @@ impl Parts {
 ///
 /// # Errors
 ///
-/// What is missing, or there already: nothing is overwritten.
+/// What is missing, or there already of another account: nothing is overwritten.
 pub(crate) fn init(args: &InitArgs) -> anyhow::Result<String> {
     let InitArgs { folder, account, passphrase_file } = args;
     let path = folder.join(CONFIG_FILE);
@@ -97,6 +110,24 @@ pub(crate) fn init(args: &InitArgs) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::tests::world;
+
+    #[test]
+    fn what_a_run_that_was_stopped_left_behind_is_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let passphrase = || Passphrase::new("a secret".to_owned()).unwrap();
+        let (genesis, _) = ciro_ledger::genesis(world::test_spec()).unwrap();
+        let (account, _) = Keystore::generate(&passphrase()).unwrap();
+        let parts = Parts { node: String::new(), genesis, account, passphrase: passphrase() };
+        // It was stopped before the passphrase was there.
+        parts.account.save(&folder.path().join("account.json")).unwrap();
+        parts.write(folder.path()).unwrap();
+        assert!(folder.path().join("passphrase").exists());
+        parts.write(folder.path()).unwrap();
+        let (account, _) = Keystore::generate(&passphrase()).unwrap();
+        let refused = Parts { account, ..parts }.write(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("another account"), "{refused}");
+    }
 
     #[test]
     fn the_template_has_one_line_that_names_the_node() {

@@ -56,6 +56,16 @@ pub enum JournalError {
         /// Where.
         at: u64,
     },
+    /// What is written there is whole, and no row of this program.
+    #[error(
+        "the table `{}` is of another release or network: let the release that wrote it finish what \
+         it holds (`ciro-prover drain`), then move the file away",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -69,7 +79,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`JournalError`] if it cannot be read, or is damaged before its end.
+    /// [`JournalError`] if it cannot be read, is damaged before its end, or is of another release.
     pub fn open(path: &Path) -> Result<(Self, Vec<Row>), JournalError> {
         let failed = |source| JournalError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
@@ -91,7 +101,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`JournalError`] if it cannot be read, or is damaged before its end.
+    /// [`JournalError`] if it cannot be read, is damaged before its end, or is of another release.
     pub fn peek(path: &Path) -> Result<Vec<Row>, JournalError> {
         let content = std::fs::read(path)
             .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
@@ -187,7 +197,8 @@ fn replay(path: &Path, content: &[u8]) -> Result<(u64, Rows), JournalError> {
                 rows.remove(&(job, attempt));
             }
             Entry::Save(bytes) => {
-                let row = Row::from_bytes(&bytes).map_err(|_| damaged(at))?;
+                let foreign = |_| JournalError::Foreign { path: path.to_owned() };
+                let row = Row::from_bytes(&bytes).map_err(foreign)?;
                 rows.insert((row.job, row.attempt), (row, bytes));
             }
         }
@@ -276,6 +287,22 @@ mod tests {
         content[20] ^= 1;
         std::fs::write(&path, content).unwrap();
         assert!(matches!(Journal::open(&path), Err(JournalError::Damaged { at: 0, .. })));
+    }
+
+    /// Nothing was lost: somebody put a new program beside an old table.
+    #[test]
+    fn a_row_of_another_release_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.save(&row(1, State::Held)).unwrap();
+        let mut longer = row(2, State::Held).to_bytes();
+        longer.push(0);
+        journal.append(&Entry::Save(longer)).unwrap();
+        journal.sync().unwrap();
+        let error = Journal::open(&path).unwrap_err();
+        assert!(matches!(error, JournalError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains("another release"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod calibrate;
 pub mod command;
 pub mod config;
+mod direct;
 pub mod executor;
 mod init;
 pub mod journal;

@@ -74,6 +74,8 @@ pub enum Advice {
     ChooseNetwork,
     /// Name the account that signs, or make one.
     NameAccount,
+    /// Deploy the model for every provider, or name a registered one by its id.
+    NameModel,
     /// Write the passphrase into a file that only its owner can read, and name that.
     GivePassphrase,
     /// The proof may be valid for another input.

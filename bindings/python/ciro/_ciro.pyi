@@ -80,7 +80,7 @@ class Client:
         """
         Proposes a change, given as JSON, and returns the proposal as JSON.
         """
-    def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None, Sequence[str]]) -> tuple[str, str, str, str, str]:
+    def quote(self, /, key: Key, asked: tuple[str | None, str | None, str | None, int | None, Sequence[str]], model: Model | None = None) -> tuple[str, str, str, str, str]:
         """
         What an inference would cost: the model's id, the lowest and the highest price, collateral,
         the fee of an order.

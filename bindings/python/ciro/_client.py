@@ -255,14 +255,16 @@ class Client(Economy):
             batch: how many samples go into the proof; a key says it itself.
 
         Raises:
-            NetworkError: with the code `model_unknown` if nobody has deployed the model.
+            NetworkError: with the code `model_unknown` if nobody has deployed the model, `model_restricted` if those who have let some
+                providers alone prove it.
         """
         named = model.id if isinstance(model, RemoteModel) else None
         if isinstance(model, Key):
-            key = model
+            key, inner = model, None
         else:
-            key = (model.model if isinstance(model, RemoteModel) else model).make_key(batch=batch)
-        found, *amounts = self._inner.quote(key._inner, (named, None, None, None, []))
+            compiled = model.model if isinstance(model, RemoteModel) else model
+            key, inner = compiled.make_key(batch=batch), compiled._inner
+        found, *amounts = self._inner.quote(key._inner, (named, None, None, None, []), inner)
         least, most, collateral, fee = map(Decimal, amounts)
         return Quote(found, least, most, collateral, fee)
 
@@ -287,7 +289,7 @@ class Client(Economy):
         """Orders an inference, and waits until the ledger has opened the job.
 
         Args:
-            model: a deployed model, or one whose key somebody has deployed.
+            model: a deployed model, or one whose key somebody has deployed for every provider to prove.
             inputs: one sample or several, as for `Model.prove`; several go into one proof, for which the model needs a key.
             calibration: as for `ciro.compile`.
             route: as for `Model.prove`.
@@ -297,15 +299,16 @@ class Client(Economy):
             sealed: seals the input for these providers, by account (`0x` and 64 digits) or by number: they alone read it, and may prove it.
                 The order commits to the input, and the proof hides it. Whose account a number is, is the node's word.
             commit_output: lets the proof of a sealed input commit to the outputs too; the result shows them here alone.
-            price_min: the price at first, in CIRO. Default: the least that a provider asks for.
-            price_max: the highest price. Default: twice the most that a provider asks for.
-            provider: gives the job to this provider at once, at its own price.
+            price_min: the price at first, in CIRO. Default: what a quarter of all bonds asks for, and half the median at least.
+            price_max: the highest price. Default: twice the median of what providers ask for, by bond.
+            provider: gives the job to this provider at once, at the price that it asks for now.
             min_security_bits: bits of security that the proof must have, by the conjecture behind most deployed STARKs.
             min_proven_bits: bits of security that it must have without a conjecture.
             progress: shows a progress bar.
 
         Raises:
-            NetworkError: with the code `model_unknown` if nobody has deployed the model, or why the ledger refuses the order.
+            NetworkError: with the code `model_unknown` if nobody has deployed the model, `model_restricted` if those who have let some
+                providers alone prove it, or why the ledger refuses the order.
             As `ciro.compile` and `Model.prove`.
         """
         compiled = _compiled(model, calibration, progress)
@@ -334,7 +337,7 @@ class Client(Economy):
     ) -> Proof:
         """Has a provider run a model and prove the result: `submit` and `Job.result` in one call.
 
-        A model that the network does not know is deployed first, with a line in the log that says so.
+        A model that the network does not know, or not for every provider, is deployed first, with a line in the log that says so.
 
         Args:
             model: as for `submit`.
@@ -350,9 +353,9 @@ class Client(Economy):
         try:
             job = self.submit(compiled, inputs, progress=progress, **options)
         except NetworkError as error:
-            if error.code != "model_unknown" or isinstance(compiled, RemoteModel):
+            if error.code not in ("model_unknown", "model_restricted") or isinstance(compiled, RemoteModel):
                 raise
-            logger.info("the network does not know the model: it is deployed first")
+            logger.info("the network has no such model that every provider may prove: it is deployed first")
             kinds = {name: options[name] for name in ("route", "preset", "private") if name in options}
             samples = compiled._inner.count(to_inputs(inputs, list(compiled.inputs)))
             remote = self.deploy(compiled, batch=samples, progress=progress, **kinds)

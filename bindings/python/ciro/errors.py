@@ -87,7 +87,7 @@ class NetworkError(CiroError):
     """A network refuses what was asked, or paid a job back."""
 
     #: Why, in one word: the `code` of the node's answer, the name of the ledger's refusal, `refunded`, `expired`, `model_unknown`,
-    #: `wrong_chain` or `answer`.
+    #: `model_restricted`, `wrong_chain` or `answer`.
     code: str
 
     def __init__(self, message: str, hint: Optional[str] = None, code: str = "answer") -> None:

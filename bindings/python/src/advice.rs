@@ -63,6 +63,7 @@ pub(crate) fn spell(advice: &Advice) -> String {
             "`ciro devnet up` starts one, `ciro network use URL --genesis FILE` chooses one"
         }
         Advice::NameAccount => "name one, `ciro.Client(account=...)`; `ciro account new` makes one",
+        Advice::NameModel => NAME_MODEL,
         Advice::GivePassphrase => {
             "write it into a file of mode 600 and name that: `ciro.Client(passphrase_file=...)`"
         }
@@ -73,6 +74,8 @@ pub(crate) fn spell(advice: &Advice) -> String {
     };
     fixed.to_owned()
 }
+
+const NAME_MODEL: &str = "`client.deploy(model)` registers one that every provider may prove; `ciro.RemoteModel` names one by its id, if its owner's choice suits you";
 
 fn ask_for_key(kind: ProofKind) -> String {
     let ProofKind { route, preset, batch, secrecy } = kind;

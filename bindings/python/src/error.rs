@@ -281,6 +281,7 @@ fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
         ClientError::NotThere { .. } => "not_found".to_owned(),
         ClientError::Airdrop(_) => "no_share".to_owned(),
         ClientError::NoModel(_) => "model_unknown".to_owned(),
+        ClientError::Restricted(_) => "model_restricted".to_owned(),
         ClientError::OtherChain { .. } => "wrong_chain".to_owned(),
         _ => "answer".to_owned(),
     };

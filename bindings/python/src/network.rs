@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ciro_protocol::amount::Amount;
+use ciro_protocol::blob::BlobId;
 use ciro_protocol::economy::{AirdropShare, Commission};
 use ciro_protocol::id::{JobId, ModelId, ProviderId};
 use ciro_protocol::sign::{Address, SecretKey};
@@ -75,14 +76,17 @@ impl Connection {
     }
 }
 
+/// What is asked of the terms, with the compiled model that is here.
 fn wish(
     (model, price_min, price_max, direct, _): &Asked,
     recipients: &[Recipient],
+    compiled: Option<&ciro_sdk::Model>,
 ) -> Result<Wish, Error> {
     let amount = |text: &Option<String>| text.as_deref().map(str::parse::<Amount>).transpose();
     let model = model.as_deref().map(str::parse::<ModelId>).transpose();
     Ok(Wish {
         model: model.map_err(|error| Error::Argument(error.to_string()))?,
+        blob: compiled.and_then(|model| BlobId::of(&model.to_bytes()).ok()),
         price_min: amount(price_min)?,
         price_max: amount(price_max)?,
         direct: direct.map(ProviderId),
@@ -283,16 +287,19 @@ impl Client {
 
     /// What an inference would cost: the model's id, the lowest and the highest price, collateral,
     /// the fee of an order.
+    #[pyo3(signature = (key, asked, model=None))]
     fn quote(
         &self,
         py: Python<'_>,
         key: &Key,
         asked: Asked,
+        model: Option<&Model>,
     ) -> PyResult<(String, String, String, String, String)> {
         let (at, keys) = (self.0.here()?, key.0.clone());
+        let model = model.map(|model| Arc::clone(&model.model));
         job::run(py, None, move || {
             let key = only(&keys)?;
-            let asked = wish(&asked, &[])?;
+            let asked = wish(&asked, &[], model.as_deref())?;
             let client = &at.session.client;
             let (id, terms) = at.runtime.block_on(client.terms(key, &asked))?;
             let fee = client.fee(&Submission::new((id, terms), key, &OrderInput::sample(key)))?;
@@ -331,11 +338,11 @@ impl Client {
             let policy = Policy { min_security_bits, min_proven_bits };
             let client = &at.session.client;
             let recipients = at.runtime.block_on(client.recipients(&sealed))?;
-            let asked = wish(&asked, &recipients)?;
+            let asked = wish(&asked, &recipients, Some(&*model))?;
             let (input, openings) = if sealed.is_empty() {
                 (OrderInput::open(input), Vec::new())
             } else {
-                OrderInput::seal(input, (&model, &key), &recipients)?
+                OrderInput::seal(input, (&model, &key), (account.address(), &recipients[..]))?
             };
             let job = at.runtime.block_on(async {
                 let terms = client.terms(&key, &asked).await?;
@@ -351,6 +358,7 @@ impl Client {
         let (at, keys) = (self.0.here()?, keys.0.clone());
         let id: JobId = id.parse().map_err(|error| Error::Argument(format!("{error}")))?;
         job::run(py, None, move || {
+            // The id that the user holds is the hash of this order: key and input are no node's word.
             let info = at.runtime.block_on(at.session.client.job_info(id))?;
             let found = keys.keys().find(|key| info.order.key == key.digest().into());
             let key = found.cloned().ok_or(client::CertificateError::NoKey(info.order.key))?;

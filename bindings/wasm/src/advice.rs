@@ -40,6 +40,7 @@ pub(crate) fn spell(advice: &Advice) -> String {
         | Advice::OneSample
         | Advice::ChooseNetwork
         | Advice::NameAccount
+        | Advice::NameModel
         | Advice::GivePassphrase
         | Advice::FewerSamples
         | Advice::FewerSamplesOrMoreMemory => "ask whoever made the proof",

@@ -21,15 +21,16 @@ pub(crate) struct Args {
     /// Inferences in one proof
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
-    /// Only look for what has no meaning here: quick, whatever the model weighs, and without ranges
-    /// and cost
+    /// Only look for what the import refuses: quick, whatever the model weighs, and without the
+    /// values of weights, ranges and cost
     #[arg(long)]
     fast: bool,
 }
 
 #[derive(Serialize)]
 struct CheckReport {
-    supported: bool,
+    /// `None` where nothing was refused, but not everything was looked at.
+    supported: Option<bool>,
     refused: Vec<RefusalReport>,
     estimate: Option<EstimateReport>,
 }
@@ -68,14 +69,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     };
     drop(stage);
     context.ui.warn_of(&report.concerns);
-    let supported = report.refused.is_empty();
+    let taken = report.refused.is_empty();
     let text = describe(&report);
     let refusal = |RefusedNode { node, op, reason, advice }| {
         let hint = advice.as_ref().map(advice::spell);
         RefusalReport { node, op, reason, hint }
     };
     let json = CheckReport {
-        supported,
+        supported: (!taken || !args.fast).then_some(taken),
         refused: report.refused.into_iter().map(refusal).collect(),
         estimate: report.estimate.map(|estimate| EstimateReport {
             cells: estimate.cells,
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         }),
     };
     context.ui.result(&json, &text)?;
-    Ok(if supported { Status::Done } else { Status::Failed })
+    Ok(if taken { Status::Done } else { Status::Failed })
 }
 
 fn describe(report: &Report) -> String {
@@ -111,8 +112,9 @@ fn describe(report: &Report) -> String {
         line("proof", format!("about {}", format::bytes(proof_bytes)));
         line("security", format!("{bits} bits conjectured, {proven} proven"));
     } else if report.refused.is_empty() {
-        let _ = writeln!(text, "{GOOD}nothing refused{GOOD:#}: every operator has a meaning");
-        let _ = writeln!(text, "{DIM}without --fast, ranges and cost are checked too{DIM:#}");
+        let _ = writeln!(text, "{GOOD}nothing refused{GOOD:#}: the import takes every operator");
+        let rest = "weights, ranges and cost are not looked at; without --fast, they are";
+        let _ = writeln!(text, "{DIM}{rest}{DIM:#}");
     } else {
         let nodes = format::plural(report.refused.len(), "node");
         let _ = writeln!(text, "{BAD}not supported{BAD:#}: {nodes} cannot be proven");

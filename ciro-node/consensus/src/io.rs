@@ -24,7 +24,8 @@ pub enum Input {
         /// The message.
         message: Arc<Message>,
     },
-    /// A client's operation came in, and the application found it valid.
+    /// A client's operation came in, and the application found it valid. It keeps what is behind
+    /// it until the operation, or a later one of its client, is executed.
     Operation(Operation),
     /// Evidence came in from elsewhere.
     Evidence(Box<Evidence>),
@@ -117,8 +118,10 @@ pub enum Effect {
         /// Which timer.
         timer: Timer,
     },
-    /// Judge operations of a proposal that this replica has not seen before, and answer with
-    /// [`Input::Verdict`].
+    /// Judge operations of a proposal that the application has not brought as
+    /// [`Input::Operation`]s, and answer with [`Input::Verdict`]. What is behind them must be at
+    /// hand until the block is executed, whatever it executes, and
+    /// [`Params::pipeline_depth`](crate::Params::pipeline_depth) blocks longer.
     ///
     /// Validity must be a property of the operation alone, so that honest applications agree on it.
     Validate {

@@ -75,6 +75,7 @@ pub fn spec(people: &People) -> Result<ChainSpec, TooMany> {
             per_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
             per_check: micro(100),
             per_input_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
+            per_bundle_byte: Amount::from_units(10_u128.pow(10)).unwrap_or_default(),
             deposit_per_mib: micro(10_000),
             market_bps: 200,
             burn_bps: 5_000,
@@ -85,6 +86,8 @@ pub fn spec(people: &People) -> Result<ChainSpec, TooMany> {
             lease_min_ms: 1_000,
             lease_max_ms: DAY_MS,
             deadline_max_ms: 10 * DAY_MS,
+            // Nobody gives a job back here, and all providers together hold any number of them.
+            collateral_min_bps: 0,
             release_bps: 500,
             expiry_burn_bps: 5_000,
             fraud_bond_bps: 1_000,

@@ -286,6 +286,7 @@ pub(crate) fn settle(job: JobId, provider: Address) -> [(Address, Body); 2] {
         verifier: 1,
         key_blob: BlobId([1; 32]),
         bundle: BlobId([2; 32]),
+        bundle_bytes: 200_000,
         key: KeyDigest([1; 32]),
         input: InputDigest([3; 32]),
         output: OutputDigest([4; 32]),

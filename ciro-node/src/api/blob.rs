@@ -77,7 +77,9 @@ async fn on_disk(
 /// Fetches a blob from other validators if it is not here. Whether it then is, the caller sees.
 async fn bring(state: &ApiState, peer: Peer, id: BlobId) {
     let Some(service) = &state.parts.service else { return };
-    if state.parts.blobs.len(id).is_some() {
+    let blobs = Arc::clone(&state.parts.blobs);
+    let here = tokio::task::spawn_blocking(move || blobs.len(id).is_some()).await;
+    if here.unwrap_or(false) {
         return;
     }
     // Without a place the blob is not looked for: it may be there on the next request.

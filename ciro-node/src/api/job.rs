@@ -11,6 +11,7 @@ use ciro_ledger::state::{Held, JOBS, Phase};
 use ciro_protocol::api::{Code, Finality, HeldInfo, JobInfo, JobState, Page, Problem};
 use ciro_protocol::id::{JobId, ProviderId};
 use ciro_protocol::light::{EndedJob, ReceiptProof};
+use ciro_protocol::order::JobOrder;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::tx::Body;
 use ciro_protocol::wire::{Bytes, Message as _};
@@ -214,15 +215,15 @@ pub(super) fn job_info(
             }
         }
     };
-    let JobRow { order, class, height, time_ms, changed, receipt, .. } = row;
-    let requester = order.body.header.account;
-    let Body::Order(order) = order.body.body else { return Err(missing()) };
+    let JobRow { order: signed, class, height, time_ms, changed, receipt, .. } = row;
+    let Body::Order(order) = &signed.body.body else { return Err(missing()) };
     let firm = changed <= certified;
     Ok(Some(JobInfo {
         job,
         state,
-        requester,
-        order: *order,
+        requester: signed.body.header.account,
+        order: JobOrder::clone(order),
+        signed,
         class,
         opened_ms: time_ms,
         opened_height: height,

@@ -58,10 +58,15 @@ pub(super) async fn models(
 ) -> Result<Json<Page<ModelInfo>>, ApiError> {
     let after = paging.after.as_deref().map(|after| name::<ModelId>("after", after)).transpose()?;
     let limit = limit(paging.limit)?;
-    let found = state.read(move |it| it.entries(MODELS, after.as_ref(), limit)).await?;
-    let last = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.to_string());
-    let items = found.into_iter().map(|(id, record)| model_info(id, record)).collect();
-    Ok(Json(Page { items, next: last }))
+    let look = move |snapshot: &Snapshot| {
+        let time_ms = snapshot.head()?.words.time_ms;
+        let found = snapshot.entries(MODELS, after.as_ref(), limit)?.into_iter();
+        Ok(found.map(|(id, record)| model_info(id, record.at(time_ms))).collect::<Vec<_>>())
+    };
+    let items = state.read(look).await?;
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| last.model.to_string());
+    Ok(Json(Page { items, next }))
 }
 
 pub(super) async fn model(
@@ -69,14 +74,18 @@ pub(super) async fn model(
     Names(id): Names<String>,
 ) -> Result<Json<ModelInfo>, ApiError> {
     let id: ModelId = name("id", &id)?;
-    let record = state.read(move |snapshot| snapshot.entry(MODELS, &id)).await?;
-    let record = record.ok_or_else(|| ApiError::not_found(format!("model {id}")))?;
-    Ok(Json(model_info(id, record)))
+    let look = move |snapshot: &Snapshot| {
+        let time_ms = snapshot.head()?.words.time_ms;
+        let record = snapshot.entry(MODELS, &id)?;
+        Ok(record.map(|record| model_info(id, record.at(time_ms))))
+    };
+    let found = state.read(look).await?;
+    found.map(Json).ok_or_else(|| ApiError::not_found(format!("model {id}")))
 }
 
 fn model_info(model: ModelId, record: ModelRecord) -> ModelInfo {
-    let ModelRecord { card, listing, retired } = record;
-    ModelInfo { model, card, listing, retired }
+    let ModelRecord { card, listing, next, retired } = record;
+    ModelInfo { model, card, listing, next, retired }
 }
 
 pub(super) async fn providers(

@@ -8,7 +8,10 @@
 //! of 4 KiB and an inode each; an upload takes room for what it has brought and nothing for what it
 //! announced; all unfinished ones together have a part of the whole room, and further ones replace
 //! those that have brought nothing. What may not go never takes the whole room, so that there is
-//! some for what comes; and what validators bring each other has places of its own.
+//! some for what comes; and what validators bring each other has places of its own. What may not go
+//! is looked up without the lock: that takes long, and nobody waits for it who needs no room.
+//!
+//! Of a blob that is longer than validity looks at, its list is all that a verdict needs.
 //!
 //! A blob whose files are not what they were is forgotten, so that the next upload stores it anew.
 
@@ -29,8 +32,8 @@ use ciro_protocol::blob::{BlobId, BlobList};
 
 pub use error::StoreBlobError;
 use files::{Files, Staged, chunk_len};
-pub use needed::{Need, Needed};
-use room::Wanted;
+pub use needed::{Kind, Need, Needed};
+use room::{Admission, Wanted};
 pub use space::Space;
 pub use upload::Origin;
 use upload::Upload;
@@ -157,16 +160,12 @@ impl Blobs {
         }
         self.look(id);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let begun = {
-            let mut inner = self.lock();
-            let used = inner.tick();
-            let Some(upload) = inner.uploads.get_mut(&id) else {
-                return self.status(&mut inner, id)?.ok_or(StoreBlobError::Unknown(id));
-            };
-            upload.used = used;
-            if upload.has(index) { None } else { Some(self.admit(&mut inner, id, len, needed)?) }
-        };
-        if let Some(begun) = begun {
+        let admitted =
+            self.with_room(needed, |inner, known| self.admit(inner, (id, index, len), known))?;
+        if let Admission::Whole(status) = admitted {
+            return Ok(status);
+        }
+        if let Admission::Taken(begun) = admitted {
             let written = self.files.write_chunk(id, index, bytes);
             let mut inner = self.lock();
             let kept = written.is_ok() && inner.arrive((id, begun), index, len);
@@ -206,12 +205,11 @@ impl Blobs {
         }
         self.check_length(list.bytes)?;
         let space = Space::blob(list.bytes);
-        {
-            let mut inner = self.lock();
-            let wanted = Wanted { space, ahead: space, upload: None };
-            self.make_room(&mut inner, &wanted, needed)?;
-            inner.taken = inner.taken.plus(space);
-        }
+        let wanted = Wanted { space, ahead: space, upload: None };
+        self.with_room(needed, |inner, known| {
+            let made = self.make_room(inner, &wanted, known)?;
+            Ok(made.then(|| inner.taken = inner.taken.plus(space)))
+        })?;
         let staged = self.files.stage(id, &list, bytes);
         let mut inner = self.lock();
         let came = staged.and_then(|staged| self.publish(&mut inner, (id, list.bytes), &staged));
@@ -245,6 +243,18 @@ impl Blobs {
         Ok(Some((self.files.data(id)?, bytes)))
     }
 
+    /// Returns the list of a blob that is announced here and longer than validity looks at.
+    pub(crate) fn long(&self, id: BlobId) -> Option<BlobList> {
+        let inner = self.lock();
+        let list = inner.uploads.get(&id).map(|upload| &upload.list);
+        list.filter(|list| list.bytes > self.limits.judged_bytes).cloned()
+    }
+
+    /// Returns the bytes of the longest blob that validity looks at.
+    pub(crate) const fn judged_bytes(&self) -> u64 {
+        self.limits.judged_bytes
+    }
+
     /// Returns the encoded list of a whole blob.
     ///
     /// # Errors
@@ -258,32 +268,6 @@ impl Blobs {
     #[must_use]
     pub fn taken(&self) -> Space {
         self.lock().taken
-    }
-
-    /// Makes room for a chunk of an upload, and files for its first one; returns which upload that
-    /// is.
-    fn admit(
-        &self,
-        inner: &mut Inner,
-        id: BlobId,
-        len: u64,
-        needed: impl FnOnce() -> Option<Vec<Need>>,
-    ) -> Result<u64, StoreBlobError> {
-        let upload = inner.uploads.get(&id).ok_or(StoreBlobError::Unknown(id))?;
-        let (bytes, has, begun) = (upload.list.bytes, upload.space, upload.begun);
-        let files = if upload.has_files() { Space::default() } else { Space::begun(bytes) };
-        let space = files.plus(Space::chunk(len));
-        // As much again as it has brought: `needed` is asked seldom, and nothing goes for an upload
-        // that brings little.
-        let ahead = has.plus(space).min(Space::blob(bytes).minus(has));
-        self.make_room(inner, &Wanted { space, ahead, upload: Some(id) }, needed)?;
-        if let Some(upload) = inner.uploads.get_mut(&id).filter(|upload| !upload.has_files()) {
-            let made = self.files.begin(id, &upload.list);
-            made.or_else(|error| self.files.remove_upload(id).and(Err(error)))?;
-            upload.space = files;
-        }
-        inner.taken = inner.taken.plus(space);
-        Ok(begun)
     }
 
     /// Finds which chunks of an upload are here, if nobody knows.
@@ -432,11 +416,15 @@ impl BlobLimits {
 
 impl ciro_ledger::Blobs for Blobs {
     /// Returns a blob as far as validity looks at it: of one that is longer than any that counts,
-    /// so much that its length is seen to be too great.
+    /// so much that its length is seen to be too great. Its bytes do not count then, nor whether
+    /// they are here: the list says the length, and the id is the list's.
     fn get(&self, id: BlobId) -> Option<Arc<[u8]>> {
-        let bytes = self.len(id)?;
-        let came = self.lock().whole.get(&id).map(|whole| whole.came);
         let max = self.limits.judged_bytes.saturating_add(1);
+        let Some(bytes) = self.len(id) else {
+            let long = usize::try_from(max).ok().filter(|_| self.long(id).is_some());
+            return long.map(|len| vec![0; len].into());
+        };
+        let came = self.lock().whole.get(&id).map(|whole| whole.came);
         let read = self.files.read(id, max).inspect_err(|error| {
             tracing::error!(blob = %id, %error, "a blob that is here cannot be read");
         });

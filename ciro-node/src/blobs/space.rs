@@ -60,6 +60,12 @@ impl Space {
         Self { bytes: self.bytes / of, files: self.files / of }
     }
 
+    /// So many of it.
+    pub(super) fn times(self, count: u64) -> Self {
+        let bytes = self.bytes.saturating_mul(count);
+        Self { bytes, files: self.files.saturating_mul(count) }
+    }
+
     pub(super) fn min(self, other: Self) -> Self {
         Self { bytes: self.bytes.min(other.bytes), files: self.files.min(other.files) }
     }

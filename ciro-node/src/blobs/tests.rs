@@ -13,7 +13,11 @@ fn nothing() -> Option<Vec<Need>> {
 }
 
 fn need(ids: &[BlobId]) -> Option<Vec<Need>> {
-    Some(ids.iter().map(|blob| Need { blob: *blob, bytes_max: u64::MAX }).collect())
+    Some(of_kind(Kind::Pending, ids).collect())
+}
+
+fn of_kind(kind: Kind, ids: &[BlobId]) -> impl Iterator<Item = Need> {
+    ids.iter().map(move |blob| Need { blob: *blob, bytes_max: u64::MAX, kind })
 }
 
 fn announce(blobs: &Blobs, list: &BlobList) -> BlobStatus {
@@ -321,7 +325,8 @@ fn a_blob_that_is_longer_than_was_paid_for_may_go() {
     let contents: Vec<Vec<u8>> = (0..4).map(|seed| bytes(seed, 2 << 20)).collect();
     let ids: Vec<BlobId> = contents.iter().map(|it| BlobId::of(it).unwrap()).collect();
     let paid = [(2 << 20) - 1, 2 << 20, 2 << 20];
-    let needed = || ids.iter().zip(paid).map(|(id, max)| Need { blob: *id, bytes_max: max });
+    let need = |(id, max): (&BlobId, u64)| Need { blob: *id, bytes_max: max, kind: Kind::Open };
+    let needed = || ids.iter().zip(paid).map(need);
     for (id, content) in ids.iter().zip(&contents) {
         blobs.put(*id, content, || Some(needed().collect())).unwrap();
     }
@@ -363,4 +368,95 @@ fn uploads_of_clients_take_no_place_and_no_room_of_those_of_validators() {
         blobs.begin(list, Origin::Validator).unwrap();
     }
     assert_eq!(announce(&blobs, &list).missing, [1, 2, 3], "nor does one that brings nothing");
+}
+
+#[test]
+fn no_kind_of_need_takes_the_part_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { files: 64, ..LIMITS };
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    let ids: Vec<BlobId> = (0..28).map(|it| put_small(&blobs, it, &[]).unwrap()).collect();
+    let (results, open) = (&ids[..], [28, 29].map(|it| put_small(&blobs, it, &[]).unwrap()));
+    let model = put_small(&blobs, 30, &[]).unwrap();
+    let needed = || {
+        let [results, open] = [of_kind(Kind::Result, results), of_kind(Kind::Open, &open)];
+        Some(results.chain(open).chain(of_kind(Kind::Model, &[model])).collect())
+    };
+    for number in 100..200_u64 {
+        let content = number.to_le_bytes();
+        blobs.put(BlobId::of(&content).unwrap(), &content, needed).unwrap();
+    }
+    let here = |id: &BlobId| blobs.len(*id).is_some();
+    assert!(open.iter().chain([&model]).all(here), "though results would take seven eighths");
+    // What the others do not take is theirs: 56 files are for what is needed.
+    assert!(results[..25].iter().all(here));
+    assert_eq!(results.iter().filter(|id| here(id)).count(), 25);
+}
+
+#[test]
+fn what_validators_do_not_finish_leaves_room_for_what_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { total_bytes: 8 << 20, ..LIMITS };
+    let blobs = Blobs::open(folder.path(), limits).unwrap();
+    let contents: Vec<Vec<u8>> = (0..6).map(|seed| bytes(seed, 1 << 20)).collect();
+    let ids: Vec<BlobId> = contents.iter().map(|it| BlobId::of(it).unwrap()).collect();
+    for (id, content) in ids.iter().zip(&contents) {
+        blobs.put(*id, content, nothing).unwrap();
+    }
+    // Each of two validators hands out a part of a blob and never the rest.
+    let begin = |seed: u8, brought: &[u64]| {
+        let content = bytes(seed, (2 << 20) + (700 << 10));
+        let list = BlobList::of(&content).unwrap();
+        let chunks: Vec<&[u8]> = content.chunks(1 << 20).collect();
+        blobs.begin(list.clone(), Origin::Validator).unwrap();
+        for index in brought {
+            let chunk = chunks[usize::try_from(*index).unwrap()];
+            blobs.put_chunk(list.id(), *index, chunk, || need(&ids)).unwrap();
+        }
+        list
+    };
+    let [long, short] = [begin(7, &[0]), begin(8, &[2])];
+    let comes = bytes(9, 500 << 10);
+    let id = BlobId::of(&comes).unwrap();
+    assert!(blobs.put(id, &comes, || need(&ids)).unwrap().complete, "a proof finds room");
+    assert!(ids.iter().all(|id| blobs.len(*id).is_some()), "what is needed stays");
+    let missing = |list: &BlobList| blobs.begin(list.clone(), Origin::Validator).unwrap().missing;
+    assert_eq!((missing(&long), missing(&short)), (vec![0, 1, 2], vec![0, 1]), "the longest goes");
+}
+
+#[test]
+fn nobody_waits_for_the_blobs_while_somebody_looks_up_what_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = BlobLimits { files: 8, ..LIMITS };
+    let blobs = Arc::new(Blobs::open(folder.path(), limits).unwrap());
+    let first = put_small(&blobs, 0, &[]).unwrap();
+    let mut asked = 0;
+    for number in 1..9_u64 {
+        let content = number.to_le_bytes();
+        let needed = || {
+            asked += 1;
+            let (tx, rx) = std::sync::mpsc::sync_channel(1);
+            let asked_for = Arc::clone(&blobs);
+            std::thread::spawn(move || tx.send(asked_for.len(first)));
+            let answered = rx.recv_timeout(std::time::Duration::from_secs(10));
+            assert_eq!(answered, Ok(Some(8)), "whoever asks for a blob is answered");
+            need(&[first])
+        };
+        blobs.put(BlobId::of(&content).unwrap(), &content, needed).unwrap();
+    }
+    assert!(asked > 0 && blobs.len(first).is_some());
+}
+
+#[test]
+fn of_a_blob_that_is_too_long_for_validity_its_list_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(folder.path(), LIMITS).unwrap();
+    let [long, short] = [(1 << 20) + 9, 1 << 20].map(|len| BlobList::of(&bytes(1, len)).unwrap());
+    assert!(blobs.get(long.id()).is_none());
+    for list in [&long, &short] {
+        blobs.begin(list.clone(), Origin::Validator).unwrap();
+    }
+    assert_eq!(blobs.get(long.id()).map(|it| it.len()), Some((1 << 20) + 1));
+    assert!(blobs.get(short.id()).is_none(), "its bytes count");
+    assert_eq!((blobs.len(long.id()), blobs.taken()), (None, Space::default()));
 }

@@ -4,24 +4,82 @@
 //! A body is appended to a segment and flushed; only then are its transactions acknowledged and its
 //! operation handed to consensus. A crash can tear the last frame alone, whose batch nobody has
 //! heard of: it is cut off. Anything else that is no frame is damage, and the node does not start.
+//!
+//! What its submitter showed, and what was made here, stays until its place is executed. What a
+//! proposal brought stays for that block alone ([`Keep`]): a primary may order what nobody will
+//! ever execute, and must fill no disk with it. Which of the two it is stands with the body on disk
+//! ([`Kind`]), so that a start changes nothing.
 
 mod frame;
+mod recovery;
+mod segment;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_consensus::Digest;
+use ciro_consensus::{Digest, Operation};
 use ciro_protocol::batch::SignedBatch;
-use ciro_protocol::id::Chain;
-use ciro_protocol::wire::{DecodeError, Message as _};
+use ciro_protocol::id::{Chain, SubmitterId};
+use ciro_protocol::wire::DecodeError;
 
-use frame::{Found, HEADER_BYTES, PREFIX_BYTES, Salt};
+pub use frame::Kind;
+use frame::Salt;
+pub(crate) use recovery::Recovery;
+use segment::{Segment, Spot, scan, segment_path, segments};
 
 /// Bytes from which on a segment takes no further batch.
 const SEGMENT_BYTES_FULL: u64 = 16 << 20;
+/// Batches that are kept in memory as well, the latest ones: 16 MiB of the longest.
+const CACHED_MAX: usize = 64;
+/// How far ahead of its last executed batch a submitter may be: twice what an honest one has
+/// outstanding.
+pub(crate) const AHEAD_MAX: u64 = 128;
+
+/// How long a body is kept at least. Of two reasons to keep it the greater one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keep {
+    /// Until the state after this block is durable, whatever the block executed.
+    Block(u64),
+    /// Until the state after its place is durable: its batch, or another one of its submitter with
+    /// this nonce or a later one, was executed.
+    Place,
+}
+
+impl Keep {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Block(_) => Kind::Block,
+            Self::Place => Kind::Place,
+        }
+    }
+}
+
+/// Batches that stay until their place is executed, in the order in which they were written.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// What this node has submitted itself.
+    pub own: Vec<Arc<SignedBatch>>,
+    /// The operations of what others have. Their batches may be many, and stay on disk.
+    pub others: Vec<Operation>,
+}
+
+impl Recovered {
+    fn push(&mut self, batch: SignedBatch, own: SubmitterId) {
+        if batch.body.submitter == own {
+            self.own.push(Arc::new(batch));
+        } else {
+            self.others.push(batch.body.operation());
+        }
+    }
+
+    /// Returns the operations of all.
+    pub fn operations(&self) -> impl Iterator<Item = Operation> {
+        self.own.iter().map(|batch| batch.body.operation()).chain(self.others.iter().copied())
+    }
+}
 
 /// Why bodies cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -81,86 +139,141 @@ struct Inner {
     places: BTreeMap<Digest, Place>,
     /// How many bodies of each segment are still needed, the active one included.
     needed: BTreeMap<u64, usize>,
+    /// Whose batches are in memory, the oldest first. Some may be forgotten already.
+    cached: VecDeque<Digest>,
+    settled: Settled,
     poisoned: bool,
 }
 
 #[derive(Debug)]
-struct Segment {
-    number: u64,
-    salt: Salt,
-    file: File,
-    len: u64,
-}
-
-#[derive(Clone, Debug)]
 struct Place {
     segment: u64,
     salt: Salt,
     at: u64,
+    /// Its submitter and nonce.
+    position: (u64, u64),
+    keep: Keep,
     /// The batch itself, while it is new.
     batch: Option<Arc<SignedBatch>>,
 }
 
+impl Place {
+    const fn is_of(&self, operation: &Operation) -> bool {
+        self.position.0 == operation.client.0 && self.position.1 == operation.nonce.0
+    }
+}
+
+/// How far the durable state is.
+#[derive(Debug, Default)]
+struct Settled {
+    height: u64,
+    /// The last executed batch of each submitter.
+    nonces: BTreeMap<u64, u64>,
+}
+
+impl Settled {
+    /// Whether nobody needs a body any more.
+    fn covers(&self, (submitter, nonce): (u64, u64), keep: Keep) -> bool {
+        self.nonces.get(&submitter).is_some_and(|last| nonce <= *last)
+            || matches!(keep, Keep::Block(until) if until <= self.height)
+    }
+}
+
 impl Bodies {
-    /// Opens a folder, cutting off what a crash tore. Returns the batches that are still needed, in
-    /// the order in which they were written: `needed` says which.
+    /// Opens a folder, cutting off what a crash tore. `needed` says which bodies are still needed.
+    /// Returns those that stay until their place is executed.
     ///
     /// # Errors
     ///
     /// [`BodiesError`] if a segment is damaged or of another network.
     pub fn open(
         folder: &Path,
-        chain: Chain,
-        needed: impl Fn(&SignedBatch) -> bool,
-    ) -> Result<(Self, Vec<Arc<SignedBatch>>), BodiesError> {
+        (chain, own): (Chain, SubmitterId),
+        needed: impl Fn(&SignedBatch, Kind) -> Option<Keep>,
+    ) -> Result<(Self, Recovered), BodiesError> {
         fs::create_dir_all(folder).map_err(failed("create", folder))?;
         let numbers = segments(folder)?;
-        let (mut places, mut counts) = (BTreeMap::new(), BTreeMap::new());
-        let mut batches = Vec::new();
+        let mut places = BTreeMap::<Digest, Place>::new();
+        let mut recovered = Recovered::default();
         for &number in &numbers {
             let last = numbers.last() == Some(&number);
-            let path = segment_path(folder, number);
-            let found = scan(&path, chain, last)?;
-            let mut count = 0;
-            for (salt, at, batch) in found {
-                if needed(&batch) {
-                    let payload = batch.body.operation().payload;
-                    places.insert(payload, Place { segment: number, salt, at, batch: None });
-                    batches.push(Arc::new(batch));
-                    count += 1;
+            for it in scan(&segment_path(folder, number), chain, last)? {
+                let payload = it.batch.body.operation().payload;
+                let Some(keep) = needed(&it.batch, it.kind) else { continue };
+                // It was forgotten and came again, or stays longer than it was written for.
+                if places.get(&payload).is_some_and(|known| known.keep >= keep) {
+                    continue;
+                }
+                let (segment, salt, at, position) = (number, it.salt, it.at, position(&it.batch));
+                places.insert(payload, Place { segment, salt, at, position, keep, batch: None });
+                if keep == Keep::Place {
+                    recovered.push(it.batch, own);
                 }
             }
-            if count > 0 {
-                counts.insert(number, count);
-            } else {
-                fs::remove_file(&path).map_err(failed("remove", &path))?;
-            }
+        }
+        let mut needed = BTreeMap::<u64, usize>::new();
+        for place in places.values() {
+            *needed.entry(place.segment).or_default() += 1;
+        }
+        for number in numbers.iter().copied().filter(|number| !needed.contains_key(number)) {
+            let path = segment_path(folder, number);
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
         }
         let next = numbers.last().map_or(0, |last| last + 1);
-        let active = Segment::create(folder, next, chain)?;
-        let folder = folder.to_owned();
-        let inner = Inner { folder, chain, active, places, needed: counts, poisoned: false };
-        Ok((Self { inner: Mutex::new(inner) }, batches))
+        let inner = Inner {
+            folder: folder.to_owned(),
+            chain,
+            active: Segment::create(folder, next, chain)?,
+            places,
+            needed,
+            cached: VecDeque::new(),
+            settled: Settled::default(),
+            poisoned: false,
+        };
+        Ok((Self { inner: Mutex::new(inner) }, recovered))
     }
 
     /// Makes a batch durable; one that is already is not written again, whatever the spelling of
-    /// its signature.
+    /// its signature, and neither is one that nobody needs any more: it may have been executed
+    /// while it was judged.
     ///
     /// # Errors
     ///
     /// [`BodiesError`]; it may then not be acknowledged, and nothing more is written.
-    pub fn append(&self, batch: Arc<SignedBatch>) -> Result<(), BodiesError> {
+    pub fn append(&self, batch: Arc<SignedBatch>, keep: Keep) -> Result<(), BodiesError> {
         let mut inner = self.lock();
-        if inner.poisoned {
-            return Err(BodiesError::Poisoned);
-        }
-        if inner.places.contains_key(&batch.body.operation().payload) {
+        let operation = batch.body.operation();
+        let held = match keep {
+            Keep::Block(until) => inner.keep(&operation, until),
+            Keep::Place => inner.keep_place(&operation)?,
+        };
+        if held.is_some() || inner.settled.covers(position(&batch), keep) {
             return Ok(());
         }
-        inner.poisoned = true;
-        inner.append(batch)?;
-        inner.poisoned = false;
-        Ok(())
+        inner.append((operation.payload, batch), keep)
+    }
+
+    /// Keeps the body behind an operation until a block at least, if it is here: `None` if it is
+    /// not, and whether it is the operation's, which no other place than the body's own can have.
+    #[must_use]
+    pub fn keep(&self, operation: &Operation, until: u64) -> Option<bool> {
+        self.lock().keep(operation, until)
+    }
+
+    /// Keeps the body behind an operation until its place is executed, and returns the same. One
+    /// that was written for a block alone is written again: it stays after a start too.
+    ///
+    /// # Errors
+    ///
+    /// [`BodiesError`] as for [`Bodies::append`].
+    pub fn keep_place(&self, operation: &Operation) -> Result<Option<bool>, BodiesError> {
+        self.lock().keep_place(operation)
+    }
+
+    /// Whether a body is here.
+    #[must_use]
+    pub fn contains(&self, payload: &Digest) -> bool {
+        self.lock().places.contains_key(payload)
     }
 
     /// Returns a body, if it is here.
@@ -169,11 +282,27 @@ impl Bodies {
     ///
     /// [`BodiesError`] if it was and cannot be read.
     pub fn get(&self, payload: &Digest) -> Result<Option<Arc<SignedBatch>>, BodiesError> {
-        let inner = self.lock();
-        let Some(place) = inner.places.get(payload) else { return Ok(None) };
-        match &place.batch {
-            Some(batch) => Ok(Some(Arc::clone(batch))),
-            None => inner.read(place).map(|batch| Some(Arc::new(batch))),
+        let mut tried: Option<Spot> = None;
+        loop {
+            let spot = {
+                let inner = self.lock();
+                let Some(place) = inner.places.get(payload) else { return Ok(None) };
+                if let Some(batch) = &place.batch {
+                    return Ok(Some(Arc::clone(batch)));
+                }
+                inner.spot(place)
+            };
+            // Nobody waits for the disk. Meanwhile the body may go, or be written elsewhere, and
+            // its segment goes with it.
+            match spot.read() {
+                Err(BodiesError::File { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound
+                        && tried.as_ref() != Some(&spot) =>
+                {
+                    tried = Some(spot);
+                }
+                read => return read.map(|batch| Some(Arc::new(batch))),
+            }
         }
     }
 
@@ -183,24 +312,19 @@ impl Bodies {
         self.lock().poisoned
     }
 
-    /// Forgets bodies whose effect on the state is durable. A segment of which none is needed goes.
+    /// Forgets bodies that nobody needs once the state after a block is durable, in which these
+    /// are the last executed batches. A segment of which none is needed goes.
     ///
     /// # Errors
     ///
     /// [`BodiesError`] if a segment cannot be removed.
-    pub fn settle(&self, payloads: impl IntoIterator<Item = Digest>) -> Result<(), BodiesError> {
+    pub fn settle(&self, height: u64, nonces: &BTreeMap<u64, u64>) -> Result<(), BodiesError> {
         let mut inner = self.lock();
-        for payload in payloads {
-            let Some(place) = inner.places.remove(&payload) else { continue };
-            let Some(count) = inner.needed.get_mut(&place.segment) else { continue };
-            *count = count.saturating_sub(1);
-            if *count == 0 && place.segment != inner.active.number {
-                inner.needed.remove(&place.segment);
-                let path = segment_path(&inner.folder, place.segment);
-                fs::remove_file(&path).map_err(failed("remove", &path))?;
-            }
-        }
-        Ok(())
+        inner.settled = Settled { height, nonces: nonces.clone() };
+        let settled = &inner.settled;
+        let over = inner.places.iter().filter(|(_, it)| settled.covers(it.position, it.keep));
+        let over: Vec<Digest> = over.map(|(payload, _)| *payload).collect();
+        over.iter().try_for_each(|payload| inner.forget(payload))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -210,20 +334,89 @@ impl Bodies {
 }
 
 impl Inner {
-    fn append(&mut self, batch: Arc<SignedBatch>) -> Result<(), BodiesError> {
+    fn keep(&mut self, operation: &Operation, until: u64) -> Option<bool> {
+        let place = self.places.get_mut(&operation.payload)?;
+        if !place.is_of(operation) {
+            return Some(false);
+        }
+        place.keep = place.keep.max(Keep::Block(until));
+        Some(true)
+    }
+
+    fn keep_place(&mut self, operation: &Operation) -> Result<Option<bool>, BodiesError> {
+        let Some(place) = self.places.get(&operation.payload) else { return Ok(None) };
+        if !place.is_of(operation) || place.keep == Keep::Place {
+            return Ok(Some(place.is_of(operation)));
+        }
+        let (before, batch) = (place.segment, place.batch.clone());
+        let batch = match batch {
+            Some(batch) => batch,
+            None => Arc::new(self.spot(place).read()?),
+        };
+        self.append((operation.payload, batch), Keep::Place)?;
+        self.release(before)?;
+        Ok(Some(true))
+    }
+
+    fn spot(&self, place: &Place) -> Spot {
+        let path = segment_path(&self.folder, place.segment);
+        Spot { path, salt: place.salt, at: place.at }
+    }
+
+    /// Writes a body. If that fails nothing more is written: what is on disk is not known.
+    fn append(&mut self, body: (Digest, Arc<SignedBatch>), keep: Keep) -> Result<(), BodiesError> {
+        if self.poisoned {
+            return Err(BodiesError::Poisoned);
+        }
+        self.poisoned = true;
+        self.write(body, keep)?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        (payload, batch): (Digest, Arc<SignedBatch>),
+        keep: Keep,
+    ) -> Result<(), BodiesError> {
         if self.active.len >= SEGMENT_BYTES_FULL {
             self.roll()?;
         }
         let path = segment_path(&self.folder, self.active.number);
         let Segment { number, salt, len: at, .. } = self.active;
         // One frame a flush: a torn one is the last, and what follows a whole one was flushed.
-        let bytes = frame::frame(salt, &batch);
+        let bytes = frame::frame(salt, keep.kind(), &batch);
         self.active.file.write_all(&bytes).map_err(failed("write", &path))?;
         self.active.file.sync_data().map_err(failed("flush", &path))?;
         self.active.len += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         *self.needed.entry(number).or_default() += 1;
-        let payload = batch.body.operation().payload;
-        self.places.insert(payload, Place { segment: number, salt, at, batch: Some(batch) });
+        let position = position(&batch);
+        let place = Place { segment: number, salt, at, position, keep, batch: Some(batch) };
+        self.places.insert(payload, place);
+        self.cached.push_back(payload);
+        if self.cached.len() > CACHED_MAX
+            && let Some(oldest) = self.cached.pop_front()
+            && let Some(place) = self.places.get_mut(&oldest)
+        {
+            place.batch = None;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, payload: &Digest) -> Result<(), BodiesError> {
+        let removed = self.places.remove(payload);
+        removed.map_or(Ok(()), |place| self.release(place.segment))
+    }
+
+    /// Takes note that a body of a segment is not needed there any more.
+    fn release(&mut self, segment: u64) -> Result<(), BodiesError> {
+        let Some(count) = self.needed.get_mut(&segment) else { return Ok(()) };
+        *count = count.saturating_sub(1);
+        if *count == 0 && segment != self.active.number {
+            self.needed.remove(&segment);
+            let path = segment_path(&self.folder, segment);
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
         Ok(())
     }
 
@@ -238,103 +431,11 @@ impl Inner {
         }
         Ok(())
     }
-
-    fn read(&self, place: &Place) -> Result<SignedBatch, BodiesError> {
-        let path = segment_path(&self.folder, place.segment);
-        let mut file = File::open(&path).map_err(failed("open", &path))?;
-        file.seek(SeekFrom::Start(place.at)).map_err(failed("read", &path))?;
-        let most = u64::try_from(PREFIX_BYTES + SignedBatch::BYTES_MAX).unwrap_or(u64::MAX);
-        let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes).map_err(failed("read", &path))?;
-        match frame::read(place.salt, &bytes) {
-            Found::Whole(batch) => decode(&path, place.at, batch),
-            Found::End | Found::Torn => Err(BodiesError::Damaged { path, at: place.at }),
-        }
-    }
 }
 
-impl Segment {
-    fn create(folder: &Path, number: u64, chain: Chain) -> Result<Self, BodiesError> {
-        let path = segment_path(folder, number);
-        let mut options = OpenOptions::new();
-        let opened = options.create(true).truncate(true).write(true).open(&path);
-        let mut file = opened.map_err(failed("create", &path))?;
-        let mut salt = Salt([0; 8]);
-        getrandom::fill(&mut salt.0).map_err(BodiesError::Random)?;
-        let header = [frame::header(chain), salt.0.to_vec()].concat();
-        file.write_all(&header).map_err(failed("write", &path))?;
-        file.sync_all().map_err(failed("flush", &path))?;
-        sync_folder(folder)?;
-        Ok(Self { number, salt, file, len: u64::try_from(HEADER_BYTES).unwrap_or(u64::MAX) })
-    }
-}
-
-/// Makes names in a folder durable.
-fn sync_folder(folder: &Path) -> Result<(), BodiesError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("flush", folder))
-}
-
-fn segment_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:016x}.seg"))
-}
-
-/// Returns the numbers of all segments, in order.
-fn segments(folder: &Path) -> Result<Vec<u64>, BodiesError> {
-    let mut numbers = BTreeSet::new();
-    for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
-        let name = entry.map_err(failed("list", folder))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".seg"));
-        numbers.extend(number.and_then(|digits| u64::from_str_radix(digits, 16).ok()));
-    }
-    Ok(numbers.into_iter().collect())
-}
-
-/// A batch with its segment's salt and its place there.
-type Scanned = (Salt, u64, SignedBatch);
-
-/// Reads a segment. The last one may end in a torn frame, which is cut off.
-fn scan(path: &Path, chain: Chain, last: bool) -> Result<Vec<Scanned>, BodiesError> {
-    let bytes = fs::read(path).map_err(failed("read", path))?;
-    let Some((salt, mut rest)) = frame::split(&bytes, chain) else {
-        // A crash may come between the file's name and its header.
-        let header = frame::header(chain);
-        let begun = bytes.len() < HEADER_BYTES
-            && bytes.iter().zip(&header).all(|(byte, expected)| byte == expected);
-        return if last && begun {
-            Ok(Vec::new())
-        } else {
-            Err(BodiesError::Header(path.to_owned()))
-        };
-    };
-    let mut found = Vec::new();
-    loop {
-        let at = u64::try_from(bytes.len() - rest.len()).unwrap_or(u64::MAX);
-        match frame::read(salt, rest) {
-            Found::End => return Ok(found),
-            Found::Whole(batch) => {
-                found.push((salt, at, decode(path, at, batch)?));
-                rest = &rest[PREFIX_BYTES + batch.len()..];
-            }
-            Found::Torn if last && !whole_frame_follows(salt, rest) => {
-                let file = OpenOptions::new().write(true).open(path);
-                let cut = file.and_then(|file| file.set_len(at).and_then(|()| file.sync_all()));
-                cut.map_err(failed("cut", path))?;
-                return Ok(found);
-            }
-            Found::Torn => return Err(BodiesError::Damaged { path: path.to_owned(), at }),
-        }
-    }
-}
-
-/// Whether a whole frame begins somewhere in the bytes: then what is before it was not torn off the
-/// end, it is damaged.
-fn whole_frame_follows(salt: Salt, rest: &[u8]) -> bool {
-    (1..rest.len()).any(|at| matches!(frame::read(salt, &rest[at..]), Found::Whole(_)))
-}
-
-fn decode(path: &Path, at: u64, bytes: &[u8]) -> Result<SignedBatch, BodiesError> {
-    let path = path.to_owned();
-    SignedBatch::from_bytes(bytes).map_err(|source| BodiesError::Batch { path, at, source })
+/// Returns a batch's submitter and nonce.
+const fn position(batch: &SignedBatch) -> (u64, u64) {
+    (batch.body.submitter.0, batch.body.nonce)
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BodiesError {

@@ -21,7 +21,7 @@ use ciro_store::{FileDisk, Opened, Store, StoreError};
 use super::execution::Job;
 use super::shared::Shared;
 use super::transport::Transport;
-use crate::bodies::{Bodies, BodiesError};
+use crate::bodies::Bodies;
 use crate::clock::Monotonic;
 use crate::metrics::Metrics;
 use crate::net::Supply;
@@ -133,6 +133,8 @@ struct Machine {
     bodies: Arc<Bodies>,
     validity: Arc<Validity>,
     supply: Option<Supply>,
+    /// Blocks that a primary keeps in flight at most.
+    pipeline: u64,
     shared: Arc<Shared>,
     metrics: Metrics,
     running: bool,
@@ -157,6 +159,7 @@ impl Runner {
             bodies: opening.bodies,
             validity: opening.validity,
             supply: opening.supply,
+            pipeline: opening.genesis.params.pipeline_depth,
             shared: opening.shared,
             metrics: opening.metrics,
             running: true,
@@ -268,20 +271,22 @@ impl Host for Machine {
     /// Judges what a proposal orders. Batches that are here were judged before they were written;
     /// others are got from those who have them. Without a batch there is no verdict: unavailable is
     /// not invalid.
+    ///
+    /// Whoever agrees to a proposal keeps its batches until the block is durable, and longer by the
+    /// blocks in flight: a replica that has not executed it yet may still propose them for those.
     fn validate(&mut self, seq: Seq, digest: Digest, operations: Vec<Operation>) {
         let (bodies, answers) = (Arc::clone(&self.bodies), self.answers.clone());
-        let (shared, supply) = (Arc::clone(&self.shared), self.supply.clone());
+        let (supply, until) = (self.supply.clone(), seq.0.saturating_add(self.pipeline));
         let answer = move |valid| {
             // Consensus asks once: a verdict waits for room. The queue closes when it has ended.
             if answers.send(Input::Verdict { seq, digest, valid }).is_err() {
                 tracing::debug!(%seq, "a verdict came after consensus had ended");
             }
         };
-        self.validity.spawn(move |_| match (judge(&bodies, &operations), supply) {
-            (Ok(Some(valid)), _) => answer(valid),
-            (Ok(None), Some(supply)) => supply.judge(seq, operations, answer),
-            (Ok(None), None) => {}
-            (Err(error), _) => shared.fail(error_chain(&error)),
+        self.validity.spawn(move |_| match (judge(&bodies, &operations, until), supply) {
+            (Some(valid), _) => answer(valid),
+            (None, Some(supply)) => supply.judge((seq, until), operations, answer),
+            (None, None) => {}
         });
     }
 
@@ -321,13 +326,9 @@ impl Host for Machine {
     }
 }
 
-/// Whether the batches behind operations are valid; `None` while one is not here.
-fn judge(bodies: &Bodies, operations: &[Operation]) -> Result<Option<bool>, BodiesError> {
-    for operation in operations {
-        let Some(batch) = bodies.get(&operation.payload)? else { return Ok(None) };
-        if batch.body.operation() != *operation {
-            return Ok(Some(false));
-        }
-    }
-    Ok(Some(true))
+/// Whether the batches behind operations are valid, which then stay until a block is durable;
+/// `None` while one is not here.
+fn judge(bodies: &Bodies, operations: &[Operation], until: u64) -> Option<bool> {
+    let mut kept = operations.iter().map(|it| bodies.keep(it, until));
+    kept.try_fold(true, |valid, kept| kept.map(|its| valid && its))
 }

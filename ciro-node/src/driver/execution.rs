@@ -4,7 +4,7 @@
 //! consensus begins at its last checkpoint and asks for later blocks again: those that the state
 //! still holds are answered from it, the others are executed from their bodies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
@@ -114,8 +114,6 @@ pub(super) struct Worker {
     pub(super) tools: ExecutionThread,
     params: Params,
     pub(super) head: HeadRow,
-    /// Payloads of executed batches whose block is not durable yet.
-    pub(super) unsettled: Vec<Digest>,
     /// Validators that served history badly or slowly: they are asked last.
     pub(super) doubted: BTreeSet<ReplicaId>,
     /// The stable checkpoint before the last one: trees before it are not asked for any more.
@@ -164,7 +162,6 @@ impl Worker {
             head: tools.store.snapshot()?.head()?,
             params: tools.spec.params(),
             tools,
-            unsettled: Vec::new(),
             doubted: BTreeSet::new(),
             keep_from: Seq::ZERO,
             stable: Seq::ZERO,
@@ -218,10 +215,7 @@ impl Worker {
 
     fn execute_new(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
         let height = block.seq;
-        let mut batches: Vec<Batch> = Vec::with_capacity(block.operations.len());
-        for operation in &block.operations {
-            batches.push(self.batch(height, operation)?);
-        }
+        let batches = self.batches(height, &block.operations)?;
         let durable = self.params.is_checkpoint(height);
         // What is about no rule is no evidence, and consensus carries none such.
         let punish: Vec<Offence> = block.punish.iter().filter_map(Offence::of).collect();
@@ -241,19 +235,29 @@ impl Worker {
         Ok(self.head.words.root())
     }
 
-    /// Forgets bodies whose blocks are durable.
-    pub(super) fn settle(&mut self) -> Result<(), BodiesError> {
-        self.tools.bodies.settle(self.unsettled.drain(..))
+    /// Forgets bodies that nobody needs now that the state is durable.
+    pub(super) fn settle(&self) -> Result<(), BodiesError> {
+        self.tools.bodies.settle(self.head.height, &self.head.nonces)
     }
 
-    /// Returns a batch that a block orders: from here, or else from others.
-    fn batch(&self, height: Seq, operation: &Operation) -> Result<Batch, ExecutionError> {
-        if let Some(batch) = self.tools.bodies.get(&operation.payload)? {
-            return Ok(batch.body.clone());
+    /// Returns the batches that a block orders: from here, or else from others.
+    fn batches(&self, height: Seq, operations: &[Operation]) -> Result<Vec<Batch>, ExecutionError> {
+        let (mut here, mut missing) = (BTreeMap::new(), Vec::new());
+        for operation in operations {
+            match self.tools.bodies.get(&operation.payload)? {
+                Some(batch) => {
+                    here.insert(operation.payload, batch.body.clone());
+                }
+                None => missing.push(*operation),
+            }
         }
-        let others = self.tools.supply.as_ref();
-        let got = others.and_then(|supply| supply.ordered(height, operation));
-        got.ok_or(ExecutionError::NoBody { height })
+        if !missing.is_empty() {
+            let others = self.tools.supply.as_ref();
+            let got = others.and_then(|supply| supply.ordered(height, &missing));
+            here.extend(got.ok_or(ExecutionError::NoBody { height })?);
+        }
+        let batches = operations.iter().map(|it| here.remove(&it.payload));
+        batches.collect::<Option<_>>().ok_or(ExecutionError::NoBody { height })
     }
 
     /// Executes what was ordered as the next block and writes what it does.
@@ -281,7 +285,6 @@ impl Worker {
         };
         self.head = self.tools.store.commit(&snapshot, &block)?;
         drop(snapshot);
-        self.unsettled.extend(batches.iter().map(|batch| batch.operation().payload));
         let skew = i128::from(crate::clock::now_ms()) - i128::from(outcome.time_ms);
         self.tools.metrics.executed(started.elapsed(), i64::try_from(skew).unwrap_or(i64::MAX));
         Ok(outcome)

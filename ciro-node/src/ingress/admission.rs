@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use ciro_ledger::Block;
+use ciro_ledger::state::PURSES;
+use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{Code, Problem};
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::event::{Event, Purse};
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::{Address, SignError};
@@ -14,7 +17,7 @@ use ciro_protocol::wire::List;
 use ciro_sdk::error_chain;
 use tokio::sync::watch;
 
-use super::pending::{Full, Pending, Stage};
+use super::pending::{Bill, Full, Pending, Stage};
 use crate::store::{Snapshot, StateStore, StoreError};
 use crate::validity::{TxInvalid, Validity};
 
@@ -69,8 +72,8 @@ pub enum Taken {
 enum Judged {
     /// It came before.
     Known(Taken),
-    /// It may be taken.
-    New(Box<SignedTx>),
+    /// It may be taken, if its account can pay for it beside what waits.
+    New(Box<SignedTx>, Bill),
 }
 
 impl Admission {
@@ -85,7 +88,7 @@ impl Admission {
         let judged = self.validity.run(move |validity| gate.judge(validity, tx)).await;
         match judged.ok_or(Refused::Judge)?? {
             Judged::Known(taken) => Ok((taken, true)),
-            Judged::New(tx) => Ok((Taken::Waiting(self.pending.add(*tx)?), false)),
+            Judged::New(tx, bill) => Ok((Taken::Waiting(self.pending.add(*tx, bill)?), false)),
         }
     }
 
@@ -102,17 +105,19 @@ impl Admission {
         if before.is_some_and(|row| row.receipt.is_final()) {
             return Ok(Judged::Known(Taken::Executed));
         }
-        if let Some(refusal) = self.simulate(&snapshot, &tx)? {
-            return Err(Refused::Ledger(refusal));
-        }
+        let bill = self.simulate(&snapshot, &tx)?;
         drop(snapshot);
         validity.blobs(&tx)?;
         validity.proofs(&tx)?;
-        Ok(Judged::New(Box::new(tx)))
+        // That took its time: what was executed meanwhile waits no more, and is paid.
+        let purse = Purse::Account(tx.body.header.account);
+        let balance = self.store.snapshot()?.entry(PURSES, &purse)?.unwrap_or_default();
+        Ok(Judged::New(Box::new(tx), Bill { balance, ..bill }))
     }
 
-    /// Executes a transaction on the last state, as the next block would, and forgets it.
-    fn simulate(&self, snapshot: &Snapshot, tx: &SignedTx) -> Result<Option<Refusal>, Refused> {
+    /// Executes a transaction on the last state, as the next block would, and forgets it; says what
+    /// that takes of its account.
+    fn simulate(&self, snapshot: &Snapshot, tx: &SignedTx) -> Result<Bill, Refused> {
         let head = snapshot.head()?;
         let (submitter, signer) = self.submitter;
         let batch = Batch {
@@ -128,7 +133,19 @@ impl Admission {
         let outcome = ciro_ledger::execute(&self.spec, snapshot, &block);
         snapshot.check()?;
         let outcome = outcome.map_err(StoreError::from)?;
-        Ok(outcome.receipts.first().and_then(|receipt| receipt.refused))
+        let receipt = outcome.receipts.first();
+        if let Some(refusal) = receipt.and_then(|receipt| receipt.refused) {
+            return Err(Refused::Ledger(refusal));
+        }
+        let purse = Purse::Account(tx.body.header.account);
+        let amounts = outcome.events.iter().filter_map(|event| match event {
+            Event::Moved(movement) if movement.from == purse => Some(movement.amount),
+            _ => None,
+        });
+        let sum = |sum: Amount, amount| sum.checked_add(amount).unwrap_or(Amount::SUPPLY);
+        let spent = amounts.fold(Amount::ZERO, sum);
+        let fee = receipt.map_or(Amount::ZERO, |receipt| receipt.fee);
+        Ok(Bill { fee, spent, balance: Amount::ZERO })
     }
 }
 
@@ -138,7 +155,7 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Ledger(refusal) => refusal.into(),
             Refused::Full(Full::Bytes { .. }) => Self::new(Code::QueueFull, text),
-            Refused::Full(Full::Account { .. }) => {
+            Refused::Full(Full::Account { .. } | Full::Fees { .. }) => {
                 Self::new(Code::AccountBusy, text).hint("wait until some of them are executed")
             }
             Refused::Store(_) | Refused::Judge => Self::new(Code::Internal, text),
@@ -160,7 +177,9 @@ impl From<Refused> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use ciro_protocol::amount::Amount;
+    use std::path::Path;
+
+    use ciro_protocol::chain::GenesisAccount;
     use ciro_protocol::sign::{SecretKey, Signed};
     use ciro_protocol::tx::{Body, Transaction, Transfer, TxHeader};
 
@@ -170,34 +189,79 @@ mod tests {
     use crate::metrics::Metrics;
     use crate::proofs::Verifier;
 
-    #[tokio::test]
-    async fn a_known_transaction_with_a_wrong_signature_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
+    /// Returns the gate of a network's only validator, in a folder.
+    fn gate(folder: &Path, accounts: Vec<GenesisAccount>) -> Arc<Admission> {
         let key = SecretKey::from_seed(b"validator");
+        let accounts = List::new(accounts).unwrap();
         let spec = crate::devnet::spec(&[key.address()], 1_700_000_000_000);
+        let spec = ChainSpec { accounts, ..spec };
         let (genesis, first) = ciro_ledger::genesis(spec.clone()).unwrap();
         let (chain, spec) = (genesis.chain().unwrap(), Arc::new(spec));
-        let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first);
+        let store = StateStore::open(&folder.join("ledger.redb"), &genesis, &first);
         let (total_bytes, blob_bytes, judged_bytes) = (1 << 21, 1 << 20, 1 << 20);
         let limits = BlobLimits { total_bytes, files: 100, blob_bytes, judged_bytes };
-        let blobs = Arc::new(Blobs::open(&folder.path().join("blobs"), limits).unwrap());
+        let blobs = Arc::new(Blobs::open(&folder.join("blobs"), limits).unwrap());
         let metrics = Metrics::new();
         let proofs = Verifier::new(metrics.clone());
         let validity = Validity::new((chain, Arc::clone(&spec)), blobs, proofs, 1).unwrap();
         let limits = PendingLimits { bytes: 1 << 20, per_account: 9 };
-        let admission = Arc::new(Admission {
+        Arc::new(Admission {
             chain,
             spec,
             submitter: (SubmitterId(0), key.address()),
             store: Arc::new(store.unwrap()),
             validity: Arc::new(validity),
             pending: Arc::new(Pending::new(limits, [].into(), metrics)),
-        });
+        })
+    }
+
+    #[tokio::test]
+    async fn what_an_account_cannot_pay_beside_what_waits_is_in_no_block() {
+        let key = SecretKey::from_seed(b"somebody");
+        let address = key.address();
+        let transfer = |chain, salt, amount| {
+            let valid_until_ms = crate::clock::now_ms() + 60_000;
+            let (salt, fee_max) = ([salt; 16], Amount::CIRO);
+            let header = TxHeader { chain, account: address, salt, valid_until_ms, fee_max };
+            let to = SecretKey::from_seed(b"another").address();
+            let body = Body::Transfer(Transfer { to, amount });
+            Signed::new(Transaction { header, body }, &key).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let other = gate(folder.path(), Vec::new());
+        let unit = Amount::from_units(1).unwrap();
+        let fee = other.spec.fees.of(&transfer(other.chain, 0, unit)).unwrap();
+        // One fee, or ten of which the first transaction takes all.
+        for (fees, amount) in [(1, unit), (10, fee.checked_mul(9).unwrap())] {
+            let amount_held = fee.checked_mul(fees).unwrap().checked_add(unit).unwrap();
+            let account = GenesisAccount { address, amount: amount_held };
+            let folder = tempfile::tempdir().unwrap();
+            let admission = gate(folder.path(), vec![account]);
+            let [first, second] =
+                [(0, amount), (1, unit)].map(|(salt, it)| transfer(admission.chain, salt, it));
+            let id = first.body.id();
+            assert!(matches!(admission.admit(first.clone()).await, Ok((Taken::Waiting(_), false))));
+            let refused = admission.admit(second.clone()).await;
+            assert!(matches!(refused, Err(Refused::Full(Full::Fees { .. }))), "{refused:?}");
+            let code = Problem::from(refused.unwrap_err()).known();
+            assert_eq!(code, Some(Code::AccountBusy), "it may come again");
+            assert!(matches!(admission.admit(first).await, Ok((_, true))), "it is known");
+            admission.pending.executed(&[id], &[].into());
+            assert!(matches!(admission.admit(second).await, Ok((Taken::Waiting(_), false))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_transaction_with_a_wrong_signature_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let admission = gate(folder.path(), Vec::new());
+        let key = SecretKey::from_seed(b"validator");
+        let (chain, account) = (admission.chain, key.address());
         let (salt, valid_until_ms, fee_max) = ([0; 16], 1, Amount::CIRO);
-        let header = TxHeader { chain, account: key.address(), salt, valid_until_ms, fee_max };
+        let header = TxHeader { chain, account, salt, valid_until_ms, fee_max };
         let body = Body::Transfer(Transfer { to: key.address(), amount: Amount::CIRO });
         let good = Signed::new(Transaction { header, body }, &key).unwrap();
-        admission.pending.add(good.clone()).unwrap();
+        admission.pending.add(good.clone(), Bill::default()).unwrap();
         let mut forged = good.clone();
         forged.signature.0.s[31] ^= 1;
         let refused = admission.admit(forged).await;

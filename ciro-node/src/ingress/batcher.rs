@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use ciro_consensus::Input;
+use ciro_consensus::{Input, Operation};
 use ciro_protocol::batch::{BATCH_BYTES_MAX, Batch, SignedBatch, TXS_MAX};
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::sign::{SecretKey, Signed};
@@ -18,7 +18,7 @@ use ciro_sdk::error_chain;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::pending::{Pending, Stage, Taken};
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, Keep, Recovered};
 use crate::driver::Shared;
 use crate::net::Courier;
 use crate::validity::Validity;
@@ -83,11 +83,9 @@ impl Batcher {
 
     /// Runs until something fails that the node cannot go on without, or its future is dropped.
     /// Begins with batches that were durable when the node stopped.
-    pub async fn run(mut self, recovered: Vec<Arc<SignedBatch>>) {
-        for batch in recovered {
-            if let Err(reason) = self.hand_over(batch).await {
-                return self.shared.fail(reason);
-            }
+    pub async fn run(mut self, recovered: Recovered) {
+        if let Err(reason) = self.hand_over_all(recovered).await {
+            return self.shared.fail(reason);
         }
         let mut last = Instant::now();
         while self.shared.fatal().borrow().is_none() {
@@ -150,7 +148,7 @@ impl Batcher {
             None => return Err("a judge of batches panicked".to_owned()),
         }
         let (bodies, body) = (Arc::clone(&self.bodies), Arc::clone(&batch));
-        let written = tokio::task::spawn_blocking(move || bodies.append(body)).await;
+        let written = tokio::task::spawn_blocking(move || bodies.append(body, Keep::Place)).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(error_chain(&error)),
@@ -180,16 +178,30 @@ impl Batcher {
         Signed::new(body, &settings.key).map_err(|error| error.to_string())
     }
 
-    /// Gives a durable batch to the courier. Where there is none, and for another's batch, which
-    /// was held here and may be ordered already, waits for room in the queue of consensus: what is
-    /// durable must get there.
+    /// Hands over what was durable when the node stopped. What others have submitted was held here,
+    /// and may be ordered already.
+    async fn hand_over_all(&self, Recovered { own, others }: Recovered) -> Result<(), String> {
+        for operation in others {
+            self.order(operation).await?;
+        }
+        for batch in own {
+            self.hand_over(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a durable batch of this node to the courier, or to consensus where there is none.
     async fn hand_over(&self, batch: Arc<SignedBatch>) -> Result<(), String> {
-        let own = batch.body.submitter == self.settings.submitter;
-        if let Some(courier) = self.courier.as_ref().filter(|_| own) {
+        if let Some(courier) = &self.courier {
             courier.deliver(batch);
             return Ok(());
         }
-        let mut input = Input::Operation(batch.body.operation());
+        self.order(batch.body.operation()).await
+    }
+
+    /// Waits for room in the queue of consensus: what is durable must get there.
+    async fn order(&self, operation: Operation) -> Result<(), String> {
+        let mut input = Input::Operation(operation);
         loop {
             match self.consensus.try_send(input) {
                 Ok(()) => return Ok(()),

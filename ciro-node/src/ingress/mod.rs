@@ -6,4 +6,4 @@ mod pending;
 
 pub use admission::{Admission, Refused, Taken};
 pub use batcher::{BatchSettings, Batcher};
-pub use pending::{Full, Pending, PendingLimits, Stage, blobs_of};
+pub use pending::{Bill, Full, Pending, PendingLimits, Stage, blobs_of};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ciro_protocol::amount::Amount;
 use ciro_protocol::batch::{ATTACHMENTS_MAX, TXS_MAX};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::TxId;
@@ -20,6 +21,17 @@ pub struct PendingLimits {
     pub bytes: usize,
     /// Transactions of one account.
     pub per_account: usize,
+}
+
+/// What a transaction takes, if it is executed on the last state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// Its fee.
+    pub fee: Amount,
+    /// All that leaves its account, the fee included.
+    pub spent: Amount,
+    /// What the account holds before it.
+    pub balance: Amount,
 }
 
 /// How far a transaction is.
@@ -53,6 +65,19 @@ pub enum Full {
         /// The limit.
         max: usize,
     },
+    /// What waits of one account leaves no fee for another one: a block would hold it, and nobody
+    /// would have paid for that.
+    #[error(
+        "{spent} of the account's {balance} goes to its waiting transactions, the fee is {fee}"
+    )]
+    Fees {
+        /// What those that wait take.
+        spent: Amount,
+        /// What the account holds.
+        balance: Amount,
+        /// What this one costs.
+        fee: Amount,
+    },
 }
 
 /// Transactions that were taken and are not executed yet.
@@ -71,17 +96,27 @@ pub struct Pending {
 struct Inner {
     queue: VecDeque<SignedTx>,
     known: BTreeMap<TxId, Known>,
-    accounts: BTreeMap<Address, usize>,
+    accounts: BTreeMap<Address, Waiting>,
     /// Bytes of all that is known.
     bytes: usize,
     /// Bytes of the queue.
     queued: usize,
 }
 
+/// What waits of one account.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    txs: usize,
+    /// What leaves the account when all of it is executed.
+    spent: Amount,
+}
+
 #[derive(Debug)]
 struct Known {
     account: Address,
     bytes: usize,
+    /// What leaves the account when it is executed.
+    spent: Amount,
     stage: watch::Sender<Stage>,
     /// The blobs that it is about.
     blobs: Vec<BlobId>,
@@ -108,12 +143,13 @@ impl Pending {
         self.lock().known.get(&id).map(|known| known.stage.subscribe())
     }
 
-    /// Takes a transaction, or finds that it is here already.
+    /// Takes a transaction, or finds that it is here already. Each alone could be paid: together
+    /// they must be, since what cannot pay its fee any more is in a block for nothing.
     ///
     /// # Errors
     ///
-    /// [`Full`] if there is no room for it.
-    pub fn add(&self, tx: SignedTx) -> Result<watch::Receiver<Stage>, Full> {
+    /// [`Full`] if there is no room for it, or no money left for its fee.
+    pub fn add(&self, tx: SignedTx, bill: Bill) -> Result<watch::Receiver<Stage>, Full> {
         let id = tx.body.id();
         let mut inner = self.lock();
         if let Some(known) = inner.known.get(&id) {
@@ -124,11 +160,15 @@ impl Pending {
         if bytes.saturating_add(size) > self.limits.bytes {
             return Err(Full::Bytes { bytes, max: self.limits.bytes });
         }
-        let txs = inner.accounts.get(&account).copied().unwrap_or(0);
+        let Waiting { txs, spent } = inner.accounts.get(&account).copied().unwrap_or_default();
         if txs >= self.limits.per_account {
             return Err(Full::Account { txs, max: self.limits.per_account });
         }
-        let stage = inner.know(&tx, Stage::Waiting);
+        let Bill { fee, balance, .. } = bill;
+        if balance.saturating_sub(spent) < fee {
+            return Err(Full::Fees { spent, balance, fee });
+        }
+        let stage = inner.know(&tx, (Stage::Waiting, bill.spent));
         inner.queued += size;
         inner.queue.push_back(tx);
         self.metrics.mempool(inner.known.len(), inner.bytes);
@@ -143,11 +183,12 @@ impl Pending {
         self.lock().known.values().flat_map(|known| known.blobs.iter().copied()).collect()
     }
 
-    /// Takes note of transactions whose batch was durable when the node stopped.
+    /// Takes note of transactions whose batch was durable when the node stopped. What they take of
+    /// their accounts is not known any more, and does not count.
     pub(crate) fn recover(&self, txs: &[SignedTx]) {
         let mut inner = self.lock();
         for tx in txs {
-            inner.know(tx, Stage::Durable);
+            inner.know(tx, (Stage::Durable, Amount::ZERO));
         }
         self.metrics.mempool(inner.known.len(), inner.bytes);
     }
@@ -234,24 +275,27 @@ impl Pending {
 }
 
 impl Inner {
-    fn know(&mut self, tx: &SignedTx, stage: Stage) -> watch::Receiver<Stage> {
+    fn know(&mut self, tx: &SignedTx, (stage, spent): (Stage, Amount)) -> watch::Receiver<Stage> {
         let (sender, receiver) = watch::channel(stage);
         let (account, bytes) = (tx.body.header.account, tx.to_bytes().len());
         let blobs = blobs_of(&tx.body.body);
-        let known = Known { account, bytes, stage: sender, blobs };
+        let known = Known { account, bytes, spent, stage: sender, blobs };
         if self.known.insert(tx.body.id(), known).is_none() {
             self.bytes += bytes;
-            *self.accounts.entry(account).or_default() += 1;
+            let waiting = self.accounts.entry(account).or_default();
+            waiting.txs += 1;
+            waiting.spent = waiting.spent.checked_add(spent).unwrap_or(Amount::SUPPLY);
         }
         receiver
     }
 
     fn forget(&mut self, id: TxId) {
-        let Some(Known { account, bytes, .. }) = self.known.remove(&id) else { return };
+        let Some(Known { account, bytes, spent, .. }) = self.known.remove(&id) else { return };
         self.bytes = self.bytes.saturating_sub(bytes);
-        if let Some(txs) = self.accounts.get_mut(&account) {
-            *txs = txs.saturating_sub(1);
-            if *txs == 0 {
+        if let Some(waiting) = self.accounts.get_mut(&account) {
+            waiting.txs = waiting.txs.saturating_sub(1);
+            waiting.spent = waiting.spent.saturating_sub(spent);
+            if waiting.txs == 0 {
                 self.accounts.remove(&account);
             }
         }
@@ -283,7 +327,6 @@ fn attachments(body: &Body) -> Vec<BlobId> {
 #[cfg(test)]
 mod tests {
     use ciro_consensus::ChainId;
-    use ciro_protocol::amount::Amount;
     use ciro_protocol::id::Chain;
     use ciro_protocol::sign::{SecretKey, Signed};
     use ciro_protocol::tx::{Transaction, TxHeader};
@@ -306,19 +349,41 @@ mod tests {
         Pending::new(PendingLimits { bytes, per_account }, BTreeMap::new(), Metrics::new())
     }
 
+    /// Takes what costs nothing.
+    fn add(pending: &Pending, tx: SignedTx) -> Result<watch::Receiver<Stage>, Full> {
+        pending.add(tx, Bill::default())
+    }
+
+    #[test]
+    fn what_waits_of_an_account_leaves_the_fee_of_what_comes() {
+        let pending = pending(1 << 20, 100);
+        let units = |units| Amount::from_units(units).unwrap();
+        let bill = |spent| Bill { fee: units(10), spent: units(spent), balance: units(100) };
+        pending.add(tx(0, 0), bill(60)).unwrap();
+        pending.add(tx(0, 1), bill(31)).unwrap();
+        let (spent, balance, fee) = (units(91), units(100), units(10));
+        let refused = pending.add(tx(0, 2), bill(10)).unwrap_err();
+        assert_eq!(refused, Full::Fees { spent, balance, fee });
+        assert!(pending.add(tx(1, 2), bill(10)).is_ok(), "another account's money is another's");
+        assert!(pending.add(tx(0, 1), bill(10)).is_ok(), "what is here takes nothing more");
+        pending.executed(&[tx(0, 1).body.id()], &BTreeMap::new());
+        assert!(pending.add(tx(0, 2), bill(40)).is_ok(), "60 of 100 are gone, 10 is the fee");
+        assert!(matches!(pending.add(tx(0, 3), bill(10)), Err(Full::Fees { .. })));
+    }
+
     #[test]
     fn waiting_is_bounded_by_bytes_and_by_account() {
         let size = tx(0, 0).to_bytes().len();
         let pending = pending(3 * size, 2);
-        pending.add(tx(0, 0)).unwrap();
-        pending.add(tx(0, 1)).unwrap();
-        assert_eq!(pending.add(tx(0, 2)).unwrap_err(), Full::Account { txs: 2, max: 2 });
-        pending.add(tx(1, 0)).unwrap();
-        let refused = pending.add(tx(2, 0)).unwrap_err();
+        add(&pending, tx(0, 0)).unwrap();
+        add(&pending, tx(0, 1)).unwrap();
+        assert_eq!(add(&pending, tx(0, 2)).unwrap_err(), Full::Account { txs: 2, max: 2 });
+        add(&pending, tx(1, 0)).unwrap();
+        let refused = add(&pending, tx(2, 0)).unwrap_err();
         assert_eq!(refused, Full::Bytes { bytes: 3 * size, max: 3 * size });
-        assert!(pending.add(tx(1, 0)).is_ok(), "what is here takes no room");
+        assert!(add(&pending, tx(1, 0)).is_ok(), "what is here takes no room");
         pending.executed(&[tx(0, 0).body.id(), tx(9, 9).body.id()], &BTreeMap::new());
-        assert!(pending.add(tx(0, 2)).is_ok(), "what is executed takes none either");
+        assert!(add(&pending, tx(0, 2)).is_ok(), "what is executed takes none either");
     }
 
     #[test]
@@ -326,7 +391,7 @@ mod tests {
         let size = tx(0, 0).to_bytes().len();
         let pending = pending(1 << 20, 100);
         for salt in 0..5 {
-            pending.add(tx(0, salt)).unwrap();
+            add(&pending, tx(0, salt)).unwrap();
         }
         let salts = |taken: &Taken| -> Vec<u8> {
             taken.txs.iter().map(|tx| tx.body.header.salt[0]).collect()

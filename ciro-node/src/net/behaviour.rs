@@ -18,7 +18,7 @@ use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswe
 use crate::metrics::Metrics;
 
 /// How long a peer has to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer has to judge a batch, which may hold many proofs, and to send blocks.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(30);
 

@@ -32,6 +32,14 @@ pub enum FetchError {
         /// Who.
         from: ReplicaId,
     },
+    /// It is longer than it may be.
+    #[error("the blob has {} bytes, at most {max} are fetched", list.bytes)]
+    TooLong {
+        /// Its list, which says so.
+        list: Box<BlobList>,
+        /// The limit.
+        max: u64,
+    },
     /// It cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreBlobError),
@@ -65,21 +73,9 @@ impl Net {
         })
     }
 
-    /// Gets the batch behind an operation: the payload binds every byte of it.
-    ///
-    /// # Errors
-    ///
-    /// [`FetchError::Nobody`] if none of the sources has it.
-    pub(crate) async fn batch(
-        &self,
-        payload: Digest,
-        sources: &[ReplicaId],
-    ) -> Result<(SignedBatch, ReplicaId), FetchError> {
-        let got = Sources::new(sources.to_vec()).first(|from| self.batch_from(from, payload)).await;
-        got.ok_or(FetchError::Nobody)
-    }
-
-    async fn batch_from(&self, from: ReplicaId, payload: Digest) -> Option<SignedBatch> {
+    /// Gets the batch behind an operation from one validator; `None` if it does not give it. The
+    /// payload binds every byte of the batch, but none of its signature.
+    pub(super) async fn batch_from(&self, from: ReplicaId, payload: Digest) -> Option<SignedBatch> {
         let request = BatchRequest::Get { payload: *payload.as_bytes() }.to_bytes();
         match self.about_batch(from, request).await {
             Ok(BatchAnswer::Batch(batch)) if batch.body.operation().payload == payload => {
@@ -129,23 +125,52 @@ impl Net {
         }
     }
 
-    /// Gets a blob, chunk by chunk, each checked against the blob's id. No source can hold up more
-    /// than a moment of it.
+    /// Gets a blob that a batch's validity depends on. One that is longer than validity looks at is
+    /// announced and not fetched: its list says all that a verdict needs.
     ///
     /// # Errors
     ///
-    /// [`FetchError::Nobody`] if none of the sources has it, or it cannot be stored.
-    pub(crate) async fn blob(
+    /// As for [`Net::blob`].
+    pub(super) async fn attachment(
         &self,
         holding: &Holding,
         id: BlobId,
         sources: &mut Sources,
     ) -> Result<(), FetchError> {
-        if holding.blobs.len(id).is_some() {
+        if holding.blobs.long(id).is_some() {
+            return Ok(());
+        }
+        let max = holding.blobs.judged_bytes();
+        match self.blob(holding, (id, max), sources).await {
+            Err(FetchError::TooLong { list, .. }) => {
+                store(holding, |holding| holding.blobs.begin(*list, Origin::Validator).map(|_| ()))
+            }
+            fetched => fetched,
+        }
+    }
+
+    /// Gets a blob of so many bytes at most, chunk by chunk, each checked against the blob's id. No
+    /// source can hold up more than a moment of it.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::Nobody`] if none of the sources has it, [`FetchError::TooLong`] if it is
+    /// longer, or it cannot be stored.
+    pub(crate) async fn blob(
+        &self,
+        holding: &Holding,
+        (id, max): (BlobId, u64),
+        sources: &mut Sources,
+    ) -> Result<(), FetchError> {
+        if is_here(holding, id) {
             return Ok(());
         }
         let list = sources.first(|from| self.list(from, id)).await;
-        let (list, _) = &list.ok_or(FetchError::Nobody)?;
+        let (list, _) = list.ok_or(FetchError::Nobody)?;
+        if list.bytes > max {
+            return Err(FetchError::TooLong { list: Box::new(list), max });
+        }
+        let list = &list;
         if list.bytes > 0 && list.bytes <= CHUNK_BYTES && list.check().is_ok() {
             // In one piece: one write instead of three.
             let bytes = sources.first(|from| self.chunk(from, list, 0)).await;
@@ -161,7 +186,7 @@ impl Net {
         })?;
         for index in missing {
             // Somebody else may have brought it.
-            if holding.blobs.len(id).is_some() {
+            if is_here(holding, id) {
                 return Ok(());
             }
             let bytes = sources.first(|from| self.chunk(from, list, index)).await;
@@ -204,6 +229,11 @@ impl Net {
             }
         }
     }
+}
+
+/// Whether a blob is here, which the disk says.
+fn is_here(holding: &Holding, id: BlobId) -> bool {
+    tokio::task::block_in_place(|| holding.blobs.len(id).is_some())
 }
 
 /// Stores something on disk, away from the other tasks of this thread.

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Seek as _, SeekFrom};
 
 use ciro_protocol::blob::{BlobId, CHUNK_BYTES};
-use ciro_protocol::wire::{Bytes, List};
+use ciro_protocol::wire::{Bytes, List, Message as _};
 use ciro_sdk::error_chain;
 
 use super::service::Holding;
@@ -18,7 +18,10 @@ impl Holding {
     pub(super) fn blob(&self, request: BlobRequest) -> BlobAnswer {
         let read = match request {
             BlobRequest::List(id) => {
-                self.blobs.list(id).map_err(|error| std::io::Error::other(error_chain(&error)))
+                let list = self.blobs.list(id);
+                // One that is too long for validity need not be here for others to hear so.
+                let list = list.map(|it| it.or_else(|| Some(self.blobs.long(id)?.to_bytes())));
+                list.map_err(|error| std::io::Error::other(error_chain(&error)))
             }
             BlobRequest::Chunk { id, index } => chunk(&self.blobs, id, index),
         };
@@ -38,7 +41,8 @@ impl Holding {
             BlockRequest::Rows { from, max } => (from, max),
         };
         let (mut found, mut bytes) = (List::<_, BLOCKS_MAX>::default(), 0);
-        for height in (from..).take(usize::from(max).min(BLOCKS_MAX)) {
+        let max = u64::from(max).min(u64::try_from(BLOCKS_MAX).unwrap_or(u64::MAX));
+        for height in (0..max).map_while(|more| from.checked_add(more)) {
             let Some((row, size)) = snapshot.ordered(height)? else { break };
             bytes += size;
             if found.push(row).is_err() || bytes >= BLOCKS_BYTES_FULL {

@@ -20,6 +20,7 @@ mod fetch;
 mod gate;
 mod handout;
 mod identity;
+mod names;
 mod outbox;
 mod peers;
 mod places;
@@ -34,11 +35,13 @@ mod turns;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ciro_consensus::ReplicaId;
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 pub use behaviour::Protocol;
 pub use courier::Courier;
@@ -59,6 +62,10 @@ use crate::metrics::Metrics;
 const REQUESTS_MAX: usize = 256;
 /// Messages of consensus that wait for the swarm at most.
 const MESSAGES_MAX: usize = 4096;
+
+/// How long an answer is waited for at most. Requests end by themselves before that, except for
+/// those that went to a connection which is being closed: nobody hears of them.
+const ANSWERED_MAX: Duration = behaviour::LONG_PATIENCE.saturating_add(Duration::from_secs(1));
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +154,7 @@ impl Net {
         let (answer, answered) = oneshot::channel();
         let request = Request::Ask { peer, protocol, bytes, answer };
         self.requests.send(request).await.map_err(|_| AskError::Stopped)?;
-        answered.await.map_err(|_| AskError::NoAnswer(to))
+        let answered = timeout(ANSWERED_MAX, answered).await.ok().and_then(Result::ok);
+        answered.ok_or(AskError::NoAnswer(to))
     }
 }

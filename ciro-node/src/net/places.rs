@@ -37,8 +37,13 @@ const RECORDS_MAX: u32 = 50;
 /// Connections with a validator, at most: both sides may have dialled. Beyond it the oldest makes
 /// room, which may be dead without anybody having noticed.
 const PER_MEMBER_MAX: usize = 2;
-/// The same with those that are being closed.
+/// The same with those that are being closed since a moment ago: one whose other end is dead may
+/// take long, and must keep nobody out.
 const PER_MEMBER_CLOSING_MAX: usize = 8;
+/// How long such a moment is.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(30);
+/// Connections with a validator and those that are being closed, however long that takes, at most.
+const PER_MEMBER_EVER_MAX: usize = 64;
 
 /// Why a connection is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +75,8 @@ impl NoPlace {
 struct Member {
     /// The addresses that the settings name.
     configured: Vec<IpAddr>,
+    /// The addresses of the hosts that the settings name, as they were found last.
+    found: Vec<IpAddr>,
     /// Where it said last for whom it speaks.
     met: Option<IpAddr>,
 }
@@ -96,7 +103,8 @@ struct Connection {
     since: Instant,
     /// Whether it has said which validator it speaks for.
     said: bool,
-    closing: bool,
+    /// Since when it is being closed.
+    closing: Option<Instant>,
 }
 
 /// All connections, and who of them needs a place.
@@ -114,7 +122,14 @@ impl Places {
     /// Lets a peer in from now on, at whatever address.
     pub(super) fn expect(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
         let member = self.members.entry(peer).or_default();
-        member.configured = addresses.iter().map(origin_of).collect();
+        member.configured = addresses.iter().filter_map(number_of).map(origin).collect();
+    }
+
+    /// Takes note of where the hosts are that the settings name for a peer.
+    pub(super) fn found(&mut self, peer: PeerId, addresses: &[IpAddr]) {
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.found = addresses.iter().copied().map(origin).collect();
+        }
     }
 
     /// Takes note that a peer speaks for a validator.
@@ -139,10 +154,10 @@ impl Places {
     }
 
     /// Takes note that a peer speaks for nobody any more, and that its connections are closed.
-    pub(super) fn forget(&mut self, peer: PeerId) {
+    pub(super) fn forget(&mut self, peer: PeerId, now: Instant) {
         self.members.remove(&peer);
         for connection in self.connections.values_mut().filter(|it| it.peer == peer) {
-            connection.closing = true;
+            connection.closing.get_or_insert(now);
         }
     }
 
@@ -170,8 +185,8 @@ impl Places {
 
     /// Whether a member is known to be at an address.
     pub(super) fn is_home(&self, origin: IpAddr) -> bool {
-        let mut members = self.members.values();
-        members.any(|it| it.met == Some(origin) || it.configured.contains(&origin))
+        let named = |it: &Member| it.configured.contains(&origin) || it.found.contains(&origin);
+        self.members.values().any(|it| it.met == Some(origin) || named(it))
     }
 
     /// Lets a connection in whose peer is known. Returns the one that has to make room for it,
@@ -189,27 +204,29 @@ impl Places {
         self.pending.remove(&id);
         let origin = origin_of(address);
         let room = if self.members.contains_key(&peer) {
-            self.room_for_member(peer)
+            self.room_for_member(peer, now)
         } else {
             self.room_for_stranger(origin)
         };
         let leaves = room?;
-        let speaks = |it: &Connection| it.peer == peer && it.said && !it.closing;
+        let speaks = |it: &Connection| it.peer == peer && it.said && it.closing.is_none();
         let said = self.connections.values().any(speaks);
-        self.connections.insert(id, Connection { peer, origin, since: now, said, closing: false });
+        self.connections.insert(id, Connection { peer, origin, since: now, said, closing: None });
         Ok(leaves.and_then(|leaves| {
             let connection = self.connections.get_mut(&leaves)?;
-            connection.closing = true;
+            connection.closing = Some(now);
             Some((connection.peer, leaves))
         }))
     }
 
-    fn room_for_member(&self, peer: PeerId) -> Result<Option<ConnectionId>, NoPlace> {
+    fn room_for_member(&self, peer: PeerId, now: Instant) -> Result<Option<ConnectionId>, NoPlace> {
         let own = || self.connections.iter().filter(|(_, it)| it.peer == peer);
-        if own().count() >= PER_MEMBER_CLOSING_MAX {
+        let old = |since: Instant| now.saturating_duration_since(since) > CLOSING_PATIENCE;
+        let young = own().filter(|(_, it)| !it.closing.is_some_and(old)).count();
+        if young >= PER_MEMBER_CLOSING_MAX || own().count() >= PER_MEMBER_EVER_MAX {
             return Err(NoPlace::Member);
         }
-        let mut open = own().filter(|(_, it)| !it.closing).map(|(id, _)| *id);
+        let mut open = own().filter(|(_, it)| it.closing.is_none()).map(|(id, _)| *id);
         let oldest = open.next();
         Ok(oldest.filter(|_| open.count() + 1 >= PER_MEMBER_MAX))
     }
@@ -223,7 +240,7 @@ impl Places {
             return Err(NoPlace::Strangers);
         }
         // Whoever is honest speaks at once: the one that has been silent longest goes.
-        let mut open = strangers().filter(|(_, it)| !it.closing).map(|(id, _)| *id);
+        let mut open = strangers().filter(|(_, it)| it.closing.is_none()).map(|(id, _)| *id);
         let oldest = open.next();
         Ok(oldest.filter(|_| open.count() + 1 >= STRANGERS_MAX))
     }
@@ -238,12 +255,13 @@ impl Places {
     /// to be closed.
     pub(super) fn silent(&mut self, now: Instant) -> Vec<ConnectionId> {
         let late = |it: &Connection| {
-            !it.said && !it.closing && now.saturating_duration_since(it.since) > RECORD_PATIENCE
+            let open = !it.said && it.closing.is_none();
+            open && now.saturating_duration_since(it.since) > RECORD_PATIENCE
         };
         let silent = self.connections.iter_mut().filter(|(_, it)| late(it));
         silent
             .map(|(id, connection)| {
-                connection.closing = true;
+                connection.closing = Some(now);
                 *id
             })
             .collect()
@@ -252,12 +270,15 @@ impl Places {
 
 /// Returns what the address of a peer is counted as; all that have no number are one.
 pub(super) fn origin_of(address: &Multiaddr) -> IpAddr {
-    let number = address.iter().find_map(|part| match part {
+    number_of(address).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), origin)
+}
+
+fn number_of(address: &Multiaddr) -> Option<IpAddr> {
+    address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
         _ => None,
-    });
-    number.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), origin)
+    })
 }
 
 fn is_udp(address: &Multiaddr) -> bool {
@@ -326,8 +347,24 @@ mod tests {
         assert_eq!(places.knock(id(3), &tcp("192.0.2.1")), Ok(()), "the settings name it");
         assert_eq!(places.knock(id(4), &tcp("192.0.2.2")), Ok(()), "it was here before");
         assert_eq!(flood(&mut places, 300, quic), PENDING_MAX, "whose addresses are claims");
-        places.forget(peer(2));
+        places.forget(peer(2), Instant::now());
         assert_eq!(places.knock(id(5), &tcp("192.0.2.2")), Err(NoPlace::Pending));
+    }
+
+    #[test]
+    fn a_flood_leaves_room_where_the_hosts_are_that_the_settings_name() {
+        let mut places = Places::default();
+        places.expect(peer(1), &["/dns4/validator.example/tcp/1".parse().unwrap()]);
+        assert_eq!(flood(&mut places, 300, tcp), PENDING_MAX);
+        assert_eq!(places.knock(id(1), &tcp("192.0.2.1")), Err(NoPlace::Pending));
+        let found: [IpAddr; 2] = ["192.0.2.1", "2001:db8::1"].map(|it| it.parse().unwrap());
+        places.found(peer(1), &found);
+        assert_eq!(places.knock(id(2), &tcp("192.0.2.1")), Ok(()));
+        assert_eq!(places.knock(id(3), &tcp("2001:db8::2")), Ok(()), "the same network");
+        places.found(peer(9), &["192.0.2.9".parse().unwrap()]);
+        assert_eq!(places.knock(id(4), &tcp("192.0.2.9")), Err(NoPlace::Pending), "not named");
+        places.found(peer(1), &found[1..]);
+        assert_eq!(places.knock(id(5), &tcp("192.0.2.1")), Err(NoPlace::Pending), "it has moved");
     }
 
     #[test]
@@ -385,6 +422,18 @@ mod tests {
         assert_eq!(enter(9), Err(NoPlace::Member), "closing has to end some time");
         places.leave(id(1));
         assert!(places.enter(id(9), (peer(1), &tcp("192.0.2.1")), now).is_ok());
+    }
+
+    #[test]
+    fn closings_that_nobody_ends_keep_no_validator_out() {
+        let (mut places, begun) = (Places::default(), Instant::now());
+        places.expect(peer(1), &[]);
+        let mut enter =
+            |number, now| places.enter(id(number), (peer(1), &tcp("192.0.2.1")), now).is_ok();
+        let pause = CLOSING_PATIENCE / 4;
+        let at = |number: usize| begun + pause * u32::try_from(number).unwrap();
+        let let_in = (0..200).filter(|number| enter(*number, at(*number))).count();
+        assert_eq!(let_in, PER_MEMBER_EVER_MAX, "but they are bounded");
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! What consensus and execution need of others, for threads that are no tasks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ciro_consensus::{Operation, ReplicaId, Seq};
-use ciro_protocol::batch::Batch;
+use ciro_consensus::{Digest, Operation, ReplicaId, Seq};
+use ciro_protocol::batch::{Batch, SignedBatch};
+use ciro_protocol::chain::OPERATIONS_PER_BLOCK_MAX;
+use libp2p::futures::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::FetchError;
+use super::behaviour::PATIENCE;
 use super::fetch::pause;
 use super::service::{NotHeld, Service, Why};
 use crate::driver::History;
@@ -17,6 +21,14 @@ use crate::store::{LinkRow, OrderedRow};
 /// How long a validator has for one part of history. The longest parts have 21 MiB: whoever cannot
 /// send 9 Mbit/s may be passed over then, and for nearly all parts a fifth of that will do.
 const PART_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a validator has for a whole block before another is asked beside it: it has 16 MiB at
+/// most, and several that send it at once share the way here.
+const BLOCK_HEAD_START: Duration = Duration::from_secs(5);
+/// How long one batch of a block is waited for before the whole block is asked for.
+const BATCH_PATIENCE: Duration = Duration::from_secs(2);
+/// Batches of one proposal that are got and judged at once: all of them, so that whoever answers
+/// just in time does so once.
+const JUDGED_MAX: usize = OPERATIONS_PER_BLOCK_MAX;
 
 /// Gets batches and blocks from other validators.
 #[derive(Clone, Debug)]
@@ -32,31 +44,41 @@ impl Supply {
         Self { service, runtime }
     }
 
-    /// Gets the batches behind a proposal, judges them and makes them durable; then says whether
-    /// all are valid. As long as one cannot be got nothing is said: unavailable is not invalid. It
-    /// is given up once the block is executed without it.
+    /// Gets the batches behind a proposal, judges them and makes them durable until a block that
+    /// may be a later one is; then says whether all are valid. As long as one cannot be got nothing
+    /// is said: unavailable is not invalid. It is given up once the block is executed without it.
     pub(crate) fn judge(
         &self,
-        seq: Seq,
+        (seq, until): (Seq, u64),
         operations: Vec<Operation>,
         answer: impl FnOnce(bool) + Send + 'static,
     ) {
         let service = Arc::clone(&self.service);
         self.runtime.spawn(async move {
-            if let Some(valid) = judged(&service, seq, operations).await {
+            if let Some(valid) = judged(&service, (seq, until), operations).await {
                 // The answer waits for room in a queue.
                 tokio::task::spawn_blocking(move || answer(valid));
             }
         });
     }
 
-    /// Gets a batch that a block orders, and waits for it; `None` once the node stops.
-    pub(crate) fn ordered(&self, height: Seq, operation: &Operation) -> Option<Batch> {
-        let mut tries = 0;
+    /// Gets batches that a block orders, and waits for them; `None` once the node stops.
+    pub(crate) fn ordered(
+        &self,
+        height: Seq,
+        operations: &[Operation],
+    ) -> Option<BTreeMap<Digest, Batch>> {
+        let (mut got, mut tries) = (BTreeMap::new(), 0);
         while !self.service.holding.shared.is_stopping() {
-            let got = self.runtime.block_on(self.ordered_once(height, operation));
-            if got.is_some() {
-                return got;
+            let missing = operations.iter().find(|it| !got.contains_key(&it.payload));
+            let Some(missing) = missing else { return Some(got) };
+            let found = self.runtime.block_on(self.ordered_once(height, missing));
+            if let Some(found) = found {
+                let named = found.into_iter().map(|batch| (batch.operation(), batch));
+                let wanted = named.filter(|(operation, _)| operations.contains(operation));
+                got.extend(wanted.map(|(operation, batch)| (operation.payload, batch)));
+                tries = 0;
+                continue;
             }
             tracing::debug!(%height, "nobody hands over a batch");
             std::thread::sleep(pause(tries));
@@ -65,22 +87,38 @@ impl Supply {
         None
     }
 
-    async fn ordered_once(&self, height: Seq, operation: &Operation) -> Option<Batch> {
-        let first = submitter(operation);
-        let sources = self.service.sources(first);
-        if let Ok((batch, _)) = self.service.net().batch(operation.payload, &sources).await {
-            return Some(batch.body);
+    /// Gets a batch by itself, or else with all of its block: whoever has executed the block keeps
+    /// what it holds.
+    async fn ordered_once(&self, height: Seq, operation: &Operation) -> Option<Vec<Batch>> {
+        // Anew for the block: whoever was slow with the batch goes last then.
+        let asking = || self.service.asking(submitter(operation));
+        let mut sources = asking();
+        let one = sources.first(|from| self.ordered_from(from, operation));
+        if let Ok(Some((batch, _))) = timeout(BATCH_PATIENCE, one).await {
+            return Some(vec![batch]);
         }
-        // Whoever has executed the block keeps what it holds.
-        for source in sources {
-            let Ok(rows) = self.service.net().rows(height.0, 1, source).await else { continue };
-            let batches = rows.into_iter().flat_map(|row| row.batches.into_inner());
-            let found = batches.into_iter().find(|batch| batch.operation() == *operation);
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
+        let block = |from| self.block_from(from, height, operation);
+        let got = asking().first_after(BLOCK_HEAD_START, block).await;
+        got.map(|(batches, _)| batches)
+    }
+
+    /// Gets a batch from one validator.
+    async fn ordered_from(&self, from: ReplicaId, operation: &Operation) -> Option<Batch> {
+        let batch = self.service.net().batch_from(from, operation.payload).await?;
+        (batch.body.operation() == *operation).then_some(batch.body)
+    }
+
+    /// Gets all batches of a block from one validator, one of them among these.
+    async fn block_from(
+        &self,
+        from: ReplicaId,
+        height: Seq,
+        operation: &Operation,
+    ) -> Option<Vec<Batch>> {
+        let rows = self.service.net().rows(height.0, 1, from).await.ok()?;
+        let batches = rows.into_iter().flat_map(|row| row.batches.into_inner());
+        let batches: Vec<Batch> = batches.collect();
+        batches.iter().any(|batch| batch.operation() == *operation).then_some(batches)
     }
 
     /// Waits for a part of history, but not for long; nothing if it does not come.
@@ -131,38 +169,83 @@ fn submitter(operation: &Operation) -> ReplicaId {
 }
 
 /// Whether all operations are valid; `None` if nobody needs to know any more.
-async fn judged(service: &Arc<Service>, seq: Seq, operations: Vec<Operation>) -> Option<bool> {
-    for operation in operations {
-        let mut tries = 0;
-        loop {
-            let shared = &service.holding.shared;
-            if shared.is_stopping() || shared.head().borrow().height >= seq.0 {
-                return None;
-            }
-            match judged_once(service, &operation).await {
-                Ok(true) => break,
-                Ok(false) => return Some(false),
-                Err(NotHeld::Fatal) => return None,
-                Err(_) => {}
-            }
-            tokio::time::sleep(pause(tries)).await;
-            tries += 1;
+async fn judged(
+    service: &Arc<Service>,
+    (seq, until): (Seq, u64),
+    operations: Vec<Operation>,
+) -> Option<bool> {
+    let judged = operations.into_iter().map(|it| judged_one(service, (seq, until), it));
+    let judged: Vec<_> = judged.collect();
+    // At once: whoever hands out its batches slowly costs the time of one of them.
+    let mut judged = stream::iter(judged).buffer_unordered(JUDGED_MAX);
+    while let Some(valid) = judged.next().await {
+        if !valid? {
+            return Some(false);
         }
     }
     Some(true)
 }
 
-async fn judged_once(service: &Arc<Service>, operation: &Operation) -> Result<bool, NotHeld> {
-    if let Some(batch) = service.held(&operation.payload)? {
-        return Ok(batch.body.operation() == *operation);
+/// Whether one operation is valid, once its batch is here.
+async fn judged_one(
+    service: &Arc<Service>,
+    (seq, until): (Seq, u64),
+    operation: Operation,
+) -> Option<bool> {
+    let mut tries = 0;
+    loop {
+        let shared = &service.holding.shared;
+        if shared.is_stopping() || shared.head().borrow().height >= seq.0 {
+            return None;
+        }
+        match judged_once(service, &operation, until).await {
+            Ok(valid) => return Some(valid),
+            Err(NotHeld::Fatal) => return None,
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause(tries)).await;
+        tries += 1;
     }
-    let sources = service.sources(submitter(operation));
-    let got = service.net().batch(operation.payload, &sources).await;
-    let (batch, from) = got.map_err(|_| NotHeld::Later)?;
+}
+
+/// Gets the batch behind an operation, and from whom. The payload says nothing of the signature:
+/// whoever hands over a bad one counts as not having it, so that the next one is asked.
+async fn signed_batch(
+    service: &Arc<Service>,
+    operation: &Operation,
+) -> Option<(Arc<SignedBatch>, ReplicaId)> {
+    let mut sources = service.asking(submitter(operation));
+    loop {
+        let got = sources.first(|from| handed_over(service, from, operation.payload)).await;
+        let (batch, from) = got?;
+        let batch = Arc::new(batch);
+        if service.is_signed(&batch).await {
+            return Some((batch, from));
+        }
+        tracing::warn!(validator = %from, "a batch is handed over under a bad signature");
+        sources.leave_out(from);
+    }
+}
+
+/// Gets a batch from one validator, which is not waited for too long: once all others have said
+/// that they do not have it, nobody else is asked.
+async fn handed_over(service: &Service, from: ReplicaId, payload: Digest) -> Option<SignedBatch> {
+    timeout(PATIENCE, service.net().batch_from(from, payload)).await.ok()?
+}
+
+async fn judged_once(
+    service: &Arc<Service>,
+    operation: &Operation,
+    until: u64,
+) -> Result<bool, NotHeld> {
+    if let Some(its) = service.holding.bodies.keep(operation, until) {
+        return Ok(its);
+    }
+    let (batch, from) = signed_batch(service, operation).await.ok_or(NotHeld::Later)?;
     if batch.body.operation() != *operation {
         return Ok(false);
     }
-    match service.hold(Arc::new(batch), from, Why::Proposed).await {
+    match service.hold(batch, from, Why::Proposed { until }).await {
         Ok(()) => Ok(true),
         Err(NotHeld::Invalid { reason, .. }) => {
             tracing::warn!(reason, "a proposal holds a batch that is not valid");

@@ -14,6 +14,7 @@ use libp2p::request_response::{Event, Message, OutboundRequestId, ResponseChanne
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, ping, tcp, yamux};
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -21,6 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::allowance::Allowance;
 use super::behaviour::{Protocol, Protocols, ProtocolsEvent};
 use super::identity::{Addresses, Identity};
+use super::names::{self, Found};
 use super::outbox::{Outbox, messages};
 use super::record::Hello;
 use super::service::Service;
@@ -102,6 +104,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         listening.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
     }
     let targets = Targets::new(*swarm.local_peer_id(), opening.addresses.peers);
+    let names = names::follow(targets.iter());
     for (peer, addresses) in targets.iter() {
         swarm.behaviour_mut().gate.places.expect(peer, addresses);
     }
@@ -118,7 +121,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         waiting: HashMap::new(),
         keys: KeyCache::new(16),
     };
-    Ok(tokio::spawn(task.run(opening.queues)))
+    Ok(tokio::spawn(task.run(opening.queues, names)))
 }
 
 struct Task {
@@ -136,7 +139,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut queues: Queues) {
+    async fn run(mut self, mut queues: Queues, mut names: Receiver<Found>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -149,6 +152,9 @@ impl Task {
                     Some(request) => self.request(request),
                     None => return,
                 },
+                Some((peer, found)) = names.recv() => {
+                    self.swarm.behaviour_mut().gate.places.found(peer, &found);
+                }
                 event = self.swarm.select_next_some() => self.event(event),
                 _ = tick.tick() => self.tick(),
             }
@@ -157,12 +163,13 @@ impl Task {
 
     /// Puts a message of consensus on its way.
     fn send(&mut self, outgoing: &Outgoing) {
+        let now = Instant::now();
         let to = outgoing.to.map_or_else(|| self.net.peers.others(), |to| vec![to]);
         for id in to {
             let outbox = self.outboxes.entry(id).or_default();
             if self.net.peers.reach(id).is_none() {
                 self.metrics.net_dropped("unreachable");
-            } else if !outbox.push(Arc::clone(&outgoing.bytes)) {
+            } else if !outbox.push(Arc::clone(&outgoing.bytes), now) {
                 self.metrics.net_dropped("peer_slow");
             }
             self.flush(id);
@@ -172,8 +179,10 @@ impl Task {
     fn flush(&mut self, id: ReplicaId) {
         let Some(peer) = self.net.peers.reach(id) else { return };
         let Some(outbox) = self.outboxes.get_mut(&id) else { return };
-        while let Some(frame) = outbox.frame() {
-            self.swarm.behaviour_mut().of(Protocol::Consensus).send_request(&peer, frame);
+        let now = Instant::now();
+        while let Some(frame) = outbox.frame(now) {
+            let behaviour = self.swarm.behaviour_mut().of(Protocol::Consensus);
+            outbox.sent(behaviour.send_request(&peer, frame), now);
         }
     }
 
@@ -299,7 +308,7 @@ impl Task {
     /// signs many records has no more connections than whoever signs one.
     fn replace(&mut self, id: ReplicaId, before: PeerId) {
         if !self.targets.contains(before) {
-            self.swarm.behaviour_mut().gate.places.forget(before);
+            self.swarm.behaviour_mut().gate.places.forget(before, Instant::now());
         }
         self.outboxes.entry(id).or_default().clear();
         self.refuse(before, "replaced");
@@ -322,10 +331,12 @@ impl Task {
                     }
                 }
             }
-            Event::Message { peer, message: Message::Response { .. }, .. } => self.acked(peer),
-            Event::OutboundFailure { peer, .. } => {
+            Event::Message { peer, message: Message::Response { request_id, .. }, .. } => {
+                self.acked(peer, request_id);
+            }
+            Event::OutboundFailure { peer, request_id, .. } => {
                 self.metrics.net_dropped("lost");
-                self.acked(peer);
+                self.acked(peer, request_id);
             }
             Event::InboundFailure { peer, error, .. } => {
                 tracing::debug!(%peer, %error, "an answer did not arrive");
@@ -334,10 +345,22 @@ impl Task {
         }
     }
 
-    fn acked(&mut self, peer: PeerId) {
+    fn acked(&mut self, peer: PeerId, frame: OutboundRequestId) {
         if let Some(id) = self.net.peers.validator(peer) {
-            self.outboxes.entry(id).or_default().ended();
+            self.outboxes.entry(id).or_default().ended(&frame);
             self.flush(id);
+        }
+    }
+
+    /// Gives up what went to connections that are being closed, of which nobody hears again.
+    fn give_up(&mut self, now: Instant) {
+        self.waiting.retain(|_, answer| !answer.is_closed());
+        for (id, outbox) in &mut self.outboxes {
+            let lost = outbox.give_up(now);
+            if lost > 0 {
+                tracing::warn!(validator = %id, lost, "frames went to a dead connection");
+                self.metrics.net_dropped("lost");
+            }
         }
     }
 
@@ -397,6 +420,7 @@ impl Task {
     /// Dials whoever is missing, says again who this node is, and sends away who says nothing.
     fn tick(&mut self) {
         let now = Instant::now();
+        self.give_up(now);
         for connection in self.swarm.behaviour_mut().gate.places.silent(now) {
             self.metrics.net_refused("no_record");
             self.swarm.close_connection(connection);

@@ -5,6 +5,7 @@
 mod cluster;
 mod commands;
 mod crash;
+mod flood;
 mod http;
 mod kafka;
 mod market;

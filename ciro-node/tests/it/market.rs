@@ -11,7 +11,7 @@ use ciro_protocol::api::{
     ProviderInfo,
 };
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{JobId, ModelId};
+use ciro_protocol::id::{JobId, ModelId, ProviderId};
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::model::{KeyEntry, Listing, ModelCard};
 use ciro_protocol::order::{Input, JobOrder, Mode, Needs, Offer, Policy, Region};
@@ -20,7 +20,7 @@ use ciro_protocol::receipt::Outcome;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
-    Body, Claim as Take, Proven, RegisterModel, RegisterProvider, SubmitProof,
+    Body, Claim as Take, Proven, RegisterModel, RegisterProvider, SubmitProof, UpdateModel,
 };
 use ciro_protocol::wire::{Bytes, List, Message as _};
 use ciro_sdk::network::{self, VERIFIER};
@@ -57,6 +57,7 @@ impl Golden {
             verifier: VERIFIER,
             key_blob: BlobId::of(&self.key).unwrap(),
             bundle: BlobId::of(&self.bundle).unwrap(),
+            bundle_bytes: self.bundle.len() as u64,
             key,
             input,
             output,
@@ -196,6 +197,8 @@ fn an_order_is_proven_paid_and_receipted_through_a_kill() {
 
     let ended: JobInfo = world.get(&format!("{}?wait=20s", api::job(job))).json();
     assert_eq!(ended.state, JobState::Settled);
+    assert_eq!(ended.signed.body.id(), id, "whoever asks sees what was ordered");
+    assert_eq!(ended.signed.body.body, Body::Order(Box::new(ended.order)));
     let receipt = ended.receipt.unwrap();
     let Outcome::Settled(settled) = &receipt.outcome else { panic!("{receipt:?}") };
     assert_eq!((settled.output, settled.bundle), (golden.proven().output, golden.proven().bundle));
@@ -208,6 +211,7 @@ fn an_order_is_proven_paid_and_receipted_through_a_kill() {
     let firm: JobInfo = world.get(&api::job(job)).json();
     assert_eq!(firm.finality, Finality::Certified);
     lists_say_the_same(&world, model, job);
+    a_listing_that_leaves_somebody_out_is_said_before_it_holds(&mut world, model);
     assert!(world.terminate(), "a node that is asked to stop ends well");
     the_state_keeps_its_invariants(&world);
     world.restart();
@@ -243,9 +247,29 @@ fn a_wrong_proof_is_refused(world: &mut World, golden: &Golden, job: JobId) {
     other.output.0[0] ^= 1;
     let tx = world.sign(b"bob", submit(other));
     assert_eq!(world.post(api::TRANSACTIONS, &tx.to_bytes()).code(), "proof_invalid");
+    let mut shorter = golden.proven();
+    shorter.bundle_bytes -= 1;
+    let tx = world.sign(b"bob", submit(shorter));
+    assert_eq!(world.post(api::TRANSACTIONS, &tx.to_bytes()).code(), "bad_blob");
     // Whoever does not hold the job is told so before anybody looks at a proof.
     let tx = world.sign(RICH, submit(golden.proven()));
     assert_eq!(world.post(api::TRANSACTIONS, &tx.to_bytes()).code(), "not_holder");
+}
+
+fn a_listing_that_leaves_somebody_out_is_said_before_it_holds(world: &mut World, model: ModelId) {
+    let known: ModelInfo = world.get(&api::model(model)).json();
+    assert_eq!(known.next, None);
+    let providers = List::new(vec![ProviderId(0)]).unwrap();
+    let listing = Listing { providers, ..known.listing.clone() };
+    let body = UpdateModel { model, listing: listing.clone() };
+    assert_eq!(world.run(RICH, Body::UpdateModel(body)).1, None);
+    let models: Page<ModelInfo> = world.get(api::MODELS).json();
+    for told in [world.get(&api::model(model)).json::<ModelInfo>(), models.items[0].clone()] {
+        assert_eq!(told.listing, known.listing);
+        let next = told.next.unwrap();
+        assert_eq!(next.listing, listing);
+        assert!(next.from_ms > world.info().head.time_ms);
+    }
 }
 
 fn lists_say_the_same(world: &World, model: ModelId, job: JobId) {

@@ -152,6 +152,7 @@ fn prove(
         input: stated.input,
         output: stated.output,
         bundle: id,
+        bundle_bytes: length,
         prove_ms: 0,
     })
 }

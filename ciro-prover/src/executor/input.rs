@@ -1,6 +1,7 @@
 //! Reading what an order states: the same before its job is claimed and before it is proven.
 
 use ciro_protocol::id::InputDigest;
+use ciro_protocol::sign::Address;
 use ciro_sdk::client::SealingSecret;
 use ciro_sdk::network::SecretInput;
 use ciro_sdk::{InputStatement, Key, error_chain};
@@ -17,15 +18,17 @@ pub(super) enum Ordered {
     Sealed(SecretInput),
 }
 
-/// Looks whether bytes are the input that an order states, as the holder of `sealed` reads it.
+/// Looks whether bytes are the input that an order states: of a sealed one, as it is ordered by an
+/// account and read by a provider.
 ///
 /// # Errors
 ///
-/// Why they are not: that is no matter of the machine that reads them. No bytes panic.
+/// Why they are not, which shows nothing of a sealed one: that is no matter of the machine that
+/// reads them. No bytes panic.
 pub fn look(
     bytes: &[u8],
     key: &[u8],
-    (statement, sealed): (InputDigest, Option<&Unsealing>),
+    (statement, sealed): (InputDigest, Option<&(Address, Unsealing)>),
 ) -> Result<(), String> {
     let key = Key::from_bytes(key).map_err(|error| error_chain(&error))?;
     read(bytes, &key, (statement, sealed)).map(drop)
@@ -35,7 +38,7 @@ pub fn look(
 pub(super) fn read(
     bytes: &[u8],
     key: &Key,
-    (statement, sealed): (InputDigest, Option<&Unsealing>),
+    (statement, sealed): (InputDigest, Option<&(Address, Unsealing)>),
 ) -> Result<Ordered, String> {
     let (stated, ordered) = match sealed {
         None => {
@@ -49,10 +52,10 @@ pub(super) fn read(
             }
             (stated.order_digest(key), Ordered::Open(stated))
         }
-        Some(Unsealing { provider, secret }) => {
+        Some((requester, Unsealing { provider, secret })) => {
             let opened = SealingSecret::from_bytes(secret).open(*provider, bytes);
             let opened = Zeroizing::new(opened.map_err(|error| error_chain(&error))?);
-            let secret = SecretInput::from_bytes(&opened, key);
+            let secret = SecretInput::from_bytes(&opened, (key, *requester));
             let secret = secret.map_err(|error| error_chain(&error))?;
             let stated = secret.stated(key).map_err(|error| error_chain(&error))?;
             (stated.order_digest(key), Ordered::Sealed(secret))

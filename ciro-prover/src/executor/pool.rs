@@ -1,4 +1,5 @@
-//! The parent's side: as many children as may prove at once, each used again.
+//! The parent's side: as many children as may prove at once, each used again, and one more in which
+//! models are prepared that nobody has checked.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -31,6 +32,8 @@ pub struct PoolSettings {
 pub struct Pool {
     settings: Arc<PoolSettings>,
     places: Arc<Semaphore>,
+    /// The place of the child that prepares.
+    desk: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Worker>>>,
 }
 
@@ -67,16 +70,42 @@ impl Pool {
     #[must_use]
     pub fn new(settings: PoolSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.children.max(1)));
-        Self { settings: Arc::new(settings), places, idle: Arc::default() }
+        let desk = Arc::new(Semaphore::new(1));
+        Self { settings: Arc::new(settings), places, desk, idle: Arc::default() }
     }
 
-    /// Prepares the prover of a key, and says what its proofs take.
+    /// Prepares the prover of a key within a time, and says what its proofs take. Whoever orders
+    /// chooses the model: it has a child of its own, one at a time, which takes no place from
+    /// proofs, a quarter of their threads, and ends afterwards, so that children which prove keep
+    /// what they have prepared.
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the model is not that of the key, or cannot be proven here.
-    pub async fn prepare(&self, task: &Task) -> Result<Prepared, Failure> {
-        match self.run(task).await? {
+    /// [`Failure`] if the model is not that of the key, cannot be proven here, or takes too long.
+    pub async fn prepare(&self, task: &Task, limit: Duration) -> Result<Prepared, Failure> {
+        self.prepare_with(self.settings.threads.div_ceil(4), task, limit).await
+    }
+
+    /// As [`prepare`](Self::prepare), with as many threads as a child has that proves: what it takes
+    /// is what a proof has to wait for, and nothing is proven meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn prepare_alone(&self, task: &Task, limit: Duration) -> Result<Prepared, Failure> {
+        self.prepare_with(self.settings.threads, task, limit).await
+    }
+
+    async fn prepare_with(
+        &self,
+        threads: usize,
+        task: &Task,
+        limit: Duration,
+    ) -> Result<Prepared, Failure> {
+        let place = self.desk.acquire().await;
+        let _place = place.map_err(|error| Failure::Child(error.to_string()))?;
+        let mut worker = self.spawn(threads)?;
+        match worker.answer(task, limit).await.and_then(done)? {
             Reply::Prepared(prepared) => Ok(prepared),
             _ => Err(Failure::Child("it answered something else".to_owned())),
         }
@@ -99,30 +128,14 @@ impl Pool {
         let _place = place.map_err(|error| Failure::Child(error.to_string()))?;
         let mut worker = match self.take(&task.key) {
             Some(worker) => worker,
-            None => self.spawn()?,
+            None => self.spawn(self.settings.threads)?,
         };
-        let asked = tokio::time::timeout(self.settings.time_max, worker.ask(task)).await;
-        let reply = match asked {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => {
-                // How it ended is worth a word; one that talks nonsense ends here.
-                let _ = worker.child.start_kill();
-                let ended =
-                    worker.child.wait().await.map_or_else(|_| String::new(), |it| it.to_string());
-                return Err(Failure::Child(format!("{error} ({ended})")));
-            }
-            Err(_) => return Err(Failure::Child("it took too long".to_owned())),
-        };
+        let reply = worker.answer(task, self.settings.time_max).await?;
         worker.keys.retain(|key| *key != task.key);
         worker.keys.insert(0, task.key.clone());
         worker.keys.truncate(4);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-        match reply {
-            Reply::Failed(Fault::Input, reason) => Err(Failure::Input(reason)),
-            Reply::Failed(Fault::Machine, reason) => Err(Failure::Machine(reason)),
-            Reply::Failed(Fault::Unverified, reason) => Err(Failure::Unverified(reason)),
-            reply => Ok(reply),
-        }
+        done(reply)
     }
 
     /// An idle child that lives: one that knows the key, if there is one.
@@ -134,12 +147,12 @@ impl Pool {
         Some(idle.swap_remove(place))
     }
 
-    fn spawn(&self) -> Result<Worker, Failure> {
+    fn spawn(&self, threads: usize) -> Result<Worker, Failure> {
         let failed = |reason: String| Failure::Child(reason);
-        let PoolSettings { program, memory_mb, threads, .. } = &*self.settings;
+        let PoolSettings { program, memory_mb, .. } = &*self.settings;
         let mut child = Command::new(program)
             .args(["child", "--memory-mb", &memory_mb.to_string()])
-            .env("RAYON_NUM_THREADS", threads.max(&1).to_string())
+            .env("RAYON_NUM_THREADS", threads.max(1).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -154,7 +167,32 @@ impl Pool {
     }
 }
 
+/// What a child that lives says.
+fn done(reply: Reply) -> Result<Reply, Failure> {
+    match reply {
+        Reply::Failed(Fault::Input, reason) => Err(Failure::Input(reason)),
+        Reply::Failed(Fault::Machine, reason) => Err(Failure::Machine(reason)),
+        Reply::Failed(Fault::Unverified, reason) => Err(Failure::Unverified(reason)),
+        reply => Ok(reply),
+    }
+}
+
 impl Worker {
+    /// Has it do a task within a time. After an error it is not to be used again.
+    async fn answer(&mut self, task: &Task, limit: Duration) -> Result<Reply, Failure> {
+        match tokio::time::timeout(limit, self.ask(task)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) => {
+                // How it ended is worth a word; one that talks nonsense ends here.
+                let _ = self.child.start_kill();
+                let ended =
+                    self.child.wait().await.map_or_else(|_| String::new(), |it| it.to_string());
+                Err(Failure::Child(format!("{error} ({ended})")))
+            }
+            Err(_) => Err(Failure::Child(format!("it took longer than {limit:?}"))),
+        }
+    }
+
     async fn ask(&mut self, task: &Task) -> std::io::Result<Reply> {
         self.input.write_all(&frame(task)?).await?;
         self.input.flush().await?;

@@ -6,6 +6,7 @@ use std::io;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, KeyDigest, OutputDigest, ProviderId};
+use ciro_protocol::sign::Address;
 
 /// The longest message, in bytes: a key and some paths.
 pub(super) const MESSAGE_BYTES_MAX: u32 = 1 << 20;
@@ -28,8 +29,8 @@ pub struct ProofTask {
     pub input: String,
     /// What the order says that it holds.
     pub statement: InputDigest,
-    /// Who opens it, and with what, if it is sealed.
-    pub sealed: Option<Unsealing>,
+    /// Who ordered it, and who opens it with what, if it is sealed.
+    pub sealed: Option<(Address, Unsealing)>,
     /// The folder that the bundle goes to, under its id.
     pub bundles: String,
     /// The longest bundle that the network takes.
@@ -84,6 +85,8 @@ pub struct Proof {
     pub output: OutputDigest,
     /// The bundle, a file of this name.
     pub bundle: BlobId,
+    /// Its length, in bytes.
+    pub bundle_bytes: u64,
     /// Milliseconds of proving.
     pub prove_ms: u64,
 }

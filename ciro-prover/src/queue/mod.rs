@@ -2,7 +2,7 @@
 
 mod node;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use ciro_protocol::id::ProviderId;
 use ciro_protocol::order::Class;
@@ -38,6 +38,15 @@ impl AnyQueue {
             Some(settings) => Self::Kafka(Box::new(KafkaQueue::open(settings, provider, classes)?)),
             None => Self::Node(Box::new(NodeQueue::open(client, provider, classes))),
         })
+    }
+
+    /// Has what is open brought once more, in a while, from a record on, or all of it. What comes
+    /// by Kafka nodes publish again without being asked.
+    pub fn again(&self, from: Option<Position>) {
+        match self {
+            Self::Node(queue) => queue.again(from),
+            Self::Kafka(_) => {}
+        }
     }
 }
 

@@ -61,7 +61,8 @@ async fn answer(stream: TcpStream, genesis: Genesis, open: Open) {
     let _ = reader.get_mut().write_all(answer.as_bytes()).await;
 }
 
-fn chain(genesis: &Genesis) -> String {
+/// What a node says of a network that has only begun.
+pub(crate) fn chain(genesis: &Genesis) -> String {
     let (state_root, time_ms) = (genesis.state_root, genesis.spec.genesis_ms);
     let head = Head { height: 0, state_root, time_ms, epoch: 0, events: 0 };
     let chain = genesis.chain().unwrap();
@@ -148,4 +149,25 @@ async fn an_offer_of_attempt_zero_is_refused_and_the_next_one_comes() {
     let bad = queue.next().await.unwrap();
     queue.refuse(bad.position, &bad.offer.unwrap_err()).await.unwrap();
     assert_eq!(queue.next().await.unwrap().offer.unwrap().job, job);
+}
+
+/// What a worker had no room for would otherwise never come to it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_let_go_comes_again_and_nothing_before_it() {
+    let mut node = StubNode::start().await;
+    let ((first, bytes), (second, more)) = (record(1, 1), record(2, 1));
+    node.publish(first, bytes).await;
+    node.publish(second, more).await;
+    let classes = (ProviderId(0), &[Class::S][..]);
+    let mut queue = NodeQueue::open_with(&node.client, classes, Duration::ZERO);
+    assert_eq!(queue.next().await.unwrap().offer.unwrap().job, first);
+    let last = queue.next().await.unwrap();
+    assert_eq!(last.offer.unwrap().job, second);
+    let more = tokio::time::timeout(Duration::from_secs(3), queue.next()).await;
+    assert!(more.is_err(), "it came twice, and nobody asked");
+    for (from, job) in [(Some(last.position), second), (None, first)] {
+        queue.again(from);
+        let more = tokio::time::timeout(Duration::from_secs(30), queue.next()).await.unwrap();
+        assert_eq!(more.unwrap().offer.unwrap().job, job);
+    }
 }

@@ -30,3 +30,13 @@ pub(super) async fn keep(
     let bytes = client.download(blob, max).await.map_err(NotKept::Client)?;
     files::write_durably(path, &bytes).map_err(NotKept::File)
 }
+
+/// Removes a file that is done with.
+pub(super) fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, file = %path.display(), "a file that is done with stays");
+        }
+        _ => {}
+    }
+}

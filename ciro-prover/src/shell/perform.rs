@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::api::{Code, JobState};
@@ -9,13 +10,14 @@ use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, JobId};
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::refusal::Refusal;
+use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Body, Claim, Proven, Release, SignedTx, SubmitProof};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Client, ClientError};
 use ciro_sdk::error_chain;
 use ciro_sdk::network::VERIFIER;
 
-use super::keep::{NotKept, keep};
+use super::keep::{NotKept, keep, remove};
 use super::{Shell, ShellError, Task};
 use crate::executor::{self, Failure, Pool, Unsealing};
 use crate::queue::JobQueue as _;
@@ -23,6 +25,9 @@ use crate::worker::{
     Answer, Deed, Effect, FetchError, Input, Place, ProveError, ProveTask, Row, Sighting, Standing,
     State,
 };
+
+/// The pause after a node that did not say who ordered a job.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What makes equal transactions of a worker equal.
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -43,10 +48,7 @@ impl Shell {
     pub(super) async fn perform(&mut self, effect: Effect) -> Result<(), ShellError> {
         match effect {
             Effect::Save(row) => self.journal.save(&row)?,
-            Effect::Forget(job, attempt) => {
-                self.journal.forget(job, attempt)?;
-                self.sweep();
-            }
+            Effect::Forget(job, attempt) => self.journal.forget(job, attempt)?,
             Effect::Ack(position) => {
                 self.journal.sync()?;
                 if let Err(error) = self.queue.ack(position).await {
@@ -71,6 +73,7 @@ impl Shell {
                 }
             }
             Effect::Store(bundle) => self.store(bundle),
+            Effect::Again(from) => self.queue.again(from),
             Effect::Progress(job, attempt, state) => {
                 tracing::info!(%job, attempt, state = state.name(), "progress");
                 if state.is_end() || state == State::Seen {
@@ -164,10 +167,14 @@ impl Shell {
             let result = match fetched(&client, &path, (blob, order.input.bytes)).await {
                 None => return Vec::new(),
                 Some(Err(error)) => Err(error),
-                Some(Ok(())) => {
-                    let statement = order.input.statement;
-                    read(path, entry.key, (statement, sealed)).await
-                }
+                Some(Ok(())) => match owned(&client, job, sealed).await {
+                    Ok(sealed) => read(path, entry.key, (order.input.statement, sealed)).await,
+                    // The node may not have executed the order yet.
+                    Err(error) if error.is_transient() || error.code() == Some(Code::NotFound) => {
+                        return Vec::new();
+                    }
+                    Err(_) => Err(FetchError::Unavailable),
+                },
             };
             if let Err(error) = result {
                 tracing::warn!(%error, %job, attempt, "the input of a job is not here");
@@ -184,19 +191,26 @@ impl Shell {
         };
         let input = self.input_file(order.input.blob);
         let limits = &self.client.spec().limits;
-        let child = executor::Task {
-            model: entry.model.to_string_lossy().into_owned(),
-            key: entry.key.clone(),
-            proof: Some(executor::ProofTask {
-                input: input.to_string_lossy().into_owned(),
-                statement: order.input.statement,
-                sealed: (!order.input.recipients.is_empty()).then(|| self.unsealing.clone()),
-                bundles: self.data.join("bundles").to_string_lossy().into_owned(),
-                bundle_bytes_max: limits.bundle_bytes,
-            }),
+        let sealed = (!order.input.recipients.is_empty()).then(|| self.unsealing.clone());
+        let proof = executor::ProofTask {
+            input: input.to_string_lossy().into_owned(),
+            statement: order.input.statement,
+            sealed: None,
+            bundles: self.data.join("bundles").to_string_lossy().into_owned(),
+            bundle_bytes_max: limits.bundle_bytes,
         };
-        let pool = self.pool.clone();
+        let model = entry.model.to_string_lossy().into_owned();
+        let (client, pool) = (self.client.clone(), self.pool.clone());
         self.spawn(Task::Prove(job, attempt), async move {
+            // Whoever gives the job up ends this.
+            let sealed = loop {
+                match owned(&client, job, sealed.clone()).await {
+                    Ok(sealed) => break sealed,
+                    Err(_) => tokio::time::sleep(PAUSE).await,
+                }
+            };
+            let proof = Some(executor::ProofTask { sealed, ..proof });
+            let child = executor::Task { model, key: entry.key, proof };
             let result = proven(&pool, &child).await.map_err(|error| {
                 tracing::error!(%error, %job, attempt, "there is no proof");
                 match error {
@@ -279,17 +293,8 @@ impl Shell {
 }
 
 /// Whether an attempt goes on with its files: it is not over, nor is its input to be looked at.
-fn needs_files(row: &Row) -> bool {
+pub(super) fn needs_files(row: &Row) -> bool {
     !row.state.is_end() && row.state != State::Seen
-}
-
-fn remove(path: &Path) {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(%error, file = %path.display(), "a file that is done with stays");
-        }
-        _ => {}
-    }
 }
 
 /// Sees to it that an input of at most so many bytes is in a file; `None` if nobody knows yet.
@@ -319,11 +324,25 @@ async fn fetched(
     })
 }
 
+/// Finds out whose order a sealed input must be for. The job's id proves what the node says, as it
+/// is the hash of the signed order.
+async fn owned(
+    client: &Client,
+    job: JobId,
+    sealed: Option<Unsealing>,
+) -> Result<Option<(Address, Unsealing)>, ClientError> {
+    let Some(unsealing) = sealed else { return Ok(None) };
+    let info = client.job_info(job).await.inspect_err(|error| {
+        tracing::warn!(%error, %job, "the node does not say who ordered a job");
+    })?;
+    Ok(Some((info.requester, unsealing)))
+}
+
 /// Reads whether a file holds the input that an order states.
 async fn read(
     path: PathBuf,
     key: Vec<u8>,
-    (statement, sealed): (InputDigest, Option<Unsealing>),
+    (statement, sealed): (InputDigest, Option<(Address, Unsealing)>),
 ) -> Result<(), FetchError> {
     let read = tokio::task::spawn_blocking(move || {
         let bytes = std::fs::read(&path).map_err(|error| {
@@ -391,6 +410,7 @@ async fn proven(pool: &Pool, task: &executor::Task) -> Result<Proven, Failure> {
         verifier: VERIFIER,
         key_blob,
         bundle: proof.bundle,
+        bundle_bytes: proof.bundle_bytes,
         key: proof.key,
         input: proof.input,
         output: proof.output,

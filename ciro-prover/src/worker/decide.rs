@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::{JobId, KeyDigest, ProviderId};
-use ciro_protocol::order::{JobOrder, Mode};
+use ciro_protocol::order::{JobOrder, Mode, Offer};
 use ciro_protocol::wire::Message;
 
 use super::input::Head;
@@ -46,6 +46,18 @@ pub struct Settings {
     pub retry_ms: u64,
     /// How long each provider that ranks before has for its claim, in ms.
     pub rank_ms: u64,
+    /// The longest that an open job may keep a child, in ms, so that direct orders come to their
+    /// turn: [`Places::job_ms_max`](super::Places::job_ms_max); `u64::MAX` without such orders.
+    pub open_ms_max: u64,
+}
+
+/// How fast a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    /// Cells that a child commits to in a second.
+    pub cells_per_s: u64,
+    /// Bytes of an input that come in a second.
+    pub bytes_per_s: u64,
 }
 
 /// A key that is proven here.
@@ -55,6 +67,12 @@ pub struct Served {
     pub cells: u64,
     /// Memory that this takes, in MiB.
     pub memory_mb: u32,
+    /// How long the preparation of its prover took, in ms: a child that has not proven it lately
+    /// prepares it again.
+    pub prepare_ms: u64,
+    /// What claim and proof of a job cost, by the bytes that a bundle is expected to have: a job
+    /// that pays no more is worth no work.
+    pub fees: Amount,
 }
 
 /// What the decision depends on beside the order.
@@ -136,6 +154,12 @@ pub enum Denial {
     /// Jobs that are held come first, and after them the lease would be too short.
     #[error("jobs that are held take too much of the lease")]
     Queue,
+    /// Once the price is the least one, no time is left before the deadline.
+    #[error("the price reaches this worker's too late for the deadline")]
+    PriceLate,
+    /// It would keep a child from direct orders for longer than their terms leave.
+    #[error("a proof would keep direct orders waiting for too long")]
+    Direct,
 }
 
 impl Denial {
@@ -168,15 +192,15 @@ pub fn decide(settings: &Settings, order: &JobOrder, situation: &Situation) -> R
     }
     let served = able(settings, order)?;
     let head = situation.head.ok_or(Denial::NoHead)?;
-    let ms = work_ms(settings, order, served.cells);
+    let ms = work_ms(settings, order, served);
+    if ms > settings.open_ms_max {
+        return Err(Denial::Direct);
+    }
     if head.time_ms.saturating_add(ms) > order.offer.deadline_ms {
         return Err(Denial::Deadline);
     }
-    let least = least_price(settings, served.cells);
-    if least.is_none_or(|least| order.offer.price_max < least) {
-        return Err(Denial::PriceMax);
-    }
-    if least.is_none_or(|least| order.offer.price_at(head.time_ms) < least) {
+    let ready_ms = ready_ms(settings, order)?;
+    if head.time_ms < ready_ms {
         return Err(Denial::PriceNow);
     }
     if !head.active {
@@ -220,39 +244,121 @@ pub fn able(settings: &Settings, order: &JobOrder) -> Result<Served, Denial> {
     if order.input.bytes > settings.input_bytes_max {
         return Err(Denial::Input);
     }
-    if work_ms(settings, order, served.cells) > order.offer.lease_ms {
+    if work_ms(settings, order, served) > order.offer.lease_ms {
         return Err(Denial::Lease);
     }
     Ok(served)
 }
 
-/// Returns the time that is set aside for a job: to fetch its input and to prove.
-fn work_ms(settings: &Settings, order: &JobOrder, cells: u64) -> u64 {
-    let bytes = u128::from(order.input.bytes) * 1_000;
-    let fetch = bytes
-        .checked_div(settings.bytes_per_s.into())
-        .map_or(u64::MAX, |ms| u64::try_from(ms).unwrap_or(u64::MAX));
-    fetch.saturating_add(prove_ms(settings, cells))
-}
-
-/// Returns the time that is set aside for a proof: half as much again as the measured speed says,
-/// rounded up.
-fn prove_ms(settings: &Settings, cells: u64) -> u64 {
-    let speed = u128::from(settings.cells_per_s);
-    let work = u128::from(cells) * 1_500;
-    if speed == 0 {
-        return u64::MAX;
+/// Checks whether an order may be worth that its model is fetched and prepared, by what its key
+/// says of the work; an order that is refused here is denied whatever the preparation says.
+///
+/// # Errors
+///
+/// The first [`Denial`] that applies.
+pub fn promising(settings: &Settings, order: &JobOrder, cells: u64) -> Result<(), Denial> {
+    if settings.listen_only {
+        return Err(Denial::ListenOnly);
     }
-    u64::try_from(work.div_ceil(speed)).unwrap_or(u64::MAX)
+    // Neither memory nor preparation nor a bundle's length is known before it was prepared.
+    let served = Served { cells, memory_mb: 0, prepare_ms: 0, fees: Amount::ZERO };
+    let settings = Settings { models: [(order.key, served)].into(), ..settings.clone() };
+    able(&settings, order)?;
+    // What is given to this provider is held already, whatever it pays.
+    if order.offer.mode == Mode::Open {
+        ready_ms(&settings, order)?;
+    }
+    Ok(())
 }
 
-fn least_price(settings: &Settings, cells: u64) -> Option<Amount> {
+/// Returns the ledger time in ms from which an open job pays this worker's least price.
+///
+/// # Errors
+///
+/// [`Denial::NotServed`], [`Denial::PriceMax`], or [`Denial::PriceLate`] if a proof that is begun
+/// then does not fit before the deadline.
+pub(super) fn ready_ms(settings: &Settings, order: &JobOrder) -> Result<u64, Denial> {
+    let served = *settings.models.get(&order.key).ok_or(Denial::NotServed)?;
+    let least = least_price(settings, served).ok_or(Denial::PriceMax)?;
+    let ready_ms = reaches_ms(&order.offer, least).ok_or(Denial::PriceMax)?;
+    let ends_ms = ready_ms.saturating_add(work_ms(settings, order, served));
+    if ends_ms > order.offer.deadline_ms { Err(Denial::PriceLate) } else { Ok(ready_ms) }
+}
+
+/// Returns the first ledger time in ms at which a price is offered; `None` if it never is. Prices
+/// do not fall.
+fn reaches_ms(offer: &Offer, price: Amount) -> Option<u64> {
+    if offer.price_at(0) >= price {
+        return Some(0);
+    }
+    let at = |passed: u64| offer.ramp_start_ms.saturating_add(passed);
+    let (mut low, mut high) = (0, offer.ramp_ms);
+    if offer.price_at(at(high)) < price {
+        return None;
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if offer.price_at(at(middle)) >= price {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Some(at(low))
+}
+
+/// Returns the time that is set aside for a job: to fetch its input, to prepare and to prove.
+fn work_ms(settings: &Settings, order: &JobOrder, served: Served) -> u64 {
+    settings.speed().work_ms(order.input.bytes, served.cells).saturating_add(served.prepare_ms)
+}
+
+impl Settings {
+    /// Returns how fast the machine is.
+    #[must_use]
+    pub const fn speed(&self) -> Speed {
+        Speed { cells_per_s: self.cells_per_s, bytes_per_s: self.bytes_per_s }
+    }
+}
+
+impl Speed {
+    /// Returns the time that is set aside for a job with an input of so many bytes and a proof of
+    /// so many cells, in ms: to fetch the one, and half as much again as was measured for the
+    /// other.
+    #[must_use]
+    pub fn work_ms(&self, bytes: u64, cells: u64) -> u64 {
+        let fetch = match self.bytes_per_s {
+            0 => u64::MAX,
+            speed => {
+                u64::try_from(u128::from(bytes) * 1_000 / u128::from(speed)).unwrap_or(u64::MAX)
+            }
+        };
+        fetch.saturating_add(proof_ms(u128::from(cells) * 1_500, self.cells_per_s))
+    }
+
+    /// Returns the time that a proof of so many cells takes as it was measured, in ms.
+    #[must_use]
+    pub(crate) fn proof_ms(&self, cells: u64) -> u64 {
+        proof_ms(u128::from(cells) * 1_000, self.cells_per_s)
+    }
+}
+
+/// Work by speed, rounded up.
+fn proof_ms(work: u128, speed: u64) -> u64 {
+    match speed {
+        0 => u64::MAX,
+        speed => u64::try_from(work.div_ceil(speed.into())).unwrap_or(u64::MAX),
+    }
+}
+
+/// Returns what a job must pay: its work, and its fees.
+fn least_price(settings: &Settings, Served { cells, fees, .. }: Served) -> Option<Amount> {
     // Neither product leaves 128 bits: the supply is below 2^90, and so is what is asked for 2^30
     // cells.
     let units = settings.price_per_gcell.units();
     let (whole, rest) = (cells >> 30, cells & ((1 << 30) - 1));
     let whole = settings.price_per_gcell.checked_mul(whole)?;
-    whole.checked_add(Amount::from_units((units * u128::from(rest)).div_ceil(1 << 30))?)
+    let rest = Amount::from_units((units * u128::from(rest)).div_ceil(1 << 30))?;
+    whole.checked_add(rest)?.checked_add(fees)
 }
 
 /// One draw of a provider for a job.

@@ -17,9 +17,10 @@ use crate::queue::Position;
 /// One effect. Performing it again is harmless, and the worker asks again where it heard no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Makes a row durable, instead of the one with its job and attempt.
+    /// Makes a row durable, instead of the one with its job and attempt. What was never claimed or
+    /// held is not saved: the queue brings it again.
     Save(Box<Row>),
-    /// Removes a row that is over.
+    /// Removes a row that was saved, and that the table has no longer.
     Forget(JobId, u8),
     /// Tells the queue that a record is taken care of.
     Ack(Position),
@@ -55,6 +56,9 @@ pub enum Effect {
     Kill(JobId, u8),
     /// Uploads a bundle.
     Store(BlobId),
+    /// Asks the queue to bring what is open once more, in a while, from this record on, or all of
+    /// it if nobody knows where: something was let go that could still be claimed.
+    Again(Option<Position>),
     /// Tells whoever watches; not durable.
     Progress(JobId, u8, State),
 }
@@ -134,6 +138,9 @@ pub enum Reason {
     /// The child ran for longer than 1.2 leases.
     #[error("the child was killed after 1.2 leases")]
     Killed,
+    /// What is left of the lease is shorter than a proof takes: giving back costs less than losing.
+    #[error("no time is left for a proof")]
+    Late,
 }
 
 impl Reason {

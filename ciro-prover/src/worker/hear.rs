@@ -1,11 +1,14 @@
 //! What each input changes.
 
+use std::collections::BTreeMap;
+
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::order::Mode;
+use ciro_protocol::id::KeyDigest;
+use ciro_protocol::order::{JobOrder, Mode};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::tx::Proven;
 
-use super::decide::Settings;
+use super::decide::{Served, Settings, ready_ms};
 use super::effect::{Deed, Effect, Reason, Row};
 use super::input::{Answer, FetchError, Head, Place, ProveError, Sighting, Standing};
 use super::mutation::Mutation;
@@ -14,13 +17,17 @@ use super::{Key, Look, Worker};
 use crate::queue::{JobOffer, Position};
 
 impl Worker {
-    /// Takes an offer into the table, once. One that finds no room is let go: nodes publish it
-    /// again while it is open.
+    /// Takes an offer into the table, once. One that finds no room is let go, and the queue is
+    /// asked to bring it again while it is open.
     pub(super) fn offered(&mut self, offer: JobOffer, position: Position) {
         let JobOffer { job, attempt, order } = offer;
         let direct = order.offer.mode == Mode::Direct(self.settings.provider);
         let known = self.entries.range((job, attempt)..=(job, u8::MAX)).next().is_some();
-        if !known && self.make_room(direct) {
+        let room = known || self.make_room(direct, &order);
+        if !room {
+            self.effects.push(Effect::Again(Some(position)));
+        }
+        if !known && room {
             let before = self.entries.range((job, 0)..(job, attempt));
             let held = |row: &Row| row.lease_until_ms > 0;
             let failed = before.into_iter().any(|(_, entry)| held(&entry.row));
@@ -38,8 +45,7 @@ impl Worker {
                 proven: None,
                 heard: Place::default(),
             };
-            self.effects.push(Effect::Save(Box::new(row.clone())));
-            self.insert(row);
+            self.insert(row, Some(position));
             if failed {
                 self.deny((job, attempt), Reason::Refused(Refusal::FailedBefore));
             }
@@ -47,33 +53,65 @@ impl Worker {
         self.effects.push(Effect::Ack(position));
     }
 
-    /// Forgets the oldest attempt that is over; for a job that is held already, one that is not
-    /// claimed too.
-    fn make_room(&mut self, direct: bool) -> bool {
+    /// Forgets the oldest attempt that is over, or else one that is not claimed and is worth less
+    /// than an order that comes.
+    fn make_room(&mut self, direct: bool, order: &JobOrder) -> bool {
         while self.entries.len() >= self.settings.rows_max {
-            let unclaimed = |(key, entry): (&Key, &super::Entry)| {
-                let loose = matches!(entry.row.state, State::Seen | State::Waiting);
-                loose.then_some(*key)
-            };
-            let oldest = self.over.pop_front();
-            let oldest =
-                oldest.or_else(|| self.entries.iter().find_map(unclaimed).filter(|_| direct));
-            let Some(key) = oldest else { return false };
-            self.set_timer(key, u64::MAX);
-            self.timers.remove(&(u64::MAX, key));
-            self.entries.remove(&key);
-            self.effects.push(Effect::Forget(key.0, key.1));
+            if let Some(over) = self.over.pop_front() {
+                self.remove(over);
+            } else if let Some(loose) = self.loose(direct, order) {
+                self.let_go(loose);
+            } else {
+                return false;
+            }
         }
         true
+    }
+
+    /// Forgets an attempt that could still be claimed, and asks the queue to bring it again.
+    fn let_go(&mut self, key: Key) {
+        let position = self.entries.get(&key).and_then(|entry| entry.position);
+        self.effects.push(Effect::Again(position));
+        self.remove(key);
+    }
+
+    /// Takes the keys that are proven from now on. What waits for one that is not among them any
+    /// more comes again, and the key with it.
+    pub(super) fn served(&mut self, models: BTreeMap<KeyDigest, Served>) {
+        self.settings.models = models;
+        let served = &self.settings.models;
+        let gone = self.among(State::Seen, |row| !served.contains_key(&row.order.key));
+        for key in gone {
+            self.let_go(key);
+        }
+        self.wake(&[State::Seen, State::Held]);
+    }
+
+    /// An attempt that is not claimed and makes room for an order: one whose input could not be
+    /// had, or that pays enough later than the order does. Whoever fills the table with what pays
+    /// only tomorrow keeps nobody out. A job that is held already takes the place of any.
+    fn loose(&self, direct: bool, order: &JobOrder) -> Option<Key> {
+        let seen = self.tally.loosest();
+        if direct {
+            let waits = |(_, entry): &(&Key, &super::Entry)| entry.row.state == State::Waiting;
+            let waiting = || self.entries.iter().find(waits).map(|(key, _)| *key);
+            return seen.map(|(_, _, key)| key).or_else(waiting);
+        }
+        let (missed, later_ms, key) = seen?;
+        let now_ms = self.head.map_or(0, |head| head.time_ms);
+        let ready_ms = ready_ms(&self.settings, order).ok()?;
+        (missed || later_ms > ready_ms.max(now_ms)).then_some(key)
     }
 
     pub(super) fn moved(&mut self, head: Head) {
         if self.head.is_none_or(|known| known.height < head.height) {
             let first = self.head.is_none();
             self.head = Some(head);
-            self.wake(&[State::Seen]);
             if first {
-                self.wake(&[State::Claiming, State::Submitting, State::Releasing]);
+                let waiting = [State::Seen, State::Claiming, State::Submitting, State::Releasing];
+                self.wake(&waiting);
+            } else {
+                self.wake_ready();
             }
             self.leave_jail(head);
         }
@@ -200,7 +238,7 @@ impl Worker {
     /// Takes what came of a look at an input: what is not the order's is not claimed, and a direct
     /// order for it goes back.
     pub(super) fn looked(&mut self, key: Key, result: Result<(), FetchError>) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get(&key) else { return };
         let held = match entry.row.state {
             State::Waiting => false,
             State::Held => true,
@@ -211,14 +249,18 @@ impl Worker {
         }
         match result {
             Ok(()) => {
-                entry.look = Look::Done;
+                self.alter(key, |entry| (entry.look, entry.missed) = (Look::Done, false));
                 self.set_timer(key, self.clock);
             }
-            Err(FetchError::Local) if held => entry.look = Look::Ahead,
+            Err(FetchError::Local) if held => self.alter(key, |entry| entry.look = Look::Ahead),
             Err(_) if held => self.fail(key, Reason::Input),
             Err(FetchError::Unreadable) => self.deny(key, Reason::Input),
-            // It may be there later.
-            Err(FetchError::Unavailable | FetchError::Local) => self.postpone(key),
+            // It may be there later, and there is room for it until another one needs it.
+            Err(FetchError::Unavailable) => {
+                self.postpone(key);
+                self.alter(key, |entry| entry.missed = true);
+            }
+            Err(FetchError::Local) => self.postpone(key),
         }
     }
 

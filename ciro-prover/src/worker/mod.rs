@@ -5,26 +5,33 @@
 //! over changes nothing.
 
 mod decide;
+mod direct;
 mod effect;
 mod hear;
 mod input;
 mod mutation;
 mod table;
+mod tally;
 #[cfg(test)]
 pub(crate) mod tests;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ciro_protocol::amount::Amount;
 use ciro_protocol::id::{JobId, ProviderId};
 use ciro_protocol::order::Mode;
 
-pub use decide::{Denial, Served, Settings, Situation, able, decide, rank};
+pub use decide::{Denial, Served, Settings, Situation, Speed, able, decide, promising, rank};
+pub use direct::Places;
 pub use effect::{Deed, Effect, ProveTask, Reason, Row};
 pub use input::{Answer, FetchError, Head, Input, Place, ProveError, Sighting, Standing};
 pub use table::{Event, State, Step, TABLE, step};
 
+use decide::ready_ms;
 use mutation::Mutation;
+use tally::{Tally, is_look};
+
+use crate::queue::Position;
 
 /// The local clock moves by so much between two inputs at most, in ms: a machine that slept, or
 /// whose clock was set, does not kill its children at once. Ticks come more often than this.
@@ -41,6 +48,7 @@ pub struct Worker {
     timers: BTreeSet<(u64, Key)>,
     /// Entries that are over, each once, the oldest first: these make room.
     over: VecDeque<Key>,
+    tally: Tally,
     head: Option<Head>,
     peers: BTreeMap<ProviderId, u16>,
     draining: bool,
@@ -67,6 +75,17 @@ struct Entry {
     heard: bool,
     /// Whether its input was looked at for a claim.
     look: Look,
+    /// Whether its input could not be had.
+    missed: bool,
+    /// The ledger time from which it pays enough, in ms; `u64::MAX` if it never does.
+    ready_ms: u64,
+    /// Where the queue has it, if it came from there since the start.
+    position: Option<Position>,
+    /// Whether the disk has it. Whoever orders pays little for what is offered and never claimed.
+    saved: bool,
+    /// Until when the proof or the release that was sent last is valid, in ms of ledger time; zero
+    /// before the first.
+    sent_until_ms: u64,
 }
 
 /// How far the look at an input is, before its job is claimed. What cannot be had or read is not
@@ -91,6 +110,7 @@ impl Worker {
             entries: BTreeMap::new(),
             timers: BTreeSet::new(),
             over: VecDeque::new(),
+            tally: Tally::default(),
             head: None,
             peers: BTreeMap::new(),
             draining: false,
@@ -101,7 +121,7 @@ impl Worker {
         };
         for mut row in rows {
             row.state = step(row.state, Event::Restarted).unwrap_or(row.state);
-            worker.insert(row);
+            worker.insert(row, None);
         }
         worker
     }
@@ -121,10 +141,7 @@ impl Worker {
             Input::Proof(job, attempt, result) => self.proved((job, attempt), result),
             Input::Stored(blob) => self.stored(blob),
             Input::Peers(peers) => self.peers = peers,
-            Input::Models(models) => {
-                self.settings.models = models;
-                self.wake(&[State::Seen, State::Held]);
-            }
+            Input::Models(models) => self.served(models),
             Input::Tick => {}
             Input::Drain => {
                 self.draining = true;
@@ -147,37 +164,82 @@ impl Worker {
     /// Returns how many jobs are held, or may be by claims that are on their way. A worker that
     /// drains ends at zero.
     #[must_use]
-    pub fn busy(&self) -> usize {
-        self.entries.values().filter(|entry| counts(entry.row.state)).count()
+    pub const fn busy(&self) -> usize {
+        self.tally.busy()
     }
 
-    /// Adds a row and looks at it at once.
-    fn insert(&mut self, row: Row) {
+    /// Adds a row and looks at it at once: one from the disk, or one that has a place in the queue.
+    fn insert(&mut self, row: Row, position: Option<Position>) {
         let key = (row.job, row.attempt);
         if row.state.is_end() {
             self.over.push_back(key);
         } else {
             self.timers.insert((self.clock, key));
         }
-        let (due, not_before) = (self.clock, 0);
-        let entry = Entry { row, due, not_before, started: 0, heard: false, look: Look::Ahead };
+        let entry = Entry {
+            due: self.clock,
+            not_before: 0,
+            started: 0,
+            heard: false,
+            look: Look::Ahead,
+            missed: false,
+            ready_ms: ready_ms(&self.settings, &row.order).unwrap_or(u64::MAX),
+            position,
+            saved: position.is_none(),
+            sent_until_ms: 0,
+            row,
+        };
+        self.tally.add(key, &entry);
+        let state = entry.row.state;
         self.entries.insert(key, entry);
+        if position.is_some() && state.is_kept() {
+            self.save(key);
+        }
+    }
+
+    /// Makes an entry's row durable.
+    fn save(&mut self, key: Key) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.saved = true;
+            self.effects.push(Effect::Save(Box::new(entry.row.clone())));
+        }
+    }
+
+    /// Takes an entry out, without a trace.
+    fn remove(&mut self, key: Key) {
+        let Some(entry) = self.entries.remove(&key) else { return };
+        self.timers.remove(&(entry.due, key));
+        self.tally.remove(key, &entry);
+        if entry.saved {
+            self.effects.push(Effect::Forget(key.0, key.1));
+        }
+    }
+
+    /// Changes an entry: the only way for whatever the tally counts.
+    fn alter(&mut self, key: Key, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            self.tally.remove(key, entry);
+            change(entry);
+            self.tally.add(key, entry);
+        }
     }
 
     /// Lets an event happen to an attempt: the only way in which a state changes. Returns whether
     /// it did.
     fn turn(&mut self, key: Key, event: Event, change: impl FnOnce(&mut Row)) -> bool {
-        let Some(entry) = self.entries.get_mut(&key) else { return false };
-        let from = entry.row.state;
+        let Some(entry) = self.entries.get(&key) else { return false };
+        let (from, looked) = (entry.row.state, is_look(entry));
         let Some(to) = step(from, event) else { return false };
-        let looked = from == State::Waiting && entry.look != Look::Ahead;
-        change(&mut entry.row);
-        entry.row.state = to;
-        if to == State::Seen {
-            entry.look = Look::Ahead;
-        }
-        if to != State::Claiming || !Mutation::UnsavedClaim.chosen() {
-            self.effects.push(Effect::Save(Box::new(entry.row.clone())));
+        self.alter(key, |entry| {
+            change(&mut entry.row);
+            entry.row.state = to;
+            if to == State::Seen {
+                entry.look = Look::Ahead;
+            }
+        });
+        let kept = to.is_kept() || self.entries.get(&key).is_some_and(|entry| entry.saved);
+        if kept && (to != State::Claiming || !Mutation::UnsavedClaim.chosen()) {
+            self.save(key);
         }
         if from == State::Proving && to != State::Uploading {
             self.effects.push(Effect::Kill(key.0, key.1));
@@ -192,32 +254,12 @@ impl Worker {
             self.over.push_back(key);
         }
         if (from.is_busy() || looked) && !to.is_busy() {
-            self.wake(&[State::Seen]);
+            self.wake_ready();
         }
         if matches!(from, State::Fetching | State::Proving) && to != State::Proving {
             self.wake(&[State::Held]);
         }
         true
-    }
-
-    fn set_timer(&mut self, key: Key, due: u64) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
-        self.timers.remove(&(entry.due, key));
-        entry.due = due;
-        if !entry.row.state.is_end() {
-            self.timers.insert((due, key));
-        }
-    }
-
-    /// Looks at all attempts in these states at once.
-    fn wake(&mut self, states: &[State]) {
-        let entries = self.entries.iter();
-        let asleep = entries.filter(|(_, entry)| states.contains(&entry.row.state));
-        let keys: Vec<Key> = asleep.map(|(key, _)| *key).collect();
-        for key in keys {
-            let due = self.entries.get(&key).map_or(0, |entry| entry.not_before);
-            self.set_timer(key, due.max(self.clock));
-        }
     }
 
     /// Does what an attempt's state wants, for the first time or again.
@@ -254,13 +296,13 @@ impl Worker {
                 self.effects.extend(bundle);
             }
             State::Submitting => {
-                if let (Some(proven), Some(until)) = (row.proven, self.until()) {
+                if let (Some(proven), Some(until)) = (row.proven, self.sent_until(key)) {
                     self.send(key, Deed::Submit(proven), until);
                 }
             }
             State::Releasing => {
                 let reason = row.reason.unwrap_or(Reason::Machine).release();
-                if let Some(until) = self.until() {
+                if let Some(until) = self.sent_until(key) {
                     self.send(key, Deed::Release(reason), until);
                 }
             }
@@ -272,6 +314,17 @@ impl Worker {
         self.effects.push(Effect::Send { deed, job, attempt, until_ms });
     }
 
+    /// Returns until when the proof or the release of an attempt is valid: it is one transaction
+    /// until that is over. Another one would be refused after its fee, a proof's by the byte.
+    fn sent_until(&mut self, key: Key) -> Option<u64> {
+        let (next, now) = (self.until()?, self.head?.time_ms);
+        let entry = self.entries.get_mut(&key)?;
+        if entry.sent_until_ms < now {
+            entry.sent_until_ms = next;
+        }
+        Some(entry.sent_until_ms)
+    }
+
     /// Returns until when a transaction of now is valid.
     fn until(&self) -> Option<u64> {
         self.head.map(|head| head.time_ms.saturating_add(self.settings.validity_ms))
@@ -279,14 +332,9 @@ impl Worker {
 
     fn decide(&self, key: Key) -> Result<(), Denial> {
         let Some(entry) = self.entries.get(&key) else { return Ok(()) };
-        let claims = self.entries.values().filter(|entry| entry.row.state == State::Claiming);
-        let claiming = claims.fold(Amount::ZERO, |sum, entry| {
-            sum.checked_add(entry.row.order.offer.collateral).unwrap_or(Amount::SUPPLY)
-        });
-        let others = self.entries.iter().filter(|(other, _)| **other != key);
-        let looks = others
-            .filter(|(_, entry)| entry.row.state == State::Waiting && entry.look != Look::Ahead);
-        let (head, busy, draining) = (self.head, self.busy() + looks.count(), self.draining);
+        let looks = self.tally.looks() - usize::from(is_look(entry));
+        let (head, busy, draining) = (self.head, self.busy() + looks, self.draining);
+        let claiming = self.tally.claiming();
         decide(&self.settings, &entry.row.order, &Situation { head, busy, claiming, draining })
     }
 
@@ -299,6 +347,8 @@ impl Worker {
                 let delay = before.saturating_mul(self.settings.rank_ms);
                 self.set_timer(key, self.clock.saturating_add(delay));
             }
+            // Heads say when its price is reached.
+            Err(Denial::PriceNow) => self.set_timer(key, u64::MAX),
             Err(denial) if denial.can_pass() => {}
             Err(denial) => self.deny(key, Reason::Denied(denial)),
         }
@@ -328,7 +378,7 @@ impl Worker {
     /// Returns whether the input was looked at, and otherwise begins to, or asks again. An input
     /// that takes longer than a lease makes room for others.
     fn look(&mut self, key: Key) -> bool {
-        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let Some(entry) = self.entries.get(&key) else { return false };
         let since = match entry.look {
             Look::Done => return true,
             Look::Begun(since) => since,
@@ -337,8 +387,8 @@ impl Worker {
         if Mutation::UnseenClaim.chosen() {
             return true;
         }
-        entry.look = Look::Begun(since);
         let order = entry.row.order.clone();
+        self.alter(key, |entry| entry.look = Look::Begun(since));
         if self.clock.saturating_sub(since) > order.offer.lease_ms {
             self.postpone(key);
         } else {
@@ -358,21 +408,44 @@ impl Worker {
         }
     }
 
-    /// Gives a held job to a child, if one is free.
+    /// Gives held jobs to the children that are free, whatever lease ends first first. Ids say
+    /// nothing of haste, and whoever orders can choose them.
     fn begin(&mut self, key: Key) {
-        let Some(entry) = self.entries.get(&key) else { return };
-        if let Err(denial) = able(&self.settings, &entry.row.order) {
-            self.fail(key, Reason::Denied(denial));
-            return;
+        if let Some(reason) = self.unfit(key) {
+            self.fail(key, reason);
         }
-        let at_work = |entry: &&Entry| matches!(entry.row.state, State::Fetching | State::Proving);
-        let children = self.entries.values().filter(at_work).count();
-        if children < usize::from(self.settings.children) {
-            self.turn(key, Event::Started, |_| {});
-        } else {
+        while self.tally.children() < usize::from(self.settings.children)
+            && let Some(first) = self.first_held()
+        {
+            match self.unfit(first) {
+                Some(reason) => self.fail(first, reason),
+                None => {
+                    self.turn(first, Event::Started, |_| {});
+                }
+            }
+        }
+        if self.entries.get(&key).is_some_and(|entry| entry.row.state == State::Held) {
             // A direct order was looked at by nobody: a bad one makes room at once.
             self.look(key);
         }
+    }
+
+    /// The held job whose lease ends first, of those that the ledger spoke of since the start.
+    fn first_held(&self) -> Option<Key> {
+        let heard = |key: &Key| self.entries.get(key).is_some_and(|entry| entry.heard);
+        self.tally.held().find(|key| heard(key) || Mutation::UnaskedRestart.chosen())
+    }
+
+    /// Why a held job is given back rather than begun.
+    fn unfit(&self, key: Key) -> Option<Reason> {
+        let row = &self.entries.get(&key)?.row;
+        let served = match able(&self.settings, &row.order) {
+            Ok(served) => served,
+            Err(denial) => return Some(Reason::Denied(denial)),
+        };
+        let ends_ms =
+            self.head?.time_ms.saturating_add(self.settings.speed().proof_ms(served.cells));
+        (ends_ms > row.lease_until_ms).then_some(Reason::Late)
     }
 
     fn prove(&mut self, key: Key) {
@@ -395,9 +468,4 @@ impl Worker {
         let event = if Mutation::KeptFailure.chosen() { Event::Lost } else { Event::Failed };
         self.turn(key, event, |row| row.reason = Some(reason));
     }
-}
-
-/// Whether an attempt in this state takes a place.
-fn counts(state: State) -> bool {
-    state.is_busy() && !(state == State::Claiming && Mutation::UncountedClaims.chosen())
 }

@@ -158,6 +158,13 @@ impl State {
         matches!(self, Self::Done | Self::GivenUp)
     }
 
+    /// Whether an attempt in this state is durable whatever it was before. One that was never
+    /// claimed or held leaves no trace.
+    #[must_use]
+    pub const fn is_kept(self) -> bool {
+        !matches!(self, Self::Seen | Self::Waiting | Self::GivenUp)
+    }
+
     /// Returns the name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -15,6 +15,9 @@ use ciro_sdk::{
 };
 use tempfile::TempDir;
 
+/// The longest that a task may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
 struct Shop {
     folder: TempDir,
     pool: Pool,
@@ -59,7 +62,7 @@ fn shop_for(settings: ProveSettings, memory_mb: u64) -> Shop {
         children: 1,
         memory_mb,
         threads: 1,
-        time_max: Duration::from_secs(120),
+        time_max: LIMIT,
     });
     Shop { folder, pool, task, statement }
 }
@@ -81,7 +84,7 @@ async fn refused(pool: &Pool, task: &Task) {
 #[tokio::test]
 async fn a_child_proves_what_the_order_states_and_keeps_the_bundle_under_its_id() {
     let Shop { folder, pool, task, statement } = shop(2048);
-    let prepared = pool.prepare(&Task { proof: None, ..task.clone() }).await.unwrap();
+    let prepared = pool.prepare(&Task { proof: None, ..task.clone() }, LIMIT).await.unwrap();
     assert!(prepared.memory_mb > 0 && prepared.prove_ms > 0);
     assert_eq!(looked(&task), Ok(()));
     let proof = pool.prove(&task).await.unwrap();
@@ -117,7 +120,8 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     let path = PathBuf::from(&task.proof.as_ref().unwrap().input);
     let open_file = std::fs::read(&path).unwrap();
     let open = InputStatement::from_bytes(&open_file, &key).unwrap();
-    let secret = SecretInput::new(&key, open, BlindingSeed([9; 32])).unwrap();
+    let requester = SecretKey::from_seed(b"requester").address();
+    let secret = SecretInput::new((&key, requester), open, BlindingSeed([9; 32])).unwrap();
     let account = SecretKey::from_seed(b"provider");
     let recipient = SealingSecret::of(&account).key();
     let sealed = seal(&secret.to_bytes(), &[(ProviderId(4), recipient)]).unwrap();
@@ -125,7 +129,8 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     let sealed_for = |provider, account: &SecretKey, file: &[u8]| {
         std::fs::write(&path, file).unwrap();
         let secret = *SealingSecret::bytes_of(account);
-        let sealed = Some(Unsealing { provider: ProviderId(provider), secret });
+        let unsealing = Unsealing { provider: ProviderId(provider), secret };
+        let sealed = Some((requester, unsealing));
         let proof = ProofTask { statement, sealed, ..task.proof.clone().unwrap() };
         Task { proof: Some(proof), ..task.clone() }
     };
@@ -147,7 +152,12 @@ async fn a_sealed_input_is_proven_by_its_recipient_and_by_nobody_else() {
     // An open order under the same key: its proof would state something else than the order.
     std::fs::write(&path, &open_file).unwrap();
     refused(&pool, &task).await;
-    // Somebody else's order for the same bytes and commitments, under a key that shows outputs.
+    // Somebody else's order for the same bytes and commitments, which would publish the outputs
+    // though the owner took the order back.
+    let mut again = sealed_for(4, &account, &sealed);
+    again.proof.as_mut().unwrap().sealed.as_mut().unwrap().0 = stranger.address();
+    refused(&pool, &again).await;
+    // The same bytes and commitments under a key that commits to the outputs too.
     let (model, _) = compiled("linreg_diabetes");
     let settings = ProveSettings { commit_output: true, ..ProveSettings::default().sealed() };
     let another = model.key(&settings).unwrap();
@@ -183,7 +193,7 @@ async fn whatever_is_not_the_orders_is_refused_and_the_child_lives_on() {
     let lie = Task { model: path.to_str().unwrap().to_owned(), proof: None, ..task.clone() };
     // The key is prepared already, from the right model: it is another child's to be lied to.
     let fresh = shop(2048).pool;
-    let told = fresh.prepare(&lie).await.unwrap_err().to_string();
+    let told = fresh.prepare(&lie, LIMIT).await.unwrap_err().to_string();
     assert!(told.contains("another one than the key's"), "{told}");
     assert!(pool.prove(&task).await.is_ok());
 }
@@ -191,7 +201,7 @@ async fn whatever_is_not_the_orders_is_refused_and_the_child_lives_on() {
 #[tokio::test]
 async fn a_model_that_takes_more_memory_than_a_child_has_fails_one_task() {
     let Shop { folder: _folder, pool, task, .. } = shop(1);
-    let refused = pool.prepare(&Task { proof: None, ..task }).await.unwrap_err().to_string();
+    let refused = pool.prepare(&Task { proof: None, ..task }, LIMIT).await.unwrap_err().to_string();
     assert!(refused.contains("memory"), "{refused}");
 }
 
@@ -202,4 +212,27 @@ async fn a_child_that_is_killed_fails_its_task_and_the_next_has_another() {
     let dropped = tokio::time::timeout(Duration::from_millis(1), pool.prove(&task)).await;
     assert!(dropped.is_err());
     pool.prove(&task).await.unwrap();
+}
+
+/// Whoever orders chooses the model: one that is never ready keeps no proof waiting.
+#[tokio::test]
+async fn a_preparation_that_does_not_end_takes_no_place_and_is_killed_after_its_time() {
+    let Shop { folder, pool, task, .. } = shop(2048);
+    // Reading from a pipe that nobody writes to waits for ever.
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let stuck = Task { model: pipe.to_str().unwrap().to_owned(), proof: None, ..task.clone() };
+    let preparing = {
+        let (pool, stuck) = (pool.clone(), stuck.clone());
+        tokio::spawn(async move { pool.prepare(&stuck, LIMIT).await })
+    };
+    // It has a child before the other one is asked.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(pool.prove(&task).await.is_ok());
+    assert!(!preparing.is_finished());
+    preparing.abort();
+    let late = pool.prepare(&stuck, Duration::from_millis(200)).await.unwrap_err();
+    assert!(late.to_string().contains("it took longer than"), "{late}");
+    let ready = pool.prepare(&Task { proof: None, ..task }, LIMIT).await;
+    assert!(ready.is_ok(), "{ready:?}");
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::economy::{EconomySpec, Tranche};
-pub use crate::fees::{FeeSpec, PER_INPUT_BYTE_MAX};
+pub use crate::fees::{FeeSpec, PER_KEPT_BYTE_MAX};
 use crate::id::Chain;
 use crate::order::{ATTEMPTS_MAX, Route};
 use crate::sign::Address;
@@ -126,6 +126,9 @@ pub struct JobSpec {
     pub lease_max_ms: u64,
     /// How far ahead a deadline may lie, in ms.
     pub deadline_max_ms: u64,
+    /// The least collateral of an order, in basis points of its highest price: without any, to give
+    /// a job back or to let its lease end costs a part of nothing.
+    pub collateral_min_bps: u16,
     /// The requester's part of the collateral of a job that is given back, in basis points.
     pub release_bps: u16,
     /// The part of the collateral that is burned when a lease ends, in basis points; the rest is
@@ -246,9 +249,14 @@ pub enum SpecError {
     /// The deposit of a proposal is more than anybody may pay.
     #[error("`economy.governance.deposit` is above 1000000")]
     Deposit,
-    /// An input costs more than anybody may be asked for.
-    #[error("`fees.per_input_byte` is {0}, expected at most {PER_INPUT_BYTE_MAX}")]
-    InputFee(Amount),
+    /// A byte that nodes keep costs more than anybody may be asked for.
+    #[error("`{name}` is {value}, expected at most {PER_KEPT_BYTE_MAX}")]
+    KeptByte {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: Amount,
+    },
     /// A first validator has less stake than a validator must have.
     #[error("validator {0} has less stake than `economy.stake.self_bond_min`")]
     Bond(u32),
@@ -311,6 +319,7 @@ impl ChainSpec {
             ("jobs.lease_min_ms", jobs.lease_min_ms, 1, jobs.lease_max_ms),
             ("jobs.lease_max_ms", jobs.lease_max_ms, 1, 30 * DAY),
             ("jobs.deadline_max_ms", jobs.deadline_max_ms, 1, year),
+            ("jobs.collateral_min_bps", jobs.collateral_min_bps.into(), 0, 10_000),
             ("jobs.release_bps", jobs.release_bps.into(), 0, 10_000),
             ("jobs.expiry_burn_bps", jobs.expiry_burn_bps.into(), 0, 10_000),
             ("jobs.fraud_bond_bps", jobs.fraud_bond_bps.into(), 0, 10_000),
@@ -324,9 +333,7 @@ impl ChainSpec {
         for (name, value, min, max) in ranges {
             range(name, value, min, max)?;
         }
-        if self.fees.per_input_byte > PER_INPUT_BYTE_MAX {
-            return Err(SpecError::InputFee(self.fees.per_input_byte));
-        }
+        self.fees.check()?;
         let distinct: BTreeSet<Route> = self.routes.iter().copied().collect();
         if distinct.is_empty() || distinct.len() != self.routes.len() {
             return Err(SpecError::Routes);
@@ -412,6 +419,29 @@ impl ChainSpec {
             rest = rest.checked_sub(account.amount).ok_or(SpecError::Supply)?;
         }
         Ok(rest)
+    }
+}
+
+impl FeeSpec {
+    /// Checks what a byte may cost that nodes keep.
+    fn check(&self) -> Result<(), SpecError> {
+        let kept = [
+            ("fees.per_input_byte", self.per_input_byte),
+            ("fees.per_bundle_byte", self.per_bundle_byte),
+        ];
+        match kept.into_iter().find(|(_, value)| *value > PER_KEPT_BYTE_MAX) {
+            Some((name, value)) => Err(SpecError::KeptByte { name, value }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl JobSpec {
+    /// Returns the least collateral of an order with this highest price, rounded down: a job for
+    /// nothing, or for next to nothing, needs none.
+    #[must_use]
+    pub const fn collateral_min(&self, price_max: Amount) -> Amount {
+        price_max.share(self.collateral_min_bps)
     }
 }
 

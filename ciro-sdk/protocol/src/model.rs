@@ -76,6 +76,16 @@ pub struct Listing {
     pub price_hint: Amount,
 }
 
+/// A listing that follows another one, as its owner has said.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextListing {
+    /// The first ledger time at which it holds, in ms since 1970.
+    pub from_ms: u64,
+    /// What holds from then on.
+    pub listing: Listing,
+}
+
 impl Message for ModelCard {
     const NAME: &'static str = "CIRO_MODEL_V1";
     const BYTES_MAX: usize = 1024 + KEYS_MAX * (KEY_BYTES_MAX + 128);

@@ -60,6 +60,7 @@ refusals! {
     LeaseRange "lease_range" "the lease is shorter or longer than the network allows"
     DeadlineRange "deadline_range" "the deadline has passed or lies too far ahead"
     AttemptsRange "attempts_range" "the number of attempts is none, exceeds the network's limit, or is more than one for a direct order"
+    CollateralTooSmall "collateral_too_small" "the order asks for less collateral than the network's part of its highest price"
     InputTooLarge "input_too_large" "the input exceeds the network's limit"
     ProviderExists "provider_exists" "the account is a provider already"
     ProviderUnknown "provider_unknown" "there is no such provider"

@@ -109,6 +109,10 @@ pub enum ClientError {
     /// No model has such a key.
     #[error("no registered model has the key {0}")]
     NoModel(ciro_protocol::id::KeyDigest),
+    /// Every model that has such a key is for some providers alone, as its owner says, who could
+    /// have registered it for that.
+    #[error("every registered model with the key {0} is for providers of its owner's choice alone")]
+    Restricted(ciro_protocol::id::KeyDigest),
     /// The network has nothing of this number.
     #[error("there is no {what} {number}")]
     NotThere {
@@ -239,6 +243,7 @@ impl ClientError {
                 "use the genesis of the node's network, or a node of the genesis' one".to_owned()
             }
             Self::NoModel(_) => "deploy the model first".to_owned(),
+            Self::Restricted(_) => return Some(Advice::NameModel),
             Self::Result { .. } | Self::Receipt { .. } => return Some(Advice::DoNotRely),
             Self::Refunded { .. } => "order again, with a higher price or a later deadline".into(),
             _ => return None,

@@ -28,6 +28,8 @@ pub struct OrderInput {
     pub(super) statement: InputStatement,
     pub(super) bytes: Vec<u8>,
     pub(super) recipients: List<ProviderId, LISTED_MAX>,
+    /// The account whose orders a sealed input is proven for.
+    pub(super) requester: Option<Address>,
 }
 
 /// How the user names a provider.
@@ -54,7 +56,7 @@ impl OrderInput {
     /// An input that everybody may read, as may the proof's.
     pub fn open(statement: InputStatement) -> Self {
         let bytes = statement.to_bytes();
-        Self { statement, bytes, recipients: List::default() }
+        Self { statement, bytes, recipients: List::default(), requester: None }
     }
 
     /// Some open input of a key's proofs: as long as every other one, and so for the same fee.
@@ -80,11 +82,12 @@ impl OrderInput {
         let bytes = seal(&input.to_bytes(), &keys)?;
         let numbers = keys.iter().map(|(provider, _)| *provider).collect();
         let recipients = List::new(numbers).map_err(|_| SealError::Recipients(keys.len()))?;
-        Ok(Self { statement, bytes, recipients })
+        Ok(Self { statement, bytes, recipients, requester: Some(input.requester()) })
     }
 
     /// As [`Self::sealed`], of integers, under blinding values that nobody has used; with what
-    /// opens the proof's commitments, for which the model is run.
+    /// opens the proof's commitments, for which the model is run. Recipients prove it for orders of
+    /// `requester` alone, who has to sign the order.
     ///
     /// # Errors
     /// As [`Self::sealed`]; [`ClientError::Random`] if there are no random numbers.
@@ -92,10 +95,10 @@ impl OrderInput {
     pub fn seal(
         input: InputStatement,
         (model, key): (&Model, &Key),
-        recipients: &[Recipient],
+        (requester, recipients): (Address, &[Recipient]),
     ) -> Result<(Self, Vec<Opening>), ClientError> {
         let seed = BlindingSeed::random().map_err(ClientError::Random)?;
-        let input = SecretInput::new(key, input, seed)?;
+        let input = SecretInput::new((key, requester), input, seed)?;
         Ok((Self::sealed(&input, key, recipients)?, input.openings(model, key)?))
     }
 
@@ -157,7 +160,10 @@ impl Client {
         Ok(Recipient { provider, account, key: signed.body.key })
     }
 
-    async fn provider_of(&self, number: ProviderId) -> Result<ProviderInfo, ClientError> {
+    pub(super) async fn provider_of(
+        &self,
+        number: ProviderId,
+    ) -> Result<ProviderInfo, ClientError> {
         let found: Option<ProviderInfo> = self.one(api::PROVIDERS, number.0).await?;
         let found = found.filter(|it| it.provider == number);
         found.ok_or(ClientError::NotThere { what: "provider", number: number.0 })

@@ -3,61 +3,24 @@
 use std::time::{Duration, Instant};
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::api::{self, Code, JobInfo, JobState, ProviderInfo};
+use ciro_protocol::api::{self, Code, JobInfo, JobState};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{InputDigest, JobId, ModelId, ProviderId};
+use ciro_protocol::id::{InputDigest, JobId, ModelId};
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as OrderPolicy};
 use ciro_protocol::receipt::{Outcome, Receipt};
-use ciro_protocol::sign::SecretKey;
+use ciro_protocol::sign::{Address, SecretKey};
 use ciro_protocol::tx::{Body, Cancel, SignedTx};
 use ciro_protocol::wire::{Bytes, Message as _};
 use ciro_stark::Policy;
 
 use super::tx::AT_ONCE;
-use super::{Client, ClientError, Executed, OrderInput, PROVIDER_PAGES_MAX, check_result};
-use crate::network::{ResultError, check_about, facts_of};
+use super::{Client, ClientError, Executed, OrderInput, Terms, check_result};
+use crate::network::{ResultError, SecretInputError, check_about, facts_of};
 use crate::verify::{Key, Opening, ProofBundle, RealOutput, Side, Verified};
 
 /// How often the node is asked for a job's state.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// What is paid, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// Who may take the job.
-    pub mode: Mode,
-    /// The price at first.
-    pub price_min: Amount,
-    /// The price at last; it goes to escrow.
-    pub price_max: Amount,
-    /// How long the price rises, in ms.
-    pub ramp_ms: u64,
-    /// How long a provider holds the job, in ms.
-    pub lease_ms: u64,
-    /// How long until the job is refunded, in ms.
-    pub deadline_in_ms: u64,
-    /// What a provider puts at stake.
-    pub collateral: Amount,
-    /// How many providers may try.
-    pub attempts_max: u8,
-}
-
-/// What the user asks of the terms; what is left out follows what providers ask for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// The registered model; without it the one that has the key.
-    pub model: Option<ModelId>,
-    /// The price at first.
-    pub price_min: Option<Amount>,
-    /// The highest price.
-    pub price_max: Option<Amount>,
-    /// The provider that gets the job at once, at its own price.
-    pub direct: Option<ProviderId>,
-    /// The providers that the input is sealed for, who alone may take the job; none for an open
-    /// input.
-    pub recipients: Vec<ProviderId>,
-}
 
 /// What is ordered.
 #[derive(Clone, Debug)]
@@ -136,73 +99,12 @@ impl Settled {
 }
 
 impl Client {
-    /// Terms that fit the network and what its providers ask for: from the cheapest ask for the
-    /// class up to twice the dearest, or the hint if nobody asks.
-    ///
-    /// # Errors
-    /// [`ClientError`] if the node does not answer.
-    pub async fn quote(&self, class: Class, hint: Amount) -> Result<Terms, ClientError> {
-        Ok(self.terms_of(&self.free_providers(PROVIDER_PAGES_MAX).await?, class, hint))
-    }
-
-    pub(super) fn terms_of(&self, providers: &[ProviderInfo], class: Class, hint: Amount) -> Terms {
-        let asks: Vec<Amount> =
-            providers.iter().filter_map(|provider| provider.asks.price(class)).collect();
-        let jobs = &self.spec().jobs;
-        let cheapest = asks.iter().min().copied().unwrap_or(hint);
-        let dearest = asks.iter().max().copied().unwrap_or(hint);
-        Terms {
-            mode: Mode::Open,
-            price_min: cheapest,
-            price_max: dearest.checked_mul(2).unwrap_or(dearest),
-            ramp_ms: 5_000,
-            lease_ms: 60_000.clamp(jobs.lease_min_ms, jobs.lease_max_ms),
-            deadline_in_ms: 300_000.min(jobs.deadline_max_ms / 4 * 3),
-            collateral: cheapest,
-            attempts_max: jobs.attempts_max.min(3),
-        }
-    }
-
-    /// The registered model that has a key, and terms as the user wishes.
-    ///
-    /// # Errors
-    /// [`ClientError::NoModel`] if no model has the key, or any error of the connection.
-    pub async fn terms(&self, key: &Key, wish: &Wish) -> Result<(ModelId, Terms), ClientError> {
-        let info = match wish.model {
-            Some(id) => self.model(id).await?,
-            None => self.model_of_key(key).await?,
-        };
-        let mut providers = self.free_providers(PROVIDER_PAGES_MAX).await?;
-        if !wish.recipients.is_empty() {
-            providers.retain(|it| wish.recipients.contains(&it.provider));
-        }
-        let mut terms = self.terms_of(&providers, key.class(), info.listing.price_hint);
-        if let Some(direct) = wish.direct {
-            terms.mode = Mode::Direct(direct);
-            let named = providers.iter().find(|provider| provider.provider == direct);
-            // A provider that is not there, takes none, or none for this key, is for the ledger to
-            // name.
-            if let Some(takes) = named.and_then(|provider| provider.asks.direct.as_ref()) {
-                terms.collateral = terms.collateral.min(takes.collateral_max);
-                terms.lease_ms = terms.lease_ms.max(takes.lease_min_ms);
-                terms.deadline_in_ms = terms.deadline_in_ms.max(2 * terms.lease_ms);
-            }
-        }
-        if let Some(most) = wish.price_max {
-            terms.price_max = most;
-            terms.price_min = terms.price_min.min(most);
-        }
-        if let Some(least) = wish.price_min {
-            terms.price_min = least;
-        }
-        Ok((info.card.id(), terms))
-    }
-
     /// Builds and signs an order for somebody else to send, who has `valid_for` to do it; less
     /// where the network allows less. The job's own time begins when that ends.
     ///
     /// # Errors
-    /// [`ClientError`] if the input or the memo is too long, or the node does not tell the time.
+    /// [`ClientError`] if the input or the memo is too long, the input is sealed for the orders of
+    /// another account, or the node does not tell the time.
     pub async fn order(
         &self,
         account: &SecretKey,
@@ -237,6 +139,11 @@ impl Client {
         submission: &Submission<'_>,
         valid_ms: u64,
     ) -> Result<SignedTx, ClientError> {
+        let found = account.address();
+        if submission.input.requester.is_some_and(|sealed| sealed != found) {
+            // No recipient would prove it.
+            return Err(SecretInputError::OtherRequester { found }.into());
+        }
         let now = self.chain_info().await?.head.time_ms;
         let order = self.job_order(submission, now)?;
         let mut salt = submission.salt.unwrap_or_default();
@@ -253,7 +160,7 @@ impl Client {
         submission: &Submission<'_>,
         now: u64,
     ) -> Result<JobOrder, ClientError> {
-        let OrderInput { statement, bytes, recipients } = submission.input;
+        let OrderInput { statement, bytes, recipients, .. } = submission.input;
         let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
         let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
         if found > limit {
@@ -327,26 +234,38 @@ impl Client {
         self.execute(account, Body::Cancel(Cancel { job })).await
     }
 
-    /// How a job stands, as the node says.
+    /// A job. What was ordered by whom is proven by the job's id, which is the hash of the signed
+    /// order; how the job stands is the node's word.
     ///
     /// # Errors
-    /// [`ClientError`] if there is none.
+    /// [`ClientError`] if there is none; [`ClientError::Answer`] if the answer is about another
+    /// order.
     pub async fn job_info(&self, job: JobId) -> Result<JobInfo, ClientError> {
-        self.http.get(&api::job(job)).await
+        let info = self.http.get(&api::job(job)).await?;
+        check_order(job, &info)?;
+        Ok(info)
     }
 
-    /// A page of an account's jobs, the newest first.
+    /// A page of an account's jobs, the newest first; each as in [`Self::job_info`].
     ///
     /// # Errors
-    /// [`ClientError`] if the node does not answer.
+    /// [`ClientError`] if the node does not answer, or a job is none of the account's.
     pub async fn jobs_of(
         &self,
-        requester: ciro_protocol::sign::Address,
+        requester: Address,
         after: Option<&str>,
     ) -> Result<api::Page<JobInfo>, ClientError> {
         let path = format!("{}?requester={requester}", api::JOBS);
         let path = after.map_or_else(|| path.clone(), |after| format!("{path}&after={after}"));
-        self.http.get(&path).await
+        let page: api::Page<JobInfo> = self.http.get(&path).await?;
+        for info in &page.items {
+            check_order(info.job, info)?;
+            if info.requester != requester {
+                let reason = "one of them is another account's".to_owned();
+                return Err(ClientError::Answer { what: "the account's jobs", reason });
+            }
+        }
+        Ok(page)
     }
 
     /// Waits until a job is settled, fetches the proof, and verifies it here against the key and
@@ -374,6 +293,7 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             };
+            check_order(job.id, &info)?;
             seen(&info);
             if matches!(info.state, JobState::Settled | JobState::Refunded) {
                 let receipt = info.receipt.ok_or(ClientError::Answer {
@@ -437,6 +357,23 @@ impl Client {
             return Err(ClientError::Answer { what: "a receipt", reason });
         }
         Ok(proof)
+    }
+}
+
+/// Checks that an answer is about a job and what was ordered with it. The id is the hash of the
+/// order as it was signed, so a node can tell of no other one under it.
+fn check_order(job: JobId, info: &JobInfo) -> Result<(), ClientError> {
+    let signed = &info.signed.body;
+    let own = info.job == job
+        && JobId::from(signed.id()) == job
+        && info.requester == signed.header.account
+        && matches!(&signed.body, Body::Order(order) if **order == info.order)
+        && info.receipt.as_ref().is_none_or(|receipt| receipt.job == job);
+    if own {
+        Ok(())
+    } else {
+        let reason = "it is about another order".to_owned();
+        Err(ClientError::Answer { what: "a job", reason })
     }
 }
 

@@ -17,6 +17,7 @@ mod receipt;
 mod refused;
 mod sealing;
 mod session;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod tx;
@@ -35,12 +36,13 @@ pub use error::ClientError;
 pub use home::{Home, HomeError, Network};
 pub use http::Stream;
 pub use input::{OrderInput, ProviderName, ProviderNameError, Recipient};
-pub use job::{Job, Settled, Submission, Terms, Wish};
+pub use job::{Job, Settled, Submission};
 pub use keystore::{Keystore, KeystoreError, Passphrase, read_key};
 pub use model::{Deployed, Deployment, default_name};
 pub use receipt::{CertificateError, Certified, verify_receipt};
 pub use sealing::{SealError, SealingSecret, seal};
 pub use session::{Choice, Session, SessionError};
+pub use terms::{Terms, Wish};
 pub use tx::Executed;
 
 use http::Http;
@@ -173,15 +175,18 @@ impl Client {
         self.http.get(&paged(api::PROVIDERS, after)).await
     }
 
-    /// The providers that may claim, from so many pages at most.
+    /// The providers that may claim, from so many pages at most: neither in jail nor below the
+    /// network's least bond, so that no provider counts that puts nothing at stake.
     ///
     /// # Errors
     /// [`ClientError`] if the node does not answer.
     pub async fn free_providers(&self, pages: usize) -> Result<Vec<ProviderInfo>, ClientError> {
         let (mut found, mut after) = (Vec::new(), None);
+        let least = self.spec().providers.bond_min;
+        let may = |it: &ProviderInfo| it.jailed_until_ms.is_none() && it.whole_bond() >= least;
         for _ in 0..pages {
             let page = self.providers(after.as_deref()).await?;
-            found.extend(page.items.into_iter().filter(|it| it.jailed_until_ms.is_none()));
+            found.extend(page.items.into_iter().filter(may));
             after = page.next;
             if after.is_none() {
                 break;

@@ -85,26 +85,44 @@ impl Client {
         }
     }
 
-    /// Finds a registered model that has a key.
+    /// Finds a registered model that has a key and that everybody may prove; of several, one whose
+    /// compiled bytes are these, and else the one with the least id.
+    ///
+    /// A key is public, and whoever registers it once more says who may prove that model: one that
+    /// is restricted, or will be, is taken by nobody who has not named it.
     ///
     /// # Errors
-    /// [`ClientError::NoModel`] if there is none among the first ten thousand.
-    pub async fn model_of_key(&self, key: &Key) -> Result<ModelInfo, ClientError> {
+    /// [`ClientError::NoModel`] if there is none among the first ten thousand,
+    /// [`ClientError::Restricted`] if all of them are for some providers alone.
+    pub async fn model_of_key(
+        &self,
+        key: &Key,
+        blob: Option<BlobId>,
+    ) -> Result<ModelInfo, ClientError> {
         let digest = key.digest().into();
-        let mut after = None;
+        let restricted = |it: &ModelInfo| {
+            let later = it.next.as_ref().map(|next| &next.listing);
+            later.into_iter().chain([&it.listing]).any(|it| !it.providers.is_empty())
+        };
+        let rank = |it: &ModelInfo| (restricted(it), Some(it.card.blob) != blob, it.card.id());
+        let (mut found, mut after): (Option<ModelInfo>, Option<String>) = (None, None);
         for _ in 0..PAGES_MAX {
             let page = self.models(after.as_deref()).await?;
-            let mut fitting =
+            let fitting =
                 page.items.into_iter().filter(|it| !it.retired && it.card.key(digest).is_some());
-            if let Some(found) = fitting.next() {
-                return self.model(found.card.id()).await;
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
+            found = found.into_iter().chain(fitting).min_by_key(rank);
+            after = page.next;
+            // Models come in the order of their ids: no later one ranks before this.
+            let best =
+                |it: &ModelInfo| !restricted(it) && blob.is_none_or(|blob| it.card.blob == blob);
+            if after.is_none() || found.as_ref().is_some_and(best) {
+                break;
             }
         }
-        Err(ClientError::NoModel(digest))
+        let found = found.ok_or(ClientError::NoModel(digest))?;
+        // It may have changed since the first page.
+        let found = self.model(found.card.id()).await?;
+        if restricted(&found) { Err(ClientError::Restricted(digest)) } else { Ok(found) }
     }
 
     fn card(

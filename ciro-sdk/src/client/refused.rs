@@ -42,6 +42,7 @@ pub(super) fn advice(refusal: Refusal) -> Option<&'static str> {
         R::VotingOver => "look at how the vote ended",
         R::VotedSo => "nothing is to be done, or vote otherwise",
         R::BondHeld => "take no more than what is above the bond of the genesis",
+        R::CollateralTooSmall => "ask for more collateral, or name a lower highest price",
         R::DirectNotOffered => {
             "order without naming a provider, or name one that takes such orders"
         }

@@ -3,38 +3,56 @@
 //!
 //! ```text
 //! "CIROSECR"   8 bytes
-//! version      u16: 1
+//! version      u16: 2
 //! key          32 bytes: digest of the only key that it is proven under
+//! requester    32 bytes: the only account whose orders it is proven for
 //! seed         32 bytes, of which all blinding values are computed
 //! input        an input statement, with the integers in clear
 //! ```
 //!
 //! Commitments are the same under every key. Whoever could have a recipient prove the same sealed
 //! bytes under another key, of a model that gives its input back, would read the input there: so
-//! the key is part of what is sealed.
+//! the key is part of what is sealed. And whoever could order the same sealed bytes once more would
+//! have the model's outputs proven and published, though the owner took the order back: so the
+//! account is part of it too.
+//!
+//! Whoever reads such bytes for somebody else logs what is wrong with them, so that no error of
+//! theirs shows an integer.
+
+use std::fmt;
 
 use ciro_model::Tensor;
 use ciro_model::integer::{RunError, StatedInput, StatedTensor};
+use ciro_protocol::sign::Address;
 
 use crate::blinding::BlindingSeed;
 #[cfg(feature = "prove")]
 use crate::prove::Model;
 #[cfg(feature = "prove")]
 use crate::verify::Opening;
-use crate::verify::{InputStatement, InputStatementError, Key, KeyDigest, Side};
+use crate::verify::{InputStatement, Key, KeyDigest, Side};
 
 const MAGIC: &[u8; 8] = b"CIROSECR";
-const VERSION: [u8; 2] = 1_u16.to_le_bytes();
-/// Magic and version, the key's digest, and the seed.
-const HEAD_BYTES: usize = 8 + 2 + 32 + 32;
+const VERSION: [u8; 2] = 2_u16.to_le_bytes();
+/// Magic and version, the key's digest, the requester, and the seed.
+const HEAD_BYTES: usize = 8 + 2 + 32 + 32 + 32;
 
-/// Integers for one key, and the seed of what hides them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Integers for one key and the orders of one account, and the seed of what hides them. It prints
+/// neither integers nor seed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretInput {
     key: KeyDigest,
+    requester: Address,
     input: InputStatement,
     integers: Vec<Vec<Tensor<i32>>>,
     seed: BlindingSeed,
+}
+
+impl fmt::Debug for SecretInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("SecretInput");
+        shown.field("key", &self.key).field("requester", &self.requester).finish_non_exhaustive()
+    }
 }
 
 /// Bytes that are no secret input, or a key that would not keep it one.
@@ -42,7 +60,7 @@ pub struct SecretInput {
 #[non_exhaustive]
 pub enum SecretInputError {
     /// Another kind of file.
-    #[error("not a secret input of version 1")]
+    #[error("not a secret input of version 2")]
     Magic,
     /// It is for another key than the order's.
     #[error("the input is for the key {expected}, not for {found}")]
@@ -52,13 +70,19 @@ pub enum SecretInputError {
         /// The order's.
         found: KeyDigest,
     },
-    /// The integers do not fit the key's model.
-    #[error(transparent)]
-    Input(#[from] InputStatementError),
+    /// It is for the orders of another account.
+    #[error("the input is not for orders of {found}")]
+    OtherRequester {
+        /// Who orders it.
+        found: Address,
+    },
+    /// The integers do not fit the key's model. Which, and what they are, is not said.
+    #[error("the sealed integers are none that the key's model takes")]
+    Input,
     /// The integers are not there.
     #[error("the input is committed to, and its integers are missing")]
     Committed,
-    /// The model does not run on the integers.
+    /// The model does not run on the integers, as their owner is told.
     #[error("the model does not take the integers")]
     Run(#[from] RunError),
     /// The key's proofs show an input.
@@ -70,18 +94,23 @@ pub enum SecretInputError {
 }
 
 impl SecretInput {
-    /// Takes integers for proofs under a key, and the seed of their blinding values, which must be
-    /// used for no other input.
+    /// Takes integers for proofs under a key that an account orders, and the seed of their blinding
+    /// values, which must be used for no other input.
     ///
     /// # Errors
     /// [`SecretInputError::Committed`] if the statement has no integers.
     pub fn new(
-        key: &Key,
+        (key, requester): (&Key, Address),
         input: InputStatement,
         seed: BlindingSeed,
     ) -> Result<Self, SecretInputError> {
         let integers = input.integers().ok_or(SecretInputError::Committed)?;
-        Ok(Self { key: key.digest(), input, integers, seed })
+        Ok(Self { key: key.digest(), requester, input, integers, seed })
+    }
+
+    /// The account whose orders it is for.
+    pub fn requester(&self) -> Address {
+        self.requester
     }
 
     /// The integers of each inference.
@@ -157,23 +186,32 @@ impl SecretInput {
 
     /// The bytes, in clear.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { key, seed, input, .. } = self;
-        [&MAGIC[..], &VERSION, &key.0, &seed.0, &input.to_bytes()].concat()
+        let Self { key, requester, seed, input, .. } = self;
+        let requester = requester.0.0.as_bytes();
+        [&MAGIC[..], &VERSION, &key.0, requester, &seed.0, &input.to_bytes()].concat()
     }
 
-    /// Reads the bytes as the key's model takes them.
+    /// Reads the bytes as the key's model takes them, for an order of an account.
     ///
     /// # Errors
     /// [`SecretInputError`] naming what does not fit; no bytes panic, and none take much more
     /// memory than they are long.
-    pub fn from_bytes(bytes: &[u8], key: &Key) -> Result<Self, SecretInputError> {
+    pub fn from_bytes(
+        bytes: &[u8],
+        (key, requester): (&Key, Address),
+    ) -> Result<Self, SecretInputError> {
         let (head, input) = bytes.split_at_checked(HEAD_BYTES).ok_or(SecretInputError::Magic)?;
         let known = head.strip_prefix(&[&MAGIC[..], &VERSION].concat()[..]);
-        let (own, seed) =
+        let (own, rest) =
             known.and_then(<[u8]>::split_first_chunk).ok_or(SecretInputError::Magic)?;
+        let (account, seed) = rest.split_first_chunk::<32>().ok_or(SecretInputError::Magic)?;
         let seed = seed.try_into().map_err(|_| SecretInputError::Magic)?;
         check_key(KeyDigest(*own), key)?;
-        Self::new(key, InputStatement::from_bytes(input, key)?, BlindingSeed(seed))
+        if account != requester.0.0.as_bytes() {
+            return Err(SecretInputError::OtherRequester { found: requester });
+        }
+        let input = InputStatement::from_bytes(input, key);
+        Self::new((key, requester), input.map_err(|_| SecretInputError::Input)?, BlindingSeed(seed))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
 use ciro_compiler::float::{ElementType, Graph};
-use ciro_compiler::import::{self, Description, ExternalFiles, ImportError};
+use ciro_compiler::import::{self, Description, ExternalFiles, ImportError, Weights};
 use ciro_compiler::quantize::{self, QuantizeError, Quantized, SampleError};
 use ciro_model::IntegerModel;
 use ciro_model::integer::{AccuracyReport, SourceInfo};
@@ -43,6 +43,9 @@ pub enum CompileError {
     /// The file is no model that can be imported.
     #[error("cannot import the model")]
     Import(#[from] ImportError),
+    /// The settings of the import leave weights unread, which is for whoever looks for refusals.
+    #[error("a model has no form without its weights: the import has to read them")]
+    Unread,
     /// The calibration samples do not fit the model.
     #[error("cannot use the calibration samples")]
     Calibration(#[from] InputError),
@@ -203,6 +206,9 @@ pub(super) fn measured(
     graph: &Graph,
     settings: &CompileSettings,
 ) -> Result<(IntegerModel, AccuracyReport), CompileError> {
+    if settings.import.weights != Weights::Read {
+        return Err(CompileError::Unread);
+    }
     let samples = samples(graph, settings.calibration.as_ref())?;
     let test = samples_of_test(graph, settings)?;
     let held_out = quantize::hold_out(&samples);
@@ -269,4 +275,20 @@ fn source(bytes: &[u8], name: &str) -> Result<SourceInfo, ImportError> {
         producer,
         compiler: COMPILER.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_compiled_without_its_weights() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models");
+        let path = examples.join("logreg_iris/model.onnx");
+        let mut settings = CompileSettings::default();
+        settings.import.weights = Weights::Skipped;
+        let error = Model::compile_file(&path, &settings).unwrap_err();
+        assert!(matches!(error, CompileError::Unread), "{error}");
+        assert!(error.refused().is_none());
+    }
 }

@@ -320,8 +320,9 @@ pub fn check(
 }
 
 /// Everything in a model that has no meaning here, in the time and memory that it takes to read it:
-/// large weights are passed over, and nothing is calibrated. An empty list says nothing of ranges,
-/// accuracy and cost; [`check`] does.
+/// large weights are passed over, and nothing is calibrated. An empty list says nothing of the
+/// values of weights, of operators that have no integer form, and of ranges, accuracy and cost;
+/// [`check`] does.
 ///
 /// # Errors
 /// As [`check`].

@@ -187,7 +187,8 @@ fn what_has_no_meaning_is_found_in_three_times_the_size_of_a_model() {
         let counted =
             allocation_counter::measure(|| refused = Some(refusals(&path, &settings).unwrap()));
         assert_eq!(refused.map(|refused| refused.len()), Some(found));
-        let limit = 3 * file.len() as u64;
+        // And a little for what the rest of the graph says.
+        let limit = 3 * file.len() as u64 + (1 << 16);
         assert!(counted.bytes_max < limit, "{} of {limit}", counted.bytes_max);
     }
 }

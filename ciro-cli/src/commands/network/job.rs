@@ -171,6 +171,7 @@ fn result(
     let ring = KeyRing::load(keys)?;
     let Settled { bundle, verified, .. } = block_on(async {
         let session = job.network.open().await?;
+        // The id that the user holds is the hash of this order: key and input are no node's word.
         let info = session.client.job_info(job.job).await?;
         let key = ring.keys().find(|key| info.order.key == key.digest().into());
         let key = key.cloned().ok_or_else(|| {

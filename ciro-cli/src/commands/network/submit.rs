@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{JobInfo, JobState};
+use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{ModelId, ProviderId};
 use ciro_protocol::receipt::Outcome;
+use ciro_protocol::sign::Address;
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{
     Client, OrderInput, ProviderName, Recipient, Settled, Submission, Terms, Wish,
@@ -45,7 +47,7 @@ pub(crate) struct OrderArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Terms")]
 pub(crate) struct TermArgs {
-    /// The registered model [default: the one that has the key of MODEL]
+    /// The registered model [default: one with the key of MODEL that every provider may prove]
     #[arg(long, value_name = "ID")]
     model_id: Option<ModelId>,
     /// The highest price, in CIRO [default: twice what providers ask for]
@@ -60,9 +62,11 @@ pub(crate) struct TermArgs {
 }
 
 impl TermArgs {
-    fn wish(&self, recipients: &[Recipient]) -> Wish {
+    /// What is asked of the terms, with the compiled bytes that the model has here.
+    fn wish(&self, recipients: &[Recipient], blob: Option<BlobId>) -> Wish {
         Wish {
             model: self.model_id,
+            blob,
             price_min: self.price_min,
             price_max: self.price_max,
             direct: self.direct.map(ProviderId),
@@ -169,6 +173,8 @@ struct Report {
 /// An order that only lacks a network.
 struct Prepared {
     model: Model,
+    /// Its compiled bytes.
+    blob: Option<BlobId>,
     key: Key,
     input: InputStatement,
 }
@@ -194,11 +200,18 @@ fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
         model.key(&settings)?
     };
     let input = InputStatement::encode(&key, &samples)?.statement;
-    Ok(Prepared { model, key, input })
+    let blob = BlobId::of(&model.to_bytes()).ok();
+    Ok(Prepared { model, blob, key, input })
 }
 
 impl Prepared {
-    async fn given(&self, client: &Client, args: &SealArgs, context: &Context) -> Result<Given> {
+    /// The input of an order that an account signs.
+    async fn given(
+        &self,
+        (client, requester): (&Client, Address),
+        args: &SealArgs,
+        context: &Context,
+    ) -> Result<Given> {
         if args.sealed.is_empty() {
             let input = OrderInput::open(self.input.clone());
             return Ok(Given { input, recipients: Vec::new(), openings: Vec::new() });
@@ -207,8 +220,8 @@ impl Prepared {
         for Recipient { provider, account, .. } in &recipients {
             context.ui.note(format_args!("sealed for provider {provider}, account {account}"));
         }
-        let of = (&self.model, &self.key);
-        let (input, openings) = OrderInput::seal(self.input.clone(), of, &recipients)?;
+        let (of, between) = ((&self.model, &self.key), (requester, &recipients[..]));
+        let (input, openings) = OrderInput::seal(self.input.clone(), of, between)?;
         // What opens the commitments is kept before there is a proof that needs it.
         if let Some(path) = &args.openings {
             openings::write(path, &openings)?;
@@ -227,8 +240,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let account = session.key()?;
         let begun = Instant::now();
         let passed = || begun.elapsed().as_secs_f64() * 1e3;
-        let given = prepared.given(&session.client, &args.order.seal, context).await?;
-        let wish = args.order.terms.wish(&given.recipients);
+        let asking = (&session.client, account.address());
+        let given = prepared.given(asking, &args.order.seal, context).await?;
+        let wish = args.order.terms.wish(&given.recipients, prepared.blob);
         let terms = session.client.terms(&prepared.key, &wish).await?;
         let ordered = Submission::new(terms, &prepared.key, &given.input);
         let fee = session.client.fee(&ordered)?;
@@ -344,8 +358,9 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
     let order = block_on(async {
         let session = args.order.network.open().await?;
         let account = session.key()?;
-        let given = prepared.given(&session.client, &args.order.seal, context).await?;
-        let wish = args.order.terms.wish(&given.recipients);
+        let asking = (&session.client, account.address());
+        let given = prepared.given(asking, &args.order.seal, context).await?;
+        let wish = args.order.terms.wish(&given.recipients, prepared.blob);
         let terms = session.client.terms(&prepared.key, &wish).await?;
         let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
         let ordered = Submission::new(terms, &prepared.key, &given.input);
@@ -399,9 +414,10 @@ pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
     let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
     let key = model.key(&args.route.settings(1, context.max_memory))?;
     let input = OrderInput::sample(&key);
+    let wish = args.terms.wish(&[], BlobId::of(&model.to_bytes()).ok());
     let ((id, terms), fee) = block_on(async {
         let session = args.network.open().await?;
-        let terms = session.client.terms(&key, &args.terms.wish(&[])).await?;
+        let terms = session.client.terms(&key, &wish).await?;
         Ok((terms, session.client.fee(&Submission::new(terms, &key, &input))?))
     })?;
     let Terms { price_min, price_max, collateral, .. } = terms;

@@ -93,7 +93,7 @@ impl<S: Scheme> Replica<S> {
         let unknown: Vec<Operation> = proposal
             .operations
             .iter()
-            .filter(|operation| !self.pending.contains(operation))
+            .filter(|operation| !self.pending.is_brought(operation))
             .copied()
             .collect();
         let validity = if unknown.is_empty() { Validity::Valid } else { Validity::Unknown };
@@ -130,9 +130,12 @@ impl<S: Scheme> Replica<S> {
         assigned.validity = Validity::Valid;
         let Some(proposal) = slot.contents.get(&digest).cloned() else { return };
         // Its operations now wait here too: a primary that starts a block and never finishes it is
-        // replaced.
-        for operation in &proposal.operations {
-            self.on_operation(*operation);
+        // replaced. They wait for no more than that: once another block is executed in its place,
+        // nobody has to keep what is behind them.
+        if seq > self.tip.seq() {
+            for operation in &proposal.operations {
+                self.queue(*operation, Some(seq));
+            }
         }
         self.advance(seq);
     }

@@ -82,6 +82,7 @@ impl<S: Scheme> Replica<S> {
                 self.pending.executed(operation.client, last);
             }
         }
+        self.pending.expire(seq);
         if self.tip.clients.len() >= self.params().clients {
             let clients = &self.tip.clients;
             self.pending.retain_clients(|client| clients.contains_key(&client));
@@ -182,6 +183,7 @@ impl<S: Scheme> Replica<S> {
         for (client, last) in self.tip.clients.clone() {
             self.pending.executed(client, last);
         }
+        self.pending.expire(self.tip.seq());
         // While the state was fetched, a later checkpoint may have become stable. The watermark
         // never goes back: what this replica signed above it would be forgotten.
         if installed.checkpoint.seq >= self.stable.seq {

@@ -29,6 +29,8 @@ pub struct Footprint {
     pub stashed_bytes: usize,
     /// Operations waiting.
     pub pending: usize,
+    /// Those of them that wait for one block alone.
+    pub bounded: usize,
     /// Pieces of evidence waiting.
     pub evidence: usize,
     /// Clients remembered.
@@ -55,6 +57,7 @@ impl Footprint {
             stashed: count(stash_per_sender(params)) * replicas,
             stashed_bytes: STASH_BYTES * replicas,
             pending: params.pending,
+            bounded: params.pending,
             evidence: EVIDENCE_MAX,
             clients: params.clients,
             proven: 4 * slots,
@@ -75,6 +78,7 @@ impl Footprint {
             ("stashed", self.stashed, bound.stashed),
             ("stashed_bytes", self.stashed_bytes, bound.stashed_bytes),
             ("pending", self.pending, bound.pending),
+            ("bounded", self.bounded, bound.bounded),
             ("evidence", self.evidence, bound.evidence),
             ("clients", self.clients, bound.clients),
             ("proven", self.proven, bound.proven),
@@ -106,6 +110,7 @@ impl<S: Scheme> Replica<S> {
             stashed: self.stash.len(),
             stashed_bytes: self.stash.bytes(),
             pending: self.pending.len(),
+            bounded: self.pending.bounded(),
             evidence: self.evidence.len(),
             clients: self.tip.clients.len(),
             proven: self.proven.len(),

@@ -67,6 +67,23 @@ fn unknown_operations_are_validated_before_the_prepare() {
 }
 
 #[test]
+fn what_only_a_proposal_brought_is_judged_anew_for_the_next_one() {
+    let lab = Lab::new();
+    let mut backup = lab.open(1);
+    // Its client's first operation is missing: the block executes nothing.
+    backup.commit(&lab, 0, 1, &proposal(0, &[operation(1, 2)]));
+    assert_eq!(backup.replica.executed(), Seq(1));
+    backup.submit(&[operation(1, 1)]);
+    let both = proposal(0, &[operation(1, 1), operation(1, 2)]);
+    let effects = backup.receive(&lab.message(0, 0, pre_prepare(0, 2, &both).0));
+    let asked = effects.iter().find_map(|effect| match effect {
+        Effect::Validate { operations, .. } => Some(&operations[..]),
+        _ => None,
+    });
+    assert_eq!(asked, Some(&[operation(1, 2)][..]));
+}
+
+#[test]
 fn votes_may_come_before_the_proposal() {
     let lab = Lab::new();
     let mut backup = lab.open(1);

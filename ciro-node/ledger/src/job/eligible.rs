@@ -38,7 +38,9 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Checks what the order and the model's owner want of a provider.
+    /// Checks what the order and the model's owner want of a provider. What the listing said when
+    /// the order came decides: otherwise an owner could draw orders with an open one, close it, and
+    /// be the only one to claim them, at the highest price.
     fn suits(&self, job: &Job, id: ProviderId, provider: &ProviderRecord) -> Result<(), Stop> {
         let order = &job.record.order;
         if provider.asks.price(job.record.class).is_none() {
@@ -51,7 +53,11 @@ impl Ledger<'_> {
         if provider.profile.memory_mb < order.needs.memory_mb {
             return Err(Refusal::MemoryTooSmall.into());
         }
-        let listed = self.state.expect(MODELS, &order.model)?.listing.providers;
+        let mut listed = job.record.listed.clone();
+        if Mutation::ListedLater.chosen() {
+            let model = self.state.expect(MODELS, &order.model)?;
+            listed = model.at(self.chain.time_ms).listing.providers;
+        }
         if !listed.is_empty() && !listed.contains(&id) {
             return Err(Refusal::NotListed.into());
         }

@@ -3,7 +3,7 @@
 
 use ciro_protocol::event::{Event, Movement, Purse, Why};
 use ciro_protocol::id::JobId;
-use ciro_protocol::model::KeyFacts;
+use ciro_protocol::model::{KeyFacts, Listing};
 use ciro_protocol::order::{JobOrder, Mode, Policy};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
@@ -20,7 +20,7 @@ impl Ledger<'_> {
         by: Address,
         order: &JobOrder,
     ) -> Result<State, Stop> {
-        let facts = self.ordered_key(order)?;
+        let (facts, listing) = self.ordered_key(order)?;
         self.check_terms(order)?;
         let (amount, why) = (order.offer.price_max, Why::Escrow);
         self.pay(Movement { from: Purse::Account(by), to: Purse::Escrow(id), amount, why })?;
@@ -28,6 +28,7 @@ impl Ledger<'_> {
         let record = JobRecord {
             requester: by,
             order: order.clone(),
+            listed: listing.providers,
             class: facts.class(),
             opened_ms: self.chain.time_ms,
             attempt: 1,
@@ -63,8 +64,9 @@ impl Ledger<'_> {
         }
     }
 
-    /// Returns what the ordered key says, if it is one that the order may be about.
-    fn ordered_key(&self, order: &JobOrder) -> Result<KeyFacts, Stop> {
+    /// Returns what the ordered key says, if it is one that the order may be about, and the
+    /// model's listing of this moment: its owner may change it, and takes nobody's order away.
+    fn ordered_key(&self, order: &JobOrder) -> Result<(KeyFacts, Listing), Stop> {
         let model = self.state.get(MODELS, &order.model)?.ok_or(Refusal::ModelUnknown)?;
         if model.retired {
             return Err(Refusal::ModelRetired.into());
@@ -78,7 +80,7 @@ impl Ledger<'_> {
         if worth < bits {
             return Err(Refusal::PolicyUnmet.into());
         }
-        Ok(facts)
+        Ok((facts, model.at(self.chain.time_ms).listing))
     }
 
     /// Checks the numbers of an order against the network's.
@@ -100,6 +102,10 @@ impl Ledger<'_> {
         };
         if !(1..=most).contains(&offer.attempts_max) {
             return Err(Refusal::AttemptsRange);
+        }
+        // Otherwise whoever claims could end the job, or keep it from others, for nothing.
+        if offer.collateral < jobs.collateral_min(offer.price_max) {
+            return Err(Refusal::CollateralTooSmall);
         }
         if order.input.bytes > self.spec.limits.input_bytes {
             return Err(Refusal::InputTooLarge);

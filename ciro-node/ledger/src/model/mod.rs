@@ -3,11 +3,13 @@
 use ciro_protocol::amount::Amount;
 use ciro_protocol::event::{Event, Movement, Purse, Why};
 use ciro_protocol::id::ModelId;
+use ciro_protocol::model::{Listing, NextListing};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{RegisterModel, RetireModel, UpdateModel};
 
 use crate::block::{Ledger, Stop};
+use crate::mutation::Mutation;
 use crate::state::{MODELS, ModelRecord};
 
 /// The bytes that a deposit is counted in.
@@ -44,20 +46,29 @@ impl Ledger<'_> {
         let (from, to) = (Purse::Account(account), Purse::Deposit(model));
         self.pay(Movement { from, to, amount: deposit, why: Why::Deposit })?;
         let (card, listing) = (card.clone(), listing.clone());
-        self.state.put(MODELS, &model, &ModelRecord { card, listing, retired: false });
+        let record = ModelRecord { card, listing, next: None, retired: false };
+        self.state.put(MODELS, &model, &record);
         self.events.push(Event::ModelListed { model });
         Ok(())
     }
 
-    /// Replaces who may prove a model. Jobs that are ordered already go by the new listing when
-    /// they are claimed.
+    /// Replaces who may prove a model, and what was to follow. Jobs that are ordered already keep
+    /// the listing that they were ordered under, and a listing that leaves somebody out begins once
+    /// no order is valid any more that was signed before this.
     pub(crate) fn update_model(
         &mut self,
         account: Address,
         body: &UpdateModel,
     ) -> Result<(), Stop> {
         let mut record = self.own_model(account, body.model)?;
-        record.listing = body.listing.clone();
+        let listing = body.listing.clone();
+        if narrows(&record.listing, &listing) && !Mutation::NarrowedAtOnce.chosen() {
+            let last_ms = self.chain.time_ms.saturating_add(self.spec.time.validity_max_ms);
+            let from_ms = last_ms.saturating_add(1);
+            record.next = Some(NextListing { from_ms, listing });
+        } else {
+            (record.listing, record.next) = (listing, None);
+        }
         self.state.put(MODELS, &body.model, &record);
         self.events.push(Event::ModelListed { model: body.model });
         Ok(())
@@ -87,10 +98,17 @@ impl Ledger<'_> {
         if record.retired {
             return Err(Refusal::ModelRetired.into());
         }
-        Ok(record)
+        Ok(record.at(self.chain.time_ms))
     }
 
     fn deposit(&self, bytes: u64) -> Option<Amount> {
         self.spec.fees.deposit_per_mib.checked_mul(bytes.div_ceil(MIB))
     }
+}
+
+/// Whether a listing leaves somebody out whom the one before named.
+fn narrows(before: &Listing, after: &Listing) -> bool {
+    let (before, after) = (&before.providers, &after.providers);
+    let kept = !before.is_empty() && before.iter().all(|it| after.contains(it));
+    !after.is_empty() && !kept
 }

@@ -32,6 +32,10 @@ ciro_mutation::mutations! {
         InputsForNothing,
         /// A direct order for a key that the provider lists goes back for nothing.
         ListedForNothing,
+        /// The listing at the time of the claim decides who may claim.
+        ListedLater,
+        /// A listing that leaves somebody out holds at once.
+        NarrowedAtOnce,
         /// A bond leaves while its provider holds a job.
         UnbondWhileHeld,
     }

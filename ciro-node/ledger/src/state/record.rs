@@ -5,10 +5,11 @@ use std::io;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::id::{JobId, ProposalId, ProviderId, TxId};
-use ciro_protocol::model::{Listing, ModelCard};
-use ciro_protocol::order::{Class, JobOrder};
+use ciro_protocol::model::{Listing, ModelCard, NextListing};
+use ciro_protocol::order::{Class, JobOrder, LISTED_MAX};
 use ciro_protocol::provider::{Asks, Profile};
 use ciro_protocol::sign::Address;
+use ciro_protocol::wire::List;
 
 /// Clock, height and counters.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -50,8 +51,11 @@ pub struct ValidatorRecord {
 pub struct ModelRecord {
     /// What it is.
     pub card: ModelCard,
-    /// Who may prove it.
+    /// Who may prove it, until the next listing holds.
     pub listing: Listing,
+    /// A listing that leaves somebody out, and so begins later. It stays here after that, until the
+    /// record is written again: whoever reads it asks for the record [at](Self::at) a time.
+    pub next: Option<NextListing>,
     /// Whether it takes no more orders.
     pub retired: bool,
 }
@@ -86,6 +90,8 @@ pub struct JobRecord {
     pub requester: Address,
     /// What was ordered.
     pub order: JobOrder,
+    /// Who may claim it, by the model's listing when the order came; empty for everybody.
+    pub listed: List<ProviderId, LISTED_MAX>,
     /// The class of the work.
     pub class: Class,
     /// Ledger time of the order's execution, in ms.
@@ -177,6 +183,18 @@ pub struct SeenKey {
     pub until_ms: u64,
     /// Which.
     pub id: TxId,
+}
+
+impl ModelRecord {
+    /// Returns the record as it is at a ledger time, in ms: a next listing whose time has come is
+    /// the listing.
+    #[must_use]
+    pub fn at(mut self, time_ms: u64) -> Self {
+        if let Some(next) = self.next.take_if(|next| next.from_ms <= time_ms) {
+            self.listing = next.listing;
+        }
+        self
+    }
 }
 
 impl BorshSerialize for TimerKey {

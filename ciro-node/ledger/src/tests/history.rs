@@ -217,6 +217,7 @@ fn of_jobs() -> Vec<(&'static str, Vec<Refusal>)> {
         R::LeaseRange,
         R::DeadlineRange,
         R::AttemptsRange,
+        R::CollateralTooSmall,
         R::InputTooLarge,
         R::InsufficientFunds,
         R::AskAbovePrice,

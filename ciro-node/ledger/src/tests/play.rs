@@ -231,16 +231,19 @@ impl Play<'_> {
         let attempts = flawed(flaw == 0, attempts, 5);
         let lease_ms = 2_000 + self.dice.below(8_000);
         let deadline_ms = now + 3_000 + self.dice.below(30_000);
-        let collateral = self.dice.below(1_500);
+        let price_max = flawed(flaw == 2, max, 5_000_000);
+        let least = price_max / 10;
+        let collateral = least + u128::from(self.dice.below(1_300));
+        let collateral = flawed(flaw == 5, collateral, 9_000);
         let offer = Offer {
             mode: if direct { Mode::Direct(provider) } else { Mode::Open },
             price_min: units(flawed(flaw == 1, max / 3, max + 1)),
-            price_max: units(flawed(flaw == 2, max, 5_000_000)),
+            price_max: units(price_max),
             ramp_start_ms: now + self.dice.below(4_000),
             ramp_ms: self.dice.below(9_000),
             lease_ms: flawed(flaw == 3, lease_ms, 1_999),
             deadline_ms: flawed(flaw == 4, deadline_ms, now),
-            collateral: units(flawed(flaw == 5, collateral, 9_000).into()),
+            collateral: units(flawed(flaw == 17, collateral, least - 1)),
             attempts_max: if direct { flawed(flaw == 6, 1, 2) } else { attempts },
         };
         let regions = if self.dice.one_in(3) { vec![Region::new(*b"DE").unwrap()] } else { vec![] };
@@ -381,6 +384,7 @@ impl Play<'_> {
             verifier: self.dice.usually(1, 2),
             key_blob: BlobId([1; 32]),
             bundle: BlobId([2; 32]),
+            bundle_bytes: 30,
             key: KeyDigest([self.dice.usually(1, 2); 32]),
             input: InputDigest([self.dice.usually(4, 5); 32]),
             output: OutputDigest([6; 32]),

@@ -1,4 +1,4 @@
-//! What giving a job back costs, and whose job it can end.
+//! Who may claim a job, what giving it back costs, and whose job it can end.
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::blob::BlobId;
@@ -11,11 +11,12 @@ use ciro_protocol::receipt::{Outcome, RefundReason};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
-    Body, Claim, RegisterModel, RegisterProvider, Release, ReleaseReason, Renew, SetAsks,
+    Body, Claim, RegisterModel, RegisterProvider, Release, ReleaseReason, Renew, SetAsks, Transfer,
+    UpdateModel,
 };
 use ciro_protocol::wire::{Bytes, List};
 
-use super::support::{GENESIS_MS, batch, card, key, spec, units, unsigned};
+use super::support::{GENESIS_MS, PEOPLE, batch, card, key, spec, units, unsigned};
 use crate::state::{JOBS, PURSES, View as _};
 use crate::{Block, MemoryState, check_invariants, execute, genesis};
 
@@ -29,6 +30,8 @@ const PART: u128 = 50;
 struct Market {
     state: MemoryState,
     height: u64,
+    /// Ledger time beside a millisecond for each block.
+    waited_ms: u64,
     order: JobOrder,
     ended: Vec<RefundReason>,
 }
@@ -36,6 +39,11 @@ struct Market {
 fn listed(keys: &[u8]) -> DirectKeys {
     let keys = keys.iter().map(|key| KeyDigest([*key; 32])).collect();
     DirectKeys::Listed(List::new(keys).unwrap())
+}
+
+fn listing(providers: &[u32]) -> Listing {
+    let providers = List::new(providers.iter().copied().map(ProviderId).collect()).unwrap();
+    Listing { providers, price_hint: units(1) }
 }
 
 fn asks(keys: DirectKeys) -> Asks {
@@ -48,6 +56,11 @@ fn asks(keys: DirectKeys) -> Asks {
 impl Market {
     /// A model with the keys 1 and 2, and three providers with terms for these keys.
     fn new(keys: &DirectKeys) -> Self {
+        Self::of(keys, &[])
+    }
+
+    /// The same with a model that is listed for some providers.
+    fn of(keys: &DirectKeys, providers: &[u32]) -> Self {
         let mut state = MemoryState::default();
         state.commit(&genesis(spec()).unwrap().1).unwrap();
         let card = card(REQUESTER, 1, vec![key(1, Route::Tensor), key(2, Route::Tensor)]);
@@ -75,9 +88,8 @@ impl Market {
             needs: Needs::default(),
             memo: Bytes::default(),
         };
-        let mut market = Self { state, height: 0, order, ended: Vec::new() };
-        let listing = Listing { providers: List::default(), price_hint: units(1) };
-        let register = Box::new(RegisterModel { card, listing });
+        let mut market = Self { state, height: 0, waited_ms: 0, order, ended: Vec::new() };
+        let register = Box::new(RegisterModel { card, listing: listing(providers) });
         market.must(REQUESTER, Body::RegisterModel(register));
         for account in PROVIDERS {
             let profile = Profile {
@@ -94,7 +106,7 @@ impl Market {
     /// Executes a transaction in a block of its own.
     fn run(&mut self, account: usize, body: Body) -> (JobId, Option<Refusal>) {
         self.height += 1;
-        let time_ms = GENESIS_MS + self.height;
+        let time_ms = GENESIS_MS + self.height + self.waited_ms;
         let tx = unsigned(account, self.height, time_ms + 1_000, body);
         let id = tx.body.id().into();
         let batches = [batch(self.height, time_ms, vec![tx])];
@@ -124,6 +136,33 @@ impl Market {
         self.run(REQUESTER, Body::Order(Box::new(order)))
     }
 
+    /// Lists the model for other providers, and returns the time of that.
+    fn list(&mut self, providers: &[u32]) -> u64 {
+        let (model, listing) = (self.order.model, listing(providers));
+        self.must(REQUESTER, Body::UpdateModel(UpdateModel { model, listing }));
+        GENESIS_MS + self.height + self.waited_ms
+    }
+
+    /// Orders at a time, and checks whom the order is listed for.
+    #[track_caller]
+    fn order_for(&mut self, time_ms: u64, providers: &[u32]) {
+        let next_ms = |market: &Self| GENESIS_MS + market.height + 1 + market.waited_ms;
+        // No block moves the clock by more than five seconds.
+        while next_ms(self) + 4_000 < time_ms {
+            self.waited_ms += 4_000;
+            let (to, amount) = (PEOPLE[8], units(1));
+            self.must(REQUESTER, Body::Transfer(Transfer { to, amount }));
+        }
+        self.waited_ms += time_ms - next_ms(self);
+        self.order.offer.deadline_ms = time_ms + 60_000;
+        let (job, refused) = self.order(Mode::Open, 1);
+        assert_eq!(refused, None);
+        let value = self.state.get(&JOBS.key(&job)).unwrap();
+        let record = JOBS.decode(&[], &value).unwrap();
+        let found: Vec<u32> = record.listed.iter().map(|it| it.0).collect();
+        assert_eq!((found.as_slice(), record.opened_ms), (providers, time_ms));
+    }
+
     /// Orders of provider 0, who takes it.
     fn direct(&mut self, key: u8) -> JobId {
         let (job, refused) = self.order(Mode::Direct(ProviderId(0)), key);
@@ -148,6 +187,68 @@ impl Market {
     fn attempt(&self, job: JobId) -> Option<u8> {
         let value = self.state.get(&JOBS.key(&job));
         value.map(|value| JOBS.decode(&[], &value).unwrap().attempt)
+    }
+}
+
+/// Otherwise an owner could draw orders with one listing, and choose with another who claims them.
+#[test]
+fn who_may_claim_is_whom_the_listing_named_when_the_order_came() {
+    let mut market = Market::of(&listed(&[1]), &[2]);
+    let (job, _) = market.order(Mode::Open, 1);
+    market.list(&[]);
+    let claim = Body::Claim(Claim { job, attempt: 1 });
+    assert_eq!(market.run(PROVIDERS[0], claim.clone()).1, Some(Refusal::NotListed));
+    market.must(PROVIDERS[2], claim);
+}
+
+/// Otherwise an owner could draw orders with an open listing, close it, and be the only one to
+/// claim those that come after that.
+#[test]
+fn a_listing_that_leaves_somebody_out_begins_when_no_earlier_order_is_valid() {
+    let mut market = Market::new(&listed(&[1]));
+    let last_ms = market.list(&[2]) + 60_000;
+    market.order_for(last_ms, &[]);
+    market.order_for(last_ms + 1, &[2]);
+    // Whom the order names is who may claim it.
+    let (job, _) = market.order(Mode::Open, 1);
+    let claim = Body::Claim(Claim { job, attempt: 1 });
+    assert_eq!(market.run(PROVIDERS[0], claim.clone()).1, Some(Refusal::NotListed));
+    market.must(PROVIDERS[2], claim);
+    // The last word about what follows counts, and its time begins with it.
+    let last_ms = market.list(&[0]) + 60_000;
+    market.order_for(last_ms - 30_000, &[2]);
+    let later_ms = market.list(&[1]) + 60_000;
+    market.order_for(last_ms + 1, &[2]);
+    market.order_for(later_ms, &[2]);
+    market.order_for(later_ms + 1, &[1]);
+}
+
+#[test]
+fn to_list_another_provider_too_takes_no_time_and_ends_what_was_to_follow() {
+    let mut market = Market::of(&listed(&[1]), &[0]);
+    for providers in [&[1, 0][..], &[]] {
+        let last_ms = market.list(&[2]) + 60_000;
+        let now_ms = market.list(providers);
+        market.order_for(now_ms + 1, providers);
+        market.order_for(last_ms + 1, providers);
+    }
+}
+
+/// Without collateral, three claims and three releases would end anybody's job for nothing.
+#[test]
+fn an_order_asks_for_a_part_of_its_price_as_collateral() {
+    let mut market = Market::new(&listed(&[1]));
+    for (price, collateral, refused) in [
+        (1_000, 0, Some(Refusal::CollateralTooSmall)),
+        (1_000, 99, Some(Refusal::CollateralTooSmall)),
+        (1_000, 100, None),
+        (9, 0, None),
+        (0, 0, None),
+    ] {
+        let offer = &mut market.order.offer;
+        (offer.price_min, offer.price_max) = (Amount::ZERO, units(price));
+        offer.collateral = units(collateral);
+        assert_eq!(market.order(Mode::Open, 1).1, refused, "{price} {collateral}");
     }
 }
 

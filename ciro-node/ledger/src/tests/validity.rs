@@ -115,6 +115,7 @@ fn proof(shelf: &mut Shelf, bundle: &[u8]) -> SubmitProof {
         verifier: 1,
         key_blob: shelf.put(&[1; 20]),
         bundle: shelf.put(bundle),
+        bundle_bytes: bundle.len() as u64,
         key: KeyDigest([1; 32]),
         input: InputDigest([4; 32]),
         output: OutputDigest([6; 32]),
@@ -127,6 +128,46 @@ fn report(of: &SubmitProof) -> Body {
     let Transaction { header, .. } = submitted.body;
     let signature = submitted.signature;
     Body::ReportFraud(Box::new(ReportFraud { header, submitted: *of, signature }))
+}
+
+/// Blobs that are counted when they are read.
+struct Read<'s>(&'s Shelf, AtomicUsize);
+
+impl Blobs for Read<'_> {
+    fn get(&self, id: BlobId) -> Option<Arc<[u8]>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.get(id)
+    }
+}
+
+#[test]
+fn however_often_a_batch_speaks_of_a_proof_it_is_verified_once() {
+    let mut shelf = Shelf::default();
+    let good = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    let attempt = |number: u8, proven: Proven| SubmitProof {
+        job: JobId([number; 32]),
+        attempt: number,
+        proven,
+    };
+    let reports = (0..8).map(|number: u8| {
+        let bundle_bytes = 100 + u64::from(number);
+        sign(5, report(&attempt(number, Proven { bundle_bytes, ..good.proven })))
+    });
+    let others = (8..16).map(|number: u8| {
+        let input = InputDigest([number; 32]);
+        sign(5, report(&attempt(number, Proven { input, ..good.proven })))
+    });
+    let proofs = (16..32).map(|it| sign(4, Body::SubmitProof(attempt(it, good.proven))));
+    let txs = reports.chain(proofs).chain(others).collect();
+    let batch = signed_batch(txs, vec![good.proven.key_blob, good.proven.bundle]);
+    let (spec, proofs) = (spec(), Counted::default());
+    let blobs = Read(&shelf, AtomicUsize::new(0));
+    let judges =
+        Judges { chain: chain(), spec: &spec, submitters: &One, blobs: &blobs, proofs: &proofs };
+    assert_eq!(validate(&judges, &batch, &mut KeyCache::new(4)), Ok(()));
+    assert_eq!(proofs.0.load(Ordering::Relaxed), 1);
+    // Each blob once for the reports of another length, which need no verdict, and once for it.
+    assert_eq!(blobs.1.load(Ordering::Relaxed), 4);
 }
 
 #[test]
@@ -148,6 +189,9 @@ fn a_proof_is_payable_or_punishable_and_never_both() {
         (other(|it| it.key.0[0] ^= 1), false),
         (other(|it| it.input.0[0] ^= 1), false),
         (other(|it| it.output.0[0] ^= 1), false),
+        // Nobody pays for fewer bytes than nodes keep.
+        (other(|it| it.bundle_bytes -= 1), false),
+        (other(|it| it.bundle_bytes += 1), false),
     ];
     for (submit, holds) in cases {
         let attachments = vec![submit.proven.key_blob, submit.proven.bundle];

@@ -13,9 +13,10 @@ use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{Offence, OffenceError};
 use ciro_protocol::id::{Chain, SubmitterId, TxId};
 use ciro_protocol::sign::{Address, KeyCache, SignError};
-use ciro_protocol::tx::{Body, RegisterModel};
+use ciro_protocol::tx::{Body, RegisterModel, SignedTx};
 use ciro_protocol::wire::Message;
 
+use proof::Looks;
 pub use proof::{ProofSystem, Refused, Stated, Unproven, judge};
 
 /// Bytes by their id, as far as this machine has them.
@@ -156,19 +157,21 @@ pub fn validate(
     if !named.iter().eq(attachments.iter()) {
         return Err(Invalid::Attachments);
     }
-    txs.iter().try_for_each(|tx| judge_body(judges, tx.body.id(), &tx.body.body, keys))
+    let mut looks = Looks::default();
+    let judge = |tx: &SignedTx| judge_body(judges, (tx.body.id(), &tx.body.body), keys, &mut looks);
+    txs.iter().try_for_each(judge)
 }
 
 /// Judges what a transaction brings.
 fn judge_body(
     judges: &Judges<'_>,
-    tx: TxId,
-    body: &Body,
+    (tx, body): (TxId, &Body),
     keys: &mut KeyCache,
+    looks: &mut Looks,
 ) -> Result<(), Invalid> {
     match body {
         Body::SubmitProof(body) => {
-            judge(judges, &body.proven)?.map_err(|source| Invalid::Proof { tx, source })
+            looks.judge(judges, &body.proven)?.map_err(|source| Invalid::Proof { tx, source })
         }
         Body::RegisterModel(body) => {
             check_keys(judges, body).map_err(|source| Invalid::Key { tx, source })
@@ -180,7 +183,7 @@ fn judge_body(
             // The signature first: a proof that nobody signed is not worth a look.
             let signed = body.signed().verify(judges.chain, keys);
             signed.map_err(|_| Invalid::Report { tx })?;
-            match judge(judges, &body.submitted.proven)? {
+            match looks.judge(judges, &body.submitted.proven)? {
                 Err(_) => Ok(()),
                 Ok(()) => Err(Invalid::Report { tx }),
             }

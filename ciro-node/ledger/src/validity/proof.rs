@@ -1,5 +1,7 @@
 //! Whether a proof holds: the same answer settles a job and convicts a cheat.
 
+use std::collections::BTreeMap;
+
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, KeyDigest, OutputDigest};
 use ciro_protocol::model::{KEY_BYTES_MAX, KeyFacts};
@@ -55,6 +57,16 @@ pub enum Unproven {
         /// The limit.
         max: u64,
     },
+    /// A bundle has another length than was said, and paid for.
+    #[error("blob {blob} has {len} bytes, the transaction says {said}")]
+    Length {
+        /// The blob.
+        blob: BlobId,
+        /// Its bytes.
+        len: usize,
+        /// The bytes said.
+        said: u64,
+    },
     /// The verifier refuses.
     #[error("the proof does not hold")]
     Refused(#[from] Refused),
@@ -70,35 +82,92 @@ pub enum Unproven {
 ///
 /// [`Invalid::Unavailable`] if a blob is not here, so that there is no verdict.
 pub fn judge(judges: &Judges<'_>, said: &Proven) -> Result<Result<(), Unproven>, Invalid> {
-    let blob = |id: BlobId| judges.blobs.get(id).ok_or(Invalid::Unavailable(id));
-    let (key, bundle) = (blob(said.key_blob)?, blob(said.bundle)?);
-    Ok(judge_bytes(judges, said, (&key, &bundle)))
+    Looks::default().judge(judges, said)
 }
 
-fn judge_bytes(
-    judges: &Judges<'_>,
-    said: &Proven,
-    (key, bundle): (&[u8], &[u8]),
-) -> Result<(), Unproven> {
-    let key_max = u64::try_from(KEY_BYTES_MAX).unwrap_or(u64::MAX);
-    let limits = [
-        (said.key_blob, key.len(), key_max),
-        (said.bundle, bundle.len(), judges.spec.limits.bundle_bytes),
-    ];
-    for (blob, len, max) in limits {
-        if u64::try_from(len).unwrap_or(u64::MAX) > max {
-            return Err(Unproven::TooLong { blob, len, max });
+/// What pairs of blobs prove, as far as they were looked at: however often a batch speaks of one,
+/// it is read twice at most.
+#[derive(Debug, Default)]
+pub(super) struct Looks(BTreeMap<(u8, BlobId, BlobId), Look>);
+
+/// What a look at a pair of blobs showed.
+#[derive(Debug)]
+enum Look {
+    /// One is too long.
+    TooLong(Unproven),
+    /// The bundle has this length, which is not the one that was said: it was not verified.
+    Unread(usize),
+    /// The bundle has this length and was verified.
+    Read(usize, Result<Stated, Refused>),
+}
+
+impl Looks {
+    /// Judges as [`judge`] does.
+    pub(super) fn judge(
+        &mut self,
+        judges: &Judges<'_>,
+        said: &Proven,
+    ) -> Result<Result<(), Unproven>, Invalid> {
+        let pair = (said.verifier, said.key_blob, said.bundle);
+        loop {
+            if let Some(judged) = self.0.get(&pair).and_then(|look| look.judge(said)) {
+                return Ok(judged);
+            }
+            // A look for what is said tells whether it holds.
+            self.0.insert(pair, Look::at(judges, said)?);
         }
     }
-    let stated = judges.proofs.verify(said.verifier, key, bundle)?;
-    if stated.key != said.key {
-        return Err(Unproven::Other("the key"));
+}
+
+impl Look {
+    fn at(judges: &Judges<'_>, said: &Proven) -> Result<Self, Invalid> {
+        let blob = |id: BlobId| judges.blobs.get(id).ok_or(Invalid::Unavailable(id));
+        let (key, bundle) = (blob(said.key_blob)?, blob(said.bundle)?);
+        let key_max = u64::try_from(KEY_BYTES_MAX).unwrap_or(u64::MAX);
+        let limits = [
+            (said.key_blob, key.len(), key_max),
+            (said.bundle, bundle.len(), judges.spec.limits.bundle_bytes),
+        ];
+        for (blob, len, max) in limits {
+            if bytes(len) > max {
+                return Ok(Self::TooLong(Unproven::TooLong { blob, len, max }));
+            }
+        }
+        if bytes(bundle.len()) != said.bundle_bytes {
+            return Ok(Self::Unread(bundle.len()));
+        }
+        let stated = judges.proofs.verify(said.verifier, &key, &bundle);
+        Ok(Self::Read(bundle.len(), stated))
     }
-    if stated.input != said.input {
-        return Err(Unproven::Other("the input"));
+
+    /// Whether what is said is proven; `None` if that takes another look.
+    fn judge(&self, said: &Proven) -> Option<Result<(), Unproven>> {
+        let (len, stated) = match self {
+            Self::TooLong(unproven) => return Some(Err(unproven.clone())),
+            Self::Unread(len) => (*len, None),
+            Self::Read(len, stated) => (*len, Some(stated)),
+        };
+        // The provider pays by the byte for what nodes keep.
+        if bytes(len) != said.bundle_bytes {
+            let (blob, said) = (said.bundle, said.bundle_bytes);
+            return Some(Err(Unproven::Length { blob, len, said }));
+        }
+        stated.map(|stated| stated.clone()?.is(said))
     }
-    if stated.output != said.output {
-        return Err(Unproven::Other("the output"));
+}
+
+impl Stated {
+    fn is(&self, said: &Proven) -> Result<(), Unproven> {
+        let parts = [
+            (self.key == said.key, "the key"),
+            (self.input == said.input, "the input"),
+            (self.output == said.output, "the output"),
+        ];
+        let other = parts.into_iter().find(|(same, _)| !same);
+        other.map_or(Ok(()), |(_, part)| Err(Unproven::Other(part)))
     }
-    Ok(())
+}
+
+fn bytes(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }

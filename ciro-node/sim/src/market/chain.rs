@@ -268,6 +268,7 @@ fn spec(providers: &[(&str, u16, DirectKeys)]) -> ChainSpec {
     spec.fees.per_byte = units(1);
     spec.fees.per_check = units(50);
     spec.fees.per_input_byte = units(2);
+    spec.fees.per_bundle_byte = units(3);
     spec.fees.deposit_per_mib = units(1_000);
     let stakes =
         (0..VALIDATORS).map(|id| GenesisValidator { id, key: account(&validator(id)), stake: 1 });

@@ -185,7 +185,7 @@ impl Honest {
             Effect::Prove(task) => self.prove(&task, sight),
             Effect::Kill(job, attempt) => drop(self.children.remove(&(job, attempt))),
             Effect::Store(bundle) => self.inbox.push(Input::Stored(bundle)),
-            Effect::Progress(..) => {}
+            Effect::Again(_) | Effect::Progress(..) => {}
         }
     }
 
@@ -217,6 +217,7 @@ pub(super) const fn proven(input: ciro_protocol::id::InputDigest) -> Proven {
         verifier: 1,
         key_blob: BlobId([1; 32]),
         bundle: BlobId([2; 32]),
+        bundle_bytes: 30,
         key: KEY,
         input,
         output: OutputDigest([6; 32]),
@@ -224,7 +225,8 @@ pub(super) const fn proven(input: ciro_protocol::id::InputDigest) -> Proven {
 }
 
 fn settings(provider: ProviderId) -> Settings {
-    let served = Served { cells: 1 << 10, memory_mb: 100 };
+    let fees = Amount::ZERO;
+    let served = Served { cells: 1 << 10, memory_mb: 100, prepare_ms: 0, fees };
     Settings {
         provider,
         capacity: CAPACITY,
@@ -242,5 +244,6 @@ fn settings(provider: ProviderId) -> Settings {
         validity_ms: 4_000,
         retry_ms: 500,
         rank_ms: 25,
+        open_ms_max: u64::MAX,
     }
 }

@@ -80,7 +80,7 @@ impl Worker {
 
     /// Executes a proven part of history and makes it durable.
     fn replay(&mut self, rows: Vec<OrderedRow>, links: &[Link]) -> Result<(), ExecutionError> {
-        let last = rows.len();
+        let (last, mut done) = (rows.len(), Vec::new());
         for ((row, link), number) in rows.into_iter().zip(links).zip(1..) {
             let (batches, punish) = (row.batches.into_inner(), row.punish.into_inner());
             let Link { proposal, executed, state_root } = *link;
@@ -93,7 +93,11 @@ impl Worker {
                 punish: &punish,
             };
             let outcome = self.apply(&ordered, number == last)?;
-            self.announce(&batches, &outcome);
+            done.push((batches, outcome));
+        }
+        // Only now: what others do because of a block must not be ahead of what is durable.
+        for (batches, outcome) in &done {
+            self.announce(batches, outcome);
         }
         Ok(self.settle()?)
     }

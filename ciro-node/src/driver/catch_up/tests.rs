@@ -19,7 +19,7 @@ use ciro_protocol::tx::{Body, SetAsks, SignedTx, Transaction, Transfer, TxHeader
 use ciro_protocol::wire::List;
 
 use super::*;
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, Keep};
 use crate::driver::{ExecutionThread, Shared, head_of};
 use crate::ingress::{Pending, PendingLimits};
 use crate::metrics::Metrics;
@@ -46,7 +46,8 @@ fn node(folder: &Path) -> (Worker, Receiver<Input>) {
     let (genesis, first) = ciro_ledger::genesis(spec()).unwrap();
     let chain = genesis.chain().unwrap();
     let store = StateStore::open(&folder.join("ledger.redb"), &genesis, &first).unwrap();
-    let (bodies, _) = Bodies::open(&folder.join("bodies"), chain, |_| true).unwrap();
+    let own = (chain, SubmitterId(0));
+    let (bodies, _) = Bodies::open(&folder.join("bodies"), own, |_, _| Some(Keep::Place)).unwrap();
     let metrics = Metrics::new();
     let head = store.snapshot().unwrap().head().unwrap();
     let limits = PendingLimits { bytes: 1 << 20, per_account: 9 };
@@ -474,4 +475,21 @@ fn a_part_is_short_only_if_it_is_full() {
         let mut sources = Sources::new(&served, whom, patience(), tools);
         assert_eq!(sources.rows(1, &links).is_some(), taken);
     }
+}
+
+#[test]
+fn what_a_block_ordered_and_did_not_execute_is_forgotten_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut node, _heard) = node(folder.path());
+    let far = |number: u64| {
+        let body = batch(3, 1_000_000 + number, vec![]);
+        Arc::new(Signed::new(body, &SecretKey::from_seed(&[3])).unwrap())
+    };
+    for number in 0..4 {
+        node.tools.bodies.append(far(number), Keep::Block(1)).unwrap();
+    }
+    execute(&mut node, &four_blocks()[..1]);
+    node.settle().unwrap();
+    let here = |number: u64| node.tools.bodies.contains(&far(number).body.operation().payload);
+    assert!(!(0..4).any(here));
 }

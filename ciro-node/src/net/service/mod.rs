@@ -1,39 +1,44 @@
 //! What this node does for other validators: it takes batches, and hands out batches, blobs and
 //! blocks.
 
+mod prefetch;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ciro_consensus::{Digest, Input, ReplicaId};
+use ciro_consensus::{Digest, Input, Operation, ReplicaId};
 use ciro_ledger::Invalid;
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::blob::BlobId;
+use ciro_protocol::sign::SignError;
 use ciro_protocol::text::Text;
 use ciro_protocol::wire::{Bytes, List, Message};
 use ciro_sdk::error_chain;
+use libp2p::futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
+use super::allowance::{Allowance, BATCH_BYTES};
 use super::behaviour::Protocol;
-use super::sources::Sources;
+use super::sources::{Slow, Sources};
 use super::turns::{Turn, Turns};
 use super::wire::{BatchAnswer, BatchRequest, BlobRequest, BlockRequest};
 use super::{FetchError, Net};
 use crate::blobs::{Blobs, Needed};
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, BodiesError, Keep};
 use crate::driver::Shared;
 use crate::ingress::{Pending, blobs_of};
 use crate::store::StateStore;
 use crate::validity::Validity;
 
-/// How far ahead of its last executed batch a submitter may be: twice what an honest one has
-/// outstanding.
-const AHEAD_MAX: u64 = 128;
 /// How long it may take to fetch what a batch needs: then whoever pushes it has given up, and what
 /// has come is kept for the next try.
 const FETCHED_MAX: Duration = Duration::from_secs(25);
+/// Blobs of one batch that are fetched at once: as many as a validator serves at once.
+const FETCHED_AT_ONCE: usize = 16;
 
 /// What a node holds for others, and what it needs to judge what comes.
 #[derive(Debug)]
@@ -62,7 +67,10 @@ pub(crate) enum Why {
     /// Somebody asks for it before it is ordered: what a submitter may show is bounded.
     Pushed,
     /// A proposal orders it: whether it is valid must not depend on what was shown before.
-    Proposed,
+    Proposed {
+        /// The block until which it is needed.
+        until: u64,
+    },
 }
 
 /// Why a batch is not held.
@@ -102,17 +110,23 @@ pub struct Service {
     /// payload, and whoever brings a batch under a bad one must not be in the way of the good one.
     judging: Mutex<BTreeSet<[u8; 32]>>,
     turns: BTreeMap<ReplicaId, Turns>,
+    /// How many bytes of batches each validator may push.
+    allowances: BTreeMap<ReplicaId, Mutex<Allowance>>,
+    slow: Arc<Slow>,
 }
 
 impl Service {
-    /// Makes a service. `held` are the batches that were on disk at the start.
+    /// Makes a service. `held` are the operations whose batches were on disk at the start, and stay
+    /// until their place is executed.
     #[must_use]
-    pub fn new(net: Net, holding: Holding, held: &[Arc<SignedBatch>]) -> Self {
-        let others = net.peers().others().into_iter();
-        let turns = others.map(|id| (id, Turns::new())).collect();
-        let shown = held.iter().map(|batch| (place(batch), batch.body.operation().payload));
+    pub fn new(net: Net, holding: Holding, held: &[Operation]) -> Self {
+        let (others, now) = (net.peers().others(), Instant::now());
+        let turns = others.iter().map(|id| (*id, Turns::new())).collect();
+        let allowance = || Mutex::new(Allowance::of(BATCH_BYTES, now));
+        let allowances = others.iter().map(|id| (*id, allowance())).collect();
+        let shown = held.iter().map(|it| ((it.client.0, it.nonce.0), it.payload));
         let (shown, judging) = (Mutex::new(shown.collect()), Mutex::default());
-        Self { net, holding, shown, judging, turns }
+        Self { net, holding, shown, judging, turns, allowances, slow: Arc::default() }
     }
 
     /// Answers a validator, whose turn lasts until the answer is on its way; `None` if what it asks
@@ -182,7 +196,7 @@ impl Service {
                 }
             }
             BatchRequest::Order { payload } => self.order(payload).await,
-            BatchRequest::Get { payload } => match self.body(payload) {
+            BatchRequest::Get { payload } => match self.body(payload).await {
                 Some(batch) => BatchAnswer::Batch(Box::new((*batch).clone())),
                 None => BatchAnswer::Unknown,
             },
@@ -205,9 +219,11 @@ impl Service {
         blobs: List<Bytes<BYTES>, MAX>,
     ) -> Result<(), NotHeld> {
         // What is not wanted stores nothing.
-        let payload = batch.body.operation().payload;
-        if !self.is_executed(&batch) && self.held(&payload)?.is_none() {
-            self.check_place(&lock(&self.shown), &batch, payload)?;
+        let operation = batch.body.operation();
+        if !self.is_executed(&batch) && !self.vouch(&batch, &operation).await? {
+            self.check_place(&lock(&self.shown), &batch, operation.payload)?;
+            self.charge(from, &batch)?;
+            self.check_submitter(&batch, Why::Pushed).await?;
             self.take_blobs(&batch, blobs).await?;
             self.hold(Arc::clone(&batch), from, Why::Pushed).await?;
         }
@@ -215,14 +231,20 @@ impl Service {
         Ok(())
     }
 
-    fn body(&self, payload: [u8; 32]) -> Option<Arc<SignedBatch>> {
-        self.held(&Digest::from_bytes(payload)?).ok().flatten()
+    async fn body(self: &Arc<Self>, payload: [u8; 32]) -> Option<Arc<SignedBatch>> {
+        let (service, payload) = (Arc::clone(self), Digest::from_bytes(payload)?);
+        let read = tokio::task::spawn_blocking(move || service.held(&payload));
+        read.await.ok()?.ok().flatten()
     }
 
     /// Hands a batch that is here to consensus.
-    async fn order(&self, payload: [u8; 32]) -> BatchAnswer {
-        let Some(batch) = self.body(payload) else { return BatchAnswer::Unknown };
-        match self.input(Input::Operation(batch.body.operation())).await {
+    async fn order(self: &Arc<Self>, payload: [u8; 32]) -> BatchAnswer {
+        let Some(batch) = self.body(payload).await else { return BatchAnswer::Unknown };
+        let operation = batch.body.operation();
+        if !self.is_executed(&batch) && !self.vouch(&batch, &operation).await.unwrap_or(false) {
+            return BatchAnswer::Busy;
+        }
+        match self.input(Input::Operation(operation)).await {
             true => BatchAnswer::Ordered,
             false => BatchAnswer::Busy,
         }
@@ -260,14 +282,23 @@ impl Service {
         from: ReplicaId,
         why: Why,
     ) -> Result<(), NotHeld> {
-        let payload = batch.body.operation().payload;
-        let executed = why == Why::Pushed && self.is_executed(&batch);
-        if executed || self.held(&payload)?.is_some() {
+        let operation = batch.body.operation();
+        let (payload, bodies) = (operation.payload, Arc::clone(&self.holding.bodies));
+        let keep = match why {
+            Why::Pushed => Keep::Place,
+            Why::Proposed { until } => Keep::Block(until),
+        };
+        let held = match why {
+            Why::Pushed => self.is_executed(&batch) || self.vouch(&batch, &operation).await?,
+            Why::Proposed { until } => bodies.keep(&operation, until).is_some(),
+        };
+        if held {
             return Ok(());
         }
         if why == Why::Pushed {
             self.check_place(&lock(&self.shown), &batch, payload)?;
         }
+        self.check_submitter(&batch, why).await?;
         // Before anybody else has to wait for it: each gets what a batch needs for itself, so that
         // whoever hands it out slowly is in nobody's way.
         let fetched = timeout(FETCHED_MAX, self.fetch_missing(&batch, from)).await;
@@ -291,51 +322,39 @@ impl Service {
         if why == Why::Pushed {
             self.show(&batch, payload)?;
         }
-        let bodies = Arc::clone(&self.holding.bodies);
-        let written = tokio::task::spawn_blocking(move || bodies.append(batch)).await;
-        match written.map_err(|_| NotHeld::Fatal)? {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.holding.shared.fail(error_chain(&error));
-                Err(NotHeld::Fatal)
-            }
-        }
+        let written = tokio::task::spawn_blocking(move || bodies.append(batch, keep)).await;
+        written.map_err(|_| NotHeld::Fatal)?.map_err(|error| self.fatal(&error))
     }
 
     /// Returns a batch that is here: it was judged before it was written.
-    pub(crate) fn held(&self, payload: &Digest) -> Result<Option<Arc<SignedBatch>>, NotHeld> {
-        self.holding.bodies.get(payload).map_err(|error| {
-            self.holding.shared.fail(error_chain(&error));
-            NotHeld::Fatal
+    fn held(&self, payload: &Digest) -> Result<Option<Arc<SignedBatch>>, NotHeld> {
+        self.holding.bodies.get(payload).map_err(|error| self.fatal(&error))
+    }
+
+    /// Stops the node, whose bodies cannot be read or written.
+    fn fatal(&self, error: &BodiesError) -> NotHeld {
+        self.holding.shared.fail(error_chain(error));
+        NotHeld::Fatal
+    }
+
+    /// Checks that a batch is its submitter's, before anything is fetched or stored for it. The
+    /// signature is not part of the payload: a proposal is not invalid because somebody hands over
+    /// its batch under a bad one.
+    async fn check_submitter(&self, batch: &Arc<SignedBatch>, why: Why) -> Result<(), NotHeld> {
+        let signed = Arc::clone(batch);
+        let checked = self.holding.validity.run(move |judge| judge.submitter(&signed)).await;
+        checked.ok_or(NotHeld::Fatal)?.map_err(|invalid| match invalid {
+            Invalid::Batch(SignError::Signature { .. }) if why != Why::Pushed => NotHeld::Later,
+            _ => NotHeld::Invalid { label: "batch_invalid", reason: error_chain(&invalid) },
         })
     }
 
-    /// Bounds what a submitter can make others store.
-    fn check_place(
-        &self,
-        shown: &BTreeMap<(u64, u64), Digest>,
-        batch: &SignedBatch,
-        payload: Digest,
-    ) -> Result<(), NotHeld> {
-        let (submitter, nonce) = place(batch);
-        let executed = self.holding.pending.executed_nonce(submitter);
-        if nonce > executed.saturating_add(AHEAD_MAX) {
-            return Err(NotHeld::Later);
-        }
-        if shown.get(&(submitter, nonce)).is_some_and(|other| *other != payload) {
-            let reason = format!("submitter {submitter} has another batch {nonce}");
-            return Err(NotHeld::Conflict { reason });
-        }
-        Ok(())
-    }
-
-    fn show(&self, batch: &SignedBatch, payload: Digest) -> Result<(), NotHeld> {
-        let mut shown = lock(&self.shown);
-        self.check_place(&shown, batch, payload)?;
-        let pending = &self.holding.pending;
-        shown.retain(|(submitter, nonce), _| *nonce > pending.executed_nonce(*submitter));
-        shown.insert(place(batch), payload);
-        Ok(())
+    /// Whether a batch is not under a bad signature. All else that is wrong with it is part of what
+    /// was ordered, and the verdict on that says so.
+    pub(super) async fn is_signed(&self, batch: &Arc<SignedBatch>) -> bool {
+        let signed = Arc::clone(batch);
+        let checked = self.holding.validity.run(move |judge| judge.submitter(&signed)).await;
+        !matches!(checked, Some(Err(Invalid::Batch(SignError::Signature { .. }))))
     }
 
     /// Stores blobs that came with their batch. Others than it names are not taken.
@@ -369,45 +388,35 @@ impl Service {
         stored.await.map_err(|_| NotHeld::Fatal)?
     }
 
-    /// Fetches the blobs that a batch's validity depends on.
+    /// Fetches the blobs that a batch's validity depends on, many at once: whoever answers just in
+    /// time does so once. What has come stays, though another one does not come.
     async fn fetch_missing(&self, batch: &SignedBatch, from: ReplicaId) -> Result<(), NotHeld> {
-        let mut sources = Sources::new(self.sources(from));
-        for id in batch.body.attachments.iter() {
-            let fetched = self.net.blob(&self.holding, *id, &mut sources).await;
-            fetched.map_err(|error| {
-                tracing::debug!(blob = %id, %error, "a blob that a batch names is not here");
-                NotHeld::Later
-            })?;
-        }
-        Ok(())
+        let attachments = batch.body.attachments.iter().copied();
+        let fetches: Vec<_> = attachments.map(|id| self.fetch_one(id, from)).collect();
+        let fetched = stream::iter(fetches).buffer_unordered(FETCHED_AT_ONCE);
+        fetched.collect::<Vec<_>>().await.into_iter().collect()
+    }
+
+    async fn fetch_one(&self, id: BlobId, from: ReplicaId) -> Result<(), NotHeld> {
+        let fetched = self.net.attachment(&self.holding, id, &mut self.asking(from)).await;
+        fetched.map_err(|error| {
+            tracing::debug!(blob = %id, %error, "a blob that a batch names is not here");
+            NotHeld::Later
+        })
     }
 
     /// Returns all others, one of them first and the rest in an order that nobody can foresee.
+    /// Those that have let others wait come last.
     pub(crate) fn sources(&self, first: ReplicaId) -> Vec<ReplicaId> {
         let mut others = self.net.peers().others();
-        let order = RandomState::new();
-        others.sort_by_cached_key(|id| (*id != first, order.hash_one(id)));
+        let (slow, order) = (&self.slow, RandomState::new());
+        others.sort_by_cached_key(|id| (slow.pace(*id), *id != first, order.hash_one(id)));
         others
     }
 
-    /// Fetches what jobs need beside validity, so that it is at hand here too: inputs and models.
-    fn prefetch(self: &Arc<Self>, batch: &SignedBatch, from: ReplicaId) {
-        for id in named(batch) {
-            if self.holding.blobs.len(id).is_some() {
-                continue;
-            }
-            // Beyond the bound whoever asks this node for the blob makes it fetch it.
-            let permit = self.turns.get(&from).and_then(Turns::prefetch);
-            let Some(permit) = permit else { return };
-            let service = Arc::clone(self);
-            tokio::spawn(async move {
-                let _permit = permit;
-                let mut sources = Sources::new(service.sources(from));
-                if let Err(error) = service.net.blob(&service.holding, id, &mut sources).await {
-                    tracing::debug!(blob = %id, %error, "a blob is not fetched");
-                }
-            });
-        }
+    /// Returns the same to be asked, which takes note of who is slow.
+    pub(crate) fn asking(&self, first: ReplicaId) -> Sources {
+        Sources::noting(self.sources(first), Arc::clone(&self.slow))
     }
 
     /// Fetches a blob that somebody asks this node for.
@@ -417,7 +426,7 @@ impl Service {
     /// [`FetchError`] if nobody has it.
     pub async fn bring(&self, id: BlobId) -> Result<(), FetchError> {
         let mut sources = Sources::new(self.sources(self.net.peers().own()));
-        self.net.blob(&self.holding, id, &mut sources).await
+        self.net.blob(&self.holding, (id, u64::MAX), &mut sources).await
     }
 
     /// Returns the handle of the network.

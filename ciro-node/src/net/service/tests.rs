@@ -2,25 +2,34 @@
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use ciro_consensus::{Operation, Seq};
 use ciro_protocol::SecretKey;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::blob::BlobList;
 use ciro_protocol::id::{Chain, SubmitterId};
 use ciro_protocol::sign::{KeyCache, Signed};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::blobs::BlobLimits;
 use crate::driver::Transport as _;
 use crate::ingress::PendingLimits;
 use crate::metrics::Metrics;
-use crate::net::{Addresses, BlobAnswer, Courier, Hello, Identity, Peers, Request};
+use crate::net::{
+    Addresses, BlobAnswer, BlockAnswer, Courier, Hello, Identity, Peers, Request, Supply,
+};
 use crate::proofs::Verifier;
+use crate::store::OrderedRow;
 
 const SEEDS: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
 const MIB: usize = 1 << 20;
 
 /// The validator that says nothing.
 const SILENT: ReplicaId = ReplicaId(1);
+/// The validator that may answer late.
+const LATE: ReplicaId = ReplicaId(2);
+const PROPOSED: Why = Why::Proposed { until: 8 };
 
 /// What was asked of whom.
 type Asked = Arc<Mutex<Vec<(ReplicaId, Protocol)>>>;
@@ -36,6 +45,11 @@ struct World {
 impl World {
     /// Begins a node that is connected with all others, who answer so.
     fn new(answer: impl Fn(ReplicaId, &[u8]) -> Vec<u8> + Send + 'static) -> Self {
+        Self::late(Duration::ZERO, answer)
+    }
+
+    /// Does the same where one answers after some time.
+    fn late(by: Duration, answer: impl Fn(ReplicaId, &[u8]) -> Vec<u8> + Send + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = SEEDS.map(|seed| SecretKey::from_seed(seed).address());
         let spec = crate::devnet::spec(&keys, 1_700_000_000_000);
@@ -63,7 +77,11 @@ impl World {
                 if from == SILENT {
                     unanswered.push(to);
                 } else {
-                    let _ = to.send(answer(from, &bytes));
+                    let (answer, by) = (answer(from, &bytes), by * u32::from(from == LATE));
+                    tokio::spawn(async move {
+                        tokio::time::sleep(by).await;
+                        let _ = to.send(answer);
+                    });
                 }
             }
         });
@@ -73,7 +91,7 @@ impl World {
             total_bytes: 64 << 20,
             files: 1_000,
             blob_bytes: 8 << 20,
-            judged_bytes: 8 << 20,
+            judged_bytes: 4 << 20,
         };
         let blobs = Arc::new(Blobs::open(&folder.path().join("blobs"), limits).unwrap());
         let limits = PendingLimits { bytes: MIB, per_account: 9 };
@@ -82,11 +100,13 @@ impl World {
         let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
         let proofs = Verifier::new(metrics);
         let validity = Validity::new((chain, Arc::new(spec)), Arc::clone(&blobs), proofs, 1);
-        let (bodies, _) = Bodies::open(&folder.path().join("bodies"), chain, |_| true).unwrap();
-        let needed = Needed { store: Arc::clone(&store), pending: Arc::clone(&pending) };
+        let own = (chain, SubmitterId(0));
+        let path = folder.path().join("bodies");
+        let bodies = Bodies::open(&path, own, |_, _| Some(Keep::Place));
+        let needed = Needed::new(Arc::clone(&store), Arc::clone(&pending));
         let (inputs, received) = sync_channel(16);
         let holding = Holding {
-            bodies: Arc::new(bodies),
+            bodies: Arc::new(bodies.unwrap().0),
             blobs,
             needed: Arc::new(needed),
             store,
@@ -111,6 +131,14 @@ impl World {
             txs: List::default(),
             attachments: List::new(attachments.to_vec()).unwrap(),
         };
+        Signed::new(body, &key).unwrap()
+    }
+
+    /// Returns an empty batch of a validator.
+    fn batch_at(&self, (submitter, nonce): (u32, u64), time_ms: u64) -> SignedBatch {
+        let key = SecretKey::from_seed(SEEDS[usize::try_from(submitter).unwrap()]);
+        let (signer, submitter) = (key.address(), SubmitterId(submitter.into()));
+        let body = Batch { submitter, signer, nonce, time_ms, ..self.batch(&[]).body };
         Signed::new(body, &key).unwrap()
     }
 
@@ -151,8 +179,27 @@ fn part_of(blob: &[u8], request: &[u8]) -> Vec<u8> {
     BlobAnswer::Bytes(Bytes::new(answer).unwrap()).to_bytes()
 }
 
+/// Answers for somebody who has some batches and nothing else.
+fn one_of(batches: &[SignedBatch], request: &[u8]) -> Vec<u8> {
+    let wanted = match BatchRequest::from_bytes(request) {
+        Ok(BatchRequest::Get { payload }) => Digest::from_bytes(payload),
+        _ => None,
+    };
+    let found = batches.iter().find(|it| Some(it.body.operation().payload) == wanted);
+    let found = found.map(|it| BatchAnswer::Batch(Box::new(it.clone())));
+    found.unwrap_or(BatchAnswer::Unknown).to_bytes()
+}
+
 fn nothing(_: ReplicaId, _: &[u8]) -> Vec<u8> {
     BatchAnswer::Unknown.to_bytes()
+}
+
+/// Lets a proposal be judged.
+async fn judged(world: &World, operations: Vec<Operation>) -> bool {
+    let supply = Supply::new(Arc::clone(&world.service), Handle::current());
+    let (answer, answered) = oneshot::channel();
+    supply.judge((Seq(1), 9), operations, move |valid| answer.send(valid).unwrap());
+    answered.await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +227,7 @@ async fn a_proposal_is_judged_though_somebody_hands_out_its_batch_slowly() {
     tokio::spawn(async move { slow.push(SILENT.0, &pushed, &[]).await });
     world.until(|world| world.asked(SILENT.0, Protocol::Blob) > 0).await;
     let service = &world.service;
-    let held = service.hold(Arc::new(batch), ReplicaId(2), Why::Proposed).await;
+    let held = service.hold(Arc::new(batch), ReplicaId(2), PROPOSED).await;
     assert!(matches!(held, Err(NotHeld::Invalid { label: "batch_invalid", .. })), "{held:?}");
 }
 
@@ -191,9 +238,7 @@ async fn a_batch_under_a_bad_signature_is_not_in_the_way_of_the_good_one() {
     let mut bad = good.clone();
     bad.signature = world.batch(&[BlobId([1; 32])]).signature;
     assert_eq!(good.body.operation(), bad.body.operation());
-    // As long as the bad one is being judged.
-    lock(&world.service.judging).insert(bad.digest());
-    assert!(matches!(world.push(1, &bad, &[]).await, BatchAnswer::Busy));
+    assert!(matches!(world.push(1, &bad, &[]).await, BatchAnswer::Refused(_)));
     assert!(matches!(world.push(3, &good, &[]).await, BatchAnswer::Accepted));
     // What is here is accepted from anybody, and what comes with it is not looked at.
     assert!(matches!(world.push(1, &bad, &[b"unnamed"]).await, BatchAnswer::Accepted));
@@ -210,8 +255,12 @@ async fn a_blob_comes_at_once_though_one_source_says_nothing() {
     });
     let mut sources = Sources::new(vec![SILENT, ReplicaId(2), ReplicaId(3)]);
     let holding = &world.service.holding;
-    world.service.net.blob(holding, id, &mut sources).await.unwrap();
-    assert_eq!(holding.blobs.len(id), Some(u64::try_from(blob.len()).unwrap()));
+    let len = u64::try_from(blob.len()).unwrap();
+    let long = world.service.net.blob(holding, (id, len - 1), &mut sources.clone()).await;
+    assert!(matches!(long, Err(FetchError::TooLong { .. })), "{long:?}");
+    lock(&world.asked).clear();
+    world.service.net.blob(holding, (id, len), &mut sources).await.unwrap();
+    assert_eq!(holding.blobs.len(id), Some(len));
     assert_eq!(world.asked(SILENT.0, Protocol::Blob), 1, "for the first part alone");
     assert_eq!(world.asked(3, Protocol::Blob), 5, "a list and four chunks");
 }
@@ -222,7 +271,8 @@ async fn a_body_comes_though_its_submitter_says_nothing() {
     let handed = BatchAnswer::Batch(Box::new(batch.clone())).to_bytes();
     let world = World::new(move |_, _| handed.clone());
     let payload = batch.body.operation().payload;
-    let got = world.service.net.batch(payload, &world.service.sources(SILENT)).await;
+    let mut sources = world.service.asking(SILENT);
+    let got = sources.first(|from| world.service.net.batch_from(from, payload)).await;
     assert_eq!(got.unwrap().0, batch);
     assert_eq!(world.asked(SILENT.0, Protocol::Batch), 1);
 }
@@ -271,4 +321,164 @@ async fn whoever_pushes_what_is_not_valid_has_one_turn_less_for_a_while() {
     let short = Duration::from_millis(200);
     assert!(timeout(short, take(2)).await.is_err());
     assert!(timeout(short, take(3)).await.is_ok(), "others lose nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_fetched_or_stored_for_a_batch_that_its_submitter_has_not_signed() {
+    let world = World::new(nothing);
+    let blob = b"what the batch names";
+    let id = BlobId::of(blob).unwrap();
+    let mut bad = world.batch(&[id, BlobId([9; 32])]);
+    bad.body.time_ms += 1;
+    assert!(matches!(world.push(2, &bad, &[blob]).await, BatchAnswer::Refused(_)));
+    assert_eq!(world.service.holding.blobs.len(id), None);
+    // Nor is a proposal invalid because somebody hands over its batch so.
+    let held = world.service.hold(Arc::new(bad), ReplicaId(2), PROPOSED).await;
+    assert!(matches!(held, Err(NotHeld::Later)), "{held:?}");
+    assert_eq!((1..4).map(|of| world.asked(of, Protocol::Blob)).sum::<usize>(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_blob_that_is_too_long_for_validity_the_list_is_enough() {
+    let blob = vec![7; 5 * MIB];
+    let id = BlobId::of(&blob).unwrap();
+    let world = World::new(move |_, request| part_of(&blob, request));
+    let batch = Arc::new(world.batch(&[id]));
+    for _ in 0..2 {
+        let held = world.service.hold(Arc::clone(&batch), ReplicaId(2), PROPOSED).await;
+        // No transaction names the attachment: there is a verdict.
+        assert!(matches!(held, Err(NotHeld::Invalid { .. })), "{held:?}");
+    }
+    assert_eq!(world.asked(2, Protocol::Blob), 1, "for the list");
+    let holding = &world.service.holding;
+    let seen = ciro_ledger::Blobs::get(&*holding.blobs, id).unwrap();
+    assert_eq!((seen.len(), holding.blobs.taken().files), (4 * MIB + 1, 0));
+    let list = holding.blob(BlobRequest::List(id));
+    assert!(matches!(list, BlobAnswer::Bytes(_)), "others hear of it here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_blocks_from_the_last_number_on_gets_none() {
+    let world = World::new(nothing);
+    let asked = BlockRequest::Rows { from: u64::MAX, max: 2 };
+    let answer = world.service.holding.blocks(asked).unwrap();
+    assert!(matches!(answer, BlockAnswer::Rows(rows) if rows.is_empty()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_of_a_silent_submitter_are_judged_in_the_time_of_one() {
+    let world = World::new(nothing);
+    let batches: Vec<SignedBatch> =
+        (1..=64).map(|nonce| world.batch_at((SILENT.0, nonce), 1)).collect();
+    let operations: Vec<Operation> = batches.iter().map(|it| it.body.operation()).collect();
+    let world = World::new(move |_, request| one_of(&batches, request));
+    let begun = Instant::now();
+    assert!(judged(&world, operations.clone()).await);
+    // One after the other they take a second each.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let asked = world.asked(SILENT.0, Protocol::Batch);
+    assert_eq!(asked, 64, "all at once: whoever answers just in time costs that time once");
+    assert_eq!(world.service.sources(SILENT).last(), Some(&SILENT), "it goes last from now on");
+    let bodies = &world.service.holding.bodies;
+    let kept = || operations.iter().filter(|it| bodies.contains(&it.payload)).count();
+    assert_eq!(kept(), 64);
+    bodies.settle(9, &BTreeMap::new()).unwrap();
+    assert_eq!(kept(), 0, "they were kept for the block alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submitter_that_hands_over_its_batch_under_a_bad_signature_holds_up_nothing() {
+    let world = World::new(nothing);
+    let (good, mut bad) = (world.batch(&[]), world.batch_at((3, 1), 2));
+    bad.body = good.body.clone();
+    let operation = good.body.operation();
+    let world = World::new(move |from, request| {
+        one_of(std::slice::from_ref(if from == ReplicaId(3) { &bad } else { &good }), request)
+    });
+    let verdict = timeout(Duration::from_secs(3), judged(&world, vec![operation])).await;
+    assert!(matches!(verdict, Ok(true)), "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_another_network_is_not_valid_whoever_hands_it_over() {
+    let key = SecretKey::from_seed(SEEDS[3]);
+    let chain = Chain(ciro_consensus::ChainId::new("another"));
+    let body = Batch { chain, ..World::new(nothing).batch(&[]).body };
+    let (operation, batch) = (body.operation(), Signed::new(body, &key).unwrap());
+    let world = World::new(move |_, request| one_of(std::slice::from_ref(&batch), request));
+    let verdict = timeout(Duration::from_secs(3), judged(&world, vec![operation])).await;
+    assert!(matches!(verdict, Ok(false)), "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_that_are_handed_out_just_in_time_cost_that_time_once() {
+    let blobs: Vec<[u8; 100]> = (0..64).map(|it| [it; 100]).collect();
+    let ids: Vec<BlobId> = blobs.iter().map(|blob| BlobId::of(blob).unwrap()).collect();
+    let world = World::late(Duration::from_millis(900), move |_, request| {
+        let unknown = BlobAnswer::Unknown.to_bytes();
+        let mut parts = blobs.iter().map(|blob| part_of(blob, request));
+        parts.find(|part| *part != unknown).unwrap_or(unknown)
+    });
+    let (batch, begun) = (Arc::new(world.batch(&ids)), Instant::now());
+    let held = world.service.hold(batch, LATE, PROPOSED).await;
+    // No transaction names them: there is a verdict.
+    assert!(matches!(held, Err(NotHeld::Invalid { label: "batch_invalid", .. })), "{held:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_ne!(world.service.sources(LATE)[0], LATE, "others are asked before it from now on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_comes_from_whoever_has_executed_it_though_its_submitter_says_nothing() {
+    let world = World::new(nothing);
+    let batches: Vec<Batch> =
+        (1..=8).map(|nonce| world.batch_at((SILENT.0, nonce), 1).body).collect();
+    let operations: Vec<Operation> = batches.iter().map(Batch::operation).collect();
+    let batches = List::new(batches).unwrap();
+    let row = OrderedRow { height: 5, batches, punish: List::default() };
+    let rows = BlockAnswer::Rows(List::new(vec![row]).unwrap()).to_bytes();
+    let world = World::new(move |_, request| match BlockRequest::from_bytes(request) {
+        Ok(BlockRequest::Rows { from: 5, max: 1 }) => rows.clone(),
+        _ => BatchAnswer::Unknown.to_bytes(),
+    });
+    let supply = Supply::new(Arc::clone(&world.service), Handle::current());
+    let begun = Instant::now();
+    // As the thread of execution does.
+    let got = tokio::task::spawn_blocking(move || supply.ordered(Seq(5), &operations));
+    assert_eq!(got.await.unwrap().unwrap().len(), 8);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let asked = world.asked(2, Protocol::Block) + world.asked(3, Protocol::Block);
+    assert!((1..=2).contains(&asked), "a block is fetched once, not once for each batch: {asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proposal_ordered_stays_longer_only_if_its_submitter_may_show_it() {
+    let world = World::new(nothing);
+    let service = &world.service;
+    let (next, far) = (world.batch_at((3, 1), 1), world.batch_at((3, 1_000_000), 1));
+    for batch in [&next, &far] {
+        service.hold(Arc::new(batch.clone()), ReplicaId(2), PROPOSED).await.unwrap();
+    }
+    let order = |batch: &SignedBatch| service.order(*batch.body.operation().payload.as_bytes());
+    assert!(matches!(order(&far).await, BatchAnswer::Busy));
+    assert!(matches!(order(&next).await, BatchAnswer::Ordered));
+    // Another one for the same place.
+    let other = world.batch_at((3, 1), 2);
+    service.hold(Arc::new(other.clone()), ReplicaId(2), PROPOSED).await.unwrap();
+    assert!(matches!(order(&other).await, BatchAnswer::Busy));
+    assert!(matches!(world.push(3, &other, &[]).await, BatchAnswer::Refused(_)));
+    let bodies = &service.holding.bodies;
+    bodies.settle(8, &BTreeMap::new()).unwrap();
+    let here = |batch: &SignedBatch| bodies.contains(&batch.body.operation().payload);
+    assert_eq!([&next, &far, &other].map(here), [true, false, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_pushed_too_many_bytes_waits_and_nobody_else_does() {
+    let world = World::new(nothing);
+    let later = Instant::now() + Duration::from_secs(3600);
+    assert!(lock(&world.service.allowances[&ReplicaId(2)]).take_many(32 << 20, later));
+    let batch = world.batch(&[]);
+    assert!(matches!(world.push(2, &batch, &[]).await, BatchAnswer::Busy));
+    assert!(matches!(world.push(3, &batch, &[]).await, BatchAnswer::Accepted));
+    assert!(matches!(world.push(2, &batch, &[]).await, BatchAnswer::Accepted), "it is here");
 }

@@ -46,7 +46,8 @@ pub(crate) fn order(now: u64) -> JobOrder {
 
 /// A worker that asks for 150 units and 1.5 seconds.
 pub(crate) fn settings() -> Settings {
-    let served = Served { cells: 1 << 10, memory_mb: 100 };
+    let fees = Amount::ZERO;
+    let served = Served { cells: 1 << 10, memory_mb: 100, prepare_ms: 0, fees };
     Settings {
         provider: ProviderId(0),
         capacity: 2,
@@ -64,5 +65,6 @@ pub(crate) fn settings() -> Settings {
         unjail: true,
         retry_ms: 500,
         rank_ms: 25,
+        open_ms_max: u64::MAX,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ciro_protocol::id::{JobId, KeyDigest, ModelId, ProviderId};
+use ciro_protocol::blob::BlobId;
+use ciro_protocol::id::{JobId, KeyDigest, ModelId, OutputDigest, ProviderId};
 use ciro_protocol::order::{JobOrder, Mode};
-use ciro_protocol::tx::ReleaseReason;
+use ciro_protocol::tx::{Proven, ReleaseReason};
 use ciro_protocol::wire::{List, Message};
 
 use super::{order, settings, units};
@@ -25,7 +26,7 @@ fn each_reason_not_to_claim_has_its_name() {
     let situation =
         Situation { head: Some(head(1, 10_000)), busy: 0, claiming: units(0), draining: false };
     type Change = fn(&mut Settings, &mut JobOrder, &mut Situation);
-    let cases: [(Change, Result<(), Denial>); 22] = [
+    let cases: [(Change, Result<(), Denial>); 25] = [
         (|_, _, _| {}, Ok(())),
         // Whoever registers a key once more: a proof is judged by its key.
         (|_, it, _| it.model = ModelId([2; 32]), Ok(())),
@@ -47,6 +48,15 @@ fn each_reason_not_to_claim_has_its_name() {
         (|_, it, _| it.offer.deadline_ms = 11_499, Err(Denial::Deadline)),
         (|_, it, _| it.offer.price_max = units(149), Err(Denial::PriceMax)),
         (|_, it, _| it.offer.ramp_start_ms = 9_900, Err(Denial::PriceNow)),
+        (|_, it, _| it.offer.ramp_start_ms = 37_501, Err(Denial::PriceLate)),
+        (|it, _, _| it.open_ms_max = 1_499, Err(Denial::Direct)),
+        (
+            |it, order, _| {
+                it.models.values_mut().for_each(|served| served.prepare_ms = 1_000);
+                order.offer.lease_ms = 2_499;
+            },
+            Err(Denial::Lease),
+        ),
         (|_, _, it| it.head = None, Err(Denial::NoHead)),
         (
             |_, _, it| it.head = it.head.map(|head| Head { active: false, ..head }),
@@ -277,4 +287,184 @@ fn an_attempt_that_ends_again_and_again_is_forgotten_once() {
         assert_eq!(state(&worker).0, State::Releasing);
         assert_eq!(worker.over.len(), 0);
     }
+}
+
+/// Brings an order of attempt 1 to a worker, as the job of a number.
+fn offered(worker: &mut Worker, number: u8, order: JobOrder) -> Vec<Effect> {
+    let offer = JobOffer { job: JobId([number; 32]), attempt: 1, order };
+    let position = Position { partition: 0, offset: number.into() };
+    worker.step(0, Input::Offer(Box::new(offer), position))
+}
+
+fn looks_at(effects: &[Effect], number: u8) -> bool {
+    let at = |effect: &Effect| matches!(effect, Effect::Look(it) if it.job.0 == [number; 32]);
+    effects.iter().any(at)
+}
+
+/// Whoever fills the table with what pays only tomorrow would blind the worker for a day.
+#[test]
+fn offers_that_pay_later_make_room_for_one_that_pays_now() {
+    let mut worker = Worker::new(settings(), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let mut late = order(0);
+    (late.offer.ramp_start_ms, late.offer.deadline_ms) = (80_000_000, 86_400_000);
+    for number in 0..10 {
+        let effects = offered(&mut worker, number, late.clone());
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Again(_))));
+    }
+    assert!(worker.rows().all(|row| row.state == State::Seen));
+    let effects = offered(&mut worker, 10, order(0));
+    assert!(looks_at(&effects, 10), "{effects:?}");
+    let again = Effect::Again(Some(Position { partition: 0, offset: 9 }));
+    assert!(effects.contains(&again), "what made room may be claimed later");
+    // What pays no sooner than all others is let go, until it is brought again.
+    let effects = offered(&mut worker, 11, late);
+    let position = Position { partition: 0, offset: 11 };
+    assert_eq!(effects, [Effect::Again(Some(position)), Effect::Ack(position)]);
+    assert_eq!(worker.rows().count(), 10);
+}
+
+#[test]
+fn a_price_is_looked_at_again_once_a_block_says_that_it_is_reached() {
+    let mut worker = Worker::new(settings(), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let mut rising = order(10_000);
+    rising.offer.deadline_ms = 60_000;
+    assert!(!looks_at(&offered(&mut worker, 1, rising), 1));
+    assert!(!looks_at(&worker.step(600, Input::Head(head(2, 10_999))), 1));
+    assert!(looks_at(&worker.step(600, Input::Head(head(3, 11_000))), 1));
+}
+
+#[test]
+fn an_input_that_could_not_be_had_makes_room_for_an_order_that_comes() {
+    let mut worker = Worker::new(settings(), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    for number in 0..10 {
+        offered(&mut worker, number, order(0));
+    }
+    let effects = offered(&mut worker, 10, order(0));
+    let again = Effect::Again(Some(Position { partition: 0, offset: 10 }));
+    assert!(effects.contains(&again), "all others are worth as much");
+    assert!(worker.rows().all(|row| row.job != JobId([10; 32])));
+    worker.step(0, Input::Looked(JobId([0; 32]), 1, Err(FetchError::Unavailable)));
+    offered(&mut worker, 10, order(0));
+    assert!(worker.rows().all(|row| row.job != JobId([0; 32])));
+    assert!(worker.rows().any(|row| row.job == JobId([10; 32])));
+}
+
+/// Gives a direct order to a worker that holds it until a ledger time.
+fn given(worker: &mut Worker, number: u8, lease_until_ms: u64) {
+    let mut direct = order(0);
+    direct.offer.mode = Mode::Direct(ProviderId(0));
+    offered(worker, number, direct);
+    let standing = Standing::Claimed { attempt: 1, provider: ProviderId(0), lease_until_ms };
+    let sighting = Sighting { job: JobId([number; 32]), standing, ..won(2) };
+    worker.step(1, Input::Ledger(sighting));
+}
+
+fn row(worker: &Worker, number: u8) -> (State, Option<Reason>) {
+    let row = worker.rows().find(|row| row.job == JobId([number; 32])).unwrap();
+    (row.state, row.reason)
+}
+
+/// Whoever orders can choose an id, and so the place that it has among others.
+#[test]
+fn the_job_whose_lease_ends_first_is_begun_first() {
+    let mut worker = holding(order(0));
+    given(&mut worker, 8, 30_000);
+    given(&mut worker, 9, 20_000);
+    assert_eq!((row(&worker, 8).0, row(&worker, 9).0), (State::Held, State::Held));
+    // The one child becomes free.
+    worker.step(2, Input::Blob(order(0).input.blob, Err(FetchError::Local)));
+    assert_eq!((row(&worker, 8).0, row(&worker, 9).0), (State::Held, State::Fetching));
+}
+
+/// A lease that ends costs all of the collateral, giving back a part of it.
+#[test]
+fn a_job_that_waits_for_a_child_goes_back_before_its_lease_ends_in_vain() {
+    let mut worker = holding(order(0));
+    given(&mut worker, 8, 15_000);
+    worker.step(1, Input::Head(head(2, 14_000)));
+    worker.step(600, Input::Tick);
+    assert_eq!(row(&worker, 8), (State::Held, None), "there is just enough time");
+    worker.step(700, Input::Head(head(3, 14_001)));
+    let effects = worker.step(1_200, Input::Tick);
+    assert_eq!(row(&worker, 8), (State::Releasing, Some(Reason::Late)));
+    let (deed, until_ms) = (Deed::Release(ReleaseReason::Unable), 18_001);
+    let job = JobId([8; 32]);
+    assert!(effects.contains(&Effect::Send { deed, job, attempt: 1, until_ms }), "{effects:?}");
+}
+
+#[test]
+fn a_job_that_pays_its_work_and_not_its_fees_is_not_claimed() {
+    let situation =
+        Situation { head: Some(head(1, 10_000)), busy: 0, claiming: units(0), draining: false };
+    for (fees, expected) in [(150, Ok(())), (151, Err(Denial::PriceMax))] {
+        let mut settings = settings();
+        settings.models.values_mut().for_each(|served| served.fees = units(fees));
+        assert_eq!(decide(&settings, &order(0), &situation), expected, "{fees}");
+    }
+}
+
+/// Whoever orders pays little for it, and a disk that has to keep each offer is slow.
+#[test]
+fn an_offer_that_is_denied_at_once_leaves_no_trace_on_the_disk() {
+    let mut worker = Worker::new(settings(), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let mut cheap = order(0);
+    cheap.offer.price_max = units(149);
+    for number in 0..30 {
+        let effects = offered(&mut worker, number, cheap.clone());
+        let written = |it: &Effect| matches!(it, Effect::Save(_) | Effect::Forget(..));
+        assert!(!effects.iter().any(written), "{effects:?}");
+    }
+    assert_eq!(worker.rows().count(), 10);
+    assert!(worker.rows().all(|row| row.reason == Some(Reason::Denied(Denial::PriceMax))));
+}
+
+/// Each transaction pays for the bytes of the bundle, whether it settles the job or comes too late.
+#[test]
+fn a_proof_is_one_transaction_until_it_expires() {
+    let mut worker = holding(order(0));
+    worker.step(1, Input::Blob(order(0).input.blob, Ok(())));
+    let proven = Proven {
+        verifier: 1,
+        key_blob: BlobId([1; 32]),
+        bundle: BlobId([2; 32]),
+        bundle_bytes: 30,
+        key: order(0).key,
+        input: order(0).input.statement,
+        output: OutputDigest([6; 32]),
+    };
+    worker.step(1, Input::Proof(JOB, 1, Ok(proven)));
+    let submit = |until_ms| {
+        let deed = Deed::Submit(proven);
+        Effect::Send { deed, job: JOB, attempt: 1, until_ms }
+    };
+    let sent = |effects: Vec<Effect>| {
+        let sends = effects.into_iter().filter(|it| matches!(it, Effect::Send { .. }));
+        sends.collect::<Vec<_>>()
+    };
+    assert_eq!(sent(worker.step(1, Input::Stored(proven.bundle))), [submit(14_000)]);
+    let again = worker.step(600, Input::Head(head(2, 11_100)));
+    assert_eq!(sent(again), [submit(14_000)]);
+    let last = worker.step(1_200, Input::Head(head(3, 14_000)));
+    assert_eq!(sent(last), [submit(14_000)]);
+    let next = worker.step(1_800, Input::Head(head(4, 14_001)));
+    assert_eq!(sent(next), [submit(18_001)]);
+}
+
+/// It would be denied for good, though its key could be learned again.
+#[test]
+fn what_waits_for_a_key_that_is_forgotten_comes_again() {
+    let mut worker = Worker::new(settings(), vec![]);
+    worker.step(0, Input::Head(head(1, 10_000)));
+    let mut rising = order(10_000);
+    rising.offer.deadline_ms = 60_000;
+    offered(&mut worker, 1, rising);
+    let served = settings().models;
+    assert!(worker.step(1, Input::Models(served)).is_empty());
+    let effects = worker.step(1, Input::Models(BTreeMap::new()));
+    assert_eq!(effects, [Effect::Again(Some(Position { partition: 0, offset: 1 }))]);
+    assert_eq!(worker.rows().count(), 0);
 }

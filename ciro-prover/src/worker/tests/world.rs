@@ -243,7 +243,8 @@ pub(super) fn lost(standing: Standing) -> BTreeSet<u8> {
     }
 }
 
-fn card(owner: Address) -> ModelCard {
+/// A model with one key.
+pub(crate) fn card(owner: Address) -> ModelCard {
     let facts = KeyFacts {
         digest: KeyDigest([1; 32]),
         route: Route::Tensor,
@@ -306,6 +307,7 @@ fn spec(people: &People) -> ChainSpec {
             per_byte: units(1),
             per_check: units(50),
             per_input_byte: units(2),
+            per_bundle_byte: units(3),
             deposit_per_mib: units(1_000),
             market_bps: 1_000,
             burn_bps: 5_000,
@@ -316,6 +318,7 @@ fn spec(people: &People) -> ChainSpec {
             lease_min_ms: 2_000,
             lease_max_ms: 20_000,
             deadline_max_ms: 60_000,
+            collateral_min_bps: 1_000,
             release_bps: 500,
             expiry_burn_bps: 5_000,
             fraud_bond_bps: 1_000,

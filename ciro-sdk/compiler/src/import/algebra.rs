@@ -149,7 +149,9 @@ impl Builder {
 
     /// Positions `start .. start + len` of an axis.
     pub(super) fn slice(&mut self, x: NodeId, axis: usize, start: usize, len: usize) -> Made {
-        let positions: Result<Vec<u32>, _> = (start..start + len).map(u32::try_from).collect();
+        self.allow(len)?;
+        let positions: Result<Vec<u32>, _> =
+            (start..start.saturating_add(len)).map(u32::try_from).collect();
         let positions =
             positions.map_err(|_| self.misfit("a slice is below 2^32 positions", &[x]))?;
         self.select(x, axis, positions)

@@ -248,8 +248,11 @@ impl Builder {
         count.saturating_mul(each)
     }
 
-    /// Counts the elements of a new tensor.
+    /// Counts the elements of a new tensor. One without elements has to be small without its empty
+    /// axes: what is listed for the others is bounded by that.
     fn reserve(&mut self, shape: &[usize]) -> Result<(), Reason> {
+        let extent = shape.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim.max(1)));
+        self.allow(extent.unwrap_or(usize::MAX))?;
         let total = element_count(shape).and_then(|count| count.checked_add(self.elements));
         match total {
             Some(total) if total <= self.limits.elements => {

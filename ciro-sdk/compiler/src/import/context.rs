@@ -45,7 +45,7 @@ impl Context<'_, '_> {
             None | Some(Binding::Absent) => Ok(None),
             Some(Binding::Tensor(value)) => Ok(Some(value.clone())),
             Some(Binding::Sequence(_)) => Err(Reason::NotATensor("a sequence")),
-            Some(Binding::Poisoned) => Err(Reason::MissingInput(index)),
+            Some(Binding::Poisoned | Binding::NotGiven) => Err(Reason::MissingInput(index)),
         }
     }
 

@@ -157,6 +157,9 @@ pub enum Reason {
     /// A value that nothing defines.
     #[error("reads `{0}`, which no node, input or initializer defines")]
     Undefined(String),
+    /// An output of an operator that its translation does not give, and that something reads.
+    #[error("hangs on `{0}`, an output of its operator that is not computed here")]
+    NotComputed(String),
     /// A name that is defined twice.
     #[error("`{0}` is defined more than once")]
     Duplicate(String),
@@ -245,7 +248,10 @@ impl Reason {
     /// What the user can do about it, if there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::UnknownDomain(_) | Self::UnknownOperator | Self::Unsupported(_) => Some(
+            Self::UnknownDomain(_)
+            | Self::UnknownOperator
+            | Self::Unsupported(_)
+            | Self::NotComputed(_) => Some(
                 "replace the operator, or end the model before it and compute the rest outside",
             ),
             Self::DataDependent { .. } => Some(

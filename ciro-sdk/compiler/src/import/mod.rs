@@ -16,6 +16,7 @@
 //! - An additive mask, a constant that is 0 at visible positions and at most -10^4 (or minus
 //!   infinity) at masked ones, becomes an [`Op::Where`](crate::float::Op::Where) whose other branch
 //!   is that constant. The two differ if a whole row is masked: its own values no longer count.
+//! - An optional output that a translation does not give is refused where something reads it.
 //! - Quantized models (`QuantizeLinear`, `QLinearConv`, ...) become float operators that compute
 //!   the same integers, saturation included.
 
@@ -198,12 +199,19 @@ fn outputs(
     translator: &mut Translator<'_>,
 ) -> Vec<Output> {
     builder.enter(Site { name: "output".to_owned(), origin: "output".to_owned() });
-    let mut outputs = Vec::new();
+    let (mut outputs, mut lost) = (Vec::new(), Vec::new());
     for output in &proto.output {
         let name = output.name.clone();
         let value = match translator.lookup(&name) {
             Some(Binding::Tensor(value)) => value.clone(),
-            Some(Binding::Poisoned) => continue,
+            Some(Binding::Poisoned) => {
+                lost.push(name);
+                continue;
+            }
+            Some(Binding::NotGiven) => {
+                translator.refuse(&name, "output", Reason::NotComputed(name.clone()));
+                continue;
+            }
             Some(Binding::Sequence(_)) => {
                 translator.refuse(&name, "output", Reason::NotATensor("a sequence"));
                 continue;
@@ -228,6 +236,12 @@ fn outputs(
             (None, _) => Labels::Integer,
         };
         outputs.push(Output { name, node: value.id, labels });
+    }
+    // What is passed over hangs on something that is refused; without that it would vanish.
+    if translator.refused.is_empty() {
+        for name in lost {
+            translator.refuse(&name, "output", Reason::NotComputed(name.clone()));
+        }
     }
     outputs
 }

@@ -211,17 +211,17 @@ impl<'m> Translator<'m> {
         let name = self.path.iter().map(|outer| format!("{outer}/")).collect::<String>()
             + &node_name(node);
         let before = g.enter(Site { name: name.clone(), origin: operator(node) });
-        let outputs = match self.translate(g, node) {
-            Ok(outputs) => outputs,
+        let (outputs, other) = match self.translate(g, node) {
+            Ok(outputs) => (outputs, Binding::NotGiven),
             Err(Stop::Refuse(reason)) => {
                 self.refuse(&name, &operator(node), reason);
-                Vec::new()
+                (Vec::new(), Binding::Poisoned)
             }
-            Err(Stop::Reported) => Vec::new(),
+            Err(Stop::Reported) => (Vec::new(), Binding::Poisoned),
         };
         g.enter(before);
         for (index, output) in node.output.iter().enumerate().filter(|(_, o)| !o.is_empty()) {
-            self.bind(output, outputs.get(index).cloned().unwrap_or(Binding::Poisoned));
+            self.bind(output, outputs.get(index).cloned().unwrap_or_else(|| other.clone()));
         }
     }
 
@@ -243,6 +243,10 @@ impl<'m> Translator<'m> {
         }
         if inputs.iter().any(|input| matches!(input, Binding::Poisoned)) {
             return Err(Stop::Reported);
+        }
+        let mut read = inputs.iter().zip(&node.input);
+        if let Some((_, name)) = read.find(|(input, _)| matches!(input, Binding::NotGiven)) {
+            return Err(Reason::NotComputed(name.clone()).into());
         }
         match (function, operator) {
             (Some(function), _) => self.call(g, &function, node, &inputs),
@@ -321,6 +325,7 @@ impl<'m> Translator<'m> {
         names
             .map(|name| match self.lookup(name) {
                 Some(Binding::Poisoned) => Err(Stop::Reported),
+                Some(Binding::NotGiven) => Err(Reason::NotComputed(name.to_owned()).into()),
                 Some(binding) => Ok(binding.clone()),
                 None => Err(Reason::Undefined(name.to_owned()).into()),
             })

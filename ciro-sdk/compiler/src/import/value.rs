@@ -37,6 +37,8 @@ pub(super) enum Binding {
     Absent,
     /// The result of a refused node; what depends on it is passed over.
     Poisoned,
+    /// An output that the translation of its operator does not give; what reads it is refused.
+    NotGiven,
 }
 
 /// Why a node has no translation.

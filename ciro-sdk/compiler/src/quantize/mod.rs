@@ -54,6 +54,7 @@ mod masks;
 mod missing;
 mod ops;
 mod plan;
+mod powers;
 mod random;
 mod reference;
 mod refine;
@@ -128,8 +129,10 @@ pub fn quantize_with_twin(
     Ok(Quantized { model, twin })
 }
 
-/// The form of a graph that is lowered: masks as truth values, imputers of inputs as movements.
+/// The form of a graph that is lowered: powers of tensors as exponentials, masks as truth values,
+/// imputers of inputs as movements.
 struct Rewritten {
+    powers: Option<powers::Apart>,
     masked: Option<masks::Masked>,
     imputed: Option<Graph>,
     missing: missing::Missing,
@@ -137,19 +140,25 @@ struct Rewritten {
 
 impl Rewritten {
     fn of(graph: &Graph, calibration: &Calibration) -> Result<Self, QuantizeError> {
+        let powers = powers::rewritten(graph, calibration);
+        let (graph, calibration) = match &powers {
+            Some(powers) => (&powers.graph, &powers.calibration),
+            None => (graph, calibration),
+        };
         let masked = masks::rewritten(graph, calibration);
         let graph = masked.as_ref().map_or(graph, |masked| &masked.graph);
         let (imputed, missing) = match missing::rewritten(graph, calibration)? {
             Some((graph, missing)) => (Some(graph), missing),
             None => (None, missing::Missing::default()),
         };
-        Ok(Self { masked, imputed, missing })
+        Ok(Self { powers, masked, imputed, missing })
     }
 
     /// The graph, of which this is the form of `plain`.
     fn graph<'s>(&'s self, plain: &'s Graph) -> &'s Graph {
+        let powers = self.powers.as_ref().map(|powers| &powers.graph);
         let masked = self.masked.as_ref().map(|masked| &masked.graph);
-        self.imputed.as_ref().or(masked).unwrap_or(plain)
+        self.imputed.as_ref().or(masked).or(powers).unwrap_or(plain)
     }
 
     fn subject<'s>(
@@ -159,9 +168,10 @@ impl Rewritten {
         judge: refine::Judge<'s>,
     ) -> refine::Subject<'s> {
         let (graph, missing) = (self.graph(plain), &self.missing);
-        let (calibration, truths) = match &self.masked {
-            Some(masked) => (&masked.calibration, &masked.truths[..]),
-            None => (calibration, &[][..]),
+        let (calibration, truths) = match (&self.masked, &self.powers) {
+            (Some(masked), _) => (&masked.calibration, &masked.truths[..]),
+            (None, Some(powers)) => (&powers.calibration, &[][..]),
+            (None, None) => (calibration, &[][..]),
         };
         refine::Subject { graph, calibration, truths, missing, judge }
     }

@@ -45,6 +45,11 @@ impl Slopes {
         }
     }
 
+    /// Sets the greatest slope of the node of a name.
+    pub(super) fn set(&mut self, name: &str, slope: f64) {
+        self.0.insert(name.to_owned(), slope);
+    }
+
     /// The greatest slope of a node; `None` if it is no function that has slopes.
     fn of(&self, node: &Node) -> Option<f64> {
         self.0.get(&node.name).copied()

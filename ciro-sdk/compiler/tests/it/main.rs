@@ -9,6 +9,7 @@
 mod altered;
 mod columns;
 mod conformance;
+mod contrib;
 mod describe;
 mod effect;
 mod fixtures;

@@ -18,9 +18,9 @@ use tract_onnx::pb::{
 };
 
 /// A model in the making: one input `x: [2, 3]`, one output `y`.
-struct Model(ModelProto);
+pub(crate) struct Model(pub(crate) ModelProto);
 
-fn info(name: &str, kind: DataType, dims: Vec<Dim>) -> ValueInfoProto {
+pub(crate) fn info(name: &str, kind: DataType, dims: Vec<Dim>) -> ValueInfoProto {
     let dim = dims.into_iter().map(|dim| Dimension { value: Some(dim), ..Dimension::default() });
     let shape = Some(TensorShapeProto { dim: dim.collect() });
     let tensor = TensorType { elem_type: kind as i32, shape };
@@ -29,7 +29,7 @@ fn info(name: &str, kind: DataType, dims: Vec<Dim>) -> ValueInfoProto {
     ValueInfoProto { name: name.to_owned(), r#type: Some(kind), ..ValueInfoProto::default() }
 }
 
-fn model() -> Model {
+pub(crate) fn model() -> Model {
     let graph = GraphProto {
         input: vec![info("x", DataType::Float, vec![Dim::DimValue(2), Dim::DimValue(3)])],
         output: vec![info("y", DataType::Float, vec![])],
@@ -60,16 +60,16 @@ fn floats(name: &str, values: &[f32]) -> TensorProto {
 }
 
 impl Model {
-    fn graph(&mut self) -> &mut GraphProto {
+    pub(crate) fn graph(&mut self) -> &mut GraphProto {
         self.0.graph.as_mut().unwrap()
     }
 
-    fn node(mut self, node: NodeProto) -> Self {
+    pub(crate) fn node(mut self, node: NodeProto) -> Self {
         self.graph().node.push(node);
         self
     }
 
-    fn weights(mut self, tensor: TensorProto) -> Self {
+    pub(crate) fn weights(mut self, tensor: TensorProto) -> Self {
         self.graph().initializer.push(tensor);
         self
     }
@@ -79,7 +79,7 @@ impl Model {
     }
 
     #[track_caller]
-    fn refused(&self) -> Vec<Refused> {
+    pub(crate) fn refused(&self) -> Vec<Refused> {
         match self.error() {
             ImportError::Refused(refused) => refused,
             other => panic!("not a refusal: {other}"),
@@ -88,7 +88,7 @@ impl Model {
 
     /// Checks that exactly one thing is refused.
     #[track_caller]
-    fn refuses(&self, node: &str, op: &str, reason: &Reason) {
+    pub(crate) fn refuses(&self, node: &str, op: &str, reason: &Reason) {
         let expected = Refused { node: node.to_owned(), op: op.to_owned(), reason: reason.clone() };
         assert_eq!(self.refused(), [expected]);
     }

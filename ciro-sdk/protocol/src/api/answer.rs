@@ -7,7 +7,7 @@ use crate::blob::BlobId;
 use crate::chain::{Genesis, Word};
 use crate::event::Event;
 use crate::id::{Chain, JobId, ModelId, ProviderId, TxId};
-use crate::model::{Listing, ModelCard};
+use crate::model::{Listing, ModelCard, NextListing};
 use crate::order::{Class, JobOrder};
 use crate::provider::{Asks, Profile};
 use crate::receipt::{Receipt, TxReceipt};
@@ -122,8 +122,10 @@ pub struct ModelInfo {
     pub model: ModelId,
     /// What it is.
     pub card: ModelCard,
-    /// Who may prove it.
+    /// Who may prove it now, by the ledger's time.
     pub listing: Listing,
+    /// Who may prove it later, once its owner has left somebody out.
+    pub next: Option<NextListing>,
     /// Whether it takes no more orders.
     pub retired: bool,
 }
@@ -172,6 +174,9 @@ pub struct JobInfo {
     pub requester: Address,
     /// What was ordered.
     pub order: JobOrder,
+    /// The order as its requester signed it. Its id is the job's, so that nobody has to take the
+    /// node's word for what was ordered.
+    pub signed: SignedTx,
     /// The class of the work.
     pub class: Class,
     /// Ledger time of the order's execution, in ms.

@@ -70,7 +70,7 @@ codes! {
     ProofInvalid "proof_invalid" 422 "the proof does not hold, or states something else"
     KeyInvalid "key_invalid" 422 "a key of the card is not what the card says"
     ReportInvalid "report_invalid" 422 "the reported proof holds, or nobody signed it"
-    AccountBusy "account_busy" 429 "the account has too many transactions waiting"
+    AccountBusy "account_busy" 429 "too many transactions of the account wait, or they leave it no fee for another"
     TooManyWaiting "too_many_waiting" 429 "too many requests wait for something to happen"
     RateLimited "rate_limited" 429 "the address asks too often"
     Internal "internal" 500 "the node failed"

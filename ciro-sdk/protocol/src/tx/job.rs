@@ -99,6 +99,8 @@ pub struct Proven {
     pub key_blob: BlobId,
     /// The blob of the bundle.
     pub bundle: BlobId,
+    /// How many bytes that is: a bundle of another length proves nothing.
+    pub bundle_bytes: u64,
     /// The key.
     pub key: KeyDigest,
     /// What goes in.

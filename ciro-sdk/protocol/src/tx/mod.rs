@@ -238,6 +238,16 @@ impl Body {
             _ => 0,
         }
     }
+
+    /// Returns how many bytes of a bundle nodes keep for it. What a report is about settles
+    /// nothing, and is not kept.
+    #[must_use]
+    pub const fn bundle_bytes(&self) -> u64 {
+        match self {
+            Self::SubmitProof(submit) => submit.proven.bundle_bytes,
+            _ => 0,
+        }
+    }
 }
 
 impl Message for Transaction {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ciro_protocol::chain::{ChainSpec, FeeSpec, Genesis, PER_INPUT_BYTE_MAX, SpecError};
+use ciro_protocol::chain::{ChainSpec, FeeSpec, Genesis, PER_KEPT_BYTE_MAX, SpecError};
 use ciro_protocol::economy::{EconomySpec, GenesisGrant, Tranche};
 use ciro_protocol::tx::Body;
 use ciro_protocol::wire::List;
@@ -155,34 +155,75 @@ fn specifications_are_checked() {
     spec.validators = List::default();
     assert!(matches!(spec.check(), Err(SpecError::Validators(_))));
     let mut spec = good.clone();
-    spec.fees.per_input_byte = PER_INPUT_BYTE_MAX;
+    (spec.fees.per_input_byte, spec.fees.per_bundle_byte) = (PER_KEPT_BYTE_MAX, PER_KEPT_BYTE_MAX);
     assert_eq!(spec.check(), Ok(()));
-    let dear = PER_INPUT_BYTE_MAX.checked_add(Amount::from_units(1).unwrap()).unwrap();
-    spec.fees.per_input_byte = dear;
-    assert_eq!(spec.check(), Err(SpecError::InputFee(dear)));
+    let value = PER_KEPT_BYTE_MAX.checked_add(Amount::from_units(1).unwrap()).unwrap();
+    spec.fees.per_bundle_byte = value;
+    let name = "fees.per_bundle_byte";
+    assert_eq!(spec.check(), Err(SpecError::KeptByte { name, value }));
+    spec.fees.per_input_byte = value;
+    let name = "fees.per_input_byte";
+    assert_eq!(spec.check(), Err(SpecError::KeptByte { name, value }));
+    let mut spec = good.clone();
+    spec.jobs.collateral_min_bps = 10_001;
+    let range =
+        SpecError::Range { name: "jobs.collateral_min_bps", value: 10_001, min: 0, max: 10_000 };
+    assert_eq!(spec.check(), Err(range));
     let mut spec = good;
     spec.consensus.checkpoint_interval = 3;
     assert!(matches!(spec.check(), Err(SpecError::Consensus(_))));
 }
 
 #[test]
-fn an_order_costs_what_its_input_takes_and_nothing_else_does() {
+fn an_order_costs_what_its_input_takes_a_proof_what_its_bundle_takes_and_nothing_else_does() {
     let fees = values::spec().fees;
-    let mut longest = None;
+    let mut longest = Vec::new();
     for tx in values::transactions() {
-        let mut input = 0;
-        if let Body::Order(order) = &tx.body.body {
-            input = order.input.bytes;
-            let mut order = order.clone();
-            order.input.bytes = u64::MAX;
-            longest = Some(values::signed(1, Body::Order(order)));
-        }
-        let without = FeeSpec { per_input_byte: Amount::ZERO, ..fees }.of(&tx).unwrap();
+        let kept = match &tx.body.body {
+            Body::Order(order) => {
+                let mut longer = order.clone();
+                longer.input.bytes = u64::MAX;
+                longest.push(values::signed(1, Body::Order(longer)));
+                2 * u128::from(order.input.bytes)
+            }
+            Body::SubmitProof(submit) => {
+                let mut longer = *submit;
+                longer.proven.bundle_bytes = u64::MAX;
+                longest.push(values::signed(1, Body::SubmitProof(longer)));
+                3 * u128::from(submit.proven.bundle_bytes)
+            }
+            _ => 0,
+        };
+        let (per_input_byte, per_bundle_byte) = (Amount::ZERO, Amount::ZERO);
+        let without = FeeSpec { per_input_byte, per_bundle_byte, ..fees }.of(&tx).unwrap();
         let more = fees.of(&tx).unwrap().checked_sub(without).unwrap();
-        assert_eq!(more.units(), 2 * u128::from(input), "{}", tx.body.body.kind());
+        assert_eq!(more.units(), kept, "{}", tx.body.body.kind());
     }
-    let fees = FeeSpec { per_input_byte: PER_INPUT_BYTE_MAX, ..fees };
-    assert_eq!(fees.of(&longest.unwrap()), None, "more than there is");
+    let (per_input_byte, per_bundle_byte) = (PER_KEPT_BYTE_MAX, PER_KEPT_BYTE_MAX);
+    let fees = FeeSpec { per_input_byte, per_bundle_byte, ..fees };
+    let costs: Vec<_> = longest.iter().map(|tx| fees.of(tx)).collect();
+    assert_eq!(costs, [None, None], "more than there is");
+}
+
+#[test]
+fn a_provider_pays_for_a_claim_and_a_proof() {
+    let (fees, mut paid, mut bundle_bytes) = (values::spec().fees, 0, 0);
+    for tx in values::transactions() {
+        if matches!(tx.body.body, Body::Claim(_) | Body::SubmitProof(_)) {
+            paid += fees.of(&tx).unwrap().units();
+            bundle_bytes += tx.body.body.bundle_bytes();
+        }
+    }
+    assert_eq!(fees.of_provider(bundle_bytes).unwrap().units(), paid);
+}
+
+#[test]
+fn the_least_collateral_is_a_part_of_the_highest_price_rounded_down() {
+    let jobs = values::spec().jobs;
+    for (price_max, least) in [(0, 0), (9, 0), (10, 1), (1_999, 199)] {
+        let units = |units| Amount::from_units(units).unwrap();
+        assert_eq!(jobs.collateral_min(units(price_max)), units(least));
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use ciro_protocol::blob::BlobId;
 use ciro_sdk::OutputFolder;
 use ciro_sdk::client::{ClientError, Wish};
 use serde::Serialize;
@@ -109,9 +110,10 @@ async fn measured(
     let names = models.iter().map(|model| model.name.clone()).collect();
     let mut plans = Vec::new();
     for model in models {
-        let wish = Wish { direct, ..Wish::default() };
+        let blob = BlobId::of(&model.bytes).ok();
+        let wish = Wish { blob, direct, ..Wish::default() };
         let terms = match client.terms(&model.key, &wish).await {
-            Err(ClientError::NoModel(_)) => {
+            Err(ClientError::NoModel(_) | ClientError::Restricted(_)) => {
                 client.deploy(&account, &model.deployment()).await?;
                 client.terms(&model.key, &wish).await?
             }

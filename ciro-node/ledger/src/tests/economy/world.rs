@@ -133,6 +133,7 @@ pub(super) fn network() -> ChainSpec {
     spec.fees.per_byte = Amount::ZERO;
     spec.fees.per_check = Amount::ZERO;
     spec.fees.per_input_byte = Amount::ZERO;
+    spec.fees.per_bundle_byte = Amount::ZERO;
     spec.faucet = None;
     spec.limits.timers_per_block = 4;
     let validator =

@@ -2,7 +2,7 @@
 
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::{JobId, ProviderId};
-use ciro_protocol::order::{JobOrder, Mode};
+use ciro_protocol::order::{Class, JobOrder, Mode};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::ReleaseReason;
@@ -10,7 +10,8 @@ use ciro_protocol::tx::ReleaseReason;
 use super::{Alarm, Job, Naive, Result, Status};
 
 impl Naive {
-    pub(super) fn order(&mut self, id: JobId, by: Address, order: &JobOrder) -> Result {
+    /// Returns the class of what is ordered, and whom the model is listed for.
+    fn ordered(&self, order: &JobOrder) -> std::result::Result<(Class, Vec<u32>), Refusal> {
         let model = self.models.get(&order.model).ok_or(Refusal::ModelUnknown)?;
         if model.retired {
             return Err(Refusal::ModelRetired);
@@ -23,6 +24,11 @@ impl Naive {
         if order.policy.bits > if order.policy.proven { proven_bits } else { bits } {
             return Err(Refusal::PolicyUnmet);
         }
+        Ok((class, model.listed_at(self.now)))
+    }
+
+    pub(super) fn order(&mut self, id: JobId, by: Address, order: &JobOrder) -> Result {
+        let (class, listed) = self.ordered(order)?;
         let offer = &order.offer;
         let direct = matches!(offer.mode, Mode::Direct(_));
         if offer.price_min > offer.price_max {
@@ -37,6 +43,9 @@ impl Naive {
         if offer.attempts_max == 0 || offer.attempts_max > if direct { 1 } else { 4 } {
             return Err(Refusal::AttemptsRange);
         }
+        if offer.collateral.units() < offer.price_max.units() / 10 {
+            return Err(Refusal::CollateralTooSmall);
+        }
         if order.input.bytes > 1_000 {
             return Err(Refusal::InputTooLarge);
         }
@@ -44,7 +53,7 @@ impl Naive {
         self.alarm(offer.deadline_ms, Alarm::Deadline(id));
         let order_key = order.key.0;
         let (order, status) = (order.clone(), Status::Open);
-        let job = Job { by, order, class, attempt: 1, failed: vec![], status };
+        let job = Job { by, order, class, attempt: 1, failed: vec![], listed, status };
         self.jobs.insert(id, job);
         if let Mode::Direct(provider) = self.jobs[&id].order.offer.mode {
             if provider.0 as usize >= self.providers.len() {
@@ -84,7 +93,7 @@ impl Naive {
         let held = self.jobs.values().filter(|it| it.holder() == Some(number));
         let locked: u128 = held.clone().map(|it| it.order.offer.collateral.units()).sum();
         let free = self.has(Purse::Bond(ProviderId(number)));
-        let listed = &self.models[&order.model].listed;
+        let listed = &job.listed;
         let recipients: Vec<u32> = order.input.recipients.iter().map(|it| it.0).collect();
         let regions: Vec<[u8; 2]> = order.needs.regions.iter().map(|it| it.code()).collect();
         let failing = [

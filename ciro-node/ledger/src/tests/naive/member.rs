@@ -23,8 +23,18 @@ impl Naive {
             Body::Faucet => self.faucet(by),
             Body::RegisterModel(body) => self.register_model(by, body),
             Body::UpdateModel(body) => {
+                let now = self.now;
                 let model = self.own(body.model, by)?;
-                model.listed = body.listing.providers.iter().map(|it| it.0).collect();
+                let before = model.listed_at(now);
+                let after: Vec<u32> = body.listing.providers.iter().map(|it| it.0).collect();
+                let may = |listed: &[u32], one| listed.is_empty() || listed.contains(&one);
+                let out = |one: u32| may(&before, one) && !may(&after, one);
+                // Number 99 stands for whoever is on no list.
+                (model.listed, model.next) = if before.iter().copied().chain([99]).any(out) {
+                    (before, Some((now, after)))
+                } else {
+                    (after, None)
+                };
                 Ok(())
             }
             Body::RetireModel(body) => {
@@ -162,7 +172,7 @@ impl Naive {
                 });
                 let keys = keys.collect();
                 let listed = body.listing.providers.iter().map(|it| it.0).collect();
-                let model = Model { owner: by, keys, listed, retired: false };
+                let model = Model { owner: by, keys, listed, next: None, retired: false };
                 self.models.insert(card.id(), model);
                 Ok(())
             }

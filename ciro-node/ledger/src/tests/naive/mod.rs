@@ -37,6 +37,8 @@ pub(crate) struct Job {
     class: Class,
     pub(crate) attempt: u8,
     failed: Vec<u32>,
+    /// Whom the model was listed for when it was ordered.
+    listed: Vec<u32>,
     pub(crate) status: Status,
 }
 
@@ -77,6 +79,8 @@ pub(crate) struct Model {
     pub(crate) owner: Address,
     keys: Vec<([u8; 32], u16, u16, Class)>,
     listed: Vec<u32>,
+    /// Whom it is listed for a minute after somebody was left out, and when that was.
+    next: Option<(u64, Vec<u32>)>,
     pub(crate) retired: bool,
 }
 
@@ -151,6 +155,10 @@ impl Naive {
             Body::Order(order) => order.input.bytes,
             _ => 0,
         };
+        let bundle_bytes = match body {
+            Body::SubmitProof(submit) => submit.proven.bundle_bytes,
+            _ => 0,
+        };
         let fee = match body {
             Body::Faucet => 0,
             _ => {
@@ -158,6 +166,7 @@ impl Naive {
                     + tx.to_bytes().len() as u128 * fees.per_byte.units()
                     + checks as u128 * fees.per_check.units()
                     + u128::from(input_bytes) * fees.per_input_byte.units()
+                    + u128::from(bundle_bytes) * fees.per_bundle_byte.units()
             }
         };
         let account = Purse::Account(header.account);
@@ -250,6 +259,16 @@ impl Naive {
         }
         let now = self.now;
         self.seen.retain(|_, until| *until >= now);
+    }
+}
+
+impl Model {
+    /// Whom it is listed for at a time.
+    fn listed_at(&self, now: u64) -> Vec<u32> {
+        match &self.next {
+            Some((said, listed)) if now - said > 60_000 => listed.clone(),
+            _ => self.listed.clone(),
+        }
     }
 }
 

@@ -88,12 +88,10 @@ fn pow(cx: &mut Cx<'_, '_>) -> Outputs {
             return one(a.with(cx.g.map(f, base)?));
         }
     }
-    let computed = |id| cx.g.value(id).is_none();
     let positive = |id| cx.g.value(id).is_some_and(|value| value.data().iter().all(|&x| x > 0.0));
     let several = cx.g.uniform(a.id).is_none();
-    let power = if is_float(a.kind) && computed(b) && several && (computed(a.id) || positive(a.id))
-    {
-        // Of positive numbers, which are all that have a power of any exponent.
+    let power = if is_float(a.kind) && several && cx.g.value(b).is_none() && positive(a.id) {
+        // Constant bases that have a power of any exponent.
         let log = cx.g.unary(UnaryFn::Log, a.id)?;
         let product = cx.g.mul(b, log)?;
         cx.g.unary(UnaryFn::Exp, product)?

@@ -1,7 +1,8 @@
 //! Attention.
 
+use super::heads::{Heads, merge_heads, past, remember, rotate, share_heads, split_heads};
 use crate::float::scalar::{c, x};
-use crate::float::{BinaryFn, NodeId, Reducer};
+use crate::float::{BinaryFn, NodeId, Reducer, UnaryFn};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad};
 use crate::import::data_type::DataType;
@@ -13,13 +14,6 @@ pub(super) const OPS: Family = &[
     ("com.microsoft.Attention", 1, packed),
     ("com.microsoft.MultiHeadAttention", 1, multi_head),
 ];
-
-/// Queries, keys and values as `[N, heads, length, width]`.
-pub(super) struct Heads {
-    pub(super) q: NodeId,
-    pub(super) k: NodeId,
-    pub(super) v: NodeId,
-}
 
 /// What hides scores: 1 where a score counts, and what is added to it.
 #[derive(Default)]
@@ -43,10 +37,7 @@ fn attention(cx: &mut Cx<'_, '_>) -> Outputs {
         k: if flat { split_heads(cx, k.id, kv_heads)? } else { k.id },
         v: if flat { split_heads(cx, v.id, kv_heads)? } else { v.id },
     };
-    let cached = match (cx.optional(4)?, cx.optional(5)?) {
-        (Some(key), Some(value)) => Some([key.id, value.id]),
-        _ => None,
-    };
+    let cached = past(cx, [4, 5])?;
     let past = remember(cx, &mut heads, cached)?;
     let present = (heads.k, heads.v);
     share_heads(cx, &mut heads)?;
@@ -86,47 +77,42 @@ fn multi_head(cx: &mut Cx<'_, '_>) -> Outputs {
         k: split_heads(cx, key, count)?,
         v: split_heads(cx, value, count)?,
     };
-    let past = match (cx.optional(6)?, cx.optional(7)?) {
-        (Some(key), Some(value)) => Some([key.id, value.id]),
-        _ => None,
-    };
+    let past = past(cx, [6, 7])?;
     let offset = remember(cx, &mut heads, past)?;
-    let y = contrib(cx, &heads, [4, 5], offset)?;
+    let mask = match cx.optional(4)? {
+        Some(mask) => Some(padding(cx, mask.id, &heads)?),
+        None => None,
+    };
+    let bias = cx.optional(5)?.map(|bias| bias.id);
+    let y = contrib(cx, &heads, [mask, bias], offset)?;
     Ok([y, heads.k, heads.v].map(|id| Binding::Tensor(q.with(id))).to_vec())
-}
-
-/// Puts cached keys and values before those of the queries; gives the number of places before.
-pub(super) fn remember(
-    cx: &mut Cx<'_, '_>,
-    heads: &mut Heads,
-    past: Option<[NodeId; 2]>,
-) -> Result<usize, Reason> {
-    let Some([key, value]) = past else { return Ok(0) };
-    let places = cx.g.shape(key).get(2).copied().unwrap_or(0);
-    heads.k = cx.g.concat(2, &[key, heads.k])?;
-    heads.v = cx.g.concat(2, &[value, heads.v])?;
-    Ok(places)
 }
 
 /// `com.microsoft.Attention`: `input, weights, bias, mask, past, bias`.
 fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
     let input = cx.number(0)?;
     let count = cx.int("num_heads", 0);
+    if cx.flag("do_rotary", false) {
+        return Err(bad("do_rotary", "is not supported").into());
+    }
+    if cx.has(6) || cx.flag("past_present_share_buffer", false) {
+        return Err(Reason::Unsupported("caches of another length are not supported").into());
+    }
     let weights = cx.number(1)?.id;
     let mut product = cx.g.mat_mul(input.id, weights)?;
     if let Some(bias) = cx.optional(2)? {
         product = cx.g.add(product, bias.id)?;
     }
-    let shape = cx.g.shape(product).to_vec();
+    let misfit =
+        |cx: &Cx<'_, '_>| cx.g.misfit("packed attention needs [N, length, 3 * width]", &[product]);
+    let &[_, _, width] = cx.g.shape(product) else { return Err(misfit(cx).into()) };
     let widths: Vec<usize> = match cx.ints("qkv_hidden_sizes") {
         Some(_) => cx.counts("qkv_hidden_sizes", 3, 0)?,
-        None => vec![shape[shape.len() - 1] / 3; 3],
+        None => vec![width / 3; 3],
     };
-    if shape.len() != 3 || widths.iter().sum::<usize>() != shape[2] {
-        return Err(cx
-            .g
-            .misfit("packed attention needs [N, length, 3 * width]", &[product])
-            .into());
+    let all = widths.iter().try_fold(0usize, |sum, &width| sum.checked_add(width));
+    if all != Some(width) {
+        return Err(misfit(cx).into());
     }
     let mut start = 0;
     let mut part = |cx: &mut Cx<'_, '_>, width: usize| {
@@ -144,40 +130,77 @@ fn packed(cx: &mut Cx<'_, '_>) -> Outputs {
         None => None,
     };
     let offset = remember(cx, &mut heads, past)?;
-    let y = contrib(cx, &heads, [3, 5], offset)?;
+    let mask = match cx.optional(3)? {
+        Some(mask) if cx.g.rank(mask.id) == 1 => Some(lengths(cx, mask.id, &heads)?),
+        Some(mask) => Some(padding(cx, mask.id, &heads)?),
+        None => None,
+    };
+    let bias = cx.optional(5)?.map(|bias| bias.id);
+    let y = contrib(cx, &heads, [mask, bias], offset)?;
     let (key, value) = (cx.g.unsqueeze(heads.k, 0)?, cx.g.unsqueeze(heads.v, 0)?);
     let present = cx.g.concat(0, &[key, value])?;
     Ok([y, present].map(|id| Binding::Tensor(input.with(id))).to_vec())
 }
 
-/// The operators of onnxruntime: a padding mask `[N, length]` or wider, and an additive bias.
+/// A padding mask `[N, length]` or wider, in the axes of scores.
+fn padding(cx: &mut Cx<'_, '_>, mask: NodeId, heads: &Heads) -> Result<NodeId, Reason> {
+    let shape = cx.g.shape(mask).to_vec();
+    let wide = match shape.as_slice() {
+        &[n, length] if length == cx.g.shape(heads.k)[2] => vec![n, 1, 1, length],
+        &[n, rows, length] => vec![n, 1, rows, length],
+        [_, _, _, _] => shape.clone(),
+        _ => return Err(Reason::Unsupported("a mask of this form is not supported")),
+    };
+    cx.g.reshape(mask, &wide)
+}
+
+/// The padding mask that says how many of the first places of each row count, `[N]`.
+fn lengths(cx: &mut Cx<'_, '_>, lengths: NodeId, heads: &Heads) -> Result<NodeId, Reason> {
+    let (rows, columns) = (cx.g.shape(heads.k)[0], cx.g.shape(heads.k)[2]);
+    if cx.g.shape(lengths) != [rows] {
+        return Err(Reason::Unsupported("a mask with the beginnings of rows is not supported"));
+    }
+    let lengths = cx.g.reshape(lengths, &[rows, 1, 1, 1])?;
+    let places = cx.g.iota(columns)?;
+    cx.g.binary(BinaryFn::Less, places, lengths)
+}
+
+/// Hidden scores of onnxruntime are far below others, by `mask_filter_value`; what is nearer would
+/// count.
+const FILTER_MAX: f64 = -1e3;
+
+/// The operators of onnxruntime: a padding mask, and an additive bias.
 ///
-/// What they hide has a score of -1e4, so that rows which are hidden altogether are no exception.
+/// onnxruntime lowers all that padding hides by one number, so that a query that padding leaves no
+/// key reads those that it would read without padding.
 fn contrib(
     cx: &mut Cx<'_, '_>,
     heads: &Heads,
-    [mask, bias]: [usize; 2],
+    [mask, bias]: [Option<NodeId>; 2],
     offset: usize,
 ) -> Result<NodeId, Reason> {
+    let filter = cx.float("mask_filter_value", -1e4);
+    if mask.is_some() && (filter.is_nan() || filter > FILTER_MAX) {
+        return Err(bad("mask_filter_value", "does not hide: it is above -1000"));
+    }
     let mut masks = Masks { alive: true, ..Masks::default() };
-    if let Some(mask) = cx.optional(mask)? {
-        let shape = cx.g.shape(mask.id).to_vec();
-        let wide = match shape.as_slice() {
-            &[n, length] if length == cx.g.shape(heads.k)[2] => vec![n, 1, 1, length],
-            &[n, rows, length] => vec![n, 1, rows, length],
-            [_, _, _, _] => shape.clone(),
-            _ => return Err(Reason::Unsupported("a mask of lengths is not supported")),
-        };
-        masks.keep.push(cx.g.reshape(mask.id, &wide)?);
-    }
-    if let Some(bias) = cx.optional(bias)? {
-        masks.bias.push(bias.id);
-    }
     if cx.flag("unidirectional", false) {
         let shape = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
         let distance = distances(cx, shape, offset)?;
         masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
     }
+    if let Some(mask) = mask {
+        let visible = match masks.keep[..] {
+            [causal] => cx.g.binary(BinaryFn::And, mask, causal)?,
+            _ => mask,
+        };
+        let last = cx.g.rank(visible) - 1;
+        let alive = cx.g.reduce_keep(Reducer::Max, visible, &[last])?;
+        let dead = cx.g.unary(UnaryFn::Not, alive)?;
+        let never = cx.g.uniform(dead) == Some(0.0);
+        masks.keep.push(if never { mask } else { cx.g.binary(BinaryFn::Or, mask, dead)? });
+    }
+    masks.bias.extend(bias);
     let width = cx.g.shape(heads.q)[3];
     let scale = match cx.float("scale", 0.0) {
         0.0 => 1.0 / (width as f64).sqrt(),
@@ -248,7 +271,8 @@ pub(super) fn distances(
     (rows, columns): (usize, usize),
     offset: usize,
 ) -> Result<NodeId, Reason> {
-    let rows = cx.g.vector((offset..offset + rows).map(|row| row as f64).collect())?;
+    cx.g.allow(rows)?;
+    let rows = cx.g.vector((0..rows).map(|row| (row + offset) as f64).collect())?;
     let rows = cx.g.unsqueeze(rows, 1)?;
     let columns = cx.g.iota(columns)?;
     cx.g.sub(rows, columns)
@@ -332,50 +356,6 @@ fn alive_rows(
     Ok((cx.g.uniform(alive) != Some(1.0)).then_some(alive))
 }
 
-/// `[N, length, heads * width]` to `[N, heads, length, width]`.
-pub(super) fn split_heads(cx: &mut Cx<'_, '_>, x: NodeId, count: i64) -> Result<NodeId, Reason> {
-    let shape = cx.g.shape(x).to_vec();
-    let count = usize::try_from(count).unwrap_or(0);
-    match *shape.as_slice() {
-        [_, _, _, _] => Ok(x),
-        [n, length, width] if count > 0 && width % count == 0 => {
-            let split = cx.g.reshape(x, &[n, length, count, width / count])?;
-            cx.g.transpose(split, &[0, 2, 1, 3])
-        }
-        _ => Err(bad("num_heads", "must divide the width of the operand")),
-    }
-}
-
-/// `[N, heads, length, width]` to `[N, length, heads * width]`.
-pub(super) fn merge_heads(cx: &mut Cx<'_, '_>, x: NodeId) -> Result<NodeId, Reason> {
-    let &[n, heads, length, width] = cx.g.shape(x) else {
-        return Err(cx.g.misfit("attention needs [N, heads, length, width]", &[x]));
-    };
-    let x = cx.g.transpose(x, &[0, 2, 1, 3])?;
-    cx.g.reshape(x, &[n, length, heads * width])
-}
-
-/// Repeats each head of keys and values for the group of queries that reads it.
-pub(super) fn share_heads(cx: &mut Cx<'_, '_>, heads: &mut Heads) -> Result<(), Reason> {
-    let ranks = [heads.q, heads.k, heads.v].map(|id| cx.g.rank(id));
-    if ranks != [4; 3] {
-        return Err(cx.g.misfit("attention needs [N, heads, length, width]", &[heads.q, heads.k]));
-    }
-    let (queries, keys) = (cx.g.shape(heads.q)[1], cx.g.shape(heads.k)[1]);
-    if queries == keys {
-        return Ok(());
-    }
-    if keys == 0 || queries % keys != 0 {
-        return Err(cx.g.misfit("the heads of keys divide those of queries", &[heads.q, heads.k]));
-    }
-    let repeats = queries / keys;
-    let positions: Result<Vec<u32>, _> = (0..queries).map(|q| u32::try_from(q / repeats)).collect();
-    let positions = positions.map_err(|_| bad("q_num_heads", "is too large"))?;
-    heads.k = cx.g.select(heads.k, 1, positions.clone())?;
-    heads.v = cx.g.select(heads.v, 1, positions)?;
-    Ok(())
-}
-
 /// Rotates pairs of features by angles that depend on the position.
 fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
@@ -404,41 +384,6 @@ fn rotary_embedding(cx: &mut Cx<'_, '_>) -> Outputs {
     one(x.with(y))
 }
 
-/// The first features of `heads: [N, length, heads, width]`, in pairs, turned by the angles whose
-/// cosines and sines are `[N, length, 1, pairs]`; the others as they are.
-pub(super) fn rotate(
-    cx: &mut Cx<'_, '_>,
-    heads: NodeId,
-    [cos, sin]: [NodeId; 2],
-    interleaved: bool,
-) -> Result<NodeId, Reason> {
-    let width = cx.g.shape(heads)[3];
-    let turned = 2 * cx.g.shape(cos).last().copied().unwrap_or(0);
-    if turned > width {
-        return Err(cx.g.misfit("there are more angles than pairs of features", &[heads, cos]));
-    }
-    let (first, second) = halves(cx, heads, turned, interleaved)?;
-    let (a, b) = (cx.g.mul(first, cos)?, cx.g.mul(second, sin)?);
-    let real = cx.g.sub(a, b)?;
-    let (a, b) = (cx.g.mul(first, sin)?, cx.g.mul(second, cos)?);
-    let imaginary = cx.g.add(a, b)?;
-    let mut y = if interleaved {
-        let real = cx.g.unsqueeze(real, 4)?;
-        let imaginary = cx.g.unsqueeze(imaginary, 4)?;
-        let pairs = cx.g.concat(4, &[real, imaginary])?;
-        let mut flat = cx.g.shape(heads).to_vec();
-        flat[3] = turned;
-        cx.g.reshape(pairs, &flat)?
-    } else {
-        cx.g.concat(3, &[real, imaginary])?
-    };
-    if turned < width {
-        let rest = cx.g.slice(heads, 3, turned, width - turned)?;
-        y = cx.g.concat(3, &[y, rest])?;
-    }
-    Ok(y)
-}
-
 /// The cosines or sines of input `index` for each position, `[N, length, 1, width / 2]`.
 fn cache(cx: &mut Cx<'_, '_>, index: usize) -> Result<NodeId, Reason> {
     let table = cx.id(index)?;
@@ -450,23 +395,4 @@ fn cache(cx: &mut Cx<'_, '_>, index: usize) -> Result<NodeId, Reason> {
         return Err(cx.g.misfit("the cache is [N, length, width / 2]", &[rows]));
     }
     cx.g.unsqueeze(rows, 2)
-}
-
-/// Both members of every pair of the first `turned` features.
-fn halves(
-    cx: &mut Cx<'_, '_>,
-    x: NodeId,
-    turned: usize,
-    interleaved: bool,
-) -> Result<(NodeId, NodeId), Reason> {
-    if !interleaved {
-        let half = turned / 2;
-        return Ok((cx.g.slice(x, 3, 0, half)?, cx.g.slice(x, 3, half, half)?));
-    }
-    let every_second = |start: usize| -> Result<Vec<u32>, Reason> {
-        let positions: Result<Vec<u32>, _> =
-            (start..turned).step_by(2).map(u32::try_from).collect();
-        positions.map_err(|_| bad("rotary_embedding_dim", "is too large"))
-    };
-    Ok((cx.g.select(x, 3, every_second(0)?)?, cx.g.select(x, 3, every_second(1)?)?))
 }

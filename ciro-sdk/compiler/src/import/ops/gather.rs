@@ -36,6 +36,9 @@ pub(super) fn gather_axis(
     axis: usize,
 ) -> Result<NodeId, Reason> {
     let (x_shape, i_shape) = (cx.g.shape(x).to_vec(), cx.g.shape(indices).to_vec());
+    if axis >= x_shape.len() {
+        return Err(cx.g.misfit("a table needs an axis", &[x]));
+    }
     let shape = [&x_shape[..axis], &i_shape, &x_shape[axis + 1..]].concat();
     if let Some(positions) = positions(cx, indices, x_shape[axis])? {
         let selected = cx.g.select(x, axis, positions)?;

@@ -14,6 +14,7 @@ mod einsum;
 mod elementwise;
 mod fused;
 mod gather;
+mod heads;
 mod linear;
 mod loss;
 mod ml;

@@ -105,7 +105,7 @@ fn layer_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let axes: Vec<usize> = (axis..cx.g.rank(x.id)).collect();
     let mean = cx.g.reduce_keep(Reducer::Mean, x.id, &axes)?;
     let centred = cx.g.sub(x.id, mean)?;
-    let inverse = inverse_deviation(cx, centred, &axes)?;
+    let inverse = inverse_deviation(cx, centred, &axes, EPSILON)?;
     let mut y = cx.g.mul(centred, inverse)?;
     y = scale_and_bias(cx, y, 1)?;
     Ok([x.with(y), x.with(mean), x.with(inverse)].map(Binding::Tensor).to_vec())
@@ -116,7 +116,7 @@ fn rms_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let x = cx.number(0)?;
     let axis = cx.axis(-1, cx.g.rank(x.id))?;
     let axes: Vec<usize> = (axis..cx.g.rank(x.id)).collect();
-    let inverse = inverse_deviation(cx, x.id, &axes)?;
+    let inverse = inverse_deviation(cx, x.id, &axes, EPSILON)?;
     let y = cx.g.mul(x.id, inverse)?;
     let y = scale_and_bias(cx, y, 1)?;
     let mean = x.with(inverse);
@@ -132,9 +132,12 @@ fn skip_layer_norm(cx: &mut Cx<'_, '_>, centred: bool) -> Outputs {
     if let Some(bias) = bias {
         sum = cx.g.add(sum, bias.id)?;
     }
-    let axes = [cx.g.rank(sum) - 1];
+    let Some(last) = cx.g.rank(sum).checked_sub(1) else {
+        return Err(cx.g.misfit("a normalization needs an axis", &[sum]).into());
+    };
+    let axes = [last];
     let middle = if centred { centre(cx, sum, &axes)? } else { sum };
-    let inverse = inverse_deviation(cx, middle, &axes)?;
+    let inverse = inverse_deviation(cx, middle, &axes, EPSILON_CONTRIB)?;
     let mut y = cx.g.mul(middle, inverse)?;
     if let Some(gamma) = cx.optional(2)? {
         y = cx.g.mul(y, gamma.id)?;
@@ -155,7 +158,7 @@ fn instance_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     }
     let axes: Vec<usize> = (2..rank).collect();
     let centred = centre(cx, x.id, &axes)?;
-    let inverse = inverse_deviation(cx, centred, &axes)?;
+    let inverse = inverse_deviation(cx, centred, &axes, EPSILON)?;
     let y = cx.g.mul(centred, inverse)?;
     one(x.with(channel_scale_and_bias(cx, y)?))
 }
@@ -175,7 +178,7 @@ fn group_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let count: usize = shape[1..].iter().product();
     let grouped = cx.g.reshape(x.id, &[shape[0], groups, count / groups])?;
     let centred = centre(cx, grouped, &[2])?;
-    let inverse = inverse_deviation(cx, centred, &[2])?;
+    let inverse = inverse_deviation(cx, centred, &[2], EPSILON)?;
     let mut y = cx.g.mul(centred, inverse)?;
     if cx.shape(1)? == [groups] && groups != shape[1] {
         for (index, f) in [(1, BinaryFn::Mul), (2, BinaryFn::Add)] {
@@ -265,22 +268,29 @@ pub(super) fn centre(cx: &mut Cx<'_, '_>, x: NodeId, axes: &[usize]) -> Result<N
     cx.g.sub(x, mean)
 }
 
-/// `1 / sqrt(mean(x^2) + epsilon)` over axes, which stay with extent 1.
+/// The `epsilon` of ONNX's normalizations where it is left out.
+const EPSILON: f64 = 1e-5;
+/// That of onnxruntime's own ones.
+pub(super) const EPSILON_CONTRIB: f64 = 1e-12;
+
+/// `1 / sqrt(mean(x^2) + epsilon)` over axes, which stay with extent 1; `epsilon` is what the
+/// operator has where the attribute is left out.
 pub(super) fn inverse_deviation(
     cx: &mut Cx<'_, '_>,
     x: NodeId,
     axes: &[usize],
+    epsilon: f64,
 ) -> Result<NodeId, Reason> {
     let squares = cx.g.map(scalar::x() * scalar::x(), x)?;
     let mean = cx.g.reduce_keep(Reducer::Mean, squares, axes)?;
-    let epsilon = cx.float("epsilon", 1e-5);
+    let epsilon = cx.float("epsilon", epsilon);
     let root = (scalar::x() + c(epsilon)).sqrt();
     cx.g.map(root.then(UnaryFn::Reciprocal), mean)
 }
 
 /// `sqrt(var + epsilon)`.
 fn deviation(cx: &mut Cx<'_, '_>, var: NodeId) -> Result<NodeId, Reason> {
-    let epsilon = cx.float("epsilon", 1e-5);
+    let epsilon = cx.float("epsilon", EPSILON);
     cx.g.map((x() + c(epsilon)).sqrt(), var)
 }
 

@@ -42,7 +42,7 @@ fn deform_conv(cx: &mut Cx<'_, '_>) -> Outputs {
         && channels % sets == 0
         && own.checked_mul(groups) == Some(channels)
         && outputs % groups == 0
-        && offsets == 2 * sets * taps;
+        && taps.checked_mul(2).and_then(|pairs| pairs.checked_mul(sets)) == Some(offsets);
     if !fits {
         return Err(misfit(cx));
     }
@@ -118,15 +118,31 @@ fn roi_align(cx: &mut Cx<'_, '_>) -> Outputs {
     };
     let number = |name, default| count(cx.int(name, default) as f64);
     let (rows, columns) = (number("output_height", 1)?, number("output_width", 1)?);
+    if rows == 0 || columns == 0 {
+        return Err(bad("output_height", "and `output_width` must be positive").into());
+    }
     let samples = number("sampling_ratio", 0)?;
     if samples == 0 {
         return Err(Reason::DataDependent { what: "`sampling_ratio`".to_owned() }.into());
     }
-    cx.g.allow(rows.saturating_mul(columns).saturating_mul(samples * samples))?;
+    let (tall, wide) = (rows.saturating_mul(samples), columns.saturating_mul(samples));
+    cx.g.allow(tall.max(wide))?;
+    cx.g.allow(tall.saturating_mul(wide))?;
+    if cx.g.shape(batch) != [regions] {
+        return Err(cx.g.misfit("each region has one batch index", &[rois, batch]).into());
+    }
+    if cx.g.value(batch).is_some_and(|value| value.data().iter().any(|&index| index < 0.0)) {
+        return Err(Reason::Unsupported("a batch index is negative").into());
+    }
+    let greatest_of_each = match cx.text("mode", "avg") {
+        "avg" => false,
+        "max" => true,
+        _ => return Err(bad("mode", "is not one of ONNX's values").into()),
+    };
     let own = super::gather::gather_axis(cx, image.id, batch, 0)?;
-    let along = region_points(cx, rois, 1, rows * samples)?;
-    let across = region_points(cx, rois, 0, columns * samples)?;
-    if cx.text("mode", "avg") == "max" {
+    let along = region_points(cx, rois, 1, tall)?;
+    let across = region_points(cx, rois, 0, wide)?;
+    if greatest_of_each {
         let shape = [regions, channels, height, width];
         return one(image.with(greatest(cx, own, (along, across), shape, [rows, columns])?));
     }

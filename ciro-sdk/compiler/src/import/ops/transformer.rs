@@ -1,15 +1,15 @@
-//! Operators that onnxruntime's tools for transformers make: embeddings, rotations, attention with a
-//! cache.
+//! Operators that onnxruntime's tools for transformers make: embeddings, rotations, attention with
+//! a cache.
 
-use super::attention::{
-    Heads, Masks, attend, distances, merge_heads, remember, rotate, share_heads, split_heads,
-};
+use super::attention::{Masks, attend, distances};
 use super::gather::gather_axis;
-use super::norm::{centre, inverse_deviation};
-use crate::float::{BinaryFn, NodeId};
+use super::heads::{Heads, merge_heads, past, remember, rotate, share_heads, split_heads};
+use super::norm::{EPSILON_CONTRIB, centre, inverse_deviation};
+use crate::float::{BinaryFn, NodeId, Reducer};
 use crate::import::Reason;
 use crate::import::context::{Cx, Family, bad, count, integer};
-use crate::import::value::{Binding, Outputs, one};
+use crate::import::data_type::DataType;
+use crate::import::value::{Binding, Outputs, Value, one};
 
 pub(super) const OPS: Family = &[
     ("com.microsoft.BiasAdd", 1, bias_add),
@@ -26,34 +26,52 @@ fn bias_add(cx: &mut Cx<'_, '_>) -> Outputs {
 }
 
 /// The normalized sum of the embeddings of words, positions and segments: inputs `word ids, segment
-/// ids`, three tables, `gamma, beta, mask, position ids`.
+/// ids`, three tables, `gamma, beta, mask, position ids`; the second output is how many places of
+/// each row the mask lets count.
 ///
-/// The second output, how many places of each row count, is not given.
+/// # Source
+/// onnxruntime, `com.microsoft.EmbedLayerNormalization`: without a mask, the second output is 0.
 fn embed_layer_norm(cx: &mut Cx<'_, '_>) -> Outputs {
     let (ids, words) = (cx.number(0)?, cx.number(2)?);
-    let &[_, length] = cx.g.shape(ids.id) else {
+    let &[rows, length] = cx.g.shape(ids.id) else {
         return Err(cx.g.misfit("word ids are [N, length]", &[ids.id]).into());
     };
+    let mut tables = vec![words.id, cx.id(3)?];
+    tables.extend(cx.optional(4)?.map(|table| table.id));
+    if tables.iter().any(|&table| cx.g.rank(table) != 2) {
+        return Err(cx.g.misfit("tables of embeddings are [rows, width]", &tables).into());
+    }
     let mut sum = gather_axis(cx, words.id, ids.id, 0)?;
-    let places = cx.id(3)?;
     let places = match cx.optional(8)? {
-        Some(positions) => gather_axis(cx, places, positions.id, 0)?,
-        None => cx.g.slice(places, 0, 0, length)?,
+        Some(positions) => gather_axis(cx, tables[1], positions.id, 0)?,
+        None => cx.g.slice(tables[1], 0, 0, length)?,
     };
     sum = cx.g.add(sum, places)?;
     if let (Some(segments), Some(table)) = (cx.optional(1)?, cx.optional(4)?) {
         let segments = gather_axis(cx, table.id, segments.id, 0)?;
         sum = cx.g.add(sum, segments)?;
     }
+    if cx.g.rank(sum) != 3 {
+        return Err(cx.g.misfit("embeddings are [N, length, width]", &[sum]).into());
+    }
     let axes = [2];
     let middle = centre(cx, sum, &axes)?;
-    let inverse = inverse_deviation(cx, middle, &axes)?;
+    let inverse = inverse_deviation(cx, middle, &axes, EPSILON_CONTRIB)?;
     let y = cx.g.mul(middle, inverse)?;
     let (gamma, beta) = (cx.id(5)?, cx.id(6)?);
     let y = cx.g.mul(y, gamma)?;
     let y = cx.g.add(y, beta)?;
+    let counted = match cx.optional(7)? {
+        Some(mask) => {
+            let counts = cx.g.with(BinaryFn::Equal, mask.id, 1.0)?;
+            let counts = cx.g.reshape(counts, &[rows, length])?;
+            cx.g.reduce(Reducer::Sum, counts, &[1])?
+        }
+        None => cx.g.full(&[rows], 0.0)?,
+    };
+    let counted = Binding::Tensor(Value::new(counted, DataType::Int32));
     let [y, sum] = [y, sum].map(|id| Binding::Tensor(words.with(id)));
-    Ok(vec![y, Binding::Absent, sum])
+    Ok(vec![y, counted, sum])
 }
 
 /// Rotates pairs of features of `x: [N, length, heads * width]` or `[N, heads, length, width]` by
@@ -113,33 +131,26 @@ fn angles(
 }
 
 /// Attention of groups of queries that share keys and values, with a cache: inputs `query, key,
-/// value, past key, past value, last place of each row, number of places, cosines, sines, positions,
-/// bias`.
+/// value, past key, past value, last place of each row, number of places, cosines, sines,
+/// positions, bias`.
 ///
 /// # Source
-/// onnxruntime, `com.microsoft.GroupQueryAttention`. The cache is as long as what it holds; without
-/// keys, the query holds all three.
+/// onnxruntime, `com.microsoft.GroupQueryAttention`. The cache is as long as what it holds, in
+/// every row; without keys, the query holds all three.
 fn group_query_attention(cx: &mut Cx<'_, '_>) -> Outputs {
     let query = cx.number(0)?;
     let (queries, keys) = (cx.int("num_heads", 0), cx.int("kv_num_heads", 0));
-    if cx.has(11) || cx.flag("smooth_softmax", false) {
-        return Err(
-            Reason::Unsupported("scores of nothing beside the keys are not supported").into()
-        );
-    }
+    plain(cx)?;
     let mut parts = parts(cx, query.id, [queries, keys])?;
-    let past = match (cx.optional(3)?, cx.optional(4)?) {
-        (Some(key), Some(value)) => Some([key.id, value.id]),
-        _ => None,
-    };
+    let past = past(cx, [3, 4])?;
     let before = past.map_or(0, |[key, _]| cx.g.shape(key).get(2).copied().unwrap_or(0));
     let length = cx.g.shape(query.id)[1];
     if cx.flag("do_rotary", false) {
         let places = match cx.optional(9)? {
             Some(places) => places.id,
             None => {
-                let places =
-                    cx.g.vector((before..before + length).map(|at| at as f64).collect())?;
+                let places = cx.g.iota(length)?;
+                let places = cx.g.with(BinaryFn::Add, places, before as f64)?;
                 cx.g.unsqueeze(places, 0)?
             }
         };
@@ -174,6 +185,34 @@ fn group_query_attention(cx: &mut Cx<'_, '_>) -> Outputs {
     Ok([y, present[0], present[1]].map(|id| Binding::Tensor(query.with(id))).to_vec())
 }
 
+/// Refuses what `com.microsoft.GroupQueryAttention` may do beyond plain causal attention.
+fn plain(cx: &Cx<'_, '_>) -> Result<(), Reason> {
+    if cx.has(11) || cx.int("smooth_softmax", -1) > 0 {
+        return Err(Reason::Unsupported("scores of nothing beside the keys are not supported"));
+    }
+    if (12..cx.inputs.len()).any(|index| cx.has(index)) {
+        return Err(Reason::Unsupported(
+            "normalized queries and keys, quantized caches and rows of unlike queries are not \
+             supported",
+        ));
+    }
+    if cx.int("causal", 1) == 0 {
+        return Err(bad("causal", "must be 1"));
+    }
+    if cx.int("local_window_size", -1) == 0 {
+        return Err(bad("local_window_size", "must be positive, or -1"));
+    }
+    if cx.flag("sliding_window_cache", false) {
+        return Err(bad("sliding_window_cache", "must be 0"));
+    }
+    for name in ["k_quant_type", "v_quant_type"] {
+        if cx.text(name, "NONE") != "NONE" {
+            return Err(bad(name, "must be NONE"));
+        }
+    }
+    Ok(())
+}
+
 /// Queries, keys and values, `[N, length, heads * width]` each.
 fn parts(
     cx: &mut Cx<'_, '_>,
@@ -183,8 +222,11 @@ fn parts(
     let &[_, _, width] = cx.g.shape(query) else {
         return Err(cx.g.misfit("queries are [N, length, heads * width]", &[query]));
     };
-    if let (Some(key), Some(value)) = (cx.optional(1)?, cx.optional(2)?) {
-        return Ok([query, key.id, value.id]);
+    match (cx.optional(1)?, cx.optional(2)?) {
+        (Some(key), Some(value)) => return Ok([query, key.id, value.id]),
+        (None, None) => {}
+        (Some(_), None) => return Err(Reason::MissingInput(2)),
+        (None, Some(_)) => return Err(Reason::MissingInput(1)),
     }
     let (queries, keys) = (count(queries as f64)?, count(keys as f64)?);
     let all = queries.saturating_add(2 * keys);
@@ -204,6 +246,9 @@ fn parts(
 /// places than it has.
 fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, before: usize) -> Result<Masks, Reason> {
     let (rows, columns) = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
+    let Some(end) = columns.checked_sub(1) else {
+        return Err(cx.g.misfit("attention needs keys", &[heads.q, heads.k]));
+    };
     let distance = distances(cx, (rows, columns), before)?;
     let mut masks = Masks { alive: true, ..Masks::default() };
     masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
@@ -212,8 +257,15 @@ fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, before: usize) -> Result<Masks, Rea
         masks.keep.push(cx.g.with(BinaryFn::Less, distance, window as f64)?);
     }
     if let Some(last) = cx.optional(5)? {
-        let full = |last: &f64| usize::try_from(integer(*last)) == Ok(columns - 1);
+        let full = |last: &f64| usize::try_from(integer(*last)) == Ok(end);
         let whole = cx.g.value(last.id).is_some_and(|value| value.data().iter().all(full));
+        if !whole && before > 0 {
+            // Rows would have pasts of unlike length, and new keys unlike places.
+            return Err(Reason::Unsupported(
+                "rows that do not fill a cache are not supported: `seqlens_k` must be constant and \
+                 the last place of the cache",
+            ));
+        }
         if !whole {
             let rows: usize = cx.g.shape(last.id).iter().product();
             let last = cx.g.reshape(last.id, &[rows, 1, 1, 1])?;

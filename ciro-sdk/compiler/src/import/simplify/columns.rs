@@ -11,12 +11,16 @@ use crate::float::{BinaryFn, Graph, Movement, Node, NodeId, Op, ScalarFn, UnaryF
 const SIZE_MAX: usize = 200;
 /// Tensors of more elements are left alone.
 const ELEMENTS_MAX: usize = 256;
+/// The most parts of all expressions that are made; nodes beyond that are left alone.
+const PARTS_MAX: usize = 1 << 20;
 
 /// A node as a function of another one, element by element.
 #[derive(Clone)]
 struct Functions {
     root: NodeId,
     each: Vec<ScalarFn>,
+    /// How many parts they have together.
+    parts: usize,
     /// Whether there is a power among them that has no form as an operator of two tensors.
     power: bool,
 }
@@ -33,8 +37,9 @@ pub(super) fn split(graph: &mut Graph) -> bool {
         return false;
     }
     let mut functions: Vec<Option<Functions>> = Vec::with_capacity(graph.nodes.len());
+    let mut left = PARTS_MAX;
     for at in 0..graph.nodes.len() {
-        let known = elementwise(graph, &functions, at);
+        let known = elementwise(graph, &functions, at, &mut left);
         functions.push(known);
     }
     let uses = uses(graph);
@@ -69,8 +74,14 @@ pub(super) fn split(graph: &mut Graph) -> bool {
     true
 }
 
-/// A node as functions of the furthest node that it is elementwise in.
-fn elementwise(graph: &Graph, known: &[Option<Functions>], at: usize) -> Option<Functions> {
+/// A node as functions of the furthest node that it is elementwise in; `left` is how many parts may
+/// still be made.
+fn elementwise(
+    graph: &Graph,
+    known: &[Option<Functions>],
+    at: usize,
+    left: &mut usize,
+) -> Option<Functions> {
     let node = &graph.nodes[at];
     let count: usize = node.shape.iter().product();
     if count > ELEMENTS_MAX || !matches!(node.op, Op::Unary(_) | Op::Binary(_) | Op::Where) {
@@ -85,6 +96,10 @@ fn elementwise(graph: &Graph, known: &[Option<Functions>], at: usize) -> Option<
         .iter()
         .find(|&&id| graph.constant(id).is_none())
         .map(|&id| known[id.index()].as_ref().map_or(id, |f| f.root))?;
+    let inner = node.operands.iter().filter_map(|id| known[id.index()].as_ref());
+    let rest = left.checked_sub(inner.map(|f| f.parts).sum::<usize>() + count);
+    *left = rest.unwrap_or(0);
+    rest?;
     let mut parts = Vec::with_capacity(node.operands.len());
     let mut power = matches!(node.op, Op::Binary(BinaryFn::Pow));
     for &id in &node.operands {
@@ -108,8 +123,9 @@ fn elementwise(graph: &Graph, known: &[Option<Functions>], at: usize) -> Option<
         };
         (f.size() <= SIZE_MAX).then_some(f)
     };
-    let each = (0..count).map(each).collect::<Option<_>>()?;
-    Some(Functions { root, each, power })
+    let each = (0..count).map(each).collect::<Option<Vec<_>>>()?;
+    let parts = each.iter().map(ScalarFn::size).sum();
+    Some(Functions { root, each, parts, power })
 }
 
 /// A node as functions of elements of another one.
@@ -234,6 +250,20 @@ mod tests {
                 (&old[before.outputs[0].node.index()], &new[after.outputs[0].node.index()]);
             assert_eq!(old, new);
         }
+    }
+
+    #[test]
+    fn expressions_beyond_the_budget_are_not_made() {
+        let graph = transform();
+        let mut known = vec![];
+        let mut left = 30;
+        for at in 0..graph.nodes.len() {
+            let functions = elementwise(&graph, &known, at, &mut left);
+            known.push(functions);
+        }
+        // Each takes what its operands have, and one more for each of the four elements.
+        assert_eq!(left, 0);
+        assert!(known.iter().any(Option::is_some) && known[known.len() - 1].is_none());
     }
 
     #[test]

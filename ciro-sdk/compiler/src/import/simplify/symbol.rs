@@ -5,8 +5,10 @@ use crate::float::{BinaryFn, Reducer, ScalarFn, UnaryFn};
 
 /// Expressions do not grow beyond this many parts.
 const SIZE_MAX: usize = 64;
-/// Values that differ by less than this part of the greatest are one.
+/// Values that differ by less than this part of the greater are one.
 const SAME: f64 = 1e-12;
+/// What lines are off by where they cancel, as a part of what cancels.
+const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
 /// Where the variable is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -242,6 +244,17 @@ pub(super) fn keeps_missing(f: ScalarFn) -> ScalarFn {
     ScalarFn::unary(UnaryFn::IsNaN).choose(ScalarFn::X, f)
 }
 
+/// A function that gives `value` for what is missing.
+pub(super) fn with_missing(f: ScalarFn, value: f64) -> ScalarFn {
+    if value.is_nan() {
+        return keeps_missing(f);
+    }
+    if f.eval(f64::NAN).to_bits() == value.to_bits() {
+        return f;
+    }
+    ScalarFn::unary(UnaryFn::IsNaN).choose(ScalarFn::Const(value), f)
+}
+
 /// What a reduction makes of a row.
 pub(super) fn reduced(place: Place, reducer: Reducer, row: &[Symbol]) -> Result<Symbol, Unknown> {
     let fold = |f: BinaryFn| {
@@ -303,12 +316,6 @@ struct Part {
 /// One function of the values in all places, which follow each other from minus infinity on; `None`
 /// if one of them is no number.
 pub(super) fn joined(places: Vec<(Place, Symbol)>) -> Option<ScalarFn> {
-    let known = |symbol: &Symbol| match symbol {
-        Symbol::Known(value) => value.abs(),
-        Symbol::Function(_) => 0.0,
-    };
-    let most = places.iter().map(|(_, symbol)| known(symbol)).fold(0.0, f64::max);
-    let same = |a: f64, b: f64| (a - b).abs() <= SAME * most.max(a.abs());
     let mut parts: Vec<Part> = vec![];
     for (place, symbol) in places {
         let f = symbol.function();
@@ -317,12 +324,12 @@ pub(super) fn joined(places: Vec<(Place, Symbol)>) -> Option<ScalarFn> {
         }
         match place {
             Place::At(t) => match parts.last_mut() {
-                Some(last) if same(last.f.eval(t), f.eval(t)) => last.included = true,
+                Some(last) if meet(&last.f, &f, t) => last.included = true,
                 _ => parts.push(Part { f, to: t, included: true, is_point: true }),
             },
             Place::Between(from, to) => {
                 // A number whose value is that of what follows belongs to it.
-                if parts.last().is_some_and(|p| p.is_point && same(p.f.eval(from), f.eval(from))) {
+                if parts.last().is_some_and(|p| p.is_point && meet(&p.f, &f, from)) {
                     parts.pop();
                 }
                 match parts.last_mut() {
@@ -335,6 +342,16 @@ pub(super) fn joined(places: Vec<(Place, Symbol)>) -> Option<ScalarFn> {
         }
     }
     (!parts.is_empty()).then(|| tree(&parts))
+}
+
+/// Whether two functions have one value at a number, but for rounding.
+fn meet(f: &ScalarFn, g: &ScalarFn, t: f64) -> bool {
+    let (a, b) = (f.eval(t), g.eval(t));
+    let cancels =
+        |f: &ScalarFn| f.affine().map_or(0.0, |(slope, offset)| (slope * t).abs() + offset.abs());
+    let gap = (a - b).abs();
+    let rounding = ROUNDING * cancels(f).max(cancels(g));
+    gap.is_finite() && gap <= rounding.max(SAME * a.abs().max(b.abs()))
 }
 
 /// A choice among parts by halves.
@@ -350,6 +367,7 @@ fn tree(parts: &[Part]) -> ScalarFn {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values that functions keep are kept exactly")]
 mod tests {
     use super::*;
     use crate::float::scalar::{c, x};
@@ -439,5 +457,29 @@ mod tests {
         let f = joined(places).expect("numbers everywhere");
         assert_eq!([0.9, 1.0, 1.1].map(|x| f.eval(x)), [0.0, 5.0, 5.0]);
         assert_eq!(joined(vec![at(0.0, f64::NAN)]), None);
+    }
+
+    #[test]
+    fn a_far_value_makes_no_others_the_same() {
+        let place = |lo, hi, value| (Place::Between(lo, hi), Symbol::Known(value));
+        let at = |t, value| (Place::At(t), Symbol::Known(value));
+        let places = vec![
+            place(f64::NEG_INFINITY, 1.0, 0.0),
+            at(1.0, 5.0),
+            place(1.0, 100.0, 5.0),
+            at(100.0, 1e30),
+            place(100.0, f64::INFINITY, 1e30),
+        ];
+        let f = joined(places).expect("numbers everywhere");
+        assert_eq!([0.0, 1.0, 2.0, 3.0, 100.0].map(|x| f.eval(x)), [0.0, 5.0, 5.0, 5.0, 1e30]);
+    }
+
+    #[test]
+    fn lines_that_cancel_meet_where_they_do_but_for_rounding() {
+        let (rising, turn) = (line(0.1, -0.07), 0.7);
+        assert_ne!(rising.eval(turn), 0.0);
+        assert!(meet(&rising, &ScalarFn::Const(0.0), turn));
+        assert!(!meet(&rising, &ScalarFn::Const(1e-9), turn));
+        assert!(!meet(&ScalarFn::Const(0.0), &ScalarFn::Const(f64::MIN_POSITIVE), turn));
     }
 }

@@ -333,6 +333,25 @@ proptest! {
 }
 
 #[test]
+fn powers_of_tensors_have_an_integer_form_where_bases_are_positive() {
+    let power = |lo: f64, whole: bool| {
+        let mut b = Builder::default();
+        let x = b.input(&[8], (lo, 3.0), 1);
+        let exponent = |unit: f64| if whole { (unit * 4.0).floor() } else { 0.5 + 2.0 * unit };
+        let e = b.draw(&[8], ElementType::Float, 2, exponent);
+        let y = b.binary(BinaryFn::Pow, x, e);
+        b.output(y);
+        b
+    };
+    power(0.5, false).check(2e-2).unwrap();
+    // Negative numbers have whole powers, which no logarithm gives.
+    let b = power(-3.0, true);
+    let calibration = calibrate(&b.graph, &b.samples).unwrap();
+    let error = quantize(&b.graph, &calibration, &Settings::default()).unwrap_err().to_string();
+    assert!(error.contains("`Pow` of two computed tensors"), "{error}");
+}
+
+#[test]
 fn refusals_name_the_node_and_what_to_change() {
     let refused = |b: &Builder| {
         let calibration = calibrate(&b.graph, &b.samples).unwrap();

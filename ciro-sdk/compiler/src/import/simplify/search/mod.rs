@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::{self, Split};
 use super::dominators::{computed, dominators};
-use super::symbol::{Place, Symbol, Unknown, joined, keeps_missing, reduced};
+use super::symbol::{Place, Symbol, Unknown, joined, reduced, with_missing};
 use crate::float::{Graph, Node, NodeId, Op, ScalarFn};
 use ciro_model::movement::Source;
 
@@ -20,8 +20,14 @@ const ELEMENTS_MAX: usize = 1 << 10;
 const REGION_MAX: usize = 1 << 17;
 /// The most places that the range of one element is divided into.
 const PLACES_MAX: usize = 1 << 13;
-/// The most values that are followed, all in all.
-const WORK_MAX: usize = 1 << 25;
+/// The most values that are followed for one element of what is searched for.
+const EACH_MAX: usize = 1 << 25;
+/// The most values of all places that are held for one element of what is searched for.
+const HELD_MAX: usize = 1 << 21;
+/// The most nodes, elements and values that are looked at for a graph, all in all.
+const WORK_MAX: usize = 1 << 28;
+/// What one part of a function counts as of these.
+const PART_WORK: usize = 64;
 /// How many operators may turn out to have no expression.
 const BLOCKED_MAX: usize = 16;
 
@@ -29,11 +35,12 @@ const BLOCKED_MAX: usize = 16;
 pub(super) fn unfold(graph: &mut Graph) -> bool {
     let mut splits = BTreeMap::new();
     let mut inside: BTreeSet<usize> = BTreeSet::new();
-    for root in roots(graph) {
+    let mut left = WORK_MAX;
+    for root in roots(graph, &mut left) {
         if inside.contains(&root.index()) {
             continue;
         }
-        let Some((region, functions)) = functions(graph, root) else { continue };
+        let Some((region, functions)) = functions(graph, root, &mut left) else { continue };
         inside.extend(region.members.keys());
         splits.extend(functions);
     }
@@ -44,9 +51,16 @@ pub(super) fn unfold(graph: &mut Graph) -> bool {
     true
 }
 
+/// Takes work from what is left; `None` if it is more, and then nothing is left.
+fn spend(left: &mut usize, work: usize) -> Option<()> {
+    let rest = left.checked_sub(work);
+    *left = rest.unwrap_or(0);
+    rest.map(drop)
+}
+
 /// What tables are searched for: the nearest node that all ways to a position come through, where
 /// there are several.
-fn roots(graph: &Graph) -> BTreeSet<NodeId> {
+fn roots(graph: &Graph, left: &mut usize) -> BTreeSet<NodeId> {
     let is_search = |node: &Node| {
         node.op == Op::Gather
             && node.operands.first().is_some_and(|&id| graph.constant(id).is_some())
@@ -56,11 +70,17 @@ fn roots(graph: &Graph) -> BTreeSet<NodeId> {
     }
     let dominators = dominators(graph);
     let searches = graph.nodes.iter().filter(|node| is_search(node));
-    searches.filter_map(|node| root(graph, &dominators, node.operands[1])).collect()
+    searches.filter_map(|node| root(graph, &dominators, node.operands[1], left)).collect()
 }
 
-fn root(graph: &Graph, dominators: &[Option<NodeId>], mut at: NodeId) -> Option<NodeId> {
+fn root(
+    graph: &Graph,
+    dominators: &[Option<NodeId>],
+    mut at: NodeId,
+    left: &mut usize,
+) -> Option<NodeId> {
     loop {
+        spend(left, 1)?;
         let node = graph.node(at);
         if !Region::takes(&node.op) {
             return None;
@@ -121,11 +141,15 @@ enum Halt {
 }
 
 /// The functions of a search's root that others read, by their nodes.
-fn functions(graph: &Graph, root: NodeId) -> Option<(Region<'_>, BTreeMap<usize, Split>)> {
+fn functions<'g>(
+    graph: &'g Graph,
+    root: NodeId,
+    left: &mut usize,
+) -> Option<(Region<'g>, BTreeMap<usize, Split>)> {
     let mut blocked = BTreeSet::new();
     while blocked.len() < BLOCKED_MAX {
-        let region = Region::of(graph, root, &blocked)?;
-        match region.splits() {
+        let region = Region::of(graph, root, &blocked, left)?;
+        match region.splits(left) {
             Ok(splits) if splits.is_empty() => return None,
             Ok(splits) => return Some((region, splits)),
             Err(Halt::At(node)) => blocked.insert(node),
@@ -143,8 +167,14 @@ impl<'g> Region<'g> {
         )
     }
 
-    fn of(graph: &'g Graph, root: NodeId, blocked: &BTreeSet<usize>) -> Option<Self> {
+    fn of(
+        graph: &'g Graph,
+        root: NodeId,
+        blocked: &BTreeSet<usize>,
+        left: &mut usize,
+    ) -> Option<Self> {
         let elements = |node: &Node| node.shape.iter().product::<usize>();
+        spend(left, graph.nodes.len())?;
         if elements(graph.node(root)) > ELEMENTS_MAX {
             return None;
         }
@@ -160,12 +190,14 @@ impl<'g> Region<'g> {
             {
                 continue;
             }
+            if total + elements(node) > REGION_MAX {
+                return None;
+            }
+            let read = node.operands.iter().map(|&id| elements(graph.node(id)));
+            spend(left, read.fold(elements(node), usize::saturating_add))?;
             if let Some(member) = region.member(node) {
                 total += elements(node);
                 region.members.insert(at, member);
-            }
-            if total > REGION_MAX {
-                return None;
             }
         }
         Some(region)
@@ -230,7 +262,7 @@ impl<'g> Region<'g> {
     }
 
     /// The functions that something outside reads.
-    fn splits(&self) -> Result<BTreeMap<usize, Split>, Halt> {
+    fn splits(&self, left: &mut usize) -> Result<BTreeMap<usize, Split>, Halt> {
         let mut read = vec![false; self.graph.nodes.len()];
         for (at, node) in self.graph.nodes.iter().enumerate() {
             if !self.members.contains_key(&at) {
@@ -238,88 +270,94 @@ impl<'g> Region<'g> {
             }
         }
         self.graph.outputs.iter().for_each(|output| read[output.node.index()] = true);
-        let ends: Vec<usize> = self
-            .members
-            .iter()
-            .filter(|(at, member)| member.searched && read[**at])
-            .map(|(&at, _)| at)
-            .collect();
-        let mut functions: BTreeMap<(usize, usize), ScalarFn> = BTreeMap::new();
-        let of = |end: &usize| self.members[end].of.iter().copied();
-        let sources: BTreeSet<u32> =
-            ends.iter().flat_map(of).map(Option::unwrap_or_default).collect();
-        for source in sources {
-            let own = |end: &usize| {
-                let of = self.members[end].of.iter().enumerate();
-                let own = of.filter(|(_, of)| of.unwrap_or_default() == source);
-                own.map(|(element, _)| (*end, element)).collect::<Vec<_>>()
-            };
-            let own: Vec<(usize, usize)> = ends.iter().flat_map(own).collect();
-            let places = self.places(source, &own)?;
-            let missing = self.missing(source, &own);
-            for (position, &(end, element)) in own.iter().enumerate() {
-                let values =
-                    places.iter().map(|(place, values)| (*place, values[position].clone()));
-                let f = joined(values.collect()).ok_or(Halt::At(end))?;
-                let f = if missing[position] { keeps_missing(f) } else { f };
-                functions.insert((end, element), f);
-            }
-        }
-        let split = |&end: &usize| {
-            let of = self.members[&end].of.iter().enumerate();
-            let each = of
-                .map(|(element, of)| (of.unwrap_or_default(), functions[&(end, element)].clone()));
+        let ends = self.members.iter().filter(|(at, member)| member.searched && read[**at]);
+        let split = |(&end, member): (&usize, &Member)| {
+            let each = member.of.iter().map(|of| (of.unwrap_or_default(), ScalarFn::X));
             (end, Split { root: self.root, each: each.collect() })
         };
-        Ok(ends.iter().map(split).collect())
+        let mut splits: BTreeMap<usize, Split> = ends.map(split).collect();
+        let mut wanted: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
+        for (&end, split) in &splits {
+            for (element, &(source, _)) in split.each.iter().enumerate() {
+                wanted.entry(source).or_default().push((end, element));
+            }
+        }
+        for (source, own) in wanted {
+            let functions = self.functions(source, &own, left)?;
+            for ((end, element), f) in own.into_iter().zip(functions) {
+                if let Some(split) = splits.get_mut(&end) {
+                    split.each[element].1 = f;
+                }
+            }
+        }
+        Ok(splits)
     }
 
-    /// The values of some elements in every place of one element of the root, in its order.
-    fn places(
+    /// What some elements are as functions of one element of the root, in their order.
+    fn functions(
         &self,
         source: u32,
         wanted: &[(usize, usize)],
-    ) -> Result<Vec<(Place, Vec<Symbol>)>, Halt> {
+        left: &mut usize,
+    ) -> Result<Vec<ScalarFn>, Halt> {
         let tasks = self.tasks(source, wanted);
-        let number = |task: &Task| wanted.iter().position(|w| *w == (task.at, task.element));
-        let numbers: Vec<Option<usize>> = tasks.iter().map(number).collect();
-        let mut left = vec![Place::Between(f64::NEG_INFINITY, f64::INFINITY)];
+        let positions: BTreeMap<(usize, usize), usize> =
+            wanted.iter().copied().enumerate().map(|(position, at)| (at, position)).collect();
+        let numbers: Vec<Option<usize>> =
+            tasks.iter().map(|task| positions.get(&(task.at, task.element)).copied()).collect();
+        let pick = |values: Vec<Symbol>| {
+            let mut picked = vec![Symbol::Known(f64::NAN); wanted.len()];
+            for (number, value) in numbers.iter().zip(values) {
+                if let Some(number) = *number {
+                    picked[number] = value;
+                }
+            }
+            picked
+        };
+        let places = self.places(&tasks, wanted.len(), &pick, left)?;
+        let missing = self.values(Place::At(f64::NAN), &tasks).ok().map(pick);
+        let function = |position: usize| -> Result<ScalarFn, Halt> {
+            let values = places.iter().map(|(place, values)| (*place, values[position].clone()));
+            let f = joined(values.collect()).ok_or(Halt::At(wanted[position].0))?;
+            spend(left, PART_WORK.saturating_mul(f.size())).ok_or(Halt::TooLarge)?;
+            Ok(match missing.as_ref().map(|values| &values[position]) {
+                Some(&Symbol::Known(value)) => with_missing(f, value),
+                _ => f,
+            })
+        };
+        (0..wanted.len()).map(function).collect()
+    }
+
+    /// The values of tasks in every place of one element of the root, in its order; of each place
+    /// only those that are picked, which are `held`.
+    fn places(
+        &self,
+        tasks: &[Task],
+        held: usize,
+        pick: &dyn Fn(Vec<Symbol>) -> Vec<Symbol>,
+        left: &mut usize,
+    ) -> Result<Vec<(Place, Vec<Symbol>)>, Halt> {
+        let each = tasks.iter().map(|task| task.reads.len().max(1)).sum::<usize>();
+        let mut open = vec![Place::Between(f64::NEG_INFINITY, f64::INFINITY)];
         let (mut found, mut work) = (vec![], 0);
-        while let Some(place) = left.pop() {
-            work += tasks.len();
-            if work > WORK_MAX || found.len() + left.len() > PLACES_MAX {
+        while let Some(place) = open.pop() {
+            work += each;
+            spend(left, each).ok_or(Halt::TooLarge)?;
+            let too_many = found.len() + open.len() > PLACES_MAX
+                || found.len().saturating_mul(held) > HELD_MAX;
+            if work > EACH_MAX || too_many {
                 return Err(Halt::TooLarge);
             }
-            match (self.values(place, &tasks), place) {
-                (Ok(values), _) => {
-                    let mut kept = vec![Symbol::Known(f64::NAN); wanted.len()];
-                    for (number, value) in numbers.iter().zip(values) {
-                        if let Some(number) = *number {
-                            kept[number] = value;
-                        }
-                    }
-                    found.push((place, kept));
-                }
+            match (self.values(place, tasks), place) {
+                (Ok(values), _) => found.push((place, pick(values))),
                 (Err(Stop::Turns(t)), Place::Between(lo, hi)) => {
-                    left.extend([Place::Between(t, hi), Place::At(t), Place::Between(lo, t)]);
+                    open.extend([Place::Between(t, hi), Place::At(t), Place::Between(lo, t)]);
                 }
                 (Err(Stop::Turns(_)), Place::At(_)) => return Err(Halt::TooLarge),
                 (Err(Stop::At(node)), _) => return Err(Halt::At(node)),
             }
         }
         Ok(found)
-    }
-
-    /// Whether each of some elements is missing where that of the root is.
-    fn missing(&self, source: u32, wanted: &[(usize, usize)]) -> Vec<bool> {
-        let tasks = self.tasks(source, wanted);
-        let values = self.values(Place::At(f64::NAN), &tasks).unwrap_or_default();
-        let of = |wanted: &(usize, usize)| {
-            let known =
-                tasks.iter().zip(&values).find(|(task, _)| (task.at, task.element) == *wanted);
-            matches!(known, Some((_, Symbol::Known(value))) if value.is_nan())
-        };
-        wanted.iter().map(of).collect()
     }
 
     /// What has to be followed for some elements, in an order in which each reads only what comes
@@ -403,89 +441,4 @@ impl<'g> Region<'g> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::float::scalar::{c, x};
-    use crate::float::{BinaryFn, ElementType, Input, Labels, Output, UnaryFn};
-    use crate::import::simplify::without_dead_code;
-    use ciro_model::movement::Movement;
-    use ciro_model::tensor::Tensor;
-
-    const ENTRIES: [f64; 4] = [0.0, 1.0, 3.0, 7.0];
-
-    fn push(graph: &mut Graph, op: Op, operands: &[NodeId], shape: &[usize]) -> NodeId {
-        let id = NodeId(u32::try_from(graph.nodes.len()).unwrap());
-        let (name, origin) = (format!("n{}", id.0), "Test".to_owned());
-        let (operands, shape) = (operands.to_vec(), shape.to_vec());
-        graph.nodes.push(Node { name, origin, op, operands, shape, unrolled: None });
-        id
-    }
-
-    fn entry(graph: &mut Graph, table: &[f64], index: NodeId) -> NodeId {
-        let table = Tensor::new(vec![table.len(), 1], table.to_vec()).unwrap();
-        let table = push(graph, Op::Constant(Arc::new(table)), &[], &[ENTRIES.len(), 1]);
-        let entry = push(graph, Op::Gather, &[table, index], &[2, 1]);
-        push(graph, Op::Move(Movement::Reshape { shape: vec![2] }), &[entry], &[2])
-    }
-
-    /// The greatest entry that is at most `x`, found by halves, plus a function of `x`.
-    fn found(rest: ScalarFn) -> Graph {
-        let mut g = Graph::default();
-        let (name, shape) = ("x".to_owned(), vec![2]);
-        g.inputs.push(Input { name, shape, element_type: ElementType::Float });
-        let input = push(&mut g, Op::Input { index: 0 }, &[], &[2]);
-        let first = Op::Unary(c(0.0) * x().then(UnaryFn::Truncate));
-        let mut position = push(&mut g, first, &[input], &[2]);
-        for step in [2.0, 1.0] {
-            let next = push(&mut g, Op::Unary(x() + c(step)), &[position], &[2]);
-            let entry = entry(&mut g, &ENTRIES, next);
-            let above = push(&mut g, Op::Binary(BinaryFn::GreaterOrEqual), &[input, entry], &[2]);
-            position = push(&mut g, Op::Where, &[above, next, position], &[2]);
-        }
-        let entry = entry(&mut g, &ENTRIES, position);
-        let rest = push(&mut g, Op::Unary(rest), &[input], &[2]);
-        let y = push(&mut g, Op::Binary(BinaryFn::Add), &[entry, rest], &[2]);
-        g.outputs.push(Output { name: "y".to_owned(), node: y, labels: Labels::Real });
-        g
-    }
-
-    fn values(graph: &Graph, x: f64) -> Vec<f64> {
-        let values = graph.eval(&[Tensor::vector(vec![x, -x])]).unwrap();
-        values[graph.outputs[0].node.index()].data().to_vec()
-    }
-
-    #[test]
-    fn a_search_is_one_function_of_what_is_searched_for() {
-        for rest in [x() * c(0.5), x().then(UnaryFn::Tanh)] {
-            let before = found(rest);
-            let mut after = before.clone();
-            assert!(unfold(&mut after));
-            let mut after = without_dead_code(after);
-            super::super::name(&mut after);
-            after.check().unwrap();
-            assert!(!after.nodes.iter().any(|node| matches!(node.op, Op::Gather | Op::Where)));
-            for x in [-9.0, -1e-9, 0.0, 0.5, 1.0, 1.5, 2.9999, 3.0, 6.0, 7.0, 1e9] {
-                let (old, new) = (values(&before, x), values(&after, x));
-                let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
-                assert!(old.iter().zip(&new).all(near), "{x}: {old:?} {new:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn lookups_of_positions_that_come_in_stay() {
-        let mut g = Graph::default();
-        let (name, shape) = ("i".to_owned(), vec![2]);
-        g.inputs.push(Input { name, shape, element_type: ElementType::Integer });
-        let input = push(&mut g, Op::Input { index: 0 }, &[], &[2]);
-        let next = push(&mut g, Op::Unary(x() + c(1.0)), &[input], &[2]);
-        let sum = push(&mut g, Op::Binary(BinaryFn::Min), &[next, input], &[2]);
-        let y = entry(&mut g, &ENTRIES, sum);
-        g.outputs.push(Output { name: "y".to_owned(), node: y, labels: Labels::Real });
-        let before = g.clone();
-        assert!(!unfold(&mut g));
-        assert_eq!(g, before);
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! Nodes that lie, fail and repeat themselves.
 
+mod market;
+
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -84,9 +86,20 @@ fn blob(bytes: &[u8]) -> (u16, Vec<u8>) {
     (200, serde_json::to_vec(&status).unwrap())
 }
 
+/// An answer of a node.
+fn told(answer: &impl serde::Serialize) -> (u16, Vec<u8>) {
+    (200, serde_json::to_vec(answer).unwrap())
+}
+
+/// The key of somebody's model.
+fn key() -> Key {
+    let bytes = include_bytes!("../../../stark/tests/fixtures/mlp_v3.key");
+    Key::from_bytes(bytes).unwrap()
+}
+
 /// A client that has not asked for the chain.
 fn client(url: &str) -> Client {
-    let genesis = serde_json::from_str(include_str!("test_genesis.json")).unwrap();
+    let genesis = serde_json::from_str(include_str!("../test_genesis.json")).unwrap();
     let chain = Genesis::chain(&genesis).unwrap();
     let http = Http::new(url).unwrap().with_patience(Duration::from_secs(10));
     Client { http, genesis, chain }
@@ -188,7 +201,7 @@ async fn an_upload_goes_on_with_the_chunks_that_are_missing() {
 
 #[tokio::test]
 async fn a_node_of_another_network_is_refused_on_connecting() {
-    let genesis: Genesis = serde_json::from_str(include_str!("test_genesis.json")).unwrap();
+    let genesis: Genesis = serde_json::from_str(include_str!("../test_genesis.json")).unwrap();
     let mut other = genesis.clone();
     other.spec.name = Text::new("another").unwrap();
     let info = |genesis: &Genesis| {
@@ -278,8 +291,7 @@ async fn inputs_are_sealed_with_a_key_that_the_providers_account_vouches_for() {
 
 #[test]
 fn an_order_is_quoted_and_signed_with_what_its_input_costs() {
-    let key = include_bytes!("../../stark/tests/fixtures/mlp_v3.key");
-    let key = Key::from_bytes(key).unwrap();
+    let key = key();
     let client = client("http://127.0.0.1:1");
     let terms = client.terms_of(&[], key.class(), Amount::CIRO);
     let submission = |input| Submission::new((ModelId([1; 32]), terms), &key, input);

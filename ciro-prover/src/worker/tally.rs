@@ -1,0 +1,124 @@
+//! What the entries add up to, kept while they change: no decision walks the table, however many
+//! offers somebody fills it with.
+
+use std::collections::BTreeSet;
+
+use ciro_protocol::amount::Amount;
+use ciro_protocol::id::JobId;
+
+use super::mutation::Mutation;
+use super::table::State;
+use super::{Entry, Key, Look};
+
+/// The least key.
+const FIRST: Key = (JobId([0; 32]), 0);
+
+/// Sums and orders of the entries.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    busy: usize,
+    looks: usize,
+    children: usize,
+    /// Collateral of claims on their way, in units: below 2^90 for each, so that no table's sum
+    /// leaves 128 bits.
+    claiming: u128,
+    /// What may be claimed, the least worth keeping last: by whether its input could not be had,
+    /// then by the ledger time from which it pays enough.
+    seen: BTreeSet<(bool, u64, Key)>,
+    /// What is held and not begun, by the end of its lease.
+    held: BTreeSet<(u64, Key)>,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, key: Key, entry: &Entry) {
+        let row = &entry.row;
+        self.busy += usize::from(counts(row.state));
+        self.looks += usize::from(is_look(entry));
+        match row.state {
+            State::Seen => {
+                self.seen.insert((entry.missed, entry.ready_ms, key));
+            }
+            State::Held => {
+                self.held.insert((row.lease_until_ms, key));
+            }
+            State::Claiming => self.claiming += row.order.offer.collateral.units(),
+            State::Fetching | State::Proving => self.children += 1,
+            State::Waiting
+            | State::Uploading
+            | State::Submitting
+            | State::Releasing
+            | State::Done
+            | State::GivenUp => {}
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: Key, entry: &Entry) {
+        let row = &entry.row;
+        self.busy -= usize::from(counts(row.state));
+        self.looks -= usize::from(is_look(entry));
+        match row.state {
+            State::Seen => {
+                self.seen.remove(&(entry.missed, entry.ready_ms, key));
+            }
+            State::Held => {
+                self.held.remove(&(row.lease_until_ms, key));
+            }
+            State::Claiming => self.claiming -= row.order.offer.collateral.units(),
+            State::Fetching | State::Proving => self.children -= 1,
+            State::Waiting
+            | State::Uploading
+            | State::Submitting
+            | State::Releasing
+            | State::Done
+            | State::GivenUp => {}
+        }
+    }
+
+    /// How many places are taken.
+    pub(super) const fn busy(&self) -> usize {
+        self.busy
+    }
+
+    /// How many inputs are looked at for a claim, or were.
+    pub(super) const fn looks(&self) -> usize {
+        self.looks
+    }
+
+    /// How many children are at work.
+    pub(super) const fn children(&self) -> usize {
+        self.children
+    }
+
+    /// Collateral of claims on their way.
+    pub(super) fn claiming(&self) -> Amount {
+        Amount::from_units(self.claiming).unwrap_or(Amount::SUPPLY)
+    }
+
+    /// What may be claimed and pays enough at a ledger time.
+    pub(super) fn ready(&self, time_ms: u64) -> Vec<Key> {
+        let after = time_ms.saturating_add(1);
+        let of = |missed| self.seen.range((missed, 0, FIRST)..(missed, after, FIRST));
+        of(false).chain(of(true)).map(|(_, _, key)| *key).collect()
+    }
+
+    /// What may be claimed and is the least worth keeping, with whether its input could not be had
+    /// and from when on it pays enough.
+    pub(super) fn loosest(&self) -> Option<(bool, u64, Key)> {
+        self.seen.last().copied()
+    }
+
+    /// What is held and not begun, by the end of its lease.
+    pub(super) fn held(&self) -> impl Iterator<Item = Key> {
+        self.held.iter().map(|(_, key)| *key)
+    }
+}
+
+/// Whether an attempt in this state takes a place.
+fn counts(state: State) -> bool {
+    state.is_busy() && !(state == State::Claiming && Mutation::UncountedClaims.chosen())
+}
+
+/// Whether an entry's input is looked at for a claim, or was.
+pub(super) fn is_look(entry: &Entry) -> bool {
+    entry.row.state == State::Waiting && entry.look != Look::Ahead
+}
