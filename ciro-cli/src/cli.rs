@@ -51,8 +51,11 @@ enum Command {
     Run(commands::run::Args),
     /// Run a model on an input and prove the result
     Prove(commands::prove::Args),
-    /// Verify a proof against a model key
+    /// Verify a proof against the key of a model or a program
     Verify(commands::verify::Args),
+    /// Run and prove Cairo programs of your own, which are no models
+    #[cfg(feature = "cairo")]
+    Program(commands::program::Args),
     /// Measure proving and verifying
     Bench(commands::bench::Args),
     /// Choose the network to work with, or show it
@@ -124,6 +127,8 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Run(args) => run_model::run(&args, context),
         Command::Prove(args) => prove::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        #[cfg(feature = "cairo")]
+        Command::Program(args) => commands::program::run(&args, context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Network(args) => network::choose::run(&args, context),
         Command::Account(args) => network::account::run(&args, context),

@@ -15,6 +15,7 @@ use crate::prove::{
 };
 #[cfg(feature = "prove")]
 use crate::routes::ProveError;
+use crate::routes::backends;
 use crate::verdict::Check;
 use crate::verify::{InputMismatch, LoadBundleError, LoadKeyError, OpeningError, VerifyError};
 
@@ -51,6 +52,9 @@ fn check(error: &(dyn Error + 'static)) -> Option<Check> {
         Some(_) => return Some(Check::ModelOutput),
         None => {}
     }
+    if let Some(check) = backends().find_map(|route| route.failed_check(error)) {
+        return Some(check);
+    }
     match error.downcast_ref::<LoadBundleError>()? {
         LoadBundleError::Decode(_) | LoadBundleError::File(FileError::TooLarge { .. }) => {
             Some(Check::Format)
@@ -81,6 +85,7 @@ const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(sample),
     |e| e.downcast_ref().and_then(encoding),
     |e| e.downcast_ref::<ModelFileError>().map(|_| Advice::CompileAgain),
+    |e| backends().find_map(|route| route.advice(e)),
     #[cfg(feature = "prove")]
     |e| e.downcast_ref().and_then(ProveError::advice),
     #[cfg(feature = "prove")]

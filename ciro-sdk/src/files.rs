@@ -80,6 +80,14 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
+/// The first bytes of a file, at most 64; `None` if it cannot be read.
+pub(crate) fn head(path: &Path) -> Option<Vec<u8>> {
+    const HEAD: u64 = 64;
+    let mut head = Vec::new();
+    File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head)).ok()?;
+    Some(head)
+}
+
 /// A file in the making: a temporary one in the same folder, renamed when its content is complete.
 ///
 /// Opened before the work that fills it, it tells at once that the result could not be written;

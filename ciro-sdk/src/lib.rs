@@ -12,6 +12,8 @@ mod machine;
 #[cfg(feature = "network")]
 pub mod network;
 mod printable;
+#[cfg(feature = "cairo")]
+pub mod program;
 #[cfg(feature = "prove")]
 mod prove;
 mod route;

@@ -45,6 +45,8 @@ checks! {
     Batch = "batch";
     /// The proof has another form than the key gives it.
     Structure = "structure";
+    /// The proof is about another program than the key.
+    Program = "program";
     /// The proof commits to another model.
     ModelCommitment = "model_commitment";
     /// A proof of work is missing.

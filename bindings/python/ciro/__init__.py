@@ -33,6 +33,7 @@ from ._client import Client, Job, JobStatus, Quote, RemoteModel, as_completed, v
 from ._economy import Grant, Holding, Leaving, Proposal, Stake, Transaction, Validator, Votes  # noqa: E402
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
+from ._program import Program, ProgramKey, ProgramProof, VerifiedProgram, verify_program  # noqa: E402
 from ._proof import Opening, Proof, Receipt, Verified, verify  # noqa: E402
 from ._sources import Calibration  # noqa: E402
 from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
@@ -66,6 +67,9 @@ __all__ = [
     "NetworkError",
     "Opening",
     "OutputAccuracy",
+    "Program",
+    "ProgramKey",
+    "ProgramProof",
     "Proof",
     "Proposal",
     "Quote",
@@ -78,6 +82,7 @@ __all__ = [
     "UnsupportedModelError",
     "Validator",
     "Verified",
+    "VerifiedProgram",
     "Votes",
     "__version__",
     "as_completed",
@@ -90,5 +95,6 @@ __all__ = [
     "from_xgboost",
     "prove_inference",
     "verify",
+    "verify_program",
     "verify_receipt",
 ]

@@ -368,6 +368,108 @@ class Output:
         """
 
 @final
+class Program:
+    """
+    A Cairo program.
+    """
+    @staticmethod
+    def from_bytes(data: bytes) -> Program:
+        """
+        Decodes the bytes of an executable.
+        """
+    @property
+    def key(self, /) -> ProgramKey:
+        """
+        What verifiers hold of it.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> Program:
+        """
+        Reads the file of an executable.
+        """
+    def prove(self, /, arguments: Sequence[str], max_memory: int | None = None) -> tuple[ProgramProof, list[str], int, float]:
+        """
+        Runs it on felts, in so many bytes of memory, and proves what it prints.
+        """
+    def run(self, /, arguments: Sequence[str], max_memory: int | None = None) -> tuple[list[str], int]:
+        """
+        Runs it on felts, in so many bytes of memory; what it prints, and its steps.
+        """
+
+@final
+class ProgramKey:
+    """
+    What a verifier holds of a program.
+    """
+    @property
+    def builtins(self, /) -> list[str]:
+        """
+        Names of the builtins that the program takes.
+        """
+    @property
+    def digest(self, /) -> str:
+        """
+        Its identity, in hexadecimal digits.
+        """
+    @staticmethod
+    def from_bytes(data: bytes) -> ProgramKey:
+        """
+        Decodes the bytes of a key file.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> ProgramKey:
+        """
+        Reads a key file.
+        """
+    @property
+    def program_hash(self, /) -> str:
+        """
+        The hash of the program, in hexadecimal digits.
+        """
+    def save(self, /, path: str | PathLike[str]) -> None:
+        """
+        Writes a key file, whole or not at all.
+        """
+    @property
+    def security(self, /) -> tuple[int, int]:
+        """
+        Bits of security of proofs: conjectured, proven.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        The bytes of a key file.
+        """
+
+@final
+class ProgramProof:
+    """
+    A proof that a program printed an output.
+    """
+    @staticmethod
+    def from_bytes(data: bytes) -> ProgramProof:
+        """
+        Decodes the bytes of a file.
+        """
+    @property
+    def key(self, /) -> str:
+        """
+        The identity of the key that the proof names, in hexadecimal digits.
+        """
+    @staticmethod
+    def load(path: str | PathLike[str]) -> ProgramProof:
+        """
+        Reads a file.
+        """
+    def save(self, /, path: str | PathLike[str]) -> None:
+        """
+        Writes a file, whole or not at all.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        The bytes of a file.
+        """
+
+@final
 class Proof:
     """
     A statement and its proof.
@@ -542,6 +644,13 @@ def verify(proof: Proof, against: tuple[Key, Model | None], min_security: tuple[
     """
     Verifies a proof, that it is about these inputs and bound to this context if there are any, and
     that the model says the same if there is one.
+
+    `min_security` are the bits that are asked for: conjectured, proven.
+    """
+
+def verify_program(proof: ProgramProof, key: ProgramKey, min_security: tuple[int, int]) -> list[str]:
+    """
+    Verifies a proof against the key of a program; what it printed, in hexadecimal digits.
 
     `min_security` are the bits that are asked for: conjectured, proven.
     """

@@ -73,7 +73,7 @@ class InvalidProofError(CiroError):
     """The proof does not convince."""
 
     #: The check that failed, in one word: `format`, `route`, `preset`, `model_key`, `committed_input`, `security`, `statement`, `batch`,
-    #: `structure`, `model_commitment`, `proof_of_work`, `public_values`, `context`, `constraints`, `opening`, `inputs`,
+    #: `structure`, `program`, `model_commitment`, `proof_of_work`, `public_values`, `context`, `constraints`, `opening`, `inputs`,
     #: `clamped`, `model_output` or `proof`; of what a network returned also `result` and `receipt`.
     check: str
 

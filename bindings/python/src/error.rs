@@ -83,6 +83,9 @@ pub(crate) enum Error {
     Open(#[from] OpenError),
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
+    #[cfg(feature = "cairo")]
+    #[error(transparent)]
+    Program(#[from] crate::program::Failure),
     #[error(transparent)]
     Prove(#[from] ProveError),
     #[error(transparent)]
@@ -131,6 +134,8 @@ impl Error {
             Self::Model(error) => error,
             Self::Open(error) => error,
             Self::Preset(error) => error,
+            #[cfg(feature = "cairo")]
+            Self::Program(error) => error.inner(),
             Self::Prove(error) => error,
             Self::Recompute(error) => error,
             Self::Ring(error) => error,
@@ -189,6 +194,8 @@ impl From<Error> for PyErr {
             Error::Certificate(_) => invalid(text, "receipt", hint),
             Error::Client(error) => network(&error, text, hint),
             Error::Session(error) => session(*error, text, hint),
+            #[cfg(feature = "cairo")]
+            Error::Program(error) => program(&error, text, hint),
             Error::Amount(_)
             | Error::Argument(_)
             | Error::Mismatch(_)
@@ -287,6 +294,18 @@ fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
     };
     let hint = hint.as_deref().map(printable_message);
     exceptions::NetworkError::new_err((text, hint, code))
+}
+
+#[cfg(feature = "cairo")]
+fn program(error: &crate::program::Failure, text: String, hint: Option<String>) -> PyErr {
+    use crate::program::Kind;
+
+    match error.kind() {
+        Kind::File(error) => file(error, text),
+        Kind::Value => value(text, hint),
+        Kind::Memory => PyMemoryError::new_err(hinted(text, hint)),
+        Kind::Other => failed(text, hint),
+    }
 }
 
 fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {

@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `model`, `key`, `proof` | the classes |
+//! | `program` | programs that are no models |
 //! | `check` | can a model be proven, at what cost |
 //! | `network` | a node's client |
 //! | `settings` | how models are compiled and proven |
@@ -24,6 +25,8 @@ mod job;
 mod key;
 mod model;
 mod network;
+#[cfg(feature = "cairo")]
+mod program;
 mod proof;
 mod settings;
 mod tensor;
@@ -45,6 +48,9 @@ mod _ciro {
     use crate::model::Model;
     #[pymodule_export]
     use crate::network::{Client, Job, check_receipt};
+    #[cfg(feature = "cairo")]
+    #[pymodule_export]
+    use crate::program::{Program, ProgramKey, ProgramProof, verify_program};
     #[pymodule_export]
     use crate::proof::{Proof, Verified, verify};
     #[pymodule_export]

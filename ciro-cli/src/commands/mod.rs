@@ -12,6 +12,8 @@ pub(crate) mod key;
 pub(crate) mod man;
 pub(crate) mod network;
 mod outputs;
+#[cfg(feature = "cairo")]
+pub(crate) mod program;
 pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod transpile;

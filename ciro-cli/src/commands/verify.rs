@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
+#[cfg(feature = "cairo")]
+use ciro_sdk::program::ProgramKey;
 use ciro_sdk::{
     Check, Disagreement, InputCheck, Key, KeyRing, Opening, Policy, ProofBundle, ProveError,
     RealInput, RealOutput, Route, Trusted, Verified, failed_check, files, printable, verify_with,
@@ -13,6 +15,8 @@ use ciro_sdk::{
 use serde::Serialize;
 
 use super::outputs;
+#[cfg(feature = "cairo")]
+use super::program;
 use crate::args::{self, TrustedCompileArgs};
 use crate::context::{Context, ErrorReport, Status};
 use crate::format;
@@ -25,12 +29,12 @@ use crate::ui::{BAD, DIM, GOOD, Warning};
 #[command(
     group = clap::ArgGroup::new("against").required(true),
     after_help = "A proof says that the model of the key gave these outputs to the input that is shown. Whether that is the input you \
-                  asked about is compared with `--input` alone.\nExit code 3: the proof is invalid, or about another input."
+                  asked about is compared with `--input` alone.\nWith the key of a program (`ciro program`), it says that this program printed this output.\nExit code 3: the proof is invalid, or about another input."
 )]
 pub(crate) struct Args {
     /// The proof
     proof: PathBuf,
-    /// The key of the model that you trust
+    /// The key of the model that you trust, or of the program
     #[arg(long, value_name = "FILE", group = "against")]
     key: Option<PathBuf>,
     /// The model that you trust, instead of its key: a `.ciro-model`, or an ONNX file with its
@@ -71,6 +75,13 @@ pub(crate) struct Args {
     calldata: Option<PathBuf>,
     #[command(flatten)]
     compile: TrustedCompileArgs,
+}
+
+impl Args {
+    fn policy(&self) -> Policy {
+        let &Self { min_security_bits, min_proven_bits, .. } = self;
+        Policy { min_security_bits, min_proven_bits }
+    }
 }
 
 /// What the proof was checked against.
@@ -205,6 +216,16 @@ struct Invalid {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    // The key decides what a proof is about, never the proof.
+    #[cfg(feature = "cairo")]
+    if let Some(key) = args.key.as_deref().filter(|key| ProgramKey::is_key_file(key)) {
+        return of_program(args, key, context);
+    }
+    of_model(args, context)
+}
+
+/// Verifies a proof about the model of a key, or about a model at hand.
+fn of_model(args: &Args, context: &Context) -> Result<Status> {
     let bundle = match ProofBundle::load(&args.proof) {
         Ok(bundle) => bundle,
         Err(error) if failed_check(&error).is_some() => {
@@ -275,6 +296,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     Ok(Status::Done)
 }
 
+/// Verifies a proof about the program of a key.
+#[cfg(feature = "cairo")]
+fn of_program(args: &Args, key: &Path, context: &Context) -> Result<Status> {
+    let Args { input, open, context: bound, calldata, .. } = args;
+    let asked = input.is_some() || open.is_some() || bound.is_some() || calldata.is_some();
+    match program::verify::run((&args.proof, key), asked, &args.policy(), context)? {
+        Ok(status) => Ok(status),
+        Err((error, verify_ms)) => invalid(error, verify_ms, args, context),
+    }
+}
+
 /// The key to verify against; the inner error says that the proof cannot be about the model.
 fn key(
     args: &Args,
@@ -304,8 +336,7 @@ fn check(
     (bundle, key): (&ProofBundle, &Key),
     (given, openings): (Option<&[Sample]>, &[Opening]),
 ) -> Result<Checked> {
-    let policy =
-        Policy { min_security_bits: args.min_security_bits, min_proven_bits: args.min_proven_bits };
+    let policy = args.policy();
     args.context.map(|context| bundle.check_context(context)).transpose()?;
     let verified = verify_with(bundle, key, &policy)?;
     let check = InputCheck { blinding: args.blinding, allow_clamped: args.allow_clamped };

@@ -25,6 +25,14 @@ fn every_command_says_what_it_takes() {
     }
 }
 
+#[cfg(feature = "cairo")]
+#[test]
+fn every_action_on_a_program_says_what_it_takes() {
+    for action in ["key", "run", "prove"] {
+        check(&format!("program {action} --help"));
+    }
+}
+
 #[test]
 fn wrong_usage_has_an_exit_code_of_its_own() {
     let sandbox = Sandbox::new();

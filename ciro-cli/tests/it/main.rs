@@ -17,6 +17,8 @@ mod hiding;
 mod init;
 mod kafka;
 mod names;
+#[cfg(feature = "cairo")]
+mod programs;
 mod proofs;
 mod sandbox;
 mod starknet;

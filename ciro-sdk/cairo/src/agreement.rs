@@ -11,7 +11,7 @@ use crate::arguments::arguments;
 use crate::key::CairoKey;
 use crate::package::Package;
 use crate::program::Program;
-use crate::run::{Execution, ExecutionError, STEPS_MAX, run_within};
+use crate::run::{Execution, ExecutionError, Limits, STEPS_MAX, run_within};
 use crate::statement::{InputMode, StatementError, expected_claim, parse_claim};
 
 /// A model with the program that was compiled from it.
@@ -84,7 +84,8 @@ impl Subject<'_> {
     ) -> Result<(Claim, Execution), AgreementError> {
         let expected = expected_claim(self.model, input, mode).map_err(AgreementError::Model)?;
         let arguments = arguments(self.package, input, mode);
-        let execution = run_within(self.program, Some(self.package), &arguments, steps_max)
+        let limits = Limits { steps: steps_max, ..Limits::default() };
+        let execution = run_within(self.program, Some(self.package), &arguments, limits)
             .map_err(AgreementError::Run)?;
         let stated = parse_claim(self.key, &execution.output).map_err(AgreementError::Statement)?;
         self.compare(&expected, &stated)?;

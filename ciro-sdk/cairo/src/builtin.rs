@@ -54,6 +54,55 @@ impl Builtin {
     }
 }
 
+/// The builtins of programs that are proven, in the order in which programs take their pointers.
+///
+/// The trace has no components for signatures and Keccak; dictionaries bring a segment of their own
+/// and ask for no pointer. Programs with circuits are refused: finding their execution takes
+/// addresses from the program's own memory, which nothing bounds.
+const PROVABLE: [Builtin; 7] = [
+    Builtin::Output,
+    Builtin::Pedersen,
+    Builtin::RangeCheck,
+    Builtin::Bitwise,
+    Builtin::EcOp,
+    Builtin::Poseidon,
+    Builtin::RangeCheck96,
+];
+
+/// Builtins that no program which is proven takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unprovable {
+    /// One that is not supported.
+    #[error(
+        "the program takes the builtin `{}`; supported are {}", .0.name(),
+        PROVABLE.map(|builtin| format!("`{}`", builtin.name())).join(", ")
+    )]
+    Unsupported(Builtin),
+    /// Not the first one.
+    #[error("the program does not take `output` as its first builtin, so it prints nothing")]
+    NoOutput,
+    /// Another order than that of all programs, or one of them twice.
+    #[error("the program takes the builtin `{}` where none is taken", .0.name())]
+    Order(Builtin),
+}
+
+/// Checks that there are proofs about programs that take these builtins: supported ones in the one
+/// order, `output` first.
+pub(crate) fn check_provable(builtins: &[Builtin]) -> Result<(), Unprovable> {
+    if let Some(other) = builtins.iter().find(|builtin| !PROVABLE.contains(builtin)) {
+        return Err(Unprovable::Unsupported(*other));
+    }
+    if builtins.first() != Some(&Builtin::Output) {
+        return Err(Unprovable::NoOutput);
+    }
+    let mut places = PROVABLE.iter();
+    match builtins.iter().find(|builtin| !places.any(|place| place == *builtin)) {
+        Some(builtin) => Err(Unprovable::Order(*builtin)),
+        None => Ok(()),
+    }
+}
+
 #[cfg(feature = "prove")]
 impl From<cairo_vm::types::builtin_name::BuiltinName> for Builtin {
     fn from(builtin: cairo_vm::types::builtin_name::BuiltinName) -> Self {

@@ -12,6 +12,7 @@ mod corelib;
 #[cfg(feature = "prove")]
 mod emit;
 mod guard;
+mod header;
 mod identity;
 mod key;
 #[cfg(feature = "prove")]
@@ -19,6 +20,7 @@ mod package;
 #[cfg(feature = "prove")]
 mod program;
 mod program_hash;
+mod program_key;
 mod proof;
 #[cfg(feature = "prove")]
 mod prove;
@@ -32,7 +34,7 @@ mod verify;
 pub use agreement::{AgreementError, Subject, probes};
 #[cfg(feature = "prove")]
 pub use arguments::arguments;
-pub use builtin::Builtin;
+pub use builtin::{Builtin, Unprovable};
 #[cfg(feature = "prove")]
 pub use compile::{Compiler, Place, ProgramError, core_config};
 #[cfg(feature = "prove")]
@@ -44,14 +46,17 @@ pub use key::{CairoKey, CairoKeyError};
 #[cfg(feature = "prove")]
 pub use package::{Origin, Package};
 #[cfg(feature = "prove")]
-pub use program::{Location, Program};
+pub use program::{EXECUTABLE_BYTES_MAX, Location, Program, ReadProgramError};
 pub use program_hash::ProgramHash;
+pub use program_key::{CairoProgramKey, CairoProgramKeyError};
 pub use proof::{CairoProof, ProofDecodeError};
 #[cfg(feature = "prove")]
 pub use prove::{CairoProveError, check_length, prove};
 #[cfg(feature = "prove")]
-pub use run::{Execution, ExecutionError, STEPS_MAX, run, run_within};
+pub use run::{CELLS_MAX, Execution, ExecutionError, Limits, STEPS_MAX, run, run_within};
 pub use security::security;
 pub use starknet_types_core::felt::Felt;
 pub use statement::{InputMode, StatementError, commit_input, expected_claim, parse_claim};
-pub use verify::{CairoVerificationError, MalformedClaim, verify, verify_statement};
+pub use verify::{
+    CairoVerificationError, MalformedClaim, verify, verify_program, verify_statement,
+};

@@ -1,5 +1,6 @@
 //! The Cairo route: a model as a Cairo program, its proofs, and their verification.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use ciro_cairo::{CairoKey, CairoProof, CairoVerificationError, Felt};
@@ -12,7 +13,9 @@ use ciro_stark::{Policy, Preset, Secrecy, Security};
 use super::{Backend, Rejected, RouteError, RouteKey};
 #[cfg(feature = "prove")]
 use super::{CairoPackage, CostEstimate, ProveError, ProveSettings, RouteProver};
+use crate::advice::Advice;
 use crate::blinding::Blinding;
+use crate::program;
 use crate::route::{ProofKind, Route};
 use crate::verdict::Check;
 
@@ -71,6 +74,14 @@ impl Backend for Cairo {
         settings: &ProveSettings,
     ) -> Result<CostEstimate, ProveError> {
         Ok(proving::Prover::new(model, settings)?.estimate())
+    }
+
+    fn advice(&self, error: &(dyn Error + 'static)) -> Option<Advice> {
+        program::advice(error)
+    }
+
+    fn failed_check(&self, error: &(dyn Error + 'static)) -> Option<Check> {
+        program::failed_check(error)
     }
 
     #[cfg(feature = "prove")]
@@ -138,7 +149,7 @@ impl RouteKey for CairoKey {
 }
 
 /// The word for what fails.
-fn check(error: &CairoVerificationError) -> Check {
+pub(crate) fn check(error: &CairoVerificationError) -> Check {
     match error {
         CairoVerificationError::Parameters { .. } => Check::Security,
         CairoVerificationError::Program { .. } => Check::ModelCommitment,

@@ -4,12 +4,13 @@
 //! `route.rs`. Nothing else in this crate, and nothing in the shells, names a route.
 
 #[cfg(feature = "cairo")]
-mod cairo;
+pub(crate) mod cairo;
 mod error;
 #[cfg(feature = "prove")]
 mod proving;
 mod tensor;
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -28,10 +29,10 @@ pub(crate) use proving::{Asked, Blindings, RouteProof, RouteProver, check_memory
 #[cfg(feature = "prove")]
 pub use proving::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode};
 
-#[cfg(feature = "prove")]
 use crate::advice::Advice;
 use crate::blinding::Blinding;
 use crate::route::{ProofKind, Route, RouteNotBuilt};
+use crate::verdict::Check;
 
 /// A route: a way to prove.
 pub(crate) trait Backend: Sync {
@@ -71,6 +72,16 @@ pub(crate) trait Backend: Sync {
         model: &Arc<IntegerModel>,
         settings: &ProveSettings,
     ) -> Result<CostEstimate, ProveError>;
+
+    /// What to do about an error that the route alone knows.
+    fn advice(&self, _: &(dyn Error + 'static)) -> Option<Advice> {
+        None
+    }
+
+    /// The check that a proof fails by an error that the route alone knows.
+    fn failed_check(&self, _: &(dyn Error + 'static)) -> Option<Check> {
+        None
+    }
 
     /// The model as a package of source files, and the hash of its program; `None` if the route has
     /// no programs.
@@ -143,6 +154,11 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     fn commit(&self, _input: &[Tensor<i32>], _blinding: Blinding) -> Option<[u8; 32]> {
         None
     }
+}
+
+/// The code behind the routes of this build.
+pub(crate) fn backends() -> impl Iterator<Item = &'static dyn Backend> {
+    Route::ALL.iter().filter_map(|route| backend(*route).ok())
 }
 
 /// The code behind a route.

@@ -1,6 +1,6 @@
 //! Verification of proof bundles: no feature is needed, and nothing in a bundle is trusted.
 
-mod bundle;
+pub(crate) mod bundle;
 mod disclosure;
 mod error;
 mod input_check;

@@ -20,8 +20,6 @@
 //! panics or takes more memory than a small multiple of its bytes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use ciro_model::Interface;
@@ -36,6 +34,9 @@ use crate::route::{ProofKind, Route};
 
 const MAGIC: &[u8; 8] = b"CIRORING";
 const VERSION: u16 = 1;
+
+/// What keys of programs begin with, which are keys of no model.
+const PROGRAM_KEY: &[u8] = b"ciro-program-key/";
 
 /// What the mode of entries has whose proofs commit to some inputs or outputs.
 const COMMITTING: u8 = 1;
@@ -78,6 +79,9 @@ pub enum KeyRingError {
     /// The file is something else.
     #[error("not a Ciro key file: it does not begin with `CIRORING`")]
     Magic,
+    /// The file is the key of a program.
+    #[error("a key file of a Cairo program, not of a model")]
+    Program,
     /// The file is a single key, as earlier versions wrote it.
     #[error("a key file of an earlier version, which held a single key")]
     SingleKey,
@@ -174,6 +178,7 @@ impl LoadKeyError {
     /// What to do about it.
     pub fn advice(&self) -> Option<Advice> {
         match self {
+            Self::Ring(KeyRingError::Program) => None,
             Self::Ring(_) => Some(Advice::MakeKey),
             Self::File(error) => error.advice(),
         }
@@ -338,10 +343,12 @@ impl KeyRing {
     /// Whether a file begins as key files do, whatever their version, or as a single key, which is
     /// none by itself.
     pub fn is_key_file(path: &Path) -> bool {
-        const HEAD: u64 = 64;
-        let mut head = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
-        read.is_ok() && (head.starts_with(MAGIC) || Route::of_key(&head).is_some())
+        files::head(path).is_some_and(|head| Self::is_key(&head))
+    }
+
+    /// Whether bytes begin as key files of models do, or as a single key of one.
+    pub(crate) fn is_key(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC) || Route::of_key(bytes).is_some()
     }
 
     /// The kinds of proofs that the ring has entries for, of routes that this build leaves out.
@@ -363,6 +370,9 @@ impl KeyRing {
         check_length(bytes.len())?;
         if Route::of_key(bytes).is_some() {
             return Err(KeyRingError::SingleKey);
+        }
+        if bytes.starts_with(PROGRAM_KEY) {
+            return Err(KeyRingError::Program);
         }
         let damaged = KeyRingError::Damaged;
         let mut r = Reader::new(bytes);

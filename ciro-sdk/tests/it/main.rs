@@ -15,6 +15,8 @@ mod memory;
 mod mutations;
 #[cfg(feature = "network")]
 mod orders;
+#[cfg(feature = "cairo")]
+mod programs;
 mod real_models;
 #[cfg(feature = "client")]
 mod results;

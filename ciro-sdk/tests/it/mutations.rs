@@ -9,7 +9,7 @@ use ciro_sdk::{Key, ProofBundle, ProveSettings, Prover, Route, Tensor, verify};
 use crate::support::weighted;
 
 #[path = "../../stark/tests/it/damage.rs"]
-mod damage;
+pub(crate) mod damage;
 
 /// A linear congruential generator.
 struct Stream(u64);

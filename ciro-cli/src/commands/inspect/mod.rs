@@ -8,10 +8,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use ciro_sdk::import::{DeclaredTensor, Extent};
+#[cfg(feature = "cairo")]
+use ciro_sdk::program::{ProgramKey, ProgramProof};
 use ciro_sdk::{Inspection, KeyRing, inspect, printable};
 use serde::Serialize;
 
 use crate::args::CompileArgs;
+#[cfg(feature = "cairo")]
+use crate::commands::program;
 use crate::context::{Context, Failure, Status};
 use crate::ui::{BOLD, DIM};
 use crate::{format, model};
@@ -19,7 +23,8 @@ use crate::{format, model};
 /// Arguments of `ciro inspect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// ONNX file, a `.ciro-model` from `ciro compile`, or a key file from `ciro key`
+    /// ONNX file, a `.ciro-model` from `ciro compile`, a key file from `ciro key` or `ciro program
+    /// key`, or a proof about a program
     #[arg(value_name = "FILE")]
     path: PathBuf,
     #[command(flatten)]
@@ -53,12 +58,26 @@ enum Axis<'a> {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
-    if KeyRing::is_key_file(&args.path) {
-        if args.compile != CompileArgs::default() {
-            let what = format!("`{}` is a key file, which is not compiled", args.path.display());
-            return Err(Failure::new(what, "leave the settings of the compilation out").into());
+    let not_compiled = |what: &str| {
+        if args.compile == CompileArgs::default() {
+            return Ok(());
         }
+        let what = format!("`{}` is a {what}, which is not compiled", args.path.display());
+        Err(Failure::new(what, "leave the settings of the compilation out"))
+    };
+    if KeyRing::is_key_file(&args.path) {
+        not_compiled("key file")?;
         return keys::run(&args.path, context);
+    }
+    #[cfg(feature = "cairo")]
+    if ProgramKey::is_key_file(&args.path) {
+        not_compiled("key file")?;
+        return program::shown::key(&args.path, context);
+    }
+    #[cfg(feature = "cairo")]
+    if ProgramProof::is_proof_file(&args.path) {
+        not_compiled("proof")?;
+        return program::shown::proof(&args.path, context);
     }
     let inspection = inspect(&args.path, &model::settings(&args.compile)?)?;
     let Inspection { producer, opsets, ops, params, macs, inputs, outputs } = &inspection;

@@ -18,10 +18,12 @@ mod packing;
 
 use bincode::Options;
 use cairo_air::CairoProofForRustVerifier;
+use starknet_types_core::felt::Felt;
 use stwo::core::pcs::TreeVec;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleHasher;
 
 use self::bits::{BitReader, BitWriter, Malformed};
+use crate::verify::felt;
 
 /// stwo-cairo's proof, for Blake2s commitments.
 pub(crate) type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
@@ -88,6 +90,12 @@ impl From<Malformed> for ProofDecodeError {
 }
 
 impl CairoProof {
+    /// What the program is claimed to have printed; nothing of it is verified.
+    pub fn claimed_output(&self) -> Vec<Felt> {
+        let memory = &self.inner.claim.public_data.public_memory;
+        memory.output.iter().map(|(_, value)| felt(value)).collect()
+    }
+
     /// The proof as bytes, equal for equal proofs.
     pub fn to_bytes(&self) -> Vec<u8> {
         encode(&mut self.inner.clone())

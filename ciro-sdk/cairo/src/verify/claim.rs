@@ -35,8 +35,8 @@ use stwo_cairo_common::preprocessed_columns::preprocessed_trace::PreProcessedTra
 
 use super::{CairoVerificationError, components, limb_bytes};
 use crate::builtin::Builtin;
-use crate::key::CairoKey;
-use crate::program_hash::hash_program;
+use crate::header;
+use crate::program_hash::{ProgramHash, hash_program};
 use crate::proof::Inner;
 use crate::security;
 
@@ -83,12 +83,19 @@ pub enum MalformedClaim {
 /// Rows are packed sixteen at a time.
 const LOG_ROWS_MIN: u32 = 4;
 
-pub(super) fn check(key: &CairoKey, proof: &Inner) -> Result<(), CairoVerificationError> {
+/// What a verifier knows of the program, whoever's it is: the rules are the same for all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'k> {
+    pub(super) program: ProgramHash,
+    pub(super) builtins: &'k [Builtin],
+}
+
+pub(super) fn check(expected: Expected<'_>, proof: &Inner) -> Result<(), CairoVerificationError> {
     check_parameters(proof)?;
-    check_program(key, &proof.claim.public_data.public_memory)?;
+    check_program(expected, &proof.claim.public_data.public_memory)?;
     check_canonical(proof)?;
     check_components(proof)?;
-    check_builtins(key, &proof.claim)?;
+    check_builtins(expected.builtins, &proof.claim)?;
     check_header(&proof.claim.public_data.public_memory)?;
     check_registers(&proof.claim)?;
     check_relation_uses(&proof.claim)?;
@@ -120,13 +127,13 @@ fn check_parameters(proof: &Inner) -> Result<(), CairoVerificationError> {
     demand("preprocessed_root", &root, &proof.stark_proof.commitments[0])
 }
 
-fn check_program(key: &CairoKey, memory: &PublicMemory) -> Result<(), CairoVerificationError> {
+fn check_program(
+    Expected { program: expected, builtins }: Expected<'_>,
+    memory: &PublicMemory,
+) -> Result<(), CairoVerificationError> {
     let felts = memory.program.iter().map(|(_, value)| limb_bytes(value));
-    let got = hash_program(&key.builtins, felts);
-    if got != key.program {
-        return Err(CairoVerificationError::Program { expected: key.program, got });
-    }
-    Ok(())
+    let got = hash_program(builtins, felts);
+    if got == expected { Ok(()) } else { Err(CairoVerificationError::Program { expected, got }) }
 }
 
 fn check_canonical(proof: &Inner) -> Result<(), MalformedClaim> {
@@ -224,24 +231,9 @@ fn check_components(proof: &Inner) -> Result<(), MalformedClaim> {
     Ok(())
 }
 
-/// The first felts of an executable: `ap += #builtins; call rel ..; jmp rel 0`.
 fn check_header(memory: &PublicMemory) -> Result<(), MalformedClaim> {
     let builtins = memory.public_segments.present_segments().len();
-    let builtins = u32::try_from(builtins).map_err(|_| MalformedClaim::Header)?;
-    let header = [
-        Some([0x7fff_7fff, 0x0407_8001, 0, 0, 0, 0, 0, 0]),
-        Some([builtins, 0, 0, 0, 0, 0, 0, 0]),
-        Some([0x8001_8000, 0x1104_8001, 0, 0, 0, 0, 0, 0]),
-        // The distance of the call.
-        None,
-        Some([0x7fff_7fff, 0x0107_8001, 0, 0, 0, 0, 0, 0]),
-        Some([0; 8]),
-    ];
-    let begins = memory.program.len() >= header.len()
-        && header
-            .iter()
-            .zip(&memory.program)
-            .all(|(felt, (_, value))| felt.as_ref().is_none_or(|felt| felt == value));
+    let begins = header::begins(builtins, memory.program.iter().map(|(_, value)| *value));
     if begins { Ok(()) } else { Err(MalformedClaim::Header) }
 }
 
@@ -327,10 +319,10 @@ fn builtins(claim: &CairoClaim) -> [Segment; 11] {
     ]
 }
 
-fn check_builtins(key: &CairoKey, claim: &CairoClaim) -> Result<(), MalformedClaim> {
+fn check_builtins(expected: &[Builtin], claim: &CairoClaim) -> Result<(), MalformedClaim> {
     let table = builtins(claim);
     let present = table.iter().filter(|(_, segment, _)| segment.is_some()).map(|(name, ..)| *name);
-    if !present.eq(key.builtins.iter().copied()) {
+    if !present.eq(expected.iter().copied()) {
         return Err(MalformedClaim::Builtins);
     }
     for (name, segment, component) in table {

@@ -16,9 +16,11 @@ use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
 use crate::guard;
 use crate::key::CairoKey;
 use crate::program_hash::ProgramHash;
+use crate::program_key::CairoProgramKey;
 use crate::proof::CairoProof;
 use crate::statement::{StatementError, parse_claim};
 
+use claim::Expected;
 pub use claim::MalformedClaim;
 
 /// A proof that does not convince.
@@ -70,19 +72,51 @@ pub enum CairoVerificationError {
 /// [`CairoVerificationError`] if the proof does not convince.
 pub fn verify(key: &CairoKey, proof: CairoProof) -> Result<Claim, CairoVerificationError> {
     let _span = tracing::info_span!("verify").entered();
+    let expected = Expected { program: key.program, builtins: &key.builtins };
+    let statement = parse_claim(key, &claimed_output(expected, &proof)?)?;
+    check_stark(proof)?;
+    Ok(statement)
+}
+
+/// Verifies a proof against a program's key and returns what the program printed.
+///
+/// There are arguments with which the program ran to its end and wrote this, and nothing else, to
+/// its output segment. Which arguments is not part of the statement, unless the program prints
+/// them, and what the output means is for whoever trusts the program to know. The checks are those
+/// of [`verify`] without a model's statement.
+///
+/// # Errors
+/// [`CairoVerificationError`] if the proof does not convince.
+pub fn verify_program(
+    key: &CairoProgramKey,
+    proof: CairoProof,
+) -> Result<Vec<Felt>, CairoVerificationError> {
+    let _span = tracing::info_span!("verify_program").entered();
+    let expected = Expected { program: key.program(), builtins: key.builtins() };
+    let output = claimed_output(expected, &proof)?;
+    check_stark(proof)?;
+    Ok(output)
+}
+
+/// Checks every rule about the claim, and reads what the program is claimed to have printed.
+fn claimed_output(
+    expected: Expected<'_>,
+    proof: &CairoProof,
+) -> Result<Vec<Felt>, CairoVerificationError> {
+    claim::check(expected, &proof.inner)?;
+    Ok(proof.claimed_output())
+}
+
+/// Checks the form of a proof whose claim keeps every rule, and the STARK.
+fn check_stark(proof: CairoProof) -> Result<(), CairoVerificationError> {
     let inner = proof.inner;
-    claim::check(key, &inner)?;
-    let segment: Vec<Felt> =
-        inner.claim.public_data.public_memory.output.iter().map(|(_, value)| felt(value)).collect();
-    let statement = parse_claim(key, &segment)?;
     // All that stwo-cairo asserts about a proof has been checked, as far as this crate knows.
     let verified = guard::silent(move || {
         form::check(&inner)?;
         verify_cairo::<Blake2sMerkleChannel>(inner)
             .map_err(|error| CairoVerificationError::Stark(error.to_string()))
     });
-    verified.map_err(CairoVerificationError::Structure)??;
-    Ok(statement)
+    verified.map_err(CairoVerificationError::Structure)?
 }
 
 /// Verifies a proof against a model's key and against what it is expected to state.
@@ -105,8 +139,9 @@ pub fn verify_statement(
     Ok(())
 }
 
-/// The field element of eight little-endian limbs; `claim::check` has found it below the modulus.
-fn felt(limbs: &[u32; 8]) -> Felt {
+/// The field element of eight little-endian limbs; `claim::check` finds out whether they are below
+/// the modulus.
+pub(crate) fn felt(limbs: &[u32; 8]) -> Felt {
     Felt::from_bytes_le(&limb_bytes(limbs))
 }
 

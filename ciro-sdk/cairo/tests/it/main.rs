@@ -7,11 +7,14 @@
 )]
 
 mod agreement;
+mod executables;
 mod identity;
 mod models;
 mod names;
 mod operators;
 mod packages;
+mod program_proofs;
+mod programs;
 mod proofs;
 mod steps;
 mod support;

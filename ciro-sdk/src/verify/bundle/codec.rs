@@ -14,6 +14,9 @@ pub enum BundleError {
     /// The file is something else.
     #[error("the file does not begin with `CIROPROF`")]
     Magic,
+    /// The proof is about a program.
+    #[error("the proof is about a Cairo program, not about a model")]
+    Program,
     /// The file is of another version of the format.
     #[error(
         "the bundle has format version {found}, this program reads versions up to {expected}: {}",

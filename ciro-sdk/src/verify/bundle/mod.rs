@@ -43,7 +43,9 @@ use crate::advice::Advice;
 use crate::files::{self, FileError};
 use crate::route::{ProofKind, Route};
 
-const MAGIC: &[u8; 8] = b"CIROPROF";
+pub(crate) const MAGIC: &[u8; 8] = b"CIROPROF";
+/// What proofs about programs begin with, which are no bundles.
+pub(crate) const PROGRAM_MAGIC: &[u8; 8] = b"CIROPROG";
 /// The version of bundles that show their outputs. Bundles of version 1 have no context.
 const PUBLIC: u16 = 2;
 /// The version of bundles that commit to single inputs or outputs.
@@ -103,6 +105,7 @@ impl LoadBundleError {
     /// What to do about it.
     pub fn advice(&self) -> Option<Advice> {
         match self {
+            Self::Decode(BundleError::Program) => None,
             Self::Decode(_) => Some(Advice::AskForProof),
             Self::File(error) => error.advice(),
         }
@@ -281,8 +284,10 @@ impl ProofBundle {
     /// memory than a copy of them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BundleError> {
         let mut r = Reader::new(bytes);
-        if r.array::<8>().ok().as_ref() != Some(MAGIC) {
-            return Err(BundleError::Magic);
+        match r.array::<8>().ok().as_ref() {
+            Some(MAGIC) => {}
+            Some(PROGRAM_MAGIC) => return Err(BundleError::Program),
+            _ => return Err(BundleError::Magic),
         }
         let version = r.u16()?;
         if !(PUBLIC..=HIDING).contains(&version) {

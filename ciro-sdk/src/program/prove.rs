@@ -1,0 +1,246 @@
+//! Programs, their runs, and proofs of them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use ciro_cairo::{
+    CairoProveError, EXECUTABLE_BYTES_MAX, Execution, ExecutionError, Felt, Limits,
+    ReadProgramError, Unprovable,
+};
+use ciro_stark::Policy;
+
+use super::{ProgramKey, ProgramProof, VerifyProgramError, verify_program};
+use crate::advice::Advice;
+use crate::files::{self, FileError};
+use crate::routes::{RouteError, memory_limit};
+use crate::verify::MAX_PROOF_BYTES;
+
+/// A Cairo program of one's own, from an executable as Scarb writes it.
+#[derive(Clone, Debug)]
+pub struct Executable {
+    program: ciro_cairo::Program,
+    key: ProgramKey,
+}
+
+/// An executable that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadExecutableError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The bytes are no program that is proven.
+    #[error("not a program that is proven")]
+    Read(#[from] ReadProgramError),
+    /// There are no proofs about programs with these builtins.
+    #[error("there are no proofs about this program")]
+    Builtins(#[from] Unprovable),
+}
+
+/// Why there is no run or no proof.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunProgramError {
+    /// The program takes more steps than allowed.
+    #[error("the program takes more than {0} steps, the most that there is room for")]
+    Steps(usize),
+    /// The program reaches further into the memory than allowed.
+    #[error("the program reaches more than {0} cells of memory, the most that there is room for")]
+    Cells(usize),
+    /// The program panicked: it printed nothing.
+    #[error("the program panicked: {0}")]
+    Panicked(String),
+    /// The program failed otherwise: an instruction does not hold, or arguments are missing.
+    #[error("the program failed")]
+    Failed(#[source] RouteError),
+    /// The run is too long for proofs of 100 bits.
+    #[error(
+        "the run is too long to prove with 100 bits of security: it takes {rows} rows for {what}, at most {rows_max} are possible"
+    )]
+    TooLong {
+        /// What there is too much of.
+        what: String,
+        /// How many rows it takes.
+        rows: usize,
+        /// How many it may take.
+        rows_max: usize,
+    },
+    /// The proof would take more memory than is allowed.
+    #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
+    Memory {
+        /// What it is expected to take, in megabytes.
+        needed: u64,
+        /// What is allowed, in megabytes.
+        limit: u64,
+    },
+    /// A proof that no verifier reads.
+    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    ProofTooLong {
+        /// Its length.
+        found: usize,
+        /// The greatest length.
+        limit: usize,
+    },
+    /// The prover stopped.
+    #[error("the prover stopped")]
+    Prover(#[source] RouteError),
+    /// The proof does not verify; it is kept back.
+    #[error("the proof does not verify; this is a fault of Ciro, nothing is written")]
+    Unverified(#[source] VerifyProgramError),
+    /// The proof states another output than the run; it is kept back.
+    #[error(
+        "the proof states another output than the run; this is a fault of Ciro, nothing is written"
+    )]
+    OtherOutput,
+}
+
+impl RunProgramError {
+    /// What to do about it.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Steps(_) | Self::Cells(_) | Self::TooLong { .. } => Some(Advice::of(
+                "give the program smaller arguments, or split its work among several proofs",
+            )),
+            Self::Failed(_) => Some(Advice::of(
+                "look whether the arguments are those of the program: an array is its length and then its elements",
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// A finished run of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramRun {
+    /// What it printed, felt by felt.
+    pub output: Vec<Felt>,
+    /// How many steps it took.
+    pub steps: u64,
+}
+
+/// A proof of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProvenProgram {
+    /// The proof.
+    pub proof: ProgramProof,
+    /// What the program printed.
+    pub output: Vec<Felt>,
+    /// How many steps it took.
+    pub steps: u64,
+    /// How long running and proving took, in milliseconds.
+    pub prove_ms: f64,
+}
+
+impl Executable {
+    /// Reads an executable: the JSON that `scarb build` writes for a target `executable`.
+    ///
+    /// # Errors
+    /// [`LoadExecutableError`] if it is none, or one that is not proven.
+    pub fn from_bytes(json: &[u8]) -> Result<Self, LoadExecutableError> {
+        let program = ciro_cairo::Program::read(json)?;
+        let key = ProgramKey(program.key()?);
+        Ok(Self { program, key })
+    }
+
+    /// Reads the file of an executable.
+    ///
+    /// # Errors
+    /// As [`Executable::from_bytes`], and if the file cannot be read.
+    pub fn load(path: &Path) -> Result<Self, LoadExecutableError> {
+        Self::from_bytes(&files::read(path, EXECUTABLE_BYTES_MAX as u64)?)
+    }
+
+    /// What verifiers hold of the program.
+    pub fn key(&self) -> &ProgramKey {
+        &self.key
+    }
+
+    /// Felts of bytecode.
+    pub fn felts(&self) -> usize {
+        self.program.bytecode().len()
+    }
+
+    /// Runs the program on arguments, which are felts that its parameters are deserialized from, in
+    /// at most this much memory; `None` for what the machine has free.
+    ///
+    /// # Errors
+    /// [`RunProgramError`] if it does not come to its end.
+    pub fn run(
+        &self,
+        arguments: &[Felt],
+        max_memory_bytes: Option<u64>,
+    ) -> Result<ProgramRun, RunProgramError> {
+        let Execution { output, steps, .. } =
+            self.execute(arguments, memory_limit(max_memory_bytes))?;
+        Ok(ProgramRun { output, steps: steps as u64 })
+    }
+
+    /// Runs the program on arguments and proves what it printed, in at most this much memory;
+    /// `None` for what the machine has free.
+    ///
+    /// The proof is verified before it is given out.
+    ///
+    /// # Errors
+    /// [`RunProgramError`] if the program does not come to its end, or the run cannot be proven.
+    pub fn prove(
+        &self,
+        arguments: &[Felt],
+        max_memory_bytes: Option<u64>,
+    ) -> Result<ProvenProgram, RunProgramError> {
+        let start = Instant::now();
+        let limit = memory_limit(max_memory_bytes);
+        let execution = self.execute(arguments, limit)?;
+        let needed = memory_bytes(&execution);
+        if needed > limit {
+            let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
+            return Err(RunProgramError::Memory { needed, limit });
+        }
+        let (output, steps) = (execution.output.clone(), execution.steps as u64);
+        let proof = ciro_cairo::prove(&self.program, execution).map_err(proving)?.to_bytes();
+        if proof.len() > MAX_PROOF_BYTES {
+            let (found, limit) = (proof.len(), MAX_PROOF_BYTES);
+            return Err(RunProgramError::ProofTooLong { found, limit });
+        }
+        let proof = ProgramProof { key: self.key.digest(), proof };
+        let verified = verify_program(&proof, &self.key, &Policy::default());
+        if verified.map_err(RunProgramError::Unverified)?.output != output {
+            return Err(RunProgramError::OtherOutput);
+        }
+        let prove_ms = start.elapsed().as_secs_f64() * 1e3;
+        Ok(ProvenProgram { proof, output, steps, prove_ms })
+    }
+
+    fn execute(&self, arguments: &[Felt], limit: u64) -> Result<Execution, RunProgramError> {
+        ciro_cairo::run_within(&self.program, None, arguments, limits(limit)).map_err(|error| {
+            match error {
+                ExecutionError::TooLong(steps) => RunProgramError::Steps(steps),
+                ExecutionError::TooLarge(cells) => RunProgramError::Cells(cells),
+                ExecutionError::Panicked(message) => RunProgramError::Panicked(message),
+                error => RunProgramError::Failed(RouteError::new(error)),
+            }
+        })
+    }
+}
+
+/// What a run may take of so much memory: steps and cells take some hundred bytes each.
+fn limits(memory_bytes: u64) -> Limits {
+    const BYTES_OF_EACH: u64 = 256;
+    let most = usize::try_from(memory_bytes / BYTES_OF_EACH).unwrap_or(usize::MAX);
+    let Limits { steps, cells } = Limits::default();
+    Limits { steps: steps.min(most), cells: cells.min(most) }
+}
+
+/// The memory that a proof takes at its peak: that of the tables, of steps, and of cells, which
+/// programs may leave empty.
+fn memory_bytes(execution: &Execution) -> u64 {
+    1_780_000_000 + 1_250 * execution.steps as u64 + 250 * execution.cells as u64
+}
+
+fn proving(error: CairoProveError) -> RunProgramError {
+    match error {
+        CairoProveError::TooLong { what, rows, rows_max, .. } => {
+            RunProgramError::TooLong { what, rows, rows_max }
+        }
+        error => RunProgramError::Prover(RouteError::new(error)),
+    }
+}
