@@ -11,7 +11,7 @@ use libp2p::{StreamProtocol, identify, ping};
 use super::admitted::Admitted;
 use super::codec::Frames;
 use super::gate::Gate;
-use super::outbox::FRAME_BYTES_MAX;
+use super::outbox::{FRAME_BYTES_MAX, UNDER_WAY_MAX};
 use super::peers::Peers;
 use super::record::Hello;
 use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
@@ -62,11 +62,12 @@ impl Protocol {
         Frames { metrics: metrics.clone(), request_max, answer_max }
     }
 
-    /// Returns how many requests of one connection are served at once.
+    /// Returns how many requests of one connection are under way at once, those of both sides
+    /// together: libp2p fails what comes beyond.
     const fn streams_max(self) -> usize {
         match self {
             Self::Record | Self::Block => 2,
-            Self::Consensus => 8,
+            Self::Consensus => 2 * UNDER_WAY_MAX,
             Self::Batch | Self::Blob => 16,
         }
     }

@@ -20,7 +20,7 @@ pub(super) const FRAME_BYTES_MAX: usize = FRAME_BYTES_FULL + MESSAGE_BYTES_MAX +
 /// Frames under way at once, of those that were sent not long ago.
 const FRAMES_MAX: usize = 4;
 /// Frames under way at once, of all.
-const UNDER_WAY_MAX: usize = 2 * FRAMES_MAX;
+pub(super) const UNDER_WAY_MAX: usize = 2 * FRAMES_MAX;
 /// How long a frame is in the way of others. Of whatever waits longer than that behind one that is
 /// lost, replicas have asked again.
 const STALE_AFTER: Duration = Duration::from_secs(2);

@@ -131,6 +131,12 @@ impl Sources {
         }
     }
 
+    /// Asks none of those that were slow: whoever must ask all in vain waits for them.
+    pub(crate) fn without_slow(mut self) -> Self {
+        self.order.retain(|id| self.slow.pace(*id) != Pace::Slow);
+        self
+    }
+
     /// Does not ask one any more.
     pub(crate) fn leave_out(&mut self, one: ReplicaId) {
         self.order.retain(|id| *id != one);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ciro_consensus::{Digest, Operation, ReplicaId, Seq};
 use ciro_protocol::batch::{Batch, SignedBatch};
-use ciro_protocol::chain::OPERATIONS_PER_BLOCK_MAX;
 use libp2p::futures::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -26,9 +25,9 @@ const PART_PATIENCE: Duration = Duration::from_secs(20);
 const BLOCK_HEAD_START: Duration = Duration::from_secs(5);
 /// How long one batch of a block is waited for before the whole block is asked for.
 const BATCH_PATIENCE: Duration = Duration::from_secs(2);
-/// Batches of one proposal that are got and judged at once: all of them, so that whoever answers
-/// just in time does so once.
-const JUDGED_MAX: usize = OPERATIONS_PER_BLOCK_MAX;
+/// Batches of one proposal that are got and judged at once: as many as a connection carries. Who was
+/// late with one is asked last for the next.
+const JUDGED_MAX: usize = 16;
 
 /// Gets batches and blocks from other validators.
 #[derive(Clone, Debug)]
@@ -92,7 +91,7 @@ impl Supply {
     async fn ordered_once(&self, height: Seq, operation: &Operation) -> Option<Vec<Batch>> {
         // Anew for the block: whoever was slow with the batch goes last then.
         let asking = || self.service.asking(submitter(operation));
-        let mut sources = asking();
+        let mut sources = asking().without_slow();
         let one = sources.first(|from| self.ordered_from(from, operation));
         if let Ok(Some((batch, _))) = timeout(BATCH_PATIENCE, one).await {
             return Some(vec![batch]);

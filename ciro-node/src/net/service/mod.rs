@@ -18,7 +18,6 @@ use ciro_protocol::sign::SignError;
 use ciro_protocol::text::Text;
 use ciro_protocol::wire::{Bytes, List, Message};
 use ciro_sdk::error_chain;
-use libp2p::futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::allowance::{Allowance, BATCH_BYTES};
@@ -37,8 +36,6 @@ use crate::validity::Validity;
 /// How long it may take to fetch what a batch needs: then whoever pushes it has given up, and what
 /// has come is kept for the next try.
 const FETCHED_MAX: Duration = Duration::from_secs(25);
-/// Blobs of one batch that are fetched at once: as many as a validator serves at once.
-const FETCHED_AT_ONCE: usize = 16;
 
 /// What a node holds for others, and what it needs to judge what comes.
 #[derive(Debug)]
@@ -388,13 +385,15 @@ impl Service {
         stored.await.map_err(|_| NotHeld::Fatal)?
     }
 
-    /// Fetches the blobs that a batch's validity depends on, many at once: whoever answers just in
-    /// time does so once. What has come stays, though another one does not come.
+    /// Fetches the blobs that a batch's validity depends on, one after the other, as many batches
+    /// are judged at once: whoever answers just in time does so once, and goes last then. What has
+    /// come stays, though another one does not come.
     async fn fetch_missing(&self, batch: &SignedBatch, from: ReplicaId) -> Result<(), NotHeld> {
-        let attachments = batch.body.attachments.iter().copied();
-        let fetches: Vec<_> = attachments.map(|id| self.fetch_one(id, from)).collect();
-        let fetched = stream::iter(fetches).buffer_unordered(FETCHED_AT_ONCE);
-        fetched.collect::<Vec<_>>().await.into_iter().collect()
+        let mut fetched = Ok(());
+        for &id in batch.body.attachments.iter() {
+            fetched = fetched.and(self.fetch_one(id, from).await);
+        }
+        fetched
     }
 
     async fn fetch_one(&self, id: BlobId, from: ReplicaId) -> Result<(), NotHeld> {

@@ -377,7 +377,7 @@ async fn batches_of_a_silent_submitter_are_judged_in_the_time_of_one() {
     // One after the other they take a second each.
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let asked = world.asked(SILENT.0, Protocol::Batch);
-    assert_eq!(asked, 64, "all at once: whoever answers just in time costs that time once");
+    assert!(asked <= 16, "whoever answers just in time costs that time once, not {asked} times");
     assert_eq!(world.service.sources(SILENT).last(), Some(&SILENT), "it goes last from now on");
     let bodies = &world.service.holding.bodies;
     let kept = || operations.iter().filter(|it| bodies.contains(&it.payload)).count();
