@@ -154,10 +154,16 @@ impl<'m> Differences<'m> {
 }
 
 impl Output {
-    /// An error as a part of the spread of all that is known of the output.
+    /// An error as a part of the spread of all that is known of the output, or of its magnitude
+    /// where it does not vary.
     fn part(&self, error: f64) -> f64 {
         let spread = self.calibrated.max(self.hi - self.lo);
-        if spread > 0.0 { error / spread } else { error }
+        let most = self.lo.abs().max(self.hi.abs());
+        match spread > 0.0 {
+            true => error / spread,
+            false if most > 0.0 && most.is_finite() => error / most,
+            false => error,
+        }
     }
 
     /// Compares numbers; returns whether all of them are right by the calibrated spread: that of
@@ -209,6 +215,17 @@ mod tests {
     use super::super::compile::{CompileSettings, compile};
     use super::*;
     use crate::inputs::{InputArray, Inputs, Sample};
+
+    #[test]
+    fn errors_of_what_does_not_vary_are_parts_of_its_magnitude() {
+        let part = |lo: f64, hi: f64, error: f64| {
+            let (errors, others) = (vec![], vec![]);
+            Output { calibrated: 0.0, scores: false, lo, hi, errors, others }.part(error)
+        };
+        assert!((part(1e-5, 1e-5, 1e-6) - 0.1).abs() < 1e-9);
+        assert!((part(1.0, 3.0, 0.5) - 0.25).abs() < 1e-9);
+        assert!((part(0.0, 0.0, 0.5) - 0.5).abs() < 1e-9);
+    }
 
     /// A graph of one input of `columns` numbers.
     fn graph(columns: usize, nodes: Vec<(Op, &[u32], usize)>) -> Graph {

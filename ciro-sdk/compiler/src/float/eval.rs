@@ -92,6 +92,29 @@ impl Graph {
         })
     }
 
+    /// As [`Self::eval`], with every element of every node passed through `kept`.
+    ///
+    /// # Errors
+    /// As [`Self::eval`].
+    pub(crate) fn eval_inside(
+        &self,
+        inputs: &[Tensor<f64>],
+        kept: impl Fn(usize, f64) -> f64,
+    ) -> Result<Vec<Tensor<f64>>, EvalError> {
+        let mut inputs = inputs.to_vec();
+        for (at, node) in self.nodes.iter().enumerate() {
+            if let Op::Input { index } = node.op
+                && let Some(input) = inputs.get_mut(index)
+            {
+                *input = input.map(|&x| kept(at, x));
+            }
+        }
+        self.evaluate(
+            &inputs,
+            |at, op, operands| Ok(ops::eval(op, operands)?.map(|&x| kept(at, x))),
+        )
+    }
+
     fn evaluate(
         &self,
         inputs: &[Tensor<f64>],

@@ -9,7 +9,8 @@ use super::facts::is_truth;
 use super::hold_out::hold_out;
 use super::random::Random;
 use super::steep::Slopes;
-use super::{ops, refine};
+use super::stretch::Parts;
+use super::{ops, refine, stretch};
 use crate::float::{ElementType, Graph, NodeId, Op, ScalarFn, UnaryFn};
 use ciro_model::tensor::Tensor;
 
@@ -97,6 +98,9 @@ pub struct Calibration {
     pub random: bool,
     /// How steep functions were.
     pub slopes: Slopes,
+    /// What margins beyond the ranges are multiplied by: more than 1 where samples left what others
+    /// had shown by so much that an output was wrong.
+    pub stretch: f64,
     /// Samples on which bits are measured: the first of those that are not held out to judge, as
     /// many as the graph's size allows.
     pub probes: Vec<Vec<Tensor<f64>>>,
@@ -114,6 +118,7 @@ pub struct Calibration {
 pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibration, SampleError> {
     let mut ranges = vec![Range::EMPTY; graph.nodes.len()];
     let mut slopes = Slopes::default();
+    let mut parts = Parts::new(graph);
     let random = samples.is_empty();
     let samples = samples_or_random(graph, samples);
     let width = |input: &crate::float::Input| input.shape.last().copied().unwrap_or(1);
@@ -135,6 +140,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             *range = range.union(Range::of(values[id.index()].data()));
         }
         slopes.add(graph, &values);
+        parts.add(sample, &values);
         for (binary, input) in binary.iter_mut().zip(sample) {
             *binary &= input.data().iter().all(|&x| is_truth(x));
         }
@@ -153,8 +159,14 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
             judged.calibrate.into_iter().take(refine::probes(graph)).collect()
         }
     };
+    let stretch = match random {
+        true => 1.0,
+        false => {
+            stretch::needed(graph, &samples[..samples.len().min(refine::probes(graph))], &parts)
+        }
+    };
     let samples = samples.len();
-    Ok(Calibration { ranges, columns, missing, binary, samples, random, slopes, probes })
+    Ok(Calibration { ranges, columns, missing, binary, samples, random, slopes, stretch, probes })
 }
 
 /// A NaN that a node makes of numbers, or of a missing value that nothing looks through it.

@@ -251,6 +251,7 @@ impl Lowering<'_> {
         target: &Target,
         name: &str,
     ) -> Result<Value, QuantizeError> {
+        let expr = &self.without_zeros(expr);
         let reach = Reach::of(expr, &self.builder);
         let wanted = wanted_range(target, reach.range);
         let lattice = Lattice::of(expr);
@@ -340,6 +341,7 @@ impl Lowering<'_> {
         limit: f64,
         name: &str,
     ) -> Result<Value, QuantizeError> {
+        let expr = &self.without_zeros(expr);
         let reach = Reach::of(expr, &self.builder);
         let lattice = Lattice::of(expr).refined(0.0);
         if lattice.exact && lattice.fixed && reach.units(lattice.base) < limit.min(BOUND as f64) {

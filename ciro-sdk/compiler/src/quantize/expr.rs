@@ -145,6 +145,22 @@ impl Expr {
         self
     }
 
+    /// The expression with every factor, weight and constant replaced.
+    pub(super) fn mapped(mut self, f: &dyn Fn(f64) -> f64) -> Self {
+        for term in &mut self.terms {
+            match &mut term.core {
+                Core::Value { factor, .. } => *factor = f(*factor),
+                Core::Scaled { factors, .. } => *factors = factors.map(|&x| f(x)),
+                Core::Linear { weight, bias, .. } | Core::Conv { weight, bias, .. } => {
+                    *weight = weight.map(|&w| f(w));
+                    bias.iter_mut().flatten().for_each(|b| *b = f(*b));
+                }
+            }
+        }
+        self.offset = self.offset.map(|offset| offset.map(|&c| f(c)));
+        self
+    }
+
     /// Every element times the constant at its place, if every term can take it in.
     pub(super) fn times_constant(mut self, constant: &Tensor<f64>) -> Option<Self> {
         let last = self.shape.len().checked_sub(1)?;

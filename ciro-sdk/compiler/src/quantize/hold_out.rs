@@ -29,7 +29,7 @@ pub fn hold_out(samples: &[Vec<Tensor<f64>>]) -> HeldOut {
 }
 
 /// FNV-1a over the numbers, well mixed: equal on every machine.
-fn digest(sample: &[Tensor<f64>]) -> u64 {
+pub(super) fn digest(sample: &[Tensor<f64>]) -> u64 {
     let numbers = sample.iter().flat_map(|tensor| tensor.data());
     let hash = numbers
         .flat_map(|x| x.to_bits().to_le_bytes())

@@ -7,35 +7,85 @@
 
 use super::emit::exponent;
 use super::error::QuantizeError;
-use super::expr::{Expr, Value};
+use super::expr::{Core, Expr, Term, Value};
 use super::grid::{ceil_log2, pow2};
 use super::lower::Lowering;
 use crate::float::NodeId;
-use ciro_model::integer::BOUND;
 use ciro_model::integer::ops::{Combine, Mul, Requantize};
+use ciro_model::integer::{BOUND, room};
 
 /// Narrower tensors are not split.
 const NARROW: f64 = (1u32 << 13) as f64;
+/// Wider tensors are taken apart before they meet factors that have to be rounded.
+const WIDE: i64 = 1 << 15;
+/// From so many bits of effort on, tensors are taken apart in three.
+const THREE: u32 = 9;
 
 impl Lowering<'_> {
     /// The parts of a factor of a product with weights: the tensor itself, unless it has been found
     /// worth so many bits that two parts are better.
     pub(super) fn parts(&mut self, id: NodeId, x: Value) -> Result<Vec<Value>, QuantizeError> {
-        if self.effort(id) == 0 { Ok(vec![x]) } else { self.halves(x) }
+        match self.effort(id) {
+            0 => Ok(vec![x]),
+            effort if effort < THREE || !self.is_wide(x) => self.halves(x),
+            _ => self.thirds(x),
+        }
     }
 
     /// A tensor as `[high, low]`, unless it is narrow.
     pub(super) fn halves(&mut self, x: Value) -> Result<Vec<Value>, QuantizeError> {
         let most = self.interval(x).max_abs() as f64;
-        if most <= NARROW {
+        if !self.is_wide(x) {
             return Ok(vec![x]);
         }
         let shift = u32::try_from(ceil_log2(most) / 2).unwrap_or(0);
         Ok(self.split(x, shift)?.to_vec())
     }
 
+    fn is_wide(&self, x: Value) -> bool {
+        self.interval(x).max_abs() as f64 > NARROW
+    }
+
+    /// `[high, middle, low]` with `x = high + middle + low`.
+    pub(super) fn thirds(&mut self, x: Value) -> Result<Vec<Value>, QuantizeError> {
+        let most = self.interval(x).max_abs() as f64;
+        let shift = u32::try_from(ceil_log2(most) / 3).unwrap_or(0).max(1);
+        let [upper, low] = self.split(x, shift)?;
+        let [high, middle] = self.split(upper, shift)?;
+        Ok(vec![high, middle, low])
+    }
+
+    /// The same expression with its wide tensors taken apart, for what has been found worth
+    /// `effort` bits.
+    pub(super) fn apart(&mut self, expr: Expr, effort: u32) -> Result<Expr, QuantizeError> {
+        if effort == 0 {
+            return Ok(expr);
+        }
+        let mut terms = vec![];
+        for term in expr.terms {
+            let (x, factor) = match term.core {
+                Core::Value { x, factor } if self.builder.node(x).interval.max_abs() > WIDE => {
+                    (x, factor)
+                }
+                _ => {
+                    terms.push(term);
+                    continue;
+                }
+            };
+            let scale = self.builder.node(x).scale;
+            for part in self.thirds(Value { id: x, scale })? {
+                let factor = factor * (part.scale / scale);
+                let core = Core::Value { x: part.id, factor };
+                terms.push(Term { core, moves: term.moves.clone() });
+            }
+        }
+        Ok(Expr { terms, ..expr })
+    }
+
     /// `[high, low]` with `x = high + low`, `low` at most half a unit of `high`.
-    fn split(&mut self, x: Value, shift: u32) -> Result<[Value; 2], QuantizeError> {
+    pub(super) fn split(&mut self, x: Value, shift: u32) -> Result<[Value; 2], QuantizeError> {
+        // What is left is cut to what a remainder may be, which compares it.
+        let x = self.within(x, (room::COMPARED / 2) as f64 - pow2(exponent(shift)))?;
         let scale = x.scale * pow2(exponent(shift));
         let high = self.shift_right(x.id, shift, scale)?;
         let name = self.builder.node(x.id).name.clone();
@@ -68,6 +118,7 @@ impl Lowering<'_> {
         let splits = effort > 0 && shift > 1 && low < room && wide_most > pow2(shift);
         let parts = match u32::try_from(shift) {
             Ok(shift) if splits => self.split(wide, shift)?.map(|part| [part, other]).to_vec(),
+            Ok(shift) if effort > 0 && shift > 1 => self.both_split([a, b], room)?,
             _ => vec![self.fit([a, b], terms)?],
         };
         let mut sum: Option<Expr> = None;
@@ -81,5 +132,29 @@ impl Lowering<'_> {
             });
         }
         Ok(sum.expect("there is a part"))
+    }
+
+    /// The factors of the products that `a b` is the sum of, with both taken apart so that each of
+    /// them is below `room`; what is wider than that allows is rounded first.
+    fn both_split(
+        &mut self,
+        [a, b]: [Value; 2],
+        room: f64,
+    ) -> Result<Vec<[Value; 2]>, QuantizeError> {
+        // A part of so many bits times another has room.
+        let bits = (ceil_log2(room + 1.0) - 1) / 2;
+        let shift = u32::try_from(bits).unwrap_or(0).max(2) - 1;
+        let most = pow2(2 * bits - 1) - pow2(bits);
+        let mut halves = |x: Value| {
+            let x = self.within(x, most)?;
+            self.split(x, shift)
+        };
+        let [a_high, a_low] = halves(a)?;
+        if a == b {
+            let doubled = Value { scale: 2.0 * a_low.scale, ..a_low };
+            return Ok(vec![[a_high, a_high], [a_high, doubled], [a_low, a_low]]);
+        }
+        let [b_high, b_low] = halves(b)?;
+        Ok(vec![[a_high, b_high], [a_high, b_low], [a_low, b_high], [a_low, b_low]])
     }
 }

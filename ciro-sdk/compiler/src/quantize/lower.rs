@@ -9,7 +9,7 @@ use super::emit::exponent;
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Value, count};
 use super::facts;
-use super::grid::pow2;
+use super::grid::{ceil_log2, pow2};
 use super::missing::Missing;
 use super::ops;
 use super::plan::{self, Demand};
@@ -56,6 +56,10 @@ pub(super) struct Lowering<'g> {
     pub(super) own_ranges: Vec<Range>,
     /// How steep functions were.
     pub(super) slopes: &'g Slopes,
+    /// What room beyond ranges is multiplied by.
+    pub(super) stretch: f64,
+    /// Bits that small tensors get for that room.
+    pub(super) spare: u32,
     /// For each input, the calibrated range of each column.
     pub(super) columns: Vec<Vec<Range>>,
     /// The inputs that masks are made from, which are 0 or 1.
@@ -69,6 +73,8 @@ pub(super) struct Lowering<'g> {
     pub(super) effort: Effort,
     /// The nodes whose elements are whole numbers.
     pub(super) whole: Vec<bool>,
+    /// Steps of functions that models of other bits have too.
+    pub(super) known: ops::steps::Known,
     pub(super) builder: ModelBuilder,
     /// The node that is being lowered, for errors.
     pub(super) at: NodeId,
@@ -87,7 +93,7 @@ const FEW: usize = 256;
 const BITS_MAX: u32 = 16;
 
 /// The most bits that it gets for what it does to the outputs.
-const EFFORT_BITS_MAX: u32 = 22;
+const EFFORT_BITS_MAX: u32 = 26;
 
 /// The margin beyond ranges that were calibrated with random samples, as a part of their width.
 const RANDOM_MARGIN: f64 = 1.0;
@@ -97,14 +103,18 @@ impl<'g> Lowering<'g> {
         graph: &'g Graph,
         calibration: &'g Calibration,
         settings: &Settings,
+        stretch: f64,
     ) -> Result<Self, QuantizeError> {
         let nodes = graph.nodes.len();
+        let given = settings;
         let mut settings = settings.clone();
         if calibration.random {
             // Random samples say little about real ones.
             settings.margin = settings.margin.max(RANDOM_MARGIN);
             settings.input_headroom = settings.input_headroom.max(RANDOM_MARGIN);
         }
+        settings.margin *= stretch;
+        settings.input_headroom *= stretch;
         let mut ranges = calibration.ranges.clone();
         plan::tie(graph, &mut ranges);
         let extra_bits = plan::extra_bits(graph, &calibration.ranges, settings.activation_bits);
@@ -118,6 +128,8 @@ impl<'g> Lowering<'g> {
             ranges,
             own_ranges: calibration.ranges.clone(),
             slopes: &calibration.slopes,
+            stretch,
+            spare: spare(given, stretch),
             columns: calibration.columns.clone(),
             truths: vec![],
             missing: Missing::default(),
@@ -125,6 +137,7 @@ impl<'g> Lowering<'g> {
             extra_bits,
             effort: Effort::default(),
             whole: facts::whole_numbers(graph),
+            known: ops::steps::Known::default(),
             builder,
             at: NodeId(0),
             lowered: vec![None; nodes],
@@ -210,6 +223,8 @@ impl<'g> Lowering<'g> {
             let bits = self.settings.activation_bits;
             (bits + self.extra_bits[id.index()]).min(bits.max(BITS_MAX))
         };
+        let few = count(&self.graph.node(id).shape) <= FEW;
+        let bits = if few { bits + self.spare } else { bits };
         (bits + self.effort(id)).min(bits.max(EFFORT_BITS_MAX))
     }
 
@@ -402,7 +417,11 @@ impl<'g> Lowering<'g> {
     pub(super) fn factor_bits(&self, id: NodeId) -> u32 {
         const FINE_BITS: u32 = 14;
         let few = count(&self.graph.node(id).shape) <= FEW;
-        if few { self.bits(id).max(FINE_BITS + self.effort(id)) } else { self.bits(id) }
+        if few {
+            self.bits(id).max(FINE_BITS + self.spare + self.effort(id))
+        } else {
+            self.bits(id)
+        }
     }
 
     /// Rounds two factors, the wider one first, until sums of `terms` products stay below 2^30.
@@ -437,6 +456,12 @@ impl<'g> Lowering<'g> {
     pub(super) fn constant_of(&self, id: NodeId) -> Option<&'g Arc<Tensor<f64>>> {
         self.graph.constant(id)
     }
+}
+
+/// How many bits wider intervals are by what margins are stretched by.
+fn spare(settings: &Settings, stretch: f64) -> u32 {
+    let room = |stretch: f64| 1.0 + 2.0 * settings.margin * stretch;
+    u32::try_from(ceil_log2(room(stretch) / room(1.0))).unwrap_or(0)
 }
 
 /// Whether a movement fills with a number that has integers.

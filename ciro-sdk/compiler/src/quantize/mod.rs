@@ -31,7 +31,13 @@
 //! The bits above are a floor. The integer model runs on samples of the calibration, and where an
 //! output is off by more than one per cent of its spread, tensors get more bits: all of them, then
 //! those that mend most. Functions that are too steep for a table of equal steps go by ranks, whose
-//! steps follow the function.
+//! steps follow the function; what is made of one element of an input is one such function, however
+//! many operators it takes.
+//!
+//! # Room
+//! Margins are wider where parts of the samples, held out in turn, have left what the others had
+//! shown, and in graphs so small that room costs next to nothing, as long as what was seen stays
+//! right.
 //!
 //! # What never fails later
 //! Every node's interval is computed while the model is built, inputs are clamped to theirs by the
@@ -61,6 +67,7 @@ mod refine;
 mod scalar;
 mod settings;
 mod steep;
+mod stretch;
 mod target;
 mod unit;
 
@@ -173,6 +180,13 @@ impl Rewritten {
             (None, Some(powers)) => (&powers.calibration, &[][..]),
             (None, None) => (calibration, &[][..]),
         };
-        refine::Subject { graph, calibration, truths, missing, judge }
+        refine::Subject {
+            graph,
+            calibration,
+            truths,
+            missing,
+            judge,
+            known: ops::steps::Known::default(),
+        }
     }
 }

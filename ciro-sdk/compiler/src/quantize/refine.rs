@@ -10,23 +10,31 @@ use super::QuantizeError;
 use super::calibrate::Calibration;
 use super::lower::Lowering;
 use super::missing::Missing;
+use super::ops::steps::Known;
 use super::settings::Settings;
+use super::stretch;
 use crate::float::{Graph, Op};
-use ciro_model::integer::{Decoding, IntegerModel};
+use ciro_model::integer::{Decoding, IntegerModel, NodeId as IntegerId, Op as IntegerOp, room};
 use ciro_model::tensor::Tensor;
 
 /// Outputs may be off by this part of their spread on the samples before more bits are tried.
 const TARGET: f64 = 0.01;
+/// The part of that which models with more room than samples have needed may be off by.
+const FREE: f64 = 0.5;
 /// An error must shrink to this part for more bits to be worth their cells.
 const WORTHWHILE: f64 = 0.9;
 /// Bits that all tensors get at once, one after the other.
-const EVERYWHERE: [u32; 4] = [2, 4, 6, 8];
+const EVERYWHERE: [u32; 6] = [2, 4, 6, 8, 10, 12];
+/// The same for room that samples have not needed.
+const FREELY: [u32; 2] = [2, 4];
 /// Bits that one tensor gets at a time.
 const ALONE: u32 = 2;
 /// The most bits that a tensor gets.
-const MOST: u32 = 8;
+const MOST: u32 = 12;
 /// How many times one tensor gets more bits and the model is made anew.
 const CANDIDATES_MAX: usize = 96;
+/// Entries of tables that may be computed while tensors are tried one by one.
+const ENTRIES_MAX: u64 = 1 << 27;
 /// Numbers that may be computed while tensors are tried one by one.
 const WORK_MAX: u64 = 1 << 28;
 /// Numbers that may be computed to measure one candidate.
@@ -61,7 +69,7 @@ pub(super) fn probes(graph: &Graph) -> usize {
 }
 
 /// Numbers that one run computes, about.
-fn work(graph: &Graph) -> u64 {
+pub(super) fn work(graph: &Graph) -> u64 {
     let elements = graph.nodes.iter().map(|node| node.shape.iter().product::<usize>() as u64);
     elements.fold(graph.macs(), u64::saturating_add).max(1)
 }
@@ -78,58 +86,94 @@ pub(super) struct Subject<'g> {
     pub(super) missing: &'g Missing,
     /// Samples and the outputs that the graph as it was imported has for them.
     pub(super) judge: Judge<'g>,
+    /// What models of unlike bits share.
+    pub(super) known: Known,
 }
 
 impl Subject<'_> {
     /// The integer model, with as many bits as its outputs need.
     pub(super) fn quantized(&self, settings: &Settings) -> Result<Found, QuantizeError> {
-        let plain = Bits { settings: settings.clone(), effort: Effort::default() };
-        let first = self.lowered(&plain);
-        let kept = |model| Found { model, bits: plain.clone() };
-        if self.judge.samples.is_empty() {
-            return first.map(kept);
-        }
-        let error = first.as_ref().map_or(f64::INFINITY, |model| self.judge.error(model));
-        if error <= TARGET {
-            return first.map(kept);
-        }
-        let mut best = Best { error, found: None };
-        let nodes = self.graph.nodes.len();
-        for bits in EVERYWHERE {
-            if best.error > TARGET {
-                self.consider(settings, Effort::everywhere(nodes, bits), &mut best);
+        let mut best = Best { error: f64::INFINITY, found: None, spent: 0 };
+        let mut refused = None;
+        // Room for what is to come is given as long as what was seen stays right, and is paid for
+        // with few bits; room that samples have needed is given in any case.
+        let stretches = stretch::worthwhile(self.graph, self.calibration);
+        let needed = self.calibration.stretch;
+        let target = |stretch| if stretch > needed { FREE * TARGET } else { TARGET };
+        let with =
+            |bits, stretch| Bits { settings: settings.clone(), effort: self.evenly(bits), stretch };
+        for &stretch in &stretches {
+            match self.lowered(&with(0, stretch)) {
+                Ok(model) if self.judge.samples.is_empty() => {
+                    return Ok(Found { model, bits: with(0, stretch) });
+                }
+                Ok(model) => self.keep(model, with(0, stretch), &mut best),
+                Err(error) => refused = Some(error),
+            }
+            for bits in FREELY.into_iter().filter(|_| stretch > needed) {
+                if best.error > target(stretch) {
+                    self.consider(with(bits, stretch), &mut best);
+                }
+            }
+            if best.error <= target(stretch) {
+                break;
             }
         }
-        if first.is_err() && best.found.is_none() {
+        for &stretch in &stretches {
+            for bits in EVERYWHERE {
+                if best.error > TARGET {
+                    self.consider(with(bits, stretch), &mut best);
+                }
+            }
+        }
+        if best.found.is_none() {
             for activation_bits in FEWER.into_iter().filter(|&b| b < settings.activation_bits) {
-                let fewer = Settings { activation_bits, ..settings.clone() };
-                self.consider(&fewer, Effort::default(), &mut best);
+                let settings = Settings { activation_bits, ..settings.clone() };
+                let bits = Bits { settings, effort: Effort::default(), stretch: 1.0 };
+                self.consider(bits, &mut best);
             }
         }
         self.one_by_one(settings, &mut best);
-        match best.found {
-            Some(found) => Ok(found),
-            None => first.map(kept),
+        match (best.found, refused) {
+            (Some(found), _) => Ok(found),
+            (None, Some(error)) => Err(error),
+            (None, None) => unreachable!("there is a stretch, and it gives a model or an error"),
+        }
+    }
+
+    /// The same effort for all nodes.
+    fn evenly(&self, bits: u32) -> Effort {
+        match bits {
+            0 => Effort::default(),
+            _ => Effort::everywhere(self.graph.nodes.len(), bits),
         }
     }
 
     /// The integer model of given bits.
     pub(super) fn lowered(&self, bits: &Bits) -> Result<IntegerModel, QuantizeError> {
-        let mut lowering = Lowering::new(self.graph, self.calibration, &bits.settings)?;
+        let mut lowering =
+            Lowering::new(self.graph, self.calibration, &bits.settings, bits.stretch)?;
         lowering.truths = self.truths.to_vec();
         lowering.missing = self.missing.clone();
         lowering.effort = bits.effort.clone();
+        lowering.known = self.known.clone();
         lowering.run()?;
         lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
     }
 
-    /// Keeps a candidate that is worth its bits.
-    fn consider(&self, settings: &Settings, effort: Effort, best: &mut Best) {
-        let bits = Bits { settings: settings.clone(), effort };
+    /// Makes a candidate, and keeps it if it is worth its bits.
+    fn consider(&self, bits: Bits, best: &mut Best) {
         let Ok(model) = self.lowered(&bits) else { return };
-        let error = self.judge.error(&model);
-        if error < WORTHWHILE * best.error {
-            *best = Best { error, found: Some(Found { model, bits }) };
+        best.spent += entries(&model);
+        self.keep(model, bits, best);
+    }
+
+    /// Keeps a model that is better than the best, or the first.
+    fn keep(&self, model: IntegerModel, bits: Bits, best: &mut Best) {
+        // What has no proof is kept only where nothing else is found.
+        let error = if has_room(&model) { self.judge.error(&model) } else { f64::INFINITY };
+        if best.found.is_none() || error < WORTHWHILE * best.error {
+            (best.error, best.found) = (error, Some(Found { model, bits }));
         }
     }
 
@@ -143,7 +187,7 @@ impl Subject<'_> {
         loop {
             let before = best.error;
             for &at in &sites {
-                if best.error <= TARGET || left == 0 {
+                if best.error <= TARGET || left == 0 || best.spent > ENTRIES_MAX {
                     return;
                 }
                 let known = best.found.as_ref().map(|found| &found.bits.effort);
@@ -154,7 +198,9 @@ impl Subject<'_> {
                 let mut efforts: Vec<u32> = (0..nodes.len()).map(bits).collect();
                 efforts[at] += ALONE;
                 left -= 1;
-                self.consider(settings, Effort { nodes: efforts }, best);
+                let stretch = best.found.as_ref().map_or(1.0, |found| found.bits.stretch);
+                let effort = Effort { nodes: efforts };
+                self.consider(Bits { settings: settings.clone(), effort, stretch }, best);
             }
             if best.error >= before {
                 return;
@@ -163,10 +209,24 @@ impl Subject<'_> {
     }
 }
 
-/// The best model so far, unless it is the first.
+/// The best model so far, if there is one.
 struct Best {
     error: f64,
     found: Option<Found>,
+    /// Entries of tables that were computed on the way.
+    spent: u64,
+}
+
+/// How many values the tables of a model took to compute, about: a step of a table by ranks is
+/// searched for.
+fn entries(model: &IntegerModel) -> u64 {
+    const SEARCHED: usize = 64;
+    let constants = model.constants().iter().map(|(_, table)| table.data().len());
+    let searched = model.nodes().iter().map(|node| match &node.op {
+        IntegerOp::Bucketize(op) => SEARCHED * op.boundaries.iter().map(Vec::len).sum::<usize>(),
+        _ => 0,
+    });
+    (constants.sum::<usize>() + searched.sum::<usize>()) as u64
 }
 
 /// How many bits a model's tensors have.
@@ -174,6 +234,25 @@ struct Best {
 pub(super) struct Bits {
     settings: Settings,
     effort: Effort,
+    /// What room beyond ranges is multiplied by.
+    stretch: f64,
+}
+
+/// Whether the checks of divisions, clamps and ranks have room for what they may meet.
+fn has_room(model: &IntegerModel) -> bool {
+    let interval = |id: IntegerId| model.node(id).interval;
+    model.nodes().iter().all(|node| match (&node.op, &node.operands[..]) {
+        (IntegerOp::DivFloor(_), &[a, b]) => {
+            room::division(interval(a), interval(b), node.interval).is_some()
+        }
+        (IntegerOp::Requantize(op), &[x]) => {
+            let all = op.quotient(interval(x));
+            let cuts = all.lo < i64::from(op.lo) || all.hi > i64::from(op.hi);
+            !cuts || all.max_abs() < room::COMPARED
+        }
+        (IntegerOp::Bucketize(op), &[x]) => op.limbs || interval(x).max_abs() <= room::RANKED,
+        _ => true,
+    })
 }
 
 /// An integer model and its bits.
@@ -231,7 +310,7 @@ impl<'s> Judge<'s> {
 
 /// The greatest difference over the spread of what is expected, or over its magnitude where it does
 /// not vary.
-fn distance(got: &[f64], expected: &[f64]) -> f64 {
+pub(super) fn distance(got: &[f64], expected: &[f64]) -> f64 {
     let finite = || expected.iter().copied().filter(|x| x.is_finite());
     let (lo, hi) =
         (finite().fold(f64::INFINITY, f64::min), finite().fold(-f64::INFINITY, f64::max));

@@ -7,7 +7,7 @@
 
 use super::emit::{Grid, exponent};
 use super::error::{QuantizeError, Refusal};
-use super::expr::{Core, Expr};
+use super::expr::{Core, Expr, Term};
 use super::grid::{Lattice, Reach, ceil_log2, pow2, shift_between, step_at_least};
 use super::lower::Lowering;
 use ciro_model::integer::BOUND;
@@ -69,10 +69,12 @@ impl Lowering<'_> {
     /// The unit and shift at which an expression is best rounded to `step`, or to its own unit
     /// where that is coarser; finer operands than fit are rounded first.
     pub(super) fn grid(&mut self, expr: &Expr, step: f64) -> Result<(Expr, Grid), QuantizeError> {
+        let expr = self.without_zeros(expr);
         if expr.terms.is_empty() {
-            return Ok((expr.clone(), Grid { unit: step, shift: 0 }));
+            return Ok((expr, Grid { unit: step, shift: 0 }));
         }
-        let expr = &self.with_narrow_operands(expr)?;
+        let expr = &self.with_narrow_operands(&expr)?;
+        let expr = &self.with_parts(expr)?;
         let reach = Reach::of(expr, &self.builder);
         let lattice = Lattice::of(expr).refined(step);
         for doubling in 0..=DOUBLINGS {
@@ -92,7 +94,9 @@ impl Lowering<'_> {
         expr: &Expr,
         limit: f64,
     ) -> Result<(Expr, f64), QuantizeError> {
-        let expr = &self.with_narrow_operands(expr)?;
+        let expr = self.without_zeros(expr);
+        let expr = &self.with_narrow_operands(&expr)?;
+        let expr = &self.with_parts(expr)?;
         let reach = Reach::of(expr, &self.builder);
         let base = Lattice::of(expr).base;
         let limit = limit.min(BOUND as f64);
@@ -139,6 +143,27 @@ impl Lowering<'_> {
             }
         }
         Ok(expr)
+    }
+
+    /// The expression without tensors that are zero, whose units say nothing.
+    pub(super) fn without_zeros(&self, expr: &Expr) -> Expr {
+        let zero = |term: &Term| match term.core {
+            Core::Value { x, .. } => self.builder.node(x).interval.max_abs() == 0,
+            _ => false,
+        };
+        let terms = expr.terms.iter().filter(|term| !zero(term)).cloned().collect();
+        Expr { terms, shape: expr.shape.clone(), offset: expr.offset.clone() }
+    }
+
+    /// Takes wide tensors apart that are added with factors without a common unit, where the sum
+    /// has been found worth it: the rounding of a factor then costs what a narrow part makes of it.
+    fn with_parts(&mut self, expr: &Expr) -> Result<Expr, QuantizeError> {
+        // Ranks have less room than sums of parts need.
+        let ranked = self.demands[self.at.index()].is_ranked();
+        match ranked || Lattice::of(expr).exact {
+            true => Ok(expr.clone()),
+            false => self.apart(expr.clone(), self.effort(self.at)),
+        }
     }
 
     /// Rounds operands of products that are so wide that the rounding of weights alone would fill

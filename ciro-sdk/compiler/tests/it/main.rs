@@ -13,6 +13,7 @@ mod contrib;
 mod describe;
 mod effect;
 mod fixtures;
+mod magnitudes;
 mod masks;
 mod missing;
 mod models;

@@ -137,9 +137,25 @@ fn piecewise_linear(f: &ScalarFn) -> bool {
     }
 }
 
-/// Affine functions in one form, `x * slope + offset`; others as they are.
+/// How many times a function reads its variable.
+fn readings(f: &ScalarFn) -> usize {
+    match f {
+        ScalarFn::X => 1,
+        ScalarFn::Const(_) => 0,
+        ScalarFn::Unary(_, a) => readings(a),
+        ScalarFn::Binary(_, a, b) => readings(a) + readings(b),
+        ScalarFn::Where(condition, a, b) => readings(condition) + readings(a) + readings(b),
+    }
+}
+
+/// Affine functions in one form, `x * slope + offset`; others as they are, and those whose variable
+/// cancels: float32 arithmetic leaves its rounding there, which whoever asks for it has to see.
 fn simplified(f: ScalarFn) -> ScalarFn {
+    const CANCELLED: f64 = 1e-6;
     let Some((slope, offset)) = f.affine() else { return f };
+    if slope.abs() < CANCELLED && readings(&f) > 1 {
+        return f;
+    }
     let scaled = match slope {
         1.0 => ScalarFn::X,
         _ => ScalarFn::binary(BinaryFn::Mul, ScalarFn::X, ScalarFn::Const(slope)),
@@ -148,4 +164,18 @@ fn simplified(f: ScalarFn) -> ScalarFn {
         return scaled;
     }
     ScalarFn::binary(BinaryFn::Add, scaled, ScalarFn::Const(offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::float::scalar::{c, x};
+
+    #[test]
+    fn a_variable_that_cancels_leaves_its_rounding() {
+        let kept = simplified((x() + c(1e-5)) - x());
+        assert!((kept.eval(3.0) - 1e-5).abs() < 1e-12);
+        assert!((kept.eval_single(3.0) - 1e-5).abs() > 1e-8);
+        assert_eq!(simplified((x() + c(2.0)) - c(2.0)), ScalarFn::X);
+    }
 }

@@ -94,13 +94,14 @@ fn scaled(
     };
     // Ranks take a change of scale into their boundaries: nothing is multiplied.
     let ranked = cx.demands[cx.at.index()].is_ranked();
-    if (ranked || expr.terms.iter().all(narrow))
-        && let Some(expr) = expr.times_constant(&constant)
-    {
-        return Ok(expr);
+    if ranked || expr.terms.iter().all(narrow) {
+        let expr = if ranked { expr } else { cx.apart(expr, cx.effort(x))? };
+        if let Some(expr) = expr.times_constant(&constant) {
+            return Ok(expr);
+        }
     }
     let value = cx.rounded_factor(x)?;
-    let expr = Expr::value(node.shape.clone(), value);
+    let expr = cx.apart(Expr::value(node.shape.clone(), value), cx.effort(x))?;
     expr.times_constant(&constant).ok_or_else(|| cx.refuse(Refusal::NoRoom))
 }
 

@@ -3,11 +3,11 @@
 use crate::float::{BinaryFn, Node};
 use crate::quantize::casts::narrow;
 use crate::quantize::error::QuantizeError;
-use crate::quantize::expr::{Expr, Value};
+use crate::quantize::expr::{Expr, Value, count, rebuilt};
 use crate::quantize::grid::ceil_log2;
 use crate::quantize::lower::Lowering;
 use ciro_model::integer::ops::{Lookup, Mul};
-use ciro_model::integer::room;
+use ciro_model::integer::{Interval, room};
 use ciro_model::tensor::Tensor;
 
 /// Tables of signs have about this many bits; the shift keeps the sign of what it drops.
@@ -32,6 +32,10 @@ pub(super) fn with_zero(
 ) -> Result<Expr, QuantizeError> {
     let x = cx.plain(difference, room::SIGNED as f64, &format!("{}.difference", node.name))?;
     let name = &node.name;
+    if let Some(truth) = decided(cx, x, f) {
+        let truths = vec![f64::from(u8::from(truth)); count(&node.shape)];
+        return Ok(Expr::constant(rebuilt(&node.shape, truths)));
+    }
     let id = match f {
         BinaryFn::Less => sign(cx, x, name, |q| q < 0)?,
         BinaryFn::GreaterOrEqual => sign(cx, x, name, |q| q >= 0)?,
@@ -51,6 +55,21 @@ pub(super) fn with_zero(
         }
     };
     Ok(Expr::value(node.shape.clone(), Value { id, scale: 1.0 }))
+}
+
+/// What a comparison with zero gives where no integer that the difference may be gives anything
+/// else.
+fn decided(cx: &Lowering<'_>, x: Value, f: BinaryFn) -> Option<bool> {
+    let Interval { lo, hi } = cx.interval(x);
+    let holds = |q: i64| match f {
+        BinaryFn::Less => q < 0,
+        BinaryFn::LessOrEqual => q <= 0,
+        BinaryFn::Greater => q > 0,
+        BinaryFn::GreaterOrEqual => q >= 0,
+        _ => q == 0,
+    };
+    let beside = f != BinaryFn::Equal || lo > 0 || hi < 0 || lo == hi;
+    (beside && holds(lo) == holds(hi)).then(|| holds(lo))
 }
 
 /// `-x`.

@@ -20,6 +20,8 @@ pub(super) const RECIPROCAL_BITS: u32 = 16;
 const ROOM: f64 = 2.0;
 /// Bits of a divisor.
 pub(super) const DIVISOR_BITS: u32 = 15;
+/// The greatest divisor: its quotient needs room in the checks of a division.
+const DIVISOR_MAX: i64 = 1 << (DIVISOR_BITS + 6);
 
 /// `a / b`, both computed.
 ///
@@ -186,9 +188,15 @@ fn divisor(
 ) -> Result<Value, QuantizeError> {
     let expr = expr.clone().times(sign(range));
     let range = range.affine(sign(range), 0.0);
-    let room = Range { lo: range.lo / ROOM, hi: range.hi * ROOM };
-    let target = Target { range: room, bits: DIVISOR_BITS, clip: Some(room), own: false };
+    let beyond = ROOM * cx.stretch;
+    let room = Range { lo: range.lo / beyond, hi: range.hi * beyond };
+    let bits = DIVISOR_BITS + u32::try_from(ceil_log2(cx.stretch)).unwrap_or(0);
+    let target = Target { range: room, bits, clip: Some(room), own: false };
     let mut value = cx.round_to(&expr, &target, name)?;
+    if cx.interval(value).hi > DIVISOR_MAX {
+        // It hardly varies: its own magnitude counts, not its range.
+        value = cx.within(value, DIVISOR_MAX as f64)?;
+    }
     let interval = cx.interval(value);
     if interval.lo < 1 {
         let op = Requantize { shift: 0, lo: 1, hi: narrow(interval.hi.max(1)) };

@@ -17,7 +17,7 @@ use ciro_model::integer::{BOUND, Encoding, Interval, NodeId as IntegerId, ordere
 const SMALL_ROW: usize = 64;
 
 /// The most bits of an input.
-const BITS_MAX: u32 = 20;
+const BITS_MAX: u32 = 26;
 
 /// Columns get scales of their own if their magnitudes differ by more than this factor.
 const UNLIKE: f64 = 4.0;
@@ -95,7 +95,8 @@ pub(in crate::quantize) fn bits(cx: &Lowering<'_>, index: usize) -> u32 {
     let bits = cx.settings.input_bits.unwrap_or(if small { 14 } else { 12 });
     let node = cx.graph.iter().find(|(_, node)| node.op == Op::Input { index });
     let effort = node.map_or(0, |(id, _)| cx.effort(id));
-    (bits + effort).min(bits.max(BITS_MAX))
+    let most = BITS_MAX - u32::try_from(ceil_log2(cx.stretch)).unwrap_or(0);
+    (bits + effort).min(bits.max(most))
 }
 
 /// The encoding with one scale for each column, and the scales, if the columns are unlike each
@@ -121,10 +122,15 @@ fn by_column(cx: &Lowering<'_>, index: usize, bits: u32) -> Option<(Encoding, Ve
         step_at_least(1.0, magnitude * pow2(-exponent(bits)))
     };
     let scales: Vec<f64> = magnitudes.iter().map(scale).collect();
-    let bound = 1 << (bits + 1);
+    let bound = bound(cx, bits);
     let negative = columns.iter().any(|range| range.lo < 0.0);
     let lo = if negative { -bound } else { 0 };
     Some((Encoding::Columns { scales: scales.clone(), lo, hi: bound }, scales))
+}
+
+/// What integers of `bits` bits reach beyond calibration.
+fn bound(cx: &Lowering<'_>, bits: u32) -> i32 {
+    1 << (exponent(bits) + 1 + ceil_log2(cx.stretch)).clamp(0, 29)
 }
 
 /// The view of an input that may miss values, for arithmetic: they count as what the model's
@@ -149,7 +155,7 @@ fn imputed(
         step_at_least(1.0, own * pow2(-exponent(bits)))
     };
     let scales: Vec<f64> = ranges.iter().map(scale).collect();
-    let bound = 1i32 << (bits + 1);
+    let bound = bound(cx, bits);
     let lo = if ranges.iter().any(|range| range.lo < 0.0) { -bound } else { 0 };
     let integer = |(value, scale): (&Option<f64>, &f64)| {
         value.map(|value| {

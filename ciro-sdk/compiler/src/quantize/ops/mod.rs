@@ -17,12 +17,15 @@ mod reduce;
 mod remainder;
 mod select;
 mod softmax;
+pub(super) mod steps;
 mod table;
 pub(super) mod threshold;
+mod traced;
 mod tree_ensemble;
 mod unary;
 mod walk;
 mod whole;
+mod zoom;
 
 use super::error::QuantizeError;
 use super::lower::{Lowered, Lowering};
@@ -37,6 +40,9 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Lowered>
     }
     if let Some(thresholds) = Thresholds::of(cx.graph, node) {
         return threshold::lower(cx, node, &thresholds).map(|expr| Some(Lowered::Expr(expr)));
+    }
+    if let Some(expr) = traced::of(cx, id)? {
+        return Ok(Some(Lowered::Expr(expr)));
     }
     let expr = match &node.op {
         Op::Constant(_) => return Ok(None),

@@ -4,7 +4,7 @@ use super::{binary, compare, log_sum};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::casts::narrow;
 use crate::quantize::error::{QuantizeError, Refusal};
-use crate::quantize::expr::{Expr, Value, count, rebuilt};
+use crate::quantize::expr::{Core, Expr, Term, Value, count, rebuilt};
 use crate::quantize::lower::{Hidden, Lowered, Lowering};
 use ciro_model::integer::ops::{ArgMax, Combine, Mul, ReduceMax, ReduceSum};
 use ciro_model::integer::{BOUND, room};
@@ -38,12 +38,46 @@ fn sum(cx: &mut Lowering<'_>, id: NodeId, divisor: f64) -> Result<Expr, Quantize
     let operand = node.operands[0];
     let terms = cx.graph.node(operand).shape.last().copied().unwrap_or(1).max(1);
     let limit = BOUND as f64 / terms as f64;
+    if let Some(sum) = part_by_part(cx, id, limit)? {
+        return Ok(sum.times(1.0 / divisor));
+    }
     let x = match cx.integers_of(operand)? {
         Some(value) => value,
         None => cx.wide(operand, limit)?,
     };
     let reduced = cx.push(&node.name, ReduceSum, &[x.id], x.scale / divisor)?;
     Ok(Expr::value(node.shape.clone(), Value { id: reduced, scale: x.scale / divisor }))
+}
+
+/// The sum of a tensor that is itself a sum of integers of unlike units, each below `limit`: the
+/// sum of their sums, so that nothing is rounded; `None` for others, and where it is not worth it.
+fn part_by_part(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    limit: f64,
+) -> Result<Option<Expr>, QuantizeError> {
+    let node = cx.graph.node(id);
+    let expr = match cx.effort(id) {
+        0 => return Ok(None),
+        _ => cx.expr(node.operands[0])?,
+    };
+    let below = |term: &Term| match term.core {
+        Core::Value { x, .. } => {
+            term.moves.is_empty() && (cx.builder.node(x).interval.max_abs() as f64) < limit
+        }
+        _ => false,
+    };
+    if expr.terms.len() < 2 || expr.offset.is_some() || !expr.terms.iter().all(below) {
+        return Ok(None);
+    }
+    let mut sum = Expr { shape: node.shape.clone(), terms: vec![], offset: None };
+    for term in expr.terms {
+        let Core::Value { x, factor } = term.core else { continue };
+        let scale = cx.builder.node(x).scale;
+        let x = cx.push(&node.name, ReduceSum, &[x], scale)?;
+        sum.terms.push(Term { core: Core::Value { x, factor }, moves: vec![] });
+    }
+    Ok(Some(sum))
 }
 
 fn product(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeError> {

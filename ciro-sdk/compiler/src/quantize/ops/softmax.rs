@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use super::steps::{Domain, Steps};
 use super::{divide, log_sum};
 use crate::float::NodeId;
+use crate::quantize::calibrate::Range;
 use crate::quantize::casts::{narrow, round_to_i64};
 use crate::quantize::emit::exponent;
 use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::grid::{QUOTIENT_BITS_MAX, ceil_log2, pow2};
 use crate::quantize::lower::{Lowered, Lowering};
+use crate::quantize::scalar::Parts;
 use crate::quantize::target::Target;
 use ciro_model::integer::NodeId as IntegerId;
 use ciro_model::integer::ops::{Combine, DivFloor, Lookup, Mul, ReduceMax, ReduceSum, Requantize};
@@ -17,6 +20,8 @@ use ciro_model::integer::room;
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
 
+/// Bits of sums of powers, where powers are as fine as ranks.
+const SUM_BITS: i32 = 28;
 /// Bits of `exp` and of probabilities that leave the model.
 const FINE_BITS: u32 = 14;
 /// The same inside the model, where weights of an average need less.
@@ -58,6 +63,12 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     if hidden.is_some() || places.columns > LONG || (leaves && places.columns == LONG) {
         return log_sum::softmax(cx, id, operand, hidden.as_ref(), &places);
     }
+    if cx.effort(id) > 0
+        && places.kept.is_none()
+        && let Some(fine) = fine(cx, id, operand, &places)?
+    {
+        return Ok(fine);
+    }
     let name = node.name.clone();
     let bits = if leaves { FINE_BITS } else { INNER_BITS };
     let far = cx.range(operand).width() > FAR && count(&node.shape) <= WIDE;
@@ -78,6 +89,50 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     let scale = pow2(-exponent(bits));
     let spread = places.spread(cx, Value { id: quotient, scale }, 0, &format!("{name}.rows"))?;
     Ok(Expr::value(node.shape.clone(), Value { id: spread, scale }))
+}
+
+/// Probabilities that differ by little: powers and the inverse of their sum as finely as ranks
+/// resolve them, and the product of both; `None` where they are too many.
+fn fine(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    places: &Places,
+) -> Result<Option<Expr>, QuantizeError> {
+    let node = cx.graph.node(id);
+    let name = &node.name;
+    let scores = cx.wide(operand, room::COMPARED as f64)?;
+    let mut below = below_greatest(cx, scores, scores.id, places, name)?;
+    let op = Requantize { shift: 0, lo: narrow(cx.interval(below).lo.min(0)), hi: 0 };
+    below.id = cx.push(&format!("{name}.below"), op, &[below.id], below.scale)?;
+    let unit = pow2(ceil_log2(places.columns as f64) - SUM_BITS);
+    let exp = |x: f64| crate::float::UnaryFn::Exp.eval(x);
+    let Some(powers) = resolved(cx, id, below, &exp) else { return Ok(None) };
+    let powers = powers.plainly(cx, (below, unit), &|_| false)?;
+    let sum = cx.push(&format!("{name}.sum"), ReduceSum, &[powers.id], unit)?;
+    // The greatest alone adds 1.
+    let (one, hi) = (narrow(round_to_i64(unit.recip())), cx.builder.node(sum).interval.hi);
+    let op = Requantize { shift: 0, lo: one, hi: narrow(hi).max(one) };
+    let sum = cx.push(&format!("{name}.sum"), op, &[sum], unit)?;
+    let Some(inverse) = resolved(cx, id, Value { id: sum, scale: unit }, &f64::recip) else {
+        return Ok(None);
+    };
+    let inverse =
+        inverse.plainly(cx, (Value { id: sum, scale: unit }, pow2(-SUM_BITS)), &|_| false)?;
+    let rows = places.stretch(cx, inverse.id, inverse.scale, &format!("{name}.inverse.rows"))?;
+    let factors = [powers, Value { id: rows, ..inverse }];
+    cx.times(factors, (1, cx.effort(id))).map(Some)
+}
+
+/// The steps of a function on all that its integers may be, as fine as the softmax is worth.
+fn resolved(cx: &Lowering<'_>, id: NodeId, x: Value, f: &dyn Fn(f64) -> f64) -> Option<Steps> {
+    let all = cx.interval(x);
+    let value = |q: i64| q as f64 * x.scale;
+    let domain = Domain::of(all, &value, &Parts::default());
+    let ends = [all.lo, all.hi].map(|q| q as f64 * x.scale);
+    let at = |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo, all.hi);
+    let (seen, kept) = (Range::of(&ends), Range { lo: 0.0, hi: 1.0 });
+    Steps::within(cx, (id, kept), &domain, (seen, &at), f)
 }
 
 impl Places {

@@ -13,9 +13,12 @@ use crate::quantize::grid::{Lattice, QUOTIENT_BITS_MAX, Reach, pow2, step_at_lea
 use crate::quantize::lower::Lowering;
 use crate::quantize::steep::{self, Steepness};
 use crate::quantize::target::Clamp;
-use ciro_model::integer::ops::{Lookup, Requantize};
+use ciro_model::integer::ops::{Combine, Lookup, Requantize};
 use ciro_model::integer::{BOUND, ConstId, Interval, NodeId as IntegerId};
 use ciro_model::tensor::Tensor;
+
+/// Tables of operands whose integers are all beyond this are counted from their first entry.
+const FAR: i64 = 1 << 18;
 
 /// `f` of an expression whose values were inside `seen` at calibration.
 ///
@@ -111,6 +114,8 @@ pub(super) fn emit(
     op: &Lookup,
 ) -> Result<Expr, QuantizeError> {
     let node = cx.graph.node(id);
+    let (operand, op) = &near(cx, operand, op)?;
+    let operand = *operand;
     let (values, first) = (told.values, i64::from(op.lo));
     let hull = Range::of(&values[told.hull.clone()]);
     let (scale, table) = round(cx, id, values, hull)?;
@@ -124,7 +129,7 @@ pub(super) fn emit(
             cx.builder.guard(value.id, Interval::new(first + kept.lo, first + kept.hi));
         }
         cx.builder.steep(value.id, steep::runs(told.steep, first));
-        return Ok(Expr::value(node.shape.clone(), value));
+        return Ok(Expr::value(cx.builder.node(value.id).shape.clone(), value));
     }
     // It cuts between variables that were seen, so that no interval of them tells where: the values
     // do.
@@ -143,7 +148,25 @@ pub(super) fn emit(
     let clamp = Requantize { shift: 0, lo: least, hi: most };
     let value = Value { id: cx.push(&node.name, clamp, &[value], scale)?, scale };
     cx.builder.guard(value.id, Interval::new(least.into(), most.into()));
-    Ok(Expr::value(node.shape.clone(), value))
+    Ok(Expr::value(cx.builder.node(value.id).shape.clone(), value))
+}
+
+/// The operand counted from the first entry, where it lies so far from zero that a table which
+/// holds zero too would be too large.
+fn near(
+    cx: &mut Lowering<'_>,
+    operand: IntegerId,
+    op: &Lookup,
+) -> Result<(IntegerId, Lookup), QuantizeError> {
+    let Interval { lo, hi } = op.quotient(cx.builder.node(operand).interval);
+    if lo.max(-hi) < FAR || hi.abs_diff(lo) > Lookup::MAX_ENTRIES as u64 {
+        return Ok((operand, op.clone()));
+    }
+    let (name, scale) = (cx.node().name.clone(), cx.builder.node(operand).scale);
+    let first = i64::from(op.lo) << op.shift;
+    let moved = Combine { coefficients: vec![1], constant: narrow(-first) };
+    let operand = cx.push(&format!("{name}.near"), moved, &[operand], scale)?;
+    Ok((operand, Lookup { lo: 0, ..*op }))
 }
 
 /// The part of `reach` outside which `f` stays what it is at the ends of `wanted`, to a unit of the

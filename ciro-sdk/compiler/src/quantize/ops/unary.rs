@@ -1,6 +1,6 @@
 //! Functions of one variable.
 
-use super::{compare, divide, input, periodic, ranked, table, whole};
+use super::{compare, divide, input, periodic, ranked, table, whole, zoom};
 use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
@@ -256,6 +256,10 @@ fn steps(
         let clip = Some(Range { lo: form.lo, hi: form.hi });
         let target =
             Target { range: range.clamp(form.lo, form.hi), bits: cx.bits(id), clip, own: true };
+        let expr = match zoom::clipped(cx, id, &expr, Range { lo: form.lo, hi: form.hi })? {
+            Some(near) => Expr::value(expr.shape, near),
+            None => expr,
+        };
         let value = cx.round_to(&expr, &target, &node.name)?;
         return Ok(along(Expr::value(node.shape.clone(), value), form.after));
     }
