@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod context;
 mod format;
+mod key_file;
 mod machine;
 mod model;
 mod openings;

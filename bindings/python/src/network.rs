@@ -358,7 +358,7 @@ impl Client {
         let (at, keys) = (self.0.here()?, keys.0.clone());
         let id: JobId = id.parse().map_err(|error| Error::Argument(format!("{error}")))?;
         job::run(py, None, move || {
-            // The id that the user holds is the hash of this order: key and input are no node's word.
+            // The id that the user holds is the hash of this order: no node can say another one.
             let info = at.runtime.block_on(at.session.client.job_info(id))?;
             let found = keys.keys().find(|key| info.order.key == key.digest().into());
             let key = found.cloned().ok_or(client::CertificateError::NoKey(info.order.key))?;

@@ -6,11 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
-#[cfg(feature = "cairo")]
-use ciro_sdk::program::ProgramKey;
 use ciro_sdk::{
-    Check, Disagreement, InputCheck, Key, KeyRing, Opening, Policy, ProofBundle, ProveError,
-    RealInput, RealOutput, Route, Trusted, Verified, failed_check, files, printable, verify_with,
+    Check, Disagreement, InputCheck, Key, Opening, Policy, ProofBundle, ProveError, RealInput,
+    RealOutput, Route, Trusted, Verified, failed_check, files, printable, verify_with,
 };
 use serde::Serialize;
 
@@ -20,6 +18,7 @@ use super::program;
 use crate::args::{self, TrustedCompileArgs};
 use crate::context::{Context, ErrorReport, Status};
 use crate::format;
+use crate::key_file::KeyFile;
 use crate::model::{self, CalibrationReport};
 use crate::openings;
 use crate::ui::{BAD, DIM, GOOD, Warning};
@@ -216,16 +215,19 @@ struct Invalid {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    let key = args.key.as_deref().map(KeyFile::read);
     // The key decides what a proof is about, never the proof.
     #[cfg(feature = "cairo")]
-    if let Some(key) = args.key.as_deref().filter(|key| ProgramKey::is_key_file(key)) {
+    if key.as_ref().is_some_and(KeyFile::is_of_program)
+        && let Some(key) = key
+    {
         return of_program(args, key, context);
     }
-    of_model(args, context)
+    of_model(args, key, context)
 }
 
 /// Verifies a proof about the model of a key, or about a model at hand.
-fn of_model(args: &Args, context: &Context) -> Result<Status> {
+fn of_model(args: &Args, key_file: Option<KeyFile>, context: &Context) -> Result<Status> {
     let bundle = match ProofBundle::load(&args.proof) {
         Ok(bundle) => bundle,
         Err(error) if failed_check(&error).is_some() => {
@@ -237,7 +239,7 @@ fn of_model(args: &Args, context: &Context) -> Result<Status> {
         Some(path) => Some(model::trusted(path, &args.compile, &context.ui)?),
         None => None,
     };
-    let key = match key(args, trusted.as_ref(), &bundle, context)? {
+    let key = match key(args, (key_file, trusted.as_ref()), &bundle, context)? {
         Ok(key) => key,
         Err(error) => return invalid(error, 0.0, args, context),
     };
@@ -298,7 +300,7 @@ fn of_model(args: &Args, context: &Context) -> Result<Status> {
 
 /// Verifies a proof about the program of a key.
 #[cfg(feature = "cairo")]
-fn of_program(args: &Args, key: &Path, context: &Context) -> Result<Status> {
+fn of_program(args: &Args, key: KeyFile, context: &Context) -> Result<Status> {
     let Args { input, open, context: bound, calldata, .. } = args;
     let asked = input.is_some() || open.is_some() || bound.is_some() || calldata.is_some();
     match program::verify::run((&args.proof, key), asked, &args.policy(), context)? {
@@ -310,13 +312,12 @@ fn of_program(args: &Args, key: &Path, context: &Context) -> Result<Status> {
 /// The key to verify against; the inner error says that the proof cannot be about the model.
 fn key(
     args: &Args,
-    trusted: Option<&Trusted>,
+    (key_file, trusted): (Option<KeyFile>, Option<&Trusted>),
     bundle: &ProofBundle,
     context: &Context,
 ) -> Result<Result<Key>> {
     let Some(trusted) = trusted else {
-        let path = args.key.as_ref().context("neither a key nor a model is given")?;
-        let ring = KeyRing::load(path).with_context(|| format!("key `{}`", path.display()))?;
+        let ring = key_file.context("neither a key nor a model is given")?.ring()?;
         return Ok(ring.find(bundle).cloned().map_err(Into::into));
     };
     let _stage = context.ui.stage("committing to the model");

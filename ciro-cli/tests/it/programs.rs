@@ -38,6 +38,8 @@ fn a_program_is_proven_and_verified() {
     let refused = sandbox.run("verify proof.ciro --key program.key --min-security-bits 101");
     assert_eq!(refused.code, Some(3), "{refused:?}");
     neither_kind_passes_for_the_other(&sandbox);
+    #[cfg(unix)]
+    keys_and_proofs_come_through_pipes(&sandbox);
 
     let mut damaged = sandbox.read("proof.ciro");
     *damaged.last_mut().unwrap() ^= 1;
@@ -55,6 +57,27 @@ fn neither_kind_passes_for_the_other(sandbox: &Sandbox) {
         let run = sandbox.run(arguments);
         assert_eq!(run.code, Some(3), "{run:?}");
         insta::assert_snapshot!(name, run.text());
+    }
+}
+
+/// What comes through a pipe is there once.
+#[cfg(unix)]
+fn keys_and_proofs_come_through_pipes(sandbox: &Sandbox) {
+    use std::process::{Command, Stdio};
+    let piped = |file: &str, arguments: &str| {
+        let mut cat = Command::new("cat");
+        let mut cat = cat.arg(sandbox.path(file)).stdout(Stdio::piped()).spawn().unwrap();
+        let run = sandbox.run_from(arguments, cat.stdout.take().unwrap());
+        cat.wait().unwrap();
+        run
+    };
+    for (file, arguments) in [
+        ("program.key", "verify proof.ciro --key /dev/stdin"),
+        ("proof.ciro", "verify /dev/stdin --key program.key"),
+        ("model.key", "verify model.ciro --key /dev/stdin"),
+    ] {
+        let run = piped(file, arguments);
+        assert_eq!(run.code, Some(0), "{arguments}: {run:?}");
     }
 }
 

@@ -347,7 +347,9 @@ fn silent_connections_and_strangers_keep_no_validator_out() {
     let node = socket(&cluster.peer_address(0));
     let _flood = Flood::begin(node);
     wait_full(&cluster, node);
-    let _strangers = runtime().block_on(async {
+    // Keeps the strangers connected.
+    let runtime = runtime();
+    let _strangers = runtime.block_on(async {
         let stranger = SecretKey::from_seed(b"stranger");
         let mut strangers = Vec::new();
         for number in 10..50 {

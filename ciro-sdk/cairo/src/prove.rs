@@ -2,6 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use cairo_air::components::{cube_252, partial_ec_mul_generic, partial_ec_mul_window_bits_9};
+use cairo_vm::types::builtin_name::BuiltinName;
+use cairo_vm::vm::runners::builtin_runner::BuiltinRunner;
+use cairo_vm::vm::runners::cairo_runner::CairoRunner;
 use stwo::core::poly::circle::CanonicCoset;
 use stwo::core::utils::MaybeOwned;
 use stwo::core::vcs_lifted::blake2_merkle::Blake2sMerkleChannel;
@@ -44,6 +48,12 @@ pub enum CairoProveError {
         /// Whole bits of security that a proof of this length would have.
         bits: u32,
     },
+    /// No felt of the run is large enough for a component that every proof has.
+    #[error(
+        "the execution holds no felt of 2^72 or more, and proofs exist of those that do: a large constant helps, such as the text of ten \
+         letters or more in an `assert`"
+    )]
+    NoLargeValue,
     /// The trace cannot be brought into the prover's form.
     #[error("the execution cannot be handed to the prover: {0}")]
     Adapter(String),
@@ -88,7 +98,7 @@ pub fn prove(program: &Program, execution: Execution) -> Result<CairoProof, Cair
 ///
 /// # Errors
 /// [`CairoProveError::TooLong`] with what there is too much of, and the bits that a proof of this
-/// length would have.
+/// length would have; [`CairoProveError::NoLargeValue`] if no felt is large.
 pub fn check_length(program: &Program, execution: Execution) -> Result<(), CairoProveError> {
     let input = prover_input(program, execution)?;
     check_rows(&ExecutionResources::from_prover_input(&input))
@@ -124,6 +134,14 @@ const COUNTED_ROWS_MAX: usize = 1 << SMALL_MAX_SEQUENCE_LOG_SIZE;
 /// up.
 const ROWS_PER_PERMUTATION: usize = 128;
 
+/// Rows that one Pedersen hash adds to the longest of its components
+/// (`partial_ec_mul_window_bits_9`).
+const ROWS_PER_PEDERSEN: usize = 56;
+
+/// Rows that one operation on the curve adds to the longest of its components
+/// (`partial_ec_mul_generic`).
+const ROWS_PER_EC_OP: usize = 252;
+
 /// Rows that one Blake2s compression adds to the longest of its components (`blake_g`): eight
 /// mixings in each of ten rounds.
 const ROWS_PER_COMPRESSION: usize = 80;
@@ -146,15 +164,47 @@ fn check_rows(resources: &ExecutionResources) -> Result<(), CairoProveError> {
     }
     for (builtin, count) in &resources.builtin_instance_counter {
         limited(&format!("`{builtin}`"), *count, COUNTED_ROWS_MAX.min(ROWS_MAX))?;
-        if builtin.starts_with("poseidon") {
-            limited("Poseidon", count.saturating_mul(ROWS_PER_PERMUTATION), ROWS_MAX)?;
-        }
+        let (what, rows_of_one) = match builtin.as_str() {
+            name if name.starts_with("poseidon") => ("Poseidon", ROWS_PER_PERMUTATION),
+            name if name.starts_with("pedersen") => ("Pedersen", ROWS_PER_PEDERSEN),
+            name if name.starts_with("ec_op") => ("operations on the curve", ROWS_PER_EC_OP),
+            _ => continue,
+        };
+        limited(what, count.saturating_mul(rows_of_one), ROWS_MAX)?;
     }
     let sizes = &resources.memory_tables_sizes;
     let addresses = sizes.memory_address_to_id.div_ceil(security::MEMORY_PARTS);
     limited("memory", addresses, COUNTED_ROWS_MAX.min(ROWS_MAX))?;
     let values = sizes.memory_id_to_big.div_ceil(security::MEMORY_PARTS);
-    limited("large values", values, COUNTED_ROWS_MAX.min(ROWS_MAX))
+    limited("large values", values, COUNTED_ROWS_MAX.min(ROWS_MAX))?;
+    limited("small values", sizes.memory_id_to_small, COUNTED_ROWS_MAX.min(ROWS_MAX))?;
+    if sizes.memory_id_to_big == 0 {
+        return Err(CairoProveError::NoLargeValue);
+    }
+    Ok(())
+}
+
+/// The memory that the longest components of builtins take while an execution is proven, in bytes.
+pub(crate) fn builtin_bytes(runner: &CairoRunner) -> u64 {
+    /// Of a felt of the trace: itself, its extension, and its part in the lookup argument.
+    const BYTES_OF_CELL: u64 = 20;
+    let bytes = |builtin: &BuiltinRunner| {
+        let (rows_of_one, columns) = match builtin.name() {
+            BuiltinName::poseidon => (ROWS_PER_PERMUTATION, cube_252::N_TRACE_COLUMNS),
+            BuiltinName::pedersen => {
+                (ROWS_PER_PEDERSEN, partial_ec_mul_window_bits_9::N_TRACE_COLUMNS)
+            }
+            BuiltinName::ec_op => (ROWS_PER_EC_OP, partial_ec_mul_generic::N_TRACE_COLUMNS),
+            _ => return 0,
+        };
+        let rows = match builtin.get_used_instances(&runner.vm.segments) {
+            Ok(0) | Err(_) => return 0,
+            Ok(count) => count.saturating_mul(rows_of_one),
+        };
+        let rows = rows.checked_next_power_of_two().unwrap_or(usize::MAX) as u64;
+        rows.saturating_mul(columns as u64).saturating_mul(BYTES_OF_CELL)
+    };
+    runner.vm.get_builtin_runners().iter().map(bytes).fold(0, u64::saturating_add)
 }
 
 /// What all proofs share.
@@ -213,13 +263,43 @@ mod tests {
         check_rows(&resources).unwrap();
     }
 
+    #[test]
+    fn the_longest_component_of_each_builtin_is_counted() {
+        for (builtin, rows_of_one) in
+            [("pedersen_builtin", 56_usize), ("ec_op_builtin", 252), ("poseidon_builtin", 128)]
+        {
+            let most = (1_usize << security::LOG_ROWS) / rows_of_one;
+            let with = |count: usize| {
+                let builtin_instance_counter = HashMap::from([(builtin.to_owned(), count)]);
+                check_rows(&ExecutionResources { builtin_instance_counter, ..no_resources() })
+            };
+            with(most).unwrap();
+            let error = with(most + 1).unwrap_err();
+            assert!(matches!(error, CairoProveError::TooLong { .. }), "{builtin}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_table_of_values_is_counted_and_none_may_be_empty() {
+        let with = |memory_id_to_big: usize, memory_id_to_small: usize| {
+            let sizes =
+                MemoryTablesSizes { memory_address_to_id: 0, memory_id_to_big, memory_id_to_small };
+            check_rows(&ExecutionResources { memory_tables_sizes: sizes, ..no_resources() })
+        };
+        with(1, COUNTED_ROWS_MAX.min(1 << security::LOG_ROWS)).unwrap();
+        let error = with(1, COUNTED_ROWS_MAX + 1).unwrap_err();
+        assert!(matches!(error, CairoProveError::TooLong { .. }), "{error}");
+        let error = with(0, 1).unwrap_err();
+        assert!(matches!(error, CairoProveError::NoLargeValue), "{error}");
+    }
+
     fn no_resources() -> ExecutionResources {
         ExecutionResources {
             opcodes_instance_counter: HashMap::default(),
             builtin_instance_counter: HashMap::default(),
             memory_tables_sizes: MemoryTablesSizes {
                 memory_address_to_id: 0,
-                memory_id_to_big: 0,
+                memory_id_to_big: 1,
                 memory_id_to_small: 0,
             },
             verify_instruction: 0,

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use ciro_cairo::Felt;
+use serde::Deserializer as _;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::files::{self, FileError};
 
@@ -22,8 +25,8 @@ pub enum ArgumentsError {
     /// Not a list.
     #[error("arguments are one JSON list of felts, such as `[\"0x10\", 7]`: {0}")]
     Json(String),
-    /// More than any program is given.
-    #[error("{0} arguments, a program is given at most {MAX_ARGUMENTS}")]
+    /// More than any program is given, counted up to here.
+    #[error("at least {0} arguments, a program is given at most {MAX_ARGUMENTS}")]
     TooMany(usize),
     /// An element that is no felt.
     #[error(
@@ -58,12 +61,42 @@ pub fn parse_arguments<T: AsRef<str>>(texts: &[T]) -> Result<Vec<Felt>, Argument
 }
 
 fn parse(json: &[u8]) -> Result<Vec<Felt>, ArgumentsError> {
-    let texts: Vec<&serde_json::value::RawValue> =
-        serde_json::from_slice(json).map_err(|error| ArgumentsError::Json(error.to_string()))?;
-    let bare: Option<Vec<&str>> = texts.iter().map(|text| unquoted(text.get())).collect();
-    match bare {
-        Some(texts) => parse_arguments(&texts),
-        None => Err(ArgumentsError::Json("a text is not closed".to_owned())),
+    let mut refused = None;
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let felts = reader.deserialize_seq(Felts(&mut refused));
+    let felts = felts.and_then(|felts| reader.end().map(|()| felts));
+    match refused {
+        Some(error) => Err(error),
+        None => felts.map_err(|error| ArgumentsError::Json(error.to_string())),
+    }
+}
+
+/// Reads felts one by one, until there are too many or one is none: that is put here.
+struct Felts<'a>(&'a mut Option<ArgumentsError>);
+
+impl<'de> Visitor<'de> for Felts<'_> {
+    type Value = Vec<Felt>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of felts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Felt>, A::Error> {
+        let mut felts = Vec::new();
+        while let Some(text) = list.next_element::<&'de RawValue>()? {
+            let error = match unquoted(text.get()).and_then(felt) {
+                _ if felts.len() == MAX_ARGUMENTS => ArgumentsError::TooMany(felts.len() + 1),
+                Some(felt) => {
+                    felts.push(felt);
+                    continue;
+                }
+                None => ArgumentsError::Felt(felts.len()),
+            };
+            let stop = A::Error::custom(&error);
+            *self.0 = Some(error);
+            return Err(stop);
+        }
+        Ok(felts)
     }
 }
 
@@ -158,8 +191,13 @@ mod tests {
             let refused = parse(json.as_bytes()).unwrap_err();
             assert!(matches!(refused, ArgumentsError::Json(_)), "{json}: {refused}");
         }
-        let many = format!("[{}1]", "1,".repeat(MAX_ARGUMENTS));
-        let refused = parse(many.as_bytes()).unwrap_err();
-        assert!(matches!(refused, ArgumentsError::TooMany(n) if n == MAX_ARGUMENTS + 1));
+        // Nothing behind the last one that is allowed is read.
+        for end in ["1]", "1,1,1]", "1, oh"] {
+            let many = format!("[{}{end}", "1,".repeat(MAX_ARGUMENTS));
+            let refused = parse(many.as_bytes()).unwrap_err();
+            assert!(matches!(refused, ArgumentsError::TooMany(n) if n == MAX_ARGUMENTS + 1));
+        }
+        let most = format!("[{}1]", "1,".repeat(MAX_ARGUMENTS - 1));
+        assert_eq!(parse(most.as_bytes()).unwrap().len(), MAX_ARGUMENTS);
     }
 }

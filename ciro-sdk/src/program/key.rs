@@ -6,10 +6,7 @@ use ciro_cairo::{CairoProgramKeyError, ProgramHash};
 use ciro_stark::Security;
 
 use crate::files::{self, FileError};
-use crate::verify::{KeyDigest, KeyRing};
-
-/// The longest file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 10;
+use crate::verify::{KeyDigest, KeyRing, MAX_KEY_FILE_BYTES};
 
 /// What a verifier holds of a Cairo program: the hash of its bytecode, and the builtins it takes.
 ///
@@ -70,9 +67,15 @@ impl ProgramKey {
         Ok(Self(ciro_cairo::CairoProgramKey::from_bytes(bytes)?))
     }
 
-    /// Whether a file begins as key files of programs do, whatever their version.
+    /// Whether bytes begin as key files of programs do, whatever their version.
+    pub fn is_key(bytes: &[u8]) -> bool {
+        ciro_cairo::CairoProgramKey::is_key(bytes)
+    }
+
+    /// Whether a file begins as key files of programs do, whatever their version. It opens the
+    /// file: what comes through a pipe has to be [told by its bytes](Self::is_key).
     pub fn is_key_file(path: &Path) -> bool {
-        files::head(path).is_some_and(|head| ciro_cairo::CairoProgramKey::is_key(&head))
+        files::head(path).is_some_and(|head| Self::is_key(&head))
     }
 
     /// Writes a key file, whole or not at all.
@@ -83,14 +86,12 @@ impl ProgramKey {
         files::write(path, &self.to_bytes())
     }
 
-    /// Reads a key file.
+    /// Reads a key file, or a pipe.
     ///
     /// # Errors
     /// [`LoadProgramKeyError`] if it cannot be read or is no key of a program.
     pub fn load(path: &Path) -> Result<Self, LoadProgramKeyError> {
-        if KeyRing::is_key_file(path) {
-            return Err(LoadProgramKeyError::Model);
-        }
-        Self::from_bytes(&files::read(path, MAX_BYTES)?)
+        // Opened once, and as long as keys of models are, so that those are told.
+        Self::from_bytes(&files::read(path, MAX_KEY_FILE_BYTES)?)
     }
 }

@@ -17,7 +17,7 @@ use ciro_cairo::{CairoProof, Felt, ProofDecodeError};
 use crate::advice::Advice;
 use crate::files::{self, FileError};
 use crate::verify::bundle::{MAGIC as BUNDLE_MAGIC, PROGRAM_MAGIC};
-use crate::verify::{KeyDigest, MAX_PROOF_BYTES};
+use crate::verify::{KeyDigest, MAX_BUNDLE_BYTES, MAX_PROOF_BYTES};
 
 const VERSION: u16 = 1;
 
@@ -26,7 +26,7 @@ const HEADER_BYTES: usize = PROGRAM_MAGIC.len() + 2 + 32 + 4;
 
 /// A proof that a Cairo program printed an output.
 ///
-/// Nothing in it is to be believed before it is [verified](crate::verify_program).
+/// Nothing in it is to be believed before it is [verified](crate::program::verify_program).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramProof {
     /// The key of the program that the proof says it is about.
@@ -141,17 +141,13 @@ impl ProgramProof {
         files::write(path, &self.to_bytes())
     }
 
-    /// Reads a file.
+    /// Reads a file, or a pipe.
     ///
     /// # Errors
     /// [`LoadProgramProofError`] if it cannot be read or is no proof about a program.
     pub fn load(path: &Path) -> Result<Self, LoadProgramProofError> {
-        const LIMIT: u64 = (MAX_PROOF_BYTES + HEADER_BYTES) as u64;
-        let bundle = files::head(path).is_some_and(|head| head.starts_with(BUNDLE_MAGIC));
-        if bundle {
-            return Err(ProgramProofError::Model.into());
-        }
-        Ok(Self::from_bytes(&files::read(path, LIMIT)?)?)
+        // Opened once, and as long as proofs about models are, so that those are told.
+        Ok(Self::from_bytes(&files::read(path, MAX_BUNDLE_BYTES)?)?)
     }
 }
 

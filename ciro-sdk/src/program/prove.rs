@@ -65,6 +65,9 @@ pub enum RunProgramError {
         /// How many it may take.
         rows_max: usize,
     },
+    /// No felt of the run is 2^72 or more, which every run has to hold that is proven.
+    #[error("the run holds no felt of 2^72 or more, and no such run is proven")]
+    NoLargeValue,
     /// The proof would take more memory than is allowed.
     #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
     Memory {
@@ -100,6 +103,9 @@ impl RunProgramError {
         match self {
             Self::Steps(_) | Self::Cells(_) | Self::TooLong { .. } => Some(Advice::of(
                 "give the program smaller arguments, or split its work among several proofs",
+            )),
+            Self::NoLargeValue => Some(Advice::of(
+                "give the program a large constant, such as an `assert` with a text of ten letters or more",
             )),
             Self::Failed(_) => Some(Advice::of(
                 "look whether the arguments are those of the program: an array is its length and then its elements",
@@ -230,10 +236,11 @@ fn limits(memory_bytes: u64) -> Limits {
     Limits { steps: steps.min(most), cells: cells.min(most) }
 }
 
-/// The memory that a proof takes at its peak: that of the tables, of steps, and of cells, which
-/// programs may leave empty.
+/// The memory that a proof takes at its peak: that of the tables, of steps, of cells, which
+/// programs may leave empty, and of builtins whose components are longer than what they are given.
 fn memory_bytes(execution: &Execution) -> u64 {
-    1_780_000_000 + 1_250 * execution.steps as u64 + 250 * execution.cells as u64
+    let run = 1_780_000_000 + 1_250 * execution.steps as u64 + 250 * execution.cells as u64;
+    run.saturating_add(execution.builtin_bytes())
 }
 
 fn proving(error: CairoProveError) -> RunProgramError {
@@ -241,6 +248,7 @@ fn proving(error: CairoProveError) -> RunProgramError {
         CairoProveError::TooLong { what, rows, rows_max, .. } => {
             RunProgramError::TooLong { what, rows, rows_max }
         }
+        CairoProveError::NoLargeValue => RunProgramError::NoLargeValue,
         error => RunProgramError::Prover(RouteError::new(error)),
     }
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
-use ciro_sdk::program::{ProgramKey, ProgramProof, VerifiedProgram, verify_program};
+use anyhow::Result;
+use ciro_sdk::program::{ProgramProof, VerifiedProgram, verify_program};
 use ciro_sdk::{Policy, failed_check};
 use serde::Serialize;
 
 use super::describe::{describe, felts};
 use crate::context::{Context, Failure, Status};
 use crate::format;
+use crate::key_file::KeyFile;
 use crate::ui::{DIM, GOOD};
 
 #[derive(Serialize)]
@@ -30,18 +31,20 @@ struct Valid {
 /// how long that took. More is `asked` where the proof is to be about an input, a context or the
 /// like, which programs do not have.
 pub(in crate::commands) fn run(
-    (proof, key): (&Path, &Path),
+    (proof, key): (&Path, KeyFile),
     asked: bool,
     policy: &Policy,
     context: &Context,
 ) -> Result<Result<Status, (anyhow::Error, f64)>> {
     if asked {
-        let what =
-            format!("`{}` is the key of a program, which has no such options", key.display());
+        let what = format!(
+            "`{}` is the key of a program, which has no such options",
+            key.path().display()
+        );
         let hint = "leave out `--input`, `--open`, `--context` and `--calldata`";
         return Err(Failure::new(what, hint).into());
     }
-    let key = ProgramKey::load(key).with_context(|| format!("key `{}`", key.display()))?;
+    let key = key.program()?;
     let proof = match ProgramProof::load(proof) {
         Ok(proof) => proof,
         Err(error) if failed_check(&error).is_some() => return Ok(Err((error.into(), 0.0))),

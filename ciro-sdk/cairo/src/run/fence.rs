@@ -37,12 +37,16 @@ pub(super) enum Turn {
 pub(super) struct Fence {
     /// What is left.
     limits: Limits,
+    /// Cells that there were at first: no hint runs while a register lies beyond as many.
+    most: usize,
     /// Hints, and what they read, that are left.
     hints: usize,
     /// Felts of the arguments, which a hint writes as often as it comes.
     arguments: usize,
     /// How far segments reach, by their indices; those of temporary ones are below zero.
     extents: BTreeMap<isize, usize>,
+    /// Dictionaries: all but the first one lie in temporary segments.
+    dictionaries: usize,
     /// Temporary segments, the latest first, and where they are going to lie.
     relocated: BTreeMap<isize, Relocatable>,
     /// Instructions of the program, by their offsets.
@@ -55,7 +59,8 @@ impl Fence {
     pub(super) fn new(limits: Limits, felts: usize, arguments: usize) -> Self {
         let (extents, relocated) = (BTreeMap::new(), BTreeMap::new());
         let (hints, decoded) = (limits.steps, vec![None; felts]);
-        Self { limits, hints, arguments, extents, relocated, decoded, marker: None }
+        let (most, dictionaries, marker) = (limits.cells, 0, None);
+        Self { limits, most, hints, arguments, extents, dictionaries, relocated, decoded, marker }
     }
 
     /// How many cells of memory the run has reached.
@@ -98,10 +103,14 @@ impl Fence {
 
     /// Counts what a hint is about to take.
     ///
-    /// Cells that a hint names by a register are as near to it as those of instructions; what
-    /// counts are pointers and numbers of things.
+    /// Cells that a hint names by a register are at most `2^15` beyond it, and registers move
+    /// without reaching a cell: both have to lie within the cells of a run. What counts besides are
+    /// pointers and numbers of things.
     pub(super) fn hint(&mut self, vm: &VirtualMachine, hint: &Hint) -> Result<Turn, Exhausted> {
         self.spend_hints(1)?;
+        if vm.get_ap().offset.max(vm.get_fp().offset) > self.most {
+            return Err(Exhausted::Cells);
+        }
         match hint {
             Hint::Core(CoreHintBase::Core(hint)) => return self.core(vm, hint),
             // No program that is read has them.
@@ -133,6 +142,7 @@ impl Fence {
         match hint {
             CoreHint::DebugPrint { .. } => return Ok(Turn::Pass),
             CoreHint::AllocFelt252Dict { segment_arena_ptr } => {
+                self.dictionaries += 1;
                 let arena = pointer(vm, segment_arena_ptr);
                 let back = |cells: usize| arena.and_then(|arena| (arena - cells).ok());
                 let infos = back(3).and_then(|at| pointer_at(vm, at));
@@ -152,13 +162,21 @@ impl Fence {
                 let accesses = get_val(vm, n_accesses).ok().and_then(|count| count.to_usize());
                 self.spend_hints(accesses.ok_or(Exhausted::Steps)?)?;
             }
+            // Roots in the field take as long as some hundred steps.
+            CoreHint::FieldSqrt { .. } | CoreHint::RandomEcPoint { .. } => {
+                self.spend_hints(1 << 10)?;
+            }
             _ => {}
         }
         Ok(Turn::Run)
     }
 
-    /// Counts how far dictionaries reach once they lie one behind the other.
+    /// Counts how far dictionaries reach once they lie one behind the other, and refuses a run that
+    /// leaves one of them in its temporary segment.
     pub(super) fn end(&mut self) -> Result<(), Exhausted> {
+        if self.relocated.len() != self.dictionaries.saturating_sub(1) {
+            return Err(Exhausted::Cells);
+        }
         // The latest segments first: they lie behind earlier ones.
         for (from, to) in std::mem::take(&mut self.relocated) {
             let length = self.extents.get(&from).copied().unwrap_or(0);
@@ -211,5 +229,25 @@ fn pointer_at(vm: &VirtualMachine, at: Relocatable) -> Option<Relocatable> {
     match vm.get_maybe(&at)? {
         MaybeRelocatable::RelocatableValue(pointer) => Some(pointer),
         MaybeRelocatable::Int(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_that_is_laid_nowhere_is_refused() {
+        let dictionaries = |count: usize| {
+            let fence = Fence::new(Limits::default(), 0, 0);
+            Fence { dictionaries: count, ..fence }
+        };
+        for count in [0, 1] {
+            assert_eq!(dictionaries(count).end(), Ok(()));
+        }
+        let mut fence = dictionaries(2);
+        assert_eq!(fence.end(), Err(Exhausted::Cells));
+        fence.relocated.insert(-1, Relocatable { segment_index: 3, offset: 4 });
+        assert_eq!(fence.end(), Ok(()));
     }
 }

@@ -21,7 +21,7 @@ use crate::compile::Place;
 use crate::guard;
 use crate::package::Package;
 use crate::program::{Location, Program};
-use crate::security;
+use crate::{prove, security};
 
 /// A finished run: its output, its cost, and the trace that a proof is made from.
 pub struct Execution {
@@ -32,6 +32,14 @@ pub struct Execution {
     /// How many cells of memory it reached.
     pub cells: usize,
     pub(crate) runner: CairoRunner,
+}
+
+impl Execution {
+    /// The memory that a proof takes at its peak for Poseidon, Pedersen and operations on the
+    /// curve, in bytes: beyond that for steps and cells.
+    pub fn builtin_bytes(&self) -> u64 {
+        prove::builtin_bytes(&self.runner)
+    }
 }
 
 impl std::fmt::Debug for Execution {

@@ -77,6 +77,9 @@ fn programs_with_dictionaries_hashes_and_texts_print_what_they_compute() {
     let (x, two) = (Felt::from(9), Felt::TWO);
     let expected = [Pedersen::hash(&x, &two), Poseidon::hash_array(&[x, two])];
     assert_eq!(printed(&hashes, &[9]), expected);
+    // Their components are long, and take memory.
+    assert!(run(&hashes, None, &[x]).unwrap().builtin_bytes() > 64 * 311 * 20);
+    assert_eq!(run(&program(FIBONACCI), None, &[x]).unwrap().builtin_bytes(), 0);
 }
 
 #[test]
@@ -135,6 +138,8 @@ fn hostile_addresses_take_no_memory() {
         }})
     };
     let huge = "0x10000000000";
+    // Beyond the cells of any run, and within what the machine makes room for.
+    let many = "0x2000000";
     let cases: Vec<(&str, Vec<&str>, serde_json::Value)> = vec![
         // `ap += 2^40; [ap] = 1`.
         ("ap", vec!["0x40780017fff7fff", huge, "0x400680017fff7fff", "0x1"], json!([])),
@@ -153,11 +158,34 @@ fn hostile_addresses_take_no_memory() {
                 "b": {"Immediate": "0x2"}
             }}]]]),
         ),
+        // `ap += 2^25`, and a hint that writes to `[ap]` before anything else does.
+        (
+            "hint's cell behind ap",
+            vec!["0x40780017fff7fff", many, "0x40780017fff7fff", "0x1"],
+            json!([[8, [alloc]]]),
+        ),
     ];
     for (name, code, hints) in cases {
         let program = Program::read(&handmade(&code, &hints)).unwrap();
         let error = run(&program, None, &[]).unwrap_err();
         assert!(matches!(error, ExecutionError::TooLarge(_)), "{name}: {error:?}");
+    }
+}
+
+/// A root in the field takes longer than a step.
+#[test]
+fn hints_that_take_long_count_as_many_steps() {
+    let cell = |offset: i32| json!({"register": "AP", "offset": offset});
+    let hints = [
+        json!({"FieldSqrt": {"val": {"Immediate": "0x4"}, "sqrt": cell(0)}}),
+        json!({"RandomEcPoint": {"x": cell(0), "y": cell(1)}}),
+    ];
+    for hint in hints {
+        let code = ["0x40780017fff7fff", "0x2"];
+        let program = Program::read(&handmade(&code, &json!([[6, [hint]]]))).unwrap();
+        let limits = Limits { steps: 1_000, ..Limits::default() };
+        let error = run_within(&program, None, &[], limits).unwrap_err();
+        assert!(matches!(error, ExecutionError::TooLong(1_000)), "{error:?}");
     }
 }
 
@@ -243,9 +271,9 @@ fn each_executable_that_is_not_proven_is_told_by_what_is_wrong() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// Damaged executables: none panics, whether it is read or run.
+/// Damaged executables: panics of the machine are errors, whether they are read or run.
 #[test]
-fn damaged_executables_never_panic() {
+fn damaged_executables_never_take_their_caller_down() {
     let whole = executable(FIBONACCI);
     let mut state = 2026_u64;
     let mut below = |end: usize| {
