@@ -61,7 +61,9 @@ fn every_reply_is_proven(
 fn a_slow_reply_loses(game: IGameDispatcher, first: Span<i32>) {
     let safe = IGameSafeDispatcher { contract_address: game.contract_address };
     set_block_timestamp(100);
+    let other = game.begin();
     let number = game.begin();
+    assert(number != other, 'the same game');
     game.play(number, 0);
     game.reply(number, first);
     set_block_timestamp(200);
