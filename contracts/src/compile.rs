@@ -51,8 +51,8 @@ enum Purpose {
     Histories,
 }
 
-/// Compiles the verifier to Sierra as contracts are compiled: with gas, and with the libfuncs of the
-/// release.
+/// Compiles the verifier to Sierra as contracts are compiled: with gas, and with the libfuncs of
+/// the release.
 ///
 /// # Errors
 /// [`CompileError`] with the compiler's messages.

@@ -25,8 +25,8 @@ const PART_PATIENCE: Duration = Duration::from_secs(20);
 const BLOCK_HEAD_START: Duration = Duration::from_secs(5);
 /// How long one batch of a block is waited for before the whole block is asked for.
 const BATCH_PATIENCE: Duration = Duration::from_secs(2);
-/// Batches of one proposal that are got and judged at once: as many as a connection carries. Who was
-/// late with one is asked last for the next.
+/// Batches of one proposal that are got and judged at once: as many as a connection carries. Who
+/// was late with one is asked last for the next.
 const JUDGED_MAX: usize = 16;
 
 /// Gets batches and blocks from other validators.

@@ -86,8 +86,8 @@ impl Pool {
         self.prepare_with(self.settings.threads.div_ceil(4), task, limit).await
     }
 
-    /// As [`prepare`](Self::prepare), with as many threads as a child has that proves: what it takes
-    /// is what a proof has to wait for, and nothing is proven meanwhile.
+    /// As [`prepare`](Self::prepare), with as many threads as a child has that proves: what it
+    /// takes is what a proof has to wait for, and nothing is proven meanwhile.
     ///
     /// # Errors
     ///

@@ -75,8 +75,8 @@ impl NodeQueue {
         Self { client: client.clone(), offers, let_go, _polls: polls }
     }
 
-    /// Brings what is open once more, in a minute, from a record on, or all of it: something was let
-    /// go that may be claimed yet.
+    /// Brings what is open once more, in a minute, from a record on, or all of it: something was
+    /// let go that may be claimed yet.
     pub fn again(&self, from: Option<Position>) {
         for (partition, first) in &self.let_go {
             match from {

@@ -37,8 +37,8 @@ pub enum Input {
     /// All active providers, with the jobs that each holds at most: who claims first follows from
     /// it.
     Peers(BTreeMap<ProviderId, u16>),
-    /// All keys that are proven here from now on: offers for others are denied, and what was seen of
-    /// them is let go.
+    /// All keys that are proven here from now on: offers for others are denied, and what was seen
+    /// of them is let go.
     Models(BTreeMap<KeyDigest, Served>),
     /// Time passed.
     Tick,

@@ -73,8 +73,8 @@ impl CairoProgramKey {
         &self.builtins
     }
 
-    /// The Blake2s digest of the key's bytes: two keys with one digest are one key, and none has the
-    /// digest of a model's key.
+    /// The Blake2s digest of the key's bytes: two keys with one digest are one key, and none has
+    /// the digest of a model's key.
     pub fn digest(&self) -> [u8; 32] {
         Blake2s256::digest(self.to_bytes()).into()
     }

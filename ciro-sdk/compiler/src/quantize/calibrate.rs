@@ -109,8 +109,9 @@ pub struct Calibration {
 /// Runs the float graph on samples, one tensor for each input, and records the range of every node.
 ///
 /// Without samples, 16 random ones are used: floats uniform in `[-1, 1]`, integers uniform in the
-/// rows of the table that they index, positions (whose sines are taken) below 128, else 0 or 1. That
-/// says little about real data; the calibration remembers it, and quantization leaves more room.
+/// rows of the table that they index, positions (whose sines are taken) below 128, else 0 or 1.
+/// That says little about real data; the calibration remembers it, and quantization leaves more
+/// room.
 ///
 /// # Errors
 /// [`SampleError`] if a sample does not fit the graph or makes a node's value NaN; what is missing
