@@ -84,8 +84,10 @@ fn wish(
 ) -> Result<Wish, Error> {
     let amount = |text: &Option<String>| text.as_deref().map(str::parse::<Amount>).transpose();
     let model = model.as_deref().map(str::parse::<ModelId>).transpose();
+    let model = model.map_err(|error| Error::Argument(error.to_string()))?;
+    let compiled = compiled.filter(|_| model.is_none());
     Ok(Wish {
-        model: model.map_err(|error| Error::Argument(error.to_string()))?,
+        model,
         blob: compiled.and_then(|model| BlobId::of(&model.to_bytes()).ok()),
         price_min: amount(price_min)?,
         price_max: amount(price_max)?,

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{self, Code, JobInfo, JobState};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{InputDigest, JobId, ModelId};
+use ciro_protocol::id::{Chain, InputDigest, JobId, ModelId};
 use ciro_protocol::light::ReceiptProof;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as OrderPolicy};
 use ciro_protocol::receipt::{Outcome, Receipt};
-use ciro_protocol::sign::{Address, SecretKey};
+use ciro_protocol::sign::{Address, KeyCache, SecretKey};
 use ciro_protocol::tx::{Body, Cancel, SignedTx};
 use ciro_protocol::wire::{Bytes, Message as _};
 use ciro_stark::Policy;
@@ -242,7 +242,7 @@ impl Client {
     /// order.
     pub async fn job_info(&self, job: JobId) -> Result<JobInfo, ClientError> {
         let info = self.http.get(&api::job(job)).await?;
-        check_order(job, &info)?;
+        check_order(self.chain(), job, &info)?;
         Ok(info)
     }
 
@@ -259,7 +259,7 @@ impl Client {
         let path = after.map_or_else(|| path.clone(), |after| format!("{path}&after={after}"));
         let page: api::Page<JobInfo> = self.http.get(&path).await?;
         for info in &page.items {
-            check_order(info.job, info)?;
+            check_order(self.chain(), info.job, info)?;
             if info.requester != requester {
                 let reason = "one of them is another account's".to_owned();
                 return Err(ClientError::Answer { what: "the account's jobs", reason });
@@ -293,7 +293,7 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             };
-            check_order(job.id, &info)?;
+            check_order(self.chain(), job.id, &info)?;
             seen(&info);
             if matches!(info.state, JobState::Settled | JobState::Refunded) {
                 let receipt = info.receipt.ok_or(ClientError::Answer {
@@ -361,14 +361,16 @@ impl Client {
 }
 
 /// Checks that an answer is about a job and what was ordered with it. The id is the hash of the
-/// order as it was signed, so a node can tell of no other one under it.
-fn check_order(job: JobId, info: &JobInfo) -> Result<(), ClientError> {
+/// order, so a node can tell of no other one under it; and its account has signed it for this
+/// network, so that a node that names ids itself invents none.
+fn check_order(chain: Chain, job: JobId, info: &JobInfo) -> Result<(), ClientError> {
     let signed = &info.signed.body;
     let own = info.job == job
         && JobId::from(signed.id()) == job
         && info.requester == signed.header.account
         && matches!(&signed.body, Body::Order(order) if **order == info.order)
-        && info.receipt.as_ref().is_none_or(|receipt| receipt.job == job);
+        && info.receipt.as_ref().is_none_or(|receipt| receipt.job == job)
+        && info.signed.verify(chain, &mut KeyCache::new(1)).is_ok();
     if own {
         Ok(())
     } else {

@@ -183,10 +183,9 @@ impl Client {
     pub async fn free_providers(&self, pages: usize) -> Result<Vec<ProviderInfo>, ClientError> {
         let (mut found, mut after) = (Vec::new(), None);
         let least = self.spec().providers.bond_min;
-        let may = |it: &ProviderInfo| it.jailed_until_ms.is_none() && it.whole_bond() >= least;
         for _ in 0..pages {
             let page = self.providers(after.as_deref()).await?;
-            found.extend(page.items.into_iter().filter(may));
+            found.extend(page.items.into_iter().filter(|it| it.may_claim(least)));
             after = page.next;
             if after.is_none() {
                 break;

@@ -62,11 +62,12 @@ pub(crate) struct TermArgs {
 }
 
 impl TermArgs {
-    /// What is asked of the terms, with the compiled bytes that the model has here.
-    fn wish(&self, recipients: &[Recipient], blob: Option<BlobId>) -> Wish {
+    /// What is asked of the terms, by the compiled bytes of the model if it is not named.
+    fn wish(&self, recipients: &[Recipient], model: &Model) -> Wish {
+        let bytes = self.model_id.is_none().then(|| model.to_bytes());
         Wish {
             model: self.model_id,
-            blob,
+            blob: bytes.and_then(|bytes| BlobId::of(&bytes).ok()),
             price_min: self.price_min,
             price_max: self.price_max,
             direct: self.direct.map(ProviderId),
@@ -173,8 +174,6 @@ struct Report {
 /// An order that only lacks a network.
 struct Prepared {
     model: Model,
-    /// Its compiled bytes.
-    blob: Option<BlobId>,
     key: Key,
     input: InputStatement,
 }
@@ -200,8 +199,7 @@ fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
         model.key(&settings)?
     };
     let input = InputStatement::encode(&key, &samples)?.statement;
-    let blob = BlobId::of(&model.to_bytes()).ok();
-    Ok(Prepared { model, blob, key, input })
+    Ok(Prepared { model, key, input })
 }
 
 impl Prepared {
@@ -242,7 +240,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let passed = || begun.elapsed().as_secs_f64() * 1e3;
         let asking = (&session.client, account.address());
         let given = prepared.given(asking, &args.order.seal, context).await?;
-        let wish = args.order.terms.wish(&given.recipients, prepared.blob);
+        let wish = args.order.terms.wish(&given.recipients, &prepared.model);
         let terms = session.client.terms(&prepared.key, &wish).await?;
         let ordered = Submission::new(terms, &prepared.key, &given.input);
         let fee = session.client.fee(&ordered)?;
@@ -360,7 +358,7 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
         let account = session.key()?;
         let asking = (&session.client, account.address());
         let given = prepared.given(asking, &args.order.seal, context).await?;
-        let wish = args.order.terms.wish(&given.recipients, prepared.blob);
+        let wish = args.order.terms.wish(&given.recipients, &prepared.model);
         let terms = session.client.terms(&prepared.key, &wish).await?;
         let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
         let ordered = Submission::new(terms, &prepared.key, &given.input);
@@ -414,7 +412,7 @@ pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
     let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
     let key = model.key(&args.route.settings(1, context.max_memory))?;
     let input = OrderInput::sample(&key);
-    let wish = args.terms.wish(&[], BlobId::of(&model.to_bytes()).ok());
+    let wish = args.terms.wish(&[], &model);
     let ((id, terms), fee) = block_on(async {
         let session = args.network.open().await?;
         let terms = session.client.terms(&key, &wish).await?;

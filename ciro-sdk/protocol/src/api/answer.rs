@@ -161,6 +161,13 @@ impl ProviderInfo {
     pub fn whole_bond(&self) -> Amount {
         self.bond.checked_add(self.locked).unwrap_or(Amount::SUPPLY)
     }
+
+    /// Whether it may claim where the least bond is this: it is not in jail, and has as much at
+    /// stake.
+    #[must_use]
+    pub fn may_claim(&self, bond_min: Amount) -> bool {
+        self.jailed_until_ms.is_none() && self.whole_bond() >= bond_min
+    }
 }
 
 /// A job.

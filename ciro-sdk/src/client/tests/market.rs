@@ -194,6 +194,12 @@ fn job(client: &Client, salt: [u8; 16]) -> JobInfo {
     }
 }
 
+/// An order that its account has not signed.
+fn unsigned(own: &JobInfo, other: &JobInfo) -> JobInfo {
+    let signed = Signed { signature: other.signed.signature, ..own.signed.clone() };
+    JobInfo { signed, ..own.clone() }
+}
+
 #[tokio::test]
 async fn a_job_is_what_its_id_says_whatever_the_node_tells() {
     let here = client("http://127.0.0.1:1");
@@ -206,6 +212,7 @@ async fn a_job_is_what_its_id_says_whatever_the_node_tells() {
         JobInfo { job: own.job, ..other.clone() },
         JobInfo { signed: other.signed.clone(), ..own.clone() },
         JobInfo { requester, ..own.clone() },
+        unsigned(&own, &other),
         input,
     ];
     let answers = [&own].into_iter().chain(&lies).map(told);
@@ -230,12 +237,13 @@ async fn a_list_has_the_jobs_of_the_account_and_what_they_say() {
     let [own, other] = [[1; 16], [2; 16]].map(|salt| job(&here, salt));
     let page = |item: &JobInfo| told(&Page { items: vec![item.clone()], next: None });
     let renamed = JobInfo { job: other.job, ..own.clone() };
-    let node = node(vec![page(&own), page(&own), page(&renamed)]);
+    let invented = unsigned(&own, &other);
+    let node = node(vec![page(&own), page(&own), page(&renamed), page(&invented)]);
     let client = client(&node.url);
     let listed = client.jobs_of(own.requester, None).await.unwrap();
     assert_eq!(listed.items, std::slice::from_ref(&own));
     let stranger = SecretKey::from_seed(b"another").address();
-    for account in [stranger, own.requester] {
+    for account in [stranger, own.requester, own.requester] {
         let refused = client.jobs_of(account, None).await;
         assert!(matches!(refused, Err(ClientError::Answer { .. })), "{refused:?}");
     }
