@@ -159,6 +159,19 @@ impl BinaryFn {
             Self::Xor => truth((a != 0.0) != (b != 0.0)),
         }
     }
+
+    /// Whether it only asks which of two numbers is greater.
+    pub(crate) const fn compares(self) -> bool {
+        matches!(
+            self,
+            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual | Self::Equal
+        )
+    }
+
+    /// Whether it gives 0 or 1, of what is missing too.
+    pub(crate) const fn decides(self) -> bool {
+        self.compares() || matches!(self, Self::And | Self::Or | Self::Xor)
+    }
 }
 
 /// The nearest float32.
@@ -168,6 +181,16 @@ pub(super) fn single(x: f64) -> f64 {
 }
 
 impl ScalarFn {
+    /// Whether one of these functions is taken anywhere in it.
+    pub(crate) fn takes(&self, is: &dyn Fn(UnaryFn) -> bool) -> bool {
+        match self {
+            Self::X | Self::Const(_) => false,
+            Self::Unary(f, a) => is(*f) || a.takes(is),
+            Self::Binary(_, a, b) => a.takes(is) || b.takes(is),
+            Self::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| f.takes(is)),
+        }
+    }
+
     /// Computes the function at `x` in double precision.
     pub fn eval(&self, x: f64) -> f64 {
         match self {

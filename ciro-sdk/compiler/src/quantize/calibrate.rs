@@ -239,13 +239,7 @@ fn is_angle(graph: &Graph, input: usize) -> bool {
 
 /// Whether a function takes a sine or a cosine.
 fn turns(f: &ScalarFn) -> bool {
-    match f {
-        ScalarFn::X | ScalarFn::Const(_) => false,
-        ScalarFn::Unary(UnaryFn::Sin | UnaryFn::Cos, _) => true,
-        ScalarFn::Unary(_, a) => turns(a),
-        ScalarFn::Binary(_, a, b) => turns(a) || turns(b),
-        ScalarFn::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| turns(f)),
-    }
+    f.takes(&|f| matches!(f, UnaryFn::Sin | UnaryFn::Cos))
 }
 
 /// The rows of the smallest and of the largest constant table that an input indexes, possibly

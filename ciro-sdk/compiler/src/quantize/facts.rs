@@ -22,7 +22,7 @@ fn is_whole(graph: &Graph, node: &Node, known: &[bool]) -> bool {
         Op::Input { index } => graph.inputs[*index].element_type != ElementType::Float,
         Op::Constant(value) => value.data().iter().all(|&x| whole(x) || x.is_infinite()),
         Op::Unary(f) => gives_whole(f, all()),
-        Op::Binary(f) => decides(*f) || (keeps_whole(*f) && all()),
+        Op::Binary(f) => f.decides() || (keeps_whole(*f) && all()),
         Op::Where => node.operands[1..].iter().all(|id| known[id.index()]),
         Op::Reduce(Reducer::ArgMax | Reducer::ArgMin) => true,
         Op::Reduce(Reducer::Mean | Reducer::LogSumExp) => false,
@@ -46,7 +46,7 @@ fn gives_whole(f: &ScalarFn, of_whole: bool) -> bool {
         },
         ScalarFn::Binary(f, a, b) => {
             let both = || gives_whole(a, of_whole) && gives_whole(b, of_whole);
-            decides(*f) || (keeps_whole(*f) && both())
+            f.decides() || (keeps_whole(*f) && both())
         }
         ScalarFn::Where(_, a, b) => gives_whole(a, of_whole) && gives_whole(b, of_whole),
     }
@@ -64,11 +64,6 @@ fn keeps_whole(f: BinaryFn) -> bool {
             | BinaryFn::Mod
             | BinaryFn::Fmod
     )
-}
-
-/// Whether a function of two variables gives 0 or 1.
-pub(super) fn decides(f: BinaryFn) -> bool {
-    super::scalar::compares(f) || matches!(f, BinaryFn::And | BinaryFn::Or | BinaryFn::Xor)
 }
 
 /// Whether a number is whole.

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::calibrate::{Calibration, Range};
-use super::facts::{decides, is_truth};
+use super::facts::is_truth;
 use crate::float::{BinaryFn, ElementType, Graph, Node, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
@@ -119,7 +119,7 @@ impl<'g> Known<'g> {
                 }
                 Op::Constant(value) => value.data().iter().all(|&x| is_truth(x)),
                 Op::Unary(f) => gives_truth(f) || (all(&node.operands) && keeps_truth(f)),
-                Op::Binary(f) if decides(*f) => true,
+                Op::Binary(f) if f.decides() => true,
                 Op::Binary(BinaryFn::Mul | BinaryFn::Max | BinaryFn::Min) => all(&node.operands),
                 Op::Where => all(&node.operands[1..]),
                 Op::Reduce(Reducer::Max | Reducer::Min) => all(&node.operands),
@@ -295,7 +295,7 @@ fn gives_truth(f: &ScalarFn) -> bool {
     match f {
         ScalarFn::Const(c) => is_truth(*c),
         ScalarFn::Unary(UnaryFn::Not | UnaryFn::IsNaN | UnaryFn::IsInf, _) => true,
-        ScalarFn::Binary(f, ..) if decides(*f) => true,
+        ScalarFn::Binary(f, ..) if f.decides() => true,
         ScalarFn::Where(_, a, b) => gives_truth(a) && gives_truth(b),
         ScalarFn::Binary(BinaryFn::Sub, one, x) => **one == ScalarFn::Const(1.0) && gives_truth(x),
         _ => false,

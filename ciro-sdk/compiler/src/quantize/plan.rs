@@ -8,7 +8,7 @@ use super::emit::exponent;
 use super::grid::{ceil_log2, pow2};
 use super::ops::threshold::Thresholds;
 use super::ops::{columns, features, periodic};
-use super::scalar::{self, Shape, compares};
+use super::scalar::{self, Shape};
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer, ScalarFn};
 
 /// How a node's tensor is read.
@@ -93,7 +93,7 @@ pub(super) fn demands(graph: &Graph) -> Vec<Demand> {
                 }
                 Op::MatMul if is_matrix(graph, node, position) => demand.products += 1,
                 Op::Reduce(Reducer::ArgMax | Reducer::ArgMin) => demand.exact = true,
-                Op::Binary(f) if compares(*f) => demand.exact = true,
+                Op::Binary(f) if f.compares() => demand.exact = true,
                 Op::Binary(BinaryFn::Div) if position == 0 => demand.output |= own.output,
                 Op::Unary(f) if matches!(Shape::of(f), Shape::Compare { .. }) => {
                     demand.exact = true

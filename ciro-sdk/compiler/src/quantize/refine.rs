@@ -119,21 +119,26 @@ impl Subject<'_> {
                 break;
             }
         }
-        for &stretch in &stretches {
-            for bits in EVERYWHERE {
+        // Without samples nothing tells whether more bits are better.
+        let judged = !self.judge.samples.is_empty();
+        for &stretch in stretches.iter().filter(|_| judged) {
+            let tried = |bits: &u32| stretch > needed && FREELY.contains(bits);
+            for bits in EVERYWHERE.into_iter().filter(|bits| !tried(bits)) {
                 if best.error > TARGET {
                     self.consider(with(bits, stretch), &mut best);
                 }
             }
         }
-        if best.found.is_none() {
+        if best.error.is_infinite() {
             for activation_bits in FEWER.into_iter().filter(|&b| b < settings.activation_bits) {
                 let settings = Settings { activation_bits, ..settings.clone() };
                 let bits = Bits { settings, effort: Effort::default(), stretch: 1.0 };
                 self.consider(bits, &mut best);
             }
         }
-        self.one_by_one(settings, &mut best);
+        if judged {
+            self.one_by_one(settings, &mut best);
+        }
         match (best.found, refused) {
             (Some(found), _) => Ok(found),
             (None, Some(error)) => Err(error),

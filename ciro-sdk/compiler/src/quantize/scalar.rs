@@ -64,10 +64,10 @@ impl Shape {
         let (outer, core) = peel(f);
         let line = |f: &ScalarFn| f.affine().map(|(slope, offset)| Line { slope, offset });
         let shape = match core {
-            ScalarFn::Binary(f, a, b) if compares(*f) => compare(*f, a, b, outer),
+            ScalarFn::Binary(f, a, b) if f.compares() => compare(*f, a, b, outer),
             ScalarFn::Where(condition, a, b) => match (&**condition, &**a, &**b) {
                 (ScalarFn::Binary(f, x, y), &ScalarFn::Const(a), &ScalarFn::Const(b))
-                    if compares(*f) =>
+                    if f.compares() =>
                 {
                     let choice = Line { slope: a - b, offset: b };
                     compare(*f, x, y, choice.then(outer.slope, outer.offset))
@@ -121,18 +121,6 @@ pub(super) fn guards_zero(f: &ScalarFn) -> bool {
         ScalarFn::Binary(BinaryFn::Add, a, b) => **a == ScalarFn::X && is_zero(b),
         _ => false,
     }
-}
-
-/// Whether a function of two variables only asks which is greater.
-pub(super) fn compares(f: BinaryFn) -> bool {
-    matches!(
-        f,
-        BinaryFn::Less
-            | BinaryFn::LessOrEqual
-            | BinaryFn::Greater
-            | BinaryFn::GreaterOrEqual
-            | BinaryFn::Equal
-    )
 }
 
 fn reciprocal(inner: &ScalarFn, outer: Line) -> Option<Shape> {

@@ -10,7 +10,7 @@ use super::calibrate::{Calibration, Range};
 use super::facts::whole_numbers;
 use super::hold_out::digest;
 use super::refine::{self, distance};
-use super::scalar::{Shape, compares};
+use super::scalar::Shape;
 use super::settings::Settings;
 use crate::float::{BinaryFn, ElementType, Graph, Labels, Node, NodeId, Op, Reducer};
 use ciro_model::tensor::Tensor;
@@ -183,7 +183,7 @@ fn rounds(graph: &Graph, node: &Node) -> bool {
         Op::Binary(BinaryFn::Add | BinaryFn::Sub) => false,
         Op::Binary(BinaryFn::Mul) => !node.operands.iter().any(constant),
         Op::Binary(BinaryFn::Div) => !constant(&node.operands[1]),
-        Op::Binary(f) => !compares(*f),
+        Op::Binary(f) => !f.compares(),
         Op::Reduce(reducer) => matches!(reducer, Reducer::Max | Reducer::Min),
         Op::TreeEnsemble(_) | Op::Gather => false,
         Op::MatMul | Op::Conv { .. } | Op::Where | Op::Softmax => true,

@@ -111,13 +111,7 @@ fn history(graph: &Graph, id: NodeId) -> History {
 
 /// Whether a function depends on whether its variable is missing (NaN).
 fn tells_missing(f: &ScalarFn) -> bool {
-    match f {
-        ScalarFn::X | ScalarFn::Const(_) => false,
-        ScalarFn::Unary(UnaryFn::IsNaN, _) => true,
-        ScalarFn::Unary(_, a) => tells_missing(a),
-        ScalarFn::Binary(_, a, b) => tells_missing(a) || tells_missing(b),
-        ScalarFn::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| tells_missing(f)),
-    }
+    f.takes(&|f| matches!(f, UnaryFn::IsNaN))
 }
 
 /// Whether a function is made of affine parts, maxima and minima, which integers compute exactly.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::push;
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, ScalarFn, UnaryFn};
 use ciro_model::tensor::Tensor;
 
@@ -222,12 +223,6 @@ impl Passed {
         }
         y
     }
-}
-
-fn push(nodes: &mut Vec<Node>, node: Node) -> NodeId {
-    let id = NodeId(u32::try_from(nodes.len()).expect("import bounds nodes"));
-    nodes.push(node);
-    id
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod tables;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::float::{Graph, NodeId, Op, ScalarFn};
+use crate::float::{Graph, Node, NodeId, Op, ScalarFn};
 use crate::import::Reason;
 use crate::import::translate::Translator;
 
@@ -41,6 +41,13 @@ pub(in crate::import) fn simplify(mut graph: Graph) -> Graph {
         }
     }
     graph
+}
+
+/// Appends a node.
+fn push(nodes: &mut Vec<Node>, node: Node) -> NodeId {
+    let id = NodeId(u32::try_from(nodes.len()).expect("import bounds nodes"));
+    nodes.push(node);
+    id
 }
 
 /// Makes names unique: of the nodes that come from one ONNX node the last, its result, keeps the

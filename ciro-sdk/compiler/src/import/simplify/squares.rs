@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::uses;
+use super::{push, uses};
 use crate::float::scalar::x;
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, ScalarFn};
 use ciro_model::tensor::Tensor;
@@ -88,12 +88,6 @@ fn squared(f: &ScalarFn) -> Option<&ScalarFn> {
         _ => return None,
     };
     inner.affine().map(|_| &**inner)
-}
-
-fn push(nodes: &mut Vec<Node>, node: Node) -> NodeId {
-    let id = NodeId(u32::try_from(nodes.len()).expect("import bounds nodes"));
-    nodes.push(node);
-    id
 }
 
 #[cfg(test)]

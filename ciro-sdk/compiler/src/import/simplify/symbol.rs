@@ -91,16 +91,12 @@ impl Place {
         if let (Some(a), Some(b)) = (known(&a), known(&b)) {
             return Ok(Symbol::Known(f.eval(a, b)));
         }
-        if [known(&a), known(&b)].into_iter().flatten().any(f64::is_nan) && !decides(f) {
+        if [known(&a), known(&b)].into_iter().flatten().any(f64::is_nan) && !f.decides() {
             return Ok(Symbol::Known(f64::NAN));
         }
         match f {
             BinaryFn::And | BinaryFn::Or | BinaryFn::Xor => Err(Unknown::Never),
-            BinaryFn::Less
-            | BinaryFn::LessOrEqual
-            | BinaryFn::Greater
-            | BinaryFn::GreaterOrEqual
-            | BinaryFn::Equal => self.compare(f, &a, &b).map(Symbol::Known),
+            f if f.compares() => self.compare(f, &a, &b).map(Symbol::Known),
             BinaryFn::Max | BinaryFn::Min => {
                 let less = self.compare(BinaryFn::Less, &a, &b)? != 0.0;
                 Ok(if less == (f == BinaryFn::Max) { b } else { a })
@@ -181,7 +177,7 @@ impl Place {
                 ScalarFn::Const(power) if power.fract() != 0.0 => self.is(BinaryFn::Less, a),
                 _ => Ok(false),
             },
-            ScalarFn::Binary(f, a, b) if !decides(*f) => {
+            ScalarFn::Binary(f, a, b) if !f.decides() => {
                 Ok(self.is_missing(a)? || self.is_missing(b)?)
             }
             _ => Ok(false),
@@ -195,21 +191,6 @@ impl Place {
             truth => truth.map(|truth| truth != 0.0),
         }
     }
-}
-
-/// Whether a function of two variables gives a truth value, of what is missing too.
-fn decides(f: BinaryFn) -> bool {
-    matches!(
-        f,
-        BinaryFn::Less
-            | BinaryFn::LessOrEqual
-            | BinaryFn::Greater
-            | BinaryFn::GreaterOrEqual
-            | BinaryFn::Equal
-            | BinaryFn::And
-            | BinaryFn::Or
-            | BinaryFn::Xor
-    )
 }
 
 impl Symbol {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::push;
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
@@ -33,7 +34,7 @@ pub(super) fn fold(graph: Graph) -> Graph {
         node.operands.iter_mut().for_each(|id| *id = moved[id.index()]);
         let id = match combined(&folded, &node) {
             Some(column) => looked_up(&mut folded, &node, column),
-            None => push(&mut folded, node),
+            None => push(&mut folded.nodes, node),
         };
         moved.push(id);
     }
@@ -172,17 +173,14 @@ fn looked_up(graph: &mut Graph, node: &Node, column: Column) -> NodeId {
     let part = |op, operands, shape| Node { op, operands, shape, ..node.clone() };
     let shape = vec![values.len(), 1];
     let table = Tensor::new(shape.clone(), values).expect("one entry a row");
-    let table = push(graph, part(Op::Constant(Arc::new(table)), vec![], shape));
+    let table = push(&mut graph.nodes, part(Op::Constant(Arc::new(table)), vec![], shape));
     let shape = [&graph.node(index).shape[..], &[1]].concat();
-    let entries = push(graph, part(Op::Gather, vec![table, index], shape));
+    let entries = push(&mut graph.nodes, part(Op::Gather, vec![table, index], shape));
     let shape = node.shape.clone();
-    push(graph, part(Op::Move(Movement::Reshape { shape: shape.clone() }), vec![entries], shape))
-}
-
-fn push(graph: &mut Graph, node: Node) -> NodeId {
-    let id = NodeId(u32::try_from(graph.nodes.len()).expect("import bounds nodes"));
-    graph.nodes.push(node);
-    id
+    push(
+        &mut graph.nodes,
+        part(Op::Move(Movement::Reshape { shape: shape.clone() }), vec![entries], shape),
+    )
 }
 
 #[cfg(test)]

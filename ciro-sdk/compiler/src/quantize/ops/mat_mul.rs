@@ -119,13 +119,7 @@ fn is_steep(cx: &Lowering<'_>) -> bool {
 
 /// Whether a function takes a logarithm.
 fn takes_log(f: &ScalarFn) -> bool {
-    match f {
-        ScalarFn::X | ScalarFn::Const(_) => false,
-        ScalarFn::Unary(UnaryFn::Log, _) => true,
-        ScalarFn::Unary(_, a) => takes_log(a),
-        ScalarFn::Binary(_, a, b) => takes_log(a) || takes_log(b),
-        ScalarFn::Where(condition, a, b) => [condition, a, b].into_iter().any(|f| takes_log(f)),
-    }
+    f.takes(&|f| matches!(f, UnaryFn::Log))
 }
 
 /// The sum of both halves' products. That of the low half has weights as fine as the other, and is

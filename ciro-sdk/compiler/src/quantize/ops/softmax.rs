@@ -107,14 +107,14 @@ fn fine(
     below.id = cx.push(&format!("{name}.below"), op, &[below.id], below.scale)?;
     let unit = pow2(ceil_log2(places.columns as f64) - SUM_BITS);
     let exp = |x: f64| crate::float::UnaryFn::Exp.eval(x);
-    let Some(powers) = resolved(cx, id, below, &exp) else { return Ok(None) };
+    let Some(powers) = resolved(cx, (id, 0), below, &exp) else { return Ok(None) };
     let powers = powers.plainly(cx, (below, unit), &|_| false)?;
     let sum = cx.push(&format!("{name}.sum"), ReduceSum, &[powers.id], unit)?;
     // The greatest alone adds 1.
     let (one, hi) = (narrow(round_to_i64(unit.recip())), cx.builder.node(sum).interval.hi);
     let op = Requantize { shift: 0, lo: one, hi: narrow(hi).max(one) };
     let sum = cx.push(&format!("{name}.sum"), op, &[sum], unit)?;
-    let Some(inverse) = resolved(cx, id, Value { id: sum, scale: unit }, &f64::recip) else {
+    let Some(inverse) = resolved(cx, (id, 1), Value { id: sum, scale: unit }, &f64::recip) else {
         return Ok(None);
     };
     let inverse =
@@ -125,14 +125,19 @@ fn fine(
 }
 
 /// The steps of a function on all that its integers may be, as fine as the softmax is worth.
-fn resolved(cx: &Lowering<'_>, id: NodeId, x: Value, f: &dyn Fn(f64) -> f64) -> Option<Steps> {
+fn resolved(
+    cx: &Lowering<'_>,
+    (id, which): (NodeId, u64),
+    x: Value,
+    f: &dyn Fn(f64) -> f64,
+) -> Option<Steps> {
     let all = cx.interval(x);
     let value = |q: i64| q as f64 * x.scale;
     let domain = Domain::of(all, &value, &Parts::default());
     let ends = [all.lo, all.hi].map(|q| q as f64 * x.scale);
     let at = |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo, all.hi);
     let (seen, kept) = (Range::of(&ends), Range { lo: 0.0, hi: 1.0 });
-    Steps::within(cx, (id, kept), &domain, (seen, &at), f)
+    Steps::within(cx, (id, &[which], kept), &domain, (seen, &at), f)
 }
 
 impl Places {

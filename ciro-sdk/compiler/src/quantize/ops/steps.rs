@@ -118,13 +118,14 @@ impl Steps {
         (seen, at): (Range, &dyn Fn(f64) -> i64),
         f: &dyn Fn(f64) -> f64,
     ) -> Option<Self> {
-        Self::within(cx, (id, cx.range(id)), domain, (seen, at), f)
+        Self::within(cx, (id, &[], cx.range(id)), domain, (seen, at), f)
     }
 
-    /// As [`Self::of`], with values inside a range of their own.
+    /// As [`Self::of`], with values inside a range of their own. `which` tells the function from
+    /// all others of the node: what was found for one of them is found again.
     pub(super) fn within(
         cx: &Lowering<'_>,
-        (id, kept): (NodeId, Range),
+        (id, which, kept): (NodeId, &[u64], Range),
         domain: &Domain<'_>,
         (seen, at): (Range, &dyn Fn(f64) -> i64),
         f: &dyn Fn(f64) -> f64,
@@ -139,7 +140,7 @@ impl Steps {
         let finest = cx.bits(id).clamp(BITS.0, BITS.1 + cx.effort(id));
         let coarsest = finest.min(BITS.0) - 2;
         let width = cx.range(id).width();
-        let function = fingerprint(id, kept, domain, (seen, f));
+        let function = fingerprint((id, which), kept, domain, (seen, f));
         let resolved = |tolerance: Tolerance| {
             let own = [tolerance.absolute, tolerance.relative].map(f64::to_bits);
             let key = [&function[..], &own].concat();
@@ -260,12 +261,7 @@ impl Steps {
         exact: bool,
     ) -> Vec<bool> {
         let Some(known) = Steepness::of(cx, id, exact) else { return vec![] };
-        let begins = self.boundaries.iter().map(|boundary| boundary + 1);
-        let begins = std::iter::once(domain.all.lo).chain(begins);
-        let ends = self.boundaries.iter().copied().chain([domain.all.hi]);
-        let real = domain.value;
-        let steps = begins.zip(ends).zip(&self.values);
-        steps.map(|((from, to), &y)| known.uncertain(real(from), real(to), y)).collect()
+        self.spans(domain).map(|(lo, hi, y)| known.uncertain(lo, hi, y)).collect()
     }
 
     /// For each step, whether a function that samples say nothing of may differ from what stands
@@ -277,11 +273,7 @@ impl Steps {
         f: impl Fn(f64) -> f64,
     ) -> Vec<bool> {
         let kept = Range::of(&self.values);
-        let begins = self.boundaries.iter().map(|boundary| boundary + 1);
-        let begins = std::iter::once(domain.all.lo).chain(begins);
-        let ends = self.boundaries.iter().copied().chain([domain.all.hi]);
-        let differs = |((from, to), &y): ((i64, i64), &f64)| {
-            let (lo, hi) = ((domain.value)(from), (domain.value)(to));
+        let differs = |(lo, hi, y): (f64, f64, f64)| {
             // What lies at the end of what was seen stands for what was seen there.
             let (lo, hi) = match lo <= seen.hi && hi >= seen.lo {
                 true => (lo.max(seen.lo), hi.min(seen.hi)),
@@ -291,7 +283,16 @@ impl Steps {
             let undefined = f(lo).is_nan() || f(hi).is_nan();
             undefined || change(lo).max(change(hi)) > TOLERABLE * width
         };
-        begins.zip(ends).zip(&self.values).map(differs).collect()
+        self.spans(domain).map(differs).collect()
+    }
+
+    /// The ends of each step, and the function's value in it.
+    fn spans(&self, domain: &Domain<'_>) -> impl Iterator<Item = (f64, f64, f64)> {
+        let begins = self.boundaries.iter().map(|boundary| boundary + 1);
+        let begins = std::iter::once(domain.all.lo).chain(begins);
+        let ends = self.boundaries.iter().copied().chain([domain.all.hi]);
+        let real = domain.value;
+        begins.zip(ends).zip(&self.values).map(move |((from, to), &y)| (real(from), real(to), y))
     }
 
     /// The rank of every element of `x`, one in a row and perhaps in limbs, and the value of each:
@@ -370,16 +371,17 @@ impl Steps {
     }
 }
 
-/// What tells a function of a node and what it is resolved on from others of the same node.
+/// What tells a function of a node and what it is resolved on from others of the same node. Its
+/// values at some points do not: functions may agree there.
 fn fingerprint(
-    id: NodeId,
+    (id, which): (NodeId, &[u64]),
     kept: Range,
     domain: &Domain<'_>,
     (seen, f): (Range, &dyn Fn(f64) -> f64),
 ) -> Vec<u64> {
     const POINTS: i64 = 64;
     let all = domain.all;
-    let mut key = vec![u64::from(id.0)];
+    let mut key = [&[u64::from(id.0), which.len() as u64], which].concat();
     key.extend([kept.lo, kept.hi, seen.lo, seen.hi].map(f64::to_bits));
     key.extend([all.lo, all.hi].map(i64::cast_unsigned));
     key.extend(domain.cuts.iter().map(|cut| cut.cast_unsigned()));
@@ -439,6 +441,20 @@ mod tests {
         let hole =
             |x: f64| if x > 50.0 { f64::NAN } else { steps.values[usize::from(x > -1.0) * 2] };
         assert_eq!(steps.coarse(&domain, seen, hole), [false, true, false, true]);
+    }
+
+    #[test]
+    fn functions_that_agree_at_all_points_are_told_apart() {
+        let whole = |q: i64| q as f64;
+        let domain = Domain::of(Interval::new(-1 << 20, 1 << 20), &whole, &Parts::default());
+        let bump = |at: f64| move |x: f64| (1.0 - (x - at).abs() / 100.0).max(0.0);
+        let (kept, seen) = (Range { lo: 0.0, hi: 1.0 }, Range { lo: -2e3, hi: 2e3 });
+        let key = |which, f: &dyn Fn(f64) -> f64| {
+            fingerprint((NodeId(0), &[which]), kept, &domain, (seen, f))
+        };
+        let (one, other) = (bump(300.0), bump(700.0));
+        assert_eq!(key(0, &one), key(0, &other), "no point lies on either of them");
+        assert_ne!(key(0, &one), key(1, &other));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::quantize::error::QuantizeError;
 use crate::quantize::expr::{Expr, Value, count, rebuilt};
 use crate::quantize::lower::Lowering;
 use crate::quantize::missing::tells_missing;
-use crate::quantize::scalar::{Line, Shape, compares};
+use crate::quantize::scalar::{Line, Shape};
 use ciro_model::integer::ops::{Bucketize, Lookup};
 use ciro_model::integer::{MISSING_BOUNDARY, ordered_image};
 use ciro_model::movement::Movement;
@@ -52,7 +52,7 @@ impl Thresholds {
                 };
                 (x, f, vec![constant; elements], outer)
             }
-            (Op::Binary(f), &[a, b]) if compares(*f) => {
+            (Op::Binary(f), &[a, b]) if f.compares() => {
                 let (x, f, constant) = match (graph.constant(a), graph.constant(b)) {
                     (None, Some(constant)) => (a, *f, constant),
                     (Some(constant), None) => (b, mirrored(*f), constant),

@@ -101,9 +101,13 @@ impl<'g> Traced<'g> {
         let domain = steps::images(&Parts::default());
         let at = |x: f64| ordered_image(steps::single(x));
         let mut found = vec![];
-        for Function { program, seen, .. } in &self.functions {
+        // Functions of a node have the order of its elements.
+        for (which, Function { program, seen, .. }) in (0..).zip(&self.functions) {
             let f = |x: f64| program.eval(x);
-            let Some(steps) = Steps::of(cx, id, &domain, (*seen, &at), &f) else { return Ok(None) };
+            let node = (id, &[which][..], cx.range(id));
+            let Some(steps) = Steps::within(cx, node, &domain, (*seen, &at), &f) else {
+                return Ok(None);
+            };
             let coarse = steps.coarse(&domain, (*seen, cx.ranges[id.index()].width()), f);
             found.push((steps, coarse));
         }

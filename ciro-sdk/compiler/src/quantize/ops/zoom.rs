@@ -52,12 +52,15 @@ pub(super) fn of(
     let near = Part { x: near, seen: seen.clamp(-end, end), f: &inside, is_cut: &cut_near };
     let far = Part { x: far, seen, f: &beyond, is_cut: &cut_far };
     let mut sum = Expr { shape: expr.shape.clone(), terms: vec![], offset: None };
-    for Part { x, seen, f, is_cut } in [near, far] {
+    // Besides the node, both depend on where they meet and on the range that values are cut to.
+    let shared = [end, range.lo, range.hi].map(f64::to_bits);
+    for (part, Part { x, seen, f, is_cut }) in (0..).zip([near, far]) {
         let all = cx.interval(x);
         let value = |q: i64| q as f64 * x.scale;
         let domain = Domain::of(all, &value, &Parts::default());
         let at = |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo, all.hi);
-        let steps = Steps::within(cx, (id, anything), &domain, (seen, &at), f);
+        let which = [&[part][..], &shared].concat();
+        let steps = Steps::within(cx, (id, &which, anything), &domain, (seen, &at), f);
         let Some(steps) = steps else { return Ok(None) };
         let least = steps.most() * pow2(1 - exponent(NEAR_BITS));
         let scale = step_at_least(1.0, (range.width() * pow2(-exponent(cx.bits(id)))).max(least));
