@@ -4,9 +4,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
 
-use ciro_ledger::validity::{Invalid, Judges, Refused, judge};
+use ciro_ledger::validity::{Invalid, Judges, Refused, check_submitter, judge};
 use ciro_ledger::{ProofSystem as _, Submitters};
-use ciro_protocol::batch::{Batch, SignedBatch};
+use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{Offence, OffenceError};
 use ciro_protocol::id::{Chain, SubmitterId};
@@ -126,11 +126,7 @@ impl Validity {
     ///
     /// [`Invalid::Submitter`] or [`Invalid::Batch`].
     pub fn submitter(&self, batch: &SignedBatch) -> Result<(), Invalid> {
-        let Batch { submitter, signer, .. } = &batch.body;
-        if self.key(*submitter) != Some(*signer) {
-            return Err(Invalid::Submitter(*submitter));
-        }
-        self.with_keys(|keys| batch.verify(self.chain, keys)).map_err(Invalid::Batch)
+        self.with_keys(|keys| check_submitter(&self.judges(), batch, keys))
     }
 
     /// Checks network and signature of a transaction.

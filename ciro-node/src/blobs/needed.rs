@@ -236,11 +236,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use ciro_consensus::Digest;
     use ciro_protocol::sign::SecretKey;
 
     use super::*;
-    use crate::store::Executed;
+    use crate::store::tests::empty;
 
     #[test]
     fn events_of_the_last_week_are_found_by_their_time() {
@@ -254,16 +253,7 @@ mod tests {
             let events = vec![Event::ModelRetired { model: ModelId([1; 32]) }; 3];
             let (writes, receipts) = (BTreeMap::new(), Vec::new());
             let outcome = ciro_ledger::Outcome { writes, receipts, events, time_ms: 10 * height };
-            let block = Executed {
-                height,
-                proposal: Digest::from_u64(height),
-                executed: Digest::ZERO,
-                certified: None,
-                batches: &[],
-                punish: &[],
-                outcome: &outcome,
-                durable: false,
-            };
+            let block = empty(height, &outcome);
             store.commit(&store.snapshot().unwrap(), &block).unwrap();
         }
         let snapshot = store.snapshot().unwrap();

@@ -434,7 +434,7 @@ impl Inner {
 }
 
 /// Returns a batch's submitter and nonce.
-const fn position(batch: &SignedBatch) -> (u64, u64) {
+pub(crate) const fn position(batch: &SignedBatch) -> (u64, u64) {
     (batch.body.submitter.0, batch.body.nonce)
 }
 

@@ -362,6 +362,9 @@ impl Task {
                 self.metrics.net_dropped("lost");
             }
         }
+        // Their places are for what waits: no acknowledgement comes that would send it.
+        let ids: Vec<_> = self.outboxes.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.flush(id));
     }
 
     /// Hands messages to consensus. If it has no room they are lost, and its replicas ask again.

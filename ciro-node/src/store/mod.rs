@@ -148,4 +148,4 @@ fn unbroken<T>(path: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

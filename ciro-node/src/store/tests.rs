@@ -29,7 +29,7 @@ fn first() -> (Genesis, Writes) {
 }
 
 /// A block without batches.
-fn empty(height: u64, outcome: &Outcome) -> Executed<'_> {
+pub(crate) fn empty(height: u64, outcome: &Outcome) -> Executed<'_> {
     Executed {
         height,
         proposal: Digest::from_u64(height),

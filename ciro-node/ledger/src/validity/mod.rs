@@ -131,15 +131,12 @@ pub fn validate(
     batch: &SignedBatch,
     keys: &mut KeyCache,
 ) -> Result<(), Invalid> {
-    let Batch { submitter, signer, txs, attachments, .. } = &batch.body;
-    if judges.submitters.key(*submitter) != Some(*signer) {
-        return Err(Invalid::Submitter(*submitter));
-    }
+    let Batch { txs, attachments, .. } = &batch.body;
+    check_submitter(judges, batch, keys)?;
     let len = batch.body.to_bytes().len();
     if len > BATCH_BYTES_MAX {
         return Err(Invalid::TooLong { len });
     }
-    batch.verify(judges.chain, keys).map_err(Invalid::Batch)?;
     let mut named = BTreeSet::new();
     for tx in txs.iter() {
         let id = tx.body.id();
@@ -160,6 +157,23 @@ pub fn validate(
     let mut looks = Looks::default();
     let judge = |tx: &SignedTx| judge_body(judges, (tx.body.id(), &tx.body.body), keys, &mut looks);
     txs.iter().try_for_each(judge)
+}
+
+/// Checks that a batch is its submitter's, which costs little.
+///
+/// # Errors
+///
+/// [`Invalid::Submitter`] or [`Invalid::Batch`].
+pub fn check_submitter(
+    judges: &Judges<'_>,
+    batch: &SignedBatch,
+    keys: &mut KeyCache,
+) -> Result<(), Invalid> {
+    let Batch { submitter, signer, .. } = &batch.body;
+    if judges.submitters.key(*submitter) != Some(*signer) {
+        return Err(Invalid::Submitter(*submitter));
+    }
+    batch.verify(judges.chain, keys).map_err(Invalid::Batch)
 }
 
 /// Judges what a transaction brings.

@@ -27,7 +27,7 @@ use super::turns::{Turn, Turns};
 use super::wire::{BatchAnswer, BatchRequest, BlobRequest, BlockRequest};
 use super::{FetchError, Net};
 use crate::blobs::{Blobs, Needed};
-use crate::bodies::{Bodies, BodiesError, Keep};
+use crate::bodies::{Bodies, BodiesError, Keep, position};
 use crate::driver::Shared;
 use crate::ingress::{Pending, blobs_of};
 use crate::store::StateStore;
@@ -263,7 +263,7 @@ impl Service {
 
     /// Whether a batch is executed.
     pub(crate) fn is_executed(&self, batch: &SignedBatch) -> bool {
-        let (submitter, nonce) = place(batch);
+        let (submitter, nonce) = position(batch);
         self.holding.pending.executed_nonce(submitter) >= nonce
     }
 
@@ -292,10 +292,11 @@ impl Service {
         if held {
             return Ok(());
         }
-        if why == Why::Pushed {
-            self.check_place(&lock(&self.shown), &batch, payload)?;
+        match why {
+            // Its submitter was checked before its blobs were taken.
+            Why::Pushed => self.check_place(&lock(&self.shown), &batch, payload)?,
+            Why::Proposed { .. } => self.check_submitter(&batch, why).await?,
         }
-        self.check_submitter(&batch, why).await?;
         // Before anybody else has to wait for it: each gets what a batch needs for itself, so that
         // whoever hands it out slowly is in nobody's way.
         let fetched = timeout(FETCHED_MAX, self.fetch_missing(&batch, from)).await;
@@ -449,10 +450,6 @@ impl Drop for Judging<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn place(batch: &SignedBatch) -> (u64, u64) {
-    (batch.body.submitter.0, batch.body.nonce)
 }
 
 /// Returns all blobs that a batch is about.

@@ -9,8 +9,8 @@ use ciro_consensus::{Digest, Operation, ReplicaId};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::wire::Message as _;
 
-use super::{NotHeld, Service, lock, place};
-use crate::bodies::AHEAD_MAX;
+use super::{NotHeld, Service, lock};
+use crate::bodies::{AHEAD_MAX, position};
 
 impl Service {
     /// Keeps a batch until its place is executed, as what consensus hears of must be; false if it
@@ -49,7 +49,7 @@ impl Service {
         batch: &SignedBatch,
         payload: Digest,
     ) -> Result<(), NotHeld> {
-        let (submitter, nonce) = place(batch);
+        let (submitter, nonce) = position(batch);
         let executed = self.holding.pending.executed_nonce(submitter);
         if nonce > executed.saturating_add(AHEAD_MAX) {
             return Err(NotHeld::Later);
@@ -66,7 +66,7 @@ impl Service {
         self.check_place(&shown, batch, payload)?;
         let pending = &self.holding.pending;
         shown.retain(|(submitter, nonce), _| *nonce > pending.executed_nonce(*submitter));
-        shown.insert(place(batch), payload);
+        shown.insert(position(batch), payload);
         Ok(())
     }
 }
