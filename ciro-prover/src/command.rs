@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::calibrate::calibrate;
-use crate::config::{CONFIG_FILE, Config, DirectModels, WorkConfig};
+use crate::config::{CONFIG_FILE, Config, WorkConfig};
 use crate::direct::{self, Preparation};
 use crate::executor::{Pool, PoolSettings, child_main};
 use crate::init::{InitArgs, init};
@@ -228,15 +228,12 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         client,
         key,
         settings,
-        classes: config.provider.prices.all().into_iter().map(|(class, _)| class).collect(),
+        classes: config.provider.prices.classes(),
         kafka: config.kafka.clone(),
         models: work.models.iter().copied().collect(),
         model_bytes_max: work.model_bytes_max(),
         direct: Direct {
-            models: match config.provider.direct.as_ref().map(|direct| &direct.models) {
-                Some(DirectModels::Listed(models)) => models.clone(),
-                Some(DirectModels::Any(_)) | None => Vec::new(),
-            },
+            models: config.direct_models().to_vec(),
             input_bytes_max: asks.direct.as_ref().map_or(0, |terms| terms.input_bytes_max),
             keys: asks.direct.map_or(DirectKeys::Listed(List::default()), |terms| terms.keys),
         },

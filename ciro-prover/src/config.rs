@@ -221,6 +221,14 @@ impl Config {
 }
 
 impl Config {
+    /// Returns the models that direct orders may be for, if they are named.
+    pub(crate) fn direct_models(&self) -> &[ModelId] {
+        match self.provider.direct.as_ref().map(|direct| &direct.models) {
+            Some(DirectModels::Listed(models)) => models,
+            Some(DirectModels::Any(_)) | None => &[],
+        }
+    }
+
     /// Returns what the provider takes on, as the ledger keeps it; direct orders for these keys.
     ///
     /// # Errors
@@ -261,6 +269,12 @@ impl WorkConfig {
 }
 
 impl Prices {
+    /// Returns the classes that are taken.
+    #[must_use]
+    pub fn classes(&self) -> Vec<Class> {
+        self.all().into_iter().map(|(class, _)| class).collect()
+    }
+
     /// Returns the classes that are taken, with their prices.
     #[must_use]
     pub fn all(&self) -> Vec<(Class, Amount)> {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
-use ciro_protocol::id::ModelId;
 use ciro_protocol::model::KeyFacts;
 use ciro_protocol::provider::{Asks, DirectKeys};
 use ciro_protocol::wire::List;
@@ -16,14 +15,9 @@ use crate::worker::{Places, Speed};
 /// Returns the facts of the keys that direct orders may be for: those of the chosen models that
 /// have a price. None if whatever is registered may be ordered.
 pub(crate) async fn facts(client: &Client, config: &Config) -> anyhow::Result<Vec<KeyFacts>> {
-    let direct = config.provider.direct.as_ref().map(|direct| &direct.models);
-    let models: &[ModelId] = match direct {
-        Some(DirectModels::Listed(models)) => models,
-        Some(DirectModels::Any(_)) | None => &[],
-    };
-    let priced: Vec<_> = config.provider.prices.all().into_iter().map(|(class, _)| class).collect();
+    let priced = config.provider.prices.classes();
     let mut keys = Vec::new();
-    for model in models {
+    for model in config.direct_models() {
         let card = client.model(*model).await?.card;
         let facts = card.keys.iter().map(|key| key.facts);
         let before = keys.len();

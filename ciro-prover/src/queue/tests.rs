@@ -47,18 +47,26 @@ impl StubNode {
 
 /// Answers one request and closes.
 async fn answer(stream: TcpStream, genesis: Genesis, open: Open) {
+    reply(stream, async |path| {
+        let body = if path == api::CHAIN { chain(&genesis) } else { offers(path, &open).await };
+        body.into_bytes()
+    })
+    .await;
+}
+
+/// Answers one request of a connection by its path.
+pub(crate) async fn reply(stream: TcpStream, body: impl AsyncFnOnce(&str) -> Vec<u8>) {
     let mut reader = BufReader::new(stream);
     let (mut request, mut line) = (String::new(), String::new());
     reader.read_line(&mut request).await.unwrap();
     while reader.read_line(&mut line).await.is_ok_and(|read| read > 2) {
         line.clear();
     }
-    let path = request.split(' ').nth(1).unwrap_or_default();
-    let body = if path == api::CHAIN { chain(&genesis) } else { offers(path, &open).await };
+    let body = body(request.split(' ').nth(1).unwrap_or_default()).await;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close", body.len());
-    let answer = format!("{head}\r\n\r\n{body}");
+    let answer = [format!("{head}\r\n\r\n").into_bytes(), body].concat();
     // Whoever asked may have left.
-    let _ = reader.get_mut().write_all(answer.as_bytes()).await;
+    let _ = reader.get_mut().write_all(&answer).await;
 }
 
 /// What a node says of a network that has only begun.

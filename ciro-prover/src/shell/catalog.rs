@@ -18,7 +18,7 @@ use crate::executor::{Failure, Pool, Prepared, Task};
 use crate::worker::{Denial, Served, Settings, promising};
 
 use super::Direct;
-use super::keep::{NotKept, keep, remove};
+use super::keep::{NotKept, keep, remove, sweep};
 use super::known::{Entry, Known, Room};
 
 /// Keys that are kept at most: some hundred bytes each, and their own.
@@ -272,18 +272,7 @@ impl Catalog {
 
     /// Removes the files of models that are not known: what a run before left behind.
     pub(super) fn sweep(&self) {
-        let files = match std::fs::read_dir(&self.settings.folder) {
-            Ok(files) => files,
-            Err(error) => {
-                tracing::warn!(%error, "the folder of models cannot be read");
-                return;
-            }
-        };
-        for file in files.flatten() {
-            if !self.known().uses_file(&file.path()) {
-                remove(&file.path());
-            }
-        }
+        sweep(&self.settings.folder, |file| !self.known().uses_file(file));
     }
 
     /// No code panics while it holds the lock, so that a poisoned one is as good.

@@ -31,6 +31,20 @@ pub(super) async fn keep(
     files::write_durably(path, &bytes).map_err(NotKept::File)
 }
 
+/// Removes what is done with of the files of a folder.
+pub(super) fn sweep(folder: &Path, done_with: impl Fn(&Path) -> bool) {
+    let files = match std::fs::read_dir(folder) {
+        Ok(files) => files,
+        Err(error) => {
+            tracing::warn!(%error, folder = %folder.display(), "a folder cannot be read");
+            return;
+        }
+    };
+    for file in files.flatten().map(|file| file.path()).filter(|file| done_with(file)) {
+        remove(&file);
+    }
+}
+
 /// Removes a file that is done with.
 pub(super) fn remove(path: &Path) {
     match std::fs::remove_file(path) {

@@ -94,7 +94,7 @@ impl Listener {
                     height: head.height,
                     time_ms: head.time_ms,
                     bond_free: info.bond,
-                    active: info.jailed_until_ms.is_none() && info.whole_bond() >= least,
+                    active: info.may_claim(least),
                     jail_over: info.jailed_until_ms.is_some_and(|until| until <= head.time_ms),
                 };
                 self.warn(&info, head.active);

@@ -182,6 +182,9 @@ pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), She
     let catalog = Arc::new(Catalog::new(client.clone(), pool.clone(), catalog));
     // What was begun is gone on with, so that its models must be known first.
     for row in rows.iter().filter(|row| !row.state.is_end()) {
+        if catalog.has_tried(row.order.model, row.order.key) {
+            continue;
+        }
         if let Err(error) = catalog.learn(row.order.model, |key| key == row.order.key).await {
             tracing::warn!(%error, job = %row.job, "the model of a job that was begun is not there");
         }
@@ -238,7 +241,8 @@ fn claimed(journal: &mut Journal, rows: Vec<Row>) -> Result<Vec<Row>, ShellError
 /// Prepares what direct orders may be for: they are held before anybody asks this worker.
 async fn learn_direct(catalog: &Catalog, direct: &Direct) {
     for model in &direct.models {
-        if let Err(error) = catalog.learn(*model, |key| direct.keys.admit(key)).await {
+        let wanted = |key| direct.keys.admit(key) && !catalog.has_tried(*model, key);
+        if let Err(error) = catalog.learn(*model, wanted).await {
             tracing::error!(%error, %model, "a model of `provider.direct.models` is not proven here");
         }
     }

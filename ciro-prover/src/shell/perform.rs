@@ -1,6 +1,7 @@
 //! What the worker wants, done.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use ciro_sdk::client::{Client, ClientError};
 use ciro_sdk::error_chain;
 use ciro_sdk::network::VERIFIER;
 
-use super::keep::{NotKept, keep, remove};
+use super::keep::{NotKept, keep, remove, sweep};
 use super::{Shell, ShellError, Task};
 use crate::executor::{self, Failure, Pool, Unsealing};
 use crate::queue::JobQueue as _;
@@ -247,20 +248,12 @@ impl Shell {
     pub(super) fn sweep(&self) {
         let live = self.worker.rows().filter(|row| needs_files(row));
         let needed: BTreeSet<BlobId> = live.map(|row| row.order.input.blob).collect();
-        let files = match std::fs::read_dir(self.data.join("inputs")) {
-            Ok(files) => files,
-            Err(error) => {
-                tracing::warn!(%error, "the folder of inputs cannot be read");
-                return;
-            }
-        };
-        for file in files.flatten() {
+        sweep(&self.data.join("inputs"), |file| {
             // Another name is that of a file that is being written.
-            let blob = file.file_name().to_str().and_then(|name| name.parse::<BlobId>().ok());
-            if blob.is_some_and(|blob| !needed.contains(&blob)) {
-                remove(&file.path());
-            }
-        }
+            let name = file.file_name().and_then(OsStr::to_str);
+            let blob = name.and_then(|name| name.parse::<BlobId>().ok());
+            blob.is_some_and(|blob| !needed.contains(&blob))
+        });
     }
 
     /// Removes the files of an attempt that is over, or waits to be looked at again, unless another

@@ -14,7 +14,6 @@ use ciro_protocol::provider::DirectKeys;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::wire::List;
 use ciro_sdk::client::{Client, ClientError, SealingSecret};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -22,7 +21,7 @@ use super::catalog::{Catalog, CatalogError, CatalogSettings};
 use super::{Direct, MESSAGES_MAX, Message, Shell, claimed};
 use crate::executor::{Pool, PoolSettings, Unsealing};
 use crate::journal::Journal;
-use crate::queue::tests::chain;
+use crate::queue::tests::{chain, reply};
 use crate::queue::{AnyQueue, Delivery, JobOffer, Position};
 use crate::worker::tests::{order, settings, units, world};
 use crate::worker::{Denial, Place, Reason, Row, Settings, State, Worker};
@@ -53,27 +52,17 @@ impl Node {
         let (chain, paths) = (chain(&genesis), Arc::clone(&asked));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let mut reader = BufReader::new(stream);
-                let (mut request, mut line) = (String::new(), String::new());
-                reader.read_line(&mut request).await.unwrap();
-                while reader.read_line(&mut line).await.is_ok_and(|read| read > 2) {
-                    line.clear();
-                }
-                let path = request.split(' ').nth(1).unwrap_or_default();
-                let body = if path == api::CHAIN {
-                    chain.clone().into_bytes()
-                } else if path == api::model(info.model) {
-                    serde_json::to_vec(&info).unwrap()
-                } else {
-                    FILE.to_vec()
-                };
-                paths.lock().unwrap().push(path.to_owned());
-                let length = body.len();
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n");
-                let head = format!("{head}Connection: close\r\n\r\n");
-                let answer = [head.into_bytes(), body].concat();
-                // Whoever asked may have left.
-                let _ = reader.get_mut().write_all(&answer).await;
+                reply(stream, async |path| {
+                    paths.lock().unwrap().push(path.to_owned());
+                    if path == api::CHAIN {
+                        chain.clone().into_bytes()
+                    } else if path == api::model(info.model) {
+                        serde_json::to_vec(&info).unwrap()
+                    } else {
+                        FILE.to_vec()
+                    }
+                })
+                .await;
             }
         });
         let client = Client::connect(&url, genesis).await.unwrap();

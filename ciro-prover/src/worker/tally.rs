@@ -31,40 +31,27 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn add(&mut self, key: Key, entry: &Entry) {
-        let row = &entry.row;
-        self.busy += usize::from(counts(row.state));
-        self.looks += usize::from(is_look(entry));
-        match row.state {
-            State::Seen => {
-                self.seen.insert((entry.missed, entry.ready_ms, key));
-            }
-            State::Held => {
-                self.held.insert((row.lease_until_ms, key));
-            }
-            State::Claiming => self.claiming += row.order.offer.collateral.units(),
-            State::Fetching | State::Proving => self.children += 1,
-            State::Waiting
-            | State::Uploading
-            | State::Submitting
-            | State::Releasing
-            | State::Done
-            | State::GivenUp => {}
-        }
+        self.count(key, entry, true);
     }
 
     pub(super) fn remove(&mut self, key: Key, entry: &Entry) {
+        self.count(key, entry, false);
+    }
+
+    /// Counts all that an entry is, or what it was no more.
+    fn count(&mut self, key: Key, entry: &Entry, is: bool) {
         let row = &entry.row;
-        self.busy -= usize::from(counts(row.state));
-        self.looks -= usize::from(is_look(entry));
+        number(&mut self.busy, counts(row.state), is);
+        number(&mut self.looks, is_look(entry), is);
         match row.state {
-            State::Seen => {
-                self.seen.remove(&(entry.missed, entry.ready_ms, key));
+            State::Seen => member(&mut self.seen, (entry.missed, entry.ready_ms, key), is),
+            State::Held => member(&mut self.held, (row.lease_until_ms, key), is),
+            State::Claiming => {
+                let collateral = row.order.offer.collateral.units();
+                self.claiming =
+                    if is { self.claiming + collateral } else { self.claiming - collateral };
             }
-            State::Held => {
-                self.held.remove(&(row.lease_until_ms, key));
-            }
-            State::Claiming => self.claiming -= row.order.offer.collateral.units(),
-            State::Fetching | State::Proving => self.children -= 1,
+            State::Fetching | State::Proving => number(&mut self.children, true, is),
             State::Waiting
             | State::Uploading
             | State::Submitting
@@ -110,6 +97,21 @@ impl Tally {
     /// What is held and not begun, by the end of its lease.
     pub(super) fn held(&self) -> impl Iterator<Item = Key> {
         self.held.iter().map(|(_, key)| *key)
+    }
+}
+
+/// Counts one more or one less, if it counts at all.
+fn number(sum: &mut usize, counts: bool, is: bool) {
+    let one = usize::from(counts);
+    *sum = if is { *sum + one } else { *sum - one };
+}
+
+/// Puts something into a set, or takes it out.
+fn member<T: Ord>(set: &mut BTreeSet<T>, it: T, is: bool) {
+    if is {
+        set.insert(it);
+    } else {
+        set.remove(&it);
     }
 }
 
