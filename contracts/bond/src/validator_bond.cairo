@@ -6,10 +6,11 @@
 //! - a bond is its owner's, and leaves `WAIT` seconds after it was asked for; its key agreed to be
 //!   the owner's, once and for ever;
 //! - nothing is taken but for a fault that the judge finds, each fault once: for a fork a
-//!   twentieth, and all that is left if, while the bond was still here, convicts came to have a
-//!   third of the bonds; for a delay a hundredth;
+//!   twentieth, and all that is left if, while the bond was still here, a conviction gave convicts
+//!   a third of the bonds; for a delay a hundredth;
 //! - who is convicted of a fork leaves `WAIT` seconds after, and has no second bond;
-//! - while convicts have a third, and `WAIT` seconds longer, nobody leaves;
+//! - for `WAIT` seconds after such a conviction nobody leaves; that others leave takes no more of a
+//!   convict, though its part is greater then;
 //! - of what a fork costs at once a twentieth is for whoever brings the evidence, less than it
 //!   costs; all else goes to the treasury;
 //! - nobody owns the contract: there is no upgrade, no pause, no judge but two signatures.
