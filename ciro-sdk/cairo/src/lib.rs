@@ -46,7 +46,7 @@ pub use key::{CairoKey, CairoKeyError};
 #[cfg(feature = "prove")]
 pub use package::{Origin, Package};
 #[cfg(feature = "prove")]
-pub use program::{EXECUTABLE_BYTES_MAX, Location, Program, ReadProgramError};
+pub use program::{EXECUTABLE_BYTES_MAX, Location, Program, ReadProgramError, hexadecimal};
 pub use program_hash::ProgramHash;
 pub use program_key::{CairoProgramKey, CairoProgramKeyError};
 pub use proof::{CairoProof, ProofDecodeError};

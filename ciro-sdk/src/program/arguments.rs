@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ciro_cairo::Felt;
+use ciro_cairo::{Felt, hexadecimal};
 use serde::Deserializer as _;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -118,16 +118,6 @@ fn felt(text: &str) -> Option<Felt> {
         None => decimal(text)?,
     };
     Some(if negative { -magnitude } else { magnitude })
-}
-
-fn hexadecimal(digits: &str) -> Option<Felt> {
-    if digits.is_empty() || digits.len() > 64 {
-        return None;
-    }
-    let bytes: [u8; 32] = hex::decode(format!("{digits:0>64}")).ok()?.try_into().ok()?;
-    let felt = Felt::from_bytes_be(&bytes);
-    // What is not below the prime comes back reduced.
-    (felt.to_bytes_be() == bytes).then_some(felt)
 }
 
 fn decimal(digits: &str) -> Option<Felt> {

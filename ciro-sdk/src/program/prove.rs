@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use ciro_cairo::{
     CairoProveError, EXECUTABLE_BYTES_MAX, Execution, ExecutionError, Felt, Limits,
-    ReadProgramError, Unprovable,
+    ReadProgramError,
 };
 use ciro_stark::Policy;
 
 use super::{ProgramKey, ProgramProof, VerifyProgramError, verify_program};
 use crate::advice::Advice;
 use crate::files::{self, FileError};
-use crate::routes::{RouteError, memory_limit};
+use crate::routes::cairo::run_bytes;
+use crate::routes::{RouteError, memory_limit, over_limit};
 use crate::verify::MAX_PROOF_BYTES;
 
 /// A Cairo program of one's own, from an executable as Scarb writes it.
@@ -32,9 +33,6 @@ pub enum LoadExecutableError {
     /// The bytes are no program that is proven.
     #[error("not a program that is proven")]
     Read(#[from] ReadProgramError),
-    /// There are no proofs about programs with these builtins.
-    #[error("there are no proofs about this program")]
-    Builtins(#[from] Unprovable),
 }
 
 /// Why there is no run or no proof.
@@ -144,7 +142,7 @@ impl Executable {
     /// [`LoadExecutableError`] if it is none, or one that is not proven.
     pub fn from_bytes(json: &[u8]) -> Result<Self, LoadExecutableError> {
         let program = ciro_cairo::Program::read(json)?;
-        let key = ProgramKey(program.key()?);
+        let key = ProgramKey(program.key().map_err(ReadProgramError::from)?);
         Ok(Self { program, key })
     }
 
@@ -197,8 +195,7 @@ impl Executable {
         let limit = memory_limit(max_memory_bytes);
         let execution = self.execute(arguments, limit)?;
         let needed = memory_bytes(&execution);
-        if needed > limit {
-            let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
+        if let Some((needed, limit)) = over_limit(needed, limit) {
             return Err(RunProgramError::Memory { needed, limit });
         }
         let (output, steps) = (execution.output.clone(), execution.steps as u64);
@@ -239,7 +236,7 @@ fn limits(memory_bytes: u64) -> Limits {
 /// The memory that a proof takes at its peak: that of the tables, of steps, of cells, which
 /// programs may leave empty, and of builtins whose components are longer than what they are given.
 fn memory_bytes(execution: &Execution) -> u64 {
-    let run = 1_780_000_000 + 1_250 * execution.steps as u64 + 250 * execution.cells as u64;
+    let run = run_bytes(execution.steps as u64) + 250 * execution.cells as u64;
     run.saturating_add(execution.builtin_bytes())
 }
 

@@ -160,6 +160,12 @@ pub(crate) fn check(error: &CairoVerificationError) -> Check {
     }
 }
 
+/// The memory that a proof of a run of so many steps takes at its peak, beside what it reads.
+#[cfg(feature = "prove")]
+pub(crate) const fn run_bytes(steps: u64) -> u64 {
+    1_780_000_000 + 1_250 * steps
+}
+
 #[cfg(feature = "prove")]
 mod proving {
     use std::sync::Arc;
@@ -308,7 +314,7 @@ mod proving {
 
         /// The memory that a proof takes at its peak.
         fn memory_bytes(self) -> u64 {
-            1_780_000_000 + 1_250 * self.steps + 30_000 * self.words
+            super::run_bytes(self.steps) + 30_000 * self.words
         }
     }
 

@@ -99,11 +99,15 @@ pub(crate) fn memory_limit(max_memory_bytes: Option<u64>) -> u64 {
 
 /// Refuses work that is expected to take more memory than allowed.
 pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
-    if needed <= limit {
-        return Ok(());
+    match over_limit(needed, limit) {
+        Some((needed, limit)) => Err(ProveError::Memory { needed, limit }),
+        None => Ok(()),
     }
-    let (needed, limit) = (needed.div_ceil(1_000_000), limit / 1_000_000);
-    Err(ProveError::Memory { needed, limit })
+}
+
+/// What is needed and what there is, in megabytes, where it is not enough.
+pub(crate) fn over_limit(needed: u64, limit: u64) -> Option<(u64, u64)> {
+    (needed > limit).then(|| (needed.div_ceil(1_000_000), limit / 1_000_000))
 }
 
 /// Proves inferences of one model.

@@ -14,7 +14,7 @@ use cairo_vm::types::relocatable::MaybeRelocatable;
 use ciro_model::integer::{IntegerModel, Interface};
 use starknet_types_core::felt::Felt;
 
-pub use self::read::{EXECUTABLE_BYTES_MAX, ReadProgramError};
+pub use self::read::{EXECUTABLE_BYTES_MAX, ReadProgramError, hexadecimal};
 use crate::builtin::{Builtin, Unprovable};
 use crate::key::CairoKey;
 use crate::program_hash::{ProgramHash, hash_program};

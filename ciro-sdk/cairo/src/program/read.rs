@@ -136,15 +136,19 @@ fn felt(json: &str) -> Option<Felt> {
         Some(text) => (true, text),
         None => (false, text),
     };
-    let digits = text.strip_prefix("0x")?;
-    if digits.len() > 64 || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+    let felt = hexadecimal(text.strip_prefix("0x")?)?;
+    Some(if negative { -felt } else { felt })
+}
+
+/// The number of up to 64 hexadecimal digits, if it is below the prime.
+pub fn hexadecimal(digits: &str) -> Option<Felt> {
+    if digits.is_empty() || digits.len() > 64 {
         return None;
     }
     let bytes: [u8; 32] = hex::decode(format!("{digits:0>64}")).ok()?.try_into().ok()?;
     let felt = Felt::from_bytes_be(&bytes);
     // `from_bytes_be` reduces, so only a number below the prime comes back unchanged.
-    let canonical = felt.to_bytes_be() == bytes;
-    canonical.then_some(if negative { -felt } else { felt })
+    (felt.to_bytes_be() == bytes).then_some(felt)
 }
 
 fn read_hints(
