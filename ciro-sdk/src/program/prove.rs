@@ -13,7 +13,7 @@ use super::{ProgramKey, ProgramProof, VerifyProgramError, verify_program};
 use crate::advice::Advice;
 use crate::files::{self, FileError};
 use crate::routes::cairo::run_bytes;
-use crate::routes::{RouteError, memory_limit, over_limit};
+use crate::routes::{MemoryShortage, RouteError, check_memory, memory_limit};
 use crate::verify::MAX_PROOF_BYTES;
 
 /// A Cairo program of one's own, from an executable as Scarb writes it.
@@ -67,13 +67,8 @@ pub enum RunProgramError {
     #[error("the run holds no felt of 2^72 or more, and no such run is proven")]
     NoLargeValue,
     /// The proof would take more memory than is allowed.
-    #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
-    Memory {
-        /// What it is expected to take, in megabytes.
-        needed: u64,
-        /// What is allowed, in megabytes.
-        limit: u64,
-    },
+    #[error(transparent)]
+    Memory(#[from] MemoryShortage),
     /// A proof that no verifier reads.
     #[error("the proof has {found} bytes, the longest that is read has {limit}")]
     ProofTooLong {
@@ -194,10 +189,7 @@ impl Executable {
         let start = Instant::now();
         let limit = memory_limit(max_memory_bytes);
         let execution = self.execute(arguments, limit)?;
-        let needed = memory_bytes(&execution);
-        if let Some((needed, limit)) = over_limit(needed, limit) {
-            return Err(RunProgramError::Memory { needed, limit });
-        }
+        check_memory(memory_bytes(&execution), limit)?;
         let (output, steps) = (execution.output.clone(), execution.steps as u64);
         let proof = ciro_cairo::prove(&self.program, execution).map_err(proving)?.to_bytes();
         if proof.len() > MAX_PROOF_BYTES {

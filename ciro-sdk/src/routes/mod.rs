@@ -25,11 +25,11 @@ use ciro_stark::{Preset, Secrecy};
 pub(crate) use error::Rejected;
 pub use error::RouteError;
 #[cfg(feature = "prove")]
-pub(crate) use proving::{
-    Asked, Blindings, RouteProof, RouteProver, check_memory, memory_limit, over_limit,
-};
+pub(crate) use proving::{Asked, Blindings, RouteProof, RouteProver, check_memory, memory_limit};
 #[cfg(feature = "prove")]
-pub use proving::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode};
+pub use proving::{
+    CairoPackage, CostEstimate, MemoryShortage, ProveError, ProveSettings, RefusedNode,
+};
 
 use crate::advice::Advice;
 use crate::blinding::Blinding;

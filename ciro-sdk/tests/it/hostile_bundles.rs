@@ -137,7 +137,7 @@ fn a_batch_that_would_not_fit_is_refused_before_it_is_laid_out() {
     let hostile = Statement::of(vec![claim; 40_000]);
     let hostile = bundle.with_statement(&hostile);
     let refused = model.key_for(&hostile, Route::Tensor, Some(50_000_000)).unwrap_err();
-    assert!(matches!(refused, ProveError::Memory { limit: 50, .. }), "{refused}");
+    assert!(matches!(refused, ProveError::Memory(MemoryShortage { limit: 50, .. })), "{refused}");
 }
 
 #[test]
