@@ -8,8 +8,9 @@ use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
     BundleError, Check, Claim, CompileSettings, Context, FloatModel, InputCheck, InputMismatch,
-    Key, Model, OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
-    SampleMismatch, StatedInput, StatedTensor, Statement, Tensor, VerifyError, verify,
+    Key, MemoryShortage, Model, OnnxFile, ProofBundle, ProveError, ProveSettings, Prover,
+    RecomputeError, Route, SampleMismatch, StatedInput, StatedTensor, Statement, Tensor,
+    VerifyError, verify,
 };
 
 /// `y = [1, 2] . x + 3` of one number in [-9, 9], and a proof for x = 4.
