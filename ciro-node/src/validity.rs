@@ -4,8 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
 
-use ciro_ledger::validity::{Invalid, Judges, Refused, check_submitter, judge};
-use ciro_ledger::{ProofSystem as _, Submitters};
+use ciro_ledger::Submitters;
+use ciro_ledger::validity::{Invalid, Judges, Refused, check_submitter, judge, read_key};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{Offence, OffenceError};
@@ -192,7 +192,7 @@ impl Validity {
             }
             Body::RegisterModel(body) => {
                 for entry in body.card.keys.iter() {
-                    let facts = self.proofs.facts(self.spec.verifier, &entry.bytes);
+                    let facts = read_key(&self.judges(), self.spec.verifier, &entry.bytes);
                     let facts = facts.map_err(|Refused(reason)| TxInvalid::Key(reason))?;
                     if facts != entry.facts {
                         let reason = format!("the card says {:?}, the key {facts:?}", entry.facts);

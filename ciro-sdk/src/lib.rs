@@ -19,7 +19,7 @@ mod prove;
 mod route;
 mod routes;
 #[cfg(feature = "starknet")]
-mod starknet;
+pub mod starknet;
 mod verdict;
 mod verify;
 

@@ -479,6 +479,11 @@ class Proof:
         """
         Inferences that the proof is about.
         """
+    def calldata(self, /, key: Key) -> tuple[str, str, str, str, list[str]]:
+        """
+        The proof as the contract on Starknet takes it: the model's id, the fact, the hashes of
+        inputs and of outputs, and the arguments, all in hexadecimal digits.
+        """
     @property
     def context(self, /) -> str | None:
         """
@@ -565,6 +570,37 @@ class RealInput:
     def values(self, /) -> bytes:
         """
         Its elements: little-endian float64 in row-major order.
+        """
+
+@final
+class Starknet:
+    """
+    A connection to a node of Starknet.
+    """
+    def __new__(cls, /, settings: str) -> Starknet:
+        """
+        Connects to the node of settings: the name of a file in the user's folder, or a path that
+        ends in `.toml`.
+        """
+    @property
+    def network(self, /) -> tuple[str, str]:
+        """
+        The chain, and the address of `Facts`.
+        """
+    def prove(self, /, proof: Proof, keys: Key, max_fee: str) -> tuple[str, int, tuple[str, int, int] | None]:
+        """
+        Verifies a proof, and has its fact proven: the fact, when that was, in seconds since 1970,
+        and what it cost, if it was not proven before. No transaction costs more than `max_fee`
+        STRK.
+        """
+    def proven_at(self, /, fact: str) -> int | None:
+        """
+        When a fact was first proven, in seconds since 1970; `None` if it was not.
+        """
+    def register(self, /, keys: Key, uri: str, max_fee: str) -> tuple[str, tuple[str, int, int] | None]:
+        """
+        Registers the only key of a ring, with where the model's files are; the model's id, and what
+        it cost, if it was not registered before. No transaction costs more than `max_fee` STRK.
         """
 
 @final

@@ -18,10 +18,12 @@ mod verify;
 use std::error::Error;
 
 pub use arguments::{ArgumentsError, MAX_ARGUMENTS, parse_arguments, read_arguments};
-pub use ciro_cairo::{Felt, ProgramHash, ReadProgramError};
+pub use ciro_cairo::{EXECUTABLE_BYTES_MAX, Felt, ProgramHash, ReadProgramError};
 pub use key::{LoadProgramKeyError, ProgramKey};
 pub use proof::{LoadProgramProofError, ProgramProof, ProgramProofError};
-pub use prove::{Executable, LoadExecutableError, ProgramRun, ProvenProgram, RunProgramError};
+pub use prove::{
+    Executable, LoadExecutableError, ProgramRun, ProvenProgram, RunBounds, RunProgramError,
+};
 pub use verify::{VerifiedProgram, VerifyProgramError, verify_program};
 
 use crate::advice::Advice;

@@ -12,8 +12,8 @@ use ciro_stark::Policy;
 use super::{ProgramKey, ProgramProof, VerifyProgramError, verify_program};
 use crate::advice::Advice;
 use crate::files::{self, FileError};
-use crate::routes::cairo::run_bytes;
-use crate::routes::{RouteError, memory_limit, over_limit};
+use crate::routes::cairo::{PROOF_BYTES, run_bytes, run_ms};
+use crate::routes::{CostEstimate, RouteError, memory_limit, over_limit};
 use crate::verify::MAX_PROOF_BYTES;
 
 /// A Cairo program of one's own, from an executable as Scarb writes it.
@@ -66,6 +66,14 @@ pub enum RunProgramError {
     /// No felt of the run is 2^72 or more, which every run has to hold that is proven.
     #[error("the run holds no felt of 2^72 or more, and no such run is proven")]
     NoLargeValue,
+    /// The run is more work than whoever ordered it declared.
+    #[error("the run is as much work as {needed} plain steps, and {declared} are declared")]
+    Work {
+        /// The work, in steps.
+        needed: u64,
+        /// What is declared.
+        declared: u64,
+    },
     /// The proof would take more memory than is allowed.
     #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
     Memory {
@@ -102,6 +110,9 @@ impl RunProgramError {
             Self::Steps(_) | Self::Cells(_) | Self::TooLong { .. } => Some(Advice::of(
                 "give the program smaller arguments, or split its work among several proofs",
             )),
+            Self::Work { .. } => Some(Advice::of(
+                "declare more steps: name the number with which the program is registered, or register it with more",
+            )),
             Self::NoLargeValue => Some(Advice::of(
                 "give the program a large constant, such as an `assert` with a text of ten letters or more",
             )),
@@ -120,6 +131,16 @@ pub struct ProgramRun {
     pub output: Vec<Felt>,
     /// How many steps it took.
     pub steps: u64,
+}
+
+/// What a run may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunBounds {
+    /// The most work, in plain steps: what a run takes beyond its steps for cells of memory and for
+    /// builtins counts by the memory that its proof takes.
+    pub steps: u64,
+    /// The most memory of run and proof, in bytes; `None` for what the machine has free.
+    pub memory_bytes: Option<u64>,
 }
 
 /// A proof of a run.
@@ -154,6 +175,11 @@ impl Executable {
         Self::from_bytes(&files::read(path, EXECUTABLE_BYTES_MAX as u64)?)
     }
 
+    /// Whether a file begins as executables do and models do not: with a JSON object.
+    pub fn is_executable_file(path: &Path) -> bool {
+        files::head(path).is_some_and(|head| head.trim_ascii_start().starts_with(b"{"))
+    }
+
     /// What verifiers hold of the program.
     pub fn key(&self) -> &ProgramKey {
         &self.key
@@ -174,9 +200,44 @@ impl Executable {
         arguments: &[Felt],
         max_memory_bytes: Option<u64>,
     ) -> Result<ProgramRun, RunProgramError> {
-        let Execution { output, steps, .. } =
-            self.execute(arguments, memory_limit(max_memory_bytes))?;
+        let limits = limits(memory_limit(max_memory_bytes));
+        let Execution { output, steps, .. } = self.execute(arguments, limits)?;
         Ok(ProgramRun { output, steps: steps as u64 })
+    }
+
+    /// Runs the program on arguments within bounds, and checks that the run can be proven within
+    /// them: a run is the same every time.
+    ///
+    /// # Errors
+    /// [`RunProgramError`] if the program does not come to its end, or the run is none that can be
+    /// proven within the bounds.
+    pub fn check(
+        &self,
+        arguments: &[Felt],
+        bounds: RunBounds,
+    ) -> Result<ProgramRun, RunProgramError> {
+        let execution = self.execute_within(arguments, bounds)?;
+        let run = ProgramRun { output: execution.output.clone(), steps: execution.steps as u64 };
+        ciro_cairo::check_length(&self.program, execution).map_err(proving)?;
+        Ok(run)
+    }
+
+    /// What a proof takes of a run that is as much work as so many plain steps and prints so many
+    /// felts.
+    #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
+    pub fn estimate(&self, steps: u64, printed: usize) -> CostEstimate {
+        /// A proof shows each felt of the program, and each one that it prints.
+        const BYTES_OF_FELT: u64 = 36;
+        let (security, shown) = (self.key.security(), self.felts().saturating_add(printed));
+        CostEstimate {
+            cells: None,
+            steps: Some(steps),
+            prove_ms: run_ms(steps as f64),
+            memory_bytes: run_bytes(steps),
+            proof_bytes: PROOF_BYTES.saturating_add(BYTES_OF_FELT.saturating_mul(shown as u64)),
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
+        }
     }
 
     /// Runs the program on arguments and proves what it printed, in at most this much memory;
@@ -191,13 +252,20 @@ impl Executable {
         arguments: &[Felt],
         max_memory_bytes: Option<u64>,
     ) -> Result<ProvenProgram, RunProgramError> {
+        self.prove_within(arguments, RunBounds { steps: u64::MAX, memory_bytes: max_memory_bytes })
+    }
+
+    /// As [`Executable::prove`], within bounds.
+    ///
+    /// # Errors
+    /// As there; [`RunProgramError::Work`] if the run is more work.
+    pub fn prove_within(
+        &self,
+        arguments: &[Felt],
+        bounds: RunBounds,
+    ) -> Result<ProvenProgram, RunProgramError> {
         let start = Instant::now();
-        let limit = memory_limit(max_memory_bytes);
-        let execution = self.execute(arguments, limit)?;
-        let needed = memory_bytes(&execution);
-        if let Some((needed, limit)) = over_limit(needed, limit) {
-            return Err(RunProgramError::Memory { needed, limit });
-        }
+        let execution = self.execute_within(arguments, bounds)?;
         let (output, steps) = (execution.output.clone(), execution.steps as u64);
         let proof = ciro_cairo::prove(&self.program, execution).map_err(proving)?.to_bytes();
         if proof.len() > MAX_PROOF_BYTES {
@@ -213,15 +281,36 @@ impl Executable {
         Ok(ProvenProgram { proof, output, steps, prove_ms })
     }
 
-    fn execute(&self, arguments: &[Felt], limit: u64) -> Result<Execution, RunProgramError> {
-        ciro_cairo::run_within(&self.program, None, arguments, limits(limit)).map_err(|error| {
-            match error {
+    /// Runs the program, and checks what a proof of the run would take.
+    fn execute_within(
+        &self,
+        arguments: &[Felt],
+        bounds: RunBounds,
+    ) -> Result<Execution, RunProgramError> {
+        let (declared, limit) = (bounds.steps, memory_limit(bounds.memory_bytes));
+        let limits = limits(limit);
+        let steps = usize::try_from(declared).unwrap_or(usize::MAX).min(limits.steps);
+        let execution = self.execute(arguments, Limits { steps, ..limits })?;
+        let needed = memory_bytes(&execution);
+        let work = work(needed);
+        if work > declared {
+            return Err(RunProgramError::Work { needed: work, declared });
+        }
+        match over_limit(needed, limit) {
+            Some((needed, limit)) => Err(RunProgramError::Memory { needed, limit }),
+            None => Ok(execution),
+        }
+    }
+
+    fn execute(&self, arguments: &[Felt], limits: Limits) -> Result<Execution, RunProgramError> {
+        ciro_cairo::run_within(&self.program, None, arguments, limits).map_err(
+            |error| match error {
                 ExecutionError::TooLong(steps) => RunProgramError::Steps(steps),
                 ExecutionError::TooLarge(cells) => RunProgramError::Cells(cells),
                 ExecutionError::Panicked(message) => RunProgramError::Panicked(message),
                 error => RunProgramError::Failed(RouteError::new(error)),
-            }
-        })
+            },
+        )
     }
 }
 
@@ -238,6 +327,12 @@ fn limits(memory_bytes: u64) -> Limits {
 fn memory_bytes(execution: &Execution) -> u64 {
     let run = run_bytes(execution.steps as u64) + 250 * execution.cells as u64;
     run.saturating_add(execution.builtin_bytes())
+}
+
+/// The plain steps whose proof takes as much memory.
+fn work(memory_bytes: u64) -> u64 {
+    let [none, one] = [0, 1].map(run_bytes);
+    memory_bytes.saturating_sub(none).div_ceil(one - none)
 }
 
 fn proving(error: CairoProveError) -> RunProgramError {

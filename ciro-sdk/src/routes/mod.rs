@@ -126,6 +126,12 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     /// that it is bound to the statement's context if the route [binds](Self::binds_context) one.
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected>;
 
+    /// The key in felts; `None` if the route has no verifier on Starknet.
+    #[cfg(feature = "starknet")]
+    fn key_felts(&self) -> Option<Result<Vec<ciro_stark::Felt>, RouteError>> {
+        None
+    }
+
     /// The key, a statement and a proof in felts; `None` if the route has no verifier on Starknet.
     #[cfg(feature = "starknet")]
     fn felts(

@@ -249,11 +249,13 @@ fn bonds(stage: &Scenarios, name: &str, rules: &[Rule]) -> Result<(), String> {
 }
 
 /// Every history of bonds, with evidence of which rules it is played.
-const HISTORIES: [(&str, &[Rule]); 7] = [
+const HISTORIES: [(&str, &[Rule]); 9] = [
     ("a_fork_costs_a_twentieth", &[Rule::E1, Rule::E2]),
     ("a_fork_costs_a_twentieth", &[Rule::E3, Rule::E4]),
     ("a_fork_costs_a_twentieth", &[Rule::E5, Rule::E1]),
     ("a_third_loses_everything", &[Rule::E3]),
+    ("others_leave_and_a_convict_loses_no_more", &[Rule::E2]),
+    ("a_third_keeps_everybody", &[Rule::E4]),
     ("a_delay_costs_a_hundredth", &[Rule::E6, Rule::E7]),
     ("a_delay_costs_a_hundredth", &[Rule::E8, Rule::E6]),
     ("bonds_that_cannot_be_are_refused", &[Rule::E1]),

@@ -136,7 +136,8 @@ impl Look {
         if bytes(bundle.len()) != said.bundle_bytes {
             return Ok(Self::Unread(bundle.len()));
         }
-        let stated = judges.proofs.verify(said.verifier, &key, &bundle);
+        let stated = read_key(judges, said.verifier, &key)
+            .and_then(|_| judges.proofs.verify(said.verifier, &key, &bundle));
         Ok(Self::Read(bundle.len(), stated))
     }
 
@@ -153,6 +154,21 @@ impl Look {
             return Some(Err(Unproven::Length { blob, len, said }));
         }
         stated.map(|stated| stated.clone()?.is(said))
+    }
+}
+
+/// Reads a key of a route that the network has opened.
+///
+/// # Errors
+///
+/// [`Refused`] if it is none, or of another route: validators whose builds know of other routes
+/// would judge it and its proofs in another way.
+pub fn read_key(judges: &Judges<'_>, verifier: u8, key: &[u8]) -> Result<KeyFacts, Refused> {
+    let facts = judges.proofs.facts(verifier, key)?;
+    if judges.spec.routes.contains(&facts.route) {
+        Ok(facts)
+    } else {
+        Err(Refused("the network verifies no proofs of the key's route".to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{BinaryFn, ScalarFn, TreeEnsemble};
 use ciro_model::integer::Dictionary;
-use ciro_model::movement::{Movement, MovementError};
+use ciro_model::movement::{Movement, MovementError, Source};
 use ciro_model::tensor::Tensor;
 
 /// A node of a [`Graph`], and with it the tensor that the node computes.
@@ -231,6 +231,14 @@ impl Graph {
             (results as u64).saturating_mul(reduced as u64)
         };
         self.nodes.iter().map(macs).fold(0, u64::saturating_add)
+    }
+
+    /// Where each element of a movement comes from; `None` for what is no movement.
+    pub(crate) fn sources(&self, node: &Node) -> Option<Vec<Source>> {
+        let Op::Move(movement) = &node.op else { return None };
+        let operands = node.operands.iter();
+        let shapes: Vec<&[usize]> = operands.map(|&id| &self.node(id).shape[..]).collect();
+        movement.plan(&shapes).ok().map(|plan| plan.sources)
     }
 
     /// The value of a node if it is a constant.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::calibrate::{Range, samples_or_random};
 use super::error::SampleError;
 use super::reference::Reference;
+use super::spread::{Judged, ordinary};
 use crate::float::{Graph, Op};
 use ciro_model::integer::{
     AccuracyReport, Clip, Decoding, Encoding, IntegerModel, LayerAccuracy, Loss, NodeId,
@@ -151,15 +152,8 @@ enum Kind {
 /// Scores that differ by at most this part of the spread are equally good answers.
 const TIE: f64 = 0.002;
 
-/// Values are spread by outliers if all of them are so many times as wide as three quarters are.
-const OUTLYING: f64 = 20.0;
-
-/// An error of ordinary values matters from this part of their magnitude: values that hardly differ
-/// from each other are right if they are right as numbers.
-const ORDINARY_ERROR: f64 = 0.001;
-
-/// The fewest samples that say what ordinary values are.
-const ORDINARY_SAMPLES: usize = 8;
+/// What float32 makes of a value that does not vary is noise up to this part of it.
+const NOISE: f64 = 1e-6;
 
 /// Errors gathered over samples.
 #[derive(Clone, Debug)]
@@ -168,10 +162,12 @@ struct Comparison {
     errors: Vec<f64>,
     magnitude: f64,
     range: Range,
+    /// The values that float32 arithmetic gives.
+    singles: Range,
     /// Greatest error of samples that lost no value, `None` if each lost some.
     worst: Option<f64>,
     /// The values of each sample, and its greatest error if it lost none of its own.
-    samples: Vec<(Range, Option<f64>)>,
+    samples: Vec<Judged>,
     rows: usize,
     agreeing: usize,
     /// By how much, in the float model, the greatest score of a row exceeds the integer model's.
@@ -180,9 +176,10 @@ struct Comparison {
 
 impl Comparison {
     fn of(kind: Kind) -> Self {
-        let (range, worst) = (Range::EMPTY, None);
+        let (range, singles, worst) = (Range::EMPTY, Range::EMPTY, None);
         let (errors, samples, missed) = (vec![], vec![], vec![]);
-        Self { kind, errors, magnitude: 0.0, range, worst, samples, rows: 0, agreeing: 0, missed }
+        let (magnitude, rows, agreeing) = (0.0, 0, 0);
+        Self { kind, errors, magnitude, range, singles, worst, samples, rows, agreeing, missed }
     }
 
     /// Adds a sample; `cut` if it lost values to a calibrated range.
@@ -223,6 +220,7 @@ impl Comparison {
     /// Adds a sample's values as float32 arithmetic has them: where those are far from the exact
     /// ones, the model is right and nobody's reference says so.
     fn compare(&mut self, got: &Tensor<f64>, expected: &Tensor<f64>) {
+        self.singles = self.singles.union(Range::of(expected.data()));
         let pairs = got.data().iter().zip(expected.data()).filter(|(_, e)| e.is_finite());
         let worst = pairs.map(|(got, expected)| (got - expected).abs()).fold(0.0, f64::max);
         self.worst = Some(self.worst.map_or(worst, |known| known.max(worst)));
@@ -235,33 +233,16 @@ impl Comparison {
         (self.rows > 0).then(|| share((self.agreeing + missed) as f64, self.rows as f64))
     }
 
+    /// By how much the values differ; where they do not, by how much float32 lets them, if that is
+    /// more than its last bits, else their magnitude.
     fn spread(&self) -> f64 {
         let Range { lo, hi } = self.range;
-        if hi > lo { hi - lo } else { self.range.max_abs() }
-    }
-
-    /// Spread and greatest error of the three quarters of all samples whose values are nearest to
-    /// the median, if the values of all are more than [`OUTLYING`] times as wide: what is a small
-    /// part of the distance to an outlier may be more than ordinary values differ by. `None` as
-    /// well if the error is below [`ORDINARY_ERROR`].
-    fn ordinary(&self) -> Option<(f64, f64)> {
-        let mut samples: Vec<_> =
-            self.samples.iter().filter(|(range, _)| range.hi >= range.lo).collect();
-        let ordinary = samples.len() * 3 / 4;
-        if ordinary < ORDINARY_SAMPLES {
-            return None;
+        let noise = self.singles.width();
+        match hi > lo {
+            true => hi - lo,
+            false if noise > NOISE * self.singles.max_abs() => noise,
+            false => self.range.max_abs(),
         }
-        let middle = |range: &Range| range.lo / 2.0 + range.hi / 2.0;
-        samples.sort_by(|a, b| middle(&a.0).total_cmp(&middle(&b.0)));
-        let median = middle(&samples[samples.len() / 2].0);
-        let distance = |range: &Range| (range.hi - median).max(median - range.lo);
-        samples.sort_by(|a, b| distance(&a.0).total_cmp(&distance(&b.0)));
-        samples.truncate(ordinary);
-        let range = samples.iter().fold(Range::EMPTY, |all, (range, _)| all.union(*range));
-        let spread = range.hi - range.lo;
-        let error = samples.iter().filter_map(|(_, worst)| *worst).fold(0.0, f64::max);
-        let outlying = spread > 0.0 && spread * OUTLYING < self.spread();
-        (outlying && error > ORDINARY_ERROR * range.max_abs()).then_some((spread, error))
     }
 
     fn mean(&self) -> f64 {
@@ -277,8 +258,7 @@ impl Comparison {
         let worst = self.worst.or(self.errors.last().copied()).unwrap_or(0.0);
         let (spread, worst_error) = match self.kind {
             Kind::Labels => (self.spread(), 0.0),
-            _ => self
-                .ordinary()
+            _ => ordinary(&self.samples, self.spread())
                 .filter(|&(spread, error)| share(error, spread) > share(worst, self.spread()))
                 .unwrap_or((self.spread(), worst)),
         };

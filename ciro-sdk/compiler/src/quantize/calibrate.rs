@@ -162,9 +162,7 @@ pub fn calibrate(graph: &Graph, samples: &[Vec<Tensor<f64>>]) -> Result<Calibrat
     };
     let stretch = match random {
         true => 1.0,
-        false => {
-            stretch::needed(graph, &samples[..samples.len().min(refine::probes(graph))], &parts)
-        }
+        false => stretch::needed(&samples, &parts),
     };
     let samples = samples.len();
     Ok(Calibration { ranges, columns, missing, binary, samples, random, slopes, stretch, probes })

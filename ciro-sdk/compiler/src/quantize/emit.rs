@@ -1,5 +1,7 @@
 //! Turns expressions into nodes of the integer model.
 
+use std::borrow::Cow;
+
 use super::calibrate::Range;
 use super::casts::{narrow, round_to_i64};
 use super::error::{QuantizeError, Refusal};
@@ -89,13 +91,18 @@ impl Lowering<'_> {
     ///
     /// One tensor has one interval, so every weight then meets the union of both: where that could
     /// leave 2^30, the products stay apart.
-    fn joined(&mut self, expr: &Expr, unit: f64, name: &str) -> Result<Expr, QuantizeError> {
+    fn joined<'e>(
+        &mut self,
+        expr: &'e Expr,
+        unit: f64,
+        name: &str,
+    ) -> Result<Cow<'e, Expr>, QuantizeError> {
         let plain =
             |term: &&Term| term.moves.is_empty() && matches!(term.core, Core::Linear { .. });
         if expr.terms.iter().filter(plain).count() < 2
             || union_reach(expr, &self.builder).units(unit) >= BOUND as f64
         {
-            return Ok(expr.clone());
+            return Ok(Cow::Borrowed(expr));
         }
         let (products, mut terms): (Vec<_>, Vec<_>) =
             expr.terms.iter().cloned().partition(|term| plain(&term));
@@ -118,7 +125,8 @@ impl Lowering<'_> {
         let x = self.push(&format!("{name}.joined"), joined, &operands, scale)?;
         let weight = rebuilt(&[weights.len() / columns.max(1), columns], weights);
         terms.push(Term { core: Core::Linear { x, weight, bias: sum }, moves: vec![] });
-        Ok(Expr { terms, ..expr.clone() })
+        let (shape, offset) = (expr.shape.clone(), expr.offset.clone());
+        Ok(Cow::Owned(Expr { shape, terms, offset }))
     }
 
     /// A constant tensor as a node.
@@ -426,6 +434,9 @@ impl Lowering<'_> {
     }
 }
 
+/// Bits that are left for all that a sum may reach.
+const SUM_BITS: u32 = 26;
+
 /// The part of the reachable range that is worth representing.
 fn wanted_range(target: &Target, reach: Range) -> Range {
     let mut range = if target.range.lo > target.range.hi { reach } else { target.range };
@@ -447,6 +458,11 @@ fn step_for(lattice: &Lattice, bits: u32, wanted: Range, reach: Range) -> f64 {
         .find(|width| *width > 0.0)
         .expect("1 is positive");
     let fine = width * pow2(-exponent(bits));
+    // So many bits go through no table, but they need room for all that is reached.
+    if bits > QUOTIENT_BITS_MAX {
+        let least = reach.width() * pow2(-exponent(SUM_BITS));
+        return step_at_least(lattice.base, fine.max(least));
+    }
     let table = reach.width() * pow2(-exponent(QUOTIENT_BITS));
     let table_max = reach.width() * pow2(-exponent(QUOTIENT_BITS_MAX));
     let coarsest = (width * pow2(2 - exponent(bits))).max(table_max);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::calibrate::{Calibration, Range};
+use super::decisions;
 use super::emit::exponent;
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Value, count};
@@ -71,6 +72,8 @@ pub(super) struct Lowering<'g> {
     pub(super) extra_bits: Vec<u32>,
     /// How many bits beyond that its effect on the outputs has been found to be worth.
     pub(super) effort: Effort,
+    /// How many of these bits each node gets in any case, as something is decided by it.
+    deciding: Vec<u32>,
     /// The nodes whose elements are whole numbers.
     pub(super) whole: Vec<bool>,
     /// Steps of functions that models of other bits have too.
@@ -117,7 +120,8 @@ impl<'g> Lowering<'g> {
         settings.input_headroom *= stretch;
         let mut ranges = calibration.ranges.clone();
         plan::tie(graph, &mut ranges);
-        let extra_bits = plan::extra_bits(graph, &calibration.ranges, settings.activation_bits);
+        let known = (&calibration.ranges[..], &calibration.slopes);
+        let extra_bits = plan::extra_bits(graph, known, settings.activation_bits);
         let mut builder = ModelBuilder::new();
         for input in &graph.inputs {
             builder.input(input.name.clone(), input.shape.clone());
@@ -136,6 +140,7 @@ impl<'g> Lowering<'g> {
             demands: plan::demands(graph),
             extra_bits,
             effort: Effort::default(),
+            deciding: decisions::bits(graph),
             whole: facts::whole_numbers(graph),
             known: ops::steps::Known::default(),
             builder,
@@ -228,9 +233,9 @@ impl<'g> Lowering<'g> {
         (bits + self.effort(id)).min(bits.max(EFFORT_BITS_MAX))
     }
 
-    /// The bits that a node's tensor has been found to be worth beyond those of its range.
+    /// The bits that a node's tensor is worth beyond those of its range.
     pub(super) fn effort(&self, id: NodeId) -> u32 {
-        self.effort.of(id.index())
+        self.effort.of(id.index()).max(self.deciding[id.index()])
     }
 
     pub(super) fn lowered(&self, id: NodeId) -> Option<&Lowered> {

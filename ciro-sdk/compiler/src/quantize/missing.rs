@@ -288,8 +288,8 @@ impl<'g> Flow<'g> {
                         (0..u32::try_from(len).unwrap_or(u32::MAX)).map(|at| Some((*index, at)));
                     self.origins.insert(id, all.collect());
                 }
-                Op::Move(movement) => {
-                    let Some(moved) = self.moved(node, movement) else { continue };
+                Op::Move(_) => {
+                    let Some(moved) = self.moved(node) else { continue };
                     match imputed.get(&id) {
                         Some(values) => self.impute(id, &moved, values),
                         None => {
@@ -312,19 +312,16 @@ impl<'g> Flow<'g> {
     }
 
     /// The origins of a movement's elements; `None` if none is of an input that may miss some.
-    fn moved(&self, node: &Node, movement: &Movement<f64>) -> Option<Vec<Option<Origin>>> {
+    fn moved(&self, node: &Node) -> Option<Vec<Option<Origin>>> {
         let operands = &node.operands;
         operands.iter().find(|operand| self.origins.contains_key(operand))?;
-        let shapes: Vec<&[usize]> =
-            operands.iter().map(|&operand| &self.graph.node(operand).shape[..]).collect();
-        let plan = movement.plan(&shapes).ok()?;
         let origin = |source: &Source| match *source {
             Source::Element { operand, index } => {
                 self.origins.get(&operands[operand as usize])?[index as usize]
             }
             Source::Fill => None,
         };
-        Some(plan.sources.iter().map(origin).collect())
+        Some(self.graph.sources(node)?.iter().map(origin).collect())
     }
 
     /// Notes what an imputer puts; two of different values for one column leave none.

@@ -27,6 +27,11 @@
 //! bits and the bound of 2^30 allow; interval analysis with the actual weights decides, not the
 //! samples.
 //!
+//! # Decisions
+//! A number that hangs on the greatest of several, on a comparison or on a piece of a table jumps
+//! where it is decided: no sample that has not come near such a place tells what a rounding does
+//! there. What is compared gets more bits from the input on, where that costs little.
+//!
 //! # Bits by effect
 //! The bits above are a floor. The integer model runs on samples of the calibration, and where an
 //! output is off by more than one per cent of its spread, tensors get more bits: all of them, then
@@ -48,6 +53,7 @@
 mod accuracy;
 mod calibrate;
 mod casts;
+mod decisions;
 mod emit;
 mod error;
 mod expr;
@@ -66,6 +72,7 @@ mod reference;
 mod refine;
 mod scalar;
 mod settings;
+mod spread;
 mod steep;
 mod stretch;
 mod target;

@@ -9,6 +9,7 @@ use super::grid::{ceil_log2, pow2};
 use super::ops::threshold::Thresholds;
 use super::ops::{columns, features, periodic};
 use super::scalar::{self, Shape};
+use super::steep::Slopes;
 use crate::float::{BinaryFn, Graph, Node, NodeId, Op, Reducer, ScalarFn};
 
 /// How a node's tensor is read.
@@ -182,7 +183,11 @@ const EXTRA_BITS_MAX: u32 = 4;
 
 /// How many bits beyond `bits` each node's tensor is worth, because a function that reads it is
 /// steep somewhere in its range: logarithms and quotients near zero, powers.
-pub(super) fn extra_bits(graph: &Graph, ranges: &[Range], bits: u32) -> Vec<u32> {
+pub(super) fn extra_bits(
+    graph: &Graph,
+    (ranges, slopes): (&[Range], &Slopes),
+    bits: u32,
+) -> Vec<u32> {
     let mut extra = vec![0u32; graph.nodes.len()];
     for at in (0..graph.nodes.len()).rev() {
         let node = &graph.nodes[at];
@@ -193,7 +198,10 @@ pub(super) fn extra_bits(graph: &Graph, ranges: &[Range], bits: u32) -> Vec<u32>
             }
             (Op::Binary(BinaryFn::Div), &[_, b]) => {
                 let range = ranges[b.index()];
-                let least = range.lo.abs().min(range.hi.abs());
+                let least = match range.lo <= 0.0 && range.hi >= 0.0 {
+                    true => slopes.least_divisor(node).unwrap_or(0.0),
+                    false => range.lo.abs().min(range.hi.abs()),
+                };
                 (b, range.width() * pow2(-exponent(bits)) / least)
             }
             (Op::Move(_), operands) => {

@@ -7,11 +7,12 @@
 //! model that meets its target as it is stays as it is.
 
 use super::QuantizeError;
-use super::calibrate::Calibration;
+use super::calibrate::{Calibration, Range};
 use super::lower::Lowering;
 use super::missing::Missing;
 use super::ops::steps::Known;
 use super::settings::Settings;
+use super::spread::ordinary;
 use super::stretch;
 use crate::float::{Graph, Op};
 use ciro_model::integer::{Decoding, IntegerModel, NodeId as IntegerId, Op as IntegerOp, room};
@@ -26,7 +27,7 @@ const WORTHWHILE: f64 = 0.9;
 /// Bits that all tensors get at once, one after the other.
 const EVERYWHERE: [u32; 6] = [2, 4, 6, 8, 10, 12];
 /// The same for room that samples have not needed.
-const FREELY: [u32; 2] = [2, 4];
+const FREELY: [u32; 4] = [2, 4, 6, 8];
 /// Bits that one tensor gets at a time.
 const ALONE: u32 = 2;
 /// The most bits that a tensor gets.
@@ -34,7 +35,7 @@ const MOST: u32 = 12;
 /// How many times one tensor gets more bits and the model is made anew.
 const CANDIDATES_MAX: usize = 96;
 /// Entries of tables that may be computed while tensors are tried one by one.
-const ENTRIES_MAX: u64 = 1 << 27;
+const ENTRIES_MAX: u64 = 1 << 26;
 /// Numbers that may be computed while tensors are tried one by one.
 const WORK_MAX: u64 = 1 << 28;
 /// Numbers that may be computed to measure one candidate.
@@ -107,7 +108,7 @@ impl Subject<'_> {
                 Ok(model) if self.judge.samples.is_empty() => {
                     return Ok(Found { model, bits: with(0, stretch) });
                 }
-                Ok(model) => self.keep(model, with(0, stretch), &mut best),
+                Ok(model) => best.keep(&self.judge, model, with(0, stretch)),
                 Err(error) => refused = Some(error),
             }
             for bits in FREELY.into_iter().filter(|_| stretch > needed) {
@@ -115,7 +116,7 @@ impl Subject<'_> {
                     self.consider(with(bits, stretch), &mut best);
                 }
             }
-            if best.error <= target(stretch) {
+            if best.error <= TARGET {
                 break;
             }
         }
@@ -170,16 +171,7 @@ impl Subject<'_> {
     fn consider(&self, bits: Bits, best: &mut Best) {
         let Ok(model) = self.lowered(&bits) else { return };
         best.spent += entries(&model);
-        self.keep(model, bits, best);
-    }
-
-    /// Keeps a model that is better than the best, or the first.
-    fn keep(&self, model: IntegerModel, bits: Bits, best: &mut Best) {
-        // What has no proof is kept only where nothing else is found.
-        let error = if has_room(&model) { self.judge.error(&model) } else { f64::INFINITY };
-        if best.found.is_none() || error < WORTHWHILE * best.error {
-            (best.error, best.found) = (error, Some(Found { model, bits }));
-        }
+        best.keep(&self.judge, model, bits);
     }
 
     /// Gives bits to one tensor after the other, wherever they mend something, again and again.
@@ -220,6 +212,17 @@ struct Best {
     found: Option<Found>,
     /// Entries of tables that were computed on the way.
     spent: u64,
+}
+
+impl Best {
+    /// Keeps a model that is better than the best, or the first.
+    fn keep(&mut self, judge: &Judge<'_>, model: IntegerModel, bits: Bits) {
+        // What has no proof is kept only where nothing else is found.
+        let error = if has_room(&model) { judge.error(&model) } else { f64::INFINITY };
+        if self.found.is_none() || error < WORTHWHILE * self.error {
+            (self.error, self.found) = (error, Some(Found { model, bits }));
+        }
+    }
 }
 
 /// How many values the tables of a model took to compute, about: a step of a table by ranks is
@@ -303,7 +306,7 @@ impl<'s> Judge<'s> {
         }
         let outputs = got.iter().zip(&self.expected).zip(model.outputs());
         let errors = outputs.map(|((got, expected), output)| match output.decoding {
-            Decoding::Real { .. } => distance(got, expected),
+            Decoding::Real { .. } => self.part_of_spread(got, expected),
             _ => {
                 let differ = got.iter().zip(expected).filter(|(g, e)| (*g - *e).abs() > 0.5);
                 differ.count() as f64 / expected.len().max(1) as f64
@@ -313,27 +316,87 @@ impl<'s> Judge<'s> {
     }
 }
 
+impl Judge<'_> {
+    /// The greatest error of an output as a part of its spread, and of ordinary values as a part of
+    /// theirs, where outliers hide them.
+    fn part_of_spread(&self, got: &[f64], expected: &[f64]) -> f64 {
+        let each = (expected.len() / self.samples.len().max(1)).max(1);
+        let judged = got.chunks(each).zip(expected.chunks(each)).map(|(got, expected)| {
+            let range = Range::of(expected);
+            (range, Some(greatest(got, expected)))
+        });
+        let hidden = ordinary(&judged.collect::<Vec<_>>(), Range::of(expected).width());
+        let hidden = hidden.map_or(0.0, |(spread, error)| error / spread);
+        distance(got, expected).max(hidden)
+    }
+}
+
+/// The greatest difference from what is expected, where that is a number.
+fn greatest(got: &[f64], expected: &[f64]) -> f64 {
+    let pairs = got.iter().zip(expected).filter(|(_, e)| e.is_finite());
+    pairs.map(|(g, e)| (g - e).abs()).fold(0.0, f64::max)
+}
+
 /// The greatest difference over the spread of what is expected, or over its magnitude where it does
 /// not vary.
 pub(super) fn distance(got: &[f64], expected: &[f64]) -> f64 {
-    let finite = || expected.iter().copied().filter(|x| x.is_finite());
-    let (lo, hi) =
-        (finite().fold(f64::INFINITY, f64::min), finite().fold(-f64::INFINITY, f64::max));
+    let Range { lo, hi } = Range::of(expected);
     let spread = if hi > lo { hi - lo } else { hi.abs() };
-    let pairs = got.iter().zip(expected).filter(|(_, e)| e.is_finite());
-    let worst = pairs.map(|(g, e)| (g - e).abs()).fold(0.0, f64::max);
+    let worst = greatest(got, expected);
     if spread > 0.0 { worst / spread } else { worst }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ciro_model::integer::ops::DivFloor;
+    use ciro_model::integer::{Encoding, ModelBuilder};
 
     #[test]
     fn errors_are_parts_of_the_spread() {
         assert!((distance(&[1.0, 2.5], &[1.0, 3.0]) - 0.25).abs() < 1e-12);
         assert!((distance(&[4.0, 4.0], &[5.0, 5.0]) - 0.2).abs() < 1e-12);
         assert!(distance(&[0.0], &[f64::INFINITY]).abs() < 1e-12);
+    }
+
+    /// `x / y` of whole numbers, `y` up to `most`.
+    fn quotient(most: i32) -> IntegerModel {
+        let mut builder = ModelBuilder::new();
+        let operands = [("x", 0, 1 << 28), ("y", 1, most)].map(|(name, lo, hi)| {
+            let input = builder.input(name, vec![1]);
+            builder.view(input, Encoding::Integer { lo, hi }).unwrap()
+        });
+        let quotient = builder.push("q", DivFloor, &operands, 1.0).unwrap();
+        builder.output("q", quotient, Decoding::Real { scale: 1.0 });
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_has_no_room_for_its_checks_is_kept_only_where_there_is_nothing_else() {
+        let (without, with) = (quotient(1 << 21), quotient(2));
+        assert!(!has_room(&without) && has_room(&with));
+        let judge = Judge { samples: &[], expected: vec![vec![]] };
+        let bits = || {
+            let (settings, effort) = (Settings::default(), Effort::default());
+            Bits { settings, effort, stretch: 1.0 }
+        };
+        let mut best = Best { error: f64::INFINITY, found: None, spent: 0 };
+        let mut keeps = |model: &IntegerModel| {
+            best.keep(&judge, model.clone(), bits());
+            best.found.as_ref().unwrap().model == *model
+        };
+        assert!(keeps(&without) && keeps(&with) && !keeps(&without));
+    }
+
+    #[test]
+    fn errors_that_outliers_hide_are_parts_of_what_ordinary_values_differ_by() {
+        let samples: Vec<Vec<Tensor<f64>>> = vec![vec![]; 16];
+        let mut expected: Vec<f64> = (0..16).map(f64::from).collect();
+        expected[15] = 1e4;
+        let got: Vec<f64> = expected.iter().map(|x| x + 0.5).collect();
+        let judge = Judge { samples: &samples, expected: vec![] };
+        assert!(distance(&got, &expected) < 1e-4);
+        assert!(judge.part_of_spread(&got, &expected) > 0.03);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::grid::pow2;
 use super::lower::Lowering;
 use super::ops::input;
 use super::scalar::Shape;
-use crate::float::{Graph, Node, NodeId, Op, ScalarFn};
+use crate::float::{BinaryFn, Graph, Node, NodeId, Op, ScalarFn};
 use ciro_model::Interval;
 use ciro_model::tensor::Tensor;
 
@@ -26,7 +26,8 @@ pub(super) const TOLERABLE: f64 = 0.02;
 /// What counts as steeper than seen, times the greatest slope: slopes are differences.
 const STEEPER: f64 = 1.01;
 
-/// The greatest slopes of functions on samples, by the names of their nodes.
+/// The greatest slopes of functions on samples, by the names of their nodes; of quotients those in
+/// the dividend, which are one over the divisor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Slopes(BTreeMap<String, f64>);
 
@@ -34,11 +35,13 @@ impl Slopes {
     /// Takes in the values of all nodes of a graph on one sample.
     pub(super) fn add(&mut self, graph: &Graph, values: &[Tensor<f64>]) {
         for node in &graph.nodes {
-            let (Op::Unary(f), &[operand]) = (&node.op, &node.operands[..]) else { continue };
-            if !curved(f) {
-                continue;
-            }
-            let slopes = values[operand.index()].data().iter().map(|&x| slope(f, x));
+            let (operand, f) = match (&node.op, &node.operands[..]) {
+                (Op::Unary(f), &[operand]) if curved(f) => (operand, Some(f)),
+                (Op::Binary(BinaryFn::Div), &[_, divisor]) => (divisor, None),
+                _ => continue,
+            };
+            let own = |&x: &f64| f.map_or(x.abs().recip(), |f| slope(f, x));
+            let slopes = values[operand.index()].data().iter().map(own);
             let most = slopes.filter(|slope| slope.is_finite()).fold(0.0, f64::max);
             let known = self.0.entry(node.name.clone()).or_default();
             *known = known.max(most);
@@ -48,6 +51,12 @@ impl Slopes {
     /// Sets the greatest slope of the node of a name.
     pub(super) fn set(&mut self, name: &str, slope: f64) {
         self.0.insert(name.to_owned(), slope);
+    }
+
+    /// The least magnitude that a node has divided by; `None` if it divides by nothing but zeros.
+    pub(super) fn least_divisor(&self, node: &Node) -> Option<f64> {
+        let slope = self.of(node).filter(|_| matches!(node.op, Op::Binary(BinaryFn::Div)))?;
+        (slope > 0.0).then(|| slope.recip())
     }
 
     /// The greatest slope of a node; `None` if it is no function that has slopes.

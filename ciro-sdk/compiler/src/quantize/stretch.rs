@@ -12,7 +12,7 @@ use super::hold_out::digest;
 use super::refine::{self, distance};
 use super::scalar::Shape;
 use super::settings::Settings;
-use crate::float::{BinaryFn, ElementType, Graph, Labels, Node, NodeId, Op, Reducer};
+use crate::float::{BinaryFn, ElementType, Graph, Labels, Node, NodeId, Op, Output, Reducer};
 use ciro_model::tensor::Tensor;
 
 /// Into how many parts samples are divided: each half judges the other.
@@ -22,7 +22,7 @@ const FEWEST: usize = 24;
 /// As few that are not held out say too little of whether more room is paid for.
 const ENOUGH: usize = 16;
 /// Numbers that are computed by a graph in which room costs next to nothing.
-const LITTLE: u64 = 1 << 12;
+pub(super) const LITTLE: u64 = 1 << 12;
 /// What margins are multiplied by.
 const STRETCHES: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 /// Where margins are too narrow for some, they are too narrow for more to come: by so much more.
@@ -32,24 +32,37 @@ const TOLERABLE: f64 = 0.005;
 /// Stretches with errors that differ by less than this factor are equally good.
 const ALIKE: f64 = 1.1;
 
-/// The ranges of all nodes, for each part of the samples.
-pub(super) struct Parts(Vec<Vec<Range>>);
+/// What the float graph gave on samples, and the ranges of its nodes for each part of them.
+pub(super) struct Parts<'g> {
+    graph: &'g Graph,
+    ranges: Vec<Vec<Range>>,
+    /// How many more samples are to be asked again, so that their outputs are kept.
+    wanted: usize,
+    /// The values of every output that is a number on the samples that are to be asked again.
+    expected: Vec<Vec<f64>>,
+}
 
-impl Parts {
-    pub(super) fn new(graph: &Graph) -> Self {
-        Self(vec![vec![Range::EMPTY; graph.nodes.len()]; PARTS])
+impl<'g> Parts<'g> {
+    pub(super) fn new(graph: &'g Graph) -> Self {
+        let ranges = vec![vec![Range::EMPTY; graph.nodes.len()]; PARTS];
+        let expected = vec![vec![]; numbers(graph).count()];
+        Self { graph, ranges, wanted: refine::probes(graph), expected }
     }
 
     /// Takes in the values of all nodes on one sample.
     pub(super) fn add(&mut self, sample: &[Tensor<f64>], values: &[Tensor<f64>]) {
-        for (range, value) in self.0[part(sample)].iter_mut().zip(values) {
+        for (range, value) in self.ranges[part(sample)].iter_mut().zip(values) {
             *range = range.union(Range::of(value.data()));
+        }
+        if self.wanted > 0 {
+            self.wanted -= 1;
+            append(&mut self.expected, self.graph, values);
         }
     }
 
     /// What a node took on the samples of other parts.
     fn others(&self, part: usize, node: usize) -> Range {
-        let others = self.0.iter().enumerate().filter(|(at, _)| *at != part);
+        let others = self.ranges.iter().enumerate().filter(|(at, _)| *at != part);
         others.fold(Range::EMPTY, |range, (_, known)| range.union(known[node]))
     }
 }
@@ -59,15 +72,16 @@ fn part(sample: &[Tensor<f64>]) -> usize {
     usize::try_from(digest(sample) % PARTS as u64).unwrap_or(0)
 }
 
-/// What margins are to be multiplied by, so that samples are right that did not calibrate.
-pub(super) fn needed(graph: &Graph, samples: &[Vec<Tensor<f64>>], parts: &Parts) -> f64 {
+/// What margins are to be multiplied by, so that samples are right that did not calibrate. The
+/// parts have taken in all samples.
+pub(super) fn needed(samples: &[Vec<Tensor<f64>>], parts: &Parts<'_>) -> f64 {
+    let graph = parts.graph;
+    let samples = &samples[..samples.len().min(refine::probes(graph))];
     let seen = |part: &Vec<Range>| part.iter().any(|range| range.lo <= range.hi);
-    if samples.len() < FEWEST || !parts.0.iter().all(seen) {
+    if samples.len() < FEWEST || !parts.ranges.iter().all(seen) {
         return 1.0;
     }
     let cuts = cuts(graph);
-    let everything = vec![Range::EVERYTHING; graph.nodes.len()];
-    let Some(expected) = outputs(graph, samples, |_| &everything) else { return 1.0 };
     let error = |stretch: f64| {
         let range = |part: usize, node: usize| match (cuts[node], parts.others(part, node)) {
             (Some(share), seen) if seen.lo <= seen.hi => seen.widen(share * stretch),
@@ -76,7 +90,8 @@ pub(super) fn needed(graph: &Graph, samples: &[Vec<Tensor<f64>>], parts: &Parts)
         let ranges = |part: usize| (0..graph.nodes.len()).map(move |node| range(part, node));
         let kept: Vec<Vec<Range>> = (0..PARTS).map(|part| ranges(part).collect()).collect();
         let got = outputs(graph, samples, |sample| &kept[part(sample)])?;
-        let errors = got.iter().zip(&expected).map(|(got, expected)| distance(got, expected));
+        let expected = parts.expected.iter();
+        let errors = got.iter().zip(expected).map(|(got, expected)| distance(got, expected));
         Some(errors.fold(0.0, f64::max))
     };
     let mut known: Vec<(f64, f64)> = vec![];
@@ -137,17 +152,26 @@ fn outputs<'r>(
     samples: &[Vec<Tensor<f64>>],
     kept: impl Fn(&[Tensor<f64>]) -> &'r Vec<Range>,
 ) -> Option<Vec<Vec<f64>>> {
-    let numbers = || graph.outputs.iter().filter(|output| output.labels == Labels::Real);
-    let mut all = vec![vec![]; numbers().count()];
+    let mut all = vec![vec![]; numbers(graph).count()];
     for sample in samples {
         let ranges = kept(sample);
         let inside = |node: usize, x: f64| x.clamp(ranges[node].lo, ranges[node].hi);
         let values = graph.eval_inside(sample, inside).ok()?;
-        for (all, output) in all.iter_mut().zip(numbers()) {
-            all.extend_from_slice(values[output.node.index()].data());
-        }
+        append(&mut all, graph, &values);
     }
     Some(all)
+}
+
+/// The outputs that are numbers.
+fn numbers(graph: &Graph) -> impl Iterator<Item = &Output> {
+    graph.outputs.iter().filter(|output| output.labels == Labels::Real)
+}
+
+/// Appends the values of every output that is a number on one sample to those on others.
+fn append(all: &mut [Vec<f64>], graph: &Graph, values: &[Tensor<f64>]) {
+    for (all, output) in all.iter_mut().zip(numbers(graph)) {
+        all.extend_from_slice(values[output.node.index()].data());
+    }
 }
 
 /// For each node, the part of its range that is kept beyond it where its tensor is rounded; `None`
@@ -193,7 +217,7 @@ fn rounds(graph: &Graph, node: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::float::{Input, Output};
+    use crate::float::Input;
 
     /// `y = (x * x) * (x * x)` of one number.
     fn fourth_power() -> Graph {
@@ -223,7 +247,7 @@ mod tests {
         for sample in &samples {
             parts.add(sample, &graph.eval(sample).unwrap());
         }
-        needed(&graph, &samples, &parts)
+        needed(&samples, &parts)
     }
 
     #[test]

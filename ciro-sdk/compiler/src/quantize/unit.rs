@@ -5,6 +5,8 @@
 //! beforehand, so each tensor is rounded at most once, by the shift with the smallest error, and a
 //! unit that does not fit is doubled: nothing is computed twice, and nothing recurs.
 
+use std::borrow::Cow;
+
 use super::emit::{Grid, exponent};
 use super::error::{QuantizeError, Refusal};
 use super::expr::{Core, Expr, Term};
@@ -68,19 +70,23 @@ fn least_error(factor: f64, most: f64, unit: f64, tolerated: f64) -> (u32, f64) 
 impl Lowering<'_> {
     /// The unit and shift at which an expression is best rounded to `step`, or to its own unit
     /// where that is coarser; finer operands than fit are rounded first.
-    pub(super) fn grid(&mut self, expr: &Expr, step: f64) -> Result<(Expr, Grid), QuantizeError> {
+    pub(super) fn grid<'e>(
+        &mut self,
+        expr: &'e Expr,
+        step: f64,
+    ) -> Result<(Cow<'e, Expr>, Grid), QuantizeError> {
         let expr = self.without_zeros(expr);
         if expr.terms.is_empty() {
             return Ok((expr, Grid { unit: step, shift: 0 }));
         }
-        let expr = &self.with_narrow_operands(&expr)?;
-        let expr = &self.with_parts(expr)?;
-        let reach = Reach::of(expr, &self.builder);
-        let lattice = Lattice::of(expr).refined(step);
+        let expr = self.with_narrow_operands(expr)?;
+        let expr = self.with_parts(expr)?;
+        let reach = Reach::of(&expr, &self.builder);
+        let lattice = Lattice::of(&expr).refined(step);
         for doubling in 0..=DOUBLINGS {
             let scale = pow2(exponent(doubling));
             let Some(grid) = grid_at(&lattice, &reach, step, scale) else { continue };
-            let plan = Plan::of(expr, self, &reach, grid.unit, grid.step() * HARMLESS);
+            let plan = Plan::of(&expr, self, &reach, grid.unit, grid.step() * HARMLESS);
             if plan.units + pow2(exponent(grid.shift)) / 2.0 < BOUND as f64 {
                 return Ok((self.shifted(expr, &plan.shifts)?, grid));
             }
@@ -89,16 +95,16 @@ impl Lowering<'_> {
     }
 
     /// The expression and the unit at which it is as fine as integers below `limit` allow.
-    pub(super) fn finest_unit(
+    pub(super) fn finest_unit<'e>(
         &mut self,
-        expr: &Expr,
+        expr: &'e Expr,
         limit: f64,
-    ) -> Result<(Expr, f64), QuantizeError> {
+    ) -> Result<(Cow<'e, Expr>, f64), QuantizeError> {
         let expr = self.without_zeros(expr);
-        let expr = &self.with_narrow_operands(&expr)?;
-        let expr = &self.with_parts(expr)?;
-        let reach = Reach::of(expr, &self.builder);
-        let base = Lattice::of(expr).base;
+        let expr = self.with_narrow_operands(expr)?;
+        let expr = self.with_parts(expr)?;
+        let reach = Reach::of(&expr, &self.builder);
+        let base = Lattice::of(&expr).base;
         let limit = limit.min(BOUND as f64);
         let room = limit - 1.0 - reach.slack;
         if room < 1.0 {
@@ -108,7 +114,7 @@ impl Lowering<'_> {
         let unit = if least > 0.0 { step_at_least(base, least) } else { base };
         for doubling in 0..=DOUBLINGS {
             let unit = unit * pow2(exponent(doubling));
-            let plan = Plan::of(expr, self, &reach, unit, 0.0);
+            let plan = Plan::of(&expr, self, &reach, unit, 0.0);
             if plan.units < limit {
                 return Ok((self.shifted(expr, &plan.shifts)?, unit));
             }
@@ -118,60 +124,68 @@ impl Lowering<'_> {
 
     /// The expression with tensors rounded for a sum at `unit`, if that stays below 2^30 by more
     /// than `half`.
-    pub(super) fn fitted(
+    pub(super) fn fitted<'e>(
         &mut self,
-        expr: &Expr,
+        expr: &'e Expr,
         unit: f64,
         half: f64,
-    ) -> Result<Option<Expr>, QuantizeError> {
+    ) -> Result<Option<Cow<'e, Expr>>, QuantizeError> {
         let reach = Reach::of(expr, &self.builder);
         let plan = Plan::of(expr, self, &reach, unit, 2.0 * half * unit * HARMLESS);
         if plan.units + half >= BOUND as f64 {
             return Ok(None);
         }
-        self.shifted(expr, &plan.shifts).map(Some)
+        self.shifted(Cow::Borrowed(expr), &plan.shifts).map(Some)
     }
 
     /// Rounds the tensors of an expression.
-    fn shifted(&mut self, expr: &Expr, shifts: &[u32]) -> Result<Expr, QuantizeError> {
-        let mut expr = expr.clone();
-        for (term, &shift) in expr.terms.iter_mut().zip(shifts).filter(|(_, shift)| **shift > 0) {
-            if let Core::Value { x, factor } = &mut term.core {
-                let scale = self.builder.node(*x).scale * pow2(exponent(shift));
-                *x = self.shift_right(*x, shift, scale)?;
-                *factor *= pow2(exponent(shift));
-            }
+    fn shifted<'e>(
+        &mut self,
+        mut expr: Cow<'e, Expr>,
+        shifts: &[u32],
+    ) -> Result<Cow<'e, Expr>, QuantizeError> {
+        for (at, &shift) in shifts.iter().enumerate().filter(|(_, shift)| **shift > 0) {
+            let Core::Value { x, factor } = expr.terms[at].core else { continue };
+            let coarser = pow2(exponent(shift));
+            let x = self.shift_right(x, shift, self.builder.node(x).scale * coarser)?;
+            expr.to_mut().terms[at].core = Core::Value { x, factor: factor * coarser };
         }
         Ok(expr)
     }
 
     /// The expression without tensors that are zero, whose units say nothing.
-    pub(super) fn without_zeros(&self, expr: &Expr) -> Expr {
+    pub(super) fn without_zeros<'e>(&self, expr: &'e Expr) -> Cow<'e, Expr> {
         let zero = |term: &Term| match term.core {
             Core::Value { x, .. } => self.builder.node(x).interval.max_abs() == 0,
             _ => false,
         };
+        if !expr.terms.iter().any(zero) {
+            return Cow::Borrowed(expr);
+        }
         let terms = expr.terms.iter().filter(|term| !zero(term)).cloned().collect();
-        Expr { terms, shape: expr.shape.clone(), offset: expr.offset.clone() }
+        Cow::Owned(Expr { terms, shape: expr.shape.clone(), offset: expr.offset.clone() })
     }
 
     /// Takes wide tensors apart that are added with factors without a common unit, where the sum
     /// has been found worth it: the rounding of a factor then costs what a narrow part makes of it.
-    fn with_parts(&mut self, expr: &Expr) -> Result<Expr, QuantizeError> {
+    fn with_parts<'e>(&mut self, expr: Cow<'e, Expr>) -> Result<Cow<'e, Expr>, QuantizeError> {
+        let effort = self.effort(self.at);
         // Ranks have less room than sums of parts need.
         let ranked = self.demands[self.at.index()].is_ranked();
-        match ranked || Lattice::of(expr).exact {
-            true => Ok(expr.clone()),
-            false => self.apart(expr.clone(), self.effort(self.at)),
+        match effort == 0 || ranked || Lattice::of(&expr).exact {
+            true => Ok(expr),
+            false => self.apart(expr.into_owned(), effort).map(Cow::Owned),
         }
     }
 
     /// Rounds operands of products that are so wide that the rounding of weights alone would fill
     /// 2^30.
-    fn with_narrow_operands(&mut self, expr: &Expr) -> Result<Expr, QuantizeError> {
-        let mut expr = expr.clone();
-        for term in &mut expr.terms {
-            let (x, terms) = match &term.core {
+    fn with_narrow_operands<'e>(
+        &mut self,
+        mut expr: Cow<'e, Expr>,
+    ) -> Result<Cow<'e, Expr>, QuantizeError> {
+        for at in 0..expr.terms.len() {
+            let (x, terms) = match &expr.terms[at].core {
                 Core::Linear { x, weight, .. } => (*x, weight.shape()[0]),
                 Core::Conv { x, weight, .. } => (*x, weight.shape()[1..].iter().product()),
                 Core::Value { .. } | Core::Scaled { .. } => continue,
@@ -183,7 +197,9 @@ impl Lowering<'_> {
             let shift = u32::try_from(ceil_log2(slack / SLACK_MAX)).unwrap_or(0).min(SHIFT_MAX);
             let scale = pow2(exponent(shift));
             let rounded = self.shift_right(x, shift, self.builder.node(x).scale * scale)?;
-            if let Core::Linear { x, weight, .. } | Core::Conv { x, weight, .. } = &mut term.core {
+            if let Core::Linear { x, weight, .. } | Core::Conv { x, weight, .. } =
+                &mut expr.to_mut().terms[at].core
+            {
                 *x = rounded;
                 *weight = weight.map(|w| w * scale);
             }

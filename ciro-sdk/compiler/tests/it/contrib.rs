@@ -13,7 +13,12 @@ use crate::operators::Builder;
 use crate::refusal::{Model, info, model};
 
 /// A node of `com.microsoft`; `outputs` are separated by spaces, and `-` is none.
-fn contrib(op: &str, inputs: &str, outputs: &str, attributes: &[(&str, i64)]) -> NodeProto {
+pub(crate) fn contrib(
+    op: &str,
+    inputs: &str,
+    outputs: &str,
+    attributes: &[(&str, i64)],
+) -> NodeProto {
     let names = |names: &str| -> Vec<String> {
         names.split_whitespace().map(|name| name.replace('-', "")).collect()
     };
@@ -38,7 +43,7 @@ fn with_float(mut node: NodeProto, name: &str, f: f32) -> NodeProto {
     node
 }
 
-fn floats(name: &str, dims: &[i64], data: &[f32]) -> TensorProto {
+pub(crate) fn floats(name: &str, dims: &[i64], data: &[f32]) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         dims: dims.to_vec(),
@@ -48,7 +53,7 @@ fn floats(name: &str, dims: &[i64], data: &[f32]) -> TensorProto {
     }
 }
 
-fn ints(name: &str, dims: &[i64], data: &[i32]) -> TensorProto {
+pub(crate) fn ints(name: &str, dims: &[i64], data: &[i32]) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         dims: dims.to_vec(),
@@ -59,7 +64,7 @@ fn ints(name: &str, dims: &[i64], data: &[i32]) -> TensorProto {
 }
 
 /// A model of other inputs: name, type, extents.
-fn model_of(inputs: &[(&str, DataType, &[i64])]) -> Model {
+pub(crate) fn model_of(inputs: &[(&str, DataType, &[i64])]) -> Model {
     let mut model = model();
     let input = |&(name, kind, dims): &(&str, DataType, &[i64])| {
         info(name, kind, dims.iter().map(|&dim| Dim::DimValue(dim)).collect())
@@ -68,11 +73,11 @@ fn model_of(inputs: &[(&str, DataType, &[i64])]) -> Model {
     model
 }
 
-fn import(model: &Model) -> Result<Graph, ImportError> {
+pub(crate) fn import(model: &Model) -> Result<Graph, ImportError> {
     import_bytes(&model.0.encode_to_vec(), &Settings::default())
 }
 
-fn tensor(shape: &[usize], data: &[f64]) -> Tensor<f64> {
+pub(crate) fn tensor(shape: &[usize], data: &[f64]) -> Tensor<f64> {
     Tensor::new(shape.to_vec(), data.to_vec()).unwrap()
 }
 
@@ -85,7 +90,7 @@ fn eval(model: &Model, sample: &[Tensor<f64>]) -> Vec<f64> {
 }
 
 #[track_caller]
-fn close(got: &[f64], expected: &[f64], bound: f64) {
+pub(crate) fn close(got: &[f64], expected: &[f64], bound: f64) {
     assert_eq!(got.len(), expected.len());
     let near = |(a, b): (&f64, &f64)| (a - b).abs() <= bound;
     assert!(got.iter().zip(expected).all(near), "got {got:?}, expected {expected:?}");
@@ -262,21 +267,6 @@ fn grouped(node: NodeProto, last: &[i32]) -> Model {
 }
 
 const GROUPED: [(&str, i64); 2] = [("num_heads", 1), ("kv_num_heads", 1)];
-
-#[test]
-fn a_cache_that_rows_do_not_fill_is_refused() {
-    let node = || contrib("GroupQueryAttention", "q k v pk pv last total", "y nk nv", &GROUPED);
-    import(&grouped(node(), &[2, 2])).unwrap();
-    for last in [[2, 1], [1, 1]] {
-        let refused = grouped(node(), &last).refused();
-        assert!(refused[0].reason.to_string().contains("do not fill a cache"), "{refused:?}");
-    }
-    let mut computed = grouped(node(), &[2, 2]);
-    computed.graph().initializer.remove(0);
-    computed.graph().input.push(info("last", DataType::Int32, vec![Dim::DimValue(2)]));
-    let refused = computed.refused();
-    assert!(refused[0].reason.to_string().contains("do not fill a cache"), "{refused:?}");
-}
 
 #[test]
 fn grouped_attention_beyond_causal_attention_is_refused() {

@@ -1,11 +1,11 @@
 //! Bits by effect: steep functions, wide factors, columns far from zero, and clips that are told.
 
-use ciro_compiler::float::{BinaryFn, Op, ScalarFn, UnaryFn};
+use ciro_compiler::float::{BinaryFn, ElementType, NodeId, Op, ScalarFn, UnaryFn};
 use ciro_compiler::quantize::{Settings, calibrate, quantize};
 use ciro_model::Tensor;
 use ciro_model::integer::{Encoding, IntegerModel};
 
-use crate::operators::{Builder, bin, c, run};
+use crate::operators::{Builder, X, bin, c, run};
 
 /// `f(a x + b)`.
 fn of(f: UnaryFn, a: f64, b: f64) -> ScalarFn {
@@ -33,9 +33,7 @@ fn functions_of_an_input_are_as_fine_as_the_function_asks() {
         of(UnaryFn::Sigmoid, 1.0, -3.0),
     ] {
         let mut b = Builder::default();
-        let x = b.draw(&[1, 6], ciro_compiler::float::ElementType::Float, 3, |unit| {
-            1e-3 * 1e7f64.powf(unit)
-        });
+        let x = b.draw(&[1, 6], ElementType::Float, 3, |unit| 1e-3 * 1e7f64.powf(unit));
         let y = b.unary(f, x);
         b.output(y);
         b.check(1e-3).unwrap();
@@ -60,7 +58,7 @@ fn functions_of_a_wide_sum_are_as_fine_as_the_function_asks() {
 fn small_differences_of_large_columns_decide() {
     // Seconds since 1970 within two weeks, beside an age.
     let mut b = Builder::default();
-    let x = b.draw(&[1, 2], ciro_compiler::float::ElementType::Float, 5, |unit| unit);
+    let x = b.draw(&[1, 2], ElementType::Float, 5, |unit| unit);
     for sample in &mut b.samples {
         let [time, age] = sample[0].data() else { panic!("two columns") };
         sample[0] = Tensor::new(vec![1, 2], vec![1.7e9 + 1.2e6 * time, 18.0 + 60.0 * age]).unwrap();
@@ -97,9 +95,84 @@ fn products_that_cancel_get_the_bits_they_need() {
 }
 
 #[test]
+fn numbers_jump_where_the_float_model_does() {
+    let below = |at: f64, then: f64, other: ScalarFn| {
+        let condition = bin(BinaryFn::Less, X, c(at));
+        ScalarFn::Where(Box::new(condition), Box::new(c(then)), Box::new(other))
+    };
+    let weights = [2e-5, -1e-5, 3e-5, -1.5e-5];
+    for steps in [below(0.5, 1.0, c(3.0)), below(-0.7, 0.0, below(0.5, 1.0, c(3.0)))] {
+        let mut b = Builder::default();
+        let x = b.input(&[1, 4], (0.0, 1e5), 3);
+        let w = b.constant(&[4, 1], weights.to_vec());
+        let score = b.push(Op::MatMul, &[x, w], &[1, 1]);
+        let y = b.unary(steps, score);
+        b.output(y);
+        let model = b.quantized();
+        for (at, sample) in b.samples.iter().enumerate() {
+            // A hundred-thousandth of the scores' range on either side of the jump.
+            let off = if at % 2 == 0 { 1e-4 } else { -1e-4 };
+            let score = |x: &[f64]| x.iter().zip(&weights).map(|(x, w)| x * w).sum::<f64>();
+            let mut near = sample[0].data().to_vec();
+            near[0] += (0.5 + off - score(&near)) / weights[0];
+            if !(0.0..1e5).contains(&near[0]) {
+                continue;
+            }
+            let near = Tensor::new(vec![1, 4], near).unwrap();
+            let got = run(&model, &[near])[0].data()[0];
+            assert!((got - if off > 0.0 { 3.0 } else { 1.0 }).abs() < 1e-3, "{at}: {got}");
+        }
+    }
+}
+
+/// Checks what a quotient of `x` by `z` of both signs makes of samples, and that it tells of a
+/// divisor that is nearer to zero than they were.
+fn divides_by_both_signs(quotient: impl Fn(&mut Builder, [NodeId; 2]) -> NodeId) {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 6], (-2.0, 3.0), 1);
+    let z = b.draw(&[1, 6], ElementType::Float, 2, |unit| {
+        if unit < 0.5 { -0.2 - 6.0 * unit } else { 0.2 + 6.0 * (unit - 0.5) }
+    });
+    // No function of one input's element alone.
+    let z = b.binary(BinaryFn::Add, z, z);
+    let y = quotient(&mut b, [x, z]);
+    b.output(y);
+    b.check(5e-3).unwrap();
+    let model = b.quantized();
+    assert_eq!(b.samples.iter().map(|sample| cut(&model, sample)).sum::<u64>(), 0);
+    let [x, z] = &b.samples[0][..] else { panic!("two inputs") };
+    let mut data = z.data().to_vec();
+    data[2] = -1e-3;
+    let near = [x.clone(), Tensor::new(vec![1, 6], data).unwrap()];
+    assert!(cut(&model, &near) > 0, "what is nearer to zero is told");
+}
+
+#[test]
+fn divisors_may_have_both_signs_as_far_from_zero_as_they_have_been() {
+    divides_by_both_signs(|b, [x, z]| b.binary(BinaryFn::Div, x, z));
+    divides_by_both_signs(|b, [x, z]| {
+        let inverse = b.unary(ScalarFn::unary(UnaryFn::Reciprocal), z);
+        b.binary(BinaryFn::Add, x, inverse)
+    });
+}
+
+#[test]
+fn magnitudes_that_cancel_are_as_fine_as_what_they_are_of() {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 4], (-1.0, 1.0), 3);
+    let w = b.weights(&[4, 3], 5);
+    let score = b.push(Op::MatMul, &[x, w], &[1, 3]);
+    let shifted = b.unary(bin(BinaryFn::Add, X, c(1e-3)), score);
+    let [near, far] = [score, shifted].map(|x| b.unary(ScalarFn::unary(UnaryFn::Abs), x));
+    let y = b.binary(BinaryFn::Sub, far, near);
+    b.output(y);
+    b.check(2e-2).unwrap();
+}
+
+#[test]
 fn even_functions_cut_nothing_between_what_was_seen() {
     let mut b = Builder::default();
-    let x = b.draw(&[1, 8], ciro_compiler::float::ElementType::Float, 9, |unit| {
+    let x = b.draw(&[1, 8], ElementType::Float, 9, |unit| {
         if unit < 0.5 { -1.0 - 4.0 * unit } else { 1.0 + 4.0 * (unit - 0.5) }
     });
     let magnitude = ScalarFn::Unary(UnaryFn::Abs, Box::new(ScalarFn::X));
@@ -129,7 +202,7 @@ fn a_model_that_meets_its_target_stays_as_it_is() {
 
 #[test]
 fn whole_quotients_of_two_tensors_are_exact_and_whole() {
-    let integer = ciro_compiler::float::ElementType::Integer;
+    let integer = ElementType::Integer;
     for (f, least) in
         [(UnaryFn::Truncate, 0.0), (UnaryFn::Truncate, -100.0), (UnaryFn::Floor, -100.0)]
     {

@@ -1,6 +1,8 @@
 //! Values of many magnitudes in one tensor: what is small beside the greatest decides as well.
 
-use ciro_compiler::float::{BinaryFn, ElementType, NodeId, Reducer, ScalarFn, UnaryFn};
+use ciro_compiler::float::{
+    BinaryFn, ElementType, Movement, NodeId, Op, Reducer, ScalarFn, UnaryFn,
+};
 
 use crate::operators::{Builder, X, bin, c};
 
@@ -41,6 +43,26 @@ fn each_column_may_have_a_function_of_its_own() {
     let y = b.unary(un(UnaryFn::Tanh, X), square);
     b.output(y);
     b.check(5e-3).unwrap();
+}
+
+/// Energies in bands of a spectrum, quiet and loud ones.
+#[test]
+fn logarithms_of_sums_of_squares_are_right_where_these_are_tiny() {
+    let mut b = Builder::default();
+    let x = b.input(&[1, 8], (-1.0, 1.0), 1);
+    for (index, sample) in b.samples.iter_mut().enumerate() {
+        let scale = 10f64.powf(-(index as f64) / 4.0);
+        sample[0] = sample[0].map(|x| x * scale);
+    }
+    let square = b.binary(BinaryFn::Mul, x, x);
+    let weights = (0..24).map(|at| 0.1 + f64::from(at % 7)).collect();
+    let weights = b.constant(&[8, 3], weights);
+    let energy = b.push(Op::MatMul, &[square, weights], &[1, 3]);
+    let transpose = Op::Move(Movement::Transpose { perm: vec![1, 0] });
+    let moved = b.push(transpose, &[energy], &[3, 1]);
+    let y = b.unary(un(UnaryFn::Log, bin(BinaryFn::Add, X, c(1e-6))), moved);
+    b.output(y);
+    b.check(1e-2).unwrap();
 }
 
 /// Rows of unlike magnitudes, each divided by its own deviation.

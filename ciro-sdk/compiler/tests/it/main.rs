@@ -7,6 +7,7 @@
 )]
 
 mod altered;
+mod cache;
 mod columns;
 mod conformance;
 mod contrib;

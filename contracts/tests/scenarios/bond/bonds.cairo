@@ -162,6 +162,61 @@ fn a_third_loses_everything(
     assert(s.bonds.weights() == (1000, 0), 'other weights');
 }
 
+/// That others leave takes no more of a convict, though it has all of what is left then.
+#[feature("safe_dispatcher")]
+fn others_leave_and_a_convict_loses_no_more(
+    about: Array<felt252>, signatures: Array<felt252>, fork: Array<felt252>,
+) {
+    let s = bonded(about.span(), signatures.span(), array![1000, 1500, 1500]);
+    let owners = owners();
+    s.left(1);
+    s.convicted(evidence(fork));
+    s.left(2);
+    // A quarter keeps nobody.
+    set_block_timestamp(START + WAIT);
+    s.bonds.withdraw(*s.keys.at(1));
+    s.bonds.withdraw(*s.keys.at(2));
+    assert(s.bonds.weights() == (1000, 1000), 'not all that is left');
+    assert(s.bonds.captured_at() == 0, 'captured by leaving');
+    assert(s.offender().left == 950, 'taken by leaving');
+    s.bonds.withdraw(*s.keys.at(0));
+    s.has(*owners.at(0), MONEY - 50);
+    s.has(*owners.at(1), MONEY);
+    s.has(*owners.at(2), MONEY);
+    s.has(treasury(), 48);
+    s.has(s.bonds.contract_address, 0);
+}
+
+/// A conviction that gives convicts a third keeps everybody for 28 days, whenever they asked. Then
+/// the others leave with all that is theirs, and what the convict has lost is its own bond.
+#[feature("safe_dispatcher")]
+fn a_third_keeps_everybody(
+    about: Array<felt252>, signatures: Array<felt252>, fork: Array<felt252>,
+) {
+    let s = bonded(about.span(), signatures.span(), array![1000, 1500, 500]);
+    let (owners, convicted_at) = (owners(), START + WAIT);
+    s.left(1);
+    set_block_timestamp(convicted_at);
+    s.convicted(evidence(fork));
+    s.left(2);
+    set_block_timestamp(convicted_at + WAIT - 1);
+    refused(s.safe.withdraw(*s.keys.at(1)), 'captured');
+    refused(s.safe.withdraw(*s.keys.at(2)), 'not yet');
+    set_block_timestamp(convicted_at + WAIT);
+    s.bonds.withdraw(*s.keys.at(1));
+    s.bonds.withdraw(*s.keys.at(2));
+    s.has(*owners.at(1), MONEY);
+    s.has(*owners.at(2), MONEY);
+    assert(s.bonds.weights() == (1000, 1000), 'not all that is left');
+    assert(s.bonds.captured_at() == convicted_at, 'captured again');
+    assert(s.offender().left == 950, 'taken by leaving');
+    s.has(treasury(), 48);
+    s.bonds.withdraw(*s.keys.at(0));
+    s.has(*owners.at(0), MONEY - 1000);
+    s.has(treasury(), 998);
+    s.has(s.bonds.contract_address, 0);
+}
+
 /// What only delays costs a hundredth, once each.
 #[feature("safe_dispatcher")]
 fn a_delay_costs_a_hundredth(

@@ -24,6 +24,11 @@ pub(super) fn past(
     }
 }
 
+/// The number of places that a cache, `[N, heads, places, width]`, holds.
+pub(super) fn places(cx: &Cx<'_, '_>, past: Option<[NodeId; 2]>) -> usize {
+    past.and_then(|[key, _]| cx.g.shape(key).get(2).copied()).unwrap_or(0)
+}
+
 /// Puts cached keys and values before those of the queries; gives the number of places before.
 pub(super) fn remember(
     cx: &mut Cx<'_, '_>,
@@ -31,10 +36,9 @@ pub(super) fn remember(
     past: Option<[NodeId; 2]>,
 ) -> Result<usize, Reason> {
     let Some([key, value]) = past else { return Ok(0) };
-    let places = cx.g.shape(key).get(2).copied().unwrap_or(0);
     heads.k = cx.g.concat(2, &[key, heads.k])?;
     heads.v = cx.g.concat(2, &[value, heads.v])?;
-    Ok(places)
+    Ok(places(cx, past))
 }
 
 /// `[N, length, heads * width]` to `[N, heads, length, width]`.

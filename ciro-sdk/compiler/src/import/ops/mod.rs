@@ -8,6 +8,7 @@ mod arithmetic;
 mod arrange;
 mod attention;
 mod bits;
+mod cache;
 mod control;
 mod conv;
 mod einsum;

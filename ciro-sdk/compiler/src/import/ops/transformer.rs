@@ -1,13 +1,14 @@
 //! Operators that onnxruntime's tools for transformers make: embeddings, rotations, attention with
 //! a cache.
 
-use super::attention::{Masks, attend, distances};
+use super::attention::{Masks, attend};
+use super::cache::Cache;
 use super::gather::gather_axis;
 use super::heads::{Heads, merge_heads, past, remember, rotate, share_heads, split_heads};
 use super::norm::{EPSILON_CONTRIB, centre, inverse_deviation};
 use crate::float::{BinaryFn, NodeId, Reducer};
 use crate::import::Reason;
-use crate::import::context::{Cx, Family, bad, count, integer};
+use crate::import::context::{Cx, Family, bad, count};
 use crate::import::data_type::DataType;
 use crate::import::value::{Binding, Outputs, Value, one};
 
@@ -135,24 +136,19 @@ fn angles(
 /// positions, bias`.
 ///
 /// # Source
-/// onnxruntime, `com.microsoft.GroupQueryAttention`. The cache is as long as what it holds, in
-/// every row; without keys, the query holds all three.
+/// onnxruntime, `com.microsoft.GroupQueryAttention`. Without keys, the query holds all three.
 fn group_query_attention(cx: &mut Cx<'_, '_>) -> Outputs {
     let query = cx.number(0)?;
     let (queries, keys) = (cx.int("num_heads", 0), cx.int("kv_num_heads", 0));
     plain(cx)?;
     let mut parts = parts(cx, query.id, [queries, keys])?;
     let past = past(cx, [3, 4])?;
-    let before = past.map_or(0, |[key, _]| cx.g.shape(key).get(2).copied().unwrap_or(0));
-    let length = cx.g.shape(query.id)[1];
+    let rows = [0, 1].map(|axis| cx.g.shape(query.id)[axis]);
+    let cache = Cache::of(cx, past, rows)?;
     if cx.flag("do_rotary", false) {
         let places = match cx.optional(9)? {
             Some(places) => places.id,
-            None => {
-                let places = cx.g.iota(length)?;
-                let places = cx.g.with(BinaryFn::Add, places, before as f64)?;
-                cx.g.unsqueeze(places, 0)?
-            }
+            None => cache.positions(cx)?,
         };
         let tables = [cx.id(7)?, cx.id(8)?];
         let angles = angles(cx, tables, places)?;
@@ -171,10 +167,11 @@ fn group_query_attention(cx: &mut Cx<'_, '_>) -> Outputs {
         k: split_heads(cx, k, keys)?,
         v: split_heads(cx, v, keys)?,
     };
+    let new = [heads.k, heads.v];
     remember(cx, &mut heads, past)?;
-    let present = [heads.k, heads.v];
+    let present = cache.given_on(cx, new, [heads.k, heads.v])?;
     share_heads(cx, &mut heads)?;
-    let masks = masks(cx, &heads, before)?;
+    let masks = masks(cx, &heads, cache)?;
     let width = cx.g.shape(heads.q)[3];
     let scale = match cx.float("scale", 0.0) {
         0.0 => 1.0 / (width as f64).sqrt(),
@@ -242,37 +239,15 @@ fn parts(
     ])
 }
 
-/// Every query reads the places up to its own, perhaps not those too far back, and no row more
-/// places than it has.
-fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, before: usize) -> Result<Masks, Reason> {
-    let (rows, columns) = (cx.g.shape(heads.q)[2], cx.g.shape(heads.k)[2]);
-    let Some(end) = columns.checked_sub(1) else {
-        return Err(cx.g.misfit("attention needs keys", &[heads.q, heads.k]));
-    };
-    let distance = distances(cx, (rows, columns), before)?;
-    let mut masks = Masks { alive: true, ..Masks::default() };
-    masks.keep.push(cx.g.with(BinaryFn::GreaterOrEqual, distance, 0.0)?);
+/// Every query reads the places up to its own that its row has, perhaps not those too far back.
+fn masks(cx: &mut Cx<'_, '_>, heads: &Heads, cache: Cache) -> Result<Masks, Reason> {
+    let keys = cx.g.shape(heads.k)[2];
+    if keys == 0 || keys != cache.columns() {
+        return Err(cx.g.misfit("attention needs a key for each query", &[heads.q, heads.k]));
+    }
     let window = cx.int("local_window_size", -1);
-    if window > 0 {
-        masks.keep.push(cx.g.with(BinaryFn::Less, distance, window as f64)?);
-    }
-    if let Some(last) = cx.optional(5)? {
-        let full = |last: &f64| usize::try_from(integer(*last)) == Ok(end);
-        let whole = cx.g.value(last.id).is_some_and(|value| value.data().iter().all(full));
-        if !whole && before > 0 {
-            // Rows would have pasts of unlike length, and new keys unlike places.
-            return Err(Reason::Unsupported(
-                "rows that do not fill a cache are not supported: `seqlens_k` must be constant and \
-                 the last place of the cache",
-            ));
-        }
-        if !whole {
-            let rows: usize = cx.g.shape(last.id).iter().product();
-            let last = cx.g.reshape(last.id, &[rows, 1, 1, 1])?;
-            let places = cx.g.iota(columns)?;
-            masks.keep.push(cx.g.binary(BinaryFn::LessOrEqual, places, last)?);
-        }
-    }
+    let keep = cache.readable(cx, (window > 0).then_some(window as f64))?;
+    let mut masks = Masks { keep, bias: vec![], alive: true };
     masks.bias.extend(cx.optional(10)?.map(|bias| bias.id));
     Ok(masks)
 }

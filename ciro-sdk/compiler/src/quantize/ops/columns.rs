@@ -11,7 +11,7 @@ use crate::float::{BinaryFn, ElementType, Graph, NodeId, Op, ScalarFn, UnaryFn};
 use crate::quantize::expr::count;
 use crate::quantize::scalar::Parts;
 use ciro_model::integer::{ORDERED_IMAGE_MAX, ordered_image};
-use ciro_model::movement::{Movement, Source};
+use ciro_model::movement::Source;
 use ciro_model::tensor::Tensor;
 
 /// The most elements of a tensor whose columns are followed.
@@ -323,8 +323,8 @@ impl<'g> Walk<'g, '_> {
         if depth == DEPTH_MAX || sizes.max() > Some(ELEMENTS_MAX) {
             return None;
         }
-        if let Op::Move(movement) = &node.op {
-            let sources = sources(graph, &node.operands, movement)?;
+        if let Op::Move(_) = &node.op {
+            let sources = graph.sources(node)?;
             let of = |operand: &NodeId| self.elements(*operand, depth + 1);
             let operands: Vec<Vec<Element<'g>>> = node.operands.iter().map(of).collect();
             let element = |(at, source): (usize, &Source)| match *source {
@@ -351,12 +351,6 @@ impl<'g> Walk<'g, '_> {
         };
         Some(elements.into_iter().enumerate().map(stepped).collect())
     }
-}
-
-/// Where each element of a movement's result comes from.
-fn sources(graph: &Graph, operands: &[NodeId], movement: &Movement<f64>) -> Option<Vec<Source>> {
-    let shapes: Vec<&[usize]> = operands.iter().map(|&id| &graph.node(id).shape[..]).collect();
-    movement.plan(&shapes).ok().map(|plan| plan.sources)
 }
 
 fn index(at: usize) -> u32 {

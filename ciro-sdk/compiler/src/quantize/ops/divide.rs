@@ -1,6 +1,6 @@
 //! Divisions and reciprocals.
 
-use super::ranked;
+use super::ranked::{self, Divisor};
 use crate::float::{Graph, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::{narrow, round_to_i64};
@@ -36,7 +36,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> Result<Expr, QuantizeE
     }
     let range = cx.divisor_range(b);
     if range.lo <= 0.0 && range.hi >= 0.0 {
-        return Err(sign_error(cx, range));
+        return around_zero(cx, id, range)?.ok_or_else(|| sign_error(cx, range));
     }
     if let Some(expr) = by_parts(cx, id, range)? {
         return Ok(expr);
@@ -73,13 +73,35 @@ fn by_parts(
     id: NodeId,
     range: Range,
 ) -> Result<Option<Expr>, QuantizeError> {
-    let node = cx.graph.node(id);
-    let (a, b) = (node.operands[0], node.operands[1]);
-    let effort = cx.effort(id).max(cx.effort(b));
+    let effort = cx.effort(id).max(cx.effort(cx.graph.node(id).operands[1]));
     let magnitude = range.affine(sign(range), 0.0);
     if effort == 0 || magnitude.hi < WIDE * magnitude.lo {
         return Ok(None);
     }
+    times_inverse(cx, id, (Divisor { magnitude, both: false }, sign(range)))
+}
+
+/// A quotient whose divisor has both signs, and has not come nearer to zero than samples did;
+/// `None` where it came too near.
+fn around_zero(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    range: Range,
+) -> Result<Option<Expr>, QuantizeError> {
+    let Some(lo) = cx.slopes.least_divisor(cx.graph.node(id)) else { return Ok(None) };
+    let magnitude = Range { lo, hi: range.max_abs() };
+    times_inverse(cx, id, (Divisor { magnitude, both: true }, 1.0))
+}
+
+/// `a` times the inverse of `b`, whose sign is a factor, in two parts.
+fn times_inverse(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    (range, sign): (Divisor, f64),
+) -> Result<Option<Expr>, QuantizeError> {
+    let node = cx.graph.node(id);
+    let (a, b) = (node.operands[0], node.operands[1]);
+    let effort = cx.effort(id).max(cx.effort(b));
     let divisor = cx.graph.node(b);
     // A divisor that is stretched over many elements is inverted before.
     let stretched = match (&divisor.op, &divisor.operands[..]) {
@@ -93,8 +115,8 @@ fn by_parts(
         _ => None,
     };
     let base = stretched.map_or(b, |(_, base)| base);
-    let expr = cx.expr(base)?.times(sign(range));
-    let Some(parts) = ranked::inverse(cx, &expr, magnitude)? else { return Ok(None) };
+    let expr = cx.expr(base)?.times(sign);
+    let Some(parts) = ranked::inverse(cx, &expr, range)? else { return Ok(None) };
     let factor = cx.factor(a)?;
     let mut sum: Option<Expr> = None;
     for part in parts {
@@ -110,7 +132,7 @@ fn by_parts(
             None => product,
         });
     }
-    Ok(sum.map(|sum| sum.times(sign(range))))
+    Ok(sum.map(|sum| sum.times(sign)))
 }
 
 /// Whether `b` is the sum of the rows of the softmax `a`, which is 1.

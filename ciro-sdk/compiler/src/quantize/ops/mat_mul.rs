@@ -1,8 +1,10 @@
 //! Matrix products.
 
+use std::collections::BTreeSet;
+
 use crate::float::{Node, NodeId, Op, ScalarFn, UnaryFn};
 use crate::quantize::error::QuantizeError;
-use crate::quantize::expr::{Core, Expr, Value, along, count, rebuilt};
+use crate::quantize::expr::{Core, Expr, Term, Value, along, count, rebuilt};
 use crate::quantize::facts::whole;
 use crate::quantize::grid::{Reach, pow2, step_at_least};
 use crate::quantize::lower::Lowering;
@@ -17,6 +19,9 @@ const STEEP_BITS: u32 = 4;
 const SUM_BITS: i32 = 28;
 /// Their operands stay below this.
 const WIDE_MAX: f64 = (1u32 << 28) as f64;
+
+/// Wider tensors are multiplied in three parts where nothing may be rounded.
+const VERY_WIDE: i64 = 1 << 20;
 
 /// Rows whose integers are wider are rounded before they meet weights.
 const ROW_MAX: i64 = 1 << 15;
@@ -34,8 +39,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &Node) -> Result<Expr, Quantize
     }
     if let Some(weight) = matrix(a) {
         if is_steep(cx) {
-            let x = cx.wide(b, WIDE_MAX)?;
-            return in_halves(cx, x, |cx, part| left(cx, node, part, &weight));
+            return steep(cx, b, |cx, part| left(cx, node, part, &weight));
         }
         let x = cx.narrow(b)?;
         let mut sum: Option<Expr> = None;
@@ -60,8 +64,7 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
         return Ok(product);
     }
     if is_steep(cx) {
-        let x = cx.wide(operand, WIDE_MAX)?;
-        return in_halves(cx, x, |_, part| {
+        return steep(cx, operand, |_, part| {
             let weight = weight.map(|w| w * part.scale);
             let core = Core::Linear { x: part.id, weight, bias: None };
             Ok(Expr::core(node.shape.clone(), core))
@@ -105,16 +108,23 @@ fn linear(cx: &mut Lowering<'_>, node: &Node, weight: &Tensor<f64>) -> Result<Ex
     Ok(product)
 }
 
-/// Whether the logarithm of the product is taken (of energies of many decades), so that no bit of
-/// the operand is to spare.
+/// Whether the logarithm of the product, perhaps moved, is taken (of energies of many decades), so
+/// that no bit of the operand is to spare.
 fn is_steep(cx: &Lowering<'_>) -> bool {
     let at = cx.at.index();
-    let read = |(_, node): &(NodeId, &Node)| {
-        node.operands.contains(&cx.at) && matches!(&node.op, Op::Unary(f) if takes_log(f))
-    };
-    cx.extra_bits[at] >= STEEP_BITS
-        && !cx.whole[at]
-        && cx.graph.iter().skip(at).any(|reader| read(&reader))
+    if cx.extra_bits[at] < STEEP_BITS || cx.whole[at] {
+        return false;
+    }
+    let mut moved = BTreeSet::from([cx.at]);
+    for (id, node) in cx.graph.iter().skip(at) {
+        let reads = node.operands.iter().any(|operand| moved.contains(operand));
+        match &node.op {
+            Op::Unary(f) if reads && takes_log(f) => return true,
+            Op::Move(_) if reads => moved.insert(id),
+            _ => false,
+        };
+    }
+    false
 }
 
 /// Whether a function takes a logarithm.
@@ -124,11 +134,24 @@ fn takes_log(f: &ScalarFn) -> bool {
 
 /// The sum of both halves' products. That of the low half has weights as fine as the other, and is
 /// rounded to the unit of the sum before it is added: small sums keep their bits.
-fn in_halves(
+///
+/// Of what has been found worth it, every part is multiplied by itself: the sum is computed near
+/// zero once more, where nothing may have been rounded.
+fn steep(
     cx: &mut Lowering<'_>,
-    x: Value,
+    operand: NodeId,
     product: impl Fn(&mut Lowering<'_>, Value) -> Result<Expr, QuantizeError>,
 ) -> Result<Expr, QuantizeError> {
+    if cx.effort(cx.at) > 0
+        && let Some(parts) = unrounded(cx, operand)?
+    {
+        let mut sum = product(cx, parts[0])?;
+        for &part in &parts[1..] {
+            sum = sum.plus(product(cx, part)?);
+        }
+        return Ok(sum);
+    }
+    let x = cx.wide(operand, WIDE_MAX)?;
     let [high, low] = cx.halves(x)?[..] else { return product(cx, x) };
     let (high, low) = (product(cx, high)?, product(cx, low)?);
     let reach = Reach::of(&high, &cx.builder).range.max_abs();
@@ -137,6 +160,24 @@ fn in_halves(
     let low = cx.round_at(&low, step, None, &name)?;
     let shape = high.shape.clone();
     Ok(high.plus(Expr::value(shape, low)))
+}
+
+/// The narrow tensors that a tensor is the sum of; `None` where some of it has no integers yet.
+fn unrounded(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Vec<Value>>, QuantizeError> {
+    let Expr { shape, terms, offset } = cx.expr(id)?;
+    let known = |term: &Term| matches!(term.core, Core::Value { .. });
+    if terms.is_empty() || offset.is_some() || !terms.iter().all(known) {
+        return Ok(None);
+    }
+    let name = format!("{}.part", cx.node().name);
+    let mut parts = vec![];
+    for term in terms {
+        let expr = Expr { shape: shape.clone(), terms: vec![term], offset: None };
+        let part = cx.plain(&expr, BOUND as f64, &name)?;
+        let wide = cx.interval(part).max_abs() > VERY_WIDE;
+        parts.extend(if wide { cx.thirds(part)? } else { cx.halves(part)? });
+    }
+    Ok(Some(parts))
 }
 
 /// `(x V + b) W = x (V W) + b W`, where the product of the weights is no larger than both: nothing

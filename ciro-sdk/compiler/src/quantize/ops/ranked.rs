@@ -17,6 +17,7 @@ use crate::quantize::expr::{Expr, Value, count};
 use crate::quantize::grid::{pow2, step_at_least};
 use crate::quantize::lower::Lowering;
 use crate::quantize::scalar::Parts;
+use crate::quantize::steep::TOLERABLE;
 use ciro_model::integer::ops::{Bucketize, Lookup};
 use ciro_model::integer::{Interval, ordered_image, room};
 use ciro_model::movement::Movement;
@@ -124,41 +125,38 @@ pub(super) fn of(
 /// Bits of each part of an inverse.
 const INVERSE_BITS: u32 = 13;
 
-/// `1 / |expr|` to a part of itself, whatever the magnitude is, as `[high, low]`, whose sum it is;
-/// `None` where the divisor spans too many octaves.
+/// What a divisor was at calibration.
+#[derive(Clone, Copy)]
+pub(super) struct Divisor {
+    /// Its magnitude, more than 0.
+    pub(super) magnitude: Range,
+    /// Whether it had both signs.
+    pub(super) both: bool,
+}
+
+/// `1 / expr` to a part of itself, whatever the magnitude is, as `[high, low]`, whose sum it is;
+/// `None` where the divisor spans too many octaves. A divisor of one sign is positive.
 ///
-/// The range is that of the divisor's magnitude; it may leave it by a factor of 2, and what does is
-/// counted.
+/// The divisor may leave its magnitude by a factor of 2, and what does is counted. Nearer to zero
+/// than it has been, where it has both signs, it is told.
 pub(super) fn inverse(
     cx: &mut Lowering<'_>,
     expr: &Expr,
-    range: Range,
+    divisor: Divisor,
 ) -> Result<Option<[Value; 2]>, QuantizeError> {
     let name = cx.node().name.clone();
     let x = cx.plain(expr, room::RANKED as f64, &format!("{name}.divisor"))?;
     let all = cx.interval(x);
-    let unit =
-        |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo.max(1), all.hi.max(1));
+    let most = if divisor.both { all.max_abs() } else { all.hi };
+    let unit = |real: f64| round_to_i64((real / x.scale).round()).clamp(all.lo.max(1), most.max(1));
+    let Range { lo, hi } = divisor.magnitude;
     let beyond = 2.0 * cx.stretch;
-    let (first, last) = (unit(range.lo / beyond), unit(range.hi * beyond));
-    // The boundaries are the last integers of steps, the first of which holds all that is too
-    // small.
-    let (mut boundaries, mut middles) = (vec![], vec![]);
-    let mut from = first;
-    while from <= last {
-        let to = round_to_i64(from as f64 * (1.0 + 2.0 * RELATIVE)).max(from).min(last);
-        middles.push(0.5 * (from as f64 + to as f64));
-        boundaries.push(to);
-        if boundaries.len() > BOUNDARIES_MAX {
-            return Ok(None);
-        }
-        from = to + 1;
-    }
-    // What is greater than the last takes the last.
-    boundaries.pop();
-    let top = 1.0 / (first as f64 * x.scale);
+    let Some(steps) = Octaves::of([unit(lo / beyond), unit(hi * beyond)], divisor.both) else {
+        return Ok(None);
+    };
+    let top = 1.0 / (steps.first as f64 * x.scale);
     let scale = step_at_least(1.0, top * pow2(-2 * exponent(INVERSE_BITS)));
-    let whole = middles.iter().map(|q| round_to_i64((1.0 / (q * x.scale) / scale).round()));
+    let whole = steps.inverses.iter().map(|q| round_to_i64((q / x.scale / scale).round()));
     let parts = whole.map(|inverse| {
         let high = (inverse + (1 << (INVERSE_BITS - 1))) >> INVERSE_BITS;
         (narrow(high), narrow(inverse - (high << INVERSE_BITS)))
@@ -167,8 +165,12 @@ pub(super) fn inverse(
     let shape = expr.shape.clone();
     let column = Movement::Reshape { shape: vec![count(&shape), 1] };
     let x = cx.push_move(column, x.id, x.scale, &format!("{name}.divisor.column"))?;
-    let end = i64::try_from(boundaries.len()).unwrap_or(i64::MAX);
-    let bucketize = Bucketize { boundaries: vec![boundaries], limbs: false };
+    // What half a unit is too much of is uncertain, wherever samples have been.
+    let certain = round_to_i64((0.5 / TOLERABLE).ceil());
+    let (end, steep) = (steps.end(), steps.nearer(unit(lo).max(certain)));
+    let least = if divisor.both { -steps.last } else { steps.first };
+    let cuts = all.lo < least || all.hi > steps.last;
+    let bucketize = Bucketize { boundaries: vec![steps.boundaries], limbs: false };
     let ranks = cx.push(&format!("{name}.divisor.ranks"), bucketize, &[x], 1.0)?;
     let ranks = cx.push_move(
         Movement::Reshape { shape },
@@ -185,10 +187,75 @@ pub(super) fn inverse(
     }
     // The ends stand for what lies within, and a little beyond.
     let inside = Interval::new(1.min(end), (end - 1).max(1.min(end)));
-    if all.lo < first || all.hi > last {
+    if cuts {
         cx.builder.guard(parts[0].id, inside);
     }
+    cx.builder.steep(parts[0].id, steep.into_iter().collect());
     Ok(parts.try_into().ok())
+}
+
+/// Steps of a divisor that are no wider than a part of it.
+struct Octaves {
+    /// The least and the greatest magnitude.
+    first: i64,
+    last: i64,
+    /// The last integers of all steps but the last.
+    boundaries: Vec<i64>,
+    /// The inverse of each step's middle; 0 for the step around zero.
+    inverses: Vec<f64>,
+    /// The greatest integers of the steps of positive divisors, if there are others.
+    positive: Option<Vec<i64>>,
+}
+
+impl Octaves {
+    /// The steps from one magnitude to another, of divisors of `both` signs coarser ones where
+    /// there would be too many; `None` if there are too many still.
+    fn of([first, last]: [i64; 2], both: bool) -> Option<Self> {
+        let (widths, most) = match both {
+            false => (&[1.0][..], BOUNDARIES_MAX),
+            true => (&[1.0, 2.0][..], BOUNDARIES_MAX / 2 - 1),
+        };
+        let steps = widths.iter().find_map(|width| {
+            let (mut steps, mut from) = (vec![], first);
+            while from <= last {
+                let to = round_to_i64(from as f64 * (1.0 + 2.0 * width * RELATIVE));
+                let to = to.max(from).min(last);
+                steps.push((from, to));
+                if steps.len() > most {
+                    return None;
+                }
+                from = to + 1;
+            }
+            Some(steps)
+        })?;
+        let inverse = |&(from, to): &(i64, i64)| 2.0 / (from as f64 + to as f64);
+        let mut boundaries: Vec<i64> = steps.iter().map(|step| step.1).collect();
+        let mut inverses: Vec<f64> = steps.iter().map(inverse).collect();
+        let positive = both.then(|| boundaries.clone());
+        if both {
+            let ends = steps.iter().rev().map(|step| -step.0);
+            boundaries = ends.chain([first - 1]).chain(boundaries).collect();
+            let negative = inverses.iter().rev().map(|inverse| -inverse);
+            inverses = negative.chain([0.0]).chain(inverses.iter().copied()).collect();
+        }
+        // What is greater than the last takes the last.
+        boundaries.pop();
+        Some(Self { first, last, boundaries, inverses, positive })
+    }
+
+    /// The greatest rank.
+    fn end(&self) -> i64 {
+        i64::try_from(self.boundaries.len()).unwrap_or(i64::MAX)
+    }
+
+    /// The ranks of divisors that are nearer to zero than a magnitude, if there are any on both
+    /// sides of it.
+    fn nearer(&self, magnitude: i64) -> Option<Interval> {
+        let positive = self.positive.as_ref()?;
+        let near = i64::try_from(positive.partition_point(|&to| to < magnitude)).ok()?;
+        let zero = self.end() / 2;
+        Some(Interval::new(zero - near, zero + near))
+    }
 }
 
 /// Whether it is a value's own magnitude that its rounding has to be small beside, as something

@@ -371,8 +371,7 @@ impl Steps {
     }
 }
 
-/// What tells a function of a node and what it is resolved on from others of the same node. Its
-/// values at some points do not: functions may agree there.
+/// Tells functions and what they are resolved on apart, which values at points alone do not.
 fn fingerprint(
     (id, which): (NodeId, &[u64]),
     kept: Range,
@@ -383,8 +382,7 @@ fn fingerprint(
     let all = domain.all;
     let mut key = [&[u64::from(id.0), which.len() as u64], which].concat();
     key.extend([kept.lo, kept.hi, seen.lo, seen.hi].map(f64::to_bits));
-    key.extend([all.lo, all.hi].map(i64::cast_unsigned));
-    key.extend(domain.cuts.iter().map(|cut| cut.cast_unsigned()));
+    key.extend([all.lo, all.hi].iter().chain(&domain.cuts).map(|it| it.cast_unsigned()));
     let stride = ((all.hi - all.lo) / POINTS).max(1);
     let points = (0..=POINTS).map(|i| (all.lo + i * stride).min(all.hi));
     for x in points.map(domain.value).chain([seen.lo, seen.hi]) {

@@ -27,13 +27,21 @@ const STEPS_MAX: usize = 64;
 const ELEMENTS_MAX: usize = 1 << 10;
 const FUNCTIONS_MAX: usize = 16;
 
+/// A product.
+const MUL: Op = Op::Binary(BinaryFn::Mul);
+
 /// A node that is made of an input element by element, where the integers of its operands would be
 /// too coarse and that has been found to matter; `None` for all others.
 pub(super) fn of(cx: &mut Lowering<'_>, id: NodeId) -> Result<Option<Expr>, QuantizeError> {
     let node = cx.graph.node(id);
     let bends = match &node.op {
         Op::Unary(f) => f.affine().is_none(),
-        Op::Binary(f) => !matches!(f, BinaryFn::Add | BinaryFn::Sub),
+        Op::Binary(BinaryFn::Add | BinaryFn::Sub) => false,
+        Op::Binary(BinaryFn::Mul | BinaryFn::Div) => {
+            let constant = |id: &NodeId| cx.graph.constant(*id).is_some();
+            !(constant(&node.operands[1]) || node.op == MUL && constant(&node.operands[0]))
+        }
+        Op::Binary(_) => true,
         Op::Where => true,
         _ => false,
     };
@@ -198,7 +206,7 @@ type Element = (NodeId, usize);
 struct Tracer<'g> {
     graph: &'g Graph,
     /// For each movement, where its elements come from.
-    sources: BTreeMap<NodeId, Vec<Element>>,
+    sources: BTreeMap<NodeId, Vec<Source>>,
 }
 
 impl<'g> Tracer<'g> {
@@ -253,32 +261,21 @@ impl<'g> Tracer<'g> {
     /// The element that movements take an element from; `None` where they fill.
     fn origin(&mut self, mut element: Element) -> Option<Element> {
         let graph = self.graph;
-        while let Op::Move(movement) = &graph.node(element.0).op {
+        while let Op::Move(_) = &graph.node(element.0).op {
+            let node = graph.node(element.0);
             let sources = match self.sources.get(&element.0) {
                 Some(sources) => sources,
-                None => {
-                    let sources = sources_of(graph, element.0, movement)?;
-                    self.sources.entry(element.0).or_insert(sources)
-                }
+                None => self.sources.entry(element.0).or_insert(graph.sources(node)?),
             };
-            element = *sources.get(element.1)?;
+            element = match *sources.get(element.1)? {
+                Source::Element { operand, index } => {
+                    (*node.operands.get(operand as usize)?, index as usize)
+                }
+                Source::Fill => return None,
+            };
         }
         Some(element)
     }
-}
-
-/// Where the elements of a movement that fills nothing come from.
-fn sources_of(graph: &Graph, id: NodeId, movement: &Movement<f64>) -> Option<Vec<Element>> {
-    let operands = &graph.node(id).operands;
-    let shapes: Vec<&[usize]> = operands.iter().map(|&id| &graph.node(id).shape[..]).collect();
-    let plan = movement.plan(&shapes).ok()?;
-    let source = |source: Source| match source {
-        Source::Element { operand, index } => {
-            Some((*operands.get(operand as usize)?, index as usize))
-        }
-        Source::Fill => None,
-    };
-    plan.sources.into_iter().map(source).collect()
 }
 
 /// A function of one variable in steps, each of which reads earlier ones; the last is its value.

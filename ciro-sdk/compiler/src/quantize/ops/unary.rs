@@ -1,7 +1,7 @@
 //! Functions of one variable.
 
 use super::{compare, divide, input, periodic, ranked, table, whole, zoom};
-use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn};
+use crate::float::{BinaryFn, NodeId, Op, Reducer, ScalarFn, UnaryFn};
 use crate::quantize::calibrate::Range;
 use crate::quantize::casts::narrow;
 use crate::quantize::emit::exponent;
@@ -9,9 +9,9 @@ use crate::quantize::error::{QuantizeError, Refusal};
 use crate::quantize::expr::{Core, Expr, Term, Value, count};
 use crate::quantize::grid::pow2;
 use crate::quantize::lower::{Lowered, Lowering};
-use crate::quantize::scalar::{Line, Parts, Shape, Steps, guards_zero};
+use crate::quantize::scalar::{self, Line, Parts, Shape, Steps, guards_zero};
 use crate::quantize::target::{Clamp, Target};
-use ciro_model::integer::ops::{Isqrt, Requantize};
+use ciro_model::integer::ops::{Combine, Isqrt, Requantize};
 use ciro_model::integer::room;
 
 /// Tensors of at most this many elements may be clamped at full width, which costs more limbs.
@@ -32,6 +32,9 @@ pub(super) fn lower(
     }
     if let Some(periodic) = periodic::of(cx, id, f)? {
         return Ok(periodic);
+    }
+    if let Some(magnitude) = magnitude(cx, id, operand, f)? {
+        return Ok(magnitude);
     }
     let shape = Shape::of(f);
     if let Some(ranked) = fine(cx, id, (operand, f), &shape)? {
@@ -94,6 +97,43 @@ pub(super) fn lower(
     }
 }
 
+/// A magnitude of few elements that has been found worth it: the sum of what is above zero and of
+/// what is below, as fine as integers hold it, where a table would round.
+fn magnitude(
+    cx: &mut Lowering<'_>,
+    id: NodeId,
+    operand: NodeId,
+    f: &ScalarFn,
+) -> Result<Option<Expr>, QuantizeError> {
+    let (outer, core) = scalar::peel(f);
+    let ScalarFn::Unary(UnaryFn::Abs, inner) = core else { return Ok(None) };
+    let Some((slope, offset)) = inner.affine() else { return Ok(None) };
+    let node = cx.graph.node(id);
+    if cx.effort(id) == 0 || count(&node.shape) > FEW || slope == 0.0 {
+        return Ok(None);
+    }
+    let expr = along(cx.expr(operand)?, Line { slope, offset });
+    let x = cx.plain(&expr, room::COMPARED as f64, &format!("{}.signed", node.name))?;
+    let mut sum = Expr { shape: node.shape.clone(), terms: vec![], offset: None };
+    for sign in [1, -1] {
+        let name = format!("{}.side", node.name);
+        let side = match sign {
+            1 => x.id,
+            _ => {
+                let negated = Combine { coefficients: vec![sign], constant: 0 };
+                cx.push(&name, negated, &[x.id], x.scale)?
+            }
+        };
+        let hi = cx.builder.node(side).interval.hi;
+        if hi > 0 {
+            let above = Requantize { shift: 0, lo: 0, hi: narrow(hi) };
+            let id = cx.push(&name, above, &[side], x.scale)?;
+            sum = sum.plus(Expr::value(node.shape.clone(), Value { id, scale: x.scale }));
+        }
+    }
+    Ok(Some(along(sum, outer)))
+}
+
 /// A comparison with infinity, which has one result.
 ///
 /// No integer stands for infinity: only a maximum of which everything may be hidden could be
@@ -138,8 +178,15 @@ fn fine(
         _ => return Ok(None),
     };
     let range = seen.affine(inner.slope, inner.offset);
-    let step = range.max_abs() * 2.0 * pow2(-exponent(bits)) / inner.slope.abs();
     let real = |x: f64| f.eval(x);
+    if matches!(shape, Shape::Reciprocal { .. }) && inner.slope != 0.0 {
+        let own = cx.divisor_range(operand).affine(inner.slope, inner.offset);
+        if own.lo <= 0.0 && own.hi >= 0.0 {
+            let expr = cx.expr(operand)?;
+            return ranked::of(cx, id, &expr, seen, &real);
+        }
+    }
+    let step = range.max_abs() * 2.0 * pow2(-exponent(bits)) / inner.slope.abs();
     let roots = matches!(shape, Shape::Sqrt { .. });
     if range.lo < 0.0 || inner.slope == 0.0 {
         return Ok(None);

@@ -360,7 +360,7 @@ fn refusals_name_the_node_and_what_to_change() {
     };
     let mut b = Builder::default();
     let x = b.input(&[4], (-1.0, 1.0), 1);
-    let y = b.input(&[4], (-1.0, 1.0), 2);
+    let y = b.draw(&[4], ElementType::Float, 2, |_| 0.0);
     let quotient = b.binary(BinaryFn::Div, x, y);
     b.output(quotient);
     let (error, hint) = refused(&b);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::columns::{self, Split};
 use super::dominators::{computed, dominators};
 use super::symbol::{Place, Symbol, Unknown, joined, reduced, with_missing};
-use crate::float::{Graph, Node, NodeId, Op, ScalarFn};
+use crate::float::{Graph, Node, NodeId, Op, Reducer, ScalarFn};
 use ciro_model::movement::Source;
 
 /// The most elements of what is searched for.
@@ -59,7 +59,7 @@ fn spend(left: &mut usize, work: usize) -> Option<()> {
 }
 
 /// What tables are searched for: the nearest node that all ways to a position come through, where
-/// there are several.
+/// there are several, or what the nearest of several entries is found for.
 fn roots(graph: &Graph, left: &mut usize) -> BTreeSet<NodeId> {
     let is_search = |node: &Node| {
         node.op == Op::Gather
@@ -79,19 +79,29 @@ fn root(
     mut at: NodeId,
     left: &mut usize,
 ) -> Option<NodeId> {
+    let mut nearest = false;
     loop {
         spend(left, 1)?;
         let node = graph.node(at);
         if !Region::takes(&node.op) {
-            return None;
+            return nearest.then_some(at);
         }
+        nearest |= chooses(graph, node);
         let operands = computed(graph, node);
         match operands.len() {
             0 => return None,
             1 => at = *operands.first()?,
-            _ => return dominators[at.index()],
+            _ => return dominators[at.index()].or(nearest.then_some(at)),
         }
     }
+}
+
+/// Whether a node is the position of the least or greatest of several numbers; of two, it is a
+/// comparison.
+fn chooses(graph: &Graph, node: &Node) -> bool {
+    let several = |&id: &NodeId| graph.node(id).shape.last().is_some_and(|&entries| entries > 2);
+    matches!(node.op, Op::Reduce(Reducer::ArgMax | Reducer::ArgMin))
+        && node.operands.iter().all(several)
 }
 
 /// Everything that is a function of the root, element by element.
@@ -205,9 +215,8 @@ impl<'g> Region<'g> {
 
     /// The node as a member; `None` if one of its elements depends on two elements of the root.
     fn member(&self, node: &Node) -> Option<Member> {
-        let shapes = node.operands.iter().map(|&id| &self.graph.node(id).shape[..]);
         let moved = match &node.op {
-            Op::Move(movement) => movement.plan(&shapes.collect::<Vec<_>>()).ok()?.sources,
+            Op::Move(_) => self.graph.sources(node)?,
             Op::Gather => {
                 self.graph.constant(node.operands[0])?;
                 vec![]

@@ -68,6 +68,40 @@ fn a_search_is_one_function_of_what_is_searched_for() {
     }
 }
 
+/// The value of the entry that is nearest to `x`: so calibrated classifiers are exported.
+fn nearest(table: &[f64]) -> Graph {
+    let mut g = Graph::default();
+    let (name, shape) = ("x".to_owned(), vec![2]);
+    g.inputs.push(Input { name, shape, element_type: ElementType::Float });
+    let input = push(&mut g, Op::Input { index: 0 }, &[], &[2]);
+    let moves = |movement| Op::Move(movement);
+    let column = push(&mut g, moves(Movement::Reshape { shape: vec![2, 1] }), &[input], &[2, 1]);
+    let wide = push(&mut g, moves(Movement::Expand { shape: vec![2, 4] }), &[column], &[2, 4]);
+    let entries = Tensor::new(vec![2, 4], ENTRIES.repeat(2)).unwrap();
+    let entries = push(&mut g, Op::Constant(Arc::new(entries)), &[], &[2, 4]);
+    let difference = push(&mut g, Op::Binary(BinaryFn::Sub), &[wide, entries], &[2, 4]);
+    let distance = push(&mut g, Op::Unary(x().then(UnaryFn::Abs)), &[difference], &[2, 4]);
+    let position = push(&mut g, Op::Reduce(Reducer::ArgMin), &[distance], &[2]);
+    let y = entry(&mut g, table, position);
+    g.outputs.push(Output { name: "y".to_owned(), node: y, labels: Labels::Real });
+    g
+}
+
+#[test]
+fn the_nearest_entry_is_a_function_of_what_it_is_near_to() {
+    let before = nearest(&[0.25, 0.5, 0.5, 8.0]);
+    let mut after = before.clone();
+    assert!(unfold(&mut after));
+    let mut after = without_dead_code(after);
+    super::super::name(&mut after);
+    after.check().unwrap();
+    assert!(!after.nodes.iter().any(|node| matches!(node.op, Op::Gather | Op::Reduce(_))));
+    // Of two that are equally near, the first.
+    for x in [-9.0, 0.0, 0.4, 0.5, 0.6, 2.0, 4.9, 5.0, 5.1, 1e9] {
+        assert_eq!(values(&before, x), values(&after, x), "{x}");
+    }
+}
+
 #[test]
 fn lookups_of_positions_that_come_in_stay() {
     let mut g = Graph::default();
