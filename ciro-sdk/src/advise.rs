@@ -80,8 +80,6 @@ const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(crate::starknet::SettingsError::advice),
     #[cfg(feature = "starknet-client")]
     |e| e.downcast_ref().and_then(crate::starknet::StarknetError::advice),
-    #[cfg(all(feature = "network", feature = "cairo"))]
-    |e| e.downcast_ref().and_then(crate::network::RunJobError::advice),
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
     |e| e.downcast_ref().and_then(LoadKeyError::advice),

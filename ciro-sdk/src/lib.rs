@@ -51,7 +51,9 @@ pub use prove::{
 pub use route::{ProofKind, Route, RouteNotBuilt, UnknownRoute};
 pub use routes::RouteError;
 #[cfg(feature = "prove")]
-pub use routes::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode, proof_kinds};
+pub use routes::{
+    CairoPackage, CostEstimate, MemoryShortage, ProveError, ProveSettings, RefusedNode, proof_kinds,
+};
 #[cfg(feature = "starknet")]
 pub use starknet::{Calldata, CalldataError};
 pub use verdict::Check;

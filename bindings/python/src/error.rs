@@ -377,7 +377,7 @@ fn program(error: &crate::program::Failure, text: String, hint: Option<String>) 
 fn prove(error: ProveError, text: String, hint: Option<String>) -> PyErr {
     match error {
         ProveError::Refused { refused, .. } => unsupported(text, refused),
-        ProveError::Memory { .. } => PyMemoryError::new_err(hinted(text, hint)),
+        ProveError::Memory(_) => PyMemoryError::new_err(hinted(text, hint)),
         ProveError::Sample { .. }
         | ProveError::Batch { .. }
         | ProveError::TooMany { .. }

@@ -256,7 +256,7 @@ impl Failure {
             | Self::Key(LoadProgramKeyError::File(error))
             | Self::Proof(LoadProgramProofError::File(error)) => Kind::File(error),
             Self::Arguments(_) => Kind::Value,
-            Self::Run(RunProgramError::Memory { .. }) => Kind::Memory,
+            Self::Run(RunProgramError::Memory(_)) => Kind::Memory,
             _ => Kind::Other,
         }
     }

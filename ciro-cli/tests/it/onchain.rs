@@ -1,6 +1,8 @@
 //! Proofs in transactions of a Starknet on this machine. Runs where `.ci/run devnet` has a
 //! `starknet-devnet`, which `CIRO_STARKNET_DEVNET` names, and is ignored elsewhere.
 
+#![expect(clippy::print_stdout, reason = "whoever runs the test sees gas, fees and reasons")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
@@ -74,7 +76,7 @@ impl Chain {
     }
 
     /// Asks the devnet for what no other Starknet does.
-    fn ask(&self, method: &str, params: Value) -> std::io::Result<Value> {
+    fn ask(&self, method: &str, params: &Value) -> std::io::Result<Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let body = body.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
@@ -95,7 +97,7 @@ impl Chain {
     fn accounts(&self) -> Vec<Value> {
         let begun = Instant::now();
         loop {
-            match self.ask("devnet_getPredeployedAccounts", json!({})) {
+            match self.ask("devnet_getPredeployedAccounts", &json!({})) {
                 Ok(Value::Array(accounts)) => return accounts,
                 other => assert!(begun.elapsed() < Duration::from_secs(60), "{other:?}"),
             }
@@ -103,7 +105,7 @@ impl Chain {
         }
     }
 
-    /// StarknetSettings of an account, with its key in a keystore.
+    /// Settings of an account, with its key in a keystore.
     fn settings(&self, name: &str, account: &Value) -> StarknetSettings {
         let (keystore, words) =
             (self.folder.path().join(format!("{name}.json")), self.folder.path().join("words"));
@@ -146,16 +148,16 @@ impl Chain {
     }
 
     fn balance(&self, of: Felt) -> u128 {
-        let balance = self.ask("devnet_getAccountBalance", json!({ "address": of.to_string() }));
+        let balance = self.ask("devnet_getAccountBalance", &json!({ "address": of.to_string() }));
         balance.unwrap()["amount"].as_str().unwrap().parse().unwrap()
     }
 
     fn wait(&self, seconds: u64) {
-        self.ask("devnet_increaseTime", json!({ "time": seconds })).unwrap();
+        self.ask("devnet_increaseTime", &json!({ "time": seconds })).unwrap();
     }
 
     fn now(&self) -> u64 {
-        let block = self.ask("starknet_getBlockWithTxHashes", json!({ "block_id": "latest" }));
+        let block = self.ask("starknet_getBlockWithTxHashes", &json!({ "block_id": "latest" }));
         block.unwrap()["timestamp"].as_u64().unwrap()
     }
 }

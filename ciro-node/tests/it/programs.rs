@@ -14,7 +14,8 @@ use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{Body, Claim, Proven, RegisterModel, RegisterProvider, SubmitProof};
 use ciro_protocol::wire::{Bytes, List, Message as _};
-use ciro_sdk::network::{JobProgram, ProgramInput, ProgramJobKey, VERIFIER, verify_stated};
+use ciro_sdk::network::{VERIFIER, verify_stated};
+use ciro_sdk::program::job::{JobProgram, ProgramInput, ProgramJobKey};
 use ciro_sdk::program::{Executable, Felt};
 
 use crate::market::{ciro, the_state_keeps_its_invariants};

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use ciro_protocol::blob::BlobId;
 #[cfg(feature = "cairo")]
-use ciro_sdk::network::{JobProgram, is_program_key};
+use ciro_sdk::network::is_program_key;
 use ciro_sdk::network::{VERIFIER, verify_stated};
+use ciro_sdk::program::job::JobProgram;
 use ciro_sdk::{CostEstimate, Key, Model, ProveSettings, Prover, error_chain, files};
 
 use super::input::{self, Ordered};

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use ciro_sdk::network::{JobProgram, ProgramInput, ProgramJobKey};
 use ciro_sdk::program::Executable;
+use ciro_sdk::program::job::{JobProgram, ProgramInput, ProgramJobKey};
 use ciro_sdk::{error_chain, printable_message};
 
 use super::child::{Failed, machine};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use ciro_protocol::SecretKey;
 use ciro_protocol::id::ProviderId;
 use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task, Unsealing};
-use ciro_sdk::network::{ProgramInput, ProgramJobKey, VERIFIER, verify_stated};
+use ciro_sdk::network::{VERIFIER, verify_stated};
+use ciro_sdk::program::job::{ProgramInput, ProgramJobKey};
 use ciro_sdk::program::{Executable, Felt};
 use tempfile::TempDir;
 

@@ -68,21 +68,21 @@ impl<'a> Submission<'a> {
 
 /// What is ordered, whether of a model or of a program.
 #[derive(Clone, Debug)]
-pub(super) struct Ordered<'a> {
-    pub(super) model: ModelId,
-    pub(super) key: KeyDigest,
+pub(crate) struct Ordered<'a> {
+    pub(crate) model: ModelId,
+    pub(crate) key: KeyDigest,
     /// What the proof has to state as its input.
-    pub(super) statement: InputDigest,
+    pub(crate) statement: InputDigest,
     /// The input's bytes.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Who alone can read them; empty for everybody.
-    pub(super) recipients: List<ProviderId, LISTED_MAX>,
+    pub(crate) recipients: List<ProviderId, LISTED_MAX>,
     /// The account whose order it has to be, if the bytes are sealed for one.
-    pub(super) requester: Option<Address>,
-    pub(super) terms: Terms,
-    pub(super) policy: Policy,
-    pub(super) memo: &'a [u8],
-    pub(super) salt: Option<[u8; 16]>,
+    pub(crate) requester: Option<Address>,
+    pub(crate) terms: Terms,
+    pub(crate) policy: Policy,
+    pub(crate) memo: &'a [u8],
+    pub(crate) salt: Option<[u8; 16]>,
 }
 
 /// A job, with what its result has to answer.
@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// As [`Self::order`].
-    pub(super) async fn order_for(
+    pub(crate) async fn order_for(
         &self,
         account: &SecretKey,
         mut ordered: Ordered<'_>,
@@ -176,7 +176,7 @@ impl Client {
     }
 
     /// As [`Self::fee`].
-    pub(super) fn fee_of(&self, ordered: &Ordered<'_>) -> Result<Amount, ClientError> {
+    pub(crate) fn fee_of(&self, ordered: &Ordered<'_>) -> Result<Amount, ClientError> {
         let order = Body::Order(Box::new(self.job_order(ordered, 0)?));
         // It is the same whoever signs.
         let anybody = SecretKey::from_seed(b"a quote");
@@ -272,7 +272,7 @@ impl Client {
     }
 
     /// Uploads an input, orders, and waits until the ledger has opened the job.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &self,
         account: &SecretKey,
         ordered: &Ordered<'_>,
@@ -349,7 +349,7 @@ impl Client {
     }
 
     /// Waits until a job has ended, and returns its receipt, of which nothing is checked yet.
-    pub(super) async fn ended(
+    pub(crate) async fn ended(
         &self,
         job: JobId,
         patience: Duration,
@@ -383,7 +383,7 @@ impl Client {
     }
 
     /// The bundle that settled a job, as a receipt about a key and what was ordered names it.
-    pub(super) async fn bundle_of(
+    pub(crate) async fn bundle_of(
         &self,
         about: (JobId, KeyDigest, InputDigest),
         receipt: &Receipt,
@@ -454,7 +454,7 @@ fn check_order(chain: Chain, job: JobId, info: &JobInfo) -> Result<(), ClientErr
 }
 
 /// Says of which job a result does not count.
-pub(super) fn wrong(job: JobId) -> impl Fn(ResultError) -> ClientError {
+pub(crate) fn wrong(job: JobId) -> impl Fn(ResultError) -> ClientError {
     move |source| ClientError::Result { job, source: Box::new(source) }
 }
 

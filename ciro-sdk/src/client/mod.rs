@@ -10,11 +10,9 @@ mod error;
 mod home;
 mod http;
 mod input;
-mod job;
+pub(crate) mod job;
 mod keystore;
 mod model;
-#[cfg(feature = "cairo")]
-mod program;
 mod receipt;
 mod refused;
 mod sealing;
@@ -41,8 +39,6 @@ pub use input::{OrderInput, ProviderName, ProviderNameError, Recipient};
 pub use job::{Job, Settled, Submission};
 pub use keystore::{Keystore, KeystoreError, Passphrase, read_key};
 pub use model::{Deployed, Deployment, default_name};
-#[cfg(feature = "cairo")]
-pub use program::{AnsweredProgram, ProgramDeployment, ProgramJob, ProgramSubmission};
 pub use receipt::{CertificateError, Certified, verify_receipt};
 pub use sealing::{SealError, SealingSecret, seal};
 pub use session::{Choice, Session, SessionError};

@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// As [`Self::deploy`], under these keys with what they say.
-    pub(super) async fn register(
+    pub(crate) async fn register(
         &self,
         account: &SecretKey,
         deployment: &Deployment<'_>,

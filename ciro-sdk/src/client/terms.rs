@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// As [`Self::terms`], for a key of this class.
-    pub(super) async fn terms_for(
+    pub(crate) async fn terms_for(
         &self,
         (key, class): (KeyDigest, Class),
         wish: &Wish,

@@ -6,9 +6,8 @@ use ciro_protocol::model::KeyFacts;
 use ciro_protocol::order::Route as ProtocolRoute;
 use ciro_stark::{Policy, Security};
 
-#[cfg(feature = "cairo")]
-use super::program::{ProgramBundle, ProgramJobError, ProgramJobKey};
 use crate::route::Route;
+use crate::routes::{RouteError, backend};
 use crate::verify::{
     BundleError, InputStatement, Key, KeyDecodeError, ProofBundle, VerifyError, verify_with,
 };
@@ -60,9 +59,8 @@ pub enum NotProven {
     #[error("the proof does not hold")]
     Verify(#[from] VerifyError),
     /// The key or the proof is about a program, and does not count.
-    #[cfg(feature = "cairo")]
     #[error("nothing is proven about the program")]
-    Program(#[from] ProgramJobError),
+    Program(#[source] RouteError),
     /// The key is of a program, and this build verifies no proofs about programs.
     #[error("the key is of a program: this build verifies no proofs about programs")]
     ProgramsNotBuilt,
@@ -85,7 +83,7 @@ pub fn is_program_key(bytes: &[u8]) -> bool {
 pub fn facts(verifier: u8, key: &[u8]) -> Result<KeyFacts, NotProven> {
     check_verifier(verifier)?;
     if verifier >= PROGRAMS_SINCE && is_program_key(key) {
-        return program_facts(key);
+        return programs()?.facts(key).map_err(NotProven::Program);
     }
     Ok(facts_of(&Key::from_bytes(key)?))
 }
@@ -108,7 +106,7 @@ pub fn facts_of(key: &Key) -> KeyFacts {
 }
 
 /// Conjectured and proven bits, as keys say them: they are cut off at 1024.
-pub(super) fn bits_of(security: &Security) -> (u16, u16) {
+pub(crate) fn bits_of(security: &Security) -> (u16, u16) {
     let bits = |bits: u32| u16::try_from(bits).unwrap_or(u16::MAX);
     (bits(security.whole_conjectured_bits()), bits(security.whole_proven_bits()))
 }
@@ -124,7 +122,7 @@ pub(super) fn bits_of(security: &Security) -> (u16, u16) {
 pub fn verify_stated(verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, NotProven> {
     check_verifier(verifier)?;
     if verifier >= PROGRAMS_SINCE && is_program_key(key) {
-        return verify_program_stated(key, bundle);
+        return programs()?.verify_stated(key, bundle).map_err(NotProven::Program);
     }
     let (key, bundle) = (Key::from_bytes(key)?, ProofBundle::from_bytes(bundle)?);
     let any = Policy { min_security_bits: 0, min_proven_bits: 0 };
@@ -134,28 +132,19 @@ pub fn verify_stated(verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, 
     Ok(Stated { key: key.digest().into(), input: InputDigest(input), output: OutputDigest(output) })
 }
 
-#[cfg(feature = "cairo")]
-fn program_facts(key: &[u8]) -> Result<KeyFacts, NotProven> {
-    Ok(ProgramJobKey::from_bytes(key)?.facts())
+/// What keys and bundles of jobs about programs say, where a build verifies such proofs.
+pub(crate) trait ProgramJobs: Sync {
+    /// As [`facts`].
+    fn facts(&self, key: &[u8]) -> Result<KeyFacts, RouteError>;
+
+    /// As [`verify_stated`].
+    fn verify_stated(&self, key: &[u8], bundle: &[u8]) -> Result<Stated, RouteError>;
 }
 
-#[cfg(not(feature = "cairo"))]
-fn program_facts(_key: &[u8]) -> Result<KeyFacts, NotProven> {
-    Err(NotProven::ProgramsNotBuilt)
-}
-
-#[cfg(feature = "cairo")]
-fn verify_program_stated(key: &[u8], bundle: &[u8]) -> Result<Stated, NotProven> {
-    let (key, bundle) = (ProgramJobKey::from_bytes(key)?, ProgramBundle::from_bytes(bundle)?);
-    let any = Policy { min_security_bits: 0, min_proven_bits: 0 };
-    let answer = bundle.verify(&key, &any)?;
-    let (input, output) = (answer.input_digest(&key), answer.output_digest(&key));
-    Ok(Stated { key: key.digest().into(), input, output })
-}
-
-#[cfg(not(feature = "cairo"))]
-fn verify_program_stated(_key: &[u8], _bundle: &[u8]) -> Result<Stated, NotProven> {
-    Err(NotProven::ProgramsNotBuilt)
+/// Programs are proven as the Cairo route proves models.
+fn programs() -> Result<&'static dyn ProgramJobs, NotProven> {
+    let route = backend(Route::Cairo).ok();
+    route.and_then(|route| route.program_jobs()).ok_or(NotProven::ProgramsNotBuilt)
 }
 
 fn check_verifier(found: u8) -> Result<(), NotProven> {

@@ -6,8 +6,7 @@ use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest};
 use ciro_protocol::receipt::{Outcome, Receipt, Settlement};
 use ciro_stark::Policy;
 
-#[cfg(feature = "cairo")]
-use super::program::ProgramJobError;
+use crate::routes::RouteError;
 use crate::verify::{
     BundleError, Key, OpeningError, ProofBundle, Verified, VerifyError, verify_with,
 };
@@ -41,9 +40,8 @@ pub enum ResultError {
     #[error("the proof states another output than the receipt")]
     Output,
     /// The bundle is none about a program, or its proof does not hold.
-    #[cfg(feature = "cairo")]
     #[error("the bundle proves nothing about the program")]
-    Program(#[from] ProgramJobError),
+    Program(#[source] RouteError),
 }
 
 /// Checks a bundle against the user's own key, the integers that were ordered, and the receipt.
@@ -76,7 +74,7 @@ pub fn check_result(
 ///
 /// # Errors
 /// [`ResultError`] with the first thing that is another one; nothing is verified.
-pub(super) fn settlement_of<'r>(
+pub(crate) fn settlement_of<'r>(
     own: (JobId, KeyDigest, InputDigest),
     receipt: &'r Receipt,
     bundle: &[u8],

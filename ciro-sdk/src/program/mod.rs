@@ -10,6 +10,8 @@
 //! one of a model.
 
 mod arguments;
+#[cfg(feature = "network")]
+pub mod job;
 mod key;
 mod proof;
 mod prove;
@@ -36,6 +38,10 @@ pub(crate) fn advice(error: &(dyn Error + 'static)) -> Option<Advice> {
         return error.advice();
     }
     if let Some(error) = error.downcast_ref::<VerifyProgramError>() {
+        return error.advice();
+    }
+    #[cfg(feature = "network")]
+    if let Some(error) = error.downcast_ref::<job::RunJobError>() {
         return error.advice();
     }
     error.downcast_ref::<RunProgramError>()?.advice()

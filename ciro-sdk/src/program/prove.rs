@@ -13,7 +13,7 @@ use super::{ProgramKey, ProgramProof, VerifyProgramError, verify_program};
 use crate::advice::Advice;
 use crate::files::{self, FileError};
 use crate::routes::cairo::{PROOF_BYTES, run_bytes, run_ms};
-use crate::routes::{CostEstimate, RouteError, memory_limit, over_limit};
+use crate::routes::{CostEstimate, MemoryShortage, RouteError, check_memory, memory_limit};
 use crate::verify::MAX_PROOF_BYTES;
 
 /// A Cairo program of one's own, from an executable as Scarb writes it.
@@ -75,13 +75,8 @@ pub enum RunProgramError {
         declared: u64,
     },
     /// The proof would take more memory than is allowed.
-    #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
-    Memory {
-        /// What it is expected to take, in megabytes.
-        needed: u64,
-        /// What is allowed, in megabytes.
-        limit: u64,
-    },
+    #[error(transparent)]
+    Memory(#[from] MemoryShortage),
     /// A proof that no verifier reads.
     #[error("the proof has {found} bytes, the longest that is read has {limit}")]
     ProofTooLong {
@@ -296,10 +291,8 @@ impl Executable {
         if work > declared {
             return Err(RunProgramError::Work { needed: work, declared });
         }
-        match over_limit(needed, limit) {
-            Some((needed, limit)) => Err(RunProgramError::Memory { needed, limit }),
-            None => Ok(execution),
-        }
+        check_memory(needed, limit)?;
+        Ok(execution)
     }
 
     fn execute(&self, arguments: &[Felt], limits: Limits) -> Result<Execution, RunProgramError> {

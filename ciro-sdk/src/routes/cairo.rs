@@ -76,6 +76,11 @@ impl Backend for Cairo {
         Ok(proving::Prover::new(model, settings)?.estimate())
     }
 
+    #[cfg(feature = "network")]
+    fn program_jobs(&self) -> Option<&'static dyn crate::network::proofs::ProgramJobs> {
+        Some(&program::job::Jobs)
+    }
+
     fn advice(&self, error: &(dyn Error + 'static)) -> Option<Advice> {
         program::advice(error)
     }

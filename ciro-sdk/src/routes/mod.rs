@@ -25,11 +25,11 @@ use ciro_stark::{Preset, Secrecy};
 pub(crate) use error::Rejected;
 pub use error::RouteError;
 #[cfg(feature = "prove")]
-pub(crate) use proving::{
-    Asked, Blindings, RouteProof, RouteProver, check_memory, memory_limit, over_limit,
-};
+pub(crate) use proving::{Asked, Blindings, RouteProof, RouteProver, check_memory, memory_limit};
 #[cfg(feature = "prove")]
-pub use proving::{CairoPackage, CostEstimate, ProveError, ProveSettings, RefusedNode};
+pub use proving::{
+    CairoPackage, CostEstimate, MemoryShortage, ProveError, ProveSettings, RefusedNode,
+};
 
 use crate::advice::Advice;
 use crate::blinding::Blinding;
@@ -40,6 +40,12 @@ use crate::verdict::Check;
 pub(crate) trait Backend: Sync {
     /// Decodes a key; no bytes panic.
     fn key(&self, bytes: &[u8]) -> Result<Arc<dyn RouteKey>, RouteError>;
+
+    /// The jobs about programs whose proofs are this route's, if there are any.
+    #[cfg(feature = "network")]
+    fn program_jobs(&self) -> Option<&'static dyn crate::network::proofs::ProgramJobs> {
+        None
+    }
 
     /// Whether the route has proofs of this kind.
     #[cfg(feature = "prove")]

@@ -98,16 +98,11 @@ pub(crate) fn memory_limit(max_memory_bytes: Option<u64>) -> u64 {
 }
 
 /// Refuses work that is expected to take more memory than allowed.
-pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), ProveError> {
-    match over_limit(needed, limit) {
-        Some((needed, limit)) => Err(ProveError::Memory { needed, limit }),
-        None => Ok(()),
+pub(crate) fn check_memory(needed: u64, limit: u64) -> Result<(), MemoryShortage> {
+    if needed <= limit {
+        return Ok(());
     }
-}
-
-/// What is needed and what there is, in megabytes, where it is not enough.
-pub(crate) fn over_limit(needed: u64, limit: u64) -> Option<(u64, u64)> {
-    (needed > limit).then(|| (needed.div_ceil(1_000_000), limit / 1_000_000))
+    Err(MemoryShortage { needed: needed.div_ceil(1_000_000), limit: limit / 1_000_000 })
 }
 
 /// Proves inferences of one model.
@@ -239,7 +234,7 @@ impl ProveError {
         match self {
             Self::NotBuilt(RouteNotBuilt(route)) => Some(Advice::BuildWithRoute(*route)),
             Self::Refused { .. } => Some(Advice::CheckModel),
-            Self::Memory { .. } => Some(Advice::FewerSamplesOrMoreMemory),
+            Self::Memory(_) => Some(Advice::FewerSamplesOrMoreMemory),
             Self::TooMany { .. } => Some(Advice::FewerSamples),
             Self::CommitOutput(_) | Self::HidingRoute(_) | Self::Context(_) => {
                 Some(Advice::UseRoute(Route::Tensor))
@@ -261,6 +256,16 @@ impl ProveError {
     }
 }
 
+/// A proof that would take more memory than is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
+pub struct MemoryShortage {
+    /// What it is expected to take, in megabytes.
+    pub needed: u64,
+    /// What is allowed, in megabytes.
+    pub limit: u64,
+}
+
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -280,13 +285,8 @@ pub enum ProveError {
         source: RouteError,
     },
     /// The proof would take more memory than is allowed.
-    #[error("the proof needs about {needed} MB of memory, more than the limit of {limit} MB")]
-    Memory {
-        /// What it is expected to take, in megabytes.
-        needed: u64,
-        /// What is allowed, in megabytes.
-        limit: u64,
-    },
+    #[error(transparent)]
+    Memory(#[from] MemoryShortage),
     /// More inferences than a bundle holds.
     #[error("a proof of this model is about at most {limit} inference(s), not {batch}")]
     TooMany {

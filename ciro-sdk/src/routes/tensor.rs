@@ -385,7 +385,7 @@ mod proving {
             let mut seen = Vec::new();
             let result = lay_out_within(batch, |batch| {
                 seen.push(batch);
-                check_memory(u64::from(batch) * 10_000_000, 1_000_000_000)
+                Ok(check_memory(u64::from(batch) * 10_000_000, 1_000_000_000)?)
             });
             (seen, result.is_ok())
         }

@@ -144,7 +144,7 @@ fn what_a_route_cannot_do_is_refused_before_it_proves() {
 
     let settings = ProveSettings { max_memory_bytes: Some(1 << 30), ..cairo() };
     let memory = Prover::new(&model, &settings).unwrap().prove(&samples[..1]).unwrap_err();
-    assert!(matches!(memory, ProveError::Memory { .. }), "{memory}");
+    assert!(matches!(memory, ProveError::Memory(_)), "{memory}");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use ciro_sdk::integer::ops::Linear;
 use ciro_sdk::integer::{Decoding, Encoding, ModelBuilder};
 use ciro_sdk::{
     BundleError, Check, Claim, CompileSettings, Context, FloatModel, InputCheck, InputMismatch,
-    Key, Model, OnnxFile, ProofBundle, ProveError, ProveSettings, Prover, RecomputeError, Route,
-    SampleMismatch, StatedInput, StatedTensor, Statement, Tensor, VerifyError, verify,
+    Key, MemoryShortage, Model, OnnxFile, ProofBundle, ProveError, ProveSettings, Prover,
+    RecomputeError, Route, SampleMismatch, StatedInput, StatedTensor, Statement, Tensor,
+    VerifyError, verify,
 };
 
 /// `y = [1, 2] . x + 3` of one number in [-9, 9], and a proof for x = 4.
@@ -137,7 +138,7 @@ fn a_batch_that_would_not_fit_is_refused_before_it_is_laid_out() {
     let hostile = Statement::of(vec![claim; 40_000]);
     let hostile = bundle.with_statement(&hostile);
     let refused = model.key_for(&hostile, Route::Tensor, Some(50_000_000)).unwrap_err();
-    assert!(matches!(refused, ProveError::Memory { limit: 50, .. }), "{refused}");
+    assert!(matches!(refused, ProveError::Memory(MemoryShortage { limit: 50, .. })), "{refused}");
 }
 
 #[test]

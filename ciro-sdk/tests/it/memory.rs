@@ -112,7 +112,7 @@ fn a_batch_of_a_strangers_choice_takes_a_bounded_amount_of_memory() {
             Ok::<_, ProveError>(verify(&bundle, &key).unwrap_err())
         });
         match result {
-            Ok(VerifyError::OtherKey { .. }) | Err(ProveError::Memory { .. }) => {}
+            Ok(VerifyError::OtherKey { .. }) | Err(ProveError::Memory(_)) => {}
             other => panic!("{claims} claims: {other:?}"),
         }
     }

@@ -7,8 +7,8 @@ use ciro_sdk::program::{
     ProgramProofError, RunProgramError, VerifyProgramError, read_arguments, verify_program,
 };
 use ciro_sdk::{
-    BundleError, Check, Key, KeyRing, KeyRingError, Policy, ProofBundle, ProveSettings, Prover,
-    Route, Tensor, failed_check, verify,
+    BundleError, Check, Key, KeyRing, KeyRingError, MemoryShortage, Policy, ProofBundle,
+    ProveSettings, Prover, Route, Tensor, failed_check, verify,
 };
 
 use crate::mutations::damage;
@@ -131,7 +131,10 @@ fn runs_end_or_say_why_not() {
     let refused = program.run(&[], None).unwrap_err();
     assert!(matches!(refused, RunProgramError::Panicked(_)), "{refused}");
     let refused = program.prove(&arguments, Some(1 << 30)).unwrap_err();
-    assert!(matches!(refused, RunProgramError::Memory { limit: 1073, .. }), "{refused}");
+    assert!(
+        matches!(refused, RunProgramError::Memory(MemoryShortage { limit: 1073, .. })),
+        "{refused}"
+    );
     let refused = Executable::from_bytes(b"{}").unwrap_err();
     assert!(matches!(refused, LoadExecutableError::Read(_)), "{refused}");
 }

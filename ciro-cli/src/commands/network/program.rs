@@ -7,11 +7,10 @@ use anyhow::{Context as _, Result};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::tx::SignedTx;
-use ciro_sdk::client::{
-    AnsweredProgram, Client, ProgramDeployment, ProgramSubmission, Wish, default_name,
-};
-use ciro_sdk::network::{
-    JOB_STEPS_DEFAULT, JOB_STEPS_MAX, JobProgram, ProgramAnswer, ProgramInput, ProgramJobKey,
+use ciro_sdk::client::{Client, Wish, default_name};
+use ciro_sdk::program::job::{
+    AnsweredProgram, JOB_STEPS_DEFAULT, JOB_STEPS_MAX, JobProgram, ProgramAnswer,
+    ProgramDeployment, ProgramInput, ProgramJobKey, ProgramSubmission,
 };
 use ciro_sdk::program::{EXECUTABLE_BYTES_MAX, Executable, read_arguments};
 use ciro_sdk::{OutputFile, files};

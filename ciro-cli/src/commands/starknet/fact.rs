@@ -17,7 +17,7 @@ The node is believed in what it says. The fact of a proof is printed by `ciro ve
 pub(crate) struct Args {
     /// The fact
     fact: Felt,
-    /// StarknetSettings: the name of a file in `starknet` of the user's folder, or a path that ends in
+    /// Settings: the name of a file in `starknet` of the user's folder, or a path that ends in
     /// `.toml`
     #[arg(long, value_name = "NETWORK")]
     starknet: String,

@@ -17,7 +17,7 @@ use crate::format;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Starknet")]
 pub(crate) struct StarknetArgs {
-    /// StarknetSettings: the name of a file in `starknet` of the user's folder, or a path that ends in
+    /// Settings: the name of a file in `starknet` of the user's folder, or a path that ends in
     /// `.toml`
     #[arg(long, value_name = "NETWORK")]
     starknet: String,

@@ -66,8 +66,8 @@ pub(super) struct Sample {
 /// How long a job's stages took, in ms.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Stages {
-    /// From arrival until whoever takes the order has said so: all brokers that must have it, or the
-    /// node. Measured where ways are compared.
+    /// From arrival until whoever takes the order has said so: all brokers that must have it, or
+    /// the node. Measured where ways are compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accepted: Option<f64>,
     /// From arrival until the order is in a committed block, as the client learns.

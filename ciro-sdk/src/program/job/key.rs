@@ -105,7 +105,7 @@ pub(super) mod tests {
     use crate::network::is_program_key;
     use crate::verify::Key;
 
-    pub(in crate::network::program) fn key(steps: u64) -> ProgramJobKey {
+    pub(in crate::program::job) fn key(steps: u64) -> ProgramJobKey {
         let builtins = vec![Builtin::Output, Builtin::RangeCheck];
         let program = CairoProgramKey::new(ProgramHash([7; 32]), builtins).unwrap();
         ProgramJobKey::new(ProgramKey(program), steps).unwrap()

@@ -12,20 +12,29 @@
 //! order names their digest, so that no proof about other arguments settles it.
 
 mod bundle;
+#[cfg(feature = "client")]
+mod client;
 mod input;
 mod key;
 mod result;
 mod run;
 
 use ciro_cairo::{CairoProgramKeyError, Felt};
+use ciro_protocol::model::KeyFacts;
+use ciro_stark::Policy;
 
 pub use bundle::{ProgramAnswer, ProgramBundle};
+#[cfg(feature = "client")]
+pub use client::{AnsweredProgram, ProgramDeployment, ProgramJob, ProgramSubmission};
 pub use input::ProgramInput;
 pub use key::{JOB_STEPS_DEFAULT, JOB_STEPS_MAX, ProgramJobKey};
 pub use result::check_program_result;
 pub use run::{JobProgram, RunJobError};
 
+use crate::network::Stated;
+use crate::network::proofs::ProgramJobs;
 use crate::program::{ProgramProofError, VerifyProgramError};
+use crate::routes::RouteError;
 
 /// The most felts that a job's program prints, its arguments included: a proof shows each of them
 /// at 36 bytes, and whoever proves pays for a bundle by the byte. It is no part of validity.
@@ -77,6 +86,27 @@ pub enum ProgramJobError {
         /// How many are printed.
         printed: usize,
     },
+}
+
+/// What the network asks of this build's verifier.
+pub(crate) struct Jobs;
+
+impl ProgramJobs for Jobs {
+    fn facts(&self, key: &[u8]) -> Result<KeyFacts, RouteError> {
+        Ok(ProgramJobKey::from_bytes(key).map_err(RouteError::new)?.facts())
+    }
+
+    fn verify_stated(&self, key: &[u8], bundle: &[u8]) -> Result<Stated, RouteError> {
+        stated(key, bundle).map_err(RouteError::new)
+    }
+}
+
+fn stated(key: &[u8], bundle: &[u8]) -> Result<Stated, ProgramJobError> {
+    let (key, bundle) = (ProgramJobKey::from_bytes(key)?, ProgramBundle::from_bytes(bundle)?);
+    let any = Policy { min_security_bits: 0, min_proven_bits: 0 };
+    let answer = bundle.verify(&key, &any)?;
+    let (input, output) = (answer.input_digest(&key), answer.output_digest(&key));
+    Ok(Stated { key: key.digest().into(), input, output })
 }
 
 /// Takes the first bytes, if there are as many.

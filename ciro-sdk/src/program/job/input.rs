@@ -96,7 +96,7 @@ pub(super) fn of(arguments: &[Felt], key: &ProgramJobKey) -> InputDigest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::program::key::tests::key;
+    use crate::program::job::key::tests::key;
 
     fn input(numbers: &[u64]) -> ProgramInput {
         ProgramInput::new(numbers.iter().copied().map(Felt::from).collect()).unwrap()

@@ -12,11 +12,9 @@ use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::List;
 use ciro_stark::Policy;
 
-use super::job::{Ordered, wrong};
-use super::{Client, ClientError, Deployed, Deployment, Terms, Wish};
-use crate::network::{
-    ProgramAnswer, ProgramBundle, ProgramInput, ProgramJobKey, check_program_result,
-};
+use super::{ProgramAnswer, ProgramBundle, ProgramInput, ProgramJobKey, check_program_result};
+use crate::client::job::{Ordered, wrong};
+use crate::client::{Client, ClientError, Deployed, Deployment, Terms, Wish};
 use crate::program::ProgramKey;
 
 /// What is registered of a program.
