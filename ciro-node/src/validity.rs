@@ -192,7 +192,7 @@ impl Validity {
             }
             Body::RegisterModel(body) => {
                 for entry in body.card.keys.iter() {
-                    let facts = read_key(&self.judges(), self.spec.verifier, &entry.bytes);
+                    let facts = read_key(&self.judges(), &entry.bytes);
                     let facts = facts.map_err(|Refused(reason)| TxInvalid::Key(reason))?;
                     if facts != entry.facts {
                         let reason = format!("the card says {:?}, the key {facts:?}", entry.facts);

@@ -246,6 +246,39 @@ fn keys_and_proofs_of_a_route_that_is_not_open_are_none() {
     assert_eq!((on(&open, &payable), on(&open, &register)), ((Ok(()), 1), (Ok(()), 0)));
 }
 
+/// A build that verifies under every version, as later ones know more of them.
+struct Later;
+
+impl ProofSystem for Later {
+    fn facts(&self, _: u8, bytes: &[u8]) -> Result<KeyFacts, Refused> {
+        Words.facts(1, bytes)
+    }
+
+    fn verify(&self, _: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        Words.verify(1, key, bundle)
+    }
+}
+
+/// Validators of which some have a later build would disagree about it.
+#[test]
+fn a_proof_under_another_verifier_is_none_whatever_a_build_knows() {
+    let mut shelf = Shelf::default();
+    let mut later = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    later.proven.verifier = 2;
+    let attachments = vec![later.proven.key_blob, later.proven.bundle];
+    let payable = signed_batch(vec![sign(4, Body::SubmitProof(later))], attachments.clone());
+    let punishable = signed_batch(vec![sign(5, report(&later))], attachments);
+    for proofs in [&Words as &dyn ProofSystem, &Later] {
+        let refused = judged_by(proofs, &shelf, &payable);
+        assert!(matches!(refused, Err(Invalid::Proof { .. })), "{refused:?}");
+        assert_eq!(judged_by(proofs, &shelf, &punishable), Ok(()));
+    }
+    let spec = ChainSpec { verifier: 2, ..spec() };
+    assert_eq!(judged_on(&spec, &Later, &shelf, &payable), Ok(()));
+    let refused = judged_on(&spec, &Later, &shelf, &punishable);
+    assert!(matches!(refused, Err(Invalid::Report { .. })), "{refused:?}");
+}
+
 #[test]
 fn a_report_needs_the_providers_own_signature() {
     let mut shelf = Shelf::default();

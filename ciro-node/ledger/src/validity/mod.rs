@@ -209,7 +209,7 @@ fn judge_body(
 /// Checks that the keys of a card say what the card says of them.
 fn check_keys(judges: &Judges<'_>, body: &RegisterModel) -> Result<(), Unproven> {
     for entry in body.card.keys.iter() {
-        let facts = read_key(judges, judges.spec.verifier, &entry.bytes)?;
+        let facts = read_key(judges, &entry.bytes)?;
         if facts != entry.facts {
             return Err(Unproven::Other("the facts"));
         }
