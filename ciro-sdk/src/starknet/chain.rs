@@ -21,6 +21,9 @@ use crate::printable;
 /// What the sequencer has executed, whether it is in a block yet or not.
 pub(super) const NOW: BlockId = BlockId::Tag(BlockTag::PreConfirmed);
 
+/// What is in a block: what is not may still be dropped.
+const IN_BLOCKS: BlockId = BlockId::Tag(BlockTag::Latest);
+
 /// A node.
 pub(super) type Node = JsonRpcClient<Transport>;
 
@@ -59,8 +62,7 @@ impl Starknet {
     /// # Errors
     /// [`StarknetError`] if the node does not answer, or is of another chain.
     pub async fn without_contracts(settings: StarknetSettings) -> Result<Self, StarknetError> {
-        let url = reqwest::Url::parse(&settings.rpc)
-            .map_err(|_| SettingsError::Rpc(settings.rpc.chars().take(200).collect()))?;
+        let url = reqwest::Url::parse(&settings.rpc).map_err(|_| SettingsError::Rpc)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let transport = Transport::new(url).map_err(|error| StarknetError::Node {
             url: host.clone(),
@@ -83,13 +85,22 @@ impl Starknet {
         &self.settings
     }
 
-    /// When a fact was first proven, by the time of its block; `None` if it was not.
+    /// When a fact was first proven, by the time of its block; `None` if no block has it.
     ///
     /// # Errors
     /// [`StarknetError`] if the node or the contract does not answer.
     pub async fn proven_at(&self, fact: Felt) -> Result<Option<SystemTime>, StarknetError> {
+        self.proven_by(fact, IN_BLOCKS).await
+    }
+
+    /// As [`Self::proven_at`], by a state of the chain.
+    pub(super) async fn proven_by(
+        &self,
+        fact: Felt,
+        state: BlockId,
+    ) -> Result<Option<SystemTime>, StarknetError> {
         let facts = self.settings.facts;
-        let time = self.view(facts, "proven_at", &[fact]).await?;
+        let time = self.view_by((facts, "proven_at"), &[fact], state).await?;
         self.time(facts, time)
     }
 
@@ -99,9 +110,9 @@ impl Starknet {
     /// [`StarknetError`] if the settings name no directory, or it does not answer.
     pub async fn registration(&self, model: Felt) -> Result<Option<Registration>, StarknetError> {
         let models = self.settings.models.ok_or(StarknetError::Unnamed("Models"))?;
-        let time = self.view(models, "registered_at", &[model]).await?;
-        let Some(at) = self.time(models, time)? else { return Ok(None) };
-        let registrant = felt(self.view(models, "registrant_of", &[model]).await?);
+        let of = async |function| self.view_by((models, function), &[model], IN_BLOCKS).await;
+        let Some(at) = self.time(models, of("registered_at").await?)? else { return Ok(None) };
+        let registrant = felt(of("registrant_of").await?);
         Ok(Some(Registration { registrant, at }))
     }
 
@@ -115,8 +126,8 @@ impl Starknet {
         Ok(escrow)
     }
 
-    /// The account of the settings, which pays at most `max_fee` units of 10^-18 STRK a transaction;
-    /// opening its key takes the better part of a second, on purpose.
+    /// The account of the settings, which pays at most `max_fee` units of 10^-18 STRK a
+    /// transaction; opening its key takes the better part of a second, on purpose.
     ///
     /// # Errors
     /// [`StarknetError`] if the settings name no account, or its key does not open.
@@ -125,7 +136,7 @@ impl Starknet {
         Payer::open(self, account, max_fee)
     }
 
-    /// Asks a contract for one number.
+    /// Asks a contract for one number, by what the sequencer has executed.
     ///
     /// # Errors
     /// [`StarknetError`] if the contract fails, or gives something else.
@@ -135,12 +146,21 @@ impl Starknet {
         function: &str,
         arguments: &[Felt],
     ) -> Result<Felt252, StarknetError> {
+        self.view_by((contract, function), arguments, NOW).await
+    }
+
+    async fn view_by(
+        &self,
+        (contract, function): (Felt, &str),
+        arguments: &[Felt],
+        state: BlockId,
+    ) -> Result<Felt252, StarknetError> {
         let call = FunctionCall {
             contract_address: felt252(contract),
             entry_point_selector: selector(function)?,
             calldata: arguments.iter().copied().map(felt252).collect(),
         };
-        let answer = self.node.call(call, NOW).await.map_err(|error| match error {
+        let answer = self.node.call(call, state).await.map_err(|error| match error {
             ProviderError::StarknetError(NodeError::ContractError(data)) => {
                 let reason = reasons(&format!("{data:?}"));
                 StarknetError::Contract { address: contract, reason }

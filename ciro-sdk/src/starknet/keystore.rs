@@ -18,6 +18,11 @@ const SCRYPT_R_MAX: u32 = 8;
 const SCRYPT_P_MAX: u32 = 8;
 const PBKDF2_ROUNDS_MAX: u32 = 5_000_000;
 
+/// The order of Starknet's curve: two scalars that differ by it are one key.
+const ORDER: Felt = Felt::from_hex_unchecked(
+    "0x800000000000010ffffffffffffffffb781126dcae7b2321e66a241adc64d2f",
+);
+
 /// An account's key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,8 +111,8 @@ pub(super) fn open(path: &Path, passphrase_file: &Path) -> Result<SigningKey, Ke
     }
     let key = SigningKey::from_keystore(path, passphrase.expose())
         .map_err(|_| KeyFileError::Locked(path.to_owned()))?;
-    if key.secret_scalar() == Felt::ZERO {
-        return Err(form("the key is zero".to_owned()));
+    if key.secret_scalar() == Felt::ZERO || key.secret_scalar() >= ORDER {
+        return Err(form("the key is no number between zero and the curve's order".to_owned()));
     }
     Ok(key)
 }
@@ -136,6 +141,17 @@ mod tests {
         assert_eq!(key.secret_scalar(), Felt::from(0x1234_5678_u64));
         std::fs::write(&words, "another\n").unwrap();
         assert!(matches!(open(&store, &words), Err(KeyFileError::Locked(_))));
+    }
+
+    #[test]
+    fn a_number_that_is_no_key_is_refused() {
+        let (_folder, store, words) = folder();
+        for (scalar, good) in [(Felt::ZERO, false), (ORDER, false), (ORDER - Felt::ONE, true)] {
+            std::fs::remove_file(&store).unwrap();
+            let key = SigningKey::from_secret_scalar(scalar);
+            key.save_as_keystore(&store, "correct horse").unwrap();
+            assert_eq!(open(&store, &words).is_ok(), good, "{scalar:#x}");
+        }
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl<'a> Payer<'a> {
         let fact = calldata.fact;
         // In this order: whatever is executed after the nonce was read makes it stale.
         let nonce = self.nonce().await?;
-        let known = self.starknet.proven_at(fact).await?;
+        let known = self.starknet.proven_by(fact, NOW).await?;
         let prove = Invocation {
             contract: self.starknet.settings.facts,
             function: "prove",
@@ -178,7 +178,7 @@ impl<'a> Payer<'a> {
             (true, Some(at)) => return Ok(Proved { fact, at, paid: None }),
             _ => self.invoke_at(nonce, &calls).await?.paid,
         };
-        let at = self.starknet.proven_at(fact).await?;
+        let at = self.starknet.proven_by(fact, NOW).await?;
         let at = at.ok_or(StarknetError::Missing(paid.transaction))?;
         Ok(Proved { fact, at, paid: Some(paid) })
     }

@@ -1,5 +1,6 @@
 //! The file that says where Starknet is reached, which contracts are meant, and who pays.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ciro_stark::Felt;
@@ -25,10 +26,11 @@ pub const MAX_FEE_FRI: u128 = 5 * 10_u128.pow(18);
 /// keystore = "keystore.json"       # as starkli makes it
 /// passphrase_file = "passphrase"   # one line, mode 600
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StarknetSettings {
-    /// A node that answers Starknet's JSON-RPC, of version 0.9 or later.
+    /// A node that answers Starknet's JSON-RPC, of version 0.9 or later. The address may hold a key
+    /// of whoever runs the node, and is part of no error.
     pub rpc: String,
     /// The chain that the node has to be of, such as `SN_MAIN` or `SN_SEPOLIA`.
     pub chain: String,
@@ -74,8 +76,8 @@ pub enum SettingsError {
     #[error(transparent)]
     Home(#[from] crate::client::HomeError),
     /// The node's address is none.
-    #[error("`rpc` is `{0}`: expected an address that begins with http:// or https://")]
-    Rpc(String),
+    #[error("`rpc` is no address of a node: expected one that begins with http:// or https://")]
+    Rpc,
     /// The chain's name is none.
     #[error("`chain` is `{0}`: expected 1 to 31 characters of ASCII, such as `SN_SEPOLIA`")]
     Chain(String),
@@ -90,6 +92,19 @@ impl SettingsError {
             )),
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for StarknetSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rpc: _, chain, facts, models, escrow, account } = self;
+        f.debug_struct("StarknetSettings")
+            .field("chain", chain)
+            .field("facts", facts)
+            .field("models", models)
+            .field("escrow", escrow)
+            .field("account", account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +147,7 @@ impl StarknetSettings {
         let shown = |text: &str| text.chars().take(200).collect();
         let url = reqwest::Url::parse(rpc).ok().filter(reqwest::Url::has_host);
         if url.is_none_or(|url| !matches!(url.scheme(), "http" | "https")) {
-            return Err(SettingsError::Rpc(shown(rpc)));
+            return Err(SettingsError::Rpc);
         }
         let short =
             (1..=31).contains(&chain.len()) && chain.bytes().all(|it| it.is_ascii_graphic());

@@ -31,6 +31,8 @@ struct Chain {
     lost: usize,
     /// Whether transactions are kept and not executed.
     slow: bool,
+    /// Whether what was executed is in no block yet.
+    unconfirmed: bool,
     /// What contracts say of them.
     fails: Option<&'static str>,
     reverts: Option<&'static str>,
@@ -60,7 +62,8 @@ impl Chain {
                 let asked = params["request"]["entry_point_selector"].as_str().unwrap().to_owned();
                 let proven_at = get_selector_from_name("proven_at").unwrap();
                 assert_eq!(Felt252::from_hex(&asked).unwrap(), proven_at);
-                json!({ "result": [format!("{:#x}", self.proven_at)] })
+                let before = self.unconfirmed && params["block_id"] == "latest";
+                json!({ "result": [format!("{:#x}", if before { 0 } else { self.proven_at })] })
             }
             "starknet_estimateFee" => match self.fails {
                 Some(reason) => json!({ "error": {
@@ -235,6 +238,28 @@ async fn a_fact_is_paid_for_once_however_often_answers_get_lost() {
     let again = payer.prove(&calldata()).await.unwrap();
     assert_eq!((again.at, again.paid), (proved.at, None));
     assert_eq!(node.chain().sent, 3);
+}
+
+#[tokio::test]
+async fn what_is_in_no_block_yet_is_not_proven_and_not_paid_for_again() {
+    let node = Node::start(Chain { unconfirmed: true, ..priced(1000) });
+    let starknet = node.connect().await;
+    let payer = starknet.payer(MAX_FEE_FRI).unwrap();
+    let proved = payer.prove(&calldata()).await.unwrap();
+    assert_eq!(starknet.proven_at(proved.fact).await.unwrap(), None);
+    assert_eq!(payer.prove(&calldata()).await.unwrap().paid, None);
+    node.chain().unconfirmed = false;
+    assert_eq!(starknet.proven_at(proved.fact).await.unwrap(), Some(proved.at));
+}
+
+/// The address of a node may hold a key of whoever runs it.
+#[tokio::test]
+async fn no_text_shows_the_address_of_a_node() {
+    let node = Node::start(priced(1000));
+    let rpc = format!("{}/v3/secret", node.settings.rpc);
+    let settings = StarknetSettings { rpc, ..node.settings.clone() };
+    let starknet = Starknet::without_contracts(settings.clone()).await.unwrap();
+    assert!(!format!("{settings:?} {starknet:?}").contains("secret"));
 }
 
 #[tokio::test]

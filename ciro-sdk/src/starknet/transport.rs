@@ -1,5 +1,6 @@
 //! Requests to a node of Starknet, with answers of a bounded length.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +16,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A node, by its address.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Transport {
     client: reqwest::Client,
+    /// It may hold a key of whoever runs the node.
     url: reqwest::Url,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
 }
 
 /// A request that was not answered.
@@ -70,7 +78,6 @@ impl Transport {
     async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>, TransportError> {
         let request = self.client.post(self.url.clone());
         let request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
-        // The address may hold a key of whoever runs the node.
         let broken = |error: reqwest::Error| TransportError::Http(error.without_url());
         let mut response = request.send().await.map_err(broken)?;
         if !response.status().is_success() {
