@@ -15,8 +15,8 @@ use ciro_protocol::text::Text;
 use ciro_protocol::tx::{Body, Claim, Proven, RegisterModel, RegisterProvider, SubmitProof};
 use ciro_protocol::wire::{Bytes, List, Message as _};
 use ciro_sdk::network::{VERIFIER, verify_stated};
+use ciro_sdk::program::Felt;
 use ciro_sdk::program::job::{JobProgram, ProgramInput, ProgramJobKey};
-use ciro_sdk::program::{Executable, Felt};
 
 use crate::market::{ciro, the_state_keeps_its_invariants};
 use crate::world::{RICH, World};
@@ -24,9 +24,8 @@ use crate::world::{RICH, World};
 fn program() -> (Vec<u8>, JobProgram) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs/fibonacci");
     let bytes = std::fs::read(folder.join("fibonacci.executable.json")).unwrap();
-    let executable = Executable::from_bytes(&bytes).unwrap();
-    let key = ProgramJobKey::new(executable.key().clone(), 100_000).unwrap();
-    (bytes, JobProgram::new(executable, key).unwrap())
+    let program = JobProgram::new(&bytes, 100_000).unwrap();
+    (bytes, program)
 }
 
 fn input(number: u64) -> ProgramInput {

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use ciro_sdk::program::Executable;
+use ciro_sdk::program::EXECUTABLE_BYTES_MAX;
 use ciro_sdk::program::job::{JobProgram, ProgramInput, ProgramJobKey};
-use ciro_sdk::{error_chain, printable_message};
+use ciro_sdk::{error_chain, files, printable_message};
 
 use super::child::{Failed, machine};
 use super::protocol::{Fault, ProofTask};
@@ -13,8 +13,9 @@ use super::protocol::{Fault, ProofTask};
 /// Reads the executable of a key.
 pub(super) fn load(path: &Path, key: &[u8]) -> Result<JobProgram, Failed> {
     let key = ProgramJobKey::from_bytes(key).map_err(|error| machine(error_chain(&error)))?;
-    let executable = Executable::load(path).map_err(|error| machine(error_chain(&error)))?;
-    JobProgram::new(executable, key).map_err(|error| machine(error_chain(&error)))
+    let executable = files::read(path, EXECUTABLE_BYTES_MAX as u64)
+        .map_err(|error| machine(error_chain(&error)))?;
+    JobProgram::of(&executable, &key).map_err(|error| machine(error_chain(&error)))
 }
 
 /// Reads the arguments of a job, if they are those that its order states.
@@ -43,7 +44,7 @@ fn said(error: &(dyn Error + 'static)) -> String {
 /// order. Whatever goes wrong is the order's fault: it chose program, steps and arguments.
 pub(super) fn look(program: &JobProgram, task: &ProofTask, max_memory: u64) -> Result<(), Failed> {
     let arguments = arguments(program, task)?;
-    let run = program.check(&arguments, Some(max_memory));
+    let run = program.check_for(&arguments, Some(max_memory), task.bundle_bytes_max);
     run.map(drop).map_err(|error| (Fault::Input, said(&error)))
 }
 

@@ -129,7 +129,13 @@ impl Catalog {
         self.known().cells((model, key)).unwrap_or(KEY_CELLS_UNKNOWN)
     }
 
-    /// All keys that are proven.
+    /// Takes no more jobs of a program that passed every look, and then had no proof: whoever wrote
+    /// it may have meant it to, and each of them costs a part of the collateral.
+    pub(super) fn stop(&self, key: KeyDigest) {
+        self.known().stop(key);
+    }
+
+    /// All keys that jobs are taken under.
     pub(super) fn served(&self) -> BTreeMap<KeyDigest, Served> {
         self.known().served()
     }
@@ -251,7 +257,8 @@ impl Catalog {
             fees: fees.unwrap_or(Amount::SUPPLY),
             prepare_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        Ok(Entry { served, key: task.key, model: path, bytes: card.bytes })
+        let (key, bytes) = (task.key, card.bytes);
+        Ok(Entry { served, key, model: path, bytes, stopped: false })
     }
 
     /// The work of a proof. Keys of the Cairo route and of programs do not say: what this machine

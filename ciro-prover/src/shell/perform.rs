@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -220,6 +221,7 @@ impl Shell {
             return;
         };
         let sealed = (!order.input.recipients.is_empty()).then(|| self.unsealing.clone());
+        let program = is_program_key(&entry.key).then(|| Arc::clone(&self.catalog));
         let (proof, child) = (self.proof_task(&order), child_task(entry));
         let verifier = self.client.spec().verifier;
         let (client, pool) = (self.client.clone(), self.pool.clone());
@@ -241,7 +243,13 @@ impl Shell {
                     _ => ProveError::Child,
                 }
             });
-            vec![Input::Proof(job, attempt, result)]
+            let mut heard = vec![Input::Proof(job, attempt, result)];
+            if let (Err(_), Some(catalog)) = (result, program) {
+                tracing::warn!(key = %order.key, "no more jobs of this program are taken");
+                catalog.stop(order.key);
+                heard.push(Input::Models(catalog.served()));
+            }
+            heard
         });
     }
 

@@ -7,8 +7,8 @@ use ciro_protocol::SecretKey;
 use ciro_protocol::id::ProviderId;
 use ciro_prover::executor::{Failure, Pool, PoolSettings, ProofTask, Task, Unsealing};
 use ciro_sdk::network::{VERIFIER, verify_stated};
-use ciro_sdk::program::job::{ProgramInput, ProgramJobKey};
-use ciro_sdk::program::{Executable, Felt};
+use ciro_sdk::program::Felt;
+use ciro_sdk::program::job::{JobProgram, ProgramInput, ProgramJobKey};
 use tempfile::TempDir;
 
 /// The longest that a task may take.
@@ -31,7 +31,7 @@ fn example() -> String {
 fn shop(steps: u64, memory_mb: u64) -> Shop {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("bundles")).unwrap();
-    let program = Executable::load(Path::new(&example())).unwrap();
+    let executable = std::fs::read(example()).unwrap();
     let pool = Pool::new(PoolSettings {
         program: crate::program(),
         children: 1,
@@ -39,7 +39,7 @@ fn shop(steps: u64, memory_mb: u64) -> Shop {
         threads: 1,
         time_max: LIMIT,
     });
-    let key = ProgramJobKey::new(program.key().clone(), steps).unwrap();
+    let key = JobProgram::new(&executable, steps).unwrap().key().clone();
     Shop { folder, pool, key }
 }
 
@@ -96,6 +96,11 @@ async fn a_run_that_does_not_answer_its_order_is_not_claimed() {
     assert!(long.contains(&format!("more than {STEPS} steps")), "{long}");
     let none = shop.refused(&shop.task(&[])).await;
     assert!(none.contains("panicked"), "{none}");
+    // The network would not take the bundle.
+    let mut long = shop.task(&[10]);
+    long.proof.as_mut().unwrap().bundle_bytes_max = 100_000;
+    let long = shop.refused(&long).await;
+    assert!(long.contains("the longest that is taken has 99"), "{long}");
     let sealed = shop.task(&[10]);
     let requester = SecretKey::from_seed(b"requester").address();
     let unsealing = Unsealing { provider: ProviderId(0), secret: [1; 32] };

@@ -14,22 +14,22 @@ use ciro_sdk::program::job::{
     JOB_STEPS_MAX, JobProgram, ProgramBundle, ProgramInput, ProgramJobError, ProgramJobKey,
     RunJobError, check_program_result,
 };
-use ciro_sdk::program::{Executable, Felt, RunProgramError};
+use ciro_sdk::program::{Felt, RunProgramError};
 
 /// The only job.
 const JOB: JobId = JobId([7; 32]);
 
-fn fibonacci() -> Executable {
+fn fibonacci() -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/programs/fibonacci");
-    Executable::load(&folder.join("fibonacci.executable.json")).unwrap()
+    std::fs::read(folder.join("fibonacci.executable.json")).unwrap()
 }
 
 fn key(steps: u64) -> ProgramJobKey {
-    ProgramJobKey::new(fibonacci().key().clone(), steps).unwrap()
+    program(steps).key().clone()
 }
 
 fn program(steps: u64) -> JobProgram {
-    JobProgram::new(fibonacci(), key(steps)).unwrap()
+    JobProgram::new(&fibonacci(), steps).unwrap()
 }
 
 fn input(numbers: &[u64]) -> ProgramInput {
@@ -43,6 +43,7 @@ fn a_proof_states_the_arguments_that_its_program_prints_and_settles_no_other_job
     let key = program.key();
     let run = program.check(&ten, None).unwrap();
     assert_eq!(run.output, [Felt::from(10), Felt::from(55)]);
+    a_bundle_that_its_network_does_not_take_is_not_begun(&program, &ten);
     let bundle = program.prove(&ten, None).unwrap();
     let bytes = bundle.to_bytes();
     let expected = program.estimate().proof_bytes;
@@ -59,6 +60,18 @@ fn a_proof_states_the_arguments_that_its_program_prints_and_settles_no_other_job
     *damaged.last_mut().unwrap() ^= 1;
     let refused = verify_stated(VERIFIER, &key.to_bytes(), &damaged);
     assert!(matches!(refused, Err(NotProven::Program(_))), "{refused:?}");
+}
+
+fn a_bundle_that_its_network_does_not_take_is_not_begun(program: &JobProgram, ten: &ProgramInput) {
+    let refused = program.check_for(ten, None, 1 << 18).unwrap_err();
+    let RunJobError::Run(RunProgramError::ProofTooLong { found, limit }) = refused else {
+        panic!("{refused}")
+    };
+    assert!(found > limit && limit < 1 << 18, "{found} {limit}");
+    let around = u64::try_from((1 << 18) - limit).unwrap();
+    let most = u64::try_from(found).unwrap() + around;
+    program.check_for(ten, None, most).unwrap();
+    program.check_for(ten, None, most - 1).unwrap_err();
 }
 
 /// What is wrong with a key or bundle of a job about a program.
@@ -169,7 +182,7 @@ fn facts_of_a_program_are_those_of_its_key_and_only_the_second_verifier_reads_th
     assert_eq!((told.class(), told.batch, told.bits), (Class::Cairo, 1, 100));
     assert!(matches!(facts(1, &key.to_bytes()), Err(NotProven::Key(_))));
     for steps in [0, JOB_STEPS_MAX + 1, u64::MAX] {
-        let refused = ProgramJobKey::new(key.program().clone(), steps);
+        let refused = ProgramJobKey::new(key.program().clone(), key.executable(), steps);
         assert_eq!(refused, Err(ProgramJobError::Steps(steps)));
     }
     // The same number in bytes.
@@ -178,6 +191,19 @@ fn facts_of_a_program_are_those_of_its_key_and_only_the_second_verifier_reads_th
     bytes[at..at + 8].fill(0);
     let refused = facts(VERIFIER, &bytes).unwrap_err();
     assert_eq!(unproven(&refused), Some(&ProgramJobError::Steps(0)));
+}
+
+/// Hints are no part of a program's own key, and decide what a run does.
+#[test]
+fn another_executable_of_one_program_is_another_key() {
+    let (program, mut other) = (program(100_000), fibonacci());
+    JobProgram::of(&fibonacci(), program.key()).unwrap();
+    other.push(b'\n');
+    let spaced = JobProgram::new(&other, 100_000).unwrap();
+    assert_eq!(spaced.key().program(), program.key().program());
+    assert_ne!(spaced.key().digest(), program.key().digest());
+    let refused = JobProgram::of(&other, program.key()).unwrap_err();
+    assert!(matches!(refused, RunJobError::OtherProgram), "{refused}");
 }
 
 #[test]

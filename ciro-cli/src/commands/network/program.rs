@@ -12,7 +12,7 @@ use ciro_sdk::program::job::{
     AnsweredProgram, JOB_STEPS_DEFAULT, JOB_STEPS_MAX, JobProgram, ProgramAnswer,
     ProgramDeployment, ProgramInput, ProgramJobKey, ProgramSubmission,
 };
-use ciro_sdk::program::{EXECUTABLE_BYTES_MAX, Executable, read_arguments};
+use ciro_sdk::program::{EXECUTABLE_BYTES_MAX, read_arguments};
 use ciro_sdk::{OutputFile, files};
 use serde::Serialize;
 
@@ -21,7 +21,6 @@ use super::job::JobArgs;
 use super::submit::Quoted;
 use super::{NetworkArgs, block_on, submit};
 use crate::commands::program::describe::{describe, felts};
-use crate::commands::program::load;
 use crate::context::{Context, Status};
 use crate::format;
 use crate::key_file::KeyFile;
@@ -72,6 +71,14 @@ struct Deployed<'a> {
     known: bool,
 }
 
+/// Reads an executable, for runs of so many steps.
+fn read(path: &Path, steps: &StepsArgs) -> Result<(Vec<u8>, JobProgram)> {
+    let executable = files::read(path, EXECUTABLE_BYTES_MAX as u64)?;
+    let program = JobProgram::new(&executable, steps.steps)
+        .with_context(|| format!("program `{}`", path.display()))?;
+    Ok((executable, program))
+}
+
 /// Registers a program.
 pub(super) fn deploy(
     (path, steps): (&Path, &StepsArgs),
@@ -79,10 +86,8 @@ pub(super) fn deploy(
     network: &NetworkArgs,
     context: &Context,
 ) -> Result<Status> {
-    let executable = files::read(path, EXECUTABLE_BYTES_MAX as u64)?;
-    let program = Executable::from_bytes(&executable)
-        .with_context(|| format!("program `{}`", path.display()))?;
-    let key = ProgramJobKey::new(program.key().clone(), steps.steps)?;
+    let (executable, program) = read(path, steps)?;
+    let key = program.key();
     let name = match card.name {
         Some(name) => name.to_owned(),
         // Compilers call it `name.executable.json`.
@@ -93,7 +98,7 @@ pub(super) fn deploy(
         let account = session.key()?;
         let deployment = ProgramDeployment {
             executable: &executable,
-            keys: std::slice::from_ref(&key),
+            keys: std::slice::from_ref(key),
             name: &name,
             version: card.version,
             licence: card.licence,
@@ -134,12 +139,10 @@ struct Prepared {
 
 /// Runs the program as providers do before they take the job: none takes one that fails there.
 fn prepare(args: &submit::OrderArgs, arguments: &Path, context: &Context) -> Result<Prepared> {
-    let executable = load(&args.model.path)?;
+    let (_, program) = read(&args.model.path, &args.program.steps)?;
     let arguments = read_arguments(arguments)
         .with_context(|| format!("arguments `{}`", arguments.display()))?;
     let input = ProgramInput::new(arguments)?;
-    let key = ProgramJobKey::new(executable.key().clone(), args.program.steps.steps)?;
-    let program = JobProgram::new(executable, key)?;
     {
         let _stage = context.ui.stage("running");
         program.check(&input, context.max_memory)?;
@@ -273,13 +276,15 @@ fn told(report: &Report, answer: &ProgramAnswer) -> String {
     text
 }
 
-/// What a program printed, and what that was verified against.
+/// What a program printed, its arguments first, and what that was verified against.
 fn said(answer: &ProgramAnswer, against: &str) -> String {
     let security = &answer.verified.security;
     format!(
-        "{BOLD}output{BOLD:#}\n{}\n\
+        "{BOLD}arguments{BOLD:#}\n{}\n\
+         {BOLD}output{BOLD:#}\n{}\n\
          {GOOD}verified{GOOD:#}  {against}\n\
          {DIM}security{DIM:#}  {} bits conjectured, {} proven",
+        describe(&answer.arguments),
         describe(&answer.output),
         security.whole_conjectured_bits(),
         security.whole_proven_bits(),
@@ -309,12 +314,12 @@ pub(super) fn quote(
     wish: &Wish,
     network: &NetworkArgs,
 ) -> Result<Quoted> {
-    let key = ProgramJobKey::new(load(path)?.key().clone(), steps.steps)?;
-    let input = ProgramInput::new(Vec::new())?;
+    let (_, program) = read(path, steps)?;
+    let (key, input) = (program.key(), ProgramInput::new(Vec::new())?);
     block_on(async {
         let client = network.open().await?.client;
-        let terms = client.program_terms(&key, wish).await?;
-        let fee = client.program_fee(&ProgramSubmission::new(terms, &key, &input))?;
+        let terms = client.program_terms(key, wish).await?;
+        let fee = client.program_fee(&ProgramSubmission::new(terms, key, &input))?;
         let (class, input_bytes) = (key.facts().class(), input.to_bytes().len());
         Ok(Quoted { terms, fee, class, input_bytes })
     })

@@ -125,17 +125,24 @@ impl Client {
         self.register(account, &deployment, keys).await
     }
 
-    /// The registered program that has a key, and terms as the user wishes.
+    /// The registered program that has a key and its executable, and terms as the user wishes.
     ///
     /// # Errors
-    /// As [`Self::terms`].
+    /// As [`Self::terms`]; [`ClientError::NoModel`] if the program is registered with another file.
     pub async fn program_terms(
         &self,
         key: &ProgramJobKey,
         wish: &Wish,
     ) -> Result<(ModelId, Terms), ClientError> {
         let facts = key.facts();
-        self.terms_for((facts.digest, facts.class()), wish).await
+        let wish = Wish { blob: Some(key.executable()), ..wish.clone() };
+        let (program, terms) = self.terms_for((facts.digest, facts.class()), &wish).await?;
+        // Whoever registers the key with another file has a program that nobody runs.
+        if self.model(program).await?.card.blob == key.executable() {
+            Ok((program, terms))
+        } else {
+            Err(ClientError::NoModel(facts.digest))
+        }
     }
 
     /// What the ledger takes for an order, as [`Self::fee`] says it.

@@ -2,6 +2,7 @@
 
 use blake2::{Blake2s256, Digest as _};
 use ciro_cairo::CairoProgramKey;
+use ciro_protocol::blob::BlobId;
 use ciro_protocol::model::KeyFacts;
 use ciro_protocol::order::Route;
 
@@ -23,13 +24,17 @@ pub const JOB_STEPS_MAX: u64 = 1 << 24;
 /// The steps that a key declares if nobody says otherwise: some five seconds of a prover.
 pub const JOB_STEPS_DEFAULT: u64 = 1 << 18;
 
-/// A program's key, and how long the runs are that jobs order.
+/// A program's key, the executable that is run, and how long the runs are that jobs order.
 ///
 /// ```text
 /// "ciro-program-job/1\n"
-/// steps    u64, little endian
-/// key      the program's key, as its file has it
+/// steps        u64, little endian
+/// executable   32 bytes: the id of its file as a blob
+/// key          the program's key, as its file has it
 /// ```
+///
+/// A program's own key says nothing of its hints, which decide what a run does next, and whether it
+/// comes to its end: what is ordered under one key is run from one file.
 ///
 /// The steps are what providers ask a price for: none of them proves a longer run under this key,
 /// and none claims a job before it has run the program on the job's arguments. They say nothing of
@@ -37,17 +42,23 @@ pub const JOB_STEPS_DEFAULT: u64 = 1 << 18;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramJobKey {
     program: ProgramKey,
+    executable: BlobId,
     steps: u64,
 }
 
 impl ProgramJobKey {
-    /// The key of a program for runs that are no more work than so many plain steps.
+    /// The key of a program, whose executable is this blob, for runs that are no more work than so
+    /// many plain steps.
     ///
     /// # Errors
     /// [`ProgramJobError::Steps`] if there are none, or more than [`JOB_STEPS_MAX`].
-    pub fn new(program: ProgramKey, steps: u64) -> Result<Self, ProgramJobError> {
+    pub fn new(
+        program: ProgramKey,
+        executable: BlobId,
+        steps: u64,
+    ) -> Result<Self, ProgramJobError> {
         match steps {
-            1..=JOB_STEPS_MAX => Ok(Self { program, steps }),
+            1..=JOB_STEPS_MAX => Ok(Self { program, executable, steps }),
             _ => Err(ProgramJobError::Steps(steps)),
         }
     }
@@ -55,6 +66,11 @@ impl ProgramJobKey {
     /// The program's own key.
     pub fn program(&self) -> &ProgramKey {
         &self.program
+    }
+
+    /// The file that is run, as a blob.
+    pub fn executable(&self) -> BlobId {
+        self.executable
     }
 
     /// The steps that are declared.
@@ -83,7 +99,8 @@ impl ProgramJobKey {
 
     /// The key as bytes, equal for equal keys.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [MAGIC, &self.steps.to_le_bytes(), &self.program.to_bytes()].concat()
+        let steps = self.steps.to_le_bytes();
+        [MAGIC, &steps, &self.executable.0, &self.program.to_bytes()].concat()
     }
 
     /// Reads a key.
@@ -93,7 +110,8 @@ impl ProgramJobKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramJobError> {
         let mut rest = bytes.strip_prefix(MAGIC).ok_or(ProgramJobError::Form(WHAT))?;
         let steps = u64::from_le_bytes(*take(&mut rest, WHAT)?);
-        Self::new(ProgramKey(CairoProgramKey::from_bytes(rest)?), steps)
+        let executable = BlobId(*take(&mut rest, WHAT)?);
+        Self::new(ProgramKey(CairoProgramKey::from_bytes(rest)?), executable, steps)
     }
 }
 
@@ -108,7 +126,7 @@ pub(super) mod tests {
     pub(in crate::program::job) fn key(steps: u64) -> ProgramJobKey {
         let builtins = vec![Builtin::Output, Builtin::RangeCheck];
         let program = CairoProgramKey::new(ProgramHash([7; 32]), builtins).unwrap();
-        ProgramJobKey::new(ProgramKey(program), steps).unwrap()
+        ProgramJobKey::new(ProgramKey(program), BlobId([8; 32]), steps).unwrap()
     }
 
     #[test]

@@ -1,18 +1,31 @@
 //! Runs and proofs of jobs: the same rules for whoever orders, looks and proves.
 
 use ciro_cairo::Felt;
+use ciro_protocol::blob::{BlobError, BlobId};
 
-use super::{JOB_FELTS_MAX, ProgramBundle, ProgramInput, ProgramJobKey};
+use super::{JOB_FELTS_MAX, ProgramBundle, ProgramInput, ProgramJobError, ProgramJobKey};
 use crate::advice::Advice;
-use crate::program::{Executable, ProgramRun, ProvenProgram, RunBounds, RunProgramError};
+use crate::program::{
+    Executable, LoadExecutableError, ProgramProof, ProgramRun, ProvenProgram, RunBounds,
+    RunProgramError,
+};
 use crate::routes::CostEstimate;
 
 /// Why a job about a program cannot be done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunJobError {
-    /// The executable is another program than the key's.
-    #[error("the executable is another program than the key's")]
+    /// The bytes are no executable that is proven.
+    #[error(transparent)]
+    Load(#[from] LoadExecutableError),
+    /// The executable is no blob of a network.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// The program has no key for such runs.
+    #[error(transparent)]
+    Key(#[from] ProgramJobError),
+    /// The executable is another one than the key's.
+    #[error("the executable is another one than the key's")]
     OtherProgram,
     /// There is no run, or no proof of it, within the key's steps.
     #[error("the program cannot be run and proven as it is ordered")]
@@ -32,7 +45,9 @@ impl RunJobError {
     /// What to do about it.
     pub fn advice(&self) -> Option<Advice> {
         let text = match self {
-            Self::OtherProgram | Self::Run(_) => return None,
+            Self::Load(_) | Self::Blob(_) | Self::Key(_) | Self::OtherProgram | Self::Run(_) => {
+                return None;
+            }
             Self::Unprinted { .. } => {
                 "have `main` return its arguments before its answer: a proof says nothing of arguments that are not printed"
             }
@@ -50,16 +65,29 @@ pub struct JobProgram {
 }
 
 impl JobProgram {
-    /// Takes an executable for jobs under a key.
+    /// Reads an executable for jobs whose runs are no more work than so many plain steps.
     ///
     /// # Errors
-    /// [`RunJobError::OtherProgram`] if it is not the key's.
-    pub fn new(executable: Executable, key: ProgramJobKey) -> Result<Self, RunJobError> {
-        if executable.key() == key.program() {
-            Ok(Self { executable, key })
-        } else {
-            Err(RunJobError::OtherProgram)
+    /// [`RunJobError`] if it is none, or has no key for such runs.
+    pub fn new(executable: &[u8], steps: u64) -> Result<Self, RunJobError> {
+        let blob = BlobId::of(executable)?;
+        let executable = Executable::from_bytes(executable)?;
+        let key = ProgramJobKey::new(executable.key().clone(), blob, steps)?;
+        Ok(Self { executable, key })
+    }
+
+    /// Reads the executable of a key.
+    ///
+    /// # Errors
+    /// [`RunJobError::OtherProgram`] if it is another one, by a byte or by its program; as
+    /// [`Self::new`].
+    pub fn of(executable: &[u8], key: &ProgramJobKey) -> Result<Self, RunJobError> {
+        // A stranger's file is not read before it is known to be the key's.
+        if BlobId::of(executable)? != key.executable() {
+            return Err(RunJobError::OtherProgram);
         }
+        let read = Self::new(executable, key.steps())?;
+        if read.key == *key { Ok(read) } else { Err(RunJobError::OtherProgram) }
     }
 
     /// The key.
@@ -82,9 +110,31 @@ impl JobProgram {
         input: &ProgramInput,
         memory_bytes: Option<u64>,
     ) -> Result<ProgramRun, RunJobError> {
-        let run = self.executable.check(input.arguments(), self.bounds(memory_bytes))?;
+        self.check_for(input, memory_bytes, u64::MAX)
+    }
+
+    /// As [`Self::check`], for a network that takes bundles of at most so many bytes.
+    ///
+    /// # Errors
+    /// As there; [`RunProgramError::ProofTooLong`] if the bundle could have more.
+    pub fn check_for(
+        &self,
+        input: &ProgramInput,
+        memory_bytes: Option<u64>,
+        bundle_bytes: u64,
+    ) -> Result<ProgramRun, RunJobError> {
+        let around = ProgramBundle { arguments: 0, proof: self.no_proof() }.to_bytes().len();
+        let bundle_bytes = usize::try_from(bundle_bytes).unwrap_or(usize::MAX);
+        let proof_bytes = Some(bundle_bytes.saturating_sub(around));
+        let bounds = RunBounds { proof_bytes, ..self.bounds(memory_bytes) };
+        let run = self.executable.check(input.arguments(), bounds)?;
         answers(input, &run.output)?;
         Ok(run)
+    }
+
+    /// A proof of no bytes: what a bundle has beside its proof.
+    fn no_proof(&self) -> ProgramProof {
+        ProgramProof { key: self.executable.key().digest(), proof: Vec::new() }
     }
 
     /// Proves the run on a job's input, in at most so much memory. The proof is verified before it
@@ -103,7 +153,7 @@ impl JobProgram {
     }
 
     fn bounds(&self, memory_bytes: Option<u64>) -> RunBounds {
-        RunBounds { steps: self.key.steps(), memory_bytes }
+        RunBounds { steps: self.key.steps(), memory_bytes, proof_bytes: None }
     }
 }
 
