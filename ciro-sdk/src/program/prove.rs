@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ciro_cairo::{
-    CairoProveError, EXECUTABLE_BYTES_MAX, Execution, ExecutionError, Felt, Limits,
+    CairoProveError, EXECUTABLE_BYTES_MAX, Execution, ExecutionError, Felt, Limits, Provable,
     ReadProgramError,
 };
 use ciro_stark::Policy;
@@ -66,6 +66,9 @@ pub enum RunProgramError {
     /// No felt of the run is 2^72 or more, which every run has to hold that is proven.
     #[error("the run holds no felt of 2^72 or more, and no such run is proven")]
     NoLargeValue,
+    /// The run multiplies points of the curve, and no such run is proven.
+    #[error("the run multiplies points of the curve, and no such run is proven")]
+    Curve,
     /// The run is more work than whoever ordered it declared.
     #[error("the run is as much work as {needed} plain steps, and {declared} are declared")]
     Work {
@@ -77,10 +80,11 @@ pub enum RunProgramError {
     /// The proof would take more memory than is allowed.
     #[error(transparent)]
     Memory(#[from] MemoryShortage),
-    /// A proof that no verifier reads.
-    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    /// A proof that nobody takes: the run has too many kinds of instructions and builtins, or prints
+    /// too much.
+    #[error("the proof has up to {found} bytes, the longest that is taken has {limit}")]
     ProofTooLong {
-        /// Its length.
+        /// Its length at most.
         found: usize,
         /// The greatest length.
         limit: usize,
@@ -104,6 +108,12 @@ impl RunProgramError {
         match self {
             Self::Steps(_) | Self::Cells(_) | Self::TooLong { .. } => Some(Advice::of(
                 "give the program smaller arguments, or split its work among several proofs",
+            )),
+            Self::ProofTooLong { .. } => Some(Advice::of(
+                "have the program print a hash of what is long, or split its work among several proofs",
+            )),
+            Self::Curve => Some(Advice::of(
+                "add points instead, which `core::ec` does without the builtin `ec_op`",
             )),
             Self::Work { .. } => Some(Advice::of(
                 "declare more steps: name the number with which the program is registered, or register it with more",
@@ -131,11 +141,30 @@ pub struct ProgramRun {
 /// What a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunBounds {
-    /// The most work, in plain steps: what a run takes beyond its steps for cells of memory and for
-    /// builtins counts by the memory that its proof takes.
+    /// The most work, in plain steps: what a run takes beyond its steps for cells of memory, heavy
+    /// instructions and builtins counts by the memory that its proof takes.
     pub steps: u64,
     /// The most memory of run and proof, in bytes; `None` for what the machine has free.
     pub memory_bytes: Option<u64>,
+    /// The longest proof, in bytes; `None` for what verifiers read.
+    pub proof_bytes: Option<usize>,
+}
+
+impl RunBounds {
+    /// Checks that a proof which takes so much memory is within the bounds.
+    fn admit(&self, memory_bytes: u64) -> Result<(), RunProgramError> {
+        let (needed, declared) = (work(memory_bytes), self.steps);
+        if needed > declared {
+            return Err(RunProgramError::Work { needed, declared });
+        }
+        Ok(check_memory(memory_bytes, memory_limit(self.memory_bytes))?)
+    }
+
+    /// Checks the length of a proof, or the most that it may have.
+    fn admit_proof(&self, found: usize) -> Result<(), RunProgramError> {
+        let limit = self.proof_bytes.unwrap_or(MAX_PROOF_BYTES).min(MAX_PROOF_BYTES);
+        if found > limit { Err(RunProgramError::ProofTooLong { found, limit }) } else { Ok(()) }
+    }
 }
 
 /// A proof of a run.
@@ -211,18 +240,16 @@ impl Executable {
         arguments: &[Felt],
         bounds: RunBounds,
     ) -> Result<ProgramRun, RunProgramError> {
-        let execution = self.execute_within(arguments, bounds)?;
-        let run = ProgramRun { output: execution.output.clone(), steps: execution.steps as u64 };
-        ciro_cairo::check_length(&self.program, execution).map_err(proving)?;
-        Ok(run)
+        Ok(self.provable(arguments, bounds)?.0)
     }
 
     /// What a proof takes of a run that is as much work as so many plain steps and prints so many
     /// felts.
     #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
     pub fn estimate(&self, steps: u64, printed: usize) -> CostEstimate {
-        /// A proof shows each felt of the program, and each one that it prints.
-        const BYTES_OF_FELT: u64 = 36;
+        /// A proof shows each felt of the program, and each one that it prints: its value, and 57
+        /// bits at most that say which one it is.
+        const BYTES_OF_FELT: u64 = 40;
         let (security, shown) = (self.key.security(), self.felts().saturating_add(printed));
         CostEstimate {
             cells: None,
@@ -247,7 +274,8 @@ impl Executable {
         arguments: &[Felt],
         max_memory_bytes: Option<u64>,
     ) -> Result<ProvenProgram, RunProgramError> {
-        self.prove_within(arguments, RunBounds { steps: u64::MAX, memory_bytes: max_memory_bytes })
+        let memory_bytes = max_memory_bytes;
+        self.prove_within(arguments, RunBounds { steps: u64::MAX, memory_bytes, proof_bytes: None })
     }
 
     /// As [`Executable::prove`], within bounds.
@@ -260,13 +288,9 @@ impl Executable {
         bounds: RunBounds,
     ) -> Result<ProvenProgram, RunProgramError> {
         let start = Instant::now();
-        let execution = self.execute_within(arguments, bounds)?;
-        let (output, steps) = (execution.output.clone(), execution.steps as u64);
-        let proof = ciro_cairo::prove(&self.program, execution).map_err(proving)?.to_bytes();
-        if proof.len() > MAX_PROOF_BYTES {
-            let (found, limit) = (proof.len(), MAX_PROOF_BYTES);
-            return Err(RunProgramError::ProofTooLong { found, limit });
-        }
+        let (ProgramRun { output, steps }, provable) = self.provable(arguments, bounds)?;
+        let proof = provable.prove().map_err(proving)?.to_bytes();
+        bounds.admit_proof(proof.len())?;
         let proof = ProgramProof { key: self.key.digest(), proof };
         let verified = verify_program(&proof, &self.key, &Policy::default());
         if verified.map_err(RunProgramError::Unverified)?.output != output {
@@ -276,23 +300,23 @@ impl Executable {
         Ok(ProvenProgram { proof, output, steps, prove_ms })
     }
 
-    /// Runs the program, and checks what a proof of the run would take.
-    fn execute_within(
+    /// Runs the program, and checks what a proof of the run would take: first by steps and cells,
+    /// then by all that the trace is going to hold.
+    fn provable(
         &self,
         arguments: &[Felt],
         bounds: RunBounds,
-    ) -> Result<Execution, RunProgramError> {
-        let (declared, limit) = (bounds.steps, memory_limit(bounds.memory_bytes));
-        let limits = limits(limit);
-        let steps = usize::try_from(declared).unwrap_or(usize::MAX).min(limits.steps);
+    ) -> Result<(ProgramRun, Provable), RunProgramError> {
+        let limits = limits(memory_limit(bounds.memory_bytes));
+        let steps = usize::try_from(bounds.steps).unwrap_or(usize::MAX).min(limits.steps);
         let execution = self.execute(arguments, Limits { steps, ..limits })?;
-        let needed = memory_bytes(&execution);
-        let work = work(needed);
-        if work > declared {
-            return Err(RunProgramError::Work { needed: work, declared });
-        }
-        check_memory(needed, limit)?;
-        Ok(execution)
+        let plain = memory_bytes(&execution);
+        bounds.admit(plain)?;
+        let run = ProgramRun { output: execution.output.clone(), steps: execution.steps as u64 };
+        let provable = Provable::new(&self.program, execution).map_err(proving)?;
+        bounds.admit(plain.max(provable.memory_bytes()))?;
+        bounds.admit_proof(provable.proof_bytes())?;
+        Ok((run, provable))
     }
 
     fn execute(&self, arguments: &[Felt], limits: Limits) -> Result<Execution, RunProgramError> {
@@ -315,11 +339,10 @@ fn limits(memory_bytes: u64) -> Limits {
     Limits { steps: steps.min(most), cells: cells.min(most) }
 }
 
-/// The memory that a proof takes at its peak: that of the tables, of steps, of cells, which
-/// programs may leave empty, and of builtins whose components are longer than what they are given.
+/// The memory that a proof of a plain run takes at its peak: that of the tables, of steps, and of
+/// cells, which programs may leave empty. Others take what their components do.
 fn memory_bytes(execution: &Execution) -> u64 {
-    let run = run_bytes(execution.steps as u64) + 250 * execution.cells as u64;
-    run.saturating_add(execution.builtin_bytes())
+    run_bytes(execution.steps as u64) + 250 * execution.cells as u64
 }
 
 /// The plain steps whose proof takes as much memory.
@@ -334,6 +357,7 @@ fn proving(error: CairoProveError) -> RunProgramError {
             RunProgramError::TooLong { what, rows, rows_max }
         }
         CairoProveError::NoLargeValue => RunProgramError::NoLargeValue,
+        CairoProveError::Curve => RunProgramError::Curve,
         error => RunProgramError::Prover(RouteError::new(error)),
     }
 }
