@@ -240,6 +240,7 @@ mod tests {
     use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest};
     use ciro_protocol::sign::{SecretKey, Signed};
     use ciro_protocol::tx::{ReportFraud, Transaction, TxHeader};
+    use ciro_sdk::network::VERIFIER;
 
     use super::*;
     use crate::blobs::BlobLimits;
@@ -278,7 +279,7 @@ mod tests {
             id
         };
         let proven = Proven {
-            verifier: 1,
+            verifier: VERIFIER,
             key_blob: put(b"no key"),
             bundle: put(b"no bundle"),
             bundle_bytes: 9,

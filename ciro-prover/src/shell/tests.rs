@@ -36,6 +36,8 @@ struct Node {
     card: ModelCard,
     /// The paths that it was asked for.
     asked: Arc<Mutex<Vec<String>>>,
+    /// While somebody holds it, nobody is told of the model.
+    silence: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Node {
@@ -62,7 +64,8 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (chain, paths) = (chain(&genesis), Arc::clone(&asked));
+        let silence = Arc::new(tokio::sync::Mutex::new(()));
+        let (chain, paths, silent) = (chain(&genesis), Arc::clone(&asked), Arc::clone(&silence));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 reply(stream, async |path| {
@@ -70,6 +73,7 @@ impl Node {
                     if path == api::CHAIN {
                         chain.clone().into_bytes()
                     } else if path == api::model(info.model) {
+                        drop(silent.lock().await);
                         serde_json::to_vec(&info).unwrap()
                     } else {
                         FILE.to_vec()
@@ -79,7 +83,7 @@ impl Node {
             }
         });
         let client = Client::connect(&url, genesis).await.unwrap();
-        Self { client, card, asked }
+        Self { client, card, asked, silence }
     }
 
     /// A catalog of models of at most so many bytes, in a worker whose children do not start.
@@ -173,10 +177,12 @@ async fn an_order_that_pays_too_little_says_nothing_of_those_behind_it() {
     let (mut shell, mut rx) = node.shell(folder.path());
     let mut cheap = node.order();
     cheap.offer.price_max = units(149);
+    let silence = node.silence.lock().await;
     bring(&mut shell, 1, cheap.clone()).await;
     bring(&mut shell, 2, cheap.clone()).await;
     bring(&mut shell, 3, node.order()).await;
     assert_eq!((waiting(&shell), node.fetched()), (3, 0));
+    drop(silence);
     // The card says what the work is: all that pay too little are gone at once.
     let message = rx.recv().await.unwrap();
     shell.hear(message).await.unwrap();

@@ -134,5 +134,5 @@ async fn a_program_runs_within_its_keys_steps_and_the_childs_memory_and_time() {
     std::fs::write(&wrong, text.replacen(from, to, 1)).unwrap();
     other.model = wrong.to_str().unwrap().to_owned();
     let told = shop.pool.prepare(&Task { proof: None, ..other }, LIMIT).await.unwrap_err();
-    assert!(told.to_string().contains("another program than the key's"), "{told}");
+    assert!(told.to_string().contains("another one than the key's"), "{told}");
 }

@@ -19,9 +19,8 @@ const SCRYPT_P_MAX: u32 = 8;
 const PBKDF2_ROUNDS_MAX: u32 = 5_000_000;
 
 /// The order of Starknet's curve: two scalars that differ by it are one key.
-const ORDER: Felt = Felt::from_hex_unchecked(
-    "0x800000000000010ffffffffffffffffb781126dcae7b2321e66a241adc64d2f",
-);
+const ORDER: Felt =
+    Felt::from_hex_unchecked("0x800000000000010ffffffffffffffffb781126dcae7b2321e66a241adc64d2f");
 
 /// An account's key that cannot be used.
 #[derive(Debug, thiserror::Error)]
