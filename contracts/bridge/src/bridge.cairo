@@ -9,12 +9,12 @@
 //! - nothing is paid until `DELAY` seconds after its outbox was shown here, so that whoever sees a
 //!   false one has a day to convict;
 //! - in a day of UTC no more leaves than `SHARE` of what is held when the first money does, or
-//!   `FLOOR` if that is more; the rest of a message is paid later;
-//! - nothing moves once `ValidatorBond` says that a third is convicted;
+//!   `FLOOR` if that is more, and no more than is held; the rest of a message is paid later;
+//! - nothing moves from a capture of `ValidatorBond` on, until validators are named anew;
 //! - each deposit has a number, counted from zero, and no other deposit has it: who credits numbers
 //!   in turn credits each once;
 //! - nobody owns the contract: there is no upgrade, no pause, no list. The guardian, if there is
-//!   one, names validators anew, but only while a third is convicted or nobody is trusted any more;
+//!   one, names validators anew, but only after a capture or while nobody is trusted any more;
 //!   what was shown before and is not paid then counts for nothing.
 use starknet::ContractAddress;
 use super::checkpoint::{Certificate, Checkpoint};
@@ -54,8 +54,8 @@ pub trait IBridge<T> {
     fn deposit(ref self: T, amount: u128, to: felt252) -> u64;
     /// Learns of an outbox, and of the validators to come if the checkpoint ends the epoch.
     fn certify(ref self: T, checkpoint: Checkpoint, certificate: Certificate);
-    /// Pays a message of the outbox after a block, as much as today's limit lets through. Returns
-    /// what is paid.
+    /// Pays a message of the outbox after a block, as much as is held and today's limit lets
+    /// through. Returns what is paid.
     fn exit(ref self: T, seq: u64, exit: Exit, path: Span<felt252>) -> u256;
     /// The guardian names validators anew.
     fn renew(ref self: T, trusted: Trusted);
@@ -74,6 +74,7 @@ pub trait IBridge<T> {
 #[starknet::contract]
 pub mod Bridge {
     use bond::validator_bond::{IValidatorBondDispatcher, IValidatorBondDispatcherTrait};
+    use core::cmp::min;
     use core::ec::EcPointTrait;
     use starknet::storage::{
         Map, StorageMapReadAccess, StorageMapWriteAccess, StoragePointerReadAccess,
@@ -222,11 +223,9 @@ pub mod Bridge {
             assert(due != 0, 'paid already');
             let left = self.left();
             assert(left != 0, 'not today');
-            let amount = if due < left {
-                due
-            } else {
-                left
-            };
+            let held = self.held();
+            assert(held != 0, 'nothing is held');
+            let amount = min(due, min(left, held));
             self.paid.write(leaf, paid + amount);
             self.day.write(now / DAY);
             self.left.write(left - amount);
@@ -263,8 +262,7 @@ pub mod Bridge {
             if self.day.read() == get_block_timestamp() / DAY {
                 return self.left.read();
             }
-            let token = IERC20Dispatcher { contract_address: self.token.read() };
-            let share = token.balance_of(get_contract_address()) / SHARE;
+            let share = self.held() / SHARE;
             if share > FLOOR {
                 share
             } else {
@@ -281,10 +279,14 @@ pub mod Bridge {
             self.trusted_until.write(now + TRUST);
             self.named_at.write(now);
         }
+        fn held(self: @ContractState) -> u256 {
+            let token = IERC20Dispatcher { contract_address: self.token.read() };
+            token.balance_of(get_contract_address())
+        }
         fn is_trusting(self: @ContractState) -> bool {
             get_block_timestamp() < self.trusted_until.read()
         }
-        /// Whether convicts have a third, and validators were not named anew since.
+        /// Whether there was a capture, and validators were not named anew since.
         fn is_captured(self: @ContractState) -> bool {
             let bonds = IValidatorBondDispatcher { contract_address: self.bonds.read() };
             let captured_at = bonds.captured_at();

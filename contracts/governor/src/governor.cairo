@@ -1,8 +1,9 @@
 //! `Governor`: does what holders of CIRO have decided, and nothing else. It is the last resort.
 //!
 //! It governs what is given to it: tokens that it holds, such as those of a treasury whose address
-//! it is, and contracts that were deployed to obey its address. None of the contracts here does:
-//! nobody can change `Facts`, `JobEscrow`, the token or the bonds, and so it cannot.
+//! it is, and contracts that were deployed to obey its address, such as a `Bridge` whose guardian
+//! it is. None of the others here does: nobody can change `Facts`, `JobEscrow`, the token or the
+//! bonds, and so it cannot.
 //!
 //! Invariants, for a token whose supply is fixed and whose votes of the past are:
 //! - it calls nobody but by a proposal's calls, all of them or none, once, in the order in which

@@ -242,9 +242,11 @@ pub mod Exchange {
         ) -> u256 {
             let ((paid_in, paid_out), (paid, out)) = (tokens, amounts);
             assert(out != 0 && out >= least, 'too little');
-            let trader = get_caller_address();
+            let (trader, this) = (get_caller_address(), get_contract_address());
+            // It would be no reserve, and nobody's.
+            assert(recipient != this, 'recipient: nobody');
             self.emit(Traded { trader, recipient, token: paid_in, paid, bought: out });
-            take(paid_in, trader, get_contract_address(), paid);
+            take(paid_in, trader, this, paid);
             pay(paid_out, recipient, out);
             out
         }

@@ -10,7 +10,8 @@
 //! - an average is of half an hour at least and begins two hours ago at most;
 //! - while the price is more than 3 hundredths off the average, or the exchange holds less of the
 //!   stablecoin than was fixed at first, nothing is bought;
-//! - the router holds nothing of anybody's when a call is over;
+//! - the router holds nothing of anybody's when a call is over, and pays neither itself nor a
+//!   contract that it knows, which would keep it for nobody;
 //! - nobody owns the contract: there is no upgrade, no pause, no fee, no other exchange.
 //!
 //! The exchange was named at deployment, with its tokens: its class hash says what it is. One that
@@ -67,6 +68,7 @@ trait IApprove<T> {
 
 #[starknet::contract]
 pub mod PaymentRouter {
+    use core::num::traits::Zero;
     use starknet::storage::{StoragePointerReadAccess, StoragePointerWriteAccess};
     use starknet::{
         ContractAddress, get_block_timestamp, get_caller_address, get_contract_address,
@@ -126,6 +128,7 @@ pub mod PaymentRouter {
             let Payment { amount, least, recipient, deadline } = payment;
             assert(get_block_timestamp() <= deadline, 'deadline passed');
             assert(amount != 0, 'no amount');
+            self.assert_somebody(recipient);
             self.observe();
             let average = self.average();
             self.assert_sound(average);
@@ -181,6 +184,16 @@ pub mod PaymentRouter {
     impl Private of PrivateTrait {
         fn venue_at(self: @ContractState) -> IExchangeDispatcher {
             IExchangeDispatcher { contract_address: self.exchange.read() }
+        }
+        /// Refuses a recipient that could do nothing with what it is paid.
+        fn assert_somebody(self: @ContractState, recipient: ContractAddress) {
+            let (stablecoin, ciro) = (self.stablecoin.read(), self.ciro.read());
+            let nobody = array![
+                Zero::zero(), get_contract_address(), self.exchange.read(), stablecoin, ciro,
+            ];
+            for address in nobody {
+                assert(recipient != address, 'recipient: nobody');
+            };
         }
         /// Refuses an exchange that holds little, or whose price is far from the average.
         fn assert_sound(self: @ContractState, average: u256) {

@@ -79,7 +79,7 @@ pub mod Herbarium {
         fn record(ref self: ContractState, flower: felt252, output: Span<i32>) {
             let account = get_caller_address();
             assert(output.len() == INTEGERS, 'output: not four integers');
-            assert(self.records.read(flower).by.is_zero(), 'recorded already');
+            assert(self.records.read(flower).by == Zero::zero(), 'recorded already');
             let facts = IFactsDispatcher { contract_address: self.facts.read() };
             let (model, context) = (self.model.read(), self.context_of(account));
             let fact = facts.fact_of(model, context, flower, hash_of(output));

@@ -14,6 +14,7 @@ use super::chain::{
 };
 use super::script::Comes::{self, Done, Refused, Returned};
 use super::script::{Script, short, wide};
+use crate::evidence;
 use crate::scenarios::played;
 
 /// Seconds: when the contracts are there, for how long nothing is paid, a day, for how long
@@ -38,9 +39,10 @@ pub(super) struct World {
 /// What a history is about, and what happens in it.
 pub(super) type History = (&'static str, fn(&World, &mut Script));
 
-pub(super) const HISTORIES: [History; 6] = [
+pub(super) const HISTORIES: [History; 7] = [
     ("deposits", deposits),
     ("exits", exits),
+    ("too little", too_little),
     ("epochs", epochs),
     ("forged certificates", forged),
     ("trust", trust),
@@ -270,6 +272,31 @@ fn exits(w: &World, s: &mut Script) {
     s.has(short("carol"), ciro(2));
 }
 
+/// What is not held is paid once it is, up to the day's limit.
+fn too_little(w: &World, s: &mut Script) {
+    let first = &w.sets[0];
+    let all = [exit(0, "alice", 80_000), exit(1, "bob", 40_000)];
+    let leaves = w.leaves(&all);
+    let block = Block::inside(0, root(&leaves), [first, first]);
+    let asks = |at: usize| asks(4, &all[at], &leaves);
+    s.at(START);
+    w.certifies(s, &block, first, Done);
+    s.at(START + DELAY);
+    s.does("anyone", "exit", &asks(0), Refused("nothing is held"));
+    w.filled(s, 50_000);
+    s.does("anyone", "exit", &asks(0), amount(50_000));
+    s.does("anyone", "exit", &asks(0), Refused("nothing is held"));
+    s.does("anyone", "paid_of", &message(&all[0]), amount(50_000));
+    w.filled(s, 100_000);
+    s.does("anyone", "exit", &asks(0), amount(30_000));
+    s.does("anyone", "exit", &asks(0), Refused("paid already"));
+    s.does("anyone", "exit", &asks(1), amount(20_000));
+    s.does("anyone", "exit", &asks(1), Refused("not today"));
+    s.has(short("alice"), ciro(80_000));
+    s.has(short("bob"), ciro(20_000));
+    s.has(w.bridge(), ciro(50_000));
+}
+
 fn epochs(w: &World, s: &mut Script) {
     let [first, second, third] = &w.sets;
     let end = Block::ending(0, [first, second]);
@@ -410,23 +437,6 @@ fn trust(w: &World, s: &mut Script) {
     s.has(short("bob"), ciro(20));
 }
 
-/// Two checkpoints of one block, which no honest validator signs.
-fn equivocation(w: &World) -> Vec<Felt252> {
-    let digests = [1, 2].map(Digest::from_u64);
-    let signed = digests.map(|digest| {
-        let (epoch, kind, view, seq) = (Epoch(0), Kind::Checkpoint, View::ZERO, Seq(4));
-        let hash = Statement { epoch, kind, view, seq, digest }.hash::<Stark>(w.chain);
-        let [r, s] = numbers(&Stark::sign(&secret(0), &hash).unwrap());
-        [word(&digest), r, s]
-    });
-    let key = word(&Stark::public_key(&secret(0)).0);
-    // A DoubleSign of epoch 0, kind 4, view 0, block 4.
-    let mut felts = vec![key];
-    felts.extend([0_u8, 0, 4, 0, 4].map(Felt252::from));
-    felts.extend(signed.concat());
-    felts
-}
-
 fn captured(w: &World, s: &mut Script) {
     let [first, second, third] = &w.sets;
     let all = [exit(0, "alice", 10), exit(1, "bob", 20)];
@@ -435,16 +445,17 @@ fn captured(w: &World, s: &mut Script) {
     s.at(now);
     w.filled(s, 1_000);
     w.allowed(s, 2);
-    let ten = wide(ciro(10));
-    let calldata = [&[short("owner")][..], &ten].concat();
+    // The least that captures.
+    let least = wide(ciro(100_000));
+    let calldata = [&[short("owner")][..], &least].concat();
     s.calls("holder", ("token", "transfer"), &calldata, Done);
-    s.calls("owner", ("token", "approve"), &[&[w.bonds][..], &ten].concat(), Done);
-    let convict = equivocation(w);
-    let bond = [&convict[..1], &ten, &numbers(&w.possession)].concat();
+    s.calls("owner", ("token", "approve"), &[&[w.bonds][..], &least].concat(), Done);
+    let key = word(&Stark::public_key(&secret(0)).0);
+    let convict = [vec![key], evidence::fork(w.chain, &secret(0))].concat();
+    let bond = [&[key][..], &least, &numbers(&w.possession)].concat();
     s.calls("owner", ("bonds", "bond"), &bond, Done);
     let block = Block::inside(0, root(&leaves), [first, first]);
     w.certifies(s, &block, first, Done);
-    let key = convict[0];
     let deposit = [Felt252::from(ciro(1)), key];
     s.does("holder", "deposit", &deposit, Done);
     s.at(now + DELAY);

@@ -1,7 +1,7 @@
 //! Payments that buy at an exchange where others buy, too.
 use props::{deploy, deployed, refused};
 use router::exchange::{
-    IExchangeDispatcherTrait, ILiquidityDispatcherTrait, LOCKED, ONE,
+    IExchangeDispatcherTrait, ILiquidityDispatcherTrait, ONE,
 };
 use router::payment_router::{
     AGE_MAX, IPaymentRouterDispatcher, IPaymentRouterDispatcherTrait, IPaymentRouterSafeDispatcher,
@@ -209,7 +209,7 @@ fn a_shallow_exchange_is_refused() {
     let t = ready();
     set_contract_address(maker());
     let shares = t.m.liquidity.shares();
-    t.m.liquidity.remove(shares * 9 / 10 + LOCKED, 0, 0);
+    t.m.liquidity.remove(shares * 91 / 100, 0, 0);
     set_contract_address(payer());
     refused(t.safe.pay(payment(PAID / 100)), 'exchange: shallow');
 }
@@ -225,8 +225,10 @@ fn payments_that_cannot_be_are_refused() {
     refused(t.safe.pay(late), 'deadline passed');
     refused(t.safe.pay(payment(0)), 'no amount');
     refused(t.safe.pay(Payment { least: OUT + 1, ..payment(PAID) }), 'too little');
-    // To the exchange: it pays nobody.
-    refused(t.safe.pay(Payment { recipient: t.m.at, ..payment(PAID) }), 'too little');
+    let here = t.router.contract_address;
+    for recipient in array![0.try_into().unwrap(), here, t.m.at, t.m.stable, t.m.ciro] {
+        refused(t.safe.pay(Payment { recipient, ..payment(PAID) }), 'recipient: nobody');
+    };
     let dollar = IDollarDispatcher { contract_address: t.m.stable };
     dollar.set_fee(1);
     refused(t.safe.pay(payment(PAID)), 'token: another amount');

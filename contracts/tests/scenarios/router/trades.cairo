@@ -146,6 +146,7 @@ fn trades_that_cannot_be_are_refused() {
     set_contract_address(payer());
     refused(m.safe.buy(0, 0, payer()), 'too little');
     refused(m.safe.buy(PAID, OUT + 1, payer()), 'too little');
+    refused(m.safe.buy(PAID, 1, m.at), 'recipient: nobody');
     // A unit of CIRO buys nothing.
     refused(m.safe_liquidity.sell(1, 0, payer()), 'too little');
     let most = 0x1000000000000000000000000000000;
