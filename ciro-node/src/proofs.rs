@@ -87,7 +87,8 @@ fn guarded<T>(ask: impl FnOnce() -> Result<T, network::NotProven>) -> Result<T, 
 
 impl ProofSystem for Verifier {
     fn facts(&self, verifier: u8, key: &[u8]) -> Result<KeyFacts, Refused> {
-        guarded(|| network::facts(verifier, key))
+        let facts = guarded(|| network::facts(verifier, key));
+        facts.inspect_err(|_| self.metrics.verify_rejected("key"))
     }
 
     fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {

@@ -45,8 +45,8 @@ pub struct Exit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
     messages: u64,
-    /// For each level, the node that waits for one beside it. It counts where the number of messages
-    /// has a bit.
+    /// For each level, the node that waits for one beside it. It counts where the number of
+    /// messages has a bit.
     frontier: [Digest; OUTBOX_DEPTH],
 }
 

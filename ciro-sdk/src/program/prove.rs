@@ -80,8 +80,8 @@ pub enum RunProgramError {
     /// The proof would take more memory than is allowed.
     #[error(transparent)]
     Memory(#[from] MemoryShortage),
-    /// A proof that nobody takes: the run has too many kinds of instructions and builtins, or prints
-    /// too much.
+    /// A proof that nobody takes: the run has too many kinds of instructions and builtins, or
+    /// prints too much.
     #[error("the proof has up to {found} bytes, the longest that is taken has {limit}")]
     ProofTooLong {
         /// Its length at most.

@@ -180,8 +180,8 @@ pub(super) fn is_lost(error: &ProviderError) -> bool {
     }
 }
 
-/// The reasons that contracts give in the text of an execution that failed; the whole text, bounded,
-/// if there are none.
+/// The reasons that contracts give in the text of an execution that failed; the whole text,
+/// bounded, if there are none.
 pub(super) fn reasons(text: &str) -> String {
     // Those of accounts and of the virtual machine about what failed inside of them.
     let outer = ["", "ENTRYPOINT_FAILED", "argent/multicall-failed", "ENTRYPOINT_NOT_FOUND"];

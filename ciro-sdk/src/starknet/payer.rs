@@ -28,7 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(3);
 /// The longest text about a model's files that the directory takes.
 pub(super) const URI_BYTES_MAX: usize = 2048;
-/// The contract that deploys contracts: 0x02ceed65a4bd731034c01113685c831b01c15d7d432f71afb1cf1634b53a2125.
+/// The contract that deploys contracts,
+/// `0x02ceed65a4bd731034c01113685c831b01c15d7d432f71afb1cf1634b53a2125`.
 const DEPLOYER: Felt = Felt([
     0x02, 0xce, 0xed, 0x65, 0xa4, 0xbd, 0x73, 0x10, 0x34, 0xc0, 0x11, 0x13, 0x68, 0x5c, 0x83, 0x1b,
     0x01, 0xc1, 0x5d, 0x7d, 0x43, 0x2f, 0x71, 0xaf, 0xb1, 0xcf, 0x16, 0x34, 0xb5, 0x3a, 0x21, 0x25,
@@ -143,8 +144,8 @@ impl<'a> Payer<'a> {
         Ok(Self { starknet, account, max_fee })
     }
 
-    /// Proves a fact on the chain. What is known already costs nothing, also when an earlier attempt
-    /// ended without an answer: two attempts share a nonce until one of them is executed.
+    /// Proves a fact on the chain. What is known already costs nothing, also when an earlier
+    /// attempt ended without an answer: two attempts share a nonce until one of them is executed.
     ///
     /// # Errors
     /// [`StarknetError`]; [`WouldFail`](StarknetError::WouldFail) with the contract's reason if it

@@ -1,5 +1,5 @@
-//! Apache Kafka as `ciro-node kafka init` sets it up: TLS, SCRAM-SHA-512, and rights by prefix. These
-//! tests run where `.ci/run kafka_secured` has started it with `tools/kafka/secured`:
+//! Apache Kafka as `ciro-node kafka init` sets it up: TLS, SCRAM-SHA-512, and rights by prefix.
+//! These tests run where `.ci/run kafka_secured` has started it with `tools/kafka/secured`:
 //!
 //! - `CIRO_KAFKA_SECURED` names the brokers, `CIRO_KAFKA_SECURED_DIR` the folder of files.
 
