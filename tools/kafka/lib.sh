@@ -47,11 +47,12 @@ halt() {
   rm -f "$dir/$1.pid"
 }
 
-# await NAME SECONDS COMMAND...: until the command succeeds; a process that ends before fails with its log.
+# await NAME COMMAND...: until the command succeeds; a process that ends before fails with its log.
 await() {
-  local name=$1 seconds=$2
-  shift 2
-  for _ in $(seq $((seconds * 5))); do
+  local name=$1 seconds=${CIRO_KAFKA_PATIENCE_S:-180} end
+  end=$((SECONDS + seconds))
+  shift
+  while [ "$SECONDS" -lt "$end" ]; do
     if "$@" >/dev/null 2>&1; then
       return 0
     fi
@@ -62,13 +63,11 @@ await() {
   fail "$name did not come up within $seconds s; its log is $dir/$name.log"
 }
 
-# listens PORT: something accepts connections there.
-listens() {
-  (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
+# For processes that are started often and live shortly: no second compiler, no threads to collect garbage.
+jvm=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Dlog4j2.configurationFile=$here/log4j2.properties")
 
 java_run() {
-  java -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Dlog4j2.configurationFile=$here/log4j2.properties" -cp "$jars/broker/*" "$@"
+  java "${jvm[@]}" -Xmx384m -cp "$jars/broker/*" "$@"
 }
 
 # ---------------------------------------------------------------- jars

@@ -73,6 +73,17 @@ impl<'a> Orders<'a> {
         all
     }
 
+    /// Signs so many orders into files.
+    fn files(&mut self, count: usize) -> Vec<PathBuf> {
+        let payloads = self.many(count);
+        let write = |(number, payload): (usize, Vec<u8>)| {
+            let file = self.devnet.folder().join(format!("{}-{number}.order", self.count));
+            std::fs::write(&file, payload).unwrap();
+            file
+        };
+        payloads.into_iter().enumerate().map(write).collect()
+    }
+
     /// Sends so many by our client, and the first few of them twice.
     pub(super) fn by_ours(&mut self, count: usize) {
         let payloads = self.many(count);
@@ -99,7 +110,7 @@ impl<'a> Orders<'a> {
 
     /// Sends so many by another client, of files; returns its name. By ours, where none is there.
     pub(super) fn by_another(&mut self, count: usize, turn: usize) -> &'static str {
-        let files: Vec<PathBuf> = (0..count).map(|_| self.file()).collect();
+        let files = self.files(count);
         let python = std::env::var("CIRO_PYTHON").ok();
         let kcat = Command::new("kcat").arg("-V").stdout(Stdio::null()).status().is_ok();
         let (name, mut command) = if kcat && (turn % 2 == 1 || python.is_none()) {
@@ -112,7 +123,7 @@ impl<'a> Orders<'a> {
             command.arg(script).args(["--brokers", self.brokers]);
             ("confluent-kafka", command)
         } else {
-            let read = |file| std::fs::read(file).unwrap();
+            let read = |file: &PathBuf| std::fs::read(file).unwrap();
             self.send(SUBMISSIONS, &files.iter().map(read).collect::<Vec<_>>());
             return "our client, for want of another";
         };
