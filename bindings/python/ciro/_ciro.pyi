@@ -635,15 +635,16 @@ class Verified:
         Bits of security: conjectured, proven.
         """
 
-def check_bytes(data: bytes, name: str, compile: OpenSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
+def check_bytes(data: bytes, name: str, compile: OpenSettings, prove: ProveSettings | None, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
     Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
-    is for reports.
+    is for reports. Without settings of proofs only what the import refuses.
     """
 
-def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
+def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSettings | None, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
-    Checks a model, an ONNX file or its compiled form.
+    Checks a model, an ONNX file or its compiled form; without settings of proofs only what the
+    import refuses.
     """
 
 def check_model(model: Model, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:

@@ -9,6 +9,7 @@ use ciro_protocol::blob::BlobId;
 #[cfg(feature = "cairo")]
 use ciro_sdk::network::is_program_key;
 use ciro_sdk::network::{VERIFIER, verify_stated};
+#[cfg(feature = "cairo")]
 use ciro_sdk::program::job::JobProgram;
 use ciro_sdk::{CostEstimate, Key, Model, ProveSettings, Prover, error_chain, files};
 

@@ -56,11 +56,11 @@ fn rival() -> ContractAddress {
 fn facts() -> ContractAddress {
     deploy(Facts::TEST_CLASS_HASH, array![])
 }
-fn herbarium(facts: ContractAddress, model: felt252) -> ContractAddress {
+fn deployed(facts: ContractAddress, model: felt252) -> ContractAddress {
     deploy(Herbarium::TEST_CLASS_HASH, array![facts.into(), model])
 }
 fn context(about: Array<felt252>) -> felt252 {
-    let contract_address = herbarium(facts(), *about.at(0));
+    let contract_address = deployed(facts(), *about.at(0));
     IHerbariumDispatcher { contract_address }.context_of(botanist())
 }
 
@@ -77,7 +77,7 @@ fn a_flower_is_recorded_once(
     };
     let (label, output) = (*output.at(0), output.span());
     let facts = IFactsDispatcher { contract_address: facts() };
-    let contract_address = herbarium(facts.contract_address, model);
+    let contract_address = deployed(facts.contract_address, model);
     let here = IHerbariumDispatcher { contract_address };
     let safe = IHerbariumSafeDispatcher { contract_address };
     set_contract_address(botanist());
@@ -92,7 +92,7 @@ fn a_flower_is_recorded_once(
     refused(safe.record(flower, output.slice(0, 3)), 'output: not four integers');
     let more = array![label, *output.at(1), *output.at(2), *output.at(3), 0];
     refused(safe.record(flower, more.span()), 'output: not four integers');
-    let contract_address = herbarium(facts.contract_address, model + 1);
+    let contract_address = deployed(facts.contract_address, model + 1);
     let other = IHerbariumSafeDispatcher { contract_address };
     refused(other.record(flower, output), 'not proven');
     here.record(flower, output);
