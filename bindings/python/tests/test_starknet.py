@@ -84,7 +84,7 @@ def test_settings_that_cannot_be_used_are_told(tmp_path, monkeypatch):
             ciro.Starknet(name)
     with pytest.raises(ValueError, match="unknown field `fact`"):
         ciro.Starknet(settings(tmp_path, more='fact = "0x1"\n'))
-    with pytest.raises(ValueError, match="`rpc` is `ftp://127.0.0.1`"):
+    with pytest.raises(ValueError, match="`rpc` is no address of a node"):
         ciro.Starknet(settings(tmp_path, "ftp://127.0.0.1"))
     with pytest.raises(ConnectionError, match="the node of Starknet at 127.0.0.1"):
         ciro.Starknet(settings(tmp_path))
