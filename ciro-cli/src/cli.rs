@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::args::Global;
 use crate::commands::{
     self, bench, check, compile, completions, demo, econ, init, inspect, key, man, network, prove,
-    run as run_model, transpile, verify,
+    run as run_model, starknet, transpile, verify,
 };
 use crate::context::{Context, ErrorReport, Status};
 use crate::ui::Ui;
@@ -64,7 +64,7 @@ enum Command {
     Account(commands::network::account::Args),
     /// Take test money
     Faucet(commands::network::account::FaucetArgs),
-    /// Register a model on the network
+    /// Register a model on the network, or on Starknet
     Deploy(commands::network::deploy::Args),
     /// Order an inference on the network, and verify what comes back
     Submit(commands::network::submit::Args),
@@ -74,6 +74,10 @@ enum Command {
     Order(commands::network::submit::OrderFileArgs),
     /// List, watch, fetch and cancel jobs
     Job(commands::network::job::Args),
+    /// Prove a fact on Starknet, for contracts there to rely on
+    SubmitProof(commands::starknet::submit::Args),
+    /// Ask whether a fact was proven on Starknet
+    Fact(commands::starknet::fact::Args),
     /// Verify a receipt, from the network's genesis alone
     VerifyReceipt(commands::network::receipt::Args),
     /// Put money at a validator's stake, take what it earns, and take it back
@@ -138,6 +142,8 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Quote(args) => network::submit::quote(&args, context),
         Command::Order(args) => network::submit::order(&args, context),
         Command::Job(args) => network::job::run(&args, context),
+        Command::SubmitProof(args) => starknet::submit::run(&args, context),
+        Command::Fact(args) => starknet::fact::run(&args, context),
         Command::VerifyReceipt(args) => network::receipt::run(&args, context),
         Command::Stake(args) => network::economy::stake::run(&args, context),
         Command::Validator(args) => network::economy::validator::run(&args, context),

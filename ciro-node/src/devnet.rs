@@ -28,7 +28,8 @@ const HOUR: u64 = 3_600_000;
 #[must_use]
 pub fn spec(validators: &[Address], genesis_ms: u64) -> ChainSpec {
     let micro = |count: u128| Amount::from_units(count * 10_u128.pow(12)).unwrap_or_default();
-    let routes = [Route::Tensor, Route::Cairo].into_iter().filter(|it| Verifier::verifies(*it));
+    let routes = [Route::Tensor, Route::Cairo, Route::Program];
+    let routes = routes.into_iter().filter(|it| Verifier::verifies(VERIFIER, *it));
     let validators = (0_u32..).zip(validators.iter().take(256));
     let validators = validators.map(|(id, key)| GenesisValidator { id, key: *key, stake: 1 });
     ChainSpec {

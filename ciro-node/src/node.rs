@@ -12,6 +12,7 @@ use ciro_consensus::{Input, Operation, Record, ReplicaId, Timer};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, SubmitterId};
+use ciro_protocol::order::Route;
 use ciro_protocol::sign::{Address, SecretKey};
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 use tokio::net::TcpListener;
@@ -27,7 +28,7 @@ use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
 use crate::links::Remoteness;
 use crate::metrics::Metrics;
 use crate::net::{Courier, Holding, Service};
-use crate::proofs::{VERIFIER, Verifier};
+use crate::proofs::Verifier;
 use crate::start_error::StartError;
 use crate::store::StateStore;
 use crate::validity::Validity;
@@ -73,10 +74,11 @@ pub fn read_genesis(folder: &Path) -> Result<Genesis, StartError> {
 pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<ReplicaId, StartError> {
     let spec = &genesis.spec;
     spec.check()?;
-    if spec.verifier != VERIFIER {
+    if !ciro_sdk::network::verifies(spec.verifier) {
         return Err(StartError::Verifier { expected: spec.verifier });
     }
-    if let Some(route) = spec.routes.iter().find(|route| !Verifier::verifies(**route)) {
+    let verifies = |route: &&Route| Verifier::verifies(spec.verifier, **route);
+    if let Some(route) = spec.routes.iter().find(|route| !verifies(route)) {
         return Err(StartError::Route(*route));
     }
     let address = key.address();

@@ -15,6 +15,7 @@ use ciro_protocol::model::KeyFacts;
 use ciro_protocol::order::Route;
 use ciro_sdk::error_chain;
 use ciro_sdk::network;
+use ciro_sdk::network::PROGRAMS_SINCE;
 pub use ciro_sdk::network::VERIFIER;
 use sha2::{Digest as _, Sha256};
 
@@ -45,21 +46,27 @@ impl Verifier {
         Self { held: Mutex::default(), metrics }
     }
 
-    /// Whether this build verifies proofs of a route.
+    /// Whether this build verifies proofs of a route, as a version of the verifier.
     #[must_use]
-    pub fn verifies(route: Route) -> bool {
-        match route {
+    pub fn verifies(version: u8, route: Route) -> bool {
+        let built = match route {
             Route::Tensor => ciro_sdk::Route::Tensor.is_built(),
-            Route::Cairo => ciro_sdk::Route::Cairo.is_built(),
-        }
+            Route::Cairo | Route::Program => ciro_sdk::Route::Cairo.is_built(),
+        };
+        let since = if route == Route::Program { PROGRAMS_SINCE } else { 1 };
+        built && version >= since
     }
 
     fn judge(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
         let started = Instant::now();
         let stated = guarded(|| network::verify_stated(verifier, key, bundle));
         // Bytes that are no key have no route, and take no time.
-        if let Some(route) = ciro_sdk::Route::of_key(key) {
-            self.metrics.verified(route.name(), started.elapsed());
+        let route = match network::is_program_key(key) {
+            true => Some("program"),
+            false => ciro_sdk::Route::of_key(key).map(ciro_sdk::Route::name),
+        };
+        if let Some(route) = route {
+            self.metrics.verified(route, started.elapsed());
         }
         let network::Stated { key, input, output } = stated?;
         Ok(Stated { key, input, output })
@@ -80,7 +87,8 @@ fn guarded<T>(ask: impl FnOnce() -> Result<T, network::NotProven>) -> Result<T, 
 
 impl ProofSystem for Verifier {
     fn facts(&self, verifier: u8, key: &[u8]) -> Result<KeyFacts, Refused> {
-        guarded(|| network::facts(verifier, key))
+        let facts = guarded(|| network::facts(verifier, key));
+        facts.inspect_err(|_| self.metrics.verify_rejected("key"))
     }
 
     fn verify(&self, verifier: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {

@@ -40,10 +40,14 @@ pub enum StartError {
     #[error("the genesis names another first state than its specification gives: it was changed")]
     GenesisRoot,
     /// The network verifies proofs that this build does not.
-    #[error("the network settles proofs of the route `{0:?}`, which this build cannot verify")]
+    #[error(
+        "the network settles proofs of the route `{0:?}`, which this build, as the network's verifier, cannot verify"
+    )]
     Route(Route),
     /// The network has another verifier.
-    #[error("the network's verifier is {expected}, this build's is {VERIFIER}: take its release")]
+    #[error(
+        "the network's verifier is {expected}, this build has 1 to {VERIFIER}: take its release"
+    )]
     Verifier {
         /// The network's.
         expected: u8,

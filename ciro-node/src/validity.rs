@@ -4,8 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
 
-use ciro_ledger::validity::{Invalid, Judges, Refused, check_submitter, judge};
-use ciro_ledger::{ProofSystem as _, Submitters};
+use ciro_ledger::Submitters;
+use ciro_ledger::validity::{Invalid, Judges, Refused, check_submitter, judge, read_key};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{Offence, OffenceError};
@@ -192,7 +192,7 @@ impl Validity {
             }
             Body::RegisterModel(body) => {
                 for entry in body.card.keys.iter() {
-                    let facts = self.proofs.facts(self.spec.verifier, &entry.bytes);
+                    let facts = read_key(&self.judges(), &entry.bytes);
                     let facts = facts.map_err(|Refused(reason)| TxInvalid::Key(reason))?;
                     if facts != entry.facts {
                         let reason = format!("the card says {:?}, the key {facts:?}", entry.facts);
@@ -240,6 +240,7 @@ mod tests {
     use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest};
     use ciro_protocol::sign::{SecretKey, Signed};
     use ciro_protocol::tx::{ReportFraud, Transaction, TxHeader};
+    use ciro_sdk::network::VERIFIER;
 
     use super::*;
     use crate::blobs::BlobLimits;
@@ -278,7 +279,7 @@ mod tests {
             id
         };
         let proven = Proven {
-            verifier: 1,
+            verifier: VERIFIER,
             key_blob: put(b"no key"),
             bundle: put(b"no bundle"),
             bundle_bytes: 9,

@@ -231,6 +231,7 @@ async fn start(config: &Config) -> anyhow::Result<()> {
         classes: config.provider.prices.classes(),
         kafka: config.kafka.clone(),
         models: work.models.iter().copied().collect(),
+        programs: work.programs.clone(),
         model_bytes_max: work.model_bytes_max(),
         direct: Direct {
             models: config.direct_models().to_vec(),

@@ -74,19 +74,37 @@ pub struct ProviderConfig {
 #[serde(deny_unknown_fields)]
 pub struct DirectConfig {
     /// The models that they may be for.
-    pub models: DirectModels,
+    pub models: Models,
     /// The shortest lease, in seconds, 1 to 86,400.
     pub lease_min_s: u32,
 }
 
-/// The models that direct orders may be for.
+/// Models that are chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "`models` is neither \"any\" nor a list of ids of models")]
-pub enum DirectModels {
+#[serde(untagged, expecting = "this is neither \"any\" nor a list of ids of models")]
+pub enum Models {
     /// Whatever is registered.
     Any(Any),
     /// These.
     Listed(Vec<ModelId>),
+}
+
+impl Default for Models {
+    /// None.
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
+}
+
+impl Models {
+    /// Whether a model is among them.
+    #[must_use]
+    pub fn admit(&self, model: ModelId) -> bool {
+        match self {
+            Self::Any(_) => true,
+            Self::Listed(models) => models.contains(&model),
+        }
+    }
 }
 
 /// The word for all models.
@@ -138,6 +156,9 @@ pub struct WorkConfig {
     /// Models that are proven; empty for all that come.
     #[serde(default)]
     pub models: Vec<ModelId>,
+    /// Programs that are run and proven. Default none.
+    #[serde(default)]
+    pub programs: Models,
     /// The longest model that is fetched, in MiB, 1 to 2,048. Default 512.
     #[serde(default = "model_mb")]
     pub model_mb_max: u32,
@@ -224,8 +245,8 @@ impl Config {
     /// Returns the models that direct orders may be for, if they are named.
     pub(crate) fn direct_models(&self) -> &[ModelId] {
         match self.provider.direct.as_ref().map(|direct| &direct.models) {
-            Some(DirectModels::Listed(models)) => models,
-            Some(DirectModels::Any(_)) | None => &[],
+            Some(Models::Listed(models)) => models,
+            Some(Models::Any(_)) | None => &[],
         }
     }
 
@@ -301,7 +322,7 @@ mod tests {
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.provider.prices.all().len(), 4);
         let direct = config.provider.direct.unwrap();
-        assert_eq!(direct.models, DirectModels::Listed(vec![]), "what is taken unseen is named");
+        assert_eq!(direct.models, Models::Listed(vec![]), "what is taken unseen is named");
     }
 
     #[test]
@@ -314,15 +335,26 @@ mod tests {
             let config = Config::read(&path).map_err(|error| error.to_string());
             config.map(|config| config.provider.direct.unwrap().models)
         };
-        assert_eq!(read("models = \"any\""), Ok(DirectModels::Any(Any::Any)));
+        assert_eq!(read("models = \"any\""), Ok(Models::Any(Any::Any)));
         let id = ModelId([7; 32]);
-        assert_eq!(read(&format!("models = [\"{id}\"]")), Ok(DirectModels::Listed(vec![id])));
+        assert_eq!(read(&format!("models = [\"{id}\"]")), Ok(Models::Listed(vec![id])));
+        assert_eq!(read_programs(&folder, ""), Ok(Models::default()), "none unless they are named");
+        assert_eq!(read_programs(&folder, "programs = \"any\""), Ok(Models::Any(Any::Any)));
+        assert!(read_programs(&folder, "programs = \"all\"").unwrap_err().contains("neither"));
         for bad in ["models = \"all\"", "models = [\"any\"]", "models = 1"] {
             let error = read(bad).unwrap_err();
             assert!(error.contains("neither \"any\" nor a list"), "{error}");
         }
         let missing = read("").unwrap_err();
         assert!(missing.contains("models"), "{missing}");
+    }
+
+    /// Reads the programs of settings that say this of them.
+    fn read_programs(folder: &tempfile::TempDir, programs: &str) -> Result<Models, String> {
+        let path = folder.path().join("programs.toml");
+        std::fs::write(&path, Config::template().replacen("programs = []", programs, 1)).unwrap();
+        let config = Config::read(&path).map_err(|error| error.to_string());
+        config.map(|config| config.work.programs)
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ciro_protocol::provider::{Asks, DirectKeys};
 use ciro_protocol::wire::List;
 use ciro_sdk::client::Client;
 
-use crate::config::{Config, DirectModels, WorkConfig};
+use crate::config::{Config, Models, WorkConfig};
 use crate::worker::{Places, Speed};
 
 /// Returns the facts of the keys that direct orders may be for: those of the chosen models that
@@ -35,7 +35,7 @@ pub(crate) async fn facts(client: &Client, config: &Config) -> anyhow::Result<Ve
 /// Returns the keys that direct orders may be for.
 pub(crate) fn keys(config: &Config, facts: &[KeyFacts]) -> anyhow::Result<DirectKeys> {
     let direct = config.provider.direct.as_ref().map(|direct| &direct.models);
-    if let Some(DirectModels::Any(_)) = direct {
+    if let Some(Models::Any(_)) = direct {
         return Ok(DirectKeys::Any);
     }
     let keys: BTreeSet<_> = facts.iter().map(|it| it.digest).collect();

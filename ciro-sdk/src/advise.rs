@@ -76,6 +76,10 @@ const KNOWN: &[Adviser] = &[
     |e| e.downcast_ref().and_then(crate::client::SessionError::advice),
     #[cfg(feature = "starknet")]
     |e| e.downcast_ref().and_then(crate::starknet::CalldataError::advice),
+    #[cfg(feature = "starknet-client")]
+    |e| e.downcast_ref().and_then(crate::starknet::SettingsError::advice),
+    #[cfg(feature = "starknet-client")]
+    |e| e.downcast_ref().and_then(crate::starknet::StarknetError::advice),
     |e| e.downcast_ref().and_then(FileError::advice),
     |e| e.downcast_ref().and_then(InputError::advice),
     |e| e.downcast_ref().and_then(LoadKeyError::advice),

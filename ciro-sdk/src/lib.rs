@@ -19,7 +19,7 @@ mod prove;
 mod route;
 mod routes;
 #[cfg(feature = "starknet")]
-mod starknet;
+pub mod starknet;
 mod verdict;
 mod verify;
 
@@ -46,7 +46,7 @@ pub use prove::{
     Examined, FloatModel, InputRefusal, Inspection, LoadModelError, MakeKeysError, Model, OnnxFile,
     OpenError, OpenSettings, Opened, OpenedFrom, Proven, Prover, Provers, Ran, RecomputeError,
     Report, Trusted, check, check_bytes, check_model, inspect, open, open_bytes, open_trusted,
-    refusals,
+    refusals, refusals_bytes,
 };
 pub use route::{ProofKind, Route, RouteNotBuilt, UnknownRoute};
 pub use routes::RouteError;

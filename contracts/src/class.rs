@@ -3,11 +3,12 @@
 use cairo_lang_starknet_classes::allowed_libfuncs::ListSelector;
 use cairo_lang_starknet_classes::casm_contract_class::CasmContractClass;
 use cairo_lang_starknet_classes::contract_class::{ContractClass, ContractEntryPoint};
+use ciro_sdk::starknet::sierra_hash;
+use starknet_rust_core::types::{EntryPointsByType, FlattenedSierraClass, SierraEntryPoint};
 use starknet_types_core::felt::Felt as Felt252;
-use starknet_types_core::hash::{Poseidon, StarkHash};
 
 use crate::compile::{CompileError, compile_class};
-use crate::sources::{BOND, CONSUMERS, Package, TOKEN, VERIFIER};
+use crate::sources::{BOND, BRIDGE, CONSUMERS, GOVERNOR, Package, ROUTER, TOKEN, VERIFIER};
 
 /// Felts of bytecode that a class may have, as of Starknet 0.14.
 pub const BYTECODE_FELTS_MAX: usize = 81_920;
@@ -29,6 +30,14 @@ pub enum Contract {
     Faucet,
     /// What validators have at stake.
     ValidatorBond,
+    /// Holds the money that is on the Ciro chain.
+    Bridge,
+    /// Changes a stablecoin and CIRO into each other.
+    Exchange,
+    /// Takes a stablecoin and pays in CIRO.
+    PaymentRouter,
+    /// Does what holders of the token have decided.
+    Governor,
     /// An example: lends for a score.
     Loan,
     /// An example: publishes what a model makes of readings.
@@ -41,7 +50,7 @@ pub enum Contract {
 
 impl Contract {
     /// All contracts.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Facts,
         Self::Models,
         Self::JobEscrow,
@@ -49,6 +58,10 @@ impl Contract {
         Self::Vesting,
         Self::Faucet,
         Self::ValidatorBond,
+        Self::Bridge,
+        Self::Exchange,
+        Self::PaymentRouter,
+        Self::Governor,
         Self::Loan,
         Self::Oracle,
         Self::Game,
@@ -66,6 +79,10 @@ impl Contract {
             Self::Vesting => "Vesting",
             Self::Faucet => "Faucet",
             Self::ValidatorBond => "ValidatorBond",
+            Self::Bridge => "Bridge",
+            Self::Exchange => "Exchange",
+            Self::PaymentRouter => "PaymentRouter",
+            Self::Governor => "Governor",
             Self::Loan => "Loan",
             Self::Oracle => "Oracle",
             Self::Game => "Game",
@@ -83,6 +100,10 @@ impl Contract {
             Self::Vesting => (TOKEN, "vesting"),
             Self::Faucet => (TOKEN, "faucet"),
             Self::ValidatorBond => (BOND, "validator_bond"),
+            Self::Bridge => (BRIDGE, "bridge"),
+            Self::Exchange => (ROUTER, "exchange"),
+            Self::PaymentRouter => (ROUTER, "payment_router"),
+            Self::Governor => (GOVERNOR, "governor"),
             Self::Loan => (CONSUMERS, "loan"),
             Self::Oracle => (CONSUMERS, "oracle"),
             Self::Game => (CONSUMERS, "game"),
@@ -116,7 +137,15 @@ pub enum ClassError {
     Refused(String),
 }
 
-impl Class {
+/// A contract's class, and what it compiles to.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The class as a declaration carries it.
+    pub class: FlattenedSierraClass,
+    casm: CasmContractClass,
+}
+
+impl Compiled {
     /// Compiles a contract down to bytecode, with nothing but audited libfuncs.
     ///
     /// # Errors
@@ -130,35 +159,54 @@ impl Class {
         extracted
             .validate_version_compatible(ListSelector::default())
             .map_err(|error| refused(&error))?;
-        let (sierra_hash, sierra_felts) = (sierra_hash(&class), class.sierra_program.len());
+        let flat = flat(&class).map_err(|error| refused(&error))?;
         let casm = CasmContractClass::from_contract_class(class, extracted, false, usize::MAX)
             .map_err(|error| refused(&error))?;
+        Ok(Self { class: flat, casm })
+    }
+
+    /// The hash of what the class compiles to, which a declaration names.
+    #[must_use]
+    pub fn casm_hash(&self) -> Felt252 {
+        self.casm.compiled_class_hash()
+    }
+}
+
+impl Class {
+    /// The class of a contract in numbers.
+    ///
+    /// # Errors
+    /// As [`Compiled::of`].
+    pub fn of(contract: Contract) -> Result<Self, ClassError> {
+        let compiled = Compiled::of(contract)?;
         Ok(Self {
-            sierra_hash: format!("{sierra_hash:#066x}"),
-            casm_hash: format!("{:#066x}", casm.compiled_class_hash()),
-            sierra_felts,
-            bytecode_felts: casm.bytecode.len(),
+            sierra_hash: format!("{:#066x}", sierra_hash(&compiled.class)),
+            casm_hash: format!("{:#066x}", compiled.casm_hash()),
+            sierra_felts: compiled.class.sierra_program.len(),
+            bytecode_felts: compiled.casm.bytecode.len(),
         })
     }
 }
 
-/// The hash of the program and of its entry points. The hash under which a node keeps the class
-/// covers its interface's text too, which tools spell differently.
-fn sierra_hash(class: &ContractClass) -> Felt252 {
+/// The class with its interface as a text.
+fn flat(class: &ContractClass) -> serde_json::Result<FlattenedSierraClass> {
     let points = |points: &[ContractEntryPoint]| {
-        let felts: Vec<Felt252> = points
-            .iter()
-            .flat_map(|point| [Felt252::from(point.selector.clone()), point.function_idx.into()])
-            .collect();
-        Poseidon::hash_array(&felts)
+        let point = |point: &ContractEntryPoint| SierraEntryPoint {
+            selector: Felt252::from(point.selector.clone()),
+            function_idx: point.function_idx as u64,
+        };
+        points.iter().map(point).collect()
     };
     let entry = &class.entry_points_by_type;
-    let program: Vec<Felt252> =
-        class.sierra_program.iter().map(|felt| Felt252::from(felt.value.clone())).collect();
-    Poseidon::hash_array(&[
-        points(&entry.external),
-        points(&entry.l1_handler),
-        points(&entry.constructor),
-        Poseidon::hash_array(&program),
-    ])
+    let program = class.sierra_program.iter().map(|felt| Felt252::from(felt.value.clone()));
+    Ok(FlattenedSierraClass {
+        sierra_program: program.collect(),
+        contract_class_version: class.contract_class_version.clone(),
+        entry_points_by_type: EntryPointsByType {
+            constructor: points(&entry.constructor),
+            external: points(&entry.external),
+            l1_handler: points(&entry.l1_handler),
+        },
+        abi: serde_json::to_string(&class.abi)?,
+    })
 }

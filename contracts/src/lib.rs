@@ -2,12 +2,14 @@
 
 mod class;
 mod compile;
+mod deploy;
 mod run;
 mod scenario;
 mod sources;
 
-pub use class::{BYTECODE_FELTS_MAX, Class, ClassError, Contract};
+pub use class::{BYTECODE_FELTS_MAX, Class, ClassError, Compiled, Contract};
 pub use compile::{CompileError, compile};
+pub use deploy::{DeployError, Deployed, deploy};
 pub use run::{Accepted, RunError, Verdict, Verifier, model_id};
-pub use scenario::Scenarios;
-pub use sources::{BOND, CONSUMERS, Package, TOKEN, VERIFIER};
+pub use scenario::{Cost, Scenarios};
+pub use sources::{BOND, BRIDGE, CONSUMERS, GOVERNOR, Package, ROUTER, TOKEN, VERIFIER};

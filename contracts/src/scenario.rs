@@ -1,6 +1,6 @@
 //! Histories of contracts in a Cairo virtual machine with a state.
 
-use cairo_lang_runner::{Arg, RunResultValue, SierraCasmRunner, StarknetState};
+use cairo_lang_runner::{Arg, RunResultStarknet, RunResultValue, SierraCasmRunner, StarknetState};
 use starknet_types_core::felt::Felt as Felt252;
 
 use crate::compile::compile_scenarios;
@@ -17,6 +17,18 @@ impl std::fmt::Debug for Scenarios {
         f.debug_struct("Scenarios").finish_non_exhaustive()
     }
 }
+
+/// What a play costs, with all that its calls cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Steps of the virtual machine.
+    pub steps: usize,
+    /// Sierra gas.
+    pub gas: u64,
+}
+
+/// A history has many transactions.
+const GAS: u64 = 16 * GAS_MAX;
 
 impl Scenarios {
     /// Compiles packages: some seconds. They may use those of this crate that are not among them,
@@ -41,23 +53,44 @@ impl Scenarios {
         name: &str,
         arguments: &[&[Felt252]],
     ) -> Result<Result<Vec<Felt252>, String>, RunError> {
-        let array =
-            |felts: &&[Felt252]| Arg::Array(felts.iter().copied().map(Arg::Value).collect());
-        // A history has many transactions.
-        let gas = usize::try_from(16 * GAS_MAX).unwrap_or(usize::MAX);
-        let function = self.runner.find_function(name).map_err(Box::new)?;
-        let run = self
-            .runner
-            .run_function_with_starknet_context(
-                function,
-                arguments.iter().map(array).collect(),
-                Some(gas),
-                StarknetState::default(),
-            )
-            .map_err(Box::new)?;
-        Ok(match run.value {
+        Ok(match self.run(name, arguments)?.value {
             RunResultValue::Success(values) => Ok(values),
             RunResultValue::Panic(words) => Err(text(&words)),
         })
+    }
+
+    /// Plays one function as [`Self::play`] does. Returns what it costs, or the words with which it
+    /// panicked.
+    ///
+    /// # Errors
+    /// As [`Self::play`].
+    pub fn cost(
+        &self,
+        name: &str,
+        arguments: &[&[Felt252]],
+    ) -> Result<Result<Cost, String>, RunError> {
+        let run = self.run(name, arguments)?;
+        let left = run.gas_counter.and_then(|left| u64::try_from(left).ok()).unwrap_or(0);
+        let cost = Cost {
+            steps: run.used_resources.basic_resources.n_steps,
+            gas: GAS.saturating_sub(left),
+        };
+        Ok(match run.value {
+            RunResultValue::Success(_) => Ok(cost),
+            RunResultValue::Panic(words) => Err(text(&words)),
+        })
+    }
+
+    fn run(&self, name: &str, arguments: &[&[Felt252]]) -> Result<RunResultStarknet, RunError> {
+        let array =
+            |felts: &&[Felt252]| Arg::Array(felts.iter().copied().map(Arg::Value).collect());
+        let function = self.runner.find_function(name).map_err(Box::new)?;
+        let run = self.runner.run_function_with_starknet_context(
+            function,
+            arguments.iter().map(array).collect(),
+            Some(usize::try_from(GAS).unwrap_or(usize::MAX)),
+            StarknetState::default(),
+        );
+        Ok(run.map_err(Box::new)?)
     }
 }

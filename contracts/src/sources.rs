@@ -74,6 +74,30 @@ pub const BOND: Package = package! {
     "validator_bond.cairo",
 };
 
+/// The bridge to the Ciro chain.
+pub const BRIDGE: Package = package! {
+    "bridge":
+    "lib.cairo",
+    "bridge.cairo",
+    "checkpoint.cairo",
+    "outbox.cairo",
+};
+
+/// Payments in CIRO by those who have a stablecoin, and an exchange for both.
+pub const ROUTER: Package = package! {
+    "router":
+    "lib.cairo",
+    "exchange.cairo",
+    "payment_router.cairo",
+};
+
+/// What holders of the token decide together.
+pub const GOVERNOR: Package = package! {
+    "governor":
+    "lib.cairo",
+    "governor.cairo",
+};
+
 /// Contracts that rely on facts: examples.
 pub const CONSUMERS: Package = package! {
     "consumers":
@@ -87,4 +111,5 @@ pub const CONSUMERS: Package = package! {
 };
 
 /// All packages of this crate.
-pub(crate) const PACKAGES: [Package; 4] = [VERIFIER, TOKEN, BOND, CONSUMERS];
+pub(crate) const PACKAGES: [Package; 7] =
+    [VERIFIER, TOKEN, BOND, BRIDGE, ROUTER, GOVERNOR, CONSUMERS];

@@ -19,6 +19,10 @@ On a network, where providers prove::
     client = ciro.Client()            # the network of `ciro network use`
     proof = client.prove_inference("model.onnx", x)
 
+On Starknet, for contracts to rely on::
+
+    ciro.Starknet("sepolia").prove(proof, key)
+
 Models of scikit-learn, XGBoost, LightGBM, PyTorch and Keras come in through `from_sklearn`, `from_xgboost`, `from_lightgbm`,
 `from_torch` and `from_keras`.
 """
@@ -27,6 +31,7 @@ from ._cpu import load as _load
 
 _load()  # before anything else loads the extension module
 
+from ._calldata import Calldata  # noqa: E402
 from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402
 from ._client import Client, Job, JobStatus, Quote, RemoteModel, as_completed, verify_receipt  # noqa: E402
@@ -34,8 +39,10 @@ from ._economy import Grant, Holding, Leaving, Proposal, Stake, Transaction, Val
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
 from ._program import Program, ProgramKey, ProgramProof, VerifiedProgram, verify_program  # noqa: E402
-from ._proof import Opening, Proof, Receipt, Verified, verify  # noqa: E402
+from ._proof import Opening, Proof, Verified, verify  # noqa: E402
+from ._receipt import Receipt  # noqa: E402
 from ._sources import Calibration  # noqa: E402
+from ._starknet import Fact, Starknet, StarknetModel  # noqa: E402
 from .accuracy import Accuracy, LayerAccuracy, OutputAccuracy  # noqa: E402
 from .errors import (  # noqa: E402
     CalibrationWarning,
@@ -51,9 +58,11 @@ __all__ = [
     "Accuracy",
     "Calibration",
     "CalibrationWarning",
+    "Calldata",
     "CiroError",
     "Client",
     "Estimate",
+    "Fact",
     "Grant",
     "Holding",
     "InvalidProofError",
@@ -78,6 +87,8 @@ __all__ = [
     "RemoteModel",
     "Report",
     "Stake",
+    "Starknet",
+    "StarknetModel",
     "Transaction",
     "UnsupportedModelError",
     "Validator",

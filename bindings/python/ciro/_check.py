@@ -44,9 +44,9 @@ class Report:
     estimate: Optional[Estimate]
 
     @property
-    def supported(self) -> bool:
-        """Whether the model can be proven."""
-        return not self.refused
+    def supported(self) -> Optional[bool]:
+        """Whether the model can be proven; `None` if `fast` refused nothing, which does not say so."""
+        return False if self.refused else True if self.estimate else None
 
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {f"{node.node} ({node.op})": node.reason for node in self.refused}
@@ -59,7 +59,8 @@ class Report:
             rows["proof"] = f"about {_html.size(self.estimate.proof_bytes)}"
             bits, proven = self.estimate.security_bits, self.estimate.proven_security_bits
             rows["security"] = f"{bits} bits, {proven} of them proven"
-        return _html.table("supported" if self.supported else "not supported", rows)
+        titles = {True: "supported", False: "not supported", None: "nothing refused"}
+        return _html.table(titles[self.supported], rows)
 
 
 def check(
@@ -71,6 +72,7 @@ def check(
     preset: str = "standard",
     batch: int = 1,
     private: bool = False,
+    fast: bool = False,
     progress: bool = False,
     **quantization: Any,
 ) -> Report:
@@ -84,11 +86,13 @@ def check(
         preset: as for `Model.prove`.
         batch: inferences in one proof.
         private: as for `Model.prove`.
+        fast: only what the import refuses, in the time and memory that it takes to read the file: large weights are
+            passed over, and neither ranges nor cost are looked at.
         progress: shows a progress bar.
         **quantization: as for `ciro.compile`.
 
     Returns:
-        Everything that is refused, not only the first, or the predicted cost.
+        Everything that is refused, not only the first, or the predicted cost (none with `fast`).
 
     Raises:
         OSError: if a file cannot be read.
@@ -98,12 +102,13 @@ def check(
     proving = prove_settings(route, preset, batch, private=private)
     with Job("check", progress) as observer:
         if isinstance(model, Model):
-            refused, cost = _ciro.check_model(model._inner, proving, observer)
+            # It was imported when it was compiled, so that there is nothing to refuse.
+            refused, cost = ([], None) if fast else _ciro.check_model(model._inner, proving, observer)
         elif is_path(model):
             settings = open_settings(calibration, shapes, quantization)
-            refused, cost = _ciro.check_file(os.fspath(model), settings, proving, observer)
+            refused, cost = _ciro.check_file(os.fspath(model), settings, None if fast else proving, observer)
         else:
             data, name = onnx_bytes(model)
             settings = open_settings(calibration, shapes, quantization)
-            refused, cost = _ciro.check_bytes(data, name, settings, proving, observer)
+            refused, cost = _ciro.check_bytes(data, name, settings, None if fast else proving, observer)
     return Report([Refusal(*refusal) for refusal in refused], Estimate(*cost) if cost else None)

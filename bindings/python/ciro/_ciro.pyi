@@ -479,6 +479,11 @@ class Proof:
         """
         Inferences that the proof is about.
         """
+    def calldata(self, /, key: Key) -> tuple[str, str, str, str, list[str]]:
+        """
+        The proof as the contract on Starknet takes it: the model's id, the fact, the hashes of
+        inputs and of outputs, and the arguments, all in hexadecimal digits.
+        """
     @property
     def context(self, /) -> str | None:
         """
@@ -568,6 +573,37 @@ class RealInput:
         """
 
 @final
+class Starknet:
+    """
+    A connection to a node of Starknet.
+    """
+    def __new__(cls, /, settings: str) -> Starknet:
+        """
+        Connects to the node of settings: the name of a file in the user's folder, or a path that
+        ends in `.toml`.
+        """
+    @property
+    def network(self, /) -> tuple[str, str]:
+        """
+        The chain, and the address of `Facts`.
+        """
+    def prove(self, /, proof: Proof, keys: Key, max_fee: str) -> tuple[str, int, tuple[str, int, int] | None]:
+        """
+        Verifies a proof, and has its fact proven: the fact, when that was, in seconds since 1970,
+        and what it cost, if it was not proven before. No transaction costs more than `max_fee`
+        STRK.
+        """
+    def proven_at(self, /, fact: str) -> int | None:
+        """
+        When a fact was first proven, in seconds since 1970; `None` if it was not.
+        """
+    def register(self, /, keys: Key, uri: str, max_fee: str) -> tuple[str, tuple[str, int, int] | None]:
+        """
+        Registers the only key of a ring, with where the model's files are; the model's id, and what
+        it cost, if it was not registered before. No transaction costs more than `max_fee` STRK.
+        """
+
+@final
 class Verified:
     """
     What a verified proof establishes.
@@ -599,15 +635,16 @@ class Verified:
         Bits of security: conjectured, proven.
         """
 
-def check_bytes(data: bytes, name: str, compile: OpenSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
+def check_bytes(data: bytes, name: str, compile: OpenSettings, prove: ProveSettings | None, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
     Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
-    is for reports.
+    is for reports. Without settings of proofs only what the import refuses.
     """
 
-def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
+def check_file(path: str | PathLike[str], compile: OpenSettings, prove: ProveSettings | None, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:
     """
-    Checks a model, an ONNX file or its compiled form.
+    Checks a model, an ONNX file or its compiled form; without settings of proofs only what the
+    import refuses.
     """
 
 def check_model(model: Model, prove: ProveSettings, observer: Any | None = None) -> tuple[list[tuple[str, str, str, str | None]], tuple[int | None, int | None, float, int, int, int, int] | None]:

@@ -18,7 +18,8 @@ from ._jobs import Job as Observed
 from ._jobs import logger
 from ._key import Key
 from ._model import Model, _warn, compile, prove_settings
-from ._proof import Made, Proof, ProofLike, Receipt, as_proof
+from ._proof import Made, Proof, ProofLike, as_proof
+from ._receipt import Receipt
 from ._sources import ModelSource, is_compiled
 from .errors import NetworkError
 

@@ -20,7 +20,7 @@ class KeyEntry:
     digest: str
     #: How the proofs are made: `tensor` or `cairo`.
     route: str
-    #: Their security parameters: `standard`, `compact` or `proven`.
+    #: Their security parameters: `standard`, `compact`, `proven`, or `chain` for Starknet.
     preset: str
     #: How many inferences a proof is about.
     batch: int
@@ -106,7 +106,7 @@ class Key:
 
     @property
     def preset(self) -> str:
-        """The security parameters of the only entry: `standard`, `compact` or `proven`."""
+        """The security parameters of the only entry: `standard`, `compact`, `proven`, or `chain` for Starknet."""
         return self._only.preset
 
     @property

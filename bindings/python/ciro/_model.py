@@ -105,8 +105,8 @@ class Model:
         Args:
             inputs: one sample or several, as for `run`.
             route: `tensor`, in milliseconds, or `cairo`: a Cairo program, one sample at a time, in seconds.
-            preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture. The Cairo
-                route has `standard` alone.
+            preset: `standard`; `compact` for smaller proofs and a slower prover; `proven` for 100 bits without a conjecture; `chain` for
+                the contract on Starknet. The Cairo route has `standard` alone.
             private: the proof hides the execution, and of the inputs what it does not state: of those that `commit_input` commits to
                 everything. The model is public, and so is every output without `commit_output`. On the tensor route.
             commit_input: states commitments to the inputs instead of the inputs, on the Cairo route one to all of them;

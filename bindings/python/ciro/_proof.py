@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
@@ -15,8 +13,10 @@ from numpy.typing import NDArray
 
 from . import _ciro, _html
 from ._arrays import Inputs, Values, integers, is_path, join, to_inputs, to_values
+from ._calldata import Calldata
 from ._jobs import Job
 from ._key import Key
+from ._receipt import Receipt
 from .errors import CiroError
 
 if TYPE_CHECKING:
@@ -72,60 +72,6 @@ class Verified:
     def output(self) -> NDArray[Any]:
         """The first output."""
         return self.outputs[0]
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What the ledger of a network says of a job that ended."""
-
-    #: The job.
-    job: str
-    #: Who ordered it.
-    requester: str
-    #: The model.
-    model: str
-    #: The identity of the key that the proof is verified against.
-    model_key: str
-    #: `settled` or `refunded`.
-    state: str
-    #: Why it was refunded: `cancelled`, `expired`, `attempts_spent`, or of a direct order
-    #: `input_unavailable` or `not_served`.
-    reason: Optional[str]
-    #: Who proved it.
-    provider: Optional[int]
-    #: What that cost, in CIRO.
-    price: Optional[Decimal]
-    #: What came back of the escrow, in CIRO.
-    refund: Decimal
-    #: Providers that tried.
-    attempts: int
-    #: Ledger time from the order to the end, in milliseconds.
-    ledger_ms: int
-    #: The block of the end.
-    height: int
-    #: The block by which validators certified this, if that was verified.
-    certified_height: Optional[int] = None
-
-    @classmethod
-    def _parse(cls, text: str, certified_height: Optional[int] = None) -> Receipt:
-        found = json.loads(text)
-        outcome = found["outcome"]
-        price = outcome.get("price")
-        return cls(
-            job=found["job"],
-            requester=found["requester"],
-            model=found["model"],
-            model_key=found["key"].removeprefix("0x"),
-            state=outcome["state"],
-            reason=outcome.get("reason"),
-            provider=outcome.get("provider"),
-            price=None if price is None else Decimal(price),
-            refund=Decimal(found["refund"]),
-            attempts=found["attempts"],
-            ledger_ms=found["ended_ms"] - found["opened_ms"],
-            height=found["height"],
-            certified_height=certified_height,
-        )
 
 
 class Opening(NamedTuple):
@@ -259,6 +205,21 @@ class Proof:
             hides=self.hides,
         )
 
+    def calldata(self, key: KeyLike, *, max_memory: Optional[int] = None) -> Calldata:
+        """The proof as the contract `Facts` on Starknet takes it. Whether it convinces is not asked: `ciro.Starknet.prove` verifies it first.
+
+        Args:
+            key: as for `verify`, for proofs of `preset="chain"`.
+            max_memory: as for `verify`.
+
+        Raises:
+            ValueError: if the contract takes no proofs of the key's route or preset.
+            InvalidProofError: if the proof is about another key.
+            CiroError: if the proof does not fit into a transaction, or the contract's verifier does not take the model.
+        """
+        trusted, _ = _resolve(key, self, "tensor", max_memory)
+        return Calldata(*self._inner.calldata(trusted._inner))
+
     @property
     def output(self) -> NDArray[Any]:
         """The first output: float64 numbers, or class names.
@@ -317,7 +278,7 @@ class Proof:
 
     @property
     def preset(self) -> str:
-        """The security parameters: `standard`, `compact` or `proven`."""
+        """The security parameters: `standard`, `compact`, `proven`, or `chain` for Starknet."""
         return self._inner.preset
 
     @property

@@ -84,10 +84,11 @@ class InvalidProofError(CiroError):
 
 
 class NetworkError(CiroError):
-    """A network refuses what was asked, or paid a job back."""
+    """A network refuses what was asked, or paid a job back; or Starknet refuses it."""
 
     #: Why, in one word: the `code` of the node's answer, the name of the ledger's refusal, `refunded`, `expired`, `model_unknown`,
-    #: `model_restricted`, `wrong_chain` or `answer`.
+    #: `model_restricted`, `wrong_chain` or `answer`; of Starknet also `fee_above_max`, `fee_unaffordable`, `not_found`, `other_class`,
+    #: `overtaken`, `reverted` or `would_fail`.
     code: str
 
     def __init__(self, message: str, hint: Optional[str] = None, code: str = "answer") -> None:

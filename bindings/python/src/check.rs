@@ -18,23 +18,27 @@ type Cost = (Option<u64>, Option<u64>, f64, u64, u64, u32, u32);
 /// What is refused; if nothing, what a proof costs.
 type Checked = (Vec<Refused>, Option<Cost>);
 
-/// Checks a model, an ONNX file or its compiled form.
+/// Checks a model, an ONNX file or its compiled form; without settings of proofs only what the
+/// import refuses.
 #[pyfunction]
 #[pyo3(signature = (path, compile, prove, observer=None))]
 pub(crate) fn check_file(
     py: Python<'_>,
     path: PathBuf,
     compile: &OpenSettings,
-    prove: &ProveSettings,
+    prove: Option<&ProveSettings>,
     observer: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Checked> {
-    let (compile, prove) = (compile.0.clone(), prove.0);
-    let check = move || Ok(ciro_sdk::check(&path, &compile, &prove)?);
+    let (compile, prove) = (compile.0.clone(), prove.map(|prove| prove.0));
+    let check = move || match prove {
+        Some(prove) => Ok(ciro_sdk::check(&path, &compile, &prove)?),
+        None => Ok(Report::refused(ciro_sdk::refusals(&path, &compile)?)),
+    };
     job::run(py, observer, check).map(checked)
 }
 
 /// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
-/// is for reports.
+/// is for reports. Without settings of proofs only what the import refuses.
 #[pyfunction]
 #[pyo3(signature = (data, name, compile, prove, observer=None))]
 pub(crate) fn check_bytes(
@@ -42,11 +46,15 @@ pub(crate) fn check_bytes(
     data: &[u8],
     name: String,
     compile: &OpenSettings,
-    prove: &ProveSettings,
+    prove: Option<&ProveSettings>,
     observer: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Checked> {
-    let (data, compile, prove) = (data.to_vec(), compile.0.clone(), prove.0);
-    let check = move || Ok(ciro_sdk::check_bytes(&data, &name, &compile, &prove)?);
+    let (data, compile) = (data.to_vec(), compile.0.clone());
+    let prove = prove.map(|prove| prove.0);
+    let check = move || match prove {
+        Some(prove) => Ok(ciro_sdk::check_bytes(&data, &name, &compile, &prove)?),
+        None => Ok(Report::refused(ciro_sdk::refusals_bytes(&data, &name, &compile)?)),
+    };
     job::run(py, observer, check).map(checked)
 }
 

@@ -8,7 +8,7 @@
 //! | a proof that does not convince | `ciro.InvalidProofError`, with the check that failed |
 //! | a proof that would not fit into memory | `MemoryError` |
 //! | the connection to a node | `ConnectionError`, `TimeoutError` |
-//! | what a network refuses | `ciro.NetworkError`, with its code |
+//! | what a network or Starknet refuses | `ciro.NetworkError`, with its code |
 //! | anything else | `ciro.CiroError` |
 
 use std::error::Error as StdError;
@@ -16,16 +16,18 @@ use std::io;
 use std::path::Path;
 
 use ciro_protocol::amount::AmountError;
-use ciro_sdk::client::{CertificateError, ClientError, HomeError, SessionError};
+use ciro_sdk::client::{CertificateError, ClientError, HomeError, KeystoreError, SessionError};
 use ciro_sdk::import::ImportError;
 use ciro_sdk::inputs::InputError;
 use ciro_sdk::integer::ModelFileError;
+use ciro_sdk::network;
 use ciro_sdk::quantize::{QuantizeError, SampleError};
+use ciro_sdk::starknet::{KeyFileError, SettingsError, StarknetError};
 use ciro_sdk::{
-    CompileError, ContextError, FileError, InputMismatch, InputRefusal, InputStatementError,
-    InvalidBlinding, KeyRingError, LoadBundleError, LoadKeyError, LoadModelError, MakeKeysError,
-    OpenError, ProveError, RecomputeError, RefusedNode, UnknownPreset, UnknownRoute, VerifyError,
-    error_chain, failed_check, printable_message,
+    CalldataError, CompileError, ContextError, FileError, InputMismatch, InputRefusal,
+    InputStatementError, InvalidBlinding, KeyRingError, LoadBundleError, LoadKeyError,
+    LoadModelError, MakeKeysError, OpenError, ProveError, RecomputeError, RefusedNode,
+    UnknownPreset, UnknownRoute, VerifyError, error_chain, failed_check, printable_message,
 };
 use pyo3::exceptions::{
     PyConnectionError, PyFileExistsError, PyMemoryError, PyOSError, PyTimeoutError, PyValueError,
@@ -57,6 +59,8 @@ pub(crate) enum Error {
     Blinding(#[from] InvalidBlinding),
     #[error(transparent)]
     Bundle(#[from] LoadBundleError),
+    #[error(transparent)]
+    Calldata(CalldataError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error(transparent)]
@@ -98,6 +102,10 @@ pub(crate) enum Error {
     #[error(transparent)]
     Session(Box<SessionError>),
     #[error(transparent)]
+    Settings(Box<SettingsError>),
+    #[error(transparent)]
+    Starknet(Box<StarknetError>),
+    #[error(transparent)]
     Verify(#[from] VerifyError),
 }
 
@@ -113,6 +121,37 @@ impl From<SessionError> for Error {
     }
 }
 
+impl From<CalldataError> for Error {
+    fn from(error: CalldataError) -> Self {
+        match error {
+            CalldataError::Verify(error) => Self::Verify(error),
+            other => Self::Calldata(other),
+        }
+    }
+}
+
+impl From<SettingsError> for Error {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::File(network::SettingsError::File(error)) => Self::File(error),
+            SettingsError::Home(error) => SessionError::from(error).into(),
+            other => Self::Settings(Box::new(other)),
+        }
+    }
+}
+
+impl From<StarknetError> for Error {
+    fn from(error: StarknetError) -> Self {
+        match error {
+            StarknetError::Settings(error) => error.into(),
+            StarknetError::Key(
+                KeyFileError::File(error) | KeyFileError::Passphrase(KeystoreError::File(error)),
+            ) => Self::File(error),
+            other => Self::Starknet(Box::new(other)),
+        }
+    }
+}
+
 impl Error {
     /// The library's error, which says what to do.
     fn inner(&self) -> &(dyn StdError + 'static) {
@@ -121,6 +160,7 @@ impl Error {
             Self::Argument(_) => self,
             Self::Blinding(error) => error,
             Self::Bundle(error) => error,
+            Self::Calldata(error) => error,
             Self::Certificate(error) => error,
             Self::Client(error) => error,
             Self::Compile(error) => &**error,
@@ -141,6 +181,8 @@ impl Error {
             Self::Ring(error) => error,
             Self::Route(error) => error,
             Self::Session(error) => &**error,
+            Self::Settings(error) => &**error,
+            Self::Starknet(error) => &**error,
             Self::Verify(error) => error,
         }
     }
@@ -191,9 +233,12 @@ impl From<Error> for PyErr {
             Error::Input(error) => input(&error, text, hint),
             Error::Model(error) => model(&error, text, hint),
             Error::InputRefusal(_) | Error::InputStatement(_) => value(text, hint),
+            Error::Calldata(CalldataError::Refused(_)) => failed(text, hint),
+            Error::Calldata(_) => value(text, hint),
             Error::Certificate(_) => invalid(text, "receipt", hint),
-            Error::Client(error) => network(&error, text, hint),
+            Error::Client(error) => client(&error, text, hint),
             Error::Session(error) => session(*error, text, hint),
+            Error::Starknet(error) => starknet(&error, text, hint),
             #[cfg(feature = "cairo")]
             Error::Program(error) => program(&error, text, hint),
             Error::Amount(_)
@@ -203,7 +248,8 @@ impl From<Error> for PyErr {
             | Error::Context(_)
             | Error::Preset(_)
             | Error::Ring(_)
-            | Error::Route(_) => PyValueError::new_err(text),
+            | Error::Route(_)
+            | Error::Settings(_) => PyValueError::new_err(text),
             Error::Prove(error) => prove(error, text, hint),
             Error::Bundle(_) | Error::Key(_) | Error::Recompute(_) | Error::Verify(_) => {
                 failed(text, hint)
@@ -263,13 +309,13 @@ fn input(error: &InputError, text: String, hint: Option<String>) -> PyErr {
 
 fn session(error: SessionError, text: String, hint: Option<String>) -> PyErr {
     match error {
-        SessionError::Client(error) => network(&error, text, hint),
+        SessionError::Client(error) => client(&error, text, hint),
         SessionError::Home(HomeError::File(error)) => file(&error, text),
         _ => failed(text, hint),
     }
 }
 
-fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
+fn client(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
     let code = match error {
         ClientError::Transport { .. } => return PyConnectionError::new_err(hinted(text, hint)),
         ClientError::Silent { .. } | ClientError::TimedOut { .. } => {
@@ -292,8 +338,28 @@ fn network(error: &ClientError, text: String, hint: Option<String>) -> PyErr {
         ClientError::OtherChain { .. } => "wrong_chain".to_owned(),
         _ => "answer".to_owned(),
     };
-    let hint = hint.as_deref().map(printable_message);
-    exceptions::NetworkError::new_err((text, hint, code))
+    refused(text, hint, code)
+}
+
+fn starknet(error: &StarknetError, text: String, hint: Option<String>) -> PyErr {
+    let code = match error {
+        StarknetError::Node { .. } => return PyConnectionError::new_err(hinted(text, hint)),
+        StarknetError::Pending { .. } => return PyTimeoutError::new_err(hinted(text, hint)),
+        StarknetError::NoAccount | StarknetError::Unnamed(_) | StarknetError::Uri(_) => {
+            return value(text, hint);
+        }
+        StarknetError::Key(_) | StarknetError::Unmade(_) => return failed(text, hint),
+        StarknetError::Balance(_) => "fee_unaffordable",
+        StarknetError::Chain { .. } => "wrong_chain",
+        StarknetError::Fee { .. } => "fee_above_max",
+        StarknetError::NoContract { .. } => "not_found",
+        StarknetError::OtherClass { .. } => "other_class",
+        StarknetError::Overtaken => "overtaken",
+        StarknetError::Reverted { .. } => "reverted",
+        StarknetError::WouldFail(_) => "would_fail",
+        _ => "answer",
+    };
+    refused(text, hint, code.to_owned())
 }
 
 #[cfg(feature = "cairo")]
@@ -367,6 +433,11 @@ fn hinted(text: String, hint: Option<String>) -> String {
 
 fn failed(text: String, hint: Option<String>) -> PyErr {
     exceptions::CiroError::new_err((text, hint.as_deref().map(printable_message)))
+}
+
+fn refused(text: String, hint: Option<String>, code: String) -> PyErr {
+    let hint = hint.as_deref().map(printable_message);
+    exceptions::NetworkError::new_err((text, hint, code))
 }
 
 fn invalid(text: String, check: &'static str, hint: Option<String>) -> PyErr {

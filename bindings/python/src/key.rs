@@ -82,3 +82,15 @@ impl Key {
         outputs.map(|output| (output.name.clone(), output.shape.clone())).collect()
     }
 }
+
+/// The only key of a ring, which is asked for since `why`.
+///
+/// # Errors
+/// [`Error::Argument`] if there are several.
+pub(crate) fn only<'k>(keys: &'k KeyRing, why: &str) -> Result<&'k ciro_sdk::Key, Error> {
+    let mut all = keys.keys();
+    match (all.next(), all.next()) {
+        (Some(key), None) => Ok(key),
+        _ => Err(Error::Argument(format!("{why}: pass a key with one entry"))),
+    }
+}

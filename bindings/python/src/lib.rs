@@ -10,6 +10,8 @@
 //! | `program` | programs that are no models |
 //! | `check` | can a model be proven, at what cost |
 //! | `network` | a node's client |
+//! | `starknet` | facts on Starknet |
+//! | `runtime` | threads that serve a connection |
 //! | `settings` | how models are compiled and proven |
 //! | `tensor` | arrays in, outputs out |
 //! | `job` | work without the GIL that Ctrl-C stops |
@@ -28,7 +30,9 @@ mod network;
 #[cfg(feature = "cairo")]
 mod program;
 mod proof;
+mod runtime;
 mod settings;
+mod starknet;
 mod tensor;
 
 /// Provers allocate and free large columns again and again.
@@ -55,6 +59,8 @@ mod _ciro {
     use crate::proof::{Proof, Verified, verify};
     #[pymodule_export]
     use crate::settings::{OpenSettings, ProveSettings};
+    #[pymodule_export]
+    use crate::starknet::Starknet;
     #[pymodule_export]
     use crate::tensor::{Array, Inputs, Output, RealInput};
 

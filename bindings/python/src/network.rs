@@ -16,17 +16,16 @@ use ciro_sdk::client::{
     Settled, Submission, Wish, verify_receipt,
 };
 use ciro_sdk::{InputStatement, KeyRing, Opening, Policy};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::runtime::{Builder, Runtime};
 use tracing::info_span;
 
 use crate::error::Error;
 use crate::job;
-use crate::key::Key;
+use crate::key::{Key, only};
 use crate::model::Model;
 use crate::proof::Proof;
+use crate::runtime::Served;
 use crate::settings::ProveSettings;
 use crate::tensor::{Inputs, Output};
 
@@ -43,30 +42,17 @@ type Answer = (Proof, Vec<Vec<Output>>, String);
 /// A user's connection to a node.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
-pub(crate) struct Client(Arc<Connection>);
+pub(crate) struct Client(Arc<Served<User>>);
 
+/// An account of a network.
 #[derive(Debug)]
-struct Connection {
-    /// Its threads serve the connection; they do not survive a fork.
-    runtime: Runtime,
-    process: u32,
+struct User {
     session: Session,
     /// Opened when it is first needed, since that takes its time.
     key: Mutex<Option<Arc<SecretKey>>>,
 }
 
-impl Connection {
-    /// # Errors
-    /// `RuntimeError` in a process that was forked after the connection was made.
-    fn here(self: &Arc<Self>) -> PyResult<Arc<Self>> {
-        if self.process == std::process::id() {
-            return Ok(Arc::clone(self));
-        }
-        let text =
-            "the connection belongs to the process that this one was forked from: connect again";
-        Err(PyRuntimeError::new_err(text))
-    }
-
+impl User {
     fn key(&self) -> Result<Arc<SecretKey>, Error> {
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if key.is_none() {
@@ -112,33 +98,33 @@ impl Client {
         job::run(py, None, move || {
             let home = home.map_or_else(Home::of_user, |path| Ok(Home::at(path)));
             let home = home.map_err(client::SessionError::from)?;
-            let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-            let runtime = runtime.map_err(|error| Error::Argument(error.to_string()))?;
-            let session = runtime.block_on(Session::open(home, choice))?;
-            let (process, key) = (std::process::id(), Mutex::default());
-            Ok(Self(Arc::new(Connection { runtime, process, session, key })))
+            let user = async {
+                let session = Session::open(home, choice).await?;
+                Ok::<_, client::SessionError>(User { session, key: Mutex::default() })
+            };
+            Ok(Self(Served::connect(user)?))
         })
     }
 
     /// The network, and the node's address.
     #[getter]
     fn network(&self) -> (String, String) {
-        let session = &self.0.session;
+        let session = &self.0.peer.session;
         (session.client.chain().to_string(), session.url().to_owned())
     }
 
     /// The address of the account that signs.
     fn address(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
-        job::run(py, None, move || Ok(at.session.address()?.to_string()))
+        job::run(py, None, move || Ok(at.peer.session.address()?.to_string()))
     }
 
     /// What the account holds, in CIRO.
     fn balance(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
         job::run(py, None, move || {
-            let address = at.session.address()?;
-            let account = at.runtime.block_on(at.session.client.account(address))?;
+            let address = at.peer.session.address()?;
+            let account = at.block_on(at.peer.session.client.account(address))?;
             Ok(account.balance.to_string())
         })
     }
@@ -147,8 +133,8 @@ impl Client {
     fn faucet(&self, py: Python<'_>) -> PyResult<()> {
         let at = self.0.here()?;
         job::run(py, None, move || {
-            let key = at.key()?;
-            at.runtime.block_on(at.session.client.execute(&key, Body::Faucet))?;
+            let key = at.peer.key()?;
+            at.block_on(at.peer.session.client.execute(&key, Body::Faucet))?;
             Ok(())
         })
     }
@@ -156,23 +142,19 @@ impl Client {
     /// Supply and parameters, as JSON.
     fn economy(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
-        job::run(py, None, move || Ok(json(&at.runtime.block_on(at.session.client.economy())?)))
+        job::run(py, None, move || Ok(json(&at.block_on(at.peer.session.client.economy())?)))
     }
 
     /// All validators, as JSON.
     fn validators(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
-        job::run(py, None, move || {
-            Ok(json(&at.runtime.block_on(at.session.client.all_validators())?))
-        })
+        job::run(py, None, move || Ok(json(&at.block_on(at.peer.session.client.all_validators())?)))
     }
 
     /// All proposals, as JSON.
     fn proposals(&self, py: Python<'_>) -> PyResult<String> {
         let at = self.0.here()?;
-        job::run(py, None, move || {
-            Ok(json(&at.runtime.block_on(at.session.client.all_proposals())?))
-        })
+        job::run(py, None, move || Ok(json(&at.block_on(at.peer.session.client.all_proposals())?)))
     }
 
     /// What an account has at stake, what leaves, and what is granted to it, as JSON, and the
@@ -185,11 +167,11 @@ impl Client {
         job::run(py, None, move || {
             let address = match address {
                 Some(address) => address,
-                None => at.session.address()?,
+                None => at.peer.session.address()?,
             };
-            let client = &at.session.client;
-            let info = at.runtime.block_on(client.stake(address))?;
-            let now_ms = at.runtime.block_on(client.chain_info())?.head.time_ms;
+            let client = &at.peer.session.client;
+            let info = at.block_on(client.stake(address))?;
+            let now_ms = at.block_on(client.chain_info())?.head.time_ms;
             Ok((json(&info), now_ms))
         })
     }
@@ -200,8 +182,8 @@ impl Client {
         let body: Result<Body, _> = serde_json::from_str(body);
         let body = body.map_err(|error| Error::Argument(error.to_string()))?;
         job::run(py, None, move || {
-            let key = at.key()?;
-            Ok(sent(&at.runtime.block_on(at.session.client.execute(&key, body))?))
+            let key = at.peer.key()?;
+            Ok(sent(&at.block_on(at.peer.session.client.execute(&key, body))?))
         })
     }
 
@@ -211,8 +193,8 @@ impl Client {
         let action: Result<Action, _> = serde_json::from_str(action);
         let action = action.map_err(|error| Error::Argument(error.to_string()))?;
         job::run(py, None, move || {
-            let key = at.key()?;
-            let done = at.runtime.block_on(at.session.client.propose(&key, &title, action))?;
+            let key = at.peer.key()?;
+            let done = at.block_on(at.peer.session.client.propose(&key, &title, action))?;
             Ok(json(&done.1))
         })
     }
@@ -228,9 +210,9 @@ impl Client {
         let shares: Result<Vec<AirdropShare>, _> = serde_json::from_str(shares);
         let shares = shares.map_err(|error| Error::Argument(error.to_string()))?;
         job::run(py, None, move || {
-            let key = at.key()?;
-            let claim = at.session.client.claim_airdrop(&key, &shares, index);
-            Ok(sent(&at.runtime.block_on(claim)?))
+            let key = at.peer.key()?;
+            let claim = at.peer.session.client.claim_airdrop(&key, &shares, index);
+            Ok(sent(&at.block_on(claim)?))
         })
     }
 
@@ -249,10 +231,10 @@ impl Client {
             let key = client::read_key(&key).map_err(client::HomeError::from);
             let key = key.map_err(client::SessionError::from)?;
             let (bps, max_bps, step_bps) = terms;
-            let (account, terms) = (at.key()?, Commission { bps, max_bps, step_bps });
-            let client = &at.session.client;
+            let (account, terms) = (at.peer.key()?, Commission { bps, max_bps, step_bps });
+            let client = &at.peer.session.client;
             let done = client.register_validator(&account, &key, (terms, bond));
-            Ok(sent(&at.runtime.block_on(done)?))
+            Ok(sent(&at.block_on(done)?))
         })
     }
 
@@ -281,8 +263,8 @@ impl Client {
                 providers: &[],
                 price_hint: price_hint.parse()?,
             };
-            let key = at.key()?;
-            let deployed = at.runtime.block_on(at.session.client.deploy(&key, &deployment))?;
+            let key = at.peer.key()?;
+            let deployed = at.block_on(at.peer.session.client.deploy(&key, &deployment))?;
             Ok((deployed.model.to_string(), deployed.known))
         })
     }
@@ -300,10 +282,10 @@ impl Client {
         let (at, keys) = (self.0.here()?, key.0.clone());
         let model = model.map(|model| Arc::clone(&model.model));
         job::run(py, None, move || {
-            let key = only(&keys)?;
+            let key = only(&keys, "a price is for one kind of proof")?;
             let asked = wish(&asked, &[], model.as_deref())?;
-            let client = &at.session.client;
-            let (id, terms) = at.runtime.block_on(client.terms(key, &asked))?;
+            let client = &at.peer.session.client;
+            let (id, terms) = at.block_on(client.terms(key, &asked))?;
             let fee = client.fee(&Submission::new((id, terms), key, &OrderInput::sample(key)))?;
             let [least, most, collateral, fee] =
                 [terms.price_min, terms.price_max, terms.collateral, fee].map(|it| it.to_string());
@@ -332,21 +314,21 @@ impl Client {
         job::run(py, observer, move || {
             let key = provers.get(&model, &settings)?.key();
             let input = InputStatement::encode(&key, &samples)?.statement;
-            let account = at.key()?;
+            let account = at.peer.key()?;
             let sealed = asked.4.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
             let sealed =
                 sealed.map_err(|error: ProviderNameError| Error::Argument(error.to_string()))?;
             let (min_security_bits, min_proven_bits) = min_security;
             let policy = Policy { min_security_bits, min_proven_bits };
-            let client = &at.session.client;
-            let recipients = at.runtime.block_on(client.recipients(&sealed))?;
+            let client = &at.peer.session.client;
+            let recipients = at.block_on(client.recipients(&sealed))?;
             let asked = wish(&asked, &recipients, Some(&*model))?;
             let (input, openings) = if sealed.is_empty() {
                 (OrderInput::open(input), Vec::new())
             } else {
                 OrderInput::seal(input, (&model, &key), (account.address(), &recipients[..]))?
             };
-            let job = at.runtime.block_on(async {
+            let job = at.block_on(async {
                 let terms = client.terms(&key, &asked).await?;
                 let ordered = Submission { policy, ..Submission::new(terms, &key, &input) };
                 client.submit(&account, &ordered).await
@@ -361,7 +343,7 @@ impl Client {
         let id: JobId = id.parse().map_err(|error| Error::Argument(format!("{error}")))?;
         job::run(py, None, move || {
             // The id that the user holds is the hash of this order: no node can say another one.
-            let info = at.runtime.block_on(at.session.client.job_info(id))?;
+            let info = at.block_on(at.peer.session.client.job_info(id))?;
             let found = keys.keys().find(|key| info.order.key == key.digest().into());
             let key = found.cloned().ok_or(client::CertificateError::NoKey(info.order.key))?;
             let (input, policy) = (info.order.input.statement, Policy::default());
@@ -381,22 +363,11 @@ fn sent(done: &client::Executed) -> (String, u64, String) {
     (done.id.to_string(), done.height, done.receipt.fee.to_string())
 }
 
-/// The only key of a ring.
-fn only(keys: &KeyRing) -> Result<&ciro_sdk::Key, Error> {
-    let mut all = keys.keys();
-    match (all.next(), all.next()) {
-        (Some(key), None) => Ok(key),
-        _ => Err(Error::Argument(
-            "a price is for one kind of proof: pass a key with one entry".into(),
-        )),
-    }
-}
-
 /// A job that was ordered.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
 pub(crate) struct Job {
-    at: Arc<Connection>,
+    at: Arc<Served<User>>,
     job: client::Job,
     /// What opens the commitments of its proof.
     openings: Vec<Opening>,
@@ -420,7 +391,7 @@ impl Job {
     fn info(&self, py: Python<'_>) -> PyResult<String> {
         let (at, id) = (self.at.here()?, self.job.id);
         job::run(py, None, move || {
-            let info = at.runtime.block_on(at.session.client.job_info(id))?;
+            let info = at.block_on(at.peer.session.client.job_info(id))?;
             Ok(json(&info))
         })
     }
@@ -438,7 +409,7 @@ impl Job {
         let settled = job::run(py, observer, move || {
             // A stage for every look, at which an abandoned job ends.
             let seen = |_: &_| drop(info_span!("wait").entered());
-            Ok(at.runtime.block_on(at.session.client.settled(&job, patience, seen))?)
+            Ok(at.block_on(at.peer.session.client.settled(&job, patience, seen))?)
         })?;
         let outputs = settled.outputs(&self.job.key, &self.openings).map_err(Error::from)?;
         let Settled { receipt, bundle, .. } = settled;
@@ -451,7 +422,7 @@ impl Job {
         let (at, id) = (self.at.here()?, self.job.id);
         let patience = seconds(patience)?;
         let bytes = job::run(py, None, move || {
-            let proof = at.runtime.block_on(at.session.client.receipt(id, patience))?;
+            let proof = at.block_on(at.peer.session.client.receipt(id, patience))?;
             Ok(proof.to_bytes())
         })?;
         Ok(PyBytes::new(py, &bytes))
@@ -461,8 +432,8 @@ impl Job {
     fn cancel(&self, py: Python<'_>) -> PyResult<()> {
         let (at, id) = (self.at.here()?, self.job.id);
         job::run(py, None, move || {
-            let key = at.key()?;
-            at.runtime.block_on(at.session.client.cancel(&key, id))?;
+            let key = at.peer.key()?;
+            at.block_on(at.peer.session.client.cancel(&key, id))?;
             Ok(())
         })
     }

@@ -18,6 +18,9 @@ use crate::tensor::{Inputs, Output, RealInput, integer_bytes};
 /// Shape and little-endian int32 elements of a tensor.
 type Integers<'py> = (Vec<usize>, Bound<'py, PyBytes>);
 
+/// Model, fact, hashes of inputs and of outputs, arguments: felts in hexadecimal digits.
+type Calldata = (String, String, String, String, Vec<String>);
+
 /// A statement and its proof.
 #[pyclass(frozen, module = "ciro._ciro")]
 #[derive(Debug)]
@@ -99,6 +102,18 @@ impl Proof {
                 .collect()
         };
         statement.claims.iter().map(outputs).collect()
+    }
+
+    /// The proof as the contract on Starknet takes it: the model's id, the fact, the hashes of
+    /// inputs and of outputs, and the arguments, all in hexadecimal digits.
+    fn calldata(&self, key: &Key) -> PyResult<Calldata> {
+        let key = key.0.find(&self.0).map_err(Error::from)?;
+        let calldata = self.0.calldata(key).map_err(Error::from)?;
+        let felts = calldata.felts.iter().map(ToString::to_string).collect();
+        let [model, fact, inputs, outputs] =
+            [calldata.model, calldata.fact, calldata.input_hash, calldata.output_hash]
+                .map(|felt| felt.to_string());
+        Ok((model, fact, inputs, outputs, felts))
     }
 }
 

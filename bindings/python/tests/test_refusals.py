@@ -30,6 +30,7 @@ def test_every_refused_node_is_listed():
     report = ciro.check(model)
     assert (report.supported, report.refused, report.estimate) == (False, error.value.refused, None)
     assert "not supported" in report._repr_html_()
+    assert ciro.check(model, fast=True) == report
 
 
 def test_broken_models_of_the_examples_are_refused():
@@ -51,6 +52,18 @@ def test_a_supported_model_has_a_price(iris, flowers):
     assert estimate.cells > 0 and estimate.prove_ms > 0 and estimate.memory_bytes > 0 and estimate.proof_bytes > 0
     assert ciro.check(path, batch=64).estimate.cells > estimate.cells
     assert "supported" in reports[0]._repr_html_()
+
+
+def test_a_fast_check_says_what_is_refused_and_nothing_else(iris):
+    path = MODELS / "logreg_iris" / "model.onnx"
+    for model in (path, path.read_bytes(), iris, iris.to_bytes()):
+        report = ciro.check(model, fast=True)
+        assert (report.supported, report.refused, report.estimate) == (None, [], None)
+        assert "nothing refused" in report._repr_html_()
+    refused = ciro.check(MODELS / "bad_nonmaxsuppression" / "model.onnx", fast=True)
+    assert refused.supported is False and refused.refused[0].reason
+    with pytest.raises(ciro.CiroError, match="hint: export the model again"):
+        ciro.check(MODELS / "bad_truncated" / "model.onnx", fast=True)
 
 
 def test_open_shapes_are_closed_by_name():

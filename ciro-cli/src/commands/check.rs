@@ -62,9 +62,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let stage = context.ui.stage(format!("checking {}", path.display()));
     let settings = model::settings(&args.model.compile)?;
     let report = match args.fast {
-        true => {
-            Report { refused: refusals(path, &settings)?, estimate: None, concerns: Vec::new() }
-        }
+        true => Report::refused(refusals(path, &settings)?),
         false => check(path, &settings, &prove)?,
     };
     drop(stage);

@@ -35,6 +35,8 @@ pub(crate) enum Template {
     Client,
     /// A provider of a network: its account, its settings, and what starts it
     Provider,
+    /// A contract on Starknet that relies on what a model is proven to say
+    Starknet,
 }
 
 /// A file of a template.
@@ -111,6 +113,19 @@ const PROVIDER: &[File] = &[
     file(".gitignore", template!("provider/gitignore")),
 ];
 
+const STARKNET: &[File] = &[
+    file("README.md", template!("starknet/README.md")),
+    file("Scarb.toml", template!("starknet/Scarb.toml")),
+    file("src/lib.cairo", template!("starknet/src/lib.cairo")),
+    file("src/integers.cairo", include_bytes!("../../../contracts/consumers/src/integers.cairo")),
+    file("starknet.toml", template!("starknet/starknet.toml")),
+    script("run.sh", template!("starknet/run.sh")),
+    ONNX,
+    SAMPLES,
+    INPUT,
+    file(".gitignore", template!("starknet/gitignore")),
+];
+
 impl Template {
     const fn files(self) -> &'static [File] {
         match self {
@@ -119,13 +134,14 @@ impl Template {
             Self::Rust => RUST,
             Self::Client => CLIENT,
             Self::Provider => PROVIDER,
+            Self::Starknet => STARKNET,
         }
     }
 
     /// The command that comes next.
     const fn next(self) -> &'static str {
         match self {
-            Self::Model | Self::Provider => "./run.sh",
+            Self::Model | Self::Provider | Self::Starknet => "./run.sh",
             Self::Python => "python prove.py",
             Self::Rust => "cargo run",
             Self::Client => "python order.py",

@@ -16,5 +16,6 @@ mod outputs;
 pub(crate) mod program;
 pub(crate) mod prove;
 pub(crate) mod run;
+pub(crate) mod starknet;
 pub(crate) mod transpile;
 pub(crate) mod verify;

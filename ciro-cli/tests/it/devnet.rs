@@ -34,15 +34,20 @@ impl Devnet {
         devnet
     }
 
-    /// Starts one of a validator alone, whose specification is a devnet's with changes.
-    pub(crate) fn of_spec(change: impl FnOnce(&mut Value)) -> Self {
+    /// Starts one whose specification is a devnet's with changes, with more arguments of
+    /// `ciro devnet up`.
+    pub(crate) fn of_spec(
+        (arguments, processes): (&str, usize),
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let devnet = Self::new();
         devnet.node("init pattern");
         let spec = devnet.node("genesis pattern --spec");
         let mut spec = serde_json::from_slice(&spec).unwrap();
         change(&mut spec);
         std::fs::write(devnet.folder().join("spec.json"), spec.to_string()).unwrap();
-        devnet.start(None, "devnet up --detach --providers 0 --spec spec.json", 1);
+        let up = format!("devnet up --detach --spec spec.json {arguments}");
+        devnet.start(None, &up, processes);
         devnet
     }
 

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use ciro_sdk::starknet::StarknetSettings;
+
 use crate::devnet::{Devnet, model};
 use crate::sandbox::Sandbox;
 
@@ -17,6 +19,32 @@ fn a_new_project_proves_and_verifies_as_it_stands() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("valid: the model of this key"));
+}
+
+#[test]
+fn a_starknet_project_proves_for_its_contract_as_it_stands() {
+    let sandbox = Sandbox::new();
+    sandbox.done("init project --template starknet");
+    let output = Command::new(sandbox.path("project/run.sh"))
+        .env("CIRO", env!("CARGO_BIN_EXE_ciro"))
+        .env("CIRO_CACHE_DIR", sandbox.path("cache"))
+        .env("CONTEXT", "2a")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("model id"), "{output:?}");
+    // What the README says of the arguments of `record`.
+    let verify = "verify project/proof.ciro --key project/model.key --calldata calldata";
+    let report = sandbox.json(verify);
+    assert!(report["calldata"]["input_hash"].as_str().unwrap().starts_with("0x"), "{report}");
+    let outputs = report["output_int"].as_array().unwrap();
+    let integers = outputs.iter().map(|output| output.as_array().unwrap().len());
+    assert_eq!(integers.sum::<usize>(), 4, "{report}");
+    let contract = String::from_utf8(sandbox.read("project/src/lib.cairo")).unwrap();
+    assert!(contract.contains("INTEGERS: u32 = 4;"), "{contract}");
+    let project = sandbox.path("project");
+    let settings = StarknetSettings::load(&project.join("starknet.toml")).unwrap();
+    assert_eq!(settings.account.unwrap().keystore, project.join("keystore.json"));
 }
 
 #[test]

@@ -17,6 +17,9 @@ mod hiding;
 mod init;
 mod kafka;
 mod names;
+mod onchain;
+#[cfg(feature = "cairo")]
+mod program_jobs;
 #[cfg(feature = "cairo")]
 mod programs;
 mod proofs;

@@ -201,7 +201,8 @@ fn every_flag_that_a_hint_names_exists() {
         include_str!("../../src/advice.rs"),
         include_str!("../../src/model.rs"),
         include_str!("../../src/commands/prove.rs"),
-        include_str!("../../src/commands/verify.rs"),
+        include_str!("../../src/commands/verify/mod.rs"),
+        include_str!("../../src/commands/verify/report.rs"),
     ];
     let sandbox = Sandbox::new();
     let commands = [

@@ -10,6 +10,7 @@ mod http;
 mod kafka;
 mod market;
 mod peers;
+mod programs;
 mod refusals;
 mod room;
 mod validators;

@@ -19,6 +19,8 @@ use super::{JobQueue, OfferRecord, Poison, Position};
 
 /// Looks at a figure that a backend learns of later, so often.
 const LOOKS: usize = 100;
+/// Records between two disturbances.
+const STRETCH: usize = 10_000;
 
 /// A backend with what a test needs beside the trait.
 pub trait Backend {
@@ -32,6 +34,23 @@ pub trait Backend {
 
     /// Appends a record with its key.
     fn publish(&mut self, key: JobId, record: Vec<u8>) -> impl Future<Output = ()>;
+    /// Appends a record with its key so many times.
+    fn publish_many(
+        &mut self,
+        key: JobId,
+        record: Vec<u8>,
+        count: usize,
+    ) -> impl Future<Output = ()> {
+        async move {
+            for _ in 0..count {
+                self.publish(key, record.clone()).await;
+            }
+        }
+    }
+    /// Lets go wrong what a test can and the backend is to bear; returns whether anything does.
+    fn disturb(&mut self) -> bool {
+        false
+    }
     /// Connects a consumer of the one group; one that was there before is gone, as after a crash.
     fn connect(&mut self) -> impl Future<Output = Self::Queue>;
     /// Takes the oldest dead letter.
@@ -120,17 +139,33 @@ async fn caught_up<B: Backend>(backend: &mut B, queue: &B::Queue) {
     panic!("all was acknowledged, and the lag is {:?}", queue.lag());
 }
 
+/// A key's records come in their order and each once; where things go wrong on the way, what came
+/// before may come again.
 async fn many_records<B: Backend>(backend: &mut B, records: usize) {
     let (job, bytes) = record(5, 1);
-    for _ in 0..records {
-        backend.publish(job, bytes.clone()).await;
+    let mut written = 0;
+    while written < records {
+        let count = STRETCH.min(records - written);
+        backend.publish_many(job, bytes.clone(), count).await;
+        backend.disturb();
+        written += count;
     }
     let mut queue = backend.connect().await;
-    let mut last = None;
-    for _ in 0..records {
+    let (mut last, mut read, mut again) = (None, 0, 0);
+    let (mut disturbed, mut next) = (false, STRETCH / 2);
+    while read < records {
+        if read == next {
+            disturbed |= backend.disturb();
+            next += STRETCH;
+        }
         let delivery = queue.next().await.unwrap();
-        assert!(last < Some(delivery.position));
-        last = Some(delivery.position);
+        if last < Some(delivery.position) {
+            last = Some(delivery.position);
+            read += 1;
+        } else {
+            again += 1;
+        }
+        assert!(again == 0 || disturbed && again <= records, "{again} came again, {read} did not");
         ack(backend, &mut queue, delivery.position).await;
     }
     caught_up(backend, &queue).await;

@@ -7,6 +7,8 @@
 mod child;
 mod input;
 mod pool;
+#[cfg(feature = "cairo")]
+mod program;
 mod protocol;
 
 pub use child::main as child_main;

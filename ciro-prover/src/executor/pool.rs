@@ -1,5 +1,6 @@
-//! The parent's side: as many children as may prove at once, each used again, and one more in which
-//! models are prepared that nobody has checked.
+//! The parent's side: as many children as may prove at once, each used again, one more in which
+//! models are prepared that nobody has checked, and one in which programs are run before they are
+//! proven.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,7 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 
-use super::protocol::{Fault, MESSAGE_BYTES_MAX, Prepared, Proof, Reply, Task, frame, read};
+use super::protocol::{
+    Fault, MESSAGE_BYTES_MAX, Message, Prepared, Proof, Reply, Task, frame, read,
+};
 
 /// How children are.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub struct Pool {
     places: Arc<Semaphore>,
     /// The place of the child that prepares.
     desk: Arc<Semaphore>,
+    /// The place of the child that looks.
+    counter: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Worker>>>,
 }
 
@@ -70,8 +75,8 @@ impl Pool {
     #[must_use]
     pub fn new(settings: PoolSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.children.max(1)));
-        let desk = Arc::new(Semaphore::new(1));
-        Self { settings: Arc::new(settings), places, desk, idle: Arc::default() }
+        let [desk, counter] = [1, 1].map(|places| Arc::new(Semaphore::new(places)));
+        Self { settings: Arc::new(settings), places, desk, counter, idle: Arc::default() }
     }
 
     /// Prepares the prover of a key within a time, and says what its proofs take. Whoever orders
@@ -105,9 +110,26 @@ impl Pool {
         let place = self.desk.acquire().await;
         let _place = place.map_err(|error| Failure::Child(error.to_string()))?;
         let mut worker = self.spawn(threads)?;
-        match worker.answer(task, limit).await.and_then(done)? {
+        match worker.answer(&Message::Do(task.clone()), limit).await.and_then(done)? {
             Reply::Prepared(prepared) => Ok(prepared),
-            _ => Err(Failure::Child("it answered something else".to_owned())),
+            _ => Err(other_answer()),
+        }
+    }
+
+    /// Looks within a time whether a task can be done: a program is run on the input. Whoever
+    /// orders chooses both, so that this has a child of its own as a preparation has, one at a
+    /// time, with one thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if it cannot, or that takes too long.
+    pub async fn look(&self, task: &Task, limit: Duration) -> Result<(), Failure> {
+        let place = self.counter.acquire().await;
+        let _place = place.map_err(|error| Failure::Child(error.to_string()))?;
+        let mut worker = self.spawn(1)?;
+        match worker.answer(&Message::Look(task.clone()), limit).await.and_then(done)? {
+            Reply::Looked => Ok(()),
+            _ => Err(other_answer()),
         }
     }
 
@@ -119,7 +141,7 @@ impl Pool {
     pub async fn prove(&self, task: &Task) -> Result<Proof, Failure> {
         match self.run(task).await? {
             Reply::Proven(proof) => Ok(proof),
-            _ => Err(Failure::Child("it answered something else".to_owned())),
+            _ => Err(other_answer()),
         }
     }
 
@@ -130,7 +152,8 @@ impl Pool {
             Some(worker) => worker,
             None => self.spawn(self.settings.threads)?,
         };
-        let reply = worker.answer(task, self.settings.time_max).await?;
+        let message = Message::Do(task.clone());
+        let reply = worker.answer(&message, self.settings.time_max).await?;
         worker.keys.retain(|key| *key != task.key);
         worker.keys.insert(0, task.key.clone());
         worker.keys.truncate(4);
@@ -167,6 +190,10 @@ impl Pool {
     }
 }
 
+fn other_answer() -> Failure {
+    Failure::Child("it answered something else".to_owned())
+}
+
 /// What a child that lives says.
 fn done(reply: Reply) -> Result<Reply, Failure> {
     match reply {
@@ -179,8 +206,8 @@ fn done(reply: Reply) -> Result<Reply, Failure> {
 
 impl Worker {
     /// Has it do a task within a time. After an error it is not to be used again.
-    async fn answer(&mut self, task: &Task, limit: Duration) -> Result<Reply, Failure> {
-        match tokio::time::timeout(limit, self.ask(task)).await {
+    async fn answer(&mut self, message: &Message, limit: Duration) -> Result<Reply, Failure> {
+        match tokio::time::timeout(limit, self.ask(message)).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => {
                 // How it ended is worth a word; one that talks nonsense ends here.
@@ -193,8 +220,8 @@ impl Worker {
         }
     }
 
-    async fn ask(&mut self, task: &Task) -> std::io::Result<Reply> {
-        self.input.write_all(&frame(task)?).await?;
+    async fn ask(&mut self, message: &Message) -> std::io::Result<Reply> {
+        self.input.write_all(&frame(message)?).await?;
         self.input.flush().await?;
         let length = self.output.read_u32_le().await?;
         if length > MESSAGE_BYTES_MAX {

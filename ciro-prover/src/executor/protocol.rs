@@ -11,10 +11,19 @@ use ciro_protocol::sign::Address;
 /// The longest message, in bytes: a key and some paths.
 pub(super) const MESSAGE_BYTES_MAX: u32 = 1 << 20;
 
+/// What a child hears.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) enum Message {
+    /// Do a task.
+    Do(Task),
+    /// Look whether a task can be done, as far as that shows without a proof.
+    Look(Task),
+}
+
 /// What a child is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Task {
-    /// The file of the compiled model.
+    /// The file of the compiled model, or the executable of a program.
     pub model: String,
     /// The key's bytes: they decide route, preset and batch.
     pub key: Vec<u8>,
@@ -57,6 +66,8 @@ impl fmt::Debug for Unsealing {
 pub(super) enum Reply {
     /// The prover is ready.
     Prepared(Prepared),
+    /// The task can be done.
+    Looked,
     /// There is a proof, which was verified.
     Proven(Proof),
     /// There is none.
@@ -94,7 +105,7 @@ pub struct Proof {
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(super) enum Fault {
-    /// The input's: not the order's, or none of the model's.
+    /// The input's: not the order's, or none that the model or the program takes.
     Input,
     /// The machine's, or the model's: it cannot be proven here.
     Machine,

@@ -144,7 +144,7 @@ impl Backend for StubNode {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_queue_of_a_node_conforms() {
-    conformance(&mut StubNode::start().await, 1_000).await;
+    conformance(&mut StubNode::start().await, 100_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,9 @@ use ciro_protocol::order::JobOrder;
 use ciro_protocol::provider::DirectKeys;
 use ciro_sdk::client::{Client, ClientError};
 use ciro_sdk::files::FileError;
-use ciro_sdk::network::KEY_CELLS_UNKNOWN;
+use ciro_sdk::network::{KEY_CELLS_UNKNOWN, is_program_key};
 
+use crate::config::Models;
 use crate::executor::{Failure, Pool, Prepared, Task};
 use crate::worker::{Denial, Served, Settings, promising};
 
@@ -50,6 +51,10 @@ pub(super) enum CatalogError {
     NoKey(KeyDigest),
     #[error("no order that came is worth its preparation: {0}")]
     Denied(Denial),
+    #[error("it is a model, and `work.models` does not name it")]
+    NotChosen,
+    #[error("it is a program, and `work.programs` does not name it")]
+    Program,
     #[error("it cannot be proven under the key: {0}")]
     Key(Failure),
 }
@@ -59,7 +64,11 @@ impl CatalogError {
     const fn lasts(&self) -> Duration {
         match self {
             Self::Key(Failure::Child(_)) => CHILD_PAUSE,
-            Self::TooLong { .. } | Self::NoKey(_) | Self::Key(_) => Duration::MAX,
+            Self::TooLong { .. }
+            | Self::NoKey(_)
+            | Self::NotChosen
+            | Self::Program
+            | Self::Key(_) => Duration::MAX,
             Self::Client(_) | Self::File(_) | Self::Denied(_) => Duration::ZERO,
         }
     }
@@ -72,6 +81,8 @@ pub(super) struct CatalogSettings {
     pub(super) folder: PathBuf,
     /// Those that are proven; empty for all.
     pub(super) chosen: BTreeSet<ModelId>,
+    /// Programs that are run and proven.
+    pub(super) programs: Models,
     /// The longest, in bytes.
     pub(super) bytes_max: u64,
     /// Those of direct orders, which stay whatever else comes.
@@ -97,8 +108,13 @@ impl Catalog {
         Self { client, pool, settings, known: Mutex::default(), turn }
     }
 
-    /// Whether the operator wants a model to be proven.
+    /// Whether the operator may want what is registered under an id to be proven: which of both it
+    /// is, a model or a program, shows with its card.
     pub(super) fn wants(&self, model: ModelId) -> bool {
+        self.wants_model(model) || self.settings.programs.admit(model)
+    }
+
+    fn wants_model(&self, model: ModelId) -> bool {
         self.settings.chosen.is_empty() || self.settings.chosen.contains(&model)
     }
 
@@ -113,7 +129,13 @@ impl Catalog {
         self.known().cells((model, key)).unwrap_or(KEY_CELLS_UNKNOWN)
     }
 
-    /// All keys that are proven.
+    /// Takes no more jobs of a program that passed every look, and then had no proof: whoever wrote
+    /// it may have meant it to, and each of them costs a part of the collateral.
+    pub(super) fn stop(&self, key: KeyDigest) {
+        self.known().stop(key);
+    }
+
+    /// All keys that jobs are taken under.
     pub(super) fn served(&self) -> BTreeMap<KeyDigest, Served> {
         self.known().served()
     }
@@ -156,6 +178,10 @@ impl Catalog {
             self.known().fail((order.model, order.key), None);
             return Err(CatalogError::NoKey(order.key));
         };
+        if !is_program_key(&key.bytes) && !self.wants_model(order.model) {
+            self.known().fail((order.model, order.key), None);
+            return Err(CatalogError::NotChosen);
+        }
         let cells = key.facts.cells;
         if let Err(denial) = promising(&self.settings.worker, order, cells) {
             self.known().note_cells((order.model, order.key), cells);
@@ -204,6 +230,9 @@ impl Catalog {
         card: &ModelCard,
         key: &KeyEntry,
     ) -> Result<Entry, CatalogError> {
+        if is_program_key(&key.bytes) && !self.settings.programs.admit(model) {
+            return Err(CatalogError::Program);
+        }
         let path = self.fetch(card).await?;
         let task = Task {
             model: path.to_string_lossy().into_owned(),
@@ -228,11 +257,12 @@ impl Catalog {
             fees: fees.unwrap_or(Amount::SUPPLY),
             prepare_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        Ok(Entry { served, key: task.key, model: path, bytes: card.bytes })
+        let (key, bytes) = (task.key, card.bytes);
+        Ok(Entry { served, key, model: path, bytes, stopped: false })
     }
 
-    /// The work of a proof. Keys of the Cairo route do not say: what this machine would do in the
-    /// estimated time stands for it.
+    /// The work of a proof. Keys of the Cairo route and of programs do not say: what this machine
+    /// would do in the estimated time stands for it.
     fn cells(&self, of_key: u64, prove_ms: u64) -> u64 {
         match of_key {
             KEY_CELLS_UNKNOWN => self.settings.worker.cells_per_s.saturating_mul(prove_ms) / 1000,

@@ -33,6 +33,8 @@ pub(super) struct Entry {
     pub(super) model: PathBuf,
     /// The length of that file.
     pub(super) bytes: u64,
+    /// Whether no more jobs are taken under it.
+    pub(super) stopped: bool,
 }
 
 /// How much is kept at most.
@@ -58,9 +60,17 @@ impl Known {
         self.entries.contains_key(&key)
     }
 
-    /// All keys that are proven.
+    /// All keys that jobs are taken under.
     pub(super) fn served(&self) -> BTreeMap<KeyDigest, Served> {
-        self.entries.iter().map(|(key, (_, entry))| (*key, entry.served)).collect()
+        let served = self.entries.iter().filter(|(_, (_, entry))| !entry.stopped);
+        served.map(|(key, (_, entry))| (*key, entry.served)).collect()
+    }
+
+    /// Takes no more jobs under a key as long as it is known; those that are held are proven.
+    pub(super) fn stop(&mut self, key: KeyDigest) {
+        if let Some((_, entry)) = self.entries.get_mut(&key) {
+            entry.stopped = true;
+        }
     }
 
     /// Adds a key; one that is known stays as it is.
@@ -142,7 +152,8 @@ mod tests {
 
     fn entry(model: &str) -> Entry {
         let served = Served { cells: 1, memory_mb: 1, prepare_ms: 1, fees: Amount::ZERO };
-        Entry { served, key: vec![], model: PathBuf::from(model), bytes: 100 }
+        let model = PathBuf::from(model);
+        Entry { served, key: vec![], model, bytes: 100, stopped: false }
     }
 
     fn key(number: u8) -> KeyDigest {
@@ -165,6 +176,18 @@ mod tests {
         assert_eq!(known.trim(room(4, 299), needed), Some(vec![PathBuf::from("c")]));
         assert!(known.has(key(1)) && known.has(key(3)) && !known.has(key(4)));
         assert_eq!(known.trim(room(0, 0), |_| true), None, "what is needed stays");
+    }
+
+    #[test]
+    fn a_key_that_was_stopped_is_known_and_takes_no_jobs() {
+        let mut known = Known::default();
+        for number in [1, 2] {
+            known.add(key(number), entry("a"));
+        }
+        known.stop(key(1));
+        known.add(key(1), entry("a"));
+        assert_eq!(known.served().into_keys().collect::<Vec<_>>(), [key(2)]);
+        assert!(known.has(key(1)) && known.entry(key(1)).is_some());
     }
 
     #[test]

@@ -24,6 +24,7 @@ use ciro_sdk::client::{Client, ClientError, SealingSecret};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::config::Models;
 use crate::executor::{Pool, Unsealing};
 use crate::journal::{Journal, JournalError};
 use crate::queue::{AnyQueue, Delivery, JobOffer, JobQueue as _, Position, QueueError};
@@ -94,6 +95,8 @@ pub struct Parts {
     pub kafka: Option<KafkaSettings>,
     /// Models that are proven; empty for all.
     pub models: BTreeSet<ModelId>,
+    /// Programs that are run and proven.
+    pub programs: Models,
     /// The longest model that is fetched, in bytes.
     pub model_bytes_max: u64,
     /// What direct orders may be for.
@@ -175,6 +178,7 @@ pub async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Result<(), She
     let catalog = CatalogSettings {
         folder: data.join("models"),
         chosen: parts.models,
+        programs: parts.programs,
         bytes_max: parts.model_bytes_max,
         direct: direct.clone(),
         worker: settings.clone(),

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::api::{Code, JobState};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{InputDigest, JobId};
+use ciro_protocol::order::JobOrder;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
@@ -16,9 +18,10 @@ use ciro_protocol::tx::{Body, Claim, Proven, Release, SignedTx, SubmitProof};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Client, ClientError};
 use ciro_sdk::error_chain;
-use ciro_sdk::network::VERIFIER;
+use ciro_sdk::network::is_program_key;
 
 use super::keep::{NotKept, keep, remove, sweep};
+use super::known::Entry;
 use super::{Shell, ShellError, Task};
 use crate::executor::{self, Failure, Pool, Unsealing};
 use crate::queue::JobQueue as _;
@@ -29,6 +32,9 @@ use crate::worker::{
 
 /// The pause after a node that did not say who ordered a job.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest that a program may run before its job is claimed: others wait for it.
+const RUN_MAX: Duration = Duration::from_secs(30);
 
 /// What makes equal transactions of a worker equal.
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -162,19 +168,23 @@ impl Shell {
             return;
         };
         let (client, blob) = (self.client.clone(), order.input.blob);
-        let path = self.input_file(blob);
+        let (path, run) = (self.input_file(blob), self.run_of(&entry, &order));
         let sealed = (!order.input.recipients.is_empty()).then(|| self.unsealing.clone());
         self.spawn(Task::Look(job, attempt), async move {
             let result = match fetched(&client, &path, (blob, order.input.bytes)).await {
                 None => return Vec::new(),
                 Some(Err(error)) => Err(error),
-                Some(Ok(())) => match owned(&client, job, sealed).await {
-                    Ok(sealed) => read(path, entry.key, (order.input.statement, sealed)).await,
+                Some(Ok(())) => match (owned(&client, job, sealed).await, run) {
+                    // An input that is sealed is none of a program: its proof would show it.
+                    (Ok(None), Some((pool, task))) => ran(&pool, &task).await,
+                    (Ok(sealed), _) => read(path, entry.key, (order.input.statement, sealed)).await,
                     // The node may not have executed the order yet.
-                    Err(error) if error.is_transient() || error.code() == Some(Code::NotFound) => {
+                    (Err(error), _)
+                        if error.is_transient() || error.code() == Some(Code::NotFound) =>
+                    {
                         return Vec::new();
                     }
-                    Err(_) => Err(FetchError::Unavailable),
+                    (Err(_), _) => Err(FetchError::Unavailable),
                 },
             };
             if let Err(error) = result {
@@ -184,23 +194,36 @@ impl Shell {
         });
     }
 
+    /// What a child runs before a job is claimed: a program, and no model.
+    fn run_of(&self, entry: &Entry, order: &JobOrder) -> Option<(Pool, executor::Task)> {
+        let program = is_program_key(&entry.key);
+        program.then(|| {
+            let proof = Some(self.proof_task(order));
+            (self.pool.clone(), executor::Task { proof, ..child_task(entry.clone()) })
+        })
+    }
+
+    /// What a child is asked to prove, without what opens a sealed input.
+    fn proof_task(&self, order: &JobOrder) -> executor::ProofTask {
+        executor::ProofTask {
+            input: self.input_file(order.input.blob).to_string_lossy().into_owned(),
+            statement: order.input.statement,
+            sealed: None,
+            bundles: self.data.join("bundles").to_string_lossy().into_owned(),
+            bundle_bytes_max: self.client.spec().limits.bundle_bytes,
+        }
+    }
+
     fn prove(&mut self, task: ProveTask) {
         let ProveTask { job, attempt, order } = task;
         let Some(entry) = self.catalog.entry(order.key) else {
             tracing::error!(%job, "the model of a job that is held is not here");
             return;
         };
-        let input = self.input_file(order.input.blob);
-        let limits = &self.client.spec().limits;
         let sealed = (!order.input.recipients.is_empty()).then(|| self.unsealing.clone());
-        let proof = executor::ProofTask {
-            input: input.to_string_lossy().into_owned(),
-            statement: order.input.statement,
-            sealed: None,
-            bundles: self.data.join("bundles").to_string_lossy().into_owned(),
-            bundle_bytes_max: limits.bundle_bytes,
-        };
-        let model = entry.model.to_string_lossy().into_owned();
+        let program = is_program_key(&entry.key).then(|| Arc::clone(&self.catalog));
+        let (proof, child) = (self.proof_task(&order), child_task(entry));
+        let verifier = self.client.spec().verifier;
         let (client, pool) = (self.client.clone(), self.pool.clone());
         self.spawn(Task::Prove(job, attempt), async move {
             // Whoever gives the job up ends this.
@@ -211,8 +234,8 @@ impl Shell {
                 }
             };
             let proof = Some(executor::ProofTask { sealed, ..proof });
-            let child = executor::Task { model, key: entry.key, proof };
-            let result = proven(&pool, &child).await.map_err(|error| {
+            let child = executor::Task { proof, ..child };
+            let result = proven(&pool, &child, verifier).await.map_err(|error| {
                 tracing::error!(%error, %job, attempt, "there is no proof");
                 match error {
                     Failure::Input(_) => ProveError::Input,
@@ -220,7 +243,13 @@ impl Shell {
                     _ => ProveError::Child,
                 }
             });
-            vec![Input::Proof(job, attempt, result)]
+            let mut heard = vec![Input::Proof(job, attempt, result)];
+            if let (Err(_), Some(catalog)) = (result, program) {
+                tracing::warn!(key = %order.key, "no more jobs of this program are taken");
+                catalog.stop(order.key);
+                heard.push(Input::Models(catalog.served()));
+            }
+            heard
         });
     }
 
@@ -331,6 +360,21 @@ async fn owned(
     Ok(Some((info.requester, unsealing)))
 }
 
+/// What a child is asked about a key, without what to prove.
+fn child_task(entry: Entry) -> executor::Task {
+    let model = entry.model.to_string_lossy().into_owned();
+    executor::Task { model, key: entry.key, proof: None }
+}
+
+/// Has a child run a program on the arguments that an order states. What does not run within its
+/// key's steps, prints something else or ends the child is not claimed, whatever it is.
+async fn ran(pool: &Pool, task: &executor::Task) -> Result<(), FetchError> {
+    pool.look(task, RUN_MAX).await.map_err(|error| {
+        tracing::warn!(%error, "a program does not answer an order");
+        FetchError::Unreadable
+    })
+}
+
 /// Reads whether a file holds the input that an order states.
 async fn read(
     path: PathBuf,
@@ -395,12 +439,12 @@ async fn sent(
     }
 }
 
-async fn proven(pool: &Pool, task: &executor::Task) -> Result<Proven, Failure> {
+async fn proven(pool: &Pool, task: &executor::Task, verifier: u8) -> Result<Proven, Failure> {
     let proof = pool.prove(task).await?;
     let key_blob = BlobId::of(&task.key).map_err(|error| Failure::Machine(error.to_string()))?;
     tracing::info!(prove_ms = proof.prove_ms, bundle = %proof.bundle, "proven and verified");
     Ok(Proven {
-        verifier: VERIFIER,
+        verifier,
         key_blob,
         bundle: proof.bundle,
         bundle_bytes: proof.bundle_bytes,

@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use ciro_protocol::api::{self, ModelInfo};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{JobId, ProviderId};
+use ciro_protocol::id::{JobId, ModelId, ProviderId};
 use ciro_protocol::model::{Listing, ModelCard};
 use ciro_protocol::order::JobOrder;
 use ciro_protocol::provider::DirectKeys;
 use ciro_protocol::sign::SecretKey;
-use ciro_protocol::wire::List;
+use ciro_protocol::wire::{Bytes, List};
 use ciro_sdk::client::{Client, ClientError, SealingSecret};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::catalog::{Catalog, CatalogError, CatalogSettings};
 use super::{Direct, MESSAGES_MAX, Message, Shell, claimed};
+use crate::config::{Any, Models};
 use crate::executor::{Pool, PoolSettings, Unsealing};
 use crate::journal::Journal;
 use crate::queue::tests::{chain, reply};
@@ -41,9 +42,21 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
-        let owner = SecretKey::from_seed(b"owner").address();
+        Self::of(world::card(SecretKey::from_seed(b"owner").address())).await
+    }
+
+    /// A node with a program under the key of its model.
+    async fn with_program() -> Self {
+        let mut card = world::card(SecretKey::from_seed(b"owner").address());
+        let mut keys = card.keys.to_vec();
+        keys[0].bytes = Bytes::new(b"ciro-program-job/1\n...".to_vec()).unwrap();
+        card.keys = List::new(keys).unwrap();
+        Self::of(card).await
+    }
+
+    async fn of(card: ModelCard) -> Self {
         let (blob, bytes) = (BlobId::of(&FILE).unwrap(), FILE.len() as u64);
-        let card = ModelCard { blob, bytes, ..world::card(owner) };
+        let card = ModelCard { blob, bytes, ..card };
         let listing = Listing { providers: List::default(), price_hint: units(1) };
         let info =
             ModelInfo { model: card.id(), card: card.clone(), listing, next: None, retired: false };
@@ -75,11 +88,22 @@ impl Node {
 
     /// A catalog of models of at most so many bytes, in a worker whose children do not start.
     fn catalog(&self, folder: &Path, bytes_max: u64) -> Catalog {
+        self.choosing(folder, bytes_max, (BTreeSet::new(), Models::default()))
+    }
+
+    /// The same with models and programs that are chosen.
+    fn choosing(
+        &self,
+        folder: &Path,
+        bytes_max: u64,
+        (chosen, programs): (BTreeSet<ModelId>, Models),
+    ) -> Catalog {
         let keys = DirectKeys::Listed(List::default());
         let direct = Direct { models: vec![], keys, input_bytes_max: 0 };
         let settings = CatalogSettings {
             folder: folder.to_owned(),
-            chosen: BTreeSet::new(),
+            chosen,
+            programs,
             bytes_max,
             direct,
             worker: settings(),
@@ -216,6 +240,43 @@ async fn a_model_is_not_asked_for_if_its_order_pays_too_little() {
     let failed = catalog.learn_for(&order).await;
     assert!(matches!(failed, Err(CatalogError::Denied(Denial::PriceMax))), "{failed:?}");
     assert!(!catalog.has_tried(order.model, order.key), "another order may be worth it");
+    assert_eq!(node.fetched(), 0);
+}
+
+/// It is a stranger's code.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_not_asked_for_unless_the_operator_names_it() {
+    let (node, folder) = (Node::with_program().await, tempfile::tempdir().unwrap());
+    let (order, model) = (node.order(), node.card.id());
+    let other = ModelId([7; 32]);
+    for programs in [Models::default(), Models::Listed(vec![other])] {
+        // That it is chosen as a model makes it no program of the operator's choice.
+        let chosen = (BTreeSet::from([model]), programs);
+        let catalog = node.choosing(folder.path(), 10, chosen);
+        let failed = catalog.learn_for(&order).await;
+        assert!(matches!(failed, Err(CatalogError::Program)), "{failed:?}");
+        assert!(catalog.has_tried(order.model, order.key));
+        assert_eq!(node.fetched(), 0);
+    }
+    for programs in [Models::Listed(vec![other, model]), Models::Any(Any::Any)] {
+        let before = node.fetched();
+        let catalog = node.choosing(folder.path(), 10, (BTreeSet::from([other]), programs));
+        assert!(catalog.wants(model));
+        // No child starts here.
+        let failed = catalog.learn_for(&order).await;
+        assert!(matches!(failed, Err(CatalogError::Key(_))), "{failed:?}");
+        assert_eq!(node.fetched(), before + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_any_program_still_proves_the_models_alone_that_it_names() {
+    let (node, folder) = (Node::start().await, tempfile::tempdir().unwrap());
+    let chosen = (BTreeSet::from([ModelId([7; 32])]), Models::Any(Any::Any));
+    let catalog = node.choosing(folder.path(), 10, chosen);
+    let (order, failed) = (node.order(), catalog.learn_for(&node.order()).await);
+    assert!(matches!(failed, Err(CatalogError::NotChosen)), "{failed:?}");
+    assert!(catalog.has_tried(order.model, order.key));
     assert_eq!(node.fetched(), 0);
 }
 

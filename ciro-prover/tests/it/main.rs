@@ -4,6 +4,8 @@
 
 mod children;
 mod commands;
+#[cfg(feature = "cairo")]
+mod programs;
 
 use std::path::{Path, PathBuf};
 

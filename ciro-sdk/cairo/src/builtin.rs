@@ -56,9 +56,10 @@ impl Builtin {
 
 /// The builtins of programs that are proven, in the order in which programs take their pointers.
 ///
-/// The trace has no components for signatures and Keccak; dictionaries bring a segment of their own
-/// and ask for no pointer. Programs with circuits are refused: finding their execution takes
-/// addresses from the program's own memory, which nothing bounds.
+/// A program may take the pointer of operations on the curve, which some that only add points do; a
+/// run that uses it is refused. The trace has no components for signatures and Keccak; dictionaries
+/// bring a segment of their own and ask for no pointer. Programs with circuits are refused: finding
+/// their execution takes addresses from the program's own memory, which nothing bounds.
 const PROVABLE: [Builtin; 7] = [
     Builtin::Output,
     Builtin::Pedersen,

@@ -51,7 +51,7 @@ pub use program_hash::ProgramHash;
 pub use program_key::{CairoProgramKey, CairoProgramKeyError};
 pub use proof::{CairoProof, ProofDecodeError};
 #[cfg(feature = "prove")]
-pub use prove::{CairoProveError, check_length, prove};
+pub use prove::{CairoProveError, Provable, check_length, prove};
 #[cfg(feature = "prove")]
 pub use run::{CELLS_MAX, Execution, ExecutionError, Limits, STEPS_MAX, run, run_within};
 pub use security::security;

@@ -10,7 +10,7 @@ use stwo::core::vcs::blake2_hash::Blake2sHash;
 const POW_BITS: u32 = 22;
 
 /// FRI queries: the fewest with which all terms of [`security`] add up to 100 bits.
-const QUERIES: usize = 88;
+pub(crate) const QUERIES: usize = 88;
 
 /// Logarithm of the rate's inverse: 1 proves fastest.
 pub(crate) const LOG_BLOWUP_FACTOR: u32 = 1;

@@ -27,7 +27,7 @@ pub struct ChainSpec {
     /// The name, up to 31 bytes.
     pub name: Text<31>,
     /// Routes whose proofs validators verify. All validators verify the same set.
-    pub routes: List<Route, 2>,
+    pub routes: List<Route, 3>,
     /// The version of the verifier: which proofs count.
     pub verifier: u8,
     /// The least bits of security of an order.

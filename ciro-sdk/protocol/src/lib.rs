@@ -4,6 +4,7 @@ pub mod amount;
 pub mod api;
 pub mod batch;
 pub mod blob;
+pub mod bridge;
 pub mod chain;
 pub mod economy;
 pub mod event;

@@ -140,11 +140,11 @@ pub enum Class {
     M,
     /// More.
     L,
-    /// Whatever takes the Cairo route.
+    /// Whatever is proven as a run of a Cairo program: the Cairo route, and programs.
     Cairo,
 }
 
-/// How an inference is proven. The numbers are those of the SDK's routes.
+/// How a job is proven. The first two are the SDK's routes for models, under their numbers.
 #[derive(
     Clone,
     Copy,
@@ -162,8 +162,10 @@ pub enum Class {
 pub enum Route {
     /// The tensor STARK.
     Tensor,
-    /// A Cairo program.
+    /// A Cairo program that is made from a model.
     Cairo,
+    /// A Cairo program of its owner's own, which is no model.
+    Program,
 }
 
 impl Class {
@@ -192,7 +194,7 @@ impl Class {
     #[must_use]
     pub const fn of(route: Route, cells: u64) -> Self {
         match (route, cells) {
-            (Route::Cairo, _) => Self::Cairo,
+            (Route::Cairo | Route::Program, _) => Self::Cairo,
             (Route::Tensor, 0..=0x10_0000) => Self::Xs,
             (Route::Tensor, ..=0x80_0000) => Self::S,
             (Route::Tensor, ..=0x400_0000) => Self::M,
@@ -299,6 +301,8 @@ mod tests {
         let tensor = [1 << 20, (1 << 20) + 1, 1 << 23, 1 << 26, (1 << 26) + 1];
         let classes = tensor.map(|cells| Class::of(Route::Tensor, cells));
         assert_eq!(classes, [Class::Xs, Class::S, Class::S, Class::M, Class::L]);
-        assert_eq!(Class::of(Route::Cairo, 0), Class::Cairo);
+        for route in [Route::Cairo, Route::Program] {
+            assert_eq!(Class::of(route, 0), Class::Cairo);
+        }
     }
 }

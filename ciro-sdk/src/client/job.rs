@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{self, Code, JobInfo, JobState};
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{Chain, InputDigest, JobId, ModelId};
+use ciro_protocol::id::{Chain, InputDigest, JobId, KeyDigest, ModelId, ProviderId};
 use ciro_protocol::light::ReceiptProof;
-use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy as OrderPolicy};
+use ciro_protocol::order::{
+    Class, Input, JobOrder, LISTED_MAX, Mode, Needs, Offer, Policy as OrderPolicy,
+};
 use ciro_protocol::receipt::{Outcome, Receipt};
 use ciro_protocol::sign::{Address, KeyCache, SecretKey};
 use ciro_protocol::tx::{Body, Cancel, SignedTx};
-use ciro_protocol::wire::{Bytes, Message as _};
+use ciro_protocol::wire::{Bytes, List, Message as _};
 use ciro_stark::Policy;
 
 use super::tx::AT_ONCE;
@@ -46,6 +48,41 @@ impl<'a> Submission<'a> {
     pub fn new((model, terms): (ModelId, Terms), key: &'a Key, input: &'a OrderInput) -> Self {
         Self { model, key, input, terms, policy: Policy::default(), memo: &[], salt: None }
     }
+
+    pub(super) fn ordered(&self) -> Ordered<'a> {
+        let OrderInput { statement, bytes, recipients, requester } = self.input;
+        Ordered {
+            model: self.model,
+            key: self.key.digest().into(),
+            statement: statement.order_digest(self.key),
+            bytes,
+            recipients: recipients.clone(),
+            requester: *requester,
+            terms: self.terms,
+            policy: self.policy.clone(),
+            memo: self.memo,
+            salt: self.salt,
+        }
+    }
+}
+
+/// What is ordered, whether of a model or of a program.
+#[derive(Clone, Debug)]
+pub(crate) struct Ordered<'a> {
+    pub(crate) model: ModelId,
+    pub(crate) key: KeyDigest,
+    /// What the proof has to state as its input.
+    pub(crate) statement: InputDigest,
+    /// The input's bytes.
+    pub(crate) bytes: &'a [u8],
+    /// Who alone can read them; empty for everybody.
+    pub(crate) recipients: List<ProviderId, LISTED_MAX>,
+    /// The account whose order it has to be, if the bytes are sealed for one.
+    pub(crate) requester: Option<Address>,
+    pub(crate) terms: Terms,
+    pub(crate) policy: Policy,
+    pub(crate) memo: &'a [u8],
+    pub(crate) salt: Option<[u8; 16]>,
 }
 
 /// A job, with what its result has to answer.
@@ -111,12 +148,21 @@ impl Client {
         submission: &Submission<'_>,
         valid_for: Duration,
     ) -> Result<SignedTx, ClientError> {
+        self.order_for(account, submission.ordered(), valid_for).await
+    }
+
+    /// As [`Self::order`].
+    pub(crate) async fn order_for(
+        &self,
+        account: &SecretKey,
+        mut ordered: Ordered<'_>,
+        valid_for: Duration,
+    ) -> Result<SignedTx, ClientError> {
         let valid_ms = self.validity_ms(valid_for);
         let latest = self.spec().jobs.deadline_max_ms / 4 * 3;
-        let mut submission = submission.clone();
-        let terms = &mut submission.terms;
+        let terms = &mut ordered.terms;
         terms.deadline_in_ms = terms.deadline_in_ms.saturating_add(valid_ms).min(latest);
-        self.order_of(account, &submission, valid_ms).await
+        self.order_of(account, &ordered, valid_ms).await
     }
 
     /// What the ledger takes for an order once a block holds it, beside the price: for the
@@ -126,7 +172,12 @@ impl Client {
     /// # Errors
     /// [`ClientError`] if the input or the memo is too long.
     pub fn fee(&self, submission: &Submission<'_>) -> Result<Amount, ClientError> {
-        let order = Body::Order(Box::new(self.job_order(submission, 0)?));
+        self.fee_of(&submission.ordered())
+    }
+
+    /// As [`Self::fee`].
+    pub(crate) fn fee_of(&self, ordered: &Ordered<'_>) -> Result<Amount, ClientError> {
+        let order = Body::Order(Box::new(self.job_order(ordered, 0)?));
         // It is the same whoever signs.
         let anybody = SecretKey::from_seed(b"a quote");
         Ok(self.sign(&anybody, order, ([0; 16], 0))?.body.header.fee_max)
@@ -136,18 +187,18 @@ impl Client {
     async fn order_of(
         &self,
         account: &SecretKey,
-        submission: &Submission<'_>,
+        ordered: &Ordered<'_>,
         valid_ms: u64,
     ) -> Result<SignedTx, ClientError> {
         let found = account.address();
-        if submission.input.requester.is_some_and(|sealed| sealed != found) {
+        if ordered.requester.is_some_and(|sealed| sealed != found) {
             // No recipient would prove it.
             return Err(SecretInputError::OtherRequester { found }.into());
         }
         let now = self.chain_info().await?.head.time_ms;
-        let order = self.job_order(submission, now)?;
-        let mut salt = submission.salt.unwrap_or_default();
-        if submission.salt.is_none() {
+        let order = self.job_order(ordered, now)?;
+        let mut salt = ordered.salt.unwrap_or_default();
+        if ordered.salt.is_none() {
             getrandom::fill(&mut salt).map_err(ClientError::Random)?;
         }
         let until = now.saturating_add(valid_ms);
@@ -157,30 +208,30 @@ impl Client {
     /// Builds an order of a moment.
     pub(super) fn job_order(
         &self,
-        submission: &Submission<'_>,
+        ordered: &Ordered<'_>,
         now: u64,
     ) -> Result<JobOrder, ClientError> {
-        let OrderInput { statement, bytes, recipients, .. } = submission.input;
+        let bytes = ordered.bytes;
         let (found, limit) = (bytes.len() as u64, self.spec().limits.input_bytes);
         let too_long = |what, found, limit| ClientError::TooLong { what, found, limit };
         if found > limit {
             return Err(too_long("the input", found, limit));
         }
         let blob = BlobId::of(bytes).map_err(|_| too_long("the input", found, limit))?;
-        let memo = Bytes::new(submission.memo.to_vec());
+        let memo = Bytes::new(ordered.memo.to_vec());
         let memo = memo.map_err(|many| too_long("the memo", many.len as u64, 64))?;
-        let Policy { min_security_bits, min_proven_bits } = submission.policy;
+        let Policy { min_security_bits, min_proven_bits } = ordered.policy;
         let wanted =
             min_security_bits.max(min_proven_bits).max(self.spec().security_bits_min.into());
-        let terms = &submission.terms;
+        let terms = &ordered.terms;
         Ok(JobOrder {
-            model: submission.model,
-            key: submission.key.digest().into(),
+            model: ordered.model,
+            key: ordered.key,
             input: Input {
                 blob,
                 bytes: found,
-                statement: statement.order_digest(submission.key),
-                recipients: recipients.clone(),
+                statement: ordered.statement,
+                recipients: ordered.recipients.clone(),
             },
             offer: Offer {
                 mode: terms.mode,
@@ -214,16 +265,23 @@ impl Client {
         account: &SecretKey,
         submission: &Submission<'_>,
     ) -> Result<Job, ClientError> {
-        let order = self.order_of(account, submission, self.validity_ms(AT_ONCE)).await?;
-        self.upload(&submission.input.bytes).await?;
+        let ordered = submission.ordered();
+        let id = self.open(account, &ordered).await?;
+        let Ordered { statement: input, policy, .. } = ordered;
+        Ok(Job { id, key: submission.key.clone(), input, policy })
+    }
+
+    /// Uploads an input, orders, and waits until the ledger has opened the job.
+    pub(crate) async fn open(
+        &self,
+        account: &SecretKey,
+        ordered: &Ordered<'_>,
+    ) -> Result<JobId, ClientError> {
+        let order = self.order_of(account, ordered, self.validity_ms(AT_ONCE)).await?;
+        self.upload(ordered.bytes).await?;
         self.send(&order).await?;
         self.executed(&order).await?;
-        Ok(Job {
-            id: order.body.id().into(),
-            key: submission.key.clone(),
-            input: submission.input.statement.order_digest(submission.key),
-            policy: submission.policy.clone(),
-        })
+        Ok(order.body.id().into())
     }
 
     /// Takes an order back that nobody has claimed.
@@ -279,9 +337,25 @@ impl Client {
         &self,
         job: &Job,
         patience: Duration,
-        mut seen: impl FnMut(&JobInfo),
+        seen: impl FnMut(&JobInfo),
     ) -> Result<Settled, ClientError> {
-        let path = format!("{}?wait={}", api::job(job.id), api::wait(LOOK));
+        let receipt = self.ended(job.id, patience, seen).await?;
+        let about = (job.id, job.key.digest().into(), job.input);
+        let bundle = self.bundle_of(about, &receipt).await?;
+        let ordered = (job.id, job.input);
+        let checked = check_result(ordered, &job.key, &receipt, (&bundle, &job.policy));
+        let (bundle, verified) = checked.map_err(wrong(job.id))?;
+        Ok(Settled { receipt, bundle, verified })
+    }
+
+    /// Waits until a job has ended, and returns its receipt, of which nothing is checked yet.
+    pub(crate) async fn ended(
+        &self,
+        job: JobId,
+        patience: Duration,
+        mut seen: impl FnMut(&JobInfo),
+    ) -> Result<Receipt, ClientError> {
+        let path = format!("{}?wait={}", api::job(job), api::wait(LOOK));
         let begun = Instant::now();
         loop {
             let info: JobInfo = match self.http.get(&path).await {
@@ -293,14 +367,13 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             };
-            check_order(self.chain(), job.id, &info)?;
+            check_order(self.chain(), job, &info)?;
             seen(&info);
             if matches!(info.state, JobState::Settled | JobState::Refunded) {
-                let receipt = info.receipt.ok_or(ClientError::Answer {
+                return info.receipt.ok_or(ClientError::Answer {
                     what: "a job",
                     reason: "it ended without a receipt".to_owned(),
-                })?;
-                return self.result(job, receipt).await;
+                });
             }
             if begun.elapsed() > patience {
                 let seconds = patience.as_secs();
@@ -309,21 +382,22 @@ impl Client {
         }
     }
 
-    async fn result(&self, job: &Job, receipt: Receipt) -> Result<Settled, ClientError> {
-        let wrong = |source| ClientError::Result { job: job.id, source: Box::new(source) };
-        let ordered = (job.id, job.input);
+    /// The bundle that settled a job, as a receipt about a key and what was ordered names it.
+    pub(crate) async fn bundle_of(
+        &self,
+        about: (JobId, KeyDigest, InputDigest),
+        receipt: &Receipt,
+    ) -> Result<Vec<u8>, ClientError> {
+        let job = about.0;
         let settlement = match &receipt.outcome {
             Outcome::Refunded { reason } => {
-                check_about(ordered, &job.key, &receipt).map_err(wrong)?;
-                return Err(ClientError::Refunded { job: job.id, reason: *reason });
+                check_about(about, receipt).map_err(wrong(job))?;
+                return Err(ClientError::Refunded { job, reason: *reason });
             }
             Outcome::Settled(settlement) => settlement,
         };
         let max = usize::try_from(self.spec().limits.bundle_bytes).unwrap_or(usize::MAX);
-        let bundle = self.download(settlement.bundle, max).await?;
-        let checked = check_result(ordered, &job.key, &receipt, (&bundle, &job.policy));
-        let (bundle, verified) = checked.map_err(wrong)?;
-        Ok(Settled { receipt, bundle, verified })
+        self.download(settlement.bundle, max).await
     }
 
     /// Waits until validators certified a receipt, and verifies that against the genesis.
@@ -377,6 +451,11 @@ fn check_order(chain: Chain, job: JobId, info: &JobInfo) -> Result<(), ClientErr
         let reason = "it is about another order".to_owned();
         Err(ClientError::Answer { what: "a job", reason })
     }
+}
+
+/// Says of which job a result does not count.
+pub(crate) fn wrong(job: JobId) -> impl Fn(ResultError) -> ClientError {
+    move |source| ClientError::Result { job, source: Box::new(source) }
 }
 
 /// Whether a node knows nothing of a job, or not yet that it has ended.

@@ -113,6 +113,12 @@ impl Passphrase {
         Self::new(text)
     }
 
+    /// The passphrase itself, for keystores of other kinds.
+    #[cfg(feature = "starknet-client")]
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Writes a new file that only its owner can read.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ mod error;
 mod home;
 mod http;
 mod input;
-mod job;
+pub(crate) mod job;
 mod keystore;
 mod model;
 mod receipt;

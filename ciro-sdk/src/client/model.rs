@@ -5,8 +5,8 @@ use std::path::Path;
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{Code, ModelInfo};
 use ciro_protocol::blob::{BlobId, CHUNKS_MAX};
-use ciro_protocol::id::{ModelId, ProviderId};
-use ciro_protocol::model::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, Listing, ModelCard};
+use ciro_protocol::id::{KeyDigest, ModelId, ProviderId};
+use ciro_protocol::model::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyFacts, Listing, ModelCard};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::text::Text;
@@ -62,7 +62,18 @@ impl Client {
         account: &SecretKey,
         deployment: &Deployment<'_>,
     ) -> Result<Deployed, ClientError> {
-        let card = self.card(account, deployment)?;
+        let keys = deployment.keys.iter().map(|key| (key.to_bytes(), facts_of(key)));
+        self.register(account, deployment, keys.collect()).await
+    }
+
+    /// As [`Self::deploy`], under these keys with what they say.
+    pub(crate) async fn register(
+        &self,
+        account: &SecretKey,
+        deployment: &Deployment<'_>,
+        keys: Vec<(Vec<u8>, KeyFacts)>,
+    ) -> Result<Deployed, ClientError> {
+        let card = self.card(account, deployment, keys)?;
         let model = card.id();
         match self.model(model).await {
             Ok(_) => return Ok(Deployed { model, card, known: true }),
@@ -99,7 +110,15 @@ impl Client {
         key: &Key,
         blob: Option<BlobId>,
     ) -> Result<ModelInfo, ClientError> {
-        let digest = key.digest().into();
+        self.model_of(key.digest().into(), blob).await
+    }
+
+    /// As [`Self::model_of_key`].
+    pub(super) async fn model_of(
+        &self,
+        digest: KeyDigest,
+        blob: Option<BlobId>,
+    ) -> Result<ModelInfo, ClientError> {
         let restricted = |it: &ModelInfo| {
             let later = it.next.as_ref().map(|next| &next.listing);
             later.into_iter().chain([&it.listing]).any(|it| !it.providers.is_empty())
@@ -129,6 +148,7 @@ impl Client {
         &self,
         account: &SecretKey,
         deployment: &Deployment<'_>,
+        keys: Vec<(Vec<u8>, KeyFacts)>,
     ) -> Result<ModelCard, ClientError> {
         let found = deployment.model.len() as u64;
         let limit = self.spec().limits.model_bytes.min(CHUNKS_MAX as u64 * (1 << 20));
@@ -137,16 +157,15 @@ impl Client {
             return Err(too_long("the model", found, limit));
         }
         let blob = BlobId::of(deployment.model).map_err(|_| too_long("the model", found, limit))?;
-        let mut keys = Vec::new();
-        for key in deployment.keys {
-            let bytes = key.to_bytes();
+        let mut entries = Vec::new();
+        for (bytes, facts) in keys {
             let (length, most) = (bytes.len() as u64, KEY_BYTES_MAX as u64);
             let bytes = Bytes::new(bytes).map_err(|_| too_long("a key", length, most))?;
-            keys.push(KeyEntry { bytes, facts: facts_of(key) });
+            entries.push(KeyEntry { bytes, facts });
         }
-        let found = keys.len();
+        let found = entries.len();
         let wrong = || ClientError::Keys { found, limit: KEYS_MAX };
-        if keys.is_empty() {
+        if entries.is_empty() {
             return Err(wrong());
         }
         Ok(ModelCard {
@@ -156,7 +175,7 @@ impl Client {
             licence: text("licence", deployment.licence)?,
             blob,
             bytes: deployment.model.len() as u64,
-            keys: List::new(keys).map_err(|_| wrong())?,
+            keys: List::new(entries).map_err(|_| wrong())?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::ProviderInfo;
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{ModelId, ProviderId};
+use ciro_protocol::id::{KeyDigest, ModelId, ProviderId};
 use ciro_protocol::order::{Class, Mode};
 
 use super::{Client, ClientError, PROVIDER_PAGES_MAX};
@@ -92,17 +92,26 @@ impl Client {
     /// [`ClientError::NoModel`] if no model has the key, [`ClientError::Restricted`] if none of
     /// them is everybody's to prove and none is named, or any error of the connection.
     pub async fn terms(&self, key: &Key, wish: &Wish) -> Result<(ModelId, Terms), ClientError> {
+        self.terms_for((key.digest().into(), key.class()), wish).await
+    }
+
+    /// As [`Self::terms`], for a key of this class.
+    pub(crate) async fn terms_for(
+        &self,
+        (key, class): (KeyDigest, Class),
+        wish: &Wish,
+    ) -> Result<(ModelId, Terms), ClientError> {
         let info = match wish.model {
             Some(id) => self.model(id).await?,
-            None => self.model_of_key(key, wish.blob).await?,
+            None => self.model_of(key, wish.blob).await?,
         };
         let mut providers = self.free_providers(PROVIDER_PAGES_MAX).await?;
         if !wish.recipients.is_empty() {
             providers.retain(|it| wish.recipients.contains(&it.provider));
         }
-        let mut terms = self.terms_of(&providers, key.class(), info.listing.price_hint);
+        let mut terms = self.terms_of(&providers, class, info.listing.price_hint);
         if let Some(direct) = wish.direct {
-            terms = self.direct_terms(direct, key.class(), terms).await?;
+            terms = self.direct_terms(direct, class, terms).await?;
         }
         if let Some(most) = wish.price_max {
             terms.price_max = most;

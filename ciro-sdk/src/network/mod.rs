@@ -4,12 +4,15 @@
 //! Validators must agree, so every answer about keys and proofs is a function of bytes: no time, no
 //! machine, no setting.
 
-mod proofs;
-mod result;
+pub(crate) mod proofs;
+pub(crate) mod result;
 mod secret_input;
 mod settings;
 
-pub use proofs::{KEY_CELLS_UNKNOWN, NotProven, Stated, VERIFIER, facts, facts_of, verify_stated};
+pub use proofs::{
+    KEY_CELLS_UNKNOWN, NotProven, PROGRAMS_SINCE, Stated, VERIFIER, facts, facts_of,
+    is_program_key, verifies, verify_stated,
+};
 #[cfg(feature = "client")]
 pub(crate) use result::check_about;
 pub use result::{ResultError, check_result};

@@ -2,10 +2,11 @@
 
 use ciro_model::integer::Context;
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::id::{InputDigest, JobId, OutputDigest};
+use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest};
 use ciro_protocol::receipt::{Outcome, Receipt, Settlement};
 use ciro_stark::Policy;
 
+use crate::routes::RouteError;
 use crate::verify::{
     BundleError, Key, OpeningError, ProofBundle, Verified, VerifyError, verify_with,
 };
@@ -38,6 +39,9 @@ pub enum ResultError {
     /// The proof states another output than the receipt.
     #[error("the proof states another output than the receipt")]
     Output,
+    /// The bundle is none about a program, or its proof does not hold.
+    #[error("the bundle proves nothing about the program")]
+    Program(#[source] RouteError),
 }
 
 /// Checks a bundle against the user's own key, the integers that were ordered, and the receipt.
@@ -50,13 +54,7 @@ pub fn check_result(
     receipt: &Receipt,
     (bundle, policy): (&[u8], &Policy),
 ) -> Result<(ProofBundle, Verified), ResultError> {
-    check_about((job, ordered), key, receipt)?;
-    let Outcome::Settled(Settlement { output, bundle: named, .. }) = &receipt.outcome else {
-        return Err(ResultError::Refunded);
-    };
-    if BlobId::of(bundle).ok() != Some(*named) {
-        return Err(ResultError::Bundle);
-    }
+    let settlement = settlement_of((job, key.digest().into(), ordered), receipt, bundle)?;
     let bundle = ProofBundle::from_bytes(bundle)?;
     let verified = verify_with(&bundle, key, policy)?;
     // Proofs for jobs are bound to no context: a lease says who may bring one.
@@ -65,24 +63,44 @@ pub fn check_result(
     if InputDigest(stated_input) != ordered {
         return Err(ResultError::Input);
     }
-    if OutputDigest(stated_output) != *output {
+    if OutputDigest(stated_output) != settlement.output {
         return Err(ResultError::Output);
     }
     Ok((bundle, verified))
 }
 
-/// Checks that a receipt is about a job, the user's own key, and the integers that were ordered.
+/// What a receipt about a job, the user's own key and what was ordered says of a bundle that it
+/// names.
+///
+/// # Errors
+/// [`ResultError`] with the first thing that is another one; nothing is verified.
+pub(crate) fn settlement_of<'r>(
+    own: (JobId, KeyDigest, InputDigest),
+    receipt: &'r Receipt,
+    bundle: &[u8],
+) -> Result<&'r Settlement, ResultError> {
+    check_about(own, receipt)?;
+    let Outcome::Settled(settlement) = &receipt.outcome else {
+        return Err(ResultError::Refunded);
+    };
+    if BlobId::of(bundle).ok() == Some(settlement.bundle) {
+        Ok(settlement)
+    } else {
+        Err(ResultError::Bundle)
+    }
+}
+
+/// Checks that a receipt is about a job, the user's own key, and what was ordered.
 ///
 /// # Errors
 /// [`ResultError::Other`] with the first that is another one.
 pub(crate) fn check_about(
-    (job, ordered): (JobId, InputDigest),
-    key: &Key,
+    (job, key, ordered): (JobId, KeyDigest, InputDigest),
     receipt: &Receipt,
 ) -> Result<(), ResultError> {
     let own = [
         ("job", receipt.job == job),
-        ("key", receipt.key == key.digest().into()),
+        ("key", receipt.key == key),
         ("input", receipt.input == ordered),
     ];
     let other = own.into_iter().find(|(_, own)| !own);

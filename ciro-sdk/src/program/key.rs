@@ -13,7 +13,7 @@ use crate::verify::{KeyDigest, KeyRing, MAX_KEY_FILE_BYTES};
 /// Whoever trusts a program makes its key from the executable; the key says nothing of what the
 /// program's output means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProgramKey(pub(super) ciro_cairo::CairoProgramKey);
+pub struct ProgramKey(pub(crate) ciro_cairo::CairoProgramKey);
 
 /// A key file of a program that cannot be used.
 #[derive(Debug, thiserror::Error)]

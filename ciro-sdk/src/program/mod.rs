@@ -10,6 +10,8 @@
 //! one of a model.
 
 mod arguments;
+#[cfg(feature = "network")]
+pub mod job;
 mod key;
 mod proof;
 mod prove;
@@ -18,10 +20,12 @@ mod verify;
 use std::error::Error;
 
 pub use arguments::{ArgumentsError, MAX_ARGUMENTS, parse_arguments, read_arguments};
-pub use ciro_cairo::{Felt, ProgramHash, ReadProgramError};
+pub use ciro_cairo::{EXECUTABLE_BYTES_MAX, Felt, ProgramHash, ReadProgramError};
 pub use key::{LoadProgramKeyError, ProgramKey};
 pub use proof::{LoadProgramProofError, ProgramProof, ProgramProofError};
-pub use prove::{Executable, LoadExecutableError, ProgramRun, ProvenProgram, RunProgramError};
+pub use prove::{
+    Executable, LoadExecutableError, ProgramRun, ProvenProgram, RunBounds, RunProgramError,
+};
 pub use verify::{VerifiedProgram, VerifyProgramError, verify_program};
 
 use crate::advice::Advice;
@@ -34,6 +38,10 @@ pub(crate) fn advice(error: &(dyn Error + 'static)) -> Option<Advice> {
         return error.advice();
     }
     if let Some(error) = error.downcast_ref::<VerifyProgramError>() {
+        return error.advice();
+    }
+    #[cfg(feature = "network")]
+    if let Some(error) = error.downcast_ref::<job::RunJobError>() {
         return error.advice();
     }
     error.downcast_ref::<RunProgramError>()?.advice()

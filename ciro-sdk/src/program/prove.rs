@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use ciro_cairo::{
-    CairoProveError, EXECUTABLE_BYTES_MAX, Execution, ExecutionError, Felt, Limits,
+    CairoProveError, EXECUTABLE_BYTES_MAX, Execution, ExecutionError, Felt, Limits, Provable,
     ReadProgramError,
 };
 use ciro_stark::Policy;
@@ -12,8 +12,8 @@ use ciro_stark::Policy;
 use super::{ProgramKey, ProgramProof, VerifyProgramError, verify_program};
 use crate::advice::Advice;
 use crate::files::{self, FileError};
-use crate::routes::cairo::run_bytes;
-use crate::routes::{MemoryShortage, RouteError, check_memory, memory_limit};
+use crate::routes::cairo::{PROOF_BYTES, run_bytes, run_ms};
+use crate::routes::{CostEstimate, MemoryShortage, RouteError, check_memory, memory_limit};
 use crate::verify::MAX_PROOF_BYTES;
 
 /// A Cairo program of one's own, from an executable as Scarb writes it.
@@ -66,13 +66,25 @@ pub enum RunProgramError {
     /// No felt of the run is 2^72 or more, which every run has to hold that is proven.
     #[error("the run holds no felt of 2^72 or more, and no such run is proven")]
     NoLargeValue,
+    /// The run multiplies points of the curve, and no such run is proven.
+    #[error("the run multiplies points of the curve, and no such run is proven")]
+    Curve,
+    /// The run is more work than whoever ordered it declared.
+    #[error("the run is as much work as {needed} plain steps, and {declared} are declared")]
+    Work {
+        /// The work, in steps.
+        needed: u64,
+        /// What is declared.
+        declared: u64,
+    },
     /// The proof would take more memory than is allowed.
     #[error(transparent)]
     Memory(#[from] MemoryShortage),
-    /// A proof that no verifier reads.
-    #[error("the proof has {found} bytes, the longest that is read has {limit}")]
+    /// A proof that nobody takes: the run has too many kinds of instructions and builtins, or
+    /// prints too much.
+    #[error("the proof has up to {found} bytes, the longest that is taken has {limit}")]
     ProofTooLong {
-        /// Its length.
+        /// Its length at most.
         found: usize,
         /// The greatest length.
         limit: usize,
@@ -97,6 +109,15 @@ impl RunProgramError {
             Self::Steps(_) | Self::Cells(_) | Self::TooLong { .. } => Some(Advice::of(
                 "give the program smaller arguments, or split its work among several proofs",
             )),
+            Self::ProofTooLong { .. } => Some(Advice::of(
+                "have the program print a hash of what is long, or split its work among several proofs",
+            )),
+            Self::Curve => Some(Advice::of(
+                "add points instead, which `core::ec` does without the builtin `ec_op`",
+            )),
+            Self::Work { .. } => Some(Advice::of(
+                "declare more steps: name the number with which the program is registered, or register it with more",
+            )),
             Self::NoLargeValue => Some(Advice::of(
                 "give the program a large constant, such as an `assert` with a text of ten letters or more",
             )),
@@ -115,6 +136,35 @@ pub struct ProgramRun {
     pub output: Vec<Felt>,
     /// How many steps it took.
     pub steps: u64,
+}
+
+/// What a run may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunBounds {
+    /// The most work, in plain steps: what a run takes beyond its steps for cells of memory, heavy
+    /// instructions and builtins counts by the memory that its proof takes.
+    pub steps: u64,
+    /// The most memory of run and proof, in bytes; `None` for what the machine has free.
+    pub memory_bytes: Option<u64>,
+    /// The longest proof, in bytes; `None` for what verifiers read.
+    pub proof_bytes: Option<usize>,
+}
+
+impl RunBounds {
+    /// Checks that a proof which takes so much memory is within the bounds.
+    fn admit(&self, memory_bytes: u64) -> Result<(), RunProgramError> {
+        let (needed, declared) = (work(memory_bytes), self.steps);
+        if needed > declared {
+            return Err(RunProgramError::Work { needed, declared });
+        }
+        Ok(check_memory(memory_bytes, memory_limit(self.memory_bytes))?)
+    }
+
+    /// Checks the length of a proof, or the most that it may have.
+    fn admit_proof(&self, found: usize) -> Result<(), RunProgramError> {
+        let limit = self.proof_bytes.unwrap_or(MAX_PROOF_BYTES).min(MAX_PROOF_BYTES);
+        if found > limit { Err(RunProgramError::ProofTooLong { found, limit }) } else { Ok(()) }
+    }
 }
 
 /// A proof of a run.
@@ -149,6 +199,11 @@ impl Executable {
         Self::from_bytes(&files::read(path, EXECUTABLE_BYTES_MAX as u64)?)
     }
 
+    /// Whether a file begins as executables do and models do not: with a JSON object.
+    pub fn is_executable_file(path: &Path) -> bool {
+        files::head(path).is_some_and(|head| head.trim_ascii_start().starts_with(b"{"))
+    }
+
     /// What verifiers hold of the program.
     pub fn key(&self) -> &ProgramKey {
         &self.key
@@ -169,9 +224,42 @@ impl Executable {
         arguments: &[Felt],
         max_memory_bytes: Option<u64>,
     ) -> Result<ProgramRun, RunProgramError> {
-        let Execution { output, steps, .. } =
-            self.execute(arguments, memory_limit(max_memory_bytes))?;
+        let limits = limits(memory_limit(max_memory_bytes));
+        let Execution { output, steps, .. } = self.execute(arguments, limits)?;
         Ok(ProgramRun { output, steps: steps as u64 })
+    }
+
+    /// Runs the program on arguments within bounds, and checks that the run can be proven within
+    /// them: a run is the same every time.
+    ///
+    /// # Errors
+    /// [`RunProgramError`] if the program does not come to its end, or the run is none that can be
+    /// proven within the bounds.
+    pub fn check(
+        &self,
+        arguments: &[Felt],
+        bounds: RunBounds,
+    ) -> Result<ProgramRun, RunProgramError> {
+        Ok(self.provable(arguments, bounds)?.0)
+    }
+
+    /// What a proof takes of a run that is as much work as so many plain steps and prints so many
+    /// felts.
+    #[expect(clippy::cast_precision_loss, reason = "a prediction is rounded")]
+    pub fn estimate(&self, steps: u64, printed: usize) -> CostEstimate {
+        /// A proof shows each felt of the program, and each one that it prints: its value, and 57
+        /// bits at most that say which one it is.
+        const BYTES_OF_FELT: u64 = 40;
+        let (security, shown) = (self.key.security(), self.felts().saturating_add(printed));
+        CostEstimate {
+            cells: None,
+            steps: Some(steps),
+            prove_ms: run_ms(steps as f64),
+            memory_bytes: run_bytes(steps),
+            proof_bytes: PROOF_BYTES.saturating_add(BYTES_OF_FELT.saturating_mul(shown as u64)),
+            security_bits: security.whole_conjectured_bits(),
+            proven_security_bits: security.whole_proven_bits(),
+        }
     }
 
     /// Runs the program on arguments and proves what it printed, in at most this much memory;
@@ -186,16 +274,23 @@ impl Executable {
         arguments: &[Felt],
         max_memory_bytes: Option<u64>,
     ) -> Result<ProvenProgram, RunProgramError> {
+        let memory_bytes = max_memory_bytes;
+        self.prove_within(arguments, RunBounds { steps: u64::MAX, memory_bytes, proof_bytes: None })
+    }
+
+    /// As [`Executable::prove`], within bounds.
+    ///
+    /// # Errors
+    /// As there; [`RunProgramError::Work`] if the run is more work.
+    pub fn prove_within(
+        &self,
+        arguments: &[Felt],
+        bounds: RunBounds,
+    ) -> Result<ProvenProgram, RunProgramError> {
         let start = Instant::now();
-        let limit = memory_limit(max_memory_bytes);
-        let execution = self.execute(arguments, limit)?;
-        check_memory(memory_bytes(&execution), limit)?;
-        let (output, steps) = (execution.output.clone(), execution.steps as u64);
-        let proof = ciro_cairo::prove(&self.program, execution).map_err(proving)?.to_bytes();
-        if proof.len() > MAX_PROOF_BYTES {
-            let (found, limit) = (proof.len(), MAX_PROOF_BYTES);
-            return Err(RunProgramError::ProofTooLong { found, limit });
-        }
+        let (ProgramRun { output, steps }, provable) = self.provable(arguments, bounds)?;
+        let proof = provable.prove().map_err(proving)?.to_bytes();
+        bounds.admit_proof(proof.len())?;
         let proof = ProgramProof { key: self.key.digest(), proof };
         let verified = verify_program(&proof, &self.key, &Policy::default());
         if verified.map_err(RunProgramError::Unverified)?.output != output {
@@ -205,15 +300,34 @@ impl Executable {
         Ok(ProvenProgram { proof, output, steps, prove_ms })
     }
 
-    fn execute(&self, arguments: &[Felt], limit: u64) -> Result<Execution, RunProgramError> {
-        ciro_cairo::run_within(&self.program, None, arguments, limits(limit)).map_err(|error| {
-            match error {
+    /// Runs the program, and checks what a proof of the run would take: first by steps and cells,
+    /// then by all that the trace is going to hold.
+    fn provable(
+        &self,
+        arguments: &[Felt],
+        bounds: RunBounds,
+    ) -> Result<(ProgramRun, Provable), RunProgramError> {
+        let limits = limits(memory_limit(bounds.memory_bytes));
+        let steps = usize::try_from(bounds.steps).unwrap_or(usize::MAX).min(limits.steps);
+        let execution = self.execute(arguments, Limits { steps, ..limits })?;
+        let plain = memory_bytes(&execution);
+        bounds.admit(plain)?;
+        let run = ProgramRun { output: execution.output.clone(), steps: execution.steps as u64 };
+        let provable = Provable::new(&self.program, execution).map_err(proving)?;
+        bounds.admit(plain.max(provable.memory_bytes()))?;
+        bounds.admit_proof(provable.proof_bytes())?;
+        Ok((run, provable))
+    }
+
+    fn execute(&self, arguments: &[Felt], limits: Limits) -> Result<Execution, RunProgramError> {
+        ciro_cairo::run_within(&self.program, None, arguments, limits).map_err(
+            |error| match error {
                 ExecutionError::TooLong(steps) => RunProgramError::Steps(steps),
                 ExecutionError::TooLarge(cells) => RunProgramError::Cells(cells),
                 ExecutionError::Panicked(message) => RunProgramError::Panicked(message),
                 error => RunProgramError::Failed(RouteError::new(error)),
-            }
-        })
+            },
+        )
     }
 }
 
@@ -225,11 +339,16 @@ fn limits(memory_bytes: u64) -> Limits {
     Limits { steps: steps.min(most), cells: cells.min(most) }
 }
 
-/// The memory that a proof takes at its peak: that of the tables, of steps, of cells, which
-/// programs may leave empty, and of builtins whose components are longer than what they are given.
+/// The memory that a proof of a plain run takes at its peak: that of the tables, of steps, and of
+/// cells, which programs may leave empty. Others take what their components do.
 fn memory_bytes(execution: &Execution) -> u64 {
-    let run = run_bytes(execution.steps as u64) + 250 * execution.cells as u64;
-    run.saturating_add(execution.builtin_bytes())
+    run_bytes(execution.steps as u64) + 250 * execution.cells as u64
+}
+
+/// The plain steps whose proof takes as much memory.
+fn work(memory_bytes: u64) -> u64 {
+    let [none, one] = [0, 1].map(run_bytes);
+    memory_bytes.saturating_sub(none).div_ceil(one - none)
 }
 
 fn proving(error: CairoProveError) -> RunProgramError {
@@ -238,6 +357,7 @@ fn proving(error: CairoProveError) -> RunProgramError {
             RunProgramError::TooLong { what, rows, rows_max }
         }
         CairoProveError::NoLargeValue => RunProgramError::NoLargeValue,
+        CairoProveError::Curve => RunProgramError::Curve,
         error => RunProgramError::Prover(RouteError::new(error)),
     }
 }

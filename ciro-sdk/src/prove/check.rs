@@ -23,7 +23,8 @@ pub struct Report {
 }
 
 impl Report {
-    fn refused(refused: Vec<RefusedNode>) -> Self {
+    /// The report of what is refused alone.
+    pub fn refused(refused: Vec<RefusedNode>) -> Self {
         Self { refused, estimate: None, concerns: Vec::new() }
     }
 }
@@ -63,10 +64,21 @@ pub(super) fn refusals_onnx(
     settings: &Settings,
 ) -> Result<Vec<RefusedNode>, CompileError> {
     let import = |weights| import_file(path, &Settings { weights, ..settings.clone() }).map(drop);
-    let imported = match import(Weights::Skipped) {
+    refused_by(match import(Weights::Skipped) {
         Err(error) if asks_for_weights(&error) => import(Weights::Read),
         imported => imported,
-    };
+    })
+}
+
+/// What the bytes of an ONNX file without external weights have that has no meaning here.
+pub(super) fn refusals_onnx_bytes(
+    bytes: &[u8],
+    settings: &Settings,
+) -> Result<Vec<RefusedNode>, CompileError> {
+    refused_by(import_bytes(bytes, settings).map(drop))
+}
+
+fn refused_by(imported: Result<(), ImportError>) -> Result<Vec<RefusedNode>, CompileError> {
     let Err(error) = imported else { return Ok(Vec::new()) };
     let error = CompileError::from(error);
     error.refused().ok_or(error)

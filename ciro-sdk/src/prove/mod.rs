@@ -21,7 +21,7 @@ pub use inspect::Inspection;
 pub use model::{LoadModelError, Model};
 pub use open::{
     CalibrateWith, OpenError, OpenSettings, Opened, OpenedFrom, Trusted, check, check_bytes,
-    inspect, open, open_bytes, open_trusted, refusals,
+    inspect, open, open_bytes, open_trusted, refusals, refusals_bytes,
 };
 pub use prover::{MakeKeysError, Proven, Prover, Provers};
 pub use recompute::{Disagreement, FloatModel, RecomputeError};

@@ -335,6 +335,24 @@ pub fn refusals(path: &Path, settings: &OpenSettings) -> Result<Vec<RefusedNode>
         .map_err(|source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) })
 }
 
+/// As [`refusals`], of the bytes of a model; `name` is for reports.
+///
+/// # Errors
+/// As [`check`].
+pub fn refusals_bytes(
+    bytes: &[u8],
+    name: &str,
+    settings: &OpenSettings,
+) -> Result<Vec<RefusedNode>, OpenError> {
+    if Model::is_compiled(bytes) {
+        return open_bytes(bytes, name, settings).map(|_| Vec::new());
+    }
+    let path = PathBuf::from(name);
+    let Resolved { compile, .. } = settings.without_neighbour().resolve(&path)?;
+    check::refusals_onnx_bytes(bytes, &compile.import)
+        .map_err(|source| OpenError::Compile { path, source: Box::new(source) })
+}
+
 /// Checks the bytes of a model, an ONNX file without external weights or its compiled form; `name`
 /// is for reports.
 ///

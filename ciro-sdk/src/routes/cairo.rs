@@ -76,6 +76,11 @@ impl Backend for Cairo {
         Ok(proving::Prover::new(model, settings)?.estimate())
     }
 
+    #[cfg(feature = "network")]
+    fn program_jobs(&self) -> Option<&'static dyn crate::network::proofs::ProgramJobs> {
+        Some(&program::job::Jobs)
+    }
+
     fn advice(&self, error: &(dyn Error + 'static)) -> Option<Advice> {
         program::advice(error)
     }
@@ -166,6 +171,16 @@ pub(crate) const fn run_bytes(steps: u64) -> u64 {
     1_780_000_000 + 1_250 * steps
 }
 
+/// The time that a proof of a run of so many steps takes, in milliseconds.
+#[cfg(feature = "prove")]
+pub(crate) fn run_ms(steps: f64) -> f64 {
+    3500.0 + steps / 188.0
+}
+
+/// What a proof has beside what it shows of its program, in bytes.
+#[cfg(feature = "prove")]
+pub(crate) const PROOF_BYTES: u64 = 900_000;
+
 #[cfg(feature = "prove")]
 mod proving {
     use std::sync::Arc;
@@ -248,9 +263,9 @@ mod proving {
             CostEstimate {
                 cells: None,
                 steps: Some(work.steps),
-                prove_ms: 3500.0 + work.steps as f64 / 188.0 + 0.083 * work.words as f64,
+                prove_ms: super::run_ms(work.steps as f64) + 0.083 * work.words as f64,
                 memory_bytes: work.memory_bytes(),
-                proof_bytes: 900_000,
+                proof_bytes: super::PROOF_BYTES,
                 security_bits: security.whole_conjectured_bits(),
                 proven_security_bits: security.whole_proven_bits(),
             }

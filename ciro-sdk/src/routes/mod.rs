@@ -41,6 +41,12 @@ pub(crate) trait Backend: Sync {
     /// Decodes a key; no bytes panic.
     fn key(&self, bytes: &[u8]) -> Result<Arc<dyn RouteKey>, RouteError>;
 
+    /// The jobs about programs whose proofs are this route's, if there are any.
+    #[cfg(feature = "network")]
+    fn program_jobs(&self) -> Option<&'static dyn crate::network::proofs::ProgramJobs> {
+        None
+    }
+
     /// Whether the route has proofs of this kind.
     #[cfg(feature = "prove")]
     fn admits(&self, _: ProofKind) -> Result<(), ProveError> {
@@ -125,6 +131,12 @@ pub(crate) trait RouteKey: Debug + Send + Sync {
     /// Checks that the proof shows every claim of the statement to be what the model computes, and
     /// that it is bound to the statement's context if the route [binds](Self::binds_context) one.
     fn verify(&self, statement: &Statement, proof: &[u8], policy: &Policy) -> Result<(), Rejected>;
+
+    /// The key in felts; `None` if the route has no verifier on Starknet.
+    #[cfg(feature = "starknet")]
+    fn key_felts(&self) -> Option<Result<Vec<ciro_stark::Felt>, RouteError>> {
+        None
+    }
 
     /// The key, a statement and a proof in felts; `None` if the route has no verifier on Starknet.
     #[cfg(feature = "starknet")]

@@ -101,6 +101,11 @@ impl RouteKey for ModelKey {
     }
 
     #[cfg(feature = "starknet")]
+    fn key_felts(&self) -> Option<Result<Vec<ciro_stark::Felt>, RouteError>> {
+        Some(self.to_felts().map_err(RouteError::new))
+    }
+
+    #[cfg(feature = "starknet")]
     fn felts(
         &self,
         statement: &Statement,

@@ -15,6 +15,8 @@ mod memory;
 mod mutations;
 #[cfg(feature = "network")]
 mod orders;
+#[cfg(all(feature = "network", feature = "cairo"))]
+mod program_jobs;
 #[cfg(feature = "cairo")]
 mod programs;
 mod real_models;

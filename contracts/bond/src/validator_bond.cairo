@@ -6,17 +6,22 @@
 //! - a bond is its owner's, and leaves `WAIT` seconds after it was asked for; its key agreed to be
 //!   the owner's, once and for ever;
 //! - nothing is taken but for a fault that the judge finds, each fault once: for a fork a
-//!   twentieth, and all that is left if, while the bond was still here, a conviction gave convicts
-//!   a third of the bonds; for a delay a hundredth;
+//!   twentieth, and all that is left if the bond is of a capture; for a delay a hundredth;
+//! - a capture is a conviction of a fork that gives convicts a third of the bonds, and `LEAST`. Of
+//!   it are the bonds of all convicts that are still here, and those that were here and whose keys
+//!   are convicted of a fork within `WAIT` after;
+//! - convicts who are here at a capture count for no other: they leave both sums in that second,
+//!   and another takes a third of what is left, and `LEAST`;
 //! - who is convicted of a fork leaves `WAIT` seconds after, and has no second bond;
-//! - for `WAIT` seconds after such a conviction nobody leaves; that others leave takes no more of a
+//! - for `WAIT` seconds after a capture nobody leaves; that others leave takes no more of a
 //!   convict, though its part is greater then;
 //! - of what a fork costs at once a twentieth is for whoever brings the evidence, less than it
 //!   costs; all else goes to the treasury;
 //! - nobody owns the contract: there is no upgrade, no pause, no judge but two signatures.
 //!
-//! Whoever puts up twice as much as convicts have, before they are convicted, keeps them below a
-//! third: such money waits as long as theirs.
+//! So each capture costs bonds that no other costs: `LEAST`, and half of what those have who are
+//! not convicted. Whoever puts up twice as much as convicts have, before they are convicted, keeps
+//! them below a third: such money waits as long as theirs.
 use starknet::ContractAddress;
 use super::evidence::{Evidence, Fault, Signature};
 use super::judge::Domain;
@@ -29,6 +34,8 @@ pub const WAIT: u64 = 2_419_200;
 const FORK: u256 = 20;
 const DELAY: u256 = 100;
 const BOUNTY: u256 = 20;
+/// What convicts have put up at least if it is a capture: 100,000 CIRO.
+pub const LEAST: u256 = 100_000_000_000_000_000_000_000;
 
 #[derive(Copy, Drop, Serde, starknet::Store)]
 pub struct Bond {
@@ -41,6 +48,9 @@ pub struct Bond {
     pub leaves_at: u64,
     /// When the key was convicted of a fork; zero if it was not.
     pub convicted_at: u64,
+    /// How many captures there had been when it was put up, and when its key was convicted.
+    pub bonded_in: u64,
+    pub convicted_in: u64,
 }
 
 #[starknet::interface]
@@ -54,9 +64,9 @@ pub trait IValidatorBond<T> {
     /// Takes what a fault costs. Returns the fault.
     fn convict(ref self: T, key: felt252, evidence: Evidence) -> Fault;
     fn bond_of(self: @T, key: felt252) -> Bond;
-    /// All bonds as they were put up, and those of convicts, that are still here.
+    /// All bonds as they were put up, and those of convicts, that are still here and of no capture.
     fn weights(self: @T) -> (u256, u256);
-    /// The last second in which convicts came to have a third; zero if they never did.
+    /// The second of the last capture; zero if there was none.
     fn captured_at(self: @T) -> u64;
     /// What a key signs for an owner.
     fn possession_of(self: @T, key: felt252, owner: ContractAddress) -> felt252;
@@ -75,7 +85,7 @@ pub mod ValidatorBond {
     use verifier::erc20::{pay, take};
     use super::super::evidence::{Evidence, Fault, FaultTrait, Signature};
     use super::super::judge::{Domain, fault, is_signed, signed_hash};
-    use super::{BOUNTY, Bond, DELAY, FORK, IValidatorBond, WAIT};
+    use super::{BOUNTY, Bond, DELAY, FORK, IValidatorBond, LEAST, WAIT};
 
     #[storage]
     struct Storage {
@@ -85,8 +95,10 @@ pub mod ValidatorBond {
         bonds: Map<felt252, Bond>,
         /// By key, epoch and rule.
         punished: Map<(felt252, u64, u8), bool>,
+        /// Of bonds that are of no capture.
         weight: u256,
         convicted: u256,
+        captures: u64,
         captured_at: u64,
     }
     #[event]
@@ -148,7 +160,10 @@ pub mod ValidatorBond {
             assert(amount != 0, 'no bond');
             let agreed = self.possession_of(key, owner);
             assert(is_signed(key, agreed, possession), 'key: not yours');
-            let bond = Bond { owner, weight: amount, left: amount, leaves_at: 0, convicted_at: 0 };
+            let bond = Bond {
+                owner, weight: amount, left: amount, leaves_at: 0, convicted_at: 0,
+                bonded_in: self.captures.read(), convicted_in: 0,
+            };
             self.bonds.write(key, bond);
             self.weight.write(self.weight.read() + amount);
             self.emit(Bonded { key, owner, amount });
@@ -171,12 +186,15 @@ pub mod ValidatorBond {
             assert(bond.leaves_at != 0 && now >= bond.leaves_at, 'not yet');
             assert(captured_at == 0 || now >= captured_at + WAIT, 'captured');
             let is_convict = bond.convicted_at != 0;
-            self.weight.write(self.weight.read() - bond.weight);
-            if is_convict {
-                self.convicted.write(self.convicted.read() - bond.weight);
+            // A later capture has taken convicts out of both sums.
+            if !is_convict || bond.convicted_in == self.captures.read() {
+                self.weight.write(self.weight.read() - bond.weight);
+                if is_convict {
+                    self.convicted.write(self.convicted.read() - bond.weight);
+                }
             }
             self.bonds.write(key, Bond { weight: 0, left: 0, ..bond });
-            let to = if is_convict && captured_at >= bond.convicted_at {
+            let to = if is_convict && self.is_of_capture(bond) {
                 self.treasury.read()
             } else {
                 bond.owner
@@ -228,16 +246,29 @@ pub mod ValidatorBond {
         /// Takes a part of the bond and sends the rest away. Returns what is taken, and how much of
         /// it is a bounty.
         fn tombstone(ref self: ContractState, key: felt252, bond: Bond) -> (u256, u256) {
-            let now = get_block_timestamp();
+            let (now, captures) = (get_block_timestamp(), self.captures.read());
             let taken = bond.left / FORK;
             let left = bond.left - taken;
-            self.bonds.write(key, Bond { left, leaves_at: now + WAIT, convicted_at: now, ..bond });
-            let convicted = self.convicted.read() + bond.weight;
-            self.convicted.write(convicted);
-            if 3 * convicted >= self.weight.read() {
+            let convict = Bond {
+                left, leaves_at: now + WAIT, convicted_at: now, convicted_in: captures, ..bond,
+            };
+            self.bonds.write(key, convict);
+            let (weight, convicted) = (self.weight.read(), self.convicted.read() + bond.weight);
+            if 3 * convicted >= weight && convicted >= LEAST {
+                self.captures.write(captures + 1);
                 self.captured_at.write(now);
+                self.weight.write(weight - convicted);
+                self.convicted.write(0);
+            } else {
+                self.convicted.write(convicted);
             }
             (taken, taken / BOUNTY)
+        }
+        /// Whether a convict's bond is of a capture: one after its conviction, or the last before.
+        fn is_of_capture(self: @ContractState, bond: Bond) -> bool {
+            let until = self.captured_at.read() + WAIT;
+            self.captures.read() > bond.convicted_in
+                || (bond.bonded_in < bond.convicted_in && bond.convicted_at < until)
         }
     }
 }

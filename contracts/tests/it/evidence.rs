@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use ciro_consensus::Digest;
 use ciro_consensus::crypto::{PublicKey, Scheme, Signature, Stark, StarkSigningKey};
 use ciro_consensus::evidence::{
     Amnesia, ClaimChange, ClaimOpening, DoubleSign, DoubleView, Evidence, OpenedViewChange, Rule,
     SignedDigest, SignedStart,
 };
+use ciro_consensus::{ChainId, Digest, Epoch, Kind, Seq, Statement, View};
 use ciro_contracts::{BOND, Package, Scenarios, TOKEN};
 use serde::Deserialize;
 use starknet_types_core::felt::Felt as Felt252;
@@ -22,6 +22,7 @@ pub(crate) const COURT: Package = Package {
     sources: &[
         ("lib.cairo", include_str!("../scenarios/bond/lib.cairo")),
         ("bonds.cairo", include_str!("../scenarios/bond/bonds.cairo")),
+        ("captures.cairo", include_str!("../scenarios/bond/captures.cairo")),
     ],
 };
 
@@ -220,10 +221,13 @@ fn secret(id: u64) -> StarkSigningKey {
     StarkSigningKey::from_bytes(secret.as_bytes()).unwrap()
 }
 
-/// About the chain and the keys of three validators, and their signatures for their owners, which
-/// the first play of these packages asks for.
+/// The validators of histories.
+const VALIDATORS: [u64; 4] = [3, 1, 2, 4];
+
+/// About the chain and the keys of validators, and their signatures for their owners, which the
+/// first play of these packages asks for.
 fn validators(stage: &Scenarios) -> [Vec<Felt252>; 2] {
-    let secrets = [3, 1, 2].map(secret);
+    let secrets = VALIDATORS.map(secret);
     let keys = secrets.iter().map(|secret| word(&Stark::public_key(secret).0)).collect();
     let about = [VECTORS.about()[..2].to_vec(), keys].concat();
     assert_eq!(about[..3], VECTORS.about());
@@ -238,26 +242,67 @@ fn validators(stage: &Scenarios) -> [Vec<Felt252>; 2] {
     [about, signatures]
 }
 
+/// Plays a history with evidence.
+fn court(stage: &Scenarios, name: &str, evidence: Vec<Vec<Felt252>>) -> Result<(), String> {
+    let arguments = [validators(stage).to_vec(), evidence].concat();
+    let arguments: Vec<&[Felt252]> = arguments.iter().map(Vec::as_slice).collect();
+    stage.play(&format!("court::{name}"), &arguments).unwrap().map(drop)
+}
+
 /// Plays a history of bonds with evidence of these rules.
 fn bonds(stage: &Scenarios, name: &str, rules: &[Rule]) -> Result<(), String> {
-    let [about, signatures] = validators(stage);
-    let evidence = rules.iter().map(|&rule| VECTORS.of(rule));
-    let arguments: Vec<Vec<Felt252>> = [about, signatures].into_iter().chain(evidence).collect();
-    let arguments: Vec<&[Felt252]> = arguments.iter().map(Vec::as_slice).collect();
-    let end = stage.play(&format!("court::bonds::{name}"), &arguments).unwrap();
-    end.map(drop)
+    let evidence = rules.iter().map(|&rule| VECTORS.of(rule)).collect();
+    court(stage, &format!("bonds::{name}"), evidence)
+}
+
+/// Evidence that a key has signed two checkpoints of one block, which no honest validator does.
+pub(crate) fn fork(chain: ChainId, secret: &StarkSigningKey) -> Vec<Felt252> {
+    let digests = [1, 2].map(Digest::from_u64);
+    let signed = digests.map(|digest| {
+        let (epoch, kind, view, seq) = (Epoch(0), Kind::Checkpoint, View::ZERO, Seq(4));
+        let hash = Statement { epoch, kind, view, seq, digest }.hash::<Stark>(chain);
+        let by = signature(&Stark::sign(secret, &hash).unwrap()).unwrap();
+        [vec![word(&digest)], by.to_vec()].concat()
+    });
+    // A DoubleSign of epoch 0, kind 4, view 0, block 4.
+    let numbers = [0_u8, 0, 4, 0, 4].map(Felt252::from);
+    [numbers.to_vec(), signed.concat()].concat()
+}
+
+/// Plays a history of captures with a fork of each validator.
+fn captures(stage: &Scenarios, name: &str) -> Result<(), String> {
+    let chain = ChainId::from_word(VECTORS.chain);
+    let forks = VALIDATORS.map(|id| fork(chain, &secret(id)));
+    court(stage, &format!("captures::{name}"), forks.to_vec())
 }
 
 /// Every history of bonds, with evidence of which rules it is played.
-const HISTORIES: [(&str, &[Rule]); 7] = [
+const HISTORIES: [(&str, &[Rule]); 9] = [
     ("a_fork_costs_a_twentieth", &[Rule::E1, Rule::E2]),
     ("a_fork_costs_a_twentieth", &[Rule::E3, Rule::E4]),
     ("a_fork_costs_a_twentieth", &[Rule::E5, Rule::E1]),
     ("a_third_loses_everything", &[Rule::E3]),
+    ("others_leave_and_a_convict_loses_no_more", &[Rule::E2]),
+    ("a_third_keeps_everybody", &[Rule::E4]),
     ("a_delay_costs_a_hundredth", &[Rule::E6, Rule::E7]),
     ("a_delay_costs_a_hundredth", &[Rule::E8, Rule::E6]),
     ("bonds_that_cannot_be_are_refused", &[Rule::E1]),
 ];
+
+/// Every history of captures.
+const CAPTURES: [&str; 4] = [
+    "little_captures_nothing",
+    "a_capture_is_of_its_second",
+    "who_was_here_is_of_it",
+    "captures_follow_each_other",
+];
+
+#[test]
+fn a_capture_is_paid_for_by_its_convicts() {
+    for name in CAPTURES {
+        assert_eq!(captures(&STAGE, name), Ok(()), "{name}");
+    }
+}
 
 #[test]
 fn bonds_are_taken_for_faults_alone() {
@@ -285,4 +330,5 @@ pub(crate) fn all_is_well(stage: &Scenarios) -> bool {
     signs_what_consensus_signs(stage)
         && dues.all(|(felts, due)| judged(stage, &felts) == due)
         && HISTORIES.iter().all(|(name, rules)| bonds(stage, name, rules).is_ok())
+        && CAPTURES.iter().all(|name| captures(stage, name).is_ok())
 }

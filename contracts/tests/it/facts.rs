@@ -26,7 +26,7 @@ fn the_sdk_names_the_fact_that_the_contract_remembers() {
     for name in ["mlp", "committed"] {
         let proven = chain(name);
         let (key, bundle) = bundle(&proven);
-        let Calldata { model, fact, felts } = bundle.calldata(&key).unwrap();
+        let Calldata { model, fact, felts, .. } = bundle.calldata(&key).unwrap();
         assert_eq!(felt(&model), model_id(&proven.0.to_felts().unwrap()));
         assert_eq!(felts[0], model);
         let Verdict::Accepted(accepted) = verifier().fact(felt(&model), &felts[1..]).unwrap()

@@ -9,6 +9,7 @@ mod damage;
 #[allow(dead_code, reason = "some models are refused, which the tests of ciro-stark look at")]
 mod models;
 
+mod bridge;
 mod chain;
 mod chips;
 mod class;
@@ -17,9 +18,12 @@ mod differential;
 mod evidence;
 mod facts;
 mod golden;
+mod governor;
 mod inference;
 mod proven;
 mod refusals;
+mod router;
 mod rules;
 mod scenarios;
+mod template;
 mod token;

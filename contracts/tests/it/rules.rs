@@ -3,13 +3,16 @@
 
 use std::ops::Range;
 
-use ciro_contracts::{BOND, CONSUMERS, Package, Scenarios, TOKEN};
+use ciro_contracts::{BOND, BRIDGE, CONSUMERS, GOVERNOR, Package, ROUTER, Scenarios, TOKEN};
 use starknet_types_core::felt::Felt as Felt252;
 
+use crate::bridge::{self, BORDER};
 use crate::consumers::{Proofs, STORIES, Told, diagnosis, game, loan, oracle};
 use crate::evidence::{self, COURT};
-use crate::scenarios::PROPS;
-use crate::token::{PURSES, histories};
+use crate::governor::ASSEMBLY;
+use crate::router::TILLS;
+use crate::scenarios::{PROPS, histories};
+use crate::token::PURSES;
 
 /// A text that occurs once in a file, and what stands there instead.
 type Change = (&'static str, &'static str);
@@ -66,6 +69,13 @@ impl Subject<'_> {
         }
         assert!(unnoticed.is_empty(), "{path}: {unnoticed:#?}");
     }
+
+    /// As [`Self::is_played`], by all histories of these files of a package.
+    #[track_caller]
+    fn is_played_by(&self, package: Package, files: &[&str], changes: &[Change]) {
+        let names: Vec<String> = files.iter().flat_map(|file| histories(package, file)).collect();
+        self.is_played(changes, |stage| names.iter().any(|name| fails(stage, name, &[])));
+    }
 }
 
 /// Whether a history does not come to its end.
@@ -77,9 +87,8 @@ fn fails(stage: &Scenarios, name: &str, arguments: &[Vec<Felt252>]) -> bool {
 /// The rules of a file of the token's package.
 #[track_caller]
 fn purses(path: &str, files: &[&str], changes: &[Change]) {
-    let names: Vec<String> = files.iter().flat_map(|file| histories(file)).collect();
-    Subject { package: TOKEN, path, others: &[PROPS, PURSES] }
-        .is_played(changes, |stage| names.iter().any(|name| fails(stage, name, &[])));
+    let subject = Subject { package: TOKEN, path, others: &[PROPS, PURSES] };
+    subject.is_played_by(PURSES, files, changes);
 }
 
 #[test]
@@ -216,11 +225,146 @@ fn every_rule_of_bonds_is_played() {
         ("self.punished.write((key, epoch, rule), true);", ""),
         ("3 * convicted >= ", "3 * convicted > "),
         ("leaves_at: now + WAIT, convicted_at", "leaves_at: now, convicted_at"),
-        ("captured_at >= bond.convicted_at", "captured_at > bond.convicted_at"),
-        ("weight: 0, left: 0, ", ""),
+        (" && convicted >= LEAST", ""),
+        ("convicted >= LEAST", "convicted > LEAST"),
+        ("self.captures.write(captures + 1);", ""),
+        ("self.captured_at.write(now);", ""),
+        ("self.weight.write(weight - convicted);", ""),
+        ("self.convicted.write(0);", ""),
         ("self.convicted.write(convicted);", ""),
+        ("bond.convicted_in == self.captures.read()", "true"),
+        ("bonded_in: self.captures.read()", "bonded_in: 0"),
+        ("convicted_in: captures, ", ""),
+        ("self.captures.read() > bond.convicted_in", "false"),
+        ("bond.bonded_in < bond.convicted_in", "true"),
+        ("bond.bonded_in < bond.convicted_in", "false"),
+        ("bond.convicted_at < until", "bond.convicted_at <= until"),
+        ("weight: 0, left: 0, ", ""),
         ("pay(token, by, bounty);", ""),
         ("taken - bounty", "taken"),
     ];
     court("validator_bond.cairo", &changes);
+}
+
+/// The rules of a file of the bridge. Its address depends on the text, and messages on addresses.
+#[track_caller]
+fn border(path: &str, changes: &[Change]) {
+    Subject { package: BRIDGE, path, others: &[TOKEN, BOND, PROPS, BORDER] }
+        .is_played(changes, |stage| !bridge::all_is_well(stage));
+}
+
+#[test]
+#[ignore = "compiles contracts for minutes: .ci/run rules"]
+fn every_rule_of_certificates_is_played() {
+    let changes = [
+        ("3 * signed > 2 * total", "3 * signed >= 2 * total"),
+        ("least = place + 1;", "least = place;"),
+        ("kind.into(), 0,", "kind.into(), 1,"),
+    ];
+    border("checkpoint.cairo", &changes);
+    let changes = [("network, bridge.into(),", "0, bridge.into(),")];
+    border("outbox.cairo", &changes);
+}
+
+#[test]
+#[ignore = "compiles contracts for minutes: .ci/run rules"]
+fn every_rule_of_the_bridge_is_played() {
+    let changes = [
+        ("self.deposits.write(number + 1);", ""),
+        ("end - length < seq", "end - length <= seq"),
+        ("if time + TRUST > self.trusted_until.read() {", "if true {"),
+        ("self.trusted_until.write(time + TRUST);", ""),
+        ("now >= outbox.at + DELAY", "now > outbox.at + DELAY"),
+        ("self.paid.write(leaf, paid + amount);", "self.paid.write(leaf, amount);"),
+        ("self.day.write(now / DAY);", ""),
+        ("self.left.write(left - amount);", ""),
+        ("min(due, min(left, held))", "min(due, left)"),
+        ("min(due, min(left, held))", "min(due, held)"),
+        ("self.round.write(self.round.read() + 1);", ""),
+        ("if share > FLOOR {", "if true {"),
+        ("if share > FLOOR {", "if false {"),
+        ("get_block_timestamp() < self.trusted_until.read()", "true"),
+        ("captured_at >= self.named_at.read()", "captured_at > self.named_at.read()"),
+        ("self.named_at.write(now);", ""),
+    ];
+    border("bridge.cairo", &changes);
+}
+
+/// The rules of a file of the router's package.
+#[track_caller]
+fn tills(path: &str, files: &[&str], changes: &[Change]) {
+    let subject = Subject { package: ROUTER, path, others: &[TOKEN, PROPS, TILLS] };
+    subject.is_played_by(TILLS, files, changes);
+}
+
+#[test]
+#[ignore = "compiles contracts for minutes: .ci/run rules"]
+fn every_rule_of_the_exchange_is_played() {
+    let changes = [
+        ("paid * 997", "paid * 1_000"),
+        ("(into * 1_000 + counted)", "(into * 1_000)"),
+        ("ciro - out);", "ciro);"),
+        ("self.change(stable - out, ", "self.change(stable, "),
+        ("made - LOCKED", "made"),
+        (" + held - 1) / held", ") / held"),
+        ("self.all.write(all + made);", ""),
+        ("self.all.write(all - shares);", ""),
+        ("self.shares.write(account, has - shares);", ""),
+        ("self.change(held + stable, other + ciro);", ""),
+        ("self.change(held - stable, other - ciro);", ""),
+        ("self.cumulative.write(self.cumulative());", ""),
+        ("ciro, since: get_block_timestamp()", "ciro, since: 0"),
+        ("pay(paid_out, recipient, out);", "pay(paid_out, trader, out);"),
+    ];
+    tills("exchange.cairo", &["trades"], &changes);
+}
+
+#[test]
+#[ignore = "compiles contracts for minutes: .ci/run rules"]
+fn every_rule_of_payments_is_played() {
+    let changes = [
+        ("self.observe();", ""),
+        ("if time >= newer.time + WINDOW {", "if true {"),
+        ("let since = if is_old {", "let since = if true {"),
+        ("let since = if is_old {", "let since = if false {"),
+        ("self.older.write(newer);", ""),
+        ("cumulative() - since.cumulative)", "cumulative())"),
+        ("(time - since.time)", "WINDOW"),
+        ("spot - average", "0"),
+        ("average - spot", "0"),
+        ("(WHOLE - SLIPPAGE)", "WHOLE"),
+        (" - had;", ";"),
+        ("Zero::zero(), get_contract_address(), ", "get_contract_address(), "),
+        ("Zero::zero(), get_contract_address(), ", "Zero::zero(), "),
+        ("self.exchange.read(), stablecoin, ciro,", "stablecoin, ciro,"),
+        ("self.exchange.read(), stablecoin, ciro,", "self.exchange.read(), ciro,"),
+        ("self.exchange.read(), stablecoin, ciro,", "self.exchange.read(), stablecoin,"),
+    ];
+    tills("payment_router.cairo", &["payments", "prices"], &changes);
+}
+
+#[test]
+#[ignore = "compiles contracts for minutes: .ci/run rules"]
+fn every_rule_of_the_governor_is_played() {
+    let changes = [
+        ("account, at - 1)", "account, at)"),
+        ("votes * PROPOSES >= ", "votes * PROPOSES > "),
+        ("self.proposed.write(number + 1);", ""),
+        ("self.voted.write((proposal, account), true);", ""),
+        ("votes_for: votes_for + votes", "votes_for: votes"),
+        ("votes_against: votes_against + votes", "votes_against: votes"),
+        ("is_executed: true", "is_executed: false"),
+        ("is_cancelled: true", "is_cancelled: false"),
+        ("votes_for <= votes_against", "votes_for < votes_against"),
+        ("votes_for * QUORUM < ", "votes_for * QUORUM <= "),
+        ("age < DELAY {", "age <= DELAY {"),
+        ("age < DELAY + VOTE {", "age <= DELAY + VOTE {"),
+        ("age < DELAY + VOTE + TIMELOCK {", "age <= DELAY + VOTE + TIMELOCK {"),
+        ("+ TIMELOCK + GRACE {", "+ TIMELOCK + GRACE + 1 {"),
+        ("here, number.into(), proposer.into()]", "here, number.into()]"),
+        ("array![super::PROPOSAL, here, number", "array![super::PROPOSAL, number"),
+    ];
+    let others = [TOKEN, PROPS, ASSEMBLY];
+    let subject = Subject { package: GOVERNOR, path: "governor.cairo", others: &others };
+    subject.is_played_by(ASSEMBLY, &["votes", "proposals"], &changes);
 }

@@ -47,6 +47,24 @@ pub(crate) fn played(stage: &Scenarios, name: &str, arguments: &[&[Felt252]]) ->
     }
 }
 
+/// The histories of a package's file: functions that are given nothing and return nothing.
+pub(crate) fn histories(package: Package, file: &str) -> Vec<String> {
+    let (_, text) =
+        package.sources.iter().find(|(path, _)| *path == format!("{file}.cairo")).unwrap();
+    let names = text.lines().filter_map(|line| line.strip_prefix("fn ")?.strip_suffix("() {"));
+    names.map(|name| format!("{}::{file}::{name}", package.name)).collect()
+}
+
+/// Plays all histories of a package's file, which are so many.
+#[track_caller]
+pub(crate) fn plays_file(stage: &Scenarios, package: Package, (file, count): (&str, usize)) {
+    let histories = histories(package, file);
+    assert_eq!(histories.len(), count, "{histories:?}");
+    for history in histories {
+        played(stage, &history, &[]);
+    }
+}
+
 /// Plays the histories of jobs with these names, each as a test of its own.
 macro_rules! escrow {
     ($($name:ident)*) => {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ciro_contracts::{Package, Scenarios, TOKEN};
 
-use crate::scenarios::{PROPS, played};
+use crate::scenarios::{PROPS, played, plays_file};
 
 pub(crate) const PURSES: Package = Package {
     name: "purses",
@@ -20,21 +20,9 @@ pub(crate) const PURSES: Package = Package {
 static STAGE: LazyLock<Scenarios> =
     LazyLock::new(|| Scenarios::new(&[TOKEN, PROPS, PURSES]).unwrap());
 
-/// The histories of a file: functions that are given nothing and return nothing.
-pub(crate) fn histories(file: &str) -> Vec<String> {
-    let (_, text) =
-        PURSES.sources.iter().find(|(path, _)| *path == format!("{file}.cairo")).unwrap();
-    let names = text.lines().filter_map(|line| line.strip_prefix("fn ")?.strip_suffix("() {"));
-    names.map(|name| format!("purses::{file}::{name}")).collect()
-}
-
 #[track_caller]
 fn plays_all(file: &str, count: usize) {
-    let histories = histories(file);
-    assert_eq!(histories.len(), count, "{histories:?}");
-    for history in histories {
-        played(&STAGE, &history, &[]);
-    }
+    plays_file(&STAGE, PURSES, (file, count));
 }
 
 #[test]

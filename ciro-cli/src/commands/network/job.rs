@@ -9,12 +9,13 @@ use ciro_protocol::id::JobId;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Job, Settled};
-use ciro_sdk::{KeyRing, OutputFile, Policy};
+use ciro_sdk::{OutputFile, Policy};
 use serde::Serialize;
 
 use super::{NetworkArgs, block_on};
 use crate::commands::outputs;
 use crate::context::{Context, Failure, Status};
+use crate::key_file::KeyFile;
 use crate::ui::{BOLD, DIM, GOOD};
 
 /// Arguments of `ciro job`.
@@ -57,11 +58,11 @@ enum Action {
 
 /// Which job.
 #[derive(Debug, clap::Args)]
-struct JobArgs {
+pub(super) struct JobArgs {
     /// The job
-    job: JobId,
+    pub(super) job: JobId,
     #[command(flatten)]
-    network: NetworkArgs,
+    pub(super) network: NetworkArgs,
 }
 
 #[derive(Serialize)]
@@ -167,8 +168,13 @@ fn result(
     (keys, output): (&PathBuf, &PathBuf),
     context: &Context,
 ) -> Result<Status> {
+    let key_file = KeyFile::read(keys);
+    #[cfg(feature = "cairo")]
+    if key_file.is_of_program() {
+        return super::program::result(job, (key_file, output), context);
+    }
     let file = OutputFile::create(output)?;
-    let ring = KeyRing::load(keys)?;
+    let ring = key_file.ring()?;
     let Settled { bundle, verified, .. } = block_on(async {
         let session = job.network.open().await?;
         // The id that the user holds is the hash of this order: key and input are no node's word.

@@ -2,11 +2,14 @@
 
 pub(crate) mod account;
 pub(crate) mod choose;
+mod course;
 pub(crate) mod deploy;
 pub(crate) mod devnet;
 pub(crate) mod economy;
 pub(crate) mod job;
 pub(crate) mod ordered;
+#[cfg(feature = "cairo")]
+mod program;
 pub(crate) mod receipt;
 pub(crate) mod submit;
 
@@ -47,7 +50,7 @@ pub(super) fn passphrase(file: Option<&PathBuf>) -> Result<Passphrase> {
 }
 
 /// Runs what waits for a node.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.context("the system gives no threads")?.block_on(work)

@@ -1,22 +1,28 @@
 //! `ciro submit`, `ciro order`, `ciro quote`
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ciro_protocol::amount::Amount;
-use ciro_protocol::api::{JobInfo, JobState};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{ModelId, ProviderId};
+use ciro_protocol::order::Class;
 use ciro_protocol::receipt::Outcome;
 use ciro_protocol::sign::Address;
+use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{
     Client, OrderInput, ProviderName, Recipient, Settled, Submission, Terms, Wish,
 };
+#[cfg(feature = "cairo")]
+use ciro_sdk::program::Executable;
 use ciro_sdk::{InputStatement, Key, Model, Opening, OutputFile, ProveSettings, RealOutput};
 use serde::Serialize;
 
+use super::course::{Course, LedgerStages, Stages};
+#[cfg(feature = "cairo")]
+use super::program::{ProgramArgs, StepsArgs};
 use super::{NetworkArgs, block_on};
 use crate::args::{ModelArgs, RouteArgs};
 use crate::commands::outputs;
@@ -29,18 +35,25 @@ use crate::ui::{BOLD, DIM, GOOD};
 #[derive(Debug, clap::Args)]
 pub(crate) struct OrderArgs {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(super) model: ModelArgs,
     /// Input (JSON, .npy, .npz) with one or more samples; may be repeated
-    #[arg(long, value_name = "FILE", required = true)]
+    #[cfg_attr(
+        feature = "cairo",
+        arg(long, value_name = "FILE", required_unless_present = "arguments")
+    )]
+    #[cfg_attr(not(feature = "cairo"), arg(long, value_name = "FILE", required = true))]
     input: Vec<PathBuf>,
+    #[cfg(feature = "cairo")]
+    #[command(flatten)]
+    pub(super) program: ProgramArgs,
     #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
     seal: SealArgs,
     #[command(flatten)]
-    terms: TermArgs,
+    pub(super) terms: TermArgs,
     #[command(flatten)]
-    network: NetworkArgs,
+    pub(super) network: NetworkArgs,
 }
 
 /// What is paid.
@@ -66,12 +79,20 @@ impl TermArgs {
     fn wish(&self, recipients: &[Recipient], model: &Model) -> Wish {
         let bytes = self.model_id.is_none().then(|| model.to_bytes());
         Wish {
-            model: self.model_id,
             blob: bytes.and_then(|bytes| BlobId::of(&bytes).ok()),
+            recipients: recipients.iter().map(|it| it.provider).collect(),
+            ..self.named()
+        }
+    }
+
+    /// What is asked of the terms in so many words.
+    pub(super) fn named(&self) -> Wish {
+        Wish {
+            model: self.model_id,
             price_min: self.price_min,
             price_max: self.price_max,
             direct: self.direct.map(ProviderId),
-            recipients: recipients.iter().map(|it| it.provider).collect(),
+            ..Wish::default()
         }
     }
 }
@@ -110,15 +131,15 @@ The proof that comes back is verified here, against the key that is computed fro
 pub(crate) struct Args {
     /// The proof
     #[arg(short, long, value_name = "PROOF")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
     /// The receipt with all that proves it, for `ciro verify-receipt`
     #[arg(long, value_name = "FILE")]
-    receipt: Option<PathBuf>,
+    pub(super) receipt: Option<PathBuf>,
     /// Seconds to wait for the result
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    patience: u64,
+    pub(super) patience: u64,
     #[command(flatten)]
-    order: OrderArgs,
+    pub(super) order: OrderArgs,
 }
 
 /// Arguments of `ciro order`.
@@ -126,30 +147,12 @@ pub(crate) struct Args {
 pub(crate) struct OrderFileArgs {
     /// The signed order
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Seconds within which the ledger has to see the order [default: all that the network allows]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    valid_for: Option<u64>,
+    pub(super) valid_for: Option<u64>,
     #[command(flatten)]
-    order: OrderArgs,
-}
-
-/// Milliseconds since the command began to order.
-#[derive(Default, Serialize)]
-struct Stages {
-    opened: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    claimed: Option<f64>,
-    verified: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certified: Option<f64>,
-}
-
-/// Milliseconds of ledger time since the block of the order.
-#[derive(Serialize)]
-struct LedgerStages {
-    claimed: u64,
-    settled: u64,
+    pub(super) order: OrderArgs,
 }
 
 #[derive(Serialize)]
@@ -229,6 +232,10 @@ impl Prepared {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
+    #[cfg(feature = "cairo")]
+    if let Some(arguments) = &args.order.program.arguments {
+        return super::program::submit(args, arguments, context);
+    }
     let proof = args.output.as_deref().map(OutputFile::create).transpose()?;
     let receipt = args.receipt.as_deref().map(OutputFile::create).transpose()?;
     let prepared = prepare(&args.order, context)?;
@@ -236,8 +243,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let (report, bundle, certificate) = block_on(async {
         let session = args.order.network.open().await?;
         let account = session.key()?;
-        let begun = Instant::now();
-        let passed = || begun.elapsed().as_secs_f64() * 1e3;
+        let mut course = Course::begin(context);
         let asking = (&session.client, account.address());
         let given = prepared.given(asking, &args.order.seal, context).await?;
         let wish = args.order.terms.wish(&given.recipients, &prepared.model);
@@ -245,34 +251,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         let ordered = Submission::new(terms, &prepared.key, &given.input);
         let fee = session.client.fee(&ordered)?;
         let job = session.client.submit(&account, &ordered).await?;
-        let mut stages = Stages { opened: passed(), ..Stages::default() };
-        context.ui.note(format_args!("job {} is open, for a fee of {fee} CIRO", job.id));
-        let mut told = JobState::Open;
-        let seen = |info: &JobInfo| {
-            if info.state != told {
-                told = info.state;
-                if told == JobState::Claimed {
-                    stages.claimed = Some(passed());
-                    let held = info.held.as_ref();
-                    let price = held.map(|held| held.price).unwrap_or_default();
-                    context.ui.note(format_args!("a provider proves it for {price} CIRO"));
-                }
-            }
-        };
-        let settled = session.client.settled(&job, patience, seen).await?;
-        stages.verified = passed();
-        context.ui.note("settled; the proof is verified here");
+        course.opened((job.id, fee));
+        let settled = session.client.settled(&job, patience, |info| course.seen(info)).await?;
+        course.verified();
         let certificate = match args.receipt {
-            Some(_) => {
-                let proof = session.client.receipt(job.id, patience).await?;
-                stages.certified = Some(passed());
-                Some(proof.to_bytes())
-            }
+            Some(_) => Some(course.certified((&session.client, job.id), patience).await?),
             None => None,
         };
         let bundle = settled.bundle.to_bytes();
         let outputs = settled.outputs(&prepared.key, &given.openings)?;
-        Ok((report(args, (&settled, outputs), (fee, stages))?, bundle, certificate))
+        Ok((report(args, (&settled, outputs), (fee, course.stages))?, bundle, certificate))
     })?;
     if let Some(file) = proof {
         file.finish(&bundle)?;
@@ -305,10 +293,7 @@ fn report(
         security_bits: verified.security_bits(),
         proven_security_bits: verified.proven_security_bits(),
         stages_ms: stages,
-        ledger_ms: LedgerStages {
-            claimed: settlement.claimed_ms.saturating_sub(receipt.opened_ms),
-            settled: receipt.ended_ms.saturating_sub(receipt.opened_ms),
-        },
+        ledger_ms: LedgerStages::of(receipt, settlement),
         proof: args.output.clone(),
         receipt: args.receipt.clone(),
     };
@@ -352,6 +337,11 @@ struct OrderReport {
 /// Signs an order into a file, for whoever sends it.
 pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
+    #[cfg(feature = "cairo")]
+    if let Some(arguments) = &args.order.program.arguments {
+        let order = super::program::order(args, arguments, context)?;
+        return ordered(&order, (file, &args.output), context);
+    }
     let prepared = prepare(&args.order, context)?;
     let order = block_on(async {
         let session = args.order.network.open().await?;
@@ -360,18 +350,33 @@ pub(crate) fn order(args: &OrderFileArgs, context: &Context) -> Result<Status> {
         let given = prepared.given(asking, &args.order.seal, context).await?;
         let wish = args.order.terms.wish(&given.recipients, &prepared.model);
         let terms = session.client.terms(&prepared.key, &wish).await?;
-        let valid_for = args.valid_for.map_or(Duration::MAX, Duration::from_secs);
         let ordered = Submission::new(terms, &prepared.key, &given.input);
-        let order = session.client.order(&account, &ordered, valid_for).await?;
+        let order = session.client.order(&account, &ordered, args.valid_for()).await?;
         session.client.upload(given.input.bytes()).await?;
         Ok(order)
     })?;
+    ordered(&order, (file, &args.output), context)
+}
+
+impl OrderFileArgs {
+    /// How long whoever sends the order has for it.
+    pub(super) fn valid_for(&self) -> Duration {
+        self.valid_for.map_or(Duration::MAX, Duration::from_secs)
+    }
+}
+
+/// Writes an order into its file, and tells of it.
+fn ordered(
+    order: &SignedTx,
+    (file, path): (OutputFile, &Path),
+    context: &Context,
+) -> Result<Status> {
     file.finish(&order.to_bytes())?;
     let report = OrderReport {
         job: order.body.id().to_string(),
         fee: order.body.header.fee_max,
         valid_until_ms: order.body.header.valid_until_ms,
-        file: args.output.clone(),
+        file: path.to_owned(),
     };
     let text = format!(
         "{DIM}job{DIM:#}    {}\n{DIM}fee{DIM:#}    {} CIRO\n{DIM}order{DIM:#}  {}\n",
@@ -399,6 +404,9 @@ struct Quote {
 pub(crate) struct QuoteArgs {
     #[command(flatten)]
     model: ModelArgs,
+    #[cfg(feature = "cairo")]
+    #[command(flatten)]
+    steps: StepsArgs,
     #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
@@ -407,20 +415,19 @@ pub(crate) struct QuoteArgs {
     network: NetworkArgs,
 }
 
+/// What an order would be, and cost.
+pub(super) struct Quoted {
+    pub(super) terms: (ModelId, Terms),
+    pub(super) fee: Amount,
+    pub(super) class: Class,
+    pub(super) input_bytes: usize,
+}
+
 /// Tells what an inference would cost.
 pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
-    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
-    let key = model.key(&args.route.settings(1, context.max_memory))?;
-    let input = OrderInput::sample(&key);
-    let wish = args.terms.wish(&[], &model);
-    let ((id, terms), fee) = block_on(async {
-        let session = args.network.open().await?;
-        let terms = session.client.terms(&key, &wish).await?;
-        Ok((terms, session.client.fee(&Submission::new(terms, &key, &input))?))
-    })?;
+    let Quoted { terms: (id, terms), fee, class, input_bytes } = quoted(args, context)?;
     let Terms { price_min, price_max, collateral, .. } = terms;
-    let (class, input_bytes) = (key.class().name(), input.bytes().len());
-    let model = id.to_string();
+    let (class, model) = (class.name(), id.to_string());
     let quote = Quote { model, class, price_min, price_max, collateral, fee, input_bytes };
     let text = format!(
         "{DIM}price{DIM:#}  {BOLD}{price_min}{BOLD:#} to {price_max} CIRO (class {class})\n\
@@ -428,4 +435,22 @@ pub(crate) fn quote(args: &QuoteArgs, context: &Context) -> Result<Status> {
     );
     context.ui.result(&quote, &text)?;
     Ok(Status::Done)
+}
+
+fn quoted(args: &QuoteArgs, context: &Context) -> Result<Quoted> {
+    #[cfg(feature = "cairo")]
+    if Executable::is_executable_file(&args.model.path) {
+        let wish = args.terms.named();
+        return super::program::quote((&args.model.path, &args.steps), &wish, &args.network);
+    }
+    let (model, _) = model::opened(&args.model, Purpose::Use, &context.ui)?;
+    let key = model.key(&args.route.settings(1, context.max_memory))?;
+    let input = OrderInput::sample(&key);
+    let wish = args.terms.wish(&[], &model);
+    block_on(async {
+        let session = args.network.open().await?;
+        let terms = session.client.terms(&key, &wish).await?;
+        let fee = session.client.fee(&Submission::new(terms, &key, &input))?;
+        Ok(Quoted { terms, fee, class: key.class(), input_bytes: input.bytes().len() })
+    })
 }

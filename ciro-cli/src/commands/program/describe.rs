@@ -8,12 +8,12 @@ use crate::format;
 const SHOWN: usize = 16;
 
 /// Felts as `--json` prints them: hexadecimal digits behind `0x`.
-pub(super) fn felts(felts: &[Felt]) -> Vec<String> {
+pub(in crate::commands) fn felts(felts: &[Felt]) -> Vec<String> {
     felts.iter().map(|felt| format!("{felt:#x}")).collect()
 }
 
 /// What a program printed, one felt a line with its place, at most the first sixteen.
-pub(super) fn describe(output: &[Felt]) -> String {
+pub(in crate::commands) fn describe(output: &[Felt]) -> String {
     let shown = output.iter().take(SHOWN).enumerate();
     let mut text: String = shown.map(|(at, felt)| format!("{at:>6}  {}\n", short(felt))).collect();
     if output.len() > SHOWN {

@@ -1,6 +1,6 @@
 //! `ciro program`: Cairo programs of one's own.
 
-mod describe;
+pub(super) mod describe;
 mod key;
 mod prove;
 mod run;
@@ -64,6 +64,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     }
 }
 
-fn load(path: &std::path::Path) -> Result<Executable> {
+pub(super) fn load(path: &std::path::Path) -> Result<Executable> {
     Executable::load(path).with_context(|| format!("program `{}`", path.display()))
 }

@@ -1,7 +1,6 @@
 //! What people do at random: mostly something sensible, often something that is refused.
 
 use ciro_protocol::blob::BlobId;
-use ciro_protocol::event::Purse;
 use ciro_protocol::id::{InputDigest, JobId, KeyDigest, ModelId, OutputDigest, ProviderId};
 use ciro_protocol::model::Listing;
 use ciro_protocol::order::{Class, Input, JobOrder, Mode, Needs, Offer, Policy, Region, Route};
@@ -15,7 +14,7 @@ use ciro_protocol::tx::{
 use ciro_protocol::wire::{Bytes, List};
 
 use super::naive::{Naive, Status};
-use super::support::{PEOPLE, card, key, units, unsigned};
+use super::support::{PEOPLE, RICHES, card, key, units, unsigned};
 
 /// A small generator of numbers: equal seeds give equal histories.
 pub(super) struct Dice(u64);
@@ -45,7 +44,7 @@ impl Dice {
         self.below(of) == 0
     }
 
-    fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         if of.is_empty() { None } else { Some(of[self.place(of.len())].clone()) }
     }
 
@@ -71,15 +70,15 @@ pub(super) struct Play<'a> {
 }
 
 impl Play<'_> {
-    /// Returns somebody's next transaction.
-    pub(super) fn transaction(&mut self) -> SignedTx {
+    /// Returns a transaction in which somebody does something, or one that was sent before.
+    pub(super) fn transaction(&mut self, (person, body): (usize, Body)) -> SignedTx {
+        let recent = &self.sent[self.sent.len().saturating_sub(100)..];
         if self.dice.one_in(40)
-            && let Some(again) = self.dice.pick(self.sent)
+            && let Some(again) = self.dice.pick(recent)
         {
             return again;
         }
-        let (person, body) = self.body();
-        // Some have nothing.
+        // Some have little or nothing.
         let pauper = 12 + self.dice.place(4);
         let person = self.dice.usually(person, pauper);
         let now = self.naive.now;
@@ -97,13 +96,21 @@ impl Play<'_> {
         tx
     }
 
-    fn body(&mut self) -> (usize, Body) {
+    /// Returns what somebody does next on the market.
+    pub(super) fn next(&mut self) -> (usize, Body) {
         let anyone = self.dice.place(12);
         let provider = 4 + self.dice.place(4);
+        // There is a market before long.
+        if self.naive.models.is_empty() && self.dice.one_in(4) {
+            return self.register_model();
+        }
+        if self.naive.providers.len() < 4 && self.dice.one_in(8) {
+            return (provider, self.register_provider());
+        }
         match self.dice.below(40) {
             0 => (anyone, self.transfer()),
             1 => (anyone, Body::Faucet),
-            2 => (self.dice.place(4), self.register_model()),
+            2 => self.register_model(),
             3 => (self.dice.place(4), self.update_model()),
             4 if self.dice.one_in(2) => {
                 let model = self.model();
@@ -115,8 +122,11 @@ impl Play<'_> {
                 (self.dice.usually(provider, anyone), Body::SetAsks(SetAsks { asks }))
             }
             7 => {
-                let amount = units(self.dice.below(9).into());
-                let amount = units(amount.units() * 1_000);
+                let amount = match self.dice.below(10) {
+                    9 => RICHES,
+                    thousands => u128::from(thousands) * 1_000,
+                };
+                let amount = units(amount);
                 (self.dice.usually(provider, anyone), Body::AddBond(AddBond { amount }))
             }
             8 => {
@@ -124,22 +134,29 @@ impl Play<'_> {
                 (self.dice.usually(provider, anyone), Body::Unbond(Unbond { amount }))
             }
             9 => (self.dice.usually(provider, anyone), Body::Unjail),
-            10..=17 => {
+            10 => self.cancel(),
+            11..=18 if self.runs(|it| *it == Status::Open) => self.claim(),
+            19..=30 if self.runs(|it| matches!(it, Status::Held { .. })) => self.of_holder(),
+            31 => self.claim(),
+            32 => self.of_holder(),
+            _ => {
                 let order = Box::new(self.order());
                 let requester = self.dice.place(4);
-                (self.dice.usually(requester, 8), Body::Order(order))
+                (self.dice.usually(requester, 12), Body::Order(order))
             }
-            18..=19 => self.cancel(),
-            20..=27 => self.claim(),
-            _ => self.of_holder(),
         }
+    }
+
+    /// Whether there is a job that stands so.
+    fn runs(&self, wanted: fn(&Status) -> bool) -> bool {
+        self.naive.jobs.values().any(|job| wanted(&job.status))
     }
 
     fn transfer(&mut self) -> Body {
         let to = PEOPLE[self.dice.place(12)];
         let amount = match self.dice.below(6) {
             0 => units(0),
-            1 => units(10_000_000),
+            1 => units(RICHES),
             _ => units(self.dice.below(900).into()),
         };
         Body::Transfer(Transfer { to, amount })
@@ -152,8 +169,9 @@ impl Play<'_> {
         Listing { providers: List::new(providers).unwrap(), price_hint: units(1) }
     }
 
-    fn register_model(&mut self) -> Body {
+    fn register_model(&mut self) -> (usize, Body) {
         let (owner, number) = (self.dice.place(4), u8::try_from(self.dice.below(4)).unwrap());
+        let owner = self.dice.usually(owner, 12);
         let keys = match self.dice.below(12) {
             0 => vec![],
             1 => vec![key(1, Route::Tensor), key(1, Route::Tensor)],
@@ -166,7 +184,8 @@ impl Play<'_> {
             _ => card.bytes,
         };
         let listing = self.listing();
-        Body::RegisterModel(Box::new(RegisterModel { card, listing }))
+        let by = if self.dice.one_in(4) { self.dice.place(4) } else { owner };
+        (by, Body::RegisterModel(Box::new(RegisterModel { card, listing })))
     }
 
     fn update_model(&mut self) -> Body {
@@ -214,7 +233,12 @@ impl Play<'_> {
         let region = Region::new(self.dice.usually(*b"DE", *b"FR")).unwrap();
         let memory_mb = self.dice.usually(1_000, 100);
         let name = Text::new("provider").unwrap();
-        let bond = units(self.dice.usually(8_000, 4_000));
+        let bond = match self.dice.below(12) {
+            0 => 4_000,
+            1 => RICHES,
+            _ => 8_000,
+        };
+        let bond = units(bond);
         let asks = self.asks();
         let profile = Profile { name, region, memory_mb };
         Body::RegisterProvider(RegisterProvider { profile, asks, bond })
@@ -231,7 +255,7 @@ impl Play<'_> {
         let attempts = flawed(flaw == 0, attempts, 5);
         let lease_ms = 2_000 + self.dice.below(8_000);
         let deadline_ms = now + 3_000 + self.dice.below(30_000);
-        let price_max = flawed(flaw == 2, max, 5_000_000);
+        let price_max = flawed(flaw == 2, max, RICHES);
         let least = price_max / 10;
         let collateral = least + u128::from(self.dice.below(1_300));
         let collateral = flawed(flaw == 5, collateral, 9_000);
@@ -317,15 +341,24 @@ impl Play<'_> {
         if self.dice.one_in(6) { other } else { attempt }
     }
 
+    /// Picks a job that nobody holds, or at times one that is held.
+    fn open_job(&mut self) -> JobId {
+        if self.dice.one_in(8) {
+            self.job(|status| matches!(status, Status::Held { .. }))
+        } else {
+            self.job(|status| *status == Status::Open)
+        }
+    }
+
     fn cancel(&mut self) -> (usize, Body) {
-        let job = self.job(|status| *status == Status::Open);
+        let job = self.open_job();
         let by = self.naive.jobs.get(&job).and_then(|job| number(&job.by)).unwrap_or(0);
         let other = self.dice.place(4);
         (self.dice.usually(by, other), Body::Cancel(Cancel { job }))
     }
 
     fn claim(&mut self) -> (usize, Body) {
-        let job = self.job(|status| *status == Status::Open);
+        let job = self.open_job();
         let attempt = self.attempt(job);
         let provider = 4 + self.dice.place(4);
         (self.dice.usually(provider, 0), Body::Claim(Claim { job, attempt }))
@@ -407,9 +440,4 @@ fn flawed<T>(is: bool, right: T, wrong: T) -> T {
 
 fn number(account: &ciro_protocol::Address) -> Option<usize> {
     PEOPLE.iter().position(|person| person == account)
-}
-
-/// Returns the purses that a comparison shows.
-pub(super) fn nonzero(naive: &Naive) -> std::collections::BTreeMap<Purse, u128> {
-    naive.money.iter().filter(|(_, amount)| **amount > 0).map(|(k, v)| (*k, *v)).collect()
 }

@@ -25,6 +25,9 @@ pub(super) const GENESIS_MS: u64 = 20_000 * 86_400_000 + 43_200_000;
 pub(super) static PEOPLE: LazyLock<Vec<Address>> =
     LazyLock::new(|| (0..16_u8).map(|person| SecretKey::from_seed(&[person]).address()).collect());
 
+/// More than anybody ever has, in units.
+pub(super) const RICHES: u128 = 400_000_000 * 10_u128.pow(18);
+
 pub(super) fn units(units: u128) -> Amount {
     Amount::from_units(units).unwrap()
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ciro_protocol::batch::{Batch, SignedBatch};
 use ciro_protocol::blob::BlobId;
+use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::id::{InputDigest, JobId, KeyDigest, OutputDigest, SubmitterId};
 use ciro_protocol::model::{KeyFacts, Listing};
 use ciro_protocol::order::Route;
@@ -105,8 +106,16 @@ fn judged(shelf: &Shelf, batch: &SignedBatch) -> Result<(), Invalid> {
 }
 
 fn judged_by(proofs: &dyn ProofSystem, shelf: &Shelf, batch: &SignedBatch) -> Result<(), Invalid> {
-    let spec = spec();
-    let judges = Judges { chain: chain(), spec: &spec, submitters: &One, blobs: shelf, proofs };
+    judged_on(&spec(), proofs, shelf, batch)
+}
+
+fn judged_on(
+    spec: &ChainSpec,
+    proofs: &dyn ProofSystem,
+    shelf: &Shelf,
+    batch: &SignedBatch,
+) -> Result<(), Invalid> {
+    let judges = Judges { chain: chain(), spec, submitters: &One, blobs: shelf, proofs };
     validate(&judges, batch, &mut KeyCache::new(4))
 }
 
@@ -206,6 +215,68 @@ fn a_proof_is_payable_or_punishable_and_never_both() {
             assert!(matches!(payable, Err(Invalid::Proof { .. })));
         }
     }
+}
+
+/// Validators whose builds know of other routes would disagree about it.
+#[test]
+fn keys_and_proofs_of_a_route_that_is_not_open_are_none() {
+    let mut shelf = Shelf::default();
+    let good = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    let attachments = vec![good.proven.key_blob, good.proven.bundle];
+    let payable = signed_batch(vec![sign(4, Body::SubmitProof(good))], attachments.clone());
+    let punishable = signed_batch(vec![sign(5, report(&good))], attachments);
+    let listing = Listing { providers: List::default(), price_hint: ciro_protocol::Amount::ZERO };
+    let card = card(1, 1, vec![key(1, Route::Tensor)]);
+    let body = Body::RegisterModel(Box::new(RegisterModel { card, listing }));
+    let register = signed_batch(vec![sign(1, body)], vec![]);
+    let on = |routes: &[Route], batch| {
+        let spec = ChainSpec { routes: List::new(routes.to_vec()).unwrap(), ..spec() };
+        let counted = Counted::default();
+        let judged = judged_on(&spec, &counted, &shelf, batch);
+        (judged, counted.0.load(Ordering::Relaxed))
+    };
+    for routes in [&[Route::Cairo, Route::Program][..], &[Route::Program]] {
+        let (refused, verified) = on(routes, &payable);
+        assert!(matches!(refused, Err(Invalid::Proof { .. })), "{refused:?}");
+        assert_eq!((on(routes, &punishable), verified), ((Ok(()), 0), 0));
+        let (refused, _) = on(routes, &register);
+        assert!(matches!(refused, Err(Invalid::Key { .. })), "{refused:?}");
+    }
+    let open = [Route::Program, Route::Tensor];
+    assert_eq!((on(&open, &payable), on(&open, &register)), ((Ok(()), 1), (Ok(()), 0)));
+}
+
+/// A build that verifies under every version, as later ones know more of them.
+struct Later;
+
+impl ProofSystem for Later {
+    fn facts(&self, _: u8, bytes: &[u8]) -> Result<KeyFacts, Refused> {
+        Words.facts(1, bytes)
+    }
+
+    fn verify(&self, _: u8, key: &[u8], bundle: &[u8]) -> Result<Stated, Refused> {
+        Words.verify(1, key, bundle)
+    }
+}
+
+/// Validators of which some have a later build would disagree about it.
+#[test]
+fn a_proof_under_another_verifier_is_none_whatever_a_build_knows() {
+    let mut shelf = Shelf::default();
+    let mut later = proof(&mut shelf, &[4, 6, b'h', b'o', b'l', b'd', b's']);
+    later.proven.verifier = 2;
+    let attachments = vec![later.proven.key_blob, later.proven.bundle];
+    let payable = signed_batch(vec![sign(4, Body::SubmitProof(later))], attachments.clone());
+    let punishable = signed_batch(vec![sign(5, report(&later))], attachments);
+    for proofs in [&Words as &dyn ProofSystem, &Later] {
+        let refused = judged_by(proofs, &shelf, &payable);
+        assert!(matches!(refused, Err(Invalid::Proof { .. })), "{refused:?}");
+        assert_eq!(judged_by(proofs, &shelf, &punishable), Ok(()));
+    }
+    let spec = ChainSpec { verifier: 2, ..spec() };
+    assert_eq!(judged_on(&spec, &Later, &shelf, &payable), Ok(()));
+    let refused = judged_on(&spec, &Later, &shelf, &punishable);
+    assert!(matches!(refused, Err(Invalid::Report { .. })), "{refused:?}");
 }
 
 #[test]

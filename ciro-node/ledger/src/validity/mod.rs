@@ -17,7 +17,7 @@ use ciro_protocol::tx::{Body, RegisterModel, SignedTx};
 use ciro_protocol::wire::Message;
 
 use proof::Looks;
-pub use proof::{ProofSystem, Refused, Stated, Unproven, judge};
+pub use proof::{ProofSystem, Refused, Stated, Unproven, judge, read_key};
 
 /// Bytes by their id, as far as this machine has them.
 pub trait Blobs {
@@ -209,7 +209,7 @@ fn judge_body(
 /// Checks that the keys of a card say what the card says of them.
 fn check_keys(judges: &Judges<'_>, body: &RegisterModel) -> Result<(), Unproven> {
     for entry in body.card.keys.iter() {
-        let facts = judges.proofs.facts(judges.spec.verifier, &entry.bytes)?;
+        let facts = read_key(judges, &entry.bytes)?;
         if facts != entry.facts {
             return Err(Unproven::Other("the facts"));
         }

@@ -88,7 +88,7 @@ pub fn judge(judges: &Judges<'_>, said: &Proven) -> Result<Result<(), Unproven>,
 /// What pairs of blobs prove, as far as they were looked at: however often a batch speaks of one,
 /// it is read twice at most.
 #[derive(Debug, Default)]
-pub(super) struct Looks(BTreeMap<(u8, BlobId, BlobId), Look>);
+pub(super) struct Looks(BTreeMap<(BlobId, BlobId), Look>);
 
 /// What a look at a pair of blobs showed.
 #[derive(Debug)]
@@ -108,7 +108,13 @@ impl Looks {
         judges: &Judges<'_>,
         said: &Proven,
     ) -> Result<Result<(), Unproven>, Invalid> {
-        let pair = (said.verifier, said.key_blob, said.bundle);
+        if said.verifier != judges.spec.verifier {
+            // Builds know different versions, and have to agree.
+            let (found, runs) = (said.verifier, judges.spec.verifier);
+            let refused = Refused(format!("verifier {found}: the network runs verifier {runs}"));
+            return Ok(Err(refused.into()));
+        }
+        let pair = (said.key_blob, said.bundle);
         loop {
             if let Some(judged) = self.0.get(&pair).and_then(|look| look.judge(said)) {
                 return Ok(judged);
@@ -136,7 +142,8 @@ impl Look {
         if bytes(bundle.len()) != said.bundle_bytes {
             return Ok(Self::Unread(bundle.len()));
         }
-        let stated = judges.proofs.verify(said.verifier, &key, &bundle);
+        let stated = read_key(judges, &key)
+            .and_then(|_| judges.proofs.verify(judges.spec.verifier, &key, &bundle));
         Ok(Self::Read(bundle.len(), stated))
     }
 
@@ -153,6 +160,21 @@ impl Look {
             return Some(Err(Unproven::Length { blob, len, said }));
         }
         stated.map(|stated| stated.clone()?.is(said))
+    }
+}
+
+/// Reads a key of a route that the network has opened, under the network's verifier.
+///
+/// # Errors
+///
+/// [`Refused`] if it is none, or of another route: validators whose builds know of other routes
+/// would judge it and its proofs in another way.
+pub fn read_key(judges: &Judges<'_>, key: &[u8]) -> Result<KeyFacts, Refused> {
+    let facts = judges.proofs.facts(judges.spec.verifier, key)?;
+    if judges.spec.routes.contains(&facts.route) {
+        Ok(facts)
+    } else {
+        Err(Refused("the network verifies no proofs of the key's route".to_owned()))
     }
 }
 

@@ -112,6 +112,11 @@ impl Cluster {
         let (host, port, quorum) = (&broker.host, broker.port, broker.quorum_port);
         let (data, keystore, truststore) = (&self.data, &self.keystore, &self.truststore);
         let voters = voters.join(",");
+        // Brokers show certificates to each other's controllers, to which they are their names: a
+        // name that is no user with rights may not even vote. A dot is any letter to an expression.
+        let brokers: Vec<String> =
+            self.brokers.iter().map(|it| it.host.replace('.', "[.]")).collect();
+        let brokers = brokers.join("|");
         // Two of three, three of five: what is acknowledged outlives the loss of any minority.
         let in_sync = self.brokers.len().min(3) / 2 + 1;
         format!(
@@ -131,6 +136,8 @@ impl Cluster {
              ssl.truststore.type=PKCS12\nssl.truststore.location={truststore}\n\
              ssl.truststore.password={secret}\n\
              listener.name.controller.ssl.client.auth=required\n\
+             listener.name.controller.ssl.principal.mapping.rules=\
+             RULE:^CN=({brokers})(,.*)?$/admin/,DEFAULT\n\
              authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
              super.users=User:admin\nallow.everyone.if.no.acl.found=false\n\
              log.dirs={data}\nauto.create.topics.enable=false\n\
@@ -169,8 +176,9 @@ impl Cluster {
             let _ = writeln!(text, "acls --allow-principal User:{user} {rest}");
         };
         let all = format!("--topic {prefix}. --resource-pattern-type prefixed");
-        line("node", &format!("--operation Read --operation Write --operation Describe {all}"));
-        line("node", &format!("--operation Create --operation DescribeConfigs {all}"));
+        let operations = ["Read", "Write", "Describe", "Create", "DescribeConfigs"];
+        let operations = operations.map(|it| format!("--operation {it} ")).concat();
+        line("node", &format!("{operations}{all}"));
         line(
             "node",
             &format!("--operation Read --group {prefix}. --resource-pattern-type prefixed"),
@@ -181,9 +189,8 @@ impl Cluster {
             let jobs = format!("--topic {prefix}.jobs. --resource-pattern-type prefixed");
             line(&user, &format!("--operation Read --operation Describe {jobs}"));
             line(&user, &format!("--operation Read --group {}", topics.provider_group(*provider)));
-            for topic in [topics.results(), topics.dead()] {
-                line(&user, &format!("--operation Write --operation Describe --topic {topic}"));
-            }
+            let both = format!("--topic {} --topic {}", topics.results(), topics.dead());
+            line(&user, &format!("--operation Write --operation Describe {both}"));
         }
         text
     }
@@ -277,6 +284,11 @@ mod tests {
         let broker = read("broker-2.properties");
         assert!(broker.contains("node.id=2\n") && broker.contains("min.insync.replicas=2\n"));
         assert!(broker.contains("0@kafka-0.example.org:9094,1@kafka-1.example.org:9094"));
+        // Without it brokers may not vote at each other's controllers, and no cluster comes up.
+        assert!(broker.contains(
+            "listener.name.controller.ssl.principal.mapping.rules=RULE:^CN=(kafka-0[.]example[.]org|\
+             kafka-1[.]example[.]org|kafka-2[.]example[.]org)(,.*)?$/admin/,DEFAULT\n"
+        ));
         let rights = read("rights.sh");
         assert!(rights.contains("User:provider-1 --operation Read --group ciro.provider.1\n"));
         assert!(

@@ -1,10 +1,11 @@
 //! `ciro-node kafka`: topics, and a cluster that validators run.
 
 mod cluster;
+mod submit;
 
 use std::path::PathBuf;
 
-use ciro_queue::kafka::Topics;
+use ciro_queue::kafka::{KafkaSettings, Topics};
 use clap::Subcommand;
 
 use super::dlq::settings;
@@ -29,6 +30,17 @@ pub(super) enum Action {
     },
     /// Prints an example of the file that `init` reads.
     Example,
+    /// Writes signed orders into the topic of submissions, where they need no key and no headers.
+    /// One order in hexadecimal on each line of standard input; the number of each line, from 0, is
+    /// printed once the brokers have it.
+    Submit {
+        /// The brokers: `host:port`, with commas between them.
+        #[arg(long)]
+        brokers: String,
+        /// What the names of topics begin with.
+        #[arg(long, default_value = "ciro")]
+        prefix: String,
+    },
 }
 
 pub(super) fn run(action: &Action) -> anyhow::Result<String> {
@@ -44,5 +56,9 @@ pub(super) fn run(action: &Action) -> anyhow::Result<String> {
         }
         Action::Init { cluster, out } => cluster::init(cluster, out),
         Action::Example => Ok(cluster::EXAMPLE.to_owned()),
+        Action::Submit { brokers, prefix } => {
+            let plain = KafkaSettings::plain(brokers);
+            submit::submit(&KafkaSettings { prefix: prefix.clone(), ..plain })
+        }
     }
 }

@@ -130,8 +130,11 @@ impl ConsumerContext for ReaderContext {
         result: rdkafka::error::KafkaResult<()>,
         offsets: &TopicPartitionList,
     ) {
+        // A commit is sent and forgotten: what an outage swallowed would never be sent again where
+        // no more records come, and would come again to whoever reads next.
         if let Err(error) = result {
             tracing::warn!(%error, partitions = offsets.count(), "offsets are not committed");
+            self.table().not_committed(&self.parts(offsets));
         }
     }
 }

@@ -83,6 +83,15 @@ impl Table {
         }
     }
 
+    /// Takes back that something was committed: it was sent, and the cluster did not take it.
+    pub(super) fn not_committed(&mut self, parts: &[Part]) {
+        for part in parts {
+            if let Some(progress) = self.parts.get_mut(part) {
+                progress.committed = None;
+            }
+        }
+    }
+
     /// Records that wait here.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
@@ -121,6 +130,8 @@ mod tests {
         assert_eq!(table.moved(), [(PART, 13)]);
         table.committed(&[(PART, 13)]);
         assert!(table.moved().is_empty());
+        table.not_committed(&[PART, (0, 8)]);
+        assert_eq!(table.moved(), [(PART, 13)], "an outage swallowed it: it is said again");
         assert!(!table.finish(PART, 12), "twice");
         assert!(!table.finish((1, 7), 13), "of another topic");
         assert_eq!((table.waiting(), table.lag()), (1, (1, Some(113))));

@@ -163,6 +163,14 @@ fn encode(proof: &mut Inner) -> Vec<u8> {
     bytes
 }
 
+/// The bytes that the felts of program and output take in a proof.
+#[cfg(feature = "prove")]
+pub(crate) fn felts_bytes(program: &[(u32, [u32; 8])], output: &[(u32, [u32; 8])]) -> usize {
+    let mut bits = BitWriter::default();
+    packing::write_sections(&mut bits, [program, output]);
+    bits.finish().len()
+}
+
 /// Fixed-width little-endian integers, no trailing bytes, bounded lengths.
 fn options() -> impl Options {
     bincode::DefaultOptions::new()

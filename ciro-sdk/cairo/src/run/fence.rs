@@ -24,7 +24,7 @@ pub(super) enum Exhausted {
     Cells,
 }
 
-/// Whether the virtual machine's own processor runs a hint.
+/// Whether a hint is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Run,

@@ -1,10 +1,11 @@
 //! Runs programs in the Cairo virtual machine.
 
 mod fence;
+mod points;
 
 use std::any::Any;
 
-use cairo_lang_casm::hints::Hint;
+use cairo_lang_casm::hints::{CoreHint, CoreHintBase, Hint};
 use cairo_lang_runner::{Arg, CairoHintProcessor};
 use cairo_vm::hint_processor::hint_processor_definition::HintProcessorLogic as _;
 use cairo_vm::types::builtin_name::BuiltinName;
@@ -17,11 +18,12 @@ use cairo_vm::vm::runners::cairo_runner::{CairoRunner, RunResources};
 use starknet_types_core::felt::Felt;
 
 use self::fence::{Exhausted, Fence, Turn};
+use self::points::Points;
 use crate::compile::Place;
 use crate::guard;
 use crate::package::Package;
 use crate::program::{Location, Program};
-use crate::{prove, security};
+use crate::security;
 
 /// A finished run: its output, its cost, and the trace that a proof is made from.
 pub struct Execution {
@@ -32,14 +34,6 @@ pub struct Execution {
     /// How many cells of memory it reached.
     pub cells: usize,
     pub(crate) runner: CairoRunner,
-}
-
-impl Execution {
-    /// The memory that a proof takes at its peak for Poseidon, Pedersen and operations on the
-    /// curve, in bytes: beyond that for steps and cells.
-    pub fn builtin_bytes(&self) -> u64 {
-        prove::builtin_bytes(&self.runner)
-    }
 }
 
 impl std::fmt::Debug for Execution {
@@ -113,7 +107,8 @@ impl Default for Limits {
     }
 }
 
-/// As [`run`], within these limits, whoever wrote the program.
+/// As [`run`], within these limits, whoever wrote the program. A run of equal bytecode, hints and
+/// arguments is the same every time.
 ///
 /// # Errors
 /// As [`run`]; [`ExecutionError::TooLong`] if the program takes more steps,
@@ -150,7 +145,8 @@ fn run_guarded(
     let end = runner.initialize(true).map_err(machine)?;
     let mut fence = Fence::new(limits, program.bytecode().len(), arguments.len());
     let mut hints = processor(arguments);
-    match run_to(end, program, &mut runner, (&mut hints, &mut fence)) {
+    let mut points = Points::new(program.hash(), arguments);
+    match run_to(end, program, &mut runner, (&mut hints, &mut fence, &mut points)) {
         Ok(()) => {}
         Err(Stop::Exhausted(what)) => return Err(exhausted(what)),
         Err(Stop::Machine(error)) => {
@@ -204,7 +200,7 @@ fn run_to(
     end: Relocatable,
     program: &Program,
     runner: &mut CairoRunner,
-    (processor, fence): (&mut CairoHintProcessor<'_>, &mut Fence),
+    (processor, fence, points): (&mut CairoHintProcessor<'_>, &mut Fence, &mut Points),
 ) -> Result<(), Stop> {
     let boxed = |hint: &Hint| Box::new(hint.clone()) as Box<dyn Any>;
     let mut hints: Vec<Vec<Box<dyn Any>>> = Vec::new();
@@ -220,12 +216,17 @@ fn run_to(
         fence.marker = None;
         for (index, hint) in before.into_iter().flatten().enumerate() {
             let known: &Hint = hint.downcast_ref().expect("a boxed hint is a hint");
-            if fence.hint(&runner.vm, known)? == Turn::Run {
-                let run = processor.execute_hint(&mut runner.vm, &mut runner.exec_scopes, hint);
-                run.map_err(|error| {
-                    Stop::Machine(VirtualMachineError::Hint(Box::new((index, error))))
-                })?;
-            }
+            let turn = fence.hint(&runner.vm, known)?;
+            let run = match known {
+                _ if turn == Turn::Pass => Ok(()),
+                Hint::Core(CoreHintBase::Core(CoreHint::RandomEcPoint { x, y })) => {
+                    points.answer(&mut runner.vm, [x, y])
+                }
+                _ => processor.execute_hint(&mut runner.vm, &mut runner.exec_scopes, hint),
+            };
+            run.map_err(|error| {
+                Stop::Machine(VirtualMachineError::Hint(Box::new((index, error))))
+            })?;
         }
         fence.step(&runner.vm)?;
         runner.vm.step_instruction().map_err(Stop::Machine)?;

@@ -3,7 +3,7 @@
 use cairo_air::CairoProofForRustVerifier;
 use ciro_cairo::{
     Builtin, CairoProgramKey, CairoProof, CairoVerificationError, EmitSettings, Felt, InputMode,
-    MalformedClaim, Program, ProgramHash, prove, run, verify, verify_program,
+    MalformedClaim, Program, ProgramHash, Provable, prove, run, verify, verify_program,
 };
 use ciro_model::integer::ops::Linear;
 use stwo::core::fields::m31::M31;
@@ -15,15 +15,17 @@ use crate::support::{Case, Compiled};
 
 type Inner = CairoProofForRustVerifier<Blake2sMerkleHasher>;
 
-/// A program with range checks and both hashes.
+/// A program with range checks, bits and three hashes.
 const HASHES: &str = "
 #[executable]
-fn main(words: Array<felt252>, limit: u64) -> (u32, [felt252; 2]) {
+fn main(words: Array<felt252>, limit: u64) -> (u32, [felt252; 2], u32) {
     let poseidon = core::poseidon::poseidon_hash_span(words.span());
     let mut pedersen = 0;
     for word in words.span() { pedersen = core::pedersen::pedersen(pedersen, *word); }
     assert(limit > 100, 'low limit');
-    (words.len(), [pedersen, poseidon])
+    let (state, block) = (BoxTrait::new([0_u32; 8]), BoxTrait::new([1_u32; 16]));
+    let blake = core::blake::blake2s_compress(state, 64, block).unbox();
+    (words.len(), [pedersen, poseidon], *blake.span()[0] & 0xff)
 }";
 
 /// A program that panics for what its check says.
@@ -35,7 +37,19 @@ fn proven(program: &Program, arguments: &[u64]) -> (CairoProgramKey, CairoProof,
     let arguments: Vec<Felt> = arguments.iter().map(|&argument| argument.into()).collect();
     let execution = run(program, None, &arguments).unwrap();
     let output = execution.output.clone();
-    (program.key().unwrap(), prove(program, execution).unwrap(), output)
+    let provable = Provable::new(program, execution).unwrap();
+    let (columns, most) = (provable.columns().clone(), provable.proof_bytes());
+    let proof = provable.prove().unwrap();
+    // What is foretold is what comes, but for hashes that are asked for twice.
+    let real = Inner::from(proof.clone()).claim.log_sizes();
+    for (foretold, real) in columns.iter().zip(real.iter()) {
+        assert_eq!(foretold.len(), real.len());
+        assert!(foretold.iter().zip(real).all(|(foretold, real)| foretold >= real));
+    }
+    let bytes = proof.to_bytes().len();
+    println!("{bytes} bytes, at most {most}");
+    assert!(bytes <= most && most <= 2 * bytes, "{bytes} bytes, at most {most}");
+    (program.key().unwrap(), proof, output)
 }
 
 /// One test for all proofs: each takes seconds and 1.7 GB.

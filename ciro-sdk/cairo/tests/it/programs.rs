@@ -1,7 +1,8 @@
 //! Programs that are no models: which are read, what they print, and what stops them.
 
 use ciro_cairo::{
-    ExecutionError, Felt, Limits, Program, ReadProgramError, Unprovable, run, run_within,
+    CairoProveError, ExecutionError, Felt, Limits, Program, Provable, ReadProgramError, Unprovable,
+    run, run_within,
 };
 use serde_json::json;
 
@@ -78,8 +79,98 @@ fn programs_with_dictionaries_hashes_and_texts_print_what_they_compute() {
     let expected = [Pedersen::hash(&x, &two), Poseidon::hash_array(&[x, two])];
     assert_eq!(printed(&hashes, &[9]), expected);
     // Their components are long, and take memory.
-    assert!(run(&hashes, None, &[x]).unwrap().builtin_bytes() > 64 * 311 * 20);
-    assert_eq!(run(&program(FIBONACCI), None, &[x]).unwrap().builtin_bytes(), 0);
+    let memory = |program: &Program| provable(program, &[9]).unwrap().memory_bytes();
+    assert!(memory(&hashes) > memory(&program(FIBONACCI)) + 1024 * 311 * 8);
+}
+
+/// What the prover is given of a run.
+fn provable(program: &Program, arguments: &[u64]) -> Result<Provable, CairoProveError> {
+    Provable::new(program, run(program, None, &felts(arguments)).unwrap())
+}
+
+/// A program that compresses so many blocks, all alike, in five steps each.
+fn compressions(count: u64) -> Program {
+    let count = format!("{count:#x}");
+    let ap = |offset: i32| json!({"AllocSegment": {"dst": {"register": "AP", "offset": offset}}});
+    // [fp]: state and message, [fp + 1]: states, [fp + 2]: bytes, [fp + 3]: message.
+    let head = ["0x40780017fff7fff", "0x2", "0x480680017fff8000", "0x7"];
+    let words: Vec<String> = (0x8000..0x8018_u64)
+        .map(|offset| format!("{:#x}", 0x4003_0000_8000_8002 | (offset << 32)))
+        .collect();
+    // [fp + 4] = 2^100, then where the next state goes, and how many are left.
+    let large = format!("{:#x}", 1_u128 << 100);
+    let start = ["0x4826800180008000", "0x8", "0x480680017fff8000", &large];
+    let counters = ["0x480a80017fff8000", "0x480680017fff8000", &count];
+    let minus = |less: u64| format!("{:#x}", -Felt::from(less));
+    let (one, back) = (minus(1), minus(6));
+    let compress = ["0x40127ffe7fff8000", "0x880b800380008002"];
+    let next =
+        ["0x482480017fff8000", "0x8", "0x482480017ffd8000", &one, "0x20680017fff7fff", &back];
+    let print = ["0x400380007ffd8004", "0x482680017ffd8000", "0x1", "0x208b7fff7fff7ffe"];
+    let words = words.iter().map(String::as_str);
+    let code: Vec<&str> = head.into_iter().chain(words).chain(start).chain(counters).collect();
+    let code = [&code[..], &compress, &next, &print].concat();
+    Program::read(&handmade(&code, &json!([[6, [ap(0), ap(1)]]]))).unwrap()
+}
+
+/// Rows of padding take as much as others: 8,193 compressions are padded to 16,384, whose mixings
+/// have no room.
+#[test]
+fn heavy_instructions_count_by_what_their_proof_takes() {
+    let most = provable(&compressions(8_192), &[]).unwrap();
+    // Measured: 3,468 MB and 698,755 bytes; more plain steps than these take 1,683 MB.
+    let (memory, bytes) = (most.memory_bytes(), most.proof_bytes());
+    assert!((3_468_000_000..2 * 3_468_000_000).contains(&memory), "{memory}");
+    assert!((698_755..2 * 698_755).contains(&bytes), "{bytes}");
+    let refused = provable(&compressions(8_193), &[]).unwrap_err();
+    let CairoProveError::TooLong { what, rows, rows_max, .. } = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(what, "Blake2s");
+    assert!(rows > rows_max);
+}
+
+/// A program prints the point that it asks for, which decides what it does next.
+#[test]
+fn a_run_is_the_same_every_time() {
+    let cell = |offset: i32| json!({"register": "AP", "offset": offset});
+    let point = json!({"RandomEcPoint": {"x": cell(0), "y": cell(1)}});
+    let code = [
+        "0x40780017fff7fff",
+        "0x2",
+        "0x400380007ffd8000",
+        "0x482680017ffd8000",
+        "0x1",
+        "0x208b7fff7fff7ffe",
+    ];
+    let coin = Program::read(&handmade(&code, &json!([[6, [point]]]))).unwrap();
+    let first = printed(&coin, &[]);
+    assert_ne!(first, felts(&[0]));
+    for _ in 0..3 {
+        assert_eq!(printed(&coin, &[]), first);
+    }
+}
+
+#[test]
+fn points_are_added_and_runs_that_multiply_them_are_not_proven() {
+    let program = program(
+        "use core::ec::{EcPointTrait, EcStateTrait, stark_curve};
+        #[executable]
+        fn main(scalar: felt252) -> felt252 {
+            let generator = EcPointTrait::new_nz(stark_curve::GEN_X, stark_curve::GEN_Y).unwrap();
+            let mut state = EcStateTrait::init();
+            state.add(generator);
+            if scalar != 0 { state.add_mul(scalar, generator); }
+            state.finalize_nz().unwrap().x()
+        }",
+    );
+    use starknet_types_core::curve::AffinePoint;
+    let generator = AffinePoint::generator();
+    assert_eq!(printed(&program, &[0]), [generator.x()]);
+    assert_eq!(printed(&program, &[1]), [(generator.clone() + generator).x()]);
+    provable(&program, &[0]).unwrap();
+    let refused = provable(&program, &[1]).unwrap_err();
+    assert!(matches!(refused, CairoProveError::Curve), "{refused}");
 }
 
 #[test]

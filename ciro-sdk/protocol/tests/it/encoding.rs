@@ -43,9 +43,11 @@ static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     samples.extend([
         values::batch().to_bytes(),
         values::card().to_bytes(),
+        values::program_card().to_bytes(),
         values::receipt_proof().to_bytes(),
         values::blobs().to_bytes(),
         values::spec().to_bytes(),
+        values::spec_with_programs().to_bytes(),
         ChainSpec { economy: Some(values::economy()), ..values::spec() }.to_bytes(),
         values::genesis().to_bytes(),
     ]);
@@ -66,6 +68,7 @@ fn values_come_back_from_bytes_and_from_json() {
     values::receipts().iter().for_each(check);
     check(&values::batch());
     check(&values::card());
+    check(&values::program_card());
     check(&values::receipt_proof());
     check(&values::blobs());
     check(&values::spec());

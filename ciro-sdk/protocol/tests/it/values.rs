@@ -98,6 +98,23 @@ pub(crate) fn card() -> ModelCard {
     }
 }
 
+/// A program under a key for runs of a million steps.
+pub(crate) fn program_card() -> ModelCard {
+    let entry = KeyEntry {
+        bytes: Bytes::new(b"ciro-program-job/1\n".to_vec()).unwrap(),
+        facts: KeyFacts {
+            digest: KeyDigest([9; 32]),
+            route: Route::Program,
+            bits: 100,
+            proven_bits: 50,
+            batch: 1,
+            cells: 0,
+        },
+    };
+    let name = Text::new("fibonacci").unwrap();
+    ModelCard { name, keys: List::new(vec![entry]).unwrap(), ..card() }
+}
+
 fn order() -> JobOrder {
     JobOrder {
         model: card().id(),
@@ -303,6 +320,12 @@ pub(crate) fn spec() -> ChainSpec {
         accounts: List::new(accounts).unwrap(),
         economy: None,
     }
+}
+
+/// The specification of a network that settles proofs about programs too.
+pub(crate) fn spec_with_programs() -> ChainSpec {
+    let routes = List::new(vec![Route::Tensor, Route::Cairo, Route::Program]).unwrap();
+    ChainSpec { routes, verifier: 2, ..spec() }
 }
 
 pub(crate) fn economy() -> EconomySpec {

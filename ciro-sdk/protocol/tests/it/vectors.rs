@@ -51,6 +51,8 @@ fn build() -> Vec<Vector> {
     vectors.push(vector("genesis", &values::genesis()));
     let with_economy = ChainSpec { economy: Some(values::economy()), ..values::spec() };
     vectors.push(vector("chain specification: economy", &with_economy));
+    vectors.push(vector("model card: program", &values::program_card()));
+    vectors.push(vector("chain specification: programs", &values::spec_with_programs()));
     vectors
 }
 

@@ -174,7 +174,7 @@ fn job(client: &Client, salt: [u8; 16]) -> JobInfo {
     let input = OrderInput::sample(&key);
     let terms = client.terms_of(&[], key.class(), Amount::CIRO);
     let submission = Submission::new((ModelId([1; 32]), terms), &key, &input);
-    let order = client.job_order(&submission, 1_700_000_000_000).unwrap();
+    let order = client.job_order(&submission.ordered(), 1_700_000_000_000).unwrap();
     let account = SecretKey::from_seed(b"somebody");
     let body = Body::Order(Box::new(order.clone()));
     let signed = client.sign(&account, body, (salt, 1)).unwrap();

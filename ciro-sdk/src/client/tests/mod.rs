@@ -302,7 +302,7 @@ fn an_order_is_quoted_and_signed_with_what_its_input_costs() {
     let fees = [&sample, &longer].map(|input| client.fee(&submission(input)).unwrap());
     let per_byte = client.spec().fees.per_input_byte;
     assert_eq!(fees[1].checked_sub(fees[0]), per_byte.checked_mul(1000));
-    let order = client.job_order(&submission(&longer), 1_700_000_000_000).unwrap();
+    let order = client.job_order(&submission(&longer).ordered(), 1_700_000_000_000).unwrap();
     let account = SecretKey::from_seed(b"somebody");
     let signed = client.sign(&account, Body::Order(Box::new(order)), ([7; 16], 1)).unwrap();
     assert_eq!(signed.body.header.fee_max, fees[1]);

@@ -25,12 +25,47 @@ mod pack;
 mod proof;
 mod statement;
 
+use ciro_model::integer::Context;
+use serde::{Deserialize, Serialize};
+
 pub use proof::PROOF_FELTS_MAX;
 pub use statement::StatementFelts;
 
 /// An element of the Stark field, big-endian, as Starknet's calldata has it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Felt(pub [u8; 32]);
+
+/// Text that is no element of the Stark field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a felt has 1 to 64 hexadecimal digits behind `0x` or nothing, and is below the Stark prime"
+)]
+pub struct InvalidFelt;
+
+impl std::str::FromStr for Felt {
+    type Err = InvalidFelt;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFelt> {
+        // A context is such a number, written so.
+        let number: Context = text.parse().map_err(|_| InvalidFelt)?;
+        Ok(Self(number.to_bytes()))
+    }
+}
+
+impl TryFrom<String> for Felt {
+    type Error = InvalidFelt;
+
+    fn try_from(text: String) -> Result<Self, InvalidFelt> {
+        text.parse()
+    }
+}
+
+impl From<Felt> for String {
+    fn from(felt: Felt) -> Self {
+        felt.to_string()
+    }
+}
 
 impl std::fmt::Debug for Felt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,5 +1,6 @@
 //! What the judge says of evidence, and what becomes of bonds.
 pub mod bonds;
+pub mod captures;
 
 use bond::evidence::{Evidence, Fault};
 use bond::judge::{Domain, clipped, fault};

@@ -19,6 +19,8 @@ pub(super) struct Row {
 /// Times of all stages.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Latencies {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<Row>,
     ordering: Row,
     queueing: Row,
     proving: Row,
@@ -27,6 +29,16 @@ pub(super) struct Latencies {
     pub(super) jitter_ms: f64,
     /// The mean difference between one job and the next.
     pub(super) successive_ms: f64,
+}
+
+/// What one way takes more than another in one stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Added {
+    pub(super) stage: &'static str,
+    /// The difference of the medians, in ms.
+    pub(super) p50: f64,
+    /// The difference of the 95th percentiles, in ms.
+    pub(super) p95: f64,
 }
 
 /// Jobs in a time.
@@ -66,13 +78,16 @@ pub(super) fn percentile(sorted: &[f64], percent: usize) -> f64 {
 }
 
 impl Latencies {
-    pub(super) fn of(samples: &[Sample]) -> Self {
-        let stages = || samples.iter().filter_map(|sample| sample.stages);
-        let row = |stage, time: fn(Stages) -> f64| Row::of(stage, stages().map(time).collect());
+    pub(super) fn of<'a>(samples: impl Iterator<Item = &'a Sample>) -> Self {
+        let stages: Vec<Stages> = samples.filter_map(|sample| sample.stages).collect();
+        let row =
+            |stage, time: fn(&Stages) -> f64| Row::of(stage, stages.iter().map(time).collect());
+        let accepted: Vec<f64> = stages.iter().filter_map(|it| it.accepted).collect();
         let end_to_end = row("end to end", |it| it.end_to_end);
-        let times: Vec<f64> = stages().map(|it| it.end_to_end).collect();
+        let times: Vec<f64> = stages.iter().map(|it| it.end_to_end).collect();
         let steps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
         Self {
+            accepted: (!accepted.is_empty()).then(|| Row::of("accepted", accepted)),
             ordering: row("ordering", |it| it.ordering),
             queueing: row("queueing (ledger time)", |it| it.queueing),
             proving: row("proving (ledger time)", |it| it.proving),
@@ -82,8 +97,21 @@ impl Latencies {
         }
     }
 
-    pub(super) fn rows(&self) -> [&Row; 4] {
-        [&self.ordering, &self.queueing, &self.proving, &self.end_to_end]
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        let others = [&self.ordering, &self.queueing, &self.proving, &self.end_to_end];
+        self.accepted.iter().chain(others)
+    }
+
+    /// What these take more than others. Percentiles are compared, not jobs.
+    pub(super) fn more_than(&self, other: &Self) -> Vec<Added> {
+        let pairs = self.rows().zip(other.rows());
+        pairs
+            .map(|(one, two)| Added {
+                stage: one.stage,
+                p50: one.p50 - two.p50,
+                p95: one.p95 - two.p95,
+            })
+            .collect()
     }
 }
 
@@ -113,16 +141,17 @@ impl Throughput {
 impl Ops {
     /// Of a kind, between two answers of a node's metrics.
     pub(super) fn between(before: &str, after: &str, kind: &str) -> Self {
-        Self { count: ops(after, kind).saturating_sub(ops(before, kind)) }
+        let label = format!("kind=\"{kind}\"");
+        let count = |metrics| ops(metrics, &[&label]);
+        Self { count: count(after).saturating_sub(count(before)) }
     }
 }
 
-/// The ledger's transactions of a kind, from a node's metrics.
-fn ops(metrics: &str, kind: &str) -> u64 {
-    let label = format!("kind=\"{kind}\"");
+/// The ledger's transactions that have some labels, from a node's metrics.
+pub(super) fn ops(metrics: &str, labels: &[&str]) -> u64 {
     let lines = metrics.lines().filter(|line| line.starts_with("ciro_ledger_ops_total{"));
     lines
-        .filter(|line| line.contains(&label))
+        .filter(|line| labels.iter().all(|label| line.contains(label)))
         .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
         .sum()
 }
@@ -144,6 +173,7 @@ pub(super) fn count(jobs: usize) -> f64 {
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
+    use super::super::load::Way;
     use super::*;
 
     #[test]
@@ -154,18 +184,39 @@ mod tests {
         assert_eq!(percentile(&[], 50), 0.0);
     }
 
+    /// A job whose times are some ms each.
+    fn sample(ms: f64, ended_ms: f64) -> Sample {
+        let stages = Stages {
+            accepted: Some(ms),
+            ordering: ms,
+            queueing: ms,
+            proving: ms,
+            end_to_end: 3.0 * ms,
+        };
+        Sample { way: Way::Http, arrived_ms: 0.0, ended_ms, stages: Some(stages), failed: None }
+    }
+
     #[test]
     fn the_slowest_window_counts_and_a_short_run_is_one() {
-        let end = |ended_ms: f64| {
-            let stages = Stages { ordering: 1.0, queueing: 1.0, proving: 1.0, end_to_end: 3.0 };
-            Sample { arrived_ms: 0.0, ended_ms, stages: Some(stages), failed: None }
-        };
-        let mut ends: Vec<Sample> = (0..100).map(|at| end(f64::from(at) * 100.0)).collect();
-        ends.extend((0..10).map(|at| end(10_000.0 + f64::from(at) * 1000.0)));
-        ends.push(end(20_000.0));
+        let mut ends: Vec<Sample> = (0..100).map(|at| sample(1.0, f64::from(at) * 100.0)).collect();
+        ends.extend((0..10).map(|at| sample(1.0, 10_000.0 + f64::from(at) * 1000.0)));
+        ends.push(sample(1.0, 20_000.0));
         let found = Throughput::of(&ends);
         assert_eq!(found.slowest_per_hour, 3600.0);
         assert_eq!(Throughput::of(&ends[..10]).slowest_per_hour, 10.0 / 0.9 * 3600.0);
+    }
+
+    #[test]
+    fn what_a_way_adds_is_the_difference_of_percentiles() {
+        let of = |times: &[f64]| {
+            let samples: Vec<Sample> = times.iter().map(|ms| sample(*ms, 0.0)).collect();
+            Latencies::of(samples.iter())
+        };
+        let added = of(&[5.0, 7.0, 30.0]).more_than(&of(&[1.0, 2.0, 3.0]));
+        let stages: Vec<&str> = added.iter().map(|it| it.stage).collect();
+        assert_eq!((stages.len(), stages[0], stages[4]), (5, "accepted", "end to end"));
+        assert_eq!((added[0].p50, added[0].p95), (5.0, 27.0));
+        assert_eq!((added[4].p50, added[4].p95), (15.0, 81.0));
     }
 
     #[test]
@@ -175,5 +226,7 @@ mod tests {
                      ciro_ledger_ops_total{kind=\"consensus\",op=\"tick\"} 4\n";
         assert_eq!(Ops::between(before, after, "compute").count, 7);
         assert_eq!(Ops::between(before, after, "consensus").count, 4);
+        assert_eq!(ops(after, &["op=\"order\"", "kind=\"compute\""]), 10);
+        assert_eq!(ops(after, &["op=\"order\"", "kind=\"consensus\""]), 0);
     }
 }

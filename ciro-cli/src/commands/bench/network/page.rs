@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Report;
-use super::figures::count;
+use super::figures::{Added, Latencies, count};
 
 /// What a measurement on one machine does not say.
 pub(super) const LOOPBACK: &str =
@@ -56,8 +56,20 @@ pub(super) fn page(report: &Report) -> String {
 }
 
 fn latencies(report: &Report) -> String {
-    let mut table = "<table><tr><th>milliseconds<th>p50<th>p95<th>p99<th>greatest</tr>".to_owned();
-    for row in report.latencies.rows() {
+    let Some(kafka) = &report.kafka else { return times("milliseconds", &report.latencies) };
+    let mut table = times("orders to the node, ms", &kafka.by_http);
+    table.push_str(&times("orders through Kafka, ms", &kafka.by_kafka));
+    table.push_str("<table><tr><th>what Kafka adds, ms<th>p50<th>p95</tr>");
+    for Added { stage, p50, p95 } in &kafka.added {
+        let _ = write!(table, "<tr><td>{stage}<td>{p50:+.1}<td>{p95:+.1}</tr>");
+    }
+    table + "</table>"
+}
+
+/// The times of each stage.
+fn times(title: &str, latencies: &Latencies) -> String {
+    let mut table = format!("<table><tr><th>{title}<th>p50<th>p95<th>p99<th>greatest</tr>");
+    for row in latencies.rows() {
         let figures = row.figures().map(|ms| format!("<td>{ms:.1}")).concat();
         let _ = write!(table, "<tr><td>{}{figures}</tr>", row.stage);
     }
@@ -74,6 +86,11 @@ fn totals(report: &Report) -> String {
         ("consensus transactions", report.consensus_ops.count.to_string()),
         ("compute submissions", report.compute_ops.count.to_string()),
     ];
+    if let Some(burst) = report.kafka.as_ref().and_then(|kafka| kafka.burst) {
+        let (written, executed) = (burst.written_per_minute, burst.executed_per_minute);
+        rows.push(("orders a minute that Kafka took at once", format!("{written:.0}")));
+        rows.push(("orders a minute that the ledger took", format!("{executed:.0}")));
+    }
     rows.extend(report.failed.iter().map(|(reason, many)| (reason.as_str(), many.to_string())));
     let row = |(name, value): &(&str, String)| format!("<tr><td>{}<td>{value}</tr>", escaped(name));
     format!("<table>{}</table>", rows.iter().map(row).collect::<String>())

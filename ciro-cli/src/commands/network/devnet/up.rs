@@ -285,9 +285,12 @@ fn configure(
         .replace("http://127.0.0.1:26610", url)
         .replace("name = \"prover\"", &format!("name = \"prover{number}\""))
         // Nobody knows yet what will be deployed here. The first of these is of direct orders.
-        .replacen("models = []", "models = \"any\"", 1);
-    if !replaced.contains(url) || !replaced.contains("models = \"any\"") {
-        bail!("`{}` names no node, or no models of direct orders", config.display());
+        .replacen("models = []", "models = \"any\"", 1)
+        .replace("programs = []", "programs = \"any\"")
+        .replace("# cairo = ", "cairo = ");
+    let said = [url, "models = \"any\"", "programs = \"any\"", "\ncairo = "];
+    if let Some(missing) = said.into_iter().find(|said| !replaced.contains(said)) {
+        bail!("`{}` does not say `{}`", config.display(), missing.trim());
     }
     std::fs::write(&config, replaced)?;
     Ok(config)

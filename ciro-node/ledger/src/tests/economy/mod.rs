@@ -1,8 +1,7 @@
-//! Tests of supply, stake, slashing and governance: rules one by one, and random histories that a
-//! naive model follows to the last unit.
+//! Tests of supply, stake, slashing and governance: rules one by one, and what random histories do
+//! of it and expect of it.
 
 mod emission;
-mod history;
 mod naive;
 mod play;
 mod rules;
@@ -10,4 +9,6 @@ mod slashing;
 mod votes;
 mod world;
 
-pub(super) use world::economy;
+pub(super) use naive::Whole;
+pub(super) use play::Play;
+pub(super) use world::{WEALTH, economy, network, offence};

@@ -10,16 +10,19 @@ use ciro_protocol::tx::{
 use ciro_protocol::wire::List;
 
 use super::super::play::Dice;
-use super::super::support::units;
-use super::naive::Naive;
+use super::super::support::{RICHES, units};
+use super::naive::Whole;
 use super::votes::{propose, spend};
 use super::world::{
     KEYS, PEOPLE, SHARES, WEALTH, WEIGHT, delegate, offence, params, register, report, undelegate,
 };
 
-pub(super) struct Play<'a> {
-    pub(super) dice: &'a mut Dice,
-    pub(super) naive: &'a Naive,
+/// One who plays.
+pub(crate) struct Play<'a> {
+    pub(crate) dice: &'a mut Dice,
+    pub(crate) whole: &'a Whole,
+    /// The validator that most of it is about, if it is one.
+    pub(crate) focus: Option<u32>,
 }
 
 impl Play<'_> {
@@ -33,22 +36,32 @@ impl Play<'_> {
 
     /// Somebody who has money, or at times nobody of consequence.
     fn person(&mut self) -> usize {
-        self.place(15)
+        self.place(14)
     }
 
     fn validator(&mut self) -> u32 {
+        if let Some(focus) = self.focus
+            && self.dice.one_in(2)
+        {
+            return focus;
+        }
         if self.dice.one_in(20) { 9 } else { self.number(7) }
     }
 
     /// A validator and somebody who has something there, if there is anybody.
     fn member(&mut self) -> (usize, u32) {
         let all: Vec<(u32, _)> = self
-            .naive
+            .whole
             .validators
             .iter()
             .flat_map(|(id, it)| it.members.keys().map(|account| (*id, *account)))
             .collect();
-        let (id, account) = all[self.place(all.len())];
+        let focused: Vec<_> =
+            all.iter().copied().filter(|(id, _)| Some(*id) == self.focus).collect();
+        let all = if focused.is_empty() || self.dice.one_in(4) { all } else { focused };
+        let Some((id, account)) = self.dice.pick(&all) else {
+            return (self.person(), self.validator());
+        };
         let person = PEOPLE.iter().position(|it| *it == account).unwrap();
         if self.dice.one_in(15) { (self.person(), self.validator()) } else { (person, id) }
     }
@@ -64,7 +77,7 @@ impl Play<'_> {
     }
 
     /// What somebody does next.
-    pub(super) fn next(&mut self) -> (usize, Body) {
+    pub(crate) fn next(&mut self) -> (usize, Body) {
         match self.dice.below(34) {
             0 => {
                 let grant = GrantId(self.number(4));
@@ -80,7 +93,7 @@ impl Play<'_> {
             }
             5..=11 => {
                 let (person, validator) = (self.person(), self.validator());
-                let most = self.naive.has(Purse::Account(PEOPLE[person])).min(WEALTH * 4);
+                let most = self.whole.has(Purse::Account(PEOPLE[person])).min(WEALTH * 4);
                 (person, delegate(validator, self.amount(most)))
             }
             12..=17 => {
@@ -112,9 +125,9 @@ impl Play<'_> {
 
     /// An amount that somebody has at a validator's stake, or nearly.
     fn held(&mut self, person: usize, validator: u32) -> u128 {
-        let known = self.naive.validators.get(&validator);
+        let known = self.whole.validators.get(&validator);
         let member = known.and_then(|it| it.members.get(&PEOPLE[person]));
-        let worth = member.map_or(0, |it| self.naive.worth(validator, &it.shares));
+        let worth = member.map_or(0, |it| self.whole.worth(validator, &it.shares));
         self.amount(worth)
     }
 
@@ -134,16 +147,16 @@ impl Play<'_> {
             1 => body.commission.max_bps = 50,
             2 => body.bond = units(WEIGHT - 1),
             3 => body.key = KEYS[8].0,
-            4 => body.bond = units(10_u128.pow(26)),
+            4 => body.bond = units(RICHES),
             _ => {}
         }
         (person, Body::RegisterValidator(Box::new(body)))
     }
 
     /// A fault, of a small validator more often than not: large ones end the history.
-    pub(super) fn fault(&mut self) -> Offence {
+    pub(crate) fn fault(&mut self) -> Offence {
         let validator = if self.dice.one_in(3) { self.number(6) } else { 2 + self.number(2) };
-        let epoch = (self.naive.epoch() + self.dice.below(2)).saturating_sub(self.dice.below(3));
+        let epoch = (self.whole.epoch() + self.dice.below(2)).saturating_sub(self.dice.below(3));
         let rules = [1, 2, 3, 5, 6, 6, 6, 8, 8, 8];
         offence(validator, epoch, rules[self.place(rules.len())])
     }
@@ -163,7 +176,7 @@ impl Play<'_> {
             6 => spend(person, 10_u128.pow(27)),
             1 => {
                 let part = if self.dice.one_in(2) { 2 } else { 4 };
-                spend(person, self.naive.has(Purse::Treasury) / part)
+                spend(person, self.whole.has(Purse::Treasury) / part)
             }
             2 => spend(person, u128::from(self.dice.below(1_000_000))),
             3 | 7..=9 => {
@@ -191,7 +204,7 @@ impl Play<'_> {
 
     fn vote(&mut self) -> (usize, Body) {
         let (person, validator) = self.member();
-        let open = self.naive.proposals.iter().zip(0_u32..);
+        let open = self.whole.proposals.iter().zip(0_u32..);
         let open: Vec<u32> =
             open.filter(|(it, _)| it.status == ProposalStatus::Voting).map(|(_, id)| id).collect();
         let any = self.number(6);

@@ -23,32 +23,32 @@ use ciro_protocol::tx::{
 };
 use ciro_protocol::wire::{Bytes, List};
 
+pub(super) use super::super::support::PEOPLE;
 use super::super::support::{GENESIS_MS, chain, spec, units};
 use crate::state::{PURSES, PlainState, View as _};
 use crate::{Block, check_invariants, execute, genesis};
 
+// People: 0 to 3 operate the first validators, 4 to 7 may register one, 8 to 13 have money, 14 and
+// 15 have none.
+
 /// One unit of weight in consensus.
 pub(super) const WEIGHT: u128 = 1_000_000_000;
 /// What everybody has at first.
-pub(super) const WEALTH: u128 = 1_000 * WEIGHT;
+pub(crate) const WEALTH: u128 = 1_000 * WEIGHT;
 /// Weights of the validators of the genesis; 0 to 3 are their operators.
 pub(super) const WEIGHTS: [u64; 4] = [7, 4, 3, 2];
 /// The length of an epoch of rewards.
 pub(super) const EPOCH_MS: u64 = 20_000;
 
+/// A key that belongs to no account.
 fn secret(person: usize) -> SecretKey {
     SecretKey::from_seed(&[b'e', u8::try_from(person).unwrap()])
 }
 
-/// People: 0 to 3 operate the first validators, 4 to 7 may register one, 8 to 13 have money, 14
-/// and 15 have none.
-pub(super) static PEOPLE: LazyLock<Vec<Address>> =
-    LazyLock::new(|| (0..16).map(|person| secret(person).address()).collect());
-
 /// Keys of consensus that may be registered, with their signatures for the person of that number.
 pub(super) static KEYS: LazyLock<Vec<(Address, Signature)>> = LazyLock::new(|| {
     let key = |person: usize| {
-        let key = secret(100 + person);
+        let key = secret(person);
         let operator = PEOPLE[person];
         let body = Possession { chain: chain(), key: key.address(), operator };
         (key.address(), Signed::new(body, &key).unwrap().signature)
@@ -71,7 +71,7 @@ pub(super) static SHARES: LazyLock<(AirdropNode, Vec<Claimable>)> = LazyLock::ne
     (root, shares.into_iter().zip(paths).collect())
 });
 
-pub(super) fn params() -> EconomyParams {
+pub(crate) fn params() -> EconomyParams {
     EconomyParams {
         epoch_ms: EPOCH_MS,
         emission_ppb: 1_000_000,
@@ -126,8 +126,8 @@ pub(crate) fn economy() -> EconomySpec {
     }
 }
 
-/// The specification: fees are nothing, so that histories are about stake alone.
-pub(super) fn network() -> ChainSpec {
+/// The specification: fees are nothing, so that what stake does to an account is all that there is.
+pub(crate) fn network() -> ChainSpec {
     let mut spec = spec();
     spec.fees.base = Amount::ZERO;
     spec.fees.per_byte = Amount::ZERO;
@@ -278,7 +278,7 @@ pub(super) fn register(person: usize, bond: u128) -> RegisterValidator {
     RegisterValidator { key, possession, commission, bond: units(bond) }
 }
 
-pub(super) fn offence(validator: u32, epoch: u64, rule: u8) -> Offence {
+pub(crate) fn offence(validator: u32, epoch: u64, rule: u8) -> Offence {
     Offence { validator: ValidatorId(validator), epoch, rule }
 }
 

@@ -1,5 +1,6 @@
-//! The ledger once more, as plainly as possible: whole copies instead of overlays, plain numbers,
-//! no table. It shares values with the ledger, and no rule.
+//! Money, models, providers and jobs once more, as plainly as possible: whole copies instead of
+//! overlays, plain numbers, no table. It shares values with the ledger, and no rule. What it lacks,
+//! the clock, stake and votes, is in the model of the economy, which holds this one.
 
 mod job;
 mod member;
@@ -26,9 +27,14 @@ pub(crate) struct Naive {
     pub(crate) seen: BTreeMap<TxId, u64>,
     given: BTreeMap<u64, u128>,
     takers: BTreeSet<Address>,
-    timers: Vec<(u64, u64, Alarm)>,
+    pub(crate) timers: Vec<Timer>,
     alarms: u64,
+    /// How often what happened that nobody sent a transaction for.
+    pub(crate) happened: BTreeMap<&'static str, u64>,
 }
+
+/// When something happens, its number, and what.
+pub(crate) type Timer = (u64, u64, Alarm);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Job {
@@ -85,10 +91,15 @@ pub(crate) struct Model {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Alarm {
+pub(crate) enum Alarm {
     Lease(JobId),
     Deadline(JobId),
     Free(u32, u128),
+    Epoch,
+    AirdropEnds,
+    Departs(u64),
+    VoteEnds(usize),
+    Enact(usize),
 }
 
 type Result = std::result::Result<(), Refusal>;
@@ -99,7 +110,9 @@ impl Naive {
         for account in spec.accounts.iter() {
             money.insert(Purse::Account(account.address), account.amount.units());
         }
-        money.insert(Purse::Faucet, spec.faucet.unwrap().total.units());
+        if let Some(faucet) = spec.faucet {
+            money.insert(Purse::Faucet, faucet.total.units());
+        }
         let rest = 10_u128.pow(27) - money.values().sum::<u128>();
         money.insert(Purse::Treasury, rest);
         Self {
@@ -114,14 +127,20 @@ impl Naive {
             takers: BTreeSet::new(),
             timers: Vec::new(),
             alarms: 0,
+            happened: BTreeMap::new(),
         }
+    }
+
+    /// Counts what nobody sent a transaction for.
+    pub(crate) fn happens(&mut self, what: &'static str) {
+        *self.happened.entry(what).or_default() += 1;
     }
 
     pub(crate) fn has(&self, purse: Purse) -> u128 {
         self.money.get(&purse).copied().unwrap_or(0)
     }
 
-    fn give(&mut self, from: Purse, to: Purse, amount: u128) -> Result {
+    pub(crate) fn give(&mut self, from: Purse, to: Purse, amount: u128) -> Result {
         if self.has(from) < amount {
             return Err(Refusal::InsufficientFunds);
         }
@@ -137,66 +156,52 @@ impl Naive {
         self.give(from, Purse::Treasury, fee - burned).unwrap();
     }
 
-    fn alarm(&mut self, at: u64, alarm: Alarm) {
+    pub(crate) fn alarm(&mut self, at: u64, alarm: Alarm) {
         self.alarms += 1;
         self.timers.push((at, self.alarms, alarm));
     }
 
-    /// Executes a transaction; returns fee and refusal.
-    pub(crate) fn execute(&mut self, tx: &SignedTx) -> (u128, Option<Refusal>) {
-        let (header, id, body) = (tx.body.header, tx.body.id(), &tx.body.body);
-        let fees = &self.spec.fees;
-        let checks = match body {
-            Body::SubmitProof(_) | Body::ReportFraud(_) => 1,
-            Body::RegisterModel(model) => model.card.keys.len(),
-            _ => 0,
-        };
-        let input_bytes = match body {
-            Body::Order(order) => order.input.bytes,
-            _ => 0,
-        };
-        let bundle_bytes = match body {
-            Body::SubmitProof(submit) => submit.proven.bundle_bytes,
-            _ => 0,
-        };
-        let fee = match body {
-            Body::Faucet => 0,
-            _ => {
-                fees.base.units()
-                    + tx.to_bytes().len() as u128 * fees.per_byte.units()
-                    + checks as u128 * fees.per_check.units()
-                    + u128::from(input_bytes) * fees.per_input_byte.units()
-                    + u128::from(bundle_bytes) * fees.per_bundle_byte.units()
-            }
-        };
+    /// Checks what every transaction must fulfil and takes its fee, which it returns.
+    pub(crate) fn admit(&mut self, tx: &SignedTx) -> std::result::Result<u128, Refusal> {
+        let (header, id, fee) = (tx.body.header, tx.body.id(), self.fee(tx));
         let account = Purse::Account(header.account);
-        let refused = if header.valid_until_ms < self.now {
-            Some(Refusal::Expired)
-        } else if header.valid_until_ms - self.now > self.spec.time.validity_max_ms {
-            Some(Refusal::ValidityTooLong)
-        } else if self.seen.contains_key(&id) {
-            Some(Refusal::Duplicate)
-        } else if fee > header.fee_max.units() {
-            Some(Refusal::FeeAboveMax)
-        } else if self.has(account) < fee {
-            Some(Refusal::FeeUnaffordable)
-        } else {
-            None
-        };
-        if refused.is_some() {
-            return (0, refused);
+        match () {
+            () if header.valid_until_ms < self.now => return Err(Refusal::Expired),
+            () if header.valid_until_ms - self.now > self.spec.time.validity_max_ms => {
+                return Err(Refusal::ValidityTooLong);
+            }
+            () if self.seen.contains_key(&id) => return Err(Refusal::Duplicate),
+            () if fee > header.fee_max.units() => return Err(Refusal::FeeAboveMax),
+            () if self.has(account) < fee => return Err(Refusal::FeeUnaffordable),
+            () => {}
         }
         self.burn_part(account, fee);
         self.seen.insert(id, header.valid_until_ms);
-        let before = self.clone();
-        let result = self.perform(id, header.account, body);
-        if result.is_err() {
-            *self = before;
-        }
-        (fee, result.err())
+        Ok(fee)
     }
 
-    fn perform(&mut self, id: TxId, by: Address, body: &Body) -> Result {
+    fn fee(&self, tx: &SignedTx) -> u128 {
+        let fees = &self.spec.fees;
+        let (checks, kept) = match &tx.body.body {
+            Body::Faucet => return 0,
+            Body::SubmitProof(submit) => {
+                let kept = u128::from(submit.proven.bundle_bytes) * fees.per_bundle_byte.units();
+                (1, kept)
+            }
+            Body::Order(order) => (0, u128::from(order.input.bytes) * fees.per_input_byte.units()),
+            Body::ReportFraud(_) | Body::RegisterValidator(_) | Body::ReportOffence(_) => (1, 0),
+            Body::RegisterModel(model) => (model.card.keys.len(), 0),
+            _ => (0, 0),
+        };
+        let bytes = tx.to_bytes().len() as u128;
+        fees.base.units()
+            + bytes * fees.per_byte.units()
+            + checks as u128 * fees.per_check.units()
+            + kept
+    }
+
+    /// Does what a transaction is about, which leaves a mess behind if it is refused.
+    pub(crate) fn perform(&mut self, id: TxId, by: Address, body: &Body) -> Result {
         match body {
             Body::Order(order) => self.order(id.into(), by, order),
             Body::Cancel(body) => self.cancel(body.job, by),
@@ -224,39 +229,46 @@ impl Naive {
         }
     }
 
-    /// Begins a block whose only batch carries this time.
-    pub(crate) fn begin(&mut self, first: bool, time: u64) {
-        if time > self.now {
-            self.now = if first { time } else { time.min(self.now + 5_000) };
+    /// Returns what is due at the end of a block, the first of it.
+    pub(crate) fn due(&mut self) -> Vec<Timer> {
+        self.timers.sort_by_key(|(at, number, _)| (*at, *number));
+        let due = self.timers.iter().filter(|it| it.0 <= self.now);
+        due.take(self.spec.limits.timers_per_block as usize).copied().collect()
+    }
+
+    /// Takes a timer away; `false` if something has done that already.
+    pub(crate) fn take(&mut self, timer: &Timer) -> bool {
+        let before = self.timers.len();
+        self.timers.retain(|it| it != timer);
+        self.timers.len() < before
+    }
+
+    /// Lets happen what is due of jobs and bonds.
+    pub(crate) fn fire(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Free(provider, amount) => {
+                self.happens("a bond is free");
+                let account = Purse::Account(self.providers[provider as usize].account);
+                let bound = Purse::Unbonding(ProviderId(provider));
+                self.give(bound, account, amount).unwrap();
+            }
+            Alarm::Lease(id) => {
+                self.happens("a lease ends");
+                let provider = self.late(id).expect("a lease is of a job that is held");
+                self.next_attempt(id, provider);
+            }
+            Alarm::Deadline(id) => {
+                let held = self.late(id).is_some();
+                let what = if held { "a held job expires" } else { "an open job expires" };
+                self.happens(what);
+                self.refund(id);
+            }
+            other => panic!("{other:?} is the economy's"),
         }
     }
 
-    /// Ends a block: what is due happens, the first three of it.
-    pub(crate) fn end(&mut self) {
-        self.timers.sort_by_key(|(at, number, _)| (*at, *number));
-        let due: Vec<_> =
-            self.timers.iter().filter(|it| it.0 <= self.now).take(3).copied().collect();
-        for alarm in due {
-            if !self.timers.contains(&alarm) {
-                continue;
-            }
-            self.timers.retain(|it| *it != alarm);
-            match alarm.2 {
-                Alarm::Free(provider, amount) => {
-                    let account = Purse::Account(self.providers[provider as usize].account);
-                    let bound = Purse::Unbonding(ProviderId(provider));
-                    self.give(bound, account, amount).unwrap();
-                }
-                Alarm::Lease(id) => {
-                    let provider = self.late(id).expect("a lease is of a job that is held");
-                    self.next_attempt(id, provider);
-                }
-                Alarm::Deadline(id) => {
-                    self.late(id);
-                    self.refund(id);
-                }
-            }
-        }
+    /// Forgets transactions that are no longer valid.
+    pub(crate) fn forget(&mut self) {
         let now = self.now;
         self.seen.retain(|_, until| *until >= now);
     }

@@ -1,5 +1,6 @@
 //! librdkafka's own cluster.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ciro_protocol::order::Class;
@@ -13,16 +14,12 @@ fn cluster(mock: &Mock, protocol: GroupProtocol) -> Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn librdkafkas_own_cluster_conforms() {
-    let mock = Mock::start("t");
-    conformance(&mut cluster(&mock, GroupProtocol::Classic), 1_000).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_suite_passes_though_requests_fail() {
-    let mock = Mock::start("t");
+async fn librdkafkas_own_cluster_conforms_though_requests_fail_and_leaders_change() {
+    let mock = Rc::new(Mock::start("t"));
     mock.fail_requests();
-    conformance(&mut cluster(&mock, GroupProtocol::Classic), 100).await;
+    let mut cluster = cluster(&mock, GroupProtocol::Classic);
+    cluster.disturbed = Some((mock, 0));
+    conformance(&mut cluster, 100_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,15 +3,22 @@
 
 mod broker;
 mod mock;
+#[cfg(feature = "tls")]
+mod secured;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use ciro_protocol::id::{JobId, ProviderId};
 use ciro_protocol::order::Class;
 
+use super::mock::Mock;
 use super::{GroupProtocol, KafkaQueue, KafkaSettings, Outgoing, Topics, Writer, dead, header};
 use crate::conformance::{Backend, record};
 use crate::{JobQueue, Position};
+
+/// Records of one call that are written at once.
+const BATCH: usize = 1_000;
 
 /// A cluster with the topics of a prefix.
 struct Cluster {
@@ -19,6 +26,8 @@ struct Cluster {
     topics: Topics,
     writer: Writer,
     buried: usize,
+    /// The cluster in this process that is to be disturbed, and how often it was.
+    disturbed: Option<(Rc<Mock>, i32)>,
 }
 
 impl Cluster {
@@ -26,7 +35,8 @@ impl Cluster {
         let prefix = prefix.to_owned();
         let settings = KafkaSettings { prefix, group_protocol, ..KafkaSettings::plain(brokers) };
         let writer = Writer::open(&settings).unwrap();
-        Self { topics: Topics::new(&settings.prefix), settings, writer, buried: 0 }
+        let topics = Topics::new(&settings.prefix);
+        Self { topics, settings, writer, buried: 0, disturbed: None }
     }
 
     fn open(&self) -> KafkaQueue {
@@ -59,6 +69,23 @@ impl Backend for Cluster {
     async fn publish(&mut self, key: JobId, payload: Vec<u8>) {
         let record = self.outgoing(key, payload);
         self.writer.send(&[record]).await.unwrap();
+    }
+
+    async fn publish_many(&mut self, key: JobId, payload: Vec<u8>, count: usize) {
+        for done in (0..count).step_by(BATCH) {
+            let batch = BATCH.min(count - done);
+            let records = vec![self.outgoing(key, payload.clone()); batch];
+            self.writer.send(&records).await.unwrap();
+        }
+    }
+
+    /// Requests of each kind fail, and the partitions of offers go to the next broker.
+    fn disturb(&mut self) -> bool {
+        let Some((mock, count)) = &mut self.disturbed else { return false };
+        *count += 1;
+        mock.fail_requests();
+        mock.lead(&self.topics.jobs(Class::S), 1 + *count % 3);
+        true
     }
 
     async fn connect(&mut self) -> KafkaQueue {

@@ -1,6 +1,6 @@
-//! The economy once more, as plainly as possible: every delegator is walked over for everything
-//! that concerns it, numbers have no end, nothing is kept that can be summed up. It shares values
-//! with the ledger, and no rule.
+//! The ledger once more, as plainly as possible: the market of the other model, and the economy, in
+//! which every delegator is walked over for everything that concerns it, numbers have no end, and
+//! nothing is kept that can be summed up. It shares values with the ledger, and no rule.
 
 mod offences;
 mod stake;
@@ -9,7 +9,9 @@ mod votes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ciro_protocol::chain::ChainSpec;
-use ciro_protocol::economy::{AirdropSpec, Commission, EconomyParams, Offence, Tranche};
+use ciro_protocol::economy::{
+    AirdropSpec, Commission, EconomyParams, EconomySpec, Offence, Tranche,
+};
 use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{GrantId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
@@ -17,26 +19,26 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Action, Body, ClaimAirdrop, SignedTx, VoteOption};
 use num_bigint::BigUint;
 
-use super::world::KEYS;
+use super::super::naive::{Alarm, Naive};
+use super::world::{KEYS, params};
 
-pub(super) type Done = Result<(), Refusal>;
+type Done = Result<(), Refusal>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Naive {
-    spec: ChainSpec,
-    pub(super) params: EconomyParams,
-    pub(super) now: u64,
-    pub(super) height: u64,
-    pub(super) money: BTreeMap<Purse, u128>,
-    pub(super) validators: BTreeMap<u32, Validator>,
+pub(crate) struct Whole {
+    /// Money, models, providers, jobs, timers and the time.
+    pub(crate) market: Naive,
+    pub(crate) params: EconomyParams,
+    height: u64,
+    pub(crate) validators: BTreeMap<u32, Validator>,
     next_validator: u32,
-    pub(super) departures: BTreeMap<u64, Departure>,
+    pub(crate) departures: BTreeMap<u64, Departure>,
     next_departure: u64,
     /// What convictions have cost of what left a validator in an epoch.
     lost: BTreeMap<(u32, u64), u64>,
     grants: Vec<(Address, u128, u64)>,
     taken: BTreeSet<u32>,
-    pub(super) proposals: Vec<Proposal>,
+    pub(crate) proposals: Vec<Proposal>,
     /// How many proposals have replaced the parameters.
     replaced: usize,
     /// What was paid out of the treasury since the epoch of rewards began.
@@ -45,33 +47,31 @@ pub(super) struct Naive {
     clocks: BTreeMap<u32, u64>,
     slots: BTreeSet<u64>,
     seen: BTreeMap<u32, BTreeSet<u64>>,
-    timers: Vec<(u64, u64, Alarm)>,
-    alarms: u64,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Validator {
-    pub(super) operator: Address,
+pub(crate) struct Validator {
+    pub(crate) operator: Address,
     key: Address,
     commission: Commission,
     changed: u64,
-    pub(super) jail: Option<u64>,
-    pub(super) dead: bool,
+    pub(crate) jail: Option<u64>,
+    pub(crate) dead: bool,
     lost: u64,
-    pub(super) members: BTreeMap<Address, Member>,
+    pub(crate) members: BTreeMap<Address, Member>,
 }
 
 /// What one account has at a validator's stake.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Member {
-    pub(super) shares: BigUint,
+pub(crate) struct Member {
+    pub(crate) shares: BigUint,
     /// Rewards since its shares last changed, in units of 2^-64.
     since: BigUint,
     earned: BigUint,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Departure {
+pub(crate) struct Departure {
     validator: u32,
     epoch: u64,
     account: Address,
@@ -80,24 +80,15 @@ pub(super) struct Departure {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Proposal {
+pub(crate) struct Proposal {
     by: Address,
     action: Action,
-    pub(super) status: ProposalStatus,
+    pub(crate) status: ProposalStatus,
     votes: BTreeMap<(u32, Address), VoteOption>,
     /// The least that everybody who was there when it was made has had since.
     least: BTreeMap<(u32, Address), BigUint>,
     /// The parameters when it was made.
     seen: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Alarm {
-    Epoch,
-    AirdropEnds,
-    Departs(u64),
-    VoteEnds(usize),
-    Enact(usize),
 }
 
 pub(super) fn big(number: u128) -> BigUint {
@@ -108,22 +99,12 @@ pub(super) fn small(number: &BigUint) -> u128 {
     u128::try_from(number).unwrap()
 }
 
-impl Naive {
-    pub(super) fn new(spec: &ChainSpec) -> Self {
-        let economy = spec.economy.clone().unwrap();
-        let supply = 10_u128.pow(27);
-        let part = |bps: u16| supply / 10_000 * u128::from(bps);
-        let mut money = BTreeMap::new();
-        money.insert(Purse::Rewards, part(economy.allocation.rewards_bps));
-        money.insert(Purse::Reserve(Tranche::Team), part(economy.allocation.team_bps));
-        money.insert(Purse::Reserve(Tranche::Investors), part(economy.allocation.investors_bps));
-        money.insert(Purse::Airdrop, part(economy.allocation.public_bps));
-        money.insert(Purse::Treasury, part(economy.allocation.ecosystem_bps));
-        let mut naive = Self {
-            params: economy.params,
-            now: spec.genesis_ms,
+impl Whole {
+    pub(crate) fn new(spec: &ChainSpec) -> Self {
+        let mut whole = Self {
+            market: Naive::new(spec.clone()),
+            params: spec.economy.as_ref().map_or_else(params, |it| it.params),
             height: 0,
-            money,
             validators: BTreeMap::new(),
             next_validator: 4,
             departures: BTreeMap::new(),
@@ -135,135 +116,163 @@ impl Naive {
             replaced: 0,
             spent: 0,
             offences: BTreeSet::new(),
-            clocks: BTreeMap::new(),
+            clocks: spec.validators.iter().map(|it| (it.id, 0)).collect(),
             slots: BTreeSet::new(),
             seen: BTreeMap::new(),
-            timers: Vec::new(),
-            alarms: 0,
-            spec: spec.clone(),
         };
-        for account in spec.accounts.iter() {
-            let to = Purse::Account(account.address);
-            naive.give(Purse::Treasury, to, account.amount.units()).unwrap();
+        if let Some(economy) = &spec.economy {
+            whole.endow(spec, economy);
+        }
+        whole
+    }
+
+    /// Divides the supply among its parts: what is given out from the start is the ecosystem's.
+    fn endow(&mut self, spec: &ChainSpec, economy: &EconomySpec) {
+        let part = |bps: u16| 10_u128.pow(27) / 10_000 * u128::from(bps);
+        let allocation = economy.allocation;
+        let parts = [
+            (Purse::Rewards, part(allocation.rewards_bps)),
+            (Purse::Reserve(Tranche::Team), part(allocation.team_bps)),
+            (Purse::Reserve(Tranche::Investors), part(allocation.investors_bps)),
+            (Purse::Airdrop, part(allocation.public_bps)),
+        ];
+        for (purse, amount) in parts {
+            self.give(Purse::Treasury, purse, amount).unwrap();
         }
         for grant in economy.grants.iter() {
-            naive.start_grant(grant.tranche, grant.to, grant.amount.units());
-            naive.grants.last_mut().unwrap().2 = economy.vesting.start_ms;
+            self.start_grant(grant.tranche, grant.to, grant.amount.units());
+            self.grants.last_mut().unwrap().2 = economy.vesting.start_ms;
         }
         for genesis in spec.validators.iter() {
             let bond = u128::from(genesis.stake) * 1_000_000_000;
             let to = Purse::Stake(ValidatorId(genesis.id));
-            naive.give(Purse::Treasury, to, bond).unwrap();
+            self.give(Purse::Treasury, to, bond).unwrap();
             let own = Member { shares: big(bond), ..Member::default() };
-            naive.clocks.insert(genesis.id, 0);
-            naive.validators.insert(
-                genesis.id,
-                Validator {
-                    operator: genesis.key,
-                    key: genesis.key,
-                    commission: economy.commission,
-                    changed: spec.genesis_ms,
-                    jail: None,
-                    dead: false,
-                    lost: 0,
-                    members: BTreeMap::from([(genesis.key, own)]),
-                },
-            );
+            let validator = Validator {
+                operator: genesis.key,
+                key: genesis.key,
+                commission: economy.commission,
+                changed: spec.genesis_ms,
+                jail: None,
+                dead: false,
+                lost: 0,
+                members: BTreeMap::from([(genesis.key, own)]),
+            };
+            self.validators.insert(genesis.id, validator);
         }
-        naive
     }
 
-    pub(super) fn has(&self, purse: Purse) -> u128 {
-        self.money.get(&purse).copied().unwrap_or(0)
+    pub(crate) fn has(&self, purse: Purse) -> u128 {
+        self.market.has(purse)
     }
 
     fn give(&mut self, from: Purse, to: Purse, amount: u128) -> Done {
-        if self.has(from) < amount {
-            return Err(Refusal::InsufficientFunds);
-        }
-        *self.money.entry(from).or_default() -= amount;
-        *self.money.entry(to).or_default() += amount;
-        self.money.retain(|_, amount| *amount > 0);
-        Ok(())
+        self.market.give(from, to, amount)
     }
 
     fn alarm(&mut self, at: u64, alarm: Alarm) {
-        self.alarms += 1;
-        self.timers.push((at, self.alarms, alarm));
+        self.market.alarm(at, alarm);
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        self.height.saturating_sub(1) / self.spec.consensus.epoch_length
+    pub(crate) fn epoch(&self) -> u64 {
+        self.height.saturating_sub(1) / self.market.spec.consensus.epoch_length
     }
 
     /// Begins a block: the clock, who was there, and what consensus punishes.
-    pub(super) fn begin(&mut self, batches: &[(u32, u64)], punish: &[Offence]) {
+    pub(crate) fn begin(&mut self, batches: &[(u32, u64)], punish: &[Offence]) {
         self.height += 1;
         for (member, time) in batches {
-            if let Some(clock) = self.clocks.get_mut(member) {
-                *clock = (*clock).max(*time);
-            }
+            let clock = self.clocks.get_mut(member).unwrap();
+            *clock = (*clock).max(*time);
         }
-        // Everybody's clock as often as it weighs.
-        let mut clocks = Vec::new();
-        for member in self.spec.validators.iter() {
-            let weight = usize::try_from(member.stake).unwrap();
-            clocks.extend(std::iter::repeat_n(self.clocks[&member.id], weight));
-        }
-        clocks.sort_unstable();
-        let median = clocks[clocks.len().div_ceil(2) - 1];
-        let furthest = if self.height == 1 { u64::MAX } else { self.now + 5_000 };
-        self.now = self.now.max(median.min(furthest));
+        let median = self.median();
+        let furthest = if self.height == 1 { u64::MAX } else { self.market.now + 5_000 };
+        self.market.now = self.market.now.max(median.min(furthest));
+        let Some(economy) = self.market.spec.economy.clone() else { return };
         if self.height == 1 {
-            let until = self.spec.economy.as_ref().unwrap().airdrop.unwrap().until_ms;
-            self.alarm(self.now + self.params.epoch_ms, Alarm::Epoch);
-            self.alarm(until + 1, Alarm::AirdropEnds);
+            self.alarm(self.market.now + self.params.epoch_ms, Alarm::Epoch);
+            self.alarm(economy.airdrop.unwrap().until_ms + 1, Alarm::AirdropEnds);
         }
-        let slot = self.now / self.params.penalty.slot_ms;
+        let slot = self.market.now / self.params.penalty.slot_ms;
         self.slots.insert(slot);
-        for (member, _) in batches.iter().filter(|(member, _)| self.clocks.contains_key(member)) {
+        for (member, _) in batches {
             self.seen.entry(*member).or_default().insert(slot);
         }
         for offence in punish {
             let before = self.clone();
-            if self.convict(*offence, None).is_err() {
-                *self = before;
-            }
+            let what = match self.convict(*offence, None) {
+                Ok(()) if offence.rule > 5 => "a fault that delays is punished",
+                Ok(()) => "a fault that forks is punished",
+                Err(refusal) => {
+                    *self = before;
+                    refusal.name()
+                }
+            };
+            self.market.happens(what);
         }
     }
 
-    /// Ends a block: what is due happens, the first four of it.
-    pub(super) fn end(&mut self) {
-        self.timers.sort_by_key(|(at, number, _)| (*at, *number));
-        let due: Vec<_> = self.timers.iter().filter(|it| it.0 <= self.now).copied().collect();
-        for alarm in due.into_iter().take(4) {
-            self.timers.retain(|it| *it != alarm);
-            match alarm.2 {
-                Alarm::Epoch => self.end_epoch(alarm.0),
+    /// The time that at least half of the weight has reached.
+    fn median(&self) -> u64 {
+        let weights = self.market.spec.validators.iter();
+        let mut clocks: Vec<(u64, u64)> =
+            weights.map(|it| (self.clocks[&it.id], it.stake)).collect();
+        clocks.sort_unstable();
+        let all: u64 = clocks.iter().map(|(_, weight)| weight).sum();
+        let reached = |time: u64| -> u64 {
+            clocks.iter().filter(|(it, _)| *it <= time).map(|(_, weight)| weight).sum()
+        };
+        clocks.iter().map(|(time, _)| *time).find(|time| 2 * reached(*time) >= all).unwrap()
+    }
+
+    /// Ends a block: what is due happens, the first of it.
+    pub(crate) fn end(&mut self) {
+        for timer in self.market.due() {
+            if !self.market.take(&timer) {
+                continue;
+            }
+            match timer.2 {
+                Alarm::Epoch => self.end_epoch(timer.0),
                 Alarm::AirdropEnds => {
+                    self.market.happens("the airdrop ends");
                     let rest = self.has(Purse::Airdrop);
                     self.give(Purse::Airdrop, Purse::Treasury, rest).unwrap();
                 }
                 Alarm::Departs(number) => self.departs(number),
                 Alarm::VoteEnds(proposal) => self.vote_ends(proposal),
                 Alarm::Enact(proposal) => self.enact(proposal),
+                other => self.market.fire(other),
             }
             self.watch();
         }
+        self.market.forget();
     }
 
-    /// Executes a transaction and returns why it is refused.
-    pub(super) fn execute(&mut self, tx: &SignedTx) -> Option<Refusal> {
+    /// Executes a transaction; returns its fee, and why it is refused.
+    pub(crate) fn execute(&mut self, tx: &SignedTx) -> (u128, Option<Refusal>) {
+        let fee = match self.market.admit(tx) {
+            Ok(fee) => fee,
+            Err(refusal) => return (0, Some(refusal)),
+        };
         let before = self.clone();
-        let refused = self.perform(tx.body.header.account, &tx.body.body).err();
+        let refused = self.perform(tx).err();
         if refused.is_some() {
             *self = before;
         }
         self.watch();
-        refused
+        (fee, refused)
     }
 
-    fn perform(&mut self, by: Address, body: &Body) -> Done {
+    fn perform(&mut self, tx: &SignedTx) -> Done {
+        let (by, body) = (tx.body.header.account, &tx.body.body);
+        if let Body::Redelegate(body) = body
+            && body.from == body.to
+        {
+            return Err(Refusal::SameValidator);
+        }
+        if self.market.spec.economy.is_none() && is_of_the_economy(body) {
+            return Err(Refusal::EconomyClosed);
+        }
         match body {
             Body::ClaimGrant(body) => self.claim_grant(by, body.grant),
             Body::ClaimAirdrop(body) => self.claim_airdrop(body),
@@ -275,9 +284,6 @@ impl Naive {
                 self.depart(by, body.validator.0, None, body.amount.units())
             }
             Body::Redelegate(body) => {
-                if body.from == body.to {
-                    return Err(Refusal::SameValidator);
-                }
                 if self.known(body.to.0)?.dead {
                     return Err(Refusal::ValidatorTombstoned);
                 }
@@ -292,7 +298,7 @@ impl Naive {
             }
             Body::Propose(body) => self.propose(by, body.action),
             Body::Vote(body) => self.vote(by, body),
-            other => panic!("nobody does {}", other.kind()),
+            other => self.market.perform(tx.body.id(), by, other),
         }
     }
 
@@ -303,7 +309,7 @@ impl Naive {
     fn start_grant(&mut self, tranche: Tranche, to: Address, amount: u128) {
         let number = u32::try_from(self.grants.len()).unwrap();
         self.give(Purse::Reserve(tranche), Purse::Vesting(GrantId(number)), amount).unwrap();
-        self.grants.push((to, amount, self.now));
+        self.grants.push((to, amount, self.market.now));
     }
 
     fn claim_grant(&mut self, by: Address, grant: GrantId) -> Done {
@@ -312,8 +318,8 @@ impl Naive {
         if to != by {
             return Err(Refusal::NotGrantee);
         }
-        let vesting = self.spec.economy.as_ref().unwrap().vesting;
-        let elapsed = self.now.saturating_sub(start);
+        let vesting = self.market.spec.economy.as_ref().unwrap().vesting;
+        let elapsed = self.market.now.saturating_sub(start);
         let vested = match () {
             () if elapsed < vesting.cliff_ms => 0,
             () if elapsed >= vesting.duration_ms => amount,
@@ -327,8 +333,9 @@ impl Naive {
     }
 
     fn claim_airdrop(&mut self, body: &ClaimAirdrop) -> Done {
-        let AirdropSpec { until_ms, .. } = self.spec.economy.as_ref().unwrap().airdrop.unwrap();
-        if self.now > until_ms {
+        let economy = self.market.spec.economy.as_ref().unwrap();
+        let AirdropSpec { until_ms, .. } = economy.airdrop.unwrap();
+        if self.market.now > until_ms {
             return Err(Refusal::AirdropClosed);
         }
         if !super::world::SHARES.1.iter().any(|(share, _)| *share == body.share) {
@@ -345,4 +352,23 @@ impl Naive {
         let person = super::world::PEOPLE.iter().position(|it| *it == by);
         person.is_some_and(|person| KEYS[person].0 == key)
     }
+}
+
+/// Whether a network without an economy refuses it for that.
+const fn is_of_the_economy(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::ClaimGrant(_)
+            | Body::ClaimAirdrop(_)
+            | Body::RegisterValidator(_)
+            | Body::SetCommission(_)
+            | Body::Delegate(_)
+            | Body::Undelegate(_)
+            | Body::Redelegate(_)
+            | Body::ClaimRewards(_)
+            | Body::UnjailValidator
+            | Body::ReportOffence(_)
+            | Body::Propose(_)
+            | Body::Vote(_)
+    )
 }

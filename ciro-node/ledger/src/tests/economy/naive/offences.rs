@@ -7,11 +7,11 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use num_bigint::BigUint;
 
-use super::{Done, Naive, big, small};
+use super::{Done, Whole, big, small};
 
 const BILLION: u64 = 1_000_000_000;
 
-impl Naive {
+impl Whole {
     pub(super) fn convict(&mut self, offence: Offence, reporter: Option<Address>) -> Done {
         self.known(offence.validator.0)?;
         if self.offences.contains(&offence) {
@@ -23,7 +23,7 @@ impl Naive {
         }
         self.offences.insert(offence);
         if offence.rule > 5 {
-            let until = self.now + self.params.penalty.jail_ms;
+            let until = self.market.now + self.params.penalty.jail_ms;
             let validator = self.validators.get_mut(&offence.validator.0).unwrap();
             validator.jail = Some(validator.jail.unwrap_or(0).max(until));
             let delay = self.params.penalty.delay_bps;
@@ -37,7 +37,7 @@ impl Naive {
         let around = self.params.penalty.correlation_epochs;
         // Everybody convicted of a fork about then, with its weight and its first fault.
         let mut convicts: Vec<(u32, u64, u64)> = Vec::new();
-        for member in self.spec.validators.iter() {
+        for member in self.market.spec.validators.iter() {
             let faults = self.offences.iter().filter(|it| it.validator.0 == member.id);
             let near =
                 faults.filter(|it| it.rule < 6 && it.epoch.abs_diff(offence.epoch) <= around);
@@ -45,8 +45,11 @@ impl Naive {
                 convicts.push((member.id, member.stake, first));
             }
         }
-        let total: u64 = self.spec.validators.iter().map(|it| it.stake).sum();
+        let total: u64 = self.market.spec.validators.iter().map(|it| it.stake).sum();
         let together: u64 = convicts.iter().map(|(_, weight, _)| weight).sum();
+        if convicts.len() > 1 {
+            self.market.happens("convicts count together");
+        }
         for (validator, weight, first) in convicts {
             let level = if 3 * together >= total {
                 BILLION

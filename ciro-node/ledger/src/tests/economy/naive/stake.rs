@@ -7,8 +7,9 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::RegisterValidator;
 use num_bigint::BigUint;
 
+use super::super::super::naive::Alarm;
 use super::super::world::WEIGHT;
-use super::{Alarm, Departure, Done, Member, Naive, Validator, big, small};
+use super::{Departure, Done, Member, Validator, Whole, big, small};
 
 impl Member {
     /// Counts what it has earned until now.
@@ -23,7 +24,7 @@ impl Member {
     }
 }
 
-impl Naive {
+impl Whole {
     pub(super) fn stake(&self, validator: u32) -> u128 {
         self.has(Purse::Stake(ValidatorId(validator)))
     }
@@ -68,7 +69,7 @@ impl Naive {
             operator: by,
             key: body.key,
             commission: terms,
-            changed: self.now,
+            changed: self.market.now,
             jail: None,
             dead: false,
             lost: 0,
@@ -87,7 +88,7 @@ impl Naive {
 
     pub(super) fn set_commission(&mut self, by: Address, bps: u16) -> Done {
         let number = self.operated(by)?;
-        let (now, pause) = (self.now, self.params.stake.commission_ms);
+        let (now, pause) = (self.market.now, self.params.stake.commission_ms);
         let validator = self.validators.get_mut(&number).unwrap();
         let (old, terms) = (validator.commission.bps, validator.commission);
         if bps > terms.max_bps || bps > old + terms.step_bps || bps + terms.step_bps < old {
@@ -103,7 +104,7 @@ impl Naive {
 
     pub(super) fn unjail(&mut self, by: Address) -> Done {
         let number = self.operated(by)?;
-        let now = self.now;
+        let now = self.market.now;
         let validator = self.validators.get_mut(&number).unwrap();
         match validator.jail {
             _ if validator.dead => Err(Refusal::ValidatorTombstoned),
@@ -167,7 +168,7 @@ impl Naive {
         let stake = big(self.stake(number));
         let sold = if worth == amount { held.clone() } else { (exact + &stake - 1_u32) / stake };
         // Weight in consensus has a bond of its operator behind it.
-        let weight = self.spec.validators.iter().find(|it| it.id == number && it.key == by);
+        let weight = self.market.spec.validators.iter().find(|it| it.id == number && it.key == by);
         if let Some(weight) = weight
             && held < &sold + big(WEIGHT) * weight.stake
         {
@@ -182,6 +183,9 @@ impl Naive {
         let epoch = self.epoch();
         let leaving = Purse::Leaving(ValidatorId(number), epoch);
         let (money, all) = (self.has(leaving), self.all_leaving(number, epoch));
+        if big(money) * 65_536_u32 < all {
+            return Err(Refusal::ValidatorWorn);
+        }
         if all == BigUint::ZERO {
             self.lost.insert((number, epoch), level);
         }
@@ -193,7 +197,7 @@ impl Naive {
         }
         let departure = Departure { validator: number, epoch, account: by, shares, to };
         self.departures.insert(self.next_departure, departure);
-        let due = self.now + self.params.stake.unbonding_ms;
+        let due = self.market.now + self.params.stake.unbonding_ms;
         self.alarm(due, Alarm::Departs(self.next_departure));
         self.next_departure += 1;
         Ok(())
@@ -208,7 +212,8 @@ impl Naive {
     pub(super) fn departs(&mut self, number: u64) {
         let it = self.departures[&number].clone();
         if self.epoch() < it.epoch + 2 {
-            let due = self.now + self.params.stake.unbonding_ms / 16 + 1;
+            self.market.happens("stake waits for evidence");
+            let due = self.market.now + self.params.stake.unbonding_ms / 16 + 1;
             return self.alarm(due, Alarm::Departs(number));
         }
         let all = self.all_leaving(it.validator, it.epoch);
@@ -221,13 +226,14 @@ impl Naive {
             self.give(from, Purse::Burned, rest).unwrap();
             self.lost.remove(&(it.validator, it.epoch));
         }
-        if let Some(to) = it.to {
-            // Refused if the validator takes no more, or if nothing is left.
-            let before = self.clone();
-            if self.delegate(it.account, to, amount).is_err() {
-                *self = before;
-            }
+        let Some(to) = it.to else { return self.market.happens("stake leaves") };
+        // Refused if the validator takes no more, or if nothing is left.
+        let before = self.clone();
+        let came = self.delegate(it.account, to, amount).is_ok();
+        if !came {
+            *self = before;
         }
+        self.market.happens(if came { "stake moves" } else { "stake cannot move" });
     }
 
     /// Ends an epoch of rewards.
@@ -240,9 +246,10 @@ impl Naive {
         for number in &members {
             let there = self.seen.get(number).map_or(0, |it| it.len() as u64);
             let absent = slots >= 4 && there * 10_000 < slots * u64::from(penalty.presence_bps);
-            let until = self.now + penalty.jail_ms;
+            let until = self.market.now + penalty.jail_ms;
             let validator = self.validators.get_mut(number).unwrap();
             if absent && !validator.dead && validator.jail.is_none() {
+                self.market.happens("a validator was away");
                 validator.jail = Some(until);
                 let lost = self.stake(*number) * u128::from(penalty.downtime_bps) / 10_000;
                 self.give(Purse::Stake(ValidatorId(*number)), Purse::Burned, lost).unwrap();
@@ -253,8 +260,9 @@ impl Naive {
         let paid: Vec<u32> = members.into_iter().filter(|number| self.is_paid(*number)).collect();
         let total: u128 = paid.iter().map(|number| self.stake(*number)).sum();
         if total == 0 {
-            return;
+            return self.market.happens("nobody is paid");
         }
+        self.market.happens("rewards are released");
         let released = self.has(Purse::Rewards) * u128::from(self.params.emission_ppb);
         let released = released / 1_000_000_000;
         let treasury = released * u128::from(self.params.treasury_bps) / 10_000;

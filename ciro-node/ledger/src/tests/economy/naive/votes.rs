@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ciro_protocol::economy::EconomyParams;
 use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::ProposalId;
 use ciro_protocol::refusal::Refusal;
@@ -9,16 +10,17 @@ use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Action, Vote, VoteOption};
 use num_bigint::BigUint;
 
-use super::{Alarm, Done, Naive, Proposal};
+use super::super::super::naive::Alarm;
+use super::{Done, Proposal, Whole};
 
 fn purse(proposal: usize) -> Purse {
     Purse::Proposal(ProposalId(u32::try_from(proposal).unwrap()))
 }
 
-impl Naive {
+impl Whole {
     pub(super) fn propose(&mut self, by: Address, action: Action) -> Done {
         let sound = match action {
-            Action::SetParams { params } => params.check(self.spec.time.tick_ms).is_ok(),
+            Action::SetParams { params } => is_sound(&params, self.market.spec.time.tick_ms),
             Action::Spend { amount, .. } | Action::Grant { amount, .. } => amount.units() > 0,
         };
         if !sound {
@@ -37,7 +39,7 @@ impl Naive {
         let (least, seen) = (members.collect(), self.replaced);
         let (status, votes) = (ProposalStatus::Voting, BTreeMap::new());
         self.proposals.push(Proposal { by, action, status, votes, least, seen });
-        self.alarm(self.now + governance.voting_ms, Alarm::VoteEnds(number));
+        self.alarm(self.market.now + governance.voting_ms, Alarm::VoteEnds(number));
         Ok(())
     }
 
@@ -47,7 +49,8 @@ impl Naive {
         let number = body.proposal.0 as usize;
         let proposal = self.proposals.get_mut(number).ok_or(Refusal::ProposalUnknown)?;
         let ends = Alarm::VoteEnds(number);
-        let lasts = self.timers.iter().any(|(at, _, it)| *it == ends && *at > self.now);
+        let lasts =
+            self.market.timers.iter().any(|(at, _, it)| *it == ends && *at > self.market.now);
         if proposal.status != ProposalStatus::Voting || !lasts {
             return Err(Refusal::VotingOver);
         }
@@ -64,7 +67,8 @@ impl Naive {
 
     /// Looks at what everybody has, for the least of it.
     pub(super) fn watch(&mut self) {
-        for proposal in &mut self.proposals {
+        let open = self.proposals.iter_mut().filter(|it| it.status == ProposalStatus::Voting);
+        for proposal in open {
             for ((validator, account), least) in &mut proposal.least {
                 let shares = &self.validators[validator].members[account].shares;
                 *least = shares.min(least).clone();
@@ -118,9 +122,10 @@ impl Naive {
         let deposit = self.has(purse(number));
         self.give(purse(number), to, deposit).unwrap();
         if status == ProposalStatus::Passed {
-            self.alarm(self.now + governance.timelock_ms, Alarm::Enact(number));
+            self.alarm(self.market.now + governance.timelock_ms, Alarm::Enact(number));
         }
         self.proposals[number].status = status;
+        self.market.happens(name(status));
     }
 
     pub(super) fn enact(&mut self, number: usize) {
@@ -153,5 +158,54 @@ impl Naive {
         };
         let status = if done { ProposalStatus::Executed } else { ProposalStatus::Failed };
         self.proposals[number].status = status;
+        self.market.happens(name(status));
     }
+}
+
+/// What becomes of a proposal.
+const fn name(status: ProposalStatus) -> &'static str {
+    match status {
+        ProposalStatus::Voting => "a vote begins",
+        ProposalStatus::NoQuorum => "a vote has no quorum",
+        ProposalStatus::Rejected => "a vote rejects",
+        ProposalStatus::Vetoed => "a vote vetoes",
+        ProposalStatus::Passed => "a vote passes",
+        ProposalStatus::Executed => "a proposal is executed",
+        ProposalStatus::Failed => "a proposal fails",
+    }
+}
+
+/// Whether parameters are in the ranges that `docs/economy.md` has, for ticks of so many ms.
+fn is_sound(params: &EconomyParams, tick_ms: u64) -> bool {
+    const DAY: u64 = 86_400_000;
+    const MILLION: u128 = 1_000_000 * 10_u128.pow(18);
+    let EconomyParams { epoch_ms, emission_ppb, treasury_bps, stake, penalty, governance } = params;
+    let tally = governance.tally;
+    [
+        (1_000..=31 * DAY).contains(epoch_ms),
+        *emission_ppb <= 100_000_000,
+        *treasury_bps <= 10_000,
+        (1_000_000_000..=MILLION).contains(&stake.self_bond_min.units()),
+        (1..=4_096).contains(&stake.validators_max),
+        (1..=366 * DAY).contains(&stake.commission_ms),
+        (1_000..=366 * DAY).contains(&stake.unbonding_ms),
+        (1..=10_000).contains(&penalty.fork_bps),
+        penalty.delay_bps <= 1_000,
+        penalty.correlation_epochs <= 64,
+        penalty.bounty_bps <= 5_000,
+        (2 * tick_ms..=*epoch_ms).contains(&penalty.slot_ms),
+        penalty.presence_bps <= 10_000,
+        penalty.downtime_bps <= 1_000,
+        (1..=366 * DAY).contains(&penalty.jail_ms),
+        governance.deposit.units() <= MILLION,
+        (1..=32).contains(&governance.open_max),
+        (1..=31 * DAY).contains(&governance.voting_ms),
+        (1..=31 * DAY).contains(&governance.timelock_ms),
+        governance.spend_bps <= 10_000,
+        (1..=6_667).contains(&tally.quorum_bps),
+        (5_000..=6_667).contains(&tally.threshold_bps),
+        (2_000..=10_000).contains(&tally.veto_bps),
+    ]
+    .into_iter()
+    .all(|holds| holds)
 }

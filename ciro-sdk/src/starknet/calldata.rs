@@ -21,6 +21,10 @@ pub struct Calldata {
     /// The fact that the call proves: the hash of the model's id, the context, the inputs and the
     /// outputs.
     pub fact: Felt,
+    /// The hash of the inputs' felts.
+    pub input_hash: Felt,
+    /// The hash of the outputs' felts.
+    pub output_hash: Felt,
     /// The arguments: the model's id, then key, statement and proof.
     pub felts: Vec<Felt>,
 }
@@ -62,6 +66,36 @@ impl CalldataError {
     }
 }
 
+/// A model as the contracts on Starknet know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelOnChain {
+    /// Its id: the hash of the felts.
+    pub id: Felt,
+    /// Its key in felts, as `Models::register` takes them.
+    pub key: Vec<Felt>,
+}
+
+impl Key {
+    /// The model and key as the contracts on Starknet know them.
+    ///
+    /// # Errors
+    /// [`CalldataError`] if the contract takes no proofs for such keys.
+    pub fn on_chain(&self) -> Result<ModelOnChain, CalldataError> {
+        let key = self.of_route().key_felts().ok_or(CalldataError::Route(self.route()))?;
+        self.check_preset()?;
+        let key = key.map_err(CalldataError::Refused)?;
+        Ok(ModelOnChain { id: hash(&key), key })
+    }
+
+    /// The contract takes keys of about the strength of one preset.
+    fn check_preset(&self) -> Result<(), CalldataError> {
+        match self.preset() {
+            Preset::Chain => Ok(()),
+            other => Err(CalldataError::Preset(other)),
+        }
+    }
+}
+
 impl ProofBundle {
     /// The proof as calldata of the contract `Facts` on Starknet.
     ///
@@ -75,17 +109,16 @@ impl ProofBundle {
         let statement = self.statement(key)?;
         let felts = key.of_route().felts(&statement, &self.proof);
         let felts = felts.ok_or(CalldataError::Route(key.route()))?;
-        if key.preset() != Preset::Chain {
-            return Err(CalldataError::Preset(key.preset()));
-        }
+        key.check_preset()?;
         let RouteFelts { key, statement, all } = felts.map_err(CalldataError::Refused)?;
         let model = hash(&key);
         let StatementFelts { context, inputs, outputs } = statement;
         let domain = Felt252::from_bytes_be_slice(DOMAIN);
         let domain = Felt(domain.to_bytes_be());
-        let fact = hash(&[domain, model, context, hash(&inputs), hash(&outputs)]);
+        let (input_hash, output_hash) = (hash(&inputs), hash(&outputs));
+        let fact = hash(&[domain, model, context, input_hash, output_hash]);
         let felts = std::iter::once(model).chain(all).collect();
-        Ok(Calldata { model, fact, felts })
+        Ok(Calldata { model, fact, input_hash, output_hash, felts })
     }
 }
 

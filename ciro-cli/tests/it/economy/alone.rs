@@ -1,22 +1,12 @@
-//! Stake, governance and grants on a network of real processes, whose epochs and votes last
-//! seconds.
-
-use std::time::{Duration, Instant};
+//! One validator, whose epochs and votes last seconds: everything to the last unit.
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::economy::{AirdropShare, airdrop_root};
-use ciro_protocol::sign::{Address, SecretKey};
+use ciro_protocol::sign::SecretKey;
 use serde_json::{Value, json};
 
+use super::{address, amount, fees, refused, wait};
 use crate::devnet::Devnet;
-
-/// How long something has that the ledger does by itself.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// An account of a devnet.
-fn address(name: &str) -> Address {
-    SecretKey::from_seed(format!("ciro-devnet {name}").as_bytes()).address()
-}
 
 fn shares() -> Vec<AirdropShare> {
     let share = |(index, name): (u32, &&str)| AirdropShare {
@@ -29,7 +19,7 @@ fn shares() -> Vec<AirdropShare> {
 
 /// Starts a network whose clocks run fast.
 fn up() -> Devnet {
-    let devnet = Devnet::of_spec(|spec| {
+    let devnet = Devnet::of_spec(("--providers 0", 1), |spec| {
         spec["consensus"]["epoch_length"] = json!(16);
         spec["time"]["tick_ms"] = json!(250);
         let genesis_ms = spec["genesis_ms"].as_u64().unwrap();
@@ -53,39 +43,6 @@ fn up() -> Devnet {
     let list = serde_json::to_string(&shares()).unwrap();
     std::fs::write(devnet.folder().join("shares.json"), list).unwrap();
     devnet
-}
-
-fn amount(value: &Value) -> u128 {
-    value.as_str().unwrap().parse::<Amount>().unwrap().units()
-}
-
-/// Repeats a command until its answer is as wanted.
-#[track_caller]
-fn wait(devnet: &Devnet, arguments: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
-        let answer = devnet.ciro(arguments);
-        if wanted(&answer) {
-            return answer;
-        }
-        assert!(begun.elapsed() < PATIENCE, "ciro {arguments}: {answer}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Runs a command that is refused, for this reason and with a hint.
-#[track_caller]
-fn refused(devnet: &Devnet, arguments: &str, reason: &str) {
-    let (code, answer) = devnet.run(arguments);
-    assert_eq!(code, Some(1), "ciro {arguments}: {answer}");
-    let said = format!("{} {}", answer["error"], answer["causes"]);
-    assert!(said.contains(reason), "ciro {arguments}: {answer}");
-    assert!(answer["hint"].is_string(), "ciro {arguments}: {answer}");
-}
-
-/// The sum of what was paid as fees.
-fn fees(answer: &Value) -> u128 {
-    answer["sent"].as_array().unwrap().iter().map(|sent| amount(&sent["fee"])).sum()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `ciro verify`
 
-use std::fmt::Write as _;
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,27 +9,28 @@ use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{Inputs, Sample};
 use ciro_sdk::{
     Check, Disagreement, InputCheck, Key, Opening, Policy, ProofBundle, ProveError, RealInput,
-    RealOutput, Route, Trusted, Verified, failed_check, files, printable, verify_with,
+    RealOutput, Route, Trusted, Verified, failed_check, files, verify_with,
 };
 use serde::Serialize;
 
+use self::report::{Against, Calldata, Committed, Opened, Valid, describe};
 use super::outputs;
 #[cfg(feature = "cairo")]
 use super::program;
+use super::starknet::fact::OnChain;
 use crate::args::{self, TrustedCompileArgs};
 use crate::context::{Context, ErrorReport, Status};
-use crate::format;
 use crate::key_file::KeyFile;
 use crate::model::{self, CalibrationReport};
 use crate::openings;
-use crate::ui::{BAD, DIM, GOOD, Warning};
+use crate::ui::{BAD, Warning};
 
 /// Arguments of `ciro verify`.
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("against").required(true),
     after_help = "A proof says that the model of the key gave these outputs to the input that is shown. Whether that is the input you \
-                  asked about is compared with `--input` alone.\nWith the key of a program (`ciro program`), it says that this program printed this output.\nExit code 3: the proof is invalid, or about another input."
+                  asked about is compared with `--input` alone.\nWith the key of a program (`ciro program`), it says that this program printed this output.\nExit code 3: the proof is invalid, or about another input. Exit code 1 with `--onchain`: it is valid, and its fact was not proven there."
 )]
 pub(crate) struct Args {
     /// The proof
@@ -72,6 +74,10 @@ pub(crate) struct Args {
     /// felt a line; the key has to be one of the preset `chain`
     #[arg(long, value_name = "FILE")]
     calldata: Option<PathBuf>,
+    /// Also ask whether the contract `Facts` on Starknet knows what the proof shows: the name of a
+    /// file in `starknet` of the user's folder, or a path that ends in `.toml`
+    #[arg(long, value_name = "NETWORK")]
+    onchain: Option<String>,
     #[command(flatten)]
     compile: TrustedCompileArgs,
 }
@@ -80,117 +86,6 @@ impl Args {
     fn policy(&self) -> Policy {
         let &Self { min_security_bits, min_proven_bits, .. } = self;
         Policy { min_security_bits, min_proven_bits }
-    }
-}
-
-/// What the proof was checked against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Against {
-    Key,
-    Compiled,
-    Onnx,
-}
-
-#[derive(Serialize)]
-struct Valid {
-    valid: bool,
-    route: &'static str,
-    model_key: String,
-    preset: &'static str,
-    /// Whether the proof hides what it does not state of inputs and execution.
-    hides: bool,
-    security_bits: u32,
-    proven_security_bits: u32,
-    #[serde(flatten)]
-    outputs: outputs::Lists,
-    samples: usize,
-    /// What the proof is bound to; `null` if to nothing.
-    context: Option<String>,
-    /// Whether the context was compared with `--context`.
-    context_checked: bool,
-    /// The proven input as real numbers, one list for each input; `null` if the proof commits to
-    /// it.
-    input: Option<Vec<Option<Vec<outputs::InputElement>>>>,
-    input_names: Vec<String>,
-    /// What the proof commits to instead of showing it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    committed: Vec<Committed>,
-    /// What `--open` opened, one entry for each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    opened: Vec<Opened>,
-    /// Whether the input was compared with `--input`.
-    input_checked: bool,
-    /// Values of `--input` that the model sees moved to the end of their range; `null` without
-    /// `--input`.
-    clamped: Option<usize>,
-    against: Against,
-    calibration: Option<CalibrationReport>,
-    /// Inferences that the integer model was run on again; `null` without a model.
-    recomputed: Option<usize>,
-    /// Rows in which the float model decides otherwise; `null` where it is not at hand.
-    float_disagreements: Option<usize>,
-    /// What `--calldata` wrote.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    calldata: Option<Calldata>,
-    verify_ms: f64,
-}
-
-/// The arguments of a call of the contract `Facts`, and what it proves.
-#[derive(Serialize)]
-struct Calldata {
-    /// The model's id there.
-    model: String,
-    fact: String,
-    felts: usize,
-    file: PathBuf,
-}
-
-impl Calldata {
-    fn describe(&self) -> [(&'static str, String); 3] {
-        let Self { model, fact, felts, file } = self;
-        let felts = format::plural(*felts, "felt");
-        let written = format!("{} ({felts}) for `prove` of the contract", file.display());
-        [("calldata", written), ("model id", model.clone()), ("fact", fact.clone())]
-    }
-}
-
-/// A commitment of the proof.
-#[derive(Serialize)]
-struct Committed {
-    side: &'static str,
-    name: String,
-    sample: usize,
-    commitment: String,
-}
-
-/// An opened commitment.
-#[derive(Serialize)]
-struct Opened {
-    side: &'static str,
-    name: String,
-    sample: usize,
-    integers: Vec<i32>,
-    values: Vec<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    labels: Option<Vec<String>>,
-}
-
-impl Committed {
-    fn describe(&self) -> String {
-        let Self { side, name, sample, commitment } = self;
-        format!("{side} `{}` of sample {sample}: {commitment}", printable(name))
-    }
-}
-
-impl Opened {
-    fn describe(&self) -> String {
-        let Self { side, name, sample, values, labels, .. } = self;
-        let shown = match labels {
-            Some(labels) => printable(&labels.join(", ")).into_owned(),
-            None => format::values(values),
-        };
-        format!("{side} `{}` of sample {sample}: {shown}", printable(name))
     }
 }
 
@@ -292,17 +187,20 @@ fn of_model(args: &Args, key_file: Option<KeyFile>, context: &Context) -> Result
         recomputed,
         float_disagreements,
         calldata: args.calldata.as_deref().map(|to| calldata((&bundle, &key), to)).transpose()?,
+        onchain: on_chain(args, (&bundle, &key))?,
         verify_ms,
     };
     context.ui.result(&report, &describe(&report, args, inputs.as_deref(), &samples))?;
-    Ok(Status::Done)
+    let missing = report.onchain.is_some_and(|onchain| !onchain.is_proven());
+    Ok(if missing { Status::Failed } else { Status::Done })
 }
 
 /// Verifies a proof about the program of a key.
 #[cfg(feature = "cairo")]
 fn of_program(args: &Args, key: KeyFile, context: &Context) -> Result<Status> {
-    let Args { input, open, context: bound, calldata, .. } = args;
-    let asked = input.is_some() || open.is_some() || bound.is_some() || calldata.is_some();
+    let Args { input, open, context: bound, calldata, onchain, .. } = args;
+    let on_starknet = calldata.is_some() || onchain.is_some();
+    let asked = input.is_some() || open.is_some() || bound.is_some() || on_starknet;
     match program::verify::run((&args.proof, key), asked, &args.policy(), context)? {
         Ok(status) => Ok(status),
         Err((error, verify_ms)) => invalid(error, verify_ms, args, context),
@@ -358,8 +256,19 @@ fn check(
 fn calldata((bundle, key): (&ProofBundle, &Key), to: &Path) -> Result<Calldata> {
     let calldata = bundle.calldata(key)?;
     files::write(to, calldata.to_text().as_bytes())?;
-    let (model, fact) = (calldata.model.to_string(), calldata.fact.to_string());
-    Ok(Calldata { model, fact, felts: calldata.felts.len(), file: to.to_owned() })
+    Ok(Calldata {
+        model: calldata.model.to_string(),
+        fact: calldata.fact.to_string(),
+        input_hash: calldata.input_hash.to_string(),
+        output_hash: calldata.output_hash.to_string(),
+        felts: calldata.felts.len(),
+        file: to.to_owned(),
+    })
+}
+
+/// What the contract says of the fact that the proof shows, if it is to be asked.
+fn on_chain(args: &Args, proof: (&ProofBundle, &Key)) -> Result<Option<OnChain>> {
+    args.onchain.as_deref().map(|network| OnChain::of_proof(proof, network)).transpose()
 }
 
 /// What a proof commits to, sample by sample.
@@ -427,71 +336,4 @@ fn invalid(error: anyhow::Error, verify_ms: f64, args: &Args, context: &Context)
     context.ui.error(&error, report.error.hint.as_deref());
     context.ui.result(&report, &format!("{BAD}invalid{BAD:#}\n"))?;
     Ok(Status::Invalid)
-}
-
-fn describe(
-    report: &Valid,
-    args: &Args,
-    inputs: Option<&[Vec<RealInput>]>,
-    samples: &[Vec<RealOutput>],
-) -> String {
-    let mut text = format!(
-        "{GOOD}valid{GOOD:#}: the model of this key gave these outputs\n{}\n",
-        outputs::describe(samples)
-    );
-    let mut line = |label: &str, value: String| {
-        let _ = writeln!(text, "{DIM}{label:11}{DIM:#}{value}");
-    };
-    match inputs {
-        Some(inputs) => {
-            outputs::describe_inputs(inputs).into_iter().for_each(|input| line("input", input))
-        }
-        None => line("input", "not shown: the proof commits to it".to_owned()),
-    }
-    report.committed.iter().for_each(|tensor| line("committed", tensor.describe()));
-    report.opened.iter().for_each(|tensor| line("opened", tensor.describe()));
-    let compared = match (&args.input, report.clamped) {
-        (Some(path), Some(clamped)) => format!(
-            "with {}: the same, {} outside the calibrated range",
-            path.display(),
-            format::plural(clamped, "value")
-        ),
-        _ => "with nothing: pass `--input` to check that it is yours".to_owned(),
-    };
-    line("compared", compared);
-    match (&report.context, report.context_checked) {
-        (Some(context), true) => line("context", format!("{context}, as asked for")),
-        (Some(context), false) => {
-            line("context", format!("{context}: pass `--context` to check that it is yours"));
-        }
-        (None, _) => {}
-    }
-    let inferences = format::plural(report.samples, "inference");
-    line("verified", format!("{inferences} in {}", format::duration(report.verify_ms)));
-    let Valid { security_bits: bits, proven_security_bits: proven, route, preset, .. } = report;
-    let kind = format!("route {route}, preset {preset}{}", format::hiding(report.hides));
-    line("security", format!("{bits} bits conjectured, {proven} proven ({kind})"));
-    line("key", report.model_key.clone());
-    let calibrated = report.calibration.as_ref().map(CalibrationReport::describe);
-    match report.against {
-        Against::Key => {}
-        Against::Compiled => {
-            line("model", "a compiled one, calibrated by whoever made it".to_owned())
-        }
-        Against::Onnx => {
-            line("calibrated", calibrated.unwrap_or_else(|| "with random numbers".to_owned()));
-        }
-    }
-    match report.recomputed {
-        None => {}
-        Some(0) => line("run again", "none: the inputs are committed to, not shown".to_owned()),
-        Some(runs) => line(
-            "run again",
-            format!("{}, equal to the proven outputs", format::plural(runs, "inference")),
-        ),
-    }
-    report.calldata.iter().flat_map(Calldata::describe).for_each(|(label, value)| {
-        line(label, value);
-    });
-    text
 }

@@ -1,0 +1,4 @@
+//! CIRO between Starknet and the Ciro chain.
+pub mod bridge;
+pub mod checkpoint;
+pub mod outbox;

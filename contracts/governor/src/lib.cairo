@@ -1,0 +1,2 @@
+//! What holders of the token decide together.
+pub mod governor;
