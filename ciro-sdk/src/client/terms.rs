@@ -1,7 +1,7 @@
 //! Terms of an order: what providers ask for, and what the user wishes.
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::api::ProviderInfo;
+use ciro_protocol::api::{ModelInfo, ProviderInfo};
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::id::{KeyDigest, ModelId, ProviderId};
 use ciro_protocol::order::{Class, Mode};
@@ -92,7 +92,8 @@ impl Client {
     /// [`ClientError::NoModel`] if no model has the key, [`ClientError::Restricted`] if none of
     /// them is everybody's to prove and none is named, or any error of the connection.
     pub async fn terms(&self, key: &Key, wish: &Wish) -> Result<(ModelId, Terms), ClientError> {
-        self.terms_for((key.digest().into(), key.class()), wish).await
+        let (model, terms) = self.terms_for((key.digest().into(), key.class()), wish).await?;
+        Ok((model.card.id(), terms))
     }
 
     /// As [`Self::terms`], for a key of this class.
@@ -100,7 +101,7 @@ impl Client {
         &self,
         (key, class): (KeyDigest, Class),
         wish: &Wish,
-    ) -> Result<(ModelId, Terms), ClientError> {
+    ) -> Result<(ModelInfo, Terms), ClientError> {
         let info = match wish.model {
             Some(id) => self.model(id).await?,
             None => self.model_of(key, wish.blob).await?,
@@ -122,7 +123,7 @@ impl Client {
         }
         let least = self.spec().jobs.collateral_min(terms.price_max);
         terms.collateral = terms.collateral.max(least);
-        Ok((info.card.id(), terms))
+        Ok((info, terms))
     }
 
     /// Terms that a provider takes an order on at once.

@@ -37,7 +37,7 @@ use crate::program::{ProgramProofError, VerifyProgramError};
 use crate::routes::RouteError;
 
 /// The most felts that a job's program prints, its arguments included: a proof shows each of them
-/// at 36 bytes, and whoever proves pays for a bundle by the byte. It is no part of validity.
+/// at up to 40 bytes, and whoever proves pays for a bundle by the byte. It is no part of validity.
 pub const JOB_FELTS_MAX: usize = 1 << 14;
 
 /// Bytes that are no key, input or bundle of a job about a program, or a proof that does not hold.

@@ -86,8 +86,11 @@ impl JobProgram {
         if BlobId::of(executable)? != key.executable() {
             return Err(RunJobError::OtherProgram);
         }
-        let read = Self::new(executable, key.steps())?;
-        if read.key == *key { Ok(read) } else { Err(RunJobError::OtherProgram) }
+        let executable = Executable::from_bytes(executable)?;
+        match executable.key() == key.program() {
+            true => Ok(Self { executable, key: key.clone() }),
+            false => Err(RunJobError::OtherProgram),
+        }
     }
 
     /// The key.

@@ -8,16 +8,14 @@ use ciro_consensus::crypto::{Scheme as _, Stark};
 use ciro_consensus::evidence::{DoubleSign, Evidence, SignedDigest};
 use ciro_consensus::{Digest, Epoch, Kind, ReplicaId, Seq, Statement, View};
 use ciro_protocol::amount::Amount;
-use ciro_protocol::chain::Genesis;
 use ciro_protocol::economy::{Offence, Severity};
 use ciro_protocol::event::{Event, Purse, Why};
 use ciro_protocol::id::ValidatorId;
 use ciro_protocol::tx::{Body, ReportOffence};
 use ciro_protocol::wire::Bytes;
-use ciro_sdk::client::Network;
 use serde_json::json;
 
-use super::events::{events, execute, head};
+use super::events::{events, execute, genesis, head};
 use crate::devnet::Devnet;
 use crate::economy::{amount, key, refused, wait};
 
@@ -109,10 +107,6 @@ fn burned(devnet: &Devnet, number: u32) -> u128 {
     });
     let slashed = moved.filter(|it| it.why == Why::Slash && it.to == Purse::Burned);
     slashed.map(|it| it.amount.units()).sum()
-}
-
-fn genesis(devnet: &Devnet) -> Genesis {
-    Network::read_genesis(&devnet.dir().join("node0/genesis.json")).unwrap()
 }
 
 /// Two Prepares of a validator for one block, which no honest one signs.

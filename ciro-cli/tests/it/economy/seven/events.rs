@@ -1,6 +1,7 @@
 //! What a devnet's ledger has told of itself, and transactions for which there is no command.
 
 use ciro_protocol::api::{EVENTS, EventRecord, SSE_HEAD};
+use ciro_protocol::chain::Genesis;
 use ciro_protocol::tx::Body;
 use ciro_sdk::client::{Client, ClientError, Executed, Network};
 use serde_json::Value;
@@ -40,15 +41,19 @@ pub(super) fn head(devnet: &Devnet) -> (u64, u64) {
     (info.head.height, info.head.epoch)
 }
 
+/// Reads what the network begins with.
+pub(super) fn genesis(devnet: &Devnet) -> Genesis {
+    Network::read_genesis(&devnet.dir().join("node0/genesis.json")).unwrap()
+}
+
 fn with_client<T>(
     devnet: &Devnet,
     work: impl AsyncFnOnce(&Client) -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
     let text = std::fs::read_to_string(devnet.dir().join("devnet.json")).unwrap();
     let running: Value = serde_json::from_str(&text).unwrap();
-    let genesis = Network::read_genesis(&devnet.dir().join("node0/genesis.json")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        work(&Client::connect(running["url"].as_str().unwrap(), genesis).await?).await
+        work(&Client::connect(running["url"].as_str().unwrap(), genesis(devnet)).await?).await
     })
 }
