@@ -117,6 +117,8 @@ impl Devnet {
         command.envs(rule.map(|rule| (ciro_mutation::VARIABLE, rule)));
         let output = command.current_dir(self.folder.path()).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
+        // Shown if the test fails: why a command did not do what it was to do.
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
         let value = serde_json::from_str(&printed).unwrap_or(Value::Null);
         (output.status.code(), value)
     }

@@ -4,9 +4,12 @@ use super::{Block, Ledger};
 use crate::state::{StateError, VALIDATORS, ValidatorRecord};
 
 impl Ledger<'_> {
-    /// Takes the times that batches carry and moves the clock, by `step_max_ms` in a block at most:
-    /// after an outage leases do not run out at once. The first block sets it.
+    /// Takes the times that batches carry and moves the clock. The first block sets it. Then it
+    /// moves by `step_max_ms` in a block at most, and at most twice as far as the validators' clocks
+    /// have moved since the block before: after an outage leases and deadlines, those of before and
+    /// those of what is ordered while the clock is behind, last half of their time at least.
     pub(crate) fn advance_clock(&mut self, block: &Block<'_>) -> Result<(), StateError> {
+        let before = median(self.validators()?);
         for batch in block.batches {
             let Ok(id) = u32::try_from(batch.submitter.0) else { continue };
             let Some(mut validator) = self.state.get(VALIDATORS, &id)? else { continue };
@@ -14,11 +17,13 @@ impl Ledger<'_> {
             self.state.put(VALIDATORS, &id, &validator);
         }
         self.state.keep();
-        let clocks = self.validators()?;
-        let median = median(clocks);
-        let (now, step) = (self.chain.time_ms, self.spec.time.step_max_ms);
-        let limit = if self.chain.height <= 1 { u64::MAX } else { now.saturating_add(step) };
-        self.chain.time_ms = now.max(median.min(limit));
+        let median = median(self.validators()?);
+        let step = match self.chain.height {
+            0 | 1 => u64::MAX,
+            _ => median.saturating_sub(before).saturating_mul(2).min(self.spec.time.step_max_ms),
+        };
+        let now = self.chain.time_ms;
+        self.chain.time_ms = now.max(median.min(now.saturating_add(step)));
         Ok(())
     }
 

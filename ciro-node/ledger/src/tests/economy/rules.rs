@@ -274,12 +274,31 @@ fn an_outage_of_the_network_is_nobodys_fault() {
     world.wait(4_000);
     // No block for a long time: the clock moves on by small steps, in slots that have blocks.
     world.now += 300_000;
-    for _ in 0..80 {
+    for _ in 0..400 {
+        world.now += 1_000;
         world.block(&[], vec![]);
     }
     for (validator, weight) in (0..).zip(super::world::WEIGHTS) {
         assert_eq!(world.stake(validator), u128::from(weight) * WEIGHT);
     }
+}
+
+#[test]
+fn after_an_outage_time_comes_back_at_twice_its_speed() {
+    let mut world = World::new();
+    world.wait(4_000);
+    world.now += 60_000;
+    let mut block = || {
+        let before = world.time();
+        world.block(&[], vec![]);
+        let (passed, behind) = (world.time() - before, world.now - world.time());
+        world.now += 250;
+        (passed, behind)
+    };
+    assert_eq!(block(), (5_000, 55_000), "who waited has time");
+    assert_eq!([block(), block()], [(500, 54_750), (500, 54_500)]);
+    let later = (0..300).map(|_| block()).find(|(_, behind)| *behind == 0);
+    assert_eq!((later, block()), (Some((500, 0)), (250, 0)), "then it goes as clocks do");
 }
 
 #[test]

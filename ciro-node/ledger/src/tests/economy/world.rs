@@ -25,7 +25,7 @@ use ciro_protocol::wire::{Bytes, List};
 
 pub(super) use super::super::support::PEOPLE;
 use super::super::support::{GENESIS_MS, chain, spec, units};
-use crate::state::{PURSES, PlainState, View as _};
+use crate::state::{CHAIN, Overlay, PURSES, PlainState, View as _};
 use crate::{Block, check_invariants, execute, genesis};
 
 // People: 0 to 3 operate the first validators, 4 to 7 may register one, 8 to 13 have money, 14 and
@@ -208,6 +208,11 @@ impl World {
         self.state.apply(&outcome.writes);
         assert_eq!(check_invariants(&self.state), Ok(()));
         outcome.receipts
+    }
+
+    /// Ledger time.
+    pub(super) fn time(&self) -> u64 {
+        Overlay::new(&self.state).expect(CHAIN, &()).unwrap().time_ms
     }
 
     /// Lets somebody do something and returns why it was refused.

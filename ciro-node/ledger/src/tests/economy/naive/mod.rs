@@ -181,12 +181,14 @@ impl Whole {
     /// Begins a block: the clock, who was there, and what consensus punishes.
     pub(crate) fn begin(&mut self, batches: &[(u32, u64)], punish: &[Offence]) {
         self.height += 1;
+        let before = self.median();
         for (member, time) in batches {
             let clock = self.clocks.get_mut(member).unwrap();
             *clock = (*clock).max(*time);
         }
         let median = self.median();
-        let furthest = if self.height == 1 { u64::MAX } else { self.market.now + 5_000 };
+        let step = (2 * (median - before)).min(5_000);
+        let furthest = if self.height == 1 { u64::MAX } else { self.market.now + step };
         self.market.now = self.market.now.max(median.min(furthest));
         let Some(economy) = self.market.spec.economy.clone() else { return };
         if self.height == 1 {
