@@ -101,6 +101,7 @@ impl Devnet {
         output
     }
 
+    /// Runs a command, and reads what it prints: its errors if it prints no result.
     pub(crate) fn run(&self, arguments: &str) -> (Option<i32>, Value) {
         self.run_without(None, arguments)
     }
@@ -117,9 +118,8 @@ impl Devnet {
         command.envs(rule.map(|rule| (ciro_mutation::VARIABLE, rule)));
         let output = command.current_dir(self.folder.path()).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
-        // Shown if the test fails: why a command did not do what it was to do.
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        let value = serde_json::from_str(&printed).unwrap_or(Value::Null);
+        let said = || String::from_utf8_lossy(&output.stderr).into_owned().into();
+        let value = serde_json::from_str(&printed).unwrap_or_else(|_| said());
         (output.status.code(), value)
     }
 }

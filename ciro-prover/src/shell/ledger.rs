@@ -1,7 +1,7 @@
 //! What the ledger says, as it says it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ciro_protocol::api::{self, EventRecord, ProviderInfo};
 use ciro_protocol::event::Event;
@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const PEERS: Duration = Duration::from_secs(10);
 /// Pages of providers at most.
 const PAGES_MAX: usize = 20;
+/// How far ledger time may be behind this machine's and count as the same.
+const LAG: Duration = Duration::from_secs(10);
 /// The longest line of a stream.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
@@ -93,6 +95,7 @@ impl Listener {
                 let head = Head {
                     height: head.height,
                     time_ms: head.time_ms,
+                    behind: is_behind(head.time_ms, SystemTime::now()),
                     bond_free: info.bond,
                     active: info.may_claim(least),
                     jail_over: info.jailed_until_ms.is_some_and(|until| until <= head.time_ms),
@@ -133,6 +136,12 @@ impl Listener {
     }
 }
 
+/// Whether ledger time is behind, or this machine's clock is ahead.
+fn is_behind(time_ms: u64, now: SystemTime) -> bool {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(time_ms));
+    time.is_some_and(|time| now.duration_since(time).is_ok_and(|lag| lag > LAG))
+}
+
 /// Whether an event may change what the ledger says of a provider.
 fn concerns_providers(event: &Event) -> bool {
     !matches!(event, Event::ModelListed { .. } | Event::ModelRetired { .. })
@@ -154,4 +163,16 @@ pub(super) async fn watch_peers(client: Client, tx: mpsc::Sender<Message>) {
 async fn peers(client: &Client) -> Result<BTreeMap<ProviderId, u16>, ClientError> {
     let providers = client.free_providers(PAGES_MAX).await?;
     Ok(providers.into_iter().map(|it| (it.provider, it.asks.capacity)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_is_behind_by_more_than_ten_seconds() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let behind = [89_999, 90_000, 100_000, u64::MAX].map(|time_ms| is_behind(time_ms, now));
+        assert_eq!(behind, [true, false, false, false]);
+    }
 }

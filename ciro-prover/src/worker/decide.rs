@@ -196,6 +196,8 @@ pub fn decide(settings: &Settings, order: &JobOrder, situation: &Situation) -> R
     if ms > settings.open_ms_max {
         return Err(Denial::Direct);
     }
+    // Leases and deadlines may last half as long as they say.
+    let ms = if head.behind { ms.saturating_mul(2) } else { ms };
     if head.time_ms.saturating_add(ms) > order.offer.deadline_ms {
         return Err(Denial::Deadline);
     }

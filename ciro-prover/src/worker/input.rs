@@ -53,6 +53,8 @@ pub struct Head {
     pub height: u64,
     /// Ledger time after it, in ms.
     pub time_ms: u64,
+    /// Whether it is behind the time of this machine: it catches up at twice the speed of time.
+    pub behind: bool,
     /// What is free of this provider's bond.
     pub bond_free: Amount,
     /// Whether this provider may claim: neither in jail nor below the least bond.

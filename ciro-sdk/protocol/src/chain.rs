@@ -84,7 +84,7 @@ pub struct ConsensusSpec {
 pub struct TimeSpec {
     /// How often a validator submits a batch at least.
     pub tick_ms: u64,
-    /// How far the clock moves in a block at most.
+    /// How far the clock moves in a block at most; two ticks or more.
     pub step_max_ms: u64,
     /// How far ahead a transaction may be valid.
     pub validity_max_ms: u64,
@@ -306,8 +306,9 @@ impl ChainSpec {
             ("security_bits_min", self.security_bits_min.into(), 1, 256),
             ("genesis_ms", self.genesis_ms, 0, 1 << 48),
             ("consensus.operations_per_block", operations, 1, OPERATIONS_PER_BLOCK_MAX as u64),
-            ("time.tick_ms", time.tick_ms, 1, 60_000),
-            ("time.step_max_ms", time.step_max_ms, 1, 60_000),
+            ("time.tick_ms", time.tick_ms, 1, 30_000),
+            // Clocks that are looked at once a tick have moved by a tick.
+            ("time.step_max_ms", time.step_max_ms, time.tick_ms.saturating_mul(2), 60_000),
             ("time.validity_max_ms", time.validity_max_ms, 1_000, 3_600_000),
             ("time.unbonding_ms", time.unbonding_ms, 1, year),
             ("time.jail_ms", time.jail_ms, 1, year),

@@ -10,7 +10,7 @@ use ciro_protocol::tx::SignedTx;
 use ciro_sdk::client::{Client, Wish, default_name};
 use ciro_sdk::program::job::{
     AnsweredProgram, JOB_STEPS_DEFAULT, JOB_STEPS_MAX, JobProgram, ProgramAnswer,
-    ProgramDeployment, ProgramInput, ProgramJobKey, ProgramSubmission,
+    ProgramDeployment, ProgramInput, ProgramSubmission,
 };
 use ciro_sdk::program::{EXECUTABLE_BYTES_MAX, read_arguments};
 use ciro_sdk::{OutputFile, files};
@@ -131,30 +131,35 @@ pub(super) fn deploy(
     Ok(Status::Done)
 }
 
-/// A program, its key and arguments, which were tried here.
+/// A program and its arguments.
 struct Prepared {
-    key: ProgramJobKey,
+    program: JobProgram,
     input: ProgramInput,
 }
 
-/// Runs the program as providers do before they take the job: none takes one that fails there.
-fn prepare(args: &submit::OrderArgs, arguments: &Path, context: &Context) -> Result<Prepared> {
+fn prepare(args: &submit::OrderArgs, arguments: &Path) -> Result<Prepared> {
     let (_, program) = read(&args.model.path, &args.program.steps)?;
     let arguments = read_arguments(arguments)
         .with_context(|| format!("arguments `{}`", arguments.display()))?;
-    let input = ProgramInput::new(arguments)?;
-    {
-        let _stage = context.ui.stage("running");
-        program.check(&input, context.max_memory)?;
-    }
-    Ok(Prepared { key: program.key().clone(), input })
+    Ok(Prepared { program, input: ProgramInput::new(arguments)? })
 }
 
 impl Prepared {
-    /// What is ordered, on terms as the user wishes.
-    async fn submission(&self, client: &Client, wish: &Wish) -> Result<ProgramSubmission<'_>> {
-        let terms = client.program_terms(&self.key, wish).await?;
-        Ok(ProgramSubmission::new(terms, &self.key, &self.input))
+    /// What is ordered, on terms as the user wishes. The program is run as providers of the network
+    /// do before they take the job: none takes one that fails there.
+    async fn submission(
+        &self,
+        client: &Client,
+        wish: &Wish,
+        context: &Context,
+    ) -> Result<ProgramSubmission<'_>> {
+        {
+            let _stage = context.ui.stage("running");
+            let bundle_bytes = client.spec().limits.bundle_bytes;
+            self.program.check_for(&self.input, context.max_memory, bundle_bytes)?;
+        }
+        let terms = client.program_terms(self.program.key(), wish).await?;
+        Ok(ProgramSubmission::new(terms, self.program.key(), &self.input))
     }
 }
 
@@ -200,13 +205,14 @@ impl Answer {
 pub(super) fn submit(args: &submit::Args, arguments: &Path, context: &Context) -> Result<Status> {
     let proof = args.output.as_deref().map(OutputFile::create).transpose()?;
     let receipt = args.receipt.as_deref().map(OutputFile::create).transpose()?;
-    let prepared = prepare(&args.order, arguments, context)?;
+    let prepared = prepare(&args.order, arguments)?;
     let patience = Duration::from_secs(args.patience);
     let (report, answered, certificate) = block_on(async {
         let session = args.order.network.open().await?;
         let (account, client) = (session.key()?, &session.client);
+        let wish = args.order.terms.named();
+        let ordered = prepared.submission(client, &wish, context).await?;
         let mut course = Course::begin(context);
-        let ordered = prepared.submission(client, &args.order.terms.named()).await?;
         let fee = client.program_fee(&ordered)?;
         let job = client.submit_program(&account, &ordered).await?;
         course.opened((job.id, fee));
@@ -297,11 +303,11 @@ pub(super) fn order(
     arguments: &Path,
     context: &Context,
 ) -> Result<SignedTx> {
-    let prepared = prepare(&args.order, arguments, context)?;
+    let prepared = prepare(&args.order, arguments)?;
     block_on(async {
         let session = args.order.network.open().await?;
         let (account, client) = (session.key()?, &session.client);
-        let ordered = prepared.submission(client, &args.order.terms.named()).await?;
+        let ordered = prepared.submission(client, &args.order.terms.named(), context).await?;
         let order = client.order_program(&account, &ordered, args.valid_for()).await?;
         client.upload(&prepared.input.to_bytes()).await?;
         Ok(order)

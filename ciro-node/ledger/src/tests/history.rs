@@ -31,7 +31,7 @@ use crate::state::{
 use crate::{Block, check_invariants, execute, genesis, holding};
 
 /// Histories that every run of the tests plays. Fewer, asked for by name, need not meet everything.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 240;
 /// Each kind of transaction is executed once at least in so many histories.
 const SUCCESS_IN: u64 = 10;
 

@@ -203,7 +203,8 @@ impl Chain {
         let active = record.as_ref().is_some_and(|record| record.jailed_until_ms.is_none());
         let until = record.and_then(|record| record.jailed_until_ms);
         let jail_over = until.is_some_and(|until| until <= self.time_ms);
-        Ok(Head { height: self.height, time_ms: self.time_ms, bond_free, active, jail_over })
+        let (height, time_ms, behind) = (self.height, self.time_ms, false);
+        Ok(Head { height, time_ms, behind, bond_free, active, jail_over })
     }
 
     /// What a node answers who asks how a job stands.

@@ -17,8 +17,13 @@ use crate::worker::{
 
 const JOB: JobId = JobId([7; 32]);
 
+fn behind(situation: &Situation) -> Option<Head> {
+    situation.head.map(|head| Head { behind: true, ..head })
+}
+
 fn head(height: u64, time_ms: u64) -> Head {
-    Head { height, time_ms, bond_free: units(1_000), active: true, jail_over: false }
+    let bond_free = units(1_000);
+    Head { height, time_ms, behind: false, bond_free, active: true, jail_over: false }
 }
 
 #[test]
@@ -26,7 +31,7 @@ fn each_reason_not_to_claim_has_its_name() {
     let situation =
         Situation { head: Some(head(1, 10_000)), busy: 0, claiming: units(0), draining: false };
     type Change = fn(&mut Settings, &mut JobOrder, &mut Situation);
-    let cases: [(Change, Result<(), Denial>); 25] = [
+    let cases: [(Change, Result<(), Denial>); 28] = [
         (|_, _, _| {}, Ok(())),
         // Whoever registers a key once more: a proof is judged by its key.
         (|_, it, _| it.model = ModelId([2; 32]), Ok(())),
@@ -65,6 +70,13 @@ fn each_reason_not_to_claim_has_its_name() {
         (|_, _, it| it.busy = 2, Err(Denial::Capacity)),
         (|_, _, it| it.claiming = units(951), Err(Denial::Bond)),
         (|_, order, it| (order.offer.lease_ms, it.busy) = (2_999, 1), Err(Denial::Queue)),
+        // Time may pass twice as fast.
+        (|_, order, it| (order.offer.lease_ms, it.head) = (3_000, behind(it)), Ok(())),
+        (|_, order, it| (order.offer.lease_ms, it.head) = (2_999, behind(it)), Err(Denial::Queue)),
+        (
+            |_, order, it| (order.offer.deadline_ms, it.head) = (12_999, behind(it)),
+            Err(Denial::Deadline),
+        ),
     ];
     for (change, expected) in cases {
         let (mut settings, mut order, mut situation) = (settings(), order(0), situation);

@@ -163,7 +163,8 @@ impl Chronicle {
         let bond_free = bond.map_or(Amount::ZERO, |value| PURSES.decode(&[], &value).unwrap());
         let jailed = self.provider().jailed_until_ms;
         let (active, jail_over) = (jailed.is_none(), jailed.is_some_and(|it| it <= self.time_ms));
-        Head { height: self.height, time_ms: self.time_ms, bond_free, active, jail_over }
+        let (height, time_ms, behind) = (self.height, self.time_ms, false);
+        Head { height, time_ms, behind, bond_free, active, jail_over }
     }
 
     /// Returns how a job stands now.
