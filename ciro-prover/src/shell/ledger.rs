@@ -26,7 +26,8 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Reads the stream of events and heads for ever, and goes on where it broke off.
 pub(super) async fn listen(client: Client, account: Address, tx: mpsc::Sender<Message>) {
-    let mut listener = Listener { client, account, tx, after: None, provider: None, active: true };
+    let mut listener =
+        Listener { client, account, tx, after: None, provider: None, active: true, behind: false };
     while !listener.tx.is_closed() {
         if let Err(error) = listener.read().await {
             tracing::warn!(%error, "the stream of events broke off");
@@ -44,6 +45,8 @@ struct Listener {
     provider: Option<ProviderInfo>,
     /// Whether the provider could claim, as the last head said.
     active: bool,
+    /// Whether the ledger's time was behind at the last head.
+    behind: bool,
 }
 
 impl Listener {
@@ -92,10 +95,16 @@ impl Listener {
                     None => self.client.provider(self.account).await?,
                 };
                 let least = self.client.spec().providers.bond_min;
+                let behind = is_behind(head.time_ms, SystemTime::now());
+                if std::mem::replace(&mut self.behind, behind) != behind && behind {
+                    tracing::warn!(
+                        "the ledger's time is behind this machine's: jobs count as twice as long"
+                    );
+                }
                 let head = Head {
                     height: head.height,
                     time_ms: head.time_ms,
-                    behind: is_behind(head.time_ms, SystemTime::now()),
+                    behind,
                     bond_free: info.bond,
                     active: info.may_claim(least),
                     jail_over: info.jailed_until_ms.is_some_and(|until| until <= head.time_ms),

@@ -196,8 +196,6 @@ pub fn decide(settings: &Settings, order: &JobOrder, situation: &Situation) -> R
     if ms > settings.open_ms_max {
         return Err(Denial::Direct);
     }
-    // Leases and deadlines may last half as long as they say.
-    let ms = if head.behind { ms.saturating_mul(2) } else { ms };
     if head.time_ms.saturating_add(ms) > order.offer.deadline_ms {
         return Err(Denial::Deadline);
     }
@@ -215,9 +213,12 @@ pub fn decide(settings: &Settings, order: &JobOrder, situation: &Situation) -> R
     if wanted.is_none_or(|wanted| wanted > head.bond_free) {
         return Err(Denial::Bond);
     }
+    // While the ledger catches up, leases and deadlines last half as long as they say.
+    let ms = if head.behind { ms.saturating_mul(2) } else { ms };
     let rounds = situation.busy / usize::from(settings.children.max(1));
     let queue = u64::try_from(rounds).unwrap_or(u64::MAX).saturating_mul(ms);
-    if queue.saturating_add(ms) > order.offer.lease_ms {
+    let left = order.offer.deadline_ms.saturating_sub(head.time_ms).min(order.offer.lease_ms);
+    if queue.saturating_add(ms) > left {
         return Err(Denial::Queue);
     }
     Ok(())

@@ -74,6 +74,7 @@ pub fn execute(
     let mut ledger = Ledger { spec, state, chain, events: Vec::new() };
     ledger.chain.height = block.height;
     ledger.advance_clock(block)?;
+    ledger.start_economy()?;
     ledger.note_presence(block)?;
     ledger.punish(block.punish)?;
     let mut receipts = Vec::new();

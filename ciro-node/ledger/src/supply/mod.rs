@@ -28,10 +28,10 @@ impl Ledger<'_> {
         Ok(result)
     }
 
-    /// Starts the clocks of the economy once ledger time is set: nobody is paid for the time
-    /// before.
+    /// Starts the clocks of the economy with the first block, whose time is the first that
+    /// validators agree on: nobody is paid for the time before.
     pub(crate) fn start_economy(&mut self) -> Result<(), StateError> {
-        let Some(economy) = &self.spec.economy else { return Ok(()) };
+        let (Some(economy), 1) = (&self.spec.economy, self.chain.height) else { return Ok(()) };
         let airdrop = economy.airdrop;
         let first_ms = self.chain.time_ms.saturating_add(economy.params.epoch_ms);
         self.set_timer(first_ms, TimerKind::Emission)?;

@@ -25,8 +25,8 @@ use crate::invariant::all;
 use crate::job::State;
 use crate::mutation::{Mutation, Rule};
 use crate::state::{
-    ENDED, JOBS, MemoryState, PARAMS, POOLS, PROPOSALS, PROVIDERS, PURSES, Phase, PlainState, SPEC,
-    StateError,
+    CHAIN, ENDED, JOBS, MemoryState, Overlay, PARAMS, POOLS, PROPOSALS, PROVIDERS, PURSES, Phase,
+    PlainState, SPEC, StateError,
 };
 use crate::{Block, check_invariants, execute, genesis, holding};
 
@@ -174,6 +174,7 @@ fn batches(height: u64, times: &[(u32, u64)], txs: &[SignedTx]) -> Vec<Batch> {
 /// Compares everything that both have.
 fn compare(state: &PlainState, whole: &Whole) -> Result<(), String> {
     let damaged = |error: StateError| error.to_string();
+    compare_time(state, &whole.market).map_err(damaged)??;
     compare_money(state, &whole.market).map_err(damaged)??;
     compare_jobs(state, &whole.market).map_err(damaged)??;
     compare_stake(state, whole).map_err(damaged)?
@@ -181,6 +182,11 @@ fn compare(state: &PlainState, whole: &Whole) -> Result<(), String> {
 
 /// What a comparison finds, if the state can be read.
 type Compared = Result<Result<(), String>, StateError>;
+
+fn compare_time(state: &PlainState, naive: &Naive) -> Compared {
+    let record = Overlay::new(state).expect(CHAIN, &())?;
+    Ok(if record.time_ms == naive.now { Ok(()) } else { Err("clocks differ".to_owned()) })
+}
 
 fn compare_money(state: &PlainState, naive: &Naive) -> Compared {
     let purses = all(state, PURSES)?;

@@ -75,7 +75,7 @@ fn each_reason_not_to_claim_has_its_name() {
         (|_, order, it| (order.offer.lease_ms, it.head) = (2_999, behind(it)), Err(Denial::Queue)),
         (
             |_, order, it| (order.offer.deadline_ms, it.head) = (12_999, behind(it)),
-            Err(Denial::Deadline),
+            Err(Denial::Queue),
         ),
     ];
     for (change, expected) in cases {

@@ -186,23 +186,15 @@ impl Whole {
             let clock = self.clocks.get_mut(member).unwrap();
             *clock = (*clock).max(*time);
         }
-        let economy = self.market.spec.economy.clone();
-        match (before, self.median()) {
-            (Some(before), Some(median)) => {
-                let furthest = self.market.now + (2 * median.saturating_sub(before)).min(5_000);
-                self.market.now = self.market.now.max(median.min(furthest));
-            }
-            (None, Some(median)) => {
-                self.market.now = self.market.now.max(median);
-                if let Some(economy) = &economy {
-                    self.alarm(self.market.now + self.params.epoch_ms, Alarm::Epoch);
-                    self.alarm(economy.airdrop.unwrap().until_ms + 1, Alarm::AirdropEnds);
-                }
-            }
-            (_, None) => {}
-        }
-        if economy.is_none() {
-            return;
+        let median = self.median();
+        let is_late = median > self.market.now + 24 * 3_600_000;
+        let step = if is_late { 5_000 } else { (2 * (median - before)).min(5_000) };
+        let furthest = if self.height == 1 { u64::MAX } else { self.market.now + step };
+        self.market.now = self.market.now.max(median.min(furthest));
+        let Some(economy) = self.market.spec.economy.clone() else { return };
+        if self.height == 1 {
+            self.alarm(self.market.now + self.params.epoch_ms, Alarm::Epoch);
+            self.alarm(economy.airdrop.unwrap().until_ms + 1, Alarm::AirdropEnds);
         }
         let slot = self.market.now / self.params.penalty.slot_ms;
         self.slots.insert(slot);
@@ -223,20 +215,17 @@ impl Whole {
         }
     }
 
-    /// The time that at least half of the weight has reached whose time is known, if that is
-    /// enough.
-    fn median(&self) -> Option<u64> {
+    /// The time that at least half of the weight has reached.
+    fn median(&self) -> u64 {
         let weights = self.market.spec.validators.iter();
-        let clocks: Vec<(u64, u64)> = weights.map(|it| (self.clocks[&it.id], it.stake)).collect();
-        let reached = |from: u64, to: u64| -> u64 {
-            let within = clocks.iter().filter(|(time, _)| (from..=to).contains(time));
-            within.map(|(_, weight)| weight).sum()
+        let mut clocks: Vec<(u64, u64)> =
+            weights.map(|it| (self.clocks[&it.id], it.stake)).collect();
+        clocks.sort_unstable();
+        let all: u64 = clocks.iter().map(|(_, weight)| weight).sum();
+        let reached = |time: u64| -> u64 {
+            clocks.iter().filter(|(it, _)| *it <= time).map(|(_, weight)| weight).sum()
         };
-        let known = reached(1, u64::MAX);
-        let mut times: Vec<u64> = clocks.iter().map(|(time, _)| *time).collect();
-        times.sort_unstable();
-        let middle = times.into_iter().find(|time| 2 * reached(1, *time) >= known);
-        middle.filter(|_| 3 * known > 2 * reached(0, u64::MAX))
+        clocks.iter().map(|(time, _)| *time).find(|time| 2 * reached(*time) >= all).unwrap()
     }
 
     /// Ends a block: what is due happens, the first of it.
