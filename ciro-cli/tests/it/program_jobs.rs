@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use crate::devnet::Devnet;
 
 /// A devnet whose folder has the example's executable, and arguments for it.
-fn devnet() -> Devnet {
-    let devnet = Devnet::up_with("");
+fn with_program(devnet: Devnet) -> Devnet {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/programs/fibonacci");
     let executable = std::path::Path::new(folder).join(PROGRAM);
     std::fs::copy(executable, devnet.folder().join(PROGRAM)).unwrap();
@@ -19,8 +18,25 @@ fn devnet() -> Devnet {
 const PROGRAM: &str = "fibonacci.executable.json";
 
 #[test]
+fn a_run_whose_proof_the_network_may_not_take_is_not_ordered() {
+    let devnet = with_program(Devnet::of_spec(("--providers 0", 1), |spec| {
+        spec["limits"]["bundle_bytes"] = json!(1 << 18);
+    }));
+    devnet.ciro(&format!("deploy {PROGRAM}"));
+    for order in ["submit", "order -o signed.order"] {
+        let (code, said) = devnet.run(&format!("{order} {PROGRAM} --args ten.json"));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said["causes"].to_string().contains("the longest that is taken has 262084"),
+            "{said}"
+        );
+    }
+    assert_eq!(devnet.ciro("job list")["jobs"], json!([]));
+}
+
+#[test]
 fn a_program_is_deployed_and_a_run_of_it_settled_and_verified() {
-    let devnet = devnet();
+    let devnet = with_program(Devnet::up_with(""));
     let deployed = devnet.ciro(&format!("deploy {PROGRAM}"));
     assert_eq!((&deployed["known"], &deployed["name"]), (&json!(false), &json!("fibonacci")));
     let again = devnet.ciro(&format!("deploy {PROGRAM}"));

@@ -96,7 +96,7 @@ impl Listener {
                 };
                 let least = self.client.spec().providers.bond_min;
                 let behind = is_behind(head.time_ms, SystemTime::now());
-                if std::mem::replace(&mut self.behind, behind) != behind && behind {
+                if !std::mem::replace(&mut self.behind, behind) && behind {
                     tracing::warn!(
                         "the ledger's time is behind this machine's: jobs count as twice as long"
                     );

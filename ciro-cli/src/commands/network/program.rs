@@ -145,19 +145,17 @@ fn prepare(args: &submit::OrderArgs, arguments: &Path) -> Result<Prepared> {
 }
 
 impl Prepared {
-    /// What is ordered, on terms as the user wishes. The program is run as providers of the network
-    /// do before they take the job: none takes one that fails there.
-    async fn submission(
-        &self,
-        client: &Client,
-        wish: &Wish,
-        context: &Context,
-    ) -> Result<ProgramSubmission<'_>> {
-        {
-            let _stage = context.ui.stage("running");
-            let bundle_bytes = client.spec().limits.bundle_bytes;
-            self.program.check_for(&self.input, context.max_memory, bundle_bytes)?;
-        }
+    /// Runs the program as providers of the network do before they take the job: none takes one
+    /// that fails there.
+    fn check(&self, client: &Client, context: &Context) -> Result<()> {
+        let _stage = context.ui.stage("running");
+        let bundle_bytes = client.spec().limits.bundle_bytes;
+        self.program.check_for(&self.input, context.max_memory, bundle_bytes)?;
+        Ok(())
+    }
+
+    /// What is ordered, on terms as the user wishes.
+    async fn submission(&self, client: &Client, wish: &Wish) -> Result<ProgramSubmission<'_>> {
         let terms = client.program_terms(self.program.key(), wish).await?;
         Ok(ProgramSubmission::new(terms, self.program.key(), &self.input))
     }
@@ -210,9 +208,9 @@ pub(super) fn submit(args: &submit::Args, arguments: &Path, context: &Context) -
     let (report, answered, certificate) = block_on(async {
         let session = args.order.network.open().await?;
         let (account, client) = (session.key()?, &session.client);
-        let wish = args.order.terms.named();
-        let ordered = prepared.submission(client, &wish, context).await?;
+        prepared.check(client, context)?;
         let mut course = Course::begin(context);
+        let ordered = prepared.submission(client, &args.order.terms.named()).await?;
         let fee = client.program_fee(&ordered)?;
         let job = client.submit_program(&account, &ordered).await?;
         course.opened((job.id, fee));
@@ -307,7 +305,8 @@ pub(super) fn order(
     block_on(async {
         let session = args.order.network.open().await?;
         let (account, client) = (session.key()?, &session.client);
-        let ordered = prepared.submission(client, &args.order.terms.named(), context).await?;
+        prepared.check(client, context)?;
+        let ordered = prepared.submission(client, &args.order.terms.named()).await?;
         let order = client.order_program(&account, &ordered, args.valid_for()).await?;
         client.upload(&prepared.input.to_bytes()).await?;
         Ok(order)

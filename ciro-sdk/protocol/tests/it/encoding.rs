@@ -230,6 +230,18 @@ fn the_least_collateral_is_a_part_of_the_highest_price_rounded_down() {
 }
 
 #[test]
+fn the_clock_may_keep_up_with_ticks() {
+    let mut spec = values::spec();
+    let least = 2 * spec.time.tick_ms;
+    spec.time.step_max_ms = least;
+    assert_eq!(spec.check(), Ok(()));
+    spec.time.step_max_ms = least - 1;
+    let (name, value) = ("time.step_max_ms", least - 1);
+    let expected = SpecError::Range { name, value, min: least, max: 60_000 };
+    assert_eq!(spec.check(), Err(expected));
+}
+
+#[test]
 fn economies_are_checked() {
     let with = |change: fn(&mut EconomySpec)| {
         let mut economy = values::economy();

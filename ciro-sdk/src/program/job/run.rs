@@ -87,10 +87,10 @@ impl JobProgram {
             return Err(RunJobError::OtherProgram);
         }
         let executable = Executable::from_bytes(executable)?;
-        match executable.key() == key.program() {
-            true => Ok(Self { executable, key: key.clone() }),
-            false => Err(RunJobError::OtherProgram),
+        if executable.key() != key.program() {
+            return Err(RunJobError::OtherProgram);
         }
+        Ok(Self { executable, key: key.clone() })
     }
 
     /// The key.

@@ -302,6 +302,19 @@ fn after_an_outage_time_comes_back_at_twice_its_speed() {
 }
 
 #[test]
+fn a_network_that_starts_days_late_comes_to_its_time_by_steps() {
+    let mut world = World::new();
+    world.wait(4_000);
+    let begun = world.time();
+    world.now += 86_400_000 + 7_500;
+    let passed = [(); 4].map(|()| {
+        world.block(&[], vec![]);
+        world.time() - begun
+    });
+    assert_eq!(passed, [5_000, 10_000, 10_000, 10_000], "a day stays, and clocks stand still");
+}
+
+#[test]
 fn a_validator_that_lost_nearly_everything_takes_no_more() {
     let mut spec = network();
     if let Some(economy) = &mut spec.economy {
