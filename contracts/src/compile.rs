@@ -57,7 +57,8 @@ enum Purpose {
 /// # Errors
 /// [`CompileError`] with the compiler's messages.
 pub fn compile() -> Result<Program, CompileError> {
-    with_packages(&[VERIFIER], Purpose::Chain, |db, crates, config| {
+    let packages = [VERIFIER];
+    in_database(&database(&packages, Purpose::Chain)?, &packages, |db, crates, config| {
         compile_prepared_db_program(db, crates, config)
     })
 }
@@ -65,18 +66,45 @@ pub fn compile() -> Result<Program, CompileError> {
 /// Contracts that can be deployed, by the hash of their class.
 pub(crate) type Contracts = OrderedHashMap<Felt252, ContractInfo>;
 
-/// Compiles packages of contracts together with those that play with them.
-///
-/// # Errors
-/// As [`compile`].
-pub(crate) fn compile_scenarios(
-    packages: &[Package],
-) -> Result<(Program, Contracts), CompileError> {
-    with_packages(packages, Purpose::Histories, |db, crates, config| {
-        let program = compile_prepared_db_program(db, crates.clone(), config)?;
-        let contracts = find_contracts(db, &crates);
-        Ok((program, get_contracts_info(db, contracts, &DebugReplacer { db })?))
-    })
+/// Compiles packages of contracts together with those that play with them, again and again: what
+/// does not change is not compiled anew.
+pub(crate) struct Histories {
+    db: RootDatabase,
+    packages: Vec<Package>,
+}
+
+impl Histories {
+    /// Sets the compiler up for some packages.
+    ///
+    /// # Errors
+    /// As [`compile`].
+    pub(crate) fn new(packages: &[Package]) -> Result<Self, CompileError> {
+        let db = database(packages, Purpose::Histories)?;
+        Ok(Self { db, packages: packages.to_vec() })
+    }
+
+    /// Puts a package in the place of the one of its name.
+    ///
+    /// # Errors
+    /// As [`compile`].
+    pub(crate) fn replace(&mut self, package: Package) -> Result<(), CompileError> {
+        for old in self.packages.iter_mut().filter(|old| old.name == package.name) {
+            *old = package;
+        }
+        configure(&mut self.db, &self.packages)
+    }
+
+    /// Compiles them.
+    ///
+    /// # Errors
+    /// As [`compile`].
+    pub(crate) fn compile(&self) -> Result<(Program, Contracts), CompileError> {
+        in_database(&self.db, &self.packages, |db, crates, config| {
+            let program = compile_prepared_db_program(db, crates.clone(), config)?;
+            let contracts = find_contracts(db, &crates);
+            Ok((program, get_contracts_info(db, contracts, &DebugReplacer { db })?))
+        })
+    }
 }
 
 /// Compiles one contract of a package.
@@ -87,34 +115,34 @@ pub(crate) fn compile_class(
     package: Package,
     contract: &str,
 ) -> Result<ContractClass, CompileError> {
-    with_packages(&[package], Purpose::Chain, |db, crates, config| {
+    let packages = [package];
+    in_database(&database(&packages, Purpose::Chain)?, &packages, |db, crates, config| {
         compile_contract_in_prepared_db(db, Some(contract), crates, config)
     })
 }
 
 /// Hands packages to a compiler, and reports what it finds wrong.
-fn with_packages<T>(
+fn in_database<T>(
+    db: &RootDatabase,
     packages: &[Package],
-    purpose: Purpose,
     compile: impl for<'db> FnOnce(
         &'db RootDatabase,
         Vec<CrateId<'db>>,
         CompilerConfig<'_>,
     ) -> anyhow::Result<T>,
 ) -> Result<T, CompileError> {
-    let db = database(packages, purpose)?;
     let crates: Vec<CrateInput> = packages.iter().map(|package| named(package.name)).collect();
     let mut diagnostics = String::new();
     let reporter = DiagnosticsReporter::write_to_string(&mut diagnostics)
         .with_crates(&crates)
         .allow_warnings();
-    let crates = CrateInput::into_crate_ids(&db, crates);
+    let crates = CrateInput::into_crate_ids(db, crates);
     let config = CompilerConfig {
         diagnostics_reporter: reporter,
         replace_ids: true,
         ..CompilerConfig::default()
     };
-    let compiled = compile(&db, crates, config);
+    let compiled = compile(db, crates, config);
     compiled.map_err(|error| {
         let reason = format!("{error:#}");
         CompileError::Diagnostics { reason, diagnostics }
@@ -136,6 +164,13 @@ fn database(packages: &[Package], purpose: Purpose) -> Result<RootDatabase, Comp
         .with_default_plugin_suite(starknet_plugin_suite())
         .build()
         .map_err(|error| CompileError::Setup(format!("{error:#}")))?;
+    configure(&mut db, packages)?;
+    validate_corelib(&db).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
+    Ok(db)
+}
+
+/// Says which packages there are.
+fn configure(db: &mut RootDatabase, packages: &[Package]) -> Result<(), CompileError> {
     // The first edition: integers with bounds are no public part of the core library yet.
     let settings = CrateSettings { edition: Edition::V2023_01, ..CrateSettings::default() };
     let own =
@@ -152,7 +187,6 @@ fn database(packages: &[Package], purpose: Purpose) -> Result<RootDatabase, Comp
         let package_config = CrateConfigurationInput { root, settings, cache_file: None };
         crates.push((named(package.name), package_config));
     }
-    set_crate_configs_input(&mut db, Some(crates.into_iter().collect()));
-    validate_corelib(&db).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
-    Ok(db)
+    set_crate_configs_input(db, Some(crates.into_iter().collect()));
+    Ok(())
 }

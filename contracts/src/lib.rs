@@ -11,5 +11,5 @@ pub use class::{BYTECODE_FELTS_MAX, Class, ClassError, Compiled, Contract};
 pub use compile::{CompileError, compile};
 pub use deploy::{DeployError, Deployed, deploy};
 pub use run::{Accepted, RunError, Verdict, Verifier, model_id};
-pub use scenario::{Cost, Scenarios};
+pub use scenario::{Cost, Rehearsal, Scenarios};
 pub use sources::{BOND, BRIDGE, CONSUMERS, GOVERNOR, Package, ROUTER, TOKEN, VERIFIER};

@@ -3,7 +3,7 @@
 use cairo_lang_runner::{Arg, RunResultStarknet, RunResultValue, SierraCasmRunner, StarknetState};
 use starknet_types_core::felt::Felt as Felt252;
 
-use crate::compile::compile_scenarios;
+use crate::compile::Histories;
 use crate::run::{GAS_MAX, RunError, text};
 use crate::sources::Package;
 
@@ -15,6 +15,43 @@ pub struct Scenarios {
 impl std::fmt::Debug for Scenarios {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scenarios").finish_non_exhaustive()
+    }
+}
+
+/// Packages that are compiled again and again, with changes.
+pub struct Rehearsal {
+    compiler: Histories,
+}
+
+impl std::fmt::Debug for Rehearsal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rehearsal").finish_non_exhaustive()
+    }
+}
+
+impl Rehearsal {
+    /// Takes packages as [`Scenarios::new`] does.
+    ///
+    /// # Errors
+    /// [`RunError::Compile`] if the compiler does not start.
+    pub fn new(packages: &[Package]) -> Result<Self, RunError> {
+        Ok(Self { compiler: Histories::new(packages)? })
+    }
+
+    /// Puts a package in the place of the one of its name, and compiles what changes by it.
+    ///
+    /// # Errors
+    /// [`RunError::Compile`] if one of the packages does not compile.
+    pub fn with(&mut self, package: Package) -> Result<Scenarios, RunError> {
+        self.compiler.replace(package)?;
+        self.scenarios()
+    }
+
+    fn scenarios(&self) -> Result<Scenarios, RunError> {
+        let (program, contracts) = self.compiler.compile()?;
+        let metadata = Some(Default::default());
+        let runner = SierraCasmRunner::new(program, metadata, contracts, None).map_err(Box::new)?;
+        Ok(Scenarios { runner })
     }
 }
 
@@ -37,10 +74,7 @@ impl Scenarios {
     /// # Errors
     /// [`RunError::Compile`] if one of them does not compile.
     pub fn new(packages: &[Package]) -> Result<Self, RunError> {
-        let (program, contracts) = compile_scenarios(packages)?;
-        let metadata = Some(Default::default());
-        let runner = SierraCasmRunner::new(program, metadata, contracts, None).map_err(Box::new)?;
-        Ok(Self { runner })
+        Rehearsal::new(packages)?.scenarios()
     }
 
     /// Plays one function in a new state, with arrays of felts for arguments. Returns what it

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use ciro_contracts::{BOND, BRIDGE, CONSUMERS, GOVERNOR, Package, ROUTER, Scenarios, TOKEN};
+use ciro_contracts::{
+    BOND, BRIDGE, CONSUMERS, GOVERNOR, Package, ROUTER, Rehearsal, Scenarios, TOKEN,
+};
 use starknet_types_core::felt::Felt as Felt252;
 
 use crate::bridge::{self, BORDER};
@@ -49,7 +51,8 @@ impl Subject<'_> {
     #[track_caller]
     fn is_played(&self, changes: &[Change], notice: impl Fn(&Scenarios) -> bool) {
         let Self { package, path, others } = *self;
-        let as_it_is = Scenarios::new(&[&[package][..], others].concat()).unwrap();
+        let mut stages = Rehearsal::new(&[&[package][..], others].concat()).unwrap();
+        let as_it_is = stages.with(package).unwrap();
         assert!(!notice(&as_it_is), "{path}: a history fails though nothing is left out");
         let text = package.sources.iter().find(|(other, _)| *other == path).unwrap().1;
         let place = |(from, to): &Change| {
@@ -62,8 +65,7 @@ impl Subject<'_> {
         for (range, to) in left_out.chain(changes.iter().map(place)) {
             let changed = [&text[..range.start], to, &text[range.end..]].concat();
             let changed = with(package, path, changed);
-            let stage = Scenarios::new(&[&[changed][..], others].concat()).unwrap();
-            if !notice(&stage) {
+            if !notice(&stages.with(changed).unwrap()) {
                 unnoticed.push(format!("{} => {to}", &text[range]));
             }
         }
