@@ -6,12 +6,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use ciro_consensus::crypto::{PublicKey, Scheme, Signature, Stark, StarkSigningKey};
-use ciro_consensus::evidence::{
-    Amnesia, ClaimChange, ClaimOpening, DoubleSign, DoubleView, Evidence, OpenedViewChange, Rule,
-    SignedDigest, SignedStart,
-};
+use ciro_consensus::evidence::{Evidence, Rule};
 use ciro_consensus::{ChainId, Digest, Epoch, Kind, Seq, Statement, View};
-use ciro_contracts::{BOND, Package, Scenarios, TOKEN};
+use ciro_contracts::{BOND, Package, Scenarios, TOKEN, evidence_to_felts};
 use serde::Deserialize;
 use starknet_types_core::felt::Felt as Felt252;
 
@@ -61,7 +58,7 @@ impl Vectors {
     fn of(&self, rule: Rule) -> Vec<Felt252> {
         let is_of =
             |vector: &&Vector| vector.refused.is_none() && vector.evidence.rule() == Some(rule);
-        felts(&self.vectors.iter().find(is_of).unwrap().evidence).unwrap()
+        evidence_to_felts(&self.vectors.iter().find(is_of).unwrap().evidence).unwrap()
     }
 }
 
@@ -69,77 +66,8 @@ fn word(digest: &Digest) -> Felt252 {
     Felt252::from_bytes_be(digest.as_bytes())
 }
 
-/// A number as a felt, if it is one.
-fn number(bytes: &[u8; 32]) -> Option<Felt252> {
-    let felt = Felt252::from_bytes_be(bytes);
-    (felt.to_bytes_be() == *bytes).then_some(felt)
-}
-
-fn signature(signature: &Signature) -> Option<[Felt252; 2]> {
-    Some([number(&signature.r)?, number(&signature.s)?])
-}
-
-fn signed(of: &SignedDigest) -> Option<Vec<Felt252>> {
-    Some([vec![word(&of.digest)], signature(&of.signature)?.to_vec()].concat())
-}
-
-fn start(of: &SignedStart) -> Option<Vec<Felt252>> {
-    let SignedStart { seq, digest, signature: by } = of;
-    Some([vec![seq.0.into(), word(digest)], signature(by)?.to_vec()].concat())
-}
-
-/// An option as Cairo has it: 0 before something, 1 for nothing.
-fn option(of: Option<Vec<Felt252>>) -> Vec<Felt252> {
-    match of {
-        Some(felts) => [vec![Felt252::ZERO], felts].concat(),
-        None => vec![Felt252::ONE],
-    }
-}
-
-fn opening(of: &ClaimOpening) -> Vec<Felt252> {
-    let claim = of.claim.map(|(view, digest)| vec![view.0.into(), word(&digest)]);
-    let path: Vec<Felt252> = of.path.iter().map(word).collect();
-    [option(claim), vec![path.len().into()], path].concat()
-}
-
-fn view_change(of: &OpenedViewChange) -> Option<Vec<Felt252>> {
-    let numbers = vec![of.view.0.into(), of.stable_seq.0.into()];
-    let digests = vec![word(&of.stable_digest), word(&of.claims_root)];
-    let by = signature(&of.signature)?.to_vec();
-    Some([numbers, digests, by, option(of.opening.as_ref().map(opening))].concat())
-}
-
-/// Evidence as the contract takes it; `None` if a number of it is no felt.
-fn felts(evidence: &Evidence) -> Option<Vec<Felt252>> {
-    let kind = |kind: ciro_consensus::Kind| Felt252::from(kind as u8);
-    let (variant, parts): (u8, Vec<Vec<Felt252>>) = match evidence {
-        Evidence::DoubleSign(DoubleSign { epoch, kind: of, view, seq, first, second, .. }) => {
-            let numbers = vec![epoch.0.into(), kind(*of), view.0.into(), seq.0.into()];
-            (0, vec![numbers, signed(first)?, signed(second)?])
-        }
-        Evidence::Amnesia(evidence) => {
-            let Amnesia { epoch, commit_view, commit_seq, commit, .. } = evidence;
-            let later = OpenedViewChange {
-                view: evidence.view,
-                stable_seq: evidence.stable_seq,
-                stable_digest: evidence.stable_digest,
-                claims_root: evidence.claims_root,
-                signature: evidence.signature,
-                opening: evidence.opening.clone(),
-            };
-            let numbers = vec![epoch.0.into(), commit_view.0.into(), commit_seq.0.into()];
-            (1, vec![numbers, signed(commit)?, view_change(&later)?])
-        }
-        Evidence::DoubleView(DoubleView { epoch, kind: of, view, first, second, .. }) => {
-            let numbers = vec![epoch.0.into(), kind(*of), view.0.into()];
-            (2, vec![numbers, start(first)?, start(second)?])
-        }
-        Evidence::ClaimChange(ClaimChange { epoch, seq, earlier, later, .. }) => {
-            let numbers = vec![epoch.0.into(), seq.0.into()];
-            (3, vec![numbers, view_change(earlier)?, view_change(later)?])
-        }
-    };
-    Some([vec![variant.into()], parts.concat()].concat())
+fn signature(signature: &Signature) -> [Felt252; 2] {
+    [signature.r, signature.s].map(|number| Felt252::from_bytes_be(&number))
 }
 
 /// What the judge of these packages says of evidence in felts: the rule, or why it refuses.
@@ -175,7 +103,7 @@ const WORDS: [(&str, &str); 11] = [
 /// What the judge has to say of a vector: nothing of numbers that are no felts.
 fn due(vector: &Vector) -> Option<(Vec<Felt252>, Result<Felt252, String>)> {
     let Vector { name, refused, evidence } = vector;
-    let Some(felts) = felts(evidence) else {
+    let Some(felts) = evidence_to_felts(evidence) else {
         assert_eq!(refused.as_deref(), Some("the first signature is invalid"), "{name}");
         return None;
     };
@@ -236,7 +164,7 @@ fn validators(stage: &Scenarios) -> [Vec<Felt252>; 2] {
         let message = Digest::from_bytes(message.to_bytes_be()).unwrap();
         // A number that is not below 2^251 cannot be signed.
         let by = Stark::sign(secret, &message).unwrap_or(Signature { r: [0; 32], s: [0; 32] });
-        signature(&by).unwrap()
+        signature(&by)
     });
     let signatures = signed.collect();
     [about, signatures]
@@ -261,7 +189,7 @@ pub(crate) fn fork(chain: ChainId, secret: &StarkSigningKey) -> Vec<Felt252> {
     let signed = digests.map(|digest| {
         let (epoch, kind, view, seq) = (Epoch(0), Kind::Checkpoint, View::ZERO, Seq(4));
         let hash = Statement { epoch, kind, view, seq, digest }.hash::<Stark>(chain);
-        let by = signature(&Stark::sign(secret, &hash).unwrap()).unwrap();
+        let by = signature(&Stark::sign(secret, &hash).unwrap());
         [vec![word(&digest)], by.to_vec()].concat()
     });
     // A DoubleSign of epoch 0, kind 4, view 0, block 4.
