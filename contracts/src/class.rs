@@ -2,9 +2,11 @@
 
 use cairo_lang_starknet_classes::allowed_libfuncs::ListSelector;
 use cairo_lang_starknet_classes::casm_contract_class::CasmContractClass;
-use cairo_lang_starknet_classes::contract_class::{ContractClass, ContractEntryPoint};
+use cairo_lang_starknet_classes::contract_class::ContractClass;
 use ciro_sdk::starknet::sierra_hash;
-use starknet_rust_core::types::{EntryPointsByType, FlattenedSierraClass, SierraEntryPoint};
+use serde_json::json;
+use starknet_rust_core::types::FlattenedSierraClass;
+use starknet_rust_core::types::contract::SierraClass;
 use starknet_types_core::felt::Felt as Felt252;
 
 use crate::compile::{CompileError, compile_class};
@@ -115,7 +117,9 @@ impl Contract {
 /// A class in numbers: what a lock file holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
-    /// The hash of its program in Sierra, in hexadecimal digits.
+    /// The hash under which a chain keeps it, in hexadecimal digits.
+    pub class_hash: String,
+    /// The hash of its program in Sierra.
     pub sierra_hash: String,
     /// The hash of what the program compiles to.
     pub casm_hash: String,
@@ -180,6 +184,7 @@ impl Class {
     pub fn of(contract: Contract) -> Result<Self, ClassError> {
         let compiled = Compiled::of(contract)?;
         Ok(Self {
+            class_hash: format!("{:#066x}", compiled.class.class_hash()),
             sierra_hash: format!("{:#066x}", sierra_hash(&compiled.class)),
             casm_hash: format!("{:#066x}", compiled.casm_hash()),
             sierra_felts: compiled.class.sierra_program.len(),
@@ -188,25 +193,13 @@ impl Class {
     }
 }
 
-/// The class with its interface as a text.
-fn flat(class: &ContractClass) -> serde_json::Result<FlattenedSierraClass> {
-    let points = |points: &[ContractEntryPoint]| {
-        let point = |point: &ContractEntryPoint| SierraEntryPoint {
-            selector: Felt252::from(point.selector.clone()),
-            function_idx: point.function_idx as u64,
-        };
-        points.iter().map(point).collect()
-    };
-    let entry = &class.entry_points_by_type;
-    let program = class.sierra_program.iter().map(|felt| Felt252::from(felt.value.clone()));
-    Ok(FlattenedSierraClass {
-        sierra_program: program.collect(),
-        contract_class_version: class.contract_class_version.clone(),
-        entry_points_by_type: EntryPointsByType {
-            constructor: points(&entry.constructor),
-            external: points(&entry.external),
-            l1_handler: points(&entry.l1_handler),
-        },
-        abi: serde_json::to_string(&class.abi)?,
-    })
+/// The class as a declaration carries it: its interface is a text, in the spelling of the compiler's
+/// command line, which other tools and nodes expect.
+fn flat(class: &ContractClass) -> Result<FlattenedSierraClass, Box<dyn std::error::Error>> {
+    let mut class = serde_json::to_value(class)?;
+    // Names for people: no hash covers them.
+    class["sierra_program_debug_info"] =
+        json!({ "type_names": [], "libfunc_names": [], "user_func_names": [] });
+    let class: SierraClass = serde_json::from_value(class)?;
+    Ok(class.flatten()?)
 }

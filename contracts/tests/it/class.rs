@@ -12,11 +12,12 @@ fn the_classes_are_those_that_are_locked() {
     for contract in Contract::ALL {
         let class = Class::of(contract).unwrap();
         assert!(class.bytecode_felts <= BYTECODE_FELTS_MAX, "{contract:?}: {class:?}");
-        let Class { sierra_hash, casm_hash, sierra_felts, bytecode_felts } = class;
+        let Class { class_hash, sierra_hash, casm_hash, sierra_felts, bytecode_felts } = class;
         let name = contract.name();
         write!(
             text,
             "\n[{name}]\n\
+             class_hash = \"{class_hash}\"\n\
              sierra_hash = \"{sierra_hash}\"\n\
              casm_hash = \"{casm_hash}\"\n\
              sierra_felts = {sierra_felts}\n\
