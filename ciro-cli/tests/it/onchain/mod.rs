@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "whoever runs the test sees gas, fees and reasons")]
 
+mod batch;
 mod bond;
 mod chain;
 mod loan;
@@ -125,11 +126,8 @@ fn the_escrow_pays_the_worker_once_under_a_copied_proof_and_refunds_after_the_de
         opened.keys[1]
     };
     let job = open(chain.now() + 3600);
-    let worker = chain.connect("worker");
-    let about = [job, address("worker")];
-    let context = worker.view(escrow, "context_of", &about);
-    let context = chain.runtime.block_on(context).unwrap();
-    prove(&sandbox, &context.to_fixed_hex_string());
+    let context = chain.view(escrow, "context_of", &[job, address("worker")]);
+    prove(&sandbox, &context.to_string());
     let (felts, report) = calldata(&sandbox);
     let output: Felt = report["output_hash"].as_str().unwrap().parse().unwrap();
 
