@@ -214,7 +214,7 @@ pub fn decide(settings: &Settings, order: &JobOrder, situation: &Situation) -> R
         return Err(Denial::Bond);
     }
     // While the ledger catches up, leases and deadlines last half as long as they say.
-    let ms = if head.behind { ms.saturating_mul(2) } else { ms };
+    let ms = head.ledger_ms(ms);
     let rounds = situation.busy / usize::from(settings.children.max(1));
     let queue = u64::try_from(rounds).unwrap_or(u64::MAX).saturating_mul(ms);
     let left = order.offer.deadline_ms.saturating_sub(head.time_ms).min(order.offer.lease_ms);

@@ -63,6 +63,13 @@ pub struct Head {
     pub jail_over: bool,
 }
 
+impl Head {
+    /// How far ledger time may move in so many ms of this machine.
+    pub fn ledger_ms(&self, ms: u64) -> u64 {
+        if self.behind { ms.saturating_mul(2) } else { ms }
+    }
+}
+
 /// The place of a statement about the ledger in its history.
 #[derive(
     Clone,

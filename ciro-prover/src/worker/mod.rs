@@ -443,8 +443,9 @@ impl Worker {
             Ok(served) => served,
             Err(denial) => return Some(Reason::Denied(denial)),
         };
-        let ends_ms =
-            self.head?.time_ms.saturating_add(self.settings.speed().proof_ms(served.cells));
+        let head = self.head?;
+        let takes_ms = head.ledger_ms(self.settings.speed().proof_ms(served.cells));
+        let ends_ms = head.time_ms.saturating_add(takes_ms);
         (ends_ms > row.lease_until_ms).then_some(Reason::Late)
     }
 

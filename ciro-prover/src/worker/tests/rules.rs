@@ -407,6 +407,20 @@ fn a_job_that_waits_for_a_child_goes_back_before_its_lease_ends_in_vain() {
     assert!(effects.contains(&Effect::Send { deed, job, attempt: 1, until_ms }), "{effects:?}");
 }
 
+/// While the ledger catches up, a lease lasts half as long as it says.
+#[test]
+fn a_job_that_waits_goes_back_earlier_while_the_ledger_catches_up() {
+    let behind = |height, time_ms| Input::Head(Head { behind: true, ..head(height, time_ms) });
+    let mut worker = holding(order(0));
+    given(&mut worker, 8, 15_000);
+    worker.step(1, behind(2, 13_000));
+    worker.step(600, Input::Tick);
+    assert_eq!(row(&worker, 8), (State::Held, None), "there is just enough time");
+    worker.step(700, behind(3, 13_001));
+    worker.step(1_200, Input::Tick);
+    assert_eq!(row(&worker, 8), (State::Releasing, Some(Reason::Late)));
+}
+
 #[test]
 fn a_job_that_pays_its_work_and_not_its_fees_is_not_claimed() {
     let situation =
