@@ -193,8 +193,8 @@ impl Class {
     }
 }
 
-/// The class as a declaration carries it: its interface is a text, in the spelling of the compiler's
-/// command line, which other tools and nodes expect.
+/// The class as a declaration carries it: its interface is a text, in the spelling of the
+/// compiler's command line, which other tools and nodes expect.
 fn flat(class: &ContractClass) -> Result<FlattenedSierraClass, Box<dyn std::error::Error>> {
     let mut class = serde_json::to_value(class)?;
     // Names for people: no hash covers them.

@@ -13,8 +13,8 @@ const LOCK: &str = include_str!("../../../contracts/classes.lock.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Locked {
-    /// The hash under which a chain keeps it, in hexadecimal digits, if its interface is spelt as by
-    /// the compiler's command line.
+    /// The hash under which a chain keeps it, in hexadecimal digits, if its interface is spelt as
+    /// by the compiler's command line.
     pub class_hash: String,
     /// The hash of its program in Sierra and of its entry points.
     pub sierra_hash: String,
