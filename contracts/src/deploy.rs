@@ -68,18 +68,27 @@ pub async fn deploy(
     Ok(settings)
 }
 
+/// Compiles the class of a contract and declares it.
+///
+/// # Errors
+/// [`DeployError`].
+pub async fn declare(payer: &Payer<'_>, contract: Contract) -> Result<Declared, DeployError> {
+    let name = contract.name();
+    let compiled = Compiled::of(contract).map_err(|source| DeployError::Class { name, source })?;
+    let casm_hash = Felt(compiled.casm_hash().to_bytes_be());
+    let declared = payer.declare(compiled.class, casm_hash).await;
+    declared.map_err(|source| DeployError::Starknet { name, source })
+}
+
 /// Declares the class of a contract and deploys it.
 async fn one(
     payer: &Payer<'_>,
     contract: Contract,
     arguments: &[Felt],
 ) -> Result<Deployed, DeployError> {
+    let Declared { class, paid } = declare(payer, contract).await?;
+    let deployed = payer.deploy(class, Felt([0; 32]), arguments).await;
     let name = contract.name();
-    let compiled = Compiled::of(contract).map_err(|source| DeployError::Class { name, source })?;
-    let casm_hash = Felt(compiled.casm_hash().to_bytes_be());
-    let failed = |source| DeployError::Starknet { name, source };
-    let declared = payer.declare(compiled.class, casm_hash).await.map_err(failed)?;
-    let Declared { class, paid } = declared;
-    let address = payer.deploy(class, Felt([0; 32]), arguments).await.map_err(failed)?;
+    let address = deployed.map_err(|source| DeployError::Starknet { name, source })?;
     Ok(Deployed { contract, class, address, declared: paid })
 }

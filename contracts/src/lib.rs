@@ -10,7 +10,7 @@ mod sources;
 
 pub use class::{BYTECODE_FELTS_MAX, Class, ClassError, Compiled, Contract};
 pub use compile::{CompileError, compile};
-pub use deploy::{DeployError, Deployed, deploy};
+pub use deploy::{DeployError, Deployed, declare, deploy};
 pub use evidence::evidence_to_felts;
 pub use run::{Accepted, RunError, Verdict, Verifier, model_id};
 pub use scenario::{Cost, Rehearsal, Scenarios};

@@ -47,7 +47,11 @@ impl Rehearsal {
         self.scenarios()
     }
 
-    fn scenarios(&self) -> Result<Scenarios, RunError> {
+    /// Compiles the packages as they are now.
+    ///
+    /// # Errors
+    /// [`RunError::Compile`] if one of them does not compile.
+    pub fn scenarios(&self) -> Result<Scenarios, RunError> {
         let (program, contracts) = self.compiler.compile()?;
         let metadata = Some(Default::default());
         let runner = SierraCasmRunner::new(program, metadata, contracts, None).map_err(Box::new)?;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use ciro_consensus::crypto::{PublicKey, Scheme, Signature, Stark, StarkSigningKey};
-use ciro_consensus::evidence::{Evidence, Rule};
-use ciro_consensus::{ChainId, Digest, Epoch, Kind, Seq, Statement, View};
+use ciro_consensus::evidence::{DoubleSign, Evidence, Rule, SignedDigest};
+use ciro_consensus::{ChainId, Digest, Epoch, Kind, ReplicaId, Seq, Statement, View};
 use ciro_contracts::{BOND, Package, Scenarios, TOKEN, evidence_to_felts};
 use serde::Deserialize;
 use starknet_types_core::felt::Felt as Felt252;
@@ -186,15 +186,15 @@ fn bonds(stage: &Scenarios, name: &str, rules: &[Rule]) -> Result<(), String> {
 /// Evidence that a key has signed two checkpoints of one block, which no honest validator does.
 pub(crate) fn fork(chain: ChainId, secret: &StarkSigningKey) -> Vec<Felt252> {
     let digests = [1, 2].map(Digest::from_u64);
-    let signed = digests.map(|digest| {
-        let (epoch, kind, view, seq) = (Epoch(0), Kind::Checkpoint, View::ZERO, Seq(4));
+    let (epoch, kind, view, seq) = (Epoch(0), Kind::Checkpoint, View::ZERO, Seq(4));
+    let [first, second] = digests.map(|digest| {
         let hash = Statement { epoch, kind, view, seq, digest }.hash::<Stark>(chain);
-        let by = signature(&Stark::sign(secret, &hash).unwrap());
-        [vec![word(&digest)], by.to_vec()].concat()
+        SignedDigest { digest, signature: Stark::sign(secret, &hash).unwrap() }
     });
-    // A DoubleSign of epoch 0, kind 4, view 0, block 4.
-    let numbers = [0_u8, 0, 4, 0, 4].map(Felt252::from);
-    [numbers.to_vec(), signed.concat()].concat()
+    // The contract asks for the key instead.
+    let offender = ReplicaId(0);
+    let fork = DoubleSign { offender, epoch, kind, view, seq, first, second };
+    evidence_to_felts(&Evidence::DoubleSign(fork)).unwrap()
 }
 
 /// Plays a history of captures with a fork of each validator.

@@ -52,7 +52,7 @@ impl Subject<'_> {
     fn is_played(&self, changes: &[Change], notice: impl Fn(&Scenarios) -> bool) {
         let Self { package, path, others } = *self;
         let mut stages = Rehearsal::new(&[&[package][..], others].concat()).unwrap();
-        let as_it_is = stages.with(package).unwrap();
+        let as_it_is = stages.scenarios().unwrap();
         assert!(!notice(&as_it_is), "{path}: a history fails though nothing is left out");
         let text = package.sources.iter().find(|(other, _)| *other == path).unwrap().1;
         let place = |(from, to): &Change| {

@@ -10,15 +10,18 @@ use ciro_sdk::Felt;
 use ciro_sdk::starknet::StarknetError;
 use serde_json::Value;
 
-use super::chain::{Chain, STRK, felt, wide};
+use super::chain::{Chain, felt, strk, wide};
 
 /// What the offender has put up, in units of 10^-18.
 const BOND: u128 = 4_000_000;
 
 /// The vectors of evidence, with their offender.
 struct Vectors {
-    file: Value,
     secret: StarkSigningKey,
+    /// What a contract is deployed with.
+    domain: [Felt; 2],
+    /// All evidence in felts, with its rule; none for what has to be refused.
+    evidence: Vec<(Option<Rule>, Vec<Felt>)>,
 }
 
 impl Vectors {
@@ -31,34 +34,30 @@ impl Vectors {
         let secret = StarkSigningKey::from_bytes(secret.as_bytes()).unwrap();
         let key = serde_json::to_value(Stark::public_key(&secret)).unwrap();
         assert_eq!(key, file["key"], "another offender");
-        Self { file, secret }
+        let chain: Digest = serde_json::from_value(file["chain"].clone()).unwrap();
+        let window = file["window"].as_u64().unwrap();
+        let evidence = file["vectors"].as_array().unwrap().iter().filter_map(|vector| {
+            let evidence: Evidence = serde_json::from_value(vector["evidence"].clone()).unwrap();
+            let rule = vector["refused"].is_null().then(|| evidence.rule().unwrap());
+            let felts = evidence_to_felts(&evidence)?;
+            Some((rule, felts.iter().map(|felt| Felt(felt.to_bytes_be())).collect()))
+        });
+        let evidence = evidence.collect();
+        Self { secret, domain: [Felt(*chain.as_bytes()), felt(window.into())], evidence }
     }
 
     fn key(&self) -> Felt {
         Felt(*Stark::public_key(&self.secret).0.as_bytes())
     }
 
-    /// What a contract is deployed with.
-    fn domain(&self) -> [Felt; 2] {
-        let chain: Digest = serde_json::from_value(self.file["chain"].clone()).unwrap();
-        [Felt(*chain.as_bytes()), felt(self.file["window"].as_u64().unwrap().into())]
-    }
-
-    /// All evidence in felts, with its rule; none for what has to be refused.
-    fn evidence(&self) -> Vec<(Option<Rule>, Vec<Felt>)> {
-        let vectors = self.file["vectors"].as_array().unwrap();
-        let felts = vectors.iter().filter_map(|vector| {
-            let evidence: Evidence = serde_json::from_value(vector["evidence"].clone()).unwrap();
-            let rule = vector["refused"].is_null().then(|| evidence.rule().unwrap());
-            let felts = evidence_to_felts(&evidence)?;
-            Some((rule, felts.iter().map(|felt| Felt(felt.to_bytes_be())).collect()))
-        });
-        felts.collect()
+    /// What has to be refused.
+    fn forged(&self) -> impl Iterator<Item = Vec<Felt>> {
+        self.evidence.iter().filter(|(rule, _)| rule.is_none()).map(|(_, felts)| felts.clone())
     }
 
     /// The first evidence of a rule.
     fn of(&self, rule: Rule) -> Vec<Felt> {
-        self.evidence().into_iter().find(|(of, _)| *of == Some(rule)).unwrap().1
+        self.evidence.iter().find(|(of, _)| *of == Some(rule)).unwrap().1.clone()
     }
 }
 
@@ -67,8 +66,7 @@ fn bonded(chain: &Chain, vectors: &Vectors, contract: Felt) {
     let about = [vectors.key(), chain.address("worker")];
     let agreed = Digest::from_bytes(chain.view(contract, "possession_of", &about).0).unwrap();
     let signed = Stark::sign(&vectors.secret, &agreed).unwrap();
-    let token: Felt = STRK.parse().unwrap();
-    let approve = (token, "approve", [&[contract][..], &wide(BOND)].concat());
+    let approve = (strk(), "approve", [&[contract][..], &wide(BOND)].concat());
     let signature = [Felt(signed.r), Felt(signed.s)];
     let bond = [&[vectors.key()][..], &wide(BOND), &signature].concat();
     chain.call("worker", &[approve, (contract, "bond", bond)]).unwrap();
@@ -78,12 +76,12 @@ fn bonded(chain: &Chain, vectors: &Vectors, contract: Felt) {
 #[ignore = "needs starknet-devnet: .ci/run devnet"]
 fn evidence_takes_a_bond_and_forged_evidence_does_not() {
     let (chain, vectors, treasury) = (Chain::start(), Vectors::read(), felt(7_777));
-    let arguments = [&[STRK.parse().unwrap(), treasury][..], &vectors.domain()].concat();
+    let arguments = [[strk(), treasury], vectors.domain].concat();
     // One for each rule, since a validator is convicted of a fork once.
     let contracts = chain.deploy(Contract::ValidatorBond, &vec![arguments; Rule::ALL.len()]);
     let convict = |contract: Felt, evidence: Vec<Felt>| {
         let arguments = [vec![vectors.key()], evidence].concat();
-        chain.paid_call("rival", &[(contract, "convict", arguments)])
+        chain.call("rival", &[(contract, "convict", arguments)])
     };
     let would_fail = |contract, evidence| match convict(contract, evidence) {
         Err(StarknetError::WouldFail(reason)) => reason,
@@ -92,7 +90,7 @@ fn evidence_takes_a_bond_and_forged_evidence_does_not() {
     for &contract in &contracts {
         bonded(&chain, &vectors, contract);
     }
-    for (_, forged) in vectors.evidence().into_iter().filter(|(rule, _)| rule.is_none()) {
+    for forged in vectors.forged() {
         println!("  forged: {}", would_fail(contracts[0], forged));
     }
     for (rule, &contract) in Rule::ALL.into_iter().zip(&contracts) {
@@ -102,7 +100,7 @@ fn evidence_takes_a_bond_and_forged_evidence_does_not() {
         assert_eq!(chain.balance(contract), BOND, "nothing was taken yet");
 
         let before = chain.balance(treasury);
-        let (_, paid) = convict(contract, vectors.of(rule)).unwrap();
+        let paid = convict(contract, vectors.of(rule)).unwrap().paid;
         let taken = BOND - chain.balance(contract);
         let is_fork = (rule as u8) <= 5;
         assert_eq!(taken, if is_fork { BOND / 20 } else { BOND / 100 }, "{rule:?}");

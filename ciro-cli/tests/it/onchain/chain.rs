@@ -7,17 +7,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ciro_contracts::{Compiled, Contract, deploy};
+use ciro_contracts::{Contract, declare, deploy};
 use ciro_sdk::Felt;
-use ciro_sdk::starknet::{
-    Account, Emitted, Invocation, Paid, Starknet, StarknetError, StarknetSettings,
-};
+use ciro_sdk::starknet::{Account, Invocation, Invoked, Starknet, StarknetError, StarknetSettings};
 use serde_json::{Value, json};
 use starknet_rust_core::types::Felt as Felt252;
 use starknet_rust_signers::SigningKey;
 
 /// The token in which fees are paid, which every Starknet has.
-pub(super) const STRK: &str = "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d";
+const STRK: &str = "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d";
 /// What a transaction of these tests may cost: prices of a devnet mean nothing.
 const MAX_FEE: u128 = 1000 * 10_u128.pow(18);
 
@@ -137,9 +135,7 @@ impl Chain {
     pub(super) fn deploy(&self, contract: Contract, arguments: &[Vec<Felt>]) -> Vec<Felt> {
         let starknet = self.connect("client");
         let payer = starknet.payer(MAX_FEE).unwrap();
-        let compiled = Compiled::of(contract).unwrap();
-        let hash = Felt(compiled.casm_hash().to_bytes_be());
-        let declared = self.runtime.block_on(payer.declare(compiled.class, hash)).unwrap();
+        let declared = self.runtime.block_on(declare(&payer, contract)).unwrap();
         let one = |(salt, arguments): (usize, &Vec<Felt>)| {
             let deployed = payer.deploy(declared.class, felt(salt as u128), arguments);
             self.runtime.block_on(deployed).unwrap()
@@ -159,16 +155,7 @@ impl Chain {
         &self,
         who: &str,
         calls: &[(Felt, &str, Vec<Felt>)],
-    ) -> Result<Vec<Emitted>, StarknetError> {
-        Ok(self.paid_call(who, calls)?.0)
-    }
-
-    /// The same, with what it cost.
-    pub(super) fn paid_call(
-        &self,
-        who: &str,
-        calls: &[(Felt, &str, Vec<Felt>)],
-    ) -> Result<(Vec<Emitted>, Paid), StarknetError> {
+    ) -> Result<Invoked, StarknetError> {
         let starknet = self.connect(who);
         let payer = starknet.payer(MAX_FEE).unwrap();
         let calls: Vec<_> = calls
@@ -178,8 +165,7 @@ impl Chain {
                 Invocation { contract, function, arguments }
             })
             .collect();
-        let invoked = self.runtime.block_on(payer.invoke(&calls))?;
-        Ok((invoked.events, invoked.paid))
+        self.runtime.block_on(payer.invoke(&calls))
     }
 
     pub(super) fn balance(&self, of: Felt) -> u128 {
@@ -195,6 +181,10 @@ impl Chain {
         let block = self.ask("starknet_getBlockWithTxHashes", &json!({ "block_id": "latest" }));
         block.unwrap()["timestamp"].as_u64().unwrap()
     }
+}
+
+pub(super) fn strk() -> Felt {
+    STRK.parse().unwrap()
 }
 
 pub(super) fn felt(number: u128) -> Felt {

@@ -2,9 +2,9 @@
 
 use ciro_contracts::Contract;
 use ciro_sdk::starknet::StarknetError;
-use ciro_sdk::{Felt, KeyRing, ProofBundle, StatedTensor};
+use ciro_sdk::{KeyRing, ProofBundle, StatedTensor};
 
-use super::chain::{Chain, STRK, felt, wide};
+use super::chain::{Chain, felt, strk, wide};
 use super::{calldata, prove, proven};
 use crate::sandbox::Sandbox;
 
@@ -26,7 +26,7 @@ fn a_consumer_lends_for_a_proven_score_and_for_no_other() {
     let chain = Chain::start();
     let [client, worker] = ["client", "worker"].map(|name| chain.address(name));
     let facts = chain.settings("client").facts;
-    let token: Felt = STRK.parse().unwrap();
+    let token = strk();
     let sandbox = proven("linreg_diabetes", "1");
     let (score, about) = (score(&sandbox), calldata(&sandbox).1);
     let [model, input] =
@@ -37,8 +37,7 @@ fn a_consumer_lends_for_a_proven_score_and_for_no_other() {
     let fund = (token, "transfer", [&[loan][..], &wide(LENT)].concat());
     chain.call("client", &[fund, (loan, "describe", vec![worker, input])]).unwrap();
 
-    let borrow =
-        |who, score: u32| chain.paid_call(who, &[(loan, "borrow", vec![felt(score.into())])]);
+    let borrow = |who, score: u32| chain.call(who, &[(loan, "borrow", vec![felt(score.into())])]);
     let refused = |who, score| match borrow(who, score) {
         Err(StarknetError::WouldFail(reason)) => reason,
         other => panic!("{other:?}"),
@@ -54,7 +53,7 @@ fn a_consumer_lends_for_a_proven_score_and_for_no_other() {
     assert_eq!(refused("worker", score - 1), "score: too low");
 
     let before = chain.balance(worker);
-    let (_, paid) = borrow("worker", score).unwrap();
+    let paid = borrow("worker", score).unwrap().paid;
     assert_eq!(chain.balance(worker) + paid.fee - before, LENT);
     assert_eq!(chain.view(loan, "is_lent_to", &[worker]), felt(1));
     assert_eq!(refused("worker", score), "not described");

@@ -13,7 +13,7 @@ use ciro_sdk::starknet::{StarknetError, StarknetSettings};
 use serde_json::{Value, json};
 use starknet_rust_core::types::Felt as Felt252;
 
-use self::chain::{Chain, STRK, felt, wide};
+use self::chain::{Chain, felt, strk, wide};
 use crate::sandbox::Sandbox;
 
 /// A model with its key for the contract, and one proof.
@@ -117,12 +117,13 @@ fn the_escrow_pays_the_worker_once_under_a_copied_proof_and_refunds_after_the_de
     let (model, input) = (&verified["model"], &verified["input_hash"]);
     let [model, input]: [Felt; 2] = [model, input].map(|it| it.as_str().unwrap().parse().unwrap());
     let open = |deadline: u64| {
-        let token: Felt = STRK.parse().unwrap();
+        let token = strk();
         let approve = (token, "approve", [&[escrow][..], &wide(price)].concat());
         let terms =
             [&[model, input, token][..], &wide(price), &[felt(deadline.into()), felt(0)], &wide(0)];
-        let events = chain.call("client", &[approve, (escrow, "open", terms.concat())]).unwrap();
-        let opened = events.iter().find(|event| event.contract == escrow).unwrap();
+        let calls = [approve, (escrow, "open", terms.concat())];
+        let called = chain.call("client", &calls).unwrap();
+        let opened = called.events.iter().find(|event| event.contract == escrow).unwrap();
         opened.keys[1]
     };
     let job = open(chain.now() + 3600);
