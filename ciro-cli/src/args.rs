@@ -52,7 +52,7 @@ pub(crate) struct CompileArgs {
     #[arg(long, value_name = "INPUT=NUMBER")]
     pub(crate) set: Vec<String>,
     /// Representative inputs (JSON, .npy, .npz) [default: calibration.* or inputs.* beside the
-    /// model]
+    /// model; without such, `run` and `prove` take the inputs themselves, if those are stated]
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
     /// Inputs (JSON, .npy, .npz) that judge accuracy and do not calibrate [default: a third of the
@@ -128,6 +128,11 @@ impl CommitArgs {
     /// What is committed of inputs and of outputs.
     pub(crate) fn committing(&self) -> [Committing; 2] {
         [&self.commit_input, &self.commit_output].map(committing)
+    }
+
+    /// Whether an input is committed to in place of being stated.
+    pub(crate) fn inputs_stay_secret(&self) -> bool {
+        self.commit_input.is_some()
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use ciro_sdk::inputs::{CalibrationSamples, Inputs, Sample};
 use ciro_sdk::{
-    CalibrateWith, CompileSettings, Model, OpenSettings, Opened, OpenedFrom, Trusted, open,
-    open_trusted, printable,
+    CalibrateWith, CalibrationOrigin, CompileSettings, Given, Model, OpenSettings, Opened,
+    OpenedFrom, Trusted, open, open_trusted, printable,
 };
 use serde::Serialize;
 
@@ -50,25 +50,28 @@ pub(crate) fn opened(
     purpose: Purpose,
     ui: &Ui,
 ) -> Result<(Model, Option<CalibrationReport>)> {
-    opened_for(args, &InputFiles::default(), purpose, ui)
+    opened_for(args, Given::Nothing, purpose, ui)
 }
 
-/// As [`opened`], for these inputs: shapes that the model leaves open are theirs.
+/// As [`opened`], for what the model will be given.
 pub(crate) fn opened_for(
     args: &ModelArgs,
-    inputs: &InputFiles,
+    given: Given,
     purpose: Purpose,
     ui: &Ui,
 ) -> Result<(Model, Option<CalibrationReport>)> {
     let name = args.path.display();
     let cache = purpose == Purpose::Use;
-    let given = inputs.0.iter().flat_map(|(_, arrays)| arrays.given()).collect();
+    let with_samples = given != Given::Nothing;
     let settings = OpenSettings { cache, given, ..settings(&args.compile)? };
     let stage = ui.stage(format!("compiling {name}"));
-    let Opened { model, origin, calibration, discovered, .. } = open(&args.path, &settings)?;
+    let opened = open(&args.path, &settings)?;
     drop(stage);
+    let concerns =
+        if with_samples { opened.concerns_before_samples() } else { opened.concerns() };
+    let Opened { model, origin, calibration, calibrated_by, .. } = opened;
     let calibration = calibration.as_ref().map(CalibrationReport::new);
-    if let (true, Some(calibration)) = (discovered, &calibration) {
+    if let (Some(CalibrationOrigin::Neighbour), Some(calibration)) = (calibrated_by, &calibration) {
         ui.note(format_args!("calibrated with what lies beside it: {}", calibration.describe()));
     }
     let samples = format::plural(model.accuracy().samples, "sample");
@@ -82,8 +85,6 @@ pub(crate) fn opened_for(
         }
     }
     if origin != OpenedFrom::File {
-        let concerns =
-            if inputs.0.is_empty() { model.concerns() } else { model.concerns_before_samples() };
         ui.warn_of(&concerns);
     }
     Ok((model, calibration))
@@ -136,7 +137,7 @@ pub(crate) fn settings(args: &CompileArgs) -> Result<OpenSettings> {
 }
 
 /// Input files that were read, each once: one may be a pipe.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct InputFiles(Vec<(PathBuf, Inputs)>);
 
 impl InputFiles {
@@ -147,6 +148,20 @@ impl InputFiles {
             Ok((file.clone(), arrays))
         };
         files.iter().map(read).collect::<Result<_>>().map(Self)
+    }
+
+    /// What a model is given by them.
+    pub(crate) fn given(&self) -> Given {
+        Given::Samples(self.joined())
+    }
+
+    /// What a model is given by them if they must not decide what it is.
+    pub(crate) fn given_shapes(&self) -> Given {
+        Given::shapes_of(&self.joined())
+    }
+
+    fn joined(&self) -> Inputs {
+        Inputs::joined(self.0.iter().map(|(_, arrays)| arrays.clone()))
     }
 
     /// The samples that they hold for a model, in their order.

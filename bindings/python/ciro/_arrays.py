@@ -78,7 +78,7 @@ def integers(data: bytes, shape: Sequence[int]) -> NDArray[np.int32]:
 
 
 def _arrays(inputs: Any, names: Optional[Sequence[str]]) -> list[_ciro.Array]:
-    if _is_frame(inputs):
+    if is_frame(inputs):
         columns = [str(column) for column in inputs.columns]
         by_column = names is not None and len(names) > 1 and set(names) == set(columns)
         inputs = {name: _column(inputs, name) for name in names or ()} if by_column else inputs.to_numpy()
@@ -135,7 +135,8 @@ def _is_array(value: object) -> bool:
     return hasattr(value, "__array__") and getattr(value, "ndim", 0) > 0
 
 
-def _is_frame(value: Any) -> bool:
+def is_frame(value: object) -> bool:
+    """Whether a value is a data frame."""
     return hasattr(value, "columns") and hasattr(value, "to_numpy")
 
 

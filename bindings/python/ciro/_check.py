@@ -105,10 +105,10 @@ def check(
             # It was imported when it was compiled, so that there is nothing to refuse.
             refused, cost = ([], None) if fast else _ciro.check_model(model._inner, proving, observer)
         elif is_path(model):
-            settings = open_settings(calibration, shapes, quantization)
+            settings = open_settings(model, calibration, shapes, quantization)
             refused, cost = _ciro.check_file(os.fspath(model), settings, None if fast else proving, observer)
         else:
             data, name = onnx_bytes(model)
-            settings = open_settings(calibration, shapes, quantization)
+            settings = open_settings(model, calibration, shapes, quantization)
             refused, cost = _ciro.check_bytes(data, name, settings, None if fast else proving, observer)
     return Report([Refusal(*refusal) for refusal in refused], Estimate(*cost) if cost else None)

@@ -13,7 +13,7 @@ from ._arrays import Inputs, Values, is_path, to_inputs, to_values
 from ._jobs import Job, logger
 from ._key import Key, Tensors
 from ._proof import Context, Made, Opening, Proof, digits
-from ._sources import Calibration, ModelSource, is_compiled, onnx_bytes
+from ._sources import Calibration, ModelSource, inputs_of, is_compiled, onnx_bytes
 from .accuracy import Accuracy
 from .errors import CalibrationWarning
 
@@ -320,18 +320,8 @@ def compile(
     """
     if is_compiled(model):
         raise ValueError("the model is compiled already: open it with `ciro.Model.load`")
-    settings = open_settings(calibration, shapes, quantization, cache=cache)
-    with Job("compile", progress) as observer:
-        if is_path(model):
-            inner = _ciro.Model.open(os.fspath(model), settings, observer)
-        else:
-            data, name = onnx_bytes(model)
-            inner = _ciro.Model.open_bytes(data, name, settings, observer)
-    compiled = Model(inner)
-    found = compiled.calibration
-    if found is not None and found.discovered:
-        logger.info("calibrated with %s, found beside the model", _ciro.printable(str(found.file)))
-    _warn(inner.concerns)
+    compiled = _open(model, open_settings(model, calibration, shapes, quantization, cache=cache), progress)
+    _warn(compiled._inner.concerns)
     return compiled
 
 
@@ -356,7 +346,8 @@ def prove_inference(
     Args:
         model: a compiled model, or anything that `compile` takes.
         inputs: one sample or several, as for `Model.run`.
-        calibration: as for `compile`.
+        calibration: as for `compile`; without it, and without a file beside the model, `inputs` calibrate it, with a warning, unless
+            they are committed to: other inputs then make another model, with another key.
         route: as for `Model.prove`.
         preset: as for `Model.prove`.
         private: as for `Model.prove`.
@@ -373,7 +364,9 @@ def prove_inference(
     elif is_compiled(model):
         compiled = Model.from_bytes(model) if isinstance(model, bytes) else Model.load(model)
     else:
-        compiled = compile(model, calibration=calibration, progress=progress)
+        settings = open_settings(model, calibration, None, {}, cache=True, given=inputs, secret=commit_input)
+        compiled = _open(model, settings, progress)
+        _warn(compiled._inner.concerns)
     return compiled.prove(
         inputs,
         route=route,
@@ -386,6 +379,21 @@ def prove_inference(
     )
 
 
+def _open(model: ModelSource, settings: _ciro.OpenSettings, progress: bool) -> Model:
+    """Opens an ONNX model."""
+    with Job("compile", progress) as observer:
+        if is_path(model):
+            inner = _ciro.Model.open(os.fspath(model), settings, observer)
+        else:
+            data, name = onnx_bytes(model)
+            inner = _ciro.Model.open_bytes(data, name, settings, observer)
+    compiled = Model(inner)
+    found = compiled.calibration
+    if found is not None and found.discovered:
+        logger.info("calibrated with %s, found beside the model", _ciro.printable(str(found.file)))
+    return compiled
+
+
 def _warn(told: Sequence[tuple[str, str]]) -> None:
     """Warns the caller of a public function of this module of what the library says of a model or a result."""
     for _, text in told:
@@ -393,20 +401,24 @@ def _warn(told: Sequence[tuple[str, str]]) -> None:
 
 
 def open_settings(
+    model: ModelSource,
     calibration: Optional[Inputs],
     shapes: Optional[Shapes],
     quantization: Mapping[str, Any],
     *,
     cache: bool = False,
+    given: Optional[Inputs] = None,
+    secret: bool = False,
 ) -> _ciro.OpenSettings:
-    """How a model is opened; without samples those of a file beside it are taken."""
+    """How a model is opened; without samples those of a file beside it are taken, and without such what it is given, unless that is secret."""
     lists: dict[str, Sequence[int]] = {
         name: [shape] if isinstance(shape, int) else list(shape) for name, shape in (shapes or {}).items()
     }
     file = os.fspath(calibration) if is_path(calibration) else None
-    arrays = None if calibration is None or file is not None else to_inputs(calibration)
+    arrays = None if calibration is None or file is not None else inputs_of(model, calibration)
+    asked = None if given is None else inputs_of(model, given)
     return _ciro.OpenSettings(
-        calibration=arrays, calibration_file=file, cache=cache, shapes=lists, **quantization
+        calibration=arrays, calibration_file=file, given=asked, secret=secret, cache=cache, shapes=lists, **quantization
     )
 
 

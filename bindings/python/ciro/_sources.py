@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _ciro
-from ._arrays import is_path
+from ._arrays import Inputs, is_frame, is_path, to_inputs
 
 #: A path, the bytes of an ONNX file, or an `onnx.ModelProto`.
 ModelSource = Union[str, "os.PathLike[str]", bytes, Any]
@@ -30,6 +31,18 @@ def is_compiled(source: object) -> bool:
     if isinstance(source, bytes):
         return _ciro.is_compiled(source)
     return is_path(source) and _ciro.is_compiled_file(os.fspath(source))
+
+
+def inputs_of(source: ModelSource, inputs: Inputs) -> _ciro.Inputs:
+    """Inputs of a model that is not opened yet; the columns of a data frame may be inputs of their own.
+
+    Raises:
+        As `to_inputs`; CiroError if there is a data frame, and the model is no ONNX model.
+    """
+    if not is_frame(inputs):
+        return to_inputs(inputs)
+    data = Path(source).read_bytes() if is_path(source) else onnx_bytes(source)[0]
+    return to_inputs(inputs, _ciro.input_names(data))
 
 
 def onnx_bytes(source: object) -> tuple[bytes, str]:

@@ -49,7 +49,7 @@ mod _ciro {
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]
-    use crate::model::Model;
+    use crate::model::{Model, input_names};
     #[pymodule_export]
     use crate::network::{Client, Job, check_receipt};
     #[cfg(feature = "cairo")]

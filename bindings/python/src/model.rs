@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_sdk::{Blinding, Concern, KeyRing, Opened, OutputFolder, Provers, proof_kinds};
+use ciro_sdk::{
+    Blinding, CalibrationOrigin, CompileError, Concern, KeyRing, Opened, OutputFolder, Provers, proof_kinds,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -35,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) model: Arc<ciro_sdk::Model>,
     pub(crate) provers: Arc<Provers>,
     calibration: Option<Calibration>,
+    /// What the user should know before relying on it.
+    concerns: Vec<Concern>,
     /// What to compile again before others rely on the model, if it comes from the cache.
     unconfirmed: Arc<Mutex<Option<Opened>>>,
 }
@@ -42,19 +46,30 @@ pub(crate) struct Model {
 impl From<ciro_sdk::Model> for Model {
     fn from(model: ciro_sdk::Model) -> Self {
         let (provers, unconfirmed) = Default::default();
-        Self { model: Arc::new(model), provers, calibration: None, unconfirmed }
+        let concerns = model.concerns();
+        Self { model: Arc::new(model), provers, calibration: None, concerns, unconfirmed }
     }
 }
 
 impl From<Opened> for Model {
     fn from(opened: Opened) -> Self {
         let samples = opened.calibration.as_ref();
+        let discovered = opened.calibrated_by == Some(CalibrationOrigin::Neighbour);
         let calibration =
-            samples.map(|samples| (samples.file.clone(), samples.digest(), opened.discovered));
+            samples.map(|samples| (samples.file.clone(), samples.digest(), discovered));
+        let concerns = opened.concerns();
         let model = Self::from(opened.model.clone());
         let unconfirmed = (opened.origin == ciro_sdk::OpenedFrom::Cache).then_some(opened);
-        Self { calibration, unconfirmed: Arc::new(Mutex::new(unconfirmed)), ..model }
+        Self { calibration, concerns, unconfirmed: Arc::new(Mutex::new(unconfirmed)), ..model }
     }
+}
+
+/// Names of the inputs that an ONNX file declares.
+#[pyfunction]
+pub(crate) fn input_names(data: &[u8]) -> PyResult<Vec<String>> {
+    let described = ciro_sdk::import::describe(data).map_err(CompileError::from);
+    let inputs = described.map_err(Error::from)?.inputs;
+    Ok(inputs.into_iter().map(|input| input.name).collect())
 }
 
 fn told(concerns: &[Concern]) -> Vec<Told> {
@@ -128,7 +143,7 @@ impl Model {
     /// sentence with what to do.
     #[getter]
     fn concerns(&self) -> Vec<Told> {
-        told(&self.model.concerns())
+        told(&self.concerns)
     }
 
     /// Decodes the bytes of a `.ciro-model` file.

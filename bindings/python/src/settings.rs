@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ciro_sdk::import::ShapeSetting;
 use ciro_sdk::inputs::CalibrationSamples;
-use ciro_sdk::{CalibrateWith, Secrecy};
+use ciro_sdk::{CalibrateWith, Given, Secrecy};
 use pyo3::prelude::*;
 
 use crate::error::Error;
@@ -24,14 +24,17 @@ pub(crate) struct ProveSettings(pub(crate) ciro_sdk::ProveSettings);
 #[pymethods]
 impl OpenSettings {
     /// Takes everything by name; what is left out has the library's default. Without samples, and
-    /// without a file of them, those that lie beside the model are taken. `cache` lets the compiled
-    /// form come from the user's cache.
+    /// without a file of them, those that lie beside the model are taken, and without such `given`,
+    /// what the model will be asked, if it is not `secret`. `cache` lets the compiled form come from
+    /// the user's cache.
     #[new]
-    #[pyo3(signature = (*, calibration=None, calibration_file=None, cache=false, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
+    #[pyo3(signature = (*, calibration=None, calibration_file=None, given=None, secret=false, cache=false, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn new(
         calibration: Option<&Inputs>,
         calibration_file: Option<PathBuf>,
+        given: Option<&Inputs>,
+        secret: bool,
         cache: bool,
         shapes: Option<BTreeMap<String, Vec<usize>>>,
         activation_bits: Option<u32>,
@@ -64,8 +67,13 @@ impl OpenSettings {
             (None, Some(path)) => CalibrateWith::File(path),
             (None, None) => CalibrateWith::Neighbour,
         };
+        let given = match given {
+            Some(samples) if secret => Given::shapes_of(&samples.0),
+            Some(samples) => Given::Samples(samples.0.clone()),
+            None => Given::Nothing,
+        };
         let compile = settings;
-        Self(ciro_sdk::OpenSettings { compile, calibrate, cache, ..Default::default() })
+        Self(ciro_sdk::OpenSettings { compile, calibrate, given, cache })
     }
 }
 

@@ -25,6 +25,21 @@ def two_inputs() -> ciro.Model:
     return ciro.compile(onnx.helper.make_model(graph, opset_imports=opset), calibration=samples)
 
 
+def test_columns_of_a_frame_are_inputs_before_a_model_is_opened():
+    value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1])  # noqa: E731
+    node = onnx.helper.make_node("Sub", ["a", "b"], ["y"])
+    graph = onnx.helper.make_graph([node], "difference", [value("a"), value("b")], [value("y")])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    frame = pd.DataFrame({"b": [1.0, 2.0], "a": [4.0, 7.0]})
+    compiled = ciro.compile(model, calibration=frame)
+    np.testing.assert_allclose(compiled.run(frame)[0].ravel(), [3, 5], atol=0.01)
+    with pytest.warns(ciro.CalibrationWarning, match="given inputs alone"):
+        proof = ciro.prove_inference(model, frame)
+    np.testing.assert_allclose(proof.output.ravel(), [3, 5], atol=0.01)
+    with pytest.raises(ciro.CiroError):
+        ciro.compile(b"no model", calibration=frame)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "uint8", "int32", "int64", ">f4", "bool"])
 def test_every_numeric_dtype_is_taken(iris, flowers, dtype):
     x = flowers[0].round().astype(dtype)

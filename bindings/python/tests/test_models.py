@@ -94,6 +94,16 @@ def test_a_model_without_samples_is_a_guess(flowers):
         model.prove(flowers * 100)
 
 
+def test_inputs_calibrate_where_nothing_else_does_unless_they_are_secret(flowers):
+    data = (MODELS / "logreg_iris" / "model.onnx").read_bytes()
+    with pytest.warns(ciro.CalibrationWarning, match="given inputs alone"):
+        proof = ciro.prove_inference(data, flowers * 100)
+    same = ciro.compile(data, calibration=flowers * 100)
+    assert proof.key == same.make_key(batch=len(flowers))
+    with pytest.warns(ciro.CalibrationWarning, match="random numbers"), pytest.raises(ValueError, match="which was guessed"):
+        ciro.prove_inference(data, flowers * 100, commit_input=True)
+
+
 def test_values_outside_of_a_real_calibration_are_told(iris, flowers, tmp_path):
     far = flowers[0] * 1e6
     with pytest.warns(ciro.CalibrationWarning, match="input `.*` of sample 0: 4 value") as told:

@@ -108,7 +108,10 @@ fn named_blinding(text: &str) -> Result<(String, Blinding)> {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let file = OutputFile::create(&args.output)?;
     let inputs = InputFiles::read(&args.input)?;
-    let (model, calibration) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
+    // A model that a secret input calibrates would show it to whoever has its key.
+    let secret = args.commit.inputs_stay_secret();
+    let given = if secret { inputs.given_shapes() } else { inputs.given() };
+    let (model, calibration) = model::opened_for(&args.model, given, Purpose::Use, &context.ui)?;
     let samples = inputs.samples(&model)?;
     // What the model cannot take, and what it loses, is told before anything is proven.
     let examined = model.examine(&samples)?;

@@ -31,7 +31,7 @@ struct Report {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let inputs = InputFiles::read(&args.input)?;
-    let (model, _) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
+    let (model, _) = model::opened_for(&args.model, inputs.given(), Purpose::Use, &context.ui)?;
     let samples = inputs.samples(&model)?;
     // What no proof can state is refused here as it is by `ciro prove`.
     CostEstimate::of(&model, &ProveSettings::default())?;

@@ -89,7 +89,8 @@ fn nan_in_an_array_is_located() {
 fn inputs_far_from_guessed_ranges_are_refused() {
     let sandbox = Sandbox::with_model("logreg_iris");
     std::fs::remove_file(sandbox.path("inputs.npz")).unwrap();
-    refused("uncalibrated", &sandbox, "run model.onnx --input input_0.json");
+    sandbox.done("compile model.onnx -o guessed.ciro-model");
+    refused("uncalibrated", &sandbox, "run guessed.ciro-model --input input_0.json");
 }
 
 #[test]

@@ -65,19 +65,52 @@ fn an_uncalibrated_model_has_to_be_called_so() {
     let sandbox = Sandbox::with_model("logreg_iris");
     std::fs::remove_file(sandbox.path("inputs.npz")).unwrap();
     sandbox.write("near.json", r#"{"input_data": [[0.1, 0.2, 0.3, 0.4]]}"#);
-    sandbox.done("prove model.onnx --input near.json -o proof.ciro");
+    sandbox.done("compile model.onnx -o m.ciro-model");
+    sandbox.done("prove m.ciro-model --input near.json -o proof.ciro");
     assert_eq!(sandbox.run("verify proof.ciro --model model.onnx").code, Some(1));
     let verified = sandbox.json("verify proof.ciro --model model.onnx --uncalibrated");
     assert_eq!((&verified["valid"], &verified["calibration"]), (&true.into(), &Value::Null));
     let text = sandbox.done("verify proof.ciro --model model.onnx --uncalibrated").stdout;
     assert!(text.contains("calibrated with random numbers"), "{text}");
-    sandbox.done("compile model.onnx -o m.ciro-model");
     let compiled = sandbox.json("verify proof.ciro --model m.ciro-model");
     assert_eq!(
         (&compiled["against"], &compiled["calibration"]),
         (&"compiled".into(), &Value::Null)
     );
     assert_eq!(sandbox.run("verify proof.ciro --model m.ciro-model --uncalibrated").code, Some(1));
+}
+
+/// The words of what is told.
+fn codes(report: &Value) -> Vec<&str> {
+    let warnings = report["warnings"].as_array().into_iter().flatten();
+    warnings.filter_map(|warning| warning["code"].as_str()).collect()
+}
+
+#[test]
+fn inputs_calibrate_where_nothing_else_does_unless_they_are_secret() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    std::fs::remove_file(sandbox.path("inputs.npz")).unwrap();
+    sandbox.write("s.json", SAMPLE);
+    sandbox.write("far.json", r#"{"input_data": [[510, 350, 140, 20]]}"#);
+    sandbox.write("near.json", r#"{"input_data": [[0.1, 0.2, 0.3, 0.4]]}"#);
+    let both = sandbox.json("run model.onnx --input s.json --input far.json");
+    assert_eq!((codes(&both), &both["clamped"]), (vec!["calibrated_by_inputs"], &0.into()));
+
+    // Whoever has the inputs makes the same model.
+    let proof = sandbox.json("prove model.onnx --input s.json -o proof.ciro");
+    assert_eq!(codes(&proof), ["calibrated_by_inputs"]);
+    sandbox.done("key model.onnx --calibration s.json -o model.key");
+    sandbox.done("verify proof.ciro --key model.key --input s.json");
+    let verified = sandbox.json("verify proof.ciro --model model.onnx --calibration s.json");
+    assert_eq!(verified["calibration"]["digest"], proof["calibration"]["digest"]);
+
+    // The key of a model that a secret input calibrates would show it.
+    let secret = "prove model.onnx -o secret.ciro --commit-input";
+    let near = sandbox.json(&format!("{secret} --input near.json"));
+    assert_eq!((codes(&near), &near["calibration"]), (vec!["guessed_calibration"], &Value::Null));
+    assert_eq!(sandbox.run(&format!("{secret} --input far.json")).code, Some(1));
+    sandbox.done("key model.onnx --commit-input -o guessed.key");
+    sandbox.done("verify secret.ciro --key guessed.key");
 }
 
 /// The entries of a cache.

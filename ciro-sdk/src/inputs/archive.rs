@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn an_archive_has_each_array_once() {
         let twice = packed(&["a.npy", "b.npy"], 3);
-        assert_eq!(Inputs::from_bytes(&twice, "f").unwrap().arrays().len(), 2);
+        assert_eq!(Inputs::from_bytes(&twice, "f").unwrap().sets()[0].len(), 2);
         // The writer refuses two equal names; a stranger's does not.
         let at =
             |from: usize| twice[from..].windows(5).position(|it| it == b"b.npy").unwrap() + from;

@@ -15,19 +15,19 @@ mod elements;
 mod error;
 mod json;
 mod npy;
+mod spec;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
 pub use calibration::CalibrationSamples;
-use ciro_model::integer::InputPort;
+use ciro_model::Tensor;
 use ciro_model::tensor::element_count;
-use ciro_model::{Interface, Tensor};
 pub use elements::{Elements, Takes};
 pub use error::InputError;
 pub(crate) use error::MISSING_VALUES;
 pub use json::JsonError;
+pub use spec::InputSpec;
 
 use crate::files;
 
@@ -40,34 +40,6 @@ pub const MAX_SAMPLES: usize = 1 << 22;
 /// One sample: a real tensor for each input of a model, in ONNX order.
 pub type Sample = Vec<Tensor<f64>>;
 
-/// What a model takes as one input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InputSpec {
-    /// The ONNX input's name.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// What its elements are.
-    pub takes: Takes,
-}
-
-impl InputSpec {
-    /// What a model with this interface takes.
-    pub fn all(interface: &Interface) -> Vec<Self> {
-        let ports = interface.inputs.iter();
-        let spec = |port: &InputPort| Self {
-            name: port.name.clone(),
-            shape: port.shape.clone(),
-            takes: match port.dictionary() {
-                Some(dictionary) => Takes::Text(Arc::new(dictionary.clone())),
-                None if port.views.is_empty() => Takes::Anything,
-                None => Takes::Numbers,
-            },
-        };
-        ports.map(spec).collect()
-    }
-}
-
 /// An array that has yet to be matched with an input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputArray {
@@ -79,16 +51,22 @@ pub struct InputArray {
     pub data: Elements,
 }
 
-/// Arrays from a file or from the caller, which become samples of a model.
+/// Arrays from files or from the caller, which become samples of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
-    arrays: Vec<InputArray>,
+    /// Those of each file: one array for every input.
+    sets: Vec<Vec<InputArray>>,
 }
 
 impl Inputs {
     /// Takes arrays as they are.
     pub fn new(arrays: Vec<InputArray>) -> Self {
-        Self { arrays }
+        Self { sets: vec![arrays] }
+    }
+
+    /// The samples of each, one after another.
+    pub fn joined(parts: impl IntoIterator<Item = Self>) -> Self {
+        Self { sets: parts.into_iter().flat_map(|part| part.sets).collect() }
     }
 
     /// Reads a JSON, `.npy` or `.npz` file; the content decides which it is.
@@ -106,7 +84,7 @@ impl Inputs {
     /// As [`Inputs::read`].
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, InputError> {
         if bytes.starts_with(b"PK") {
-            return Ok(Self { arrays: archive::parse(bytes)? });
+            return Ok(Self::new(archive::parse(bytes)?));
         }
         Self::from_plain_bytes(bytes, name)
     }
@@ -122,45 +100,28 @@ impl Inputs {
         } else {
             json::parse(bytes)?
         };
-        Ok(Self { arrays })
+        Ok(Self::new(arrays))
     }
 
     /// BLAKE2s-256 of names, shapes and elements: two equal digests give the same samples, whatever
     /// the files look like.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = Blake2s256::new();
-        let number = elements::number;
-        number(&mut hasher, self.arrays.len());
-        for InputArray { name, shape, data } in &self.arrays {
-            match name {
-                Some(name) => {
-                    hasher.update([1]);
-                    number(&mut hasher, name.len());
-                    hasher.update(name.as_bytes());
-                }
-                None => hasher.update([0]),
-            }
-            match shape {
-                Some(shape) => {
-                    hasher.update([1]);
-                    number(&mut hasher, shape.len());
-                    shape.iter().for_each(|&extent| number(&mut hasher, extent));
-                }
-                None => hasher.update([0]),
-            }
-            data.hash(&mut hasher);
+        for arrays in &self.sets {
+            elements::number(&mut hasher, arrays.len());
+            arrays.iter().for_each(|array| array.hash(&mut hasher));
         }
         hasher.finalize().into()
     }
 
-    /// The arrays, in their order.
-    pub fn arrays(&self) -> &[InputArray] {
-        &self.arrays
+    /// The arrays of each file, in their order.
+    pub fn sets(&self) -> &[Vec<InputArray>] {
+        &self.sets
     }
 
-    /// The array of a name.
+    /// The first array of a name.
     pub fn array_named(&self, name: &str) -> Option<&InputArray> {
-        self.arrays.iter().find(|array| array.name.as_deref() == Some(name))
+        self.sets.iter().find_map(|arrays| named(arrays, name))
     }
 
     /// The samples that the arrays hold for a model with these inputs.
@@ -169,53 +130,86 @@ impl Inputs {
     /// [`InputError`] if an input has no array, an array does not fit its input, or an element is
     /// not finite.
     pub fn samples(&self, specs: &[InputSpec]) -> Result<Vec<Sample>, InputError> {
-        if self.arrays.len() != specs.len() {
-            let names: Vec<String> = specs.iter().map(|spec| format!("`{}`", spec.name)).collect();
-            return Err(InputError::Count {
-                expected: specs.len(),
-                names: names.join(", "),
-                got: self.arrays.len(),
+        let sets = self.sets.iter().map(|arrays| samples(arrays, specs));
+        Ok(sets.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+}
+
+impl InputArray {
+    /// Hashes name, shape and elements.
+    fn hash(&self, hasher: &mut Blake2s256) {
+        let number = elements::number;
+        match &self.name {
+            Some(name) => {
+                hasher.update([1]);
+                number(hasher, name.len());
+                hasher.update(name.as_bytes());
+            }
+            None => hasher.update([0]),
+        }
+        match &self.shape {
+            Some(shape) => {
+                hasher.update([1]);
+                number(hasher, shape.len());
+                shape.iter().for_each(|&extent| number(hasher, extent));
+            }
+            None => hasher.update([0]),
+        }
+        self.data.hash(hasher);
+    }
+}
+
+/// The samples that arrays hold, one for each input.
+fn samples(arrays: &[InputArray], specs: &[InputSpec]) -> Result<Vec<Sample>, InputError> {
+    if arrays.len() != specs.len() {
+        let names: Vec<String> = specs.iter().map(|spec| format!("`{}`", spec.name)).collect();
+        return Err(InputError::Count {
+            expected: specs.len(),
+            names: names.join(", "),
+            got: arrays.len(),
+        });
+    }
+    let mut samples: Vec<Sample> = Vec::new();
+    for (position, spec) in specs.iter().enumerate() {
+        let parts = split(array_of(arrays, position, spec)?, spec)?;
+        if position == 0 {
+            samples = parts.into_iter().map(|part| vec![part]).collect();
+            continue;
+        }
+        if parts.len() != samples.len() {
+            return Err(InputError::Samples {
+                name: spec.name.clone(),
+                got: parts.len(),
+                first: specs[0].name.clone(),
+                expected: samples.len(),
             });
         }
-        let mut samples: Vec<Sample> = Vec::new();
-        for (position, spec) in specs.iter().enumerate() {
-            let parts = split(self.array(position, specs)?, spec)?;
-            if position == 0 {
-                samples = parts.into_iter().map(|part| vec![part]).collect();
-                continue;
-            }
-            if parts.len() != samples.len() {
-                return Err(InputError::Samples {
-                    name: spec.name.clone(),
-                    got: parts.len(),
-                    first: specs[0].name.clone(),
-                    expected: samples.len(),
-                });
-            }
-            samples.iter_mut().zip(parts).for_each(|(sample, part)| sample.push(part));
-        }
-        Ok(samples)
+        samples.iter_mut().zip(parts).for_each(|(sample, part)| sample.push(part));
     }
+    Ok(samples)
+}
 
-    /// The array of input number `position`: by the input's name, by `in_K`, or the only one there
-    /// is.
-    fn array(&self, position: usize, specs: &[InputSpec]) -> Result<&InputArray, InputError> {
-        let spec = &specs[position];
-        let unnamed = || self.arrays.get(position).filter(|array| array.name.is_none());
-        self.array_named(&spec.name)
-            .or_else(|| self.array_named(&format!("in_{position}")))
-            .or_else(|| self.array_named(&format!("arr_{position}")))
-            .or_else(unnamed)
-            .ok_or_else(|| {
-                let names = self.arrays.iter().filter_map(|array| array.name.as_ref());
-                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-                InputError::Missing {
-                    name: spec.name.clone(),
-                    position,
-                    available: names.join(", "),
-                }
-            })
-    }
+/// The array of input number `position`: by the input's name, by `in_K`, or the only one there is.
+fn array_of<'a>(
+    arrays: &'a [InputArray],
+    position: usize,
+    spec: &InputSpec,
+) -> Result<&'a InputArray, InputError> {
+    let unnamed = || arrays.get(position).filter(|array| array.name.is_none());
+    named(arrays, &spec.name)
+        .or_else(|| named(arrays, &format!("in_{position}")))
+        .or_else(|| named(arrays, &format!("arr_{position}")))
+        .or_else(unnamed)
+        .ok_or_else(|| {
+            let names = arrays.iter().filter_map(|array| array.name.as_ref());
+            let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+            InputError::Missing { name: spec.name.clone(), position, available: names.join(", ") }
+        })
+}
+
+/// The array of a name.
+fn named<'a>(arrays: &'a [InputArray], name: &str) -> Option<&'a InputArray> {
+    arrays.iter().find(|array| array.name.as_deref() == Some(name))
 }
 
 /// Cuts an array into samples of an input.
@@ -311,6 +305,8 @@ fn misfit(array: &InputArray, spec: &InputSpec, count: usize) -> InputError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ciro_model::integer::Dictionary;
 
     use super::*;
@@ -402,6 +398,7 @@ mod tests {
         let digest = |arrays: Vec<InputArray>| Inputs::new(arrays).digest();
         let mut digests: Vec<_> = others.into_iter().map(|other| digest(vec![other])).collect();
         digests.extend([digest(vec![one()]), digest(vec![one(), one()]), digest(vec![])]);
+        digests.push(Inputs::joined([1, 1].map(|_| Inputs::new(vec![one()]))).digest());
         let count = digests.len();
         digests.sort_unstable();
         digests.dedup();

@@ -20,6 +20,9 @@ use crate::verify::RealOutput;
 pub enum Concern {
     /// The ranges of values are guessed from random numbers.
     Guessed,
+    /// The ranges of values are those of the samples that the model was given, as there were no
+    /// others: it is made for them, and others make another model.
+    CalibratedByInputs,
     /// An output is further from the float model's than quantization explains.
     Inaccurate {
         /// The output's name.
@@ -88,6 +91,7 @@ impl Concern {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Guessed => "guessed_calibration",
+            Self::CalibratedByInputs => "calibrated_by_inputs",
             Self::Inaccurate { .. } => "inaccurate",
             Self::Clamped { .. } => "input_outside_range",
             Self::Clipped { .. } => "value_outside_range",
@@ -100,7 +104,7 @@ impl Concern {
     /// The node, input or output that it is about.
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::Guessed | Self::Undefined { .. } => None,
+            Self::Guessed | Self::CalibratedByInputs | Self::Undefined { .. } => None,
             Self::Inaccurate { output, .. } | Self::Differs { output, .. } => Some(output),
             Self::Clamped { input, .. } => Some(input),
             Self::Clipped { clip, .. } | Self::Steep { clip, .. } => Some(&clip.node),
@@ -117,7 +121,7 @@ impl Concern {
     /// What to do about it.
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Guessed => Advice::CalibrateWithRealInputs,
+            Self::Guessed | Self::CalibratedByInputs => Advice::CalibrateWithRealInputs,
             Self::Inaccurate { .. } => Advice::MoreBits,
             Self::Clamped { .. }
             | Self::Clipped { .. }
@@ -134,6 +138,10 @@ impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Guessed => write!(f, "the model was calibrated with random numbers"),
+            Self::CalibratedByInputs => write!(
+                f,
+                "the model was calibrated with the given inputs alone: other inputs make another model, with another key"
+            ),
             Self::Inaccurate { output, spread_error, top1_agreement } => {
                 let error = spread_error * 100.0;
                 write!(

@@ -11,6 +11,7 @@ use ciro_model::integer::CompiledModel;
 use super::cache::{Cache, Cached};
 use super::check::{self, Report};
 use super::compile::{CompileError, CompileSettings, OnnxFile};
+use super::concern::Concern;
 use super::inspect::{self, Inspection};
 use super::model::{LoadModelError, Model};
 use super::recompute::FloatModel;
@@ -21,16 +22,65 @@ use crate::routes::{ProveSettings, RefusedNode};
 /// What an ONNX file is calibrated with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum CalibrateWith {
-    /// The samples of a file that lies beside the model, if there is one: for whoever owns the
-    /// folder.
+    /// The samples of a file that lies beside the model, for whoever owns the folder; as
+    /// [`Self::Given`] if there is none.
     #[default]
     Neighbour,
     /// The samples of this file.
     File(PathBuf),
     /// These samples.
     Samples(CalibrationSamples),
+    /// What the model will be given ([`OpenSettings::given`]); ranges are guessed if that is not
+    /// known.
+    Given,
     /// None: ranges are guessed from random numbers.
     Nothing,
+}
+
+/// What a model will be given, as far as it is known when it is opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Given {
+    /// Nothing is known.
+    #[default]
+    Nothing,
+    /// Arrays of these shapes, with which nothing is calibrated: what is kept secret must not
+    /// decide a model that others see.
+    Shapes(Vec<GivenArray>),
+    /// These samples. They calibrate the model where nothing lies beside it.
+    Samples(Inputs),
+}
+
+impl Given {
+    /// Samples whose values are secret: their shapes.
+    pub fn shapes_of(samples: &Inputs) -> Self {
+        Self::Shapes(samples.given().collect())
+    }
+
+    /// The samples, where they may calibrate.
+    fn samples(&self) -> Option<(CalibrationSamples, CalibrationOrigin)> {
+        let Self::Samples(inputs) = self else { return None };
+        let samples = CalibrationSamples { file: None, inputs: inputs.clone() };
+        Some((samples, CalibrationOrigin::Given))
+    }
+
+    fn shapes(&self) -> Vec<GivenArray> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Shapes(shapes) => shapes.clone(),
+            Self::Samples(samples) => samples.given().collect(),
+        }
+    }
+}
+
+/// Where calibration samples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalibrationOrigin {
+    /// The caller names them.
+    Named,
+    /// They lie beside the model.
+    Neighbour,
+    /// They are what the model is given: there are no others.
+    Given,
 }
 
 /// How a model is opened.
@@ -41,10 +91,10 @@ pub struct OpenSettings {
     pub compile: CompileSettings,
     /// What it is calibrated with. Default: what lies beside it.
     pub calibrate: CalibrateWith,
-    /// What the model will be given ([`Inputs::given`]). Default: nothing. Axes that the ONNX file
-    /// and `compile` leave open are those of the calibration samples, and without such those of
-    /// these arrays.
-    pub given: Vec<GivenArray>,
+    /// What the model will be given. Default: nothing is known. Axes that the ONNX file and
+    /// `compile` leave open are those of the calibration samples, and without such those of these
+    /// arrays.
+    pub given: Given,
     /// Whether its compiled form may come from the user's cache. Default: no; for this run alone,
     /// never for what others rely on, such as a key, unless it is [confirmed](Opened::confirm).
     pub cache: bool,
@@ -71,8 +121,8 @@ pub struct Opened {
     /// What it was calibrated with; `None` for a compiled model, which does not say, and for one
     /// whose ranges are guessed.
     pub calibration: Option<CalibrationSamples>,
-    /// Whether the calibration samples were found beside the model, not named by the caller.
-    pub discovered: bool,
+    /// Where the calibration samples come from; `None` if there are none.
+    pub calibrated_by: Option<CalibrationOrigin>,
     cached: Option<Cached>,
 }
 
@@ -164,6 +214,22 @@ impl Opened {
     pub fn confirm(&self) -> Result<(), CompileError> {
         self.cached.as_ref().map_or(Ok(()), Cached::confirm)
     }
+
+    /// What the user should know before relying on the model.
+    pub fn concerns(&self) -> Vec<Concern> {
+        self.with_origin(self.model.concerns())
+    }
+
+    /// What the user should know before samples are run or examined, as
+    /// [`Model::concerns_before_samples`].
+    pub fn concerns_before_samples(&self) -> Vec<Concern> {
+        self.with_origin(self.model.concerns_before_samples())
+    }
+
+    fn with_origin(&self, concerns: Vec<Concern>) -> Vec<Concern> {
+        let given = self.calibrated_by == Some(CalibrationOrigin::Given);
+        given.then_some(Concern::CalibratedByInputs).into_iter().chain(concerns).collect()
+    }
 }
 
 impl OpenSettings {
@@ -177,13 +243,12 @@ impl OpenSettings {
     fn without_neighbour(&self) -> Self {
         let mut settings = self.clone();
         if settings.calibrate == CalibrateWith::Neighbour {
-            settings.calibrate = CalibrateWith::Nothing;
+            settings.calibrate = CalibrateWith::Given;
         }
         settings
     }
 
-    /// The settings with the calibration samples of a model, and whether those were found beside
-    /// it.
+    /// The settings with the calibration samples of a model.
     ///
     /// # Errors
     /// [`OpenError::Calibration`] if they cannot be read.
@@ -192,29 +257,34 @@ impl OpenSettings {
             CalibrationSamples::read(path)
                 .map_err(|source| OpenError::Calibration { path: path.to_owned(), source })
         };
-        let calibration = match &self.calibrate {
-            CalibrateWith::Neighbour => {
-                CalibrationSamples::beside(model).as_deref().map(read).transpose()?
-            }
-            CalibrateWith::File(path) => Some(read(path)?),
-            CalibrateWith::Samples(samples) => Some(samples.clone()),
+        let beside = || CalibrationSamples::beside(model).as_deref().map(read).transpose();
+        let samples = match &self.calibrate {
+            CalibrateWith::Neighbour => match beside()? {
+                Some(samples) => Some((samples, CalibrationOrigin::Neighbour)),
+                None => self.given.samples(),
+            },
+            CalibrateWith::Given => self.given.samples(),
+            CalibrateWith::File(path) => Some((read(path)?, CalibrationOrigin::Named)),
+            CalibrateWith::Samples(samples) => Some((samples.clone(), CalibrationOrigin::Named)),
             CalibrateWith::Nothing => None,
         };
+        let (calibration, calibrated_by) = samples.unzip();
         let mut compile = self.compile.clone();
-        compile.calibration = calibration.as_ref().map(|samples| samples.inputs.clone());
+        compile.calibration =
+            calibration.as_ref().map(|samples: &CalibrationSamples| samples.inputs.clone());
         compile.import.given = match &compile.calibration {
             Some(calibration) => calibration.given().collect(),
-            None => self.given.clone(),
+            None => self.given.shapes(),
         };
-        let discovered = calibration.is_some() && self.calibrate == CalibrateWith::Neighbour;
-        Ok(Resolved { compile, calibration, discovered })
+        Ok(Resolved { compile, calibration, calibrated_by })
     }
 }
 
 impl Inputs {
     /// What the arrays say of shapes.
-    pub fn given(&self) -> impl Iterator<Item = GivenArray> {
-        self.arrays().iter().enumerate().map(|(position, array)| GivenArray {
+    fn given(&self) -> impl Iterator<Item = GivenArray> {
+        let positioned = self.sets().iter().flat_map(|arrays| arrays.iter().enumerate());
+        positioned.map(|(position, array)| GivenArray {
             name: array.name.clone(),
             position,
             shape: array.shape.clone(),
@@ -226,7 +296,7 @@ impl Inputs {
 struct Resolved {
     compile: CompileSettings,
     calibration: Option<CalibrationSamples>,
-    discovered: bool,
+    calibrated_by: Option<CalibrationOrigin>,
 }
 
 /// Opens a model: loads its compiled form, finds it in the cache, or compiles it.
@@ -237,19 +307,19 @@ pub fn open(path: &Path, settings: &OpenSettings) -> Result<Opened, OpenError> {
     if Model::is_compiled_file(path) {
         let model = load(path, settings)?;
         let (origin, cached) = (OpenedFrom::File, None);
-        return Ok(Opened { model, origin, calibration: None, discovered: false, cached });
+        return Ok(Opened { model, origin, calibration: None, calibrated_by: None, cached });
     }
-    let Resolved { compile, calibration, discovered } = settings.resolve(path)?;
+    let Resolved { compile, calibration, calibrated_by } = settings.resolve(path)?;
     let failed = |source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) };
     let Some(cache) = Cache::user().filter(|_| settings.cache) else {
         let model = Model::compile_file(path, &compile).map_err(failed)?;
         let (origin, cached) = (OpenedFrom::Compiled, None);
-        return Ok(Opened { model, origin, calibration, discovered, cached });
+        return Ok(Opened { model, origin, calibration, calibrated_by, cached });
     };
     let cached = cache.compile_file(path, &compile).map_err(failed)?;
     let origin = if cached.hit { OpenedFrom::Cache } else { OpenedFrom::Compiled };
     let model = cached.model.clone();
-    Ok(Opened { model, origin, calibration, discovered, cached: Some(cached) })
+    Ok(Opened { model, origin, calibration, calibrated_by, cached: Some(cached) })
 }
 
 /// Opens the bytes of a model, an ONNX file without external weights or its compiled form; `name`
@@ -259,21 +329,22 @@ pub fn open(path: &Path, settings: &OpenSettings) -> Result<Opened, OpenError> {
 /// As [`open`].
 pub fn open_bytes(bytes: &[u8], name: &str, settings: &OpenSettings) -> Result<Opened, OpenError> {
     let path = PathBuf::from(name);
-    let opened = |model, origin, calibration| {
-        Ok(Opened { model, origin, calibration, discovered: false, cached: None })
+    let opened = |model, origin, (calibration, calibrated_by)| {
+        Ok(Opened { model, origin, calibration, calibrated_by, cached: None })
     };
     if Model::is_compiled(bytes) {
         if settings.compiles() {
             return Err(OpenError::IsCompiled(path));
         }
         return match Model::from_bytes(bytes) {
-            Ok(model) => opened(model, OpenedFrom::File, None),
+            Ok(model) => opened(model, OpenedFrom::File, (None, None)),
             Err(source) => Err(OpenError::Model { path, source: Box::new(source.into()) }),
         };
     }
-    let Resolved { compile, calibration, .. } = settings.without_neighbour().resolve(&path)?;
+    let Resolved { compile, calibration, calibrated_by } =
+        settings.without_neighbour().resolve(&path)?;
     match Model::compile_bytes(bytes, name, &compile) {
-        Ok(model) => opened(model, OpenedFrom::Compiled, calibration),
+        Ok(model) => opened(model, OpenedFrom::Compiled, (calibration, calibrated_by)),
         Err(source) => Err(OpenError::Compile { path, source: Box::new(source) }),
     }
 }
@@ -282,13 +353,13 @@ pub fn open_bytes(bytes: &[u8], name: &str, settings: &OpenSettings) -> Result<O
 /// from the cache.
 ///
 /// # Errors
-/// [`OpenError::NoCalibration`] for an ONNX file whose calibration is left to what lies beside it,
-/// otherwise as [`open`].
+/// [`OpenError::NoCalibration`] for an ONNX file whose calibration is left to what lies beside it
+/// or is given, otherwise as [`open`].
 pub fn open_trusted(path: &Path, settings: &OpenSettings) -> Result<Trusted, OpenError> {
     if Model::is_compiled_file(path) {
         return Ok(Trusted { model: load(path, settings)?, calibration: None, float: None });
     }
-    if settings.calibrate == CalibrateWith::Neighbour {
+    if matches!(settings.calibrate, CalibrateWith::Neighbour | CalibrateWith::Given) {
         return Err(OpenError::NoCalibration(path.to_owned()));
     }
     let Resolved { compile, calibration, .. } = settings.resolve(path)?;

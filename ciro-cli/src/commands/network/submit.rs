@@ -192,7 +192,9 @@ struct Given {
 
 fn prepare(args: &OrderArgs, context: &Context) -> Result<Prepared> {
     let inputs = InputFiles::read(&args.input)?;
-    let (model, _) = model::opened_for(&args.model, &inputs, Purpose::Use, &context.ui)?;
+    // The model is the deployed one, whatever it is asked.
+    let given = inputs.given_shapes();
+    let (model, _) = model::opened_for(&args.model, given, Purpose::Use, &context.ui)?;
     let samples = inputs.samples(&model)?;
     context.ui.warn_of(&model.examine(&samples)?.concerns);
     let batch = u32::try_from(samples.len()).context("too many samples for one proof")?;
