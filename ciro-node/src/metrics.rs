@@ -56,6 +56,11 @@ struct All {
     net_peers: Gauge,
     net_refused: Family<Labels, Counter>,
     net_dropped: Family<Labels, Counter>,
+    net_reachability: Family<Labels, Gauge>,
+    net_relays: Gauge,
+    net_relayed: Gauge,
+    net_circuits: Gauge,
+    net_holepunch: Family<Labels, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -78,6 +83,16 @@ impl All {
         r.register("ciro_net_refused", help, self.net_refused.clone());
         let help = "Messages of consensus that were dropped, by reason";
         r.register("ciro_net_dropped", help, self.net_dropped.clone());
+        let help = "1 for what other validators say: `public` if they can dial this node, `private`, `unknown`";
+        r.register("ciro_net_reachability", help, self.net_reachability.clone());
+        let help = "Relays at which this node can be reached";
+        r.register("ciro_net_relays", help, self.net_relays.clone());
+        let help = "Peers that are reached through relays alone";
+        r.register("ciro_net_relayed", help, self.net_relayed.clone());
+        let help = "Connections of others that this node relays";
+        r.register("ciro_net_circuits", help, self.net_circuits.clone());
+        let help = "Tries to make a direct connection of a relayed one, by result and transport";
+        r.register("ciro_net_holepunch", help, self.net_holepunch.clone());
     }
 
     fn register_kafka(&mut self) {
@@ -133,6 +148,11 @@ impl Metrics {
             net_peers: Gauge::default(),
             net_refused: Family::default(),
             net_dropped: Family::default(),
+            net_reachability: Family::default(),
+            net_relays: Gauge::default(),
+            net_relayed: Gauge::default(),
+            net_circuits: Gauge::default(),
+            net_holepunch: Family::default(),
         };
         let build: Labels = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -283,6 +303,30 @@ impl Metrics {
 
     pub(crate) fn net_dropped(&self, reason: &'static str) {
         self.0.net_dropped.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    /// Shows whether others can dial this node.
+    pub(crate) fn net_reachability(&self, now: &'static str) {
+        for status in ["unknown", "public", "private"] {
+            let labels = vec![("status", status.to_owned())];
+            self.0.net_reachability.get_or_create(&labels).set((status == now).into());
+        }
+    }
+
+    /// Shows at how many relays this node can be reached, and how many peers through relays alone.
+    pub(crate) fn net_relays(&self, relays: usize, relayed: usize) {
+        self.0.net_relays.set(i64::try_from(relays).unwrap_or(i64::MAX));
+        self.0.net_relayed.set(i64::try_from(relayed).unwrap_or(i64::MAX));
+    }
+
+    /// Adds to the connections of others that this node relays.
+    pub(crate) fn net_circuits(&self, more: i64) {
+        self.0.net_circuits.inc_by(more);
+    }
+
+    pub(crate) fn net_holepunch(&self, result: &'static str, transport: &'static str) {
+        let labels = vec![("result", result.to_owned()), ("transport", transport.to_owned())];
+        self.0.net_holepunch.get_or_create(&labels).inc();
     }
 
     pub(crate) fn request(&self, route: &str, status: u16) {

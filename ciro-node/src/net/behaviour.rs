@@ -6,13 +6,14 @@ use std::time::Duration;
 use ciro_protocol::wire::Message as _;
 use libp2p::request_response::{Behaviour, Config, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{StreamProtocol, identify, ping};
+use libp2p::{StreamProtocol, identify, ping, relay};
 
+use super::Net;
 use super::admitted::Admitted;
 use super::codec::Frames;
 use super::gate::Gate;
+use super::nat::Nat;
 use super::outbox::{FRAME_BYTES_MAX, UNDER_WAY_MAX};
-use super::peers::Peers;
 use super::record::Hello;
 use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
 use crate::metrics::Metrics;
@@ -21,6 +22,10 @@ use crate::metrics::Metrics;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer has to judge a batch, which may hold many proofs, and to send blocks.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a peer says anew what it can: libp2p tells of no change that comes while it says so for
+/// the first time, such as that it has become a relay.
+const IDENTIFY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What validators say to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +97,7 @@ pub(super) struct Protocols {
     pub(super) gate: Gate,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    pub(super) nat: Nat,
     pub(super) record: Behaviour<Frames>,
     consensus: Admitted<Behaviour<Frames>>,
     batch: Admitted<Behaviour<Frames>>,
@@ -102,16 +108,19 @@ pub(super) struct Protocols {
 impl Protocols {
     pub(super) fn new(
         key: &libp2p::identity::Keypair,
-        peers: &Arc<Peers>,
-        metrics: &Metrics,
+        client: relay::client::Behaviour,
+        net: &Net,
     ) -> Self {
-        let identify = identify::Config::new("/ciro/1".to_owned(), key.public());
+        let (peers, metrics) = (&net.peers, &net.metrics);
+        let identify = identify::Config::new("/ciro/1".to_owned(), key.public())
+            .with_interval(IDENTIFY_INTERVAL);
         let admitted =
             |protocol: Protocol| Admitted::new(protocol.behaviour(metrics), Arc::clone(peers));
         Self {
             gate: Gate::new(metrics),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
+            nat: Nat::new(key.public().to_peer_id(), client, peers),
             record: Protocol::Record.behaviour(metrics),
             consensus: admitted(Protocol::Consensus),
             batch: admitted(Protocol::Batch),

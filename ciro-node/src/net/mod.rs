@@ -8,12 +8,16 @@
 //! is refused is counted by its reason. Whoever has not said for which validator it speaks can say
 //! that and nothing else, and is sent away after a few seconds.
 //!
+//! Validators that nobody can dial are reached through others that relay for them, and directly as
+//! soon as a hole is punched: [`nat`] has the protocols, [`reach`] says what to do with them.
+//!
 //! Messages of consensus may be lost, replicas ask again. Everything else is asked for until it is
 //! answered by whoever needs it: the [`Courier`] brings batches, [`Net`] fetches.
 
 mod admitted;
 mod allowance;
 mod behaviour;
+mod build;
 mod codec;
 mod courier;
 mod fetch;
@@ -21,9 +25,11 @@ mod gate;
 mod handout;
 mod identity;
 mod names;
+mod nat;
 mod outbox;
 mod peers;
 mod places;
+mod reach;
 mod record;
 mod service;
 mod sources;

@@ -15,8 +15,11 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
+use super::reach::is_circuit;
 use crate::api::origin;
 
+/// Where whoever comes through a relay is.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// How long a connection has to say which validator it speaks for.
 pub(super) const RECORD_PATIENCE: Duration = Duration::from_secs(5);
 /// Connections of a transport that are being set up with strangers, at most.
@@ -34,9 +37,9 @@ const STRANGERS_PER_ORIGIN_MAX: usize = 4;
 const STRANGERS_CLOSING_MAX: usize = 256;
 /// Records of strangers that are looked at in a second, which costs a verification each.
 const RECORDS_MAX: u32 = 50;
-/// Connections with a validator, at most: both sides may have dialled. Beyond it the oldest makes
-/// room, which may be dead without anybody having noticed.
-const PER_MEMBER_MAX: usize = 2;
+/// Connections with a validator, at most: both sides may have dialled, and one of them may look
+/// whether the other can be dialled. Beyond it the oldest makes room, which may be dead unnoticed.
+const PER_MEMBER_MAX: usize = 3;
 /// The same with those that are being closed since a moment ago: one whose other end is dead may
 /// take long, and must keep nobody out.
 const PER_MEMBER_CLOSING_MAX: usize = 8;
@@ -137,7 +140,9 @@ impl Places {
         let member = self.members.entry(peer).or_default();
         for connection in self.connections.values_mut().filter(|it| it.peer == peer) {
             connection.said = true;
-            member.met = Some(connection.origin);
+            if connection.origin != NOWHERE {
+                member.met = Some(connection.origin);
+            }
         }
     }
 
@@ -268,9 +273,10 @@ impl Places {
     }
 }
 
-/// Returns what the address of a peer is counted as; all that have no number are one.
+/// Returns what the address of a peer is counted as; all that have no number are one, as are those
+/// behind relays.
 pub(super) fn origin_of(address: &Multiaddr) -> IpAddr {
-    number_of(address).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), origin)
+    number_of(address).filter(|_| !is_circuit(address)).map_or(NOWHERE, origin)
 }
 
 fn number_of(address: &Multiaddr) -> Option<IpAddr> {
@@ -368,6 +374,22 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_through_a_relay_is_not_at_home_there() {
+        let mut places = Places::default();
+        let relay = format!("/ip4/192.0.2.1/tcp/1/p2p/{}/p2p-circuit", peer(9));
+        for address in [relay.clone() + &format!("/p2p/{}", peer(1)), format!("/p2p/{}", peer(1))] {
+            let address: Multiaddr = address.parse().unwrap();
+            assert_eq!(origin_of(&address), NOWHERE);
+            places.enter(id(1), (peer(1), &address), Instant::now()).unwrap();
+            places.said(peer(1));
+            assert!(!places.is_home(NOWHERE) && !places.is_home([192, 0, 2, 1].into()));
+        }
+        places.enter(id(2), (peer(1), &tcp("198.51.100.1")), Instant::now()).unwrap();
+        places.said(peer(1));
+        assert!(places.is_home([198, 51, 100, 1].into()), "a hole was punched");
+    }
+
+    #[test]
     fn silent_connections_of_one_address_are_few() {
         let (mut places, now) = (Places::default(), Instant::now());
         let mut enter =
@@ -413,10 +435,10 @@ mod tests {
         let (mut places, now) = (Places::default(), Instant::now());
         places.expect(peer(1), &[]);
         let mut enter = |number| places.enter(id(number), (peer(1), &tcp("192.0.2.1")), now);
-        assert_eq!([enter(1), enter(2)], [Ok(None), Ok(None)]);
+        assert_eq!([enter(1), enter(2), enter(3)], [Ok(None), Ok(None), Ok(None)]);
         let leaves = |number| Ok(Some((peer(1), id(number))));
-        assert_eq!([enter(3), enter(4)], [leaves(1), leaves(2)], "the oldest makes room");
-        for number in 5..=PER_MEMBER_CLOSING_MAX {
+        assert_eq!([enter(4), enter(5)], [leaves(1), leaves(2)], "the oldest makes room");
+        for number in 6..=PER_MEMBER_CLOSING_MAX {
             assert!(enter(number).is_ok());
         }
         assert_eq!(enter(9), Err(NoPlace::Member), "closing has to end some time");

@@ -13,7 +13,7 @@ use libp2p::futures::StreamExt as _;
 use libp2p::request_response::{Event, Message, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, ping};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -24,18 +24,15 @@ use super::behaviour::{Protocol, Protocols, ProtocolsEvent};
 use super::identity::{Addresses, Identity};
 use super::names::{self, Found};
 use super::outbox::{Outbox, messages};
+use super::reach::{Reach, Reachability};
 use super::record::Hello;
 use super::service::Service;
 use super::targets::Targets;
-use super::{Net, Outgoing, Queues, Request};
+use super::{Net, Outgoing, Queues, Request, build};
 use crate::metrics::Metrics;
 
 /// How often connections are looked after.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a connection has to be set up: to show who it is to libp2p.
-const SETUP_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a connection lives on which nothing is said.
-const IDLE_MAX: Duration = Duration::from_secs(86_400);
 
 /// Why the network does not start.
 #[derive(Debug, thiserror::Error)]
@@ -85,20 +82,8 @@ pub type Running = JoinHandle<()>;
 ///
 /// [`NetError`] if it cannot listen.
 pub fn start(opening: Opening) -> Result<Running, NetError> {
-    let failed = |error: &dyn std::fmt::Display| NetError::Transport(error.to_string());
     let net = opening.service.net().clone();
-    let swarm = SwarmBuilder::with_existing_identity(opening.identity.0)
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
-        .map_err(|error| failed(&error))?
-        .with_quic()
-        .with_dns()
-        .map_err(|error| failed(&error))?
-        .with_behaviour(|key| Protocols::new(key, net.peers(), &net.metrics))
-        .map_err(|error| failed(&error))?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_MAX))
-        .with_connection_timeout(SETUP_PATIENCE);
-    let mut swarm = swarm.build();
+    let mut swarm = build::swarm(opening.identity, &net)?;
     for address in opening.addresses.listen {
         let listening: Result<ListenerId, _> = swarm.listen_on(address.clone());
         listening.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
@@ -108,6 +93,8 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
     for (peer, addresses) in targets.iter() {
         swarm.behaviour_mut().gate.places.expect(peer, addresses);
     }
+    let reach = Reach::new(*swarm.local_peer_id());
+    net.metrics.net_reachability(Reachability::default().label());
     let task = Task {
         swarm,
         metrics: net.metrics.clone(),
@@ -116,6 +103,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         hello: opening.hello.to_bytes(),
         inputs: opening.inputs,
         targets,
+        reach,
         outboxes: BTreeMap::new(),
         allowances: BTreeMap::new(),
         waiting: HashMap::new(),
@@ -124,14 +112,15 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
     Ok(tokio::spawn(task.run(opening.queues, names)))
 }
 
-struct Task {
-    swarm: Swarm<Protocols>,
+pub(super) struct Task {
+    pub(super) swarm: Swarm<Protocols>,
     net: Net,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     service: Arc<Service>,
     hello: Vec<u8>,
     inputs: SyncSender<Input>,
     targets: Targets,
+    pub(super) reach: Reach,
     outboxes: BTreeMap<ReplicaId, Outbox>,
     allowances: BTreeMap<ReplicaId, Allowance>,
     waiting: HashMap<(Protocol, OutboundRequestId), oneshot::Sender<Vec<u8>>>,
@@ -204,8 +193,16 @@ impl Task {
     fn event(&mut self, event: SwarmEvent<ProtocolsEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.behaviour_event(event),
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => self.connected(peer_id),
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                if self.is_of_use(connection_id, peer_id, &endpoint) {
+                    self.connected(peer_id);
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                self.reach.closed(connection_id);
+                if num_established > 0 {
+                    return;
+                }
                 if let Some(id) = self.net.peers.validator(peer_id) {
                     tracing::info!(validator = %id, "a validator is gone");
                     self.outboxes.entry(id).or_default().clear();
@@ -216,8 +213,8 @@ impl Task {
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening for validators");
             }
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
-                tracing::error!(%error, "listening for validators failed");
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                self.listener_closed(listener_id, reason);
             }
             _ => {}
         }
@@ -250,6 +247,8 @@ impl Task {
             ProtocolsEvent::Blob(event) => self.served_event(Protocol::Blob, event),
             ProtocolsEvent::Block(event) => self.served_event(Protocol::Block, event),
             ProtocolsEvent::Ping(event) => self.ping_event(&event),
+            ProtocolsEvent::Identify(event) => self.identify_event(&event),
+            ProtocolsEvent::Nat(event) => self.nat_event(event),
             _ => {}
         }
     }
@@ -424,6 +423,7 @@ impl Task {
     fn tick(&mut self) {
         let now = Instant::now();
         self.give_up(now);
+        self.look_after_reach(now);
         for connection in self.swarm.behaviour_mut().gate.places.silent(now) {
             self.metrics.net_refused("no_record");
             self.swarm.close_connection(connection);
@@ -436,8 +436,13 @@ impl Task {
                 }
                 continue;
             }
+            let mut addresses = self.targets.addresses(peer);
+            // Through relays if it cannot be reached otherwise.
+            if let Some(failed) = self.targets.tries(peer).checked_sub(1) {
+                addresses.extend(self.reach.circuits(peer, failed));
+            }
             let dial = DialOpts::peer_id(peer)
-                .addresses(self.targets.addresses(peer))
+                .addresses(addresses)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
                 .build();
             // What fails is tried again.

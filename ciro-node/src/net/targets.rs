@@ -20,6 +20,8 @@ struct Target {
     configured: bool,
     due: Instant,
     pause: Duration,
+    /// Tries since it was connected last.
+    tries: usize,
 }
 
 impl Target {
@@ -28,7 +30,7 @@ impl Target {
     fn new(own: PeerId, peer: PeerId) -> Self {
         let pause = if own < peer { Duration::ZERO } else { Duration::from_secs(1) };
         let due = Instant::now() + pause;
-        Self { addresses: Vec::new(), configured: false, due, pause: PAUSE_MIN }
+        Self { addresses: Vec::new(), configured: false, due, pause: PAUSE_MIN, tries: 0 }
     }
 }
 
@@ -92,6 +94,7 @@ impl Targets {
     pub(super) fn connected(&mut self, peer: PeerId) {
         if let Some(target) = self.all.get_mut(&peer) {
             target.pause = PAUSE_MIN;
+            target.tries = 0;
         }
     }
 
@@ -112,7 +115,13 @@ impl Targets {
         if let Some(target) = self.all.get_mut(&peer) {
             target.pause = (2 * target.pause).min(PAUSE_MAX);
             target.due = now + target.pause;
+            target.tries = target.tries.saturating_add(1);
         }
+    }
+
+    /// Returns how often a peer was dialled since it was connected last.
+    pub(super) fn tries(&self, peer: PeerId) -> usize {
+        self.all.get(&peer).map_or(0, |target| target.tries)
     }
 }
 
@@ -162,7 +171,9 @@ mod tests {
             pauses.push((now - begun).as_millis());
         }
         assert_eq!(pauses, [500, 1000, 2000, 4000, 4000, 4000]);
+        assert_eq!(targets.tries(peer(1)), 6);
         targets.connected(peer(1));
+        assert_eq!(targets.tries(peer(1)), 0);
         targets.dialled(peer(1), now);
         assert_eq!(targets.due(now + 2 * PAUSE_MIN), [peer(1)]);
     }

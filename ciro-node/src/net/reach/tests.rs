@@ -1,0 +1,176 @@
+use super::*;
+use crate::net::identity::Identity;
+
+use libp2p::StreamProtocol;
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+
+fn identity(number: u8) -> Identity {
+    Identity::from_secret([number; 32]).unwrap()
+}
+
+fn peer(number: u8) -> PeerId {
+    identity(number).peer()
+}
+
+fn id(number: usize) -> ConnectionId {
+    ConnectionId::new_unchecked(number)
+}
+
+fn dialled(address: Multiaddr) -> ConnectedPoint {
+    let (role_override, port_use) = (Endpoint::Dialer, PortUse::Reuse);
+    ConnectedPoint::Dialer { address, role_override, port_use }
+}
+
+fn host(number: u8) -> Multiaddr {
+    format!("/ip4/192.0.2.{number}/tcp/1").parse().unwrap()
+}
+
+fn info(number: u8, offers: bool) -> identify::Info {
+    let hop = StreamProtocol::new("/libp2p/circuit/relay/0.2.0/hop");
+    identify::Info {
+        public_key: identity(number).0.public(),
+        protocol_version: String::new(),
+        agent_version: String::new(),
+        listen_addrs: vec![host(100), host(number)],
+        protocols: offers.then_some(hop).into_iter().collect(),
+        observed_addr: host(99),
+        signed_peer_record: None,
+    }
+}
+
+/// A node behind a NAT that is connected with so many relays.
+fn private(relays: u8) -> Reach {
+    let mut reach = Reach::new(peer(0));
+    for number in 1..=relays {
+        reach.connected(id(number.into()), peer(number), &dialled(host(number)));
+        reach.identified(id(number.into()), &info(number, true));
+    }
+    reach.reachability = Reachability::Private;
+    reach
+}
+
+/// Asks for all places that are missing, and has them given.
+fn fill(reach: &mut Reach, now: Instant) -> Vec<PeerId> {
+    let missing = reach.missing(now);
+    let relays: Vec<_> = missing.into_iter().map(|(relay, _)| relay).collect();
+    for relay in &relays {
+        reach.asked(*relay, ListenerId::next(), now);
+        reach.given(*relay);
+    }
+    relays
+}
+
+#[test]
+fn whoever_can_be_dialled_asks_for_no_place() {
+    let (mut reach, now) = (private(3), Instant::now());
+    for reachability in [Reachability::Unknown, Reachability::Public] {
+        reach.reachability = reachability;
+        assert!(reach.missing(now).is_empty());
+    }
+    reach.reachability = Reachability::Private;
+    assert_eq!(fill(&mut reach, now).len(), PLACES_MAX);
+    assert!(reach.missing(now).is_empty() && reach.needless(now).is_empty());
+    reach.reachability = Reachability::Public;
+    assert_eq!(reach.needless(now).len(), PLACES_MAX, "it has become so");
+}
+
+#[test]
+fn a_place_that_is_lost_is_replaced_by_one_at_another_relay() {
+    let (mut reach, now) = (private(3), Instant::now());
+    let relays = fill(&mut reach, now);
+    let listener = reach.places[&relays[0]].listener;
+    let number = (1..=3).find(|number| peer(*number) == relays[0]).unwrap();
+    reach.closed(id(number.into()));
+    assert_eq!(reach.ended(listener, now), Some(relays[0]));
+    assert_eq!(reach.ended(listener, now), None, "once");
+    assert_eq!(reach.placed(), PLACES_MAX - 1);
+    let next = fill(&mut reach, now);
+    assert_eq!(next.len(), 1);
+    assert!(!relays.contains(&next[0]), "the third");
+}
+
+#[test]
+fn a_relay_that_gives_no_place_is_left_alone_for_a_while() {
+    let (mut reach, now) = (private(1), Instant::now());
+    let listener = ListenerId::next();
+    reach.asked(peer(1), listener, now);
+    assert!(reach.needless(now + PLACE_PATIENCE).is_empty());
+    let late = now + PLACE_PATIENCE + Duration::from_millis(1);
+    assert_eq!(reach.needless(late), [listener]);
+    assert_eq!(reach.ended(listener, late), Some(peer(1)));
+    assert!(reach.missing(late).is_empty());
+    assert_eq!(reach.missing(late + REFUSED_PAUSE).len(), 1);
+}
+
+#[test]
+fn others_look_where_a_node_has_its_places() {
+    let (mut reach, now) = (private(9), Instant::now());
+    let places = fill(&mut reach, now);
+    let mut other = private(9);
+    other.own = peer(20);
+    let circuits = other.circuits(peer(0), 0);
+    assert_eq!(circuits.len(), ASKED_MAX);
+    for (place, circuit) in places.iter().zip(&circuits) {
+        let parts: Vec<_> = circuit.iter().collect();
+        assert_eq!(
+            parts[2..],
+            [Protocol::P2p(*place), Protocol::P2pCircuit, Protocol::P2p(peer(0))]
+        );
+    }
+    // Whoever sees other relays tries all of them in turn.
+    let mut all: Vec<_> = (0..3).flat_map(|tries| other.circuits(peer(0), tries)).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 9);
+    assert!(Reach::new(peer(1)).circuits(peer(0), 7).is_empty(), "without relays");
+}
+
+#[test]
+fn a_peer_is_a_relay_as_long_as_it_says_so_and_is_connected_directly() {
+    let mut reach = private(1);
+    assert_eq!(reach.circuits(peer(5), 0).len(), 1);
+    reach.identified(id(1), &info(1, false));
+    assert!(reach.circuits(peer(5), 0).is_empty());
+    reach.identified(id(1), &info(1, true));
+    assert!(reach.circuits(peer(1), 0).is_empty(), "not to itself");
+    reach.closed(id(1));
+    reach.identified(id(1), &info(1, true));
+    assert!(reach.circuits(peer(5), 0).is_empty());
+    // One that has dialled is where it says, on the host that it speaks from.
+    let (local_addr, send_back_addr) = (host(9), "/ip4/192.0.2.1/tcp/999".parse().unwrap());
+    reach.connected(id(2), peer(1), &ConnectedPoint::Listener { local_addr, send_back_addr });
+    reach.identified(id(2), &info(1, true));
+    let circuit = reach.circuits(peer(5), 0).remove(0);
+    assert!(circuit.to_string().starts_with("/ip4/192.0.2.1/tcp/1/p2p/"), "{circuit}");
+}
+
+#[test]
+fn what_a_relay_said_on_one_connection_outlasts_what_it_said_earlier_on_another() {
+    let mut reach = private(1);
+    reach.connected(id(2), peer(1), &dialled(host(1)));
+    reach.identified(id(2), &info(1, false));
+    assert_eq!(reach.circuits(peer(5), 0).len(), 1, "it came late");
+    reach.closed(id(1));
+    assert!(reach.circuits(peer(5), 0).is_empty());
+}
+
+#[test]
+fn a_relayed_connection_ends_once_there_is_a_direct_one() {
+    let mut reach = private(1);
+    let circuit = reach.circuits(peer(5), 0).remove(0);
+    let place = reach.through(peer(1), None).unwrap();
+    reach.connected(id(10), peer(5), &dialled(circuit));
+    let send_back_addr = Multiaddr::empty().with(Protocol::P2p(peer(6)));
+    let inbound = ConnectedPoint::Listener { local_addr: place, send_back_addr };
+    reach.connected(id(11), peer(6), &inbound);
+    assert_eq!(reach.relayed(), 2);
+    let soon = Instant::now() + OVERLAP;
+    assert!(reach.superfluous(soon).is_empty());
+    let punched = "/ip4/198.51.100.5/udp/1/quic-v1".parse().unwrap();
+    reach.connected(id(12), peer(5), &dialled(punched));
+    assert_eq!(reach.relayed(), 1);
+    assert!(reach.superfluous(Instant::now()).is_empty(), "what is on its way arrives");
+    assert_eq!(reach.superfluous(Instant::now() + OVERLAP), [id(10)]);
+    assert_eq!((reach.transport(id(11)), reach.transport(id(12))), ("relay", "quic"));
+}
