@@ -56,11 +56,17 @@ struct All {
     net_peers: Gauge,
     net_refused: Family<Labels, Counter>,
     net_dropped: Family<Labels, Counter>,
-    net_reachability: Family<Labels, Gauge>,
-    net_relays: Gauge,
-    net_relayed: Gauge,
-    net_circuits: Gauge,
-    net_holepunch: Family<Labels, Counter>,
+    reach: Reach,
+}
+
+/// Whether others reach this node, and through whom.
+#[derive(Default)]
+struct Reach {
+    reachability: Family<Labels, Gauge>,
+    relays: Gauge,
+    relayed: Gauge,
+    circuits: Gauge,
+    holepunch: Family<Labels, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -74,6 +80,21 @@ fn times() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 19))
 }
 
+impl Reach {
+    fn register(&self, r: &mut Registry) {
+        let help = "1 for what other validators say: `public` if they can dial this node, `private`, `unknown`";
+        r.register("ciro_net_reachability", help, self.reachability.clone());
+        let help = "Relays at which this node can be reached";
+        r.register("ciro_net_relays", help, self.relays.clone());
+        let help = "Peers that are reached through relays alone";
+        r.register("ciro_net_relayed", help, self.relayed.clone());
+        let help = "Connections of others that this node relays";
+        r.register("ciro_net_circuits", help, self.circuits.clone());
+        let help = "Tries to make a direct connection of a relayed one, by result and transport";
+        r.register("ciro_net_holepunch", help, self.holepunch.clone());
+    }
+}
+
 impl All {
     fn register_net(&mut self) {
         let r = &mut self.registry;
@@ -83,16 +104,7 @@ impl All {
         r.register("ciro_net_refused", help, self.net_refused.clone());
         let help = "Messages of consensus that were dropped, by reason";
         r.register("ciro_net_dropped", help, self.net_dropped.clone());
-        let help = "1 for what other validators say: `public` if they can dial this node, `private`, `unknown`";
-        r.register("ciro_net_reachability", help, self.net_reachability.clone());
-        let help = "Relays at which this node can be reached";
-        r.register("ciro_net_relays", help, self.net_relays.clone());
-        let help = "Peers that are reached through relays alone";
-        r.register("ciro_net_relayed", help, self.net_relayed.clone());
-        let help = "Connections of others that this node relays";
-        r.register("ciro_net_circuits", help, self.net_circuits.clone());
-        let help = "Tries to make a direct connection of a relayed one, by result and transport";
-        r.register("ciro_net_holepunch", help, self.net_holepunch.clone());
+        self.reach.register(r);
     }
 
     fn register_kafka(&mut self) {
@@ -148,11 +160,7 @@ impl Metrics {
             net_peers: Gauge::default(),
             net_refused: Family::default(),
             net_dropped: Family::default(),
-            net_reachability: Family::default(),
-            net_relays: Gauge::default(),
-            net_relayed: Gauge::default(),
-            net_circuits: Gauge::default(),
-            net_holepunch: Family::default(),
+            reach: Reach::default(),
         };
         let build: Labels = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -309,24 +317,24 @@ impl Metrics {
     pub(crate) fn net_reachability(&self, now: &'static str) {
         for status in ["unknown", "public", "private"] {
             let labels = vec![("status", status.to_owned())];
-            self.0.net_reachability.get_or_create(&labels).set((status == now).into());
+            self.0.reach.reachability.get_or_create(&labels).set((status == now).into());
         }
     }
 
     /// Shows at how many relays this node can be reached, and how many peers through relays alone.
     pub(crate) fn net_relays(&self, relays: usize, relayed: usize) {
-        self.0.net_relays.set(i64::try_from(relays).unwrap_or(i64::MAX));
-        self.0.net_relayed.set(i64::try_from(relayed).unwrap_or(i64::MAX));
+        self.0.reach.relays.set(i64::try_from(relays).unwrap_or(i64::MAX));
+        self.0.reach.relayed.set(i64::try_from(relayed).unwrap_or(i64::MAX));
     }
 
     /// Adds to the connections of others that this node relays.
     pub(crate) fn net_circuits(&self, more: i64) {
-        self.0.net_circuits.inc_by(more);
+        self.0.reach.circuits.inc_by(more);
     }
 
     pub(crate) fn net_holepunch(&self, result: &'static str, transport: &'static str) {
         let labels = vec![("result", result.to_owned()), ("transport", transport.to_owned())];
-        self.0.net_holepunch.get_or_create(&labels).inc();
+        self.0.reach.holepunch.get_or_create(&labels).inc();
     }
 
     pub(crate) fn request(&self, route: &str, status: u16) {
