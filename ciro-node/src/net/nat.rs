@@ -86,20 +86,15 @@ impl Nat {
 }
 
 impl Task {
-    /// Takes note of a connection. Returns whether it is more than the answer to somebody who asks
-    /// whether others can dial it, which is closed.
-    pub(super) fn is_of_use(
-        &mut self,
-        id: ConnectionId,
-        peer: PeerId,
-        end: &ConnectedPoint,
-    ) -> bool {
+    /// Takes note of a connection, and closes one that is no more than the answer to somebody who
+    /// asks whether others can dial it.
+    pub(super) fn established(&mut self, id: ConnectionId, peer: PeerId, end: &ConnectedPoint) {
         if matches!(end, ConnectedPoint::Dialer { port_use: PortUse::New, .. }) {
             self.swarm.close_connection(id);
-            return false;
+            return;
         }
         self.reach.connected(id, peer, end);
-        true
+        self.connected(peer);
     }
 
     pub(super) fn identify_event(&mut self, event: &identify::Event) {

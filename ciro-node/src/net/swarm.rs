@@ -194,9 +194,7 @@ impl Task {
         match event {
             SwarmEvent::Behaviour(event) => self.behaviour_event(event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                if self.is_of_use(connection_id, peer_id, &endpoint) {
-                    self.connected(peer_id);
-                }
+                self.established(connection_id, peer_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
                 self.reach.closed(connection_id);
@@ -220,7 +218,7 @@ impl Task {
         }
     }
 
-    fn connected(&mut self, peer: PeerId) {
+    pub(super) fn connected(&mut self, peer: PeerId) {
         self.targets.connected(peer);
         self.introduce(peer);
     }
