@@ -1,8 +1,8 @@
 //! How validators behind NATs are reached: the protocols of libp2p for it, and their limits.
 //!
-//! AutoNAT tells whether others can dial this node. One that they can is a relay for validators; one
-//! that they cannot reserves places at relays. DCUtR then makes a direct connection of a relayed
-//! one, where the NATs let it. Strangers get nothing of it.
+//! AutoNAT tells whether others can dial this node. One that they can is a relay for validators;
+//! one that they cannot reserves places at relays. DCUtR then makes a direct connection of a
+//! relayed one, where the NATs let it. Strangers get nothing of it.
 
 use std::io;
 use std::num::NonZeroU32;

@@ -1,7 +1,8 @@
-//! Whether this node can be reached, at which relays it has places, and whom it reaches through one.
+//! Whether this node can be reached, at which relays it has places, and whom it reaches through
+//! one.
 //!
-//! A validator behind a NAT has places at a few relays, and others look for it there: both order the
-//! relays by a hash over its name and theirs, so that nobody has to be told which.
+//! A validator behind a NAT has places at a few relays, and others look for it there: both order
+//! the relays by a hash over its name and theirs, so that nobody has to be told which.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
