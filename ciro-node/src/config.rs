@@ -74,6 +74,9 @@ pub struct NetConfig {
     pub listen: Vec<String>,
     /// Where they listen, as multiaddrs that end in `/p2p/` and their peer id. Default none.
     pub peers: Vec<String>,
+    /// Whether this node reaches validators behind NATs, and is reached behind one. Default no.
+    /// Change it where a validator of the network has no port that others can dial.
+    pub nat: bool,
 }
 
 /// Transactions that wait.
@@ -115,7 +118,7 @@ impl Default for ApiConfig {
 impl Default for NetConfig {
     fn default() -> Self {
         let listen = ["/ip4/0.0.0.0/tcp/26611", "/ip4/0.0.0.0/udp/26611/quic-v1"];
-        Self { listen: listen.map(str::to_owned).into(), peers: Vec::new() }
+        Self { listen: listen.map(str::to_owned).into(), peers: Vec::new(), nat: false }
     }
 }
 
@@ -212,6 +215,7 @@ mod tests {
     fn the_template_holds_the_defaults() {
         assert_eq!(toml::from_str::<Config>(Config::template()).unwrap(), Config::default());
         assert!(Config::default().check().is_ok());
+        assert!(!Config::default().net.nat, "what libp2p does for it may be stopped by a relay");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::start_error::StartError;
 pub(crate) struct Remoteness {
     identity: Identity,
     addresses: net::Addresses,
+    nat: bool,
 }
 
 /// The parts of a node that reach others.
@@ -54,7 +55,7 @@ impl Remoteness {
         let identity = Identity::from_secret(secret).ok_or_else(unusable)?;
         let (listen, peers) = (&config.net.listen, &config.net.peers);
         let addresses = net::Addresses::parse(listen, peers).map_err(StartError::Multiaddr)?;
-        Ok(Some(Self { identity, addresses }))
+        Ok(Some(Self { identity, addresses, nat: config.net.nat }))
     }
 
     /// Makes the parts, which work once the network is started.
@@ -86,6 +87,7 @@ impl Remoteness {
             identity: self.identity.clone(),
             hello,
             addresses: self.addresses.clone(),
+            nat: self.nat,
             inputs,
         };
         Ok(net::start(opening)?)

@@ -327,9 +327,9 @@ impl Metrics {
         self.0.reach.relayed.set(i64::try_from(relayed).unwrap_or(i64::MAX));
     }
 
-    /// Adds to the connections of others that this node relays.
-    pub(crate) fn net_circuits(&self, more: i64) {
-        self.0.reach.circuits.inc_by(more);
+    /// Shows how many connections of others this node relays.
+    pub(crate) fn net_circuits(&self, circuits: usize) {
+        self.0.reach.circuits.set(i64::try_from(circuits).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn net_holepunch(&self, result: &'static str, transport: &'static str) {

@@ -56,6 +56,9 @@ class Network:
             text, found = re.subn(rf'(?m)^{name} = \[.*\]$', lambda _: line, text)
             if found != 1:
                 raise Failed(f"`{self.settings(number)}` has {found} lines `{name}`")
+        text, found = re.subn(r'(?m)^nat = false$', "nat = true", text)
+        if found != 1:
+            raise Failed(f"`{self.settings(number)}` has {found} lines `nat`")
         self.settings(number).write_text(text)
 
     def start(self, number):

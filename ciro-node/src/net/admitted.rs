@@ -1,8 +1,12 @@
 //! Protocols that only peers who speak for a validator may use: whoever has not said who it is can
-//! say that, and nothing else. A stranger's requests are never read.
+//! say that, and nothing else. A stranger's requests are never read. Those that begin by themselves
+//! wait until the other end lets this node in.
 
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -17,22 +21,44 @@ use libp2p::swarm::{
     NetworkBehaviour, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
+use tokio::time::{Sleep, sleep};
 
+use super::panics::Fuse;
 use super::peers::Peers;
+
+/// How often one that waits looks whether the other end lets this node in.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// A behaviour whose protocols are closed to strangers.
 pub(super) struct Admitted<B> {
     pub(super) inner: B,
     peers: Arc<Peers>,
+    patience: Patience,
+}
+
+/// When a protocol begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// At once: nobody begins before both ends know each other.
+    None,
+    /// Once both ends know each other.
+    Waits,
 }
 
 impl<B> Admitted<B> {
     pub(super) const fn new(inner: B, peers: Arc<Peers>) -> Self {
-        Self { inner, peers }
+        Self { inner, peers, patience: Patience::None }
     }
 
-    fn door<H>(&self, peer: PeerId, inner: H) -> Door<H> {
-        Door { inner, peers: Arc::clone(&self.peers), peer }
+    /// The same, whose handlers begin by themselves: they wait until the other end lets them in.
+    pub(super) const fn patient(inner: B, peers: Arc<Peers>) -> Self {
+        Self { inner, peers, patience: Patience::Waits }
+    }
+
+    fn door<H: ConnectionHandler>(&self, peer: PeerId, inner: H) -> Door<H> {
+        let peers = Arc::clone(&self.peers);
+        let (patience, fuse) = (self.patience, Fuse::default());
+        Door { inner, peers, peer, patience, waits: None, look: None, fuse }
     }
 }
 
@@ -105,10 +131,39 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Admitted<B> {
 }
 
 /// A connection's handler whose protocols are offered once the peer speaks for a validator.
-pub(super) struct Door<H> {
+pub(super) struct Door<H: ConnectionHandler> {
     inner: H,
     peers: Arc<Peers>,
     peer: PeerId,
+    patience: Patience,
+    /// A stream that is asked for once the peer lets this node in.
+    waits: Option<SubstreamProtocol<H::OutboundProtocol, H::OutboundOpenInfo>>,
+    /// When to look again whether it does.
+    look: Option<Pin<Box<Sleep>>>,
+    /// One that panics ends no connection.
+    fuse: Fuse,
+}
+
+impl<H: ConnectionHandler> Door<H> {
+    /// Returns what waited, once the peer lets this node in.
+    fn poll_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<SubstreamProtocol<H::OutboundProtocol, H::OutboundOpenInfo>> {
+        loop {
+            if self.peers.is_met(self.peer)
+                && let Some(protocol) = self.waits.take()
+            {
+                self.look = None;
+                return Poll::Ready(protocol);
+            }
+            let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK_PAUSE)));
+            if look.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.look = None;
+        }
+    }
 }
 
 impl<H: ConnectionHandler> ConnectionHandler for Door<H> {
@@ -141,7 +196,18 @@ impl<H: ConnectionHandler> ConnectionHandler for Door<H> {
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<H::OutboundProtocol, H::OutboundOpenInfo, H::ToBehaviour>>
     {
-        self.inner.poll(cx)
+        if self.waits.is_none() {
+            match self.fuse.run(|| self.inner.poll(cx)).unwrap_or(Poll::Pending) {
+                Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
+                    if self.patience == Patience::Waits =>
+                {
+                    self.waits = Some(protocol);
+                }
+                polled => return polled,
+            }
+        }
+        let waited = self.poll_waiting(cx);
+        waited.map(|protocol| ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<H::ToBehaviour>> {
@@ -182,5 +248,46 @@ impl<H: ConnectionHandler> ConnectionHandler for Door<H> {
             _ => return,
         };
         self.inner.on_connection_event(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::task::Waker;
+
+    use libp2p::swarm::OneShotHandler;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::net::identity::Identity;
+    use crate::net::peers;
+
+    type Asks = OneShotHandler<DeniedUpgrade, DeniedUpgrade, Infallible>;
+
+    /// The handler of a connection with a peer, which begins by itself.
+    fn door(peers: &Arc<Peers>, peer: PeerId, patience: Patience) -> Door<Asks> {
+        let protocol = SubstreamProtocol::new(DeniedUpgrade, ());
+        let mut inner = Asks::new(protocol, libp2p::swarm::OneShotHandlerConfig::default());
+        inner.send_request(DeniedUpgrade);
+        let (peers, fuse) = (Arc::clone(peers), Fuse::default());
+        Door { inner, peers, peer, patience, waits: None, look: None, fuse }
+    }
+
+    #[tokio::test]
+    async fn a_protocol_that_begins_by_itself_waits_until_the_other_end_lets_it_in() {
+        let who = Identity::from_secret([1; 32]).unwrap();
+        let peers = Arc::new(peers::tests::with_bound(1, &who));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(door(&peers, who.peer(), Patience::None).poll(&mut cx).is_ready());
+        let mut waiting = door(&peers, who.peer(), Patience::Waits);
+        assert!(waiting.poll(&mut cx).is_pending() && waiting.poll(&mut cx).is_pending());
+        peers.welcomed(who.peer());
+        let asked = std::future::poll_fn(|cx| waiting.poll(cx));
+        let asked = timeout(10 * LOOK_PAUSE, asked).await;
+        assert!(matches!(asked, Ok(ConnectionHandlerEvent::OutboundSubstreamRequest { .. })));
+        let stranger = Identity::from_secret([2; 32]).unwrap().peer();
+        peers.welcomed(stranger);
+        assert!(door(&peers, stranger, Patience::Waits).poll(&mut cx).is_pending());
     }
 }

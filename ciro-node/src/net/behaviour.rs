@@ -6,15 +6,17 @@ use std::time::Duration;
 use ciro_protocol::wire::Message as _;
 use libp2p::request_response::{Behaviour, Config, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{StreamProtocol, identify, ping, relay};
 
 use super::Net;
 use super::admitted::Admitted;
 use super::codec::Frames;
 use super::gate::Gate;
-use super::nat::Nat;
+use super::nat::{Describing, Nat};
 use super::outbox::{FRAME_BYTES_MAX, UNDER_WAY_MAX};
 use super::record::Hello;
+use super::ruled::Ruled;
 use super::wire::{BatchAnswer, BatchRequest, BlobAnswer, BlobRequest, BlockAnswer, BlockRequest};
 use crate::metrics::Metrics;
 
@@ -95,9 +97,10 @@ impl Protocol {
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(super) struct Protocols {
     pub(super) gate: Gate,
-    identify: identify::Behaviour,
+    identify: Ruled<identify::Behaviour, Describing>,
     ping: ping::Behaviour,
-    pub(super) nat: Nat,
+    /// Nothing unless the settings want it.
+    pub(super) nat: Toggle<Nat>,
     pub(super) record: Behaviour<Frames>,
     consensus: Admitted<Behaviour<Frames>>,
     batch: Admitted<Behaviour<Frames>>,
@@ -108,19 +111,22 @@ pub(super) struct Protocols {
 impl Protocols {
     pub(super) fn new(
         key: &libp2p::identity::Keypair,
-        client: relay::client::Behaviour,
+        client: Option<relay::client::Behaviour>,
         net: &Net,
     ) -> Self {
         let (peers, metrics) = (&net.peers, &net.metrics);
         let identify = identify::Config::new("/ciro/1".to_owned(), key.public())
-            .with_interval(IDENTIFY_INTERVAL);
+            .with_interval(IDENTIFY_INTERVAL)
+            // What peers say of themselves is dialled by nobody.
+            .with_cache_size(0);
+        let own = key.public().to_peer_id();
         let admitted =
             |protocol: Protocol| Admitted::new(protocol.behaviour(metrics), Arc::clone(peers));
         Self {
             gate: Gate::new(metrics),
-            identify: identify::Behaviour::new(identify),
+            identify: Ruled::new(identify::Behaviour::new(identify), Describing),
             ping: ping::Behaviour::default(),
-            nat: Nat::new(key.public().to_peer_id(), client, peers),
+            nat: client.map(|client| Nat::new(own, client, peers)).into(),
             record: Protocol::Record.behaviour(metrics),
             consensus: admitted(Protocol::Consensus),
             batch: admitted(Protocol::Batch),

@@ -13,7 +13,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, memory_connection_limits};
 
-use super::places::{NoPlace, Places, origin_of};
+use super::places::{Caller, NoPlace, Places};
 use crate::metrics::Metrics;
 
 /// Memory of the process beyond which no stranger is let in, in bytes.
@@ -39,9 +39,9 @@ impl Gate {
         &mut self,
         id: ConnectionId,
         peer: PeerId,
-        address: &Multiaddr,
+        caller: Caller,
     ) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
-        let entered = self.places.enter(id, (peer, address), Instant::now());
+        let entered = self.places.enter(id, (peer, caller), Instant::now());
         if let Some((peer, leaves)) = entered.map_err(|error| self.deny(error))? {
             self.metrics.net_refused("made_room");
             self.leaving.push_back((peer, leaves));
@@ -65,21 +65,33 @@ impl NetworkBehaviour for Gate {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        if !self.places.is_home(origin_of(remote)) {
+        let caller = Caller::of(local, remote);
+        if !self.places.is_home(caller.origin) {
             let room = self.memory.handle_pending_inbound_connection(id, local, remote);
             room.inspect_err(|_| self.metrics.net_refused("no_memory"))?;
         }
-        self.places.knock(id, remote).map_err(|error| self.deny(error))
+        self.places.knock(id, caller).map_err(|error| self.deny(error))
     }
 
     fn handle_established_inbound_connection(
         &mut self,
         id: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.enter(id, peer, remote)
+        self.enter(id, peer, Caller::of(local, remote))
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<PeerId>,
+        addresses: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        self.places.dial(id, peer, addresses).map_err(|error| self.deny(error))?;
+        Ok(Vec::new())
     }
 
     fn handle_established_outbound_connection(
@@ -90,7 +102,7 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.enter(id, peer, remote)
+        self.enter(id, peer, Caller::of(remote, remote))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -125,6 +137,8 @@ impl NetworkBehaviour for Gate {
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
+
+    use libp2p::swarm::{DialError, DialFailure};
 
     use super::*;
     use crate::net::identity::Identity;
@@ -173,7 +187,27 @@ mod tests {
             assert_eq!(knocked.is_ok(), number < 8);
         }
         let text = metrics.text().unwrap();
-        for reason in ["made_room", "too_many_pending"] {
+        let address: Multiaddr = "/ip4/203.0.113.1/tcp/1".parse().unwrap();
+        let mut dial = |number, peer| {
+            let id = ConnectionId::new_unchecked(number);
+            let addresses = std::slice::from_ref(&address);
+            gate.handle_pending_outbound_connection(id, peer, addresses, Endpoint::Dialer).is_ok()
+        };
+        assert!(dial(2_000, Some(peer(99))) && !dial(2_001, Some(peer(98))));
+        let failed = ConnectionId::new_unchecked(2_000);
+        assert!(dial(2_002, Some(peer(99))));
+        let error = &DialError::NoAddresses;
+        let failure = DialFailure { peer_id: Some(peer(99)), error, connection_id: failed };
+        gate.on_swarm_event(FromSwarm::DialFailure(failure));
+        let id = ConnectionId::new_unchecked(2_003);
+        let again = gate.handle_pending_outbound_connection(
+            id,
+            Some(peer(99)),
+            std::slice::from_ref(&address),
+            Endpoint::Dialer,
+        );
+        assert!(again.is_ok(), "a dial that failed is over");
+        for reason in ["made_room", "too_many_pending", "too_many_dialled"] {
             let counted = format!("ciro_net_refused_total{{reason=\"{reason}\"}} 1");
             assert!(text.contains(&counted), "{text}");
         }

@@ -6,6 +6,8 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use super::reach::is_circuit;
+
 /// The libp2p identity of a node. It encrypts connections; what a validator says is signed with
 /// another key.
 #[derive(Clone)]
@@ -43,9 +45,13 @@ impl Addresses {
     ///
     /// # Errors
     ///
-    /// The first that is no address, or names nobody.
+    /// The first that is no address, or names nobody, or is at a relay: a node looks for places at
+    /// relays by itself.
     pub fn parse(listen: &[String], peers: &[String]) -> Result<Self, String> {
-        let plain = |text: &String| text.parse().map_err(|_| text.clone());
+        let plain = |text: &String| {
+            let address: Option<Multiaddr> = text.parse().ok();
+            address.filter(|address| !is_circuit(address)).ok_or_else(|| text.clone())
+        };
         let named = |text: &String| {
             let address: Multiaddr = text.parse().ok()?;
             match address.iter().last()? {
@@ -79,5 +85,11 @@ mod tests {
         for bad in ["/ip4/127.0.0.1/tcp/1", "127.0.0.1:1", "", "/p2p/zz"] {
             assert_eq!(parse(&[&good, bad]).unwrap_err(), bad);
         }
+    }
+    #[test]
+    fn nobody_listens_at_a_relay_by_its_settings() {
+        let peer = Identity::from_secret([7; 32]).unwrap().peer();
+        let circuit = format!("/ip4/192.0.2.1/tcp/1/p2p/{peer}/p2p-circuit");
+        assert_eq!(Addresses::parse(std::slice::from_ref(&circuit), &[]).unwrap_err(), circuit);
     }
 }

@@ -9,7 +9,8 @@
 //! that and nothing else, and is sent away after a few seconds.
 //!
 //! Validators that nobody can dial are reached through others that relay for them, and directly as
-//! soon as a hole is punched: [`nat`] has the protocols, [`reach`] says what to do with them.
+//! soon as a hole is punched, if the settings want it: [`nat`] has the protocols, [`reach`] says
+//! what to do with them.
 //!
 //! Messages of consensus may be lost, replicas ask again. Everything else is asked for until it is
 //! answered by whoever needs it: the [`Courier`] brings batches, [`Net`] fetches.
@@ -27,10 +28,12 @@ mod identity;
 mod names;
 mod nat;
 mod outbox;
+mod panics;
 mod peers;
 mod places;
 mod reach;
 mod record;
+mod ruled;
 mod service;
 mod sources;
 mod supply;

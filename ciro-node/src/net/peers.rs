@@ -182,6 +182,12 @@ impl Peers {
         inner.bound.iter().find(|(_, bound)| **bound == peer).map(|(id, _)| *id)
     }
 
+    /// Whether a connected peer speaks for a validator, and has taken this node's record.
+    pub(super) fn is_met(&self, peer: PeerId) -> bool {
+        let inner = self.lock();
+        inner.welcome.contains(&peer) && inner.bound.values().any(|bound| *bound == peer)
+    }
+
     /// Returns the peer that speaks for a validator, once both have taken the other's record.
     pub(super) fn reach(&self, id: ReplicaId) -> Option<PeerId> {
         let inner = self.lock();
@@ -192,6 +198,12 @@ impl Peers {
     #[must_use]
     pub const fn own(&self) -> ReplicaId {
         self.own
+    }
+
+    /// Returns how many validators there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.members.len()
     }
 
     /// Returns all other validators.
@@ -236,10 +248,18 @@ impl Peers {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::net::identity::{Addresses, Identity};
     use ciro_protocol::SecretKey;
+
+    /// Four validators as the first of them sees them, once somebody speaks for one.
+    pub(in crate::net) fn with_bound(id: u32, who: &Identity) -> Peers {
+        let (peers, mut keys) = (peers(), KeyCache::new(4));
+        let record = hello(id, SEEDS[id as usize], who);
+        assert_eq!(peers.bind(who.peer(), &record, &mut keys), Ok(ReplicaId(id)));
+        peers
+    }
 
     const SEEDS: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
 
@@ -276,7 +296,9 @@ mod tests {
         assert_eq!(peers.bind(first, &record, &mut keys), Ok(ReplicaId(1)));
         assert_eq!((peers.validator(first), peers.validator(second)), (Some(ReplicaId(1)), None));
         assert_eq!(peers.reach(ReplicaId(1)), None, "it has not taken our record yet");
+        assert!(!peers.is_met(first));
         peers.welcomed(first);
+        assert!(peers.is_met(first) && !peers.is_met(second));
         assert_eq!(peers.reach(ReplicaId(1)), Some(first));
         peers.gone(first);
         assert_eq!((peers.reach(ReplicaId(1)), peers.validator(first)), (None, None));

@@ -21,13 +21,16 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::allowance::Allowance;
 use super::behaviour::{Protocol, Protocols, ProtocolsEvent};
+use super::build::Nats;
 use super::identity::{Addresses, Identity};
 use super::names::{self, Found};
 use super::outbox::{Outbox, messages};
+use super::panics::End;
+use super::places::ADDRESSES_MAX;
 use super::reach::{Reach, Reachability};
 use super::record::Hello;
 use super::service::Service;
-use super::targets::Targets;
+use super::targets::{Targets, dialable};
 use super::{Net, Outgoing, Queues, Request, build};
 use crate::metrics::Metrics;
 
@@ -63,6 +66,8 @@ pub struct Opening {
     pub hello: Hello,
     /// Where it listens, and whom it dials.
     pub addresses: Addresses,
+    /// Whether it reaches validators behind NATs, and is reached behind one.
+    pub nat: bool,
     /// Where messages of consensus go.
     pub inputs: SyncSender<Input>,
 }
@@ -83,7 +88,8 @@ pub type Running = JoinHandle<()>;
 /// [`NetError`] if it cannot listen.
 pub fn start(opening: Opening) -> Result<Running, NetError> {
     let net = opening.service.net().clone();
-    let mut swarm = build::swarm(opening.identity, &net)?;
+    let nats = if opening.nat { Nats::Crossed } else { Nats::Ignored };
+    let mut swarm = build::swarm(opening.identity, &net, nats)?;
     for address in opening.addresses.listen {
         let listening: Result<ListenerId, _> = swarm.listen_on(address.clone());
         listening.map_err(|error| NetError::Listen { address, reason: error.to_string() })?;
@@ -93,8 +99,10 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
     for (peer, addresses) in targets.iter() {
         swarm.behaviour_mut().gate.places.expect(peer, addresses);
     }
-    let reach = Reach::new(*swarm.local_peer_id());
+    let reach = Reach::new(net.peers.own(), net.peers.count());
     net.metrics.net_reachability(Reachability::default().label());
+    let service = Arc::clone(&opening.service);
+    let end = End(move || service.fail("the task that speaks with other validators has panicked"));
     let task = Task {
         swarm,
         metrics: net.metrics.clone(),
@@ -109,7 +117,12 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         waiting: HashMap::new(),
         keys: KeyCache::new(16),
     };
-    Ok(tokio::spawn(task.run(opening.queues, names)))
+    let queues = opening.queues;
+    Ok(tokio::spawn(async move {
+        // Without others the node would not notice.
+        let _end = end;
+        task.run(queues, names).await;
+    }))
 }
 
 pub(super) struct Task {
@@ -206,6 +219,7 @@ impl Task {
                     self.outboxes.entry(id).or_default().clear();
                 }
                 self.net.peers.gone(peer_id);
+                self.unbound(peer_id);
                 self.metrics.net_peers(self.net.peers.reachable().len());
             }
             SwarmEvent::NewListenAddr { address, .. } => {
@@ -230,7 +244,7 @@ impl Task {
     }
 
     /// Counts why a peer is refused and closes its connections.
-    fn refuse(&mut self, peer: PeerId, reason: &'static str) {
+    pub(super) fn refuse(&mut self, peer: PeerId, reason: &'static str) {
         tracing::debug!(%peer, reason, "a peer is refused");
         self.metrics.net_refused(reason);
         // It may have left by itself.
@@ -293,7 +307,8 @@ impl Task {
             tracing::warn!(%peer, %error, "a record is refused");
             error.label()
         })?;
-        let before = self.targets.speaks(peer, id, hello.0.body.multiaddrs());
+        let before = self.targets.speaks(peer, id, dialable(hello.0.body.multiaddrs()));
+        self.bound(peer, id);
         self.swarm.behaviour_mut().gate.places.said(peer);
         if let Some(before) = before {
             self.replace(id, before);
@@ -308,6 +323,7 @@ impl Task {
             self.swarm.behaviour_mut().gate.places.forget(before, Instant::now());
         }
         self.outboxes.entry(id).or_default().clear();
+        self.unbound(before);
         self.refuse(before, "replaced");
     }
 
@@ -439,6 +455,7 @@ impl Task {
             if let Some(failed) = self.targets.tries(peer).checked_sub(1) {
                 addresses.extend(self.reach.circuits(peer, failed));
             }
+            addresses.truncate(ADDRESSES_MAX);
             let dial = DialOpts::peer_id(peer)
                 .addresses(addresses)
                 .condition(PeerCondition::DisconnectedAndNotDialing)

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use ciro_consensus::ReplicaId;
 use libp2p::{Multiaddr, PeerId};
 
+use super::places::{ADDRESSES_MAX, has_one_host};
+use super::reach::{ASKED_MAX, is_circuit};
+
 /// The shortest pause between two tries to reach a peer.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// The longest one.
@@ -125,6 +128,14 @@ impl Targets {
     }
 }
 
+/// Returns where a validator that says that it listens there may be dialled, with room for relays:
+/// which of these it uses is found without it.
+pub(super) fn dialable(mut addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
+    addresses.retain(|address| !is_circuit(address) && has_one_host(address));
+    addresses.truncate(ADDRESSES_MAX - ASKED_MAX);
+    addresses
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +187,15 @@ mod tests {
         assert_eq!(targets.tries(peer(1)), 0);
         targets.dialled(peer(1), now);
         assert_eq!(targets.due(now + 2 * PAUSE_MIN), [peer(1)]);
+    }
+
+    #[test]
+    fn nobody_is_dialled_through_a_relay_or_at_two_hosts_because_it_says_so() {
+        let address = |text: &str| -> Multiaddr { text.parse().unwrap() };
+        let good = address("/ip4/192.0.2.1/tcp/1");
+        let two = address("/ip4/192.0.2.1/tcp/1/ip4/10.0.0.1/tcp/22");
+        let relayed = address("/ip4/192.0.2.1/tcp/1/p2p-circuit");
+        assert_eq!(dialable(vec![two, relayed, good.clone()]), std::slice::from_ref(&good));
+        assert_eq!(dialable(vec![good; 99]).len() + ASKED_MAX, ADDRESSES_MAX);
     }
 }

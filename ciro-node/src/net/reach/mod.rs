@@ -2,11 +2,14 @@
 //! one.
 //!
 //! A validator behind a NAT has places at a few relays, and others look for it there: both order
-//! the relays by a hash over its name and theirs, so that nobody has to be told which.
+//! the relays by a hash over its number and theirs, so that nobody has to be told which. Numbers
+//! are the genesis's: nobody can choose one that comes first. Relays are validators, and so are
+//! those that say what this node is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use ciro_consensus::ReplicaId;
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
@@ -14,13 +17,19 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, identify, relay};
 use sha2::{Digest as _, Sha256};
 
+use self::votes::Votes;
+use super::places::has_one_host;
+
+mod votes;
+
 /// Relays at which a node has places.
 const PLACES_MAX: usize = 2;
 /// Relays that are asked for a peer at once.
-const ASKED_MAX: usize = 3;
+pub(super) const ASKED_MAX: usize = 3;
 /// How long a relay is not asked again that gave no place.
-const REFUSED_PAUSE: Duration = Duration::from_secs(20);
-/// How long a relay has to give a place.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// How long a relay has to give a place before another one is asked as well. libp2p ends the
+/// question after a minute. Nothing else may: an answer that came later would be its end.
 const PLACE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a relayed connection stays beside a direct one: what is on its way arrives.
 const OVERLAP: Duration = Duration::from_secs(2);
@@ -59,6 +68,8 @@ struct Way {
     since: Instant,
     /// Where the other end is a relay, as it said last on this connection.
     relay: Option<Multiaddr>,
+    /// Where the other end sees this node, as it said last.
+    observed: Option<Multiaddr>,
 }
 
 impl Way {
@@ -73,7 +84,8 @@ impl Way {
             return Some(self.remote.clone());
         }
         let from = self.remote.iter().next()?;
-        said.iter().find(|it| !is_circuit(it) && it.iter().next().as_ref() == Some(&from)).cloned()
+        let plain = |it: &&Multiaddr| !is_circuit(it) && has_one_host(it);
+        said.iter().filter(plain).find(|it| it.iter().next().as_ref() == Some(&from)).cloned()
     }
 }
 
@@ -88,22 +100,83 @@ struct Place {
 /// All of it.
 #[derive(Debug)]
 pub(super) struct Reach {
-    own: PeerId,
+    own: ReplicaId,
     pub(super) reachability: Reachability,
+    votes: Votes,
     ways: BTreeMap<ConnectionId, Way>,
+    /// Connected peers that speak for validators.
+    bound: BTreeMap<PeerId, ReplicaId>,
+    /// Who spoke last for each validator.
+    known: BTreeMap<ReplicaId, PeerId>,
     places: BTreeMap<PeerId, Place>,
     refused: BTreeMap<PeerId, Instant>,
 }
 
 impl Reach {
-    pub(super) fn new(own: PeerId) -> Self {
+    /// Begins as one validator of so many.
+    pub(super) fn new(own: ReplicaId, validators: usize) -> Self {
         Self {
             own,
             reachability: Reachability::default(),
+            votes: Votes::new(validators),
             ways: BTreeMap::new(),
+            bound: BTreeMap::new(),
+            known: BTreeMap::new(),
             places: BTreeMap::new(),
             refused: BTreeMap::new(),
         }
+    }
+
+    /// Takes note that a peer speaks for a validator. Returns whether it sees this node where
+    /// nobody has seen it.
+    pub(super) fn bound(&mut self, peer: PeerId, id: ReplicaId) -> bool {
+        self.bound.retain(|_, other| *other != id);
+        self.bound.insert(peer, id);
+        self.known.retain(|_, other| *other != peer);
+        self.known.insert(id, peer);
+        self.observe(peer)
+    }
+
+    /// Takes note that a peer is gone, or that another one speaks for its validator.
+    pub(super) fn gone(&mut self, peer: PeerId) {
+        self.bound.remove(&peer);
+    }
+
+    /// Returns the number of a peer, if it has spoken for a validator.
+    fn number(&self, peer: PeerId) -> Option<ReplicaId> {
+        self.known.iter().find(|(_, known)| **known == peer).map(|(id, _)| *id)
+    }
+
+    /// Takes note of where a validator reached this node when it was asked to, if it did.
+    pub(super) fn found(&mut self, peer: PeerId, found: Option<Multiaddr>, now: Instant) {
+        if let Some(id) = self.bound.get(&peer) {
+            self.votes.found(*id, found, now);
+        }
+    }
+
+    /// Returns whether this node can be dialled, and where, as enough validators say.
+    pub(super) fn verdict(
+        &mut self,
+        listening: &[Multiaddr],
+        now: Instant,
+    ) -> (Reachability, BTreeSet<Multiaddr>) {
+        self.votes.verdict(self.reachability, listening, now)
+    }
+
+    /// Returns where others may reach this node through a hole, what most say last.
+    pub(super) fn candidates(&self) -> Vec<Multiaddr> {
+        self.votes.candidates()
+    }
+
+    /// Takes note of where a validator sees the connections that this node has dialled.
+    fn observe(&mut self, peer: PeerId) -> bool {
+        let Some(id) = self.bound.get(&peer) else { return false };
+        let own = self.ways.values().filter(|way| way.peer == peer && way.dialled);
+        let mut new = false;
+        for at in own.filter(|way| !way.is_relayed()).filter_map(|way| way.observed.as_ref()) {
+            new |= self.votes.observed(*id, at);
+        }
+        new
     }
 
     /// Takes note of a connection.
@@ -115,7 +188,7 @@ impl Reach {
             ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr.clone(),
         };
         let (dialled, since) = (end.is_dialer(), Instant::now());
-        self.ways.insert(id, Way { peer, remote, dialled, since, relay: None });
+        self.ways.insert(id, Way { peer, remote, dialled, since, relay: None, observed: None });
     }
 
     /// Takes note that a connection is gone.
@@ -149,11 +222,16 @@ impl Reach {
     }
 
     /// Takes note of what a peer says on a connection that it can. On others it may say so later.
-    pub(super) fn identified(&mut self, id: ConnectionId, info: &identify::Info) {
+    /// Returns whether it is a validator that sees this node where nobody has seen it.
+    pub(super) fn identified(&mut self, id: ConnectionId, info: &identify::Info) -> bool {
         let offers = info.protocols.contains(&relay::HOP_PROTOCOL_NAME);
-        if let Some(way) = self.ways.get_mut(&id).filter(|way| !way.is_relayed()) {
-            way.relay = way.reached_at(&info.listen_addrs).filter(|_| offers);
-        }
+        let Some(way) = self.ways.get_mut(&id).filter(|way| !way.is_relayed()) else {
+            return false;
+        };
+        way.relay = way.reached_at(&info.listen_addrs).filter(|_| offers);
+        way.observed = Some(info.observed_addr.clone());
+        let peer = way.peer;
+        self.observe(peer)
     }
 
     /// Returns where a peer is a relay.
@@ -168,36 +246,51 @@ impl Reach {
         Some(peer.into_iter().fold(address, |address, peer| address.with(Protocol::P2p(peer))))
     }
 
-    /// Returns the relays for a peer, best first.
-    fn ranked(&self, peer: PeerId) -> Vec<PeerId> {
-        let relays: BTreeSet<_> =
-            self.ways.values().filter(|way| way.relay.is_some()).map(|way| way.peer).collect();
-        let mut relays: Vec<_> = relays.into_iter().filter(|it| *it != peer).collect();
-        relays.sort_by_cached_key(|relay| {
-            Sha256::new().chain_update(peer.to_bytes()).chain_update(relay.to_bytes()).finalize()
+    /// Returns the relays for a validator, best first. Of one that has never been met the number
+    /// is not known: there they are in the order of their own.
+    fn ranked(&self, of: Option<ReplicaId>) -> Vec<PeerId> {
+        let offers = |peer: &PeerId| self.relay(*peer).is_some();
+        let relays = self.bound.iter().filter(|(peer, id)| Some(**id) != of && offers(peer));
+        let mut relays: Vec<_> = relays.map(|(peer, id)| (*peer, *id)).collect();
+        relays.sort_by_cached_key(|(_, relay)| {
+            let hash = of.map(|of| {
+                let of = Sha256::new().chain_update(of.0.to_le_bytes());
+                of.chain_update(relay.0.to_le_bytes()).finalize()
+            });
+            (hash, *relay)
         });
-        relays
+        relays.into_iter().map(|(peer, _)| peer).collect()
     }
 
     /// Returns addresses of a peer through relays, others with each try: it may see other relays.
     pub(super) fn circuits(&self, peer: PeerId, tries: usize) -> Vec<Multiaddr> {
-        let ranked = self.ranked(peer);
+        let mut ranked = self.ranked(self.number(peer));
+        ranked.retain(|relay| *relay != peer);
         let count = ranked.len();
         let asked = ranked.iter().cycle().skip(tries * ASKED_MAX % count.max(1));
         let asked = asked.take(count.min(ASKED_MAX));
         asked.filter_map(|relay| self.through(*relay, Some(peer))).collect()
     }
 
-    /// Returns the relays to ask for places now, and where to listen for them.
+    /// Returns the relays to ask for places now, and where to listen for them. One that is slow
+    /// keeps nobody from being asked.
     pub(super) fn missing(&mut self, now: Instant) -> Vec<(PeerId, Multiaddr)> {
         if self.reachability != Reachability::Private {
             return Vec::new();
         }
         self.refused.retain(|_, at| now.saturating_duration_since(*at) < REFUSED_PAUSE);
+        let slow =
+            |it: &&Place| !it.given && now.saturating_duration_since(it.since) > PLACE_PATIENCE;
+        let places = self.places.len() - self.places.values().filter(slow).count();
         let asked = |it: &PeerId| self.places.contains_key(it) || self.refused.contains_key(it);
-        let free = self.ranked(self.own).into_iter().filter(|it| !asked(it));
-        let free = free.take(PLACES_MAX.saturating_sub(self.places.len()));
+        let free = self.ranked(Some(self.own)).into_iter().filter(|it| !asked(it));
+        let free = free.take(PLACES_MAX.saturating_sub(places));
         free.filter_map(|it| Some((it, self.through(it, None)?))).collect()
+    }
+
+    /// Takes note that a relay gives no place, or one that it should not.
+    pub(super) fn refused(&mut self, relay: PeerId, now: Instant) {
+        self.refused.insert(relay, now);
     }
 
     /// Takes note that a relay is asked for a place.
@@ -212,24 +305,17 @@ impl Reach {
         }
     }
 
-    /// Takes note that a listener is closed. Returns the relay at which a place is lost.
+    /// Takes note that a listener is closed. Returns the relay at which a place is lost. One whose
+    /// places do not last is left alone like one that gives none.
     pub(super) fn ended(&mut self, listener: ListenerId, now: Instant) -> Option<PeerId> {
         let (relay, place) = self.places.iter().find(|(_, place)| place.listener == listener)?;
         let (relay, given) = (*relay, place.given);
+        let short = now.saturating_duration_since(place.since) < REFUSED_PAUSE;
         self.places.remove(&relay);
-        if !given {
+        if !given || short {
             self.refused.insert(relay, now);
         }
         Some(relay)
-    }
-
-    /// Returns the listeners of places that are needed no more, or do not come.
-    pub(super) fn needless(&self, now: Instant) -> Vec<ListenerId> {
-        let private = self.reachability == Reachability::Private;
-        let late =
-            |it: &Place| !it.given && now.saturating_duration_since(it.since) > PLACE_PATIENCE;
-        let places = self.places.values().filter(|it| !private || late(it));
-        places.map(|it| it.listener).collect()
     }
 
     /// Returns at how many relays this node has a place.

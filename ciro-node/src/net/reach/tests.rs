@@ -39,12 +39,13 @@ fn info(number: u8, offers: bool) -> identify::Info {
     }
 }
 
-/// A node behind a NAT that is connected with so many relays.
+/// A node behind a NAT that is connected with so many relays: validators of its network.
 fn private(relays: u8) -> Reach {
-    let mut reach = Reach::new(peer(0));
+    let mut reach = Reach::new(ReplicaId(0), 100);
     for number in 1..=relays {
         reach.connected(id(number.into()), peer(number), &dialled(host(number)));
         reach.identified(id(number.into()), &info(number, true));
+        reach.bound(peer(number), ReplicaId(number.into()));
     }
     reach.reachability = Reachability::Private;
     reach
@@ -70,9 +71,7 @@ fn whoever_can_be_dialled_asks_for_no_place() {
     }
     reach.reachability = Reachability::Private;
     assert_eq!(fill(&mut reach, now).len(), PLACES_MAX);
-    assert!(reach.missing(now).is_empty() && reach.needless(now).is_empty());
-    reach.reachability = Reachability::Public;
-    assert_eq!(reach.needless(now).len(), PLACES_MAX, "it has become so");
+    assert!(reach.missing(now).is_empty());
 }
 
 #[test]
@@ -88,6 +87,16 @@ fn a_place_that_is_lost_is_replaced_by_one_at_another_relay() {
     let next = fill(&mut reach, now);
     assert_eq!(next.len(), 1);
     assert!(!relays.contains(&next[0]), "the third");
+    let late = now + REFUSED_PAUSE;
+    let ended = |reach: &mut Reach, at| {
+        let listener = reach.places[&relays[1]].listener;
+        reach.ended(listener, at);
+        reach.missing(at).iter().any(|(relay, _)| *relay == relays[1])
+    };
+    assert!(ended(&mut reach, late), "it may be asked again");
+    reach.asked(relays[1], ListenerId::next(), late);
+    reach.given(relays[1]);
+    assert!(!ended(&mut reach, late), "places there do not last");
 }
 
 #[test]
@@ -95,12 +104,87 @@ fn a_relay_that_gives_no_place_is_left_alone_for_a_while() {
     let (mut reach, now) = (private(1), Instant::now());
     let listener = ListenerId::next();
     reach.asked(peer(1), listener, now);
-    assert!(reach.needless(now + PLACE_PATIENCE).is_empty());
-    let late = now + PLACE_PATIENCE + Duration::from_millis(1);
-    assert_eq!(reach.needless(late), [listener]);
+    let late = now + Duration::from_secs(60);
     assert_eq!(reach.ended(listener, late), Some(peer(1)));
     assert!(reach.missing(late).is_empty());
     assert_eq!(reach.missing(late + REFUSED_PAUSE).len(), 1);
+    reach.refused(peer(1), late);
+    assert!(reach.missing(late).is_empty(), "it cannot be asked");
+}
+
+#[test]
+fn a_relay_that_is_slow_keeps_its_question_and_another_one_is_asked() {
+    let (mut reach, now) = (private(9), Instant::now());
+    for (relay, _) in reach.missing(now) {
+        reach.asked(relay, ListenerId::next(), now);
+    }
+    assert!(reach.missing(now + PLACE_PATIENCE).is_empty());
+    let late = now + PLACE_PATIENCE + Duration::from_millis(1);
+    assert_eq!(reach.missing(late).len(), PLACES_MAX);
+    assert_eq!(reach.places.len(), PLACES_MAX, "nobody takes the questions back");
+}
+
+#[test]
+fn a_relay_is_a_validator() {
+    let (mut reach, now) = (private(0), Instant::now());
+    reach.connected(id(1), peer(1), &dialled(host(1)));
+    reach.identified(id(1), &info(1, true));
+    assert!(reach.missing(now).is_empty() && reach.circuits(peer(5), 0).is_empty(), "a stranger");
+    reach.bound(peer(1), ReplicaId(1));
+    assert_eq!((reach.missing(now).len(), reach.circuits(peer(5), 0).len()), (1, 1));
+    reach.bound(peer(2), ReplicaId(1));
+    assert!(reach.missing(now).is_empty(), "another one speaks for it");
+    reach.bound(peer(1), ReplicaId(1));
+    reach.gone(peer(1));
+    assert!(reach.missing(now).is_empty());
+}
+
+#[test]
+fn nobody_comes_first_by_the_name_that_it_chooses() {
+    let order = |names: [u8; 3]| {
+        let mut reach = private(0);
+        for (number, name) in (1..).zip(names) {
+            reach.connected(id(name.into()), peer(name), &dialled(host(name)));
+            reach.identified(id(name.into()), &info(name, true));
+            reach.bound(peer(name), ReplicaId(number));
+        }
+        let number = |relay| reach.bound[&relay];
+        reach.ranked(Some(ReplicaId(0))).into_iter().map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(order([1, 2, 3]), order([11, 12, 13]));
+    assert_eq!(order([1, 2, 3]), order([30, 20, 10]));
+}
+
+#[test]
+fn holes_are_where_validators_see_connections_that_this_node_has_dialled() {
+    let mut reach = private(0);
+    reach.connected(id(1), peer(1), &dialled(host(1)));
+    assert!(!reach.identified(id(1), &info(1, true)), "a stranger");
+    assert!(reach.candidates().is_empty());
+    assert!(reach.bound(peer(1), ReplicaId(1)));
+    assert_eq!(reach.candidates(), [host(99)]);
+    assert!(!reach.identified(id(1), &info(1, true)), "nothing new");
+    let (local_addr, send_back_addr) = (host(9), host(2));
+    reach.connected(id(2), peer(2), &ConnectedPoint::Listener { local_addr, send_back_addr });
+    reach.bound(peer(2), ReplicaId(2));
+    assert!(!reach.identified(id(2), &info(2, true)), "it has dialled");
+}
+
+#[test]
+fn what_strangers_find_counts_for_nothing() {
+    let (mut reach, now) = (private(1), Instant::now());
+    let own = [host(0)];
+    for number in 2..9 {
+        reach.found(peer(number), Some(host(3)), now);
+    }
+    assert_eq!(reach.verdict(&own, now).0, Reachability::Unknown);
+    for number in 2..9 {
+        reach.bound(peer(number), ReplicaId(number.into()));
+        reach.found(peer(number), Some(host(3)), now);
+    }
+    let (reachability, addresses) = reach.verdict(&own, now);
+    assert_eq!(reachability, Reachability::Public);
+    assert_eq!(addresses.into_iter().collect::<Vec<_>>(), [host(3)]);
 }
 
 #[test]
@@ -108,7 +192,9 @@ fn others_look_where_a_node_has_its_places() {
     let (mut reach, now) = (private(9), Instant::now());
     let places = fill(&mut reach, now);
     let mut other = private(9);
-    other.own = peer(20);
+    other.own = ReplicaId(20);
+    other.bound(peer(0), ReplicaId(0));
+    other.gone(peer(0));
     let circuits = other.circuits(peer(0), 0);
     assert_eq!(circuits.len(), ASKED_MAX);
     for (place, circuit) in places.iter().zip(&circuits) {
@@ -123,7 +209,11 @@ fn others_look_where_a_node_has_its_places() {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 9);
-    assert!(Reach::new(peer(1)).circuits(peer(0), 7).is_empty(), "without relays");
+    let mut strange: Vec<_> = (0..3).flat_map(|tries| other.circuits(peer(90), tries)).collect();
+    strange.sort();
+    strange.dedup();
+    assert_eq!(strange.len(), 9, "one that nobody has met");
+    assert!(private(0).circuits(peer(0), 7).is_empty(), "without relays");
 }
 
 #[test]
@@ -143,6 +233,10 @@ fn a_peer_is_a_relay_as_long_as_it_says_so_and_is_connected_directly() {
     reach.identified(id(2), &info(1, true));
     let circuit = reach.circuits(peer(5), 0).remove(0);
     assert!(circuit.to_string().starts_with("/ip4/192.0.2.1/tcp/1/p2p/"), "{circuit}");
+    let mut two = info(1, true);
+    two.listen_addrs = vec![format!("{}/ip4/10.0.0.1/tcp/22", host(1)).parse().unwrap()];
+    reach.identified(id(2), &two);
+    assert!(reach.circuits(peer(5), 0).is_empty(), "no one host");
 }
 
 #[test]

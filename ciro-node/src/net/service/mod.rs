@@ -329,6 +329,11 @@ impl Service {
         self.holding.bodies.get(payload).map_err(|error| self.fatal(&error))
     }
 
+    /// Stops the node.
+    pub(super) fn fail(&self, reason: &str) {
+        self.holding.shared.fail(reason);
+    }
+
     /// Stops the node, whose bodies cannot be read or written.
     fn fatal(&self, error: &BodiesError) -> NotHeld {
         self.holding.shared.fail(error_chain(error));
