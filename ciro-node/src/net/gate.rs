@@ -186,7 +186,6 @@ mod tests {
             let knocked = gate.handle_pending_inbound_connection(id, &address, &address);
             assert_eq!(knocked.is_ok(), number < 8);
         }
-        let text = metrics.text().unwrap();
         let address: Multiaddr = "/ip4/203.0.113.1/tcp/1".parse().unwrap();
         let mut dial = |number, peer| {
             let id = ConnectionId::new_unchecked(number);
@@ -207,6 +206,7 @@ mod tests {
             Endpoint::Dialer,
         );
         assert!(again.is_ok(), "a dial that failed is over");
+        let text = metrics.text().unwrap();
         for reason in ["made_room", "too_many_pending", "too_many_dialled"] {
             let counted = format!("ciro_net_refused_total{{reason=\"{reason}\"}} 1");
             assert!(text.contains(&counted), "{text}");
