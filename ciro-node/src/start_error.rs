@@ -59,7 +59,10 @@ pub enum StartError {
     #[error("the key {0} is none of the network's validators")]
     NoValidator(ciro_protocol::Address),
     /// An address of other validators is none.
-    #[error("`{0}` in `net` of `node.toml` is no multiaddr, or one of `peers` without `/p2p/ID`")]
+    #[error(
+        "`{0}` in `net` of `node.toml` is no multiaddr, or one of `peers` without `/p2p/ID`, or \
+         leads by TLS to a name and has no `/tls/sni/NAME/ws`"
+    )]
     Multiaddr(String),
     /// The node cannot say who it is.
     #[error("the node's record cannot be signed")]

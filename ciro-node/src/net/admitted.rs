@@ -2,6 +2,7 @@
 //! say that, and nothing else. A stranger's requests are never read. Those that begin by themselves
 //! wait until the other end lets this node in.
 
+use std::collections::VecDeque;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use libp2p::swarm::handler::{
     ConnectionEvent, FullyNegotiatedInbound, ListenUpgradeError, SendWrapper,
 };
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
-    NetworkBehaviour, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId,
+    FromSwarm, NetworkBehaviour, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent,
+    ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::{Sleep, sleep};
@@ -34,6 +36,8 @@ pub(super) struct Admitted<B> {
     pub(super) inner: B,
     peers: Arc<Peers>,
     patience: Patience,
+    /// Connections on which the protocol has panicked. They are closed: on another one it works.
+    blown: VecDeque<(PeerId, ConnectionId)>,
 }
 
 /// When a protocol begins.
@@ -47,18 +51,18 @@ enum Patience {
 
 impl<B> Admitted<B> {
     pub(super) const fn new(inner: B, peers: Arc<Peers>) -> Self {
-        Self { inner, peers, patience: Patience::None }
+        Self { inner, peers, patience: Patience::None, blown: VecDeque::new() }
     }
 
     /// The same, whose handlers begin by themselves: they wait until the other end lets them in.
     pub(super) const fn patient(inner: B, peers: Arc<Peers>) -> Self {
-        Self { inner, peers, patience: Patience::Waits }
+        Self { inner, peers, patience: Patience::Waits, blown: VecDeque::new() }
     }
 
     fn door<H: ConnectionHandler>(&self, peer: PeerId, inner: H) -> Door<H> {
         let peers = Arc::clone(&self.peers);
         let (patience, fuse) = (self.patience, Fuse::default());
-        Door { inner, peers, peer, patience, waits: None, look: None, fuse }
+        Door { inner, peers, peer, patience, waits: None, look: None, fuse, told: false }
     }
 }
 
@@ -119,13 +123,20 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Admitted<B> {
         id: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        self.inner.on_connection_handler_event(peer, id, event);
+        match event {
+            Some(event) => self.inner.on_connection_handler_event(peer, id, event),
+            None => self.blown.push_back((peer, id)),
+        }
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        if let Some((peer_id, id)) = self.blown.pop_front() {
+            let connection = CloseConnection::One(id);
+            return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection });
+        }
         self.inner.poll(cx)
     }
 }
@@ -140,8 +151,10 @@ pub(super) struct Door<H: ConnectionHandler> {
     waits: Option<SubstreamProtocol<H::OutboundProtocol, H::OutboundOpenInfo>>,
     /// When to look again whether it does.
     look: Option<Pin<Box<Sleep>>>,
-    /// One that panics ends no connection.
+    /// One that panics takes nothing down with it.
     fuse: Fuse,
+    /// Whether it has said that it has panicked.
+    told: bool,
 }
 
 impl<H: ConnectionHandler> Door<H> {
@@ -168,7 +181,8 @@ impl<H: ConnectionHandler> Door<H> {
 
 impl<H: ConnectionHandler> ConnectionHandler for Door<H> {
     type FromBehaviour = H::FromBehaviour;
-    type ToBehaviour = H::ToBehaviour;
+    /// Nothing if it has panicked.
+    type ToBehaviour = Option<H::ToBehaviour>;
     type InboundProtocol = Either<SendWrapper<H::InboundProtocol>, SendWrapper<DeniedUpgrade>>;
     type OutboundProtocol = H::OutboundProtocol;
     type InboundOpenInfo = Option<H::InboundOpenInfo>;
@@ -188,30 +202,35 @@ impl<H: ConnectionHandler> ConnectionHandler for Door<H> {
     }
 
     fn on_behaviour_event(&mut self, event: H::FromBehaviour) {
-        self.inner.on_behaviour_event(event);
+        self.fuse.run(|| self.inner.on_behaviour_event(event));
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<H::OutboundProtocol, H::OutboundOpenInfo, H::ToBehaviour>>
+    ) -> Poll<ConnectionHandlerEvent<H::OutboundProtocol, H::OutboundOpenInfo, Self::ToBehaviour>>
     {
         if self.waits.is_none() {
-            match self.fuse.run(|| self.inner.poll(cx)).unwrap_or(Poll::Pending) {
-                Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
-                    if self.patience == Patience::Waits =>
-                {
-                    self.waits = Some(protocol);
-                }
-                polled => return polled,
+            match self.fuse.run(|| self.inner.poll(cx)) {
+                Some(Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                    protocol,
+                })) if self.patience == Patience::Waits => self.waits = Some(protocol),
+                Some(polled) => return polled.map(|event| event.map_custom(Some)),
+                None => {}
             }
+        }
+        if self.fuse.is_blown() {
+            let told = std::mem::replace(&mut self.told, true);
+            let blown = ConnectionHandlerEvent::NotifyBehaviour(None);
+            return if told { Poll::Pending } else { Poll::Ready(blown) };
         }
         let waited = self.poll_waiting(cx);
         waited.map(|protocol| ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<H::ToBehaviour>> {
-        self.inner.poll_close(cx)
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
+        let closed = self.fuse.run(|| self.inner.poll_close(cx)).unwrap_or(Poll::Ready(None));
+        closed.map(|event| event.map(Some))
     }
 
     fn on_connection_event(
@@ -247,15 +266,17 @@ impl<H: ConnectionHandler> ConnectionHandler for Door<H> {
             }
             _ => return,
         };
-        self.inner.on_connection_event(event);
+        self.fuse.run(|| self.inner.on_connection_event(event));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::str::FromStr as _;
     use std::task::Waker;
 
+    use libp2p::ping;
     use libp2p::swarm::OneShotHandler;
     use tokio::time::timeout;
 
@@ -271,7 +292,7 @@ mod tests {
         let mut inner = Asks::new(protocol, libp2p::swarm::OneShotHandlerConfig::default());
         inner.send_request(DeniedUpgrade);
         let (peers, fuse) = (Arc::clone(peers), Fuse::default());
-        Door { inner, peers, peer, patience, waits: None, look: None, fuse }
+        Door { inner, peers, peer, patience, waits: None, look: None, fuse, told: false }
     }
 
     #[tokio::test]
@@ -289,5 +310,33 @@ mod tests {
         let stranger = Identity::from_secret([2; 32]).unwrap().peer();
         peers.welcomed(stranger);
         assert!(door(&peers, stranger, Patience::Waits).poll(&mut cx).is_pending());
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_a_protocol_has_panicked_is_closed() {
+        let who = Identity::from_secret([1; 32]).unwrap();
+        let peers = Arc::new(peers::tests::with_bound(1, &who));
+        let mut cx = Context::from_waker(Waker::noop());
+        for patience in [Patience::None, Patience::Waits] {
+            let mut door = door(&peers, who.peer(), patience);
+            if patience == Patience::Waits {
+                assert!(door.poll(&mut cx).is_pending());
+            }
+            door.fuse.run(|| u32::from_str("x").expect("as libp2p does"));
+            let told = door.poll(&mut cx);
+            assert!(matches!(told, Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(None))));
+            assert!(door.poll(&mut cx).is_pending(), "once");
+            assert!(matches!(door.poll_close(&mut cx), Poll::Ready(None)));
+        }
+        let mut protocol = Admitted::new(ping::Behaviour::default(), peers);
+        let blown = ConnectionId::new_unchecked(1);
+        protocol.on_connection_handler_event(who.peer(), blown, None);
+        let Poll::Ready(ToSwarm::CloseConnection { peer_id, connection }) = protocol.poll(&mut cx)
+        else {
+            panic!("it goes on with a protocol that is dead");
+        };
+        assert_eq!(peer_id, who.peer());
+        assert!(matches!(connection, CloseConnection::One(id) if id == blown));
+        assert!(protocol.poll(&mut cx).is_pending());
     }
 }

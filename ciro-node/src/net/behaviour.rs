@@ -11,6 +11,7 @@ use libp2p::{StreamProtocol, identify, ping, relay};
 
 use super::Net;
 use super::admitted::Admitted;
+use super::build::Nats;
 use super::codec::Frames;
 use super::gate::Gate;
 use super::nat::{Describing, Nat};
@@ -120,10 +121,11 @@ impl Protocols {
             // What peers say of themselves is dialled by nobody.
             .with_cache_size(0);
         let own = key.public().to_peer_id();
+        let nats = if client.is_some() { Nats::Crossed } else { Nats::Ignored };
         let admitted =
             |protocol: Protocol| Admitted::new(protocol.behaviour(metrics), Arc::clone(peers));
         Self {
-            gate: Gate::new(metrics),
+            gate: Gate::new(metrics, nats),
             identify: Ruled::new(identify::Behaviour::new(identify), Describing),
             ping: ping::Behaviour::default(),
             nat: client.map(|client| Nat::new(own, client, peers)).into(),

@@ -1,6 +1,7 @@
 //! The swarm: its transports and protocols.
 
 use std::error::Error;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
@@ -19,17 +20,22 @@ use super::swarm::NetError;
 const SETUP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection lives on which nothing is said.
 const IDLE_MAX: Duration = Duration::from_secs(86_400);
+/// Addresses of a peer that are tried at once where holes are punched: all of them, since both ends
+/// have to try the right one at the same moment, and others may have made the rest up.
+const DIALS_AT_ONCE: NonZeroU8 = NonZeroU8::new(20).expect("not zero");
 /// Bytes of a message of WebSocket, which is read before anybody has shown who it is. Noise writes
-/// 200 kB at once at most.
+/// 200 kB at once at most. That is for those who come: from a server libp2p reads messages of 256
+/// MiB, so that only those are dialled that the settings name.
 const WEBSOCKET_BYTES_MAX: usize = 512 << 10;
 
 /// A transport whose connections are encrypted and carry streams.
 type Framed = Boxed<(PeerId, StreamMuxerBox)>;
 
 /// Whether validators behind NATs are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Nats {
     /// The protocols for it are not there.
+    #[default]
     Ignored,
     /// They are.
     Crossed,
@@ -70,7 +76,7 @@ pub(super) fn swarm(
             .map_err(|error| failed(&error))?
             .with_behaviour(|key, client| Protocols::new(key, Some(client), net))
             .map_err(|error| failed(&error))?
-            .with_swarm_config(config)
+            .with_swarm_config(|it| config(it).with_dial_concurrency_factor(DIALS_AT_ONCE))
             .with_connection_timeout(SETUP_PATIENCE)
             .build(),
     })
@@ -96,6 +102,12 @@ fn bound(transport: &mut websocket::Config<tcp::tokio::Transport>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::places::ADDRESSES_MAX;
+
+    #[test]
+    fn all_addresses_of_a_peer_are_tried_at_once() {
+        assert_eq!(usize::from(DIALS_AT_ONCE.get()), ADDRESSES_MAX);
+    }
 
     #[test]
     fn strangers_send_no_long_messages_and_servers_send_this_node_nowhere() {

@@ -13,6 +13,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, memory_connection_limits};
 
+use super::build::Nats;
 use super::places::{Caller, NoPlace, Places};
 use crate::metrics::Metrics;
 
@@ -29,9 +30,9 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(metrics: &Metrics) -> Self {
+    pub(super) fn new(metrics: &Metrics, nats: Nats) -> Self {
         let memory = memory_connection_limits::Behaviour::with_max_bytes(MEMORY_MAX);
-        let (places, leaving) = (Places::default(), VecDeque::new());
+        let (places, leaving) = (Places::new(nats), VecDeque::new());
         Self { places, memory, leaving, metrics: metrics.clone() }
     }
 
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn the_swarm_is_told_who_makes_room_and_why_somebody_is_not_let_in() {
         let metrics = Metrics::new();
-        let mut gate = Gate::new(&metrics);
+        let mut gate = Gate::new(&metrics, Nats::Ignored);
         gate.places.expect(peer(99), &[]);
         for number in 1..=32 {
             connect(&mut gate, number).unwrap();

@@ -46,7 +46,7 @@ impl Addresses {
     /// # Errors
     ///
     /// The first that is no address, or names nobody, or is at a relay: a node looks for places at
-    /// relays by itself.
+    /// relays by itself. Or one of TLS at which no certificate would be right.
     pub fn parse(listen: &[String], peers: &[String]) -> Result<Self, String> {
         let plain = |text: &String| {
             let address: Option<Multiaddr> = text.parse().ok();
@@ -55,7 +55,7 @@ impl Addresses {
         let named = |text: &String| {
             let address: Multiaddr = text.parse().ok()?;
             match address.iter().last()? {
-                Protocol::P2p(peer) => Some((peer, address)),
+                Protocol::P2p(peer) if !is_never_verified(&address) => Some((peer, address)),
                 _ => None,
             }
         };
@@ -67,6 +67,17 @@ impl Addresses {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// Whether an address leads by TLS to a host that it names: libp2p looks the name up first, and
+/// then wants a certificate for the number that it has found. `/tls/sni/NAME/ws` wants one for the
+/// name.
+fn is_never_verified(address: &Multiaddr) -> bool {
+    let has = |wanted: fn(&Protocol<'_>) -> bool| address.iter().any(|part| wanted(&part));
+    let named =
+        has(|part| matches!(part, Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_)));
+    let secured = has(|part| matches!(part, Protocol::Tls | Protocol::Wss(_)));
+    named && secured && !has(|part| matches!(part, Protocol::Sni(_)))
 }
 
 #[cfg(test)]
@@ -86,6 +97,26 @@ mod tests {
             assert_eq!(parse(&[&good, bad]).unwrap_err(), bad);
         }
     }
+
+    #[test]
+    fn peers_whose_certificates_nobody_verifies_are_refused() {
+        let peer = Identity::from_secret([7; 32]).unwrap().peer();
+        let parse = |way: &str| {
+            let text = format!("{way}/p2p/{peer}");
+            Addresses::parse(&[], std::slice::from_ref(&text)).map_err(|error| error == text)
+        };
+        for bad in ["/dns4/a.example/tcp/443/wss", "/dns/a.example/tcp/443/tls/ws"] {
+            assert!(parse(bad).unwrap_err(), "{bad}");
+        }
+        for good in [
+            "/dns4/a.example/tcp/443/tls/sni/a.example/ws",
+            "/dns4/a.example/tcp/443/ws",
+            "/ip4/192.0.2.1/tcp/443/wss",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+    }
+
     #[test]
     fn nobody_listens_at_a_relay_by_its_settings() {
         let peer = Identity::from_secret([7; 32]).unwrap().peer();

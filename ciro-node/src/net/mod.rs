@@ -31,6 +31,7 @@ mod outbox;
 mod panics;
 mod peers;
 mod places;
+mod plain;
 mod reach;
 mod record;
 mod ruled;

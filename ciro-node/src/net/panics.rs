@@ -10,6 +10,11 @@ pub(super) struct Fuse {
 }
 
 impl Fuse {
+    /// Whether something has panicked.
+    pub(super) const fn is_blown(&self) -> bool {
+        self.blown
+    }
+
     /// Runs something, or says that it has panicked now or before.
     pub(super) fn run<T>(&mut self, what: impl FnOnce() -> T) -> Option<T> {
         if self.blown {
@@ -65,8 +70,10 @@ mod tests {
     fn what_has_panicked_runs_no_more() {
         let mut fuse = Fuse::default();
         assert_eq!(fuse.run(|| 1), Some(1));
+        assert!(!fuse.is_blown());
         assert_eq!(fuse.run(|| u32::from_str("x").expect("as libp2p does")), None);
         assert_eq!(fuse.run(|| 2), None);
+        assert!(fuse.is_blown());
         assert_eq!(once(|| 3), Some(3), "others do");
     }
 

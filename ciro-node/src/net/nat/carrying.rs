@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use libp2p::PeerId;
 use libp2p::relay;
 use libp2p::swarm::derive_prelude::Either;
-use libp2p::swarm::{ConnectionId, FromSwarm, THandlerOutEvent};
+use libp2p::swarm::{
+    ConnectionId, FromSwarm, NotifyHandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
 
 use crate::net::ruled::Rules;
 
@@ -24,6 +26,9 @@ const MAKING_PATIENCE: Duration = Duration::from_secs(75);
 /// What comes over a connection with somebody who uses this relay.
 type Said = <THandlerOutEvent<relay::Behaviour> as Halves>::Left;
 
+/// What is done there because the relay wants it.
+type Told = <THandlerInEvent<relay::Behaviour> as Halves>::Left;
+
 /// Names the first of two types: libp2p has no name for it.
 trait Halves {
     type Left;
@@ -33,12 +38,22 @@ impl<L, R> Halves for Either<L, R> {
     type Left = L;
 }
 
+/// A connection, and who is at its other end.
+type End = (PeerId, ConnectionId);
+
+/// A circuit that is being made.
+#[derive(Clone, Copy, Debug)]
+struct Making {
+    since: Instant,
+    /// Over which connection its destination is being asked. If that one closes, nobody hears of
+    /// the circuit again.
+    over: Option<ConnectionId>,
+}
+
 /// Circuits of a source to a destination over one connection of the source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Line {
-    source: PeerId,
-    /// Since when circuits are being made.
-    making: Vec<Instant>,
+    making: Vec<Making>,
     made: usize,
 }
 
@@ -48,97 +63,171 @@ impl Line {
     }
 
     fn making(&self, now: Instant) -> usize {
-        let young = |at: &&Instant| now.saturating_duration_since(**at) < MAKING_PATIENCE;
+        let young = |it: &&Making| now.saturating_duration_since(it.since) < MAKING_PATIENCE;
         self.making.iter().filter(young).count()
+    }
+
+    /// Takes out one that is being made and whose destination is not being asked. Returns whether
+    /// there is one.
+    fn take(&mut self) -> bool {
+        let at = self.making.iter().position(|it| it.over.is_none());
+        at.map(|at| self.making.remove(at)).is_some()
     }
 }
 
 /// Circuits that this relay carries or makes.
 #[derive(Debug, Default)]
 pub(in crate::net) struct Carrying {
-    lines: BTreeMap<(ConnectionId, PeerId), Line>,
+    /// By destination and source: a question looks at those of its destination alone.
+    lines: BTreeMap<PeerId, BTreeMap<End, Line>>,
+    /// How many each source has.
+    own: BTreeMap<PeerId, usize>,
 }
 
 impl Carrying {
     /// Returns how many circuits this relay carries.
     pub(super) fn carried(&self) -> usize {
-        self.lines.values().map(|line| line.made).sum()
+        self.lines.values().flatten().map(|(_, line)| line.made).sum()
     }
 
     /// Whether a circuit is made.
-    fn asked(&mut self, (source, id): (PeerId, ConnectionId), to: PeerId, now: Instant) -> bool {
-        let lines = || self.lines.iter().map(|((_, to), line)| (*to, line));
-        let own = || lines().filter(|(_, line)| line.source == source);
-        let pair = || own().filter(|(other, _)| *other == to);
-        let many = own().map(|(_, line)| line.len()).sum::<usize>() >= PER_SOURCE_MAX
-            || pair().map(|(_, line)| line.len()).sum::<usize>() >= PER_PAIR_MAX;
-        let making = |it: (PeerId, &Line)| it.1.making(now);
-        let there = lines().filter(|(other, _)| *other == to).map(making).sum::<usize>();
-        if many || pair().map(making).sum::<usize>() > 0 || there >= MAKING_MAX {
+    fn asked(&mut self, from: End, to: PeerId, now: Instant) -> bool {
+        let own = self.own.get(&from.0).copied().unwrap_or_default();
+        let (mut making, mut pair, mut pair_making) = (0, 0, 0);
+        for ((source, _), line) in self.lines.get(&to).into_iter().flatten() {
+            making += line.making(now);
+            if *source == from.0 {
+                pair += line.len();
+                pair_making += line.making(now);
+            }
+        }
+        let many = own >= PER_SOURCE_MAX || pair >= PER_PAIR_MAX;
+        if many || pair_making > 0 || making >= MAKING_MAX {
             return false;
         }
-        let line = self.lines.entry((id, to));
-        line.or_insert(Line { source, making: Vec::new(), made: 0 }).making.push(now);
+        let line = self.lines.entry(to).or_default().entry(from).or_default();
+        line.making.push(Making { since: now, over: None });
+        *self.own.entry(from.0).or_default() += 1;
         true
     }
 
+    /// Takes note that the destination of a circuit is being asked.
+    fn passed_on(&mut self, from: End, (to, over): End) {
+        self.change(from, to, |line| {
+            if let Some(last) = line.making.iter_mut().rev().find(|it| it.over.is_none()) {
+                last.over = Some(over);
+            }
+        });
+    }
+
+    /// Takes note that it has answered or cannot be asked: what comes next comes from the source.
+    fn answered(&mut self, from: End, (to, over): End) {
+        self.change(from, to, |line| {
+            for making in line.making.iter_mut().filter(|it| it.over == Some(over)) {
+                making.over = None;
+            }
+        });
+    }
+
     /// Takes note that a circuit is made.
-    fn made(&mut self, id: ConnectionId, to: PeerId) {
-        if let Some(line) = self.lines.get_mut(&(id, to)).filter(|line| !line.making.is_empty()) {
-            line.making.remove(0);
-            line.made += 1;
-        }
+    fn made(&mut self, from: End, to: PeerId) {
+        self.change(from, to, |line| {
+            if line.take() {
+                line.made += 1;
+            }
+        });
     }
 
     /// Takes note that a circuit is not made.
-    fn failed(&mut self, id: ConnectionId, to: PeerId) {
-        if let Some(line) = self.lines.get_mut(&(id, to)).filter(|line| !line.making.is_empty()) {
-            line.making.remove(0);
-        }
-        self.lines.retain(|_, line| line.len() > 0);
+    fn failed(&mut self, from: End, to: PeerId) {
+        self.change(from, to, |line| {
+            line.take();
+        });
     }
 
     /// Takes note that a circuit is over.
-    fn over(&mut self, id: ConnectionId, to: PeerId) {
-        if let Some(line) = self.lines.get_mut(&(id, to)) {
-            line.made = line.made.saturating_sub(1);
-        }
-        self.lines.retain(|_, line| line.len() > 0);
+    fn over(&mut self, from: End, to: PeerId) {
+        self.change(from, to, |line| line.made = line.made.saturating_sub(1));
     }
 
-    /// Takes note that a connection is gone, and whether it was the last one of its peer.
-    fn gone(&mut self, peer: PeerId, id: ConnectionId, remaining: usize) {
-        self.lines.retain(|(source, to), _| {
-            let unreached = *to == peer && remaining == 0;
-            *source != id && !unreached
+    /// Changes a line, and forgets it if nothing is left of it.
+    fn change(&mut self, from: End, to: PeerId, change: impl FnOnce(&mut Line)) {
+        let Some(lines) = self.lines.get_mut(&to) else { return };
+        let Some(line) = lines.get_mut(&from) else { return };
+        let before = line.len();
+        change(line);
+        let left = line.len();
+        if left == 0 {
+            lines.remove(&from);
+        }
+        if lines.is_empty() {
+            self.lines.remove(&to);
+        }
+        if let Some(own) = self.own.get_mut(&from.0) {
+            *own = (*own + left).saturating_sub(before);
+            if *own == 0 {
+                self.own.remove(&from.0);
+            }
+        }
+    }
+
+    /// Takes note that a connection is gone, and how many its peer has left.
+    fn gone(&mut self, (peer, id): End, remaining: usize) {
+        self.lines.retain(|to, lines| {
+            lines.retain(|from, line| {
+                if *to == peer {
+                    line.making.retain(|it| it.over != Some(id));
+                }
+                let unreached = *to == peer && remaining == 0;
+                *from != (peer, id) && !unreached && line.len() > 0
+            });
+            !lines.is_empty()
         });
+        self.own.clear();
+        for ((source, _), line) in self.lines.values().flatten() {
+            *self.own.entry(*source).or_default() += line.len();
+        }
     }
 }
 
 impl Rules<relay::Behaviour> for Carrying {
     fn hears(&mut self, event: &FromSwarm<'_>) -> bool {
         if let FromSwarm::ConnectionClosed(closed) = event {
-            self.gone(closed.peer_id, closed.connection_id, closed.remaining_established);
+            self.gone((closed.peer_id, closed.connection_id), closed.remaining_established);
         }
         true
     }
 
-    fn heeds(
-        &mut self,
-        (peer, id): (PeerId, ConnectionId),
-        event: &THandlerOutEvent<relay::Behaviour>,
-    ) -> bool {
+    fn heeds(&mut self, end: End, event: &THandlerOutEvent<relay::Behaviour>) -> bool {
         let Either::Left(said) = event else { return true };
         match said {
             Said::CircuitReqReceived { inbound_circuit_req: request, .. } => {
-                return self.asked((peer, id), request.dst(), Instant::now());
+                return self.asked(end, request.dst(), Instant::now());
             }
-            Said::CircuitReqAccepted { dst_peer_id: to, .. } => self.made(id, *to),
+            Said::OutboundConnectNegotiated { src_peer_id, src_connection_id, .. }
+            | Said::OutboundConnectNegotiationFailed { src_peer_id, src_connection_id, .. } => {
+                self.answered((*src_peer_id, *src_connection_id), end);
+            }
+            Said::CircuitReqAccepted { dst_peer_id: to, .. } => self.made(end, *to),
             Said::CircuitReqDenied { dst_peer_id: to, .. }
             | Said::CircuitReqDenyFailed { dst_peer_id: to, .. }
-            | Said::CircuitReqAcceptFailed { dst_peer_id: to, .. } => self.failed(id, *to),
-            Said::CircuitClosed { dst_peer_id: to, .. } => self.over(id, *to),
+            | Said::CircuitReqAcceptFailed { dst_peer_id: to, .. } => self.failed(end, *to),
+            Said::CircuitClosed { dst_peer_id: to, .. } => self.over(end, *to),
             _ => {}
+        }
+        true
+    }
+
+    fn lets(&mut self, wish: &ToSwarm<relay::Event, THandlerInEvent<relay::Behaviour>>) -> bool {
+        if let ToSwarm::NotifyHandler { peer_id: to, handler: NotifyHandler::One(over), event } =
+            wish
+            && let Either::Left(Told::NegotiateOutboundConnect {
+                src_peer_id,
+                src_connection_id,
+                ..
+            }) = event
+        {
+            self.passed_on((*src_peer_id, *src_connection_id), (*to, *over));
         }
         true
     }
@@ -167,7 +256,7 @@ mod tests {
         assert!(!carrying.asked(from(1), silent, now), "one at a time");
         assert!(carrying.asked(from(1), peer(101), now), "another destination");
         for number in 1..=9 {
-            carrying.failed(from(number).1, silent);
+            carrying.failed(from(number), silent);
         }
         assert!(carrying.asked(from(1), silent, now));
         // What nobody tells about is over after a while, and counts for its pair alone.
@@ -182,7 +271,7 @@ mod tests {
         let (mut carrying, now) = (Carrying::default(), Instant::now());
         let mut open = |source: u8, to: u8| {
             let asked = carrying.asked(from(source), peer(to), now);
-            carrying.made(from(source).1, peer(to));
+            carrying.made(from(source), peer(to));
             asked
         };
         assert_eq!((0..9).filter(|_| open(1, 2)).count(), PER_PAIR_MAX);
@@ -197,19 +286,68 @@ mod tests {
         let (mut carrying, now) = (Carrying::default(), Instant::now());
         for _ in 0..PER_PAIR_MAX {
             assert!(carrying.asked(from(1), peer(2), now));
-            carrying.made(from(1).1, peer(2));
+            carrying.made(from(1), peer(2));
         }
-        carrying.over(from(1).1, peer(2));
+        carrying.over(from(1), peer(2));
         assert!(carrying.asked(from(1), peer(2), now));
-        carrying.gone(peer(2), from(2).1, 1);
+        carrying.gone(from(2), 1);
         assert_eq!(carrying.carried(), 1, "it has another connection");
-        carrying.gone(peer(2), from(2).1, 0);
+        carrying.gone(from(2), 0);
         assert!(carrying.lines.is_empty());
         assert!(carrying.asked(from(1), peer(2), now));
-        carrying.gone(peer(1), from(1).1, 1);
+        carrying.gone(from(1), 1);
         assert!(carrying.lines.is_empty());
-        carrying.over(from(1).1, peer(2));
-        carrying.failed(from(1).1, peer(2));
+        carrying.over(from(1), peer(2));
+        carrying.failed(from(1), peer(2));
         assert_eq!(carrying.carried(), 0, "once");
+    }
+
+    #[test]
+    fn a_circuit_ends_with_the_connection_over_which_its_destination_is_asked() {
+        let (mut carrying, now) = (Carrying::default(), Instant::now());
+        let to = from(2);
+        for _ in 0..=PER_PAIR_MAX {
+            assert!(carrying.asked(from(1), to.0, now));
+            carrying.passed_on(from(1), to);
+            carrying.gone((to.0, from(3).1), 1);
+            assert!(!carrying.asked(from(1), to.0, now), "another connection");
+            carrying.gone(to, 1);
+            assert!(carrying.lines.is_empty() && carrying.own.is_empty());
+        }
+        // Once it has answered it is the source of which something is heard.
+        assert!(carrying.asked(from(1), to.0, now));
+        carrying.passed_on(from(1), to);
+        carrying.answered(from(1), to);
+        carrying.gone(to, 1);
+        carrying.made(from(1), to.0);
+        assert_eq!(carrying.carried(), 1);
+    }
+
+    #[test]
+    fn what_a_source_has_is_what_its_lines_have() {
+        let (mut carrying, mut now) = (Carrying::default(), Instant::now());
+        for step in 0..2_000_u32 {
+            let of = |salt: u32, most: u32| u8::try_from(step * salt / 7 % most).unwrap();
+            let (source, to) = (from(1 + of(5, 4)), from(10 + of(11, 6)));
+            match of(13, 9) {
+                0..=2 => {
+                    carrying.asked(source, to.0, now);
+                }
+                3 => carrying.passed_on(source, to),
+                4 => carrying.answered(source, to),
+                5 => carrying.made(source, to.0),
+                6 => carrying.failed(source, to.0),
+                7 => carrying.over(source, to.0),
+                _ => carrying.gone(if step % 2 == 0 { source } else { to }, 1),
+            }
+            now += Duration::from_secs(20);
+            let mut own: BTreeMap<PeerId, usize> = BTreeMap::new();
+            for ((source, _), line) in carrying.lines.values().flatten() {
+                assert!(line.len() > 0);
+                *own.entry(*source).or_default() += line.len();
+            }
+            assert_eq!(carrying.own, own, "after {step} steps");
+        }
+        assert!(!carrying.own.is_empty());
     }
 }

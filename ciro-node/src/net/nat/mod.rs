@@ -46,6 +46,11 @@ const PROBED_MAX: usize = 4;
 const CIRCUITS_BURST: NonZeroU32 = NonZeroU32::new(600).expect("not zero");
 /// How long until it may ask for one more.
 const CIRCUIT_PAUSE: Duration = Duration::from_millis(100);
+/// Places that a validator may ask for at once after a pause: it loses one if whoever it asks for
+/// here does not answer.
+const RESERVATIONS_BURST: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// How long until it may ask for one more.
+const RESERVATION_PAUSE: Duration = Duration::from_secs(1);
 /// Places at this relay, one for each connection of a validator.
 const PLACES_MAX: usize = 1024;
 /// How long a place lasts: as long as the connection. If one could end before it, an answer to who
@@ -68,11 +73,12 @@ pub(super) struct Nat {
 
 impl Nat {
     pub(super) fn new(own: PeerId, client: relay::client::Behaviour, peers: &Arc<Peers>) -> Self {
+        let asking = asked(peers.count());
         let peers = || Arc::clone(peers);
         let mut relay = relay::Behaviour::new(own, carried());
         // By itself it would begin with the first address, be it one of another relay.
         relay.set_status(Some(relay::Status::Disable));
-        let autonat = Ruled::new(autonat::Behaviour::new(own, asked()), Asking);
+        let autonat = Ruled::new(autonat::Behaviour::new(own, asking), Asking);
         let dcutr = Ruled::new(dcutr::Behaviour::new(own), Punching::new(peers()));
         Self {
             autonat: Admitted::new(autonat, peers()),
@@ -99,14 +105,16 @@ impl Nat {
     }
 }
 
-/// Validators alone are asked, and may ask.
-fn asked() -> autonat::Config {
+/// Validators alone are asked, and may ask. As many have to agree as may lie and one more, so that
+/// they are asked one soon after the other until so many answers agree that all may have spoken.
+fn asked(validators: usize) -> autonat::Config {
     autonat::Config {
         boot_delay: BOOT_DELAY,
         retry_interval: RETRY,
         refresh_interval: REFRESH,
         throttle_server_period: THROTTLE,
         use_connected: false,
+        confidence_max: validators,
         max_peer_addresses: PROBED_MAX,
         throttle_clients_period: THROTTLE,
         throttle_clients_peer_max: 2,
@@ -120,6 +128,7 @@ fn carried() -> relay::Config {
     let limits = relay::Config {
         max_reservations: PLACES_MAX,
         reservation_duration: PLACE_DURATION,
+        reservation_rate_limiters: Vec::new(),
         max_circuits: usize::MAX,
         max_circuits_per_peer: usize::MAX,
         max_circuit_duration: CIRCUIT_DURATION,
@@ -127,7 +136,8 @@ fn carried() -> relay::Config {
         circuit_src_rate_limiters: Vec::new(),
         ..relay::Config::default()
     };
-    limits.circuit_src_per_peer(CIRCUITS_BURST, CIRCUIT_PAUSE)
+    let limits = limits.circuit_src_per_peer(CIRCUITS_BURST, CIRCUIT_PAUSE);
+    limits.reservation_rate_per_peer(RESERVATIONS_BURST, RESERVATION_PAUSE)
 }
 
 impl Task {
@@ -267,7 +277,7 @@ impl Task {
     }
 
     pub(super) fn listener_closed(&mut self, listener: ListenerId, reason: Result<(), io::Error>) {
-        if let Some(relay) = self.reach.ended(listener, Instant::now()) {
+        if let Some(relay) = self.reach.ended(listener, &reason, Instant::now()) {
             tracing::info!(%relay, ?reason, "a place at a relay is over");
         } else if let Err(error) = reason {
             tracing::error!(%error, "listening for validators failed");

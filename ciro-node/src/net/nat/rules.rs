@@ -11,6 +11,7 @@ use libp2p::swarm::{
 use libp2p::{PeerId, dcutr, identify, relay};
 
 use crate::net::peers::Peers;
+use crate::net::plain::is_plain;
 use crate::net::reach::is_circuit;
 use crate::net::ruled::Rules;
 
@@ -41,18 +42,20 @@ impl Rules<identify::Behaviour> for Describing {
 }
 
 /// AutoNAT asks about the addresses where this node listens, which are few: its requests have room
-/// for a kilobyte. Nothing is an address of this node because one peer says so.
+/// for a kilobyte. Others dial plain ones alone, and none of them if one is not. Nothing is an
+/// address of this node because one peer says so.
 pub(in crate::net) struct Asking;
 
 impl Rules<autonat::Behaviour> for Asking {
     fn hears(&mut self, event: &FromSwarm<'_>) -> bool {
-        let claim = matches!(
-            event,
+        match event {
             FromSwarm::NewExternalAddrCandidate(_)
-                | FromSwarm::ExternalAddrConfirmed(_)
-                | FromSwarm::ExternalAddrExpired(_)
-        );
-        !claim && !of_a_relay(event)
+            | FromSwarm::ExternalAddrConfirmed(_)
+            | FromSwarm::ExternalAddrExpired(_) => false,
+            FromSwarm::NewListenAddr(it) => is_plain(it.addr),
+            FromSwarm::ExpiredListenAddr(it) => is_plain(it.addr),
+            _ => true,
+        }
     }
 
     fn lets(&mut self, wish: &Wish<autonat::Behaviour>) -> bool {
@@ -132,12 +135,14 @@ mod tests {
     use libp2p::Multiaddr;
     use libp2p::core::transport::ListenerId;
     use libp2p::swarm::behaviour::{
-        ExternalAddrConfirmed, ExternalAddrExpired, NewExternalAddrCandidate, NewListenAddr,
+        ExpiredListenAddr, ExternalAddrConfirmed, ExternalAddrExpired, NewExternalAddrCandidate,
+        NewListenAddr,
     };
 
     use super::*;
     use crate::net::identity::Identity;
     use crate::net::peers;
+    use crate::net::plain::tests::odd;
 
     fn peer(number: u8) -> PeerId {
         Identity::from_secret([number; 32]).unwrap().peer()
@@ -186,6 +191,17 @@ mod tests {
         let confirmed = FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr });
         assert!(!Describing.hears(&confirmed));
         assert!(Describing.hears(&listens(&plain())));
+    }
+
+    #[test]
+    fn others_are_asked_to_dial_plain_addresses_alone() {
+        assert!(Asking.hears(&listens(&plain())));
+        for addr in &odd() {
+            assert!(!Asking.hears(&listens(addr)), "{addr}");
+            let listener_id = ListenerId::next();
+            let expired = FromSwarm::ExpiredListenAddr(ExpiredListenAddr { listener_id, addr });
+            assert!(!Asking.hears(&expired), "{addr}");
+        }
     }
 
     #[test]

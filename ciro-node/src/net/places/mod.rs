@@ -16,6 +16,8 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
+use super::build::Nats;
+use super::plain::is_plain;
 use super::reach::is_circuit;
 use crate::api::origin;
 
@@ -35,8 +37,9 @@ const PENDING_PER_RELAY_MAX: usize = PENDING_MAX / 4;
 const PENDING_PER_SOURCE_MAX: usize = 2;
 /// Connections with a peer that this node dials at once: by itself, and because another one asks.
 const DIALLED_MAX: usize = 2;
-/// Addresses that are dialled for one connection.
-pub(super) const ADDRESSES_MAX: usize = 16;
+/// Addresses that are dialled for one connection. DCUtR names so many: if it were fewer, whoever
+/// tells a validator of enough addresses that are none would keep holes from being punched to it.
+pub(super) const ADDRESSES_MAX: usize = 20;
 /// Connections of strangers, at most: beyond it the oldest makes room.
 const STRANGERS_MAX: usize = 32;
 /// The same from one address, which is not one of this machine: no further one gets in.
@@ -50,9 +53,11 @@ const STRANGERS_PER_SOURCE_MAX: usize = 2;
 const STRANGERS_CLOSING_MAX: usize = 256;
 /// Records of strangers that are looked at in a second, which costs a verification each.
 const RECORDS_MAX: u32 = 50;
-/// Connections with a validator, at most: both sides may have dialled, and one of them may look
-/// whether the other can be dialled. Beyond it the oldest makes room, which may be dead unnoticed.
-const PER_MEMBER_MAX: usize = 3;
+/// Connections with a validator, at most: both sides may have dialled. Beyond it the oldest makes
+/// room, which may be dead unnoticed: frames go over each of them in turn.
+const PER_MEMBER_MAX: usize = 2;
+/// The same where one side may look whether the other can be dialled.
+const PER_MEMBER_NATS_MAX: usize = 3;
 /// The same with those that are being closed since a moment ago: one whose other end is dead may
 /// take long, and must keep nobody out.
 const PER_MEMBER_CLOSING_MAX: usize = 8;
@@ -93,7 +98,9 @@ impl NoPlace {
 /// A peer that needs no place.
 #[derive(Debug, Default)]
 struct Member {
-    /// The addresses that the settings name.
+    /// Where the settings say that it listens.
+    named: Vec<Multiaddr>,
+    /// The addresses that they name.
     configured: Vec<IpAddr>,
     /// The addresses of the hosts that the settings name, as they were found last.
     found: Vec<IpAddr>,
@@ -171,6 +178,7 @@ struct Connection {
 /// All connections, and who of them needs a place.
 #[derive(Debug, Default)]
 pub(super) struct Places {
+    nats: Nats,
     members: BTreeMap<PeerId, Member>,
     pending: BTreeMap<ConnectionId, Pending>,
     /// Whom this node dials.
@@ -182,9 +190,15 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Begins with nobody.
+    pub(super) fn new(nats: Nats) -> Self {
+        Self { nats, ..Self::default() }
+    }
+
     /// Lets a peer in from now on, at whatever address.
     pub(super) fn expect(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
         let member = self.members.entry(peer).or_default();
+        member.named = addresses.iter().map(without_name).collect();
         member.configured = addresses.iter().filter_map(number_of).map(origin).collect();
     }
 
@@ -257,7 +271,8 @@ impl Places {
     }
 
     /// Whether this node dials a peer: one that speaks for a validator or that the settings name,
-    /// a few times at once, at few addresses.
+    /// a few times at once, at few addresses. Whoever wants it, be it libp2p on behalf of others,
+    /// these are plain, or named by the settings.
     ///
     /// # Errors
     ///
@@ -270,12 +285,26 @@ impl Places {
     ) -> Result<(), NoPlace> {
         let peer = peer.filter(|peer| self.members.contains_key(peer)).ok_or(NoPlace::Dial)?;
         let often = self.dialled.values().filter(|it| **it == peer).count() >= DIALLED_MAX;
-        let plain = addresses.len() <= ADDRESSES_MAX && addresses.iter().all(has_one_host);
-        if often || !plain {
+        let many = addresses.len() > ADDRESSES_MAX;
+        if often || many || !addresses.iter().all(|address| self.may_dial(peer, address)) {
             return Err(NoPlace::Dial);
         }
         self.dialled.insert(id, peer);
         Ok(())
+    }
+
+    /// Whether a peer may be dialled at an address, or through a relay that may be dialled there.
+    fn may_dial(&self, peer: PeerId, address: &Multiaddr) -> bool {
+        let direct = |peer: PeerId, address: &Multiaddr| {
+            let named = |it: &Member| it.named.contains(&without_name(address));
+            self.members.get(&peer).is_some_and(|it| is_plain(address) || named(it))
+        };
+        let circuit = |part: &Protocol<'_>| matches!(part, Protocol::P2pCircuit);
+        let mut parts = address.iter();
+        let relay: Multiaddr = parts.by_ref().take_while(|part| !circuit(part)).collect();
+        let relayed = is_circuit(address) && parts.all(|part| part == Protocol::P2p(peer));
+        let relayed = relayed && name_of(&relay).is_some_and(|name| direct(name, &relay));
+        relayed || direct(peer, address)
     }
 
     /// Whether a member is known to be at an address.
@@ -323,9 +352,13 @@ impl Places {
         if young >= PER_MEMBER_CLOSING_MAX || own().count() >= PER_MEMBER_EVER_MAX {
             return Err(NoPlace::Member);
         }
+        let most = match self.nats {
+            Nats::Ignored => PER_MEMBER_MAX,
+            Nats::Crossed => PER_MEMBER_NATS_MAX,
+        };
         let mut open = own().filter(|(_, it)| it.closing.is_none()).map(|(id, _)| *id);
         let oldest = open.next();
-        Ok(oldest.filter(|_| open.count() + 1 >= PER_MEMBER_MAX))
+        Ok(oldest.filter(|_| open.count() + 1 >= most))
     }
 
     fn room_for_stranger(
@@ -375,20 +408,14 @@ impl Places {
     }
 }
 
-/// Whether an address names one host at most: transports differ in which of several they take.
-pub(super) fn has_one_host(address: &Multiaddr) -> bool {
-    let host = |part: &Protocol<'_>| {
-        matches!(
-            part,
-            Protocol::Ip4(_)
-                | Protocol::Ip6(_)
-                | Protocol::Dns(_)
-                | Protocol::Dns4(_)
-                | Protocol::Dns6(_)
-                | Protocol::Dnsaddr(_)
-        )
-    };
-    address.iter().filter(host).count() <= 1
+/// Returns an address without the peer that it ends with.
+fn without_name(address: &Multiaddr) -> Multiaddr {
+    let mut bare = address.clone();
+    match bare.pop() {
+        None | Some(Protocol::P2p(_)) => {}
+        Some(part) => bare.push(part),
+    }
+    bare
 }
 
 /// Returns the last peer that an address names.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::net::identity::Identity;
+use crate::net::plain::tests::odd;
 
 fn id(number: usize) -> ConnectionId {
     ConnectionId::new_unchecked(number)
@@ -138,14 +139,60 @@ fn this_node_dials_validators_at_few_addresses_and_rarely_at_once() {
     assert_eq!(places.dial(id(1), None, &some(1)), Err(NoPlace::Dial));
     assert_eq!(places.dial(id(1), Some(peer(2)), &some(1)), Err(NoPlace::Dial), "a stranger");
     assert_eq!(places.dial(id(1), Some(peer(1)), &some(ADDRESSES_MAX + 1)), Err(NoPlace::Dial));
-    let twice = "/ip4/192.0.2.1/tcp/1/ip4/10.0.0.1/tcp/22".parse().unwrap();
-    assert_eq!(places.dial(id(1), Some(peer(1)), &[twice]), Err(NoPlace::Dial), "two hosts");
-    let dialled = (1..99).filter(|it| places.dial(id(*it), Some(peer(1)), &some(16)).is_ok());
+    // As many as DCUtR names.
+    let dialled = (1..99).filter(|it| places.dial(id(*it), Some(peer(1)), &some(20)).is_ok());
     assert_eq!(dialled.count(), DIALLED_MAX);
     places.leave(id(1));
     assert_eq!(places.dial(id(3), Some(peer(1)), &[]), Ok(()), "a dial that failed is over");
     places.enter(id(2), (peer(1), at(&tcp("192.0.2.1"))), Instant::now()).unwrap();
     assert_eq!(places.dial(id(4), Some(peer(1)), &some(1)), Ok(()), "as is one that did not");
+}
+
+#[test]
+fn nobody_is_dialled_in_an_odd_way_unless_the_settings_name_it() {
+    let dial = |places: &mut Places, address: &Multiaddr| {
+        let dialled = places.dial(id(1), Some(peer(1)), std::slice::from_ref(address)).is_ok();
+        places.leave(id(1));
+        dialled
+    };
+    let named = |address: &Multiaddr| address.clone().with(Protocol::P2p(peer(1)));
+    let mut places = Places::default();
+    places.expect(peer(1), &[tcp("192.0.2.1")]);
+    places.expect(peer(2), &[]);
+    for address in odd() {
+        assert!(!dial(&mut places, &address) && !dial(&mut places, &named(&address)), "{address}");
+        assert!(dial(&mut places, &tcp("192.0.2.2")));
+        // One that the settings name, and who says the same of itself.
+        places.expect(peer(1), std::slice::from_ref(&named(&address)));
+        assert!(dial(&mut places, &address) && dial(&mut places, &named(&address)), "{address}");
+        places.expect(peer(2), &[named(&address)]);
+        places.expect(peer(1), &[]);
+        assert!(!dial(&mut places, &address) && !dial(&mut places, &named(&address)), "{address}");
+        places.expect(peer(2), &[]);
+    }
+}
+
+#[test]
+fn a_relay_leads_to_others_where_it_may_be_dialled_itself() {
+    let mut places = Places::default();
+    let web: Multiaddr = "/dns4/a.example/tcp/443/ws".parse().unwrap();
+    let by = |relay: usize| Protocol::P2p(peer(relay));
+    places.expect(peer(1), &[]);
+    places.expect(peer(2), &[web.clone().with(by(2))]);
+    let mut dial = |address: Multiaddr| {
+        let dialled = places.dial(id(1), Some(peer(1)), &[address]).is_ok();
+        places.leave(id(1));
+        dialled
+    };
+    let through = |way: &Multiaddr, relay| way.clone().with(by(relay)).with(Protocol::P2pCircuit);
+    let plain = tcp("192.0.2.9");
+    assert!(dial(through(&web, 2)) && dial(through(&web, 2).with(by(1))));
+    assert!(dial(through(&plain, 2)) && dial(through(&plain, 2).with(by(1))));
+    assert!(!dial(through(&web, 1)), "another one is named there");
+    assert!(!dial(through(&plain, 3)), "a stranger");
+    assert!(!dial(through(&plain, 2).with(by(3))), "to somebody else");
+    assert!(!dial(through(&plain, 2).with(Protocol::Tcp(1))));
+    assert!(!dial(plain.with(Protocol::P2pCircuit)), "whoever is there");
 }
 
 #[test]
@@ -191,18 +238,21 @@ fn validators_get_in_however_many_strangers_there_are() {
 
 #[test]
 fn a_validator_gets_in_again_though_its_old_connections_are_dead() {
-    let (mut places, now) = (Places::default(), Instant::now());
-    places.expect(peer(1), &[]);
-    let mut enter = |number| places.enter(id(number), (peer(1), at(&tcp("192.0.2.1"))), now);
-    assert_eq!([enter(1), enter(2), enter(3)], [Ok(None), Ok(None), Ok(None)]);
-    let leaves = |number| Ok(Some((peer(1), id(number))));
-    assert_eq!([enter(4), enter(5)], [leaves(1), leaves(2)], "the oldest makes room");
-    for number in 6..=PER_MEMBER_CLOSING_MAX {
-        assert!(enter(number).is_ok());
+    for (nats, most) in [(Nats::Ignored, 2), (Nats::Crossed, 3)] {
+        let (mut places, now) = (Places::new(nats), Instant::now());
+        places.expect(peer(1), &[]);
+        let mut enter = |number| places.enter(id(number), (peer(1), at(&tcp("192.0.2.1"))), now);
+        assert!((1..=most).all(|number| enter(number) == Ok(None)), "{nats:?}");
+        let leaves = |number| Ok(Some((peer(1), id(number))));
+        assert_eq!(enter(most + 1), leaves(1), "the oldest makes room");
+        assert_eq!(enter(most + 2), leaves(2));
+        for number in most + 3..=PER_MEMBER_CLOSING_MAX {
+            assert!(enter(number).is_ok());
+        }
+        assert_eq!(enter(9), Err(NoPlace::Member), "closing has to end some time");
+        places.leave(id(1));
+        assert!(places.enter(id(9), (peer(1), at(&tcp("192.0.2.1"))), now).is_ok());
     }
-    assert_eq!(enter(9), Err(NoPlace::Member), "closing has to end some time");
-    places.leave(id(1));
-    assert!(places.enter(id(9), (peer(1), at(&tcp("192.0.2.1"))), now).is_ok());
 }
 
 #[test]

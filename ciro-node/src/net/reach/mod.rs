@@ -7,6 +7,7 @@
 //! those that say what this node is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::{Duration, Instant};
 
 use ciro_consensus::ReplicaId;
@@ -18,12 +19,13 @@ use libp2p::{Multiaddr, PeerId, identify, relay};
 use sha2::{Digest as _, Sha256};
 
 use self::votes::Votes;
-use super::places::has_one_host;
+use super::plain::is_plain;
 
 mod votes;
 
-/// Relays at which a node has places.
-const PLACES_MAX: usize = 2;
+/// Relays at which a node has places: as many as others ask at once, who find it where one of them
+/// is honest.
+const PLACES_MAX: usize = ASKED_MAX;
 /// Relays that are asked for a peer at once.
 pub(super) const ASKED_MAX: usize = 3;
 /// How long a relay is not asked again that gave no place.
@@ -84,7 +86,7 @@ impl Way {
             return Some(self.remote.clone());
         }
         let from = self.remote.iter().next()?;
-        let plain = |it: &&Multiaddr| !is_circuit(it) && has_one_host(it);
+        let plain = |it: &&Multiaddr| is_plain(it);
         said.iter().filter(plain).find(|it| it.iter().next().as_ref() == Some(&from)).cloned()
     }
 }
@@ -263,11 +265,16 @@ impl Reach {
     }
 
     /// Returns addresses of a peer through relays, others with each try: it may see other relays.
+    ///
+    /// Relays where this node has a place are left out but for the tries 1, 2, 4, 8 and so on: if
+    /// the peer does not answer there for a minute, libp2p gives this node's place up.
     pub(super) fn circuits(&self, peer: PeerId, tries: usize) -> Vec<Multiaddr> {
         let mut ranked = self.ranked(self.number(peer));
-        ranked.retain(|relay| *relay != peer);
+        let all = (tries + 1).is_power_of_two();
+        ranked.retain(|relay| *relay != peer && (all || !self.places.contains_key(relay)));
+        let turn = if all { (tries + 1).ilog2() as usize } else { tries };
         let count = ranked.len();
-        let asked = ranked.iter().cycle().skip(tries * ASKED_MAX % count.max(1));
+        let asked = ranked.iter().cycle().skip(turn * ASKED_MAX % count.max(1));
         let asked = asked.take(count.min(ASKED_MAX));
         asked.filter_map(|relay| self.through(*relay, Some(peer))).collect()
     }
@@ -305,14 +312,21 @@ impl Reach {
         }
     }
 
-    /// Takes note that a listener is closed. Returns the relay at which a place is lost. One whose
-    /// places do not last is left alone like one that gives none.
-    pub(super) fn ended(&mut self, listener: ListenerId, now: Instant) -> Option<PeerId> {
+    /// Takes note that a listener is closed, and why. Returns the relay at which a place is lost.
+    /// One that takes places back is left alone like one that gives none. Without a reason a place
+    /// ends with its connection, or because somebody else has not answered there: it is asked for
+    /// again.
+    pub(super) fn ended(
+        &mut self,
+        listener: ListenerId,
+        reason: &io::Result<()>,
+        now: Instant,
+    ) -> Option<PeerId> {
         let (relay, place) = self.places.iter().find(|(_, place)| place.listener == listener)?;
         let (relay, given) = (*relay, place.given);
         let short = now.saturating_duration_since(place.since) < REFUSED_PAUSE;
         self.places.remove(&relay);
-        if !given || short {
+        if !given || (short && reason.is_err()) {
             self.refused.insert(relay, now);
         }
         Some(relay)

@@ -76,27 +76,55 @@ fn whoever_can_be_dialled_asks_for_no_place() {
 
 #[test]
 fn a_place_that_is_lost_is_replaced_by_one_at_another_relay() {
-    let (mut reach, now) = (private(3), Instant::now());
+    let (mut reach, now) = (private(4), Instant::now());
     let relays = fill(&mut reach, now);
     let listener = reach.places[&relays[0]].listener;
-    let number = (1..=3).find(|number| peer(*number) == relays[0]).unwrap();
+    let number = (1..=4).find(|number| peer(*number) == relays[0]).unwrap();
     reach.closed(id(number.into()));
-    assert_eq!(reach.ended(listener, now), Some(relays[0]));
-    assert_eq!(reach.ended(listener, now), None, "once");
+    assert_eq!(reach.ended(listener, &Ok(()), now), Some(relays[0]));
+    assert_eq!(reach.ended(listener, &Ok(()), now), None, "once");
     assert_eq!(reach.placed(), PLACES_MAX - 1);
     let next = fill(&mut reach, now);
     assert_eq!(next.len(), 1);
-    assert!(!relays.contains(&next[0]), "the third");
-    let late = now + REFUSED_PAUSE;
-    let ended = |reach: &mut Reach, at| {
-        let listener = reach.places[&relays[1]].listener;
-        reach.ended(listener, at);
-        reach.missing(at).iter().any(|(relay, _)| *relay == relays[1])
+    assert!(!relays.contains(&next[0]), "the fourth");
+}
+
+#[test]
+fn a_relay_that_takes_places_back_is_left_alone_and_one_where_somebody_is_silent_is_not() {
+    let (mut reach, now) = (private(3), Instant::now());
+    let relay = fill(&mut reach, now)[0];
+    let mut ended = |reason: io::Result<()>, at| {
+        let listener = reach.places[&relay].listener;
+        reach.ended(listener, &reason, at);
+        let again = reach.missing(at).iter().any(|(missing, _)| *missing == relay);
+        reach.asked(relay, ListenerId::next(), at);
+        reach.given(relay);
+        again
     };
-    assert!(ended(&mut reach, late), "it may be asked again");
-    reach.asked(relays[1], ListenerId::next(), late);
-    reach.given(relays[1]);
-    assert!(!ended(&mut reach, late), "places there do not last");
+    let refused = || -> io::Result<()> { Err(io::ErrorKind::Other.into()) };
+    assert!(ended(Ok(()), now), "who asked for somebody there, and had no answer, is here still");
+    assert!(ended(refused(), now + REFUSED_PAUSE), "it may be asked again");
+    assert!(!ended(refused(), now + REFUSED_PAUSE), "places there do not last");
+}
+
+#[test]
+fn whoever_does_not_answer_rarely_takes_the_places_of_those_who_ask_for_it() {
+    let (mut reach, now) = (private(9), Instant::now());
+    let places = fill(&mut reach, now);
+    let silent = peer(90);
+    let at_places = |tries: &usize| {
+        let circuits = reach.circuits(silent, *tries);
+        assert_eq!(circuits.len(), ASKED_MAX);
+        let of = |place: &PeerId| Protocol::P2p(*place);
+        circuits.iter().any(|it| places.iter().any(|place| it.iter().any(|part| part == of(place))))
+    };
+    let asked = (0..1_000).filter(at_places).count();
+    assert!((1..=10).contains(&asked), "{asked} of 1,000 tries");
+    // Where both have places at all relays they find each other there.
+    let mut reach = private(3);
+    assert_eq!(fill(&mut reach, now).len(), 3);
+    let found = |tries| reach.circuits(silent, tries).len();
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(found), [3, 3, 0, 3, 0, 0, 0, 3]);
 }
 
 #[test]
@@ -105,7 +133,7 @@ fn a_relay_that_gives_no_place_is_left_alone_for_a_while() {
     let listener = ListenerId::next();
     reach.asked(peer(1), listener, now);
     let late = now + Duration::from_secs(60);
-    assert_eq!(reach.ended(listener, late), Some(peer(1)));
+    assert_eq!(reach.ended(listener, &Ok(()), late), Some(peer(1)));
     assert!(reach.missing(late).is_empty());
     assert_eq!(reach.missing(late + REFUSED_PAUSE).len(), 1);
     reach.refused(peer(1), late);
@@ -174,11 +202,11 @@ fn holes_are_where_validators_see_connections_that_this_node_has_dialled() {
 fn what_strangers_find_counts_for_nothing() {
     let (mut reach, now) = (private(1), Instant::now());
     let own = [host(0)];
-    for number in 2..9 {
+    for number in 2..40 {
         reach.found(peer(number), Some(host(3)), now);
     }
     assert_eq!(reach.verdict(&own, now).0, Reachability::Unknown);
-    for number in 2..9 {
+    for number in 2..40 {
         reach.bound(peer(number), ReplicaId(number.into()));
         reach.found(peer(number), Some(host(3)), now);
     }

@@ -11,8 +11,6 @@ use super::Reachability;
 
 /// How long what a validator has found counts: it is asked again sooner, and maybe not at once.
 const VOTE_AGE: Duration = Duration::from_secs(1800);
-/// Validators that have to agree, at most.
-const AGREED_MAX: usize = 3;
 /// Addresses under which others punch holes to this node.
 const CANDIDATES_MAX: usize = 8;
 
@@ -27,7 +25,7 @@ struct Vote {
 /// What all of them say.
 #[derive(Debug)]
 pub(super) struct Votes {
-    /// How many have to agree: one more than may lie, or three.
+    /// How many have to agree: one more than may lie.
     agreed: usize,
     found: BTreeMap<ReplicaId, Vote>,
     /// Where each sees this node's connections come from, by whether they go over UDP.
@@ -37,7 +35,7 @@ pub(super) struct Votes {
 impl Votes {
     /// Begins in a network of so many validators.
     pub(super) fn new(validators: usize) -> Self {
-        let agreed = (validators.saturating_sub(1) / 3 + 1).min(AGREED_MAX);
+        let agreed = validators.saturating_sub(1) / 3 + 1;
         Self { agreed, found: BTreeMap::new(), observed: BTreeMap::new() }
     }
 
@@ -140,7 +138,9 @@ mod tests {
         use Reachability::{Private, Public, Unknown};
         let addresses = ["/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1"];
         let [tcp, quic] = addresses.map(Some);
-        assert_eq!(Votes::new(4).agreed, 2);
+        for (validators, agreed) in [(1, 1), (3, 1), (4, 2), (7, 3), (10, 4), (256, 86)] {
+            assert_eq!(Votes::new(validators).agreed, agreed, "of {validators}");
+        }
         for (said, before, now) in [
             (&[][..], Public, Unknown),
             (&[tcp], Unknown, Unknown),
