@@ -74,10 +74,11 @@ def stays_relayed(network, numbers):
         ensure(punched == 0, f"node{number} has punched a hole through a symmetric NAT")
 
 
-def wait_relayed(network, numbers):
+def wait_relayed(network, numbers, relays):
     for number in numbers:
         network.wait(number, "AutoNAT says private", is_private)
-        network.wait(number, "has two relays", lambda it: it.value("ciro_net_relays") >= 2)
+        network.wait(number, f"has {relays} relays",
+                     lambda it: it.value("ciro_net_relays") >= relays)
         network.wait(number, "reaches its peer through one",
                      lambda it: it.value("ciro_net_relayed") == 1)
     network.wait_connected()
@@ -87,7 +88,7 @@ def symmetric(lab):
     """Two validators behind symmetric NATs stay relayed. Who orders is behind one of them; who proves
     is behind the other, and brings its proof to a node with an address."""
     network = natted(lab, "symmetric", 2)
-    wait_relayed(network, (2, 3))
+    wait_relayed(network, (2, 3), 2)
     network.user(2, ["prover"])
     network.prover(3, "prover", f"http://{WAN}.1:{API}")
     begun = time.monotonic()
@@ -101,22 +102,22 @@ def symmetric(lab):
 
 def relay_killed(lab):
     """A relay is killed while jobs flow: the provider's node finds another one, and no job is lost."""
-    network = natted(lab, "symmetric", 3)
-    wait_relayed(network, (3, 4))
-    network.user(3, ["prover"])
-    network.prover(4, "prover")
-    network.order(3)
+    network = natted(lab, "symmetric", 4)
+    wait_relayed(network, (4, 5), 3)
+    network.user(4, ["prover"])
+    network.prover(5, "prover")
+    network.order(4)
     ended = []
-    orders = threading.Thread(target=lambda: [ended.append(network.order(3)) for _ in range(10)])
+    orders = threading.Thread(target=lambda: [ended.append(network.order(4)) for _ in range(10)])
     orders.start()
     wait_until("the first orders are settled", 120, lambda: len(ended) >= 2)
     given = r"a relay has a place for this node.*relay=(\w+)"
-    before = re.findall(given, network.log(4))
+    before = re.findall(given, network.log(5))
     relay = network.peers.index(before[0])
     lab.kill(f"node{relay}")
     _, took = wait_until(
-        "a place at another relay", REPLACED_S, lambda: len(re.findall(given, network.log(4))) > len(before))
-    after = re.findall(given, network.log(4))[len(before):]
+        "a place at another relay", REPLACED_S, lambda: len(re.findall(given, network.log(5))) > len(before))
+    after = re.findall(given, network.log(5))[len(before):]
     ensure(network.peers[relay] not in after, "the relay is another one")
     orders.join()
     ensure(len(ended) == 10, f"all 10 jobs are settled, {len(ended)} are")
