@@ -67,8 +67,7 @@ pub(crate) fn opened_for(
     let stage = ui.stage(format!("compiling {name}"));
     let opened = open(&args.path, &settings)?;
     drop(stage);
-    let concerns =
-        if with_samples { opened.concerns_before_samples() } else { opened.concerns() };
+    let concerns = if with_samples { opened.concerns_before_samples() } else { opened.concerns() };
     let Opened { model, origin, calibration, calibrated_by, .. } = opened;
     let calibration = calibration.as_ref().map(CalibrationReport::new);
     if let (Some(CalibrationOrigin::Neighbour), Some(calibration)) = (calibrated_by, &calibration) {

@@ -43,10 +43,10 @@ pub use printable::{printable, printable_json, printable_message};
 #[cfg(feature = "prove")]
 pub use prove::{
     Cache, Cached, CalibrateWith, CalibrationOrigin, CompileError, CompileSettings, Concern,
-    Difference, Disagreement, Examined, FloatModel, Given, InputRefusal, Inspection, LoadModelError,
-    MakeKeysError, Model, OnnxFile, OpenError, OpenSettings, Opened, OpenedFrom, Proven, Prover, Provers, Ran, RecomputeError,
-    Report, Trusted, check, check_bytes, check_model, inspect, open, open_bytes, open_trusted,
-    refusals, refusals_bytes,
+    Difference, Disagreement, Examined, FloatModel, Given, InputRefusal, Inspection,
+    LoadModelError, MakeKeysError, Model, OnnxFile, OpenError, OpenSettings, Opened, OpenedFrom,
+    Proven, Prover, Provers, Ran, RecomputeError, Report, Trusted, check, check_bytes, check_model,
+    inspect, open, open_bytes, open_trusted, refusals, refusals_bytes,
 };
 pub use route::{ProofKind, Route, RouteNotBuilt, UnknownRoute};
 pub use routes::RouteError;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ciro_sdk::{
-    Blinding, CalibrationOrigin, CompileError, Concern, KeyRing, Opened, OutputFolder, Provers, proof_kinds,
+    Blinding, CalibrationOrigin, CompileError, Concern, KeyRing, Opened, OutputFolder, Provers,
+    proof_kinds,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

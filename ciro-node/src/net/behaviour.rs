@@ -26,7 +26,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer has to judge a batch, which may hold many proofs, and to send blocks.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often a peer says anew what it can: libp2p tells of no change that comes while it says so
+/// How often a peer says anew what it can where that changes: libp2p tells of no change that comes while it says so
 /// for the first time, such as that it has become a relay.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -116,8 +116,10 @@ impl Protocols {
         net: &Net,
     ) -> Self {
         let (peers, metrics) = (&net.peers, &net.metrics);
-        let identify = identify::Config::new("/ciro/1".to_owned(), key.public())
-            .with_interval(IDENTIFY_INTERVAL)
+        let identify = identify::Config::new("/ciro/1".to_owned(), key.public());
+        let often = if client.is_some() { IDENTIFY_INTERVAL } else { identify.interval() };
+        let identify = identify
+            .with_interval(often)
             // What peers say of themselves is dialled by nobody.
             .with_cache_size(0);
         let own = key.public().to_peer_id();

@@ -1,5 +1,5 @@
 //! What happens if something panics. libp2p does where it takes for granted what a peer may do
-//! otherwise; as far as is known nothing that reaches it here makes it do so.
+//! otherwise; `docs/network.md` says what reaches it here and makes it do so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

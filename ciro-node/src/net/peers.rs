@@ -218,6 +218,11 @@ impl Peers {
         self.members.get(&id).map_or(0, |member| member.stake)
     }
 
+    /// Returns the stake of every validator.
+    pub(super) fn stakes(&self) -> BTreeMap<ReplicaId, u64> {
+        self.members.iter().map(|(id, member)| (*id, member.stake)).collect()
+    }
+
     /// Whether so much stake is more than two thirds of all.
     #[must_use]
     pub fn is_quorum(&self, stake: u64) -> bool {

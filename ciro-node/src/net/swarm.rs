@@ -27,7 +27,7 @@ use super::names::{self, Found};
 use super::outbox::{Outbox, messages};
 use super::panics::End;
 use super::places::ADDRESSES_MAX;
-use super::reach::{Reach, Reachability};
+use super::reach::{Reach, Reachability, is_circuit};
 use super::record::Hello;
 use super::service::Service;
 use super::targets::{Targets, dialable};
@@ -99,7 +99,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
     for (peer, addresses) in targets.iter() {
         swarm.behaviour_mut().gate.places.expect(peer, addresses);
     }
-    let reach = Reach::new(net.peers.own(), net.peers.count());
+    let reach = Reach::new(net.peers.own(), net.peers.stakes());
     net.metrics.net_reachability(Reachability::default().label());
     let service = Arc::clone(&opening.service);
     let end = End(move || service.fail("the task that speaks with other validators has panicked"));
@@ -222,7 +222,8 @@ impl Task {
                 self.unbound(peer_id);
                 self.metrics.net_peers(self.net.peers.reachable().len());
             }
-            SwarmEvent::NewListenAddr { address, .. } => {
+            // A relay sends as many addresses of a place as it likes.
+            SwarmEvent::NewListenAddr { address, .. } if !is_circuit(&address) => {
                 tracing::info!(%address, "listening for validators");
             }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
@@ -451,11 +452,17 @@ impl Task {
                 continue;
             }
             let mut addresses = self.targets.addresses(peer);
+            let tries = self.targets.tries(peer);
             // Through relays if it cannot be reached otherwise.
-            if let Some(failed) = self.targets.tries(peer).checked_sub(1) {
+            if let Some(failed) = tries.checked_sub(1) {
                 addresses.extend(self.reach.circuits(peer, failed));
             }
-            addresses.truncate(ADDRESSES_MAX);
+            // Of many, others with each try.
+            if addresses.len() > ADDRESSES_MAX {
+                let first = tries.wrapping_mul(ADDRESSES_MAX) % addresses.len();
+                addresses.rotate_left(first);
+                addresses.truncate(ADDRESSES_MAX);
+            }
             let dial = DialOpts::peer_id(peer)
                 .addresses(addresses)
                 .condition(PeerCondition::DisconnectedAndNotDialing)

@@ -20,8 +20,8 @@ pub use differences::Difference;
 pub use inspect::Inspection;
 pub use model::{LoadModelError, Model};
 pub use open::{
-    CalibrateWith, CalibrationOrigin, Given, OpenError, OpenSettings, Opened, OpenedFrom, Trusted, check, check_bytes,
-    inspect, open, open_bytes, open_trusted, refusals, refusals_bytes,
+    CalibrateWith, CalibrationOrigin, Given, OpenError, OpenSettings, Opened, OpenedFrom, Trusted,
+    check, check_bytes, inspect, open, open_bytes, open_trusted, refusals, refusals_bytes,
 };
 pub use prover::{MakeKeysError, Proven, Prover, Provers};
 pub use recompute::{Disagreement, FloatModel, RecomputeError};

@@ -82,6 +82,9 @@ pub(in crate::net) struct Carrying {
     lines: BTreeMap<PeerId, BTreeMap<End, Line>>,
     /// How many each source has.
     own: BTreeMap<PeerId, usize>,
+    /// How many circuits each destination is being asked to take, by its connections. Those whose
+    /// source has left count on: libp2p waits for their answer.
+    stops: BTreeMap<PeerId, BTreeMap<ConnectionId, usize>>,
 }
 
 impl Carrying {
@@ -92,9 +95,14 @@ impl Carrying {
 
     /// Whether a circuit is made.
     fn asked(&mut self, from: End, to: PeerId, now: Instant) -> bool {
+        if from.0 == to {
+            return false;
+        }
         let own = self.own.get(&from.0).copied().unwrap_or_default();
+        let mut stops: usize = self.stops.get(&to).into_iter().flat_map(BTreeMap::values).sum();
         let (mut making, mut pair, mut pair_making) = (0, 0, 0);
         for ((source, _), line) in self.lines.get(&to).into_iter().flatten() {
+            stops += line.making.iter().filter(|it| it.over.is_none()).count();
             making += line.making(now);
             if *source == from.0 {
                 pair += line.len();
@@ -102,7 +110,7 @@ impl Carrying {
             }
         }
         let many = own >= PER_SOURCE_MAX || pair >= PER_PAIR_MAX;
-        if many || pair_making > 0 || making >= MAKING_MAX {
+        if many || pair_making > 0 || making >= MAKING_MAX || stops >= MAKING_MAX {
             return false;
         }
         let line = self.lines.entry(to).or_default().entry(from).or_default();
@@ -113,6 +121,7 @@ impl Carrying {
 
     /// Takes note that the destination of a circuit is being asked.
     fn passed_on(&mut self, from: End, (to, over): End) {
+        *self.stops.entry(to).or_default().entry(over).or_default() += 1;
         self.change(from, to, |line| {
             if let Some(last) = line.making.iter_mut().rev().find(|it| it.over.is_none()) {
                 last.over = Some(over);
@@ -122,6 +131,9 @@ impl Carrying {
 
     /// Takes note that it has answered or cannot be asked: what comes next comes from the source.
     fn answered(&mut self, from: End, (to, over): End) {
+        if let Some(stops) = self.stops.get_mut(&to).and_then(|stops| stops.get_mut(&over)) {
+            *stops = stops.saturating_sub(1);
+        }
         self.change(from, to, |line| {
             for making in line.making.iter_mut().filter(|it| it.over == Some(over)) {
                 making.over = None;
@@ -173,6 +185,12 @@ impl Carrying {
 
     /// Takes note that a connection is gone, and how many its peer has left.
     fn gone(&mut self, (peer, id): End, remaining: usize) {
+        if let Some(stops) = self.stops.get_mut(&peer) {
+            stops.remove(&id);
+            if stops.is_empty() || remaining == 0 {
+                self.stops.remove(&peer);
+            }
+        }
         self.lines.retain(|to, lines| {
             lines.retain(|from, line| {
                 if *to == peer {
@@ -321,6 +339,29 @@ mod tests {
         carrying.gone(to, 1);
         carrying.made(from(1), to.0);
         assert_eq!(carrying.carried(), 1);
+    }
+
+    #[test]
+    fn what_a_destination_is_asked_is_not_forgotten_with_who_asks() {
+        let (mut carrying, now) = (Carrying::default(), Instant::now());
+        let (to, another) = (from(2), (peer(2), ConnectionId::new_unchecked(77)));
+        assert!(!carrying.asked(from(2), to.0, now), "itself");
+        for number in 0..MAKING_MAX {
+            let source = (peer(1), ConnectionId::new_unchecked(100 + number));
+            assert!(carrying.asked(source, to.0, now), "{number}");
+            carrying.passed_on(source, if number % 2 == 0 { to } else { another });
+            carrying.gone(source, 1);
+        }
+        assert!(carrying.lines.is_empty() && !carrying.asked(from(3), to.0, now));
+        // Not even in time: libp2p has no more room.
+        assert!(!carrying.asked(from(3), to.0, now + 2 * MAKING_PATIENCE));
+        carrying.answered(from(1), to);
+        assert!(carrying.asked(from(3), to.0, now));
+        assert!(!carrying.asked(from(4), to.0, now), "one place, which is taken");
+        carrying.gone(another, 1);
+        assert!(carrying.asked(from(4), to.0, now));
+        carrying.gone(to, 0);
+        assert!(carrying.stops.is_empty());
     }
 
     #[test]

@@ -58,7 +58,7 @@ const PLACES_MAX: usize = 1024;
 const PLACE_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How long a circuit lasts. Its ends make a new one, and try a direct connection again.
 const CIRCUIT_DURATION: Duration = Duration::from_secs(3600);
-/// Bytes that a circuit carries, in each direction.
+/// Bytes that a circuit carries, in both directions together.
 const CIRCUIT_BYTES_MAX: u64 = 1 << 32;
 
 /// All of them.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ciro_consensus::ReplicaId;
 use libp2p::autonat::v1 as autonat;
 use libp2p::swarm::{
     ConnectionId, FromSwarm, NetworkBehaviour, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -63,10 +64,16 @@ impl Rules<autonat::Behaviour> for Asking {
     }
 }
 
-/// A place at a relay is no address that others are told: they find it by themselves.
+/// A place at a relay is no address that others are told: they find it by themselves. It ends with
+/// its connection, and with it what is kept of it: an answer of the relay that is heard after the
+/// end of a listener alone would be the end of libp2p's client.
 pub(in crate::net) struct Placing;
 
 impl Rules<relay::client::Behaviour> for Placing {
+    fn hears(&mut self, event: &FromSwarm<'_>) -> bool {
+        !matches!(event, FromSwarm::ListenerClosed(_))
+    }
+
     fn lets(&mut self, wish: &Wish<relay::client::Behaviour>) -> bool {
         !confirms(wish)
     }
@@ -75,7 +82,7 @@ impl Rules<relay::client::Behaviour> for Placing {
 /// Holes are punched for validators alone, and not too often.
 pub(in crate::net) struct Punching {
     peers: Arc<Peers>,
-    punched: BTreeMap<PeerId, VecDeque<Instant>>,
+    punched: BTreeMap<ReplicaId, VecDeque<Instant>>,
 }
 
 impl Punching {
@@ -85,9 +92,7 @@ impl Punching {
 
     /// Whether a hole is punched for a peer now.
     fn may(&mut self, peer: PeerId, now: Instant) -> bool {
-        if self.peers.validator(peer).is_none() {
-            return false;
-        }
+        let Some(id) = self.peers.validator(peer) else { return false };
         let old = |at: &Instant| now.saturating_duration_since(*at) >= MINUTE;
         self.punched.retain(|_, times| {
             while times.front().is_some_and(old) {
@@ -95,7 +100,7 @@ impl Punching {
             }
             !times.is_empty()
         });
-        let times = self.punched.entry(peer).or_default();
+        let times = self.punched.entry(id).or_default();
         let may = times.len() < PUNCHES_MAX;
         if may {
             times.push_back(now);
@@ -135,8 +140,8 @@ mod tests {
     use libp2p::Multiaddr;
     use libp2p::core::transport::ListenerId;
     use libp2p::swarm::behaviour::{
-        ExpiredListenAddr, ExternalAddrConfirmed, ExternalAddrExpired, NewExternalAddrCandidate,
-        NewListenAddr,
+        ExpiredListenAddr, ExternalAddrConfirmed, ExternalAddrExpired, ListenerClosed,
+        NewExternalAddrCandidate, NewListenAddr,
     };
 
     use super::*;
@@ -180,6 +185,8 @@ mod tests {
         assert!(!Asking.lets(&confirmed()));
         assert!(!Placing.lets(&ToSwarm::ExternalAddrConfirmed(circuit())));
         assert!(!Placing.lets(&ToSwarm::ExternalAddrExpired(circuit())));
+        let (listener_id, reason) = (ListenerId::next(), Ok(()));
+        assert!(!Placing.hears(&FromSwarm::ListenerClosed(ListenerClosed { listener_id, reason })));
         let addr = &plain();
         assert!(!Asking.hears(&FromSwarm::ExternalAddrExpired(ExternalAddrExpired { addr })));
     }
@@ -212,6 +219,6 @@ mod tests {
         let punched = (0..99).filter(|_| rules.may(peer(1), now)).count();
         assert_eq!(punched, PUNCHES_MAX);
         assert!(rules.may(peer(1), now + MINUTE));
-        assert_eq!(rules.punched[&peer(1)].len(), 1, "what is over is forgotten");
+        assert_eq!(rules.punched[&ReplicaId(1)].len(), 1, "what is over is forgotten");
     }
 }

@@ -33,6 +33,9 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// How long a relay has to give a place before another one is asked as well. libp2p ends the
 /// question after a minute. Nothing else may: an answer that came later would be its end.
 const PLACE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a place has to last: a relay that gives shorter ones is left alone for a while, however
+/// they end.
+const PLACE_LASTS: Duration = Duration::from_secs(10);
 /// How long a relayed connection stays beside a direct one: what is on its way arrives.
 const OVERLAP: Duration = Duration::from_secs(2);
 
@@ -115,12 +118,12 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// Begins as one validator of so many.
-    pub(super) fn new(own: ReplicaId, validators: usize) -> Self {
+    /// Begins as one validator of these, each with its stake.
+    pub(super) fn new(own: ReplicaId, stakes: BTreeMap<ReplicaId, u64>) -> Self {
         Self {
             own,
             reachability: Reachability::default(),
-            votes: Votes::new(validators),
+            votes: Votes::new(stakes),
             ways: BTreeMap::new(),
             bound: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -313,9 +316,9 @@ impl Reach {
     }
 
     /// Takes note that a listener is closed, and why. Returns the relay at which a place is lost.
-    /// One that takes places back is left alone like one that gives none. Without a reason a place
-    /// ends with its connection, or because somebody else has not answered there: it is asked for
-    /// again.
+    /// One that takes places back is left alone like one that gives none, and so is one whose places
+    /// do not last. Without a reason a place ends with its connection, or because somebody else has
+    /// not answered there: it is asked for again.
     pub(super) fn ended(
         &mut self,
         listener: ListenerId,
@@ -324,9 +327,10 @@ impl Reach {
     ) -> Option<PeerId> {
         let (relay, place) = self.places.iter().find(|(_, place)| place.listener == listener)?;
         let (relay, given) = (*relay, place.given);
-        let short = now.saturating_duration_since(place.since) < REFUSED_PAUSE;
+        let lasted = now.saturating_duration_since(place.since);
+        let enough = if reason.is_ok() { PLACE_LASTS } else { REFUSED_PAUSE };
         self.places.remove(&relay);
-        if !given || (short && reason.is_err()) {
+        if !given || lasted < enough {
             self.refused.insert(relay, now);
         }
         Some(relay)

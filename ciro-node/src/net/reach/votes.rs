@@ -1,6 +1,7 @@
 //! What other validators say about where this node is. No one of them decides it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::time::{Duration, Instant};
 
 use ciro_consensus::ReplicaId;
@@ -8,6 +9,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 use super::Reachability;
+use crate::net::plain::is_plain;
 
 /// How long what a validator has found counts: it is asked again sooner, and maybe not at once.
 const VOTE_AGE: Duration = Duration::from_secs(1800);
@@ -25,18 +27,24 @@ struct Vote {
 /// What all of them say.
 #[derive(Debug)]
 pub(super) struct Votes {
-    /// How many have to agree: one more than may lie.
-    agreed: usize,
+    stakes: BTreeMap<ReplicaId, u64>,
+    /// How much stake has to agree: more than may lie, which is less than a third of all.
+    agreed: u128,
     found: BTreeMap<ReplicaId, Vote>,
     /// Where each sees this node's connections come from, by whether they go over UDP.
     observed: BTreeMap<(ReplicaId, bool), Multiaddr>,
 }
 
 impl Votes {
-    /// Begins in a network of so many validators.
-    pub(super) fn new(validators: usize) -> Self {
-        let agreed = validators.saturating_sub(1) / 3 + 1;
-        Self { agreed, found: BTreeMap::new(), observed: BTreeMap::new() }
+    /// Begins in a network of validators with these stakes.
+    pub(super) fn new(stakes: BTreeMap<ReplicaId, u64>) -> Self {
+        let all: u128 = stakes.values().copied().map(u128::from).sum();
+        let agreed = all.saturating_sub(1) / 3 + 1;
+        Self { stakes, agreed, found: BTreeMap::new(), observed: BTreeMap::new() }
+    }
+
+    fn stake(&self, id: ReplicaId) -> u128 {
+        self.stakes.get(&id).copied().unwrap_or_default().into()
     }
 
     /// Takes note of what a validator found.
@@ -54,18 +62,26 @@ impl Votes {
         now: Instant,
     ) -> (Reachability, BTreeSet<Multiaddr>) {
         self.found.retain(|_, vote| now.saturating_duration_since(vote.at) < VOTE_AGE);
-        let mut hosts: BTreeMap<String, Vec<&Multiaddr>> = BTreeMap::new();
-        for at in self.found.values().filter_map(|vote| vote.found.as_ref()) {
-            let host = host_of(at).map(|host| host.to_string());
-            if let Some(host) = host.filter(|_| listening.iter().any(|own| is_port_of(own, at))) {
-                hosts.entry(host).or_default().push(at);
+        let mut hosts: BTreeMap<String, (u128, BTreeSet<Multiaddr>)> = BTreeMap::new();
+        let mut missed = 0;
+        for (id, vote) in &self.found {
+            let Some(at) = &vote.found else {
+                missed += self.stake(*id);
+                continue;
+            };
+            if let Some((host, own)) =
+                host_of(at).zip(listening.iter().find_map(|own| own_port(own, at)))
+            {
+                let (stake, addresses) = hosts.entry(host.to_string()).or_default();
+                *stake += self.stake(*id);
+                addresses.insert(iter::once(host).chain(own).collect());
             }
         }
-        let found = hosts.into_values().max_by_key(Vec::len).unwrap_or_default();
-        let missed = self.found.values().filter(|vote| vote.found.is_none()).count();
-        if found.len() >= self.agreed && found.len() > missed {
-            (Reachability::Public, found.into_iter().cloned().collect())
-        } else if missed >= self.agreed && missed > found.len() {
+        let (found, addresses) =
+            hosts.into_values().max_by_key(|(stake, _)| *stake).unwrap_or_default();
+        if found >= self.agreed && found > missed {
+            (Reachability::Public, addresses)
+        } else if missed >= self.agreed && missed > found {
             (Reachability::Private, BTreeSet::new())
         } else if self.found.is_empty() {
             (Reachability::Unknown, BTreeSet::new())
@@ -105,13 +121,15 @@ fn host_of(address: &Multiaddr) -> Option<Protocol<'_>> {
     address.iter().next().filter(|part| matches!(part, Protocol::Ip4(_) | Protocol::Ip6(_)))
 }
 
-/// Whether an address is where this node listens, but for its host.
-fn is_port_of(own: &Multiaddr, at: &Multiaddr) -> bool {
+/// Returns what follows the host where this node listens, if an address is that but for its host,
+/// and perhaps with a name at its end.
+fn own_port<'a>(own: &'a Multiaddr, at: &Multiaddr) -> Option<impl Iterator<Item = Protocol<'a>>> {
     let port = |address: &Multiaddr| -> Multiaddr {
         let parts = address.iter().skip(1);
         parts.filter(|part| !matches!(part, Protocol::P2p(_))).collect()
     };
-    port(own) == port(at)
+    let same = is_plain(own) && is_plain(at) && port(own) == port(at);
+    same.then(|| own.iter().skip(1).filter(|part| !matches!(part, Protocol::P2p(_))))
 }
 
 #[cfg(test)]
@@ -122,9 +140,14 @@ mod tests {
         address.parse().unwrap()
     }
 
+    /// So many validators of equal stake.
+    fn equal(validators: u32) -> BTreeMap<ReplicaId, u64> {
+        (0..validators).map(|id| (ReplicaId(id), 1)).collect()
+    }
+
     /// Asks a node of a network of seven what it is once these have said where they found it.
     fn check(said: &[Option<&str>], before: Reachability) -> (Reachability, Vec<String>) {
-        let (mut votes, now) = (Votes::new(7), Instant::now());
+        let (mut votes, now) = (Votes::new(equal(7)), Instant::now());
         for (number, found) in (1..).zip(said) {
             votes.found(ReplicaId(number), found.map(at), now);
         }
@@ -139,7 +162,7 @@ mod tests {
         let addresses = ["/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1"];
         let [tcp, quic] = addresses.map(Some);
         for (validators, agreed) in [(1, 1), (3, 1), (4, 2), (7, 3), (10, 4), (256, 86)] {
-            assert_eq!(Votes::new(validators).agreed, agreed, "of {validators}");
+            assert_eq!(Votes::new(equal(validators)).agreed, agreed, "of {validators}");
         }
         for (said, before, now) in [
             (&[][..], Public, Unknown),
@@ -162,7 +185,9 @@ mod tests {
         let tcp = Some(own);
         let (elsewhere, port) = (Some("/ip4/192.0.2.9/tcp/1"), Some("/ip4/192.0.2.1/tcp/22"));
         let strange = Some("/ip4/192.0.2.1/tcp/1/ip4/10.0.0.9/tcp/22");
-        for one in [elsewhere, port, strange] {
+        let name = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let named = format!("/ip4/192.0.2.1/tcp/1/p2p/{name}/p2p/{name}");
+        for one in [elsewhere, port, strange, Some(&named)] {
             let (reachability, addresses) = check(&[one, tcp, tcp, tcp], Reachability::Unknown);
             assert_eq!(reachability, Reachability::Public);
             assert_eq!(addresses, [own]);
@@ -171,8 +196,24 @@ mod tests {
     }
 
     #[test]
+    fn stake_decides_and_not_how_many_say_so() {
+        let stakes = [30, 30, 30, 1, 1, 1, 1, 1, 1];
+        let stakes = (0..).map(ReplicaId).zip(stakes).collect();
+        let (mut votes, now) = (Votes::new(stakes), Instant::now());
+        let mut say = |id, found: Option<&str>| {
+            votes.found(ReplicaId(id), found.map(at), now);
+            votes.verdict(Reachability::Unknown, &[at("/ip4/10.0.0.1/tcp/1")], now).0
+        };
+        for id in 3..9 {
+            assert_eq!(say(id, None), Reachability::Unknown);
+        }
+        assert_eq!(say(1, Some("/ip4/192.0.2.1/tcp/1")), Reachability::Unknown);
+        assert_eq!(say(2, Some("/ip4/192.0.2.1/tcp/1")), Reachability::Public);
+    }
+
+    #[test]
     fn what_nobody_has_said_for_long_counts_no_more() {
-        let (mut votes, now) = (Votes::new(1), Instant::now());
+        let (mut votes, now) = (Votes::new(equal(2)), Instant::now());
         votes.found(ReplicaId(1), None, now);
         let mut verdict = |after| votes.verdict(Reachability::Private, &[], now + after).0;
         assert_eq!(verdict(VOTE_AGE / 2), Reachability::Private);
@@ -181,7 +222,7 @@ mod tests {
 
     #[test]
     fn holes_are_punched_where_most_validators_see_this_node() {
-        let mut votes = Votes::new(100);
+        let mut votes = Votes::new(equal(100));
         let seen = at("/ip4/192.0.2.1/tcp/5");
         for id in 1..4 {
             assert!(votes.observed(ReplicaId(id), &seen));
