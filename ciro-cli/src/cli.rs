@@ -86,6 +86,8 @@ enum Command {
     Validator(commands::network::economy::validator::Args),
     /// Propose changes to those who hold stake, and vote
     Gov(commands::network::economy::gov::Args),
+    /// Show the projects that votes fund, paid by milestones
+    Launchpad(commands::network::economy::launchpad::Args),
     /// Show where the supply is, and claim what is due
     Token(commands::network::economy::token::Args),
     /// Play the economy before anybody has to believe it
@@ -148,6 +150,7 @@ fn run(command: Command, context: &Context) -> Result<Status> {
         Command::Stake(args) => network::economy::stake::run(&args, context),
         Command::Validator(args) => network::economy::validator::run(&args, context),
         Command::Gov(args) => network::economy::gov::run(&args, context),
+        Command::Launchpad(args) => network::economy::launchpad::run(&args, context),
         Command::Token(args) => network::economy::token::run(&args, context),
         Command::Econ(args) => econ::run(&args, context),
         Command::Devnet(args) => network::devnet::run(&args, context),

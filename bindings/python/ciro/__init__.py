@@ -35,7 +35,7 @@ from ._calldata import Calldata  # noqa: E402
 from ._check import Estimate, Report, check  # noqa: E402
 from ._ciro import VERSION as __version__  # noqa: E402
 from ._client import Client, Job, JobStatus, Quote, RemoteModel, as_completed, verify_receipt  # noqa: E402
-from ._economy import Grant, Holding, Leaving, Proposal, Stake, Transaction, Validator, Votes  # noqa: E402
+from ._economy import Grant, Holding, Launch, Leaving, Proposal, Stake, Transaction, Validator, Votes  # noqa: E402
 from ._key import Key, KeyEntry  # noqa: E402
 from ._model import Model, compile, prove_inference  # noqa: E402
 from ._program import Program, ProgramKey, ProgramProof, VerifiedProgram, verify_program  # noqa: E402
@@ -70,6 +70,8 @@ __all__ = [
     "JobStatus",
     "Key",
     "KeyEntry",
+    "Launch",
+    "Launch",
     "LayerAccuracy",
     "Leaving",
     "Model",

@@ -127,6 +127,28 @@ class Proposal:
     status: str
     #: How the vote stands; `None` when it is over.
     votes: Optional[Votes]
+    #: Why it could not be executed, such as `spend_limit`; `None` unless its status is `failed`.
+    failure: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Money of the treasury that is put aside for a project and paid by milestones."""
+
+    #: Its number.
+    id: int
+    #: Who is paid.
+    to: str
+    #: What each milestone pays, in CIRO, in order.
+    milestones: list[Decimal]
+    #: How many of them are paid.
+    paid: int
+    #: What is neither paid nor given back, in CIRO.
+    left: Decimal
+    #: When what is left is the treasury's again, in ms of ledger time.
+    ends_ms: int
+    #: `open`, `completed`, `ended` or `expired`.
+    status: str
 
 
 class Economy:
@@ -151,6 +173,10 @@ class Economy:
     def proposals(self) -> list[Proposal]:
         """All proposals, in the order of their numbers; those that are decided too."""
         return [_proposal(it) for it in json.loads(self._inner.proposals())]
+
+    def launches(self) -> list[Launch]:
+        """All launches, in the order of their numbers; those that are over too."""
+        return [_launch(it) for it in json.loads(self._inner.launches())]
 
     def stake(self, address: Optional[str] = None) -> Stake:
         """What an account has at stake.
@@ -305,6 +331,37 @@ class Economy:
         """
         return self._propose(title, {"action": "grant", "tranche": tranche, "to": to, "amount": _amount(amount)})
 
+    def propose_launch(self, title: str, to: str, milestones: list[Amount], seconds: float) -> Proposal:
+        """Proposes a launch: money of the treasury that is put aside for a project and paid by milestones.
+
+        Args:
+            title: what it is about, for people.
+            to: who is paid.
+            milestones: what each of up to 16 milestones pays, in the order in which they are paid.
+            seconds: how long milestones may be paid, from its execution; what is left then is the treasury's again.
+
+        Raises:
+            NetworkError: with the code `launch_range` for an amount of nothing, or too short a time.
+        """
+        amounts = [_amount(it) for it in milestones]
+        return self._propose(title, {"action": "open_launch", "to": to, "milestones": amounts, "lasts_ms": round(seconds * 1e3)})
+
+    def propose_milestone(self, title: str, launch: int, milestone: int) -> Proposal:
+        """Proposes that a launch pays a milestone, by its number from 0; it must be the next one when the proposal is executed.
+
+        Raises:
+            NetworkError: with the code `launch_unknown`, `launch_over`, `milestone_unknown` or `milestone_paid`.
+        """
+        return self._propose(title, {"action": "pay_milestone", "launch": launch, "milestone": milestone})
+
+    def propose_end(self, title: str, launch: int) -> Proposal:
+        """Proposes that a launch ends: what is left of it is the treasury's again.
+
+        Raises:
+            NetworkError: with the code `launch_unknown` or `launch_over`.
+        """
+        return self._propose(title, {"action": "end_launch", "launch": launch})
+
     def vote(self, proposal: int, choice: str, validator: int) -> Transaction:
         """Votes with the stake that the account has with a validator; what came after the proposal was made does not vote on it.
 
@@ -356,4 +413,12 @@ def _validator(info: dict[str, Any]) -> Validator:
 def _proposal(info: dict[str, Any]) -> Proposal:
     tally = info["tally"]
     votes = tally and Votes(*(Decimal(tally[name]) for name in ("yes", "no", "abstain", "veto", "stake")))
-    return Proposal(info["proposal"], info["account"], info["title"], info["action"], info["status"], votes)
+    failure = info.get("failure")
+    return Proposal(info["proposal"], info["account"], info["title"], info["action"], info["status"], votes, failure)
+
+
+def _launch(info: dict[str, Any]) -> Launch:
+    milestones = [Decimal(it) for it in info["milestones"]]
+    return Launch(
+        info["launch"], info["to"], milestones, info["paid"], Decimal(info["left"]), info["ends_ms"], info["status"]
+    )

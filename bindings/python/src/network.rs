@@ -157,6 +157,12 @@ impl Client {
         job::run(py, None, move || Ok(json(&at.block_on(at.peer.session.client.all_proposals())?)))
     }
 
+    /// All launches, as JSON.
+    fn launches(&self, py: Python<'_>) -> PyResult<String> {
+        let at = self.0.here()?;
+        job::run(py, None, move || Ok(json(&at.block_on(at.peer.session.client.all_launches())?)))
+    }
+
     /// What an account has at stake, what leaves, and what is granted to it, as JSON, and the
     /// ledger's time in ms.
     #[pyo3(signature = (address=None))]

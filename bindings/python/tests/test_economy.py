@@ -64,6 +64,9 @@ def test_a_proposal_is_made_and_voted_on(client, operator):
     with pytest.raises(ciro.NetworkError) as unsound:
         client.propose_parameters("all of it", {"treasury_bps": 10_001})
     assert unsound.value.code == "proposal_unsound"
+    launch = client.propose_launch("a project", client.address, ["1.5", 2], seconds=86_400)
+    assert launch.action["milestones"] == ["1.5", "2"] and launch.action["lasts_ms"] == 86_400_000
+    assert client.launches() == []
 
 
 def test_what_is_not_due_is_refused(client, tmp_path):
@@ -71,6 +74,9 @@ def test_what_is_not_due_is_refused(client, tmp_path):
         (lambda: client.claim_grant(0), "grant_unknown"),
         (lambda: client.set_commission(600), "not_operator"),
         (client.unjail_validator, "not_operator"),
+        (lambda: client.propose_launch("nothing", client.address, [], seconds=86_400), "launch_range"),
+        (lambda: client.propose_milestone("too early", 0, 0), "launch_unknown"),
+        (lambda: client.propose_end("too early", 0), "launch_unknown"),
         (lambda: client.redelegate(0, 0, 1), "same_validator"),
     ]:
         with pytest.raises(ciro.NetworkError) as refused:

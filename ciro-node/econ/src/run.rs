@@ -255,6 +255,7 @@ impl Market {
             Bucket::Vesting,
             Bucket::Airdrop,
             Bucket::Treasury,
+            Bucket::Launches,
             Bucket::Burned,
         ];
         let locked = kinds.into_iter().map(|kind| of(kind).units()).sum();

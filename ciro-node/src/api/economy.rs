@@ -3,16 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use ciro_ledger::state::{
-    DEPARTURES, GRANTS, PARAMS, POOLS, PROPOSALS, PURSES, PoolRecord, ProposalRecord, TIMERS,
-    TOTALS, TimerKind, VALIDATORS,
+    DEPARTURES, GRANTS, LAUNCHES, LaunchRecord, PARAMS, POOLS, PROPOSALS, PURSES, PoolRecord,
+    ProposalRecord, TIMERS, TOTALS, TimerKind, VALIDATORS,
 };
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{
-    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LeavingInfo, Page, ProposalInfo, StakeInfo,
-    TallyInfo, ValidatorInfo,
+    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LaunchInfo, LeavingInfo, Page, ProposalInfo,
+    StakeInfo, TallyInfo, ValidatorInfo,
 };
 use ciro_protocol::event::{ProposalStatus, Purse};
-use ciro_protocol::id::{ProposalId, ValidatorId};
+use ciro_protocol::id::{LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
 
 use super::ApiState;
@@ -148,7 +148,7 @@ fn proposal_info(
     proposal: ProposalId,
     record: ProposalRecord,
 ) -> Result<ProposalInfo, StoreError> {
-    let ProposalRecord { account, title, action, until_ms, status, .. } = record;
+    let ProposalRecord { account, title, action, until_ms, status, failure, .. } = record;
     let mut tally = None;
     if status == ProposalStatus::Voting {
         let counted = ciro_ledger::tally(snapshot, proposal)?;
@@ -156,5 +156,31 @@ fn proposal_info(
         let [yes, no, abstain, veto] = counted.votes.map(amount);
         tally = Some(TallyInfo { yes, no, abstain, veto, stake: amount(counted.stake) });
     }
-    Ok(ProposalInfo { proposal, account, title, action, until_ms, status, tally })
+    Ok(ProposalInfo { proposal, account, title, action, until_ms, status, failure, tally })
+}
+
+pub(super) async fn launches(
+    State(state): State<ApiState>,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<LaunchInfo>>, ApiError> {
+    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
+    let limit = limit(paging.limit)?;
+    let look = move |snapshot: &Snapshot| {
+        let found = snapshot.entries(LAUNCHES, after.map(LaunchId).as_ref(), limit)?.into_iter();
+        found.map(|(id, record)| launch_info(snapshot, id, record)).collect()
+    };
+    let items: Vec<LaunchInfo> = state.read(look).await?;
+    let last = items.last().filter(|_| items.len() == limit);
+    let next = last.map(|last| last.launch.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+fn launch_info(
+    snapshot: &Snapshot,
+    launch: LaunchId,
+    record: LaunchRecord,
+) -> Result<LaunchInfo, StoreError> {
+    let LaunchRecord { to, milestones, paid, status, ends } = record;
+    let left = snapshot.entry(PURSES, &Purse::Launch(launch))?.unwrap_or_default();
+    Ok(LaunchInfo { launch, to, milestones, paid, left, ends_ms: ends.at_ms, status })
 }

@@ -187,6 +187,7 @@ fn routes() -> Router<ApiState> {
         .route(paths::VALIDATORS, get(economy::validators))
         .route("/v1/stake/{address}", get(economy::stake))
         .route(paths::PROPOSALS, get(economy::proposals))
+        .route(paths::LAUNCHES, get(economy::launches))
         .route("/v1/queue/{class}", get(queue::offers))
         .route(paths::EVENTS, get(events::stream))
         .route("/v1/blocks/{height}", get(ledger::block))
@@ -205,7 +206,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: ApiState) {
 
 /// Counts a request by the first two parts of its path: ids are no labels.
 async fn count(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    const ROUTES: [&str; 18] = [
+    const ROUTES: [&str; 19] = [
         "/explorer",
         paths::CHAIN,
         paths::TRANSACTIONS,
@@ -217,6 +218,7 @@ async fn count(State(state): State<ApiState>, request: Request, next: Next) -> R
         paths::ECONOMY,
         paths::VALIDATORS,
         paths::PROPOSALS,
+        paths::LAUNCHES,
         "/v1/stake",
         "/v1/accounts",
         "/v1/queue",

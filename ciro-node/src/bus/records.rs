@@ -88,7 +88,8 @@ pub fn event(topics: &Topics, seq: u64, row: &EventRow) -> Outgoing {
         | Event::ValidatorChanged { .. }
         | Event::ValidatorJailed { .. }
         | Event::ValidatorConvicted { .. }
-        | Event::ProposalChanged { .. } => (None, None),
+        | Event::ProposalChanged { .. }
+        | Event::LaunchChanged { .. } => (None, None),
     };
     let fields = [
         ("event_seq", Type::Number, false, json!(seq)),
@@ -148,6 +149,7 @@ fn purse(purse: Purse) -> (&'static str, Value) {
         Purse::Leaving(validator, _) => ("leaving", json!(validator.0.to_string())),
         Purse::Earned(validator) => ("earned", json!(validator.0.to_string())),
         Purse::Proposal(proposal) => ("proposal", json!(proposal.0.to_string())),
+        Purse::Launch(launch) => ("launch", json!(launch.0.to_string())),
     }
 }
 

@@ -206,7 +206,8 @@ impl Sighting {
             | Event::ValidatorChanged { .. }
             | Event::ValidatorJailed { .. }
             | Event::ValidatorConvicted { .. }
-            | Event::ProposalChanged { .. } => return None,
+            | Event::ProposalChanged { .. }
+            | Event::LaunchChanged { .. } => return None,
         };
         Some(Self { place, time_ms, job, standing })
     }

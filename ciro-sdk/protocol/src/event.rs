@@ -4,8 +4,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::economy::{Offence, Tranche};
-use crate::id::{GrantId, JobId, ModelId, ProposalId, ProviderId, ValidatorId};
+use crate::economy::{LaunchStatus, Offence, Tranche};
+use crate::id::{GrantId, JobId, LaunchId, ModelId, ProposalId, ProviderId, ValidatorId};
 use crate::order::Class;
 use crate::receipt::Receipt;
 use crate::sign::Address;
@@ -108,6 +108,18 @@ pub enum Event {
         proposal: ProposalId,
         /// Where it stands.
         status: ProposalStatus,
+        /// Why it could not be executed, if it could not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
+    },
+    /// A launch was opened, paid a milestone, or is over.
+    LaunchChanged {
+        /// The launch.
+        launch: LaunchId,
+        /// Where it stands.
+        status: LaunchStatus,
+        /// How many of its milestones are paid.
+        paid: u8,
     },
 }
 
@@ -129,9 +141,29 @@ pub enum ProposalStatus {
     Passed,
     /// It was executed.
     Executed,
-    /// It could not be executed: the money was not there any more or exceeds what may be paid in
-    /// an epoch, or the parameters were replaced since it was made.
+    /// It could not be executed, for a reason that is a [`Failure`].
     Failed,
+}
+
+/// Why a proposal that passed could not be executed.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The parameters were replaced since it was made.
+    ParamsReplaced,
+    /// The treasury has less.
+    TreasuryShort,
+    /// With what votes took out of the treasury in the epoch before, it would be more than they
+    /// may.
+    SpendLimit,
+    /// Less of the tranche is left.
+    ReserveShort,
+    /// The launch is over.
+    LaunchOver,
+    /// The milestone is not the next one of its launch.
+    MilestoneNotNext,
 }
 
 /// Why a provider no longer holds a job that it did not settle.
@@ -220,6 +252,8 @@ pub enum Purse {
     Earned(ValidatorId),
     /// The deposit of a proposal.
     Proposal(ProposalId),
+    /// What is put aside for a launch and neither paid nor given back.
+    Launch(LaunchId),
 }
 
 /// What kind of purse: the supply is the sum of these.
@@ -272,6 +306,8 @@ pub enum Bucket {
     Earned,
     /// All deposits of proposals.
     Proposals,
+    /// All that is put aside for launches.
+    Launches,
 }
 
 impl Purse {
@@ -296,6 +332,7 @@ impl Purse {
             Self::Leaving(..) => Bucket::Leaving,
             Self::Earned(_) => Bucket::Earned,
             Self::Proposal(_) => Bucket::Proposals,
+            Self::Launch(_) => Bucket::Launches,
         }
     }
 }
@@ -360,4 +397,6 @@ pub enum Why {
     Proposal,
     /// What governance pays out of the treasury.
     Spend,
+    /// What is put aside for a launch, paid for a milestone, or given back.
+    Launch,
 }

@@ -155,6 +155,10 @@ index_id! {
     /// A proposal to change what governance may change.
     ProposalId(u32)
 }
+index_id! {
+    /// Money of the treasury that is put aside and paid by milestones.
+    LaunchId(u32)
+}
 
 /// A network: the word that consensus signs under, which covers the whole genesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -127,6 +127,11 @@ refusals! {
     VotedSo "voted_so" "the stake has this vote already"
     BondHeld "bond_held" "the bond stands behind the validator's weight in consensus: it stays while consensus counts that"
     StakeTooLate "stake_too_late" "the stake came while the proposal was voted on: it votes on later ones"
+    LaunchRange "launch_range" "a launch has milestones that are each more than nothing and together no more than the supply, and lasts longer than a vote and its timelock and no longer than ten years"
+    LaunchUnknown "launch_unknown" "there is no such launch"
+    LaunchOver "launch_over" "the launch is completed, ended or expired"
+    MilestoneUnknown "milestone_unknown" "the launch has no such milestone"
+    MilestonePaid "milestone_paid" "the milestone is paid"
 }
 
 #[cfg(test)]

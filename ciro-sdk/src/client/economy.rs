@@ -1,9 +1,11 @@
 //! Supply, stake and governance: what a node says of them, and the transactions that change them.
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::api::{self, EconomyInfo, Page, ProposalInfo, StakeInfo, ValidatorInfo};
+use ciro_protocol::api::{
+    self, EconomyInfo, LaunchInfo, Page, ProposalInfo, StakeInfo, ValidatorInfo,
+};
 use ciro_protocol::economy::{AirdropShare, Commission, Possession, airdrop_root};
-use ciro_protocol::id::{GrantId, ProposalId, ValidatorId};
+use ciro_protocol::id::{GrantId, LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::sign::{Address, SecretKey, Signed};
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
@@ -15,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, Executed, paged};
 
-/// Pages of validators or proposals that are read at most.
+/// Pages of validators, proposals or launches that are read at most.
 const PAGES_MAX: usize = 64;
 
 impl Client {
@@ -80,6 +82,24 @@ impl Client {
         let found: Option<ProposalInfo> = self.one(api::PROPOSALS, id.0).await?;
         let found = found.filter(|it| it.proposal == id);
         found.ok_or(ClientError::NotThere { what: "proposal", number: id.0 })
+    }
+
+    /// All launches, in the order of their numbers; those that are over too.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node does not answer.
+    pub async fn all_launches(&self) -> Result<Vec<LaunchInfo>, ClientError> {
+        self.all(api::LAUNCHES).await
+    }
+
+    /// A launch.
+    ///
+    /// # Errors
+    /// [`ClientError::NotThere`] if there is none of this number.
+    pub async fn launch(&self, id: LaunchId) -> Result<LaunchInfo, ClientError> {
+        let found: Option<LaunchInfo> = self.one(api::LAUNCHES, id.0).await?;
+        let found = found.filter(|it| it.launch == id);
+        found.ok_or(ClientError::NotThere { what: "launch", number: id.0 })
     }
 
     /// What follows the number before this one.
@@ -250,7 +270,8 @@ impl Client {
             value: title.to_owned(),
             reason: error.to_string(),
         })?;
-        let body = Body::Propose(Box::new(Propose { title: title.clone(), action }));
+        let propose = Propose { title: title.clone(), action: action.clone() };
+        let body = Body::Propose(Box::new(propose));
         let done = self.execute(account, body).await?;
         let mut all = self.all_proposals().await?;
         let by = account.address();

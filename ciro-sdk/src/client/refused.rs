@@ -49,6 +49,14 @@ pub(super) fn advice(refusal: Refusal) -> Option<&'static str> {
         R::DirectNotServed => "order without naming a provider, or name one that lists the key",
         R::DirectTermsUnmet => "keep the provider's terms, or order without naming one",
         R::StakeTooLate => "vote with stake that was there when the proposal was made",
+        R::LaunchRange => {
+            "name 1 to 16 milestones above nothing, and a time longer than a vote and its timelock"
+        }
+        R::LaunchUnknown => "choose one of the list of launches",
+        R::LaunchOver => "look at how the launch ended, or propose another one",
+        R::MilestoneUnknown | R::MilestonePaid => {
+            "look at the launch's milestones, which count from 0, and name one that is not paid"
+        }
         _ => return None,
     })
 }

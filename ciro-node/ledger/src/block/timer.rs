@@ -60,6 +60,7 @@ impl Ledger<'_> {
             TimerKind::Departure(number) => self.departed(number),
             TimerKind::VoteEnds(proposal) => self.vote_ends(proposal),
             TimerKind::Enact(proposal) => self.enact(proposal),
+            TimerKind::LaunchEnds(launch) => self.launch_expires(launch),
         }
     }
 

@@ -4,10 +4,12 @@
 //! what is counted at the end is the least that was there since the vote began, each unit once,
 //! without a walk over all who voted. Who does not vote is voted for by its validator.
 
+mod launch;
 mod tally;
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::event::{Event, Movement, ProposalStatus, Purse, Why};
+use ciro_protocol::economy::EconomyParams;
+use ciro_protocol::event::{Event, Failure, Movement, ProposalStatus, Purse, Why};
 use ciro_protocol::id::{ProposalId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
@@ -22,16 +24,13 @@ use crate::state::{
     ProposalRecord, StateError, TimerKind, VOTES,
 };
 
+/// What comes of executing a proposal: it is done, or fails for a reason and changes nothing.
+pub(crate) type Enacted = Result<Result<(), Failure>, Stop>;
+
 impl Ledger<'_> {
     pub(crate) fn propose(&mut self, by: Address, body: &Propose) -> Result<(), Stop> {
         let governance = self.params()?.governance;
-        let sound = match &body.action {
-            Action::SetParams { params } => params.check(self.spec.time.tick_ms).is_ok(),
-            Action::Spend { amount, .. } | Action::Grant { amount, .. } => !amount.is_zero(),
-        };
-        if !sound {
-            return Err(Refusal::ProposalUnsound.into());
-        }
+        self.check_action(&body.action)?;
         let mut economy = self.state.expect(ECONOMY, &())?;
         let proposal = ProposalId(economy.next_proposal);
         let places = economy.open.iter_mut().take(governance.open_max.into());
@@ -46,14 +45,31 @@ impl Ledger<'_> {
         let record = ProposalRecord {
             account: by,
             title: body.title.clone(),
-            action: body.action,
+            action: body.action.clone(),
             until_ms,
             status: ProposalStatus::Voting,
             params_version: economy.params_version,
+            failure: None,
         };
         self.set_status(proposal, record, ProposalStatus::Voting);
         self.set_timer(until_ms, TimerKind::VoteEnds(proposal))?;
         Ok(())
+    }
+
+    /// Refuses what can be seen never to be executed.
+    fn check_action(&self, action: &Action) -> Result<(), Stop> {
+        let sound = match action {
+            Action::SetParams { params } => params.check(self.spec.time.tick_ms).is_ok(),
+            Action::Spend { amount, .. } | Action::Grant { amount, .. } => !amount.is_zero(),
+            Action::OpenLaunch { milestones, lasts_ms, .. } => {
+                return self.check_new_launch(milestones, *lasts_ms);
+            }
+            Action::PayMilestone { launch, milestone } => {
+                return self.check_milestone(*launch, *milestone);
+            }
+            Action::EndLaunch { launch } => return self.open_launch_of(*launch).map(|_| ()),
+        };
+        if sound { Ok(()) } else { Err(Refusal::ProposalUnsound.into()) }
     }
 
     pub(crate) fn vote(&mut self, by: Address, body: &Vote) -> Result<(), Stop> {
@@ -139,47 +155,67 @@ impl Ledger<'_> {
 
     /// Executes a proposal that passed and has waited.
     pub(crate) fn enact(&mut self, proposal: ProposalId) -> Result<(), Stop> {
-        let record = self.state.expect(PROPOSALS, &proposal)?;
-        let done = match record.action {
-            Action::SetParams { params } => {
-                let mut economy = self.state.expect(ECONOMY, &())?;
-                // Whoever voted for it saw other parameters, which it would bring back.
-                let seen = economy.params_version == record.params_version;
-                if seen || Rule::StaleParams.chosen() {
-                    let next = economy.params_version.checked_add(1);
-                    economy.params_version = next.ok_or(StateError::Sum("parameters"))?;
-                    self.state.put(ECONOMY, &(), &economy);
-                    self.state.put(PARAMS, &(), &params);
-                }
-                seen || Rule::StaleParams.chosen()
-            }
+        let mut record = self.state.expect(PROPOSALS, &proposal)?;
+        let done = match record.action.clone() {
+            Action::SetParams { params } => self.replace_params(record.params_version, params)?,
             Action::Spend { to, amount } => self.spend(to, amount)?,
             Action::Grant { tranche, to, amount } => self.grant(tranche, to, amount)?,
+            Action::OpenLaunch { to, milestones, lasts_ms } => {
+                self.open_launch(to, milestones, lasts_ms)?
+            }
+            Action::PayMilestone { launch, milestone } => self.pay_milestone(launch, milestone)?,
+            Action::EndLaunch { launch } => self.end_launch(launch)?,
         };
-        let status = if done { ProposalStatus::Executed } else { ProposalStatus::Failed };
+        record.failure = done.err();
+        let status = match done {
+            Ok(()) => ProposalStatus::Executed,
+            Err(_) => ProposalStatus::Failed,
+        };
         self.set_status(proposal, record, status);
         Ok(())
     }
 
-    /// Pays out of the treasury, no more in an epoch of rewards than a part of it: `false` if that
-    /// would be more.
-    fn spend(&mut self, to: Address, amount: Amount) -> Result<bool, Stop> {
-        let from = Purse::Treasury;
-        let there = self.balance(from)?;
+    /// Replaces the parameters, unless that was done since the proposal was made: whoever voted
+    /// for it saw other parameters, which it would bring back.
+    fn replace_params(&mut self, version: u32, params: EconomyParams) -> Enacted {
         let mut economy = self.state.expect(ECONOMY, &())?;
-        let sum = || StateError::Sum("spent");
-        let whole = there.checked_add(economy.spent).ok_or_else(sum)?;
-        let most = match self.params()?.governance.spend_bps {
-            _ if Rule::SpendsAll.chosen() => whole,
-            part => whole.share(part),
-        };
+        if economy.params_version != version && !Rule::StaleParams.chosen() {
+            return Ok(Err(Failure::ParamsReplaced));
+        }
+        let next = economy.params_version.checked_add(1);
+        economy.params_version = next.ok_or(StateError::Sum("parameters"))?;
+        self.state.put(ECONOMY, &(), &economy);
+        self.state.put(PARAMS, &(), &params);
+        Ok(Ok(()))
+    }
+
+    fn spend(&mut self, to: Address, amount: Amount) -> Enacted {
+        if let Err(failure) = self.count_spent(amount, Rule::SpendsAll.chosen())? {
+            return Ok(Err(failure));
+        }
+        let (from, to) = (Purse::Treasury, Purse::Account(to));
+        self.pay(Movement { from, to, amount, why: Why::Spend })?;
+        Ok(Ok(()))
+    }
+
+    /// Counts what a vote takes out of the treasury: no more in an epoch of rewards than a part of
+    /// it, unless the rule is left out.
+    fn count_spent(&mut self, amount: Amount, left_out: bool) -> Enacted {
+        let there = self.balance(Purse::Treasury)?;
+        if amount > there {
+            return Ok(Err(Failure::TreasuryShort));
+        }
+        let mut economy = self.state.expect(ECONOMY, &())?;
+        // What launches give back is there and counts as spent: together it may exceed the supply.
+        let whole = there.checked_add(economy.spent).unwrap_or(Amount::SUPPLY);
+        let spend_bps = self.params()?.governance.spend_bps;
+        let most = if left_out { whole } else { whole.share(spend_bps) };
         let Some(spent) = economy.spent.checked_add(amount).filter(|it| *it <= most) else {
-            return Ok(false);
+            return Ok(Err(Failure::SpendLimit));
         };
         economy.spent = spent;
         self.state.put(ECONOMY, &(), &economy);
-        self.pay(Movement { from, to: Purse::Account(to), amount, why: Why::Spend })?;
-        Ok(true)
+        Ok(Ok(()))
     }
 
     pub(crate) fn set_status(
@@ -190,7 +226,8 @@ impl Ledger<'_> {
     ) {
         record.status = status;
         self.state.put(PROPOSALS, &proposal, &record);
-        self.events.push(Event::ProposalChanged { proposal, status });
+        let failure = record.failure;
+        self.events.push(Event::ProposalChanged { proposal, status, failure });
     }
 }
 

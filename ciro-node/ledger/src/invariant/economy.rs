@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use ciro_protocol::economy::LaunchStatus;
 use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{ProposalId, ValidatorId};
 
 use super::{Broken, all};
 use crate::stake::shares::{INDEX_ONE, mul_div};
 use crate::state::{
-    BALLOTS, DELEGATIONS, DEPARTURES, ECONOMY, GRANTS, KEYS, LEAVING, OPERATORS, PARAMS, POOLS,
-    PROPOSALS, PURSES, StateError, TIMERS, TimerKind, VOTES, View,
+    BALLOTS, DELEGATIONS, DEPARTURES, ECONOMY, GRANTS, KEYS, LAUNCHES, LEAVING, LaunchRecord,
+    OPERATORS, PARAMS, POOLS, PROPOSALS, PURSES, StateError, TIMERS, TimerKind, VOTES, View,
 };
 
 /// Checks that shares sum up, that rewards are there for whoever has earned them, that money of
@@ -22,6 +23,7 @@ pub(super) fn check(view: &dyn View) -> Result<(), Broken> {
     check_leaving(view)?;
     check_votes(view)?;
     check_timers(view)?;
+    check_launches(view)?;
     check_purses(view)
 }
 
@@ -146,14 +148,49 @@ fn check_timers(view: &dyn View) -> Result<(), Broken> {
     }
 }
 
+/// Checks that what is put aside for a launch is what its milestones have still to pay, and that
+/// each one that is open, and no other, will end.
+fn check_launches(view: &dyn View) -> Result<(), Broken> {
+    let (purses, launches) = (all(view, PURSES)?, all(view, LAUNCHES)?);
+    let numbered = all(view, ECONOMY)?.values().any(|it| it.next_launch as usize == launches.len());
+    if !numbered {
+        return broken("launches are not numbered in order");
+    }
+    let mut ends = BTreeMap::new();
+    for (id, launch) in &launches {
+        let LaunchRecord { milestones, paid, status, .. } = launch;
+        let rest = milestones.get(usize::from(*paid)..).unwrap_or_default();
+        if rest.is_empty() != (*status == LaunchStatus::Completed) {
+            return broken("a launch is completed and has something to pay, or is not and has not");
+        }
+        let open = *status == LaunchStatus::Open;
+        let rest: u128 = rest.iter().filter(|_| open).map(|it| it.units()).sum();
+        if purses.get(&Purse::Launch(*id)).map_or(0, |it| it.units()) != rest {
+            return broken("what is put aside is not what milestones have still to pay");
+        }
+        if open {
+            ends.insert(launch.ends, TimerKind::LaunchEnds(*id));
+        }
+    }
+    let timers = all(view, TIMERS)?.into_iter().map(|(place, timer)| (place, timer.kind));
+    let of_launches = timers.filter(|(_, kind)| matches!(kind, TimerKind::LaunchEnds(_)));
+    if of_launches.collect::<BTreeMap<_, _>>() == ends {
+        Ok(())
+    } else {
+        broken("the timers are not those of the launches that are open")
+    }
+}
+
 /// Finds money that belongs to nothing.
 fn check_purses(view: &dyn View) -> Result<(), Broken> {
     let (pools, leaving) = (all(view, POOLS)?, all(view, LEAVING)?);
     let (grants, proposals) = (all(view, GRANTS)?, all(view, PROPOSALS)?);
+    let launches = all(view, LAUNCHES)?;
     for (purse, amount) in all(view, PURSES)? {
         let belongs = match purse {
             Purse::Stake(id) | Purse::Earned(id) => pools.contains_key(&id),
             Purse::Leaving(id, epoch) => leaving.contains_key(&(id, epoch)),
+            Purse::Launch(id) => launches.contains_key(&id),
             Purse::Vesting(id) => grants.get(&id).is_some_and(|grant| amount <= grant.amount),
             Purse::Proposal(id) => {
                 proposals.get(&id).is_some_and(|it| it.status == ProposalStatus::Voting)

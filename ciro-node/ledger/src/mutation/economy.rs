@@ -48,5 +48,15 @@ ciro_mutation::mutations! {
         SoldTooCheap,
         /// A deposit comes back whatever the vote says.
         VetoIsFree,
+        /// Launches take all of the treasury at once.
+        LaunchUncounted,
+        /// A milestone is paid before those that come first, and again.
+        PaidOutOfTurn,
+        /// A milestone of a launch that is over is paid.
+        PaidAfterTheEnd,
+        /// What is left when a launch ends is paid, too.
+        RestIsPaid,
+        /// A launch does not end by itself.
+        LaunchForEver,
     }
 }

@@ -2,12 +2,15 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
-use ciro_protocol::economy::{Commission, Tranche};
-use ciro_protocol::event::ProposalStatus;
+use ciro_protocol::economy::{Commission, LaunchStatus, MILESTONES_MAX, Tranche};
+use ciro_protocol::event::{Failure, ProposalStatus};
 use ciro_protocol::id::{ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{Action, VoteOption};
+use ciro_protocol::wire::List;
+
+use super::record::TimerKey;
 
 /// Counters of the economy, and what the network did in the epoch of rewards at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -26,10 +29,12 @@ pub struct EconomyRecord {
     pub open: [Option<ProposalId>; 32],
     /// Slots of the epoch in which there were blocks.
     pub slots: Presence,
-    /// What votes have paid out of the treasury in the epoch.
+    /// What votes have taken out of the treasury in the epoch.
     pub spent: Amount,
     /// How often governance has replaced the parameters.
     pub params_version: u32,
+    /// The number of the next launch.
+    pub next_launch: u32,
 }
 
 /// In how many slots of an epoch of rewards somebody was there.
@@ -145,6 +150,23 @@ pub struct ProposalRecord {
     pub status: ProposalStatus,
     /// How often the parameters had been replaced when it was made.
     pub params_version: u32,
+    /// Why it could not be executed, if it could not.
+    pub failure: Option<Failure>,
+}
+
+/// Money of the treasury that is put aside and paid by milestones. What is left of it is its purse.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct LaunchRecord {
+    /// Who is paid.
+    pub to: Address,
+    /// What each milestone pays, in order.
+    pub milestones: List<Amount, MILESTONES_MAX>,
+    /// How many of them are paid.
+    pub paid: u8,
+    /// Where it stands.
+    pub status: LaunchStatus,
+    /// The timer that ends it, if nothing else does before.
+    pub ends: TimerKey,
 }
 
 /// Shares of one validator's stake that voted on a proposal, by their votes, and its own vote.

@@ -11,8 +11,8 @@ pub mod tree;
 use std::collections::BTreeMap;
 
 pub use economy::{
-    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LeavingRecord,
-    PoolRecord, Presence, ProposalRecord,
+    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LaunchRecord,
+    LeavingRecord, PoolRecord, Presence, ProposalRecord,
 };
 pub use memory::MemoryState;
 pub(crate) use overlay::Overlay;
@@ -23,8 +23,8 @@ pub use record::{
 };
 pub use table::{
     AIRDROPPED, BALLOTS, CHAIN, DELEGATIONS, DEPARTURES, ECONOMY, ENDED, GRANTS, JOBS, KEYS,
-    LEAVING, MODELS, OFFENCES, OPERATORS, OWNERS, PARAMS, POOLS, PRESENCE, PROPOSALS, PROVIDERS,
-    PURSES, SEEN, SPEC, TAKEN, TIMERS, TOTALS, Table, VALIDATORS, VOTES,
+    LAUNCHES, LEAVING, MODELS, OFFENCES, OPERATORS, OWNERS, PARAMS, POOLS, PRESENCE, PROPOSALS,
+    PROVIDERS, PURSES, SEEN, SPEC, TAKEN, TIMERS, TOTALS, Table, VALIDATORS, VOTES,
 };
 
 /// An ordered store of keys and values, as it is after a block.

@@ -4,7 +4,7 @@ use std::io;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_protocol::amount::Amount;
-use ciro_protocol::id::{JobId, ProposalId, ProviderId, TxId};
+use ciro_protocol::id::{JobId, LaunchId, ProposalId, ProviderId, TxId};
 use ciro_protocol::model::{Listing, ModelCard, NextListing};
 use ciro_protocol::order::{Class, JobOrder, LISTED_MAX};
 use ciro_protocol::provider::{Asks, Profile};
@@ -164,6 +164,8 @@ pub enum TimerKind {
     VoteEnds(ProposalId),
     /// A proposal that passed is executed.
     Enact(ProposalId),
+    /// The time of a launch is over.
+    LaunchEnds(LaunchId),
 }
 
 /// The place of a timer: its time, then its number. Big-endian, so that the store's order is

@@ -7,7 +7,7 @@ use ciro_protocol::amount::Amount;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{EconomyParams, Offence};
 use ciro_protocol::event::{Bucket, Purse};
-use ciro_protocol::id::{GrantId, JobId, ModelId, ProposalId, ProviderId, ValidatorId};
+use ciro_protocol::id::{GrantId, JobId, LaunchId, ModelId, ProposalId, ProviderId, ValidatorId};
 use ciro_protocol::light::EndedJob;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::VoteOption;
@@ -15,8 +15,8 @@ use ciro_protocol::wire::encode;
 
 use super::StateError;
 use super::economy::{
-    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LeavingRecord,
-    PoolRecord, Presence, ProposalRecord,
+    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LaunchRecord,
+    LeavingRecord, PoolRecord, Presence, ProposalRecord,
 };
 use super::record::{
     ChainRecord, Day, JobRecord, ModelRecord, ProviderRecord, SeenKey, Timer, TimerKey,
@@ -100,6 +100,8 @@ pub const BALLOTS: Table<(ProposalId, ValidatorId), BallotRecord> = Table::new("
 /// What an account votes on a proposal with its stake with a validator. Kept as long as the
 /// proposal is voted on; what stays after it has no effect.
 pub const VOTES: Table<(ProposalId, ValidatorId, Address), VoteOption> = Table::new("votes", b'W');
+/// Launches, for ever.
+pub const LAUNCHES: Table<LaunchId, LaunchRecord> = Table::new("launches", b'M');
 
 impl<K: BorshSerialize, V: BorshSerialize + BorshDeserialize> Table<K, V> {
     const fn new(name: &'static str, prefix: u8) -> Self {

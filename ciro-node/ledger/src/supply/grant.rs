@@ -2,13 +2,14 @@
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::economy::Tranche;
-use ciro_protocol::event::{Movement, Purse, Why};
+use ciro_protocol::event::{Failure, Movement, Purse, Why};
 use ciro_protocol::id::GrantId;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::ClaimGrant;
 
 use crate::block::{Ledger, Stop};
+use crate::governance::Enacted;
 use crate::mutation::Rule;
 use crate::state::{GRANTS, GrantRecord, StateError};
 
@@ -33,16 +34,11 @@ impl Ledger<'_> {
         self.pay(Movement { from, to: Purse::Account(by), amount, why: Why::Vesting })
     }
 
-    /// Grants what nobody has been granted yet: `false` if there is not as much.
-    pub(crate) fn grant(
-        &mut self,
-        tranche: Tranche,
-        to: Address,
-        amount: Amount,
-    ) -> Result<bool, Stop> {
+    /// Grants what nobody has been granted yet.
+    pub(crate) fn grant(&mut self, tranche: Tranche, to: Address, amount: Amount) -> Enacted {
         let from = Purse::Reserve(tranche);
         if self.balance(from)? < amount {
-            return Ok(false);
+            return Ok(Err(Failure::ReserveShort));
         }
         let number = self.with_economy(|record| {
             let number = record.next_grant;
@@ -53,6 +49,6 @@ impl Ledger<'_> {
         self.pay(Movement { from, to: Purse::Vesting(id), amount, why: Why::Vesting })?;
         let start_ms = self.chain.time_ms;
         self.state.put(GRANTS, &id, &GrantRecord { tranche, to, amount, start_ms });
-        Ok(true)
+        Ok(Ok(()))
     }
 }

@@ -65,7 +65,8 @@ answers! {
     ClaimRewards: EconomyClosed ValidatorUnknown NothingEarned;
     UnjailValidator: EconomyClosed NotOperator ValidatorTombstoned NotJailed JailNotOver;
     ReportOffence: EconomyClosed ValidatorUnknown OffenceKnown OffenceOutOfTime;
-    Propose: EconomyClosed ProposalUnsound ProposalsFull InsufficientFunds;
+    Propose: EconomyClosed ProposalUnsound LaunchRange LaunchUnknown LaunchOver MilestoneUnknown
+        MilestonePaid ProposalsFull InsufficientFunds;
     Vote: EconomyClosed ValidatorUnknown ProposalUnknown VotingOver NotDelegated StakeTooLate
         VotedSo;
 }
@@ -115,7 +116,7 @@ const _: () = {
 };
 
 /// What happens without a transaction, as the model names it.
-pub(super) const HAPPENINGS: [&str; 24] = [
+pub(super) const HAPPENINGS: [&str; 34] = [
     "a bond is free",
     "a lease ends",
     "a held job expires",
@@ -139,5 +140,15 @@ pub(super) const HAPPENINGS: [&str; 24] = [
     "a vote vetoes",
     "a vote passes",
     "a proposal is executed",
-    "a proposal fails",
+    "a proposal fails: parameters were replaced",
+    "a proposal fails: the treasury has less",
+    "a proposal fails: more than votes may take",
+    "a proposal fails: less of the tranche is left",
+    "a proposal fails: the launch is over",
+    "a proposal fails: not the next milestone",
+    "a launch is opened",
+    "a milestone is paid",
+    "a launch is completed",
+    "a launch is ended",
+    "a launch expires",
 ];

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::ChainSpec;
-use ciro_protocol::event::{ProposalStatus, Purse};
+use ciro_protocol::event::Purse;
 use ciro_protocol::id::{JobId, ProviderId, SubmitterId};
 use ciro_protocol::receipt::TxReceipt;
 use ciro_protocol::refusal::Refusal;
@@ -25,8 +25,8 @@ use crate::invariant::all;
 use crate::job::State;
 use crate::mutation::{Mutation, Rule};
 use crate::state::{
-    CHAIN, ENDED, JOBS, MemoryState, Overlay, PARAMS, POOLS, PROPOSALS, PROVIDERS, PURSES, Phase,
-    PlainState, SPEC, StateError,
+    CHAIN, ENDED, JOBS, LAUNCHES, MemoryState, Overlay, PARAMS, POOLS, PROPOSALS, PROVIDERS,
+    PURSES, Phase, PlainState, SPEC, StateError,
 };
 use crate::{Block, check_invariants, execute, genesis, holding};
 
@@ -90,8 +90,8 @@ impl History<'_> {
         let outage = if self.dice.one_in(40) { 20_000 } else { 0 };
         self.time += self.dice.below(4_500) + outage;
         let times = self.ticks();
-        let mut play =
-            Stake { dice: &mut self.dice, whole: &self.whole, focus: self.network.focus() };
+        let (focus, launches) = (self.network.focus(), self.network.launches());
+        let mut play = Stake { dice: &mut self.dice, whole: &self.whole, focus, launches };
         let punish = self.network.faults(height, &mut play);
         // The model executes first: what people do follows from what they see within the block too.
         self.whole.begin(&times, &punish);
@@ -145,8 +145,8 @@ impl History<'_> {
     fn transaction(&mut self) -> SignedTx {
         let (whole, salt) = (&self.whole, self.sent.len() as u64);
         let stake = self.dice.one_in(2);
-        let focus = self.network.focus();
-        let done = stake.then(|| Stake { dice: &mut self.dice, whole, focus }.next());
+        let (focus, launches) = (self.network.focus(), self.network.launches());
+        let done = stake.then(|| Stake { dice: &mut self.dice, whole, focus, launches }.next());
         let (dice, sent) = (&mut self.dice, &self.sent);
         let mut market = Market { dice, naive: &whole.market, sent, salt };
         let done = done.unwrap_or_else(|| market.next());
@@ -261,15 +261,33 @@ fn compare_stake(state: &PlainState, whole: &Whole) -> Compared {
             }
         }
     }
-    let got: Vec<ProposalStatus> = all(state, PROPOSALS)?.values().map(|it| it.status).collect();
-    let expected: Vec<ProposalStatus> = whole.proposals.iter().map(|it| it.status).collect();
-    if got != expected {
-        return Ok(Err(format!("proposals stand at {got:?}, expected {expected:?}")));
+    if let Err(difference) = compare_votes(state, whole)? {
+        return Ok(Err(difference));
     }
     match all(state, PARAMS)?.get(&()) {
         Some(params) if *params != whole.params => Ok(Err("parameters differ".to_owned())),
         _ => Ok(Ok(())),
     }
+}
+
+/// Compares where proposals and launches stand.
+fn compare_votes(state: &PlainState, whole: &Whole) -> Compared {
+    let got = all(state, PROPOSALS)?.into_values().map(|it| (it.status, it.failure));
+    let expected = whole.proposals.iter().map(|it| (it.status, it.failure));
+    let (got, expected): (Vec<_>, Vec<_>) = (got.collect(), expected.collect());
+    if got != expected {
+        return Ok(Err(format!("proposals stand at {got:?}, expected {expected:?}")));
+    }
+    let got = all(state, LAUNCHES)?.into_values().map(|it| (it.status, usize::from(it.paid)));
+    let expected = whole.launches.iter().map(|launch| {
+        let paid = launch.milestones.iter().filter(|(_, paid)| *paid).count();
+        (launch.status, paid)
+    });
+    let (got, expected): (Vec<_>, Vec<_>) = (got.collect(), expected.collect());
+    if got != expected {
+        return Ok(Err(format!("launches stand at {got:?}, expected {expected:?}")));
+    }
+    Ok(Ok(()))
 }
 
 /// The seeds that are asked for.
@@ -365,6 +383,7 @@ fn the_naive_model_shares_no_code_with_the_ledger() {
         include_str!("naive/job.rs"),
         include_str!("naive/member.rs"),
         include_str!("economy/naive/mod.rs"),
+        include_str!("economy/naive/launches.rs"),
         include_str!("economy/naive/offences.rs"),
         include_str!("economy/naive/stake.rs"),
         include_str!("economy/naive/votes.rs"),

@@ -25,18 +25,22 @@ pub(super) enum Network {
     /// Weights are so unlike that faults of several leave next to nothing of the smallest, and
     /// what leaves it is worn.
     Uneven,
+    /// Votes are short, few of them decide, and launches are what they are about.
+    Voted,
     /// It has neither economy nor test money.
     Closed,
 }
 
 impl Network {
-    pub(super) const ALL: [Self; 4] = [Self::Whole, Self::Worn, Self::Uneven, Self::Closed];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Whole, Self::Worn, Self::Uneven, Self::Voted, Self::Closed];
 
     /// The network of a history.
     pub(super) const fn of(seed: u64) -> Self {
         match seed % 25 {
             3 => Self::Worn,
             7 | 13 | 19 => Self::Uneven,
+            5 | 9 | 17 => Self::Voted,
             11 | 22 => Self::Closed,
             _ => Self::Whole,
         }
@@ -47,7 +51,7 @@ impl Network {
         match self {
             // A tenth of what is left is lost three times in each epoch of four blocks.
             Self::Worn => 220,
-            Self::Whole | Self::Uneven | Self::Closed => 70,
+            Self::Whole | Self::Uneven | Self::Voted | Self::Closed => 70,
         }
     }
 
@@ -56,8 +60,13 @@ impl Network {
         match self {
             Self::Worn => Some(WORN),
             Self::Uneven => Some(TINY),
-            Self::Whole | Self::Closed => None,
+            Self::Whole | Self::Voted | Self::Closed => None,
         }
+    }
+
+    /// Whether people of this network are occupied with launches.
+    pub(super) const fn launches(self) -> bool {
+        matches!(self, Self::Voted)
     }
 
     pub(super) fn spec(self) -> ChainSpec {
@@ -82,6 +91,11 @@ impl Network {
                     validator.stake = weight;
                 }
                 spec.validators = List::new(validators).unwrap();
+            }
+            Self::Voted => {
+                let governance = &mut spec.economy.as_mut().unwrap().params.governance;
+                (governance.voting_ms, governance.timelock_ms) = (8_000, 1_000);
+                (governance.open_max, governance.tally.quorum_bps) = (6, 1);
             }
             Self::Closed => (spec.economy, spec.faucet) = (None, None),
         }

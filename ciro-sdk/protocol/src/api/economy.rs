@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::economy::{Commission, EconomyParams, Tranche, VestingSpec};
-use crate::event::{Bucket, ProposalStatus};
-use crate::id::{GrantId, ProposalId, ValidatorId};
+use crate::economy::{
+    Commission, EconomyParams, LaunchStatus, MILESTONES_MAX, Tranche, VestingSpec,
+};
+use crate::event::{Bucket, Failure, ProposalStatus};
+use crate::id::{GrantId, LaunchId, ProposalId, ValidatorId};
 use crate::sign::Address;
 use crate::text::Text;
 use crate::tx::Action;
+use crate::wire::List;
 
 /// Where the supply is, and what governance has made of the parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,8 +132,30 @@ pub struct ProposalInfo {
     pub until_ms: u64,
     /// Where it stands.
     pub status: ProposalStatus,
+    /// Why it could not be executed, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
     /// How the vote would end now; absent when it is over.
     pub tally: Option<TallyInfo>,
+}
+
+/// Money of the treasury that is put aside and paid by milestones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchInfo {
+    /// Its number.
+    pub launch: LaunchId,
+    /// Who is paid.
+    pub to: Address,
+    /// What each milestone pays, in order.
+    pub milestones: List<Amount, MILESTONES_MAX>,
+    /// How many of them are paid.
+    pub paid: u8,
+    /// What is neither paid nor given back.
+    pub left: Amount,
+    /// When what is left is the treasury's again, in ms.
+    pub ends_ms: u64,
+    /// Where it stands.
+    pub status: LaunchStatus,
 }
 
 /// Votes, in CIRO of stake.

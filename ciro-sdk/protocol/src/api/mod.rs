@@ -18,8 +18,8 @@ pub use answer::{
     TxState, TxStatus,
 };
 pub use economy::{
-    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LeavingInfo, ProposalInfo, StakeInfo,
-    TallyInfo, ValidatorInfo,
+    BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LaunchInfo, LeavingInfo, ProposalInfo,
+    StakeInfo, TallyInfo, ValidatorInfo,
 };
 pub use problem::{Code, Problem};
 
@@ -46,6 +46,8 @@ pub const ECONOMY: &str = "/v1/economy";
 pub const VALIDATORS: &str = "/v1/validators";
 /// Proposals: a [`Page`] of [`ProposalInfo`].
 pub const PROPOSALS: &str = "/v1/proposals";
+/// Launches: a [`Page`] of [`LaunchInfo`].
+pub const LAUNCHES: &str = "/v1/launches";
 /// What happens: server-sent events, each an [`EventRecord`] or a [`Head`].
 pub const EVENTS: &str = "/v1/events";
 /// Whether the process runs.

@@ -5,6 +5,7 @@
 //! pays: a consortium's. `docs/economy.md` has the rules and the reasons of every parameter.
 
 mod airdrop;
+mod launch;
 mod offence;
 mod params;
 
@@ -15,6 +16,7 @@ use ciro_consensus::Seq;
 use serde::{Deserialize, Serialize};
 
 pub use airdrop::{AIRDROP_DEPTH_MAX, AirdropShare, airdrop_root};
+pub use launch::{LAUNCH_MS_MAX, LaunchStatus, MILESTONES_MAX};
 pub use offence::{Offence, OffenceError, Possession, Severity};
 pub use params::{EconomyParams, GovernanceParams, PPB, PenaltyParams, StakeParams, TallyParams};
 

@@ -4,8 +4,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::economy::{AIRDROP_DEPTH_MAX, AirdropShare, Commission, EconomyParams, Tranche};
-use crate::id::{AirdropNode, GrantId, ProposalId, ValidatorId};
+use crate::economy::{
+    AIRDROP_DEPTH_MAX, AirdropShare, Commission, EconomyParams, MILESTONES_MAX, Tranche,
+};
+use crate::id::{AirdropNode, GrantId, LaunchId, ProposalId, ValidatorId};
 use crate::sign::{Address, Signature};
 use crate::text::Text;
 use crate::wire::{Bytes, List};
@@ -126,9 +128,7 @@ pub struct Propose {
 }
 
 /// What a proposal that passes does.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// Replaces the parameters of the economy.
@@ -151,6 +151,28 @@ pub enum Action {
         to: Address,
         /// How much.
         amount: Amount,
+    },
+    /// Puts money of the treasury aside, which is paid by milestones.
+    OpenLaunch {
+        /// To whom.
+        to: Address,
+        /// What each milestone pays, in the order in which they are paid.
+        milestones: List<Amount, MILESTONES_MAX>,
+        /// How long after its execution milestones may be paid, in ms of ledger time; what is left
+        /// then is the treasury's again.
+        lasts_ms: u64,
+    },
+    /// Pays a milestone of a launch, the next one.
+    PayMilestone {
+        /// The launch.
+        launch: LaunchId,
+        /// The milestone, from 0.
+        milestone: u8,
+    },
+    /// Ends a launch: what is left of it is the treasury's again.
+    EndLaunch {
+        /// The launch.
+        launch: LaunchId,
     },
 }
 

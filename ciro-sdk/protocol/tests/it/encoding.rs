@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use ciro_protocol::chain::{ChainSpec, FeeSpec, Genesis, PER_KEPT_BYTE_MAX, SpecError};
-use ciro_protocol::economy::{EconomySpec, GenesisGrant, Tranche};
-use ciro_protocol::tx::Body;
+use ciro_protocol::economy::{EconomySpec, GenesisGrant, MILESTONES_MAX, Tranche};
+use ciro_protocol::tx::{Action, Body};
 use ciro_protocol::wire::List;
 use ciro_protocol::{
     Amount, BlobList, DecodeError, Message, ModelCard, Receipt, ReceiptProof, SignedBatch,
@@ -39,6 +39,7 @@ fn canonical_as_anything(bytes: &[u8]) {
 static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut samples: Vec<Vec<u8>> = values::transactions().iter().map(Message::to_bytes).collect();
     samples.extend(values::transactions().iter().map(|tx| tx.body.to_bytes()));
+    samples.extend(values::proposals().iter().map(|(_, tx)| tx.body.to_bytes()));
     samples.extend(values::receipts().iter().map(Message::to_bytes));
     samples.extend([
         values::batch().to_bytes(),
@@ -65,6 +66,7 @@ fn values_come_back_from_bytes_and_from_json() {
         assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), value, "{json}");
     }
     values::transactions().iter().for_each(check);
+    values::proposals().iter().for_each(|(_, tx)| check(tx));
     values::receipts().iter().for_each(check);
     check(&values::batch());
     check(&values::card());
@@ -124,6 +126,27 @@ fn bad_bytes_are_named() {
     bytes[place] = 0xff;
     let refused = Transaction::from_bytes(&bytes).unwrap_err();
     assert!(refused.to_string().contains("supply"), "{refused}");
+}
+
+#[test]
+fn a_launch_of_seventeen_milestones_is_none() {
+    let (_, tx) = values::proposals().swap_remove(2);
+    let Body::Propose(propose) = &tx.body.body else { panic!("{tx:?}") };
+    let Action::OpenLaunch { to, .. } = &propose.action else { panic!("{propose:?}") };
+    let many = vec![Amount::CIRO; MILESTONES_MAX + 1];
+    let longer = serde_json::json!({
+        "action": "open_launch", "to": to, "milestones": many, "lasts_ms": 1,
+    });
+    let refused = serde_json::from_value::<Action>(longer).unwrap_err();
+    assert!(refused.to_string().contains("17 entries, at most 16 are allowed"), "{refused}");
+    // The length stands behind the title, the tag and the address.
+    let bytes = tx.body.to_bytes();
+    let place = bytes.len() - (8 + 2 * 16 + 4);
+    assert_eq!(bytes[place..place + 4], 2_u32.to_le_bytes());
+    let mut longer = bytes;
+    longer[place] = 17;
+    let refused = Transaction::from_bytes(&longer).unwrap_err();
+    assert!(refused.to_string().contains("17 entries, at most 16 are allowed"), "{refused}");
 }
 
 #[test]
@@ -303,7 +326,7 @@ proptest! {
 
     #[test]
     fn no_mixture_of_messages_panics(
-        sample in 0_usize..40,
+        sample in 0_usize..100,
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = SAMPLES[sample % SAMPLES.len()].clone();

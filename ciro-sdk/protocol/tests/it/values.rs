@@ -14,8 +14,8 @@ use ciro_protocol::economy::{
     airdrop_root,
 };
 use ciro_protocol::id::{
-    Chain, GrantId, InputDigest, JobId, KeyDigest, ModelId, OutputDigest, ProposalId, ProviderId,
-    SubmitterId, ValidatorId,
+    Chain, GrantId, InputDigest, JobId, KeyDigest, LaunchId, ModelId, OutputDigest, ProposalId,
+    ProviderId, SubmitterId, ValidatorId,
 };
 use ciro_protocol::light::{Leaf, ReceiptProof, StateProof, StateWords, TreeNode, TreeRoot};
 use ciro_protocol::model::{KeyEntry, KeyFacts, Listing, ModelCard};
@@ -408,6 +408,24 @@ fn of_economy() -> Vec<Body> {
         Body::Propose(Box::new(propose)),
         Body::Vote(Vote { proposal, validator, choice }),
     ]
+}
+
+/// One proposal of each action that the transactions of each kind have not.
+pub(crate) fn proposals() -> Vec<(&'static str, SignedTx)> {
+    let (to, amount, launch) = (key(6).address(), units(12), LaunchId(3));
+    let milestones = List::new(vec![units(5), Amount::CIRO]).unwrap();
+    let actions = [
+        ("spend", Action::Spend { to, amount }),
+        ("grant", Action::Grant { tranche: Tranche::Team, to, amount }),
+        ("open_launch", Action::OpenLaunch { to, milestones, lasts_ms: 7_776_000_000 }),
+        ("pay_milestone", Action::PayMilestone { launch, milestone: 1 }),
+        ("end_launch", Action::EndLaunch { launch }),
+    ];
+    let propose = |(name, action)| {
+        let title = Text::new("a launch").unwrap();
+        (name, signed(1, Body::Propose(Box::new(Propose { title, action }))))
+    };
+    actions.map(propose).into()
 }
 
 pub(crate) fn genesis() -> Genesis {

@@ -53,6 +53,11 @@ fn build() -> Vec<Vector> {
     vectors.push(vector("chain specification: economy", &with_economy));
     vectors.push(vector("model card: program", &values::program_card()));
     vectors.push(vector("chain specification: programs", &values::spec_with_programs()));
+    let proposals = values::proposals();
+    let proposals = proposals.iter();
+    vectors.extend(
+        proposals.map(|(name, tx)| vector(&format!("signed transaction: propose {name}"), tx)),
+    );
     vectors
 }
 

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{ProposalInfo, TallyInfo};
 use ciro_protocol::economy::{EconomyParams, Tranche};
-use ciro_protocol::event::ProposalStatus;
-use ciro_protocol::id::{ProposalId, ValidatorId};
+use ciro_protocol::event::{Failure as Cause, ProposalStatus};
+use ciro_protocol::id::{LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::{Action as Effect, VoteOption};
+use ciro_protocol::wire::List as Bounded;
 use ciro_sdk::client::Session;
 use serde::Serialize;
 
@@ -91,6 +92,37 @@ enum Proposed {
         to: Address,
         /// How much, in CIRO
         amount: Amount,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// Money of the treasury that is put aside for a project, and paid by milestones
+    OpenLaunch {
+        /// To whom
+        to: Address,
+        /// What a milestone pays, in CIRO; once for each of them, in the order in which they are
+        /// paid
+        #[arg(long = "milestone", value_name = "AMOUNT", required = true)]
+        milestones: Vec<Amount>,
+        /// How long milestones may be paid, in seconds from its execution; what is left then is the
+        /// treasury's again
+        #[arg(long, value_name = "SECONDS")]
+        lasts: u64,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// The next milestone of a launch, to be paid
+    PayMilestone {
+        /// The launch
+        launch: LaunchId,
+        /// The milestone, from 0
+        milestone: u8,
+        #[command(flatten)]
+        terms: Terms,
+    },
+    /// The end of a launch; what is left of it is the treasury's again
+    EndLaunch {
+        /// The launch
+        launch: LaunchId,
         #[command(flatten)]
         terms: Terms,
     },
@@ -184,7 +216,10 @@ async fn report(session: &Session, id: ProposalId, sent: Vec<Sent>) -> Result<Re
 async fn propose(what: &Proposed) -> Result<Report> {
     let (Proposed::SetParams { terms, .. }
     | Proposed::Spend { terms, .. }
-    | Proposed::Grant { terms, .. }) = what;
+    | Proposed::Grant { terms, .. }
+    | Proposed::OpenLaunch { terms, .. }
+    | Proposed::PayMilestone { terms, .. }
+    | Proposed::EndLaunch { terms, .. }) = what;
     let session = terms.network.open().await?;
     let client = &session.client;
     let in_force = params_of(client).await?;
@@ -197,6 +232,15 @@ async fn propose(what: &Proposed) -> Result<Report> {
         Proposed::Grant { tranche, to, amount, .. } => {
             Effect::Grant { tranche: tranche.tranche(), to: *to, amount: *amount }
         }
+        Proposed::OpenLaunch { to, milestones, lasts, .. } => {
+            let milestones = Bounded::new(milestones.clone());
+            let milestones = milestones.context("a launch has too many milestones")?;
+            Effect::OpenLaunch { to: *to, milestones, lasts_ms: lasts.saturating_mul(1_000) }
+        }
+        Proposed::PayMilestone { launch, milestone, .. } => {
+            Effect::PayMilestone { launch: *launch, milestone: *milestone }
+        }
+        Proposed::EndLaunch { launch, .. } => Effect::EndLaunch { launch: *launch },
     };
     let (done, proposal) = client.propose(&session.key()?, &terms.title, effect).await?;
     Ok(Report { sent: vec![Sent::of(&done)], proposal, time_ms: now_ms(client).await? })
@@ -261,7 +305,21 @@ fn standing(info: &ProposalInfo, now_ms: u64) -> String {
         ProposalStatus::Vetoed => format!("{BAD}vetoed{BAD:#}"),
         ProposalStatus::Passed => format!("{GOOD}passed{GOOD:#}, waits for its execution"),
         ProposalStatus::Executed => format!("{GOOD}executed{GOOD:#}"),
-        ProposalStatus::Failed => format!("{BAD}failed{BAD:#}"),
+        ProposalStatus::Failed => {
+            let why = info.failure.map(why).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{BAD}failed{BAD:#}{why}")
+        }
+    }
+}
+
+const fn why(failure: Cause) -> &'static str {
+    match failure {
+        Cause::ParamsReplaced => "the parameters were replaced since it was made",
+        Cause::TreasuryShort => "the treasury has less",
+        Cause::SpendLimit => "votes may take less out of the treasury in an epoch",
+        Cause::ReserveShort => "less of the tranche is left",
+        Cause::LaunchOver => "the launch is over",
+        Cause::MilestoneNotNext => "the milestone is not the next one",
     }
 }
 
@@ -295,5 +353,14 @@ fn effect(action: &Effect) -> String {
         Effect::Grant { tranche, to, amount } => {
             format!("a grant of {amount} CIRO of {tranche:?} to {to}")
         }
+        Effect::OpenLaunch { to, milestones, lasts_ms } => {
+            let amounts: Vec<String> = milestones.iter().map(ToString::to_string).collect();
+            let (amounts, lasts_s) = (amounts.join(" + "), lasts_ms / 1_000);
+            format!("a launch of {amounts} CIRO by milestones to {to}, for {lasts_s} s")
+        }
+        Effect::PayMilestone { launch, milestone } => {
+            format!("milestone {milestone} of launch {launch} is paid")
+        }
+        Effect::EndLaunch { launch } => format!("launch {launch} ends"),
     }
 }

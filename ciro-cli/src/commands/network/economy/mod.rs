@@ -1,6 +1,7 @@
-//! `ciro stake`, `ciro validator`, `ciro gov`, `ciro token`: supply, stake and governance.
+//! `ciro stake`, `ciro validator`, `ciro gov`, `ciro launchpad`, `ciro token`: supply, stake and governance.
 
 pub(crate) mod gov;
+pub(crate) mod launchpad;
 mod params;
 pub(crate) mod stake;
 pub(crate) mod token;

@@ -2,6 +2,7 @@
 //! of it and expect of it.
 
 mod emission;
+mod launches;
 mod naive;
 mod play;
 mod rules;

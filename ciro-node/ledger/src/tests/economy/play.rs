@@ -1,8 +1,8 @@
 //! What people do at random: mostly something sensible, often something that is refused.
 
-use ciro_protocol::economy::{Offence, Tranche};
+use ciro_protocol::economy::{LaunchStatus, Offence, Tranche};
 use ciro_protocol::event::{ProposalStatus, Purse};
-use ciro_protocol::id::{GrantId, ProposalId, ValidatorId};
+use ciro_protocol::id::{GrantId, LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::tx::{
     Action, Body, ClaimAirdrop, ClaimGrant, ClaimRewards, Redelegate, SetCommission, Vote,
     VoteOption,
@@ -23,6 +23,8 @@ pub(crate) struct Play<'a> {
     pub(crate) whole: &'a Whole,
     /// The validator that most of it is about, if it is one.
     pub(crate) focus: Option<u32>,
+    /// Whether most of it is about launches.
+    pub(crate) launches: bool,
 }
 
 impl Play<'_> {
@@ -78,7 +80,8 @@ impl Play<'_> {
 
     /// What somebody does next.
     pub(crate) fn next(&mut self) -> (usize, Body) {
-        match self.dice.below(34) {
+        let voting = self.launches && self.dice.one_in(2);
+        match if voting { 27 + self.dice.below(7) } else { self.dice.below(34) } {
             0 => {
                 let grant = GrantId(self.number(4));
                 let person = if self.dice.one_in(3) { self.person() } else { 8 + self.place(2) };
@@ -114,7 +117,11 @@ impl Play<'_> {
             }
             24..=25 => (self.operator(), Body::UnjailValidator),
             26 => (self.person(), self.report()),
-            27..=28 => (self.person(), self.proposal()),
+            27..=28 => {
+                let other = !self.launches && self.dice.one_in(2);
+                let about = if other { self.proposal() } else { self.launch() };
+                (self.person(), about)
+            }
             _ => self.vote(),
         }
     }
@@ -180,12 +187,13 @@ impl Play<'_> {
             }
             2 => spend(person, u128::from(self.dice.below(1_000_000))),
             3 | 7..=9 => {
-                let mut params = params();
+                let mut params = self.whole.params;
                 params.emission_ppb = self.number(5_000_000);
                 params.stake.unbonding_ms = 10_000 + self.dice.below(30_000);
                 params.penalty.downtime_bps = u16::try_from(self.dice.below(300)).unwrap();
                 params.governance.deposit = units(u128::from(self.dice.below(5_000)));
-                params.governance.tally.quorum_bps = 3_000;
+                let quorum_bps = params.governance.tally.quorum_bps;
+                params.governance.tally.quorum_bps = 3_000.min(2 * quorum_bps);
                 propose(Action::SetParams { params })
             }
             4 => {
@@ -200,6 +208,51 @@ impl Play<'_> {
                 propose(Action::Grant { tranche, to, amount })
             }
         }
+    }
+
+    /// A proposal about a launch: that there be one, that it go on, or that it end.
+    fn launch(&mut self) -> Body {
+        let launches = self.whole.launches.iter().zip(0_u32..);
+        let open = launches.filter(|(it, _)| it.status == LaunchStatus::Open);
+        let open: Vec<u32> = open.map(|(_, number)| number).collect();
+        let any = self.number(3);
+        let number = self.dice.pick(&open).filter(|_| !self.dice.one_in(5)).unwrap_or(any);
+        let (launch, known) = (LaunchId(number), self.whole.launches.get(number as usize));
+        let paid = known.map_or(0, |it| it.milestones.iter().filter(|(_, paid)| *paid).count());
+        let paid = u8::try_from(paid).unwrap();
+        match self.dice.below(8) {
+            _ if open.is_empty() && !self.dice.one_in(4) => propose(self.opening()),
+            0 => propose(self.opening()),
+            1..=3 => propose(Action::PayMilestone { launch, milestone: paid }),
+            4 => propose(Action::PayMilestone { launch, milestone: paid + 1 }),
+            5..=6 if paid > 0 => propose(Action::PayMilestone { launch, milestone: paid - 1 }),
+            5..=6 => propose(Action::PayMilestone { launch, milestone: 3 }),
+            _ => propose(Action::EndLaunch { launch }),
+        }
+    }
+
+    /// A launch to be opened, of up to three milestones.
+    fn opening(&mut self) -> Action {
+        let treasury = self.whole.has(Purse::Treasury);
+        let amounts: Vec<u128> = match self.dice.below(12) {
+            0 => vec![],
+            1 => vec![5, 0],
+            2 => vec![6 * 10_u128.pow(26); 2],
+            3 => vec![treasury + 1],
+            4 => vec![treasury / 5, treasury / 4],
+            _ => (0..=self.dice.below(3))
+                .map(|_| 1 + treasury / (9 + self.person() as u128))
+                .collect(),
+        };
+        let milestones = List::new(amounts.into_iter().map(units).collect()).unwrap();
+        let governance = self.whole.params.governance;
+        let first_ms = governance.voting_ms + governance.timelock_ms;
+        let lasts_ms = match self.dice.below(16) {
+            0 => first_ms,
+            1 => 3_660 * 86_400_000 + 1,
+            _ => first_ms + 1 + self.dice.below(90_000),
+        };
+        Action::OpenLaunch { to: PEOPLE[self.place(16)], milestones, lasts_ms }
     }
 
     fn vote(&mut self) -> (usize, Body) {

@@ -13,7 +13,7 @@ use ciro_protocol::economy::{
     GovernanceParams, Offence, PenaltyParams, Possession, StakeParams, TallyParams, Tranche,
     VestingSpec, airdrop_root,
 };
-use ciro_protocol::event::Purse;
+use ciro_protocol::event::{Event, Purse};
 use ciro_protocol::id::{AirdropNode, SubmitterId, ValidatorId};
 use ciro_protocol::receipt::TxReceipt;
 use ciro_protocol::refusal::Refusal;
@@ -151,6 +151,8 @@ pub(super) struct World {
     pub(super) state: PlainState,
     pub(super) height: u64,
     pub(super) now: u64,
+    /// All that happened.
+    pub(super) events: Vec<Event>,
     salt: u64,
 }
 
@@ -164,7 +166,8 @@ impl World {
         let (_, writes) = genesis(spec.clone()).unwrap();
         let mut state = PlainState::default();
         state.apply(&writes);
-        let mut world = Self { spec, state, height: 0, now: GENESIS_MS, salt: 0 };
+        let mut world =
+            Self { spec, state, height: 0, now: GENESIS_MS, events: Vec::new(), salt: 0 };
         world.block(&[], vec![]);
         world
     }
@@ -207,6 +210,7 @@ impl World {
         let outcome = execute(&self.spec, &self.state, &block).unwrap();
         self.state.apply(&outcome.writes);
         assert_eq!(check_invariants(&self.state), Ok(()));
+        self.events.extend(outcome.events);
         outcome.receipts
     }
 

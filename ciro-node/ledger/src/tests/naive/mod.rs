@@ -100,6 +100,7 @@ pub(crate) enum Alarm {
     Departs(u64),
     VoteEnds(usize),
     Enact(usize),
+    LaunchEnds(usize),
 }
 
 type Result = std::result::Result<(), Refusal>;

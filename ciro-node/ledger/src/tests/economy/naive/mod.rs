@@ -2,6 +2,7 @@
 //! which every delegator is walked over for everything that concerns it, numbers have no end, and
 //! nothing is kept that can be summed up. It shares values with the ledger, and no rule.
 
+mod launches;
 mod offences;
 mod stake;
 mod votes;
@@ -12,7 +13,7 @@ use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{
     AirdropSpec, Commission, EconomyParams, EconomySpec, Offence, Tranche,
 };
-use ciro_protocol::event::{ProposalStatus, Purse};
+use ciro_protocol::event::{Failure, ProposalStatus, Purse};
 use ciro_protocol::id::{GrantId, ValidatorId};
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
@@ -21,6 +22,8 @@ use num_bigint::BigUint;
 
 use super::super::naive::{Alarm, Naive};
 use super::world::{KEYS, params};
+
+use self::launches::Launch;
 
 type Done = Result<(), Refusal>;
 
@@ -39,9 +42,10 @@ pub(crate) struct Whole {
     grants: Vec<(Address, u128, u64)>,
     taken: BTreeSet<u32>,
     pub(crate) proposals: Vec<Proposal>,
+    pub(crate) launches: Vec<Launch>,
     /// How many proposals have replaced the parameters.
     replaced: usize,
-    /// What was paid out of the treasury since the epoch of rewards began.
+    /// What votes took out of the treasury since the epoch of rewards began.
     spent: u128,
     offences: BTreeSet<Offence>,
     clocks: BTreeMap<u32, u64>,
@@ -84,6 +88,7 @@ pub(crate) struct Proposal {
     by: Address,
     action: Action,
     pub(crate) status: ProposalStatus,
+    pub(crate) failure: Option<Failure>,
     votes: BTreeMap<(u32, Address), VoteOption>,
     /// The least that everybody who was there when it was made has had since.
     least: BTreeMap<(u32, Address), BigUint>,
@@ -113,6 +118,7 @@ impl Whole {
             grants: Vec::new(),
             taken: BTreeSet::new(),
             proposals: Vec::new(),
+            launches: Vec::new(),
             replaced: 0,
             spent: 0,
             offences: BTreeSet::new(),
@@ -244,6 +250,7 @@ impl Whole {
                 Alarm::Departs(number) => self.departs(number),
                 Alarm::VoteEnds(proposal) => self.vote_ends(proposal),
                 Alarm::Enact(proposal) => self.enact(proposal),
+                Alarm::LaunchEnds(launch) => self.expire(launch),
                 other => self.market.fire(other),
             }
             self.watch();
@@ -299,7 +306,7 @@ impl Whole {
                 let offence = Offence::claimed(&body.evidence);
                 self.convict(offence.ok_or(Refusal::ValidatorUnknown)?, Some(by))
             }
-            Body::Propose(body) => self.propose(by, body.action),
+            Body::Propose(body) => self.propose(by, &body.action),
             Body::Vote(body) => self.vote(by, body),
             other => self.market.perform(tx.body.id(), by, other),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ciro_protocol::economy::EconomyParams;
-use ciro_protocol::event::{ProposalStatus, Purse};
+use ciro_protocol::event::{Failure, ProposalStatus, Purse};
 use ciro_protocol::id::ProposalId;
 use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
@@ -18,10 +18,22 @@ fn purse(proposal: usize) -> Purse {
 }
 
 impl Whole {
-    pub(super) fn propose(&mut self, by: Address, action: Action) -> Done {
+    pub(super) fn propose(&mut self, by: Address, action: &Action) -> Done {
         let sound = match action {
-            Action::SetParams { params } => is_sound(&params, self.market.spec.time.tick_ms),
+            Action::SetParams { params } => is_sound(params, self.market.spec.time.tick_ms),
             Action::Spend { amount, .. } | Action::Grant { amount, .. } => amount.units() > 0,
+            Action::OpenLaunch { milestones, lasts_ms, .. } => {
+                self.may_be_opened(milestones, *lasts_ms)?;
+                true
+            }
+            Action::PayMilestone { launch, milestone } => {
+                self.may_go_on(*launch, Some(*milestone))?;
+                true
+            }
+            Action::EndLaunch { launch } => {
+                self.may_go_on(*launch, None)?;
+                true
+            }
         };
         if !sound {
             return Err(Refusal::ProposalUnsound);
@@ -38,7 +50,8 @@ impl Whole {
         });
         let (least, seen) = (members.collect(), self.replaced);
         let (status, votes) = (ProposalStatus::Voting, BTreeMap::new());
-        self.proposals.push(Proposal { by, action, status, votes, least, seen });
+        let (action, failure) = (action.clone(), None);
+        self.proposals.push(Proposal { by, action, status, failure, votes, least, seen });
         self.alarm(self.market.now + governance.voting_ms, Alarm::VoteEnds(number));
         Ok(())
     }
@@ -129,36 +142,47 @@ impl Whole {
     }
 
     pub(super) fn enact(&mut self, number: usize) {
-        let done = match self.proposals[number].action {
+        let done = match self.proposals[number].action.clone() {
             Action::SetParams { params } => {
                 let seen = self.proposals[number].seen == self.replaced;
                 if seen {
                     self.params = params;
                     self.replaced += 1;
                 }
-                seen
+                if seen { Ok(()) } else { Err(Failure::ParamsReplaced) }
             }
-            Action::Spend { to, amount } => {
-                let (amount, part) = (amount.units(), self.params.governance.spend_bps);
-                let most = (self.has(Purse::Treasury) + self.spent) * u128::from(part) / 10_000;
-                let within = self.spent + amount <= most;
-                if within {
-                    self.give(Purse::Treasury, Purse::Account(to), amount).unwrap();
-                    self.spent += amount;
-                }
-                within
-            }
+            Action::Spend { to, amount } => self.take_out(Purse::Account(to), amount.units()),
             Action::Grant { tranche, to, amount } => {
                 let there = self.has(Purse::Reserve(tranche)) >= amount.units();
                 if there {
                     self.start_grant(tranche, to, amount.units());
                 }
-                there
+                if there { Ok(()) } else { Err(Failure::ReserveShort) }
             }
+            Action::OpenLaunch { to, milestones, lasts_ms } => self.open(to, &milestones, lasts_ms),
+            Action::PayMilestone { launch, milestone } => self.pay(launch, milestone),
+            Action::EndLaunch { launch } => self.end_early(launch),
         };
-        let status = if done { ProposalStatus::Executed } else { ProposalStatus::Failed };
+        let status = if done.is_ok() { ProposalStatus::Executed } else { ProposalStatus::Failed };
         self.proposals[number].status = status;
-        self.market.happens(name(status));
+        self.proposals[number].failure = done.err();
+        self.market.happens(done.map_or_else(why, |()| name(status)));
+    }
+
+    /// Takes money out of the treasury as votes may: all of it, and no more than a part in an epoch.
+    pub(super) fn take_out(&mut self, to: Purse, amount: u128) -> Result<(), Failure> {
+        let (there, part) = (self.has(Purse::Treasury), self.params.governance.spend_bps);
+        let whole = (there + self.spent).min(10_u128.pow(27));
+        let most = whole * u128::from(part) / 10_000;
+        match () {
+            () if amount > there => Err(Failure::TreasuryShort),
+            () if self.spent + amount > most => Err(Failure::SpendLimit),
+            () => {
+                self.give(Purse::Treasury, to, amount).unwrap();
+                self.spent += amount;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -172,6 +196,18 @@ const fn name(status: ProposalStatus) -> &'static str {
         ProposalStatus::Passed => "a vote passes",
         ProposalStatus::Executed => "a proposal is executed",
         ProposalStatus::Failed => "a proposal fails",
+    }
+}
+
+/// Why a proposal fails.
+const fn why(failure: Failure) -> &'static str {
+    match failure {
+        Failure::ParamsReplaced => "a proposal fails: parameters were replaced",
+        Failure::TreasuryShort => "a proposal fails: the treasury has less",
+        Failure::SpendLimit => "a proposal fails: more than votes may take",
+        Failure::ReserveShort => "a proposal fails: less of the tranche is left",
+        Failure::LaunchOver => "a proposal fails: the launch is over",
+        Failure::MilestoneNotNext => "a proposal fails: not the next milestone",
     }
 }
 

@@ -132,7 +132,8 @@ impl Books {
             | Event::ValidatorChanged { .. }
             | Event::ValidatorJailed { .. }
             | Event::ValidatorConvicted { .. }
-            | Event::ProposalChanged { .. } => {}
+            | Event::ProposalChanged { .. }
+            | Event::LaunchChanged { .. } => {}
         }
     }
 
