@@ -71,7 +71,6 @@ __all__ = [
     "Key",
     "KeyEntry",
     "Launch",
-    "Launch",
     "LayerAccuracy",
     "Leaving",
     "Model",

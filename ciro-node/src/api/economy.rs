@@ -43,9 +43,12 @@ pub(super) async fn validators(
     let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
     let limit = limit(paging.limit)?;
     let look = move |snapshot: &Snapshot| {
-        let found = snapshot.entries(POOLS, after.map(ValidatorId).as_ref(), limit)?.into_iter();
+        // In the order of their numbers, which have gaps, and which the store's is not.
+        let mut found = snapshot.entries(POOLS, None, VALIDATORS_MAX)?;
+        found.sort_by_key(|(id, _)| *id);
+        let found = found.into_iter().filter(|(id, _)| after.is_none_or(|after| id.0 > after));
         let items: Result<Vec<ValidatorInfo>, StoreError> =
-            found.map(|(id, pool)| validator_info(snapshot, id, pool)).collect();
+            found.take(limit).map(|(id, pool)| validator_info(snapshot, id, pool)).collect();
         snapshot.check()?;
         items
     };
@@ -131,7 +134,7 @@ pub(super) async fn proposals(
     let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
     let limit = limit(paging.limit)?;
     let look = move |snapshot: &Snapshot| {
-        let found = snapshot.entries(PROPOSALS, after.map(ProposalId).as_ref(), limit)?.into_iter();
+        let found = snapshot.numbered(PROPOSALS, ProposalId, after, limit)?.into_iter();
         let items: Result<Vec<ProposalInfo>, StoreError> =
             found.map(|(id, record)| proposal_info(snapshot, id, record)).collect();
         snapshot.check()?;
@@ -166,7 +169,7 @@ pub(super) async fn launches(
     let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
     let limit = limit(paging.limit)?;
     let look = move |snapshot: &Snapshot| {
-        let found = snapshot.entries(LAUNCHES, after.map(LaunchId).as_ref(), limit)?.into_iter();
+        let found = snapshot.numbered(LAUNCHES, LaunchId, after, limit)?.into_iter();
         found.map(|(id, record)| launch_info(snapshot, id, record)).collect()
     };
     let items: Vec<LaunchInfo> = state.read(look).await?;

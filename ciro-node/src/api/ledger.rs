@@ -95,19 +95,10 @@ pub(super) async fn providers(
     let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
     let limit = limit(paging.limit)?;
     let look = move |snapshot: &Snapshot| {
-        // Their keys are little-endian numbers, so the store's order is not theirs.
-        let from = after.map_or(0, |after| after.saturating_add(1));
-        let mut found = Vec::new();
-        for id in (from..=u32::MAX).map(ProviderId) {
-            let Some(record) = snapshot.entry(PROVIDERS, &id)? else { break };
-            found.push(provider_info(snapshot, id, record)?);
-            if found.len() == limit {
-                break;
-            }
-        }
-        Ok(found)
+        let found = snapshot.numbered(PROVIDERS, ProviderId, after, limit)?.into_iter();
+        found.map(|(id, record)| provider_info(snapshot, id, record)).collect()
     };
-    let items = state.read(look).await?;
+    let items: Vec<ProviderInfo> = state.read(look).await?;
     let last = items.last().filter(|_| items.len() == limit);
     let next = last.map(|last| last.provider.to_string());
     Ok(Json(Page { items, next }))

@@ -184,7 +184,36 @@ impl Snapshot {
         value.map(|value| Ok(table.decode(&key, value.value())?)).transpose()
     }
 
-    /// Returns up to `max` entries of one of the ledger's tables after a name.
+    /// Returns up to `max` entries of a table whose names are the numbers from 0 on, without gaps, in
+    /// their order and after one of them. In the store they lie in another order: their keys are
+    /// little-endian.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they cannot be read.
+    pub fn numbered<K, V>(
+        &self,
+        table: Table<K, V>,
+        id: impl Fn(u32) -> K,
+        after: Option<u32>,
+        max: usize,
+    ) -> Result<Vec<(K, V)>, StoreError>
+    where
+        K: borsh::BorshSerialize,
+        V: borsh::BorshSerialize + BorshDeserialize,
+    {
+        let from = after.map_or(Some(0), |after| after.checked_add(1));
+        let names = from.map(|from| from..=u32::MAX).into_iter().flatten().take(max).map(id);
+        names
+            .map_while(|name| {
+                let entry = self.entry(table, &name).transpose()?;
+                Some(entry.map(|value| (name, value)))
+            })
+            .collect()
+    }
+
+    /// Returns up to `max` entries of one of the ledger's tables after a name, in the order of their
+    /// keys.
     ///
     /// # Errors
     ///

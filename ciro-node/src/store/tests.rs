@@ -2,6 +2,7 @@
 
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::{Digest, Seq};
+use ciro_ledger::state::AIRDROPPED;
 use ciro_ledger::{MemoryState, Outcome, View as _};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::batch::Batch;
@@ -123,6 +124,26 @@ fn a_block_that_leads_to_another_state_than_the_certified_one_is_not_written() {
     // The state that it does lead to is no other.
     let StoreError::OtherState { got, .. } = refused.unwrap_err() else { unreachable!() };
     store.commit(&snapshot, &Executed { certified: Some(got), ..block }).unwrap();
+}
+
+#[test]
+fn what_is_numbered_comes_in_the_order_of_its_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (genesis, first) = first();
+    let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first).unwrap();
+    let numbers = || 0_u32..300;
+    commit(&store, 1, numbers().map(|it| (AIRDROPPED.key(&it), Some(vec![]))).collect(), true);
+    let snapshot = store.snapshot().unwrap();
+    let page = |after, max| {
+        let found = snapshot.numbered(AIRDROPPED, |it| it, after, max).unwrap();
+        found.into_iter().map(|(number, ())| number).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, usize::MAX), numbers().collect::<Vec<_>>());
+    assert_eq!((page(None, 2), page(Some(0), 2)), (vec![0, 1], vec![1, 2]));
+    assert_eq!((page(Some(255), 2), page(Some(298), 9)), (vec![256, 257], vec![299]));
+    assert!(page(Some(299), 9).is_empty() && page(Some(u32::MAX), 9).is_empty());
+    let stored = snapshot.entries(AIRDROPPED, None, 2).unwrap();
+    assert_eq!(stored.into_iter().map(|(number, ())| number).collect::<Vec<_>>(), [0, 256]);
 }
 
 #[test]
