@@ -17,8 +17,8 @@ fn shares() -> Vec<AirdropShare> {
     (0..).zip(&["bob", "alice", "nobody"]).map(share).collect()
 }
 
-/// Starts a network whose clocks run fast.
-fn up() -> Devnet {
+/// Starts a network whose clocks run fast, and whose votes last so long.
+fn up(voting_ms: u64) -> Devnet {
     let devnet = Devnet::of_spec(("--providers 0", 1), |spec| {
         spec["consensus"]["epoch_length"] = json!(16);
         spec["time"]["tick_ms"] = json!(250);
@@ -37,7 +37,7 @@ fn up() -> Devnet {
         params["penalty"]["slot_ms"] = json!(500);
         // However loaded the machine is: nobody is absent.
         params["penalty"]["presence_bps"] = json!(0);
-        params["governance"]["voting_ms"] = json!(60_000);
+        params["governance"]["voting_ms"] = json!(voting_ms);
         params["governance"]["timelock_ms"] = json!(1_000);
     });
     let list = serde_json::to_string(&shares()).unwrap();
@@ -47,7 +47,7 @@ fn up() -> Devnet {
 
 #[test]
 fn stake_earns_and_leaves_and_a_vote_changes_a_parameter() {
-    let devnet = up();
+    let devnet = up(60_000);
     let title = "--title change --account bob";
     let stop = devnet.ciro(&format!("gov propose set-params --set emission_ppb=0 {title}"));
     assert_eq!((&stop["proposal"], &stop["status"]), (&json!(0), &json!("voting")));
@@ -94,8 +94,49 @@ fn stake_earns_and_leaves_and_a_vote_changes_a_parameter() {
 }
 
 #[test]
+fn votes_put_money_aside_pay_it_by_milestones_and_take_the_rest_back() {
+    let devnet = up(15_000);
+    let carol = SecretKey::from_seed(b"carol").address();
+    let propose = |what: &str| {
+        let proposed = format!("gov propose {what} --title rocket --account bob");
+        let number = devnet.ciro(&proposed)["proposal"].as_u64().unwrap();
+        devnet.ciro(&format!("gov vote {number} yes --account validator0"));
+        format!("gov show {number}")
+    };
+    let is_executed = |it: &Value| it["status"] == "executed";
+    let milestones = "--milestone 3 --milestone 4 --milestone 5";
+    refused(
+        &devnet,
+        &format!("gov propose open-launch {carol} {milestones} --lasts 1 --title soon"),
+        "launch_range",
+    );
+    refused(&devnet, "gov propose end-launch 0 --title early", "launch_unknown");
+    wait(&devnet, &propose(&format!("open-launch {carol} {milestones} --lasts 3600")), is_executed);
+    let opened = devnet.ciro("launchpad show 0");
+    assert_eq!((&opened["left"], &opened["paid"]), (&json!("12"), &json!(0)));
+    assert_eq!(opened["status"], "open");
+
+    refused(&devnet, "gov propose pay-milestone 0 3 --title none", "milestone_unknown");
+    let both = [propose("pay-milestone 0 0"), propose("pay-milestone 0 1")];
+    both.iter().for_each(|show| drop(wait(&devnet, show, is_executed)));
+    assert_eq!(devnet.ciro(&format!("account show {carol}"))["balance"], "7");
+    let paid = devnet.ciro("launchpad show 0");
+    assert_eq!((&paid["left"], &paid["paid"]), (&json!("5"), &json!(2)));
+    refused(&devnet, "gov propose pay-milestone 0 1 --title again", "milestone_paid");
+
+    wait(&devnet, &propose("end-launch 0"), is_executed);
+    let ended = devnet.ciro("launchpad list");
+    let ended = &ended["launches"][0];
+    assert_eq!((&ended["left"], &ended["status"]), (&json!("0"), &json!("ended")));
+    assert_eq!(devnet.ciro("launchpad list --open")["launches"], json!([]));
+    assert_eq!(devnet.ciro(&format!("account show {carol}"))["balance"], "7");
+    refused(&devnet, "gov propose pay-milestone 0 2 --title late", "launch_over");
+    refused(&devnet, "launchpad show 1", "there is no launch 1");
+}
+
+#[test]
 fn a_validator_is_registered_delegated_to_and_what_is_granted_is_claimed() {
-    let devnet = up();
+    let devnet = up(60_000);
     devnet.node("keys own");
     refused(&devnet, "validator show --account bob", "no validator's operator");
     refused(&devnet, "validator register --key spec.json --bond 150 --account bob", "spec.json");
