@@ -67,10 +67,6 @@ class Client:
         """
         A job that was ordered before, whose proof is to verify under a key of the ring.
         """
-    def launches(self, /) -> str:
-        """
-        All launches, as JSON.
-        """
     @property
     def network(self, /) -> tuple[str, str]:
         """

@@ -179,7 +179,14 @@ impl Reach {
         let own = self.ways.values().filter(|way| way.peer == peer && way.dialled);
         let mut new = false;
         for at in own.filter(|way| !way.is_relayed()).filter_map(|way| way.observed.as_ref()) {
-            new |= self.votes.observed(*id, at);
+            // Where another validator is found there is no hole to this node, and whoever dials it
+            // there meets the wrong one, which ends the attempt for all addresses.
+            let others = self.ways.values().filter(|way| way.dialled);
+            if !others.map(|way| plain_of(&way.remote)).any(|other| other == plain_of(at)) {
+                new |= self.votes.observed(*id, at);
+            } else {
+                tracing::debug!(validator = %id, %at, "where another validator is");
+            }
         }
         new
     }
@@ -340,6 +347,11 @@ impl Reach {
     pub(super) fn placed(&self) -> usize {
         self.places.values().filter(|place| place.given).count()
     }
+}
+
+/// Returns an address without names.
+fn plain_of(address: &Multiaddr) -> Multiaddr {
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
 /// Whether an address leads through a relay.

@@ -64,6 +64,18 @@ fn fill(reach: &mut Reach, now: Instant) -> Vec<PeerId> {
 }
 
 #[test]
+fn no_hole_is_punched_where_another_validator_is() {
+    let mut reach = private(2);
+    let seen = reach.candidates();
+    assert_eq!(seen, [host(99)]);
+    for peer in 1..=2 {
+        let wrong = identify::Info { observed_addr: host(peer), ..info(1, true) };
+        assert!(!reach.identified(id(1), &wrong));
+    }
+    assert_eq!(reach.candidates(), seen);
+}
+
+#[test]
 fn whoever_can_be_dialled_asks_for_no_place() {
     let (mut reach, now) = (private(3), Instant::now());
     for reachability in [Reachability::Unknown, Reachability::Public] {
