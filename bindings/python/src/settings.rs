@@ -25,8 +25,8 @@ pub(crate) struct ProveSettings(pub(crate) ciro_sdk::ProveSettings);
 impl OpenSettings {
     /// Takes everything by name; what is left out has the library's default. Without samples, and
     /// without a file of them, those that lie beside the model are taken, and without such `given`,
-    /// what the model will be asked, if it is not `secret`. `cache` lets the compiled form come from
-    /// the user's cache.
+    /// what the model will be asked, if it is not `secret`. `cache` lets the compiled form come
+    /// from the user's cache.
     #[new]
     #[pyo3(signature = (*, calibration=None, calibration_file=None, given=None, secret=false, cache=false, shapes=None, activation_bits=None, input_bits=None, output_bits=None, table_bits=None, margin=None, input_headroom=None))]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
