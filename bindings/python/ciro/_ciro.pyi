@@ -67,6 +67,10 @@ class Client:
         """
         A job that was ordered before, whose proof is to verify under a key of the ring.
         """
+    def launches(self, /) -> str:
+        """
+        All launches, as JSON.
+        """
     @property
     def network(self, /) -> tuple[str, str]:
         """
@@ -329,11 +333,12 @@ class OpenSettings:
     """
     How a model is opened: compiled, and calibrated with what.
     """
-    def __new__(cls, /, *, calibration: Inputs | None = None, calibration_file: str | PathLike[str] | None = None, cache: bool = False, shapes: dict[str, Sequence[int]] | None = None, activation_bits: int | None = None, input_bits: int | None = None, output_bits: int | None = None, table_bits: int | None = None, margin: float | None = None, input_headroom: float | None = None) -> OpenSettings:
+    def __new__(cls, /, *, calibration: Inputs | None = None, calibration_file: str | PathLike[str] | None = None, given: Inputs | None = None, secret: bool = False, cache: bool = False, shapes: dict[str, Sequence[int]] | None = None, activation_bits: int | None = None, input_bits: int | None = None, output_bits: int | None = None, table_bits: int | None = None, margin: float | None = None, input_headroom: float | None = None) -> OpenSettings:
         """
         Takes everything by name; what is left out has the library's default. Without samples, and
-        without a file of them, those that lie beside the model are taken. `cache` lets the compiled
-        form come from the user's cache.
+        without a file of them, those that lie beside the model are taken, and without such `given`,
+        what the model will be asked, if it is not `secret`. `cache` lets the compiled form come
+        from the user's cache.
         """
 
 @final
@@ -655,6 +660,11 @@ def check_model(model: Model, prove: ProveSettings, observer: Any | None = None)
 def check_receipt(receipt: bytes, genesis: str | PathLike[str] | None = None, proof: Proof | None = None, keys: Key | None = None) -> tuple[int, str]:
     """
     Checks a receipt against a genesis: the block that it is certified by, and the receipt as JSON.
+    """
+
+def input_names(data: bytes) -> list[str]:
+    """
+    Names of the inputs that an ONNX file declares.
     """
 
 def is_compiled(data: bytes) -> bool:
