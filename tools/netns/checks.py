@@ -126,7 +126,8 @@ def relay_killed(lab):
 
 def websocket(lab):
     """Routers and hosts let nothing through but one port of WebSocket, although there are TCP and QUIC
-    to choose from: a job is settled."""
+    to choose from: a job is settled. The two behind NATs do not reach each other: whoever is reached
+    by WebSocket alone is no relay."""
     lab.internet()
     hosts = [(lab.public(number), f"{WAN}.{number}") for number in (1, 2)]
     hosts += [(lab.behind_nat(number, "cone"), None) for number in (11, 12)]
@@ -149,7 +150,8 @@ def websocket(lab):
             }}""")
     network = Network(lab, hosts, ("tcp", "quic", "websocket"))
     network.start_all()
-    network.wait_connected()
+    network.wait_connected([0, 1])
+    network.wait_connected([2, 3], others=2)
     network.user(2, ["prover"])
     network.prover(3, "prover")
     begun = time.monotonic()
