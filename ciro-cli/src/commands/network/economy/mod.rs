@@ -1,4 +1,5 @@
-//! `ciro stake`, `ciro validator`, `ciro gov`, `ciro launchpad`, `ciro token`: supply, stake and governance.
+//! `ciro stake`, `ciro validator`, `ciro gov`, `ciro launchpad` and `ciro token`: the economy of a
+//! network.
 
 pub(crate) mod gov;
 pub(crate) mod launchpad;
