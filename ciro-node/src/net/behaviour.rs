@@ -26,8 +26,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a peer has to judge a batch, which may hold many proofs, and to send blocks.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often a peer says anew what it can where that changes: libp2p tells of no change that comes while it says so
-/// for the first time, such as that it has become a relay.
+/// How often a peer says anew what it can where that changes: libp2p tells of no change that comes
+/// while it says so for the first time, such as that it has become a relay.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What validators say to each other.

@@ -184,9 +184,9 @@ impl Snapshot {
         value.map(|value| Ok(table.decode(&key, value.value())?)).transpose()
     }
 
-    /// Returns up to `max` entries of a table whose names are the numbers from 0 on, without gaps, in
-    /// their order and after one of them. In the store they lie in another order: their keys are
-    /// little-endian.
+    /// Returns up to `max` entries of a table whose names are the numbers from 0 on, without gaps,
+    /// in their order and after one of them. In the store they lie in another order: their keys
+    /// are little-endian.
     ///
     /// # Errors
     ///
@@ -212,8 +212,8 @@ impl Snapshot {
             .collect()
     }
 
-    /// Returns up to `max` entries of one of the ledger's tables after a name, in the order of their
-    /// keys.
+    /// Returns up to `max` entries of one of the ledger's tables after a name, in the order of
+    /// their keys.
     ///
     /// # Errors
     ///

@@ -323,9 +323,9 @@ impl Reach {
     }
 
     /// Takes note that a listener is closed, and why. Returns the relay at which a place is lost.
-    /// One that takes places back is left alone like one that gives none, and so is one whose places
-    /// do not last. Without a reason a place ends with its connection, or because somebody else has
-    /// not answered there: it is asked for again.
+    /// One that takes places back is left alone like one that gives none, and so is one whose
+    /// places do not last. Without a reason a place ends with its connection, or because somebody
+    /// else has not answered there: it is asked for again.
     pub(super) fn ended(
         &mut self,
         listener: ListenerId,

@@ -169,7 +169,8 @@ impl Whole {
         self.market.happens(done.map_or_else(why, |()| name(status)));
     }
 
-    /// Takes money out of the treasury as votes may: all of it, and no more than a part in an epoch.
+    /// Takes money out of the treasury as votes may: all of it, and no more than a part in an
+    /// epoch.
     pub(super) fn take_out(&mut self, to: Purse, amount: u128) -> Result<(), Failure> {
         let (there, part) = (self.has(Purse::Treasury), self.params.governance.spend_bps);
         let whole = (there + self.spent).min(10_u128.pow(27));
