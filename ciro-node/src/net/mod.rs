@@ -9,7 +9,7 @@
 //! that and nothing else, and is sent away after a few seconds.
 //!
 //! Validators that nobody can dial are reached through others that relay for them, and directly as
-//! soon as a hole is punched, if the settings want it: [`nat`] has the protocols, [`reach`] says
+//! soon as a hole is punched, if the settings want it: `nat` has the protocols, `reach` says
 //! what to do with them.
 //!
 //! Messages of consensus may be lost, replicas ask again. Everything else is asked for until it is
