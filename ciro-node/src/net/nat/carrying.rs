@@ -62,9 +62,10 @@ impl Line {
         self.making.len() + self.made
     }
 
-    fn making(&self, now: Instant) -> usize {
-        let young = |it: &&Making| now.saturating_duration_since(it.since) < MAKING_PATIENCE;
-        self.making.iter().filter(young).count()
+    /// Those that are being made and of which something is still to be heard.
+    fn making(&self, now: Instant) -> impl Iterator<Item = &Making> {
+        let young = move |it: &&Making| now.saturating_duration_since(it.since) < MAKING_PATIENCE;
+        self.making.iter().filter(young)
     }
 
     /// Takes out one that is being made and whose destination is not being asked. Returns whether
@@ -99,18 +100,18 @@ impl Carrying {
             return false;
         }
         let own = self.own.get(&from.0).copied().unwrap_or_default();
-        let mut stops: usize = self.stops.get(&to).into_iter().flat_map(BTreeMap::values).sum();
-        let (mut making, mut pair, mut pair_making) = (0, 0, 0);
+        // Those that the destination is being asked about, and those that it is not.
+        let mut making: usize = self.stops.get(&to).into_iter().flat_map(BTreeMap::values).sum();
+        let (mut pair, mut pair_making) = (0, 0);
         for ((source, _), line) in self.lines.get(&to).into_iter().flatten() {
-            stops += line.making.iter().filter(|it| it.over.is_none()).count();
-            making += line.making(now);
+            making += line.making(now).filter(|it| it.over.is_none()).count();
             if *source == from.0 {
                 pair += line.len();
-                pair_making += line.making(now);
+                pair_making += line.making(now).count();
             }
         }
         let many = own >= PER_SOURCE_MAX || pair >= PER_PAIR_MAX;
-        if many || pair_making > 0 || making >= MAKING_MAX || stops >= MAKING_MAX {
+        if many || pair_making > 0 || making >= MAKING_MAX {
             return false;
         }
         let line = self.lines.entry(to).or_default().entry(from).or_default();
@@ -362,6 +363,22 @@ mod tests {
         assert!(carrying.asked(from(4), to.0, now));
         carrying.gone(to, 0);
         assert!(carrying.stops.is_empty());
+    }
+
+    #[test]
+    fn sources_that_take_no_answer_keep_nobody_from_a_destination_for_long() {
+        let (mut carrying, mut now) = (Carrying::default(), Instant::now());
+        let to = from(2);
+        for _ in 0..PER_PAIR_MAX {
+            for silent in 10..20 {
+                assert!(carrying.asked(from(silent), to.0, now), "{silent}");
+                carrying.passed_on(from(silent), to);
+                carrying.answered(from(silent), to);
+            }
+            assert!(!carrying.asked(from(3), to.0, now));
+            now += MAKING_PATIENCE;
+        }
+        assert!(carrying.asked(from(3), to.0, now));
     }
 
     #[test]
