@@ -16,9 +16,9 @@ use ciro_protocol::id::{LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
 
 use super::ApiState;
-use super::ledger::Paging;
+use super::paging::{Paging, page};
 use super::reply::ApiError;
-use super::request::{Names, Params, limit, name};
+use super::request::{Names, Params, name};
 use crate::store::{Snapshot, StoreError};
 
 /// Validators at most, by the range of the parameter.
@@ -40,8 +40,7 @@ pub(super) async fn validators(
     State(state): State<ApiState>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<ValidatorInfo>>, ApiError> {
-    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
-    let limit = limit(paging.limit)?;
+    let (after, limit) = paging.read::<u32>()?;
     let look = move |snapshot: &Snapshot| {
         // In the order of their numbers, which have gaps, and which the store's is not.
         let mut found = snapshot.entries(POOLS, None, VALIDATORS_MAX)?;
@@ -53,9 +52,7 @@ pub(super) async fn validators(
         items
     };
     let items: Vec<ValidatorInfo> = state.read(look).await?;
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| last.validator.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(page(items, limit, |it| it.validator))
 }
 
 fn validator_info(
@@ -131,8 +128,7 @@ pub(super) async fn proposals(
     State(state): State<ApiState>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<ProposalInfo>>, ApiError> {
-    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
-    let limit = limit(paging.limit)?;
+    let (after, limit) = paging.read::<u32>()?;
     let look = move |snapshot: &Snapshot| {
         let found = snapshot.numbered(PROPOSALS, ProposalId, after, limit)?.into_iter();
         let items: Result<Vec<ProposalInfo>, StoreError> =
@@ -141,9 +137,7 @@ pub(super) async fn proposals(
         items
     };
     let items: Vec<ProposalInfo> = state.read(look).await?;
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| last.proposal.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(page(items, limit, |it| it.proposal))
 }
 
 fn proposal_info(
@@ -166,16 +160,13 @@ pub(super) async fn launches(
     State(state): State<ApiState>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<LaunchInfo>>, ApiError> {
-    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
-    let limit = limit(paging.limit)?;
+    let (after, limit) = paging.read::<u32>()?;
     let look = move |snapshot: &Snapshot| {
         let found = snapshot.numbered(LAUNCHES, LaunchId, after, limit)?.into_iter();
         found.map(|(id, record)| launch_info(snapshot, id, record)).collect()
     };
     let items: Vec<LaunchInfo> = state.read(look).await?;
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| last.launch.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(page(items, limit, |it| it.launch))
 }
 
 fn launch_info(

@@ -10,20 +10,12 @@ use ciro_protocol::chain::Word;
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::{ModelId, ProviderId};
 use ciro_protocol::sign::Address;
-use serde::Deserialize;
 
 use super::ApiState;
+use super::paging::{Paging, page};
 use super::reply::ApiError;
-use super::request::{Names, Params, limit, name};
+use super::request::{Names, Params, name};
 use crate::store::{BlockTxRow, Snapshot, StoreError};
-
-/// `?after=…&limit=…`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Paging {
-    pub(super) after: Option<String>,
-    pub(super) limit: Option<usize>,
-}
 
 pub(super) async fn chain(State(state): State<ApiState>) -> Json<ChainInfo> {
     let parts = &state.parts;
@@ -56,17 +48,14 @@ pub(super) async fn models(
     State(state): State<ApiState>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<ModelInfo>>, ApiError> {
-    let after = paging.after.as_deref().map(|after| name::<ModelId>("after", after)).transpose()?;
-    let limit = limit(paging.limit)?;
+    let (after, limit) = paging.read::<ModelId>()?;
     let look = move |snapshot: &Snapshot| {
         let time_ms = snapshot.head()?.words.time_ms;
         let found = snapshot.entries(MODELS, after.as_ref(), limit)?.into_iter();
         Ok(found.map(|(id, record)| model_info(id, record.at(time_ms))).collect::<Vec<_>>())
     };
     let items = state.read(look).await?;
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| last.model.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(page(items, limit, |it| it.model))
 }
 
 pub(super) async fn model(
@@ -92,16 +81,13 @@ pub(super) async fn providers(
     State(state): State<ApiState>,
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<ProviderInfo>>, ApiError> {
-    let after = paging.after.as_deref().map(|after| name::<u32>("after", after)).transpose()?;
-    let limit = limit(paging.limit)?;
+    let (after, limit) = paging.read::<u32>()?;
     let look = move |snapshot: &Snapshot| {
         let found = snapshot.numbered(PROVIDERS, ProviderId, after, limit)?.into_iter();
         found.map(|(id, record)| provider_info(snapshot, id, record)).collect()
     };
     let items: Vec<ProviderInfo> = state.read(look).await?;
-    let last = items.last().filter(|_| items.len() == limit);
-    let next = last.map(|last| last.provider.to_string());
-    Ok(Json(Page { items, next }))
+    Ok(page(items, limit, |it| it.provider))
 }
 
 pub(super) async fn provider(

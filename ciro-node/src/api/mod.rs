@@ -8,6 +8,7 @@ mod health;
 mod job;
 mod ledger;
 mod listener;
+mod paging;
 mod places;
 mod queue;
 mod rate;
