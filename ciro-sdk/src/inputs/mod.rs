@@ -18,6 +18,7 @@ mod npy;
 mod spec;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use blake2::{Blake2s256, Digest};
 pub use calibration::CalibrationSamples;
@@ -54,14 +55,14 @@ pub struct InputArray {
 /// Arrays from files or from the caller, which become samples of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
-    /// Those of each file: one array for every input.
-    sets: Vec<Vec<InputArray>>,
+    /// Those of each file: one array for every input. They may be large, and are never copied.
+    sets: Vec<Arc<[InputArray]>>,
 }
 
 impl Inputs {
     /// Takes arrays as they are.
     pub fn new(arrays: Vec<InputArray>) -> Self {
-        Self { sets: vec![arrays] }
+        Self { sets: vec![arrays.into()] }
     }
 
     /// The samples of each, one after another.
@@ -115,7 +116,7 @@ impl Inputs {
     }
 
     /// The arrays of each file, in their order.
-    pub fn sets(&self) -> &[Vec<InputArray>] {
+    pub fn sets(&self) -> &[Arc<[InputArray]>] {
         &self.sets
     }
 
@@ -305,8 +306,6 @@ fn misfit(array: &InputArray, spec: &InputSpec, count: usize) -> InputError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use ciro_model::integer::Dictionary;
 
     use super::*;

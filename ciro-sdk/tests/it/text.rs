@@ -97,7 +97,7 @@ fn an_encoder_that_refuses_what_it_does_not_know_binds_its_own_column() {
 /// The model of `text_lenient` with one city by another name, everything else equal.
 fn renamed(to: &str) -> Model {
     let inputs = Inputs::read(&folder("text_lenient").join("inputs.npz")).unwrap();
-    let mut arrays = inputs.sets()[0].clone();
+    let mut arrays = inputs.sets()[0].to_vec();
     for array in &mut arrays {
         if let Elements::Texts(texts) = &mut array.data {
             texts.iter_mut().filter(|text| *text == "Porto").for_each(|text| to.clone_into(text));
