@@ -464,3 +464,20 @@ fn load(path: &Path, settings: &OpenSettings) -> Result<Model, OpenError> {
     Model::load(path)
         .map_err(|source| OpenError::Model { path: path.to_owned(), source: source.into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_found_or_given_calibrates_what_a_proof_is_checked_against() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models/logreg_iris");
+        let inputs = Inputs::read(&folder.join("inputs.npz")).unwrap();
+        for calibrate in [CalibrateWith::Neighbour, CalibrateWith::Given] {
+            let given = Given::Samples(inputs.clone());
+            let settings = OpenSettings { calibrate, given, ..OpenSettings::default() };
+            let refused = open_trusted(&folder.join("model.onnx"), &settings);
+            assert!(matches!(refused, Err(OpenError::NoCalibration(_))), "{refused:?}");
+        }
+    }
+}
