@@ -42,6 +42,10 @@ const WORK_MAX: u64 = 1 << 28;
 const PROBE_WORK: u64 = 1 << 27;
 /// The most samples that candidates are measured on.
 const PROBES_MAX: usize = 64;
+/// The fewest, in graphs of [`LARGE`] and smaller: without any nothing is refined.
+const PROBES_MIN: usize = 2;
+/// Numbers that a run of a large graph computes.
+const LARGE: u64 = 1 << 31;
 /// Fewer bits of activations, where nothing else fits below 2^30.
 const FEWER: [u32; 2] = [10, 8];
 
@@ -66,7 +70,9 @@ impl Effort {
 
 /// How many samples a graph's candidates are measured on.
 pub(super) fn probes(graph: &Graph) -> usize {
-    usize::try_from(PROBE_WORK / work(graph)).unwrap_or(PROBES_MAX).min(PROBES_MAX)
+    let work = work(graph);
+    let fewest = if work <= LARGE { PROBES_MIN } else { 0 };
+    usize::try_from(PROBE_WORK / work).unwrap_or(PROBES_MAX).clamp(fewest, PROBES_MAX)
 }
 
 /// Numbers that one run computes, about.

@@ -20,6 +20,8 @@ use ciro_model::integer::room;
 use ciro_model::movement::Movement;
 use ciro_model::tensor::Tensor;
 
+/// The greatest score whose distance from the greatest of its row is compared.
+const DIFFERING: f64 = (room::COMPARED / 2 - 1) as f64;
 /// Bits of sums of powers, where powers are as fine as ranks.
 const SUM_BITS: i32 = 28;
 /// Bits of `exp` and of probabilities that leave the model.
@@ -101,7 +103,7 @@ fn fine(
 ) -> Result<Option<Expr>, QuantizeError> {
     let node = cx.graph.node(id);
     let name = &node.name;
-    let scores = cx.wide(operand, room::COMPARED as f64)?;
+    let scores = cx.wide(operand, DIFFERING)?;
     let mut below = below_greatest(cx, scores, scores.id, places, name)?;
     let op = Requantize { shift: 0, lo: narrow(cx.interval(below).lo.min(0)), hi: 0 };
     below.id = cx.push(&format!("{name}.below"), op, &[below.id], below.scale)?;
@@ -217,7 +219,7 @@ fn exact_differences(
     bits: u32,
 ) -> Result<Value, QuantizeError> {
     let name = cx.node().name.clone();
-    let scores = cx.wide(operand, room::COMPARED as f64)?;
+    let scores = cx.wide(operand, DIFFERING)?;
     let difference = below_greatest(cx, scores, scores.id, places, &name)?;
     let interval = cx.interval(scores);
     let span = (interval.hi - interval.lo) as f64 * scores.scale;

@@ -354,7 +354,9 @@ fn sqrt(
     // A clamp at 0 compares any two values.
     let mut radicand = cx.finest(&expr, room::COMPARED as f64, &name)?;
     if cx.interval(radicand).lo < 0 {
-        if count(&node.shape) > FEW {
+        // What has been found worth more bits is compared at full width, however many there are: so
+        // few bits leave nothing of what is small.
+        if count(&node.shape) > FEW && cx.effort(id) == 0 {
             radicand = cx.within(radicand, 32767.0)?;
         }
         let hi = narrow(cx.interval(radicand).hi.max(0));
