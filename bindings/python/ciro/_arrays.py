@@ -24,7 +24,7 @@ _EXACT = 2**53
 
 
 def to_inputs(inputs: Inputs, names: Optional[Sequence[str]] = None) -> _ciro.Inputs:
-    """Converts inputs.
+    """Converts inputs, unless they are already.
 
     Args:
         inputs: arrays of any numeric or boolean dtype, or of text for inputs of text, or a file.
@@ -32,9 +32,11 @@ def to_inputs(inputs: Inputs, names: Optional[Sequence[str]] = None) -> _ciro.In
 
     Raises:
         TypeError: for objects, complex numbers, dates, and text beside what is none.
-        ValueError: for ragged lists, integers that float64 does not hold, and files without numbers.
+        ValueError: for ragged lists, masked elements, integers that float64 does not hold, and files without numbers.
         OSError: if a file cannot be read.
     """
+    if isinstance(inputs, _ciro.Inputs):
+        return inputs
     if is_path(inputs):
         return _ciro.Inputs.read(os.fspath(inputs))
     return _ciro.Inputs(_arrays(inputs, names))
@@ -100,8 +102,10 @@ def _decode(output: Union[_ciro.Output, _ciro.RealInput]) -> NDArray[Any]:
 def _to_array(name: Optional[str], value: Any) -> _ciro.Array:
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # A tensor of PyTorch that may need gradients or live elsewhere.
         value = value.detach().cpu()
-    array = np.asarray(value)
     what = f"input `{name}`" if name else "the input"
+    if np.ma.is_masked(value):
+        raise ValueError(f"{what}: masked elements have no value; give them one with `filled`, NaN where a value is missing")
+    array = np.asarray(value)
     if array.dtype.kind in "UT" or (array.dtype.kind == "O" and array.size and isinstance(array.flat[0], str)):
         return _to_texts(name, array, what)
     if array.dtype.kind == "O":

@@ -364,6 +364,8 @@ def prove_inference(
     elif is_compiled(model):
         compiled = Model.from_bytes(model) if isinstance(model, bytes) else Model.load(model)
     else:
+        # Once: a file may be a pipe, and what calibrates is what is proven.
+        inputs = inputs_of(model, inputs)
         settings = open_settings(model, calibration, None, {}, cache=True, given=inputs, secret=commit_input)
         compiled = _open(model, settings, progress)
         _warn(compiled._inner.concerns)
@@ -407,7 +409,7 @@ def open_settings(
     quantization: Mapping[str, Any],
     *,
     cache: bool = False,
-    given: Optional[Inputs] = None,
+    given: Optional[_ciro.Inputs] = None,
     secret: bool = False,
 ) -> _ciro.OpenSettings:
     """How a model is opened; without samples those of a file beside it are taken, and without such what it is given, unless that is secret."""
@@ -416,9 +418,8 @@ def open_settings(
     }
     file = os.fspath(calibration) if is_path(calibration) else None
     arrays = None if calibration is None or file is not None else inputs_of(model, calibration)
-    asked = None if given is None else inputs_of(model, given)
     return _ciro.OpenSettings(
-        calibration=arrays, calibration_file=file, given=asked, secret=secret, cache=cache, shapes=lists, **quantization
+        calibration=arrays, calibration_file=file, given=given, secret=secret, cache=cache, shapes=lists, **quantization
     )
 
 

@@ -68,7 +68,7 @@ impl OpenSettings {
             (None, None) => CalibrateWith::Neighbour,
         };
         let given = match given {
-            Some(samples) if secret => Given::shapes_of(&samples.0),
+            Some(samples) if secret => Given::Secret(samples.0.clone()),
             Some(samples) => Given::Samples(samples.0.clone()),
             None => Given::Nothing,
         };

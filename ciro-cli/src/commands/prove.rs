@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let inputs = InputFiles::read(&args.input)?;
     // A model that a secret input calibrates would show it to whoever has its key.
     let secret = args.commit.inputs_stay_secret();
-    let given = if secret { inputs.given_shapes() } else { inputs.given() };
+    let given = if secret { inputs.given_secretly() } else { inputs.given() };
     let (model, calibration) = model::opened_for(&args.model, given, Purpose::Use, &context.ui)?;
     let samples = inputs.samples(&model)?;
     // What the model cannot take, and what it loses, is told before anything is proven.

@@ -113,6 +113,53 @@ fn inputs_calibrate_where_nothing_else_does_unless_they_are_secret() {
     sandbox.done("verify secret.ciro --key guessed.key");
 }
 
+#[test]
+fn a_secret_that_calibrates_is_told() {
+    let sandbox = Sandbox::with_model("logreg_iris");
+    sandbox.write("s.json", SAMPLE);
+    sandbox.write("other.json", r#"{"input_data": [[5.0, 3.4, 1.5, 0.2]]}"#);
+    let secret = "prove model.onnx --input s.json --commit-input --private -o proof.ciro";
+    let told = |calibration: &str| -> Vec<String> {
+        let proof = sandbox.json(&format!("{secret} {calibration}"));
+        codes(&proof).into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(told("--calibration s.json"), ["calibrated_by_secret"]);
+    let others = told("--calibration other.json");
+    assert!(!others.contains(&"calibrated_by_secret".to_owned()), "{others:?}");
+    // Found beside the model, it is the same.
+    std::fs::remove_file(sandbox.path("inputs.npz")).unwrap();
+    std::fs::copy(sandbox.path("s.json"), sandbox.path("inputs.json")).unwrap();
+    assert_eq!(told(""), ["calibrated_by_secret"]);
+    let open = sandbox.json("prove model.onnx --input s.json -o open.ciro");
+    assert_eq!(codes(&open), [""; 0]);
+}
+
+#[test]
+fn a_sample_far_from_the_others_hides_no_wrong_answer() {
+    let sandbox = Sandbox::with_model("linreg_diabetes");
+    std::fs::remove_file(sandbox.path("inputs.npz")).unwrap();
+    let row =
+        |third: f64| format!("0.03, 0.05, {third}, 0.02, -0.04, -0.03, -0.04, 0, 0.02, -0.02");
+    let of = |rows: [f64; 2]| {
+        let [one, other] = rows.map(row);
+        format!(r#"{{"input_data": [[{one}, {other}]]}}"#)
+    };
+    sandbox.write("batch.json", &of([0.06, 1e5]));
+    sandbox.write("near.json", &of([0.06, 0.02]));
+    let ran = sandbox.json("run model.onnx --input batch.json");
+    let told = codes(&ran);
+    assert!(told.contains(&"differs_from_float") && told.contains(&"inaccurate"), "{ran}");
+    // Whoever makes the key with the same samples is told as well, and whoever verifies with them.
+    let key = sandbox.json("key model.onnx --calibration batch.json --batch 2 -o model.key");
+    assert_eq!(codes(&key), ["few_samples", "inaccurate"]);
+    sandbox.done("prove model.onnx --input batch.json -o proof.ciro");
+    let verified = sandbox.json("verify proof.ciro --model model.onnx --calibration batch.json");
+    let told = codes(&verified);
+    assert!(told.contains(&"differs_from_float") && told.contains(&"inaccurate"), "{verified}");
+    let near = sandbox.json("run model.onnx --input near.json");
+    assert_eq!(codes(&near), ["calibrated_by_inputs"]);
+}
+
 /// The entries of a cache.
 fn entries(sandbox: &Sandbox) -> Vec<PathBuf> {
     let folder = std::fs::read_dir(sandbox.path("cache/models")).unwrap();

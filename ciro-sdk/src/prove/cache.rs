@@ -136,7 +136,8 @@ impl Cache {
         let model = onnx.compile(settings)?;
         let folder = entry.parent().unwrap_or(&self.folder);
         let content = [&MAGIC[..], &request, &model.to_bytes()].concat();
-        let kept = std::fs::create_dir_all(folder)
+        // Ranges of models that were calibrated with what was asked show what that was.
+        let kept = files::create_private_folder(folder)
             .map_err(|error| error.to_string())
             .and_then(|()| files::write(&entry, &content).map_err(|error| error.to_string()));
         match kept {

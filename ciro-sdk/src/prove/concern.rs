@@ -23,6 +23,14 @@ pub enum Concern {
     /// The ranges of values are those of the samples that the model was given, as there were no
     /// others: it is made for them, and others make another model.
     CalibratedByInputs,
+    /// An input that a proof keeps secret is among the samples that the model was calibrated with:
+    /// its key answers whoever guesses at it.
+    CalibratedBySecret,
+    /// So few samples calibrated the model that none of them could judge it.
+    FewSamples {
+        /// How many.
+        count: usize,
+    },
     /// An output is further from the float model's than quantization explains.
     Inaccurate {
         /// The output's name.
@@ -92,6 +100,8 @@ impl Concern {
         match self {
             Self::Guessed => "guessed_calibration",
             Self::CalibratedByInputs => "calibrated_by_inputs",
+            Self::CalibratedBySecret => "calibrated_by_secret",
+            Self::FewSamples { .. } => "few_samples",
             Self::Inaccurate { .. } => "inaccurate",
             Self::Clamped { .. } => "input_outside_range",
             Self::Clipped { .. } => "value_outside_range",
@@ -104,7 +114,11 @@ impl Concern {
     /// The node, input or output that it is about.
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::Guessed | Self::CalibratedByInputs | Self::Undefined { .. } => None,
+            Self::Guessed
+            | Self::CalibratedByInputs
+            | Self::CalibratedBySecret
+            | Self::FewSamples { .. }
+            | Self::Undefined { .. } => None,
             Self::Inaccurate { output, .. } | Self::Differs { output, .. } => Some(output),
             Self::Clamped { input, .. } => Some(input),
             Self::Clipped { clip, .. } | Self::Steep { clip, .. } => Some(&clip.node),
@@ -115,13 +129,20 @@ impl Concern {
     /// differ in every set of samples.
     pub(super) fn is_settled_by_samples(&self) -> bool {
         let few = |share: &f64| *share >= Model::MIN_AGREEMENT;
-        matches!(self, Self::Inaccurate { top1_agreement, .. } if top1_agreement.as_ref().is_none_or(few))
+        match self {
+            Self::Inaccurate { top1_agreement, .. } => top1_agreement.as_ref().is_none_or(few),
+            Self::FewSamples { .. } => true,
+            _ => false,
+        }
     }
 
     /// What to do about it.
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Guessed | Self::CalibratedByInputs => Advice::CalibrateWithRealInputs,
+            Self::Guessed
+            | Self::CalibratedByInputs
+            | Self::CalibratedBySecret
+            | Self::FewSamples { .. } => Advice::CalibrateWithRealInputs,
             Self::Inaccurate { .. } => Advice::MoreBits,
             Self::Clamped { .. }
             | Self::Clipped { .. }
@@ -141,6 +162,14 @@ impl fmt::Display for Concern {
             Self::CalibratedByInputs => write!(
                 f,
                 "the model was calibrated with the given inputs alone: other inputs make another model, with another key"
+            ),
+            Self::CalibratedBySecret => write!(
+                f,
+                "an input that is to stay secret is among the samples that calibrated the model: its key shows the range, and confirms who guesses the rest"
+            ),
+            Self::FewSamples { count } => write!(
+                f,
+                "{count} sample(s) calibrated the model, too few to keep some back that judge it: inputs unlike them may get wrong answers"
             ),
             Self::Inaccurate { output, spread_error, top1_agreement } => {
                 let error = spread_error * 100.0;
@@ -288,13 +317,15 @@ impl Model {
             let error = output.spread_error();
             labels || error > Self::MAX_SPREAD_ERROR || error.is_nan()
         });
-        outputs
-            .map(|output| Concern::Inaccurate {
-                output: output.name.clone(),
-                spread_error: output.spread_error(),
-                top1_agreement: output.top1_agreement,
-            })
-            .collect()
+        let inaccurate = outputs.map(|output| Concern::Inaccurate {
+            output: output.name.clone(),
+            spread_error: output.spread_error(),
+            top1_agreement: output.top1_agreement,
+        });
+        // A model that does not say what calibrated it has no sample.
+        let few = accuracy.samples > 0 && accuracy.held_out == 0;
+        let few = few.then_some(Concern::FewSamples { count: accuracy.samples });
+        few.into_iter().chain(inaccurate).collect()
     }
 
     /// Runs the model on samples without a proof: what a proof of them would state, and what was
@@ -376,7 +407,11 @@ impl Model {
         losses.clipped(sample, clips);
     }
 
-    fn trace_of(&self, sample: usize, encoded: &EncodedSample) -> Result<Trace, InputRefusal> {
+    pub(super) fn trace_of(
+        &self,
+        sample: usize,
+        encoded: &EncodedSample,
+    ) -> Result<Trace, InputRefusal> {
         let trace = self.integer().trace(&encoded.tensors);
         trace.map_err(|error| InputRefusal::Sample { sample, source: error.into() })
     }

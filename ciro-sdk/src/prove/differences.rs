@@ -3,13 +3,14 @@
 
 use std::fmt;
 
-use ciro_compiler::quantize::Reference;
+use ciro_compiler::quantize::{Judged, Ordinary, Range, Reference};
 use ciro_model::Tensor;
 use ciro_model::integer::{Decoding, Trace};
 
-use super::concern::Concern;
+use super::concern::{Concern, InputRefusal};
 use super::model::Model;
 use super::recompute::{FloatModel, decision};
+use crate::inputs::Sample;
 
 /// How an output differs from what the float model gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +58,8 @@ struct Output {
     scores: bool,
     lo: f64,
     hi: f64,
-    /// Each sample's greatest error.
-    errors: Vec<(usize, f64)>,
+    /// Each sample with its values and its greatest error.
+    errors: Vec<(usize, Judged)>,
     /// Samples that differ in kind.
     others: Vec<(usize, Difference)>,
 }
@@ -127,8 +128,10 @@ impl<'m> Differences<'m> {
     pub(super) fn concerns(self) -> Vec<Concern> {
         let named = self.outputs.into_iter().zip(self.model.integer().outputs());
         let outputs = named.filter_map(|(output, integer)| {
+            let judged: Vec<Judged> = output.errors.iter().map(|(_, judged)| *judged).collect();
+            let ordinary = Ordinary::of(&judged, output.spread());
             let errors = output.errors.iter();
-            let errors = errors.map(|&(sample, error)| (sample, output.part(error)));
+            let errors = errors.map(|(sample, judged)| (*sample, output.part(judged, ordinary)));
             let far = errors.filter(|&(_, part)| part > Model::MAX_SPREAD_ERROR);
             let mut found: Vec<_> =
                 far.map(|(sample, part)| (sample, Difference::Error(part))).collect();
@@ -148,16 +151,50 @@ impl<'m> Differences<'m> {
         let failed = failed.map(|(sample, reason)| Concern::Undefined { reason, sample, more });
         // A sample that is not confirmed may be one of many.
         let general = if self.confirmed { vec![] } else { self.model.concerns() };
-        let general = general.into_iter().filter(Concern::is_settled_by_samples);
+        let general = general.into_iter().filter(|concern| {
+            let few = matches!(concern, Concern::FewSamples { .. });
+            concern.is_settled_by_samples() && !few
+        });
         general.chain(failed).chain(outputs).collect()
     }
 }
 
+impl Model {
+    /// Where numbers that the model gives for samples are not the float model's, if that is at
+    /// hand: what `FloatModel::disagreements` leaves out, as no number is an answer by itself.
+    ///
+    /// # Errors
+    /// [`InputRefusal::Sample`] if the model does not take one of them.
+    pub fn differences(&self, samples: &[Sample]) -> Result<Vec<Concern>, InputRefusal> {
+        let Some(mut differences) = Differences::of(self) else { return Ok(vec![]) };
+        for (sample, reals) in samples.iter().enumerate() {
+            let encoded = self.encode(reals);
+            let encoded = encoded.map_err(|source| InputRefusal::Sample { sample, source })?;
+            differences.add(sample, reals, &self.trace_of(sample, &encoded)?);
+        }
+        let mut concerns = differences.concerns();
+        concerns.retain(|concern| match concern {
+            Concern::Differs { difference, .. } => !matches!(difference, Difference::Label { .. }),
+            _ => false,
+        });
+        Ok(concerns)
+    }
+}
+
 impl Output {
-    /// An error as a part of the spread of all that is known of the output, or of its magnitude
-    /// where it does not vary.
-    fn part(&self, error: f64) -> f64 {
-        let spread = self.calibrated.max(self.hi - self.lo);
+    /// By how much all that is known of the output differs.
+    fn spread(&self) -> f64 {
+        self.calibrated.max(self.hi - self.lo)
+    }
+
+    /// A sample's error as a part of that spread, or of its magnitude where it does not vary; as a
+    /// part of the spread of ordinary values where the sample's are, and outliers hide them.
+    fn part(&self, (values, error): &Judged, ordinary: Option<Ordinary>) -> f64 {
+        let error = error.unwrap_or(0.0);
+        if let Some(ordinary) = ordinary.filter(|ordinary| ordinary.holds(values)) {
+            return error / ordinary.spread;
+        }
+        let spread = self.spread();
         let most = self.lo.abs().max(self.hi.abs());
         match spread > 0.0 {
             true => error / spread,
@@ -175,15 +212,14 @@ impl Output {
         if !finite {
             self.others.push((sample, Difference::NoNumber));
         }
-        for &x in exact.iter().filter(|x| x.is_finite()) {
-            (self.lo, self.hi) = (self.lo.min(x), self.hi.max(x));
-        }
+        let values = Range::of(exact);
+        (self.lo, self.hi) = (self.lo.min(values.lo), self.hi.max(values.hi));
         let errors = expected.iter().flat_map(|values| {
             let pairs = values.iter().zip(got).filter(|(x, _)| x.is_finite());
             pairs.map(|(x, got)| (x - got).abs())
         });
         let error = errors.fold(0.0, f64::max);
-        self.errors.push((sample, error));
+        self.errors.push((sample, (values, Some(error))));
         let spread = if self.calibrated > 0.0 { self.calibrated } else { self.hi - self.lo };
         finite && error <= Model::MAX_SPREAD_ERROR * spread
     }
@@ -214,13 +250,14 @@ mod tests {
 
     use super::super::compile::{CompileSettings, compile};
     use super::*;
-    use crate::inputs::{InputArray, Inputs, Sample};
+    use crate::inputs::{InputArray, Inputs};
 
     #[test]
     fn errors_of_what_does_not_vary_are_parts_of_its_magnitude() {
         let part = |lo: f64, hi: f64, error: f64| {
             let (errors, others) = (vec![], vec![]);
-            Output { calibrated: 0.0, scores: false, lo, hi, errors, others }.part(error)
+            let output = Output { calibrated: 0.0, scores: false, lo, hi, errors, others };
+            output.part(&(Range { lo, hi }, Some(error)), None)
         };
         assert!((part(1e-5, 1e-5, 1e-6) - 0.1).abs() < 1e-9);
         assert!((part(1.0, 3.0, 0.5) - 0.25).abs() < 1e-9);

@@ -5,6 +5,7 @@ mod check;
 mod compile;
 mod concern;
 mod differences;
+mod given;
 mod inspect;
 mod losses;
 mod model;
@@ -17,11 +18,12 @@ pub use check::{Report, check_model};
 pub use compile::{CompileError, CompileSettings, OnnxFile};
 pub use concern::{Concern, Examined, InputRefusal, Ran};
 pub use differences::Difference;
+pub use given::Given;
 pub use inspect::Inspection;
 pub use model::{LoadModelError, Model};
 pub use open::{
-    CalibrateWith, CalibrationOrigin, Given, OpenError, OpenSettings, Opened, OpenedFrom, Trusted,
-    check, check_bytes, inspect, open, open_bytes, open_trusted, refusals, refusals_bytes,
+    CalibrateWith, CalibrationOrigin, OpenError, OpenSettings, Opened, OpenedFrom, Trusted, check,
+    check_bytes, inspect, open, open_bytes, open_trusted, refusals, refusals_bytes,
 };
 pub use prover::{MakeKeysError, Proven, Prover, Provers};
 pub use recompute::{Disagreement, FloatModel, RecomputeError};

@@ -5,18 +5,18 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ciro_compiler::import::GivenArray;
 use ciro_model::integer::CompiledModel;
 
 use super::cache::{Cache, Cached};
 use super::check::{self, Report};
 use super::compile::{CompileError, CompileSettings, OnnxFile};
 use super::concern::Concern;
+use super::given::Given;
 use super::inspect::{self, Inspection};
 use super::model::{LoadModelError, Model};
 use super::recompute::FloatModel;
 use crate::advice::Advice;
-use crate::inputs::{CalibrationSamples, InputError, Inputs};
+use crate::inputs::{CalibrationSamples, InputError};
 use crate::routes::{ProveSettings, RefusedNode};
 
 /// What an ONNX file is calibrated with.
@@ -35,41 +35,6 @@ pub enum CalibrateWith {
     Given,
     /// None: ranges are guessed from random numbers.
     Nothing,
-}
-
-/// What a model will be given, as far as it is known when it is opened.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Given {
-    /// Nothing is known.
-    #[default]
-    Nothing,
-    /// Arrays of these shapes, with which nothing is calibrated: what is kept secret must not
-    /// decide a model that others see.
-    Shapes(Vec<GivenArray>),
-    /// These samples. They calibrate the model where nothing lies beside it.
-    Samples(Inputs),
-}
-
-impl Given {
-    /// Samples whose values are secret: their shapes.
-    pub fn shapes_of(samples: &Inputs) -> Self {
-        Self::Shapes(samples.given().collect())
-    }
-
-    /// The samples, where they may calibrate.
-    fn samples(&self) -> Option<(CalibrationSamples, CalibrationOrigin)> {
-        let Self::Samples(inputs) = self else { return None };
-        let samples = CalibrationSamples { file: None, inputs: inputs.clone() };
-        Some((samples, CalibrationOrigin::Given))
-    }
-
-    fn shapes(&self) -> Vec<GivenArray> {
-        match self {
-            Self::Nothing => Vec::new(),
-            Self::Shapes(shapes) => shapes.clone(),
-            Self::Samples(samples) => samples.given().collect(),
-        }
-    }
 }
 
 /// Where calibration samples come from.
@@ -123,6 +88,8 @@ pub struct Opened {
     pub calibration: Option<CalibrationSamples>,
     /// Where the calibration samples come from; `None` if there are none.
     pub calibrated_by: Option<CalibrationOrigin>,
+    /// Whether what is to stay secret calibrated it.
+    shows_secret: bool,
     cached: Option<Cached>,
 }
 
@@ -160,6 +127,15 @@ pub enum OpenError {
         #[source]
         source: Box<CompileError>,
     },
+    /// The given inputs, which should calibrate the model, are none for it.
+    #[error("the inputs do not fit model `{}`", path.display())]
+    Inputs {
+        /// The file of the model.
+        path: PathBuf,
+        /// What does not fit.
+        #[source]
+        source: InputError,
+    },
     /// Whoever checks a proof against an ONNX file has to say what calibrates it.
     #[error("`{}` has to be compiled, and no calibration is named", .0.display())]
     NoCalibration(PathBuf),
@@ -174,7 +150,7 @@ impl OpenError {
             Self::NoCalibration(_) => Some(Advice::NameCalibration),
             Self::Model { source, .. } => source.advice(),
             Self::Compile { source, .. } => source.advice(),
-            Self::Calibration { .. } => None,
+            Self::Calibration { .. } | Self::Inputs { .. } => None,
         }
     }
 }
@@ -206,6 +182,16 @@ impl Model {
 }
 
 impl Opened {
+    fn of(
+        model: Model,
+        (origin, cached): (OpenedFrom, Option<Cached>),
+        Resolved { calibration, calibrated_by, .. }: Resolved,
+        settings: &OpenSettings,
+    ) -> Self {
+        let shows_secret = settings.given.has_calibrated(&model, calibration.as_ref());
+        Self { model, origin, calibration, calibrated_by, shows_secret, cached }
+    }
+
     /// Compiles a model from the cache anew and compares, before others rely on it: whoever can
     /// write into the cache decides what lies there.
     ///
@@ -228,7 +214,9 @@ impl Opened {
 
     fn with_origin(&self, concerns: Vec<Concern>) -> Vec<Concern> {
         let given = self.calibrated_by == Some(CalibrationOrigin::Given);
-        given.then_some(Concern::CalibratedByInputs).into_iter().chain(concerns).collect()
+        let given = given.then_some(Concern::CalibratedByInputs);
+        let secret = self.shows_secret.then_some(Concern::CalibratedBySecret);
+        given.into_iter().chain(secret).chain(concerns).collect()
     }
 }
 
@@ -280,23 +268,27 @@ impl OpenSettings {
     }
 }
 
-impl Inputs {
-    /// What the arrays say of shapes.
-    fn given(&self) -> impl Iterator<Item = GivenArray> {
-        let positioned = self.sets().iter().flat_map(|arrays| arrays.iter().enumerate());
-        positioned.map(|(position, array)| GivenArray {
-            name: array.name.clone(),
-            position,
-            shape: array.shape.clone(),
-            len: array.data.len(),
-        })
-    }
-}
-
+#[derive(Default)]
 struct Resolved {
     compile: CompileSettings,
     calibration: Option<CalibrationSamples>,
     calibrated_by: Option<CalibrationOrigin>,
+}
+
+impl Resolved {
+    /// Why the file of a model is not compiled. Where it was the given inputs that should calibrate
+    /// it, nobody named any calibration that an error could be about.
+    fn failed(&self, path: &Path, source: CompileError) -> OpenError {
+        let path = path.to_owned();
+        match source {
+            CompileError::Calibration(source)
+                if self.calibrated_by == Some(CalibrationOrigin::Given) =>
+            {
+                OpenError::Inputs { path, source }
+            }
+            source => OpenError::Compile { path, source: Box::new(source) },
+        }
+    }
 }
 
 /// Opens a model: loads its compiled form, finds it in the cache, or compiles it.
@@ -306,20 +298,19 @@ struct Resolved {
 pub fn open(path: &Path, settings: &OpenSettings) -> Result<Opened, OpenError> {
     if Model::is_compiled_file(path) {
         let model = load(path, settings)?;
-        let (origin, cached) = (OpenedFrom::File, None);
-        return Ok(Opened { model, origin, calibration: None, calibrated_by: None, cached });
+        return Ok(Opened::of(model, (OpenedFrom::File, None), Resolved::default(), settings));
     }
-    let Resolved { compile, calibration, calibrated_by } = settings.resolve(path)?;
-    let failed = |source| OpenError::Compile { path: path.to_owned(), source: Box::new(source) };
+    let resolved = settings.resolve(path)?;
+    let failed = |source| resolved.failed(path, source);
+    let compile = &resolved.compile;
     let Some(cache) = Cache::user().filter(|_| settings.cache) else {
-        let model = Model::compile_file(path, &compile).map_err(failed)?;
-        let (origin, cached) = (OpenedFrom::Compiled, None);
-        return Ok(Opened { model, origin, calibration, calibrated_by, cached });
+        let model = Model::compile_file(path, compile).map_err(failed)?;
+        return Ok(Opened::of(model, (OpenedFrom::Compiled, None), resolved, settings));
     };
-    let cached = cache.compile_file(path, &compile).map_err(failed)?;
+    let cached = cache.compile_file(path, compile).map_err(failed)?;
     let origin = if cached.hit { OpenedFrom::Cache } else { OpenedFrom::Compiled };
     let model = cached.model.clone();
-    Ok(Opened { model, origin, calibration, calibrated_by, cached: Some(cached) })
+    Ok(Opened::of(model, (origin, Some(cached)), resolved, settings))
 }
 
 /// Opens the bytes of a model, an ONNX file without external weights or its compiled form; `name`
@@ -329,23 +320,21 @@ pub fn open(path: &Path, settings: &OpenSettings) -> Result<Opened, OpenError> {
 /// As [`open`].
 pub fn open_bytes(bytes: &[u8], name: &str, settings: &OpenSettings) -> Result<Opened, OpenError> {
     let path = PathBuf::from(name);
-    let opened = |model, origin, (calibration, calibrated_by)| {
-        Ok(Opened { model, origin, calibration, calibrated_by, cached: None })
-    };
+    let opened =
+        |model, origin, resolved| Ok(Opened::of(model, (origin, None), resolved, settings));
     if Model::is_compiled(bytes) {
         if settings.compiles() {
             return Err(OpenError::IsCompiled(path));
         }
         return match Model::from_bytes(bytes) {
-            Ok(model) => opened(model, OpenedFrom::File, (None, None)),
+            Ok(model) => opened(model, OpenedFrom::File, Resolved::default()),
             Err(source) => Err(OpenError::Model { path, source: Box::new(source.into()) }),
         };
     }
-    let Resolved { compile, calibration, calibrated_by } =
-        settings.without_neighbour().resolve(&path)?;
-    match Model::compile_bytes(bytes, name, &compile) {
-        Ok(model) => opened(model, OpenedFrom::Compiled, (calibration, calibrated_by)),
-        Err(source) => Err(OpenError::Compile { path, source: Box::new(source) }),
+    let resolved = settings.without_neighbour().resolve(&path)?;
+    match Model::compile_bytes(bytes, name, &resolved.compile) {
+        Ok(model) => opened(model, OpenedFrom::Compiled, resolved),
+        Err(source) => Err(resolved.failed(&path, source)),
     }
 }
 
@@ -468,6 +457,7 @@ fn load(path: &Path, settings: &OpenSettings) -> Result<Model, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inputs::Inputs;
 
     #[test]
     fn nothing_that_is_found_or_given_calibrates_what_a_proof_is_checked_against() {

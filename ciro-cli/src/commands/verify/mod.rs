@@ -305,7 +305,7 @@ fn compare_with_float(
     proven: Option<&[Vec<RealInput>]>,
     context: &Context,
 ) -> Result<Option<usize>> {
-    let Some(float) = trusted.and_then(|trusted| trusted.float.as_ref()) else { return Ok(None) };
+    let Some(Trusted { model, float: Some(float), .. }) = trusted else { return Ok(None) };
     let real = |inputs: &Vec<RealInput>| inputs.iter().map(RealInput::values_or_zeros).collect();
     let samples: Vec<Sample> = match (given, proven) {
         (Some(given), _) => given.to_vec(),
@@ -325,6 +325,7 @@ fn compare_with_float(
             context.ui.warn(Warning { code, message, node });
         }
     }
+    context.ui.warn_of(&model.differences(&samples)?);
     Ok(Some(count))
 }
 

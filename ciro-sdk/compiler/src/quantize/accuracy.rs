@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::calibrate::{Range, samples_or_random};
 use super::error::SampleError;
 use super::reference::Reference;
-use super::spread::{Judged, ordinary};
+use super::spread::{Judged, Ordinary};
 use crate::float::{Graph, Op};
 use ciro_model::integer::{
     AccuracyReport, Clip, Decoding, Encoding, IntegerModel, LayerAccuracy, Loss, NodeId,
@@ -36,7 +36,7 @@ pub fn accuracy(
         });
     let mut outputs: Vec<Comparison> = kinds.map(Comparison::of).collect();
     let layers = layers(graph, model);
-    let mut errors = vec![Comparison::of(Kind::Numbers); layers.len()];
+    let mut errors = vec![Sums::default(); layers.len()];
     let mut clamped_samples = 0;
     let reference = Reference::of(graph);
     for (sample, inputs) in samples.iter().enumerate() {
@@ -62,7 +62,7 @@ pub fn accuracy(
         for (comparison, &(float, id)) in errors.iter_mut().zip(&layers) {
             let scale = model.node(id).scale;
             let got = trace.value(id).map(|&v| f64::from(v) * scale);
-            comparison.add(&got, &expected[float], cut);
+            comparison.add(got.data(), expected[float].data());
         }
     }
     let named = outputs.into_iter().zip(model.outputs());
@@ -155,12 +155,48 @@ const TIE: f64 = 0.002;
 /// What float32 makes of a value that does not vary is noise up to this part of it.
 const NOISE: f64 = 1e-6;
 
-/// Errors gathered over samples.
+/// Errors of a tensor, added up over samples.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    errors: f64,
+    magnitude: f64,
+    count: usize,
+}
+
+impl Sums {
+    fn add(&mut self, got: &[f64], expected: &[f64]) {
+        for (got, expected) in got.iter().zip(expected).filter(|(_, it)| it.is_finite()) {
+            self.errors += (got - expected).abs();
+            self.magnitude += expected.abs();
+            self.count += 1;
+        }
+    }
+
+    fn mean(&self) -> f64 {
+        share(self.errors, self.count as f64)
+    }
+
+    fn relative(&self) -> f64 {
+        share(self.errors, self.magnitude)
+    }
+
+    fn layer(&self, model: &IntegerModel, id: NodeId) -> LayerAccuracy {
+        let node = model.node(id);
+        LayerAccuracy {
+            node: node.name.clone(),
+            op: node.op.operator().name().to_owned(),
+            mean_absolute_error: self.mean(),
+            relative_error: self.relative(),
+        }
+    }
+}
+
+/// Errors of an output, gathered over samples.
 #[derive(Clone, Debug)]
 struct Comparison {
     kind: Kind,
     errors: Vec<f64>,
-    magnitude: f64,
+    sums: Sums,
     range: Range,
     /// The values that float32 arithmetic gives.
     singles: Range,
@@ -178,20 +214,20 @@ impl Comparison {
     fn of(kind: Kind) -> Self {
         let (range, singles, worst) = (Range::EMPTY, Range::EMPTY, None);
         let (errors, samples, missed) = (vec![], vec![], vec![]);
-        let (magnitude, rows, agreeing) = (0.0, 0, 0);
-        Self { kind, errors, magnitude, range, singles, worst, samples, rows, agreeing, missed }
+        let (sums, rows, agreeing) = (Sums::default(), 0, 0);
+        Self { kind, errors, sums, range, singles, worst, samples, rows, agreeing, missed }
     }
 
     /// Adds a sample; `cut` if it lost values to a calibrated range.
     fn add(&mut self, got: &Tensor<f64>, expected: &Tensor<f64>, cut: bool) {
         self.range = self.range.union(Range::of(expected.data()));
+        self.sums.add(got.data(), expected.data());
         let mut worst = 0.0f64;
         for (got, expected) in got.data().iter().zip(expected.data()) {
             if expected.is_finite() {
                 let error = (got - expected).abs();
                 worst = worst.max(error);
                 self.errors.push(error);
-                self.magnitude += expected.abs();
             }
         }
         self.samples.push((Range::of(expected.data()), (!cut).then_some(worst)));
@@ -245,42 +281,25 @@ impl Comparison {
         }
     }
 
-    fn mean(&self) -> f64 {
-        share(self.errors.iter().sum(), self.errors.len() as f64)
-    }
-
-    fn relative(&self) -> f64 {
-        share(self.errors.iter().sum(), self.magnitude)
-    }
-
     fn output(mut self, name: &str) -> OutputAccuracy {
         self.errors.sort_by(f64::total_cmp);
         let worst = self.worst.or(self.errors.last().copied()).unwrap_or(0.0);
         let (spread, worst_error) = match self.kind {
             Kind::Labels => (self.spread(), 0.0),
-            _ => ordinary(&self.samples, self.spread())
+            _ => Ordinary::of(&self.samples, self.spread())
+                .map(|hidden| (hidden.spread, hidden.error))
                 .filter(|&(spread, error)| share(error, spread) > share(worst, self.spread()))
                 .unwrap_or((self.spread(), worst)),
         };
         OutputAccuracy {
             name: name.to_owned(),
             top1_agreement: self.agreement(),
-            mean_absolute_error: self.mean(),
+            mean_absolute_error: self.sums.mean(),
             max_absolute_error: self.errors.last().copied().unwrap_or(0.0),
             median_absolute_error: self.errors.get(self.errors.len() / 2).copied().unwrap_or(0.0),
-            relative_error: self.relative(),
+            relative_error: self.sums.relative(),
             spread,
             worst_error,
-        }
-    }
-
-    fn layer(&self, model: &IntegerModel, id: NodeId) -> LayerAccuracy {
-        let node = model.node(id);
-        LayerAccuracy {
-            node: node.name.clone(),
-            op: node.op.operator().name().to_owned(),
-            mean_absolute_error: self.mean(),
-            relative_error: self.relative(),
         }
     }
 }

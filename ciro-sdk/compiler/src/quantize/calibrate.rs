@@ -52,7 +52,7 @@ impl Range {
     }
 
     /// The range of finite values.
-    pub(super) fn of(values: &[f64]) -> Self {
+    pub fn of(values: &[f64]) -> Self {
         let finite = values.iter().filter(|value| value.is_finite());
         finite.fold(Self::EMPTY, |range, &value| range.union(Self { lo: value, hi: value }))
     }

@@ -420,12 +420,13 @@ impl Lowering<'_> {
     ) -> Result<NodeId, QuantizeError> {
         let name = self.fresh(name);
         let node = self.graph.node(self.at);
-        self.builder.push(name, op, operands, scale).map_err(|source| match source {
+        let pushed = self.builder.push(name, op, operands, scale).map_err(|source| match source {
             ModelError::Overflow { interval, .. } if self.whole[self.at.index()] => {
                 self.refuse(Refusal::WideIntegers { lo: interval.lo, hi: interval.hi })
             }
             source => QuantizeError::model(node, source),
-        })
+        });
+        pushed.inspect(|&id| self.made(id))
     }
 
     /// The interval of a node in real units of `value`.

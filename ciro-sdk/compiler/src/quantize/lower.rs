@@ -1,7 +1,7 @@
 //! The state of a quantization: what has been made of each float node so far, and the ways to ask
 //! for it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::calibrate::{Calibration, Range};
@@ -83,7 +83,8 @@ pub(super) struct Lowering<'g> {
     pub(super) at: NodeId,
     lowered: Vec<Option<Lowered>>,
     narrow: Vec<Option<Value>>,
-    names: BTreeSet<String>,
+    /// The names of integer nodes, and the node that was lowered when each was made.
+    names: BTreeMap<String, NodeId>,
 }
 
 /// Accumulators that several movements read leave this much room for the sums that follow.
@@ -147,7 +148,7 @@ impl<'g> Lowering<'g> {
             at: NodeId(0),
             lowered: vec![None; nodes],
             narrow: vec![None; nodes],
-            names: BTreeSet::new(),
+            names: BTreeMap::new(),
         })
     }
 
@@ -174,6 +175,16 @@ impl<'g> Lowering<'g> {
         Ok(())
     }
 
+    /// Takes note of who made an integer node, by the name that it got.
+    pub(super) fn made(&mut self, id: ciro_model::integer::NodeId) {
+        self.names.insert(self.builder.node(id).name.clone(), self.at);
+    }
+
+    /// The node that was lowered when an integer node of this name was made.
+    pub(super) fn maker(&self, name: &str) -> NodeId {
+        self.names.get(name).copied().unwrap_or(self.at)
+    }
+
     /// The error of the node that is being lowered.
     pub(super) fn refuse(&self, reason: Refusal) -> QuantizeError {
         QuantizeError::refused(self.graph.node(self.at), reason)
@@ -188,10 +199,11 @@ impl<'g> Lowering<'g> {
     pub(super) fn fresh(&mut self, name: &str) -> String {
         let mut fresh = name.to_owned();
         let mut count = 1;
-        while !self.names.insert(fresh.clone()) {
+        while self.names.contains_key(&fresh) {
             count += 1;
             fresh = format!("{name}.{count}");
         }
+        self.names.insert(fresh.clone(), self.at);
         fresh
     }
 
@@ -204,7 +216,7 @@ impl<'g> Lowering<'g> {
         let node = self.graph.node(self.at);
         let view = self.builder.view(input, encoding);
         let id = view.map_err(|source| QuantizeError::model(node, source))?;
-        self.names.insert(self.builder.node(id).name.clone());
+        self.made(id);
         Ok(id)
     }
 

@@ -58,6 +58,7 @@ mod emit;
 mod error;
 mod expr;
 mod facts;
+mod fitting;
 mod grid;
 mod hold_out;
 mod limbs;
@@ -84,6 +85,7 @@ pub use error::{QuantizeError, Refusal, SampleError};
 pub use hold_out::{HeldOut, hold_out};
 pub use reference::Reference;
 pub use settings::Settings;
+pub use spread::{Judged, Ordinary};
 pub use steep::Slopes;
 
 use crate::float::Graph;

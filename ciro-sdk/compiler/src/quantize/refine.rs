@@ -8,14 +8,15 @@
 
 use super::QuantizeError;
 use super::calibrate::{Calibration, Range};
+use super::fitting::without_room;
 use super::lower::Lowering;
 use super::missing::Missing;
 use super::ops::steps::Known;
 use super::settings::Settings;
-use super::spread::ordinary;
+use super::spread::Ordinary;
 use super::stretch;
 use crate::float::{Graph, Op};
-use ciro_model::integer::{Decoding, IntegerModel, NodeId as IntegerId, Op as IntegerOp, room};
+use ciro_model::integer::{Decoding, IntegerModel, Op as IntegerOp};
 use ciro_model::tensor::Tensor;
 
 /// Outputs may be off by this part of their spread on the samples before more bits are tried.
@@ -60,6 +61,11 @@ impl Effort {
     /// The same for all nodes.
     fn everywhere(nodes: usize, bits: u32) -> Self {
         Self { nodes: vec![bits; nodes] }
+    }
+
+    /// Takes a node's bits away; returns whether it had any.
+    pub(super) fn give_up(&mut self, node: usize) -> bool {
+        self.nodes.get_mut(node).is_some_and(|bits| std::mem::take(bits) > 0)
     }
 
     /// The bits of a node.
@@ -119,7 +125,7 @@ impl Subject<'_> {
             }
             for bits in FREELY.into_iter().filter(|_| stretch > needed) {
                 if best.error > target(stretch) {
-                    self.consider(with(bits, stretch), &mut best);
+                    self.consider_everywhere(with(bits, stretch), &mut best);
                 }
             }
             if best.error <= TARGET {
@@ -132,7 +138,7 @@ impl Subject<'_> {
             let tried = |bits: &u32| stretch > needed && FREELY.contains(bits);
             for bits in EVERYWHERE.into_iter().filter(|bits| !tried(bits)) {
                 if best.error > TARGET {
-                    self.consider(with(bits, stretch), &mut best);
+                    self.consider_everywhere(with(bits, stretch), &mut best);
                 }
             }
         }
@@ -163,14 +169,20 @@ impl Subject<'_> {
 
     /// The integer model of given bits.
     pub(super) fn lowered(&self, bits: &Bits) -> Result<IntegerModel, QuantizeError> {
+        let mut lowering = self.lowering(bits)?;
+        lowering.run()?;
+        lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
+    }
+
+    /// What a model of given bits is made by.
+    pub(super) fn lowering(&self, bits: &Bits) -> Result<Lowering<'_>, QuantizeError> {
         let mut lowering =
             Lowering::new(self.graph, self.calibration, &bits.settings, bits.stretch)?;
         lowering.truths = self.truths.to_vec();
         lowering.missing = self.missing.clone();
         lowering.effort = bits.effort.clone();
         lowering.known = self.known.clone();
-        lowering.run()?;
-        lowering.builder.finish().map_err(|error| QuantizeError::Finish(Box::new(error)))
+        Ok(lowering)
     }
 
     /// Makes a candidate, and keeps it if it is worth its bits.
@@ -178,6 +190,17 @@ impl Subject<'_> {
         let Ok(model) = self.lowered(&bits) else { return };
         best.spent += entries(&model);
         best.keep(&self.judge, model, bits);
+    }
+
+    /// The same for more bits everywhere, which are less where there is no room for so many.
+    fn consider_everywhere(&self, bits: Bits, best: &mut Best) {
+        match self.fitting(&bits) {
+            Some((model, bits)) => {
+                best.spent += entries(&model);
+                best.keep(&self.judge, model, bits);
+            }
+            None => self.consider(bits, best),
+        }
     }
 
     /// Gives bits to one tensor after the other, wherever they mend something, again and again.
@@ -224,7 +247,8 @@ impl Best {
     /// Keeps a model that is better than the best, or the first.
     fn keep(&mut self, judge: &Judge<'_>, model: IntegerModel, bits: Bits) {
         // What has no proof is kept only where nothing else is found.
-        let error = if has_room(&model) { judge.error(&model) } else { f64::INFINITY };
+        let error =
+            if without_room(&model).is_none() { judge.error(&model) } else { f64::INFINITY };
         if self.found.is_none() || error < WORTHWHILE * self.error {
             (self.error, self.found) = (error, Some(Found { model, bits }));
         }
@@ -247,26 +271,17 @@ fn entries(model: &IntegerModel) -> u64 {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Bits {
     settings: Settings,
-    effort: Effort,
+    pub(super) effort: Effort,
     /// What room beyond ranges is multiplied by.
     stretch: f64,
 }
 
-/// Whether the checks of divisions, clamps and ranks have room for what they may meet.
-fn has_room(model: &IntegerModel) -> bool {
-    let interval = |id: IntegerId| model.node(id).interval;
-    model.nodes().iter().all(|node| match (&node.op, &node.operands[..]) {
-        (IntegerOp::DivFloor(_), &[a, b]) => {
-            room::division(interval(a), interval(b), node.interval).is_some()
-        }
-        (IntegerOp::Requantize(op), &[x]) => {
-            let all = op.quotient(interval(x));
-            let cuts = all.lo < i64::from(op.lo) || all.hi > i64::from(op.hi);
-            !cuts || all.max_abs() < room::COMPARED
-        }
-        (IntegerOp::Bucketize(op), &[x]) => op.limbs || interval(x).max_abs() <= room::RANKED,
-        _ => true,
-    })
+#[cfg(test)]
+impl Bits {
+    /// Bits beyond those of the settings for each node, without more room than that.
+    pub(super) fn of(settings: Settings, nodes: &[u32]) -> Self {
+        Self { settings, effort: Effort { nodes: nodes.to_vec() }, stretch: 1.0 }
+    }
 }
 
 /// An integer model and its bits.
@@ -331,8 +346,8 @@ impl Judge<'_> {
             let range = Range::of(expected);
             (range, Some(greatest(got, expected)))
         });
-        let hidden = ordinary(&judged.collect::<Vec<_>>(), Range::of(expected).width());
-        let hidden = hidden.map_or(0.0, |(spread, error)| error / spread);
+        let hidden = Ordinary::of(&judged.collect::<Vec<_>>(), Range::of(expected).width());
+        let hidden = hidden.map_or(0.0, |hidden| hidden.error / hidden.spread);
         distance(got, expected).max(hidden)
     }
 }
@@ -380,7 +395,7 @@ mod tests {
     #[test]
     fn what_has_no_room_for_its_checks_is_kept_only_where_there_is_nothing_else() {
         let (without, with) = (quotient(1 << 21), quotient(2));
-        assert!(!has_room(&without) && has_room(&with));
+        assert!(without_room(&without).is_some() && without_room(&with).is_none());
         let judge = Judge { samples: &[], expected: vec![vec![]] };
         let bits = || {
             let (settings, effort) = (Settings::default(), Effort::default());

@@ -228,3 +228,35 @@ fn sines_of_many_turns_are_as_fine_as_their_operand() {
     b.output(y);
     b.check(0.025).unwrap();
 }
+
+#[test]
+fn small_magnitudes_keep_their_bits_however_many_they_are() {
+    // As of spectra: elements of four decades, whose logarithm is taken.
+    let mut b = Builder::default();
+    let decades = |unit: f64| 10f64.powf(4.0 * unit - 4.0);
+    let parts = [1, 2].map(|seed| b.draw(&[1, 300], ElementType::Float, seed, decades));
+    let squares = parts.map(|part| b.binary(BinaryFn::Mul, part, part));
+    let power = b.binary(BinaryFn::Add, squares[0], squares[1]);
+    let magnitude = b.unary(ScalarFn::unary(UnaryFn::Sqrt), power);
+    let y = b.unary(of(UnaryFn::Log, 1.0, 1e-4), magnitude);
+    b.output(y);
+    b.check(1e-2).unwrap();
+}
+
+#[test]
+fn what_has_no_room_for_more_bits_leaves_them_to_others() {
+    // The sum needs bits, as its terms cancel; products of thirty factors have no room for more.
+    let mut b = Builder::default();
+    let x = b.input(&[1, 4], (900.0, 1000.0), 1);
+    let z = b.input(&[1, 4], (900.0, 1000.0), 2);
+    let squares = [x, z].map(|x| b.binary(BinaryFn::Mul, x, x));
+    let both = b.binary(BinaryFn::Mul, x, z);
+    let twice = b.unary(bin(BinaryFn::Mul, ScalarFn::X, c(-2.0)), both);
+    let sum = b.binary(BinaryFn::Add, squares[0], squares[1]);
+    let fine = b.binary(BinaryFn::Add, sum, twice);
+    b.output(fine);
+    let small = b.input(&[1, 4], (0.001, 1.0), 3);
+    let ratio = b.binary(BinaryFn::Div, both, small);
+    b.output(ratio);
+    b.check(2e-2).unwrap();
+}
