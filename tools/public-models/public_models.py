@@ -21,6 +21,8 @@ import zipfile
 import numpy as np
 import onnxruntime as ort
 
+ort.set_default_logger_severity(3)
+
 CALIBRATION, TEST = 16, 4
 LIMIT_S = 900
 

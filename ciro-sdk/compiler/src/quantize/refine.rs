@@ -44,7 +44,7 @@ const PROBE_WORK: u64 = 1 << 27;
 /// The most samples that candidates are measured on.
 const PROBES_MAX: usize = 64;
 /// The fewest, in graphs of [`LARGE`] and smaller: without any nothing is refined.
-const PROBES_MIN: usize = 2;
+const PROBES_MIN: usize = 4;
 /// Numbers that a run of a large graph computes.
 const LARGE: u64 = 1 << 31;
 /// Fewer bits of activations, where nothing else fits below 2^30.
