@@ -63,11 +63,12 @@ impl Inputs {
         self.0.digest().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Reads a JSON, `.npy` or `.npz` file.
+    /// Reads a JSON, `.npy` or `.npz` file. Other threads go on meanwhile: one of them may be what
+    /// writes into a pipe.
     #[staticmethod]
-    #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
-    fn read(path: PathBuf) -> PyResult<Self> {
-        Ok(Self(ciro_sdk::inputs::Inputs::read(&path).map_err(Error::from)?))
+    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let read = py.detach(move || ciro_sdk::inputs::Inputs::read(&path));
+        Ok(Self(read.map_err(Error::from)?))
     }
 }
 

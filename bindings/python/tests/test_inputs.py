@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ def two_inputs() -> ciro.Model:
     node = onnx.helper.make_node("Add", ["a", "b"], ["y"])
     graph = onnx.helper.make_graph([node], "sum", [value("a"), value("b")], [value("y")])
     opset = [onnx.helper.make_opsetid("", 17)]
-    samples = {"a": np.linspace(-4, 4, 16).reshape(8, 2), "b": np.linspace(4, -4, 16).reshape(8, 2)}
+    samples = {"a": np.linspace(-4, 4, 24).reshape(12, 2), "b": np.linspace(4, -4, 24).reshape(12, 2)}
     return ciro.compile(onnx.helper.make_model(graph, opset_imports=opset), calibration=samples)
 
 
@@ -31,13 +33,34 @@ def test_columns_of_a_frame_are_inputs_before_a_model_is_opened():
     graph = onnx.helper.make_graph([node], "difference", [value("a"), value("b")], [value("y")])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
     frame = pd.DataFrame({"b": [1.0, 2.0], "a": [4.0, 7.0]})
-    compiled = ciro.compile(model, calibration=frame)
+    with pytest.warns(ciro.CalibrationWarning, match=r"2 sample\(s\) calibrated the model"):
+        compiled = ciro.compile(model, calibration=frame)
     np.testing.assert_allclose(compiled.run(frame)[0].ravel(), [3, 5], atol=0.01)
     with pytest.warns(ciro.CalibrationWarning, match="given inputs alone"):
         proof = ciro.prove_inference(model, frame)
     np.testing.assert_allclose(proof.output.ravel(), [3, 5], atol=0.01)
     with pytest.raises(ciro.CiroError):
         ciro.compile(b"no model", calibration=frame)
+
+
+def test_masked_elements_have_no_value(iris, flowers):
+    whole = np.ma.masked_array(flowers[0], mask=False)
+    np.testing.assert_array_equal(iris.run(whole)[1], iris.run(flowers[0])[1])
+    with pytest.raises(ValueError, match="masked elements have no value"):
+        iris.run(np.ma.masked_array(flowers[0], mask=[[True, False, False, False]]))
+
+
+def test_a_file_that_calibrates_is_read_once(tmp_path):
+    path = MODELS / "logreg_iris" / "model.onnx"
+    (tmp_path / "model.onnx").write_bytes(path.read_bytes())
+    pipe = tmp_path / "input.json"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=['{"input_data": [[5.1, 3.5, 1.4, 0.2]]}'])
+    writer.start()
+    with pytest.warns(ciro.CalibrationWarning, match="given inputs alone"):
+        proof = ciro.prove_inference(tmp_path / "model.onnx", pipe)
+    writer.join()
+    assert proof.outputs["label"] == [0]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "uint8", "int32", "int64", ">f4", "bool"])

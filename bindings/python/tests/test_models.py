@@ -129,10 +129,16 @@ def test_the_accuracy_report_can_be_read(iris):
     assert "top-1" in str(accuracy) and "<pre>" in accuracy._repr_html_()
 
 
-def test_inaccurate_models_are_told(flowers):
-    path = MODELS / "logreg_iris" / "model.onnx"
+def test_inaccurate_models_are_told():
+    # A million turns between neighbouring integers: no bits are enough.
+    value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4])  # noqa: E731
+    nodes = [onnx.helper.make_node("Mul", ["x", "turns"], ["m"]), onnx.helper.make_node("Sin", ["m"], ["y"])]
+    turns = onnx.numpy_helper.from_array(np.array(1e6, np.float32), "turns")
+    graph = onnx.helper.make_graph(nodes, "turns", [value("x")], [value("y")], [turns])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    samples = {"x": np.random.default_rng(0).uniform(0, 10, (16, 4))}
     with pytest.warns(ciro.CalibrationWarning, match="not close to the float model: .*; `print"):
-        ciro.compile(path, calibration=flowers, activation_bits=4, input_bits=4, table_bits=4)
+        ciro.compile(model, calibration=samples)
 
 
 def test_models_describe_themselves(iris):

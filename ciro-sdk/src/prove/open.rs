@@ -212,8 +212,12 @@ impl Opened {
         self.with_origin(self.model.concerns_before_samples())
     }
 
-    fn with_origin(&self, concerns: Vec<Concern>) -> Vec<Concern> {
+    fn with_origin(&self, mut concerns: Vec<Concern>) -> Vec<Concern> {
         let given = self.calibrated_by == Some(CalibrationOrigin::Given);
+        if given {
+            // It says the same of fewer.
+            concerns.retain(|concern| !matches!(concern, Concern::FewSamples { .. }));
+        }
         let given = given.then_some(Concern::CalibratedByInputs);
         let secret = self.shows_secret.then_some(Concern::CalibratedBySecret);
         given.into_iter().chain(secret).chain(concerns).collect()

@@ -47,6 +47,10 @@ const PROBES_MAX: usize = 64;
 const PROBES_MIN: usize = 4;
 /// Numbers that a run of a large graph computes.
 const LARGE: u64 = 1 << 31;
+/// Elements of all tensors from which on a proof takes more memory than ordinary machines have.
+const ELEMENTS_LARGE: usize = 1 << 24;
+/// The error that is good enough for models with no more elements than that to be preferred.
+const ENOUGH: f64 = 0.02;
 /// Fewer bits of activations, where nothing else fits below 2^30.
 const FEWER: [u32; 2] = [10, 8];
 
@@ -246,6 +250,9 @@ struct Best {
 impl Best {
     /// Keeps a model that is better than the best, or the first.
     fn keep(&mut self, judge: &Judge<'_>, model: IntegerModel, bits: Bits) {
+        if self.error <= ENOUGH && elements(&model) > ELEMENTS_LARGE {
+            return;
+        }
         // What has no proof is kept only where nothing else is found.
         let error =
             if without_room(&model).is_none() { judge.error(&model) } else { f64::INFINITY };
@@ -253,6 +260,12 @@ impl Best {
             (self.error, self.found) = (error, Some(Found { model, bits }));
         }
     }
+}
+
+/// How many elements all tensors of a model have.
+fn elements(model: &IntegerModel) -> usize {
+    let sizes = model.nodes().iter().map(|node| node.shape.iter().product::<usize>());
+    sizes.fold(0, usize::saturating_add)
 }
 
 /// How many values the tables of a model took to compute, about: a step of a table by ranks is
