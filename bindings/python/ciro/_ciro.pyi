@@ -125,7 +125,8 @@ class Inputs:
     @staticmethod
     def read(path: str | PathLike[str]) -> Inputs:
         """
-        Reads a JSON, `.npy` or `.npz` file.
+        Reads a JSON, `.npy` or `.npz` file. Other threads go on meanwhile: one of them may be what
+        writes into a pipe.
         """
 
 @final
