@@ -144,8 +144,8 @@ fn a_sample_far_from_the_others_hides_no_wrong_answer() {
         let [one, other] = rows.map(row);
         format!(r#"{{"input_data": [[{one}, {other}]]}}"#)
     };
-    sandbox.write("batch.json", &of([0.06, 1e5]));
-    sandbox.write("near.json", &of([0.06, 0.02]));
+    sandbox.write("batch.json", of([0.06, 1e5]));
+    sandbox.write("near.json", of([0.06, 0.02]));
     let ran = sandbox.json("run model.onnx --input batch.json");
     let told = codes(&ran);
     assert!(told.contains(&"differs_from_float") && told.contains(&"inaccurate"), "{ran}");

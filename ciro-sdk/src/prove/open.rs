@@ -134,7 +134,7 @@ pub enum OpenError {
         path: PathBuf,
         /// What does not fit.
         #[source]
-        source: InputError,
+        source: Box<InputError>,
     },
     /// Whoever checks a proof against an ONNX file has to say what calibrates it.
     #[error("`{}` has to be compiled, and no calibration is named", .0.display())]
@@ -150,7 +150,8 @@ impl OpenError {
             Self::NoCalibration(_) => Some(Advice::NameCalibration),
             Self::Model { source, .. } => source.advice(),
             Self::Compile { source, .. } => source.advice(),
-            Self::Calibration { .. } | Self::Inputs { .. } => None,
+            Self::Inputs { source, .. } => source.advice(),
+            Self::Calibration { .. } => None,
         }
     }
 }
@@ -288,7 +289,7 @@ impl Resolved {
             CompileError::Calibration(source)
                 if self.calibrated_by == Some(CalibrationOrigin::Given) =>
             {
-                OpenError::Inputs { path, source }
+                OpenError::Inputs { path, source: Box::new(source) }
             }
             source => OpenError::Compile { path, source: Box::new(source) },
         }
