@@ -296,9 +296,8 @@ impl Model {
         Self::concerns_of(self.accuracy())
     }
 
-    /// What the user should know before samples are [run](Self::run_all) or
-    /// [examined](Self::examine). Where the float model is at hand, every sample is held against
-    /// it, and how close numbers are in general is told only if one of them is not confirmed.
+    /// The same before samples are [run](Self::run_all) or [examined](Self::examine). Where the
+    /// float model is at hand, how close numbers are is told only if a sample is not confirmed.
     pub fn concerns_before_samples(&self) -> Vec<Concern> {
         let mut concerns = self.concerns();
         if self.float.is_some() {
