@@ -79,18 +79,23 @@ fn small_differences_of_large_columns_decide() {
     assert_eq!(b.samples.iter().map(|sample| cut(&model, sample)).sum::<u64>(), 0);
 }
 
-#[test]
-fn products_that_cancel_get_the_bits_they_need() {
-    let mut b = Builder::default();
+/// An output `(x - z)^2`, at most 10^4, as a sum of terms of 10^6; returns `x z`.
+fn cancelling(b: &mut Builder) -> NodeId {
     let x = b.input(&[1, 4], (900.0, 1000.0), 1);
     let z = b.input(&[1, 4], (900.0, 1000.0), 2);
     let squares = [x, z].map(|x| b.binary(BinaryFn::Mul, x, x));
     let both = b.binary(BinaryFn::Mul, x, z);
     let twice = b.unary(bin(BinaryFn::Mul, ScalarFn::X, c(-2.0)), both);
     let sum = b.binary(BinaryFn::Add, squares[0], squares[1]);
-    // (x - z)^2, at most 10^4, as a sum of terms of 10^6.
     let y = b.binary(BinaryFn::Add, sum, twice);
     b.output(y);
+    both
+}
+
+#[test]
+fn products_that_cancel_get_the_bits_they_need() {
+    let mut b = Builder::default();
+    cancelling(&mut b);
     b.check(2e-2).unwrap();
 }
 
@@ -245,16 +250,9 @@ fn small_magnitudes_keep_their_bits_however_many_they_are() {
 
 #[test]
 fn what_has_no_room_for_more_bits_leaves_them_to_others() {
-    // The sum needs bits, as its terms cancel; products of thirty factors have no room for more.
+    // The sum needs bits, as its terms cancel; the quotient has no room for as many.
     let mut b = Builder::default();
-    let x = b.input(&[1, 4], (900.0, 1000.0), 1);
-    let z = b.input(&[1, 4], (900.0, 1000.0), 2);
-    let squares = [x, z].map(|x| b.binary(BinaryFn::Mul, x, x));
-    let both = b.binary(BinaryFn::Mul, x, z);
-    let twice = b.unary(bin(BinaryFn::Mul, ScalarFn::X, c(-2.0)), both);
-    let sum = b.binary(BinaryFn::Add, squares[0], squares[1]);
-    let fine = b.binary(BinaryFn::Add, sum, twice);
-    b.output(fine);
+    let both = cancelling(&mut b);
     let small = b.input(&[1, 4], (0.001, 1.0), 3);
     let ratio = b.binary(BinaryFn::Div, both, small);
     b.output(ratio);
