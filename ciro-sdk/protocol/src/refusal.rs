@@ -132,6 +132,8 @@ refusals! {
     LaunchOver "launch_over" "the launch is completed, ended or expired"
     MilestoneUnknown "milestone_unknown" "the launch has no such milestone"
     MilestonePaid "milestone_paid" "the milestone is paid"
+    OffenderKey "offender_key" "the key is not that of the validator whom the evidence names"
+    OffenderWeightless "offender_weightless" "the validator had no vote in the epoch of the fault"
 }
 
 #[cfg(test)]

@@ -54,6 +54,10 @@ pub struct ValidatorInfo {
     pub tombstoned: bool,
     /// Whether consensus counts it.
     pub counted: bool,
+    /// Its weight in consensus in the epoch at hand.
+    pub weight: u64,
+    /// Its weight in the next epoch.
+    pub next_weight: u64,
 }
 
 /// What an account has at stake, and what is granted to it.

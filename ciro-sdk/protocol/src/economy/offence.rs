@@ -51,9 +51,9 @@ pub enum OffenceError {
     /// They are no evidence.
     #[error("the bytes are no evidence")]
     Encoding(#[from] WireError),
-    /// It names nobody whom this network knows.
-    #[error("validator {0} is not known")]
-    Validator(u32),
+    /// What the report names as the offender's key is none.
+    #[error("{0} is no key of a validator")]
+    Key(Address),
     /// It is about two signatures that may be given together.
     #[error("the evidence is about no rule")]
     Rule,
@@ -83,17 +83,20 @@ impl Offence {
         Self::of(&Evidence::from_bytes(bytes).ok()?)
     }
 
-    /// Verifies evidence against the validators of a network: a property of the bytes alone.
+    /// Verifies evidence under a key, on a network: a property of the bytes alone. That the key is
+    /// the validator's whom the evidence names is for the ledger to say.
     ///
     /// # Errors
     ///
     /// [`OffenceError`] saying why it proves nothing.
-    pub fn prove(bytes: &[u8], spec: &ChainSpec, chain: Chain) -> Result<Self, OffenceError> {
+    pub fn prove(
+        bytes: &[u8],
+        key: Address,
+        spec: &ChainSpec,
+        chain: Chain,
+    ) -> Result<Self, OffenceError> {
         let evidence = Evidence::from_bytes(bytes)?;
-        let offender = evidence.offender().0;
-        let unknown = OffenceError::Validator(offender);
-        let validator = spec.validators.iter().find(|it| it.id == offender);
-        let key = validator.and_then(|it| Stark::expand(&it.key.0).ok()).ok_or(unknown)?;
+        let key = Stark::expand(&key.0).map_err(|_| OffenceError::Key(key))?;
         let domain = EvidenceDomain::new(chain.0, &spec.params());
         verify_evidence::<Stark>(&domain, &key, &evidence)?;
         Self::of(&evidence).ok_or(OffenceError::Rule)

@@ -1,6 +1,7 @@
 //! What governance may change.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use ciro_consensus::VALIDATORS_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::UNITS_PER_WEIGHT;
@@ -41,6 +42,9 @@ pub struct StakeParams {
     pub self_bond_min: Amount,
     /// Validators at most, whether consensus counts them or not.
     pub validators_max: u32,
+    /// Validators that vote in consensus at most: those with the most stake, by their stake. 0: the
+    /// set stays as it is, that of the genesis at first.
+    pub seats: u32,
     /// How long a commission stays as it is, in ms.
     pub commission_ms: u64,
     /// How long stake that leaves stays bound at least, in ms; never less than evidence counts.
@@ -124,6 +128,7 @@ impl EconomyParams {
             ("economy.emission_ppb", self.emission_ppb.into(), 0, PPB / 10),
             ("economy.treasury_bps", self.treasury_bps.into(), 0, ALL),
             ("economy.stake.validators_max", stake.validators_max.into(), 1, 4_096),
+            ("economy.stake.seats", stake.seats.into(), 0, VALIDATORS_MAX as u64),
             ("economy.stake.commission_ms", stake.commission_ms, 1, YEAR),
             ("economy.stake.unbonding_ms", stake.unbonding_ms, 1_000, YEAR),
             ("economy.penalty.fork_bps", penalty.fork_bps.into(), 1, ALL),

@@ -113,6 +113,8 @@ pub struct ClaimRewards {
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportOffence {
+    /// The offender's key, under which the evidence is signed.
+    pub key: Address,
     /// The evidence, as consensus encodes it.
     pub evidence: Bytes<1024>,
 }
