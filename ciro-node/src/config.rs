@@ -22,6 +22,9 @@ pub const ADDRESS_FILE: &str = "api.addr";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// The number under which this node's key is registered as a validator's. Default: the number
+    /// that it has in the genesis.
+    pub validator: Option<u32>,
     /// The HTTP interface.
     pub api: ApiConfig,
     /// Transactions that wait.
@@ -187,14 +190,18 @@ impl Config {
         include_str!("assets/node.toml")
     }
 
-    /// Returns the template with other addresses for validators; those stay that are not given.
+    /// Returns the template with a number and other addresses for validators; what is not given
+    /// stays.
     #[must_use]
-    pub fn filled(listen: &[String], peers: &[String]) -> String {
+    pub fn filled(validator: Option<u32>, listen: &[String], peers: &[String]) -> String {
         let list = |texts: &[String]| {
             let quoted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
             quoted.join(", ")
         };
         let mut text = Self::template().to_owned();
+        if let Some(validator) = validator {
+            text = text.replace("\n# validator = 7\n", &format!("\nvalidator = {validator}\n"));
+        }
         if !listen.is_empty() {
             let own = list(&Self::default().net.listen);
             let (from, to) = (format!("listen = [{own}]"), format!("listen = [{}]", list(listen)));
@@ -221,9 +228,10 @@ mod tests {
     #[test]
     fn the_template_is_filled_with_addresses() {
         let (listen, peers) = (["/ip4/127.0.0.1/tcp/1".to_owned()], ["/p2p/a".to_owned()]);
-        let config: Config = toml::from_str(&Config::filled(&listen, &peers)).unwrap();
+        let config: Config = toml::from_str(&Config::filled(Some(9), &listen, &peers)).unwrap();
         assert_eq!((&config.net.listen[..], &config.net.peers[..]), (&listen[..], &peers[..]));
-        assert_eq!(Config::filled(&[], &[]), Config::template());
+        assert_eq!(config.validator, Some(9));
+        assert_eq!(Config::filled(None, &[], &[]), Config::template());
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod devnet;
 pub mod driver;
 pub mod ingress;
 mod links;
+pub mod members;
 pub mod metrics;
 pub mod net;
 mod node;

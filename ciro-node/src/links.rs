@@ -11,6 +11,7 @@ use ciro_protocol::sign::SecretKey;
 
 use crate::config::{Config, PEER_KEY_FILE};
 use crate::driver::Transport;
+use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::net::{
     self, Courier, Hello, Holding, Identity, Net, Peers, Queues, Running, Service, Supply,
@@ -40,13 +41,14 @@ pub(crate) struct Linked {
 }
 
 impl Remoteness {
-    /// Reads the settings; `None` for a validator that is alone.
+    /// Reads the settings; `None` for a validator that is alone: the only one of the genesis, whose
+    /// settings name no peer. Nobody can join it then.
     pub(crate) fn read(
         folder: &Path,
         config: &Config,
-        validators: usize,
+        spec: &ChainSpec,
     ) -> Result<Option<Self>, StartError> {
-        if validators == 1 {
+        if spec.validators.len() == 1 && config.net.peers.is_empty() && config.validator.is_none() {
             return Ok(None);
         }
         let path = folder.join(PEER_KEY_FILE);
@@ -61,11 +63,12 @@ impl Remoteness {
     /// Makes the parts, which work once the network is started.
     pub(crate) fn link(
         &self,
-        (chain, spec, id): (Chain, &ChainSpec, ReplicaId),
+        (chain, members): (Chain, Arc<Members>),
         holding: Holding,
         (held, metrics): (&[Operation], Metrics),
     ) -> Linked {
-        let peers = Arc::new(Peers::new(chain, spec, id));
+        let named = self.addresses.peers.iter().map(|(peer, _)| *peer).collect();
+        let peers = Arc::new(Peers::new(chain, members, named));
         let (net, queues) = Net::new(peers, metrics);
         let service = Arc::new(Service::new(net, holding, held));
         let (courier, transport) = Courier::new(Arc::clone(&service));

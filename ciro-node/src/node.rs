@@ -26,6 +26,7 @@ use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
 use crate::driver::{Alone, ConsensusThread, ExecutionThread, Opening, Shared, Transport};
 use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
 use crate::links::Remoteness;
+use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::net::{Courier, Holding, Service};
 use crate::proofs::Verifier;
@@ -66,12 +67,16 @@ pub fn read_genesis(folder: &Path) -> Result<Genesis, StartError> {
     serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
 }
 
-/// Returns which validator a key is, once the genesis is one that this build can run.
+/// Returns which validator a key is: that of the genesis, or else that of the settings, once the genesis is one that this build can run.
 ///
 /// # Errors
 ///
 /// [`StartError`] naming what does not fit.
-pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<ReplicaId, StartError> {
+pub(crate) fn check_genesis(
+    genesis: &Genesis,
+    key: &SecretKey,
+    number: Option<u32>,
+) -> Result<ReplicaId, StartError> {
     let spec = &genesis.spec;
     spec.check()?;
     if !ciro_sdk::network::verifies(spec.verifier) {
@@ -83,7 +88,17 @@ pub(crate) fn check_genesis(genesis: &Genesis, key: &SecretKey) -> Result<Replic
     }
     let address = key.address();
     let mine = spec.validators.iter().find(|validator| validator.key == address);
-    Ok(ReplicaId(mine.ok_or(StartError::NoValidator(address))?.id))
+    match (mine.map(|mine| mine.id), number) {
+        (Some(id), None) => Ok(ReplicaId(id)),
+        (Some(id), Some(set)) if id == set => Ok(ReplicaId(id)),
+        (Some(_), Some(set)) => Err(StartError::Number { set }),
+        (None, None) => Err(StartError::NoValidator(address)),
+        (None, Some(set)) if spec.validators.iter().any(|it| it.id == set) => {
+            Err(StartError::Number { set })
+        }
+        // Whether the number is that of the key is for the ledger to say, once it is here.
+        (None, Some(set)) => Ok(ReplicaId(set)),
+    }
 }
 
 impl Node {
@@ -98,8 +113,8 @@ impl Node {
         config.api.listen = listen.unwrap_or(config.api.listen);
         let genesis = read_genesis(folder)?;
         let key = crate::secret::read(&folder.join(KEY_FILE))?;
-        let id = check_genesis(&genesis, &key)?;
-        let parts = Parts::open(folder, &config, (genesis, id))?;
+        let id = check_genesis(&genesis, &key, config.validator)?;
+        let parts = Parts::open(folder, &config, (genesis, id, key.address()))?;
         parts.run(folder, config, (id, key)).await
     }
 
@@ -163,6 +178,7 @@ pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 struct Parts {
     genesis: Genesis,
     chain: Chain,
+    members: Arc<Members>,
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
     /// Batches that may not be executed yet.
@@ -180,7 +196,7 @@ impl Parts {
     fn open(
         folder: &Path,
         config: &Config,
-        (genesis, id): (Genesis, ReplicaId),
+        (genesis, id, address): (Genesis, ReplicaId, Address),
     ) -> Result<Self, StartError> {
         let consensus = genesis.consensus()?;
         let chain = Chain(consensus.chain);
@@ -214,10 +230,24 @@ impl Parts {
             threads => threads,
         };
         let spec = Arc::new(genesis.spec.clone());
+        let members = Arc::new(Members::new(Arc::clone(&spec), (id, address)));
+        members.update(&store.snapshot()?)?;
         let proofs = Verifier::new(metrics.clone());
-        let validity = Validity::new((chain, spec), Arc::clone(&blobs), proofs, threads)?;
+        let judged = (chain, spec, Arc::clone(&members));
+        let validity = Validity::new(judged, Arc::clone(&blobs), proofs, threads)?;
         let (bodies, validity) = (Arc::new(bodies), Arc::new(validity));
-        Ok(Self { genesis, chain, store, bodies, recovered, blobs, validity, metrics, log })
+        Ok(Self {
+            genesis,
+            chain,
+            members,
+            store,
+            bodies,
+            recovered,
+            blobs,
+            validity,
+            metrics,
+            log,
+        })
     }
 
     async fn run(
@@ -234,7 +264,8 @@ impl Parts {
         let recovered = std::mem::take(&mut self.recovered);
         let held: Vec<Operation> = recovered.operations().collect();
         let signing = crate::secret::read(&folder.join(KEY_FILE))?;
-        let remote = Remoteness::read(folder, &config, self.genesis.spec.validators.len())?;
+        let members = Arc::clone(&self.members);
+        let remote = Remoteness::read(folder, &config, &self.genesis.spec)?;
         let started = self.start_threads(&config, (id, signing), (&remote, &key, &held))?;
         let (threads, parts, courier) = started;
         let Threads { shared, pending, inputs, nonces, .. } = &threads;
@@ -248,7 +279,7 @@ impl Parts {
         let (chain, next_nonce) = (parts.chain, last + 1);
         let settings = BatchSettings { chain, submitter, key, next_nonce, tick };
         let hurry = Arc::new(AtomicUsize::new(0));
-        let tools = (Arc::clone(&parts.bodies), Arc::clone(&parts.validity));
+        let tools = (Arc::clone(&parts.bodies), Arc::clone(&parts.validity), members);
         let driver = (inputs.clone(), Arc::clone(shared), Arc::clone(&hurry));
         let batcher = Batcher::new(settings, Arc::clone(pending), tools, driver);
         let batcher = batcher.with_courier(courier);
@@ -294,6 +325,8 @@ impl Parts {
         let needed = Arc::new(Needed::new(store, waiting));
         needed.look_ahead();
         let (inputs, input_queue) = sync_channel(INPUTS_MAX);
+        // The first thing that consensus hears of. The queue is empty.
+        let _ = inputs.try_send(Input::Observers(self.members.observers()));
         Ok(Begun { shared, pending, needed, nonces, inputs, input_queue })
     }
 
@@ -311,7 +344,8 @@ impl Parts {
             Some(remote) => {
                 let holding = self.holding(&begun);
                 let metrics = self.metrics.clone();
-                let made = remote.link((self.chain, &spec, id), holding, (held, metrics));
+                let network = (self.chain, Arc::clone(&self.members));
+                let made = remote.link(network, holding, (held, metrics));
                 (Some((made.link, made.queues)), made.transport)
             }
             None => (None, Box::new(Alone) as Box<dyn Transport>),
@@ -320,6 +354,7 @@ impl Parts {
         let (jobs, job_queue) = sync_channel(JOBS_MAX);
         let execution = ExecutionThread {
             spec: Arc::clone(&spec),
+            members: Arc::clone(&self.members),
             store: Arc::clone(&self.store),
             bodies: Arc::clone(&self.bodies),
             pending: Arc::clone(&begun.pending),
@@ -361,6 +396,7 @@ impl Parts {
             genesis,
             chain,
             spec,
+            members: self.members,
             store,
             bodies,
             blobs,
@@ -427,6 +463,7 @@ struct Shown {
     genesis: Genesis,
     chain: Chain,
     spec: Arc<ChainSpec>,
+    members: Arc<Members>,
     store: Arc<StateStore>,
     bodies: Arc<Bodies>,
     blobs: Arc<Blobs>,
@@ -451,6 +488,7 @@ impl Shown {
             store: Arc::clone(&self.store),
             validity: self.validity,
             pending: Arc::clone(&threads.pending),
+            members: self.members,
         };
         ApiState::new(api::Parts {
             genesis: Arc::new(self.genesis),

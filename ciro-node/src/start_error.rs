@@ -56,8 +56,23 @@ pub enum StartError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The key is no validator's.
-    #[error("the key {0} is none of the network's validators")]
+    #[error(
+        "the key {0} is none of the network's validators in its genesis: if it is registered \
+         since, put its number in `node.toml` as `validator`"
+    )]
     NoValidator(ciro_protocol::Address),
+    /// The number in the settings is another one's.
+    #[error(
+        "`validator` in `node.toml` is {set}, which the genesis gives to another key: leave it out \
+         for a validator of the genesis, which has its number there"
+    )]
+    Number {
+        /// The number in the settings.
+        set: u32,
+    },
+    /// Who votes is not to be read.
+    #[error(transparent)]
+    Members(#[from] crate::members::MembersError),
     /// An address of other validators is none.
     #[error(
         "`{0}` in `net` of `node.toml` is no multiaddr, or one of `peers` without `/p2p/ID`, or \

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, TryLockError};
 
+use ciro_consensus::ReplicaId;
 use ciro_ledger::Submitters;
 use ciro_ledger::validity::{Invalid, Judges, Refused, check_submitter, judge, read_key};
 use ciro_protocol::batch::SignedBatch;
@@ -16,6 +17,7 @@ use ciro_sdk::error_chain;
 use rayon::ThreadPool;
 
 use crate::blobs::Blobs;
+use crate::members::Members;
 use crate::proofs::Verifier;
 
 /// Keys that each thread keeps at hand: 44 MB.
@@ -26,6 +28,7 @@ const KEYS_PER_THREAD: usize = 256;
 pub struct Validity {
     chain: Chain,
     spec: Arc<ChainSpec>,
+    members: Arc<Members>,
     blobs: Arc<Blobs>,
     proofs: Verifier,
     pool: ThreadPool,
@@ -73,7 +76,7 @@ impl Validity {
     ///
     /// [`rayon::ThreadPoolBuildError`] if the system gives no threads.
     pub fn new(
-        (chain, spec): (Chain, Arc<ChainSpec>),
+        (chain, spec, members): (Chain, Arc<ChainSpec>, Arc<Members>),
         blobs: Arc<Blobs>,
         proofs: Verifier,
         threads: usize,
@@ -84,7 +87,7 @@ impl Validity {
             .build()?;
         let caches = 0..pool.current_num_threads();
         let keys = caches.map(|_| Mutex::new(KeyCache::new(KEYS_PER_THREAD))).collect();
-        Ok(Self { chain, spec, blobs, proofs, pool, keys })
+        Ok(Self { chain, spec, members, blobs, proofs, pool, keys })
     }
 
     /// Runs something on the judge's threads. If it panics, the node goes on without its answer.
@@ -187,7 +190,7 @@ impl Validity {
                 if holds { Err(TxInvalid::Report) } else { Ok(()) }
             }
             Body::ReportOffence(body) => {
-                Offence::prove(&body.evidence, &self.spec, self.chain)?;
+                Offence::prove(&body.evidence, body.key, &self.spec, self.chain)?;
                 Ok(())
             }
             Body::RegisterModel(body) => {
@@ -229,8 +232,7 @@ impl Validity {
 
 impl Submitters for Validity {
     fn key(&self, id: SubmitterId) -> Option<Address> {
-        let validators = self.spec.validators.iter();
-        validators.filter(|it| u64::from(it.id) == id.0).map(|it| it.key).next()
+        self.members.roll().submitter(ReplicaId(u32::try_from(id.0).ok()?))
     }
 }
 
@@ -249,6 +251,17 @@ mod tests {
     const LIMITS: BlobLimits =
         BlobLimits { total_bytes: 1 << 21, files: 100, blob_bytes: 1 << 20, judged_bytes: 1 << 20 };
 
+    /// A network with one validator.
+    fn alone(
+        chain: Chain,
+        spec: ChainSpec,
+        key: &SecretKey,
+    ) -> (Chain, Arc<ChainSpec>, Arc<Members>) {
+        let spec = Arc::new(spec);
+        let members = Members::new(Arc::clone(&spec), (ReplicaId(0), key.address()));
+        (chain, spec, Arc::new(members))
+    }
+
     /// Proofs that were looked at and do not hold.
     fn looked_at(metrics: &Metrics) -> bool {
         let text = metrics.text().unwrap();
@@ -263,7 +276,7 @@ mod tests {
         let spec = crate::devnet::spec(&[key.address()], 1_700_000_000_000);
         let chain = ciro_ledger::genesis(spec.clone()).unwrap().0.chain().unwrap();
         let proofs = Verifier::new(Metrics::new());
-        let validity = Validity::new((chain, Arc::new(spec)), blobs, proofs, 1);
+        let validity = Validity::new(alone(chain, spec, &key), blobs, proofs, 1);
         let validity = Arc::new(validity.unwrap());
         assert_eq!(validity.run(|_| -> u8 { panic!("a fault of ours") }).await, None);
         assert_eq!(validity.run(|_| 7).await, Some(7));
@@ -306,7 +319,7 @@ mod tests {
         };
         let metrics = Metrics::new();
         let proofs = Verifier::new(metrics.clone());
-        let validity = Validity::new((chain, Arc::new(spec)), Arc::clone(&blobs), proofs, 1);
+        let validity = Validity::new(alone(chain, spec, &provider), Arc::clone(&blobs), proofs, 1);
         let validity = validity.unwrap();
         assert!(matches!(validity.proofs(&report(2)), Err(TxInvalid::Report)));
         assert!(!looked_at(&metrics));

@@ -1,16 +1,20 @@
 //! Supply, stake and governance.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use ciro_ledger::Seat;
 use ciro_ledger::state::{
     DEPARTURES, GRANTS, LAUNCHES, LaunchRecord, PARAMS, POOLS, PROPOSALS, PURSES, PoolRecord,
-    ProposalRecord, TIMERS, TOTALS, TimerKind, VALIDATORS,
+    ProposalRecord, TIMERS, TOTALS, TimerKind,
 };
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{
     BucketInfo, EconomyInfo, GrantInfo, HoldingInfo, LaunchInfo, LeavingInfo, Page, ProposalInfo,
     StakeInfo, TallyInfo, ValidatorInfo,
 };
+use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::event::{ProposalStatus, Purse};
 use ciro_protocol::id::{LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::sign::Address;
@@ -41,13 +45,15 @@ pub(super) async fn validators(
     Params(paging): Params<Paging>,
 ) -> Result<Json<Page<ValidatorInfo>>, ApiError> {
     let (after, limit) = paging.read::<u32>()?;
+    let genesis = Arc::clone(&state.parts.genesis);
     let look = move |snapshot: &Snapshot| {
+        let weights = Weights::read(snapshot, &genesis.spec)?;
         // In the order of their numbers, which have gaps, and which the store's is not.
         let mut found = snapshot.entries(POOLS, None, VALIDATORS_MAX)?;
         found.sort_by_key(|(id, _)| *id);
         let found = found.into_iter().filter(|(id, _)| after.is_none_or(|after| id.0 > after));
         let items: Result<Vec<ValidatorInfo>, StoreError> =
-            found.take(limit).map(|(id, pool)| validator_info(snapshot, id, pool)).collect();
+            found.take(limit).map(|(id, pool)| validator_info(snapshot, &weights, id, pool)).collect();
         snapshot.check()?;
         items
     };
@@ -55,13 +61,34 @@ pub(super) async fn validators(
     Ok(page(items, limit, |it| it.validator))
 }
 
+/// Who votes in the epoch of the next block, and in the one after it.
+struct Weights {
+    now: Vec<Seat>,
+    next: Vec<Seat>,
+}
+
+impl Weights {
+    fn read(snapshot: &Snapshot, spec: &ChainSpec) -> Result<Self, StoreError> {
+        let epoch = spec.epoch_of(snapshot.head()?.height.saturating_add(1));
+        let now = ciro_ledger::seats(snapshot, spec, epoch)?;
+        let next = ciro_ledger::seats(snapshot, spec, epoch.saturating_add(1))?;
+        Ok(Self { now, next })
+    }
+}
+
+fn weight_of(seats: &[Seat], validator: ValidatorId) -> u64 {
+    seats.iter().find(|seat| seat.id == validator.0).map_or(0, |seat| seat.weight)
+}
+
 fn validator_info(
     snapshot: &Snapshot,
+    weights: &Weights,
     validator: ValidatorId,
     pool: PoolRecord,
 ) -> Result<ValidatorInfo, StoreError> {
     let PoolRecord { operator, key, commission, jailed_until_ms, tombstoned, .. } = pool;
     let own = ciro_ledger::holding(snapshot, validator, operator)?;
+    let weight = weight_of(&weights.now, validator);
     Ok(ValidatorInfo {
         validator,
         operator,
@@ -71,7 +98,9 @@ fn validator_info(
         commission,
         jailed_until_ms,
         tombstoned,
-        counted: snapshot.entry(VALIDATORS, &validator.0)?.is_some(),
+        counted: weight > 0,
+        weight,
+        next_weight: weight_of(&weights.next, validator),
     })
 }
 

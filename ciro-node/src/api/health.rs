@@ -41,21 +41,28 @@ fn checks(state: &ApiState) -> Vec<HealthCheck> {
     let written = !parts.bodies.is_poisoned();
     let disk = if written { "bodies are written" } else { "a write of bodies failed" };
     let stopping = *parts.stopped.borrow();
-    let accepts = if stopping { "the node stops" } else { "transactions are taken" };
+    let submits = parts.admission.members.submits();
+    let accepts = match (stopping, submits) {
+        (true, _) => "the node stops",
+        (false, true) => "transactions are taken",
+        (false, false) => "the node follows and does not vote: it takes no transactions",
+    };
     let mut checks = vec![
         check("consensus", fatal.is_none(), running),
         check("blocks", moving, blocks),
         check("disk", written, disk.to_owned()),
-        check("api", !stopping, accepts.to_owned()),
+        check("api", !stopping && submits, accepts.to_owned()),
     ];
     if let Some(service) = &parts.service {
         let peers = service.net().peers();
         let reachable = peers.reachable();
-        let stake = reachable
-            .iter()
-            .fold(peers.stake(peers.own()), |sum, id| sum.saturating_add(peers.stake(*id)));
-        let detail = format!("{} of {} other validators", reachable.len(), peers.others().len());
-        checks.push(check("validators", peers.is_quorum(stake), detail));
+        let roll = peers.members().roll();
+        let here = std::iter::once(peers.own()).chain(reachable.iter().copied());
+        let weight = here.map(|id| u128::from(roll.weight(id))).sum();
+        let voters = peers.voters();
+        let met = voters.iter().filter(|id| reachable.contains(id)).count();
+        let detail = format!("{met} of {} other validators", voters.len());
+        checks.push(check("validators", roll.is_quorum(weight), detail));
     }
     checks
 }

@@ -33,6 +33,8 @@ pub struct InitSettings {
     pub peers: Vec<String>,
     /// Where this node listens for them.
     pub listen: Vec<String>,
+    /// The number under which the key is registered, if the genesis does not have it.
+    pub validator: Option<u32>,
 }
 
 /// Why a node's folder is not made.
@@ -88,7 +90,7 @@ pub fn init(folder: &Path, settings: &InitSettings) -> Result<String, InitError>
         Some(path) => read_json(path)?,
         None => new_network(settings.spec.as_deref(), &[key.address()])?,
     };
-    let id = finish(folder, &key, &genesis, (&settings.listen, &settings.peers))?;
+    let id = finish(folder, (&key, settings.validator), &genesis, (&settings.listen, &settings.peers))?;
     let consensus = genesis.consensus().map_err(StartError::from)?;
     Ok(format!(
         "network    {} ({})\nvalidator  {id}, key {}\nfolder     {}\nnext       ciro-node start {}",
@@ -143,18 +145,18 @@ pub(super) fn peer_of(folder: &Path) -> Result<String, InitError> {
 /// Writes everything but the keys, and begins the log of consensus.
 pub(super) fn finish(
     folder: &Path,
-    key: &SecretKey,
+    (key, validator): (&SecretKey, Option<u32>),
     genesis: &Genesis,
     (listen, peers): (&[String], &[String]),
 ) -> Result<ReplicaId, InitError> {
-    let id = check_genesis(genesis, key)?;
+    let id = check_genesis(genesis, key, validator)?;
     Addresses::parse(listen, peers).map_err(StartError::Multiaddr)?;
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).map_err(failed("write", &path))
     };
     write(GENESIS_FILE, &json(genesis, &folder.join(GENESIS_FILE))?)?;
-    write(CONFIG_FILE, &Config::filled(listen, peers))?;
+    write(CONFIG_FILE, &Config::filled(validator, listen, peers))?;
     // The key is new: it has signed nothing. From now on an empty log means that one was lost.
     let disk = FileDisk::open(&folder.join("consensus")).map_err(ciro_store::StoreError::from)?;
     let consensus = genesis.consensus().map_err(StartError::from)?;

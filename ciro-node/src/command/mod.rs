@@ -48,6 +48,10 @@ enum Command {
         /// Where this node listens for other validators: a multiaddr.
         #[arg(long = "net-listen", value_name = "ADDRESS")]
         listen: Vec<String>,
+        /// The number under which the key is registered, for a validator that is not in the
+        /// genesis.
+        #[arg(long, value_name = "NUMBER", requires = "genesis")]
+        validator: Option<u32>,
     },
     /// Makes the keys of a node's folder, and prints what the genesis and other nodes say of them.
     Keys {
@@ -128,8 +132,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let Arguments { command } = Arguments::parse();
     let done = match command {
-        Command::Init { folder, genesis, spec, seed, peers, listen } => {
-            let settings = InitSettings { genesis, spec, seed, peers, listen };
+        Command::Init { folder, genesis, spec, seed, peers, listen, validator } => {
+            let settings = InitSettings { genesis, spec, seed, peers, listen, validator };
             init(&folder, &settings).map_err(anyhow::Error::from).and_then(|made| print(&made))
         }
         Command::Keys { folder, seed } => {

@@ -39,7 +39,7 @@ pub fn network(
             [format!("/ip4/127.0.0.1/tcp/{port}"), format!("/ip4/127.0.0.1/udp/{port}/quic-v1")];
         let others = peers.iter().enumerate().filter(|(other, _)| *other != number);
         let others: Vec<String> = others.map(|(_, peer)| peer.clone()).collect();
-        let id = finish(folder, key, &genesis, (&listen, &others))?;
+        let id = finish(folder, (key, None), &genesis, (&listen, &others))?;
         lines.push(format!("validator  {id}, key {}, {}", key.address(), folder.display()));
     }
     lines.push(

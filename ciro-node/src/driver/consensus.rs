@@ -311,7 +311,10 @@ impl Host for Machine {
     }
 
     fn stake_refused(&mut self, seq: Seq, changes: Vec<StakeChange>) {
-        tracing::error!(%seq, changes = changes.len(), "changes of stake were refused");
+        // The ledger elects whom consensus can count: here the two do not agree on who votes.
+        let count = changes.len();
+        self.shared.fail(format!("consensus refuses {count} changes of stake of block {seq}"));
+        self.running = false;
     }
 
     fn report(&mut self, evidence: Box<Evidence>) {

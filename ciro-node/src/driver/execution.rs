@@ -10,8 +10,11 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use ciro_consensus::{Block, Digest, Input, Operation, Params, ReplicaId, Seq, StateRequest};
+use ciro_consensus::{
+    Block, Digest, Input, Operation, Params, ReplicaId, Seq, StakeChange, StateRequest,
+};
 use ciro_ledger::StateError;
+use ciro_ledger::state::{KEYS, OFFENCES, SETS};
 use ciro_protocol::api::Head;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::{ChainSpec, Word};
@@ -22,6 +25,7 @@ use ciro_sdk::error_chain;
 use super::shared::Shared;
 use crate::bodies::{Bodies, BodiesError};
 use crate::ingress::Pending;
+use crate::members::{Members, MembersError};
 use crate::metrics::Metrics;
 use crate::net::Supply;
 use crate::store::{Executed, HeadRow, StateStore, StoreError};
@@ -57,6 +61,9 @@ pub enum ExecutionError {
     /// Bodies cannot be read.
     #[error(transparent)]
     Bodies(#[from] BodiesError),
+    /// It cannot be said who votes.
+    #[error(transparent)]
+    Members(#[from] MembersError),
     /// A body that was durable is gone.
     #[error("block {height} names a batch that is not here any more: `bodies` has lost a file")]
     NoBody {
@@ -93,6 +100,8 @@ pub enum ExecutionError {
 pub struct ExecutionThread {
     /// The network's specification.
     pub spec: Arc<ChainSpec>,
+    /// Who votes.
+    pub members: Arc<Members>,
     /// The state.
     pub store: Arc<StateStore>,
     /// The bodies of batches.
@@ -172,13 +181,10 @@ impl Worker {
         match job {
             Job::Execute(block) => {
                 let state_root = self.execute(&block)?;
-                let seq = block.seq;
+                let changes = self.changes(block.seq)?;
                 // Consensus has left if nobody takes it: the thread ends with its last job.
-                let _ = self.tools.answers.send(Input::Executed {
-                    seq,
-                    state_root,
-                    changes: Vec::new(),
-                });
+                let answer = Input::Executed { seq: block.seq, state_root, changes };
+                let _ = self.tools.answers.send(answer);
                 Ok(())
             }
             Job::Restore { seq, state_root } => self.restore(seq, state_root),
@@ -211,6 +217,18 @@ impl Worker {
             return Err(ExecutionError::Fork { height, got, expected });
         }
         Ok(row.words.root())
+    }
+
+    /// Returns what a block that is executed says of who votes two epochs later.
+    fn changes(&self, height: Seq) -> Result<Vec<StakeChange>, ExecutionError> {
+        let snapshot = self.tools.store.snapshot()?;
+        let changes = ciro_ledger::stake_changes(&snapshot, &self.tools.spec, height.0);
+        snapshot.check()?;
+        let changes = changes?.into_iter().map(|seat| {
+            let (id, key, stake) = (ReplicaId(seat.id), seat.key.0, seat.weight);
+            StakeChange { id, key, stake }
+        });
+        Ok(changes.collect())
     }
 
     fn execute_new(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
@@ -285,9 +303,25 @@ impl Worker {
         };
         self.head = self.tools.store.commit(&snapshot, &block)?;
         drop(snapshot);
+        self.follow_members(&outcome)?;
         let skew = i128::from(crate::clock::now_ms()) - i128::from(outcome.time_ms);
         self.tools.metrics.executed(started.elapsed(), i64::try_from(skew).unwrap_or(i64::MAX));
         Ok(outcome)
+    }
+
+    /// Tells everybody who votes and who may connect, if a block has changed that.
+    fn follow_members(&self, outcome: &ciro_ledger::Outcome) -> Result<(), ExecutionError> {
+        let tables = [SETS.prefix, KEYS.prefix, OFFENCES.prefix];
+        let written = outcome.writes.keys().filter_map(|key| key.first());
+        if !written.into_iter().any(|prefix| tables.contains(prefix)) {
+            return Ok(());
+        }
+        let members = &self.tools.members;
+        if members.update(&self.tools.store.snapshot()?)? {
+            // Consensus has left if nobody takes it.
+            let _ = self.tools.answers.send(Input::Observers(members.observers()));
+        }
+        Ok(())
     }
 
     /// Tells everybody: whoever waited finds the block in the state.

@@ -18,6 +18,7 @@ use ciro_sdk::error_chain;
 use tokio::sync::watch;
 
 use super::pending::{Bill, Full, Pending, Stage};
+use crate::members::Members;
 use crate::store::{Snapshot, StateStore, StoreError};
 use crate::validity::{TxInvalid, Validity};
 
@@ -36,6 +37,8 @@ pub struct Admission {
     pub validity: Arc<Validity>,
     /// What waits.
     pub pending: Arc<Pending>,
+    /// Who votes.
+    pub members: Arc<Members>,
 }
 
 /// Why a transaction is not taken.
@@ -48,6 +51,9 @@ pub enum Refused {
     /// The ledger would refuse it.
     #[error("the ledger refuses: {0}")]
     Ledger(Refusal),
+    /// What this node submits does not count.
+    #[error("this node does not vote now, and takes no transactions: send it to one that does")]
+    NoMember,
     /// There is no room.
     #[error(transparent)]
     Full(#[from] Full),
@@ -105,6 +111,9 @@ impl Admission {
         if before.is_some_and(|row| row.receipt.is_final()) {
             return Ok(Judged::Known(Taken::Executed));
         }
+        if !self.members.submits() {
+            return Err(Refused::NoMember);
+        }
         let bill = self.simulate(&snapshot, &tx)?;
         drop(snapshot);
         validity.blobs(&tx)?;
@@ -158,6 +167,7 @@ impl From<Refused> for Problem {
             Refused::Full(Full::Account { .. } | Full::Fees { .. }) => {
                 Self::new(Code::AccountBusy, text).hint("wait until some of them are executed")
             }
+            Refused::NoMember => Self::new(Code::NotReady, text),
             Refused::Store(_) | Refused::Judge => Self::new(Code::Internal, text),
             Refused::Invalid(invalid) => match invalid {
                 TxInvalid::Signature(SignError::Chain { .. }) => {
@@ -179,6 +189,7 @@ impl From<Refused> for Problem {
 mod tests {
     use std::path::Path;
 
+    use ciro_consensus::ReplicaId;
     use ciro_protocol::chain::GenesisAccount;
     use ciro_protocol::sign::{SecretKey, Signed};
     use ciro_protocol::tx::{Body, Transaction, Transfer, TxHeader};
@@ -203,7 +214,10 @@ mod tests {
         let blobs = Arc::new(Blobs::open(&folder.join("blobs"), limits).unwrap());
         let metrics = Metrics::new();
         let proofs = Verifier::new(metrics.clone());
-        let validity = Validity::new((chain, Arc::clone(&spec)), blobs, proofs, 1).unwrap();
+        let members = Members::new(Arc::clone(&spec), (ReplicaId(0), key.address()));
+        let members = Arc::new(members);
+        let judged = (chain, Arc::clone(&spec), Arc::clone(&members));
+        let validity = Validity::new(judged, blobs, proofs, 1).unwrap();
         let limits = PendingLimits { bytes: 1 << 20, per_account: 9 };
         Arc::new(Admission {
             chain,
@@ -212,6 +226,7 @@ mod tests {
             store: Arc::new(store.unwrap()),
             validity: Arc::new(validity),
             pending: Arc::new(Pending::new(limits, [].into(), metrics)),
+            members,
         })
     }
 

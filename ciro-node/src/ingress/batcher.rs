@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::pending::{Pending, Stage, Taken};
 use crate::bodies::{Bodies, Keep, Recovered};
 use crate::driver::Shared;
+use crate::members::Members;
 use crate::net::Courier;
 use crate::validity::Validity;
 
@@ -59,6 +60,7 @@ pub struct Batcher {
     consensus: SyncSender<Input>,
     shared: Arc<Shared>,
     hurry: Arc<AtomicUsize>,
+    members: Arc<Members>,
     /// Who brings batches to other validators before they are ordered, if there are any.
     courier: Option<Courier>,
 }
@@ -69,10 +71,21 @@ impl Batcher {
     pub fn new(
         settings: BatchSettings,
         pending: Arc<Pending>,
-        (bodies, validity): (Arc<Bodies>, Arc<Validity>),
+        (bodies, validity, members): (Arc<Bodies>, Arc<Validity>, Arc<Members>),
         (consensus, shared, hurry): (SyncSender<Input>, Arc<Shared>, Arc<AtomicUsize>),
     ) -> Self {
-        Self { settings, pending, bodies, validity, consensus, shared, hurry, courier: None }
+        let courier = None;
+        Self {
+            settings,
+            pending,
+            bodies,
+            validity,
+            consensus,
+            shared,
+            hurry,
+            members,
+            courier,
+        }
     }
 
     /// Lets batches be held by a quorum before they are ordered.
@@ -94,6 +107,8 @@ impl Batcher {
             }
             let oldest = self.settings.next_nonce.saturating_sub(OUTSTANDING_MAX);
             self.pending.executed_up_to(self.settings.submitter.0, oldest).await;
+            // What an observer submits counts nowhere.
+            self.members.until_submitting().await;
             last = Instant::now();
             if let Err(reason) = self.submit().await {
                 return self.shared.fail(reason);

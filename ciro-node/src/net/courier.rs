@@ -5,7 +5,8 @@
 //! two thirds of the stake hold and accept it, this node's own included, is its operation handed to
 //! consensus, here and at those who hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 
 use ciro_consensus::{Input, Operation, ReplicaId};
@@ -35,8 +36,8 @@ struct Parcel {
     batch: Arc<SignedBatch>,
     push: Vec<u8>,
     order: Vec<u8>,
-    /// The stake that holds it.
-    held: watch::Sender<u64>,
+    /// The validators that hold it.
+    held: watch::Sender<BTreeSet<ReplicaId>>,
     /// Whether it may be ordered.
     available: watch::Sender<bool>,
 }
@@ -97,21 +98,33 @@ impl Courier {
 
 async fn deliver(service: Arc<Service>, batch: Arc<SignedBatch>) {
     let push = pack(Arc::clone(&service), Arc::clone(&batch)).await;
-    let peers = Arc::clone(service.net().peers());
-    let (held, mut holding) = watch::channel(peers.stake(peers.own()));
+    let members = Arc::clone(service.net().peers().members());
+    let (held, mut holding) = watch::channel(BTreeSet::from([members.own()]));
     let available = watch::channel(false).0;
     let operation = batch.body.operation();
     let order = BatchRequest::Order { payload: *operation.payload.as_bytes() }.to_bytes();
     let parcel = Arc::new(Parcel { service, batch, push, order, held, available });
-    for to in peers.others() {
-        tokio::spawn(Arc::clone(&parcel).bring(to));
-    }
     let body = &parcel.batch.body;
-    tokio::select! {
-        // The sender is part of the parcel.
-        _ = holding.wait_for(|stake| peers.is_quorum(*stake)) => {}
-        // After a restart others may have ordered it already.
-        () = parcel.service.holding.pending.executed_up_to(body.submitter.0, body.nonce) => return,
+    let pending = &parcel.service.holding.pending;
+    let mut executed = pin!(pending.executed_up_to(body.submitter.0, body.nonce));
+    let (mut rolls, mut brought) = (members.follow(), BTreeSet::from([members.own()]));
+    loop {
+        // Who votes may change meanwhile, and with it who has to hold the batch.
+        let roll = Arc::clone(&rolls.borrow_and_update());
+        for to in roll.members().filter(|id| brought.insert(*id)) {
+            tokio::spawn(Arc::clone(&parcel).bring(to));
+        }
+        let weights = holding.borrow_and_update().iter().map(|id| u128::from(roll.weight(*id)));
+        if roll.is_quorum(weights.sum()) {
+            break;
+        }
+        tokio::select! {
+            // The senders are part of the parcel and of the node.
+            _ = holding.changed() => {}
+            _ = rolls.changed() => {}
+            // After a restart others may have ordered it already.
+            () = &mut executed => return,
+        }
     }
     parcel.available.send_replace(true);
     if !parcel.service.input(Input::Operation(operation)).await {
@@ -124,17 +137,13 @@ impl Parcel {
     /// until the batch is executed or refused.
     async fn bring(self: Arc<Self>, to: ReplicaId) {
         let mut available = self.available.subscribe();
-        let (mut tries, mut counted, mut holds) = (0, false, false);
+        let (mut tries, mut holds) = (0, false);
         while !self.service.is_executed(&self.batch) && !self.is_over() {
             let request = if holds { &self.order } else { &self.push };
             match self.service.net().about_batch(to, request.clone()).await {
                 Ok(BatchAnswer::Accepted) => {
                     holds = true;
-                    if !counted {
-                        let stake = self.service.net().peers().stake(to);
-                        self.held.send_modify(|held| *held = held.saturating_add(stake));
-                        counted = true;
-                    }
+                    self.held.send_if_modified(|held| held.insert(to));
                     // The sender is this parcel.
                     let _ = available.wait_for(|available| *available).await;
                     continue;

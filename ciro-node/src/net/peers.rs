@@ -1,18 +1,18 @@
 //! Which validators can be reached, and which connection speaks for whom.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ciro_consensus::ReplicaId;
-use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::id::Chain;
-use ciro_protocol::sign::{Address, KeyCache, SignError};
+use ciro_protocol::sign::{KeyCache, SignError};
 use ciro_protocol::wire::Message as _;
 use libp2p::PeerId;
 use tokio::sync::watch;
 
 use super::record::Hello;
+use crate::members::Members;
 
 /// How long the last record of a validator stands before another one is looked at: a node signs one
 /// when it starts, and looking costs a verification on the task that owns the swarm.
@@ -65,22 +65,13 @@ impl RecordError {
     }
 }
 
-/// A validator of the committee.
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    key: Address,
-    stake: u64,
-}
-
-/// The committee, and who of it is connected.
-///
-/// The ledger has no operation that changes stake, so the validators of the genesis are those of
-/// every epoch.
+/// Validators, and who of them is connected.
 #[derive(Debug)]
 pub struct Peers {
     chain: Chain,
-    own: ReplicaId,
-    members: BTreeMap<ReplicaId, Member>,
+    members: Arc<Members>,
+    /// Peers that the settings name: they may speak for validators that the ledger does not know.
+    named: BTreeSet<PeerId>,
     inner: Mutex<Inner>,
     connected: watch::Sender<usize>,
 }
@@ -103,13 +94,10 @@ struct Accepted {
 }
 
 impl Peers {
-    /// Begins with the validators of a network.
+    /// Begins without connections. `named` are the peers of the settings.
     #[must_use]
-    pub fn new(chain: Chain, spec: &ChainSpec, own: ReplicaId) -> Self {
-        let members = spec.validators.iter();
-        let members = members.map(|it| (ReplicaId(it.id), Member { key: it.key, stake: it.stake }));
-        let members = members.collect();
-        Self { chain, own, members, inner: Mutex::default(), connected: watch::channel(0).0 }
+    pub fn new(chain: Chain, members: Arc<Members>, named: BTreeSet<PeerId>) -> Self {
+        Self { chain, members, named, inner: Mutex::default(), connected: watch::channel(0).0 }
     }
 
     /// Checks a record and binds the connection's identity to its validator.
@@ -127,9 +115,14 @@ impl Peers {
         let validator = record.validator;
         let id = ReplicaId(validator);
         // Before the signature, which costs: only a validator's key is looked at.
-        let member = self.members.get(&id).filter(|member| member.key == record.key);
-        member.ok_or(RecordError::Key { validator })?;
-        if id == self.own {
+        let fits = match self.members.roll().key(id) {
+            Some(key) => key == record.key,
+            None => self.named.contains(&peer),
+        };
+        if !fits {
+            return Err(RecordError::Key { validator });
+        }
+        if id == self.own() {
             return Err(RecordError::Own);
         }
         if *record.peer != *peer.to_bytes() {
@@ -196,44 +189,51 @@ impl Peers {
 
     /// Returns this node's number.
     #[must_use]
-    pub const fn own(&self) -> ReplicaId {
-        self.own
+    pub fn own(&self) -> ReplicaId {
+        self.members.own()
     }
 
-    /// Returns how many validators there are.
+    /// Returns who votes, and who may connect.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.members.len()
+    pub const fn members(&self) -> &Arc<Members> {
+        &self.members
     }
 
-    /// Returns all other validators.
+    /// Returns the other validators that vote in this epoch or the next one.
+    #[must_use]
+    pub fn voters(&self) -> Vec<ReplicaId> {
+        let own = self.own();
+        self.members.roll().members().filter(|id| *id != own).collect()
+    }
+
+    /// Returns the same with those that are connected without a vote.
     #[must_use]
     pub fn others(&self) -> Vec<ReplicaId> {
-        self.members.keys().copied().filter(|id| *id != self.own).collect()
+        let voters = self.voters().into_iter();
+        let all: BTreeSet<ReplicaId> = voters.chain(self.lock().bound.keys().copied()).collect();
+        all.into_iter().collect()
     }
 
     /// Returns the voting weight of a validator.
     #[must_use]
     pub fn stake(&self, id: ReplicaId) -> u64 {
-        self.members.get(&id).map_or(0, |member| member.stake)
-    }
-
-    /// Returns the stake of every validator.
-    pub(super) fn stakes(&self) -> BTreeMap<ReplicaId, u64> {
-        self.members.iter().map(|(id, member)| (*id, member.stake)).collect()
-    }
-
-    /// Whether so much stake is more than two thirds of all.
-    #[must_use]
-    pub fn is_quorum(&self, stake: u64) -> bool {
-        let total: u128 = self.members.values().map(|member| u128::from(member.stake)).sum();
-        3 * u128::from(stake) > 2 * total
+        self.members.roll().weight(id)
     }
 
     /// Returns the validators that can be reached.
     #[must_use]
     pub fn reachable(&self) -> Vec<ReplicaId> {
         self.others().into_iter().filter(|id| self.reach(*id).is_some()).collect()
+    }
+
+    /// Whether a peer that speaks for a validator still may, and for which not any more.
+    pub(super) fn left(&self) -> Vec<(ReplicaId, PeerId)> {
+        let roll = self.members.roll();
+        let inner = self.lock();
+        let bound = inner.bound.iter().filter(|(id, peer)| {
+            roll.key(**id).is_none() && !self.named.contains(*peer)
+        });
+        bound.map(|(id, peer)| (*id, *peer)).collect()
     }
 
     /// Follows how many validators can be reached.
@@ -270,8 +270,9 @@ pub(super) mod tests {
 
     fn peers() -> Peers {
         let keys = SEEDS.map(|seed| SecretKey::from_seed(seed).address());
-        let spec = crate::devnet::spec(&keys, 1_700_000_000_000);
-        Peers::new(chain(), &spec, ReplicaId(0))
+        let spec = Arc::new(crate::devnet::spec(&keys, 1_700_000_000_000));
+        let members = Members::new(spec, (ReplicaId(0), keys[0]));
+        Peers::new(chain(), Arc::new(members), BTreeSet::new())
     }
 
     fn chain() -> Chain {

@@ -99,7 +99,8 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
     for (peer, addresses) in targets.iter() {
         swarm.behaviour_mut().gate.places.expect(peer, addresses);
     }
-    let reach = Reach::new(net.peers.own(), net.peers.stakes());
+    let members = net.peers.members().follow();
+    let reach = Reach::new(net.peers.own(), members.borrow().voters().clone());
     net.metrics.net_reachability(Reachability::default().label());
     let service = Arc::clone(&opening.service);
     let end = End(move || service.fail("the task that speaks with other validators has panicked"));
@@ -112,6 +113,7 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
         inputs: opening.inputs,
         targets,
         reach,
+        members,
         outboxes: BTreeMap::new(),
         allowances: BTreeMap::new(),
         waiting: HashMap::new(),
@@ -134,6 +136,7 @@ pub(super) struct Task {
     inputs: SyncSender<Input>,
     targets: Targets,
     pub(super) reach: Reach,
+    members: watch::Receiver<Arc<Roll>>,
     outboxes: BTreeMap<ReplicaId, Outbox>,
     allowances: BTreeMap<ReplicaId, Allowance>,
     waiting: HashMap<(Protocol, OutboundRequestId), oneshot::Sender<Vec<u8>>>,
@@ -308,6 +311,11 @@ impl Task {
             tracing::warn!(%peer, %error, "a record is refused");
             error.label()
         })?;
+        if self.net.peers.members().name(id, hello.0.body.key) {
+            let observers = self.net.peers.members().observers();
+            // If there is no room it is said with the next one, or once the ledger knows it.
+            let _ = self.inputs.try_send(Input::Observers(observers));
+        }
         let before = self.targets.speaks(peer, id, dialable(hello.0.body.multiaddrs()));
         self.bound(peer, id);
         self.swarm.behaviour_mut().gate.places.said(peer);
@@ -434,9 +442,27 @@ impl Task {
         }
     }
 
+    /// Counts by the weights of the day, and forgets validators that may not connect any more.
+    fn follow_members(&mut self) {
+        if !self.members.has_changed().unwrap_or(false) {
+            return;
+        }
+        let roll = Arc::clone(&self.members.borrow_and_update());
+        self.reach.weigh(roll.voters().clone());
+        for (id, peer) in self.net.peers.left() {
+            tracing::info!(validator = %id, "a validator is no member any more");
+            self.targets.leaves(peer, id);
+            self.refuse(peer, "no_member");
+        }
+        let gone = |id: &ReplicaId| roll.key(*id).is_none() && self.net.peers.reach(*id).is_none();
+        self.outboxes.retain(|id, _| !gone(id));
+        self.allowances.retain(|id, _| !gone(id));
+    }
+
     /// Dials whoever is missing, says again who this node is, and sends away who says nothing.
     fn tick(&mut self) {
         let now = Instant::now();
+        self.follow_members();
         self.give_up(now);
         self.look_after_reach(now);
         for connection in self.swarm.behaviour_mut().gate.places.silent(now) {

@@ -94,6 +94,14 @@ impl Targets {
         Some(before)
     }
 
+    /// Forgets a peer that speaks for a validator which has left.
+    pub(super) fn leaves(&mut self, peer: PeerId, id: ReplicaId) {
+        self.speakers.remove(&id);
+        if self.all.get(&peer).is_some_and(|target| !target.configured) {
+            self.all.remove(&peer);
+        }
+    }
+
     /// Takes note that a peer is connected.
     pub(super) fn connected(&mut self, peer: PeerId) {
         if let Some(target) = self.all.get_mut(&peer) {

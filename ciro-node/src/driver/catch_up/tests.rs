@@ -22,6 +22,7 @@ use super::*;
 use crate::bodies::{Bodies, Keep};
 use crate::driver::{ExecutionThread, Shared, head_of};
 use crate::ingress::{Pending, PendingLimits};
+use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::net::BLOCKS_MAX;
 use crate::store::{HeadRow, LinkRow, StateStore, StoreError};
@@ -52,8 +53,12 @@ fn node(folder: &Path) -> (Worker, Receiver<Input>) {
     let head = store.snapshot().unwrap().head().unwrap();
     let limits = PendingLimits { bytes: 1 << 20, per_account: 9 };
     let (answers, heard) = sync_channel(4);
+    let spec = Arc::new(genesis.spec.clone());
+    let own = spec.validators.first().unwrap();
+    let members = Members::new(Arc::clone(&spec), (ReplicaId(own.id), own.key));
     let tools = ExecutionThread {
-        spec: Arc::new(genesis.spec.clone()),
+        spec,
+        members: Arc::new(members),
         store: Arc::new(store),
         bodies: Arc::new(bodies),
         pending: Arc::new(Pending::new(limits, head.nonces.clone(), metrics.clone())),

@@ -73,7 +73,7 @@ pub(super) struct Nat {
 
 impl Nat {
     pub(super) fn new(own: PeerId, client: relay::client::Behaviour, peers: &Arc<Peers>) -> Self {
-        let asking = asked(peers.count());
+        let asking = asked(peers.voters().len() + 1);
         let peers = || Arc::clone(peers);
         let mut relay = relay::Behaviour::new(own, carried());
         // By itself it would begin with the first address, be it one of another relay.

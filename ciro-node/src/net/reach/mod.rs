@@ -132,6 +132,12 @@ impl Reach {
         }
     }
 
+    /// Counts what validators say by these stakes from now on.
+    pub(super) fn weigh(&mut self, stakes: BTreeMap<ReplicaId, u64>) {
+        self.known.retain(|id, _| stakes.contains_key(id));
+        self.votes.weigh(stakes);
+    }
+
     /// Takes note that a peer speaks for a validator. Returns whether it sees this node where
     /// nobody has seen it.
     pub(super) fn bound(&mut self, peer: PeerId, id: ReplicaId) -> bool {

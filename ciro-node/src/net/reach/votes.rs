@@ -38,9 +38,23 @@ pub(super) struct Votes {
 impl Votes {
     /// Begins in a network of validators with these stakes.
     pub(super) fn new(stakes: BTreeMap<ReplicaId, u64>) -> Self {
+        let mut votes = Self {
+            stakes: BTreeMap::new(),
+            agreed: 0,
+            found: BTreeMap::new(),
+            observed: BTreeMap::new(),
+        };
+        votes.weigh(stakes);
+        votes
+    }
+
+    /// Counts by other stakes from now on.
+    pub(super) fn weigh(&mut self, stakes: BTreeMap<ReplicaId, u64>) {
         let all: u128 = stakes.values().copied().map(u128::from).sum();
-        let agreed = all.saturating_sub(1) / 3 + 1;
-        Self { stakes, agreed, found: BTreeMap::new(), observed: BTreeMap::new() }
+        self.agreed = all.saturating_sub(1) / 3 + 1;
+        self.found.retain(|id, _| stakes.contains_key(id));
+        self.observed.retain(|(id, _), _| stakes.contains_key(id));
+        self.stakes = stakes;
     }
 
     fn stake(&self, id: ReplicaId) -> u128 {

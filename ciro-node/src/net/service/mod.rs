@@ -95,6 +95,21 @@ pub(crate) enum NotHeld {
     Fatal,
 }
 
+/// What one validator may ask for.
+#[derive(Debug)]
+pub(super) struct Guest {
+    turns: Turns,
+    /// How many bytes of batches it may push.
+    allowance: Mutex<Allowance>,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        let allowance = Mutex::new(Allowance::of(BATCH_BYTES, Instant::now()));
+        Self { turns: Turns::new(), allowance }
+    }
+}
+
 /// Serves other validators.
 #[derive(Debug)]
 pub struct Service {
@@ -106,9 +121,7 @@ pub struct Service {
     /// Batches that are being judged, by the digest of every byte: the signature is not part of the
     /// payload, and whoever brings a batch under a bad one must not be in the way of the good one.
     judging: Mutex<BTreeSet<[u8; 32]>>,
-    turns: BTreeMap<ReplicaId, Turns>,
-    /// How many bytes of batches each validator may push.
-    allowances: BTreeMap<ReplicaId, Mutex<Allowance>>,
+    guests: Mutex<BTreeMap<ReplicaId, Arc<Guest>>>,
     slow: Arc<Slow>,
 }
 
@@ -117,13 +130,22 @@ impl Service {
     /// until their place is executed.
     #[must_use]
     pub fn new(net: Net, holding: Holding, held: &[Operation]) -> Self {
-        let (others, now) = (net.peers().others(), Instant::now());
-        let turns = others.iter().map(|id| (*id, Turns::new())).collect();
-        let allowance = || Mutex::new(Allowance::of(BATCH_BYTES, now));
-        let allowances = others.iter().map(|id| (*id, allowance())).collect();
         let shown = held.iter().map(|it| ((it.client.0, it.nonce.0), it.payload));
         let (shown, judging) = (Mutex::new(shown.collect()), Mutex::default());
-        Self { net, holding, shown, judging, turns, allowances, slow: Arc::default() }
+        let (guests, slow) = (Mutex::default(), Arc::default());
+        Self { net, holding, shown, judging, guests, slow }
+    }
+
+    /// Returns what one validator may ask for. Those that left are forgotten, but not while they
+    /// are served: whoever comes back has no more than before.
+    pub(super) fn guest(&self, id: ReplicaId) -> Arc<Guest> {
+        let mut guests = lock(&self.guests);
+        if !guests.contains_key(&id) {
+            let roll = self.net.peers().members().roll();
+            let here = |id: &ReplicaId| roll.key(*id).is_some();
+            guests.retain(|id, guest| here(id) || Arc::strong_count(guest) > 1);
+        }
+        Arc::clone(guests.entry(id).or_default())
     }
 
     /// Answers a validator, whose turn lasts until the answer is on its way; `None` if what it asks
@@ -134,7 +156,8 @@ impl Service {
         protocol: Protocol,
         request: Vec<u8>,
     ) -> Option<(Vec<u8>, Option<Turn>)> {
-        let Some(turn) = self.turns.get(&from)?.take(protocol, request.len()).await else {
+        let guest = self.guest(from);
+        let Some(turn) = guest.turns.take(protocol, request.len()).await else {
             self.net.metrics.net_refused("too_many_requests");
             let busy = (protocol == Protocol::Batch).then(|| BatchAnswer::Busy.to_bytes());
             return busy.map(|busy| (busy, None));

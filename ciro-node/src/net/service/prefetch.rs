@@ -26,8 +26,7 @@ impl Service {
             });
             for wanted in missing.await.unwrap_or_default() {
                 // Beyond the bound whoever asks this node for the blob makes it fetch it.
-                let permit = service.turns.get(&from).and_then(Turns::prefetch);
-                let Some(permit) = permit else { return };
+                let Some(permit) = service.guest(from).turns.prefetch() else { return };
                 let service = Arc::clone(&service);
                 tokio::spawn(async move {
                     let _permit = permit;

@@ -34,8 +34,7 @@ impl Service {
     /// Counts a batch against what a validator may push.
     pub(super) fn charge(&self, from: ReplicaId, batch: &SignedBatch) -> Result<(), NotHeld> {
         let bytes = u64::try_from(batch.to_bytes().len()).unwrap_or(u64::MAX);
-        let allowance = self.allowances.get(&from).ok_or(NotHeld::Later)?;
-        if lock(allowance).take_many(bytes, Instant::now()) {
+        if lock(&self.guest(from).allowance).take_many(bytes, Instant::now()) {
             return Ok(());
         }
         self.net.metrics.net_refused("too_many_bytes");

@@ -15,6 +15,7 @@ use super::*;
 use crate::blobs::BlobLimits;
 use crate::driver::Transport as _;
 use crate::ingress::PendingLimits;
+use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::net::{
     Addresses, BlobAnswer, BlockAnswer, Courier, Hello, Identity, Peers, Request, Supply,
@@ -55,7 +56,9 @@ impl World {
         let spec = crate::devnet::spec(&keys, 1_700_000_000_000);
         let (genesis, first) = ciro_ledger::genesis(spec.clone()).unwrap();
         let chain = genesis.chain().unwrap();
-        let peers = Arc::new(Peers::new(chain, &spec, ReplicaId(0)));
+        let spec = Arc::new(spec);
+        let members = Arc::new(Members::new(Arc::clone(&spec), (ReplicaId(0), keys[0])));
+        let peers = Arc::new(Peers::new(chain, Arc::clone(&members), BTreeSet::new()));
         for (number, seed) in (1..).zip(&SEEDS[1..]) {
             let who = Identity::from_secret([u8::try_from(number).unwrap(); 32]).unwrap();
             let signer = (ReplicaId(number), &SecretKey::from_seed(seed));
@@ -99,7 +102,7 @@ impl World {
         let head = store.snapshot().unwrap().head().unwrap();
         let shared = Arc::new(Shared::new(crate::driver::head_of(&head, &spec.params())));
         let proofs = Verifier::new(metrics);
-        let validity = Validity::new((chain, Arc::new(spec)), Arc::clone(&blobs), proofs, 1);
+        let validity = Validity::new((chain, spec, members), Arc::clone(&blobs), proofs, 1);
         let own = (chain, SubmitterId(0));
         let path = folder.path().join("bodies");
         let bodies = Bodies::open(&path, own, |_, _| Some(Keep::Place));
@@ -294,9 +297,9 @@ async fn a_validator_that_asks_too_much_is_told_so_and_others_are_served() {
     let world = World::new(nothing);
     let service = &world.service;
     let mut turns = Vec::new();
+    let guest = service.guest(SILENT);
     for _ in 0..16 {
-        let turn = service.turns[&SILENT].take(Protocol::Batch, BatchRequest::BYTES_MAX).await;
-        turns.extend(turn);
+        turns.extend(guest.turns.take(Protocol::Batch, BatchRequest::BYTES_MAX).await);
     }
     let batch = world.batch(&[]);
     assert!(matches!(world.push(SILENT.0, &batch, &[]).await, BatchAnswer::Busy));
@@ -311,7 +314,10 @@ async fn whoever_pushes_what_is_not_valid_has_one_turn_less_for_a_while() {
     let mut bad = world.batch(&[]);
     bad.body.time_ms += 1;
     assert!(matches!(world.push(2, &bad, &[]).await, BatchAnswer::Refused(_)));
-    let take = |of: u32| world.service.turns[&ReplicaId(of)].take(Protocol::Batch, 1);
+    let take = |of: u32| {
+        let guest = world.service.guest(ReplicaId(of));
+        async move { guest.turns.take(Protocol::Batch, 1).await }
+    };
     let mut turns = Vec::new();
     for of in [2, 3] {
         for _ in 0..15 {
@@ -476,7 +482,7 @@ async fn what_a_proposal_ordered_stays_longer_only_if_its_submitter_may_show_it(
 async fn whoever_has_pushed_too_many_bytes_waits_and_nobody_else_does() {
     let world = World::new(nothing);
     let later = Instant::now() + Duration::from_secs(3600);
-    assert!(lock(&world.service.allowances[&ReplicaId(2)]).take_many(32 << 20, later));
+    assert!(lock(&world.service.guest(ReplicaId(2)).allowance).take_many(32 << 20, later));
     let batch = world.batch(&[]);
     assert!(matches!(world.push(2, &batch, &[]).await, BatchAnswer::Busy));
     assert!(matches!(world.push(3, &batch, &[]).await, BatchAnswer::Accepted));

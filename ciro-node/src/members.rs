@@ -1,0 +1,230 @@
+//! Who votes, whose batches count and who may connect, as the ledger says after its last block.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ciro_consensus::{Observers, ReplicaId};
+use ciro_ledger::state::{POOLS, PURSES};
+use ciro_protocol::amount::Amount;
+use ciro_protocol::chain::ChainSpec;
+use ciro_protocol::event::Purse;
+use ciro_protocol::id::ValidatorId;
+use ciro_protocol::sign::Address;
+use tokio::sync::watch;
+
+use crate::store::{Snapshot, StoreError};
+
+/// Validators at most, by the range of the parameter.
+const REGISTERED_MAX: usize = 4_096;
+/// Validators without a vote that may connect, those with the most stake: each may ask for blocks
+/// of many MB, as voters may.
+const OBSERVERS_MAX: usize = 64;
+
+/// Why it cannot be said who votes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MembersError {
+    /// The state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The number in the settings is another validator's.
+    #[error(
+        "validator {validator} has the key {key} on this network, not this node's: put the number \
+         under which this node's key is registered in `node.toml` as `validator`"
+    )]
+    Own {
+        /// The number.
+        validator: ReplicaId,
+        /// The key that is registered under it.
+        key: Address,
+    },
+}
+
+/// Who is who in the epoch of the next block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roll {
+    voters: BTreeMap<ReplicaId, u64>,
+    next: BTreeMap<ReplicaId, u64>,
+    /// Voters of the epoch before, of this one and of the next one. A batch that is on its way when
+    /// an epoch ends still counts, and whoever begins to vote is ready.
+    submitters: BTreeMap<ReplicaId, Address>,
+    /// The submitters and the observers.
+    known: BTreeMap<ReplicaId, Address>,
+    /// Who is registered, was not convicted and is no submitter: those with the most stake.
+    observers: Vec<ReplicaId>,
+}
+
+impl Roll {
+    /// Begins with the validators of the genesis.
+    fn genesis(spec: &ChainSpec) -> Self {
+        let validators = spec.validators.iter();
+        let voters = validators.clone().map(|it| (ReplicaId(it.id), it.stake)).collect();
+        let keys: BTreeMap<_, _> = validators.map(|it| (ReplicaId(it.id), it.key)).collect();
+        let (next, known) = (BTreeMap::clone(&voters), keys.clone());
+        Self { voters, next, submitters: keys, known, observers: Vec::new() }
+    }
+
+    /// Reads the state after a block.
+    fn read(snapshot: &Snapshot, spec: &ChainSpec) -> Result<Self, StoreError> {
+        let epoch = spec.epoch_of(snapshot.head()?.height.saturating_add(1));
+        let mut roll = Self::default();
+        for near in epoch.saturating_sub(1)..=epoch.saturating_add(1) {
+            for seat in ciro_ledger::seats(snapshot, spec, near)? {
+                let id = ReplicaId(seat.id);
+                roll.submitters.insert(id, seat.key);
+                if near == epoch {
+                    roll.voters.insert(id, seat.weight);
+                } else if near > epoch {
+                    roll.next.insert(id, seat.weight);
+                }
+            }
+        }
+        roll.known.clone_from(&roll.submitters);
+        let mut others: Vec<(Amount, ReplicaId, Address)> = Vec::new();
+        for (ValidatorId(id), pool) in snapshot.entries(POOLS, None, REGISTERED_MAX)? {
+            let replica = ReplicaId(id);
+            if pool.tombstoned || roll.submitters.contains_key(&replica) {
+                continue;
+            }
+            let stake = snapshot.entry(PURSES, &Purse::Stake(ValidatorId(id)))?;
+            others.push((stake.unwrap_or_default(), replica, pool.key));
+        }
+        snapshot.check()?;
+        others.sort_by_key(|(stake, id, _)| (std::cmp::Reverse(*stake), *id));
+        others.truncate(OBSERVERS_MAX);
+        roll.observers = others.iter().map(|(_, id, _)| *id).collect();
+        roll.known.extend(others.into_iter().map(|(_, id, key)| (id, key)));
+        Ok(roll)
+    }
+
+    /// Returns the key of a validator that may connect.
+    #[must_use]
+    pub fn key(&self, id: ReplicaId) -> Option<Address> {
+        self.known.get(&id).copied()
+    }
+
+    /// Returns the key under which a validator's batches count.
+    #[must_use]
+    pub fn submitter(&self, id: ReplicaId) -> Option<Address> {
+        self.submitters.get(&id).copied()
+    }
+
+    /// Returns a validator's weight; 0 for one that does not vote.
+    #[must_use]
+    pub fn weight(&self, id: ReplicaId) -> u64 {
+        self.voters.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Returns who votes in this epoch, with their weights.
+    #[must_use]
+    pub const fn voters(&self) -> &BTreeMap<ReplicaId, u64> {
+        &self.voters
+    }
+
+    /// Returns who votes in this epoch or the next one.
+    pub fn members(&self) -> impl Iterator<Item = ReplicaId> + '_ {
+        let joining = self.next.keys().filter(|id| !self.voters.contains_key(id));
+        self.voters.keys().chain(joining).copied()
+    }
+
+    /// Whether so much weight is more than two thirds of all.
+    #[must_use]
+    pub fn is_quorum(&self, weight: u128) -> bool {
+        let total: u128 = self.voters.values().copied().map(u128::from).sum();
+        3 * weight > 2 * total
+    }
+}
+
+/// Who is who, for everybody in a node.
+#[derive(Debug)]
+pub struct Members {
+    spec: Arc<ChainSpec>,
+    own: (ReplicaId, Address),
+    roll: watch::Sender<Arc<Roll>>,
+    /// Validators of which the ledger says nothing yet, at peers that the settings name: whoever
+    /// joins has them to learn of all others.
+    named: Mutex<BTreeMap<ReplicaId, Address>>,
+}
+
+impl Members {
+    /// Begins with the validators of the genesis.
+    #[must_use]
+    pub fn new(spec: Arc<ChainSpec>, own: (ReplicaId, Address)) -> Self {
+        let roll = watch::channel(Arc::new(Roll::genesis(&spec))).0;
+        Self { spec, own, roll, named: Mutex::default() }
+    }
+
+    /// Returns this node's number.
+    #[must_use]
+    pub const fn own(&self) -> ReplicaId {
+        self.own.0
+    }
+
+    /// Returns who is who now.
+    #[must_use]
+    pub fn roll(&self) -> Arc<Roll> {
+        Arc::clone(&self.roll.borrow())
+    }
+
+    /// Follows it.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Arc<Roll>> {
+        self.roll.subscribe()
+    }
+
+    /// Whether batches of this node count.
+    #[must_use]
+    pub fn submits(&self) -> bool {
+        self.roll.borrow().submitters.contains_key(&self.own.0)
+    }
+
+    /// Waits until batches of this node count.
+    pub(crate) async fn until_submitting(&self) {
+        let own = self.own.0;
+        // The sender is `self`.
+        let _ = self.follow().wait_for(|roll| roll.submitters.contains_key(&own)).await;
+    }
+
+    /// Reads the state after its last block; true if somebody came, left or changed weight.
+    ///
+    /// # Errors
+    ///
+    /// [`MembersError`] if the state is not usable, or this node is not who it says it is.
+    pub fn update(&self, snapshot: &Snapshot) -> Result<bool, MembersError> {
+        let roll = Roll::read(snapshot, &self.spec)?;
+        let (validator, own) = self.own;
+        if let Some(key) = roll.key(validator).filter(|key| *key != own) {
+            return Err(MembersError::Own { validator, key });
+        }
+        self.lock().retain(|id, _| !roll.known.contains_key(id));
+        Ok(self.roll.send_if_modified(|known| {
+            let changed = **known != roll;
+            if changed {
+                *known = Arc::new(roll);
+            }
+            changed
+        }))
+    }
+
+    /// Takes note of a validator that the ledger does not know yet, at a peer that the settings
+    /// name; true if that is news.
+    pub(crate) fn name(&self, id: ReplicaId, key: Address) -> bool {
+        self.roll.borrow().key(id).is_none() && self.lock().insert(id, key) != Some(key)
+    }
+
+    /// Returns who may follow consensus without a vote: those at peers that the settings name, then
+    /// those that are registered.
+    #[must_use]
+    pub fn observers(&self) -> Observers {
+        let roll = self.roll();
+        let named: Vec<(ReplicaId, Address)> =
+            self.lock().iter().map(|(id, key)| (*id, *key)).collect();
+        let others = roll.observers.iter().filter_map(|id| Some((*id, roll.key(*id)?)));
+        let all = named.into_iter().chain(others).filter(|(id, _)| *id != self.own.0);
+        Observers::new(all.map(|(id, key)| (id, ciro_consensus::crypto::PublicKey(key.0.0))))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ReplicaId, Address>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
