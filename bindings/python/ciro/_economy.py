@@ -47,6 +47,10 @@ class Validator:
     convicted: bool
     #: Whether consensus counts it.
     counted: bool
+    #: Its weight in consensus in the epoch at hand.
+    weight: int
+    #: Its weight in the next epoch.
+    next_weight: int
 
 
 @dataclass(frozen=True)
@@ -407,6 +411,8 @@ def _validator(info: dict[str, Any]) -> Validator:
         info["jailed_until_ms"] is not None,
         info["tombstoned"],
         info["counted"],
+        info["weight"],
+        info["next_weight"],
     )
 
 

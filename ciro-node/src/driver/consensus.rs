@@ -320,7 +320,8 @@ impl Host for Machine {
     fn report(&mut self, evidence: Box<Evidence>) {
         self.metrics.evidence();
         let (offender, rule) = (evidence.offender(), evidence.rule());
-        tracing::error!(%offender, ?rule, "a validator broke the protocol");
+        let evidence = hex::encode(evidence.to_bytes());
+        tracing::error!(%offender, ?rule, evidence, "a validator broke the protocol");
     }
 
     fn halt(&mut self, fault: Fault) {

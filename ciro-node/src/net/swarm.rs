@@ -15,7 +15,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -32,6 +32,7 @@ use super::record::Hello;
 use super::service::Service;
 use super::targets::{Targets, dialable};
 use super::{Net, Outgoing, Queues, Request, build};
+use crate::members::Roll;
 use crate::metrics::Metrics;
 
 /// How often connections are looked after.

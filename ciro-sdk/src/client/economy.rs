@@ -9,10 +9,10 @@ use ciro_protocol::id::{GrantId, LaunchId, ProposalId, ValidatorId};
 use ciro_protocol::sign::{Address, SecretKey, Signed};
 use ciro_protocol::text::Text;
 use ciro_protocol::tx::{
-    Action, Body, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, Propose, Redelegate,
-    RegisterValidator, SetCommission, Undelegate, Vote, VoteOption,
+    Action, Body, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, EVIDENCE_BYTES_MAX, Propose,
+    Redelegate, RegisterValidator, ReportOffence, SetCommission, Undelegate, Vote, VoteOption,
 };
-use ciro_protocol::wire::List;
+use ciro_protocol::wire::{Bytes, List};
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, Executed, paged};
@@ -252,6 +252,20 @@ impl Client {
     /// [`ClientError`] if it is not in jail, or not long enough.
     pub async fn unjail_validator(&self, account: &SecretKey) -> Result<Executed, ClientError> {
         self.execute(account, Body::UnjailValidator).await
+    }
+
+    /// Brings evidence against a validator that no block has punished.
+    ///
+    /// # Errors
+    /// [`ClientError`] if there is no such validator, or the evidence proves nothing.
+    pub async fn report_offence(
+        &self,
+        account: &SecretKey,
+        validator: ValidatorId,
+        evidence: Bytes<EVIDENCE_BYTES_MAX>,
+    ) -> Result<Executed, ClientError> {
+        let key = self.validator(validator).await?.key;
+        self.execute(account, Body::ReportOffence(ReportOffence { key, evidence })).await
     }
 
     /// Proposes a change to those who hold stake. Returns the proposal, which is found by the

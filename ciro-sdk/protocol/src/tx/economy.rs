@@ -109,6 +109,9 @@ pub struct ClaimRewards {
     pub validator: ValidatorId,
 }
 
+/// The most bytes of evidence against a validator.
+pub const EVIDENCE_BYTES_MAX: usize = 1024;
+
 /// Brings evidence against a validator that no block has punished.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,7 +119,7 @@ pub struct ReportOffence {
     /// The offender's key, under which the evidence is signed.
     pub key: Address,
     /// The evidence, as consensus encodes it.
-    pub evidence: Bytes<1024>,
+    pub evidence: Bytes<EVIDENCE_BYTES_MAX>,
 }
 
 /// Proposes a change to those who hold stake.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use account::Transfer;
 pub use economy::{
-    Action, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, Propose, Redelegate,
-    RegisterValidator, ReportOffence, SetCommission, Undelegate, Vote, VoteOption,
+    Action, ClaimAirdrop, ClaimGrant, ClaimRewards, Delegate, EVIDENCE_BYTES_MAX, Propose,
+    Redelegate, RegisterValidator, ReportOffence, SetCommission, Undelegate, Vote, VoteOption,
 };
 pub use job::{Cancel, Claim, Proven, Release, ReleaseReason, Renew, ReportFraud, SubmitProof};
 pub use model::{RegisterModel, RetireModel, UpdateModel};

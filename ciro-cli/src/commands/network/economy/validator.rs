@@ -1,12 +1,14 @@
 //! `ciro validator`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::ValidatorInfo;
-use ciro_protocol::economy::Commission;
+use ciro_protocol::economy::{Commission, Offence};
 use ciro_protocol::id::ValidatorId;
+use ciro_protocol::tx::EVIDENCE_BYTES_MAX;
+use ciro_protocol::wire::Bytes;
 use ciro_sdk::client::{Session, read_key};
 use serde::Serialize;
 
@@ -60,8 +62,16 @@ enum Action {
         #[command(flatten)]
         network: NetworkArgs,
     },
-    /// Lead the account's validator out of jail, after its time there
+    /// Lead the account's validator out of jail: after its time there, or once a new one's node has
+    /// caught up
     Unjail(NetworkArgs),
+    /// Report a validator's fault that no block has punished, for a part of what it costs
+    Report {
+        /// The evidence: bytes, or the hexadecimal text of a node's log
+        evidence: PathBuf,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
 }
 
 #[derive(Serialize)]
@@ -98,7 +108,8 @@ async fn act(action: &Action) -> Result<(Report, u64)> {
     | Action::Show { network, .. }
     | Action::Register { network, .. }
     | Action::SetCommission { network, .. }
-    | Action::Unjail(network)) = action;
+    | Action::Unjail(network)
+    | Action::Report { network, .. }) = action;
     let session = open(network).await?;
     let client = &session.client;
     let done = match action {
@@ -116,12 +127,30 @@ async fn act(action: &Action) -> Result<(Report, u64)> {
             Some(client.set_commission(&session.key()?, *bps).await?)
         }
         Action::Unjail(_) => Some(client.unjail_validator(&session.key()?).await?),
+        Action::Report { evidence, .. } => {
+            let (evidence, offence) = read_evidence(evidence)?;
+            let sent = client.report_offence(&session.key()?, offence.validator, evidence).await?;
+            let validator = client.validator(offence.validator).await?;
+            let sent = Some(Sent::of(&sent));
+            return Ok((Report { sent, validator }, now_ms(client).await?));
+        }
     };
     let validator = match action {
         Action::Show { validator: Some(id), .. } => client.validator(*id).await?,
         _ => own(&session).await?,
     };
     Ok((Report { sent: done.as_ref().map(Sent::of), validator }, now_ms(client).await?))
+}
+
+/// Reads evidence and says what it is about; whether it holds is for the network to say.
+fn read_evidence(path: &Path) -> Result<(Bytes<EVIDENCE_BYTES_MAX>, Offence)> {
+    let hint = "take what a node's log says of a validator that broke the protocol";
+    let unusable = || Failure::new(format!("`{}` holds no evidence", path.display()), hint);
+    let content = ciro_sdk::files::read(path, 4 * EVIDENCE_BYTES_MAX as u64)?;
+    let text = std::str::from_utf8(&content).ok().map(str::trim);
+    let bytes = text.and_then(|text| hex::decode(text).ok()).unwrap_or(content);
+    let offence = Offence::claimed(&bytes).ok_or_else(unusable)?;
+    Ok((Bytes::new(bytes).map_err(|_| unusable())?, offence))
 }
 
 /// The validator that the account speaks for.
@@ -150,7 +179,9 @@ fn standing(info: &ValidatorInfo, now_ms: u64) -> String {
             format!("{BAD}in jail{BAD:#}, may leave {}", when(until, now_ms))
         }
         Some(_) => format!("{BAD}in jail{BAD:#}, may leave"),
+        None if info.counted && info.next_weight == 0 => "leaves consensus".to_owned(),
         None if info.counted => format!("{GOOD}in consensus{GOOD:#}"),
+        None if info.next_weight > 0 => "votes from the next epoch on".to_owned(),
         None => "waits".to_owned(),
     }
 }
@@ -162,6 +193,7 @@ fn describe(info: &ValidatorInfo, now_ms: u64) -> String {
          {DIM}operator{DIM:#}    {}\n\
          {DIM}key{DIM:#}         {}\n\
          {DIM}stake{DIM:#}       {}, {} CIRO of it its operator's\n\
+         {DIM}weight{DIM:#}      {}, {} in the next epoch\n\
          {DIM}commission{DIM:#}  {}, never above {}, by {} at a time\n",
         info.validator,
         standing(info, now_ms),
@@ -169,6 +201,8 @@ fn describe(info: &ValidatorInfo, now_ms: u64) -> String {
         info.key,
         ciro(info.stake),
         info.own,
+        info.weight,
+        info.next_weight,
         percent(bps),
         percent(max_bps),
         percent(step_bps),

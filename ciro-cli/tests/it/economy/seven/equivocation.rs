@@ -11,11 +11,9 @@ use ciro_protocol::amount::Amount;
 use ciro_protocol::economy::{Offence, Severity};
 use ciro_protocol::event::{Event, Purse, Why};
 use ciro_protocol::id::ValidatorId;
-use ciro_protocol::tx::{Body, ReportOffence};
-use ciro_protocol::wire::Bytes;
 use serde_json::json;
 
-use super::events::{events, execute, genesis, head};
+use super::events::{events, genesis, head};
 use crate::devnet::Devnet;
 use crate::economy::{amount, key, refused, wait};
 
@@ -182,13 +180,13 @@ fn a_machine_that_runs_twice_loses_a_twentieth_and_its_delegators_with_it() {
 /// at about the same time pay for each other.
 fn told_of_is_counted_with_it(devnet: &Devnet) {
     let (_, epoch) = head(devnet);
-    let evidence = double_vote(devnet, 5, epoch).to_bytes();
-    let report = || {
-        let evidence = Bytes::new(evidence.clone()).unwrap();
-        execute(devnet, "bob", Body::ReportOffence(ReportOffence { evidence }))
-    };
+    let evidence = hex::encode(double_vote(devnet, 5, epoch).to_bytes());
+    std::fs::write(devnet.folder().join("evidence.txt"), evidence + "\n").unwrap();
+    let report = "validator report evidence.txt --account bob";
     let before = amount(&devnet.ciro("account show --account bob")["balance"]);
-    let fee = report().unwrap().receipt.fee.units();
+    let reported = devnet.ciro(report);
+    let fee = amount(&reported["sent"]["fee"]);
+    assert_eq!((&reported["validator"], &reported["tombstoned"]), (&json!(5), &json!(true)));
     let (own, delegated) = (left_of(OWN, TOGETHER_PPB), left_of(DELEGATED, TOGETHER_PPB));
     assert_eq!(stakes(devnet, 5), (own, own, 0));
     assert_eq!(stakes(devnet, 6), (own + delegated, own, delegated), "it is raised");
@@ -196,6 +194,5 @@ fn told_of_is_counted_with_it(devnet: &Devnet) {
     let lost = 2 * Amount::ciro(OWN).units() - Amount::ciro(OWN / 20).units() - 2 * own;
     let after = amount(&devnet.ciro("account show --account bob")["balance"]);
     assert_eq!(after + fee - before, lost / 20);
-    let again = report().unwrap_err();
-    assert!(again.to_string().contains("offence_known"), "{again}");
+    refused(devnet, report, "offence_known");
 }

@@ -1,9 +1,8 @@
-//! What a devnet's ledger has told of itself, and transactions for which there is no command.
+//! What a devnet's ledger has told of itself.
 
 use ciro_protocol::api::{EVENTS, EventRecord, SSE_HEAD};
 use ciro_protocol::chain::Genesis;
-use ciro_protocol::tx::Body;
-use ciro_sdk::client::{Client, ClientError, Executed, Network};
+use ciro_sdk::client::{Client, ClientError, Network};
 use serde_json::Value;
 
 use crate::devnet::Devnet;
@@ -27,12 +26,6 @@ pub(super) fn events(devnet: &Devnet) -> Vec<EventRecord> {
         Ok(events)
     })
     .unwrap()
-}
-
-/// Sends a transaction of an account, and waits until a block holds it.
-pub(super) fn execute(devnet: &Devnet, account: &str, body: Body) -> Result<Executed, ClientError> {
-    let key = crate::economy::key(account);
-    with_client(devnet, async |client| client.execute(&key, body).await)
 }
 
 /// Returns the network's head, as its first node sees it: its height and its epoch of consensus.
