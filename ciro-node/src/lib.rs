@@ -9,6 +9,7 @@ pub mod command;
 pub mod config;
 pub mod devnet;
 pub mod driver;
+mod genesis;
 pub mod ingress;
 mod links;
 pub mod members;
@@ -22,5 +23,6 @@ pub mod store;
 pub mod validity;
 
 pub use config::Config;
-pub use node::{Node, read_genesis};
+pub use genesis::read_genesis;
+pub use node::Node;
 pub use start_error::StartError;

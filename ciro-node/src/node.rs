@@ -12,7 +12,6 @@ use ciro_consensus::{Input, Operation, Record, ReplicaId, Timer};
 use ciro_protocol::batch::SignedBatch;
 use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::id::{Chain, SubmitterId};
-use ciro_protocol::order::Route;
 use ciro_protocol::sign::{Address, SecretKey};
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 use tokio::net::TcpListener;
@@ -22,14 +21,14 @@ use crate::api::{self, ApiState};
 use crate::blobs::{BlobLimits, Blobs, Needed};
 use crate::bodies::{self, Bodies, Recovered};
 use crate::bus::Bus;
-use crate::config::{ADDRESS_FILE, Config, GENESIS_FILE, KEY_FILE};
+use crate::config::{ADDRESS_FILE, Config, KEY_FILE};
 use crate::driver::{Alone, ConsensusThread, ExecutionThread, Opening, Shared, Transport};
+use crate::genesis::{check_genesis, read_genesis};
 use crate::ingress::{Admission, BatchSettings, Batcher, Pending, PendingLimits};
 use crate::links::Remoteness;
 use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::net::{Courier, Holding, Service};
-use crate::proofs::Verifier;
 use crate::start_error::StartError;
 use crate::store::StateStore;
 use crate::validity::Validity;
@@ -53,52 +52,6 @@ pub struct Node {
     stop_server: tokio::sync::watch::Sender<bool>,
     /// The way to other validators, if there are any.
     net: Option<crate::net::Running>,
-}
-
-/// Reads the genesis of a folder.
-///
-/// # Errors
-///
-/// [`StartError`] if it is not there, or none.
-pub fn read_genesis(folder: &Path) -> Result<Genesis, StartError> {
-    let path = folder.join(GENESIS_FILE);
-    let unusable = |reason: String| StartError::Genesis { path: folder.join(GENESIS_FILE), reason };
-    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
-}
-
-/// Returns which validator a key is: that of the genesis, or else that of the settings, once the genesis is one that this build can run.
-///
-/// # Errors
-///
-/// [`StartError`] naming what does not fit.
-pub(crate) fn check_genesis(
-    genesis: &Genesis,
-    key: &SecretKey,
-    number: Option<u32>,
-) -> Result<ReplicaId, StartError> {
-    let spec = &genesis.spec;
-    spec.check()?;
-    if !ciro_sdk::network::verifies(spec.verifier) {
-        return Err(StartError::Verifier { expected: spec.verifier });
-    }
-    let verifies = |route: &&Route| Verifier::verifies(spec.verifier, **route);
-    if let Some(route) = spec.routes.iter().find(|route| !verifies(route)) {
-        return Err(StartError::Route(*route));
-    }
-    let address = key.address();
-    let mine = spec.validators.iter().find(|validator| validator.key == address);
-    match (mine.map(|mine| mine.id), number) {
-        (Some(id), None) => Ok(ReplicaId(id)),
-        (Some(id), Some(set)) if id == set => Ok(ReplicaId(id)),
-        (Some(_), Some(set)) => Err(StartError::Number { set }),
-        (None, None) => Err(StartError::NoValidator(address)),
-        (None, Some(set)) if spec.validators.iter().any(|it| it.id == set) => {
-            Err(StartError::Number { set })
-        }
-        // Whether the number is that of the key is for the ledger to say, once it is here.
-        (None, Some(set)) => Ok(ReplicaId(set)),
-    }
 }
 
 impl Node {

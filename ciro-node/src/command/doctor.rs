@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::status;
 use crate::config::{Config, KEY_FILE};
-use crate::node::{LEDGER_FILE, check_genesis, read_genesis};
+use crate::genesis::{check_genesis, read_genesis};
+use crate::node::LEDGER_FILE;
 use crate::store::{StateStore, StoreError};
 
 /// Flushes that are measured.

@@ -16,7 +16,7 @@ use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 
 use crate::config::{CONFIG_FILE, Config, GENESIS_FILE, KEY_FILE, PEER_KEY_FILE};
 use crate::net::{Addresses, Identity};
-use crate::node::{check_genesis, read_genesis};
+use crate::genesis::{check_genesis, read_genesis};
 use crate::secret::SecretError;
 use crate::start_error::StartError;
 

@@ -25,6 +25,7 @@ mod fetch;
 mod gate;
 mod handout;
 mod identity;
+mod membership;
 mod names;
 mod nat;
 mod outbox;

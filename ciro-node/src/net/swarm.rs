@@ -30,7 +30,7 @@ use super::places::ADDRESSES_MAX;
 use super::reach::{Reach, Reachability, is_circuit};
 use super::record::Hello;
 use super::service::Service;
-use super::targets::{Targets, dialable};
+use super::targets::Targets;
 use super::{Net, Outgoing, Queues, Request, build};
 use crate::members::Roll;
 use crate::metrics::Metrics;
@@ -130,18 +130,18 @@ pub fn start(opening: Opening) -> Result<Running, NetError> {
 
 pub(super) struct Task {
     pub(super) swarm: Swarm<Protocols>,
-    net: Net,
+    pub(super) net: Net,
     pub(super) metrics: Metrics,
     service: Arc<Service>,
     hello: Vec<u8>,
-    inputs: SyncSender<Input>,
-    targets: Targets,
+    pub(super) inputs: SyncSender<Input>,
+    pub(super) targets: Targets,
     pub(super) reach: Reach,
-    members: watch::Receiver<Arc<Roll>>,
-    outboxes: BTreeMap<ReplicaId, Outbox>,
-    allowances: BTreeMap<ReplicaId, Allowance>,
+    pub(super) members: watch::Receiver<Arc<Roll>>,
+    pub(super) outboxes: BTreeMap<ReplicaId, Outbox>,
+    pub(super) allowances: BTreeMap<ReplicaId, Allowance>,
     waiting: HashMap<(Protocol, OutboundRequestId), oneshot::Sender<Vec<u8>>>,
-    keys: KeyCache,
+    pub(super) keys: KeyCache,
 }
 
 impl Task {
@@ -303,40 +303,6 @@ impl Task {
         }
     }
 
-    fn bind(&mut self, peer: PeerId, bytes: &[u8]) -> Result<ReplicaId, &'static str> {
-        if !self.swarm.behaviour_mut().gate.places.may_speak(peer, Instant::now()) {
-            return Err("too_many_records");
-        }
-        let hello = Hello::from_bytes(bytes).map_err(|_| "record_malformed")?;
-        let id = self.net.peers.bind(peer, &hello, &mut self.keys).map_err(|error| {
-            tracing::warn!(%peer, %error, "a record is refused");
-            error.label()
-        })?;
-        if self.net.peers.members().name(id, hello.0.body.key) {
-            let observers = self.net.peers.members().observers();
-            // If there is no room it is said with the next one, or once the ledger knows it.
-            let _ = self.inputs.try_send(Input::Observers(observers));
-        }
-        let before = self.targets.speaks(peer, id, dialable(hello.0.body.multiaddrs()));
-        self.bound(peer, id);
-        self.swarm.behaviour_mut().gate.places.said(peer);
-        if let Some(before) = before {
-            self.replace(id, before);
-        }
-        Ok(id)
-    }
-
-    /// Closes the connections of a peer that spoke for a validator until another one did: whoever
-    /// signs many records has no more connections than whoever signs one.
-    fn replace(&mut self, id: ReplicaId, before: PeerId) {
-        if !self.targets.contains(before) {
-            self.swarm.behaviour_mut().gate.places.forget(before, Instant::now());
-        }
-        self.outboxes.entry(id).or_default().clear();
-        self.unbound(before);
-        self.refuse(before, "replaced");
-    }
-
     fn consensus_event(&mut self, event: Event<Vec<u8>, Vec<u8>>) {
         match event {
             Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
@@ -441,23 +407,6 @@ impl Task {
             }
             Event::ResponseSent { .. } => {}
         }
-    }
-
-    /// Counts by the weights of the day, and forgets validators that may not connect any more.
-    fn follow_members(&mut self) {
-        if !self.members.has_changed().unwrap_or(false) {
-            return;
-        }
-        let roll = Arc::clone(&self.members.borrow_and_update());
-        self.reach.weigh(roll.voters().clone());
-        for (id, peer) in self.net.peers.left() {
-            tracing::info!(validator = %id, "a validator is no member any more");
-            self.targets.leaves(peer, id);
-            self.refuse(peer, "no_member");
-        }
-        let gone = |id: &ReplicaId| roll.key(*id).is_none() && self.net.peers.reach(*id).is_none();
-        self.outboxes.retain(|id, _| !gone(id));
-        self.allowances.retain(|id, _| !gone(id));
     }
 
     /// Dials whoever is missing, says again who this node is, and sends away who says nothing.
