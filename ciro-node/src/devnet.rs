@@ -121,6 +121,7 @@ pub fn economy(genesis_ms: u64) -> EconomySpec {
             stake: StakeParams {
                 self_bond_min: Amount::ciro(10_000),
                 validators_max: 256,
+                seats: 64,
                 commission_ms: 24 * HOUR,
                 unbonding_ms: HOUR / 30,
             },

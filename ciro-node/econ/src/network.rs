@@ -155,6 +155,7 @@ fn economy(people: &People) -> Result<EconomySpec, TooMany> {
             stake: StakeParams {
                 self_bond_min: Amount::ciro(10_000),
                 validators_max: 256,
+                seats: 64,
                 commission_ms: 7 * DAY_MS,
                 unbonding_ms: 21 * DAY_MS,
             },

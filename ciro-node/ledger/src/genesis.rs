@@ -6,11 +6,13 @@ use ciro_protocol::economy::{EconomySpec, GenesisGrant};
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::{GrantId, ValidatorId};
 use ciro_protocol::light::StateWords;
+use ciro_protocol::wire::List;
 
+use crate::stake::genesis_seats;
 use crate::state::{
     CHAIN, ChainRecord, DELEGATIONS, Day, DelegationRecord, ECONOMY, EconomyRecord, GRANTS,
-    GrantRecord, KEYS, MemoryState, OPERATORS, PARAMS, POOLS, PURSES, PoolRecord, SPEC, StateError,
-    TOTALS, Table, VALIDATORS, ValidatorRecord, Writes,
+    GrantRecord, KEYS, MemoryState, OPERATORS, PARAMS, POOLS, PURSES, PoolRecord, SETS, SPEC,
+    StateError, TOTALS, Table, VALIDATORS, ValidatorRecord, Writes,
 };
 
 /// Why there is no first state.
@@ -40,7 +42,8 @@ pub fn genesis(spec: ChainSpec) -> Result<(Genesis, Writes), GenesisError> {
     put(&mut writes, CHAIN, &(), &chain);
     for validator in spec.validators.iter() {
         let (key, stake) = (validator.key, validator.stake);
-        put(&mut writes, VALIDATORS, &validator.id, &ValidatorRecord { key, stake, time_ms: 0 });
+        let record = ValidatorRecord { key, stake, time_ms: 0, joined_slots: 0 };
+        put(&mut writes, VALIDATORS, &validator.id, &record);
     }
     for (purse, amount) in spec.purses()? {
         credit(&mut writes, purse, amount)?;
@@ -53,7 +56,7 @@ pub fn genesis(spec: ChainSpec) -> Result<(Genesis, Writes), GenesisError> {
     Ok((Genesis { spec, state_root }, writes))
 }
 
-/// Begins the grants, and gives every validator a pool with its own stake.
+/// Begins the grants, and gives every validator a pool with its own stake and a seat.
 fn begin_economy(
     writes: &mut Writes,
     spec: &ChainSpec,
@@ -80,6 +83,7 @@ fn begin_economy(
             jailed_until_ms: None,
             tombstoned: false,
             lost_ppb: 0,
+            proven: true,
         };
         put(writes, POOLS, &id, &pool);
         put(writes, OPERATORS, &operator, &id);
@@ -90,6 +94,10 @@ fn begin_economy(
         record.next_validator = record.next_validator.max(member.id.saturating_add(1));
     }
     put(writes, ECONOMY, &(), &record);
+    let seats = List::new(genesis_seats(spec)).map_err(|_| StateError::Sum("seats"))?;
+    for epoch in [0, 1] {
+        put(writes, SETS, &epoch, &seats);
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Ledger time: the median of the validators' clocks, weighted by stake. It never goes back.
 
+use std::collections::BTreeMap;
+
 use super::{Block, Ledger};
 use crate::state::{StateError, VALIDATORS, ValidatorRecord};
 
@@ -14,8 +16,10 @@ impl Ledger<'_> {
     /// validators' clocks have moved since the block before: leases and deadlines, those of before
     /// and those of what is ordered meanwhile, last half of their time at least. One that is
     /// further behind is that of a network which starts long after its genesis was made.
-    pub(crate) fn advance_clock(&mut self, block: &Block<'_>) -> Result<(), StateError> {
-        let before = median(self.validators()?);
+    ///
+    /// Returns how far it is behind after that, in ms.
+    pub(crate) fn advance_clock(&mut self, block: &Block<'_>) -> Result<u64, StateError> {
+        let before = median(self.members()?.into_values().collect());
         for batch in block.batches {
             let Ok(id) = u32::try_from(batch.submitter.0) else { continue };
             let Some(mut validator) = self.state.get(VALIDATORS, &id)? else { continue };
@@ -23,7 +27,7 @@ impl Ledger<'_> {
             self.state.put(VALIDATORS, &id, &validator);
         }
         self.state.keep();
-        let median = median(self.validators()?);
+        let median = median(self.members()?.into_values().collect());
         let (now, step_max_ms) = (self.chain.time_ms, self.spec.time.step_max_ms);
         let step = match self.chain.height {
             0 | 1 => u64::MAX,
@@ -31,12 +35,17 @@ impl Ledger<'_> {
             _ => median.saturating_sub(before).saturating_mul(2).min(step_max_ms),
         };
         self.chain.time_ms = now.max(median.min(now.saturating_add(step)));
-        Ok(())
+        Ok(median.saturating_sub(self.chain.time_ms))
     }
 
-    fn validators(&self) -> Result<Vec<ValidatorRecord>, StateError> {
-        let ids = self.spec.validators.iter().map(|validator| validator.id);
-        ids.map(|id| self.state.expect(VALIDATORS, &id)).collect()
+    /// Returns who votes in the epoch of the block at hand.
+    pub(crate) fn members(&self) -> Result<BTreeMap<u32, ValidatorRecord>, StateError> {
+        let (from, to) = ([VALIDATORS.prefix], [VALIDATORS.prefix + 1]);
+        let entries = self.state.range(&from, &to, usize::MAX);
+        let entry = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            Ok((VALIDATORS.name_of(key)?, VALIDATORS.decode(key, value)?))
+        };
+        entries.iter().map(entry).collect()
     }
 }
 
@@ -63,7 +72,8 @@ mod tests {
     fn the_median_is_weighted_by_stake() {
         let key = SecretKey::from_seed(b"validator").address();
         let at = |clocks: &[(u64, u64)]| {
-            let record = |&(stake, time_ms)| ValidatorRecord { key, stake, time_ms };
+            let record =
+                |&(stake, time_ms)| ValidatorRecord { key, stake, time_ms, joined_slots: 0 };
             median(clocks.iter().map(record).collect())
         };
         assert_eq!(at(&[(1, 9)]), 9);

@@ -1,5 +1,5 @@
 //! Executing a block: the clock, what offenders lose, the transactions in order, then the timers
-//! that are due.
+//! that are due. The last block of an epoch of consensus elects who votes after the next one.
 //!
 //! Timers come after transactions: after an outage the proofs that waited are executed before their
 //! leases end.
@@ -73,9 +73,9 @@ pub fn execute(
     let chain = state.expect(CHAIN, &())?;
     let mut ledger = Ledger { spec, state, chain, events: Vec::new() };
     ledger.chain.height = block.height;
-    ledger.advance_clock(block)?;
+    let behind_ms = ledger.advance_clock(block)?;
     ledger.start_economy()?;
-    ledger.note_presence(block)?;
+    ledger.note_presence(block, behind_ms)?;
     ledger.punish(block.punish)?;
     let mut receipts = Vec::new();
     for batch in block.batches {
@@ -85,6 +85,7 @@ pub fn execute(
     }
     ledger.fire_timers()?;
     ledger.forget_transactions()?;
+    ledger.end_consensus_epoch()?;
     let Ledger { mut state, chain, events, .. } = ledger;
     state.put(CHAIN, &(), &chain);
     Ok(Outcome { writes: state.into_writes(), receipts, events, time_ms: chain.time_ms })

@@ -8,8 +8,18 @@ ciro_mutation::mutations! {
         LeavingEscapes,
         /// Stake leaves while evidence against it still counts.
         LeavesEarly,
-        /// The bond behind a weight in consensus leaves.
+        /// Stake leaves when evidence of the epoch counts no longer, and that of the next one does.
+        LeavesAnEpochEarly,
+        /// The bond behind a weight in consensus that stays leaves.
         BondLeaves,
+        /// Newcomers vote with all their stake before they have run.
+        NewcomersUncapped,
+        /// Who is in jail is elected.
+        JailedElected,
+        /// The first conviction says what a convict's part is, whatever its weight was later.
+        EarliestShare,
+        /// Who had no vote is convicted of how it voted.
+        WeightlessConvicted,
         /// A reporter's bounty is out of what delegators lose, too.
         BountyOfAll,
         /// Whoever comes is paid for the time before.

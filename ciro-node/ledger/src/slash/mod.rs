@@ -2,16 +2,17 @@
 //! block has, brings it by a transaction for a bounty.
 //!
 //! - A fault that can fork the chain costs `fork_bps` of the stake and the validator's place for
-//!   ever. Faults of several validators at about the same time count together: each costs three
-//!   times the part of all voting weight that the *others* have, and everything once the convicts
-//!   have a third. One machine that is badly run loses little; who forks the chain loses all.
+//!   ever. Faults of several validators at about the same time count together ([`fork`]).
 //! - A fault that can only delay costs `delay_bps` and some time in jail.
 //!
-//! A fault costs what was at stake when it happened: the stake that is there, and what left in the
-//! epoch of the fault or later.
+//! A fault costs what stood behind the vote that it misused: the stake that is there, and what left
+//! in the epoch before that of the fault or later. The set of an epoch is elected at the end of the
+//! epoch before the last, so what left in the one between still counted.
+
+mod fork;
 
 use ciro_protocol::amount::Amount;
-use ciro_protocol::economy::{EconomyParams, Offence, PPB, Severity};
+use ciro_protocol::economy::{Offence, Severity};
 use ciro_protocol::event::{Event, Movement, Purse, Why};
 use ciro_protocol::id::ValidatorId;
 use ciro_protocol::refusal::Refusal;
@@ -21,7 +22,7 @@ use ciro_protocol::tx::ReportOffence;
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::stake::shares::portion;
-use crate::state::{DELEGATIONS, LEAVING, OFFENCES, POOLS, StateError, VALIDATORS};
+use crate::state::{DELEGATIONS, LEAVING, OFFENCES, POOLS, SETS, StateError};
 
 /// A part of something.
 #[derive(Clone, Copy)]
@@ -30,11 +31,18 @@ struct Part {
     whole: u64,
 }
 
-/// What a fault costs, and from which epoch on what left is reached.
+/// Whose fault is punished, and since which epoch what left is reached.
 #[derive(Clone, Copy)]
 struct Reach {
     validator: ValidatorId,
     since: u64,
+}
+
+impl Reach {
+    /// Returns what a fault of an epoch reaches.
+    const fn of(validator: ValidatorId, epoch: u64) -> Self {
+        Self { validator, since: epoch.saturating_sub(1) }
+    }
 }
 
 impl Ledger<'_> {
@@ -54,6 +62,10 @@ impl Ledger<'_> {
     pub(crate) fn report_offence(&mut self, by: Address, body: &ReportOffence) -> Result<(), Stop> {
         self.params()?;
         let offence = Offence::claimed(&body.evidence).ok_or(Refusal::ValidatorUnknown)?;
+        // The evidence holds under the key that the report names: it must be the offender's.
+        if self.pool(offence.validator)?.key != body.key {
+            return Err(Refusal::OffenderKey.into());
+        }
         self.convict(&offence, Some(by))
     }
 
@@ -68,6 +80,11 @@ impl Ledger<'_> {
         if offence.epoch > now || over {
             return Err(Refusal::OffenceOutOfTime.into());
         }
+        let seats = self.state.expect(SETS, &offence.epoch)?.into_inner();
+        let has_vote = seats.iter().any(|seat| seat.id == offence.validator.0);
+        if !has_vote && !Rule::WeightlessConvicted.chosen() {
+            return Err(Refusal::OffenderWeightless.into());
+        }
         self.state.put(OFFENCES, offence, &());
         self.events.push(Event::ValidatorConvicted { offence: *offence });
         let taken = match offence.severity() {
@@ -78,12 +95,12 @@ impl Ledger<'_> {
                 self.state.put(POOLS, &offence.validator, &jailed);
                 self.events.push(Event::ValidatorJailed { validator: offence.validator, until_ms });
                 let cost = Part { part: params.penalty.delay_bps.into(), whole: 10_000 };
-                let reach = Reach { validator: offence.validator, since: offence.epoch };
+                let reach = Reach::of(offence.validator, offence.epoch);
                 let taken = self.reach(reach, |_| cost)?;
                 // Such a fault is easily made: a bounty would be a price for making it.
                 return self.divide(taken, None, 0);
             }
-            Severity::Fork => self.forked(offence, &params)?,
+            Severity::Fork => self.forked(offence, &seats)?,
         };
         self.divide(taken, reporter, params.penalty.bounty_bps)
     }
@@ -97,72 +114,6 @@ impl Ledger<'_> {
         }
         let own = self.state.get(DELEGATIONS, &(validator, pool.operator))?.unwrap_or_default();
         portion(amount, own.shares, pool.shares)
-    }
-
-    /// Punishes a fault that can fork the chain, and raises what earlier ones of about the same
-    /// time cost, since they count together.
-    fn forked(
-        &mut self,
-        offence: &Offence,
-        params: &EconomyParams,
-    ) -> Result<Vec<(Purse, Amount)>, Stop> {
-        let mut pool = self.state.expect(POOLS, &offence.validator)?;
-        pool.tombstoned = !Rule::NoTombstone.chosen();
-        self.state.put(POOLS, &offence.validator, &pool);
-        let mut total = 0;
-        let mut convicts = Vec::new();
-        for member in self.spec.validators.iter() {
-            let weight = u128::from(self.state.expect(VALIDATORS, &member.id)?.stake);
-            total += weight;
-            let validator = ValidatorId(member.id);
-            let around = params.penalty.correlation_epochs;
-            if let Some(since) = self.convicted(validator, offence.epoch, around)? {
-                convicts.push((Reach { validator, since }, weight));
-            }
-        }
-        let together: u128 = convicts.iter().map(|(_, weight)| weight).sum();
-        let mut taken = Vec::new();
-        for (reach, weight) in convicts {
-            let others = together.saturating_sub(weight);
-            let level = if together.saturating_mul(3) >= total && !Rule::EachAlone.chosen() {
-                PPB
-            } else {
-                let others = if Rule::EachAlone.chosen() { 0 } else { others };
-                let shared = others.saturating_mul(3 * u128::from(PPB)) / total;
-                let alone = u64::from(params.penalty.fork_bps) * (PPB / 10_000);
-                u64::try_from(shared).unwrap_or(PPB).max(alone).min(PPB)
-            };
-            taken.extend(self.reach(reach, |lost| Part {
-                part: level.saturating_sub(lost),
-                whole: if Rule::TakenAgain.chosen() { PPB } else { PPB.saturating_sub(lost) },
-            })?);
-            self.raise(reach, level)?;
-        }
-        Ok(taken)
-    }
-
-    /// Returns the earliest epoch, about the given one, of whose fork faults a validator is
-    /// convicted.
-    fn convicted(
-        &self,
-        validator: ValidatorId,
-        epoch: u64,
-        around: u64,
-    ) -> Result<Option<u64>, StateError> {
-        // Who was convicted has a tombstone: the others need not be looked for.
-        if !self.state.expect(POOLS, &validator)?.tombstoned {
-            return Ok(None);
-        }
-        for near in epoch.saturating_sub(around)..=epoch.saturating_add(around) {
-            for rule in 1..=8 {
-                let offence = Offence { validator, epoch: near, rule };
-                let counts = offence.severity() == Severity::Fork;
-                if counts && self.state.get(OFFENCES, &offence)?.is_some() {
-                    return Ok(Some(near));
-                }
-            }
-        }
-        Ok(None)
     }
 
     /// Returns what a part of the stake is that a fault reaches, given what convictions have cost

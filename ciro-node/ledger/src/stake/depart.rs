@@ -1,11 +1,15 @@
-//! Stake that leaves. It stays bound as long as evidence against it counts: for a fault of an epoch
-//! in that epoch and the next one, and for the unbonding period at least.
+//! Stake that leaves. It stays bound as long as evidence against it counts, and for the unbonding
+//! period at least.
+//!
+//! The set of an epoch is elected at the end of the epoch before the last. So stake that leaves in
+//! an epoch still stands behind votes of that epoch and of the next one, whose faults are proven
+//! until the end of the one after.
 //!
 //! What leaves a validator in one consensus epoch is one pool of its own, so that a fault costs all
 //! of it in one step. Stake that goes to another validator goes the same way: it answers for the
 //! one that it leaves, and arrives when it no longer does.
 //!
-//! The bond behind a weight in consensus does not leave.
+//! Where stake does not change who votes, the bond behind a weight in consensus does not leave.
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::economy::EconomySpec;
@@ -19,9 +23,12 @@ use super::shares::Pool;
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{
-    DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, Overlay, POOLS, PURSES, StateError,
-    TimerKind, VALIDATORS, View,
+    DEPARTURES, DepartureRecord, LEAVING, LeavingRecord, Overlay, POOLS, PURSES, SETS, StateError,
+    TimerKind, View,
 };
+
+/// Epochs of consensus for which stake that left stays bound: see above.
+const ANSWERS_EPOCHS: u64 = 3;
 
 /// Returns what stake that leaves is worth, in a state.
 ///
@@ -103,16 +110,21 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// Returns the shares of its operator that stand behind a validator's weight in consensus:
-    /// those of the bond of the genesis, whatever slashes have left of what they are worth.
-    /// Consensus counts the weight as long as the chain lives, so that a fault must always cost
-    /// something.
-    fn bonded(&self, validator: ValidatorId) -> Result<u128, StateError> {
-        let Some(member) = self.state.get(VALIDATORS, &validator.0)? else { return Ok(0) };
-        if Rule::BondLeaves.chosen() {
+    /// Returns the shares of its operator that stand behind a validator's weight in consensus,
+    /// where the set stays as it is: as many as its weight buys at first, whatever slashes have
+    /// left of what they are worth. Consensus counts such a weight as long as the set stays, so that
+    /// a fault must always cost something. Where stake is elected, the weight falls with it.
+    fn bonded(&self, validator: ValidatorId) -> Result<u128, Stop> {
+        if self.params()?.stake.seats > 0 || Rule::BondLeaves.chosen() {
             return Ok(0);
         }
-        let bond = EconomySpec::bond(member.stake).map_err(|_| StateError::Sum("bonds"))?;
+        let (mut weight, now) = (0, self.consensus_epoch());
+        for epoch in [now, now.saturating_add(1)] {
+            let seats = self.state.expect(SETS, &epoch)?;
+            let seat = seats.iter().find(|seat| seat.id == validator.0);
+            weight = weight.max(seat.map_or(0, |seat| seat.weight));
+        }
+        let bond = EconomySpec::bond(weight).map_err(|_| StateError::Sum("bonds"))?;
         Ok(bond.units())
     }
 
@@ -140,7 +152,9 @@ impl Ledger<'_> {
     pub(crate) fn departed(&mut self, number: u64) -> Result<(), Stop> {
         let DepartureRecord { validator, epoch, account, shares, to } =
             self.state.expect(DEPARTURES, &number)?;
-        if self.consensus_epoch() < epoch.saturating_add(2) && !Rule::LeavesEarly.chosen() {
+        let bound = if Rule::LeavesAnEpochEarly.chosen() { 2 } else { ANSWERS_EPOCHS };
+        let answers = self.consensus_epoch() < epoch.saturating_add(bound);
+        if answers && !Rule::LeavesEarly.chosen() {
             let wait = self.params()?.stake.unbonding_ms / 16;
             let at_ms = self.chain.time_ms.saturating_add(wait).saturating_add(1);
             self.set_timer(at_ms, TimerKind::Departure(number))?;

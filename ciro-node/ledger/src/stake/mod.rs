@@ -2,9 +2,13 @@
 
 mod delegate;
 mod depart;
+mod elect;
 mod presence;
 mod register;
+mod seats;
 pub(crate) mod shares;
+
+use std::collections::BTreeSet;
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::event::Purse;
@@ -13,13 +17,14 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 
 pub use depart::departing;
+pub(crate) use seats::genesis_seats;
+pub use seats::{seats, stake_changes};
 
 use self::shares::{INDEX_ONE, Pool, mul_div};
 use crate::block::{Ledger, Stop};
 use crate::mutation::Rule;
 use crate::state::{
-    DELEGATIONS, DelegationRecord, OPERATORS, Overlay, POOLS, PURSES, PoolRecord, StateError,
-    VALIDATORS, View,
+    DELEGATIONS, DelegationRecord, OPERATORS, Overlay, POOLS, PURSES, PoolRecord, StateError, View,
 };
 
 /// What an account has at a validator's stake.
@@ -104,22 +109,32 @@ impl Ledger<'_> {
         pools(&self.state)
     }
 
-    /// Returns the validators that are paid, each with its stake: those whom consensus counts, who
-    /// hold enough of their own stake and were not caught.
+    /// Returns what of a validator's stake is its operator's own.
+    fn own_stake(
+        &self,
+        id: ValidatorId,
+        pool: &PoolRecord,
+        stake: Pool,
+    ) -> Result<Amount, StateError> {
+        let own = self.state.get(DELEGATIONS, &(id, pool.operator))?.unwrap_or_default();
+        stake.worth(own.shares)
+    }
+
+    /// Returns the validators that are paid, each with its stake: of `members` those who hold
+    /// enough of their own stake and were not caught.
     pub(crate) fn paid(
         &self,
+        members: &BTreeSet<ValidatorId>,
         self_bond_min: Amount,
     ) -> Result<Vec<(ValidatorId, PoolRecord, u128)>, StateError> {
         let mut paid = Vec::new();
         for (id, pool) in self.pools()? {
-            let counted = self.state.get(VALIDATORS, &id.0)?.is_some();
             let jailed = pool.jailed_until_ms.is_some() && !Rule::JailedArePaid.chosen();
-            if !counted || pool.tombstoned || jailed {
+            if !members.contains(&id) || pool.tombstoned || jailed {
                 continue;
             }
             let stake = self.stake(id, &pool)?;
-            let own = self.state.get(DELEGATIONS, &(id, pool.operator))?.unwrap_or_default();
-            if stake.worth(own.shares)? >= self_bond_min {
+            if self.own_stake(id, &pool, stake)? >= self_bond_min {
                 paid.push((id, pool, stake.money.units()));
             }
         }

@@ -55,9 +55,11 @@ impl Ledger<'_> {
             index: 0,
             commission,
             commission_ms: self.chain.time_ms,
-            jailed_until_ms: None,
+            // Until its operator says that its node has caught up: whoever is elected must vote.
+            jailed_until_ms: Some(self.chain.time_ms),
             tombstoned: false,
             lost_ppb: 0,
+            proven: false,
         };
         self.state.put(POOLS, &validator, &pool);
         self.state.put(OPERATORS, &by, &validator);

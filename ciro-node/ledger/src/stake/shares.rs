@@ -25,7 +25,7 @@ pub(crate) fn mul_div(a: u128, b: u128, c: u128) -> Option<u128> {
 }
 
 /// Returns `a * b / c` rounded up, as [`mul_div`].
-fn mul_div_up(a: u128, b: u128, c: u128) -> Option<u128> {
+pub(crate) fn mul_div_up(a: u128, b: u128, c: u128) -> Option<u128> {
     let down = mul_div(a, b, c)?;
     let exact = BigUint::from(a) * BigUint::from(b) == BigUint::from(down) * BigUint::from(c);
     if exact { Some(down) } else { down.checked_add(1) }

@@ -12,6 +12,13 @@ use ciro_protocol::wire::List;
 
 use super::record::TimerKey;
 
+/// Validators that vote in consensus at most: what consensus takes.
+pub const SEATS_MAX: usize = 256;
+
+/// The largest `correlation_epochs` and one epoch more, as evidence may be of the epoch before: no
+/// fault that is older counts together with one that is still to be punished.
+pub(crate) const FORKS_MAX: usize = 66;
+
 /// Counters of the economy, and what the network did in the epoch of rewards at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct EconomyRecord {
@@ -46,6 +53,26 @@ pub struct Presence {
     pub count: u64,
 }
 
+/// A vote in consensus for one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Seat {
+    /// The number of its validator.
+    pub id: u32,
+    /// The key that it signs with.
+    pub key: Address,
+    /// Its weight. Nothing, where changes are told: the validator has a vote no longer.
+    pub weight: u64,
+}
+
+/// That a validator was convicted of what can fork the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Fork {
+    /// The consensus epoch of the fault.
+    pub epoch: u64,
+    /// Its part of all weight in that epoch, rounded up, in parts per billion.
+    pub share_ppb: u64,
+}
+
 /// A validator's stake. Its money is its purse; who has how much of it is counted in shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct PoolRecord {
@@ -67,6 +94,8 @@ pub struct PoolRecord {
     pub tombstoned: bool,
     /// The part of its stake that convictions have cost, in parts per billion.
     pub lost_ppb: u64,
+    /// Whether it has run as a member of consensus, or was one from the genesis.
+    pub proven: bool,
 }
 
 /// What an account has at a validator's stake.

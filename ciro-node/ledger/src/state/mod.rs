@@ -10,9 +10,10 @@ pub mod tree;
 
 use std::collections::BTreeMap;
 
+pub(crate) use economy::FORKS_MAX;
 pub use economy::{
-    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LaunchRecord,
-    LeavingRecord, PoolRecord, Presence, ProposalRecord,
+    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, Fork, GrantRecord,
+    LaunchRecord, LeavingRecord, PoolRecord, Presence, ProposalRecord, SEATS_MAX, Seat,
 };
 pub use memory::MemoryState;
 pub(crate) use overlay::Overlay;
@@ -22,9 +23,9 @@ pub use record::{
     TimerKey, TimerKind, ValidatorRecord,
 };
 pub use table::{
-    AIRDROPPED, BALLOTS, CHAIN, DELEGATIONS, DEPARTURES, ECONOMY, ENDED, GRANTS, JOBS, KEYS,
+    AIRDROPPED, BALLOTS, CHAIN, DELEGATIONS, DEPARTURES, ECONOMY, ENDED, FORKS, GRANTS, JOBS, KEYS,
     LAUNCHES, LEAVING, MODELS, OFFENCES, OPERATORS, OWNERS, PARAMS, POOLS, PRESENCE, PROPOSALS,
-    PROVIDERS, PURSES, SEEN, SPEC, TAKEN, TIMERS, TOTALS, Table, VALIDATORS, VOTES,
+    PROVIDERS, PURSES, SEEN, SETS, SPEC, TAKEN, TIMERS, TOTALS, Table, VALIDATORS, VOTES,
 };
 
 /// An ordered store of keys and values, as it is after a block.

@@ -40,10 +40,12 @@ pub struct Day {
 pub struct ValidatorRecord {
     /// Its key.
     pub key: Address,
-    /// Its weight in the median of clocks.
+    /// Its weight in consensus, and in the median of clocks.
     pub stake: u64,
-    /// The latest time that its batches carried, in ms.
+    /// The latest time that its batches carried, in ms; the ledger's when it joined, at first.
     pub time_ms: u64,
+    /// How many slots of the epoch of rewards at hand were over when it joined.
+    pub joined_slots: u64,
 }
 
 /// A registered model.

@@ -11,12 +11,12 @@ use ciro_protocol::id::{GrantId, JobId, LaunchId, ModelId, ProposalId, ProviderI
 use ciro_protocol::light::EndedJob;
 use ciro_protocol::sign::Address;
 use ciro_protocol::tx::VoteOption;
-use ciro_protocol::wire::encode;
+use ciro_protocol::wire::{List, encode};
 
 use super::StateError;
 use super::economy::{
-    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, GrantRecord, LaunchRecord,
-    LeavingRecord, PoolRecord, Presence, ProposalRecord,
+    BallotRecord, DelegationRecord, DepartureRecord, EconomyRecord, FORKS_MAX, Fork, GrantRecord,
+    LaunchRecord, LeavingRecord, PoolRecord, Presence, ProposalRecord, SEATS_MAX, Seat,
 };
 use super::record::{
     ChainRecord, Day, JobRecord, ModelRecord, ProviderRecord, SeenKey, Timer, TimerKey,
@@ -46,7 +46,7 @@ impl<K, V> Copy for Table<K, V> {}
 pub const SPEC: Table<(), ChainSpec> = Table::new("spec", b'0');
 /// Clock, height and counters, under the empty name.
 pub const CHAIN: Table<(), ChainRecord> = Table::new("chain", b'c');
-/// Validators by number, which is their submitter's too.
+/// Validators that vote in the epoch of the next block, by number, which is their submitter's too.
 pub const VALIDATORS: Table<u32, ValidatorRecord> = Table::new("validators", b'v');
 /// All money. A purse without money has no entry.
 pub const PURSES: Table<Purse, Amount> = Table::new("purses", b'p');
@@ -87,8 +87,14 @@ pub const LEAVING: Table<(ValidatorId, u64), LeavingRecord> = Table::new("leavin
 pub const DEPARTURES: Table<u64, DepartureRecord> = Table::new("departures", b'U');
 /// Where validators were there in the epoch of rewards at hand.
 pub const PRESENCE: Table<u32, Presence> = Table::new("presence", b'N');
+/// Who votes in an epoch of consensus, by number; absent without an economy. The epochs from two
+/// before the one at hand to the next are kept, and the one after it once it is elected.
+pub const SETS: Table<u64, List<Seat, SEATS_MAX>> = Table::new("sets", b'S');
 /// Offences that were punished, for ever.
 pub const OFFENCES: Table<Offence, ()> = Table::new("offences", b'X');
+/// Forks that validators were convicted of and that may still count together with others, an entry
+/// for each epoch of a fault, in the order of epochs.
+pub const FORKS: Table<ValidatorId, List<Fork, FORKS_MAX>> = Table::new("forks", b'F');
 /// Grants.
 pub const GRANTS: Table<GrantId, GrantRecord> = Table::new("grants", b'G');
 /// Shares of the airdrop that were paid out.

@@ -23,8 +23,8 @@ impl Ledger<'_> {
             economy.spent = Amount::ZERO;
             Some(())
         })?;
-        self.judge_presence(&params)?;
-        let paid = self.paid(params.stake.self_bond_min)?;
+        let members = self.judge_presence(&params)?;
+        let paid = self.paid(&members, params.stake.self_bond_min)?;
         let total: u128 = paid.iter().map(|(_, _, stake)| stake).sum();
         if total == 0 {
             return Ok(());

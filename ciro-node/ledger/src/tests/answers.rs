@@ -64,7 +64,8 @@ answers! {
         NotDelegated BondHeld ValidatorWorn;
     ClaimRewards: EconomyClosed ValidatorUnknown NothingEarned;
     UnjailValidator: EconomyClosed NotOperator ValidatorTombstoned NotJailed JailNotOver;
-    ReportOffence: EconomyClosed ValidatorUnknown OffenceKnown OffenceOutOfTime;
+    ReportOffence: EconomyClosed ValidatorUnknown OffenderKey OffenceKnown OffenceOutOfTime
+        OffenderWeightless;
     Propose: EconomyClosed ProposalUnsound LaunchRange LaunchUnknown LaunchOver MilestoneUnknown
         MilestonePaid ProposalsFull InsufficientFunds;
     Vote: EconomyClosed ValidatorUnknown ProposalUnknown VotingOver NotDelegated StakeTooLate
@@ -116,7 +117,7 @@ const _: () = {
 };
 
 /// What happens without a transaction, as the model names it.
-pub(super) const HAPPENINGS: [&str; 34] = [
+pub(super) const HAPPENINGS: [&str; 43] = [
     "a bond is free",
     "a lease ends",
     "a held job expires",
@@ -126,6 +127,15 @@ pub(super) const HAPPENINGS: [&str; 34] = [
     "convicts count together",
     "offence_known",
     "offence_out_of_time",
+    "offender_weightless",
+    "a convict that votes no longer counts",
+    "a slot does not count",
+    "a newcomer is elected",
+    "a newcomer has less weight than stake",
+    "a newcomer has run",
+    "a member leaves",
+    "members in jail stay",
+    "the set stays",
     "validator_unknown",
     "a validator was away",
     "rewards are released",

@@ -16,7 +16,7 @@ use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::List;
 
 use super::answers::{HAPPENINGS, Kind};
-use super::economy::{Play as Stake, Whole};
+use super::economy::{Play as Stake, Set, Whole};
 use super::naive::{Job, Naive, Status};
 use super::networks::Network;
 use super::play::{Dice, Play as Market};
@@ -26,7 +26,7 @@ use crate::job::State;
 use crate::mutation::{Mutation, Rule};
 use crate::state::{
     CHAIN, ENDED, JOBS, LAUNCHES, MemoryState, Overlay, PARAMS, POOLS, PROPOSALS, PROVIDERS,
-    PURSES, Phase, PlainState, SPEC, StateError,
+    PURSES, Phase, PlainState, SEATS_MAX, SETS, SPEC, Seat, StateError, VALIDATORS,
 };
 use crate::{Block, check_invariants, execute, genesis, holding};
 
@@ -53,7 +53,7 @@ struct History<'a> {
     whole: Whole,
     time: u64,
     /// Some validators are often away for a while.
-    away: [bool; 4],
+    away: [bool; 6],
     sent: Vec<SignedTx>,
     seen: &'a mut Seen,
 }
@@ -70,7 +70,7 @@ fn play(seed: u64, seen: &mut Seen) -> Result<(), String> {
         state,
         whole: Whole::new(&spec),
         time: GENESIS_MS,
-        away: [false; 4],
+        away: [false; 6],
         sent: Vec::new(),
         seen,
         spec,
@@ -250,7 +250,8 @@ fn compare_stake(state: &PlainState, whole: &Whole) -> Compared {
     }
     for (id, pool) in pools {
         let expected = &whole.validators[&id.0];
-        if (pool.jailed_until_ms, pool.tombstoned) != (expected.jail, expected.dead) {
+        let stands = (pool.jailed_until_ms, pool.tombstoned, pool.proven);
+        if stands != (expected.jail, expected.dead, expected.has_run) {
             return Ok(Err(format!("validator {id} stands elsewhere")));
         }
         for (account, member) in &expected.members {
@@ -261,6 +262,9 @@ fn compare_stake(state: &PlainState, whole: &Whole) -> Compared {
             }
         }
     }
+    if let Err(difference) = compare_seats(state, whole)? {
+        return Ok(Err(difference));
+    }
     if let Err(difference) = compare_votes(state, whole)? {
         return Ok(Err(difference));
     }
@@ -268,6 +272,33 @@ fn compare_stake(state: &PlainState, whole: &Whole) -> Compared {
         Some(params) if *params != whole.params => Ok(Err("parameters differ".to_owned())),
         _ => Ok(Ok(())),
     }
+}
+
+/// Compares who votes, in the epoch of the next block and in those before and after it.
+fn compare_seats(state: &PlainState, whole: &Whole) -> Compared {
+    let members = all(state, VALIDATORS)?.into_iter().map(|(id, it)| {
+        let missed = usize::try_from(it.joined_slots).unwrap_or(usize::MAX);
+        (id, (it.key, it.stake, it.time_ms, missed))
+    });
+    let expected =
+        whole.seated.iter().map(|(id, it)| (*id, (it.key, it.weight, it.clock, it.missed.len())));
+    let (members, expected): (Vec<_>, Vec<_>) = (members.collect(), expected.collect());
+    if members != expected {
+        return Ok(Err(format!("members are {members:?}, expected {expected:?}")));
+    }
+    if whole.market.spec.economy.is_none() {
+        let known = all(state, SETS)?.len();
+        return Ok(if known == 0 { Ok(()) } else { Err("who votes is elected".to_owned()) });
+    }
+    let last = whole.sets.keys().next_back().copied().unwrap_or_default();
+    let kept = whole.sets.iter().filter(|(epoch, _)| **epoch + 4 > last);
+    let kept: BTreeMap<u64, Set> = kept.map(|(epoch, set)| (*epoch, set.clone())).collect();
+    let set = |seats: List<Seat, SEATS_MAX>| -> Set {
+        seats.iter().map(|seat| (seat.id, (seat.key, seat.weight))).collect()
+    };
+    let got: BTreeMap<u64, Set> =
+        all(state, SETS)?.into_iter().map(|(epoch, seats)| (epoch, set(seats))).collect();
+    Ok(if got == kept { Ok(()) } else { Err(format!("sets are {got:?}, expected {kept:?}")) })
 }
 
 /// Compares where proposals and launches stand.
@@ -385,6 +416,7 @@ fn the_naive_model_shares_no_code_with_the_ledger() {
         include_str!("economy/naive/mod.rs"),
         include_str!("economy/naive/launches.rs"),
         include_str!("economy/naive/offences.rs"),
+        include_str!("economy/naive/seats.rs"),
         include_str!("economy/naive/stake.rs"),
         include_str!("economy/naive/votes.rs"),
     ];

@@ -273,19 +273,26 @@ fn what_consensus_proves_costs_stake_in_the_next_block() {
 fn evidence_that_an_account_brings_counts_if_it_holds_for_this_network() {
     let genesis = genesis(with_economy()).unwrap().0;
     let (spec, chain) = (&genesis.spec, genesis.chain().unwrap());
+    let key = spec.validators[0].key;
     let evidence = equivocation(&genesis);
     let offence = Offence { validator: ValidatorId(0), epoch: 0, rule: 3 };
-    assert_eq!(Offence::prove(&evidence.to_bytes(), spec, chain), Ok(offence));
-    assert!(matches!(Offence::prove(&[1, 2], spec, chain), Err(OffenceError::Encoding(_))));
+    let prove = |evidence: &[u8], chain| Offence::prove(evidence, key, spec, chain);
+    assert_eq!(prove(&evidence.to_bytes(), chain), Ok(offence));
+    assert!(matches!(prove(&[1, 2], chain), Err(OffenceError::Encoding(_))));
     let elsewhere = super::support::chain();
-    let refused = Offence::prove(&evidence.to_bytes(), spec, elsewhere);
+    let refused = prove(&evidence.to_bytes(), elsewhere);
     assert!(matches!(refused, Err(OffenceError::Evidence(_))), "{refused:?}");
     let Evidence::DoubleSign(mut other) = evidence else { unreachable!("it is two Commits") };
     other.offender = ReplicaId(7);
-    let refused = Offence::prove(&Evidence::DoubleSign(other.clone()).to_bytes(), spec, chain);
-    assert_eq!(refused, Err(OffenceError::Validator(7)));
+    let evidence = Evidence::DoubleSign(other.clone()).to_bytes();
+    // Whose key it is, the ledger says.
+    let named = Offence { validator: ValidatorId(7), ..offence };
+    assert_eq!(prove(&evidence, chain), Ok(named));
+    let another = SecretKey::from_seed(b"another").address();
+    let refused = Offence::prove(&evidence, another, spec, chain);
+    assert!(matches!(refused, Err(OffenceError::Evidence(_))), "{refused:?}");
     other.offender = ReplicaId(0);
     other.seq = Seq(4);
-    let refused = Offence::prove(&Evidence::DoubleSign(other).to_bytes(), spec, chain);
+    let refused = prove(&Evidence::DoubleSign(other).to_bytes(), chain);
     assert!(matches!(refused, Err(OffenceError::Evidence(_))), "{refused:?}");
 }

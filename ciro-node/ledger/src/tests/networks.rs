@@ -79,13 +79,15 @@ impl Network {
             |(person, amount)| GenesisAccount { address: PEOPLE[person], amount: units(amount) };
         spec.accounts = List::new(accounts.map(account).collect()).unwrap();
         match self {
-            Self::Whole => {}
+            Self::Whole => spec.consensus.epoch_length = 4,
             Self::Worn => {
                 spec.consensus.epoch_length = 4;
+                spec.economy.as_mut().unwrap().params.stake.seats = 0;
                 spec.economy.as_mut().unwrap().params.penalty.delay_bps = 1_000;
             }
             Self::Uneven => {
                 spec.consensus.epoch_length = 16;
+                spec.economy.as_mut().unwrap().params.stake.seats = 0;
                 let mut validators = spec.validators.to_vec();
                 for (validator, weight) in validators.iter_mut().zip([2_000_001, 999_998, 1, 1]) {
                     validator.stake = weight;

@@ -368,7 +368,8 @@ fn submitters_accounts_and_keys_are_checked() {
 #[test]
 fn evidence_that_proves_nothing_is_in_no_block() {
     let evidence = Bytes::new(vec![1, 2, 3]).unwrap();
-    let tx = sign(1, Body::ReportOffence(ReportOffence { evidence }));
+    let key = SecretKey::from_seed(b"validator").address();
+    let tx = sign(1, Body::ReportOffence(ReportOffence { key, evidence }));
     let refused = judged(&Shelf::default(), &signed_batch(vec![tx], vec![]));
     assert!(matches!(refused, Err(Invalid::Offence { .. })), "{refused:?}");
 }

@@ -190,9 +190,11 @@ fn judge_body(
         Body::RegisterModel(body) => {
             check_keys(judges, body).map_err(|source| Invalid::Key { tx, source })
         }
-        Body::ReportOffence(body) => Offence::prove(&body.evidence, judges.spec, judges.chain)
-            .map(|_| ())
-            .map_err(|source| Invalid::Offence { tx, source }),
+        Body::ReportOffence(body) => {
+            Offence::prove(&body.evidence, body.key, judges.spec, judges.chain)
+                .map(|_| ())
+                .map_err(|source| Invalid::Offence { tx, source })
+        }
         Body::ReportFraud(body) => {
             // The signature first: a proof that nobody signed is not worth a look.
             let signed = body.signed().verify(judges.chain, keys);

@@ -281,6 +281,7 @@ fn economies_are_checked() {
     range("economy.vesting.duration_ms", |it| it.vesting.duration_ms = 0);
     range("economy.epoch_ms", |it| it.params.epoch_ms = 0);
     range("economy.emission_ppb", |it| it.params.emission_ppb = 100_000_001);
+    range("economy.stake.seats", |it| it.params.stake.seats = 257);
     range("economy.penalty.bounty_bps", |it| it.params.penalty.bounty_bps = 5_001);
     range("economy.governance.tally.threshold_bps", |it| {
         it.params.governance.tally.threshold_bps = 4_999;

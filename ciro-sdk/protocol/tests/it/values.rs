@@ -355,6 +355,7 @@ fn params() -> EconomyParams {
         stake: StakeParams {
             self_bond_min: units(1_000_000_000),
             validators_max: 256,
+            seats: 64,
             commission_ms: 86_400_000,
             unbonding_ms: 1_814_400_000,
         },
@@ -404,7 +405,10 @@ fn of_economy() -> Vec<Body> {
         Body::Redelegate(Redelegate { from: validator, to, amount }),
         Body::ClaimRewards(ClaimRewards { validator }),
         Body::UnjailValidator,
-        Body::ReportOffence(ReportOffence { evidence: Bytes::new(vec![1, 2]).unwrap() }),
+        Body::ReportOffence(ReportOffence {
+            key: key(7).address(),
+            evidence: Bytes::new(vec![1, 2]).unwrap(),
+        }),
         Body::Propose(Box::new(propose)),
         Body::Vote(Vote { proposal, validator, choice }),
     ]

@@ -1,6 +1,7 @@
 //! Tests of supply, stake, slashing and governance: rules one by one, and what random histories do
 //! of it and expect of it.
 
+mod elect;
 mod emission;
 mod launches;
 mod naive;
@@ -10,6 +11,6 @@ mod slashing;
 mod votes;
 mod world;
 
-pub(super) use naive::Whole;
+pub(super) use naive::{Set, Whole};
 pub(super) use play::Play;
 pub(super) use world::{WEALTH, economy, network, offence};

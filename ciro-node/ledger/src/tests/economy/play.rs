@@ -14,7 +14,8 @@ use super::super::support::{RICHES, units};
 use super::naive::Whole;
 use super::votes::{propose, spend};
 use super::world::{
-    KEYS, PEOPLE, SHARES, WEALTH, WEIGHT, delegate, offence, params, register, report, undelegate,
+    KEYS, PEOPLE, SHARES, WEALTH, WEIGHT, delegate, offence, params, register, report_of,
+    undelegate,
 };
 
 /// One who plays.
@@ -127,7 +128,14 @@ impl Play<'_> {
     }
 
     fn operator(&mut self) -> usize {
-        if self.dice.one_in(12) { self.person() } else { self.place(6) }
+        let jailed = self.whole.validators.values().filter(|it| it.jail.is_some() && !it.dead);
+        let jailed: Vec<usize> =
+            jailed.filter_map(|it| PEOPLE.iter().position(|who| *who == it.operator)).collect();
+        match self.dice.pick(&jailed) {
+            Some(person) if self.dice.one_in(2) => person,
+            _ if self.dice.one_in(12) => self.person(),
+            _ => self.place(8),
+        }
     }
 
     /// An amount that somebody has at a validator's stake, or nearly.
@@ -162,7 +170,14 @@ impl Play<'_> {
 
     /// A fault, of a small validator more often than not: large ones end the history.
     pub(crate) fn fault(&mut self) -> Offence {
-        let validator = if self.dice.one_in(3) { self.number(6) } else { 2 + self.number(2) };
+        let dead: Vec<u32> =
+            self.whole.validators.iter().filter(|(_, it)| it.dead).map(|it| *it.0).collect();
+        let validator = match self.dice.pick(&dead) {
+            // Once more, in an epoch in which it had another weight perhaps.
+            Some(validator) if self.dice.one_in(3) => validator,
+            _ if self.dice.one_in(3) => self.number(6),
+            _ => 2 + self.number(2),
+        };
         let epoch = (self.whole.epoch() + self.dice.below(2)).saturating_sub(self.dice.below(3));
         let rules = [1, 2, 3, 5, 6, 6, 6, 8, 8, 8];
         offence(validator, epoch, rules[self.place(rules.len())])
@@ -173,7 +188,9 @@ impl Play<'_> {
         if self.dice.one_in(10) {
             fault.validator = ValidatorId(9);
         }
-        report(fault)
+        let known = self.whole.validators.get(&fault.validator.0).map(|it| it.key);
+        let key = known.filter(|_| !self.dice.one_in(8)).unwrap_or(PEOPLE[0]);
+        report_of(key, fault)
     }
 
     fn proposal(&mut self) -> Body {
@@ -189,6 +206,7 @@ impl Play<'_> {
             3 | 7..=9 => {
                 let mut params = self.whole.params;
                 params.emission_ppb = self.number(5_000_000);
+                params.stake.seats = [0, 1, 3, 4, 5, 6, 257][self.place(7)].min(256);
                 params.stake.unbonding_ms = 10_000 + self.dice.below(30_000);
                 params.penalty.downtime_bps = u16::try_from(self.dice.below(300)).unwrap();
                 params.governance.deposit = units(u128::from(self.dice.below(5_000)));

@@ -8,7 +8,8 @@ use ciro_protocol::wire::Bytes;
 
 use super::super::support::units;
 use super::world::{
-    WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, register, report, undelegate,
+    PEOPLE, WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, register, report,
+    undelegate,
 };
 
 /// Weights 2, 3, 4 and 7 of 16: the last two are below a third each.
@@ -131,7 +132,8 @@ fn whoever_brings_what_no_block_has_gets_a_bounty() {
     assert_eq!(world.account(9) - WEALTH, taken / 10);
     assert_eq!(world.has(Purse::Burned) - burned, taken - taken / 10);
     assert_eq!(world.act(9, report(offence(9, 0, 2))), Some(Refusal::ValidatorUnknown));
-    let nonsense = Body::ReportOffence(ReportOffence { evidence: Bytes::new(vec![1]).unwrap() });
+    let (key, evidence) = (PEOPLE[2], Bytes::new(vec![1]).unwrap());
+    let nonsense = Body::ReportOffence(ReportOffence { key, evidence });
     assert_eq!(world.act(9, nonsense), Some(Refusal::ValidatorUnknown));
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn params() -> EconomyParams {
         stake: StakeParams {
             self_bond_min: units(WEIGHT),
             validators_max: 6,
+            seats: 5,
             commission_ms: 15_000,
             unbonding_ms: 30_000,
         },
@@ -291,8 +292,14 @@ pub(crate) fn offence(validator: u32, epoch: u64, rule: u8) -> Offence {
     Offence { validator: ValidatorId(validator), epoch, rule }
 }
 
-/// Evidence of an offence as consensus encodes it, with signatures that execution does not look at.
+/// Evidence of an offence of a validator of the genesis.
 pub(super) fn report(offence: Offence) -> Body {
+    report_of(PEOPLE[offence.validator.0 as usize], offence)
+}
+
+/// Evidence of an offence under a key as consensus encodes it, with signatures that execution does
+/// not look at.
+pub(super) fn report_of(key: Address, offence: Offence) -> Body {
     let signature = RawSignature { r: [1; 32], s: [1; 32] };
     let (offender, epoch) = (ReplicaId(offence.validator.0), Epoch(offence.epoch));
     let (view, seq) = (ConsensusView(0), Seq(1));
@@ -315,5 +322,6 @@ pub(super) fn report(offence: Offence) -> Body {
         _ => started(Kind::NewView),
     };
     assert_eq!(Offence::claimed(&evidence.to_bytes()), Some(offence));
-    Body::ReportOffence(ReportOffence { evidence: Bytes::new(evidence.to_bytes()).unwrap() })
+    let evidence = Bytes::new(evidence.to_bytes()).unwrap();
+    Body::ReportOffence(ReportOffence { key, evidence })
 }

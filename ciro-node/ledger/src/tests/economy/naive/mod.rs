@@ -4,6 +4,7 @@
 
 mod launches;
 mod offences;
+mod seats;
 mod stake;
 mod votes;
 
@@ -24,6 +25,7 @@ use super::super::naive::{Alarm, Naive};
 use super::world::{KEYS, params};
 
 use self::launches::Launch;
+pub(crate) use self::seats::{Member as Seated, Set};
 
 type Done = Result<(), Refusal>;
 
@@ -48,7 +50,10 @@ pub(crate) struct Whole {
     /// What votes took out of the treasury since the epoch of rewards began.
     spent: u128,
     offences: BTreeSet<Offence>,
-    clocks: BTreeMap<u32, u64>,
+    /// Who votes in each epoch that was elected.
+    pub(crate) sets: BTreeMap<u64, Set>,
+    /// Who votes in the epoch of the next block.
+    pub(crate) seated: BTreeMap<u32, Seated>,
     slots: BTreeSet<u64>,
     seen: BTreeMap<u32, BTreeSet<u64>>,
 }
@@ -56,7 +61,9 @@ pub(crate) struct Whole {
 #[derive(Clone, Debug)]
 pub(crate) struct Validator {
     pub(crate) operator: Address,
-    key: Address,
+    pub(crate) key: Address,
+    /// Whether it was there from the beginning, or has been a member that was there.
+    pub(crate) has_run: bool,
     commission: Commission,
     changed: u64,
     pub(crate) jail: Option<u64>,
@@ -122,10 +129,14 @@ impl Whole {
             replaced: 0,
             spent: 0,
             offences: BTreeSet::new(),
-            clocks: spec.validators.iter().map(|it| (it.id, 0)).collect(),
+            sets: BTreeMap::new(),
+            seated: BTreeMap::new(),
             slots: BTreeSet::new(),
             seen: BTreeMap::new(),
         };
+        let first = spec.validators.iter().map(|it| (it.id, (it.key, it.stake)));
+        whole.sets = [(0, first.clone().collect()), (1, first.collect())].into();
+        whole.sit(0);
         if let Some(economy) = &spec.economy {
             whole.endow(spec, economy);
         }
@@ -157,6 +168,7 @@ impl Whole {
             let validator = Validator {
                 operator: genesis.key,
                 key: genesis.key,
+                has_run: true,
                 commission: economy.commission,
                 changed: spec.genesis_ms,
                 jail: None,
@@ -189,8 +201,9 @@ impl Whole {
         self.height += 1;
         let before = self.median();
         for (member, time) in batches {
-            let clock = self.clocks.get_mut(member).unwrap();
-            *clock = (*clock).max(*time);
+            if let Some(member) = self.seated.get_mut(member) {
+                member.clock = member.clock.max(*time);
+            }
         }
         let median = self.median();
         let is_late = median > self.market.now + 24 * 3_600_000;
@@ -202,10 +215,15 @@ impl Whole {
             self.alarm(self.market.now + self.params.epoch_ms, Alarm::Epoch);
             self.alarm(economy.airdrop.unwrap().until_ms + 1, Alarm::AirdropEnds);
         }
-        let slot = self.market.now / self.params.penalty.slot_ms;
-        self.slots.insert(slot);
-        for (member, _) in batches {
-            self.seen.entry(*member).or_default().insert(slot);
+        let slot_ms = self.params.penalty.slot_ms;
+        if median <= self.market.now + slot_ms {
+            let slot = self.market.now / slot_ms;
+            self.slots.insert(slot);
+            for (member, _) in batches.iter().filter(|(it, _)| self.seated.contains_key(it)) {
+                self.seen.entry(*member).or_default().insert(slot);
+            }
+        } else {
+            self.market.happens("a slot does not count");
         }
         for offence in punish {
             let before = self.clone();
@@ -223,9 +241,8 @@ impl Whole {
 
     /// The time that at least half of the weight has reached.
     fn median(&self) -> u64 {
-        let weights = self.market.spec.validators.iter();
         let mut clocks: Vec<(u64, u64)> =
-            weights.map(|it| (self.clocks[&it.id], it.stake)).collect();
+            self.seated.values().map(|it| (it.clock, it.weight)).collect();
         clocks.sort_unstable();
         let all: u64 = clocks.iter().map(|(_, weight)| weight).sum();
         let reached = |time: u64| -> u64 {
@@ -256,6 +273,7 @@ impl Whole {
             self.watch();
         }
         self.market.forget();
+        self.elect();
     }
 
     /// Executes a transaction; returns its fee, and why it is refused.
@@ -303,8 +321,11 @@ impl Whole {
             Body::ClaimRewards(body) => self.claim_rewards(by, body.validator.0),
             Body::UnjailValidator => self.unjail(by),
             Body::ReportOffence(body) => {
-                let offence = Offence::claimed(&body.evidence);
-                self.convict(offence.ok_or(Refusal::ValidatorUnknown)?, Some(by))
+                let offence = Offence::claimed(&body.evidence).ok_or(Refusal::ValidatorUnknown)?;
+                if self.known(offence.validator.0)?.key != body.key {
+                    return Err(Refusal::OffenderKey);
+                }
+                self.convict(offence, Some(by))
             }
             Body::Propose(body) => self.propose(by, &body.action),
             Body::Vote(body) => self.vote(by, body),

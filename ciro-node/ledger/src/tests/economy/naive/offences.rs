@@ -1,5 +1,7 @@
 //! What offences cost.
 
+use std::collections::BTreeMap;
+
 use ciro_protocol::economy::Offence;
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::ValidatorId;
@@ -21,6 +23,9 @@ impl Whole {
         if !(offence.epoch == now || offence.epoch + 1 == now) {
             return Err(Refusal::OffenceOutOfTime);
         }
+        if !self.sets[&offence.epoch].contains_key(&offence.validator.0) {
+            return Err(Refusal::OffenderWeightless);
+        }
         self.offences.insert(offence);
         if offence.rule > 5 {
             let until = self.market.now + self.params.penalty.jail_ms;
@@ -35,27 +40,28 @@ impl Whole {
         }
         self.validators.get_mut(&offence.validator.0).unwrap().dead = true;
         let around = self.params.penalty.correlation_epochs;
-        // Everybody convicted of a fork about then, with its weight and its first fault.
-        let mut convicts: Vec<(u32, u64, u64)> = Vec::new();
-        for member in self.market.spec.validators.iter() {
-            let faults = self.offences.iter().filter(|it| it.validator.0 == member.id);
-            let near =
-                faults.filter(|it| it.rule < 6 && it.epoch.abs_diff(offence.epoch) <= around);
-            if let Some(first) = near.map(|it| it.epoch).min() {
-                convicts.push((member.id, member.stake, first));
+        // Everybody convicted of a fork about then, with its largest part and its first fault.
+        let mut convicts: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+        for fault in self.offences.iter().filter(|it| it.rule < 6) {
+            if fault.epoch.abs_diff(offence.epoch) <= around {
+                let share = self.share(fault);
+                let (most, first) = convicts.entry(fault.validator.0).or_insert((0, fault.epoch));
+                (*most, *first) = (share.max(*most), fault.epoch.min(*first));
             }
         }
-        let total: u64 = self.market.spec.validators.iter().map(|it| it.stake).sum();
-        let together: u64 = convicts.iter().map(|(_, weight, _)| weight).sum();
+        let together: u64 = convicts.values().map(|(share, _)| share).sum();
+        let seated = |number: &u32| self.seated.contains_key(number);
+        if convicts.len() > 1 && !convicts.keys().all(seated) {
+            self.market.happens("a convict that votes no longer counts");
+        }
         if convicts.len() > 1 {
             self.market.happens("convicts count together");
         }
-        for (validator, weight, first) in convicts {
-            let level = if 3 * together >= total {
-                BILLION
-            } else {
-                let own = u64::from(self.params.penalty.fork_bps) * 100_000;
-                (3 * (together - weight) * BILLION / total).max(own).min(BILLION)
+        for (validator, (share, first)) in convicts {
+            let own = u64::from(self.params.penalty.fork_bps) * 100_000;
+            let level = match 3 * together {
+                BILLION.. => BILLION,
+                all => (all - 3 * share).max(own).min(BILLION),
             };
             for purse in self.answering(validator, first) {
                 let known = self.level(purse);
@@ -70,12 +76,22 @@ impl Whole {
         Ok(())
     }
 
-    /// The money that answers for a fault of an epoch.
+    /// The part that an offender has of its epoch's votes, in billionths, rounded up.
+    fn share(&self, fault: &Offence) -> u64 {
+        let set = &self.sets[&fault.epoch];
+        let all: BigUint = set.values().map(|(_, weight)| BigUint::from(*weight)).sum();
+        let one = set.get(&fault.validator.0).map_or(0, |(_, weight)| *weight);
+        let share = (BigUint::from(one) * BILLION + &all - 1_u32) / all;
+        u64::try_from(share).unwrap()
+    }
+
+    /// The money that answers for a fault of an epoch: all but what left two epochs before it, when
+    /// the set of its epoch was elected.
     fn answering(&self, validator: u32, epoch: u64) -> Vec<Purse> {
         let mut epochs: Vec<u64> = self
             .departures
             .values()
-            .filter(|it| it.validator == validator && it.epoch >= epoch)
+            .filter(|it| it.validator == validator && it.epoch + 2 > epoch)
             .map(|it| it.epoch)
             .collect();
         epochs.sort_unstable();

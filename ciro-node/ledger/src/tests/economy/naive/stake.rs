@@ -9,7 +9,7 @@ use num_bigint::BigUint;
 
 use super::super::super::naive::Alarm;
 use super::super::world::WEIGHT;
-use super::{Departure, Done, Member, Validator, Whole, big, small};
+use super::{Departure, Done, Member, Seated, Validator, Whole, big, small};
 
 impl Member {
     /// Counts what it has earned until now.
@@ -70,7 +70,8 @@ impl Whole {
             key: body.key,
             commission: terms,
             changed: self.market.now,
-            jail: None,
+            has_run: false,
+            jail: Some(self.market.now),
             dead: false,
             lost: 0,
             members: [].into(),
@@ -167,12 +168,13 @@ impl Whole {
         let exact = big(amount) * self.all_shares(number);
         let stake = big(self.stake(number));
         let sold = if worth == amount { held.clone() } else { (exact + &stake - 1_u32) / stake };
-        // Weight in consensus has a bond of its operator behind it.
-        let weight = self.market.spec.validators.iter().find(|it| it.id == number && it.key == by);
-        if let Some(weight) = weight
-            && held < &sold + big(WEIGHT) * weight.stake
-        {
-            return Err(Refusal::BondHeld);
+        // Weight in consensus that stays has a bond of its operator behind it.
+        if self.params.stake.seats == 0 && by == self.validators[&number].operator {
+            let weight = |epoch| self.sets[&epoch].get(&number).map_or(0, |(_, weight)| *weight);
+            let weight = weight(self.epoch()).max(weight(self.epoch() + 1));
+            if held < &sold + big(WEIGHT) * weight {
+                return Err(Refusal::BondHeld);
+            }
         }
         let validator = self.validators.get_mut(&number).unwrap();
         let level = validator.lost;
@@ -211,7 +213,7 @@ impl Whole {
 
     pub(super) fn departs(&mut self, number: u64) {
         let it = self.departures[&number].clone();
-        if self.epoch() < it.epoch + 2 {
+        if self.epoch() < it.epoch + 3 {
             self.market.happens("stake waits for evidence");
             let due = self.market.now + self.params.stake.unbonding_ms / 16 + 1;
             return self.alarm(due, Alarm::Departs(number));
@@ -240,15 +242,21 @@ impl Whole {
     pub(super) fn end_epoch(&mut self, at: u64) {
         self.alarm(at + self.params.epoch_ms, Alarm::Epoch);
         self.spent = 0;
-        let members: Vec<u32> = self.clocks.keys().copied().collect();
+        let members: Vec<(u32, Seated)> = self.seated.clone().into_iter().collect();
         let penalty = self.params.penalty;
-        let slots = self.slots.len() as u64;
-        for number in &members {
+        for (number, member) in &members {
             let there = self.seen.get(number).map_or(0, |it| it.len() as u64);
-            let absent = slots >= 4 && there * 10_000 < slots * u64::from(penalty.presence_bps);
+            let due = self.slots.difference(&member.missed).count() as u64;
+            let away = there * 10_000 < due * u64::from(penalty.presence_bps);
             let until = self.market.now + penalty.jail_ms;
             let validator = self.validators.get_mut(number).unwrap();
-            if absent && !validator.dead && validator.jail.is_none() {
+            if due >= 4 && !away && member.missed.is_empty() {
+                if !validator.has_run {
+                    self.market.happens("a newcomer has run");
+                }
+                validator.has_run = true;
+            }
+            if due >= 4 && away && !validator.dead && validator.jail.is_none() {
                 self.market.happens("a validator was away");
                 validator.jail = Some(until);
                 let lost = self.stake(*number) * u128::from(penalty.downtime_bps) / 10_000;
@@ -257,7 +265,10 @@ impl Whole {
         }
         self.slots.clear();
         self.seen.clear();
-        let paid: Vec<u32> = members.into_iter().filter(|number| self.is_paid(*number)).collect();
+        self.seated.values_mut().for_each(|it| it.missed.clear());
+        let there = members.into_iter().filter(|(_, member)| member.missed.is_empty());
+        let paid: Vec<u32> =
+            there.map(|(number, _)| number).filter(|number| self.is_paid(*number)).collect();
         let total: u128 = paid.iter().map(|number| self.stake(*number)).sum();
         if total == 0 {
             return self.market.happens("nobody is paid");

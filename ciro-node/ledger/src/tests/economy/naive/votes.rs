@@ -224,6 +224,7 @@ fn is_sound(params: &EconomyParams, tick_ms: u64) -> bool {
         *treasury_bps <= 10_000,
         (1_000_000_000..=MILLION).contains(&stake.self_bond_min.units()),
         (1..=4_096).contains(&stake.validators_max),
+        stake.seats <= 256,
         (1..=366 * DAY).contains(&stake.commission_ms),
         (1_000..=366 * DAY).contains(&stake.unbonding_ms),
         (1..=10_000).contains(&penalty.fork_bps),

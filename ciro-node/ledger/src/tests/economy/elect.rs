@@ -1,0 +1,1 @@
+//! Who is elected to vote in consensus.
