@@ -228,3 +228,71 @@ impl Members {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ciro_protocol::economy::EconomySpec;
+    use ciro_protocol::sign::SecretKey;
+    use ciro_protocol::wire::List;
+
+    use super::*;
+    use crate::store::StateStore;
+
+    fn key(number: u8) -> Address {
+        SecretKey::from_seed(&[number]).address()
+    }
+
+    /// A network of three validators and the state before its first block.
+    fn network(folder: &std::path::Path) -> (Arc<ChainSpec>, StateStore) {
+        let mut spec = crate::devnet::spec(&[0, 1, 2].map(key), 1_700_000_000_000);
+        let economy = crate::devnet::economy(spec.genesis_ms);
+        let mut validators = spec.validators.to_vec();
+        validators.iter_mut().for_each(|it| it.stake = EconomySpec::weight_min(&economy));
+        spec.validators = List::new(validators).unwrap();
+        spec.economy = Some(economy);
+        let (genesis, first) = ciro_ledger::genesis(spec.clone()).unwrap();
+        let store = StateStore::open(&folder.join("ledger.redb"), &genesis, &first).unwrap();
+        (Arc::new(spec), store)
+    }
+
+    #[test]
+    fn the_validators_of_the_genesis_vote_until_others_are_elected() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spec, store) = network(folder.path());
+        let members = Members::new(Arc::clone(&spec), (ReplicaId(1), key(1)));
+        let genesis = members.roll();
+        assert!(!members.update(&store.snapshot().unwrap()).unwrap(), "the state says the same");
+        assert_eq!(*members.roll(), *genesis);
+        let ids = [0, 1, 2].map(ReplicaId);
+        assert_eq!(genesis.members().collect::<Vec<_>>(), ids);
+        let weight = u128::from(genesis.weight(ReplicaId(0)));
+        assert!(genesis.is_quorum(2 * weight + 1) && !genesis.is_quorum(2 * weight));
+        assert_eq!((genesis.weight(ReplicaId(3)), genesis.submitter(ReplicaId(3))), (0, None));
+        assert!(members.submits());
+    }
+
+    #[test]
+    fn a_number_that_is_anothers_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spec, store) = network(folder.path());
+        let members = Members::new(spec, (ReplicaId(1), key(9)));
+        let refused = members.update(&store.snapshot().unwrap()).unwrap_err();
+        assert!(matches!(refused, MembersError::Own { validator: ReplicaId(1), .. }));
+        assert!(refused.to_string().contains("`validator`"), "{refused}");
+    }
+
+    #[test]
+    fn whom_the_settings_name_is_an_observer_until_the_ledger_knows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spec, store) = network(folder.path());
+        let members = Members::new(spec, (ReplicaId(7), key(7)));
+        assert!(!members.submits());
+        assert!(members.name(ReplicaId(9), key(9)));
+        assert!(!members.name(ReplicaId(9), key(9)), "that is no news");
+        assert!(!members.name(ReplicaId(1), key(9)), "the ledger knows better");
+        let observers = members.observers();
+        assert_eq!(observers.len(), 1);
+        members.update(&store.snapshot().unwrap()).unwrap();
+        assert_eq!(members.observers().len(), 1, "it is not registered yet");
+    }
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ciro_protocol::amount::Amount;
 use ciro_protocol::api::{self, AccountInfo, BlockInfo, ChainInfo, Health};
-use ciro_protocol::chain::Genesis;
+use ciro_protocol::chain::{ChainSpec, Genesis};
 use ciro_protocol::sign::{Address, SecretKey, Signed};
 use ciro_protocol::tx::{Body, SignedTx, Transaction, Transfer, TxHeader};
 use ciro_protocol::wire::Message as _;
@@ -28,12 +28,18 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Makes a network of four and starts those that are named.
     pub(crate) fn new(started: &[usize]) -> Self {
+        Self::of_spec(started, |_| {})
+    }
+
+    /// Makes a network of four whose specification is changed, and starts those that are named.
+    pub(crate) fn of_spec(started: &[usize], change: impl FnOnce(&mut ChainSpec)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let spec = folder.path().join("spec.json");
         let mut content = test_spec();
         // Four processes share a machine that may be busy.
         content.time.tick_ms = 300;
         content.consensus.progress_timeout_ms = 3_000;
+        change(&mut content);
         std::fs::write(&spec, serde_json::to_string(&content).unwrap()).unwrap();
         let settings = ["--validators", "4", "--seed", "test", "--spec", path(&spec)];
         node(&[&["network", path(folder.path())][..], &settings].concat());
@@ -44,6 +50,21 @@ impl Cluster {
             cluster.start(*number);
         }
         cluster
+    }
+
+    /// Makes the folder of another node, whose key is derived from its number like the others', and
+    /// returns its place.
+    pub(crate) fn add(&mut self, validator: u32) -> usize {
+        let number = self.nodes.len();
+        let (data, genesis) = (self.data(number), self.data(0).join("genesis.json"));
+        let (seed, validator) = (format!("test node{number}"), validator.to_string());
+        let peers = [self.peer_address(0), self.peer_address(1)];
+        let from = ["--genesis", path(&genesis), "--seed", &seed, "--validator", &validator];
+        let listen = ["--net-listen", "/ip4/127.0.0.1/tcp/0"];
+        let to = ["--peer", &peers[0], "--peer", &peers[1]];
+        node(&[&["init", path(&data)][..], &from, &listen, &to].concat());
+        self.nodes.push(None);
+        number
     }
 
     /// Returns the key of a validator.
@@ -98,7 +119,7 @@ impl Cluster {
             let from = lines.len().saturating_sub(15);
             format!("--- node{number}\n{}\n", lines[from..].join("\n"))
         };
-        (0..4).map(tail).collect()
+        (0..self.nodes.len()).map(tail).collect()
     }
 
     pub(crate) fn get(&self, number: usize, path: &str) -> Option<Answer> {
@@ -131,6 +152,11 @@ impl Cluster {
 
     /// Signs a transfer of one coin from the rich account.
     pub(crate) fn transfer(&mut self, to: Address, time_ms: u64) -> SignedTx {
+        self.sign(Body::Transfer(Transfer { to, amount: Amount::CIRO }), time_ms)
+    }
+
+    /// Signs a transaction of the rich account.
+    pub(crate) fn sign(&mut self, body: Body, time_ms: u64) -> SignedTx {
         self.salt += 1;
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&self.salt.to_le_bytes());
@@ -142,7 +168,6 @@ impl Cluster {
             valid_until_ms: time_ms + 500_000,
             fee_max: Amount::CIRO,
         };
-        let body = Body::Transfer(Transfer { to, amount: Amount::CIRO });
         Signed::new(Transaction { header, body }, &key).unwrap()
     }
 
@@ -171,7 +196,8 @@ impl Cluster {
 
     /// Checks that all running nodes have one state after every block that all of them have.
     pub(crate) fn check_roots(&self) {
-        let running: Vec<usize> = (0..4).filter(|it| self.nodes[*it].is_some()).collect();
+        let all = 0..self.nodes.len();
+        let running: Vec<usize> = all.filter(|it| self.nodes[*it].is_some()).collect();
         let height = running.iter().map(|it| self.height(*it)).min().unwrap();
         for height in 1..=height {
             let roots: Vec<_> =

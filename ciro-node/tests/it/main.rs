@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod flood;
 mod http;
+mod joining;
 mod kafka;
 mod market;
 mod peers;
