@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 pub enum Dropped {
     /// It is this replica's own.
     Own,
-    /// Its peer or its sender is no validator of an epoch that counts.
+    /// Its peer or its sender is no validator of an epoch that counts, nor an observer that asks or
+    /// answers.
     Stranger,
     /// Its peer wasted more work than it may.
     Silenced,
     /// It speaks of its sender alone, and another peer brought it.
     NotItsOwn,
-    /// Its peer has used up what it may ask for until the next resend interval.
+    /// Its peer has used up what it may ask for until the next resend interval, or is an observer
+    /// whose turn it is not.
     Budget,
     /// It answers a question that was not asked.
     Unsolicited,

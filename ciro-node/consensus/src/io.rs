@@ -7,6 +7,7 @@ use crate::block::Operation;
 use crate::evidence::Evidence;
 use crate::fork::ForkProof;
 use crate::message::Message;
+use crate::observers::Observers;
 use crate::record::Record;
 use crate::snapshot::EpochProof;
 use crate::stake::{StakeChange, ValidatorSet};
@@ -27,6 +28,16 @@ pub enum Input {
     /// A client's operation came in, and the application found it valid. It keeps what is behind
     /// it until the operation, or a later one of its client, is executed.
     Operation(Operation),
+    /// Who may ask and answer without being in the validator set of this epoch, the one before or
+    /// the next, in place of all who might before: those who are registered and not elected. It is
+    /// kept in memory alone, so it is said again after a start.
+    ///
+    /// Nothing but their Fetch, State and Status counts, within a budget of their own. A member is
+    /// judged by its validator set, whatever this list says of it. Observers must be sent the
+    /// Status that goes out as [`Effect::Broadcast`] to know whom to ask; they need none of the
+    /// other broadcasts. A replica that knows no living member any more finds the way by the
+    /// observers that it is told of.
+    Observers(Observers),
     /// Evidence came in from elsewhere.
     Evidence(Box<Evidence>),
     /// A timeout asked for by [`Effect::SetTimeout`] passed.
@@ -75,7 +86,7 @@ pub enum Effect {
         /// The message.
         message: Arc<Message>,
     },
-    /// Send to every other replica.
+    /// Send to every other replica, a Status also to the observers of [`Input::Observers`].
     Broadcast {
         /// The message.
         message: Arc<Message>,

@@ -15,6 +15,7 @@ mod merkle;
 pub mod message;
 mod mutation;
 pub mod new_view;
+mod observers;
 mod params;
 mod pending;
 mod record;
@@ -39,6 +40,7 @@ pub use io::{Block, Effect, Fault, Input, StateRequest, Timer};
 pub use light::{FINALITY_BYTES_MAX, Finality, LightClient, LightError};
 #[cfg(feature = "mutations")]
 pub use mutation::Mutation;
+pub use observers::Observers;
 pub use params::{
     CHECKPOINT_INTERVAL_MAX, CLIENTS_MAX, EPOCH_LENGTH_MAX, EVIDENCE_PER_BLOCK_MAX,
     OPERATIONS_PER_BLOCK_MAX, Params, ParamsError,

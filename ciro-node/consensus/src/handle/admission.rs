@@ -8,7 +8,7 @@ use crate::drops::Dropped;
 use crate::evidence::Rule;
 use crate::message::{Body, Message, NewView, PrePrepare, ViewChange, Vote};
 use crate::mutation::Mutation;
-use crate::replica::{Phase, Place, Replica};
+use crate::replica::{Phase, Place, Replica, Standing};
 use crate::slot::{Cast, Origin};
 use crate::stake::ValidatorSet;
 use crate::types::{ReplicaId, Seq, View};
@@ -17,12 +17,30 @@ use crate::types::{ReplicaId, Seq, View};
 /// the NewView first.
 const VIEWS_AHEAD: u64 = 8;
 
+/// What the signature of a message is checked under.
+#[derive(Clone, Debug)]
+pub(super) enum Keys<S: Scheme> {
+    /// Those of a validator set that the sender belongs to.
+    Committee(Arc<Committee<S>>),
+    /// That of an observer.
+    Observer(S::VerifyingKey),
+}
+
 impl<S: Scheme> Replica<S> {
-    /// Returns the validators against which a message is checked, its sender among them.
+    /// Returns what a message is checked under.
     ///
-    /// Fetch, State and Status may come from validators of any known epoch: who joins or left must
-    /// be able to follow.
-    pub(super) fn committee_of(&self, message: &Message) -> Result<Arc<Committee<S>>, Dropped> {
+    /// Fetch, State and Status may come from validators of any known epoch, and from observers: who
+    /// joins or left must be able to follow.
+    pub(super) fn keys_of(&self, message: &Message) -> Result<Keys<S>, Dropped> {
+        let sender = message.sender;
+        if message.body.kind().is_personal() && self.standing(sender) == Some(Standing::Observer) {
+            let key = self.audience.key(sender).cloned();
+            return key.map(Keys::Observer).ok_or(Dropped::Stranger);
+        }
+        self.committee_of(message).map(Keys::Committee)
+    }
+
+    fn committee_of(&self, message: &Message) -> Result<Arc<Committee<S>>, Dropped> {
         let committees = &self.committees;
         let member = |committee: &&Arc<Committee<S>>| committee.key(message.sender).is_some();
         let (current, next) = (&committees.current, &committees.next);
@@ -201,11 +219,17 @@ impl<S: Scheme> Replica<S> {
         if shaped { Ok(()) } else { Err(Dropped::Shape) }
     }
 
-    /// Checks the signature against a committee that the sender belongs to.
-    pub(super) fn is_signed(&mut self, message: &Message, committee: &Committee<S>) -> bool {
+    /// Checks the signature under the sender's key.
+    pub(super) fn is_signed(&mut self, message: &Message, keys: &Keys<S>) -> bool {
         let statement = message.statement::<S>(&self.genesis.message_domain());
         let hash = self.hashes.of::<S>(self.genesis.chain, &statement);
-        committee.verify(message.sender, &hash, &message.signature).is_ok()
-            || self.genesis.mutations.has(Mutation::UnsignedMessages)
+        let signature = &message.signature;
+        let signed = match keys {
+            Keys::Committee(committee) => {
+                committee.verify(message.sender, &hash, signature).is_ok()
+            }
+            Keys::Observer(key) => S::verify(key, &hash, signature).is_ok(),
+        };
+        signed || self.genesis.mutations.has(Mutation::UnsignedMessages)
     }
 }

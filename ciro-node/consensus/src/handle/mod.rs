@@ -15,6 +15,7 @@ mod view_change;
 
 use std::sync::Arc;
 
+use admission::Keys;
 pub(crate) use prepare::ballot;
 
 use crate::crypto::Scheme;
@@ -39,11 +40,13 @@ impl<S: Scheme> Replica<S> {
             return Err(Dropped::Own);
         }
         self.admit(peer, &message)?;
-        let committee = self.committee_of(&message)?;
+        let keys = self.keys_of(&message)?;
         self.is_useful(&message)?;
-        self.is_shaped(&message, committee.set())?;
+        if let Keys::Committee(committee) = &keys {
+            self.is_shaped(&message, committee.set())?;
+        }
         self.charge(peer, &message);
-        if !self.is_signed(&message, &committee) {
+        if !self.is_signed(&message, &keys) {
             self.waste(peer, &message);
             return Err(Dropped::Signature);
         }

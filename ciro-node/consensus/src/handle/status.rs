@@ -10,7 +10,7 @@ use crate::crypto::Scheme;
 use crate::io::{Effect, Timer};
 use crate::message::{Body, Fetch, Message, PrePrepare, Status};
 use crate::mutation::Mutation;
-use crate::replica::{Phase, Position, Replica};
+use crate::replica::{Phase, Position, Replica, Standing};
 use crate::slot::Origin;
 use crate::stake::Tally;
 use crate::types::{Epoch, ReplicaId, Seq, View};
@@ -55,7 +55,12 @@ impl<S: Scheme> Replica<S> {
         if let Ok(account) = self.account(peer) {
             account.position = Some(Position { epoch, status });
         }
-        if epoch == self.epoch() && self.may_push(peer) {
+        // An observer votes on nothing and fetches what is certified; and what a replica without a
+        // place in any set would push, members would not look at.
+        if self.standing(peer) != Some(Standing::Member) {
+            return;
+        }
+        if epoch == self.epoch() && self.is_member(self.id()) && self.may_push(peer) {
             self.push_votes(peer, &status);
         }
         // Whoever is out of everyone's window must not wait for the next interval.
@@ -179,6 +184,7 @@ impl<S: Scheme> Replica<S> {
     fn ask_for_view(&mut self) {
         let (epoch, view, active) = (self.epoch(), self.view(), self.is_active());
         let begun = self.positions().filter(|(_, peer)| peer.epoch == epoch && peer.status.active);
+        let begun = begun.filter(|(id, _)| self.validators().contains(*id));
         let mut begun: Vec<(View, ReplicaId)> = begun
             .map(|(id, peer)| (peer.status.view, id))
             .filter(|(begun, _)| *begun > view || (*begun == view && !active))
@@ -214,11 +220,23 @@ impl<S: Scheme> Replica<S> {
         target.or_else(|| (!patient).then_some(stable))
     }
 
+    /// Asks a replica whose position suits, in turns.
+    ///
+    /// All observers together have one turn, as one member has, and none where members alone know
+    /// the answer: whatever they claim to have, they delay no more than one member that lies.
+    /// Where no member suits, the turns are theirs: a replica that was away for long may know no
+    /// member that is left.
     fn ask_one(&mut self, suits: impl Fn(&Position) -> bool, fetch: Fetch) {
-        let suitable: Vec<ReplicaId> =
-            self.positions().filter(|(_, peer)| suits(peer)).map(|(id, _)| id).collect();
+        let suitable = |(id, peer): (ReplicaId, Position)| suits(&peer).then_some(id);
+        let mut places: Vec<ReplicaId> = self.positions().filter_map(suitable).collect();
         let turn = usize::try_from(self.timers.ticks).unwrap_or(0) + self.id().0 as usize;
-        if let Some(to) = suitable.get(turn % suitable.len().max(1)) {
+        if !matches!(fetch, Fetch::Proposal { .. } | Fetch::NewView { .. }) {
+            let observers: Vec<ReplicaId> =
+                self.observer_positions().filter_map(suitable).collect();
+            let rounds = turn / (places.len() + 1);
+            places.extend(observers.get(rounds % observers.len().max(1)));
+        }
+        if let Some(to) = places.get(turn % places.len().max(1)) {
             self.fetch(*to, fetch);
         }
     }

@@ -149,7 +149,9 @@ impl<S: Scheme> Replica<S> {
         from: ReplicaId,
     ) {
         let (seq, state_root, since) = (checkpoint.seq, snapshot.state_root, self.timers.ticks);
-        let others = self.positions().filter(|(id, it)| *id != from && it.status.stable >= seq);
+        // Members first; observers take the places that they leave.
+        let others = self.positions().chain(self.observer_positions());
+        let others = others.filter(|(id, it)| *id != from && it.status.stable >= seq);
         let others = others.map(|(id, _)| id).take(SOURCES_MAX - 1);
         let sources = std::iter::once(from).chain(others).collect();
         let epochs = self.trail.iter().map(|(proof, _)| (proof.checkpoint.seq, proof.roots.header));

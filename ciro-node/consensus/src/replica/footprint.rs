@@ -4,6 +4,7 @@ use super::Replica;
 use super::accuse::EVIDENCE_MAX;
 use crate::crypto::Scheme;
 use crate::params::Params;
+use crate::stake::VALIDATORS_MAX;
 use crate::stash::STASH_BYTES;
 
 /// Counts of everything in a replica that grows.
@@ -37,10 +38,14 @@ pub struct Footprint {
     pub clients: usize,
     /// Certificates remembered as verified.
     pub proven: usize,
+    /// Replicas with an account of what they may ask for.
+    pub peers: usize,
+    /// Observers whose keys are held, 172 KB each unless a validator set has it.
+    pub observers: usize,
 }
 
 impl Footprint {
-    /// Returns the most that a replica among `replicas` may hold with these parameters, whatever
+    /// Returns the most that a replica among `replicas`, observers apart, may hold with these parameters, whatever
     /// others send.
     #[must_use]
     pub fn bound(params: &Params, replicas: usize) -> Self {
@@ -61,6 +66,8 @@ impl Footprint {
             evidence: EVIDENCE_MAX,
             clients: params.clients,
             proven: 4 * slots,
+            peers: replicas + VALIDATORS_MAX,
+            observers: VALIDATORS_MAX,
         }
     }
 
@@ -82,6 +89,8 @@ impl Footprint {
             ("evidence", self.evidence, bound.evidence),
             ("clients", self.clients, bound.clients),
             ("proven", self.proven, bound.proven),
+            ("peers", self.peers, bound.peers),
+            ("observers", self.observers, bound.observers),
         ];
         counts.into_iter().find(|(_, count, bound)| count > bound).map(|(name, ..)| name)
     }
@@ -114,6 +123,8 @@ impl<S: Scheme> Replica<S> {
             evidence: self.evidence.len(),
             clients: self.tip.clients.len(),
             proven: self.proven.len(),
+            peers: self.peers.len(),
+            observers: self.audience.len(),
         }
     }
 }

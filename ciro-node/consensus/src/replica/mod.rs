@@ -1,6 +1,7 @@
 //! The replica: a state machine that a driver feeds and whose effects it performs.
 
 mod accuse;
+mod audience;
 mod epoch;
 mod execute;
 mod footprint;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 pub use footprint::Footprint;
 pub(crate) use order::Place;
-pub(crate) use peers::Position;
+pub(crate) use peers::{Position, Standing};
 pub use recover::OpenError;
 
 use crate::block::{CommittedBlock, Proposal};
@@ -38,6 +39,7 @@ use crate::snapshot::{EpochProof, Snapshot, StableCheckpoint};
 use crate::stake::ValidatorSet;
 use crate::stash::Stash;
 use crate::types::{ChainId, ClientId, Digest, Epoch, Nonce, ReplicaId, Seq, View};
+use audience::Audience;
 use execute::{Executing, Installing};
 use hashes::Hashes;
 use peers::Peer;
@@ -175,6 +177,8 @@ pub struct Replica<S: Scheme> {
     pub(crate) stash: Stash,
     pub(crate) hashes: Hashes,
     pub(crate) peers: BTreeMap<ReplicaId, Peer>,
+    /// Who may ask without a vote.
+    pub(crate) audience: Audience<S>,
     pub(crate) drops: Drops,
     pub(crate) timers: Timers,
 }
@@ -247,6 +251,7 @@ impl<S: Scheme> Replica<S> {
         match input {
             Input::Message { peer, message } => self.on_message(peer, message),
             Input::Operation(operation) => self.on_operation(operation),
+            Input::Observers(observers) => self.on_observers(&observers),
             Input::Evidence(evidence) => self.on_evidence(*evidence),
             Input::Timeout(timer) => self.on_timeout(timer),
             Input::Verdict { seq, digest, valid } => self.on_verdict(seq, digest, valid),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Replica;
+use super::{Replica, audience};
 use crate::crypto::Scheme;
 use crate::drops::Dropped;
 use crate::message::{Body, Fetch, Message, Status};
@@ -28,6 +28,20 @@ const VIEW_CHANGES: u32 = 4;
 /// Resend intervals for which an answer may take its time.
 const ANSWER_TICKS: u64 = 8;
 
+/// What an observer may waste before it is silenced, and what a resend interval gives back: a
+/// quarter of what a member may.
+const OBSERVER_CREDIT_MAX: i64 = CREDIT_MAX / 4;
+const OBSERVER_CREDIT_REFILL: i64 = CREDIT_REFILL / 4;
+
+/// By which right a replica is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in the validator set of this epoch, of the one before or of the next.
+    Member,
+    /// It may ask and answer, and nothing else.
+    Observer,
+}
+
 /// What is known of another replica, and what it may still ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
@@ -40,6 +54,8 @@ pub(crate) struct Peer {
     answers: i64,
     /// Work it may still waste; it is silenced while nothing is left.
     credit: i64,
+    /// Messages of an observer that were looked at.
+    looks: u32,
     statuses: u32,
     view_changes: u32,
     /// Whether it was sent what it lacks in this resend interval.
@@ -53,41 +69,67 @@ pub(crate) struct Position {
     pub(crate) status: Status,
 }
 
-impl Default for Peer {
-    fn default() -> Self {
-        Self {
-            position: None,
-            asked: BTreeMap::new(),
-            answers: ANSWER_BYTES,
-            credit: CREDIT_MAX,
-            statuses: 0,
-            view_changes: 0,
-            pushed: false,
+impl Standing {
+    /// Returns what a resend interval gives of answers, which is also the most, in bytes.
+    const fn answers(self) -> i64 {
+        match self {
+            Self::Member => ANSWER_BYTES,
+            Self::Observer => audience::ANSWER_BYTES,
+        }
+    }
+
+    /// Returns the work that may be wasted at most, and what a resend interval gives back of it.
+    const fn credit(self) -> (i64, i64) {
+        match self {
+            Self::Member => (CREDIT_MAX, CREDIT_REFILL),
+            Self::Observer => (OBSERVER_CREDIT_MAX, OBSERVER_CREDIT_REFILL),
         }
     }
 }
 
 impl Peer {
+    const fn new(standing: Standing) -> Self {
+        Self {
+            position: None,
+            asked: BTreeMap::new(),
+            answers: standing.answers(),
+            credit: standing.credit().0,
+            looks: 0,
+            statuses: 0,
+            view_changes: 0,
+            pushed: false,
+        }
+    }
+
     /// Begins a resend interval.
-    fn refill(&mut self, tick: u64) {
-        self.answers = (self.answers + ANSWER_BYTES).min(ANSWER_BYTES);
-        self.credit = (self.credit + CREDIT_REFILL).min(CREDIT_MAX);
-        (self.statuses, self.view_changes, self.pushed) = (0, 0, false);
+    fn refill(&mut self, standing: Standing, tick: u64) {
+        let (answers, (credit, refill)) = (standing.answers(), standing.credit());
+        self.answers = (self.answers + answers).min(answers);
+        self.credit = (self.credit + refill).min(credit);
+        (self.looks, self.statuses, self.view_changes, self.pushed) = (0, 0, 0, false);
         self.asked.retain(|_, asked| *asked + ANSWER_TICKS > tick);
     }
 }
 
 impl<S: Scheme> Replica<S> {
     /// Returns the account of a peer; only validators of the epoch, of the one before and of the
-    /// next have one.
+    /// next, and observers have one.
     pub(crate) fn account(&mut self, peer: ReplicaId) -> Result<&mut Peer, Dropped> {
-        if !self.is_known(peer) {
-            return Err(Dropped::Stranger);
-        }
-        Ok(self.peers.entry(peer).or_default())
+        let standing = self.standing(peer).ok_or(Dropped::Stranger)?;
+        Ok(self.peers.entry(peer).or_insert_with(|| Peer::new(standing)))
     }
 
-    pub(crate) fn is_known(&self, peer: ReplicaId) -> bool {
+    /// Returns by which right a replica is heard. A member is one whatever the observers' list says
+    /// of it.
+    pub(crate) fn standing(&self, peer: ReplicaId) -> Option<Standing> {
+        if self.is_member(peer) {
+            Some(Standing::Member)
+        } else {
+            self.audience.contains(peer).then_some(Standing::Observer)
+        }
+    }
+
+    pub(crate) fn is_member(&self, peer: ReplicaId) -> bool {
         let committees = &self.committees;
         let known =
             [Some(&committees.current), Some(&committees.next), committees.previous.as_ref()];
@@ -97,15 +139,22 @@ impl<S: Scheme> Replica<S> {
     /// Begins a resend interval for all peers, and forgets those that left.
     pub(crate) fn refill_peers(&mut self) {
         let mut peers = std::mem::take(&mut self.peers);
-        peers.retain(|peer, _| self.is_known(*peer));
-        for peer in peers.values_mut() {
-            peer.refill(self.timers.ticks);
-        }
+        peers.retain(|id, peer| {
+            let standing = self.standing(*id);
+            standing.into_iter().for_each(|it| peer.refill(it, self.timers.ticks));
+            standing.is_some()
+        });
         self.peers = peers;
+        self.refill_audience();
     }
 
     /// Says, before anything is computed, whether a peer may make this replica look at a message.
     pub(crate) fn admit(&mut self, peer: ReplicaId, message: &Message) -> Result<(), Dropped> {
+        let observes = self.standing(peer) == Some(Standing::Observer);
+        // Whatever else observers bring, they do not speak for themselves, or bind somebody.
+        if observes && !message.body.kind().is_personal() {
+            return Err(Dropped::Stranger);
+        }
         let account = self.account(peer)?;
         if account.credit <= 0 {
             return Err(Dropped::Silenced);
@@ -118,6 +167,10 @@ impl<S: Scheme> Replica<S> {
         if personal && message.sender != peer {
             return Err(Dropped::NotItsOwn);
         }
+        if observes {
+            self.admit_observer(peer, message)?;
+        }
+        let account = self.account(peer)?;
         match &message.body {
             Body::Fetch(_) if account.answers <= 0 => Err(Dropped::Budget),
             Body::Status(_) if account.statuses >= STATUSES => Err(Dropped::Budget),
@@ -130,9 +183,31 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
+    /// Says whether it is an observer's turn to ask or to tell its position. What it answers was
+    /// asked for: that is bounded by the questions.
+    fn admit_observer(&mut self, peer: ReplicaId, message: &Message) -> Result<(), Dropped> {
+        let looks = self.account(peer)?.looks;
+        let may = match &message.body {
+            Body::State(_) => true,
+            body => {
+                let asks = matches!(body, Body::Fetch(_));
+                looks < audience::LOOKS
+                    && self.audience.may_look(peer)
+                    && (!asks || self.audience.may_answer())
+            }
+        };
+        if may { Ok(()) } else { Err(Dropped::Budget) }
+    }
+
     /// Counts a message that is looked at.
     pub(crate) fn charge(&mut self, peer: ReplicaId, message: &Message) {
+        let observes = self.standing(peer) == Some(Standing::Observer);
+        let counts = observes && !matches!(message.body, Body::State(_));
+        if counts {
+            self.audience.look();
+        }
         let Ok(account) = self.account(peer) else { return };
+        account.looks += u32::from(counts);
         match &message.body {
             Body::Status(_) => account.statuses += 1,
             Body::ViewChange(_) => account.view_changes += 1,
@@ -151,10 +226,16 @@ impl<S: Scheme> Replica<S> {
 
     /// Takes bytes off what a peer may get; false when nothing is left of it.
     pub(crate) fn afford(&mut self, peer: ReplicaId, bytes: usize) -> bool {
+        let observes = self.standing(peer) == Some(Standing::Observer);
+        let together = !observes || self.audience.may_answer();
         let Ok(account) = self.account(peer) else { return false };
-        let left = account.answers > 0;
+        let left = together && account.answers > 0;
         if left {
-            account.answers -= i64::try_from(bytes).unwrap_or(i64::MAX / 2);
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX / 2);
+            account.answers -= bytes;
+            if observes {
+                self.audience.answer(bytes);
+            }
         }
         left
     }
@@ -181,8 +262,19 @@ impl<S: Scheme> Replica<S> {
         account.asked.len() < before
     }
 
-    /// Returns where the other replicas say they are.
+    /// Returns where the members say they are.
     pub(crate) fn positions(&self) -> impl Iterator<Item = (ReplicaId, Position)> {
-        self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.position?)))
+        self.positions_of(Standing::Member)
+    }
+
+    /// Returns where the observers say they are. They hold no stake that would be lost: see
+    /// `ask_one`.
+    pub(crate) fn observer_positions(&self) -> impl Iterator<Item = (ReplicaId, Position)> {
+        self.positions_of(Standing::Observer)
+    }
+
+    fn positions_of(&self, standing: Standing) -> impl Iterator<Item = (ReplicaId, Position)> {
+        let peers = self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.position?)));
+        peers.filter(move |(id, _)| self.standing(*id) == Some(standing))
     }
 }

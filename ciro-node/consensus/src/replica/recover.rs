@@ -140,6 +140,7 @@ impl<S: Scheme> Replica<S> {
             stash: Stash::new(stash),
             hashes: Hashes::new(),
             peers: BTreeMap::new(),
+            audience: super::audience::Audience::new(),
             drops: Drops::default(),
             timers: super::timers::Timers::default(),
         };

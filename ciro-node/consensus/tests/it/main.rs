@@ -19,6 +19,7 @@ mod light;
 mod liveness;
 mod model;
 mod normal_case;
+mod observers;
 mod recovery;
 mod support;
 mod tidy;
