@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use ciro_consensus::Pin;
 use ciro_queue::kafka::{KafkaSettings, KafkaSettingsError};
 use ciro_sdk::network::{SettingsError, check_ranges, read_settings};
 use serde::Deserialize;
@@ -25,6 +26,9 @@ pub struct Config {
     /// The number under which this node's key is registered as a validator's. Default: the number
     /// that it has in the genesis.
     pub validator: Option<u32>,
+    /// Who votes in an epoch, as somebody trusted says: `EPOCH:0xDIGEST`. Default: whoever the
+    /// genesis leads to.
+    pub pin: Option<Pin>,
     /// The HTTP interface.
     pub api: ApiConfig,
     /// Transactions that wait.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ciro_consensus::{Observers, ReplicaId};
+use ciro_consensus::crypto::Stark;
+use ciro_consensus::{Digest, Epoch, Observers, Pin, ReplicaId, Validator, ValidatorSet};
 use ciro_ledger::state::{POOLS, PURSES};
 use ciro_protocol::amount::Amount;
 use ciro_protocol::chain::ChainSpec;
@@ -43,6 +44,7 @@ pub enum MembersError {
 /// Who is who in the epoch of the next block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roll {
+    epoch: u64,
     voters: BTreeMap<ReplicaId, u64>,
     next: BTreeMap<ReplicaId, u64>,
     /// Voters of the epoch before, of this one and of the next one. A batch that is on its way when
@@ -61,13 +63,13 @@ impl Roll {
         let voters = validators.clone().map(|it| (ReplicaId(it.id), it.stake)).collect();
         let keys: BTreeMap<_, _> = validators.map(|it| (ReplicaId(it.id), it.key)).collect();
         let (next, known) = (BTreeMap::clone(&voters), keys.clone());
-        Self { voters, next, submitters: keys, known, observers: Vec::new() }
+        Self { epoch: 0, voters, next, submitters: keys, known, observers: Vec::new() }
     }
 
     /// Reads the state after a block.
     fn read(snapshot: &Snapshot, spec: &ChainSpec) -> Result<Self, StoreError> {
         let epoch = spec.epoch_of(snapshot.head()?.height.saturating_add(1));
-        let mut roll = Self::default();
+        let mut roll = Self { epoch, ..Self::default() };
         for near in epoch.saturating_sub(1)..=epoch.saturating_add(1) {
             for seat in ciro_ledger::seats(snapshot, spec, near)? {
                 let id = ReplicaId(seat.id);
@@ -119,6 +121,17 @@ impl Roll {
     #[must_use]
     pub const fn voters(&self) -> &BTreeMap<ReplicaId, u64> {
         &self.voters
+    }
+
+    /// Returns who votes in this epoch, in two words for others to keep.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        let validators = self.voters.iter().filter_map(|(id, stake)| {
+            Some(Validator { id: *id, key: self.key(*id)?.0, stake: *stake })
+        });
+        let set = ValidatorSet::new(validators);
+        let validators = set.map_or(Digest::ZERO, |set| set.digest::<Stark>());
+        Pin { epoch: Epoch(self.epoch), validators }
     }
 
     /// Returns who votes in this epoch or the next one.
@@ -221,7 +234,7 @@ impl Members {
             self.lock().iter().map(|(id, key)| (*id, *key)).collect();
         let others = roll.observers.iter().filter_map(|id| Some((*id, roll.key(*id)?)));
         let all = named.into_iter().chain(others).filter(|(id, _)| *id != self.own.0);
-        Observers::new(all.map(|(id, key)| (id, ciro_consensus::crypto::PublicKey(key.0.0))))
+        Observers::new(all.map(|(id, key)| (id, key.0)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ReplicaId, Address>> {

@@ -317,8 +317,10 @@ impl Parts {
             metrics: self.metrics.clone(),
         }
         .start(job_queue)?;
+        let mut genesis = self.genesis.consensus()?;
+        genesis.pin = config.pin;
         let consensus = ConsensusThread::start(Opening {
-            genesis: self.genesis.consensus()?,
+            genesis,
             id,
             key: key.into_consensus(),
             opened: self.log,

@@ -407,6 +407,7 @@ def verify_receipt(
     genesis: Union[None, str, os.PathLike[str]] = None,
     proof: Optional[ProofLike] = None,
     key: Optional[Key] = None,
+    pin: Optional[str] = None,
 ) -> Receipt:
     """Verifies offline that validators certified how a job ended; with `proof` and `key` also that the proof is the receipt's and holds.
 
@@ -415,11 +416,13 @@ def verify_receipt(
         genesis: the network's genesis file, from whom you trust: it alone decides. Default: that of the network in use.
         proof: the proof, its file or its bytes.
         key: the key that it is verified against.
+        pin: who votes in an epoch, from whom you trust: `EPOCH:0xDIGEST`, as `ciro network show` prints it. Without it the keys of all
+            validators that there ever were are trusted, and those that left have nothing left to lose.
 
     Raises:
         InvalidProofError: with the check `receipt`, or the one that the proof fails.
         CiroError: if there is no genesis.
-        ValueError: if `proof` comes without `key`.
+        ValueError: if `proof` comes without `key`, or the pin is none.
     """
     if (proof is None) != (key is None):
         raise ValueError("`proof` and `key` belong together")
@@ -430,7 +433,7 @@ def verify_receipt(
             data = file.read()
     path = None if genesis is None else os.fspath(genesis)
     bundle = None if proof is None else as_proof(proof)._inner
-    height, text = _ciro.check_receipt(data, path, bundle, None if key is None else key._inner)
+    height, text = _ciro.check_receipt(data, path, bundle, None if key is None else key._inner, pin)
     return Receipt._parse(text, height)
 
 

@@ -8,6 +8,7 @@ use ciro_protocol::amount::Amount;
 use ciro_protocol::blob::BlobId;
 use ciro_protocol::economy::{AirdropShare, Commission};
 use ciro_protocol::id::{JobId, ModelId, ProviderId};
+use ciro_protocol::light::Pin;
 use ciro_protocol::sign::{Address, SecretKey};
 use ciro_protocol::tx::{Action, Body};
 use ciro_protocol::wire::Message as _;
@@ -454,14 +455,17 @@ fn seconds(patience: f64) -> PyResult<Duration> {
 
 /// Checks a receipt against a genesis: the block that it is certified by, and the receipt as JSON.
 #[pyfunction]
-#[pyo3(signature = (receipt, genesis=None, proof=None, keys=None))]
+#[pyo3(signature = (receipt, genesis=None, proof=None, keys=None, pin=None))]
 pub(crate) fn check_receipt(
     py: Python<'_>,
     receipt: &[u8],
     genesis: Option<PathBuf>,
     proof: Option<&Proof>,
     keys: Option<&Key>,
+    pin: Option<&str>,
 ) -> PyResult<(u64, String)> {
+    let pin = pin.map(|text| text.parse::<Pin>().map_err(|error| Error::Argument(error.to_string())));
+    let pin = pin.transpose()?;
     let receipt = receipt.to_vec();
     let against = keys.zip(proof).map(|(keys, proof)| (keys.0.clone(), proof.0.to_bytes()));
     job::run(py, None, move || {
@@ -471,7 +475,7 @@ pub(crate) fn check_receipt(
         };
         let genesis = genesis.map_err(client::SessionError::from)?;
         let against = against.as_ref().map(|(keys, bundle)| (keys, &bundle[..]));
-        let certified = verify_receipt(&genesis, &receipt, against)?;
+        let certified = verify_receipt((&genesis, pin), &receipt, against)?;
         Ok((certified.height, json(&certified.receipt)))
     })
 }

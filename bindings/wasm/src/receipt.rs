@@ -76,7 +76,7 @@ pub(crate) fn answer(rooms: &Rooms) -> Result<Certified, Failure> {
     let genesis = genesis(rooms.need(Room::Genesis)?)?;
     let certified = ReceiptProof::from_bytes(rooms.need(Room::Receipt)?);
     let certified = certified.map_err(ReceiptFailure::Receipt)?;
-    let height = certified.verify(&genesis).map_err(ReceiptFailure::from)?;
+    let height = certified.verify(&genesis, None).map_err(ReceiptFailure::from)?;
     let receipt = certified.receipt;
     let proof = match (rooms.get(Room::Key)?, rooms.get(Room::Proof)?) {
         (None, None) => None,

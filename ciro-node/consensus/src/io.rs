@@ -237,6 +237,19 @@ pub enum Fault {
         /// The certified digest.
         certified: Digest,
     },
+    /// Other validators are pinned for an epoch than this replica came to.
+    #[error(
+        "the validators of epoch {epoch} are {ours}, {pinned} are pinned: what was followed is \
+         another history of the chain, or the pin is of another one"
+    )]
+    Pinned {
+        /// The epoch.
+        epoch: Epoch,
+        /// The digest of the validators this replica came to.
+        ours: Digest,
+        /// The digest that is pinned.
+        pinned: Digest,
+    },
     /// A block that this replica saw committed was replaced by another.
     #[error("block {seq} is committed with {ours}, a valid certificate or NewView says {theirs}")]
     Fork {

@@ -18,6 +18,7 @@ pub mod new_view;
 mod observers;
 mod params;
 mod pending;
+mod pin;
 mod record;
 mod replica;
 mod slot;
@@ -45,6 +46,7 @@ pub use params::{
     CHECKPOINT_INTERVAL_MAX, CLIENTS_MAX, EPOCH_LENGTH_MAX, EVIDENCE_PER_BLOCK_MAX,
     OPERATIONS_PER_BLOCK_MAX, Params, ParamsError,
 };
+pub use pin::{Pin, PinError};
 pub use record::{Accepted, Base, RECORD_BYTES_MAX, Record};
 pub use replica::{Footprint, Genesis, Identity, OpenError, Replica};
 pub use snapshot::{CheckpointRoots, EpochProof, Snapshot, StableCheckpoint};

@@ -6,6 +6,7 @@ use crate::block::Header;
 use crate::certificate::{CertificateError, Committee};
 use crate::crypto::Scheme;
 use crate::params::Params;
+use crate::pin::Pin;
 use crate::replica::Genesis;
 use crate::snapshot::{CheckpointRoots, EpochProof, StableCheckpoint};
 use crate::statement::{Kind, Statement};
@@ -59,6 +60,26 @@ pub enum LightError {
         /// The block.
         seq: Seq,
     },
+    /// Other validators are pinned for an epoch than the proof shows.
+    #[error(
+        "the validators of epoch {epoch} are not those that are pinned: this is another history \
+         of the chain, or the pin is of another one"
+    )]
+    Pinned {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The proof ends before the epoch for which validators are pinned.
+    #[error(
+        "the proof ends in epoch {got}, validators are pinned for epoch {pinned}: ask for a newer \
+         proof"
+    )]
+    BeforePin {
+        /// The epoch of the pin.
+        pinned: Epoch,
+        /// The epoch in which the proof ends.
+        got: Epoch,
+    },
     /// The certificate is none.
     #[error("the checkpoint after block {seq} is not certified")]
     Certificate {
@@ -79,6 +100,7 @@ pub struct LightClient<S: Scheme> {
     /// The digest of the validators after the known ones, which the last epoch's proof has fixed
     /// already.
     next: Digest,
+    pin: Option<Pin>,
 }
 
 impl<S: Scheme> LightClient<S> {
@@ -91,7 +113,23 @@ impl<S: Scheme> LightClient<S> {
             epoch: Epoch::ZERO,
             committee: Arc::clone(&genesis.committee),
             next: genesis.committee.set().digest::<S>(),
+            pin: None,
         }
+    }
+
+    /// Follows no history but one in which an epoch has these validators, and no further back than
+    /// to that epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError::Pinned`] if others are known for that epoch already.
+    pub fn pinned(mut self, pin: Pin) -> Result<Self, LightError> {
+        let known = self.committee.set().digest::<S>();
+        if !pin.admits(self.epoch, known) || !pin.admits(self.epoch.next(), self.next) {
+            return Err(LightError::Pinned { epoch: pin.epoch });
+        }
+        self.pin = Some(pin);
+        Ok(self)
     }
 
     /// Returns the last epoch whose validators are known.
@@ -126,6 +164,10 @@ impl<S: Scheme> LightClient<S> {
         if roots.next != next_digest {
             return Err(LightError::Opening { what: "next", seq });
         }
+        let pinned = |pin: Pin| !pin.admits(epoch.next().next(), next_digest);
+        if self.pin.is_some_and(pinned) {
+            return Err(LightError::Pinned { epoch: epoch.next().next() });
+        }
         self.committee = Arc::new(self.committee.successor(Arc::clone(current)));
         self.epoch = epoch.next();
         self.next = next_digest;
@@ -143,6 +185,9 @@ impl<S: Scheme> LightClient<S> {
         }
         let Finality { checkpoint, roots, header, .. } = finality;
         let StableCheckpoint { epoch, seq, .. } = *checkpoint;
+        if let Some(Pin { epoch: pinned, .. }) = self.pin.filter(|pin| pin.epoch > epoch) {
+            return Err(LightError::BeforePin { pinned, got: epoch });
+        }
         if epoch > self.epoch {
             return Err(LightError::Gap { known: self.epoch, got: epoch });
         }

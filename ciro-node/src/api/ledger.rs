@@ -24,6 +24,7 @@ pub(super) async fn chain(State(state): State<ApiState>) -> Json<ChainInfo> {
         genesis: (*parts.genesis).clone(),
         head: *parts.shared.head().borrow(),
         certified: state.certified(),
+        pin: parts.admission.members.roll().pin(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

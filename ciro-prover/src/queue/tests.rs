@@ -75,7 +75,9 @@ pub(crate) fn chain(genesis: &Genesis) -> String {
     let head = Head { height: 0, state_root, time_ms, epoch: 0, events: 0 };
     let chain = genesis.chain().unwrap();
     let genesis = genesis.clone();
-    let info = ChainInfo { chain, genesis, head, certified: 0, version: "0".to_owned() };
+    let pin = "0:0x0000000000000000000000000000000000000000000000000000000000000000";
+    let (pin, version) = (pin.parse().unwrap(), "0".to_owned());
+    let info = ChainInfo { chain, genesis, head, certified: 0, pin, version };
     serde_json::to_string(&info).unwrap()
 }
 

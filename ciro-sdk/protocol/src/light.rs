@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_consensus::crypto::{Scheme, Stark};
+pub use ciro_consensus::Pin;
 use ciro_consensus::{Digest, FINALITY_BYTES_MAX, Finality, LightClient, LightError, WireError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -222,13 +223,19 @@ impl EndedJob {
 }
 
 impl ReceiptProof {
-    /// Checks everything from the genesis on and returns the block whose state holds the receipt.
+    /// Checks everything from the genesis on, past the pin if there is one, and returns the block
+    /// whose state holds the receipt.
     ///
     /// # Errors
     ///
     /// [`ReceiptError`] naming the first thing that is not proven.
-    pub fn verify(&self, genesis: &Genesis) -> Result<u64, ReceiptError> {
-        self.verify_from(&mut LightClient::new(&genesis.consensus()?))
+    pub fn verify(&self, genesis: &Genesis, pin: Option<Pin>) -> Result<u64, ReceiptError> {
+        let client = LightClient::new(&genesis.consensus()?);
+        let mut client = match pin {
+            Some(pin) => client.pinned(pin)?,
+            None => client,
+        };
+        self.verify_from(&mut client)
     }
 
     /// Checks everything from where the client is, and takes it along.

@@ -2,7 +2,7 @@
 
 use ciro_protocol::chain::Genesis;
 use ciro_protocol::id::KeyDigest;
-use ciro_protocol::light::{ReceiptError, ReceiptProof};
+use ciro_protocol::light::{Pin, ReceiptError, ReceiptProof};
 use ciro_protocol::receipt::Receipt;
 use ciro_protocol::wire::{DecodeError, Message as _};
 use ciro_stark::Policy;
@@ -38,17 +38,18 @@ pub enum CertificateError {
 }
 
 /// Checks a receipt with all that proves it, and, if they are given, that the proof bundle is the
-/// receipt's and holds under a key of the ring.
+/// receipt's and holds under a key of the ring. A pin says who votes in an epoch: without one, the
+/// keys of all validators that there ever were are trusted.
 ///
 /// # Errors
 /// [`CertificateError`] with the first check that fails.
 pub fn verify_receipt(
-    genesis: &Genesis,
+    (genesis, pin): (&Genesis, Option<Pin>),
     bytes: &[u8],
     proof: Option<(&KeyRing, &[u8])>,
 ) -> Result<Certified, CertificateError> {
     let certified = ReceiptProof::from_bytes(bytes)?;
-    let height = certified.verify(genesis)?;
+    let height = certified.verify(genesis, pin)?;
     let receipt = certified.receipt;
     if let Some((keys, bundle)) = proof {
         let key = keys.keys().find(|key| receipt.key == key.digest().into());

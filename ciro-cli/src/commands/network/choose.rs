@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use ciro_protocol::light::Pin;
 use ciro_sdk::client::{Client, Home, Network};
 use serde::Serialize;
 
@@ -46,6 +47,8 @@ struct Report {
     node: String,
     height: u64,
     certified: u64,
+    /// Who votes in the epoch at hand.
+    pin: Pin,
     time_ms: u64,
     verifier: u8,
 }
@@ -72,8 +75,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
         })?,
     };
     let text = format!(
-        "{DIM}network{DIM:#}  {} ({})\n{DIM}node{DIM:#}     {}\n{DIM}head{DIM:#}     block {}, certified up to {}\n",
-        report.name, report.chain, report.node, report.height, report.certified,
+        "{DIM}network{DIM:#}  {} ({})\n{DIM}node{DIM:#}     {}\n{DIM}head{DIM:#}     block {}, certified up to {}\n{DIM}pin{DIM:#}      {}\n",
+        report.name, report.chain, report.node, report.height, report.certified, report.pin,
     );
     context.ui.result(&report, &text)?;
     Ok(Status::Done)
@@ -87,6 +90,7 @@ async fn report(client: &Client, url: &str) -> Result<Report> {
         node: url.to_owned(),
         height: info.head.height,
         certified: info.certified,
+        pin: info.pin,
         time_ms: info.head.time_ms,
         verifier: client.spec().verifier,
     })

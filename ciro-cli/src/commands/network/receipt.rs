@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use ciro_protocol::light::ReceiptProof;
+use ciro_protocol::light::{Pin, ReceiptProof};
 use ciro_protocol::receipt::{Outcome, Receipt};
 use ciro_protocol::wire::Message as _;
 use ciro_sdk::client::{Certified, Home, Network, verify_receipt};
@@ -17,6 +17,7 @@ use crate::ui::{BAD, BOLD, DIM, GOOD};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Nothing is asked of any node: the genesis alone decides whether validators certified the receipt.\n\
+Where stake decides who votes, validators of the past have nothing left to lose: with a recent --pin they are not believed.\n\
 With --proof and --key, the proof is verified too, and that it is the one of the receipt.")]
 pub(crate) struct Args {
     /// The receipt, from `ciro submit --receipt` or `ciro job receipt`
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// The network's genesis, from whom you trust [default: that of the network in use]
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
+    /// Who votes in an epoch, from whom you trust: `EPOCH:0xDIGEST`, as `ciro network show` prints it
+    #[arg(long, value_name = "PIN")]
+    pin: Option<Pin>,
     /// The proof that the receipt is about
     #[arg(long, value_name = "PROOF", requires = "key")]
     proof: Option<PathBuf>,
@@ -57,7 +61,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Status> {
     let bundle = args.proof.as_ref().map(|path| files::read(path, MAX_BUNDLE_BYTES)).transpose()?;
     let keys = args.key.as_deref().map(KeyRing::load).transpose()?;
     let against = keys.as_ref().zip(bundle.as_deref());
-    let checked = verify_receipt(&genesis, &bytes, against);
+    let checked = verify_receipt((&genesis, args.pin), &bytes, against);
     let proof = bundle.is_some();
     match checked {
         Ok(Certified { height, receipt }) => {

@@ -137,6 +137,11 @@ impl<S: Scheme> Replica<S> {
             }));
         }
         let (epoch, committee) = self.proven_committee();
+        // Whoever knows a later epoch goes no way that may not lead there.
+        let pinned = self.genesis.pin.map_or(Epoch::ZERO, |pin| pin.epoch);
+        if epoch > self.epoch() && epoch < pinned {
+            return Ok(());
+        }
         let newest = self.target.as_ref().map_or(self.stable.seq, |it| it.checkpoint.seq);
         if checkpoint.seq <= newest.max(self.stable.seq) || checkpoint.epoch != epoch {
             return Ok(());
@@ -168,6 +173,9 @@ impl<S: Scheme> Replica<S> {
             && roots.epoch == checkpoint.epoch.next()
             && roots.current == current.digest::<S>()
             && roots.next == next.digest::<S>()
+            && self.genesis.pin.is_none_or(|pin| {
+                pin.admits(roots.epoch, roots.current) && pin.admits(roots.epoch.next(), roots.next)
+            })
             && self.proves_checkpoint(committee, checkpoint)
     }
 

@@ -99,6 +99,15 @@ impl<S: Scheme> Replica<S> {
 
     fn enter_next_epoch(&mut self) {
         let snapshot = &self.tip;
+        // The tip's epoch has begun.
+        let sets = [(snapshot.epoch, &snapshot.current), (snapshot.epoch.next(), &snapshot.next)];
+        if let Some(pin) = self.genesis.pin {
+            let found = sets.map(|(epoch, set)| (epoch, set.digest::<S>()));
+            let other = found.into_iter().find(|(epoch, ours)| !pin.admits(*epoch, *ours));
+            if let Some((epoch, ours)) = other {
+                return self.halt(Fault::Pinned { epoch, ours, pinned: pin.validators });
+            }
+        }
         let proof = Arc::new(EpochProof {
             checkpoint: self.stable.clone(),
             roots: snapshot.roots::<S>(),

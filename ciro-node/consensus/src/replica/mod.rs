@@ -34,6 +34,7 @@ use crate::mutation::Mutations;
 use crate::new_view::Rules;
 use crate::params::Params;
 use crate::pending::Pending;
+use crate::pin::Pin;
 use crate::slot::{Ballot, Slot};
 use crate::snapshot::{EpochProof, Snapshot, StableCheckpoint};
 use crate::stake::ValidatorSet;
@@ -57,6 +58,9 @@ pub struct Genesis<S: Scheme> {
     pub committee: Arc<Committee<S>>,
     /// The application's state before the first block.
     pub state_root: Digest,
+    /// Who votes in an epoch, for whoever knows that from elsewhere. No part of the chain's
+    /// identity.
+    pub pin: Option<Pin>,
     pub(crate) mutations: Mutations,
 }
 
@@ -78,7 +82,7 @@ impl<S: Scheme> Genesis<S> {
         words.extend([validators.digest::<S>(), state_root]);
         let chain = ChainId::from_word(S::hash(&words));
         let committee = Arc::new(Committee::new(Arc::new(validators)));
-        Self { chain, params, committee, state_root, mutations: Mutations::NONE }
+        Self { chain, params, committee, state_root, pin: None, mutations: Mutations::NONE }
     }
 
     /// Puts a documented bug back into every replica of this chain.

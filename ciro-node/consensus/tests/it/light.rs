@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ciro_consensus::crypto::{Scheme, Stark};
 use ciro_consensus::{
-    Certificate, Digest, EpochProof, Finality, LightClient, LightError, Record, ReplicaId, Seq,
-    StakeChange, ValidatorSet,
+    Certificate, Digest, Epoch, EpochProof, Finality, LightClient, LightError, Pin, Record,
+    ReplicaId, Seq, StakeChange, ValidatorSet,
 };
 
 use crate::support::{Lab, checkpoint, key, operation, proposal};
@@ -93,6 +93,29 @@ fn each_check_of_a_light_client_refuses_by_name() {
         checkpoint.certificate = Certificate::default();
         let refused = LightClient::new(&lab.genesis).verify(&uncertified);
         assert!(matches!(refused, Err(LightError::Certificate { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn whoever_holds_a_pin_follows_no_other_history_and_none_that_ends_before() {
+    let lab = Lab::new();
+    let good = finality(&lab);
+    let follow = |epoch, validators| {
+        let pin = Pin { epoch: Epoch(epoch), validators };
+        LightClient::new(&lab.genesis).pinned(pin)?.verify(&good)
+    };
+    let set = |set: &Arc<ValidatorSet>| set.digest::<Stark>();
+    let mut other = Arc::clone(&good.epochs[0].next);
+    smaller(&mut other);
+    let pinned = |epoch| Err(LightError::Pinned { epoch: Epoch(epoch) });
+    assert_eq!(follow(0, set(lab.genesis.committee.set())), Ok(good.header));
+    assert_eq!(follow(1, set(&good.epochs[0].current)), Ok(good.header));
+    for epoch in 0..=2 {
+        assert_eq!(follow(epoch, set(&other)), pinned(epoch));
+    }
+    for epoch in 2..=3 {
+        let before = LightError::BeforePin { pinned: Epoch(epoch), got: Epoch(1) };
+        assert_eq!(follow(epoch, set(&good.epochs[0].next)), Err(before));
     }
 }
 

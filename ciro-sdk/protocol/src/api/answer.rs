@@ -1,5 +1,6 @@
 //! What a node answers.
 
+use ciro_consensus::Pin;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
@@ -26,6 +27,9 @@ pub struct ChainInfo {
     pub head: Head,
     /// The last block whose state a quorum certified.
     pub certified: u64,
+    /// Who votes in the epoch of the next block, for whoever trusts this node: with it a receipt is
+    /// checked against keys of the past.
+    pub pin: Pin,
     /// The release of the node.
     pub version: String,
 }

@@ -218,6 +218,7 @@ async fn a_node_of_another_network_is_refused_on_connecting() {
             genesis: genesis.clone(),
             head,
             certified: 0,
+            pin: format!("0:0x{}", "0".repeat(64)).parse().unwrap(),
             version: String::new(),
         };
         (200, serde_json::to_vec(&info).unwrap())
