@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ciro_consensus::crypto::PublicKey;
 use ciro_consensus::{
-    ChainId, ClientId, Digest, Genesis, Nonce, Params, ReplicaId, StakeChange, Validator,
-    ValidatorSet, ValidatorSetError,
+    ChainId, ClientId, Digest, Genesis, Nonce, Observers, Params, ReplicaId, StakeChange,
+    Validator, ValidatorSet, ValidatorSetError,
 };
 
 use crate::app::{genesis_root, payload};
@@ -39,6 +39,10 @@ pub struct Plan {
     pub stakes: Vec<u64>,
     /// Replicas without stake at first.
     pub observers: usize,
+    /// Whether the application tells every replica of them, so that they may follow.
+    pub announced: bool,
+    /// When they start, everything before being missed; no later than the network heals.
+    pub observers_start: Micros,
     /// Who misbehaves, and how.
     pub behaviours: BTreeMap<ReplicaId, Behaviour>,
     /// Stake changes and the operation that makes each.
@@ -120,6 +124,8 @@ impl Plan {
             params,
             stakes,
             observers: 0,
+            announced: false,
+            observers_start: 0,
             behaviours: BTreeMap::new(),
             stake_operations: BTreeMap::new(),
             network: Network::CALM,
@@ -171,6 +177,20 @@ impl Plan {
         self.stakes.len() + self.observers
     }
 
+    /// Whether a replica has no stake at first.
+    #[must_use]
+    pub fn is_observer(&self, id: ReplicaId) -> bool {
+        usize::try_from(id.0).is_ok_and(|id| id >= self.stakes.len())
+    }
+
+    /// Returns who may follow without a vote.
+    #[must_use]
+    pub fn announced_observers(&self) -> Observers {
+        let replicas = u32::try_from(self.replicas()).unwrap_or(u32::MAX);
+        let ids = (0..replicas).map(ReplicaId).filter(|id| self.announced && self.is_observer(*id));
+        Observers::new(ids.map(|id| (id, key_of(id))))
+    }
+
     /// Returns the payloads that change stake.
     #[must_use]
     pub fn stake_payloads(&self) -> Arc<BTreeMap<Digest, StakeChange>> {
@@ -200,10 +220,10 @@ impl Plan {
     /// executed when.
     pub(crate) fn draw_churn(&mut self, rng: &mut Rng) {
         let first = u32::try_from(self.stakes.len()).unwrap_or(u32::MAX);
-        self.observers = rng.index(3);
-        self.clock_rates.resize(self.replicas(), 1000);
+        let joiners = rng.index(3);
+        self.observers = joiners;
         let mut changes = Vec::new();
-        for joiner in (first..).take(self.observers) {
+        for joiner in (first..).take(joiners) {
             changes.push(crate::app::stake_change(ReplicaId(joiner), *rng.pick(&self.stakes)));
         }
         let misbehaving: u64 =
@@ -216,6 +236,22 @@ impl Plan {
         }
         for (nonce, change) in (2..).zip(changes) {
             self.stake_operations.insert((ClientId(1), Nonce(nonce)), change);
+        }
+        self.draw_observers(rng);
+        self.clock_rates.resize(self.replicas(), 1000);
+    }
+
+    /// Draws whether those without stake are announced, when they start, and sometimes one more
+    /// that never joins and misbehaves.
+    fn draw_observers(&mut self, rng: &mut Rng) {
+        self.announced = rng.chance(750);
+        if rng.chance(300) {
+            let id = ReplicaId(u32::try_from(self.replicas()).unwrap_or(u32::MAX));
+            self.observers += 1;
+            self.behaviours.insert(id, *rng.pick(&Behaviour::ALL));
+        }
+        if self.announced && rng.chance(500) {
+            self.observers_start = rng.below(self.heal_at.max(1));
         }
     }
 

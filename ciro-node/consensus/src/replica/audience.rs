@@ -24,7 +24,9 @@ pub(super) const LOOKS: u32 = 16;
 pub(super) const LOOKS_JOINT: u32 = 128;
 /// Bytes of answers that one observer gets in a resend interval.
 pub(super) const ANSWER_BYTES: i64 = 256 << 10;
-/// Bytes of answers that all observers get in a resend interval: as many as one member.
+/// Bytes of answers that all observers get in a resend interval, and one answer more: as many as
+/// one member. Whoever of a turn comes late may find nothing left, but not each time: those who
+/// took more than their share have less in their next turns.
 pub(super) const ANSWER_BYTES_JOINT: i64 = 2 << 20;
 
 /// The observers in force, with their keys expanded.
@@ -99,9 +101,13 @@ impl<S: Scheme> Audience<S> {
         self.keys.len()
     }
 
+    pub(super) fn is_turn(&self, id: ReplicaId) -> bool {
+        self.turn.contains(&id)
+    }
+
     /// Whether it is an observer's turn, and something is left for all.
     pub(super) fn may_look(&self, id: ReplicaId) -> bool {
-        self.looks > 0 && self.turn.contains(&id)
+        self.looks > 0 && self.is_turn(id)
     }
 
     pub(super) const fn look(&mut self) {

@@ -102,9 +102,9 @@ impl Peer {
     }
 
     /// Begins a resend interval.
-    fn refill(&mut self, standing: Standing, tick: u64) {
+    fn refill(&mut self, standing: Standing, turns: i64, tick: u64) {
         let (answers, (credit, refill)) = (standing.answers(), standing.credit());
-        self.answers = (self.answers + answers).min(answers);
+        self.answers = (self.answers + turns * answers).min(answers);
         self.credit = (self.credit + refill).min(credit);
         (self.looks, self.statuses, self.view_changes, self.pushed) = (0, 0, 0, false);
         self.asked.retain(|_, asked| *asked + ANSWER_TICKS > tick);
@@ -138,14 +138,17 @@ impl<S: Scheme> Replica<S> {
 
     /// Begins a resend interval for all peers, and forgets those that left.
     pub(crate) fn refill_peers(&mut self) {
+        self.refill_audience();
         let mut peers = std::mem::take(&mut self.peers);
         peers.retain(|id, peer| {
-            let standing = self.standing(*id);
-            standing.into_iter().for_each(|it| peer.refill(it, self.timers.ticks));
-            standing.is_some()
+            let Some(standing) = self.standing(*id) else { return false };
+            // What an observer took too much it pays for in its own turns, so that those of a turn
+            // take no more than their shares in the long run.
+            let turns = standing == Standing::Member || self.audience.is_turn(*id);
+            peer.refill(standing, i64::from(turns), self.timers.ticks);
+            true
         });
         self.peers = peers;
-        self.refill_audience();
     }
 
     /// Says, before anything is computed, whether a peer may make this replica look at a message.

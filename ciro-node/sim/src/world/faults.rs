@@ -1,5 +1,6 @@
 //! Faults striking and healing.
 
+use ciro_consensus::Input;
 use ciro_store::Keep;
 
 use super::perform::error_chain;
@@ -67,6 +68,10 @@ impl World {
                 self.note(&[6, node as u64]);
                 self.tell(Some(node), MomentKind::Fault, || "starts".to_owned());
                 self.perform(node, effects);
+                let observers = self.plan.announced_observers();
+                if !observers.is_empty() {
+                    self.step(node, Input::Observers(observers));
+                }
             }
             Err(error) => {
                 let reason = error_chain(&error);

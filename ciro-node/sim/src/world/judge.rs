@@ -34,17 +34,19 @@ impl World {
     }
 
     /// Returns the honest nodes that the others know: validators of the newest honest node's epoch
-    /// or the next.
+    /// or the next, and observers that were announced.
     ///
-    /// Who left, or has yet to join, is not answered by others and need not keep up.
+    /// Who left, or has yet to join unannounced, is not answered by others and need not keep up.
     fn required(&self) -> impl Iterator<Item = &Node> {
         let honest = || self.nodes.iter().filter(|node| node.is_honest());
         let newest = honest().filter_map(Node::running).max_by_key(|it| it.replica.executed());
         let snapshot = newest.map(|running| running.replica.snapshot());
         honest().filter(move |node| {
-            snapshot.is_none_or(|snapshot| {
-                snapshot.current.contains(node.id) && snapshot.next.contains(node.id)
-            })
+            let announced = self.plan.announced && self.plan.is_observer(node.id);
+            announced
+                || snapshot.is_none_or(|snapshot| {
+                    snapshot.current.contains(node.id) && snapshot.next.contains(node.id)
+                })
         })
     }
 

@@ -165,7 +165,11 @@ impl World {
         }
         self.push(self.plan.heal_at, Event::Heal);
         for node in 0..self.nodes.len() {
-            self.restart(node);
+            if self.plan.is_observer(self.nodes[node].id) {
+                self.push(self.plan.observers_start, Event::Restart { node });
+            } else {
+                self.restart(node);
+            }
         }
         for client in 0..self.clients.len() {
             self.push(1, Event::Client { client });
