@@ -46,7 +46,7 @@ impl Ledger<'_> {
         if params.seats > 0 {
             let candidates = self.candidates(params.self_bond_min)?;
             let count = usize::try_from(params.seats).unwrap_or(usize::MAX);
-            after = elected(candidates, &before, count);
+            after = elected(&candidates, &before, count);
         }
         // A chain without validators cannot repair itself.
         let after = if after.is_empty() { before.clone() } else { after };
@@ -104,7 +104,7 @@ impl Ledger<'_> {
 ///
 /// Who has never run takes a part of the seats and of the weight at most, until it has: anybody
 /// with money can register keys that nobody runs.
-fn elected(candidates: Vec<Candidate>, before: &[Seat], count: usize) -> Vec<Seat> {
+fn elected(candidates: &[Candidate], before: &[Seat], count: usize) -> Vec<Seat> {
     let weight = |it: &Candidate| u128::from(it.seat.weight);
     let proven = || candidates.iter().filter(|it| it.proven);
     let all: u128 = proven().map(weight).sum();
@@ -161,7 +161,8 @@ mod tests {
             jailed: false,
             proven,
         };
-        let seats = elected((0..).zip(all).map(candidate).collect(), &[], count);
+        let candidates: Vec<Candidate> = (0..).zip(all).map(candidate).collect();
+        let seats = elected(&candidates, &[], count);
         seats.iter().map(|seat| (seat.id, seat.weight)).collect()
     }
 

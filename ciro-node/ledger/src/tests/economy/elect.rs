@@ -178,7 +178,7 @@ fn who_joins_is_judged_by_what_is_left_of_an_epoch_and_paid_from_the_next_on() {
     let mut world = World::of(spec);
     join(&mut world, WEIGHT);
     // Half of the epoch of rewards passes before it has a vote.
-    while members(&world).len() < 5 || world.now % 4_000 != 0 {
+    while members(&world).len() < 5 || !world.now.is_multiple_of(4_000) {
         world.wait_with(2_000, &[0, 1, 2, 3]);
     }
     let joined = all(&world.state, VALIDATORS).unwrap()[&4];
