@@ -9,8 +9,9 @@ use ciro_protocol::id::{ProposalId, ValidatorId};
 use super::{Broken, all};
 use crate::stake::shares::{INDEX_ONE, mul_div};
 use crate::state::{
-    BALLOTS, DELEGATIONS, DEPARTURES, ECONOMY, GRANTS, KEYS, LAUNCHES, LEAVING, LaunchRecord,
-    OPERATORS, PARAMS, POOLS, PROPOSALS, PURSES, StateError, TIMERS, TimerKind, VOTES, View,
+    BALLOTS, CHAIN, DELEGATIONS, DEPARTURES, ECONOMY, GRANTS, KEYS, LAUNCHES, LEAVING,
+    LaunchRecord, OPERATORS, PARAMS, POOLS, PRESENCE, PROPOSALS, PURSES, SETS, SPEC, Seat,
+    StateError, TIMERS, TimerKind, VALIDATORS, VOTES, View,
 };
 
 /// Checks that shares sum up, that rewards are there for whoever has earned them, that money of
@@ -20,6 +21,7 @@ pub(super) fn check(view: &dyn View) -> Result<(), Broken> {
         return Ok(());
     }
     check_stake(view)?;
+    check_seats(view)?;
     check_leaving(view)?;
     check_votes(view)?;
     check_timers(view)?;
@@ -77,6 +79,35 @@ fn check_stake(view: &dyn View) -> Result<(), Broken> {
     } else {
         broken("validators are not those of operators and keys")
     }
+}
+
+/// Checks that epochs follow each other, that members are those of the epoch of the next block, and
+/// that seats are those of validators, in order and with a weight.
+fn check_seats(view: &dyn View) -> Result<(), Broken> {
+    let (pools, sets) = (all(view, POOLS)?, all(view, SETS)?);
+    let Some(spec) = all(view, SPEC)?.remove(&()) else { return broken("no specification") };
+    let height = all(view, CHAIN)?.values().map(|it| it.height).max().unwrap_or_default();
+    let epoch = spec.epoch_of(height.saturating_add(1));
+    let kept = epoch.saturating_sub(2)..=epoch.saturating_add(1);
+    if !sets.keys().copied().eq(kept) {
+        return broken("the sets are not those of the epochs about");
+    }
+    for seats in sets.values() {
+        let seated = |seat: &Seat| {
+            let pool = pools.get(&ValidatorId(seat.id));
+            seat.weight > 0 && pool.is_some_and(|pool| pool.key == seat.key)
+        };
+        if seats.is_empty() || !seats.is_sorted_by_key(|it| it.id) || !seats.iter().all(seated) {
+            return broken("a seat is nobody's");
+        }
+    }
+    let members = all(view, VALIDATORS)?;
+    let seats = members.iter().map(|(id, it)| Seat { id: *id, key: it.key, weight: it.stake });
+    let seated = sets.get(&epoch).is_some_and(|set| seats.eq(set.iter().copied()));
+    if !seated || !all(view, PRESENCE)?.keys().all(|id| members.contains_key(id)) {
+        return broken("members are not those whom stake elected");
+    }
+    Ok(())
 }
 
 fn check_leaving(view: &dyn View) -> Result<(), Broken> {

@@ -63,7 +63,7 @@ impl Ledger<'_> {
     /// with a later one. Faults of one epoch have one weight, and so one entry.
     fn note_fork(&mut self, validator: ValidatorId, fork: Fork) -> Result<(), StateError> {
         let mut forks = self.state.get(FORKS, &validator)?.unwrap_or_default().into_inner();
-        let oldest = (self.consensus_epoch() + 1).saturating_sub(FORKS_MAX as u64);
+        let oldest = self.consensus_epoch().saturating_add(1).saturating_sub(FORKS_MAX as u64);
         forks.retain(|it| it.epoch >= oldest && it.epoch != fork.epoch);
         forks.push(fork);
         forks.sort_by_key(|it| it.epoch);

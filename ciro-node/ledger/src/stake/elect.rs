@@ -46,7 +46,7 @@ impl Ledger<'_> {
         if params.seats > 0 {
             let candidates = self.candidates(params.self_bond_min)?;
             let count = usize::try_from(params.seats).unwrap_or(usize::MAX);
-            after = elected(candidates, &before, count);
+            after = elected(&candidates, &before, count);
         }
         // A chain without validators cannot repair itself.
         let after = if after.is_empty() { before.clone() } else { after };
@@ -104,7 +104,7 @@ impl Ledger<'_> {
 ///
 /// Who has never run takes a part of the seats and of the weight at most, until it has: anybody
 /// with money can register keys that nobody runs.
-fn elected(candidates: Vec<Candidate>, before: &[Seat], count: usize) -> Vec<Seat> {
+fn elected(candidates: &[Candidate], before: &[Seat], count: usize) -> Vec<Seat> {
     let weight = |it: &Candidate| u128::from(it.seat.weight);
     let proven = || candidates.iter().filter(|it| it.proven);
     let all: u128 = proven().map(weight).sum();
@@ -143,4 +143,44 @@ fn elected(candidates: Vec<Candidate>, before: &[Seat], count: usize) -> Vec<Sea
     let mut seats: Vec<Seat> = ranked.into_iter().filter_map(seat).collect();
     seats.sort_by_key(|seat| seat.id);
     seats
+}
+
+#[cfg(test)]
+mod tests {
+    use ciro_protocol::sign::SecretKey;
+
+    use super::*;
+
+    /// Elects so many of candidates, each with its weight, that have run or not.
+    fn elect(count: usize, proven: &[u64], newcomers: &[u64]) -> Vec<(u32, u64)> {
+        let key = SecretKey::from_seed(b"validator").address();
+        let run = proven.iter().map(|weight| (*weight, true));
+        let all = run.chain(newcomers.iter().map(|weight| (*weight, false)));
+        let candidate = |(id, (weight, proven)): (u32, (u64, bool))| Candidate {
+            seat: Seat { id, key, weight },
+            jailed: false,
+            proven,
+        };
+        let candidates: Vec<Candidate> = (0..).zip(all).map(candidate).collect();
+        let seats = elected(&candidates, &[], count);
+        seats.iter().map(|seat| (seat.id, seat.weight)).collect()
+    }
+
+    #[test]
+    fn newcomers_with_more_stake_than_all_others_take_a_sixth_of_seats_and_weight() {
+        let six = [30, 20, 20, 10, 10, 10];
+        let whale = [9_000, 9_000, 8_000];
+        let expected = [(0, 30), (1, 20), (2, 20), (3, 10), (4, 10), (6, 18)];
+        assert_eq!(elect(6, &six, &whale), expected, "one of six seats, a fifth of ninety");
+        let more = elect(7, &six, &whale);
+        assert_eq!(more[5..], [(6, 18)], "two of seven seats, and no weight for the second");
+        assert_eq!(elect(9, &six, &[7, 8, 9]).len(), 9, "seats that nobody else wants");
+        assert_eq!(elect(9, &six, &[7, 8, 9])[6..], [(6, 3), (7, 8), (8, 9)], "a fifth of 100");
+        assert_eq!(elect(6, &six, &[7, 8, 9]).len(), 6, "they are the last by weight");
+        assert_eq!(elect(2, &[5, 3], &[9]), [(0, 5), (2, 1)]);
+        assert_eq!(elect(1, &[5, 3], &[9]), [(0, 5)], "never the only seat");
+        assert_eq!(elect(3, &[4], &[9]), [(0, 4)], "a fifth of four is nothing");
+        assert_eq!(elect(3, &[], &[9, 8]), [], "nobody vouches for them");
+        assert_eq!(elect(300, &[1; 260], &[]).len(), 260);
+    }
 }

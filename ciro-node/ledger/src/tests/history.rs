@@ -16,7 +16,7 @@ use ciro_protocol::tx::SignedTx;
 use ciro_protocol::wire::List;
 
 use super::answers::{HAPPENINGS, Kind};
-use super::economy::{Play as Stake, Set, Whole};
+use super::economy::{Play as Stake, Set, Whole, check_changes};
 use super::naive::{Job, Naive, Status};
 use super::networks::Network;
 use super::play::{Dice, Play as Market};
@@ -112,6 +112,7 @@ impl History<'_> {
             self.answer(tx, receipt, *expected)?;
         }
         compare(&self.state, &self.whole)?;
+        check_changes(&self.state, &self.spec, height);
         check_invariants(&self.state).map_err(|broken| broken.to_string())
     }
 

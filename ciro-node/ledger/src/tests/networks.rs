@@ -108,11 +108,14 @@ impl Network {
     pub(super) fn faults(self, height: u64, play: &mut Play<'_>) -> Vec<Offence> {
         let epoch = play.whole.epoch();
         let number = u8::try_from(height % 3).unwrap();
+        let again = play.convict().filter(|_| self == Self::Whole && play.dice.one_in(4));
         match self {
             _ if height == 1 => Vec::new(),
             Self::Worn => vec![offence(WORN, epoch, 6 + number)],
             // In the middle of an epoch: stake leaves in the same one before and after.
             Self::Uneven if height == 24 => vec![offence(1, epoch, 1), offence(TINY, epoch, 2)],
+            // A convict goes on, in an epoch in which it has another weight perhaps.
+            _ if let Some(convict) = again => vec![offence(convict, epoch, 1 + number)],
             // Consensus proves faults of those who vote.
             _ if play.dice.one_in(25) => vec![play.fault()],
             _ => Vec::new(),

@@ -18,7 +18,7 @@ fn the_page_names_every_parameter_operation_and_refusal() {
     let page = include_str!("../../../../docs/economy.md");
     let mut expected = Vec::new();
     names(&serde_json::to_value(values::economy().params).unwrap(), &mut expected);
-    assert_eq!(expected.len(), 23, "{expected:?}");
+    assert_eq!(expected.len(), 24, "{expected:?}");
     let kinds = values::transactions().into_iter().map(|tx| tx.body.body.kind());
     let kinds = kinds.skip_while(|kind| *kind != "claim_grant");
     expected.extend(kinds.map(str::to_owned));

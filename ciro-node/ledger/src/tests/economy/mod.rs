@@ -11,6 +11,7 @@ mod slashing;
 mod votes;
 mod world;
 
+pub(super) use elect::check_changes;
 pub(super) use naive::{Set, Whole};
 pub(super) use play::Play;
 pub(super) use world::{WEALTH, economy, network, offence};

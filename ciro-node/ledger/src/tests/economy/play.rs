@@ -168,16 +168,17 @@ impl Play<'_> {
         (person, Body::RegisterValidator(Box::new(body)))
     }
 
+    /// A convict who has still a vote, if there is one.
+    pub(crate) fn convict(&mut self) -> Option<u32> {
+        let set = self.whole.sets.get(&self.whole.epoch())?;
+        let dead = |id: &u32| self.whole.validators.get(id).is_some_and(|it| it.dead);
+        let dead: Vec<u32> = set.keys().copied().filter(dead).collect();
+        self.dice.pick(&dead)
+    }
+
     /// A fault, of a small validator more often than not: large ones end the history.
     pub(crate) fn fault(&mut self) -> Offence {
-        let dead: Vec<u32> =
-            self.whole.validators.iter().filter(|(_, it)| it.dead).map(|it| *it.0).collect();
-        let validator = match self.dice.pick(&dead) {
-            // Once more, in an epoch in which it had another weight perhaps.
-            Some(validator) if self.dice.one_in(3) => validator,
-            _ if self.dice.one_in(3) => self.number(6),
-            _ => 2 + self.number(2),
-        };
+        let validator = if self.dice.one_in(3) { self.number(6) } else { 2 + self.number(2) };
         let epoch = (self.whole.epoch() + self.dice.below(2)).saturating_sub(self.dice.below(3));
         let rules = [1, 2, 3, 5, 6, 6, 6, 8, 8, 8];
         offence(validator, epoch, rules[self.place(rules.len())])

@@ -197,6 +197,7 @@ fn stake_comes_at_once_and_leaves_after_its_time() {
     assert_eq!(world.act(8, undelegate(1, 1_001)), Some(Refusal::NotDelegated));
     assert_eq!(world.act(8, undelegate(1, 400)), None);
     assert_eq!((world.account(8), world.stake(1)), (WEALTH - 1_000, 4 * WEIGHT + 600));
+    world.until_epoch(3);
     world.wait(29_000);
     assert_eq!(world.account(8), WEALTH - 1_000, "it is bound");
     world.wait(4_000);
@@ -206,13 +207,17 @@ fn stake_comes_at_once_and_leaves_after_its_time() {
 #[test]
 fn stake_stays_bound_while_evidence_counts_however_long_that_is() {
     let mut spec = network();
-    spec.consensus.epoch_length = 1 << 12;
+    spec.consensus.epoch_length = 1 << 10;
     let mut world = World::of(spec);
     assert_eq!(world.act(8, delegate(1, 1_000)), None);
     assert_eq!(world.act(8, undelegate(1, 400)), None);
     world.wait(100_000);
     assert_eq!(world.account(8), WEALTH - 1_000, "the epoch has not even ended");
+    // It left in epoch 0, and its weight is in the set of epoch 1.
     world.until_epoch(2);
+    world.wait(10_000);
+    assert_eq!(world.account(8), WEALTH - 1_000, "faults of epoch 1 are still proven");
+    world.until_epoch(3);
     world.wait(10_000);
     assert_eq!(world.account(8), WEALTH - 600);
 }
@@ -232,6 +237,7 @@ fn stake_that_moves_answers_for_where_it_was_and_then_arrives() {
     world.block(&[offence(3, epoch, 1)], vec![]);
     assert_eq!(world.act(8, redelegate(1, 3, 1)), Some(Refusal::ValidatorTombstoned));
     world.block(&[offence(1, 0, 6)], vec![]);
+    world.until_epoch(3);
     world.wait(34_000);
     // A thousandth for the delay; the fourth validator takes no more, so its part comes back.
     assert_eq!(world.stake(2), 3 * WEIGHT + 599_400);
@@ -265,6 +271,8 @@ fn who_is_away_is_jailed_loses_a_little_and_is_not_paid_until_it_asks() {
     assert_eq!(world.has(Purse::Earned(ValidatorId(2))), 0, "it has not asked");
     assert_eq!(world.act(2, Body::UnjailValidator), None);
     world.wait(EPOCH_MS);
+    assert_eq!(world.has(Purse::Earned(ValidatorId(2))), 0, "it has to be elected again");
+    world.wait(3 * EPOCH_MS);
     assert!(world.has(Purse::Earned(ValidatorId(2))) > 0);
 }
 
@@ -319,6 +327,8 @@ fn a_validator_that_lost_nearly_everything_takes_no_more() {
     let mut spec = network();
     if let Some(economy) = &mut spec.economy {
         economy.params.penalty.delay_bps = 1_000;
+        // It stays a member, however little it has.
+        economy.params.stake.seats = 0;
     }
     let (epoch_length, bond) = (spec.consensus.epoch_length, 3 * WEIGHT);
     let mut world = World::of(spec);

@@ -80,7 +80,7 @@ impl Whole {
         let few = sum(out) * 3 <= sum(runners) * 2;
         let spared = |it: &u32| few && ran(it) && before.contains_key(it);
         let mut left: Vec<u32> = able.into_iter().filter(|it| !jailed(it) || spared(it)).collect();
-        let spares = left.iter().any(|it| jailed(it));
+        let spares = left.iter().any(jailed);
         let run = left.iter().filter(|it| ran(it)).count();
         // A sixth of the seats, but never all, and those that are left over.
         let mut new = seats.div_ceil(6).min(seats - 1).max(seats - run.min(seats));
