@@ -112,8 +112,8 @@ impl Ledger<'_> {
 
     /// Returns the shares of its operator that stand behind a validator's weight in consensus,
     /// where the set stays as it is: as many as its weight buys at first, whatever slashes have
-    /// left of what they are worth. Consensus counts such a weight as long as the set stays, so that
-    /// a fault must always cost something. Where stake is elected, the weight falls with it.
+    /// left of what they are worth. Consensus counts such a weight as long as the set stays, so a
+    /// fault must always cost something. Where stake is elected, the weight falls with it.
     fn bonded(&self, validator: ValidatorId) -> Result<u128, Stop> {
         if self.params()?.stake.seats > 0 || Rule::BondLeaves.chosen() {
             return Ok(0);

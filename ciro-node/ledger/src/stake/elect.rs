@@ -31,8 +31,8 @@ struct Candidate {
 }
 
 impl Ledger<'_> {
-    /// At the last block of an epoch of consensus, elects who votes in the epoch after the next, and
-    /// seats those who vote in the next.
+    /// At the last block of an epoch of consensus, elects who votes in the epoch after the next,
+    /// and seats those who vote in the next.
     pub(crate) fn end_consensus_epoch(&mut self) -> Result<(), StateError> {
         let epoch = self.consensus_epoch();
         let next = epoch.saturating_add(1);

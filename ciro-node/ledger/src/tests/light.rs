@@ -15,7 +15,7 @@ use ciro_consensus::{
     View as ConsensusView, Write, perform,
 };
 use ciro_protocol::batch::Batch;
-use ciro_protocol::chain::{ChainSpec, Genesis};
+use ciro_protocol::chain::{ChainSpec, Genesis, GenesisValidator};
 use ciro_protocol::economy::{Offence, OffenceError};
 use ciro_protocol::event::{Event, Purse};
 use ciro_protocol::id::ValidatorId;
@@ -23,13 +23,13 @@ use ciro_protocol::light::{EndedJob, ReceiptError, ReceiptProof, StateProofError
 use ciro_protocol::receipt::{Receipt, RefundReason};
 use ciro_protocol::sign::SecretKey;
 use ciro_protocol::tx::{Body, Cancel, RegisterModel};
-use ciro_protocol::wire::{Bytes, Message as _};
+use ciro_protocol::wire::{Bytes, List, Message as _};
 
 use super::naive::Naive;
 use super::play::{Dice, Play};
 use super::support::{GENESIS_MS, batch, card, key, spec, unsigned};
 use crate::state::{OFFENCES, PURSES, View as _};
-use crate::{Block, MemoryState, check_invariants, execute, genesis};
+use crate::{Block, MemoryState, Seat, check_invariants, execute, genesis, seats, stake_changes};
 
 /// A validator that is a quorum alone.
 struct Node {
@@ -138,7 +138,13 @@ impl Host for Node {
             _ => None,
         }));
         let (seq, state_root) = (block.seq, words.root());
-        self.inputs.push_back(Input::Executed { seq, state_root, changes: vec![] });
+        let changes = stake_changes(&self.state, &self.genesis.spec, seq.0).unwrap();
+        let change = |it: &Seat| {
+            let (id, key, stake) = (ReplicaId(it.id), it.key.0, it.weight);
+            StakeChange { id, key, stake }
+        };
+        let changes = changes.iter().map(change).collect();
+        self.inputs.push_back(Input::Executed { seq, state_root, changes });
     }
 
     fn restore_state(&mut self, _: Seq, _: Digest) {
@@ -154,7 +160,7 @@ impl Host for Node {
     fn validators(&mut self, _: Epoch, _: Arc<ValidatorSet>) {}
 
     fn stake_refused(&mut self, _: Seq, _: Vec<StakeChange>) {
-        unreachable!("no stake changes");
+        unreachable!("no change is refused");
     }
 
     /// The block says it too.
@@ -267,6 +273,31 @@ fn what_consensus_proves_costs_stake_in_the_next_block() {
     assert!(node.state.get(&OFFENCES.key(&offence)).is_some());
     assert_eq!(node.state.get(&stake), None, "a validator alone is more than a third");
     assert_eq!(check_invariants(&node.state), Ok(()));
+}
+
+#[test]
+fn whom_stake_elects_votes_in_consensus_two_epochs_later() {
+    let mut spec = super::economy::network();
+    let key = SecretKey::from_seed(b"validator").address();
+    let first = GenesisValidator { id: 0, key, stake: 16 };
+    spec.validators = List::new(vec![first]).unwrap();
+    let mut node = Node::of(spec.clone());
+    let until = GENESIS_MS + 50_000;
+    let register = super::economy::register(4, 1_000_000_000);
+    let register = Body::RegisterValidator(Box::new(register));
+    let mut txs: VecDeque<_> = [register, Body::UnjailValidator].into();
+    for height in 1..=33 {
+        let txs = txs.pop_front().into_iter();
+        let txs = txs.map(|body| unsigned(4, height, until, body)).collect();
+        node.submit(batch(height, GENESIS_MS + height, txs));
+        let snapshot = node.replica.snapshot();
+        for (epoch, set) in [(0, &snapshot.current), (1, &snapshot.next)] {
+            let expected = seats(&node.state, &spec, spec.epoch_of(height + 1) + epoch).unwrap();
+            let got = set.iter().map(|it| (it.id.0, it.key, it.stake));
+            assert!(got.eq(expected.iter().map(|it| (it.id, it.key.0, it.weight))), "{height}");
+            assert_eq!(expected.len(), if height + 8 * epoch < 16 { 1 } else { 2 }, "{height}");
+        }
+    }
 }
 
 #[test]

@@ -14,4 +14,4 @@ mod world;
 pub(super) use elect::check_changes;
 pub(super) use naive::{Set, Whole};
 pub(super) use play::Play;
-pub(super) use world::{WEALTH, economy, network, offence};
+pub(super) use world::{WEALTH, economy, network, offence, register};

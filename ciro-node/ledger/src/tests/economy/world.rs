@@ -282,7 +282,7 @@ pub(super) fn undelegate(validator: u32, amount: u128) -> Body {
     Body::Undelegate(Undelegate { validator: ValidatorId(validator), amount: units(amount) })
 }
 
-pub(super) fn register(person: usize, bond: u128) -> RegisterValidator {
+pub(crate) fn register(person: usize, bond: u128) -> RegisterValidator {
     let (key, possession) = KEYS[person];
     let commission = Commission { bps: 100, max_bps: 1_000, step_bps: 200 };
     RegisterValidator { key, possession, commission, bond: units(bond) }
