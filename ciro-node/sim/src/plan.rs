@@ -241,14 +241,16 @@ impl Plan {
         self.clock_rates.resize(self.replicas(), 1000);
     }
 
-    /// Draws whether those without stake are announced, when they start, and sometimes one more
-    /// that never joins and misbehaves.
+    /// Draws whether those without stake are announced, when they start, and often one more that
+    /// never joins: it only follows, or misbehaves.
     fn draw_observers(&mut self, rng: &mut Rng) {
         self.announced = rng.chance(750);
-        if rng.chance(300) {
+        if rng.chance(600) {
             let id = ReplicaId(u32::try_from(self.replicas()).unwrap_or(u32::MAX));
             self.observers += 1;
-            self.behaviours.insert(id, *rng.pick(&Behaviour::ALL));
+            if rng.chance(500) {
+                self.behaviours.insert(id, *rng.pick(&Behaviour::ALL));
+            }
         }
         if self.announced && rng.chance(500) {
             self.observers_start = rng.below(self.heal_at.max(1));
