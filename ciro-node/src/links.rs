@@ -67,7 +67,7 @@ impl Remoteness {
         holding: Holding,
         (held, metrics): (&[Operation], Metrics),
     ) -> Linked {
-        let named = self.addresses.peers.iter().map(|(peer, _)| *peer).collect();
+        let named = self.addresses.named().collect();
         let peers = Arc::new(Peers::new(chain, members, named));
         let (net, queues) = Net::new(peers, metrics);
         let service = Arc::new(Service::new(net, holding, held));

@@ -1,6 +1,6 @@
 //! Who votes, whose batches count and who may connect, as the ledger says after its last block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ciro_consensus::crypto::Stark;
@@ -11,6 +11,7 @@ use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::event::Purse;
 use ciro_protocol::id::ValidatorId;
 use ciro_protocol::sign::Address;
+use libp2p::PeerId;
 use tokio::sync::watch;
 
 use crate::store::{Snapshot, StoreError};
@@ -47,11 +48,12 @@ pub struct Roll {
     epoch: u64,
     voters: BTreeMap<ReplicaId, u64>,
     next: BTreeMap<ReplicaId, u64>,
-    /// Voters of the epoch before, of this one and of the next one. A batch that is on its way when
-    /// an epoch ends still counts, and whoever begins to vote is ready.
-    submitters: BTreeMap<ReplicaId, Address>,
-    /// The submitters and the observers.
-    known: BTreeMap<ReplicaId, Address>,
+    /// Everybody who was ever registered, with the key of each. It only grows, so that a batch that
+    /// is valid stays so, whoever looks at it and when.
+    keys: BTreeMap<ReplicaId, Address>,
+    /// Voters of the epoch before, of this one and of the next one: they may submit. A batch that
+    /// is on its way when an epoch ends is still taken, and whoever begins to vote is ready.
+    submitters: BTreeSet<ReplicaId>,
     /// Who is registered, was not convicted and is no submitter: those with the most stake.
     observers: Vec<ReplicaId>,
 }
@@ -62,8 +64,8 @@ impl Roll {
         let validators = spec.validators.iter();
         let voters = validators.clone().map(|it| (ReplicaId(it.id), it.stake)).collect();
         let keys: BTreeMap<_, _> = validators.map(|it| (ReplicaId(it.id), it.key)).collect();
-        let (next, known) = (BTreeMap::clone(&voters), keys.clone());
-        Self { epoch: 0, voters, next, submitters: keys, known, observers: Vec::new() }
+        let (next, submitters) = (BTreeMap::clone(&voters), keys.keys().copied().collect());
+        Self { epoch: 0, voters, next, keys, submitters, observers: Vec::new() }
     }
 
     /// Reads the state after a block.
@@ -73,7 +75,8 @@ impl Roll {
         for near in epoch.saturating_sub(1)..=epoch.saturating_add(1) {
             for seat in ciro_ledger::seats(snapshot, spec, near)? {
                 let id = ReplicaId(seat.id);
-                roll.submitters.insert(id, seat.key);
+                roll.submitters.insert(id);
+                roll.keys.insert(id, seat.key);
                 if near == epoch {
                     roll.voters.insert(id, seat.weight);
                 } else if near > epoch {
@@ -81,34 +84,39 @@ impl Roll {
                 }
             }
         }
-        roll.known.clone_from(&roll.submitters);
-        let mut others: Vec<(Amount, ReplicaId, Address)> = Vec::new();
+        let mut others: Vec<(Amount, ReplicaId)> = Vec::new();
         for (ValidatorId(id), pool) in snapshot.entries(POOLS, None, REGISTERED_MAX)? {
             let replica = ReplicaId(id);
-            if pool.tombstoned || roll.submitters.contains_key(&replica) {
+            roll.keys.insert(replica, pool.key);
+            if pool.tombstoned || roll.submitters.contains(&replica) {
                 continue;
             }
             let stake = snapshot.entry(PURSES, &Purse::Stake(ValidatorId(id)))?;
-            others.push((stake.unwrap_or_default(), replica, pool.key));
+            others.push((stake.unwrap_or_default(), replica));
         }
         snapshot.check()?;
-        others.sort_by_key(|(stake, id, _)| (std::cmp::Reverse(*stake), *id));
+        others.sort_by_key(|(stake, id)| (std::cmp::Reverse(*stake), *id));
         others.truncate(OBSERVERS_MAX);
-        roll.observers = others.iter().map(|(_, id, _)| *id).collect();
-        roll.known.extend(others.into_iter().map(|(_, id, key)| (id, key)));
+        roll.observers = others.into_iter().map(|(_, id)| id).collect();
         Ok(roll)
     }
 
-    /// Returns the key of a validator that may connect.
+    /// Returns the key of a validator, whether it votes or ever did.
     #[must_use]
     pub fn key(&self, id: ReplicaId) -> Option<Address> {
-        self.known.get(&id).copied()
+        self.keys.get(&id).copied()
     }
 
-    /// Returns the key under which a validator's batches count.
+    /// Whether a validator may connect.
     #[must_use]
-    pub fn submitter(&self, id: ReplicaId) -> Option<Address> {
-        self.submitters.get(&id).copied()
+    pub fn admits(&self, id: ReplicaId) -> bool {
+        self.submits(id) || self.observers.contains(&id)
+    }
+
+    /// Whether a validator may submit.
+    #[must_use]
+    pub fn submits(&self, id: ReplicaId) -> bool {
+        self.submitters.contains(&id)
     }
 
     /// Returns a validator's weight; 0 for one that does not vote.
@@ -156,7 +164,7 @@ pub struct Members {
     roll: watch::Sender<Arc<Roll>>,
     /// Validators of which the ledger says nothing yet, at peers that the settings name: whoever
     /// joins has them to learn of all others.
-    named: Mutex<BTreeMap<ReplicaId, Address>>,
+    named: Mutex<BTreeMap<PeerId, (ReplicaId, Address)>>,
 }
 
 impl Members {
@@ -188,14 +196,14 @@ impl Members {
     /// Whether batches of this node count.
     #[must_use]
     pub fn submits(&self) -> bool {
-        self.roll.borrow().submitters.contains_key(&self.own.0)
+        self.roll.borrow().submits(self.own.0)
     }
 
     /// Waits until batches of this node count.
     pub(crate) async fn until_submitting(&self) {
         let own = self.own.0;
         // The sender is `self`.
-        let _ = self.follow().wait_for(|roll| roll.submitters.contains_key(&own)).await;
+        let _ = self.follow().wait_for(|roll| roll.submits(own)).await;
     }
 
     /// Reads the state after its last block; true if somebody came, left or changed weight.
@@ -209,7 +217,7 @@ impl Members {
         if let Some(key) = roll.key(validator).filter(|key| *key != own) {
             return Err(MembersError::Own { validator, key });
         }
-        self.lock().retain(|id, _| !roll.known.contains_key(id));
+        self.lock().retain(|_, (id, _)| roll.key(*id).is_none());
         Ok(self.roll.send_if_modified(|known| {
             let changed = **known != roll;
             if changed {
@@ -220,9 +228,10 @@ impl Members {
     }
 
     /// Takes note of a validator that the ledger does not know yet, at a peer that the settings
-    /// name; true if that is news.
-    pub(crate) fn name(&self, id: ReplicaId, key: Address) -> bool {
-        self.roll.borrow().key(id).is_none() && self.lock().insert(id, key) != Some(key)
+    /// name: of one for each, the last. True if that is news.
+    pub(crate) fn name(&self, peer: PeerId, id: ReplicaId, key: Address) -> bool {
+        let unknown = self.roll.borrow().key(id).is_none();
+        unknown && self.lock().insert(peer, (id, key)) != Some((id, key))
     }
 
     /// Returns who may follow consensus without a vote: those at peers that the settings name, then
@@ -230,14 +239,13 @@ impl Members {
     #[must_use]
     pub fn observers(&self) -> Observers {
         let roll = self.roll();
-        let named: Vec<(ReplicaId, Address)> =
-            self.lock().iter().map(|(id, key)| (*id, *key)).collect();
+        let named: Vec<(ReplicaId, Address)> = self.lock().values().copied().collect();
         let others = roll.observers.iter().filter_map(|id| Some((*id, roll.key(*id)?)));
         let all = named.into_iter().chain(others).filter(|(id, _)| *id != self.own.0);
         Observers::new(all.map(|(id, key)| (id, key.0)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ReplicaId, Address>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PeerId, (ReplicaId, Address)>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -280,7 +288,8 @@ mod tests {
         assert_eq!(genesis.members().collect::<Vec<_>>(), ids);
         let weight = u128::from(genesis.weight(ReplicaId(0)));
         assert!(genesis.is_quorum(2 * weight + 1) && !genesis.is_quorum(2 * weight));
-        assert_eq!((genesis.weight(ReplicaId(3)), genesis.submitter(ReplicaId(3))), (0, None));
+        assert_eq!((genesis.weight(ReplicaId(3)), genesis.key(ReplicaId(3))), (0, None));
+        assert!(genesis.admits(ReplicaId(2)) && !genesis.admits(ReplicaId(3)));
         assert!(members.submits());
     }
 
@@ -300,11 +309,13 @@ mod tests {
         let (spec, store) = network(folder.path());
         let members = Members::new(spec, (ReplicaId(7), key(7)));
         assert!(!members.submits());
-        assert!(members.name(ReplicaId(9), key(9)));
-        assert!(!members.name(ReplicaId(9), key(9)), "that is no news");
-        assert!(!members.name(ReplicaId(1), key(9)), "the ledger knows better");
+        let peer = PeerId::random();
+        assert!(members.name(peer, ReplicaId(8), key(8)));
+        assert!(members.name(peer, ReplicaId(9), key(9)), "one for each peer, the last");
+        assert!(!members.name(peer, ReplicaId(9), key(9)), "that is no news");
+        assert!(!members.name(peer, ReplicaId(1), key(9)), "the ledger knows better");
         let observers = members.observers();
-        assert_eq!(observers.len(), 1);
+        assert_eq!((observers.len(), observers.get(ReplicaId(9))), (1, Some(&key(9).0)));
         members.update(&store.snapshot().unwrap()).unwrap();
         assert_eq!(members.observers().len(), 1, "it is not registered yet");
     }

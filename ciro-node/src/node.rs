@@ -29,6 +29,7 @@ use crate::links::Remoteness;
 use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::net::{Courier, Holding, Service};
+use crate::proofs::Verifier;
 use crate::start_error::StartError;
 use crate::store::StateStore;
 use crate::validity::Validity;

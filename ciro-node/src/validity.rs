@@ -232,7 +232,7 @@ impl Validity {
 
 impl Submitters for Validity {
     fn key(&self, id: SubmitterId) -> Option<Address> {
-        self.members.roll().submitter(ReplicaId(u32::try_from(id.0).ok()?))
+        self.members.roll().key(ReplicaId(u32::try_from(id.0).ok()?))
     }
 }
 

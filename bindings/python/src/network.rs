@@ -464,7 +464,8 @@ pub(crate) fn check_receipt(
     keys: Option<&Key>,
     pin: Option<&str>,
 ) -> PyResult<(u64, String)> {
-    let pin = pin.map(|text| text.parse::<Pin>().map_err(|error| Error::Argument(error.to_string())));
+    let pin =
+        pin.map(|text| text.parse::<Pin>().map_err(|error| Error::Argument(error.to_string())));
     let pin = pin.transpose()?;
     let receipt = receipt.to_vec();
     let against = keys.zip(proof).map(|(keys, proof)| (keys.0.clone(), proof.0.to_bytes()));

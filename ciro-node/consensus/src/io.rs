@@ -237,6 +237,16 @@ pub enum Fault {
         /// The certified digest.
         certified: Digest,
     },
+    /// Others vote in an epoch than those whom this replica was shown for it when it joined.
+    #[error("the validators of epoch {epoch} are {ours}, {said} were shown: nobody can be trusted")]
+    Validators {
+        /// The epoch.
+        epoch: Epoch,
+        /// The digest of the validators that execution led to.
+        ours: Digest,
+        /// The digest of those that were shown.
+        said: Digest,
+    },
     /// Other validators are pinned for an epoch than this replica came to.
     #[error(
         "the validators of epoch {epoch} are {ours}, {pinned} are pinned: what was followed is \

@@ -69,6 +69,16 @@ pub enum LightError {
         /// The epoch.
         epoch: Epoch,
     },
+    /// Validators are pinned for an epoch that lies behind.
+    #[error(
+        "validators are pinned for epoch {pinned}, those of epoch {known} are followed already"
+    )]
+    BehindPin {
+        /// The epoch of the pin.
+        pinned: Epoch,
+        /// The epoch of the client.
+        known: Epoch,
+    },
     /// The proof ends before the epoch for which validators are pinned.
     #[error(
         "the proof ends in epoch {got}, validators are pinned for epoch {pinned}: ask for a newer \
@@ -122,8 +132,12 @@ impl<S: Scheme> LightClient<S> {
     ///
     /// # Errors
     ///
-    /// [`LightError::Pinned`] if others are known for that epoch already.
+    /// [`LightError::Pinned`] if others are known for that epoch already, [`LightError::BehindPin`]
+    /// if the client is past it and cannot tell any more.
     pub fn pinned(mut self, pin: Pin) -> Result<Self, LightError> {
+        if pin.epoch < self.epoch {
+            return Err(LightError::BehindPin { pinned: pin.epoch, known: self.epoch });
+        }
         let known = self.committee.set().digest::<S>();
         if !pin.admits(self.epoch, known) || !pin.admits(self.epoch.next(), self.next) {
             return Err(LightError::Pinned { epoch: pin.epoch });

@@ -22,6 +22,6 @@ pub use genesis::genesis;
 pub use governance::{Tally, tally};
 pub use invariant::{Broken, check_invariants};
 pub use job::{Event as JobEvent, State as JobState, Step, TABLE, Target, step};
-pub use stake::{Holding, departing, holding, seats, stake_changes};
+pub use stake::{Holding, departing, holding, seats};
 pub use state::{MemoryState, Seat, StateError, View};
 pub use validity::{Blobs, Invalid, Judges, ProofSystem, Submitters, validate};

@@ -52,8 +52,10 @@ pub(super) async fn validators(
         let mut found = snapshot.entries(POOLS, None, VALIDATORS_MAX)?;
         found.sort_by_key(|(id, _)| *id);
         let found = found.into_iter().filter(|(id, _)| after.is_none_or(|after| id.0 > after));
-        let items: Result<Vec<ValidatorInfo>, StoreError> =
-            found.take(limit).map(|(id, pool)| validator_info(snapshot, &weights, id, pool)).collect();
+        let items: Result<Vec<ValidatorInfo>, StoreError> = found
+            .take(limit)
+            .map(|(id, pool)| validator_info(snapshot, &weights, id, pool))
+            .collect();
         snapshot.check()?;
         items
     };

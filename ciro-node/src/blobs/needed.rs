@@ -252,7 +252,13 @@ mod tests {
         for height in 1..=5 {
             let events = vec![Event::ModelRetired { model: ModelId([1; 32]) }; 3];
             let (writes, receipts) = (BTreeMap::new(), Vec::new());
-            let outcome = ciro_ledger::Outcome { writes, receipts, events, time_ms: 10 * height };
+            let outcome = ciro_ledger::Outcome {
+                writes,
+                receipts,
+                events,
+                time_ms: 10 * height,
+                changes: vec![],
+            };
             let block = empty(height, &outcome);
             store.commit(&store.snapshot().unwrap(), &block).unwrap();
         }

@@ -15,8 +15,8 @@ use ciro_protocol::wire::List;
 use ciro_store::{FileDisk, Recovery, Store, StoreOptions};
 
 use crate::config::{CONFIG_FILE, Config, GENESIS_FILE, KEY_FILE, PEER_KEY_FILE};
-use crate::net::{Addresses, Identity};
 use crate::genesis::{check_genesis, read_genesis};
+use crate::net::{Addresses, Identity};
 use crate::secret::SecretError;
 use crate::start_error::StartError;
 
@@ -90,7 +90,8 @@ pub fn init(folder: &Path, settings: &InitSettings) -> Result<String, InitError>
         Some(path) => read_json(path)?,
         None => new_network(settings.spec.as_deref(), &[key.address()])?,
     };
-    let id = finish(folder, (&key, settings.validator), &genesis, (&settings.listen, &settings.peers))?;
+    let id =
+        finish(folder, (&key, settings.validator), &genesis, (&settings.listen, &settings.peers))?;
     let consensus = genesis.consensus().map_err(StartError::from)?;
     Ok(format!(
         "network    {} ({})\nvalidator  {id}, key {}\nfolder     {}\nnext       ciro-node start {}",

@@ -13,8 +13,8 @@ use std::time::Instant;
 use ciro_consensus::{
     Block, Digest, Input, Operation, Params, ReplicaId, Seq, StakeChange, StateRequest,
 };
-use ciro_ledger::StateError;
 use ciro_ledger::state::{KEYS, OFFENCES, SETS};
+use ciro_ledger::{Seat, StateError};
 use ciro_protocol::api::Head;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::{ChainSpec, Word};
@@ -180,8 +180,7 @@ impl Worker {
     fn perform(&mut self, job: Job) -> Result<(), ExecutionError> {
         match job {
             Job::Execute(block) => {
-                let state_root = self.execute(&block)?;
-                let changes = self.changes(block.seq)?;
+                let (state_root, changes) = self.execute(&block)?;
                 // Consensus has left if nobody takes it: the thread ends with its last job.
                 let answer = Input::Executed { seq: block.seq, state_root, changes };
                 let _ = self.tools.answers.send(answer);
@@ -204,8 +203,9 @@ impl Worker {
         }
     }
 
-    /// Executes a block, or finds what executing it gave.
-    fn execute(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
+    /// Executes a block, or finds what executing it gave: the root of the state after it, and who
+    /// votes two epochs later.
+    fn execute(&mut self, block: &Block) -> Result<(Digest, Vec<StakeChange>), ExecutionError> {
         let (height, expected) = (block.seq, block.digest);
         if height.0 > self.head.height {
             return self.execute_new(block);
@@ -216,22 +216,10 @@ impl Worker {
             let got = hex::encode(row.digest);
             return Err(ExecutionError::Fork { height, got, expected });
         }
-        Ok(row.words.root())
+        Ok((row.words.root(), changes(&row.changes)))
     }
 
-    /// Returns what a block that is executed says of who votes two epochs later.
-    fn changes(&self, height: Seq) -> Result<Vec<StakeChange>, ExecutionError> {
-        let snapshot = self.tools.store.snapshot()?;
-        let changes = ciro_ledger::stake_changes(&snapshot, &self.tools.spec, height.0);
-        snapshot.check()?;
-        let changes = changes?.into_iter().map(|seat| {
-            let (id, key, stake) = (ReplicaId(seat.id), seat.key.0, seat.weight);
-            StakeChange { id, key, stake }
-        });
-        Ok(changes.collect())
-    }
-
-    fn execute_new(&mut self, block: &Block) -> Result<Digest, ExecutionError> {
+    fn execute_new(&mut self, block: &Block) -> Result<(Digest, Vec<StakeChange>), ExecutionError> {
         let height = block.seq;
         let batches = self.batches(height, &block.operations)?;
         let durable = self.params.is_checkpoint(height);
@@ -250,7 +238,7 @@ impl Worker {
             self.settle()?;
         }
         self.announce(&batches, &outcome);
-        Ok(self.head.words.root())
+        Ok((self.head.words.root(), changes(&outcome.changes)))
     }
 
     /// Forgets bodies that nobody needs now that the state is durable.
@@ -345,6 +333,13 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// Says of seats what consensus takes.
+fn changes(seats: &[Seat]) -> Vec<StakeChange> {
+    let change =
+        |seat: &Seat| StakeChange { id: ReplicaId(seat.id), key: seat.key.0, stake: seat.weight };
+    seats.iter().map(change).collect()
 }
 
 /// Says where the state is.

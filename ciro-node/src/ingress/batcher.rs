@@ -75,17 +75,7 @@ impl Batcher {
         (consensus, shared, hurry): (SyncSender<Input>, Arc<Shared>, Arc<AtomicUsize>),
     ) -> Self {
         let courier = None;
-        Self {
-            settings,
-            pending,
-            bodies,
-            validity,
-            consensus,
-            shared,
-            hurry,
-            members,
-            courier,
-        }
+        Self { settings, pending, bodies, validity, consensus, shared, hurry, members, courier }
     }
 
     /// Lets batches be held by a quorum before they are ordered.

@@ -114,8 +114,10 @@ async fn deliver(service: Arc<Service>, batch: Arc<SignedBatch>) {
         for to in roll.members().filter(|id| brought.insert(*id)) {
             tokio::spawn(Arc::clone(&parcel).bring(to));
         }
-        let weights = holding.borrow_and_update().iter().map(|id| u128::from(roll.weight(*id)));
-        if roll.is_quorum(weights.sum()) {
+        let weight = |held: &BTreeSet<ReplicaId>| -> u128 {
+            held.iter().map(|id| u128::from(roll.weight(*id))).sum()
+        };
+        if roll.is_quorum(weight(&holding.borrow_and_update())) {
             break;
         }
         tokio::select! {

@@ -41,6 +41,11 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// Returns whom the settings name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = PeerId> {
+        self.peers.iter().map(|(peer, _)| *peer)
+    }
+
     /// Reads settings. Each of `peers` must end with the identity that is expected there.
     ///
     /// # Errors

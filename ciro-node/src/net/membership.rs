@@ -21,7 +21,7 @@ impl Task {
             tracing::warn!(%peer, %error, "a record is refused");
             error.label()
         })?;
-        if self.net.peers.members().name(id, hello.0.body.key) {
+        if self.net.peers.members().name(peer, id, hello.0.body.key) {
             let observers = self.net.peers.members().observers();
             // If there is no room it is said with the next one, or once the ledger knows it.
             let _ = self.inputs.try_send(Input::Observers(observers));
@@ -58,7 +58,7 @@ impl Task {
             self.targets.leaves(peer, id);
             self.refuse(peer, "no_member");
         }
-        let gone = |id: &ReplicaId| roll.key(*id).is_none() && self.net.peers.reach(*id).is_none();
+        let gone = |id: &ReplicaId| !roll.admits(*id) && self.net.peers.reach(*id).is_none();
         self.outboxes.retain(|id, _| !gone(id));
         self.allowances.retain(|id, _| !gone(id));
     }

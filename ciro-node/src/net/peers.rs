@@ -31,6 +31,12 @@ pub enum RecordError {
         /// The number that the record names.
         validator: u32,
     },
+    /// It does not vote, and there is no place for it among those that follow.
+    #[error("validator {validator} has no vote, and others that follow have more stake")]
+    NoPlace {
+        /// The validator.
+        validator: u32,
+    },
     /// Another identity speaks than the one that the record names.
     #[error("the record is about another peer than the one that sent it")]
     Peer,
@@ -57,6 +63,7 @@ impl RecordError {
         match self {
             Self::Signature(_) => "record_signature",
             Self::Key { .. } => "record_key",
+            Self::NoPlace { .. } => "record_no_place",
             Self::Peer => "record_peer",
             Self::Own => "record_own",
             Self::Old { .. } => "record_old",
@@ -115,12 +122,13 @@ impl Peers {
         let validator = record.validator;
         let id = ReplicaId(validator);
         // Before the signature, which costs: only a validator's key is looked at.
-        let fits = match self.members.roll().key(id) {
-            Some(key) => key == record.key,
-            None => self.named.contains(&peer),
-        };
-        if !fits {
+        let roll = self.members.roll();
+        let (known, named) = (roll.key(id), self.named.contains(&peer));
+        if known.map_or(!named, |key| key != record.key) {
             return Err(RecordError::Key { validator });
+        }
+        if !roll.admits(id) && !named {
+            return Err(RecordError::NoPlace { validator });
         }
         if id == self.own() {
             return Err(RecordError::Own);
@@ -130,8 +138,8 @@ impl Peers {
         }
         let (digest, issued_ms, at) = (hello.digest(), record.issued_ms, Instant::now());
         let last = self.lock().records.get(&id).copied();
-        let known = last.is_some_and(|last| last.digest == digest);
-        if !known {
+        let seen = last.is_some_and(|last| last.digest == digest);
+        if !seen {
             if last.is_some_and(|last| last.issued_ms > issued_ms) {
                 return Err(RecordError::Old { validator });
             }
@@ -141,8 +149,12 @@ impl Peers {
             hello.0.verify(self.chain, keys)?;
         }
         let mut inner = self.lock();
-        if !known {
+        if !seen {
             inner.records.insert(id, Accepted { digest, issued_ms, at });
+        }
+        if known.is_none() {
+            // Whom nobody has registered is one for each peer.
+            inner.bound.retain(|id, bound| *bound != peer || roll.key(*id).is_some());
         }
         inner.bound.insert(id, peer);
         self.tell(&inner);
@@ -230,9 +242,10 @@ impl Peers {
     pub(super) fn left(&self) -> Vec<(ReplicaId, PeerId)> {
         let roll = self.members.roll();
         let inner = self.lock();
-        let bound = inner.bound.iter().filter(|(id, peer)| {
-            roll.key(**id).is_none() && !self.named.contains(*peer)
-        });
+        let bound = inner
+            .bound
+            .iter()
+            .filter(|(id, peer)| !roll.admits(**id) && !self.named.contains(*peer));
         bound.map(|(id, peer)| (*id, *peer)).collect()
     }
 
@@ -350,9 +363,18 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_quorum_is_more_than_two_thirds_of_the_stake() {
-        let peers = peers();
-        assert!(!peers.is_quorum(2));
-        assert!(peers.is_quorum(3));
+    fn whom_the_settings_name_may_speak_for_one_whom_nobody_has_registered() {
+        let (mut keys, who) = (KeyCache::new(4), identity(1));
+        let unknown = |id: u32| hello(id, b"z", &who);
+        let key = |validator| Err(RecordError::Key { validator });
+        assert_eq!(peers().bind(who.peer(), &unknown(8), &mut keys), key(8));
+        let peers = Peers { named: BTreeSet::from([who.peer()]), ..peers() };
+        assert_eq!(peers.bind(who.peer(), &hello(1, b"z", &who), &mut keys), key(1));
+        for id in [8, 9] {
+            assert_eq!(peers.bind(who.peer(), &unknown(id), &mut keys), Ok(ReplicaId(id)));
+        }
+        let others = [1, 2, 3, 9].map(ReplicaId);
+        assert_eq!(peers.others(), others, "one, the last");
+        assert_eq!(peers.voters(), &others[..3]);
     }
 }

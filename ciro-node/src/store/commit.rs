@@ -62,7 +62,8 @@ impl StateStore {
         write_tree(&transaction, 0, &update)?;
         let (header, nonces) = ([0; 32], Default::default());
         let head = HeadRow { height: 0, words, header, events: 0, nonces };
-        let row = BlockRow { digest: [0; 32], words, batches: 0, txs: Vec::new() };
+        let row =
+            BlockRow { digest: [0; 32], words, batches: 0, txs: Vec::new(), changes: Vec::new() };
         put(&mut transaction.open_table(HEAD)?, &[], &head)?;
         put(&mut transaction.open_table(BLOCKS)?, &0_u64.to_be_bytes(), &row)?;
         Ok(transaction.commit()?)
@@ -186,7 +187,8 @@ impl Rows<'_> {
         });
         let (digest, key) = (*self.block.proposal.as_bytes(), height.to_be_bytes());
         let count = u32::try_from(batches.len()).unwrap_or(u32::MAX);
-        let row = BlockRow { digest, words, batches: count, txs: txs.collect() };
+        let (txs, changes) = (txs.collect(), outcome.changes.clone());
+        let row = BlockRow { digest, words, batches: count, txs, changes };
         put(&mut self.transaction.open_table(BLOCKS)?, &key, &row)?;
         let header = self.link(&before, words)?;
         let batches = List::new(batches.to_vec()).map_err(|_| StoreError::Batches { height })?;

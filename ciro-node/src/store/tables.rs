@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::{Breach, Digest, EVIDENCE_PER_BLOCK_MAX, Link, Operation, executed_digest};
+use ciro_ledger::Seat;
 use ciro_protocol::batch::Batch;
 use ciro_protocol::chain::OPERATIONS_PER_BLOCK_MAX;
 use ciro_protocol::economy::Offence;
@@ -99,6 +100,8 @@ pub struct BlockRow {
     pub batches: u32,
     /// Transactions in order.
     pub txs: Vec<BlockTxRow>,
+    /// What consensus was told of who votes.
+    pub changes: Vec<Seat>,
 }
 
 /// A link of the chain of headers.

@@ -29,6 +29,11 @@ fn first() -> (Genesis, Writes) {
     ciro_ledger::genesis(crate::devnet::spec(&[key], 1_700_000_000_000)).unwrap()
 }
 
+/// What a block does that does nothing.
+fn nothing() -> Outcome {
+    Outcome { writes: Writes::new(), receipts: vec![], events: vec![], time_ms: 0, changes: vec![] }
+}
+
 /// A block without batches.
 pub(crate) fn empty(height: u64, outcome: &Outcome) -> Executed<'_> {
     Executed {
@@ -44,7 +49,7 @@ pub(crate) fn empty(height: u64, outcome: &Outcome) -> Executed<'_> {
 }
 
 fn commit(store: &StateStore, height: u64, writes: Writes, durable: bool) -> HeadRow {
-    let outcome = Outcome { writes, receipts: vec![], events: vec![], time_ms: height };
+    let outcome = Outcome { writes, time_ms: height, ..nothing() };
     let block = Executed { durable, ..empty(height, &outcome) };
     store.commit(&store.snapshot().unwrap(), &block).unwrap()
 }
@@ -110,7 +115,7 @@ fn a_block_that_leads_to_another_state_than_the_certified_one_is_not_written() {
     let store = StateStore::open(&folder.path().join("ledger.redb"), &genesis, &first).unwrap();
     let before = store.snapshot().unwrap().head().unwrap();
     let writes = Writes::from([(b"x".to_vec(), Some(vec![1]))]);
-    let outcome = Outcome { writes, receipts: vec![], events: vec![], time_ms: 1 };
+    let outcome = Outcome { writes, time_ms: 1, ..nothing() };
     let expected = before.words.root();
     let block = Executed { certified: Some(expected), ..empty(1, &outcome) };
     let snapshot = store.snapshot().unwrap();
@@ -205,7 +210,8 @@ fn an_end_that_is_final_is_never_replaced() {
     for (height, (refused, shown)) in (1..).zip(ends) {
         let receipt = TxReceipt { id, tally, fee: Amount::ZERO, refused };
         let (writes, events) = (Writes::new(), vec![]);
-        let outcome = Outcome { writes, receipts: vec![receipt], events, time_ms: height };
+        let outcome =
+            Outcome { writes, receipts: vec![receipt], events, time_ms: height, changes: vec![] };
         let batches = std::slice::from_ref(&batch);
         let block = Executed { batches, ..empty(height, &outcome) };
         store.commit(&store.snapshot().unwrap(), &block).unwrap();

@@ -1,8 +1,8 @@
 //! Proofs of state, and of a receipt: what convinces someone who holds the genesis alone.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use ciro_consensus::crypto::{Scheme, Stark};
 pub use ciro_consensus::Pin;
+use ciro_consensus::crypto::{Scheme, Stark};
 use ciro_consensus::{Digest, FINALITY_BYTES_MAX, Finality, LightClient, LightError, WireError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

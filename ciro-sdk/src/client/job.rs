@@ -425,7 +425,9 @@ impl Client {
             }
         };
         let proof = ReceiptProof::from_bytes(&bytes)?;
-        proof.verify(self.genesis(), None).map_err(|source| ClientError::Receipt { job, source })?;
+        proof
+            .verify(self.genesis(), None)
+            .map_err(|source| ClientError::Receipt { job, source })?;
         if proof.receipt.job != job {
             let reason = "it is about another job".to_owned();
             return Err(ClientError::Answer { what: "a receipt", reason });

@@ -130,6 +130,8 @@ impl<S: Scheme> Replica<S> {
                 continue;
             }
             if proof.checkpoint.epoch > epoch || !self.proves_epoch(&committee, proof) {
+                // Whoever waits for a pin may have begun with another's false way.
+                self.trail.truncate(if self.awaits_pin() { 0 } else { self.trail.len() });
                 return Err(Dropped::Unproven);
             }
             self.trail.push((Arc::new(proof.clone()), {
@@ -168,7 +170,12 @@ impl<S: Scheme> Replica<S> {
     /// Checks that a quorum of `committee` certified who follows it.
     fn proves_epoch(&self, committee: &Committee<S>, proof: &EpochProof) -> bool {
         let EpochProof { checkpoint, roots, current, next } = proof;
+        let before = match self.trail.last() {
+            Some((last, _)) => last.roots.next,
+            None => self.committees.next.set().digest::<S>(),
+        };
         checkpoint.seq == self.params().epoch_end(checkpoint.epoch)
+            && roots.current == before
             && roots.digest::<S>() == checkpoint.digest
             && roots.epoch == checkpoint.epoch.next()
             && roots.current == current.digest::<S>()

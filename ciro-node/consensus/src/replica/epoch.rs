@@ -37,7 +37,7 @@ impl<S: Scheme> Replica<S> {
     /// Adopts a certified checkpoint of the current epoch.
     pub(crate) fn make_stable(&mut self, checkpoint: StableCheckpoint) {
         let StableCheckpoint { seq, digest, .. } = checkpoint;
-        if seq <= self.stable.seq {
+        if seq <= self.stable.seq || self.awaits_pin() {
             return;
         }
         let snapshot = self.checkpoints.get(&seq).and_then(|votes| votes.snapshot.clone());
@@ -99,7 +99,13 @@ impl<S: Scheme> Replica<S> {
 
     fn enter_next_epoch(&mut self) {
         let snapshot = &self.tip;
-        // The tip's epoch has begun.
+        // The tip's epoch has begun. Who votes in it was said when the epoch before began, by those
+        // whom this replica followed then.
+        let (said, ours) =
+            (self.committees.next.set().digest::<S>(), snapshot.current.digest::<S>());
+        if said != ours {
+            return self.halt(Fault::Validators { epoch: snapshot.epoch, ours, said });
+        }
         let sets = [(snapshot.epoch, &snapshot.current), (snapshot.epoch.next(), &snapshot.next)];
         if let Some(pin) = self.genesis.pin {
             let found = sets.map(|(epoch, set)| (epoch, set.digest::<S>()));
@@ -176,6 +182,7 @@ impl<S: Scheme> Replica<S> {
             Some((_, previous)) => Arc::clone(previous),
             None => Arc::clone(&self.committees.current),
         };
+        // What follows is said by those who voted in the epoch before: the state says it again.
         self.committees.next = Arc::new(current.successor(Arc::clone(&last.next)));
         self.committees.current = Arc::clone(current);
         self.committees.previous = Some(previous);

@@ -39,7 +39,7 @@ impl<S: Scheme> Replica<S> {
     /// Hands the next committed block to the application, one at a time and in order.
     pub(crate) fn execute_next(&mut self) {
         let seq = self.tip.seq().next();
-        if self.executing.is_some() {
+        if self.executing.is_some() || self.awaits_pin() {
             return;
         }
         let Some(slot) = self.slots.get(&seq) else { return };
@@ -166,6 +166,17 @@ impl<S: Scheme> Replica<S> {
         self.installing.take_if(|installing| installing.checkpoint.seq == seq);
     }
 
+    /// Takes the validators after those of the epoch from a state that they certified: until now
+    /// they were what the epoch before has said.
+    fn follow_snapshot(&mut self) {
+        let ends = self.tip.epoch > self.epoch;
+        let next = if ends { &self.tip.current } else { &self.tip.next };
+        if self.committees.next.set().digest::<S>() != next.digest::<S>() {
+            let next = self.committees.current.successor(Arc::clone(next));
+            self.committees.next = Arc::new(next);
+        }
+    }
+
     /// Adopts a certified state together with the application, which already holds it, unless it is
     /// of no use any more.
     pub(crate) fn on_state_fetched(&mut self, seq: Seq) {
@@ -180,6 +191,7 @@ impl<S: Scheme> Replica<S> {
         }
         self.executing = None;
         self.tip = Snapshot::clone(&installed.snapshot);
+        self.follow_snapshot();
         let state_root = self.tip.state_root;
         self.effects.push(Effect::RestoreState { seq, state_root });
         for (client, last) in self.tip.clients.clone() {

@@ -394,6 +394,12 @@ impl<S: Scheme> Replica<S> {
         }
     }
 
+    /// Whether this replica knows of an epoch ahead who votes in it, and not yet whether its way
+    /// leads there: until then it takes no block and no state of epochs before.
+    pub(crate) fn awaits_pin(&self) -> bool {
+        self.genesis.pin.is_some_and(|pin| pin.epoch > self.epoch.next())
+    }
+
     pub(crate) const fn params(&self) -> &Params {
         &self.genesis.params
     }

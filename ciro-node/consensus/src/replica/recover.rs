@@ -43,6 +43,15 @@ pub enum OpenError {
         /// The checkpoint.
         seq: Seq,
     },
+    /// Other validators are pinned for an epoch than the log has followed.
+    #[error(
+        "the log followed other validators in epoch {epoch} than those that are pinned: it is of \
+         another history of the chain, or the pin is"
+    )]
+    Pinned {
+        /// The epoch.
+        epoch: Epoch,
+    },
     /// The base lacks the proof of the epoch it is in.
     #[error("the log's base at block {seq} lacks the proof of epoch {epoch}")]
     MissingProof {
@@ -159,6 +168,14 @@ impl<S: Scheme> Replica<S> {
             let proof = proofs.iter().find(|proof| proof.checkpoint.epoch == before);
             let proof = proof.ok_or(OpenError::MissingProof { seq, epoch: before })?;
             self.epoch_start = proof.checkpoint.digest;
+        }
+        if let Some(pin) = self.genesis.pin {
+            let mut sets = vec![(snapshot.epoch, snapshot.current.digest::<S>())];
+            sets.push((snapshot.epoch.next(), snapshot.next.digest::<S>()));
+            let kept = proofs.iter().map(|it| (it.roots.epoch, it.roots.current));
+            if !sets.into_iter().chain(kept).all(|(epoch, set)| pin.admits(epoch, set)) {
+                return Err(OpenError::Pinned { epoch: pin.epoch });
+            }
         }
         let known = &self.genesis.committee;
         let expand = |set| Arc::new(Committee::successor(known, set));

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ciro_consensus::crypto::{PublicKey, Scheme, Stark};
 use ciro_consensus::message::{Body, Fetch, Message, Status, Summary};
 use ciro_consensus::{
-    Digest, Dropped, Effect, Epoch, Identity, Input, Kind, Observers, Operation, Params, Replica,
-    ReplicaId, Seq, StakeChange, Timer, VALIDATORS_MAX, View,
+    Digest, Dropped, Effect, Epoch, Identity, Input, Kind, Observers, Operation, Params, Pin,
+    Replica, ReplicaId, Seq, StakeChange, Timer, VALIDATORS_MAX, View,
 };
 
 use crate::support::{
@@ -436,4 +436,35 @@ fn what_a_member_pushes_no_observer_is_sent() {
         assert_eq!(sent_to(&effects, 3), 0);
         follower.fire(Timer::Resend, lab.genesis.params.resend_interval);
     }
+}
+
+/// A newcomer with a pin that follows a network for a while.
+fn pinned(net: &mut Net, epoch: u64, validators: Digest) -> Seq {
+    let mut lab = short_epochs();
+    lab.genesis.pin = Some(Pin { epoch: Epoch(epoch), validators });
+    net.open(&lab, NEWCOMER);
+    (0..4).for_each(|id| net.announce(id, &observers([NEWCOMER])));
+    for _ in 0..30 {
+        net.tick();
+    }
+    net.replicas.remove(&ReplicaId(NEWCOMER)).unwrap().executed()
+}
+
+#[test]
+fn a_replica_with_a_pin_takes_no_block_of_a_way_that_does_not_lead_there() {
+    let lab = short_epochs();
+    let mut net = Net::new(&lab, 0..4);
+    net.order(1..=40);
+    let (at, epoch) = (net.replica(0).executed(), net.replica(0).epoch());
+    let set = net.replica(0).validators().digest::<Stark>();
+    assert!(epoch >= Epoch(4));
+    for pinned_epoch in [epoch.0, epoch.0 - 1, 1] {
+        assert!(pinned(&mut net, pinned_epoch, set) >= Seq(at.0 - 4), "{pinned_epoch}");
+    }
+    let other = Digest::from_u64(7);
+    for pinned_epoch in [2, epoch.0] {
+        assert_eq!(pinned(&mut net, pinned_epoch, other), Seq(0), "{pinned_epoch}");
+    }
+    // Nor does it begin where it cannot know.
+    assert_eq!(pinned(&mut net, epoch.0 + 9, set), Seq(0));
 }

@@ -16,7 +16,7 @@ use ciro_protocol::light::{StateWords, TreeRoot};
 use ciro_protocol::receipt::TxReceipt;
 use ciro_protocol::refusal::Refusal;
 
-use crate::state::{CHAIN, ChainRecord, Overlay, StateError, View, Writes};
+use crate::state::{CHAIN, ChainRecord, Overlay, Seat, StateError, View, Writes};
 
 /// What consensus has ordered: batches that were found valid.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,9 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// Ledger time after the block, in ms.
     pub time_ms: u64,
+    /// How who votes two epochs later differs from who votes in the next one: what consensus is
+    /// told by the last block of an epoch. A weight of 0 takes a vote away.
+    pub changes: Vec<Seat>,
 }
 
 /// A state that a block changes.
@@ -49,6 +52,8 @@ pub(crate) struct Ledger<'a> {
     /// Clock and counters; written at the end of the block.
     pub(crate) chain: ChainRecord,
     pub(crate) events: Vec<Event>,
+    /// What consensus is told of who votes.
+    pub(crate) changes: Vec<Seat>,
 }
 
 /// Why a change stops: the one who asked is refused, or the state is broken.
@@ -71,7 +76,7 @@ pub fn execute(
 ) -> Result<Outcome, StateError> {
     let state = Overlay::new(view);
     let chain = state.expect(CHAIN, &())?;
-    let mut ledger = Ledger { spec, state, chain, events: Vec::new() };
+    let mut ledger = Ledger { spec, state, chain, events: Vec::new(), changes: Vec::new() };
     ledger.chain.height = block.height;
     let behind_ms = ledger.advance_clock(block)?;
     ledger.start_economy()?;
@@ -86,9 +91,10 @@ pub fn execute(
     ledger.fire_timers()?;
     ledger.forget_transactions()?;
     ledger.end_consensus_epoch()?;
-    let Ledger { mut state, chain, events, .. } = ledger;
+    let Ledger { mut state, chain, events, changes, .. } = ledger;
     state.put(CHAIN, &(), &chain);
-    Ok(Outcome { writes: state.into_writes(), receipts, events, time_ms: chain.time_ms })
+    let time_ms = chain.time_ms;
+    Ok(Outcome { writes: state.into_writes(), receipts, events, time_ms, changes })
 }
 
 impl Outcome {

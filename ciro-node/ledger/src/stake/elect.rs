@@ -8,6 +8,7 @@ use ciro_protocol::amount::Amount;
 use ciro_protocol::economy::UNITS_PER_WEIGHT;
 use ciro_protocol::wire::List;
 
+use super::seats::changes;
 use crate::block::Ledger;
 use crate::mutation::Rule;
 use crate::state::{
@@ -26,6 +27,8 @@ struct Candidate {
     seat: Seat,
     /// Whether it is in jail.
     jailed: bool,
+    /// Whether its time there is over, and it has not asked to leave.
+    lingers: bool,
     /// Whether it has run, or was there from the genesis.
     proven: bool,
 }
@@ -47,11 +50,16 @@ impl Ledger<'_> {
             let candidates = self.candidates(params.self_bond_min)?;
             let count = usize::try_from(params.seats).unwrap_or(usize::MAX);
             after = elected(&candidates, &before, count);
+            // A chain without validators cannot repair itself: those who have stake go on with what
+            // they have, or else all do.
+            if after.is_empty() {
+                after = self.remaining(&before)?;
+            }
         }
-        // A chain without validators cannot repair itself.
         let after = if after.is_empty() { before.clone() } else { after };
         let after = List::new(after).map_err(|_| StateError::Sum("seats"))?;
         self.state.put(SETS, &next.saturating_add(1), &after);
+        self.changes = changes(&before, &after);
         if let Some(old) = epoch.checked_sub(2) {
             self.state.remove(SETS, &old);
         }
@@ -73,9 +81,17 @@ impl Ledger<'_> {
             }
             let seat = Seat { id: id.0, key: pool.key, weight };
             let (jailed, proven) = (pool.jailed_until_ms.is_some(), pool.proven);
-            candidates.push(Candidate { seat, jailed, proven });
+            let lingers = pool.jailed_until_ms.is_some_and(|until| until <= self.chain.time_ms);
+            candidates.push(Candidate { seat, jailed, lingers, proven });
         }
         Ok(candidates)
+    }
+
+    /// Returns those of a set who have stake and were not convicted, with its weight, whatever else
+    /// they lack.
+    fn remaining(&self, before: &[Seat]) -> Result<Vec<Seat>, StateError> {
+        let all = self.candidates(Amount::ZERO)?.into_iter().map(|it| it.seat);
+        Ok(all.filter(|seat| before.iter().any(|it| it.id == seat.id)).collect())
     }
 
     /// Makes those members who vote in the epoch that begins. The clock of one that joins is the
@@ -100,19 +116,19 @@ impl Ledger<'_> {
 ///
 /// Who is in jail is not elected. But if those who are out of it have no more than two thirds of
 /// the weight of all who have run, members in jail stay: what jails many at a time must not leave
-/// the chain to a few.
+/// the chain to a few. Whoever is no member and could leave jail, but has not asked to, is not
+/// among those: stake that has turned away does not keep dead members in the set.
 ///
 /// Who has never run takes a part of the seats and of the weight at most, until it has: anybody
 /// with money can register keys that nobody runs.
 fn elected(candidates: &[Candidate], before: &[Seat], count: usize) -> Vec<Seat> {
     let weight = |it: &Candidate| u128::from(it.seat.weight);
+    let members: BTreeSet<u32> = before.iter().map(|seat| seat.id).collect();
     let proven = || candidates.iter().filter(|it| it.proven);
-    let all: u128 = proven().map(weight).sum();
+    let counts = |it: &&Candidate| !it.lingers || members.contains(&it.seat.id);
+    let all: u128 = proven().filter(counts).map(weight).sum();
     let free: u128 = proven().filter(|it| !it.jailed).map(weight).sum();
-    let spared: BTreeSet<u32> = match 3 * free <= 2 * all {
-        true => before.iter().map(|seat| seat.id).collect(),
-        false => BTreeSet::new(),
-    };
+    let spared = if 3 * free <= 2 * all { members } else { BTreeSet::new() };
     let is_free = |it: &Candidate| {
         !it.jailed || Rule::JailedElected.chosen() || (it.proven && spared.contains(&it.seat.id))
     };
@@ -159,6 +175,7 @@ mod tests {
         let candidate = |(id, (weight, proven)): (u32, (u64, bool))| Candidate {
             seat: Seat { id, key, weight },
             jailed: false,
+            lingers: false,
             proven,
         };
         let candidates: Vec<Candidate> = (0..).zip(all).map(candidate).collect();

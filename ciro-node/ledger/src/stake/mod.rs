@@ -17,8 +17,10 @@ use ciro_protocol::refusal::Refusal;
 use ciro_protocol::sign::Address;
 
 pub use depart::departing;
+#[cfg(test)]
+pub(crate) use seats::changes;
 pub(crate) use seats::genesis_seats;
-pub use seats::{seats, stake_changes};
+pub use seats::seats;
 
 use self::shares::{INDEX_ONE, Pool, mul_div};
 use crate::block::{Ledger, Stop};

@@ -37,7 +37,8 @@ impl Ledger<'_> {
         if signed.verify(chain, &mut KeyCache::new(1)).is_err() {
             return Err(Refusal::NotPossessed.into());
         }
-        let max = params.stake.validators_max;
+        // Consensus remembers each submitter as long as the chain lives.
+        let max = params.stake.validators_max.min(self.spec.consensus.clients);
         let number = self.with_economy(|record| {
             let number = record.next_validator;
             // Numbers end, too: no one is used twice.

@@ -1,4 +1,4 @@
-//! Who votes in consensus, as the state says, and what consensus is told of it.
+//! Who votes in consensus, as the state says, and what changes from one epoch to the next.
 
 use std::collections::BTreeMap;
 
@@ -20,33 +20,18 @@ pub fn seats(view: &dyn View, spec: &ChainSpec, epoch: u64) -> Result<Vec<Seat>,
     Ok(Overlay::new(view).expect(SETS, &epoch)?.into_inner())
 }
 
-/// Returns what execution of a block tells consensus, in a state after it: nothing, unless it is
-/// the last of its epoch; then how who votes after the next epoch differs from who votes in the
-/// next. A validator that has a vote no longer has the weight 0.
-///
-/// The state may be one of any block of the next epoch: a node that starts again is asked again for
-/// blocks that it has executed.
-///
-/// # Errors
-///
-/// [`StateError`] if the state is damaged, or no longer knows the epochs.
-pub fn stake_changes(
-    view: &dyn View,
-    spec: &ChainSpec,
-    height: u64,
-) -> Result<Vec<Seat>, StateError> {
-    let next = spec.epoch_of(height).saturating_add(1);
-    if spec.economy.is_none() || spec.epoch_of(height.saturating_add(1)) < next {
-        return Ok(Vec::new());
-    }
-    let by_id = |seats: Vec<Seat>| seats.into_iter().map(|seat| (seat.id, seat));
-    let before: BTreeMap<u32, Seat> = by_id(seats(view, spec, next)?).collect();
-    let after: BTreeMap<u32, Seat> = by_id(seats(view, spec, next.saturating_add(1))?).collect();
+/// Returns how who votes after the next epoch differs from who votes in the next. A validator that
+/// has a vote no longer has the weight 0.
+pub(crate) fn changes(before: &[Seat], after: &[Seat]) -> Vec<Seat> {
+    let by_id = |seats: &[Seat]| -> BTreeMap<u32, Seat> {
+        seats.iter().map(|seat| (seat.id, *seat)).collect()
+    };
+    let (before, after) = (by_id(before), by_id(after));
     let gone = before.values().filter(|seat| !after.contains_key(&seat.id));
     let gone = gone.map(|seat| (seat.id, Seat { weight: 0, ..*seat }));
     let mut changes: BTreeMap<u32, Seat> = gone.collect();
     changes.extend(after.into_iter().filter(|(id, seat)| before.get(id) != Some(seat)));
-    Ok(changes.into_values().collect())
+    changes.into_values().collect()
 }
 
 /// Returns the validators of the genesis, by number.

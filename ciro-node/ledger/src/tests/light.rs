@@ -29,7 +29,7 @@ use super::naive::Naive;
 use super::play::{Dice, Play};
 use super::support::{GENESIS_MS, batch, card, key, spec, unsigned};
 use crate::state::{OFFENCES, PURSES, View as _};
-use crate::{Block, MemoryState, Seat, check_invariants, execute, genesis, seats, stake_changes};
+use crate::{Block, MemoryState, Seat, check_invariants, execute, genesis, seats};
 
 /// A validator that is a quorum alone.
 struct Node {
@@ -133,17 +133,16 @@ impl Host for Node {
         let outcome = execute(&self.genesis.spec, &self.state, &block_of).unwrap();
         let words = outcome.words(self.state.commit(&outcome.writes).unwrap());
         self.words = Some(words);
-        self.receipts.extend(outcome.events.into_iter().filter_map(|event| match event {
-            Event::JobEnded { receipt } => Some(*receipt),
+        self.receipts.extend(outcome.events.iter().filter_map(|event| match event {
+            Event::JobEnded { receipt } => Some((**receipt).clone()),
             _ => None,
         }));
         let (seq, state_root) = (block.seq, words.root());
-        let changes = stake_changes(&self.state, &self.genesis.spec, seq.0).unwrap();
         let change = |it: &Seat| {
             let (id, key, stake) = (ReplicaId(it.id), it.key.0, it.weight);
             StakeChange { id, key, stake }
         };
-        let changes = changes.iter().map(change).collect();
+        let changes = outcome.changes.iter().map(change).collect();
         self.inputs.push_back(Input::Executed { seq, state_root, changes });
     }
 
@@ -205,39 +204,39 @@ fn a_receipt_is_proven_by_the_genesis_alone() {
     let (node, proof) = run();
     let bytes = proof.to_bytes();
     let proof = ReceiptProof::from_bytes(&bytes).unwrap();
-    assert_eq!(proof.verify(&node.genesis), Ok(12));
+    assert_eq!(proof.verify(&node.genesis, None), Ok(12));
     assert!(bytes.len() < 8_000, "{} bytes", bytes.len());
 
     let mut other = proof.clone();
     other.receipt.refund = ciro_protocol::Amount::CIRO;
     let refused = ReceiptError::State(StateProofError::OtherValue);
-    assert_eq!(other.verify(&node.genesis), Err(refused));
+    assert_eq!(other.verify(&node.genesis, None), Err(refused));
 
     let mut other = proof.clone();
     other.receipt.outcome =
         ciro_protocol::receipt::Outcome::Refunded { reason: RefundReason::Expired };
-    assert!(other.verify(&node.genesis).is_err());
+    assert!(other.verify(&node.genesis, None).is_err());
 
     let mut other = proof.clone();
     other.receipt.job.0[0] ^= 1;
     let refused = ReceiptError::State(StateProofError::OtherKey);
-    assert_eq!(other.verify(&node.genesis), Err(refused));
+    assert_eq!(other.verify(&node.genesis, None), Err(refused));
 
     let mut other = proof.clone();
     other.state.time_ms += 1;
-    assert_eq!(other.verify(&node.genesis), Err(ReceiptError::StateRoot { height: 12 }));
+    assert_eq!(other.verify(&node.genesis, None), Err(ReceiptError::StateRoot { height: 12 }));
 
     let mut other = proof.clone();
     other.finality = Bytes::new(vec![1]).unwrap();
-    assert!(matches!(other.verify(&node.genesis), Err(ReceiptError::Finality(_))));
+    assert!(matches!(other.verify(&node.genesis, None), Err(ReceiptError::Finality(_))));
 
     // The same specification with another first state is another network.
     let mut elsewhere = node.genesis.clone();
     elsewhere.state_root.0 = Digest::from_u64(1);
-    assert!(matches!(proof.verify(&elsewhere), Err(ReceiptError::Header(_))));
+    assert!(matches!(proof.verify(&elsewhere, None), Err(ReceiptError::Header(_))));
     let mut elsewhere = node.genesis;
     elsewhere.spec.jobs.attempts_max = 99;
-    assert!(matches!(proof.verify(&elsewhere), Err(ReceiptError::Genesis(_))));
+    assert!(matches!(proof.verify(&elsewhere, None), Err(ReceiptError::Genesis(_))));
 }
 
 /// Two Commits for one block, which no honest replica signs.

@@ -142,7 +142,7 @@ impl Service {
         let mut guests = lock(&self.guests);
         if !guests.contains_key(&id) {
             let roll = self.net.peers().members().roll();
-            let here = |id: &ReplicaId| roll.key(*id).is_some();
+            let here = |id: &ReplicaId| roll.admits(*id);
             guests.retain(|id, guest| here(id) || Arc::strong_count(guest) > 1);
         }
         Arc::clone(guests.entry(id).or_default())
@@ -367,6 +367,14 @@ impl Service {
     /// signature is not part of the payload: a proposal is not invalid because somebody hands over
     /// its batch under a bad one.
     async fn check_submitter(&self, batch: &Arc<SignedBatch>, why: Why) -> Result<(), NotHeld> {
+        let submitter = u32::try_from(batch.body.submitter.0).map(ReplicaId);
+        let roll = self.net.peers().members().roll();
+        // Whoever lost its vote may have it again, and whom this node does not know yet may be
+        // registered: what it submits is not wrong.
+        let may = |id: ReplicaId| why != Why::Pushed || roll.submits(id);
+        if submitter.is_ok_and(|id| roll.key(id).is_none() || !may(id)) {
+            return Err(NotHeld::Later);
+        }
         let signed = Arc::clone(batch);
         let checked = self.holding.validity.run(move |judge| judge.submitter(&signed)).await;
         checked.ok_or(NotHeld::Fatal)?.map_err(|invalid| match invalid {

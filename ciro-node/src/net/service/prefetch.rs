@@ -9,7 +9,6 @@ use ciro_protocol::blob::BlobId;
 use ciro_protocol::tx::{Body, SignedTx};
 
 use super::Service;
-use crate::net::turns::Turns;
 
 impl Service {
     /// Fetches what jobs need beside validity, none of it longer than its transaction says.

@@ -2,6 +2,7 @@
 
 use ciro_consensus::crypto::Stark;
 use ciro_consensus::{ReplicaId, StakeChange, Validator, ValidatorSet};
+use ciro_protocol::amount::Amount;
 use ciro_protocol::chain::ChainSpec;
 use ciro_protocol::economy::{EconomyParams, Offence};
 use ciro_protocol::event::Purse;
@@ -11,12 +12,13 @@ use ciro_protocol::tx::Body;
 use ciro_protocol::wire::encode;
 
 use super::world::{
-    EPOCH_MS, KEYS, PEOPLE, WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, register,
-    report, report_of, undelegate,
+    EPOCH_MS, KEYS, PEOPLE, WEALTH, WEIGHT, WEIGHTS, World, delegate, network, offence, params,
+    register, report, report_of, undelegate,
 };
 use crate::invariant::all;
+use crate::seats;
+use crate::stake::changes;
 use crate::state::{PARAMS, POOLS, SETS, Seat, VALIDATORS, View};
-use crate::{seats, stake_changes};
 
 /// Checks that what the last block of an epoch tells consensus makes one set of the other, in the
 /// state of any block of the next epoch.
@@ -31,14 +33,12 @@ pub(crate) fn check_changes(state: &dyn View, spec: &ChainSpec, height: u64) {
         let seats = seats(state, spec, epoch).unwrap();
         ValidatorSet::new(seats.into_iter().map(member)).unwrap()
     };
-    let changes = stake_changes(state, spec, end).unwrap();
+    let changes =
+        changes(&seats(state, spec, epoch).unwrap(), &seats(state, spec, epoch + 1).unwrap());
     let change = |it: &Seat| StakeChange { id: ReplicaId(it.id), key: it.key.0, stake: it.weight };
     let changes: Vec<StakeChange> = changes.iter().map(change).collect();
     let (after, refused) = set(epoch).with_changes::<Stark>(&changes);
     assert_eq!((after, refused), (set(epoch + 1), vec![]), "after block {end}");
-    assert!(!(1..spec.consensus.epoch_length).any(|block| {
-        stake_changes(state, spec, end + block).is_ok_and(|changes| !changes.is_empty())
-    }));
 }
 
 fn with(change: impl Fn(&mut EconomyParams)) -> World {
@@ -107,7 +107,6 @@ fn stake_of_an_epoch_votes_in_the_one_after_the_next() {
     let mut world = World::of(spec);
     world.until_epoch(3);
     assert_eq!((votes(&world, 7), members(&world)), (genesis_votes(), genesis_votes()));
-    assert_eq!(stake_changes(&world.state, &world.spec, 24), Ok(vec![]));
 }
 
 #[test]
@@ -115,16 +114,15 @@ fn consensus_is_told_with_the_last_block_of_an_epoch_who_comes_and_goes() {
     let mut world = World::new();
     join(&mut world, WEIGHT);
     world.block(&[offence(3, 0, 1)], vec![]);
-    world.until_epoch(1);
-    let changes = stake_changes(&world.state, &world.spec, 8).unwrap();
-    let expected = [(3, PEOPLE[3], 0), (4, KEYS[4].0, 1)];
-    let expected = expected.map(|(id, key, weight)| Seat { id, key, weight });
-    assert_eq!(changes, expected);
-    for height in [0, 7, 9] {
-        assert_eq!(stake_changes(&world.state, &world.spec, height), Ok(vec![]), "{height}");
+    while world.height < 7 {
+        world.block(&[], vec![]);
+        assert_eq!(world.changes, [], "after block {}", world.height);
     }
-    world.until_epoch(2);
-    assert_eq!(stake_changes(&world.state, &world.spec, 8), Ok(expected.to_vec()), "again");
+    world.block(&[], vec![]);
+    let expected = [(3, PEOPLE[3], 0), (4, KEYS[4].0, 1)];
+    assert_eq!(world.changes, expected.map(|(id, key, weight)| Seat { id, key, weight }));
+    world.block(&[], vec![]);
+    assert_eq!(world.changes, []);
 }
 
 #[test]
@@ -249,6 +247,33 @@ fn a_convict_has_no_vote_and_if_nobody_is_left_all_stays() {
     world.block(&all, vec![]);
     world.until_epoch(5);
     assert_eq!(members(&world), [(0, 7), (1, 4), (3, 2)], "a chain without voters is no more");
+}
+
+#[test]
+fn if_nobody_can_be_elected_those_who_have_stake_go_on_with_it() {
+    let mut world = World::new();
+    assert_eq!(world.act(2, undelegate(2, WEIGHT)), None);
+    set(&mut world, |params| params.stake.self_bond_min = Amount::ciro(1_000_000));
+    world.until_epoch(world.spec.epoch_of(world.height) + 3);
+    assert_eq!(
+        members(&world),
+        [(0, 7), (1, 4), (2, 2), (3, 2)],
+        "what they have, not what they had"
+    );
+}
+
+#[test]
+fn who_could_leave_jail_and_does_not_keeps_nobody_in_the_set() {
+    let mut world = World::new();
+    world.block(&[offence(2, 0, 6), offence(3, 0, 6)], vec![]);
+    world.until_epoch(1);
+    world.block(&[offence(1, 1, 6)], vec![]);
+    world.until_epoch(4);
+    assert_eq!(members(&world), [(0, 7), (1, 3)], "a third has just gone to jail");
+    // Once the two could leave and do not ask to, they count no more.
+    world.wait(params().penalty.jail_ms);
+    world.until_epoch(world.spec.epoch_of(world.height) + 3);
+    assert_eq!(members(&world), [(0, 7)]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use ciro_protocol::wire::{Bytes, List};
 pub(super) use super::super::support::PEOPLE;
 use super::super::support::{GENESIS_MS, chain, spec, units};
 use crate::state::{CHAIN, Overlay, PURSES, PlainState, View as _};
-use crate::{Block, check_invariants, execute, genesis};
+use crate::{Block, Seat, check_invariants, execute, genesis};
 
 // People: 0 to 3 operate the first validators, 4 to 7 may register one, 8 to 13 have money, 14 and
 // 15 have none.
@@ -154,6 +154,8 @@ pub(super) struct World {
     pub(super) now: u64,
     /// All that happened.
     pub(super) events: Vec<Event>,
+    /// What the last block told consensus of who votes.
+    pub(super) changes: Vec<Seat>,
     salt: u64,
 }
 
@@ -167,8 +169,8 @@ impl World {
         let (_, writes) = genesis(spec.clone()).unwrap();
         let mut state = PlainState::default();
         state.apply(&writes);
-        let mut world =
-            Self { spec, state, height: 0, now: GENESIS_MS, events: Vec::new(), salt: 0 };
+        let (height, now, salt, events, changes) = (0, GENESIS_MS, 0, Vec::new(), Vec::new());
+        let mut world = Self { spec, state, height, now, events, changes, salt };
         world.block(&[], vec![]);
         world
     }
@@ -212,6 +214,7 @@ impl World {
         self.state.apply(&outcome.writes);
         assert_eq!(check_invariants(&self.state), Ok(()));
         self.events.extend(outcome.events);
+        self.changes = outcome.changes;
         outcome.receipts
     }
 

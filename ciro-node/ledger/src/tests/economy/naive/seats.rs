@@ -50,7 +50,14 @@ impl Whole {
         let mut after = self.choose(&before);
         if after.is_empty() {
             self.market.happens("the set stays");
-            after = before;
+            let kept = before.iter().filter(|(number, _)| {
+                !self.validators[*number].dead && self.stake(**number) / WEIGHT > 0
+            });
+            let weight = |number: u32| u64::try_from(self.stake(number) / WEIGHT).unwrap();
+            after = kept.map(|(number, (key, _))| (*number, (*key, weight(*number)))).collect();
+            if after.is_empty() || self.params.stake.seats == 0 {
+                after = before;
+            }
         }
         self.sets.insert(epoch + 2, after);
         self.sit(epoch + 1);
@@ -75,7 +82,12 @@ impl Whole {
         let ran = |number: &u32| self.validators[number].has_run;
         let sum =
             |numbers: Vec<u32>| -> u128 { numbers.into_iter().map(|it| weight(self, it)).sum() };
-        let runners: Vec<u32> = able.iter().copied().filter(ran).collect();
+        // Whoever could leave jail and is no member has turned away.
+        let away = |number: &u32| {
+            let over = |until: u64| until <= self.market.now;
+            !before.contains_key(number) && self.validators[number].jail.is_some_and(over)
+        };
+        let runners: Vec<u32> = able.iter().copied().filter(|it| ran(it) && !away(it)).collect();
         let out: Vec<u32> = runners.iter().copied().filter(|it| !jailed(it)).collect();
         let few = sum(out) * 3 <= sum(runners) * 2;
         let spared = |it: &u32| few && ran(it) && before.contains_key(it);
