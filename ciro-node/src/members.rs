@@ -245,6 +245,15 @@ impl Members {
         Observers::new(all.map(|(id, key)| (id, key.0)))
     }
 
+    /// Takes its vote from a validator that stays registered.
+    #[cfg(test)]
+    pub(crate) fn unseat(&self, id: ReplicaId) {
+        let mut roll = Roll::clone(&self.roll());
+        (roll.voters.remove(&id), roll.next.remove(&id), roll.submitters.remove(&id));
+        roll.observers.push(id);
+        self.roll.send_replace(Arc::new(roll));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PeerId, (ReplicaId, Address)>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -207,7 +207,7 @@ fn an_order_is_proven_paid_and_receipted_through_a_kill() {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let proof = ReceiptProof::from_bytes(&answer.body).unwrap();
     assert_eq!(proof.receipt, receipt);
-    assert!(proof.verify(&world.genesis).unwrap() >= receipt.height);
+    assert!(proof.verify(&world.genesis, None).unwrap() >= receipt.height);
     let firm: JobInfo = world.get(&api::job(job)).json();
     assert_eq!(firm.finality, Finality::Certified);
     lists_say_the_same(&world, model, job);

@@ -23,6 +23,8 @@ use crate::net::{
 use crate::proofs::Verifier;
 use crate::store::OrderedRow;
 
+mod unseated;
+
 const SEEDS: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
 const MIB: usize = 1 << 20;
 
