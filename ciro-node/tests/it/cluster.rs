@@ -58,10 +58,10 @@ impl Cluster {
         let number = self.nodes.len();
         let (data, genesis) = (self.data(number), self.data(0).join("genesis.json"));
         let (seed, validator) = (format!("test node{number}"), validator.to_string());
-        let peers = [self.peer_address(0), self.peer_address(1)];
+        let peers: Vec<String> = (0..4).map(|number| self.peer_address(number)).collect();
         let from = ["--genesis", path(&genesis), "--seed", &seed, "--validator", &validator];
         let listen = ["--net-listen", "/ip4/127.0.0.1/tcp/0"];
-        let to = ["--peer", &peers[0], "--peer", &peers[1]];
+        let to: Vec<&str> = peers.iter().flat_map(|peer| ["--peer", peer]).collect();
         node(&[&["init", path(&data)][..], &from, &listen, &to].concat());
         self.nodes.push(None);
         number

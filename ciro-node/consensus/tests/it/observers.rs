@@ -455,11 +455,14 @@ fn a_replica_with_a_pin_takes_no_block_of_a_way_that_does_not_lead_there() {
     let lab = short_epochs();
     let mut net = Net::new(&lab, 0..4);
     net.order(1..=40);
-    let (at, epoch) = (net.replica(0).executed(), net.replica(0).epoch());
+    let epoch = net.replica(0).epoch();
     let set = net.replica(0).validators().digest::<Stark>();
     assert!(epoch >= Epoch(4));
+    assert_eq!(pinned(&mut net, epoch.0, set), Seq(0), "it has no checkpoint yet");
+    net.order(41..=48);
+    let at = net.replica(0).executed();
     for pinned_epoch in [epoch.0, epoch.0 - 1, 1] {
-        assert!(pinned(&mut net, pinned_epoch, set) >= Seq(at.0 - 4), "{pinned_epoch}");
+        assert!(pinned(&mut net, pinned_epoch, set) >= Seq(at.0 - 8), "{pinned_epoch}");
     }
     let other = Digest::from_u64(7);
     for pinned_epoch in [2, epoch.0] {

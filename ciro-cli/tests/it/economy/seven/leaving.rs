@@ -1,7 +1,7 @@
 //! A validator that registers, follows, votes and leaves while jobs flow: every job ends once, and
 //! nobody pays twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -58,10 +58,15 @@ struct Eighth<'d> {
 impl<'d> Eighth<'d> {
     /// Makes its folder, whose keys are there, and starts it.
     fn join(devnet: &'d Devnet) -> Self {
-        let settings = std::fs::read_to_string(devnet.dir().join("node6/node.toml")).unwrap();
-        let peers = settings.lines().find_map(|line| line.strip_prefix("peers = ")).unwrap();
-        let peers: Vec<String> = serde_json::from_str(peers).unwrap();
-        let peers: Vec<String> = peers.iter().map(|peer| format!("--peer {peer}")).collect();
+        let peers = ["node5", "node6"].map(|name| {
+            let path = devnet.dir().join(name).join("node.toml");
+            let settings = std::fs::read_to_string(path).unwrap();
+            let peers = settings.lines().find_map(|line| line.strip_prefix("peers = ")).unwrap();
+            serde_json::from_str::<BTreeSet<String>>(peers).unwrap()
+        });
+        // Each names all but itself.
+        let peers = peers.iter().flatten().collect::<BTreeSet<_>>().into_iter();
+        let peers: Vec<String> = peers.map(|peer| format!("--peer {peer}")).collect();
         let listen = "--net-listen /ip4/127.0.0.1/tcp/0";
         let genesis = "--genesis net/node0/genesis.json --validator 7";
         devnet.node(&format!("init own {genesis} {listen} {}", peers.join(" ")));
