@@ -658,7 +658,7 @@ def check_model(model: Model, prove: ProveSettings, observer: Any | None = None)
     Checks a model that is compiled already.
     """
 
-def check_receipt(receipt: bytes, genesis: str | PathLike[str] | None = None, proof: Proof | None = None, keys: Key | None = None) -> tuple[int, str]:
+def check_receipt(receipt: bytes, genesis: str | PathLike[str] | None = None, proof: Proof | None = None, keys: Key | None = None, pin: str | None = None) -> tuple[int, str]:
     """
     Checks a receipt against a genesis: the block that it is certified by, and the receipt as JSON.
     """
