@@ -249,7 +249,9 @@ impl Members {
     #[cfg(test)]
     pub(crate) fn unseat(&self, id: ReplicaId) {
         let mut roll = Roll::clone(&self.roll());
-        (roll.voters.remove(&id), roll.next.remove(&id), roll.submitters.remove(&id));
+        roll.voters.remove(&id);
+        roll.next.remove(&id);
+        roll.submitters.remove(&id);
         roll.observers.push(id);
         self.roll.send_replace(Arc::new(roll));
     }

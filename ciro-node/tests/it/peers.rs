@@ -412,8 +412,11 @@ fn a_validator_that_sends_what_is_not_valid_is_refused_and_the_network_goes_on()
         assert_eq!(peer.ask(To::Record, hello).await, Some(vec![1]));
         let is_refused = |answer| matches!(answer, Some(BatchAnswer::Refused(_)));
         // A batch under a number that is not its signer's, and one with another's signature.
-        let other = batch(&cluster, 1, |body| body.submitter = SubmitterId(9));
+        let other = batch(&cluster, 1, |body| body.submitter = SubmitterId(2));
         assert!(is_refused(peer.push(other, Vec::new()).await));
+        // Whom nobody knows may be registered elsewhere already.
+        let unknown = batch(&cluster, 1, |body| body.submitter = SubmitterId(9));
+        assert!(matches!(peer.push(unknown, Vec::new()).await, Some(BatchAnswer::Busy)));
         let mut forged = batch(&cluster, 1, |_| {});
         forged.body.time_ms = 2;
         assert!(is_refused(peer.push(forged, Vec::new()).await));
