@@ -267,7 +267,7 @@ class Economy:
         commission_max: int = 2000,
         commission_step: int = 100,
     ) -> Transaction:
-        """Registers the account as the operator of a new validator.
+        """Registers the account as the operator of a new validator. It is in jail until `unjail_validator` says that its node has caught up.
 
         Args:
             key: the file `node.key` of the node's folder.
@@ -291,7 +291,7 @@ class Economy:
         return self._execute("set_commission", bps=bps)
 
     def unjail_validator(self) -> Transaction:
-        """Leads the account's validator out of jail, after its time there.
+        """Leads the account's validator out of jail: after its time there, or once a new one's node has caught up.
 
         Raises:
             NetworkError: if it is not in jail, or not long enough.
