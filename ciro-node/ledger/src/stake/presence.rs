@@ -73,7 +73,8 @@ impl Ledger<'_> {
             let (judged, present) = (due >= SLOTS_MIN, u128::from(there) * 10_000 >= least);
             if member.joined_slots == 0 {
                 whole.insert(validator);
-                if judged && present {
+                // Even where nothing is demanded of it.
+                if judged && present && there > 0 {
                     self.has_run(validator)?;
                 }
             } else {

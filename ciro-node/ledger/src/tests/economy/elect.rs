@@ -170,6 +170,16 @@ fn a_newcomer_that_does_not_run_goes_to_jail_and_out_of_the_set() {
 }
 
 #[test]
+fn who_is_never_there_has_not_run_even_where_nothing_is_demanded() {
+    let mut world = with(|params| params.penalty.presence_bps = 0);
+    join(&mut world, 50 * WEIGHT);
+    world.until_epoch(2);
+    world.wait(3 * EPOCH_MS);
+    assert!(!is_proven(&world, 4));
+    assert_eq!(members(&world).last(), Some(&(4, 3)), "it is no more than it was");
+}
+
+#[test]
 fn who_joins_is_judged_by_what_is_left_of_an_epoch_and_paid_from_the_next_on() {
     let mut spec = network();
     spec.consensus.epoch_length = 4;

@@ -250,7 +250,7 @@ impl Whole {
             let away = there * 10_000 < due * u64::from(penalty.presence_bps);
             let until = self.market.now + penalty.jail_ms;
             let validator = self.validators.get_mut(number).unwrap();
-            if due >= 4 && !away && member.missed.is_empty() {
+            if due >= 4 && !away && there > 0 && member.missed.is_empty() {
                 if !validator.has_run {
                     self.market.happens("a newcomer has run");
                 }
