@@ -217,7 +217,6 @@ impl Members {
         if let Some(key) = roll.key(validator).filter(|key| *key != own) {
             return Err(MembersError::Own { validator, key });
         }
-        self.lock().retain(|_, (id, _)| roll.key(*id).is_none());
         Ok(self.roll.send_if_modified(|known| {
             let changed = **known != roll;
             if changed {
@@ -234,13 +233,17 @@ impl Members {
         unknown && self.lock().insert(peer, (id, key)) != Some((id, key))
     }
 
-    /// Returns who may follow consensus without a vote: those at peers that the settings name, then
-    /// those that are registered.
+    /// Returns whom consensus hears beside the voters that it knows of: those at peers that the
+    /// settings name, the voters of the ledger's epoch, which may be far ahead of that of
+    /// consensus, and those that follow without a vote.
     #[must_use]
     pub fn observers(&self) -> Observers {
         let roll = self.roll();
-        let named: Vec<(ReplicaId, Address)> = self.lock().values().copied().collect();
-        let others = roll.observers.iter().filter_map(|id| Some((*id, roll.key(*id)?)));
+        // What the ledger says of a key goes before what a peer says.
+        let key = |(id, said): &(ReplicaId, Address)| (*id, roll.key(*id).unwrap_or(*said));
+        let named: Vec<(ReplicaId, Address)> = self.lock().values().map(key).collect();
+        let others = roll.submitters.iter().chain(&roll.observers);
+        let others = others.filter_map(|id| Some((*id, roll.key(*id)?)));
         let all = named.into_iter().chain(others).filter(|(id, _)| *id != self.own.0);
         Observers::new(all.map(|(id, key)| (id, key.0)))
     }
@@ -325,9 +328,11 @@ mod tests {
         assert!(members.name(peer, ReplicaId(9), key(9)), "one for each peer, the last");
         assert!(!members.name(peer, ReplicaId(9), key(9)), "that is no news");
         assert!(!members.name(peer, ReplicaId(1), key(9)), "the ledger knows better");
+        // With the three of the ledger, which consensus need not know.
         let observers = members.observers();
-        assert_eq!((observers.len(), observers.get(ReplicaId(9))), (1, Some(&key(9).0)));
+        assert_eq!((observers.len(), observers.get(ReplicaId(9))), (4, Some(&key(9).0)));
+        assert_eq!(observers.get(ReplicaId(1)), Some(&key(1).0));
         members.update(&store.snapshot().unwrap()).unwrap();
-        assert_eq!(members.observers().len(), 1, "it is not registered yet");
+        assert_eq!(members.observers().len(), 4, "it is not registered yet");
     }
 }

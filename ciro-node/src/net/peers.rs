@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ciro_consensus::ReplicaId;
 use ciro_protocol::id::Chain;
-use ciro_protocol::sign::{KeyCache, SignError};
+use ciro_protocol::sign::{Address, KeyCache, SignError};
 use ciro_protocol::wire::Message as _;
 use libp2p::PeerId;
 use tokio::sync::watch;
@@ -90,11 +90,14 @@ struct Inner {
     welcome: BTreeSet<PeerId>,
     /// The last record of each validator.
     records: BTreeMap<ReplicaId, Accepted>,
+    /// For whom peers speak, and since when, of whom the ledger does not know.
+    said: BTreeMap<PeerId, (ReplicaId, Instant)>,
 }
 
 /// A record that was verified.
 #[derive(Clone, Copy, Debug)]
 struct Accepted {
+    key: Address,
     digest: [u8; 32],
     issued_ms: u64,
     at: Instant,
@@ -137,7 +140,11 @@ impl Peers {
             return Err(RecordError::Peer);
         }
         let (digest, issued_ms, at) = (hello.digest(), record.issued_ms, Instant::now());
-        let last = self.lock().records.get(&id).copied();
+        // Of another key is what somebody said before the ledger knew better.
+        let last = self.lock().records.get(&id).copied().filter(|last| last.key == record.key);
+        if known.is_none() {
+            self.check_unknown(peer, id, at)?;
+        }
         let seen = last.is_some_and(|last| last.digest == digest);
         if !seen {
             if last.is_some_and(|last| last.issued_ms > issued_ms) {
@@ -150,15 +157,36 @@ impl Peers {
         }
         let mut inner = self.lock();
         if !seen {
-            inner.records.insert(id, Accepted { digest, issued_ms, at });
+            inner.records.insert(id, Accepted { key: record.key, digest, issued_ms, at });
         }
         if known.is_none() {
-            // Whom nobody has registered is one for each peer.
-            inner.bound.retain(|id, bound| *bound != peer || roll.key(*id).is_some());
+            inner.said.insert(peer, (id, at));
         }
         inner.bound.insert(id, peer);
         self.tell(&inner);
         Ok(id)
+    }
+
+    /// A peer that the settings name may speak for one validator whom the ledger does not know, and
+    /// for another one after a pause, if nobody else does.
+    fn check_unknown(&self, peer: PeerId, id: ReplicaId, at: Instant) -> Result<(), RecordError> {
+        let validator = id.0;
+        let mut inner = self.lock();
+        if inner.bound.get(&id).is_some_and(|bound| *bound != peer) {
+            return Err(RecordError::Key { validator });
+        }
+        let Some((before, since)) = inner.said.get(&peer).copied() else { return Ok(()) };
+        if before == id {
+            return Ok(());
+        }
+        if at.saturating_duration_since(since) < RECORD_PAUSE {
+            return Err(RecordError::Soon { validator });
+        }
+        if self.members.roll().key(before).is_none() {
+            inner.bound.remove(&before);
+            inner.records.remove(&before);
+        }
+        Ok(())
     }
 
     /// Takes note that a peer has taken this node's record.
@@ -238,15 +266,18 @@ impl Peers {
         self.others().into_iter().filter(|id| self.reach(*id).is_some()).collect()
     }
 
-    /// Whether a peer that speaks for a validator still may, and for which not any more.
+    /// Returns the peers that speak for a validator and may not any more: it has no place, or the
+    /// ledger has come to know it by another key.
     pub(super) fn left(&self) -> Vec<(ReplicaId, PeerId)> {
         let roll = self.members.roll();
         let inner = self.lock();
-        let bound = inner
-            .bound
-            .iter()
-            .filter(|(id, peer)| !roll.admits(**id) && !self.named.contains(*peer));
-        bound.map(|(id, peer)| (*id, *peer)).collect()
+        let may = |(id, peer): &(&ReplicaId, &PeerId)| {
+            let said = inner.records.get(*id).map(|record| record.key);
+            let same = roll.key(**id).is_none_or(|key| said == Some(key));
+            same && (roll.admits(**id) || self.named.contains(*peer))
+        };
+        let left = inner.bound.iter().filter(|bound| !may(bound));
+        left.map(|(id, peer)| (*id, *peer)).collect()
     }
 
     /// Follows how many validators can be reached.
@@ -370,11 +401,17 @@ pub(super) mod tests {
         assert_eq!(peers().bind(who.peer(), &unknown(8), &mut keys), key(8));
         let peers = Peers { named: BTreeSet::from([who.peer()]), ..peers() };
         assert_eq!(peers.bind(who.peer(), &hello(1, b"z", &who), &mut keys), key(1));
-        for id in [8, 9] {
-            assert_eq!(peers.bind(who.peer(), &unknown(id), &mut keys), Ok(ReplicaId(id)));
-        }
+        assert_eq!(peers.bind(who.peer(), &unknown(8), &mut keys), Ok(ReplicaId(8)));
+        let soon = Err(RecordError::Soon { validator: 9 });
+        assert_eq!(peers.bind(who.peer(), &unknown(9), &mut keys), soon);
+        std::thread::sleep(RECORD_PAUSE);
+        assert_eq!(peers.bind(who.peer(), &unknown(9), &mut keys), Ok(ReplicaId(9)));
         let others = [1, 2, 3, 9].map(ReplicaId);
         assert_eq!(peers.others(), others, "one, the last");
         assert_eq!(peers.voters(), &others[..3]);
+        // Nobody takes the place of another one whom the settings name.
+        let other = identity(2);
+        let peers = Peers { named: BTreeSet::from([who.peer(), other.peer()]), ..peers };
+        assert_eq!(peers.bind(other.peer(), &hello(9, b"y", &other), &mut keys), key(9));
     }
 }

@@ -412,7 +412,7 @@ fn a_validator_that_sends_what_is_not_valid_is_refused_and_the_network_goes_on()
         assert_eq!(peer.ask(To::Record, hello).await, Some(vec![1]));
         let is_refused = |answer| matches!(answer, Some(BatchAnswer::Refused(_)));
         // A batch under a number that is not its signer's, and one with another's signature.
-        let other = batch(&cluster, 1, |body| body.submitter = SubmitterId(2));
+        let other = batch(&cluster, 100, |body| body.submitter = SubmitterId(2));
         assert!(is_refused(peer.push(other, Vec::new()).await));
         // Whom nobody knows may be registered elsewhere already.
         let unknown = batch(&cluster, 1, |body| body.submitter = SubmitterId(9));

@@ -13,6 +13,9 @@ use crate::replica::{Replica, Target};
 use crate::snapshot::{EpochProof, Snapshot, StableCheckpoint};
 use crate::types::{Digest, Epoch, ReplicaId, Seq};
 
+/// Resend intervals after which a way that does not go on is doubted: longer than an answer takes.
+const TRAIL_TICKS: u64 = 16;
+
 impl<S: Scheme> Replica<S> {
     /// Takes an answer of a peer that was asked for it; each question is answered once.
     pub(crate) fn on_state(&mut self, peer: ReplicaId, state: &State) -> Result<(), Dropped> {
@@ -129,11 +132,14 @@ impl<S: Scheme> Replica<S> {
             if proof.checkpoint.epoch < epoch {
                 continue;
             }
-            if proof.checkpoint.epoch > epoch || !self.proves_epoch(&committee, proof) {
-                // Whoever waits for a pin may have begun with another's false way.
-                self.trail.truncate(if self.awaits_pin() { 0 } else { self.trail.len() });
+            if proof.checkpoint.epoch > epoch {
                 return Err(Dropped::Unproven);
             }
+            if !self.proves_epoch(&committee, proof) {
+                self.doubt_trail();
+                return Err(Dropped::Unproven);
+            }
+            self.trail_grew = self.timers.ticks;
             self.trail.push((Arc::new(proof.clone()), {
                 Arc::new(committee.successor(Arc::clone(&proof.current)))
             }));
@@ -157,6 +163,14 @@ impl<S: Scheme> Replica<S> {
             self.target = Some(Target { checkpoint: checkpoint.clone() });
         }
         Ok(())
+    }
+
+    /// Forgets a way on which nobody has led this replica on for a while: whoever waits for a pin
+    /// may have begun with a false one, and one that is true goes on until the pin.
+    fn doubt_trail(&mut self) {
+        if self.awaits_pin() && self.timers.ticks > self.trail_grew.saturating_add(TRAIL_TICKS) {
+            self.trail.clear();
+        }
     }
 
     /// Returns the latest epoch whose validators are proven to this replica, and them.

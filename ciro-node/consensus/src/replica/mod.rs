@@ -143,6 +143,9 @@ pub struct Replica<S: Scheme> {
     /// leads to: the way to a state that this replica has not got yet.
     pub(crate) trail: Vec<(Arc<EpochProof>, Arc<Committee<S>>)>,
 
+    /// The resend interval in which the trail has grown last.
+    pub(crate) trail_grew: u64,
+
     pub(crate) view: View,
     pub(crate) phase: Phase,
     pub(crate) view_changes: BTreeMap<ReplicaId, KnownViewChange>,

@@ -127,6 +127,7 @@ impl<S: Scheme> Replica<S> {
             },
             proofs: BTreeMap::new(),
             trail: Vec::new(),
+            trail_grew: 0,
             view: View::ZERO,
             phase: Phase::Changing(None),
             view_changes: BTreeMap::new(),

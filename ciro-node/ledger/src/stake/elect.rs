@@ -90,8 +90,13 @@ impl Ledger<'_> {
     /// Returns those of a set who have stake and were not convicted, with its weight, whatever else
     /// they lack.
     fn remaining(&self, before: &[Seat]) -> Result<Vec<Seat>, StateError> {
-        let all = self.candidates(Amount::ZERO)?.into_iter().map(|it| it.seat);
-        Ok(all.filter(|seat| before.iter().any(|it| it.id == seat.id)).collect())
+        let goes_on = |it: Candidate| {
+            let was = before.iter().find(|seat| seat.id == it.seat.id)?.weight;
+            // Who has never run has no more than it had.
+            let weight = if it.proven { it.seat.weight } else { it.seat.weight.min(was) };
+            Some(Seat { weight, ..it.seat })
+        };
+        Ok(self.candidates(Amount::ZERO)?.into_iter().filter_map(goes_on).collect())
     }
 
     /// Makes those members who vote in the epoch that begins. The clock of one that joins is the

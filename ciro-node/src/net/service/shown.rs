@@ -23,6 +23,11 @@ impl Service {
         if !self.holding.bodies.contains(&operation.payload) {
             return Ok(false);
         }
+        // What a proposal brought of somebody without a vote stays for its block alone.
+        let submitter = u32::try_from(batch.body.submitter.0).map(ReplicaId);
+        if !submitter.is_ok_and(|id| self.net.peers().members().roll().submits(id)) {
+            return Err(NotHeld::Later);
+        }
         // It was judged before it was written, so it is its submitter's.
         self.show(batch, operation.payload)?;
         let (bodies, operation) = (Arc::clone(&self.holding.bodies), *operation);

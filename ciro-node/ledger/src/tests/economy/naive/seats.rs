@@ -53,8 +53,14 @@ impl Whole {
             let kept = before.iter().filter(|(number, _)| {
                 !self.validators[*number].dead && self.stake(**number) / WEIGHT > 0
             });
-            let weight = |number: u32| u64::try_from(self.stake(number) / WEIGHT).unwrap();
-            after = kept.map(|(number, (key, _))| (*number, (*key, weight(*number)))).collect();
+            let weight = |number: u32, was: u64| {
+                let now = u64::try_from(self.stake(number) / WEIGHT).unwrap();
+                if self.validators[&number].has_run { now } else { now.min(was) }
+            };
+            let keep = |(number, (key, was)): (&u32, &(Address, u64))| {
+                (*number, (*key, weight(*number, *was)))
+            };
+            after = kept.map(keep).collect();
             if after.is_empty() || self.params.stake.seats == 0 {
                 after = before;
             }
