@@ -23,7 +23,8 @@ pub fn read_genesis(folder: &Path) -> Result<Genesis, StartError> {
     serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
 }
 
-/// Returns which validator a key is: that of the genesis, or else that of the settings, once the genesis is one that this build can run.
+/// Returns which validator a key is: that of the genesis, or else that of the settings, once the
+/// genesis is one that this build can run.
 ///
 /// # Errors
 ///

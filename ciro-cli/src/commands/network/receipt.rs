@@ -26,7 +26,8 @@ pub(crate) struct Args {
     /// The network's genesis, from whom you trust [default: that of the network in use]
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
-    /// Who votes in an epoch, from whom you trust: `EPOCH:0xDIGEST`, as `ciro network show` prints it
+    /// Who votes in an epoch, from whom you trust: `EPOCH:0xDIGEST`, as `ciro network show` prints
+    /// it
     #[arg(long, value_name = "PIN")]
     pin: Option<Pin>,
     /// The proof that the receipt is about

@@ -45,8 +45,8 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Returns the most that a replica among `replicas`, observers apart, may hold with these parameters, whatever
-    /// others send.
+    /// Returns the most that a replica among `replicas`, observers apart, may hold with these
+    /// parameters, whatever others send.
     #[must_use]
     pub fn bound(params: &Params, replicas: usize) -> Self {
         let count = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);

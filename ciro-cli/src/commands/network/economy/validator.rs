@@ -35,7 +35,8 @@ enum Action {
         #[command(flatten)]
         network: NetworkArgs,
     },
-    /// Register the account as the operator of a new validator. It is in jail until `unjail` says that its node has caught up
+    /// Register the account as the operator of a new validator, which is in jail until `unjail`
+    /// says that its node has caught up
     Register {
         /// The key that signs in consensus: the file `node.key` of the node's folder
         #[arg(long, value_name = "FILE")]
