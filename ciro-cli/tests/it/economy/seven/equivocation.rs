@@ -20,8 +20,9 @@ use crate::economy::{amount, key, refused, wait};
 /// What the twin's validator has at stake: its own bond, and what alice delegates.
 const OWN: u64 = 10_000;
 const DELEGATED: u64 = 600;
-/// What two of seven lose when they count together: three times the part of the other.
-const TOGETHER_PPB: u128 = 428_571_428;
+/// What two of seven lose when they count together: three times the part of the other, which is
+/// rounded up to a billionth.
+const TOGETHER_PPB: u128 = 428_571_429;
 
 /// A second machine with a copy of a validator's folder, as somebody starts it who believes that
 /// the first one is broken.
