@@ -18,5 +18,5 @@ static GENESIS: LazyLock<Genesis> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let Ok(proof) = ReceiptProof::from_bytes(bytes) else { return };
     assert_eq!(proof.to_bytes(), bytes);
-    assert!(proof.verify(&GENESIS).is_err());
+    assert!(proof.verify(&GENESIS, None).is_err());
 });
