@@ -278,8 +278,10 @@ export class Verifier {
    * module `ciro-network.wasm`.
    * @param {Bytes} genesis The network's genesis, from whom you trust.
    * @param {Bytes} receipt The receipt, as the network gives it out.
-   * @param {{ key?: Bytes, proof?: Bytes, policy?: Policy }} [options] The key file, or the one key
-   *   that the model has on the network, and the `.ciro` file.
+   * @param {{ key?: Bytes, proof?: Bytes, policy?: Policy, pin?: string }} [options] The key file, or
+   *   the one key that the model has on the network, and the `.ciro` file; and who votes in an
+   *   epoch, from whom you trust: `EPOCH:0xDIGEST`, as `ciro network show` prints it. Without a pin
+   *   the keys of all validators that there ever were are trusted.
    * @returns {CertifiedReceipt}
    * @throws {CiroError} unless the receipt is certified.
    */
@@ -398,7 +400,7 @@ export async function encodeInput(key, input, options) {
  * Checks a receipt of a network; see {@link Verifier.verifyReceipt}.
  * @param {File} genesis
  * @param {File} receipt
- * @param {{ key?: File, proof?: File, policy?: Policy }} [options]
+ * @param {{ key?: File, proof?: File, policy?: Policy, pin?: string }} [options]
  * @returns {Promise<CertifiedReceipt>}
  */
 export async function verifyReceipt(genesis, receipt, { key, proof, ...rest } = {}) {

@@ -113,6 +113,9 @@ pub struct Asked {
     pub blinding: Option<String>,
     /// The entry of the key file, by its digest, where several would do.
     pub model_key: Option<String>,
+    /// Who votes in an epoch, for receipts: `EPOCH:0xDIGEST`.
+    #[cfg(feature = "receipts")]
+    pub pin: Option<String>,
 }
 
 impl Default for Asked {
@@ -126,6 +129,8 @@ impl Default for Asked {
             allow_clamped: false,
             blinding,
             model_key,
+            #[cfg(feature = "receipts")]
+            pin: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use ciro_protocol::chain::Genesis;
-use ciro_protocol::light::{ReceiptError, ReceiptProof};
+use ciro_protocol::light::{PinError, ReceiptError, ReceiptProof};
 use ciro_protocol::receipt::Receipt;
 use ciro_protocol::wire::{DecodeError, Message as _};
 use ciro_sdk::network::{ResultError, check_result};
@@ -39,6 +39,8 @@ pub(crate) enum ReceiptFailure {
     GenesisJson(#[source] serde_json::Error),
     #[error("the receipt cannot be read")]
     Receipt(#[source] DecodeError),
+    #[error(transparent)]
+    Pin(PinError),
     #[error("the receipt is not certified")]
     NotCertified(#[from] ReceiptError),
     #[error("the key cannot be read")]
@@ -54,6 +56,7 @@ impl ReceiptFailure {
     pub(crate) fn inner(&self) -> &(dyn Error + 'static) {
         match self {
             Self::Result(error) => error,
+            Self::Pin(error) => error,
             other => other,
         }
     }
@@ -63,6 +66,7 @@ impl ReceiptFailure {
         match self {
             Self::Genesis(_) | Self::GenesisJson(_) => "genesis",
             Self::NotCertified(ReceiptError::Genesis(_)) => "genesis",
+            Self::Pin(_) => "argument",
             Self::Key(_) | Self::OtherKey => "key",
             Self::Receipt(_) | Self::NotCertified(_) | Self::Result(_) => "receipt",
         }
@@ -73,10 +77,11 @@ impl ReceiptFailure {
 /// of the receipt and holds.
 pub(crate) fn answer(rooms: &Rooms) -> Result<Certified, Failure> {
     let asked = rooms.asked()?;
+    let pin = asked.pin.as_deref().map(str::parse).transpose().map_err(ReceiptFailure::Pin)?;
     let genesis = genesis(rooms.need(Room::Genesis)?)?;
     let certified = ReceiptProof::from_bytes(rooms.need(Room::Receipt)?);
     let certified = certified.map_err(ReceiptFailure::Receipt)?;
-    let height = certified.verify(&genesis, None).map_err(ReceiptFailure::from)?;
+    let height = certified.verify(&genesis, pin).map_err(ReceiptFailure::from)?;
     let receipt = certified.receipt;
     let proof = match (rooms.get(Room::Key)?, rooms.get(Room::Proof)?) {
         (None, None) => None,

@@ -117,6 +117,7 @@ test('a proof and a key say whether they hide, and what is committed', async () 
 
 test('a receipt is decided by the genesis', async () => {
   await assert.rejects(verifyReceipt(new Uint8Array(4), new Uint8Array(4)), refused('genesis'));
+  await assert.rejects(verifyReceipt(new Uint8Array(4), new Uint8Array(4), { pin: '12' }), refused('argument'));
   const small = await Verifier.load(pathToFileURL(join(folder, 'ciro.wasm')));
   assert.throws(() => small.verifyReceipt(new Uint8Array(4), new Uint8Array(4)), refused('stopped'));
 });

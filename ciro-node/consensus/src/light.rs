@@ -61,18 +61,13 @@ pub enum LightError {
         seq: Seq,
     },
     /// Other validators are pinned for an epoch than the proof shows.
-    #[error(
-        "the validators of epoch {epoch} are not those that are pinned: this is another history \
-         of the chain, or the pin is of another one"
-    )]
+    #[error("the validators of epoch {epoch} are not those that are pinned")]
     Pinned {
         /// The epoch.
         epoch: Epoch,
     },
     /// Validators are pinned for an epoch that lies behind.
-    #[error(
-        "validators are pinned for epoch {pinned}, those of epoch {known} are followed already"
-    )]
+    #[error("the pin of epoch {pinned} lies behind epoch {known}")]
     BehindPin {
         /// The epoch of the pin.
         pinned: Epoch,
@@ -80,10 +75,7 @@ pub enum LightError {
         known: Epoch,
     },
     /// The proof ends before the epoch for which validators are pinned.
-    #[error(
-        "the proof ends in epoch {got}, validators are pinned for epoch {pinned}: ask for a newer \
-         proof"
-    )]
+    #[error("the proof ends in epoch {got}, before the pin of epoch {pinned}")]
     BeforePin {
         /// The epoch of the pin.
         pinned: Epoch,

@@ -1,9 +1,9 @@
 //! Proofs of state, and of a receipt: what convinces someone who holds the genesis alone.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-pub use ciro_consensus::Pin;
 use ciro_consensus::crypto::{Scheme, Stark};
-use ciro_consensus::{Digest, FINALITY_BYTES_MAX, Finality, LightClient, LightError, WireError};
+use ciro_consensus::{Digest, FINALITY_BYTES_MAX, Finality, LightError, WireError};
+pub use ciro_consensus::{LightClient, Pin, PinError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
