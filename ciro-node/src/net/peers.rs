@@ -254,12 +254,6 @@ impl Peers {
         all.into_iter().collect()
     }
 
-    /// Returns the voting weight of a validator.
-    #[must_use]
-    pub fn stake(&self, id: ReplicaId) -> u64 {
-        self.members.roll().weight(id)
-    }
-
     /// Returns the validators that can be reached.
     #[must_use]
     pub fn reachable(&self) -> Vec<ReplicaId> {
