@@ -43,9 +43,10 @@ pub enum MembersError {
 }
 
 /// Who is who in the epoch of the next block.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roll {
-    epoch: u64,
+    /// The epoch and its voters in two words, which everybody asks for who asks for the chain.
+    pin: Pin,
     voters: BTreeMap<ReplicaId, u64>,
     next: BTreeMap<ReplicaId, u64>,
     /// Everybody who was ever registered, with the key of each. It only grows, so that a batch that
@@ -65,30 +66,32 @@ impl Roll {
         let voters = validators.clone().map(|it| (ReplicaId(it.id), it.stake)).collect();
         let keys: BTreeMap<_, _> = validators.map(|it| (ReplicaId(it.id), it.key)).collect();
         let (next, submitters) = (BTreeMap::clone(&voters), keys.keys().copied().collect());
-        Self { epoch: 0, voters, next, keys, submitters, observers: Vec::new() }
+        let pin = pin_of(0, &voters, &keys);
+        Self { pin, voters, next, keys, submitters, observers: Vec::new() }
     }
 
     /// Reads the state after a block.
     fn read(snapshot: &Snapshot, spec: &ChainSpec) -> Result<Self, StoreError> {
         let epoch = spec.epoch_of(snapshot.head()?.height.saturating_add(1));
-        let mut roll = Self { epoch, ..Self::default() };
+        let (mut voters, mut next) = (BTreeMap::new(), BTreeMap::new());
+        let (mut keys, mut submitters) = (BTreeMap::new(), BTreeSet::new());
         for near in epoch.saturating_sub(1)..=epoch.saturating_add(1) {
             for seat in ciro_ledger::seats(snapshot, spec, near)? {
                 let id = ReplicaId(seat.id);
-                roll.submitters.insert(id);
-                roll.keys.insert(id, seat.key);
+                submitters.insert(id);
+                keys.insert(id, seat.key);
                 if near == epoch {
-                    roll.voters.insert(id, seat.weight);
+                    voters.insert(id, seat.weight);
                 } else if near > epoch {
-                    roll.next.insert(id, seat.weight);
+                    next.insert(id, seat.weight);
                 }
             }
         }
         let mut others: Vec<(Amount, ReplicaId)> = Vec::new();
         for (ValidatorId(id), pool) in snapshot.entries(POOLS, None, REGISTERED_MAX)? {
             let replica = ReplicaId(id);
-            roll.keys.insert(replica, pool.key);
-            if pool.tombstoned || roll.submitters.contains(&replica) {
+            keys.insert(replica, pool.key);
+            if pool.tombstoned || submitters.contains(&replica) {
                 continue;
             }
             let stake = snapshot.entry(PURSES, &Purse::Stake(ValidatorId(id)))?;
@@ -97,8 +100,9 @@ impl Roll {
         snapshot.check()?;
         others.sort_by_key(|(stake, id)| (std::cmp::Reverse(*stake), *id));
         others.truncate(OBSERVERS_MAX);
-        roll.observers = others.into_iter().map(|(_, id)| id).collect();
-        Ok(roll)
+        let observers = others.into_iter().map(|(_, id)| id).collect();
+        let pin = pin_of(epoch, &voters, &keys);
+        Ok(Self { pin, voters, next, keys, submitters, observers })
     }
 
     /// Returns the key of a validator, whether it votes or ever did.
@@ -133,13 +137,8 @@ impl Roll {
 
     /// Returns who votes in this epoch, in two words for others to keep.
     #[must_use]
-    pub fn pin(&self) -> Pin {
-        let validators = self.voters.iter().filter_map(|(id, stake)| {
-            Some(Validator { id: *id, key: self.key(*id)?.0, stake: *stake })
-        });
-        let set = ValidatorSet::new(validators);
-        let validators = set.map_or(Digest::ZERO, |set| set.digest::<Stark>());
-        Pin { epoch: Epoch(self.epoch), validators }
+    pub const fn pin(&self) -> Pin {
+        self.pin
     }
 
     /// Returns who votes in this epoch or the next one.
@@ -154,6 +153,19 @@ impl Roll {
         let total: u128 = self.voters.values().copied().map(u128::from).sum();
         3 * weight > 2 * total
     }
+}
+
+fn pin_of(
+    epoch: u64,
+    voters: &BTreeMap<ReplicaId, u64>,
+    keys: &BTreeMap<ReplicaId, Address>,
+) -> Pin {
+    let validator = |(id, stake): (&ReplicaId, &u64)| {
+        Some(Validator { id: *id, key: keys.get(id)?.0, stake: *stake })
+    };
+    let set = ValidatorSet::new(voters.iter().filter_map(validator));
+    let validators = set.map_or(Digest::ZERO, |set| set.digest::<Stark>());
+    Pin { epoch: Epoch(epoch), validators }
 }
 
 /// Who is who, for everybody in a node.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot::CheckpointRoots;
 use crate::types::{Digest, Epoch};
 
 /// Who votes in an epoch, as somebody says who is trusted: the epoch and the digest of its
@@ -32,6 +33,11 @@ impl Pin {
     #[must_use]
     pub fn admits(&self, epoch: Epoch, validators: Digest) -> bool {
         epoch != self.epoch || validators == self.validators
+    }
+
+    /// Whether a checkpoint may lead to the validators that it names.
+    pub(crate) fn admits_roots(&self, roots: &CheckpointRoots) -> bool {
+        self.admits(roots.epoch, roots.current) && self.admits(roots.epoch.next(), roots.next)
     }
 }
 

@@ -194,9 +194,7 @@ impl<S: Scheme> Replica<S> {
             && roots.epoch == checkpoint.epoch.next()
             && roots.current == current.digest::<S>()
             && roots.next == next.digest::<S>()
-            && self.genesis.pin.is_none_or(|pin| {
-                pin.admits(roots.epoch, roots.current) && pin.admits(roots.epoch.next(), roots.next)
-            })
+            && self.genesis.pin.is_none_or(|pin| pin.admits_roots(roots))
             && self.proves_checkpoint(committee, checkpoint)
     }
 

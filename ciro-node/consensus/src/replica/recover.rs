@@ -171,10 +171,8 @@ impl<S: Scheme> Replica<S> {
             self.epoch_start = proof.checkpoint.digest;
         }
         if let Some(pin) = self.genesis.pin {
-            let mut sets = vec![(snapshot.epoch, snapshot.current.digest::<S>())];
-            sets.push((snapshot.epoch.next(), snapshot.next.digest::<S>()));
-            let kept = proofs.iter().map(|it| (it.roots.epoch, it.roots.current));
-            if !sets.into_iter().chain(kept).all(|(epoch, set)| pin.admits(epoch, set)) {
+            let kept = proofs.iter().map(|it| it.roots);
+            if !kept.chain([snapshot.roots::<S>()]).all(|roots| pin.admits_roots(&roots)) {
                 return Err(OpenError::Pinned { epoch: pin.epoch });
             }
         }
